@@ -1,0 +1,2 @@
+/** Last part of a path, without the suffix. */
+export function basename(path: string | URL, suffix?: string): string;

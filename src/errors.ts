@@ -1,0 +1,87 @@
+/**
+ * What kept a job from being run, as a stable word that programs can compare.
+ *
+ * | code | what was wrong |
+ * | --- | --- |
+ * | `usage` | the command line (exit code 2) |
+ * | `invalid-config` | one or more configuration values |
+ * | `invalid-job-file` | a job file that cannot be read or understood |
+ * | `workspace` | a directory that is missing, unwritable or outside the workspace |
+ * | `source-failed` | source code that could not be prepared |
+ * | `plugin-failed` | a plugin that threw |
+ * | `invalid-trigger` | a trigger that no consumer would accept |
+ * | `command-not-found` | a program that does not exist (exit code 127) |
+ * | `command-not-executable` | a program that may not be started (exit code 126) |
+ * | `output-failed` | a file that the job leaves behind could not be written |
+ */
+export type RunnerErrorCode =
+  | "usage"
+  | "invalid-config"
+  | "invalid-job-file"
+  | "workspace"
+  | "source-failed"
+  | "plugin-failed"
+  | "invalid-trigger"
+  | "command-not-found"
+  | "command-not-executable"
+  | "output-failed";
+
+/** Options for {@linkcode RunnerError}. */
+export interface RunnerErrorOptions extends ErrorOptions {
+  /** What was wrong, as a stable word. */
+  code: RunnerErrorCode;
+  /**
+   * Exit code with which the command line ends because of this error.
+   *
+   * @default {1}
+   */
+  exitCode?: number;
+}
+
+/**
+ * An error that a caller is expected to meet: bad input, or a world that is
+ * not as the job needs it.
+ *
+ * The message has the form `Cannot <action> "<object>": <state>` and never
+ * holds a secret that was known when it was made.
+ *
+ * @example Tell the kinds of failure apart
+ * ```ts
+ * import { createRunner, RunnerError } from "@reactorcide/runnerlib";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const error = await createRunner().runJob({ command: "" }).catch((e) => e);
+ * assert(error instanceof RunnerError);
+ * assertEquals(error.code, "invalid-config");
+ * ```
+ */
+export class RunnerError extends Error {
+  /** Name of the class, for printing. */
+  override readonly name = "RunnerError";
+  /** What was wrong, as a stable word. */
+  readonly code: RunnerErrorCode;
+  /** Exit code with which the command line ends because of this error. */
+  readonly exitCode: number;
+
+  /**
+   * Makes an error.
+   *
+   * @param message What could not be done, to what, and why.
+   * @param options Code, exit code and cause.
+   */
+  constructor(message: string, options: RunnerErrorOptions) {
+    super(message, options);
+    this.code = options.code;
+    this.exitCode = options.exitCode ?? 1;
+  }
+}
+
+/**
+ * Tells what went wrong in one line, whatever was thrown.
+ *
+ * @param error The thrown value.
+ * @returns The message of an error, or the value as text.
+ */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

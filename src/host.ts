@@ -1,0 +1,65 @@
+/** A stream of bytes that the process was given: its standard output, say. */
+export interface HostStream {
+  /** Writes some of the bytes and tells how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Tells whether a person is watching. */
+  isTerminal(): boolean;
+}
+
+/**
+ * What a runner takes from the process around it.
+ *
+ * Everything below the two doors of the package gets these values handed in,
+ * so that two runners in one process, and tests, do not share them.
+ */
+export interface Host {
+  /** Environment variables at the start. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Directory against which relative paths are read. */
+  readonly cwd: string;
+  /** Where the output of jobs goes. */
+  readonly stdout: HostStream;
+  /** Where the runner's own messages go. */
+  readonly stderr: HostStream;
+  /**
+   * Calls the listener for SIGTERM, SIGINT and SIGHUP until disposed.
+   *
+   * While a listener is there, these signals do not end the process.
+   */
+  onSignal(listener: (signal: EndingSignal) => void): Disposable;
+}
+
+/** A signal that asks the whole job to end. */
+export type EndingSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
+
+const ENDING_SIGNALS: readonly EndingSignal[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+
+/**
+ * Takes the environment, the streams and the signals of this process.
+ *
+ * This is the one place that reads them.
+ *
+ * @returns The process as a {@linkcode Host}.
+ */
+export function processHost(): Host {
+  return {
+    env: Deno.env.toObject(),
+    cwd: Deno.cwd(),
+    stdout: Deno.stdout,
+    stderr: Deno.stderr,
+    onSignal(listener) {
+      const listeners = ENDING_SIGNALS.map((signal) => {
+        const onSignal = () => listener(signal);
+        Deno.addSignalListener(signal, onSignal);
+        return { signal, onSignal };
+      });
+      return {
+        [Symbol.dispose]() {
+          for (const { signal, onSignal } of listeners) {
+            Deno.removeSignalListener(signal, onSignal);
+          }
+        },
+      };
+    },
+  };
+}

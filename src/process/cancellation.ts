@@ -1,0 +1,44 @@
+import type { EndingSignal } from "../host.ts";
+
+/**
+ * The wish that a job ends, which can be uttered twice.
+ *
+ * The first wish asks: programs get the signal and their grace time, clean-up
+ * runs. The second one insists: what still runs is killed at once.
+ */
+export class Cancellation {
+  readonly #asked = new AbortController();
+  readonly #insisted = new AbortController();
+  #signal: EndingSignal | null = null;
+
+  /** Aborted by the first wish. */
+  get asked(): AbortSignal {
+    return this.#asked.signal;
+  }
+
+  /** Aborted by the second wish. */
+  get insisted(): AbortSignal {
+    return this.#insisted.signal;
+  }
+
+  /** Signal of the first wish, `null` as long as nobody wished. */
+  get signal(): EndingSignal | null {
+    return this.#signal;
+  }
+
+  /**
+   * Asks the job to end; the second time, insists.
+   *
+   * @param signal Signal that programs get.
+   */
+  cancel(signal: EndingSignal): void {
+    if (this.#signal === null) {
+      this.#signal = signal;
+      this.#asked.abort(
+        new DOMException(`Cancelled by ${signal}`, "AbortError"),
+      );
+    } else {
+      this.#insisted.abort();
+    }
+  }
+}

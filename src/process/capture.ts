@@ -1,0 +1,74 @@
+import type { Cancellation } from "./cancellation.ts";
+import type { ExitStatus } from "./exit_code.ts";
+import { type ByteStream, spawn } from "./spawn.ts";
+import { supervise } from "./supervise.ts";
+
+/** Most output that is kept of one stream, in bytes. */
+const LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** Options for {@linkcode capture}. */
+export interface CaptureOptions {
+  /** Working directory. */
+  cwd: string;
+  /** The whole environment of the program. */
+  env: Readonly<Record<string, string>>;
+  /** The wish that the program ends. */
+  cancellation: Cancellation;
+}
+
+/** What a program left behind. */
+export interface CaptureResult extends ExitStatus {
+  /** Standard output as text, at most its first 16 MiB. */
+  stdout: string;
+  /** Standard error as text, at most its first 16 MiB. */
+  stderr: string;
+}
+
+/**
+ * Runs one of the runner's own tools to its end and keeps what it says.
+ *
+ * @param argv Program and arguments; no shell is involved.
+ * @param options Directory, environment and cancellation.
+ * @returns Exit status and output.
+ * @throws {RunnerError} If the program cannot be started.
+ * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ */
+export async function capture(
+  argv: readonly string[],
+  options: CaptureOptions,
+): Promise<CaptureResult> {
+  const { cwd, env, cancellation } = options;
+  cancellation.asked.throwIfAborted();
+  const child = spawn(argv, { cwd, env, stderr: "separate" });
+  const giveUp = new AbortController();
+  const stdout = readText(child.stdout, giveUp.signal);
+  const stderr = readText(child.stderr!, giveUp.signal);
+  const exit = await supervise(child, {
+    graceMs: 2_000,
+    cancellation,
+    drained: Promise.all([stdout, stderr]).then(() => {}),
+    stopDraining: () => giveUp.abort(),
+  });
+  cancellation.asked.throwIfAborted();
+  return { ...exit, stdout: await stdout, stderr: await stderr };
+}
+
+/** Reads to the end, so that the program is not held up, but keeps a bounded part. */
+async function readText(
+  stream: ByteStream,
+  giveUp: AbortSignal,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  const reader = stream.getReader();
+  const cancel = () => void reader.cancel();
+  giveUp.addEventListener("abort", cancel, { once: true });
+  let text = "";
+  let keptBytes = 0;
+  while (true) {
+    const { value, done } = await reader.read();
+    if (done) return text + decoder.decode();
+    const part = value.subarray(0, LIMIT_BYTES - keptBytes);
+    keptBytes += part.length;
+    text += decoder.decode(part, { stream: true });
+  }
+}

@@ -1,0 +1,35 @@
+/** How a program ended. */
+export interface ExitStatus {
+  /** Exit code as a shell counts it: 128+N after signal N. */
+  exitCode: number;
+  /** Signal that ended the program, `null` when it ended by itself. */
+  signal: Deno.Signal | null;
+}
+
+/** Exit code of something that ran into its time limit. */
+export const TIMEOUT_EXIT_CODE = 124;
+
+/** Numbers of the signals that a runner sends or is sent; the same on Linux and macOS. */
+const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
+
+/**
+ * Reads the way a program ended off its status.
+ *
+ * Deno reports a death by signal N as code 128+N.
+ *
+ * @param status Status of the finished child.
+ * @returns Exit code and signal.
+ */
+export function exitStatus(status: Deno.CommandStatus): ExitStatus {
+  return { exitCode: status.code, signal: status.signal };
+}
+
+/**
+ * Gives the exit code of a program that a signal ended.
+ *
+ * @param signal Signal.
+ * @returns 128 plus the number of the signal.
+ */
+export function signalExitCode(signal: keyof typeof SIGNAL_NUMBERS): number {
+  return 128 + SIGNAL_NUMBERS[signal];
+}

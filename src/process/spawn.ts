@@ -1,0 +1,138 @@
+import { RunnerError } from "../errors.ts";
+import { type ExitStatus, exitStatus } from "./exit_code.ts";
+
+/** A command: text for `sh -c`, or a program and its arguments. */
+export type Command = string | readonly string[];
+
+/** Options for {@linkcode spawn}. */
+export interface SpawnOptions {
+  /** Working directory. */
+  cwd: string;
+  /** The whole environment of the program; nothing else is inherited. */
+  env: Readonly<Record<string, string>>;
+  /**
+   * Whether standard error goes into standard output, in true order, or has a
+   * stream of its own.
+   *
+   * @default {"merged"}
+   */
+  stderr?: "merged" | "separate";
+}
+
+/** A stream of bytes from a program's pipe. */
+export type ByteStream = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** A program that was started in a session and process group of its own. */
+export interface RunningProcess {
+  /** Process id, and id of its group. */
+  readonly pid: number;
+  /** Standard output, with standard error when the two are merged. */
+  readonly stdout: ByteStream;
+  /** Standard error, when it is kept apart. */
+  readonly stderr?: ByteStream;
+  /** Resolves when the program itself, not its descendants, has ended. */
+  readonly status: Promise<ExitStatus>;
+  /** Sends a signal to the whole group; a group that is gone is no error. */
+  signal(signal: Deno.Signal): void;
+}
+
+/**
+ * Starts a program: the only place that does.
+ *
+ * Standard input is closed. A new session keeps the terminal's Ctrl-C away
+ * from the program, so that the runner decides who is signalled and when.
+ *
+ * @param command Text for the shell, or a program and its arguments.
+ * @param options Directory, environment and streams.
+ * @returns The running program.
+ * @throws {RunnerError} If it cannot be started: `command-not-found`,
+ * `command-not-executable` or, for the directory, `workspace`.
+ */
+export function spawn(command: Command, options: SpawnOptions): RunningProcess {
+  const { cwd, env, stderr = "merged" } = options;
+  const [program, ...args] = argumentsOf(command, stderr);
+  const child = start(program, {
+    args,
+    cwd,
+    env,
+    clearEnv: true,
+    detached: true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: stderr === "merged" ? "null" : "piped",
+  });
+  return {
+    pid: child.pid,
+    stdout: child.stdout,
+    stderr: stderr === "merged" ? undefined : child.stderr,
+    status: child.status.then(exitStatus),
+    signal: (signal) => signalGroup(child.pid, signal),
+  };
+}
+
+/**
+ * `Deno.Command` cannot put two streams on one pipe; a shell that redirects
+ * and then becomes the program can, at the price of one `exec`.
+ */
+function argumentsOf(
+  command: Command,
+  stderr: "merged" | "separate",
+): [string, ...string[]] {
+  const argv = typeof command === "string"
+    ? ["/bin/sh", "-c", command]
+    : command;
+  return stderr === "merged"
+    ? ["/bin/sh", "-c", 'exec "$@" 2>&1', "runnerlib", ...argv]
+    : argv as [string, ...string[]];
+}
+
+function start(
+  program: string,
+  options: Deno.CommandOptions,
+): Deno.ChildProcess {
+  try {
+    return new Deno.Command(program, options).spawn();
+  } catch (cause) {
+    throw startError(program, String(options.cwd), cause);
+  }
+}
+
+function startError(program: string, cwd: string, cause: unknown): unknown {
+  if (cause instanceof Deno.errors.NotFound) {
+    return cause.message.includes("No such cwd")
+      ? new RunnerError(
+        `Cannot start "${program}" in "${cwd}": no such directory`,
+        { code: "workspace", cause },
+      )
+      : new RunnerError(`Cannot start "${program}": command not found`, {
+        code: "command-not-found",
+        exitCode: 127,
+        cause,
+      });
+  }
+  if (cause instanceof Deno.errors.PermissionDenied) {
+    return new RunnerError(`Cannot start "${program}": permission denied`, {
+      code: "command-not-executable",
+      exitCode: 126,
+      cause,
+    });
+  }
+  if (cause instanceof Error && !(cause instanceof Deno.errors.NotCapable)) {
+    const reason = cause.message.replace(/^Failed to spawn '[^']*': /, "");
+    return new RunnerError(`Cannot start "${program}": ${reason}`, {
+      code: "command-not-executable",
+      exitCode: 126,
+      cause,
+    });
+  }
+  return cause;
+}
+
+function signalGroup(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(-pid, signal);
+  } catch (error) {
+    // Nobody is left in the group: what the signal was for is done.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,102 @@
+import type { Cancellation } from "./cancellation.ts";
+import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./exit_code.ts";
+import type { RunningProcess } from "./spawn.ts";
+import { settlesWithin, timeLimit } from "./time_limit.ts";
+
+/** How long descendants may hold the pipe of a program that has exited. */
+const DRAIN_MS = 2_000;
+
+/** How long a pipe may stay open once the whole group was signalled again. */
+const CLOSE_MS = 500;
+
+/** Options for {@linkcode supervise}. */
+export interface SuperviseOptions {
+  /** Time between the first signal and SIGKILL, in milliseconds. */
+  graceMs: number;
+  /**
+   * Longest time the program may run, in milliseconds.
+   *
+   * @default {no limit}
+   */
+  timeoutMs?: number;
+  /** The wish that the program ends. */
+  cancellation: Cancellation;
+  /** Resolves when every stream of the program was read to its end. */
+  drained: Promise<void>;
+  /** Gives up reading the streams. */
+  stopDraining: () => void;
+}
+
+/** How a supervised program ended, and why. */
+export interface SupervisedExit extends ExitStatus {
+  /** What made it end; the first cause wins. */
+  cause: "exit" | "cancelled" | "timeout";
+}
+
+/**
+ * Sees a program to its end: forwards a cancellation, enforces the time
+ * limit, bounds the wait for its output and leaves nobody in its group.
+ *
+ * @param child Running program.
+ * @param options Limits, and the reading side.
+ * @returns How and why the program ended.
+ */
+export async function supervise(
+  child: RunningProcess,
+  options: SuperviseOptions,
+): Promise<SupervisedExit> {
+  const { graceMs, timeoutMs, cancellation, drained, stopDraining } = options;
+  using _ = onAbort(cancellation.insisted, () => child.signal("SIGKILL"));
+  const cause = await firstCause(child, timeoutMs, cancellation.asked);
+  const over = Promise.all([child.status, drained]);
+  if (cause !== "exit") {
+    child.signal(cancellation.signal ?? "SIGTERM");
+    await settlesWithin(over, graceMs);
+    child.signal("SIGKILL");
+  }
+  const status = await child.status;
+  await settlesWithin(drained, cause === "exit" ? DRAIN_MS : 0) ||
+    await closePipes(child, drained, stopDraining);
+  // Whoever is left in the group holds no pipe and is not waited for.
+  child.signal("SIGKILL");
+  return cause === "timeout"
+    ? { ...status, exitCode: TIMEOUT_EXIT_CODE, cause }
+    : { ...status, cause };
+}
+
+async function firstCause(
+  child: RunningProcess,
+  timeoutMs: number | undefined,
+  asked: AbortSignal,
+): Promise<SupervisedExit["cause"]> {
+  using limit = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
+  const cancelled = Promise.withResolvers<"cancelled">();
+  using _ = onAbort(asked, () => cancelled.resolve("cancelled"));
+  return await Promise.race([
+    child.status.then(() => "exit" as const),
+    cancelled.promise,
+    ...limit ? [limit.reached.then(() => "timeout" as const)] : [],
+  ]);
+}
+
+/** Asks, then forces those who hold a pipe; one that left the group is left alone. */
+async function closePipes(
+  child: RunningProcess,
+  drained: Promise<void>,
+  stopDraining: () => void,
+): Promise<void> {
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    child.signal(signal);
+    if (await settlesWithin(drained, CLOSE_MS)) return;
+  }
+  stopDraining();
+  await drained;
+}
+
+function onAbort(signal: AbortSignal, listener: () => void): Disposable {
+  if (signal.aborted) listener();
+  signal.addEventListener("abort", listener, { once: true });
+  return {
+    [Symbol.dispose]: () => signal.removeEventListener("abort", listener),
+  };
+}
