@@ -1,0 +1,14 @@
+/**
+ * The command line: `deno run -A jsr:@reactorcide/runnerlib/cli run …`.
+ *
+ * It ends with the exit code of the job, with 1 for errors, and with 2 for
+ * wrong usage.
+ *
+ * @module
+ */
+import { main } from "./src/cli/main.ts";
+import { processHost } from "./src/host.ts";
+
+if (import.meta.main) {
+  Deno.exit(await main(Deno.args, processHost()));
+}

@@ -1,0 +1,73 @@
+/**
+ * Runs CI jobs: prepares source code, runs commands with their secrets masked,
+ * calls plugins at eight phases, and hands follow-up jobs over.
+ *
+ * The plain functions are those of {@linkcode defaultRunner}. Make others with
+ * {@linkcode createRunner}.
+ *
+ * @example Run a job and ask for the next one
+ * ```ts
+ * import { runJob, triggerJob } from "@reactorcide/runnerlib";
+ * import { assertEquals } from "@std/assert";
+ *
+ * triggerJob("deploy-staging", { env: { DEPLOY_TARGET: "staging" } });
+ * const result = await runJob({ command: "exit 3" });
+ *
+ * // The job failed, so nothing is deployed.
+ * assertEquals(result.exitCode, 3);
+ * assertEquals(result.triggers, []);
+ * ```
+ *
+ * @module
+ */
+import { processHost } from "./src/host.ts";
+import { type Runner, runnerOf } from "./src/job/runner.ts";
+import { createParts } from "./src/job/runner_parts.ts";
+
+export { RunnerError } from "./src/errors.ts";
+export type { RunnerErrorCode, RunnerErrorOptions } from "./src/errors.ts";
+export type { EndingSignal, Host, HostStream } from "./src/host.ts";
+export { createRunner } from "./src/job/runner.ts";
+export type { CreateRunnerOptions, Runner } from "./src/job/runner.ts";
+export type { FlushTriggers, RunJobOptions } from "./src/job/job_options.ts";
+export type { JobResult, JobStatus, StepResult } from "./src/job/job_result.ts";
+export { PHASES } from "./src/plugins/phases.ts";
+export type { Phase, PhaseAlias } from "./src/plugins/phases.ts";
+export type {
+  PhaseContext,
+  Plugin,
+  PluginConfig,
+  PluginContext,
+} from "./src/plugins/plugin.ts";
+export type {
+  JsonValue,
+  Trigger,
+  TriggerCondition,
+  TriggerOptions,
+  TriggerResources,
+  TriggerSourceType,
+} from "./src/triggers/trigger.ts";
+
+/** The runner whose functions the package exports. */
+export const defaultRunner: Runner = runnerOf(() => createParts(processHost()));
+
+/** Runs a job with the default runner; see {@linkcode Runner.runJob}. */
+export const runJob: Runner["runJob"] = defaultRunner.runJob;
+
+/** Registers a plugin with the default runner; see {@linkcode Runner.registerPlugin}. */
+export const registerPlugin: Runner["registerPlugin"] =
+  defaultRunner.registerPlugin;
+
+/** Queues a follow-up job of the default runner; see {@linkcode Runner.triggerJob}. */
+export const triggerJob: Runner["triggerJob"] = defaultRunner.triggerJob;
+
+/** Queues follow-up jobs of the default runner; see {@linkcode Runner.triggerJobs}. */
+export const triggerJobs: Runner["triggerJobs"] = defaultRunner.triggerJobs;
+
+/** Hands the default runner's queue over; see {@linkcode Runner.flushTriggers}. */
+export const flushTriggers: Runner["flushTriggers"] =
+  defaultRunner.flushTriggers;
+
+/** Masks a value in the default runner's output; see {@linkcode Runner.registerSecret}. */
+export const registerSecret: Runner["registerSecret"] =
+  defaultRunner.registerSecret;

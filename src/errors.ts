@@ -13,6 +13,9 @@
  * | `command-not-found` | a program that does not exist (exit code 127) |
  * | `command-not-executable` | a program that may not be started (exit code 126) |
  * | `output-failed` | a file that the job leaves behind could not be written |
+ * | `command-failed` | the command ended with another exit code than 0 (its own) |
+ * | `command-timeout` | the command ran into its time limit (exit code 124) |
+ * | `cancelled` | a signal, or the caller, ended the job (exit code 128+N) |
  */
 export type RunnerErrorCode =
   | "usage"
@@ -24,7 +27,10 @@ export type RunnerErrorCode =
   | "invalid-trigger"
   | "command-not-found"
   | "command-not-executable"
-  | "output-failed";
+  | "output-failed"
+  | "command-failed"
+  | "command-timeout"
+  | "cancelled";
 
 /** Options for {@linkcode RunnerError}. */
 export interface RunnerErrorOptions extends ErrorOptions {

@@ -1,11 +1,27 @@
-/** Constructor of an error, abstract ones included. */
+/** Constructor of an error. */
 // deno-lint-ignore no-explicit-any
-type ErrorClass<E extends Error> = abstract new (...args: any[]) => E;
+type ErrorClass<E extends Error> = new (...args: any[]) => E;
+
+/** Anything with a length and indices, except text. */
+type ArrayLikeArg<T> = ArrayLike<T> & object;
+
+/** What counts as false. */
+type Falsy = false | 0 | 0n | "" | null | undefined;
 
 /** Thrown by every assertion that does not hold. */
-export class AssertionError extends Error {}
+export class AssertionError extends Error {
+  /** Makes an error that says what did not hold. */
+  constructor(message: string, options?: ErrorOptions);
+}
 /** Asserts that a value is truthy. */
 export function assert(expr: unknown, msg?: string): asserts expr;
+/** Asserts that a value is falsy. */
+export function assertFalse(
+  expr: unknown,
+  msg?: string,
+): asserts expr is Falsy;
+/** Tells whether two values are deeply equal. */
+export function equal(a: unknown, b: unknown): boolean;
 /** Asserts deep equality. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void;
 /** Asserts deep inequality. */
@@ -16,6 +32,19 @@ export function assertStrictEquals<T>(
   expected: T,
   msg?: string,
 ): asserts actual is T;
+/** Asserts that two values are not identical. */
+export function assertNotStrictEquals<T>(
+  actual: T,
+  expected: T,
+  msg?: string,
+): void;
+/** Asserts that two numbers differ by no more than a tolerance. */
+export function assertAlmostEquals(
+  actual: number,
+  expected: number,
+  tolerance?: number,
+  msg?: string,
+): void;
 /** Asserts that a value is neither `null` nor `undefined`. */
 export function assertExists<T>(
   actual: T,
@@ -23,13 +52,18 @@ export function assertExists<T>(
 ): asserts actual is NonNullable<T>;
 /** Asserts that a value is an instance of a class. */
 // deno-lint-ignore no-explicit-any
-export function assertInstanceOf<
-  T extends abstract new (...args: any[]) => any,
->(
+export function assertInstanceOf<T extends new (...args: any[]) => any>(
   actual: unknown,
   expectedType: T,
   msg?: string,
 ): asserts actual is InstanceType<T>;
+/** Asserts that a value is an error, of a class and with a text if given. */
+export function assertIsError<E extends Error = Error>(
+  error: unknown,
+  errorClass?: ErrorClass<E>,
+  msgMatches?: string | RegExp,
+  msg?: string,
+): asserts error is E;
 /** Asserts that a text holds another one. */
 export function assertStringIncludes(
   actual: string,
@@ -49,7 +83,6 @@ export function assertNotMatch(
   msg?: string,
 ): void;
 /** Asserts that an object has at least the given parts. */
-// deno-lint-ignore no-explicit-any
 export function assertObjectMatch(
   // deno-lint-ignore no-explicit-any
   actual: Record<PropertyKey, any>,
@@ -58,14 +91,26 @@ export function assertObjectMatch(
 ): void;
 /** Asserts that an array holds the given members. */
 export function assertArrayIncludes<T>(
-  actual: ArrayLike<T>,
-  expected: ArrayLike<T>,
+  actual: ArrayLikeArg<T>,
+  expected: ArrayLikeArg<T>,
   msg?: string,
 ): void;
-/** Asserts that a number is greater. */
+/** Asserts that a value is greater. */
 export function assertGreater<T>(actual: T, expected: T, msg?: string): void;
-/** Asserts that a number is less. */
+/** Asserts that a value is greater or equal. */
+export function assertGreaterOrEqual<T>(
+  actual: T,
+  expected: T,
+  msg?: string,
+): void;
+/** Asserts that a value is less. */
 export function assertLess<T>(actual: T, expected: T, msg?: string): void;
+/** Asserts that a value is less or equal. */
+export function assertLessOrEqual<T>(
+  actual: T,
+  expected: T,
+  msg?: string,
+): void;
 /** Asserts that a function throws. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
 /** Asserts that a function throws an error of a class. */
@@ -89,3 +134,5 @@ export function assertRejects<E extends Error = Error>(
 ): Promise<E>;
 /** Fails. */
 export function fail(msg?: string): never;
+/** Fails because a line ran that never should. */
+export function unreachable(msg?: string): never;

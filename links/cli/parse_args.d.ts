@@ -8,6 +8,8 @@ export interface ParseOptions {
   boolean?: readonly string[];
   /** Options that gather their values in an array. */
   collect?: readonly string[];
+  /** Values of options that were not given. */
+  default?: Record<string, unknown>;
   /** Boolean options that `--no-` turns off. */
   negatable?: readonly string[];
   /** Stop at the first argument that is no option. */
@@ -18,14 +20,19 @@ export interface ParseOptions {
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
-/** Parsed arguments. */
+/**
+ * Parsed arguments.
+ *
+ * In std the named options have types of their own; `unknown` is stricter, so
+ * that what compiles here compiles there as well.
+ */
 export interface Args {
   /** Arguments that belong to no option. */
   _: (string | number)[];
   /** What follows `--`, if asked for. */
   "--"?: string[];
-  // deno-lint-ignore no-explicit-any
-  [name: string]: any;
+  /** An option. */
+  [name: string]: unknown;
 }
 
 /** Parses command line arguments. */

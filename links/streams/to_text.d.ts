@@ -1,2 +1,4 @@
 /** Reads a stream to its end as text. */
-export function toText(stream: ReadableStream): Promise<string>;
+export function toText(
+  stream: ReadableStream<string> | ReadableStream<Uint8Array>,
+): Promise<string>;

@@ -9,3 +9,5 @@ export interface ParseOptions {
 }
 /** Parses one YAML document. */
 export function parse(content: string, options?: ParseOptions): unknown;
+/** Parses every document of a YAML text. */
+export function parseAll(content: string, options?: ParseOptions): unknown;

@@ -1,3 +1,6 @@
+import type { Masker } from "../secrets/masker.ts";
+import type { Sink } from "./sink.ts";
+
 /** How much a message matters. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
@@ -14,4 +17,96 @@ export interface Logger {
   warn(component: string, message: string, fields?: LogFields): void;
   /** Says what went wrong. */
   error(component: string, message: string, fields?: LogFields): void;
+  /** Resolves when everything said so far was written. */
+  flush(): Promise<void>;
+}
+
+/** How messages are written. */
+export type LogStyle = "short" | "text" | "json";
+
+/** Options for {@linkcode createLogger}. */
+export interface LoggerOptions {
+  /** Where messages go. */
+  sink: Sink;
+  /** Takes the secrets out. */
+  masker: Masker;
+  /** `short` for a person, `text` with time and level, `json` for machines. */
+  style: LogStyle;
+  /** Least level that is written. */
+  level: LogLevel;
+}
+
+const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
+
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/g;
+
+const encoder = new TextEncoder();
+
+/**
+ * Makes a logger.
+ *
+ * @param options Sink, masker, style and level.
+ * @returns The logger.
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const { sink, masker, style, level } = options;
+  const threshold = LEVELS.indexOf(level);
+  let written: Promise<void> = Promise.resolve();
+  function say(level: LogLevel) {
+    return (component: string, message: string, fields: LogFields = {}) => {
+      if (LEVELS.indexOf(level) < threshold) return;
+      const line = formatLine(style, level, component, message, fields);
+      written = sink.write(encoder.encode(masker.maskText(line) + "\n"));
+    };
+  }
+  return {
+    debug: say("debug"),
+    info: say("info"),
+    warn: say("warning"),
+    error: say("error"),
+    flush: () => written,
+  };
+}
+
+/** Tells the least level to write from the text of `LOG_LEVEL`. */
+export function logLevelOf(text: string | undefined): LogLevel {
+  const level = text?.toLowerCase();
+  if (level === "warn") return "warning";
+  return LEVELS.find((known) => known === level) ?? "info";
+}
+
+function formatLine(
+  style: LogStyle,
+  level: LogLevel,
+  component: string,
+  message: string,
+  fields: LogFields,
+): string {
+  if (style === "json") {
+    const timestamp = new Date().toISOString();
+    const hasFields = Object.keys(fields).length > 0;
+    return JSON.stringify({
+      timestamp,
+      level,
+      component,
+      message,
+      ...hasFields ? { fields } : {},
+    });
+  }
+  const facts = Object.entries(fields).map(([key, value]) =>
+    ` ${key}=${value}`
+  );
+  // What a repository or a plugin named must not steer the terminal.
+  const text = (message + facts.join("")).replace(CONTROL, escape);
+  if (style === "text") {
+    const time = new Date().toISOString();
+    return `${time} [${level.toUpperCase()}] [${component}] ${text}`;
+  }
+  const mark = level === "info" ? "" : `${level}: `;
+  return `[${component}] ${mark}${text}`;
+}
+
+function escape(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 }

@@ -1,5 +1,6 @@
 import type { Cancellation } from "./cancellation.ts";
 import type { ExitStatus } from "./exit_code.ts";
+import { onAbort } from "./on_abort.ts";
 import { type ByteStream, spawn } from "./spawn.ts";
 import { supervise } from "./supervise.ts";
 
@@ -60,8 +61,7 @@ async function readText(
 ): Promise<string> {
   const decoder = new TextDecoder();
   const reader = stream.getReader();
-  const cancel = () => void reader.cancel();
-  giveUp.addEventListener("abort", cancel, { once: true });
+  using _ = onAbort(giveUp, () => void reader.cancel());
   let text = "";
   let keptBytes = 0;
   while (true) {

@@ -1,5 +1,6 @@
 import type { Cancellation } from "./cancellation.ts";
 import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./exit_code.ts";
+import { onAbort } from "./on_abort.ts";
 import type { RunningProcess } from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 
@@ -91,12 +92,4 @@ async function closePipes(
   }
   stopDraining();
   await drained;
-}
-
-function onAbort(signal: AbortSignal, listener: () => void): Disposable {
-  if (signal.aborted) listener();
-  signal.addEventListener("abort", listener, { once: true });
-  return {
-    [Symbol.dispose]: () => signal.removeEventListener("abort", listener),
-  };
 }

@@ -1,2 +1,2 @@
 /** Last part of a path, without the suffix. */
-export function basename(path: string | URL, suffix?: string): string;
+export function basename(path: string, suffix?: string): string;

@@ -1,2 +1,2 @@
 /** All but the last part of a path. */
-export function dirname(path: string | URL): string;
+export function dirname(path: string): string;

@@ -1,2 +1,2 @@
 /** Joins paths and normalises the result. */
-export function join(path: string | URL, ...paths: string[]): string;
+export function join(path: string, ...paths: string[]): string;

@@ -1,2 +1,2 @@
 /** Resolves `.`, `..` and double slashes as text. */
-export function normalize(path: string | URL): string;
+export function normalize(path: string): string;

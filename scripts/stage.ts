@@ -1,0 +1,48 @@
+const ROOT = new URL("../", import.meta.url);
+
+/**
+ * Lays the package out as it can be published.
+ *
+ * Deno refuses to publish a package that holds the links which it excludes.
+ * So the files that git knows, or would take, go to `package/` and the links
+ * to `links/` beside it.
+ *
+ * @param directory Where to lay it out.
+ * @returns Path of the package.
+ */
+export async function stagePackage(directory: string): Promise<string> {
+  const target = `${directory}/package`;
+  for (const path of await listFiles()) {
+    const base = path.startsWith("links/") ? directory : target;
+    await copyFile(path, `${base}/${path}`);
+  }
+  const config = JSON.parse(await Deno.readTextFile(`${target}/deno.json`));
+  config.links = config.links.map((it: string) => it.replace("./", "../"));
+  await Deno.writeTextFile(
+    `${target}/deno.json`,
+    JSON.stringify(config, null, 2) + "\n",
+  );
+  return target;
+}
+
+async function listFiles(): Promise<string[]> {
+  const { success, stdout, stderr } = await new Deno.Command("git", {
+    args: ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+    cwd: ROOT,
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(decoder.decode(stderr));
+  return decoder.decode(stdout).split("\0").filter((path) => path !== "");
+}
+
+async function copyFile(path: string, target: string): Promise<void> {
+  await Deno.mkdir(target.slice(0, target.lastIndexOf("/")), {
+    recursive: true,
+  });
+  try {
+    await Deno.copyFile(new URL(path, ROOT), target);
+  } catch (error) {
+    // Git still knows a file that was deleted and not yet committed.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

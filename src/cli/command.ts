@@ -1,0 +1,60 @@
+import type { RunnerParts } from "../job/runner_parts.ts";
+
+/** An option of a command. */
+export interface Flag {
+  /** Name without its dashes. */
+  readonly name: string;
+  /** Name of one letter, without its dash. */
+  readonly short?: string;
+  /** What stands for the value in help texts; without it the flag is a switch. */
+  readonly valueName?: string;
+  /** Whether every use counts, not only the last one. */
+  readonly isRepeatable?: boolean;
+  /** Whether `--no-NAME` says the opposite; the switch is on by default then. */
+  readonly isNegatable?: boolean;
+  /** What the option does, in one line. */
+  readonly help: string;
+}
+
+/** What a user typed behind the name of a command. */
+export interface ParsedArguments {
+  /** Values of options, by their long names; switches are `true` or `false`. */
+  readonly flags: ReadonlyMap<string, string | boolean | readonly string[]>;
+  /** Arguments that belong to no option. */
+  readonly operands: readonly string[];
+  /** What follows `--`; `undefined` without one. */
+  readonly rest: readonly string[] | undefined;
+}
+
+/** What a command gets to work with. */
+export interface CommandContext extends ParsedArguments {
+  /** Parts of the runner. */
+  readonly parts: RunnerParts;
+  /**
+   * Prints a text on standard output, masked, with a line break at its end.
+   *
+   * @param text Text.
+   */
+  print(text: string): Promise<void>;
+}
+
+/** A command of the command line. */
+export interface Command {
+  /** What follows the name in the usage line. */
+  readonly usage: string;
+  /** What the command does, for its help text. */
+  readonly description: string;
+  /** Options, besides those that every command has. */
+  readonly flags: readonly Flag[];
+  /** Most operands that are accepted. */
+  readonly maxOperands: number;
+  /** Whether a `--` with more arguments is accepted. */
+  readonly takesRest?: boolean;
+  /**
+   * Runs the command.
+   *
+   * @param context What the command gets to work with.
+   * @returns Exit code.
+   */
+  run(context: CommandContext): Promise<number>;
+}

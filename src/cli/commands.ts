@@ -1,0 +1,37 @@
+import type { Command } from "./command.ts";
+
+/** A command that is loaded when it is called for. */
+export interface CommandEntry {
+  /** What the command does, in one line. */
+  readonly summary: string;
+  /** Loads the command. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Every command, in the order in which help lists them. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: {
+    summary: "Run a job: prepare its sources, run its command, clean up",
+    load: () => import("./commands/run.ts").then((it) => it.run),
+  },
+  checkout: {
+    summary: "Check a git repository out into the code directory",
+    load: () => import("./commands/checkout.ts").then((it) => it.checkout),
+  },
+  copy: {
+    summary: "Copy a directory into the code directory",
+    load: () => import("./commands/copy.ts").then((it) => it.copy),
+  },
+  cleanup: {
+    summary: "Remove what earlier runs made in ./job",
+    load: () => import("./commands/cleanup.ts").then((it) => it.cleanup),
+  },
+  config: {
+    summary: "Show the configuration and where each value comes from",
+    load: () => import("./commands/config.ts").then((it) => it.config),
+  },
+  validate: {
+    summary: "Judge the configuration without running anything",
+    load: () => import("./commands/validate.ts").then((it) => it.validate),
+  },
+};

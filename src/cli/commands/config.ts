@@ -1,0 +1,63 @@
+import { CONFIG_KEYS, type ConfigName } from "../../config/keys.ts";
+import type { Settings, SettingValue } from "../../config/settings.ts";
+import { messageOf } from "../../errors.ts";
+import { JobRun } from "../../job/job_run.ts";
+import { resolveSettings } from "../../job/resolve_settings.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import type { Command } from "../command.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
+import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+
+/** Keys whose values are not shown as long as nobody knows what is secret in them. */
+const SENSITIVE: readonly ConfigName[] = ["job_env", "secret_values_list"];
+
+/** The command `config`. */
+export const config: Command = {
+  usage: "[OPTIONS]",
+  description:
+    "Shows every value of the configuration and where it comes from. Secrets are masked.",
+  flags: [...configFlags(), JOB_FILE_FLAG],
+  maxOperands: 0,
+  async run(context) {
+    const run = new JobRun(context.parts, new Cancellation());
+    await resolveSettings(run, flagsLayer(context), jobFileOf(context));
+    const problem = judge(run);
+    for (const { name } of CONFIG_KEYS) {
+      const isHidden = problem !== undefined && SENSITIVE.includes(name);
+      for (const line of linesOf(run.settings, name, isHidden)) {
+        await context.print(line);
+      }
+    }
+    if (problem !== undefined) context.parts.logger.warn("config", problem);
+    await context.parts.logger.flush();
+    return 0;
+  },
+};
+
+function judge(run: JobRun): string | undefined {
+  try {
+    run.fillMasker(run.validate());
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function linesOf(
+  settings: Settings,
+  name: ConfigName,
+  isHidden: boolean,
+): string[] {
+  const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
+  return all.flatMap((setting) => {
+    if (setting === undefined) return [];
+    const text = isHidden ? "(not shown)" : textOf(setting.value);
+    return [`${name} = ${text}  # from ${setting.origin}`];
+  });
+}
+
+function textOf(value: SettingValue): string {
+  return typeof value === "string" && /^[^\n"]*$/.test(value)
+    ? value
+    : JSON.stringify(value);
+}

@@ -1,0 +1,68 @@
+import { RunnerError } from "../../errors.ts";
+import type { JobResult } from "../../job/job_result.ts";
+import { runJob } from "../../job/run_job.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
+import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+import { usageError } from "../parse_arguments.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+
+/** The command `run`. */
+export const run: Command = {
+  usage: "[OPTIONS] [-- PROGRAM [ARGUMENTS]]",
+  description:
+    `Runs a job: prepares its sources, runs its command with secrets masked, calls
+plugins, writes follow-up jobs and cleans up. Ends with the command's exit code.
+
+Options win over REACTORCIDE_* variables, these over the job file, and that
+over the defaults, which stand in parentheses.`,
+  flags: [
+    ...configFlags(),
+    JOB_FILE_FLAG,
+    { name: "dry-run", help: "Judge everything and say what would be done" },
+    { name: "container", help: "Run the command in a nested container" },
+    WORK_DIR_FLAG,
+  ],
+  maxOperands: 0,
+  takesRest: true,
+  async run(context) {
+    const { flags, rest } = context;
+    refuseContainer(context);
+    const layer = flagsLayer(context);
+    if (rest !== undefined) {
+      if (layer.job_command !== undefined) {
+        throw usageError(`Give --job-command or "--", not both`, "run");
+      }
+      layer.job_command = { value: rest, origin: `"--"` };
+    }
+    const parts = partsInWorkDir(context);
+    const result = await runJob(parts, layer, {
+      jobFile: jobFileOf(context),
+      dryRun: flags.has("dry-run"),
+    });
+    if (result.error) parts.logger.error("job", result.error.message);
+    if (!parts.workspace.inContainer) await printNextJobs(context, result);
+    await parts.logger.flush();
+    return result.exitCode;
+  },
+};
+
+/** To run in place what was to be kept in a container would be dangerous. */
+function refuseContainer({ flags }: CommandContext): void {
+  for (const flag of ["container", "runner-image"]) {
+    if (!flags.has(flag)) continue;
+    throw new RunnerError(
+      `Cannot use --${flag}: this version runs commands in place, not in a nested container`,
+      { code: "usage", exitCode: 2 },
+    );
+  }
+}
+
+async function printNextJobs(
+  { print }: CommandContext,
+  { triggers }: JobResult,
+): Promise<void> {
+  if (triggers.length === 0) return;
+  const { nextJobsText } = await import("../../triggers/next_jobs.ts");
+  await print(`\n${nextJobsText(triggers, new Set())}`);
+}

@@ -1,0 +1,36 @@
+import { checkDirectories } from "../../job/check_directories.ts";
+import { JobRun } from "../../job/job_run.ts";
+import { resolveSettings } from "../../job/resolve_settings.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import type { Command } from "../command.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
+import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+
+/** The command `validate`. */
+export const validate: Command = {
+  usage: "[OPTIONS]",
+  description:
+    "Judges the configuration, and the directories that it names, without running\nanything. Ends with 0 if a job could be run, with 1 otherwise.",
+  flags: [
+    ...configFlags(),
+    JOB_FILE_FLAG,
+    {
+      name: "check-files",
+      isNegatable: true,
+      help: "Whether to look at the directories, too (yes)",
+    },
+  ],
+  maxOperands: 0,
+  async run(context) {
+    const { parts, flags } = context;
+    const run = new JobRun(parts, new Cancellation());
+    await resolveSettings(run, flagsLayer(context), jobFileOf(context));
+    const config = run.validate();
+    if (flags.get("check-files") !== false) {
+      checkDirectories(config, parts.workspace, parts.logger);
+    }
+    await context.print("The configuration is valid");
+    await parts.logger.flush();
+    return 0;
+  },
+};

@@ -1,0 +1,72 @@
+import { CONFIG_KEYS, type ConfigName } from "../config/keys.ts";
+import { layerOf } from "../config/layers.ts";
+import type { Layer } from "../config/settings.ts";
+import type { Flag, ParsedArguments } from "./command.ts";
+
+/** Options of the design that mean a git source. */
+const GIT_FLAGS: readonly Flag[] = [
+  {
+    name: "git-url",
+    valueName: "URL",
+    help: "Short for --source-type git --source-url URL",
+  },
+  { name: "git-ref", valueName: "REF", help: "Short for --source-ref REF" },
+];
+
+/**
+ * Makes options of keys of the configuration.
+ *
+ * @param names Keys; all of them unless given.
+ * @returns Options, those of the design for a git source among them if all
+ * keys are asked for.
+ */
+export function configFlags(names?: readonly ConfigName[]): Flag[] {
+  const flags = CONFIG_KEYS
+    .filter(({ name }) => names?.includes(name) ?? true)
+    .flatMap((key): Flag[] => "flag" in key ? [flagOf(key)] : []);
+  return names === undefined ? [...flags, ...GIT_FLAGS] : flags;
+}
+
+/**
+ * Reads the configuration off the options of a command.
+ *
+ * @param parsed What the user typed.
+ * @returns The strongest layer.
+ */
+export function flagsLayer({ flags }: ParsedArguments): Layer {
+  const layer = layerOf(
+    ({ flag }) => {
+      const value = flag === undefined ? undefined : flags.get(flag);
+      if (typeof value === "boolean") return undefined;
+      return typeof value === "object" ? value.join("\n") : value;
+    },
+    ({ flag }) => `--${flag}`,
+  );
+  const [url, ref] = [flags.get("git-url"), flags.get("git-ref")];
+  if (typeof url === "string") {
+    layer.source_type ??= { value: "git", origin: "--git-url" };
+    layer.source_url ??= { value: url, origin: "--git-url" };
+  }
+  if (typeof ref === "string") {
+    layer.source_ref ??= { value: ref, origin: "--git-ref" };
+  }
+  return layer;
+}
+
+function flagOf(
+  key: {
+    name: string;
+    flag: string;
+    valueName: string;
+    help: string;
+    defaultValue?: string;
+  },
+): Flag {
+  const { name, flag, valueName, help, defaultValue } = key;
+  return {
+    name: flag,
+    valueName,
+    help: defaultValue === undefined ? help : `${help} (${defaultValue})`,
+    isRepeatable: name === "job_env",
+  };
+}

@@ -1,0 +1,73 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import { createParts, type RunnerParts } from "../job/runner_parts.ts";
+import { suggest } from "../suggest.ts";
+import { COMMANDS } from "./commands.ts";
+import { parseArguments, usageError } from "./parse_arguments.ts";
+
+/**
+ * Runs the command line.
+ *
+ * @param args Arguments behind the name of the program.
+ * @param host The process around it.
+ * @returns Exit code: that of the job, 1 for errors, 2 for wrong usage.
+ */
+export async function main(
+  args: readonly string[],
+  host: Host,
+): Promise<number> {
+  const parts = createParts(host);
+  try {
+    return await runCommandLine(args, parts);
+  } catch (error) {
+    parts.logger.error("runnerlib", reportOf(error));
+    await parts.logger.flush();
+    return error instanceof RunnerError ? error.exitCode : 1;
+  }
+}
+
+async function runCommandLine(
+  args: readonly string[],
+  parts: RunnerParts,
+): Promise<number> {
+  const [name, ...rest] = args;
+  const print = (text: string) =>
+    parts.stdout.write(
+      new TextEncoder().encode(`${parts.masker.maskText(text)}\n`),
+    );
+  if (name === "--version") {
+    const { VERSION } = await import("../version.ts");
+    await print(VERSION);
+    return 0;
+  }
+  if (name === "--help" || name === "-h") {
+    const { overview } = await import("./help.ts");
+    await print(overview());
+    return 0;
+  }
+  const entry = findCommand(name);
+  const command = await entry.load();
+  const parsed = parseArguments(rest, name, command);
+  if (parsed.flags.has("help")) {
+    const { commandHelp } = await import("./help.ts");
+    await print(commandHelp(name, command));
+    return 0;
+  }
+  return await command.run({ ...parsed, parts, print });
+}
+
+function findCommand(name: string | undefined) {
+  if (name === undefined) throw usageError("A command is required");
+  if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name];
+  const kind = name.startsWith("-") ? "option" : "command";
+  const near = suggest(name.replace(/^-+/, ""), Object.keys(COMMANDS));
+  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+  throw usageError(`Unknown ${kind} "${name}"${hint}`);
+}
+
+/** What a user is told; anything but a foreseen error is a fault of ours. */
+function reportOf(error: unknown): string {
+  if (error instanceof RunnerError) return error.message;
+  if (error instanceof Deno.errors.NotCapable) return error.message;
+  return `Internal error: ${messageOf(error)}`;
+}

@@ -1,0 +1,128 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { RunnerError } from "../errors.ts";
+import { suggest } from "../suggest.ts";
+import type { Command, Flag, ParsedArguments } from "./command.ts";
+
+/** Options that every command has. */
+export const COMMON_FLAGS: readonly Flag[] = [
+  { name: "help", short: "h", help: "Show this text" },
+];
+
+/**
+ * Reads what a user typed behind the name of a command.
+ *
+ * @param args Arguments.
+ * @param name Name of the command.
+ * @param command The command.
+ * @returns Options and operands.
+ * @throws {RunnerError} `usage`, if an option is unknown or lacks its value, or
+ * there are too many operands.
+ */
+export function parseArguments(
+  args: readonly string[],
+  name: string,
+  command: Command,
+): ParsedArguments {
+  const known = [...command.flags, ...COMMON_FLAGS];
+  const valued = known.filter((flag) => flag.valueName !== undefined);
+  const switches = known.filter((flag) => flag.valueName === undefined);
+  const parsed = parseArgs([...args], {
+    "--": true,
+    string: ["_", ...valued.map((flag) => flag.name)],
+    boolean: switches.map((flag) => flag.name),
+    negatable: namesOf(switches.filter((flag) => flag.isNegatable)),
+    collect: namesOf(valued.filter((flag) => flag.isRepeatable)),
+    alias: Object.fromEntries(
+      known.flatMap(({ name, short }) => short ? [[name, short]] : []),
+    ),
+    unknown: (arg, key) => {
+      if (key === undefined) return true;
+      throw unknownFlag(arg, name, known);
+    },
+  });
+  const flags = new Map<string, string | boolean | readonly string[]>();
+  for (const flag of known) {
+    const value = parsed[flag.name] as string | boolean | string[] | undefined;
+    if (value === undefined || (value === false && !isNegated(args, flag))) {
+      continue;
+    }
+    if ([value].flat().includes("")) requireEmptyValue(args, flag, name);
+    flags.set(flag.name, value);
+  }
+  const operands = parsed._.map(String);
+  const rest = args.includes("--") ? parsed["--"] : undefined;
+  checkOperands(operands, rest, name, command);
+  return { flags, operands, rest };
+}
+
+/**
+ * Makes an error of something that was typed wrongly.
+ *
+ * @param message What is wrong.
+ * @param command Name of the command whose help tells what is right.
+ * @returns The error, with exit code 2.
+ */
+export function usageError(message: string, command = ""): RunnerError {
+  const help = `runnerlib ${command}${command && " "}--help`;
+  return new RunnerError(`${message}\nSee "${help}"`, {
+    code: "usage",
+    exitCode: 2,
+  });
+}
+
+function namesOf(flags: readonly Flag[]): string[] {
+  return flags.map((flag) => flag.name);
+}
+
+function isNegated(args: readonly string[], { name }: Flag): boolean {
+  return args.includes(`--no-${name}`) || args.includes(`--${name}=false`);
+}
+
+function unknownFlag(
+  arg: string,
+  command: string,
+  known: readonly Flag[],
+): RunnerError {
+  const [typed] = arg.split("=", 1);
+  const near = suggest(typed.replace(/^-+/, ""), namesOf(known));
+  const hint = near === undefined ? "" : `; did you mean --${near}?`;
+  return usageError(`Unknown option ${typed}${hint}`, command);
+}
+
+/** The parser takes a value that is missing for an empty one. */
+function requireEmptyValue(
+  args: readonly string[],
+  { name, short }: Flag,
+  command: string,
+): void {
+  const spellings = short ? [`--${name}`, `-${short}`] : [`--${name}`];
+  const isGiven = args.some((arg, at) =>
+    spellings.some((it) =>
+      arg === `${it}=` || (arg === it && args[at + 1] === "")
+    )
+  );
+  if (isGiven) return;
+  throw usageError(
+    `Option --${name} needs a value; one that starts with "-" is written --${name}=-…`,
+    command,
+  );
+}
+
+function checkOperands(
+  operands: readonly string[],
+  rest: readonly string[] | undefined,
+  name: string,
+  command: Command,
+): void {
+  const { maxOperands, takesRest } = command;
+  if (operands.length > maxOperands) {
+    const hint = takesRest ? `; put "--" before a command` : "";
+    throw usageError(
+      `Unexpected argument "${operands[maxOperands]}"${hint}`,
+      name,
+    );
+  }
+  if (rest !== undefined && !takesRest) {
+    throw usageError(`Unexpected argument "--"`, name);
+  }
+}

@@ -1,0 +1,36 @@
+import { RunnerError } from "../errors.ts";
+import { createParts, type RunnerParts } from "../job/runner_parts.ts";
+import type { CommandContext, Flag } from "./command.ts";
+
+/** Option that names the directory in which a command works. */
+export const WORK_DIR_FLAG: Flag = {
+  name: "work-dir",
+  valueName: "PATH",
+  help: "Work in that directory instead of the current one",
+};
+
+/**
+ * Moves a runner into the directory that `--work-dir` names.
+ *
+ * @param context What the command got to work with.
+ * @returns Parts of the runner that works there.
+ * @throws {RunnerError} `workspace`, if there is no such directory.
+ */
+export function partsInWorkDir(
+  { parts, flags }: CommandContext,
+): RunnerParts {
+  const given = flags.get("work-dir");
+  if (typeof given !== "string") return parts;
+  const { host } = parts;
+  try {
+    const cwd = Deno.realPathSync(
+      given.startsWith("/") ? given : `${host.cwd}/${given}`,
+    );
+    if (Deno.statSync(cwd).isDirectory) return createParts({ ...host, cwd });
+  } catch {
+    // Told below: whatever the reason, it is no directory to work in.
+  }
+  throw new RunnerError(`Cannot work in "${given}": no such directory`, {
+    code: "workspace",
+  });
+}

@@ -1,0 +1,69 @@
+import type { ConfigName } from "./keys.ts";
+
+/** Where code comes from. */
+export type SourceConfig =
+  | { readonly type: "none" }
+  | {
+    /** How the code is fetched. */
+    readonly type: "git" | "copy";
+    /** Repository or directory. */
+    readonly url: string;
+    /** Branch, tag or commit; the default branch without it. */
+    readonly ref?: string;
+  };
+
+/** The configuration of a job, judged and typed. */
+export interface JobConfig {
+  /** Text for the shell, or a program and its arguments. */
+  readonly command: string | readonly string[];
+  /** Where the source goes, as the job knows it. */
+  readonly codeDir: string;
+  /** Where the command runs, as the job knows it. */
+  readonly jobDir: string;
+  /** Whether somebody chose the code or job directory, or it is the default. */
+  readonly isJobDirChosen: boolean;
+  /** Where the job leaves its artifacts, as the job knows it. */
+  readonly artifactsDir: string;
+  /** Where follow-up jobs are written, as the job knows it. */
+  readonly triggersFile: string;
+  /** The possibly untrusted source. */
+  readonly source: SourceConfig;
+  /** The trusted CI source. */
+  readonly ciSource: SourceConfig;
+  /** Variables of the command. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of variables whose values are secrets; `undefined` when nobody said. */
+  readonly secretEnvNames: readonly string[] | undefined;
+  /** Values that are secrets; `undefined` when nobody said. */
+  readonly secretValues: readonly string[] | undefined;
+  /** Directory of trusted plugins, as given. */
+  readonly pluginDir: string | undefined;
+  /** Image of a nested container, as given; passed on to the command. */
+  readonly runnerImage: string | undefined;
+  /** Whether standard error joins standard output. */
+  readonly stderr: "merged" | "separate";
+  /** Longest time the command may run, in milliseconds; no limit without it. */
+  readonly timeoutMs: number | undefined;
+  /** Time between the ending signal and SIGKILL, in milliseconds. */
+  readonly graceMs: number;
+}
+
+/** Something wrong with the configuration. */
+export interface ConfigProblem {
+  /** Key that is concerned. */
+  readonly key: ConfigName;
+  /** What is wrong and what is allowed; tells no secret. */
+  readonly message: string;
+  /** Where the value came from; `undefined` when there is none. */
+  readonly origin: string | undefined;
+}
+
+/** What judging a configuration gave. */
+export interface ValidationResult {
+  /** The configuration; `undefined` as soon as there is a problem. */
+  readonly config: JobConfig | undefined;
+  /** Everything that is wrong. */
+  readonly problems: readonly ConfigProblem[];
+  /** What is unusual, though not wrong. */
+  readonly warnings: readonly string[];
+}

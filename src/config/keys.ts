@@ -1,0 +1,213 @@
+/** A key of the configuration, as job files spell it. */
+export type ConfigName = (typeof CONFIG_KEYS)[number]["name"];
+
+/** One key of the configuration: where it may come from and what it means. */
+export interface ConfigKey {
+  /** Name in job files and messages. */
+  readonly name: string;
+  /** Environment variable, if there is one. */
+  readonly env?: string;
+  /** Option of the command line, without its dashes, if there is one. */
+  readonly flag?: string;
+  /** Property of the options of `runJob`. */
+  readonly option?: string;
+  /** What stands for the value in help texts; without it the flag is a switch. */
+  readonly valueName?: string;
+  /** Value when nobody says anything. */
+  readonly defaultValue?: string;
+  /** What the key means, in one line. */
+  readonly help: string;
+}
+
+/**
+ * Every key of the configuration.
+ *
+ * The resolver, the validator, `--help`, `config` and the options of `runJob`
+ * all read this table.
+ */
+export const CONFIG_KEYS = [
+  {
+    name: "job_command",
+    env: "REACTORCIDE_JOB_COMMAND",
+    flag: "job-command",
+    option: "command",
+    valueName: "COMMAND",
+    help: "Command that the job runs",
+  },
+  {
+    name: "code_dir",
+    env: "REACTORCIDE_CODE_DIR",
+    flag: "code-dir",
+    option: "sourceDir",
+    valueName: "PATH",
+    defaultValue: "/job/src",
+    help: "Where the source goes; /job or below",
+  },
+  {
+    name: "job_dir",
+    env: "REACTORCIDE_JOB_DIR",
+    flag: "job-dir",
+    option: "jobDir",
+    valueName: "PATH",
+    help: "Where the command runs; the code directory unless given",
+  },
+  {
+    name: "artifacts_dir",
+    env: "REACTORCIDE_ARTIFACTS_DIR",
+    flag: "artifacts-dir",
+    option: "artifactsDir",
+    valueName: "PATH",
+    defaultValue: "/job/artifacts",
+    help: "Where the job leaves its artifacts; /job or below",
+  },
+  {
+    name: "source_type",
+    env: "REACTORCIDE_SOURCE_TYPE",
+    flag: "source-type",
+    option: "sourceType",
+    valueName: "TYPE",
+    defaultValue: "none",
+    help: "How the source is prepared: git, copy or none",
+  },
+  {
+    name: "source_url",
+    env: "REACTORCIDE_SOURCE_URL",
+    flag: "source-url",
+    option: "sourceUrl",
+    valueName: "URL",
+    help: "Repository, or directory to copy",
+  },
+  {
+    name: "source_ref",
+    env: "REACTORCIDE_SOURCE_REF",
+    flag: "source-ref",
+    option: "sourceRef",
+    valueName: "REF",
+    help: "Branch, tag or commit; the default branch unless given",
+  },
+  {
+    name: "ci_source_type",
+    env: "REACTORCIDE_CI_SOURCE_TYPE",
+    flag: "ci-source-type",
+    option: "ciSourceType",
+    valueName: "TYPE",
+    defaultValue: "none",
+    help: "How the trusted CI source is prepared: git, copy or none",
+  },
+  {
+    name: "ci_source_url",
+    env: "REACTORCIDE_CI_SOURCE_URL",
+    flag: "ci-source-url",
+    option: "ciSourceUrl",
+    valueName: "URL",
+    help: "Repository of the trusted CI source, or directory to copy",
+  },
+  {
+    name: "ci_source_ref",
+    env: "REACTORCIDE_CI_SOURCE_REF",
+    flag: "ci-source-ref",
+    option: "ciSourceRef",
+    valueName: "REF",
+    help: "Branch, tag or commit of the trusted CI source",
+  },
+  {
+    name: "checkout_mode",
+    env: "REACTORCIDE_CHECKOUT_MODE",
+    option: "checkoutMode",
+    valueName: "MODE",
+    defaultValue: "isolated",
+    help: "Whether both sources share one repository: isolated or shared",
+  },
+  {
+    name: "job_env",
+    env: "REACTORCIDE_JOB_ENV",
+    flag: "job-env",
+    option: "env",
+    valueName: "TEXT",
+    help: "Environment of the command: KEY=VALUE lines, or ./job/FILE",
+  },
+  {
+    name: "secret_env_names",
+    env: "REACTORCIDE_SECRET_ENV_NAMES",
+    flag: "secret-env-names",
+    option: "secretEnvNames",
+    valueName: "NAMES",
+    help: "Variables whose values are masked, separated by commas",
+  },
+  {
+    name: "secret_values_list",
+    env: "REACTORCIDE_SECRET_VALUES_LIST",
+    flag: "secret-values-list",
+    option: "secretValues",
+    valueName: "VALUES",
+    help: "Values that are masked: separated by commas, or ./job/FILE",
+  },
+  {
+    name: "secrets_file",
+    env: "REACTORCIDE_SECRETS_FILE",
+    flag: "secrets-file",
+    valueName: "PATH",
+    help: "File of variables for a nested container",
+  },
+  {
+    name: "runner_image",
+    env: "REACTORCIDE_RUNNER_IMAGE",
+    flag: "runner-image",
+    valueName: "IMAGE",
+    help: "Image of a nested container",
+  },
+  {
+    name: "plugin_dir",
+    env: "REACTORCIDE_PLUGIN_DIR",
+    flag: "plugin-dir",
+    option: "pluginDir",
+    valueName: "PATH",
+    help: "Directory of trusted plugins (plugin_*.ts, plugin_*.js)",
+  },
+  {
+    name: "triggers_file",
+    env: "REACTORCIDE_TRIGGERS_FILE",
+    flag: "triggers-file",
+    option: "triggersFile",
+    valueName: "PATH",
+    defaultValue: "/job/triggers.json",
+    help: "Where follow-up jobs are written; /job or below",
+  },
+  {
+    name: "stderr",
+    flag: "stderr",
+    option: "stderr",
+    valueName: "MODE",
+    defaultValue: "merged",
+    help: "Whether standard error joins standard output: merged or separate",
+  },
+  {
+    name: "timeout",
+    flag: "timeout",
+    option: "timeoutMs",
+    valueName: "TIME",
+    help: "Longest time the command may run, such as 90s, 15m or 2h",
+  },
+  {
+    name: "grace",
+    flag: "grace",
+    option: "graceMs",
+    valueName: "TIME",
+    defaultValue: "10s",
+    help: "Time between the signal that ends the command and SIGKILL",
+  },
+] as const satisfies readonly ConfigKey[];
+
+const KEYS: ReadonlyMap<string, ConfigKey> = new Map(
+  CONFIG_KEYS.map((key) => [key.name, key]),
+);
+
+/**
+ * Finds a key of the configuration.
+ *
+ * @param name Name of the key.
+ * @returns The key; `undefined` if there is none of that name.
+ */
+export function configKey(name: string): ConfigKey | undefined {
+  return KEYS.get(name);
+}

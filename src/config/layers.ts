@@ -1,0 +1,63 @@
+import { CONFIG_KEYS, type ConfigKey, type ConfigName } from "./keys.ts";
+import type { Layer, SettingValue } from "./settings.ts";
+
+/** Variables of the design that mean a git source. */
+const GIT_VARIABLES = {
+  source_url: "REACTORCIDE_GIT_URL",
+  source_ref: "REACTORCIDE_GIT_REF",
+} as const;
+
+/**
+ * Gives what holds when nobody says anything.
+ *
+ * @returns The weakest layer.
+ */
+export function defaultLayer(): Layer {
+  return layerOf((key) => key.defaultValue, () => "the default");
+}
+
+/**
+ * Reads the configuration off environment variables, empty ones included.
+ *
+ * @param env Environment.
+ * @returns The layer.
+ */
+export function environmentLayer(
+  env: Readonly<Record<string, string>>,
+): Layer {
+  const layer: Layer = {};
+  if (env[GIT_VARIABLES.source_url] !== undefined) {
+    const origin = GIT_VARIABLES.source_url;
+    layer.source_type = { value: "git", origin };
+    for (const [name, variable] of Object.entries(GIT_VARIABLES)) {
+      const value = env[variable];
+      if (value !== undefined) {
+        layer[name as ConfigName] = { value, origin: variable };
+      }
+    }
+  }
+  const named = layerOf(
+    (key) => key.env === undefined ? undefined : env[key.env],
+    (key) => key.env!,
+  );
+  return { ...layer, ...named };
+}
+
+/**
+ * Makes a layer of values that were given by name.
+ *
+ * @param valueOf Gives the value of a key, `undefined` for none.
+ * @param originOf Words where a value came from.
+ * @returns The layer.
+ */
+export function layerOf(
+  valueOf: (key: ConfigKey) => SettingValue | undefined,
+  originOf: (key: ConfigKey) => string,
+): Layer {
+  const layer: Layer = {};
+  for (const key of CONFIG_KEYS) {
+    const value = valueOf(key);
+    if (value !== undefined) layer[key.name] = { value, origin: originOf(key) };
+  }
+  return layer;
+}

@@ -1,0 +1,193 @@
+import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
+import { parseDuration } from "./duration.ts";
+import type {
+  ConfigProblem,
+  SourceConfig,
+  ValidationResult,
+} from "./job_config.ts";
+import { jobEnvWarnings, parseJobEnv } from "./job_env.ts";
+import type { ConfigName } from "./keys.ts";
+import type { Settings } from "./settings.ts";
+import { readValue } from "./value_file.ts";
+
+/** Options for {@linkcode validateSettings}. */
+export interface ValidateOptions {
+  /** Absolute path of the current directory, for values that name a file. */
+  cwd: string;
+}
+
+/**
+ * Judges settings and gives them their types.
+ *
+ * Every problem is found, not only the first one.
+ *
+ * @param settings Settings of all layers.
+ * @param options Additional options.
+ * @returns Configuration, problems and warnings.
+ */
+export function validateSettings(
+  settings: Settings,
+  options: ValidateOptions,
+): ValidationResult {
+  const { cwd } = options;
+  const problems: ConfigProblem[] = [];
+  const check = new Checker(settings, problems);
+  const codeDir = check.jobPath("code_dir");
+  const hasJobDir = (settings.get("job_dir")?.value ?? "") !== "";
+  const env = check.jobEnv(cwd);
+  const config = {
+    command: check.command(),
+    codeDir,
+    jobDir: hasJobDir ? check.jobPath("job_dir") : codeDir,
+    isJobDirChosen: settings.all("code_dir").length > 1 || hasJobDir,
+    artifactsDir: check.jobPath("artifacts_dir"),
+    triggersFile: check.jobPath("triggers_file"),
+    source: check.source(""),
+    ciSource: check.source("ci_"),
+    env,
+    secretEnvNames: check.list("secret_env_names"),
+    secretValues: check.secretValues(cwd),
+    pluginDir: check.optional("plugin_dir"),
+    runnerImage: check.optional("runner_image"),
+    stderr: check.oneOf("stderr", ["merged", "separate"]),
+    timeoutMs: settings.get("timeout") ? check.duration("timeout") : undefined,
+    graceMs: check.duration("grace"),
+  };
+  check.oneOf("checkout_mode", ["isolated", "shared"]);
+  return {
+    config: problems.length === 0 ? config : undefined,
+    problems,
+    warnings: [...jobEnvWarnings(env), ...imageWarnings(config.runnerImage)],
+  };
+}
+
+/** Reads settings one by one and gathers what is wrong with them. */
+class Checker {
+  readonly #settings: Settings;
+  readonly #problems: ConfigProblem[];
+
+  constructor(settings: Settings, problems: ConfigProblem[]) {
+    this.#settings = settings;
+    this.#problems = problems;
+  }
+
+  command(): string | readonly string[] {
+    const value = this.#settings.get("job_command")?.value;
+    if (value === undefined) this.#report("job_command", "is required");
+    else if (
+      typeof value === "string" ? value.trim() === "" : !Object.values(value)[0]
+    ) {
+      this.#report("job_command", "must not be empty");
+    } else if (JSON.stringify(value).includes("\\u0000")) {
+      this.#report("job_command", "must not contain a NUL character");
+    }
+    return value as string | readonly string[];
+  }
+
+  text(key: ConfigName): string {
+    const value = this.#settings.get(key)?.value ?? "";
+    return typeof value === "string" ? value : Object.values(value).join(",");
+  }
+
+  optional(key: ConfigName): string | undefined {
+    return this.text(key) || undefined;
+  }
+
+  jobPath(key: ConfigName): string {
+    const path = this.text(key);
+    const problem = path === "" ? "must not be empty" : jobPathProblem(path);
+    if (problem) this.#report(key, `${problem}, not ${JSON.stringify(path)}`);
+    return normalizeJobPath(path);
+  }
+
+  oneOf<T extends string>(key: ConfigName, allowed: readonly T[]): T {
+    const text = this.text(key);
+    if (!allowed.includes(text as T)) {
+      const choices = allowed.map((one) => `"${one}"`).join(" or ");
+      this.#report(key, `must be ${choices}, not ${JSON.stringify(text)}`);
+    }
+    return text as T;
+  }
+
+  duration(key: ConfigName): number {
+    const text = this.text(key);
+    const ms = parseDuration(text);
+    if (ms !== undefined) return ms;
+    this.#report(
+      key,
+      `must be a time such as "90s", "15m" or "2h", not ${
+        JSON.stringify(text)
+      }`,
+    );
+    return 0;
+  }
+
+  source(prefix: "" | "ci_"): SourceConfig {
+    const key = `${prefix}source_type` as const;
+    // A worker sets the variable to nothing when the job has no source.
+    if (this.text(key) === "") return { type: "none" };
+    const type = this.oneOf(key, ["none", "git", "copy"]);
+    if (type === "none") return { type };
+    const url = this.text(`${prefix}source_url`);
+    if (url === "") {
+      this.#report(`${prefix}source_url`, `is required for ${key} "${type}"`);
+    }
+    const ref = this.optional(`${prefix}source_ref`);
+    return { type, url, ...ref === undefined ? {} : { ref } };
+  }
+
+  jobEnv(cwd: string): Record<string, string> {
+    const merged: Record<string, string> = Object.create(null);
+    for (const setting of this.#settings.all("job_env")) {
+      const { env, problems } = parseJobEnv(setting, cwd);
+      for (const message of problems) {
+        this.#problems.push({
+          key: "job_env",
+          message,
+          origin: setting.origin,
+        });
+      }
+      Object.assign(merged, env);
+    }
+    return merged;
+  }
+
+  list(key: ConfigName): string[] | undefined {
+    return this.#settings.get(key) && splitList(this.text(key), ",");
+  }
+
+  secretValues(cwd: string): string[] | undefined {
+    const value = this.#settings.get("secret_values_list")?.value;
+    if (value === undefined) return undefined;
+    // Values of the library come one by one: a secret may hold a comma.
+    if (typeof value !== "string") return Object.values(value);
+    const read = readValue(value, cwd);
+    if ("problem" in read) {
+      this.#report("secret_values_list", read.problem);
+      return undefined;
+    }
+    return read.isFile
+      ? splitList(read.text, "\n").filter((line) => !line.startsWith("#"))
+      : splitList(read.text, ",");
+  }
+
+  #report(key: ConfigName, message: string): void {
+    const origin = this.#settings.get(key)?.origin;
+    this.#problems.push({ key, message, origin });
+  }
+}
+
+function splitList(text: string, separator: string): string[] {
+  return text.split(separator).map((part) => part.trim()).filter(Boolean);
+}
+
+function imageWarnings(image: string | undefined): string[] {
+  if (image === undefined) return [];
+  const warnings: string[] = [];
+  if (/\s/.test(image)) warnings.push("runner_image: contains white space");
+  const tag = image.slice(image.lastIndexOf("/") + 1);
+  if (!tag.includes(":") || tag.endsWith(":latest")) {
+    warnings.push("runner_image: is not pinned to a version");
+  }
+  return warnings;
+}

@@ -1,0 +1,71 @@
+import type { JobConfig } from "../config/job_config.ts";
+import type { Workspace } from "../workspace/layout.ts";
+
+/** What the environment of a job's command is made of. */
+export interface JobEnvironmentParts {
+  /** Environment of the runner. */
+  env: Readonly<Record<string, string>>;
+  /** Configuration of the job. */
+  config: JobConfig;
+  /** Variables of the job, as plugins have left them. */
+  jobEnv: Readonly<Record<string, string>>;
+  /** Where the job's files are. */
+  workspace: Workspace;
+  /** Id of the trace to which the job belongs. */
+  traceId: string;
+}
+
+/**
+ * Builds the environment of a job's command.
+ *
+ * The job's own variables win over those that describe the job, and both over
+ * the runner's own.
+ *
+ * @param parts What it is made of.
+ * @returns The whole environment.
+ */
+export async function jobEnvironment(
+  parts: JobEnvironmentParts,
+): Promise<Record<string, string>> {
+  const { env, config, jobEnv, workspace, traceId } = parts;
+  const { command, runnerImage } = config;
+  return {
+    ...await withoutCredentials(env),
+    REACTORCIDE_CODE_DIR: workspace.pathOf(config.codeDir),
+    REACTORCIDE_JOB_DIR: workspace.pathOf(config.jobDir),
+    REACTORCIDE_ARTIFACTS_DIR: workspace.pathOf(config.artifactsDir),
+    REACTORCIDE_JOB_COMMAND: typeof command === "string"
+      ? command
+      : command.join(" "),
+    ...runnerImage === undefined
+      ? {}
+      : { REACTORCIDE_RUNNER_IMAGE: runnerImage },
+    TRACEPARENT: `00-${traceId}-${randomHex(8)}-01`,
+    ...jobEnv,
+  };
+}
+
+/**
+ * Finds the trace to which a job belongs.
+ *
+ * @param traceparent Header of the W3C Trace Context, if the runner was given one.
+ * @returns Its trace id, or a new one: 32 hexadecimal digits.
+ */
+export function traceIdOf(traceparent: string | undefined): string {
+  const traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1];
+  return traceId !== undefined && !/^0+$/.test(traceId)
+    ? traceId
+    : randomHex(16);
+}
+
+async function withoutCredentials(
+  env: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  if (env.REACTORCIDE_VCS_AUTH_DIR === undefined) return env;
+  const credentials = await import("../source/credentials.ts");
+  return credentials.withoutCredentials(env);
+}
+
+function randomHex(bytes: number): string {
+  return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
+}

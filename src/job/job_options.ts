@@ -1,0 +1,133 @@
+import { layerOf } from "../config/layers.ts";
+import type { Layer, SettingValue } from "../config/settings.ts";
+
+/** When the queued follow-up jobs are handed over. */
+export type FlushTriggers = "success" | "always" | "never";
+
+/** Options for {@linkcode Runner.runJob}. */
+export interface RunJobOptions {
+  /** Command of the job: text for `sh -c`, or a program and its arguments. */
+  command?: string | readonly string[];
+  /**
+   * Where the source goes, and where the command runs unless `jobDir` says
+   * otherwise: `/job` or a path below it. Outside a container, `/job` stands
+   * for the directory `job` in the current one.
+   *
+   * @default {"/job/src"}
+   */
+  sourceDir?: string;
+  /**
+   * Where the command runs: `/job` or a path below it.
+   *
+   * @default {the source directory}
+   */
+  jobDir?: string;
+  /**
+   * Where the job leaves its artifacts: `/job` or a path below it.
+   *
+   * @default {"/job/artifacts"}
+   */
+  artifactsDir?: string;
+  /**
+   * How the source is prepared.
+   *
+   * @default {"none"}
+   */
+  sourceType?: "git" | "copy" | "none";
+  /** Repository, or directory to copy. */
+  sourceUrl?: string;
+  /**
+   * Branch, tag or commit of the source.
+   *
+   * @default {the default branch}
+   */
+  sourceRef?: string;
+  /**
+   * How the trusted CI source, which goes to `/job/ci`, is prepared.
+   *
+   * @default {"none"}
+   */
+  ciSourceType?: "git" | "copy" | "none";
+  /** Repository of the trusted CI source, or directory to copy. */
+  ciSourceUrl?: string;
+  /**
+   * Branch, tag or commit of the trusted CI source.
+   *
+   * @default {the default branch}
+   */
+  ciSourceRef?: string;
+  /** Variables of the command, added to those that the process has. */
+  env?: Readonly<Record<string, string>>;
+  /** Names of variables whose values are masked. */
+  secretEnvNames?: readonly string[];
+  /** Values that are masked. */
+  secretValues?: readonly string[];
+  /** Directory of trusted plugins. */
+  pluginDir?: string;
+  /**
+   * Where follow-up jobs are written: a path below `/job`.
+   *
+   * @default {"/job/triggers.json"}
+   */
+  triggersFile?: string;
+  /**
+   * Whether standard error joins standard output, in true order.
+   *
+   * @default {"merged"}
+   */
+  stderr?: "merged" | "separate";
+  /**
+   * Longest time the command may run, in milliseconds.
+   *
+   * @default {no limit}
+   */
+  timeoutMs?: number;
+  /**
+   * Time between the signal that ends the command and SIGKILL, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  graceMs?: number;
+  /** Path of a job file whose values are weaker than environment and options. */
+  jobFile?: string;
+  /** Cancels the job when aborted, as SIGTERM does. */
+  signal?: AbortSignal;
+  /**
+   * Whether SIGTERM, SIGINT and SIGHUP cancel the job instead of ending the
+   * process at once.
+   *
+   * @default {true}
+   */
+  handleSignals?: boolean;
+  /**
+   * When the queued follow-up jobs are handed over.
+   *
+   * @default {"success"}
+   */
+  flushTriggers?: FlushTriggers;
+  /**
+   * Judges the configuration, says what would be done, and does nothing.
+   *
+   * @default {false}
+   */
+  dryRun?: boolean;
+}
+
+/**
+ * Takes the configuration out of the options of the library.
+ *
+ * @param options Options.
+ * @returns The strongest layer.
+ */
+export function optionsLayer(options: RunJobOptions): Layer {
+  const { timeoutMs, graceMs } = options;
+  const values: Record<string, unknown> = {
+    ...options,
+    timeoutMs: timeoutMs === undefined ? undefined : `${timeoutMs}ms`,
+    graceMs: graceMs === undefined ? undefined : `${graceMs}ms`,
+  };
+  return layerOf(
+    (key) => key.option && values[key.option] as SettingValue | undefined,
+    (key) => `option "${key.option}"`,
+  );
+}

@@ -1,0 +1,185 @@
+import { validateSettings } from "../config/validate.ts";
+import type { JobConfig } from "../config/job_config.ts";
+import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
+import { Settings } from "../config/settings.ts";
+import { RunnerError } from "../errors.ts";
+import type { EndingSignal } from "../host.ts";
+import type { Phase } from "../plugins/phases.ts";
+import type { PluginConfig } from "../plugins/plugin.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { signalExitCode } from "../process/exit_code.ts";
+import { collectSecrets } from "../secrets/collect.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/** Where in its life a job is, and what it has found out so far. */
+export class JobRun {
+  /** What the runner owns. */
+  readonly parts: RunnerParts;
+  /** Settings of all layers. */
+  readonly settings: Settings = new Settings();
+  /** The wish that the job ends. */
+  readonly cancellation: Cancellation;
+  /** Variables of the command; plugins may change them until it starts. */
+  readonly jobEnv: Record<string, string> = {};
+  /** Absolute path of the source, once it is there. */
+  sourcePath: string | undefined;
+  /** Absolute path of the trusted CI source, once it is there. */
+  ciSourcePath: string | undefined;
+  /** Exit code of the command, `null` before it ended. */
+  exitCode: number | null = null;
+  /** What went wrong first. */
+  error: Error | undefined;
+  /** What went wrong while the job was being ended. */
+  readonly laterErrors: Error[] = [];
+  readonly #shared = new Map<string, unknown>();
+  #areSettingsOpen = true;
+
+  /**
+   * Makes the run of a job that has not begun.
+   *
+   * @param parts What the runner owns.
+   * @param cancellation The wish that the job ends.
+   */
+  constructor(parts: RunnerParts, cancellation: Cancellation) {
+    this.parts = parts;
+    this.cancellation = cancellation;
+  }
+
+  /**
+   * Calls the plugins of a phase, if there are any.
+   *
+   * @param phase The phase.
+   * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
+   */
+  async phase(phase: Phase): Promise<void> {
+    const { plugins, logger, workspace, masker } = this.parts;
+    const registered = plugins.plugins;
+    if (registered.length === 0) return;
+    const { runPhase } = await import("../plugins/run_phase.ts");
+    const { errors } = await runPhase(registered, phase, {
+      config: this.#pluginConfig(),
+      env: this.jobEnv,
+      jobPath: workspace.base,
+      sourcePath: this.sourcePath,
+      ciSourcePath: this.ciSourcePath,
+      exitCode: this.exitCode,
+      error: this.error,
+      shared: this.#shared,
+      signal: this.cancellation.asked,
+      registerSecret: (value) => void masker.add(value),
+    }, { logger });
+    this.laterErrors.push(...errors);
+  }
+
+  /**
+   * Judges the settings, which cannot be changed afterwards.
+   *
+   * @returns The configuration.
+   * @throws {RunnerError} `invalid-config`, with every problem.
+   */
+  validate(): JobConfig {
+    this.#areSettingsOpen = false;
+    const { host, logger } = this.parts;
+    const { config, problems, warnings } = validateSettings(this.settings, {
+      cwd: host.cwd,
+    });
+    for (const warning of warnings) logger.warn("config", warning);
+    if (config === undefined) {
+      const lines = problems.map(({ key, message, origin }) =>
+        `  ${key}: ${message}` +
+        (origin === undefined ? "" : ` (from ${origin})`)
+      );
+      throw new RunnerError(
+        `Cannot use the configuration:\n${lines.join("\n")}`,
+        { code: "invalid-config" },
+      );
+    }
+    Object.assign(this.jobEnv, { ...config.env, ...this.jobEnv });
+    return config;
+  }
+
+  /**
+   * Has every known secret masked from here on.
+   *
+   * @param config Configuration of the job.
+   */
+  fillMasker(config: JobConfig): void {
+    const { masker, host, logger } = this.parts;
+    const secrets = collectSecrets({
+      jobEnv: this.jobEnv,
+      env: host.env,
+      secretEnvNames: config.secretEnvNames,
+      secretValues: config.secretValues,
+      urls: [config.source, config.ciSource]
+        .flatMap((source) => source.type === "none" ? [] : [source.url]),
+    });
+    for (const { name, value } of secrets) {
+      if (!masker.add(value)) {
+        logger.warn("secrets", `${name} is too short to mask`);
+      }
+    }
+  }
+
+  /**
+   * Notes a failure; the first one is what the job failed of.
+   *
+   * @param thrown What was thrown.
+   */
+  fail(thrown: unknown): void {
+    const error = this.#wasCancelled(thrown)
+      ? cancelledError(this.cancellation.signal!)
+      : thrown instanceof Error
+      ? thrown
+      : new Error(String(thrown));
+    if (this.error === undefined) this.error = error;
+    else this.laterErrors.push(error);
+  }
+
+  /** Whether something ended because the job was cancelled, and says so its own way. */
+  #wasCancelled(thrown: unknown): boolean {
+    return this.cancellation.signal !== null &&
+      thrown instanceof DOMException && thrown.name === "AbortError";
+  }
+
+  #pluginConfig(): PluginConfig {
+    const { settings } = this;
+    const isOpen = this.#areSettingsOpen;
+    return {
+      get: (key) => {
+        const value = settings.get(key as ConfigName)?.value;
+        return typeof value === "string" || value === undefined
+          ? value
+          : JSON.stringify(value);
+      },
+      set: (key, value) => {
+        if (!isOpen) {
+          throw new TypeError(
+            `Cannot change setting "${key}": the configuration was validated`,
+          );
+        }
+        if (configKey(key) === undefined) {
+          throw new TypeError(
+            `Cannot change setting "${key}": no such setting`,
+          );
+        }
+        settings.set(key as ConfigName, { value, origin: "a plugin" });
+      },
+      keys: () =>
+        CONFIG_KEYS.map(({ name }) => name)
+          .filter((name) => settings.get(name) !== undefined),
+    };
+  }
+}
+
+/**
+ * Makes the error of a job that was cancelled.
+ *
+ * @param signal Signal with which it was cancelled.
+ * @returns The error, with the exit code of a program that the signal ends.
+ */
+export function cancelledError(signal: EndingSignal): RunnerError {
+  return new RunnerError(`The job was cancelled by ${signal}`, {
+    code: "cancelled",
+    exitCode: signalExitCode(signal),
+  });
+}

@@ -1,0 +1,28 @@
+import { defaultLayer, environmentLayer } from "../config/layers.ts";
+import type { Layer } from "../config/settings.ts";
+import type { JobRun } from "./job_run.ts";
+
+/**
+ * Lays all sources of the configuration over one another: defaults, a job
+ * file, environment variables, and what the caller says.
+ *
+ * @param run The run, which receives the settings.
+ * @param layer What the caller says.
+ * @param jobFile Path of the job file, if there is one.
+ * @throws {RunnerError} `invalid-job-file`.
+ */
+export async function resolveSettings(
+  run: JobRun,
+  layer: Layer,
+  jobFile: string | undefined,
+): Promise<void> {
+  const { settings, parts: { host } } = run;
+  settings.add(defaultLayer());
+  if (jobFile !== undefined) {
+    const { readJobFile } = await import("../config/job_file.ts");
+    const path = jobFile.startsWith("/") ? jobFile : `${host.cwd}/${jobFile}`;
+    settings.add(await readJobFile(path, jobFile));
+  }
+  settings.add(environmentLayer(host.env));
+  settings.add(layer);
+}

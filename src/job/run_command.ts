@@ -1,0 +1,63 @@
+import { pump } from "../output/pump.ts";
+import type { Sink } from "../output/sink.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { type Command, spawn } from "../process/spawn.ts";
+import { supervise, type SupervisedExit } from "../process/supervise.ts";
+import type { Masker } from "../secrets/masker.ts";
+
+/** Options for {@linkcode runCommand}. */
+export interface RunCommandOptions {
+  /** Absolute path of the working directory. */
+  cwd: string;
+  /** The whole environment of the command. */
+  env: Readonly<Record<string, string>>;
+  /** Whether standard error joins standard output. */
+  stderr: "merged" | "separate";
+  /** Longest time the command may run, in milliseconds; no limit without it. */
+  timeoutMs: number | undefined;
+  /** Time between the ending signal and SIGKILL, in milliseconds. */
+  graceMs: number;
+  /** The wish that the job ends. */
+  cancellation: Cancellation;
+  /** Takes the secrets out of what is printed. */
+  masker: Masker;
+  /** Where standard output goes. */
+  stdout: Sink;
+  /** Where standard error goes when it is kept apart. */
+  stderrSink: Sink;
+}
+
+/**
+ * Runs a command to its end and prints what it prints, masked.
+ *
+ * @param command Text for the shell, or a program and its arguments.
+ * @param options Everything around the command.
+ * @returns How it ended.
+ * @throws {RunnerError} If it cannot be started.
+ */
+export async function runCommand(
+  command: Command,
+  options: RunCommandOptions,
+): Promise<SupervisedExit> {
+  const { masker, cancellation, graceMs, timeoutMs } = options;
+  const child = spawn(command, options);
+  const stop = new AbortController();
+  const pumping = { stop: stop.signal };
+  const drained = Promise.all([
+    pump(child.stdout, options.stdout, { ...pumping, mask: masker.stream() }),
+    child.stderr &&
+    pump(child.stderr, options.stderrSink, {
+      ...pumping,
+      mask: masker.stream(),
+    }),
+  ]);
+  const exit = await supervise(child, {
+    graceMs,
+    timeoutMs,
+    cancellation,
+    drained: drained.then(() => {}),
+    stopDraining: () => stop.abort(),
+  });
+  await drained;
+  return exit;
+}

@@ -1,0 +1,157 @@
+import type { JobConfig } from "../config/job_config.ts";
+import type { Layer } from "../config/settings.ts";
+import { RunnerError } from "../errors.ts";
+import { Cancellation } from "../process/cancellation.ts";
+import { onAbort } from "../process/on_abort.ts";
+import type { Trigger } from "../triggers/trigger.ts";
+import { commandText, execute } from "./execute.ts";
+import { dropStaleTriggers, flushTriggers } from "./flush_triggers.ts";
+import { traceIdOf } from "./job_environment.ts";
+import type { RunJobOptions } from "./job_options.ts";
+import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
+import { JobRun } from "./job_run.ts";
+import { prepareSources, removeCredentials } from "./prepare_sources.ts";
+import { resolveSettings } from "./resolve_settings.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/** What of the options of a job is no configuration. */
+export type JobControls = Pick<
+  RunJobOptions,
+  "jobFile" | "signal" | "handleSignals" | "flushTriggers" | "dryRun"
+>;
+
+/**
+ * Runs a job, from its configuration to its clean-up.
+ *
+ * @param parts What the runner owns.
+ * @param layer The strongest layer of the configuration.
+ * @param controls What of the options is no configuration.
+ * @returns How the job ended.
+ * @throws {RunnerError} If the job cannot be run at all.
+ */
+export async function runJob(
+  parts: RunnerParts,
+  layer: Layer,
+  controls: JobControls,
+): Promise<JobResult> {
+  const start = performance.now();
+  const run = new JobRun(parts, new Cancellation());
+  using _ = cancelOn(run, controls);
+  parts.jobCount++;
+  const traceId = traceIdOf(parts.host.env.TRACEPARENT);
+  let steps: readonly StepResult[] = [];
+  let triggers: readonly Trigger[] = [];
+  using plugins = new DisposableStack();
+  try {
+    await resolveSettings(run, layer, controls.jobFile);
+    plugins.use(await loadPlugins(run));
+    await run.phase("pre_validation");
+    const config = run.validate();
+    run.fillMasker(config);
+    await run.phase("post_validation");
+    if (controls.dryRun) {
+      announce(run, config);
+    } else {
+      await dropStaleTriggers(parts, config.triggersFile);
+      await run.phase("pre_source_prep");
+      await prepareSources(run, config);
+      await run.phase("post_source_prep");
+      await run.phase("pre_execution");
+      steps = await execute(run, config, traceId);
+      await run.phase("post_execution");
+      triggers = await handOver(run, config, controls);
+    }
+  } catch (error) {
+    run.fail(error);
+  }
+  if (run.error !== undefined) await run.phase("on_error");
+  await run.phase("cleanup");
+  await removeCredentials(run);
+  await parts.logger.flush();
+  const status = statusOf(run.error);
+  // Nothing was run, and nobody wished so: there is no result to speak of.
+  if (status === "failed" && steps.length === 0) throw run.error;
+  return {
+    status,
+    exitCode: exitCodeOf(run.error),
+    steps,
+    triggers,
+    traceId,
+    durationMs: performance.now() - start,
+    error: run.error,
+    laterErrors: run.laterErrors,
+  };
+}
+
+function cancelOn(run: JobRun, controls: JobControls): Disposable {
+  const { signal, handleSignals = true } = controls;
+  const { cancellation, parts } = run;
+  using stack = new DisposableStack();
+  if (signal) {
+    stack.use(onAbort(signal, () => cancellation.cancel("SIGTERM")));
+  }
+  if (handleSignals) {
+    stack.use(parts.host.onSignal((name) => {
+      parts.logger.warn("job", `${name} received`);
+      cancellation.cancel(name);
+    }));
+  }
+  return stack.move();
+}
+
+async function loadPlugins(run: JobRun): Promise<Disposable | undefined> {
+  const directory = run.settings.get("plugin_dir")?.value;
+  if (typeof directory !== "string" || directory === "") return undefined;
+  const { host, plugins, logger } = run.parts;
+  const { loadPlugins } = await import("../plugins/load_directory.ts");
+  const path = directory.startsWith("/")
+    ? directory
+    : `${host.cwd}/${directory}`;
+  return await loadPlugins(path, plugins, logger);
+}
+
+function announce(run: JobRun, config: JobConfig): void {
+  const { logger, workspace } = run.parts;
+  for (const source of [config.ciSource, config.source]) {
+    if (source.type === "none") continue;
+    const { type, url, ref = "the default branch" } = source;
+    logger.info("dry-run", `Would prepare ${url}`, { type, ref });
+  }
+  const directory = workspace.pathOf(config.jobDir);
+  logger.info("dry-run", `Would run in ${directory}`);
+  logger.info("dry-run", `$ ${commandText(config.command)}`);
+}
+
+async function handOver(
+  run: JobRun,
+  config: JobConfig,
+  { flushTriggers: when = "success" }: JobControls,
+): Promise<readonly Trigger[]> {
+  const { parts } = run;
+  if (when === "never") return [];
+  if (when === "always" || run.error === undefined) {
+    return await flushTriggers(parts, config.triggersFile);
+  }
+  const names = parts.triggers.pending.map(({ name }) => name);
+  if (names.length > 0) {
+    const text = names.join(", ");
+    parts.logger.warn(
+      "triggers",
+      `Not handed over, as the job failed: ${text}`,
+    );
+    parts.triggers.clear();
+  }
+  return [];
+}
+
+function statusOf(error: Error | undefined): JobStatus {
+  if (error === undefined) return "success";
+  if (!(error instanceof RunnerError)) return "failed";
+  if (error.code === "cancelled") return "cancelled";
+  return error.code === "command-timeout" ? "timeout" : "failed";
+}
+
+function exitCodeOf(error: Error | undefined): number {
+  if (error === undefined) return 0;
+  return error instanceof RunnerError ? error.exitCode : 1;
+}

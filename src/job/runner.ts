@@ -1,0 +1,126 @@
+import { type Host, processHost } from "../host.ts";
+import type { Plugin } from "../plugins/plugin.ts";
+import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
+import { flushTriggers } from "./flush_triggers.ts";
+import { optionsLayer, type RunJobOptions } from "./job_options.ts";
+import type { JobResult } from "./job_result.ts";
+import { runJob } from "./run_job.ts";
+import { createParts, type RunnerParts } from "./runner_parts.ts";
+
+/** Options for {@linkcode createRunner}. */
+export interface CreateRunnerOptions {
+  /**
+   * What the runner takes from the process around it.
+   *
+   * @default {this process}
+   */
+  host?: Host;
+}
+
+/**
+ * Runs jobs with plugins, secrets and follow-up jobs of its own.
+ *
+ * The functions need no `this`: they can be taken out of the object.
+ */
+export interface Runner {
+  /**
+   * Runs a job: prepares its sources, runs its command, masks its output,
+   * calls plugins, hands follow-up jobs over and cleans up.
+   *
+   * Configuration that the options do not give comes from `REACTORCIDE_*`
+   * variables, a job file and defaults, in this order.
+   *
+   * @param options What to run, and how.
+   * @returns How the job ended; a failed command is a result, not an error.
+   * @throws {RunnerError} If the job cannot be run at all: its configuration,
+   * a job file, its source or a plugin that comes before the command is at fault.
+   */
+  readonly runJob: (options: RunJobOptions) => Promise<JobResult>;
+  /**
+   * Registers a plugin for the jobs that start afterwards.
+   *
+   * @param plugin An object with methods named after the phases of a job.
+   * @returns Handle that unregisters the plugin when disposed.
+   * @throws {TypeError} If it is no plugin, or one of its name is registered.
+   */
+  readonly registerPlugin: (plugin: Plugin) => Disposable;
+  /**
+   * Queues a follow-up job, which is handed over when the running job, or the
+   * next one, has succeeded.
+   *
+   * @param name Name of the follow-up job.
+   * @param options What the follow-up job is to be.
+   * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
+   */
+  readonly triggerJob: (name: string, options?: TriggerOptions) => void;
+  /**
+   * Queues several follow-up jobs, or none of them if one is not right.
+   *
+   * @param triggers Follow-up jobs.
+   * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
+   */
+  readonly triggerJobs: (triggers: readonly Trigger[]) => void;
+  /**
+   * Hands the queued follow-up jobs over without waiting for a job to succeed.
+   *
+   * @returns The follow-up jobs that were handed over.
+   * @throws {RunnerError} `invalid-trigger`, `output-failed` or `workspace`;
+   * the follow-up jobs stay queued then.
+   */
+  readonly flushTriggers: () => Promise<readonly Trigger[]>;
+  /**
+   * Has a value masked in everything that is printed from now on.
+   *
+   * @param value The secret.
+   * @returns Whether it is masked; values of fewer than 4 bytes are not.
+   */
+  readonly registerSecret: (value: string) => boolean;
+}
+
+/**
+ * Makes a runner that shares nothing with others.
+ *
+ * @param options Additional options.
+ * @returns The runner.
+ *
+ * @example Run a command with a masked secret
+ * ```ts
+ * import { createRunner } from "@reactorcide/runnerlib";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const runner = createRunner();
+ * const result = await runner.runJob({
+ *   command: 'echo "token is $TOKEN"',
+ *   env: { TOKEN: "s3cr3t-value" },
+ *   secretEnvNames: ["TOKEN"],
+ * });
+ * assertEquals(result.status, "success");
+ * ```
+ */
+export function createRunner(options: CreateRunnerOptions = {}): Runner {
+  const { host = processHost() } = options;
+  return runnerOf(() => createParts(host));
+}
+
+/**
+ * Makes a runner whose parts are made when they are needed first.
+ *
+ * The default runner is one: to import the package must not ask for
+ * permission to read the environment.
+ *
+ * @param make Makes the parts.
+ * @returns The runner.
+ */
+export function runnerOf(make: () => RunnerParts): Runner {
+  let made: RunnerParts | undefined;
+  const parts = () => made ??= make();
+  return {
+    runJob: (options) => runJob(parts(), optionsLayer(options), options),
+    registerPlugin: (plugin) => parts().plugins.add(plugin),
+    triggerJob: (name, options = {}) =>
+      parts().triggers.add({ ...options, name }),
+    triggerJobs: (triggers) => parts().triggers.addAll(triggers),
+    flushTriggers: () => flushTriggers(parts(), parts().triggersFile),
+    registerSecret: (value) => parts().masker.add(value),
+  };
+}

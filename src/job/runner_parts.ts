@@ -1,0 +1,68 @@
+import type { Host } from "../host.ts";
+import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
+import { type Sink, streamSink } from "../output/sink.ts";
+import { PluginRegistry } from "../plugins/registry.ts";
+import { Masker } from "../secrets/masker.ts";
+import { TriggerQueue } from "../triggers/queue.ts";
+import { openWorkspace, type Workspace } from "../workspace/layout.ts";
+
+/** What a runner owns; its functions share nothing else. */
+export interface RunnerParts {
+  /** The process around the runner. */
+  readonly host: Host;
+  /** Where a job's files are. */
+  readonly workspace: Workspace;
+  /** Plugins that take part in jobs. */
+  readonly plugins: PluginRegistry;
+  /** Secrets that are taken out of whatever is printed. */
+  readonly masker: Masker;
+  /** Follow-up jobs that wait to be handed over. */
+  readonly triggers: TriggerQueue;
+  /** Says what the runner has to say. */
+  readonly logger: Logger;
+  /** Where the output of jobs goes. */
+  readonly stdout: Sink;
+  /** Where the runner's messages, and separate standard error, go. */
+  readonly stderr: Sink;
+  /** Where follow-up jobs are written that belong to no job, as a job knows it. */
+  readonly triggersFile: string;
+  /** How many jobs the runner has started. */
+  jobCount: number;
+}
+
+/**
+ * Makes the parts of a runner.
+ *
+ * @param host The process around it.
+ * @returns Parts that are shared with no other runner.
+ */
+export function createParts(host: Host): RunnerParts {
+  const { env, cwd } = host;
+  const workspace = openWorkspace({ cwd, env });
+  const masker = new Masker();
+  if (env.REACTORCIDE_API_TOKEN) masker.add(env.REACTORCIDE_API_TOKEN);
+  const stdout = streamSink(host.stdout);
+  const stderr = streamSink(host.stderr);
+  const logger = createLogger({
+    sink: stderr,
+    masker,
+    level: logLevelOf(env.LOG_LEVEL),
+    style: env.LOG_FORMAT === "json"
+      ? "json"
+      : workspace.inContainer
+      ? "text"
+      : "short",
+  });
+  return {
+    host,
+    workspace,
+    plugins: new PluginRegistry(),
+    masker,
+    triggers: new TriggerQueue(),
+    logger,
+    stdout,
+    stderr,
+    triggersFile: env.REACTORCIDE_TRIGGERS_FILE || "/job/triggers.json",
+    jobCount: 0,
+  };
+}

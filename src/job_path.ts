@@ -1,0 +1,44 @@
+import { normalize } from "@std/path/posix/normalize";
+
+/** Directory that jobs know as their workspace, wherever it really is. */
+const JOB_ROOT = "/job";
+
+/**
+ * Tells whether a path is a directory or something below it, as text.
+ *
+ * @param directory Normalised path of the directory.
+ * @param path Normalised path.
+ * @returns Whether the path does not leave the directory.
+ */
+export function isInside(directory: string, path: string): boolean {
+  return path === directory || directory === "/" ||
+    path.startsWith(`${directory}/`);
+}
+
+/**
+ * Tells what is wrong with the text of a path that a job is given, such as a
+ * code directory.
+ *
+ * The path is normalised first, so `/job/../etc` does not pass, nor does `/jobs`.
+ *
+ * @param path Path as configured.
+ * @returns The problem, worded to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function jobPathProblem(path: string): string | undefined {
+  if (path.includes("\0")) return "must not contain a NUL character";
+  return isInside(JOB_ROOT, normalizeJobPath(path))
+    ? undefined
+    : `must be "${JOB_ROOT}" or a path below it`;
+}
+
+/**
+ * Brings a path into its one form: no `.`, no `..`, no doubled or final slash.
+ *
+ * @param path Path as configured.
+ * @returns The same path in its one form, which may still be a wrong one.
+ */
+export function normalizeJobPath(path: string): string {
+  const clean = normalize(path);
+  return clean.length > 1 && clean.endsWith("/") ? clean.slice(0, -1) : clean;
+}

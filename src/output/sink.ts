@@ -1,0 +1,50 @@
+import type { HostStream } from "../host.ts";
+
+/** How long to wait for a reader that lets a non-blocking stream run full. */
+const FULL_WAIT_MS = 5;
+
+/** A place for bytes; writes keep their order. */
+export interface Sink {
+  /**
+   * Writes all the bytes.
+   *
+   * @param bytes Bytes, not to be changed before the promise resolves.
+   */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/**
+ * Makes a sink of one of the process's streams.
+ *
+ * When nobody reads any more, what follows is dropped: a job is not to fail
+ * because somebody looked at its first lines only.
+ *
+ * @param stream The stream.
+ * @returns The sink.
+ */
+export function streamSink(stream: HostStream): Sink {
+  let last: Promise<void> = Promise.resolve();
+  let isClosed = false;
+  async function writeAll(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length && !isClosed;) {
+      try {
+        at += await stream.write(bytes.subarray(at));
+      } catch (error) {
+        if (error instanceof Deno.errors.BrokenPipe) isClosed = true;
+        else if (error instanceof Deno.errors.WouldBlock) await pause();
+        else throw error;
+      }
+    }
+  }
+  return {
+    write(bytes) {
+      // A failed write fails its caller; those behind it try on their own.
+      last = last.catch(() => {}).then(() => writeAll(bytes));
+      return last;
+    },
+  };
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, FULL_WAIT_MS));
+}

@@ -1,0 +1,95 @@
+import { suggest } from "../suggest.ts";
+import {
+  type Phase,
+  PHASE_ALIASES,
+  PHASE_METHODS,
+  phaseOf,
+  PHASES,
+} from "./phases.ts";
+import type { Plugin } from "./plugin.ts";
+
+/** Priority of plugins that name none. */
+const DEFAULT_PRIORITY = 100;
+
+/** A plugin with what was read of it when it was registered. */
+export interface RegisteredPlugin {
+  /** Name of the plugin. */
+  readonly name: string;
+  /** Place among the plugins; lower ones set up earlier. */
+  readonly priority: number;
+  /** Phases in which it is called. */
+  readonly phases: ReadonlySet<Phase>;
+  /** The plugin itself. */
+  readonly plugin: Plugin;
+}
+
+/**
+ * Checks a plugin and reads what must not change while it is registered.
+ *
+ * @param plugin An object that claims to be a plugin.
+ * @returns What was read.
+ * @throws {TypeError} If it has no name, names an unknown phase, or has a
+ * method that is none or that would never be called.
+ * @throws {RangeError} If its priority is not a whole number.
+ */
+export function checkPlugin(plugin: Plugin): RegisteredPlugin {
+  if (typeof plugin !== "object" || plugin === null) {
+    throw new TypeError("Cannot register a plugin: it is not an object");
+  }
+  const { name, priority = DEFAULT_PRIORITY } = plugin;
+  if (typeof name !== "string" || name.trim() === "") {
+    throw new TypeError("Cannot register a plugin: it has no name");
+  }
+  if (!Number.isSafeInteger(priority)) {
+    throw new RangeError(
+      `Cannot register plugin "${name}": its priority is not a whole number`,
+    );
+  }
+  const problem = methodProblem(plugin);
+  if (problem !== undefined) {
+    throw new TypeError(`Cannot register plugin "${name}": ${problem}`);
+  }
+  return { name, priority, phases: readPhases(plugin, name), plugin };
+}
+
+function methodProblem(plugin: Plugin): string | undefined {
+  for (const method of ["execute", "supportedPhases"] as const) {
+    if (!isMethod(plugin[method])) return `${method} is not a function`;
+  }
+  for (const phase of PHASES) {
+    const methods = PHASE_METHODS[phase];
+    const present = methods.filter((method) => plugin[method] !== undefined);
+    const wrong = present.find((method) => !isMethod(plugin[method]));
+    if (wrong !== undefined) return `${wrong} is not a function`;
+    if (present.length > 1) return `it has both ${present.join(" and ")}`;
+  }
+  for (const name of [...PHASES, ...Object.keys(PHASE_ALIASES)]) {
+    const [method] = PHASE_METHODS[phaseOf(name)!];
+    if (name !== method && name in plugin) {
+      return `it has ${name}, which is never called, did you mean ${method}`;
+    }
+  }
+  return undefined;
+}
+
+function isMethod(value: unknown): boolean {
+  return value === undefined || typeof value === "function";
+}
+
+function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
+  const names: unknown = plugin.phases ?? plugin.supportedPhases?.() ?? PHASES;
+  if (!Array.isArray(names)) {
+    throw new TypeError(
+      `Cannot register plugin "${name}": its phases are not a list`,
+    );
+  }
+  return new Set(names.map((phase: unknown) => {
+    const known = phaseOf(phase);
+    if (known !== undefined) return known;
+    const meant = suggest(String(phase), PHASES);
+    throw new TypeError(
+      `Cannot register plugin "${name}": the phase "${phase}" is unknown` +
+        (meant === undefined ? "" : `, did you mean "${meant}"`),
+    );
+  }));
+}

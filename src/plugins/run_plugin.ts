@@ -1,0 +1,103 @@
+import { RunnerError } from "../errors.ts";
+import type { Logger } from "../output/logger.ts";
+import type { RegisteredPlugin } from "./check_plugin.ts";
+import { type Phase, PHASE_METHODS } from "./phases.ts";
+import type { PhaseContext, PluginContext } from "./plugin.ts";
+import { runHook } from "./run_hook.ts";
+import { thrownText } from "./thrown_text.ts";
+
+/**
+ * What each plugin keeps during a run. The map that all of them share stands
+ * for the run, and this goes away with it.
+ */
+const STATES = new WeakMap<
+  PhaseContext["shared"],
+  WeakMap<RegisteredPlugin, PluginContext["state"]>
+>();
+
+/** Options for {@linkcode runPlugin}. */
+export interface RunPluginOptions {
+  /** Longest time the plugin may take, in milliseconds. */
+  timeoutMs: number;
+  /** Where the plugin says something. */
+  logger: Logger;
+  /**
+   * Wish that the plugin ends early.
+   *
+   * @default {nobody wishes that}
+   */
+  cancelled?: AbortSignal;
+}
+
+/** How a plugin did in a phase. */
+export interface RunPluginResult {
+  /** Time in milliseconds. */
+  readonly durationMs: number;
+  /** What went wrong, if anything did. */
+  readonly error?: RunnerError;
+}
+
+/**
+ * Calls one plugin in one phase.
+ *
+ * @param registered The plugin.
+ * @param phase The phase.
+ * @param context What all plugins are told.
+ * @param options Limits and logger.
+ * @returns How it did, `null` if it has nothing to do in this phase.
+ */
+export async function runPlugin(
+  registered: RegisteredPlugin,
+  phase: Phase,
+  context: PhaseContext,
+  options: RunPluginOptions,
+): Promise<RunPluginResult | null> {
+  const { timeoutMs, logger, cancelled } = options;
+  const { name, plugin } = registered;
+  const startedAt = performance.now();
+  try {
+    const hooks = hooksOf(registered, phase);
+    if (hooks.length === 0) return null;
+    await runHook(async (signal) => {
+      const own: PluginContext = Object.freeze({
+        ...context,
+        phase,
+        signal,
+        state: stateOf(registered, context.shared),
+        log: (message: string) => logger.info(`plugin:${name}`, message),
+      });
+      for (const hook of hooks) {
+        // Whoever was given up must not begin anything new.
+        signal.throwIfAborted();
+        await plugin[hook]!(own);
+      }
+    }, { timeoutMs, cancelled });
+    return { durationMs: performance.now() - startedAt };
+  } catch (cause) {
+    const durationMs = performance.now() - startedAt;
+    return { durationMs, error: pluginError(name, phase, cause) };
+  }
+}
+
+function hooksOf({ plugin, phases }: RegisteredPlugin, phase: Phase) {
+  if (!phases.has(phase) || !(plugin.enabled ?? true)) return [];
+  const hooks = ["execute", ...PHASE_METHODS[phase]] as const;
+  return hooks.filter((hook) => plugin[hook] !== undefined);
+}
+
+function stateOf(
+  registered: RegisteredPlugin,
+  shared: PhaseContext["shared"],
+): PluginContext["state"] {
+  const states = STATES.get(shared) ?? new WeakMap();
+  const state = states.get(registered) ?? new Map<string, unknown>();
+  STATES.set(shared, states.set(registered, state));
+  return state;
+}
+
+function pluginError(name: string, phase: Phase, cause: unknown): RunnerError {
+  return new RunnerError(
+    `Cannot run plugin "${name}" in phase ${phase}: ${thrownText(cause)}`,
+    { code: "plugin-failed", cause },
+  );
+}

@@ -1,0 +1,164 @@
+import { PrefixIndex } from "./prefix_index.ts";
+import type { Ranges } from "./ranges.ts";
+import { PairIndex, scanPairs } from "./pair_index.ts";
+import { type Place, scanWords, WordIndex } from "./word_index.ts";
+
+/** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
+export const MIN_NEEDLE_BYTES = 3;
+
+/** Most offsets of a needle that are compared when a rare word is chosen. */
+const MAX_CHOICES = 64;
+
+/**
+ * Byte strings that are looked for, all at once.
+ *
+ * A text is viewed as 32-bit words, of which only every second one is looked
+ * at while each needle is long enough: an occurrence of at least `stride + 3`
+ * bytes holds a whole word at a multiple of `stride`, so for each residue one
+ * word of the needle is registered, and exactly one of them is met. The few
+ * needles that are too short for words are found by pairs of bytes.
+ */
+export class NeedleSet {
+  readonly #needles = new Map<string, Uint8Array>();
+  readonly #prefixes = new PrefixIndex();
+  readonly #pairs = new PairIndex();
+  #words = new WordIndex();
+  /** Distance of the words that are looked at, in bytes. */
+  #stride: 4 | 8 = 8;
+
+  /** Number of needles. */
+  get size(): number {
+    return this.#needles.size;
+  }
+
+  /**
+   * Adds a needle.
+   *
+   * @param needle At least {@linkcode MIN_NEEDLE_BYTES} bytes, not changed afterwards.
+   */
+  add(needle: Uint8Array): void {
+    const key = keyOf(needle);
+    if (this.#needles.has(key)) return;
+    this.#needles.set(key, needle);
+    this.#prefixes.add(needle);
+    if (needle.length < 4 + 3) {
+      this.#register(needle, this.#pairs, 2, 2);
+    } else if (needle.length < 8 + 3 && this.#stride === 8) {
+      this.#stride = 4;
+      this.#words = new WordIndex();
+      for (const other of this.#needles.values()) {
+        if (other.length >= 4 + 3) this.#register(other, this.#words, 4, 4);
+      }
+    } else {
+      this.#register(needle, this.#words, 4, this.#stride);
+    }
+  }
+
+  /**
+   * Finds every byte that belongs to an occurrence of a needle.
+   *
+   * @param text The text; its first byte is the first one of its buffer.
+   * @param ranges Receives the occurrences.
+   */
+  find(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
+    if (this.#words.size > 0) {
+      const words = new Int32Array(text.buffer, 0, text.length >>> 2);
+      scanWords(words, this.#stride >>> 2, this.#words, (at, places) => {
+        addMatches(text, at << 2, places, ranges);
+      });
+    }
+    if (this.#pairs.size > 0) {
+      const pairs = new Uint16Array(text.buffer, 0, text.length >>> 1);
+      scanPairs(pairs, this.#pairs, (at, places) => {
+        addMatches(text, at << 1, places, ranges);
+      });
+    }
+  }
+
+  /**
+   * Finds the end of a text that may still become a needle.
+   *
+   * @param text The text.
+   * @returns Where that end starts; the length of the text if there is none.
+   */
+  partialFrom(text: Uint8Array): number {
+    return this.#prefixes.partialFrom(text);
+  }
+
+  /** Registers, for each residue of the offset, the rarest word of a needle. */
+  #register(
+    needle: Uint8Array,
+    index: WordIndex | PairIndex,
+    width: 2 | 4,
+    stride: number,
+  ): void {
+    for (let residue = 0; residue < stride; residue++) {
+      let best = residue;
+      let bestRarity = -Infinity;
+      const end = Math.min(
+        needle.length - width,
+        residue + stride * MAX_CHOICES,
+      );
+      for (let offset = residue; offset <= end; offset += stride) {
+        const rarity = rarityOf(needle, offset, width) -
+          (index.get(wordAt(needle, offset, width))?.length ?? 0);
+        if (rarity > bestRarity) [best, bestRarity] = [offset, rarity];
+      }
+      index.add(wordAt(needle, best, width), { needle, offset: best });
+    }
+  }
+}
+
+/** Bytes as a text of the same length, to be a key of a map. */
+function keyOf(bytes: Uint8Array): string {
+  let key = "";
+  for (const byte of bytes) key += String.fromCharCode(byte);
+  return key;
+}
+
+/** Reads a word the way a typed array does on the little-endian machines that Deno runs on. */
+function wordAt(bytes: Uint8Array, at: number, width: 2 | 4): number {
+  const low = bytes[at] | bytes[at + 1] << 8;
+  return width === 2 ? low : low | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+}
+
+/** Judges how seldom a word is met in logs: by the kinds of its bytes and their variety. */
+function rarityOf(bytes: Uint8Array, at: number, width: 2 | 4): number {
+  let rarity = 0;
+  for (let i = at; i < at + width; i++) {
+    rarity += byteRarity(bytes[i]);
+    if (bytes.indexOf(bytes[i], at) === i) rarity += 4;
+  }
+  return rarity;
+}
+
+function byteRarity(byte: number): number {
+  if (byte === 0x20 || byte === 0x0a || byte === 0) return 0;
+  if (byte >= 0x61 && byte <= 0x7a) return 2;
+  if (byte >= 0x30 && byte <= 0x39) return 3;
+  if (byte >= 0x41 && byte <= 0x5a) return 4;
+  return byte > 0x20 && byte < 0x7f ? 3 : 6;
+}
+
+function addMatches(
+  text: Uint8Array,
+  at: number,
+  places: readonly Place[],
+  ranges: Ranges,
+): void {
+  for (const { needle, offset } of places) {
+    const start = at - offset;
+    if (start >= 0 && isAt(needle, text, start)) {
+      ranges.add(start, start + needle.length);
+    }
+  }
+}
+
+function isAt(needle: Uint8Array, text: Uint8Array, start: number): boolean {
+  // From the end: secrets that share a beginning differ there.
+  if (start + needle.length > text.length) return false;
+  for (let at = needle.length - 1; at >= 0; at--) {
+    if (needle[at] !== text[start + at]) return false;
+  }
+  return true;
+}

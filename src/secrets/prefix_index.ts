@@ -1,0 +1,85 @@
+/**
+ * Finds the part at the end of a text that may still become a needle.
+ *
+ * Needles are kept sorted; the first two bytes of each are marked in a table
+ * that sends away nearly every place before anything is compared.
+ */
+export class PrefixIndex {
+  readonly #sorted: Uint8Array[] = [];
+  readonly #firstByte = new Uint8Array(256);
+  readonly #firstTwo = new Uint8Array(1 << 16);
+  #longest = 0;
+
+  /**
+   * Adds a needle.
+   *
+   * @param needle At least two bytes that were not added before.
+   */
+  add(needle: Uint8Array): void {
+    this.#sorted.splice(this.#firstAbove(needle, 0, needle.length), 0, needle);
+    this.#firstByte[needle[0]] = 1;
+    this.#firstTwo[needle[0] << 8 | needle[1]] = 1;
+    this.#longest = Math.max(this.#longest, needle.length);
+  }
+
+  /**
+   * Finds the longest end of a text with which a needle begins.
+   *
+   * A needle that lies there as a whole does not count.
+   *
+   * @param text The text.
+   * @returns Where that end starts; the length of the text if there is none.
+   */
+  partialFrom(text: Uint8Array): number {
+    const last = text.length - 1;
+    for (
+      let at = Math.max(0, text.length - this.#longest + 1);
+      at < last;
+      at++
+    ) {
+      if (
+        this.#firstTwo[text[at] << 8 | text[at + 1]] !== 0 &&
+        this.#isPartial(text, at)
+      ) return at;
+    }
+    return last >= 0 && this.#firstByte[text[last]] !== 0 ? last : text.length;
+  }
+
+  #isPartial(text: Uint8Array, from: number): boolean {
+    // What begins with a text follows right behind it in the order.
+    const needle = this.#sorted[this.#firstAbove(text, from, text.length)];
+    if (needle === undefined || needle.length <= text.length - from) {
+      return false;
+    }
+    for (let at = text.length - from - 1; at >= 0; at--) {
+      if (needle[at] !== text[from + at]) return false;
+    }
+    return true;
+  }
+
+  /** Number of the first needle that is greater than `text[from..to)`. */
+  #firstAbove(text: Uint8Array, from: number, to: number): number {
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (isAbove(this.#sorted[middle], text, from, to)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
+function isAbove(
+  needle: Uint8Array,
+  text: Uint8Array,
+  from: number,
+  to: number,
+): boolean {
+  const length = Math.min(needle.length, to - from);
+  for (let at = 0; at < length; at++) {
+    const difference = needle[at] - text[from + at];
+    if (difference !== 0) return difference > 0;
+  }
+  return needle.length > to - from;
+}

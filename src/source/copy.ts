@@ -1,0 +1,81 @@
+import { join } from "@std/path/posix/join";
+import { resolve } from "@std/path/posix/resolve";
+import { messageOf, RunnerError } from "../errors.ts";
+import { isInside } from "../workspace/guard.ts";
+import { osReason } from "../workspace/os_reason.ts";
+import { realPath } from "../workspace/real_path.ts";
+import { copyTree } from "./copy_tree.ts";
+import type { FillDirectory, SourceContext } from "./source_request.ts";
+
+/**
+ * Judges a directory as source; copies nothing yet.
+ *
+ * The target may lie below the source, as in a project that holds its own
+ * workspace. It is left out then, like the runner's own files, among which
+ * credentials may be.
+ *
+ * @param url Path, relative to the current directory or absolute, or `file:` URL.
+ * @param target Absolute path, free of links, to which the directory is copied.
+ * @param context What the run offers.
+ * @returns Function that copies the directory.
+ * @throws {RunnerError} With code `source-failed`, if there is no such
+ * directory, or it is in the target; the function throws the same when
+ * something cannot be copied.
+ */
+export async function copySource(
+  url: string,
+  target: string,
+  context: SourceContext,
+): Promise<FillDirectory> {
+  const { workspace, cwd, log, cancellation } = context;
+  const source = await directoryOf(url, cwd);
+  if (isInside(target, source)) {
+    throw failure(url, `it is in "${target}", which would be replaced`);
+  }
+  const own = join(await realPath(workspace.base), ".reactorcide");
+  return async () => {
+    log.info("source", "Copying", { from: source });
+    await copyTree(source, target, {
+      leaveOut: [target, own],
+      onSpecialFile: (path) =>
+        log.warn("source", "Left out what is no file, directory or link", {
+          path,
+        }),
+      signal: cancellation.asked,
+    });
+    return undefined;
+  };
+}
+
+async function directoryOf(url: string, cwd: string): Promise<string> {
+  const path = resolve(cwd, pathOf(url));
+  let directory: string;
+  let isDirectory: boolean;
+  try {
+    directory = await Deno.realPath(path);
+    ({ isDirectory } = await Deno.stat(directory));
+  } catch (cause) {
+    throw failure(url, osReason(cause), cause);
+  }
+  if (!isDirectory) throw failure(url, "it is not a directory");
+  return directory;
+}
+
+function pathOf(url: string): string {
+  if (url.includes("\0")) throw failure(url, "it contains a NUL character");
+  if (!url.startsWith("file://")) return url;
+  try {
+    const { host, pathname } = new URL(url);
+    if (host !== "") throw new TypeError("it names another host");
+    return decodeURIComponent(pathname);
+  } catch (cause) {
+    throw failure(url, messageOf(cause), cause);
+  }
+}
+
+function failure(url: string, reason: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot copy ${JSON.stringify(url)}: ${reason}`, {
+    code: "source-failed",
+    cause,
+  });
+}

@@ -1,0 +1,98 @@
+import { join } from "@std/path/posix/join";
+import { RunnerError } from "../errors.ts";
+import { osReason } from "../workspace/os_reason.ts";
+import { forEachLimited } from "./for_each_limited.ts";
+
+/** As many calls as keep the threads of the runtime busy. */
+const PARALLEL_COUNT = 32;
+
+/** Options for {@linkcode copyTree}. */
+export interface CopyTreeOptions {
+  /** Absolute paths that are not copied, nor anything below them. */
+  leaveOut: readonly string[];
+  /** Hears of each socket, pipe and device; they are not copied. */
+  onSpecialFile: (path: string) => void;
+  /** Stops the copying. */
+  signal: AbortSignal;
+}
+
+/** One entry of a directory on its way. */
+interface Entry {
+  from: string;
+  to: string;
+}
+
+/**
+ * Copies a directory with all that is in it: files and directories with their
+ * permission bits, empty directories, links as links. The bits of the copied
+ * directory itself are not carried over.
+ *
+ * @param from Absolute path of an existing directory.
+ * @param to Absolute path of the copy, which may exist and be empty.
+ * @param options What to leave out.
+ * @throws {RunnerError} With code `source-failed`, if something cannot be copied.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function copyTree(
+  from: string,
+  to: string,
+  options: CopyTreeOptions,
+): Promise<void> {
+  const each = (entries: readonly Entry[], action: typeof copyFile) =>
+    forEachLimited(entries, PARALLEL_COUNT, async (entry) => {
+      options.signal.throwIfAborted();
+      try {
+        await action(entry);
+      } catch (cause) {
+        throw copyError(entry, cause);
+      }
+    });
+  const directories: Entry[] = [];
+  const files: Entry[] = [];
+  let level: Entry[] = [{ from, to }];
+  while (level.length > 0) {
+    const next: Entry[] = [];
+    await each(level, (entry) => openDirectory(entry, next, files, options));
+    directories.push(...level);
+    level = next;
+  }
+  await each(files, copyFile);
+  // Last, because a directory that may not be written to cannot be filled.
+  // The first is the target, whose bits are those of whoever made it.
+  await each(directories.slice(1), copyMode);
+}
+
+async function openDirectory(
+  directory: Entry,
+  directories: Entry[],
+  files: Entry[],
+  { leaveOut, onSpecialFile }: CopyTreeOptions,
+): Promise<void> {
+  await Deno.mkdir(directory.to, { recursive: true });
+  for await (const item of Deno.readDir(directory.from)) {
+    const from = join(directory.from, item.name);
+    const to = join(directory.to, item.name);
+    if (leaveOut.includes(from)) continue;
+    if (item.isDirectory) directories.push({ from, to });
+    else if (item.isFile) files.push({ from, to });
+    else if (item.isSymlink) await Deno.symlink(await Deno.readLink(from), to);
+    else onSpecialFile(from);
+  }
+}
+
+/** Also carries the permission bits over. */
+async function copyFile({ from, to }: Entry): Promise<void> {
+  await Deno.copyFile(from, to);
+}
+
+async function copyMode({ from, to }: Entry): Promise<void> {
+  const { mode } = await Deno.stat(from);
+  if (mode !== null) await Deno.chmod(to, mode & 0o7777);
+}
+
+function copyError({ from }: Entry, cause: unknown): unknown {
+  return new RunnerError(`Cannot copy "${from}": ${osReason(cause)}`, {
+    code: "source-failed",
+    cause,
+  });
+}

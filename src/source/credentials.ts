@@ -1,0 +1,110 @@
+import { isAbsolute } from "@std/path/posix/is-absolute";
+import { resolve } from "@std/path/posix/resolve";
+import { messageOf, RunnerError } from "../errors.ts";
+import type { Logger } from "../output/logger.ts";
+import { guardPath, isInside, jobPathProblem } from "../workspace/guard.ts";
+import type { Workspace } from "../workspace/layout.ts";
+import { realPath } from "../workspace/real_path.ts";
+import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
+
+type Environment = Readonly<Record<string, string>>;
+
+/** What {@linkcode removeCredentials} needs of the run. */
+export interface RemoveCredentialsContext {
+  /**
+   * Environment; `REACTORCIDE_VCS_AUTH_DIR` and `REACTORCIDE_VCS_AUTH_CLEANUP`
+   * are read from it.
+   */
+  env: Environment;
+  /** Where the directory of the credentials must be. */
+  workspace: Workspace;
+  /** Hears what could not be removed. */
+  log: Logger;
+}
+
+/**
+ * Removes the credentials with which a worker let the source be cloned, so
+ * that the job does not get them. Doing it again does no harm.
+ *
+ * A value `0`, `false` or `no` of `REACTORCIDE_VCS_AUTH_CLEANUP` keeps them. A
+ * directory that is not below the workspace is left alone. What cannot be
+ * removed is a warning; the directory itself may stay, as a mount point does.
+ *
+ * @param context What the run offers.
+ */
+export async function removeCredentials(
+  context: RemoveCredentialsContext,
+): Promise<void> {
+  const { env, workspace, log } = context;
+  const configured = removableDirectory(env);
+  if (configured === undefined) return;
+  try {
+    const directory = await placeOf(configured, workspace);
+    await emptyDirectory(directory);
+    await removeIfEmpty(directory);
+  } catch (error) {
+    const causes = error instanceof AggregateError ? error.errors : [error];
+    log.warn("source", "Cannot remove the credentials of the source", {
+      path: configured,
+      reason: causes.map(messageOf).join("; "),
+    });
+  }
+}
+
+/**
+ * Makes the environment of a job whose credentials are removed.
+ *
+ * A `GIT_CONFIG_GLOBAL` that was removed with them is dropped. What it said
+ * beside the credentials is said by `GIT_CONFIG_*` instead, behind the
+ * entries that are there: all directories are safe to git, whoever owns them.
+ *
+ * @param env Environment with which the source was prepared.
+ * @returns Environment of the job.
+ */
+export function withoutCredentials(env: Environment): Record<string, string> {
+  const { GIT_CONFIG_GLOBAL: file, ...rest } = env;
+  const directory = removableDirectory(env);
+  if (
+    !file || directory === undefined ||
+    !isInside(resolve("/", directory), resolve("/", file))
+  ) {
+    return { ...env };
+  }
+  const count = /^\d+$/.test(rest.GIT_CONFIG_COUNT ?? "")
+    ? Number(rest.GIT_CONFIG_COUNT)
+    : 0;
+  return {
+    ...rest,
+    GIT_CONFIG_COUNT: String(count + 1),
+    [`GIT_CONFIG_KEY_${count}`]: "safe.directory",
+    [`GIT_CONFIG_VALUE_${count}`]: "*",
+  };
+}
+
+/** The directory, unless there is none or it shall stay. */
+function removableDirectory(env: Environment): string | undefined {
+  const cleanup = env.REACTORCIDE_VCS_AUTH_CLEANUP ?? "";
+  if (["0", "false", "no"].includes(cleanup.trim().toLowerCase())) return;
+  return env.REACTORCIDE_VCS_AUTH_DIR || undefined;
+}
+
+async function placeOf(
+  directory: string,
+  workspace: Workspace,
+): Promise<string> {
+  if (!isAbsolute(directory)) throw refusal(directory, "it is not absolute");
+  const path = jobPathProblem(directory) === undefined
+    ? workspace.pathOf(directory)
+    : directory;
+  const real = await guardPath(workspace.base, path);
+  if (real === await realPath(workspace.base)) {
+    throw refusal(directory, "it is the workspace itself");
+  }
+  return real;
+}
+
+function refusal(directory: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot empty "${directory}": ${reason}`, {
+    code: "workspace",
+  });
+}

@@ -1,0 +1,104 @@
+import { RunnerError } from "../errors.ts";
+import { capture, type CaptureResult } from "../process/capture.ts";
+import type { SourceContext } from "./source_request.ts";
+
+/** Transports that git may use, whatever a URL or a redirection asks for. */
+const PROTOCOLS = ["file", "git", "http", "https", "ssh"];
+
+/** Options that keep a repository, or a template, from running anything of its own. */
+const NEUTRAL_OPTIONS = [
+  "core.hooksPath=/dev/null",
+  "core.fsmonitor=false",
+  "init.templateDir=",
+  "submodule.recurse=false",
+  // Maintenance would go on in the background of a directory that may be removed.
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "advice.detachedHead=false",
+].flatMap((option) => ["-c", option]);
+
+/** What a git around the runner, in a hook say, tells of its own repository. */
+const FOREIGN_VARIABLES = [
+  "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+  "GIT_COMMON_DIR",
+  "GIT_CONFIG",
+  "GIT_CONFIG_PARAMETERS",
+  "GIT_DIR",
+  "GIT_GRAFT_FILE",
+  "GIT_IMPLICIT_WORK_TREE",
+  "GIT_INDEX_FILE",
+  "GIT_INTERNAL_SUPER_PREFIX",
+  "GIT_NAMESPACE",
+  "GIT_NO_REPLACE_OBJECTS",
+  "GIT_OBJECT_DIRECTORY",
+  "GIT_PREFIX",
+  "GIT_QUARANTINE_PATH",
+  "GIT_REPLACE_REF_BASE",
+  "GIT_SHALLOW_FILE",
+  "GIT_TEMPLATE_DIR",
+  "GIT_WORK_TREE",
+];
+
+/**
+ * Runs git: the one way in which source preparation does.
+ *
+ * Neither the environment nor a repository can redirect it, make it ask for a
+ * password or run hooks. What the environment configures beside that
+ * (`GIT_CONFIG_COUNT`, credential helpers, the ssh command) stays in force.
+ *
+ * @param args Arguments; the caller has judged what came from outside.
+ * @param cwd Working directory.
+ * @param context Environment and cancellation.
+ * @returns Exit status and output.
+ * @throws {RunnerError} With code `source-failed`, if git is not installed.
+ * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ */
+export async function runGit(
+  args: readonly string[],
+  cwd: string,
+  context: Pick<SourceContext, "env" | "cancellation">,
+): Promise<CaptureResult> {
+  const { env, cancellation } = context;
+  try {
+    return await capture(["git", ...NEUTRAL_OPTIONS, ...args], {
+      cwd,
+      env: gitEnvironment(env),
+      cancellation,
+    });
+  } catch (cause) {
+    if (cause instanceof RunnerError && cause.code === "command-not-found") {
+      throw new RunnerError('Cannot run "git": it is not installed', {
+        code: "source-failed",
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+function gitEnvironment(
+  env: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const inherited = Object.entries(env)
+    .filter(([name]) => !FOREIGN_VARIABLES.includes(name));
+  return {
+    ...Object.fromEntries(inherited),
+    GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL),
+    GIT_TERMINAL_PROMPT: "0",
+    // Empty, it also silences core.askPass and SSH_ASKPASS. A program that was
+    // set for this very purpose may be the one that knows the token.
+    GIT_ASKPASS: env.GIT_ASKPASS ?? "",
+    // Without terminal and askpass ssh fails instead of asking. GIT_SSH_COMMAND
+    // is left alone: setting it would override the core.sshCommand of a user.
+    SSH_ASKPASS: "",
+    SSH_ASKPASS_REQUIRE: "never",
+    // Git's reasons are shown and must not be translated.
+    LC_ALL: "C",
+  };
+}
+
+/** An environment may allow less, not more. */
+function allowedProtocols(inherited: string | undefined): string {
+  const wanted = inherited?.split(":") ?? PROTOCOLS;
+  return PROTOCOLS.filter((protocol) => wanted.includes(protocol)).join(":");
+}

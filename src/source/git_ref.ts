@@ -1,0 +1,75 @@
+import { RunnerError } from "../errors.ts";
+
+/** What may not be anywhere in a name, by the rules of `git check-ref-format`. */
+// deno-lint-ignore no-control-regex
+const FORBIDDEN = /[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$|^@$/;
+
+/** What may not be in one component of a name, by the same rules. */
+const FORBIDDEN_COMPONENT = /^\.|\.lock$/;
+
+/**
+ * Tells what is wrong with the name of a branch, tag, commit or reference.
+ *
+ * The rules are those of `git check-ref-format`. A leading dash is refused as
+ * well: git would take the name for an option.
+ *
+ * @param ref Name.
+ * @returns The problem, worded to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function gitRefProblem(ref: string): string | undefined {
+  if (ref === "") return "is empty";
+  if (ref.startsWith("-")) return 'starts with "-"';
+  const components = ref.split("/");
+  return FORBIDDEN.test(ref) ||
+      components.some((component) => FORBIDDEN_COMPONENT.test(component))
+    ? "is not a valid name of a branch, tag or commit"
+    : undefined;
+}
+
+/**
+ * Judges the name of a branch, tag, commit or reference.
+ *
+ * @param ref Name.
+ * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
+ */
+export function checkGitRef(ref: string): void {
+  const problem = gitRefProblem(ref);
+  if (problem === undefined) return;
+  throw new RunnerError(
+    `Cannot check out ${JSON.stringify(ref)}: the ref ${problem}`,
+    { code: "source-failed" },
+  );
+}
+
+/**
+ * Tells whether a name is the unabbreviated id of a commit, in SHA-1 or SHA-256.
+ *
+ * @param ref Name.
+ * @returns Whether it is.
+ */
+export function isFullCommitId(ref: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(ref);
+}
+
+/**
+ * Lists the names under which a fresh clone may know a ref, best first.
+ *
+ * A branch comes before a tag and a tag before an abbreviated commit id. The
+ * full id of a commit is never anything else: somebody could have given a
+ * branch that name to have another commit run.
+ *
+ * @param ref Name that was judged.
+ * @returns Names that leave git nothing to guess.
+ */
+export function localNames(ref: string): string[] {
+  if (isFullCommitId(ref)) return [ref];
+  if (ref.startsWith("refs/heads/")) {
+    return [ref.replace("refs/heads/", "refs/remotes/origin/")];
+  }
+  if (ref.startsWith("refs/")) return [ref];
+  const names = [`refs/remotes/origin/${ref}`, `refs/tags/${ref}`];
+  if (ref.startsWith("origin/")) names.push(`refs/remotes/${ref}`);
+  if (/^[0-9a-f]{4,}$/i.test(ref)) names.push(ref);
+  return names;
+}

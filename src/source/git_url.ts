@@ -1,0 +1,75 @@
+import { isAbsolute } from "@std/path/posix/is-absolute";
+import { resolve } from "@std/path/posix/resolve";
+import { RunnerError } from "../errors.ts";
+import { redactUrl } from "./redact_url.ts";
+
+/** Schemes of the transports that git may use; the last two are old spellings of ssh. */
+const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
+
+// deno-lint-ignore no-control-regex
+const CONTROL_CHARACTER = /[\x00-\x1f\x7f]/;
+const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
+
+/**
+ * Tells what is wrong with the location of a git repository.
+ *
+ * Refused is whatever git or a program that it starts could take for an option
+ * or a command: a leading dash, also of a host; `<helper>::` transports, of
+ * which `ext::` runs any command; control characters, with which a credential
+ * helper can be asked for the password of another host.
+ *
+ * @param url URL, `host:path` of ssh, or local path.
+ * @returns The problem, worded to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function gitUrlProblem(url: string): string | undefined {
+  if (url.trim() === "") return "is empty";
+  if (CONTROL_CHARACTER.test(url)) return "contains a control character";
+  if (url.startsWith("-")) return 'starts with "-"';
+  const [helper] = /^[A-Za-z0-9+.-]*(?=::)/.exec(url) ?? [];
+  if (helper !== undefined) return `names the transport helper "${helper}"`;
+  const [, scheme] = /^([^/:]*):\/\//.exec(url) ?? [];
+  if (scheme !== undefined && !SCHEMES.includes(scheme)) {
+    return `has a scheme other than ${SCHEMES.slice(0, 5).join(", ")}`;
+  }
+  if (scheme !== undefined && ENCODED_CONTROL_CHARACTER.test(url)) {
+    return "contains an encoded control character";
+  }
+  return authorityOf(url).split("@").some((part) => /^\[?-/.test(part))
+    ? 'has a user or host that starts with "-"'
+    : undefined;
+}
+
+/**
+ * Judges the location of a git repository and makes a local path absolute.
+ *
+ * @param url URL, `host:path` of ssh, or local path.
+ * @param cwd Absolute path of the directory against which a local path is read.
+ * @returns What git is given.
+ * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
+ */
+export function gitLocation(url: string, cwd: string): string {
+  const problem = gitUrlProblem(url);
+  if (problem !== undefined) {
+    const shown = JSON.stringify(redactUrl(url));
+    throw new RunnerError(`Cannot clone ${shown}: the URL ${problem}`, {
+      code: "source-failed",
+    });
+  }
+  return isLocalPath(url) && !isAbsolute(url) ? resolve(cwd, url) : url;
+}
+
+/** The rule of git: a colon before the first slash makes it remote. */
+function isLocalPath(url: string): boolean {
+  return !/^[^/]*:/.test(url);
+}
+
+/** User and host, decoded as git does before it gives them to ssh. */
+function authorityOf(url: string): string {
+  const [, encoded] = /^[^/:]*:\/\/([^/]*)/.exec(url) ?? [];
+  if (encoded === undefined) return /^[^/]*(?=:)/.exec(url)?.[0] ?? "";
+  return encoded.replace(
+    /%([0-9a-f]{2})/gi,
+    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}

@@ -1,0 +1,122 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import { guardPath } from "../workspace/guard.ts";
+import { forgetMade, recordMade, wasMade } from "../workspace/made.ts";
+import { osReason } from "../workspace/os_reason.ts";
+import { emptyDirectory, removeTree } from "../workspace/remove.ts";
+import { copySource } from "./copy.ts";
+import { gitSource } from "./git.ts";
+import type {
+  FillDirectory,
+  PreparedSource,
+  SourceContext,
+  SourceRequest,
+} from "./source_request.ts";
+
+/** What is at the place where source code shall be. */
+type TargetState = "absent" | "empty" | "populated";
+
+/**
+ * Puts source code into its place in the workspace.
+ *
+ * What is there already decides: nothing, or an empty directory, is filled. In
+ * a container a worker has put the source there, and it is left alone, whereas
+ * CI code is replaced, because only the runner's own copy of it is trusted.
+ * Elsewhere what an earlier run made is replaced, and a user's directory never.
+ *
+ * After a failure or a cancellation the place is empty, or absent as before.
+ *
+ * @param request What to prepare, and where.
+ * @param context What the run offers.
+ * @returns Where the code is.
+ * @throws {RunnerError} With code `source-failed`, if the code cannot be got or
+ * the place is taken; `workspace`, if the place is outside the workspace;
+ * `output-failed`, if it cannot be recorded.
+ * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ */
+export async function prepareSource(
+  request: SourceRequest,
+  context: SourceContext,
+): Promise<PreparedSource> {
+  const { workspace, log, cancellation } = context;
+  cancellation.asked.throwIfAborted();
+  if (request.type === "none") return {};
+  const target = await guardPath(workspace.base, request.target);
+  const state = await stateOf(target);
+  const path = request.target;
+  if (state === "populated" && workspace.inContainer && request.role !== "ci") {
+    log.info("source", "The source is in its place already", { path });
+    return { path, skipped: true };
+  }
+  const fill = await judge(request, target, context);
+  const made = !workspace.inContainer && await wasMade(workspace, target);
+  if (state === "populated" && !workspace.inContainer && !made) {
+    throw failure(
+      path,
+      "the directory is not empty and no earlier run made it",
+    );
+  }
+  if (!workspace.inContainer) await recordMade(workspace, target);
+  try {
+    await makeEmpty(target);
+    return { path, commit: await fill(target) };
+  } catch (error) {
+    await undo(target, state !== "absent" && !made, context);
+    throw error;
+  }
+}
+
+async function stateOf(target: string): Promise<TargetState> {
+  try {
+    for await (const _ of Deno.readDir(target)) return "populated";
+    return "empty";
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return "absent";
+    throw failure(target, osReason(cause), cause);
+  }
+}
+
+async function judge(
+  { type, url, ref, target: path }: SourceRequest,
+  target: string,
+  context: SourceContext,
+): Promise<FillDirectory> {
+  if (!url) throw failure(path, `a source of type "${type}" needs a URL`);
+  return type === "git"
+    ? gitSource(url, ref, context)
+    : await copySource(url, target, context);
+}
+
+/** Keeps the directory: it may be a mount point, or somebody's current one. */
+async function makeEmpty(target: string): Promise<void> {
+  try {
+    await Deno.mkdir(target, { recursive: true });
+    await emptyDirectory(target);
+  } catch (cause) {
+    throw failure(target, osReason(cause), cause);
+  }
+}
+
+/** Leaves nothing half-prepared; the failure that led here goes first. */
+async function undo(
+  target: string,
+  keepDirectory: boolean,
+  { workspace, log }: SourceContext,
+): Promise<void> {
+  try {
+    await emptyDirectory(target);
+    if (!keepDirectory) await removeTree(target);
+    if (!workspace.inContainer) await forgetMade(workspace, target);
+  } catch (error) {
+    log.warn("source", "Cannot remove a half-prepared source", {
+      path: target,
+      reason: messageOf(error),
+    });
+  }
+}
+
+function failure(path: string, reason: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot prepare "${path}": ${reason}`, {
+    code: "source-failed",
+    cause,
+  });
+}

@@ -1,0 +1,143 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import { suggest } from "../suggest.ts";
+import { checkField, type ReportProblem } from "./check_field.ts";
+import { kindOf, plainEntries } from "./copy_json.ts";
+import { brief, quote } from "./printable.ts";
+import type { Trigger } from "./trigger.ts";
+import { FIELD_OF_WIRE, TRIGGER_FIELDS } from "./trigger_fields.ts";
+
+/** Most problems that one message lists. */
+const MOST_SHOWN = 20;
+
+const FIELD_NAMES = Object.keys(TRIGGER_FIELDS);
+
+/** What is wrong with one trigger. */
+export interface TriggerProblem {
+  /** Name of the job, or its place in the list, quoted. */
+  readonly job: string;
+  /** End of a sentence that starts with the job. */
+  readonly problem: string;
+}
+
+/** Options for {@linkcode checkTriggers}. */
+export interface CheckTriggersOptions {
+  /**
+   * Tells what keeps a name from being used, if anything does.
+   *
+   * @default {nothing}
+   */
+  nameProblem?: (name: string) => string | undefined;
+}
+
+/**
+ * Checks triggers of unknown origin.
+ *
+ * @param values Triggers as a program or a file gave them.
+ * @param options Additional options.
+ * @returns Frozen copies with plain conditions and textual items.
+ * @throws {RunnerError} `invalid-trigger`, with all problems, if a trigger
+ * would be refused, or be accepted and never run.
+ */
+export function checkTriggers(
+  values: unknown,
+  options: CheckTriggersOptions = {},
+): Trigger[] {
+  const { nameProblem = () => undefined } = options;
+  if (!Array.isArray(values)) {
+    const problem = `must be a list of triggers, not ${kindOf(values)}`;
+    throw triggerError([{ job: '"jobs"', problem }]);
+  }
+  const problems: TriggerProblem[] = [];
+  const names = new Set<string>();
+  const triggers: Trigger[] = [];
+  // A list can claim any length: enough is enough.
+  for (
+    let index = 0;
+    index < values.length && problems.length <= MOST_SHOWN;
+    index++
+  ) {
+    const found: string[] = [];
+    const trigger = checkTrigger(values, index, (it) => void found.push(it));
+    const name = typeof trigger.name === "string" ? trigger.name : undefined;
+    if (name !== undefined) {
+      const taken = names.has(name) ? "it is given twice" : nameProblem(name);
+      if (taken !== undefined) found.push(taken);
+      names.add(name);
+    }
+    const job = quote(name ?? `jobs[${index}]`);
+    problems.push(...found.map((problem) => ({ job, problem })));
+    triggers.push(trigger as Trigger);
+  }
+  if (problems.length > 0) throw triggerError(problems);
+  return triggers;
+}
+
+/**
+ * Makes one error of all the problems of a call.
+ *
+ * @param problems At least one problem; those of one job stand together.
+ * @returns The error.
+ */
+export function triggerError(
+  problems: readonly TriggerProblem[],
+): RunnerError {
+  const shown = problems.slice(0, MOST_SHOWN);
+  const sentences = shown.map(({ job, problem }, index) => {
+    if (index > 0 && shown[index - 1].job === job) return problem;
+    return `${index === 0 ? "Cannot" : "cannot"} trigger ${job}: ${problem}`;
+  });
+  if (problems.length > shown.length) sentences.push("and more problems");
+  return new RunnerError(sentences.join("; "), { code: "invalid-trigger" });
+}
+
+function checkTrigger(
+  values: readonly unknown[],
+  index: number,
+  report: ReportProblem,
+): Partial<Record<keyof Trigger, unknown>> {
+  const trigger: Partial<Record<keyof Trigger, unknown>> = {};
+  let entries: [string, unknown][] = [];
+  try {
+    entries = plainEntries(values[index], "it");
+  } catch (error) {
+    // A getter or a proxy of the caller may throw whatever it likes.
+    report(problemOf(error));
+    return trigger;
+  }
+  for (const [key, value] of entries) {
+    if (value === undefined) continue;
+    if (!isField(key)) {
+      report(unknownField(key));
+      continue;
+    }
+    try {
+      const { kind } = TRIGGER_FIELDS[key];
+      trigger[key] = Object.freeze(checkField(kind, value, key, report));
+    } catch (error) {
+      report(problemOf(error));
+    }
+  }
+  if (!entries.some(([key]) => key === "name")) report("name is missing");
+  return Object.freeze(trigger);
+}
+
+function isField(key: string): key is keyof Trigger {
+  return Object.hasOwn(TRIGGER_FIELDS, key);
+}
+
+function unknownField(key: string): string {
+  if (key === "job_file" || key === "jobFile") {
+    return `${key} is refused by the coordinator`;
+  }
+  const meant = FIELD_OF_WIRE[key] ?? suggest(key, FIELD_NAMES);
+  return `the field ${quote(key)} is unknown` +
+    (meant === undefined ? "" : `, did you mean "${meant}"`);
+}
+
+function problemOf(error: unknown): string {
+  try {
+    return brief(messageOf(error), 300);
+  } catch {
+    return "it cannot be read";
+  }
+}

@@ -1,0 +1,163 @@
+import { brief } from "./printable.ts";
+import type { JsonValue } from "./trigger.ts";
+
+/** Most values that one field may hold; far more than anybody fans out to. */
+const MOST_VALUES = 250_000;
+
+/** Deepest nesting; a value that holds itself gets there, too. */
+const DEEPEST = 100;
+
+/** Keys that make the coordinator refuse a whole document, wherever they are. */
+const RESERVED_KEYS: ReadonlySet<string> = new Set([
+  "org",
+  "org_id",
+  "organization",
+]);
+
+/**
+ * Copies a value of unknown origin as plain, frozen JSON data.
+ *
+ * No getter, `toJSON` or iterator of the value is called, and only own
+ * properties count; properties that are `undefined` are left out.
+ *
+ * @param value Any value.
+ * @param path Where the value is, for messages.
+ * @returns The copy.
+ * @throws {TypeError} If the value is not plain JSON data.
+ */
+export function copyJson(value: unknown, path: string): JsonValue {
+  return copy(value, path, 0, { left: MOST_VALUES });
+}
+
+/**
+ * Lists the own, enumerable data properties of a plain object.
+ *
+ * @param value Any value.
+ * @param path Where the value is, for messages.
+ * @returns Keys and values.
+ * @throws {TypeError} If the value is not a plain object, has a getter, or
+ * has a key that no document may have.
+ */
+export function plainEntries(
+  value: unknown,
+  path: string,
+): [key: string, value: unknown][] {
+  if (!isPlainObject(value)) {
+    throw new TypeError(
+      `${path} must be a plain object, not ${kindOf(value)}`,
+    );
+  }
+  return Object.keys(value).map((key) => {
+    if (key === "__proto__" || RESERVED_KEYS.has(key)) {
+      throw new TypeError(`${path} must not have the reserved key "${key}"`);
+    }
+    const problem = textProblem(key);
+    if (problem !== undefined) {
+      throw new TypeError(`${path} has a key that ${problem}`);
+    }
+    return [key, dataProperty(value, key, `${path}.${brief(key)}`)];
+  });
+}
+
+/**
+ * Tells what is wrong with a text.
+ *
+ * @param value Any value.
+ * @returns The end of a sentence that starts with the place, or `undefined`
+ * if the value is text that every consumer can store.
+ */
+export function textProblem(value: unknown): string | undefined {
+  if (typeof value !== "string") return `must be text, not ${kindOf(value)}`;
+  // The database behind the coordinator stores neither.
+  if (value.includes("\0")) return "must not hold a NUL character";
+  if (!value.isWellFormed()) return "must be well-formed Unicode";
+  return undefined;
+}
+
+/**
+ * Names the kind of a value, and nothing of the value itself, which may be
+ * secret.
+ *
+ * @param value Any value.
+ * @returns The kind, with its article.
+ */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "string") return "text";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+function copy(
+  value: unknown,
+  path: string,
+  depth: number,
+  budget: { left: number },
+): JsonValue {
+  // Objects that are shared can multiply without ever being nested deeply.
+  if (--budget.left < 0) {
+    throw new TypeError(`${path} exceeds ${MOST_VALUES} values`);
+  }
+  if (depth > DEEPEST) {
+    throw new TypeError(
+      `${
+        path.slice(0, 40)
+      }… is nested deeper than ${DEEPEST} levels or holds itself`,
+    );
+  }
+  if (typeof value === "string") {
+    const problem = textProblem(value);
+    if (problem !== undefined) throw new TypeError(`${path} ${problem}`);
+    return value;
+  }
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw new TypeError(`${path} must be a finite number`);
+  }
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  if (value === null) return null;
+  if (Array.isArray(value)) return copyList(value, path, depth, budget);
+  const entries = plainEntries(value, path)
+    .filter(([, member]) => member !== undefined)
+    .map(([key, member]) => [
+      key,
+      copy(member, `${path}.${brief(key)}`, depth + 1, budget),
+    ]);
+  return Object.freeze(Object.fromEntries(entries));
+}
+
+function copyList(
+  list: readonly unknown[],
+  path: string,
+  depth: number,
+  budget: { left: number },
+): readonly JsonValue[] {
+  const items: JsonValue[] = [];
+  // A list can claim any length; its first hole ends the work.
+  for (let index = 0; index < list.length; index++) {
+    const place = `${path}[${index}]`;
+    const item = dataProperty(list, index, place);
+    items.push(copy(item, place, depth + 1, budget));
+  }
+  return Object.freeze(items);
+}
+
+function dataProperty(
+  owner: object,
+  key: PropertyKey,
+  path: string,
+): unknown {
+  const property = Object.getOwnPropertyDescriptor(owner, key);
+  if (property?.get !== undefined || property?.set !== undefined) {
+    throw new TypeError(`${path} must be data, not a getter`);
+  }
+  return property?.value;
+}
+
+/** Objects of another realm have another `Object.prototype`, but it has none. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return false;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

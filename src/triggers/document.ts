@@ -1,0 +1,89 @@
+import { checkTriggers } from "./check_triggers.ts";
+import { topologicalOrder } from "./topological_order.ts";
+import type { JsonValue, Trigger, TriggerCondition } from "./trigger.ts";
+import { TRIGGER_FIELDS } from "./trigger_fields.ts";
+
+const FIELDS = Object.entries(TRIGGER_FIELDS) as [
+  keyof Trigger,
+  { wire: string },
+][];
+
+/** A job of a {@linkcode TriggerDocument}, with the keys of the wire. */
+export interface TriggerJob {
+  /** Name of the job. */
+  readonly job_name: string;
+  /** Names of jobs of the same document that come first. */
+  readonly depends_on: readonly string[];
+  /** When the job runs. */
+  readonly condition: TriggerCondition;
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Whatever else was said of the job. */
+  readonly [key: string]: JsonValue;
+}
+
+/** What is handed to the coordinator or left in the workspace. */
+export interface TriggerDocument {
+  /** Kind of the document. */
+  readonly type: "trigger_job";
+  /**
+   * Identity of the content.
+   *
+   * The coordinator drops a document whose id it knows, so that sending the
+   * same one again does no harm, and sending another one under its id loses it.
+   */
+  readonly operation_id: string;
+  /** Who wrote it. */
+  readonly trigger_type: "runnerlib";
+  /** Jobs, each behind those that it depends on. */
+  readonly jobs: readonly TriggerJob[];
+}
+
+/** Options for {@linkcode triggerDocument}. */
+export interface TriggerDocumentOptions {
+  /**
+   * Identity of the content.
+   *
+   * @default {crypto.randomUUID()}
+   */
+  operationId?: string;
+}
+
+/**
+ * Writes triggers in the form that the coordinator reads.
+ *
+ * @param triggers Triggers, with all those that they depend on.
+ * @param options Additional options.
+ * @returns The document; what is empty is left out, except for the name, the
+ * dependencies, the condition and the environment.
+ * @throws {RunnerError} `invalid-trigger` if a trigger is not right, a name
+ * occurs twice, a dependency is unknown or there is a cycle.
+ */
+export function triggerDocument(
+  triggers: readonly Trigger[],
+  options: TriggerDocumentOptions = {},
+): TriggerDocument {
+  const { operationId = crypto.randomUUID() } = options;
+  return {
+    type: "trigger_job",
+    operation_id: operationId,
+    trigger_type: "runnerlib",
+    jobs: topologicalOrder(checkTriggers(triggers)).map(jobOf),
+  };
+}
+
+function jobOf(trigger: Trigger): TriggerJob {
+  const { name, dependsOn = [], condition = "all_success", env = {} } = trigger;
+  const job: Record<string, JsonValue> = {};
+  for (const [field, { wire }] of FIELDS) {
+    const value = trigger[field] as JsonValue | undefined;
+    if (value !== undefined && !isEmpty(value)) job[wire] = value;
+  }
+  return { job_name: name, depends_on: dependsOn, condition, env, ...job };
+}
+
+function isEmpty(value: JsonValue): boolean {
+  if (typeof value === "string") return value === "";
+  return typeof value === "object" && value !== null &&
+    Object.keys(value).length === 0;
+}

@@ -1,0 +1,111 @@
+import { printable } from "./printable.ts";
+
+/** A job that {@linkcode nextJobsText} tells of. */
+export interface NextJob {
+  /** Name of the job. */
+  readonly name: string;
+  /**
+   * Names of the jobs that come first.
+   *
+   * @default {[]}
+   */
+  readonly dependsOn?: readonly string[];
+  /** Why it is next, in the words of whoever asked for it. */
+  readonly reason?: string;
+  /** Command of the job, for those that are in no workflow file. */
+  readonly jobCommand?: string;
+}
+
+/** Options for {@linkcode nextJobsText}. */
+export interface NextJobsTextOptions {
+  /**
+   * Path of the workflow file that holds the jobs.
+   *
+   * @default {none: a job is run by its own command}
+   */
+  workflowFile?: string;
+}
+
+/** What a shell takes for itself without quotation marks. */
+const PLAIN_WORD = /^[\w./:@%+,=-]+$/;
+
+/**
+ * Tells a person who runs jobs by hand which ones come next, and how.
+ *
+ * A command is shown for each job that waits for nothing any more, if it is
+ * known how to run it and if it can be shown as it is.
+ *
+ * @param jobs The jobs that come next.
+ * @param completed Names of the jobs that are over.
+ * @param options Additional options.
+ * @returns Lines without a final newline, or an empty text for no jobs.
+ */
+export function nextJobsText(
+  jobs: readonly NextJob[],
+  completed: ReadonlySet<string>,
+  options: NextJobsTextOptions = {},
+): string {
+  const { workflowFile } = options;
+  if (jobs.length === 0) return "";
+  const commands = jobs
+    .filter(({ dependsOn = [] }) => dependsOn.every((it) => completed.has(it)))
+    .map((job) => commandOf(job, workflowFile))
+    .filter((command) => command !== undefined);
+  return [
+    "📋 Next jobs to run:",
+    ...jobs.flatMap((job) => linesOf(job, completed)),
+    ...headingFor(commands.length),
+    ...commands.map((command) => `  $ ${command}`),
+  ].join("\n");
+}
+
+function linesOf(job: NextJob, completed: ReadonlySet<string>): string[] {
+  const { name, dependsOn = [], reason } = job;
+  const missing = dependsOn.filter((dependency) => !completed.has(dependency));
+  const state = missing.length === 0
+    ? "all complete"
+    : `not complete: ${missing.join(", ")}`;
+  const waiting = dependsOn.length === 0
+    ? ""
+    : ` (waiting on: ${dependsOn.join(", ")} - ${state})`;
+  const lines = [`  → ${printable(name + waiting)}`];
+  if (reason) lines.push(`    reason: ${printable(reason)}`);
+  return lines;
+}
+
+function headingFor(commandCount: number): string[] {
+  if (commandCount === 0) return [];
+  return ["", `Run the next ${commandCount === 1 ? "job" : "jobs"}:`];
+}
+
+function commandOf(
+  { name, jobCommand }: NextJob,
+  workflowFile: string | undefined,
+): string | undefined {
+  if (workflowFile !== undefined) {
+    return isShowable(name + workflowFile)
+      ? `runnerlib run ${option("--job", name)} ` +
+        option("--workflow-file", workflowFile)
+      : undefined;
+  }
+  // Commands of several lines are usual, and a quoted newline stays one.
+  return jobCommand && isShowable(jobCommand.replace(/[\n\t]/g, ""))
+    ? `runnerlib run ${option("--job-command", jobCommand)}`
+    : undefined;
+}
+
+/** What would be escaped for the terminal would be another command when copied. */
+function isShowable(text: string): boolean {
+  return text === printable(text);
+}
+
+function option(name: string, value: string): string {
+  // A value that starts with a dash would be taken for an option.
+  return value.startsWith("-")
+    ? `${name}=${shellWord(value)}`
+    : `${name} ${shellWord(value)}`;
+}
+
+function shellWord(text: string): string {
+  return PLAIN_WORD.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

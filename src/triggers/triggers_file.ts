@@ -1,0 +1,48 @@
+import { dirname } from "@std/path/posix/dirname";
+import { RunnerError } from "../errors.ts";
+import { writeAtomic } from "../workspace/write_atomic.ts";
+import { checkTriggers } from "./check_triggers.ts";
+import { lockDirectory } from "./directory_lock.ts";
+import { type TriggerDocument, triggerDocument } from "./document.ts";
+import { LARGEST_DOCUMENT_BYTES, readTriggers } from "./read_triggers.ts";
+import type { Trigger } from "./trigger.ts";
+
+/**
+ * Adds triggers to a file, which is made if it is missing.
+ *
+ * The jobs that are in the file stay, in front, and may be depended on. The
+ * content changes, so the document gets a new `operation_id`. Several writers
+ * wait for one another; a reader sees the old or the new document, never half
+ * of one.
+ *
+ * @param path Path of the file; its directory must exist.
+ * @param triggers Triggers to add.
+ * @returns The document that is now in the file.
+ * @throws {RunnerError} `invalid-trigger` if a trigger is not right or a job of
+ * its name is in the file; `output-failed` if the file is no document of plain
+ * jobs, would exceed 8 MiB, or cannot be read or written. The file is left as
+ * it is then.
+ */
+export async function writeTriggers(
+  path: string,
+  triggers: readonly Trigger[],
+): Promise<TriggerDocument> {
+  const added = checkTriggers(triggers);
+  using _ = await lockDirectory(dirname(path));
+  const present = await readTriggers(path);
+  const names = new Set(present.map(({ name }) => name));
+  checkTriggers(added, {
+    nameProblem: (name) =>
+      names.has(name) ? `it is in "${path}" already` : undefined,
+  });
+  const document = triggerDocument([...present, ...added]);
+  const bytes = new TextEncoder().encode(`${JSON.stringify(document)}\n`);
+  if (bytes.length > LARGEST_DOCUMENT_BYTES) {
+    throw new RunnerError(
+      `Cannot write "${path}": it would exceed ${LARGEST_DOCUMENT_BYTES} bytes`,
+      { code: "output-failed" },
+    );
+  }
+  await writeAtomic(path, bytes);
+  return document;
+}

@@ -1,0 +1,89 @@
+import { join } from "@std/path/posix/join";
+import { isInside, normalizeJobPath } from "./guard.ts";
+
+/** Where a job's files are. */
+export interface Workspace {
+  /** Absolute path of the directory that jobs know as `/job`. */
+  readonly base: string;
+  /** Whether the job runs in a container of its own, made by a worker. */
+  readonly inContainer: boolean;
+  /**
+   * Finds the real place of a path that a job is given.
+   *
+   * @param jobPath `/job` or a path below it.
+   * @returns Absolute path, equal to the given one in a container.
+   * @throws {RunnerError} With code `workspace`, if the path leaves `/job`.
+   */
+  pathOf(jobPath: string): string;
+}
+
+/** Options for {@linkcode openWorkspace}. */
+export interface OpenWorkspaceOptions {
+  /** Absolute path of the directory in which the runner was started. */
+  cwd: string;
+  /** Environment; `REACTORCIDE_IN_CONTAINER` is read from it. */
+  env: Readonly<Record<string, string>>;
+  /**
+   * Absolute path of the workspace that a container has.
+   *
+   * @default {"/job"}
+   */
+  root?: string;
+}
+
+/**
+ * Finds out where a job's files are; makes no directory.
+ *
+ * In a container that is `/job`, elsewhere `job` in the current directory.
+ * `REACTORCIDE_IN_CONTAINER` decides with `true`, `1`, `yes`, `false`, `0` or
+ * `no`, in any case. Otherwise a `/job` in which the runner was started, or may
+ * write, tells a container.
+ *
+ * @param options Directory and environment of the runner.
+ * @returns The layout.
+ */
+export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
+  const { cwd, env, root = "/job" } = options;
+  const inContainer = saysContainer(env.REACTORCIDE_IN_CONTAINER ?? "") ??
+    looksLikeContainer(root, cwd);
+  const base = inContainer ? root : join(cwd, "job");
+  return {
+    base,
+    inContainer,
+    pathOf: (jobPath) =>
+      join(base, normalizeJobPath(jobPath).slice("/job".length)),
+  };
+}
+
+function saysContainer(text: string): boolean | undefined {
+  const word = text.trim().toLowerCase();
+  if (["true", "1", "yes"].includes(word)) return true;
+  if (["false", "0", "no"].includes(word)) return false;
+  return undefined;
+}
+
+function looksLikeContainer(root: string, cwd: string): boolean {
+  return isDirectory(root) && (isInside(root, cwd) || isWritable(root));
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    // What cannot be looked at cannot be used as a workspace either.
+    return false;
+  }
+}
+
+/** Mode bits would not tell of read-only mounts, ACLs and user namespaces. */
+function isWritable(directory: string): boolean {
+  try {
+    Deno.removeSync(
+      Deno.makeTempFileSync({ dir: directory, prefix: ".writable-" }),
+    );
+    return true;
+  } catch {
+    // That is the answer.
+    return false;
+  }
+}

@@ -1,0 +1,72 @@
+import { join } from "@std/path/posix/join";
+
+/**
+ * Removes a file, a link or a directory with all that is in it.
+ *
+ * Links are removed, never followed.
+ *
+ * @param path Path.
+ * @returns Whether there was anything.
+ */
+export async function removeTree(path: string): Promise<boolean> {
+  try {
+    await Deno.remove(path, { recursive: true });
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes all that is in a directory and keeps the directory, which may be a
+ * mount point or the current directory of somebody.
+ *
+ * @param path Path of a directory; one that is missing counts as empty.
+ * @throws {AggregateError} If some entries could not be removed; the others are gone.
+ */
+export async function emptyDirectory(path: string): Promise<void> {
+  const errors: unknown[] = [];
+  for (const name of await entriesOf(path)) {
+    try {
+      await removeTree(join(path, name));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) {
+    throw new AggregateError(errors, `Cannot empty "${path}"`);
+  }
+}
+
+/**
+ * Removes a directory if that is possible: nothing is in it, it is no mount
+ * point, and the directory around it may be written to.
+ *
+ * @param path Path of a directory.
+ * @returns Whether the directory is gone.
+ */
+export async function removeIfEmpty(path: string): Promise<boolean> {
+  try {
+    await Deno.remove(path);
+    return true;
+  } catch (error) {
+    // An empty directory that stays harms nobody.
+    return isMissing(error);
+  }
+}
+
+async function entriesOf(directory: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name } of Deno.readDir(directory)) names.push(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
+}

@@ -1,0 +1,56 @@
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
+import { RunnerError } from "../errors.ts";
+import { osReason } from "./os_reason.ts";
+
+/** Options for {@linkcode writeAtomic}. */
+export interface WriteAtomicOptions {
+  /**
+   * Permission bits of the file, whatever the umask.
+   *
+   * @default {0o644}
+   */
+  mode?: number;
+}
+
+/**
+ * Writes a file so that a reader sees either the old or the whole new one.
+ *
+ * The content goes into a file of an unguessable name in the same directory,
+ * which then takes the place of the path. A symbolic link at the path is
+ * replaced, never followed.
+ *
+ * @param path Path of the file; its directory must exist.
+ * @param content The whole content.
+ * @param options Additional options.
+ * @throws {RunnerError} With code `output-failed`; nothing is left behind then.
+ */
+export async function writeAtomic(
+  path: string,
+  content: string | Uint8Array,
+  options: WriteAtomicOptions = {},
+): Promise<void> {
+  const { mode = 0o644 } = options;
+  const bytes = typeof content === "string"
+    ? new TextEncoder().encode(content)
+    : content;
+  const temporary = join(dirname(path), `.${crypto.randomUUID()}.tmp`);
+  try {
+    await Deno.writeFile(temporary, bytes, { createNew: true, mode });
+    await Deno.rename(temporary, path);
+  } catch (cause) {
+    await discard(temporary);
+    throw new RunnerError(`Cannot write "${path}": ${osReason(cause)}`, {
+      code: "output-failed",
+      cause,
+    });
+  }
+}
+
+async function discard(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch {
+    // Most often it was never made; the first failure is the one to report.
+  }
+}

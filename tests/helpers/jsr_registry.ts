@@ -1,0 +1,152 @@
+/** A registry of packages on this machine: just enough for one test. */
+export interface JsrRegistry extends AsyncDisposable {
+  /** What the environment variable `JSR_URL` must hold. */
+  readonly url: string;
+  /** Requests that it did not understand. */
+  readonly refused: readonly string[];
+}
+
+interface Release {
+  name: string;
+  version: string;
+  exports: Record<string, string>;
+  files: Map<string, Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * Starts a registry that takes every upload.
+ *
+ * @param folders Folders of packages that it offers from the start.
+ * @returns The registry, which stops when it is disposed of.
+ */
+export async function startJsrRegistry(
+  folders: readonly URL[] = [],
+): Promise<JsrRegistry> {
+  const releases = new Map<string, Release>();
+  const refused: string[] = [];
+  const add = (release: Release) =>
+    releases.set(`${release.name}@${release.version}`, release);
+  for (const folder of folders) add(await readRelease(folder));
+
+  const server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen() {},
+  }, async (request) => {
+    const answer = await answerApi(request, releases, add) ??
+      await answerDownload(request, releases);
+    if (answer !== undefined) return answer;
+    refused.push(`${request.method} ${new URL(request.url).pathname}`);
+    return notFound();
+  });
+
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/`,
+    refused,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+/**
+ * Answers what `deno publish` asks, in this order: is there such a version, is
+ * there such a package, take this archive, is it done.
+ */
+async function answerApi(
+  request: Request,
+  releases: ReadonlyMap<string, Release>,
+  add: (release: Release) => void,
+): Promise<Response | undefined> {
+  const { pathname } = new URL(request.url);
+  if (pathname.startsWith("/api/publish_status/")) {
+    return Response.json({ id: "1", status: "success", error: null });
+  }
+  const [, scope, name, version] = pathname.match(
+    /^\/api\/scopes\/([^/]+)\/packages\/([^/]+)(?:\/versions\/([^/]+))?$/,
+  ) ?? [];
+  if (scope === undefined) return undefined;
+  if (version === undefined) return Response.json({});
+  if (request.method === "POST") {
+    const archive = request.body!.pipeThrough(new DecompressionStream("gzip"));
+    add(parseRelease(readTar(await new Response(archive).bytes())));
+    return Response.json({ id: "1", status: "pending" });
+  }
+  return releases.has(`@${scope}/${name}@${version}`)
+    ? Response.json({})
+    : notFound();
+}
+
+async function answerDownload(
+  request: Request,
+  releases: ReadonlyMap<string, Release>,
+): Promise<Response | undefined> {
+  const [, name, file] =
+    new URL(request.url).pathname.match(/^\/(@[^/]+\/[^/]+)\/(.+)$/) ?? [];
+  const versions = [...releases.values()].filter((it) => it.name === name);
+  if (file === "meta.json" && versions.length > 0) {
+    return Response.json({
+      versions: Object.fromEntries(versions.map((it) => [it.version, {}])),
+    });
+  }
+  for (const release of versions) {
+    if (file === `${release.version}_meta.json`) {
+      return Response.json(await describeRelease(release));
+    }
+    const prefix = `${release.version}/`;
+    const bytes = file.startsWith(prefix)
+      ? release.files.get(file.slice(prefix.length))
+      : undefined;
+    if (bytes !== undefined) return new Response(bytes);
+  }
+  return undefined;
+}
+
+async function describeRelease(release: Release): Promise<unknown> {
+  const manifest: Record<string, { size: number; checksum: string }> = {};
+  for (const [path, bytes] of release.files) {
+    const digest = await crypto.subtle.digest("SHA-256", bytes);
+    manifest[`/${path}`] = {
+      size: bytes.length,
+      checksum: `sha256-${new Uint8Array(digest).toHex()}`,
+    };
+  }
+  return { manifest, exports: release.exports };
+}
+
+async function readRelease(folder: URL): Promise<Release> {
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  const read = async (prefix: string) => {
+    for await (const entry of Deno.readDir(new URL(prefix || ".", folder))) {
+      const path = prefix + entry.name;
+      if (entry.isDirectory) await read(`${path}/`);
+      else files.set(path, await Deno.readFile(new URL(path, folder)));
+    }
+  };
+  await read("");
+  return parseRelease(files);
+}
+
+function parseRelease(files: Release["files"]): Release {
+  const config = new TextDecoder().decode(files.get("deno.json"));
+  const { name, version, exports } = JSON.parse(config);
+  return { name, version, exports, files };
+}
+
+/** Reads the files of an archive of short paths, in blocks of 512 bytes. */
+function readTar(archive: Uint8Array<ArrayBuffer>): Release["files"] {
+  const files: Release["files"] = new Map();
+  for (let at = 0; at < archive.length && archive[at] !== 0;) {
+    const text = (from: number, to: number) =>
+      new TextDecoder().decode(archive.subarray(at + from, at + to))
+        .replace(/\0.*$/s, "");
+    const path = text(0, 100);
+    const size = parseInt(text(124, 136), 8);
+    files.set(path, archive.slice(at + 512, at + 512 + size));
+    at += 512 * (1 + Math.ceil(size / 512));
+  }
+  return files;
+}
+
+function notFound(): Response {
+  const body = { code: "notFound", message: "There is no such thing here" };
+  return Response.json(body, { status: 404 });
+}

@@ -1,0 +1,156 @@
+/** A file of the package and what it imports, as `deno info --json` tells. */
+export interface SourceFile {
+  /** Path from the root of the repository: `src/job/step.ts`, say. */
+  path: string;
+  /** What the file imports. */
+  imports: readonly Import[];
+  /** The file as it is written. */
+  text: string;
+}
+
+/** One import of a file. */
+export interface Import {
+  /** Path from the root of the repository, or the specifier of a package. */
+  target: string;
+  /** Whether the module is loaded only when it is asked for. */
+  dynamic: boolean;
+}
+
+/** Floor of each folder under `src/`; a file directly in `src/` has floor 0. */
+const FLOORS: Readonly<Record<string, number>> = {
+  cli: 6,
+  workflow: 5,
+  job: 4,
+  triggers: 3,
+  source: 3,
+  plugins: 3,
+  report: 3,
+  output: 2,
+  coordinator: 2,
+  process: 1,
+  secrets: 1,
+  config: 1,
+  workspace: 1,
+};
+
+/** The two doors, and the highest floor that each may open to. */
+const DOORS: Readonly<Record<string, number>> = { "mod.ts": 5, "cli.ts": 6 };
+
+const MAX_LINES = 300;
+
+/** Access to the platform, and the only places where it may stand. */
+const PLATFORM_RULES: readonly PlatformRule[] = [
+  {
+    what: "starts or signals a process",
+    pattern: /\bDeno\.(Command|kill|spawn\w*)\b/,
+    places: ["src/process/"],
+  },
+  {
+    what: "reads the process around it",
+    pattern:
+      /\bDeno\.(env|cwd|chdir|std(in|out|err)|consoleSize|(add|remove)SignalListener)\b/,
+    places: ["src/host.ts"],
+  },
+  {
+    what: "takes the arguments or ends the process",
+    pattern: /\bDeno\.(args|exit|exitCode)\b/,
+    places: ["cli.ts"],
+  },
+  {
+    what: "hides what it takes from the platform",
+    pattern: /\bDeno\b(?!\s*\.)|\bglobalThis\.(Deno|process)\b/,
+    places: [],
+  },
+  {
+    what: "writes to the console",
+    pattern: /\bconsole\s*\./,
+    places: [],
+  },
+  {
+    what: "uses the network",
+    pattern: /(?<![.\w])fetch\s*\(|\bglobalThis\.fetch\b/,
+    places: ["src/coordinator/", "src/source/"],
+  },
+];
+
+interface PlatformRule {
+  what: string;
+  pattern: RegExp;
+  places: readonly string[];
+}
+
+/**
+ * Finds what stands on the wrong floor of the house.
+ *
+ * @param files Every file under `src/`, and the two doors.
+ * @returns One line per finding; none when all is well.
+ */
+export function findLayerProblems(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => [
+    ...findImportProblems(file),
+    ...findPlatformProblems(file),
+    ...findSizeProblems(file),
+  ]);
+}
+
+function findImportProblems(file: SourceFile): string[] {
+  const from = floorOf(file.path);
+  if (from === undefined) return [`${file.path}: stands on no floor`];
+  return file.imports.flatMap(({ target, dynamic }) => {
+    if (target.startsWith("node:")) {
+      return dynamic ? [] : [`${file.path}: loads ${target} at once`];
+    }
+    if (isPackage(target) || isFree(file.path, target)) return [];
+    const to = floorOf(target);
+    return to !== undefined && to < from && !(target in DOORS)
+      ? []
+      : [`${file.path}: may not import ${target}`];
+  });
+}
+
+function findPlatformProblems(file: SourceFile): string[] {
+  const code = withoutTextAndComments(file.text);
+  return PLATFORM_RULES
+    .filter(({ places }) => !places.some((it) => file.path.startsWith(it)))
+    .flatMap(({ what, pattern }) => {
+      const found = code.match(pattern)?.[0];
+      return found === undefined ? [] : [`${file.path}: ${what} (${found})`];
+    });
+}
+
+function findSizeProblems({ path, text }: SourceFile): string[] {
+  const count = text.split("\n").length - 1;
+  return count > MAX_LINES ? [`${path}: has ${count} lines`] : [];
+}
+
+/**
+ * Doors stand half a floor above the highest floor that they open to, and
+ * everybody stands on the package's own description (its version, say).
+ */
+function floorOf(path: string): number | undefined {
+  if (path === "deno.json") return -1;
+  const door = DOORS[path];
+  if (door !== undefined) return door + 0.5;
+  const [, folder, rest] = path.match(/^src\/([^/]+)(\/.+)?$/) ?? [];
+  if (folder === undefined) return undefined;
+  return rest === undefined ? 0 : FLOORS[folder];
+}
+
+function isFree(path: string, target: string): boolean {
+  return path.startsWith("src/") && folderOf(path) === folderOf(target);
+}
+
+function folderOf(path: string): string {
+  return path.split("/").slice(0, -1).slice(0, 2).join("/");
+}
+
+function isPackage(target: string): boolean {
+  return /^(npm|jsr):/.test(target) || target.startsWith("links/");
+}
+
+/** Leaves code only; template literals stay, for they may hold code. */
+function withoutTextAndComments(text: string): string {
+  const parts =
+    /`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|\/\/.*/g;
+  return text.replace(parts, (part) => part.startsWith("`") ? part : '""');
+}

@@ -1,0 +1,63 @@
+import type { LogFields, Logger } from "../../src/output/logger.ts";
+import { Cancellation } from "../../src/process/cancellation.ts";
+import type { SourceContext } from "../../src/source/source_request.ts";
+import { openWorkspace } from "../../src/workspace/layout.ts";
+import { GIT_ENV } from "./git_repository.ts";
+
+/** A logger that remembers each message, as `level component: message {fields}`. */
+export interface RecordingLog extends Logger {
+  /** What was said, oldest first. */
+  readonly lines: string[];
+}
+
+/** Makes a logger that calls a listener, if any, with each line. */
+export function recordingLog(listener?: (line: string) => void): RecordingLog {
+  const lines: string[] = [];
+  const say =
+    (level: string) =>
+    (component: string, message: string, fields: LogFields = {}) => {
+      const line = `${level} ${component}: ${message} ${
+        JSON.stringify(fields)
+      }`;
+      lines.push(line);
+      listener?.(line);
+    };
+  return {
+    lines,
+    debug: say("debug"),
+    info: say("info"),
+    warn: say("warning"),
+    error: say("error"),
+    flush: () => Promise.resolve(),
+  };
+}
+
+/** What a test says of the context that it needs. */
+export interface SourceContextOptions {
+  /** Directory of the test; on a laptop the workspace is `job` in it. */
+  cwd: string;
+  /** Whether `job` in the directory stands for the `/job` of a container. */
+  inContainer?: boolean;
+  /** Environment, on top of the one for git. */
+  env?: Record<string, string>;
+  /** Hears each line of the log. */
+  onLog?: (line: string) => void;
+}
+
+/** Makes the context of a preparation, with a log that can be read. */
+export function sourceContext(
+  options: SourceContextOptions,
+): SourceContext & { log: RecordingLog } {
+  const { cwd, inContainer = false, env = {}, onLog } = options;
+  return {
+    workspace: openWorkspace({
+      cwd,
+      root: `${cwd}/job`,
+      env: { REACTORCIDE_IN_CONTAINER: String(inContainer) },
+    }),
+    env: { ...GIT_ENV, ...env },
+    cwd,
+    log: recordingLog(onLog),
+    cancellation: new Cancellation(),
+  };
+}

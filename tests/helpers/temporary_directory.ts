@@ -1,0 +1,67 @@
+/** A directory that is gone when its scope is left. */
+export interface TemporaryDirectory extends AsyncDisposable {
+  /** Absolute path, free of links. */
+  path: string;
+}
+
+/** Makes a directory for one test: `await using directory = await …`. */
+export async function temporaryDirectory(): Promise<TemporaryDirectory> {
+  const path = await Deno.realPath(await Deno.makeTempDir());
+  return {
+    path,
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+/**
+ * Makes files from a table of paths and contents.
+ *
+ * A path that ends with a slash is a directory, a content that starts with
+ * `-> ` a symbolic link.
+ */
+export async function makeFiles(
+  root: string,
+  files: Record<string, string>,
+): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = `${root}/${name}`;
+    await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    if (name.endsWith("/")) continue;
+    if (content.startsWith("-> ")) await Deno.symlink(content.slice(3), path);
+    else await Deno.writeTextFile(path, content);
+  }
+}
+
+/** Lists everything below a directory, sorted, in the shape of {@linkcode makeFiles}. */
+export async function listFiles(root: string): Promise<Record<string, string>> {
+  const files: [string, string][] = [];
+  const visit = async (directory: string) => {
+    for await (
+      const { name, isDirectory, isSymlink } of Deno.readDir(directory)
+    ) {
+      const path = `${directory}/${name}`;
+      const relative = path.slice(root.length + 1);
+      if (isDirectory) {
+        files.push([`${relative}/`, ""]);
+        await visit(path);
+      } else if (isSymlink) {
+        files.push([relative, `-> ${await Deno.readLink(path)}`]);
+      } else {
+        files.push([relative, await Deno.readTextFile(path)]);
+      }
+    }
+  };
+  await visit(root);
+  return Object.fromEntries(files.sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+/** Tells whether there is anything at a path, be it a dangling link. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,178 @@
+import { assertEquals } from "@std/assert";
+import {
+  findLayerProblems,
+  type Import,
+  type SourceFile,
+} from "./helpers/layers.ts";
+
+const root = new URL("../", import.meta.url);
+
+Deno.test("the package keeps to its floors", async () => {
+  assertEquals(findLayerProblems(await readPackage()), []);
+});
+
+Deno.test("findLayerProblems() accepts what the floors allow", () => {
+  const files = [
+    file("src/job/step.ts", ["src/job/plan.ts", "src/plugins/hooks.ts"]),
+    file("src/output/pump.ts", ["src/errors.ts", "links/yaml/parse.ts"]),
+    file("src/cli/commands/run.ts", ["src/cli/main.ts", "src/job/step.ts"]),
+    file("src/suggest.ts", ["src/errors.ts", "npm:yaml@^2.9.0"]),
+    file("src/version.ts", ["deno.json"]),
+    file("mod.ts", ["src/workflow/eval.ts", "src/errors.ts"]),
+    file("cli.ts", ["src/cli/main.ts"], "Deno.exit(await main(Deno.args));"),
+  ];
+  assertEquals(findLayerProblems(files), []);
+});
+
+Deno.test("findLayerProblems() finds imports against the floors", () => {
+  const wrong: [path: string, target: string][] = [
+    ["src/job/step.ts", "src/workflow/eval.ts"],
+    ["src/plugins/hooks.ts", "src/triggers/queue.ts"],
+    ["src/process/spawn.ts", "src/secrets/masker.ts"],
+    ["src/errors.ts", "src/process/spawn.ts"],
+    ["src/job/step.ts", "mod.ts"],
+    ["src/cli/main.ts", "cli.ts"],
+    ["src/job/step.ts", "tests/helpers/layers.ts"],
+    ["src/job/step.ts", "src/attic/old.ts"],
+    ["mod.ts", "src/cli/main.ts"],
+    ["mod.ts", "cli.ts"],
+    ["cli.ts", "mod.ts"],
+  ];
+  for (const [path, target] of wrong) {
+    assertEquals(
+      findLayerProblems([file(path, [target])]),
+      [`${path}: may not import ${target}`],
+    );
+  }
+});
+
+Deno.test("findLayerProblems() finds a folder without a floor", () => {
+  assertEquals(
+    findLayerProblems([file("src/attic/old.ts")]),
+    ["src/attic/old.ts: stands on no floor"],
+  );
+});
+
+Deno.test("findLayerProblems() lets node: modules be loaded late only", () => {
+  const late = file("src/source/git.ts");
+  late.imports = [{ target: "node:fs", dynamic: true }];
+  assertEquals(
+    findLayerProblems([late, file("src/job/step.ts", ["node:fs"])]),
+    ["src/job/step.ts: loads node:fs at once"],
+  );
+});
+
+Deno.test("findLayerProblems() finds platform access outside its place", () => {
+  const lines: [place: string, code: string][] = [
+    ["src/process/spawn.ts", 'new Deno.Command("git");'],
+    ["src/process/spawn.ts", 'Deno.kill(-pid, "SIGTERM");'],
+    ["src/host.ts", "const home = Deno.env.get(name);"],
+    ["src/host.ts", "const here = `${Deno.cwd()}/job`;"],
+    ["src/host.ts", "await Deno.stdout.write(bytes);"],
+    ["src/host.ts", 'Deno.addSignalListener("SIGTERM", onSignal);'],
+    ["cli.ts", "Deno.exit(1);"],
+    ["cli.ts", "const [name] = Deno.args;"],
+    ["src/coordinator/client.ts", "await fetch(url);"],
+    ["src/coordinator/client.ts", "const { fetch = globalThis.fetch } = {};"],
+    ["", "const { env } = Deno;"],
+    ["", "globalThis.Deno.exit(1);"],
+    ["", "console.log(1);"],
+  ];
+  for (const [place, code] of lines) {
+    const elsewhere = findLayerProblems([file("src/job/step.ts", [], code)]);
+    assertEquals(elsewhere.length > 0, true, code);
+    if (place === "") continue;
+    assertEquals(findLayerProblems([file(place, [], code)]), [], code);
+  }
+});
+
+Deno.test("findLayerProblems() reads code, not text and comments", () => {
+  const text = [
+    "/** Ends like `Deno.exit(1)`; see console.log(). */",
+    'const help = "Deno.args are read // by cli.ts", // Deno.cwd()',
+    "  prefetch = api.fetch(url), signal: Deno.Signal = 'SIGTERM';",
+  ].join("\n");
+  assertEquals(findLayerProblems([file("src/job/step.ts", [], text)]), []);
+});
+
+Deno.test("findLayerProblems() finds a file that grew too long", () => {
+  assertEquals(
+    findLayerProblems([
+      file("src/job/step.ts", [], "\n".repeat(300)),
+      file("src/job/plan.ts", [], "\n".repeat(301)),
+    ]),
+    ["src/job/plan.ts: has 301 lines"],
+  );
+});
+
+function file(path: string, targets: string[] = [], text = ""): SourceFile {
+  const imports = targets.map((target) => ({ target, dynamic: false }));
+  return { path, imports, text };
+}
+
+/** Reads the doors and all files under `src/`, reached from them or not. */
+async function readPackage(): Promise<SourceFile[]> {
+  const paths = ["mod.ts", "cli.ts", ...await listSources("src")];
+  const imports = await readImports(paths);
+  return await Promise.all(paths.map(async (path) => ({
+    path,
+    imports: imports.get(path) ?? [],
+    text: await Deno.readTextFile(new URL(path, root)),
+  })));
+}
+
+async function listSources(folder: string): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const entry of Deno.readDir(new URL(folder, root))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) paths.push(...await listSources(path));
+    else if (path.endsWith(".ts")) paths.push(path);
+  }
+  return paths.sort();
+}
+
+/** Asks Deno for the imports of all files at once, through one that has all. */
+async function readImports(paths: string[]): Promise<Map<string, Import[]>> {
+  const entry = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    const lines = paths.map((it) => `import "${new URL(it, root)}";\n`);
+    await Deno.writeTextFile(entry, lines.join(""));
+    const { modules } = await denoInfo(entry);
+    return new Map(modules.map(({ specifier, dependencies = [] }) => [
+      fromRoot(specifier),
+      dependencies.flatMap(({ code, type, isDynamic = false }) =>
+        [...new Set([code?.specifier, type?.specifier])]
+          .filter((it) => it !== undefined)
+          .map((it) => ({ target: fromRoot(it), dynamic: isDynamic }))
+      ),
+    ]));
+  } finally {
+    await Deno.remove(entry);
+  }
+}
+
+interface ModuleGraph {
+  modules: {
+    specifier: string;
+    dependencies?: {
+      code?: { specifier?: string };
+      type?: { specifier?: string };
+      isDynamic?: boolean;
+    }[];
+  }[];
+}
+
+async function denoInfo(entry: string): Promise<ModuleGraph> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--config", "deno.json", entry],
+    cwd: root,
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+function fromRoot(specifier: string): string {
+  return specifier.startsWith(root.href)
+    ? specifier.slice(root.href.length)
+    : specifier;
+}

@@ -1,0 +1,166 @@
+import { assert, assertEquals } from "@std/assert";
+import { Masker } from "../../src/secrets/masker.ts";
+import { bytewise, cut, maskPieces, naiveMask } from "../helpers/masking.ts";
+import { Random } from "../helpers/random.ts";
+
+function maskerOf(...secrets: string[]): Masker {
+  const masker = new Masker();
+  for (const secret of secrets) masker.add(secret);
+  return masker;
+}
+
+Deno.test("Masker agrees with a naive model on random texts, secrets and cuts", () => {
+  const random = new Random();
+  for (let round = 0; round < 4_000; round++) {
+    const alphabet = random.pick(["ab", "abc", "ab c\n", "0123456789"]);
+    const secrets = Array.from(
+      { length: 1 + random.below(5) },
+      () => random.text(4 + random.below(random.pick([3, 9, 30])), alphabet),
+    ).map((secret) => secret.trim()).filter((secret) => secret.length >= 4);
+    let text = random.text(random.below(300), alphabet);
+    for (const secret of secrets) {
+      if (random.below(2)) {
+        text += secret + random.text(random.below(9), alphabet);
+      }
+    }
+    const cuts = Array.from(
+      { length: random.below(20) },
+      () => random.below(text.length + 1),
+    );
+    const { text: masked } = maskPieces(maskerOf(...secrets), cut(text, cuts));
+    assertEquals(
+      masked,
+      naiveMask(text, secrets),
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
+
+Deno.test("Masker holds back exactly what may still become a secret", () => {
+  const random = new Random();
+  for (let round = 0; round < 1_000; round++) {
+    const secrets = Array.from(
+      { length: 1 + random.below(3) },
+      () => random.text(4 + random.below(9), "ab"),
+    );
+    const masker = maskerOf(...secrets);
+    const stream = masker.stream();
+    let held = new Uint8Array();
+    let text = "";
+    for (let i = 0; i < 60; i++) {
+      const byte = random.text(1, "abc");
+      text += byte;
+      const window = Uint8Array.from([...held, byte.charCodeAt(0)]);
+      held = window.slice(stream.mask(window, false).heldFrom);
+      let expected = 0;
+      for (const secret of secrets) {
+        for (let length = 1; length < secret.length; length++) {
+          if (text.endsWith(secret.slice(0, length))) {
+            expected = Math.max(expected, length);
+          }
+        }
+      }
+      assertEquals(
+        held.length,
+        expected,
+        `seed ${random.seed}, round ${round}`,
+      );
+    }
+  }
+});
+
+const traps: [name: string, secrets: string[], text: string, masked: string][] =
+  [
+    ["a start that overlaps itself", ["aab!"], "aaaab!", "aa[REDACTED]"],
+    [
+      "a false start inside itself",
+      ["tok_tok-9"],
+      "tok_tok_tok-9",
+      "tok_[REDACTED]",
+    ],
+    ["two that overlap", ["abcd", "cdef"], "abcdef", "[REDACTED]"],
+    ["one inside a failed other", ["bcde", "abcdeZ"], "abcdeY", "a[REDACTED]Y"],
+    ["one inside another", ["cdef", "abcdefgh"], "xabcdefghx", "x[REDACTED]x"],
+    ["two that touch", ["abcd", "efgh"], "abcdefgh", "[REDACTED]"],
+    ["a run of one byte", ["aaaa"], "baaaaaaaab", "b[REDACTED]b"],
+    ["a secret of one line break", ["ab\ncd"], "ab\ncd", "[REDACTED]"],
+  ];
+
+for (const [name, secrets, text, masked] of traps) {
+  Deno.test(`Masker masks ${name}`, () => {
+    assertEquals(maskPieces(maskerOf(...secrets), bytewise(text)).text, masked);
+    assertEquals(maskerOf(...secrets).maskText(text), masked);
+  });
+}
+
+Deno.test("Masker masks a secret of 16,000 bytes that is cut anywhere", () => {
+  const random = new Random(7);
+  const secret = random.text(16_000, "abcdefghijklmnopqrstuvwxyz");
+  for (let round = 0; round < 40; round++) {
+    const { text } = maskPieces(
+      maskerOf(secret),
+      cut(`>${secret}<`, [random.below(16_000), random.below(16_000)]),
+    );
+    assertEquals(text, ">[REDACTED]<");
+  }
+});
+
+Deno.test("Masker does not let a run that overlaps itself grow what is held", () => {
+  const stream = maskerOf("aaaa").stream();
+  const window = new TextEncoder().encode("a".repeat(1_000));
+  assertEquals(window.length - stream.mask(window, false).heldFrom, 3);
+});
+
+Deno.test("Masker prints a placeholder that holds no secret", () => {
+  const masker = maskerOf("ACTED");
+  assertEquals(masker.maskText("xACTEDx"), "x***x");
+  masker.add("****");
+  assertEquals(masker.maskText("xACTEDx"), "x***x");
+});
+
+Deno.test("Masker masks a late secret in bytes that are held back", () => {
+  const masker = maskerOf("abcdefgh");
+  const { text } = maskPieces(masker, [
+    ...cut("..abcd", []),
+    { secret: "bcdX" },
+    ...cut("X.abcdefgh", []),
+  ]);
+  assertEquals(text, "..a[REDACTED].[REDACTED]");
+});
+
+Deno.test("Masker does not change bytes that are no UTF-8", () => {
+  const bytes = Uint8Array.of(0xff, 0xfe, 0x80, 0x0a, 0xc3, 0x28, 0x00);
+  const { text } = maskPieces(maskerOf("secret"), [bytes]);
+  assertEquals(
+    text,
+    String.fromCharCode(...new Uint8Array(bytes)).replace(
+      /[\x80-\x9f]/g,
+      (c) => new TextDecoder("latin1").decode(Uint8Array.of(c.charCodeAt(0))),
+    ),
+  );
+});
+
+Deno.test("Masker reports values that are too short", () => {
+  const masker = new Masker();
+  assertEquals(masker.add("abc"), false);
+  assertEquals(masker.add(" abc "), true);
+  assertEquals(masker.maskText("abc-abc abc  abc "), "abc-abc[REDACTED]");
+  assert(masker.add("日本"));
+});
+
+Deno.test("Masker finds each of 3,000 secrets of all lengths", () => {
+  const random = new Random();
+  const secrets = Array.from(
+    { length: 3_000 },
+    () =>
+      random.text(4 + random.below(60), "abcdefghijklmnopqrstuvwxyz0123456789"),
+  );
+  const masker = maskerOf(...secrets);
+  for (const secret of secrets) {
+    assertEquals(
+      masker.maskText(`--${secret}--`),
+      "--[REDACTED]--",
+      `seed ${random.seed}`,
+    );
+  }
+});

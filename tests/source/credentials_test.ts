@@ -1,0 +1,166 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  removeCredentials,
+  withoutCredentials,
+} from "../../src/source/credentials.ts";
+import { sourceContext } from "../helpers/source_context.ts";
+import {
+  exists,
+  listFiles,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const CREDENTIALS = {
+  "job/.reactorcide/vcs-auth/credentials": "https://me:secret@host",
+  "job/.reactorcide/vcs-auth/gitconfig": "",
+  "job/.reactorcide/vcs-auth/deep/file": "",
+  "job/src/file": "",
+};
+
+describe("removeCredentials()", () => {
+  const contextIn = (cwd: string, env: Record<string, string>) =>
+    sourceContext({ cwd, env, inContainer: true });
+
+  it("removes the directory and what is in it, again and again", async () => {
+    await using directory = await temporaryDirectory();
+    for (
+      const path of [
+        "/job/.reactorcide/vcs-auth",
+        `${directory.path}/job/.reactorcide/vcs-auth/`,
+      ]
+    ) {
+      await makeFiles(directory.path, CREDENTIALS);
+      const context = contextIn(directory.path, {
+        REACTORCIDE_VCS_AUTH_DIR: path,
+        REACTORCIDE_VCS_AUTH_CLEANUP: "true",
+      });
+      await removeCredentials(context);
+      await removeCredentials(context);
+      assertEquals(await listFiles(`${directory.path}/job`), {
+        ".reactorcide/": "",
+        "src/": "",
+        "src/file": "",
+      });
+      assertEquals(context.log.lines, []);
+    }
+  });
+
+  it("does nothing where there are none, or they shall stay", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, CREDENTIALS);
+    const before = await listFiles(directory.path);
+    const REACTORCIDE_VCS_AUTH_DIR = "/job/.reactorcide/vcs-auth";
+    const environments: Record<string, string>[] = [
+      {},
+      { REACTORCIDE_VCS_AUTH_DIR: "" },
+      ...["0", "false", "NO"].map((value) => ({
+        REACTORCIDE_VCS_AUTH_DIR,
+        REACTORCIDE_VCS_AUTH_CLEANUP: value,
+      })),
+    ];
+    for (const env of environments) {
+      const context = contextIn(directory.path, env);
+      await removeCredentials(context);
+      assertEquals(context.log.lines, []);
+    }
+    assertEquals(await listFiles(directory.path), before);
+  });
+
+  it("refuses directories that are not below the workspace", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      ...CREDENTIALS,
+      "victim/file": "a user's",
+      "job/link": "-> ../victim",
+    });
+    const before = await listFiles(directory.path);
+    const hostile = [
+      "/",
+      "//",
+      "/job",
+      "/job/",
+      "/job/../victim",
+      "/job/link",
+      "/job/src/..",
+      directory.path,
+      `${directory.path}/job`,
+      `${directory.path}/job/src/..`,
+      `${directory.path}/victim`,
+      "victim",
+      "../victim",
+      ".",
+      "/job/a\0b",
+    ];
+    for (const path of hostile) {
+      const context = contextIn(directory.path, {
+        REACTORCIDE_VCS_AUTH_DIR: path,
+      });
+      await removeCredentials(context);
+      assertEquals(context.log.lines.length, 1, path);
+      assert(
+        context.log.lines[0].startsWith(
+          "warning source: Cannot remove the credentials of the source ",
+        ),
+      );
+      assertEquals(await listFiles(directory.path), before);
+    }
+  });
+
+  it("warns when the directory is a file", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job/auth": "" });
+    const context = contextIn(directory.path, {
+      REACTORCIDE_VCS_AUTH_DIR: "/job/auth",
+    });
+    await removeCredentials(context);
+    assertEquals(context.log.lines.length, 1);
+    assert(await exists(`${directory.path}/job/auth`));
+  });
+});
+
+describe("withoutCredentials()", () => {
+  const AUTH = {
+    REACTORCIDE_VCS_AUTH_DIR: "/job/.reactorcide/vcs-auth",
+    GIT_CONFIG_GLOBAL: "/job/.reactorcide/vcs-auth/gitconfig",
+  };
+
+  it("drops the removed configuration and keeps directories safe", () => {
+    assertEquals(withoutCredentials({ ...AUTH, HOME: "/home/runner" }), {
+      REACTORCIDE_VCS_AUTH_DIR: "/job/.reactorcide/vcs-auth",
+      HOME: "/home/runner",
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "safe.directory",
+      GIT_CONFIG_VALUE_0: "*",
+    });
+  });
+
+  it("appends to the configuration that is there", () => {
+    const env = withoutCredentials({
+      ...AUTH,
+      GIT_CONFIG_COUNT: "2",
+      GIT_CONFIG_KEY_0: "a.b",
+      GIT_CONFIG_VALUE_0: "c",
+      GIT_CONFIG_KEY_1: "d.e",
+      GIT_CONFIG_VALUE_1: "f",
+    });
+    assertEquals(env.GIT_CONFIG_COUNT, "3");
+    assertEquals(env.GIT_CONFIG_KEY_0, "a.b");
+    assertEquals(env.GIT_CONFIG_KEY_1, "d.e");
+    assertEquals(env.GIT_CONFIG_KEY_2, "safe.directory");
+  });
+
+  it("leaves an environment alone whose configuration is elsewhere, or stays", () => {
+    const environments: Record<string, string>[] = [
+      {},
+      { GIT_CONFIG_GLOBAL: "/home/me/.gitconfig" },
+      { ...AUTH, GIT_CONFIG_GLOBAL: "/home/me/.gitconfig" },
+      { ...AUTH, GIT_CONFIG_GLOBAL: "/job/.reactorcide/vcs-auth2/gitconfig" },
+      { ...AUTH, REACTORCIDE_VCS_AUTH_CLEANUP: "0" },
+    ];
+    for (const env of environments) {
+      assertEquals(withoutCredentials(env), env);
+    }
+  });
+});

@@ -1,0 +1,105 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../src/errors.ts";
+import { Cancellation } from "../../src/process/cancellation.ts";
+import { runGit } from "../../src/source/git_command.ts";
+import { GIT_ENV } from "../helpers/git_repository.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** Runs a program named `git` that prints its environment. */
+async function environmentOf(
+  env: Record<string, string>,
+): Promise<Record<string, string>> {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, { "git": "#!/bin/sh\nexec /usr/bin/env\n" });
+  await Deno.chmod(`${directory.path}/git`, 0o755);
+  const { stdout } = await runGit([], directory.path, {
+    env: { ...env, PATH: directory.path },
+    cancellation: new Cancellation(),
+  });
+  return Object.fromEntries(
+    stdout.trim().split("\n").map((line) => [
+      line.slice(0, line.indexOf("=")),
+      line.slice(line.indexOf("=") + 1),
+    ]),
+  );
+}
+
+describe("runGit()", () => {
+  it("keeps git from asking and from unknown transports", async () => {
+    const env = await environmentOf({ SSH_ASKPASS: "/bin/x", LC_ALL: "de_DE" });
+    assertEquals(env.GIT_TERMINAL_PROMPT, "0");
+    assertEquals(env.GIT_ASKPASS, "");
+    assertEquals(env.SSH_ASKPASS, "");
+    assertEquals(env.SSH_ASKPASS_REQUIRE, "never");
+    assertEquals(env.GIT_ALLOW_PROTOCOL, "file:git:http:https:ssh");
+    assertEquals(env.LC_ALL, "C");
+  });
+
+  it("leaves what the environment configures", async () => {
+    const kept = {
+      GIT_ASKPASS: "/bin/askpass",
+      GIT_SSH_COMMAND: "ssh -i key",
+      GIT_CONFIG_GLOBAL: "/somewhere",
+      GIT_CONFIG_COUNT: "1",
+      GIT_CONFIG_KEY_0: "safe.directory",
+      GIT_CONFIG_VALUE_0: "*",
+      GIT_CEILING_DIRECTORIES: "/",
+      GIT_EXEC_PATH: "/git-core",
+      HOME: "/home/me",
+    };
+    const env = await environmentOf(kept);
+    for (const [name, value] of Object.entries(kept)) {
+      assertEquals(env[name], value, name);
+    }
+  });
+
+  it("lets the environment allow fewer transports, but not more", async () => {
+    const env = await environmentOf({ GIT_ALLOW_PROTOCOL: "ext:https:fd" });
+    assertEquals(env.GIT_ALLOW_PROTOCOL, "https");
+  });
+
+  it("drops what a git around it says of its repository", async () => {
+    const env = await environmentOf({
+      GIT_DIR: "/other",
+      GIT_WORK_TREE: "/other",
+      GIT_INDEX_FILE: "/other",
+      GIT_OBJECT_DIRECTORY: "/other",
+      GIT_ALTERNATE_OBJECT_DIRECTORIES: "/other",
+      GIT_CONFIG_PARAMETERS: "'a.b'='c'",
+      GIT_TEMPLATE_DIR: "/other",
+    });
+    assertEquals(Object.values(env).includes("/other"), false);
+    assertEquals(env.GIT_CONFIG_PARAMETERS, undefined);
+  });
+
+  it("gives its options the last word over the environment", async () => {
+    const { stdout } = await runGit(["config", "core.hooksPath"], "/", {
+      env: {
+        ...GIT_ENV,
+        GIT_CONFIG_COUNT: "1",
+        GIT_CONFIG_KEY_0: "core.hooksPath",
+        GIT_CONFIG_VALUE_0: "/evil",
+      },
+      cancellation: new Cancellation(),
+    });
+    assertEquals(stdout, "/dev/null\n");
+  });
+
+  it("says that git is not installed", async () => {
+    await using directory = await temporaryDirectory();
+    const error = await assertRejects(
+      () =>
+        runGit(["version"], directory.path, {
+          env: { PATH: directory.path },
+          cancellation: new Cancellation(),
+        }),
+      RunnerError,
+      'Cannot run "git": it is not installed',
+    );
+    assertEquals(error.code, "source-failed");
+  });
+});

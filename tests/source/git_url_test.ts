@@ -1,0 +1,84 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../src/errors.ts";
+import { gitLocation } from "../../src/source/git_url.ts";
+
+describe("gitLocation()", () => {
+  it("passes URLs on as they are", () => {
+    const urls = [
+      "https://example.com/a/b.git",
+      "http://me:secret@example.com:8080/a%20b?c#d",
+      "ssh://git@example.com:22/a",
+      "git+ssh://example.com/a",
+      "ssh://[::1]:22/a",
+      "git@example.com:a/b.git",
+      "[::1]:a",
+      "[git@example.com:22]:a",
+      "git://example.com/a",
+      "file:///a/b",
+      "/a/b",
+    ];
+    for (const url of urls) assertEquals(gitLocation(url, "/here"), url);
+  });
+
+  it("makes local paths absolute", () => {
+    const paths = {
+      ".": "/here",
+      "./a": "/here/a",
+      "../a": "/a",
+      "a/b:c": "/here/a/b:c",
+      "./-a": "/here/-a",
+      "./a::b": "/here/a::b",
+    };
+    for (const [path, location] of Object.entries(paths)) {
+      assertEquals(gitLocation(path, "/here"), location);
+    }
+  });
+
+  it("refuses what git could take for an option or a command", () => {
+    const problems = {
+      "": "is empty",
+      " ": "is empty",
+      "-oProxyCommand=touch marker": 'starts with "-"',
+      "--upload-pack=touch marker": 'starts with "-"',
+      "-u": 'starts with "-"',
+      "ext::sh -c 'touch marker'": 'names the transport helper "ext"',
+      "EXT::x": 'names the transport helper "EXT"',
+      "fd::7": 'names the transport helper "fd"',
+      "https::https://example.com": 'names the transport helper "https"',
+      "::x": 'names the transport helper ""',
+      "ftp://example.com/a": "has a scheme other than",
+      "javascript://example.com/a": "has a scheme other than",
+      "HTTPS://example.com/a": "has a scheme other than",
+      "://example.com/a": "has a scheme other than",
+      "https://example.com/a\nhost=evil": "contains a control character",
+      "https://example.com/a\0": "contains a control character",
+      "a\x7fb": "contains a control character",
+      "https://example.com%0ahost=evil/a": "an encoded control character",
+      "https://example.com/%00": "an encoded control character",
+      "ssh://-oProxyCommand=touch%20marker/a": "a user or host that starts",
+      "ssh://%2doProxyCommand=x/a": "a user or host that starts",
+      "ssh://git@-oProxyCommand=x/a": "a user or host that starts",
+      "ssh://-oProxyCommand=x@host/a": "a user or host that starts",
+      "ssh://[-oProxyCommand=x]:22/a": "a user or host that starts",
+      "git@-oProxyCommand=x:a": "a user or host that starts",
+      "[-oProxyCommand=x]:a": "a user or host that starts",
+    };
+    for (const [url, problem] of Object.entries(problems)) {
+      const error = assertThrows(
+        () => gitLocation(url, "/here"),
+        RunnerError,
+        problem,
+      );
+      assertEquals(error.code, "source-failed");
+    }
+  });
+
+  it("does not repeat the user info of what it refuses", () => {
+    assertThrows(
+      () => gitLocation("https://me:secret\n@example.com/a", "/here"),
+      RunnerError,
+      'Cannot clone "https://***@example.com/a": the URL contains',
+    );
+  });
+});

@@ -1,0 +1,30 @@
+import { assertEquals } from "@std/assert";
+import { suggest } from "../src/suggest.ts";
+
+const FIELDS = ["name", "dependsOn", "condition", "priority", "env"];
+
+Deno.test("suggest() finds the word that was mistyped", () => {
+  for (
+    const [word, meant] of [
+      ["depends_on", "dependsOn"],
+      ["DEPENDS-ON", "dependsOn"],
+      ["condtion", "condition"],
+      ["prioritty", "priority"],
+      ["nmae", "name"],
+      ["naem", "name"],
+      ["envs", "env"],
+    ]
+  ) assertEquals(suggest(word, FIELDS), meant, word);
+});
+
+Deno.test("suggest() keeps silent when nothing is near", () => {
+  for (const word of ["", "_", "x", "colour", "depend", "p".repeat(100_000)]) {
+    assertEquals(suggest(word, FIELDS), undefined, word.slice(0, 20));
+  }
+  assertEquals(suggest("name", []), undefined);
+});
+
+Deno.test("suggest() prefers the nearest, then the first", () => {
+  assertEquals(suggest("buidl", ["bundle", "build"]), "build");
+  assertEquals(suggest("bat", ["cat", "hat"]), "cat");
+});

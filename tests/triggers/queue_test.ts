@@ -1,0 +1,303 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import { TriggerQueue } from "../../src/triggers/queue.ts";
+import type { Trigger } from "../../src/triggers/trigger.ts";
+
+/** Message of the error with which a queue refuses the triggers. */
+function refusal(...triggers: unknown[]): string {
+  const queue = new TriggerQueue();
+  const error = assertThrows(
+    () => queue.addAll(triggers as Trigger[]),
+    RunnerError,
+  );
+  assertEquals(error.code, "invalid-trigger");
+  assertEquals(queue.size, 0);
+  return error.message;
+}
+
+Deno.test("TriggerQueue keeps triggers in the order in which they came", () => {
+  const queue = new TriggerQueue();
+  queue.add({ name: "test" });
+  queue.addAll([{ name: "build", dependsOn: ["test"] }, { name: "lint" }]);
+  assertEquals(queue.size, 3);
+  assertEquals(queue.pending.map(({ name }) => name), [
+    "test",
+    "build",
+    "lint",
+  ]);
+  queue.clear();
+  assertEquals(queue.pending, []);
+});
+
+Deno.test("TriggerQueue copies what it is given", () => {
+  const queue = new TriggerQueue();
+  const env: Record<string, string> = { A: "1" };
+  const forEach = [{ os: "linux" }];
+  queue.add({ name: "build", env, forEach });
+  const before = queue.pending;
+  env.A = "2";
+  forEach[0].os = "macos";
+  queue.add({ name: "test" });
+  assertEquals(before, [
+    { name: "build", env: { A: "1" }, forEach: [{ os: "linux" }] },
+  ]);
+  assertThrows(
+    () => (queue.pending[0].env as Record<string, string>).A = "3",
+    TypeError,
+  );
+});
+
+Deno.test("TriggerQueue accepts every field", () => {
+  const trigger: Required<Trigger> = {
+    name: "deploy",
+    env: { TARGET: "staging", KEY: "${secret:path:key}" },
+    dependsOn: ["test"],
+    condition: "always",
+    sourceType: "git",
+    sourceUrl: "https://example.org/app.git",
+    sourceRef: "main",
+    ciSourceType: "copy",
+    ciSourceUrl: "/ci",
+    ciSourceRef: "",
+    containerImage: "alpine:3",
+    jobCommand: "make deploy\n",
+    codeDir: "/job/src",
+    jobDir: "/job/src/app",
+    workingDir: "/job",
+    runAsUser: "1001:1001",
+    priority: -5,
+    timeoutSeconds: 3600,
+    capabilities: ["docker"],
+    imagePullSecrets: ["registry.key-1"],
+    forEach: ["a", true, null, { b: [1, 2.5] }],
+    itemVar: "ITEM",
+    workerClass: "large",
+    characteristics: { arch: "arm64", gpu: false },
+    resources: {
+      cpu: { request: 0.5, limit: "500m" },
+      memory: { limit: "4Gi" },
+    },
+    disableRunLocal: true,
+    runLocal: { as_runner: true, user: "me" },
+  };
+  const queue = new TriggerQueue();
+  queue.add(trigger);
+  assertEquals(queue.pending, [trigger]);
+});
+
+Deno.test("TriggerQueue refuses a name that waits already", () => {
+  const queue = new TriggerQueue();
+  queue.add({ name: "build" });
+  const error = assertThrows(
+    () => queue.addAll([{ name: "lint" }, { name: "build" }]),
+    RunnerError,
+  );
+  assertEquals(
+    error.message,
+    'Cannot trigger "build": it is queued already',
+  );
+  assertEquals(queue.size, 1);
+  assertEquals(
+    refusal({ name: "a" }, { name: "a" }),
+    'Cannot trigger "a": it is given twice',
+  );
+});
+
+Deno.test("TriggerQueue tells all problems of a call at once", () => {
+  assertEquals(
+    refusal(
+      { name: "build", env: { PORT: 80, DEBUG: true }, priority: 1.5 },
+      { name: "fine" },
+      { name: "test", dependsOn: "build", condition: "on_success" },
+      {},
+    ),
+    'Cannot trigger "build": env.PORT must be text, not a number; ' +
+      "env.DEBUG must be text, not a boolean; " +
+      "priority must be a whole number, not a fraction or one that is too large; " +
+      'cannot trigger "test": dependsOn must be a list of texts, not text; ' +
+      'condition must be "all_success", "any_failed" or "always"; ' +
+      'cannot trigger "jobs[3]": name is missing',
+  );
+});
+
+Deno.test("TriggerQueue stops listing problems some time", () => {
+  const message = refusal(...Array.from({ length: 1_000 }, () => ({})));
+  assert(message.endsWith("name is missing; and more problems"));
+  assert(message.length < 2_000);
+});
+
+Deno.test("TriggerQueue names the field that was meant", () => {
+  for (
+    const [field, hint] of [
+      ["depends_on", ', did you mean "dependsOn"'],
+      ["dependson", ', did you mean "dependsOn"'],
+      ["job_name", ', did you mean "name"'],
+      ["timeout", ', did you mean "timeoutSeconds"'],
+      ["priorty", ', did you mean "priority"'],
+      ["ci_origin", ""],
+      ["execution_profile", ""],
+      ["constructor", ""],
+      ["toString", ""],
+    ]
+  ) {
+    assertEquals(
+      refusal({ name: "a", [field]: "x" }),
+      `Cannot trigger "a": the field "${field}" is unknown${hint}`,
+    );
+  }
+  assertEquals(
+    refusal({ name: "a", job_file: "x" }),
+    'Cannot trigger "a": job_file is refused by the coordinator',
+  );
+});
+
+Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
+  for (
+    const [fields, problem] of [
+      [{ name: " " }, "name must not be empty"],
+      [{ name: 7 }, "name must be text, not a number"],
+      [{ sourceType: "svn" }, 'sourceType must be "git", "copy" or "none"'],
+      [{ sourceUrl: null }, "sourceUrl must be text, not null"],
+      [{ jobCommand: "a\0b" }, "jobCommand must not hold a NUL character"],
+      [{ jobCommand: "\ud800" }, "jobCommand must be well-formed Unicode"],
+      [{ priority: 2 ** 53 }, "too large"],
+      [{ priority: 1n }, "priority must be a whole number, not a bigint"],
+      [{ timeoutSeconds: 0 }, "whole number of at least 1"],
+      [{ timeoutSeconds: Infinity }, "whole number of at least 1"],
+      [{ capabilities: ["gpu", 1] }, "capabilities[1] must be text"],
+      [{ dependsOn: [""] }, "dependsOn[0] must not be empty"],
+      [{ imagePullSecrets: ["My_Key"] }, "name of a Kubernetes secret"],
+      [{ itemVar: "A=B" }, 'itemVar must not hold "="'],
+      [{ env: { "A=B": "" } }, 'env must not have the key "A=B"'],
+      [{ env: { A: undefined } }, "env.A must be text, not undefined"],
+      [{ env: ["A=B"] }, "env must be a plain object, not a list"],
+      [{ forEach: "abc" }, "forEach must be a list, not text"],
+      [{ forEach: [NaN] }, "forEach[0] must be a finite number"],
+      [{ characteristics: { cores: 4 } }, "must be text or a flag, not a"],
+      [{ resources: { gpu: 1 } }, 'resources has the unknown key "gpu"'],
+      [
+        { resources: { memory: { request: 1 } } },
+        'resources.memory has the unknown key "request"',
+      ],
+      [{ resources: { cpu: { limit: "lots" } } }, "must be an amount"],
+      [{ resources: { cpu: 2 } }, "resources.cpu must be a plain object"],
+      [{ disableRunLocal: "yes" }, "must be true or false, not text"],
+      [{ runLocal: [] }, "runLocal must be an object, not a list"],
+    ] as [object, string][]
+  ) {
+    const message = refusal({ name: "a", ...fields });
+    assert(message.includes(problem), message);
+  }
+});
+
+Deno.test("TriggerQueue refuses keys that the coordinator reserves", () => {
+  for (const key of ["org", "org_id", "organization"]) {
+    for (
+      const fields of [
+        { [key]: "x" },
+        { env: { [key]: "x" } },
+        { runLocal: { a: [{ [key]: 1 }] } },
+        { forEach: [{ a: { [key]: 1 } }] },
+        { characteristics: { [key]: "x" } },
+      ]
+    ) {
+      const message = refusal({ name: "a", ...fields });
+      assert(message.includes(`reserved key "${key}"`), message);
+    }
+  }
+});
+
+Deno.test("TriggerQueue brings conditions and items into their plain form", () => {
+  const spellings = {
+    all_success: ["all_success", " all_success(needs)\n", "", " "],
+    any_failed: ["any_failed", "any_failed(needs) "],
+    always: ["always", "\talways()"],
+  };
+  for (const [plain, texts] of Object.entries(spellings)) {
+    for (const condition of texts) {
+      const queue = new TriggerQueue();
+      queue.add({ name: "a", condition } as Trigger);
+      assertEquals(queue.pending[0].condition, plain);
+    }
+  }
+  const queue = new TriggerQueue();
+  queue.add({ name: "a", forEach: [1_234_567, -0.5, "x", [3]] });
+  assertEquals(queue.pending[0].forEach, ["1234567", "-0.5", "x", [3]]);
+});
+
+Deno.test("TriggerQueue survives hostile objects", () => {
+  const cycle: Record<string, unknown> = {};
+  cycle.again = [cycle, cycle];
+  let bomb: unknown = "x";
+  for (let i = 0; i < 60; i++) bomb = [bomb, bomb];
+  let deep: unknown = "x";
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  const getter = {
+    get x(): unknown {
+      throw new Error("must not be called");
+    },
+  };
+  const trap = new Proxy({}, {
+    ownKeys() {
+      throw Object.create(null);
+    },
+  });
+  const polluting = JSON.parse('{"__proto__": {"polluted": "yes"}}');
+  const hostile = [
+    cycle,
+    bomb,
+    deep,
+    getter,
+    trap,
+    polluting,
+    1n,
+    Symbol("x"),
+    () => {},
+    new Date(),
+    new Map([["a", "b"]]),
+    new (class {
+      a = 1;
+    })(),
+    new Array(2 ** 32 - 1),
+    { toJSON: () => ({}) },
+  ];
+  for (const value of hostile) {
+    for (const field of ["runLocal", "forEach", "env", "dependsOn", "name"]) {
+      refusal({ name: "a", [field]: value });
+    }
+    refusal({ name: "a", forEach: [value] });
+    refusal(value);
+  }
+  refusal({ ...polluting, name: "a" }, polluting);
+  refusal(
+    Object.defineProperty({ name: "a" }, "env", {
+      enumerable: true,
+      get: () => ({}),
+    }),
+  );
+  assertEquals(({} as Record<string, unknown>).polluted, undefined);
+  for (const list of ["a", null, {}, undefined]) {
+    assertThrows(
+      () => new TriggerQueue().addAll(list as unknown as Trigger[]),
+      RunnerError,
+      'Cannot trigger "jobs": must be a list of triggers',
+    );
+  }
+  assertThrows(
+    () => new TriggerQueue().addAll(new Array(2 ** 32 - 1)),
+    RunnerError,
+  );
+});
+
+Deno.test("TriggerQueue shows no value and no control character", () => {
+  const message = refusal({
+    name: "a\u001b[2Jb\u202e",
+    env: { "K\n": 5 },
+    condition: "hunter2",
+    sourceType: "hunter2",
+  });
+  assert(!message.includes("hunter2"));
+  assert(message.includes('"a\\u{1b}[2Jb\\u{202e}"'), message);
+  assert(message.includes("env.K\\u{a}"), message);
+  assert(refusal({ name: "x".repeat(10_000), env: 1 }).length < 200);
+});

@@ -1,0 +1,207 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import { lockDirectory } from "../../src/triggers/directory_lock.ts";
+import type { Trigger } from "../../src/triggers/trigger.ts";
+import { writeTriggers } from "../../src/triggers/triggers_file.ts";
+import {
+  exists,
+  listFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** Runs a test with the path of a file in a directory of its own. */
+async function withFile(run: (path: string) => Promise<void>): Promise<void> {
+  await using directory = await temporaryDirectory();
+  await run(`${directory.path}/triggers.json`);
+}
+
+async function refusal(
+  path: string,
+  triggers: readonly Trigger[] = [{ name: "new" }],
+  code = "output-failed",
+): Promise<string> {
+  const error = await assertRejects(
+    () => writeTriggers(path, triggers),
+    RunnerError,
+  );
+  assertEquals(error.code, code);
+  return error.message;
+}
+
+Deno.test("writeTriggers() makes the file and returns what is in it", () =>
+  withFile(async (path) => {
+    const document = await writeTriggers(path, [
+      { name: "build", dependsOn: ["test"] },
+      { name: "test", timeoutSeconds: 5 },
+    ]);
+    assertEquals(JSON.parse(await Deno.readTextFile(path)), document);
+    assertEquals(document.jobs.map((job) => job.job_name), ["test", "build"]);
+    assertEquals(document.jobs[0].timeout, 5);
+    const files = await listFiles(path.slice(0, path.lastIndexOf("/")));
+    assertEquals(Object.keys(files), ["triggers.json"]);
+  }));
+
+Deno.test("writeTriggers() keeps the jobs that are in the file, in front", () =>
+  withFile(async (path) => {
+    const first = await writeTriggers(path, [{
+      name: "test",
+      env: { A: "1" },
+      forEach: [1],
+      resources: { cpu: { limit: 1 } },
+    }]);
+    const second = await writeTriggers(path, [
+      { name: "build", dependsOn: ["test"] },
+    ]);
+    assertEquals(second.jobs.slice(0, 1), first.jobs);
+    assertEquals(second.jobs[1].job_name, "build");
+    assert(first.operation_id !== second.operation_id);
+  }));
+
+Deno.test("writeTriggers() takes documents of other writers", () =>
+  withFile(async (path) => {
+    await Deno.writeTextFile(
+      path,
+      JSON.stringify({
+        type: "trigger_job",
+        jobs: [{
+          job_name: "a",
+          condition: "always()",
+          env: null,
+          for_each: [2],
+          timeout: null,
+        }],
+      }),
+    );
+    const { jobs } = await writeTriggers(path, [{ name: "b" }]);
+    assertEquals(jobs[0], {
+      job_name: "a",
+      depends_on: [],
+      condition: "always",
+      env: {},
+      for_each: ["2"],
+    });
+  }));
+
+Deno.test("writeTriggers() refuses a job that is in the file", () =>
+  withFile(async (path) => {
+    await writeTriggers(path, [{ name: "a" }]);
+    const before = await Deno.readTextFile(path);
+    assertEquals(
+      await refusal(path, [{ name: "b" }, { name: "a" }], "invalid-trigger"),
+      `Cannot trigger "a": it is in "${path}" already`,
+    );
+    assertEquals(await Deno.readTextFile(path), before);
+  }));
+
+Deno.test("writeTriggers() writes nothing for triggers that are not right", () =>
+  withFile(async (path) => {
+    await refusal(path, [{ name: "" }], "invalid-trigger");
+    await refusal(path, [{ name: "a", dependsOn: ["b"] }], "invalid-trigger");
+    assert(!await exists(path));
+  }));
+
+Deno.test("writeTriggers() never overwrites what it does not understand", () =>
+  withFile(async (path) => {
+    const job = { job_name: "a", depends_on: [], env: {} };
+    for (
+      const [content, state] of [
+        ["", "it is not valid JSON"],
+        ['{"password": hunter2', "it is not valid JSON"],
+        ["[]", "it must be a plain object, not a list"],
+        ["null", "it must be a plain object, not null"],
+        ["\ufeff{}", "it is not valid JSON"],
+        ["{}", 'its type is not "trigger_job"'],
+        [{ type: " trigger_job" }, 'its type is not "trigger_job"'],
+        [{ type: "trigger_job", version: null }, 'it holds "version"'],
+        [{ type: "trigger_job", jobs: {} }, "its jobs are not a list"],
+        [{ type: "trigger_job", jobs: [[]] }, "jobs[0] must be a plain object"],
+        [{ type: "trigger_job", jobs: [{}] }, "name is missing"],
+        [{ type: "trigger_job", jobs: [job, job] }, "it is given twice"],
+        [
+          { type: "trigger_job", trigger_type: "runnerlib_eval" },
+          'its trigger_type is not "runnerlib"',
+        ],
+        [
+          { type: "trigger_job", workflows: [{}] },
+          'it holds "workflows" beside jobs',
+        ],
+        [
+          { type: "trigger_job", jobs: [{ ...job, dependsOn: [] }] },
+          'jobs[0] has the unknown key "dependsOn"',
+        ],
+        [
+          { type: "trigger_job", jobs: [{ ...job, env: { A: 1 } }] },
+          "env.A must be text, not a number",
+        ],
+        [
+          '{"type": "trigger_job", "jobs": [{"__proto__": {"x": 1}}]}',
+          'reserved key "__proto__"',
+        ],
+      ] as [string | object, string][]
+    ) {
+      const text = typeof content === "string"
+        ? content
+        : JSON.stringify(content);
+      await Deno.writeTextFile(path, text);
+      const message = await refusal(path);
+      assert(message.startsWith(`Cannot add triggers to "${path}": `), message);
+      assert(message.includes(state), message);
+      assert(!message.includes("hunter2"), message);
+      assertEquals(await Deno.readTextFile(path), text);
+    }
+    await Deno.writeFile(path, new Uint8Array([0x22, 0xff, 0x22]));
+    assert((await refusal(path)).endsWith("it is not valid UTF-8"));
+  }));
+
+Deno.test("writeTriggers() reads regular files only", () =>
+  withFile(async (path) => {
+    await Deno.writeTextFile(`${path}.other`, "{}");
+    await Deno.symlink(`${path}.other`, path);
+    assert((await refusal(path)).endsWith("it is not a regular file"));
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    assert((await refusal(path)).endsWith("it is not a regular file"));
+  }));
+
+Deno.test("writeTriggers() tells of a directory that is missing", () =>
+  withFile(async (path) => {
+    const message = await refusal(`${path}/deeper/triggers.json`);
+    assert(message.includes(`"${path}/deeper/triggers.json"`), message);
+  }));
+
+Deno.test("writeTriggers() keeps the file below 8 MiB", () =>
+  withFile(async (path) => {
+    const jobCommand = "x".repeat(5 * 1024 * 1024);
+    await writeTriggers(path, [{ name: "a", jobCommand }]);
+    const message = await refusal(path, [{ name: "b", jobCommand }]);
+    assert(message.endsWith("it would exceed 8388608 bytes"), message);
+    await Deno.truncate(path, 8 * 1024 * 1024 + 1);
+    assert((await refusal(path)).endsWith("it exceeds 8388608 bytes"));
+  }));
+
+Deno.test("writeTriggers() loses nothing to others who write at the same time", () =>
+  withFile(async (path) => {
+    const names = Array.from({ length: 20 }, (_, index) => `j${index}`);
+    await Promise.all(names.map((name) => writeTriggers(path, [{ name }])));
+    const { jobs } = JSON.parse(await Deno.readTextFile(path));
+    assertEquals(
+      jobs.map((job: { job_name: string }) => job.job_name).sort(),
+      names.sort(),
+    );
+  }));
+
+Deno.test("lockDirectory() lets the next one in when it is disposed", () =>
+  withFile(async (path) => {
+    const directory = path.slice(0, path.lastIndexOf("/"));
+    const order: string[] = [];
+    const first = await lockDirectory(directory);
+    const second = lockDirectory(directory).then((lock) => {
+      order.push("second");
+      lock[Symbol.dispose]();
+    });
+    using _ = await lockDirectory(`${directory}/missing`);
+    order.push("first");
+    first[Symbol.dispose]();
+    await second;
+    assertEquals(order, ["first", "second"]);
+  }));

@@ -1,0 +1,220 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../src/errors.ts";
+import { openWorkspace, type Workspace } from "../../src/workspace/layout.ts";
+import {
+  forgetMade,
+  recordMade,
+  removeMade,
+  wasMade,
+} from "../../src/workspace/made.ts";
+import {
+  exists,
+  listFiles,
+  makeFiles,
+  type TemporaryDirectory,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+function workspaceIn(
+  directory: TemporaryDirectory,
+  inContainer = false,
+): Workspace {
+  return openWorkspace({
+    cwd: directory.path,
+    env: { REACTORCIDE_IN_CONTAINER: String(inContainer) },
+    root: `${directory.path}/job`,
+  });
+}
+
+describe("recordMade()", () => {
+  it("is remembered, without making the path", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    const path = workspace.pathOf("/job/a/src");
+    assertEquals(await wasMade(workspace, path), false);
+    await recordMade(workspace, path);
+    await recordMade(workspace, path);
+    assertEquals(await wasMade(workspace, path), true);
+    assertEquals(await wasMade(workspace, workspace.pathOf("/job/a")), false);
+    assertEquals(await exists(path), false);
+    assertEquals(
+      JSON.parse(
+        await Deno.readTextFile(`${workspace.base}/.reactorcide/made.json`),
+      ),
+      { paths: ["a/src"] },
+    );
+  });
+
+  it("can be taken back", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await recordMade(workspace, workspace.pathOf("/job/ci"));
+    await forgetMade(workspace, workspace.pathOf("/job/src"));
+    await forgetMade(workspace, workspace.pathOf("/job/other"));
+    assert(!await wasMade(workspace, workspace.pathOf("/job/src")));
+    assert(await wasMade(workspace, workspace.pathOf("/job/ci")));
+  });
+
+  it("refuses the workspace, the runner's files and paths outside", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(directory.path, { "job/link": "-> .." });
+    for (const path of ["", "/.reactorcide", "/link", "/link/x", "/../x"]) {
+      const error = await assertRejects(
+        () => recordMade(workspace, `${workspace.base}${path}`),
+        RunnerError,
+      );
+      assertEquals(error.code, "workspace");
+    }
+  });
+
+  it("does not write through a link that leads out", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(directory.path, {
+      "elsewhere/": "",
+      "job/.reactorcide": "-> ../elsewhere",
+    });
+    await assertRejects(
+      () => recordMade(workspace, workspace.pathOf("/job/src")),
+      RunnerError,
+      `it leads to "${directory.path}/elsewhere/made.json"`,
+    );
+    assertEquals(await listFiles(`${directory.path}/elsewhere`), {});
+  });
+});
+
+describe("removeMade()", () => {
+  it("removes what was made, and only that", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(workspace.base, {
+      "src/file": "ours",
+      "a/b/ci/file": "ours",
+      "mine/file": "a user's",
+    });
+    for (const path of ["/job/src", "/job/a/b/ci", "/job/never-made"]) {
+      await recordMade(workspace, workspace.pathOf(path));
+    }
+    assertEquals(await removeMade(workspace), [
+      workspace.pathOf("/job/src"),
+      workspace.pathOf("/job/a/b/ci"),
+    ]);
+    assertEquals(await listFiles(workspace.base), {
+      "mine/": "",
+      "mine/file": "a user's",
+    });
+    assertEquals(await removeMade(workspace), []);
+  });
+
+  it("removes an empty workspace, except in a container", async () => {
+    await using directory = await temporaryDirectory();
+    for (const inContainer of [false, true]) {
+      const workspace = workspaceIn(directory, inContainer);
+      await makeFiles(workspace.base, { "src/file": "" });
+      await recordMade(workspace, workspace.pathOf("/job/src"));
+      await removeMade(workspace);
+      assertEquals(await exists(workspace.base), inContainer);
+    }
+    assertEquals(await listFiles(`${directory.path}/job`), {});
+  });
+
+  it("does nothing where nothing was made", async () => {
+    await using directory = await temporaryDirectory();
+    assertEquals(await removeMade(workspaceIn(directory)), []);
+    assertEquals(await listFiles(directory.path), {});
+  });
+
+  it("unlinks a recorded path that has become a link", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(directory.path, { "victim/file": "a user's" });
+    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await Deno.symlink("../victim", `${workspace.base}/src`);
+    await removeMade(workspace);
+    assertEquals(await listFiles(directory.path), {
+      "victim/": "",
+      "victim/file": "a user's",
+    });
+  });
+
+  it("does not follow links inside what it removes", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(directory.path, {
+      "victim/file": "a user's",
+      "job/src/link": "-> ../../victim",
+    });
+    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await removeMade(workspace);
+    assertEquals(await listFiles(directory.path), {
+      "victim/": "",
+      "victim/file": "a user's",
+    });
+  });
+
+  it("removes nothing on the word of a record that was tampered with", async () => {
+    const records = [
+      '{"paths":["src","../victim"]}',
+      '{"paths":["src/../../victim"]}',
+      '{"paths":["/etc"]}',
+      '{"paths":["."]}',
+      '{"paths":[""]}',
+      '{"paths":[".reactorcide"]}',
+      '{"paths":["src\\u0000"]}',
+      '{"paths":["src/"]}',
+      '{"paths":[7]}',
+      '{"paths":"src"}',
+      "[]",
+      "null",
+      "",
+      "{",
+    ];
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    const file = `${workspace.base}/.reactorcide/made.json`;
+    await makeFiles(directory.path, {
+      "victim/file": "a user's",
+      "job/src/file": "",
+      "job/.reactorcide/": "",
+    });
+    for (const record of records) {
+      await Deno.writeTextFile(file, record);
+      const before = await listFiles(directory.path);
+      const error = await assertRejects(
+        () => removeMade(workspace),
+        RunnerError,
+        `Cannot read the record "${file}": `,
+      );
+      assertEquals(error.code, "workspace");
+      assertEquals(await listFiles(directory.path), before);
+    }
+  });
+
+  it("removes nothing through a directory that has become a link", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(directory.path, { "victim/src/file": "a user's" });
+    await recordMade(workspace, workspace.pathOf("/job/a/src"));
+    await Deno.symlink("../victim", `${workspace.base}/a`);
+    await assertRejects(
+      () => removeMade(workspace),
+      RunnerError,
+      `it leads to "${directory.path}/victim", outside`,
+    );
+    assert(await exists(`${directory.path}/victim/src/file`));
+  });
+
+  it("names a record that is a directory", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await makeFiles(workspace.base, { ".reactorcide/made.json/": "" });
+    await assertRejects(
+      () => removeMade(workspace),
+      RunnerError,
+      'made.json": is a directory',
+    );
+  });
+});
