@@ -1,4 +1,5 @@
 import { normalize } from "@std/path/posix/normalize";
+import { RunnerError } from "./errors.ts";
 
 /** Directory that jobs know as their workspace, wherever it really is. */
 const JOB_ROOT = "/job";
@@ -27,18 +28,27 @@ export function isInside(directory: string, path: string): boolean {
  */
 export function jobPathProblem(path: string): string | undefined {
   if (path.includes("\0")) return "must not contain a NUL character";
-  return isInside(JOB_ROOT, normalizeJobPath(path))
+  return isInside(JOB_ROOT, normalized(path))
     ? undefined
     : `must be "${JOB_ROOT}" or a path below it`;
 }
 
 /**
- * Brings a path into its one form: no `.`, no `..`, no doubled or final slash.
+ * Brings the path that a job is given into its one form.
  *
- * @param path Path as configured.
- * @returns The same path in its one form, which may still be a wrong one.
+ * @param path Path as configured: `/job` or below.
+ * @returns The path without `.`, `..`, doubled and final slashes.
+ * @throws {RunnerError} With code `workspace`, if the path leaves `/job`.
  */
 export function normalizeJobPath(path: string): string {
+  const problem = jobPathProblem(path);
+  if (problem === undefined) return normalized(path);
+  throw new RunnerError(`Cannot use ${JSON.stringify(path)}: ${problem}`, {
+    code: "workspace",
+  });
+}
+
+function normalized(path: string): string {
   const clean = normalize(path);
   return clean.length > 1 && clean.endsWith("/") ? clean.slice(0, -1) : clean;
 }

@@ -26,7 +26,7 @@ export function parseArguments(
   const known = [...command.flags, ...COMMON_FLAGS];
   const valued = known.filter((flag) => flag.valueName !== undefined);
   const switches = known.filter((flag) => flag.valueName === undefined);
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs(joinValues(args, valued, name), {
     "--": true,
     string: ["_", ...valued.map((flag) => flag.name)],
     boolean: switches.map((flag) => flag.name),
@@ -46,7 +46,6 @@ export function parseArguments(
     if (value === undefined || (value === false && !isNegated(args, flag))) {
       continue;
     }
-    if ([value].flat().includes("")) requireEmptyValue(args, flag, name);
     flags.set(flag.name, value);
   }
   const operands = parsed._.map(String);
@@ -89,23 +88,32 @@ function unknownFlag(
   return usageError(`Unknown option ${typed}${hint}`, command);
 }
 
-/** The parser takes a value that is missing for an empty one. */
-function requireEmptyValue(
+/** Ties each value to its option, since the parser drops empty ones and misses missing ones. */
+function joinValues(
   args: readonly string[],
-  { name, short }: Flag,
+  valued: readonly Flag[],
   command: string,
-): void {
-  const spellings = short ? [`--${name}`, `-${short}`] : [`--${name}`];
-  const isGiven = args.some((arg, at) =>
-    spellings.some((it) =>
-      arg === `${it}=` || (arg === it && args[at + 1] === "")
-    )
-  );
-  if (isGiven) return;
-  throw usageError(
-    `Option --${name} needs a value; one that starts with "-" is written --${name}=-…`,
-    command,
-  );
+): string[] {
+  const joined: string[] = [];
+  for (let at = 0; at < args.length; at++) {
+    if (args[at] === "--") return [...joined, ...args.slice(at)];
+    const flag = valued.find(({ name, short }) =>
+      args[at] === `--${name}` || args[at] === `-${short}`
+    );
+    if (flag === undefined) {
+      joined.push(args[at]);
+      continue;
+    }
+    const value = args[++at];
+    if (value === undefined || /^-./.test(value)) {
+      throw usageError(
+        `Option --${flag.name} needs a value; one that starts with "-" is written --${flag.name}=-…`,
+        command,
+      );
+    }
+    joined.push(`--${flag.name}=${value}`);
+  }
+  return joined;
 }
 
 function checkOperands(

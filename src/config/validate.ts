@@ -96,8 +96,9 @@ class Checker {
   jobPath(key: ConfigName): string {
     const path = this.text(key);
     const problem = path === "" ? "must not be empty" : jobPathProblem(path);
-    if (problem) this.#report(key, `${problem}, not ${JSON.stringify(path)}`);
-    return normalizeJobPath(path);
+    if (problem === undefined) return normalizeJobPath(path);
+    this.#report(key, `${problem}, not ${JSON.stringify(path)}`);
+    return path;
   }
 
   oneOf<T extends string>(key: ConfigName, allowed: readonly T[]): T {

@@ -52,7 +52,7 @@ async function prepare(
     {
       ...source,
       target: workspace.pathOf(directory),
-      role: replace ? "ci" : "source",
+      replace,
     },
     {
       workspace,

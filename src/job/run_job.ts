@@ -5,7 +5,7 @@ import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import { commandText, execute } from "./execute.ts";
-import { dropStaleTriggers, flushTriggers } from "./flush_triggers.ts";
+import { flushTriggers } from "./flush_triggers.ts";
 import { traceIdOf } from "./job_environment.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
@@ -37,7 +37,6 @@ export async function runJob(
   const start = performance.now();
   const run = new JobRun(parts, new Cancellation());
   using _ = cancelOn(run, controls);
-  parts.jobCount++;
   const traceId = traceIdOf(parts.host.env.TRACEPARENT);
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
@@ -52,7 +51,6 @@ export async function runJob(
     if (controls.dryRun) {
       announce(run, config);
     } else {
-      await dropStaleTriggers(parts, config.triggersFile);
       await run.phase("pre_source_prep");
       await prepareSources(run, config);
       await run.phase("post_source_prep");

@@ -26,8 +26,8 @@ export interface RunnerParts {
   readonly stderr: Sink;
   /** Where follow-up jobs are written that belong to no job, as a job knows it. */
   readonly triggersFile: string;
-  /** How many jobs the runner has started. */
-  jobCount: number;
+  /** When the runner was made, in milliseconds since 1970. */
+  readonly startedAt: number;
 }
 
 /**
@@ -63,6 +63,6 @@ export function createParts(host: Host): RunnerParts {
     stdout,
     stderr,
     triggersFile: env.REACTORCIDE_TRIGGERS_FILE || "/job/triggers.json",
-    jobCount: 0,
+    startedAt: Date.now(),
   };
 }

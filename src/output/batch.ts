@@ -67,7 +67,9 @@ export class Batch {
 
   /** Ends the batch: everything held back and read, from the start of its buffer. */
   close(): Uint8Array<ArrayBuffer> {
-    clearTimeout(this.#timer);
+    // The first use of a timer costs milliseconds, which most jobs need not pay.
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#patience = undefined;
     // A read that was cancelled never gives the lent buffer back.
     if (this.#isLent) return this.#held;

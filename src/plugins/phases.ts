@@ -17,10 +17,10 @@ export type Phase = typeof PHASES[number];
 export const PHASE_ALIASES = {
   pre_container: "pre_execution",
   post_container: "post_execution",
-} as const satisfies Readonly<Record<string, Phase>>;
+} as const satisfies Readonly<Record<PhaseAlias, Phase>>;
 
 /** An older name of a phase. */
-export type PhaseAlias = keyof typeof PHASE_ALIASES;
+export type PhaseAlias = "pre_container" | "post_container";
 
 /** Names of the methods that a phase calls; a plugin has at most one of them. */
 export const PHASE_METHODS = {

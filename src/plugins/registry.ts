@@ -3,19 +3,6 @@ import type { Plugin } from "./plugin.ts";
 
 /**
  * The plugins that take part in jobs.
- *
- * @example Register a plugin for a while
- * ```ts
- * import { PluginRegistry } from "@reactorcide/runnerlib";
- * import { assertEquals } from "@std/assert";
- *
- * const registry = new PluginRegistry();
- * {
- *   using _ = registry.add({ name: "notify", onError() {} });
- *   assertEquals(registry.plugins.length, 1);
- * }
- * assertEquals(registry.plugins.length, 0);
- * ```
  */
 export class PluginRegistry {
   readonly #plugins: Map<string, RegisteredPlugin> = new Map();

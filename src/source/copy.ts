@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../errors.ts";
-import { isInside } from "../workspace/guard.ts";
+import { isInside } from "../job_path.ts";
 import { osReason } from "../workspace/os_reason.ts";
 import { realPath } from "../workspace/real_path.ts";
 import { copyTree } from "./copy_tree.ts";
@@ -10,9 +10,9 @@ import type { FillDirectory, SourceContext } from "./source_request.ts";
 /**
  * Judges a directory as source; copies nothing yet.
  *
- * The target may lie below the source, as in a project that holds its own
- * workspace. It is left out then, like the runner's own files, among which
- * credentials may be.
+ * A workspace that lies below the source, as in a project that holds its own,
+ * is left out. So are the target and the runner's own files, among which
+ * credentials may be, of a source in the workspace.
  *
  * @param url Path, relative to the current directory or absolute, or `file:` URL.
  * @param target Absolute path, free of links, to which the directory is copied.
@@ -32,11 +32,12 @@ export async function copySource(
   if (isInside(target, source)) {
     throw failure(url, `it is in "${target}", which would be replaced`);
   }
-  const own = join(await realPath(workspace.base), ".reactorcide");
+  const base = await realPath(workspace.base);
+  const holdsWorkspace = base !== source && isInside(source, base);
   return async () => {
     log.info("source", "Copying", { from: source });
     await copyTree(source, target, {
-      leaveOut: [target, own],
+      leaveOut: holdsWorkspace ? [base] : [target, join(base, ".reactorcide")],
       onSpecialFile: (path) =>
         log.warn("source", "Left out what is no file, directory or link", {
           path,

@@ -53,8 +53,6 @@ async function clone(
       "clone",
       "--quiet",
       "--no-checkout",
-      "--no-recurse-submodules",
-      "--template=",
       "--origin=origin",
       "--end-of-options",
       url,

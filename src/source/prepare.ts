@@ -19,9 +19,9 @@ type TargetState = "absent" | "empty" | "populated";
  * Puts source code into its place in the workspace.
  *
  * What is there already decides: nothing, or an empty directory, is filled. In
- * a container a worker has put the source there, and it is left alone, whereas
- * CI code is replaced, because only the runner's own copy of it is trusted.
- * Elsewhere what an earlier run made is replaced, and a user's directory never.
+ * a container a worker has put the source there, and it is left alone unless
+ * it is to be replaced. Elsewhere what an earlier run made is replaced, and a
+ * user's directory never.
  *
  * After a failure or a cancellation the place is empty, or absent as before.
  *
@@ -43,7 +43,7 @@ export async function prepareSource(
   const target = await guardPath(workspace.base, request.target);
   const state = await stateOf(target);
   const path = request.target;
-  if (state === "populated" && workspace.inContainer && request.role !== "ci") {
+  if (state === "populated" && workspace.inContainer && !request.replace) {
     log.info("source", "The source is in its place already", { path });
     return { path, skipped: true };
   }

@@ -20,8 +20,11 @@ export interface SourceRequest {
   ref?: string;
   /** Absolute path in the workspace at which the code is put. */
   target: string;
-  /** Whether it is the code that a job works on, or that which tells how. */
-  role: "source" | "ci";
+  /**
+   * Whether code that is in its place in a container is replaced: the trusted
+   * CI code is, because only the runner's own copy of it can be trusted.
+   */
+  replace: boolean;
 }
 
 /** What the preparation of source code needs of the run. */

@@ -1,53 +1,6 @@
-import { normalize } from "@std/path/posix/normalize";
 import { RunnerError } from "../errors.ts";
+import { isInside } from "../job_path.ts";
 import { realPath } from "./real_path.ts";
-
-/** Directory that jobs know as their workspace, wherever it really is. */
-const JOB_ROOT = "/job";
-
-/**
- * Tells whether a path is a directory or something below it, as text.
- *
- * @param directory Normalised path of the directory.
- * @param path Normalised path.
- * @returns Whether the path does not leave the directory.
- */
-export function isInside(directory: string, path: string): boolean {
-  return path === directory || directory === "/" ||
-    path.startsWith(`${directory}/`);
-}
-
-/**
- * Tells what is wrong with the text of a path that a job is given, such as a
- * code directory.
- *
- * The path is normalised first, so `/job/../etc` does not pass, nor does `/jobs`.
- *
- * @param path Path as configured.
- * @returns The problem, worded to follow the name of the value; `undefined` if
- * there is none.
- */
-export function jobPathProblem(path: string): string | undefined {
-  if (path.includes("\0")) return "must not contain a NUL character";
-  return isInside(JOB_ROOT, normalized(path))
-    ? undefined
-    : `must be "${JOB_ROOT}" or a path below it`;
-}
-
-/**
- * Brings the path that a job is given into its one form.
- *
- * @param path Path as configured: `/job` or below.
- * @returns The path without `.`, `..`, doubled and final slashes.
- * @throws {RunnerError} With code `workspace`, if the path leaves `/job`.
- */
-export function normalizeJobPath(path: string): string {
-  const problem = jobPathProblem(path);
-  if (problem === undefined) return normalized(path);
-  throw new RunnerError(`Cannot use ${JSON.stringify(path)}: ${problem}`, {
-    code: "workspace",
-  });
-}
 
 /**
  * Follows a path from outside and makes sure that it stays in a directory,
@@ -79,9 +32,4 @@ export async function guardPath(root: string, path: string): Promise<string> {
     `Cannot use "${path}": it leads to "${real}", outside "${root}"`,
     { code: "workspace" },
   );
-}
-
-function normalized(path: string): string {
-  const clean = normalize(path);
-  return clean.length > 1 && clean.endsWith("/") ? clean.slice(0, -1) : clean;
 }

@@ -1,5 +1,5 @@
 import { join } from "@std/path/posix/join";
-import { isInside, normalizeJobPath } from "./guard.ts";
+import { isInside, normalizeJobPath } from "../job_path.ts";
 
 /** Where a job's files are. */
 export interface Workspace {

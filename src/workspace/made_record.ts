@@ -1,6 +1,7 @@
 import { normalize } from "@std/path/posix/normalize";
 import { messageOf, RunnerError } from "../errors.ts";
-import { guardPath, isInside } from "./guard.ts";
+import { isInside } from "../job_path.ts";
+import { guardPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import { osReason } from "./os_reason.ts";
 import { writeAtomic } from "./write_atomic.ts";

@@ -1,9 +1,11 @@
 import { join } from "@std/path/posix/join";
+import { osReason } from "./os_reason.ts";
 
 /**
  * Removes a file, a link or a directory with all that is in it.
  *
- * Links are removed, never followed.
+ * Links are removed, never followed. Directories that may not be written to
+ * are opened first.
  *
  * @param path Path.
  * @returns Whether there was anything.
@@ -14,8 +16,12 @@ export async function removeTree(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
-    throw error;
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }
+  // Some tools, Go for one, leave directories that forbid their removal.
+  await makeWritable(path);
+  await Deno.remove(path, { recursive: true });
+  return true;
 }
 
 /**
@@ -35,7 +41,10 @@ export async function emptyDirectory(path: string): Promise<void> {
     }
   }
   if (errors.length > 0) {
-    throw new AggregateError(errors, `Cannot empty "${path}"`);
+    throw new AggregateError(
+      errors,
+      `Cannot empty "${path}": ${osReason(errors[0])}`,
+    );
   }
 }
 
@@ -53,6 +62,15 @@ export async function removeIfEmpty(path: string): Promise<boolean> {
   } catch (error) {
     // An empty directory that stays harms nobody.
     return isMissing(error);
+  }
+}
+
+async function makeWritable(path: string): Promise<void> {
+  const { isDirectory } = await Deno.lstat(path);
+  if (!isDirectory) return;
+  await Deno.chmod(path, 0o700);
+  for (const name of await entriesOf(path)) {
+    await makeWritable(join(path, name));
   }
 }
 

@@ -85,7 +85,7 @@ describe("copySource()", () => {
     );
   });
 
-  it("leaves out the target and the runner's own files", async () => {
+  it("leaves out the workspace that a project holds", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "file": "",
@@ -98,11 +98,24 @@ describe("copySource()", () => {
       `${directory.path}/job/src`,
       sourceContext({ cwd: directory.path }),
     );
-    assertEquals(await listFiles(`${directory.path}/job/src`), {
-      "file": "",
-      "job/": "",
-      "job/other/": "",
+    assertEquals(await listFiles(`${directory.path}/job/src`), { "file": "" });
+  });
+
+  it("leaves out the target and the runner's own files", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "job/.reactorcide/vcs-auth/credentials": "secret",
       "job/other/file": "",
+      "job/src/": "",
+    });
+    await copy(
+      "job",
+      `${directory.path}/job/src`,
+      sourceContext({ cwd: directory.path }),
+    );
+    assertEquals(await listFiles(`${directory.path}/job/src`), {
+      "other/": "",
+      "other/file": "",
     });
   });
 

@@ -10,6 +10,7 @@ describe("gitLocation()", () => {
       "http://me:secret@example.com:8080/a%20b?c#d",
       "ssh://git@example.com:22/a",
       "git+ssh://example.com/a",
+      "ssh+git://example.com/a",
       "ssh://[::1]:22/a",
       "git@example.com:a/b.git",
       "[::1]:a",

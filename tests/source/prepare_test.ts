@@ -25,7 +25,7 @@ function request(
     type: "copy",
     url: "from",
     target: workspace.pathOf("/job/src"),
-    role: "source",
+    replace: false,
     ...changes,
   };
 }
@@ -100,7 +100,7 @@ describe("prepareSource()", () => {
       "job/ci/evil": "planted",
       "job/ci/deep/evil": "planted",
     });
-    await prepareSource(request(context, { target, role: "ci" }), context);
+    await prepareSource(request(context, { target, replace: true }), context);
     assertEquals(await listFiles(target), { "file": "trusted" });
   });
 
@@ -112,10 +112,10 @@ describe("prepareSource()", () => {
       "job/src/file": "a user's",
     });
     const before = await listFiles(directory.path);
-    for (const role of ["source", "ci"] as const) {
+    for (const replace of [false, true]) {
       const target = context.workspace.pathOf("/job/src");
       const error = await assertRejects(
-        () => prepareSource(request(context, { role }), context),
+        () => prepareSource(request(context, { replace }), context),
         RunnerError,
         `Cannot prepare "${target}": the directory is not empty and no earlier run made it`,
       );
@@ -209,7 +209,7 @@ describe("prepareSource()", () => {
       const error = await assertRejects(
         () =>
           prepareSource(
-            request(context, { target, role: "ci", ...changes }),
+            request(context, { target, replace: true, ...changes }),
             context,
           ),
         RunnerError,
@@ -232,7 +232,7 @@ describe("prepareSource()", () => {
         const target = context.workspace.pathOf(path);
         const error = await assertRejects(
           () =>
-            prepareSource(request(context, { target, role: "ci" }), context),
+            prepareSource(request(context, { target, replace: true }), context),
           RunnerError,
           `outside "${context.workspace.base}"`,
         );

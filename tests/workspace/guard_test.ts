@@ -2,11 +2,11 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import {
-  guardPath,
   isInside,
   jobPathProblem,
   normalizeJobPath,
-} from "../../src/workspace/guard.ts";
+} from "../../src/job_path.ts";
+import { guardPath } from "../../src/workspace/guard.ts";
 import {
   makeFiles,
   temporaryDirectory,

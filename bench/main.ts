@@ -1,0 +1,91 @@
+/**
+ * The benchmarks: `deno task bench [GROUP…] [--quick] [--mib=SIZE]`.
+ *
+ * Ours and a floor are measured in the same run; only the ratios carry over
+ * from one machine to another. It ends with 0 whether or not the goals are
+ * met: a benchmark is no test.
+ *
+ * @module
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { makeLog } from "./log_file.ts";
+import { logs } from "./logs.ts";
+import { type Contest, hold, table } from "./measure.ts";
+import { memory } from "./memory.ts";
+import { stall } from "./stall.ts";
+import { startup } from "./startup.ts";
+
+/** How much is measured. */
+interface Extent {
+  /** Size of the log. */
+  readonly logBytes: number;
+  /** Number of rotations for what takes seconds. */
+  readonly rotationCount: number;
+  /** Number of rotations for what takes milliseconds. */
+  readonly shortRotationCount: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** Size of the log of which the stall is taken. */
+const STALL_LOG_BYTES = 256 * MIB;
+
+type Group = (directory: string, extent: Extent) => Promise<void>;
+
+const GROUPS: Readonly<Record<string, Group>> = {
+  async startup(directory, { shortRotationCount }) {
+    await report(await startup(directory), shortRotationCount);
+  },
+  async logs(directory, { logBytes, rotationCount }) {
+    await using log = await makeLog({ directory, sizeBytes: logBytes });
+    await report(logs(directory, log.name), rotationCount);
+  },
+  async stall(directory, { logBytes, rotationCount }) {
+    const sizeBytes = Math.min(logBytes, STALL_LOG_BYTES);
+    await using log = await makeLog({ directory, sizeBytes });
+    await report(stall(directory, log.name), rotationCount);
+  },
+  async memory(directory, { logBytes: sizeBytes, rotationCount }) {
+    await using lines = await makeLog({ directory, sizeBytes });
+    await using line = await makeLog({ directory, sizeBytes, hasLines: false });
+    const contest = await memory(directory, lines.name, line.name);
+    await report(contest, rotationCount);
+  },
+};
+
+async function report(contest: Contest, rotationCount: number): Promise<void> {
+  console.log(table(contest, await hold(contest, rotationCount)) + "\n");
+}
+
+const { _: chosen, quick, mib } = parseArgs(Deno.args, {
+  boolean: ["quick"],
+  string: ["_", "mib"],
+  default: { mib: "1024" },
+});
+const groups = chosen.length > 0 ? chosen.map(String) : Object.keys(GROUPS);
+const unknown = groups.find((name) => !Object.hasOwn(GROUPS, name));
+if (unknown !== undefined || !(Number(mib) > 0)) {
+  const names = Object.keys(GROUPS).join(" | ");
+  console.error(`Usage: deno task bench [${names}] [--quick] [--mib=SIZE]`);
+  Deno.exit(2);
+}
+const extent = quick
+  ? { logBytes: 32 * MIB, rotationCount: 3, shortRotationCount: 5 }
+  : {
+    logBytes: Number(mib) * MIB,
+    rotationCount: 7,
+    shortRotationCount: 21,
+  };
+const directory = await Deno.makeTempDir({ prefix: "runnerlib-bench-" });
+const tidyUp = () => Deno.removeSync(directory, { recursive: true });
+Deno.addSignalListener("SIGINT", () => {
+  tidyUp();
+  Deno.exit(130);
+});
+try {
+  for (const name of groups) await GROUPS[name](directory, extent);
+} finally {
+  tidyUp();
+}
+// The listener for SIGINT would keep the process alive.
+Deno.exit(0);

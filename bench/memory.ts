@@ -1,0 +1,68 @@
+import { makeSecrets } from "./log_file.ts";
+import type { Contest } from "./measure.ts";
+import { denoRun, mustSucceed, runnerlib, start } from "./programs.ts";
+
+/** How often the kernel is asked; an empty script lives for 16 ms only. */
+const POLL_MS = 1;
+
+/**
+ * How much memory the runner takes to pass a log through and to mask it,
+ * be it lines or one endless line.
+ *
+ * @param directory Directory to work in.
+ * @param lines Name of a log with lines in it.
+ * @param oneLine Name of a log without lines in it.
+ * @returns The contest.
+ */
+export async function memory(
+  directory: string,
+  lines: string,
+  oneLine: string,
+): Promise<Contest> {
+  await Deno.writeTextFile(`${directory}/empty.ts`, "");
+  const secrets = ["--secret-values-list", makeSecrets(100).join(",")];
+  const floor = "empty script";
+  const programs = {
+    [floor]: denoRun("empty.ts"),
+    "run true": runnerlib("true"),
+    "lines": runnerlib(`cat ${lines}`),
+    "lines, 100 secrets": runnerlib(`cat ${lines}`, ...secrets),
+    "one line": runnerlib(`cat ${oneLine}`),
+    "one line, 100 secrets": runnerlib(`cat ${oneLine}`, ...secrets),
+  };
+  return {
+    title: "Peak memory",
+    unit: "MiB",
+    entrants: Object.entries(programs).map(([name, argv]) => ({
+      name,
+      measure: () => peakOf(argv, directory),
+    })),
+    comparisons: Object.keys(programs).slice(1)
+      .map((subject) => ({ subject, floor, goal: 2 })),
+  };
+}
+
+/** Watches the greatest resident size of one process, without its children. */
+async function peakOf(argv: readonly string[], cwd: string): Promise<number> {
+  const child = start(argv, { cwd });
+  let peakKib = 0;
+  while (true) {
+    const kib = await residentPeakKib(child.pid);
+    if (kib === undefined) break;
+    peakKib = kib;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  mustSucceed(argv, await child.status);
+  return peakKib / 1024;
+}
+
+/** Peak so far; `undefined` once the process is gone or has given up its memory. */
+async function residentPeakKib(pid: number): Promise<number | undefined> {
+  try {
+    const status = await Deno.readTextFile(`/proc/${pid}/status`);
+    const kib = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+    return kib === undefined ? undefined : Number(kib);
+  } catch {
+    return undefined;
+  }
+}

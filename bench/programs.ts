@@ -1,0 +1,119 @@
+/** Deno, as it runs the benchmarks. */
+const DENO = Deno.execPath();
+
+/** The program that is measured. */
+const CLI = import.meta.resolve("../cli.ts");
+
+/** Variables that would steer the measured runner. */
+const STEERING = /^(REACTORCIDE_|LOG_|TRACEPARENT$)/;
+
+/** Options for {@linkcode start}. */
+export interface StartOptions {
+  /** Working directory. */
+  cwd: string;
+  /**
+   * Whether the text on standard error is wanted.
+   *
+   * @default {false}
+   */
+  readStderr?: boolean;
+}
+
+/** Gives the command line that runs a script with every permission. */
+export function denoRun(script: string, ...args: string[]): string[] {
+  return [DENO, "run", "-A", script, ...args];
+}
+
+/** Gives the command line with which the runner runs a command. */
+export function runnerlib(command: string, ...flags: string[]): string[] {
+  return denoRun(CLI, "run", ...flags, "--job-command", command);
+}
+
+/**
+ * Gives the command line of a program in front of a reader.
+ *
+ * The status of a pipeline is that of the reader, so a failure of the program
+ * has to be made known in another way.
+ */
+export function pipedInto(reader: string, argv: readonly string[]): string[] {
+  return ["sh", "-c", `{ "$@" || kill $$; } | ${reader}`, "sh", ...argv];
+}
+
+/**
+ * Keeps a command line and what it starts on one processor, where that can be
+ * done: across two, the wake-ups of a pipe differ more than what is measured.
+ */
+export function pinned(argv: readonly string[]): string[] {
+  return canPin() ? [...PIN, ...argv] : [...argv];
+}
+
+/** Tells whether a program can be started. */
+export function isThere(program: string, ...args: string[]): boolean {
+  try {
+    return new Deno.Command(program, { args, stdout: "null", stderr: "null" })
+      .outputSync().success;
+  } catch {
+    // Whatever the reason: it cannot take part.
+    return false;
+  }
+}
+
+/** Starts a program that talks to nobody. */
+export function start(
+  argv: readonly string[],
+  options: StartOptions,
+): Deno.ChildProcess {
+  const { cwd, readStderr = false } = options;
+  const [program, ...args] = argv;
+  return new Deno.Command(program, {
+    args,
+    cwd,
+    env: ENVIRONMENT,
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: readStderr ? "piped" : "null",
+  }).spawn();
+}
+
+/**
+ * Takes the time from the start of a program to its end.
+ *
+ * @param argv Program and arguments.
+ * @param cwd Working directory.
+ * @returns Milliseconds.
+ * @throws {Error} If the program fails.
+ */
+export async function timeOf(
+  argv: readonly string[],
+  cwd: string,
+): Promise<number> {
+  const startMs = performance.now();
+  const status = await start(argv, { cwd }).status;
+  const timeMs = performance.now() - startMs;
+  mustSucceed(argv, status);
+  return timeMs;
+}
+
+/** Throws if a measured program has failed: its number means nothing. */
+export function mustSucceed(
+  argv: readonly string[],
+  { success, code }: Deno.CommandStatus,
+): void {
+  if (success) return;
+  const command = argv.join(" ").slice(0, 200);
+  throw new Error(`Cannot measure "${command}": it ended with code ${code}`);
+}
+
+const PIN = ["taskset", "-c", "0"];
+
+let pinWorks: boolean | undefined;
+
+function canPin(): boolean {
+  const [program, ...args] = PIN;
+  return pinWorks ??= isThere(program, ...args, "true");
+}
+
+const ENVIRONMENT = Object.fromEntries(
+  Object.entries(Deno.env.toObject()).filter(([name]) => !STEERING.test(name)),
+);

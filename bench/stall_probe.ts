@@ -1,0 +1,30 @@
+/**
+ * Passes a log through the pump while a timer watches the event loop, and says
+ * on standard error by how many milliseconds the timer was late at worst.
+ *
+ * @module
+ */
+import { pump } from "../src/output/pump.ts";
+import { streamSink } from "../src/output/sink.ts";
+import { spawn } from "../src/process/spawn.ts";
+import { Masker } from "../src/secrets/masker.ts";
+
+const INTERVAL_MS = 2;
+
+const [log] = Deno.args;
+let dueMs = performance.now() + INTERVAL_MS;
+let latestMs = 0;
+const timer = setInterval(() => {
+  const now = performance.now();
+  latestMs = Math.max(latestMs, now - dueMs);
+  dueMs = now + INTERVAL_MS;
+}, INTERVAL_MS);
+const child = spawn(["cat", log], { cwd: ".", env: Deno.env.toObject() });
+await pump(child.stdout, streamSink(Deno.stdout), {
+  mask: new Masker().stream(),
+  stop: new AbortController().signal,
+});
+clearInterval(timer);
+const { exitCode } = await child.status;
+await Deno.stderr.write(new TextEncoder().encode(String(latestMs)));
+Deno.exit(exitCode);

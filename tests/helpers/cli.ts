@@ -1,0 +1,116 @@
+import { fromFileUrl } from "./from_file_url.ts";
+
+/** The command line of the package. */
+export const CLI: string = fromFileUrl(
+  new URL("../../cli.ts", import.meta.url),
+);
+
+/** Options for {@linkcode startCli}. */
+export interface CliOptions {
+  /** Directory in which the command line is started. */
+  cwd: string;
+  /** Variables, besides those that every run needs. */
+  env?: Record<string, string>;
+}
+
+/** A command line that runs. */
+export interface RunningCli {
+  /** The process. */
+  readonly child: Deno.ChildProcess;
+  /** Resolves once standard output holds a text. */
+  sees(text: string): Promise<void>;
+  /** Everything that was printed on standard output so far. */
+  readonly stdout: string;
+  /** Ends and tells how. */
+  end(): Promise<CliResult>;
+}
+
+/** How a command line ended. */
+export interface CliResult {
+  /** Exit code. */
+  code: number;
+  /** Standard output, byte by byte. */
+  stdout: string;
+  /** Standard error. */
+  stderr: string;
+}
+
+/** Variables of the surroundings that a run of Deno needs. */
+const PASSED_ON = [
+  "PATH",
+  "HOME",
+  "DENO_DIR",
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "DENO_TLS_CA_STORE",
+];
+
+/** Environment of a command line: what it needs, and what the test says. */
+export function cliEnv(
+  env: Record<string, string> = {},
+): Record<string, string> {
+  const passed = PASSED_ON.flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    ...Object.fromEntries(passed),
+    REACTORCIDE_IN_CONTAINER: "false",
+    NO_COLOR: "1",
+    ...env,
+  };
+}
+
+/** Starts the command line. */
+export function startCli(args: string[], options: CliOptions): RunningCli {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", CLI, ...args],
+    cwd: options.cwd,
+    clearEnv: true,
+    env: cliEnv(options.env),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let stdout = "";
+  let wake = () => {};
+  const latin1 = new TextDecoder("latin1");
+  const reading = (async () => {
+    for await (const bytes of child.stdout) {
+      stdout += latin1.decode(bytes);
+      wake();
+    }
+    wake();
+  })();
+  const errors = new Response(child.stderr).text();
+  return {
+    child,
+    get stdout() {
+      return stdout;
+    },
+    async sees(text) {
+      let over = false;
+      const ended = reading.then(() => over = true);
+      while (!stdout.includes(text)) {
+        if (over) throw new Error(`Ended with: ${stdout}${await errors}`);
+        await Promise.race([
+          ended,
+          new Promise<void>((resolve) => wake = resolve),
+        ]);
+      }
+    },
+    async end() {
+      const { code } = await child.status;
+      await reading;
+      return { code, stdout, stderr: await errors };
+    },
+  };
+}
+
+/** Runs the command line to its end. */
+export function runCli(
+  args: string[],
+  options: CliOptions,
+): Promise<CliResult> {
+  return startCli(args, options).end();
+}

@@ -1,0 +1,27 @@
+/** A place where a program waits for the test: `read _ < "$GATE"` in a shell. */
+export interface Gate extends Disposable {
+  /** Absolute path, for the environment of the program. */
+  readonly path: string;
+  /** Lets one waiting program, or the next one to come, go on. */
+  open(): Promise<void>;
+}
+
+/** Makes a gate, a named pipe, in a directory of the test. */
+export async function makeGate(
+  directory: string,
+  name = "gate",
+): Promise<Gate> {
+  const path = `${directory}/${name}`;
+  const { success } = await new Deno.Command("mkfifo", { args: [path] })
+    .output();
+  if (!success) throw new Error(`Cannot make the named pipe "${path}"`);
+  // Open for both ways: neither side ever waits for the other one to come.
+  const file = await Deno.open(path, { read: true, write: true });
+  return {
+    path,
+    async open() {
+      await file.write(new TextEncoder().encode("\n"));
+    },
+    [Symbol.dispose]: () => file.close(),
+  };
+}

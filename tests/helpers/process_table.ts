@@ -1,0 +1,58 @@
+import { until } from "./soon.ts";
+
+/** What the system's table says of a process. */
+export interface ProcessEntry {
+  /** `R`, `S`, `Z`, … as `ps` shows it. */
+  state: string;
+  /** Id of its process group. */
+  group: number;
+  /** Id of its session. */
+  session: number;
+}
+
+/** Looks a process up; `undefined` if there is none. */
+export function processEntry(pid: number): ProcessEntry | undefined {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  } catch {
+    // The process ended, perhaps between the opening and the reading.
+    return undefined;
+  }
+  // The name in parentheses may hold anything, so it is read from behind.
+  const [state, , group, session] = text.slice(text.lastIndexOf(")") + 2)
+    .split(" ");
+  return { state, group: Number(group), session: Number(session) };
+}
+
+/** Tells whether a process runs; one that nobody has fetched does not. */
+export function isRunning(pid: number): boolean {
+  const entry = processEntry(pid);
+  return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
+}
+
+/** Waits until a process has ended. */
+export async function isGone(pid: number): Promise<void> {
+  await until(() => !isRunning(pid), `the end of process ${pid}`);
+}
+
+/** Waits until nobody runs in a process group. */
+export async function isGroupGone(group: number): Promise<void> {
+  await until(
+    () =>
+      Deno.readDirSync("/proc").every(({ name }) =>
+        !/^\d+$/.test(name) || processEntry(Number(name))?.group !== group ||
+        !isRunning(Number(name))
+      ),
+    `the end of process group ${group}`,
+  );
+}
+
+/** Ends a process that a test left behind on purpose. */
+export function endProcess(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,98 @@
+import { Cancellation } from "../../src/process/cancellation.ts";
+import {
+  type ByteStream,
+  type Command,
+  type RunningProcess,
+  spawn,
+  type SpawnOptions,
+} from "../../src/process/spawn.ts";
+import {
+  supervise,
+  type SupervisedExit,
+  type SuperviseOptions,
+} from "../../src/process/supervise.ts";
+import { ByteLog } from "./byte_log.ts";
+import { soon } from "./soon.ts";
+
+/** Environment that finds the system's tools and nothing else. */
+export const BARE_ENV: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+};
+
+/** A program whose output is read from the start, supervised when the test says so. */
+export interface Running {
+  readonly child: RunningProcess;
+  readonly cancellation: Cancellation;
+  /** Standard output, and standard error when merged. */
+  readonly stdout: ByteLog;
+  /** Standard error when kept apart. */
+  readonly stderr: ByteLog;
+  /** Whether the reading was given up. */
+  readonly isGivenUp: boolean;
+  /** Sees the program to its end, which must come soon. */
+  supervise(options?: Partial<SuperviseOptions>): Promise<SupervisedExit>;
+  /** The n-th number that the program printed, such as a process id. */
+  printedNumber(at?: number): number;
+}
+
+/** Starts a program and reads what it prints. */
+export function run(
+  command: Command,
+  options: Partial<SpawnOptions> = {},
+): Running {
+  const child = spawn(command, { cwd: "/", env: BARE_ENV, ...options });
+  const [stdout, stderr] = [new ByteLog(), new ByteLog()];
+  const cancellation = new Cancellation();
+  const giveUp = new AbortController();
+  const drained = Promise.all([
+    read(child.stdout, stdout, giveUp.signal),
+    child.stderr && read(child.stderr, stderr, giveUp.signal),
+  ]).then(() => {});
+  return {
+    child,
+    cancellation,
+    stdout,
+    stderr,
+    get isGivenUp() {
+      return giveUp.signal.aborted;
+    },
+    supervise: (options = {}) =>
+      soon(
+        supervise(child, {
+          graceMs: 100,
+          cancellation,
+          drained,
+          stopDraining: () => giveUp.abort(),
+          ...options,
+        }),
+        "the end of the program",
+      ),
+    printedNumber(at = 0) {
+      return Number(stdout.text.match(/\d+/g)![at]);
+    },
+  };
+}
+
+/** Runs a program to its end and returns what it printed on standard output. */
+export async function outputOf(
+  command: Command,
+  options: Partial<SpawnOptions> = {},
+): Promise<string> {
+  const running = run(command, options);
+  await running.supervise();
+  return running.stdout.text;
+}
+
+async function read(
+  stream: ByteStream,
+  log: ByteLog,
+  giveUp: AbortSignal,
+): Promise<void> {
+  const reader = stream.getReader();
+  giveUp.addEventListener("abort", () => void reader.cancel());
+  while (true) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    log.add(value);
+  }
+}

@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert";
+import { Cancellation } from "../../src/process/cancellation.ts";
+import { signalExitCode } from "../../src/process/exit_code.ts";
+import { onAbort } from "../../src/process/on_abort.ts";
+
+Deno.test("Cancellation asks first and insists the second time", () => {
+  const cancellation = new Cancellation();
+  const heard: string[] = [];
+  cancellation.asked.addEventListener("abort", () => heard.push("asked"));
+  cancellation.insisted.addEventListener("abort", () => heard.push("insisted"));
+  assertEquals(cancellation.signal, null);
+  cancellation.cancel("SIGHUP");
+  assertEquals(heard, ["asked"]);
+  assert(!cancellation.insisted.aborted);
+  cancellation.cancel("SIGTERM");
+  cancellation.cancel("SIGINT");
+  assertEquals(heard, ["asked", "insisted"]);
+  assertEquals(cancellation.signal, "SIGHUP", "the first signal stays");
+});
+
+Deno.test("Cancellation knows its signal when the listeners are called", () => {
+  const cancellation = new Cancellation();
+  let signal: string | null = null;
+  cancellation.asked.addEventListener("abort", () => {
+    signal = cancellation.signal;
+  });
+  cancellation.cancel("SIGINT");
+  assertEquals(signal, "SIGINT");
+  const reason = cancellation.asked.reason;
+  assert(reason instanceof DOMException);
+  assertEquals([reason.name, reason.message], [
+    "AbortError",
+    "Cancelled by SIGINT",
+  ]);
+});
+
+Deno.test("onAbort() calls at once, later, or no more once disposed", () => {
+  let calls = 0;
+  const late = new AbortController();
+  onAbort(AbortSignal.abort(), () => calls++);
+  assertEquals(calls, 1);
+  onAbort(late.signal, () => calls++);
+  {
+    using _ = onAbort(late.signal, () => calls += 100);
+  }
+  assertEquals(calls, 1);
+  late.abort();
+  assertEquals(calls, 2);
+});
+
+Deno.test("signalExitCode() counts as a shell does", () => {
+  assertEquals(
+    (["SIGHUP", "SIGINT", "SIGKILL", "SIGTERM"] as const).map(signalExitCode),
+    [129, 130, 137, 143],
+  );
+});

@@ -1,0 +1,219 @@
+import {
+  assert,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import { type Command, spawn } from "../../src/process/spawn.ts";
+import { processEntry } from "../helpers/process_table.ts";
+import { BARE_ENV, outputOf, run } from "../helpers/running.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const MODES = ["merged", "separate"] as const;
+
+/** Variables that the shell which merges the streams adds of its own accord. */
+const SHELL_VARIABLES = ["PWD", "OLDPWD", "SHLVL", "_"];
+
+function startError(
+  command: Command,
+  options: { cwd?: string; stderr?: "merged" | "separate" } = {},
+): { code: string; exitCode: number; message: string } {
+  const { code, exitCode, message } = assertThrows(
+    () => spawn(command, { cwd: "/", env: BARE_ENV, ...options }),
+    RunnerError,
+  );
+  return { code, exitCode, message };
+}
+
+function variablesIn(
+  output: string,
+  stderr: "merged" | "separate",
+): Record<string, string> {
+  const variables = output.split("\0").filter(Boolean).map((line) => {
+    const equals = line.indexOf("=");
+    return [line.slice(0, equals), line.slice(equals + 1)];
+  });
+  return Object.fromEntries(
+    stderr === "separate"
+      ? variables
+      : variables.filter(([name]) => !SHELL_VARIABLES.includes(name)),
+  );
+}
+
+Deno.test("spawn() merges standard error into standard output in true order", async () => {
+  const lines = Array.from({ length: 200 }, (_, i) => `line ${i}`);
+  const script = lines.map((line, i) => `echo ${line} >&${1 + i % 2}`);
+  assertEquals(await outputOf(script.join("\n")), lines.join("\n") + "\n");
+});
+
+Deno.test("spawn() keeps standard error apart when asked", async () => {
+  const running = run("echo out; echo err >&2", { stderr: "separate" });
+  await running.supervise();
+  assertEquals(running.stdout.text, "out\n");
+  assertEquals(running.stderr.text, "err\n");
+});
+
+Deno.test("spawn() hands arguments over as they are", async () => {
+  const args = [
+    "two words",
+    "'single' \"double\"",
+    "line\nbreak",
+    "",
+    "$HOME `id` $(id) * \\",
+    "-n",
+    "--",
+    "é✓",
+  ];
+  const printArgs = ["sh", "-c", 'printf "%s\\0" "$@"', "sh"];
+  for (const stderr of MODES) {
+    const output = await outputOf([...printArgs, ...args], { stderr });
+    assertEquals(output.split("\0"), [...args, ""], stderr);
+  }
+});
+
+Deno.test("spawn() gives text to a shell, which knows nothing of another one", async () => {
+  assertEquals(
+    await outputOf("printf '%s %s' \"$0\" $#; exit 0"),
+    "/bin/sh 0",
+  );
+});
+
+Deno.test("spawn() starts a program in the environment that it is given", async () => {
+  const env = { ...BARE_ENV, ONE: "1", TEXT: "a b\n'c'", EMPTY: "" };
+  for (const stderr of MODES) {
+    const output = await outputOf(["env", "-0"], { env, stderr });
+    assertEquals(variablesIn(output, stderr), env, stderr);
+  }
+});
+
+Deno.test("spawn() inherits nothing from the process around it", async () => {
+  assert(Deno.env.has("PATH"));
+  for (const stderr of MODES) {
+    const output = await outputOf(["/usr/bin/env", "-0"], { env: {}, stderr });
+    assertEquals(variablesIn(output, stderr), {}, stderr);
+  }
+});
+
+Deno.test("spawn() starts a program in its directory", async () => {
+  await using directory = await temporaryDirectory();
+  for (const stderr of MODES) {
+    assertEquals(
+      await outputOf(["pwd", "-P"], { cwd: directory.path, stderr }),
+      `${directory.path}\n`,
+    );
+  }
+});
+
+Deno.test("spawn() closes standard input", async () => {
+  assertEquals(await outputOf("cat; echo end"), "end\n");
+  assertEquals(await outputOf(["cat"]), "");
+});
+
+Deno.test("spawn() starts a session and a group of its own", async () => {
+  for (const stderr of MODES) {
+    const running = run("echo ready; exec cat /proc/self/stat", { stderr });
+    await running.supervise();
+    const { pid } = running.child;
+    const [, , group, session] = running.stdout.text
+      .slice(running.stdout.text.lastIndexOf(")") + 2).split(" ");
+    assertEquals([Number(group), Number(session)], [pid, pid], stderr);
+    assert(processEntry(Deno.pid)!.session !== pid);
+  }
+});
+
+Deno.test("spawn() reports how the program ended", async () => {
+  for (const stderr of MODES) {
+    const exits = await Promise.all(
+      ["exit 0", "exit 7", "exit 255", "kill -TERM $$", "kill -SEGV $$"]
+        .map(async (command) => {
+          const running = run(command, { stderr });
+          await running.supervise();
+          return await running.child.status;
+        }),
+    );
+    assertEquals(exits, [
+      { exitCode: 0, signal: null },
+      { exitCode: 7, signal: null },
+      { exitCode: 255, signal: null },
+      { exitCode: 143, signal: "SIGTERM" },
+      { exitCode: 139, signal: "SIGSEGV" },
+    ]);
+  }
+});
+
+Deno.test("spawn().signal() is no error when everybody is gone", async () => {
+  const running = run("exit 0");
+  await running.supervise();
+  running.child.signal("SIGTERM");
+});
+
+Deno.test("spawn() fails with 127 when a program does not exist", () => {
+  for (const program of ["no-such-program", "/no/such/program"]) {
+    assertEquals(startError([program, "x"], { stderr: "separate" }), {
+      code: "command-not-found",
+      exitCode: 127,
+      message: `Cannot start "${program}": command not found`,
+    });
+  }
+});
+
+Deno.test("spawn() lets the shell say that a program does not exist when streams are merged", async () => {
+  for (
+    const [program, exitCode] of [
+      ["no-such-program", 127],
+      ["/etc/passwd", 126],
+    ] as const
+  ) {
+    const running = run([program, "x"]);
+    assertEquals((await running.supervise()).exitCode, exitCode);
+    assertStringIncludes(running.stdout.text, program);
+  }
+});
+
+Deno.test("spawn() fails with 126 when a file is no program", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, { "plain.txt": "hello" });
+  const plain = `${directory.path}/plain.txt`;
+  for (const program of [plain, directory.path]) {
+    assertEquals(startError([program], { stderr: "separate" }), {
+      code: "command-not-executable",
+      exitCode: 126,
+      message: `Cannot start "${program}": permission denied`,
+    });
+  }
+});
+
+Deno.test("spawn() names the program, not the shell around it, when it cannot start", () => {
+  for (const stderr of MODES) {
+    const tooLong = startError(["echo", "x".repeat(4 * 1024 * 1024)], {
+      stderr,
+    });
+    assertEquals(tooLong.code, "command-not-executable", stderr);
+    assertEquals(tooLong.exitCode, 126, stderr);
+    assertStringIncludes(tooLong.message, 'Cannot start "echo": ');
+    assert(tooLong.message.length < 200, "tells all the arguments");
+
+    const withNul = startError(["echo", "a\0b"], { stderr });
+    assertEquals(withNul.code, "command-not-executable", stderr);
+    assertEquals(withNul.exitCode, 126, stderr);
+    assertStringIncludes(withNul.message, 'Cannot start "echo": nul byte');
+  }
+});
+
+Deno.test("spawn() blames the directory when there is no such one", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, { "file": "" });
+  for (const stderr of MODES) {
+    for (const cwd of [`${directory.path}/none`, `${directory.path}/file`]) {
+      assertEquals(startError(["echo", "x"], { cwd, stderr }), {
+        code: "workspace",
+        exitCode: 1,
+        message: `Cannot start "echo" in "${cwd}": no such directory`,
+      });
+    }
+  }
+});

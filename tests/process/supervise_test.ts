@@ -1,0 +1,282 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import type { EndingSignal } from "../../src/host.ts";
+import {
+  endProcess,
+  isGone,
+  isGroupGone,
+  isRunning,
+} from "../helpers/process_table.ts";
+import { run, type Running } from "../helpers/running.ts";
+
+/** A grace that no test lives to see the end of. */
+const HOUR_MS = 3_600_000;
+
+/** Goes on for ever in a shell that hears signals soon, and says nothing of killed children. */
+const FOREVER = "while :; do sleep 0.02; done 2> /dev/null";
+
+/** Prints its process id once it has left the session, whose pipe it holds for ever. */
+const DAEMON = "setsid sh -c 'echo $$ daemon; exec sleep 1000'";
+
+async function ready(script: string): Promise<Running> {
+  const running = run(script);
+  await running.stdout.seen("ready");
+  return running;
+}
+
+describe("supervise() of a program that ends by itself", () => {
+  it("tells its exit code", async () => {
+    for (const exitCode of [0, 1, 7, 124, 255]) {
+      assertEquals(await run(`exit ${exitCode}`).supervise(), {
+        exitCode,
+        signal: null,
+        cause: "exit",
+      });
+    }
+  });
+
+  it("tells 128+N when signal N killed it", async () => {
+    for (
+      const [signal, exitCode] of [
+        ["SIGHUP", 129],
+        ["SIGINT", 130],
+        ["SIGKILL", 137],
+        ["SIGSEGV", 139],
+        ["SIGTERM", 143],
+      ] as const
+    ) {
+      assertEquals(await run(`kill -${signal.slice(3)} $$`).supervise(), {
+        exitCode,
+        signal,
+        cause: "exit",
+      });
+    }
+  });
+
+  it("waits for what it has printed", async () => {
+    const running = run("head -c 1000000 /dev/zero");
+    await running.supervise();
+    assertEquals(running.stdout.length, 1_000_000);
+    assert(!running.isGivenUp);
+  });
+
+  it("leaves nobody in its group who holds no pipe", async () => {
+    const running = run(
+      `sh -c 'trap "" TERM HUP; ${FOREVER}' > /dev/null 2>&1 &
+       echo $!; exit 4`,
+    );
+    assertEquals((await running.supervise()).exitCode, 4);
+    await isGone(running.printedNumber());
+    assert(!running.isGivenUp);
+  });
+
+  it("bounds the wait for descendants who hold its pipe", async () => {
+    const running = run("sleep 1000 & echo $!; exit 5");
+    assertEquals(await running.supervise(), {
+      exitCode: 5,
+      signal: null,
+      cause: "exit",
+    });
+    await isGone(running.printedNumber());
+    assert(!running.isGivenUp, "the pipe closed by itself");
+  });
+
+  it("gives up on a pipe that is held outside its group, and lets the holder live", async () => {
+    const running = run(`${DAEMON} & exit 0`);
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => endProcess(running.printedNumber()));
+    assertEquals(await running.supervise(), {
+      exitCode: 0,
+      signal: null,
+      cause: "exit",
+    });
+    assert(running.isGivenUp);
+    assert(isRunning(running.printedNumber()));
+  });
+});
+
+describe("supervise() of a program that is cancelled", () => {
+  const exitCodes = { SIGTERM: 143, SIGINT: 130, SIGHUP: 129 };
+
+  for (const [name, exitCode] of Object.entries(exitCodes)) {
+    const signal = name as EndingSignal;
+    it(`forwards ${signal} to the whole group at once`, async () => {
+      const short = signal.slice(3);
+      const running = run(
+        `sh -c 'trap "echo inner ${short}; exit" ${short}
+                echo one; ${FOREVER}' &
+         trap 'echo outer ${short}; wait; trap - ${short}; kill -${short} $$' ${short}
+         echo two; ${FOREVER}`,
+      );
+      await Promise.all(
+        ["one", "two"].map((text) => running.stdout.seen(text)),
+      );
+      // A background process of a shell ignores SIGINT from the start.
+      const heard = signal === "SIGINT" ? ["outer"] : ["inner", "outer"];
+      running.cancellation.cancel(signal);
+      const graceMs = signal === "SIGINT" ? 100 : HOUR_MS;
+      const exit = await running.supervise({ graceMs });
+      if (signal !== "SIGINT") assertEquals(exit.exitCode, exitCode);
+      assertEquals(exit.cause, "cancelled");
+      assertEquals(
+        running.stdout.text.match(/\w+(?= (TERM|INT|HUP))/g)?.sort(),
+        heard,
+      );
+      await isGroupGone(running.child.pid);
+    });
+  }
+
+  it("tells the exit code that it chose itself", async () => {
+    const running = await ready(
+      `trap 'echo bye; exit 3' TERM; echo ready; ${FOREVER}`,
+    );
+    running.cancellation.cancel("SIGTERM");
+    assertEquals(await running.supervise({ graceMs: HOUR_MS }), {
+      exitCode: 3,
+      signal: null,
+      cause: "cancelled",
+    });
+    assertEquals(running.stdout.text, "ready\nbye\n");
+  });
+
+  it("cancels a program that runs already", async () => {
+    const running = await ready(`echo ready; ${FOREVER}`);
+    const exit = running.supervise({ graceMs: HOUR_MS });
+    running.cancellation.cancel("SIGINT");
+    assertEquals(await exit, {
+      exitCode: 130,
+      signal: "SIGINT",
+      cause: "cancelled",
+    });
+  });
+
+  it("kills the whole group when the signal is ignored and the grace is over", async () => {
+    const running = await ready(
+      `trap '' TERM; sleep 1000 & echo $! ready; ${FOREVER}`,
+    );
+    running.cancellation.cancel("SIGTERM");
+    assertEquals(await running.supervise({ graceMs: 50 }), {
+      exitCode: 137,
+      signal: "SIGKILL",
+      cause: "cancelled",
+    });
+    await isGroupGone(running.child.pid);
+  });
+
+  it("grants the grace to descendants who outlive it", async () => {
+    const running = await ready(
+      `sh -c 'trap "sleep 0.1; echo saved; exit" TERM; echo ready; ${FOREVER}' &
+       wait`,
+    );
+    running.cancellation.cancel("SIGTERM");
+    const { exitCode } = await running.supervise({ graceMs: HOUR_MS });
+    assertEquals(exitCode, 143);
+    assertEquals(running.stdout.text, "ready\nsaved\n");
+  });
+
+  it("kills at once when it is cancelled a second time", async () => {
+    const running = await ready(
+      `trap 'echo asked' TERM; echo ready; ${FOREVER}`,
+    );
+    const exit = running.supervise({ graceMs: HOUR_MS });
+    running.cancellation.cancel("SIGTERM");
+    await running.stdout.seen("asked");
+    running.cancellation.cancel("SIGTERM");
+    assertEquals(await exit, {
+      exitCode: 137,
+      signal: "SIGKILL",
+      cause: "cancelled",
+    });
+    await isGroupGone(running.child.pid);
+  });
+
+  it("does not wait out the grace for a holder outside its group when it is cancelled a second time", async () => {
+    const running = run(`${DAEMON} & ${FOREVER}`);
+    await running.stdout.seen("daemon");
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => endProcess(running.printedNumber()));
+    const exit = running.supervise({ graceMs: HOUR_MS });
+    running.cancellation.cancel("SIGTERM");
+    await isGone(running.child.pid);
+    running.cancellation.cancel("SIGTERM");
+    assertEquals(await exit, {
+      exitCode: 143,
+      signal: "SIGTERM",
+      cause: "cancelled",
+    });
+    assert(running.isGivenUp);
+  });
+});
+
+describe("supervise() of a program with a time limit", () => {
+  it("ends the whole group with exit code 124", async () => {
+    const running = await ready(
+      `sleep 1000 & sh -c 'trap "" TERM; echo ready; ${FOREVER}' &
+       wait`,
+    );
+    assertEquals(await running.supervise({ timeoutMs: 20, graceMs: 50 }), {
+      exitCode: 124,
+      signal: "SIGTERM",
+      cause: "timeout",
+    });
+    await isGroupGone(running.child.pid);
+  });
+
+  it("asks with SIGTERM before it kills", async () => {
+    const running = await ready(
+      `trap 'echo asked; exit 0' TERM; echo ready; ${FOREVER}`,
+    );
+    const exit = await running.supervise({ timeoutMs: 20, graceMs: HOUR_MS });
+    assertEquals(exit, { exitCode: 124, signal: null, cause: "timeout" });
+    assertEquals(running.stdout.text, "ready\nasked\n");
+  });
+
+  it("leaves one alone that is done in time", async () => {
+    assertEquals(await run("exit 6").supervise({ timeoutMs: HOUR_MS }), {
+      exitCode: 6,
+      signal: null,
+      cause: "exit",
+    });
+  });
+
+  it("names the first cause when it is cancelled while it is being ended", async () => {
+    const running = await ready(
+      `trap 'echo asked' TERM; echo ready; ${FOREVER}`,
+    );
+    const exit = running.supervise({ timeoutMs: 20, graceMs: HOUR_MS });
+    await running.stdout.seen("asked");
+    running.cancellation.cancel("SIGINT");
+    running.cancellation.cancel("SIGINT");
+    assertEquals(await exit, {
+      exitCode: 124,
+      signal: "SIGKILL",
+      cause: "timeout",
+    });
+  });
+
+  it("names the first cause when the time runs out while it is being cancelled", async () => {
+    const running = await ready(`trap '' TERM; echo ready; ${FOREVER}`);
+    running.cancellation.cancel("SIGTERM");
+    const exit = await running.supervise({ timeoutMs: 20, graceMs: 60 });
+    assertEquals(exit, {
+      exitCode: 137,
+      signal: "SIGKILL",
+      cause: "cancelled",
+    });
+  });
+});
+
+describe("supervise() of a program whose output cannot be passed on", () => {
+  it("ends the whole group and fails with the reason", async () => {
+    const running = await ready(
+      `sleep 1000 & trap '' PIPE; echo ready; ${FOREVER}`,
+    );
+    const reason = new Error("No space left on device");
+    const drained = Promise.withResolvers<void>();
+    const exit = running.supervise({ drained: drained.promise });
+    drained.reject(reason);
+    const error = await assertRejects(() => exit, Error);
+    assertEquals(error, reason);
+    await isGroupGone(running.child.pid);
+  });
+});

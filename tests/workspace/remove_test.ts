@@ -1,0 +1,92 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  emptyDirectory,
+  removeIfEmpty,
+  removeTree,
+} from "../../src/workspace/remove.ts";
+import {
+  listFiles,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+describe("removeTree()", () => {
+  it("removes files, links and directories, and follows no link", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const kept = { "victim/": "", "victim/file": "" };
+    await makeFiles(path, {
+      ...kept,
+      "file": "",
+      "link": "-> victim",
+      "tree/deep/link": "-> ../../victim",
+    });
+    for (const name of ["file", "link", "tree"]) {
+      assertEquals(await removeTree(`${path}/${name}`), true);
+    }
+    assertEquals(await listFiles(path), kept);
+  });
+
+  it("removes directories that cannot be written to", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "victim/": "",
+      "tree/closed/deep/file": "",
+      "tree/closed/link": "-> ../../victim",
+    });
+    for (const name of ["victim", "tree/closed/deep", "tree/closed", "tree"]) {
+      await Deno.chmod(`${path}/${name}`, 0o500);
+    }
+    assertEquals(await removeTree(`${path}/tree`), true);
+    assertEquals(await listFiles(path), { "victim/": "" });
+    assertEquals((await Deno.stat(`${path}/victim`)).mode! & 0o777, 0o500);
+  });
+
+  it("tells that nothing was there", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "file": "" });
+    for (const name of ["missing", "missing/deep", "file/below"]) {
+      assertEquals(await removeTree(`${directory.path}/${name}`), false);
+    }
+  });
+});
+
+describe("emptyDirectory()", () => {
+  it("keeps the directory itself", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "a/b/file": "",
+      "link": "-> a",
+      "f": "",
+    });
+    const { ino } = await Deno.stat(directory.path);
+    await emptyDirectory(directory.path);
+    assertEquals(await listFiles(directory.path), {});
+    assertEquals((await Deno.stat(directory.path)).ino, ino);
+  });
+
+  it("takes a missing directory for empty, but not a file", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "file": "" });
+    await emptyDirectory(`${directory.path}/missing`);
+    await assertRejects(
+      () => emptyDirectory(`${directory.path}/file`),
+      Deno.errors.NotADirectory,
+    );
+  });
+});
+
+Deno.test("removeIfEmpty() removes empty directories alone", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, { "empty/": "", "full/file": "" });
+  const remove = (name: string) => removeIfEmpty(`${directory.path}/${name}`);
+  assertEquals(await remove("empty"), true);
+  assertEquals(await remove("full"), false);
+  assertEquals(await remove("missing"), true);
+  assertEquals(await listFiles(directory.path), {
+    "full/": "",
+    "full/file": "",
+  });
+});
