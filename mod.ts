@@ -26,6 +26,7 @@ import { createParts } from "./src/job/runner_parts.ts";
 
 export { RunnerError } from "./src/errors.ts";
 export type { RunnerErrorCode, RunnerErrorOptions } from "./src/errors.ts";
+export { processHost } from "./src/host.ts";
 export type { EndingSignal, Host, HostStream } from "./src/host.ts";
 export { createRunner } from "./src/job/runner.ts";
 export type { CreateRunnerOptions, Runner } from "./src/job/runner.ts";

@@ -3,9 +3,7 @@
  *
  * Everything happens in a temporary directory, which is removed at the end.
  */
-import { createRunner, type Plugin } from "@reactorcide/runnerlib";
-import { processHost } from "../src/host.ts";
-import { nextJobsText } from "../src/triggers/next_jobs.ts";
+import { createRunner, type Plugin, processHost } from "@reactorcide/runnerlib";
 
 const FILES = {
   "greeting.txt": "Hello from a repository.\n",
@@ -33,8 +31,9 @@ try {
     env: { DEPLOY_TOKEN: "s3cr3t-t0k3n" },
     secretEnvNames: ["DEPLOY_TOKEN"],
   });
-  console.log(`\nThe job ended: ${result.status}\n`);
-  console.log(nextJobsText(result.triggers, new Set()));
+  console.log(`\nThe job ended: ${result.status}`);
+  console.log("Follow-up jobs, as written to job/triggers.json:");
+  console.log(await Deno.readTextFile(`${directory}/job/triggers.json`));
   if (result.exitCode !== 0) Deno.exit(result.exitCode);
 } finally {
   await Deno.remove(directory, { recursive: true });

@@ -1,9 +1,11 @@
-import { fromFileUrl } from "./from_file_url.ts";
+/** Directory of the repository. */
+export const REPOSITORY: string = import.meta.dirname!.replace(
+  /\/tests\/helpers$/,
+  "",
+);
 
 /** The command line of the package. */
-export const CLI: string = fromFileUrl(
-  new URL("../../cli.ts", import.meta.url),
-);
+export const CLI: string = `${REPOSITORY}/cli.ts`;
 
 /** Options for {@linkcode startCli}. */
 export interface CliOptions {

@@ -85,7 +85,7 @@ Deno.test("capture() ends the program and its descendants when the job is cancel
       [...Deno.readDirSync(directory.path)].some((it) => it.name === "pids"),
     "the program",
   );
-  cancellation.cancel("SIGINT");
+  cancellation.cancel("SIGTERM");
   assertEquals((await rejected).name, "AbortError");
   for (const pid of Deno.readTextFileSync(pids).trim().split(" ")) {
     await isGone(Number(pid));

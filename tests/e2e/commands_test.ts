@@ -1,0 +1,160 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { VERSION } from "../../src/version.ts";
+import { REPOSITORY, runCli } from "../helpers/cli.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
+import {
+  exists,
+  listFiles,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+describe("runnerlib", () => {
+  it("--version prints the version of the package", async () => {
+    const { code, stdout } = await runCli(["--version"], { cwd: "/" });
+    const config = JSON.parse(
+      await Deno.readTextFile(`${REPOSITORY}/deno.json`),
+    );
+    assertEquals([code, stdout], [0, `${VERSION}\n`]);
+    assertEquals(config.version, VERSION);
+  });
+
+  it("--help lists every command, and each has a help text", async () => {
+    const { code, stdout } = await runCli(["--help"], { cwd: "/" });
+    assertEquals(code, 0);
+    for (const name of Object.keys(COMMANDS)) {
+      assertMatch(stdout, new RegExp(`^  ${name} +\\S`, "m"));
+      const help = await runCli([name, "--help"], { cwd: "/" });
+      assertEquals([help.code, help.stderr], [0, ""]);
+      assertStringIncludes(help.stdout, `Usage: runnerlib ${name} `);
+    }
+  });
+});
+
+describe("runnerlib config", () => {
+  it("shows values, where they come from, and no secret", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job.yaml": "command: make\n" });
+    const { code, stdout, stderr } = await runCli([
+      ...["config", "--job-file", "job.yaml", "--code-dir", "/job/code"],
+      ...["--source-url", "https://u:p4ssw0rd@host/r", "--source-type", "git"],
+    ], {
+      cwd: directory.path,
+      env: { REACTORCIDE_JOB_ENV: "TOKEN=hunter2hunter2" },
+    });
+    assertEquals([code, stderr], [0, ""]);
+    const lines = stdout.split("\n");
+    for (
+      const line of [
+        "job_command = make  # from job.yaml",
+        "code_dir = /job/code  # from --code-dir",
+        "source_url = https://u:[REDACTED]@host/r  # from --source-url",
+        "job_env = TOKEN=[REDACTED]  # from REACTORCIDE_JOB_ENV",
+        "grace = 10s  # from the default",
+      ]
+    ) assertEquals(lines.includes(line), true, `${line} in\n${stdout}`);
+  });
+
+  it("hides what may be secret when the configuration is wrong", async () => {
+    const { stdout, stderr } = await runCli(
+      ["config", "--job-env", "TOKEN=hunter2hunter2", "--grace", "soon"],
+      { cwd: "/" },
+    );
+    assertStringIncludes(stdout, "job_env = (not shown)");
+    assertStringIncludes(stderr, "grace: must be a time");
+    assertEquals((stdout + stderr).includes("hunter2"), false);
+  });
+});
+
+describe("runnerlib validate", () => {
+  it("ends with 0 for a configuration that can be run, and with 1 otherwise", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const valid = await runCli(["validate", "--job-command", "x"], {
+      cwd: path,
+    });
+    assertEquals([valid.code, valid.stdout], [
+      0,
+      "The configuration is valid\n",
+    ]);
+    assertStringIncludes(valid.stderr, "does not exist yet");
+    const wrong = await runCli(["validate", "--code-dir", "/x"], { cwd: path });
+    assertEquals([wrong.code, wrong.stdout], [1, ""]);
+    assertStringIncludes(wrong.stderr, "code_dir: must be");
+    assertStringIncludes(wrong.stderr, "job_command: is required");
+  });
+
+  it("looks at the directories unless told not to", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job/src": "a file" });
+    const args = ["validate", "--job-command", "x"];
+    const checked = await runCli(args, { cwd: directory.path });
+    assertEquals(checked.code, 1);
+    assertStringIncludes(checked.stderr, `src": not a directory`);
+    const unchecked = await runCli([...args, "--no-check-files"], {
+      cwd: directory.path,
+    });
+    assertEquals([unchecked.code, unchecked.stderr], [0, ""]);
+  });
+});
+
+describe("runnerlib checkout, copy and cleanup", () => {
+  it("put code in its place, replace it, and remove it again", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const repository = await makeRepository(`${path}/repository`);
+    await repository.commit({ "file": "first" });
+    await repository.git("tag", "v1");
+    await repository.commit({ "file": "second" });
+    await makeFiles(path, { "plain/file": "copied", "job/mine": "kept" });
+    const file = () => Deno.readTextFile(`${path}/job/src/file`);
+    const options = { cwd: path };
+
+    const checkout = await runCli(
+      ["checkout", "repository", "-r", "v1"],
+      options,
+    );
+    assertEquals(
+      [checkout.code, checkout.stdout],
+      [0, `${path}/job/src\n`],
+      checkout.stderr,
+    );
+    assertEquals(await file(), "first");
+    await runCli(["checkout", "repository"], options);
+    assertEquals(await file(), "second");
+    const copy = await runCli(["copy", "plain"], options);
+    assertEquals(copy.code, 0, copy.stderr);
+    assertEquals(await listFiles(`${path}/job/src`), { "file": "copied" });
+
+    const cleanup = await runCli(["cleanup", "-v"], options);
+    assertEquals(
+      [cleanup.code, cleanup.stdout],
+      [0, `${path}/job/src\n`],
+      cleanup.stderr,
+    );
+    assertEquals(await listFiles(`${path}/job`), { "mine": "kept" });
+    const again = await runCli(["cleanup", "-v"], options);
+    assertEquals([again.code, again.stdout], [0, ""]);
+  });
+
+  it("never touch a directory that is the user's own", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "job/src/mine": "work", "plain/file": "" });
+    const { code, stderr } = await runCli(["copy", "plain"], { cwd: path });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "not empty");
+    assertEquals((await runCli(["cleanup"], { cwd: path })).code, 0);
+    assertEquals(await exists(`${path}/job/src/mine`), true);
+  });
+
+  it("ask for what is missing", async () => {
+    for (const name of ["checkout", "copy"]) {
+      const { code, stderr } = await runCli([name], { cwd: "/" });
+      assertEquals(code, 2);
+      assertStringIncludes(stderr, "A source is required");
+    }
+  });
+});

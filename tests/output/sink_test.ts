@@ -1,0 +1,88 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import type { HostStream } from "../../src/host.ts";
+import { streamSink } from "../../src/output/sink.ts";
+
+const encoder = new TextEncoder();
+
+/** A stream that takes what an answer allows: so many bytes, or an error. */
+class ScriptedStream implements HostStream {
+  readonly #answers: (number | Error)[];
+  readonly #decoder = new TextDecoder();
+  /** What it took. */
+  text = "";
+  /** How often it was asked to take something. */
+  calls = 0;
+
+  constructor(answers: readonly (number | Error)[] = []) {
+    this.#answers = [...answers];
+  }
+
+  async write(bytes: Uint8Array): Promise<number> {
+    this.calls++;
+    // As a real stream, it takes its time, and some writes take longer.
+    await new Promise((resolve) => setTimeout(resolve, this.calls % 2));
+    const answer = this.#answers.shift() ?? bytes.length;
+    if (answer instanceof Error) throw answer;
+    const taken = bytes.subarray(0, answer);
+    this.text += this.#decoder.decode(taken, { stream: true });
+    return taken.length;
+  }
+
+  isTerminal(): boolean {
+    return false;
+  }
+}
+
+Deno.test("streamSink() goes on after writes that took only a part", async () => {
+  const stream = new ScriptedStream([1, 3, 2]);
+  await streamSink(stream).write(encoder.encode("0123456789"));
+  assertEquals([stream.text, stream.calls], ["0123456789", 4]);
+});
+
+Deno.test("streamSink() writes nothing when there is nothing", async () => {
+  const stream = new ScriptedStream();
+  await streamSink(stream).write(new Uint8Array());
+  assertEquals(stream.calls, 0);
+});
+
+Deno.test("streamSink() keeps the order of writes that do not wait for each other", async () => {
+  const stream = new ScriptedStream([2, 1, new Deno.errors.WouldBlock(), 1]);
+  const sink = streamSink(stream);
+  const words = ["one ", "two ", "three ", "four "];
+  await Promise.all(words.map((word) => sink.write(encoder.encode(word))));
+  assertEquals(stream.text, words.join(""));
+});
+
+Deno.test("streamSink() tries again when the stream is full for the moment", async () => {
+  const full = () => new Deno.errors.WouldBlock("try again");
+  const stream = new ScriptedStream([full(), full(), 4, full()]);
+  await streamSink(stream).write(encoder.encode("0123456789"));
+  assertEquals([stream.text, stream.calls], ["0123456789", 5]);
+});
+
+Deno.test("streamSink() drops what follows when nobody reads any more", async () => {
+  const stream = new ScriptedStream([3, new Deno.errors.BrokenPipe("gone")]);
+  const sink = streamSink(stream);
+  await sink.write(encoder.encode("0123456789"));
+  await sink.write(encoder.encode("more"));
+  assertEquals([stream.text, stream.calls], ["012", 2]);
+});
+
+Deno.test("streamSink() fails the writer whose bytes cannot be written, and no other", async () => {
+  const stream = new ScriptedStream([3, new Error("No space left on device")]);
+  const sink = streamSink(stream);
+  const first = assertRejects(
+    () => sink.write(encoder.encode("0123456789")),
+    Error,
+    "No space left on device",
+  );
+  const second = sink.write(encoder.encode("more"));
+  await first;
+  await second;
+  assertEquals(stream.text, "012more");
+});
+
+Deno.test("streamSink() fails on a disk that is full", async () => {
+  using full = await Deno.open("/dev/full", { write: true });
+  await assertRejects(() => streamSink(full).write(encoder.encode("x")));
+});

@@ -1,0 +1,18 @@
+import { assertEquals } from "@std/assert";
+import * as runnerlib from "@reactorcide/runnerlib";
+
+Deno.test("mod.ts exports exactly what is promised", () => {
+  assertEquals(Object.keys(runnerlib).sort(), [
+    "PHASES",
+    "RunnerError",
+    "createRunner",
+    "defaultRunner",
+    "flushTriggers",
+    "processHost",
+    "registerPlugin",
+    "registerSecret",
+    "runJob",
+    "triggerJob",
+    "triggerJobs",
+  ]);
+});
