@@ -6,7 +6,6 @@ import { jobEnvironment } from "./job_environment.ts";
 import type { JobStatus, StepResult } from "./job_result.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { runCommand } from "./run_command.ts";
-import { workingDirectory } from "./working_directory.ts";
 
 /** Name of the only step of a job that is one command. */
 const STEP_NAME = "command";
@@ -68,6 +67,23 @@ export async function execute(
     durationMs,
     ...error ? { reason: messageOf(error) } : {},
   }];
+}
+
+/**
+ * Only outside a container, when nobody chose a job directory and no source
+ * was prepared, the command runs in the current directory: it is the user's
+ * own project then, in which nothing is made.
+ */
+async function workingDirectory(
+  run: JobRun,
+  config: JobConfig,
+): Promise<string> {
+  const { host, workspace } = run.parts;
+  const isOwn = workspace.inContainer || config.isJobDirChosen ||
+    run.sourcePath !== undefined;
+  if (!isOwn) return host.cwd;
+  const { makeDirectories } = await import("./make_directories.ts");
+  return await makeDirectories(workspace, config);
 }
 
 /** A command as a person would type it. */

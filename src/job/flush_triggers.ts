@@ -1,4 +1,5 @@
 import type { Trigger } from "../triggers/trigger.ts";
+import { recordMade } from "../workspace/made.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
@@ -21,7 +22,10 @@ export async function flushTriggers(
   const { writeTriggers } = await import("../triggers/triggers_file.ts");
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
-  if (!workspace.inContainer) await removeStale(path, startedAt);
+  if (!workspace.inContainer) {
+    await removeStale(path, startedAt);
+    await recordMade(workspace, path);
+  }
   await writeTriggers(path, pending);
   triggers.clear();
   logger.debug("triggers", `Wrote "${path}"`, { jobs: pending.length });

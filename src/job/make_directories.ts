@@ -1,0 +1,49 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { RunnerError } from "../errors.ts";
+import { guardPath } from "../workspace/guard.ts";
+import type { Workspace } from "../workspace/layout.ts";
+import { recordMade } from "../workspace/made.ts";
+import { osReason } from "../workspace/os_reason.ts";
+
+/**
+ * Makes the directories of a job that are missing: the one in which its
+ * command runs, and the one of its artifacts.
+ *
+ * @param workspace Where the job's files are.
+ * @param config Configuration of the job.
+ * @returns Absolute path of the job directory, with every link followed.
+ * @throws {RunnerError} `workspace`, if a directory cannot be made or a link
+ * leads out.
+ */
+export async function makeDirectories(
+  workspace: Workspace,
+  config: JobConfig,
+): Promise<string> {
+  const artifacts = await makeDirectory(workspace, config.artifactsDir);
+  // What a run leaves there is cleaned up with it; what was there is not its own.
+  if (artifacts.isNew && !workspace.inContainer) {
+    await recordMade(workspace, artifacts.path);
+  }
+  return (await makeDirectory(workspace, config.jobDir)).path;
+}
+
+/** A link that the source brought along may lead a path elsewhere: it is followed first. */
+async function makeDirectory(
+  workspace: Workspace,
+  jobPath: string,
+): Promise<{ path: string; isNew: boolean }> {
+  const path = await guardPath(workspace.base, workspace.pathOf(jobPath));
+  try {
+    const isNew = await Deno.lstat(path).then(() => false, () => true);
+    if (isNew) await Deno.mkdir(path, { recursive: true });
+    else if (!(await Deno.stat(path)).isDirectory) {
+      throw new Error("not a directory");
+    }
+    return { path, isNew };
+  } catch (cause) {
+    throw new RunnerError(`Cannot make "${path}": ${osReason(cause)}`, {
+      code: "workspace",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,95 @@
+import { assertEquals } from "@std/assert";
+import { parseDuration } from "../../src/config/duration.ts";
+import { Random } from "../helpers/random.ts";
+
+const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+Deno.test("parseDuration() reads seconds and units", () => {
+  const texts = {
+    "0": 0,
+    "90": 90_000,
+    "1.5": 1_500,
+    "0.0004": 0,
+    "007": 7_000,
+    "500ms": 500,
+    "90s": 90_000,
+    "15m": 900_000,
+    "2h": 7_200_000,
+    "1d": 86_400_000,
+    "1h30m": 5_400_000,
+    "1m5s": 65_000,
+    "1m5ms": 60_005,
+    "0.5h": 1_800_000,
+    "30m1h": 5_400_000,
+    "2147483647ms": 2_147_483_647,
+  };
+  for (const [text, ms] of Object.entries(texts)) {
+    assertEquals(parseDuration(text), ms, text);
+  }
+});
+
+Deno.test("parseDuration() refuses what is no time, or too long for a timer", () => {
+  const texts = [
+    "",
+    " ",
+    " 5s",
+    "5s\n",
+    "5 s",
+    "-5",
+    "-5s",
+    "+5s",
+    "5S",
+    "5w",
+    "5min",
+    "s",
+    "1h30",
+    "1.",
+    ".5s",
+    "1.5.2s",
+    "1e3",
+    "0x10",
+    "1_000",
+    "Infinity",
+    "NaN",
+    "٥s",
+    "2147483648ms",
+    "25d",
+    "9".repeat(400),
+    `${"9".repeat(400)}s`,
+  ];
+  for (const text of texts) {
+    assertEquals(parseDuration(text), undefined, JSON.stringify(text));
+  }
+});
+
+Deno.test("parseDuration() judges a long text quickly", () => {
+  // With a pattern that backtracks, this would never come to its end.
+  assertEquals(parseDuration("1".repeat(100_000) + "x"), undefined);
+  assertEquals(parseDuration("1m".repeat(50_000) + "x"), undefined);
+  assertEquals(parseDuration("1ms".repeat(30_000) + "1"), undefined);
+});
+
+Deno.test("parseDuration() agrees with a naive model on random texts", () => {
+  const random = new Random();
+  const units = Object.keys(UNITS) as (keyof typeof UNITS)[];
+  for (let round = 0; round < 5_000; round++) {
+    let text = "";
+    let ms = 0;
+    for (let parts = 1 + random.below(3); parts > 0; parts--) {
+      const unit = random.pick(units);
+      const count = random.below(100);
+      const tenths = random.below(3) === 0 ? random.below(10) : undefined;
+      text += `${count}${tenths === undefined ? "" : `.${tenths}`}${unit}`;
+      ms += (count + (tenths ?? 0) / 10) * UNITS[unit];
+    }
+    const note = `seed ${random.seed}, round ${round}: ${text}`;
+    const expected = ms < 2 ** 31 ? Math.round(ms) : undefined;
+    assertEquals(parseDuration(text), expected, note);
+    // One letter in the wrong place, and it is no time any more.
+    const at = random.below(text.length + 1);
+    const broken = `${text.slice(0, at)}${random.pick("-x _,")}${
+      text.slice(at)
+    }`;
+    assertEquals(parseDuration(broken), undefined, `${note}: ${broken}`);
+  }
+});

@@ -1,0 +1,203 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { CONFIG_KEYS, configKey } from "../../src/config/keys.ts";
+import {
+  defaultLayer,
+  environmentLayer,
+  layerOf,
+} from "../../src/config/layers.ts";
+import { type Layer, Settings } from "../../src/config/settings.ts";
+import { optionsLayer } from "../../src/job/job_options.ts";
+
+function valuesOf(layer: Layer): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(layer).map(([name, { value }]) => [name, value]),
+  );
+}
+
+describe("CONFIG_KEYS", () => {
+  it("names every variable, flag and option once", () => {
+    for (const property of ["name", "env", "flag", "option"] as const) {
+      const names = CONFIG_KEYS.flatMap((key) =>
+        property in key ? [(key as Record<string, string>)[property]] : []
+      );
+      assertEquals(names, [...new Set(names)], property);
+    }
+  });
+
+  it("spells names, variables and flags alike", () => {
+    for (const key of CONFIG_KEYS) {
+      if ("env" in key) {
+        assertEquals(key.env, `REACTORCIDE_${key.name.toUpperCase()}`);
+      }
+      if ("flag" in key) assertEquals(key.flag, key.name.replaceAll("_", "-"));
+    }
+  });
+
+  it("holds every key of the system it plugs into", () => {
+    const names = [
+      ...["code_dir", "job_dir", "job_command", "runner_image", "job_env"],
+      ...["secret_values_list", "secret_env_names", "secrets_file"],
+      ...["source_type", "source_url", "source_ref", "checkout_mode"],
+      ...["ci_source_type", "ci_source_url", "ci_source_ref"],
+    ];
+    for (const name of names) assert(configKey(name)?.env, name);
+    assertEquals(configKey("constructor"), undefined);
+  });
+});
+
+describe("defaultLayer()", () => {
+  it("gives what holds when nobody says anything", () => {
+    assertEquals(valuesOf(defaultLayer()), {
+      code_dir: "/job/src",
+      artifacts_dir: "/job/artifacts",
+      triggers_file: "/job/triggers.json",
+      source_type: "none",
+      ci_source_type: "none",
+      checkout_mode: "isolated",
+      stderr: "merged",
+      grace: "10s",
+    });
+    assertEquals(defaultLayer().code_dir?.origin, "the default");
+  });
+});
+
+describe("environmentLayer()", () => {
+  it("reads every variable and names it as the origin", () => {
+    const variables = CONFIG_KEYS.flatMap((key) =>
+      "env" in key ? [[key.name, key.env]] : []
+    );
+    const layer = environmentLayer(
+      Object.fromEntries(variables.map(([name, env]) => [env, `of ${name}`])),
+    );
+    assertEquals(
+      layer,
+      Object.fromEntries(
+        variables.map(([name, env]) => [
+          name,
+          { value: `of ${name}`, origin: env },
+        ]),
+      ),
+    );
+  });
+
+  it("keeps empty values and leaves out what is not set", () => {
+    assertEquals(
+      environmentLayer({ REACTORCIDE_JOB_COMMAND: "", HOME: "/", PATH: "" }),
+      { job_command: { value: "", origin: "REACTORCIDE_JOB_COMMAND" } },
+    );
+  });
+
+  it("takes the address of a git repository for a git source", () => {
+    assertEquals(
+      environmentLayer({
+        REACTORCIDE_GIT_URL: "https://host/x",
+        REACTORCIDE_GIT_REF: "main",
+      }),
+      {
+        source_type: { value: "git", origin: "REACTORCIDE_GIT_URL" },
+        source_url: { value: "https://host/x", origin: "REACTORCIDE_GIT_URL" },
+        source_ref: { value: "main", origin: "REACTORCIDE_GIT_REF" },
+      },
+    );
+  });
+
+  it("lets the variables of the system win over the short ones", () => {
+    assertEquals(
+      valuesOf(environmentLayer({
+        REACTORCIDE_GIT_URL: "https://host/short",
+        REACTORCIDE_SOURCE_TYPE: "copy",
+        REACTORCIDE_SOURCE_URL: "/src",
+      })),
+      { source_type: "copy", source_url: "/src" },
+    );
+  });
+
+  it("takes no inherited property for a variable", () => {
+    assertEquals(environmentLayer(Object.create({ REACTORCIDE_X: "y" })), {});
+    assertEquals(environmentLayer({ constructor: "x", __proto__: "y" }), {});
+  });
+});
+
+describe("optionsLayer()", () => {
+  it("takes values as they are and writes times as text", () => {
+    assertEquals(
+      valuesOf(optionsLayer({
+        command: ["make", "a b"],
+        env: { A: "1" },
+        secretValues: ["a,b"],
+        timeoutMs: 1_500,
+        graceMs: 0,
+        handleSignals: false,
+        signal: AbortSignal.abort(),
+      })),
+      {
+        job_command: ["make", "a b"],
+        job_env: { A: "1" },
+        secret_values_list: ["a,b"],
+        timeout: "1500ms",
+        grace: "0ms",
+      },
+    );
+  });
+
+  it("leaves out what is not given", () => {
+    assertEquals(optionsLayer({}), {});
+    assertEquals(optionsLayer({ command: undefined, env: undefined }), {});
+  });
+});
+
+describe("layerOf()", () => {
+  it("asks for every key", () => {
+    const layer = layerOf((key) => key.name, (key) => `from ${key.name}`);
+    assertEquals(
+      Object.keys(layer),
+      CONFIG_KEYS.map(({ name }) => name) as string[],
+    );
+    assertEquals(layer.grace, { value: "grace", origin: "from grace" });
+  });
+});
+
+describe("Settings", () => {
+  it("let the last layer win and remember the others", () => {
+    const settings = new Settings();
+    settings.add({
+      code_dir: { value: "/job/a", origin: "one" },
+      stderr: { value: "merged", origin: "one" },
+    });
+    settings.add({ code_dir: { value: "", origin: "two" } });
+    settings.add({});
+    assertEquals(settings.get("code_dir"), { value: "", origin: "two" });
+    assertEquals(settings.get("stderr")?.origin, "one");
+    assertEquals(settings.get("timeout"), undefined);
+    assertEquals(
+      settings.all("code_dir").map(({ origin }) => origin),
+      ["one", "two"],
+    );
+    assertEquals(settings.all("timeout"), []);
+  });
+
+  it("rank defaults, a file, variables and options in this order", () => {
+    const layers: Layer[] = [
+      defaultLayer(),
+      { code_dir: { value: "/job/file", origin: "job.yaml" } },
+      environmentLayer({ REACTORCIDE_CODE_DIR: "/job/env" }),
+      optionsLayer({ sourceDir: "/job/option" }),
+    ];
+    const expected = ["/job/src", "/job/file", "/job/env", "/job/option"];
+    const settings = new Settings();
+    for (const [at, layer] of layers.entries()) {
+      settings.add(layer);
+      assertEquals(settings.get("code_dir")?.value, expected[at]);
+    }
+    assertEquals(
+      settings.all("code_dir").map(({ origin }) => origin),
+      [
+        "the default",
+        "job.yaml",
+        "REACTORCIDE_CODE_DIR",
+        'option "sourceDir"',
+      ],
+    );
+  });
+});

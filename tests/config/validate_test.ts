@@ -1,0 +1,440 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { environmentLayer } from "../../src/config/layers.ts";
+import { validateSettings } from "../../src/config/validate.ts";
+import {
+  type GivenValues,
+  judge,
+  problemsOf,
+  settingsOf,
+} from "../helpers/settings.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+describe("validateSettings()", () => {
+  it("gives a job that says nothing but its command the defaults", () => {
+    const { config, problems, warnings } = judge({ job_command: "make test" });
+    assertEquals(problems, []);
+    assertEquals(warnings, []);
+    assertEquals({ ...config, env: { ...config?.env } }, {
+      command: "make test",
+      codeDir: "/job/src",
+      jobDir: "/job/src",
+      isJobDirChosen: false,
+      artifactsDir: "/job/artifacts",
+      triggersFile: "/job/triggers.json",
+      source: { type: "none" },
+      ciSource: { type: "none" },
+      env: {},
+      secretEnvNames: undefined,
+      secretValues: undefined,
+      pluginDir: undefined,
+      runnerImage: undefined,
+      stderr: "merged",
+      timeoutMs: undefined,
+      graceMs: 10_000,
+    });
+  });
+
+  it("gives every value its type", () => {
+    const { config, problems } = judge({
+      job_command: ["make", "all"],
+      code_dir: "/job/./x/",
+      job_dir: "/job/x//y/../z",
+      artifacts_dir: "/job/out",
+      triggers_file: "/job/out/next.json",
+      source_type: "git",
+      source_url: "https://host/x",
+      source_ref: "main",
+      ci_source_type: "copy",
+      ci_source_url: "/ci",
+      job_env: "A=1\nB=2",
+      secret_env_names: " A ,,B ",
+      secret_values_list: "one, two,",
+      plugin_dir: "plugins",
+      runner_image: "image:1",
+      stderr: "separate",
+      timeout: "1h30m",
+      grace: "0",
+    });
+    assertEquals(problems, []);
+    assertEquals({ ...config, env: { ...config?.env } }, {
+      command: ["make", "all"],
+      codeDir: "/job/x",
+      jobDir: "/job/x/z",
+      isJobDirChosen: true,
+      artifactsDir: "/job/out",
+      triggersFile: "/job/out/next.json",
+      source: { type: "git", url: "https://host/x", ref: "main" },
+      ciSource: { type: "copy", url: "/ci" },
+      env: { A: "1", B: "2" },
+      secretEnvNames: ["A", "B"],
+      secretValues: ["one", "two"],
+      pluginDir: "plugins",
+      runnerImage: "image:1",
+      stderr: "separate",
+      timeoutMs: 5_400_000,
+      graceMs: 0,
+    });
+  });
+
+  it("finds every problem at once, with its key, its origin and what is allowed", () => {
+    const settings = settingsOf();
+    settings.add(environmentLayer({
+      REACTORCIDE_CODE_DIR: "/job/../etc",
+      REACTORCIDE_SOURCE_TYPE: "tarball",
+      REACTORCIDE_SOURCE_URL: "x",
+      REACTORCIDE_CI_SOURCE_TYPE: "git",
+      REACTORCIDE_CHECKOUT_MODE: "both",
+      REACTORCIDE_JOB_ENV: "=1",
+    }));
+    settings.set("grace", { value: "soon", origin: "--grace" });
+    settings.set("stderr", { value: "", origin: "--stderr" });
+    const { config, problems } = validateSettings(settings, { cwd: "/" });
+    assertEquals(config, undefined);
+    const sorted = problems.toSorted((a, b) => a.key < b.key ? -1 : 1);
+    assertEquals(sorted, [
+      {
+        key: "checkout_mode",
+        message: 'must be "isolated" or "shared", not "both"',
+        origin: "REACTORCIDE_CHECKOUT_MODE",
+      },
+      {
+        key: "ci_source_url",
+        message: 'is required for ci_source_type "git"',
+        origin: undefined,
+      },
+      {
+        key: "code_dir",
+        message: 'must be "/job" or a path below it, not "/job/../etc"',
+        origin: "REACTORCIDE_CODE_DIR",
+      },
+      {
+        key: "grace",
+        message: 'must be a time such as "90s", "15m" or "2h", not "soon"',
+        origin: "--grace",
+      },
+      { key: "job_command", message: "is required", origin: undefined },
+      {
+        key: "job_env",
+        message: '"" cannot be the name of a variable with this value',
+        origin: "REACTORCIDE_JOB_ENV",
+      },
+      {
+        key: "source_type",
+        message: 'must be "none" or "git" or "copy", not "tarball"',
+        origin: "REACTORCIDE_SOURCE_TYPE",
+      },
+      {
+        key: "stderr",
+        message: 'must be "merged" or "separate", not ""',
+        origin: "--stderr",
+      },
+    ]);
+  });
+
+  it("lets an empty variable win, as a worker means it", () => {
+    const settings = settingsOf({
+      job_command: "true",
+      job_dir: "/job/x",
+      source_type: "git",
+      source_url: "https://host/x",
+      source_ref: "main",
+      runner_image: "image:1",
+    });
+    settings.add(environmentLayer({
+      REACTORCIDE_JOB_DIR: "",
+      REACTORCIDE_SOURCE_TYPE: "",
+      REACTORCIDE_CI_SOURCE_TYPE: "",
+      REACTORCIDE_RUNNER_IMAGE: "",
+      REACTORCIDE_SECRET_VALUES_LIST: "",
+      REACTORCIDE_SECRET_ENV_NAMES: "",
+    }));
+    const { config, problems } = validateSettings(settings, { cwd: "/" });
+    assertEquals(problems, []);
+    assertEquals(config?.jobDir, "/job/src");
+    assertEquals([config?.source, config?.ciSource], [
+      { type: "none" },
+      { type: "none" },
+    ]);
+    assertEquals(config?.runnerImage, undefined);
+    assertEquals(config?.secretValues, [], "explicit, though empty");
+    assertEquals(config?.secretEnvNames, [], "explicit, though empty");
+  });
+});
+
+describe("validateSettings() judges the command", () => {
+  it("that is missing or empty", () => {
+    for (const command of ["", " \n\t", [], [""], ["", "x"]]) {
+      assertEquals(problemsOf({ job_command: command }), [
+        "job_command: must not be empty",
+      ]);
+    }
+    const { problems } = validateSettings(settingsOf(), { cwd: "/" });
+    assertEquals(problems.map(({ message }) => message), ["is required"]);
+  });
+
+  it("that no program could get", () => {
+    for (const command of ["a\0b", ["a", "b\0"], ["a", "", "\0"]]) {
+      assertEquals(problemsOf({ job_command: command }), [
+        "job_command: must not contain a NUL character",
+      ]);
+    }
+  });
+
+  it("that only speaks of such a character", () => {
+    for (const command of ["printf '\\u0000'", ["printf", "\\u0000", "\\0"]]) {
+      assertEquals(problemsOf({ job_command: command }), []);
+    }
+  });
+
+  it("and leaves it as it is", () => {
+    for (const command of ["  a  b\n", ["a", "", " b "]]) {
+      assertEquals(judge({ job_command: command }).config?.command, command);
+    }
+  });
+});
+
+describe("validateSettings() judges paths", () => {
+  const keys = ["code_dir", "job_dir", "artifacts_dir", "triggers_file"];
+  const hostile = [
+    "/job/../etc",
+    "/job/..",
+    "/job/src/../../etc",
+    "/jobs",
+    "/jobs/src",
+    "/job-x",
+    "/",
+    "/etc",
+    "job/src",
+    "./job/src",
+    "../job",
+    ".",
+    " /job",
+    "~/job",
+    "C:\\job",
+    "/JOB",
+    "/job/a\0b",
+  ];
+
+  for (const key of keys) {
+    it(`of ${key}`, () => {
+      for (const path of hostile) {
+        const problems = problemsOf({ [key]: path } as GivenValues);
+        assertEquals(problems.length, 1, path);
+        assert(problems[0].startsWith(`${key}: must `), problems[0]);
+        assert(
+          problems[0].endsWith(`not ${JSON.stringify(path)}`),
+          problems[0],
+        );
+      }
+    });
+  }
+
+  it("that are empty", () => {
+    for (const key of ["code_dir", "artifacts_dir", "triggers_file"]) {
+      assertEquals(problemsOf({ [key]: "" }), [
+        `${key}: must not be empty`,
+      ]);
+    }
+    assertEquals(problemsOf({ job_dir: "" }), [], "the code directory then");
+  });
+
+  it("and brings good ones into one form", () => {
+    const paths = {
+      "/job": "/job",
+      "/job/": "/job",
+      "//job///src/.": "/job/src",
+      "/job/a/../b": "/job/b",
+      "/job/..a/...": "/job/..a/...",
+      "/x/../job/é ß": "/job/é ß",
+    };
+    for (const [path, form] of Object.entries(paths)) {
+      const { config } = judge({ code_dir: path });
+      assertEquals(config?.codeDir, form, path);
+      assertEquals(config?.jobDir, form, "follows the code directory");
+      assertEquals(config?.isJobDirChosen, true);
+    }
+  });
+});
+
+describe("validateSettings() judges sources", () => {
+  for (const prefix of ["", "ci_"]) {
+    const given = (type: string, url?: string): GivenValues => ({
+      [`${prefix}source_type`]: type,
+      ...url === undefined ? {} : { [`${prefix}source_url`]: url },
+    });
+
+    it(`${prefix}source without an address`, () => {
+      for (const type of ["git", "copy"]) {
+        for (const url of [undefined, ""]) {
+          assertEquals(problemsOf(given(type, url)), [
+            `${prefix}source_url: is required for ${prefix}source_type "${type}"`,
+          ]);
+        }
+      }
+      assertEquals(problemsOf(given("none")), []);
+    });
+
+    it(`${prefix}source of an unknown type`, () => {
+      for (
+        const type of ["tarball", "hg", "svn", "Git", "git ", "constructor"]
+      ) {
+        assertEquals(problemsOf(given(type, "x")), [
+          `${prefix}source_type: must be "none" or "git" or "copy", not ${
+            JSON.stringify(type)
+          }`,
+        ]);
+      }
+    });
+
+    it(`${prefix}source of an unknown type without telling what that type needs`, () => {
+      assertEquals(problemsOf(given("svn")).length, 1);
+    });
+  }
+
+  it("that are not used any more", () => {
+    const { config } = judge({ source_type: "none", source_url: "x" });
+    assertEquals(config?.source, { type: "none" });
+  });
+});
+
+describe("validateSettings() judges words and times", () => {
+  it("checkout_mode", () => {
+    for (const mode of ["isolated", "shared"]) {
+      assertEquals(problemsOf({ checkout_mode: mode }), []);
+    }
+    for (const mode of ["", "Shared", "none"]) {
+      assertEquals(problemsOf({ checkout_mode: mode }).length, 1, mode);
+    }
+  });
+
+  it("stderr", () => {
+    assertEquals(judge({ stderr: "separate" }).config?.stderr, "separate");
+    assertEquals(problemsOf({ stderr: "2" }).length, 1);
+  });
+
+  it("timeout and grace", () => {
+    const { config } = judge({ timeout: "250ms", grace: "2" });
+    assertEquals([config?.timeoutMs, config?.graceMs], [250, 2_000]);
+    for (const time of ["", "x", "-1s", "1 h", "25d"]) {
+      assertEquals(problemsOf({ timeout: time, grace: time }), [
+        ...["timeout", "grace"].map((key) =>
+          `${key}: must be a time such as "90s", "15m" or "2h", not ${
+            JSON.stringify(time)
+          }`
+        ),
+      ]);
+    }
+  });
+});
+
+describe("validateSettings() merges the variables of the job", () => {
+  it("name by name, the strongest layer last", () => {
+    const settings = settingsOf(
+      { job_command: "true", job_env: { A: "file", B: "file", C: "file" } },
+      { job_env: "B=variable\nC=variable" },
+      { job_env: { C: "option", D: " kept " } },
+    );
+    const { config, problems } = validateSettings(settings, { cwd: "/" });
+    assertEquals(problems, []);
+    assertEquals({ ...config?.env }, {
+      A: "file",
+      B: "variable",
+      C: "option",
+      D: " kept ",
+    });
+  });
+
+  it("and finds the problems of each layer", () => {
+    const settings = settingsOf({ job_command: "true" });
+    settings.set("job_env", { value: "A", origin: "one" });
+    settings.set("job_env", { value: "B=1\nC", origin: "two" });
+    const { problems } = validateSettings(settings, { cwd: "/" });
+    assertEquals(problems, [
+      { key: "job_env", message: 'line 1 has no "="', origin: "one" },
+      { key: "job_env", message: 'line 2 has no "="', origin: "two" },
+    ]);
+  });
+
+  it("and pollutes no prototype", () => {
+    const { config } = judge({ job_env: "__proto__=x\nconstructor=y" });
+    assertEquals(Object.keys(config!.env), ["__proto__", "constructor"]);
+    assertEquals(({} as Record<string, unknown>).x, undefined);
+    assertEquals(Object.getPrototypeOf({}), Object.prototype);
+  });
+});
+
+describe("validateSettings() reads secrets", () => {
+  it("from a list of the library, commas included", () => {
+    const { config } = judge({
+      secret_values_list: ["a,b", " c "],
+      secret_env_names: ["A", "B"],
+    });
+    assertEquals(config?.secretValues, ["a,b", " c "]);
+    assertEquals(config?.secretEnvNames, ["A", "B"]);
+  });
+
+  it("from a file below ./job, a line each", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "job/secrets": "one,1\n\n  two  \r\n# three\n#four\n",
+    });
+    const { config } = judge(
+      { secret_values_list: "./job/secrets" },
+      directory.path,
+    );
+    assertEquals(config?.secretValues, ["one,1", "two"]);
+  });
+
+  it("from no file that is missing or elsewhere", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job/": "", "outside": "secret" });
+    for (const path of ["./job/none", "./job/../outside"]) {
+      const problems = problemsOf({ secret_values_list: path }, directory.path);
+      assertEquals(problems.length, 1, path);
+      assert(problems[0].startsWith("secret_values_list: "), problems[0]);
+      assert(!problems[0].includes(directory.path), problems[0]);
+    }
+  });
+});
+
+describe("validateSettings() warns", () => {
+  it("of an image that is not pinned or has blanks in its name", () => {
+    const images: Record<string, number> = {
+      "host:5000/image:1.2": 0,
+      "image@sha256:0123": 0,
+      "image": 1,
+      "image:latest": 1,
+      "host:5000/image": 1,
+      " image:1 ": 1,
+      "an image": 2,
+    };
+    for (const [image, count] of Object.entries(images)) {
+      assertEquals(
+        judge({ runner_image: image }).warnings.length,
+        count,
+        image,
+      );
+    }
+  });
+
+  it("of variables that replace those of the system or are very long", () => {
+    const { warnings } = judge({
+      job_env: {
+        PATH: "p4th",
+        HOME: "h0me",
+        USER: "us3r",
+        A: "x".repeat(1_001),
+      },
+    });
+    assertEquals(warnings.length, 4);
+    for (const name of ["PATH", "HOME", "USER", "A"]) {
+      assert(warnings.some((it) => it.includes(name)), name);
+    }
+    assert(!/p4th|h0me|us3r|xxxx/.test(warnings.join()), "tells a value");
+    assertEquals(judge({ job_env: { A: "x".repeat(1_000) } }).warnings, []);
+  });
+});

@@ -1,0 +1,31 @@
+import { defaultLayer } from "../../src/config/layers.ts";
+import type { ConfigName } from "../../src/config/keys.ts";
+import { Settings, type SettingValue } from "../../src/config/settings.ts";
+import type { ValidationResult } from "../../src/config/job_config.ts";
+import { validateSettings } from "../../src/config/validate.ts";
+
+/** Values of keys that a test gives. */
+export type GivenValues = Partial<Record<ConfigName, SettingValue>>;
+
+/** Lays values over the defaults; their origin is `test`. */
+export function settingsOf(...layers: readonly GivenValues[]): Settings {
+  const settings = new Settings();
+  settings.add(defaultLayer());
+  for (const layer of layers) {
+    for (const [name, value] of Object.entries(layer)) {
+      settings.set(name as ConfigName, { value, origin: "test" });
+    }
+  }
+  return settings;
+}
+
+/** Judges values as those of a job that has a command. */
+export function judge(values: GivenValues, cwd = "/"): ValidationResult {
+  return validateSettings(settingsOf({ job_command: "true" }, values), { cwd });
+}
+
+/** The problems of values, as `key: message`. */
+export function problemsOf(values: GivenValues, cwd = "/"): string[] {
+  return judge(values, cwd).problems
+    .map(({ key, message }) => `${key}: ${message}`);
+}
