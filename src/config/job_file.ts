@@ -1,5 +1,6 @@
 import { parse } from "@std/yaml/parse";
 import { messageOf, RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
 import { suggest } from "../suggest.ts";
 import { CONFIG_KEYS, type ConfigName } from "./keys.ts";
 import type { Layer } from "./settings.ts";
@@ -34,6 +35,7 @@ const MEANINGS: ReadonlyMap<string, ConfigName> = new Map(Object.entries({
 const FOREIGN = [
   ...["name", "description", "triggers", "paths", "source.path"],
   ...[
+    "command_prefix",
     "capabilities",
     "image_pull_secrets",
     "cpu_limit",
@@ -92,35 +94,56 @@ export async function readJobFile(path: string, name: string): Promise<Layer> {
 }
 
 async function readBounded(path: string, name: string): Promise<string> {
+  let reason: string;
   try {
     const { size, isFile } = await Deno.stat(path);
-    if (!isFile) throw new Error("it is not a file");
-    if (size > MAX_BYTES) {
-      throw new Error(`it is larger than ${MAX_BYTES} bytes`);
-    }
-    return await Deno.readTextFile(path);
-  } catch (cause) {
-    const reason = cause instanceof Deno.errors.NotFound
-      ? "no such file"
-      : messageOf(cause);
-    throw new RunnerError(`Cannot read job file "${name}": ${reason}`, {
-      code: "invalid-job-file",
-      cause,
-    });
+    if (!isFile) reason = "it is not a file";
+    else if (size > MAX_BYTES) reason = `it is larger than ${MAX_BYTES} bytes`;
+    else return decodeText(await Deno.readFile(path));
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw unreadable(name, reason);
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error("it is not UTF-8 text");
   }
 }
 
+/**
+ * Scalars stay text. Only a plain `null`, which the schema that knows it tells
+ * from a quoted one, becomes nothing.
+ */
 function parseText(text: string, name: string): unknown {
   try {
-    return parse(text, { schema: "failsafe" });
-  } catch (cause) {
-    // What follows the first line quotes the file, which may hold a secret.
-    const [reason] = messageOf(cause).split("\n", 1);
-    throw new RunnerError(
-      `Cannot read job file "${name}": ${reason.replace(/:$/, "")}`,
-      { code: "invalid-job-file", cause },
-    );
+    const typed = parse(text, { schema: "core", allowDuplicateKeys: true });
+    return nullWhere(typed, parse(text, { schema: "failsafe" }));
+  } catch (error) {
+    // The parser quotes the file, which may hold a secret: so does the error
+    // itself, which is why it does not become the cause.
+    const [reason] = messageOf(error).split("\n", 1);
+    throw unreadable(name, reason.replace(/ "[^"]*"| !?<[^>]*>|:$/g, ""));
   }
+}
+
+function nullWhere(typed: unknown, text: unknown, depth = 0): unknown {
+  if (typed === null) return null;
+  // No key of a job file stands deeper; an alias may lead back to itself.
+  if (depth > 3 || !isMapping(text) || !isMapping(typed)) return text;
+  for (const key of Object.keys(text)) {
+    text[key] = nullWhere(typed[key], text[key], depth + 1);
+  }
+  return text;
+}
+
+function unreadable(name: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot read job file "${name}": ${reason}`, {
+    code: "invalid-job-file",
+  });
 }
 
 function readMapping(

@@ -78,7 +78,7 @@ class Checker {
       typeof value === "string" ? value.trim() === "" : !Object.values(value)[0]
     ) {
       this.#report("job_command", "must not be empty");
-    } else if (JSON.stringify(value).includes("\\u0000")) {
+    } else if ([value].flat().some((part) => String(part).includes("\0"))) {
       this.#report("job_command", "must not contain a NUL character");
     }
     return value as string | readonly string[];
@@ -95,9 +95,10 @@ class Checker {
 
   jobPath(key: ConfigName): string {
     const path = this.text(key);
-    const problem = path === "" ? "must not be empty" : jobPathProblem(path);
-    if (problem === undefined) return normalizeJobPath(path);
-    this.#report(key, `${problem}, not ${JSON.stringify(path)}`);
+    const problem = jobPathProblem(path);
+    if (path === "") this.#report(key, "must not be empty");
+    else if (problem === undefined) return normalizeJobPath(path);
+    else this.#report(key, `${problem}, not ${JSON.stringify(path)}`);
     return path;
   }
 
@@ -130,7 +131,7 @@ class Checker {
     const type = this.oneOf(key, ["none", "git", "copy"]);
     if (type === "none") return { type };
     const url = this.text(`${prefix}source_url`);
-    if (url === "") {
+    if (url === "" && (type === "git" || type === "copy")) {
       this.#report(`${prefix}source_url`, `is required for ${key} "${type}"`);
     }
     const ref = this.optional(`${prefix}source_ref`);

@@ -2,7 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 
 /**
  * Judges the directories that a configuration names.

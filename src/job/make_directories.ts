@@ -3,7 +3,7 @@ import { RunnerError } from "../errors.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { recordMade } from "../workspace/made.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 
 /**
  * Makes the directories of a job that are missing: the one in which its

@@ -51,13 +51,11 @@ export async function runCommand(
       mask: masker.stream(),
     }),
   ]);
-  const exit = await supervise(child, {
+  return await supervise(child, {
     graceMs,
     timeoutMs,
     cancellation,
     drained: drained.then(() => {}),
     stopDraining: () => stop.abort(),
   });
-  await drained;
-  return exit;
 }

@@ -39,7 +39,7 @@ export interface LoggerOptions {
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
 // deno-lint-ignore no-control-regex
-const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/g;
+const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 
 const encoder = new TextEncoder();
 
@@ -56,8 +56,23 @@ export function createLogger(options: LoggerOptions): Logger {
   function say(level: LogLevel) {
     return (component: string, message: string, fields: LogFields = {}) => {
       if (LEVELS.indexOf(level) < threshold) return;
-      const line = formatLine(style, level, component, message, fields);
-      written = sink.write(encoder.encode(masker.maskText(line) + "\n"));
+      // Before a secret is escaped, it still looks like itself.
+      const line = formatLine(
+        style,
+        level,
+        masker.maskText(component),
+        masker.maskText(message),
+        Object.fromEntries(
+          Object.entries(fields).map(([key, value]) => [
+            masker.maskText(key),
+            typeof value === "string" ? masker.maskText(value) : value,
+          ]),
+        ),
+      );
+      const writing = sink.write(encoder.encode(`${line}\n`));
+      written = Promise.all([written, writing]).then(() => {});
+      // Told to who flushes, and to nobody else.
+      written.catch(() => {});
     };
   }
   return {

@@ -1,14 +1,21 @@
 import { onAbort } from "../process/on_abort.ts";
 import type { ByteStream } from "../process/spawn.ts";
 import type { MaskStream } from "../secrets/mask_stream.ts";
+import { settlesWithin } from "../process/time_limit.ts";
 import { Batch, READ_BYTES } from "./batch.ts";
 import type { Sink } from "./sink.ts";
+
+/** How long a pump that is stopped waits for what is in the pipe already, in milliseconds. */
+const REST_MS = 50;
+
+/** Most that a pump takes after it was stopped: all that a pipe can hold. */
+const REST_BYTES = 1024 * 1024;
 
 /** Options for {@linkcode pump}. */
 export interface PumpOptions {
   /** Takes the secrets out. */
   mask: MaskStream;
-  /** Ends the pump, though the stream may go on. */
+  /** Ends the pump after what is in the pipe already, though the stream may go on. */
   stop: AbortSignal;
 }
 
@@ -22,6 +29,7 @@ export interface PumpOptions {
  * @param stream The program's pipe.
  * @param sink Where the masked bytes go.
  * @param options Mask and end.
+ * @throws What the sink rejects with; the pipe is closed then.
  */
 export async function pump(
   stream: ByteStream,
@@ -30,11 +38,21 @@ export async function pump(
 ): Promise<void> {
   const { mask, stop } = options;
   const reader = stream.getReader({ mode: "byob" });
-  using _ = onAbort(stop, () => void reader.cancel());
+  let reading: Promise<unknown> | undefined;
+  let writing: Promise<void> = Promise.resolve();
+  let restBytes = Infinity;
   let batch = new Batch();
   let spare = new Batch();
   let scratch = new ArrayBuffer(READ_BYTES);
-  let writing: Promise<void> = Promise.resolve();
+
+  function giveUp(): void {
+    // Whatever the pipe has to say to that, nobody reads it any more.
+    reader.cancel().catch(() => {});
+  }
+
+  async function giveUpWhenIdle(): Promise<void> {
+    if (reading && !await settlesWithin(reading, REST_MS)) giveUp();
+  }
 
   async function flush(isLast: boolean): Promise<void> {
     const window = batch.close();
@@ -42,25 +60,36 @@ export async function pump(
     // The other buffer is free once its write is done.
     await writing;
     spare.restart(window.subarray(heldFrom));
-    if (output.length > 0) writing = sink.write(output);
+    if (output.length > 0) {
+      writing = sink.write(output);
+      writing.catch(giveUp);
+    }
     [batch, spare] = [spare, batch];
   }
 
+  using _ = onAbort(stop, () => {
+    restBytes = REST_BYTES;
+    void giveUpWhenIdle();
+  });
   while (true) {
     const isGathering = batch.isWaiting;
-    const pending = reader.read(
+    const next = reader.read(
       isGathering ? new Uint8Array(scratch) : batch.lend(),
     );
+    reading = next;
+    if (restBytes <= 0) giveUp();
+    else if (restBytes < Infinity) void giveUpWhenIdle();
     if (isGathering) {
-      const first = await Promise.race([pending, batch.patience]);
+      const first = await Promise.race([next, batch.patience]);
       if (first === undefined) await flush(false);
     }
-    const { value, done } = await pending;
+    const { value, done } = await next;
     if (value !== undefined) {
       batch.take(value);
       if (isGathering) scratch = value.buffer;
     }
     if (done) break;
+    restBytes -= value.length;
     if (value.length < READ_BYTES || batch.isFull) await flush(false);
   }
   await flush(true);

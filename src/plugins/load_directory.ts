@@ -1,7 +1,7 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { isInside } from "../job_path.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { type PluginReceiver, registerExport } from "./register_export.ts";
 import { thrownText } from "./thrown_text.ts";
 

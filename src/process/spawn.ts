@@ -1,4 +1,5 @@
 import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
 
 /** A command: text for `sh -c`, or a program and its arguments. */
@@ -50,9 +51,7 @@ export interface RunningProcess {
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
   const { cwd, env, stderr = "merged" } = options;
-  const [program, ...args] = argumentsOf(command, stderr);
-  const child = start(program, {
-    args,
+  const child = start(command, stderr, {
     cwd,
     env,
     clearEnv: true,
@@ -74,58 +73,48 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
  * `Deno.Command` cannot put two streams on one pipe; a shell that redirects
  * and then becomes the program can, at the price of one `exec`.
  */
-function argumentsOf(
+function start(
   command: Command,
   stderr: "merged" | "separate",
-): [string, ...string[]] {
-  const argv = typeof command === "string"
-    ? ["/bin/sh", "-c", command]
-    : command;
-  return stderr === "merged"
-    ? ["/bin/sh", "-c", 'exec "$@" 2>&1', "runnerlib", ...argv]
-    : argv as [string, ...string[]];
-}
-
-function start(
-  program: string,
   options: Deno.CommandOptions,
 ): Deno.ChildProcess {
+  const [program, ...args] = typeof command === "string"
+    ? ["/bin/sh", "-c", command]
+    : command;
+  const merging = ["-c", 'exec "$@" 2>&1', "runnerlib", program, ...args];
   try {
-    return new Deno.Command(program, options).spawn();
+    return stderr === "merged"
+      ? new Deno.Command("/bin/sh", { ...options, args: merging }).spawn()
+      : new Deno.Command(program, { ...options, args }).spawn();
   } catch (cause) {
     throw startError(program, String(options.cwd), cause);
   }
 }
 
 function startError(program: string, cwd: string, cause: unknown): unknown {
-  if (cause instanceof Deno.errors.NotFound) {
-    return cause.message.includes("No such cwd")
-      ? new RunnerError(
-        `Cannot start "${program}" in "${cwd}": no such directory`,
-        { code: "workspace", cause },
-      )
-      : new RunnerError(`Cannot start "${program}": command not found`, {
-        code: "command-not-found",
-        exitCode: 127,
-        cause,
-      });
+  // A permission that Deno was not given is told in Deno's own words.
+  if (cause instanceof Deno.errors.NotCapable) return cause;
+  if (!isDirectory(cwd)) {
+    return new RunnerError(
+      `Cannot start "${program}" in "${cwd}": no such directory`,
+      { code: "workspace", cause },
+    );
   }
-  if (cause instanceof Deno.errors.PermissionDenied) {
-    return new RunnerError(`Cannot start "${program}": permission denied`, {
-      code: "command-not-executable",
-      exitCode: 126,
-      cause,
-    });
+  const isMissing = cause instanceof Deno.errors.NotFound;
+  const reason = isMissing ? "command not found" : osReason(cause);
+  return new RunnerError(`Cannot start "${program}": ${reason}`, {
+    code: isMissing ? "command-not-found" : "command-not-executable",
+    exitCode: isMissing ? 127 : 126,
+    cause,
+  });
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
-  if (cause instanceof Error && !(cause instanceof Deno.errors.NotCapable)) {
-    const reason = cause.message.replace(/^Failed to spawn '[^']*': /, "");
-    return new RunnerError(`Cannot start "${program}": ${reason}`, {
-      code: "command-not-executable",
-      exitCode: 126,
-      cause,
-    });
-  }
-  return cause;
 }
 
 function signalGroup(pid: number, signal: Deno.Signal): void {

@@ -41,18 +41,21 @@ export interface SupervisedExit extends ExitStatus {
  * @param child Running program.
  * @param options Limits, and the reading side.
  * @returns How and why the program ended.
+ * @throws What `drained` rejects with, once the program has ended.
  */
 export async function supervise(
   child: RunningProcess,
   options: SuperviseOptions,
 ): Promise<SupervisedExit> {
-  const { graceMs, timeoutMs, cancellation, drained, stopDraining } = options;
+  const { graceMs, cancellation, drained, stopDraining } = options;
   using _ = onAbort(cancellation.insisted, () => child.signal("SIGKILL"));
-  const cause = await firstCause(child, timeoutMs, cancellation.asked);
-  const over = Promise.all([child.status, drained]);
+  const cause = await firstCause(child, options);
   if (cause !== "exit") {
+    const insisted = Promise.withResolvers<void>();
+    using _ = onAbort(cancellation.insisted, insisted.resolve);
+    const over = Promise.all([child.status, drained]);
     child.signal(cancellation.signal ?? "SIGTERM");
-    await settlesWithin(over, graceMs);
+    await settlesWithin(Promise.race([over, insisted.promise]), graceMs);
     child.signal("SIGKILL");
   }
   const status = await child.status;
@@ -60,24 +63,29 @@ export async function supervise(
     await closePipes(child, drained, stopDraining);
   // Whoever is left in the group holds no pipe and is not waited for.
   child.signal("SIGKILL");
+  // A slow reader of the output is waited for, but not by one who wants to end.
+  const asked = Promise.withResolvers<void>();
+  using _asked = onAbort(cancellation.asked, asked.resolve);
+  await Promise.race([drained, asked.promise]);
   return cause === "timeout"
     ? { ...status, exitCode: TIMEOUT_EXIT_CODE, cause }
-    : { ...status, cause };
+    : { ...status, cause: cause === "cancelled" ? cause : "exit" };
 }
 
+/** Output that cannot be passed on ends a program, too: nobody would see what it does. */
 async function firstCause(
   child: RunningProcess,
-  timeoutMs: number | undefined,
-  asked: AbortSignal,
-): Promise<SupervisedExit["cause"]> {
+  { timeoutMs, cancellation, drained }: SuperviseOptions,
+): Promise<SupervisedExit["cause"] | "broken"> {
   using limit = timeoutMs === undefined ? undefined : timeLimit(timeoutMs);
-  const cancelled = Promise.withResolvers<"cancelled">();
-  using _ = onAbort(asked, () => cancelled.resolve("cancelled"));
-  return await Promise.race([
-    child.status.then(() => "exit" as const),
-    cancelled.promise,
-    ...limit ? [limit.reached.then(() => "timeout" as const)] : [],
-  ]);
+  const { promise, resolve } = Promise.withResolvers<
+    SupervisedExit["cause"] | "broken"
+  >();
+  using _ = onAbort(cancellation.asked, () => resolve("cancelled"));
+  child.status.then(() => resolve("exit"));
+  limit?.reached.then(() => resolve("timeout"));
+  drained.catch(() => resolve("broken"));
+  return await promise;
 }
 
 /** Asks, then forces those who hold a pipe; one that left the group is left alone. */
@@ -91,5 +99,4 @@ async function closePipes(
     if (await settlesWithin(drained, CLOSE_MS)) return;
   }
   stopDraining();
-  await drained;
 }

@@ -40,7 +40,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   const secrets: KnownSecret[] = [];
   for (const name of [...secretEnvNames ?? [], "REACTORCIDE_API_TOKEN"]) {
     for (const values of [env, jobEnv]) {
-      const value = values[name];
+      const value = Object.hasOwn(values, name) && values[name];
       if (value) secrets.push({ name, value });
     }
   }
@@ -66,7 +66,11 @@ function passwordsIn(url: string): KnownSecret[] {
   const colon = userInfo.indexOf(":");
   // A lone user of https is a token; one of ssh is just a name.
   if (colon < 0 && !/^https?$/i.test(scheme)) return [];
-  const password = userInfo.slice(colon + 1);
+  const second = userInfo.slice(colon + 1);
+  // A token may also stand in the place of the user, before a password that is none.
+  const password = ["", "x-oauth-basic"].includes(second)
+    ? userInfo.slice(0, colon)
+    : second;
   const values = new Set([password, decoded(password)]);
   return [...values].map((value) => ({ name: "password in a URL", value }));
 }

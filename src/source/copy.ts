@@ -2,7 +2,7 @@ import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { realPath } from "../workspace/real_path.ts";
 import { copyTree } from "./copy_tree.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";

@@ -1,6 +1,6 @@
 import { join } from "@std/path/posix/join";
 import { RunnerError } from "../errors.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 
 /** As many calls as keep the threads of the runtime busy. */

@@ -1,7 +1,7 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { forgetMade, recordMade, wasMade } from "../workspace/made.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
 import { copySource } from "./copy.ts";
 import { gitSource } from "./git.ts";

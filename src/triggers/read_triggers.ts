@@ -1,5 +1,5 @@
 import { messageOf, RunnerError } from "../errors.ts";
-import { osReason } from "../workspace/os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { checkTriggers } from "./check_triggers.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
 import { quote } from "./printable.ts";

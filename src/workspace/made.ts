@@ -10,7 +10,7 @@ import {
   recordFile,
   writeRecord,
 } from "./made_record.ts";
-import { osReason } from "./os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { realPath } from "./real_path.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 

@@ -3,7 +3,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { guardPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
-import { osReason } from "./os_reason.ts";
+import { osReason } from "../os_reason.ts";
 import { writeAtomic } from "./write_atomic.ts";
 
 /** Directory for the runner's own files, relative to the workspace. */

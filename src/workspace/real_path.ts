@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { RunnerError } from "../errors.ts";
-import { osReason } from "./os_reason.ts";
+import { osReason } from "../os_reason.ts";
 
 /** As many symbolic links as Linux follows in one path. */
 const LINK_LIMIT = 40;

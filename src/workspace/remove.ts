@@ -1,5 +1,5 @@
 import { join } from "@std/path/posix/join";
-import { osReason } from "./os_reason.ts";
+import { osReason } from "../os_reason.ts";
 
 /**
  * Removes a file, a link or a directory with all that is in it.

@@ -22,6 +22,16 @@ const KIB = 1024;
 const READ_BYTES = 64 * KIB;
 const SECRET = "hunter2-swordfish";
 
+const NO_SPACE = new Error("No space left on device");
+
+/** A sink that takes nothing, and says so a little later. */
+const FULL: Sink = {
+  async write() {
+    await Promise.resolve();
+    throw NO_SPACE;
+  },
+};
+
 /** A program whose pipe is pumped into a sink. */
 interface Pumped extends AsyncDisposable {
   child: RunningProcess;
@@ -466,13 +476,16 @@ describe("pump() into a sink", () => {
   });
 
   it("that fails rejects with its reason and breaks the pipe of the program", async () => {
-    const reason = new Error("No space left on device");
-    const full: Sink = { write: () => Promise.reject(reason) };
-    await using running = pumpOf(["cat", "/dev/zero"], full);
-    assertEquals(await assertRejects(() => running.done, Error), reason);
+    await using running = pumpOf(["cat", "/dev/zero"], FULL);
+    assertEquals(await assertRejects(() => running.done, Error), NO_SPACE);
     assertEquals(
       (await soon(running.child.status, "a broken pipe")).signal,
       "SIGPIPE",
     );
+  });
+
+  it("that fails rejects though the program prints nothing any more", async () => {
+    await using running = pumpOf("printf x; exec sleep 1000", FULL);
+    assertEquals(await assertRejects(() => running.done, Error), NO_SPACE);
   });
 });

@@ -6,7 +6,10 @@ import { makeGate } from "../helpers/gate.ts";
 import { endProcess, isGone } from "../helpers/process_table.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 import { soon, until } from "../helpers/soon.ts";
-import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+import {
+  listFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
 
 const LIMIT_BYTES = 16 * 1024 * 1024;
 
@@ -68,7 +71,7 @@ Deno.test("capture() starts nothing when the job was cancelled before", async ()
     "SIGTERM",
   );
   assertEquals(error.name, "AbortError");
-  assertEquals([...Deno.readDirSync(directory.path)], []);
+  assertEquals(await listFiles(directory.path), {});
 });
 
 Deno.test("capture() ends the program and its descendants when the job is cancelled", async () => {
@@ -87,7 +90,7 @@ Deno.test("capture() ends the program and its descendants when the job is cancel
   );
   cancellation.cancel("SIGTERM");
   assertEquals((await rejected).name, "AbortError");
-  for (const pid of Deno.readTextFileSync(pids).trim().split(" ")) {
+  for (const pid of (await Deno.readTextFile(pids)).trim().split(" ")) {
     await isGone(Number(pid));
   }
 });

@@ -267,6 +267,38 @@ describe("supervise() of a program with a time limit", () => {
 });
 
 describe("supervise() of a program whose output cannot be passed on", () => {
+  it("leaves a sink behind that nobody empties when it is cancelled", async () => {
+    const running = await ready(`echo ready; ${FOREVER}`);
+    running.cancellation.cancel("SIGTERM");
+    let isGivenUp = false;
+    const exit = await running.supervise({
+      drained: new Promise(() => {}),
+      stopDraining: () => isGivenUp = true,
+    });
+    assertEquals([exit.cause, exit.exitCode], ["cancelled", 143]);
+    assert(isGivenUp);
+  });
+
+  it("waits for a slow sink after the program has ended, unless it is cancelled", async () => {
+    const [slow, stuck] = [run("exit 3"), run("exit 4")];
+    const sink = Promise.withResolvers<void>();
+    const exits = await Promise.all([
+      slow.supervise({
+        drained: sink.promise,
+        stopDraining: () => setTimeout(() => sink.resolve(), 20),
+      }),
+      stuck.supervise({
+        drained: new Promise(() => {}),
+        stopDraining: () => stuck.cancellation.cancel("SIGINT"),
+      }),
+    ]);
+    await sink.promise;
+    assertEquals(exits, [
+      { exitCode: 3, signal: null, cause: "exit" },
+      { exitCode: 4, signal: null, cause: "exit" },
+    ]);
+  });
+
   it("ends the whole group and fails with the reason", async () => {
     const running = await ready(
       `sleep 1000 & trap '' PIPE; echo ready; ${FOREVER}`,

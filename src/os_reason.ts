@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { messageOf } from "./errors.ts";
 
 /**
  * Tells why the system refused something, without what Deno adds: the number
@@ -8,6 +8,8 @@ import { messageOf } from "../errors.ts";
  * @returns The reason, such as `no such file or directory`.
  */
 export function osReason(error: unknown): string {
-  const [reason] = messageOf(error).split(" (os error ");
+  const [reason] = messageOf(error)
+    .replace(/^Failed to spawn '.*?': /s, "")
+    .split(" (os error ");
   return reason.charAt(0).toLowerCase() + reason.slice(1);
 }

@@ -1,0 +1,177 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  collectSecrets,
+  type SecretSources,
+} from "../../src/secrets/collect.ts";
+
+/** Collects from the given sources, and nothing else. */
+function valuesOf(sources: Partial<SecretSources>): string[] {
+  const secrets = collectSecrets({
+    jobEnv: {},
+    env: {},
+    secretEnvNames: undefined,
+    secretValues: undefined,
+    urls: [],
+    ...sources,
+  });
+  return secrets.map(({ value }) => value);
+}
+
+describe("collectSecrets() takes listed variables", () => {
+  const jobEnv = { A: "job-a", B: "job-b", REACTORCIDE_X: "job-x" };
+
+  it("of the job and of the runner", () => {
+    const env = { A: "runner-a", C: "runner-c", D: "runner-d" };
+    assertEquals(
+      valuesOf({ jobEnv, env, secretEnvNames: ["A", "C", "REACTORCIDE_X"] })
+        .sort(),
+      ["job-a", "job-x", "runner-a", "runner-c"],
+    );
+  });
+
+  it("and nothing by itself then, even if the list is empty", () => {
+    assertEquals(valuesOf({ jobEnv, secretEnvNames: [] }), []);
+    assertEquals(valuesOf({ jobEnv, secretEnvNames: ["Z", ""] }), []);
+  });
+
+  it("that are not empty, whatever else they hold", () => {
+    assertEquals(
+      valuesOf({ jobEnv: { A: "", B: "true" }, secretEnvNames: ["A", "B"] }),
+      ["true"],
+    );
+  });
+
+  it("but no property that every object has", () => {
+    const secretEnvNames = ["constructor", "toString", "__proto__", "valueOf"];
+    assertEquals(valuesOf({ jobEnv, secretEnvNames }), []);
+    const own = JSON.parse('{"__proto__": "one", "constructor": "two"}');
+    assertEquals(valuesOf({ jobEnv: own, secretEnvNames }).sort(), [
+      "one",
+      "two",
+    ]);
+  });
+
+  it("and tells the names of the variables", () => {
+    const [secret] = collectSecrets({
+      jobEnv,
+      env: {},
+      secretEnvNames: ["A"],
+      secretValues: [],
+      urls: [],
+    });
+    assertEquals(secret, { name: "A", value: "job-a" });
+  });
+});
+
+describe("collectSecrets() takes listed values", () => {
+  it("and nothing by itself then, even if the list is empty", () => {
+    const jobEnv = { A: "job-a" };
+    assertEquals(valuesOf({ jobEnv, secretValues: ["one", "true"] }), [
+      "one",
+      "true",
+    ]);
+    assertEquals(valuesOf({ jobEnv, secretValues: [] }), []);
+  });
+
+  it("besides listed variables", () => {
+    assertEquals(
+      valuesOf({
+        jobEnv: { A: "job-a", B: "job-b" },
+        secretEnvNames: ["A"],
+        secretValues: ["one"],
+      }),
+      ["job-a", "one"],
+    );
+  });
+});
+
+describe("collectSecrets() by itself", () => {
+  it("takes the variables of the job, but not those of the system", () => {
+    assertEquals(
+      valuesOf({
+        jobEnv: {
+          TOKEN: "t0ken",
+          reactorcide_lower: "lower",
+          REACTORCIDE_CODE_DIR: "/job/src",
+          XREACTORCIDE_: "x",
+        },
+        env: { PATH: "/bin", HOME: "/root", OTHER: "other" },
+      }),
+      ["t0ken", "lower", "x"],
+    );
+  });
+
+  it("takes no word that hides nothing", () => {
+    assertEquals(
+      valuesOf({
+        jobEnv: {
+          ...{ A: "true", B: "False", C: "NULL", D: "none", E: "" },
+          ...{ F: "truely", G: " true" },
+        },
+      }),
+      ["truely", " true"],
+    );
+  });
+});
+
+describe("collectSecrets() always takes", () => {
+  it("the token of the coordinator", () => {
+    for (const secretEnvNames of [undefined, [], ["X"]]) {
+      assertEquals(
+        valuesOf({
+          env: { REACTORCIDE_API_TOKEN: "api" },
+          jobEnv: { REACTORCIDE_API_TOKEN: "other" },
+          secretEnvNames,
+        }),
+        ["api", "other"],
+      );
+    }
+  });
+
+  it("the password in an address, in both its shapes", () => {
+    const urls = {
+      "https://me:p%40ss@host/x": ["p%40ss", "p@ss"],
+      "https://me:plain@host/x": ["plain"],
+      "https://me:a:b@host": ["a:b"],
+      "https://me:a@b@host": ["a@b"],
+      "https://me:100%@host": ["100%"],
+      "HTTPS://me:plain@host": ["plain"],
+      "ssh://git:plain@host:22/x": ["plain"],
+      "http://x-access-token:plain@host?q=@": ["plain"],
+    };
+    for (const [url, values] of Object.entries(urls)) {
+      assertEquals(valuesOf({ urls: [url], secretValues: [] }), values, url);
+    }
+  });
+
+  it("a token that stands in the place of the user", () => {
+    const urls = [
+      "https://t0ken@host/x",
+      "http://t0ken@host",
+      "https://t0ken:@host/x",
+      "https://t0ken:x-oauth-basic@host/x",
+    ];
+    for (const url of urls) {
+      assertEquals(valuesOf({ urls: [url] }).includes("t0ken"), true, url);
+    }
+  });
+
+  it("nothing from an address without a secret", () => {
+    const urls = [
+      "https://host/x",
+      "https://host:8080/a@b",
+      "https://host?a:b@c",
+      "https://host#a:b@c",
+      "https://@host/x",
+      "ssh://git@host/x",
+      "git@host:path",
+      "file:///a:b@c",
+      "/local/a:b@c",
+      "",
+    ];
+    for (const url of urls) {
+      assertEquals(valuesOf({ urls: [url] }).filter(Boolean), [], url);
+    }
+  });
+});
