@@ -21,8 +21,7 @@
  * @module
  */
 import { processHost } from "./src/host.ts";
-import { type Runner, runnerOf } from "./src/job/runner.ts";
-import { createParts } from "./src/job/runner_parts.ts";
+import { type Runner, runnerOn } from "./src/job/runner.ts";
 
 export { RunnerError } from "./src/errors.ts";
 export type { RunnerErrorCode, RunnerErrorOptions } from "./src/errors.ts";
@@ -50,7 +49,7 @@ export type {
 } from "./src/triggers/trigger.ts";
 
 /** The runner whose functions the package exports. */
-export const defaultRunner: Runner = runnerOf(() => createParts(processHost()));
+export const defaultRunner: Runner = runnerOn(processHost);
 
 /** Runs a job with the default runner; see {@linkcode Runner.runJob}. */
 export const runJob: Runner["runJob"] = defaultRunner.runJob;

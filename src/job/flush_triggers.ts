@@ -16,8 +16,8 @@ export async function flushTriggers(
   file: string,
 ): Promise<readonly Trigger[]> {
   const { triggers, workspace, logger, startedAt } = parts;
+  if (triggers === undefined || triggers.size === 0) return [];
   const { pending } = triggers;
-  if (pending.length === 0) return [];
   const { guardPath } = await import("../workspace/guard.ts");
   const { writeTriggers } = await import("../triggers/triggers_file.ts");
   await Deno.mkdir(workspace.base, { recursive: true });

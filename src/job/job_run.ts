@@ -53,7 +53,7 @@ export class JobRun {
    */
   async phase(phase: Phase): Promise<void> {
     const { plugins, logger, workspace, masker } = this.parts;
-    const registered = plugins.plugins;
+    const registered = plugins?.plugins ?? [];
     if (registered.length === 0) return;
     const { runPhase } = await import("../plugins/run_phase.ts");
     const { errors } = await runPhase(registered, phase, {

@@ -100,12 +100,15 @@ function cancelOn(run: JobRun, controls: JobControls): Disposable {
 async function loadPlugins(run: JobRun): Promise<Disposable | undefined> {
   const directory = run.settings.get("plugin_dir")?.value;
   if (typeof directory !== "string" || directory === "") return undefined;
-  const { host, plugins, logger } = run.parts;
+  const { parts } = run;
+  const { host, logger } = parts;
   const { loadPlugins } = await import("../plugins/load_directory.ts");
+  const { PluginRegistry } = await import("../plugins/registry.ts");
+  parts.plugins ??= new PluginRegistry();
   const path = directory.startsWith("/")
     ? directory
     : `${host.cwd}/${directory}`;
-  return await loadPlugins(path, plugins, logger);
+  return await loadPlugins(path, parts.plugins, logger);
 }
 
 function announce(run: JobRun, config: JobConfig): void {
@@ -130,14 +133,14 @@ async function handOver(
   if (when === "always" || run.error === undefined) {
     return await flushTriggers(parts, config.triggersFile);
   }
-  const names = parts.triggers.pending.map(({ name }) => name);
-  if (names.length > 0) {
-    const text = names.join(", ");
+  const { triggers } = parts;
+  if (triggers !== undefined && triggers.size > 0) {
+    const text = triggers.pending.map(({ name }) => name).join(", ");
     parts.logger.warn(
       "triggers",
       `Not handed over, as the job failed: ${text}`,
     );
-    parts.triggers.clear();
+    triggers.clear();
   }
   return [];
 }

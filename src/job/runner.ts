@@ -1,5 +1,7 @@
 import { type Host, processHost } from "../host.ts";
 import type { Plugin } from "../plugins/plugin.ts";
+import { PluginRegistry } from "../plugins/registry.ts";
+import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import { flushTriggers } from "./flush_triggers.ts";
 import { optionsLayer, type RunJobOptions } from "./job_options.ts";
@@ -99,27 +101,28 @@ export interface Runner {
  */
 export function createRunner(options: CreateRunnerOptions = {}): Runner {
   const { host = processHost() } = options;
-  return runnerOf(() => createParts(host));
+  return runnerOn(() => host);
 }
 
 /**
- * Makes a runner whose parts are made when they are needed first.
+ * Makes a runner that looks at the process around it when it is used first.
  *
  * The default runner is one: to import the package must not ask for
  * permission to read the environment.
  *
- * @param make Makes the parts.
+ * @param hostOf Gives the process.
  * @returns The runner.
  */
-export function runnerOf(make: () => RunnerParts): Runner {
+export function runnerOn(hostOf: () => Host): Runner {
+  const plugins = new PluginRegistry();
+  const triggers = new TriggerQueue();
   let made: RunnerParts | undefined;
-  const parts = () => made ??= make();
+  const parts = () => made ??= createParts(hostOf(), { plugins, triggers });
   return {
     runJob: (options) => runJob(parts(), optionsLayer(options), options),
-    registerPlugin: (plugin) => parts().plugins.add(plugin),
-    triggerJob: (name, options = {}) =>
-      parts().triggers.add({ ...options, name }),
-    triggerJobs: (triggers) => parts().triggers.addAll(triggers),
+    registerPlugin: (plugin) => plugins.add(plugin),
+    triggerJob: (name, options = {}) => triggers.add({ ...options, name }),
+    triggerJobs: (list) => triggers.addAll(list),
     flushTriggers: () => flushTriggers(parts(), parts().triggersFile),
     registerSecret: (value) => parts().masker.add(value),
   };

@@ -1,9 +1,9 @@
 import type { Host } from "../host.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
-import { PluginRegistry } from "../plugins/registry.ts";
+import type { PluginRegistry } from "../plugins/registry.ts";
 import { Masker } from "../secrets/masker.ts";
-import { TriggerQueue } from "../triggers/queue.ts";
+import type { TriggerQueue } from "../triggers/queue.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
 /** What a runner owns; its functions share nothing else. */
@@ -12,12 +12,12 @@ export interface RunnerParts {
   readonly host: Host;
   /** Where a job's files are. */
   readonly workspace: Workspace;
-  /** Plugins that take part in jobs. */
-  readonly plugins: PluginRegistry;
+  /** Plugins that take part in jobs; made when there is the first one. */
+  plugins: PluginRegistry | undefined;
   /** Secrets that are taken out of whatever is printed. */
   readonly masker: Masker;
-  /** Follow-up jobs that wait to be handed over. */
-  readonly triggers: TriggerQueue;
+  /** Follow-up jobs that wait to be handed over; a command line queues none. */
+  readonly triggers: TriggerQueue | undefined;
   /** Says what the runner has to say. */
   readonly logger: Logger;
   /** Where the output of jobs goes. */
@@ -33,10 +33,17 @@ export interface RunnerParts {
 /**
  * Makes the parts of a runner.
  *
+ * Plugins and follow-up jobs come from code that uses the library. Without it,
+ * their rooms are not even loaded.
+ *
  * @param host The process around it.
+ * @param rooms What code that uses the library registers and queues.
  * @returns Parts that are shared with no other runner.
  */
-export function createParts(host: Host): RunnerParts {
+export function createParts(
+  host: Host,
+  rooms: Partial<Pick<RunnerParts, "plugins" | "triggers">> = {},
+): RunnerParts {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
   const masker = new Masker();
@@ -56,9 +63,9 @@ export function createParts(host: Host): RunnerParts {
   return {
     host,
     workspace,
-    plugins: new PluginRegistry(),
+    plugins: rooms.plugins,
     masker,
-    triggers: new TriggerQueue(),
+    triggers: rooms.triggers,
     logger,
     stdout,
     stderr,

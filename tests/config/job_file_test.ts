@@ -343,6 +343,8 @@ timeout: {s: 1}
       "environment:\n  A: @s3cret\n",
       "environment:\n  A: `s3cret\n",
       "environment:\n  A: *s3cret\n",
+      'environment:\n  A: *x"s3cret\n',
+      "environment:\n  A: !x>s3cret y\n",
       "environment:\n  A: !s3cret x\n",
       "environment:\n  A: !<s3cret> x\n",
       "environment:\n  A: !s3cret!x y\n",

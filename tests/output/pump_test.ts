@@ -2,12 +2,14 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { pump } from "../../src/output/pump.ts";
 import type { Sink } from "../../src/output/sink.ts";
+import { Cancellation } from "../../src/process/cancellation.ts";
 import {
   type ByteStream,
   type Command,
   type RunningProcess,
   spawn,
 } from "../../src/process/spawn.ts";
+import { supervise } from "../../src/process/supervise.ts";
 import { Masker } from "../../src/secrets/masker.ts";
 import { type Gate, makeGate } from "../helpers/gate.ts";
 import { naiveMask } from "../helpers/masking.ts";
@@ -174,7 +176,7 @@ describe("pump() masks a secret", () => {
       const sink = new RecordingSink();
       const script = Array.from(
         SECRET,
-        (byte) => `printf %s '${byte}'; read _ < "$GATE"`,
+        (byte) => `read _ < "$GATE"; printf %s '${byte}'`,
       );
       await using running = pumpOf(
         `printf 'is '; ${script.join("; ")}; printf .`,
@@ -431,6 +433,35 @@ describe("pump() that is stopped", () => {
     running.stop();
     await running.done;
     assertEquals(sink.length, 0);
+  });
+});
+
+describe("pump() of a program that is supervised", () => {
+  it("has delivered everything when the program has been cancelled", async () => {
+    const sink = new RecordingSink();
+    const child = spawn(
+      `setsid sh -c 'printf "$$ hunter2"; exec sleep 1000' &
+       while :; do sleep 0.02; done`,
+      { cwd: "/", env: BARE_ENV },
+    );
+    const stop = new AbortController();
+    const cancellation = new Cancellation();
+    const drained = pump(child.stdout, sink, {
+      mask: maskerOf([SECRET]).stream(),
+      stop: stop.signal,
+    });
+    await sink.seen(" ");
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => endProcess(parseInt(sink.text)));
+    cancellation.cancel("SIGTERM");
+    await supervise(child, {
+      graceMs: 10,
+      cancellation,
+      drained,
+      stopDraining: () => stop.abort(),
+    });
+    assert(sink.text.endsWith(" hunter2"), sink.text);
+    await drained;
   });
 });
 

@@ -161,6 +161,17 @@ Deno.test("spawn() fails with 127 when a program does not exist", () => {
   }
 });
 
+Deno.test({
+  name: "spawn() does not need to read a directory to say what is missing",
+  permissions: { run: true, read: false },
+  fn() {
+    assertEquals(
+      startError(["no-such-program"], { stderr: "separate" }).code,
+      "command-not-found",
+    );
+  },
+});
+
 Deno.test("spawn() lets the shell say that a program does not exist when streams are merged", async () => {
   for (
     const [program, exitCode] of [

@@ -267,16 +267,23 @@ describe("supervise() of a program with a time limit", () => {
 });
 
 describe("supervise() of a program whose output cannot be passed on", () => {
-  it("leaves a sink behind that nobody empties when it is cancelled", async () => {
-    const running = await ready(`echo ready; ${FOREVER}`);
-    running.cancellation.cancel("SIGTERM");
-    let isGivenUp = false;
-    const exit = await running.supervise({
-      drained: new Promise(() => {}),
-      stopDraining: () => isGivenUp = true,
-    });
-    assertEquals([exit.cause, exit.exitCode], ["cancelled", 143]);
-    assert(isGivenUp);
+  it("leaves a sink behind that nobody empties when it has to end", async () => {
+    const [cancelled, late] = [run(FOREVER), run(FOREVER)];
+    cancelled.cancellation.cancel("SIGTERM");
+    let givenUpCount = 0;
+    const stuck = {
+      drained: new Promise<void>(() => {}),
+      stopDraining: () => void givenUpCount++,
+    };
+    const exits = await Promise.all([
+      cancelled.supervise(stuck),
+      late.supervise({ ...stuck, timeoutMs: 20 }),
+    ]);
+    assertEquals(exits, [
+      { exitCode: 143, signal: "SIGTERM", cause: "cancelled" },
+      { exitCode: 124, signal: "SIGTERM", cause: "timeout" },
+    ]);
+    assertEquals(givenUpCount, 2);
   });
 
   it("waits for a slow sink after the program has ended, unless it is cancelled", async () => {
