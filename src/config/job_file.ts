@@ -126,7 +126,7 @@ function parseText(text: string, name: string): unknown {
     // The parser quotes the file, which may hold a secret: so does the error
     // itself, which is why it does not become the cause.
     const [reason] = messageOf(error).split("\n", 1);
-    throw unreadable(name, reason.replace(/ "[^"]*"| !?<[^>]*>|:$/g, ""));
+    throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""));
   }
 }
 

@@ -4,6 +4,9 @@ import { isInside } from "../job_path.ts";
 /** What a text starts with that names a file instead of being the value. */
 const FILE_PREFIX = "./job/";
 
+/** Largest file that is read, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
 /** Text of a value, or what is wrong with the file that it names. */
 export type ValueText = { text: string } | { problem: string };
 
@@ -24,13 +27,20 @@ export function readValue(
   }
   try {
     const path = Deno.realPathSync(join(cwd, value));
-    return isInside(Deno.realPathSync(join(cwd, "job")), path)
-      ? { isFile: true, text: Deno.readTextFileSync(path) }
-      : { isFile: true, problem: `"${value}" must not leave ./job` };
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      return { isFile: true, problem: `"${value}" does not exist` };
+    if (!isInside(Deno.realPathSync(join(cwd, "job")), path)) {
+      return { isFile: true, problem: `"${value}" must not leave ./job` };
     }
-    return { isFile: true, problem: `"${value}" cannot be read` };
+    const { isFile, size } = Deno.statSync(path);
+    if (!isFile || size > MAX_BYTES) {
+      const problem = `"${value}" is no file of at most ${MAX_BYTES} bytes`;
+      return { isFile: true, problem };
+    }
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    return { isFile: true, text: decoder.decode(Deno.readFileSync(path)) };
+  } catch (error) {
+    const problem = error instanceof Deno.errors.NotFound
+      ? `"${value}" does not exist`
+      : `"${value}" cannot be read`;
+    return { isFile: true, problem };
   }
 }

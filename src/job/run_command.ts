@@ -1,3 +1,5 @@
+import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
@@ -33,7 +35,8 @@ export interface RunCommandOptions {
  * @param command Text for the shell, or a program and its arguments.
  * @param options Everything around the command.
  * @returns How it ended.
- * @throws {RunnerError} If it cannot be started.
+ * @throws {RunnerError} If it cannot be started; `output-failed`, if what it
+ * prints cannot be passed on.
  */
 export async function runCommand(
   command: Command,
@@ -55,7 +58,14 @@ export async function runCommand(
     graceMs,
     timeoutMs,
     cancellation,
-    drained: drained.then(() => {}),
+    drained: drained.then(() => {}, outputFailed),
     stopDraining: () => stop.abort(),
   });
+}
+
+function outputFailed(cause: unknown): never {
+  throw new RunnerError(
+    `Cannot write the output of the command: ${osReason(cause)}`,
+    { code: "output-failed", cause },
+  );
 }

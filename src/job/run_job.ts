@@ -65,7 +65,8 @@ export async function runJob(
   if (run.error !== undefined) await run.phase("on_error");
   await run.phase("cleanup");
   await removeCredentials(run);
-  await parts.logger.flush();
+  // A job does not fail because the runner's own messages are lost.
+  await parts.logger.flush().catch(() => {});
   const status = statusOf(run.error);
   // Nothing was run, and nobody wished so: there is no result to speak of.
   if (status === "failed" && steps.length === 0) throw run.error;

@@ -65,7 +65,7 @@ export function createLogger(options: LoggerOptions): Logger {
         Object.fromEntries(
           Object.entries(fields).map(([key, value]) => [
             masker.maskText(key),
-            typeof value === "string" ? masker.maskText(value) : value,
+            maskValue(masker, value),
           ]),
         ),
       );
@@ -80,7 +80,11 @@ export function createLogger(options: LoggerOptions): Logger {
     info: say("info"),
     warn: say("warning"),
     error: say("error"),
-    flush: () => written,
+    flush() {
+      const flushed = written;
+      written = Promise.resolve();
+      return flushed;
+    },
   };
 }
 
@@ -89,6 +93,15 @@ export function logLevelOf(text: string | undefined): LogLevel {
   const level = text?.toLowerCase();
   if (level === "warn") return "warning";
   return LEVELS.find((known) => known === level) ?? "info";
+}
+
+/** A number that holds a secret becomes text, others stay numbers. */
+function maskValue(
+  masker: Masker,
+  value: LogFields[string],
+): LogFields[string] {
+  const masked = masker.maskText(String(value));
+  return masked === String(value) ? value : masked;
 }
 
 function formatLine(
@@ -112,14 +125,14 @@ function formatLine(
   const facts = Object.entries(fields).map(([key, value]) =>
     ` ${key}=${value}`
   );
-  // What a repository or a plugin named must not steer the terminal.
-  const text = (message + facts.join("")).replace(CONTROL, escape);
-  if (style === "text") {
-    const time = new Date().toISOString();
-    return `${time} [${level.toUpperCase()}] [${component}] ${text}`;
-  }
   const mark = level === "info" ? "" : `${level}: `;
-  return `[${component}] ${mark}${text}`;
+  const line = style === "text"
+    ? `${
+      new Date().toISOString()
+    } [${level.toUpperCase()}] [${component}] ${message}`
+    : `[${component}] ${mark}${message}`;
+  // What a repository or a plugin named must not steer the terminal.
+  return (line + facts.join("")).replace(CONTROL, escape);
 }
 
 function escape(character: string): string {

@@ -28,7 +28,9 @@ export function streamSink(stream: HostStream): Sink {
   async function writeAll(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length && !isClosed;) {
       try {
-        at += await stream.write(bytes.subarray(at));
+        const count = await stream.write(bytes.subarray(at));
+        if (count === 0) await pause();
+        at += count;
       } catch (error) {
         if (error instanceof Deno.errors.BrokenPipe) isClosed = true;
         else if (error instanceof Deno.errors.WouldBlock) await pause();

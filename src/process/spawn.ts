@@ -9,7 +9,10 @@ export type Command = string | readonly string[];
 export interface SpawnOptions {
   /** Working directory. */
   cwd: string;
-  /** The whole environment of the program; nothing else is inherited. */
+  /**
+   * The whole environment of the program; nothing else is inherited. While
+   * streams are merged, a shell may drop names that are no identifiers.
+   */
   env: Readonly<Record<string, string>>;
   /**
    * Whether standard error goes into standard output, in true order, or has a
@@ -47,7 +50,9 @@ export interface RunningProcess {
  * @param options Directory, environment and streams.
  * @returns The running program.
  * @throws {RunnerError} If it cannot be started: `command-not-found`,
- * `command-not-executable` or, for the directory, `workspace`.
+ * `command-not-executable` or, for the directory, `workspace`. While streams
+ * are merged, a missing program is told by the shell in the output, with the
+ * same exit codes 127 and 126.
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
   const { cwd, env, stderr = "merged" } = options;
@@ -112,8 +117,9 @@ function startError(program: string, cwd: string, cause: unknown): unknown {
 function isDirectory(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
+  } catch (error) {
+    // Whoever may not look cannot blame the directory.
+    return error instanceof Deno.errors.NotCapable;
   }
 }
 
@@ -122,6 +128,9 @@ function signalGroup(pid: number, signal: Deno.Signal): void {
     Deno.kill(-pid, signal);
   } catch (error) {
     // Nobody is left in the group: what the signal was for is done.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return;
+    // Only programs that became another user's are left; nothing reaches them.
+    if (error instanceof Deno.errors.PermissionDenied) return;
+    throw error;
   }
 }

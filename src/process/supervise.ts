@@ -63,10 +63,14 @@ export async function supervise(
     await closePipes(child, drained, stopDraining);
   // Whoever is left in the group holds no pipe and is not waited for.
   child.signal("SIGKILL");
-  // A slow reader of the output is waited for, but not by one who wants to end.
-  const asked = Promise.withResolvers<void>();
-  using _asked = onAbort(cancellation.asked, asked.resolve);
-  await Promise.race([drained, asked.promise]);
+  if (cause === "exit") {
+    // A slow reader of the output is waited for, but not by one who wants to end.
+    const asked = Promise.withResolvers<void>();
+    using _ = onAbort(cancellation.asked, asked.resolve);
+    await Promise.race([drained, asked.promise]);
+  }
+  // What was read still reaches a sink that takes it; a stuck one is left behind.
+  if (await settlesWithin(drained, CLOSE_MS)) await drained;
   return cause === "timeout"
     ? { ...status, exitCode: TIMEOUT_EXIT_CODE, cause }
     : { ...status, cause: cause === "cancelled" ? cause : "exit" };

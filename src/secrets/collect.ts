@@ -23,6 +23,9 @@ export interface SecretSources {
 /** Values that no rule by itself takes for a secret: masking them hides nothing. */
 const COMMON_VALUES = ["true", "false", "null", "none"];
 
+/** What stands for a password in a URL whose user is a token. */
+const NO_PASSWORDS = ["", "x-oauth-basic"];
+
 /**
  * Finds what is to be masked before a job starts.
  *
@@ -63,16 +66,13 @@ function passwordsIn(url: string): KnownSecret[] {
   const authority = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)@/i.exec(url);
   if (authority === null) return [];
   const [, scheme, userInfo] = authority;
-  const colon = userInfo.indexOf(":");
-  // A lone user of https is a token; one of ssh is just a name.
-  if (colon < 0 && !/^https?$/i.test(scheme)) return [];
-  const second = userInfo.slice(colon + 1);
-  // A token may also stand in the place of the user, before a password that is none.
-  const password = ["", "x-oauth-basic"].includes(second)
-    ? userInfo.slice(0, colon)
-    : second;
-  const values = new Set([password, decoded(password)]);
-  return [...values].map((value) => ({ name: "password in a URL", value }));
+  const [, user, password] = /^([^:]*):?(.*)$/s.exec(userInfo)!;
+  // Without a password, a user of https is a token; one of ssh is just a name.
+  const isToken = /^https?$/i.test(scheme) && NO_PASSWORDS.includes(password);
+  const secret = isToken ? user : password;
+  return [...new Set([secret, decoded(secret)])]
+    .filter((value) => value !== "")
+    .map((value) => ({ name: "password in a URL", value }));
 }
 
 function decoded(text: string): string {
