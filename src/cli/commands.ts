@@ -1,4 +1,5 @@
 import type { Command } from "./command.ts";
+import { run } from "./commands/run.ts";
 
 /** A command that is loaded when it is called for. */
 export interface CommandEntry {
@@ -12,7 +13,8 @@ export interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: {
     summary: "Run a job: prepare its sources, run its command, clean up",
-    load: () => import("./commands/run.ts").then((it) => it.run),
+    // The one that must start at once is loaded with the program.
+    load: () => Promise.resolve(run),
   },
   checkout: {
     summary: "Check a git repository out into the code directory",

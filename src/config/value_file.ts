@@ -31,8 +31,9 @@ export function readValue(
       return { isFile: true, problem: `"${value}" must not leave ./job` };
     }
     const { isFile, size } = Deno.statSync(path);
-    if (!isFile || size > MAX_BYTES) {
-      const problem = `"${value}" is no file of at most ${MAX_BYTES} bytes`;
+    if (!isFile) throw new TypeError("not a regular file");
+    if (size > MAX_BYTES) {
+      const problem = `"${value}" is larger than ${MAX_BYTES} bytes`;
       return { isFile: true, problem };
     }
     const decoder = new TextDecoder("utf-8", { fatal: true });
