@@ -13,6 +13,7 @@
  * | `command-not-found` | a program that does not exist (exit code 127) |
  * | `command-not-executable` | a program that may not be started (exit code 126) |
  * | `output-failed` | a file that the job leaves behind could not be written |
+ * | `registration-failed` | the socket for secrets could not be opened, or did not take them |
  * | `command-failed` | the command ended with another exit code than 0 (its own) |
  * | `command-timeout` | the command ran into its time limit (exit code 124) |
  * | `cancelled` | a signal, or the caller, ended the job (exit code 128+N) |
@@ -28,6 +29,7 @@ export type RunnerErrorCode =
   | "command-not-found"
   | "command-not-executable"
   | "output-failed"
+  | "registration-failed"
   | "command-failed"
   | "command-timeout"
   | "cancelled";

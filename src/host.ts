@@ -17,6 +17,13 @@ export interface Host {
   readonly env: Readonly<Record<string, string>>;
   /** Directory against which relative paths are read. */
   readonly cwd: string;
+  /** What the process is told, for commands that read it; jobs do not. */
+  readonly stdin?: {
+    /** The bytes, for one reader. */
+    readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+    /** Tells whether a person is typing. */
+    isTerminal(): boolean;
+  };
   /** Where the output of jobs goes. */
   readonly stdout: HostStream;
   /** Where the runner's own messages go. */
@@ -45,6 +52,7 @@ export function processHost(): Host {
   return {
     env: Deno.env.toObject(),
     cwd: Deno.cwd(),
+    stdin: Deno.stdin,
     stdout: Deno.stdout,
     stderr: Deno.stderr,
     onSignal(listener) {

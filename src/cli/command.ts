@@ -50,6 +50,8 @@ export interface Command {
   readonly maxOperands: number;
   /** Whether a `--` with more arguments is accepted. */
   readonly takesRest?: boolean;
+  /** Whether any argument may be a secret, so that no message repeats one. */
+  readonly takesSecrets?: boolean;
   /**
    * Runs the command.
    *

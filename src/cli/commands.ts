@@ -36,4 +36,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Judge the configuration without running anything",
     load: () => import("./commands/validate.ts").then((it) => it.validate),
   },
+  "register-secret": {
+    summary: "Mask a secret in what the running job prints",
+    load: () =>
+      import("./commands/register_secret.ts").then((it) => it.registerSecret),
+  },
 };

@@ -37,7 +37,9 @@ export function parseArguments(
     ),
     unknown: (arg, key) => {
       if (key === undefined) return true;
-      throw unknownFlag(arg, name, known);
+      throw command.takesSecrets
+        ? usageError(`Unknown option; "--" goes before a secret like it`, name)
+        : unknownFlag(arg, name, known);
     },
   });
   const flags = new Map<string, string | boolean | readonly string[]>();

@@ -3,6 +3,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import type { SupervisedExit } from "../process/supervise.ts";
 import { jobEnvironment } from "./job_environment.ts";
+import { openJobRegistration } from "./open_registration.ts";
 import type { JobStatus, StepResult } from "./job_result.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { runCommand } from "./run_command.ts";
@@ -31,12 +32,14 @@ export async function execute(
   const { host, workspace, logger, masker, stdout, stderr } = parts;
   const { command } = config;
   const cwd = await workingDirectory(run, config);
+  await using registration = await openJobRegistration(parts);
   const env = await jobEnvironment({
     env: host.env,
     config,
     jobEnv,
     workspace,
     traceId,
+    secretsSocket: registration?.path,
   });
   cancellation.asked.throwIfAborted();
   logger.info("job", `$ ${commandText(command)}`);

@@ -13,6 +13,8 @@ export interface JobEnvironmentParts {
   workspace: Workspace;
   /** Id of the trace to which the job belongs. */
   traceId: string;
+  /** Absolute path of the socket at which secrets are registered, if there is one. */
+  secretsSocket: string | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface JobEnvironmentParts {
 export async function jobEnvironment(
   parts: JobEnvironmentParts,
 ): Promise<Record<string, string>> {
-  const { env, config, jobEnv, workspace, traceId } = parts;
+  const { env, config, jobEnv, workspace, traceId, secretsSocket } = parts;
   const { command, runnerImage } = config;
   return {
     ...await withoutCredentials(env),
@@ -40,6 +42,9 @@ export async function jobEnvironment(
     ...runnerImage === undefined
       ? {}
       : { REACTORCIDE_RUNNER_IMAGE: runnerImage },
+    ...secretsSocket === undefined
+      ? {}
+      : { REACTORCIDE_SECRETS_SOCKET: secretsSocket },
     TRACEPARENT: `00-${traceId}-${randomHex(8)}-01`,
     ...jobEnv,
   };

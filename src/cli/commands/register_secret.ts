@@ -1,0 +1,84 @@
+import { messageOf, RunnerError } from "../../errors.ts";
+import { registerSecrets } from "../../secrets/registration_client.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+
+/** Variable that a job's command finds the socket in. */
+const SOCKET_VARIABLE = "REACTORCIDE_SECRETS_SOCKET";
+
+/** The command `register-secret`. */
+export const registerSecret: Command = {
+  usage: "[OPTIONS] [SECRET…] [-] [-- SECRET…]",
+  description:
+    `Has secrets masked in whatever the running job prints from now on. Meant to be
+called by the job's own command.
+
+With "-", every line of standard input is a secret, without the white space
+around it; other programs cannot see those, as they can see arguments. What
+follows "--" is taken as it is.`,
+  flags: [
+    {
+      name: "socket",
+      valueName: "PATH",
+      help: `Socket of the job's runner (${SOCKET_VARIABLE})`,
+    },
+  ],
+  maxOperands: Infinity,
+  takesRest: true,
+  takesSecrets: true,
+  async run(context) {
+    const { operands, rest = [], parts, print } = context;
+    if (operands.length + rest.length === 0) {
+      throw usageError("A secret is required", "register-secret");
+    }
+    const path = socketOf(context);
+    const values = await valuesOf(context);
+    // No message, whatever it is about, is to show one of them.
+    for (const value of values) parts.masker.add(value);
+    const count = await registerSecrets(path, values);
+    if (count > 0) {
+      await print(`Registered ${count} ${count === 1 ? "secret" : "secrets"}`);
+    } else {
+      parts.logger.warn("secrets", "Nothing to register");
+    }
+    await parts.logger.flush();
+    return 0;
+  },
+};
+
+function socketOf({ flags, parts }: CommandContext): string {
+  const path = flags.get("socket") ?? parts.host.env[SOCKET_VARIABLE];
+  if (typeof path === "string" && path !== "") return path;
+  throw new RunnerError(
+    `Cannot register secrets: neither --socket nor ${SOCKET_VARIABLE} is set`,
+    { code: "invalid-config" },
+  );
+}
+
+async function valuesOf(context: CommandContext): Promise<string[]> {
+  const { operands, rest = [] } = context;
+  const values = [...operands.filter((it) => it !== "-"), ...rest];
+  if (operands.includes("-")) values.push(...await readLines(context));
+  return values;
+}
+
+async function readLines({ parts }: CommandContext): Promise<string[]> {
+  const { stdin } = parts.host;
+  // A broken character must not be replaced: another value would be masked.
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  try {
+    if (stdin === undefined) throw new Error("there is none");
+    for await (const bytes of stdin.readable) {
+      text += decoder.decode(bytes, { stream: true });
+    }
+    text += decoder.decode();
+    return text.split(/\r\n?|\n/).map((it) => it.trim())
+      .filter((it) => it !== "");
+  } catch (cause) {
+    throw new RunnerError(
+      `Cannot read secrets from standard input: ${messageOf(cause)}`,
+      { code: "invalid-config", cause },
+    );
+  }
+}

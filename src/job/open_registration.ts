@@ -1,0 +1,36 @@
+import { messageOf } from "../errors.ts";
+import type { Registration } from "../secrets/registration_server.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/**
+ * Opens the socket at which the job's programs register secrets.
+ *
+ * @param parts What the runner owns.
+ * @returns The socket; `undefined`, after a warning, if there can be none: a
+ * program that wants to register a secret is told so then.
+ */
+export async function openJobRegistration(
+  { host, masker, logger }: RunnerParts,
+): Promise<Registration | undefined> {
+  const { openRegistration } = await import(
+    "../secrets/registration_server.ts"
+  );
+  const warn = (message: string) => logger.warn("secrets", message);
+  let hasShort = false;
+  try {
+    return openRegistration({
+      directory: host.env.TMPDIR || "/tmp",
+      onRegister(values) {
+        for (const value of values) {
+          if (masker.add(value) || hasShort) continue;
+          hasShort = true;
+          warn("A registered secret is too short to mask");
+        }
+      },
+      onWarning: warn,
+    });
+  } catch (error) {
+    warn(messageOf(error));
+    return undefined;
+  }
+}

@@ -1,0 +1,74 @@
+import { osReason } from "../os_reason.ts";
+import { RunnerError } from "../errors.ts";
+
+/** Longest path of a socket on every system, in bytes: macOS has 104, with a zero. */
+const MAX_PATH_BYTES = 103;
+
+/** A socket that listens; disposing of it closes and removes it. */
+export interface PrivateListener extends Disposable {
+  /** Absolute path of the socket. */
+  readonly path: string;
+  /** Accepts clients. */
+  readonly listener: Deno.UnixListener;
+}
+
+/**
+ * Makes a socket that no other user can reach, in a directory of its own.
+ *
+ * @param parents Directories, the first suitable one of which is used.
+ * @returns The socket.
+ * @throws {RunnerError} If none of them is suitable, or there is no permission.
+ */
+export function listenPrivately(parents: readonly string[]): PrivateListener {
+  const causes: unknown[] = [];
+  for (const parent of new Set(parents)) {
+    try {
+      return listenIn(parent);
+    } catch (cause) {
+      causes.push(cause);
+    }
+  }
+  const reasons = causes.map((cause) => osReason(cause));
+  throw new RunnerError(
+    `Cannot open a socket in "${parents.join('" or "')}": ${
+      reasons.join(", ")
+    }`,
+    { code: "registration-failed", cause: new AggregateError(causes) },
+  );
+}
+
+function listenIn(parent: string): PrivateListener {
+  // The programs that are told the path run in other directories.
+  if (!parent.startsWith("/")) throw new RangeError("not an absolute path");
+  const name = crypto.getRandomValues(new Uint8Array(12)).toHex();
+  const directory = `${parent}/secrets-${name}`;
+  const path = `${directory}/socket`;
+  if (new TextEncoder().encode(path).length > MAX_PATH_BYTES) {
+    throw new RangeError("path too long");
+  }
+  refusePrompt(path);
+  using undo = new DisposableStack();
+  Deno.mkdirSync(directory, { mode: 0o700 });
+  undo.defer(() => remove(directory));
+  const listener = undo.use(Deno.listen({ transport: "unix", path }));
+  // Nobody else gets into the directory, so there is no moment of openness.
+  Deno.chmodSync(path, 0o600);
+  const made = undo.move();
+  return { path, listener, [Symbol.dispose]: () => made.dispose() };
+}
+
+/** Nobody could foresee the path, and so allow it; to be asked in each job is no help. */
+function refusePrompt(path: string): void {
+  const host = `unix:${path}`;
+  const { state } = Deno.permissions.querySync({ name: "net", host });
+  if (state !== "granted") throw new Error("no permission to use the network");
+}
+
+function remove(directory: string): void {
+  try {
+    Deno.removeSync(directory, { recursive: true });
+  } catch (error) {
+    // A job may have cleaned up more than it made.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import { osReason } from "../os_reason.ts";
+import type { RegistrationDesk } from "./registration_desk.ts";
+import { listenPrivately, type PrivateListener } from "./registration_path.ts";
+
+/** Longest time for one request, in milliseconds. */
+const REQUEST_LIMIT_MS = 5_000;
+
+/** Most clients that are served at once; others wait in the system's queue. */
+const MAX_CLIENTS = 256;
+
+/** From this many clients on, each of them gets less time. */
+const CROWD = 64;
+
+/** Longest time for a request in a crowd, in milliseconds. */
+const CROWD_LIMIT_MS = 2_000;
+
+/** Time before clients are accepted again after that failed, in milliseconds. */
+const ACCEPT_AGAIN_MS = 100;
+
+/** Options for {@linkcode openRegistration}. */
+export interface RegistrationOptions {
+  /** Absolute path of an existing directory, in which a private one is made. */
+  directory: string;
+  /**
+   * Directory that is used when the first one cannot be: the path of a socket
+   * must be short, and not every file system has sockets.
+   *
+   * @default {"/tmp"}
+   */
+  fallbackDirectory?: string;
+  /**
+   * Masks values. A client is told of its success after that, so that
+   * whatever it prints from then on is masked.
+   *
+   * @param values Values that were not registered before, none of them empty.
+   */
+  onRegister: (values: string[]) => void;
+  /**
+   * Tells somebody what a client cannot be told.
+   *
+   * @param message Text without any value.
+   */
+  onWarning: (message: string) => void;
+  /**
+   * Longest time for one request, in milliseconds.
+   *
+   * @default {5_000}
+   */
+  limitMs?: number;
+}
+
+/** A socket at which programs register secrets, until it is disposed of. */
+export interface Registration extends AsyncDisposable {
+  /** Absolute path, for `REACTORCIDE_SECRETS_SOCKET`. */
+  readonly path: string;
+}
+
+/**
+ * Opens a socket at which the programs of a job register secrets.
+ *
+ * Only programs of the same user can reach it. Each connection carries one
+ * request: a length of 4 bytes, then `{"action": "register", "secrets": […]}`.
+ *
+ * @param options Where, and what is done with the values.
+ * @returns The socket, which serves until it is disposed of.
+ * @throws {RunnerError} If there is no directory for it, or no permission.
+ */
+export function openRegistration(options: RegistrationOptions): Registration {
+  const { directory, fallbackDirectory = "/tmp" } = options;
+  return new RegistrationServer(
+    listenPrivately([directory, fallbackDirectory]),
+    options,
+  );
+}
+
+class RegistrationServer implements Registration {
+  readonly path: string;
+  readonly #socket: PrivateListener;
+  readonly #options: RegistrationOptions;
+  readonly #clients = new Map<Deno.UnixConn, Promise<void>>();
+  readonly #warnings = new Set<string>();
+  readonly #accepting: Promise<void>;
+  #desk: RegistrationDesk | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(socket: PrivateListener, options: RegistrationOptions) {
+    this.path = socket.path;
+    this.#socket = socket;
+    this.#options = options;
+    this.#accepting = this.#acceptAll();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    try {
+      this.#socket[Symbol.dispose]();
+    } catch (error) {
+      this.#warn(`Cannot remove "${this.path}": ${osReason(error)}`);
+    }
+    for (const client of this.#clients.keys()) client[Symbol.dispose]();
+    await Promise.all([this.#accepting, ...this.#clients.values()]);
+  }
+
+  async #acceptAll(): Promise<void> {
+    while (this.#closing === undefined) {
+      while (this.#clients.size >= MAX_CLIENTS) {
+        await Promise.race(this.#clients.values());
+      }
+      try {
+        const client = await this.#socket.listener.accept();
+        if (this.#closing === undefined) this.#admit(client);
+        else client.close();
+      } catch (error) {
+        if (this.#closing !== undefined) return;
+        // The process may have run out of file handles, which comes to an end.
+        this.#warn(`Cannot accept a client: ${osReason(error)}`);
+        await pause(ACCEPT_AGAIN_MS);
+      }
+    }
+  }
+
+  #admit(client: Deno.UnixConn): void {
+    const { limitMs = REQUEST_LIMIT_MS } = this.#options;
+    const isCrowded = this.#clients.size >= CROWD;
+    const limit = AbortSignal.timeout(
+      isCrowded ? Math.min(limitMs, CROWD_LIMIT_MS) : limitMs,
+    );
+    const served = this.#serve(client, limit)
+      // Only the kind of error: its message might quote a value.
+      .catch((error) => this.#warn(`Cannot serve a client: ${error?.name}`))
+      .finally(() => this.#clients.delete(client));
+    this.#clients.set(client, served);
+  }
+
+  async #serve(client: Deno.UnixConn, limit: AbortSignal): Promise<void> {
+    using _ = client;
+    // Most jobs register nothing, and start faster without this.
+    const { RegistrationDesk } = await import("./registration_desk.ts");
+    this.#desk ??= new RegistrationDesk({
+      onRegister: this.#options.onRegister,
+      onWarning: (message) => this.#warn(message),
+    });
+    await this.#desk.serve(client, limit);
+  }
+
+  /** A program that tries again and again must not flood the log. */
+  #warn(message: string): void {
+    if (this.#warnings.has(message)) return;
+    this.#warnings.add(message);
+    this.#options.onWarning(message);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
+  });
+}

@@ -1,0 +1,140 @@
+import {
+  openRegistration,
+  type RegistrationOptions,
+} from "../../src/secrets/registration_server.ts";
+import { soon } from "./soon.ts";
+import { temporaryDirectory } from "./temporary_directory.ts";
+
+/** A registration socket of a test, and what came of it. */
+export interface TestRegistration extends AsyncDisposable {
+  /** Absolute path of the socket. */
+  readonly path: string;
+  /** Absolute path of the directory in which the private one was made. */
+  readonly directory: string;
+  /** Values in the order in which they were registered. */
+  readonly values: string[];
+  /** What somebody was warned of. */
+  readonly warnings: string[];
+  /** Ends it, before its scope is left. */
+  close(): Promise<void>;
+}
+
+/** Opens a registration socket in a directory of its own. */
+export async function testRegistration(
+  options: Partial<RegistrationOptions> = {},
+): Promise<TestRegistration> {
+  const directory = await temporaryDirectory();
+  const values: string[] = [];
+  const warnings: string[] = [];
+  const registration = openRegistration({
+    directory: directory.path,
+    onRegister: (fresh) => void values.push(...fresh),
+    onWarning: (message) => void warnings.push(message),
+    ...options,
+  });
+  const close = () =>
+    soon(
+      Promise.resolve(registration[Symbol.asyncDispose]()),
+      "the end of the socket",
+    );
+  return {
+    path: registration.path,
+    directory: directory.path,
+    values,
+    warnings,
+    close,
+    async [Symbol.asyncDispose]() {
+      await close();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Bytes of a frame, with the length that a test says. */
+export function frame(
+  body: string | Uint8Array,
+  length?: number,
+): Uint8Array {
+  const bytes = typeof body === "string"
+    ? new TextEncoder().encode(body)
+    : body;
+  const whole = new Uint8Array(4 + bytes.length);
+  new DataView(whole.buffer).setUint32(0, length ?? bytes.length);
+  whole.set(bytes, 4);
+  return whole;
+}
+
+/** Bytes of a request that registers what a test says. */
+export function request(secrets: unknown): Uint8Array {
+  return frame(JSON.stringify({ action: "register", secrets }));
+}
+
+/** A client that does only what it is told. */
+export class RawClient implements Disposable {
+  readonly #connection: Deno.UnixConn;
+
+  private constructor(connection: Deno.UnixConn) {
+    this.#connection = connection;
+  }
+
+  /** Connects to a socket. */
+  static async connect(path: string): Promise<RawClient> {
+    return new RawClient(await Deno.connect({ transport: "unix", path }));
+  }
+
+  /** Sends bytes, and tells whether anybody takes them. */
+  async send(bytes: Uint8Array): Promise<boolean> {
+    try {
+      for (let at = 0; at < bytes.length;) {
+        at += await this.#connection.write(bytes.subarray(at));
+      }
+      return true;
+    } catch (error) {
+      if (isClosed(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Says that nothing more is sent. */
+  async endSending(): Promise<void> {
+    try {
+      await this.#connection.closeWrite();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotConnected)) throw error;
+    }
+  }
+
+  /** Everything that is still received until the server closes the connection. */
+  async rest(): Promise<string> {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    const room = new Uint8Array(4096);
+    while (true) {
+      const count = await this.#connection.read(room).catch((error) => {
+        if (isClosed(error)) return null;
+        throw error;
+      });
+      if (count === null) return await new Blob(chunks).text();
+      chunks.push(room.slice(0, count));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection[Symbol.dispose]();
+  }
+}
+
+/** Sends bytes over a connection of their own and gives what came back. */
+export async function exchange(
+  path: string,
+  bytes: Uint8Array,
+): Promise<string> {
+  using client = await RawClient.connect(path);
+  await client.send(bytes);
+  return await soon(client.rest(), "the answer");
+}
+
+/** A server that closes before it has read everything looks like this, too. */
+function isClosed(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.ConnectionReset;
+}
