@@ -1,5 +1,6 @@
+import { formsOf } from "./forms.ts";
 import { MaskStream } from "./mask_stream.ts";
-import { MIN_NEEDLE_BYTES, NeedleSet } from "./needle_set.ts";
+import { NeedleSet } from "./needle_set.ts";
 import { Ranges } from "./ranges.ts";
 
 /** Shortest value that is masked, in bytes; shorter ones would star out whole logs. */
@@ -28,24 +29,19 @@ export class Masker {
   }
 
   /**
-   * Adds a secret, as it is and without the white space around it.
+   * Adds a secret in every form in which it may be printed.
    *
    * @param value The secret.
    * @returns Whether it is masked from now on; `false` for a value of fewer
    * than {@linkcode MIN_SECRET_BYTES} bytes.
    */
   add(value: string): boolean {
-    let masked = false;
-    for (const form of new Set([value, value.trim()])) {
+    for (const form of formsOf(value)) {
       const needle = encoder.encode(form);
-      if (needle.length < Math.max(MIN_SECRET_BYTES, MIN_NEEDLE_BYTES)) {
-        continue;
-      }
-      this.needles.add(needle);
-      masked = true;
+      if (needle.length >= MIN_SECRET_BYTES) this.needles.add(needle);
     }
     this.#choosePlaceholder();
-    return masked;
+    return encoder.encode(value.trim()).length >= MIN_SECRET_BYTES;
   }
 
   /**

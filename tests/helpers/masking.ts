@@ -50,6 +50,7 @@ export function naiveMask(
 ): string {
   const secret = new Array<boolean>(text.length).fill(false);
   for (const needle of secrets) {
+    if (needle.length < 4) continue;
     for (
       let at = text.indexOf(needle);
       at >= 0;

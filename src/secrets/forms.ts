@@ -1,0 +1,56 @@
+import { base64Forms, hexForms, wrappedBase64Forms } from "./encoded_forms.ts";
+import { quotedForms } from "./quoted_forms.ts";
+
+/** Shortest line of a value of several lines that is a secret by itself, in characters. */
+const MIN_LINE = 8;
+
+/** Longest value that is derived, in characters: a longer one is no password. */
+const MAX_DERIVED = 64 * 1024;
+
+/** Lines that every file of their kind has. */
+const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
+
+/**
+ * Gives every form in which a secret may be printed.
+ *
+ * These are the value, the value without the white space or quotes around it,
+ * its longer lines, the password of a URL, and each of these quoted, escaped
+ * and encoded.
+ *
+ * @param value The secret.
+ * @returns Different, non-empty texts.
+ */
+export function formsOf(value: string): Set<string> {
+  const forms = new Set<string>();
+  for (const variant of variantsOf(value)) {
+    forms.add(variant);
+    if (variant.length > MAX_DERIVED) continue;
+    for (const derive of [quotedForms, base64Forms, hexForms]) {
+      for (const form of derive(variant)) forms.add(form);
+    }
+    for (const form of wrappedBase64Forms(variant)) forms.add(form);
+  }
+  forms.delete("");
+  return forms;
+}
+
+function variantsOf(value: string): Set<string> {
+  const trimmed = value.trim();
+  const unquoted = /^(["'])(.*)\1$/s.exec(trimmed)?.[2] ?? trimmed;
+  const password = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*?:([^/?#]+)@/i.exec(trimmed)
+    ?.[1];
+  const variants = [value, trimmed, unquoted, password ?? ""];
+  const lines = trimmed.split(/\r\n|[\r\n]/);
+  if (lines.length > 1) {
+    // Line breaks change on their way through terminals, forms and variables.
+    for (const separator of ["\n", "\r\n", " ", ""]) {
+      variants.push(lines.join(separator));
+    }
+    for (const line of lines.map((it) => it.trim())) {
+      if (line.length >= MIN_LINE && !STRUCTURAL.test(line)) {
+        variants.push(line);
+      }
+    }
+  }
+  return new Set(variants);
+}

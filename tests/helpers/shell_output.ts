@@ -1,0 +1,11 @@
+/** What a shell prints for a script. */
+export async function shellOutput(
+  script: string,
+  env: Record<string, string>,
+): Promise<string> {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", script],
+    env: { ...env, LC_ALL: "C.UTF-8" },
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
