@@ -36,6 +36,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Judge the configuration without running anything",
     load: () => import("./commands/validate.ts").then((it) => it.validate),
   },
+  secrets: {
+    summary: "Keep secrets in an encrypted store on this machine",
+    load: () => import("./commands/secrets.ts").then((it) => it.secrets),
+  },
   "register-secret": {
     summary: "Mask a secret in what the running job prints",
     load: () =>

@@ -38,7 +38,7 @@ export function parseArguments(
     unknown: (arg, key) => {
       if (key === undefined) return true;
       throw command.takesSecrets
-        ? usageError(`Unknown option; "--" goes before a secret like it`, name)
+        ? usageError(`Unknown option; "--" goes before what is none`, name)
         : unknownFlag(arg, name, known);
     },
   });

@@ -66,9 +66,11 @@ export function traceIdOf(traceparent: string | undefined): string {
 async function withoutCredentials(
   env: Readonly<Record<string, string>>,
 ): Promise<Readonly<Record<string, string>>> {
-  if (env.REACTORCIDE_VCS_AUTH_DIR === undefined) return env;
+  // With the password, the command could read every secret of the store.
+  const { REACTORCIDE_SECRETS_PASSWORD: _, ...rest } = env;
+  if (rest.REACTORCIDE_VCS_AUTH_DIR === undefined) return rest;
   const credentials = await import("../source/credentials.ts");
-  return credentials.withoutCredentials(env);
+  return credentials.withoutCredentials(rest);
 }
 
 function randomHex(bytes: number): string {

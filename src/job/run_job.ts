@@ -11,6 +11,7 @@ import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
+import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -46,7 +47,12 @@ export async function runJob(
     plugins.use(await loadPlugins(run));
     await run.phase("pre_validation");
     const config = run.validate();
-    run.fillMasker(config);
+    try {
+      await resolveSecrets(run);
+    } finally {
+      // Plugins hear of a failure, too, and may print what they know.
+      run.fillMasker(config);
+    }
     await run.phase("post_validation");
     if (controls.dryRun) {
       announce(run, config);

@@ -26,6 +26,9 @@ const COMMON_VALUES = ["true", "false", "null", "none"];
 /** What stands for a password in a URL whose user is a token. */
 const NO_PASSWORDS = ["", "x-oauth-basic"];
 
+/** Variables that hold a secret, whoever says what. */
+const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
+
 /**
  * Finds what is to be masked before a job starts.
  *
@@ -33,7 +36,8 @@ const NO_PASSWORDS = ["", "x-oauth-basic"];
  * - The listed values.
  * - When neither was listed, every variable of the job whose name does not
  *   start with `REACTORCIDE_`, but for words like `true`.
- * - Always the token of the coordinator, and the passwords in addresses.
+ * - Always the token of the coordinator, the password of the store, and the
+ *   passwords in addresses.
  *
  * @param sources Where to look.
  * @returns Secrets, possibly the same one more than once.
@@ -41,7 +45,7 @@ const NO_PASSWORDS = ["", "x-oauth-basic"];
 export function collectSecrets(sources: SecretSources): KnownSecret[] {
   const { jobEnv, env, secretEnvNames, secretValues, urls } = sources;
   const secrets: KnownSecret[] = [];
-  for (const name of [...secretEnvNames ?? [], "REACTORCIDE_API_TOKEN"]) {
+  for (const name of [...secretEnvNames ?? [], ...ALWAYS_SECRET]) {
     for (const values of [env, jobEnv]) {
       const value = Object.hasOwn(values, name) && values[name];
       if (value) secrets.push({ name, value });

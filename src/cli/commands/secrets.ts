@@ -1,0 +1,101 @@
+import { secretsDirectory } from "../../secrets/store/directory.ts";
+import { SecretStore } from "../../secrets/store/store.ts";
+import { suggest } from "../../suggest.ts";
+import type { Command } from "../command.ts";
+import { importEnv } from "../import_env.ts";
+import { usageError } from "../parse_arguments.ts";
+import { PASSWORD_FD_FLAG, readPassword } from "../read_password.ts";
+import {
+  deleteSecret,
+  getSecret,
+  initStore,
+  listSecrets,
+  type SecretAction,
+  setSecret,
+} from "../secret_actions.ts";
+
+/** An action and the names of its operands; those in brackets may be left out. */
+interface ActionEntry {
+  readonly operands: readonly string[];
+  readonly run: SecretAction;
+}
+
+const ACTIONS: Readonly<Record<string, ActionEntry>> = {
+  init: { operands: [], run: initStore },
+  set: { operands: ["PATH", "KEY"], run: setSecret },
+  get: { operands: ["PATH", "KEY"], run: getSecret },
+  list: { operands: ["[PATH]"], run: listSecrets },
+  delete: { operands: ["PATH", "KEY"], run: deleteSecret },
+  "import-env": { operands: ["FILE", "PATH"], run: importEnv },
+};
+
+/** The command `secrets`. */
+export const secrets: Command = {
+  usage: "ACTION [OPTIONS]",
+  description:
+    `Keeps secrets in an encrypted store on this machine. The variables of a job refer
+to them as \${secret:PATH:KEY}.
+
+Actions:
+  init                  Make the store
+  set PATH KEY          Set a secret to what standard input or a person says
+  get PATH KEY          Print a secret as it is, not masked
+  list [PATH]           List the paths, or the keys of one
+  delete PATH KEY       Delete a secret
+  import-env FILE PATH  Set a secret for each NAME=VALUE line of a file; "-" is
+                        standard input
+
+The password comes from --password-fd, from REACTORCIDE_SECRETS_PASSWORD, or from
+a person at a terminal. Neither it nor a secret is ever an argument: other
+programs see those, and shells remember them. The line break behind a secret of
+one line is left out; a secret of several lines stays as it is.`,
+  flags: [PASSWORD_FD_FLAG],
+  // What is too much may be a secret, so it is refused here, without naming it.
+  takesSecrets: true,
+  maxOperands: Infinity,
+  async run(context) {
+    const { operands: [name, ...operands], parts: { host, logger } } = context;
+    const action = findAction(name);
+    checkOperands(name, action, operands);
+    const store = new SecretStore({
+      directory: secretsDirectory(host.env),
+      password: () => readPassword(context, action.run === initStore),
+    });
+    await action.run(context, store, ...operands);
+    await logger.flush();
+    return 0;
+  },
+};
+
+function findAction(name: string | undefined): ActionEntry {
+  const names = Object.keys(ACTIONS);
+  if (name === undefined) {
+    throw usageError(`An action is required: ${names.join(", ")}`, "secrets");
+  }
+  if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
+  const near = suggest(name, names);
+  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+  throw usageError(`Unknown action "${name}"${hint}`, "secrets");
+}
+
+function checkOperands(
+  name: string,
+  action: ActionEntry,
+  operands: readonly string[],
+): void {
+  const most = action.operands.length;
+  const least = action.operands.filter((it) => !it.startsWith("[")).length;
+  if (name === "set" && operands.length > most) {
+    throw usageError(
+      "A secret is never an argument, which other programs see and shells remember; give it on standard input",
+      "secrets",
+    );
+  }
+  if (operands.length < least || operands.length > most) {
+    const usage = [name, ...action.operands].join(" ");
+    throw usageError(
+      `Wrong number of arguments; the form is "secrets ${usage}"`,
+      "secrets",
+    );
+  }
+}

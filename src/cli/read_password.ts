@@ -1,0 +1,114 @@
+import type { Host } from "../host.ts";
+import { osReason } from "../os_reason.ts";
+import { PASSWORD_VARIABLE } from "../secrets/store/lookup.ts";
+import type { CommandContext, Flag } from "./command.ts";
+import { usageError } from "./parse_arguments.ts";
+import { readText } from "./read_text.ts";
+
+/** Longest password that is read from a file descriptor, in bytes. */
+const LONGEST_PASSWORD = 4_096;
+
+/** Option that tells from where the password is read. */
+export const PASSWORD_FD_FLAG: Flag = {
+  name: "password-fd",
+  valueName: "N",
+  help: "Read the password from the first line of file descriptor N",
+};
+
+/**
+ * Tells whether standard input is where the password comes from.
+ *
+ * @param context What the command got to work with.
+ * @returns Whether nothing else can be read from it.
+ */
+export function isPasswordOnStdin({ flags }: CommandContext): boolean {
+  return flags.get(PASSWORD_FD_FLAG.name) === "0";
+}
+
+/**
+ * Gets the password of the store: from the file descriptor of
+ * `--password-fd`, from the environment, or from a person at a terminal.
+ *
+ * @param context What the command got to work with.
+ * @param isNew Whether it is a new one, which a person has to type twice.
+ * @returns The password, which is masked from here on.
+ * @throws {RunnerError} `usage` if there is none, or it cannot be one.
+ */
+export async function readPassword(
+  context: CommandContext,
+  isNew: boolean,
+): Promise<string> {
+  const { flags, parts: { host, masker } } = context;
+  const fd = flags.get(PASSWORD_FD_FLAG.name);
+  const given = typeof fd === "string"
+    ? await readDescriptor(host, fd)
+    : host.env[PASSWORD_VARIABLE];
+  // An empty variable is one that somebody unset.
+  const password = given || await promptFor(host, "Password:");
+  if (!password) {
+    throw usageError(
+      `A password is required: set ${PASSWORD_VARIABLE}, use --password-fd, or type it at a terminal`,
+      "secrets",
+    );
+  }
+  masker.add(password);
+  if (isNew && !given && await promptFor(host, "Again:") !== password) {
+    throw usageError("The two passwords differ", "secrets");
+  }
+  return password;
+}
+
+/**
+ * Asks a person for a line that is not shown.
+ *
+ * The question goes to standard output: were that a file or a pipe, it would
+ * end up among what the command prints.
+ *
+ * @param host The process.
+ * @param question What is asked.
+ * @returns The line; `undefined` if nobody is at a terminal.
+ */
+export async function promptFor(
+  { stdin, stdout }: Host,
+  question: string,
+): Promise<string | undefined> {
+  if (!stdin?.isTerminal() || !stdout.isTerminal()) return undefined;
+  const { promptSecret } = await import("@std/cli/prompt-secret");
+  // Stars would tell how long it is.
+  return promptSecret(question, { mask: "" }) ?? undefined;
+}
+
+async function readDescriptor(host: Host, fd: string): Promise<string> {
+  if (!/^(0|[3-9]|[1-9]\d{1,4})$/.test(fd)) {
+    // It may be the password itself, so it is not repeated.
+    throw usageError(
+      "Option --password-fd needs the number of a descriptor that is open for reading",
+      "secrets",
+    );
+  }
+  const stream = fd === "0" ? host.stdin?.readable : await openDescriptor(fd);
+  const line = stream &&
+    await readText(stream, { limit: LONGEST_PASSWORD, firstLine: true });
+  // A number that was not handed over may be that of a file of the runtime,
+  // whose bytes must not become the password of a new store.
+  if (line === undefined || line === "" || /\p{Cc}/u.test(line)) {
+    throw usageError(
+      `Cannot read the password from file descriptor ${fd}: no line of text`,
+      "secrets",
+    );
+  }
+  return line;
+}
+
+async function openDescriptor(
+  fd: string,
+): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  try {
+    return (await Deno.open(`/dev/fd/${fd}`)).readable;
+  } catch (cause) {
+    throw usageError(
+      `Cannot read the password from file descriptor ${fd}: ${osReason(cause)}`,
+      "secrets",
+    );
+  }
+}

@@ -1,0 +1,197 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import type { KnownSecret } from "./collect.ts";
+
+const ENV = String.raw`\$\{env:[A-Za-z_]\w*\}`;
+
+/** A reference to a secret, whose parts may hold those to variables, or one to a variable. */
+const REFERENCE = new RegExp(
+  String.raw`\$\{secret:((?:[\w/-]|${ENV})+):((?:[\w-]|${ENV})+)\}|${ENV}`,
+  "g",
+);
+
+/** A reference that was found in a text. */
+export type Reference =
+  | {
+    /** It stands for a secret. */
+    readonly kind: "secret";
+    /** Path as written; a `${env:NAME}` in it is not yet resolved. */
+    readonly path: string;
+    /** Key as written. */
+    readonly key: string;
+  }
+  | {
+    /** It stands for a variable of the runner's environment. */
+    readonly kind: "env";
+    /** Name of the variable. */
+    readonly name: string;
+  };
+
+/** Gives a secret; `undefined` or an empty text if there is none. */
+export type SecretLookup = (
+  path: string,
+  key: string,
+) => string | undefined | Promise<string | undefined>;
+
+/** Options for {@linkcode resolveReferences}. */
+export interface ResolveReferencesOptions {
+  /** Gives a secret; asked once for each, and only if there is a reference to it. */
+  lookup: SecretLookup;
+  /** Environment of the runner, for `${env:NAME}`. */
+  env: Readonly<Record<string, string>>;
+}
+
+/** What {@linkcode resolveReferences} gives. */
+export interface ResolvedReferences {
+  /** The values, without references. */
+  values: Record<string, string>;
+  /** Every secret that was put in, to be masked; named as it was referred to. */
+  secrets: KnownSecret[];
+}
+
+/** A secret that is asked for, and the variables that do so. */
+interface Wanted {
+  readonly path: string;
+  readonly key: string;
+  readonly names: Set<string>;
+  value?: string;
+}
+
+/**
+ * Finds the references in a text.
+ *
+ * @param text Text.
+ * @returns References from left to right; a variable within a reference to a
+ * secret comes behind it.
+ */
+export function findReferences(text: string): Reference[] {
+  return [...text.matchAll(REFERENCE)].flatMap(([whole, path, key]) => {
+    const names = [...whole.matchAll(new RegExp(ENV, "g"))]
+      .map(([env]): Reference => ({ kind: "env", name: nameIn(env) }));
+    return path === undefined
+      ? names
+      : [{ kind: "secret", path, key }, ...names];
+  });
+}
+
+/**
+ * Tells whether a reference can name a path.
+ *
+ * @param path Path.
+ * @returns Whether it holds letters, digits, `/`, `_` and `-` only.
+ */
+export function isSecretPath(path: string): boolean {
+  return /^[\w/-]+$/.test(path);
+}
+
+/**
+ * Tells whether a reference can name a key.
+ *
+ * @param key Key.
+ * @returns Whether it holds letters, digits, `_` and `-` only.
+ */
+export function isSecretKey(key: string): boolean {
+  return /^[\w-]+$/.test(key);
+}
+
+/**
+ * Replaces `${secret:PATH:KEY}` and `${env:NAME}` in the values of variables.
+ *
+ * Both may stand anywhere in a value, several times, and a variable may give a
+ * part of a path or key. There is no escape; text that is not quite a
+ * reference stays. A missing variable is empty. A secret that is stored as an
+ * empty text counts as missing, as it does for the coordinator: the same job
+ * must not succeed here and fail there.
+ *
+ * What was put in is not looked at again, be it a secret or a variable: a
+ * commit message in a variable must not get at a secret.
+ *
+ * @param values Values by the names of their variables.
+ * @param options Where secrets and variables come from.
+ * @returns New values, and the secrets in them.
+ * @throws {RunnerError} `invalid-config`, with every secret that is missing, or
+ * what kept the first one from being looked up.
+ */
+export async function resolveReferences(
+  values: Readonly<Record<string, string>>,
+  options: ResolveReferencesOptions,
+): Promise<ResolvedReferences> {
+  const { lookup, env } = options;
+  const wanted = new Map<string, Wanted>();
+  for (const [name, text] of Object.entries(values)) {
+    replaceReferences(text, env, (path, key) => {
+      const reference = referenceTo(path, key);
+      const known = wanted.get(reference) ?? { path, key, names: new Set() };
+      wanted.set(reference, known);
+      known.names.add(name);
+      return "";
+    });
+  }
+  await lookUp(wanted, lookup);
+  const resolved: Record<string, string> = Object.create(null);
+  for (const [name, text] of Object.entries(values)) {
+    resolved[name] = replaceReferences(
+      text,
+      env,
+      (path, key) => wanted.get(referenceTo(path, key))!.value!,
+    );
+  }
+  const secrets = [...wanted]
+    .map(([name, { value }]) => ({ name, value: value! }));
+  return { values: resolved, secrets };
+}
+
+function replaceReferences(
+  text: string,
+  env: Readonly<Record<string, string>>,
+  secretOf: (path: string, key: string) => string,
+): string {
+  const fill = (part: string) =>
+    part.replace(new RegExp(ENV, "g"), (reference) => {
+      const name = nameIn(reference);
+      return Object.hasOwn(env, name) ? env[name] : "";
+    });
+  return text.replace(REFERENCE, (whole, path?: string, key?: string) => {
+    if (path === undefined || key === undefined) return fill(whole);
+    const [filledPath, filledKey] = [fill(path), fill(key)];
+    return isSecretPath(filledPath) && isSecretKey(filledKey)
+      ? secretOf(filledPath, filledKey)
+      : referenceTo(filledPath, filledKey);
+  });
+}
+
+async function lookUp(
+  wanted: ReadonlyMap<string, Wanted>,
+  lookup: SecretLookup,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const secret of wanted.values()) {
+    const { path, key, names } = secret;
+    const where = [...names].map((name) => JSON.stringify(name)).join(", ");
+    try {
+      secret.value = await lookup(path, key);
+    } catch (cause) {
+      throw new RunnerError(
+        `Cannot look up key "${key}" of path "${path}" for ${where}: ${
+          messageOf(cause)
+        }`,
+        { code: "invalid-config", cause },
+      );
+    }
+    if (!secret.value) {
+      missing.push(`  ${where}: no value for key "${key}" of path "${path}"`);
+    }
+  }
+  if (missing.length === 0) return;
+  throw new RunnerError(
+    `Cannot resolve references to secrets:\n${missing.join("\n")}`,
+    { code: "invalid-config" },
+  );
+}
+
+function nameIn(reference: string): string {
+  return reference.slice("${env:".length, -"}".length);
+}
+
+function referenceTo(path: string, key: string): string {
+  return `\${secret:${path}:${key}}`;
+}

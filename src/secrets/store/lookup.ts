@@ -1,0 +1,56 @@
+import { RunnerError } from "../../errors.ts";
+import type { SecretLookup } from "../references.ts";
+import { secretsDirectory } from "./directory.ts";
+import { SecretStore } from "./store.ts";
+import type { SecretTable } from "./table.ts";
+
+/** Variable that holds the password of the store. */
+export const PASSWORD_VARIABLE = "REACTORCIDE_SECRETS_PASSWORD";
+
+/** Options for {@linkcode storeLookup}. */
+export interface StoreLookupOptions {
+  /**
+   * Cost of the key, for tests.
+   *
+   * @default {SCRYPT_COST}
+   */
+  cost?: number;
+}
+
+/**
+ * Makes a function that gives secrets of the user's store.
+ *
+ * The store is opened, once, when the first secret is asked for.
+ *
+ * @param env Environment of the runner, which tells the directory and holds
+ * the password.
+ * @param options Additional options.
+ * @returns The function; it throws a {@linkcode RunnerError} if the store
+ * cannot be opened.
+ */
+export function storeLookup(
+  env: Readonly<Record<string, string>>,
+  options: StoreLookupOptions = {},
+): SecretLookup {
+  let table: Promise<SecretTable> | undefined;
+  return async (path, key) => {
+    table ??= open(env, options);
+    return (await table).get(path)?.get(key);
+  };
+}
+
+async function open(
+  env: Readonly<Record<string, string>>,
+  { cost }: StoreLookupOptions,
+): Promise<SecretTable> {
+  const directory = secretsDirectory(env);
+  const password = () => {
+    const value = env[PASSWORD_VARIABLE];
+    if (value) return value;
+    throw new RunnerError(
+      `Cannot open "${directory}": ${PASSWORD_VARIABLE} is not set`,
+      { code: "invalid-config" },
+    );
+  };
+  return await new SecretStore({ directory, password, cost }).read();
+}

@@ -1,0 +1,99 @@
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
+import { RunnerError } from "../../errors.ts";
+import { osReason } from "../../os_reason.ts";
+
+/** Largest file that is read, in bytes; no store of secrets comes near it. */
+const LARGEST_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Makes a directory that is its owner's only, and those above it.
+ *
+ * @param path Path of the directory.
+ * @throws {RunnerError} `output-failed`.
+ */
+export async function makePrivateDirectory(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+    // One that was there, or was made under an odd umask, may be open to others.
+    await Deno.chmod(path, 0o700);
+  } catch (cause) {
+    throw new RunnerError(`Cannot make "${path}": ${osReason(cause)}`, {
+      code: "output-failed",
+      cause,
+    });
+  }
+}
+
+/**
+ * Reads a file of a store.
+ *
+ * @param path Path of the file.
+ * @returns Its content; `undefined` if there is no such file.
+ * @throws {RunnerError} `invalid-config` if it cannot be read or is too large.
+ */
+export async function readPrivate(
+  path: string,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  let reason: string;
+  try {
+    const { isFile, size } = await Deno.stat(path);
+    if (!isFile) reason = "it is not a file";
+    else if (size > LARGEST_BYTES) {
+      reason = `it is larger than ${LARGEST_BYTES} bytes`;
+    } else return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot read "${path}": ${reason}`, {
+    code: "invalid-config",
+  });
+}
+
+/**
+ * Writes a file of a store, for its owner only.
+ *
+ * A reader sees the old or the whole new one. The bytes are on the disk before
+ * the old file goes: nobody has a second copy of these secrets.
+ *
+ * @param path Path of the file; its directory must exist.
+ * @param content The whole content.
+ * @throws {RunnerError} `output-failed`; the old file is as it was then.
+ */
+export async function writePrivate(
+  path: string,
+  content: Uint8Array,
+): Promise<void> {
+  const temporary = join(dirname(path), `.${crypto.randomUUID()}.tmp`);
+  try {
+    await writeThrough(temporary, content);
+    await Deno.rename(temporary, path);
+  } catch (cause) {
+    await discard(temporary);
+    throw new RunnerError(`Cannot write "${path}": ${osReason(cause)}`, {
+      code: "output-failed",
+      cause,
+    });
+  }
+}
+
+async function writeThrough(path: string, content: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, {
+    write: true,
+    createNew: true,
+    mode: 0o600,
+  });
+  for (let at = 0; at < content.length;) {
+    at += await file.write(content.subarray(at));
+  }
+  await file.sync();
+}
+
+async function discard(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch {
+    // Most often it was never made; the first failure is the one to report.
+  }
+}

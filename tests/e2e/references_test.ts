@@ -1,0 +1,78 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { SecretStore } from "../../src/secrets/store/store.ts";
+import { addSecrets } from "../../src/secrets/store/table.ts";
+import { runCli } from "../helpers/cli.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const PASSWORD = "correct horse battery";
+
+/** Makes a store in the configuration directory of a test, and says what a run needs. */
+async function storeBelow(path: string): Promise<Record<string, string>> {
+  const store = new SecretStore({
+    directory: `${path}/config/reactorcide/secrets`,
+    password: () => PASSWORD,
+  });
+  await store.init();
+  await store.update((table) =>
+    addSecrets(table, "prod/db", [["PASSWORD", "hunter2-hunter2"]])
+  );
+  return {
+    XDG_CONFIG_HOME: `${path}/config`,
+    REACTORCIDE_SECRETS_PASSWORD: PASSWORD,
+    STAGE: "prod",
+  };
+}
+
+describe("runnerlib run resolves references", () => {
+  it("of the job file, masks what it found and keeps the password to itself", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "job.yaml":
+        'command: echo $URL; printf %s "$URL" > url; printenv REACTORCIDE_SECRETS_PASSWORD || echo none\n' +
+        "environment:\n" +
+        "  URL: pg://me:${secret:${env:STAGE}/db:PASSWORD}@${env:NO_HOST}/x\n",
+    });
+    const { code, stdout, stderr } = await runCli(
+      ["run", "--job-file", "job.yaml", "--secret-env-names", ""],
+      { cwd: path, env: await storeBelow(path) },
+    );
+    assertEquals(
+      [code, stdout],
+      [0, "pg://me:[REDACTED]@/x\nnone\n"],
+      stderr,
+    );
+    assertEquals(
+      await Deno.readTextFile(`${path}/url`),
+      "pg://me:hunter2-hunter2@/x",
+    );
+  });
+
+  it("and runs nothing when a secret is missing", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { code, stdout, stderr } = await runCli([
+      ...["run", "--job-command", "echo ran", "--job-env"],
+      "A=${secret:prod/db:NONE}\nB=${secret:prod/db:PASSWORD}",
+    ], { cwd: path, env: await storeBelow(path) });
+    assertEquals([code, stdout], [1, ""]);
+    assertStringIncludes(
+      stderr,
+      `"A": no value for key "NONE" of path "prod/db"`,
+    );
+    assertEquals(stderr.includes("hunter2"), false, stderr);
+  });
+
+  it("and needs no store when there are none", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout } = await runCli([
+      ...["run", "--secret-env-names", "", "--job-command", "echo $A"],
+      ...["--job-env", "A=${secret:not quite} ${env:NO_HOST}."],
+    ], { cwd: directory.path });
+    assertEquals([code, stdout], [0, "${secret:not quite} .\n"]);
+  });
+});

@@ -1,0 +1,301 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { CLI, cliEnv, type CliResult } from "../helpers/cli.ts";
+import { soon, until } from "../helpers/soon.ts";
+import {
+  exists,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const PASSWORD = "correct horse battery";
+
+/** A shell in which the command line is `secrets`, and the store is below the directory. */
+function shell(
+  script: string,
+  cwd: string,
+  env: Record<string, string> = { REACTORCIDE_SECRETS_PASSWORD: PASSWORD },
+): Deno.Command {
+  const deno = `"${Deno.execPath()}" run -A --no-check "${CLI}"`;
+  return new Deno.Command("bash", {
+    args: ["-c", `secrets() { ${deno} secrets "$@"; }\n${script}`],
+    cwd,
+    clearEnv: true,
+    env: cliEnv({ XDG_CONFIG_HOME: `${cwd}/config`, ...env }),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+/** Runs a script to its end, with nothing on standard input. */
+async function run(
+  ...args: Parameters<typeof shell>
+): Promise<CliResult> {
+  const child = shell(...args).spawn();
+  await child.stdin.close();
+  const { code, stdout, stderr } = await child.output();
+  const [out, err] = [stdout, stderr].map((it) => new TextDecoder().decode(it));
+  return { code, stdout: out, stderr: err };
+}
+
+describe("runnerlib secrets", () => {
+  it("keeps what is piped in, and gives it back byte by byte", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "key": "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n",
+    });
+    const { code, stdout, stderr } = await run(
+      `set -e
+      secrets init
+      echo 'hunter2 ä $x' | secrets set demo/app TOKEN
+      secrets set demo/app KEY < key
+      secrets get demo/app TOKEN > token.out
+      secrets get demo/app KEY | cmp - key
+      secrets delete demo/app TOKEN
+      secrets list
+      secrets list demo/app`,
+      path,
+    );
+    assertEquals(
+      [code, stdout, stderr],
+      [0, "demo/app\nKEY\n", ""],
+    );
+    assertEquals(await Deno.readTextFile(`${path}/token.out`), "hunter2 ä $x");
+    const store = `${path}/config/reactorcide/secrets`;
+    const modes = ["", "/.salt", "/secrets.enc"]
+      .map((name) => Deno.statSync(store + name).mode! & 0o7777);
+    assertEquals(modes, [0o700, 0o600, 0o600]);
+  });
+
+  it("imports the lines of a file, all of them or none", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "good.env":
+        `# comment\n\nA=alpha-value\nexport B = "two words" \r\nC=\nD='$x=#1'\nA=last\n`,
+      "bad.env":
+        `A=fine\nhunter2\nB.C=hunter2\nK="-----BEGIN\nhunter2==\n-----END"\n`,
+    });
+    const { code, stdout, stderr } = await run(
+      `set -e
+      secrets init
+      secrets import-env good.env dev
+      echo 'E=epsilon' | secrets import-env - dev
+      for key in A D; do secrets get dev $key; echo; done
+      secrets import-env bad.env dev || code=$?
+      secrets list dev
+      exit $code`,
+      path,
+    );
+    assertEquals([code, stdout], [
+      1,
+      `Imported 3 secrets into "dev"\nImported 1 secret into "dev"\n` +
+      "last\n$x=#1\nA\nB\nD\nE\n",
+    ]);
+    assertStringIncludes(stderr, "C has no value and is left out");
+    assertStringIncludes(stderr, `Cannot import "bad.env":`);
+    for (const line of [2, 3, 4, 6]) {
+      assertStringIncludes(stderr, `  line ${line} has `);
+    }
+    assertEquals(stderr.includes("hunter2"), false, stderr);
+  });
+
+  it("takes the password from a file descriptor", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout, stderr } = await run(
+      `set -e
+      printf '%s\\nmore\\n' '${PASSWORD}' > password
+      secrets init --password-fd 3 3< password
+      echo value | secrets set a b --password-fd 5 5< <(cat password)
+      secrets get a b --password-fd 0 < password
+      REACTORCIDE_SECRETS_PASSWORD='${PASSWORD}' secrets list`,
+      directory.path,
+      {},
+    );
+    assertEquals([code, stdout, stderr], [0, "valuea\n", ""]);
+  });
+
+  it("loses nothing when two of them write at once", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout, stderr } = await run(
+      `secrets init
+      echo one | secrets set a ONE & first=$!
+      echo two | secrets set a TWO & second=$!
+      wait $first && wait $second && secrets list a`,
+      directory.path,
+    );
+    assertEquals([code, stdout, stderr], [0, "ONE\nTWO\n", ""]);
+  });
+
+  it("says what is wrong with a password or a name, and shows no secret", async () => {
+    await using directory = await temporaryDirectory();
+    const { stdout, stderr } = await run(
+      `secrets init
+      export REACTORCIDE_SECRETS_PASSWORD
+      REACTORCIDE_SECRETS_PASSWORD=hunter2-hunter2 secrets list; echo $?
+      REACTORCIDE_SECRETS_PASSWORD= secrets list; echo $?
+      secrets init; echo $?
+      secrets get a b; echo $?
+      secrets delete a b; echo $?
+      secrets list a; echo $?`,
+      directory.path,
+    );
+    assertEquals(stdout, "1\n2\n1\n1\n1\n1\n");
+    for (
+      const text of [
+        `secrets.enc": the password is wrong or the store was changed`,
+        "A password is required: set REACTORCIDE_SECRETS_PASSWORD",
+        `": there is one`,
+        `Cannot get "a:b": no such secret`,
+        `Cannot delete "a:b": no such secret`,
+        `Cannot list "a": no such path`,
+      ]
+    ) assertStringIncludes(stderr, text);
+    assertEquals(/hunter2|correct horse/.test(stderr), false, stderr);
+  });
+});
+
+describe("runnerlib secrets refuses", () => {
+  it("wrong uses, before it asks for a password, and repeats no value", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const uses: [script: string, message: string][] = [
+      ["secrets", "An action is required: init, set, get, list"],
+      ["secrets sett a b", `Unknown action "sett"; did you mean "set"?`],
+      ["secrets set a", `the form is "secrets set PATH KEY"`],
+      ["secrets set a b hunter2", "A secret is never an argument"],
+      ["secrets set a b my hunter2", "A secret is never an argument"],
+      ["secrets get a b hunter2", `the form is "secrets get PATH KEY"`],
+      ["secrets set 'hunter2!' b", "A path is made of letters"],
+      ["secrets set a 'hunter2!'", "A key is made of letters"],
+      ["secrets set a b --password=hunter2", "Unknown option"],
+      ["secrets init --password-fd=hunter2", "the number of a descriptor"],
+      ["secrets set a b --password-fd 0", "Standard input cannot give both"],
+      ["secrets import-env - a --password-fd 0", "cannot give both"],
+      ["secrets init --password-fd 1", "the number of a descriptor"],
+      ["secrets init --password-fd 99", "Cannot read the password from file"],
+      ["secrets init --password-fd 4 4< /dev/null", "no line of text"],
+      ["secrets init --password-fd 4 4< /bin/sh", "no line of text"],
+      ["secrets init", "A password is required"],
+    ];
+    const scripts = uses.map(([script]) => `(${script}); echo $? >&2`);
+    await Deno.mkdir(`${path}/config/reactorcide/secrets`, { recursive: true });
+    await Deno.writeFile(
+      `${path}/config/reactorcide/secrets/.salt`,
+      new Uint8Array(32),
+    );
+    const { stdout, stderr } = await run(scripts.join("\n"), path, {});
+    assertEquals(stdout, "");
+    assertEquals(stderr.includes("hunter2"), false, stderr);
+    const told = stderr.split(/^2\n/m);
+    for (const [at, [script, message]] of uses.entries()) {
+      assertStringIncludes(told[at], message, script);
+    }
+    assertEquals(
+      await exists(`${path}/config/reactorcide/secrets/secrets.enc`),
+      false,
+    );
+  });
+
+  it("what cannot be a secret", async () => {
+    await using directory = await temporaryDirectory();
+    const { stdout, stderr } = await run(
+      `secrets set a b < /dev/null; echo $?
+      echo | secrets set a b; echo $?
+      printf 'x\\0y' | secrets set a b; echo $?
+      printf '\\377' | secrets set a b; echo $?`,
+      directory.path,
+    );
+    assertEquals(stdout, "2\n2\n2\n2\n");
+    assertStringIncludes(stderr, "A secret is required on standard input");
+    assertStringIncludes(stderr, "must be UTF-8 text");
+  });
+});
+
+Deno.test({
+  name: "runnerlib secrets asks at a terminal, and shows no answer",
+  ignore: !hasScript(),
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const made = await atTerminal("init", path, [
+      ["Password:", `${PASSWORD}\n`],
+      ["Again:", `${PASSWORD}\n`],
+    ]);
+    assertEquals([made.code, made.stdout], [0, "Password: \r\nAgain: \r\n"]);
+    const set = await atTerminal("set a b", path, [
+      ["Secret:", "hunter2\n"],
+      ["Password:", `${PASSWORD}\n`],
+    ]);
+    assertEquals([set.code, set.stdout], [0, "Secret: \r\nPassword: \r\n"]);
+    const { stdout } = await run("secrets get a b", path);
+    assertEquals(stdout, "hunter2");
+  },
+});
+
+Deno.test({
+  name: "runnerlib secrets init makes nothing of two different passwords",
+  ignore: !hasScript(),
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { code, stdout } = await atTerminal("init", directory.path, [
+      ["Password:", "one-password\n"],
+      ["Again:", "another-password\n"],
+    ]);
+    assertEquals(code, 2);
+    assertStringIncludes(stdout, "The two passwords differ");
+    assertEquals(await exists(`${directory.path}/config`), false);
+  },
+});
+
+function hasScript(): boolean {
+  const { code, stdout } = new Deno.Command("sh", {
+    args: ["-c", "script --version"],
+    stdout: "piped",
+    stderr: "null",
+  }).outputSync();
+  return code === 0 && new TextDecoder().decode(stdout).includes("util-linux");
+}
+
+/** Tells whether the terminal that a file names prints what a person types. */
+function showsInput(file: string): boolean {
+  const { stdout } = new Deno.Command("stty", {
+    args: ["-a", "-F", Deno.readTextFileSync(file).trim()],
+  }).outputSync();
+  return / icanon /.test(new TextDecoder().decode(stdout));
+}
+
+/** Runs the command line on a terminal of its own, and answers its questions. */
+async function atTerminal(
+  args: string,
+  cwd: string,
+  answers: [question: string, answer: string][],
+): Promise<CliResult> {
+  const deno = `${Deno.execPath()} run -A --no-check ${CLI}`;
+  const child = shell(
+    `exec script -qec 'tty > tty; ${deno} secrets ${args}' /dev/null`,
+    cwd,
+    {},
+  ).spawn();
+  const writer = child.stdin.getWriter();
+  let stdout = "";
+  const talking = (async () => {
+    const decoder = new TextDecoder();
+    for await (const bytes of child.stdout) {
+      stdout += decoder.decode(bytes, { stream: true });
+      const [next] = answers;
+      if (next === undefined || !stdout.includes(next[0])) continue;
+      answers.shift();
+      // The question stands there before the terminal stops showing what is typed.
+      await until(() => !showsInput(`${cwd}/tty`), "a silent terminal");
+      await writer.write(new TextEncoder().encode(next[1]));
+    }
+  })();
+  const { code } = await soon(child.status, "the end of the command line");
+  await talking;
+  await writer.abort().catch(() => {});
+  const stderr = await new Response(child.stderr).text();
+  return { code, stdout, stderr };
+}
