@@ -1,3 +1,4 @@
+import { formsOf } from "../../src/secrets/forms.ts";
 import type { Masker } from "../../src/secrets/masker.ts";
 
 const encoder = new TextEncoder();
@@ -42,14 +43,14 @@ export function bytewise(text: string): Uint8Array[] {
   return Array.from(encoder.encode(text), (byte) => Uint8Array.of(byte));
 }
 
-/** What masking must give, computed the slow and plain way. */
+/** What masking must give for secrets in all their forms, computed the slow and plain way. */
 export function naiveMask(
   text: string,
   secrets: readonly string[],
   placeholder = "[REDACTED]",
 ): string {
   const secret = new Array<boolean>(text.length).fill(false);
-  for (const needle of secrets) {
+  for (const needle of secrets.flatMap((it) => [...formsOf(it)])) {
     if (needle.length < 4) continue;
     for (
       let at = text.indexOf(needle);
