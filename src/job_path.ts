@@ -1,4 +1,3 @@
-import { normalize } from "@std/path/posix/normalize";
 import { RunnerError } from "./errors.ts";
 
 /** Directory that jobs know as their workspace, wherever it really is. */
@@ -48,7 +47,12 @@ export function normalizeJobPath(path: string): string {
   });
 }
 
+/** Every job judges its paths, so this does without a library, which takes longer to load than to work. */
 function normalized(path: string): string {
-  const clean = normalize(path);
-  return clean.length > 1 && clean.endsWith("/") ? clean.slice(0, -1) : clean;
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return (path.startsWith("/") ? "/" : "") + parts.join("/");
 }

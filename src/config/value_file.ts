@@ -1,4 +1,3 @@
-import { join } from "@std/path/posix/join";
 import { isInside } from "../job_path.ts";
 
 /** What a text starts with that names a file instead of being the value. */
@@ -26,8 +25,8 @@ export function readValue(
     return { isFile: true, problem: `"${value}" must not leave ./job` };
   }
   try {
-    const path = Deno.realPathSync(join(cwd, value));
-    if (!isInside(Deno.realPathSync(join(cwd, "job")), path)) {
+    const path = Deno.realPathSync(`${cwd}/${value}`);
+    if (!isInside(Deno.realPathSync(`${cwd}/job`), path)) {
       return { isFile: true, problem: `"${value}" must not leave ./job` };
     }
     const { isFile, size } = Deno.statSync(path);

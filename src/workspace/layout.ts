@@ -1,4 +1,3 @@
-import { join } from "@std/path/posix/join";
 import { isInside, normalizeJobPath } from "../job_path.ts";
 
 /** Where a job's files are. */
@@ -46,12 +45,11 @@ export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
   const { cwd, env, root = "/job" } = options;
   const inContainer = saysContainer(env.REACTORCIDE_IN_CONTAINER ?? "") ??
     looksLikeContainer(root, cwd);
-  const base = inContainer ? root : join(cwd, "job");
+  const base = inContainer ? root : `${cwd}/job`;
   return {
     base,
     inContainer,
-    pathOf: (jobPath) =>
-      join(base, normalizeJobPath(jobPath).slice("/job".length)),
+    pathOf: (jobPath) => base + normalizeJobPath(jobPath).slice("/job".length),
   };
 }
 
