@@ -4,9 +4,6 @@ export const READ_BYTES: number = 64 * 1024;
 /** How many bytes are gathered for one write. */
 const BATCH_BYTES = 4 * READ_BYTES;
 
-/** How long gathered bytes wait for company, in milliseconds. */
-const PATIENCE_MS = 1;
-
 /**
  * Bytes that are gathered for one write, behind those that were held back.
  *
@@ -18,8 +15,6 @@ export class Batch {
   #held = new Uint8Array();
   #filledBytes = 0;
   #isLent = false;
-  #patience: Promise<undefined> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether bytes were read that are not written yet. */
   get isWaiting(): boolean {
@@ -58,19 +53,8 @@ export class Batch {
     this.#filledBytes += read.length;
   }
 
-  /** Resolves when the bytes that wait have waited long enough. */
-  get patience(): Promise<undefined> {
-    return this.#patience ??= new Promise((resolve) => {
-      this.#timer = setTimeout(() => resolve(undefined), PATIENCE_MS);
-    });
-  }
-
   /** Ends the batch: everything held back and read, from the start of its buffer. */
   close(): Uint8Array<ArrayBuffer> {
-    // The first use of a timer costs milliseconds, which most jobs need not pay.
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#patience = undefined;
     // A read that was cancelled never gives the lent buffer back.
     if (this.#isLent) return this.#held;
     return this.#bytes.subarray(0, this.#filledBytes);

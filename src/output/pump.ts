@@ -5,6 +5,9 @@ import { settlesWithin } from "../process/time_limit.ts";
 import { Batch, READ_BYTES } from "./batch.ts";
 import type { Sink } from "./sink.ts";
 
+/** How long gathered bytes wait for company, in milliseconds. */
+const PATIENCE_MS = 1;
+
 /** How long a pump that is stopped waits for what is in the pipe already, in milliseconds. */
 const REST_MS = 50;
 
@@ -40,6 +43,8 @@ export async function pump(
   const reader = stream.getReader({ mode: "byob" });
   let reading: Promise<unknown> | undefined;
   let writing: Promise<void> = Promise.resolve();
+  let flushing: Promise<void> | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let restBytes = Infinity;
   let batch = new Batch();
   let spare = new Batch();
@@ -54,7 +59,21 @@ export async function pump(
     if (reading && !await settlesWithin(reading, REST_MS)) giveUp();
   }
 
-  async function flush(isLast: boolean): Promise<void> {
+  function flush(): Promise<void> {
+    flushing = writeBatch(false).finally(() => flushing = undefined);
+    return flushing;
+  }
+
+  /** Gathered bytes wait for company, but not for long. */
+  function flushSoon(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      // A sink that fails tells the next write, and the last one tells the caller.
+      if (batch.isWaiting && !flushing) flush().catch(() => {});
+    }, PATIENCE_MS);
+  }
+
+  async function writeBatch(isLast: boolean): Promise<void> {
     const window = batch.close();
     const { output, heldFrom } = mask.mask(window, isLast);
     // The other buffer is free once its write is done.
@@ -79,19 +98,18 @@ export async function pump(
     reading = next;
     if (restBytes <= 0) giveUp();
     else if (restBytes < Infinity) void giveUpWhenIdle();
-    if (isGathering) {
-      const first = await Promise.race([next, batch.patience]);
-      if (first === undefined) await flush(false);
-    }
     const { value, done } = await next;
+    if (flushing) await flushing;
     if (value !== undefined) {
       batch.take(value);
       if (isGathering) scratch = value.buffer;
     }
     if (done) break;
     restBytes -= value.length;
-    if (value.length < READ_BYTES || batch.isFull) await flush(false);
+    if (value.length < READ_BYTES || batch.isFull) await flush();
+    else flushSoon();
   }
-  await flush(true);
+  if (timer !== undefined) clearTimeout(timer);
+  await writeBatch(true);
   await writing;
 }
