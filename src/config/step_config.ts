@@ -1,0 +1,143 @@
+/** When a step whose dependencies are over runs. */
+export type StepCondition = "all_success" | "any_failed" | "always";
+
+/** How a step is tried again. */
+export interface RetryConfig {
+  /** How often the step is started at most, the first time included. */
+  readonly attempts: number;
+  /**
+   * Time before the second attempt, in milliseconds.
+   *
+   * @default {1_000}
+   */
+  readonly delayMs?: number;
+  /**
+   * By what the time grows from attempt to attempt.
+   *
+   * @default {2}
+   */
+  readonly factor?: number;
+  /**
+   * Longest time between two attempts, in milliseconds.
+   *
+   * @default {60_000}
+   */
+  readonly maxDelayMs?: number;
+  /**
+   * Share of the time that chance may take away, from 0 to 1, so that jobs
+   * that failed together do not come back together.
+   *
+   * @default {0.5}
+   */
+  readonly jitter?: number;
+  /**
+   * Exit codes after which the step is tried again; 124 is the time limit.
+   *
+   * @default {every one but 0}
+   */
+  readonly exitCodes?: readonly number[];
+}
+
+/** Values of a step's variables, combined with each other. */
+export interface MatrixConfig {
+  /** Variables and their values; every combination is a step. */
+  readonly axes: Readonly<Record<string, readonly string[]>>;
+  /** Combinations that are added, or that add variables to those they match. */
+  readonly include?: readonly Readonly<Record<string, string>>[];
+  /** Combinations that are left out: those that match all of the given values. */
+  readonly exclude?: readonly Readonly<Record<string, string>>[];
+}
+
+/** What can be said of a step besides its name and what it runs. */
+export interface StepSettings {
+  /** Steps that must be over before this one starts. */
+  readonly dependsOn?: readonly string[];
+  /**
+   * When the step runs, once its dependencies are over.
+   *
+   * @default {"all_success"}
+   */
+  readonly condition?: StepCondition;
+  /** Variables of the step; they win over those of the job. */
+  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Where the step runs: a path below `/job`, or one relative to where the
+   * job runs.
+   *
+   * @default {where the job runs}
+   */
+  readonly workingDir?: string;
+  /**
+   * Program, and arguments, that get the text of the command as their last
+   * argument. A program alone gets `-c` before it.
+   *
+   * @default {["/bin/sh", "-c"]}
+   */
+  readonly shell?: readonly string[];
+  /**
+   * Longest time one attempt may take, in milliseconds.
+   *
+   * @default {no limit}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * How the step is tried again.
+   *
+   * @default {not at all}
+   */
+  readonly retry?: RetryConfig;
+  /**
+   * Whether the job goes on as if the step had succeeded when it failed.
+   *
+   * @default {false}
+   */
+  readonly continueOnError?: boolean;
+  /**
+   * Whether the job fails when the step does.
+   *
+   * @default {true}
+   */
+  readonly required?: boolean;
+  /** Runs the step once for each item. */
+  readonly forEach?: readonly string[];
+  /**
+   * Variable that holds the item.
+   *
+   * @default {"ITEM"}
+   */
+  readonly itemVar?: string;
+  /** Runs the step once for each combination of values. */
+  readonly matrix?: MatrixConfig;
+  /**
+   * Whether exit code 78 ends the whole job early, as neither success nor
+   * failure of the step: there was nothing to do.
+   *
+   * @default {false}
+   */
+  readonly neutralExit?: boolean;
+  /**
+   * Variables of the runner's own environment that the step gets: all, none,
+   * or those named.
+   *
+   * @default {what the job says, else all}
+   */
+  readonly inheritEnv?: boolean | readonly string[];
+  /**
+   * Whether the step runs code that is not trusted: it gets neither tokens,
+   * nor secrets, nor the socket at which secrets are registered.
+   *
+   * @default {false}
+   */
+  readonly untrusted?: boolean;
+}
+
+/** A step as a job file describes it. */
+export interface StepConfig extends StepSettings {
+  /** Name of the step, unique in its job. */
+  readonly name: string;
+  /** Text for the shell, or a program and its arguments. */
+  readonly run: string | readonly string[];
+}
+
+/** What happens to the other steps when a required one has failed. */
+export type FailurePolicy = "finish" | "continue" | "kill";
