@@ -37,7 +37,7 @@ export function flagsLayer({ flags }: ParsedArguments): Layer {
   const layer = layerOf(
     ({ flag }) => {
       const value = flag === undefined ? undefined : flags.get(flag);
-      if (typeof value === "boolean") return undefined;
+      if (typeof value === "boolean") return String(value);
       return typeof value === "object" ? value.join("\n") : value;
     },
     ({ flag }) => `--${flag}`,
@@ -57,7 +57,7 @@ function flagOf(
   key: {
     name: string;
     flag: string;
-    valueName: string;
+    valueName?: string;
     help: string;
     defaultValue?: string;
   },
@@ -65,7 +65,7 @@ function flagOf(
   const { name, flag, valueName, help, defaultValue } = key;
   return {
     name: flag,
-    valueName,
+    ...valueName === undefined ? {} : { valueName },
     help: defaultValue === undefined ? help : `${help} (${defaultValue})`,
     isRepeatable: name === "job_env",
   };

@@ -1,4 +1,5 @@
 import type { ConfigName } from "./keys.ts";
+import type { FailurePolicy, StepConfig } from "./step_config.ts";
 
 /** Where code comes from. */
 export type SourceConfig =
@@ -14,8 +15,13 @@ export type SourceConfig =
 
 /** The configuration of a job, judged and typed. */
 export interface JobConfig {
-  /** Text for the shell, or a program and its arguments. */
-  readonly command: string | readonly string[];
+  /**
+   * Text for the shell, or a program and its arguments; `undefined` when the
+   * job is made of steps.
+   */
+  readonly command: string | readonly string[] | undefined;
+  /** What the job is made of, when it is not one command. */
+  readonly steps?: readonly StepConfig[];
   /** Where the source goes, as the job knows it. */
   readonly codeDir: string;
   /** Where the command runs, as the job knows it. */
@@ -46,6 +52,22 @@ export interface JobConfig {
   readonly timeoutMs: number | undefined;
   /** Time between the ending signal and SIGKILL, in milliseconds. */
   readonly graceMs: number;
+  /** Most steps that run at once; `undefined` when nobody said. */
+  readonly concurrency: number | undefined;
+  /** What happens to the other steps when a required one has failed. */
+  readonly failurePolicy: FailurePolicy;
+  /** Names of the only steps that run; `undefined` for all. */
+  readonly only: readonly string[] | undefined;
+  /** Names of the steps with which the job begins; `undefined` for all. */
+  readonly from: readonly string[] | undefined;
+  /** Names of steps that do not run; `undefined` for none. */
+  readonly skip: readonly string[] | undefined;
+  /** Whether the output of each step is printed in one piece. */
+  readonly logGroup: boolean;
+  /** Longest line of output, in bytes; `undefined` when nobody said. */
+  readonly maxLineBytes: number | undefined;
+  /** Variables of the runner that the job gets: all, none or those named. */
+  readonly inheritEnv: boolean | readonly string[];
 }
 
 /** Something wrong with the configuration. */

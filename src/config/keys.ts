@@ -1,6 +1,30 @@
 /** A key of the configuration, as job files spell it. */
 export type ConfigName = (typeof CONFIG_KEYS)[number]["name"];
 
+/** A key of the configuration whose value is one of a few words. */
+export type ChoiceName = Extract<
+  (typeof CONFIG_KEYS)[number],
+  { kind: { choices: readonly string[] } }
+>["name"];
+
+/** The words that a key of the configuration may hold. */
+export type ChoiceOf<Name extends ChoiceName> = Extract<
+  (typeof CONFIG_KEYS)[number],
+  { name: Name; kind: unknown }
+>["kind"]["choices"][number];
+
+/**
+ * What the value of a key may be: a time, `true` or `false`, a list of names,
+ * either of the two, one of a few words, or a whole number.
+ */
+export type ConfigKind =
+  | "duration"
+  | "switch"
+  | "names"
+  | "inheritance"
+  | { readonly choices: readonly string[] }
+  | { readonly minimum: number; readonly maximum: number };
+
 /** One key of the configuration: where it may come from and what it means. */
 export interface ConfigKey {
   /** Name in job files and messages. */
@@ -15,6 +39,12 @@ export interface ConfigKey {
   readonly valueName?: string;
   /** Value when nobody says anything. */
   readonly defaultValue?: string;
+  /**
+   * What the value may be.
+   *
+   * @default {text}
+   */
+  readonly kind?: ConfigKind;
   /** What the key means, in one line. */
   readonly help: string;
 }
@@ -67,6 +97,7 @@ export const CONFIG_KEYS = [
     option: "sourceType",
     valueName: "TYPE",
     defaultValue: "none",
+    kind: { choices: ["none", "git", "copy"] },
     help: "How the source is prepared: git, copy or none",
   },
   {
@@ -92,6 +123,7 @@ export const CONFIG_KEYS = [
     option: "ciSourceType",
     valueName: "TYPE",
     defaultValue: "none",
+    kind: { choices: ["none", "git", "copy"] },
     help: "How the trusted CI source is prepared: git, copy or none",
   },
   {
@@ -116,6 +148,7 @@ export const CONFIG_KEYS = [
     option: "checkoutMode",
     valueName: "MODE",
     defaultValue: "isolated",
+    kind: { choices: ["isolated", "shared"] },
     help: "Whether both sources share one repository: isolated or shared",
   },
   {
@@ -132,6 +165,7 @@ export const CONFIG_KEYS = [
     flag: "secret-env-names",
     option: "secretEnvNames",
     valueName: "NAMES",
+    kind: "names",
     help: "Variables whose values are masked, separated by commas",
   },
   {
@@ -179,6 +213,7 @@ export const CONFIG_KEYS = [
     option: "stderr",
     valueName: "MODE",
     defaultValue: "merged",
+    kind: { choices: ["merged", "separate"] },
     help: "Whether standard error joins standard output: merged or separate",
   },
   {
@@ -186,6 +221,7 @@ export const CONFIG_KEYS = [
     flag: "timeout",
     option: "timeoutMs",
     valueName: "TIME",
+    kind: "duration",
     help: "Longest time the command may run, such as 90s, 15m or 2h",
   },
   {
@@ -194,7 +230,75 @@ export const CONFIG_KEYS = [
     option: "graceMs",
     valueName: "TIME",
     defaultValue: "10s",
+    kind: "duration",
     help: "Time between the signal that ends the command and SIGKILL",
+  },
+  {
+    name: "concurrency",
+    env: "REACTORCIDE_CONCURRENCY",
+    flag: "concurrency",
+    option: "concurrency",
+    valueName: "COUNT",
+    kind: { minimum: 1, maximum: 1_024 },
+    help: "Most steps that run at once; the number of processors unless given",
+  },
+  {
+    name: "failure_policy",
+    flag: "failure-policy",
+    option: "failurePolicy",
+    valueName: "POLICY",
+    defaultValue: "finish",
+    kind: { choices: ["finish", "continue", "kill"] },
+    help: "What a failed step does to the others: finish, continue or kill",
+  },
+  {
+    name: "only",
+    flag: "only",
+    option: "only",
+    valueName: "NAMES",
+    kind: "names",
+    help: "Run these steps and no other, separated by commas",
+  },
+  {
+    name: "from",
+    flag: "from",
+    option: "from",
+    valueName: "NAMES",
+    kind: "names",
+    help: "Run these steps and those that depend on them",
+  },
+  {
+    name: "skip",
+    flag: "skip",
+    option: "skip",
+    valueName: "NAMES",
+    kind: "names",
+    help: "Run every step but these",
+  },
+  {
+    name: "log_group",
+    flag: "log-group",
+    option: "logGroup",
+    kind: "switch",
+    help: "Print the output of each step in one piece",
+  },
+  {
+    name: "max_line_bytes",
+    env: "REACTORCIDE_MAX_LINE_BYTES",
+    flag: "max-line-bytes",
+    option: "maxLineBytes",
+    valueName: "COUNT",
+    kind: { minimum: 80, maximum: 2 ** 31 - 1 },
+    help: "Longest line of output, in bytes; longer ones are cut",
+  },
+  {
+    name: "inherit_env",
+    flag: "inherit-env",
+    option: "inheritEnv",
+    valueName: "NAMES",
+    defaultValue: "true",
+    kind: "inheritance",
+    help: "Variables of the runner that the job gets: true, false or names",
   },
 ] as const satisfies readonly ConfigKey[];
 

@@ -6,15 +6,36 @@ import type {
   ValidationResult,
 } from "./job_config.ts";
 import { jobEnvWarnings, parseJobEnv } from "./job_env.ts";
-import type { ConfigName } from "./keys.ts";
+import {
+  type ChoiceName,
+  type ChoiceOf,
+  configKey,
+  type ConfigName,
+} from "./keys.ts";
 import type { Settings } from "./settings.ts";
+import type { StepConfig } from "./step_config.ts";
 import { readValue } from "./value_file.ts";
 
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions {
   /** Absolute path of the current directory, for values that name a file. */
   cwd: string;
+  /**
+   * Steps of the job file, judged already.
+   *
+   * @default {the job is one command}
+   */
+  steps?: readonly StepConfig[];
 }
+
+/** Least and greatest value of a number. */
+type Range = { minimum: number; maximum: number };
+
+/** Name of a variable, as a shell takes it. */
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Words that mean `true` or `false` elsewhere, and would be taken for a name. */
+const NEARLY_BOOLEAN = /^(yes|no|on|off|true|false|y|n)$/i;
 
 /**
  * Judges settings and gives them their types.
@@ -29,14 +50,16 @@ export function validateSettings(
   settings: Settings,
   options: ValidateOptions,
 ): ValidationResult {
-  const { cwd } = options;
+  const { cwd, steps } = options;
   const problems: ConfigProblem[] = [];
   const check = new Checker(settings, problems);
   const codeDir = check.jobPath("code_dir");
   const hasJobDir = (settings.get("job_dir")?.value ?? "") !== "";
   const env = check.jobEnv(cwd);
+  const isCommand = steps === undefined || replacesSteps(settings);
   const config = {
-    command: check.command(),
+    command: isCommand ? check.command() : undefined,
+    ...isCommand ? {} : { steps },
     codeDir,
     jobDir: hasJobDir ? check.jobPath("job_dir") : codeDir,
     isJobDirChosen: settings.all("code_dir").length > 1 || hasJobDir,
@@ -49,16 +72,37 @@ export function validateSettings(
     secretValues: check.secretValues(cwd),
     pluginDir: check.optional("plugin_dir"),
     runnerImage: check.optional("runner_image"),
-    stderr: check.oneOf("stderr", ["merged", "separate"]),
+    stderr: check.choice("stderr"),
     timeoutMs: settings.get("timeout") ? check.duration("timeout") : undefined,
     graceMs: check.duration("grace"),
+    concurrency: check.integer("concurrency"),
+    failurePolicy: check.choice("failure_policy"),
+    only: check.names("only"),
+    from: check.names("from"),
+    skip: check.names("skip"),
+    logGroup: check.isOn("log_group"),
+    maxLineBytes: check.integer("max_line_bytes"),
+    inheritEnv: check.inheritance(),
   };
-  check.oneOf("checkout_mode", ["isolated", "shared"]);
+  check.choice("checkout_mode");
   return {
     config: problems.length === 0 ? config : undefined,
     problems,
-    warnings: [...jobEnvWarnings(env), ...imageWarnings(config.runnerImage)],
+    warnings: [
+      ...steps !== undefined && isCommand
+        ? ["job_command: replaces the steps of the job file"]
+        : [],
+      ...jobEnvWarnings(env),
+      ...imageWarnings(config.runnerImage),
+    ],
   };
+}
+
+/** A worker sets the variable for every job, so that only a command of somebody who runs this one counts. */
+function replacesSteps(settings: Settings): boolean {
+  const setting = settings.get("job_command");
+  return setting !== undefined &&
+    setting.origin !== configKey("job_command")?.env;
 }
 
 /** Reads settings one by one and gathers what is wrong with them. */
@@ -102,13 +146,38 @@ class Checker {
     return path;
   }
 
-  oneOf<T extends string>(key: ConfigName, allowed: readonly T[]): T {
+  choice<Name extends ChoiceName>(key: Name): ChoiceOf<Name> {
     const text = this.text(key);
-    if (!allowed.includes(text as T)) {
-      const choices = allowed.map((one) => `"${one}"`).join(" or ");
-      this.#report(key, `must be ${choices}, not ${JSON.stringify(text)}`);
+    const { choices } = configKey(key)!.kind as { choices: readonly string[] };
+    if (!choices.includes(text)) {
+      const allowed = choices.map((one) => `"${one}"`).join(" or ");
+      this.#report(key, `must be ${allowed}, not ${JSON.stringify(text)}`);
     }
-    return text as T;
+    return text as ChoiceOf<Name>;
+  }
+
+  integer(key: ConfigName): number | undefined {
+    const text = this.text(key);
+    // A worker sets the variable to nothing when nobody said anything.
+    if (text === "") return undefined;
+    const { minimum, maximum } = configKey(key)!.kind as Range;
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= minimum && value <= maximum) return value;
+    this.#report(
+      key,
+      `must be a whole number from ${minimum} to ${maximum}, not ${
+        JSON.stringify(text)
+      }`,
+    );
+    return undefined;
+  }
+
+  isOn(key: ConfigName): boolean {
+    const text = this.text(key);
+    if (!["", "true", "false"].includes(text)) {
+      this.#report(key, `must be true or false, not ${JSON.stringify(text)}`);
+    }
+    return text === "true";
   }
 
   duration(key: ConfigName): number {
@@ -128,7 +197,7 @@ class Checker {
     const key = `${prefix}source_type` as const;
     // A worker sets the variable to nothing when the job has no source.
     if (this.text(key) === "") return { type: "none" };
-    const type = this.oneOf(key, ["none", "git", "copy"]);
+    const type = this.choice(key);
     if (type === "none") return { type };
     const url = this.text(`${prefix}source_url`);
     if (url === "" && (type === "git" || type === "copy")) {
@@ -156,6 +225,31 @@ class Checker {
 
   list(key: ConfigName): string[] | undefined {
     return this.#settings.get(key) && splitList(this.text(key), ",");
+  }
+
+  names(key: ConfigName): string[] | undefined {
+    const names = this.list(key);
+    return names?.length ? names : undefined;
+  }
+
+  inheritance(): boolean | readonly string[] {
+    const value = this.#settings.get("inherit_env")?.value ?? "true";
+    if (value === "true" || value === "false") return value === "true";
+    const names = typeof value === "string"
+      ? splitList(value, ",")
+      : Object.values(value);
+    const isWrong = value === "" ||
+      names.some((name) => !VARIABLE_NAME.test(name)) ||
+      NEARLY_BOOLEAN.test(String(value));
+    if (isWrong) {
+      this.#report(
+        "inherit_env",
+        `must be true, false or names of variables, not ${
+          JSON.stringify(value)
+        }`,
+      );
+    }
+    return names;
   }
 
   secretValues(cwd: string): string[] | undefined {

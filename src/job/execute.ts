@@ -31,6 +31,7 @@ export async function execute(
   const { parts, cancellation, jobEnv } = run;
   const { host, workspace, logger, masker, stdout, stderr } = parts;
   const { command } = config;
+  if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
   await using registration = await openJobRegistration(parts);
   const env = await jobEnvironment({

@@ -36,9 +36,9 @@ export async function jobEnvironment(
     REACTORCIDE_CODE_DIR: workspace.pathOf(config.codeDir),
     REACTORCIDE_JOB_DIR: workspace.pathOf(config.jobDir),
     REACTORCIDE_ARTIFACTS_DIR: workspace.pathOf(config.artifactsDir),
-    REACTORCIDE_JOB_COMMAND: typeof command === "string"
-      ? command
-      : command.join(" "),
+    ...command === undefined
+      ? {}
+      : { REACTORCIDE_JOB_COMMAND: [command].flat().join(" ") },
     ...runnerImage === undefined
       ? {}
       : { REACTORCIDE_RUNNER_IMAGE: runnerImage },

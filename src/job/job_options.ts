@@ -1,5 +1,6 @@
 import { layerOf } from "../config/layers.ts";
 import type { Layer, SettingValue } from "../config/settings.ts";
+import type { FailurePolicy } from "../config/step_config.ts";
 
 /** When the queued follow-up jobs are handed over. */
 export type FlushTriggers = "success" | "always" | "never";
@@ -88,6 +89,45 @@ export interface RunJobOptions {
    * @default {10_000}
    */
   graceMs?: number;
+  /**
+   * Most steps that run at the same time, from 1 to 1,024.
+   *
+   * @default {the number of processors}
+   */
+  concurrency?: number;
+  /**
+   * What happens to the other steps when a required one has failed: those
+   * that run finish and no other starts, everything goes on, or those that
+   * run are ended, too.
+   *
+   * @default {"finish"}
+   */
+  failurePolicy?: FailurePolicy;
+  /** Names of the only steps that run. */
+  only?: readonly string[];
+  /** Names of steps that run together with those that depend on them. */
+  from?: readonly string[];
+  /** Names of steps that do not run. */
+  skip?: readonly string[];
+  /**
+   * Whether the output of each step is printed in one piece.
+   *
+   * @default {false}
+   */
+  logGroup?: boolean;
+  /**
+   * Longest line of output, in bytes, at least 80; longer ones are cut.
+   *
+   * @default {60_000 in a container, no limit elsewhere}
+   */
+  maxLineBytes?: number;
+  /**
+   * Variables of the runner's own environment that the job gets: all, none, or
+   * those named.
+   *
+   * @default {true}
+   */
+  inheritEnv?: boolean | readonly string[];
   /** Path of a job file whose values are weaker than environment and options. */
   jobFile?: string;
   /** Cancels the job when aborted, as SIGTERM does. */
@@ -127,7 +167,13 @@ export function optionsLayer(options: RunJobOptions): Layer {
     graceMs: graceMs === undefined ? undefined : `${graceMs}ms`,
   };
   return layerOf(
-    (key) => key.option && values[key.option] as SettingValue | undefined,
+    (key) => key.option ? settingOf(values[key.option]) : undefined,
     (key) => `option "${key.option}"`,
   );
+}
+
+function settingOf(value: unknown): SettingValue | undefined {
+  return typeof value === "number" || typeof value === "boolean"
+    ? String(value)
+    : value as SettingValue | undefined;
 }

@@ -2,6 +2,7 @@ import { validateSettings } from "../config/validate.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
 import { Settings } from "../config/settings.ts";
+import type { StepConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import type { Phase } from "../plugins/phases.ts";
@@ -17,6 +18,8 @@ export class JobRun {
   readonly parts: RunnerParts;
   /** Settings of all layers. */
   readonly settings: Settings = new Settings();
+  /** Steps of the job file, if it has any. */
+  steps: readonly StepConfig[] | undefined;
   /** The wish that the job ends. */
   readonly cancellation: Cancellation;
   /** Variables of the command; plugins may change them until it starts. */
@@ -82,6 +85,7 @@ export class JobRun {
     const { host, logger } = this.parts;
     const { config, problems, warnings } = validateSettings(this.settings, {
       cwd: host.cwd,
+      steps: this.steps,
     });
     for (const warning of warnings) logger.warn("config", warning);
     if (config === undefined) {

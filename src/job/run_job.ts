@@ -127,6 +127,10 @@ function announce(run: JobRun, config: JobConfig): void {
   }
   const directory = workspace.pathOf(config.jobDir);
   logger.info("dry-run", `Would run in ${directory}`);
+  for (const { name, run } of config.steps ?? []) {
+    logger.info("dry-run", `${name}: $ ${commandText(run)}`);
+  }
+  if (config.command === undefined) return;
   logger.info("dry-run", `$ ${commandText(config.command)}`);
 }
 

@@ -57,6 +57,8 @@ describe("defaultLayer()", () => {
       checkout_mode: "isolated",
       stderr: "merged",
       grace: "10s",
+      failure_policy: "finish",
+      inherit_env: "true",
     });
     assertEquals(defaultLayer().code_dir?.origin, "the default");
   });
@@ -128,6 +130,12 @@ describe("optionsLayer()", () => {
         secretValues: ["a,b"],
         timeoutMs: 1_500,
         graceMs: 0,
+        concurrency: 4,
+        failurePolicy: "kill",
+        only: ["a", "b"],
+        logGroup: true,
+        maxLineBytes: 100,
+        inheritEnv: false,
         handleSignals: false,
         signal: AbortSignal.abort(),
       })),
@@ -137,6 +145,12 @@ describe("optionsLayer()", () => {
         secret_values_list: ["a,b"],
         timeout: "1500ms",
         grace: "0ms",
+        concurrency: "4",
+        failure_policy: "kill",
+        only: ["a", "b"],
+        log_group: "true",
+        max_line_bytes: "100",
+        inherit_env: "false",
       },
     );
   });

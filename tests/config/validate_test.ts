@@ -35,6 +35,14 @@ describe("validateSettings()", () => {
       stderr: "merged",
       timeoutMs: undefined,
       graceMs: 10_000,
+      concurrency: undefined,
+      failurePolicy: "finish",
+      only: undefined,
+      from: undefined,
+      skip: undefined,
+      logGroup: false,
+      maxLineBytes: undefined,
+      inheritEnv: true,
     });
   });
 
@@ -58,6 +66,14 @@ describe("validateSettings()", () => {
       stderr: "separate",
       timeout: "1h30m",
       grace: "0",
+      concurrency: "1024",
+      failure_policy: "kill",
+      only: " a ,,b c ",
+      from: ["d", "e"],
+      skip: "f",
+      log_group: "true",
+      max_line_bytes: "80",
+      inherit_env: "PATH, LANG",
     });
     assertEquals(problems, []);
     assertEquals({ ...config, env: { ...config?.env } }, {
@@ -77,6 +93,14 @@ describe("validateSettings()", () => {
       stderr: "separate",
       timeoutMs: 5_400_000,
       graceMs: 0,
+      concurrency: 1_024,
+      failurePolicy: "kill",
+      only: ["a", "b c"],
+      from: ["d", "e"],
+      skip: ["f"],
+      logGroup: true,
+      maxLineBytes: 80,
+      inheritEnv: ["PATH", "LANG"],
     });
   });
 
@@ -151,6 +175,8 @@ describe("validateSettings()", () => {
       REACTORCIDE_RUNNER_IMAGE: "",
       REACTORCIDE_SECRET_VALUES_LIST: "",
       REACTORCIDE_SECRET_ENV_NAMES: "",
+      REACTORCIDE_CONCURRENCY: "",
+      REACTORCIDE_MAX_LINE_BYTES: "",
     }));
     const { config, problems } = validateSettings(settings, { cwd: "/" });
     assertEquals(problems, []);
@@ -160,6 +186,8 @@ describe("validateSettings()", () => {
       { type: "none" },
     ]);
     assertEquals(config?.runnerImage, undefined);
+    assertEquals(config?.concurrency, undefined);
+    assertEquals(config?.maxLineBytes, undefined);
     assertEquals(config?.secretValues, [], "explicit, though empty");
     assertEquals(config?.secretEnvNames, [], "explicit, though empty");
   });
@@ -328,6 +356,106 @@ describe("validateSettings() judges words and times", () => {
         ),
       ]);
     }
+  });
+});
+
+describe("validateSettings() judges how steps run", () => {
+  it("counts", () => {
+    const limits = {
+      concurrency: [1, 1_024],
+      max_line_bytes: [80, 2 ** 31 - 1],
+    };
+    for (const [key, [least, most]] of Object.entries(limits)) {
+      for (const right of [`${least}`, `${most}`, `0${least}`, ""]) {
+        assertEquals(problemsOf({ [key]: right }), [], right);
+      }
+      for (
+        const wrong of [`${least - 1}`, `${most + 1}`, "-1", "+9", "1e2", "x"]
+      ) {
+        assertEquals(problemsOf({ [key]: wrong }), [
+          `${key}: must be a whole number from ${least} to ${most}, not "${wrong}"`,
+        ]);
+      }
+    }
+  });
+
+  it("switches", () => {
+    assertEquals(judge({ log_group: "false" }).config?.logGroup, false);
+    for (const wrong of ["yes", "True", "1", " true"]) {
+      assertEquals(problemsOf({ log_group: wrong }), [
+        `log_group: must be true or false, not "${wrong}"`,
+      ]);
+    }
+  });
+
+  it("policies", () => {
+    assertEquals(problemsOf({ failure_policy: "stop" }), [
+      'failure_policy: must be "finish" or "continue" or "kill", not "stop"',
+    ]);
+  });
+
+  it("names of steps, of which none are all", () => {
+    for (const key of ["only", "from", "skip"] as const) {
+      for (const none of ["", " , ", []]) {
+        assertEquals(judge({ [key]: none }).config?.[key], undefined);
+      }
+    }
+  });
+
+  it("what is inherited", () => {
+    const given = {
+      true: true,
+      false: false,
+      "A": ["A"],
+      " A , _b1 ": ["A", "_b1"],
+    };
+    for (const [text, inheritEnv] of Object.entries(given)) {
+      assertEquals(
+        judge({ inherit_env: text }).config?.inheritEnv,
+        inheritEnv,
+      );
+    }
+    assertEquals(judge({ inherit_env: [] }).config?.inheritEnv, []);
+    for (const wrong of ["", "yes", "No", "off", "True", "A=1", "1A", "A B"]) {
+      assertEquals(problemsOf({ inherit_env: wrong }), [
+        `inherit_env: must be true, false or names of variables, not "${wrong}"`,
+      ]);
+    }
+  });
+});
+
+describe("validateSettings() chooses between steps and a command", () => {
+  const steps = [{ name: "a", run: "true" }];
+  const judgeSteps = (origin?: string) => {
+    const settings = settingsOf();
+    if (origin) settings.set("job_command", { value: "make", origin });
+    return validateSettings(settings, { cwd: "/", steps });
+  };
+
+  it("and needs no command when there are steps", () => {
+    const { config, problems, warnings } = judgeSteps();
+    assertEquals(problems, []);
+    assertEquals(warnings, []);
+    assertEquals(config?.command, undefined);
+    assertEquals(config?.steps, steps);
+  });
+
+  it("and lets the command of who runs the job win, with a warning", () => {
+    for (const origin of ["--job-command", 'option "command"', "a plugin"]) {
+      const { config, warnings } = judgeSteps(origin);
+      assertEquals(warnings, [
+        "job_command: replaces the steps of the job file",
+      ]);
+      assertEquals(config?.command, "make");
+      assertEquals(config?.steps, undefined);
+    }
+  });
+
+  it("but not the command that a worker sets for every job", () => {
+    const { config, warnings } = judgeSteps("REACTORCIDE_JOB_COMMAND");
+    assertEquals(warnings, []);
+    assertEquals(config?.command, undefined);
+    assertEquals(config?.steps, steps);
   });
 });
 
