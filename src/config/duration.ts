@@ -1,7 +1,10 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Longest time that a timer can wait, in milliseconds: about 24 days. */
-const MAX_MS = 2 ** 31 - 1;
+export const MAX_DURATION_MS: number = 2 ** 31 - 1;
+
+/** What the text of a time looks like. */
+export const DURATION: RegExp = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
 
 /**
  * Reads a length of time: a number of seconds, or one with a unit, such as
@@ -11,8 +14,8 @@ const MAX_MS = 2 ** 31 - 1;
  * @returns Milliseconds, at most 2³¹−1; `undefined` if the text is no time.
  */
 export function parseDuration(text: string): number | undefined {
-  if (/^\d+(\.\d+)?$/.test(text)) return bounded(Number(text) * 1_000);
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
+  if (!DURATION.test(text)) return undefined;
+  if (/\d$/.test(text)) return bounded(Number(text) * 1_000);
   let ms = 0;
   for (const [, count, unit] of text.matchAll(/([\d.]+)(ms|s|m|h|d)/g)) {
     ms += Number(count) * UNITS[unit as keyof typeof UNITS];
@@ -21,5 +24,5 @@ export function parseDuration(text: string): number | undefined {
 }
 
 function bounded(ms: number): number | undefined {
-  return ms <= MAX_MS ? Math.round(ms) : undefined;
+  return ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
 }

@@ -1,6 +1,9 @@
 import type { Setting } from "./settings.ts";
 import { readValue } from "./value_file.ts";
 
+/** Name of a variable, as a shell takes it. */
+export const VARIABLE_NAME: RegExp = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 /** Longest value that is not worth a warning, in characters. */
 const LONG_VALUE = 1_000;
 

@@ -22,7 +22,7 @@ export type ConfigKind =
   | "switch"
   | "names"
   | "inheritance"
-  | { readonly choices: readonly string[] }
+  | { readonly choices: readonly string[]; readonly mayBeEmpty?: boolean }
   | { readonly minimum: number; readonly maximum: number };
 
 /** One key of the configuration: where it may come from and what it means. */
@@ -97,7 +97,7 @@ export const CONFIG_KEYS = [
     option: "sourceType",
     valueName: "TYPE",
     defaultValue: "none",
-    kind: { choices: ["none", "git", "copy"] },
+    kind: { choices: ["none", "git", "copy"], mayBeEmpty: true },
     help: "How the source is prepared: git, copy or none",
   },
   {
@@ -123,7 +123,7 @@ export const CONFIG_KEYS = [
     option: "ciSourceType",
     valueName: "TYPE",
     defaultValue: "none",
-    kind: { choices: ["none", "git", "copy"] },
+    kind: { choices: ["none", "git", "copy"], mayBeEmpty: true },
     help: "How the trusted CI source is prepared: git, copy or none",
   },
   {
@@ -288,7 +288,7 @@ export const CONFIG_KEYS = [
     flag: "max-line-bytes",
     option: "maxLineBytes",
     valueName: "COUNT",
-    kind: { minimum: 80, maximum: 2 ** 31 - 1 },
+    kind: { minimum: 80, maximum: 999_999_999 },
     help: "Longest line of output, in bytes; longer ones are cut",
   },
   {

@@ -1,4 +1,11 @@
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import {
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from "yaml";
 
 /** A place in a text; both count from one. */
 export interface TextPlace {
@@ -9,29 +16,62 @@ export interface TextPlace {
 }
 
 /**
- * Finds the place of a key in a YAML or JSON text.
+ * Makes a function that finds the places of values in a YAML or JSON text.
  *
  * Loaded only to word a problem: the parser that knows positions takes longer
  * to start than a whole job.
  *
  * @param text The text, which is known to parse.
- * @param path Keys from the outermost mapping to the key.
- * @returns Where the last key stands, or the deepest one that was found.
+ * @returns Gives the place of a key or of a member of a list, the way to which
+ * it is told, or that of the deepest one on the way that was found.
  */
-export function locate(text: string, path: readonly string[]): TextPlace {
+export function makeLocator(
+  text: string,
+): (path: readonly (string | number)[]) => TextPlace {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { schema: "failsafe", lineCounter });
-  let node: unknown = document.contents;
-  let offset = (node as Node | null)?.range?.[0] ?? 0;
-  for (const key of path) {
-    if (!isMap(node)) break;
-    const pair = node.items.find((item) =>
-      isScalar(item.key) && String(item.key.value) === key
-    );
-    if (pair === undefined) break;
-    offset = (pair.key as Node).range?.[0] ?? offset;
-    node = pair.value;
+  const contents = parse(text, lineCounter);
+  return (path) => {
+    let node: unknown = contents;
+    let offset = (node as Node | null)?.range?.[0] ?? 0;
+    for (const key of path) {
+      const found = step(node, key);
+      if (found === undefined) break;
+      offset = found.at?.range?.[0] ?? offset;
+      node = found.value;
+    }
+    const { line, col } = lineCounter.linePos(offset);
+    return { line, column: col };
+  };
+}
+
+function parse(text: string, lineCounter: LineCounter): unknown {
+  const options = {
+    schema: "failsafe",
+    lineCounter,
+    // The text has no doubled keys; looking for them takes the square of time.
+    uniqueKeys: false,
+  } as const;
+  try {
+    return parseDocument(text, options).contents;
+  } catch {
+    // Nested more deeply than this parser can follow, though not the other
+    // one: the problem is told without its place then.
+    lineCounter.addNewLine(0);
+    return null;
   }
-  const { line, col } = lineCounter.linePos(offset);
-  return { line, column: col };
+}
+
+function step(
+  node: unknown,
+  key: string | number,
+): { at: Node | null; value: unknown } | undefined {
+  if (isSeq(node) && typeof key === "number") {
+    const value = node.items[key] as Node | undefined;
+    return value && { at: value, value };
+  }
+  if (!isMap(node)) return undefined;
+  const pair = node.items.find((item) =>
+    isScalar(item.key) && String(item.key.value) === key
+  );
+  return pair && { at: pair.key as Node, value: pair.value };
 }

@@ -5,7 +5,7 @@ import type {
   SourceConfig,
   ValidationResult,
 } from "./job_config.ts";
-import { jobEnvWarnings, parseJobEnv } from "./job_env.ts";
+import { jobEnvWarnings, parseJobEnv, VARIABLE_NAME } from "./job_env.ts";
 import {
   type ChoiceName,
   type ChoiceOf,
@@ -26,13 +26,16 @@ export interface ValidateOptions {
    * @default {the job is one command}
    */
   steps?: readonly StepConfig[];
+  /**
+   * Whether the job has steps that come from elsewhere, and so no command.
+   *
+   * @default {false}
+   */
+  hasOwnSteps?: boolean;
 }
 
 /** Least and greatest value of a number. */
 type Range = { minimum: number; maximum: number };
-
-/** Name of a variable, as a shell takes it. */
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** Words that mean `true` or `false` elsewhere, and would be taken for a name. */
 const NEARLY_BOOLEAN = /^(yes|no|on|off|true|false|y|n)$/i;
@@ -50,13 +53,14 @@ export function validateSettings(
   settings: Settings,
   options: ValidateOptions,
 ): ValidationResult {
-  const { cwd, steps } = options;
+  const { cwd, steps, hasOwnSteps = false } = options;
   const problems: ConfigProblem[] = [];
   const check = new Checker(settings, problems);
   const codeDir = check.jobPath("code_dir");
   const hasJobDir = (settings.get("job_dir")?.value ?? "") !== "";
   const env = check.jobEnv(cwd);
-  const isCommand = steps === undefined || replacesSteps(settings);
+  const isCommand = !hasOwnSteps &&
+    (steps === undefined || replacesSteps(settings));
   const config = {
     command: isCommand ? check.command() : undefined,
     ...isCommand ? {} : { steps },

@@ -6,7 +6,7 @@ import type { JobRun } from "./job_run.ts";
  * Lays all sources of the configuration over one another: defaults, a job
  * file, environment variables, and what the caller says.
  *
- * @param run The run, which receives the settings.
+ * @param run The run, which receives the settings and the steps of the file.
  * @param layer What the caller says.
  * @param jobFile Path of the job file, if there is one.
  * @throws {RunnerError} `invalid-job-file`.
@@ -21,7 +21,9 @@ export async function resolveSettings(
   if (jobFile !== undefined) {
     const { readJobFile } = await import("../config/job_file.ts");
     const path = jobFile.startsWith("/") ? jobFile : `${host.cwd}/${jobFile}`;
-    settings.add(await readJobFile(path, jobFile));
+    const { layer, steps } = await readJobFile(path, jobFile);
+    settings.add(layer);
+    run.steps = steps;
   }
   settings.add(environmentLayer(host.env));
   settings.add(layer);

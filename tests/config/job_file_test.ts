@@ -22,7 +22,7 @@ async function valuesOf(
   const path = `${directory.path}/job.yaml`;
   if (typeof text === "string") await Deno.writeTextFile(path, text);
   else await Deno.writeFile(path, text);
-  const layer = await readJobFile(path, "ci/job.yaml");
+  const { layer } = await readJobFile(path, "ci/job.yaml");
   return Object.fromEntries(
     Object.entries(layer).map(([name, { value, origin }]) => {
       assertEquals(origin, "ci/job.yaml");

@@ -1,0 +1,154 @@
+import { suggest } from "../../suggest.ts";
+import type { JsonSchema, Kind } from "./kind.ts";
+import type { DocumentNode } from "./node.ts";
+
+/** A key of a mapping. */
+export interface Key<T> {
+  /** Name in the file. */
+  readonly key: string;
+  /** Another name, which means the same. */
+  readonly alias?: string;
+  /** What the key means, for an editor. */
+  readonly description: string;
+  /** What its value may be. */
+  readonly kind: Kind<T>;
+  /** Value when nobody says anything, for an editor. */
+  readonly defaultValue?: unknown;
+  /** Whether there must be such a key. */
+  readonly isRequired?: boolean;
+}
+
+/** Keys of a mapping by the property that each one becomes. */
+export type Keys<T> = {
+  readonly [Property in keyof T]-?: Key<Exclude<T[Property], undefined>>;
+};
+
+/**
+ * Makes the kind of a mapping that has no other keys than the given ones.
+ *
+ * @param title What the mapping describes, for an editor.
+ * @param keys Keys.
+ * @returns The kind.
+ */
+export function mapping<T extends object>(
+  title: string,
+  keys: Keys<T>,
+): Kind<T> {
+  const all = Object.entries(keys) as [string, Key<unknown>][];
+  const byName = new Map<string, [string, Key<unknown>]>();
+  for (const entry of all) {
+    for (const name of namesOf(entry[1])) byName.set(name, entry);
+  }
+  return {
+    schema: schemaOf(title, all.map(([, key]) => key)),
+    read(node) {
+      const { entries } = node;
+      if (entries === undefined) {
+        return void node.report("must be a mapping of keys");
+      }
+      const result: Record<string, unknown> = {};
+      const said = new Map<string, string>();
+      for (const [name, value] of entries) {
+        const [property, key] = byName.get(name) ?? [];
+        if (key === undefined || property === undefined) {
+          reportUnknown(value, byName.keys());
+        } else if (!value.isNothing) {
+          const other = said.get(property);
+          if (other) value.report(`means the same as ${other}: give one`);
+          said.set(property, name);
+          result[property] = key.kind.read(value);
+        } else if ("nothing" in key.kind) result[property] = key.kind.nothing;
+      }
+      for (const [property, { key, isRequired }] of all) {
+        if (isRequired && !said.has(property)) {
+          node.explain(() => `${node.label} needs the key "${key}"`);
+        }
+      }
+      return result as T;
+    },
+  };
+}
+
+/**
+ * Reports a key that is not known.
+ *
+ * @param node Value of the key.
+ * @param known Keys that would be.
+ */
+export function reportUnknown(
+  node: DocumentNode,
+  known: Iterable<string>,
+): void {
+  node.explain(() => {
+    const near = suggest(String(node.key), known);
+    return `unknown key "${node.label}"` +
+      (near === undefined ? "" : `; did you mean "${node.prefix}${near}"?`);
+  });
+}
+
+/**
+ * Makes the schema of the value of a key, which may be left empty.
+ *
+ * @param key The key.
+ * @returns Schema.
+ */
+export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
+  const { description, kind, defaultValue, isRequired } = key;
+  const { schema } = kind;
+  return {
+    description,
+    ...defaultValue === undefined ? {} : { default: defaultValue },
+    ...isRequired || Object.keys(schema).length === 0 ? schema : {
+      anyOf: [
+        ...Array.isArray(schema.anyOf) && Object.keys(schema).length === 1
+          ? schema.anyOf
+          : [schema],
+        { type: "null" },
+      ],
+    },
+  };
+}
+
+/**
+ * Makes the schema of objects that say something for a key.
+ *
+ * @param key Name of the key.
+ * @returns Schema.
+ */
+export function saying(key: string): JsonSchema {
+  return {
+    required: [key],
+    properties: { [key]: { not: { type: "null" } } },
+  };
+}
+
+function schemaOf(
+  title: string,
+  keys: readonly Key<unknown>[],
+): JsonSchema {
+  const properties: Record<string, JsonSchema> = {};
+  for (const key of keys) {
+    properties[key.key] = keySchema(key);
+    if (key.alias === undefined) continue;
+    const description = `Same as ${key.key}. ${key.description}`;
+    properties[key.alias] = keySchema({ ...key, description });
+  }
+  const both = keys.flatMap(({ key, alias }) =>
+    alias === undefined
+      ? []
+      : [{ not: { allOf: [saying(key), saying(alias)] } }]
+  );
+  const required = keys.filter((key) => key.isRequired).map(({ key }) => key);
+  return {
+    title,
+    type: "object",
+    properties,
+    additionalProperties: false,
+    ...required.length > 0 ? { required } : {},
+    ...both.length > 0 ? { allOf: both } : {},
+  };
+}
+
+function namesOf({ key, alias }: Key<unknown>): string[] {
+  return alias === undefined ? [key] : [key, alias];
+}

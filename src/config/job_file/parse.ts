@@ -1,0 +1,71 @@
+import { parse } from "@std/yaml/parse";
+import { messageOf, RunnerError } from "../../errors.ts";
+import { osReason } from "../../os_reason.ts";
+import { DocumentNode } from "./node.ts";
+import type { Problems } from "./problems.ts";
+
+/** Largest job file that is read, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * Reads the text of a job file.
+ *
+ * @param path Absolute path of the file.
+ * @param name Path as the user gave it, for messages.
+ * @returns The text.
+ * @throws {RunnerError} `invalid-job-file`.
+ */
+export async function readJobText(path: string, name: string): Promise<string> {
+  let reason: string;
+  try {
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile) reason = "it is not a file";
+    else if (size > MAX_BYTES) reason = `it is larger than ${MAX_BYTES} bytes`;
+    else return decodeText(await Deno.readFile(path));
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw unreadable(name, reason);
+}
+
+/**
+ * Parses the text of a job file, YAML or JSON.
+ *
+ * @param text Text.
+ * @param name Path as the user gave it, for messages.
+ * @param problems Gathers what is wrong with the values.
+ * @returns The document.
+ * @throws {RunnerError} `invalid-job-file`, if the text is no YAML.
+ */
+export function parseJobText(
+  text: string,
+  name: string,
+  problems: Problems,
+): DocumentNode {
+  try {
+    return new DocumentNode(
+      parse(text, { schema: "failsafe" }),
+      parse(text, { schema: "core", allowDuplicateKeys: true }),
+      problems,
+    );
+  } catch (error) {
+    // The parser quotes the file, which may hold a secret: so does the error
+    // itself, which is why it does not become the cause.
+    const [reason] = messageOf(error).split("\n", 1);
+    throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""));
+  }
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error("it is not UTF-8 text");
+  }
+}
+
+function unreadable(name: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot read job file "${name}": ${reason}`, {
+    code: "invalid-job-file",
+  });
+}

@@ -1,0 +1,90 @@
+import { RunnerError } from "../../errors.ts";
+
+/** Most problems that are told; the others are counted. */
+const MOST_TOLD = 100;
+
+/**
+ * Most values that are looked at, each use of an alias counted. A file of the
+ * largest size cannot hold as many without aliases.
+ */
+const MOST_VALUES = 1_000_000;
+
+type Path = readonly (string | number)[];
+
+interface Problem {
+  readonly path: Path;
+  readonly message: string;
+  readonly other: Path | undefined;
+}
+
+/** Gathers what is wrong with a job file, and bounds the work of reading it. */
+export class Problems {
+  readonly #name: string;
+  readonly #told: Problem[] = [];
+  #total = 0;
+  #valueCount = 0;
+
+  /**
+   * Makes an empty list.
+   *
+   * @param name Path of the file as the user gave it.
+   */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /**
+   * Counts a value that is looked at.
+   *
+   * @throws {RunnerError} `invalid-job-file`, if there are too many.
+   */
+  count(): void {
+    if (++this.#valueCount <= MOST_VALUES) return;
+    throw new RunnerError(
+      `Cannot read job file "${this.#name}": its aliases stand for more than ${MOST_VALUES} values`,
+      { code: "invalid-job-file" },
+    );
+  }
+
+  /**
+   * Adds a problem.
+   *
+   * @param path Keys and indexes that lead to its place.
+   * @param message Words what is wrong; called only if it is told.
+   * @param other Place with which the message ends, if there is one.
+   */
+  add(path: Path, message: () => string, other?: Path): void {
+    this.#total++;
+    if (this.#told.length < MOST_TOLD) {
+      this.#told.push({ path, message: message(), other });
+    }
+  }
+
+  /**
+   * Fails if there is a problem.
+   *
+   * @param text Text of the file, in which the problems are located.
+   * @throws {RunnerError} `invalid-job-file`, with every problem.
+   */
+  async throwIfAny(text: string): Promise<void> {
+    if (this.#total === 0) return;
+    const { makeLocator } = await import("../locate.ts");
+    const locate = makeLocator(text);
+    const placeOf = (path: Path) => {
+      const { line, column } = locate(path);
+      return `${this.#name}:${line}:${column}`;
+    };
+    const lines = this.#told.map(({ path, message, other }) =>
+      `${placeOf(path)}: ${message}` +
+      (other === undefined ? "" : ` ${placeOf(other)}`)
+    );
+    const rest = this.#total - lines.length;
+    if (rest > 0) lines.push(`and ${rest} more`);
+    throw new RunnerError(
+      `Cannot use job file "${this.#name}": ${this.#total} problem${
+        this.#total > 1 ? "s" : ""
+      }\n${lines.join("\n")}`,
+      { code: "invalid-job-file" },
+    );
+  }
+}

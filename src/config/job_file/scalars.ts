@@ -1,0 +1,187 @@
+import { suggest } from "../../suggest.ts";
+import { DURATION, MAX_DURATION_MS, parseDuration } from "../duration.ts";
+import type { JsonSchema, Kind } from "./kind.ts";
+import type { DocumentNode } from "./node.ts";
+import { decimalPattern, integerPattern } from "./number_pattern.ts";
+
+/** Words that mean `true` or `false` in other versions of YAML. */
+const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map(
+  ["yes", "y", "on", "true", "no", "n", "off", "false"]
+    .map((word, at) => [word, at < 4]),
+);
+
+/** Options for {@linkcode text}. */
+export interface TextOptions {
+  /**
+   * What the text must match, and how that is worded after "must".
+   *
+   * @default {any text without a NUL character}
+   */
+  rule?: { readonly pattern: RegExp; readonly words: string };
+  /**
+   * Numbers that match the rule.
+   *
+   * @default {all}
+   */
+  numbers?: JsonSchema | "none";
+  /**
+   * Tells what is wrong with a text beyond the rule, worded to follow its name.
+   *
+   * @default {nothing}
+   */
+  problemOf?: (text: string) => string | undefined;
+}
+
+/**
+ * Makes the kind of a text.
+ *
+ * @param options Additional options.
+ * @returns The kind.
+ */
+export function text(options: TextOptions = {}): Kind<string> {
+  const { rule, numbers = {}, problemOf } = options;
+  const noNul = { type: "string", pattern: "^[^\\u0000]*$" };
+  const string = rule
+    ? { ...noNul, allOf: [{ pattern: rule.pattern.source }] }
+    : noNul;
+  return {
+    schema: {
+      anyOf: [
+        string,
+        ...numbers === "none" ? [] : [{ type: "number", ...numbers }],
+        { type: "boolean" },
+      ],
+    },
+    read: scalar((text, node) => {
+      const problem = text.includes("\0")
+        ? "must not contain a NUL character"
+        : rule && !rule.pattern.test(text)
+        ? `must ${rule.words}`
+        : problemOf?.(text);
+      return problem === undefined ? text : void node.report(problem);
+    }),
+  };
+}
+
+/** Kind of `true` and `false`. */
+export const flag: Kind<boolean> = {
+  schema: { enum: [true, false, "true", "false"] },
+  read: scalar((text, node) => {
+    if (text === "true" || text === "false") return text === "true";
+    const near = FLAG_WORDS.get(text.toLowerCase());
+    return void node.explain(() =>
+      `${node.label} must be true or false, not ${JSON.stringify(text)}` +
+      (near === undefined ? "" : `; did you mean ${near}?`)
+    );
+  }),
+};
+
+/** Kind of a time; gives milliseconds. */
+export const duration: Kind<number> = {
+  schema: {
+    anyOf: [
+      { type: "number", minimum: 0, maximum: MAX_DURATION_MS / 1_000 },
+      { type: "string", pattern: DURATION.source },
+    ],
+  },
+  read: scalar((text, node) =>
+    parseDuration(text) ??
+      notThat(node, 'a time such as "90s", "15m" or "2h"', text)
+  ),
+};
+
+/**
+ * Makes the kind of a whole number.
+ *
+ * @param minimum Least number.
+ * @param maximum Greatest number.
+ * @returns The kind.
+ */
+export function integer(minimum: number, maximum: number): Kind<number> {
+  return number(
+    { type: "integer", minimum, maximum },
+    integerPattern(minimum, maximum),
+    `a whole number from ${minimum} to ${maximum}`,
+  );
+}
+
+/**
+ * Makes the kind of a number that may have a fraction.
+ *
+ * @param minimum Least number, a whole one.
+ * @param maximum Greatest number, a whole one.
+ * @returns The kind.
+ */
+export function decimal(minimum: number, maximum: number): Kind<number> {
+  return number(
+    { type: "number", minimum, maximum },
+    decimalPattern(minimum, maximum),
+    `a number from ${minimum} to ${maximum}`,
+  );
+}
+
+/**
+ * Makes the kind of one of a few words.
+ *
+ * @param words What each word means; those that are told first.
+ * @param more Other spellings, which are accepted and not told.
+ * @returns The kind.
+ */
+export function choice<T extends string>(
+  words: readonly T[],
+  more: Readonly<Record<string, T>> = {},
+): Kind<T> {
+  const meanings = new Map<string, T>([
+    ...words.map((word): [string, T] => [word, word]),
+    ...Object.entries(more),
+  ]);
+  const expected = words.map((word) => `"${word}"`).join(" or ");
+  return {
+    schema: { enum: [...meanings.keys()] },
+    read: scalar((text, node) => {
+      const meaning = meanings.get(text);
+      if (meaning !== undefined) return meaning;
+      const near = suggest(text, words);
+      return notThat(
+        node,
+        expected,
+        text,
+        near === undefined ? "" : `; did you mean "${near}"?`,
+      );
+    }),
+  };
+}
+
+function number(
+  schema: JsonSchema,
+  digits: string,
+  expected: string,
+): Kind<number> {
+  const pattern = `^${digits}$`;
+  const expression = new RegExp(pattern);
+  return {
+    schema: { anyOf: [schema, { type: "string", pattern }] },
+    read: scalar((text, node) =>
+      expression.test(text) ? Number(text) : notThat(node, expected, text)
+    ),
+  };
+}
+
+function scalar<T>(
+  read: (text: string, node: DocumentNode) => T | undefined,
+): (node: DocumentNode) => T | undefined {
+  return (node) =>
+    node.text === undefined
+      ? void node.report("must be a single value")
+      : read(node.text, node);
+}
+
+function notThat(
+  node: DocumentNode,
+  expected: string,
+  text: string,
+  hint = "",
+): undefined {
+  const shown = JSON.stringify(text.slice(0, 100));
+  node.report(`must be ${expected}, not ${shown}${hint}`);
+}

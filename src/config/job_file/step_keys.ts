@@ -1,0 +1,228 @@
+import { jobPathProblem } from "../../job_path.ts";
+import { VARIABLE_NAME } from "../job_env.ts";
+import type { RetryConfig, StepConfig } from "../step_config.ts";
+import { LONGEST_STEP_NAME, STEP_NAME, stepNameProblem } from "../step_name.ts";
+import { item, list, listOrOne, variables } from "./collections.ts";
+import { byShape, type Kind, mapped } from "./kind.ts";
+import { type Keys, mapping } from "./mapping.ts";
+import { matrix } from "./matrix.ts";
+import { choice, decimal, duration, flag, integer, text } from "./scalars.ts";
+
+/** Kind of the name of a step. */
+export const stepName: Kind<string> = {
+  ...text({ problemOf: stepNameProblem }),
+  schema: {
+    anyOf: [
+      {
+        type: "string",
+        minLength: 1,
+        maxLength: LONGEST_STEP_NAME,
+        pattern: STEP_NAME.source,
+      },
+      { type: "number", minimum: 0 },
+      { type: "boolean" },
+    ],
+  },
+};
+
+const variableName = text({
+  rule: {
+    pattern: VARIABLE_NAME,
+    words: "be the name of a variable, such as ITEM",
+  },
+  numbers: "none",
+});
+
+const filled = text({ rule: { pattern: /\S/, words: "not be empty" } });
+
+const words: Kind<readonly string[]> = list(filled, { minimum: 1 });
+
+/** Kind of a command. */
+const command: Kind<string | readonly string[]> = byShape<
+  string | readonly string[]
+>("be a text or a list of words", {
+  scalar: filled,
+  list: {
+    schema: {
+      type: "array",
+      minItems: 1,
+      items: [filled.schema],
+      additionalItems: text().schema,
+    },
+    read(node) {
+      const items = node.items ?? [];
+      if (items.length === 0) node.report("must not be empty");
+      return items.flatMap((item, at) => {
+        if (item.isNothing) return item.report("must not be empty") ?? [];
+        return (at === 0 ? filled : text()).read(item) ?? [];
+      });
+    },
+  },
+});
+
+/** Kind of what a job or step gets of the runner's environment. */
+export const inheritance: Kind<boolean | readonly string[]> = byShape<
+  boolean | readonly string[]
+>("be true, false or a list of names", {
+  scalar: flag,
+  list: list(variableName),
+});
+
+const retry: Kind<RetryConfig> = byShape(
+  "be a number of attempts or a mapping",
+  {
+    scalar: mapped(integer(1, 100), (attempts) => ({ attempts })),
+    mapping: mapping<RetryConfig>("Retry", {
+      attempts: {
+        key: "attempts",
+        kind: integer(1, 100),
+        description:
+          "How often the step is started at most, the first time included.",
+        isRequired: true,
+      },
+      delayMs: {
+        key: "delay",
+        kind: duration,
+        description: "Time before the second attempt.",
+        defaultValue: "1s",
+      },
+      factor: {
+        key: "factor",
+        alias: "backoff",
+        kind: decimal(1, 1_000),
+        description: "By what the time grows from attempt to attempt.",
+        defaultValue: 2,
+      },
+      maxDelayMs: {
+        key: "max_delay",
+        kind: duration,
+        description: "Longest time between two attempts.",
+        defaultValue: "60s",
+      },
+      jitter: {
+        key: "jitter",
+        kind: decimal(0, 1),
+        description: "Share of the time that chance may take away.",
+        defaultValue: 0.5,
+      },
+      exitCodes: {
+        key: "exit_codes",
+        kind: listOrOne("be a number or a list of numbers", integer(1, 255)),
+        description:
+          "Exit codes after which the step is tried again, 124 being the time limit; every one but 0 unless given.",
+      },
+    }),
+  },
+);
+
+/** Keys of a step whose name stands elsewhere. */
+export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
+  run: {
+    key: "run",
+    kind: command,
+    description: "Text for the shell, or a program and its arguments.",
+    isRequired: true,
+  },
+  dependsOn: {
+    key: "depends_on",
+    alias: "needs",
+    kind: listOrOne("be the name of a step or a list of names", stepName),
+    description: "Steps that must be over before this one starts.",
+  },
+  condition: {
+    key: "condition",
+    kind: choice(["all_success", "any_failed", "always"], {
+      "": "all_success",
+      "all_success(needs)": "all_success",
+      "any_failed(needs)": "any_failed",
+      "always()": "always",
+    }),
+    description: "When the step runs, once its dependencies are over.",
+    defaultValue: "all_success",
+  },
+  env: {
+    key: "env",
+    kind: variables,
+    description: "Variables of the step; they win over those of the job.",
+  },
+  workingDir: {
+    key: "working_dir",
+    kind: text({
+      rule: { pattern: /\S/, words: "not be empty" },
+      problemOf: (path) =>
+        path.startsWith("/") ? jobPathProblem(path) : undefined,
+    }),
+    description:
+      "Where the step runs: a path below /job, or one relative to where the job runs.",
+  },
+  shell: {
+    key: "shell",
+    kind: byShape("be a text or a list of words", {
+      scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
+      list: words,
+    }),
+    description:
+      "Program, and arguments, that get the text of the command as their last argument; a program alone gets -c before it.",
+    defaultValue: "/bin/sh -c",
+  },
+  timeoutMs: {
+    key: "timeout",
+    kind: duration,
+    description:
+      "Longest time one attempt may take: seconds, or a text such as 90s, 15m or 2h.",
+  },
+  retry: {
+    key: "retry",
+    kind: retry,
+    description: "How the step is tried again: attempts, or more about them.",
+  },
+  continueOnError: {
+    key: "continue_on_error",
+    kind: flag,
+    description:
+      "Whether the job goes on as if the step had succeeded when it failed.",
+    defaultValue: false,
+  },
+  required: {
+    key: "required",
+    kind: flag,
+    description: "Whether the job fails when the step does.",
+    defaultValue: true,
+  },
+  forEach: {
+    key: "for_each",
+    kind: listOrOne("be a list of values", item),
+    description: "Runs the step once for each value.",
+  },
+  itemVar: {
+    key: "item_var",
+    kind: variableName,
+    description: "Variable that holds the value of for_each.",
+    defaultValue: "ITEM",
+  },
+  matrix: {
+    key: "matrix",
+    kind: matrix,
+    description: "Runs the step once for each combination of values.",
+  },
+  neutralExit: {
+    key: "neutral_exit",
+    kind: flag,
+    description:
+      "Whether exit code 78 ends the whole job early and well: there was nothing to do.",
+    defaultValue: false,
+  },
+  inheritEnv: {
+    key: "inherit_env",
+    kind: inheritance,
+    description:
+      "Variables of the runner that the step gets: all, none or those named.",
+  },
+  untrusted: {
+    key: "untrusted",
+    kind: flag,
+    description:
+      "Whether the step runs code that is not trusted: it gets no tokens, secrets or socket.",
+    defaultValue: false,
+  },
+};
