@@ -36,6 +36,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Judge the configuration without running anything",
     load: () => import("./commands/validate.ts").then((it) => it.validate),
   },
+  schema: {
+    summary: "Print the JSON Schema of job files, for editors",
+    load: () => import("./commands/schema.ts").then((it) => it.schema),
+  },
   secrets: {
     summary: "Keep secrets in an encrypted store on this machine",
     load: () => import("./commands/secrets.ts").then((it) => it.secrets),

@@ -28,6 +28,10 @@ export const config: Command = {
         await context.print(line);
       }
     }
+    if (run.steps !== undefined) {
+      const names = run.steps.map((step) => step.name).join(", ");
+      await context.print(`steps = ${names}  # from ${jobFileOf(context)}`);
+    }
     if (problem !== undefined) context.parts.logger.warn("config", problem);
     await context.parts.logger.flush();
     return 0;

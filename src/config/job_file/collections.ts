@@ -1,28 +1,21 @@
 import { byShape, type Kind } from "./kind.ts";
 import type { DocumentNode } from "./node.ts";
+import { text } from "./scalars.ts";
 
-/** A value of a list or mapping whose nothing is the word `null`, as the coordinator has it. */
+const anyText = text();
+
+/** Kind of a value whose nothing is the word `null`, as the coordinator has it. */
 export const item: Kind<string> = {
-  schema: {
-    anyOf: [
-      { type: "string", pattern: "^[^\\u0000]*$" },
-      { type: ["number", "boolean", "null"] },
-    ],
-  },
+  schema: { ...anyText.schema, type: ["string", "number", "boolean", "null"] },
   nothing: "null",
-  read(node) {
-    const { text } = node;
-    if (text === undefined) return void node.report("must be a single value");
-    if (!text.includes("\0")) return text;
-    return void node.report("must not contain a NUL character");
-  },
+  read: anyText.read,
 };
 
 /** Kind of a variable's value; to say nothing is to say an empty text. */
 const variable: Kind<string> = { ...item, nothing: "" };
 
 /** What the name of a variable must match. */
-const VARIABLE = "^[^=\\u0000]*[^=\\u0000\\s][^=\\u0000]*$";
+const VARIABLE = /^\s*[^=\s\0][^=\0]*$/;
 
 /** Options for {@linkcode list}. */
 export interface ListOptions {
@@ -66,11 +59,13 @@ export function list<T>(
  *
  * @param expected What is expected, worded to follow "must".
  * @param member Kind of its members.
+ * @param options Additional options.
  * @returns The kind.
  */
 export function listOrOne<T>(
   expected: string,
   member: Kind<T>,
+  options: ListOptions = {},
 ): Kind<readonly T[]> {
   return byShape<readonly T[]>(expected, {
     scalar: {
@@ -80,7 +75,7 @@ export function listOrOne<T>(
         return value === undefined ? undefined : [value];
       },
     },
-    list: list(member),
+    list: list(member, options),
   });
 }
 
@@ -135,7 +130,7 @@ export function record<T>(
 /** Kind of variables by their names. */
 export const variables: Kind<Readonly<Record<string, string>>> = {
   ...record(variable, "map names to values", {
-    keys: { pattern: new RegExp(VARIABLE), words: 'a name without "="' },
+    keys: { pattern: VARIABLE, words: 'a name without "="' },
   }),
   nothing: {},
 };

@@ -94,18 +94,10 @@ export function reportUnknown(
  */
 export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
   const { description, kind, defaultValue, isRequired } = key;
-  const { schema } = kind;
   return {
     description,
     ...defaultValue === undefined ? {} : { default: defaultValue },
-    ...isRequired || Object.keys(schema).length === 0 ? schema : {
-      anyOf: [
-        ...Array.isArray(schema.anyOf) && Object.keys(schema).length === 1
-          ? schema.anyOf
-          : [schema],
-        { type: "null" },
-      ],
-    },
+    ...isRequired ? kind.schema : orNull(kind.schema),
   };
 }
 
@@ -117,6 +109,7 @@ export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
  */
 export function saying(key: string): JsonSchema {
   return {
+    type: "object",
     required: [key],
     properties: { [key]: { not: { type: "null" } } },
   };
@@ -151,4 +144,15 @@ function schemaOf(
 
 function namesOf({ key, alias }: Key<unknown>): string[] {
   return alias === undefined ? [key] : [key, alias];
+}
+
+function orNull(schema: JsonSchema): JsonSchema {
+  const { type, anyOf, enum: values } = schema;
+  if (type) return { ...schema, type: [type, "null"].flat() };
+  if (Array.isArray(values)) return { ...schema, enum: [...values, null] };
+  if (Array.isArray(anyOf)) {
+    return { ...schema, anyOf: [...anyOf, { type: "null" }] };
+  }
+  // Others hold nothing, or a reference, beside which nothing may stand.
+  return "$ref" in schema ? { anyOf: [schema, { type: "null" }] } : schema;
 }

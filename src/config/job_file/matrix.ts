@@ -45,6 +45,7 @@ export const matrix: Kind<MatrixConfig> = {
       description: "Values of a variable.",
     },
     not: {
+      type: "object",
       propertyNames: { enum: ["include", "exclude"] },
       properties: { include: { type: "null" } },
     },

@@ -45,9 +45,13 @@ function between(low: string, high: string): string[] {
     ...startsLate
       ? between(low.slice(1), "9".repeat(rest)).map((it) => `${from}${it}`)
       : [],
-    ...first <= last ? [`[${first}-${last}]${"\\d".repeat(rest)}`] : [],
+    ...first <= last ? [digit(first, last) + "\\d".repeat(rest)] : [],
     ...endsEarly
       ? between("0".repeat(rest), high.slice(1)).map((it) => `${to}${it}`)
       : [],
   ];
+}
+
+function digit(first: number, last: number): string {
+  return first === last ? `${first}` : `[${first}-${last}]`;
 }

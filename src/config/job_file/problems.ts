@@ -1,4 +1,5 @@
 import { RunnerError } from "../../errors.ts";
+import type { TextPlace } from "../locate.ts";
 
 /** Most problems that are told; the others are counted. */
 const MOST_TOLD = 100;
@@ -70,14 +71,17 @@ export class Problems {
     if (this.#total === 0) return;
     const { makeLocator } = await import("../locate.ts");
     const locate = makeLocator(text);
-    const placeOf = (path: Path) => {
-      const { line, column } = locate(path);
-      return `${this.#name}:${line}:${column}`;
-    };
-    const lines = this.#told.map(({ path, message, other }) =>
-      `${placeOf(path)}: ${message}` +
-      (other === undefined ? "" : ` ${placeOf(other)}`)
-    );
+    const textOf = ({ line, column }: TextPlace) =>
+      `${this.#name}:${line}:${column}`;
+    const lines = this.#told
+      .map((problem) => ({ ...problem, place: locate(problem.path) }))
+      .sort((a, b) =>
+        a.place.line - b.place.line || a.place.column - b.place.column
+      )
+      .map(({ place, message, other }) =>
+        `${textOf(place)}: ${message}` +
+        (other === undefined ? "" : ` ${textOf(locate(other))}`)
+      );
     const rest = this.#total - lines.length;
     if (rest > 0) lines.push(`and ${rest} more`);
     throw new RunnerError(

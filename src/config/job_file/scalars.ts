@@ -10,20 +10,40 @@ const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map(
     .map((word, at) => [word, at < 4]),
 );
 
+/** What any text must match: a program cannot be given a NUL character. */
+const ANY_TEXT: TextRule = {
+  pattern: /^[^\0]*$/,
+  words: "not contain a NUL character",
+};
+
+/** What a text that says something must match. */
+export const FILLED_TEXT: TextRule = {
+  pattern: /^\s*[^\s\0][^\0]*$/,
+  words: "not be empty",
+};
+
+/** What a text must match. */
+export interface TextRule {
+  /** Expression, which matches no NUL character. */
+  readonly pattern: RegExp;
+  /** The rule, worded to follow "must". */
+  readonly words: string;
+}
+
 /** Options for {@linkcode text}. */
 export interface TextOptions {
   /**
-   * What the text must match, and how that is worded after "must".
+   * What the text must match.
    *
    * @default {any text without a NUL character}
    */
-  rule?: { readonly pattern: RegExp; readonly words: string };
+  rule?: TextRule;
   /**
-   * Numbers that match the rule.
+   * Whether numbers match the rule; when they do not, none does.
    *
-   * @default {all}
+   * @default {true}
    */
-  numbers?: JsonSchema | "none";
+  areNumbersTexts?: boolean;
   /**
    * Tells what is wrong with a text beyond the rule, worded to follow its name.
    *
@@ -39,25 +59,15 @@ export interface TextOptions {
  * @returns The kind.
  */
 export function text(options: TextOptions = {}): Kind<string> {
-  const { rule, numbers = {}, problemOf } = options;
-  const noNul = { type: "string", pattern: "^[^\\u0000]*$" };
-  const string = rule
-    ? { ...noNul, allOf: [{ pattern: rule.pattern.source }] }
-    : noNul;
+  const { rule = ANY_TEXT, areNumbersTexts = true, problemOf } = options;
   return {
     schema: {
-      anyOf: [
-        string,
-        ...numbers === "none" ? [] : [{ type: "number", ...numbers }],
-        { type: "boolean" },
-      ],
+      type: ["string", ...areNumbersTexts ? ["number"] : [], "boolean"],
+      pattern: rule.pattern.source,
     },
     read: scalar((text, node) => {
-      const problem = text.includes("\0")
-        ? "must not contain a NUL character"
-        : rule && !rule.pattern.test(text)
-        ? `must ${rule.words}`
-        : problemOf?.(text);
+      const broken = [ANY_TEXT, rule].find((it) => !it.pattern.test(text));
+      const problem = broken ? `must ${broken.words}` : problemOf?.(text);
       return problem === undefined ? text : void node.report(problem);
     }),
   };
@@ -79,10 +89,10 @@ export const flag: Kind<boolean> = {
 /** Kind of a time; gives milliseconds. */
 export const duration: Kind<number> = {
   schema: {
-    anyOf: [
-      { type: "number", minimum: 0, maximum: MAX_DURATION_MS / 1_000 },
-      { type: "string", pattern: DURATION.source },
-    ],
+    type: ["number", "string"],
+    minimum: 0,
+    maximum: MAX_DURATION_MS / 1_000,
+    pattern: DURATION.source,
   },
   read: scalar((text, node) =>
     parseDuration(text) ??
@@ -99,7 +109,7 @@ export const duration: Kind<number> = {
  */
 export function integer(minimum: number, maximum: number): Kind<number> {
   return number(
-    { type: "integer", minimum, maximum },
+    { type: ["integer", "string"], minimum, maximum },
     integerPattern(minimum, maximum),
     `a whole number from ${minimum} to ${maximum}`,
   );
@@ -114,7 +124,7 @@ export function integer(minimum: number, maximum: number): Kind<number> {
  */
 export function decimal(minimum: number, maximum: number): Kind<number> {
   return number(
-    { type: "number", minimum, maximum },
+    { type: ["number", "string"], minimum, maximum },
     decimalPattern(minimum, maximum),
     `a number from ${minimum} to ${maximum}`,
   );
@@ -160,7 +170,7 @@ function number(
   const pattern = `^${digits}$`;
   const expression = new RegExp(pattern);
   return {
-    schema: { anyOf: [schema, { type: "string", pattern }] },
+    schema: { ...schema, pattern },
     read: scalar((text, node) =>
       expression.test(text) ? Number(text) : notThat(node, expected, text)
     ),

@@ -3,25 +3,33 @@ import { VARIABLE_NAME } from "../job_env.ts";
 import type { RetryConfig, StepConfig } from "../step_config.ts";
 import { LONGEST_STEP_NAME, STEP_NAME, stepNameProblem } from "../step_name.ts";
 import { item, list, listOrOne, variables } from "./collections.ts";
-import { byShape, type Kind, mapped } from "./kind.ts";
+import { byShape, type JsonSchema, type Kind, mapped } from "./kind.ts";
 import { type Keys, mapping } from "./mapping.ts";
 import { matrix } from "./matrix.ts";
-import { choice, decimal, duration, flag, integer, text } from "./scalars.ts";
+import {
+  choice,
+  decimal,
+  duration,
+  FILLED_TEXT,
+  flag,
+  integer,
+  text,
+} from "./scalars.ts";
+
+/** Schema of a key that is the name of a step. */
+export const STEP_NAME_SCHEMA: JsonSchema = {
+  minLength: 1,
+  maxLength: LONGEST_STEP_NAME,
+  pattern: STEP_NAME.source,
+};
 
 /** Kind of the name of a step. */
 export const stepName: Kind<string> = {
   ...text({ problemOf: stepNameProblem }),
   schema: {
-    anyOf: [
-      {
-        type: "string",
-        minLength: 1,
-        maxLength: LONGEST_STEP_NAME,
-        pattern: STEP_NAME.source,
-      },
-      { type: "number", minimum: 0 },
-      { type: "boolean" },
-    ],
+    type: ["string", "number", "boolean"],
+    ...STEP_NAME_SCHEMA,
+    minimum: 0,
   },
 };
 
@@ -30,10 +38,10 @@ const variableName = text({
     pattern: VARIABLE_NAME,
     words: "be the name of a variable, such as ITEM",
   },
-  numbers: "none",
+  areNumbersTexts: false,
 });
 
-const filled = text({ rule: { pattern: /\S/, words: "not be empty" } });
+const filled = text({ rule: FILLED_TEXT });
 
 const words: Kind<readonly string[]> = list(filled, { minimum: 1 });
 
@@ -107,7 +115,9 @@ const retry: Kind<RetryConfig> = byShape(
       },
       exitCodes: {
         key: "exit_codes",
-        kind: listOrOne("be a number or a list of numbers", integer(1, 255)),
+        kind: listOrOne("be a number or a list of numbers", integer(1, 255), {
+          minimum: 1,
+        }),
         description:
           "Exit codes after which the step is tried again, 124 being the time limit; every one but 0 unless given.",
       },
@@ -148,7 +158,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   workingDir: {
     key: "working_dir",
     kind: text({
-      rule: { pattern: /\S/, words: "not be empty" },
+      rule: FILLED_TEXT,
       problemOf: (path) =>
         path.startsWith("/") ? jobPathProblem(path) : undefined,
     }),

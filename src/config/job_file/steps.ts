@@ -4,7 +4,7 @@ import { list } from "./collections.ts";
 import { byShape, type JsonSchema, type Kind } from "./kind.ts";
 import { mapping } from "./mapping.ts";
 import type { DocumentNode } from "./node.ts";
-import { STEP_BODY_KEYS, stepName } from "./step_keys.ts";
+import { STEP_BODY_KEYS, STEP_NAME_SCHEMA, stepName } from "./step_keys.ts";
 
 const step = mapping<StepConfig>("Step", {
   name: {
@@ -33,7 +33,7 @@ const named: Kind<readonly StepConfig[]> = {
   schema: {
     type: "object",
     minProperties: 1,
-    propertyNames: stepName.schema,
+    propertyNames: STEP_NAME_SCHEMA,
     additionalProperties: reference("stepBody"),
   },
   read(node) {
@@ -73,6 +73,7 @@ function checkNames(node: DocumentNode): void {
     if (name?.text === undefined) continue;
     const other = first.get(name.text);
     if (other === undefined) first.set(name.text, name);
-    else name.explain(() => `${name.label} is the same as at`, other);
+    else {name.explain(() =>
+        `${name.label} is already that of the step at`, other);}
   }
 }

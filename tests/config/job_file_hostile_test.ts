@@ -1,0 +1,143 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { problemsOfText, stepsOf } from "../helpers/job_file.ts";
+
+/** A file of the largest size that a job file can have. */
+const LIMIT = 1024 * 1024;
+
+/** Levels of aliases, each of which stands for many of the level below. */
+function bomb(levels: number, width: number, leaf: string): string {
+  const lines = [`&x0 ${leaf}`];
+  for (let at = 1; at <= levels; at++) {
+    const members = Array.from({ length: width }, () => `*x${at - 1}`);
+    lines.push(`&x${at} [${members.join(", ")}]`);
+  }
+  return `resources:\n${lines.map((line) => `  - ${line}\n`).join("")}`;
+}
+
+describe("readJobFile() bounds its work on", () => {
+  it("aliases that no key reads", async () => {
+    const text = bomb(30, 10, "[a]") + "steps: [{name: a, run: x}]\n";
+    assertEquals((await stepsOf(text)).length, 1);
+  });
+
+  it("aliases that stand for very many values", async () => {
+    const items = Array.from({ length: 20_000 }, () => "a").join(",");
+    const uses = Array.from({ length: 20_000 }, () => "  - *s\n").join("");
+    const [problem] = await problemsOfText(
+      `steps:\n  - &s {name: a, run: x, for_each: [${items}]}\n${uses}`,
+    );
+    assertMatch(
+      problem,
+      /^Cannot read job file "job\.yaml": its aliases stand for more than 1000000 values$/,
+    );
+  });
+
+  it("aliases that are nested where a value is expected", async () => {
+    const text = bomb(20, 10, "a").replace("resources:", "steps:");
+    const problems = await problemsOfText(text);
+    assertEquals(problems.length, 21);
+    assertEquals(problems[0], "2:9: steps[0] must be a mapping of keys");
+  });
+
+  it("aliases that lead back to themselves", async () => {
+    const texts = [
+      "steps: &s [*s]",
+      "steps: &s {a: *s}",
+      "steps: [&s {name: a, run: x, matrix: *s}]",
+      "steps: [&s {name: a, run: x, env: *s, for_each: *s, retry: *s}]",
+      "steps: [{name: a, run: &r [*r], needs: &n [*n]}]",
+      "steps: [{name: a, run: x, matrix: &m {include: [*m], A: [*m]}}]",
+      "job: &j {steps: [{name: a, run: x}], resources: *j, source: *j}",
+    ];
+    for (const text of texts) {
+      const problems = await problemsOfText(text);
+      assert(problems.length > 0 && problems.length < 30, text);
+    }
+  });
+
+  it("more problems than anybody reads", async () => {
+    const keys = Array.from({ length: 50_000 }, (_, at) => `ke_${at}: 1\n`);
+    const problems = await problemsOfText(keys.join(""));
+    assertEquals(problems.length, 101);
+    assertEquals(problems[0], '1:1: unknown key "ke_0"');
+    assertEquals(problems[100], "and 49900 more");
+  });
+
+  it("text that expressions could take long to judge", async () => {
+    const long = "a".repeat(LIMIT / 2);
+    const files = [
+      { steps: [{ name: "a", run: `${long}\0` }] },
+      { steps: [{ name: `${long}/`, run: "x" }] },
+      { steps: [{ name: "a", run: " ".repeat(LIMIT / 2) }] },
+      {
+        steps: [{ name: "a", run: "x", timeout: `${"1".repeat(LIMIT / 2)}x` }],
+      },
+      { steps: [{ name: "a", run: "x", retry: `${"0".repeat(LIMIT / 2)}x` }] },
+      { steps: [{ name: "a", run: "x", item_var: `${long}-` }] },
+      { steps: [{ name: "a", run: "x", env: { [`${long}=`]: "x" } }] },
+      { steps: [{ name: "a", run: "x", condition: long }] },
+      { [long]: "x" },
+    ];
+    for (const file of files) {
+      const problems = await problemsOfText(
+        `? ${JSON.stringify(Object.keys(file)[0])}\n: ${
+          JSON.stringify(Object.values(file)[0])
+        }`,
+      );
+      assertEquals(problems.length, 1);
+      assert(problems[0].length < 400, problems[0].slice(0, 400));
+    }
+  });
+
+  it("steps that are nested deeply", async () => {
+    for (const open of ["[", "{a: "]) {
+      for (const depth of [100, 1_000, 100_000]) {
+        const closing = (open === "[" ? "]" : "}").repeat(depth);
+        const problems = await problemsOfText(
+          `steps: [{name: a, run: x, matrix: ${open.repeat(depth)}${closing}}]`,
+        );
+        assert(problems.length > 0 && problems.length < 5);
+      }
+    }
+  });
+
+  it("a problem beside what is nested deeply", async () => {
+    const deep = "[".repeat(2_000) + "]".repeat(2_000);
+    const [problem, ...rest] = await problemsOfText(
+      `resources: ${deep}\ncomand: x\n`,
+    );
+    assertMatch(problem, /^\d+:\d+: unknown key "comand"; did you mean/);
+    assertEquals(rest, []);
+  });
+});
+
+describe("readJobFile() is not misled by", () => {
+  it("keys that change how a terminal shows them", async () => {
+    assertEquals(await problemsOfText('"a\\u001b[2Jb\\nc": 1'), [
+      '1:1: unknown key "a\\u001b[2Jb\\nc"',
+    ]);
+  });
+
+  it("keys of every JavaScript object", async () => {
+    for (
+      const key of ["__proto__", "constructor", "toString", "hasOwnProperty"]
+    ) {
+      const problems = await problemsOfText(
+        `steps: [{name: a, run: x, ${key}: {run: y}, retry: {attempts: 1, ${key}: 1}}]`,
+      );
+      assertEquals(problems.map((line) => line.replace(/^\S+ /, "")), [
+        `unknown key "steps[0].${key}"`,
+        `unknown key "steps[0].retry.${key}"`,
+      ]);
+    }
+    assertEquals(({} as Record<string, unknown>).run, undefined);
+  });
+
+  it("a merge key", async () => {
+    const [problem] = await problemsOfText(
+      "steps:\n  - &a {name: a, run: x}\n  - {<<: *a, name: b}\n",
+    );
+    assertEquals(problem, '3:5: steps[1] needs the key "run"');
+  });
+});

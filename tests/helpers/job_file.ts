@@ -1,0 +1,29 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { type JobFile, readJobFile } from "../../src/config/job_file.ts";
+import type { StepConfig } from "../../src/config/step_config.ts";
+import { RunnerError } from "../../src/errors.ts";
+import { temporaryDirectory } from "./temporary_directory.ts";
+
+/** Reads a job file of the given text, which is called `job.yaml`. */
+export async function readText(text: string): Promise<JobFile> {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/job.yaml`;
+  await Deno.writeTextFile(path, text);
+  return await readJobFile(path, "job.yaml");
+}
+
+/** Reads a job file of the given text and returns its steps as plain data. */
+export async function stepsOf(text: string): Promise<readonly StepConfig[]> {
+  const { steps } = await readText(text);
+  return structuredClone(steps ?? []);
+}
+
+/** Reads a job file that is wrong and returns what is said of each problem. */
+export async function problemsOfText(text: string): Promise<string[]> {
+  const error = await assertRejects(() => readText(text), RunnerError);
+  assertEquals(error.code, "invalid-job-file");
+  const [first, ...lines] = error.message.split("\n");
+  return lines.length > 0
+    ? lines.map((line) => line.replaceAll("job.yaml:", ""))
+    : [first];
+}
