@@ -1,8 +1,8 @@
 import { RunnerError } from "../errors.ts";
+import { printable } from "../printable.ts";
 import { isSecretKey, isSecretPath } from "../secrets/references.ts";
 import type { SecretStore } from "../secrets/store/store.ts";
 import { addSecrets } from "../secrets/store/table.ts";
-import { printable } from "../triggers/printable.ts";
 import type { CommandContext } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 import { isPasswordOnStdin, promptFor } from "./read_password.ts";

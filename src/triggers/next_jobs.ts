@@ -1,4 +1,4 @@
-import { printable } from "./printable.ts";
+import { printable } from "../printable.ts";
 
 /** A job that {@linkcode nextJobsText} tells of. */
 export interface NextJob {

@@ -1,21 +1,4 @@
-/**
- * Characters that steer a terminal or change the direction of text, and
- * halves of surrogate pairs.
- */
-const STEERING = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-
-/**
- * Makes text that came from elsewhere fit for a terminal.
- *
- * @param text Any text.
- * @returns The text with every character that is not for print as `\u{…}`.
- */
-export function printable(text: string): string {
-  return text.replace(
-    STEERING,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
-}
+import { printable } from "../printable.ts";
 
 /**
  * Makes text fit for a message: {@linkcode printable}, and cut when it is long.

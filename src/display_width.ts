@@ -1,0 +1,83 @@
+/** Text of which every UTF-16 unit takes one cell: no need to look closer. */
+const PLAIN = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2027]*$/;
+
+/** Takes no cell: marks, joiners and the second half of Hangul syllables. */
+const ZERO_CELLS = /^[\p{M}\p{Cc}\p{Cf}\u1160-\u11ff\ud7b0-\ud7ff]$/u;
+
+/**
+ * Takes two cells: what Unicode 16 calls wide or fullwidth (UAX #11).
+ *
+ * Unassigned places inside of those blocks count as wide, as UAX #11 asks.
+ */
+const TWO_CELLS =
+  /^[\p{Emoji_Presentation}\u1100-\u115f\u2329\u232a\u2630-\u2637\u268a-\u268f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]$/u;
+
+/** Several characters that a terminal shows as one emoji. */
+const EMOJI_SEQUENCE =
+  /^(\p{Emoji}\ufe0f|\p{Emoji_Presentation}\p{M}*[\u200d\p{Emoji_Modifier}]|\p{RI}\p{RI})/u;
+
+let segmenter: Intl.Segmenter | undefined;
+
+/**
+ * Measures how many cells of a terminal a text takes.
+ *
+ * Where terminals disagree, on joined emoji, the newer ones are believed.
+ *
+ * @param text Text of one line without anything that steers a terminal.
+ * @returns Number of cells.
+ */
+export function displayWidth(text: string): number {
+  if (PLAIN.test(text)) return text.length;
+  let width = 0;
+  for (const grapheme of graphemesOf(text)) width += graphemeWidth(grapheme);
+  return width;
+}
+
+/**
+ * Takes as much of the beginning of a text as fits.
+ *
+ * @param text Text of one line.
+ * @param width Number of cells.
+ * @returns Whole graphemes that take no more than these cells.
+ */
+export function takeWidth(text: string, width: number): string {
+  if (PLAIN.test(text)) return text.slice(0, Math.max(0, width));
+  let taken = "";
+  let room = width;
+  for (const grapheme of graphemesOf(text)) {
+    room -= graphemeWidth(grapheme);
+    if (room < 0) break;
+    taken += grapheme;
+  }
+  return taken;
+}
+
+/**
+ * Cuts a text that does not fit, and shows that it was cut.
+ *
+ * @param text Text of one line.
+ * @param width Number of cells.
+ * @returns The text, or its beginning and `…`.
+ */
+export function cutToWidth(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  return width < 1 ? "" : `${takeWidth(text, width - 1)}…`;
+}
+
+/** One that is made costs 20 ms, so it is made for text that needs it. */
+function* graphemesOf(text: string): Generator<string> {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
+  for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
+function graphemeWidth(grapheme: string): number {
+  if (EMOJI_SEQUENCE.test(grapheme)) return 2;
+  let width = 0;
+  for (const character of grapheme) width += characterWidth(character);
+  return width;
+}
+
+function characterWidth(character: string): number {
+  if (ZERO_CELLS.test(character)) return 0;
+  return TWO_CELLS.test(character) ? 2 : 1;
+}

@@ -1,0 +1,19 @@
+/**
+ * Characters that steer a terminal or change the direction of text, and
+ * halves of surrogate pairs; not what joins two emoji to one.
+ */
+const STEERING =
+  /(?!(?<=\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]?)\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/**
+ * Makes text that came from elsewhere fit for a terminal.
+ *
+ * @param text Any text.
+ * @returns The text with every character that is not for print as `\u{…}`.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    STEERING,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
+}
