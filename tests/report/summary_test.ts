@@ -1,0 +1,142 @@
+import {
+  assertEquals,
+  assertFalse,
+  assertLess,
+  assertStringIncludes,
+} from "@std/assert";
+import { displayWidth } from "../../src/display_width.ts";
+import { formatSummary } from "../../src/report/summary.ts";
+import type {
+  SummaryStatus,
+  SummaryStep,
+} from "../../src/report/summary_step.ts";
+
+function step(
+  name: string,
+  outcome: SummaryStatus,
+  more: Partial<SummaryStep> = {},
+): SummaryStep {
+  const hasRun = outcome !== "skipped";
+  return {
+    name,
+    outcome,
+    conclusion: outcome,
+    exitCode: hasRun ? 0 : null,
+    attempts: hasRun ? 1 : 0,
+    startedAt: hasRun ? new Date(0) : null,
+    durationMs: hasRun ? 1_200 : 0,
+    tail: [],
+    ...more,
+  };
+}
+
+const MIXED: readonly SummaryStep[] = [
+  step("checkout", "success", { durationMs: 412 }),
+  step("build", "success", { durationMs: 125_000, attempts: 2 }),
+  step("lint 日本語", "failed", { conclusion: "success", exitCode: 1 }),
+  step("docs", "neutral", { conclusion: "success" }),
+  step("deploy", "skipped", { reason: `Step "e2e"\nfailed` }),
+];
+
+Deno.test("formatSummary() aligns what it tells of each step", () => {
+  assertEquals(
+    formatSummary(MIXED, { columns: 80, colour: false }),
+    [
+      "✓ checkout     success                 0.4s",
+      "✓ build        success               2m 05s  2 attempts",
+      "✗ lint 日本語  exit code 1, allowed    1.2s",
+      "○ docs         neutral                 1.2s",
+      `– deploy       skipped                    –  Step "e2e" failed`,
+    ].join("\n"),
+  );
+  assertEquals(
+    formatSummary(MIXED, { columns: 40, colour: false }),
+    [
+      "✓ checkout       0.4s",
+      "✓ build        2m 05s  2 attempts",
+      "✗ lint 日本語    1.2s",
+      "○ docs           1.2s",
+      `– deploy            –  Step "e2e" fail…`,
+    ].join("\n"),
+  );
+  assertEquals(
+    formatSummary(MIXED, { columns: 20, colour: false }),
+    [
+      "✓ checkout     0.4s",
+      "✓ build      2m 05s",
+      "✗ lint 日…     1.2s",
+      "○ docs         1.2s",
+      "– deploy          –",
+    ].join("\n"),
+  );
+  assertEquals(formatSummary([], { colour: true }), "");
+});
+
+Deno.test("formatSummary() shows the failure that came first last", () => {
+  const lines = Array.from({ length: 30 }, (_, index) => `line ${index + 1}`);
+  const text = formatSummary([
+    step("root", "failed", { exitCode: 3, durationMs: 900, tail: lines }),
+    step("late", "timeout", { durationMs: 5_000, tail: ["waiting"] }),
+    step("shot", "failed", { exitCode: 137, signal: "SIGKILL" }),
+    step("allowed", "failed", { conclusion: "success", tail: ["no matter"] }),
+    step("sibling", "cancelled", { tail: ["no matter"] }),
+    step("other", "cancelled"),
+  ], { colour: false });
+  const [table, late, shot, root, ...rest] = text.split("\n\n");
+  assertEquals(rest, []);
+  assertStringIncludes(table, "– 2 steps cancelled");
+  assertFalse(text.includes("sibling") || text.includes("no matter"));
+  assertEquals(late, "✗ late: timeout\n  waiting");
+  assertEquals(shot, "✗ shot: SIGKILL\n  (no output)");
+  assertEquals(
+    root,
+    [
+      "✗ root: exit code 3",
+      ...lines.slice(10).map((line) => `  ${line}`),
+    ].join("\n"),
+  );
+});
+
+Deno.test("formatSummary() names cancelled steps when none failed", () => {
+  const steps = [step("a", "cancelled"), step("b", "cancelled")];
+  assertEquals(
+    formatSummary(steps, { colour: false }),
+    "– a  cancelled  1.2s\n– b  cancelled  1.2s",
+  );
+});
+
+Deno.test("formatSummary() folds skipped steps when they are many", () => {
+  const skipped = (count: number) =>
+    Array.from({ length: count }, (_, index) => step(`s${index}`, "skipped"));
+  const count = (steps: SummaryStep[]) =>
+    formatSummary(steps, { colour: false }).split("\n").length;
+  assertEquals(count(skipped(10)), 10);
+  assertEquals(
+    formatSummary([...skipped(11), step("a", "success")], { colour: false }),
+    "✓ a  success  1.2s\n– 11 steps skipped",
+  );
+});
+
+Deno.test("formatSummary() colours by how it ended, and only if asked", () => {
+  const steps = [step("a", "success"), step("b", "failed", { exitCode: 1 })];
+  const text = formatSummary(steps, { colour: true });
+  assertStringIncludes(text, "\x1b[32m✓ \x1b[39m");
+  assertStringIncludes(text, "\x1b[31m✗ \x1b[39m");
+  assertFalse(formatSummary(steps, { colour: false }).includes("\x1b"));
+});
+
+Deno.test("formatSummary() breaks no line and lets nothing through", () => {
+  const name = "x\x1b[2J\u202ey\x9b\r\n 日本語 👩🏽‍💻 and a long name \ud800";
+  const steps = [
+    step(name, "success", { reason: name.repeat(20), attempts: 3 }),
+    step(name, "failed", { reason: name, tail: [name, `\x1b[31m${name}`] }),
+    step(name, "skipped", { reason: name }),
+  ];
+  for (let columns = 1; columns < 130; columns++) {
+    const text = formatSummary(steps, { columns, colour: false });
+    assertEquals(/[^\P{Cc}\n]|\u202e|\p{Cs}/u.test(text), false);
+    for (const line of text.split("\n\n")[0].split("\n")) {
+      assertLess(displayWidth(line), Math.max(2, columns), line);
+    }
+  }
+});
