@@ -28,12 +28,22 @@ export interface Host {
   readonly stdout: HostStream;
   /** Where the runner's own messages go. */
   readonly stderr: HostStream;
+  /** Tells how large the terminal is now; `undefined` when there is none. */
+  consoleSize?(): ConsoleSize | undefined;
   /**
    * Calls the listener for SIGTERM, SIGINT and SIGHUP until disposed.
    *
    * While a listener is there, these signals do not end the process.
    */
   onSignal(listener: (signal: EndingSignal) => void): Disposable;
+}
+
+/** Cells of a terminal. */
+export interface ConsoleSize {
+  /** Cells of a line. */
+  readonly columns: number;
+  /** Lines. */
+  readonly rows: number;
 }
 
 /** A signal that asks the whole job to end. */
@@ -55,6 +65,7 @@ export function processHost(): Host {
     stdin: Deno.stdin,
     stdout: Deno.stdout,
     stderr: Deno.stderr,
+    consoleSize,
     onSignal(listener) {
       const listeners = ENDING_SIGNALS.map((signal) => {
         const onSignal = () => listener(signal);
@@ -70,4 +81,13 @@ export function processHost(): Host {
       };
     },
   };
+}
+
+function consoleSize(): ConsoleSize | undefined {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    // Whatever keeps it from being known: there is no size to go by.
+    return undefined;
+  }
 }

@@ -1,0 +1,45 @@
+import type { Host } from "../../host.ts";
+
+/**
+ * Decides whether what is written to a stream may have colours.
+ *
+ * The first of these that says something decides:
+ *
+ * 1. `FORCE_COLOR`: `0` and `false` say no, any other text says yes.
+ * 2. `NO_COLOR`: any text says no (https://no-color.org).
+ * 3. A stream that is no terminal, as those of most CI systems, has none.
+ * 4. `TERM=dumb` says no.
+ *
+ * `CI` alone says nothing: whoever gives a terminal to a job in CI shows its
+ * colours, and whoever gives none has `FORCE_COLOR`.
+ *
+ * @param env Variables of the environment.
+ * @param isTerminal Whether the stream is a terminal.
+ * @returns Whether to colour.
+ */
+export function wantsColour(env: Host["env"], isTerminal: boolean): boolean {
+  if (env.FORCE_COLOR) return isOn(env.FORCE_COLOR);
+  if (env.NO_COLOR) return false;
+  return isTerminal && env.TERM !== "dumb";
+}
+
+/**
+ * Decides whether a view may be drawn and drawn again on the terminal.
+ *
+ * That needs a person who watches: both streams are terminals that can move
+ * their cursor, and `CI` is not set, for a terminal in CI is a recording.
+ *
+ * @param host The process.
+ * @returns Whether somebody watches.
+ */
+export function isInteractive(
+  host: Pick<Host, "env" | "stdout" | "stderr">,
+): boolean {
+  const { env, stdout, stderr } = host;
+  if (isOn(env.CI) || env.TERM === "dumb") return false;
+  return stdout.isTerminal() && stderr.isTerminal();
+}
+
+function isOn(text: string | undefined): boolean {
+  return !["", "0", "false"].includes(text?.toLowerCase() ?? "");
+}

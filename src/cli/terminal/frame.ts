@@ -1,0 +1,138 @@
+import { cutToWidth, displayWidth } from "../../display_width.ts";
+import type { ConsoleSize } from "../../host.ts";
+import { formatClock } from "../../report/duration.ts";
+import { plainLine } from "../../report/plain_line.ts";
+import { styledLine, type StyledText } from "../../report/styled_line.ts";
+import type { Board, RunningStep } from "./board.ts";
+import { countsLine } from "./counts_line.ts";
+
+/** Options for {@linkcode formatFrame}. */
+export interface FrameOptions {
+  /** The terminal as it is now. */
+  size: ConsoleSize;
+  /** Whether lines may have colours. */
+  colour: boolean;
+  /** What time it is, in milliseconds. */
+  now: number;
+}
+
+const MIN_LINES = 3;
+const MAX_LINES = 10;
+
+const SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
+const SPINNER_MS = 100;
+const RETRY_MARK = "↻";
+
+const MARK_CELLS = 2;
+const GAP = "  ";
+
+/** Cells that long names leave for what a step says of itself. */
+const DETAIL_CELLS = 24;
+
+/** Least cells in which such a detail says something. */
+const NARROWEST_DETAIL = 8;
+
+/** Part of the line that names may take in any case. */
+const NAMES_SHARE = 0.4;
+
+/**
+ * Draws the steps that run, and counts all of them.
+ *
+ * @param board What is known of the steps.
+ * @param options Terminal, colour and time.
+ * @returns Lines of which none takes the last cell of the terminal.
+ */
+export function formatFrame(board: Board, options: FrameOptions): string[] {
+  const { size, colour, now } = options;
+  const style = { width: Math.max(1, size.columns - 1), colour };
+  const room = lineCount(size.rows) - 1;
+  const isFolded = board.runningCount > room;
+  const shown = [
+    ...board.running().take(isFolded ? Math.max(0, room - 1) : room),
+  ]
+    .map((step) => cellsOf(step, now));
+  const widths = measure(shown, style.width);
+  const lines = shown.map((cells) => lineOf(cells, widths));
+  if (isFolded && room > 0) {
+    lines.push([[`… and ${board.runningCount - shown.length} more`, "dim"]]);
+  }
+  lines.push(countsLine(board, now, style.width));
+  return lines.map((line) => styledLine(line, style));
+}
+
+/** A third of the screen; the cursor has to find back to the first line. */
+function lineCount(rows: number): number {
+  const third = Math.floor(rows / 3);
+  const wanted = Math.min(MAX_LINES, Math.max(MIN_LINES, third));
+  return Math.max(1, Math.min(wanted, rows - 1));
+}
+
+interface StepCells {
+  mark: StyledText;
+  name: string;
+  clock: string;
+  detail: string;
+}
+
+/** Cells of each column; none for details when there is no room for them. */
+interface Widths {
+  name: number;
+  clock: number;
+  detail: number;
+}
+
+function cellsOf(step: RunningStep, now: number): StepCells {
+  const { attempt, resumesAt, progress } = step;
+  const clock = formatClock(now - step.startedAt);
+  const name = plainLine(step.name);
+  if (resumesAt !== undefined) {
+    const delay = formatClock(resumesAt - now + 999);
+    const mark: StyledText = [RETRY_MARK, "yellow"];
+    return { mark, name, clock, detail: `retry in ${delay}` };
+  }
+  const tick = Math.floor(now / SPINNER_MS) % SPINNER.length;
+  const details = [
+    attempt > 1 ? `attempt ${attempt}` : "",
+    plainLine(progress ?? "").trim(),
+  ];
+  return {
+    mark: [SPINNER[tick], "cyan"],
+    name,
+    clock,
+    detail: details.filter((detail) => detail !== "").join(" · "),
+  };
+}
+
+function measure(shown: readonly StepCells[], width: number): Widths {
+  const clock = widest(shown.map(({ clock }) => clock));
+  const details = widest(shown.map(({ detail }) => detail));
+  const names = widest(shown.map(({ name }) => name));
+  const room = width - MARK_CELLS - GAP.length - clock;
+  const beside = room - GAP.length - Math.min(details, DETAIL_CELLS);
+  const name = Math.min(
+    names,
+    Math.max(beside, Math.floor(width * NAMES_SHARE)),
+  );
+  const detail = room - GAP.length - name;
+  return details > 0 && detail >= NARROWEST_DETAIL
+    ? { clock, name, detail }
+    : { clock, name: Math.min(names, Math.max(1, room)), detail: 0 };
+}
+
+function widest(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, displayWidth(text)), 0);
+}
+
+function lineOf(cells: StepCells, widths: Widths): StyledText[] {
+  const name = cutToWidth(cells.name, widths.name);
+  const fill = " ".repeat(widths.name - displayWidth(name));
+  const line: StyledText[] = [
+    cells.mark,
+    [` ${name}${fill}`],
+    [GAP + cells.clock.padStart(widths.clock), "dim"],
+  ];
+  if (cells.detail !== "" && widths.detail > 0) {
+    line.push([GAP + cells.detail, "dim"]);
+  }
+  return line;
+}

@@ -1,0 +1,32 @@
+import type { StepResult, StepStatus } from "../../src/job/job_result.ts";
+import type { StepEvent } from "../../src/job/step_event.ts";
+
+/** Says that steps are part of the job. */
+export function planned(...names: string[]): StepEvent {
+  const steps = names.map((name) => ({ name, dependsOn: [] }));
+  return { type: "planned", steps };
+}
+
+/** Says that an attempt begins. */
+export function started(step: string, attempt: number = 1): StepEvent {
+  return { type: "started", step, attempt };
+}
+
+/** Says that a step is over. */
+export function ended(
+  name: string,
+  outcome: StepStatus = "success",
+  conclusion: StepStatus = outcome,
+): StepEvent {
+  const result: StepResult = {
+    name,
+    outcome,
+    conclusion,
+    exitCode: 0,
+    signal: null,
+    attempts: 1,
+    startedAt: null,
+    durationMs: 0,
+  };
+  return { type: "ended", result };
+}
