@@ -6,7 +6,10 @@ const anyText = text();
 
 /** Kind of a value whose nothing is the word `null`, as the coordinator has it. */
 export const item: Kind<string> = {
-  schema: { ...anyText.schema, type: ["string", "number", "boolean", "null"] },
+  schema: () => ({
+    ...anyText.schema(),
+    type: ["string", "number", "boolean", "null"],
+  }),
   nothing: "null",
   read: anyText.read,
 };
@@ -40,11 +43,11 @@ export function list<T>(
 ): Kind<readonly T[]> {
   const { minimum = 0 } = options;
   return {
-    schema: {
+    schema: () => ({
       type: "array",
-      items: member.schema,
+      items: member.schema(),
       ...minimum > 0 ? { minItems: minimum } : {},
-    },
+    }),
     read(node) {
       const { items } = node;
       if (items === undefined) return void node.report("must be a list");
@@ -106,12 +109,12 @@ export function record<T>(
 ): Kind<Readonly<Record<string, T>>> {
   const { keys, minimum = 0 } = options;
   return {
-    schema: {
+    schema: () => ({
       type: "object",
       propertyNames: { pattern: keys.pattern.source },
-      additionalProperties: member.schema,
+      additionalProperties: member.schema(),
       ...minimum > 0 ? { minProperties: minimum } : {},
-    },
+    }),
     read(node) {
       const { entries } = node;
       if (entries === undefined) return void node.report(`must ${expected}`);

@@ -8,8 +8,13 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
  * read. The two stand side by side so that they agree.
  */
 export interface Kind<T> {
-  /** The values that are accepted; a number or a flag stands for its text. */
-  readonly schema: JsonSchema;
+  /**
+   * Describes the values that are accepted; a number or a flag stands for its
+   * text. Most readers never ask for it.
+   *
+   * @returns Schema.
+   */
+  schema(): JsonSchema;
   /** Value when the file names the key and says nothing, if that means something. */
   readonly nothing?: T;
   /**
@@ -40,9 +45,9 @@ export interface Shapes<T> {
  */
 export function byShape<T>(expected: string, shapes: Shapes<T>): Kind<T> {
   return {
-    schema: {
-      anyOf: Object.values(shapes).map((kind: Kind<T>) => kind.schema),
-    },
+    schema: () => ({
+      anyOf: Object.values(shapes).map((kind: Kind<T>) => kind.schema()),
+    }),
     read(node) {
       const kind = node.text !== undefined
         ? shapes.scalar
@@ -75,4 +80,7 @@ export function mapped<T, U>(
 }
 
 /** Kind of what somebody else reads. */
-export const anything: Kind<unknown> = { schema: {}, read: () => undefined };
+export const anything: Kind<unknown> = {
+  schema: () => ({}),
+  read: () => undefined,
+};

@@ -40,7 +40,7 @@ export function mapping<T extends object>(
     for (const name of namesOf(entry[1])) byName.set(name, entry);
   }
   return {
-    schema: schemaOf(title, all.map(([, key]) => key)),
+    schema: () => schemaOf(title, all.map(([, key]) => key)),
     read(node) {
       const { entries } = node;
       if (entries === undefined) {
@@ -97,7 +97,7 @@ export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
   return {
     description,
     ...defaultValue === undefined ? {} : { default: defaultValue },
-    ...isRequired ? kind.schema : orNull(kind.schema),
+    ...isRequired ? kind.schema() : orNull(kind.schema()),
   };
 }
 

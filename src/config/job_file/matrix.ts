@@ -32,7 +32,7 @@ const EXTRAS = {
 
 /** Kind of a matrix: lists of values by the variables that hold them. */
 export const matrix: Kind<MatrixConfig> = {
-  schema: {
+  schema: () => ({
     title: "Matrix",
     type: "object",
     properties: {
@@ -41,7 +41,7 @@ export const matrix: Kind<MatrixConfig> = {
     },
     propertyNames: { pattern: VARIABLE_NAME.source },
     additionalProperties: {
-      ...axis.schema,
+      ...axis.schema(),
       description: "Values of a variable.",
     },
     not: {
@@ -49,7 +49,7 @@ export const matrix: Kind<MatrixConfig> = {
       propertyNames: { enum: ["include", "exclude"] },
       properties: { include: { type: "null" } },
     },
-  },
+  }),
   read(node) {
     const { entries } = node;
     if (entries === undefined) {

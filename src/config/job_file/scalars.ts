@@ -1,6 +1,6 @@
 import { suggest } from "../../suggest.ts";
 import { DURATION, MAX_DURATION_MS, parseDuration } from "../duration.ts";
-import type { JsonSchema, Kind } from "./kind.ts";
+import type { Kind } from "./kind.ts";
 import type { DocumentNode } from "./node.ts";
 import { decimalPattern, integerPattern } from "./number_pattern.ts";
 
@@ -61,10 +61,10 @@ export interface TextOptions {
 export function text(options: TextOptions = {}): Kind<string> {
   const { rule = ANY_TEXT, areNumbersTexts = true, problemOf } = options;
   return {
-    schema: {
+    schema: () => ({
       type: ["string", ...areNumbersTexts ? ["number"] : [], "boolean"],
       pattern: rule.pattern.source,
-    },
+    }),
     read: scalar((text, node) => {
       const broken = [ANY_TEXT, rule].find((it) => !it.pattern.test(text));
       const problem = broken ? `must ${broken.words}` : problemOf?.(text);
@@ -75,7 +75,7 @@ export function text(options: TextOptions = {}): Kind<string> {
 
 /** Kind of `true` and `false`. */
 export const flag: Kind<boolean> = {
-  schema: { enum: [true, false, "true", "false"] },
+  schema: () => ({ enum: [true, false, "true", "false"] }),
   read: scalar((text, node) => {
     if (text === "true" || text === "false") return text === "true";
     const near = FLAG_WORDS.get(text.toLowerCase());
@@ -88,12 +88,12 @@ export const flag: Kind<boolean> = {
 
 /** Kind of a time; gives milliseconds. */
 export const duration: Kind<number> = {
-  schema: {
+  schema: () => ({
     type: ["number", "string"],
     minimum: 0,
     maximum: MAX_DURATION_MS / 1_000,
     pattern: DURATION.source,
-  },
+  }),
   read: scalar((text, node) =>
     parseDuration(text) ??
       notThat(node, 'a time such as "90s", "15m" or "2h"', text)
@@ -108,11 +108,15 @@ export const duration: Kind<number> = {
  * @returns The kind.
  */
 export function integer(minimum: number, maximum: number): Kind<number> {
-  return number(
-    { type: ["integer", "string"], minimum, maximum },
-    integerPattern(minimum, maximum),
-    `a whole number from ${minimum} to ${maximum}`,
-  );
+  return {
+    schema: () => ({
+      type: ["integer", "string"],
+      minimum,
+      maximum,
+      pattern: `^${integerPattern(minimum, maximum)}$`,
+    }),
+    read: number(/^\d+$/, minimum, maximum, "a whole number"),
+  };
 }
 
 /**
@@ -123,11 +127,15 @@ export function integer(minimum: number, maximum: number): Kind<number> {
  * @returns The kind.
  */
 export function decimal(minimum: number, maximum: number): Kind<number> {
-  return number(
-    { type: ["number", "string"], minimum, maximum },
-    decimalPattern(minimum, maximum),
-    `a number from ${minimum} to ${maximum}`,
-  );
+  return {
+    schema: () => ({
+      type: ["number", "string"],
+      minimum,
+      maximum,
+      pattern: `^${decimalPattern(minimum, maximum)}$`,
+    }),
+    read: number(/^\d+(\.\d+)?$/, minimum, maximum, "a number"),
+  };
 }
 
 /**
@@ -147,7 +155,7 @@ export function choice<T extends string>(
   ]);
   const expected = words.map((word) => `"${word}"`).join(" or ");
   return {
-    schema: { enum: [...meanings.keys()] },
+    schema: () => ({ enum: [...meanings.keys()] }),
     read: scalar((text, node) => {
       const meaning = meanings.get(text);
       if (meaning !== undefined) return meaning;
@@ -163,18 +171,17 @@ export function choice<T extends string>(
 }
 
 function number(
-  schema: JsonSchema,
-  digits: string,
-  expected: string,
-): Kind<number> {
-  const pattern = `^${digits}$`;
-  const expression = new RegExp(pattern);
-  return {
-    schema: { ...schema, pattern },
-    read: scalar((text, node) =>
-      expression.test(text) ? Number(text) : notThat(node, expected, text)
-    ),
-  };
+  digits: RegExp,
+  minimum: number,
+  maximum: number,
+  what: string,
+): (node: DocumentNode) => number | undefined {
+  return scalar((text, node) => {
+    const value = digits.test(text) ? Number(text) : NaN;
+    return value >= minimum && value <= maximum
+      ? value
+      : notThat(node, `${what} from ${minimum} to ${maximum}`, text);
+  });
 }
 
 function scalar<T>(

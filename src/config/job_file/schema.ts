@@ -1,7 +1,7 @@
 import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
 import type { JsonSchema } from "./kind.ts";
 import { keySchema, saying } from "./mapping.ts";
-import { DEFINITIONS } from "./steps.ts";
+import { stepDefinitions } from "./steps.ts";
 
 /** What a schema cannot say is left to the reader of the file. */
 const DRAFT = "http://json-schema.org/draft-07/schema#";
@@ -32,15 +32,16 @@ export function jobFileSchema(): JsonSchema {
       { not: { allOf: [{ anyOf: commands }, { anyOf: steps }] } },
       { not: { allOf: steps } },
     ],
-    definitions: DEFINITIONS,
+    definitions: stepDefinitions(),
   };
 }
 
 function schemaOf(keys: JobFileKeys): JsonSchema {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, key] of keys) {
-    const kind = key.keys
-      ? { ...key.kind, schema: schemaOf(key.keys) }
+    const { keys: inner } = key;
+    const kind = inner
+      ? { ...key.kind, schema: () => schemaOf(inner) }
       : key.kind;
     properties[name] = keySchema({ ...key, kind });
   }

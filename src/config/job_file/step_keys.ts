@@ -26,11 +26,11 @@ export const STEP_NAME_SCHEMA: JsonSchema = {
 /** Kind of the name of a step. */
 export const stepName: Kind<string> = {
   ...text({ problemOf: stepNameProblem }),
-  schema: {
+  schema: () => ({
     type: ["string", "number", "boolean"],
     ...STEP_NAME_SCHEMA,
     minimum: 0,
-  },
+  }),
 };
 
 const variableName = text({
@@ -51,12 +51,12 @@ const command: Kind<string | readonly string[]> = byShape<
 >("be a text or a list of words", {
   scalar: filled,
   list: {
-    schema: {
+    schema: () => ({
       type: "array",
       minItems: 1,
-      items: [filled.schema],
-      additionalItems: text().schema,
-    },
+      items: [filled.schema()],
+      additionalItems: text().schema(),
+    }),
     read(node) {
       const items = node.items ?? [];
       if (items.length === 0) node.report("must not be empty");

@@ -20,7 +20,11 @@ const stepBody = mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS);
 
 /** Steps in a list, each with its name. */
 const listed: Kind<readonly StepConfig[]> = {
-  schema: list({ ...step, schema: reference("step") }, { minimum: 1 }).schema,
+  schema: () => ({
+    type: "array",
+    minItems: 1,
+    items: reference("step"),
+  }),
   read(node) {
     const steps = list(step, { minimum: 1 }).read(node);
     checkNames(node);
@@ -30,12 +34,12 @@ const listed: Kind<readonly StepConfig[]> = {
 
 /** Steps by their names. */
 const named: Kind<readonly StepConfig[]> = {
-  schema: {
+  schema: () => ({
     type: "object",
     minProperties: 1,
     propertyNames: STEP_NAME_SCHEMA,
     additionalProperties: reference("stepBody"),
-  },
+  }),
   read(node) {
     const entries = node.entries ?? [];
     if (entries.length === 0) node.report("must not be empty");
@@ -52,15 +56,21 @@ const named: Kind<readonly StepConfig[]> = {
 /** Kind of the steps of a job. */
 export const steps: Kind<readonly StepConfig[]> = {
   ...byShape("be a list of steps", { list: listed, mapping: named }),
-  schema: reference("steps"),
+  schema: () => reference("steps"),
 };
 
-/** Schemas to which others refer, by their names. */
-export const DEFINITIONS: Readonly<Record<string, JsonSchema>> = {
-  step: step.schema,
-  stepBody: stepBody.schema,
-  steps: { anyOf: [listed.schema, named.schema] },
-};
+/**
+ * Makes the schemas to which others refer.
+ *
+ * @returns Schemas by their names.
+ */
+export function stepDefinitions(): Readonly<Record<string, JsonSchema>> {
+  return {
+    step: step.schema(),
+    stepBody: stepBody.schema(),
+    steps: { anyOf: [listed.schema(), named.schema()] },
+  };
+}
 
 function reference(name: string): JsonSchema {
   return { $ref: `#/definitions/${name}` };
