@@ -1,0 +1,128 @@
+import type { JobLog, StepLog } from "./job_log.ts";
+import { MIN_LINE_BYTES } from "./line_cut.ts";
+import { LogDirectory } from "./log_directory.ts";
+import { LogFileNames } from "./log_file_names.ts";
+import type { Sink } from "./sink.ts";
+import { openStepFile } from "./step_file.ts";
+import { openStepLog } from "./step_log.ts";
+import { stepPrinters } from "./step_printers.ts";
+
+/** How what steps print is shown. */
+export type JobLogStyle = "plain" | "prefixed" | "grouped" | "json";
+
+/** Options for {@linkcode createJobLog}. */
+export interface JobLogOptions {
+  /** Where standard output is shown, and with it what was merged into it. */
+  stdout: Sink;
+  /** Where standard error is shown, when it is kept apart. */
+  stderr: Sink;
+  /**
+   * How output is shown.
+   *
+   * - `plain`: as it comes, byte by byte; for jobs of one step.
+   * - `prefixed`: whole lines behind the name of their step, which is padded to
+   *   the longest one.
+   * - `grouped`: each step as one block on standard output, behind a header,
+   *   once it is over.
+   * - `json`: each line as an object with `timestamp`, `stream`, `message` and
+   *   `step`.
+   *
+   * Except for `plain`, a line is shown as a terminal would show it in the end:
+   * what follows its last carriage return.
+   */
+  style: JobLogStyle;
+  /** Names of the steps, as far as they are known, in their order. */
+  steps: readonly string[];
+  /**
+   * Whether each step's prefix has a colour.
+   *
+   * @default {false}
+   */
+  colour?: boolean;
+  /**
+   * Absolute path of a directory in which each step has a file; no files
+   * without it.
+   *
+   * The file has whole lines, cut by no limit, as a terminal would show them
+   * in the end; each ends with a line feed. A line of more than 64 KiB keeps
+   * what came before a carriage return.
+   */
+  logDirectory?: string;
+  /**
+   * Longest line that is shown, in bytes, without its line break; 32 at least.
+   * Longer lines are broken, between characters.
+   *
+   * The prefix counts. With `json` the message counts as it is written. Without
+   * a limit, `prefixed` and `json` break lines of more than 64 KiB.
+   */
+  maxLineBytes?: number;
+  /**
+   * Hears, once per step, what keeps output from being filed. The step goes on;
+   * its file, if any, ends where the trouble began.
+   */
+  onWarning: (message: string) => void;
+  /**
+   * Hears the line that a step writes anew with carriage returns, at most once
+   * for each chunk; 200 characters at most, none of them for control. Never
+   * with `plain`.
+   */
+  onProgress?: (step: string, text: string) => void;
+}
+
+/**
+ * Makes the log of a job, which takes bytes that are masked already.
+ *
+ * Writes resolve when what they complete was shown. A step that shows bytes
+ * `plain`, without limit and file, gets the given sinks themselves; nothing
+ * is known of its last lines then.
+ *
+ * @param options Where, and how.
+ * @returns The log.
+ * @throws {RangeError} If the limit for lines leaves no room for them.
+ */
+export function createJobLog(options: JobLogOptions): JobLog {
+  const { stdout, stderr, style, maxLineBytes, logDirectory } = options;
+  checkLimit(maxLineBytes);
+  const isBare = style === "plain" && maxLineBytes === undefined &&
+    logDirectory === undefined;
+  const names = new LogFileNames();
+  for (const step of options.steps) names.nameFor(step);
+  const directory = logDirectory === undefined
+    ? undefined
+    : new LogDirectory(logDirectory);
+  const printerFor = stepPrinters(options);
+  const opened = new Set<string>();
+  return {
+    async openStep(name): Promise<StepLog> {
+      if (opened.has(name)) {
+        throw new TypeError(`Cannot open the log of "${name}": it is open`);
+      }
+      opened.add(name);
+      if (isBare) {
+        return { stdout, stderr, tail: () => [], close: async () => {} };
+      }
+      const { onWarning, onProgress } = options;
+      const file = await openStepFile({
+        step: name,
+        place: directory && { directory, name: names.nameFor(name) },
+        isSpool: style === "grouped",
+        onWarning,
+      });
+      return openStepLog({
+        file,
+        printer: printerFor(name, file),
+        onProgress: style === "plain" || !onProgress
+          ? undefined
+          : (text) => onProgress(name, text),
+      });
+    },
+  };
+}
+
+function checkLimit(maxLineBytes: number | undefined): void {
+  if (maxLineBytes === undefined) return;
+  if (Number.isInteger(maxLineBytes) && maxLineBytes >= MIN_LINE_BYTES) return;
+  throw new RangeError(
+    `Cannot keep lines within ${maxLineBytes} bytes: the least limit is ${MIN_LINE_BYTES}`,
+  );
+}

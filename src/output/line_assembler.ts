@@ -1,0 +1,155 @@
+import { GrowingBytes } from "./growing_bytes.ts";
+import { hasByte } from "./has_byte.ts";
+import { cutAt, LINE_BREAK, LINE_FEED } from "./line_cut.ts";
+
+const CARRIAGE_RETURN = 13;
+
+const NOTHING = new Uint8Array();
+
+/** Options for {@linkcode LineAssembler}. */
+export interface LineAssemblerOptions {
+  /** Most bytes of a line that wait for its end. */
+  maxBytes: number;
+  /**
+   * What becomes of a longer line: `broken` into lines, or given away `open`,
+   * in pieces without a line break between them.
+   */
+  longLines: "broken" | "open";
+}
+
+/**
+ * Makes whole lines of a stream, each as a terminal would show it in the end:
+ * what follows its last carriage return.
+ *
+ * Carriage returns right before the line break belong to the break, which
+ * becomes a line feed. What a long line has given away already stays, also
+ * when a carriage return follows.
+ */
+export class LineAssembler {
+  readonly #maxBytes: number;
+  readonly #breaksLines: boolean;
+  readonly #line = new GrowingBytes();
+  readonly #output = new GrowingBytes();
+  /** The line ends in a carriage return; it stands until text follows. */
+  #isReturned = false;
+  #isRewritten = false;
+  #isOpen = false;
+
+  /** Makes an assembler for one stream. */
+  constructor(options: LineAssemblerOptions) {
+    this.#maxBytes = options.maxBytes;
+    this.#breaksLines = options.longLines === "broken";
+  }
+
+  /** The line that waits for its end. */
+  get rest(): Uint8Array {
+    return this.#line.view;
+  }
+
+  /** Whether the line that waits was written anew by a carriage return. */
+  get isRewritten(): boolean {
+    return this.#isReturned || this.#isRewritten;
+  }
+
+  /**
+   * Takes bytes.
+   *
+   * @param chunk What the stream gave.
+   * @returns The lines that are complete, good until the next call and as long as the chunk.
+   */
+  take(chunk: Uint8Array): Uint8Array {
+    this.#output.clear();
+    const isPlain = !this.#isReturned && !hasByte(chunk, CARRIAGE_RETURN) &&
+      !this.#isTooLong(chunk);
+    return isPlain ? this.#takePlain(chunk) : this.#takeAny(chunk);
+  }
+
+  /** Ends the stream, and returns what waited for the end of its line. */
+  end(): Uint8Array {
+    this.#output.clear();
+    if (this.#line.length > 0 || this.#isOpen) this.#endLine();
+    const lines = this.#output.view;
+    this.#line.release();
+    this.#output.release();
+    return lines;
+  }
+
+  #isTooLong(chunk: Uint8Array): boolean {
+    let room = this.#maxBytes - this.#line.length;
+    for (let at = 0; chunk.length - at > room;) {
+      const lineEnd = chunk.subarray(at, at + room + 1).lastIndexOf(LINE_FEED);
+      if (lineEnd < 0) return true;
+      at += lineEnd + 1;
+      room = this.#maxBytes;
+    }
+    return false;
+  }
+
+  #takePlain(chunk: Uint8Array): Uint8Array {
+    const end = chunk.lastIndexOf(LINE_FEED) + 1;
+    if (end === 0) {
+      this.#line.add(chunk);
+      return NOTHING;
+    }
+    const lines = chunk.subarray(0, end);
+    if (this.#line.length > 0) {
+      this.#output.add(this.#line.view);
+      this.#output.add(lines);
+    }
+    this.#startLine();
+    this.#line.add(chunk.subarray(end));
+    return this.#output.length > 0 ? this.#output.view : lines;
+  }
+
+  #takeAny(chunk: Uint8Array): Uint8Array {
+    let lineEnd = -1;
+    let back = -1;
+    for (let at = 0; at < chunk.length;) {
+      // Looked for only when passed: a chunk may hold one kind and many of the other.
+      if (lineEnd < at) lineEnd = indexOf(chunk, LINE_FEED, at);
+      if (back < at) back = indexOf(chunk, CARRIAGE_RETURN, at);
+      const end = Math.min(lineEnd, back);
+      if (end > at) this.#addText(chunk.subarray(at, end));
+      if (end === lineEnd && end < chunk.length) this.#endLine();
+      if (end === back && end < chunk.length) this.#isReturned = true;
+      at = end + 1;
+    }
+    return this.#output.view;
+  }
+
+  #addText(text: Uint8Array): void {
+    if (this.#isReturned) {
+      this.#line.clear();
+      this.#isReturned = false;
+      this.#isRewritten = true;
+    }
+    while (this.#line.length + text.length > this.#maxBytes) {
+      // One byte more than fits tells whether a character is cut.
+      const count = this.#maxBytes + 1 - this.#line.length;
+      this.#line.add(text.subarray(0, count));
+      text = text.subarray(count);
+      const cut = cutAt(this.#line.view, this.#maxBytes, 0);
+      this.#output.add(this.#line.view.subarray(0, cut));
+      if (this.#breaksLines) this.#output.add(LINE_BREAK);
+      else this.#isOpen = true;
+      this.#line.dropFirst(cut);
+    }
+    this.#line.add(text);
+  }
+
+  #endLine(): void {
+    this.#output.add(this.#line.view);
+    this.#output.add(LINE_BREAK);
+    this.#startLine();
+  }
+
+  #startLine(): void {
+    this.#line.clear();
+    this.#isReturned = this.#isRewritten = this.#isOpen = false;
+  }
+}
+
+function indexOf(bytes: Uint8Array, byte: number, from: number): number {
+  const at = bytes.indexOf(byte, from);
+  return at < 0 ? bytes.length : at;
+}

@@ -1,0 +1,156 @@
+import { removeTree } from "../workspace/remove.ts";
+import { type LogDirectory, partialName } from "./log_directory.ts";
+import { OrderedWriter, type OrderedWriterOptions } from "./ordered_writer.ts";
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** How a file of a log is made. */
+const NEW_FILE: Deno.OpenOptions = {
+  read: true,
+  write: true,
+  // Fails on whatever is there, a link that leads nowhere included.
+  createNew: true,
+};
+
+/** Where a file of a log belongs. */
+interface Place {
+  directory: LogDirectory;
+  name: string;
+}
+
+/**
+ * The output of a step in a file, which gets its name once it is complete.
+ *
+ * Until then it is `.<name>.partial` in the same directory.
+ */
+export class LogFile implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #place: Place | undefined;
+  readonly #writer: OrderedWriter;
+  readonly #onFailure: (cause: unknown) => void;
+
+  private constructor(
+    file: Deno.FsFile,
+    place: Place | undefined,
+    options: OrderedWriterOptions,
+  ) {
+    this.#file = file;
+    this.#place = place;
+    this.#writer = new OrderedWriter(file, options);
+    this.#onFailure = options.onFailure;
+  }
+
+  /**
+   * Begins a file that will stand in a directory.
+   *
+   * @param directory The directory.
+   * @param name Name of the file.
+   * @param options Who hears of failures.
+   * @throws If the system refuses.
+   */
+  static async create(
+    directory: LogDirectory,
+    name: string,
+    options: OrderedWriterOptions,
+  ): Promise<LogFile> {
+    const path = `${await directory.ready()}/${partialName(name)}`;
+    const file = await openNew(path);
+    return new LogFile(file, { directory, name }, options);
+  }
+
+  /**
+   * Begins a file that nobody else sees, and that is gone when it is closed.
+   *
+   * @param options Who hears of failures.
+   * @throws If the system refuses.
+   */
+  static async temporary(options: OrderedWriterOptions): Promise<LogFile> {
+    const directory = await Deno.makeTempDir({ prefix: "runnerlib-log-" });
+    try {
+      const file = await Deno.open(`${directory}/log`, NEW_FILE);
+      return new LogFile(file, undefined, options);
+    } finally {
+      await removeTree(directory);
+    }
+  }
+
+  /** Writes bytes; resolves when more may come, and never rejects. */
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#writer.write(bytes);
+  }
+
+  /**
+   * Writes what still waits, and gives the file its name.
+   *
+   * @throws If the system refuses.
+   */
+  async finish(): Promise<void> {
+    await this.#writer.flush();
+    if (!this.#place) return;
+    const { directory, name } = this.#place;
+    const path = await directory.ready();
+    const partial = `${path}/${partialName(name)}`;
+    try {
+      // The step may have removed the file, or put a link in its place.
+      if (!await isAt(partial, this.#file)) await this.#writeAgain(partial);
+      await Deno.rename(partial, `${path}/${name}`);
+    } catch (error) {
+      // The first failure is the one to report.
+      await removeTree(partial).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Reads what was written, as far as the system allows. */
+  async *content(): AsyncGenerator<Uint8Array> {
+    const room = new Uint8Array(CHUNK_BYTES);
+    await this.#writer.flush();
+    // Not to the end: who knows the file could make it longer all the time.
+    for (let at = 0; at < this.#writer.writtenBytes;) {
+      const left = this.#writer.writtenBytes - at;
+      const count = await this.#readAt(at, room.subarray(0, left));
+      if (count === 0) return;
+      yield room.subarray(0, count);
+      at += count;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+
+  async #readAt(at: number, room: Uint8Array): Promise<number> {
+    try {
+      await this.#file.seek(at, Deno.SeekMode.Start);
+      return await this.#file.read(room) ?? 0;
+    } catch (error) {
+      this.#onFailure(error);
+      return 0;
+    }
+  }
+
+  async #writeAgain(path: string): Promise<void> {
+    using file = await openNew(path);
+    for await (const chunk of this.content()) {
+      for (let at = 0; at < chunk.length;) {
+        at += await file.write(chunk.subarray(at));
+      }
+    }
+  }
+}
+
+async function openNew(path: string): Promise<Deno.FsFile> {
+  // A runner that was killed leaves its file, and an earlier step what it likes.
+  await removeTree(path);
+  return await Deno.open(path, NEW_FILE);
+}
+
+async function isAt(path: string, file: Deno.FsFile): Promise<boolean> {
+  try {
+    const [there, ours] = await Promise.all([Deno.lstat(path), file.stat()]);
+    return there.dev === ours.dev && there.ino === ours.ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

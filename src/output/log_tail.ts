@@ -1,0 +1,94 @@
+import { LINE_FEED } from "./line_cut.ts";
+import { plainText } from "./plain_text.ts";
+
+/** How many lines are told. */
+const TAIL_LINES = 20;
+
+/** Longest text of a line that is told; longer ones show their end. */
+const TAIL_LINE_LENGTH = 2_000;
+
+/** How much of the output is remembered. */
+const TAIL_BYTES = 64 * 1024;
+
+const MIN_ROOM_BYTES = 1024;
+
+/**
+ * Remembers the last bytes of an output, at the price of copying them.
+ *
+ * Lines are looked for only when somebody asks.
+ */
+export class LogTail {
+  #bytes = new Uint8Array();
+  #length = 0;
+  #isCut = false;
+
+  /** Adds bytes to the output. */
+  add(bytes: Uint8Array): void {
+    const last = bytes.subarray(-TAIL_BYTES);
+    if (last.length < bytes.length) this.#isCut = true;
+    this.#makeRoom(last.length);
+    this.#bytes.set(last, this.#length);
+    this.#length += last.length;
+  }
+
+  /**
+   * Tells the last lines: 20 at most, of at most 2,000 characters each, as far
+   * as the last 64 KiB reach.
+   *
+   * @param rest What continues the last line, if that has no end.
+   * @param other Another line without an end.
+   * @returns Lines without line breaks and without what steers a terminal.
+   */
+  lines(rest: Uint8Array, other: Uint8Array): readonly string[] {
+    const { lines, open } = this.#split();
+    const ends = [open + plainText(rest), plainText(other)]
+      .filter((line) => line !== "");
+    return [...lines, ...ends].slice(-TAIL_LINES).map(shorten);
+  }
+
+  /** Forgets everything, and gives the memory back. */
+  release(): void {
+    this.#bytes = new Uint8Array();
+    this.#length = 0;
+  }
+
+  /** The last lines that are complete, and what follows them. */
+  #split(): { lines: string[]; open: string } {
+    const lines: string[] = [];
+    let end = this.#length;
+    while (lines.length <= TAIL_LINES && end >= 0) {
+      const start = this.#bytes.subarray(0, end).lastIndexOf(LINE_FEED) + 1;
+      const mark = start === 0 && this.#isCut ? "…" : "";
+      lines.push(mark + plainText(this.#bytes.subarray(start, end)));
+      end = start - 1;
+    }
+    const [open, ...complete] = lines;
+    return { lines: complete.reverse(), open };
+  }
+
+  #makeRoom(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    if (needed > 2 * TAIL_BYTES) {
+      const kept = Math.min(this.#length, TAIL_BYTES - count);
+      this.#bytes.copyWithin(0, this.#length - kept, this.#length);
+      this.#length = kept;
+      this.#isCut = true;
+      return;
+    }
+    const room = new Uint8Array(
+      Math.min(
+        Math.max(2 * this.#bytes.length, needed, MIN_ROOM_BYTES),
+        2 * TAIL_BYTES,
+      ),
+    );
+    room.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = room;
+  }
+}
+
+function shorten(line: string): string {
+  return line.length > TAIL_LINE_LENGTH
+    ? `…${line.slice(1 - TAIL_LINE_LENGTH).toWellFormed()}`
+    : line;
+}

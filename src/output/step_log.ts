@@ -1,0 +1,67 @@
+import type { StepLog } from "./job_log.ts";
+import type { StreamName } from "./line_format.ts";
+import type { Printer } from "./printer.ts";
+import type { Sink } from "./sink.ts";
+import type { StepFile } from "./step_file.ts";
+import { StepRecord } from "./step_record.ts";
+
+/** Options for {@linkcode openStepLog}. */
+export interface StepLogOptions {
+  /** What keeps the output. */
+  file: StepFile;
+  /** What shows the output. */
+  printer: Printer;
+  /** Hears the line that a carriage return writes anew. */
+  onProgress: ((text: string) => void) | undefined;
+}
+
+/**
+ * Opens the log of a step.
+ *
+ * @param options Where output is shown and kept.
+ * @returns The log; what is written once it is closed is dropped.
+ */
+export function openStepLog(options: StepLogOptions): StepLog {
+  const { file, printer, onProgress } = options;
+  const record = new StepRecord({ file: file.file, onProgress });
+  let closing: Promise<void> | undefined;
+  const written: Record<StreamName, Promise<void>> = {
+    stdout: Promise.resolve(),
+    stderr: Promise.resolve(),
+  };
+
+  async function write(stream: StreamName, bytes: Uint8Array): Promise<void> {
+    const printed = printer.write(stream, bytes);
+    // Awaited below, once nobody reads the bytes any more.
+    printed.catch(() => {});
+    await record.write(stream, bytes);
+    await printed;
+  }
+
+  function makeSink(stream: StreamName): Sink {
+    return {
+      write(bytes) {
+        if (closing) return Promise.resolve();
+        // A failed write fails its caller; those behind it try on their own.
+        written[stream] = written[stream].catch(() => {})
+          .then(() => write(stream, bytes));
+        return written[stream];
+      },
+    };
+  }
+
+  async function close(): Promise<void> {
+    using _ = file;
+    await Promise.allSettled([written.stdout, written.stderr]);
+    await record.close();
+    await file.finish();
+    await printer.close();
+  }
+
+  return {
+    stdout: makeSink("stdout"),
+    stderr: makeSink("stderr"),
+    tail: () => record.tail(),
+    close: () => closing ??= close(),
+  };
+}

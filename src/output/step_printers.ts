@@ -1,0 +1,97 @@
+import { displayWidth } from "../display_width.ts";
+import { printable } from "../printable.ts";
+import type { JobLogOptions } from "./create_job_log.ts";
+import { groupPrinter, type InTurn } from "./group_printer.ts";
+import { jsonLines } from "./json_lines.ts";
+import { prefixLines, stepPrefix } from "./prefix_lines.ts";
+import {
+  linePrinter,
+  plainPrinter,
+  type Printer,
+  type Sinks,
+} from "./printer.ts";
+import type { Sink } from "./sink.ts";
+import type { StepFile } from "./step_file.ts";
+
+/** Longest line that is shown whole where lines are gathered, if no limit is given. */
+const WHOLE_LINE_BYTES = 64 * 1024;
+
+/** Makes what shows a step; the file is where its output is kept. */
+export type StepPrinters = (step: string, file: StepFile) => Printer;
+
+/**
+ * Chooses how the steps of a job are shown.
+ *
+ * @param options Style, sinks and limits.
+ * @returns Makes the printer of each step.
+ */
+export function stepPrinters(options: JobLogOptions): StepPrinters {
+  const { stdout, stderr, style, maxLineBytes } = options;
+  const sinks = { stdout, stderr };
+  const prefixed = prefixedPrinters(options);
+  const inTurn = makeTurns();
+  switch (style) {
+    case "plain":
+      return () => plainPrinter(sinks, maxLineBytes);
+    case "prefixed":
+      return (step) => prefixed(step, sinks);
+    case "json":
+      return (step) =>
+        linePrinter(
+          sinks,
+          maxLineBytes ?? WHOLE_LINE_BYTES,
+          (stream) => jsonLines({ step, stream, maxBytes: maxLineBytes }),
+        );
+    case "grouped": {
+      const sink: Sink = {
+        write: (bytes) => inTurn(() => stdout.write(bytes)),
+      };
+      return (step, { file, unwritten }) => {
+        const fallback = prefixed(step, { stdout: sink, stderr: sink });
+        if (!file) return fallback;
+        return groupPrinter({
+          step,
+          file,
+          unwritten,
+          sink: stdout,
+          maxBytes: maxLineBytes,
+          inTurn,
+          fallback,
+        });
+      };
+    }
+  }
+}
+
+function prefixedPrinters(
+  options: JobLogOptions,
+): (step: string, sinks: Sinks) => Printer {
+  const { steps, colour = false, maxLineBytes } = options;
+  const width = steps.reduce(
+    (most, step) => Math.max(most, displayWidth(printable(step))),
+    0,
+  );
+  const numbers = new Map(steps.map((step, number) => [step, number]));
+  return (step, sinks) => {
+    if (!numbers.has(step)) numbers.set(step, numbers.size);
+    const prefix = stepPrefix(step, {
+      width,
+      colour: colour ? numbers.get(step) : undefined,
+      maxBytes: maxLineBytes && maxLineBytes / 2,
+    });
+    const maxBytes = maxLineBytes === undefined
+      ? WHOLE_LINE_BYTES
+      : maxLineBytes - prefix.length;
+    return linePrinter(sinks, maxBytes, () => prefixLines(prefix));
+  };
+}
+
+function makeTurns(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const run = last.then(task);
+    // Its caller hears of a failure; who comes next need not.
+    last = run.catch(() => {});
+    return run;
+  };
+}
