@@ -1,3 +1,5 @@
+import type { ConfigKey } from "./config_key.ts";
+
 /** A key of the configuration, as job files spell it. */
 export type ConfigName = (typeof CONFIG_KEYS)[number]["name"];
 
@@ -12,42 +14,6 @@ export type ChoiceOf<Name extends ChoiceName> = Extract<
   (typeof CONFIG_KEYS)[number],
   { name: Name; kind: unknown }
 >["kind"]["choices"][number];
-
-/**
- * What the value of a key may be: a time, `true` or `false`, a list of names,
- * either of the two, one of a few words, or a whole number.
- */
-export type ConfigKind =
-  | "duration"
-  | "switch"
-  | "names"
-  | "inheritance"
-  | { readonly choices: readonly string[]; readonly mayBeEmpty?: boolean }
-  | { readonly minimum: number; readonly maximum: number };
-
-/** One key of the configuration: where it may come from and what it means. */
-export interface ConfigKey {
-  /** Name in job files and messages. */
-  readonly name: string;
-  /** Environment variable, if there is one. */
-  readonly env?: string;
-  /** Option of the command line, without its dashes, if there is one. */
-  readonly flag?: string;
-  /** Property of the options of `runJob`. */
-  readonly option?: string;
-  /** What stands for the value in help texts; without it the flag is a switch. */
-  readonly valueName?: string;
-  /** Value when nobody says anything. */
-  readonly defaultValue?: string;
-  /**
-   * What the value may be.
-   *
-   * @default {text}
-   */
-  readonly kind?: ConfigKind;
-  /** What the key means, in one line. */
-  readonly help: string;
-}
 
 /**
  * Every key of the configuration.

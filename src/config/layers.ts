@@ -1,4 +1,5 @@
-import { CONFIG_KEYS, type ConfigKey, type ConfigName } from "./keys.ts";
+import type { ConfigKey } from "./config_key.ts";
+import { CONFIG_KEYS, type ConfigName } from "./keys.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 
 /** Variables of the design that mean a git source. */

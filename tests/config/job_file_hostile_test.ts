@@ -33,6 +33,14 @@ describe("readJobFile() bounds its work on", () => {
     );
   });
 
+  it("no file that is only large", async () => {
+    const values = Array.from({ length: 500_000 }, () => "a").join(",");
+    const [step] = await stepsOf(
+      `steps: [{name: a, run: x, for_each: [${values}]}]`,
+    );
+    assertEquals(step.forEach?.length, 500_000);
+  });
+
   it("aliases that are nested where a value is expected", async () => {
     const text = bomb(20, 10, "a").replace("resources:", "steps:");
     const problems = await problemsOfText(text);

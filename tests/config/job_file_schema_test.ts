@@ -127,11 +127,10 @@ describe("jobFileSchema()", () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/job.yaml`;
     const seen = { valid: 0, invalid: 0 };
-    for (let round = 0; round < 2_000; round++) {
-      const document = randomFile(random);
-      const text = JSON.stringify(document);
+    for (let round = 0; round < 1_000; round++) {
+      const text = JSON.stringify(randomFile(random));
       const problems = await problemsOf(path, text);
-      const isAccepted = accepts(document);
+      const isAccepted = accepts(JSON.parse(text));
       assertEquals(
         isAccepted,
         problems.length === 0,
@@ -141,7 +140,7 @@ describe("jobFileSchema()", () => {
       );
       seen[isAccepted ? "valid" : "invalid"]++;
     }
-    assert(seen.valid > 200 && seen.invalid > 200, JSON.stringify(seen));
+    assert(seen.valid > 100 && seen.invalid > 100, JSON.stringify(seen));
   });
 });
 

@@ -1,9 +1,5 @@
-import {
-  CONFIG_KEYS,
-  type ConfigKey,
-  configKey,
-  type ConfigName,
-} from "../keys.ts";
+import type { ConfigKey } from "../config_key.ts";
+import { CONFIG_KEYS, configKey, type ConfigName } from "../keys.ts";
 import { list, variables } from "./collections.ts";
 import { anything, byShape, type Kind } from "./kind.ts";
 import { choice, duration, flag, integer, text } from "./scalars.ts";

@@ -15,6 +15,8 @@ export class DocumentNode {
   readonly #understood: unknown;
   readonly #parent: DocumentNode | undefined;
   readonly #problems: Problems;
+  #items: DocumentNode[] | undefined;
+  #entries: [string, DocumentNode][] | undefined;
 
   /**
    * Makes a node.
@@ -56,13 +58,14 @@ export class DocumentNode {
   /** Members of a list; `undefined` if it is none. */
   get items(): DocumentNode[] | undefined {
     if (!Array.isArray(this.#written)) return undefined;
-    return this.#written.map((item, at) => this.#child(at, item));
+    return this.#items ??= this.#written
+      .map((item, at) => this.#child(at, item));
   }
 
   /** Members of a mapping; `undefined` if it is none. */
   get entries(): [string, DocumentNode][] | undefined {
     if (!isMapping(this.#written)) return undefined;
-    return Object.entries(this.#written)
+    return this.#entries ??= Object.entries(this.#written)
       .map(([key, value]) => [key, this.#child(key, value)]);
   }
 
