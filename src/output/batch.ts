@@ -1,7 +1,7 @@
 /** Most bytes that one read of a pipe gives. */
-export const READ_BYTES: number = 64 * 1024;
+const READ_BYTES = 64 * 1024;
 
-/** How many bytes are gathered for one write. */
+/** Most bytes that are gathered while a write is under way. */
 const BATCH_BYTES = 4 * READ_BYTES;
 
 /**
@@ -12,7 +12,12 @@ const BATCH_BYTES = 4 * READ_BYTES;
  */
 export class Batch {
   #bytes = new Uint8Array(BATCH_BYTES);
-  #held = new Uint8Array();
+  /** Holds the batch before this one, which may still be on its way. */
+  #spare = new Uint8Array(BATCH_BYTES);
+  /** Receives what is read while bytes wait. */
+  #scratch = new ArrayBuffer(READ_BYTES);
+  /** Where in the spare buffer the bytes stand that were held back. */
+  #held = this.#spare.subarray(0, 0);
   #filledBytes = 0;
   #isLent = false;
 
@@ -26,37 +31,42 @@ export class Batch {
     return this.#filledBytes + READ_BYTES > this.#bytes.length;
   }
 
-  /** Starts over with bytes that were held back. */
-  restart(held: Uint8Array<ArrayBuffer>): void {
-    this.#held = held.slice();
-    if (held.length + BATCH_BYTES > this.#bytes.length) {
-      this.#bytes = new Uint8Array(2 * held.length + BATCH_BYTES);
-    }
-    this.#bytes.set(held);
-    this.#filledBytes = held.length;
-  }
-
-  /** Gives the free part of the buffer to a read. */
+  /** Gives a read something to read into. */
   lend(): Uint8Array<ArrayBuffer> {
-    this.#isLent = true;
-    return this.#bytes.subarray(
-      this.#filledBytes,
-      this.#filledBytes + READ_BYTES,
-    );
+    this.#isLent = !this.isWaiting;
+    return this.#isLent
+      ? this.#bytes.subarray(this.#filledBytes, this.#filledBytes + READ_BYTES)
+      : new Uint8Array(this.#scratch);
   }
 
-  /** Takes what was read, into the lent buffer or elsewhere. */
+  /** Takes what was read, and the buffer back. */
   take(read: Uint8Array<ArrayBuffer>): void {
-    if (this.#isLent) this.#bytes = new Uint8Array(read.buffer);
-    else this.#bytes.set(read, this.#filledBytes);
+    if (this.#isLent) {
+      this.#bytes = new Uint8Array(read.buffer);
+    } else {
+      this.#bytes.set(read, this.#filledBytes);
+      this.#scratch = read.buffer;
+    }
     this.#isLent = false;
     this.#filledBytes += read.length;
   }
 
-  /** Ends the batch: everything held back and read, from the start of its buffer. */
-  close(): Uint8Array<ArrayBuffer> {
+  /** Shows everything held back and read, from the start of its buffer. */
+  window(): Uint8Array<ArrayBuffer> {
     // A read that was cancelled never gives the lent buffer back.
-    if (this.#isLent) return this.#held;
+    if (this.#isLent) return this.#held.slice();
     return this.#bytes.subarray(0, this.#filledBytes);
+  }
+
+  /** Starts over with the end of the window; what is before it stays until the next time. */
+  restart(held: Uint8Array<ArrayBuffer>): void {
+    const neededBytes = held.length + BATCH_BYTES;
+    if (neededBytes > this.#spare.length) {
+      this.#spare = new Uint8Array(neededBytes + held.length);
+    }
+    this.#spare.set(held);
+    [this.#bytes, this.#spare] = [this.#spare, this.#bytes];
+    this.#held = held;
+    this.#filledBytes = held.length;
   }
 }

@@ -2,11 +2,8 @@ import { onAbort } from "../process/on_abort.ts";
 import type { ByteStream } from "../process/spawn.ts";
 import type { MaskStream } from "../secrets/mask_stream.ts";
 import { settlesWithin } from "../process/time_limit.ts";
-import { Batch, READ_BYTES } from "./batch.ts";
+import { Batch } from "./batch.ts";
 import type { Sink } from "./sink.ts";
-
-/** How long gathered bytes wait for company, in milliseconds. */
-const PATIENCE_MS = 1;
 
 /** How long a pump that is stopped waits for what is in the pipe already, in milliseconds. */
 const REST_MS = 50;
@@ -25,9 +22,10 @@ export interface PumpOptions {
 /**
  * Moves a program's output to a sink, masked, as fast as the pipe allows.
  *
- * What is interactive stays so: a read that came back short is written at
- * once. Full reads are gathered, since a write costs as much as a read. Bytes
- * stay bytes: nothing is decoded, and lines do not matter.
+ * Nothing waits for company: what was read is written at once. Only while a
+ * write is under way, what is read meanwhile is gathered for the next one,
+ * since a write costs as much as a read. Bytes stay bytes: nothing is decoded,
+ * and lines do not matter.
  *
  * @param stream The program's pipe.
  * @param sink Where the masked bytes go.
@@ -41,14 +39,10 @@ export async function pump(
 ): Promise<void> {
   const { mask, stop } = options;
   const reader = stream.getReader({ mode: "byob" });
+  const batch = new Batch();
   let reading: Promise<unknown> | undefined;
-  let writing: Promise<void> = Promise.resolve();
-  let flushing: Promise<void> | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let writing: Promise<void> | undefined;
   let restBytes = Infinity;
-  let batch = new Batch();
-  let spare = new Batch();
-  let scratch = new ArrayBuffer(READ_BYTES);
 
   function giveUp(): void {
     // Whatever the pipe has to say to that, nobody reads it any more.
@@ -59,31 +53,19 @@ export async function pump(
     if (reading && !await settlesWithin(reading, REST_MS)) giveUp();
   }
 
-  function flush(): Promise<void> {
-    flushing = writeBatch(false).finally(() => flushing = undefined);
-    return flushing;
-  }
-
-  /** Gathered bytes wait for company, but not for long. */
-  function flushSoon(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      // A sink that fails tells the next write, and the last one tells the caller.
-      if (batch.isWaiting && !flushing) flush().catch(() => {});
-    }, PATIENCE_MS);
-  }
-
-  async function writeBatch(isLast: boolean): Promise<void> {
-    const window = batch.close();
+  function flush(isLast: boolean): void {
+    const window = batch.window();
     const { output, heldFrom } = mask.mask(window, isLast);
-    // The other buffer is free once its write is done.
-    await writing;
-    spare.restart(window.subarray(heldFrom));
-    if (output.length > 0) {
-      writing = sink.write(output);
-      writing.catch(giveUp);
-    }
-    [batch, spare] = [spare, batch];
+    batch.restart(window.subarray(heldFrom));
+    if (output.length === 0) return;
+    writing = write(output);
+    writing.catch(giveUp);
+  }
+
+  async function write(output: Uint8Array): Promise<void> {
+    await sink.write(output);
+    writing = undefined;
+    if (batch.isWaiting) flush(false);
   }
 
   using _ = onAbort(stop, () => {
@@ -91,25 +73,18 @@ export async function pump(
     void giveUpWhenIdle();
   });
   while (true) {
-    const isGathering = batch.isWaiting;
-    const next = reader.read(
-      isGathering ? new Uint8Array(scratch) : batch.lend(),
-    );
+    const next = reader.read(batch.lend());
     reading = next;
     if (restBytes <= 0) giveUp();
     else if (restBytes < Infinity) void giveUpWhenIdle();
     const { value, done } = await next;
-    if (flushing) await flushing;
-    if (value !== undefined) {
-      batch.take(value);
-      if (isGathering) scratch = value.buffer;
-    }
+    if (value !== undefined) batch.take(value);
     if (done) break;
     restBytes -= value.length;
-    if (value.length < READ_BYTES || batch.isFull) await flush();
-    else flushSoon();
+    if (writing === undefined) flush(false);
+    else if (batch.isFull) await writing;
   }
-  if (timer !== undefined) clearTimeout(timer);
-  await writeBatch(true);
+  while (writing !== undefined) await writing;
+  flush(true);
   await writing;
 }

@@ -361,6 +361,27 @@ describe("pump() delivers at once", () => {
     }
   });
 
+  it("what it read while a write was under way", async () => {
+    await withGate(async (gate) => {
+      const sink = new RecordingSink();
+      sink.block();
+      await using running = pumpOf(
+        `printf 1; read _ < "$GATE"; printf 2; read _ < "$GATE"; printf 3
+         read _ < "$GATE"`,
+        sink,
+        { secrets: [SECRET], env: { GATE: gate.path } },
+      );
+      await until(() => sink.writes === 1, "the first write");
+      await gate.open();
+      await gate.open();
+      sink.release();
+      await sink.seen("3");
+      assertEquals(sink.text, "123");
+      await gate.open();
+      await running.done;
+    });
+  });
+
   it("full reads but for what may become a secret", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
