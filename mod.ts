@@ -26,11 +26,41 @@ import { type Runner, runnerOn } from "./src/job/runner.ts";
 export { RunnerError } from "./src/errors.ts";
 export type { RunnerErrorCode, RunnerErrorOptions } from "./src/errors.ts";
 export { processHost } from "./src/host.ts";
-export type { EndingSignal, Host, HostStream } from "./src/host.ts";
+export type {
+  ConsoleSize,
+  EndingSignal,
+  Host,
+  HostStream,
+} from "./src/host.ts";
 export { createRunner } from "./src/job/runner.ts";
-export type { CreateRunnerOptions, Runner } from "./src/job/runner.ts";
+export type { CreateRunnerOptions, RunJob, Runner } from "./src/job/runner.ts";
 export type { FlushTriggers, RunJobOptions } from "./src/job/job_options.ts";
-export type { JobResult, JobStatus, StepResult } from "./src/job/job_result.ts";
+export { Job } from "./src/job/job.ts";
+export type { NeededOutputs, OutputOf } from "./src/job/job.ts";
+export type {
+  JobResult,
+  JobStatus,
+  StepResult,
+  StepStatus,
+} from "./src/job/job_result.ts";
+export type {
+  CommandOutputs,
+  ConditionContext,
+  NeedState,
+  Step,
+  StepCommand,
+  StepContext,
+  StepFunction,
+  StepOptions,
+} from "./src/job/step.ts";
+export type { PlannedStepInfo, StepEvent } from "./src/job/step_event.ts";
+export type {
+  FailurePolicy,
+  MatrixConfig,
+  RetryConfig,
+  StepCondition,
+  StepSettings,
+} from "./src/config/step_config.ts";
 export { PHASES } from "./src/plugins/phases.ts";
 export type { Phase, PhaseAlias } from "./src/plugins/phases.ts";
 export type {

@@ -6,6 +6,7 @@
  * | `usage` | the command line (exit code 2) |
  * | `invalid-config` | one or more configuration values |
  * | `invalid-job-file` | a job file that cannot be read or understood |
+ * | `invalid-job` | steps that form no graph, or that nobody could run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
  * | `source-failed` | source code that could not be prepared |
  * | `plugin-failed` | a plugin that threw |
@@ -15,6 +16,7 @@
  * | `output-failed` | a file that the job leaves behind could not be written |
  * | `registration-failed` | the socket for secrets could not be opened, or did not take them |
  * | `command-failed` | the command ended with another exit code than 0 (its own) |
+ * | `step-failed` | a step that is a function threw, or its outputs could not be read |
  * | `command-timeout` | the command ran into its time limit (exit code 124) |
  * | `cancelled` | a signal, or the caller, ended the job (exit code 128+N) |
  */
@@ -22,6 +24,7 @@ export type RunnerErrorCode =
   | "usage"
   | "invalid-config"
   | "invalid-job-file"
+  | "invalid-job"
   | "workspace"
   | "source-failed"
   | "plugin-failed"
@@ -31,6 +34,7 @@ export type RunnerErrorCode =
   | "output-failed"
   | "registration-failed"
   | "command-failed"
+  | "step-failed"
   | "command-timeout"
   | "cancelled";
 

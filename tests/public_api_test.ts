@@ -3,6 +3,7 @@ import * as runnerlib from "@reactorcide/runnerlib";
 
 Deno.test("mod.ts exports exactly what is promised", () => {
   assertEquals(Object.keys(runnerlib).sort(), [
+    "Job",
     "PHASES",
     "RunnerError",
     "createRunner",

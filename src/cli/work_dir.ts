@@ -1,4 +1,5 @@
 import { RunnerError } from "../errors.ts";
+import type { Host } from "../host.ts";
 import { createParts, type RunnerParts } from "../job/runner_parts.ts";
 import type { CommandContext, Flag } from "./command.ts";
 
@@ -13,15 +14,18 @@ export const WORK_DIR_FLAG: Flag = {
  * Moves a runner into the directory that `--work-dir` names.
  *
  * @param context What the command got to work with.
+ * @param host The process, if it is not the one of the context.
  * @returns Parts of the runner that works there.
  * @throws {RunnerError} `workspace`, if there is no such directory.
  */
 export function partsInWorkDir(
   { parts, flags }: CommandContext,
+  host: Host = parts.host,
 ): RunnerParts {
   const given = flags.get("work-dir");
-  if (typeof given !== "string") return parts;
-  const { host } = parts;
+  if (typeof given !== "string") {
+    return host === parts.host ? parts : createParts(host);
+  }
   try {
     const cwd = Deno.realPathSync(
       given.startsWith("/") ? given : `${host.cwd}/${given}`,

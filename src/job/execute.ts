@@ -1,18 +1,15 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { messageOf, RunnerError } from "../errors.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
-import type { SupervisedExit } from "../process/supervise.ts";
-import { jobEnvironment } from "./job_environment.ts";
-import { openJobRegistration } from "./open_registration.ts";
-import type { JobStatus, StepResult } from "./job_result.ts";
+import { commandEnd } from "./command_end.ts";
+import { openCommandLog } from "./command_log.ts";
+import { jobFacts, runnerEnvironment } from "./job_environment.ts";
+import type { StepResult } from "./job_result.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
+import { openJobRegistration } from "./open_registration.ts";
 import { runCommand } from "./run_command.ts";
+import { workingDirectory } from "./working_directory.ts";
 
 /** Name of the only step of a job that is one command. */
 const STEP_NAME = "command";
-
-/** How a command ended, and why it did not even start. */
-type CommandExit = SupervisedExit & { error?: RunnerError };
 
 /**
  * Runs the command of a job and notes in the run how it ended.
@@ -29,65 +26,57 @@ export async function execute(
   traceId: string,
 ): Promise<StepResult[]> {
   const { parts, cancellation, jobEnv } = run;
-  const { host, workspace, logger, masker, stdout, stderr } = parts;
+  const { host, workspace, logger, masker } = parts;
   const { command } = config;
   if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
   await using registration = await openJobRegistration(parts);
-  const env = await jobEnvironment({
-    env: host.env,
-    config,
-    jobEnv,
-    workspace,
-    traceId,
-    secretsSocket: registration?.path,
-  });
+  const env = {
+    ...await runnerEnvironment(host),
+    ...jobFacts({
+      config,
+      workspace,
+      traceId,
+      secretsSocket: registration?.path,
+    }),
+    ...jobEnv,
+  };
   cancellation.asked.throwIfAborted();
   logger.info("job", `$ ${commandText(command)}`);
+  const log = await openCommandLog(parts, config, STEP_NAME);
   const startedAt = new Date();
   const start = performance.now();
-  const exit: CommandExit = await runCommand(command, {
+  const exit = runCommand(command, {
     ...config,
     cwd,
     env,
     cancellation,
     masker,
-    stdout,
-    stderrSink: stderr,
-  }).catch(notStarted);
+    stdout: log.stdout,
+    stderrSink: log.stderr,
+  });
+  const end = await commandEnd(exit, {
+    subject: "The command",
+    timeoutMs: config.timeoutMs,
+  }).finally(() => log.close());
   const durationMs = performance.now() - start;
-  run.exitCode = exit.exitCode;
-  const error = exit.error ?? errorOf(run, config, exit);
+  const { outcome, exitCode, signal } = end;
+  const error = outcome === "cancelled"
+    ? cancelledError(cancellation.signal!)
+    : end.error;
+  run.exitCode = exitCode;
   if (error) run.fail(error);
-  const outcome = outcomeOf(exit);
   return [{
     name: STEP_NAME,
     outcome,
     conclusion: outcome,
-    exitCode: exit.exitCode,
-    signal: exit.signal,
+    exitCode,
+    signal,
     attempts: 1,
     startedAt,
     durationMs,
-    ...error ? { reason: messageOf(error) } : {},
+    ...error ? { reason: error.message } : {},
   }];
-}
-
-/**
- * Only outside a container, when nobody chose a job directory and no source
- * was prepared, the command runs in the current directory: it is the user's
- * own project then, in which nothing is made.
- */
-async function workingDirectory(
-  run: JobRun,
-  config: JobConfig,
-): Promise<string> {
-  const { host, workspace } = run.parts;
-  const isOwn = workspace.inContainer || config.isJobDirChosen ||
-    run.sourcePath !== undefined;
-  if (!isOwn) return host.cwd;
-  const { makeDirectories } = await import("./make_directories.ts");
-  return await makeDirectories(workspace, config);
 }
 
 /** A command as a person would type it. */
@@ -96,37 +85,4 @@ export function commandText(command: string | readonly string[]): string {
   return command.map((word) =>
     /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
   ).join(" ");
-}
-
-/** A command that cannot be started ends the way a shell ends then. */
-function notStarted(error: unknown): CommandExit {
-  if (error instanceof RunnerError && error.code.startsWith("command-not-")) {
-    return { exitCode: error.exitCode, signal: null, cause: "exit", error };
-  }
-  throw error;
-}
-
-function errorOf(
-  run: JobRun,
-  config: JobConfig,
-  { exitCode, signal, cause }: SupervisedExit,
-): RunnerError | undefined {
-  if (cause === "cancelled") return cancelledError(run.cancellation.signal!);
-  if (cause === "timeout") {
-    return new RunnerError(
-      `The command exceeded its time limit of ${config.timeoutMs} ms`,
-      { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
-    );
-  }
-  if (exitCode === 0) return undefined;
-  const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`;
-  return new RunnerError(`The command ended ${how}`, {
-    code: "command-failed",
-    exitCode,
-  });
-}
-
-function outcomeOf({ exitCode, cause }: SupervisedExit): JobStatus {
-  if (cause !== "exit") return cause;
-  return exitCode === 0 ? "success" : "failed";
 }

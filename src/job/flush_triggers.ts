@@ -1,4 +1,6 @@
 import type { Trigger } from "../triggers/trigger.ts";
+import { writeTriggers } from "../triggers/triggers_file.ts";
+import { guardPath } from "../workspace/guard.ts";
 import { recordMade } from "../workspace/made.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -18,8 +20,6 @@ export async function flushTriggers(
   const { triggers, workspace, logger, startedAt } = parts;
   if (triggers === undefined || triggers.size === 0) return [];
   const { pending } = triggers;
-  const { guardPath } = await import("../workspace/guard.ts");
-  const { writeTriggers } = await import("../triggers/triggers_file.ts");
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
   if (!workspace.inContainer) {

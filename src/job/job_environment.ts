@@ -1,14 +1,11 @@
 import type { JobConfig } from "../config/job_config.ts";
+import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
-/** What the environment of a job's command is made of. */
-export interface JobEnvironmentParts {
-  /** Environment of the runner. */
-  env: Readonly<Record<string, string>>;
+/** What is known of a job and told to its commands. */
+export interface JobFacts {
   /** Configuration of the job. */
   config: JobConfig;
-  /** Variables of the job, as plugins have left them. */
-  jobEnv: Readonly<Record<string, string>>;
   /** Where the job's files are. */
   workspace: Workspace;
   /** Id of the trace to which the job belongs. */
@@ -18,21 +15,15 @@ export interface JobEnvironmentParts {
 }
 
 /**
- * Builds the environment of a job's command.
+ * Gives the variables that describe a job; each call is a new span of its trace.
  *
- * The job's own variables win over those that describe the job, and both over
- * the runner's own.
- *
- * @param parts What it is made of.
- * @returns The whole environment.
+ * @param facts What is known of the job.
+ * @returns The variables.
  */
-export async function jobEnvironment(
-  parts: JobEnvironmentParts,
-): Promise<Record<string, string>> {
-  const { env, config, jobEnv, workspace, traceId, secretsSocket } = parts;
+export function jobFacts(facts: JobFacts): Record<string, string> {
+  const { config, workspace, traceId, secretsSocket } = facts;
   const { command, runnerImage } = config;
   return {
-    ...await withoutCredentials(env),
     REACTORCIDE_CODE_DIR: workspace.pathOf(config.codeDir),
     REACTORCIDE_JOB_DIR: workspace.pathOf(config.jobDir),
     REACTORCIDE_ARTIFACTS_DIR: workspace.pathOf(config.artifactsDir),
@@ -46,8 +37,30 @@ export async function jobEnvironment(
       ? {}
       : { REACTORCIDE_SECRETS_SOCKET: secretsSocket },
     TRACEPARENT: `00-${traceId}-${randomHex(8)}-01`,
-    ...jobEnv,
   };
+}
+
+/**
+ * Gives what commands inherit of the runner's environment: all but what is
+ * the runner's alone.
+ *
+ * A program has no terminal of its own here. Where a person watches, it is
+ * told that colours are welcome, unless somebody decided otherwise.
+ *
+ * @param host The process around the runner.
+ * @returns The environment.
+ */
+export async function runnerEnvironment(
+  { env, stdout }: Host,
+): Promise<Readonly<Record<string, string>>> {
+  // With the password, the command could read every secret of the store.
+  const { REACTORCIDE_SECRETS_PASSWORD: _, ...inherited } = env;
+  const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
+  const wantsColour = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
+  const rest = wantsColour ? { ...inherited, FORCE_COLOR: "1" } : inherited;
+  if (rest.REACTORCIDE_VCS_AUTH_DIR === undefined) return rest;
+  const credentials = await import("../source/credentials.ts");
+  return credentials.withoutCredentials(rest);
 }
 
 /**
@@ -61,16 +74,6 @@ export function traceIdOf(traceparent: string | undefined): string {
   return traceId !== undefined && !/^0+$/.test(traceId)
     ? traceId
     : randomHex(16);
-}
-
-async function withoutCredentials(
-  env: Readonly<Record<string, string>>,
-): Promise<Readonly<Record<string, string>>> {
-  // With the password, the command could read every secret of the store.
-  const { REACTORCIDE_SECRETS_PASSWORD: _, ...rest } = env;
-  if (rest.REACTORCIDE_VCS_AUTH_DIR === undefined) return rest;
-  const credentials = await import("../source/credentials.ts");
-  return credentials.withoutCredentials(rest);
 }
 
 function randomHex(bytes: number): string {

@@ -1,5 +1,6 @@
 import { layerOf } from "../config/layers.ts";
 import type { Layer, SettingValue } from "../config/settings.ts";
+import type { StepEvent } from "./step_event.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 
 /** When the queued follow-up jobs are handed over. */
@@ -151,6 +152,12 @@ export interface RunJobOptions {
    * @default {false}
    */
   dryRun?: boolean;
+  /**
+   * Hears what happens to the steps of a job, as it happens.
+   *
+   * @param event What happened; its texts are masked.
+   */
+  onStepEvent?: (event: StepEvent) => void;
 }
 
 /**

@@ -41,7 +41,7 @@ export interface JobResult {
    * 1 when something around the command failed.
    */
   readonly exitCode: number;
-  /** Its steps, in the order in which they were started. */
+  /** Its steps, in the order in which they were defined. */
   readonly steps: readonly StepResult[];
   /** Follow-up jobs that were handed over. */
   readonly triggers: readonly Trigger[];

@@ -11,6 +11,7 @@ import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
 import { collectSecrets } from "../secrets/collect.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import type { Step } from "./step.ts";
 
 /** Where in its life a job is, and what it has found out so far. */
 export class JobRun {
@@ -18,6 +19,8 @@ export class JobRun {
   readonly parts: RunnerParts;
   /** Settings of all layers. */
   readonly settings: Settings = new Settings();
+  /** Steps that a pipeline script made; they win over those of a job file. */
+  readonly ownSteps: readonly Step[] | undefined;
   /** Steps of the job file, if it has any. */
   steps: readonly StepConfig[] | undefined;
   /** The wish that the job ends. */
@@ -42,10 +45,16 @@ export class JobRun {
    *
    * @param parts What the runner owns.
    * @param cancellation The wish that the job ends.
+   * @param ownSteps Steps that a pipeline script made.
    */
-  constructor(parts: RunnerParts, cancellation: Cancellation) {
+  constructor(
+    parts: RunnerParts,
+    cancellation: Cancellation,
+    ownSteps?: readonly Step[],
+  ) {
     this.parts = parts;
     this.cancellation = cancellation;
+    this.ownSteps = ownSteps;
   }
 
   /**
@@ -86,6 +95,7 @@ export class JobRun {
     const { config, problems, warnings } = validateSettings(this.settings, {
       cwd: host.cwd,
       steps: this.steps,
+      hasOwnSteps: this.ownSteps !== undefined,
     });
     for (const warning of warnings) logger.warn("config", warning);
     if (config === undefined) {

@@ -19,12 +19,26 @@ export async function makeDirectories(
   workspace: Workspace,
   config: JobConfig,
 ): Promise<string> {
-  const artifacts = await makeDirectory(workspace, config.artifactsDir);
-  // What a run leaves there is cleaned up with it; what was there is not its own.
-  if (artifacts.isNew && !workspace.inContainer) {
-    await recordMade(workspace, artifacts.path);
-  }
+  await makeArtifacts(workspace, config);
   return (await makeDirectory(workspace, config.jobDir)).path;
+}
+
+/**
+ * Makes the directory of a job's artifacts, if it is missing.
+ *
+ * @param workspace Where the job's files are.
+ * @param config Configuration of the job.
+ * @returns Absolute path of the directory, with every link followed.
+ * @throws {RunnerError} `workspace`, if it cannot be made or a link leads out.
+ */
+export async function makeArtifacts(
+  workspace: Workspace,
+  config: JobConfig,
+): Promise<string> {
+  const { path, isNew } = await makeDirectory(workspace, config.artifactsDir);
+  // What a run leaves there is cleaned up with it; what was there is not its own.
+  if (isNew && !workspace.inContainer) await recordMade(workspace, path);
+  return path;
 }
 
 /** A link that the source brought along may lead a path elsewhere: it is followed first. */

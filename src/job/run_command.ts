@@ -3,6 +3,7 @@ import { osReason } from "../os_reason.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import { markFamily } from "../process/family.ts";
 import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
@@ -43,7 +44,7 @@ export async function runCommand(
   options: RunCommandOptions,
 ): Promise<SupervisedExit> {
   const { masker, cancellation, graceMs, timeoutMs } = options;
-  const child = spawn(command, options);
+  const child = spawn(command, { ...options, family: markFamily() });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
   const drained = Promise.all([

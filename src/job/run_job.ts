@@ -5,8 +5,8 @@ import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import { commandText, execute } from "./execute.ts";
-import { flushTriggers } from "./flush_triggers.ts";
 import { traceIdOf } from "./job_environment.ts";
+import type { Job } from "./job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
@@ -14,12 +14,23 @@ import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import type { JobPlan } from "./steps/planned_step.ts";
 
 /** What of the options of a job is no configuration. */
-export type JobControls = Pick<
-  RunJobOptions,
-  "jobFile" | "signal" | "handleSignals" | "flushTriggers" | "dryRun"
->;
+export type JobControls =
+  & Pick<
+    RunJobOptions,
+    | "jobFile"
+    | "signal"
+    | "handleSignals"
+    | "flushTriggers"
+    | "dryRun"
+    | "onStepEvent"
+  >
+  & {
+    /** The job, if a pipeline script made one of steps. */
+    job?: Pick<Job, "steps">;
+  };
 
 /**
  * Runs a job, from its configuration to its clean-up.
@@ -36,7 +47,7 @@ export async function runJob(
   controls: JobControls,
 ): Promise<JobResult> {
   const start = performance.now();
-  const run = new JobRun(parts, new Cancellation());
+  const run = new JobRun(parts, new Cancellation(), controls.job?.steps);
   using _ = cancelOn(run, controls);
   const traceId = traceIdOf(parts.host.env.TRACEPARENT);
   let steps: readonly StepResult[] = [];
@@ -47,6 +58,7 @@ export async function runJob(
     plugins.use(await loadPlugins(run));
     await run.phase("pre_validation");
     const config = run.validate();
+    const plan = await planSteps(run, config);
     try {
       await resolveSecrets(run);
     } finally {
@@ -55,13 +67,15 @@ export async function runJob(
     }
     await run.phase("post_validation");
     if (controls.dryRun) {
-      announce(run, config);
+      announce(run, config, plan);
     } else {
       await run.phase("pre_source_prep");
       await prepareSources(run, config);
       await run.phase("post_source_prep");
       await run.phase("pre_execution");
-      steps = await execute(run, config, traceId);
+      steps = plan === undefined
+        ? await execute(run, config, traceId)
+        : await executeSteps(run, config, plan, { ...controls, traceId });
       await run.phase("post_execution");
       triggers = await handOver(run, config, controls);
     }
@@ -118,7 +132,31 @@ async function loadPlugins(run: JobRun): Promise<Disposable | undefined> {
   return await loadPlugins(path, parts.plugins, logger);
 }
 
-function announce(run: JobRun, config: JobConfig): void {
+async function planSteps(
+  run: JobRun,
+  config: JobConfig,
+): Promise<JobPlan | undefined> {
+  const steps = run.ownSteps ?? config.steps;
+  if (steps === undefined) return undefined;
+  const { planJob } = await import("./steps/planned_step.ts");
+  return planJob(steps, config);
+}
+
+async function executeSteps(
+  run: JobRun,
+  config: JobConfig,
+  plan: JobPlan,
+  { traceId, onStepEvent = () => {} }: JobControls & { traceId: string },
+): Promise<readonly StepResult[]> {
+  const { runSteps } = await import("./run_steps.ts");
+  return await runSteps(run, config, plan, { traceId, onEvent: onStepEvent });
+}
+
+function announce(
+  run: JobRun,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): void {
   const { logger, workspace } = run.parts;
   for (const source of [config.ciSource, config.source]) {
     if (source.type === "none") continue;
@@ -127,9 +165,13 @@ function announce(run: JobRun, config: JobConfig): void {
   }
   const directory = workspace.pathOf(config.jobDir);
   logger.info("dry-run", `Would run in ${directory}`);
-  for (const { name, run } of config.steps ?? []) {
-    logger.info("dry-run", `${name}: $ ${commandText(run)}`);
-  }
+  plan?.steps.forEach(({ name, definition: { run } }, index) => {
+    if (!plan.isSelected[index]) return;
+    const text = typeof run === "function"
+      ? "a function of the pipeline"
+      : `$ ${commandText(run)}`;
+    logger.info("dry-run", `${name}: ${text}`);
+  });
   if (config.command === undefined) return;
   logger.info("dry-run", `$ ${commandText(config.command)}`);
 }
@@ -140,19 +182,15 @@ async function handOver(
   { flushTriggers: when = "success" }: JobControls,
 ): Promise<readonly Trigger[]> {
   const { parts } = run;
-  if (when === "never") return [];
+  const { triggers } = parts;
+  if (when === "never" || !triggers?.size) return [];
   if (when === "always" || run.error === undefined) {
+    const { flushTriggers } = await import("./flush_triggers.ts");
     return await flushTriggers(parts, config.triggersFile);
   }
-  const { triggers } = parts;
-  if (triggers !== undefined && triggers.size > 0) {
-    const text = triggers.pending.map(({ name }) => name).join(", ");
-    parts.logger.warn(
-      "triggers",
-      `Not handed over, as the job failed: ${text}`,
-    );
-    triggers.clear();
-  }
+  const text = triggers.pending.map(({ name }) => name).join(", ");
+  parts.logger.warn("triggers", `Not handed over, as the job failed: ${text}`);
+  triggers.clear();
   return [];
 }
 

@@ -3,7 +3,7 @@ import type { Plugin } from "../plugins/plugin.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
-import { flushTriggers } from "./flush_triggers.ts";
+import type { Job } from "./job.ts";
 import { optionsLayer, type RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { runJob } from "./run_job.ts";
@@ -17,6 +17,28 @@ export interface CreateRunnerOptions {
    * @default {this process}
    */
   host?: Host;
+}
+
+/** Runs a job: one that is made of steps, or one that is a command. */
+export interface RunJob {
+  /**
+   * Runs a job that is made of steps.
+   *
+   * @param job The job.
+   * @param options How to run it.
+   * @returns How the job ended.
+   */
+  <Outputs extends object>(
+    job: Job<Outputs>,
+    options?: Omit<RunJobOptions, "command">,
+  ): Promise<JobResult>;
+  /**
+   * Runs a job that is a command, or that a job file describes.
+   *
+   * @param options What to run, and how.
+   * @returns How the job ended.
+   */
+  (options: RunJobOptions): Promise<JobResult>;
 }
 
 /**
@@ -37,7 +59,7 @@ export interface Runner {
    * @throws {RunnerError} If the job cannot be run at all: its configuration,
    * a job file, its source or a plugin that comes before the command is at fault.
    */
-  readonly runJob: (options: RunJobOptions) => Promise<JobResult>;
+  readonly runJob: RunJob;
   /**
    * Registers a plugin for the jobs that start afterwards.
    *
@@ -119,11 +141,20 @@ export function runnerOn(hostOf: () => Host): Runner {
   let made: RunnerParts | undefined;
   const parts = () => made ??= createParts(hostOf(), { plugins, triggers });
   return {
-    runJob: (options) => runJob(parts(), optionsLayer(options), options),
+    runJob: (first: object, second: RunJobOptions = {}) => {
+      // Not by its class: the script may have loaded another copy of it.
+      const isJob = "steps" in first && "addStep" in first;
+      const job = isJob ? first as Pick<Job, "steps"> : undefined;
+      const options = isJob ? second : first as RunJobOptions;
+      return runJob(parts(), optionsLayer(options), { ...options, job });
+    },
     registerPlugin: (plugin) => plugins.add(plugin),
     triggerJob: (name, options = {}) => triggers.add({ ...options, name }),
     triggerJobs: (list) => triggers.addAll(list),
-    flushTriggers: () => flushTriggers(parts(), parts().triggersFile),
+    async flushTriggers() {
+      const { flushTriggers } = await import("./flush_triggers.ts");
+      return await flushTriggers(parts(), parts().triggersFile);
+    },
     registerSecret: (value) => parts().masker.add(value),
   };
 }

@@ -1,6 +1,7 @@
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
+import type { Family } from "./family.ts";
 
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
@@ -21,6 +22,13 @@ export interface SpawnOptions {
    * @default {"merged"}
    */
   stderr?: "merged" | "separate";
+  /**
+   * Mark by which descendants are known that leave the group; its variables
+   * are added to the environment.
+   *
+   * @default {only the group is known}
+   */
+  family?: Family;
 }
 
 /** A stream of bytes from a program's pipe. */
@@ -36,7 +44,10 @@ export interface RunningProcess {
   readonly stderr?: ByteStream;
   /** Resolves when the program itself, not its descendants, has ended. */
   readonly status: Promise<ExitStatus>;
-  /** Sends a signal to the whole group; a group that is gone is no error. */
+  /**
+   * Sends a signal to the whole group; a group that is gone is no error.
+   * SIGKILL also reaches those of its family that left the group.
+   */
   signal(signal: Deno.Signal): void;
 }
 
@@ -55,10 +66,10 @@ export interface RunningProcess {
  * same exit codes 127 and 126.
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
-  const { cwd, env, stderr = "merged" } = options;
+  const { cwd, env, stderr = "merged", family } = options;
   const child = start(command, stderr, {
     cwd,
-    env,
+    env: { ...env, ...family?.env },
     clearEnv: true,
     detached: true,
     stdin: "null",
@@ -70,7 +81,10 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stdout: child.stdout,
     stderr: stderr === "merged" ? undefined : child.stderr,
     status: child.status.then(exitStatus),
-    signal: (signal) => signalGroup(child.pid, signal),
+    signal(signal) {
+      signalGroup(child.pid, signal);
+      if (signal === "SIGKILL") family?.kill();
+    },
   };
 }
 

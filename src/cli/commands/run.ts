@@ -5,6 +5,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
 import { usageError } from "../parse_arguments.ts";
+import type { WatchedJob } from "../terminal/watch_job.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `run`. */
@@ -35,10 +36,13 @@ over the defaults, which stand in parentheses.`,
       }
       layer.job_command = { value: rest, origin: `"--"` };
     }
-    const parts = partsInWorkDir(context);
+    const jobFile = jobFileOf(context);
+    await using watched = await watch(context, jobFile);
+    const parts = partsInWorkDir(context, watched?.host);
     const result = await runJob(parts, layer, {
-      jobFile: jobFileOf(context),
+      jobFile,
       dryRun: flags.has("dry-run"),
+      onStepEvent: watched?.onStepEvent,
     });
     if (result.error) parts.logger.error("job", result.error.message);
     if (!parts.workspace.inContainer) await printNextJobs(context, result);
@@ -46,6 +50,16 @@ over the defaults, which stand in parentheses.`,
     return result.exitCode;
   },
 };
+
+/** Only a job file has steps that somebody could watch. */
+async function watch(
+  { parts }: CommandContext,
+  jobFile: string | undefined,
+): Promise<WatchedJob | undefined> {
+  if (jobFile === undefined) return undefined;
+  const { watchJob } = await import("../terminal/watch_job.ts");
+  return watchJob(parts.host);
+}
 
 /** To run in place what was to be kept in a container would be dangerous. */
 function refuseContainer({ flags }: CommandContext): void {

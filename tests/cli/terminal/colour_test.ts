@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
-import {
-  isInteractive,
-  wantsColour,
-} from "../../../src/cli/terminal/colour.ts";
+import { isInteractive } from "../../../src/cli/terminal/is_interactive.ts";
+import { wantsColour } from "../../../src/wants_colour.ts";
 
 Deno.test("wantsColour() follows the variables, then the terminal", () => {
   const cases: [

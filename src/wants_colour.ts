@@ -1,5 +1,3 @@
-import type { Host } from "../../host.ts";
-
 /**
  * Decides whether what is written to a stream may have colours.
  *
@@ -17,29 +15,21 @@ import type { Host } from "../../host.ts";
  * @param isTerminal Whether the stream is a terminal.
  * @returns Whether to colour.
  */
-export function wantsColour(env: Host["env"], isTerminal: boolean): boolean {
+export function wantsColour(
+  env: Readonly<Record<string, string>>,
+  isTerminal: boolean,
+): boolean {
   if (env.FORCE_COLOR) return isOn(env.FORCE_COLOR);
   if (env.NO_COLOR) return false;
   return isTerminal && env.TERM !== "dumb";
 }
 
 /**
- * Decides whether a view may be drawn and drawn again on the terminal.
+ * Reads a variable that switches something on.
  *
- * That needs a person who watches: both streams are terminals that can move
- * their cursor, and `CI` is not set, for a terminal in CI is a recording.
- *
- * @param host The process.
- * @returns Whether somebody watches.
+ * @param text Its text.
+ * @returns `false` for none, an empty text, `0` and `false`.
  */
-export function isInteractive(
-  host: Pick<Host, "env" | "stdout" | "stderr">,
-): boolean {
-  const { env, stdout, stderr } = host;
-  if (isOn(env.CI) || env.TERM === "dumb") return false;
-  return stdout.isTerminal() && stderr.isTerminal();
-}
-
-function isOn(text: string | undefined): boolean {
+export function isOn(text: string | undefined): boolean {
   return !["", "0", "false"].includes(text?.toLowerCase() ?? "");
 }

@@ -1,0 +1,36 @@
+import type { JobConfig } from "../config/job_config.ts";
+import type { StepLog } from "../output/job_log.ts";
+import { maxLineBytes } from "./max_line_bytes.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/**
+ * Opens the log of a job that is one command: its bytes are shown as they
+ * come, unless somebody wants them as JSON, or in lines of a limited length.
+ *
+ * @param parts What the runner owns.
+ * @param config Configuration of the job.
+ * @param name Name of the only step.
+ * @returns The log.
+ */
+export async function openCommandLog(
+  parts: RunnerParts,
+  config: JobConfig,
+  name: string,
+): Promise<StepLog> {
+  const { host, workspace, logger, stdout, stderr } = parts;
+  const limit = maxLineBytes(config, workspace);
+  const isJson = host.env.LOG_FORMAT === "json";
+  if (!isJson && limit === undefined) {
+    return { stdout, stderr, tail: () => [], close: async () => {} };
+  }
+  const { createJobLog } = await import("../output/create_job_log.ts");
+  const log = createJobLog({
+    stdout,
+    stderr,
+    style: isJson ? "json" : "plain",
+    steps: [name],
+    maxLineBytes: limit,
+    onWarning: (message) => logger.warn("logs", message),
+  });
+  return await log.openStep(name);
+}

@@ -1,0 +1,106 @@
+import type { StepCondition, StepSettings } from "../config/step_config.ts";
+import type { StepStatus } from "./job_result.ts";
+
+/** A command of a step: text for its shell, or a program and its arguments. */
+export type StepCommand = string | readonly string[];
+
+/** What a command wrote to the file in `REACTORCIDE_OUTPUT`, by key. */
+export type CommandOutputs = Readonly<Record<string, string>>;
+
+/** A step that is a function of the pipeline script. */
+export type StepFunction<Value, Outputs> = (
+  context: StepContext<Outputs>,
+) => Value | Promise<Value>;
+
+/** How a step that another one waits for has ended. */
+export interface NeedState {
+  /** What the step did by itself. */
+  readonly outcome: StepStatus;
+  /** What the job makes of it. */
+  readonly conclusion: StepStatus;
+  /** Exit code, `null` for a step that never ran. */
+  readonly exitCode: number | null;
+}
+
+/** What a condition that is a function can look at. */
+export interface ConditionContext {
+  /** How the steps that this one waits for have ended, by their names. */
+  readonly needs: Readonly<Record<string, NeedState>>;
+  /** Whether a required step of the job has failed. */
+  readonly hasFailed: boolean;
+  /** Whether the job is being cancelled, or ran into its time limit. */
+  readonly isCancelled: boolean;
+}
+
+/** What a step that is a function is told, and can do. */
+export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
+  /** Name of the step. */
+  readonly name: string;
+  /** Number of the attempt, from 1. */
+  readonly attempt: number;
+  /**
+   * What the steps that this one depends on have given: what a function
+   * returned, or what a command wrote. A step that is many gives a list.
+   */
+  readonly outputs: Outputs;
+  /** How the steps that this one depends on have ended. */
+  readonly needs: Readonly<Record<string, NeedState>>;
+  /** Variables that a command of the step gets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the directory in which a command of the step runs. */
+  readonly workingDir: string;
+  /** Absolute path of the directory of the job's artifacts. */
+  readonly artifactsDir: string;
+  /** Aborted when the step is to end: its time is over, or the job is cancelled. */
+  readonly signal: AbortSignal;
+  /**
+   * Prints a line to the log of the step, with secrets masked.
+   *
+   * @param text Text, without a line break at its end.
+   */
+  print(text: string): Promise<void>;
+  /**
+   * Runs a command as part of the step, in its directory and environment.
+   *
+   * @param command Text for the shell, or a program and its arguments.
+   * @throws {RunnerError} `command-failed`, if it ends with another exit code
+   * than 0; the step fails with that code, unless the function catches it.
+   */
+  run(command: StepCommand): Promise<void>;
+  /**
+   * Has a value masked in everything that is printed from now on.
+   *
+   * @param value The secret.
+   * @returns Whether it is masked; values of fewer than 4 bytes are not.
+   */
+  registerSecret(value: string): boolean;
+  /**
+   * Ends the job early and well, once the function has returned: what has not
+   * been started is skipped, except for steps that run always.
+   *
+   * @param reason Why there is nothing to do.
+   */
+  endJob(reason: string): void;
+}
+
+/** Options for {@linkcode Job.addStep}. */
+export interface StepOptions<Needs extends string = string>
+  extends Omit<StepSettings, "dependsOn" | "condition"> {
+  /** Steps that must be over before this one starts. */
+  readonly dependsOn?: readonly Needs[];
+  /**
+   * When the step runs, once its dependencies are over.
+   *
+   * @default {"all_success"}
+   */
+  readonly condition?: StepCondition | ((context: ConditionContext) => boolean);
+}
+
+/** A step of a job, as its definition says. */
+export interface Step extends StepOptions {
+  /** Name of the step, unique in its job. */
+  readonly name: string;
+  /** What the step does. */
+  // deno-lint-ignore no-explicit-any
+  readonly run: StepCommand | StepFunction<any, any>;
+}

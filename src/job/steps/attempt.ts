@@ -1,0 +1,54 @@
+import type { RunnerError } from "../../errors.ts";
+import type { StepLog } from "../../output/job_log.ts";
+import type { Cancellation } from "../../process/cancellation.ts";
+import type { Masker } from "../../secrets/masker.ts";
+import type { NeedState, Step } from "../step.ts";
+import type { StepStatus } from "../job_result.ts";
+
+/** Everything that one attempt of a step needs. */
+export interface AttemptContext {
+  /** Name of the step. */
+  name: string;
+  /** What the definition of the step says. */
+  definition: Step;
+  /** Number of the attempt, from 1. */
+  attempt: number;
+  /** Absolute path of the directory in which commands run. */
+  cwd: string;
+  /** Absolute path of the directory of the job's artifacts. */
+  artifactsPath: string;
+  /** The whole environment of commands. */
+  env: Readonly<Record<string, string>>;
+  /** What the steps that it depends on gave, by their definitions' names. */
+  needOutputs: Readonly<Record<string, unknown>>;
+  /** How the steps that it depends on ended. */
+  needs: Readonly<Record<string, NeedState>>;
+  /** Absolute path of the file to which commands write their outputs. */
+  outputPath: string;
+  /** Where the output goes. */
+  log: StepLog;
+  /** Takes the secrets out. */
+  masker: Masker;
+  /** Whether standard error joins standard output. */
+  stderr: "merged" | "separate";
+  /** Time between the ending signal and SIGKILL, in milliseconds. */
+  graceMs: number;
+  /** The wish that the step ends. */
+  cancellation: Cancellation;
+}
+
+/** How one attempt of a step ended. */
+export interface AttemptEnd {
+  /** What the step did. */
+  readonly outcome: StepStatus;
+  /** Exit code as a shell counts it. */
+  readonly exitCode: number;
+  /** Signal that ended it. */
+  readonly signal: Deno.Signal | null;
+  /** Why it did not succeed. */
+  readonly error?: RunnerError;
+  /** What it gave to those that depend on it. */
+  readonly value?: unknown;
+  /** Why the whole job ends early and well, if it does. */
+  readonly endJob?: string;
+}

@@ -1,0 +1,66 @@
+import type { JobConfig } from "../../config/job_config.ts";
+import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
+import type { JobLog } from "../../output/job_log.ts";
+import { partialLogs } from "../../output/log_directory.ts";
+import { wantsColour } from "../../wants_colour.ts";
+import type { RunnerParts } from "../runner_parts.ts";
+import { maxLineBytes } from "../max_line_bytes.ts";
+
+/** Options for {@linkcode openJobLog}. */
+export interface OpenJobLogOptions {
+  /** Names of the steps. */
+  names: readonly string[];
+  /** Absolute path of the directory of the job's artifacts. */
+  artifactsPath: string;
+  /** Hears how far a step is. */
+  onProgress: (step: string, text: string) => void;
+}
+
+/**
+ * Opens the log of a job's steps, and tells what an earlier run that was
+ * killed has left of its own.
+ *
+ * @param parts What the runner owns.
+ * @param config Configuration of the job.
+ * @param options Steps and place.
+ * @returns The log.
+ */
+export async function openJobLog(
+  parts: RunnerParts,
+  config: JobConfig,
+  options: OpenJobLogOptions,
+): Promise<JobLog> {
+  const { host, logger, masker, workspace, stdout, stderr } = parts;
+  const { names, artifactsPath, onProgress } = options;
+  const logDirectory = `${artifactsPath}/logs`;
+  const warn = (message: string) => logger.warn("logs", message);
+  const left = await partialLogs(logDirectory, warn);
+  if (left.length > 0) {
+    warn(
+      `An earlier run was killed; removed its unfinished logs: ${
+        left.join(", ")
+      }`,
+    );
+  }
+  return createJobLog({
+    stdout,
+    stderr,
+    style: styleOf(host.env, config, names.length),
+    steps: names.map((name) => masker.maskText(name)),
+    colour: wantsColour(host.env, host.stdout.isTerminal()),
+    logDirectory,
+    maxLineBytes: maxLineBytes(config, workspace),
+    onWarning: warn,
+    onProgress,
+  });
+}
+
+function styleOf(
+  env: Readonly<Record<string, string>>,
+  { logGroup }: JobConfig,
+  stepCount: number,
+): JobLogStyle {
+  if (env.LOG_FORMAT === "json") return "json";
+  if (logGroup) return "grouped";
+  return stepCount > 1 ? "prefixed" : "plain";
+}

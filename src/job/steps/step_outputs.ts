@@ -1,0 +1,129 @@
+import type { Logger } from "../../output/logger.ts";
+import type { Masker } from "../../secrets/masker.ts";
+import type { JobPlan } from "./planned_step.ts";
+import { outputVariable } from "./step_environment.ts";
+
+/** Longest text that a system takes for one variable, less its name. */
+const MAX_VARIABLE_BYTES = 120_000;
+
+/** Variable that names other variables whose values are secrets. */
+const SECRET_NAMES = "REACTORCIDE_SECRET_ENV_NAMES";
+
+/** What the steps of a job have given to those that depend on them. */
+export class StepOutputs {
+  readonly #plan: JobPlan;
+  readonly #masker: Masker;
+  readonly #logger: Logger;
+  readonly #values = new Map<number, unknown>();
+
+  /**
+   * Makes the outputs of a job none of whose steps has ended.
+   *
+   * @param plan The steps.
+   * @param parts Who knows secrets, and who is told what cannot be passed on.
+   */
+  constructor(plan: JobPlan, parts: { masker: Masker; logger: Logger }) {
+    this.#plan = plan;
+    this.#masker = parts.masker;
+    this.#logger = parts.logger;
+  }
+
+  /**
+   * Keeps what a step gave. A text with a secret in it becomes a secret as a
+   * whole: parts of it that nobody asked about must not give it away.
+   *
+   * @param step Index of the step.
+   * @param value What it gave.
+   */
+  set(step: number, value: unknown): void {
+    this.#values.set(step, value);
+    for (const text of Object.values(textsOf(value))) {
+      if (this.#isSensitive(text)) this.#masker.add(text);
+    }
+  }
+
+  /**
+   * Gives what a step's function sees.
+   *
+   * @param step Index of the step that asks.
+   * @returns Values by the names of the definitions it depends on.
+   */
+  valuesFor(step: number): Readonly<Record<string, unknown>> {
+    const { needs, steps } = this.#plan;
+    const values: Record<string, unknown> = Object.create(null);
+    for (const need of needs[step]) {
+      const { group, isOneOfMany, isEmpty } = steps[need];
+      const value = this.#values.get(need);
+      if (!isOneOfMany) values[group] = value;
+      else {
+        const list = (values[group] ??= []) as unknown[];
+        if (!isEmpty) list.push(value);
+      }
+    }
+    return values;
+  }
+
+  /**
+   * Gives what a step's commands see.
+   *
+   * @param step Index of the step that asks.
+   * @param secretNames Variables that are known to hold secrets, separated by
+   * commas.
+   * @returns Variables `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, and the names of
+   * those that hold secrets.
+   */
+  variablesFor(
+    step: number,
+    secretNames: string | undefined,
+  ): Readonly<Record<string, string>> {
+    const { needs, steps } = this.#plan;
+    const variables: Record<string, string> = {};
+    const sensitive = secretNames ? [secretNames] : [];
+    for (const need of needs[step]) {
+      const { name } = steps[need];
+      for (
+        const [key, text] of Object.entries(textsOf(this.#values.get(need)))
+      ) {
+        if (!this.#fits(name, key, text)) continue;
+        const variable = outputVariable(name, key);
+        variables[variable] = text;
+        if (this.#isSensitive(text)) sensitive.push(variable);
+      }
+    }
+    return sensitive.length > 0
+      ? { ...variables, [SECRET_NAMES]: sensitive.join(",") }
+      : variables;
+  }
+
+  #isSensitive(text: string): boolean {
+    return this.#masker.maskText(text) !== text;
+  }
+
+  #fits(step: string, key: string, text: string): boolean {
+    const problem = text.includes("\0")
+      ? "a NUL character"
+      : text.length * 3 > MAX_VARIABLE_BYTES &&
+          new TextEncoder().encode(text).length > MAX_VARIABLE_BYTES
+      ? `more than ${MAX_VARIABLE_BYTES} bytes`
+      : undefined;
+    if (problem === undefined) return true;
+    this.#logger.warn(
+      "steps",
+      `Output "${key}" of step "${step}" has ${problem}: no variable holds it`,
+    );
+    return false;
+  }
+}
+
+/** The texts of a value that is an object: others are seen by functions only. */
+function textsOf(value: unknown): Record<string, string> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return {};
+  }
+  const texts: Record<string, string> = {};
+  for (const [key, part] of Object.entries(value)) {
+    const text = typeof part === "string" ? part : JSON.stringify(part);
+    if (text !== undefined && part !== null) texts[key] = text;
+  }
+  return texts;
+}

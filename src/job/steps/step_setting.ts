@@ -1,0 +1,150 @@
+import type { JobConfig } from "../../config/job_config.ts";
+import type { JobLog } from "../../output/job_log.ts";
+import { jobFacts, runnerEnvironment } from "../job_environment.ts";
+import type { JobRun } from "../job_run.ts";
+import { makeArtifacts } from "../make_directories.ts";
+import { openJobRegistration } from "../open_registration.ts";
+import type { StepEvent } from "../step_event.ts";
+import { workingDirectory } from "../working_directory.ts";
+import type { AttemptContext } from "./attempt.ts";
+import { openJobLog } from "./open_job_log.ts";
+import type { JobPlan, PlannedStep } from "./planned_step.ts";
+import { stepDirectory } from "./step_directory.ts";
+import { stepEnvironment, withoutSecrets } from "./step_environment.ts";
+import { StepOutputs } from "./step_outputs.ts";
+
+/** A step that is about to run. */
+export interface OpenedStep extends AsyncDisposable {
+  /** What its attempts need, as far as the setting knows. */
+  readonly context: Omit<
+    AttemptContext,
+    "attempt" | "outputPath" | "needs" | "cancellation"
+  >;
+  /** Gives the path of a new file for the outputs of an attempt. */
+  readonly newOutputPath: (attempt: number) => string;
+}
+
+/** What all steps of a job share. */
+export interface StepSetting extends AsyncDisposable {
+  /** What the steps have given so far. */
+  readonly outputs: StepOutputs;
+  /** The last lines of the steps that are over, by name. */
+  readonly tails: Map<string, readonly string[]>;
+  /**
+   * Makes ready what a step needs.
+   *
+   * @param step Index of the step.
+   */
+  openStep(step: number): Promise<OpenedStep>;
+}
+
+/** Options for {@linkcode openStepSetting}. */
+export interface StepSettingOptions {
+  /** Id of the trace to which the job belongs. */
+  traceId: string;
+  /** Hears of progress. */
+  onEvent: (event: StepEvent) => void;
+}
+
+/**
+ * Makes what all steps of a job share: directories, log, socket, outputs.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @param plan The steps.
+ * @param options Trace and listener.
+ * @returns The setting; dispose of it when every step is over.
+ * @throws {RunnerError} If a directory cannot be made.
+ */
+export async function openStepSetting(
+  run: JobRun,
+  config: JobConfig,
+  plan: JobPlan,
+  options: StepSettingOptions,
+): Promise<StepSetting> {
+  const { parts, jobEnv } = run;
+  const { host, workspace, masker, logger } = parts;
+  await using stack = new AsyncDisposableStack();
+  const jobPath = await workingDirectory(run, config);
+  const artifactsPath = await makeArtifacts(workspace, config);
+  const registration = await openJobRegistration(parts);
+  if (registration) stack.use(registration);
+  const outputs = new StepOutputs(plan, parts);
+  const outputsDirectory = await makeOutputsDirectory(host.env, stack);
+  const log: JobLog = await openJobLog(parts, config, {
+    names: plan.steps.map(({ name }) => name),
+    artifactsPath,
+    onProgress: (step, text) =>
+      options.onEvent({ type: "progress", step, text }),
+  });
+  const inherited = await runnerEnvironment(host);
+
+  function environmentOf(step: number): Readonly<Record<string, string>> {
+    const planned = plan.steps[step];
+    const env = stepEnvironment({
+      step: planned,
+      inherited,
+      inheritEnv: config.inheritEnv,
+      facts: jobFacts({
+        config,
+        workspace,
+        traceId: options.traceId,
+        secretsSocket: registration?.path,
+      }),
+      jobEnv,
+      outputs: outputs.variablesFor(
+        step,
+        jobEnv.REACTORCIDE_SECRET_ENV_NAMES ??
+          host.env.REACTORCIDE_SECRET_ENV_NAMES,
+      ),
+    });
+    return planned.definition.untrusted ? withoutSecrets(env, masker) : env;
+  }
+
+  async function openStep(step: number): Promise<OpenedStep> {
+    const planned: PlannedStep = plan.steps[step];
+    const { name, definition } = planned;
+    const cwd = await stepDirectory(workspace, jobPath, planned);
+    const stepLog = await log.openStep(name);
+    return {
+      context: {
+        name,
+        definition,
+        cwd,
+        artifactsPath,
+        env: environmentOf(step),
+        needOutputs: outputs.valuesFor(step),
+        log: stepLog,
+        masker,
+        stderr: config.stderr,
+        graceMs: config.graceMs,
+      },
+      newOutputPath: (attempt) => `${outputsDirectory}/${step}-${attempt}`,
+      [Symbol.asyncDispose]: () => stepLog.close(),
+    };
+  }
+
+  const made = stack.move();
+  logger.debug("steps", `Outputs go to ${outputsDirectory}`);
+  return {
+    outputs,
+    tails: new Map(),
+    openStep,
+    [Symbol.asyncDispose]: () => made.disposeAsync(),
+  };
+}
+
+async function makeOutputsDirectory(
+  env: Readonly<Record<string, string>>,
+  stack: AsyncDisposableStack,
+): Promise<string> {
+  const path = await Deno.makeTempDir({
+    dir: env.TMPDIR || "/tmp",
+    prefix: "runnerlib-outputs-",
+  });
+  stack.defer(async () => {
+    // A step may have removed more than it made.
+    await Deno.remove(path, { recursive: true }).catch(() => {});
+  });
+  return path;
+}

@@ -1,0 +1,221 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { expand } from "../../src/job/graph/expand.ts";
+import { planSteps } from "../../src/job/graph/plan.ts";
+import { schedule } from "../../src/job/graph/schedule.ts";
+import { selectSteps } from "../../src/job/graph/select.ts";
+import { RunnerError } from "../../src/errors.ts";
+
+/** A graph from names and what they depend on. */
+function planOf(graph: Readonly<Record<string, readonly string[]>>) {
+  return planSteps(
+    Object.entries(graph).map(([name, dependsOn]) => ({
+      name,
+      group: name,
+      dependsOn,
+    })),
+  );
+}
+
+describe("planSteps()", () => {
+  it("tells every unknown and duplicate name at once", () => {
+    const error = assertThrows(
+      () =>
+        planSteps([
+          { name: "build", group: "build", dependsOn: ["tset"] },
+          { name: "test", group: "test", dependsOn: ["nothing"] },
+          { name: "test", group: "test", dependsOn: [] },
+        ]),
+      RunnerError,
+    );
+    assertEquals(error.code, "invalid-job");
+    assertEquals(
+      error.message,
+      `Cannot run the job's steps:
+  there are two steps "test"
+  step "build" depends on "tset", which is no step; did you mean "test"?
+  step "test" depends on "nothing", which is no step`,
+    );
+  });
+
+  it("shows a cycle", () => {
+    assertThrows(
+      () => planOf({ a: ["d"], b: ["a"], c: ["b"], d: ["c"], e: ["a"] }),
+      RunnerError,
+      'step "a" waits for itself: a → d → c → b → a',
+    );
+    assertThrows(
+      () => planOf({ a: ["a"] }),
+      RunnerError,
+      'step "a" waits for itself: a → a',
+    );
+  });
+
+  it("takes a chain of 100,000 steps, and refuses a cycle of as many", () => {
+    const count = 100_000;
+    const steps = Array.from({ length: count }, (_, index) => ({
+      name: `s${index}`,
+      group: `s${index}`,
+      dependsOn: index === 0 ? [] : [`s${index - 1}`],
+    }));
+    assertEquals(planSteps(steps).needs[count - 1], [count - 2]);
+    steps[0] = { ...steps[0], dependsOn: [`s${count - 1}`] };
+    assertThrows(() => planSteps(steps), RunnerError, "(99990 more)");
+  });
+
+  it("lets a step wait for all steps of a group, and names one dependency once", () => {
+    const plan = planSteps([
+      { name: "test[0]", group: "test", dependsOn: [] },
+      { name: "test[1]", group: "test", dependsOn: [] },
+      { name: "build", group: "build", dependsOn: ["test", "test"] },
+    ]);
+    assertEquals(plan.needs, [[], [], [0, 1]]);
+    assertEquals(plan.dependents, [[2], [2], []]);
+  });
+});
+
+describe("expand()", () => {
+  it("makes a step of each item, named as the coordinator names jobs", () => {
+    assertEquals(expand({ name: "test", forEach: ["a", "b"] }), [
+      { name: "test[0]", variables: { ITEM: "a" } },
+      { name: "test[1]", variables: { ITEM: "b" } },
+    ]);
+    assertEquals(
+      expand({ name: "test", forEach: ["a"], itemVar: "DIR" })[0].variables,
+      { DIR: "a" },
+    );
+  });
+
+  it("makes nothing of an empty list", () => {
+    assertEquals(expand({ name: "test", forEach: [] }), []);
+    assertEquals(expand({ name: "test", matrix: { axes: { os: [] } } }), []);
+  });
+
+  it("combines the values of a matrix", () => {
+    const steps = expand({
+      name: "test",
+      matrix: { axes: { os: ["linux", "mac"], node: ["20", "22"] } },
+    });
+    assertEquals(steps.map(({ name }) => name), [
+      "test (linux, 20)",
+      "test (linux, 22)",
+      "test (mac, 20)",
+      "test (mac, 22)",
+    ]);
+    assertEquals(steps[2].variables, { os: "mac", node: "20" });
+  });
+
+  it("leaves combinations out, adds to them, and adds others", () => {
+    const steps = expand({
+      name: "test",
+      matrix: {
+        axes: { os: ["linux", "mac"], node: ["20", "22"] },
+        exclude: [{ os: "mac", node: "20" }],
+        include: [
+          { os: "linux", fast: "yes" },
+          { color: "green" },
+          { os: "windows", node: "22" },
+        ],
+      },
+    });
+    assertEquals(steps.map(({ variables }) => variables), [
+      { os: "linux", node: "20", fast: "yes", color: "green" },
+      { os: "linux", node: "22", fast: "yes", color: "green" },
+      { os: "mac", node: "22", color: "green" },
+      { os: "windows", node: "22" },
+    ]);
+  });
+
+  it("refuses more steps than anybody wants, before it makes them", () => {
+    const values = Array.from({ length: 200 }, (_, index) => `${index}`);
+    assertThrows(
+      () => expand({ name: "t", matrix: { axes: { a: values, b: values } } }),
+      RunnerError,
+      'step "t" becomes 40000 steps; 1024 are allowed',
+    );
+    assertThrows(
+      () => expand({ name: "t", forEach: ["a"], matrix: { axes: {} } }),
+      RunnerError,
+      "give one of them",
+    );
+  });
+});
+
+describe("selectSteps()", () => {
+  const plan = planOf({
+    checkout: [],
+    test: ["checkout"],
+    lint: ["checkout"],
+    build: ["test"],
+    deploy: ["build", "lint"],
+  });
+  const names = (selection: Parameters<typeof selectSteps>[1]) =>
+    selectSteps(plan, selection)
+      .flatMap((isIn, index) => isIn ? [plan.steps[index].name] : []);
+
+  it("takes all steps, some, those that follow, or all but some", () => {
+    assertEquals(names({}).length, 5);
+    assertEquals(names({ only: ["lint"] }), ["lint"]);
+    assertEquals(names({ from: ["test"] }), ["test", "build", "deploy"]);
+    assertEquals(names({ from: ["test"], skip: ["deploy"] }), [
+      "test",
+      "build",
+    ]);
+    assertEquals(names({ only: ["lint"], from: ["build"] }), [
+      "lint",
+      "build",
+      "deploy",
+    ]);
+  });
+
+  it("refuses a step that does not exist", () => {
+    assertThrows(
+      () => names({ from: ["biuld"] }),
+      RunnerError,
+      'Cannot use "from": there is no step "biuld"; did you mean "build"?',
+    );
+  });
+});
+
+describe("schedule()", () => {
+  for (const shape of ["wide", "chain"] as const) {
+    it(`goes through 50,000 steps, ${shape}, without recursion`, async () => {
+      const count = 50_000;
+      const plan = planSteps(
+        Array.from({ length: count }, (_, index) => ({
+          name: `s${index}`,
+          group: `s${index}`,
+          dependsOn: index === 0
+            ? []
+            : [shape === "chain" ? `s${index - 1}` : "s0"],
+        })),
+      );
+      const order: number[] = [];
+      await schedule(plan, {
+        concurrency: 2,
+        start(step) {
+          order.push(step);
+          return step % 3 === 0 ? undefined : Promise.resolve();
+        },
+      });
+      assertEquals(order, Array.from({ length: count }, (_, index) => index));
+    });
+  }
+
+  it("never has more steps under way than it may", async () => {
+    let running = 0;
+    let most = 0;
+    const plan = planOf(
+      Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`s${i}`, []])),
+    );
+    await schedule(plan, {
+      concurrency: 3,
+      async start() {
+        most = Math.max(most, ++running);
+        for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+        running--;
+      },
+    });
+    assertEquals([most, running], [3, 0]);
+  });
+});

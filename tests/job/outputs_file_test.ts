@@ -1,0 +1,69 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { parseOutputs, readOutputs } from "../../src/job/steps/outputs_file.ts";
+import { outputVariable } from "../../src/job/steps/step_environment.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+
+Deno.test("parseOutputs() reads lines and values of several lines", () => {
+  assertEquals(
+    { ...parseOutputs("a=1\n\nb=x=y \r\nc<<END\nline 1\n  line 2\nEND\nd=\n") },
+    { a: "1", b: "x=y ", c: "line 1\n  line 2", d: "" },
+  );
+});
+
+Deno.test("parseOutputs() lets the later value of a key win", () => {
+  assertEquals({ ...parseOutputs("a=1\na=2") }, { a: "2" });
+});
+
+Deno.test("parseOutputs() names the line that it cannot read, and no value", () => {
+  for (
+    const [text, message] of [
+      ["a=1\nhunter2", "line 2 is neither key=value nor key<<WORD"],
+      ["a b=hunter2", "line 1 has no valid key"],
+      ["=hunter2", "line 1 has no valid key"],
+      ["a<<END\nhunter2", "line 1 starts a value that does not end"],
+      ["a<<\nhunter2", "line 1 starts a value that does not end"],
+    ]
+  ) {
+    const { message: told } = assertThrows(() => parseOutputs(text), Error);
+    assertEquals(told.startsWith(message), true, told);
+    assertEquals(told.includes("hunter2"), false);
+  }
+});
+
+Deno.test("parseOutputs() takes __proto__ for a key like others", () => {
+  const outputs = parseOutputs("__proto__=x");
+  assertEquals(Object.entries(outputs), [["__proto__", "x"]]);
+  assertEquals(({} as Record<string, unknown>).x, undefined);
+});
+
+Deno.test("readOutputs() opens nothing but a file", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  assertEquals({ ...await readOutputs(`${path}/none`) }, {});
+  await Deno.mkdir(`${path}/directory`);
+  await Deno.symlink("/dev/zero", `${path}/link`);
+  await new Deno.Command("mkfifo", { args: [`${path}/pipe`] }).output();
+  for (const name of ["directory", "link", "pipe"]) {
+    await assertRejects(
+      () => readOutputs(`${path}/${name}`),
+      Error,
+      "it is not a file",
+    );
+  }
+  await Deno.writeFile(`${path}/large`, new Uint8Array(1024 * 1024 + 1));
+  await assertRejects(() => readOutputs(`${path}/large`), Error, "larger than");
+  await Deno.writeFile(`${path}/bytes`, new Uint8Array([0x61, 0x3d, 0xff]));
+  await assertRejects(() => readOutputs(`${path}/bytes`), Error, "not UTF-8");
+});
+
+Deno.test("outputVariable() names what a shell can read", () => {
+  assertEquals(
+    outputVariable("build-app", "image.tag"),
+    "REACTORCIDE_OUTPUT_BUILD_APP_IMAGE_TAG",
+  );
+  assertEquals(
+    outputVariable("test (linux, 22)", "count"),
+    "REACTORCIDE_OUTPUT_TEST_LINUX_22_COUNT",
+  );
+  assertEquals(outputVariable("t[0]", "a"), "REACTORCIDE_OUTPUT_T_0_A");
+});

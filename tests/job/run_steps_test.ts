@@ -1,0 +1,478 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../src/errors.ts";
+import { Job } from "../../src/job/job.ts";
+import type { JobResult } from "../../src/job/job_result.ts";
+import type { StepEvent } from "../../src/job/step_event.ts";
+import { isGone } from "../helpers/process_table.ts";
+import { testRunner } from "../helpers/test_runner.ts";
+
+/** Something that one side waits for and the other one announces. */
+function gate() {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
+/** Each step with what it did and what the job makes of it. */
+function endings({ steps }: JobResult): string[] {
+  return steps.map(({ name, outcome, conclusion }) =>
+    `${name}: ${outcome}/${conclusion}`
+  );
+}
+
+describe("a job of steps", () => {
+  it("is refused before anything runs when it forms no graph", async () => {
+    await using test = await testRunner();
+    const job = new Job("x").addStep("a", "touch ran");
+    job.addStep("a", "true");
+    const error = await assertRejects(
+      () => test.runner.runJob(job),
+      RunnerError,
+      'there are two steps "a"',
+    );
+    assertEquals(error.code, "invalid-job");
+    await assertRejects(() => Deno.stat(`${test.path}/ran`));
+    await assertRejects(
+      () => test.runner.runJob(new Job("empty")),
+      RunnerError,
+      "it has no steps",
+    );
+  });
+
+  it("ends with the exit code of the first step that failed", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x").addStep("a", "exit 3").addStep("b", "exit 4", {
+        dependsOn: ["a"],
+        condition: "any_failed",
+      }),
+    );
+    assertEquals([result.status, result.exitCode], ["failed", 3]);
+    assertEquals(result.error?.message, 'Step "a" ended with exit code 3');
+    assertEquals(endings(result), ["a: failed/failed", "b: failed/failed"]);
+  });
+
+  it("starts nothing new after a failure, or goes on, or ends what runs", async () => {
+    await using test = await testRunner();
+    const job = () => {
+      const both = gate();
+      return new Job("x")
+        .addStep("fails", async () => {
+          await both.opened;
+          throw new Error("no");
+        })
+        .addStep("runs", async ({ signal }) => {
+          both.open();
+          await new Promise<void>((resolve) => {
+            signal.addEventListener("abort", () => resolve());
+            setTimeout(resolve, 200);
+          });
+        })
+        .addStep("later", "true", { dependsOn: ["runs"] })
+        .addStep("cleans", "true", {
+          dependsOn: ["fails", "later"],
+          condition: "always",
+        });
+    };
+    const run = async (failurePolicy: "finish" | "continue" | "kill") =>
+      endings(
+        await test.runner.runJob(job(), { failurePolicy, concurrency: 2 }),
+      );
+    assertEquals(await run("finish"), [
+      "fails: failed/failed",
+      "runs: success/success",
+      "later: skipped/skipped",
+      "cleans: success/success",
+    ]);
+    assertEquals(await run("continue"), [
+      "fails: failed/failed",
+      "runs: success/success",
+      "later: success/success",
+      "cleans: success/success",
+    ]);
+    assertEquals(await run("kill"), [
+      "fails: failed/failed",
+      "runs: cancelled/cancelled",
+      "later: skipped/skipped",
+      "cleans: success/success",
+    ]);
+  });
+
+  it("does not fail for a step that need not succeed, or is forgiven", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("optional", "exit 1", { required: false })
+        .addStep("forgiven", "exit 2", { continueOnError: true })
+        .addStep("after", "true", { dependsOn: ["forgiven"] })
+        .addStep("not after", "true", { dependsOn: ["optional"] }),
+    );
+    assertEquals([result.status, result.exitCode], ["success", 0]);
+    assertEquals(endings(result), [
+      "optional: failed/failed",
+      "forgiven: failed/success",
+      "after: success/success",
+      "not after: skipped/skipped",
+    ]);
+  });
+
+  it("asks a condition that is a function, and fails when it throws", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("a", "exit 9", { required: false })
+        .addStep("b", "true", {
+          dependsOn: ["a"],
+          condition: ({ needs }) => needs.a.exitCode === 9,
+        })
+        .addStep("c", "true", { condition: ({ hasFailed }) => hasFailed })
+        .addStep("d", "true", {
+          condition: () => {
+            throw new Error("odd");
+          },
+        }),
+    );
+    assertEquals(endings(result), [
+      "a: failed/failed",
+      "b: success/success",
+      "c: skipped/skipped",
+      "d: failed/failed",
+    ]);
+    assertEquals(result.error?.message, 'The condition of step "d" threw: odd');
+  });
+
+  it("tries a step again, with new outputs, and tells", async () => {
+    await using test = await testRunner();
+    const events: StepEvent[] = [];
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep(
+          "flaky",
+          `echo "n=old" >> "$REACTORCIDE_OUTPUT"
+           [ -e tried ] || { touch tried; exit 75; }`,
+          { retry: { attempts: 3, delayMs: 1, exitCodes: [75] } },
+        )
+        .addStep("other code", "exit 1", {
+          retry: { attempts: 3, delayMs: 1, exitCodes: [75] },
+          required: false,
+        })
+        .addStep("reads", "cat $REACTORCIDE_OUTPUT; env", {
+          dependsOn: ["flaky"],
+        }),
+      { onStepEvent: (event) => events.push(event) },
+    );
+    assertEquals(result.status, "success");
+    assertEquals(result.steps.map(({ attempts }) => attempts), [2, 1, 1]);
+    const retrying = events.find(({ type }) => type === "retrying");
+    assertEquals(retrying?.type === "retrying" && retrying.attempt, 2);
+    assertStringIncludes(test.stdout(), "REACTORCIDE_OUTPUT_FLAKY_N=old\n");
+  });
+
+  it("limits the time of each attempt, of a command and of a function", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("command", "sleep 1000", { timeoutMs: 50 })
+        .addStep("function", ({ run }) => run("sleep 1000"), {
+          timeoutMs: 50,
+        })
+        .addStep("deaf", () => new Promise<void>(() => {}), {
+          timeoutMs: 50,
+          retry: { attempts: 2, delayMs: 1 },
+        }),
+      { failurePolicy: "continue", graceMs: 100 },
+    );
+    assertEquals(endings(result), [
+      "command: timeout/timeout",
+      "function: timeout/timeout",
+      "deaf: timeout/timeout",
+    ]);
+    assertEquals(result.steps.map(({ attempts }) => attempts), [1, 1, 2]);
+    assertEquals([result.status, result.exitCode], ["timeout", 124]);
+    assertMatch(result.error!.message, /^Step ".*" exceeded its time limit/);
+  });
+
+  it("ends early and well when there is nothing to do", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("changes", ({ endJob }) => endJob("nothing to do"))
+        .addStep("build", "true", { dependsOn: ["changes"] })
+        .addStep("tidy", "true", {
+          dependsOn: ["build"],
+          condition: "always",
+        }),
+    );
+    assertEquals(result.status, "success");
+    assertEquals(endings(result), [
+      "changes: neutral/success",
+      "build: skipped/skipped",
+      "tidy: success/success",
+    ]);
+    assertEquals(
+      result.steps[1].reason,
+      "the job ended early: nothing to do",
+    );
+    const asked = await test.runner.runJob(
+      new Job("x")
+        .addStep("a", "exit 78", { neutralExit: true })
+        .addStep("b", "true", { dependsOn: ["a"] }),
+    );
+    assertEquals(endings(asked), ["a: neutral/success", "b: skipped/skipped"]);
+    const unasked = await test.runner.runJob(
+      new Job("x").addStep("a", "exit 78"),
+    );
+    assertEquals(unasked.exitCode, 78);
+  });
+
+  it("still runs steps that run always when it is cancelled", async () => {
+    await using test = await testRunner();
+    const started = gate();
+    const running = test.runner.runJob(
+      new Job("x")
+        .addStep("long", "sleep 1000 & echo $! > pid; wait")
+        .addStep("next", "true", { dependsOn: ["long"] })
+        .addStep("tidy", "touch tidied", {
+          dependsOn: ["next"],
+          condition: "always",
+        }),
+      {
+        graceMs: 500,
+        onStepEvent: ({ type }) => type === "started" && started.open(),
+      },
+    );
+    await started.opened;
+    while (!await Deno.stat(`${test.path}/pid`).then((i) => i.size, () => 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    test.signal("SIGTERM");
+    const result = await running;
+    assertEquals([result.status, result.exitCode], ["cancelled", 143]);
+    assertEquals(endings(result), [
+      "long: cancelled/cancelled",
+      "next: skipped/skipped",
+      "tidy: success/success",
+    ]);
+    await Deno.stat(`${test.path}/tidied`);
+    await isGone(Number(await Deno.readTextFile(`${test.path}/pid`)));
+  });
+
+  it("is over at once when it is cancelled twice", async () => {
+    await using test = await testRunner();
+    const started = gate();
+    const running = test.runner.runJob(
+      new Job("x")
+        .addStep("stubborn", "trap '' TERM; sleep 1000 & wait; sleep 1000")
+        .addStep("tidy", "true", {
+          dependsOn: ["stubborn"],
+          condition: "always",
+        }),
+      { onStepEvent: ({ type }) => type === "started" && started.open() },
+    );
+    await started.opened;
+    test.signal("SIGINT");
+    test.signal("SIGINT");
+    const result = await running;
+    assertEquals(result.exitCode, 130);
+    assertEquals(endings(result)[1], "tidy: skipped/skipped");
+  });
+
+  it("has a time limit as a whole", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("a", "sleep 1000")
+        .addStep("tidy", "true", { dependsOn: ["a"], condition: "always" }),
+      { timeoutMs: 100, graceMs: 100 },
+    );
+    assertEquals([result.status, result.exitCode], ["timeout", 124]);
+    assertEquals(endings(result), [
+      "a: cancelled/cancelled",
+      "tidy: success/success",
+    ]);
+  });
+
+  it("runs a step for each item and each combination, and gathers what they give", async () => {
+    await using test = await testRunner();
+    let seen: unknown;
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("each", ({ env }) => env.DIR.length, {
+          forEach: ["a", "bb", "ccc"],
+          itemVar: "DIR",
+        })
+        .addStep("matrix", 'echo "v=$os-$n" > "$REACTORCIDE_OUTPUT"', {
+          matrix: { axes: { os: ["linux"], n: ["1", "2"] } },
+        })
+        .addStep("none", "exit 1", { forEach: [] })
+        .addStep("gather", ({ outputs, env }) => {
+          seen = [
+            outputs.each,
+            outputs.matrix.map(({ v }) => v),
+            outputs.none,
+            env.REACTORCIDE_OUTPUT_MATRIX_LINUX_2_V,
+          ];
+        }, { dependsOn: ["each", "matrix", "none"] }),
+    );
+    assertEquals(result.status, "success", result.error?.message);
+    assertEquals(result.steps.map(({ name }) => name), [
+      "each[0]",
+      "each[1]",
+      "each[2]",
+      "matrix (linux, 1)",
+      "matrix (linux, 2)",
+      "none",
+      "gather",
+    ]);
+    assertEquals(endings(result)[5], "none: neutral/success");
+    assertEquals(seen, [
+      [1, 2, 3],
+      ["linux-1", "linux-2"],
+      [],
+      "linux-2",
+    ]);
+  });
+
+  it("masks an output that holds a secret, as a whole, and passes it on", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("login", 'echo "header=Bearer $TOKEN" > "$REACTORCIDE_OUTPUT"')
+        .addStep(
+          "use",
+          `echo "got $REACTORCIDE_OUTPUT_LOGIN_HEADER"
+           [ "$REACTORCIDE_OUTPUT_LOGIN_HEADER" = "Bearer $TOKEN" ] || exit 1
+           echo "$REACTORCIDE_SECRET_ENV_NAMES"`,
+          { dependsOn: ["login"] },
+        ),
+      { env: { TOKEN: "hunter2-hunter2" }, secretEnvNames: ["TOKEN"] },
+    );
+    assertEquals(result.status, "success");
+    assertStringIncludes(test.stdout(), "got [REDACTED]\n");
+    assertMatch(test.stdout(), /REACTORCIDE_OUTPUT_LOGIN_HEADER\n/);
+  });
+
+  it("fails a step whose outputs cannot be read", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x").addStep("a", 'echo nonsense > "$REACTORCIDE_OUTPUT"'),
+    );
+    assertEquals(
+      result.error?.message,
+      'Cannot read the outputs of step "a": line 1 is neither key=value nor key<<WORD',
+    );
+  });
+
+  it("gives an untrusted step neither tokens, nor secrets, nor the socket", async () => {
+    await using test = await testRunner({
+      REACTORCIDE_API_TOKEN: "api-token-value",
+      GITHUB_TOKEN: "another-token",
+      SSH_AUTH_SOCK: "/tmp/agent",
+      HARMLESS: "yes",
+      COPY: "x-hunter2-hunter2-y",
+    });
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("login", 'echo "header=Bearer $PASS" > "$REACTORCIDE_OUTPUT"')
+        .addStep("untrusted", "env | cut -d= -f1 | sort", {
+          dependsOn: ["login"],
+          untrusted: true,
+        }),
+      { env: { PASS: "hunter2-hunter2" }, secretEnvNames: ["PASS"] },
+    );
+    assertEquals(result.status, "success");
+    const names = [...test.stdout().matchAll(/^untrusted *\| (\w+)$/gm)]
+      .map(([, name]) => name);
+    assert(names.includes("HARMLESS"), test.stdout());
+    for (
+      const name of [
+        "REACTORCIDE_API_TOKEN",
+        "GITHUB_TOKEN",
+        "SSH_AUTH_SOCK",
+        "COPY",
+        "PASS",
+        "REACTORCIDE_SECRETS_SOCKET",
+        "REACTORCIDE_OUTPUT_LOGIN_HEADER",
+      ]
+    ) {
+      assertEquals(names.includes(name), false, name);
+    }
+  });
+
+  it("narrows what steps inherit", async () => {
+    await using test = await testRunner({
+      REACTORCIDE_JOB_ID: "1",
+      CI: "true",
+      A: "a",
+      B: "b",
+    });
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("all", ({ env }) => Object.keys(env))
+        .addStep("some", ({ env }) => Object.keys(env), { inheritEnv: ["A"] })
+        .addStep("none", ({ env }) => Object.keys(env), { inheritEnv: false })
+        .addStep("look", ({ outputs: { all, some, none } }) => {
+          assert(["A", "B", "CI"].every((name) => all.includes(name)));
+          assert(some.includes("A") && !some.includes("B"));
+          assert(!none.includes("A") && !none.includes("B"));
+          for (
+            const name of ["CI", "TRACEPARENT", "REACTORCIDE_JOB_ID", "JOB"]
+          ) {
+            assert(none.includes(name), name);
+          }
+        }, { dependsOn: ["all", "some", "none"] }),
+      { env: { JOB: "1" } },
+    );
+    assertEquals(result.status, "success", result.error?.message);
+  });
+
+  it("tells what a function threw, without secrets, and keeps the cause", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x").addStep("a", ({ registerSecret }) => {
+        registerSecret("hunter2-hunter2");
+        throw new TypeError("bad hunter2-hunter2");
+      }),
+    );
+    assertInstanceOf(result.error, RunnerError);
+    assertEquals(result.error.code, "step-failed");
+    assertInstanceOf(result.error.cause, TypeError);
+    assertEquals(test.stderr().includes("hunter2"), false);
+  });
+
+  it("passes on the exit code of a command of a function", async () => {
+    await using test = await testRunner();
+    const result = await test.runner.runJob(
+      new Job("x").addStep("a", async ({ run, print }) => {
+        await print("before");
+        await run(["sh", "-c", "echo within; exit 5"]);
+      }),
+    );
+    assertEquals(result.exitCode, 5);
+    assertEquals(test.stdout(), "before\nwithin\n");
+  });
+
+  it("runs a step in a shell and a directory of its own", async () => {
+    await using test = await testRunner();
+    await Deno.mkdir(`${test.path}/sub`);
+    const result = await test.runner.runJob(
+      new Job("x")
+        .addStep("where", "pwd; echo $0", {
+          workingDir: "sub",
+          shell: ["bash"],
+        })
+        .addStep("out", "true", { workingDir: "../.." }),
+    );
+    assertStringIncludes(test.stdout(), `${test.path}/sub\n`);
+    assertMatch(test.stdout(), /bash\n/);
+    assertEquals(endings(result)[1], "out: failed/failed");
+    assertMatch(result.error!.message, /outside/);
+  });
+});
