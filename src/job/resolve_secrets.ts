@@ -1,22 +1,28 @@
 import type { JobRun } from "./job_run.ts";
 
 /**
- * Replaces the references in the variables of a job, and has the secrets masked.
+ * Replaces the references in variables, and has the secrets masked.
  *
  * The store of secrets is opened when a variable refers to it, with the
  * password in `REACTORCIDE_SECRETS_PASSWORD`.
  *
- * @param run The run, whose variables are validated.
+ * @param run The run.
+ * @param variables Variables of the job, or of a step.
+ * @returns The same variables, with secrets in the place of references.
  * @throws {RunnerError} `invalid-config`, if a secret is missing or the store
  * cannot be opened.
  */
-export async function resolveSecrets(run: JobRun): Promise<void> {
-  const { jobEnv, parts: { host, masker, logger } } = run;
-  if (!Object.values(jobEnv).some((value) => value.includes("${"))) return;
+export async function resolveSecrets(
+  { parts: { host, masker, logger } }: JobRun,
+  variables: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  if (!Object.values(variables).some((value) => value.includes("${"))) {
+    return variables;
+  }
   const { resolveReferences } = await import("../secrets/references.ts");
   const { storeLookup } = await import("../secrets/store/lookup.ts");
   const { REACTORCIDE_SECRETS_PASSWORD: _, ...env } = host.env;
-  const { values, secrets } = await resolveReferences(jobEnv, {
+  const { values, secrets } = await resolveReferences(variables, {
     lookup: storeLookup(host.env),
     env,
   });
@@ -25,5 +31,5 @@ export async function resolveSecrets(run: JobRun): Promise<void> {
       logger.warn("secrets", `${name} is too short to mask`);
     }
   }
-  Object.assign(jobEnv, values);
+  return values;
 }

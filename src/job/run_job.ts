@@ -58,9 +58,10 @@ export async function runJob(
     plugins.use(await loadPlugins(run));
     await run.phase("pre_validation");
     const config = run.validate();
-    const plan = await planSteps(run, config);
+    let plan: JobPlan | undefined;
     try {
-      await resolveSecrets(run);
+      Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
+      plan = await planSteps(run, config);
     } finally {
       // Plugins hear of a failure, too, and may print what they know.
       run.fillMasker(config);
@@ -139,7 +140,8 @@ async function planSteps(
   const steps = run.ownSteps ?? config.steps;
   if (steps === undefined) return undefined;
   const { planJob } = await import("./steps/planned_step.ts");
-  return planJob(steps, config);
+  const { resolveStepSecrets } = await import("./steps/step_secrets.ts");
+  return planJob(await resolveStepSecrets(run, config, steps), config);
 }
 
 async function executeSteps(

@@ -359,6 +359,17 @@ describe("a job of steps", () => {
     assertMatch(test.stdout(), /REACTORCIDE_OUTPUT_LOGIN_HEADER\n/);
   });
 
+  it("masks variables of steps that are said to be secret", async () => {
+    await using test = await testRunner();
+    await test.runner.runJob(
+      new Job("x").addStep("a", 'echo "$STEP_TOKEN"', {
+        env: { STEP_TOKEN: "hunter2-hunter2" },
+      }),
+      { secretEnvNames: ["STEP_TOKEN"] },
+    );
+    assertEquals(test.stdout(), "[REDACTED]\n");
+  });
+
   it("fails a step whose outputs cannot be read", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
