@@ -1,5 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
-import type { StepLog } from "../output/job_log.ts";
+import { bareLog, type StepLog } from "../output/job_log.ts";
 import { maxLineBytes } from "./max_line_bytes.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -21,7 +21,7 @@ export async function openCommandLog(
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";
   if (!isJson && limit === undefined) {
-    return { stdout, stderr, tail: () => [], close: async () => {} };
+    return bareLog(stdout, stderr);
   }
   const { createJobLog } = await import("../output/create_job_log.ts");
   const log = createJobLog({

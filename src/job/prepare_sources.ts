@@ -29,14 +29,33 @@ export async function prepareSources(
   config: JobConfig,
   options: PrepareSourcesOptions = {},
 ): Promise<void> {
-  const { ciSource, source, codeDir } = config;
+  const { ciSource, source, codeDir, only, from } = config;
   const { replace = false } = options;
+  const isPart = only !== undefined || from !== undefined;
   try {
     run.ciSourcePath = await prepare(run, ciSource, CI_DIR, true);
-    run.sourcePath = await prepare(run, source, codeDir, replace);
+    // Some of the steps go on with what the others have left there.
+    run.sourcePath = isPart && await keptSource(run, source, codeDir) ||
+      await prepare(run, source, codeDir, replace);
   } finally {
     await removeCredentials(run);
   }
+}
+
+async function keptSource(
+  { parts: { workspace, logger } }: JobRun,
+  { type }: SourceConfig,
+  directory: string,
+): Promise<string | undefined> {
+  if (type === "none") return undefined;
+  const { guardPath } = await import("../workspace/guard.ts");
+  const path = workspace.pathOf(directory);
+  await guardPath(workspace.base, path);
+  const entries = await Array.fromAsync(Deno.readDir(path)).catch(() => []);
+  // Whatever is wrong with the directory, preparing the source tells it.
+  if (entries.length === 0) return undefined;
+  logger.info("source", "The source of an earlier run is kept", { path });
+  return path;
 }
 
 async function prepare(

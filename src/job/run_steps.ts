@@ -1,5 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { RunnerError } from "../errors.ts";
+import { messageOf, RunnerError } from "../errors.ts";
 import { onAbort } from "../process/on_abort.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { schedule } from "./graph/schedule.ts";
@@ -8,6 +8,7 @@ import { cancelledError, type JobRun } from "./job_run.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import type { StepEvent } from "./step_event.ts";
 import { GraphRun } from "./steps/graph_run.ts";
+import { keepOutputs } from "./steps/kept_outputs.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
 import { runAttempts } from "./steps/run_attempts.ts";
 import { openStepSetting, type StepSetting } from "./steps/step_setting.ts";
@@ -66,10 +67,26 @@ export async function runSteps(
           : undefined,
     });
   }
-  const tails = setting.tails;
-  await printSummary(run.parts, graph.results, tails);
+  await keepForLater(run, setting);
+  await printSummary(run.parts, graph.results, setting.tails);
   run.exitCode = run.error instanceof RunnerError ? run.error.exitCode : 0;
   return graph.results;
+}
+
+/** A later run of some of the steps needs what the others gave. */
+async function keepForLater(run: JobRun, setting: StepSetting): Promise<void> {
+  const { workspace, masker, logger } = run.parts;
+  const outputs = setting.outputs.all();
+  if (outputs.size === 0) return;
+  try {
+    const secret = await keepOutputs(workspace, outputs, masker);
+    if (secret.length > 0) {
+      const names = secret.join(", ");
+      logger.debug("steps", `Outputs that hold secrets are not kept: ${names}`);
+    }
+  } catch (error) {
+    logger.warn("steps", messageOf(error));
+  }
 }
 
 async function runStep(

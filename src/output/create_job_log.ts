@@ -1,4 +1,4 @@
-import type { JobLog, StepLog } from "./job_log.ts";
+import { bareLog, type JobLog, type StepLog } from "./job_log.ts";
 import { MIN_LINE_BYTES } from "./line_cut.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { LogFileNames } from "./log_file_names.ts";
@@ -99,7 +99,7 @@ export function createJobLog(options: JobLogOptions): JobLog {
       }
       opened.add(name);
       if (isBare) {
-        return { stdout, stderr, tail: () => [], close: async () => {} };
+        return bareLog(stdout, stderr);
       }
       const { onWarning, onProgress } = options;
       const file = await openStepFile({

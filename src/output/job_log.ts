@@ -6,6 +6,8 @@ export interface StepLog {
   readonly stdout: Sink;
   /** Standard error, when it is kept apart. */
   readonly stderr: Sink;
+  /** Ends a line that was begun: what follows has nothing to do with it. */
+  endLine(): Promise<void>;
   /** The last lines, for those who want to know why the step failed. */
   tail(): readonly string[];
   /** Writes what waits for the end of its line, and finishes the file. */
@@ -20,4 +22,16 @@ export interface JobLog {
    * @param name Name of the step.
    */
   openStep(name: string): Promise<StepLog>;
+}
+
+/**
+ * Makes the log of a step that nobody keeps: bytes go where they are shown.
+ *
+ * @param stdout Where standard output is shown.
+ * @param stderr Where standard error is shown, when it is kept apart.
+ * @returns The log, which knows nothing of lines.
+ */
+export function bareLog(stdout: Sink, stderr: Sink): StepLog {
+  const nothing = () => Promise.resolve();
+  return { stdout, stderr, endLine: nothing, tail: () => [], close: nothing };
 }

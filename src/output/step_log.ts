@@ -1,4 +1,5 @@
 import type { StepLog } from "./job_log.ts";
+import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 import type { StreamName } from "./line_format.ts";
 import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
@@ -30,7 +31,10 @@ export function openStepLog(options: StepLogOptions): StepLog {
     stderr: Promise.resolve(),
   };
 
+  const isLineOpen = { stdout: false, stderr: false };
+
   async function write(stream: StreamName, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > 0) isLineOpen[stream] = bytes.at(-1) !== LINE_FEED;
     const printed = printer.write(stream, bytes);
     // Awaited below, once nobody reads the bytes any more.
     printed.catch(() => {});
@@ -50,6 +54,13 @@ export function openStepLog(options: StepLogOptions): StepLog {
     };
   }
 
+  async function endLine(): Promise<void> {
+    for (const stream of ["stdout", "stderr"] as const) {
+      await written[stream];
+      if (isLineOpen[stream]) await sinks[stream].write(LINE_BREAK);
+    }
+  }
+
   async function close(): Promise<void> {
     using _ = file;
     await Promise.allSettled([written.stdout, written.stderr]);
@@ -58,9 +69,10 @@ export function openStepLog(options: StepLogOptions): StepLog {
     await printer.close();
   }
 
+  const sinks = { stdout: makeSink("stdout"), stderr: makeSink("stderr") };
   return {
-    stdout: makeSink("stdout"),
-    stderr: makeSink("stderr"),
+    ...sinks,
+    endLine,
     tail: () => record.tail(),
     close: () => closing ??= close(),
   };

@@ -487,3 +487,86 @@ describe("a job of steps", () => {
     assertMatch(result.error!.message, /outside/);
   });
 });
+
+describe("a part of a job of steps", () => {
+  const job = () =>
+    new Job("x")
+      .addStep("a", 'echo "n=1" > "$REACTORCIDE_OUTPUT"; date +%N > made')
+      .addStep("b", ({ outputs }) => ({ n: `${outputs.a.n}2` }), {
+        dependsOn: ["a"],
+      })
+      .addStep("c", 'echo "got $REACTORCIDE_OUTPUT_B_N"; cat made', {
+        dependsOn: ["b"],
+      });
+
+  it("goes on with what the other steps gave and left behind", async () => {
+    await using test = await testRunner();
+    await test.runner.runJob(job());
+    const made = await Deno.readTextFile(`${test.path}/made`);
+    const before = test.stdout();
+    const result = await test.runner.runJob(job(), { from: ["c"] });
+    assertEquals(endings(result), [
+      "a: skipped/success",
+      "b: skipped/success",
+      "c: success/success",
+    ]);
+    assertStringIncludes(
+      test.stdout().slice(before.length),
+      `got 12\nc | ${made}`,
+    );
+    const skipping = await test.runner.runJob(job(), { skip: ["a", "b"] });
+    assertEquals(endings(skipping), endings(result));
+  });
+
+  it("keeps no secret on the disk", async () => {
+    await using test = await testRunner();
+    await test.runner.runJob(
+      new Job("x").addStep("a", 'echo "t=$T" > "$REACTORCIDE_OUTPUT"')
+        .addStep("b", () => ({ n: 1 })),
+      { env: { T: "hunter2-hunter2" }, secretEnvNames: ["T"] },
+    );
+    const path = `${test.path}/job/.reactorcide/outputs.json`;
+    assertEquals(await Deno.readTextFile(path), '{"b": {"n":1}}\n');
+    assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+  });
+
+  it("says when there is nothing to go on with", async () => {
+    await using test = await testRunner();
+    await test.runner.runJob(job(), { only: ["b"] });
+    assertStringIncludes(test.stderr(), "give no outputs: none were kept");
+  });
+});
+
+describe("a definition that no type has checked", () => {
+  it("is refused with all its problems", async () => {
+    await using test = await testRunner();
+    const job = new Job("x");
+    const add = job.addStep as (...args: unknown[]) => void;
+    add.call(job, "a/b", 5, { timeoutMs: -1 });
+    add.call(job, "c", "true", { condition: "on_sunday", itemVar: "A-B" });
+    add.call(job, "d", "true", { retry: { attempts: 0.5 } });
+    const error = await assertRejects(() => test.runner.runJob(job));
+    assertEquals(
+      (error as Error).message,
+      `Cannot run the job's steps:
+  step "a/b": its name must not hold "/", "," or control characters, start with "-" or ".", or have a space at either end
+  step "a/b": runs neither text, nor a list of words, nor a function
+  step "a/b": timeoutMs must be from 1 to 2147483647
+  step "c": its condition must be all_success, any_failed, always or a function
+  step "c": "A-B" is no name of a variable
+  step "d": retry.attempts must be a whole number from 1`,
+    );
+  });
+});
+
+describe("a step that is tried again", () => {
+  it("begins on a new line", async () => {
+    await using test = await testRunner();
+    await test.runner.runJob(
+      new Job("x").addStep("a", "printf unfinished; exit 1", {
+        retry: { attempts: 2, delayMs: 1 },
+      }),
+    );
+    assertEquals(test.stdout(), "unfinished\nunfinished");
+  });
+});

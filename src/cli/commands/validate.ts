@@ -26,6 +26,10 @@ export const validate: Command = {
     const run = new JobRun(parts, new Cancellation());
     await resolveSettings(run, flagsLayer(context), jobFileOf(context));
     const config = run.validate();
+    if (config.steps !== undefined) {
+      const { planJob } = await import("../../job/steps/planned_step.ts");
+      planJob(config.steps, config);
+    }
     if (flags.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);
     }

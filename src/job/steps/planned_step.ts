@@ -3,6 +3,7 @@ import { expand } from "../graph/expand.ts";
 import { type Plan, type PlanInput, planSteps } from "../graph/plan.ts";
 import { type Selection, selectSteps } from "../graph/select.ts";
 import type { Step } from "../step.ts";
+import { checkSteps } from "./check_step.ts";
 
 /** One step of the graph: a definition, or one of the many that it became. */
 export interface PlannedStep extends PlanInput {
@@ -40,6 +41,7 @@ export function planJob(
       code: "invalid-job",
     });
   }
+  checkSteps(steps);
   const plan = planSteps(steps.flatMap(plannedSteps));
   return { ...plan, isSelected: selectSteps(plan, selection) };
 }

@@ -62,6 +62,7 @@ export async function runAttempts(
       delayMs,
       reason,
     });
+    await context.log.endLine();
     // Whoever cancels a step that waits ends it with its last failure.
     if (await isCancelledWithin(cancellation, delayMs)) {
       return { ...end, outcome: "cancelled", attempts };

@@ -43,6 +43,30 @@ export class StepOutputs {
   }
 
   /**
+   * Gives everything that steps have given.
+   *
+   * @returns Values by the names of the steps.
+   */
+  all(): ReadonlyMap<string, unknown> {
+    const { steps } = this.#plan;
+    return new Map(
+      [...this.#values].map(([step, value]) => [steps[step].name, value]),
+    );
+  }
+
+  /**
+   * Takes over what an earlier run's steps gave that do not run now.
+   *
+   * @param kept Values by the names of the steps.
+   */
+  restore(kept: ReadonlyMap<string, unknown>): void {
+    const { steps, isSelected } = this.#plan;
+    steps.forEach(({ name }, step) => {
+      if (!isSelected[step] && kept.has(name)) this.set(step, kept.get(name));
+    });
+  }
+
+  /**
    * Gives what a step's function sees.
    *
    * @param step Index of the step that asks.

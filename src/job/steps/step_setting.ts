@@ -7,6 +7,7 @@ import { openJobRegistration } from "../open_registration.ts";
 import type { StepEvent } from "../step_event.ts";
 import { workingDirectory } from "../working_directory.ts";
 import type { AttemptContext } from "./attempt.ts";
+import { keptOutputs } from "./kept_outputs.ts";
 import { openJobLog } from "./open_job_log.ts";
 import type { JobPlan, PlannedStep } from "./planned_step.ts";
 import { stepDirectory } from "./step_directory.ts";
@@ -70,6 +71,10 @@ export async function openStepSetting(
   const registration = await openJobRegistration(parts);
   if (registration) stack.use(registration);
   const outputs = new StepOutputs(plan, parts);
+  if (plan.isSelected.includes(false)) {
+    const warn = (message: string) => logger.warn("steps", message);
+    outputs.restore(await keptOutputs(workspace, warn));
+  }
   const outputsDirectory = await makeOutputsDirectory(host.env, stack);
   const log: JobLog = await openJobLog(parts, config, {
     names: plan.steps.map(({ name }) => name),

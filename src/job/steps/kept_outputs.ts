@@ -1,0 +1,75 @@
+import { messageOf } from "../../errors.ts";
+import type { Masker } from "../../secrets/masker.ts";
+import { guardPath } from "../../workspace/guard.ts";
+import type { Workspace } from "../../workspace/layout.ts";
+import { writeAtomic } from "../../workspace/write_atomic.ts";
+
+/** Where outputs wait for the next run, relative to the workspace. */
+const DIRECTORY = ".reactorcide";
+
+/** Most bytes of outputs that are read again. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Keeps outputs for a later run of some of the steps. What holds a secret is
+ * not written to the disk.
+ *
+ * @param workspace Where the job's files are.
+ * @param outputs What each step gave, by name.
+ * @param masker Knows the secrets.
+ * @returns Names of the steps whose outputs are not kept.
+ * @throws {RunnerError} `output-failed` or `workspace`.
+ */
+export async function keepOutputs(
+  workspace: Workspace,
+  outputs: ReadonlyMap<string, unknown>,
+  masker: Masker,
+): Promise<string[]> {
+  const kept: string[] = [];
+  const secret: string[] = [];
+  for (const [name, value] of outputs) {
+    const text = textOf(value);
+    if (text === undefined) continue;
+    if (masker.maskText(text) !== text) secret.push(name);
+    else kept.push(`${JSON.stringify(name)}: ${text}`);
+  }
+  const directory = await guardPath(workspace.base, DIRECTORY);
+  await Deno.mkdir(directory, { recursive: true });
+  const path = await guardPath(workspace.base, `${DIRECTORY}/outputs.json`);
+  await writeAtomic(path, `{${kept.join(",\n")}}\n`, { mode: 0o600 });
+  return secret;
+}
+
+/**
+ * Reads the outputs of an earlier run.
+ *
+ * @param workspace Where the job's files are.
+ * @param warn Hears why there are none.
+ * @returns What each step gave, by name.
+ */
+export async function keptOutputs(
+  workspace: Workspace,
+  warn: (message: string) => void,
+): Promise<ReadonlyMap<string, unknown>> {
+  try {
+    const path = await guardPath(workspace.base, `${DIRECTORY}/outputs.json`);
+    const { size, isFile } = await Deno.lstat(path);
+    if (!isFile || size > MAX_BYTES) throw new Error("it is no file of ours");
+    return new Map(Object.entries(JSON.parse(await Deno.readTextFile(path))));
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "none were kept"
+      : messageOf(error);
+    warn(`Steps that do not run give no outputs: ${reason}`);
+    return new Map();
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // A function of a pipeline may give what no file can hold.
+    return undefined;
+  }
+}
