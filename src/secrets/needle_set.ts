@@ -1,7 +1,7 @@
 import { PrefixIndex } from "./prefix_index.ts";
 import type { Ranges } from "./ranges.ts";
-import { PairIndex, scanPairs } from "./pair_index.ts";
-import { type Place, scanWords, WordIndex } from "./word_index.ts";
+import { nextPair, PairIndex } from "./pair_index.ts";
+import { nextWord, type Place, WordIndex } from "./word_index.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
@@ -61,18 +61,8 @@ export class NeedleSet {
    * @param ranges Receives the occurrences.
    */
   find(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
-    if (this.#words.size > 0) {
-      const words = new Int32Array(text.buffer, 0, text.length >>> 2);
-      scanWords(words, this.#stride >>> 2, this.#words, (at, places) => {
-        addMatches(text, at << 2, places, ranges);
-      });
-    }
-    if (this.#pairs.size > 0) {
-      const pairs = new Uint16Array(text.buffer, 0, text.length >>> 1);
-      scanPairs(pairs, this.#pairs, (at, places) => {
-        addMatches(text, at << 1, places, ranges);
-      });
-    }
+    if (this.#words.size > 0) this.#findByWords(text, ranges);
+    if (this.#pairs.size > 0) this.#findByPairs(text, ranges);
   }
 
   /**
@@ -83,6 +73,30 @@ export class NeedleSet {
    */
   partialFrom(text: Uint8Array): number {
     return this.#prefixes.partialFrom(text);
+  }
+
+  #findByWords(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
+    const index = this.#words;
+    const words = new Int32Array(text.buffer, 0, text.length >>> 2);
+    const step = this.#stride >>> 2;
+    for (
+      let at = nextWord(words, 0, step, index);
+      at < words.length;
+      at = nextWord(words, at + step, step, index)
+    ) {
+      const places = index.get(words[at]);
+      if (places !== undefined) addMatches(text, at << 2, places, ranges);
+    }
+  }
+
+  #findByPairs(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
+    const index = this.#pairs;
+    const pairs = new Uint16Array(text.buffer, 0, text.length >>> 1);
+    for (
+      let at = nextPair(pairs, 0, index);
+      at < pairs.length;
+      at = nextPair(pairs, at + 1, index)
+    ) addMatches(text, at << 1, index.get(pairs[at])!, ranges);
   }
 
   /** Registers, for each residue of the offset, the rarest word of a needle. */

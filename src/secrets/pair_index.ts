@@ -40,20 +40,21 @@ export class PairIndex {
 }
 
 /**
- * Calls back for each registered pair at an even place of a text.
+ * Finds the next registered pair of a text.
  *
  * @param pairs The text as pairs.
+ * @param from First place that is looked at.
  * @param index Registered pairs.
- * @param onPair Called with the place and what is registered there.
+ * @returns The place; the length of the text if there is none.
  */
-export function scanPairs(
+export function nextPair(
   pairs: Uint16Array,
+  from: number,
   index: PairIndex,
-  onPair: (at: number, places: readonly Place[]) => void,
-): void {
+): number {
   const { table } = index;
   const { length } = pairs;
-  for (let at = 0; at < length; at++) {
-    if (table[pairs[at]] !== 0) onPair(at, index.get(pairs[at])!);
-  }
+  let at = from;
+  while (at < length && table[pairs[at]] === 0) at++;
+  return at;
 }
