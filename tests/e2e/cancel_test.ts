@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { startCli } from "../helpers/cli.ts";
-import { endProcess, isGone } from "../helpers/process_table.ts";
+import { isGone } from "../helpers/process_table.ts";
 import {
   exists,
   makeFiles,
@@ -140,8 +140,21 @@ describe("runnerlib run does not wait for", () => {
     ], { cwd: directory.path });
     const { code, stdout } = await cli.end();
     const [pid] = pidsIn(stdout);
-    endProcess(pid);
     assertEquals([code, stdout], [0, `pid ${pid}\ntail`]);
+    await isGone(pid);
+  });
+
+  it("a daemon that left its session and holds nothing", async () => {
+    await using directory = await temporaryDirectory();
+    const cli = startCli([
+      "run",
+      "--job-command",
+      `setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null 2>&1 &
+       while [ ! -s pid ]; do sleep 0.01; done; echo "pid $(cat pid)"`,
+    ], { cwd: directory.path });
+    const { code, stdout } = await cli.end();
+    assertEquals(code, 0);
+    await isGone(pidsIn(stdout)[0]);
   });
 
   it("a command beyond its time limit", async () => {

@@ -1,0 +1,200 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { runCli, startCli } from "../helpers/cli.ts";
+import { isGone, isRunning } from "../helpers/process_table.ts";
+import { until } from "../helpers/soon.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const JOB = `
+name: test-and-build
+steps:
+  - name: checkout
+    run: echo "sha=abc" > "$REACTORCIDE_OUTPUT"
+  - name: test
+    run: echo "testing $REACTORCIDE_OUTPUT_CHECKOUT_SHA on $os"; [ $os != mac ]
+    needs: checkout
+    matrix: { os: [linux, mac] }
+  - name: build
+    run: echo building
+    needs: [test]
+  - name: report
+    run: echo reporting
+    needs: [build]
+    condition: always
+`;
+
+/** Ids of processes whose command line holds a text. */
+function processesWith(text: string): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name))
+    .filter((pid) => {
+      if (!(pid > 0) || !isRunning(pid)) return false;
+      try {
+        return Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
+      } catch {
+        // It ended meanwhile.
+        return false;
+      }
+    });
+}
+
+describe("runnerlib run with steps", () => {
+  it("runs them as a graph, files their logs and tells how they ended", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "job.yaml": JOB });
+    const { code, stdout, stderr } = await runCli(
+      ["run", "--job-file", "job.yaml", "--concurrency", "1"],
+      { cwd: path },
+    );
+    assertEquals(code, 1);
+    assertEquals(
+      stdout,
+      `test (linux) | testing abc on linux
+test (mac)   | testing abc on mac
+report       | reporting
+`,
+    );
+    assertMatch(stderr, /✓ checkout +success/);
+    assertMatch(stderr, /✗ test \(mac\) +exit code 1/);
+    assertMatch(stderr, /– build +skipped/);
+    assertStringIncludes(stderr, "  testing abc on mac\n");
+    assertStringIncludes(
+      stderr,
+      '[job] error: Step "test (mac)" ended with exit code 1',
+    );
+    const logs = await Array.fromAsync(
+      Deno.readDir(`${path}/job/artifacts/logs`),
+      ({ name }) => name,
+    );
+    assertEquals(logs.sort(), [
+      "checkout.log",
+      "report.log",
+      "test (linux).log",
+      "test (mac).log",
+    ]);
+  });
+
+  it("prints objects when logs are for machines", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "job.json": JSON.stringify({
+        steps: [{ name: "a", run: "echo out; echo err >&2" }],
+      }),
+    });
+    const { code, stdout } = await runCli(
+      ["run", "--job-file", "job.json", "--stderr", "separate"],
+      { cwd: directory.path, env: { LOG_FORMAT: "json" } },
+    );
+    assertEquals(code, 0);
+    const { timestamp, ...rest } = JSON.parse(stdout);
+    assertEquals(rest, { stream: "stdout", message: "out", step: "a" });
+    assertMatch(timestamp, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  });
+
+  it("cuts long lines where a worker reads them", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job/src/keep": "" });
+    const { code, stdout } = await runCli(
+      [
+        "run",
+        "--max-line-bytes",
+        "100",
+        "--job-command",
+        "head -c 250 /dev/zero | tr '\\0' x; echo",
+      ],
+      { cwd: directory.path },
+    );
+    assertEquals(code, 0);
+    assertEquals(stdout.trimEnd().split("\n").map(({ length }) => length), [
+      100,
+      100,
+      50,
+    ]);
+  });
+
+  it("refuses a cycle before anything runs, also when only asked to judge", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "job.yaml":
+        "steps:\n- {name: a, run: touch ran, needs: b}\n- {name: b, run: x, needs: a}\n",
+    });
+    for (const command of ["run", "validate"]) {
+      const { code, stdout, stderr } = await runCli(
+        [command, "--job-file", "job.yaml"],
+        { cwd: directory.path },
+      );
+      assertEquals([code, stdout], [1, ""]);
+      assertStringIncludes(stderr, 'step "a" waits for itself: a → b → a');
+    }
+    assertEquals(await Deno.stat(`${directory.path}/ran`).catch(() => 0), 0);
+  });
+
+  it("leaves nobody behind when it is ended while ten steps run", async () => {
+    await using directory = await temporaryDirectory();
+    const seconds = `${1000 + Math.floor(Math.random() * 1e6)}.5`;
+    const sleep = `sleep ${seconds}`;
+    const steps = Array.from({ length: 10 }, (_, index) => ({
+      name: `s${index}`,
+      run: `${sleep} & setsid ${sleep} & ${sleep}`,
+    }));
+    await makeFiles(directory.path, { "job.json": JSON.stringify({ steps }) });
+    const cli = startCli(
+      [
+        "run",
+        "--job-file",
+        "job.json",
+        "--concurrency",
+        "10",
+        "--grace",
+        "2s",
+      ],
+      { cwd: directory.path },
+    );
+    const sleeping = () =>
+      processesWith(`sleep\0${seconds}`).filter((pid) => pid !== Deno.pid);
+    await until(() => sleeping().length >= 30, "thirty sleeping programs");
+    const pids = sleeping();
+    cli.child.kill("SIGTERM");
+    const { code, stderr } = await cli.end();
+    assertEquals(code, 143, stderr);
+    for (const pid of pids) await isGone(pid);
+    assertEquals(sleeping(), []);
+  });
+
+  it("leaves no half-written log when it is killed, and tells next time", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "job.yaml": "steps: [{name: a, run: 'echo begun; sleep 1000'}]\n",
+      "next.yaml": "steps: [{name: a, run: 'echo done'}]\n",
+    });
+    const cli = startCli(["run", "--job-file", "job.yaml"], { cwd: path });
+    await cli.sees("begun");
+    cli.child.kill("SIGKILL");
+    await cli.child.status;
+    for (const pid of processesWith("echo begun; sleep 1000")) {
+      Deno.kill(-pid, "SIGKILL");
+    }
+    await cli.end();
+    const log = `${path}/job/artifacts/logs/a.log`;
+    assertEquals(await Deno.stat(log).catch(() => "none"), "none");
+    const next = await runCli(["run", "--job-file", "next.yaml"], {
+      cwd: path,
+    });
+    assertEquals(next.code, 0);
+    assertStringIncludes(
+      next.stderr,
+      "An earlier run was killed; removed its unfinished logs: .a.log.partial",
+    );
+    assertEquals(await Deno.readTextFile(log), "done\n");
+    assert(!next.stderr.includes("error"));
+  });
+});
