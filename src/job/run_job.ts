@@ -15,6 +15,7 @@ import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
+import { runsInCurrentDirectory } from "./working_directory.ts";
 
 /** What of the options of a job is no configuration. */
 export type JobControls =
@@ -159,13 +160,15 @@ function announce(
   config: JobConfig,
   plan: JobPlan | undefined,
 ): void {
-  const { logger, workspace } = run.parts;
+  const { host, logger, workspace } = run.parts;
   for (const source of [config.ciSource, config.source]) {
     if (source.type === "none") continue;
     const { type, url, ref = "the default branch" } = source;
     logger.info("dry-run", `Would prepare ${url}`, { type, ref });
   }
-  const directory = workspace.pathOf(config.jobDir);
+  const directory = runsInCurrentDirectory(run, config)
+    ? host.cwd
+    : workspace.pathOf(config.jobDir);
   logger.info("dry-run", `Would run in ${directory}`);
   plan?.steps.forEach(({ name, definition: { run } }, index) => {
     if (!plan.isSelected[index]) return;

@@ -18,9 +18,22 @@ export async function workingDirectory(
   config: JobConfig,
 ): Promise<string> {
   const { host, workspace } = run.parts;
-  const isOwn = workspace.inContainer || config.isJobDirChosen ||
-    run.sourcePath !== undefined;
-  if (!isOwn) return host.cwd;
+  if (runsInCurrentDirectory(run, config)) return host.cwd;
   const { makeDirectories } = await import("./make_directories.ts");
   return await makeDirectories(workspace, config);
+}
+
+/**
+ * Tells whether a job's commands run in the current directory.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @returns Whether they do, and not in a directory of the job's own.
+ */
+export function runsInCurrentDirectory(
+  { parts: { workspace }, sourcePath }: JobRun,
+  { isJobDirChosen, source }: JobConfig,
+): boolean {
+  return !workspace.inContainer && !isJobDirChosen &&
+    sourcePath === undefined && source.type === "none";
 }
