@@ -4,7 +4,7 @@ import { forgetMade, recordMade, wasMade } from "../workspace/made.ts";
 import { osReason } from "../os_reason.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
 import { copySource } from "./copy.ts";
-import { gitSource } from "./git.ts";
+import { gitSource } from "./git/git_source.ts";
 import type {
   FillDirectory,
   PreparedSource,

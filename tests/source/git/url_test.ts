@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RunnerError } from "../../src/errors.ts";
-import { gitLocation } from "../../src/source/git_url.ts";
+import { RunnerError } from "../../../src/errors.ts";
+import { gitLocation } from "../../../src/source/git/url.ts";
 
 describe("gitLocation()", () => {
   it("passes URLs on as they are", () => {

@@ -1,14 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { RunnerError } from "../../src/errors.ts";
-import { Cancellation } from "../../src/process/cancellation.ts";
-import { runGit } from "../../src/source/git_command.ts";
+import { RunnerError } from "../../../src/errors.ts";
+import { Cancellation } from "../../../src/process/cancellation.ts";
+import { runGit } from "../../../src/source/git/run_git.ts";
 import {
   checkGitRef,
   gitRefProblem,
   localNames,
-} from "../../src/source/git_ref.ts";
-import { GIT_ENV } from "../helpers/git_repository.ts";
-import { Random } from "../helpers/random.ts";
+} from "../../../src/source/git/ref.ts";
+import { GIT_ENV } from "../../helpers/git_repository.ts";
+import { Random } from "../../helpers/random.ts";
 
 Deno.test("gitRefProblem() accepts names of branches, tags and commits", () => {
   const refs = [

@@ -1,6 +1,6 @@
-import { RunnerError } from "../errors.ts";
-import { capture, type CaptureResult } from "../process/capture.ts";
-import type { SourceContext } from "./source_request.ts";
+import { RunnerError } from "../../errors.ts";
+import { capture, type CaptureResult } from "../../process/capture.ts";
+import type { SourceContext } from "../source_request.ts";
 
 /** Transports that git may use, whatever a URL or a redirection asks for. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];

@@ -1,11 +1,11 @@
-import { RunnerError } from "../errors.ts";
-import type { CaptureResult } from "../process/capture.ts";
-import { runGit } from "./git_command.ts";
-import { gitReason } from "./git_reason.ts";
-import { checkGitRef, localNames } from "./git_ref.ts";
-import { gitLocation } from "./git_url.ts";
-import { redactUrl } from "./redact_url.ts";
-import type { FillDirectory, SourceContext } from "./source_request.ts";
+import { RunnerError } from "../../errors.ts";
+import type { CaptureResult } from "../../process/capture.ts";
+import { runGit } from "./run_git.ts";
+import { gitReason } from "./reason.ts";
+import { checkGitRef, localNames } from "./ref.ts";
+import { gitLocation } from "./url.ts";
+import { redactUrl } from "../redact_url.ts";
+import type { FillDirectory, SourceContext } from "../source_request.ts";
 
 /** A clone that is about to be filled. */
 interface Checkout {

@@ -1,7 +1,7 @@
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
-import { RunnerError } from "../errors.ts";
-import { redactUrl } from "./redact_url.ts";
+import { RunnerError } from "../../errors.ts";
+import { redactUrl } from "../redact_url.ts";
 
 /** Schemes of the transports that git may use; the last two are old spellings of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];

@@ -1,4 +1,4 @@
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../../errors.ts";
 
 /** What may not be anywhere in a name, by the rules of `git check-ref-format`. */
 // deno-lint-ignore no-control-regex

@@ -1,18 +1,18 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RunnerError } from "../../src/errors.ts";
-import { gitSource } from "../../src/source/git.ts";
+import { RunnerError } from "../../../src/errors.ts";
+import { gitSource } from "../../../src/source/git/git_source.ts";
 import {
   type GitRepository,
   makeRepository,
-} from "../helpers/git_repository.ts";
-import { sourceContext } from "../helpers/source_context.ts";
+} from "../../helpers/git_repository.ts";
+import { sourceContext } from "../../helpers/source_context.ts";
 import {
   exists,
   listFiles,
   makeFiles,
   temporaryDirectory,
-} from "../helpers/temporary_directory.ts";
+} from "../../helpers/temporary_directory.ts";
 
 /** Clones into `clone` of the directory and tells what is there then. */
 async function checkOut(

@@ -1,13 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RunnerError } from "../../src/errors.ts";
-import { Cancellation } from "../../src/process/cancellation.ts";
-import { runGit } from "../../src/source/git_command.ts";
-import { GIT_ENV } from "../helpers/git_repository.ts";
+import { RunnerError } from "../../../src/errors.ts";
+import { Cancellation } from "../../../src/process/cancellation.ts";
+import { runGit } from "../../../src/source/git/run_git.ts";
+import { GIT_ENV } from "../../helpers/git_repository.ts";
 import {
   makeFiles,
   temporaryDirectory,
-} from "../helpers/temporary_directory.ts";
+} from "../../helpers/temporary_directory.ts";
 
 /** Runs a program named `git` that prints its environment. */
 async function environmentOf(
