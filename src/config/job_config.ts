@@ -1,17 +1,51 @@
 import type { ConfigName } from "./keys.ts";
 import type { FailurePolicy, StepConfig } from "./step_config.ts";
 
+/** What an archive may hold, and how it is unpacked. */
+export interface ArchiveConfig {
+  /** Whether the one folder at the top is left out. */
+  readonly stripTop: boolean;
+  /** Most files, directories and links. */
+  readonly maxEntryCount: number;
+  /** Most bytes that are unpacked. */
+  readonly maxBytes: number;
+  /** Most times that the archive grows. */
+  readonly maxRatio: number;
+}
+
 /** Where code comes from. */
 export type SourceConfig =
   | { readonly type: "none" }
   | {
-    /** How the code is fetched. */
-    readonly type: "git" | "copy";
-    /** Repository or directory. */
+    /** How the code is fetched: a type of the runner, or a registered one. */
+    readonly type: string;
+    /** Repository, archive or directory; a registered type may need none. */
     readonly url: string;
-    /** Branch, tag or commit; the default branch without it. */
+    /** Branch, tag or commit, or the checksum of an archive. */
     readonly ref?: string;
+    /** What a copy leaves out, as patterns of `.gitignore`. */
+    readonly ignore?: readonly string[];
+    /** How an archive is unpacked. */
+    readonly archive?: ArchiveConfig;
   };
+
+/** How git repositories are checked out. */
+export interface CheckoutConfig {
+  /** Whether both sources share one repository. */
+  readonly mode: "isolated" | "shared";
+  /** Commits of history that are fetched; 0 for all. */
+  readonly fetchDepth: number;
+  /** Filter of a partial clone, as given. */
+  readonly filter: string | undefined;
+  /** Directories of the source that are checked out; `undefined` for all. */
+  readonly sparsePaths: readonly string[] | undefined;
+  /** Whether submodules are checked out, and theirs as well. */
+  readonly submodules: "off" | "on" | "recursive";
+  /** Whether files in Git LFS are fetched. */
+  readonly lfs: "auto" | "off";
+  /** Directory of the repositories that runs share, as given. */
+  readonly mirrorDirectory: string | undefined;
+}
 
 /** The configuration of a job, judged and typed. */
 export interface JobConfig {
@@ -36,6 +70,8 @@ export interface JobConfig {
   readonly source: SourceConfig;
   /** The trusted CI source. */
   readonly ciSource: SourceConfig;
+  /** How git repositories are checked out. */
+  readonly checkout: CheckoutConfig;
   /** Variables of the command. */
   readonly env: Readonly<Record<string, string>>;
   /** Names of variables whose values are secrets; `undefined` when nobody said. */

@@ -15,6 +15,9 @@ export type ChoiceOf<Name extends ChoiceName> = Extract<
   { name: Name; kind: unknown }
 >["kind"]["choices"][number];
 
+/** Types of sources that the runner prepares itself. */
+const SOURCE_TYPES = ["none", "git", "copy", "tarball", "hg", "svn"] as const;
+
 /**
  * Every key of the configuration.
  *
@@ -63,8 +66,8 @@ export const CONFIG_KEYS = [
     option: "sourceType",
     valueName: "TYPE",
     defaultValue: "none",
-    kind: { choices: ["none", "git", "copy"], mayBeEmpty: true },
-    help: "How the source is prepared: git, copy or none",
+    kind: { choices: SOURCE_TYPES, mayBeEmpty: true, isOpen: true },
+    help: "How the source is prepared: git, copy, tarball, hg, svn or none",
   },
   {
     name: "source_url",
@@ -72,7 +75,7 @@ export const CONFIG_KEYS = [
     flag: "source-url",
     option: "sourceUrl",
     valueName: "URL",
-    help: "Repository, or directory to copy",
+    help: "Repository, archive, or directory to copy",
   },
   {
     name: "source_ref",
@@ -80,7 +83,7 @@ export const CONFIG_KEYS = [
     flag: "source-ref",
     option: "sourceRef",
     valueName: "REF",
-    help: "Branch, tag or commit; the default branch unless given",
+    help: "Branch, tag or commit, or sha256:HEX of an archive",
   },
   {
     name: "ci_source_type",
@@ -89,8 +92,8 @@ export const CONFIG_KEYS = [
     option: "ciSourceType",
     valueName: "TYPE",
     defaultValue: "none",
-    kind: { choices: ["none", "git", "copy"], mayBeEmpty: true },
-    help: "How the trusted CI source is prepared: git, copy or none",
+    kind: { choices: SOURCE_TYPES, mayBeEmpty: true, isOpen: true },
+    help: "How the trusted CI source is prepared, as --source-type",
   },
   {
     name: "ci_source_url",
@@ -98,7 +101,7 @@ export const CONFIG_KEYS = [
     flag: "ci-source-url",
     option: "ciSourceUrl",
     valueName: "URL",
-    help: "Repository of the trusted CI source, or directory to copy",
+    help: "Repository, archive or directory of the trusted CI source",
   },
   {
     name: "ci_source_ref",
@@ -106,7 +109,54 @@ export const CONFIG_KEYS = [
     flag: "ci-source-ref",
     option: "ciSourceRef",
     valueName: "REF",
-    help: "Branch, tag or commit of the trusted CI source",
+    help: "Branch, tag or commit of the trusted CI source, or sha256:HEX",
+  },
+  {
+    name: "copy_ignore",
+    env: "REACTORCIDE_COPY_IGNORE",
+    flag: "copy-ignore",
+    option: "copyIgnore",
+    valueName: "PATTERNS",
+    kind: "names",
+    help: "What a copied source leaves out, as in .gitignore, with commas",
+  },
+  {
+    name: "archive_strip_top",
+    env: "REACTORCIDE_ARCHIVE_STRIP_TOP",
+    flag: "archive-strip-top",
+    option: "archiveStripTop",
+    kind: "switch",
+    help: "Unpack what is in the one top folder of an archive, without it",
+  },
+  {
+    name: "archive_max_entries",
+    env: "REACTORCIDE_ARCHIVE_MAX_ENTRIES",
+    flag: "archive-max-entries",
+    option: "archiveMaxEntries",
+    valueName: "COUNT",
+    defaultValue: "1000000",
+    kind: { minimum: 1, maximum: 100_000_000 },
+    help: "Most files and directories of an archive",
+  },
+  {
+    name: "archive_max_bytes",
+    env: "REACTORCIDE_ARCHIVE_MAX_BYTES",
+    flag: "archive-max-bytes",
+    option: "archiveMaxBytes",
+    valueName: "COUNT",
+    defaultValue: "17179869184",
+    kind: { minimum: 1, maximum: 1_000_000_000_000_000 },
+    help: "Most bytes that an archive is unpacked to",
+  },
+  {
+    name: "archive_max_ratio",
+    env: "REACTORCIDE_ARCHIVE_MAX_RATIO",
+    flag: "archive-max-ratio",
+    option: "archiveMaxRatio",
+    valueName: "COUNT",
+    defaultValue: "200",
+    kind: { minimum: 1, maximum: 1_000_000 },
+    help: "Most times that an archive grows as it is unpacked",
   },
   {
     name: "checkout_mode",
@@ -116,6 +166,61 @@ export const CONFIG_KEYS = [
     defaultValue: "isolated",
     kind: { choices: ["isolated", "shared"] },
     help: "Whether both sources share one repository: isolated or shared",
+  },
+  {
+    name: "fetch_depth",
+    env: "REACTORCIDE_FETCH_DEPTH",
+    flag: "fetch-depth",
+    option: "fetchDepth",
+    valueName: "COUNT",
+    defaultValue: "1",
+    kind: { minimum: 0, maximum: 999_999_999 },
+    help: "Commits of history that git fetches; 0 for all of every branch",
+  },
+  {
+    name: "git_filter",
+    env: "REACTORCIDE_GIT_FILTER",
+    flag: "git-filter",
+    option: "gitFilter",
+    valueName: "FILTER",
+    help: "Objects that git fetches when needed only, such as blob:none",
+  },
+  {
+    name: "sparse_paths",
+    env: "REACTORCIDE_SPARSE_PATHS",
+    flag: "sparse-paths",
+    option: "sparsePaths",
+    valueName: "PATHS",
+    kind: "names",
+    help: "Directories of the source that are checked out; all unless given",
+  },
+  {
+    name: "submodules",
+    env: "REACTORCIDE_SUBMODULES",
+    flag: "submodules",
+    option: "submodules",
+    valueName: "MODE",
+    defaultValue: "off",
+    kind: { choices: ["off", "on", "recursive"] },
+    help: "Whether git submodules are checked out: off, on or recursive",
+  },
+  {
+    name: "git_lfs",
+    env: "REACTORCIDE_GIT_LFS",
+    flag: "git-lfs",
+    option: "gitLfs",
+    valueName: "MODE",
+    defaultValue: "auto",
+    kind: { choices: ["auto", "off"] },
+    help: "Whether files in Git LFS are fetched: auto or off",
+  },
+  {
+    name: "git_mirror",
+    env: "REACTORCIDE_GIT_MIRROR",
+    flag: "git-mirror",
+    option: "gitMirror",
+    valueName: "PATH",
+    help: "Directory of bare repositories that runs share, to fetch less",
   },
   {
     name: "job_env",

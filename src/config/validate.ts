@@ -71,6 +71,15 @@ export function validateSettings(
     triggersFile: check.jobPath("triggers_file"),
     source: check.source(""),
     ciSource: check.source("ci_"),
+    checkout: {
+      mode: check.choice("checkout_mode"),
+      fetchDepth: check.integer("fetch_depth") ?? 1,
+      filter: check.optional("git_filter"),
+      sparsePaths: check.names("sparse_paths"),
+      submodules: check.choice("submodules"),
+      lfs: check.choice("git_lfs"),
+      mirrorDirectory: check.optional("git_mirror"),
+    },
     env,
     secretEnvNames: check.list("secret_env_names"),
     secretValues: check.secretValues(cwd),
@@ -88,7 +97,6 @@ export function validateSettings(
     maxLineBytes: check.integer("max_line_bytes"),
     inheritEnv: check.inheritance(),
   };
-  check.choice("checkout_mode");
   return {
     config: problems.length === 0 ? config : undefined,
     problems,

@@ -58,6 +58,53 @@ export interface RunJobOptions {
    * @default {the default branch}
    */
   ciSourceRef?: string;
+  /**
+   * Whether the two sources of an evaluation share one repository.
+   *
+   * @default {"isolated"}
+   */
+  checkoutMode?: "isolated" | "shared";
+  /**
+   * Commits of history that git fetches; 0 for the whole history of every
+   * branch and tag.
+   *
+   * @default {1}
+   */
+  fetchDepth?: number;
+  /**
+   * Filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.
+   * What it leaves out is fetched when it is needed.
+   *
+   * @default {everything is fetched at once}
+   */
+  gitFilter?: string;
+  /**
+   * Directories of the source that are checked out, beside the files around
+   * them.
+   *
+   * @default {the whole tree}
+   */
+  sparsePaths?: readonly string[];
+  /**
+   * Whether submodules are checked out, and those of submodules as well.
+   *
+   * @default {"off"}
+   */
+  submodules?: "off" | "on" | "recursive";
+  /**
+   * Whether files in Git LFS are fetched; a repository with such files cannot
+   * be checked out without `git-lfs` then.
+   *
+   * @default {"auto"}
+   */
+  gitLfs?: "auto" | "off";
+  /**
+   * Directory of bare repositories that are shared by runs, so that each
+   * fetches only what is new. Nothing that is checked out depends on it.
+   *
+   * @default {no such directory}
+   */
+  gitMirror?: string;
   /** Variables of the command, added to those that the process has. */
   env?: Readonly<Record<string, string>>;
   /** Names of variables whose values are masked. */

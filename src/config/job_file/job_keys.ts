@@ -77,7 +77,14 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
   group(
     "checkout",
     "How code is checked out.",
-    meaning({ mode: "checkout_mode" }),
+    meaning({
+      mode: "checkout_mode",
+      fetch_depth: "fetch_depth",
+      filter: "git_filter",
+      sparse_paths: "sparse_paths",
+      submodules: "submodules",
+      lfs: "git_lfs",
+    }),
   ),
   group("job", "The job, in the nested form of the file.", [
     ...meaning({
