@@ -141,15 +141,17 @@ function rarityOf(bytes: Uint8Array, at: number, width: 2 | 4): number {
   let rarity = 0;
   for (let i = at; i < at + width; i++) {
     rarity += byteRarity(bytes[i]);
-    if (bytes.indexOf(bytes[i], at) === i) rarity += 4;
+    if (i > at && bytes[i] !== bytes[i - 1]) rarity += 4;
   }
   return rarity;
 }
 
+/** Numbers, also hexadecimal ones, are what logs are full of. */
 function byteRarity(byte: number): number {
   if (byte === 0x20 || byte === 0x0a || byte === 0) return 0;
-  if (byte >= 0x61 && byte <= 0x7a) return 2;
-  if (byte >= 0x30 && byte <= 0x39) return 3;
+  if (byte >= 0x30 && byte <= 0x39) return 1;
+  if (byte >= 0x61 && byte <= 0x66) return 2;
+  if (byte >= 0x61 && byte <= 0x7a) return 3;
   if (byte >= 0x41 && byte <= 0x5a) return 4;
   return byte > 0x20 && byte < 0x7f ? 3 : 6;
 }

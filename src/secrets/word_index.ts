@@ -28,6 +28,8 @@ export class WordIndex {
    * upper bits of the hash number the byte, the lowest three the bit in it.
    */
   filter: Uint8Array = new Uint8Array(1 << 10);
+  /** The same with the next three bits, for what the filter lets through. */
+  #secondFilter = new Uint8Array(1 << 10);
   /** How far a hash is shifted right to number a byte. */
   shift: number = 32 - 10;
 
@@ -60,7 +62,12 @@ export class WordIndex {
    * @returns Places; `undefined` when the filter was wrong.
    */
   get(word: number): readonly Place[] | undefined {
-    return this.#places.get(word);
+    // A look into a map that has outgrown the caches costs more than a hundred probes.
+    const hash = Math.imul(word, MULTIPLIER);
+    const bits = this.#secondFilter[hash >>> this.shift];
+    return (bits >>> (hash >>> 3 & 7) & 1) === 0
+      ? undefined
+      : this.#places.get(word);
   }
 
   #grow(): void {
@@ -69,6 +76,7 @@ export class WordIndex {
       return;
     }
     this.filter = new Uint8Array(bytes * 4);
+    this.#secondFilter = new Uint8Array(bytes * 4);
     this.shift -= 2;
     for (const word of this.#places.keys()) this.#mark(word);
   }
@@ -76,6 +84,7 @@ export class WordIndex {
   #mark(word: number): void {
     const hash = Math.imul(word, MULTIPLIER);
     this.filter[hash >>> this.shift] |= 1 << (hash & 7);
+    this.#secondFilter[hash >>> this.shift] |= 1 << (hash >>> 3 & 7);
   }
 }
 
