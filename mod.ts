@@ -34,7 +34,11 @@ export type {
 } from "./src/host.ts";
 export { createRunner } from "./src/job/runner.ts";
 export type { CreateRunnerOptions, RunJob, Runner } from "./src/job/runner.ts";
-export type { FlushTriggers, RunJobOptions } from "./src/job/job_options.ts";
+export type {
+  FlushTriggers,
+  RunJobOptions,
+  SourceType,
+} from "./src/job/job_options.ts";
 export { Job } from "./src/job/job.ts";
 export type { NeededOutputs, OutputOf } from "./src/job/job.ts";
 export type {
@@ -70,6 +74,10 @@ export type {
   PluginContext,
 } from "./src/plugins/plugin.ts";
 export type {
+  SourceHandler,
+  SourceHandlerContext,
+} from "./src/source_handler.ts";
+export type {
   JsonValue,
   Trigger,
   TriggerCondition,
@@ -87,6 +95,10 @@ export const runJob: Runner["runJob"] = defaultRunner.runJob;
 /** Registers a plugin with the default runner; see {@linkcode Runner.registerPlugin}. */
 export const registerPlugin: Runner["registerPlugin"] =
   defaultRunner.registerPlugin;
+
+/** Registers a type of sources with the default runner; see {@linkcode Runner.registerSource}. */
+export const registerSource: Runner["registerSource"] =
+  defaultRunner.registerSource;
 
 /** Queues a follow-up job of the default runner; see {@linkcode Runner.triggerJob}. */
 export const triggerJob: Runner["triggerJob"] = defaultRunner.triggerJob;

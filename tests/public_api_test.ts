@@ -12,6 +12,7 @@ Deno.test("mod.ts exports exactly what is promised", () => {
     "processHost",
     "registerPlugin",
     "registerSecret",
+    "registerSource",
     "runJob",
     "triggerJob",
     "triggerJobs",

@@ -7,7 +7,12 @@ export type ConfigKind =
   | "switch"
   | "names"
   | "inheritance"
-  | { readonly choices: readonly string[]; readonly mayBeEmpty?: boolean }
+  | {
+    readonly choices: readonly string[];
+    readonly mayBeEmpty?: boolean;
+    /** Whether code that uses the library can add words. */
+    readonly isOpen?: boolean;
+  }
   | { readonly minimum: number; readonly maximum: number };
 
 /** One key of the configuration: where it may come from and what it means. */

@@ -1,18 +1,6 @@
 import type { ConfigName } from "./keys.ts";
 import type { FailurePolicy, StepConfig } from "./step_config.ts";
 
-/** What an archive may hold, and how it is unpacked. */
-export interface ArchiveConfig {
-  /** Whether the one folder at the top is left out. */
-  readonly stripTop: boolean;
-  /** Most files, directories and links. */
-  readonly maxEntryCount: number;
-  /** Most bytes that are unpacked. */
-  readonly maxBytes: number;
-  /** Most times that the archive grows. */
-  readonly maxRatio: number;
-}
-
 /** Where code comes from. */
 export type SourceConfig =
   | { readonly type: "none" }
@@ -23,11 +11,19 @@ export type SourceConfig =
     readonly url: string;
     /** Branch, tag or commit, or the checksum of an archive. */
     readonly ref?: string;
-    /** What a copy leaves out, as patterns of `.gitignore`. */
-    readonly ignore?: readonly string[];
-    /** How an archive is unpacked. */
-    readonly archive?: ArchiveConfig;
   };
+
+/** What an archive may hold, and how it is unpacked. */
+export interface ArchiveConfig {
+  /** Whether the one folder at the top of an archive is left out. */
+  readonly stripTop: boolean;
+  /** Most files, directories and links. */
+  readonly maxEntryCount: number;
+  /** Most bytes that are unpacked. */
+  readonly maxBytes: number;
+  /** Most times that an archive grows. */
+  readonly maxRatio: number;
+}
 
 /** How git repositories are checked out. */
 export interface CheckoutConfig {
@@ -72,6 +68,10 @@ export interface JobConfig {
   readonly ciSource: SourceConfig;
   /** How git repositories are checked out. */
   readonly checkout: CheckoutConfig;
+  /** What a copied source leaves out, as patterns of `.gitignore`. */
+  readonly copyIgnore: readonly string[] | undefined;
+  /** How archives are unpacked. */
+  readonly archive: ArchiveConfig;
   /** Variables of the command. */
   readonly env: Readonly<Record<string, string>>;
   /** Names of variables whose values are secrets; `undefined` when nobody said. */

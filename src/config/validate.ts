@@ -1,20 +1,9 @@
-import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
-import { parseDuration } from "./duration.ts";
-import type {
-  ConfigProblem,
-  SourceConfig,
-  ValidationResult,
-} from "./job_config.ts";
-import { jobEnvWarnings, parseJobEnv, VARIABLE_NAME } from "./job_env.ts";
-import {
-  type ChoiceName,
-  type ChoiceOf,
-  configKey,
-  type ConfigName,
-} from "./keys.ts";
+import { Checker } from "./checker.ts";
+import type { ConfigProblem, ValidationResult } from "./job_config.ts";
+import { jobEnvWarnings } from "./job_env.ts";
+import { configKey } from "./keys.ts";
 import type { Settings } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
-import { readValue } from "./value_file.ts";
 
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions {
@@ -32,13 +21,14 @@ export interface ValidateOptions {
    * @default {false}
    */
   hasOwnSteps?: boolean;
+  /**
+   * Types of sources beside those of the runner; `any` while plugins may still
+   * add some.
+   *
+   * @default {none}
+   */
+  sourceTypes?: readonly string[] | "any";
 }
-
-/** Least and greatest value of a number. */
-type Range = { minimum: number; maximum: number };
-
-/** Words that mean `true` or `false` elsewhere, and would be taken for a name. */
-const NEARLY_BOOLEAN = /^(yes|no|on|off|true|false|y|n)$/i;
 
 /**
  * Judges settings and gives them their types.
@@ -53,9 +43,9 @@ export function validateSettings(
   settings: Settings,
   options: ValidateOptions,
 ): ValidationResult {
-  const { cwd, steps, hasOwnSteps = false } = options;
+  const { cwd, steps, hasOwnSteps = false, sourceTypes = [] } = options;
   const problems: ConfigProblem[] = [];
-  const check = new Checker(settings, problems);
+  const check = new Checker(settings, problems, sourceTypes);
   const codeDir = check.jobPath("code_dir");
   const hasJobDir = (settings.get("job_dir")?.value ?? "") !== "";
   const env = check.jobEnv(cwd);
@@ -79,6 +69,13 @@ export function validateSettings(
       submodules: check.choice("submodules"),
       lfs: check.choice("git_lfs"),
       mirrorDirectory: check.optional("git_mirror"),
+    },
+    copyIgnore: check.copyIgnore(),
+    archive: {
+      stripTop: check.isOn("archive_strip_top"),
+      maxEntryCount: check.integer("archive_max_entries") ?? 1_000_000,
+      maxBytes: check.integer("archive_max_bytes") ?? 17_179_869_184,
+      maxRatio: check.integer("archive_max_ratio") ?? 200,
     },
     env,
     secretEnvNames: check.list("secret_env_names"),
@@ -115,178 +112,6 @@ function replacesSteps(settings: Settings): boolean {
   const setting = settings.get("job_command");
   return setting !== undefined &&
     setting.origin !== configKey("job_command")?.env;
-}
-
-/** Reads settings one by one and gathers what is wrong with them. */
-class Checker {
-  readonly #settings: Settings;
-  readonly #problems: ConfigProblem[];
-
-  constructor(settings: Settings, problems: ConfigProblem[]) {
-    this.#settings = settings;
-    this.#problems = problems;
-  }
-
-  command(): string | readonly string[] {
-    const value = this.#settings.get("job_command")?.value;
-    if (value === undefined) this.#report("job_command", "is required");
-    else if (
-      typeof value === "string" ? value.trim() === "" : !Object.values(value)[0]
-    ) {
-      this.#report("job_command", "must not be empty");
-    } else if ([value].flat().some((part) => String(part).includes("\0"))) {
-      this.#report("job_command", "must not contain a NUL character");
-    }
-    return value as string | readonly string[];
-  }
-
-  text(key: ConfigName): string {
-    const value = this.#settings.get(key)?.value ?? "";
-    return typeof value === "string" ? value : Object.values(value).join(",");
-  }
-
-  optional(key: ConfigName): string | undefined {
-    return this.text(key) || undefined;
-  }
-
-  jobPath(key: ConfigName): string {
-    const path = this.text(key);
-    const problem = jobPathProblem(path);
-    if (path === "") this.#report(key, "must not be empty");
-    else if (problem === undefined) return normalizeJobPath(path);
-    else this.#report(key, `${problem}, not ${JSON.stringify(path)}`);
-    return path;
-  }
-
-  choice<Name extends ChoiceName>(key: Name): ChoiceOf<Name> {
-    const text = this.text(key);
-    const { choices } = configKey(key)!.kind as { choices: readonly string[] };
-    if (!choices.includes(text)) {
-      const allowed = choices.map((one) => `"${one}"`).join(" or ");
-      this.#report(key, `must be ${allowed}, not ${JSON.stringify(text)}`);
-    }
-    return text as ChoiceOf<Name>;
-  }
-
-  integer(key: ConfigName): number | undefined {
-    const text = this.text(key);
-    // A worker sets the variable to nothing when nobody said anything.
-    if (text === "") return undefined;
-    const { minimum, maximum } = configKey(key)!.kind as Range;
-    const value = /^\d+$/.test(text) ? Number(text) : NaN;
-    if (value >= minimum && value <= maximum) return value;
-    this.#report(
-      key,
-      `must be a whole number from ${minimum} to ${maximum}, not ${
-        JSON.stringify(text)
-      }`,
-    );
-    return undefined;
-  }
-
-  isOn(key: ConfigName): boolean {
-    const text = this.text(key);
-    if (!["", "true", "false"].includes(text)) {
-      this.#report(key, `must be true or false, not ${JSON.stringify(text)}`);
-    }
-    return text === "true";
-  }
-
-  duration(key: ConfigName): number {
-    const text = this.text(key);
-    const ms = parseDuration(text);
-    if (ms !== undefined) return ms;
-    this.#report(
-      key,
-      `must be a time such as "90s", "15m" or "2h", not ${
-        JSON.stringify(text)
-      }`,
-    );
-    return 0;
-  }
-
-  source(prefix: "" | "ci_"): SourceConfig {
-    const key = `${prefix}source_type` as const;
-    // A worker sets the variable to nothing when the job has no source.
-    if (this.text(key) === "") return { type: "none" };
-    const type = this.choice(key);
-    if (type === "none") return { type };
-    const url = this.text(`${prefix}source_url`);
-    if (url === "" && (type === "git" || type === "copy")) {
-      this.#report(`${prefix}source_url`, `is required for ${key} "${type}"`);
-    }
-    const ref = this.optional(`${prefix}source_ref`);
-    return { type, url, ...ref === undefined ? {} : { ref } };
-  }
-
-  jobEnv(cwd: string): Record<string, string> {
-    const merged: Record<string, string> = Object.create(null);
-    for (const setting of this.#settings.all("job_env")) {
-      const { env, problems } = parseJobEnv(setting, cwd);
-      for (const message of problems) {
-        this.#problems.push({
-          key: "job_env",
-          message,
-          origin: setting.origin,
-        });
-      }
-      Object.assign(merged, env);
-    }
-    return merged;
-  }
-
-  list(key: ConfigName): string[] | undefined {
-    return this.#settings.get(key) && splitList(this.text(key), ",");
-  }
-
-  names(key: ConfigName): string[] | undefined {
-    const names = this.list(key);
-    return names?.length ? names : undefined;
-  }
-
-  inheritance(): boolean | readonly string[] {
-    const value = this.#settings.get("inherit_env")?.value ?? "true";
-    if (value === "true" || value === "false") return value === "true";
-    const names = typeof value === "string"
-      ? splitList(value, ",")
-      : Object.values(value);
-    const isWrong = value === "" ||
-      names.some((name) => !VARIABLE_NAME.test(name)) ||
-      NEARLY_BOOLEAN.test(String(value));
-    if (isWrong) {
-      this.#report(
-        "inherit_env",
-        `must be true, false or names of variables, not ${
-          JSON.stringify(value)
-        }`,
-      );
-    }
-    return names;
-  }
-
-  secretValues(cwd: string): string[] | undefined {
-    const value = this.#settings.get("secret_values_list")?.value;
-    if (value === undefined) return undefined;
-    // Values of the library come one by one: a secret may hold a comma.
-    if (typeof value !== "string") return Object.values(value);
-    const read = readValue(value, cwd);
-    if ("problem" in read) {
-      this.#report("secret_values_list", read.problem);
-      return undefined;
-    }
-    return read.isFile
-      ? splitList(read.text, "\n").filter((line) => !line.startsWith("#"))
-      : splitList(read.text, ",");
-  }
-
-  #report(key: ConfigName, message: string): void {
-    const origin = this.#settings.get(key)?.origin;
-    this.#problems.push({ key, message, origin });
-  }
-}
-
-function splitList(text: string, separator: string): string[] {
-  return text.split(separator).map((part) => part.trim()).filter(Boolean);
 }
 
 function imageWarnings(image: string | undefined): string[] {

@@ -6,6 +6,20 @@ import type { FailurePolicy } from "../config/step_config.ts";
 /** When the queued follow-up jobs are handed over. */
 export type FlushTriggers = "success" | "always" | "never";
 
+/**
+ * How code gets into the workspace: from a git, Mercurial or Subversion
+ * repository, a directory, an archive, or in a way that was registered.
+ */
+export type SourceType =
+  | "none"
+  | "git"
+  | "copy"
+  | "tarball"
+  | "hg"
+  | "svn"
+  // Completion of the words above needs a type that does not swallow them.
+  | (string & Record<never, never>);
+
 /** Options for {@linkcode Runner.runJob}. */
 export interface RunJobOptions {
   /** Command of the job: text for `sh -c`, or a program and its arguments. */
@@ -31,15 +45,16 @@ export interface RunJobOptions {
    */
   artifactsDir?: string;
   /**
-   * How the source is prepared.
+   * How the source is prepared; also a type that was registered.
    *
    * @default {"none"}
    */
-  sourceType?: "git" | "copy" | "none";
-  /** Repository, or directory to copy. */
+  sourceType?: SourceType;
+  /** Repository, archive, or directory to copy. */
   sourceUrl?: string;
   /**
-   * Branch, tag or commit of the source.
+   * Branch, tag or commit of the source; `sha256:` and the checksum of an
+   * archive.
    *
    * @default {the default branch}
    */
@@ -49,15 +64,45 @@ export interface RunJobOptions {
    *
    * @default {"none"}
    */
-  ciSourceType?: "git" | "copy" | "none";
-  /** Repository of the trusted CI source, or directory to copy. */
+  ciSourceType?: SourceType;
+  /** Repository, archive or directory of the trusted CI source. */
   ciSourceUrl?: string;
   /**
-   * Branch, tag or commit of the trusted CI source.
+   * Branch, tag or commit of the trusted CI source, or checksum of an archive.
    *
    * @default {the default branch}
    */
   ciSourceRef?: string;
+  /**
+   * What a copied source leaves out, as patterns of `.gitignore`.
+   *
+   * @default {everything is copied}
+   */
+  copyIgnore?: readonly string[];
+  /**
+   * Whether an archive is unpacked without the one folder at its top.
+   *
+   * @default {false}
+   */
+  archiveStripTop?: boolean;
+  /**
+   * Most files, directories and links of an archive.
+   *
+   * @default {1_000_000}
+   */
+  archiveMaxEntries?: number;
+  /**
+   * Most bytes that an archive is unpacked to.
+   *
+   * @default {17_179_869_184}
+   */
+  archiveMaxBytes?: number;
+  /**
+   * Most times that an archive grows as it is unpacked.
+   *
+   * @default {200}
+   */
+  archiveMaxRatio?: number;
   /**
    * Whether the two sources of an evaluation share one repository.
    *

@@ -7,11 +7,29 @@ import { RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import type { Phase } from "../plugins/phases.ts";
 import type { PluginConfig } from "../plugins/plugin.ts";
+import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
 import { collectSecrets } from "../secrets/collect.ts";
+import type { SourceRegistry } from "../source/source_registry.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { Step } from "./step.ts";
+
+/** Phases in which plugins can provide types of sources. */
+const SOURCE_PHASES: readonly Phase[] = [
+  "pre_validation",
+  "post_validation",
+  "pre_source_prep",
+];
+
+/** Phases in which plugins can add steps. */
+const STEP_PHASES: readonly Phase[] = [
+  "pre_validation",
+  "post_validation",
+  "pre_source_prep",
+  "post_source_prep",
+  "pre_execution",
+];
 
 /** Where in its life a job is, and what it has found out so far. */
 export class JobRun {
@@ -23,10 +41,14 @@ export class JobRun {
   readonly ownSteps: readonly Step[] | undefined;
   /** Steps of the job file, if it has any. */
   steps: readonly StepConfig[] | undefined;
+  /** Steps that plugins add. */
+  readonly addedSteps: StepConfig[] = [];
   /** The wish that the job ends. */
   readonly cancellation: Cancellation;
   /** Variables of the command; plugins may change them until it starts. */
   readonly jobEnv: Record<string, string> = {};
+  /** Types of sources that plugins provide for this run, with all others. */
+  sources: SourceRegistry | undefined;
   /** Absolute path of the source, once it is there. */
   sourcePath: string | undefined;
   /** Absolute path of the trusted CI source, once it is there. */
@@ -37,6 +59,10 @@ export class JobRun {
   error: Error | undefined;
   /** What went wrong while the job was being ended. */
   readonly laterErrors: Error[] = [];
+  /** How long each plugin took in each phase. */
+  readonly hooks: PluginTiming[] = [];
+  /** Numbers that plugins recorded. */
+  readonly metrics: PluginMetric[] = [];
   readonly #shared = new Map<string, unknown>();
   #areSettingsOpen = true;
 
@@ -68,6 +94,7 @@ export class JobRun {
     const registered = plugins?.plugins ?? [];
     if (registered.length === 0) return;
     const { runPhase } = await import("../plugins/run_phase.ts");
+    const { SourceRegistry } = await import("../source/source_registry.ts");
     const { errors } = await runPhase(registered, phase, {
       config: this.#pluginConfig(),
       env: this.jobEnv,
@@ -79,7 +106,28 @@ export class JobRun {
       shared: this.#shared,
       signal: this.cancellation.asked,
       registerSecret: (value) => void masker.add(value),
-    }, { logger });
+      addStep: (step) => {
+        if (!STEP_PHASES.includes(phase)) {
+          throw new TypeError(
+            `Cannot add step "${step.name}": the job was started`,
+          );
+        }
+        this.addedSteps.push(step);
+      },
+      registerSource: (type, handler) => {
+        if (!SOURCE_PHASES.includes(phase)) {
+          throw new TypeError(
+            `Cannot register source type "${type}": the source was prepared`,
+          );
+        }
+        this.sources ??= new SourceRegistry(this.parts.sources);
+        this.sources.add(type, handler);
+      },
+    }, {
+      logger,
+      onTiming: (timing) => void this.hooks.push(timing),
+      onMetric: (metric) => void this.metrics.push(metric),
+    });
     this.laterErrors.push(...errors);
   }
 
@@ -96,6 +144,7 @@ export class JobRun {
       cwd: host.cwd,
       steps: this.steps,
       hasOwnSteps: this.ownSteps !== undefined,
+      sourceTypes: this.#sourceTypes(),
     });
     for (const warning of warnings) logger.warn("config", warning);
     if (config === undefined) {
@@ -125,7 +174,7 @@ export class JobRun {
       secretEnvNames: config.secretEnvNames,
       secretValues: config.secretValues,
       urls: [config.source, config.ciSource]
-        .flatMap((source) => source.type === "none" ? [] : [source.url]),
+        .flatMap((source) => "url" in source ? [source.url] : []),
     });
     for (const { name, value } of secrets) {
       if (!masker.add(value)) {
@@ -153,6 +202,17 @@ export class JobRun {
   #wasCancelled(thrown: unknown): boolean {
     return this.cancellation.signal !== null &&
       thrown instanceof DOMException && thrown.name === "AbortError";
+  }
+
+  /** A plugin may provide a type until the source is prepared. */
+  #sourceTypes(): readonly string[] | "any" {
+    const { plugins, sources } = this.parts;
+    const mayProvide = plugins?.plugins.some(({ plugin }) =>
+      plugin.execute || plugin.postValidation || plugin.preSourcePrep
+    );
+    return mayProvide
+      ? "any"
+      : [...(this.sources ?? sources)?.handlers.keys() ?? []];
   }
 
   #pluginConfig(): PluginConfig {

@@ -33,10 +33,10 @@ export async function prepareSources(
   const { replace = false } = options;
   const isPart = only !== undefined || from !== undefined;
   try {
-    run.ciSourcePath = await prepare(run, ciSource, CI_DIR, true);
+    run.ciSourcePath = await prepare(run, config, ciSource, CI_DIR, true);
     // Some of the steps go on with what the others have left there.
     run.sourcePath = isPart && await keptSource(run, source, codeDir) ||
-      await prepare(run, source, codeDir, replace);
+      await prepare(run, config, source, codeDir, replace);
   } finally {
     await removeCredentials(run);
   }
@@ -60,6 +60,7 @@ async function keptSource(
 
 async function prepare(
   run: JobRun,
+  { copyIgnore, archive }: JobConfig,
   source: SourceConfig,
   directory: string,
   replace: boolean,
@@ -70,6 +71,8 @@ async function prepare(
   const { path } = await prepareSource(
     {
       ...source,
+      copyIgnore,
+      archive,
       target: workspace.pathOf(directory),
       replace,
     },
@@ -79,6 +82,7 @@ async function prepare(
       cwd: host.cwd,
       log: logger,
       cancellation: run.cancellation,
+      handlers: (run.sources ?? run.parts.sources)?.handlers,
     },
   );
   return path;

@@ -1,5 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { Layer } from "../config/settings.ts";
+import type { ConfigName } from "../config/keys.ts";
 import { RunnerError } from "../errors.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
@@ -10,6 +11,7 @@ import type { Job } from "./job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
+import type { JobPlugins } from "./load_plugins.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
@@ -53,10 +55,10 @@ export async function runJob(
   const traceId = traceIdOf(parts.host.env.TRACEPARENT);
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
-  using plugins = new DisposableStack();
+  let plugins: JobPlugins | undefined;
   try {
     await resolveSettings(run, layer, controls.jobFile);
-    plugins.use(await loadPlugins(run));
+    plugins = await loadPlugins(run);
     await run.phase("pre_validation");
     const config = run.validate();
     let plan: JobPlan | undefined;
@@ -73,8 +75,10 @@ export async function runJob(
     } else {
       await run.phase("pre_source_prep");
       await prepareSources(run, config);
+      await plugins?.loadLate();
       await run.phase("post_source_prep");
       await run.phase("pre_execution");
+      if (run.addedSteps.length > 0) plan = await planSteps(run, config);
       steps = plan === undefined
         ? await execute(run, config, traceId)
         : await executeSteps(run, config, plan, { ...controls, traceId });
@@ -86,6 +90,7 @@ export async function runJob(
   }
   if (run.error !== undefined) await run.phase("on_error");
   await run.phase("cleanup");
+  await plugins?.end();
   await removeCredentials(run);
   // A job does not fail because the runner's own messages are lost.
   await parts.logger.flush().catch(() => {});
@@ -101,6 +106,8 @@ export async function runJob(
     durationMs: performance.now() - start,
     error: run.error,
     laterErrors: run.laterErrors,
+    hooks: run.hooks,
+    metrics: run.metrics,
   };
 }
 
@@ -120,25 +127,26 @@ function cancelOn(run: JobRun, controls: JobControls): Disposable {
   return stack.move();
 }
 
-async function loadPlugins(run: JobRun): Promise<Disposable | undefined> {
-  const directory = run.settings.get("plugin_dir")?.value;
-  if (typeof directory !== "string" || directory === "") return undefined;
-  const { parts } = run;
-  const { host, logger } = parts;
-  const { loadPlugins } = await import("../plugins/load_directory.ts");
-  const { PluginRegistry } = await import("../plugins/registry.ts");
-  parts.plugins ??= new PluginRegistry();
-  const path = directory.startsWith("/")
-    ? directory
-    : `${host.cwd}/${directory}`;
-  return await loadPlugins(path, parts.plugins, logger);
+/** A job without plugins does not even load what would load them. */
+async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
+  const isSet = (name: ConfigName) =>
+    (run.settings.get(name)?.value ?? "") !== "";
+  const type = run.settings.get("ci_source_type")?.value;
+  const hasCiSource = type !== undefined && type !== "" && type !== "none";
+  if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
+  const { loadJobPlugins } = await import("./load_plugins.ts");
+  return await loadJobPlugins(run);
 }
 
 async function planSteps(
   run: JobRun,
   config: JobConfig,
 ): Promise<JobPlan | undefined> {
-  const steps = run.ownSteps ?? config.steps;
+  const own = run.ownSteps ?? config.steps;
+  const steps = run.addedSteps.length === 0 ? own : [
+    ...own ?? [{ name: "command", run: config.command ?? "" }],
+    ...run.addedSteps,
+  ];
   if (steps === undefined) return undefined;
   const { planJob } = await import("./steps/planned_step.ts");
   const { resolveStepSecrets } = await import("./steps/step_secrets.ts");
@@ -162,7 +170,7 @@ function announce(
 ): void {
   const { host, logger, workspace } = run.parts;
   for (const source of [config.ciSource, config.source]) {
-    if (source.type === "none") continue;
+    if (!("url" in source)) continue;
     const { type, url, ref = "the default branch" } = source;
     logger.info("dry-run", `Would prepare ${url}`, { type, ref });
   }

@@ -1,6 +1,8 @@
 import { type Host, processHost } from "../host.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
+import { SourceRegistry } from "../source/source_registry.ts";
+import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import type { Job } from "./job.ts";
@@ -68,6 +70,17 @@ export interface Runner {
    * @throws {TypeError} If it is no plugin, or one of its name is registered.
    */
   readonly registerPlugin: (plugin: Plugin) => Disposable;
+  /**
+   * Registers code that gets sources of a type of its own, for the jobs that
+   * start afterwards: their `sourceType` may name it then.
+   *
+   * @param type Name of the type: small letters, digits, `-` and `_`.
+   * @param handler Function that fills a directory.
+   * @returns Handle that unregisters the handler when disposed.
+   * @throws {TypeError} If the type is one of the runner, has a handler or a
+   * name that cannot be.
+   */
+  readonly registerSource: (type: string, handler: SourceHandler) => Disposable;
   /**
    * Queues a follow-up job, which is handed over when the running job, or the
    * next one, has succeeded.
@@ -138,8 +151,10 @@ export function createRunner(options: CreateRunnerOptions = {}): Runner {
 export function runnerOn(hostOf: () => Host): Runner {
   const plugins = new PluginRegistry();
   const triggers = new TriggerQueue();
+  const sources = new SourceRegistry();
+  const rooms = { plugins, triggers, sources };
   let made: RunnerParts | undefined;
-  const parts = () => made ??= createParts(hostOf(), { plugins, triggers });
+  const parts = () => made ??= createParts(hostOf(), rooms);
   return {
     runJob: (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
@@ -149,6 +164,7 @@ export function runnerOn(hostOf: () => Host): Runner {
       return runJob(parts(), optionsLayer(options), { ...options, job });
     },
     registerPlugin: (plugin) => plugins.add(plugin),
+    registerSource: (type, handler) => sources.add(type, handler),
     triggerJob: (name, options = {}) => triggers.add({ ...options, name }),
     triggerJobs: (list) => triggers.addAll(list),
     async flushTriggers() {

@@ -3,6 +3,7 @@ import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
 import { Masker } from "../secrets/masker.ts";
+import type { SourceRegistry } from "../source/source_registry.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
@@ -14,6 +15,8 @@ export interface RunnerParts {
   readonly workspace: Workspace;
   /** Plugins that take part in jobs; made when there is the first one. */
   plugins: PluginRegistry | undefined;
+  /** Code that gets sources of other types; a command line registers none. */
+  readonly sources: SourceRegistry | undefined;
   /** Secrets that are taken out of whatever is printed. */
   readonly masker: Masker;
   /** Follow-up jobs that wait to be handed over; a command line queues none. */
@@ -42,7 +45,7 @@ export interface RunnerParts {
  */
 export function createParts(
   host: Host,
-  rooms: Partial<Pick<RunnerParts, "plugins" | "triggers">> = {},
+  rooms: Partial<Pick<RunnerParts, "plugins" | "triggers" | "sources">> = {},
 ): RunnerParts {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
@@ -64,6 +67,7 @@ export function createParts(
     host,
     workspace,
     plugins: rooms.plugins,
+    sources: rooms.sources,
     masker,
     triggers: rooms.triggers,
     logger,

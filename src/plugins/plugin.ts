@@ -1,3 +1,5 @@
+import type { SourceHandler } from "../source_handler.ts";
+import type { StepConfig } from "../config/step_config.ts";
 import type { Phase, PhaseAlias } from "./phases.ts";
 
 /** The settings of a job, as a plugin sees them. */
@@ -56,6 +58,23 @@ export interface PhaseContext {
    * @param value The secret.
    */
   registerSecret(value: string): void;
+  /**
+   * Adds a step to the job, whose command becomes a step of the name
+   * `command` then; possible until the job's command starts.
+   *
+   * @param step The step.
+   * @throws {TypeError} In every later phase.
+   */
+  addStep(step: StepConfig): void;
+  /**
+   * Provides a type of sources for this run; possible up to `pre_source_prep`.
+   * `source_type` may name it from `pre_validation` on.
+   *
+   * @param type Name of the type: small letters, digits, `-` and `_`.
+   * @param handler Function that fills a directory.
+   * @throws {TypeError} In every later phase, or if the type is taken.
+   */
+  registerSource(type: string, handler: SourceHandler): void;
 }
 
 /** What a plugin is told when it is called. */
@@ -70,6 +89,14 @@ export interface PluginContext extends PhaseContext {
    * @param message What to say.
    */
   log(message: string): void;
+  /**
+   * Records a number about the job, which its result lists.
+   *
+   * @param name What was measured.
+   * @param value The number.
+   * @throws {TypeError} If there is no name, or the value is no number.
+   */
+  metric(name: string, value: number): void;
 }
 
 /**
@@ -108,6 +135,13 @@ export interface Plugin {
    * @default {100}
    */
   readonly priority?: number;
+  /**
+   * What its failure means: `fail` ends the job, `continue` is told in the log.
+   * In `on_error` and `cleanup` no failure ends anything.
+   *
+   * @default {"fail"}
+   */
+  readonly errorPolicy?: "fail" | "continue";
   /**
    * Whether the plugin is called; read anew in each phase.
    *

@@ -16,6 +16,7 @@ import type { FillDirectory, SourceContext } from "./source_request.ts";
  *
  * @param url Path, relative to the current directory or absolute, or `file:` URL.
  * @param target Absolute path, free of links, to which the directory is copied.
+ * @param ignore Patterns of `.gitignore` of what is left out.
  * @param context What the run offers.
  * @returns Function that copies the directory.
  * @throws {RunnerError} With code `source-failed`, if there is no such
@@ -25,6 +26,7 @@ import type { FillDirectory, SourceContext } from "./source_request.ts";
 export async function copySource(
   url: string,
   target: string,
+  ignore: readonly string[],
   context: SourceContext,
 ): Promise<FillDirectory> {
   const { workspace, cwd, log, cancellation } = context;
@@ -34,9 +36,11 @@ export async function copySource(
   }
   const base = await realPath(workspace.base);
   const holdsWorkspace = base !== source && isInside(source, base);
+  const isIgnored = ignore.length === 0 ? undefined : await ignored(ignore);
   return async () => {
     log.info("source", "Copying", { from: source });
     await copyTree(source, target, {
+      isIgnored,
       leaveOut: holdsWorkspace ? [base] : [target, join(base, ".reactorcide")],
       onSpecialFile: (path) =>
         log.warn("source", "Left out what is no file, directory or link", {
@@ -46,6 +50,15 @@ export async function copySource(
     });
     return undefined;
   };
+}
+
+/** The library is loaded when there are patterns. */
+async function ignored(
+  patterns: readonly string[],
+): Promise<(path: string) => boolean> {
+  const { default: ignore } = await import("ignore");
+  const rules = ignore().add(patterns);
+  return (path) => rules.ignores(path);
 }
 
 async function directoryOf(url: string, cwd: string): Promise<string> {

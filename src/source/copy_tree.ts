@@ -10,6 +10,13 @@ const PARALLEL_COUNT = 32;
 export interface CopyTreeOptions {
   /** Absolute paths that are not copied, nor anything below them. */
   leaveOut: readonly string[];
+  /**
+   * Tells whether something is not copied, by its path below the directory;
+   * that of a directory ends with a slash, and nothing below it is asked for.
+   *
+   * @default {nothing is ignored}
+   */
+  isIgnored?: (path: string) => boolean;
   /** Hears of each socket, pipe and device; they are not copied. */
   onSpecialFile: (path: string) => void;
   /** Stops the copying. */
@@ -20,6 +27,8 @@ export interface CopyTreeOptions {
 interface Entry {
   from: string;
   to: string;
+  /** Path below the directory that is copied, with a slash at its end unless it is empty. */
+  path: string;
 }
 
 /**
@@ -49,7 +58,7 @@ export async function copyTree(
     });
   const directories: Entry[] = [];
   const files: Entry[] = [];
-  let level: Entry[] = [{ from, to }];
+  let level: Entry[] = [{ from, to, path: "" }];
   while (level.length > 0) {
     const next: Entry[] = [];
     await each(level, (entry) => openDirectory(entry, next, files, options));
@@ -66,15 +75,16 @@ async function openDirectory(
   directory: Entry,
   directories: Entry[],
   files: Entry[],
-  { leaveOut, onSpecialFile }: CopyTreeOptions,
+  { leaveOut, isIgnored, onSpecialFile }: CopyTreeOptions,
 ): Promise<void> {
   await Deno.mkdir(directory.to, { recursive: true });
   for await (const item of Deno.readDir(directory.from)) {
     const from = join(directory.from, item.name);
     const to = join(directory.to, item.name);
-    if (leaveOut.includes(from)) continue;
-    if (item.isDirectory) directories.push({ from, to });
-    else if (item.isFile) files.push({ from, to });
+    const path = `${directory.path}${item.name}${item.isDirectory ? "/" : ""}`;
+    if (leaveOut.includes(from) || isIgnored?.(path)) continue;
+    if (item.isDirectory) directories.push({ from, to, path });
+    else if (item.isFile) files.push({ from, to, path });
     else if (item.isSymlink) await Deno.symlink(await Deno.readLink(from), to);
     else onSpecialFile(from);
   }

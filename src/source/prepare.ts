@@ -76,14 +76,25 @@ async function stateOf(target: string): Promise<TargetState> {
 }
 
 async function judge(
-  { type, url, ref, target: path }: SourceRequest,
+  request: SourceRequest,
   target: string,
   context: SourceContext,
 ): Promise<FillDirectory> {
+  const { type, url, ref, target: path } = request;
+  const handler = context.handlers?.get(type);
+  if (handler) {
+    const { handledSource } = await import("./handled.ts");
+    return handledSource(handler, request, context);
+  }
   if (!url) throw failure(path, `a source of type "${type}" needs a URL`);
-  return type === "git"
-    ? gitSource(url, ref, context)
-    : await copySource(url, target, context);
+  switch (type) {
+    case "git":
+      return gitSource(url, ref, context);
+    case "copy":
+      return await copySource(url, target, request.copyIgnore ?? [], context);
+    default:
+      throw failure(path, `nobody provides sources of type "${type}"`);
+  }
 }
 
 /** Keeps the directory: it may be a mount point, or somebody's current one. */

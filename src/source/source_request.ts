@@ -1,23 +1,37 @@
+import type { ArchiveConfig } from "../config/job_config.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { SourceHandler } from "../source_handler.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /** Source code that a job needs, and where. */
 export interface SourceRequest {
-  /** How the code is got: from a git repository, from a directory, not at all. */
-  type: "git" | "copy" | "none";
+  /**
+   * How the code is got: `git`, `copy`, `tarball`, `hg`, `svn`, a type that
+   * has a handler, or `none`.
+   */
+  type: string;
   /**
    * Where the code is: a URL or, relative to the current directory, a path.
    *
-   * Required unless the type is `none`.
+   * Required unless the type is `none` or has a handler.
    */
   url?: string;
   /**
-   * Branch, tag, commit id or full name of a reference; for git alone.
+   * Branch, tag, commit id or full name of a reference; `sha256:` and the
+   * checksum of an archive.
    *
    * @default {the default branch of the repository}
    */
   ref?: string;
+  /**
+   * What a copy leaves out, as patterns of `.gitignore`.
+   *
+   * @default {everything is copied}
+   */
+  copyIgnore?: readonly string[];
+  /** What an archive may hold; required for type `tarball`. */
+  archive?: ArchiveConfig;
   /** Absolute path in the workspace at which the code is put. */
   target: string;
   /**
@@ -31,7 +45,7 @@ export interface SourceRequest {
 export interface SourceContext {
   /** Where the code goes. */
   workspace: Workspace;
-  /** The whole environment of git. */
+  /** The whole environment of programs that get the code. */
   env: Readonly<Record<string, string>>;
   /** Absolute path of the directory against which relative paths are read. */
   cwd: string;
@@ -39,13 +53,19 @@ export interface SourceContext {
   log: Logger;
   /** The wish that the job ends. */
   cancellation: Cancellation;
+  /**
+   * Code that gets sources of other types, by type.
+   *
+   * @default {there are no other types}
+   */
+  handlers?: ReadonlyMap<string, SourceHandler>;
 }
 
 /** Source code that is in its place. */
 export interface PreparedSource {
   /** Absolute path of the code, absent for type `none`. */
   path?: string;
-  /** Id of the commit that was checked out, for git alone. */
+  /** Id of the commit or revision that was checked out, if the source has any. */
   commit?: string;
   /** Whether the code was there already and was left as it was. */
   skipped?: boolean;
@@ -55,6 +75,6 @@ export interface PreparedSource {
  * Fills an empty directory with a source that was judged.
  *
  * @param target Absolute path of the directory.
- * @returns Id of the commit, for git alone.
+ * @returns Id of the commit or revision, if the source has any.
  */
 export type FillDirectory = (target: string) => Promise<string | undefined>;

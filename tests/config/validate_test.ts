@@ -36,6 +36,13 @@ describe("validateSettings()", () => {
         lfs: "auto",
         mirrorDirectory: undefined,
       },
+      copyIgnore: undefined,
+      archive: {
+        stripTop: false,
+        maxEntryCount: 1_000_000,
+        maxBytes: 17_179_869_184,
+        maxRatio: 200,
+      },
       env: {},
       secretEnvNames: undefined,
       secretValues: undefined,
@@ -74,6 +81,11 @@ describe("validateSettings()", () => {
       submodules: "recursive",
       git_lfs: "off",
       git_mirror: "mirrors",
+      copy_ignore: "*.o, build/",
+      archive_strip_top: "true",
+      archive_max_entries: "10",
+      archive_max_bytes: "20",
+      archive_max_ratio: "30",
       job_env: "A=1\nB=2",
       secret_env_names: " A ,,B ",
       secret_values_list: "one, two,",
@@ -110,6 +122,13 @@ describe("validateSettings()", () => {
         lfs: "off",
         mirrorDirectory: "mirrors",
       },
+      copyIgnore: ["*.o", "build/"],
+      archive: {
+        stripTop: true,
+        maxEntryCount: 10,
+        maxBytes: 20,
+        maxRatio: 30,
+      },
       env: { A: "1", B: "2" },
       secretEnvNames: ["A", "B"],
       secretValues: ["one", "two"],
@@ -133,7 +152,7 @@ describe("validateSettings()", () => {
     const settings = settingsOf();
     settings.add(environmentLayer({
       REACTORCIDE_CODE_DIR: "/job/../etc",
-      REACTORCIDE_SOURCE_TYPE: "tarball",
+      REACTORCIDE_SOURCE_TYPE: "cvs",
       REACTORCIDE_SOURCE_URL: "x",
       REACTORCIDE_CI_SOURCE_TYPE: "git",
       REACTORCIDE_CHECKOUT_MODE: "both",
@@ -173,7 +192,8 @@ describe("validateSettings()", () => {
       },
       {
         key: "source_type",
-        message: 'must be "none" or "git" or "copy", not "tarball"',
+        message:
+          'must be "none" or "git" or "copy" or "tarball" or "hg" or "svn", not "cvs"',
         origin: "REACTORCIDE_SOURCE_TYPE",
       },
       {
@@ -321,7 +341,7 @@ describe("validateSettings() judges sources", () => {
     });
 
     it(`${prefix}source without an address`, () => {
-      for (const type of ["git", "copy"]) {
+      for (const type of ["git", "copy", "tarball", "hg", "svn"]) {
         for (const url of [undefined, ""]) {
           assertEquals(problemsOf(given(type, url)), [
             `${prefix}source_url: is required for ${prefix}source_type "${type}"`,
@@ -332,14 +352,34 @@ describe("validateSettings() judges sources", () => {
     });
 
     it(`${prefix}source of an unknown type`, () => {
-      for (
-        const type of ["tarball", "hg", "svn", "Git", "git ", "constructor"]
-      ) {
+      for (const type of ["cvs", "Git", "git ", "constructor"]) {
         assertEquals(problemsOf(given(type, "x")), [
-          `${prefix}source_type: must be "none" or "git" or "copy", not ${
-            JSON.stringify(type)
-          }`,
+          `${prefix}source_type: must be "none" or "git" or "copy" or ` +
+          `"tarball" or "hg" or "svn", not ${JSON.stringify(type)}`,
         ]);
+      }
+    });
+
+    it(`${prefix}source of a type that code adds`, () => {
+      const settings = settingsOf({ job_command: "true", ...given("p4") });
+      for (const sourceTypes of [["p4"], "any"] as const) {
+        const { config } = validateSettings(settings, {
+          cwd: "/",
+          sourceTypes,
+        });
+        assertEquals(
+          prefix === "" ? config?.source : config?.ciSource,
+          { type: "p4", url: "" },
+        );
+      }
+      for (const type of ["P4", "p 4", "git"]) {
+        const wrong = settingsOf({ job_command: "true", ...given(type) });
+        assertEquals(
+          validateSettings(wrong, { cwd: "/", sourceTypes: "any" }).problems
+            .length,
+          1,
+          type,
+        );
       }
     });
 

@@ -223,7 +223,7 @@ describe("runnerlib run tells what is wrong with", () => {
       "an unknown source type",
       ["run", "--source-type", "cvs", "--", "true"],
       1,
-      /source_type: must be "none" or "git" or "copy", not "cvs"/,
+      /source_type: must be "none" or "git" or "copy" or "tarball" or "hg" or "svn", not "cvs"/,
     ],
     [
       "a missing repository",

@@ -14,8 +14,9 @@ async function copy(
   url: string,
   target: string,
   context: SourceContext,
+  ignore: string[] = [],
 ): Promise<void> {
-  const fill = await copySource(url, target, context);
+  const fill = await copySource(url, target, ignore, context);
   await Deno.mkdir(target, { recursive: true });
   assertEquals(await fill(target), undefined);
 }
@@ -125,7 +126,7 @@ describe("copySource()", () => {
     await makeFiles(path, { "to/from/file": "", "link": "-> to/from" });
     for (const url of ["to", "to/from", "link", "to/../to/"]) {
       const error = await assertRejects(
-        () => copySource(url, `${path}/to`, sourceContext({ cwd: path })),
+        () => copySource(url, `${path}/to`, [], sourceContext({ cwd: path })),
         RunnerError,
         `Cannot copy "${url}": it is in "${path}/to", which would be replaced`,
       );
@@ -147,7 +148,7 @@ describe("copySource()", () => {
     };
     for (const [url, problem] of Object.entries(problems)) {
       await assertRejects(
-        () => copySource(url, `${path}/to`, sourceContext({ cwd: path })),
+        () => copySource(url, `${path}/to`, [], sourceContext({ cwd: path })),
         RunnerError,
         `Cannot copy ${JSON.stringify(url)}: ${problem}`,
       );

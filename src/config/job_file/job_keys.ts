@@ -1,8 +1,16 @@
 import type { ConfigKey } from "../config_key.ts";
 import { CONFIG_KEYS, configKey, type ConfigName } from "../keys.ts";
+import { SOURCE_TYPE } from "../source_keys.ts";
 import { list, variables } from "./collections.ts";
 import { anything, byShape, type Kind } from "./kind.ts";
-import { choice, duration, flag, integer, text } from "./scalars.ts";
+import {
+  choice,
+  duration,
+  flag,
+  integer,
+  text,
+  type TextRule,
+} from "./scalars.ts";
 import { inheritance } from "./step_keys.ts";
 import { steps } from "./steps.ts";
 
@@ -43,6 +51,12 @@ const STEPS: JobFileKey = {
   description: "Steps of the job: a list, or a mapping of names to steps.",
   kind: steps,
   means: "steps",
+};
+
+/** Code may add types, of which a file alone knows nothing. */
+const SOURCE_TYPE_RULE: TextRule = {
+  pattern: SOURCE_TYPE,
+  words: "be a type of sources",
 };
 
 /** Every key of a job file. */
@@ -152,5 +166,8 @@ function kindOf({ name, kind }: ConfigKey): Kind<unknown> {
     });
   }
   if ("minimum" in kind) return integer(kind.minimum, kind.maximum);
+  if (kind.isOpen) {
+    return text({ rule: SOURCE_TYPE_RULE, areNumbersTexts: false });
+  }
   return choice(kind.choices, kind.mayBeEmpty ? { "": "none" } : {});
 }

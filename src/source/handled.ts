@@ -1,0 +1,76 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import { onAbort } from "../process/on_abort.ts";
+import { settlesWithin } from "../process/time_limit.ts";
+import type { SourceHandler } from "../source_handler.ts";
+import { redactText, redactUrl } from "./redact_url.ts";
+import type {
+  FillDirectory,
+  SourceContext,
+  SourceRequest,
+} from "./source_request.ts";
+
+/** How long a handler may take to end once the job is cancelled, in milliseconds. */
+const CANCEL_GRACE_MS = 5_000;
+
+/**
+ * Makes a source of a registered type.
+ *
+ * @param handler Code that gets it.
+ * @param request What to prepare.
+ * @param context What the run offers.
+ * @returns Function that has the handler fill the directory. It throws a
+ * {@linkcode RunnerError} with code `source-failed`, if the handler throws or
+ * leaves the directory empty.
+ */
+export function handledSource(
+  handler: SourceHandler,
+  request: SourceRequest,
+  context: SourceContext,
+): FillDirectory {
+  const { type, url = "", ref } = request;
+  const { env, cwd, log, cancellation } = context;
+  const failure = (reason: string, cause?: unknown) =>
+    new RunnerError(
+      `Cannot get the source "${redactUrl(url) || type}": ${reason}`,
+      { code: "source-failed", cause },
+    );
+  return async (target) => {
+    log.info("source", "Asking the handler", { type, url: redactUrl(url) });
+    const filling = (async () =>
+      await handler(Object.freeze({
+        type,
+        target,
+        url: url || undefined,
+        ref,
+        env,
+        cwd,
+        signal: cancellation.asked,
+        log: (message: string) => log.info(`source:${type}`, message),
+      })))();
+    const made = await orCancelled(filling, cancellation.asked)
+      .catch((cause) => {
+        cancellation.asked.throwIfAborted();
+        throw failure(redactText(messageOf(cause), url), cause);
+      });
+    for await (const _ of Deno.readDir(target)) {
+      return typeof made === "string" ? made : undefined;
+    }
+    throw failure("its handler left the directory empty");
+  };
+}
+
+/** What does not end although it is asked to is left to itself: nothing can end it. */
+async function orCancelled(
+  filling: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const cancelled = Promise.withResolvers<void>();
+  using _ = onAbort(signal, cancelled.resolve);
+  return await Promise.race([
+    filling,
+    cancelled.promise.then(async () => {
+      await settlesWithin(filling, CANCEL_GRACE_MS);
+      throw signal.reason;
+    }),
+  ]);
+}
