@@ -27,7 +27,7 @@ export function isInside(directory: string, path: string): boolean {
  */
 export function jobPathProblem(path: string): string | undefined {
   if (path.includes("\0")) return "must not contain a NUL character";
-  return isInside(JOB_ROOT, normalized(path))
+  return isInside(JOB_ROOT, normalizePath(path))
     ? undefined
     : `must be "${JOB_ROOT}" or a path below it`;
 }
@@ -41,14 +41,22 @@ export function jobPathProblem(path: string): string | undefined {
  */
 export function normalizeJobPath(path: string): string {
   const problem = jobPathProblem(path);
-  if (problem === undefined) return normalized(path);
+  if (problem === undefined) return normalizePath(path);
   throw new RunnerError(`Cannot use ${JSON.stringify(path)}: ${problem}`, {
     code: "workspace",
   });
 }
 
-/** Every job judges its paths, so this does without a library, which takes longer to load than to work. */
-function normalized(path: string): string {
+/**
+ * Takes `.`, `..`, doubled and final slashes out of a path.
+ *
+ * Every job judges its paths, so this does without a library, which takes
+ * longer to load than to work.
+ *
+ * @param path Path.
+ * @returns The same path in its one form.
+ */
+export function normalizePath(path: string): string {
   const parts: string[] = [];
   for (const part of path.split("/")) {
     if (part === "..") parts.pop();

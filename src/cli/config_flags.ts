@@ -3,6 +3,13 @@ import { layerOf } from "../config/layers.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Flag, ParsedArguments } from "./command.ts";
 
+/** Keys whose option may be given several times; the values become lines. */
+const REPEATABLE: ReadonlySet<string> = new Set([
+  "job_env",
+  "plugins",
+  "plugin_permissions",
+]);
+
 /** Options of the design that mean a git source. */
 const GIT_FLAGS: readonly Flag[] = [
   {
@@ -67,6 +74,6 @@ function flagOf(
     name: flag,
     ...valueName === undefined ? {} : { valueName },
     help: defaultValue === undefined ? help : `${help} (${defaultValue})`,
-    isRepeatable: name === "job_env",
+    isRepeatable: REPEATABLE.has(name),
   };
 }

@@ -1,4 +1,5 @@
 import type { ConfigKey } from "./config_key.ts";
+import { PLUGIN_KEYS } from "./plugin_keys.ts";
 import { SOURCE_KEYS } from "./source_keys.ts";
 
 /** A key of the configuration, as job files spell it. */
@@ -97,14 +98,7 @@ export const CONFIG_KEYS = [
     valueName: "IMAGE",
     help: "Image of a nested container",
   },
-  {
-    name: "plugin_dir",
-    env: "REACTORCIDE_PLUGIN_DIR",
-    flag: "plugin-dir",
-    option: "pluginDir",
-    valueName: "PATH",
-    help: "Directory of trusted plugins (plugin_*.ts, plugin_*.js)",
-  },
+  ...PLUGIN_KEYS,
   {
     name: "triggers_file",
     env: "REACTORCIDE_TRIGGERS_FILE",

@@ -1,3 +1,4 @@
+import { grantLines, type PluginGrants } from "../config/plugin_grants.ts";
 import { layerOf } from "../config/layers.ts";
 import type { Layer, SettingValue } from "../config/settings.ts";
 import type { StepEvent } from "./step_event.ts";
@@ -156,8 +157,19 @@ export interface RunJobOptions {
   secretEnvNames?: readonly string[];
   /** Values that are masked. */
   secretValues?: readonly string[];
-  /** Directory of trusted plugins. */
+  /** Directory of plugins: `plugin_*.ts`, `plugin_*.js`, programs `plugin_*`. */
   pluginDir?: string;
+  /** Plugins at addresses, with their hashes: `https://…#sha256-…` and so on. */
+  plugins?: readonly string[];
+  /** What plugins are granted, by their names. */
+  pluginPermissions?: PluginGrants;
+  /**
+   * Whether plugins from files run in this process, with all of its
+   * permissions, instead of each in a process of its own.
+   *
+   * @default {false}
+   */
+  trustPlugins?: boolean;
   /**
    * Where follow-up jobs are written: a path below `/job`.
    *
@@ -259,11 +271,12 @@ export interface RunJobOptions {
  * @returns The strongest layer.
  */
 export function optionsLayer(options: RunJobOptions): Layer {
-  const { timeoutMs, graceMs } = options;
+  const { timeoutMs, graceMs, pluginPermissions } = options;
   const values: Record<string, unknown> = {
     ...options,
     timeoutMs: timeoutMs === undefined ? undefined : `${timeoutMs}ms`,
     graceMs: graceMs === undefined ? undefined : `${graceMs}ms`,
+    pluginPermissions: pluginPermissions && grantLines(pluginPermissions),
   };
   return layerOf(
     (key) => key.option ? settingOf(values[key.option]) : undefined,

@@ -1,3 +1,4 @@
+import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 
 /** How a job ended. */
@@ -53,4 +54,8 @@ export interface JobResult {
   readonly error: Error | undefined;
   /** What went wrong besides, while the job was being ended. */
   readonly laterErrors: readonly Error[];
+  /** How long each plugin took in each phase. */
+  readonly hooks: readonly PluginTiming[];
+  /** Numbers that plugins recorded. */
+  readonly metrics: readonly PluginMetric[];
 }

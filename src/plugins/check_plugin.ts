@@ -19,6 +19,8 @@ export interface RegisteredPlugin {
   readonly priority: number;
   /** Phases in which it is called. */
   readonly phases: ReadonlySet<Phase>;
+  /** What its failure means for the job. */
+  readonly errorPolicy: "fail" | "continue";
   /** The plugin itself. */
   readonly plugin: Plugin;
 }
@@ -36,7 +38,7 @@ export function checkPlugin(plugin: Plugin): RegisteredPlugin {
   if (typeof plugin !== "object" || plugin === null) {
     throw new TypeError("Cannot register a plugin: it is not an object");
   }
-  const { name, priority = DEFAULT_PRIORITY } = plugin;
+  const { name, priority = DEFAULT_PRIORITY, errorPolicy = "fail" } = plugin;
   if (typeof name !== "string" || name.trim() === "") {
     throw new TypeError("Cannot register a plugin: it has no name");
   }
@@ -49,10 +51,15 @@ export function checkPlugin(plugin: Plugin): RegisteredPlugin {
   if (problem !== undefined) {
     throw new TypeError(`Cannot register plugin "${name}": ${problem}`);
   }
-  return { name, priority, phases: readPhases(plugin, name), plugin };
+  const phases = readPhases(plugin, name);
+  return { name, priority, phases, errorPolicy, plugin };
 }
 
 function methodProblem(plugin: Plugin): string | undefined {
+  const { errorPolicy = "fail" } = plugin;
+  if (errorPolicy !== "fail" && errorPolicy !== "continue") {
+    return `its errorPolicy is neither "fail" nor "continue"`;
+  }
   for (const method of ["execute", "supportedPhases"] as const) {
     if (!isMethod(plugin[method])) return `${method} is not a function`;
   }

@@ -34,6 +34,18 @@ export interface PluginTiming {
   readonly durationMs: number;
 }
 
+/** A number that a plugin recorded about a job. */
+export interface PluginMetric {
+  /** Name of the plugin. */
+  readonly plugin: string;
+  /** Phase in which it was recorded. */
+  readonly phase: Phase;
+  /** What was measured. */
+  readonly name: string;
+  /** The number. */
+  readonly value: number;
+}
+
 /** Options for {@linkcode runPhase}. */
 export interface RunPhaseOptions {
   /** Where plugins say something, and where errors go that stop nothing. */
@@ -50,11 +62,20 @@ export interface RunPhaseOptions {
    * @default {nobody}
    */
   onTiming?: (timing: PluginTiming) => void;
+  /**
+   * Receives each number that a plugin records.
+   *
+   * @default {nobody}
+   */
+  onMetric?: (metric: PluginMetric) => void;
 }
 
 /** What {@linkcode runPhase} did. */
 export interface RunPhaseResult {
-  /** Errors of plugins, in `on_error` and `cleanup` only; others are thrown. */
+  /**
+   * Errors that end nothing: those in `on_error` and `cleanup`, and those of
+   * plugins whose policy is to continue.
+   */
   readonly errors: readonly RunnerError[];
   /** Times of the plugins that were called, in that order. */
   readonly timings: readonly PluginTiming[];
@@ -86,7 +107,7 @@ export async function runPhase(
   context: PhaseContext,
   options: RunPhaseOptions,
 ): Promise<RunPhaseResult> {
-  const { logger, onTiming } = options;
+  const { logger, onTiming, onMetric } = options;
   const timeoutMs = timeoutOf(phase, options);
   const unstoppable = UNSTOPPABLE.has(phase);
   const cancelled = unstoppable ? undefined : context.signal;
@@ -95,7 +116,7 @@ export async function runPhase(
   const timings: PluginTiming[] = [];
   for (const registered of ordered) {
     cancelled?.throwIfAborted();
-    const limits = { timeoutMs, logger, cancelled };
+    const limits = { timeoutMs, logger, cancelled, onMetric };
     const result = await runPlugin(registered, phase, context, limits);
     if (result === null) continue;
     const { durationMs, error } = result;
@@ -103,7 +124,9 @@ export async function runPhase(
     timings.push(timing);
     onTiming?.(timing);
     if (error === undefined) continue;
-    if (!unstoppable) throw error;
+    const isFatal = registered.errorPolicy === "fail" && !unstoppable;
+    // A job that is being ended ends, whatever a plugin makes of that.
+    if (isFatal || cancelled?.aborted) throw error;
     logger.error("plugins", error.message);
     errors.push(error);
   }

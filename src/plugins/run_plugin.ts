@@ -4,6 +4,7 @@ import type { RegisteredPlugin } from "./check_plugin.ts";
 import { type Phase, PHASE_METHODS } from "./phases.ts";
 import type { PhaseContext, PluginContext } from "./plugin.ts";
 import { runHook } from "./run_hook.ts";
+import type { PluginMetric } from "./run_phase.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /**
@@ -21,6 +22,8 @@ export interface RunPluginOptions {
   timeoutMs: number;
   /** Where the plugin says something. */
   logger: Logger;
+  /** Receives each number that the plugin records. */
+  onMetric?: (metric: PluginMetric) => void;
   /**
    * Wish that the plugin ends early.
    *
@@ -52,7 +55,7 @@ export async function runPlugin(
   context: PhaseContext,
   options: RunPluginOptions,
 ): Promise<RunPluginResult | null> {
-  const { timeoutMs, logger, cancelled } = options;
+  const { timeoutMs, logger, cancelled, onMetric } = options;
   const { name, plugin } = registered;
   const startedAt = performance.now();
   try {
@@ -65,6 +68,10 @@ export async function runPlugin(
         signal,
         state: stateOf(registered, context.shared),
         log: (message: string) => logger.info(`plugin:${name}`, message),
+        metric: (metric: string, value: number) => {
+          checkMetric(metric, value);
+          onMetric?.({ plugin: name, phase, name: metric, value });
+        },
       });
       for (const hook of hooks) {
         // Whoever was given up must not begin anything new.
@@ -93,6 +100,13 @@ function stateOf(
   const state = states.get(registered) ?? new Map<string, unknown>();
   STATES.set(shared, states.set(registered, state));
   return state;
+}
+
+function checkMetric(name: unknown, value: unknown): void {
+  if (typeof name === "string" && name !== "" && Number.isFinite(value)) return;
+  throw new TypeError(
+    `Cannot record a metric: "${name}" with value ${value} is none`,
+  );
 }
 
 function pluginError(name: string, phase: Phase, cause: unknown): RunnerError {

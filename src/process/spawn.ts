@@ -23,6 +23,12 @@ export interface SpawnOptions {
    */
   stderr?: "merged" | "separate";
   /**
+   * Whether standard input is closed, or can be written to.
+   *
+   * @default {"null"}
+   */
+  stdin?: "null" | "piped";
+  /**
    * Mark by which descendants are known that leave the group; its variables
    * are added to the environment.
    *
@@ -42,6 +48,8 @@ export interface RunningProcess {
   readonly stdout: ByteStream;
   /** Standard error, when it is kept apart. */
   readonly stderr?: ByteStream;
+  /** Standard input, when it is not closed. */
+  readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
   /** Resolves when the program itself, not its descendants, has ended. */
   readonly status: Promise<ExitStatus>;
   /**
@@ -54,7 +62,7 @@ export interface RunningProcess {
 /**
  * Starts a program: the only place that does.
  *
- * Standard input is closed. A new session keeps the terminal's Ctrl-C away
+ * Standard input is closed unless it is asked for. A new session keeps the terminal's Ctrl-C away
  * from the program, so that the runner decides who is signalled and when.
  *
  * @param command Text for the shell, or a program and its arguments.
@@ -66,13 +74,13 @@ export interface RunningProcess {
  * same exit codes 127 and 126.
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
-  const { cwd, env, stderr = "merged", family } = options;
+  const { cwd, env, stderr = "merged", stdin = "null", family } = options;
   const child = start(command, stderr, {
     cwd,
     env: { ...env, ...family?.env },
     clearEnv: true,
     detached: true,
-    stdin: "null",
+    stdin,
     stdout: "piped",
     stderr: stderr === "merged" ? "null" : "piped",
   });
@@ -80,6 +88,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     pid: child.pid,
     stdout: child.stdout,
     stderr: stderr === "merged" ? undefined : child.stderr,
+    stdin: stdin === "null" ? undefined : child.stdin,
     status: child.status.then(exitStatus),
     signal(signal) {
       signalGroup(child.pid, signal);

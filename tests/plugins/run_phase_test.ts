@@ -33,6 +33,7 @@ function startRun(plugins: readonly Plugin[], over?: Partial<PhaseContext>) {
     shared: new Map(),
     signal: new AbortController().signal,
     registerSecret() {},
+    addStep() {},
     ...over,
   };
   const run = (phase: Phase, options: Partial<RunPhaseOptions> = {}) =>

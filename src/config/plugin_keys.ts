@@ -1,0 +1,37 @@
+import type { ConfigKey } from "./config_key.ts";
+
+/** Keys of the configuration that say which plugins there are and what they may do. */
+export const PLUGIN_KEYS = [
+  {
+    name: "plugin_dir",
+    env: "REACTORCIDE_PLUGIN_DIR",
+    flag: "plugin-dir",
+    option: "pluginDir",
+    valueName: "PATH",
+    help: "Directory of plugins: plugin_*.ts, plugin_*.js, programs plugin_*",
+  },
+  {
+    name: "plugins",
+    env: "REACTORCIDE_PLUGINS",
+    flag: "plugin",
+    option: "plugins",
+    valueName: "URL#HASH",
+    help: "Plugin at an https:, npm: or jsr: address, with its hash",
+  },
+  {
+    name: "plugin_permissions",
+    env: "REACTORCIDE_PLUGIN_PERMISSIONS",
+    flag: "allow-plugin",
+    option: "pluginPermissions",
+    valueName: "NAME:KIND=VALUES",
+    help: "Permission of a plugin, such as slack:net=hooks.slack.com",
+  },
+  {
+    name: "trust_plugins",
+    env: "REACTORCIDE_TRUST_PLUGINS",
+    flag: "trust-plugins",
+    option: "trustPlugins",
+    kind: "switch",
+    help: "Run plugins from files in this process, with all of its permissions",
+  },
+] as const satisfies readonly ConfigKey[];
