@@ -75,7 +75,9 @@ export async function execute(
     attempts: 1,
     startedAt,
     durationMs,
-    ...error ? { reason: error.message } : {},
+    ...error && error.code !== "command-failed"
+      ? { reason: error.message }
+      : {},
   }];
 }
 

@@ -168,15 +168,41 @@ function endWithJob(
   return stack;
 }
 
-/** What a step throws may hold a secret; those who watch are no place for it. */
+/** Names and reasons may hold secrets; those who watch are no place for them. */
 function maskedEvents(
   { parts: { masker } }: JobRun,
   onEvent: (event: StepEvent) => void,
 ): (event: StepEvent) => void {
-  return (event) =>
-    onEvent(
-      event.type === "retrying"
-        ? { ...event, reason: masker.maskText(event.reason) }
-        : event,
-    );
+  const mask = (text: string) => masker.maskText(text);
+  return (event) => {
+    switch (event.type) {
+      case "planned":
+        return onEvent({
+          ...event,
+          steps: event.steps.map(({ name, dependsOn }) => ({
+            name: mask(name),
+            dependsOn: dependsOn.map(mask),
+          })),
+        });
+      case "ended": {
+        const { name, reason } = event.result;
+        return onEvent({
+          ...event,
+          result: {
+            ...event.result,
+            name: mask(name),
+            ...reason === undefined ? {} : { reason: mask(reason) },
+          },
+        });
+      }
+      case "retrying":
+        return onEvent({
+          ...event,
+          step: mask(event.step),
+          reason: mask(event.reason),
+        });
+      default:
+        return onEvent({ ...event, step: mask(event.step) });
+    }
+  };
 }

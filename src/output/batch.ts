@@ -1,8 +1,11 @@
 /** Most bytes that one read of a pipe gives. */
 const READ_BYTES = 64 * 1024;
 
-/** Most bytes that are gathered while a write is under way. */
-const BATCH_BYTES = 4 * READ_BYTES;
+/** Most bytes of a read until one is full: most programs print little. */
+const FIRST_READ_BYTES = 8 * 1024;
+
+/** How many full reads are gathered at most while a write is under way. */
+const BATCH_READS = 4;
 
 /**
  * Bytes that are gathered for one write, behind those that were held back.
@@ -11,11 +14,12 @@ const BATCH_BYTES = 4 * READ_BYTES;
  * therefore lent to a read only while nothing in it waits to be written.
  */
 export class Batch {
-  #bytes = new Uint8Array(BATCH_BYTES);
+  #readBytes = FIRST_READ_BYTES;
+  #bytes = new Uint8Array(FIRST_READ_BYTES);
   /** Holds the batch before this one, which may still be on its way. */
-  #spare = new Uint8Array(BATCH_BYTES);
+  #spare = new Uint8Array();
   /** Receives what is read while bytes wait. */
-  #scratch = new ArrayBuffer(READ_BYTES);
+  #scratch = new ArrayBuffer();
   /** Where in the spare buffer the bytes stand that were held back. */
   #held = this.#spare.subarray(0, 0);
   #filledBytes = 0;
@@ -28,15 +32,23 @@ export class Batch {
 
   /** Whether another read may not fit. */
   get isFull(): boolean {
-    return this.#filledBytes + READ_BYTES > this.#bytes.length;
+    return this.#filledBytes + this.#readBytes > this.#bytes.length;
   }
 
   /** Gives a read something to read into. */
   lend(): Uint8Array<ArrayBuffer> {
+    const readBytes = this.#readBytes;
     this.#isLent = !this.isWaiting;
-    return this.#isLent
-      ? this.#bytes.subarray(this.#filledBytes, this.#filledBytes + READ_BYTES)
-      : new Uint8Array(this.#scratch);
+    if (this.#isLent) {
+      return this.#bytes.subarray(
+        this.#filledBytes,
+        this.#filledBytes + readBytes,
+      );
+    }
+    if (this.#scratch.byteLength !== readBytes) {
+      this.#scratch = new ArrayBuffer(readBytes);
+    }
+    return new Uint8Array(this.#scratch);
   }
 
   /** Takes what was read, and the buffer back. */
@@ -49,6 +61,7 @@ export class Batch {
     }
     this.#isLent = false;
     this.#filledBytes += read.length;
+    if (read.length >= FIRST_READ_BYTES) this.#readBytes = READ_BYTES;
   }
 
   /** Shows everything held back and read, from the start of its buffer. */
@@ -60,7 +73,7 @@ export class Batch {
 
   /** Starts over with the end of the window; what is before it stays until the next time. */
   restart(held: Uint8Array<ArrayBuffer>): void {
-    const neededBytes = held.length + BATCH_BYTES;
+    const neededBytes = held.length + BATCH_READS * this.#readBytes;
     if (neededBytes > this.#spare.length) {
       this.#spare = new Uint8Array(neededBytes + held.length);
     }

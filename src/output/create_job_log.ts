@@ -21,7 +21,7 @@ export interface JobLogOptions {
    *
    * - `plain`: as it comes, byte by byte; for jobs of one step.
    * - `prefixed`: whole lines behind the name of their step, which is padded to
-   *   the longest one.
+   *   the longest one that is not very long.
    * - `grouped`: each step as one block on standard output, behind a header,
    *   once it is over.
    * - `json`: each line as an object with `timestamp`, `stream`, `message` and

@@ -1,5 +1,4 @@
 import { osReason } from "../os_reason.ts";
-import { realPath } from "../workspace/real_path.ts";
 
 /** What the file of a step is called until the step is over. */
 const PARTIAL = /^\..+\.log\.partial$/;
@@ -27,21 +26,39 @@ export class LogDirectory {
   /**
    * Makes the directory, or makes sure that it still is what it was.
    *
+   * It asks the system without leaving the thread: a step that takes a
+   * millisecond is not to wait as long for its log.
+   *
    * @returns Its real path.
    * @throws If it cannot be made, or a link is in its place.
    */
-  async ready(): Promise<string> {
+  ready(): string {
     if (this.#realPath === undefined) {
-      await Deno.mkdir(this.path, { recursive: true });
-      const { isSymlink } = await Deno.lstat(this.path);
-      if (isSymlink) throw linkError();
-      this.#realPath = await Deno.realPath(this.path);
-    } else {
-      const path = await realPath(this.#realPath);
-      if (path !== this.#realPath) throw linkError();
-      await Deno.mkdir(path, { recursive: true });
+      Deno.mkdirSync(this.path, { recursive: true });
+      if (Deno.lstatSync(this.path).isSymlink) throw linkError();
+      this.#realPath = Deno.realPathSync(this.path);
+    } else if (realPathOf(this.#realPath) === undefined) {
+      makeAgain(this.#realPath);
     }
+    if (realPathOf(this.#realPath) !== this.#realPath) throw linkError();
     return this.#realPath;
+  }
+}
+
+/** Whoever removed a directory may have put a link in the place of one above it. */
+function makeAgain(path: string): void {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  if (realPathOf(parent) === undefined) makeAgain(parent);
+  if (realPathOf(parent) !== parent) throw linkError();
+  Deno.mkdirSync(path);
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

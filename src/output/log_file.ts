@@ -53,7 +53,7 @@ export class LogFile implements Disposable {
     name: string,
     options: OrderedWriterOptions,
   ): Promise<LogFile> {
-    const path = `${await directory.ready()}/${partialName(name)}`;
+    const path = `${directory.ready()}/${partialName(name)}`;
     const file = await openNew(path);
     return new LogFile(file, { directory, name }, options);
   }
@@ -88,12 +88,12 @@ export class LogFile implements Disposable {
     await this.#writer.flush();
     if (!this.#place) return;
     const { directory, name } = this.#place;
-    const path = await directory.ready();
+    const path = directory.ready();
     const partial = `${path}/${partialName(name)}`;
     try {
       // The step may have removed the file, or put a link in its place.
-      if (!await isAt(partial, this.#file)) await this.#writeAgain(partial);
-      await Deno.rename(partial, `${path}/${name}`);
+      if (!isAt(partial, this.#file)) await this.#writeAgain(partial);
+      Deno.renameSync(partial, `${path}/${name}`);
     } catch (error) {
       // The first failure is the one to report.
       await removeTree(partial).catch(() => {});
@@ -140,14 +140,19 @@ export class LogFile implements Disposable {
 }
 
 async function openNew(path: string): Promise<Deno.FsFile> {
-  // A runner that was killed leaves its file, and an earlier step what it likes.
-  await removeTree(path);
-  return await Deno.open(path, NEW_FILE);
+  try {
+    return Deno.openSync(path, NEW_FILE);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    // A runner that was killed leaves its file, and an earlier step what it likes.
+    await removeTree(path);
+    return Deno.openSync(path, NEW_FILE);
+  }
 }
 
-async function isAt(path: string, file: Deno.FsFile): Promise<boolean> {
+function isAt(path: string, file: Deno.FsFile): boolean {
   try {
-    const [there, ours] = await Promise.all([Deno.lstat(path), file.stat()]);
+    const [there, ours] = [Deno.lstatSync(path), file.statSync()];
     return there.dev === ours.dev && there.ino === ours.ino;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;

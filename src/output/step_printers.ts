@@ -16,6 +16,9 @@ import type { StepFile } from "./step_file.ts";
 /** Longest line that is shown whole where lines are gathered, if no limit is given. */
 const WHOLE_LINE_BYTES = 64 * 1024;
 
+/** Widest name to which others are padded, in cells: lines need room, too. */
+const WIDEST_PADDING = 24;
+
 /** Makes what shows a step; the file is where its output is kept. */
 export type StepPrinters = (step: string, file: StepFile) => Printer;
 
@@ -67,10 +70,9 @@ function prefixedPrinters(
   options: JobLogOptions,
 ): (step: string, sinks: Sinks) => Printer {
   const { steps, colour = false, maxLineBytes } = options;
-  const width = steps.reduce(
-    (most, step) => Math.max(most, displayWidth(printable(step))),
-    0,
-  );
+  const width = steps.map((step) => displayWidth(printable(step)))
+    .filter((width) => width <= WIDEST_PADDING)
+    .reduce((most, width) => Math.max(most, width), 0);
   const numbers = new Map(steps.map((step, number) => [step, number]));
   return (step, sinks) => {
     if (!numbers.has(step)) numbers.set(step, numbers.size);

@@ -3,6 +3,9 @@ import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
 import type { Family } from "./family.ts";
 
+/** Program that makes a session and becomes another one. */
+const SETSID = "/usr/bin/setsid";
+
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
 
@@ -79,19 +82,25 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     cwd,
     env: { ...env, ...family?.env },
     clearEnv: true,
-    detached: true,
     stdin,
     stdout: "piped",
     stderr: stderr === "merged" ? "null" : "piped",
+  });
+  let isOver = false;
+  const status = child.status.then((status) => {
+    isOver = true;
+    return exitStatus(status);
   });
   return {
     pid: child.pid,
     stdout: child.stdout,
     stderr: stderr === "merged" ? undefined : child.stderr,
     stdin: stdin === "null" ? undefined : child.stdin,
-    status: child.status.then(exitStatus),
+    status,
     signal(signal) {
-      signalGroup(child.pid, signal);
+      const hasGroup = signalProcess(-child.pid, signal);
+      // It may not have come to the making of its group yet.
+      if (!hasGroup && !isOver) signalProcess(child.pid, signal);
       if (signal === "SIGKILL") family?.kill();
     },
   };
@@ -100,6 +109,10 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
 /**
  * `Deno.Command` cannot put two streams on one pipe; a shell that redirects
  * and then becomes the program can, at the price of one `exec`.
+ *
+ * Where there is a program that makes a session, it is asked to: to have it
+ * made by `detached` costs a copy of the runner's page tables, two to thirty
+ * times as much.
  */
 function start(
   command: Command,
@@ -109,11 +122,20 @@ function start(
   const [program, ...args] = typeof command === "string"
     ? ["/bin/sh", "-c", command]
     : command;
-  const merging = ["-c", 'exec "$@" 2>&1', "runnerlib", program, ...args];
+  const session = stderr === "merged" && isFile(SETSID) ? SETSID : "";
+  const detached = session === "";
+  const merging = [
+    "-c",
+    `exec ${session} "$@" 2>&1`,
+    "runnerlib",
+    program,
+    ...args,
+  ];
   try {
     return stderr === "merged"
-      ? new Deno.Command("/bin/sh", { ...options, args: merging }).spawn()
-      : new Deno.Command(program, { ...options, args }).spawn();
+      ? new Deno.Command("/bin/sh", { ...options, args: merging, detached })
+        .spawn()
+      : new Deno.Command(program, { ...options, args, detached }).spawn();
   } catch (cause) {
     throw startError(program, String(options.cwd), cause);
   }
@@ -146,14 +168,25 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function signalGroup(pid: number, signal: Deno.Signal): void {
+function isFile(path: string): boolean {
   try {
-    Deno.kill(-pid, signal);
+    return Deno.statSync(path).isFile;
+  } catch {
+    // What cannot be seen cannot be used.
+    return false;
+  }
+}
+
+/** Sends a signal, and tells whether there is, or was, somebody to get it. */
+function signalProcess(pid: number, signal: Deno.Signal): boolean {
+  try {
+    Deno.kill(pid, signal);
+    return true;
   } catch (error) {
-    // Nobody is left in the group: what the signal was for is done.
-    if (error instanceof Deno.errors.NotFound) return;
+    // Nobody is left: what the signal was for is done.
+    if (error instanceof Deno.errors.NotFound) return false;
     // Only programs that became another user's are left; nothing reaches them.
-    if (error instanceof Deno.errors.PermissionDenied) return;
+    if (error instanceof Deno.errors.PermissionDenied) return true;
     throw error;
   }
 }

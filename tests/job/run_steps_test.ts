@@ -359,6 +359,30 @@ describe("a job of steps", () => {
     assertMatch(test.stdout(), /REACTORCIDE_OUTPUT_LOGIN_HEADER\n/);
   });
 
+  it("masks secrets in the names of steps", async () => {
+    await using test = await testRunner();
+    const events: StepEvent[] = [];
+    const result = await test.runner.runJob(
+      new Job("x").addStep("a", "echo one; exit 1", {
+        matrix: { axes: { T: ["hunter2-hunter2", "hunter3-hunter3"] } },
+      }),
+      {
+        secretValues: ["hunter2-hunter2", "hunter3-hunter3"],
+        failurePolicy: "continue",
+        onStepEvent: (event) => events.push(event),
+      },
+    );
+    assertEquals(result.steps.length, 2);
+    const everything = test.stdout() + test.stderr() + JSON.stringify(events);
+    assertEquals(/hunter/.test(everything), false, everything);
+    assertStringIncludes(test.stdout(), "a ([REDACTED]) #2 | one\n");
+    const logs = await Array.fromAsync(
+      Deno.readDir(`${test.path}/job/artifacts/logs`),
+      ({ name }) => name,
+    );
+    assertEquals(logs.some((name) => name.includes("hunter")), false);
+  });
+
   it("masks variables of steps that are said to be secret", async () => {
     await using test = await testRunner();
     await test.runner.runJob(

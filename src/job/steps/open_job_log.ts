@@ -8,8 +8,8 @@ import { maxLineBytes } from "../max_line_bytes.ts";
 
 /** Options for {@linkcode openJobLog}. */
 export interface OpenJobLogOptions {
-  /** Names of the steps. */
-  names: readonly string[];
+  /** What the steps are called. */
+  labels: readonly string[];
   /** Absolute path of the directory of the job's artifacts. */
   artifactsPath: string;
   /** Hears how far a step is. */
@@ -30,8 +30,8 @@ export async function openJobLog(
   config: JobConfig,
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
-  const { host, logger, masker, workspace, stdout, stderr } = parts;
-  const { names, artifactsPath, onProgress } = options;
+  const { host, logger, workspace, stdout, stderr } = parts;
+  const { labels, artifactsPath, onProgress } = options;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
   const left = await partialLogs(logDirectory, warn);
@@ -45,8 +45,8 @@ export async function openJobLog(
   return createJobLog({
     stdout,
     stderr,
-    style: styleOf(host.env, config, names.length),
-    steps: names.map((name) => masker.maskText(name)),
+    style: styleOf(host.env, config, labels.length),
+    steps: labels,
     colour: wantsColour(host.env, host.stdout.isTerminal()),
     logDirectory,
     maxLineBytes: maxLineBytes(config, workspace),

@@ -15,10 +15,10 @@ const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
  * @returns The outputs; none without a file.
  * @throws {Error} If the file cannot be read or understood, with the line.
  */
-export async function readOutputs(path: string): Promise<CommandOutputs> {
+export function readOutputs(path: string): CommandOutputs {
   let info: Deno.FileInfo;
   try {
-    info = await Deno.lstat(path);
+    info = Deno.lstatSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
@@ -28,8 +28,7 @@ export async function readOutputs(path: string): Promise<CommandOutputs> {
   if (info.size > MAX_BYTES) {
     throw new Error(`it is larger than ${MAX_BYTES} bytes`);
   }
-  const bytes = await Deno.readFile(path);
-  return parseOutputs(decode(bytes));
+  return parseOutputs(decode(Deno.readFileSync(path)));
 }
 
 /**

@@ -44,7 +44,10 @@ export function resultOf(
   durationMs: number,
 ): StepResult {
   const { outcome, exitCode, signal, attempts, error, endJob } = end;
-  const reason = error?.message ?? endJob;
+  // Its exit code tells all that there is to say of a command that failed.
+  const reason = error?.code === "command-failed"
+    ? undefined
+    : error?.message ?? endJob;
   return {
     name,
     outcome,

@@ -1,5 +1,6 @@
 import type { JobConfig } from "../../config/job_config.ts";
 import type { JobLog } from "../../output/job_log.ts";
+import type { Masker } from "../../secrets/masker.ts";
 import { jobFacts, runnerEnvironment } from "../job_environment.ts";
 import type { JobRun } from "../job_run.ts";
 import { makeArtifacts } from "../make_directories.ts";
@@ -76,8 +77,9 @@ export async function openStepSetting(
     outputs.restore(await keptOutputs(workspace, warn));
   }
   const outputsDirectory = await makeOutputsDirectory(host.env, stack);
+  const labels = stepLabels(plan, masker);
   const log: JobLog = await openJobLog(parts, config, {
-    names: plan.steps.map(({ name }) => name),
+    labels,
     artifactsPath,
     onProgress: (step, text) =>
       options.onEvent({ type: "progress", step, text }),
@@ -110,7 +112,7 @@ export async function openStepSetting(
     const planned: PlannedStep = plan.steps[step];
     const { name, definition } = planned;
     const cwd = await stepDirectory(workspace, jobPath, planned);
-    const stepLog = await log.openStep(name);
+    const stepLog = await log.openStep(labels[step]);
     return {
       context: {
         name,
@@ -137,6 +139,17 @@ export async function openStepSetting(
     openStep,
     [Symbol.asyncDispose]: () => made.disposeAsync(),
   };
+}
+
+/** What logs call the steps: names may be made of values that are secret. */
+function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
+  const counts = new Map<string, number>();
+  return steps.map(({ name }) => {
+    const label = masker.maskText(name);
+    const count = (counts.get(label) ?? 0) + 1;
+    counts.set(label, count);
+    return count > 1 ? `${label} #${count}` : label;
+  });
 }
 
 async function makeOutputsDirectory(
