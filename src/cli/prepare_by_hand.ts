@@ -1,5 +1,5 @@
 import { JobRun } from "../job/job_run.ts";
-import { prepareSources } from "../job/prepare_sources.ts";
+import { prepareSources, removeCredentials } from "../job/prepare_sources.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import type { CommandContext } from "./command.ts";
@@ -43,6 +43,8 @@ export async function prepareByHand(
     await prepareSources(run, config, { replace: true });
   } catch (error) {
     run.fail(error);
+    // A source that is never begun leaves credentials behind, too.
+    await removeCredentials(run);
   }
   if (run.error) throw run.error;
   await context.print(run.sourcePath!);

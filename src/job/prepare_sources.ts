@@ -60,17 +60,21 @@ async function keptSource(
 
 async function prepare(
   run: JobRun,
-  { copyIgnore, archive }: JobConfig,
+  config: JobConfig,
   source: SourceConfig,
   directory: string,
   replace: boolean,
 ): Promise<string | undefined> {
   if (source.type === "none") return undefined;
+  const { copyIgnore, archive } = config;
   const { workspace, host, logger } = run.parts;
   const { prepareSource } = await import("../source/prepare.ts");
+  const { gitOptions } = await import("./git_options.ts");
+  const isTrusted = source === config.ciSource;
   const { path } = await prepareSource(
     {
       ...source,
+      git: gitOptions(config.checkout, isTrusted, host.cwd),
       copyIgnore,
       archive,
       target: workspace.pathOf(directory),

@@ -7,6 +7,7 @@ import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { realPath } from "../workspace/real_path.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
+import { withConfigEntries } from "./git/config_entries.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -71,15 +72,7 @@ export function withoutCredentials(env: Environment): Record<string, string> {
   ) {
     return { ...env };
   }
-  const count = /^\d+$/.test(rest.GIT_CONFIG_COUNT ?? "")
-    ? Number(rest.GIT_CONFIG_COUNT)
-    : 0;
-  return {
-    ...rest,
-    GIT_CONFIG_COUNT: String(count + 1),
-    [`GIT_CONFIG_KEY_${count}`]: "safe.directory",
-    [`GIT_CONFIG_VALUE_${count}`]: "*",
-  };
+  return withConfigEntries(rest, [["safe.directory", "*"]]);
 }
 
 /** The directory, unless there is none or it shall stay. */

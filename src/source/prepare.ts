@@ -89,7 +89,7 @@ async function judge(
   if (!url) throw failure(path, `a source of type "${type}" needs a URL`);
   switch (type) {
     case "git":
-      return gitSource(url, ref, context);
+      return gitSource(url, ref, context, request.git);
     case "copy":
       return await copySource(url, target, request.copyIgnore ?? [], context);
     default:

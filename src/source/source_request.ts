@@ -3,6 +3,7 @@ import type { Logger } from "../output/logger.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import type { Workspace } from "../workspace/layout.ts";
+import type { GitOptions } from "./git/options.ts";
 
 /** Source code that a job needs, and where. */
 export interface SourceRequest {
@@ -30,6 +31,12 @@ export interface SourceRequest {
    * @default {everything is copied}
    */
   copyIgnore?: readonly string[];
+  /**
+   * How a git repository is checked out.
+   *
+   * @default {the commit alone}
+   */
+  git?: GitOptions;
   /** What an archive may hold; required for type `tarball`. */
   archive?: ArchiveConfig;
   /** Absolute path in the workspace at which the code is put. */

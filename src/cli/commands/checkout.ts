@@ -15,7 +15,11 @@ export const checkout: Command = {
       valueName: "REF",
       help: "Branch, tag or commit; the default branch unless given",
     },
-    ...configFlags(["code_dir", "job_dir", "runner_image"]),
+    ...configFlags([
+      ...["code_dir", "job_dir", "runner_image", "fetch_depth"] as const,
+      ...["git_filter", "sparse_paths", "submodules", "git_lfs"] as const,
+      "git_mirror",
+    ]),
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

@@ -73,3 +73,37 @@ export function localNames(ref: string): string[] {
   if (/^[0-9a-f]{4,}$/i.test(ref)) names.push(ref);
   return names;
 }
+
+/**
+ * Lists the names that a ref may have at the remote, best first, in the order
+ * of {@linkcode localNames}; abbreviated ids cannot be asked for.
+ *
+ * @param ref Name that was judged.
+ * @returns Names that leave the server nothing to guess.
+ */
+export function remoteNames(ref: string): string[] {
+  if (isFullCommitId(ref)) return [ref.toLowerCase()];
+  if (ref === "HEAD") return [ref];
+  const tracked = /^(?:refs\/remotes\/)?origin\/(.+)$/.exec(ref)?.[1];
+  const branch = tracked === undefined ? [] : [`refs/heads/${tracked}`];
+  if (ref.startsWith("refs/")) return branch.length > 0 ? branch : [ref];
+  return [
+    `refs/heads/${ref}`,
+    `refs/tags/${ref}`,
+    ...branch,
+    // Such as pull/7/head; what has no folder is nothing that a job should see.
+    ...ref.includes("/") ? [`refs/${ref}`] : [],
+  ];
+}
+
+/**
+ * Tells the name that what is fetched gets here.
+ *
+ * @param name Name at the remote, one of {@linkcode remoteNames}.
+ * @returns The name here; `undefined` for a commit, which has none.
+ */
+export function trackingName(name: string): string | undefined {
+  if (isFullCommitId(name)) return undefined;
+  if (name === "HEAD") return "refs/remotes/origin/HEAD";
+  return name.replace(/^refs\/heads\//, "refs/remotes/origin/");
+}

@@ -1,6 +1,7 @@
 import { RunnerError } from "../../errors.ts";
 import { capture, type CaptureResult } from "../../process/capture.ts";
 import type { SourceContext } from "../source_request.ts";
+import { type ConfigEntry, withConfigEntries } from "./config_entries.ts";
 
 /** Transports that git may use, whatever a URL or a redirection asks for. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];
@@ -39,6 +40,23 @@ const FOREIGN_VARIABLES = [
   "GIT_WORK_TREE",
 ];
 
+/** What {@linkcode runGit} needs of the run. */
+export interface GitContext
+  extends Pick<SourceContext, "env" | "cancellation"> {
+  /**
+   * Configuration that holds for this one call and is written nowhere.
+   *
+   * @default {[]}
+   */
+  config?: readonly ConfigEntry[];
+  /**
+   * Variables that have the last word.
+   *
+   * @default {{}}
+   */
+  variables?: Readonly<Record<string, string>>;
+}
+
 /**
  * Runs git: the one way in which source preparation does.
  *
@@ -56,13 +74,13 @@ const FOREIGN_VARIABLES = [
 export async function runGit(
   args: readonly string[],
   cwd: string,
-  context: Pick<SourceContext, "env" | "cancellation">,
+  context: GitContext,
 ): Promise<CaptureResult> {
-  const { env, cancellation } = context;
+  const { cancellation } = context;
   try {
     return await capture(["git", ...NEUTRAL_OPTIONS, ...args], {
       cwd,
-      env: gitEnvironment(env),
+      env: gitEnvironment(context),
       cancellation,
     });
   } catch (cause) {
@@ -77,13 +95,18 @@ export async function runGit(
 }
 
 function gitEnvironment(
-  env: Readonly<Record<string, string>>,
+  { env, config = [], variables = {} }: GitContext,
 ): Record<string, string> {
-  const inherited = Object.entries(env)
-    .filter(([name]) => !FOREIGN_VARIABLES.includes(name));
+  const inherited = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !FOREIGN_VARIABLES.includes(name)),
+  );
   return {
-    ...Object.fromEntries(inherited),
-    GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL),
+    // The directories are named outright, so it does not matter who owns them.
+    ...withConfigEntries(inherited, [["safe.directory", "*"], ...config]),
+    // A server that falls silent is a broken connection, which is tried again.
+    GIT_HTTP_LOW_SPEED_LIMIT: env.GIT_HTTP_LOW_SPEED_LIMIT ?? "1",
+    GIT_HTTP_LOW_SPEED_TIME: env.GIT_HTTP_LOW_SPEED_TIME ?? "120",
+    GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL).join(":"),
     GIT_TERMINAL_PROMPT: "0",
     // Empty, it also silences core.askPass and SSH_ASKPASS. A program that was
     // set for this very purpose may be the one that knows the token.
@@ -94,11 +117,17 @@ function gitEnvironment(
     SSH_ASKPASS_REQUIRE: "never",
     // Git's reasons are shown and must not be translated.
     LC_ALL: "C",
+    ...variables,
   };
 }
 
-/** An environment may allow less, not more. */
-function allowedProtocols(inherited: string | undefined): string {
+/**
+ * Lists the transports that git may use: an environment may allow less, not more.
+ *
+ * @param inherited The variable `GIT_ALLOW_PROTOCOL`, if it is set.
+ * @returns Names of transports.
+ */
+export function allowedProtocols(inherited: string | undefined): string[] {
   const wanted = inherited?.split(":") ?? PROTOCOLS;
-  return PROTOCOLS.filter((protocol) => wanted.includes(protocol)).join(":");
+  return PROTOCOLS.filter((protocol) => wanted.includes(protocol));
 }

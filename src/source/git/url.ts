@@ -59,8 +59,14 @@ export function gitLocation(url: string, cwd: string): string {
   return isLocalPath(url) && !isAbsolute(url) ? resolve(cwd, url) : url;
 }
 
-/** The rule of git: a colon before the first slash makes it remote. */
-function isLocalPath(url: string): boolean {
+/**
+ * Tells whether a location is a path, by the rule of git: a colon before the
+ * first slash makes it remote.
+ *
+ * @param url Location that was judged.
+ * @returns Whether it is.
+ */
+export function isLocalPath(url: string): boolean {
   return !/^[^/]*:/.test(url);
 }
 

@@ -138,7 +138,7 @@ describe("gitSource()", () => {
     await assertRejects(
       () => checkOut(directory.path, origin.path, "version"),
       RunnerError,
-      "couldn't find remote ref version",
+      "the repository has no such branch or tag",
     );
   });
 
@@ -157,7 +157,7 @@ describe("gitSource()", () => {
     await assertRejects(
       () => checkOut(directory.path, "missing"),
       RunnerError,
-      `Cannot clone "${directory.path}/missing": repository '${directory.path}/missing' does not exist`,
+      `Cannot clone "${directory.path}/missing": '${directory.path}/missing' does not appear to be a git repository`,
     );
     await assertRejects(
       () => checkOut(directory.path, "origin"),
@@ -169,7 +169,7 @@ describe("gitSource()", () => {
     await assertRejects(
       () => checkOut(directory.path, "origin", "nope"),
       RunnerError,
-      `Cannot check out "nope" of "${origin.path}": couldn't find remote ref nope`,
+      `Cannot check out "nope" of "${origin.path}": the repository has no such branch or tag`,
     );
     await assertRejects(
       () => checkOut(directory.path, "origin", "tree"),
@@ -188,16 +188,20 @@ describe("gitSource()", () => {
     // Nobody listens at port 1.
     const url = "http://me:correct-horse@127.0.0.1:1/a";
     const context = sourceContext({ cwd: directory.path });
+    await Deno.mkdir(`${directory.path}/clone`);
+    const options = { retryDelaysMs: [] };
+    const fill = gitSource(url, undefined, context, options);
     const error = await assertRejects(
-      () => gitSource(url, undefined, context)(`${directory.path}/clone`),
+      () => fill(`${directory.path}/clone`),
       RunnerError,
       'Cannot clone "http://***@127.0.0.1:1/a": ',
     );
     const said = [error.message, String(error.cause), ...context.log.lines];
     assert(!said.join("\n").includes("correct-horse"), said.join("\n"));
-    assertEquals(context.log.lines, [
+    assertEquals(
+      context.log.lines[0],
       'info source: Cloning {"url":"http://***@127.0.0.1:1/a","ref":"default branch"}',
-    ]);
+    );
   });
 
   it("runs nothing that a template, a repository or the environment brings", async () => {

@@ -44,17 +44,19 @@ describe("runGit()", () => {
       GIT_ASKPASS: "/bin/askpass",
       GIT_SSH_COMMAND: "ssh -i key",
       GIT_CONFIG_GLOBAL: "/somewhere",
-      GIT_CONFIG_COUNT: "1",
       GIT_CONFIG_KEY_0: "safe.directory",
-      GIT_CONFIG_VALUE_0: "*",
+      GIT_CONFIG_VALUE_0: "/mine",
       GIT_CEILING_DIRECTORIES: "/",
       GIT_EXEC_PATH: "/git-core",
       HOME: "/home/me",
     };
-    const env = await environmentOf(kept);
+    const env = await environmentOf({ ...kept, GIT_CONFIG_COUNT: "1" });
     for (const [name, value] of Object.entries(kept)) {
       assertEquals(env[name], value, name);
     }
+    assertEquals(env.GIT_CONFIG_COUNT, "2");
+    assertEquals(env.GIT_CONFIG_KEY_1, "safe.directory");
+    assertEquals(env.GIT_CONFIG_VALUE_1, "*");
   });
 
   it("lets the environment allow fewer transports, but not more", async () => {

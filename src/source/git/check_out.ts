@@ -1,0 +1,64 @@
+import { gitError } from "./failure.ts";
+import { gitReason } from "./reason.ts";
+import type { Repository } from "./repository.ts";
+import type { Retry } from "./retry.ts";
+
+/** Files in Git LFS are fetched afterwards, all at once. */
+const WITHOUT_LFS = [
+  "filter.lfs.smudge=",
+  "filter.lfs.process=",
+  "filter.lfs.required=false",
+].flatMap((option) => ["-c", option]);
+
+/** What {@linkcode checkOut} checks out, and how. */
+export interface CheckOutRequest {
+  /** Id of the commit. */
+  readonly commit: string;
+  /** Name that the user gave it. */
+  readonly ref: string | undefined;
+  /**
+   * Directories that are checked out.
+   *
+   * @default {all of them}
+   */
+  readonly sparsePaths?: readonly string[];
+  /** Does what connects. */
+  readonly retry: Retry;
+}
+
+/**
+ * Fills the work tree with a commit, detaches `HEAD` there and makes sure of it.
+ *
+ * @param repository Repository that has the commit.
+ * @param request What to check out.
+ * @throws {RunnerError} With code `source-failed`, if git fails.
+ */
+export async function checkOut(
+  repository: Repository,
+  request: CheckOutRequest,
+): Promise<void> {
+  const { git, url, shownUrl, gitDirectory } = repository;
+  const { commit, ref = "HEAD", sparsePaths, retry } = request;
+  const action = `check out "${ref}" of "${shownUrl}"`;
+  // In a partial clone, it is now that files are fetched.
+  const run = async (...args: string[]) => {
+    const result = await retry(() => git(args));
+    if (result.exitCode !== 0) throw gitError(action, gitReason(result, url));
+  };
+  if (sparsePaths !== undefined) {
+    await run("sparse-checkout", "set", "--cone", ...sparsePaths);
+  }
+  await run(
+    ...WITHOUT_LFS,
+    "checkout",
+    "--quiet",
+    "--force",
+    "--detach",
+    commit,
+    "--",
+  );
+  const head = await Deno.readTextFile(`${gitDirectory}/HEAD`);
+  if (head.trim() !== commit) {
+    throw gitError(action, `git left HEAD at ${head.trim()}`);
+  }
+}

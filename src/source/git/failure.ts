@@ -1,0 +1,58 @@
+import { RunnerError } from "../../errors.ts";
+import type { CaptureResult } from "../../process/capture.ts";
+
+/**
+ * Why git could not fetch:
+ *
+ * - `missing`: the server has no such thing, or does not give it away
+ * - `denied`: there is no such repository, or it is not open to us
+ * - `unreachable`: there was no connection
+ * - `dropped`: the connection broke
+ * - `format`: the repository has ids of another kind
+ * - `refused`: anything else, such as an option that the server does not know
+ */
+export type FetchFailure = (typeof SIGNS)[number][0] | "refused";
+
+/** What git says, most telling first: a broken connection follows many a refusal. */
+const SIGNS = [
+  ["format", /mismatched algorithms: client sha1; server sha256/],
+  [
+    "missing",
+    /couldn't find remote ref|not our ref|request for unadvertised object/i,
+  ],
+  [
+    "denied",
+    /Authentication failed|could not read (?:Username|Password)|Permission denied|Host key verification failed|does not appear to be a git repository|repository .*(?:not found|does not exist)|repository not exported|transport '.*' not allowed|dubious ownership|returned error: 4(?!29|08)\d\d|certificate/i,
+  ],
+  [
+    "unreachable",
+    /Could(?:n't| not) (?:resolve|connect)|Failed to connect|name resolution|Connection (?:refused|timed out)|Network is unreachable|No route to host|unable to connect to/i,
+  ],
+  [
+    "dropped",
+    /hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|Connection (?:reset|closed|was reset)|Empty reply|returned error: (?:4\d\d|5\d\d)|Recv failure|recv error|Operation too slow|timed? ?out|transfer closed|SSL_ERROR_SYSCALL|non-properly terminated|Broken pipe|kex_exchange_identification|HTTP\/2 stream|unexpected (?:flush|EOF)/i,
+  ],
+] as const;
+
+/**
+ * Tells from the output of a failed git why it could not fetch.
+ *
+ * @param result Exit status and output of git.
+ * @returns The kind of failure.
+ */
+export function fetchFailure({ stderr }: CaptureResult): FetchFailure {
+  return SIGNS.find(([, sign]) => sign.test(stderr))?.[0] ?? "refused";
+}
+
+/**
+ * Makes the error of a source that git could not prepare.
+ *
+ * @param action What could not be done, and to what.
+ * @param reason Why.
+ * @returns The error, with code `source-failed`.
+ */
+export function gitError(action: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot ${action}: ${reason}`, {
+    code: "source-failed",
+  });
+}

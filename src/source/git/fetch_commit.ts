@@ -1,0 +1,162 @@
+import type { RunnerError } from "../../errors.ts";
+import { gitError } from "./failure.ts";
+import { fetchFrom, type FetchOutcome } from "./fetch.ts";
+import {
+  isFullCommitId,
+  localNames,
+  remoteNames,
+  trackingName,
+} from "./ref.ts";
+import { commitOf, type Repository } from "./repository.ts";
+import type { Retry } from "./retry.ts";
+
+/** What {@linkcode fetchCommit} works with. */
+export interface FetchCommitOptions {
+  /** Commits of history; 0 for all. */
+  readonly depth: number;
+  /** Whether every branch and tag is fetched, too. */
+  readonly everything: boolean;
+  /** Filter of a partial clone, if there is one. */
+  readonly filter?: string;
+  /** Number of the pull request to which the commit belongs, if it does. */
+  readonly pullRequest?: string;
+  /** Does what connects. */
+  readonly retry: Retry;
+  /**
+   * Tells the name that what is fetched gets here.
+   *
+   * @default {trackingName}
+   */
+  readonly nameHere?: typeof trackingName;
+}
+
+/** A commit that was fetched. */
+export interface FoundCommit {
+  /** Its id. */
+  readonly commit: string;
+  /** Name at the remote by which it was found, if it was one of that alone. */
+  readonly name?: string;
+}
+
+/** Every branch and every tag. */
+const EVERYTHING = [
+  "+refs/heads/*:refs/remotes/origin/*",
+  "+refs/tags/*:refs/tags/*",
+];
+
+/** Where the large hosts keep what is to be merged. */
+const PULL_REQUEST_FOLDERS = ["pull", "merge-requests"];
+
+/**
+ * Fetches a commit from `origin` by the shortest way, and resolves its name:
+ * a file that bears the name cannot win.
+ *
+ * Where a server does not give a commit away by its id, it is looked for in
+ * the pull request of the job, then in the history of every branch and tag.
+ *
+ * @param repository Repository.
+ * @param ref Name that was judged; `undefined` for the default branch.
+ * @param options Additional options.
+ * @returns The commit.
+ * @throws {RunnerError} With code `source-failed`, if there is none.
+ */
+export async function fetchCommit(
+  repository: Repository,
+  ref: string | undefined,
+  options: FetchCommitOptions,
+): Promise<FoundCommit> {
+  const search: Search = { ...options, repository, ref: ref ?? "HEAD" };
+  const found = options.everything
+    ? await fetchEverything(search, ref === undefined)
+    : undefined;
+  return found ?? await fetchByName(search) ?? await fetchFromHistory(search) ??
+    giveUp(search);
+}
+
+/** A commit that is looked for. */
+interface Search extends FetchCommitOptions {
+  readonly repository: Repository;
+  readonly ref: string;
+  /** Why the server did not give it away, if that was not for want of it. */
+  refusal?: string;
+}
+
+async function fetchEverything(
+  search: Search,
+  withDefaultBranch: boolean,
+): Promise<FoundCommit | undefined> {
+  const refspecs = withDefaultBranch
+    ? [...EVERYTHING, "+HEAD:refs/remotes/origin/HEAD"]
+    : EVERYTHING;
+  await fetch({ ...search, depth: 0 }, refspecs);
+  for (const name of localNames(search.ref)) {
+    const commit = await commitOf(search.repository, name);
+    if (commit !== undefined) return { commit };
+  }
+  return undefined;
+}
+
+async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
+  const { repository, ref, nameHere = trackingName } = search;
+  for (const name of remoteNames(ref)) {
+    const here = nameHere(name);
+    const outcome = await fetch(search, [
+      // With a plus of our own, the one of a ref is part of its name.
+      here === undefined ? `+${name}` : `+${name}:${here}`,
+    ]);
+    if (outcome.isFetched) {
+      const fetched = isFullCommitId(name) ? name : "FETCH_HEAD";
+      const commit = await commitOf(repository, fetched);
+      if (commit !== undefined) return { commit, name };
+      throw failure(search, "it does not name a commit");
+    }
+    if (outcome.failure !== "missing") {
+      search.refusal = outcome.reason;
+      return undefined;
+    }
+  }
+  return undefined;
+}
+
+/** The long way, for what looks like an id. */
+async function fetchFromHistory(
+  search: Search,
+): Promise<FoundCommit | undefined> {
+  const { repository, ref, pullRequest = "", everything } = search;
+  if (!/^[0-9a-f]{4,64}$/i.test(ref)) return undefined;
+  if (/^\d+$/.test(pullRequest)) {
+    for (const folder of PULL_REQUEST_FOLDERS) {
+      const name = `refs/${folder}/${pullRequest}/head`;
+      await fetch({ ...search, depth: 0 }, [
+        `+${name}:refs/remotes/origin/pr-head`,
+      ]);
+      const commit = await commitOf(repository, ref);
+      if (commit !== undefined) return { commit };
+    }
+  }
+  return everything ? undefined : await fetchEverything(search, false);
+}
+
+function fetch(
+  { repository, depth, filter, retry }: Search,
+  refspecs: readonly string[],
+): Promise<FetchOutcome> {
+  const request = { remote: "origin", refspecs, depth, filter };
+  return fetchFrom(repository, request, retry);
+}
+
+function giveUp(search: Search): never {
+  const { ref, refusal } = search;
+  const what = isFullCommitId(ref) ? "commit" : "branch or tag";
+  throw failure(
+    search,
+    refusal ??
+      (ref === "HEAD"
+        ? "it does not name a commit"
+        : `the repository has no such ${what}`),
+  );
+}
+
+function failure({ repository, ref }: Search, reason: string): RunnerError {
+  return gitError(`check out "${ref}" of "${repository.shownUrl}"`, reason);
+}
