@@ -8,12 +8,14 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { graph } from "./graph.ts";
 import { makeLog } from "./log_file.ts";
 import { logs } from "./logs.ts";
 import { type Contest, hold, table } from "./measure.ts";
 import { memory } from "./memory.ts";
 import { stall } from "./stall.ts";
 import { startup } from "./startup.ts";
+import { steps } from "./steps.ts";
 
 /** How much is measured. */
 interface Extent {
@@ -35,6 +37,12 @@ type Group = (directory: string, extent: Extent) => Promise<void>;
 const GROUPS: Readonly<Record<string, Group>> = {
   async startup(directory, { shortRotationCount }) {
     await report(await startup(directory), shortRotationCount);
+  },
+  async steps(directory, { rotationCount }) {
+    await report(await steps(directory), rotationCount);
+  },
+  async graph(_directory, { rotationCount }) {
+    await report(graph(), rotationCount);
   },
   async logs(directory, { logBytes, rotationCount }) {
     await using log = await makeLog({ directory, sizeBytes: logBytes });

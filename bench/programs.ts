@@ -29,6 +29,11 @@ export function runnerlib(command: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", ...flags, "--job-command", command);
 }
 
+/** Gives the command line with which the runner runs a job file. */
+export function runnerlibJob(file: string, ...flags: string[]): string[] {
+  return denoRun(CLI, "run", "--job-file", file, ...flags);
+}
+
 /**
  * Gives the command line of a program in front of a reader.
  *

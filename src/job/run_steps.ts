@@ -1,21 +1,17 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { onAbort } from "../process/on_abort.ts";
-import { timeLimit } from "../process/time_limit.ts";
 import { schedule } from "./graph/schedule.ts";
 import type { StepResult } from "./job_result.ts";
-import { cancelledError, type JobRun } from "./job_run.ts";
-import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import type { JobRun } from "./job_run.ts";
 import type { StepEvent } from "./step_event.ts";
+import { endWithJob } from "./steps/end_with_job.ts";
 import { GraphRun } from "./steps/graph_run.ts";
 import { keepOutputs } from "./steps/kept_outputs.ts";
+import { maskedEvents } from "./steps/masked_events.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
 import { runAttempts } from "./steps/run_attempts.ts";
 import { openStepSetting, type StepSetting } from "./steps/step_setting.ts";
 import { printSummary } from "./steps/print_summary.ts";
-
-/** How long steps that run always have once a job was cancelled, after the grace time, in milliseconds. */
-const ALWAYS_MS = 20_000;
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
@@ -42,7 +38,7 @@ export async function runSteps(
   options: RunStepsOptions,
 ): Promise<readonly StepResult[]> {
   const { failurePolicy, concurrency = navigator.hardwareConcurrency } = config;
-  const onEvent = maskedEvents(run, options.onEvent);
+  const onEvent = maskedEvents(run.parts.masker, options.onEvent);
   await using setting = await openStepSetting(run, config, plan, {
     traceId: options.traceId,
     onEvent,
@@ -125,84 +121,4 @@ async function runStep(
       performance.now() - start,
     );
   }
-}
-
-/** Ends the steps when the job is cancelled, or its time is over. */
-function endWithJob(
-  run: JobRun,
-  config: JobConfig,
-  graph: GraphRun,
-): Disposable {
-  const { cancellation } = run;
-  const { timeoutMs, graceMs } = config;
-  const stack = new DisposableStack();
-
-  function end(error: RunnerError, reason: string): void {
-    run.fail(error);
-    graph.cancel(reason);
-    graph.running.ask(cancellation.signal ?? "SIGTERM", () => true);
-    const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
-    rest.reached.then(() => {
-      graph.close(reason);
-      graph.running.ask("SIGTERM", () => true);
-    });
-  }
-
-  stack.use(onAbort(cancellation.asked, () => {
-    end(cancelledError(cancellation.signal!), "the job was cancelled");
-  }));
-  stack.use(onAbort(cancellation.insisted, () => {
-    graph.close("the job was cancelled");
-    graph.running.kill();
-  }));
-  if (timeoutMs !== undefined) {
-    const limit = stack.use(timeLimit(timeoutMs));
-    limit.reached.then(() => {
-      const error = new RunnerError(
-        `The job exceeded its time limit of ${timeoutMs} ms`,
-        { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
-      );
-      end(error, "the job ran into its time limit");
-    });
-  }
-  return stack;
-}
-
-/** Names and reasons may hold secrets; those who watch are no place for them. */
-function maskedEvents(
-  { parts: { masker } }: JobRun,
-  onEvent: (event: StepEvent) => void,
-): (event: StepEvent) => void {
-  const mask = (text: string) => masker.maskText(text);
-  return (event) => {
-    switch (event.type) {
-      case "planned":
-        return onEvent({
-          ...event,
-          steps: event.steps.map(({ name, dependsOn }) => ({
-            name: mask(name),
-            dependsOn: dependsOn.map(mask),
-          })),
-        });
-      case "ended": {
-        const { name, reason } = event.result;
-        return onEvent({
-          ...event,
-          result: {
-            ...event.result,
-            name: mask(name),
-            ...reason === undefined ? {} : { reason: mask(reason) },
-          },
-        });
-      }
-      case "retrying":
-        return onEvent({
-          ...event,
-          step: mask(event.step),
-          reason: mask(event.reason),
-        });
-      default:
-        return onEvent({ ...event, step: mask(event.step) });
-    }
-  };
 }

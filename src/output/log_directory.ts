@@ -47,7 +47,7 @@ export class LogDirectory {
 
 /** Whoever removed a directory may have put a link in the place of one above it. */
 function makeAgain(path: string): void {
-  const parent = path.slice(0, path.lastIndexOf("/"));
+  const parent = path.slice(0, path.lastIndexOf("/")) || "/";
   if (realPathOf(parent) === undefined) makeAgain(parent);
   if (realPathOf(parent) !== parent) throw linkError();
   Deno.mkdirSync(path);

@@ -1,0 +1,85 @@
+import { Job, type Step } from "@reactorcide/runnerlib";
+import { schedule } from "../src/job/graph/schedule.ts";
+import { GraphRun } from "../src/job/steps/graph_run.ts";
+import { planJob } from "../src/job/steps/planned_step.ts";
+import type { Contest } from "./measure.ts";
+
+const SHAPES = {
+  /** Every step waits for the first one. */
+  wide: (index: number) => index === 0 ? [] : ["s0"],
+  /** Every step waits for the one before it. */
+  chain: (index: number) => index === 0 ? [] : [`s${index - 1}`],
+} as const;
+
+const COUNTS = [10_000, 100_000] as const;
+
+/** How often the small graph is gone through for one number. */
+const SMALL_ROUNDS = 10;
+
+/**
+ * What the bookkeeping of a step costs, in graphs of different size: planning,
+ * conditions, results and events, with steps that do nothing.
+ *
+ * @returns The contest; its numbers are the time of 100,000 steps.
+ */
+export function graph(): Contest {
+  const entrants = Object.entries(SHAPES).flatMap(([shape, dependsOn]) =>
+    COUNTS.map((count) => {
+      const steps = stepsOf(count, dependsOn);
+      const rounds = count === COUNTS[0] ? SMALL_ROUNDS : 1;
+      return {
+        name: `${count} steps, ${shape}`,
+        async measure() {
+          const start = performance.now();
+          for (let round = 0; round < rounds; round++) await goThrough(steps);
+          return performance.now() - start;
+        },
+      };
+    })
+  );
+  return {
+    title: "Graph (time of 100,000 steps)",
+    unit: "ms",
+    entrants,
+    comparisons: Object.keys(SHAPES).map((shape) => ({
+      subject: `${COUNTS[1]} steps, ${shape}`,
+      floor: `${COUNTS[0]} steps, ${shape}`,
+      goal: 1.5,
+    })),
+  };
+}
+
+function stepsOf(
+  count: number,
+  dependsOn: (index: number) => readonly string[],
+): readonly Step[] {
+  const job = new Job("graph");
+  for (let index = 0; index < count; index++) {
+    const name: string = `s${index}`;
+    job.addStep(name, "true", { dependsOn: dependsOn(index) as never[] });
+  }
+  return job.steps;
+}
+
+async function goThrough(steps: readonly Step[]): Promise<void> {
+  const plan = planJob(steps, {});
+  let endedCount = 0;
+  const run = new GraphRun(plan, {
+    failurePolicy: "finish",
+    onEvent: () => endedCount++,
+    onFailure: () => {},
+  });
+  await schedule(plan, {
+    concurrency: 2,
+    start(step) {
+      if (!run.admits(step)) return undefined;
+      run.running.add(step);
+      const startedAt = new Date();
+      return Promise.resolve().then(() => {
+        const end = { outcome: "success", exitCode: 0, signal: null } as const;
+        run.end(step, { ...end, attempts: 1 }, startedAt, 0);
+      });
+    },
+  });
+  if (endedCount !== steps.length) throw new Error("A step was lost");
+}

@@ -1,0 +1,73 @@
+import type { Contest } from "./measure.ts";
+import { denoRun, isThere, runnerlibJob, timeOf } from "./programs.ts";
+
+/** How many steps are run. */
+const STEP_COUNT = 1_000;
+
+/** Steps that are started directly, two at a time, by nothing but a loop. */
+const BARE_LOOP = `
+let left = ${STEP_COUNT};
+async function run() {
+  while (left-- > 0) {
+    const child = new Deno.Command("/bin/sh", {
+      args: ["-c", "true"],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      detached: true,
+    });
+    await child.output();
+  }
+}
+await Promise.all([run(), run()]);
+`;
+
+/**
+ * What a step costs: steps that do nothing, each in a process group of its
+ * own, captured, masked and filed, two at a time.
+ *
+ * @param directory Directory to work in.
+ * @returns The contest.
+ */
+export async function steps(directory: string): Promise<Contest> {
+  const names = Array.from({ length: STEP_COUNT }, (_, index) => `s${index}`);
+  await Deno.writeTextFile(
+    `${directory}/steps.json`,
+    JSON.stringify({ steps: names.map((name) => ({ name, run: "true" })) }),
+  );
+  await Deno.writeTextFile(
+    `${directory}/build.ninja`,
+    `rule run\n  command = sh -c true\n${
+      names.map((name) => `build ${name}: run\n`).join("")
+    }`,
+  );
+  await Deno.writeTextFile(
+    `${directory}/Makefile`,
+    `.PHONY: all ${names.join(" ")}\nall: ${names.join(" ")}\n${
+      names.join(" ")
+    }:\n\t@sh -c true\n`,
+  );
+  await Deno.writeTextFile(`${directory}/loop.ts`, BARE_LOOP);
+  const xargs = `seq ${STEP_COUNT} | xargs -P2 -n1 sh -c true`;
+  const programs = {
+    "1,000 steps": runnerlibJob("steps.json", "--concurrency", "2"),
+    ...isThere("ninja", "--version") ? { "ninja -j2": ["ninja", "-j2"] } : {},
+    ...isThere("make", "-v") ? { "make -j2": ["make", "-j2"] } : {},
+    "xargs -P2": ["sh", "-c", xargs],
+    "bare loop": denoRun("loop.ts"),
+  };
+  const [subject, ...floors] = Object.keys(programs);
+  return {
+    title: "Steps",
+    unit: "ms",
+    entrants: Object.entries(programs).map(([name, argv]) => ({
+      name,
+      measure: () => timeOf(argv, directory),
+    })),
+    comparisons: floors.map((floor) => ({
+      subject,
+      floor,
+      ...floor === "ninja -j2" ? { goal: 3 } : {},
+    })),
+  };
+}
