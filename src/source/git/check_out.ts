@@ -1,6 +1,6 @@
 import { gitError } from "./failure.ts";
 import { gitReason } from "./reason.ts";
-import type { Repository } from "./repository.ts";
+import { commitOf, type Repository } from "./repository.ts";
 import type { Retry } from "./retry.ts";
 
 /** Files in Git LFS are fetched afterwards, all at once. */
@@ -12,8 +12,8 @@ const WITHOUT_LFS = [
 
 /** What {@linkcode checkOut} checks out, and how. */
 export interface CheckOutRequest {
-  /** Id of the commit. */
-  readonly commit: string;
+  /** Id of the commit, or of a tag that names it. */
+  readonly id: string;
   /** Name that the user gave it. */
   readonly ref: string | undefined;
   /**
@@ -31,19 +31,25 @@ export interface CheckOutRequest {
  *
  * @param repository Repository that has the commit.
  * @param request What to check out.
+ * @returns Id of the commit.
  * @throws {RunnerError} With code `source-failed`, if git fails.
  */
 export async function checkOut(
   repository: Repository,
   request: CheckOutRequest,
-): Promise<void> {
+): Promise<string> {
   const { git, url, shownUrl, gitDirectory } = repository;
-  const { commit, ref = "HEAD", sparsePaths, retry } = request;
+  const { id, ref = "HEAD", sparsePaths, retry } = request;
   const action = `check out "${ref}" of "${shownUrl}"`;
   // In a partial clone, it is now that files are fetched.
   const run = async (...args: string[]) => {
     const result = await retry(() => git(args));
-    if (result.exitCode !== 0) throw gitError(action, gitReason(result, url));
+    if (result.exitCode === 0) return;
+    const isCommit = await commitOf(repository, id) !== undefined;
+    throw gitError(
+      action,
+      isCommit ? gitReason(result, url) : "it does not name a commit",
+    );
   };
   if (sparsePaths !== undefined) {
     await run("sparse-checkout", "set", "--cone", ...sparsePaths);
@@ -54,11 +60,13 @@ export async function checkOut(
     "--quiet",
     "--force",
     "--detach",
-    commit,
+    id,
     "--",
   );
-  const head = await Deno.readTextFile(`${gitDirectory}/HEAD`);
-  if (head.trim() !== commit) {
-    throw gitError(action, `git left HEAD at ${head.trim()}`);
+  const head = (await Deno.readTextFile(`${gitDirectory}/HEAD`)).trim();
+  // The one call of git is spared unless a tag stands for the commit.
+  if (head !== id && head !== await commitOf(repository, id)) {
+    throw gitError(action, `git left HEAD at ${head}`);
   }
+  return head;
 }

@@ -1,4 +1,3 @@
-import type { RunnerError } from "../../errors.ts";
 import { gitError } from "./failure.ts";
 import { fetchFrom, type FetchOutcome } from "./fetch.ts";
 import {
@@ -32,8 +31,8 @@ export interface FetchCommitOptions {
 
 /** A commit that was fetched. */
 export interface FoundCommit {
-  /** Its id. */
-  readonly commit: string;
+  /** Its id, or that of a tag which names it. */
+  readonly id: string;
   /** Name at the remote by which it was found, if it was one of that alone. */
   readonly name?: string;
 }
@@ -88,10 +87,13 @@ async function fetchEverything(
   const refspecs = withDefaultBranch
     ? [...EVERYTHING, "+HEAD:refs/remotes/origin/HEAD"]
     : EVERYTHING;
-  await fetch({ ...search, depth: 0 }, refspecs);
+  const outcome = await fetch({ ...search, depth: 0 }, refspecs);
+  if (!outcome.isFetched && outcome.failure !== "missing") {
+    search.refusal = outcome.reason;
+  }
   for (const name of localNames(search.ref)) {
-    const commit = await commitOf(search.repository, name);
-    if (commit !== undefined) return { commit };
+    const id = await commitOf(search.repository, name);
+    if (id !== undefined) return { id };
   }
   return undefined;
 }
@@ -105,10 +107,9 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
       here === undefined ? `+${name}` : `+${name}:${here}`,
     ]);
     if (outcome.isFetched) {
-      const fetched = isFullCommitId(name) ? name : "FETCH_HEAD";
-      const commit = await commitOf(repository, fetched);
-      if (commit !== undefined) return { commit, name };
-      throw failure(search, "it does not name a commit");
+      // What was asked for by its id is that, whatever the server says.
+      const id = isFullCommitId(name) ? name : await fetchedId(repository);
+      return { id, name };
     }
     if (outcome.failure !== "missing") {
       search.refusal = outcome.reason;
@@ -116,6 +117,11 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
     }
   }
   return undefined;
+}
+
+async function fetchedId({ gitDirectory }: Repository): Promise<string> {
+  const text = await Deno.readTextFile(`${gitDirectory}/FETCH_HEAD`);
+  return text.split("\t", 1)[0];
 }
 
 /** The long way, for what looks like an id. */
@@ -130,8 +136,8 @@ async function fetchFromHistory(
       await fetch({ ...search, depth: 0 }, [
         `+${name}:refs/remotes/origin/pr-head`,
       ]);
-      const commit = await commitOf(repository, ref);
-      if (commit !== undefined) return { commit };
+      const id = await commitOf(repository, ref);
+      if (id !== undefined) return { id };
     }
   }
   return everything ? undefined : await fetchEverything(search, false);
@@ -145,18 +151,13 @@ function fetch(
   return fetchFrom(repository, request, retry);
 }
 
-function giveUp(search: Search): never {
-  const { ref, refusal } = search;
+function giveUp({ repository, ref, refusal }: Search): never {
   const what = isFullCommitId(ref) ? "commit" : "branch or tag";
-  throw failure(
-    search,
-    refusal ??
-      (ref === "HEAD"
-        ? "it does not name a commit"
-        : `the repository has no such ${what}`),
+  const absence = ref === "HEAD"
+    ? "it does not name a commit"
+    : `the repository has no such ${what}`;
+  throw gitError(
+    `check out "${ref}" of "${repository.shownUrl}"`,
+    refusal ?? absence,
   );
-}
-
-function failure({ repository, ref }: Search, reason: string): RunnerError {
-  return gitError(`check out "${ref}" of "${repository.shownUrl}"`, reason);
 }

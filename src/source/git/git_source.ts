@@ -57,16 +57,20 @@ async function prepare(
     ref: ref ?? "default branch",
   });
   const stage = stages(log);
-  const repository = repositoryAt({ path: target }, url, context);
+  const repository = repositoryAt({ path: target }, url, {
+    ...context,
+    // The workspace does not outlive the machine: its disk need not be waited for.
+    config: [["core.fsync", "none"]],
+  });
   const retry = retrying(url, context, source.retryDelaysMs);
   await stage("init", () => repository.make("sha1"));
-  const commit = await stage(
+  const id = await stage(
     "fetch",
     () => fetch(source, repository, retry, context),
   );
-  await stage(
+  const commit = await stage(
     "checkout",
-    () => checkOut(repository, { ...source, commit, retry }),
+    () => checkOut(repository, { ...source, id, retry }),
   );
   if (lfs === "auto") {
     await stage("lfs", () => fetchLfs(repository, retry));
@@ -124,5 +128,5 @@ async function fetch(
       await repository.make("sha1");
     }
   }
-  return (await fetchCommit(repository, ref, options)).commit;
+  return (await fetchCommit(repository, ref, options)).id;
 }

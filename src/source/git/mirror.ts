@@ -36,7 +36,7 @@ interface Place {
  * @param ref Name that was judged; `undefined` for the default branch.
  * @param options How much of the history, and who connects.
  * @param context What the run offers.
- * @returns Id of the commit.
+ * @returns Id of the commit, or of a tag that names it.
  * @throws {RunnerError} With code `source-failed`, if that fails.
  */
 export async function fetchThroughMirror(
@@ -49,7 +49,7 @@ export async function fetchThroughMirror(
   const place = await placeOf(directory, clone.url);
   const found = await update(place, clone.url, ref, options, context);
   await copy(place, clone, found, options, context);
-  return found.commit;
+  return found.id;
 }
 
 async function placeOf(directory: string, url: string): Promise<Place> {
@@ -80,8 +80,8 @@ async function update(
   const mirror = repositoryAt({ path, bare: true }, url, context);
   await open(mirror);
   if (ref !== undefined && isFullCommitId(ref) && !options.everything) {
-    const commit = await commitOf(mirror, ref);
-    if (commit !== undefined) return { commit };
+    const id = await commitOf(mirror, ref);
+    if (id !== undefined) return { id };
   }
   const found = await fetchCommit(mirror, ref, {
     ...options,
@@ -118,7 +118,7 @@ function nameInMirror(name: string): string {
 async function copy(
   { path }: Place,
   clone: Repository,
-  { commit, name = commit }: FoundCommit,
+  { id, name = id }: FoundCommit,
   { depth, everything, retry }: FetchCommitOptions,
   context: SourceContext,
 ): Promise<void> {
@@ -131,7 +131,7 @@ async function copy(
   const outcome = await fetchFrom(nearby, {
     remote: path,
     refspecs: [
-      here === undefined ? commit : `+${commit}:${here}`,
+      here === undefined ? id : `+${id}:${here}`,
       ...everything
         ? [
           "+refs/remotes/origin/*:refs/remotes/origin/*",
