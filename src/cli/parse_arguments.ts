@@ -45,9 +45,10 @@ export function parseArguments(
   const flags = new Map<string, string | boolean | readonly string[]>();
   for (const flag of known) {
     const value = parsed[flag.name] as string | boolean | string[] | undefined;
-    if (value === undefined || (value === false && !isNegated(args, flag))) {
-      continue;
-    }
+    const isUnsaid = value === undefined ||
+      Array.isArray(value) && value.length === 0 ||
+      value === false && !isNegated(args, flag);
+    if (isUnsaid) continue;
     flags.set(flag.name, value);
   }
   const operands = parsed._.map(String);

@@ -71,11 +71,11 @@ function readKeys(
     } else if (key.means === "steps") readSteps(value, key.kind, reading);
     else if (key.means !== undefined) {
       if (value.isNothing && !("nothing" in key.kind)) continue;
-      if (!value.isNothing) key.kind.read(value);
+      const read = value.isNothing ? undefined : key.kind.read(value);
       if (key.means === "job_command") reading.commandNode = value;
       // Said twice, as `command` and `job.command`: the later one wins.
       reading.layer[key.means] = {
-        value: settingOf(value),
+        value: key.areLines ? (read ?? []) as string[] : settingOf(value),
         origin: reading.origin,
       };
     }

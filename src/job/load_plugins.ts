@@ -1,4 +1,20 @@
+import { PluginLoader } from "../plugins/plugin_loader.ts";
+import { PluginRegistry } from "../plugins/registry.ts";
 import type { JobRun } from "./job_run.ts";
+import { pluginAddresses } from "./plugin_addresses.ts";
+import {
+  ciPluginDirectory,
+  givenPluginDirectory,
+  mayComeLate,
+} from "./plugin_directories.ts";
+import { linesOf, sandboxSetting } from "./sandbox_setting.ts";
+
+/** Phases that are over when the sources are there. */
+const EARLY_PHASES = [
+  "pre_validation",
+  "post_validation",
+  "pre_source_prep",
+] as const;
 
 /** The plugins that a job loads itself. */
 export interface JobPlugins {
@@ -9,7 +25,9 @@ export interface JobPlugins {
 }
 
 /**
- * Loads the plugins that the configuration names.
+ * Loads the plugins that the configuration names, and those of the trusted CI
+ * source: at once those that are there, the others when the sources are. The
+ * source itself, which may hold anybody's code, is never looked at.
  *
  * @param run The run.
  * @returns The plugins.
@@ -17,23 +35,42 @@ export interface JobPlugins {
  */
 export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const { parts } = run;
-  const { host, logger } = parts;
-  const { loadPlugins } = await import("../plugins/load_directory.ts");
-  const { PluginRegistry } = await import("../plugins/registry.ts");
-  parts.plugins ??= new PluginRegistry();
-  const directory = run.settings.get("plugin_dir")?.value;
-  const handle = typeof directory === "string" && directory !== ""
-    ? await loadPlugins(
-      directory.startsWith("/") ? directory : `${host.cwd}/${directory}`,
-      parts.plugins,
-      logger,
-    )
-    : undefined;
-  return {
-    loadLate: () => Promise.resolve(),
-    end() {
-      handle?.[Symbol.dispose]();
-      return Promise.resolve();
-    },
+  const registry = parts.plugins ??= new PluginRegistry();
+  const setting = await sandboxSetting(run);
+  const loader = new PluginLoader({
+    registry,
+    setting,
+    trustsFiles: run.settings.get("trust_plugins")?.value === "true",
+  });
+  const addresses = await pluginAddresses(linesOf(run, "plugins"));
+  const late: string[] = [];
+  const end = async () => {
+    await loader.end();
+    await addresses[Symbol.asyncDispose]();
   };
+  try {
+    await loader.load(addresses.sources);
+    const directory = givenPluginDirectory(run);
+    if (directory !== undefined) {
+      if (mayComeLate(run, directory)) late.push(directory);
+      else await loader.loadDirectory(directory);
+    }
+    const ciDirectory = ciPluginDirectory(run, "early");
+    if (ciDirectory !== undefined) await loader.loadDirectory(ciDirectory);
+    const isCiLate = ciDirectory === undefined;
+    return {
+      async loadLate() {
+        const before = new Set(registry.plugins.map(({ name }) => name));
+        const ci = isCiLate ? ciPluginDirectory(run, "late") : undefined;
+        for (const path of [...late, ...ci === undefined ? [] : [ci]]) {
+          await loader.loadDirectory(path);
+        }
+        loader.tellMissed(before, EARLY_PHASES);
+      },
+      end,
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }

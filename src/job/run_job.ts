@@ -132,7 +132,8 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   const isSet = (name: ConfigName) =>
     (run.settings.get(name)?.value ?? "") !== "";
   const type = run.settings.get("ci_source_type")?.value;
-  const hasCiSource = type !== undefined && type !== "" && type !== "none";
+  const hasCiSource = type !== undefined && type !== "" && type !== "none" ||
+    run.parts.host.env.REACTORCIDE_CI_SOURCE_DIR !== undefined;
   if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
   const { loadJobPlugins } = await import("./load_plugins.ts");
   return await loadJobPlugins(run);

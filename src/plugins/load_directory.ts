@@ -1,15 +1,11 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import { isInside } from "../job_path.ts";
-import { osReason } from "../os_reason.ts";
+import { fileUrl, findPluginFiles, realPluginFile } from "./find_files.ts";
 import { type PluginReceiver, registerExport } from "./register_export.ts";
 import { thrownText } from "./thrown_text.ts";
 
-/** Files that are loaded; declarations of types hold no code. */
-const PLUGIN_FILE = /^plugin_.+(?<!\.d)\.(ts|js)$/s;
-
 /**
- * Loads the plugin files of a directory that the operator trusts.
+ * Loads the plugin files of a directory into this process.
  *
  * These are the files `plugin_*.ts` and `plugin_*.js` directly in it, by name.
  * The default export of each is a plugin, a class that makes one without
@@ -29,15 +25,15 @@ export async function loadPlugins(
   registry: PluginReceiver,
   logger: Logger,
 ): Promise<Disposable> {
-  const { root, names } = await listFiles(directory);
+  const files = await findPluginFiles(directory);
   using handles = new DisposableStack();
   const receiver: PluginReceiver = {
     add: (plugin) => handles.use(registry.add(plugin)),
   };
-  for (const name of names) {
-    const path = `${root}/${name}`;
+  for (const { path, kind } of files) {
+    if (kind === "program") continue;
     try {
-      const module = await import(fileUrl(await realFile(path, root)));
+      const module = await import(fileUrl(await realPluginFile(path)));
       const count = await registerExport(module.default, receiver);
       logger.debug("plugins", `Loaded "${path}"`, { plugins: count });
     } catch (cause) {
@@ -48,38 +44,4 @@ export async function loadPlugins(
     }
   }
   return handles.move();
-}
-
-async function listFiles(
-  directory: string,
-): Promise<{ root: string; names: string[] }> {
-  try {
-    const root = await Deno.realPath(directory);
-    const entries = await Array.fromAsync(Deno.readDir(root));
-    const names = entries
-      .map(({ name }) => name)
-      .filter((name) => PLUGIN_FILE.test(name))
-      .sort();
-    return { root, names };
-  } catch (cause) {
-    throw new RunnerError(
-      `Cannot load plugins from "${directory}": ${osReason(cause)}`,
-      { code: "invalid-config", cause },
-    );
-  }
-}
-
-async function realFile(path: string, root: string): Promise<string> {
-  const real = await Deno.realPath(path);
-  if (!isInside(root, real)) {
-    throw new TypeError("it is a link that leaves the directory");
-  }
-  const { isFile } = await Deno.stat(real);
-  if (!isFile) throw new TypeError("it is not a regular file");
-  return real;
-}
-
-/** Names may hold `#`, `?` and `%`, which mean something else in a URL. */
-function fileUrl(path: string): string {
-  return `file://${path.split("/").map(encodeURIComponent).join("/")}`;
 }

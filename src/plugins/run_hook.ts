@@ -2,7 +2,7 @@ import { onAbort } from "../process/on_abort.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
 
 /** How long a hook may take to end once the job is cancelled, in milliseconds. */
-const CANCEL_GRACE_MS = 5_000;
+export const CANCEL_GRACE_MS = 5_000;
 
 /** Options for {@linkcode runHook}. */
 export interface RunHookOptions {

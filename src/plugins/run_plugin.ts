@@ -16,6 +16,9 @@ const STATES = new WeakMap<
   WeakMap<RegisteredPlugin, PluginContext["state"]>
 >();
 
+/** A method by which a plugin is called. */
+type Hook = "execute" | (typeof PHASE_METHODS)[Phase][number];
+
 /** Options for {@linkcode runPlugin}. */
 export interface RunPluginOptions {
   /** Longest time the plugin may take, in milliseconds. */
@@ -86,7 +89,17 @@ export async function runPlugin(
   }
 }
 
-function hooksOf({ plugin, phases }: RegisteredPlugin, phase: Phase) {
+/**
+ * Lists the methods by which a plugin is called in a phase.
+ *
+ * @param registered The plugin.
+ * @param phase The phase.
+ * @returns Names of methods; none if it is not called.
+ */
+export function hooksOf(
+  { plugin, phases }: RegisteredPlugin,
+  phase: Phase,
+): readonly Hook[] {
   if (!phases.has(phase) || !(plugin.enabled ?? true)) return [];
   const hooks = ["execute", ...PHASE_METHODS[phase]] as const;
   return hooks.filter((hook) => plugin[hook] !== undefined);

@@ -69,7 +69,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
   {
     what: "uses the network",
     pattern: /(?<![.\w])fetch\s*\(|\bglobalThis\.fetch\b/,
-    places: ["src/coordinator/", "src/source/"],
+    places: ["src/coordinator/", "src/source/", "src/plugins/"],
   },
 ];
 

@@ -34,6 +34,7 @@ function startRun(plugins: readonly Plugin[], over?: Partial<PhaseContext>) {
     signal: new AbortController().signal,
     registerSecret() {},
     addStep() {},
+    registerSource() {},
     ...over,
   };
   const run = (phase: Phase, options: Partial<RunPhaseOptions> = {}) =>

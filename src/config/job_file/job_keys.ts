@@ -11,6 +11,7 @@ import {
   text,
   type TextRule,
 } from "./scalars.ts";
+import { pluginList, pluginPermissions } from "./plugin_keys.ts";
 import { inheritance } from "./step_keys.ts";
 import { steps } from "./steps.ts";
 
@@ -22,6 +23,8 @@ export interface JobFileKey {
   readonly kind: Kind<unknown>;
   /** Key of the configuration that it sets, or the steps of the job. */
   readonly means?: ConfigName | "steps";
+  /** Whether the kind gives lines, which the configuration holds. */
+  readonly areLines?: boolean;
   /** Keys below this one. */
   readonly keys?: JobFileKeys;
   /** Value when nobody says anything, for an editor. */
@@ -123,7 +126,10 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     }),
   ]),
   ...meaning(
-    Object.fromEntries(CONFIG_KEYS.map(({ name }) => [name, name])),
+    Object.fromEntries(
+      CONFIG_KEYS.filter((key) => !("isCallersOnly" in key))
+        .map(({ name }) => [name, name]),
+    ),
   ),
   ...foreign(FOREIGN),
 ]);
@@ -143,7 +149,9 @@ function meaning(keys: Readonly<Record<string, ConfigName>>): Entry[] {
   return Object.entries(keys).map(([key, means]) => {
     const { help, defaultValue } = configKey(means)!;
     const kind = kindOf(configKey(means)!);
-    return [key, { description: `${help}.`, kind, means, defaultValue }];
+    const areLines = means === "plugins" || means === "plugin_permissions";
+    const description = `${help}.`;
+    return [key, { description, kind, means, defaultValue, areLines }];
   });
 }
 
@@ -155,6 +163,8 @@ function kindOf({ name, kind }: ConfigKey): Kind<unknown> {
     });
     return { ...kind, nothing: {} };
   }
+  if (name === "plugins") return pluginList;
+  if (name === "plugin_permissions") return pluginPermissions;
   if (kind === undefined) return text();
   if (kind === "duration") return duration;
   if (kind === "switch") return flag;

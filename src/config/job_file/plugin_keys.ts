@@ -1,0 +1,59 @@
+import { grantLines } from "../plugin_grants.ts";
+import { list, listOrOne, record } from "./collections.ts";
+import { byShape, type Kind, mapped } from "./kind.ts";
+import { mapping } from "./mapping.ts";
+import { FILLED_TEXT, text } from "./scalars.ts";
+
+/** A plugin at an address, as a job file describes it. */
+interface PluginEntry {
+  readonly url: string;
+  readonly integrity: string;
+}
+
+const filled = text({ rule: FILLED_TEXT });
+
+const entry = mapping<PluginEntry>("Plugin", {
+  url: {
+    key: "url",
+    kind: filled,
+    description: "Address: https:, or npm: or jsr: with an exact version.",
+    isRequired: true,
+  },
+  integrity: {
+    key: "integrity",
+    kind: filled,
+    description: "Hash: sha256-…, for npm: sha512-….",
+    isRequired: true,
+  },
+});
+
+/** Kind of the plugins at addresses; gives lines `URL#HASH`. */
+export const pluginList: Kind<readonly string[]> = byShape<readonly string[]>(
+  "be a text or a list of plugins",
+  {
+    scalar: mapped(text(), (value) => [value]),
+    list: list(byShape<string>("be a text or a mapping of keys", {
+      scalar: filled,
+      mapping: mapped(entry, ({ url, integrity }) => `${url}#${integrity}`),
+    })),
+  },
+);
+
+/** Kind of what plugins are granted; gives lines `NAME:KIND=VALUES`. */
+export const pluginPermissions: Kind<readonly string[]> = byShape<
+  readonly string[]
+>("be a text or map plugins to permissions", {
+  scalar: mapped(text(), (value) => [value]),
+  mapping: mapped(
+    record(
+      record(
+        listOrOne("be a text or a list of texts", filled),
+        "map kinds of permissions to lists",
+        { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
+      ),
+      "map plugins to permissions",
+      { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
+    ),
+    grantLines,
+  ),
+});

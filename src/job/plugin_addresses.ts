@@ -1,0 +1,41 @@
+import { parseAddress } from "../plugins/address.ts";
+import { fetchPlugin } from "../plugins/fetch_plugin.ts";
+import type { PluginSource } from "../plugins/plugin_source.ts";
+import { removeTree } from "../workspace/remove.ts";
+
+/** Plugins that were fetched, for as long as they are needed. */
+export interface FetchedPlugins extends AsyncDisposable {
+  /** The plugins, in the order of their addresses. */
+  readonly sources: readonly PluginSource[];
+}
+
+/**
+ * Fetches the plugins at addresses, all at the same time.
+ *
+ * @param addresses Addresses with their hashes.
+ * @returns The plugins.
+ * @throws {RunnerError} `invalid-config`, if an address is none or not pinned;
+ * `plugin-failed`, if a plugin cannot be got or is another one.
+ */
+export async function pluginAddresses(
+  addresses: readonly string[],
+): Promise<FetchedPlugins> {
+  const parsed = addresses.map(parseAddress);
+  if (parsed.length === 0) {
+    return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const made = await Deno.makeTempDir({ prefix: "runnerlib-plugins-" });
+  const directory = await Deno.realPath(made);
+  const remove = async () => void await removeTree(directory);
+  try {
+    const sources = await Promise.all(parsed.map(async (address, at) => {
+      const own = `${directory}/${at}`;
+      await Deno.mkdir(own);
+      return await fetchPlugin(address, own);
+    }));
+    return { sources, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}

@@ -1,0 +1,80 @@
+import { RunnerError } from "../errors.ts";
+import { isInside } from "../job_path.ts";
+import type { JobRun } from "./job_run.ts";
+
+/** Where a trusted CI source has its plugins. */
+const CI_PLUGINS = ".reactorcide/plugins";
+
+/**
+ * Gives the directory of plugins that the configuration names.
+ *
+ * @param run The run.
+ * @returns Absolute path; `undefined` if none is named.
+ */
+export function givenPluginDirectory(run: JobRun): string | undefined {
+  const path = run.settings.get("plugin_dir")?.value;
+  if (typeof path !== "string" || path === "") return undefined;
+  return path.startsWith("/") ? path : `${run.parts.host.cwd}/${path}`;
+}
+
+/**
+ * Tells whether a directory is not there and a source may bring it.
+ *
+ * @param run The run.
+ * @param directory Path of the directory.
+ * @returns Whether to look again once the sources are there.
+ */
+export function mayComeLate(run: JobRun, directory: string): boolean {
+  return !isDirectory(directory) &&
+    (isPrepared(run, "source_type") || isPrepared(run, "ci_source_type"));
+}
+
+/**
+ * Finds the plugins of the trusted CI source.
+ *
+ * Before the sources are prepared, that is a source which a worker has put in
+ * its place. Elsewhere an old one may be there, of which nobody knows whose it
+ * is.
+ *
+ * @param run The run.
+ * @param time Whether it is before or after the sources are prepared.
+ * @returns Absolute path; `undefined` if there are none.
+ * @throws {RunnerError} `plugin-failed`, if a link leads out of the CI source.
+ */
+export function ciPluginDirectory(
+  run: JobRun,
+  time: "early" | "late",
+): string | undefined {
+  const { host, workspace } = run.parts;
+  const mounted = host.env.REACTORCIDE_CI_SOURCE_DIR || undefined;
+  const inPlace = workspace.inContainer && isPrepared(run, "ci_source_type")
+    ? workspace.pathOf("/job/ci")
+    : undefined;
+  const root = time === "early" ? inPlace ?? mounted : run.ciSourcePath;
+  if (root === undefined) return undefined;
+  const path = `${root}/${CI_PLUGINS}`;
+  if (!isDirectory(path)) return undefined;
+  const real = Deno.realPathSync(path);
+  if (isInside(Deno.realPathSync(root), real)) return real;
+  throw new RunnerError(
+    `Cannot load plugins from "${path}": it is a link that leaves the CI source`,
+    { code: "plugin-failed" },
+  );
+}
+
+function isPrepared(
+  run: JobRun,
+  key: "source_type" | "ci_source_type",
+): boolean {
+  const type = run.settings.get(key)?.value ?? "";
+  return type !== "" && type !== "none";
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    // What cannot be looked at holds no plugins.
+    return false;
+  }
+}

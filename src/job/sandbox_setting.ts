@@ -1,0 +1,55 @@
+import type { ConfigName } from "../config/keys.ts";
+import { jobPathProblem } from "../job_path.ts";
+import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
+import { readGrants } from "../plugins/rights/grants.ts";
+import { findDeno } from "../plugins/sandbox/find_deno.ts";
+import type { JobRun } from "./job_run.ts";
+
+/**
+ * Puts together what plugins in processes of their own have to do with.
+ *
+ * @param run The run, whose settings nobody has judged yet.
+ * @returns The setting.
+ * @throws {RunnerError} `invalid-config`, if a permission is none;
+ * `plugin-failed`, if there is no Deno.
+ */
+export async function sandboxSetting(run: JobRun): Promise<SandboxSetting> {
+  const { host, logger, masker, workspace } = run.parts;
+  const directoryOf = (name: ConfigName) => {
+    const path = run.settings.get(name)?.value;
+    // One that is wrong is told of when all settings are judged.
+    return typeof path === "string" && jobPathProblem(path) === undefined
+      ? workspace.pathOf(path)
+      : workspace.base;
+  };
+  return {
+    logger,
+    env: host.env,
+    deno: await findDeno(host.env),
+    maskText: (text) => masker.maskText(text),
+    registerSecret: (value) => void masker.add(value),
+    grantsOf: readGrants(linesOf(run, "plugin_permissions")),
+    directories: {
+      JOB_DIR: workspace.base,
+      SOURCE_DIR: directoryOf("code_dir"),
+      CI_DIR: workspace.pathOf("/job/ci"),
+      ARTIFACTS_DIR: directoryOf("artifacts_dir"),
+    },
+  };
+}
+
+/**
+ * Gives the lines that all sources of the configuration have for a key.
+ *
+ * @param run The run.
+ * @param key Key whose values are lines.
+ * @returns Lines, without empty ones.
+ */
+export function linesOf(run: JobRun, key: ConfigName): string[] {
+  return run.settings.all(key)
+    .flatMap(({ value }) =>
+      typeof value === "string" ? value.split("\n") : Object.values(value)
+    )
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+}

@@ -1,0 +1,141 @@
+import { RunnerError } from "../errors.ts";
+import type { Logger } from "../output/logger.ts";
+import type { Plugin } from "./plugin.ts";
+import {
+  type PluginRights,
+  type PluginSource,
+  rightsOf,
+  type RightsPolicy,
+} from "./plugin_source.ts";
+import { checkManifest } from "./rights/manifest.ts";
+import type { PluginPermissions } from "./rights/rights.ts";
+import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
+import { explained, sandboxedPlugin } from "./sandbox/sandboxed_plugin.ts";
+import { startPlugin } from "./sandbox/start_plugin.ts";
+import { thrownText } from "./thrown_text.ts";
+
+/** What plugins in processes of their own have to do with. */
+export interface SandboxSetting extends RightsPolicy {
+  /** Where plugins say something. */
+  readonly logger: Logger;
+  /** Environment of the runner. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Path of Deno. */
+  readonly deno: string;
+  /** Takes secrets out of a text. */
+  readonly maskText: (text: string) => string;
+  /** Has a value masked. */
+  readonly registerSecret: (value: string) => void;
+}
+
+/** A plugin that runs in a process of its own. */
+export interface SandboxedPlugin extends PluginRights, AsyncDisposable {
+  /** Where it comes from. */
+  readonly source: PluginSource;
+  /** The plugins that its code makes. */
+  readonly plugins: readonly Plugin[];
+  /** Its process. */
+  readonly session: PluginSession;
+}
+
+/**
+ * Starts a plugin in a process of its own, with its rights and no others.
+ *
+ * @param source The plugin.
+ * @param setting What it has to do with.
+ * @returns The plugin, which is not registered yet.
+ * @throws {RunnerError} `plugin-failed`, if it cannot be loaded.
+ */
+export async function loadSandboxed(
+  source: PluginSource,
+  setting: SandboxSetting,
+): Promise<SandboxedPlugin> {
+  try {
+    const rights = source.url === undefined
+      ? programRights(source, setting)
+      : rightsOf(source, setting);
+    const first = await start(source, rights.rights, setting);
+    const started = source.url !== undefined && source.asked === undefined
+      ? await restart(source, first, setting)
+      : { ...rights, session: first };
+    return await describe(source, started, setting);
+  } catch (cause) {
+    const reason = thrownText(
+      cause instanceof Error ? explained(source.name, cause) : cause,
+    );
+    throw new RunnerError(`Cannot load plugin "${source.origin}": ${reason}`, {
+      code: "plugin-failed",
+      cause,
+    });
+  }
+}
+
+/** Nobody can keep a program from anything: it runs with all rights or not at all. */
+function programRights(
+  { name }: PluginSource,
+  { grantsOf }: RightsPolicy,
+): PluginRights {
+  const rights = grantsOf(name);
+  if (rights.run?.includes("*")) return { rights, refused: [] };
+  throw new TypeError(
+    `it is a program, which can do whatever the runner can; to allow it, grant it with --allow-plugin ${name}:run=*`,
+  );
+}
+
+/** Only once it is known what a plugin asks for, it runs with rights. */
+async function restart(
+  source: PluginSource,
+  first: PluginSession,
+  setting: SandboxSetting,
+): Promise<PluginRights & { session: PluginSession }> {
+  const { manifest } = await first.ready;
+  const rights = rightsOf(source, setting, checkManifest(manifest));
+  if (Object.keys(rights.rights).length === 0) {
+    return { ...rights, session: first };
+  }
+  await first[Symbol.asyncDispose]();
+  return { ...rights, session: await start(source, rights.rights, setting) };
+}
+
+function start(
+  source: PluginSource,
+  rights: PluginPermissions,
+  { logger, env, deno, registerSecret }: SandboxSetting,
+): Promise<PluginSession> {
+  const label = `plugin:${source.name}`;
+  return startPlugin({ ...source, rights, deno, env }, {
+    log: (message) => logger.info(label, message),
+    secret: registerSecret,
+  });
+}
+
+async function describe(
+  source: PluginSource,
+  started: PluginRights & { session: PluginSession },
+  { maskText, logger }: SandboxSetting,
+): Promise<SandboxedPlugin> {
+  const { session, rights } = started;
+  const { plugins }: ReadyMessage = await session.ready;
+  return {
+    ...started,
+    source,
+    plugins: plugins.map((description) =>
+      sandboxedPlugin(description, {
+        name: source.name,
+        rights,
+        session,
+        maskText,
+      })
+    ),
+    async [Symbol.asyncDispose]() {
+      const { untoldEnd } = session;
+      if (untoldEnd !== undefined) {
+        logger.warn(
+          "plugins",
+          `Plugin "${source.name}" has ended: ${untoldEnd}`,
+        );
+      }
+      await session[Symbol.asyncDispose]();
+    },
+  };
+}

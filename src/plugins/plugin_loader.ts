@@ -1,0 +1,141 @@
+import { RunnerError } from "../errors.ts";
+import { findPluginFiles } from "./find_files.ts";
+import { loadPlugins } from "./load_directory.ts";
+import {
+  loadSandboxed,
+  type SandboxedPlugin,
+  type SandboxSetting,
+} from "./load_sandboxed.ts";
+import type { Phase } from "./phases.ts";
+import { fileSource, type PluginSource } from "./plugin_source.ts";
+import type { PluginRegistry } from "./registry.ts";
+import { hooksOf } from "./run_plugin.ts";
+import { thrownText } from "./thrown_text.ts";
+
+/** What a loader works with. */
+export interface PluginLoaderOptions {
+  /** Registry that receives the plugins. */
+  readonly registry: PluginRegistry;
+  /** What plugins in processes of their own have to do with. */
+  readonly setting: SandboxSetting;
+  /** Whether plugin files run in this process, with all of its permissions. */
+  readonly trustsFiles: boolean;
+}
+
+/** Loads plugins for one job, and ends them with it. */
+export class PluginLoader {
+  readonly #registry: PluginRegistry;
+  readonly #setting: SandboxSetting;
+  readonly #trustsFiles: boolean;
+  readonly #ending = new AsyncDisposableStack();
+
+  /** Makes a loader that has loaded nothing. */
+  constructor(options: PluginLoaderOptions) {
+    this.#registry = options.registry;
+    this.#setting = options.setting;
+    this.#trustsFiles = options.trustsFiles;
+  }
+
+  /**
+   * Loads the plugins of a directory.
+   *
+   * @param directory Path of the directory.
+   * @throws {RunnerError} `invalid-config` if there is none; `plugin-failed`
+   * if a plugin cannot be loaded.
+   */
+  async loadDirectory(directory: string): Promise<void> {
+    const files = await findPluginFiles(directory);
+    const { logger } = this.#setting;
+    if (this.#trustsFiles) {
+      this.#ending.use(await loadPlugins(directory, this.#registry, logger));
+    }
+    const sources = files
+      .filter(({ kind }) => kind === "program" || !this.#trustsFiles)
+      .map(async (file) => {
+        try {
+          return await fileSource(file);
+        } catch (cause) {
+          throw loadError(file.path, cause);
+        }
+      });
+    await this.load(await Promise.all(sources));
+  }
+
+  /**
+   * Loads plugins into processes of their own, all at the same time.
+   *
+   * @param sources The plugins.
+   * @throws {RunnerError} `plugin-failed` if one cannot be loaded.
+   */
+  async load(sources: readonly PluginSource[]): Promise<void> {
+    const results = await Promise.allSettled(
+      sources.map((source) => loadSandboxed(source, this.#settingOf(source))),
+    );
+    for (const result of results) {
+      if (result.status === "fulfilled") this.#ending.use(result.value);
+    }
+    for (const result of results) {
+      if (result.status === "rejected") throw result.reason;
+      this.#register(result.value);
+    }
+  }
+
+  /**
+   * Tells in the log which phases plugins have missed.
+   *
+   * @param before Names of the plugins that have missed nothing.
+   * @param phases Phases that are over.
+   */
+  tellMissed(before: ReadonlySet<string>, phases: readonly Phase[]): void {
+    for (const registered of this.#registry.plugins) {
+      if (before.has(registered.name)) continue;
+      const missed = phases.filter((it) => hooksOf(registered, it).length > 0);
+      if (missed.length === 0) continue;
+      this.#setting.logger.info(
+        "plugins",
+        `Plugin "${registered.name}" was loaded after the sources were there, and has missed ${
+          missed.join(", ")
+        }`,
+      );
+    }
+  }
+
+  /** Ends and unregisters what was loaded. */
+  async end(): Promise<void> {
+    await this.#ending.disposeAsync();
+  }
+
+  /** A program is trusted like the files are. */
+  #settingOf({ url }: PluginSource): SandboxSetting {
+    return this.#trustsFiles && url === undefined
+      ? { ...this.#setting, grantsOf: () => ({ run: ["*"], env: ["*"] }) }
+      : this.#setting;
+  }
+
+  #register({ source, plugins, refused }: SandboxedPlugin): void {
+    const { logger } = this.#setting;
+    try {
+      for (const plugin of plugins) {
+        this.#ending.use(this.#registry.add(plugin));
+      }
+    } catch (cause) {
+      throw loadError(source.origin, cause);
+    }
+    logger.debug("plugins", `Loaded "${source.origin}"`, {
+      plugins: plugins.length,
+    });
+    for (const { kind, value } of refused) {
+      logger.info(
+        "plugins",
+        `Plugin "${source.name}" asks for ${kind} of "${value}", which is not granted; --allow-plugin ${source.name}:${kind}=${value} would`,
+      );
+    }
+  }
+}
+
+function loadError(origin: string, cause: unknown): RunnerError {
+  return new RunnerError(
+    `Cannot load plugin "${origin}": ${thrownText(cause)}`,
+    { code: "plugin-failed", cause },
+  );
+}

@@ -1,0 +1,87 @@
+import {
+  commonRights,
+  type PluginPermissions,
+  RIGHT_KINDS,
+  type RightKind,
+} from "./rights/rights.ts";
+import { expandPaths, type RightsDirectories } from "./rights/expand_paths.ts";
+import { fileUrl, type PluginFile, realPluginFile } from "./find_files.ts";
+import { readManifest } from "./rights/manifest.ts";
+
+/** A plugin that is to run in a process of its own. */
+export interface PluginSource {
+  /** Name under which rights are granted to it. */
+  readonly name: string;
+  /** Where it comes from, for messages. */
+  readonly origin: string;
+  /** Address of its code; none for a program that the system runs. */
+  readonly url?: string;
+  /** Path of its file, if it has one. */
+  readonly file?: string;
+  /** Directory in which its process runs. */
+  readonly cwd: string;
+  /** Lock file that holds the pins of its address. */
+  readonly lockFile?: string;
+  /** What it asks for; `undefined` if only the plugin itself can tell. */
+  readonly asked?: PluginPermissions;
+}
+
+/** What decides about the rights of plugins. */
+export interface RightsPolicy {
+  /** Gives what the plugin of a name is granted. */
+  readonly grantsOf: (name: string) => PluginPermissions;
+  /** Directories that may stand in rights. */
+  readonly directories: RightsDirectories;
+}
+
+/**
+ * Reads what there is to know of a plugin's file without running it.
+ *
+ * @param file The file.
+ * @returns The plugin.
+ * @throws {TypeError} If it is no file to be run, or its manifest is wrong.
+ */
+export async function fileSource(file: PluginFile): Promise<PluginSource> {
+  const real = await realPluginFile(file.path);
+  const cwd = real.slice(0, real.lastIndexOf("/")) || "/";
+  const source = { name: file.name, origin: file.path, file: real, cwd };
+  if (file.kind === "program") return source;
+  if (real.includes(",")) {
+    throw new TypeError("its path holds a comma, which Deno cannot permit");
+  }
+  const asked = readManifest(await Deno.readTextFile(real));
+  return { ...source, url: fileUrl(real), asked };
+}
+
+/** What a plugin may do, and what it asks for in vain. */
+export interface PluginRights {
+  /** What it may do. */
+  readonly rights: PluginPermissions;
+  /** What it asks for and is not granted as it asks. */
+  readonly refused: readonly { kind: RightKind; value: string }[];
+}
+
+/**
+ * Finds the rights of a plugin: what it asks for and is granted.
+ *
+ * @param source The plugin.
+ * @param policy What decides.
+ * @param asked What it asks for.
+ * @returns Its rights.
+ * @throws {TypeError} If a path cannot be permitted.
+ */
+export function rightsOf(
+  source: PluginSource,
+  policy: RightsPolicy,
+  asked: PluginPermissions = source.asked ?? {},
+): PluginRights {
+  const directories = { ...policy.directories, PLUGIN_DIR: source.cwd };
+  const wishes = expandPaths(asked, directories);
+  const grants = expandPaths(policy.grantsOf(source.name), directories);
+  const rights = commonRights(wishes, grants);
+  const refused = RIGHT_KINDS.flatMap((kind) =>
+    (wishes[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
+      .map((value) => ({ kind, value }))
+  );
+  return { rights, refused };
+}

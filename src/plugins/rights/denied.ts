@@ -1,0 +1,41 @@
+import type { RightKind } from "./rights.ts";
+
+/** What a plugin wanted and may not have. */
+export interface DeniedAccess {
+  /** Kind of right that it lacks. */
+  readonly kind: RightKind;
+  /** What it wanted; `*` if Deno does not tell. */
+  readonly value: string;
+}
+
+const KINDS = ["read", "write", "net", "env", "run", "sys", "import"] as const;
+
+const REFUSAL = /Requires (\w+) access(?: to "?([^"\n]+?)"?)?, (?:run|specify)/;
+
+/**
+ * Finds out what Deno refused.
+ *
+ * @param message What Deno threw.
+ * @returns What was refused; `undefined` if the message is about something else.
+ */
+export function deniedAccess(message: string): DeniedAccess | undefined {
+  const [, word, value = "*"] = REFUSAL.exec(message) ?? [];
+  const kind = KINDS.find((kind) => kind === word);
+  return kind === undefined ? undefined : { kind, value };
+}
+
+/**
+ * Tells what a plugin wanted and what has to be added to allow it.
+ *
+ * @param plugin Name under which rights are granted to the plugin.
+ * @param denied What it wanted.
+ * @returns Text that can end a sentence.
+ */
+export function deniedText(plugin: string, denied: DeniedAccess): string {
+  const { kind, value } = denied;
+  const what = value === "*" ? "" : ` to "${value}"`;
+  return `it has no ${kind} access${what}; to allow it, name it in the manifest, ` +
+    `permissions: { ${kind}: [${JSON.stringify(value)}] }, and grant it with ` +
+    `--allow-plugin ${plugin}:${kind}=${value}, in a job file ` +
+    `plugin_permissions: {${plugin}: {${kind}: [${JSON.stringify(value)}]}}`;
+}

@@ -1,0 +1,54 @@
+import { RunnerError } from "../../errors.ts";
+import { suggest } from "../../suggest.ts";
+import { type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
+
+const LINE = /^([^:\s]+):([^=]*)=(.*)$/s;
+
+/** What every plugin is granted that asks for it. */
+const DEFAULT: PluginPermissions = { read: ["$JOB_DIR", "$PLUGIN_DIR"] };
+
+/**
+ * Reads what an operator grants to plugins: lines `NAME:KIND=VALUE,VALUE`.
+ *
+ * Lines add up; the name `*` stands for every plugin.
+ *
+ * @param lines Lines; empty ones do not count.
+ * @returns Gives the rights that the plugin of a name is granted.
+ * @throws {RunnerError} `invalid-config`, if a line is none.
+ */
+export function readGrants(
+  lines: readonly string[],
+): (plugin: string) => PluginPermissions {
+  const grants = lines.map((line) => line.trim()).filter(Boolean).map(readLine);
+  return (plugin) => {
+    const rights: Record<string, readonly string[]> = { ...DEFAULT };
+    for (const { name, kind, values } of grants) {
+      if (name !== plugin && name !== "*") continue;
+      rights[kind] = [...rights[kind] ?? [], ...values];
+    }
+    return rights;
+  };
+}
+
+function readLine(
+  line: string,
+): { name: string; kind: string; values: string[] } {
+  const [, name, kind, list] = LINE.exec(line) ?? [];
+  if (name === undefined) {
+    throw wrong(line, "it does not have the form NAME:KIND=VALUE,VALUE");
+  }
+  const kinds: readonly string[] = RIGHT_KINDS;
+  if (!kinds.includes(kind)) {
+    const near = suggest(kind, kinds);
+    const hint = near === undefined ? "" : `, did you mean "${near}"`;
+    throw wrong(line, `"${kind}" is no permission${hint}`);
+  }
+  const values = list.split(",").map((it) => it.trim()).filter(Boolean);
+  return { name, kind, values };
+}
+
+function wrong(line: string, state: string): RunnerError {
+  return new RunnerError(`Cannot use plugin permission "${line}": ${state}`, {
+    code: "invalid-config",
+  });
+}

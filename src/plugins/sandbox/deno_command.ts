@@ -1,0 +1,102 @@
+import guest from "./guest.js" with { type: "text" };
+import { mayUse, type PluginPermissions } from "../rights/rights.ts";
+
+/** Largest heap of a plugin, in MiB; what lies outside of it counts below. */
+const HEAP_MIB = 256;
+
+/**
+ * Most memory that a plugin may write to, in KiB. The limit is on data, not on
+ * addresses: V8 reserves far more of those than it uses.
+ */
+const DATA_KIB = 1024 * 1024;
+
+/** Kinds of rights that Deno itself knows. */
+const DENO_KINDS = ["read", "write", "net", "env", "run", "sys"] as const;
+
+/** A limit that the system does not know is none; the heap has its own. */
+const LIMITED = `ulimit -d ${DATA_KIB} 2>/dev/null; exec "$@"`;
+
+/** Host of the npm registry, as the right to load code from it is spelled. */
+const NPM_HOST = "registry.npmjs.org";
+
+/** What a plugin's process is made of. */
+export interface DenoCommandOptions {
+  /** Path of Deno. */
+  readonly deno: string;
+  /** Address of the plugin: `file:`, `npm:` or `jsr:`. */
+  readonly url: string;
+  /** Path of the plugin's own file, which it may read. */
+  readonly file?: string;
+  /** Rights of the plugin, with absolute paths. */
+  readonly rights: PluginPermissions;
+  /** Lock file that holds the pins of an address. */
+  readonly lockFile?: string;
+}
+
+/**
+ * Puts together the command that runs a plugin with its rights and no others.
+ *
+ * @param options Plugin and rights.
+ * @returns Program and arguments.
+ */
+export function denoCommand(options: DenoCommandOptions): string[] {
+  const { deno, url, file, rights, lockFile } = options;
+  return [
+    "/bin/sh",
+    "-c",
+    LIMITED,
+    "sh",
+    deno,
+    "run",
+    "--quiet",
+    "--no-prompt",
+    "--no-config",
+    "--node-modules-dir=none",
+    ...lockFile === undefined ? ["--no-lock"] : [`--lock=${lockFile}`],
+    `--v8-flags=--max-old-space-size=${HEAP_MIB}`,
+    ...permissionFlags(rights, file),
+    ...importFlags(url, rights),
+    `data:text/javascript;base64,${guestCode()}`,
+    url,
+  ];
+}
+
+/**
+ * Gives the permissions of Deno that rights stand for.
+ *
+ * @param rights Rights, with absolute paths.
+ * @param file Path of the plugin's own file.
+ * @returns Options of `deno run`.
+ */
+export function permissionFlags(
+  rights: PluginPermissions,
+  file?: string,
+): string[] {
+  const own = file === undefined ? [] : [file];
+  return DENO_KINDS.flatMap((kind) => {
+    const values = [...kind === "read" ? own : [], ...rights[kind] ?? []];
+    if (values.includes("*")) return [`--allow-${kind}`];
+    return values.length === 0 ? [] : [`--allow-${kind}=${values.join(",")}`];
+  });
+}
+
+function importFlags(url: string, rights: PluginPermissions): string[] {
+  const hosts = rights.import ?? [];
+  const usesNpm = url.startsWith("npm:") || mayUse(rights, "import", NPM_HOST);
+  const usesRemote = url.startsWith("jsr:") || hosts.length > 0;
+  return [
+    ...usesNpm ? [] : ["--no-npm"],
+    ...usesRemote ? [] : ["--no-remote"],
+    ...hosts.length === 0
+      ? []
+      : hosts.includes("*")
+      ? ["--allow-import"]
+      : [`--allow-import=${hosts.join(",")}`],
+  ];
+}
+
+let encoded: string | undefined;
+
+function guestCode(): string {
+  return encoded ??= new TextEncoder().encode(guest).toBase64();
+}

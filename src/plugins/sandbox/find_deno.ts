@@ -1,0 +1,45 @@
+import { RunnerError } from "../../errors.ts";
+
+/** Options for {@linkcode findDeno}. */
+export interface FindDenoOptions {
+  /**
+   * Whether the runner is a compiled program, which cannot run others.
+   *
+   * @default {as it is}
+   */
+  isStandalone?: boolean;
+}
+
+/**
+ * Finds the Deno that runs plugins: the one that runs the runner, or, for a
+ * compiled runner, the one on `PATH`.
+ *
+ * @param env Environment of the runner.
+ * @param options Additional options.
+ * @returns Path of Deno.
+ * @throws {RunnerError} `plugin-failed`, if there is none.
+ */
+export async function findDeno(
+  env: Readonly<Record<string, string>>,
+  options: FindDenoOptions = {},
+): Promise<string> {
+  const { isStandalone = Deno.build.standalone } = options;
+  if (!isStandalone) return Deno.execPath();
+  for (const directory of (env.PATH ?? "").split(":")) {
+    const path = `${directory}/deno`;
+    if (path.startsWith("/") && await isFile(path)) return path;
+  }
+  throw new RunnerError(
+    "Cannot start a process for plugins: a compiled runner needs Deno, and there is none on PATH",
+    { code: "plugin-failed" },
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    // Whatever keeps it from being looked at keeps it from being run.
+    return false;
+  }
+}

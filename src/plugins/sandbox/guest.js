@@ -1,0 +1,191 @@
+/**
+ * The side of a sandboxed plugin that runs in the plugin's own process.
+ *
+ * It is started as text, not imported: the process of a plugin may load
+ * nothing but the plugin, and a compiled runner has no files. The plugin is
+ * imported by a name that only a variable holds: Deno then holds each file of
+ * the plugin against its permissions, which it does not do for imports that it
+ * sees beforehand.
+ *
+ * Nothing in here protects anybody: the plugin shares this process and may
+ * change all of it. The other side believes nothing that it cannot check.
+ */
+const { exit, inspect, stdin, stdout } = Deno;
+
+/** Methods by which a plugin is called, and those that it was not meant to have. */
+const METHODS = [
+  "execute",
+  ...["preValidation", "postValidation", "preSourcePrep", "postSourcePrep"],
+  ...["preExecution", "postExecution", "preContainer", "postContainer"],
+  ...["onError", "cleanup", "pre_validation", "post_validation"],
+  ...["pre_source_prep", "post_source_prep", "pre_execution"],
+  ...["post_execution", "pre_container", "post_container", "on_error"],
+];
+
+const plugins = new Map();
+const controllers = new Map();
+const encoder = new TextEncoder();
+
+function send(message) {
+  let bytes = encoder.encode(`${JSON.stringify(message)}\n`);
+  while (bytes.length > 0) bytes = bytes.subarray(stdout.writeSync(bytes));
+}
+
+/** What a plugin prints must come after the secrets that it had registered. */
+function redirectConsole() {
+  const log = (...values) => {
+    const text = values.map((value) =>
+      typeof value === "string" ? value : inspect(value)
+    );
+    send({ type: "log", message: text.join(" ") });
+  };
+  for (const name of ["log", "info", "debug", "warn", "error", "dir"]) {
+    console[name] = log;
+  }
+}
+
+/** The same kinds of exports that a trusted plugin file may have. */
+async function register(exported) {
+  const add = (plugin) => void plugins.set(plugin.name, plugin);
+  const isObject = (it) => typeof it === "object" && it !== null;
+  const isClass = typeof exported === "function" &&
+    Object.getOwnPropertyDescriptor(exported, "prototype")?.writable === false;
+  if (isClass) add(new exported());
+  else if (typeof exported === "function") {
+    const made = await exported({ add });
+    if (isObject(made) && "name" in made) add(made);
+  } else if (isObject(exported) && "name" in exported) add(exported);
+  if (plugins.size > 0) return;
+  throw new TypeError(
+    "its default export is no plugin, class of a plugin or function that registers plugins",
+  );
+}
+
+function describe(plugin) {
+  return {
+    name: plugin.name,
+    priority: plugin.priority,
+    phases: plugin.phases ?? plugin.supportedPhases?.(),
+    errorPolicy: plugin.errorPolicy,
+    methods: METHODS.filter((name) => typeof plugin[name] === "function"),
+  };
+}
+
+function failureOf(error) {
+  const isError = typeof error === "object" && error !== null;
+  return {
+    name: isError ? String(error.name) : "",
+    message: isError ? String(error.message) : `it threw ${String(error)}`,
+  };
+}
+
+async function call({ id, plugin: name, hook, phase, context: data }) {
+  const controller = new AbortController();
+  controllers.set(id, controller);
+  try {
+    const plugin = plugins.get(name);
+    const changes = {};
+    if (plugin.enabled ?? true) {
+      const { context, collect } = open(plugin, phase, data, controller.signal);
+      await plugin[hook](context);
+      Object.assign(changes, collect());
+    }
+    send({ type: "done", id, changes });
+  } catch (error) {
+    send({ type: "failed", id, ...failureOf(error) });
+  } finally {
+    controllers.delete(id);
+  }
+}
+
+const states = new Map();
+
+/** Makes the context of one call, and tells afterwards what was changed in it. */
+function open(plugin, phase, data, signal) {
+  const state = states.get(plugin) ?? new Map();
+  states.set(plugin, state);
+  const env = { ...data.env };
+  const shared = new Map(Object.entries(structuredClone(data.shared)));
+  const config = new Map(Object.entries(data.config));
+  const changes = { env: {}, config: {}, shared: {}, unshared: [], steps: [] };
+  const context = Object.freeze({
+    ...data,
+    phase,
+    signal,
+    state,
+    env,
+    shared,
+    error: data.error && Object.assign(new Error(data.error.message), {
+      name: data.error.name,
+    }),
+    config: {
+      get: (key) => config.get(key),
+      set(key, value) {
+        if (phase !== "pre_validation") {
+          throw new TypeError(
+            `Cannot change setting "${key}": the configuration was validated`,
+          );
+        }
+        config.set(key, value);
+        changes.config[key] = value;
+      },
+      keys: () => [...config.keys()],
+    },
+    log: (message) => send({ type: "log", message: String(message) }),
+    metric: (name, value) => send({ type: "metric", name, value }),
+    registerSecret: (value) => send({ type: "secret", value }),
+    addStep: (step) => void changes.steps.push(step),
+    registerSource() {
+      throw new TypeError(
+        "Cannot register a source: a plugin in a process of its own cannot",
+      );
+    },
+  });
+  const collect = () => {
+    for (const name of Object.keys({ ...data.env, ...env })) {
+      if (env[name] !== data.env[name]) changes.env[name] = env[name] ?? null;
+    }
+    for (const [key, value] of shared) {
+      const before = JSON.stringify(data.shared[key]);
+      if (JSON.stringify(value) !== before) changes.shared[key] = value;
+    }
+    changes.unshared = Object.keys(data.shared).filter((it) => !shared.has(it));
+    return changes;
+  };
+  return { context, collect };
+}
+
+async function* lines() {
+  const decoder = new TextDecoder();
+  const buffer = new Uint8Array(65536);
+  let rest = "";
+  for (let count; (count = await stdin.read(buffer)) !== null;) {
+    const text = decoder.decode(buffer.subarray(0, count), { stream: true });
+    const parts = (rest + text).split("\n");
+    rest = parts.pop();
+    yield* parts;
+  }
+}
+
+redirectConsole();
+try {
+  const module = await import(Deno.args[0]);
+  await register(module.default);
+  const { manifest } = module;
+  send({
+    type: "ready",
+    plugins: [...plugins.values()].map(describe),
+    ...manifest === undefined ? {} : { manifest },
+  });
+} catch (error) {
+  send({ type: "broken", ...failureOf(error) });
+  exit(1);
+}
+for await (const line of lines()) {
+  const message = JSON.parse(line);
+  // Not waited for: the wish to cancel it must be heard meanwhile.
+  if (message.type === "call") call(message);
+  else controllers.get(message.id)?.abort(new DOMException("", "AbortError"));
+}
+// The runner is gone; timers of the plugin must not keep it alive.
+exit(0);

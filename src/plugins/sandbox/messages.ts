@@ -1,0 +1,91 @@
+/** What a plugin tells of itself once it is loaded. */
+export interface PluginDescription {
+  /** Name of the plugin. */
+  readonly name: unknown;
+  /** Its place among the plugins. */
+  readonly priority?: unknown;
+  /** Phases in which it is called. */
+  readonly phases?: unknown;
+  /** What its failure means for the job. */
+  readonly errorPolicy?: unknown;
+  /** Names of its methods; `execute` alone unless given. */
+  readonly methods?: unknown;
+}
+
+/** What a plugin says when it fails. */
+export interface GuestFailure {
+  /** Name of the error. */
+  readonly name: string;
+  /** Its message. */
+  readonly message: string;
+}
+
+/** A message from a plugin's process; what is in it has been judged by its shape only. */
+export type GuestMessage =
+  | {
+    readonly type: "ready";
+    readonly plugins: readonly PluginDescription[];
+    readonly manifest?: unknown;
+  }
+  | { readonly type: "broken" } & GuestFailure
+  | { readonly type: "log"; readonly message: string }
+  | { readonly type: "secret"; readonly value: string }
+  | { readonly type: "metric"; readonly name: string; readonly value: number }
+  | { readonly type: "done"; readonly id: number; readonly changes: unknown }
+  | { readonly type: "failed"; readonly id: number } & GuestFailure;
+
+/** A message to a plugin's process. */
+export type HostMessage =
+  | {
+    readonly type: "call";
+    readonly id: number;
+    readonly plugin: string;
+    readonly hook: string;
+    readonly phase: string;
+    readonly context: unknown;
+  }
+  | { readonly type: "cancel"; readonly id: number };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** For each type of message, whether its fields are as they should be. */
+const SHAPES: Readonly<Record<string, (fields: Fields) => boolean>> = {
+  ready: ({ plugins }) =>
+    Array.isArray(plugins) && plugins.length > 0 && plugins.every(isFields),
+  broken: isFailure,
+  log: ({ message }) => typeof message === "string",
+  secret: ({ value }) => typeof value === "string",
+  metric: ({ name, value }) =>
+    typeof name === "string" && name !== "" && Number.isFinite(value),
+  done: ({ id, changes }) => Number.isInteger(id) && isFields(changes ?? {}),
+  failed: (fields) => Number.isInteger(fields.id) && isFailure(fields),
+};
+
+/**
+ * Reads a line of a plugin's process.
+ *
+ * @param line The line.
+ * @returns The message; `undefined` if it is none.
+ */
+export function parseMessage(line: string): GuestMessage | undefined {
+  try {
+    const message: unknown = JSON.parse(line);
+    if (!isFields(message)) return undefined;
+    const { type } = message;
+    if (typeof type !== "string" || !Object.hasOwn(SHAPES, type)) {
+      return undefined;
+    }
+    return SHAPES[type](message) ? message as GuestMessage : undefined;
+  } catch {
+    // Whatever it is, it is no JSON.
+    return undefined;
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isFailure({ message, name = "" }: Fields): boolean {
+  return typeof message === "string" && typeof name === "string";
+}

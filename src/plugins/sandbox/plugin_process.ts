@@ -1,0 +1,155 @@
+import type { RunningProcess } from "../../process/spawn.ts";
+import { settlesWithin } from "../../process/time_limit.ts";
+import {
+  type GuestMessage,
+  type HostMessage,
+  parseMessage,
+} from "./messages.ts";
+import { readLines } from "./read_lines.ts";
+
+/** Longest message, in characters. */
+const LONGEST_MESSAGE = 1024 * 1024;
+
+/** Most that a plugin may say from one call to the next, in bytes. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/** Most of its standard error that is passed on, in characters. */
+const MOST_STDERR = 64 * 1024;
+
+/** How long the rest of its output is waited for once it was ended, in milliseconds. */
+const DRAIN_MS = 500;
+
+/** What V8 says when the heap is full. */
+const OUT_OF_MEMORY = /out of memory|memory allocation of \d+ bytes failed/i;
+
+/** Who hears what a plugin says. */
+export interface PluginListener {
+  /** Hears every message in its order. */
+  message(message: GuestMessage): void;
+  /** Hears what it writes to standard error. */
+  stderr(line: string): void;
+}
+
+/**
+ * A plugin's process: messages as lines of JSON, and its end.
+ *
+ * Whatever it does that a plugin does not do ends it, with a reason.
+ */
+export class PluginProcess implements AsyncDisposable {
+  /** Resolves with the reason when the process has ended or was ended. */
+  readonly ended: Promise<string>;
+  readonly #child: RunningProcess;
+  readonly #listener: PluginListener;
+  readonly #end = Promise.withResolvers<string>();
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #drained: Promise<unknown>;
+  #reason: string | undefined;
+  #bytes = 0;
+  #stderrLength = 0;
+  #isOutOfMemory = false;
+
+  /**
+   * Takes over a process that was started with all of its streams.
+   *
+   * @param child The process.
+   * @param listener Who hears what it says.
+   */
+  constructor(child: RunningProcess, listener: PluginListener) {
+    this.#child = child;
+    this.#listener = listener;
+    this.#writer = child.stdin!.getWriter();
+    this.ended = this.#end.promise;
+    this.#drained = Promise.all([this.#readMessages(), this.#readErrors()]);
+    void this.#watch();
+  }
+
+  /** Why it has ended; `undefined` as long as it runs. */
+  get reason(): string | undefined {
+    return this.#reason;
+  }
+
+  /**
+   * Sends a message; what the plugin says from here on is counted anew.
+   *
+   * @param message The message.
+   */
+  send(message: HostMessage): void {
+    this.#bytes = 0;
+    const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
+    // A plugin that has gone is told of where its end is waited for.
+    this.#writer.write(bytes).catch(() => {});
+  }
+
+  /**
+   * Ends the process at once; its first reason stands.
+   *
+   * @param reason Why, worded to end a sentence.
+   */
+  end(reason: string): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.#child.signal("SIGKILL");
+    this.#end.resolve(reason);
+  }
+
+  /** Ends the process, and has its last words heard. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end("the job is over");
+    await settlesWithin(this.#drained, DRAIN_MS);
+    await this.#child.status;
+    // The pipe may be closed already: by the end of the process.
+    await this.#writer.abort().catch(() => {});
+  }
+
+  async #readMessages(): Promise<void> {
+    await readLines(this.#child.stdout, {
+      maxLength: LONGEST_MESSAGE,
+      onTooLong: () =>
+        this.end(`it sent a message of more than ${LONGEST_MESSAGE} bytes`),
+      onBytes: (count) => {
+        this.#bytes += count;
+        if (this.#bytes <= MOST_BYTES) return;
+        this.end(`it sent more than ${MOST_BYTES} bytes at once`);
+      },
+      onLine: (line) => {
+        if (this.#reason !== undefined) return;
+        const message = parseMessage(line);
+        if (message !== undefined) this.#listener.message(message);
+        else this.end(`it sent what is no message: ${brief(line)}`);
+      },
+    });
+  }
+
+  async #readErrors(): Promise<void> {
+    await readLines(this.#child.stderr!, {
+      maxLength: 4096,
+      onTooLong: () => {},
+      onLine: (line) => {
+        this.#isOutOfMemory ||= OUT_OF_MEMORY.test(line);
+        // What follows are pages of stack that tell a user nothing.
+        if (this.#isOutOfMemory || line.trim() === "") return;
+        this.#stderrLength += line.length;
+        if (this.#stderrLength <= MOST_STDERR) this.#listener.stderr(line);
+      },
+    });
+  }
+
+  async #watch(): Promise<void> {
+    const { exitCode, signal } = await this.#child.status;
+    if (this.#reason === undefined) {
+      await settlesWithin(this.#drained, DRAIN_MS);
+    }
+    this.end(
+      this.#isOutOfMemory
+        ? "it needed more memory than a plugin may have"
+        : signal === null
+        ? `its process ended with exit code ${exitCode}`
+        : `its process was ended by ${signal}`,
+    );
+  }
+}
+
+function brief(line: string): string {
+  const text = JSON.stringify(line.slice(0, 100));
+  return line.length > 100 ? `${text}…` : text;
+}

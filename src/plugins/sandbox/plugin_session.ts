@@ -1,0 +1,173 @@
+import { onAbort } from "../../process/on_abort.ts";
+import type { RunningProcess } from "../../process/spawn.ts";
+import { timeLimit } from "../../process/time_limit.ts";
+import { CANCEL_GRACE_MS } from "../run_hook.ts";
+import type { GuestFailure, GuestMessage, HostMessage } from "./messages.ts";
+import { PluginProcess } from "./plugin_process.ts";
+
+/** Most secrets that a plugin may have registered. */
+const MOST_SECRETS = 1_000;
+
+/** Most lines of a plugin that are logged. */
+const MOST_LINES = 10_000;
+
+/** What a plugin can do at any time. */
+export interface SessionListener {
+  /** Says something in the log. */
+  log(message: string): void;
+  /** Has a value masked. */
+  secret(value: string): void;
+}
+
+/** What a plugin said when it was loaded. */
+export type ReadyMessage = Extract<GuestMessage, { type: "ready" }>;
+
+/** What is said to the plugin to call one of its methods. */
+export type CallRequest = Omit<
+  Extract<HostMessage, { type: "call" }>,
+  "type" | "id"
+>;
+
+/** Options for {@linkcode PluginSession.call}. */
+export interface CallOptions {
+  /** Aborted when the call should end, with a `TimeoutError` when it must. */
+  signal: AbortSignal;
+  /** Receives the numbers that the plugin records meanwhile. */
+  metric: (name: string, value: number) => void;
+}
+
+/** An error that a plugin has told of. */
+export class GuestError extends Error {
+  /** Makes the error of what the plugin has told. */
+  constructor({ name, message }: GuestFailure) {
+    super(message === "" ? `it threw ${name}` : message);
+  }
+}
+
+/** A plugin in a process of its own, which is called and answers. */
+export class PluginSession implements AsyncDisposable {
+  /** Resolves when the plugin is loaded. */
+  readonly ready: Promise<ReadyMessage>;
+  readonly #process: PluginProcess;
+  readonly #listener: SessionListener;
+  readonly #ready = Promise.withResolvers<ReadyMessage>();
+  #call: PromiseWithResolvers<unknown> & { id: number } | undefined;
+  #metric: CallOptions["metric"] | undefined;
+  #lastId = 0;
+  #secretCount = 0;
+  #lineCount = 0;
+  #isEndKnown = false;
+
+  /**
+   * Takes over a plugin's process.
+   *
+   * @param child The process.
+   * @param listener What the plugin can do at any time.
+   */
+  constructor(child: RunningProcess, listener: SessionListener) {
+    this.#listener = listener;
+    this.ready = this.#ready.promise;
+    // Who does not wait for it is told by a call.
+    this.ready.catch(() => {});
+    this.#process = new PluginProcess(child, {
+      message: (message) => this.#hear(message),
+      stderr: (line) => this.#log(line),
+    });
+    this.#process.ended.then((reason) => {
+      this.#ready.reject(new Error(reason));
+      if (this.#call === undefined) return;
+      this.#isEndKnown = true;
+      this.#call.reject(new Error(`${reason}; it is not called again`));
+    });
+  }
+
+  /** Whether a call makes sense: the plugin runs, or nobody was told that it does not. */
+  get isCallable(): boolean {
+    return this.#process.reason === undefined || !this.#isEndKnown;
+  }
+
+  /** Why the plugin has ended by itself, if nobody was told. */
+  get untoldEnd(): string | undefined {
+    return this.#isEndKnown ? undefined : this.#process.reason;
+  }
+
+  /**
+   * Calls a method of the plugin.
+   *
+   * @param request Method and context.
+   * @param options Signal and listener.
+   * @returns The changes that it asks for.
+   * @throws {GuestError} If the method throws.
+   * @throws {Error} If the process ends.
+   */
+  async call(request: CallRequest, options: CallOptions): Promise<unknown> {
+    const { reason } = this.#process;
+    if (reason !== undefined) {
+      this.#isEndKnown = true;
+      throw new Error(`${reason}; it is not called again`);
+    }
+    const { signal, metric } = options;
+    const id = ++this.#lastId;
+    const call = { ...Promise.withResolvers<unknown>(), id };
+    this.#call = call;
+    this.#metric = metric;
+    using ending = new DisposableStack();
+    ending.use(onAbort(signal, () => {
+      if (signal.reason?.name === "TimeoutError") {
+        return this.end(signal.reason.message);
+      }
+      this.#process.send({ type: "cancel", id });
+      const limit = ending.use(timeLimit(CANCEL_GRACE_MS));
+      limit.reached.then(() => this.end("it did not end with the job"));
+    }));
+    this.#process.send({ type: "call", id, ...request });
+    return await call.promise.finally(() => this.#call = undefined);
+  }
+
+  /**
+   * Ends the plugin at once.
+   *
+   * @param reason Why.
+   */
+  end(reason: string): void {
+    this.#process.end(reason);
+  }
+
+  /** Ends the plugin, and has its last words heard. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEndKnown = true;
+    await this.#process[Symbol.asyncDispose]();
+  }
+
+  #hear(message: GuestMessage): void {
+    switch (message.type) {
+      case "ready":
+        return this.#ready.resolve(message);
+      case "broken":
+        return this.#ready.reject(new GuestError(message));
+      case "log":
+        return this.#log(message.message);
+      case "secret":
+        if (++this.#secretCount <= MOST_SECRETS) {
+          return this.#listener.secret(message.value);
+        }
+        return this.end(`it registered more than ${MOST_SECRETS} secrets`);
+      case "metric":
+        return this.#metric?.(message.name, message.value);
+    }
+    if (message.id !== this.#call?.id) {
+      return this.end("it answered what nobody had asked");
+    }
+    if (message.type === "done") this.#call.resolve(message.changes);
+    else this.#call.reject(new GuestError(message));
+  }
+
+  #log(text: string): void {
+    for (const line of text.split("\n")) {
+      if (++this.#lineCount < MOST_LINES) this.#listener.log(line);
+      else if (this.#lineCount === MOST_LINES) {
+        this.#listener.log("It says too much; the rest is left out");
+      }
+    }
+  }
+}

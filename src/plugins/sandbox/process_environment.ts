@@ -1,0 +1,70 @@
+import { mayUse, type PluginPermissions } from "../rights/rights.ts";
+
+/** Variables that Deno needs to find its cache; a plugin cannot read them. */
+const OF_DENO = ["DENO_DIR", "HOME", "XDG_CACHE_HOME"];
+
+/** Variables that Deno needs to fetch code. */
+const OF_NETWORK = [
+  "DENO_CERT",
+  "DENO_TLS_CA_STORE",
+  "HTTPS_PROXY",
+  "HTTP_PROXY",
+  "JSR_URL",
+  "NODE_EXTRA_CA_CERTS",
+  "NO_PROXY",
+  "NPM_CONFIG_REGISTRY",
+  "SSL_CERT_DIR",
+  "SSL_CERT_FILE",
+  "https_proxy",
+  "http_proxy",
+  "no_proxy",
+];
+
+/** Variables of the runner that no plugin gets, whatever it is granted. */
+const NEVER: readonly string[] = [
+  "REACTORCIDE_API_TOKEN",
+  "REACTORCIDE_SECRETS_PASSWORD",
+  "REACTORCIDE_SECRETS_SOCKET",
+  "REACTORCIDE_SECRETS_FILE",
+  "REACTORCIDE_SECRET_VALUES_LIST",
+  "REACTORCIDE_VCS_AUTH_DIR",
+];
+
+/** Which variables a plugin's process needs. */
+export interface ProcessEnvironmentOptions {
+  /** Whether Deno runs it, and not the system. */
+  readonly isDeno: boolean;
+  /** Whether Deno fetches code for it. */
+  readonly fetchesCode: boolean;
+}
+
+/**
+ * Gives the environment of a plugin's process: what it is granted, and what
+ * Deno itself cannot do without.
+ *
+ * @param env Environment of the runner.
+ * @param rights Rights of the plugin.
+ * @param options What runs it.
+ * @returns The whole environment.
+ */
+export function processEnvironment(
+  env: Readonly<Record<string, string>>,
+  rights: PluginPermissions,
+  options: ProcessEnvironmentOptions,
+): Record<string, string> {
+  const { isDeno, fetchesCode } = options;
+  const names = new Set([
+    ...isDeno ? OF_DENO : ["PATH"],
+    ...fetchesCode ? OF_NETWORK : [],
+    ...rights.run === undefined ? [] : ["PATH"],
+  ]);
+  const given = Object.entries(env).filter(([name]) =>
+    !NEVER.includes(name) && (names.has(name) || mayUse(rights, "env", name))
+  );
+  return {
+    ...isDeno
+      ? { NO_COLOR: "1", DENO_NO_PACKAGE_JSON: "1", DENO_NO_UPDATE_CHECK: "1" }
+      : {},
+    ...Object.fromEntries(given),
+  };
+}

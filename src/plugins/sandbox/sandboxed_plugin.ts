@@ -1,0 +1,100 @@
+import { RunnerError } from "../../errors.ts";
+import type { Plugin, PluginContext } from "../plugin.ts";
+import {
+  type DeniedAccess,
+  deniedAccess,
+  deniedText,
+} from "../rights/denied.ts";
+import type { PluginPermissions } from "../rights/rights.ts";
+import { applyChanges } from "./changes.ts";
+import { contextData } from "./context_data.ts";
+import type { PluginDescription } from "./messages.ts";
+import { GuestError, type PluginSession } from "./plugin_session.ts";
+
+/** Methods that a plugin may be called by; others are judged by the registry. */
+const METHOD = /^[a-z]\w*$/i;
+
+/** What a plugin in a process of its own is made of. */
+export interface SandboxedPluginOptions {
+  /** Name under which rights are granted to it. */
+  readonly name: string;
+  /** Its rights. */
+  readonly rights: PluginPermissions;
+  /** Its process. */
+  readonly session: PluginSession;
+  /** Takes secrets out of a text. */
+  readonly maskText: (text: string) => string;
+}
+
+/**
+ * Makes a plugin of this process that passes its calls on to another one.
+ *
+ * @param description What the other process says of the plugin; the registry
+ * judges it.
+ * @param options Rights and process.
+ * @returns The plugin.
+ */
+export function sandboxedPlugin(
+  description: PluginDescription,
+  options: SandboxedPluginOptions,
+): Plugin {
+  const { session } = options;
+  const { name, priority, phases, errorPolicy } = description;
+  const plugin: Record<string, unknown> = {
+    name,
+    ...priority === undefined ? {} : { priority },
+    ...phases === undefined ? {} : { phases },
+    ...errorPolicy === undefined ? {} : { errorPolicy },
+    get enabled() {
+      return session.isCallable;
+    },
+  };
+  for (const hook of methodsOf(description)) {
+    plugin[hook] = (context: PluginContext) =>
+      callHook(String(name), hook, context, options);
+  }
+  return plugin as unknown as Plugin;
+}
+
+async function callHook(
+  plugin: string,
+  hook: string,
+  context: PluginContext,
+  { name, rights, session, maskText }: SandboxedPluginOptions,
+): Promise<void> {
+  const { phase, signal, metric } = context;
+  const data = contextData(context, rights, maskText);
+  try {
+    const changes = await session.call(
+      { plugin, hook, phase, context: data },
+      { signal, metric },
+    );
+    // What comes too late changes nothing: the job has gone on.
+    signal.throwIfAborted();
+    applyChanges(changes, context, { name, rights });
+  } catch (error) {
+    throw error instanceof GuestError ? explained(name, error) : error;
+  }
+}
+
+/**
+ * Tells what must be added when Deno refused something.
+ *
+ * @param name Name under which rights are granted to the plugin.
+ * @param error What the plugin has told.
+ * @returns An error that says so; the same error if nothing was refused.
+ */
+export function explained(name: string, error: Error): Error {
+  const denied: DeniedAccess | undefined = deniedAccess(error.message);
+  return denied === undefined ? error : new RunnerError(
+    deniedText(name, denied),
+    { code: "plugin-failed", cause: error },
+  );
+}
+
+function methodsOf({ methods = ["execute"] }: PluginDescription): string[] {
+  if (!Array.isArray(methods)) throw new TypeError("its methods are no list");
+  return methods.map(String).filter((method) =>
+    METHOD.test(method) && !(method in Object.prototype)
+  );
+}

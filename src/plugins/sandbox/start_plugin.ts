@@ -1,0 +1,69 @@
+import { markFamily } from "../../process/family.ts";
+import { spawn } from "../../process/spawn.ts";
+import { settlesWithin } from "../../process/time_limit.ts";
+import type { PluginPermissions } from "../rights/rights.ts";
+import { denoCommand } from "./deno_command.ts";
+import { PluginSession, type SessionListener } from "./plugin_session.ts";
+import { processEnvironment } from "./process_environment.ts";
+
+/** Longest time that a plugin may take to be loaded, in milliseconds. */
+const START_MS = 10_000;
+
+/** The same for one whose code Deno may have to fetch. */
+const FETCH_MS = 60_000;
+
+/** How a plugin is started. */
+export interface PluginStart {
+  /** Address of its code; none for a program that the system runs. */
+  readonly url?: string;
+  /** Path of its file, if it has one. */
+  readonly file?: string;
+  /** Directory in which its process runs. */
+  readonly cwd: string;
+  /** Its rights, with absolute paths. */
+  readonly rights: PluginPermissions;
+  /** Path of Deno. */
+  readonly deno: string;
+  /** Lock file that holds the pins of its address. */
+  readonly lockFile?: string;
+  /** Environment of the runner. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts a plugin in a process of its own, and waits for it to be loaded.
+ *
+ * @param start How it is started.
+ * @param listener What the plugin can do at any time.
+ * @returns The session; it is ready.
+ * @throws {Error} If it cannot be loaded in time.
+ */
+export async function startPlugin(
+  start: PluginStart,
+  listener: SessionListener,
+): Promise<PluginSession> {
+  const { url, file, cwd, rights, env } = start;
+  const isDeno = url !== undefined;
+  const fetchesCode = isDeno &&
+    (!url.startsWith("file:") || rights.import !== undefined);
+  const startsOthers = !isDeno || rights.run !== undefined;
+  const child = spawn(isDeno ? denoCommand({ ...start, url }) : [file!], {
+    cwd,
+    env: processEnvironment(env, rights, { isDeno, fetchesCode }),
+    stdin: "piped",
+    stderr: "separate",
+    ...startsOthers ? { family: markFamily() } : {},
+  });
+  const session = new PluginSession(child, listener);
+  const limitMs = fetchesCode ? FETCH_MS : START_MS;
+  if (!await settlesWithin(session.ready, limitMs)) {
+    session.end(`it was not loaded within ${limitMs} ms`);
+  }
+  try {
+    await session.ready;
+    return session;
+  } catch (error) {
+    await session[Symbol.asyncDispose]();
+    throw error;
+  }
+}
