@@ -92,6 +92,10 @@ async function judge(
       return gitSource(url, ref, context, request.git);
     case "copy":
       return await copySource(url, target, request.copyIgnore ?? [], context);
+    case "tarball": {
+      const { archiveSource } = await import("./archive/archive_source.ts");
+      return await archiveSource(url, request, target, context);
+    }
     default:
       throw failure(path, `nobody provides sources of type "${type}"`);
   }

@@ -1,0 +1,64 @@
+import { RunnerError } from "../../errors.ts";
+
+/** One thing in an archive, as the archive describes it: nothing is believed yet. */
+export interface ArchiveEntry {
+  /** Name with all folders, as it stands in the archive. */
+  readonly name: string;
+  /** What it is; `other` cannot be unpacked. */
+  readonly type: "file" | "directory" | "link" | "hard link" | "other";
+  /** What cannot be unpacked, in words, for type `other`. */
+  readonly kind?: string;
+  /** Permission bits; anything above them does not count. */
+  readonly mode: number;
+  /** When its content was changed last. */
+  readonly modifiedAt?: Date;
+  /** Where a link leads, or the name of the file that a hard link stands for. */
+  readonly target?: string;
+  /** Content of a file; to be read before the next entry is asked for. */
+  readonly content?: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Finds where an entry belongs, and refuses names that lead elsewhere.
+ *
+ * @param name Name as it stands in the archive.
+ * @returns Path below the directory in which it is unpacked, empty for that
+ * directory itself.
+ * @throws {RunnerError} With code `source-failed`, if the name leads out.
+ */
+export function entryPath(name: string): string {
+  const problem = nameProblem(name);
+  if (problem !== undefined) throw entryError(name, problem);
+  return name.split("/").filter((part) => part !== "" && part !== ".")
+    .join("/");
+}
+
+/**
+ * Makes the error of an entry that is refused.
+ *
+ * @param name Name as it stands in the archive.
+ * @param reason What is wrong with it.
+ * @param cause What was thrown, if anything was.
+ * @returns The error.
+ */
+export function entryError(
+  name: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(
+    `Cannot unpack ${JSON.stringify(shortened(name))}: ${reason}`,
+    { code: "source-failed", cause },
+  );
+}
+
+function nameProblem(name: string): string | undefined {
+  if (name === "") return "the archive gives it no name";
+  if (name.includes("\0")) return "its name contains a NUL character";
+  if (name.startsWith("/")) return "its name is absolute";
+  return name.split("/").includes("..") ? 'its name contains ".."' : undefined;
+}
+
+function shortened(name: string): string {
+  return name.length > 200 ? `${name.slice(0, 200)}…` : name;
+}

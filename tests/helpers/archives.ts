@@ -1,0 +1,98 @@
+/** An entry of a tar that is made byte by byte, whatever nonsense it is. */
+export interface TarEntry {
+  /** Name, as it stands in the header; at most 100 bytes. */
+  name: string;
+  /** Type flag: `0` is a file, `1` a hard link, `2` a link, `5` a directory. */
+  type?: string;
+  /** Content of the entry. */
+  content?: string | Uint8Array;
+  /** Where a link leads. */
+  target?: string;
+  /** Permission bits. */
+  mode?: number;
+  /** Size in the header, when it shall be another than that of the content. */
+  size?: number;
+}
+
+/** Makes a tar with its end. */
+export function tarOf(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
+  const blocks = entries.flatMap((entry) => {
+    const content = typeof entry.content === "string"
+      ? new TextEncoder().encode(entry.content)
+      : entry.content ?? new Uint8Array();
+    return [header(entry, content.length), padded(content)];
+  });
+  return joined([...blocks, new Uint8Array(1024)]);
+}
+
+/** Makes the content of an extended header. */
+export function paxRecords(records: Record<string, string>): string {
+  return Object.entries(records).map(([key, value]) => {
+    const text = ` ${key}=${value}\n`;
+    const bytes = new TextEncoder().encode(text).length;
+    const length = bytes + String(bytes + String(bytes).length).length;
+    return `${length}${text}`;
+  }).join("");
+}
+
+/** Runs a program of the system, or throws with what it says. */
+export async function runTool(
+  cwd: string,
+  program: string,
+  ...args: string[]
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
+    cwd,
+    env: { LC_ALL: "C" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  if (success) return decoder.decode(stdout).trim();
+  throw new Error(`${program} ${args.join(" ")}: ${decoder.decode(stderr)}`);
+}
+
+/** SHA-256 in the form of a ref. */
+export async function checksumOf(
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
+  return `sha256:${new Uint8Array(digest).toHex()}`;
+}
+
+function header(entry: TarEntry, length: number): Uint8Array {
+  const block = new Uint8Array(512);
+  const put = (text: string, offset: number) =>
+    void block.set(new TextEncoder().encode(text), offset);
+  const octal = (value: number, digits: number) =>
+    value.toString(8).padStart(digits, "0");
+  put(entry.name, 0);
+  put(octal(entry.mode ?? 0o644, 7), 100);
+  put(octal(0, 7), 108);
+  put(octal(0, 7), 116);
+  put(octal(entry.size ?? length, 11), 124);
+  put(octal(1_700_000_000, 11), 136);
+  put(" ".repeat(8), 148);
+  put(entry.type ?? "0", 156);
+  put(entry.target ?? "", 157);
+  put("ustar\x0000", 257);
+  put(`${octal(block.reduce((sum, byte) => sum + byte, 0), 6)}\0 `, 148);
+  return block;
+}
+
+function padded(content: Uint8Array): Uint8Array {
+  const block = new Uint8Array(Math.ceil(content.length / 512) * 512);
+  block.set(content);
+  return block;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../../src/errors.ts";
+import { prepareSource } from "../../../src/source/prepare.ts";
+import { checksumOf, tarOf } from "../../helpers/archives.ts";
+import { sourceContext } from "../../helpers/source_context.ts";
+import {
+  exists,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+const ARCHIVE = tarOf([{ name: "file", content: "fetched" }]);
+
+type Answer = (request: Request, count: number) => Response;
+
+/** Prepares an archive from a server that answers as it is told. */
+async function prepareFrom(
+  answer: Answer,
+  options: { userInfo?: string; ref?: string; maxBytes?: number } = {},
+) {
+  const { userInfo = "", maxBytes = 1_000_000 } = options;
+  await using directory = await temporaryDirectory();
+  const context = sourceContext({ cwd: directory.path });
+  const target = context.workspace.pathOf("/job/src");
+  let count = 0;
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => answer(request, ++count),
+  );
+  const url = `http://${userInfo}127.0.0.1:${server.addr.port}/a.tar`;
+  const ref = options.ref ?? await checksumOf(ARCHIVE);
+  const archive = {
+    stripTop: false,
+    maxEntryCount: 10,
+    maxBytes,
+    maxRatio: 100,
+  };
+  const error = await prepareSource(
+    { type: "tarball", url, ref, target, replace: false, archive },
+    context,
+  ).then(() => undefined, (error) => error);
+  const isThere = await exists(`${target}/file`);
+  assertEquals(isThere, error === undefined);
+  assertEquals(await exists(target), isThere);
+  return { error, count, log: context.log.lines.join("\n") };
+}
+
+/** A body whose connection breaks in the middle. */
+function cutOff(): Response {
+  return new Response(
+    new ReadableStream({
+      start(controller) {
+        controller.enqueue(ARCHIVE.subarray(0, 700));
+        controller.error(new Error("cut"));
+      },
+    }),
+    { headers: { "content-length": String(ARCHIVE.length) } },
+  );
+}
+
+describe("download()", () => {
+  it("fetches an archive", async () => {
+    const { error, log } = await prepareFrom(() => new Response(ARCHIVE));
+    assertEquals(error, undefined);
+    assert(log.includes("info source: Fetching"), log);
+  });
+
+  it("tries again what may be over the next time", async () => {
+    const failures: Answer[] = [
+      () => new Response("", { status: 503 }),
+      () => new Response("", { status: 429 }),
+      cutOff,
+    ];
+    const { error, count } = await prepareFrom((request, count) =>
+      failures[count - 1]?.(request, count) ?? new Response(ARCHIVE)
+    );
+    assertEquals([error, count], [undefined, 4]);
+  });
+
+  it("gives up a server that stays broken", async () => {
+    const { error, count } = await prepareFrom(() =>
+      new Response("", { status: 500 })
+    );
+    assert(error instanceof RunnerError);
+    assertEquals(count, 4);
+    assert(
+      error.message.endsWith("the server answers 500 Internal Server Error"),
+    );
+  });
+
+  it("does not ask again for what is not there, too large or not the right one", async () => {
+    const missing = await prepareFrom(() => new Response("", { status: 404 }));
+    assert(missing.error.message.endsWith("answers 404 Not Found"));
+    const large = await prepareFrom(() => new Response(ARCHIVE), {
+      maxBytes: 1_000,
+    });
+    assert(large.error.message.endsWith("it has more than 1000 bytes"));
+    const wrong = await prepareFrom(() => new Response("evil"));
+    assert(wrong.error.message.includes("its checksum is sha256:"));
+    assertEquals([missing.count, large.count, wrong.count], [1, 1, 1]);
+  });
+
+  it("shows no user info and sends it to its own host alone", async () => {
+    const seen: (string | null)[] = [];
+    await using other = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      (request) => {
+        seen.push(request.headers.get("authorization"));
+        return new Response(ARCHIVE);
+      },
+    );
+    const { error, log } = await prepareFrom((request, count) => {
+      seen.push(request.headers.get("authorization"));
+      return count === 1
+        ? Response.redirect(new URL("/b.tar", request.url))
+        : Response.redirect(`http://127.0.0.1:${other.addr.port}/`);
+    }, { userInfo: "me:s%33cret@" });
+    assertEquals(error, undefined);
+    const own = `Basic ${btoa("me:s3cret")}`;
+    assertEquals(seen, [own, own, null]);
+    assert(!/s3cret|s%33cret/.test(log), log);
+    const failed = await prepareFrom(() => new Response("", { status: 401 }), {
+      userInfo: "me:s3cret@",
+    });
+    assert(!failed.error.message.includes("s3cret"), failed.error.message);
+  });
+
+  it("follows no redirection to another kind of URL, nor for ever", async () => {
+    for (const place of ["file:///etc/passwd", "data:,x"]) {
+      const { error } = await prepareFrom(() =>
+        new Response("", { status: 302, headers: { location: place } })
+      );
+      assert(error.message.endsWith("redirected to another kind of URL"));
+    }
+    const { error, count } = await prepareFrom((request) =>
+      Response.redirect(request.url)
+    );
+    assert(error.message.endsWith("redirected more than 10 times"));
+    assertEquals(count, 11);
+  });
+
+  it("tells what the network says, and stops when the job is cancelled", async () => {
+    await using directory = await temporaryDirectory();
+    const context = sourceContext({
+      cwd: directory.path,
+      onLog: (line) => {
+        if (line.includes("once more")) context.cancellation.cancel("SIGINT");
+      },
+    });
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    listener.close();
+    await assertRejects(
+      () =>
+        prepareSource({
+          type: "tarball",
+          url: `http://127.0.0.1:${port}/`,
+          ref: `sha256:${"0".repeat(64)}`,
+          target: context.workspace.pathOf("/job/src"),
+          replace: false,
+          archive: {
+            stripTop: false,
+            maxEntryCount: 1,
+            maxBytes: 1,
+            maxRatio: 1,
+          },
+        }, context),
+      DOMException,
+    );
+    assert(/refused/.test(context.log.lines.join()), context.log.lines.join());
+  });
+});

@@ -1,0 +1,159 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { crc32 } from "node:zlib";
+import { RunnerError } from "../../../src/errors.ts";
+import { Budget } from "../../../src/source/archive/budget.ts";
+import { unpack } from "../../../src/source/archive/unpack.ts";
+import { zipEntries } from "../../../src/source/archive/zip_entries.ts";
+import {
+  listFiles,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+/** An entry of a zip that is made byte by byte. */
+interface ZipEntry {
+  name: string;
+  content?: string;
+  mode?: number;
+  method?: number;
+  flags?: number;
+  crc?: number;
+  size?: number;
+  offset?: number;
+}
+
+function zipOf(entries: readonly ZipEntry[]): Uint8Array {
+  const bytes: number[] = [];
+  const put = (value: number, length: number) => {
+    for (let at = 0; at < length; at++) bytes.push((value >>> (8 * at)) & 0xff);
+  };
+  const encode = (text: string) => [...new TextEncoder().encode(text)];
+  const common = ({ name, content = "", ...entry }: ZipEntry) => {
+    const length = encode(content).length;
+    put(entry.flags ?? 0, 2);
+    put(entry.method ?? 0, 2);
+    put(0, 4);
+    put(entry.crc ?? crc32(content), 4);
+    put(length, 4);
+    put(entry.size ?? length, 4);
+    put(encode(name).length, 2);
+    put(0, 2);
+  };
+  const offsets = entries.map((entry) => {
+    const offset = bytes.length;
+    put(0x04034b50, 4);
+    put(20, 2);
+    common(entry);
+    bytes.push(...encode(entry.name), ...encode(entry.content ?? ""));
+    return offset;
+  });
+  const start = bytes.length;
+  entries.forEach((entry, index) => {
+    put(0x02014b50, 4);
+    put(3 << 8, 2);
+    put(20, 2);
+    common(entry);
+    put(0, 6);
+    put(((entry.mode ?? 0o100644) & 0xffff) * 0x10000, 4);
+    put(entry.offset ?? offsets[index], 4);
+    bytes.push(...encode(entry.name));
+  });
+  const length = bytes.length - start;
+  put(0x06054b50, 4);
+  put(0, 4);
+  put(entries.length, 2);
+  put(entries.length, 2);
+  put(length, 4);
+  put(start, 4);
+  put(0, 2);
+  return new Uint8Array(bytes);
+}
+
+async function unpacked(bytes: Uint8Array): Promise<Record<string, string>> {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await Deno.writeFile(`${path}/a.zip`, bytes);
+  await Deno.mkdir(`${path}/to`);
+  const budget = new Budget(
+    { maxEntryCount: 100, maxBytes: 1_000_000, maxRatio: 10 },
+    bytes.length,
+  );
+  await unpack(zipEntries(`${path}/a.zip`, budget), `${path}/to`, {
+    stripTop: false,
+    budget,
+    signal: new AbortController().signal,
+  });
+  return await listFiles(`${path}/to`);
+}
+
+describe("zipEntries()", () => {
+  it("reads files, directories and links", async () => {
+    const bytes = zipOf([
+      { name: "d/", mode: 0o040755 },
+      { name: "d/file", content: "text" },
+      { name: "link", content: "d/file", mode: 0o120777 },
+    ]);
+    assertEquals(await unpacked(bytes), {
+      "d/": "",
+      "d/file": "text",
+      "link": "-> d/file",
+    });
+    assertEquals(await unpacked(zipOf([])), {});
+  });
+
+  it("refuses what leads out or cannot be read", async () => {
+    const hostile: [entries: ZipEntry[], problem: string][] = [
+      [[{ name: "/etc/x" }], "its name is absolute"],
+      [[{ name: "a/../../x" }], 'its name contains ".."'],
+      [[{ name: "..\\x" }], "its name contains a backslash"],
+      [[{ name: "l", content: "/etc", mode: 0o120777 }], "is absolute"],
+      [[{ name: "l", content: "..", mode: 0o120777 }], "leads out"],
+      [
+        [
+          { name: "l", content: "x", mode: 0o120777 },
+          { name: "l/evil", content: "evil" },
+        ],
+        '"l" is a link in the same archive',
+      ],
+      [
+        [{ name: "l", content: "x".repeat(5_000), mode: 0o120777 }],
+        "its target is no path",
+      ],
+      [[{ name: "dev", mode: 0o020644 }], "it is a device"],
+      [[{ name: "f", flags: 1 }], "it is encrypted"],
+      [[{ name: "f", method: 14 }], "it is packed by method 14"],
+      [[{ name: "f", content: "x", crc: 1 }], "another size or checksum"],
+      [[{ name: "f", content: "xyz", size: 2 }], "another size or checksum"],
+      [[{ name: "f", content: "\x07", method: 8 }], "its content is damaged"],
+      [[{ name: "f", offset: 7 }], "an entry is not where its directory says"],
+      [[{ name: "f", offset: 1e9 }], "it ends too early"],
+    ];
+    for (const [entries, problem] of hostile) {
+      const error = await assertRejects(
+        () => unpacked(zipOf(entries)),
+        RunnerError,
+      );
+      assert(error.message.includes(problem), `${error.message}\n${problem}`);
+    }
+  });
+
+  it("refuses a directory that is cut off or damaged, whatever byte is wrong", async () => {
+    const bytes = zipOf([{ name: "a", content: "text" }, { name: "b" }]);
+    for (let length = 0; length < bytes.length; length++) {
+      await assertRejects(
+        () => unpacked(bytes.slice(0, length)),
+        RunnerError,
+        "Cannot unpack",
+      );
+    }
+    for (let at = 0; at < bytes.length; at++) {
+      const wrong = bytes.slice();
+      wrong[at] ^= 0xff;
+      const error = await unpacked(wrong).then(() => undefined, (it) => it);
+      assert(
+        error === undefined || error instanceof RunnerError,
+        String(error),
+      );
+    }
+  });
+});
