@@ -11,7 +11,7 @@ import type { CaptureResult } from "../../process/capture.ts";
  * - `format`: the repository has ids of another kind
  * - `refused`: anything else, such as an option that the server does not know
  */
-export type FetchFailure = (typeof SIGNS)[number][0] | "refused";
+export type FetchFailure = (typeof SIGNS)[number][0];
 
 /** What git says, most telling first: a broken connection follows many a refusal. */
 const SIGNS = [
@@ -22,15 +22,19 @@ const SIGNS = [
   ],
   [
     "denied",
-    /Authentication failed|could not read (?:Username|Password)|Permission denied|Host key verification failed|does not appear to be a git repository|repository .*(?:not found|does not exist)|repository not exported|transport '.*' not allowed|dubious ownership|returned error: 4(?!29|08)\d\d|certificate/i,
+    /Authentication failed|could not read (?:Username|Password)|Permission denied|Host key verification failed|does not appear to be a git repository|repository .*(?:not found|does not exist)|repository not exported|transport '.*' not allowed|dubious ownership|returned error: 4(?:0[1347]|10)|certificate/i,
   ],
   [
     "unreachable",
     /Could(?:n't| not) (?:resolve|connect)|Failed to connect|name resolution|Connection (?:refused|timed out)|Network is unreachable|No route to host|unable to connect to/i,
   ],
   [
+    "refused",
+    /returned error: 4(?!08|29)/,
+  ],
+  [
     "dropped",
-    /hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|Connection (?:reset|closed|was reset)|Empty reply|returned error: (?:4\d\d|5\d\d)|Recv failure|recv error|Operation too slow|timed? ?out|transfer closed|SSL_ERROR_SYSCALL|non-properly terminated|Broken pipe|kex_exchange_identification|HTTP\/2 stream|unexpected (?:flush|EOF)/i,
+    /hung up unexpectedly|early EOF|unexpected disconnect|RPC failed|Connection (?:reset|closed|was reset)|Empty reply|returned error: (?:408|429|5\d\d)|Recv failure|recv error|Operation too slow|timed? ?out|transfer closed|SSL_ERROR_SYSCALL|non-properly terminated|Broken pipe|kex_exchange_identification|HTTP\/2 stream|unexpected (?:flush|EOF)/i,
   ],
 ] as const;
 

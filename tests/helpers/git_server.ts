@@ -1,0 +1,183 @@
+import { GIT_ENV } from "./git_repository.ts";
+
+/** How a server misbehaves; each number is counted down with every request. */
+export interface GitServerFaults {
+  /** Requests that are answered with a broken connection. */
+  dropped?: number;
+  /** Packs of which only the first bytes are sent. */
+  cut?: number;
+  /** Requests that are answered with a status code. */
+  status?: [code: number, count: number];
+  /** Whether a request that names a filter is answered with an error. */
+  refusesFilter?: boolean;
+  /** Whether a request that names a depth is answered with an error. */
+  refusesDepth?: boolean;
+  /** Whether the old protocol is spoken, in which only tips may be asked for. */
+  speaksOldProtocol?: boolean;
+  /** Id that is asked for, and the one whose objects are sent. */
+  swapped?: [from: string, to: string];
+  /** User and password without which nobody gets in. */
+  login?: string;
+}
+
+/** A server of the repositories in a directory, by http. */
+export interface GitServer extends AsyncDisposable {
+  /** Address, with a slash at the end. */
+  readonly url: string;
+  /** Method, path and query of each request. */
+  readonly requests: readonly string[];
+  /** How it misbehaves from now on. */
+  faults: GitServerFaults;
+}
+
+/** Starts a server that lets git itself answer, and then spoils it. */
+export function startGitServer(root: string): GitServer {
+  const requests: string[] = [];
+  const state: { faults: GitServerFaults } = { faults: {} };
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {}, onError: refuse },
+    async (request) => {
+      const { pathname, search } = new URL(request.url);
+      requests.push(`${request.method} ${pathname}${search}`);
+      const body = await request.bytes();
+      return spoil(request, body, state.faults) ??
+        await answer(root, request, body, state.faults);
+    },
+  );
+  return {
+    url: `http://127.0.0.1:${server.addr.port}/`,
+    requests,
+    get faults() {
+      return state.faults;
+    },
+    set faults(faults) {
+      state.faults = faults;
+    },
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+function spoil(
+  request: Request,
+  body: Uint8Array,
+  faults: GitServerFaults,
+): Response | undefined {
+  const text = new TextDecoder("latin1").decode(body);
+  const { login } = faults;
+  const given = request.headers.get("authorization");
+  if (login !== undefined && given !== `Basic ${btoa(login)}`) {
+    return new Response("Who are you?", {
+      status: 401,
+      headers: { "www-authenticate": "Basic" },
+    });
+  }
+  if ((faults.dropped ?? 0) > 0) {
+    faults.dropped!--;
+    return broken();
+  }
+  if (faults.status !== undefined && faults.status[1] > 0) {
+    faults.status[1]--;
+    return new Response("No", { status: faults.status[0] });
+  }
+  const isRefused = faults.refusesFilter && /filter /.test(text) ||
+    faults.refusesDepth && /deepen /.test(text);
+  return isRefused ? new Response("No", { status: 400 }) : undefined;
+}
+
+/** Broken answers are meant, and no news to anybody. */
+function refuse(): Response {
+  return new Response(null, { status: 500 });
+}
+
+/** An answer that ends before its end. */
+function broken(start = new Uint8Array()): Response {
+  let isStarted = false;
+  const stream = new ReadableStream({
+    pull(controller) {
+      if (isStarted || start.length === 0) controller.error(new Error("gone"));
+      else controller.enqueue(start);
+      isStarted = true;
+    },
+  });
+  return new Response(stream, {
+    headers: { "content-type": "application/x-git-upload-pack-result" },
+  });
+}
+
+async function answer(
+  root: string,
+  request: Request,
+  body: Uint8Array<ArrayBuffer>,
+  faults: GitServerFaults,
+): Promise<Response> {
+  const { pathname, search } = new URL(request.url);
+  const protocol = request.headers.get("git-protocol");
+  let sent = request.headers.get("content-encoding") === "gzip"
+    ? await new Response(
+      new Blob([body]).stream().pipeThrough(new DecompressionStream("gzip")),
+    ).bytes()
+    : body;
+  if (faults.swapped !== undefined) {
+    const text = new TextDecoder("latin1").decode(sent);
+    sent = new TextEncoder().encode(text.replaceAll(...faults.swapped));
+  }
+  const child = new Deno.Command("git", {
+    args: ["http-backend"],
+    clearEnv: true,
+    env: {
+      ...GIT_ENV,
+      GIT_PROJECT_ROOT: root,
+      GIT_HTTP_EXPORT_ALL: "1",
+      PATH_INFO: decodeURIComponent(pathname),
+      QUERY_STRING: search.slice(1),
+      REQUEST_METHOD: request.method,
+      CONTENT_TYPE: request.headers.get("content-type") ?? "",
+      ...protocol === null || faults.speaksOldProtocol
+        ? {}
+        : { GIT_PROTOCOL: protocol },
+    },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  // Git need not read what it is not interested in.
+  await writer.write(sent).then(() => writer.close()).catch(() => {});
+  const { stdout } = await child.output();
+  return responseOf(stdout, faults);
+}
+
+function responseOf(
+  output: Uint8Array<ArrayBuffer>,
+  faults: GitServerFaults,
+): Response {
+  const end = indexOfBlankLine(output);
+  const headers = new Headers();
+  let status = 200;
+  for (
+    const line of new TextDecoder().decode(output.subarray(0, end)).split(
+      "\r\n",
+    )
+  ) {
+    const [name, value] = line.split(": ");
+    if (name === "Status") status = Number.parseInt(value);
+    else if (value !== undefined) headers.set(name, value);
+  }
+  const body = output.subarray(end + 4);
+  if ((faults.cut ?? 0) > 0 && holdsPack(body)) {
+    faults.cut!--;
+    return broken(body.slice(0, body.length / 2));
+  }
+  return new Response(body, { status, headers });
+}
+
+function indexOfBlankLine(bytes: Uint8Array): number {
+  return bytes.findIndex((byte, at) =>
+    byte === 13 && bytes[at + 1] === 10 && bytes[at + 2] === 13
+  );
+}
+
+function holdsPack(body: Uint8Array): boolean {
+  return new TextDecoder("latin1").decode(body.subarray(0, 4_096))
+    .includes("PACK");
+}
