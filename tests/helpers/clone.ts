@@ -1,0 +1,57 @@
+import { gitSource } from "../../src/source/git/git_source.ts";
+import type { GitOptions } from "../../src/source/git/options.ts";
+import { GIT_ENV } from "./git_repository.ts";
+import { type RecordingLog, sourceContext } from "./source_context.ts";
+import { exists } from "./temporary_directory.ts";
+
+/** What a test says of a clone, besides where it comes from. */
+export interface CloneOptions extends GitOptions {
+  /** Branch, tag or commit. */
+  ref?: string;
+  /** Environment, on top of the one for git. */
+  env?: Record<string, string>;
+}
+
+/** A clone that is there. */
+export interface Clone {
+  readonly commit: string | undefined;
+  readonly path: string;
+  readonly log: RecordingLog;
+  /** Runs git in the clone and returns what it prints, trimmed. */
+  git(...args: string[]): Promise<string>;
+}
+
+/** Clones into `clone` of a directory, in the place of what is there. */
+export async function clone(
+  directory: string,
+  url: string,
+  options: CloneOptions = {},
+): Promise<Clone> {
+  const { ref, env, ...gitOptions } = options;
+  const path = `${directory}/clone`;
+  if (await exists(path)) await Deno.remove(path, { recursive: true });
+  await Deno.mkdir(path);
+  const context = sourceContext({ cwd: directory, env });
+  const fill = gitSource(url, ref, context, {
+    retryDelaysMs: [],
+    ...gitOptions,
+  });
+  const commit = await fill(path);
+  return {
+    commit,
+    path,
+    log: context.log,
+    async git(...args) {
+      const { code, stdout, stderr } = await new Deno.Command("git", {
+        args,
+        cwd: path,
+        clearEnv: true,
+        env: GIT_ENV,
+        stdin: "null",
+      }).output();
+      const text = new TextDecoder().decode(code === 0 ? stdout : stderr);
+      if (code !== 0) throw new Error(`git ${args.join(" ")}: ${text}`);
+      return text.trim();
+    },
+  };
+}

@@ -1,0 +1,236 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../../src/errors.ts";
+import { clone } from "../../helpers/clone.ts";
+import {
+  GIT_ENV,
+  type GitRepository,
+  makeRepository,
+} from "../../helpers/git_repository.ts";
+import {
+  exists,
+  listFiles,
+  makeFiles,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+/** Makes a repository with three commits on `main` and one on `side`. */
+async function makeHistory(path: string): Promise<GitRepository> {
+  const origin = await makeRepository(path);
+  await origin.git("config", "uploadpack.allowFilter", "true");
+  await origin.commit({ "file": "1", "a/file": "a", "b/c/file": "c" });
+  await origin.git("tag", "v1");
+  await origin.git("branch", "side");
+  await origin.commit({ file: "2" });
+  await origin.commit({ file: "3" });
+  return origin;
+}
+
+describe("gitSource() options", () => {
+  it("depth: fetches one commit unless told otherwise", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeHistory(`${path}/origin`);
+    const countOf = async (depth?: number) => {
+      const made = await clone(path, "origin", { ref: "main", depth });
+      return await made.git("rev-list", "--count", "HEAD");
+    };
+    assertEquals(await countOf(), "1");
+    assertEquals(await countOf(2), "2");
+    assertEquals(await countOf(99), "3");
+    assertEquals(await countOf(0), "3");
+  });
+
+  it("depth: 0 fetches every branch and tag", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const id = await origin.git("rev-parse", "main~1");
+    for (const ref of [undefined, "main", "side", "v1", id, id.slice(0, 9)]) {
+      const made = await clone(path, "origin", { ref, depth: 0 });
+      const names = await made.git("for-each-ref", "--format=%(refname)");
+      assertEquals(
+        names.split("\n").filter((name) => !name.endsWith("/HEAD")),
+        [
+          "refs/remotes/origin/main",
+          "refs/remotes/origin/side",
+          "refs/tags/v1",
+        ],
+      );
+      const expected = ref === undefined
+        ? "main"
+        : ref === "side"
+        ? "origin/side"
+        : ref;
+      assertEquals(
+        made.commit,
+        await origin.git("rev-parse", expected.replace("origin/", "")),
+      );
+    }
+  });
+
+  it("writes down what git needs to go on", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const made = await clone(path, "origin", { ref: "main" });
+    assertEquals(await made.git("remote", "get-url", "origin"), origin.path);
+    await made.git("fetch", "--quiet", "--unshallow");
+    assertEquals(await made.git("rev-list", "--count", "origin/main"), "3");
+    assertEquals(await made.git("status", "--porcelain"), "");
+  });
+
+  it("filter: leaves out what can be fetched later", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const url = `file://${origin.path}`;
+    const made = await clone(path, url, { depth: 0, filter: "blob:none" });
+    const missing = async () =>
+      (await made.git("rev-list", "--objects", "--all", "--missing=print"))
+        .split("\n").filter((line) => line.startsWith("?")).length;
+    assertEquals(await missing(), 2);
+    assertEquals(await made.git("show", "v1:file"), "1");
+    assertEquals(await missing(), 1);
+  });
+
+  it("filter: goes on without one where the server knows none", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    await origin.git("config", "uploadpack.allowFilter", "false");
+    const url = `file://${origin.path}`;
+    const made = await clone(path, url, { ref: "main", filter: "tree:0" });
+    assertEquals(await Deno.readTextFile(`${made.path}/b/c/file`), "c");
+  });
+
+  it("sparsePaths: checks out these directories and the files around them", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    for (const filter of [undefined, "blob:none"]) {
+      const made = await clone(path, `file://${origin.path}`, {
+        ref: "main",
+        sparsePaths: ["b/c", "none"],
+        filter,
+      });
+      const files = await listFiles(made.path);
+      const names = Object.keys(files).filter((it) => !it.startsWith(".git/"));
+      assertEquals(names, ["b/", "b/c/", "b/c/file", "file"]);
+      assertEquals(await made.git("status", "--porcelain"), "");
+    }
+  });
+
+  it("judges filters and paths before it runs anything", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    for (
+      const options of [
+        { filter: "blob:none --upload-pack=x" },
+        { filter: "sparse:oid=main:x" },
+        { filter: "" },
+        { sparsePaths: ["--stdin"] },
+        { sparsePaths: ["../outside"] },
+        { sparsePaths: ["a/../../outside"] },
+        { sparsePaths: ["/etc"] },
+        { sparsePaths: ["a\nb"] },
+      ]
+    ) {
+      const error = await assertRejects(
+        () => clone(path, "missing", options),
+        RunnerError,
+      );
+      assertEquals(error.code, "source-failed");
+      assert(!error.message.includes("repository"), error.message);
+    }
+  });
+
+  it("takes repositories whose ids are SHA-256", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/other`);
+    await Deno.remove(`${origin.path}/.git`, { recursive: true });
+    await origin.git("init", "--quiet", "--object-format=sha256", "-b", "main");
+    const id = await origin.commit({ file: "text" });
+    assertEquals(id.length, 64);
+    for (const ref of [undefined, "main", id]) {
+      const mirrorDirectory = ref === id ? `${path}/mirrors` : undefined;
+      const made = await clone(path, "other", { ref, mirrorDirectory });
+      assertEquals(made.commit, id);
+      assertEquals(await Deno.readTextFile(`${made.path}/file`), "text");
+    }
+  });
+
+  it("tells the stages and their times", async () => {
+    await using directory = await temporaryDirectory();
+    await makeHistory(`${directory.path}/origin`);
+    const { log } = await clone(directory.path, "origin", { ref: "v1" });
+    const lines = log.lines.map((line) => line.replace(/\d+(?=})/, "N"));
+    assertEquals(lines.slice(1, -1), [
+      'debug source: Stage init {"ms":N}',
+      'debug source: Stage fetch {"ms":N}',
+      'debug source: Stage checkout {"ms":N}',
+      'debug source: Stage lfs {"ms":N}',
+    ]);
+    assert(lines.at(-1)!.startsWith("info source: Checked out "), lines.at(-1));
+  });
+});
+
+describe("gitSource() and Git LFS", () => {
+  /** Makes a repository in which a nested folder has files in Git LFS. */
+  async function makeLfs(path: string): Promise<void> {
+    const origin = await makeRepository(path);
+    await origin.commit({
+      "file": "text",
+      "deep/.gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
+      "deep/a.bin": "pointer\n",
+    });
+  }
+
+  /** A `git-lfs` that writes down how it was called. */
+  const FAKE = `#!/bin/sh
+echo "$@" >> "$CALLS"
+[ "$1" = pull ] && echo content > deep/a.bin
+exit 0
+`;
+
+  it("is an error when it is needed and missing", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeLfs(`${path}/origin`);
+    await assertRejects(
+      () => clone(path, "origin"),
+      RunnerError,
+      `Cannot fetch the files in Git LFS of "${path}/origin": git-lfs is not installed`,
+    );
+    const made = await clone(path, "origin", { lfs: "off" });
+    assertEquals(
+      await Deno.readTextFile(`${made.path}/deep/a.bin`),
+      "pointer\n",
+    );
+  });
+
+  it("is fetched all at once, and not by the filters", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeLfs(`${path}/origin`);
+    await makeFiles(path, { "bin/git-lfs": FAKE });
+    await Deno.chmod(`${path}/bin/git-lfs`, 0o755);
+    const env = {
+      PATH: `${path}/bin:${GIT_ENV.PATH}`,
+      CALLS: `${path}/calls`,
+      GIT_CONFIG_COUNT: "2",
+      GIT_CONFIG_KEY_0: "filter.lfs.process",
+      GIT_CONFIG_VALUE_0: "touch filtered; false",
+      GIT_CONFIG_KEY_1: "filter.lfs.required",
+      GIT_CONFIG_VALUE_1: "true",
+    };
+    const made = await clone(path, "origin", { env });
+    assertEquals(await Deno.readTextFile(`${path}/calls`), "version\npull\n");
+    assertEquals(
+      await Deno.readTextFile(`${made.path}/deep/a.bin`),
+      "content\n",
+    );
+    assertEquals(await exists(`${made.path}/filtered`), false);
+  });
+});
