@@ -10,8 +10,9 @@ import type { PluginConfig } from "../plugins/plugin.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
-import { collectSecrets } from "../secrets/collect.ts";
+import { collectSecrets, type KnownSecret } from "../secrets/collect.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
+import { maskSecrets, setUpMasker } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { Step } from "./step.ts";
 
@@ -59,6 +60,8 @@ export class JobRun {
   error: Error | undefined;
   /** What went wrong while the job was being ended. */
   readonly laterErrors: Error[] = [];
+  /** Secrets that were known before the job started, and why they are secret. */
+  readonly secrets: KnownSecret[] = [];
   /** How long each plugin took in each phase. */
   readonly hooks: PluginTiming[] = [];
   /** Numbers that plugins recorded. */
@@ -157,6 +160,7 @@ export class JobRun {
         { code: "invalid-config" },
       );
     }
+    setUpMasker(this.parts, config);
     Object.assign(this.jobEnv, { ...config.env, ...this.jobEnv });
     return config;
   }
@@ -167,20 +171,16 @@ export class JobRun {
    * @param config Configuration of the job.
    */
   fillMasker(config: JobConfig): void {
-    const { masker, host, logger } = this.parts;
     const secrets = collectSecrets({
       jobEnv: this.jobEnv,
-      env: host.env,
+      env: this.parts.host.env,
       secretEnvNames: config.secretEnvNames,
+      secretEnvPatterns: config.secretEnvPatterns,
       secretValues: config.secretValues,
       urls: [config.source, config.ciSource]
         .flatMap((source) => "url" in source ? [source.url] : []),
     });
-    for (const { name, value } of secrets) {
-      if (!masker.add(value)) {
-        logger.warn("secrets", `${name} is too short to mask`);
-      }
-    }
+    maskSecrets(this, secrets);
   }
 
   /**
@@ -189,8 +189,14 @@ export class JobRun {
    * @param thrown What was thrown.
    */
   fail(thrown: unknown): void {
+    const { signal } = this.cancellation;
+    if (this.error === undefined && signal !== null && isPluginError(thrown)) {
+      // The job was ended first; what a plugin makes of that comes second.
+      this.error = cancelledError(signal);
+      this.parts.logger.error("plugins", thrown.message);
+    }
     const error = this.#wasCancelled(thrown)
-      ? cancelledError(this.cancellation.signal!)
+      ? cancelledError(signal!)
       : thrown instanceof Error
       ? thrown
       : new Error(String(thrown));
@@ -231,10 +237,10 @@ export class JobRun {
             `Cannot change setting "${key}": the configuration was validated`,
           );
         }
-        if (configKey(key) === undefined) {
-          throw new TypeError(
-            `Cannot change setting "${key}": no such setting`,
-          );
+        const known = configKey(key);
+        if (known === undefined || known.isCallersOnly) {
+          const why = known ? "only the caller may" : "no such setting";
+          throw new TypeError(`Cannot change setting "${key}": ${why}`);
         }
         settings.set(key as ConfigName, { value, origin: "a plugin" });
       },
@@ -243,6 +249,10 @@ export class JobRun {
           .filter((name) => settings.get(name) !== undefined),
     };
   }
+}
+
+function isPluginError(thrown: unknown): thrown is RunnerError {
+  return thrown instanceof RunnerError && thrown.code === "plugin-failed";
 }
 
 /**

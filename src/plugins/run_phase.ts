@@ -124,9 +124,7 @@ export async function runPhase(
     timings.push(timing);
     onTiming?.(timing);
     if (error === undefined) continue;
-    const isFatal = registered.errorPolicy === "fail" && !unstoppable;
-    // A job that is being ended ends, whatever a plugin makes of that.
-    if (isFatal || cancelled?.aborted) throw error;
+    if (registered.errorPolicy === "fail" && !unstoppable) throw error;
     logger.error("plugins", error.message);
     errors.push(error);
   }

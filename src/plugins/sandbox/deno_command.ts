@@ -5,8 +5,9 @@ import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 const HEAP_MIB = 256;
 
 /**
- * Most memory that a plugin may write to, in KiB. The limit is on data, not on
- * addresses: V8 reserves far more of those than it uses.
+ * Most memory that a plugin may have for data, in KiB. V8 takes half of it at
+ * once, and as much again for each worker, which therefore finds no room. A
+ * limit on addresses would not do: V8 reserves far more of those than it uses.
  */
 const DATA_KIB = 1024 * 1024;
 

@@ -3,6 +3,9 @@ import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 /** Variables that Deno needs to find its cache; a plugin cannot read them. */
 const OF_DENO = ["DENO_DIR", "HOME", "XDG_CACHE_HOME"];
 
+/** Without it, Deno takes a program for missing that is merely not permitted. */
+const OF_ALL = ["PATH"];
+
 /** Variables that Deno needs to fetch code. */
 const OF_NETWORK = [
   "DENO_CERT",
@@ -54,9 +57,9 @@ export function processEnvironment(
 ): Record<string, string> {
   const { isDeno, fetchesCode } = options;
   const names = new Set([
-    ...isDeno ? OF_DENO : ["PATH"],
+    ...OF_ALL,
+    ...isDeno ? OF_DENO : [],
     ...fetchesCode ? OF_NETWORK : [],
-    ...rights.run === undefined ? [] : ["PATH"],
   ]);
   const given = Object.entries(env).filter(([name]) =>
     !NEVER.includes(name) && (names.has(name) || mayUse(rights, "env", name))

@@ -1,0 +1,75 @@
+import type { JobResult, RunJobOptions } from "@reactorcide/runnerlib";
+import { soon } from "./soon.ts";
+import { makeFiles } from "./temporary_directory.ts";
+import { testRunner } from "./test_runner.ts";
+
+/** What became of a job with plugins. */
+export interface ZooResult {
+  /** How the job ended; what it was refused with instead. */
+  result: JobResult | undefined;
+  /** What went wrong, whether or not there is a result. */
+  message: string;
+  /** What the job printed. */
+  stdout: string;
+  /** What the runner and its plugins said. */
+  stderr: string;
+  /** Directory of the runner. */
+  path: string;
+}
+
+/** Options for {@linkcode runZoo}. */
+export interface ZooOptions extends RunJobOptions {
+  /** Environment of the runner. */
+  hostEnv?: Record<string, string>;
+  /** More files, by their paths from the directory of the runner. */
+  files?: Record<string, string>;
+  /** Looks at what is left while it is there. */
+  inspect?: (path: string) => Promise<void>;
+}
+
+/** Runs a job with plugin files: names without `plugin_`, and contents. */
+export async function runZoo(
+  plugins: Record<string, string>,
+  options: ZooOptions = {},
+): Promise<ZooResult> {
+  const { hostEnv, files = {}, inspect, ...rest } = options;
+  await using test = await testRunner({
+    HOME: Deno.env.get("HOME")!,
+    REACTORCIDE_IN_CONTAINER: "false",
+    ...hostEnv,
+  });
+  await makeFiles(test.path, {
+    ...Object.fromEntries(
+      Object.entries(plugins)
+        .map(([name, text]) => [`plugins/plugin_${name}`, text]),
+    ),
+    ...files,
+  });
+  const running = test.runner.runJob({
+    command: "echo ran",
+    pluginDir: "plugins",
+    ...rest,
+  });
+  let result: JobResult | undefined;
+  let error: Error | undefined;
+  try {
+    result = await soon(running, "the end of the job");
+    error = result.error;
+  } catch (thrown) {
+    error = thrown as Error;
+  }
+  await inspect?.(test.path);
+  return {
+    result,
+    message: error?.message ?? "",
+    stdout: test.stdout(),
+    stderr: test.stderr(),
+    path: test.path,
+  };
+}
+
+/** A plugin file with one method, whose body is given. */
+export function zooPlugin(body: string, more = ""): string {
+  return `${more}
+    export default { name: "beast", async preExecution(context) { ${body} } };`;
+}
