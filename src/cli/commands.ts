@@ -32,6 +32,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show the configuration and where each value comes from",
     load: () => import("./commands/config.ts").then((it) => it.config),
   },
+  "explain-masks": {
+    summary: "Show which names are masked, and why",
+    load: () =>
+      import("./commands/explain_masks.ts").then((it) => it.explainMasks),
+  },
   validate: {
     summary: "Judge the configuration without running anything",
     load: () => import("./commands/validate.ts").then((it) => it.validate),

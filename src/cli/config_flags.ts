@@ -1,3 +1,4 @@
+import type { ConfigKind } from "../config/config_key.ts";
 import { CONFIG_KEYS, type ConfigName } from "../config/keys.ts";
 import { layerOf } from "../config/layers.ts";
 import type { Layer } from "../config/settings.ts";
@@ -67,13 +68,15 @@ function flagOf(
     valueName?: string;
     help: string;
     defaultValue?: string;
+    kind?: ConfigKind;
   },
 ): Flag {
-  const { name, flag, valueName, help, defaultValue } = key;
+  const { name, flag, valueName, help, defaultValue, kind } = key;
   return {
     name: flag,
     ...valueName === undefined ? {} : { valueName },
     help: defaultValue === undefined ? help : `${help} (${defaultValue})`,
     isRepeatable: REPEATABLE.has(name),
+    isNegatable: kind === "switch" && defaultValue === "true",
   };
 }

@@ -157,6 +157,20 @@ export class Checker {
     return this.#settings.get(key) && splitList(this.text(key), ",");
   }
 
+  /** No source takes a name off the list of another. */
+  unitedNames(key: ConfigName): string[] | undefined {
+    const settings = this.#settings.all(key);
+    if (settings.length === 0) return undefined;
+    return [
+      ...new Set(settings.flatMap(({ value }) =>
+        splitList(
+          typeof value === "string" ? value : Object.values(value).join(","),
+          ",",
+        )
+      )),
+    ];
+  }
+
   names(key: ConfigName): string[] | undefined {
     const names = this.list(key);
     return names?.length ? names : undefined;

@@ -35,6 +35,13 @@ export interface ConfigKey {
    * @default {text}
    */
   readonly kind?: ConfigKind;
+  /**
+   * Whether neither a job file nor a plugin may set it: it weakens what
+   * protects the secrets from them.
+   *
+   * @default {false}
+   */
+  readonly isCallersOnly?: boolean;
   /** What the key means, in one line. */
   readonly help: string;
 }

@@ -78,6 +78,12 @@ export interface JobConfig {
   readonly secretEnvNames: readonly string[] | undefined;
   /** Values that are secrets; `undefined` when nobody said. */
   readonly secretValues: readonly string[] | undefined;
+  /** Patterns of the names of variables whose values are secrets. */
+  readonly secretEnvPatterns: readonly string[];
+  /** Shortest secret that is masked, in bytes. */
+  readonly maskMinBytes: number;
+  /** Whether secrets are masked. */
+  readonly isMasked: boolean;
   /** Directory of trusted plugins, as given. */
   readonly pluginDir: string | undefined;
   /** Image of a nested container, as given; passed on to the command. */

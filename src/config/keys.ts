@@ -1,5 +1,6 @@
 import type { ConfigKey } from "./config_key.ts";
 import { PLUGIN_KEYS } from "./plugin_keys.ts";
+import { SECRET_KEYS } from "./secret_keys.ts";
 import { SOURCE_KEYS } from "./source_keys.ts";
 
 /** A key of the configuration, as job files spell it. */
@@ -67,23 +68,7 @@ export const CONFIG_KEYS = [
     valueName: "TEXT",
     help: "Environment of the command: KEY=VALUE lines, or ./job/FILE",
   },
-  {
-    name: "secret_env_names",
-    env: "REACTORCIDE_SECRET_ENV_NAMES",
-    flag: "secret-env-names",
-    option: "secretEnvNames",
-    valueName: "NAMES",
-    kind: "names",
-    help: "Variables whose values are masked, separated by commas",
-  },
-  {
-    name: "secret_values_list",
-    env: "REACTORCIDE_SECRET_VALUES_LIST",
-    flag: "secret-values-list",
-    option: "secretValues",
-    valueName: "VALUES",
-    help: "Values that are masked: separated by commas, or ./job/FILE",
-  },
+  ...SECRET_KEYS,
   {
     name: "secrets_file",
     env: "REACTORCIDE_SECRETS_FILE",

@@ -153,10 +153,30 @@ export interface RunJobOptions {
   gitMirror?: string;
   /** Variables of the command, added to those that the process has. */
   env?: Readonly<Record<string, string>>;
-  /** Names of variables whose values are masked. */
+  /** Names of variables whose values are masked, with those of other sources. */
   secretEnvNames?: readonly string[];
   /** Values that are masked. */
   secretValues?: readonly string[];
+  /**
+   * Patterns of the names of variables, of the job and of this process, whose
+   * values are masked: `*` stands for any text, and case does not matter.
+   *
+   * @default {["*_TOKEN", "*_PASSWORD", "*_SECRET", "*_PRIVATE_KEY", "*_ACCESS_KEY", "*_API_KEY", "*_CONNECTION_STRING"]}
+   */
+  secretEnvPatterns?: readonly string[];
+  /**
+   * Shortest value that is masked, in bytes, from 3 to 64.
+   *
+   * @default {4}
+   */
+  maskMinLength?: number;
+  /**
+   * Whether secrets are masked. Without it, they are printed as they are, and
+   * the log begins by saying so.
+   *
+   * @default {true}
+   */
+  mask?: boolean;
   /** Directory of plugins: `plugin_*.ts`, `plugin_*.js`, programs `plugin_*`. */
   pluginDir?: string;
   /** Plugins at addresses, with their hashes: `https://…#sha256-…` and so on. */

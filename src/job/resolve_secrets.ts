@@ -1,4 +1,5 @@
 import type { JobRun } from "./job_run.ts";
+import { maskSecrets } from "./mask_secrets.ts";
 
 /**
  * Replaces the references in variables, and has the secrets masked.
@@ -13,9 +14,10 @@ import type { JobRun } from "./job_run.ts";
  * cannot be opened.
  */
 export async function resolveSecrets(
-  { parts: { host, masker, logger } }: JobRun,
+  run: JobRun,
   variables: Readonly<Record<string, string>>,
 ): Promise<Readonly<Record<string, string>>> {
+  const { host } = run.parts;
   if (!Object.values(variables).some((value) => value.includes("${"))) {
     return variables;
   }
@@ -26,10 +28,6 @@ export async function resolveSecrets(
     lookup: storeLookup(host.env),
     env,
   });
-  for (const { name, value } of secrets) {
-    if (!masker.add(value)) {
-      logger.warn("secrets", `${name} is too short to mask`);
-    }
-  }
+  maskSecrets(run, secrets);
   return values;
 }

@@ -1,9 +1,13 @@
+import { nameMatcher } from "./name_patterns.ts";
+
 /** A value that is masked, and why. */
 export interface KnownSecret {
   /** Name of the variable, or what else the value is called. */
   readonly name: string;
   /** The secret itself. */
   readonly value: string;
+  /** What makes it a secret, in a few words. */
+  readonly rule: string;
 }
 
 /** What {@linkcode collectSecrets} looks through. */
@@ -14,6 +18,8 @@ export interface SecretSources {
   readonly env: Readonly<Record<string, string>>;
   /** Names of variables that hold secrets; `undefined` when nobody said. */
   readonly secretEnvNames: readonly string[] | undefined;
+  /** Patterns of the names of variables that hold secrets. */
+  readonly secretEnvPatterns: readonly string[];
   /** Secrets themselves; `undefined` when nobody said. */
   readonly secretValues: readonly string[] | undefined;
   /** Addresses that may hold a user and a password. */
@@ -32,38 +38,85 @@ const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
 /**
  * Finds what is to be masked before a job starts.
  *
- * - The values of the listed variables, of the job and of the runner.
+ * - The values of the listed variables, of the job and of the runner, and of
+ *   those whose names match a pattern.
  * - The listed values.
- * - When neither was listed, every variable of the job whose name does not
- *   start with `REACTORCIDE_`, but for words like `true`.
+ * - When neither names nor values were listed, every variable of the job whose
+ *   name does not start with `REACTORCIDE_`, but for words like `true`.
  * - Always the token of the coordinator, the password of the store, and the
  *   passwords in addresses.
  *
  * @param sources Where to look.
- * @returns Secrets, possibly the same one more than once.
+ * @returns Secrets; the same value may have several names.
  */
 export function collectSecrets(sources: SecretSources): KnownSecret[] {
   const { jobEnv, env, secretEnvNames, secretValues, urls } = sources;
-  const secrets: KnownSecret[] = [];
-  for (const name of [...secretEnvNames ?? [], ...ALWAYS_SECRET]) {
-    for (const values of [env, jobEnv]) {
-      const value = Object.hasOwn(values, name) && values[name];
-      if (value) secrets.push({ name, value });
-    }
-  }
+  const all = [env, jobEnv].flatMap((values) => [
+    ...namedSecrets(values, secretEnvNames ?? [], "listed name"),
+    ...namedSecrets(values, ALWAYS_SECRET, "always secret"),
+    ...matchingSecrets(values, sources.secretEnvPatterns),
+  ]);
   for (const value of secretValues ?? []) {
-    secrets.push({ name: "secret_values_list", value });
+    all.push({ name: "secret_values_list", value, rule: "listed value" });
   }
   if (secretEnvNames === undefined && secretValues === undefined) {
     for (const [name, value] of Object.entries(jobEnv)) {
-      if (name.startsWith("REACTORCIDE_")) continue;
-      if (value !== "" && !COMMON_VALUES.includes(value.toLowerCase())) {
-        secrets.push({ name, value });
-      }
+      if (name.startsWith("REACTORCIDE_") || isCommon(value)) continue;
+      all.push({ name, value, rule: "variable of the job, none was listed" });
     }
   }
-  for (const url of urls) secrets.push(...passwordsIn(url));
-  return secrets;
+  for (const url of urls) all.push(...passwordsIn(url));
+  return withoutRepetition(all);
+}
+
+/**
+ * Finds secrets by the names of their variables.
+ *
+ * @param values Variables.
+ * @param names Names.
+ * @param rule Why they are secret.
+ * @returns Those that are there and not empty.
+ */
+export function namedSecrets(
+  values: Readonly<Record<string, string>>,
+  names: readonly string[],
+  rule: string,
+): KnownSecret[] {
+  return names
+    .filter((name) => Object.hasOwn(values, name) && values[name] !== "")
+    .map((name) => ({ name, value: values[name], rule }));
+}
+
+/**
+ * Finds secrets by patterns that the names of their variables match.
+ *
+ * @param values Variables.
+ * @param patterns Patterns.
+ * @returns Those that match, but for words like `true`.
+ */
+export function matchingSecrets(
+  values: Readonly<Record<string, string>>,
+  patterns: readonly string[],
+): KnownSecret[] {
+  const match = nameMatcher(patterns);
+  return Object.entries(values).flatMap(([name, value]) => {
+    const pattern = isCommon(value) ? undefined : match(name);
+    return pattern === undefined
+      ? []
+      : [{ name, value, rule: `name matches ${pattern}` }];
+  });
+}
+
+function isCommon(value: string): boolean {
+  return value === "" || COMMON_VALUES.includes(value.toLowerCase());
+}
+
+function withoutRepetition(secrets: readonly KnownSecret[]): KnownSecret[] {
+  const seen = new Set<string>();
+  return secrets.filter(({ name, value }) => {
+    const key = `${name}\0${value}`;
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
 function passwordsIn(url: string): KnownSecret[] {
@@ -76,7 +129,11 @@ function passwordsIn(url: string): KnownSecret[] {
   const secret = isToken ? user : password;
   return [...new Set([secret, decoded(secret)])]
     .filter((value) => value !== "")
-    .map((value) => ({ name: "password in a URL", value }));
+    .map((value) => ({
+      name: "password in a URL",
+      value,
+      rule: "address of a source",
+    }));
 }
 
 function decoded(text: string): string {

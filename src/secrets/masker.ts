@@ -1,10 +1,10 @@
 import { formsOf } from "./forms.ts";
-import { MaskStream } from "./mask_stream.ts";
+import { type MaskRules, MaskStream } from "./mask_stream.ts";
 import { NeedleSet } from "./needle_set.ts";
 import { Ranges } from "./ranges.ts";
 
-/** Shortest value that is masked, in bytes; shorter ones would star out whole logs. */
-export const MIN_SECRET_BYTES = 4;
+/** Shortest value that is masked unless somebody says so, in bytes; shorter ones would star out whole logs. */
+const MIN_SECRET_BYTES = 4;
 
 /** What stands for a secret; the first one that holds no secret itself. */
 const PLACEHOLDERS = ["[REDACTED]", "***", "-"];
@@ -21,7 +21,11 @@ const decoder = new TextDecoder();
 export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
+  /** Shortest value that is masked, in bytes; at least 3. */
+  minBytes: number = MIN_SECRET_BYTES;
   #placeholder = encoder.encode(PLACEHOLDERS[0]);
+  /** What streams mask: all that is known, or nothing. */
+  #printed: MaskRules = this;
 
   /** What is printed for a range of secret bytes. */
   get placeholder(): Uint8Array {
@@ -33,15 +37,32 @@ export class Masker {
    *
    * @param value The secret.
    * @returns Whether it is masked from now on; `false` for a value of fewer
-   * than {@linkcode MIN_SECRET_BYTES} bytes.
+   * than {@linkcode minBytes} bytes.
    */
   add(value: string): boolean {
     for (const form of formsOf(value)) {
       const needle = encoder.encode(form);
-      if (needle.length >= MIN_SECRET_BYTES) this.needles.add(needle);
+      if (needle.length >= this.minBytes) this.needles.add(needle);
     }
     this.#choosePlaceholder();
-    return encoder.encode(value.trim()).length >= MIN_SECRET_BYTES;
+    return encoder.encode(value.trim()).length >= this.minBytes;
+  }
+
+  /** Has everything printed as it is from now on; secrets are still known. */
+  turnOff(): void {
+    this.#printed = { needles: new NeedleSet(), placeholder: new Uint8Array() };
+  }
+
+  /**
+   * Tells in how many forms a secret is masked.
+   *
+   * @param value The secret.
+   * @returns Number of forms; 0 for a value that is too short.
+   */
+  formCount(value: string): number {
+    if (encoder.encode(value.trim()).length < this.minBytes) return 0;
+    return [...formsOf(value)]
+      .filter((form) => encoder.encode(form).length >= this.minBytes).length;
   }
 
   /**
@@ -50,7 +71,17 @@ export class Masker {
    * @returns A stream for one sequence of bytes.
    */
   stream(): MaskStream {
-    return new MaskStream(this);
+    return new MaskStream(this.#printed);
+  }
+
+  /**
+   * Tells whether a text holds a secret, also while nothing is masked.
+   *
+   * @param text Text.
+   * @returns Whether a part of it would be masked.
+   */
+  holdsSecret(text: string): boolean {
+    return maskWith(this, text) !== text.toWellFormed();
   }
 
   /**
@@ -60,9 +91,7 @@ export class Masker {
    * @returns The text, with a placeholder for each range of secret bytes.
    */
   maskText(text: string): string {
-    if (this.needles.size === 0) return text;
-    const { output } = this.stream().mask(encoder.encode(text), true);
-    return decoder.decode(output);
+    return maskWith(this.#printed, text);
   }
 
   #choosePlaceholder(): void {
@@ -74,4 +103,10 @@ export class Masker {
       });
     this.#placeholder = chosen ?? new Uint8Array();
   }
+}
+
+function maskWith(rules: MaskRules, text: string): string {
+  if (rules.needles.size === 0) return text;
+  const { output } = new MaskStream(rules).mask(encoder.encode(text), true);
+  return decoder.decode(output);
 }

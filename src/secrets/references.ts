@@ -136,7 +136,7 @@ export async function resolveReferences(
     );
   }
   const secrets = [...wanted]
-    .map(([name, { value }]) => ({ name, value: value! }));
+    .map(([name, { value }]) => ({ name, value: value!, rule: "reference" }));
   return { values: resolved, secrets };
 }
 

@@ -69,6 +69,10 @@ describe("defaultLayer()", () => {
       grace: "10s",
       failure_policy: "finish",
       inherit_env: "true",
+      secret_env_patterns:
+        "*_TOKEN,*_PASSWORD,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*_CONNECTION_STRING",
+      mask_min_length: "4",
+      mask: "true",
     });
     assertEquals(defaultLayer().code_dir?.origin, "the default");
   });

@@ -11,6 +11,7 @@ function valuesOf(sources: Partial<SecretSources>): string[] {
     jobEnv: {},
     env: {},
     secretEnvNames: undefined,
+    secretEnvPatterns: [],
     secretValues: undefined,
     urls: [],
     ...sources,
@@ -57,10 +58,57 @@ describe("collectSecrets() takes listed variables", () => {
       jobEnv,
       env: {},
       secretEnvNames: ["A"],
+      secretEnvPatterns: [],
       secretValues: [],
       urls: [],
     });
-    assertEquals(secret, { name: "A", value: "job-a" });
+    assertEquals(secret, { name: "A", value: "job-a", rule: "listed name" });
+  });
+});
+
+describe("collectSecrets() takes variables by their names", () => {
+  const secretEnvPatterns = ["*_TOKEN", "DB_*_URL", "*.KEY"];
+
+  it("of the job, of the runner, in any case", () => {
+    assertEquals(
+      valuesOf({
+        jobEnv: { NPM_TOKEN: "job", db_main_url: "url", TOKEN: "no" },
+        env: { NPM_TOKEN: "runner", NPM_TOKENS: "no", _TOKEN: "short" },
+        secretEnvPatterns,
+        secretEnvNames: [],
+      }),
+      ["runner", "short", "job", "url"],
+    );
+  });
+
+  it("whole, and with nothing but the star as a sign", () => {
+    assertEquals(
+      valuesOf({
+        env: { "A.KEY": "dot", AXKEY: "no", "X_TOKEN\n": "no" },
+        secretEnvPatterns,
+      }),
+      ["dot"],
+    );
+  });
+
+  it("unless the value is a word that hides nothing", () => {
+    const env = { A_TOKEN: "true", B_TOKEN: "", C_TOKEN: "None" };
+    assertEquals(valuesOf({ env, secretEnvPatterns }), []);
+  });
+
+  it("and tells which pattern it was, of the first rule only", () => {
+    const secrets = collectSecrets({
+      jobEnv: { A_TOKEN: "t0ken" },
+      env: { A_TOKEN: "t0ken", B_TOKEN: "other" },
+      secretEnvNames: ["A_TOKEN"],
+      secretEnvPatterns,
+      secretValues: undefined,
+      urls: [],
+    });
+    assertEquals(secrets, [
+      { name: "A_TOKEN", value: "t0ken", rule: "listed name" },
+      { name: "B_TOKEN", value: "other", rule: "name matches *_TOKEN" },
+    ]);
   });
 });
 

@@ -129,8 +129,12 @@ describe("resolveReferences()", () => {
     });
     assertEquals(asked, ["db:PASSWORD", "prod/db_1:API-KEY"]);
     assertEquals(secrets, [
-      { name: "${secret:db:PASSWORD}", value: "hunter2" },
-      { name: "${secret:prod/db_1:API-KEY}", value: "s3cr3t" },
+      { name: "${secret:db:PASSWORD}", value: "hunter2", rule: "reference" },
+      {
+        name: "${secret:prod/db_1:API-KEY}",
+        value: "s3cr3t",
+        rule: "reference",
+      },
     ]);
   });
 

@@ -30,7 +30,7 @@ export async function keepOutputs(
   for (const [name, value] of outputs) {
     const text = textOf(value);
     if (text === undefined) continue;
-    if (masker.maskText(text) !== text) secret.push(name);
+    if (masker.holdsSecret(text)) secret.push(name);
     else kept.push(`${JSON.stringify(name)}: ${text}`);
   }
   const directory = await guardPath(workspace.base, DIRECTORY);

@@ -58,7 +58,7 @@ export function stepEnvironment(parts: StepEnvironmentParts): Environment {
 export function withoutSecrets(env: Environment, masker: Masker): Environment {
   return Object.fromEntries(
     Object.entries(env).filter(([name, value]) =>
-      !CREDENTIAL.test(name) && masker.maskText(value) === value
+      !CREDENTIAL.test(name) && !masker.holdsSecret(value)
     ),
   );
 }

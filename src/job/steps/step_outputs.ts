@@ -120,7 +120,7 @@ export class StepOutputs {
   }
 
   #isSensitive(text: string): boolean {
-    return this.#masker.maskText(text) !== text;
+    return this.#masker.holdsSecret(text);
   }
 
   #fits(step: string, key: string, text: string): boolean {

@@ -1,11 +1,13 @@
 import type { JobConfig } from "../../config/job_config.ts";
+import { matchingSecrets, namedSecrets } from "../../secrets/collect.ts";
 import type { JobRun } from "../job_run.ts";
+import { maskSecrets } from "../mask_secrets.ts";
 import { resolveSecrets } from "../resolve_secrets.ts";
 import type { Step } from "../step.ts";
 
 /**
  * Replaces the references in the variables of steps, and has the secrets
- * masked, as well as the variables that are said to be secret.
+ * masked, as well as the variables that are secret by their names.
  *
  * @param run The run.
  * @param config Configuration of the job.
@@ -16,15 +18,17 @@ import type { Step } from "../step.ts";
  */
 export async function resolveStepSecrets(
   run: JobRun,
-  { secretEnvNames = [] }: JobConfig,
+  { secretEnvNames = [], secretEnvPatterns }: JobConfig,
   steps: readonly Step[],
 ): Promise<Step[]> {
-  const { masker } = run.parts;
   const resolved: Step[] = [];
   for (const step of steps) {
     const env = step.env && await resolveSecrets(run, step.env);
-    for (const name of secretEnvNames) {
-      if (env && Object.hasOwn(env, name)) masker.add(env[name]);
+    if (env) {
+      maskSecrets(run, [
+        ...namedSecrets(env, secretEnvNames, "listed name"),
+        ...matchingSecrets(env, secretEnvPatterns),
+      ]);
     }
     resolved.push(env === undefined ? step : { ...step, env });
   }

@@ -1,0 +1,53 @@
+import type { ConfigKey } from "./config_key.ts";
+
+/** Keys of the configuration that say what is secret, and how it is masked. */
+export const SECRET_KEYS = [
+  {
+    name: "secret_env_names",
+    env: "REACTORCIDE_SECRET_ENV_NAMES",
+    flag: "secret-env-names",
+    option: "secretEnvNames",
+    valueName: "NAMES",
+    kind: "names",
+    help: "Variables whose values are masked, separated by commas",
+  },
+  {
+    name: "secret_values_list",
+    env: "REACTORCIDE_SECRET_VALUES_LIST",
+    flag: "secret-values-list",
+    option: "secretValues",
+    valueName: "VALUES",
+    help: "Values that are masked: separated by commas, or ./job/FILE",
+  },
+  {
+    name: "secret_env_patterns",
+    env: "REACTORCIDE_SECRET_ENV_PATTERNS",
+    flag: "secret-env-patterns",
+    option: "secretEnvPatterns",
+    valueName: "PATTERNS",
+    defaultValue:
+      "*_TOKEN,*_PASSWORD,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*_CONNECTION_STRING",
+    kind: "names",
+    isCallersOnly: true,
+    help: "Names of variables whose values are masked, with * for any text",
+  },
+  {
+    name: "mask_min_length",
+    flag: "mask-min-length",
+    option: "maskMinLength",
+    valueName: "COUNT",
+    defaultValue: "4",
+    kind: { minimum: 3, maximum: 64 },
+    isCallersOnly: true,
+    help: "Shortest value that is masked, in bytes",
+  },
+  {
+    name: "mask",
+    flag: "mask",
+    option: "mask",
+    defaultValue: "true",
+    kind: "switch",
+    isCallersOnly: true,
+    help: "Whether secrets are masked",
+  },
+] as const satisfies readonly ConfigKey[];

@@ -1,0 +1,196 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { runCli } from "../helpers/cli.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const SECRET = "correct-horse-battery";
+
+/** Runs the command line in a directory of its own. */
+async function runIn(
+  args: string[],
+  env: Record<string, string> = {},
+  files: Record<string, string> = {},
+) {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, files);
+  return await runCli(args, { cwd: directory.path, env });
+}
+
+describe("runnerlib run masks variables by their names", () => {
+  it("of the process, of the job and of a step", async () => {
+    const { stdout } = await runIn(
+      ["run", "--job-file", "job.yaml"],
+      { DEPLOY_TOKEN: `process-${SECRET}` },
+      {
+        "job.yaml": `
+environment: { db_password: job-${SECRET}, PLAIN: plain-text }
+secret_env_names: [NONE]
+steps:
+  - name: only
+    env: { STEP_API_KEY: step-${SECRET} }
+    run: echo $DEPLOY_TOKEN $db_password $STEP_API_KEY $PLAIN
+`,
+      },
+    );
+    assertEquals(stdout, "[REDACTED] [REDACTED] [REDACTED] plain-text\n");
+  });
+
+  it("that the caller chooses, and no job file", async () => {
+    const args = ["run", "--job-command", "echo $A_TOKEN $A_PIN"];
+    const env = { A_TOKEN: `token-${SECRET}`, A_PIN: `pin-${SECRET}` };
+    const chosen = await runIn(
+      [...args, "--secret-env-patterns", "*_PIN"],
+      env,
+    );
+    assertEquals(chosen.stdout, `token-${SECRET} [REDACTED]\n`);
+    const byVariable = await runIn(args, {
+      ...env,
+      REACTORCIDE_SECRET_ENV_PATTERNS: "a_*",
+    });
+    assertEquals(byVariable.stdout, "[REDACTED] [REDACTED]\n");
+    for (const key of ["secret_env_patterns", "mask_min_length", "mask"]) {
+      const { code, stderr } = await runIn(
+        ["run", "--job-file", "job.yaml"],
+        env,
+        { "job.yaml": `command: echo hi\n${key}: "60"\n` },
+      );
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, key);
+    }
+  });
+
+  it("that the process and a job file list", async () => {
+    const { stdout } = await runIn(
+      ["run", "--job-file", "job.yaml", "--secret-env-names", "C"],
+      {
+        REACTORCIDE_SECRET_ENV_NAMES: "A",
+        ...{ A: `a-${SECRET}`, B: `b-${SECRET}`, C: `c-${SECRET}` },
+      },
+      { "job.yaml": "command: echo $A $B $C\nsecret_env_names: [B]\n" },
+    );
+    assertEquals(stdout, "[REDACTED] [REDACTED] [REDACTED]\n");
+  });
+});
+
+describe("runnerlib run --mask-min-length", () => {
+  const args = ["run", "--secret-values-list", "abc,seven77"];
+  const command = ["--job-command", "echo abcd seven77"];
+
+  it("masks shorter values, or fewer", async () => {
+    const short = await runIn([...args, "--mask-min-length", "3", ...command]);
+    assertEquals(short.stdout, "[REDACTED]d [REDACTED]\n");
+    const long = await runIn([...args, "--mask-min-length=8", ...command]);
+    assertEquals(long.stdout, "abcd seven77\n");
+    assertStringIncludes(long.stderr, "secret_values_list is too short");
+  });
+
+  it("refuses what is no length, and cannot be set by a variable", async () => {
+    const wrong = await runIn([...args, "--mask-min-length", "2", ...command]);
+    assertEquals(wrong.code, 1);
+    assertStringIncludes(wrong.stderr, "from 3 to 64");
+    const set = await runIn([...args, ...command], {
+      REACTORCIDE_MASK_MIN_LENGTH: "20",
+      REACTORCIDE_MASK: "false",
+    });
+    assertEquals(set.stdout, "abcd [REDACTED]\n");
+  });
+});
+
+describe("runnerlib run --no-mask", () => {
+  const args = ["run", "--job-env", `A=${SECRET}`, "--job-command", "echo $A"];
+
+  it("prints everything, and says so at any level of the log", async () => {
+    const { stdout, stderr } = await runIn([...args, "--no-mask"], {
+      LOG_LEVEL: "error",
+    });
+    assertEquals(stdout, `${SECRET}\n`);
+    assertStringIncludes(stderr, "MASKING IS OFF");
+  });
+
+  it("is never guessed from a part of its name", async () => {
+    for (const flag of ["--no-mas", "--nomask", "--no-masks"]) {
+      const { code, stdout } = await runIn([...args, flag]);
+      assertEquals([code, stdout], [2, ""], flag);
+    }
+    const { stdout } = await runIn([...args, "--mask"]);
+    assertEquals(stdout, "[REDACTED]\n");
+  });
+
+  it("does not hand secrets to a step that is not trusted", async () => {
+    const { stdout } = await runIn(
+      ["run", "--no-mask", "--job-file", "job.yaml"],
+      {},
+      {
+        "job.yaml": `
+environment: { HARMLESS_NAME: ${SECRET} }
+steps:
+  - name: only
+    untrusted: true
+    run: 'echo "<$HARMLESS_NAME>"'
+`,
+      },
+    );
+    assertEquals(stdout, "<>\n");
+  });
+});
+
+describe("runnerlib explain-masks", () => {
+  it("shows names, rules and numbers of forms, and no value", async () => {
+    const { code, stdout, stderr } = await runIn(
+      [
+        ...["explain-masks", "--job-file", "job.yaml"],
+        ...["--git-url", `https://me:url-${SECRET}@host/x`],
+      ],
+      {
+        DEPLOY_TOKEN: `process-${SECRET}`,
+        REACTORCIDE_API_TOKEN: "0123456789",
+      },
+      {
+        "job.yaml": `
+environment: { PIN: "123", LISTED: job-${SECRET} }
+secret_env_names: [PIN, LISTED]
+secret_values_list: value-${SECRET}
+steps:
+  - name: only
+    env: { STEP_API_KEY: step-${SECRET} }
+    run: 'true'
+`,
+      },
+    );
+    assertEquals(code, 0, stderr);
+    const lines = stdout.trimEnd().split("\n")
+      .map((line) => line.replace(/\d+$/, "N").replace(/ {2,}/g, " | "));
+    assertEquals(lines.toSorted(), [
+      "DEPLOY_TOKEN | name matches *_TOKEN | N",
+      "LISTED | listed name | N",
+      "NAME | WHY | FORMS",
+      "PIN | listed name | too short",
+      "REACTORCIDE_API_TOKEN | always secret | N",
+      "STEP_API_KEY | name matches *_API_KEY | N",
+      "password in a URL | address of a source | N",
+      "secret_values_list | listed value | N",
+    ]);
+    const columns = stdout.trimEnd().split("\n")
+      .map((line) => line.search(/ (WHY|name|listed|always|address)/));
+    assertEquals(new Set(columns).size, 1, stdout);
+    assert(!(stdout + stderr).includes("horse"), stdout + stderr);
+  });
+
+  it("needs neither a command nor a secret", async () => {
+    const { code, stdout } = await runIn(["explain-masks"]);
+    assertEquals([code, stdout], [0, "Nothing is masked\n"]);
+  });
+
+  it("tells of the rest when a reference cannot be resolved", async () => {
+    const { code, stdout, stderr } = await runIn([
+      ...["explain-masks", "--job-env", "A=${secret:db:KEY}"],
+      ...["--secret-values-list", SECRET],
+    ], { XDG_CONFIG_HOME: "/nonexistent" });
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, "secret_values_list  listed value");
+    assertStringIncludes(stderr, "db");
+  });
+});
