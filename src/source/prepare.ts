@@ -96,6 +96,14 @@ async function judge(
       const { archiveSource } = await import("./archive/archive_source.ts");
       return await archiveSource(url, request, target, context);
     }
+    case "hg": {
+      const { hgSource } = await import("./hg.ts");
+      return hgSource(url, ref, context);
+    }
+    case "svn": {
+      const { svnSource } = await import("./svn.ts");
+      return svnSource(url, ref, context);
+    }
     default:
       throw failure(path, `nobody provides sources of type "${type}"`);
   }

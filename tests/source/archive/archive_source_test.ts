@@ -10,6 +10,7 @@ import {
   type TarEntry,
   tarOf,
 } from "../../helpers/archives.ts";
+import { isClientMissing } from "../../helpers/client.ts";
 import { sourceContext } from "../../helpers/source_context.ts";
 import {
   exists,
@@ -88,6 +89,7 @@ describe("archiveSource()", () => {
     const { path } = directory;
     await makeFiles(`${path}/from`, FILES);
     await Deno.chmod(`${path}/from/top/script`, 0o751);
+    const names = ["posix", "v7"];
     const compressors = {
       "tar": "",
       "tar.gz": "gzip",
@@ -96,17 +98,19 @@ describe("archiveSource()", () => {
       "tar.zst": "zstd",
     };
     for (const [suffix, program] of Object.entries(compressors)) {
+      if (program !== "" && isClientMissing(program)) continue;
+      names.push(`a.${suffix}`);
       const use = program === "" ? [] : ["--use-compress-program", program];
       const file = `../a.${suffix}`;
       await runTool(`${path}/from`, "tar", ...use, "-cf", file, "top");
     }
     await runTool(`${path}/from`, "tar", "-cf", "../posix", "-Hposix", "top");
     await runTool(`${path}/from`, "tar", "-cf", "../v7", "-Hv7", "top");
-    await runTool(`${path}/from`, "zip", "-qry", "../a.zip", "top");
-    const suffixes = [...Object.keys(compressors), "zip"].map((it) =>
-      `a.${it}`
-    );
-    for (const name of [...suffixes, "posix", "v7"]) {
+    if (!isClientMissing("zip")) {
+      names.push("a.zip");
+      await runTool(`${path}/from`, "zip", "-qry", "../a.zip", "top");
+    }
+    for (const name of names) {
       const { target } = await unpackIn(path, name);
       assertEquals(await listFiles(target), FILES, name);
       const { mode } = await Deno.stat(`${target}/top/script`);
@@ -155,8 +159,9 @@ describe("archiveSource()", () => {
     const { path } = directory;
     await makeFiles(`${path}/from`, FILES);
     await runTool(`${path}/from`, "tar", "-czf", "../a", "./top");
-    await runTool(`${path}/from`, "zip", "-qry", "../b", "top");
-    for (const name of ["a", "b.zip"]) {
+    const zip = !isClientMissing("zip");
+    if (zip) await runTool(`${path}/from`, "zip", "-qry", "../b", "top");
+    for (const name of zip ? ["a", "b.zip"] : ["a"]) {
       const { target } = await unpackIn(path, name, { stripTop: true });
       assertEquals(
         Object.keys(await listFiles(target)),
@@ -365,6 +370,7 @@ describe("archiveSource()", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const program of ["gzip", "xz", "zstd", "bzip2"]) {
+      if (isClientMissing(program)) continue;
       const packed =
         `truncate -s 40000000 zeros; tar -cf - zeros | ${program} >bomb`;
       await runTool(path, "sh", "-c", packed);
@@ -374,6 +380,7 @@ describe("archiveSource()", () => {
         program,
       );
     }
+    if (isClientMissing("zip")) return;
     await runTool(path, "zip", "-q9", "bomb.zip", "zeros");
     assertEquals(
       await refusal(path, "bomb.zip"),

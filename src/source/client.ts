@@ -1,0 +1,137 @@
+import { RunnerError } from "../errors.ts";
+import { capture, type CaptureResult } from "../process/capture.ts";
+import { redactText, redactUrl } from "./redact_url.ts";
+import type { SourceContext } from "./source_request.ts";
+
+/** How much of the end of a client's output is searched for the reason, in characters. */
+const SEARCHED_LENGTH = 8_192;
+
+/** Longest reason that is shown, in characters. */
+const SHOWN_LENGTH = 400;
+
+// deno-lint-ignore no-control-regex
+const CONTROL_CHARACTER = /[\x00-\x1f\x7f-\x9f]/;
+const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
+
+/** What a client is run with. */
+export interface ClientOptions {
+  /** Working directory. */
+  cwd: string;
+  /** The whole environment. */
+  env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Runs the client of a version control system to its end.
+ *
+ * @param argv Program and arguments; the caller has judged what came from outside.
+ * @param options Directory and environment.
+ * @param context Cancellation of the run.
+ * @returns Exit status and output.
+ * @throws {RunnerError} With code `source-failed`, if it is not installed.
+ * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ */
+export async function runClient(
+  argv: readonly string[],
+  { cwd, env }: ClientOptions,
+  { cancellation }: Pick<SourceContext, "cancellation">,
+): Promise<CaptureResult> {
+  try {
+    return await capture(argv, { cwd, env, cancellation });
+  } catch (cause) {
+    if (cause instanceof RunnerError && cause.code === "command-not-found") {
+      throw new RunnerError(`Cannot run "${argv[0]}": it is not installed`, {
+        code: "source-failed",
+        cause,
+      });
+    }
+    throw cause;
+  }
+}
+
+/**
+ * Finds in the output of a failed client why it failed.
+ *
+ * @param result Exit status and output.
+ * @param mark Expression of how a line begins that tells the reason.
+ * @param url URL that the client was given; its user info is taken out.
+ * @returns The reason in one line.
+ */
+export function clientReason(
+  result: CaptureResult,
+  mark: RegExp,
+  url: string,
+): string {
+  const lines = result.stderr.slice(-SEARCHED_LENGTH).split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
+  const marked = lines.filter((line) => mark.test(line));
+  const reason = (marked.length > 0 ? marked : lines.slice(-1))
+    .map((line) => line.replace(mark, "").trim())
+    .join("; ");
+  if (reason === "") return `it ended with exit code ${result.exitCode}`;
+  const shown = redactText(reason, url)
+    .replace(new RegExp(CONTROL_CHARACTER, "g"), " ");
+  return shown.length > SHOWN_LENGTH
+    ? `${shown.slice(0, SHOWN_LENGTH)}…`
+    : shown;
+}
+
+/**
+ * Tells what is wrong with the location of a repository.
+ *
+ * Refused is whatever a client or a program that it starts, ssh above all,
+ * could take for an option or a command.
+ *
+ * @param url URL or local path.
+ * @param schemes Schemes that may be used.
+ * @returns The problem, worded to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function repositoryUrlProblem(
+  url: string,
+  schemes: readonly string[],
+): string | undefined {
+  if (url.trim() === "") return "is empty";
+  if (CONTROL_CHARACTER.test(url)) return "contains a control character";
+  if (url.startsWith("-")) return 'starts with "-"';
+  const [, scheme, rest = ""] = /^([^/:]*):(.*)$/s.exec(url) ?? [];
+  if (scheme === undefined) return undefined;
+  if (!schemes.includes(scheme) || !rest.startsWith("//")) {
+    return `has a scheme other than ${schemes.join(", ")}`;
+  }
+  if (ENCODED_CONTROL_CHARACTER.test(url)) {
+    return "contains an encoded control character";
+  }
+  const authority = decoded(/^\/\/([^/]*)/.exec(rest)?.[1] ?? "");
+  return authority.split("@").some((part) => /^\[?-/.test(part))
+    ? 'has a user or host that starts with "-"'
+    : undefined;
+}
+
+/**
+ * Makes the error of a source that a client cannot get.
+ *
+ * @param url URL as configured; its user info is not shown.
+ * @param ref What of it is wanted, if somebody said.
+ * @param reason What is wrong.
+ * @returns The error.
+ */
+export function checkoutError(
+  url: string,
+  ref: string | undefined,
+  reason: string,
+): RunnerError {
+  const what = ref === undefined ? "" : `${JSON.stringify(ref)} of `;
+  return new RunnerError(
+    `Cannot check out ${what}${JSON.stringify(redactUrl(url))}: ${reason}`,
+    { code: "source-failed" },
+  );
+}
+
+function decoded(text: string): string {
+  return text.replace(
+    /%([0-9a-f]{2})/gi,
+    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}

@@ -1,0 +1,25 @@
+/** Variable that forbids to leave tests of a client out. */
+const REQUIRED = "REQUIRE_SOURCE_CLIENTS";
+
+/**
+ * Tells whether a client is missing, so that its tests cannot run; says so.
+ *
+ * On the machines that judge a change no client may be missing.
+ */
+export function isClientMissing(program: string): boolean {
+  const paths = (Deno.env.get("PATH") ?? "").split(":");
+  const isThere = paths.some((path) => {
+    try {
+      return Deno.statSync(`${path}/${program}`).isFile;
+    } catch {
+      // Not there.
+      return false;
+    }
+  });
+  if (isThere) return false;
+  if (Deno.env.get(REQUIRED) === "1") {
+    throw new Error(`"${program}" is not installed, and ${REQUIRED} is set`);
+  }
+  console.log(`Tests of "${program}" are left out: it is not installed`);
+  return true;
+}
