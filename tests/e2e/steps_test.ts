@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { runCli, startCli } from "../helpers/cli.ts";
-import { isGone, isRunning } from "../helpers/process_table.ts";
+import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
 import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
@@ -181,7 +181,7 @@ report       | reporting
     cli.child.kill("SIGKILL");
     await cli.child.status;
     for (const pid of processesWith("echo begun; sleep 1000")) {
-      Deno.kill(-pid, "SIGKILL");
+      endProcess(-pid);
     }
     await cli.end();
     const log = `${path}/job/artifacts/logs/a.log`;

@@ -8,7 +8,6 @@ import { RunnerError } from "../../src/errors.ts";
 import { type Command, spawn } from "../../src/process/spawn.ts";
 import { processEntry } from "../helpers/process_table.ts";
 import { BARE_ENV, outputOf, run } from "../helpers/running.ts";
-import { soon } from "../helpers/soon.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -232,11 +231,10 @@ Deno.test("spawn() blames the directory when there is no such one", async () => 
 
 Deno.test("spawn() lets a program be signalled from its first moment on", async () => {
   for (let time = 0; time < 20; time++) {
-    const { child } = run("sleep 1000");
+    const running = run("sleep 1000");
     // A few of them are met before they have made their group.
     for (let turn = 0; turn < time; turn++) await Promise.resolve();
-    child.signal("SIGTERM");
-    const { exitCode } = await soon(child.status, "the end of the program");
-    assertEquals(exitCode, 143);
+    running.child.signal("SIGTERM");
+    assertEquals((await running.supervise()).exitCode, 143);
   }
 });
