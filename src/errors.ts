@@ -6,6 +6,7 @@
  * | `usage` | the command line (exit code 2) |
  * | `invalid-config` | one or more configuration values |
  * | `invalid-job-file` | a job file that cannot be read or understood |
+ * | `invalid-workflow` | a workflow file that cannot be used, or an evaluation without an outcome |
  * | `invalid-job` | steps that form no graph, or that nobody could run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
  * | `source-failed` | source code that could not be prepared |
@@ -24,6 +25,7 @@ export type RunnerErrorCode =
   | "usage"
   | "invalid-config"
   | "invalid-job-file"
+  | "invalid-workflow"
   | "invalid-job"
   | "workspace"
   | "source-failed"

@@ -40,16 +40,19 @@ export interface RunnerParts {
  * their rooms are not even loaded.
  *
  * @param host The process around it.
- * @param rooms What code that uses the library registers and queues.
+ * @param rooms What code that uses the library registers and queues, and a
+ * masker that several runners share.
  * @returns Parts that are shared with no other runner.
  */
 export function createParts(
   host: Host,
-  rooms: Partial<Pick<RunnerParts, "plugins" | "triggers" | "sources">> = {},
+  rooms: Partial<
+    Pick<RunnerParts, "plugins" | "triggers" | "sources" | "masker">
+  > = {},
 ): RunnerParts {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
-  const masker = new Masker();
+  const masker = rooms.masker ?? new Masker();
   if (env.REACTORCIDE_API_TOKEN) masker.add(env.REACTORCIDE_API_TOKEN);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);

@@ -55,6 +55,11 @@ export class DocumentNode {
       : undefined;
   }
 
+  /** The value as the core schema of YAML understands it: for what becomes JSON. */
+  get value(): unknown {
+    return this.#understood;
+  }
+
   /** Members of a list; `undefined` if it is none. */
   get items(): DocumentNode[] | undefined {
     if (!Array.isArray(this.#written)) return undefined;

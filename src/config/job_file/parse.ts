@@ -2,20 +2,25 @@ import { parse } from "@std/yaml/parse";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { osReason } from "../../os_reason.ts";
 import { DocumentNode } from "./node.ts";
-import type { Problems } from "./problems.ts";
+import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 
-/** Largest job file that is read, in bytes. */
+/** Largest file that is read, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * Reads the text of a job file.
+ * Reads the text of a job file, or of a file of another kind.
  *
  * @param path Absolute path of the file.
  * @param name Path as the user gave it, for messages.
+ * @param kind What kind of file it is.
  * @returns The text.
- * @throws {RunnerError} `invalid-job-file`.
+ * @throws {RunnerError} With the code of the kind.
  */
-export async function readJobText(path: string, name: string): Promise<string> {
+export async function readJobText(
+  path: string,
+  name: string,
+  kind: FileKind = JOB_FILE,
+): Promise<string> {
   let reason: string;
   try {
     const { size, isFile } = await Deno.stat(path);
@@ -25,22 +30,24 @@ export async function readJobText(path: string, name: string): Promise<string> {
   } catch (error) {
     reason = osReason(error);
   }
-  throw unreadable(name, reason);
+  throw unreadable(name, reason, kind);
 }
 
 /**
- * Parses the text of a job file, YAML or JSON.
+ * Parses the text of a file, YAML or JSON.
  *
  * @param text Text.
  * @param name Path as the user gave it, for messages.
  * @param problems Gathers what is wrong with the values.
+ * @param kind What kind of file it is.
  * @returns The document.
- * @throws {RunnerError} `invalid-job-file`, if the text is no YAML.
+ * @throws {RunnerError} With the code of the kind, if the text is no YAML.
  */
 export function parseJobText(
   text: string,
   name: string,
   problems: Problems,
+  kind: FileKind = JOB_FILE,
 ): DocumentNode {
   try {
     return new DocumentNode(
@@ -52,7 +59,7 @@ export function parseJobText(
     // The parser quotes the file, which may hold a secret: so does the error
     // itself, which is why it does not become the cause.
     const [reason] = messageOf(error).split("\n", 1);
-    throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""));
+    throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""), kind);
   }
 }
 
@@ -64,8 +71,10 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
-function unreadable(name: string, reason: string): RunnerError {
-  return new RunnerError(`Cannot read job file "${name}": ${reason}`, {
-    code: "invalid-job-file",
-  });
+function unreadable(
+  name: string,
+  reason: string,
+  { words, code }: FileKind,
+): RunnerError {
+  return new RunnerError(`Cannot read ${words} "${name}": ${reason}`, { code });
 }

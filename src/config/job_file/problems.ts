@@ -1,4 +1,4 @@
-import { RunnerError } from "../../errors.ts";
+import { RunnerError, type RunnerErrorCode } from "../../errors.ts";
 import type { TextPlace } from "../locate.ts";
 
 /** Most problems that are told; the others are counted. */
@@ -18,9 +18,24 @@ interface Problem {
   readonly other: Path | undefined;
 }
 
-/** Gathers what is wrong with a job file, and bounds the work of reading it. */
+/** What kind of file is read, for messages, and what it is to be refused with. */
+export interface FileKind {
+  /** The kind, worded to stand before the path. */
+  readonly words: string;
+  /** Code of the error. */
+  readonly code: RunnerErrorCode;
+}
+
+/** A file that describes one job. */
+export const JOB_FILE: FileKind = {
+  words: "job file",
+  code: "invalid-job-file",
+};
+
+/** Gathers what is wrong with a file, and bounds the work of reading it. */
 export class Problems {
   readonly #name: string;
+  readonly #kind: FileKind;
   readonly #told: Problem[] = [];
   #total = 0;
   #valueCount = 0;
@@ -29,21 +44,23 @@ export class Problems {
    * Makes an empty list.
    *
    * @param name Path of the file as the user gave it.
+   * @param kind What kind of file it is.
    */
-  constructor(name: string) {
+  constructor(name: string, kind: FileKind = JOB_FILE) {
     this.#name = name;
+    this.#kind = kind;
   }
 
   /**
    * Counts a value that is looked at.
    *
-   * @throws {RunnerError} `invalid-job-file`, if there are too many.
+   * @throws {RunnerError} With the code of the kind, if there are too many.
    */
   count(): void {
     if (++this.#valueCount <= MOST_VALUES) return;
     throw new RunnerError(
-      `Cannot read job file "${this.#name}": its aliases stand for more than ${MOST_VALUES} values`,
-      { code: "invalid-job-file" },
+      `Cannot read ${this.#kind.words} "${this.#name}": its aliases stand for more than ${MOST_VALUES} values`,
+      { code: this.#kind.code },
     );
   }
 
@@ -65,7 +82,7 @@ export class Problems {
    * Fails if there is a problem.
    *
    * @param text Text of the file, in which the problems are located.
-   * @throws {RunnerError} `invalid-job-file`, with every problem.
+   * @throws {RunnerError} With the code of the kind, with every problem.
    */
   async throwIfAny(text: string): Promise<void> {
     if (this.#total === 0) return;
@@ -85,10 +102,10 @@ export class Problems {
     const rest = this.#total - lines.length;
     if (rest > 0) lines.push(`and ${rest} more`);
     throw new RunnerError(
-      `Cannot use job file "${this.#name}": ${this.#total} problem${
+      `Cannot use ${this.#kind.words} "${this.#name}": ${this.#total} problem${
         this.#total > 1 ? "s" : ""
       }\n${lines.join("\n")}`,
-      { code: "invalid-job-file" },
+      { code: this.#kind.code },
     );
   }
 }
