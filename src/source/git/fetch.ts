@@ -50,6 +50,8 @@ export async function fetchFrom(
       "--quiet",
       "--no-tags",
       "--no-recurse-submodules",
+      // The names that are given are all that are written.
+      "--refmap=",
       depth > 0 ? `--depth=${depth}` : "--update-shallow",
       ...filter === undefined ? [] : [`--filter=${filter}`],
       ...isPlain ? ["--no-filter"] : [],

@@ -110,23 +110,30 @@ async function fetch(
     pullRequest: context.env.REACTORCIDE_PR_NUMBER,
     retry,
   };
-  if (mirrorDirectory !== undefined) {
-    const { fetchThroughMirror } = await import("./mirror.ts");
-    try {
-      return await fetchThroughMirror(
-        mirrorDirectory,
-        repository,
-        ref,
-        options,
-        context,
-      );
-    } catch (error) {
-      context.cancellation.asked.throwIfAborted();
-      context.log.warn("source", "Cannot use the mirror", {
-        reason: redactText(messageOf(error), url),
-      });
-      await repository.make("sha1");
-    }
+  if (mirrorDirectory === undefined) {
+    return (await fetchCommit(repository, ref, options)).id;
   }
-  return (await fetchCommit(repository, ref, options)).id;
+  const { fetchThroughMirror, emptyMirror } = await import("./mirror.ts");
+  const { log, cancellation } = context;
+  const warn = (error: unknown) => {
+    cancellation.asked.throwIfAborted();
+    const reason = redactText(messageOf(error), url);
+    log.warn("source", "Cannot use the mirror", { reason });
+  };
+  try {
+    return await fetchThroughMirror(
+      mirrorDirectory,
+      repository,
+      ref,
+      options,
+      context,
+    );
+  } catch (error) {
+    warn(error);
+  }
+  await repository.make("sha1");
+  const { id } = await fetchCommit(repository, ref, options);
+  // The repository can be fetched, so it was the mirror.
+  await emptyMirror(mirrorDirectory, url, context).catch(warn);
+  return id;
 }

@@ -1,6 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { osReason } from "../../os_reason.ts";
+import { emptyDirectory } from "../../workspace/remove.ts";
 import type { SourceContext } from "../source_request.ts";
 import { withoutSecret } from "./credential_url.ts";
 import { gitError } from "./failure.ts";
@@ -50,6 +51,25 @@ export async function fetchThroughMirror(
   const found = await update(place, clone.url, ref, options, context);
   await copy(place, clone, found, options, context);
   return found.id;
+}
+
+/**
+ * Empties the mirror of a repository, so that the next run finds a sound one:
+ * an interrupted git leaves locks behind, a full disk half an object.
+ *
+ * @param directory Absolute path of the directory of mirrors.
+ * @param url Location of the repository.
+ * @param context What the run offers.
+ * @throws {unknown} Whatever keeps it from being emptied.
+ */
+export async function emptyMirror(
+  directory: string,
+  url: string,
+  context: SourceContext,
+): Promise<void> {
+  const { path, lock } = await placeOf(directory, url);
+  using _ = await lockMirror(lock, context.cancellation.asked);
+  await emptyDirectory(path);
 }
 
 async function placeOf(directory: string, url: string): Promise<Place> {

@@ -1,0 +1,174 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../../src/errors.ts";
+import { clone } from "../../helpers/clone.ts";
+import {
+  type GitRepository,
+  makeRepository,
+} from "../../helpers/git_repository.ts";
+import { startGitServer } from "../../helpers/git_server.ts";
+import {
+  exists,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+async function makeHistory(path: string): Promise<GitRepository> {
+  const origin = await makeRepository(path);
+  await origin.commit({ file: "1" });
+  await origin.git("tag", "--annotate", "--message=v1", "v1");
+  await origin.commit({ file: "2" });
+  return origin;
+}
+
+/** The one mirror of a directory. */
+async function mirrorOf(directory: string): Promise<string> {
+  const names = (await Array.fromAsync(Deno.readDir(directory)))
+    .map(({ name }) => name).filter((name) => name.endsWith(".git"));
+  assertEquals(names.length, 1, names.join());
+  return `${directory}/${names[0]}`;
+}
+
+describe("gitSource() with a mirror", () => {
+  it("gives the same clones as without", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const id = await origin.git("rev-parse", "main~1");
+    const mirrorDirectory = `${path}/mirrors`;
+    for (const ref of [undefined, "main", "v1", id, id.slice(0, 9)]) {
+      for (const depth of [1, 0]) {
+        const facts = async (mirrorDirectory?: string) => {
+          const made = await clone(path, "origin", {
+            ref,
+            depth,
+            mirrorDirectory,
+          });
+          assert(!made.log.lines.join().includes("Cannot use the mirror"));
+          const count = await made.git("rev-list", "--count", "HEAD");
+          const names = await made.git("for-each-ref");
+          const url = await made.git("remote", "get-url", "origin");
+          return { commit: made.commit, count, names, url };
+        };
+        const expected = await facts();
+        const actual = await facts(mirrorDirectory);
+        // An abbreviated id needs the history, but then only in the mirror.
+        if (ref === id.slice(0, 9)) {
+          assertEquals(actual.commit, expected.commit);
+        } else assertEquals(actual, expected);
+      }
+    }
+  });
+
+  it("gives clones that do not need it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeHistory(`${path}/origin`);
+    const mirrorDirectory = `${path}/mirrors`;
+    const made = await clone(path, "origin", { depth: 0, mirrorDirectory });
+    await Deno.remove(mirrorDirectory, { recursive: true });
+    await made.git("fsck", "--strict");
+    assertEquals(await made.git("rev-list", "--count", "HEAD"), "2");
+    assertEquals(
+      await exists(`${made.path}/.git/objects/info/alternates`),
+      false,
+    );
+  });
+
+  it("fetches only what is new, and nothing that is there", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    await using server = startGitServer(path);
+    const url = `${server.url}origin/.git`;
+    const mirrorDirectory = `${path}/mirrors`;
+    const first = await clone(path, url, { ref: "main", mirrorDirectory });
+    const before = server.requests.length;
+    await clone(path, url, { ref: first.commit, mirrorDirectory });
+    assertEquals(server.requests.length, before);
+    const id = await origin.commit({ file: "3" });
+    const second = await clone(path, url, { ref: "main", mirrorDirectory });
+    assertEquals(second.commit, id);
+    assertEquals(second.path, `${path}/clone`);
+    assertEquals(await Deno.readTextFile(`${path}/clone/file`), "3");
+  });
+
+  it("serves several runs at a time", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const mirrorDirectory = `${path}/mirrors`;
+    const made = await Promise.all(["a", "b", "c"].map(async (name) => {
+      await Deno.mkdir(`${path}/${name}`);
+      return await clone(`${path}/${name}`, origin.path, {
+        ref: "main",
+        mirrorDirectory,
+      });
+    }));
+    const id = await origin.git("rev-parse", "main");
+    assertEquals(made.map(({ commit }) => commit), [id, id, id]);
+    await mirrorOf(mirrorDirectory);
+  });
+
+  it("survives branches that become folders, and the other way round", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const mirrorDirectory = `${path}/mirrors`;
+    for (const [name, depth] of [["x", 1], ["x/y", 1], ["x", 0], ["x/y", 0]]) {
+      await origin.git("branch", `${name}`, "main");
+      const made = await clone(path, "origin", {
+        ref: `${name}`,
+        depth: Number(depth),
+        mirrorDirectory,
+      });
+      assert(!made.log.lines.join().includes("Cannot use the mirror"));
+      await origin.git("branch", "-D", `${name}`);
+    }
+  });
+
+  it("is made anew when a run was interrupted, and done without when damaged", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeHistory(`${path}/origin`);
+    const mirrorDirectory = `${path}/mirrors`;
+    const options = { ref: "main", mirrorDirectory };
+    await clone(path, "origin", options);
+    const mirror = await mirrorOf(mirrorDirectory);
+    await Deno.remove(`${mirror}/config`);
+    await clone(path, "origin", options);
+    assert(await exists(`${mirror}/config`));
+    await Deno.writeTextFile(
+      `${mirror}/refs/mirror/refs%2Fheads%2Fmain.lock`,
+      "",
+    );
+    await origin.commit({ file: "3" });
+    const made = await clone(path, "origin", options);
+    assertEquals(await Deno.readTextFile(`${made.path}/file`), "3");
+    assert(made.log.lines.join().includes("Cannot use the mirror"));
+    const { log } = await clone(path, "origin", options);
+    assert(!log.lines.join().includes("Cannot use the mirror"));
+  });
+
+  it("keeps no secret, and one mirror for all spellings", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeHistory(`${path}/origin`);
+    await using server = startGitServer(path);
+    server.faults = { login: "me:horse" };
+    const mirrorDirectory = `${path}/mirrors`;
+    const url = server.url.replace("//", "//me:horse@");
+    await clone(path, `${url}origin/.git`, { mirrorDirectory });
+    await clone(path, `${url}origin/.git/`, { mirrorDirectory });
+    const mirror = await mirrorOf(mirrorDirectory);
+    const files = await new Deno.Command("grep", {
+      args: ["-rl", "horse", mirror, `${path}/clone`],
+    }).output();
+    assertEquals(new TextDecoder().decode(files.stdout), "");
+    server.faults = { login: "another:one" };
+    await assertRejects(
+      () => clone(path, `${url}origin/.git`, { ref: "main", mirrorDirectory }),
+      RunnerError,
+      "Cannot clone",
+    );
+  });
+});
