@@ -41,6 +41,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Judge the configuration without running anything",
     load: () => import("./commands/validate.ts").then((it) => it.validate),
   },
+  plugins: {
+    summary: "Tell which plugins a job would load, and what they may do",
+    load: () => import("./commands/plugins.ts").then((it) => it.plugins),
+  },
   schema: {
     summary: "Print the JSON Schema of job files, for editors",
     load: () => import("./commands/schema.ts").then((it) => it.schema),

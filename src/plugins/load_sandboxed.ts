@@ -70,8 +70,16 @@ export async function loadSandboxed(
   }
 }
 
-/** Nobody can keep a program from anything: it runs with all rights or not at all. */
-function programRights(
+/**
+ * Finds the rights of a program. Nobody can keep it from anything, so it runs
+ * with all rights or not at all.
+ *
+ * @param source The program.
+ * @param policy What decides.
+ * @returns Its rights.
+ * @throws {TypeError} If it may not run.
+ */
+export function programRights(
   { name }: PluginSource,
   { grantsOf }: RightsPolicy,
 ): PluginRights {

@@ -1,0 +1,45 @@
+import type { Command } from "../command.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { usageError } from "../parse_arguments.ts";
+import { checkPluginFile, listPlugins } from "../plugin_actions.ts";
+import { WORK_DIR_FLAG } from "../work_dir.ts";
+
+/** The command `plugins`. */
+export const plugins: Command = {
+  usage: "list [OPTIONS] | check FILE [OPTIONS]",
+  description:
+    `Tells which plugins a job would load, in which order and with which rights.
+
+Actions:
+  list        Tell it of every plugin that is there already
+  check FILE  Judge one plugin file, and tell it of that
+
+Plugins are loaded to be asked, each in a process of its own without any
+permission; none of their methods is called.`,
+  flags: [
+    ...configFlags([
+      "ci_source_type",
+      "plugin_dir",
+      "plugins",
+      "plugin_permissions",
+      "trust_plugins",
+    ]),
+    JOB_FILE_FLAG,
+    WORK_DIR_FLAG,
+  ],
+  maxOperands: 2,
+  async run(context) {
+    const [action, file] = context.operands;
+    if (action === "list" && file === undefined) {
+      return await listPlugins(context);
+    }
+    if (action === "check" && file !== undefined) {
+      return await checkPluginFile(context, file);
+    }
+    throw usageError(
+      `The form is "plugins list" or "plugins check FILE"`,
+      "plugins",
+    );
+  },
+};

@@ -1,0 +1,104 @@
+import { RunnerError } from "../errors.ts";
+import { JobRun } from "../job/job_run.ts";
+import { pluginAddresses } from "../job/plugin_addresses.ts";
+import {
+  ciPluginDirectory,
+  givenPluginDirectory,
+} from "../job/plugin_directories.ts";
+import { resolveSettings } from "../job/resolve_settings.ts";
+import { linesOf, sandboxSetting } from "../job/sandbox_setting.ts";
+import { osReason } from "../os_reason.ts";
+import { findPluginFiles, pluginFile } from "../plugins/find_files.ts";
+import {
+  type InspectedPlugin,
+  inspectPlugin,
+} from "../plugins/inspect_plugin.ts";
+import { fileSource, type PluginSource } from "../plugins/plugin_source.ts";
+import { Cancellation } from "../process/cancellation.ts";
+import type { CommandContext } from "./command.ts";
+import { flagsLayer } from "./config_flags.ts";
+import { jobFileOf } from "./job_file_flag.ts";
+import { pluginLines } from "./plugin_lines.ts";
+import { partsInWorkDir } from "./work_dir.ts";
+
+/**
+ * Tells of every plugin that a job would load, in the order of their calls.
+ *
+ * @param context What the command got to work with.
+ * @returns Exit code: 1 if one of them cannot be loaded.
+ * @throws {RunnerError} If the configuration or a directory is wrong.
+ */
+export async function listPlugins(context: CommandContext): Promise<number> {
+  const run = await openRun(context);
+  await using fetched = await pluginAddresses(linesOf(run, "plugins"));
+  const directories = [
+    givenPluginDirectory(run),
+    ciPluginDirectory(run, "early"),
+  ].filter((it) => it !== undefined);
+  const files = await Promise.all(directories.map(findPluginFiles));
+  const sources = await Promise.all(
+    files.flat().map(({ path }) => sourceAt(path, path)),
+  );
+  return await report(context, run, [...fetched.sources, ...sources]);
+}
+
+/**
+ * Judges a plugin file, and tells of it.
+ *
+ * @param context What the command got to work with.
+ * @param path Path of the file as typed.
+ * @returns Exit code: 1 if it cannot be loaded.
+ * @throws {RunnerError} If there is no such plugin.
+ */
+export async function checkPluginFile(
+  context: CommandContext,
+  path: string,
+): Promise<number> {
+  const run = await openRun(context);
+  const absolute = path.startsWith("/")
+    ? path
+    : `${run.parts.host.cwd}/${path}`;
+  return await report(context, run, [await sourceAt(absolute, path)]);
+}
+
+async function openRun(context: CommandContext): Promise<JobRun> {
+  const run = new JobRun(partsInWorkDir(context), new Cancellation());
+  await resolveSettings(run, flagsLayer(context), jobFileOf(context));
+  return run;
+}
+
+async function sourceAt(path: string, name: string): Promise<PluginSource> {
+  let reason = "its name is not plugin_*.ts, plugin_*.js or that of a program";
+  try {
+    const file = await pluginFile(await Deno.realPath(path));
+    if (file !== undefined) return await fileSource(file);
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot use plugin "${name}": ${reason}`, {
+    code: "plugin-failed",
+  });
+}
+
+async function report(
+  { print, parts }: CommandContext,
+  run: JobRun,
+  sources: readonly PluginSource[],
+): Promise<number> {
+  const setting = await sandboxSetting(run);
+  const isTrusted = run.settings.get("trust_plugins")?.value === "true";
+  const found = await Promise.all(
+    sources.map((source) => inspectPlugin(source, setting)),
+  );
+  found.sort((a, b) => priorityOf(a) - priorityOf(b));
+  for (const plugin of found) {
+    for (const line of pluginLines(plugin, isTrusted)) await print(line);
+  }
+  if (found.length === 0) await print("No plugin is there");
+  await parts.logger.flush();
+  return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+function priorityOf({ plugins }: InspectedPlugin): number {
+  return plugins[0]?.priority ?? Infinity;
+}
