@@ -10,8 +10,11 @@
  * | `invalid-job` | steps that form no graph, or that nobody could run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
  * | `source-failed` | source code that could not be prepared |
+ * | `ci-source-modified` | the trusted CI source, which something changed after it was prepared |
  * | `plugin-failed` | a plugin that threw |
  * | `invalid-trigger` | a trigger that no consumer would accept |
+ * | `coordinator-failed` | the coordinator, which could not be reached or refused something |
+ * | `coordinator-forbidden` | a coordinator that does not let the job see or do something |
  * | `command-not-found` | a program that does not exist (exit code 127) |
  * | `command-not-executable` | a program that may not be started (exit code 126) |
  * | `output-failed` | a file that the job leaves behind could not be written |
@@ -29,8 +32,11 @@ export type RunnerErrorCode =
   | "invalid-job"
   | "workspace"
   | "source-failed"
+  | "ci-source-modified"
   | "plugin-failed"
   | "invalid-trigger"
+  | "coordinator-failed"
+  | "coordinator-forbidden"
   | "command-not-found"
   | "command-not-executable"
   | "output-failed"

@@ -62,6 +62,10 @@ export interface JobConfig {
   readonly artifactsDir: string;
   /** Where follow-up jobs are written, as the job knows it. */
   readonly triggersFile: string;
+  /** How follow-up jobs are handed over. */
+  readonly triggerTransport: "auto" | "stdout" | "file" | "api";
+  /** Longest time of one request to the coordinator, in milliseconds. */
+  readonly coordinatorTimeoutMs: number;
   /** The possibly untrusted source. */
   readonly source: SourceConfig;
   /** The trusted CI source. */

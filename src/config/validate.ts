@@ -59,6 +59,8 @@ export function validateSettings(
     isJobDirChosen: settings.all("code_dir").length > 1 || hasJobDir,
     artifactsDir: check.jobPath("artifacts_dir"),
     triggersFile: check.jobPath("triggers_file"),
+    triggerTransport: check.choice("trigger_transport"),
+    coordinatorTimeoutMs: check.duration("coordinator_timeout"),
     source: check.source(""),
     ciSource: check.source("ci_"),
     checkout: {

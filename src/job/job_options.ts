@@ -1,11 +1,12 @@
-import { grantLines, type PluginGrants } from "../config/plugin_grants.ts";
-import { layerOf } from "../config/layers.ts";
-import type { Layer, SettingValue } from "../config/settings.ts";
+import type { PluginGrants } from "../config/plugin_grants.ts";
 import type { StepEvent } from "./step_event.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 
 /** When the queued follow-up jobs are handed over. */
 export type FlushTriggers = "success" | "always" | "never";
+
+/** How follow-up jobs are handed over. */
+export type TriggerTransport = "auto" | "stdout" | "file" | "api";
 
 /**
  * How code gets into the workspace: from a git, Mercurial or Subversion
@@ -197,6 +198,19 @@ export interface RunJobOptions {
    */
   triggersFile?: string;
   /**
+   * How follow-up jobs are handed over: to the coordinator, by a file in the
+   * workspace, or by a line on standard output for the worker.
+   *
+   * @default {"auto": to the coordinator if one is configured, else by a file}
+   */
+  triggerTransport?: TriggerTransport;
+  /**
+   * Longest time that one request to the coordinator may take, in milliseconds.
+   *
+   * @default {30_000}
+   */
+  coordinatorTimeoutMs?: number;
+  /**
    * Whether standard error joins standard output, in true order.
    *
    * @default {"merged"}
@@ -282,30 +296,4 @@ export interface RunJobOptions {
    * @param event What happened; its texts are masked.
    */
   onStepEvent?: (event: StepEvent) => void;
-}
-
-/**
- * Takes the configuration out of the options of the library.
- *
- * @param options Options.
- * @returns The strongest layer.
- */
-export function optionsLayer(options: RunJobOptions): Layer {
-  const { timeoutMs, graceMs, pluginPermissions } = options;
-  const values: Record<string, unknown> = {
-    ...options,
-    timeoutMs: timeoutMs === undefined ? undefined : `${timeoutMs}ms`,
-    graceMs: graceMs === undefined ? undefined : `${graceMs}ms`,
-    pluginPermissions: pluginPermissions && grantLines(pluginPermissions),
-  };
-  return layerOf(
-    (key) => key.option ? settingOf(values[key.option]) : undefined,
-    (key) => `option "${key.option}"`,
-  );
-}
-
-function settingOf(value: unknown): SettingValue | undefined {
-  return typeof value === "number" || typeof value === "boolean"
-    ? String(value)
-    : value as SettingValue | undefined;
 }

@@ -6,8 +6,9 @@ import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import type { Job } from "./job.ts";
-import { optionsLayer, type RunJobOptions } from "./job_options.ts";
+import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
+import { optionsLayer } from "./options_layer.ts";
 import { runJob } from "./run_job.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
 

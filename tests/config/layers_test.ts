@@ -7,7 +7,7 @@ import {
   layerOf,
 } from "../../src/config/layers.ts";
 import { type Layer, Settings } from "../../src/config/settings.ts";
-import { optionsLayer } from "../../src/job/job_options.ts";
+import { optionsLayer } from "../../src/job/options_layer.ts";
 
 function valuesOf(layer: Layer): Record<string, unknown> {
   return Object.fromEntries(
@@ -56,6 +56,8 @@ describe("defaultLayer()", () => {
       code_dir: "/job/src",
       artifacts_dir: "/job/artifacts",
       triggers_file: "/job/triggers.json",
+      trigger_transport: "auto",
+      coordinator_timeout: "30s",
       source_type: "none",
       ci_source_type: "none",
       archive_max_entries: "1000000",

@@ -25,6 +25,8 @@ describe("validateSettings()", () => {
       isJobDirChosen: false,
       artifactsDir: "/job/artifacts",
       triggersFile: "/job/triggers.json",
+      triggerTransport: "auto",
+      coordinatorTimeoutMs: 30_000,
       source: { type: "none" },
       ciSource: { type: "none" },
       checkout: {
@@ -125,6 +127,8 @@ describe("validateSettings()", () => {
       isJobDirChosen: true,
       artifactsDir: "/job/out",
       triggersFile: "/job/out/next.json",
+      triggerTransport: "auto",
+      coordinatorTimeoutMs: 30_000,
       source: { type: "git", url: "https://host/x", ref: "main" },
       ciSource: { type: "copy", url: "/ci" },
       checkout: {
