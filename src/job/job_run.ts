@@ -11,6 +11,7 @@ import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
 import { collectSecrets, type KnownSecret } from "../secrets/collect.ts";
+import type { Manifest } from "../source/manifest.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
 import { maskSecrets, setUpMasker } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -54,6 +55,8 @@ export class JobRun {
   sourcePath: string | undefined;
   /** Absolute path of the trusted CI source, once it is there. */
   ciSourcePath: string | undefined;
+  /** What was in the trusted CI source when it was prepared. */
+  ciManifest: Manifest | undefined;
   /** Exit code of the command, `null` before it ended. */
   exitCode: number | null = null;
   /** What went wrong first. */
@@ -96,6 +99,10 @@ export class JobRun {
     const { plugins, logger, workspace, masker } = this.parts;
     const registered = plugins?.plugins ?? [];
     if (registered.length === 0) return;
+    if (this.ciManifest && registered.some(({ phases }) => phases.has(phase))) {
+      const { checkCiSourceIn } = await import("./ci_source.ts");
+      await checkCiSourceIn(phase, this);
+    }
     const { runPhase } = await import("../plugins/run_phase.ts");
     const { SourceRegistry } = await import("../source/source_registry.ts");
     const { errors } = await runPhase(registered, phase, {

@@ -34,6 +34,10 @@ export async function prepareSources(
   const isPart = only !== undefined || from !== undefined;
   try {
     run.ciSourcePath = await prepare(run, config, ciSource, CI_DIR, true);
+    if (run.ciSourcePath !== undefined) {
+      const { sealCiSource } = await import("./ci_source.ts");
+      await sealCiSource(run);
+    }
     // Some of the steps go on with what the others have left there.
     run.sourcePath = isPart && await keptSource(run, source, codeDir) ||
       await prepare(run, config, source, codeDir, replace);

@@ -33,7 +33,9 @@ export async function removeTree(path: string): Promise<boolean> {
  */
 export async function emptyDirectory(path: string): Promise<void> {
   const errors: unknown[] = [];
-  for (const name of await entriesOf(path)) {
+  const names = await entriesOf(path);
+  if (names.length > 0) await allowWriting(path);
+  for (const name of names) {
     try {
       await removeTree(join(path, name));
     } catch (error) {
@@ -62,6 +64,17 @@ export async function removeIfEmpty(path: string): Promise<boolean> {
   } catch (error) {
     // An empty directory that stays harms nobody.
     return isMissing(error);
+  }
+}
+
+/** What may not be written to cannot be emptied either. */
+async function allowWriting(directory: string): Promise<void> {
+  const { mode } = await Deno.stat(directory);
+  if (mode === null || (mode & 0o200) !== 0) return;
+  try {
+    await Deno.chmod(directory, (mode & 0o7777) | 0o700);
+  } catch {
+    // It is another user's; whatever cannot be removed is told of.
   }
 }
 

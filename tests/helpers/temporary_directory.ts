@@ -1,3 +1,5 @@
+import { removeTree } from "../../src/workspace/remove.ts";
+
 /** A directory that is gone when its scope is left. */
 export interface TemporaryDirectory extends AsyncDisposable {
   /** Absolute path, free of links. */
@@ -9,7 +11,8 @@ export async function temporaryDirectory(): Promise<TemporaryDirectory> {
   const path = await Deno.realPath(await Deno.makeTempDir());
   return {
     path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+    // Some tests leave directories that may not be written to.
+    [Symbol.asyncDispose]: async () => void await removeTree(path),
   };
 }
 

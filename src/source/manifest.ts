@@ -1,0 +1,128 @@
+import { join } from "@std/path/posix/join";
+import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
+import { sha256Of } from "./archive/checksum.ts";
+import { forEachLimited } from "./for_each_limited.ts";
+
+/** As many calls as keep the threads of the runtime busy. */
+const PARALLEL_COUNT = 32;
+
+/** Largest file that is read at once, in bytes. */
+const MOST_BYTES_AT_ONCE = 1024 * 1024;
+
+/** Permission bits that allow to write. */
+const WRITE_BITS = 0o222;
+
+/** What is in a directory: kind, permission bits and content of each path, in one line. */
+export type Manifest = ReadonlyMap<string, string>;
+
+/** Options for {@linkcode takeManifest}. */
+export interface TakeManifestOptions {
+  /**
+   * Whether nobody may write to what is listed from now on, as far as
+   * permission bits can tell.
+   *
+   * @default {false}
+   */
+  isSealed?: boolean;
+  /** Stops the work. */
+  signal: AbortSignal;
+}
+
+/**
+ * Lists all that is in a directory, with the checksum of each file.
+ *
+ * Links are listed as links and not followed; owners and times do not count.
+ *
+ * @param root Absolute path of the directory.
+ * @param options Additional options.
+ * @returns The list, in which also the directory itself stands.
+ * @throws {RunnerError} With code `source-failed`, if something cannot be read.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function takeManifest(
+  root: string,
+  options: TakeManifestOptions,
+): Promise<Manifest> {
+  const { signal } = options;
+  const { createHash } = await import("node:crypto");
+  const sumOf = (bytes: Uint8Array) =>
+    createHash("sha256").update(bytes).digest("hex");
+  const manifest = new Map<string, string>();
+  try {
+    for (let names = [""]; names.length > 0;) {
+      const below: string[] = [];
+      await forEachLimited(names, PARALLEL_COUNT, async (name) => {
+        signal.throwIfAborted();
+        const path = name === "" ? root : join(root, name);
+        const info = await Deno.lstat(path);
+        manifest.set(name, await describe(path, info, { ...options, sumOf }));
+        if (!info.isDirectory) return;
+        for await (const entry of Deno.readDir(path)) {
+          below.push(name === "" ? entry.name : `${name}/${entry.name}`);
+        }
+      });
+      names = below;
+    }
+    return manifest;
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new RunnerError(`Cannot list "${root}": ${osReason(cause)}`, {
+      code: "source-failed",
+      cause,
+    });
+  }
+}
+
+/**
+ * Finds what is different between two lists.
+ *
+ * @param before Earlier list.
+ * @param after Later list.
+ * @returns Paths with what happened to each, sorted: `added`, `changed` or `removed`.
+ */
+export function changesBetween(
+  before: Manifest,
+  after: Manifest,
+): [path: string, change: "added" | "changed" | "removed"][] {
+  const paths = new Set([...before.keys(), ...after.keys()]);
+  return [...paths].sort()
+    .filter((path) => before.get(path) !== after.get(path))
+    .map((path) => [
+      path,
+      !before.has(path) ? "added" : after.has(path) ? "changed" : "removed",
+    ]);
+}
+
+async function describe(
+  path: string,
+  info: Deno.FileInfo,
+  options: TakeManifestOptions & { sumOf: (bytes: Uint8Array) => string },
+): Promise<string> {
+  const { isSealed = false, signal, sumOf } = options;
+  const { isDirectory, isFile, isSymlink, size } = info;
+  if (isSymlink) return `link ${JSON.stringify(await Deno.readLink(path))}`;
+  const mode = isSealed ? await sealed(path, info) : bitsOf(info);
+  const bits = mode.toString(8);
+  if (isDirectory) return `directory ${bits}`;
+  // To open a pipe would wait for somebody who writes to it.
+  if (!isFile) return `other ${bits}`;
+  const sum = size > MOST_BYTES_AT_ONCE
+    ? await sha256Of(path, signal)
+    : sumOf(await Deno.readFile(path));
+  return `file ${bits} ${sum}`;
+}
+
+function bitsOf({ mode }: Deno.FileInfo): number {
+  return (mode ?? 0) & 0o7777;
+}
+
+/** A file with several names may be another's, too, whose bits are not ours to change. */
+async function sealed(path: string, info: Deno.FileInfo): Promise<number> {
+  const { nlink, isFile, isDirectory } = info;
+  const mode = bitsOf(info);
+  const isOwn = isDirectory || (isFile && (nlink ?? 1) === 1);
+  if (!isOwn || (mode & WRITE_BITS) === 0) return mode;
+  await Deno.chmod(path, mode & ~WRITE_BITS);
+  return mode & ~WRITE_BITS;
+}

@@ -1,0 +1,158 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { changesBetween, takeManifest } from "../../src/source/manifest.ts";
+import { Random } from "../helpers/random.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const signal = new AbortController().signal;
+
+const FILES = {
+  "a/b/file": "text",
+  "a/link": "-> b",
+  "big": "x".repeat(2_000_000),
+  "empty/": "",
+  "script": "",
+};
+
+describe("takeManifest()", () => {
+  it("finds every change, and nothing else", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const changes: [what: string, expected: string, () => Promise<unknown>][] =
+      [
+        ["nothing", "", () => Promise.resolve()],
+        ["times", "", () => Deno.utime(`${path}/script`, 1, 1)],
+        [
+          "the same content",
+          "",
+          () => Deno.writeTextFile(`${path}/a/b/file`, "text"),
+        ],
+        [
+          "content of the same size",
+          "a/b/file changed",
+          () => Deno.writeTextFile(`${path}/a/b/file`, "tixt"),
+        ],
+        [
+          "one byte of a large file",
+          "big changed",
+          () => Deno.writeTextFile(`${path}/big`, `y${"x".repeat(1_999_999)}`),
+        ],
+        [
+          "a permission bit",
+          "script changed",
+          () => Deno.chmod(`${path}/script`, 0o755),
+        ],
+        [
+          "a permission bit of a directory",
+          "empty changed",
+          () => Deno.chmod(`${path}/empty`, 0o700),
+        ],
+        [
+          "a new file",
+          "a/evil added",
+          () => Deno.writeTextFile(`${path}/a/evil`, ""),
+        ],
+        ["a lost file", "script removed", () => Deno.remove(`${path}/script`)],
+        [
+          "a renamed file",
+          "other added, script removed",
+          () => Deno.rename(`${path}/script`, `${path}/other`),
+        ],
+        [
+          "the target of a link",
+          "a/link changed",
+          async () => {
+            await Deno.remove(`${path}/a/link`);
+            await Deno.symlink("/etc", `${path}/a/link`);
+          },
+        ],
+        [
+          "a directory that became a link",
+          "empty changed",
+          async () => {
+            await Deno.remove(`${path}/empty`);
+            await Deno.symlink("a", `${path}/empty`);
+          },
+        ],
+      ];
+    for (const [what, expected, change] of changes) {
+      await makeFiles(path, FILES);
+      const before = await takeManifest(path, { signal });
+      await change();
+      const found = changesBetween(
+        before,
+        await takeManifest(path, { signal }),
+      );
+      assertEquals(found.map((it) => it.join(" ")).join(", "), expected, what);
+      for (const { name } of [...Deno.readDirSync(path)]) {
+        await Deno.remove(`${path}/${name}`, { recursive: true });
+      }
+    }
+  });
+
+  it("closes what it lists, but no file that has another name", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(`${path}/ci`, FILES);
+    await Deno.link(`${path}/ci/script`, `${path}/outside`);
+    const sealed = await takeManifest(`${path}/ci`, { isSealed: true, signal });
+    const modeOf = async (name: string) =>
+      (await Deno.lstat(`${path}/ci/${name}`)).mode! & 0o222;
+    assertEquals(
+      await Promise.all(["", "a", "a/b", "a/b/file", "big"].map(modeOf)),
+      [0, 0, 0, 0, 0],
+    );
+    assert((await Deno.stat(`${path}/outside`)).mode! & 0o200);
+    assertEquals(
+      changesBetween(sealed, await takeManifest(`${path}/ci`, { signal })),
+      [],
+    );
+  });
+
+  it("does not wait for who writes to a pipe", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await new Deno.Command("mkfifo", { args: [`${path}/pipe`] }).output();
+    const manifest = await takeManifest(path, { signal });
+    assert(manifest.get("pipe")?.startsWith("other "));
+  });
+
+  it("tells what cannot be listed, and stops when it is asked to", async () => {
+    await assertRejects(
+      () => takeManifest("/nonexistent", { signal }),
+      Error,
+      'Cannot list "/nonexistent": no such file or directory',
+    );
+    await assertRejects(
+      () => takeManifest("/etc", { signal: AbortSignal.abort() }),
+      DOMException,
+    );
+  });
+});
+
+Deno.test("changesBetween() agrees with a naive comparison on random lists", () => {
+  const random = new Random();
+  for (let round = 0; round < 300; round++) {
+    const list = () =>
+      new Map(
+        Array.from({ length: random.below(6) }, () => [
+          `f${random.below(6)}`,
+          `file ${random.below(2)}`,
+        ]),
+      );
+    const [before, after] = [list(), list()];
+    const expected = ["f0", "f1", "f2", "f3", "f4", "f5"].flatMap((path) => {
+      const [old, now] = [before.get(path), after.get(path)];
+      if (old === now) return [];
+      return [[path, !old ? "added" : now ? "changed" : "removed"]];
+    });
+    assertEquals(
+      changesBetween(before, after) as string[][],
+      expected,
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
