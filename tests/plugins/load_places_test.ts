@@ -1,0 +1,245 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { runCli } from "../helpers/cli.ts";
+import { startJsrRegistry } from "../helpers/jsr_registry.ts";
+import { runZoo } from "../helpers/plugin_zoo.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** A plugin that says in which phases it is called. */
+function teller(name: string): string {
+  return `export default {
+    name: "${name}",
+    execute({ phase, log }) { log(phase); },
+  };`;
+}
+
+function phasesOf(name: string, stderr: string): string[] {
+  return [...stderr.matchAll(new RegExp(`^\\[plugin:${name}\\] (\\w+)$`, "gm"))]
+    .map(([, phase]) => phase);
+}
+
+const ALL = [
+  "pre_validation",
+  "post_validation",
+  "pre_source_prep",
+  "post_source_prep",
+  "pre_execution",
+  "post_execution",
+  "cleanup",
+];
+
+Deno.test("plugins of the CI source are loaded once it is there", async () => {
+  const { result, stderr } = await runZoo({}, {
+    pluginDir: undefined,
+    ciSourceType: "copy",
+    ciSourceUrl: "ci",
+    sourceType: "copy",
+    sourceUrl: "source",
+    files: {
+      "ci/.reactorcide/plugins/plugin_trusted.ts": teller("trusted"),
+      "source/.reactorcide/plugins/plugin_evil.ts": teller("evil"),
+    },
+  });
+  assertEquals(result?.status, "success");
+  assertEquals(phasesOf("trusted", stderr), ALL.slice(3));
+  assertStringIncludes(
+    stderr,
+    'Plugin "trusted" was loaded after the sources were there, and has missed pre_validation, post_validation, pre_source_prep',
+  );
+  assert(!stderr.includes("evil"), stderr);
+});
+
+Deno.test("plugins of the source are never loaded", async () => {
+  for (const ci of [{}, { ciSourceType: "copy", ciSourceUrl: "ci" }] as const) {
+    const { result, stderr } = await runZoo({}, {
+      pluginDir: undefined,
+      ...ci,
+      sourceType: "copy",
+      sourceUrl: "source",
+      files: {
+        "ci/other": "",
+        "source/.reactorcide/plugins/plugin_evil.ts": teller("evil"),
+      },
+    });
+    assertEquals(result?.status, "success");
+    assert(!stderr.includes("evil"), stderr);
+  }
+});
+
+Deno.test("no link leads from the CI source to plugins elsewhere", async () => {
+  const { message } = await runZoo({ "evil.ts": teller("evil") }, {
+    pluginDir: undefined,
+    ciSourceType: "copy",
+    ciSourceUrl: "ci",
+    files: { "ci/.reactorcide/plugins": "-> ../../../plugins" },
+  });
+  assertMatch(message, /link/);
+});
+
+Deno.test("a directory that a source brings is looked at again", async () => {
+  const source = {
+    pluginDir: "job/src/ours",
+    sourceType: "copy",
+    sourceUrl: "source",
+  } as const;
+  const { stderr } = await runZoo({}, {
+    ...source,
+    files: { "source/ours/plugin_late.ts": teller("late") },
+  });
+  assertEquals(phasesOf("late", stderr), ALL.slice(3));
+  const { message } = await runZoo({}, {
+    ...source,
+    files: { "source/x": "" },
+  });
+  assertMatch(message, /^Cannot load plugins from ".*ours": no such file/);
+});
+
+Deno.test("plugins are loaded from where a worker has put the CI source", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, {
+    ".reactorcide/plugins/plugin_early.ts": teller("early"),
+  });
+  const { stderr } = await runZoo({}, {
+    pluginDir: undefined,
+    hostEnv: { REACTORCIDE_CI_SOURCE_DIR: directory.path },
+  });
+  assertEquals(phasesOf("early", stderr), ALL);
+});
+
+Deno.test("twenty plugins are called by priority, and nest", async () => {
+  const names = Array.from({ length: 20 }, (_, at) => `p${at}`);
+  const { stderr, result } = await runZoo(Object.fromEntries(
+    names.map((name, at) => [
+      `${name}.ts`,
+      `export default {
+      name: "${name}", priority: ${100 - at},
+      preExecution({ log }) { log("on"); },
+      postExecution({ log }) { log("off"); },
+    };`,
+    ]),
+  ));
+  assertEquals(result?.status, "success");
+  const calls = [...stderr.matchAll(/plugin:(p\d+)\] (on|off)/g)]
+    .map(([, name, what]) => `${name} ${what}`);
+  assertEquals(calls, [
+    ...names.toReversed().map((name) => `${name} on`),
+    ...names.map((name) => `${name} off`),
+  ]);
+});
+
+Deno.test("a plugin that may can add steps", async () => {
+  const { result, stdout } = await runZoo({
+    "lint.ts": `export const manifest = { permissions: { steps: ["lint*"] } };
+      export default { name: "lint", preExecution({ addStep }) {
+        addStep({ name: "lint", run: "echo linted", dependsOn: ["command"] });
+      } };`,
+  }, { pluginPermissions: { lint: { steps: ["lint"] } } });
+  assertEquals(result?.steps.map(({ name }) => name), ["command", "lint"]);
+  assertMatch(stdout, /ran\n[^]*linted\n/);
+});
+
+Deno.test("a plugin that may can change settings before they are judged", async () => {
+  const plugin = {
+    "shorten.ts": `export const manifest = { permissions: {
+        config: ["job_command", "plugin_dir"] } };
+      export default { name: "shorten", preValidation({ config, shared }) {
+        config.set("job_command", "echo other");
+        if (config.get("artifacts_dir") === "/job/theirs") {
+          config.set("plugin_dir", "/");
+        }
+      } };`,
+  };
+  const pluginPermissions = { shorten: { config: ["*"] } };
+  const { stdout } = await runZoo(plugin, { pluginPermissions });
+  assertEquals(stdout, "other\n");
+  const { message } = await runZoo(plugin, {
+    pluginPermissions,
+    artifactsDir: "/job/theirs",
+  });
+  assertStringIncludes(message, 'it cannot set config "plugin_dir"');
+});
+
+Deno.test("a plugin of a registry runs with its pin, and not with another", async () => {
+  await using folder = await temporaryDirectory();
+  await makeFiles(folder.path, {
+    "deno.json": JSON.stringify({
+      name: "@acme/teller",
+      version: "1.0.0",
+      exports: { ".": "./mod.ts" },
+    }),
+    "mod.ts": `export const manifest = { permissions: { env: ["ROOM"] } };
+      export default { name: "teller", cleanup({ env, log }) {
+        log("in " + env.ROOM);
+      } };`,
+  });
+  await using registry = await startJsrRegistry([
+    new URL(`file://${folder.path}/`),
+  ]);
+  const meta = await fetch(`${registry.url}@acme/teller/1.0.0_meta.json`);
+  const digest = await crypto.subtle.digest("SHA-256", await meta.bytes());
+  const hash = new Uint8Array(digest).toHex();
+  const run = (hash: string) =>
+    runZoo({}, {
+      pluginDir: undefined,
+      plugins: [`jsr:@acme/teller@1.0.0#sha256-${hash}`],
+      pluginPermissions: { "@acme/teller": { env: ["ROOM"] } },
+      env: { ROOM: "a" },
+      secretEnvNames: [],
+      hostEnv: { JSR_URL: registry.url, DENO_DIR: `${folder.path}/cache` },
+    });
+  const { stderr, message } = await run(hash);
+  assertStringIncludes(stderr, "[plugin:@acme/teller] in a", message);
+  const other = await run("0".repeat(64));
+  assertMatch(other.message, /^Cannot load plugin "jsr:@acme\/teller@1\.0\.0"/);
+});
+
+Deno.test("runnerlib plugins tells what would be loaded", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, {
+    "plugins/plugin_b.ts": `export const manifest = { permissions: {
+        read: ["$JOB_DIR"], net: ["a.com"] } };
+      export default { name: "second", cleanup() {} };`,
+    "plugins/plugin_a.js":
+      `export default { name: "first", priority: 5, execute() {} };`,
+    "plugins/plugin_broken.ts": "export default 5;",
+  });
+  const options = {
+    cwd: directory.path,
+    env: { REACTORCIDE_PLUGIN_DIR: "plugins" },
+  };
+  const { path } = directory;
+  const list = await runCli(["plugins", "list"], options);
+  assertEquals(list.code, 1);
+  assertEquals(list.stdout.split("\n"), [
+    "first  priority 5  pre_validation, post_validation, pre_source_prep, post_source_prep, pre_execution, post_execution, on_error, cleanup",
+    `  from ${path}/plugins/plugin_a.js`,
+    "  may read and write nothing, and reach nobody",
+    "second  priority 100  cleanup",
+    `  from ${path}/plugins/plugin_b.ts`,
+    `  may read: ${path}/job`,
+    "  asks for net: a.com; to allow it: --allow-plugin b:net=a.com",
+    "broken",
+    `  from ${path}/plugins/plugin_broken.ts`,
+    `  cannot be loaded: Cannot load plugin "${path}/plugins/plugin_broken.ts": its default export is no plugin, class of a plugin or function that registers plugins`,
+    "  may read and write nothing, and reach nobody",
+    "",
+  ]);
+  const check = await runCli([
+    "plugins",
+    "check",
+    "plugins/plugin_b.ts",
+    "--allow-plugin",
+    "b:net=a.com",
+  ], options);
+  assertEquals(check.code, 0);
+  assertStringIncludes(check.stdout, "  may net: a.com\n");
+  const wrong = await runCli(["plugins", "check"], options);
+  assertEquals(wrong.code, 2);
+});
