@@ -77,6 +77,18 @@ export type {
   SourceHandler,
   SourceHandlerContext,
 } from "./src/source_handler.ts";
+export { changedFiles } from "./src/source/git/queries/changed_files.ts";
+export type { ChangedFilesOptions } from "./src/source/git/queries/changed_files.ts";
+export { commitsBetween } from "./src/source/git/queries/commits_between.ts";
+export type {
+  CommitInfo,
+  CommitsBetweenOptions,
+} from "./src/source/git/queries/commits_between.ts";
+export { fileAtRef } from "./src/source/git/queries/file_at_ref.ts";
+export type { FileAtRefOptions } from "./src/source/git/queries/file_at_ref.ts";
+export { gitInfo } from "./src/source/git/queries/git_info.ts";
+export type { GitInfo } from "./src/source/git/queries/git_info.ts";
+export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
 export type {
   JsonValue,
   Trigger,

@@ -28,6 +28,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Remove what earlier runs made in ./job",
     load: () => import("./commands/cleanup.ts").then((it) => it.cleanup),
   },
+  git: {
+    summary: "Tell what is checked out, or which files have changed",
+    load: () => import("./commands/git.ts").then((it) => it.git),
+  },
   config: {
     summary: "Show the configuration and where each value comes from",
     load: () => import("./commands/config.ts").then((it) => it.config),

@@ -5,7 +5,7 @@ import { type ByteStream, spawn } from "./spawn.ts";
 import { supervise } from "./supervise.ts";
 
 /** Most output that is kept of one stream, in bytes. */
-const LIMIT_BYTES = 16 * 1024 * 1024;
+export const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Options for {@linkcode capture}. */
 export interface CaptureOptions {
@@ -67,7 +67,7 @@ async function readText(
   while (true) {
     const { value, done } = await reader.read();
     if (done) return text + decoder.decode();
-    const part = value.subarray(0, LIMIT_BYTES - keptBytes);
+    const part = value.subarray(0, CAPTURE_LIMIT_BYTES - keptBytes);
     keptBytes += part.length;
     text += decoder.decode(part, { stream: true });
   }

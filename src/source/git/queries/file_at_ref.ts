@@ -1,0 +1,42 @@
+import {
+  type GitQueryOptions,
+  openQuery,
+  queryError,
+  resolveRevision,
+} from "./open_query.ts";
+import { wholeOutput } from "./whole_output.ts";
+
+/** Options for {@linkcode fileAtRef}. */
+export type FileAtRefOptions = GitQueryOptions;
+
+/**
+ * Reads a file as it is in a revision, whatever is in the work tree.
+ *
+ * @param ref Revision.
+ * @param path Path, relative to the top of the repository.
+ * @param options Additional options.
+ * @returns Text of the file, of a symbolic link its target; `undefined` if the
+ * revision has no such file.
+ * @throws {RunnerError} With code `source-failed`, if the revision is not known
+ * here, or the file has more than 16 MiB.
+ */
+export async function fileAtRef(
+  ref: string,
+  path: string,
+  options: FileAtRefOptions = {},
+): Promise<string | undefined> {
+  const action = `read ${JSON.stringify(path)} at "${ref}"`;
+  if (path === "" || path.includes("\0")) {
+    throw queryError(action, "it is no path");
+  }
+  const query = await openQuery(options);
+  const commit = await resolveRevision(query, ref);
+  const listed = await query.git(
+    ...["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"],
+    path.replace(/\/+$/, ""),
+  );
+  const [, type, id] =
+    /^\d+ (\w+) ([0-9a-f]+)\t/.exec(wholeOutput(listed, action)) ?? [];
+  if (type !== "blob") return undefined;
+  return wholeOutput(await query.git("cat-file", "blob", id), action);
+}
