@@ -1,0 +1,70 @@
+import { list, listOrOne } from "../../config/job_file/collections.ts";
+import type { Kind } from "../../config/job_file/kind.ts";
+import { mapping } from "../../config/job_file/mapping.ts";
+import { choice, FILLED_TEXT, text } from "../../config/job_file/scalars.ts";
+
+/** Everything that can happen to a repository. */
+export const EVENT_TYPES = [
+  "push",
+  "pull_request_opened",
+  "pull_request_updated",
+  "pull_request_merged",
+  "pull_request_closed",
+  "tag_created",
+] as const;
+
+/** What happened to a repository. */
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** For which events something is started. */
+export interface TriggerFilter {
+  /** Events; none without them. */
+  readonly events?: readonly EventType[];
+  /** Patterns of branches; all without them. */
+  readonly branches?: readonly string[];
+}
+
+/** For changes of which files something is started. */
+export interface PathFilter {
+  /** Patterns of files, one of which must have changed; any without them. */
+  readonly include?: readonly string[];
+  /** Patterns of files that do not count. */
+  readonly exclude?: readonly string[];
+}
+
+/** Kind of a list of texts, or of one text in its place. */
+export const texts: Kind<readonly string[]> = listOrOne(
+  "be a text or a list of texts",
+  text({ rule: FILLED_TEXT }),
+);
+
+/** Kind of what says for which events something is started. */
+export const triggerFilter: Kind<TriggerFilter> = mapping<TriggerFilter>(
+  "Events",
+  {
+    events: {
+      key: "events",
+      kind: list(choice(EVENT_TYPES)),
+      description: "Events that start it; without any, none does.",
+    },
+    branches: {
+      key: "branches",
+      kind: texts,
+      description: "Patterns of branches, or of tags; all unless given.",
+    },
+  },
+);
+
+/** Kind of what says for changes of which files something is started. */
+export const pathFilter: Kind<PathFilter> = mapping<PathFilter>("Paths", {
+  include: {
+    key: "include",
+    kind: texts,
+    description: "Patterns of files, one of which must have changed.",
+  },
+  exclude: {
+    key: "exclude",
+    kind: texts,
+    description: "Patterns of files whose changes do not count.",
+  },
+});

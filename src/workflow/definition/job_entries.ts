@@ -1,0 +1,144 @@
+import { list } from "../../config/job_file/collections.ts";
+import { anything, byShape, type Kind } from "../../config/job_file/kind.ts";
+import { type Keys, mapping } from "../../config/job_file/mapping.ts";
+import type { DocumentNode } from "../../config/job_file/node.ts";
+import { text } from "../../config/job_file/scalars.ts";
+import type { JobBody } from "./job_body.ts";
+import { JOB_BODY_KEYS } from "./job_body_keys.ts";
+import { environment, filled, JOB_NAME, jobName } from "./job_kinds.ts";
+
+/** What an entry of `jobs` says, as it is written. */
+interface EntryContent extends JobBody {
+  readonly name?: string;
+  readonly description?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly jobFile?: string;
+  readonly job?: JobBody;
+  readonly triggers?: unknown;
+  readonly paths?: unknown;
+}
+
+/** An entry of `jobs`. */
+export interface JobEntry {
+  /** Name of the job. */
+  readonly name: string;
+  /** Where the entry stands. */
+  readonly node: DocumentNode;
+  /** Variables. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Path of the job file that the entry is laid over. */
+  readonly jobFile: string | undefined;
+  /** What is said of the job, in either place. */
+  readonly body: JobBody;
+}
+
+const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
+  ...JOB_BODY_KEYS,
+  description: {
+    key: "description",
+    kind: text(),
+    description: "What the job is for.",
+  },
+  environment: {
+    key: "environment",
+    kind: environment,
+    description: "Variables of the job, as they are written.",
+  },
+  jobFile: {
+    key: "job_file",
+    kind: filled,
+    description:
+      "Job file that holds what the entry leaves out: a path from the root, or from .reactorcide/jobs.",
+  },
+  job: {
+    key: "job",
+    kind: mapping("Job", JOB_BODY_KEYS),
+    description: "The job; what stands here wins over what stands beside it.",
+  },
+  triggers: {
+    key: "triggers",
+    kind: anything,
+    description: "Left out: the workflow says when it is started.",
+  },
+  paths: {
+    key: "paths",
+    kind: anything,
+    description: "Left out: the workflow says when it is started.",
+  },
+};
+
+const NAME_KEY: Keys<Pick<EntryContent, "name">> = {
+  name: {
+    key: "name",
+    kind: jobName,
+    description: "Name of the job, unique in its workflow.",
+    isRequired: true,
+  },
+};
+
+const namedEntry = mapping<Omit<EntryContent, "name">>("Job", ENTRY_KEYS);
+
+const listedEntry = mapping<EntryContent>("Job", {
+  ...NAME_KEY,
+  ...ENTRY_KEYS,
+});
+
+const named: Kind<readonly JobEntry[]> = {
+  schema: () => ({
+    type: "object",
+    minProperties: 1,
+    propertyNames: { pattern: JOB_NAME.source },
+    additionalProperties: namedEntry.schema(),
+  }),
+  read(node) {
+    const entries = node.entries ?? [];
+    if (entries.length === 0) node.report("must not be empty");
+    return entries.flatMap(([name, one]) => {
+      if (!JOB_NAME.test(name)) {
+        one.report("must have a name in one line, of up to 200 characters");
+      }
+      if (one.isNothing) one.report("must be a mapping of keys");
+      const content = one.isNothing ? undefined : namedEntry.read(one);
+      return content === undefined ? [] : [entryOf(name, one, content)];
+    });
+  },
+};
+
+const listed: Kind<readonly JobEntry[]> = {
+  schema: () => ({
+    type: "array",
+    minItems: 1,
+    items: listedEntry.schema(),
+  }),
+  read(node) {
+    const contents = list(listedEntry, { minimum: 1 }).read(node);
+    if (contents?.length !== node.items?.length) return [];
+    return contents?.map((content, at) =>
+      entryOf(content.name ?? "", node.items![at], content)
+    );
+  },
+};
+
+/** Kind of the jobs of a workflow. */
+export const jobs: Kind<readonly JobEntry[]> = byShape("be a mapping of jobs", {
+  mapping: named,
+  list: listed,
+});
+
+function entryOf(
+  name: string,
+  node: DocumentNode,
+  content: EntryContent,
+): JobEntry {
+  const {
+    name: _name,
+    description: _description,
+    triggers: _triggers,
+    paths: _paths,
+    environment = {},
+    jobFile,
+    job = {},
+    ...flat
+  } = content;
+  return { name, node, environment, jobFile, body: { ...flat, ...job } };
+}

@@ -1,0 +1,129 @@
+import type { Kind } from "../../config/job_file/kind.ts";
+import type { DocumentNode } from "../../config/job_file/node.ts";
+import { copyJson } from "../../triggers/copy_json.ts";
+import type { JsonValue } from "../../triggers/trigger.ts";
+
+/** Deepest nesting of a value. */
+const DEEPEST = 100;
+
+/** Keys that make the coordinator refuse a whole document, wherever they are. */
+const RESERVED_KEYS: readonly string[] = ["org", "org_id", "organization"];
+
+/** Kind of a value that becomes JSON, as the core schema of YAML understands it. */
+export const json: Kind<JsonValue> = {
+  schema: () => ({}),
+  nothing: null,
+  read: (node) => understood(node, 0),
+};
+
+/** Kind of variables of a workflow: any JSON values by their names. */
+export const jsonVariables: Kind<Readonly<Record<string, JsonValue>>> = {
+  schema: () => ({
+    type: "object",
+    propertyNames: { pattern: "\\S", not: { enum: RESERVED_KEYS } },
+  }),
+  read(node) {
+    const { entries } = node;
+    if (entries === undefined) {
+      return void node.report("must map names to values");
+    }
+    for (const [key, value] of entries) {
+      if (key.trim() === "") value.report("must have a name");
+    }
+    return understood(node, 0) as Readonly<Record<string, JsonValue>>;
+  },
+};
+
+/**
+ * Kind of an item of `for_each`: what stands for itself keeps its text, since
+ * the coordinator would print a large number as `1e+06`.
+ */
+export const jsonItem: Kind<JsonValue> = {
+  ...json,
+  read: (node) => node.text ?? understood(node, 0),
+};
+
+/**
+ * Writes an item as the variable that a job gets.
+ *
+ * @param item Item of `for_each`.
+ * @returns Text as the coordinator writes it: a text as it is, and compact
+ * JSON with sorted keys.
+ */
+export function itemText(item: JsonValue): string {
+  return typeof item === "string" ? item : goJson(item);
+}
+
+/**
+ * Writes a value as the JSON of Go's standard library: keys sorted, no spaces,
+ * and escaped what could end a script in a web page.
+ *
+ * @param value Value.
+ * @returns The text.
+ */
+export function goJson(value: JsonValue): string {
+  return JSON.stringify(sorted(value)).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function sorted(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => compareCodePoints(a, b))
+      .map(([key, member]) => [key, sorted(member)]),
+  );
+}
+
+/** Go sorts by the bytes of UTF-8, JavaScript by UTF-16. */
+function compareCodePoints(a: string, b: string): number {
+  const [left, right] = [[...a], [...b]];
+  for (let at = 0; at < left.length && at < right.length; at++) {
+    const order = left[at].codePointAt(0)! - right[at].codePointAt(0)!;
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+}
+
+function understood(node: DocumentNode, depth: number): JsonValue {
+  if (depth > DEEPEST) {
+    node.report(`is nested deeper than ${DEEPEST} levels`);
+    return null;
+  }
+  if (node.isNothing) return null;
+  if (node.items !== undefined) {
+    return node.items.map((item) => understood(item, depth + 1));
+  }
+  if (node.entries === undefined) return scalar(node);
+  const members = node.entries.map(([key, value]) => {
+    if (RESERVED_KEYS.includes(key) || key === "__proto__") {
+      value.report("has a name that the coordinator keeps for itself");
+    }
+    return [key, understood(value, depth + 1)] as const;
+  });
+  return Object.fromEntries(members);
+}
+
+function scalar(node: DocumentNode): JsonValue {
+  const { value } = node;
+  if (typeof value === "number" && !isExact(value)) {
+    node.report("must be put in quotation marks: no JSON number is exactly it");
+    return null;
+  }
+  try {
+    return copyJson(value, "it");
+  } catch {
+    node.report("must be a value that JSON can hold");
+    return null;
+  }
+}
+
+function isExact(value: number): boolean {
+  return Number.isInteger(value)
+    ? Number.isSafeInteger(value)
+    : Number.isFinite(value);
+}

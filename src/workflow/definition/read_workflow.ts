@@ -1,0 +1,152 @@
+import { parseJobText, readJobText } from "../../config/job_file/parse.ts";
+import { Problems } from "../../config/job_file/problems.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
+import { checkJobs } from "./check_jobs.ts";
+import {
+  type JobDefinition,
+  WORKFLOW_FOLDER,
+  type WorkflowDefinition,
+} from "./definition.ts";
+import {
+  WORKFLOW_FILE,
+  WORKFLOW_ID,
+  workflowFile,
+  type WorkflowFileContent,
+} from "./file_kinds.ts";
+import type { JobBody } from "./job_body.ts";
+import type { JobEntry } from "./job_entries.ts";
+import { type BaseJobFile, readBaseJobFile } from "./read_job_definition.ts";
+
+/**
+ * Reads a workflow file, and the job files that it names.
+ *
+ * An entry of `jobs` is laid over its job file: of the job and its variables,
+ * each key that the entry gives wins, and the others stay.
+ *
+ * @param root Absolute path of the CI root, in which job files are looked for.
+ * @param sourceFile Path of the workflow file from there.
+ * @returns The workflow.
+ * @throws {RunnerError} `invalid-workflow`, with everything that is wrong in
+ * any of the files, and where.
+ */
+export async function readWorkflow(
+  root: string,
+  sourceFile: string,
+): Promise<WorkflowDefinition> {
+  const text = await readJobText(
+    `${root}/${sourceFile}`,
+    sourceFile,
+    WORKFLOW_FILE,
+  );
+  const problems = new Problems(sourceFile, WORKFLOW_FILE);
+  const document = parseJobText(text, sourceFile, problems, WORKFLOW_FILE);
+  const content = workflowFile.read(document) ?? {};
+  const { jobs: entries = [], on, isTrue } = content;
+  if (on !== undefined && isTrue !== undefined) {
+    document.report('has the key "on" twice, once as "true"');
+  }
+  const id = content.id ?? workflowId(sourceFile);
+  if (!WORKFLOW_ID.test(id)) {
+    document.report(
+      'needs the key "id": the path gives none that could be used',
+    );
+  }
+  const errors: string[] = [];
+  const bases = await readBases(root, entries, errors);
+  const jobs = entries.map((entry) => layOver(entry, bases));
+  checkJobs(entries.map(({ node }, at) => ({
+    name: jobs[at].name,
+    dependsOn: jobs[at].body.dependsOn ?? [],
+    node,
+  })));
+  await problems.throwIfAny(text).catch((error) =>
+    void errors.unshift(messageOf(error))
+  );
+  if (errors.length > 0) {
+    throw new RunnerError(errors.join("\n"), { code: WORKFLOW_FILE.code });
+  }
+  const baseFiles = [...bases.values()].map(({ sourceFile }) => sourceFile);
+  return {
+    ...definitionOf(content),
+    id,
+    sourceFile,
+    dependencyPaths: [...new Set([sourceFile, ...baseFiles])],
+    jobs,
+  };
+}
+
+/**
+ * Finds the id of a workflow whose file gives none.
+ *
+ * @param sourceFile Path of the file from the CI root.
+ * @returns The path below the folder of workflows, in small letters, digits and
+ * dashes; it may be empty or too long.
+ */
+export function workflowId(sourceFile: string): string {
+  const path = sourceFile.startsWith(`${WORKFLOW_FOLDER}/`)
+    ? sourceFile.slice(WORKFLOW_FOLDER.length + 1)
+    : sourceFile.slice(sourceFile.lastIndexOf("/") + 1);
+  return path.replace(/\.[^./]*$/, "").toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+}
+
+function definitionOf(
+  { id, name = "", description, on, isTrue, paths = {}, vars = {} }:
+    WorkflowFileContent,
+) {
+  return {
+    hasOwnId: id !== undefined,
+    name,
+    ...description === undefined ? {} : { description },
+    triggers: on ?? isTrue ?? {},
+    paths,
+    vars,
+  };
+}
+
+async function readBases(
+  root: string,
+  entries: readonly JobEntry[],
+  errors: string[],
+): Promise<ReadonlyMap<string, BaseJobFile>> {
+  const bases = new Map<string, BaseJobFile>();
+  const failed = new Set<string>();
+  for (const { jobFile } of entries) {
+    if (jobFile === undefined || bases.has(jobFile) || failed.has(jobFile)) {
+      continue;
+    }
+    try {
+      bases.set(jobFile, await readBaseJobFile(root, jobFile));
+    } catch (error) {
+      if (!(error instanceof RunnerError)) throw error;
+      failed.add(jobFile);
+      errors.push(error.message);
+    }
+  }
+  return bases;
+}
+
+function layOver(
+  entry: JobEntry,
+  bases: ReadonlyMap<string, BaseJobFile>,
+): JobDefinition {
+  const { name, node, jobFile, environment, body: own } = entry;
+  const base = jobFile === undefined ? undefined : bases.get(jobFile)?.content;
+  const body = { ...baseBody(base?.job ?? {}, own), ...own };
+  // A job file that could not be read may have had a command.
+  const isWhole = jobFile === undefined || base !== undefined;
+  if (isWhole && body.command === undefined && body.steps === undefined) {
+    node.explain(() => `${node.label} needs the key "command"`);
+  }
+  if (body.command !== undefined && body.steps !== undefined) {
+    node.report("has steps and a command: a job has one of them");
+  }
+  return { name, body, env: { ...base?.environment, ...environment } };
+}
+
+/** What an entry runs takes the place of what the file runs, whichever form it has. */
+function baseBody(base: JobBody, own: JobBody): JobBody {
+  if (own.command === undefined && own.steps === undefined) return base;
+  const { command: _command, steps: _steps, ...rest } = base;
+  return rest;
+}

@@ -1,0 +1,124 @@
+import type { StepConfig } from "../../config/step_config.ts";
+import type {
+  JsonValue,
+  Trigger,
+  TriggerCondition,
+} from "../../triggers/trigger.ts";
+import type { JobDefinition } from "../definition/definition.ts";
+import { itemText } from "../definition/json.ts";
+import type { GraphNode } from "./node_graph.ts";
+
+/** A job that is run on this machine. */
+export interface LocalJob {
+  /** Name, unique in its workflow. */
+  readonly name: string;
+  /** Text for the shell. */
+  readonly command?: string;
+  /** What the job is made of in place of a command. */
+  readonly steps?: readonly StepConfig[];
+  /** Variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Jobs that must be over before this one starts. */
+  readonly dependsOn: readonly string[];
+  /** When the job runs then. */
+  readonly condition: TriggerCondition;
+  /** Values, for each of which the job runs. */
+  readonly forEach?: readonly JsonValue[];
+  /** Variable that holds the value. */
+  readonly itemVar?: string;
+  /** Image of the container. */
+  readonly image?: string;
+  /** Longest time, in whole seconds. */
+  readonly timeoutSeconds?: number;
+  /** Where the source goes, as the job knows it. */
+  readonly codeDir?: string;
+  /** Where the command runs, as the job knows it. */
+  readonly jobDir?: string;
+  /** User of the container. */
+  readonly runAsUser?: string;
+  /** Where the code comes from, if the job says so itself. */
+  readonly source?: {
+    readonly type: string;
+    readonly url: string;
+    readonly ref?: string;
+  };
+  /** Whether the job does not run on a developer's machine. */
+  readonly disableRunLocal?: boolean;
+}
+
+/** One node of a workflow: a job, or one of the many that it becomes. */
+export interface LocalNode extends GraphNode {
+  /** Name that no other node of the workflow has. */
+  readonly displayName: string;
+  /** The job, with the variable of its item. */
+  readonly job: LocalJob;
+}
+
+/**
+ * Makes a job of its definition.
+ *
+ * @param definition Definition.
+ * @returns The job.
+ */
+export function localJob({ name, body, env }: JobDefinition): LocalJob {
+  const { dependsOn = [], condition = "all_success", runAs } = body;
+  return {
+    ...body,
+    name,
+    env,
+    dependsOn,
+    condition,
+    jobDir: body.workingDir ?? body.jobDir,
+    runAsUser: runAs?.user,
+  };
+}
+
+/**
+ * Makes a job of a trigger; what the trigger does not say is as in the job
+ * that sent it.
+ *
+ * @param trigger Trigger.
+ * @param parent The job that sent it.
+ * @returns The job.
+ */
+export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
+  const { sourceType, sourceUrl, sourceRef } = trigger;
+  return {
+    name: trigger.name,
+    command: trigger.jobCommand ?? "",
+    env: { ...parent.env, ...trigger.env },
+    dependsOn: trigger.dependsOn ?? [],
+    condition: trigger.condition ?? "all_success",
+    forEach: trigger.forEach,
+    itemVar: trigger.itemVar,
+    image: trigger.containerImage ?? parent.image,
+    timeoutSeconds: trigger.timeoutSeconds ?? parent.timeoutSeconds,
+    codeDir: trigger.codeDir ?? parent.codeDir,
+    jobDir: trigger.workingDir ?? trigger.jobDir ?? trigger.codeDir ??
+      parent.jobDir,
+    runAsUser: trigger.runAsUser,
+    disableRunLocal: trigger.disableRunLocal,
+    ...sourceType === undefined || sourceUrl === undefined
+      ? {}
+      : { source: { type: sourceType, url: sourceUrl, ref: sourceRef } },
+  };
+}
+
+/**
+ * Makes the nodes of a workflow.
+ *
+ * @param jobs Jobs.
+ * @returns A node for each job, or for each item of one that has items.
+ */
+export function localNodes(jobs: readonly LocalJob[]): LocalNode[] {
+  return jobs.flatMap((job): LocalNode[] => {
+    const { name, dependsOn, condition, forEach = [], itemVar = "ITEM" } = job;
+    const node = { name, dependsOn, condition };
+    if (forEach.length === 0) return [{ ...node, displayName: name, job }];
+    return forEach.map((item, index) => ({
+      ...node,
+      displayName: `${name}[${index}]`,
+      job: { ...job, env: { ...job.env, [itemVar]: itemText(item) } },
+    }));
+  });
+}
