@@ -52,7 +52,10 @@ export async function changedFiles(
   const query = await openQuery(options);
   const to = await resolveRevision(query, head);
   const revision = await resolveRevision(query, base);
-  const from = mergeBase ? await commonCommit(query, revision, to) : revision;
+  const action = `compare "${base}" with "${head}"`;
+  const from = mergeBase
+    ? await commonCommit(query, revision, to, action)
+    : revision;
   const result = await query.git(
     ...["diff-tree", "-r", "-z", "--name-only", "--no-renames"],
     // A submodule may ask not to be looked at.
@@ -60,7 +63,7 @@ export async function changedFiles(
     from,
     to,
   );
-  const names = wholeOutput(result, `compare "${base}" with "${head}"`);
+  const names = wholeOutput(result, action);
   return names.split("\0").slice(0, -1);
 }
 
@@ -68,11 +71,12 @@ async function commonCommit(
   query: GitQuery,
   base: string,
   head: string,
+  action: string,
 ): Promise<string> {
   const { exitCode, stdout } = await query.git("merge-base", base, head);
   if (exitCode === 0) return stdout.trim();
   throw queryError(
-    `compare "${base}" with "${head}"`,
+    action,
     "the commit at which they parted is not known here",
   );
 }

@@ -1,0 +1,211 @@
+import {
+  changedFiles,
+  commitsBetween,
+  fileAtRef,
+  gitInfo,
+  RunnerError,
+} from "@reactorcide/runnerlib";
+import { assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { clone } from "../../../helpers/clone.ts";
+import {
+  GIT_ENV as env,
+  type GitRepository,
+  makeRepository,
+} from "../../../helpers/git_repository.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../../../helpers/temporary_directory.ts";
+
+/** Makes `main` and, checked out, `side`, which parted from it two commits ago. */
+async function makeFork(path: string): Promise<GitRepository> {
+  const repository = await makeRepository(path);
+  await repository.commit({ "old": "same\ntext\n", "kept": "1" });
+  await repository.git("branch", "side");
+  await repository.commit({ "on-main": "" });
+  await repository.commit({ "kept": "2" });
+  await repository.git("checkout", "--quiet", "side");
+  await repository.commit({ "on side": "", 'ü\n"\t': "" });
+  await repository.git("mv", "old", "new");
+  await repository.commit({});
+  return repository;
+}
+
+/** Asserts that something cannot be known. */
+async function assertUnknown(
+  question: () => Promise<unknown>,
+  message: string,
+): Promise<void> {
+  const error = await assertRejects(question, RunnerError, message);
+  assertEquals(error.code, "source-failed");
+}
+
+describe("changedFiles()", () => {
+  it("compares with where the histories parted, or with the base itself", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = await makeFork(`${directory.path}/repository`);
+    const options = { directory: path, env };
+    const own = ["new", "old", "on side", 'ü\n"\t'];
+    assertEquals(await changedFiles("main", options), own);
+    assertEquals(
+      await changedFiles("main", { ...options, mergeBase: false }),
+      ["kept", "new", "old", "on side", "on-main", 'ü\n"\t'],
+    );
+    assertEquals(await changedFiles(undefined, options), ["new", "old"]);
+    assertEquals(
+      await changedFiles("main~1", { ...options, head: "main" }),
+      ["kept"],
+    );
+  });
+
+  it("tells none from unknown", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const repository = await makeFork(`${path}/repository`);
+    const options = { directory: repository.path, env };
+    assertEquals(await changedFiles("HEAD", options), []);
+    assertEquals(await changedFiles("HEAD~2", { ...options, head: "main" }), [
+      "kept",
+      "on-main",
+    ]);
+    for (const base of ["nope", "--output=x", "a\nb", ""]) {
+      await assertUnknown(() => changedFiles(base, options), "Cannot find");
+    }
+    await repository.git("checkout", "--quiet", "--orphan", "other");
+    await repository.commit({ other: "" });
+    await assertUnknown(
+      () => changedFiles("main", options),
+      'Cannot compare "main" with "HEAD": the commit at which they parted is not known here',
+    );
+    await assertUnknown(
+      () => changedFiles("main", { env, directory: `${path}/none` }),
+      `Cannot read "${path}/none": no such directory`,
+    );
+    // The repository around a directory is not the one that is meant.
+    await makeFiles(repository.path, { "inner/": "" });
+    await assertUnknown(
+      () =>
+        changedFiles("main", { env, directory: `${repository.path}/inner` }),
+      "it is no git repository",
+    );
+  });
+
+  it("does not guess from a part of the history", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeFork(`${path}/repository`);
+    const made = await clone(path, origin.path, { ref: "side" });
+    const options = { directory: made.path, env };
+    await assertUnknown(() => changedFiles("HEAD^", options), "Cannot find");
+    await made.git(
+      ...["fetch", "--quiet", "--depth=1", "origin"],
+      "main:refs/remotes/origin/main",
+    );
+    await assertUnknown(() => changedFiles("main", options), "parted");
+    await assertUnknown(() => commitsBetween("main", options), "not all");
+    await made.git("fetch", "--quiet", "--unshallow", "origin");
+    assertEquals((await changedFiles("main", options)).length, 4);
+    assertEquals((await commitsBetween("main", options)).length, 2);
+  });
+
+  it("is not fooled by submodules that ask not to be looked at", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const repository = await makeRepository(`${path}/repository`);
+    const id = await repository.commit({
+      ".gitmodules": '[submodule "s"]\n\tpath = s\n\turl = x\n\tignore = all\n',
+    });
+    await repository.git(
+      ...["update-index", "--add", "--cacheinfo", `160000,${id},s`],
+    );
+    await repository.git("commit", "--quiet", "--message=Link");
+    assertEquals(
+      await changedFiles("HEAD^", { directory: repository.path, env }),
+      ["s"],
+    );
+  });
+});
+
+describe("commitsBetween()", () => {
+  it("lists the newest first", async () => {
+    await using directory = await temporaryDirectory();
+    const { path, git } = await makeFork(`${directory.path}/repository`);
+    await git("commit", "--quiet", "--allow-empty", "--message=A\n\nbody");
+    const commits = await commitsBetween("main", { directory: path, env });
+    const [first, second, third] = commits;
+    assertEquals(commits.length, 3);
+    assertEquals(first, {
+      id: await git("rev-parse", "HEAD"),
+      parents: [second.id],
+      author: "A. U. Thor",
+      email: "author@example.com",
+      committedAt: Date.parse("2026-01-02T03:04:05Z"),
+      subject: "A",
+    });
+    assertEquals(third.subject, "Change");
+    assertEquals(
+      await commitsBetween("HEAD", { directory: path, env }),
+      [],
+    );
+  });
+});
+
+describe("fileAtRef()", () => {
+  it("reads what the revision has, whatever the work tree has", async () => {
+    await using directory = await temporaryDirectory();
+    const { path, commit } = await makeFork(`${directory.path}/repository`);
+    const options = { directory: path, env };
+    await commit({ "a/*.txt": "star", "a/b.txt": "b" });
+    await Deno.writeTextFile(`${path}/kept`, "changed");
+    assertEquals(await fileAtRef("HEAD", "kept", options), "1");
+    assertEquals(await fileAtRef("main", "kept", options), "2");
+    assertEquals(await fileAtRef("HEAD", "a/*.txt", options), "star");
+    assertEquals(await fileAtRef("HEAD^", "a/b.txt", options), undefined);
+    assertEquals(await fileAtRef("HEAD", "a", options), undefined);
+    await assertUnknown(() => fileAtRef("nope", "kept", options), "find");
+  });
+});
+
+describe("gitInfo()", () => {
+  it("tells what is checked out", async () => {
+    await using directory = await temporaryDirectory();
+    const repository = await makeFork(`${directory.path}/repository`);
+    const { path: place, git } = repository;
+    const options = { directory: place, env };
+    await git("remote", "add", "origin", "https://me:secret@host/x");
+    const commit = await git("rev-parse", "HEAD");
+    const facts = {
+      branch: "side",
+      commit,
+      shortCommit: commit.slice(0, 7),
+      tag: null,
+      remoteUrl: "https://***@host/x",
+      remotes: ["origin"],
+      isClean: true,
+    };
+    assertEquals(await gitInfo(options), facts);
+    await git("tag", "v1");
+    await git("checkout", "--quiet", "--detach");
+    await makeFiles(place, { "beside": "" });
+    assertEquals(await gitInfo(options), {
+      ...facts,
+      branch: null,
+      tag: "v1",
+      isClean: false,
+    });
+  });
+
+  it("tells nothing where there is nothing", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const info = await gitInfo({ directory: path, env });
+    assertEquals(new Set(Object.values(info)), new Set([null]));
+    const empty = await makeRepository(`${path}/empty`);
+    const { branch, commit, isClean } = await gitInfo({
+      directory: empty.path,
+      env,
+    });
+    assertEquals([branch, commit, isClean], ["main", null, true]);
+  });
+});
