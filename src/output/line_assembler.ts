@@ -1,5 +1,5 @@
 import { GrowingBytes } from "./growing_bytes.ts";
-import { hasByte } from "./has_byte.ts";
+import { hasByte } from "../has_byte.ts";
 import { cutAt, LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 
 const CARRIAGE_RETURN = 13;

@@ -1,7 +1,7 @@
 import { displayWidth } from "../display_width.ts";
 import { printable } from "../printable.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
-import { hasZero } from "./has_byte.ts";
+import { hasZero } from "../has_byte.ts";
 import { LINE_FEED } from "./line_cut.ts";
 import type { LineFormat } from "./line_format.ts";
 

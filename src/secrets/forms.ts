@@ -7,6 +7,14 @@ const MIN_LINE = 8;
 /** Longest value that is derived, in characters: a longer one is no password. */
 const MAX_DERIVED = 64 * 1024;
 
+/** Shortest value that is found whatever white space is in it, in characters. */
+const MIN_SPREAD = 8;
+
+const LINE_BREAK = /\r\n|[\r\n]/;
+
+/** White space that masking skips. */
+const SPACE = /[\t-\r ]+/g;
+
 /** Lines that every file of their kind has. */
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
@@ -34,13 +42,29 @@ export function formsOf(value: string): Set<string> {
   return forms;
 }
 
+/**
+ * Gives a secret of several lines without its white space, to be found in a
+ * text whatever white space is between its lines.
+ *
+ * @param value The secret.
+ * @returns The whole of it, and what it has between lines such as `-----BEGIN`;
+ * nothing for a secret of one line, and nothing so short that it is common.
+ */
+export function spreadFormsOf(value: string): Set<string> {
+  const lines = value.trim().split(LINE_BREAK);
+  if (lines.length === 1) return new Set();
+  const body = lines.filter((line) => !STRUCTURAL.test(line.trim()));
+  const forms = [lines, body].map((it) => it.join("").replace(SPACE, ""));
+  return new Set(forms.filter((form) => form.length >= MIN_SPREAD));
+}
+
 function variantsOf(value: string): Set<string> {
   const trimmed = value.trim();
   const unquoted = /^(["'])(.*)\1$/s.exec(trimmed)?.[2] ?? trimmed;
   const password = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*?:([^/?#]+)@/i.exec(trimmed)
     ?.[1];
   const variants = [value, trimmed, unquoted, password ?? ""];
-  const lines = trimmed.split(/\r\n|[\r\n]/);
+  const lines = trimmed.split(LINE_BREAK);
   if (lines.length > 1) {
     // Line breaks change on their way through terminals, forms and variables.
     for (const separator of ["\n", "\r\n", " ", ""]) {

@@ -1,5 +1,8 @@
+import { hasByte } from "../has_byte.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import { Ranges } from "./ranges.ts";
+import { makeSkipTable } from "./skip_table.ts";
+import { SkippingView } from "./skipping_view.ts";
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
@@ -13,18 +16,31 @@ export interface MaskedWindow {
 export interface MaskRules {
   /** Secrets in all their forms; may grow while the stream flows. */
   readonly needles: NeedleSet;
+  /** Secrets of several lines without white space, which is skipped in a text. */
+  readonly spreadNeedles: NeedleSet | undefined;
   /** What is printed for a range of secret bytes. */
   readonly placeholder: Uint8Array;
 }
 
+/** What starts the codes that colour a terminal. */
+const ESC = 0x1b;
+
 /**
  * Masks one stream of bytes, window by window.
+ *
+ * Secrets are found in the bytes as they are, in what is left without the
+ * codes for a terminal, and, if they have several lines, without white space.
  *
  * Nothing is printed that may still become a secret, and nothing else is held
  * back. The result does not depend on how the stream was cut.
  */
 export class MaskStream {
   readonly #rules: MaskRules;
+  readonly #ranges = new Ranges();
+  /** What was found in a view; neighbours there may have skipped bytes between them. */
+  readonly #found = new Ranges(false);
+  #withoutCodes: SkippingView | undefined;
+  #withoutSpace: SkippingView | undefined;
   /** How many of the held bytes a placeholder that was printed stands for. */
   #coveredBytes = 0;
   /** Whether the last thing printed was a placeholder. */
@@ -47,11 +63,60 @@ export class MaskStream {
    * @returns What may be printed, and from where on the window is held back.
    */
   mask(window: Uint8Array<ArrayBuffer>, isLast: boolean): MaskedWindow {
-    const { needles, placeholder } = this.#rules;
-    const ranges = new Ranges();
+    const { needles } = this.#rules;
+    const ranges = this.#ranges;
+    ranges.clear();
     if (this.#coveredBytes > 0) ranges.add(0, this.#coveredBytes);
     needles.find(window, ranges);
-    const heldFrom = isLast ? window.length : needles.partialFrom(window);
+    const partialFrom = Math.min(
+      needles.partialFrom(window),
+      this.#lookWithoutCodes(window),
+      this.#lookWithoutSpace(window),
+    );
+    const heldFrom = isLast ? window.length : partialFrom;
+    this.#withoutCodes?.moveTo(window, heldFrom);
+    this.#withoutSpace?.moveTo(window, heldFrom);
+    return { output: this.#print(window, heldFrom), heldFrom };
+  }
+
+  /** Gives where the end starts that may still become a secret. */
+  #lookWithoutCodes(window: Uint8Array<ArrayBuffer>): number {
+    const { needles } = this.#rules;
+    if (needles.size === 0) return window.length;
+    if (!this.#withoutCodes?.isInside && !hasByte(window, ESC)) {
+      this.#withoutCodes?.lookAway(window);
+      return window.length;
+    }
+    this.#withoutCodes ??= new SkippingView(makeSkipTable(false));
+    return this.#look(this.#withoutCodes, needles, window);
+  }
+
+  #lookWithoutSpace(window: Uint8Array<ArrayBuffer>): number {
+    const { spreadNeedles } = this.#rules;
+    if (spreadNeedles === undefined) return window.length;
+    this.#withoutSpace ??= new SkippingView(makeSkipTable(true));
+    return this.#look(this.#withoutSpace, spreadNeedles, window);
+  }
+
+  #look(
+    view: SkippingView,
+    needles: NeedleSet,
+    window: Uint8Array<ArrayBuffer>,
+  ): number {
+    const text = view.look(window);
+    const found = this.#found;
+    found.clear();
+    needles.find(text, found);
+    for (let i = 0; i < found.count; i++) {
+      const end = view.offsetOf(found.end(i) - 1) + 1;
+      this.#ranges.add(view.offsetOf(found.start(i)), end);
+    }
+    return view.offsetOf(needles.partialFrom(text));
+  }
+
+  #print(window: Uint8Array, heldFrom: number): Uint8Array {
+    const { placeholder } = this.#rules;
+    const ranges = this.#ranges;
     const pieces: Uint8Array[] = [];
     let at = 0;
     for (let i = 0; i < ranges.count && ranges.start(i) < heldFrom; i++) {
@@ -72,7 +137,7 @@ export class MaskStream {
       at - heldFrom,
       this.#coveredBytes - heldFrom,
     );
-    return { output: concat(pieces), heldFrom };
+    return concat(pieces);
   }
 }
 

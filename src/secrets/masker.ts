@@ -1,4 +1,4 @@
-import { formsOf } from "./forms.ts";
+import { formsOf, spreadFormsOf } from "./forms.ts";
 import { type MaskRules, MaskStream } from "./mask_stream.ts";
 import { NeedleSet } from "./needle_set.ts";
 import { Ranges } from "./ranges.ts";
@@ -21,6 +21,8 @@ const decoder = new TextDecoder();
 export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
+  /** Secrets of several lines, without white space. */
+  spreadNeedles: NeedleSet | undefined;
   /** Shortest value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_SECRET_BYTES;
   #placeholder = encoder.encode(PLACEHOLDERS[0]);
@@ -44,13 +46,23 @@ export class Masker {
       const needle = encoder.encode(form);
       if (needle.length >= this.minBytes) this.needles.add(needle);
     }
+    for (const form of spreadFormsOf(value)) {
+      const needle = encoder.encode(form);
+      if (needle.length < this.minBytes) continue;
+      this.spreadNeedles ??= new NeedleSet();
+      this.spreadNeedles.add(needle);
+    }
     this.#choosePlaceholder();
     return encoder.encode(value.trim()).length >= this.minBytes;
   }
 
   /** Has everything printed as it is from now on; secrets are still known. */
   turnOff(): void {
-    this.#printed = { needles: new NeedleSet(), placeholder: new Uint8Array() };
+    this.#printed = {
+      needles: new NeedleSet(),
+      spreadNeedles: undefined,
+      placeholder: new Uint8Array(),
+    };
   }
 
   /**
@@ -61,7 +73,7 @@ export class Masker {
    */
   formCount(value: string): number {
     if (encoder.encode(value.trim()).length < this.minBytes) return 0;
-    return [...formsOf(value)]
+    return [...formsOf(value), ...spreadFormsOf(value)]
       .filter((form) => encoder.encode(form).length >= this.minBytes).length;
   }
 
@@ -99,6 +111,7 @@ export class Masker {
       .find((bytes) => {
         const ranges = new Ranges();
         this.needles.find(bytes, ranges);
+        this.spreadNeedles?.find(bytes, ranges);
         return ranges.count === 0;
       });
     this.#placeholder = chosen ?? new Uint8Array();

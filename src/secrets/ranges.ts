@@ -1,12 +1,27 @@
 /**
  * Disjoint ranges of bytes in ascending order.
  *
- * Ranges that overlap or touch become one, so that what is inside depends
- * only on which bytes were added, not on the order or on the pieces.
+ * Ranges that overlap become one, and so do those that touch unless that is
+ * not wanted: what is inside depends only on which bytes were added, not on
+ * the order or on the pieces.
  */
 export class Ranges {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
+  /** Number of the range behind the one that was added last. */
+  #cursor = 0;
+
+  /** How many bytes two ranges share at least that become one. */
+  readonly #overlap: 0 | 1;
+
+  /**
+   * Makes a list without ranges.
+   *
+   * @param joinsNeighbours Whether ranges that only touch become one, too.
+   */
+  constructor(joinsNeighbours = true) {
+    this.#overlap = joinsNeighbours ? 0 : 1;
+  }
 
   /** Number of ranges. */
   get count(): number {
@@ -33,23 +48,31 @@ export class Ranges {
     return this.#ends[at];
   }
 
+  /** Takes all ranges away. */
+  clear(): void {
+    this.#starts.length = this.#ends.length = this.#cursor = 0;
+  }
+
   /**
    * Adds a range.
    *
-   * Matches arrive nearly in order, so the place is sought from the end.
+   * Matches arrive nearly in order, so the place is sought from the last one.
    *
    * @param start Offset of its first byte.
    * @param end Offset behind its last byte.
    */
   add(start: number, end: number): void {
-    let after = this.count;
-    while (after > 0 && this.#starts[after - 1] > end) after--;
+    let after = this.#cursor;
+    const last = end - this.#overlap;
+    while (after < this.count && this.#starts[after] <= last) after++;
+    while (after > 0 && this.#starts[after - 1] > last) after--;
     let first = after;
-    while (first > 0 && this.#ends[first - 1] >= start) {
+    while (first > 0 && this.#ends[first - 1] >= start + this.#overlap) {
       first--;
       start = Math.min(start, this.#starts[first]);
       end = Math.max(end, this.#ends[first]);
     }
+    this.#cursor = first + 1;
     if (after - first === 1) {
       this.#starts[first] = start;
       this.#ends[first] = end;

@@ -1,4 +1,4 @@
-import { formsOf } from "../../src/secrets/forms.ts";
+import { formsOf, spreadFormsOf } from "../../src/secrets/forms.ts";
 import type { Masker } from "../../src/secrets/masker.ts";
 
 const encoder = new TextEncoder();
@@ -43,6 +43,38 @@ export function bytewise(text: string): Uint8Array[] {
   return Array.from(encoder.encode(text), (byte) => Uint8Array.of(byte));
 }
 
+/** A text without some of its characters, and where the others stood. */
+interface View {
+  text: string;
+  places: number[];
+}
+
+/** A code for a terminal, broken off or not. */
+const CODE =
+  // deno-lint-ignore no-control-regex
+  /\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|\][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]+[\x30-\x7e]?|[\x30-\x5a\x5c\x5e-\x7e])?/g;
+
+/** What the secrets are looked for in, with those that are looked for there. */
+function viewsOf(
+  text: string,
+  secrets: readonly string[],
+): [View, string[]][] {
+  const withSpace = text.replace(CODE, (code) => "\x1b".repeat(code.length));
+  const withoutSpace = withSpace.replace(/[\t-\r ]/g, "\x1b");
+  const forms = secrets.flatMap((it) => [...formsOf(it)])
+    .filter((form) => form.length >= 4);
+  return [
+    [{ text, places: [...text].map((_, at) => at) }, forms],
+    [without(withSpace), forms],
+    [without(withoutSpace), secrets.flatMap((it) => [...spreadFormsOf(it)])],
+  ];
+}
+
+function without(text: string): View {
+  const places = [...text].flatMap((char, at) => char === "\x1b" ? [] : [at]);
+  return { text: places.map((at) => text[at]).join(""), places };
+}
+
 /** What masking must give for secrets in all their forms, computed the slow and plain way. */
 export function naiveMask(
   text: string,
@@ -50,14 +82,16 @@ export function naiveMask(
   placeholder = "[REDACTED]",
 ): string {
   const secret = new Array<boolean>(text.length).fill(false);
-  for (const needle of secrets.flatMap((it) => [...formsOf(it)])) {
-    if (needle.length < 4) continue;
-    for (
-      let at = text.indexOf(needle);
-      at >= 0;
-      at = text.indexOf(needle, at + 1)
-    ) {
-      secret.fill(true, at, at + needle.length);
+  for (const [view, needles] of viewsOf(text, secrets)) {
+    for (const needle of needles) {
+      for (
+        let at = view.text.indexOf(needle);
+        at >= 0;
+        at = view.text.indexOf(needle, at + 1)
+      ) {
+        const end = view.places[at + needle.length - 1] + 1;
+        secret.fill(true, view.places[at], end);
+      }
     }
   }
   let masked = "";
@@ -66,4 +100,22 @@ export function naiveMask(
     else if (!secret[at - 1]) masked += placeholder;
   }
   return masked;
+}
+
+/** How many characters at the end of a text may still become a part of a secret. */
+export function naiveHeldCount(
+  text: string,
+  secrets: readonly string[],
+): number {
+  let count = 0;
+  for (const [view, needles] of viewsOf(text, secrets)) {
+    for (const needle of needles) {
+      for (let length = 1; length < needle.length; length++) {
+        if (!view.text.endsWith(needle.slice(0, length))) continue;
+        const start = view.places[view.text.length - length];
+        count = Math.max(count, text.length - start);
+      }
+    }
+  }
+  return count;
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { hasByte } from "../../src/output/has_byte.ts";
-import { Random } from "../helpers/random.ts";
+import { hasByte } from "../src/has_byte.ts";
+import { Random } from "./helpers/random.ts";
 
 Deno.test("hasByte() finds a byte wherever it stands, as includes() does", () => {
   const random = new Random();
