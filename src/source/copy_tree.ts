@@ -1,6 +1,7 @@
 import { join } from "@std/path/posix/join";
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
+import { copySparse, isSparse } from "./copy_sparse.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 
 /** As many calls as keep the threads of the runtime busy. */
@@ -33,8 +34,8 @@ interface Entry {
 
 /**
  * Copies a directory with all that is in it: files and directories with their
- * permission bits, empty directories, links as links. The bits of the copied
- * directory itself are not carried over.
+ * permission bits and holes, empty directories, links as links. The bits of
+ * the copied directory itself are not carried over.
  *
  * @param from Absolute path of an existing directory.
  * @param to Absolute path of the copy, which may exist and be empty.
@@ -47,12 +48,16 @@ export async function copyTree(
   to: string,
   options: CopyTreeOptions,
 ): Promise<void> {
-  const each = (entries: readonly Entry[], action: typeof copyFile) =>
+  const each = (
+    entries: readonly Entry[],
+    action: (entry: Entry) => Promise<void>,
+  ) =>
     forEachLimited(entries, PARALLEL_COUNT, async (entry) => {
       options.signal.throwIfAborted();
       try {
         await action(entry);
       } catch (cause) {
+        options.signal.throwIfAborted();
         throw copyError(entry, cause);
       }
     });
@@ -65,7 +70,7 @@ export async function copyTree(
     directories.push(...level);
     level = next;
   }
-  await each(files, copyFile);
+  await each(files, (entry) => copyFile(entry, options.signal));
   // Last, because a directory that may not be written to cannot be filled.
   // The first is the target, whose bits are those of whoever made it.
   await each(directories.slice(1), copyMode);
@@ -91,8 +96,12 @@ async function openDirectory(
 }
 
 /** Also carries the permission bits over. */
-async function copyFile({ from, to }: Entry): Promise<void> {
-  await Deno.copyFile(from, to);
+async function copyFile(
+  { from, to }: Entry,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isSparse(await Deno.stat(from))) await copySparse(from, to, signal);
+  else await Deno.copyFile(from, to);
 }
 
 async function copyMode({ from, to }: Entry): Promise<void> {

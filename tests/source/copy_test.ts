@@ -86,6 +86,72 @@ describe("copySource()", () => {
     );
   });
 
+  it("keeps the holes of sparse files", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "from/dense": "x".repeat(2_000_000) });
+    {
+      using file = await Deno.create(`${path}/from/sparse`);
+      await file.truncate(50_000_001);
+      for (const position of [0, 20_000_003, 50_000_000]) {
+        await file.seek(position, Deno.SeekMode.Start);
+        await file.write(new TextEncoder().encode("x"));
+      }
+    }
+    await Deno.chmod(`${path}/from/sparse`, 0o640);
+    await copy("from", `${path}/to`, sourceContext({ cwd: path }));
+    const made = await Deno.stat(`${path}/to/sparse`);
+    assertEquals([made.size, made.mode! & 0o777], [50_000_001, 0o640]);
+    assert(made.blocks! * 512 < 1_000_000, `${made.blocks} blocks`);
+    for (const name of ["sparse", "dense"]) {
+      const [from, to] = await Promise.all(
+        ["from", "to"].map((it) => Deno.readFile(`${path}/${it}/${name}`)),
+      );
+      assertEquals(from.length, to.length);
+      assert(from.every((byte, at) => byte === to[at]), name);
+    }
+  });
+
+  it("leaves out what patterns name, in the way of .gitignore", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "from/a.o": "",
+      "from/keep.o": "",
+      "from/build/deep/file": "",
+      "from/src/build": "a file",
+      "from/src/a.o": "",
+      "from/src/main.c": "",
+      "from/node_modules/x/index.js": "",
+      "from/only/here/x": "",
+      "from/x": "",
+      "from/link.o": "-> x",
+      "from/ß [1]": "",
+    });
+    const patterns = [
+      "*.o",
+      "!keep.o",
+      "build/",
+      "node_modules",
+      "/x",
+      "",
+      "# x",
+    ];
+    await copy("from", `${path}/to`, sourceContext({ cwd: path }), [
+      ...patterns,
+      "only/here/*",
+    ]);
+    assertEquals(await listFiles(`${path}/to`), {
+      "keep.o": "",
+      "only/": "",
+      "only/here/": "",
+      "src/": "",
+      "src/build": "a file",
+      "src/main.c": "",
+      "ß [1]": "",
+    });
+  });
+
   it("leaves out the workspace that a project holds", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {

@@ -87,7 +87,7 @@ describe("takeManifest()", () => {
         await takeManifest(path, { signal }),
       );
       assertEquals(found.map((it) => it.join(" ")).join(", "), expected, what);
-      for (const { name } of [...Deno.readDirSync(path)]) {
+      for (const { name } of await Array.fromAsync(Deno.readDir(path))) {
         await Deno.remove(`${path}/${name}`, { recursive: true });
       }
     }
