@@ -13,6 +13,7 @@ import { makeLog } from "./log_file.ts";
 import { logs } from "./logs.ts";
 import { type Contest, hold, table } from "./measure.ts";
 import { memory } from "./memory.ts";
+import { plugins } from "./plugins.ts";
 import { stall } from "./stall.ts";
 import { startup } from "./startup.ts";
 import { steps } from "./steps.ts";
@@ -43,6 +44,9 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async graph(_directory, { rotationCount }) {
     await report(graph(), rotationCount);
+  },
+  async plugins(directory, { shortRotationCount }) {
+    await report(await plugins(directory), shortRotationCount);
   },
   async logs(directory, { logBytes, rotationCount }) {
     await using log = await makeLog({ directory, sizeBytes: logBytes });

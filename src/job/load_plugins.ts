@@ -1,7 +1,7 @@
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
 import type { JobRun } from "./job_run.ts";
-import { pluginAddresses } from "./plugin_addresses.ts";
+import type { FetchedPlugins } from "./plugin_addresses.ts";
 import {
   ciPluginDirectory,
   givenPluginDirectory,
@@ -42,14 +42,14 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
     setting,
     trustsFiles: run.settings.get("trust_plugins")?.value === "true",
   });
-  const addresses = await pluginAddresses(linesOf(run, "plugins"));
+  const addresses = await fetchPlugins(linesOf(run, "plugins"));
   const late: string[] = [];
   const end = async () => {
     await loader.end();
-    await addresses[Symbol.asyncDispose]();
+    await addresses?.[Symbol.asyncDispose]();
   };
   try {
-    await loader.load(addresses.sources);
+    await loader.load(addresses?.sources ?? []);
     const directory = givenPluginDirectory(run);
     if (directory !== undefined) {
       if (mayComeLate(run, directory)) late.push(directory);
@@ -73,4 +73,12 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
     await end();
     throw error;
   }
+}
+
+async function fetchPlugins(
+  addresses: readonly string[],
+): Promise<FetchedPlugins | undefined> {
+  if (addresses.length === 0) return undefined;
+  const { pluginAddresses } = await import("./plugin_addresses.ts");
+  return await pluginAddresses(addresses);
 }

@@ -21,9 +21,6 @@ export async function pluginAddresses(
   addresses: readonly string[],
 ): Promise<FetchedPlugins> {
   const parsed = addresses.map(parseAddress);
-  if (parsed.length === 0) {
-    return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
-  }
   const made = await Deno.makeTempDir({ prefix: "runnerlib-plugins-" });
   const directory = await Deno.realPath(made);
   const remove = async () => void await removeTree(directory);

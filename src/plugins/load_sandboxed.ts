@@ -10,7 +10,6 @@ import {
 import { checkManifest } from "./rights/manifest.ts";
 import type { PluginPermissions } from "./rights/rights.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
-import { explained, sandboxedPlugin } from "./sandbox/sandboxed_plugin.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
 import { thrownText } from "./thrown_text.ts";
 
@@ -60,6 +59,7 @@ export async function loadSandboxed(
       : { ...rights, session: first };
     return await describe(source, started, setting);
   } catch (cause) {
+    const { explained } = await import("./sandbox/sandboxed_plugin.ts");
     const reason = thrownText(
       cause instanceof Error ? explained(source.name, cause) : cause,
     );
@@ -105,16 +105,23 @@ async function restart(
   return { ...rights, session: await start(source, rights.rights, setting) };
 }
 
-function start(
+async function start(
   source: PluginSource,
   rights: PluginPermissions,
   { logger, env, deno, registerSecret }: SandboxSetting,
 ): Promise<PluginSession> {
   const label = `plugin:${source.name}`;
-  return startPlugin({ ...source, rights, deno, env }, {
+  const session = startPlugin({ ...source, rights, deno, env }, {
     log: (message) => logger.info(label, message),
     secret: registerSecret,
   });
+  // What is needed later is loaded while the process starts.
+  await Promise.allSettled([
+    session,
+    import("./sandbox/sandboxed_plugin.ts"),
+    import("./run_phase.ts"),
+  ]);
+  return await session;
 }
 
 async function describe(
@@ -123,6 +130,7 @@ async function describe(
   { maskText, logger }: SandboxSetting,
 ): Promise<SandboxedPlugin> {
   const { session, rights } = started;
+  const { sandboxedPlugin } = await import("./sandbox/sandboxed_plugin.ts");
   const { plugins }: ReadyMessage = await session.ready;
   return {
     ...started,

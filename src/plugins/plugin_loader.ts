@@ -1,6 +1,5 @@
 import { RunnerError } from "../errors.ts";
 import { findPluginFiles } from "./find_files.ts";
-import { loadPlugins } from "./load_directory.ts";
 import {
   loadSandboxed,
   type SandboxedPlugin,
@@ -47,6 +46,7 @@ export class PluginLoader {
     const files = await findPluginFiles(directory);
     const { logger } = this.#setting;
     if (this.#trustsFiles) {
+      const { loadPlugins } = await import("./load_directory.ts");
       this.#ending.use(await loadPlugins(directory, this.#registry, logger));
     }
     const sources = files

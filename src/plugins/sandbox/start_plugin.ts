@@ -3,7 +3,7 @@ import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 import { denoCommand } from "./deno_command.ts";
-import { PluginSession, type SessionListener } from "./plugin_session.ts";
+import type { PluginSession, SessionListener } from "./plugin_session.ts";
 import { processEnvironment } from "./process_environment.ts";
 
 /** Longest time that a plugin may take to be loaded, in milliseconds. */
@@ -54,6 +54,8 @@ export async function startPlugin(
     stderr: "separate",
     ...startsOthers ? { family: markFamily() } : {},
   });
+  // What talks to the process is loaded while the process starts.
+  const { PluginSession } = await import("./plugin_session.ts");
   const session = new PluginSession(child, listener);
   const limitMs = fetchesCode ? FETCH_MS : START_MS;
   if (!await settlesWithin(session.ready, limitMs)) {

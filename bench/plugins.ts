@@ -1,0 +1,93 @@
+import type { Contest } from "./measure.ts";
+import { runnerlib, timeOf } from "./programs.ts";
+
+/** Plugins of one process, so that their calls stand out against everything else. */
+const CROWD = 100;
+
+/** Phases of a job that succeeds. */
+const PHASE_COUNT = 7;
+
+/** Plugins that start at the same time. */
+const MANY = 20;
+
+/**
+ * What plugins in processes of their own cost, in whole runs of `true`.
+ *
+ * @param directory Directory to work in.
+ * @returns The contest.
+ */
+export async function plugins(directory: string): Promise<Contest> {
+  const crowd = (body: string) =>
+    `export default (registry) => {
+      for (let at = 0; at < ${CROWD}; at++) {
+        registry.add({ name: "p" + at${body} });
+      }
+    };`;
+  await makePlugins(`${directory}/one`, 1, () => ONE);
+  await makePlugins(`${directory}/many`, MANY, (at) => named(at));
+  await makePlugins(`${directory}/idle`, 1, () => crowd(""));
+  await makePlugins(`${directory}/busy`, 1, () => crowd(", execute() {}"));
+  const time = (...flags: string[]) =>
+    timeOf(runnerlib("true", ...flags), directory);
+  const timeWith = (name: string) => time("--plugin-dir", name);
+  return {
+    title: "Plugins in processes of their own",
+    unit: "ms",
+    entrants: [
+      { name: "no plugin", measure: () => time() },
+      { name: "one plugin", measure: () => timeWith("one") },
+      { name: `${MANY} plugins`, measure: () => timeWith("many") },
+      {
+        name: "added by one plugin",
+        measure: async () =>
+          await difference(() => timeWith("one"), () => time()),
+      },
+      {
+        name: "added by one call",
+        measure: async () =>
+          await difference(() => timeWith("busy"), () => timeWith("idle")) /
+          (CROWD * PHASE_COUNT),
+      },
+    ],
+    comparisons: [
+      { subject: "added by one plugin", goal: 60 },
+      { subject: "added by one call", goal: 1 },
+      { subject: "one plugin", floor: "no plugin" },
+      { subject: `${MANY} plugins`, floor: "no plugin" },
+    ],
+  };
+}
+
+/**
+ * Tells how much longer one program takes than another: the least of a few
+ * runs of each, because whatever else the machine does only adds to them.
+ */
+async function difference(
+  longer: () => Promise<number>,
+  shorter: () => Promise<number>,
+): Promise<number> {
+  const [longMs, shortMs] = [[Infinity], [Infinity]];
+  for (let run = 0; run < 3; run++) {
+    shortMs.push(await shorter());
+    longMs.push(await longer());
+  }
+  return Math.min(...longMs) - Math.min(...shortMs);
+}
+
+const ONE = named(0);
+
+function named(at: number): string {
+  return `export const manifest = { permissions: { read: ["$JOB_DIR"] } };
+    export default { name: "p${at}", cleanup() {} };`;
+}
+
+async function makePlugins(
+  directory: string,
+  count: number,
+  textOf: (at: number) => string,
+): Promise<void> {
+  await Deno.mkdir(directory);
+  for (let at = 0; at < count; at++) {
+    await Deno.writeTextFile(`${directory}/plugin_p${at}.ts`, textOf(at));
+  }
+}
