@@ -3,10 +3,8 @@ import { guardPath } from "../workspace/guard.ts";
 import { forgetMade, recordMade, wasMade } from "../workspace/made.ts";
 import { osReason } from "../os_reason.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
-import { copySource } from "./copy.ts";
-import { gitSource } from "./git/git_source.ts";
+import { judgeSource } from "./judge.ts";
 import type {
-  FillDirectory,
   PreparedSource,
   SourceContext,
   SourceRequest,
@@ -27,6 +25,7 @@ type TargetState = "absent" | "empty" | "populated";
  *
  * @param request What to prepare, and where.
  * @param context What the run offers.
+ * @param judgeRequest Judges the request and tells how the place is filled.
  * @returns Where the code is.
  * @throws {RunnerError} With code `source-failed`, if the code cannot be got or
  * the place is taken; `workspace`, if the place is outside the workspace;
@@ -36,6 +35,7 @@ type TargetState = "absent" | "empty" | "populated";
 export async function prepareSource(
   request: SourceRequest,
   context: SourceContext,
+  judgeRequest: typeof judge = judge,
 ): Promise<PreparedSource> {
   const { workspace, log, cancellation } = context;
   cancellation.asked.throwIfAborted();
@@ -47,7 +47,7 @@ export async function prepareSource(
     log.info("source", "The source is in its place already", { path });
     return { path, skipped: true };
   }
-  const fill = await judge(request, target, context);
+  const fill = await judgeSource(request, target, context);
   const made = !workspace.inContainer && await wasMade(workspace, target);
   if (state === "populated" && !workspace.inContainer && !made) {
     throw failure(
@@ -72,40 +72,6 @@ async function stateOf(target: string): Promise<TargetState> {
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return "absent";
     throw failure(target, osReason(cause), cause);
-  }
-}
-
-async function judge(
-  request: SourceRequest,
-  target: string,
-  context: SourceContext,
-): Promise<FillDirectory> {
-  const { type, url, ref, target: path } = request;
-  const handler = context.handlers?.get(type);
-  if (handler) {
-    const { handledSource } = await import("./handled.ts");
-    return handledSource(handler, request, context);
-  }
-  if (!url) throw failure(path, `a source of type "${type}" needs a URL`);
-  switch (type) {
-    case "git":
-      return gitSource(url, ref, context, request.git);
-    case "copy":
-      return await copySource(url, target, request.copyIgnore ?? [], context);
-    case "tarball": {
-      const { archiveSource } = await import("./archive/archive_source.ts");
-      return await archiveSource(url, request, target, context);
-    }
-    case "hg": {
-      const { hgSource } = await import("./hg.ts");
-      return hgSource(url, ref, context);
-    }
-    case "svn": {
-      const { svnSource } = await import("./svn.ts");
-      return svnSource(url, ref, context);
-    }
-    default:
-      throw failure(path, `nobody provides sources of type "${type}"`);
   }
 }
 
