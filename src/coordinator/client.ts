@@ -1,0 +1,190 @@
+import { messageOf, RunnerError } from "../errors.ts";
+import { attempt, PassingFailure, type RawAnswer } from "./attempt.ts";
+import { coordinatorUrl } from "./coordinator_url.ts";
+import { reasonOf } from "./reason.ts";
+import { patience } from "./patience.ts";
+
+/** Most bytes of an answer: a page of jobs with all their variables. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** Answers that may be better the next time, beside those of a broken server. */
+const PASSING_STATUS = [408, 425, 429];
+
+/** What a header can hold; an empty text would be found everywhere. */
+const TOKEN = /^[\x21-\x7e]+$/;
+
+/** Options for {@linkcode openClient}. */
+export interface ClientOptions {
+  /** Address of the coordinator. */
+  readonly url: string;
+  /** Proof of who asks. */
+  readonly token: string;
+  /**
+   * Whether the token may be sent over plain HTTP.
+   *
+   * @default {false}
+   */
+  readonly allowInsecureTransport?: boolean;
+  /**
+   * Longest time that one request may take, in milliseconds.
+   *
+   * @default {30_000}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Pauses before a request is sent again, in milliseconds; their number is
+   * that of the further attempts.
+   *
+   * @default {from 250 to 8_000}
+   */
+  readonly delaysMs?: readonly number[];
+  /** Takes the secrets out of what the coordinator says. */
+  readonly maskText: (text: string) => string;
+  /**
+   * Hears why a request is sent again, and after which pause.
+   *
+   * @default {nobody}
+   */
+  readonly onRetry?: (reason: string, pauseMs: number) => void;
+  /**
+   * Ends requests and pauses.
+   *
+   * @default {nothing does}
+   */
+  readonly signal?: AbortSignal;
+}
+
+/** A request to the coordinator. */
+export interface ClientRequest {
+  /** What cannot be done if it fails, worded to follow "Cannot". */
+  readonly action: string;
+  /** Method of HTTP. */
+  readonly method: "GET" | "POST";
+  /** Path below the address, with its query. */
+  readonly path: string;
+  /** Body of JSON, sent byte by byte the same each time. */
+  readonly body?: Uint8Array<ArrayBuffer>;
+  /** Status of an answer that is a success. */
+  readonly success: number;
+  /**
+   * How often a refusal with status 400 is met with another attempt.
+   *
+   * @default {0}
+   */
+  readonly refusalRetries?: number;
+}
+
+/** A successful answer. */
+export interface ClientAnswer {
+  /** What the body holds; `undefined` if it is no JSON. */
+  readonly value: unknown;
+  /** Number of the attempt that succeeded, from 1. */
+  readonly attempt: number;
+}
+
+/** Speaks with the coordinator. */
+export interface CoordinatorClient {
+  /** Address of the coordinator. */
+  readonly url: string;
+  /**
+   * Sends a request, and sends it again while the failure may pass.
+   *
+   * @param request The request.
+   * @returns The answer.
+   * @throws {RunnerError} `coordinator-forbidden` for a missing right,
+   * `coordinator-failed` otherwise.
+   * @throws {unknown} The reason of the signal once it is aborted.
+   */
+  send(request: ClientRequest): Promise<ClientAnswer>;
+}
+
+/**
+ * Opens a way to the coordinator; no connection is made yet.
+ *
+ * The token is sent to the coordinator alone and is shown in no message.
+ *
+ * @param options Address, token, patience.
+ * @returns The client.
+ * @throws {RunnerError} `invalid-config`, if the address is not acceptable.
+ */
+export function openClient(options: ClientOptions): CoordinatorClient {
+  const { token, timeoutMs = 30_000, delaysMs, maskText } = options;
+  const { signal = new AbortController().signal } = options;
+  const url = coordinatorUrl(
+    options.url,
+    options.allowInsecureTransport ?? false,
+  );
+  if (!TOKEN.test(token)) {
+    throw new RunnerError(
+      `Cannot use coordinator "${url}": its token is malformed`,
+      { code: "invalid-config" },
+    );
+  }
+  const show = (text: string) => maskText(text.replaceAll(token, "[REDACTED]"));
+
+  async function send(request: ClientRequest): Promise<ClientAnswer> {
+    const { method, body, success } = request;
+    const place = new URL(url + request.path);
+    const waiting = patience({ ...options, delaysMs, signal });
+    let refusals = request.refusalRetries ?? 0;
+    for (let number = 1;; number++) {
+      const answer = await attempt(place, {
+        method,
+        body,
+        token,
+        timeoutMs,
+        signal,
+        maxBytes: MAX_ANSWER_BYTES,
+      }).catch((error: unknown) => {
+        signal.throwIfAborted();
+        return error as Error;
+      });
+      if (!(answer instanceof Error) && answer.status === success) {
+        return { value: valueOf(answer.text), attempt: number };
+      }
+      const reason = show(
+        answer instanceof Error ? messageOf(answer) : reasonOf(answer),
+      );
+      const mayPass = isPassing(answer) ||
+        !(answer instanceof Error) && answer.status === 400 && refusals-- > 0;
+      if (!mayPass || !await waiting.forNext(reason, retryAfterOf(answer))) {
+        throw failure(request, url, reason, number, answer);
+      }
+    }
+  }
+
+  return { url, send };
+}
+
+function isPassing(answer: RawAnswer | Error): boolean {
+  return answer instanceof Error
+    ? answer instanceof PassingFailure
+    : answer.status >= 500 || PASSING_STATUS.includes(answer.status);
+}
+
+function retryAfterOf(answer: RawAnswer | Error): number | undefined {
+  return answer instanceof Error ? undefined : answer.retryAfterMs;
+}
+
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The status tells the success; whoever needs the body judges it.
+    return undefined;
+  }
+}
+
+function failure(
+  { action }: ClientRequest,
+  url: string,
+  reason: string,
+  attempts: number,
+  answer: RawAnswer | Error,
+): RunnerError {
+  const isForbidden = !(answer instanceof Error) && answer.status === 403;
+  const tried = attempts > 1 ? ` (${attempts} attempts)` : "";
+  return new RunnerError(`Cannot ${action} "${url}": ${reason}${tried}`, {
+    code: isForbidden ? "coordinator-forbidden" : "coordinator-failed",
+  });
+}

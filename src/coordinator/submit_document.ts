@@ -1,0 +1,61 @@
+import { RunnerError } from "../errors.ts";
+import type { ClientRequest, CoordinatorClient } from "./client.ts";
+import { jobPathOf } from "./coordinator_url.ts";
+
+/** A refusal of the coordinator may come of a queue that was out of order. */
+const REFUSAL_RETRIES = 2;
+
+/** Options for {@linkcode submitDocument}. */
+export interface SubmitDocumentOptions {
+  /** Id of the job that triggers. */
+  readonly jobId: string;
+  /** The document, as JSON in UTF-8; it has an operation id. */
+  readonly body: Uint8Array<ArrayBuffer>;
+  /** Whether a job of the document waits for no other, and so starts at once. */
+  readonly startsAtOnce: boolean;
+}
+
+/**
+ * Submits a trigger document.
+ *
+ * The same bytes are sent each time, so that an answer that was lost does no
+ * harm: the coordinator knows the operation id then.
+ *
+ * @param client Way to the coordinator.
+ * @param options The document.
+ * @returns Ids of the jobs that were started.
+ * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`, also
+ * if the coordinator took the document and made nothing of it.
+ */
+export async function submitDocument(
+  client: CoordinatorClient,
+  options: SubmitDocumentOptions,
+): Promise<readonly string[]> {
+  const { jobId, body, startsAtOnce } = options;
+  const request: ClientRequest = {
+    action: "hand triggers over to",
+    method: "POST",
+    path: `${jobPathOf(jobId)}/triggers`,
+    body,
+    success: 201,
+    refusalRetries: REFUSAL_RETRIES,
+  };
+  const { value, attempt } = await client.send(request);
+  const ids = createdIds(value);
+  // After an attempt whose answer was lost, an empty list is the right answer.
+  if (startsAtOnce && attempt === 1 && ids?.length === 0) {
+    throw new RunnerError(
+      `Cannot ${request.action} "${client.url}": it took the document and started no job`,
+      { code: "coordinator-failed" },
+    );
+  }
+  return ids ?? [];
+}
+
+function createdIds(value: unknown): string[] | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const ids = (value as Record<string, unknown>).created_job_ids;
+  return Array.isArray(ids)
+    ? ids.filter((id) => typeof id === "string")
+    : undefined;
+}

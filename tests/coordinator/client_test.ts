@@ -1,0 +1,233 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  type ClientOptions,
+  type CoordinatorClient,
+  openClient,
+} from "../../src/coordinator/client.ts";
+import { submitDocument } from "../../src/coordinator/submit_document.ts";
+import { RunnerError } from "../../src/errors.ts";
+import { triggerDocument } from "../../src/triggers/document.ts";
+import {
+  startCoordinator,
+  type TestCoordinator,
+  type Trouble,
+} from "../helpers/coordinator.ts";
+import { type Cut, startDroppingProxy } from "../helpers/dropping_proxy.ts";
+
+const BODY = new TextEncoder().encode(
+  JSON.stringify(triggerDocument([{ name: "a" }, { name: "b" }])),
+);
+
+function clientOf(
+  coordinator: TestCoordinator,
+  options: Partial<ClientOptions> = {},
+): CoordinatorClient {
+  return openClient({
+    url: coordinator.url,
+    token: coordinator.jobToken,
+    allowInsecureTransport: true,
+    delaysMs: [1, 1, 1, 1, 1],
+    maskText: (text) => text,
+    ...options,
+  });
+}
+
+function submit(
+  client: CoordinatorClient,
+  { jobId }: TestCoordinator,
+): Promise<readonly string[]> {
+  return submitDocument(client, { jobId, body: BODY, startsAtOnce: true });
+}
+
+async function refusal(
+  troubles: Trouble[],
+  options: Partial<ClientOptions> = {},
+): Promise<{ message: string; code: string; requestCount: number }> {
+  await using coordinator = startCoordinator({ troubles });
+  const client = clientOf(coordinator, options);
+  const { message, code } = await assertRejects(
+    () => submit(client, coordinator),
+    RunnerError,
+  );
+  return {
+    message: message.replaceAll(coordinator.url, "URL"),
+    code,
+    requestCount: coordinator.requests.length,
+  };
+}
+
+Deno.test("submitDocument() hands jobs over once, whatever passes meanwhile", async () => {
+  const waits: Trouble[][] = [
+    [],
+    [503, 503, 503],
+    [503, 503, 503, "hang"],
+    [408, 425, 429, 500, 502],
+    ["lost"],
+    ["lost", "hang", "lost"],
+    [400, 400],
+    [{ slowMs: 20 }],
+  ];
+  for (const troubles of waits) {
+    await using coordinator = startCoordinator({ troubles });
+    await submit(clientOf(coordinator, { timeoutMs: 300 }), coordinator);
+    assertEquals(coordinator.jobs.submitted, ["a", "b"], String(troubles));
+    const bodies = new Set(coordinator.requests.map(({ body }) => body));
+    assertEquals(bodies.size, 1);
+    assertEquals(
+      coordinator.requests.length,
+      troubles.filter((it) => typeof it !== "object").length + 1,
+    );
+  }
+});
+
+Deno.test("submitDocument() hands jobs over once though connections drop", async () => {
+  const cuts: Cut[] = ["at-once", "before-answer", "in-answer"];
+  await using coordinator = startCoordinator();
+  await using proxy = startDroppingProxy(coordinator.port, cuts);
+  const reasons: string[] = [];
+  const client = clientOf(coordinator, {
+    url: proxy.url,
+    onRetry: (reason) => void reasons.push(reason),
+  });
+  await submit(client, coordinator);
+  assertEquals(coordinator.jobs.submitted, ["a", "b"]);
+  assertEquals(reasons.length, 3);
+  for (const reason of reasons) assert(!reason.includes("http"), reason);
+});
+
+Deno.test("submitDocument() gives up with the reason of the coordinator", async () => {
+  assertEquals(await refusal(Array(9).fill(503), { delaysMs: [1, 1] }), {
+    message:
+      'Cannot hand triggers over to "URL": it answers 503 service_unavailable: not now (3 attempts)',
+    code: "coordinator-failed",
+    requestCount: 3,
+  });
+  assertEquals(await refusal(Array(9).fill(400)), {
+    message:
+      'Cannot hand triggers over to "URL": it answers 400 service_unavailable: not now (3 attempts)',
+    code: "coordinator-failed",
+    requestCount: 3,
+  });
+  assertEquals(await refusal(["hang"], { delaysMs: [], timeoutMs: 50 }), {
+    message:
+      'Cannot hand triggers over to "URL": it does not answer within 50 ms',
+    code: "coordinator-failed",
+    requestCount: 1,
+  });
+  assertEquals((await refusal([403])).code, "coordinator-forbidden");
+  assertEquals((await refusal([404])).requestCount, 1);
+});
+
+Deno.test("submitDocument() notices that the coordinator made nothing", async () => {
+  assertEquals(await refusal(["nothing"]), {
+    message:
+      'Cannot hand triggers over to "URL": it took the document and started no job',
+    code: "coordinator-failed",
+    requestCount: 1,
+  });
+});
+
+Deno.test("submitDocument() tells when nobody listens", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  await using coordinator = startCoordinator();
+  const client = clientOf(coordinator, { url, delaysMs: [1] });
+  const { message } = await assertRejects(
+    () => submit(client, coordinator),
+    RunnerError,
+  );
+  assertEquals(
+    message,
+    `Cannot hand triggers over to "${url}": tcp connect error: Connection refused (2 attempts)`,
+  );
+});
+
+Deno.test("a client follows redirections within the coordinator alone", async () => {
+  await using other = startCoordinator();
+  await using coordinator = startCoordinator();
+  const path = `/api/v1/jobs/${coordinator.jobId}/triggers`;
+  coordinator.troubles.push({ redirect: 307, to: path });
+  await submit(clientOf(coordinator), coordinator);
+  assertEquals(coordinator.jobs.submitted, ["a", "b"]);
+  for (const redirect of [301, 302, 303, 307, 308]) {
+    const to = redirect < 307 ? path : other.url + path;
+    const { message, requestCount } = await refusal([{ redirect, to }]);
+    assert(message.includes(`it answers ${redirect}, a redirection`), message);
+    assertEquals(requestCount, 1);
+  }
+  const around: Trouble[] = Array(5).fill({ redirect: 308, to: path });
+  const { message } = await refusal(around);
+  assert(message.endsWith("it redirects more than 3 times"), message);
+  assertEquals(other.requests, []);
+});
+
+Deno.test("a client shows neither its token nor a secret", async () => {
+  await using coordinator = startCoordinator({ repeatsToken: true });
+  const client = clientOf(coordinator, {
+    token: "not-the-token-of-anybody",
+    maskText: (text) => text.replaceAll("valid", "***"),
+  });
+  const { message } = await assertRejects(
+    () => submit(client, coordinator),
+    RunnerError,
+  );
+  assertEquals(
+    message,
+    `Cannot hand triggers over to "${coordinator.url}": it answers 401 unauthorized: token is not *** [REDACTED]`,
+  );
+});
+
+Deno.test("a client ends at once when its signal is aborted", async () => {
+  for (const troubles of [["hang"], [503]] as Trouble[][]) {
+    await using coordinator = startCoordinator({ troubles });
+    const stop = new AbortController();
+    const client = clientOf(coordinator, {
+      signal: stop.signal,
+      onRetry: () => stop.abort(),
+    });
+    const submitted = assertRejects(
+      () => submit(client, coordinator),
+      DOMException,
+    );
+    while (coordinator.requests.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    stop.abort();
+    await submitted;
+    assertEquals(coordinator.jobs.submitted, []);
+  }
+});
+
+Deno.test("openClient() wants https, and no secret in the address", () => {
+  const options = { token: "t0ken", maskText: (text: string) => text };
+  const wrong: [url: string, message: string][] = [
+    ["http://host", "and no --allow-insecure-transport says"],
+    ["ftp://host", "it is not an https URL"],
+    ["nonsense", "it is not a URL"],
+    ["https://user:hidden@host", "its URL holds user info"],
+    ["https://host/?a=1", "its URL holds more than a path"],
+  ];
+  for (const [url, message] of wrong) {
+    const error = assertThrows(
+      () => openClient({ ...options, url }),
+      RunnerError,
+      message,
+    );
+    assertEquals(error.code, "invalid-config");
+    assert(!error.message.includes("hidden"), error.message);
+  }
+  const urls = ["https://host", "https://host/", "https://host//"];
+  for (const url of urls) {
+    assertEquals(openClient({ ...options, url }).url, "https://host");
+  }
+  assertEquals(
+    openClient({ ...options, url: "https://host/at/" }).url,
+    "https://host/at",
+  );
+  assertThrows(
+    () => openClient({ ...options, token: "a\nb", url: "https://host" }),
+    RunnerError,
+    "its token is malformed",
+  );
+});

@@ -1,0 +1,86 @@
+/** Where in an exchange a connection is cut. */
+export type Cut =
+  /** Before anything was read. */
+  | "at-once"
+  /** After the request has reached the server, whose answer is lost. */
+  | "before-answer"
+  /** In the middle of the answer. */
+  | "in-answer";
+
+/** A way to a server on which connections are lost. */
+export interface DroppingProxy extends AsyncDisposable {
+  /** Address of the proxy. */
+  readonly url: string;
+}
+
+/**
+ * Starts a proxy that cuts its first connections, each in its way, and passes
+ * the others on byte by byte.
+ */
+export function startDroppingProxy(
+  targetPort: number,
+  cuts: readonly Cut[],
+): DroppingProxy {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const left = [...cuts];
+  const running = new Set<Promise<void>>();
+  const open = new Set<Deno.Conn>();
+
+  async function connect(client: Deno.Conn): Promise<void> {
+    const cut = left.shift();
+    if (cut === "at-once") return client.close();
+    const server = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: targetPort,
+    });
+    open.add(client).add(server);
+    const sent = copy(client, server, undefined);
+    await copy(server, client, cut);
+    close(client);
+    close(server);
+    await sent;
+  }
+
+  function close(connection: Deno.Conn): void {
+    if (!open.delete(connection)) return;
+    connection.close();
+  }
+
+  const accepting = (async () => {
+    for await (const client of listener) {
+      // What is cut in the middle is meant to fail.
+      const task = connect(client).catch(() => {});
+      running.add(task);
+    }
+  })();
+  return {
+    url: `http://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      for (const connection of [...open]) close(connection);
+      await accepting;
+      await Promise.all(running);
+    },
+  };
+}
+
+async function copy(
+  from: Deno.Conn,
+  to: Deno.Conn,
+  cut: Cut | undefined,
+): Promise<void> {
+  const buffer = new Uint8Array(64 * 1024);
+  try {
+    while (true) {
+      const count = await from.read(buffer);
+      if (count === null || cut === "before-answer") return;
+      const end = cut === "in-answer" ? Math.ceil(count / 2) : count;
+      for (let at = 0; at < end;) {
+        at += await to.write(buffer.subarray(at, end));
+      }
+      if (cut === "in-answer") return;
+    }
+  } catch {
+    // The other side is gone: there is nobody to copy for.
+  }
+}
