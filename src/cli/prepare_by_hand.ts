@@ -19,7 +19,7 @@ import { partsInWorkDir } from "./work_dir.ts";
 export async function prepareByHand(
   context: CommandContext,
   name: string,
-  type: "git" | "copy",
+  type: string,
 ): Promise<number> {
   const [url] = context.operands;
   if (!url) throw usageError("A source is required", name);

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { VERSION } from "../../src/version.ts";
 import { REPOSITORY, runCli } from "../helpers/cli.ts";
+import { runTool } from "../helpers/archives.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import {
   exists,
@@ -137,6 +138,55 @@ describe("runnerlib checkout, copy and cleanup", () => {
     assertEquals(await listFiles(`${path}/job`), { "mine": "kept" });
     const again = await runCli(["cleanup", "-v"], options);
     assertEquals([again.code, again.stdout], [0, ""]);
+  });
+
+  it("unpack archives, copy in part and remove the closed CI source", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "plain/file": "text",
+      "plain/file.o": "",
+      "plain/closed/file": "",
+    });
+    await Deno.chmod(`${path}/plain/closed`, 0o555);
+    await runTool(path, "tar", "-czf", "a.tar.gz", "plain");
+    const options = { cwd: path };
+    const expected = { "closed/": "", "closed/file": "", "file": "text" };
+
+    const unpacked = await runCli(
+      [
+        ...["checkout", "a.tar.gz", "--source-type", "tarball"],
+        "--archive-strip-top",
+      ],
+      options,
+    );
+    assertEquals(unpacked.code, 0, unpacked.stderr);
+    assertEquals(await listFiles(`${path}/job/src`), {
+      ...expected,
+      "file.o": "",
+    });
+    const copied = await runCli(
+      ["copy", "plain", "--copy-ignore=*.o"],
+      options,
+    );
+    assertEquals(copied.code, 0, copied.stderr);
+    assertEquals(await listFiles(`${path}/job/src`), expected);
+    const refused = await runCli(
+      ["checkout", "a.tar.gz", "--source-type", "cvs"],
+      options,
+    );
+    assertEquals(refused.code, 2);
+
+    for (let round = 0; round < 2; round++) {
+      const { code, stderr } = await runCli([
+        ...["run", "--ci-source-type=copy", "--ci-source-url=plain"],
+        ...["--source-type=tarball", "--source-url=a.tar.gz"],
+        ...["--job-command", "cat plain/file ../ci/file"],
+      ], options);
+      assertEquals(code, 0, stderr);
+    }
+    assertEquals((await runCli(["cleanup"], options)).code, 0);
+    assertEquals(await exists(`${path}/job`), false);
   });
 
   it("never touch a directory that is the user's own", async () => {

@@ -1,27 +1,46 @@
 import type { Command } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
+import { usageError } from "../parse_arguments.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";
+
+/** Types of sources that have something to be checked out. */
+const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];
 
 /** The command `checkout`. */
 export const checkout: Command = {
   usage: "URL [OPTIONS]",
   description:
-    "Checks a git repository out into the code directory, and replaces what an\nearlier run put there.",
+    "Checks a repository out, or unpacks an archive, into the code directory, and\nreplaces what an earlier run put there.",
   flags: [
+    {
+      name: "source-type",
+      valueName: "TYPE",
+      help: `What URL is: ${TYPES.join(", ")} (git)`,
+    },
     {
       name: "ref",
       short: "r",
       valueName: "REF",
-      help: "Branch, tag or commit; the default branch unless given",
+      help: "Branch, tag or commit, or sha256:HEX of an archive",
     },
     ...configFlags([
       ...["code_dir", "job_dir", "runner_image", "fetch_depth"] as const,
       ...["git_filter", "sparse_paths", "submodules", "git_lfs"] as const,
-      "git_mirror",
+      ...["git_mirror", "archive_strip_top", "archive_max_entries"] as const,
+      ...["archive_max_bytes", "archive_max_ratio"] as const,
     ]),
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,
-  run: (context) => prepareByHand(context, "checkout", "git"),
+  run(context) {
+    const type = context.flags.get("source-type") ?? "git";
+    if (typeof type !== "string" || !TYPES.includes(type)) {
+      throw usageError(
+        `--source-type must be one of ${TYPES.join(", ")}, not "${type}"`,
+        "checkout",
+      );
+    }
+    return prepareByHand(context, "checkout", type);
+  },
 };

@@ -9,7 +9,7 @@ export const copy: Command = {
   description:
     "Copies a directory into the code directory, and replaces what an earlier run\nput there.",
   flags: [
-    ...configFlags(["code_dir", "job_dir", "runner_image"]),
+    ...configFlags(["code_dir", "job_dir", "runner_image", "copy_ignore"]),
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,
