@@ -1,4 +1,5 @@
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
+import type { SourceContext } from "../source/source_request.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Where the trusted CI source goes, as the job knows it. */
@@ -29,21 +30,39 @@ export async function prepareSources(
   config: JobConfig,
   options: PrepareSourcesOptions = {},
 ): Promise<void> {
-  const { ciSource, source, codeDir, only, from } = config;
+  const { ciSource, source, codeDir, checkout, only, from } = config;
   const { replace = false } = options;
   const isPart = only !== undefined || from !== undefined;
   try {
-    run.ciSourcePath = await prepare(run, config, ciSource, CI_DIR, true);
+    const isShared = checkout.mode === "shared" &&
+      await prepareShared(run, config);
+    if (!isShared) {
+      const directory = ciDirectory(run);
+      run.ciSourcePath = await prepare(run, config, ciSource, directory, true);
+    }
     if (run.ciSourcePath !== undefined) {
       const { sealCiSource } = await import("./ci_source.ts");
       await sealCiSource(run);
     }
+    if (isShared) return;
     // Some of the steps go on with what the others have left there.
     run.sourcePath = isPart && await keptSource(run, source, codeDir) ||
       await prepare(run, config, source, codeDir, replace);
   } finally {
     await removeCredentials(run);
   }
+}
+
+async function prepareShared(run: JobRun, config: JobConfig): Promise<boolean> {
+  const { prepareSharedSources } = await import("./shared_sources.ts");
+  return await prepareSharedSources(run, config, sourceContext(run));
+}
+
+/** The evaluation of a pull request finds what it trusts below `base`. */
+function ciDirectory({ parts: { host: { env } } }: JobRun): string {
+  return env.REACTORCIDE_JOB_KIND === "eval" && env.REACTORCIDE_PR_NUMBER
+    ? `${CI_DIR}/base`
+    : CI_DIR;
 }
 
 async function keptSource(
@@ -71,7 +90,7 @@ async function prepare(
 ): Promise<string | undefined> {
   if (source.type === "none") return undefined;
   const { copyIgnore, archive } = config;
-  const { workspace, host, logger } = run.parts;
+  const { workspace, host } = run.parts;
   const { prepareSource } = await import("../source/prepare.ts");
   const { gitOptions } = await import("./git_options.ts");
   const isTrusted = source === config.ciSource;
@@ -84,16 +103,21 @@ async function prepare(
       target: workspace.pathOf(directory),
       replace,
     },
-    {
-      workspace,
-      env: host.env,
-      cwd: host.cwd,
-      log: logger,
-      cancellation: run.cancellation,
-      handlers: (run.sources ?? run.parts.sources)?.handlers,
-    },
+    sourceContext(run),
   );
   return path;
+}
+
+function sourceContext(run: JobRun): SourceContext {
+  const { workspace, host, logger, sources } = run.parts;
+  return {
+    workspace,
+    env: host.env,
+    cwd: host.cwd,
+    log: logger,
+    cancellation: run.cancellation,
+    handlers: (run.sources ?? sources)?.handlers,
+  };
 }
 
 /**

@@ -35,7 +35,7 @@ type TargetState = "absent" | "empty" | "populated";
 export async function prepareSource(
   request: SourceRequest,
   context: SourceContext,
-  judgeRequest: typeof judge = judge,
+  judgeRequest: typeof judgeSource = judgeSource,
 ): Promise<PreparedSource> {
   const { workspace, log, cancellation } = context;
   cancellation.asked.throwIfAborted();
@@ -47,7 +47,7 @@ export async function prepareSource(
     log.info("source", "The source is in its place already", { path });
     return { path, skipped: true };
   }
-  const fill = await judgeSource(request, target, context);
+  const fill = await judgeRequest(request, target, context);
   const made = !workspace.inContainer && await wasMade(workspace, target);
   if (state === "populated" && !workspace.inContainer && !made) {
     throw failure(

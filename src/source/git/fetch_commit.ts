@@ -22,6 +22,12 @@ export interface FetchCommitOptions {
   /** Does what connects. */
   readonly retry: Retry;
   /**
+   * Name of the remote.
+   *
+   * @default {"origin"}
+   */
+  readonly remote?: string;
+  /**
    * Tells the name that what is fetched gets here.
    *
    * @default {trackingName}
@@ -47,7 +53,7 @@ const EVERYTHING = [
 const PULL_REQUEST_FOLDERS = ["pull", "merge-requests"];
 
 /**
- * Fetches a commit from `origin` by the shortest way, and resolves its name:
+ * Fetches a commit by the shortest way, and resolves its name:
  * a file that bears the name cannot win.
  *
  * Where a server does not give a commit away by its id, it is looked for in
@@ -144,10 +150,10 @@ async function fetchFromHistory(
 }
 
 function fetch(
-  { repository, depth, filter, retry }: Search,
+  { repository, remote = "origin", depth, filter, retry }: Search,
   refspecs: readonly string[],
 ): Promise<FetchOutcome> {
-  const request = { remote: "origin", refspecs, depth, filter };
+  const request = { remote, refspecs, depth, filter };
   return fetchFrom(repository, request, retry);
 }
 

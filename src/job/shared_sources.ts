@@ -1,0 +1,59 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { prepareSource } from "../source/prepare.ts";
+import { type Revision, sharedSource } from "../source/git/shared.ts";
+import type { SourceContext } from "../source/source_request.ts";
+import type { JobRun } from "./job_run.ts";
+
+/**
+ * Prepares both sources of an evaluation from one repository: its history goes
+ * into the code directory, without a work tree, and the job definitions of the
+ * base and of the head go into the directory of the CI source.
+ *
+ * @param run The run, which is told both places.
+ * @param config Configuration of the job.
+ * @param context What the preparation needs.
+ * @returns Whether it is such an evaluation; nothing was done if not.
+ * @throws {RunnerError} `source-failed` or `workspace`.
+ */
+export async function prepareSharedSources(
+  run: JobRun,
+  config: JobConfig,
+  context: SourceContext,
+): Promise<boolean> {
+  const head = revisionOf(config.source);
+  const base = revisionOf(config.ciSource);
+  if (!isEvaluation(run, config) || head === undefined || base === undefined) {
+    return false;
+  }
+  const { workspace } = run.parts;
+  const { fillRepository, fillDefinitions } = sharedSource(head, base, context);
+  const place = async (directory: string, fill: typeof fillRepository) => {
+    const { path } = await prepareSource(
+      {
+        type: "git",
+        target: workspace.pathOf(directory),
+        replace: true,
+      },
+      context,
+      () => Promise.resolve(fill),
+    );
+    return path;
+  };
+  run.sourcePath = await place(config.codeDir, fillRepository);
+  const definitions = await place("/job/ci", fillDefinitions);
+  run.ciSourcePath = `${definitions}/base`;
+  return true;
+}
+
+function isEvaluation(run: JobRun, { command }: JobConfig): boolean {
+  const { env } = run.parts.host;
+  const isEval = env.REACTORCIDE_JOB_KIND === "eval" ||
+    [command ?? ""].flat().join(" ").includes("runnerlib eval");
+  return isEval && !!env.REACTORCIDE_PR_NUMBER;
+}
+
+function revisionOf(source: JobConfig["source"]): Revision | undefined {
+  if (source.type !== "git" || !("url" in source)) return undefined;
+  const { url, ref } = source;
+  return url && ref ? { url, ref } : undefined;
+}

@@ -1,0 +1,132 @@
+import { dirname } from "@std/path/posix/dirname";
+import { join } from "@std/path/posix/join";
+import type { FillDirectory, SourceContext } from "../source_request.ts";
+import { withoutSecret } from "./credential_url.ts";
+import { gitError } from "./failure.ts";
+import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
+import { checkGitRef, trackingName } from "./ref.ts";
+import { commitOf, type Repository, repositoryAt } from "./repository.ts";
+import { retrying } from "./retry.ts";
+import { isSameRepository } from "./same_repository.ts";
+import { stageDefinitions } from "./stage_definitions.ts";
+import { gitLocation } from "./url.ts";
+
+/** A repository and a revision in it. */
+export interface Revision {
+  /** URL, `host:path` of ssh, or local path. */
+  readonly url: string;
+  /** Branch, tag, commit id or full name of a reference. */
+  readonly ref: string;
+}
+
+/** How one repository is filled for both sources of an evaluation. */
+export interface SharedSource {
+  /** Makes the repository, without a work tree, and fetches both revisions. */
+  readonly fillRepository: FillDirectory;
+  /** Puts the job definitions of both into `base` and `head`. */
+  readonly fillDefinitions: FillDirectory;
+}
+
+/** All of the history, but files only when they are needed. */
+const WHOLE_HISTORY = { depth: 0, everything: false, filter: "blob:none" };
+
+/**
+ * Judges the two sources of an evaluation that share one repository; runs
+ * nothing yet.
+ *
+ * @param head The possibly untrusted source.
+ * @param base The trusted CI source.
+ * @param context What the run offers.
+ * @returns Functions that fill the two places, to be called one after the other.
+ * @throws {RunnerError} With code `source-failed`, if something is wrong with
+ * what was given; the functions throw the same when git fails.
+ */
+export function sharedSource(
+  head: Revision,
+  base: Revision,
+  context: SourceContext,
+): SharedSource {
+  const urls = [head, base].map(({ url, ref }) => {
+    checkGitRef(ref);
+    return gitLocation(url, context.cwd);
+  });
+  const config = [
+    ["core.fsync", "none"] as const,
+    ...urls.flatMap((url) => withoutSecret(url).config),
+  ];
+  const open = (path: string) =>
+    repositoryAt({ path }, urls[0], { ...context, config });
+  const commits = { head: "", base: "" };
+  let repository: Repository;
+  return {
+    async fillRepository(target) {
+      repository = open(target);
+      await repository.make("sha1");
+      const { env } = context;
+      commits.head = await fetchOne(repository, head.ref, context, {
+        fallback: env.REACTORCIDE_HEAD_REF,
+        pullRequest: env.REACTORCIDE_PR_NUMBER,
+      });
+      commits.base = await fetchOne(repository, base.ref, context, {
+        fallback: env.REACTORCIDE_BASE_REF,
+        ...isSameRepository(urls[0], urls[1]) ? {} : { upstream: urls[1] },
+      });
+      await repository.git(["update-ref", "--no-deref", "HEAD", commits.head]);
+      return commits.head;
+    },
+    async fillDefinitions(target) {
+      for (const side of ["base", "head"] as const) {
+        await stageDefinitions(repository, commits[side], join(target, side));
+      }
+      return commits.base;
+    },
+  };
+}
+
+/** What {@linkcode fetchOne} may fall back upon, and where it asks. */
+interface FetchOneOptions {
+  readonly fallback: string | undefined;
+  readonly pullRequest?: string;
+  /** Location of another repository than `origin`. */
+  readonly upstream?: string;
+}
+
+async function fetchOne(
+  repository: Repository,
+  ref: string,
+  context: SourceContext,
+  { fallback, pullRequest, upstream }: FetchOneOptions,
+): Promise<string> {
+  const url = upstream ?? repository.url;
+  const options: FetchCommitOptions = {
+    ...WHOLE_HISTORY,
+    ...pullRequest === undefined ? {} : { pullRequest },
+    ...upstream === undefined ? {} : {
+      remote: "upstream",
+      nameHere: (name) => trackingName(name)?.replace("/origin/", "/upstream/"),
+    },
+    retry: retrying(url, context),
+  };
+  if (upstream !== undefined) {
+    const { publicUrl } = withoutSecret(upstream);
+    await repository.git(["remote", "add", "--", "upstream", publicUrl]);
+  }
+  let id: string;
+  try {
+    ({ id } = await fetchCommit(repository, ref, options));
+  } catch (error) {
+    context.cancellation.asked.throwIfAborted();
+    if (!fallback) throw error;
+    checkGitRef(fallback);
+    await fetchCommit(repository, fallback, options);
+    id = ref;
+  }
+  const commit = await commitOf(repository, id);
+  if (commit !== undefined) return commit;
+  const { shownUrl } = repositoryAt(
+    { path: dirname(repository.gitDirectory) },
+    url,
+    context,
+  );
+  throw gitError(`find "${ref}" in "${shownUrl}"`, "it does not name a commit");
+}

@@ -1,0 +1,139 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../../src/errors.ts";
+import { sharedSource } from "../../../src/source/git/shared.ts";
+import {
+  type GitRepository,
+  makeRepository,
+} from "../../helpers/git_repository.ts";
+import { runCli } from "../../helpers/cli.ts";
+import { GIT_ENV } from "../../helpers/git_repository.ts";
+import { sourceContext } from "../../helpers/source_context.ts";
+import {
+  exists,
+  listFiles,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+/** Makes `base`, and `fork` with one commit more. */
+async function makePair(
+  path: string,
+): Promise<{ base: GitRepository; fork: GitRepository }> {
+  const base = await makeRepository(`${path}/base`);
+  await base.git("config", "uploadpack.allowFilter", "true");
+  await base.commit({
+    ".reactorcide/jobs/a.yaml": "trusted",
+    ".reactorcide/run.sh": "#!/bin/sh",
+    "outside": "x",
+  });
+  await base.git("clone", "--quiet", base.path, `${path}/fork`);
+  const fork = await makeRepository(`${path}/fork`);
+  await fork.git("config", "uploadpack.allowFilter", "true");
+  await fork.commit({ ".reactorcide/jobs/a.yaml": "untrusted" });
+  return { base, fork };
+}
+
+describe("sharedSource()", () => {
+  it("fetches both revisions and stages their definitions alone", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { base, fork } = await makePair(path);
+    const head = await fork.git("rev-parse", "HEAD");
+    const trusted = await base.git("rev-parse", "HEAD");
+    const { fillRepository, fillDefinitions } = sharedSource(
+      { url: `file://${fork.path}`, ref: head },
+      { url: `file://${base.path}`, ref: "main" },
+      sourceContext({ cwd: path }),
+    );
+    await Deno.mkdir(`${path}/src`);
+    await Deno.mkdir(`${path}/ci`);
+    assertEquals(await fillRepository(`${path}/src`), head);
+    assertEquals(await fillDefinitions(`${path}/ci`), trusted);
+    assertEquals(await listFiles(`${path}/ci`), {
+      "base/": "",
+      "base/.reactorcide/": "",
+      "base/.reactorcide/jobs/": "",
+      "base/.reactorcide/jobs/a.yaml": "trusted",
+      "base/.reactorcide/run.sh": "#!/bin/sh",
+      "head/": "",
+      "head/.reactorcide/": "",
+      "head/.reactorcide/jobs/": "",
+      "head/.reactorcide/jobs/a.yaml": "untrusted",
+      "head/.reactorcide/run.sh": "#!/bin/sh",
+    });
+    const names = (await Array.fromAsync(Deno.readDir(`${path}/src`)))
+      .map(({ name }) => name);
+    assertEquals(names, [".git"]);
+    const git = `${path}/src/.git`;
+    assertEquals(await exists(`${git}/shallow`), false);
+    assertEquals(await Deno.readTextFile(`${git}/HEAD`), `${head}\n`);
+    const config = await Deno.readTextFile(`${git}/config`);
+    assert(/promisor = true/.test(config), config);
+    assert(/\[remote "upstream"\]/.test(config), config);
+  });
+
+  it("refuses links among the definitions, and makes an empty folder of none", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const base = await makeRepository(`${path}/base`);
+    await base.commit({ file: "" });
+    await base.git("branch", "none");
+    await Deno.mkdir(`${base.path}/.reactorcide`);
+    await Deno.symlink("/etc/passwd", `${base.path}/.reactorcide/link`);
+    await base.commit({});
+    for (const [ref, isRefused] of [["main", true], ["none", false]] as const) {
+      const { fillRepository, fillDefinitions } = sharedSource(
+        { url: base.path, ref: "none" },
+        { url: base.path, ref },
+        sourceContext({ cwd: path }),
+      );
+      const [src, ci] = [`${path}/${ref}/src`, `${path}/${ref}/ci`];
+      await Deno.mkdir(src, { recursive: true });
+      await fillRepository(src);
+      if (isRefused) {
+        await assertRejects(
+          () => fillDefinitions(ci),
+          RunnerError,
+          '".reactorcide/link" is no regular file',
+        );
+        assertEquals(await exists(ci), false);
+      } else {
+        await fillDefinitions(ci);
+        assertEquals(Object.keys(await listFiles(`${ci}/base`)), [
+          ".reactorcide/",
+        ]);
+      }
+    }
+  });
+
+  it("is what an evaluation of a pull request gets, when asked for", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { base, fork } = await makePair(path);
+    for (const mode of ["shared", "isolated"]) {
+      await Deno.mkdir(`${path}/${mode}`);
+      const { code, stdout, stderr } = await runCli(
+        ["run", "--job-command", "ls -a ../ci/* ../src"],
+        {
+          cwd: `${path}/${mode}`,
+          env: {
+            ...GIT_ENV,
+            REACTORCIDE_JOB_KIND: "eval",
+            REACTORCIDE_PR_NUMBER: "7",
+            REACTORCIDE_CHECKOUT_MODE: mode,
+            REACTORCIDE_SOURCE_TYPE: "git",
+            REACTORCIDE_SOURCE_URL: fork.path,
+            REACTORCIDE_SOURCE_REF: "main",
+            REACTORCIDE_CI_SOURCE_TYPE: "git",
+            REACTORCIDE_CI_SOURCE_URL: base.path,
+            REACTORCIDE_CI_SOURCE_REF: "main",
+          },
+        },
+      );
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout.includes("../ci/base"), true);
+      assertEquals(stdout.includes("../ci/head"), mode === "shared");
+      assertEquals(stdout.includes("outside"), mode === "isolated");
+    }
+  });
+});
