@@ -63,6 +63,7 @@ export type {
   MatrixConfig,
   RetryConfig,
   StepCondition,
+  StepConfig,
   StepSettings,
 } from "./src/config/step_config.ts";
 export { PHASES } from "./src/plugins/phases.ts";
@@ -73,6 +74,10 @@ export type {
   PluginConfig,
   PluginContext,
 } from "./src/plugins/plugin.ts";
+export type { PluginManifest } from "./src/plugins/rights/manifest.ts";
+export type { PluginPermissions } from "./src/plugins/rights/rights.ts";
+export type { PluginMetric, PluginTiming } from "./src/plugins/run_phase.ts";
+export type { PluginGrants } from "./src/config/plugin_grants.ts";
 export type {
   SourceHandler,
   SourceHandlerContext,

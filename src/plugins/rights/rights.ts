@@ -1,10 +1,7 @@
 import { isInside } from "../../job_path.ts";
 
 /**
- * What a plugin may be allowed. The first ones are those of Deno; `import`
- * holds hosts from which it loads code, `config` settings that it changes, and
- * `steps` names of steps that it adds. `env` is also what it sees and changes
- * of the variables of the job.
+ * What a plugin may be allowed. The first ones are those of Deno.
  */
 export const RIGHT_KINDS = [
   "read",
@@ -16,19 +13,36 @@ export const RIGHT_KINDS = [
   "import",
   "config",
   "steps",
-] as const;
+] as const satisfies readonly RightKind[];
 
 /** A kind of right. */
-export type RightKind = (typeof RIGHT_KINDS)[number];
+export type RightKind = keyof PluginPermissions;
 
 /**
  * Rights of a plugin, asked for or granted: lists of paths, hosts, variables,
  * programs and so on. `*` stands for all of a kind; a variable, a setting or a
  * step may end in `*`, a host may begin with `*.`.
  */
-export type PluginPermissions = {
-  readonly [Kind in RightKind]?: readonly string[];
-};
+export interface PluginPermissions {
+  /** Paths that are read. */
+  readonly read?: readonly string[];
+  /** Paths that are written to. */
+  readonly write?: readonly string[];
+  /** Hosts, with or without ports, that are reached. */
+  readonly net?: readonly string[];
+  /** Variables of runner and job that are seen, and of the job that are changed. */
+  readonly env?: readonly string[];
+  /** Programs that are started, with whatever those can do. */
+  readonly run?: readonly string[];
+  /** Facts of the system that are asked for, as Deno names them. */
+  readonly sys?: readonly string[];
+  /** Hosts from which code is loaded. */
+  readonly import?: readonly string[];
+  /** Settings that are changed. */
+  readonly config?: readonly string[];
+  /** Names of steps that are added. */
+  readonly steps?: readonly string[];
+}
 
 /**
  * Gives what is both asked for and granted; the narrower of two that overlap.
