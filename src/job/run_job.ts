@@ -173,7 +173,7 @@ function announce(
   for (const source of [config.ciSource, config.source]) {
     if (!("url" in source)) continue;
     const { type, url, ref = "the default branch" } = source;
-    logger.info("dry-run", `Would prepare ${url}`, { type, ref });
+    logger.info("dry-run", `Would prepare ${url || type}`, { type, ref });
   }
   const directory = runsInCurrentDirectory(run, config)
     ? host.cwd

@@ -121,10 +121,12 @@ describe("takeManifest()", () => {
   });
 
   it("tells what cannot be listed, and stops when it is asked to", async () => {
+    await using directory = await temporaryDirectory();
+    const missing = `${directory.path}/missing`;
     await assertRejects(
-      () => takeManifest("/nonexistent", { signal }),
+      () => takeManifest(missing, { signal }),
       Error,
-      'Cannot list "/nonexistent": no such file or directory',
+      `Cannot list "${missing}": no such file or directory`,
     );
     await assertRejects(
       () => takeManifest("/etc", { signal: AbortSignal.abort() }),

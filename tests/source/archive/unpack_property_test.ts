@@ -1,0 +1,89 @@
+import { assert, assertEquals } from "@std/assert";
+import { RunnerError } from "../../../src/errors.ts";
+import { isInside } from "../../../src/job_path.ts";
+import { Budget } from "../../../src/source/archive/budget.ts";
+import { tarEntries } from "../../../src/source/archive/tar_entries.ts";
+import { unpack } from "../../../src/source/archive/unpack.ts";
+import { type TarEntry, tarOf } from "../../helpers/archives.ts";
+import { Random } from "../../helpers/random.ts";
+import {
+  listFiles,
+  makeFiles,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+const PARTS = ["a", "b", "c", "..", ".", ""];
+
+/** A path of few names, so that entries meet each other. */
+function randomPath(random: Random, wildness: number): string {
+  const length = 1 + random.below(4);
+  return Array.from({ length }, () =>
+    // Names that are refused at once would hide what comes behind them.
+    PARTS[random.below(random.below(wildness) === 0 ? PARTS.length : 3)])
+    .join("/");
+}
+
+function randomEntry(random: Random): TarEntry {
+  const type = ["0", "0", "1", "2", "2", "5"][random.below(6)];
+  return {
+    name: randomPath(random, 20),
+    type,
+    ...type === "0" ? { content: "evil" } : {},
+    ...type === "1" ? { target: randomPath(random, 20) } : {},
+    ...type === "2" ? { target: randomPath(random, 2) } : {},
+  };
+}
+
+Deno.test("unpack() writes nothing outside and leaves no link that leads out, whatever the archive", async () => {
+  const random = new Random();
+  let acceptedCount = 0;
+  for (let round = 0; round < 150; round++) {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const root = `${path}/x/y/root`;
+    const outside = { "a": "mine", "x/b": "mine", "x/y/c": "mine" };
+    await makeFiles(path, outside);
+    await Deno.mkdir(root);
+    const entries = Array.from(
+      { length: 1 + random.below(6) },
+      () => randomEntry(random),
+    );
+    const bytes = tarOf(entries);
+    const context = `seed ${random.seed}, round ${round}: ${
+      JSON.stringify(entries)
+    }`;
+    const budget = new Budget(
+      { maxEntryCount: 100, maxBytes: 1e6, maxRatio: 100 },
+      bytes.length,
+    );
+    const isAccepted = await unpack(tarEntries(streamOf(bytes)), root, {
+      stripTop: random.below(4) === 0,
+      budget,
+      signal: new AbortController().signal,
+    }).then(() => true, (error) => {
+      assert(error instanceof RunnerError, `${context}\n${error}`);
+      return false;
+    });
+    const all = Object.entries(await listFiles(path));
+    const around = all.filter(([name, content]) =>
+      content !== "" && !name.startsWith("x/y/root")
+    );
+    assertEquals(Object.fromEntries(around), outside, context);
+    if (!isAccepted) continue;
+    acceptedCount++;
+    for (const [name, content] of all) {
+      if (!content.startsWith("-> ")) continue;
+      // One that dangles leads nowhere until its place is made; inside, too.
+      const real = await Deno.realPath(`${path}/${name}`).catch(() => root);
+      assert(isInside(root, real), `${context}\n${name} leads to ${real}`);
+    }
+  }
+  assert(acceptedCount > 10, `only ${acceptedCount}, seed ${random.seed}`);
+});
+
+/** Pieces of odd sizes, as a pipe gives them. */
+async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 777) {
+    yield await Promise.resolve(bytes.subarray(at, at + 777));
+  }
+}
