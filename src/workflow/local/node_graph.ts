@@ -70,8 +70,13 @@ export class NodeGraph {
     return this.#statuses;
   }
 
-  /** Looks at every node for the first time. */
-  begin(): void {
+  /**
+   * Looks at every node for the first time.
+   *
+   * @param done Nodes that were completed earlier.
+   */
+  begin(done: readonly number[] = []): void {
+    for (const node of done) this.#settle(node, "completed");
     this.#nodes.forEach((_, at) => this.#evaluate(at));
     this.#advance();
   }
@@ -94,9 +99,9 @@ export class NodeGraph {
    * Notes how a node has ended; others may get ready by it.
    *
    * @param node The node.
-   * @param status How it ended.
+   * @param status How it ended, or that it is not to run here.
    */
-  end(node: number, status: NodeEnd): void {
+  end(node: number, status: NodeEnd | "skipped"): void {
     this.#settle(node, status);
     this.#advance();
   }

@@ -10,7 +10,7 @@ import type { NodeEnd, NodeGraph } from "./node_graph.ts";
  */
 export function runGraph(
   graph: NodeGraph,
-  run: (node: number) => Promise<NodeEnd | undefined>,
+  run: (node: number) => Promise<NodeEnd | "skipped" | undefined>,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let openCount = 0;

@@ -1,0 +1,264 @@
+import { messageOf } from "../../errors.ts";
+import type { Executor, JobOutcome } from "./executor.ts";
+import { type LocalJob, localNodes, triggeredJob } from "./local_job.ts";
+import { type NodeEnd, NodeGraph, type NodeStatus } from "./node_graph.ts";
+import { Pool } from "./pool.ts";
+import { runGraph } from "./run_graph.ts";
+import { type JsonObject, WorkflowVariables } from "./variables.ts";
+import {
+  NEVER_RUN,
+  type Part,
+  resultsOf,
+  type WorkflowJobResult,
+} from "./workflow_part.ts";
+import {
+  JobKeys,
+  type JobRecord,
+  type TriggeredWorkflow,
+  type WorkflowState,
+} from "./workflow_state.ts";
+
+/** Longest chain of jobs that trigger one another. */
+const LONGEST_CHAIN = 50;
+
+/** A workflow that is run on this machine. */
+export interface LocalWorkflow {
+  /** Initial variables. */
+  readonly vars: JsonObject;
+  /** Jobs. */
+  readonly jobs: readonly LocalJob[];
+}
+
+/** Options for {@linkcode runWorkflow}. */
+export interface RunWorkflowOptions {
+  /** Runs a job. */
+  executor: Executor;
+  /** Most jobs that run at once. */
+  concurrency: number;
+  /** What is remembered of the jobs. */
+  state: WorkflowState;
+  /** Aborted when the run is to end. */
+  signal: AbortSignal;
+  /**
+   * Tells whether a job that succeeded in an earlier run is not run again.
+   *
+   * @default {every such job}
+   */
+  isDone?: (key: string) => boolean;
+  /**
+   * Hears how a job stands.
+   *
+   * @default {nobody}
+   */
+  onChange?: (key: string, status: NodeStatus, reason?: string) => void;
+}
+
+/**
+ * Runs a workflow, and the follow-up jobs that its jobs leave, to the end.
+ *
+ * A job's end is remembered before anything that waits for it starts, so that
+ * a run that is killed can be resumed without doing anything twice that
+ * mattered to others. Follow-up jobs are a workflow of their own.
+ *
+ * @param workflow The workflow.
+ * @param options Additional options.
+ * @returns How each job has ended: first those of the workflow, in its order.
+ * @throws {RunnerError} `output-failed`, if what has happened cannot be
+ * remembered; what runs is waited for.
+ */
+export async function runWorkflow(
+  workflow: LocalWorkflow,
+  options: RunWorkflowOptions,
+): Promise<WorkflowJobResult[]> {
+  const { state, concurrency } = options;
+  const run: Run = {
+    ...options,
+    pool: new Pool(concurrency),
+    keys: new JobKeys(state.earlier),
+    parts: [],
+  };
+  await runPart(run, workflow, { depth: 0 });
+  if (run.failure !== undefined) throw run.failure;
+  return run.parts.flatMap(resultsOf);
+}
+
+interface Run extends RunWorkflowOptions {
+  readonly pool: Pool;
+  readonly keys: JobKeys;
+  readonly parts: Part[];
+  /** What keeps the run from going on: its memory fails. */
+  failure?: Error;
+}
+
+async function runPart(
+  run: Run,
+  { jobs, vars }: LocalWorkflow,
+  { origin, depth }: { origin?: string; depth: number },
+): Promise<void> {
+  const nodes = localNodes(jobs);
+  const part: Part = {
+    id: crypto.randomUUID(),
+    nodes,
+    keys: nodes.map(({ displayName }) =>
+      origin === undefined
+        ? run.keys.own(displayName)
+        : run.keys.triggered(origin, displayName)
+    ),
+    graph: new NodeGraph(nodes),
+    variables: new WorkflowVariables(vars),
+    ends: new Map(),
+    origin,
+    depth,
+    children: [],
+  };
+  run.parts.push(part);
+  part.graph.begin(takeUp(run, part));
+  await runGraph(
+    part.graph,
+    (node) => run.pool.run(() => runUnlessOver(run, part, node)),
+  );
+  await Promise.all(part.children);
+  await noteSkipped(run, part).catch((error) => fail(run, error));
+}
+
+async function runUnlessOver(
+  run: Run,
+  part: Part,
+  node: number,
+): Promise<NodeEnd | "skipped" | undefined> {
+  if (run.signal.aborted || run.failure !== undefined) return undefined;
+  if (part.nodes[node].job.disableRunLocal) {
+    part.ends.set(node, { ...NEVER_RUN, reason: "it does not run here" });
+    return "skipped";
+  }
+  try {
+    return await runNode(run, part, node);
+  } catch (error) {
+    return fail(run, error);
+  }
+}
+
+function fail(run: Run, error: unknown): undefined {
+  run.failure ??= error instanceof Error ? error : new Error(String(error));
+}
+
+/** What has succeeded before is not run again, but what it left counts. */
+function takeUp(run: Run, part: Part): number[] {
+  const { state: { earlier }, isDone = () => true } = run;
+  return part.keys.flatMap((key, node) => {
+    const record = earlier.get(key);
+    if (record?.status !== "completed" || !isDone(key)) return [];
+    part.variables.add(record.name, record);
+    part.ends.set(node, { ...NEVER_RUN, exitCode: record.exitCode });
+    startTriggered(run, part, node, record.triggers);
+    return [node];
+  });
+}
+
+async function runNode(
+  run: Run,
+  part: Part,
+  node: number,
+): Promise<NodeEnd> {
+  const { signal, state, onChange = () => {} } = run;
+  const { graph, keys: { [node]: key }, origin } = part;
+  const { name } = part.nodes[node];
+  graph.start(node);
+  onChange(key, "running");
+  const start = performance.now();
+  const startedAt = new Date();
+  const base = { name, ...origin === undefined ? {} : { origin } };
+  const begun = state.record(key, {
+    ...base,
+    status: "running",
+    exitCode: null,
+    outputs: {},
+  });
+  const outcome = await execute(run, part, node);
+  const { exitCode, vars, outputs, triggers = [], tail = [] } = outcome;
+  const problem = problemOf(part, name, outcome);
+  const reason = problem ?? outcome.reason;
+  const status = problem === undefined || outcome.status !== "completed"
+    ? outcome.status
+    : "failed";
+  const durationMs = performance.now() - start;
+  part.ends.set(node, { exitCode, startedAt, durationMs, reason, tail });
+  const record: JobRecord = {
+    ...base,
+    status,
+    exitCode,
+    outputs: outputs ?? {},
+    ...vars ? { vars } : {},
+    ...triggers.length > 0 ? { triggers } : {},
+    ...reason === undefined ? {} : { reason },
+  };
+  await Promise.all([begun, state.record(key, record)]);
+  onChange(key, status, reason);
+  if (!signal.aborted) startTriggered(run, part, node, triggers);
+  return status;
+}
+
+function problemOf(
+  part: Part,
+  name: string,
+  { vars, outputs, triggers = [] }: JobOutcome,
+): string | undefined {
+  const conflict = part.variables.add(name, { vars, outputs });
+  if (conflict !== undefined) {
+    return `it gives ${JSON.stringify(conflict)} another value than there is`;
+  }
+  return triggers.length > 0 && part.depth >= LONGEST_CHAIN
+    ? `it is the last of ${LONGEST_CHAIN} jobs that trigger one another`
+    : undefined;
+}
+
+async function execute(
+  { executor, signal }: Run,
+  part: Part,
+  node: number,
+): Promise<JobOutcome> {
+  try {
+    return await executor({
+      key: part.keys[node],
+      node: part.nodes[node],
+      workflowId: part.id,
+      varsText: () => part.variables.text,
+      signal,
+    });
+  } catch (error) {
+    const status = signal.aborted ? "cancelled" : "failed";
+    return { status, exitCode: null, reason: messageOf(error) };
+  }
+}
+
+function startTriggered(
+  run: Run,
+  part: Part,
+  node: number,
+  triggers: readonly TriggeredWorkflow[] = [],
+): void {
+  const { nodes: { [node]: { job } }, keys: { [node]: key }, depth } = part;
+  if (depth >= LONGEST_CHAIN) return;
+  triggers.forEach(({ jobs, vars = {} }, index) => {
+    part.children.push(runPart(run, {
+      vars,
+      jobs: jobs.map((trigger) => triggeredJob(trigger, job)),
+    }, { origin: index === 0 ? key : `${key}#${index}`, depth: depth + 1 }));
+  });
+}
+
+async function noteSkipped(run: Run, part: Part): Promise<void> {
+  const { statuses } = part.graph;
+  await Promise.all(part.keys.map(async (key, node) => {
+    if (statuses[node] !== "skipped") return;
+    const { origin, nodes: { [node]: { name } } } = part;
+    await run.state.record(key, {
+      name,
+      ...origin === undefined ? {} : { origin },
+      status: "skipped",
+      exitCode: null,
+      outputs: {},
+    });
+    run.onChange?.(key, "skipped");
+  }));
+}

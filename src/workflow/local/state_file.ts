@@ -1,0 +1,189 @@
+import { dirname } from "@std/path/posix/dirname";
+import { RunnerError } from "../../errors.ts";
+import { osReason } from "../../os_reason.ts";
+import { writeAtomic } from "../../workspace/write_atomic.ts";
+import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
+import { readState, type StateHead } from "./read_state.ts";
+
+/**
+ * How often the file is written anew while a workflow of many jobs runs: the
+ * whole of it takes time in proportion to the number of jobs each time.
+ */
+const SNAPSHOT_COUNT = 64;
+
+/** Only the owner may read what jobs have given. */
+const MODE = 0o600;
+
+/** Options for {@linkcode openStateFile}. */
+export interface OpenStateFileOptions {
+  /** Id of the workflow; the state of another one is not gone on with. */
+  workflow: string;
+  /**
+   * Whether to go on with what an earlier run has left: `required` fails
+   * without it, and `wanted` takes it if it is there and of this workflow.
+   */
+  earlier: "required" | "wanted" | "none";
+}
+
+/** The memory of a local workflow, on disk. */
+export interface StateFile extends WorkflowState, AsyncDisposable {
+  /** Absolute path of the file. */
+  readonly path: string;
+}
+
+/**
+ * Opens the file in which a local workflow remembers its jobs.
+ *
+ * The file is always whole: it is written anew and renamed. What has happened
+ * since stands in a journal beside it, `<path>.log`, so that remembering costs
+ * the same however many jobs there are, and a run that is killed loses
+ * nothing. The journal is locked as long as the run goes on.
+ *
+ * @param path Absolute path of the file; its directory is made when missing.
+ * @param options Which workflow, and whether to go on with it.
+ * @returns The memory, which is closed by being disposed.
+ * @throws {RunnerError} `output-failed`, if another run has the file, it is
+ * damaged or cannot be written; `invalid-workflow`, if there is nothing to go
+ * on with, or it is that of another workflow.
+ */
+export async function openStateFile(
+  path: string,
+  options: OpenStateFileOptions,
+): Promise<StateFile> {
+  const { workflow } = options;
+  const journal = await openJournal(path);
+  try {
+    const earlier = await readEarlier(path, options);
+    const head = { version: 1, workflow, runId: crypto.randomUUID() };
+    const records = new Map<string, JobRecord>(earlier);
+    await writeState(path, head, records);
+    await journal.truncate();
+    const state = new JournaledState(path, { head, earlier, records, journal });
+    await state.append(JSON.stringify({ runId: head.runId }));
+    return state;
+  } catch (error) {
+    journal.close();
+    throw error;
+  }
+}
+
+async function readEarlier(
+  path: string,
+  { workflow, earlier }: OpenStateFileOptions,
+): Promise<JobRecords> {
+  if (earlier === "none") return new Map();
+  try {
+    return await readState(path, workflow);
+  } catch (error) {
+    const isUnfit = error instanceof RunnerError &&
+      error.code === "invalid-workflow";
+    if (earlier === "wanted" && isUnfit) return new Map();
+    throw error;
+  }
+}
+
+interface StateParts {
+  readonly head: StateHead;
+  readonly earlier: JobRecords;
+  readonly records: Map<string, JobRecord>;
+  readonly journal: Deno.FsFile;
+}
+
+class JournaledState implements StateFile {
+  readonly path: string;
+  readonly #parts: StateParts;
+  #lines: string[] = [];
+  #writing: Promise<void> | undefined;
+  #changeCount = 0;
+
+  constructor(path: string, parts: StateParts) {
+    this.path = path;
+    this.#parts = parts;
+  }
+
+  get earlier(): JobRecords {
+    return this.#parts.earlier;
+  }
+
+  record(key: string, record: JobRecord): Promise<void> {
+    this.#parts.records.set(key, record);
+    this.#changeCount++;
+    return this.append(JSON.stringify({ key, record }));
+  }
+
+  /** Lines that come while others are written go together. */
+  async append(line: string): Promise<void> {
+    this.#lines.push(line);
+    const before = this.#writing;
+    if (before !== undefined) await before;
+    // Whoever waited first has taken the lines of all.
+    this.#writing ??= this.#write().finally(() => this.#writing = undefined);
+    await this.#writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { head, records, journal } = this.#parts;
+    try {
+      await this.#writing;
+      await writeState(this.path, head, records);
+    } finally {
+      journal.close();
+    }
+  }
+
+  async #write(): Promise<void> {
+    const { head, records, journal } = this.#parts;
+    const lines = this.#lines;
+    if (lines.length === 0) return;
+    this.#lines = [];
+    try {
+      await writeAll(journal, `${lines.join("\n")}\n`);
+    } catch (cause) {
+      throw unwritable(this.path, osReason(cause), cause);
+    }
+    if (this.#changeCount * SNAPSHOT_COUNT < records.size) return;
+    this.#changeCount = 0;
+    await writeState(this.path, head, records);
+  }
+}
+
+async function openJournal(path: string): Promise<Deno.FsFile> {
+  let journal: Deno.FsFile;
+  try {
+    await Deno.mkdir(dirname(path), { recursive: true });
+    journal = await Deno.open(`${path}.log`, {
+      append: true,
+      create: true,
+      mode: MODE,
+    });
+  } catch (cause) {
+    throw unwritable(path, osReason(cause), cause);
+  }
+  // Some network file systems know no locks: two runs are unlikely enough.
+  if (await journal.tryLock(true).catch(() => true)) return journal;
+  journal.close();
+  throw unwritable(path, "another run of a workflow goes on there");
+}
+
+async function writeState(
+  path: string,
+  head: StateHead,
+  records: JobRecords,
+): Promise<void> {
+  const state = { ...head, jobs: Object.fromEntries(records) };
+  await writeAtomic(path, `${JSON.stringify(state)}\n`, { mode: MODE });
+}
+
+async function writeAll(file: Deno.FsFile, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) {
+    at += await file.write(bytes.subarray(at));
+  }
+}
+
+function unwritable(path: string, state: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot write "${path}": ${state}`, {
+    code: "output-failed",
+    cause,
+  });
+}

@@ -1,0 +1,384 @@
+import { assert, assertEquals } from "@std/assert";
+import type {
+  Executor,
+  JobOutcome,
+} from "../../src/workflow/local/executor.ts";
+import type { LocalJob } from "../../src/workflow/local/local_job.ts";
+import type {
+  NodeEnd,
+  NodeStatus,
+} from "../../src/workflow/local/node_graph.ts";
+import { runWorkflow } from "../../src/workflow/local/run_workflow.ts";
+import type {
+  JobRecord,
+  WorkflowState,
+} from "../../src/workflow/local/workflow_state.ts";
+import { Random } from "../helpers/random.ts";
+
+/** A memory that forgets everything with the test. */
+function memory(earlier: Record<string, JobRecord> = {}) {
+  const records = new Map(Object.entries(earlier));
+  const state: WorkflowState = {
+    earlier: new Map(records),
+    record(key, record) {
+      records.set(key, record);
+      return Promise.resolve();
+    },
+  };
+  return { records, state };
+}
+
+function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
+  return {
+    name,
+    command: name,
+    env: {},
+    dependsOn: [],
+    condition: "all_success",
+    ...more,
+  };
+}
+
+const well: JobOutcome = { status: "completed", exitCode: 0 };
+
+/** Runs jobs with an executor that knows how each one ends. */
+async function run(
+  jobs: LocalJob[],
+  outcomes: Record<string, Partial<JobOutcome>> = {},
+  earlier: Record<string, JobRecord> = {},
+) {
+  const started: string[] = [];
+  const { state, records } = memory(earlier);
+  const results = await runWorkflow({ vars: {}, jobs }, {
+    executor: ({ key }) => {
+      started.push(key);
+      return Promise.resolve({ ...well, ...outcomes[key] });
+    },
+    concurrency: 1,
+    state,
+    signal: new AbortController().signal,
+  });
+  const statuses = Object.fromEntries(
+    results.map(({ key, status }) => [key, status]),
+  );
+  return { statuses, started, records, results };
+}
+
+interface RandomNode {
+  name: string;
+  dependsOn: string[];
+  condition: "all_success" | "any_failed" | "always";
+  count: number;
+}
+
+/** The rules as they are written, applied to every node until nothing changes. */
+function interpret(
+  jobs: RandomNode[],
+  endOf: (displayName: string) => NodeEnd,
+): Record<string, NodeStatus> {
+  const nodes = jobs.flatMap((job) =>
+    job.count === 0
+      ? [{ ...job, displayName: job.name }]
+      : Array.from({ length: job.count }, (_, at) => ({
+        ...job,
+        displayName: `${job.name}[${at}]`,
+      }))
+  );
+  const statuses: Record<string, NodeStatus> = Object.fromEntries(
+    nodes.map(({ displayName }) => [displayName, "pending"]),
+  );
+  const isOver = (status: NodeStatus) =>
+    !["pending", "waiting", "submitted", "running"].includes(status);
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const node of nodes) {
+      const status = statuses[node.displayName];
+      if (status !== "pending" && status !== "waiting") continue;
+      const needs = node.dependsOn.map((name) =>
+        nodes.filter((other) => other.name === name)
+          .map(({ displayName }) => statuses[displayName])
+      );
+      if (needs.some((list) => list.length === 0 || !list.every(isOver))) {
+        statuses[node.displayName] = "waiting";
+        continue;
+      }
+      const all = needs.flat();
+      const runs = node.condition === "always" ||
+        (node.condition === "any_failed"
+          ? all.some((it) => ["failed", "cancelled", "timeout"].includes(it))
+          : all.every((it) => it === "completed"));
+      statuses[node.displayName] = runs ? endOf(node.displayName) : "skipped";
+      changed = true;
+    }
+  }
+  return statuses;
+}
+
+Deno.test("runWorkflow() does what a naive interpreter of the rules does", async () => {
+  const random = new Random();
+  for (let round = 0; round < 400; round++) {
+    const names = Array.from(
+      { length: 1 + random.below(14) },
+      (_, at) => `j${at}`,
+    );
+    const hasOddities = random.below(8) === 0;
+    const jobs = names.map((name, at): RandomNode => ({
+      name,
+      dependsOn: [
+        ...names.slice(0, at).filter(() => random.below(3) === 0),
+        ...hasOddities && random.below(6) === 0
+          ? [random.pick([...names, "nobody"])]
+          : [],
+      ],
+      condition: random.pick(
+        ["all_success", "all_success", "any_failed", "always"] as const,
+      ),
+      count: random.below(4) === 0 ? 1 + random.below(3) : 0,
+    }));
+    const ends = new Map<string, NodeEnd>();
+    const endOf = (name: string): NodeEnd => {
+      if (!ends.has(name)) {
+        ends.set(
+          name,
+          random.pick(
+            [
+              "completed",
+              "completed",
+              "completed",
+              "failed",
+              "timeout",
+              "cancelled",
+            ] as const,
+          ),
+        );
+      }
+      return ends.get(name)!;
+    };
+    const executor: Executor = async ({ key }) => {
+      for (let turn = random.below(4); turn > 0; turn--) await null;
+      return { status: endOf(key), exitCode: 0 };
+    };
+    const shuffled = jobs.map((job) => ({ job, at: random.below(1_000) }))
+      .sort((a, b) => a.at - b.at).map(({ job }) => job);
+    const results = await runWorkflow({
+      vars: {},
+      jobs: shuffled.map(({ count, ...more }) =>
+        job(more.name, { ...more, forEach: Array(count).fill("x") })
+      ),
+    }, {
+      executor,
+      concurrency: 1 + random.below(4),
+      state: memory().state,
+      signal: new AbortController().signal,
+    });
+    const got = Object.fromEntries(
+      results.map(({ key, status }) => [key, status]),
+    );
+    assertEquals(
+      got,
+      interpret(shuffled, endOf),
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
+
+Deno.test("runWorkflow() takes time in proportion to the number of nodes", async () => {
+  const chainOf = (count: number) =>
+    Array.from({ length: count }, (_, at) =>
+      job(`j${at}`, {
+        dependsOn: at === 0 ? [] : [`j${at - 1}`, `j${at >> 1}`],
+      }));
+  const time = async (count: number) => {
+    const start = performance.now();
+    const { statuses } = await run(chainOf(count));
+    assertEquals(Object.keys(statuses).length, count);
+    assert(Object.values(statuses).every((it) => it === "completed"));
+    return performance.now() - start;
+  };
+  await time(1_000);
+  const small = await time(2_500);
+  const large = await time(10_000);
+  // Four times as many; a quadratic way would take sixteen times as long.
+  assert(large < small * 10 + 200, `${small} ms, then ${large} ms`);
+});
+
+Deno.test("runWorkflow() lets a fan-out of many be waited for at little cost", async () => {
+  const forEach = Array.from({ length: 5_000 }, (_, at) => `${at}`);
+  const { started } = await run([
+    job("a", { forEach }),
+    job("b", { forEach, dependsOn: ["a"] }),
+  ]);
+  assertEquals(started.length, 10_000);
+  assertEquals(started.at(-1), "b[4999]");
+});
+
+Deno.test("runWorkflow() gives each item to its node", async () => {
+  const items: string[] = [];
+  await runWorkflow({
+    vars: {},
+    jobs: [
+      job("a", { forEach: ["x", null, { b: 1, a: "<" }], itemVar: "IT" }),
+    ],
+  }, {
+    executor: ({ node }) => {
+      items.push(`${node.displayName}=${node.job.env.IT}`);
+      return Promise.resolve(well);
+    },
+    concurrency: 1,
+    state: memory().state,
+    signal: new AbortController().signal,
+  });
+  assertEquals(items, ["a[0]=x", "a[1]=null", 'a[2]={"a":"\\u003c","b":1}']);
+});
+
+Deno.test("runWorkflow() hands variables and outputs on, and fails on a conflict", async () => {
+  const seen: Record<string, unknown> = {};
+  const results = await runWorkflow({
+    vars: { start: 1 },
+    jobs: [
+      job("a"),
+      job("b", { dependsOn: ["a"] }),
+      job("c", { dependsOn: ["b"], condition: "any_failed" }),
+    ],
+  }, {
+    executor: ({ key, varsText }) => {
+      seen[key] = JSON.parse(varsText());
+      return Promise.resolve<JobOutcome>({
+        ...well,
+        ...key === "a" && { vars: { " x ": [1], "": 2 }, outputs: { y: 1 } },
+        ...key === "b" &&
+          { vars: { x: { value: [1] }, z: 3, start: "1" } },
+      });
+    },
+    concurrency: 1,
+    state: memory().state,
+    signal: new AbortController().signal,
+  });
+  assertEquals(seen, {
+    a: { start: 1 },
+    b: { start: 1, x: [1], "a.y": 1 },
+    // What was merged before the conflict stays.
+    c: { start: 1, x: [1], "a.y": 1, z: 3 },
+  });
+  assertEquals(results.map(({ status }) => status), [
+    "completed",
+    "failed",
+    "completed",
+  ]);
+  assertEquals(
+    results[1].reason,
+    'it gives "start" another value than there is',
+  );
+});
+
+Deno.test("runWorkflow() runs follow-up jobs as a workflow of their own", async () => {
+  const triggers = [{
+    jobs: [
+      { name: "child", jobCommand: "x", forEach: ["1", "2"] },
+      { name: "b", jobCommand: "x", dependsOn: ["child"] },
+    ],
+  }];
+  const { statuses, started, records } = await run([
+    job("a", { env: { A: "1" } }),
+    job("b", { dependsOn: ["a"] }),
+  ], { a: { triggers } });
+  assertEquals(statuses, {
+    a: "completed",
+    b: "completed",
+    "child[0]": "completed",
+    "child[1]": "completed",
+    "a/b": "completed",
+  });
+  assertEquals(new Set(started).size, 5);
+  const again = await run(
+    [job("a"), job("b", { dependsOn: ["a"] })],
+    {},
+    Object.fromEntries(
+      [...records].map(([key, record]) => [
+        key,
+        key === "child[1]" || key === "a/b"
+          ? { ...record, status: "running" as const }
+          : record,
+      ]),
+    ),
+  );
+  assertEquals(again.started, ["child[1]", "a/b"]);
+  assertEquals(again.statuses, statuses);
+});
+
+Deno.test("runWorkflow() ends a chain of jobs that trigger themselves", async () => {
+  const started: string[] = [];
+  const results = await runWorkflow({ vars: {}, jobs: [job("again")] }, {
+    executor: ({ key }) => {
+      started.push(key);
+      const triggers = [{ jobs: [{ name: "again", jobCommand: "x" }] }];
+      return Promise.resolve({ ...well, triggers });
+    },
+    concurrency: 1,
+    state: memory().state,
+    signal: new AbortController().signal,
+  });
+  assertEquals(started.length, 51);
+  assertEquals(results.at(-1)?.status, "failed");
+});
+
+Deno.test("runWorkflow() leaves what was not started when it is to end", async () => {
+  const end = new AbortController();
+  const { state, records } = memory();
+  const results = await runWorkflow({
+    vars: {},
+    jobs: [job("a"), job("b"), job("c", { dependsOn: ["a"] })],
+  }, {
+    executor: () => {
+      end.abort();
+      throw new Error("ended");
+    },
+    concurrency: 1,
+    state,
+    signal: end.signal,
+  });
+  assertEquals(results.map(({ status }) => status), [
+    "cancelled",
+    "submitted",
+    "skipped",
+  ]);
+  assertEquals(records.get("b"), undefined);
+});
+
+Deno.test("runWorkflow() goes on with what has not succeeded", async () => {
+  const record: JobRecord = {
+    name: "a",
+    status: "completed",
+    exitCode: 0,
+    outputs: { sha: "abc" },
+    vars: { v: 1 },
+  };
+  const jobs = [
+    job("a"),
+    job("b", { dependsOn: ["a"] }),
+    job("c", { dependsOn: ["b"] }),
+  ];
+  const { started, statuses } = await run(jobs, {}, {
+    a: record,
+    b: { ...record, name: "b", status: "failed", exitCode: 1 },
+    c: { ...record, name: "c", status: "skipped", exitCode: null },
+  });
+  assertEquals(started, ["b", "c"]);
+  assertEquals(statuses, { a: "completed", b: "completed", c: "completed" });
+});
+
+Deno.test("runWorkflow() fails when it cannot remember", async () => {
+  const error = await runWorkflow({
+    vars: {},
+    jobs: [job("a"), job("b", { dependsOn: ["a"] })],
+  }, {
+    executor: () => Promise.resolve(well),
+    concurrency: 1,
+    state: {
+      earlier: new Map(),
+      record: () => Promise.reject(new Error("disk full")),
+    },
+    signal: new AbortController().signal,
+  }).catch((error) => error);
+  assertEquals(error.message, "disk full");
+});
