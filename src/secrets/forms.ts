@@ -15,6 +15,9 @@ const LINE_BREAK = /\r\n|[\r\n]/;
 /** White space that masking skips. */
 const SPACE = /[\t-\r ]+/g;
 
+/** Texts that need no quotes anywhere. */
+const PLAIN = /^[\w.-]+$/;
+
 /** Lines that every file of their kind has. */
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
@@ -33,10 +36,11 @@ export function formsOf(value: string): Set<string> {
   for (const variant of variantsOf(value)) {
     forms.add(variant);
     if (variant.length > MAX_DERIVED) continue;
-    for (const derive of [quotedForms, base64Forms, hexForms]) {
-      for (const form of derive(variant)) forms.add(form);
-    }
-    for (const form of wrappedBase64Forms(variant)) forms.add(form);
+    // Most tokens look the same in all quotes.
+    if (!PLAIN.test(variant)) addAll(forms, quotedForms(variant));
+    addAll(forms, base64Forms(variant));
+    addAll(forms, hexForms(variant));
+    addAll(forms, wrappedBase64Forms(variant));
   }
   forms.delete("");
   return forms;
@@ -56,6 +60,10 @@ export function spreadFormsOf(value: string): Set<string> {
   const body = lines.filter((line) => !STRUCTURAL.test(line.trim()));
   const forms = [lines, body].map((it) => it.join("").replace(SPACE, ""));
   return new Set(forms.filter((form) => form.length >= MIN_SPREAD));
+}
+
+function addAll(forms: Set<string>, more: readonly string[]): void {
+  for (const form of more) forms.add(form);
 }
 
 function variantsOf(value: string): Set<string> {

@@ -3,14 +3,14 @@ import { type MaskRules, MaskStream } from "./mask_stream.ts";
 import { NeedleSet } from "./needle_set.ts";
 import { Ranges } from "./ranges.ts";
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 /** Shortest value that is masked unless somebody says so, in bytes; shorter ones would star out whole logs. */
 const MIN_SECRET_BYTES = 4;
 
 /** What stands for a secret; the first one that holds no secret itself. */
-const PLACEHOLDERS = ["[REDACTED]", "***", "-"];
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
 
 /**
  * Knows the secrets of a run and takes them out of whatever is printed.
@@ -25,7 +25,7 @@ export class Masker {
   spreadNeedles: NeedleSet | undefined;
   /** Shortest value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_SECRET_BYTES;
-  #placeholder = encoder.encode(PLACEHOLDERS[0]);
+  #placeholder = PLACEHOLDERS[0];
   /** What streams mask: all that is known, or nothing. */
   #printed: MaskRules = this;
 
@@ -42,18 +42,14 @@ export class Masker {
    * than {@linkcode minBytes} bytes.
    */
   add(value: string): boolean {
-    for (const form of formsOf(value)) {
-      const needle = encoder.encode(form);
-      if (needle.length >= this.minBytes) this.needles.add(needle);
-    }
+    const { minBytes } = this;
+    for (const form of formsOf(value)) this.needles.add(form, minBytes);
     for (const form of spreadFormsOf(value)) {
-      const needle = encoder.encode(form);
-      if (needle.length < this.minBytes) continue;
       this.spreadNeedles ??= new NeedleSet();
-      this.spreadNeedles.add(needle);
+      this.spreadNeedles.add(form, minBytes);
     }
     this.#choosePlaceholder();
-    return encoder.encode(value.trim()).length >= this.minBytes;
+    return encoder.encode(value.trim()).length >= minBytes;
   }
 
   /** Has everything printed as it is from now on; secrets are still known. */
@@ -107,13 +103,12 @@ export class Masker {
   }
 
   #choosePlaceholder(): void {
-    const chosen = PLACEHOLDERS.map((text) => encoder.encode(text))
-      .find((bytes) => {
-        const ranges = new Ranges();
-        this.needles.find(bytes, ranges);
-        this.spreadNeedles?.find(bytes, ranges);
-        return ranges.count === 0;
-      });
+    const chosen = PLACEHOLDERS.find((bytes) => {
+      const ranges = new Ranges();
+      this.needles.find(bytes, ranges);
+      this.spreadNeedles?.find(bytes, ranges);
+      return ranges.count === 0;
+    });
     this.#placeholder = chosen ?? new Uint8Array();
   }
 }

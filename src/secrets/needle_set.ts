@@ -19,7 +19,8 @@ const MAX_CHOICES = 64;
  * needles that are too short for words are found by pairs of bytes.
  */
 export class NeedleSet {
-  readonly #needles = new Map<string, Uint8Array>();
+  readonly #texts = new Set<string>();
+  readonly #needles: Uint8Array[] = [];
   readonly #prefixes = new PrefixIndex();
   readonly #pairs = new PairIndex();
   #words = new WordIndex();
@@ -28,25 +29,29 @@ export class NeedleSet {
 
   /** Number of needles. */
   get size(): number {
-    return this.#needles.size;
+    return this.#needles.length;
   }
 
   /**
-   * Adds a needle.
+   * Adds the bytes of a text.
    *
-   * @param needle At least {@linkcode MIN_NEEDLE_BYTES} bytes, not changed afterwards.
+   * @param text The text; nothing happens if it was added before.
+   * @param minBytes Nothing happens if it has fewer bytes; at least
+   * {@linkcode MIN_NEEDLE_BYTES}.
    */
-  add(needle: Uint8Array): void {
-    const key = keyOf(needle);
-    if (this.#needles.has(key)) return;
-    this.#needles.set(key, needle);
+  add(text: string, minBytes: number): void {
+    if (this.#texts.has(text)) return;
+    const needle = bytesOf(text);
+    if (needle.length < minBytes) return;
+    this.#texts.add(text);
+    this.#needles.push(needle);
     this.#prefixes.add(needle);
     if (needle.length < 4 + 3) {
       this.#register(needle, this.#pairs, 2, 2);
     } else if (needle.length < 8 + 3 && this.#stride === 8) {
       this.#stride = 4;
       this.#words = new WordIndex();
-      for (const other of this.#needles.values()) {
+      for (const other of this.#needles) {
         if (other.length >= 4 + 3) this.#register(other, this.#words, 4, 4);
       }
     } else {
@@ -114,20 +119,27 @@ export class NeedleSet {
         residue + stride * MAX_CHOICES,
       );
       for (let offset = residue; offset <= end; offset += stride) {
-        const rarity = rarityOf(needle, offset, width) -
-          (index.get(wordAt(needle, offset, width))?.length ?? 0);
-        if (rarity > bestRarity) [best, bestRarity] = [offset, rarity];
+        let rarity = rarityOf(needle, offset, width);
+        if (rarity <= bestRarity) continue;
+        rarity -= index.get(wordAt(needle, offset, width))?.length ?? 0;
+        if (rarity <= bestRarity) continue;
+        best = offset;
+        bestRarity = rarity;
       }
       index.add(wordAt(needle, best, width), { needle, offset: best });
     }
   }
 }
 
-/** Bytes as a text of the same length, to be a key of a map. */
-function keyOf(bytes: Uint8Array): string {
-  let key = "";
-  for (const byte of bytes) key += String.fromCharCode(byte);
-  return key;
+/** The text in UTF-8; nearly all are short and ASCII, which takes no call of the system. */
+function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x80) return new TextEncoder().encode(text);
+    bytes[at] = code;
+  }
+  return bytes;
 }
 
 /** Reads a word the way a typed array does on the little-endian machines that Deno runs on. */
@@ -140,11 +152,17 @@ function wordAt(bytes: Uint8Array, at: number, width: 2 | 4): number {
 function rarityOf(bytes: Uint8Array, at: number, width: 2 | 4): number {
   let rarity = 0;
   for (let i = at; i < at + width; i++) {
-    rarity += byteRarity(bytes[i]);
+    rarity += RARITIES[bytes[i]];
     if (i > at && bytes[i] !== bytes[i - 1]) rarity += 4;
   }
   return rarity;
 }
+
+/** How seldom each byte is met. */
+const RARITIES = Uint8Array.from(
+  { length: 256 },
+  (_, byte) => byteRarity(byte),
+);
 
 /** Numbers, also hexadecimal ones, are what logs are full of. */
 function byteRarity(byte: number): number {

@@ -1,3 +1,6 @@
+/** Most needles that are put in their places one by one, instead of all by sorting. */
+const MAX_INSERTED = 64;
+
 /**
  * Finds the part at the end of a text that may still become a needle.
  *
@@ -5,7 +8,9 @@
  * that sends away nearly every place before anything is compared.
  */
 export class PrefixIndex {
-  readonly #sorted: Uint8Array[] = [];
+  #sorted: Uint8Array[] = [];
+  /** Needles that have no place in the order yet. */
+  readonly #unsorted: Uint8Array[] = [];
   readonly #firstByte = new Uint8Array(256);
   readonly #firstTwo = new Uint8Array(1 << 16);
   #longest = 0;
@@ -16,7 +21,7 @@ export class PrefixIndex {
    * @param needle At least two bytes that were not added before.
    */
   add(needle: Uint8Array): void {
-    this.#sorted.splice(this.#firstAbove(needle, 0, needle.length), 0, needle);
+    this.#unsorted.push(needle);
     this.#firstByte[needle[0]] = 1;
     this.#firstTwo[needle[0] << 8 | needle[1]] = 1;
     this.#longest = Math.max(this.#longest, needle.length);
@@ -31,6 +36,7 @@ export class PrefixIndex {
    * @returns Where that end starts; the length of the text if there is none.
    */
   partialFrom(text: Uint8Array): number {
+    if (this.#unsorted.length > 0) this.#sort();
     const last = text.length - 1;
     for (
       let at = Math.max(0, text.length - this.#longest + 1);
@@ -55,6 +61,18 @@ export class PrefixIndex {
       if (needle[at] !== text[from + at]) return false;
     }
     return true;
+  }
+
+  #sort(): void {
+    const added = this.#unsorted.splice(0);
+    if (added.length > MAX_INSERTED) {
+      this.#sorted = [...this.#sorted, ...added].sort(compare);
+      return;
+    }
+    for (const needle of added) {
+      const at = this.#firstAbove(needle, 0, needle.length);
+      this.#sorted.splice(at, 0, needle);
+    }
   }
 
   /** Number of the first needle that is greater than `text[from..to)`. */
@@ -82,4 +100,8 @@ function isAbove(
     if (difference !== 0) return difference > 0;
   }
   return needle.length > to - from;
+}
+
+function compare(one: Uint8Array, other: Uint8Array): number {
+  return isAbove(one, other, 0, other.length) ? 1 : -1;
 }

@@ -1,11 +1,22 @@
-/** Most bytes of the filter: these stay in a second-level cache. */
-const MAX_FILTER_BYTES = 1 << 18;
+/** Logarithm of the size of the first filter at first, and at most: it stays in the first cache. */
+const [FIRST_BITS, MAX_FIRST_BITS] = [10, 15];
 
-/** Bytes of the filter that each registered word should have for itself. */
+/** The same for the second filter, which stays in the second cache. */
+const [SECOND_BITS, MAX_SECOND_BITS] = [12, 18];
+
+/** Bytes of the filters that each registered word should have for itself. */
 const BYTES_PER_WORD = 8;
 
 /** Fibonacci hashing: spreads words that differ in any byte. */
 const MULTIPLIER = 0x9E3779B1 | 0;
+
+/** Bits that are set for the hashes of words. */
+export interface Filter {
+  /** The upper bits of a hash number the byte, three others the bit in it. */
+  readonly bits: Uint8Array;
+  /** How far a hash is shifted right to number a byte. */
+  readonly shift: number;
+}
 
 /** Places at which a needle may lie, as read off one of its words. */
 export interface Place {
@@ -18,20 +29,16 @@ export interface Place {
 /**
  * Finds, for a word of a text, the needles that have this word registered.
  *
- * A bit filter answers nearly every question with no; it is exposed, because
- * the loop that asks is the hottest of the program and must not call out.
+ * Two bit filters answer nearly every question with no. They are exposed,
+ * because the loop that asks is the hottest of the program and must not call
+ * out.
  */
 export class WordIndex {
   readonly #places = new Map<number, Place[]>();
-  /**
-   * One bit per hash; a clear bit means that the word is not registered. The
-   * upper bits of the hash number the byte, the lowest three the bit in it.
-   */
-  filter: Uint8Array = new Uint8Array(1 << 10);
-  /** The same with the next three bits, for what the filter lets through. */
-  #secondFilter = new Uint8Array(1 << 10);
-  /** How far a hash is shifted right to number a byte. */
-  shift: number = 32 - 10;
+  /** One bit per hash; a clear bit means that the word is not registered. */
+  first: Filter = makeFilter(FIRST_BITS);
+  /** The same with other bits of the hash, for what the first one lets through. */
+  second: Filter = makeFilter(SECOND_BITS);
 
   /** Number of different words. */
   get size(): number {
@@ -59,37 +66,29 @@ export class WordIndex {
    * Tells which needles have a word registered.
    *
    * @param word The word, as a signed 32-bit integer.
-   * @returns Places; `undefined` when the filter was wrong.
+   * @returns Places; `undefined` when the filters were wrong.
    */
   get(word: number): readonly Place[] | undefined {
-    // A look into a map that has outgrown the caches costs more than a hundred probes.
-    const hash = Math.imul(word, MULTIPLIER);
-    const bits = this.#secondFilter[hash >>> this.shift];
-    return (bits >>> (hash >>> 3 & 7) & 1) === 0
-      ? undefined
-      : this.#places.get(word);
+    return this.#places.get(word);
   }
 
   #grow(): void {
-    const bytes = this.filter.length;
-    if (bytes >= MAX_FILTER_BYTES || this.size * BYTES_PER_WORD <= bytes) {
-      return;
-    }
-    this.filter = new Uint8Array(bytes * 4);
-    this.#secondFilter = new Uint8Array(bytes * 4);
-    this.shift -= 2;
+    const first = grown(this.first, MAX_FIRST_BITS, this.size);
+    const second = grown(this.second, MAX_SECOND_BITS, this.size);
+    if (first === this.first && second === this.second) return;
+    [this.first, this.second] = [first, second];
     for (const word of this.#places.keys()) this.#mark(word);
   }
 
   #mark(word: number): void {
     const hash = Math.imul(word, MULTIPLIER);
-    this.filter[hash >>> this.shift] |= 1 << (hash & 7);
-    this.#secondFilter[hash >>> this.shift] |= 1 << (hash >>> 3 & 7);
+    this.first.bits[hash >>> this.first.shift] |= 1 << (hash & 7);
+    this.second.bits[hash >>> this.second.shift] |= 1 << (hash >>> 3 & 7);
   }
 }
 
 /**
- * Finds the next word of a text that the filter lets through.
+ * Finds the next word of a text that the filters let through.
  *
  * The loop calls nothing and does nothing else: with a callback in it, it
  * takes twice as long.
@@ -106,12 +105,26 @@ export function nextWord(
   step: number,
   index: WordIndex,
 ): number {
-  const { filter, shift } = index;
+  const { bits: first, shift: firstShift } = index.first;
+  const { bits: second, shift: secondShift } = index.second;
   const { length } = words;
   let at = from;
   for (; at < length; at += step) {
     const hash = Math.imul(words[at], MULTIPLIER);
-    if ((filter[hash >>> shift] >>> (hash & 7) & 1) !== 0) break;
+    if ((first[hash >>> firstShift] >>> (hash & 7) & 1) === 0) continue;
+    if ((second[hash >>> secondShift] >>> (hash >>> 3 & 7) & 1) !== 0) break;
   }
   return at;
+}
+
+function makeFilter(bitCount: number): Filter {
+  return { bits: new Uint8Array(1 << bitCount), shift: 32 - bitCount };
+}
+
+/** The filter, or a larger one without marks if it is too full and may grow. */
+function grown(filter: Filter, maxBits: number, wordCount: number): Filter {
+  const bitCount = 32 - filter.shift;
+  return bitCount >= maxBits || wordCount * BYTES_PER_WORD <= 1 << bitCount
+    ? filter
+    : makeFilter(Math.min(maxBits, bitCount + 2));
 }
