@@ -60,7 +60,7 @@ const ENDING_SIGNALS: readonly EndingSignal[] = ["SIGTERM", "SIGINT", "SIGHUP"];
  */
 export function processHost(): Host {
   return {
-    env: Deno.env.toObject(),
+    env: environment(),
     cwd: Deno.cwd(),
     stdin: Deno.stdin,
     stdout: Deno.stdout,
@@ -81,6 +81,28 @@ export function processHost(): Host {
       };
     },
   };
+}
+
+/** Who may see some variables only cannot list them, and has to be told their names. */
+function environment(): Record<string, string> {
+  try {
+    return Deno.env.toObject();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const name = "REACTORCIDE_ENV_NAMES";
+    const { state } = Deno.permissions.querySync({
+      name: "env",
+      variable: name,
+    });
+    const names = state === "granted" ? Deno.env.get(name) : undefined;
+    if (names === undefined) throw error;
+    return Object.fromEntries(
+      names.split(",").flatMap((name) => {
+        const value = Deno.env.get(name);
+        return value === undefined ? [] : [[name, value]];
+      }),
+    );
+  }
 }
 
 function consoleSize(): ConsoleSize | undefined {

@@ -49,6 +49,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Tell which plugins a job would load, and what they may do",
     load: () => import("./commands/plugins.ts").then((it) => it.plugins),
   },
+  exec: {
+    summary: "Run a pipeline in TypeScript with few permissions",
+    load: () => import("./commands/exec.ts").then((it) => it.exec),
+  },
+  permissions: {
+    summary: "Tell what a pipeline may do, and how it would be run",
+    load: () =>
+      import("./commands/permissions.ts").then((it) => it.permissions),
+  },
   schema: {
     summary: "Print the JSON Schema of job files, for editors",
     load: () => import("./commands/schema.ts").then((it) => it.schema),

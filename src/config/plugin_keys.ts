@@ -1,6 +1,6 @@
 import type { ConfigKey } from "./config_key.ts";
 
-/** Keys of the configuration that say which plugins there are and what they may do. */
+/** Keys of the configuration that say which plugins there are, and what code may do. */
 export const PLUGIN_KEYS = [
   {
     name: "plugin_dir",
@@ -33,5 +33,9 @@ export const PLUGIN_KEYS = [
     option: "trustPlugins",
     kind: "switch",
     help: "Run plugins from files in this process, with all of its permissions",
+  },
+  {
+    name: "pipeline_permissions",
+    help: "Permissions of a pipeline that exec runs, by their kinds",
   },
 ] as const satisfies readonly ConfigKey[];

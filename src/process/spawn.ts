@@ -187,6 +187,22 @@ function signalProcess(pid: number, signal: Deno.Signal): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     // Only programs that became another user's are left; nothing reaches them.
     if (error instanceof Deno.errors.PermissionDenied) return true;
+    // Deno sends signals for those only who may start anything.
+    if (error instanceof Deno.errors.NotCapable) {
+      return signalByShell(pid, signal);
+    }
     throw error;
   }
+}
+
+function signalByShell(pid: number, signal: Deno.Signal): boolean {
+  const name = signal.replace(/^SIG/, "");
+  const { success } = new Deno.Command("/bin/sh", {
+    args: ["-c", 'kill -s "$1" -- "$2"', "sh", name, String(pid)],
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  return success;
 }

@@ -11,7 +11,11 @@ import {
   text,
   type TextRule,
 } from "./scalars.ts";
-import { pluginList, pluginPermissions } from "./plugin_keys.ts";
+import {
+  pipelinePermissions,
+  pluginList,
+  pluginPermissions,
+} from "./plugin_keys.ts";
 import { inheritance } from "./step_keys.ts";
 import { steps } from "./steps.ts";
 
@@ -33,6 +37,13 @@ export interface JobFileKey {
 
 /** Keys of a job file, or of a part of one, by their names. */
 export type JobFileKeys = ReadonlyMap<string, JobFileKey>;
+
+/** Keys of the configuration that hold lines. */
+const LINES: ReadonlySet<ConfigName> = new Set([
+  "plugins",
+  "plugin_permissions",
+  "pipeline_permissions",
+]);
 
 /** Keys that only a worker or a coordinator reads; the runner leaves them alone. */
 const FOREIGN = {
@@ -149,7 +160,7 @@ function meaning(keys: Readonly<Record<string, ConfigName>>): Entry[] {
   return Object.entries(keys).map(([key, means]) => {
     const { help, defaultValue } = configKey(means)!;
     const kind = kindOf(configKey(means)!);
-    const areLines = means === "plugins" || means === "plugin_permissions";
+    const areLines = LINES.has(means);
     const description = `${help}.`;
     return [key, { description, kind, means, defaultValue, areLines }];
   });
@@ -165,6 +176,7 @@ function kindOf({ name, kind }: ConfigKey): Kind<unknown> {
   }
   if (name === "plugins") return pluginList;
   if (name === "plugin_permissions") return pluginPermissions;
+  if (name === "pipeline_permissions") return pipelinePermissions;
   if (kind === undefined) return text();
   if (kind === "duration") return duration;
   if (kind === "switch") return flag;

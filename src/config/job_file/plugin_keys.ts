@@ -39,6 +39,21 @@ export const pluginList: Kind<readonly string[]> = byShape<readonly string[]>(
   },
 );
 
+const permissions = record(
+  listOrOne("be a text or a list of texts", filled),
+  "map kinds of permissions to lists",
+  { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
+);
+
+/** Kind of what a pipeline is granted; gives lines `KIND=VALUES`. */
+export const pipelinePermissions: Kind<readonly string[]> = mapped(
+  permissions,
+  (kinds) =>
+    Object.entries(kinds).map(([kind, values]) =>
+      `${kind}=${values.join(",")}`
+    ),
+);
+
 /** Kind of what plugins are granted; gives lines `NAME:KIND=VALUES`. */
 export const pluginPermissions: Kind<readonly string[]> = byShape<
   readonly string[]
@@ -46,11 +61,7 @@ export const pluginPermissions: Kind<readonly string[]> = byShape<
   scalar: mapped(text(), (value) => [value]),
   mapping: mapped(
     record(
-      record(
-        listOrOne("be a text or a list of texts", filled),
-        "map kinds of permissions to lists",
-        { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
-      ),
+      permissions,
       "map plugins to permissions",
       { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
     ),

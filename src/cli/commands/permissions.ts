@@ -1,0 +1,33 @@
+import { commandText } from "../../job/execute.ts";
+import type { Command } from "../command.ts";
+import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
+
+/** The command `permissions`. */
+export const permissions: Command = {
+  usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
+  description:
+    `Tells with which permissions "runnerlib exec" runs a pipeline, and why, then
+the command line. Runs nothing.`,
+  flags: [
+    ALLOW_FLAG,
+    JOB_FILE_FLAG,
+    { name: "flags", help: "Print the options of deno run only" },
+  ],
+  maxOperands: Infinity,
+  takesRest: true,
+  async run(context) {
+    const { print, flags } = context;
+    const { argv, permissions } = await pipelineCommand(context, "permissions");
+    if (flags.has("flags")) {
+      const options = argv.filter((word) => /^--(allow-|no-prompt)/.test(word));
+      await print(commandText(options));
+      return 0;
+    }
+    for (const { kind, values, reason } of permissions) {
+      await print(`${kind.padEnd(6)} ${values.join(" ")}  # ${reason}`);
+    }
+    await print(`\n${commandText(argv)}`);
+    return 0;
+  },
+};

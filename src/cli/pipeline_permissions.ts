@@ -1,0 +1,118 @@
+import { RunnerError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import { thrownText } from "../plugins/thrown_text.ts";
+import { readGrants } from "../plugins/rights/grants.ts";
+import { expandPaths } from "../plugins/rights/expand_paths.ts";
+import type { PluginPermissions } from "../plugins/rights/rights.ts";
+import type { Workspace } from "../workspace/layout.ts";
+
+/** Variables without which programs do not run as they should, or a log not look so. */
+const USUAL_VARIABLES = [
+  ...["PATH", "HOME", "USER", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "TZ"],
+  ...["CI", "NO_COLOR", "FORCE_COLOR", "LOG_FORMAT", "LOG_LEVEL"],
+  "TRACEPARENT",
+];
+
+/** A permission of a pipeline. */
+export interface PipelinePermission {
+  /** Kind, as Deno names it. */
+  readonly kind: "read" | "write" | "run" | "env" | "net" | "sys" | "import";
+  /** What it is about; `*` for everything. */
+  readonly values: readonly string[];
+  /** Why the pipeline has it. */
+  readonly reason: string;
+}
+
+const KINDS = ["read", "write", "run", "env", "net", "sys", "import"] as const;
+
+/** What permissions depend on. */
+export interface PipelineSetting {
+  /** The process around the runner. */
+  readonly host: Host;
+  /** Where a job's files are. */
+  readonly workspace: Workspace;
+}
+
+/**
+ * Finds what a pipeline may do: what every pipeline needs, and what is granted.
+ *
+ * @param setting Process and workspace.
+ * @param grants Lines `KIND=VALUE,VALUE` of flags and job file.
+ * @returns Permissions with their reasons.
+ * @throws {RunnerError} `invalid-config`, if a grant is none.
+ */
+export function pipelinePermissions(
+  { host, workspace }: PipelineSetting,
+  grants: readonly string[],
+): PipelinePermission[] {
+  const coordinator = URL.parse(host.env.REACTORCIDE_COORDINATOR_URL ?? "");
+  const granted = readPermissions(grants, workspace);
+  return [
+    { kind: "read", values: [workspace.base], reason: "the workspace" },
+    { kind: "write", values: [workspace.base], reason: "the workspace" },
+    {
+      kind: "run",
+      values: ["git", "/bin/sh", "sh"],
+      reason: "git and the shell, which can do whatever their user can",
+    },
+    {
+      kind: "env",
+      values: ["REACTORCIDE_*", "RC_*"],
+      reason: "the configuration of jobs",
+    },
+    {
+      kind: "env",
+      values: USUAL_VARIABLES,
+      reason: "what programs are used to find",
+    },
+    ...coordinator === null || coordinator.host === "" ? [] : [
+      {
+        kind: "net",
+        values: [coordinator.host],
+        reason: "the coordinator",
+      } as const,
+    ],
+    ...KINDS.flatMap((kind) => {
+      const values = granted[kind] ?? [];
+      return values.length === 0 ? [] : [{ kind, values, reason: "granted" }];
+    }),
+  ];
+}
+
+/**
+ * Gives the options of `deno run` that permissions stand for.
+ *
+ * @param permissions Permissions.
+ * @returns Options.
+ */
+export function denoFlags(
+  permissions: readonly PipelinePermission[],
+): string[] {
+  return KINDS.flatMap((kind) => {
+    const values = permissions.filter((it) => it.kind === kind)
+      .flatMap((it) => it.values);
+    if (values.includes("*")) return [`--allow-${kind}`];
+    const list = [...new Set(values)].join(",");
+    return list === "" ? [] : [`--allow-${kind}=${list}`];
+  });
+}
+
+/** A grant has the form of that of a plugin, without a name. */
+function readPermissions(
+  grants: readonly string[],
+  workspace: Workspace,
+): PluginPermissions {
+  const lines = grants.map((grant) => `pipeline:${grant}`);
+  const { read = [], ...rest } = readGrants(lines)("pipeline");
+  const directories = { JOB_DIR: workspace.base };
+  // What every plugin may read is none of a pipeline's grants.
+  const own = read.filter((it) => it !== "$JOB_DIR" && it !== "$PLUGIN_DIR");
+  try {
+    return expandPaths({ read: own, ...rest }, directories);
+  } catch (error) {
+    throw new RunnerError(`Cannot use a permission: ${thrownText(error)}`, {
+      code: "invalid-config",
+      cause: error,
+    });
+  }
+}

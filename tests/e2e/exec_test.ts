@@ -1,0 +1,74 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { REPOSITORY, runCli } from "../helpers/cli.ts";
+import {
+  exists,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const PIPELINE = `${REPOSITORY}/tests/fixtures/restricted_pipeline.ts`;
+
+const ENV = { REACTORCIDE_STAGE: "dev", OTHER: "unseen" };
+
+Deno.test("runnerlib exec runs a pipeline with few permissions", async () => {
+  await using directory = await temporaryDirectory();
+  const options = { cwd: directory.path, env: ENV };
+  const { code, stdout } = await runCli(["exec", PIPELINE, "one"], options);
+  assertEquals(code, 7);
+  assertStringIncludes(stdout, 'arguments ["one"]\n');
+  for (const what of ["read", "write", "net", "run", "env", "sys"]) {
+    assertMatch(stdout, new RegExp(`^${what}: Requires ${what} access`, "m"));
+  }
+  assertMatch(stdout, /^first +\| dev $/m);
+  assertEquals(await exists(`${directory.path}/job/left`), true);
+});
+
+Deno.test("runnerlib exec grants what flags and a job file grant", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, {
+    "job.yaml": "pipeline_permissions: { env: OTHER, sys: [hostname] }\n",
+  });
+  const options = { cwd: directory.path, env: ENV };
+  const { stdout } = await runCli([
+    ...["exec", PIPELINE, "--job-file", "job.yaml", "--allow", "read=/etc"],
+    ...["--", "--flag"],
+  ], options);
+  assertStringIncludes(stdout, 'arguments ["--flag"]\n');
+  for (const what of ["read", "env", "sys"]) {
+    assertMatch(stdout, new RegExp(`^${what}: done`, "m"));
+  }
+  assertMatch(stdout, /^net: Requires/m);
+});
+
+Deno.test("runnerlib permissions tells what a pipeline may do", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const options = {
+    cwd: path,
+    env: { REACTORCIDE_COORDINATOR_URL: "https://ci.example.com:8443/x" },
+  };
+  const told = await runCli(
+    ["permissions", PIPELINE, "--allow=net=a.com"],
+    options,
+  );
+  assertEquals(told.code, 0, told.stderr);
+  assertStringIncludes(told.stdout, `write  ${path}/job  # the workspace\n`);
+  assertStringIncludes(
+    told.stdout,
+    "net    ci.example.com:8443  # the coordinator\nnet    a.com  # granted\n",
+  );
+  const flags = await runCli(["permissions", PIPELINE, "--flags"], options);
+  assertMatch(
+    flags.stdout,
+    /^--no-prompt --allow-read=\S+\/job --allow-write=\S+\/job --allow-run=git,\/bin\/sh,sh '--allow-env=REACTORCIDE_\*,RC_\*,PATH,\S+' --allow-net=ci\.example\.com:8443\n$/,
+  );
+  const wrong = [
+    [["permissions"], 2],
+    [["permissions", "missing.ts"], 1],
+    [["permissions", PIPELINE, "--allow", "reed=/"], 1],
+    [["permissions", PIPELINE, "--allow", "read=relative"], 1],
+  ] as const;
+  for (const [args, code] of wrong) {
+    assertEquals((await runCli([...args], options)).code, code, String(args));
+  }
+});
