@@ -2,8 +2,9 @@ import { bareLog, type JobLog, type StepLog } from "./job_log.ts";
 import { MIN_LINE_BYTES } from "./line_cut.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { LogFileNames } from "./log_file_names.ts";
+import type { Masker } from "../secrets/masker.ts";
 import type { Sink } from "./sink.ts";
-import { openStepFile } from "./step_file.ts";
+import { openStepFile, type StepFile } from "./step_file.ts";
 import { openStepLog } from "./step_log.ts";
 import { stepPrinters } from "./step_printers.ts";
 
@@ -57,6 +58,13 @@ export interface JobLogOptions {
    */
   maxLineBytes?: number;
   /**
+   * Knows the secrets; those that become known while a step runs are masked in
+   * what was kept of it before.
+   *
+   * @default {what is known of secrets does not change}
+   */
+  masker?: Masker;
+  /**
    * Hears, once per step, what keeps output from being filed. The step goes on;
    * its file, if any, ends where the trouble began.
    */
@@ -92,6 +100,7 @@ export function createJobLog(options: JobLogOptions): JobLog {
     : new LogDirectory(logDirectory);
   const printerFor = stepPrinters(options);
   const opened = new Set<string>();
+  const files: StepFile[] = [];
   return {
     async openStep(name): Promise<StepLog> {
       if (opened.has(name)) {
@@ -101,13 +110,15 @@ export function createJobLog(options: JobLogOptions): JobLog {
       if (isBare) {
         return bareLog(stdout, stderr);
       }
-      const { onWarning, onProgress } = options;
+      const { onWarning, onProgress, masker } = options;
       const file = await openStepFile({
         step: name,
         place: directory && { directory, name: names.nameFor(name) },
         isSpool: style === "grouped",
+        masker,
         onWarning,
       });
+      files.push(file);
       return openStepLog({
         file,
         printer: printerFor(name, file),
@@ -115,6 +126,9 @@ export function createJobLog(options: JobLogOptions): JobLog {
           ? undefined
           : (text) => onProgress(name, text),
       });
+    },
+    async sweep() {
+      for (const file of files.splice(0)) await file.sweep();
     },
   };
 }

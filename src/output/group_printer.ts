@@ -1,7 +1,6 @@
 import { printable } from "../printable.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 import { LineLimit } from "./line_limit.ts";
-import type { LogFile } from "./log_file.ts";
 import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 
@@ -13,7 +12,7 @@ export interface GroupPrinterOptions {
   /** Name of the step. */
   step: string;
   /** File that takes what the step prints. */
-  file: LogFile;
+  file: { content(): AsyncIterable<Uint8Array> };
   /** What the file could not take; emptied when it was printed. */
   unwritten: Uint8Array[];
   /** Where the block goes. */

@@ -22,6 +22,11 @@ export interface JobLog {
    * @param name Name of the step.
    */
   openStep(name: string): Promise<StepLog>;
+  /**
+   * Masks, in the files of steps that are over, the secrets that became known
+   * after a step had begun. Never rejects.
+   */
+  sweep(): Promise<void>;
 }
 
 /**

@@ -1,6 +1,8 @@
 import { osReason } from "../os_reason.ts";
+import type { Masker } from "../secrets/masker.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import { LogFile } from "./log_file.ts";
+import { maskChunks } from "./mask_chunks.ts";
 
 /** Options for {@linkcode openStepFile}. */
 export interface StepFileOptions {
@@ -10,6 +12,8 @@ export interface StepFileOptions {
   place: { directory: LogDirectory; name: string } | undefined;
   /** Whether output is read again, and therefore a file needed in any case. */
   isSpool: boolean;
+  /** Knows the secrets, if what is known of them may change. */
+  masker: Masker | undefined;
   /** Hears, once, what keeps the output from being filed. */
   onWarning: (message: string) => void;
 }
@@ -22,6 +26,10 @@ export interface StepFile extends Disposable {
   readonly unwritten: Uint8Array[];
   /** Gives the file its name. */
   finish(): Promise<void>;
+  /** Reads what was written, without the secrets that became known later. */
+  content(): AsyncIterable<Uint8Array>;
+  /** Takes the secrets that became known later out of the finished file. */
+  sweep(): Promise<void>;
 }
 
 /**
@@ -33,7 +41,8 @@ export interface StepFile extends Disposable {
 export async function openStepFile(
   options: StepFileOptions,
 ): Promise<StepFile> {
-  const { place, isSpool } = options;
+  const { place, isSpool, masker } = options;
+  const formTotal = masker?.formTotal;
   const unwritten: Uint8Array[] = [];
   const warn = warnOnce(options);
   const listeners = {
@@ -52,6 +61,18 @@ export async function openStepFile(
     file,
     unwritten,
     finish: async () => await file?.finish().catch(warn),
+    async *content() {
+      if (!file) return;
+      yield* masker && masker.formTotal !== formTotal
+        ? maskChunks(file.content(), masker.stream())
+        : file.content();
+    },
+    async sweep() {
+      if (!place || !file) return;
+      if (!masker || masker.formTotal === formTotal) return;
+      const { sweepLog } = await import("./sweep_log.ts");
+      await sweepLog(place.directory, place.name, masker).catch(warn);
+    },
     [Symbol.dispose]: () => file?.[Symbol.dispose](),
   };
 }

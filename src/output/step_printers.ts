@@ -49,13 +49,13 @@ export function stepPrinters(options: JobLogOptions): StepPrinters {
       const sink: Sink = {
         write: (bytes) => inTurn(() => stdout.write(bytes)),
       };
-      return (step, { file, unwritten }) => {
+      return (step, stepFile) => {
         const fallback = prefixed(step, { stdout: sink, stderr: sink });
-        if (!file) return fallback;
+        if (!stepFile.file) return fallback;
         return groupPrinter({
           step,
-          file,
-          unwritten,
+          file: stepFile,
+          unwritten: stepFile.unwritten,
           sink: stdout,
           maxBytes: maxLineBytes,
           inTurn,

@@ -29,6 +29,11 @@ export class Masker {
   /** What streams mask: all that is known, or nothing. */
   #printed: MaskRules = this;
 
+  /** In how many forms all secrets are known; grows with each new one. */
+  get formTotal(): number {
+    return this.needles.size + (this.spreadNeedles?.size ?? 0);
+  }
+
   /** What is printed for a range of secret bytes. */
   get placeholder(): Uint8Array {
     return this.#placeholder;

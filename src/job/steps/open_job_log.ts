@@ -30,7 +30,7 @@ export async function openJobLog(
   config: JobConfig,
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
-  const { host, logger, workspace, stdout, stderr } = parts;
+  const { host, logger, workspace, masker, stdout, stderr } = parts;
   const { labels, artifactsPath, onProgress } = options;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
@@ -50,6 +50,7 @@ export async function openJobLog(
     colour: wantsColour(host.env, host.stdout.isTerminal()),
     logDirectory,
     maxLineBytes: maxLineBytes(config, workspace),
+    masker,
     onWarning: warn,
     onProgress,
   });

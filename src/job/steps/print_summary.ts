@@ -1,5 +1,6 @@
 import { formatSummary } from "../../report/summary.ts";
 import { wantsColour } from "../../wants_colour.ts";
+import type { Masker } from "../../secrets/masker.ts";
 import type { StepResult } from "../job_result.ts";
 import type { RunnerParts } from "../runner_parts.ts";
 
@@ -21,7 +22,7 @@ export async function printSummary(
     ...result,
     name: masker.maskText(name),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
-    tail: tails.get(name) ?? [],
+    tail: maskedTail(masker, tails.get(name)),
   }));
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {
@@ -31,4 +32,12 @@ export async function printSummary(
   await logger.flush().catch(() => {});
   // A job does not fail because nobody can be told how it went.
   await stderr.write(new TextEncoder().encode(`\n${text}\n`)).catch(() => {});
+}
+
+/** Since the lines were printed, more secrets may have become known. */
+function maskedTail(
+  masker: Masker,
+  lines: readonly string[] = [],
+): readonly string[] {
+  return masker.maskText(lines.join("\n")).split("\n");
 }

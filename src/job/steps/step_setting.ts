@@ -69,6 +69,9 @@ export async function openStepSetting(
   await using stack = new AsyncDisposableStack();
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
+  let log: JobLog | undefined;
+  // Disposed of behind the socket: nobody registers a secret any more then.
+  stack.defer(() => log?.sweep());
   const registration = await openJobRegistration(parts);
   if (registration) stack.use(registration);
   const outputs = new StepOutputs(plan, parts);
@@ -78,7 +81,7 @@ export async function openStepSetting(
   }
   const outputsDirectory = await makeOutputsDirectory(host.env, stack);
   const labels = stepLabels(plan, masker);
-  const log: JobLog = await openJobLog(parts, config, {
+  const jobLog = log = await openJobLog(parts, config, {
     labels,
     artifactsPath,
     onProgress: (step, text) =>
@@ -112,7 +115,7 @@ export async function openStepSetting(
     const planned: PlannedStep = plan.steps[step];
     const { name, definition } = planned;
     const cwd = await stepDirectory(workspace, jobPath, planned);
-    const stepLog = await log.openStep(labels[step]);
+    const stepLog = await jobLog.openStep(labels[step]);
     return {
       context: {
         name,

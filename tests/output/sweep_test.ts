@@ -1,0 +1,85 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { createJobLog } from "../../src/output/create_job_log.ts";
+import { Masker } from "../../src/secrets/masker.ts";
+import { RecordingSink } from "../helpers/recording_sink.ts";
+import {
+  listFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const SECRET = "correct-horse-battery";
+
+const encoder = new TextEncoder();
+
+function logIn(directory: string, style: "prefixed" | "grouped") {
+  const masker = new Masker();
+  const stdout = new RecordingSink();
+  const warnings: string[] = [];
+  const log = createJobLog({
+    stdout,
+    stderr: stdout,
+    style,
+    steps: [],
+    logDirectory: directory,
+    masker,
+    onWarning: (message) => warnings.push(message),
+  });
+  async function write(name: string, text: string) {
+    const step = await log.openStep(name);
+    await step.stdout.write(encoder.encode(text));
+    return step;
+  }
+  return { log, masker, stdout, warnings, write };
+}
+
+describe("createJobLog() masks secrets that became known late", () => {
+  it("in files that are finished and in those that were open", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { log, masker, warnings, write } = logIn(path, "prefixed");
+    const finished = await write("finished", `1 ${SECRET}\n`.repeat(9_000));
+    await finished.close();
+    const open = await write("open", `2 ${SECRET}`);
+    masker.add(SECRET);
+    const late = await write("late", "3 [REDACTED]\n");
+    await late.close();
+    await open.close();
+    await log.sweep();
+    assertEquals(await listFiles(path), {
+      "finished.log": "1 [REDACTED]\n".repeat(9_000),
+      "open.log": "2 [REDACTED]\n",
+      "late.log": "3 [REDACTED]\n",
+    });
+    assertEquals(warnings, []);
+  });
+
+  it("in a block that was not shown yet", async () => {
+    await using directory = await temporaryDirectory();
+    const { masker, stdout, write } = logIn(directory.path, "grouped");
+    const step = await write("a", `before ${SECRET}\n`);
+    masker.add(SECRET);
+    await step.close();
+    assertEquals(stdout.text, "=== a\nbefore [REDACTED]\n");
+  });
+
+  it("and touches nothing else", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { log, masker, warnings, write } = logIn(path, "prefixed");
+    await Deno.writeTextFile(`${path}/victim`, SECRET);
+    for (const name of ["linked", "removed", "replaced"]) {
+      await (await write(name, "text\n")).close();
+    }
+    await Deno.remove(`${path}/linked.log`);
+    await Deno.symlink(`${path}/victim`, `${path}/linked.log`);
+    await Deno.remove(`${path}/removed.log`);
+    await Deno.remove(`${path}/replaced.log`);
+    await Deno.mkdir(`${path}/replaced.log`);
+    masker.add(SECRET);
+    await log.sweep();
+    assertEquals(await Deno.readTextFile(`${path}/victim`), SECRET);
+    assertEquals((await Deno.lstat(`${path}/linked.log`)).isSymlink, true);
+    assertEquals(warnings, []);
+  });
+});
