@@ -8,6 +8,8 @@
  * @module
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { checkoutSize, checkoutTime } from "./checkout.ts";
+import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
 import { makeLog } from "./log_file.ts";
 import { logs } from "./logs.ts";
@@ -56,6 +58,17 @@ const GROUPS: Readonly<Record<string, Group>> = {
     const sizeBytes = Math.min(logBytes, STALL_LOG_BYTES);
     await using log = await makeLog({ directory, sizeBytes });
     await report(stall(directory, log.name), rotationCount);
+  },
+  async checkout(directory, { rotationCount }) {
+    for (const commitCount of [2_000, 12_000]) {
+      const path = `${directory}/${commitCount}.git`;
+      const repository = await generateRepository(path, commitCount);
+      await report(
+        checkoutTime(directory, repository, commitCount),
+        rotationCount,
+      );
+      await report(checkoutSize(directory, repository, commitCount), 1);
+    }
   },
   async memory(directory, { logBytes: sizeBytes, rotationCount }) {
     await using lines = await makeLog({ directory, sizeBytes });

@@ -1,0 +1,142 @@
+import { Cancellation } from "../src/process/cancellation.ts";
+import { gitSource } from "../src/source/git/git_source.ts";
+import { openWorkspace } from "../src/workspace/layout.ts";
+import type { GeneratedRepository } from "./generated_repository.ts";
+import type { Contest } from "./measure.ts";
+import { denoRun, timeOf } from "./programs.ts";
+
+const MIB = 1024 * 1024;
+
+const CLI = import.meta.resolve("../cli.ts");
+
+/**
+ * What it costs to get one commit out of a repository, by time.
+ *
+ * @param directory Directory to work in.
+ * @param repository Repository.
+ * @param commitCount Number of commits in it.
+ * @returns The contest.
+ */
+export function checkoutTime(
+  directory: string,
+  repository: GeneratedRepository,
+  commitCount: number,
+): Contest {
+  const ways = waysOf(directory, repository);
+  const entrants = Object.entries(ways).map(([name, get]) => ({
+    name,
+    async measure() {
+      await cleanUp(directory);
+      return await get();
+    },
+  }));
+  const floor = "by hand";
+  // In a short history there is little that a full clone fetches in vain.
+  const goal = commitCount >= 10_000 ? { goal: 0.45 } : {};
+  return {
+    title: `Checkout of one of ${commitCount} commits`,
+    unit: "ms",
+    entrants,
+    comparisons: [
+      { subject: "in a run", floor, goal: 1.15 },
+      { subject: "runnerlib checkout", floor },
+      { subject: "in a run", floor: "full clone", ...goal },
+      { subject: "runnerlib checkout", floor: "full clone", ...goal },
+    ],
+  };
+}
+
+/**
+ * The same, by the size of what was fetched.
+ *
+ * @param directory Directory to work in.
+ * @param repository Repository.
+ * @param commitCount Number of commits in it.
+ * @returns The contest.
+ */
+export function checkoutSize(
+  directory: string,
+  repository: GeneratedRepository,
+  commitCount: number,
+): Contest {
+  const goal = commitCount >= 10_000 ? { goal: 0.1 } : {};
+  const { "in a run": ours, "full clone": clone } = waysOf(
+    directory,
+    repository,
+  );
+  return {
+    title: "Size of the objects that are fetched for it",
+    unit: "MiB",
+    entrants: Object.entries({ ours, clone }).map(([name, get]) => ({
+      name,
+      async measure() {
+        await cleanUp(directory);
+        await get();
+        return await packSize(`${directory}/target/.git/objects/pack`) / MIB;
+      },
+    })),
+    comparisons: [{ subject: "ours", floor: "clone", ...goal }],
+  };
+}
+
+/** Each fills the directory `target` and tells how long it took. */
+function waysOf(directory: string, { path, commit }: GeneratedRepository) {
+  const url = `file://${path}`;
+  const target = `${directory}/target`;
+  const hand = `git init -q target && cd target &&
+    git fetch -q --depth 1 ${url} ${commit} &&
+    git -c advice.detachedHead=false checkout -q --detach ${commit}`;
+  const byProgram = [
+    ...["checkout", url, "--ref", commit, "--work-dir", directory],
+  ];
+  return {
+    "by hand": () => timeOf(["sh", "-c", hand], directory),
+    "in a run": () => inRun(directory, url, commit, target),
+    "runnerlib checkout": () => timeOf(denoRun(CLI, ...byProgram), directory),
+    "full clone": () => timeOf(["git", "clone", "-q", url, target], directory),
+  };
+}
+
+/** What a job waits for, once the runner has started. */
+async function inRun(
+  directory: string,
+  url: string,
+  commit: string,
+  target: string,
+): Promise<number> {
+  const say = () => {};
+  const env = Deno.env.toObject();
+  const start = performance.now();
+  await Deno.mkdir(target);
+  const fill = gitSource(url, commit, {
+    workspace: openWorkspace({ cwd: directory, env }),
+    env,
+    cwd: directory,
+    log: {
+      debug: say,
+      info: say,
+      warn: say,
+      error: say,
+      flush: () => Promise.resolve(),
+    },
+    cancellation: new Cancellation(),
+  });
+  await fill(target);
+  return performance.now() - start;
+}
+
+async function cleanUp(directory: string): Promise<void> {
+  for (const name of ["target", "job"]) {
+    await Deno.remove(`${directory}/${name}`, { recursive: true })
+      .catch(() => {});
+  }
+}
+
+async function packSize(directory: string): Promise<number> {
+  let bytes = 0;
+  for await (const { name } of Deno.readDir(directory)) {
+    if (!name.endsWith(".pack")) continue;
+    bytes += (await Deno.stat(`${directory}/${name}`)).size;
+  }
+  return bytes;
+}

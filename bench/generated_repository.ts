@@ -1,0 +1,93 @@
+/** Number of files in the tree. */
+const FILE_COUNT = 5_000;
+
+/** Files that a commit changes. */
+const CHANGED_COUNT = 4;
+
+/** Lines of a file. */
+const LINE_COUNT = 40;
+
+/** A bare repository with one branch. */
+export interface GeneratedRepository {
+  /** Absolute path. */
+  readonly path: string;
+  /** Id of the newest commit. */
+  readonly commit: string;
+}
+
+/**
+ * Makes a repository whose files look like code and whose commits change a
+ * line in a few of them; every time the same one.
+ *
+ * @param path Absolute path.
+ * @param commitCount Number of commits.
+ * @returns The repository.
+ */
+export async function generateRepository(
+  path: string,
+  commitCount: number,
+): Promise<GeneratedRepository> {
+  await git("init", "--quiet", "--bare", "--initial-branch=main", path);
+  const child = new Deno.Command("git", {
+    args: ["-C", path, "fast-import", "--quiet", "--done"],
+    stdin: "piped",
+  }).spawn();
+  await ReadableStream.from(commits(commitCount))
+    .pipeThrough(new TextEncoderStream()).pipeTo(child.stdin);
+  if (!(await child.status).success) throw new Error("git fast-import failed");
+  // As a server keeps it; else every clone would begin with this work.
+  await git("-C", path, "repack", "-adq");
+  return { path, commit: await git("-C", path, "rev-parse", "main") };
+}
+
+function* commits(count: number): Generator<string> {
+  const random = numbers();
+  const revisions = new Array<number>(FILE_COUNT).fill(0);
+  for (let at = 0; at < count; at++) {
+    yield `commit refs/heads/main
+committer A <a@example.com> ${1_600_000_000 + at * 60} +0000
+data 7
+Change
+
+`;
+    const changed = at === 0
+      ? revisions.keys()
+      : Array.from({ length: CHANGED_COUNT }, () => random() % FILE_COUNT);
+    for (const file of changed) {
+      const text = textOf(file, revisions[file]++);
+      yield `M 100644 inline src/part${file % 50}/unit${file % 7}/file${file}.ts
+data ${text.length}
+${text}
+`;
+    }
+  }
+  yield "done\n";
+}
+
+/** Each revision has one line that the one before has not. */
+function textOf(file: number, revision: number): string {
+  const lines = Array.from({ length: LINE_COUNT }, (_, line) => {
+    const isChanged = line === (revision * 7) % LINE_COUNT;
+    const value = (file * 2_654_435_761 + line * 40_503) >>> 0;
+    return `export const value${line} = ${isChanged ? revision : value};`;
+  });
+  return lines.join("\n") + "\n";
+}
+
+/** Numbers that look random, the same in each run. */
+function numbers(): () => number {
+  let state = 1;
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return state >>> 8;
+  };
+}
+
+async function git(...args: string[]): Promise<string> {
+  const { success, stdout } = await new Deno.Command("git", {
+    args,
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`git ${args[0]} failed`);
+  return new TextDecoder().decode(stdout).trim();
+}
