@@ -20,7 +20,10 @@ export interface Workspace {
 export interface OpenWorkspaceOptions {
   /** Absolute path of the directory in which the runner was started. */
   cwd: string;
-  /** Environment; `REACTORCIDE_IN_CONTAINER` is read from it. */
+  /**
+   * Environment; `REACTORCIDE_IN_CONTAINER` and `REACTORCIDE_WORKSPACE` are
+   * read from it.
+   */
   env: Readonly<Record<string, string>>;
   /**
    * Absolute path of the workspace that a container has.
@@ -33,7 +36,9 @@ export interface OpenWorkspaceOptions {
 /**
  * Finds out where a job's files are; makes no directory.
  *
- * In a container that is `/job`, elsewhere `job` in the current directory.
+ * In a container that is `/job`, elsewhere `job` in the current directory, or
+ * the directory that `REACTORCIDE_WORKSPACE` names: jobs of a local workflow
+ * are given it, so that a runner in one of them finds the job's own files.
  * `REACTORCIDE_IN_CONTAINER` decides with `true`, `1`, `yes`, `false`, `0` or
  * `no`, in any case. Otherwise a `/job` in which the runner was started, or may
  * write, tells a container.
@@ -45,7 +50,12 @@ export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
   const { cwd, env, root = "/job" } = options;
   const inContainer = saysContainer(env.REACTORCIDE_IN_CONTAINER ?? "") ??
     looksLikeContainer(root, cwd);
-  const base = inContainer ? root : `${cwd}/job`;
+  const given = env.REACTORCIDE_WORKSPACE ?? "";
+  const base = inContainer
+    ? root
+    : given.startsWith("/")
+    ? given
+    : `${cwd}/job`;
   return {
     base,
     inContainer,

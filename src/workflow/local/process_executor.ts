@@ -1,0 +1,201 @@
+import type { Layer } from "../../config/settings.ts";
+import { RunnerError } from "../../errors.ts";
+import type { Host, HostStream } from "../../host.ts";
+import { isInside, normalizePath } from "../../job_path.ts";
+import type { JobResult } from "../../job/job_result.ts";
+import { runJob } from "../../job/run_job.ts";
+import { createParts, type RunnerParts } from "../../job/runner_parts.ts";
+import type { JobLog, StepLog } from "../../output/job_log.ts";
+import { LogFileNames } from "../../output/log_file_names.ts";
+import type { Sink } from "../../output/sink.ts";
+import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
+import {
+  inheritedVariables,
+  type JobSurroundings,
+  jobVariables,
+} from "./job_variables.ts";
+import type { LocalJob } from "./local_job.ts";
+import type { NodeEnd } from "./node_graph.ts";
+import { readOutputs, readTriggered } from "./read_outcome.ts";
+
+/** What a workflow leaves in the directory that is copied, from there. */
+export const OWN_FILES: readonly string[] = [
+  "/.reactorcide/workflow/",
+  "/.reactorcide/workflow-state.json*",
+];
+
+/** Options for {@linkcode processExecutor}. */
+export interface ProcessExecutorOptions
+  extends Pick<JobSurroundings, "stateFile" | "event"> {
+  /** The runner of the workflow. */
+  parts: RunnerParts;
+  /** Absolute path of the directory in which each job gets its own. */
+  directory: string;
+  /** Absolute path of the directory from which jobs get their code. */
+  root: string;
+  /**
+   * Where jobs get their code: a copy of the root, the root itself, which they
+   * share, or nowhere.
+   */
+  source: "copy" | "in-place" | "none";
+  /** Where the output of jobs goes. */
+  log: JobLog;
+  /** Calls listeners when the run is asked to end. */
+  onSignal: Host["onSignal"];
+}
+
+/** Where a job finds its code, unless it says where. */
+const CODE_DIR = "/job/src";
+
+/** How the end of a job is called in a workflow. */
+const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
+  success: "completed",
+  failed: "failed",
+  cancelled: "cancelled",
+  timeout: "timeout",
+};
+
+/**
+ * Makes what runs each job in this process, in a workspace of its own.
+ *
+ * A job is run as `runnerlib run` runs it, with its steps, its secrets and its
+ * plugins; only its command is another process. All jobs share the secrets
+ * that are masked, since what one of them gives another one may print.
+ *
+ * @param options Where, and with what.
+ * @returns The executor.
+ */
+export function processExecutor(options: ProcessExecutorOptions): Executor {
+  const { parts, directory, log } = options;
+  const names = new LogFileNames();
+  return async (request) => {
+    const name = names.nameFor(request.key).replace(/\.log$/, "");
+    const workspace = `${directory}/${name}/job`;
+    await Deno.remove(`${directory}/${name}`, { recursive: true })
+      .catch(unlessMissing);
+    await Deno.mkdir(workspace, { recursive: true });
+    const surroundings = { ...options, workspace, inContainer: false };
+    const variables = jobVariables(request, surroundings);
+    await Deno.writeTextFile(variables.RC_WF_VARS_FILE, request.varsText());
+    const step = await log.openStep(request.key);
+    try {
+      const host = jobHost(request, variables, step, options);
+      const own = createParts(host, { masker: parts.masker });
+      const outcome = await runOne(own, request, options);
+      return { ...outcome, tail: step.tail() };
+    } finally {
+      await step.close();
+    }
+  };
+}
+
+async function runOne(
+  parts: RunnerParts,
+  { node: { job } }: JobRequest,
+  options: ProcessExecutorOptions,
+): Promise<JobOutcome> {
+  const { base } = parts.workspace;
+  let end: Pick<JobOutcome, "status" | "exitCode" | "reason">;
+  try {
+    const { status, exitCode, error } = await runJob(
+      parts,
+      layerOf(job, options),
+      job.steps === undefined ? {} : { job: { steps: job.steps } },
+    );
+    if (error) parts.logger.error("job", error.message);
+    const isTold = error === undefined ||
+      error instanceof RunnerError && error.code === "command-failed";
+    const reason = isTold ? undefined : error.message;
+    end = { status: ENDS[status], exitCode, reason };
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    parts.logger.error("job", error.message);
+    const { exitCode, message: reason } = error;
+    end = { status: "failed", exitCode, reason };
+  } finally {
+    await parts.logger.flush().catch(() => {});
+  }
+  try {
+    return {
+      ...await readOutputs(`${base}/workflow-output.json`),
+      triggers: await readTriggered(`${base}/triggers.json`),
+      ...end,
+    };
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    parts.logger.error("job", error.message);
+    if (end.status !== "completed") return end;
+    return { status: "failed", exitCode: 1, reason: error.message };
+  }
+}
+
+function layerOf(
+  job: LocalJob,
+  options: ProcessExecutorOptions,
+): Layer {
+  const { source, root } = options;
+  const origin = `job "${job.name}"`;
+  const own = job.source ??
+    (source === "copy" ? { type: "copy", url: root } : undefined);
+  const isInPlace = runsInPlace(job, options);
+  const values = {
+    job_command: job.steps === undefined ? job.command ?? "" : undefined,
+    job_env: job.env,
+    code_dir: isInPlace ? undefined : job.codeDir ?? CODE_DIR,
+    job_dir: isInPlace ? undefined : job.jobDir,
+    timeout: job.timeoutSeconds?.toString(),
+    source_type: own?.type ?? "none",
+    source_url: own?.url,
+    source_ref: own?.ref,
+    copy_ignore: own?.url === root ? OWN_FILES : undefined,
+  };
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, { value, origin }]]
+    ),
+  );
+}
+
+/** The process as a job's runner sees it. */
+function jobHost(
+  { node: { job } }: JobRequest,
+  variables: Record<string, string>,
+  step: StepLog,
+  options: ProcessExecutorOptions,
+): Host {
+  const { parts: { host }, root, onSignal } = options;
+  return {
+    env: { ...inheritedVariables(host.env), ...variables },
+    cwd: runsInPlace(job, options) ? root + placeInCode(job) : root,
+    stdout: streamOf(step.stdout, host.stdout),
+    stderr: streamOf(step.stderr, host.stderr),
+    onSignal,
+  };
+}
+
+function runsInPlace(
+  { source: own }: LocalJob,
+  { source }: ProcessExecutorOptions,
+): boolean {
+  return source === "in-place" && own === undefined;
+}
+
+/** Where a job that shares the code runs in it. */
+function placeInCode({ codeDir = CODE_DIR, jobDir = codeDir }: LocalJob) {
+  const [code, place] = [normalizePath(codeDir), normalizePath(jobDir)];
+  return isInside(code, place) ? place.slice(code.length) : "";
+}
+
+function streamOf(sink: Sink, stream: HostStream): HostStream {
+  return {
+    async write(bytes) {
+      await sink.write(bytes);
+      return bytes.length;
+    },
+    isTerminal: () => stream.isTerminal(),
+  };
+}
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+}

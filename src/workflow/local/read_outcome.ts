@@ -1,0 +1,120 @@
+import { messageOf, RunnerError } from "../../errors.ts";
+import { checkTriggers } from "../../triggers/check_triggers.ts";
+import { copyJson } from "../../triggers/copy_json.ts";
+import { LARGEST_DOCUMENT_BYTES } from "../../triggers/read_triggers.ts";
+import { topologicalOrder } from "../../triggers/topological_order.ts";
+import type { Trigger } from "../../triggers/trigger.ts";
+import { FIELD_OF_WIRE } from "../../triggers/trigger_fields.ts";
+import type { JobOutputs, JsonObject } from "./variables.ts";
+import type { TriggeredWorkflow } from "./workflow_state.ts";
+
+/** Most bytes of outputs. */
+const LARGEST_OUTPUT_BYTES = 1024 * 1024;
+
+/** What only evaluations say of a job, and only the coordinator reads. */
+const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
+
+/**
+ * Reads what a job left for those behind it.
+ *
+ * @param path Absolute path of the file; there need not be one.
+ * @returns Variables and outputs.
+ * @throws {RunnerError} `output-failed`, if the file is no such document.
+ */
+export async function readOutputs(path: string): Promise<JobOutputs> {
+  const document = await readDocument(path, LARGEST_OUTPUT_BYTES);
+  if (document === undefined) return {};
+  const { vars = null, outputs = null } = document;
+  for (const [name, value] of Object.entries({ vars, outputs })) {
+    if (value !== null && !isObject(value)) {
+      throw unusable(path, `"${name}" is no object`);
+    }
+  }
+  return { vars: vars as JsonObject, outputs: outputs as JsonObject };
+}
+
+/**
+ * Reads the follow-up jobs that a job left.
+ *
+ * @param path Absolute path of the file; there need not be one.
+ * @returns Workflows, one for a document of plain jobs.
+ * @throws {RunnerError} `output-failed`, if the file is no such document, or
+ * has jobs that the coordinator would not run.
+ */
+export async function readTriggered(
+  path: string,
+): Promise<TriggeredWorkflow[]> {
+  const document = await readDocument(path, LARGEST_DOCUMENT_BYTES);
+  if (document === undefined) return [];
+  if (document.type !== "trigger_job") {
+    throw unusable(path, 'its type is not "trigger_job"');
+  }
+  const { workflows, workflow, jobs } = document;
+  const batches = Array.isArray(workflows) && workflows.length > 0
+    ? workflows
+    : [{ ...isObject(workflow) ? workflow : {}, jobs }];
+  try {
+    return batches.map(batchOf).filter(({ jobs }) => jobs.length > 0);
+  } catch (cause) {
+    throw unusable(path, messageOf(cause), cause);
+  }
+}
+
+function batchOf(batch: unknown): TriggeredWorkflow {
+  if (!isObject(batch)) throw new TypeError("a workflow is no object");
+  const { name, vars, jobs } = batch;
+  return {
+    ...typeof name === "string" ? { name } : {},
+    ...isObject(vars) ? { vars: copyJson(vars, "vars") as JsonObject } : {},
+    jobs: triggersOf(jobs ?? []),
+  };
+}
+
+function triggersOf(jobs: unknown): Trigger[] {
+  if (!Array.isArray(jobs)) throw new TypeError("its jobs are no list");
+  return topologicalOrder(checkTriggers(jobs.map((job: unknown) => {
+    if (!isObject(job)) throw new TypeError("a job is no object");
+    const fields = Object.entries(job)
+      .filter(([key, value]) =>
+        value !== null && !EVALUATION_KEYS.includes(key)
+      );
+    // A key that is not known is told by its own name.
+    return Object.fromEntries(
+      fields.map(([key, value]) => [FIELD_OF_WIRE[key] ?? key, value]),
+    );
+  })));
+}
+
+/** The job could have put anything in its place, so a pipe is not opened. */
+async function readDocument(
+  path: string,
+  largestBytes: number,
+): Promise<Record<string, unknown> | undefined> {
+  let document: unknown;
+  try {
+    const { isFile, size } = await Deno.lstat(path);
+    if (!isFile) throw unusable(path, "it is not a regular file");
+    if (size > largestBytes) {
+      throw unusable(path, `it exceeds ${largestBytes} bytes`);
+    }
+    document = JSON.parse(await Deno.readTextFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof RunnerError) throw error;
+    // The message of the parser quotes the text, which may hold secrets.
+    throw unusable(path, "it is not valid JSON");
+  }
+  if (isObject(document)) return document;
+  throw unusable(path, "it is no JSON object");
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unusable(path: string, state: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot use "${path}": ${state}`, {
+    code: "output-failed",
+    cause,
+  });
+}

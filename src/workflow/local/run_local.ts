@@ -1,0 +1,157 @@
+import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
+import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
+import { wantsColour } from "../../wants_colour.ts";
+import type { WorkflowDefinition } from "../definition/definition.ts";
+import { listenForEnding } from "./ending.ts";
+import { localJob, localNodes } from "./local_job.ts";
+import type { NodeStatus } from "./node_graph.ts";
+import { processExecutor } from "./process_executor.ts";
+import { type LocalWorkflow, runWorkflow } from "./run_workflow.ts";
+import { selectJobs } from "./select_jobs.ts";
+import { openStateFile } from "./state_file.ts";
+import type { WorkflowJobResult } from "./workflow_part.ts";
+import { type WorkflowStatus, workflowStatus } from "./workflow_status.ts";
+
+/** Options for {@linkcode runLocal}. */
+export interface RunLocalOptions {
+  /** Absolute path of the CI root. */
+  root: string;
+  /** Most jobs that run at once. */
+  concurrency: number;
+  /** Whether what has succeeded in an earlier run is not run again. */
+  resume: boolean;
+  /** Names of the only jobs that run; `undefined` for all. */
+  only: readonly string[] | undefined;
+  /** Where jobs get their code. */
+  source: "copy" | "in-place" | "none";
+  /** Variables that describe the event. */
+  event: Readonly<Record<string, string>>;
+}
+
+/** What a run of a workflow gave. */
+export interface LocalResult {
+  /** How the workflow ended. */
+  readonly status: WorkflowStatus;
+  /** Exit code: that of the first job that failed. */
+  readonly exitCode: number;
+  /** How each job ended. */
+  readonly jobs: readonly WorkflowJobResult[];
+  /** Keys of the jobs that have succeeded, in earlier runs as well. */
+  readonly completed: ReadonlySet<string>;
+}
+
+/**
+ * Runs a workflow on this machine, each job in a workspace of its own below
+ * `.reactorcide/workflow`.
+ *
+ * @param parts What the runner owns.
+ * @param definition The workflow.
+ * @param options What of it is run, and how.
+ * @returns How it ended.
+ * @throws {RunnerError} `invalid-config` for an unknown job;
+ * `invalid-workflow` if there is nothing to resume; `output-failed` if what
+ * happens cannot be remembered.
+ */
+export async function runLocal(
+  parts: RunnerParts,
+  definition: WorkflowDefinition,
+  options: RunLocalOptions,
+): Promise<LocalResult> {
+  const { root, resume, only, concurrency } = options;
+  const directory = `${root}/.reactorcide/workflow`;
+  await using state = await openStateFile(
+    `${root}/.reactorcide/workflow-state.json`,
+    {
+      workflow: definition.id,
+      earlier: resume ? "required" : only === undefined ? "none" : "wanted",
+    },
+  );
+  const all: LocalWorkflow = {
+    vars: definition.vars,
+    jobs: definition.jobs.map(localJob),
+  };
+  const workflow = only === undefined
+    ? all
+    : selectJobs(all, only, state.earlier);
+  using ending = listenForEnding(parts.host);
+  const failures: string[] = [];
+  const jobs = await runWorkflow(workflow, {
+    executor: processExecutor({
+      ...options,
+      parts,
+      directory: `${directory}/jobs`,
+      log: openLog(parts, workflow, `${directory}/logs`),
+      stateFile: state.path,
+      onSignal: ending.onSignal,
+    }),
+    concurrency,
+    state,
+    signal: ending.signal,
+    isDone: () => resume,
+    onChange(key, status, reason) {
+      tell(parts, key, status, reason);
+      if (status === "failed" || status === "timeout") failures.push(key);
+    },
+  });
+  const status = workflowStatus(jobs.map(({ status }) => status));
+  const completed = [...state.earlier].filter(([, { status }]) =>
+    status === "completed"
+  ).map(([key]) => key);
+  return {
+    status: ending.name === undefined ? status : "cancelled",
+    exitCode: ending.name !== undefined
+      ? signalExitCode(ending.name)
+      : exitCodeOf(status, jobs.find(({ key }) => key === failures[0])),
+    jobs,
+    completed: new Set([
+      ...completed,
+      ...jobs.filter((it) => it.status === "completed").map(({ key }) => key),
+    ]),
+  };
+}
+
+function openLog(
+  { host, logger, stdout, stderr, masker }: RunnerParts,
+  { jobs }: LocalWorkflow,
+  logDirectory: string,
+) {
+  const names = localNodes(jobs).map(({ displayName }) => displayName);
+  const style: JobLogStyle = host.env.LOG_FORMAT === "json"
+    ? "json"
+    : names.length > 1
+    ? "prefixed"
+    : "plain";
+  const options = {
+    stdout,
+    stderr,
+    masker,
+    style,
+    steps: names,
+    colour: wantsColour(host.env, host.stdout.isTerminal()),
+    logDirectory,
+    onWarning: (message: string) => logger.warn("logs", message),
+  };
+  return createJobLog(options);
+}
+
+function tell(
+  { logger }: RunnerParts,
+  key: string,
+  status: NodeStatus,
+  reason: string | undefined,
+): void {
+  const text = `${key}: ${status}` + (reason ? `, ${reason}` : "");
+  if (status === "running" || status === "completed") {
+    logger.info("workflow", text);
+  } else logger.warn("workflow", text);
+}
+
+function exitCodeOf(
+  status: WorkflowStatus,
+  failed: WorkflowJobResult | undefined,
+): number {
+  if (status === "success" || status === "skipped") return 0;
+  if (failed?.status === "timeout") return TIMEOUT_EXIT_CODE;
+  return failed?.exitCode || 1;
+}
