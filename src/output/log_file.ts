@@ -139,14 +139,7 @@ export class LogFile implements Disposable {
   }
 }
 
-/**
- * Makes a file of a log, whatever is in its place.
- *
- * @param path Absolute path.
- * @returns The file.
- * @throws If the system refuses.
- */
-export async function openNew(path: string): Promise<Deno.FsFile> {
+async function openNew(path: string): Promise<Deno.FsFile> {
   try {
     return Deno.openSync(path, NEW_FILE);
   } catch (error) {

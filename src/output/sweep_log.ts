@@ -1,7 +1,6 @@
 import type { Masker } from "../secrets/masker.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
-import { openNew } from "./log_file.ts";
 import { maskChunks } from "./mask_chunks.ts";
 
 /**
@@ -23,9 +22,11 @@ export async function sweepLog(
   const path = `${directory.ready()}/${name}`;
   if (!await isFile(path)) return;
   const partial = `${directory.ready()}/${partialName(name)}`;
-  const [log, copy] = [await Deno.open(path), await openNew(partial)];
+  await removeTree(partial);
+  const copy = await Deno.open(partial, { write: true, createNew: true });
   try {
     using _ = copy;
+    const log = await Deno.open(path);
     for await (const bytes of maskChunks(log.readable, masker.stream())) {
       for (let at = 0; at < bytes.length;) {
         at += await copy.write(bytes.subarray(at));
