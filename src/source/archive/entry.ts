@@ -1,4 +1,5 @@
 import { RunnerError } from "../../errors.ts";
+import { osReason } from "../../os_reason.ts";
 
 /** One thing in an archive, as the archive describes it: nothing is believed yet. */
 export interface ArchiveEntry {
@@ -50,6 +51,28 @@ export function entryError(
     `Cannot unpack ${JSON.stringify(shortened(name))}: ${reason}`,
     { code: "source-failed", cause },
   );
+}
+
+/**
+ * Does something for an entry, and says of which entry the system speaks when
+ * it fails.
+ *
+ * @param entry The entry.
+ * @param action What is done.
+ * @throws {RunnerError} With code `source-failed`, if it fails.
+ */
+export async function forEntry(
+  { name }: ArchiveEntry,
+  action: () => Promise<void>,
+): Promise<void> {
+  try {
+    await action();
+  } catch (cause) {
+    if (cause instanceof RunnerError || cause instanceof DOMException) {
+      throw cause;
+    }
+    throw entryError(name, osReason(cause), cause);
+  }
 }
 
 function nameProblem(name: string): string | undefined {
