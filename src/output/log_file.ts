@@ -141,13 +141,18 @@ export class LogFile implements Disposable {
 
 async function openNew(path: string): Promise<Deno.FsFile> {
   try {
-    return Deno.openSync(path, NEW_FILE);
+    return makeNew(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     // A runner that was killed leaves its file, and an earlier step what it likes.
     await removeTree(path);
-    return Deno.openSync(path, NEW_FILE);
+    return makeNew(path);
   }
+}
+
+/** It does not leave the thread: a short step is not to wait for its log. */
+function makeNew(path: string): Deno.FsFile {
+  return Deno.openSync(path, NEW_FILE);
 }
 
 function isAt(path: string, file: Deno.FsFile): boolean {
