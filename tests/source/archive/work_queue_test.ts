@@ -6,10 +6,12 @@ Deno.test("WorkQueue does a few things at a time, and all of them", async () => 
   let running = 0;
   let mostRunning = 0;
   let doneCount = 0;
+  const isFull = Promise.withResolvers<void>();
   for (let index = 0; index < 20; index++) {
     await queue.add(async () => {
       mostRunning = Math.max(mostRunning, ++running);
-      await Promise.resolve();
+      if (running === 3) isFull.resolve();
+      await isFull.promise;
       running--;
       doneCount++;
     });
