@@ -6,9 +6,11 @@
  *
  * @module
  */
+import { dropPermissions } from "./src/cli/drop_permissions.ts";
 import { main } from "./src/cli/main.ts";
 import { processHost } from "./src/host.ts";
 
 if (import.meta.main) {
+  dropPermissions(Deno.args[0]);
   Deno.exit(await main(Deno.args, processHost()));
 }

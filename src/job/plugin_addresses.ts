@@ -20,6 +20,9 @@ export interface FetchedPlugins extends AsyncDisposable {
 export async function pluginAddresses(
   addresses: readonly string[],
 ): Promise<FetchedPlugins> {
+  if (addresses.length === 0) {
+    return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
   const parsed = addresses.map(parseAddress);
   const made = await Deno.makeTempDir({ prefix: "runnerlib-plugins-" });
   const directory = await Deno.realPath(made);

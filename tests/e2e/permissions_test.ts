@@ -1,0 +1,84 @@
+import { assert, assertEquals } from "@std/assert";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** How each command of the table is called; without an entry it gets `--help`. */
+const CALLS: Readonly<Record<string, readonly string[]>> = {
+  run: ["run", "--job-file", "job.yaml"],
+  checkout: ["checkout", "repository"],
+  copy: ["copy", "directory"],
+  cleanup: ["cleanup"],
+  config: ["config", "--job-file", "job.yaml"],
+  "explain-masks": ["explain-masks", "--job-file", "job.yaml"],
+  validate: ["validate", "--job-file", "job.yaml"],
+  plugins: ["plugins", "list", "--plugin-dir", "plugins"],
+  exec: ["exec", "pipeline.ts"],
+  permissions: ["permissions", "pipeline.ts"],
+  schema: ["schema"],
+  secrets: ["secrets", "init"],
+  "register-secret": ["register-secret", "s3cr3t", "--socket", "/nowhere"],
+  git: ["git", "info", "--code-dir", "/job/code"],
+};
+
+/** What tells that a permission was missing. */
+const REFUSAL = /requires \w+ access|no permission/i;
+
+const TABLE = await readTable();
+
+Deno.test("README.md names the permissions of every command", () => {
+  assertEquals(Object.keys(COMMANDS).filter((it) => !TABLE.has(it)), []);
+});
+
+for (const [name, flags] of TABLE) {
+  if (!Object.hasOwn(COMMANDS, name)) continue;
+  Deno.test(`runnerlib ${name} needs no more than README.md says`, async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "job.yaml": "command: echo done\nplugin_dir: plugins\n",
+      "plugins/plugin_a.ts": `export default { name: "a", cleanup() {} };`,
+      "directory/file": "",
+      "pipeline.ts": "console.log(1);",
+    });
+    if (name === "checkout") {
+      const repository = await makeRepository(`${path}/repository`);
+      await repository.commit({ file: "" });
+    }
+    const call = CALLS[name] ?? [name, "--help"];
+    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", "--no-check", ...flags, CLI, ...call],
+      cwd: path,
+      clearEnv: true,
+      env: cliEnv({
+        REACTORCIDE_SECRETS_PASSWORD: "p4ssw0rd-p4ssw0rd",
+        XDG_CONFIG_HOME: path,
+      }),
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder().decode(stderr);
+    assert(!REFUSAL.test(text), text);
+    const isFutile = name === "register-secret" || name === "git";
+    assertEquals(code, isFutile ? 1 : 0, text);
+  });
+}
+
+/** Reads rows of the form: `| run | --allow-env … |`. */
+async function readTable(): Promise<Map<string, string[]>> {
+  const text = await Deno.readTextFile(`${REPOSITORY}/README.md`);
+  const [, section = ""] = text.split("## Permissions\n");
+  const rows = section.split("\n## ")[0]
+    .matchAll(/^\| `([^|]+)` *\| `(--allow[^|]*)` *\|/gm);
+  return new Map(
+    [...rows].flatMap(([, names, flags]) =>
+      names.split("`, `").map((name): [string, string[]] => [
+        name,
+        flags.trim().split(" "),
+      ])
+    ),
+  );
+}
