@@ -5,6 +5,11 @@ import type { Command, Flag, ParsedArguments } from "./command.ts";
 
 /** Options that every command has. */
 export const COMMON_FLAGS: readonly Flag[] = [
+  {
+    // A worker appends it to whatever command there is, so every one takes it.
+    name: "allow-insecure-transport",
+    help: "Let tokens be sent to the coordinator over plain HTTP",
+  },
   { name: "help", short: "h", help: "Show this text" },
 ];
 

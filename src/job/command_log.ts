@@ -17,7 +17,10 @@ export async function openCommandLog(
   config: JobConfig,
   name: string,
 ): Promise<StepLog> {
-  const { host, workspace, logger, stdout, stderr } = parts;
+  const { host, workspace, logger } = parts;
+  const { stdout, stderr } = config.triggerTransport === "stdout"
+    ? (await import("./guarded_sinks.ts")).guardedSinks(parts)
+    : parts;
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";
   if (!isJson && limit === undefined) {

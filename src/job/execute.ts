@@ -36,6 +36,7 @@ export async function execute(
     ...jobFacts({
       config,
       workspace,
+      startedAt: parts.startedAt,
       traceId,
       secretsSocket: registration?.path,
     }),

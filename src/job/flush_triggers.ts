@@ -1,42 +1,153 @@
+import { isCoordinatorConfigured } from "../coordinator/access.ts";
+import { messageOf, RunnerError } from "../errors.ts";
+import { triggerDocument } from "../triggers/document.ts";
+import type { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger } from "../triggers/trigger.ts";
-import { writeTriggers } from "../triggers/triggers_file.ts";
+import { removeTriggers, writeTriggers } from "../triggers/triggers_file.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { recordMade } from "../workspace/made.ts";
+import type { TriggerTransport } from "./job_options.ts";
+import { removeStale } from "./remove_stale.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
+/** Options for {@linkcode flushTriggers}. */
+export interface FlushTriggersOptions {
+  /** Where follow-up jobs are written, as the job knows it. */
+  readonly file: string;
+  /** How they are handed over. */
+  readonly transport: TriggerTransport;
+  /** Longest time of one request to the coordinator, in milliseconds. */
+  readonly coordinatorTimeoutMs: number;
+  /** Whether a token may be sent to the coordinator over plain HTTP. */
+  readonly allowInsecureTransport: boolean;
+  /**
+   * Ends requests to the coordinator.
+   *
+   * @default {nothing does}
+   */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Hands the queued follow-up jobs over and empties the queue.
+ * Hands queued follow-up jobs over and takes them off the queue.
+ *
+ * On every way they are written to the file first. On the way of standard
+ * output, what steps have left there goes along.
  *
  * @param parts What the runner owns.
- * @param file Where they are written, as the job knows it.
- * @returns The follow-up jobs.
- * @throws {RunnerError} `invalid-trigger`, `output-failed` or `workspace`; the
- * queue is left as it is then.
+ * @param queue The follow-up jobs.
+ * @param options How, and where.
+ * @returns The follow-up jobs of the queue.
+ * @throws {RunnerError} `invalid-trigger`, `invalid-config`, `output-failed`,
+ * `workspace`, `coordinator-failed` or `coordinator-forbidden`; the queue is
+ * left as it is then.
  */
 export async function flushTriggers(
   parts: RunnerParts,
-  file: string,
+  queue: TriggerQueue,
+  options: FlushTriggersOptions,
 ): Promise<readonly Trigger[]> {
-  const { triggers, workspace, logger, startedAt } = parts;
-  if (triggers === undefined || triggers.size === 0) return [];
-  const { pending } = triggers;
+  const { env } = parts.host;
+  const { transport } = options;
+  const { pending } = queue;
+  if (transport === "stdout") await print(parts, pending, options);
+  else if (pending.length === 0) return [];
+  else if (transport === "api") await submit(parts, queue, options);
+  else if (transport === "auto" && isCoordinatorConfigured(env)) {
+    await submit(parts, queue, options);
+  } else {
+    const path = await pathOf(parts, options.file);
+    await writeTriggers(path, pending);
+    parts.logger.debug("triggers", `Wrote "${path}"`, {
+      jobs: pending.length,
+    });
+  }
+  queue.remove(pending);
+  return pending;
+}
+
+async function print(
+  parts: RunnerParts,
+  pending: readonly Trigger[],
+  { file }: FlushTriggersOptions,
+): Promise<void> {
+  const { host, masker, stdout, guard } = parts;
+  const { nonceOf, triggerMessage } = await import(
+    "../triggers/trigger_message.ts"
+  );
+  nonceOf(host.env);
+  const path = await pathOf(parts, file);
+  if (pending.length === 0 && !await exists(path)) return;
+  // Tried again after a failure, the jobs are in the file already.
+  const document = await writeTriggers(path, pending, { replaces: true });
+  if (document.jobs.length === 0) return;
+  const line = triggerMessage(document, { env: host.env, masker });
+  if (guard) await guard.pass(line);
+  else await stdout.write(new TextEncoder().encode(line));
+  await removeTriggers(path, document.jobs.map(({ job_name }) => job_name));
+}
+
+async function submit(
+  parts: RunnerParts,
+  queue: TriggerQueue,
+  options: FlushTriggersOptions,
+): Promise<void> {
+  const { host, masker, logger } = parts;
+  const { pending, operationId } = queue;
+  const document = triggerDocument(pending, { operationId });
+  const path = await writeCopy(parts, pending, options.file);
+  const { submitTriggers } = await import("../triggers/submit_triggers.ts");
+  const started = await submitTriggers(document, {
+    ...options,
+    env: host.env,
+    timeoutMs: options.coordinatorTimeoutMs,
+    maskText: (text) => masker.maskText(text),
+    onRetry: (reason, ms) =>
+      logger.warn("triggers", `The coordinator is asked again: ${reason}`, {
+        ms,
+      }),
+  });
+  logger.debug("triggers", "The coordinator took the follow-up jobs", {
+    jobs: pending.length,
+    started: started.length,
+  });
+  if (path === undefined) return;
+  // The jobs are made: a copy that stays behind does no harm.
+  await removeTriggers(path, pending.map(({ name }) => name))
+    .catch((error) => logger.warn("triggers", messageOf(error)));
+}
+
+/**
+ * Keeps the follow-up jobs where a failure of the coordinator cannot lose them.
+ * What others have made of the file does not keep the job from succeeding.
+ */
+async function writeCopy(
+  parts: RunnerParts,
+  pending: readonly Trigger[],
+  file: string,
+): Promise<string | undefined> {
+  try {
+    const path = await pathOf(parts, file);
+    await writeTriggers(path, pending, { replaces: true });
+    return path;
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    parts.logger.warn("triggers", error.message);
+    return undefined;
+  }
+}
+
+async function pathOf(parts: RunnerParts, file: string): Promise<string> {
+  const { workspace, startedAt } = parts;
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
   if (!workspace.inContainer) {
     await removeStale(path, startedAt);
     await recordMade(workspace, path);
   }
-  await writeTriggers(path, pending);
-  triggers.clear();
-  logger.debug("triggers", `Wrote "${path}"`, { jobs: pending.length });
-  return pending;
+  return path;
 }
 
-/**
- * Removes the follow-up jobs of an earlier run, which nobody takes away on a
- * laptop. Those of this run, whoever wrote them, stay.
- */
-async function removeStale(path: string, startedAt: number): Promise<void> {
-  const { mtime } = await Deno.stat(path).catch(() => ({ mtime: null }));
-  if (mtime !== null && mtime.getTime() < startedAt) await Deno.remove(path);
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
 }

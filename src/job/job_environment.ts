@@ -8,6 +8,8 @@ export interface JobFacts {
   config: JobConfig;
   /** Where the job's files are. */
   workspace: Workspace;
+  /** When the runner was made, in milliseconds since 1970. */
+  startedAt: number;
   /** Id of the trace to which the job belongs. */
   traceId: string;
   /** Absolute path of the socket at which secrets are registered, if there is one. */
@@ -33,6 +35,17 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     ...runnerImage === undefined
       ? {}
       : { REACTORCIDE_RUNNER_IMAGE: runnerImage },
+    // Programs of the job that use the library add to what others have left.
+    ...workspace.inContainer
+      ? {}
+      : { REACTORCIDE_RUN_STARTED_AT: `${facts.startedAt}` },
+    // They leave their triggers where the runner finds them: it has the nonce.
+    ...config.triggerTransport === "stdout"
+      ? {
+        REACTORCIDE_TRIGGER_TRANSPORT: "file",
+        REACTORCIDE_TRIGGERS_FILE: config.triggersFile,
+      }
+      : {},
     ...secretsSocket === undefined
       ? {}
       : { REACTORCIDE_SECRETS_SOCKET: secretsSocket },
@@ -53,8 +66,13 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
 export async function runnerEnvironment(
   { env, stdout }: Host,
 ): Promise<Readonly<Record<string, string>>> {
-  // With the password, the command could read every secret of the store.
-  const { REACTORCIDE_SECRETS_PASSWORD: _, ...inherited } = env;
+  // With the password, the command could read every secret of the store; with
+  // the nonce, what it prints could pass for a message of the runner.
+  const {
+    REACTORCIDE_SECRETS_PASSWORD: _password,
+    REACTORCIDE_TRIGGER_NONCE: _nonce,
+    ...inherited
+  } = env;
   const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
   const wantsColour = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
   const rest = wantsColour ? { ...inherited, FORCE_COLOR: "1" } : inherited;

@@ -23,7 +23,11 @@ export async function resolveSecrets(
   }
   const { resolveReferences } = await import("../secrets/references.ts");
   const { storeLookup } = await import("../secrets/store/lookup.ts");
-  const { REACTORCIDE_SECRETS_PASSWORD: _, ...env } = host.env;
+  const {
+    REACTORCIDE_SECRETS_PASSWORD: _password,
+    REACTORCIDE_TRIGGER_NONCE: _nonce,
+    ...env
+  } = host.env;
   const { values, secrets } = await resolveReferences(variables, {
     lookup: storeLookup(host.env),
     env,

@@ -90,6 +90,7 @@ export async function runJob(
   }
   if (run.error !== undefined) await run.phase("on_error");
   await run.phase("cleanup");
+  await parts.guard?.end().catch((error) => run.fail(error));
   await plugins?.end();
   await removeCredentials(run);
   // A job does not fail because the runner's own messages are lost.
@@ -195,17 +196,11 @@ async function handOver(
   config: JobConfig,
   { flushTriggers: when = "success" }: JobControls,
 ): Promise<readonly Trigger[]> {
-  const { parts } = run;
-  const { triggers } = parts;
-  if (when === "never" || !triggers?.size) return [];
-  if (when === "always" || run.error === undefined) {
-    const { flushTriggers } = await import("./flush_triggers.ts");
-    return await flushTriggers(parts, config.triggersFile);
-  }
-  const text = triggers.pending.map(({ name }) => name).join(", ");
-  parts.logger.warn("triggers", `Not handed over, as the job failed: ${text}`);
-  triggers.clear();
-  return [];
+  // Nothing is queued, and nobody waits for what steps have left.
+  const isStdout = config.triggerTransport === "stdout";
+  if (!run.parts.triggers?.size && !isStdout) return [];
+  const { handOver } = await import("./hand_over.ts");
+  return await handOver(run, config, when);
 }
 
 function statusOf(error: Error | undefined): JobStatus {

@@ -11,6 +11,10 @@ import type { JobResult } from "./job_result.ts";
 import { optionsLayer } from "./options_layer.ts";
 import { runJob } from "./run_job.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
+import {
+  type WorkflowFunctions,
+  workflowFunctions,
+} from "./workflow_functions.ts";
 
 /** Options for {@linkcode createRunner}. */
 export interface CreateRunnerOptions {
@@ -20,6 +24,12 @@ export interface CreateRunnerOptions {
    * @default {this process}
    */
   host?: Host;
+  /**
+   * Whether tokens may be sent to the coordinator over plain HTTP.
+   *
+   * @default {false}
+   */
+  allowInsecureTransport?: boolean;
 }
 
 /** Runs a job: one that is made of steps, or one that is a command. */
@@ -49,7 +59,7 @@ export interface RunJob {
  *
  * The functions need no `this`: they can be taken out of the object.
  */
-export interface Runner {
+export interface Runner extends WorkflowFunctions {
   /**
    * Runs a job: prepares its sources, runs its command, masks its output,
    * calls plugins, hands follow-up jobs over and cleans up.
@@ -102,8 +112,7 @@ export interface Runner {
    * Hands the queued follow-up jobs over without waiting for a job to succeed.
    *
    * @returns The follow-up jobs that were handed over.
-   * @throws {RunnerError} `invalid-trigger`, `output-failed` or `workspace`;
-   * the follow-up jobs stay queued then.
+   * @throws {RunnerError} If they cannot be handed over; they stay queued then.
    */
   readonly flushTriggers: () => Promise<readonly Trigger[]>;
   /**
@@ -136,8 +145,8 @@ export interface Runner {
  * ```
  */
 export function createRunner(options: CreateRunnerOptions = {}): Runner {
-  const { host = processHost() } = options;
-  return runnerOn(() => host);
+  const { host = processHost(), allowInsecureTransport } = options;
+  return runnerOn(() => host, { allowInsecureTransport });
 }
 
 /**
@@ -147,13 +156,17 @@ export function createRunner(options: CreateRunnerOptions = {}): Runner {
  * permission to read the environment.
  *
  * @param hostOf Gives the process.
+ * @param options What else is said of the runner.
  * @returns The runner.
  */
-export function runnerOn(hostOf: () => Host): Runner {
+export function runnerOn(
+  hostOf: () => Host,
+  options: Omit<CreateRunnerOptions, "host"> = {},
+): Runner {
   const plugins = new PluginRegistry();
   const triggers = new TriggerQueue();
   const sources = new SourceRegistry();
-  const rooms = { plugins, triggers, sources };
+  const rooms = { plugins, triggers, sources, ...options };
   let made: RunnerParts | undefined;
   const parts = () => made ??= createParts(hostOf(), rooms);
   return {
@@ -170,8 +183,10 @@ export function runnerOn(hostOf: () => Host): Runner {
     triggerJobs: (list) => triggers.addAll(list),
     async flushTriggers() {
       const { flushTriggers } = await import("./flush_triggers.ts");
-      return await flushTriggers(parts(), parts().triggersFile);
+      const { environmentFlush } = await import("./environment_flush.ts");
+      return await flushTriggers(parts(), triggers, environmentFlush(parts()));
     },
+    ...workflowFunctions(parts),
     registerSecret: (value) => parts().masker.add(value),
   };
 }

@@ -4,6 +4,7 @@ import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
 import { Masker } from "../secrets/masker.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
+import type { OutputGuard } from "../triggers/output_guard.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
@@ -27,9 +28,13 @@ export interface RunnerParts {
   readonly stdout: Sink;
   /** Where the runner's messages, and separate standard error, go. */
   readonly stderr: Sink;
+  /** Keeps what steps print apart from messages to the worker; made where there are some. */
+  guard?: OutputGuard;
+  /** Whether a token may be sent to the coordinator over plain HTTP. */
+  readonly allowInsecureTransport: boolean;
   /** Where follow-up jobs are written that belong to no job, as a job knows it. */
   readonly triggersFile: string;
-  /** When the runner was made, in milliseconds since 1970. */
+  /** When the runner, or the one around it, was made, in milliseconds since 1970. */
   readonly startedAt: number;
 }
 
@@ -47,13 +52,17 @@ export interface RunnerParts {
 export function createParts(
   host: Host,
   rooms: Partial<
-    Pick<RunnerParts, "plugins" | "triggers" | "sources" | "masker">
+    Pick<
+      RunnerParts,
+      "plugins" | "triggers" | "sources" | "masker" | "allowInsecureTransport"
+    >
   > = {},
 ): RunnerParts {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
   const masker = rooms.masker ?? new Masker();
   if (env.REACTORCIDE_API_TOKEN) masker.add(env.REACTORCIDE_API_TOKEN);
+  if (env.REACTORCIDE_TRIGGER_NONCE) masker.add(env.REACTORCIDE_TRIGGER_NONCE);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);
   const logger = createLogger({
@@ -73,10 +82,11 @@ export function createParts(
     sources: rooms.sources,
     masker,
     triggers: rooms.triggers,
+    allowInsecureTransport: rooms.allowInsecureTransport ?? false,
     logger,
     stdout,
     stderr,
     triggersFile: env.REACTORCIDE_TRIGGERS_FILE || "/job/triggers.json",
-    startedAt: Date.now(),
+    startedAt: Number(env.REACTORCIDE_RUN_STARTED_AT) || Date.now(),
   };
 }

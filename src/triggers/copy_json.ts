@@ -14,6 +14,23 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set([
   "organization",
 ]);
 
+/** What a copy may still hold. */
+interface Budget {
+  left: number;
+  readonly areKeysFree: boolean;
+}
+
+/** Options for {@linkcode copyJson}. */
+export interface CopyJsonOptions {
+  /**
+   * Whether objects may have the keys that make the coordinator refuse a
+   * trigger document, for values that go elsewhere.
+   *
+   * @default {false}
+   */
+  areKeysFree?: boolean;
+}
+
 /**
  * Copies a value of unknown origin as plain, frozen JSON data.
  *
@@ -22,11 +39,17 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set([
  *
  * @param value Any value.
  * @param path Where the value is, for messages.
+ * @param options Additional options.
  * @returns The copy.
  * @throws {TypeError} If the value is not plain JSON data.
  */
-export function copyJson(value: unknown, path: string): JsonValue {
-  return copy(value, path, 0, { left: MOST_VALUES });
+export function copyJson(
+  value: unknown,
+  path: string,
+  options: CopyJsonOptions = {},
+): JsonValue {
+  const { areKeysFree = false } = options;
+  return copy(value, path, 0, { left: MOST_VALUES, areKeysFree });
 }
 
 /**
@@ -34,6 +57,7 @@ export function copyJson(value: unknown, path: string): JsonValue {
  *
  * @param value Any value.
  * @param path Where the value is, for messages.
+ * @param options Additional options.
  * @returns Keys and values.
  * @throws {TypeError} If the value is not a plain object, has a getter, or
  * has a key that no document may have.
@@ -41,14 +65,16 @@ export function copyJson(value: unknown, path: string): JsonValue {
 export function plainEntries(
   value: unknown,
   path: string,
+  options: CopyJsonOptions = {},
 ): [key: string, value: unknown][] {
+  const { areKeysFree = false } = options;
   if (!isPlainObject(value)) {
     throw new TypeError(
       `${path} must be a plain object, not ${kindOf(value)}`,
     );
   }
   return Object.keys(value).map((key) => {
-    if (key === "__proto__" || RESERVED_KEYS.has(key)) {
+    if (key === "__proto__" || !areKeysFree && RESERVED_KEYS.has(key)) {
       throw new TypeError(`${path} must not have the reserved key "${key}"`);
     }
     const problem = textProblem(key);
@@ -92,7 +118,7 @@ function copy(
   value: unknown,
   path: string,
   depth: number,
-  budget: { left: number },
+  budget: Budget,
 ): JsonValue {
   // Objects that are shared can multiply without ever being nested deeply.
   if (--budget.left < 0) {
@@ -116,7 +142,7 @@ function copy(
   if (typeof value === "number" || typeof value === "boolean") return value;
   if (value === null) return null;
   if (Array.isArray(value)) return copyList(value, path, depth, budget);
-  const entries = plainEntries(value, path)
+  const entries = plainEntries(value, path, budget)
     .filter(([, member]) => member !== undefined)
     .map(([key, member]) => [
       key,
@@ -129,7 +155,7 @@ function copyList(
   list: readonly unknown[],
   path: string,
   depth: number,
-  budget: { left: number },
+  budget: Budget,
 ): readonly JsonValue[] {
   const items: JsonValue[] = [];
   // A list can claim any length; its first hole ends the work.

@@ -10,6 +10,7 @@ import type { Trigger } from "./trigger.ts";
  */
 export class TriggerQueue {
   readonly #triggers: Map<string, Trigger> = new Map();
+  #operationId: string | undefined;
 
   /** Number of triggers that wait. */
   get size(): number {
@@ -19,6 +20,14 @@ export class TriggerQueue {
   /** The triggers that wait, frozen, in the order in which they were added. */
   get pending(): readonly Trigger[] {
     return [...this.#triggers.values()];
+  }
+
+  /**
+   * Identity of what waits: the same until another trigger is added, so that a
+   * hand-over that is tried again is known as the same one.
+   */
+  get operationId(): string {
+    return this.#operationId ??= crypto.randomUUID();
   }
 
   /**
@@ -45,11 +54,22 @@ export class TriggerQueue {
       nameProblem: (name) =>
         this.#triggers.has(name) ? "it is queued already" : undefined,
     });
+    if (checked.length > 0) this.#operationId = undefined;
     for (const trigger of checked) this.#triggers.set(trigger.name, trigger);
   }
 
-  /** Forgets the triggers that wait, for instance once they are handed over. */
+  /**
+   * Forgets triggers that were handed over; those added meanwhile stay.
+   *
+   * @param triggers What was pending.
+   */
+  remove(triggers: readonly Trigger[]): void {
+    for (const { name } of triggers) this.#triggers.delete(name);
+    this.#operationId = undefined;
+  }
+
+  /** Forgets the triggers that wait. */
   clear(): void {
-    this.#triggers.clear();
+    this.remove(this.pending);
   }
 }

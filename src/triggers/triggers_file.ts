@@ -7,6 +7,16 @@ import { type TriggerDocument, triggerDocument } from "./document.ts";
 import { LARGEST_DOCUMENT_BYTES, readTriggers } from "./read_triggers.ts";
 import type { Trigger } from "./trigger.ts";
 
+/** Options for {@linkcode writeTriggers}. */
+export interface WriteTriggersOptions {
+  /**
+   * Whether triggers take the place of jobs of their names.
+   *
+   * @default {false}
+   */
+  replaces?: boolean;
+}
+
 /**
  * Adds triggers to a file, which is made if it is missing.
  *
@@ -17,6 +27,7 @@ import type { Trigger } from "./trigger.ts";
  *
  * @param path Path of the file; its directory must exist.
  * @param triggers Triggers to add.
+ * @param options Additional options.
  * @returns The document that is now in the file.
  * @throws {RunnerError} `invalid-trigger` if a trigger is not right or a job of
  * its name is in the file; `output-failed` if the file is no document of plain
@@ -26,16 +37,55 @@ import type { Trigger } from "./trigger.ts";
 export async function writeTriggers(
   path: string,
   triggers: readonly Trigger[],
+  options: WriteTriggersOptions = {},
 ): Promise<TriggerDocument> {
+  const { replaces = false } = options;
   const added = checkTriggers(triggers);
   using _ = await lockDirectory(dirname(path));
-  const present = await readTriggers(path);
+  const present = replaces
+    ? without(await readTriggers(path), added)
+    : await readTriggers(path);
   const names = new Set(present.map(({ name }) => name));
   checkTriggers(added, {
     nameProblem: (name) =>
       names.has(name) ? `it is in "${path}" already` : undefined,
   });
   const document = triggerDocument([...present, ...added]);
+  await writeDocument(path, document);
+  return document;
+}
+
+/**
+ * Takes triggers that were handed over out of a file, which goes away with the
+ * last of them.
+ *
+ * @param path Path of the file.
+ * @param names Names of the triggers.
+ * @throws {RunnerError} `output-failed`, as {@linkcode writeTriggers}.
+ */
+export async function removeTriggers(
+  path: string,
+  names: readonly string[],
+): Promise<void> {
+  using _ = await lockDirectory(dirname(path));
+  const present = await readTriggers(path);
+  const rest = without(present, names.map((name) => ({ name })));
+  if (rest.length > 0) await writeDocument(path, triggerDocument(rest));
+  else if (present.length > 0) await Deno.remove(path);
+}
+
+function without(
+  triggers: readonly Trigger[],
+  others: readonly Trigger[],
+): Trigger[] {
+  const names = new Set(others.map(({ name }) => name));
+  return triggers.filter(({ name }) => !names.has(name));
+}
+
+async function writeDocument(
+  path: string,
+  document: TriggerDocument,
+): Promise<void> {
   const bytes = new TextEncoder().encode(`${JSON.stringify(document)}\n`);
   if (bytes.length > LARGEST_DOCUMENT_BYTES) {
     throw new RunnerError(
@@ -44,5 +94,4 @@ export async function writeTriggers(
     );
   }
   await writeAtomic(path, bytes);
-  return document;
 }

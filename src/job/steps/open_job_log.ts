@@ -30,7 +30,10 @@ export async function openJobLog(
   config: JobConfig,
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
-  const { host, logger, workspace, masker, stdout, stderr } = parts;
+  const { host, logger, workspace, masker } = parts;
+  const { stdout, stderr } = config.triggerTransport === "stdout"
+    ? (await import("../guarded_sinks.ts")).guardedSinks(parts)
+    : parts;
   const { labels, artifactsPath, onProgress } = options;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);

@@ -98,6 +98,7 @@ export async function openStepSetting(
       facts: jobFacts({
         config,
         workspace,
+        startedAt: parts.startedAt,
         traceId: options.traceId,
         secretsSocket: registration?.path,
       }),

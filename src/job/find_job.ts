@@ -1,0 +1,101 @@
+import {
+  type FindJobContext,
+  findResult,
+  findRunning,
+  READ_TOKEN_VARIABLE,
+} from "../triggers/state/find_job.ts";
+import type { JobOutcome } from "../triggers/state/job_outcome.ts";
+import { STATE_FILE, STATE_VARIABLE } from "../triggers/state/local_state.ts";
+import {
+  readVariables,
+  type WorkflowVariables,
+} from "../triggers/variables/read_variables.ts";
+import { coordinatorTimeoutMs } from "./environment_flush.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+import type { FindJobOptions } from "./workflow_functions.ts";
+import { workspacePath } from "./workspace_path.ts";
+
+/**
+ * Tells whether a job of the workflow runs, or is about to.
+ *
+ * @param parts What the runner owns.
+ * @param name Name of the job, or of one instance.
+ * @param options Scope and signal.
+ * @returns Whether it does.
+ * @throws {RunnerError} If nobody can tell.
+ */
+export async function isJobRunning(
+  parts: RunnerParts,
+  name: string,
+  options: FindJobOptions,
+): Promise<boolean> {
+  return await findRunning(name, contextOf(parts, options));
+}
+
+/**
+ * Finds the result of a job of the workflow.
+ *
+ * @param parts What the runner owns.
+ * @param name Name of the job, or of one instance.
+ * @param options Scope and signal.
+ * @returns The result; `null` if no such job was ever started.
+ * @throws {RunnerError} If nobody can tell.
+ */
+export async function getJobResult(
+  parts: RunnerParts,
+  name: string,
+  options: FindJobOptions,
+): Promise<JobOutcome | null> {
+  return await findResult(name, contextOf(parts, options));
+}
+
+/**
+ * Reads the variables of the workflow.
+ *
+ * @param parts What the runner owns.
+ * @returns Variables by name.
+ */
+export async function workflowVars(
+  parts: RunnerParts,
+): Promise<WorkflowVariables> {
+  const { host: { env }, logger } = parts;
+  return await readVariables({
+    env,
+    path: workspacePath(
+      parts,
+      env.RC_WF_VARS_FILE || "/job/workflow-vars.json",
+    ),
+    warn: (message) => logger.warn("workflow", message),
+  });
+}
+
+/**
+ * Finds the file in which the local workflow remembers its jobs.
+ *
+ * @param parts What the runner owns.
+ * @returns Absolute path.
+ */
+export function localStatePath(parts: RunnerParts): string {
+  const { host: { env }, workspace } = parts;
+  return env[STATE_VARIABLE] || `${workspace.base}/${STATE_FILE}`;
+}
+
+function contextOf(
+  parts: RunnerParts,
+  { scope, signal }: FindJobOptions,
+): FindJobContext {
+  const { host: { env }, masker, allowInsecureTransport } = parts;
+  const token = env[READ_TOKEN_VARIABLE];
+  if (token) masker.add(token);
+  return {
+    env,
+    statePath: localStatePath(parts),
+    isLocal: !env.REACTORCIDE_COORDINATOR_URL || Boolean(env[STATE_VARIABLE]),
+    variables: () => workflowVars(parts),
+    scope: scope ?? (env.RC_WF_ID ? "workflow" : "project"),
+    allowInsecureTransport,
+    timeoutMs: coordinatorTimeoutMs(parts),
+    maskText: (text) => masker.maskText(text),
+    signal,
+  };
+}

@@ -1,0 +1,141 @@
+import type { JobOutcome } from "../triggers/state/job_outcome.ts";
+import type { JobScope } from "../triggers/state/remote_state.ts";
+import type { WorkflowVariables } from "../triggers/variables/read_variables.ts";
+import type { LogNextJobOptions } from "./log_next_job.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+import type { TriggerBatch } from "./with_triggers.ts";
+
+/** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
+export interface FindJobOptions {
+  /**
+   * Among which jobs of the coordinator the name is looked for.
+   *
+   * @default {"workflow" for a job of a workflow, else "project"}
+   */
+  scope?: JobScope;
+  /** Ends the search. */
+  signal?: AbortSignal;
+}
+
+/** What a job has to do with the other jobs of its workflow. */
+export interface WorkflowFunctions {
+  /**
+   * Calls a function and hands over the follow-up jobs that it adds, all at
+   * once and only if it succeeds.
+   *
+   * @param action Function that adds follow-up jobs.
+   * @returns What the function returns.
+   * @throws {RunnerError} If the follow-up jobs cannot be handed over.
+   */
+  readonly withTriggers: <T>(
+    action: (triggers: TriggerBatch) => T | Promise<T>,
+  ) => Promise<T>;
+  /**
+   * Tells whether a job runs, or is about to.
+   *
+   * On a coordinator this takes a token that may read jobs, in
+   * `REACTORCIDE_READ_TOKEN`; on a laptop the local workflow knows.
+   *
+   * @param name Name of the job, or of one instance of a fan-out: `build[0]`.
+   * @param options Additional options.
+   * @returns Whether an instance has been submitted and is not over.
+   * @throws {RunnerError} `coordinator-forbidden` if the token may not read,
+   * `coordinator-failed` if the coordinator cannot be asked.
+   */
+  readonly isJobRunning: (
+    name: string,
+    options?: FindJobOptions,
+  ) => Promise<boolean>;
+  /**
+   * Finds the result of a job, the newest one if it ran several times.
+   *
+   * Without `REACTORCIDE_READ_TOKEN`, the results count that jobs of the
+   * workflow had published when this one was started.
+   *
+   * @param name Name of the job, or of one instance of a fan-out: `build[0]`.
+   * @param options Additional options.
+   * @returns The result so far; `null` if no such job was ever started.
+   * @throws {RunnerError} As {@linkcode WorkflowFunctions.isJobRunning}.
+   */
+  readonly getJobResult: (
+    name: string,
+    options?: FindJobOptions,
+  ) => Promise<JobOutcome | null>;
+  /**
+   * Sets a variable of the workflow, once this job is over. Another value than
+   * the variable already has makes the workflow fail.
+   *
+   * @param name Name of the variable.
+   * @param value Any value that JSON can hold.
+   * @throws {TypeError} If the name is empty or the value is not plain JSON data.
+   * @throws {RunnerError} `output-failed`, if it cannot be written.
+   */
+  readonly setWorkflowVar: (name: string, value: unknown) => Promise<void>;
+  /**
+   * Sets an output of this job, which later jobs of the workflow find as
+   * `<name of this job>.<key>`.
+   *
+   * @param key Key of the output; different ones for the jobs of a fan-out.
+   * @param value Any value that JSON can hold.
+   * @throws {TypeError} If the key is empty or the value is not plain JSON data.
+   * @throws {RunnerError} `output-failed`, if it cannot be written.
+   */
+  readonly setWorkflowOutput: (key: string, value: unknown) => Promise<void>;
+  /**
+   * Reads the variables of the workflow, as they were when this job was started.
+   *
+   * @returns Variables by name, outputs of jobs as `<job>.<key>`; none outside
+   * a workflow.
+   */
+  readonly workflowVars: () => Promise<WorkflowVariables>;
+  /**
+   * Tells a person who runs jobs by hand which one comes next, and how.
+   *
+   * @param name Name of the job.
+   * @param options Additional options.
+   */
+  readonly logNextJob: (
+    name: string,
+    options?: LogNextJobOptions,
+  ) => Promise<void>;
+}
+
+/**
+ * Makes the functions of a runner that concern its workflow; each loads what
+ * it needs when it is called.
+ *
+ * @param parts Gives what the runner owns.
+ * @returns The functions.
+ */
+export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
+  return {
+    async withTriggers(action) {
+      const { withTriggers } = await import("./with_triggers.ts");
+      return await withTriggers(parts(), action);
+    },
+    async isJobRunning(name, options = {}) {
+      const { isJobRunning } = await import("./find_job.ts");
+      return await isJobRunning(parts(), name, options);
+    },
+    async getJobResult(name, options = {}) {
+      const { getJobResult } = await import("./find_job.ts");
+      return await getJobResult(parts(), name, options);
+    },
+    async setWorkflowVar(key, value) {
+      const { setOutput } = await import("./set_output.ts");
+      await setOutput(parts(), { kind: "vars", key, value });
+    },
+    async setWorkflowOutput(key, value) {
+      const { setOutput } = await import("./set_output.ts");
+      await setOutput(parts(), { kind: "outputs", key, value });
+    },
+    async workflowVars() {
+      const { workflowVars } = await import("./find_job.ts");
+      return await workflowVars(parts());
+    },
+    async logNextJob(name, options = {}) {
+      const { logNextJob } = await import("./log_next_job.ts");
+      await logNextJob(parts(), name, options);
+    },
+  };
+}

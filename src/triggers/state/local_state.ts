@@ -1,0 +1,121 @@
+import { RunnerError } from "../../errors.ts";
+import { osReason } from "../../os_reason.ts";
+import type { JsonValue } from "../trigger.ts";
+import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
+
+/** Where a local workflow remembers its jobs, from the workspace. */
+export const STATE_FILE = ".reactorcide/workflow-state.json";
+
+/** Variable that names another place of the file. */
+export const STATE_VARIABLE = "REACTORCIDE_WORKFLOW_STATE_FILE";
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** What a local workflow knows of its jobs. */
+export interface LocalState {
+  /** Every instance that was started or left out, by the name of its job. */
+  readonly jobs: ReadonlyMap<string, readonly JobInstance[]>;
+}
+
+/**
+ * Reads what a workflow that runs on this machine knows of its jobs.
+ *
+ * What has happened since the file was written stands in the journal beside
+ * it, if that is of the same run.
+ *
+ * @param path Absolute path of the file.
+ * @returns The state; `null` if there is no such workflow.
+ * @throws {RunnerError} `workspace`, if it is damaged or cannot be read.
+ */
+export async function readLocalState(path: string): Promise<LocalState | null> {
+  // In this order: what is recorded meanwhile is at the end of the journal.
+  const text = await readText(path);
+  if (text === null) return null;
+  const journal = await readText(`${path}.log`) ?? "";
+  const state = parse(text);
+  const jobs = isObject(state) ? state.jobs : undefined;
+  if (!isObject(state) || !isObject(jobs)) {
+    throw unreadable(path, "it is no state of a workflow");
+  }
+  const records = new Map(Object.entries(jobs));
+  const [first, ...lines] = journal.split("\n").map(parse);
+  if (isObject(first) && first.runId === state.runId) {
+    for (const line of lines) {
+      if (!isObject(line) || typeof line.key !== "string") break;
+      records.set(line.key, line.record);
+    }
+  }
+  const byName = new Map<string, JobInstance[]>();
+  for (const [key, record] of records) {
+    const instance = isObject(record) ? instanceOf(key, record) : undefined;
+    if (instance === undefined) continue;
+    const { name } = record as Properties;
+    const job = typeof name === "string" ? name : jobNameOf(key);
+    byName.set(job, [...byName.get(job) ?? [], instance]);
+  }
+  return { jobs: byName };
+}
+
+/**
+ * Finds the instances of a job.
+ *
+ * @param state State of a local workflow.
+ * @param name Name of the job, or of one instance.
+ * @returns Instances.
+ */
+export function localInstances(
+  { jobs }: LocalState,
+  name: string,
+): readonly JobInstance[] {
+  return jobs.get(name) ??
+    [...jobs.values()].flat().filter((instance) => instance.name === name);
+}
+
+function instanceOf(key: string, record: Properties): JobInstance | undefined {
+  const { status, exitCode, outputs, reason } = record;
+  // A word of its own; the coordinator has another.
+  const state = status === "success" ? "completed" : status;
+  if (!isJobState(state)) return undefined;
+  return {
+    name: key,
+    status: state,
+    exitCode: typeof exitCode === "number" ? exitCode : null,
+    lastError: typeof reason === "string" ? reason : null,
+    jobId: null,
+    startedAt: null,
+    completedAt: null,
+    logsUrl: null,
+    outputs: isObject(outputs)
+      ? outputs as { readonly [key: string]: JsonValue }
+      : {},
+  };
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return null;
+    throw unreadable(path, osReason(cause), cause);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Told by what it is taken for.
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Properties {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unreadable(path: string, state: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot read "${path}": ${state}`, {
+    code: "workspace",
+    cause,
+  });
+}

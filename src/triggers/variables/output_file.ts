@@ -1,0 +1,111 @@
+import { dirname } from "@std/path/posix/dirname";
+import { RunnerError } from "../../errors.ts";
+import { osReason } from "../../os_reason.ts";
+import { writeAtomic } from "../../workspace/write_atomic.ts";
+import { copyJson } from "../copy_json.ts";
+import { lockDirectory } from "../directory_lock.ts";
+import { quote } from "../printable.ts";
+import type { JsonValue } from "../trigger.ts";
+
+/** Largest file that a worker reads, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/** What a worker reads of a job. */
+interface OutputDocument {
+  readonly [key: string]: JsonValue;
+}
+
+/** What a job says to its workflow. */
+export interface WorkflowEntry {
+  /** Whether it is a variable of the workflow, or an output of the job. */
+  readonly kind: "vars" | "outputs";
+  /** Name of the variable, or key of the output. */
+  readonly key: string;
+  /** Any value that JSON can hold. */
+  readonly value: unknown;
+}
+
+/**
+ * Adds to what a worker reads of a job when the job is over.
+ *
+ * Several writers wait for one another; a reader sees the old or the new
+ * file, never half of one.
+ *
+ * @param path Absolute path of the file; its directory must exist.
+ * @param entry What the job says.
+ * @throws {TypeError} If the key is empty or the value is not plain JSON data.
+ * @throws {RunnerError} `output-failed`, if the file holds anything else,
+ * would exceed 1 MiB, or cannot be read or written. It is left as it is then.
+ */
+export async function writeOutput(
+  path: string,
+  { kind, key: given, value }: WorkflowEntry,
+): Promise<void> {
+  const what = kind === "vars" ? "workflow variable" : "workflow output";
+  const key = given.trim();
+  if (key === "") {
+    throw new TypeError(`Cannot set a ${what}: its name is empty`);
+  }
+  const copy = copyJson(value, `The ${what} ${quote(key)}`, {
+    areKeysFree: true,
+  });
+  using _ = await lockDirectory(dirname(path));
+  const document = await readDocument(path);
+  const before = document[kind] as OutputDocument | null | undefined;
+  const changed = { ...document, [kind]: { ...before, [key]: copy } };
+  const bytes = new TextEncoder().encode(`${JSON.stringify(changed)}\n`);
+  if (bytes.length > MAX_BYTES) {
+    throw new RunnerError(
+      `Cannot set ${what} ${
+        quote(key)
+      }: "${path}" would exceed ${MAX_BYTES} bytes`,
+      { code: "output-failed" },
+    );
+  }
+  await writeAtomic(path, bytes);
+}
+
+async function readDocument(path: string): Promise<OutputDocument> {
+  const text = await readText(path);
+  if (text === null) return {};
+  const document = parse(text);
+  const parts = isObject(document)
+    ? [document.vars ?? {}, document.outputs ?? {}]
+    : [null];
+  if (parts.every(isObject)) return document as OutputDocument;
+  throw unusable(path, "it is no document of workflow outputs");
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    // A link could lead anywhere, a pipe would hold the writer up for ever.
+    const { isFile, size } = await Deno.lstat(path);
+    if (!isFile) throw unusable(path, "it is not a regular file");
+    if (size > MAX_BYTES) throw unusable(path, `it exceeds ${MAX_BYTES} bytes`);
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    if (error instanceof RunnerError) throw error;
+    throw unusable(path, osReason(error), error);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The message of the parser quotes the text, which may hold secrets.
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unusable(path: string, state: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot add to "${path}": ${state}`, {
+    code: "output-failed",
+    cause,
+  });
+}

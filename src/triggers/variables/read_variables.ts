@@ -1,0 +1,53 @@
+import { messageOf } from "../../errors.ts";
+import type { JsonValue } from "../trigger.ts";
+
+/** Variables of a workflow by their names; outputs of jobs are `job.key`. */
+export type WorkflowVariables = { readonly [name: string]: JsonValue };
+
+/** Options for {@linkcode readVariables}. */
+export interface ReadVariablesOptions {
+  /** Environment of the job. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the file, for when the environment holds no variables. */
+  readonly path: string;
+  /** Hears why there are none though there should be. */
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * Reads the variables of the workflow, as they were when the job was started.
+ *
+ * @param options Where they are.
+ * @returns The variables; none if there is no workflow, or they are damaged.
+ */
+export async function readVariables(
+  options: ReadVariablesOptions,
+): Promise<WorkflowVariables> {
+  const { env, path, warn } = options;
+  const place = env.RC_WF_VARS_JSON ? "RC_WF_VARS_JSON" : `"${path}"`;
+  try {
+    const text = env.RC_WF_VARS_JSON || await Deno.readTextFile(path);
+    const value = parse(text);
+    if (value !== undefined) return value;
+    warn(
+      `Cannot read workflow variables from ${place}: they are no object of JSON`,
+    );
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      warn(`Cannot read workflow variables from ${place}: ${messageOf(error)}`);
+    }
+  }
+  return {};
+}
+
+function parse(text: string): WorkflowVariables | undefined {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value
+      : undefined;
+  } catch {
+    // The message of the parser quotes the text, which may hold secrets.
+    return undefined;
+  }
+}
