@@ -47,6 +47,29 @@ describe("removeCredentials()", () => {
     }
   });
 
+  it("empties a directory that is a mount", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job/auth/": "" });
+    const path = `${directory.path}/job/auth`;
+    const run = (program: string, ...args: string[]) =>
+      new Deno.Command(program, { args, stderr: "null" }).output();
+    const mount = await run("mount", "-t", "tmpfs", "none", path)
+      .catch(() => ({ success: false }));
+    // Few users may mount anything; as root in a container, this one may.
+    if (!mount.success) return;
+    try {
+      await makeFiles(path, { "credentials": "secret", "deep/file": "" });
+      const context = contextIn(directory.path, {
+        REACTORCIDE_VCS_AUTH_DIR: "/job/auth",
+      });
+      await removeCredentials(context);
+      assertEquals(await listFiles(path), {});
+      assertEquals(context.log.lines, []);
+    } finally {
+      await run("umount", path);
+    }
+  });
+
   it("does nothing where there are none, or they shall stay", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, CREDENTIALS);
