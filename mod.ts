@@ -38,7 +38,21 @@ export type {
   FlushTriggers,
   RunJobOptions,
   SourceType,
+  TriggerTransport,
 } from "./src/job/job_options.ts";
+export type { LogNextJobOptions } from "./src/job/log_next_job.ts";
+export type { TriggerBatch } from "./src/job/with_triggers.ts";
+export type {
+  FindJobOptions,
+  WorkflowFunctions,
+} from "./src/job/workflow_functions.ts";
+export type {
+  JobInstance,
+  JobOutcome,
+  JobState,
+} from "./src/triggers/state/job_outcome.ts";
+export type { JobScope } from "./src/triggers/state/remote_state.ts";
+export type { WorkflowVariables } from "./src/triggers/variables/read_variables.ts";
 export { Job } from "./src/job/job.ts";
 export type { NeededOutputs, OutputOf } from "./src/job/job.ts";
 export type {
@@ -130,3 +144,26 @@ export const flushTriggers: Runner["flushTriggers"] =
 /** Masks a value in the default runner's output; see {@linkcode Runner.registerSecret}. */
 export const registerSecret: Runner["registerSecret"] =
   defaultRunner.registerSecret;
+
+/** Hands over the follow-up jobs of a function with the default runner; see {@linkcode Runner.withTriggers}. */
+export const withTriggers: Runner["withTriggers"] = defaultRunner.withTriggers;
+
+/** Tells whether a job of the workflow runs; see {@linkcode Runner.isJobRunning}. */
+export const isJobRunning: Runner["isJobRunning"] = defaultRunner.isJobRunning;
+
+/** Finds the result of a job of the workflow; see {@linkcode Runner.getJobResult}. */
+export const getJobResult: Runner["getJobResult"] = defaultRunner.getJobResult;
+
+/** Sets a variable of the workflow; see {@linkcode Runner.setWorkflowVar}. */
+export const setWorkflowVar: Runner["setWorkflowVar"] =
+  defaultRunner.setWorkflowVar;
+
+/** Sets an output of this job; see {@linkcode Runner.setWorkflowOutput}. */
+export const setWorkflowOutput: Runner["setWorkflowOutput"] =
+  defaultRunner.setWorkflowOutput;
+
+/** Reads the variables of the workflow; see {@linkcode Runner.workflowVars}. */
+export const workflowVars: Runner["workflowVars"] = defaultRunner.workflowVars;
+
+/** Tells which job comes next, and how it is run by hand; see {@linkcode Runner.logNextJob}. */
+export const logNextJob: Runner["logNextJob"] = defaultRunner.logNextJob;
