@@ -1,0 +1,97 @@
+# The image in which workers run jobs.
+#
+#   docker build --tag runner .
+#   docker build --tag runner-node --target node .
+#   docker build --tag runner --build-arg RUNNER=bundle .
+#
+# A worker clears the entrypoint, and runs `runnerlib` or a job's own command as
+# uid 1001 in /job/src.
+
+ARG DEBIAN_VERSION=bookworm-slim
+ARG DENO_VERSION=2.9.6
+
+FROM denoland/deno:bin-${DENO_VERSION} AS deno
+
+FROM debian:${DEBIAN_VERSION} AS system
+# A snapshot such as http://snapshot.debian.org/archive/debian/20260801T000000Z
+# makes two builds install the same packages.
+ARG DEBIAN_SNAPSHOT=
+RUN set -eu; \
+    if [ -n "$DEBIAN_SNAPSHOT" ]; then \
+      rm -f /etc/apt/sources.list.d/*; \
+      echo "deb [check-valid-until=no] $DEBIAN_SNAPSHOT bookworm main" \
+        >/etc/apt/sources.list; \
+    fi; \
+    export DEBIAN_FRONTEND=noninteractive; \
+    apt-get update; \
+    apt-get install -y --no-install-recommends \
+      bzip2 ca-certificates git git-lfs mercurial openssh-client subversion \
+      tar tini unzip xz-utils zip zstd; \
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt; \
+    git lfs install --system --skip-repo; \
+    groupadd --gid 1001 runner; \
+    useradd --uid 1001 --gid 1001 --create-home --shell /bin/sh runner; \
+    install -d -m 1777 /job /job/src
+COPY --from=deno /deno /usr/local/lib/deno/deno
+COPY image/deno.sh /usr/local/bin/deno
+COPY image/deno.json /deno.json
+# The cache is open to every uid that a worker may choose. The certificates are
+# those of the system, so that an image built on this one can add its own. Jobs
+# get the PATH of the image, without the `node` that Deno would put into it.
+ENV DENO_DIR=/var/cache/deno \
+    DENO_DISABLE_NODE_SHIM=1 \
+    DENO_NO_UPDATE_CHECK=1 \
+    DENO_TLS_CA_STORE=system \
+    HOME=/home/runner \
+    LANG=C.UTF-8
+
+FROM system AS build
+WORKDIR /usr/local/lib/runnerlib
+COPY LICENSE cli.ts deno.json deno.lock mod.ts ./
+COPY image/build.sh /tmp/build.sh
+COPY links links
+COPY src src
+# `compile` downloads a part of Deno; `bundle` needs the npm registry only.
+ARG RUNNER=compile
+RUN /tmp/build.sh "$RUNNER" && chmod -R a+rwX "$DENO_DIR"
+
+FROM system AS default
+ARG VERSION=0.1.0
+ARG REVISION=
+ARG CREATED=
+LABEL org.opencontainers.image.title="runnerlib" \
+      org.opencontainers.image.description="Runs CI jobs: sources, steps, secrets, plugins, follow-up jobs" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.source="https://github.com/catalystcommunity/reactorcide" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=build /usr/local/lib/runnerlib /usr/local/lib/runnerlib
+COPY --from=build /usr/local/bin/runnerlib /usr/local/bin/runnerlib
+COPY --from=build /var/cache/deno /var/cache/deno
+USER 1001:1001
+WORKDIR /job/src
+ENTRYPOINT ["/usr/bin/tini", "--"]
+CMD ["runnerlib", "--help"]
+
+FROM default AS python
+USER 0:0
+RUN set -eu; \
+    apt-get update; \
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      python-is-python3 python3-pip python3-venv; \
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
+USER 1001:1001
+
+FROM system AS node-files
+ARG NODE_VERSION=24.21.0
+ARG NPM_VERSION=10.9.9
+COPY image/node.sh /tmp/node.sh
+RUN /tmp/node.sh "$NODE_VERSION" "$NPM_VERSION"
+
+FROM default AS node
+COPY --from=node-files /usr/local/lib/node /usr/local/lib/node
+COPY --from=node-files /usr/local/bin/node /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/
+
+# Without a target, the image is the default one.
+FROM default

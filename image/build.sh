@@ -1,0 +1,75 @@
+#!/bin/sh
+# Makes `runnerlib` out of the package in the current directory, for the image.
+#
+# usage: build.sh compile|bundle
+
+set -eu
+
+# What the runner may do. Its jobs are programs, so it may start any; it may
+# neither load native code nor ask for more.
+permissions="--allow-read --allow-write --allow-env --allow-run --allow-net --no-prompt"
+
+main() {
+  deno install --frozen
+  case "$1" in
+    compile) compile ;;
+    bundle) bundle ;;
+    *) echo "Cannot build \"$1\": neither compile nor bundle" >&2 && exit 2 ;;
+  esac
+  leave_sources
+  fill_cache
+}
+
+# One program that holds everything; its empty half comes from Deno's host.
+compile() {
+  # shellcheck disable=SC2086
+  deno compile $permissions --output bin/runnerlib cli.ts
+  launch "exec $PWD/bin/runnerlib"
+}
+
+# The same out of the files of a bundle, where that host cannot be reached.
+bundle() {
+  deno bundle --quiet --code-splitting --platform deno --outdir bin cli.ts
+  launch "exec /usr/local/lib/deno/deno run --quiet --config=/deno.json $permissions $PWD/bin/cli.js"
+}
+
+launch() {
+  cat >/usr/local/bin/runnerlib <<END
+#!/bin/sh
+# Deno does not reap the processes that it inherits as the first process of a
+# container, which this is when the entrypoint is cleared.
+[ "\$\$" -ne 1 ] || exec /usr/bin/tini -- "\$0" "\$@"
+$1 "\$@"
+END
+  chmod 0755 /usr/local/bin/runnerlib
+}
+
+# Pipelines import the package and std from here. The links are named by the
+# configuration of the pipelines; here they would only be warned of.
+leave_sources() {
+  deno eval '
+    const { links: _, ...config } = JSON.parse(Deno.readTextFileSync("deno.json"));
+    Deno.writeTextFileSync("deno.json", JSON.stringify(config, null, 2));
+  '
+  rm -rf node_modules
+}
+
+# The caches of modules, types of files and compiled code, as jobs look into
+# them: by the paths of the finished image.
+fill_cache() {
+  cat >/tmp/pipeline.ts <<END
+import "@reactorcide/runnerlib";
+import "@std/assert";
+import "@std/cli/parse-args";
+import "@std/path/posix/join";
+import "@std/streams/to-text";
+import "@std/yaml/parse";
+END
+  deno run --config=/deno.json --allow-all /tmp/pipeline.ts
+  for _ in 1 2 3; do
+    (cd /tmp && REACTORCIDE_IN_CONTAINER=false runnerlib run -- true)
+  done
+  rm -rf /tmp/pipeline.ts /tmp/job "$DENO_DIR/dl"
+}
+
+main "$@"
