@@ -58,8 +58,12 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () =>
       import("./commands/permissions.ts").then((it) => it.permissions),
   },
+  workflow: {
+    summary: "Run the jobs of a workflow on this machine, or show them",
+    load: () => import("./commands/workflow.ts").then((it) => it.workflow),
+  },
   schema: {
-    summary: "Print the JSON Schema of job files, for editors",
+    summary: "Print the JSON Schemas of files and documents, for editors",
     load: () => import("./commands/schema.ts").then((it) => it.schema),
   },
   secrets: {

@@ -20,6 +20,16 @@ over the defaults, which stand in parentheses.`,
   flags: [
     ...configFlags(),
     JOB_FILE_FLAG,
+    {
+      name: "job",
+      valueName: "NAME",
+      help: "Run this job of the workflow file, alone",
+    },
+    {
+      name: "workflow-file",
+      valueName: "FILE",
+      help: "Workflow file that holds the job",
+    },
     { name: "dry-run", help: "Judge everything and say what would be done" },
     { name: "container", help: "Run the command in a nested container" },
     WORK_DIR_FLAG,
@@ -28,6 +38,10 @@ over the defaults, which stand in parentheses.`,
   takesRest: true,
   async run(context) {
     const { flags, rest } = context;
+    if (flags.has("job") || flags.has("workflow-file")) {
+      const { runOneJob } = await import("../workflow/run_one_job.ts");
+      return await runOneJob(context);
+    }
     refuseContainer(context);
     const layer = flagsLayer(context);
     if (rest !== undefined) {

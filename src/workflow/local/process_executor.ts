@@ -141,6 +141,9 @@ function layerOf(
   const values = {
     job_command: job.steps === undefined ? job.command ?? "" : undefined,
     job_env: job.env,
+    // The others stand in a file that anybody may read.
+    secret_env_names: Object.keys(job.env)
+      .filter((name) => job.env[name].includes("${secret:")),
     code_dir: isInPlace ? undefined : job.codeDir ?? CODE_DIR,
     job_dir: isInPlace ? undefined : job.jobDir,
     timeout: job.timeoutSeconds?.toString(),

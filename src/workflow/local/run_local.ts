@@ -142,9 +142,9 @@ function tell(
   reason: string | undefined,
 ): void {
   const text = `${key}: ${status}` + (reason ? `, ${reason}` : "");
-  if (status === "running" || status === "completed") {
-    logger.info("workflow", text);
-  } else logger.warn("workflow", text);
+  if (status === "failed" || status === "timeout") {
+    logger.error("workflow", text);
+  } else logger.info("workflow", text);
 }
 
 function exitCodeOf(

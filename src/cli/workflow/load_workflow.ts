@@ -1,0 +1,34 @@
+import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
+import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
+import { workflowPlace } from "../../workflow/local/workflow_place.ts";
+import type { CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+
+/** A workflow and the directory that it belongs to. */
+export interface LoadedWorkflow {
+  /** The workflow. */
+  readonly workflow: WorkflowDefinition;
+  /** Absolute path of the CI root. */
+  readonly root: string;
+  /** Path of the file, as the user gave it. */
+  readonly file: string;
+}
+
+/**
+ * Reads the workflow file that a user named.
+ *
+ * @param context What the command got to work with.
+ * @param file Path of the file.
+ * @returns The workflow.
+ * @throws {RunnerError} `usage` without a file; `invalid-workflow`.
+ */
+export async function loadWorkflow(
+  { parts }: CommandContext,
+  file: string | undefined,
+): Promise<LoadedWorkflow> {
+  if (file === undefined) {
+    throw usageError("The path of a workflow file is required", "workflow");
+  }
+  const { root, sourceFile } = workflowPlace(file, parts.host.cwd);
+  return { workflow: await readWorkflow(root, sourceFile), root, file };
+}

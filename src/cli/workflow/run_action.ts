@@ -1,0 +1,137 @@
+import type { RunnerParts } from "../../job/runner_parts.ts";
+import { RunnerError } from "../../errors.ts";
+import { formatSummary } from "../../report/summary.ts";
+import type { SummaryStatus } from "../../report/summary_step.ts";
+import { wantsColour } from "../../wants_colour.ts";
+import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
+import {
+  EVENT_TYPES,
+  type EventType,
+} from "../../workflow/definition/filters.ts";
+import type { NodeStatus } from "../../workflow/local/node_graph.ts";
+import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
+import { matchFilters } from "../../workflow/matching/match_filters.ts";
+import type { CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+import { planText } from "./plan_text.ts";
+import type { LoadedWorkflow } from "./load_workflow.ts";
+
+/** Where jobs may get their code. */
+const SOURCES = ["copy", "in-place", "none"] as const;
+
+/** What a summary makes of a job that has, or has not, ended. */
+const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
+  pending: "skipped",
+  waiting: "skipped",
+  submitted: "skipped",
+  running: "cancelled",
+  completed: "success",
+  failed: "failed",
+  cancelled: "cancelled",
+  timeout: "timeout",
+  skipped: "skipped",
+};
+
+/**
+ * Runs a workflow as the options of a command say.
+ *
+ * @param context What the command got to work with.
+ * @param loaded The workflow.
+ * @param only Names of the only jobs that run; `undefined` for all.
+ * @returns How it ended; `undefined` if nothing was run.
+ * @throws {RunnerError} As {@linkcode runLocal}, and `usage`.
+ */
+export async function runAction(
+  context: CommandContext,
+  { workflow, root }: LoadedWorkflow,
+  only: readonly string[] | undefined,
+): Promise<LocalResult | undefined> {
+  const { flags, parts, print } = context;
+  const type = eventType(flags.get("event"));
+  const branch = flags.get("branch");
+  const event = {
+    ...type === undefined ? {} : { REACTORCIDE_EVENT_TYPE: type },
+    ...typeof branch === "string" ? { REACTORCIDE_BRANCH: branch } : {},
+  };
+  if (type !== undefined && !runsFor(workflow, type, branch)) {
+    await print(`"${workflow.name}" does not run for ${type}`);
+    return undefined;
+  }
+  if (flags.has("dry-run")) {
+    await print(planText(workflow, only));
+    return undefined;
+  }
+  const result = await runLocal(parts, workflow, {
+    root,
+    concurrency: concurrencyOf(flags.get("concurrency")),
+    resume: flags.has("resume"),
+    only,
+    source: sourceOf(flags.get("source")),
+    event,
+  });
+  await printJobs(parts, result);
+  return result;
+}
+
+function runsFor(
+  workflow: WorkflowDefinition,
+  type: EventType,
+  branch: unknown,
+): boolean {
+  return matchFilters(workflow, {
+    type,
+    branch: typeof branch === "string" ? branch : "",
+    changedFiles: undefined,
+  });
+}
+
+function eventType(given: unknown): EventType | undefined {
+  if (given === undefined) return undefined;
+  const type = EVENT_TYPES.find((it) => it === given);
+  if (type !== undefined) return type;
+  throw new RunnerError(
+    `Cannot use event "${given}": there are ${EVENT_TYPES.join(", ")}`,
+    { code: "invalid-config" },
+  );
+}
+
+function concurrencyOf(given: unknown): number {
+  if (given === undefined) return navigator.hardwareConcurrency;
+  const count = Number(given);
+  if (Number.isInteger(count) && count >= 1 && count <= 1_024) return count;
+  throw usageError(
+    "Option --concurrency needs a whole number from 1 to 1024",
+    "workflow",
+  );
+}
+
+function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {
+  const source = SOURCES.find((it) => it === given);
+  if (source !== undefined) return source;
+  throw usageError(
+    `Option --source must be ${SOURCES.join(" or ")}`,
+    "workflow",
+  );
+}
+
+async function printJobs(
+  { host, masker, stderr, logger }: RunnerParts,
+  { jobs }: LocalResult,
+): Promise<void> {
+  if (jobs.length < 2 || host.env.LOG_FORMAT === "json") return;
+  const steps = jobs.map(({ key, status, reason, ...job }) => ({
+    ...job,
+    name: masker.maskText(key),
+    outcome: CONCLUSIONS[status],
+    conclusion: CONCLUSIONS[status],
+    attempts: job.startedAt === null ? 0 : 1,
+    ...reason === undefined ? {} : { reason: masker.maskText(reason) },
+  }));
+  const isTerminal = host.stderr.isTerminal();
+  const text = formatSummary(steps, {
+    columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
+    colour: wantsColour(host.env, isTerminal),
+  });
+  await logger.flush();
+  await stderr.write(new TextEncoder().encode(`\n${text}\n`));
+}
