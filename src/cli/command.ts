@@ -12,6 +12,8 @@ export interface Flag {
   readonly isRepeatable?: boolean;
   /** Whether `--no-NAME` says the opposite; the switch is on by default then. */
   readonly isNegatable?: boolean;
+  /** Words of which the value is one, for shells to complete. */
+  readonly choices?: readonly string[];
   /** What the option does, in one line. */
   readonly help: string;
 }
@@ -46,6 +48,8 @@ export interface Command {
   readonly description: string;
   /** Options, besides those that every command has. */
   readonly flags: readonly Flag[];
+  /** Words of which the first operand is one, for shells to complete. */
+  readonly actions?: readonly string[];
   /** Most operands that are accepted. */
   readonly maxOperands: number;
   /** Whether a `--` with more arguments is accepted. */

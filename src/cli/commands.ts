@@ -75,4 +75,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () =>
       import("./commands/register_secret.ts").then((it) => it.registerSecret),
   },
+  completions: {
+    summary: "Print a script that completes commands in a shell",
+    load: () =>
+      import("./commands/completions.ts").then((it) => it.completions),
+  },
 };

@@ -75,6 +75,9 @@ function flagOf(
   return {
     name: flag,
     ...valueName === undefined ? {} : { valueName },
+    ...typeof kind === "object" && "choices" in kind
+      ? { choices: kind.choices }
+      : {},
     help: defaultValue === undefined ? help : `${help} (${defaultValue})`,
     isRepeatable: REPEATABLE.has(name),
     isNegatable: kind === "switch" && defaultValue === "true",

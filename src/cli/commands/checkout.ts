@@ -16,6 +16,7 @@ export const checkout: Command = {
     {
       name: "source-type",
       valueName: "TYPE",
+      choices: TYPES,
       help: `What URL is: ${TYPES.join(", ")} (git)`,
     },
     {

@@ -42,6 +42,7 @@ was fetched (see --fetch-depth of "checkout" and "run"), is exit code 1.`,
     ...configFlags(["code_dir", "job_dir", "runner_image"]),
     WORK_DIR_FLAG,
   ],
+  actions: Object.keys(ACTIONS),
   maxOperands: 2,
   async run(context) {
     const { operands: [name, ...operands], parts } = context;

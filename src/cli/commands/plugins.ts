@@ -28,6 +28,7 @@ permission; none of their methods is called.`,
     JOB_FILE_FLAG,
     WORK_DIR_FLAG,
   ],
+  actions: ["list", "check"],
   maxOperands: 2,
   async run(context) {
     const [action, file] = context.operands;

@@ -52,6 +52,7 @@ one line is left out; a secret of several lines stays as it is.`,
   flags: [PASSWORD_FD_FLAG],
   // What is too much may be a secret, so it is refused here, without naming it.
   takesSecrets: true,
+  actions: Object.keys(ACTIONS),
   maxOperands: Infinity,
   async run(context) {
     const { operands: [name, ...operands], parts: { host, logger } } = context;

@@ -1,0 +1,45 @@
+import type { Command } from "../command.ts";
+import { bashCompletions } from "../completions/bash.ts";
+import { fishCompletions } from "../completions/fish.ts";
+import { zshCompletions } from "../completions/zsh.ts";
+import { loadCommands } from "../load_commands.ts";
+import { usageError } from "../parse_arguments.ts";
+
+const SHELLS = {
+  bash: bashCompletions,
+  zsh: zshCompletions,
+  fish: fishCompletions,
+} as const;
+
+/** The command `completions`. */
+export const completions: Command = {
+  usage: "SHELL [OPTIONS]",
+  description:
+    `Prints a script with which a shell completes commands, options and values.
+
+Shells and where to put the script:
+  bash  eval "$(runnerlib completions bash)" in ~/.bashrc
+  zsh   eval "$(runnerlib completions zsh)" in ~/.zshrc, after compinit
+  fish  runnerlib completions fish > ~/.config/fish/completions/runnerlib.fish`,
+  flags: [],
+  actions: Object.keys(SHELLS),
+  maxOperands: 1,
+  async run({ operands: [shell], print }) {
+    const names = Object.keys(SHELLS).join(", ");
+    if (shell === undefined) {
+      throw usageError(`A shell is required: ${names}`, "completions");
+    }
+    if (!isShell(shell)) {
+      throw usageError(
+        `The shell must be one of ${names}, not "${shell}"`,
+        "completions",
+      );
+    }
+    await print(SHELLS[shell](await loadCommands()));
+    return 0;
+  },
+};
+
+function isShell(text: string): text is keyof typeof SHELLS {
+  return Object.hasOwn(SHELLS, text);
+}

@@ -1,0 +1,99 @@
+import type { Flag } from "../command.ts";
+import type { LoadedCommand } from "../load_commands.ts";
+import {
+  operandKind,
+  typedNames,
+  valueKind,
+  type WordKind,
+} from "./word_kind.ts";
+
+/** Finds out where the cursor is: bash makes a word of each "=", too. */
+const HEAD = `# Completion of runnerlib for bash 3.2 and newer.
+_runnerlib() {
+  local IFS=$'\\n' cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]}
+  local at operands=0
+  COMPREPLY=()
+  if [[ $cur == "=" ]]; then
+    cur=
+  elif [[ $prev == "=" ]]; then
+    prev=\${COMP_WORDS[COMP_CWORD-2]}
+  fi
+  for ((at = 2; at < COMP_CWORD; at++)); do
+    case \${COMP_WORDS[at]} in
+      --) _runnerlib_files; return ;;
+      -*) ;;
+      *) operands=$((operands + 1)) ;;
+    esac
+  done`;
+
+const TAIL = `}
+
+_runnerlib_words() {
+  COMPREPLY=($(compgen -W "$1" -- "$cur"))
+}
+
+_runnerlib_files() {
+  compopt -o filenames 2>/dev/null
+  COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+_runnerlib_directories() {
+  compopt -o filenames 2>/dev/null
+  COMPREPLY=($(compgen -d -- "$cur"))
+}
+
+complete -F _runnerlib runnerlib`;
+
+/**
+ * Writes the completions for bash.
+ *
+ * @param commands Every command.
+ * @returns Script, without a final line break.
+ */
+export function bashCompletions(commands: readonly LoadedCommand[]): string {
+  const names = commands.map(({ name }) => name);
+  return [
+    HEAD,
+    "  if ((COMP_CWORD == 1)); then",
+    `    ${offer([...names, "--help", "--version"])}`,
+    "    return",
+    "  fi",
+    "  case ${COMP_WORDS[1]} in",
+    ...commands.flatMap(commandCase),
+    "  esac",
+    TAIL,
+  ].join("\n");
+}
+
+function commandCase(loaded: LoadedCommand): string[] {
+  const { name, flags, command } = loaded;
+  const valued = flags.filter((flag) => flag.valueName !== undefined);
+  const first = offer(operandKind(loaded, 0));
+  const others = offer(operandKind(loaded, 1));
+  const operands = command.actions === undefined
+    ? first
+    : `if ((operands == 0)); then ${first}; else ${others}; fi`;
+  return [
+    `    ${name})`,
+    "      case $prev in",
+    ...valued.map(valueCase),
+    "      esac",
+    "      case $cur in",
+    `        -*) ${offer(flags.flatMap(typedNames))} ;;`,
+    `        *) ${operands} ;;`,
+    "      esac",
+    "      ;;",
+  ];
+}
+
+function valueCase(flag: Flag): string {
+  const names = [`--${flag.name}`, ...flag.short ? [`-${flag.short}`] : []];
+  return `        ${names.join("|")}) ${offer(valueKind(flag))}; return ;;`;
+}
+
+function offer(kind: WordKind): string {
+  if (kind === "nothing") return ":";
+  if (kind === "file") return "_runnerlib_files";
+  if (kind === "directory") return "_runnerlib_directories";
+  return `_runnerlib_words $'${kind.join("\\n")}'`;
+}

@@ -1,0 +1,103 @@
+import type { Flag } from "../command.ts";
+import type { LoadedCommand } from "../load_commands.ts";
+import { operandKind, valueKind, type WordKind } from "./word_kind.ts";
+
+/** Works from a folder of `fpath`, and when the shell reads it as it starts. */
+const TAIL = `
+if [[ $funcstack[1] == _runnerlib ]]; then
+  _runnerlib "$@"
+else
+  compdef _runnerlib runnerlib
+fi`;
+
+/**
+ * Writes the completions for zsh.
+ *
+ * @param commands Every command.
+ * @returns Script, without a final line break.
+ */
+export function zshCompletions(commands: readonly LoadedCommand[]): string {
+  return [
+    "#compdef runnerlib",
+    "_runnerlib() {",
+    "  local curcontext=$curcontext state line",
+    "  local -a commands",
+    "  typeset -A opt_args",
+    "  commands=(",
+    ...commands.map(({ name, summary }) =>
+      `    ${quoted(`${name}:${escaped(summary, ":")}`)}`
+    ),
+    "  )",
+    "  _arguments -C '(- *)'{-h,--help}'[Show the commands]' \\",
+    "    '(- *)--version[Show the version]' \\",
+    "    '(-)1: :->command' '(-)*:: :->argument'",
+    "  case $state in",
+    "    command) _describe command commands ;;",
+    "    argument)",
+    "      case $line[1] in",
+    ...commands.flatMap(commandCase),
+    "      esac",
+    "      ;;",
+    "  esac",
+    "}",
+    TAIL,
+  ].join("\n");
+}
+
+function commandCase(loaded: LoadedCommand): string[] {
+  const { name, flags, command } = loaded;
+  const operands = command.actions === undefined
+    ? operand("*", operandKind(loaded, 0))
+    : [
+      ...operand("1", operandKind(loaded, 0)),
+      ...operand("*", operandKind(loaded, 1)),
+    ];
+  const specifications = [...flags.flatMap(flagSpecifications), ...operands];
+  return [
+    `        ${name})`,
+    "          _arguments \\",
+    specifications.map((it) => `            ${quoted(it)}`).join(" \\\n"),
+    "          ;;",
+  ];
+}
+
+function flagSpecifications(flag: Flag): string[] {
+  const { name, short, valueName, help, isRepeatable, isNegatable } = flag;
+  const about = `[${escaped(help, "[]:")}]`;
+  const star = isRepeatable ? "*" : "";
+  if (valueName === undefined) {
+    const names = [
+      `--${name}`,
+      ...isNegatable ? [`--no-${name}`] : [],
+      ...short ? [`-${short}`] : [],
+    ];
+    const others = names.length > 1 ? `(${names.join(" ")})` : "";
+    return names.map((it) => `${others}${it}${about}`);
+  }
+  const value = `:${escaped(valueName, ":")}:${action(valueKind(flag))}`;
+  return [
+    `${star}--${name}=${about}${value}`,
+    ...short ? [`${star}-${short}+${about}${value}`] : [],
+  ];
+}
+
+/** Where nothing is offered nothing is said, or options would not be inserted. */
+function operand(position: string, kind: WordKind): string[] {
+  return kind === "nothing" ? [] : [`${position}: :${action(kind)}`];
+}
+
+function action(kind: WordKind): string {
+  if (kind === "nothing") return " ";
+  if (kind === "file") return "_files";
+  if (kind === "directory") return "_files -/";
+  return `(${kind.join(" ")})`;
+}
+
+function escaped(text: string, characters: string): string {
+  return [...text].map((it) => characters.includes(it) ? `\\${it}` : it)
+    .join("");
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

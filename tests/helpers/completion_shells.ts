@@ -1,0 +1,63 @@
+import { cliEnv, REPOSITORY } from "./cli.ts";
+
+/** What a shell makes of an unfinished command line. */
+export interface CompletionShell {
+  /** Name of the shell, and of the program. */
+  readonly name: string;
+  /** Program and arguments; the script is `$1`, the line `$2`. */
+  readonly command: readonly string[];
+}
+
+/** Shells that are driven as a person would, or by what they offer for that. */
+export const COMPLETION_SHELLS: readonly CompletionShell[] = [
+  {
+    name: "bash",
+    command: [
+      "bash",
+      "--norc",
+      `${REPOSITORY}/tests/fixtures/completions/bash.sh`,
+    ],
+  },
+  {
+    name: "zsh",
+    command: ["zsh", "-f", `${REPOSITORY}/tests/fixtures/completions/zsh.sh`],
+  },
+  {
+    name: "fish",
+    command: [
+      "fish",
+      "--no-config",
+      `${REPOSITORY}/tests/fixtures/completions/fish.sh`,
+    ],
+  },
+];
+
+/**
+ * Lets a shell complete a line.
+ *
+ * @param shell Shell.
+ * @param script Path of the script with the completions.
+ * @param line What was typed so far.
+ * @param cwd Directory in which it was typed.
+ * @returns Words that are offered; for zsh the line as it became.
+ */
+export async function complete(
+  shell: CompletionShell,
+  script: string,
+  line: string,
+  cwd: string,
+): Promise<string[]> {
+  const [program, ...args] = shell.command;
+  const { stdout, stderr } = await new Deno.Command(program, {
+    args: [...args, script, line],
+    cwd,
+    clearEnv: true,
+    env: { ...cliEnv(), HOME: cwd, TERM: "dumb" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  const words = decoder.decode(stdout).split("\n").filter((it) => it !== "");
+  const complaint = decoder.decode(stderr);
+  if (complaint !== "") throw new Error(`${shell.name}: ${complaint}`);
+  return words;
+}
