@@ -198,12 +198,19 @@ exit 0
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeLfs(`${path}/origin`);
+    await Deno.mkdir(`${path}/bin`);
+    const { stdout } = await new Deno.Command("which", { args: ["git"] })
+      .output();
+    const program = new TextDecoder().decode(stdout).trim();
+    await Deno.symlink(program, `${path}/bin/git`);
+    // Where the machine of the test has git-lfs does not matter.
+    const env = { PATH: `${path}/bin` };
     await assertRejects(
-      () => clone(path, "origin"),
+      () => clone(path, "origin", { env }),
       RunnerError,
       `Cannot fetch the files in Git LFS of "${path}/origin": git-lfs is not installed`,
     );
-    const made = await clone(path, "origin", { lfs: "off" });
+    const made = await clone(path, "origin", { lfs: "off", env });
     assertEquals(
       await Deno.readTextFile(`${made.path}/deep/a.bin`),
       "pointer\n",

@@ -32,11 +32,16 @@ export interface ChangedFilesOptions extends GitQueryOptions {
  * revision or the history between the two was not fetched, is an error.
  *
  * @example Find out whether the documentation has to be built
- * ```ts no-eval
+ * ```ts
  * import { changedFiles } from "@reactorcide/runnerlib";
+ * import { assertEquals } from "@std/assert";
  *
- * const files = await changedFiles("origin/main");
- * const docs = files.filter((file) => file.startsWith("docs/"));
+ * const files = await changedFiles("origin/main", { directory: "/nowhere" })
+ *   .catch(() => undefined);
+ *
+ * // Whoever does not know what has changed had better build everything.
+ * const isBuilt = files?.some((file) => file.startsWith("docs/")) ?? true;
+ * assertEquals(isBuilt, true);
  * ```
  *
  * @param base Revision with which the comparison begins.
