@@ -34,7 +34,7 @@ RUN set -eu; \
     install -d -m 1777 /job /job/src
 COPY --from=deno /deno /usr/local/lib/deno/deno
 COPY image/deno.sh /usr/local/bin/deno
-COPY image/deno.json /deno.json
+COPY image/pipelines.json /deno.json
 # The cache is open to every uid that a worker may choose. The certificates are
 # those of the system, so that an image built on this one can add its own. Jobs
 # get the PATH of the image, without the `node` that Deno would put into it.
