@@ -68,7 +68,7 @@ function checkFields(
 ): [string, unknown][] {
   const entries = entriesOf(kind, fields);
   for (const [name, value] of entries) {
-    require(kind, name, options);
+    requireRight(kind, name, options);
     const isText = typeof value === "string" && !value.includes("\0");
     const isRemoved = value === null && kind === "env";
     if (!VARIABLE.test(name) || FIXED.has(name) || !(isText || isRemoved)) {
@@ -86,12 +86,12 @@ function checkSteps(steps: unknown, options: ChangesOptions): StepConfig[] {
     if (problem !== undefined) {
       throw new TypeError(`it cannot add a step: ${problem}`);
     }
-    require("steps", (step as StepConfig).name, options);
+    requireRight("steps", (step as StepConfig).name, options);
     return step as StepConfig;
   });
 }
 
-function require(
+function requireRight(
   kind: RightKind,
   value: string,
   { name, rights }: ChangesOptions,
