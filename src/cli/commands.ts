@@ -62,6 +62,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Run the jobs of a workflow on this machine, or show them",
     load: () => import("./commands/workflow.ts").then((it) => it.workflow),
   },
+  trigger: {
+    summary: "Hand the jobs of job files over as follow-up jobs",
+    load: () => import("./commands/trigger.ts").then((it) => it.trigger),
+  },
   schema: {
     summary: "Print the JSON Schemas of files and documents, for editors",
     load: () => import("./commands/schema.ts").then((it) => it.schema),
