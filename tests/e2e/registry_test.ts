@@ -52,6 +52,27 @@ Deno.test("the package can be published and used", async (t) => {
     assertEquals(code, 3, output);
   });
 
+  await t.step("run a plugin in a process of its own", async () => {
+    const folder = await makeFolder(home, "plugin");
+    await Deno.writeTextFile(
+      `${folder}/plugin_teller.ts`,
+      `export default { name: "teller", cleanup({ log }) { log("called"); } };`,
+    );
+    const { code, output } = await deno(
+      folder,
+      "run",
+      "-A",
+      "--no-config",
+      "--no-lock",
+      "jsr:@reactorcide/runnerlib/cli",
+      "run",
+      "--plugin-dir=.",
+      "--job-command=true",
+    );
+    assertStringIncludes(output, "[plugin:teller] called\n");
+    assertEquals(code, 0, output);
+  });
+
   await t.step("import the library", async () => {
     const folder = await makeFolder(home, "library");
     await Deno.writeTextFile(`${folder}/pipeline.ts`, PIPELINE);
