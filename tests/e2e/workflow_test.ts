@@ -1,0 +1,287 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { runCli, startCli } from "../helpers/cli.ts";
+import { until } from "../helpers/soon.ts";
+import {
+  exists,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const PIPELINE = `
+name: CI
+vars: { start: 1 }
+jobs:
+  test:
+    command: |
+      echo "testing $VERSION in $(basename "$PWD")"
+      echo '{"outputs":{"sha":"abc"},"vars":{"v":[1]}}' > "$RC_WF_OUTPUT_FILE"
+    environment: { VERSION: 1.0 }
+  lint:
+    command: echo "lint $ITEM $RC_WF_NODE_NAME"
+    for_each: [a, b]
+  build:
+    needs: [test, lint]
+    command: |
+      echo "$RC_WF_VARS_JSON"
+      cat > "$REACTORCIDE_WORKSPACE/triggers.json" <<END
+      {"type":"trigger_job","jobs":[
+        {"job_name":"verify","job_command":"echo verified","depends_on":["deploy"]},
+        {"job_name":"deploy","job_command":"echo deploying $STAGE","env":{"STAGE":"prod"}}]}
+      END
+    environment: { STAGE: test }
+  broken:
+    command: exit 3
+  mend:
+    needs: broken
+    condition: any_failed
+    command: echo mending
+  never:
+    needs: [broken]
+    command: echo never
+`;
+
+async function stateOf(path: string) {
+  const text = await Deno.readTextFile(
+    `${path}/.reactorcide/workflow-state.json`,
+  );
+  const { jobs } = JSON.parse(text) as {
+    jobs: Record<string, { status: string; exitCode: number | null }>;
+  };
+  return Object.fromEntries(
+    Object.entries(jobs).map(([name, { status }]) => [name, status]),
+  );
+}
+
+describe("runnerlib workflow", () => {
+  it("runs the whole graph, follow-up jobs as well, and tells how it went", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "pipeline.yaml": PIPELINE, "code.txt": "x" });
+    const { code, stdout, stderr } = await runCli(
+      ["workflow", "run", "pipeline.yaml", "--concurrency", "1"],
+      { cwd: path },
+    );
+    assertEquals(code, 3, stderr);
+    const lines = stdout.split("\n").map((line) => line.replace(/ +\|/, " |"));
+    assertEquals(lines.filter((line) => line !== "").sort(), [
+      'build | {"start":1,"v":[1],"test.sha":"abc"}',
+      "deploy | deploying test",
+      "lint[0] | lint a lint[0]",
+      "lint[1] | lint b lint[1]",
+      "mend | mending",
+      "test | testing 1.0 in src",
+      "verify | verified",
+    ]);
+    assert(lines.indexOf("deploy | deploying test") > 0);
+    assert(
+      lines.indexOf("verify | verified") >
+        lines.indexOf("deploy | deploying test"),
+    );
+    assertStringIncludes(stderr, "exit code 3");
+    assertEquals(await stateOf(path), {
+      test: "completed",
+      "lint[0]": "completed",
+      "lint[1]": "completed",
+      build: "completed",
+      broken: "failed",
+      mend: "completed",
+      never: "skipped",
+      deploy: "completed",
+      verify: "completed",
+    });
+  });
+
+  it("runs what has not succeeded yet when it is resumed", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "pipeline.yaml": PIPELINE });
+    await runCli(["workflow", "run", "pipeline.yaml"], { cwd: path });
+    await makeFiles(path, {
+      "pipeline.yaml": PIPELINE.replace("exit 3", "echo well"),
+    });
+    const { code, stdout } = await runCli(
+      ["workflow", "run", "pipeline.yaml", "--resume", "--concurrency", "1"],
+      { cwd: path },
+    );
+    assertEquals(code, 0);
+    assertEquals(
+      stdout.replace(/ +\|/g, " |"),
+      "broken | well\nnever | never\n",
+    );
+  });
+
+  it("loses nothing and does nothing twice when it is killed and resumed", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const count = 12;
+    const jobs = Array.from({ length: count }, (_, at) => `
+  j${at}:
+    command: echo j${at} >> ${path}/ran; sleep 0.05
+    needs: [${at < 2 ? "" : `j${at - 2}`}]`);
+    await makeFiles(path, {
+      "pipeline.yaml": `name: Long\njobs:${jobs}`
+        .replaceAll(",\n", "\n"),
+    });
+    const args = [
+      "workflow",
+      "run",
+      "pipeline.yaml",
+      "--concurrency",
+      "2",
+      "--source",
+      "none",
+    ];
+    const running = startCli(args, { cwd: path });
+    const ended = running.end();
+    const lines = () =>
+      Deno.readTextFileSync(`${path}/ran`).split("\n")
+        .filter((line) => line !== "");
+    await Deno.writeTextFile(`${path}/ran`, "");
+    await until(() => lines().length >= 5, "five jobs");
+    running.child.kill("SIGKILL");
+    await ended;
+    const before = lines();
+    const { code, stderr } = await runCli([...args, "--resume"], { cwd: path });
+    assertEquals(code, 0, stderr);
+    const after = lines();
+    assertEquals(new Set(after).size, count);
+    const again = after.slice(before.length)
+      .filter((name) => before.includes(name));
+    // What ran as it was killed had not succeeded; all before it had.
+    assert(again.length <= 2, `${again}`);
+    const started = before.map((name) => Number(name.slice(1)));
+    for (const name of again) {
+      const dependent = Number(name.slice(1)) + 2;
+      assert(!started.includes(dependent), `${name} had succeeded: ${before}`);
+    }
+    assertEquals(
+      new Set(Object.values(await stateOf(path))),
+      new Set(["completed"]),
+    );
+  });
+
+  it("ends its jobs when it is asked to, and can be resumed", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "pipeline.yaml": `
+name: Wait
+jobs:
+  a: { command: "echo a" }
+  b: { command: "echo ready; [ -e ${path}/go ] || sleep 60", needs: a }
+  c: { command: "echo c", needs: b }
+`,
+    });
+    const args = ["workflow", "run", "pipeline.yaml", "--source", "none"];
+    const running = startCli(args, { cwd: path });
+    await running.sees("ready");
+    running.child.kill("SIGTERM");
+    const { code } = await running.end();
+    assertEquals(code, 143);
+    assertEquals((await stateOf(path)).b, "cancelled");
+    await makeFiles(path, { go: "" });
+    const resumed = await runCli([...args, "--resume"], { cwd: path });
+    assertEquals(resumed.code, 0);
+    assertEquals(
+      resumed.stdout.replace(/ +\|/g, " |"),
+      "b | ready\nc | c\n",
+    );
+  });
+
+  it("runs one job with what the others gave, and tells what is next", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "ci/pipeline.yaml": PIPELINE });
+    const options = { cwd: path };
+    const file = ["--workflow-file", "ci/pipeline.yaml"];
+    const test = await runCli(["run", "--job", "test", ...file], options);
+    assertEquals(test.code, 0, test.stderr);
+    assertStringIncludes(
+      test.stdout,
+      "Next jobs to run:\n",
+    );
+    const lint = await runCli(["run", "--job", "lint", ...file], options);
+    assertStringIncludes(
+      lint.stdout,
+      "  $ runnerlib run --job build --workflow-file ci/pipeline.yaml\n",
+    );
+    const build = await runCli(["run", "--job", "build", ...file], options);
+    assertStringIncludes(
+      build.stdout,
+      '{"start":1,"v":[1],"test.sha":"abc"}',
+    );
+    const broken = await runCli(["run", "--job", "broken", ...file], options);
+    assertEquals(broken.code, 3);
+    const usage = await runCli(["run", "--job", "broken"], options);
+    assertEquals(usage.code, 2);
+    const both = await runCli(
+      ["run", "--job", "test", ...file, "--timeout", "3"],
+      options,
+    );
+    assertEquals(both.code, 2);
+  });
+
+  it("says what it would run, and whether an event starts it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      ".reactorcide/workflows/a.yaml":
+        `name: A\non: { events: [push], branches: [main] }\n${
+          PIPELINE.slice(PIPELINE.indexOf("jobs:"))
+        }`,
+    });
+    const run = (...args: string[]) =>
+      runCli(["workflow", "run", ".reactorcide/workflows/a.yaml", ...args], {
+        cwd: path,
+      });
+    const dry = await run("--dry-run");
+    assertEquals(dry.code, 0);
+    assertStringIncludes(dry.stdout, "  mend (after broken, any_failed)\n");
+    assertEquals(await exists(`${path}/.reactorcide/workflow`), false);
+    const other = await run("--event", "push", "--branch", "dev");
+    assertEquals(other.code, 0);
+    assertEquals(other.stdout, '"A" does not run for push\n');
+    assertEquals((await run("--event", "nonsense")).code, 1);
+    assertEquals((await run("--only", "lint")).code, 0);
+    const listed = await runCli(["workflow", "list"], { cwd: path });
+    assertEquals(
+      listed.stdout,
+      ".reactorcide/workflows/a.yaml  a  A  6 jobs  push\n",
+    );
+  });
+
+  it("refuses a file with problems, each with its place", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "p.yaml":
+        "name: A\njobs:\n  a: { command: x, neds: b }\n  b: { command: x, needs: c }\n",
+    });
+    const { code, stderr } = await runCli(["workflow", "run", "p.yaml"], {
+      cwd: path,
+    });
+    assertEquals(code, 1);
+    assertStringIncludes(
+      stderr,
+      `Cannot use workflow file "p.yaml": 2 problems
+p.yaml:3:20: unknown key "jobs.a.neds"; did you mean "jobs.a.needs"?
+p.yaml:4:20: jobs.b.needs names "c", which is no job`,
+    );
+  });
+
+  it("refuses to run twice at a time", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "p.yaml": `name: A\njobs: { a: { command: "echo ready; sleep 30" } }`,
+    });
+    const first = startCli(["workflow", "run", "p.yaml"], { cwd: path });
+    await first.sees("ready");
+    const second = await runCli(["workflow", "run", "p.yaml"], { cwd: path });
+    first.child.kill("SIGTERM");
+    assertEquals((await first.end()).code, 143);
+    assertEquals(second.code, 1);
+    assertStringIncludes(second.stderr, "another run of a workflow goes on");
+  });
+});
