@@ -1,0 +1,69 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import type { Logger } from "../../src/output/logger.ts";
+import { pluginFile } from "../../src/plugins/find_files.ts";
+import { loadSandboxed } from "../../src/plugins/load_sandboxed.ts";
+import type { PhaseContext } from "../../src/plugins/plugin.ts";
+import { fileSource } from "../../src/plugins/plugin_source.ts";
+import { PluginRegistry } from "../../src/plugins/registry.ts";
+import { runPhase } from "../../src/plugins/run_phase.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+
+const logger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  flush: () => Promise.resolve(),
+};
+
+const context: PhaseContext = {
+  config: { get: () => undefined, set() {}, keys: () => [] },
+  env: {},
+  jobPath: "/job",
+  exitCode: null,
+  error: undefined,
+  shared: new Map(),
+  signal: new AbortController().signal,
+  registerSecret() {},
+  addStep() {},
+  registerSource() {},
+};
+
+Deno.test("a plugin that hangs is ended within its limit, and not called again", async () => {
+  for (const body of ["for (;;);", "await new Promise(() => {})"]) {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/plugin_slow.ts`;
+    await Deno.writeTextFile(
+      path,
+      `export default { name: "slow", async execute() { ${body} } };`,
+    );
+    await using loaded = await loadSandboxed(
+      await fileSource((await pluginFile(path))!),
+      {
+        logger,
+        env: { HOME: Deno.env.get("HOME")! },
+        deno: Deno.execPath(),
+        maskText: (text) => text,
+        registerSecret() {},
+        grantsOf: () => ({}),
+        directories: { JOB_DIR: directory.path },
+      },
+    );
+    const registry = new PluginRegistry();
+    for (const plugin of loaded.plugins) registry.add(plugin);
+    await assertRejects(
+      () =>
+        runPhase(registry.plugins, "pre_execution", context, {
+          logger,
+          hookTimeoutMs: 200,
+        }),
+      RunnerError,
+      'Cannot run plugin "slow" in phase pre_execution: it did not end within 200 ms',
+    );
+    const cleanup = await runPhase(registry.plugins, "cleanup", context, {
+      logger,
+    });
+    assertEquals(cleanup, { errors: [], timings: [] });
+  }
+});
