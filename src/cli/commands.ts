@@ -79,6 +79,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () =>
       import("./commands/register_secret.ts").then((it) => it.registerSecret),
   },
+  doctor: {
+    summary: "Tell what is installed, what is missing, and what for",
+    load: () => import("./commands/doctor.ts").then((it) => it.doctor),
+  },
   completions: {
     summary: "Print a script that completes commands in a shell",
     load: () =>

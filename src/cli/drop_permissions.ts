@@ -1,6 +1,7 @@
 /** Commands that reach nobody, not even through a socket. */
 const OFFLINE: ReadonlySet<string> = new Set([
   "cleanup",
+  "completions",
   "config",
   "copy",
   "explain-masks",

@@ -1,0 +1,90 @@
+import type { Host } from "../../host.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import { capture } from "../../process/capture.ts";
+import type { Finding } from "./finding.ts";
+
+/** Longest time that a program may take to tell its version, in milliseconds. */
+const PATIENCE_MS = 5_000;
+
+/** A program that jobs may need. */
+interface ProgramEntry {
+  /** Name on `PATH`. */
+  readonly name: string;
+  /** What it is for. */
+  readonly purpose: string;
+  /**
+   * How it is asked for its version.
+   *
+   * @default {["--version"]}
+   */
+  readonly args?: readonly string[];
+  /**
+   * Where it is, if `PATH` does not matter.
+   *
+   * @default {the name}
+   */
+  readonly path?: string;
+}
+
+const PROGRAMS: readonly ProgramEntry[] = [
+  {
+    name: "sh",
+    path: "/bin/sh",
+    purpose: "commands of jobs",
+    args: ["-c", ":"],
+  },
+  { name: "git", purpose: "git sources, runnerlib git" },
+  { name: "git-lfs", purpose: "files in Git LFS" },
+  { name: "hg", purpose: "Mercurial sources", args: ["--version", "--quiet"] },
+  { name: "svn", purpose: "Subversion sources", args: ["--version", "-q"] },
+  { name: "tar", purpose: "nothing of the runner's own: commands of jobs" },
+  { name: "gzip", purpose: "tarball sources, .tar.gz" },
+  { name: "bzip2", purpose: "tarball sources, .tar.bz2", args: ["--help"] },
+  { name: "xz", purpose: "tarball sources, .tar.xz" },
+  { name: "zstd", purpose: "tarball sources, .tar.zst" },
+  { name: "deno", purpose: "pipelines and plugins of a compiled runner" },
+  { name: "docker", purpose: "nested containers" },
+  { name: "podman", purpose: "nested containers, in the place of docker" },
+];
+
+/**
+ * Looks for the programs that jobs may need, and asks each for its version.
+ *
+ * @param host The process.
+ * @param needed Names of those that a job with this configuration needs.
+ * @returns What was found.
+ */
+export function findPrograms(
+  host: Host,
+  needed: ReadonlySet<string>,
+): Promise<Finding[]> {
+  return Promise.all(PROGRAMS.map(async (entry) => {
+    const { name, purpose, path = name, args = ["--version"] } = entry;
+    const version = await versionOf([path, ...args], host);
+    const isThere = version !== undefined;
+    return {
+      state: isThere ? "ok" : needed.has(name) ? "needed" : "missing",
+      name,
+      detail: version ?? "",
+      purpose,
+    };
+  }));
+}
+
+/** Takes the number only: what a program prints besides is its own business. */
+async function versionOf(
+  argv: readonly string[],
+  { cwd, env }: Host,
+): Promise<string | undefined> {
+  const cancellation = new Cancellation();
+  const timer = setTimeout(() => cancellation.cancel("SIGTERM"), PATIENCE_MS);
+  try {
+    const { stdout, stderr } = await capture(argv, { cwd, env, cancellation });
+    return /\d+(?:\.\d+)+/.exec(stdout + stderr)?.[0] ?? "";
+  } catch {
+    // Not there, not for us, or stuck: of no use in any case.
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,76 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { runCli } from "../helpers/cli.ts";
+import {
+  makeFiles,
+  type TemporaryDirectory,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+describe("runnerlib doctor", () => {
+  it("tells versions, and ends with 0 when nothing needed is missing", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { code, stdout, stderr } = await runCli(
+      ["doctor", "--source-type", "git"],
+      { cwd: path, env: { PATH: await fakePrograms(directory) } },
+    );
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^runnerlib \d.*, Deno 2\./);
+    assertMatch(stdout, /^ {2}ok +laptop +\/.*\/job +will be made$/m);
+    assertMatch(stdout, /^ {2}ok +git +9\.8\.7 +git sources/m);
+    assertMatch(stdout, /^ {2}missing +hg +Mercurial sources/m);
+    assertMatch(stdout, /^ {2}ok +run +all +commands of jobs/m);
+  });
+
+  it("ends with 1 when a job with this configuration lacks something", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "job.yaml": "source: { type: hg, url: x }\n" });
+    const { code, stdout } = await runCli(
+      ["doctor", "--job-file", "job.yaml"],
+      {
+        cwd: path,
+        env: { PATH: await fakePrograms(directory) },
+      },
+    );
+    assertEquals(code, 1);
+    assertMatch(stdout, /^ {2}needed +hg +Mercurial sources/m);
+  });
+
+  it("ends with 1 when there is no place for the workspace", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { job: "" });
+    const { code, stdout } = await runCli(["doctor"], { cwd: path });
+    assertEquals(code, 1);
+    assertMatch(
+      stdout,
+      /^ {2}needed +laptop +\S+ +cannot .*: not a directory$/m,
+    );
+  });
+
+  it("shows no value of a variable, and not what programs print", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { stdout, stderr } = await runCli(["doctor"], {
+      cwd: path,
+      env: {
+        PATH: await fakePrograms(directory),
+        REACTORCIDE_API_TOKEN: "hunter2hunter2",
+        REACTORCIDE_SOURCE_TYPE: "git",
+        REACTORCIDE_SOURCE_URL: "https://u:hunter2hunter2@example.com/r.git",
+      },
+    });
+    assertEquals((stdout + stderr).includes("hunter2"), false);
+  });
+});
+
+/** Makes a git that tells its version, and every variable besides. */
+async function fakePrograms({ path }: TemporaryDirectory): Promise<string> {
+  await makeFiles(path, {
+    "bin/git": "#!/bin/sh\necho git version 9.8.7\nexport -p\n",
+  });
+  await Deno.chmod(`${path}/bin/git`, 0o755);
+  return `${path}/bin`;
+}
