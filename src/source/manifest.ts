@@ -13,6 +13,9 @@ const MOST_BYTES_AT_ONCE = 1024 * 1024;
 /** Permission bits that allow to write. */
 const WRITE_BITS = 0o222;
 
+/** What version control writes anew when somebody merely looks. */
+const REFRESHED = /^\.(?:git\/index|hg\/(?:dirstate|w?cache))(?:\/|$)/;
+
 /** What is in a directory: kind, permission bits and content of each path, in one line. */
 export type Manifest = ReadonlyMap<string, string>;
 
@@ -32,7 +35,8 @@ export interface TakeManifestOptions {
 /**
  * Lists all that is in a directory, with the checksum of each file.
  *
- * Links are listed as links and not followed; owners and times do not count.
+ * Links are listed as links and not followed; owners and times do not count,
+ * and neither does what version control notes of the state of files.
  *
  * @param root Absolute path of the directory.
  * @param options Additional options.
@@ -56,6 +60,7 @@ export async function takeManifest(
         signal.throwIfAborted();
         const path = name === "" ? root : join(root, name);
         const info = await Deno.lstat(path);
+        if (REFRESHED.test(name)) return;
         manifest.set(name, await describe(path, info, { ...options, sumOf }));
         if (!info.isDirectory) return;
         for await (const entry of Deno.readDir(path)) {

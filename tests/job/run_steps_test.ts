@@ -12,6 +12,7 @@ import { Job } from "../../src/job/job.ts";
 import type { JobResult } from "../../src/job/job_result.ts";
 import type { StepEvent } from "../../src/job/step_event.ts";
 import { isGone } from "../helpers/process_table.ts";
+import { makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 /** Something that one side waits for and the other one announces. */
@@ -592,5 +593,34 @@ describe("a step that is tried again", () => {
       }),
     );
     assertEquals(test.stdout(), "unfinished\nunfinished");
+  });
+});
+
+describe("a job with a trusted CI source", () => {
+  it("ends when an untrusted step has changed it", async () => {
+    await using test = await testRunner();
+    await makeFiles(test.path, { "ci/build.sh": "echo built\n" });
+    const run = (untrusted: string) =>
+      test.runner.runJob(
+        new Job("x")
+          .addStep("test", untrusted, { untrusted: true })
+          .addStep("build", "sh $REACTORCIDE_CI_DIR/build.sh", {
+            dependsOn: ["test"],
+            env: { REACTORCIDE_CI_DIR: `${test.path}/job/ci` },
+          }),
+        { ciSourceType: "copy", ciSourceUrl: `${test.path}/ci` },
+      );
+    assertEquals((await run("true")).status, "success");
+    const result = await run(
+      `chmod -R u+w "${test.path}/job/ci"; echo "echo bad" > "${test.path}/job/ci/build.sh"`,
+    );
+    assertEquals(endings(result), [
+      "test: success/success",
+      "build: failed/failed",
+    ]);
+    assertInstanceOf(result.error, RunnerError);
+    assertEquals(result.error.code, "ci-source-modified");
+    assertStringIncludes(result.error.message, "build.sh (changed)");
+    assertEquals(/bad/.test(test.stdout()), false);
   });
 });

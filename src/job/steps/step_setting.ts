@@ -115,6 +115,7 @@ export async function openStepSetting(
   async function openStep(step: number): Promise<OpenedStep> {
     const planned: PlannedStep = plan.steps[step];
     const { name, definition } = planned;
+    if (!definition.untrusted) await checkTrusted(run);
     const cwd = await stepDirectory(workspace, jobPath, planned);
     const stepLog = await jobLog.openStep(labels[step]);
     return {
@@ -143,6 +144,13 @@ export async function openStepSetting(
     openStep,
     [Symbol.asyncDispose]: () => made.disposeAsync(),
   };
+}
+
+/** What an untrusted step may have changed is not run by one that is trusted. */
+async function checkTrusted(run: JobRun): Promise<void> {
+  if (run.ciManifest === undefined) return;
+  const { checkCiSource } = await import("../ci_source.ts");
+  await checkCiSource(run);
 }
 
 /** What logs call the steps: names may be made of values that are secret. */
