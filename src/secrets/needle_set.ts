@@ -1,5 +1,6 @@
 import { PrefixIndex } from "./prefix_index.ts";
 import type { Ranges } from "./ranges.ts";
+import { addMatch, findInRun, isUniform } from "./run_search.ts";
 import { nextPair, PairIndex } from "./pair_index.ts";
 import { nextWord, type Place, WordIndex } from "./word_index.ts";
 
@@ -84,13 +85,21 @@ export class NeedleSet {
     const index = this.#words;
     const words = new Int32Array(text.buffer, 0, text.length >>> 2);
     const step = this.#stride >>> 2;
-    for (
-      let at = nextWord(words, 0, step, index);
-      at < words.length;
-      at = nextWord(words, at + step, step, index)
-    ) {
-      const places = index.get(words[at]);
-      if (places !== undefined) addMatches(text, at << 2, places, ranges);
+    let at = nextWord(words, 0, step, index);
+    while (at < words.length) {
+      const word = words[at];
+      const places = index.get(word);
+      const next = at + step;
+      const isRun = next < words.length && words[next] === word &&
+        isUniform(word);
+      if (places !== undefined && isRun) {
+        const end = findInRun(text, words, at, places, ranges);
+        // On to the last word that is looked at within the run.
+        at += Math.trunc(((end >>> 2) - 1 - at) / step) * step;
+      } else if (places !== undefined) {
+        addMatches(text, at << 2, places, ranges);
+      }
+      at = nextWord(words, at + step, step, index);
     }
   }
 
@@ -181,18 +190,6 @@ function addMatches(
   ranges: Ranges,
 ): void {
   for (const { needle, offset } of places) {
-    const start = at - offset;
-    if (start >= 0 && isAt(needle, text, start)) {
-      ranges.add(start, start + needle.length);
-    }
+    addMatch(needle, text, at - offset, ranges);
   }
-}
-
-function isAt(needle: Uint8Array, text: Uint8Array, start: number): boolean {
-  // From the end: secrets that share a beginning differ there.
-  if (start + needle.length > text.length) return false;
-  for (let at = needle.length - 1; at >= 0; at--) {
-    if (needle[at] !== text[start + at]) return false;
-  }
-  return true;
 }

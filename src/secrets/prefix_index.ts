@@ -1,10 +1,13 @@
+/** Greatest length that is told from greater ones. */
+const MAX_LENGTH = 0xffff;
+
 /** Most needles that are put in their places one by one, instead of all by sorting. */
 const MAX_INSERTED = 64;
 
 /**
  * Finds the part at the end of a text that may still become a needle.
  *
- * Needles are kept sorted; the first two bytes of each are marked in a table
+ * Needles are kept sorted; the first two bytes of each are noted in a table
  * that sends away nearly every place before anything is compared.
  */
 export class PrefixIndex {
@@ -12,7 +15,8 @@ export class PrefixIndex {
   /** Needles that have no place in the order yet. */
   readonly #unsorted: Uint8Array[] = [];
   readonly #firstByte = new Uint8Array(256);
-  readonly #firstTwo = new Uint8Array(1 << 16);
+  /** Length of the longest needle with these first two bytes, up to a limit. */
+  readonly #longestWith = new Uint16Array(1 << 16);
   #longest = 0;
 
   /**
@@ -23,7 +27,11 @@ export class PrefixIndex {
   add(needle: Uint8Array): void {
     this.#unsorted.push(needle);
     this.#firstByte[needle[0]] = 1;
-    this.#firstTwo[needle[0] << 8 | needle[1]] = 1;
+    const firstTwo = needle[0] << 8 | needle[1];
+    this.#longestWith[firstTwo] = Math.max(
+      this.#longestWith[firstTwo],
+      Math.min(needle.length, MAX_LENGTH),
+    );
     this.#longest = Math.max(this.#longest, needle.length);
   }
 
@@ -43,10 +51,10 @@ export class PrefixIndex {
       at < last;
       at++
     ) {
-      if (
-        this.#firstTwo[text[at] << 8 | text[at + 1]] !== 0 &&
-        this.#isPartial(text, at)
-      ) return at;
+      const longest = this.#longestWith[text[at] << 8 | text[at + 1]];
+      if (longest === 0) continue;
+      const mayBeLonger = longest > text.length - at || longest === MAX_LENGTH;
+      if (mayBeLonger && this.#isPartial(text, at)) return at;
     }
     return last >= 0 && this.#firstByte[text[last]] !== 0 ? last : text.length;
   }

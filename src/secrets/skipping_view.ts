@@ -64,9 +64,12 @@ export class SkippingView {
       }
       this.#startRun(count, at);
       // The first byte may be one that was skipped for too long.
-      do bytes[count++] = window[at++]; while (
-        at < length && table[window[at]] === KEPT
-      );
+      let byte = window[at];
+      do {
+        bytes[count++] = byte;
+        if (++at === length) break;
+        byte = window[at];
+      } while (table[byte] === KEPT);
       state = GROUND;
       skippedBytes = 0;
     }

@@ -104,6 +104,32 @@ Deno.test("Masker masks a secret of 16,000 bytes that is cut anywhere", () => {
   }
 });
 
+Deno.test("Masker finds what begins, ends or is a run, as a naive model does", () => {
+  const random = new Random();
+  for (let round = 0; round < 1_500; round++) {
+    const run = (most: number) => "a".repeat(random.below(most));
+    const piece = () => random.text(random.below(3), "ab") + run(40);
+    const secrets = Array.from(
+      { length: 1 + random.below(3) },
+      () => (piece() + piece()).padEnd(4, "a"),
+    );
+    const text = Array.from(
+      { length: random.below(9) },
+      () => random.below(2) ? piece() + run(90) : random.pick(secrets),
+    )
+      .join(random.pick(["", "b"]));
+    const cuts = Array.from(
+      { length: random.below(4) },
+      () => random.below(text.length + 1),
+    );
+    assertEquals(
+      maskPieces(maskerOf(...secrets), cut(text, cuts)).text,
+      naiveMask(text, secrets),
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
+
 Deno.test("Masker does not let a run that overlaps itself grow what is held", () => {
   const stream = maskerOf("aaaa").stream();
   const window = new TextEncoder().encode("a".repeat(1_000));
