@@ -1,29 +1,45 @@
 import { parseDuration } from "../config/duration.ts";
 import { configKey } from "../config/keys.ts";
 import { RunnerError } from "../errors.ts";
+import { jobPathProblem } from "../job_path.ts";
 import type { FlushTriggersOptions } from "./flush_triggers.ts";
 import type { TriggerTransport } from "./job_options.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+
+/** Settings that say how follow-up jobs are handed over. */
+export type FlushSettings = Partial<
+  Record<"triggers_file" | "trigger_transport" | "coordinator_timeout", string>
+>;
 
 /**
  * Finds how follow-up jobs that belong to no job are handed over: as the
  * environment says.
  *
  * @param parts What the runner owns.
+ * @param settings What is stronger than the environment.
  * @returns Options.
- * @throws {RunnerError} `invalid-config`, if the environment makes no sense.
+ * @throws {RunnerError} `invalid-config`, if a setting makes no sense.
  */
-export function environmentFlush(parts: RunnerParts): FlushTriggersOptions {
-  const { triggersFile: file, allowInsecureTransport } = parts;
-  const { value, variable, kind } = setting(parts, "trigger_transport");
-  const { choices } = kind as { choices: readonly string[] };
-  if (!choices.includes(value)) {
-    throw unusable(variable, `it must be ${choices.join(", ")}`);
+export function environmentFlush(
+  parts: RunnerParts,
+  settings: FlushSettings = {},
+): FlushTriggersOptions {
+  const { triggersFile, allowInsecureTransport } = parts;
+  const file = settings.triggers_file ?? triggersFile;
+  const problem = jobPathProblem(file);
+  if (problem !== undefined) throw unusable("triggers_file", problem);
+  const transport = settings.trigger_transport ??
+    valueOf(parts, "trigger_transport");
+  const { choices } = configKey("trigger_transport")!.kind as {
+    choices: readonly string[];
+  };
+  if (!choices.includes(transport)) {
+    throw unusable("trigger_transport", `must be ${choices.join(", ")}`);
   }
   return {
     file,
-    transport: value as TriggerTransport,
-    coordinatorTimeoutMs: coordinatorTimeoutMs(parts),
+    transport: transport as TriggerTransport,
+    coordinatorTimeoutMs: coordinatorTimeoutMs(parts, settings),
     allowInsecureTransport,
   };
 }
@@ -32,23 +48,29 @@ export function environmentFlush(parts: RunnerParts): FlushTriggersOptions {
  * Finds how long one request to the coordinator may take.
  *
  * @param parts What the runner owns.
+ * @param settings What is stronger than the environment.
  * @returns Milliseconds.
- * @throws {RunnerError} `invalid-config`, if the environment makes no sense.
+ * @throws {RunnerError} `invalid-config`, if it makes no sense.
  */
-export function coordinatorTimeoutMs(parts: RunnerParts): number {
-  const { value, variable } = setting(parts, "coordinator_timeout");
-  const timeoutMs = parseDuration(value);
+export function coordinatorTimeoutMs(
+  parts: RunnerParts,
+  settings: FlushSettings = {},
+): number {
+  const timeoutMs = parseDuration(
+    settings.coordinator_timeout ?? valueOf(parts, "coordinator_timeout"),
+  );
   if (timeoutMs !== undefined) return timeoutMs;
-  throw unusable(variable, 'it must be a time such as "90s"');
+  throw unusable("coordinator_timeout", 'must be a time such as "90s"');
 }
 
-function setting({ host }: RunnerParts, name: string) {
-  const { env: variable = "", defaultValue = "", kind } = configKey(name)!;
-  return { value: host.env[variable] || defaultValue, variable, kind };
+function valueOf({ host }: RunnerParts, name: string): string {
+  const { env, defaultValue = "" } = configKey(name)!;
+  return env === undefined ? defaultValue : host.env[env] || defaultValue;
 }
 
-function unusable(variable: string, state: string): RunnerError {
-  return new RunnerError(`Cannot use "${variable}": ${state}`, {
-    code: "invalid-config",
-  });
+function unusable(name: keyof FlushSettings, problem: string): RunnerError {
+  return new RunnerError(
+    `Cannot use the configuration:\n  ${name}: ${problem}`,
+    { code: "invalid-config" },
+  );
 }

@@ -35,10 +35,11 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     ...runnerImage === undefined
       ? {}
       : { REACTORCIDE_RUNNER_IMAGE: runnerImage },
-    // Programs of the job that use the library add to what others have left.
-    ...workspace.inContainer
-      ? {}
-      : { REACTORCIDE_RUN_STARTED_AT: `${facts.startedAt}` },
+    // Programs of the job that use the library leave theirs in the same place.
+    ...workspace.inContainer ? {} : {
+      REACTORCIDE_WORKSPACE: workspace.base,
+      REACTORCIDE_RUN_STARTED_AT: `${facts.startedAt}`,
+    },
     // They leave their triggers where the runner finds them: it has the nonce.
     ...config.triggerTransport === "stdout"
       ? {

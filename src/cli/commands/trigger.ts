@@ -1,18 +1,30 @@
-import type { JobConfig } from "../../config/job_config.ts";
+import { configKey } from "../../config/keys.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
+import {
+  environmentFlush,
+  type FlushSettings,
+} from "../../job/environment_flush.ts";
 import { flushTriggers } from "../../job/flush_triggers.ts";
-import { JobRun } from "../../job/job_run.ts";
-import { resolveSettings } from "../../job/resolve_settings.ts";
+import { cancelledError } from "../../job/job_run.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
 import { Cancellation } from "../../process/cancellation.ts";
+import { collectSecrets } from "../../secrets/collect.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import { readJobDefinition } from "../../workflow/definition/read_job_definition.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
+import { configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { triggerOfDefinition } from "../trigger_of_definition.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+
+/** Keys of the configuration that the command reads; a job has others. */
+const SETTINGS = [
+  "triggers_file",
+  "trigger_transport",
+  "coordinator_timeout",
+] as const;
 
 /** The command `trigger`. */
 export const trigger: Command = {
@@ -21,61 +33,57 @@ export const trigger: Command = {
     `Hands the jobs of job files over as follow-up jobs of this one, all at once: to
 the coordinator if one is configured, else in a file for the worker. Nothing is
 handed over unless every file is right.`,
-  flags: [
-    ...configFlags([
-      "triggers_file",
-      "trigger_transport",
-      "coordinator_timeout",
-    ]),
-    WORK_DIR_FLAG,
-  ],
+  flags: [...configFlags(SETTINGS), WORK_DIR_FLAG],
   maxOperands: Infinity,
   async run(context) {
     const { operands, flags } = context;
-    if (operands.length === 0) {
+    if (operands.length === 0 || operands.includes("")) {
       throw usageError("A file is required", "trigger");
     }
     const parts = partsInWorkDir(context);
     const { host, logger } = parts;
-    const run = new JobRun(parts, new Cancellation());
-    using _ = host.onSignal((signal) => run.cancellation.cancel(signal));
-    const config = await configOf(run, context);
+    maskSecrets(parts);
+    const options = environmentFlush(parts, settingsOf(context));
     const queue = new TriggerQueue();
     queue.addAll(
       await Promise.all(operands.map((file) => triggerIn(file, host))),
     );
-    try {
-      const triggers = await flushTriggers(parts, queue, {
-        file: config.triggersFile,
-        transport: config.triggerTransport,
-        coordinatorTimeoutMs: config.coordinatorTimeoutMs,
-        allowInsecureTransport: flags.has("allow-insecure-transport"),
-        signal: run.cancellation.asked,
-      });
-      const names = triggers.map(({ name }) => name).join(", ");
-      logger.info("triggers", `Handed over: ${names}`);
-    } catch (error) {
-      run.fail(error);
-      throw run.error;
-    } finally {
-      await logger.flush();
-    }
+    const triggers = await untilSignal(
+      host,
+      (signal) =>
+        flushTriggers(parts, queue, {
+          ...options,
+          allowInsecureTransport: flags.has("allow-insecure-transport"),
+          signal,
+        }),
+    );
+    const names = triggers.map(({ name }) => name).join(", ");
+    logger.info("triggers", `Handed over: ${names}`);
+    await logger.flush();
     return 0;
   },
 };
 
-async function configOf(
-  run: JobRun,
-  context: CommandContext,
-): Promise<JobConfig> {
-  await resolveSettings(run, {
-    ...flagsLayer(context),
-    // No command is run; a value is needed for the rest to be judged.
-    job_command: { value: "true", origin: "the command line" },
-  }, undefined);
-  const config = run.validate();
-  run.fillMasker(config);
-  return config;
+function settingsOf({ flags }: CommandContext): FlushSettings {
+  const given = SETTINGS.flatMap((name) => {
+    const value = flags.get(configKey(name)!.flag!);
+    return typeof value === "string" ? [[name, value]] : [];
+  });
+  return Object.fromEntries(given);
+}
+
+/** The coordinator, or a message of ours, may repeat what the files hold. */
+function maskSecrets({ host: { env }, masker }: RunnerParts): void {
+  const names = (text: string | undefined) => text?.split(",") ?? [];
+  const secrets = collectSecrets({
+    jobEnv: {},
+    env,
+    secretEnvNames: names(env.REACTORCIDE_SECRET_ENV_NAMES),
+    secretEnvPatterns: names(configKey("secret_env_patterns")!.defaultValue),
+    secretValues: names(env.REACTORCIDE_SECRET_VALUES_LIST),
+    urls: [],
+  });
+  for (const { value } of secrets) masker.add(value);
 }
 
 async function triggerIn(file: string, { cwd, env }: Host): Promise<Trigger> {
@@ -86,4 +94,21 @@ async function triggerIn(file: string, { cwd, env }: Host): Promise<Trigger> {
     `Cannot trigger "${job.name}": the coordinator knows no steps, which "${file}" has`,
     { code: "invalid-trigger" },
   );
+}
+
+/** A signal ends requests, and then the command in its own way. */
+async function untilSignal<T>(
+  host: Host,
+  action: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const cancellation = new Cancellation();
+  using _ = host.onSignal((signal) => cancellation.cancel(signal));
+  try {
+    return await action(cancellation.asked);
+  } catch (error) {
+    const { signal } = cancellation;
+    throw signal !== null && error instanceof DOMException
+      ? cancelledError(signal)
+      : error;
+  }
 }
