@@ -8,8 +8,8 @@ export interface JobFacts {
   config: JobConfig;
   /** Where the job's files are. */
   workspace: Workspace;
-  /** When the runner was made, in milliseconds since 1970. */
-  startedAt: number;
+  /** When the runner was made, in milliseconds since 1970; it matters outside a container. */
+  startedAt?: number;
   /** Id of the trace to which the job belongs. */
   traceId: string;
   /** Absolute path of the socket at which secrets are registered, if there is one. */
@@ -38,7 +38,7 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     // Programs of the job that use the library leave theirs in the same place.
     ...workspace.inContainer ? {} : {
       REACTORCIDE_WORKSPACE: workspace.base,
-      REACTORCIDE_RUN_STARTED_AT: `${facts.startedAt}`,
+      REACTORCIDE_RUN_STARTED_AT: `${facts.startedAt ?? ""}`,
     },
     // They leave their triggers where the runner finds them: it has the nonce.
     ...config.triggerTransport === "stdout"

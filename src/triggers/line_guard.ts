@@ -54,6 +54,8 @@ export class LineGuard {
       const first = part.findIndex((byte) => byte > 0x20 && byte < 0x7f);
       if (first < 0) return this.#output.add(part);
       this.#state = part[first] === BRACE ? "held" : "text";
+      this.#output.add(part.subarray(0, first));
+      part = part.subarray(first);
     }
     if (this.#state === "text") return this.#output.add(part);
     this.#held.add(part);

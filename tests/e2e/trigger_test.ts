@@ -264,7 +264,7 @@ printf '{"a":1}\\n{"type":"trig'; sleep 0.1; printf 'ger_job"}'
       "[triggers] Handed over: build",
       "nonce: []",
       `[not a trigger] {"type":"trigger_job","nonce":"[REDACTED]","jobs":[]}`,
-      `[not a trigger]   {"type":"trigger\\u005fjob"}`,
+      `  [not a trigger] {"type":"trigger\\u005fjob"}`,
       `{"a":1}`,
       `[not a trigger] {"type":"trigger_job"}`,
     ]);
