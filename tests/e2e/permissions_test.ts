@@ -18,6 +18,10 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   validate: ["validate", "--job-file", "job.yaml"],
   plugins: ["plugins", "list", "--plugin-dir", "plugins"],
   exec: ["exec", "pipeline.ts"],
+  workflow: ["workflow", "list"],
+  trigger: ["trigger", "next.yaml"],
+  completions: ["completions", "bash"],
+  doctor: ["doctor"],
   permissions: ["permissions", "pipeline.ts"],
   schema: ["schema"],
   secrets: ["secrets", "init"],
@@ -41,6 +45,7 @@ for (const [name, flags] of TABLE) {
     const { path } = directory;
     await makeFiles(path, {
       "job.yaml": "command: echo done\nplugin_dir: plugins\n",
+      "next.yaml": "name: next\njob: { command: make }\n",
       "plugins/plugin_a.ts": `export default { name: "a", cleanup() {} };`,
       "directory/file": "",
       "pipeline.ts": "console.log(1);",
