@@ -1,15 +1,45 @@
-import { jobFileSchema } from "../../config/job_file/schema.ts";
+import { suggest } from "../../suggest.ts";
 import type { Command } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+
+/** What there are schemas of; each is loaded when it is asked for. */
+const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
+  async job() {
+    const { jobFileSchema } = await import(
+      "../../config/job_file/schema.ts"
+    );
+    return jobFileSchema();
+  },
+  async workflow() {
+    const { workflowSchema } = await import(
+      "../../workflow/definition/workflow_schema.ts"
+    );
+    return workflowSchema();
+  },
+  async trigger() {
+    const { triggerSchema } = await import(
+      "../../workflow/definition/trigger_schema.ts"
+    );
+    return triggerSchema();
+  },
+};
 
 /** The command `schema`. */
 export const schema: Command = {
-  usage: "[OPTIONS]",
+  usage: "[job|workflow|trigger]",
   description:
-    "Prints the JSON Schema of job files, with which an editor completes and judges\nthem.",
+    `Prints the JSON Schema of job files, of workflow files or of the documents with
+which jobs are triggered: an editor completes and judges them with it.`,
   flags: [],
-  maxOperands: 0,
+  maxOperands: 1,
   async run(context) {
-    await context.print(JSON.stringify(jobFileSchema(), null, 2));
+    const { operands: [name = "job"] } = context;
+    if (!Object.hasOwn(SCHEMAS, name)) {
+      const near = suggest(name, Object.keys(SCHEMAS));
+      const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+      throw usageError(`There is no schema of "${name}"${hint}`, "schema");
+    }
+    await context.print(JSON.stringify(await SCHEMAS[name](), null, 2));
     return 0;
   },
 };

@@ -61,7 +61,7 @@ export function mapping<T extends object>(
       }
       for (const [property, { key, isRequired }] of all) {
         if (isRequired && !said.has(property)) {
-          node.explain(() => `${node.label} needs the key "${key}"`);
+          node.report(`needs the key "${key}"`);
         }
       }
       return result as T;

@@ -1,4 +1,3 @@
-import { list } from "../../config/job_file/collections.ts";
 import { type Keys, mapping } from "../../config/job_file/mapping.ts";
 import { flag, integer, text } from "../../config/job_file/scalars.ts";
 import { steps } from "../../config/job_file/steps.ts";
@@ -16,7 +15,7 @@ import {
   secretNames,
   variableName,
 } from "./job_kinds.ts";
-import { jsonItem } from "./json.ts";
+import { jsonItems } from "./json.ts";
 
 /** Longest time that a job may be given, in seconds. */
 const LONGEST_SECONDS = 999_999_999;
@@ -81,7 +80,7 @@ export const JOB_BODY_KEYS: Keys<JobBody> = {
   },
   forEach: {
     key: "for_each",
-    kind: list(jsonItem),
+    kind: jsonItems,
     description: "Values, for each of which the job runs.",
   },
   itemVar: {

@@ -12,6 +12,7 @@ import {
   FILLED_TEXT,
   flag,
   text,
+  type TextRule,
 } from "../../config/job_file/scalars.ts";
 import { jobPathProblem } from "../../job_path.ts";
 import type { TriggerCondition } from "../../triggers/trigger.ts";
@@ -26,6 +27,12 @@ const AMOUNT = /^[0-9]*\.?[0-9]+[A-Za-z]{0,3}$/;
 
 /** Names that the coordinator refuses anywhere in a document. */
 const RESERVED = /^(?!(org|org_id|organization)$)/;
+
+/** What a whole number looks like. */
+const WHOLE_NUMBER: TextRule = {
+  pattern: /^-?\d{1,9}$/,
+  words: "be a whole number",
+};
 
 /** Name of a job: one line, and not an endless one. */
 // deno-lint-ignore no-control-regex
@@ -87,12 +94,13 @@ export const environment: Kind<Readonly<Record<string, string>>> = {
 };
 
 /** Kind of a rank, which may be below zero. */
-export const priority: Kind<number> = mapped(
-  text({
-    rule: { pattern: /^-?\d{1,9}$/, words: "be a whole number" },
+export const priority: Kind<number> = {
+  ...mapped(text({ rule: WHOLE_NUMBER }), Number),
+  schema: () => ({
+    type: ["integer", "string"],
+    pattern: WHOLE_NUMBER.pattern.source,
   }),
-  Number,
-);
+};
 
 /** Kind of the names of Kubernetes secrets. */
 export const secretNames: Kind<readonly string[]> = list(text({

@@ -9,13 +9,6 @@ const DEEPEST = 100;
 /** Keys that make the coordinator refuse a whole document, wherever they are. */
 const RESERVED_KEYS: readonly string[] = ["org", "org_id", "organization"];
 
-/** Kind of a value that becomes JSON, as the core schema of YAML understands it. */
-export const json: Kind<JsonValue> = {
-  schema: () => ({}),
-  nothing: null,
-  read: (node) => understood(node, 0),
-};
-
 /** Kind of variables of a workflow: any JSON values by their names. */
 export const jsonVariables: Kind<Readonly<Record<string, JsonValue>>> = {
   schema: () => ({
@@ -35,12 +28,15 @@ export const jsonVariables: Kind<Readonly<Record<string, JsonValue>>> = {
 };
 
 /**
- * Kind of an item of `for_each`: what stands for itself keeps its text, since
- * the coordinator would print a large number as `1e+06`.
+ * Kind of the items of `for_each`: what stands for itself keeps its text, since
+ * the coordinator would print a large number as `1e+06`. Nothing is an item, too.
  */
-export const jsonItem: Kind<JsonValue> = {
-  ...json,
-  read: (node) => node.text ?? understood(node, 0),
+export const jsonItems: Kind<readonly JsonValue[]> = {
+  schema: () => ({ type: "array" }),
+  read: (node) =>
+    node.items === undefined
+      ? void node.report("must be a list")
+      : node.items.map((item) => item.text ?? understood(item, 0)),
 };
 
 /**

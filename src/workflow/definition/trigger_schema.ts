@@ -1,0 +1,134 @@
+import type { JsonSchema } from "../../config/job_file/kind.ts";
+import {
+  TRIGGER_FIELDS,
+  type TriggerFieldKind,
+} from "../../triggers/trigger_fields.ts";
+
+/** Name of the schema; nothing is fetched from there. */
+const ID = "https://jsr.io/@reactorcide/runnerlib/trigger.schema.json";
+
+const TEXT: JsonSchema = { type: "string" };
+const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };
+const OBJECT: JsonSchema = { type: "object" };
+const AMOUNT: JsonSchema = { type: ["string", "number"] };
+
+/** What each kind of field may hold in a document. */
+const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
+  name: { type: "string", pattern: "\\S" },
+  text: TEXT,
+  variable: { type: "string", pattern: "^[^=]*$" },
+  condition: {
+    enum: [
+      "",
+      "all_success",
+      "all_success(needs)",
+      "any_failed",
+      "any_failed(needs)",
+      "always",
+      "always()",
+    ],
+  },
+  "source-type": { enum: ["git", "copy", "none"] },
+  integer: { type: "integer" },
+  seconds: { type: "integer", minimum: 1 },
+  flag: { type: "boolean" },
+  texts: TEXTS,
+  "secret-names": TEXTS,
+  env: { type: "object", additionalProperties: { type: "string" } },
+  items: { type: "array" },
+  characteristics: {
+    type: "object",
+    additionalProperties: { type: ["string", "boolean"] },
+  },
+  resources: {
+    type: "object",
+    properties: {
+      cpu: {
+        type: "object",
+        properties: { request: AMOUNT, limit: AMOUNT },
+        additionalProperties: false,
+      },
+      memory: {
+        type: "object",
+        properties: { limit: AMOUNT },
+        additionalProperties: false,
+      },
+    },
+    additionalProperties: false,
+  },
+  object: OBJECT,
+};
+
+/**
+ * Makes the JSON Schema of the documents with which jobs are triggered.
+ *
+ * It is as strict as the coordinator should be: what the coordinator would
+ * take and never run does not pass, as far as a schema can tell.
+ *
+ * @returns A schema of draft 7.
+ */
+export function triggerSchema(): JsonSchema {
+  const jobs = { type: "array", items: { $ref: "#/definitions/job" } };
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    $id: ID,
+    title: "Trigger document of Reactorcide",
+    description: "Jobs that a job hands to the coordinator.",
+    type: "object",
+    required: ["type"],
+    not: { type: "object", required: ["version"] },
+    properties: {
+      type: { const: "trigger_job" },
+      operation_id: TEXT,
+      trigger_type: TEXT,
+      workflows: { type: "array", items: { $ref: "#/definitions/workflow" } },
+      workflow: {
+        type: ["object", "null"],
+        properties: { name: TEXT, vars: OBJECT },
+      },
+      jobs,
+      policy_violations: {
+        type: "array",
+        items: { type: "object", additionalProperties: TEXT },
+      },
+      changed_ci_paths: TEXTS,
+      actor_subjects: TEXTS,
+    },
+    definitions: {
+      job: {
+        type: "object",
+        required: ["job_name"],
+        properties: {
+          ...Object.fromEntries(
+            Object.values(TRIGGER_FIELDS)
+              .map(({ wire, kind }) => [wire, FIELDS[kind]]),
+          ),
+          ci_origin: { const: "base" },
+          execution_profile: TEXT,
+        },
+        additionalProperties: false,
+      },
+      workflow: {
+        type: "object",
+        required: ["name", "jobs"],
+        properties: {
+          id: { type: "string", pattern: "^[a-z0-9][a-z0-9-]{0,62}$" },
+          name: TEXT,
+          source_file: TEXT,
+          ci_origin: { enum: ["base", "head"] },
+          ci_repository: TEXT,
+          ci_sha: TEXT,
+          execution_profile: TEXT,
+          worker_class: TEXT,
+          policy_revision: TEXT,
+          policy_rule_id: TEXT,
+          approval_id: { type: ["string", "null"], minLength: 1 },
+          dependency_paths: TEXTS,
+          vars: OBJECT,
+          jobs,
+        },
+        additionalProperties: false,
+      },
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import type { JsonSchema } from "../../config/job_file/kind.ts";
+import { stepDefinitions } from "../../config/job_file/steps.ts";
+import { workflowFile } from "./file_kinds.ts";
+
+/** Name of the schema; nothing is fetched from there. */
+const ID = "https://jsr.io/@reactorcide/runnerlib/workflow.schema.json";
+
+/**
+ * Makes the JSON Schema of workflow files, for editors.
+ *
+ * It judges as the reader does, from the same definition, except for what a
+ * schema cannot say: names that are given twice or are unknown, cycles, what a
+ * job file adds to an entry, and paths outside `/job`.
+ *
+ * @returns A schema of draft 7, the newest that editors commonly know.
+ */
+export function workflowSchema(): JsonSchema {
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    $id: ID,
+    ...workflowFile.schema(),
+    title: "Workflow file of Reactorcide",
+    description: "CI jobs that wait for one another.",
+    definitions: stepDefinitions(),
+  };
+}
