@@ -17,6 +17,7 @@
  * | `coordinator-forbidden` | a coordinator that does not let the job see or do something |
  * | `command-not-found` | a program that does not exist (exit code 127) |
  * | `command-not-executable` | a program that may not be started (exit code 126) |
+ * | `container-failed` | a nested container, or the engine that should make it |
  * | `output-failed` | a file that the job leaves behind could not be written |
  * | `registration-failed` | the socket for secrets could not be opened, or did not take them |
  * | `command-failed` | the command ended with another exit code than 0 (its own) |
@@ -39,6 +40,7 @@ export type RunnerErrorCode =
   | "coordinator-forbidden"
   | "command-not-found"
   | "command-not-executable"
+  | "container-failed"
   | "output-failed"
   | "registration-failed"
   | "command-failed"

@@ -1,5 +1,10 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { commandEnd } from "./command_end.ts";
+import type { ContainerSetting } from "./container/check_container.ts";
+import type {
+  Container,
+  OpenContainerOptions,
+} from "./container/open_container.ts";
 import { openCommandLog } from "./command_log.ts";
 import { jobFacts, runnerEnvironment } from "./job_environment.ts";
 import type { StepResult } from "./job_result.ts";
@@ -17,6 +22,7 @@ const STEP_NAME = "command";
  * @param run The run.
  * @param config Configuration of the job.
  * @param traceId Id of the trace to which the job belongs.
+ * @param nested How it runs in a container of its own, if it does.
  * @returns The steps of the job.
  * @throws {RunnerError} If the directory or the environment cannot be made.
  */
@@ -24,6 +30,7 @@ export async function execute(
   run: JobRun,
   config: JobConfig,
   traceId: string,
+  nested?: ContainerSetting,
 ): Promise<StepResult[]> {
   const { parts, cancellation, jobEnv } = run;
   const { host, workspace, logger, masker } = parts;
@@ -43,6 +50,11 @@ export async function execute(
     ...jobEnv,
   };
   cancellation.asked.throwIfAborted();
+  await using container = nested && await openContainer(run, config, {
+    ...nested,
+    traceId,
+    socket: registration?.path,
+  });
   logger.info("job", `$ ${commandText(command)}`);
   const log = await openCommandLog(parts, config, STEP_NAME);
   const startedAt = new Date();
@@ -51,6 +63,7 @@ export async function execute(
     ...config,
     cwd,
     env,
+    start: container?.start,
     cancellation,
     masker,
     stdout: log.stdout,
@@ -80,6 +93,15 @@ export async function execute(
       ? { reason: error.message }
       : {},
   }];
+}
+
+async function openContainer(
+  run: JobRun,
+  config: JobConfig,
+  options: OpenContainerOptions,
+): Promise<Container> {
+  const container = await import("./container/open_container.ts");
+  return await container.openContainer(run, config, options);
 }
 
 /** A command as a person would type it. */

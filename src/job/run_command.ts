@@ -28,6 +28,12 @@ export interface RunCommandOptions {
   stdout: Sink;
   /** Where standard error goes when it is kept apart. */
   stderrSink: Sink;
+  /**
+   * What starts the command.
+   *
+   * @default {as a program of this machine}
+   */
+  start?: typeof spawn;
 }
 
 /**
@@ -43,8 +49,8 @@ export async function runCommand(
   command: Command,
   options: RunCommandOptions,
 ): Promise<SupervisedExit> {
-  const { masker, cancellation, graceMs, timeoutMs } = options;
-  const child = spawn(command, { ...options, family: markFamily() });
+  const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
+  const child = start(command, { ...options, family: markFamily() });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
   const drained = Promise.all([

@@ -5,6 +5,7 @@ import { RunnerError } from "../errors.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
+import type { ContainerSetting } from "./container/check_container.ts";
 import { commandText, execute } from "./execute.ts";
 import { traceIdOf } from "./job_environment.ts";
 import type { Job } from "./job.ts";
@@ -33,6 +34,8 @@ export type JobControls =
   & {
     /** The job, if a pipeline script made one of steps. */
     job?: Pick<Job, "steps">;
+    /** How the command runs in a container of its own, if it does. */
+    container?: ContainerSetting;
   };
 
 /**
@@ -61,6 +64,7 @@ export async function runJob(
     plugins = await loadPlugins(run);
     await run.phase("pre_validation");
     const config = run.validate();
+    if (controls.container) await checkContainer(run, config);
     let plan: JobPlan | undefined;
     try {
       Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
@@ -80,7 +84,7 @@ export async function runJob(
       await run.phase("pre_execution");
       if (run.addedSteps.length > 0) plan = await planSteps(run, config);
       steps = plan === undefined
-        ? await execute(run, config, traceId)
+        ? await execute(run, config, traceId, controls.container)
         : await executeSteps(run, config, plan, { ...controls, traceId });
       await run.phase("post_execution");
       triggers = await handOver(run, config, controls);
@@ -138,6 +142,11 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
   const { loadJobPlugins } = await import("./load_plugins.ts");
   return await loadJobPlugins(run);
+}
+
+async function checkContainer(run: JobRun, config: JobConfig): Promise<void> {
+  const container = await import("./container/check_container.ts");
+  container.checkContainer(run, config);
 }
 
 async function planSteps(

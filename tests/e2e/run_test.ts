@@ -318,10 +318,10 @@ describe("runnerlib run tells what is wrong with", () => {
     ],
     ["no command", [], 2, /A command is required/],
     [
-      "a nested container",
+      "a nested container of nothing",
       ["run", "--container", "--", "true"],
-      2,
-      /Cannot use --container/,
+      1,
+      /Cannot use a nested container of "": runner_image names no image/,
     ],
   ];
   for (const [name, args, expected, message, env] of cases) {

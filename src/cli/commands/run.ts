@@ -1,4 +1,4 @@
-import { RunnerError } from "../../errors.ts";
+import type { ContainerSetting } from "../../job/container/check_container.ts";
 import type { JobResult } from "../../job/job_result.ts";
 import { runJob } from "../../job/run_job.ts";
 import type { Command, CommandContext } from "../command.ts";
@@ -31,18 +31,24 @@ over the defaults, which stand in parentheses.`,
       help: "Workflow file that holds the job",
     },
     { name: "dry-run", help: "Judge everything and say what would be done" },
-    { name: "container", help: "Run the command in a nested container" },
+    { name: "container", help: "Run the command in a container of its own" },
+    {
+      name: "docker",
+      valueName: "PROGRAM",
+      help: "What runs the container; DOCKER, docker or podman unless given",
+    },
     WORK_DIR_FLAG,
   ],
   maxOperands: 0,
   takesRest: true,
   async run(context) {
     const { flags, rest } = context;
+    const container = containerOf(context);
     if (flags.has("job") || flags.has("workflow-file")) {
+      if (container) throw usageError("Give --job or --container, not both");
       const { runOneJob } = await import("../workflow/run_one_job.ts");
       return await runOneJob(context);
     }
-    refuseContainer(context);
     const layer = flagsLayer(context);
     if (rest !== undefined) {
       if (layer.job_command !== undefined) {
@@ -57,6 +63,7 @@ over the defaults, which stand in parentheses.`,
       jobFile,
       dryRun: flags.has("dry-run"),
       onStepEvent: watched?.onStepEvent,
+      container,
     });
     if (result.error) parts.logger.error("job", result.error.message);
     if (!parts.workspace.inContainer) await printNextJobs(context, result);
@@ -75,15 +82,11 @@ async function watch(
   return watchJob(parts.host);
 }
 
-/** To run in place what was to be kept in a container would be dangerous. */
-function refuseContainer({ flags }: CommandContext): void {
-  for (const flag of ["container", "runner-image"]) {
-    if (!flags.has(flag)) continue;
-    throw new RunnerError(
-      `Cannot use --${flag}: this version runs commands in place, not in a nested container`,
-      { code: "usage", exitCode: 2 },
-    );
-  }
+/** An image in a variable alone does not mean a container: workers always set it. */
+function containerOf({ flags }: CommandContext): ContainerSetting | undefined {
+  if (!flags.has("container") && !flags.has("runner-image")) return undefined;
+  const engine = flags.get("docker");
+  return typeof engine === "string" ? { engine } : {};
 }
 
 async function printNextJobs(
