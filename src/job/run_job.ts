@@ -97,9 +97,16 @@ export async function runJob(
   await parts.guard?.end().catch((error) => run.fail(error));
   await plugins?.end();
   await removeCredentials(run);
+  const status = statusOf(run.error);
+  const { RC_WF_RUN_ID, REACTORCIDE_COORDINATOR_URL } = parts.host.env;
+  if (RC_WF_RUN_ID && REACTORCIDE_COORDINATOR_URL && !controls.dryRun) {
+    const { publishResult } = await import("./publish_result.ts");
+    const exitCode = exitCodeOf(run.error);
+    const durationMs = performance.now() - start;
+    await publishResult(run, { status, exitCode, durationMs });
+  }
   // A job does not fail because the runner's own messages are lost.
   await parts.logger.flush().catch(() => {});
-  const status = statusOf(run.error);
   // Nothing was run, and nobody wished so: there is no result to speak of.
   if (status === "failed" && steps.length === 0) throw run.error;
   return {

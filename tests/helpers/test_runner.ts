@@ -1,5 +1,9 @@
 import type { EndingSignal, Host } from "../../src/host.ts";
-import { createRunner, type Runner } from "../../src/job/runner.ts";
+import {
+  createRunner,
+  type CreateRunnerOptions,
+  type Runner,
+} from "../../src/job/runner.ts";
 import { BARE_ENV } from "./running.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
@@ -19,6 +23,7 @@ export interface TestRunner extends AsyncDisposable {
 /** Makes a runner that shares nothing with the process of the tests. */
 export async function testRunner(
   env: Readonly<Record<string, string>> = {},
+  options: Omit<CreateRunnerOptions, "host"> = {},
 ): Promise<TestRunner> {
   const directory = await temporaryDirectory();
   const listeners = new Set<(signal: EndingSignal) => void>();
@@ -44,7 +49,7 @@ export async function testRunner(
     },
   };
   return {
-    runner: createRunner({ host }),
+    runner: createRunner({ ...options, host }),
     path: directory.path,
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,
