@@ -21,6 +21,20 @@ export interface MakeLogOptions {
    * @default {true}
    */
   hasLines?: boolean;
+  /**
+   * Values that stand in the log.
+   *
+   * @default {none}
+   */
+  hits?: Hits;
+}
+
+/** Values that stand in a log, again and again. */
+export interface Hits {
+  /** The values. */
+  secrets: readonly string[];
+  /** Distance from one to the next. */
+  everyBytes: number;
 }
 
 /**
@@ -30,10 +44,10 @@ export interface MakeLogOptions {
  * @returns The file.
  */
 export async function makeLog(options: MakeLogOptions): Promise<LogFile> {
-  const { directory, sizeBytes, hasLines = true } = options;
-  const name = hasLines ? "lines.log" : "one_line.log";
+  const { directory, sizeBytes, hasLines = true, hits } = options;
+  const name = hits ? "hits.log" : hasLines ? "lines.log" : "one_line.log";
   const path = `${directory}/${name}`;
-  const part = logPart(hasLines ? "\n" : " ");
+  const part = logPart({ end: hasLines ? "\n" : " ", hits });
   using file = await Deno.open(path, { write: true, create: true });
   for (let written = 0; written < sizeBytes;) {
     written += await file.write(part);
@@ -56,7 +70,15 @@ export function makeSecrets(count: number): string[] {
   });
 }
 
-function logPart(end: string): Uint8Array {
+/**
+ * Makes the part that a log repeats.
+ *
+ * @param options What follows each line, and values that stand in it.
+ * @returns 8 MiB.
+ */
+export function logPart(
+  { end = "\n", hits }: { end?: string; hits?: Hits } = {},
+): Uint8Array<ArrayBuffer> {
   const random = randomNumbers(1);
   let text = "";
   for (let line = 0; text.length < PART_BYTES; line++) {
@@ -69,7 +91,20 @@ function logPart(end: string): Uint8Array {
       } ms, hash ${random().toString(16)}, ${line} of 90000 done`;
     text += end;
   }
-  return new TextEncoder().encode(text.slice(0, PART_BYTES));
+  return new TextEncoder().encode(withHits(text, hits).slice(0, PART_BYTES));
+}
+
+function withHits(text: string, hits?: Hits): string {
+  if (hits === undefined) return text;
+  const { secrets, everyBytes } = hits;
+  const pieces: string[] = [];
+  for (let at = 0; at < text.length; at += everyBytes) {
+    pieces.push(
+      text.slice(at, at + everyBytes),
+      secrets[pieces.length / 2 % secrets.length],
+    );
+  }
+  return pieces.join("");
 }
 
 function word(random: () => number, length: number): string {

@@ -11,12 +11,16 @@ import { parseArgs } from "@std/cli/parse-args";
 import { checkoutSize, checkoutTime } from "./checkout.ts";
 import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
-import { makeLog } from "./log_file.ts";
+import { makeLog, makeSecrets } from "./log_file.ts";
 import { logs } from "./logs.ts";
 import { type Contest, hold, table } from "./measure.ts";
+import { hardCases } from "./mask_cases.ts";
+import { maskSpeed } from "./mask_speed.ts";
+import { masking } from "./masking.ts";
 import { memory } from "./memory.ts";
 import { plugins } from "./plugins.ts";
 import { stall } from "./stall.ts";
+import { registrations } from "./registrations.ts";
 import { startup } from "./startup.ts";
 import { steps } from "./steps.ts";
 
@@ -53,6 +57,19 @@ const GROUPS: Readonly<Record<string, Group>> = {
   async logs(directory, { logBytes, rotationCount }) {
     await using log = await makeLog({ directory, sizeBytes: logBytes });
     await report(logs(directory, log.name), rotationCount);
+  },
+  async masking(directory, { logBytes, rotationCount }) {
+    console.log(maskSpeed() + "\n");
+    await report(hardCases(), rotationCount);
+    const hits = { secrets: makeSecrets(100), everyBytes: 200 };
+    await using log = await makeLog({ directory, sizeBytes: logBytes });
+    await report(registrations(directory, log.name), rotationCount);
+    await using dense = await makeLog({
+      directory,
+      sizeBytes: logBytes,
+      hits,
+    });
+    await report(await masking(directory, log, dense), rotationCount);
   },
   async stall(directory, { logBytes, rotationCount }) {
     const sizeBytes = Math.min(logBytes, STALL_LOG_BYTES);

@@ -117,7 +117,8 @@ function median(numbers: readonly number[]): number {
     : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-function aligned(rows: readonly (readonly string[])[]): string[] {
+/** Pads the cells of rows so that columns stand below one another. */
+export function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) =>
     Math.max(...rows.map((row) => row[column].length))
   );

@@ -100,6 +100,27 @@ export async function timeOf(
   return timeMs;
 }
 
+/**
+ * Runs a program that measures something itself.
+ *
+ * @param argv Program and arguments.
+ * @param cwd Working directory.
+ * @returns The number that it says on standard error.
+ * @throws {Error} If the program fails.
+ */
+export async function saidBy(
+  argv: readonly string[],
+  cwd: string,
+): Promise<number> {
+  const child = start(argv, { cwd, readStderr: true });
+  const [said, status] = await Promise.all([
+    new Response(child.stderr).text(),
+    child.status,
+  ]);
+  mustSucceed(argv, status);
+  return Number(said);
+}
+
 /** Throws if a measured program has failed: its number means nothing. */
 export function mustSucceed(
   argv: readonly string[],

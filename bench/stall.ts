@@ -1,5 +1,5 @@
 import type { Contest } from "./measure.ts";
-import { denoRun, mustSucceed, pipedInto, start } from "./programs.ts";
+import { denoRun, pipedInto, saidBy } from "./programs.ts";
 
 const PROBE = import.meta.resolve("./stall_probe.ts");
 
@@ -27,17 +27,6 @@ export function stall(directory: string, log: string): Contest {
   };
 }
 
-async function stallOf(
-  reader: string,
-  log: string,
-  cwd: string,
-): Promise<number> {
-  const argv = pipedInto(reader, denoRun(PROBE, log));
-  const child = start(argv, { cwd, readStderr: true });
-  const [said, status] = await Promise.all([
-    new Response(child.stderr).text(),
-    child.status,
-  ]);
-  mustSucceed(argv, status);
-  return Number(said);
+function stallOf(reader: string, log: string, cwd: string): Promise<number> {
+  return saidBy(pipedInto(reader, denoRun(PROBE, log)), cwd);
 }

@@ -1,0 +1,62 @@
+import { logPart, makeSecrets } from "./log_file.ts";
+import { throughMask } from "./mask_speed.ts";
+import type { Contest } from "./measure.ts";
+
+const MIB = 1024 * 1024;
+
+/** A secret of which every place in a run of its first letter may be the start. */
+const RUN_SECRET = "a".repeat(256) + "b";
+
+/**
+ * How much slower masking gets with texts that are made to slow it down.
+ *
+ * @returns The contest; its numbers are the time of 8 MiB in memory.
+ */
+export function hardCases(): Contest {
+  const secrets = makeSecrets(100);
+  const long = makeSecrets(57).findLast((secret) => secret.length > 60)!;
+  const texts = {
+    log: logPart(),
+    run: new Uint8Array(8 * MIB).fill("a".charCodeAt(0)),
+    misses: new TextEncoder().encode(nearMisses(secrets)),
+    colours: logPart({ end: "\x1b[0m\n\x1b[32m" }),
+  };
+  const cases: Record<string, [Uint8Array, readonly string[]]> = {
+    "a normal secret": [texts.run, [long.repeat(5).slice(0, 257)]],
+    "a secret like a run": [texts.run, [RUN_SECRET]],
+    "a log": [texts.log, secrets],
+    "near misses": [texts.misses, secrets],
+    "coloured lines": [texts.colours, secrets],
+    "a secret of lines": [texts.log, [
+      ...secrets,
+      long.match(/.{16}/g)!.join("\n"),
+    ]],
+  };
+  return {
+    title: "Hard cases of masking",
+    unit: "ms",
+    entrants: Object.entries(cases).map(([name, [text, secrets]]) => {
+      const mask = throughMask(secrets);
+      return {
+        name,
+        measure() {
+          const start = performance.now();
+          mask(text);
+          return Promise.resolve(performance.now() - start);
+        },
+      };
+    }),
+    comparisons: [
+      { subject: "a secret like a run", floor: "a normal secret", goal: 2 },
+      { subject: "near misses", floor: "a log", goal: 8 },
+      { subject: "coloured lines", floor: "a log" },
+      { subject: "a secret of lines", floor: "a log" },
+    ],
+  };
+}
+
+/** Lines full of secrets whose last letter is another one. */
+function nearMisses(secrets: readonly string[]): string {
+  const misses = secrets.map((secret) => `${secret.slice(0, -1)}~`).join(" ");
+  return `${misses}\n`.repeat(8 * MIB / misses.length | 0);
+}

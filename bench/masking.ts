@@ -1,0 +1,63 @@
+import { type LogFile, makeSecrets } from "./log_file.ts";
+import type { Comparison, Contest } from "./measure.ts";
+import { isThere, pinned, pipedInto, runnerlib, timeOf } from "./programs.ts";
+
+/**
+ * How fast a log passes through the runner with more and more secrets, and
+ * with many of them in it, beside a program that replaces them.
+ *
+ * @param directory Directory to work in.
+ * @param log A log without secrets.
+ * @param dense A log that is full of them.
+ * @returns The contest.
+ */
+export async function masking(
+  directory: string,
+  log: LogFile,
+  dense: LogFile,
+): Promise<Contest> {
+  const reader = "cat >/dev/null";
+  const programs: Record<string, string[]> = {
+    "run cat": runnerlib(`cat ${log.name}`),
+    "10 secrets": maskingRun(10, log),
+    "100 secrets": maskingRun(100, log),
+    "1000 secrets": maskingRun(1000, log),
+    "100 secrets, dense": maskingRun(100, dense),
+  };
+  const comparisons: Comparison[] = [
+    { subject: "100 secrets", floor: "run cat", goal: 1.75 },
+    { subject: "1000 secrets", floor: "run cat", goal: 2 },
+    { subject: "1000 secrets", floor: "10 secrets", goal: 1.3 },
+    { subject: "100 secrets, dense", floor: "100 secrets", goal: 2.5 },
+  ];
+  if (isThere("rg", "--version")) {
+    for (const count of [100, 1000]) {
+      const file = `secrets-${count}`;
+      await Deno.writeTextFile(
+        `${directory}/${file}`,
+        makeSecrets(count).join("\n"),
+      );
+      const replace = `rg --no-config -N --passthru -F -f ${file} -r X`;
+      programs[`rg, ${count}`] = ["sh", "-c", `cat ${log.name} | ${replace}`];
+      comparisons.push({
+        subject: `${count} secrets`,
+        floor: `rg, ${count}`,
+        goal: 0.5,
+      });
+    }
+  }
+  return {
+    title: "Masking",
+    unit: "ms",
+    entrants: Object.entries(programs).map(([name, argv]) => ({
+      name,
+      measure: () => timeOf(pinned(pipedInto(reader, argv)), directory),
+    })),
+    comparisons,
+  };
+}
+
+function maskingRun(secretCount: number, log: LogFile): string[] {
+  const secrets = makeSecrets(secretCount).join(",");
+  return runnerlib(`cat ${log.name}`, "--secret-values-list", secrets);
+}

@@ -1,0 +1,54 @@
+/**
+ * Passes a log through the pump again and again while secrets are registered
+ * at a socket, one by one, and says on standard error how many milliseconds a
+ * GiB took meanwhile.
+ *
+ * @module
+ */
+import { pump } from "../src/output/pump.ts";
+import { spawn } from "../src/process/spawn.ts";
+import { Masker } from "../src/secrets/masker.ts";
+import { registerSecrets } from "../src/secrets/registration_client.ts";
+import { openRegistration } from "../src/secrets/registration_server.ts";
+import { makeSecrets } from "./log_file.ts";
+
+/** Least time for which the log passes, in milliseconds. */
+const LEAST_MS = 1000;
+
+const GIB = 1024 ** 3;
+
+const [log, count] = Deno.args;
+const masker = new Masker();
+masker.add("a secret that was known before");
+await using registration = openRegistration({
+  directory: Deno.cwd(),
+  onRegister: (values) => values.forEach((value) => masker.add(value)),
+  onWarning: (message) => console.error(message),
+});
+let printedBytes = 0;
+
+async function register(): Promise<void> {
+  for (const secret of makeSecrets(Number(count))) {
+    await registerSecrets(registration.path, [secret]);
+  }
+}
+
+const flood = spawn(`while cat ${log}; do :; done`, {
+  cwd: ".",
+  env: Deno.env.toObject(),
+});
+const end = new AbortController();
+const start = performance.now();
+const pumping = pump(flood.stdout, {
+  write(bytes) {
+    printedBytes += bytes.length;
+    return Promise.resolve();
+  },
+}, { mask: masker.stream(), stop: end.signal });
+const leastTime = new Promise((resolve) => setTimeout(resolve, LEAST_MS));
+await Promise.all([register(), leastTime]);
+const timeMs = (performance.now() - start) / (printedBytes / GIB);
+Deno.kill(-flood.pid, "SIGKILL");
+end.abort();
+await Promise.all([pumping, flood.status]);
+await Deno.stderr.write(new TextEncoder().encode(String(timeMs)));

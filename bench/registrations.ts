@@ -1,0 +1,27 @@
+import type { Contest } from "./measure.ts";
+import { denoRun, pinned, saidBy } from "./programs.ts";
+
+const PROBE = import.meta.resolve("./registration_probe.ts");
+
+/**
+ * How much a flood of output is slowed down by secrets that are registered
+ * one by one meanwhile.
+ *
+ * @param directory Directory to work in.
+ * @param log Name of the log in it.
+ * @returns The contest.
+ */
+export function registrations(directory: string, log: string): Contest {
+  const [floor, subject] = ["flood", "flood, 1000 registrations"];
+  const counts = { [floor]: 0, [subject]: 1000 };
+  return {
+    title: "Registration during a flood",
+    unit: "ms",
+    entrants: Object.entries(counts).map(([name, count]) => ({
+      name,
+      measure: () =>
+        saidBy(pinned(denoRun(PROBE, log, String(count))), directory),
+    })),
+    comparisons: [{ subject, floor, goal: 2 }],
+  };
+}
