@@ -36,7 +36,7 @@ export interface PluginPermissions {
   readonly run?: readonly string[];
   /** Facts of the system that are asked for, as Deno names them. */
   readonly sys?: readonly string[];
-  /** Hosts from which code is loaded. */
+  /** Hosts from which code is loaded; `npm` stands for the packages of npm. */
   readonly import?: readonly string[];
   /** Settings that are changed. */
   readonly config?: readonly string[];

@@ -17,8 +17,8 @@ const DENO_KINDS = ["read", "write", "net", "env", "run", "sys"] as const;
 /** A limit that the system does not know is none; the heap has its own. */
 const LIMITED = `ulimit -d ${DATA_KIB} 2>/dev/null; exec "$@"`;
 
-/** Host of the npm registry, as the right to load code from it is spelled. */
-const NPM_HOST = "registry.npmjs.org";
+/** The right to load code from npm, among the hosts from which it is loaded. */
+const NPM = "npm";
 
 /** What a plugin's process is made of. */
 export interface DenoCommandOptions {
@@ -82,8 +82,8 @@ export function permissionFlags(
 }
 
 function importFlags(url: string, rights: PluginPermissions): string[] {
-  const hosts = rights.import ?? [];
-  const usesNpm = url.startsWith("npm:") || mayUse(rights, "import", NPM_HOST);
+  const hosts = (rights.import ?? []).filter((host) => host !== NPM);
+  const usesNpm = url.startsWith("npm:") || mayUse(rights, "import", NPM);
   const usesRemote = url.startsWith("jsr:") || hosts.length > 0;
   return [
     ...usesNpm ? [] : ["--no-npm"],
