@@ -27,7 +27,8 @@ export async function handOver(
       transport: config.triggerTransport,
       coordinatorTimeoutMs: config.coordinatorTimeoutMs,
       allowInsecureTransport: parts.allowInsecureTransport,
-      signal: cancellation.insisted,
+      // What is handed over in any case is so after a cancellation, too.
+      signal: when === "always" ? cancellation.insisted : cancellation.asked,
     });
   }
   if (when === "never" || queue.size === 0) return [];

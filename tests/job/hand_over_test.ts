@@ -1,0 +1,198 @@
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../src/errors.ts";
+import {
+  type CoordinatorOptions,
+  startCoordinator,
+  type TestCoordinator,
+} from "../helpers/coordinator.ts";
+import { exists, makeFiles } from "../helpers/temporary_directory.ts";
+import { type TestRunner, testRunner } from "../helpers/test_runner.ts";
+import { decodeDocument } from "../helpers/trigger_decoder.ts";
+
+async function withCoordinator(
+  options: CoordinatorOptions,
+  test: (made: TestRunner, coordinator: TestCoordinator) => Promise<void>,
+  env: Record<string, string> = {},
+): Promise<void> {
+  await using coordinator = startCoordinator(options);
+  await using made = await testRunner({ ...coordinator.env, ...env }, {
+    allowInsecureTransport: true,
+  });
+  await test(made, coordinator);
+  const said = made.stdout() + made.stderr();
+  assert(!said.includes(coordinator.jobToken), said);
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  const { workflows } = decodeDocument(await Deno.readTextFile(path));
+  return workflows.flatMap(({ jobs }) => jobs.map((job) => job.job_name));
+}
+
+const DOWN = { troubles: Array(20).fill(503) };
+
+describe("a job that triggers", () => {
+  it("hands follow-up jobs to the coordinator, and leaves no file", () =>
+    withCoordinator({ troubles: [503, "lost"] }, async (made, coordinator) => {
+      made.runner.triggerJob("b", { dependsOn: ["a"] });
+      made.runner.triggerJob("a");
+      const result = await made.runner.runJob({ command: "true" });
+      assertEquals(result.status, "success", result.error?.message);
+      assertEquals(result.triggers.map(({ name }) => name), ["b", "a"]);
+      assertEquals(coordinator.jobs.submitted, ["a", "b"]);
+      assertEquals(await exists(`${made.path}/job/triggers.json`), false);
+      await made.runner.runJob({ command: "true" });
+      assertEquals(coordinator.requests.length, 3);
+    }));
+
+  it("fails with the coordinator, and keeps the follow-up jobs in the file", () =>
+    withCoordinator(DOWN, async (made, coordinator) => {
+      made.runner.triggerJob("a");
+      const { status, exitCode, error } = await made.runner.runJob({
+        command: "true",
+      });
+      assertEquals([status, exitCode], ["failed", 1]);
+      assertStringIncludes(error!.message, "503 service_unavailable: not now");
+      assertEquals(await namesIn(`${made.path}/job/triggers.json`), ["a"]);
+      // Tried again, the document is the same one.
+      coordinator.troubles.length = 0;
+      assertEquals((await made.runner.flushTriggers()).length, 1);
+      assertEquals(new Set(coordinator.requests.map((it) => it.body)).size, 1);
+      assertEquals(coordinator.jobs.submitted, ["a"]);
+      assertEquals(await exists(`${made.path}/job/triggers.json`), false);
+    }));
+
+  it("does not let a broken file keep it from the coordinator", () =>
+    withCoordinator({}, async (made, coordinator) => {
+      made.runner.triggerJob("a");
+      const { status } = await made.runner.runJob({
+        command: "mkdir -p job && echo broken > job/triggers.json",
+      });
+      assertEquals(status, "success");
+      assertEquals(coordinator.jobs.submitted, ["a"]);
+      assertStringIncludes(made.stderr(), "it is not valid JSON");
+      const file = `${made.path}/job/triggers.json`;
+      assertEquals(await Deno.readTextFile(file), "broken\n");
+    }));
+
+  it("uses the file if told so, whatever is configured", () =>
+    withCoordinator({}, async (made, coordinator) => {
+      made.runner.triggerJob("a");
+      await made.runner.runJob({ command: "true", triggerTransport: "file" });
+      assertEquals(await namesIn(`${made.path}/job/triggers.json`), ["a"]);
+      assertEquals(coordinator.requests, []);
+    }));
+
+  it("is cancelled while the coordinator does not answer", () =>
+    withCoordinator({ troubles: ["hang"] }, async (made, coordinator) => {
+      made.runner.triggerJob("a");
+      const running = made.runner.runJob({ command: "true" });
+      while (coordinator.requests.length === 0) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      made.signal("SIGTERM");
+      const { status, exitCode } = await running;
+      assertEquals([status, exitCode], ["cancelled", 143]);
+    }));
+
+  it("prints no message when it fails", async () => {
+    await using made = await testRunner({
+      REACTORCIDE_TRIGGER_TRANSPORT: "stdout",
+      REACTORCIDE_TRIGGER_NONCE: "the-nonce",
+    });
+    made.runner.triggerJob("a");
+    await made.runner.runJob({ command: "printf x; exit 1" });
+    assertEquals(made.stdout(), "x");
+    made.runner.triggerJob("a");
+    await made.runner.runJob({ command: "printf x" });
+    const [, line] = made.stdout().split("\n");
+    assertEquals(JSON.parse(line).nonce, "the-nonce");
+    assertEquals(decodeDocument(line).workflows[0].jobs[0].job_name, "a");
+  });
+
+  it("does not start without a nonce to print messages with", async () => {
+    await using made = await testRunner();
+    const error = await assertRejects(
+      () =>
+        made.runner.runJob({
+          command: "touch started",
+          triggerTransport: "stdout",
+        }),
+      RunnerError,
+    );
+    assertEquals(error.code, "invalid-config");
+    assertEquals(await exists(`${made.path}/started`), false);
+  });
+});
+
+describe("withTriggers()", () => {
+  it("hands over what the function adds, as one document", () =>
+    withCoordinator({}, async ({ runner }, coordinator) => {
+      runner.triggerJob("another");
+      const value = await runner.withTriggers(async (t) => {
+        t.triggerJob("a");
+        await Promise.resolve();
+        t.triggerJobs([{ name: "b", dependsOn: ["a"] }]);
+        return 42;
+      });
+      assertEquals(value, 42);
+      assertEquals(coordinator.jobs.submitted, ["a", "b"]);
+      assertEquals(coordinator.requests.length, 1);
+    }));
+
+  it("hands nothing over when the function fails or adds nothing", () =>
+    withCoordinator({}, async ({ runner }, coordinator) => {
+      await assertRejects(
+        () =>
+          runner.withTriggers((t) => {
+            t.triggerJob("a");
+            throw new Error("broken");
+          }),
+        Error,
+        "broken",
+      );
+      await runner.withTriggers(() => {});
+      await assertRejects(
+        () =>
+          runner.withTriggers((t) => t.triggerJob("a", { dependsOn: ["b"] })),
+        RunnerError,
+      );
+      assertEquals(coordinator.requests, []);
+    }));
+
+  it("tells a configuration that makes no sense", async () => {
+    const envs: Record<string, string>[] = [
+      { REACTORCIDE_TRIGGER_TRANSPORT: "pigeon" },
+      { REACTORCIDE_COORDINATOR_TIMEOUT: "soon" },
+    ];
+    for (const env of envs) {
+      await using made = await testRunner(env);
+      const error = await assertRejects(
+        () => made.runner.withTriggers((t) => t.triggerJob("a")),
+        RunnerError,
+      );
+      assertEquals(error.code, "invalid-config");
+    }
+  });
+
+  it("adds to what other programs of the job have left", async () => {
+    await using made = await testRunner({
+      REACTORCIDE_RUN_STARTED_AT: `${Date.now() - 60_000}`,
+    });
+    const file = "job/triggers.json";
+    const document = { type: "trigger_job", jobs: [{ job_name: "first" }] };
+    await makeFiles(made.path, { [file]: JSON.stringify(document) });
+    await Promise.all(
+      ["a", "b", "c"].map((name) =>
+        made.runner.withTriggers((t) => t.triggerJob(name))
+      ),
+    );
+    const names = await namesIn(`${made.path}/${file}`);
+    assertEquals(names.sort(), ["a", "b", "c", "first"]);
+  });
+});
