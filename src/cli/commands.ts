@@ -66,6 +66,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Hand the jobs of job files over as follow-up jobs",
     load: () => import("./commands/trigger.ts").then((it) => it.trigger),
   },
+  eval: {
+    summary: "Find the workflows and jobs that an event starts",
+    load: () => import("./commands/eval.ts").then((it) => it.evaluate),
+  },
   schema: {
     summary: "Print the JSON Schemas of files and documents, for editors",
     load: () => import("./commands/schema.ts").then((it) => it.schema),

@@ -1,0 +1,118 @@
+import { isCoordinatorConfigured } from "../../coordinator/access.ts";
+import { RunnerError } from "../../errors.ts";
+import { isInside } from "../../job_path.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import {
+  type EvalDocument,
+  evalDocument,
+} from "../../workflow/eval/eval_document.ts";
+import { evalPlan } from "../../workflow/eval/eval_plan.ts";
+import { loadHead, loadTree } from "../../workflow/eval/load_tree.ts";
+import { writeAtomic } from "../../workspace/write_atomic.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { EVAL_FLAGS, evalEvent } from "../eval/eval_flags.ts";
+import { evalChanges, evalTrees, placeOf } from "../eval/eval_trees.ts";
+import { policyInputs } from "../eval/policy_inputs.ts";
+
+/** The command `eval`. */
+export const evaluate: Command = {
+  usage: "--event-type TYPE [OPTIONS]",
+  description:
+    `Finds the workflows, or jobs, of the trusted CI code that an event starts, and
+hands them over: in a file, and to the coordinator if one is configured.
+
+Nothing is handed over unless every definition is right.`,
+  flags: EVAL_FLAGS,
+  maxOperands: 0,
+  async run(context) {
+    const { parts: { host, logger }, flags } = context;
+    const cancellation = new Cancellation();
+    using _ = host.onSignal((signal) => cancellation.cancel(signal));
+    const event = evalEvent(context);
+    const { policy, ...rights } = await policyInputs(host.env);
+    const trees = await evalTrees(context, event, cancellation);
+    const only = onlyFile(context, trees.base, flags.get("workflow-file"));
+    const base = await loadTree(trees.base, only);
+    const plan = evalPlan({
+      event,
+      base,
+      policy,
+      changedFiles: await evalChanges(context, trees.source, event),
+      ...trees.head === undefined ? {} : {
+        pullRequest: {
+          ...rights,
+          head: await loadHead(
+            trees.head,
+            (problem) => logger.warn("eval", `Not used: ${problem}`),
+          ),
+          now: Date.now(),
+        },
+      },
+      marksSkipped: only !== undefined,
+    });
+    const document = evalDocument(plan, event);
+    if (document === undefined) {
+      logger.info("eval", `Nothing is started by ${event.type}`);
+    } else await handOver(context, document, cancellation);
+    await logger.flush();
+    return 0;
+  },
+};
+
+function onlyFile(
+  context: CommandContext,
+  root: string,
+  given: unknown,
+): string | undefined {
+  if (typeof given !== "string") return undefined;
+  const path = placeOf(context, given);
+  if (isInside(root, path) && path !== root) return path.slice(root.length + 1);
+  throw new RunnerError(
+    `Cannot use workflow file "${given}": it is outside "${root}"`,
+    { code: "invalid-workflow" },
+  );
+}
+
+async function handOver(
+  context: CommandContext,
+  document: EvalDocument,
+  { asked }: Cancellation,
+): Promise<void> {
+  const { parts, flags } = context;
+  const { host, logger, masker } = parts;
+  const given = flags.get("triggers-file");
+  const path = placeOf(
+    context,
+    typeof given === "string" ? given : "/job/triggers.json",
+  );
+  await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", {
+    recursive: true,
+  });
+  await writeAtomic(path, `${JSON.stringify(document)}\n`);
+  for (const line of linesOf(document)) logger.info("eval", line);
+  if (!isCoordinatorConfigured(host.env)) return;
+  const { submitTriggers } = await import("../../triggers/submit_triggers.ts");
+  await submitTriggers(document, {
+    env: host.env,
+    allowInsecureTransport: parts.allowInsecureTransport ||
+      flags.has("allow-insecure-transport"),
+    timeoutMs: 30_000,
+    maskText: (text) => masker.maskText(text),
+    onRetry: (reason, ms) =>
+      logger.warn("eval", `The coordinator is asked again: ${reason}`, { ms }),
+    signal: asked,
+  });
+  // It was handed over: who found it here would start everything again.
+  await Deno.remove(path);
+}
+
+function linesOf(document: EvalDocument): string[] {
+  if (!("workflows" in document)) {
+    return document.jobs.map(({ job_name }) => `Job ${job_name}`);
+  }
+  const { workflows, policy_violations } = document;
+  return [
+    ...workflows.map(({ id, jobs }) => `Workflow ${id}: ${jobs.length} jobs`),
+    ...policy_violations.map(({ path, rule }) => `Violation ${path}: ${rule}`),
+  ];
+}

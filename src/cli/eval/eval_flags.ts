@@ -1,0 +1,111 @@
+import { RunnerError } from "../../errors.ts";
+import {
+  EVENT_TYPES,
+  type EventType,
+} from "../../workflow/definition/filters.ts";
+import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
+import type { CommandContext, Flag } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+
+/** Options that have a variable in their place, with its end. */
+const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
+  "ci-source-dir": ["CI_SOURCE_DIR", "Directory of the trusted CI code"],
+  "source-dir": ["SOURCE_DIR", "Directory of the code"],
+  "event-type": ["EVENT_TYPE", "What happened, such as push"],
+  branch: ["BRANCH", "Branch or tag; of a pull request the base branch"],
+  "pr-base-ref": ["PR_BASE_REF", "Branch that a pull request is for"],
+  "diff-base": ["DIFF_BASE", "Commit with which the code is compared"],
+  "pr-number": ["PR_NUMBER", "Number of the pull request"],
+  "source-url": ["SOURCE_URL", "Repository of the code"],
+  "source-ref": ["SHA", "Commit of the code"],
+  "ci-source-url": ["CI_SOURCE_URL", "Repository of the trusted CI code"],
+  "ci-source-ref": ["CI_SOURCE_REF", "Commit of the trusted CI code"],
+  "head-url": ["HEAD_URL", "Repository of a pull request's code"],
+  "head-ref": ["HEAD_REF", "Branch of a pull request's code"],
+  "base-url": ["BASE_URL", "Repository that a pull request is for"],
+  "base-ref": ["BASE_REF", "Branch that a pull request is for"],
+  "is-fork-pr": ["IS_FORK_PR", "true for a pull request from a fork"],
+};
+
+/** Options of the command `eval`. */
+export const EVAL_FLAGS: readonly Flag[] = [
+  ...Object.entries(VALUES).map(([name, [variable, help]]) => ({
+    name,
+    valueName: "TEXT",
+    help: `${help} (REACTORCIDE_${variable})`,
+  })),
+  {
+    name: "triggers-file",
+    valueName: "PATH",
+    help: "Where the document is written (/job/triggers.json)",
+  },
+  {
+    name: "workflow-file",
+    valueName: "FILE",
+    help: "Evaluate this workflow file alone",
+  },
+  {
+    name: "changed-file",
+    valueName: "PATH",
+    isRepeatable: true,
+    help: "File that has changed; may be given several times",
+  },
+];
+
+/**
+ * Reads an option, or the variable in its place.
+ *
+ * @param context What the command got to work with.
+ * @param name Name of the option.
+ * @param fallback Text without both.
+ * @returns The text.
+ */
+export function evalValue(
+  { flags, parts }: CommandContext,
+  name: string,
+  fallback = "",
+): string {
+  const given = flags.get(name);
+  if (typeof given === "string") return given;
+  const [variable] = VALUES[name] ?? [];
+  return variable && parts.host.env[`REACTORCIDE_${variable}`] || fallback;
+}
+
+/**
+ * Reads what happened.
+ *
+ * @param context What the command got to work with.
+ * @returns The event.
+ * @throws {RunnerError} `usage` without a kind of event; `invalid-config` for
+ * one that there is not.
+ */
+export function evalEvent(context: CommandContext): EvalEvent {
+  const value = (name: string) => evalValue(context, name);
+  return {
+    type: eventType(value("event-type")),
+    branch: value("branch"),
+    sourceUrl: value("source-url"),
+    sourceRef: value("source-ref"),
+    ciSourceUrl: value("ci-source-url"),
+    ciSourceRef: value("ci-source-ref"),
+    prBaseRef: value("pr-base-ref"),
+    prNumber: value("pr-number"),
+    headUrl: value("head-url"),
+    headRef: value("head-ref"),
+    baseUrl: value("base-url"),
+    baseRef: value("base-ref"),
+    isForkPr: value("is-fork-pr"),
+  };
+}
+
+function eventType(given: string): EventType {
+  if (given === "") throw usageError("Option --event-type is required", "eval");
+  const type = EVENT_TYPES.find((it) => it === given);
+  if (type !== undefined) return type;
+  throw new RunnerError(
+    `Cannot use event type ${JSON.stringify(given)}: there are ${
+      EVENT_TYPES.join(", ")
+    }`,
+    { code: "invalid-config" },
+  );
+}

@@ -1,0 +1,137 @@
+import { resolve } from "@std/path/posix/resolve";
+import { messageOf } from "../../errors.ts";
+import { isInside } from "../../job_path.ts";
+import type { Cancellation } from "../../process/cancellation.ts";
+import { changedFiles } from "../../source/git/queries/changed_files.ts";
+import { prepareSource } from "../../source/prepare.ts";
+import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
+import type { CommandContext } from "../command.ts";
+import { evalValue } from "./eval_flags.ts";
+
+/** All of the history, but files only when they are needed. */
+const HISTORY = { depth: 0, filter: "blob:none" };
+
+/** Where the code of an evaluation is. */
+export interface EvalTrees {
+  /** Absolute path of the trusted CI root. */
+  readonly base: string;
+  /** Absolute path of the CI root of the pull request, if it is one. */
+  readonly head: string | undefined;
+  /** Absolute path of the code. */
+  readonly source: string;
+}
+
+/**
+ * Finds the code of an evaluation, and fetches what is missing and known.
+ *
+ * @param context What the command got to work with.
+ * @param event What happened.
+ * @param cancellation The wish that the command ends.
+ * @returns Where the code is.
+ * @throws {RunnerError} `source-failed` or `workspace`, if it cannot be fetched.
+ */
+export async function evalTrees(
+  context: CommandContext,
+  event: EvalEvent,
+  cancellation: Cancellation,
+): Promise<EvalTrees> {
+  const ci = placeOf(context, evalValue(context, "ci-source-dir", "/job/ci"));
+  const source = placeOf(
+    context,
+    evalValue(context, "source-dir", "/job/src"),
+  );
+  const hasSides = event.prNumber !== "" && !await exists(`${ci}/.reactorcide`);
+  const base = hasSides ? `${ci}/base` : ci;
+  const head = hasSides ? `${ci}/head` : undefined;
+  const { sourceUrl, sourceRef, ciSourceUrl, ciSourceRef, headUrl } = event;
+  const fetch = (url: string, ref: string, target: string, git = {}) =>
+    fetchTree(context, { url, ref, target, git }, cancellation);
+  if (ciSourceUrl !== "" && !await exists(`${base}/.reactorcide`)) {
+    await fetch(ciSourceUrl, ciSourceRef, base);
+  }
+  if (
+    head !== undefined && headUrl !== "" && sourceRef !== "" &&
+    !await exists(`${head}/.reactorcide`)
+  ) await fetch(headUrl, sourceRef, head);
+  if (sourceUrl !== "" && !await exists(`${source}/.git`)) {
+    await fetch(sourceUrl, sourceRef, source, HISTORY);
+  }
+  return { base, head, source };
+}
+
+/**
+ * Finds out which files have changed.
+ *
+ * @param context What the command got to work with.
+ * @param source Absolute path of the code.
+ * @param event What happened.
+ * @returns Paths; `undefined` if it cannot be known, which is told.
+ */
+export async function evalChanges(
+  context: CommandContext,
+  source: string,
+  { prBaseRef }: EvalEvent,
+): Promise<readonly string[] | undefined> {
+  const given = context.flags.get("changed-file");
+  if (Array.isArray(given)) return given;
+  if (!await exists(`${source}/.git`)) return undefined;
+  const { host, logger } = context.parts;
+  const base = evalValue(context, "diff-base") ||
+    (prBaseRef === "" ? "HEAD^" : `origin/${prBaseRef}`);
+  try {
+    return await changedFiles(base, { directory: source, env: host.env });
+  } catch (error) {
+    logger.warn(
+      "eval",
+      `Paths do not count, as changes are unknown: ${messageOf(error)}`,
+    );
+    return undefined;
+  }
+}
+
+/**
+ * Finds the real place of a path that was given.
+ *
+ * @param context What the command got to work with.
+ * @param path Path, as a job knows it or relative to the current directory.
+ * @returns Absolute path.
+ */
+export function placeOf(
+  { parts: { host, workspace } }: CommandContext,
+  path: string,
+): string {
+  return isInside("/job", path)
+    ? workspace.pathOf(path)
+    : resolve(host.cwd, path);
+}
+
+async function fetchTree(
+  { parts: { host, workspace, logger } }: CommandContext,
+  { url, ref, target, git }: {
+    url: string;
+    ref: string;
+    target: string;
+    git: { depth?: number; filter?: string };
+  },
+  cancellation: Cancellation,
+): Promise<void> {
+  const request = {
+    type: "git",
+    url,
+    ...ref === "" ? {} : { ref },
+    git: { depth: 1, submodules: "off", lfs: "off", ...git } as const,
+    target,
+    replace: false,
+  };
+  await prepareSource(request, {
+    workspace,
+    env: host.env,
+    cwd: host.cwd,
+    log: logger,
+    cancellation,
+  });
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}

@@ -1,0 +1,192 @@
+import { RunnerError } from "../../errors.ts";
+import { goJson } from "../definition/json.ts";
+import { WORKFLOW_ID } from "../definition/file_kinds.ts";
+import { PolicyReader } from "./policy_reader.ts";
+
+/** Which code may be trusted with the definitions of a pull request. */
+export interface Policy {
+  /** Profile of what runs from the trusted tree. */
+  readonly profile: string;
+  /** Rules under which definitions of the pull request itself are used. */
+  readonly rules: readonly PolicyRule[];
+  /** The policy in the one form that all its spellings share. */
+  readonly canonical: string;
+}
+
+/** A rule of a policy. */
+export interface PolicyRule {
+  /** Id of the rule. */
+  readonly id: string;
+  /** Subjects, one of which the actor must have; any without them. */
+  readonly actors: readonly string[];
+  /** Subjects, one of which must have approved; none needed without them. */
+  readonly approval: readonly string[];
+  /** Patterns of base branches; all without them. */
+  readonly baseBranches: readonly string[];
+  /** Events; all without them. */
+  readonly events: readonly string[];
+  /** Where the code comes from. */
+  readonly headRepository: string;
+  /** Patterns of the files that may define and be changed. */
+  readonly paths: readonly string[];
+  /** Ids of the workflows that the rule is about. */
+  readonly workflows: readonly string[];
+  /** What is used when the rule holds. */
+  readonly use: PolicyUse;
+}
+
+/** What a rule grants. */
+export interface PolicyUse {
+  /** Execution profile. */
+  readonly profile: string;
+  /** Class of workers. */
+  readonly workers: string;
+  /** Jobs that keep their trusted definition. */
+  readonly baseNodes: readonly BaseNodes[];
+}
+
+/** Jobs that keep their trusted definition, with rights of their own. */
+export interface BaseNodes {
+  /** Names of the jobs. */
+  readonly nodes: readonly string[];
+  /** Execution profile. */
+  readonly profile: string;
+  /** Class of workers. */
+  readonly workers: string;
+}
+
+/** Name of a job that a policy may name. */
+const NODE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+
+/** Who may be an actor; approvals may come of a `project_owner`, too. */
+const SUBJECT =
+  /^(repository_write|(vcs_user|vcs_team|reactorcide_group):.+)$/s;
+
+/** A path below the root, in which stars may stand. */
+const PATH = /^(?!.*(^|\/)\.{0,2}(\/|$))[^\\\0]+$/s;
+
+/**
+ * Reads a CI policy.
+ *
+ * @param text The policy as JSON.
+ * @returns The policy, with defaults filled in.
+ * @throws {RunnerError} `invalid-config`, with the first thing that is wrong.
+ */
+export function readPolicy(text: string): Policy {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new RunnerError("Cannot use the CI policy: it is not valid JSON", {
+      code: "invalid-config",
+      cause,
+    });
+  }
+  const top = new PolicyReader(value, "the policy");
+  if (top.value("version") !== 1) top.fail("version", "must be 1");
+  const defaults = top.object("defaults");
+  defaults.word("ci_source", ["base"], "base");
+  const profile = defaults.text("profile", "standard");
+  defaults.end();
+  const rules = top.list("head_ci").map(readRule);
+  top.end();
+  checkUnique(top, rules.map(({ id }) => id), "rule");
+  checkUnique(top, rules.flatMap(({ workflows }) => workflows), "workflow");
+  return { profile, rules, canonical: canonicalText(profile, rules) };
+}
+
+/**
+ * Finds the revision of a policy, by which the coordinator knows it.
+ *
+ * @param policy Policy.
+ * @returns SHA-256 of its canonical form, in hexadecimal.
+ */
+export async function policyRevision({ canonical }: Policy): Promise<string> {
+  const bytes = new TextEncoder().encode(canonical);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+function readRule(rule: PolicyReader): PolicyRule {
+  const actors = rule.object("actors");
+  const approval = rule.object("approval");
+  const use = rule.object("use");
+  const read = {
+    id: rule.text("id", undefined, WORKFLOW_ID),
+    actors: actors.texts("any", SUBJECT),
+    approval: approval.texts(
+      "any",
+      new RegExp(`^project_owner$|${SUBJECT.source}`, "s"),
+    ),
+    baseBranches: rule.texts("base_branches"),
+    events: rule.texts("events"),
+    headRepository: rule.word(
+      "head_repository",
+      ["same", "fork", "any"],
+      "same",
+    ),
+    paths: rule.texts("paths", PATH),
+    workflows: rule.texts("workflows", WORKFLOW_ID),
+    use: readUse(use),
+  };
+  for (const reader of [rule, actors, approval, use]) reader.end();
+  const nodes = read.use.baseNodes.flatMap(({ nodes }) => nodes);
+  checkUnique(rule, nodes, "node");
+  return read;
+}
+
+function readUse(use: PolicyReader): PolicyUse {
+  use.word("ci_source", ["head"]);
+  return {
+    profile: use.text("profile"),
+    workers: use.text("workers"),
+    baseNodes: use.list("base_nodes").map((grant) => {
+      grant.word("ci_source", ["base"]);
+      const nodes = {
+        nodes: grant.texts("nodes", NODE),
+        profile: grant.text("profile"),
+        workers: grant.text("workers"),
+      };
+      grant.end();
+      return nodes;
+    }),
+  };
+}
+
+function checkUnique(
+  reader: PolicyReader,
+  names: readonly string[],
+  what: string,
+): void {
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) reader.fail(`${what} "${twice}"`, "is given twice");
+}
+
+function canonicalText(profile: string, rules: readonly PolicyRule[]): string {
+  return goJson({
+    version: 1,
+    defaults: { ci_source: "base", profile },
+    head_ci: rules.map(({ use, ...rule }) => ({
+      actors: { any: rule.actors },
+      approval: { any: rule.approval },
+      base_branches: rule.baseBranches,
+      events: rule.events,
+      head_repository: rule.headRepository,
+      id: rule.id,
+      paths: rule.paths,
+      workflows: rule.workflows,
+      use: {
+        ci_source: "head",
+        profile: use.profile,
+        workers: use.workers,
+        ...use.baseNodes.length === 0 ? {} : {
+          base_nodes: use.baseNodes.map((grant) => ({
+            ci_source: "base",
+            nodes: grant.nodes,
+            profile: grant.profile,
+            workers: grant.workers,
+          })),
+        },
+      },
+    })),
+  });
+}
