@@ -81,6 +81,44 @@ export function naiveMask(
   secrets: readonly string[],
   placeholder = "[REDACTED]",
 ): string {
+  const secret = secretPlaces(text, secrets);
+  let masked = "";
+  for (let at = 0; at < text.length; at++) {
+    if (!secret[at]) masked += text[at];
+    else if (!secret[at - 1]) masked += placeholder;
+  }
+  return masked;
+}
+
+/** The same for a text that comes in pieces, with secrets that become known between them. */
+export function naiveMaskLate(events: readonly (string | Late)[]): string {
+  const known: string[] = [];
+  const text = events.filter((it) => typeof it === "string").join("");
+  const secret = new Array<boolean>(text.length).fill(false);
+  let [come, printed] = [0, 0];
+  for (const event of events) {
+    if (typeof event === "string") {
+      come += event.length;
+      printed = come - naiveHeldCount(text.slice(printed, come), known);
+    } else {
+      known.push(event.secret);
+      // What was printed is out; the rest is looked at again.
+      secretPlaces(text.slice(printed), [event.secret]).forEach((is, at) => {
+        if (is) secret[printed + at] = true;
+      });
+    }
+  }
+  return [...text].map((char, at) =>
+    !secret[at] ? char : secret[at - 1] ? "" : "[REDACTED]"
+  ).join("");
+}
+
+/** A secret that becomes known. */
+interface Late {
+  secret: string;
+}
+
+function secretPlaces(text: string, secrets: readonly string[]): boolean[] {
   const secret = new Array<boolean>(text.length).fill(false);
   for (const [view, needles] of viewsOf(text, secrets)) {
     for (const needle of needles) {
@@ -94,12 +132,7 @@ export function naiveMask(
       }
     }
   }
-  let masked = "";
-  for (let at = 0; at < text.length; at++) {
-    if (!secret[at]) masked += text[at];
-    else if (!secret[at - 1]) masked += placeholder;
-  }
-  return masked;
+  return secret;
 }
 
 /** How many characters at the end of a text may still become a part of a secret. */

@@ -6,6 +6,7 @@ import {
   maskPieces,
   naiveHeldCount,
   naiveMask,
+  naiveMaskLate,
 } from "../helpers/masking.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -37,6 +38,29 @@ Deno.test("Masker agrees with a naive model on random texts, secrets and cuts", 
     assertEquals(
       masked,
       naiveMask(text, secrets),
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
+
+Deno.test("Masker agrees with a naive model on secrets that become known late", () => {
+  const random = new Random();
+  const encoder = new TextEncoder();
+  for (let round = 0; round < 1_500; round++) {
+    const alphabet = random.pick(["ab", "abc", "abcdef"]);
+    const events = Array.from({ length: 2 + random.below(20) }, () => {
+      const secret = random.text(4 + random.below(7), alphabet);
+      return random.below(3)
+        ? random.text(random.below(9), alphabet)
+        : { secret };
+    });
+    const { text } = maskPieces(
+      new Masker(),
+      events.map((it) => typeof it === "string" ? encoder.encode(it) : it),
+    );
+    assertEquals(
+      text,
+      naiveMaskLate(events),
       `seed ${random.seed}, round ${round}`,
     );
   }
@@ -91,6 +115,24 @@ for (const [name, secrets, text, masked] of traps) {
     assertEquals(maskerOf(...secrets).maskText(text), masked);
   });
 }
+
+Deno.test("Masker masks secrets of three bytes when told to", () => {
+  const shortest = (...secrets: string[]) => {
+    const masker = new Masker();
+    masker.minBytes = 3;
+    for (const secret of secrets) masker.add(secret);
+    return masker;
+  };
+  const { text: overlapping } = maskPieces(shortest("aab"), [
+    ...cut("aaab", [2]),
+  ]);
+  assertEquals(overlapping, "a[REDACTED]");
+  const { text: inside } = maskPieces(
+    shortest("bcd", "abcdeZ"),
+    bytewise("abcdeY"),
+  );
+  assertEquals(inside, "a[REDACTED]eY");
+});
 
 Deno.test("Masker masks a secret of 16,000 bytes that is cut anywhere", () => {
   const random = new Random(7);
