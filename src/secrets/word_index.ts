@@ -1,11 +1,14 @@
-/** Logarithm of the size of the first filter at first, and at most: it stays in the first cache. */
-const [FIRST_BITS, MAX_FIRST_BITS] = [10, 15];
-
-/** The same for the second filter, which stays in the second cache. */
-const [SECOND_BITS, MAX_SECOND_BITS] = [12, 18];
-
-/** Bytes of the filters that each registered word should have for itself. */
+/** Bytes of a filter that each registered word should have for itself. */
 const BYTES_PER_WORD = 8;
+
+/** Size of the first filter that still stays in the first cache. */
+const FIRST_BYTES = 1 << 15;
+
+/** How many words share a byte of the first filter at most, though it outgrows that cache. */
+const WORDS_PER_BYTE = 2;
+
+/** Size of the second filter that still stays in the second cache. */
+const SECOND_BYTES = 1 << 18;
 
 /** Fibonacci hashing: spreads words that differ in any byte. */
 const MULTIPLIER = 0x9E3779B1 | 0;
@@ -36,9 +39,9 @@ export interface Place {
 export class WordIndex {
   readonly #places = new Map<number, Place[]>();
   /** One bit per hash; a clear bit means that the word is not registered. */
-  first: Filter = makeFilter(FIRST_BITS);
+  first: Filter = makeFilter(10);
   /** The same with other bits of the hash, for what the first one lets through. */
-  second: Filter = makeFilter(SECOND_BITS);
+  second: Filter = makeFilter(10);
 
   /** Number of different words. */
   get size(): number {
@@ -73,8 +76,13 @@ export class WordIndex {
   }
 
   #grow(): void {
-    const first = grown(this.first, MAX_FIRST_BITS, this.size);
-    const second = grown(this.second, MAX_SECOND_BITS, this.size);
+    const wanted = this.size * BYTES_PER_WORD;
+    const least = this.size / WORDS_PER_BYTE;
+    const first = grown(
+      this.first,
+      Math.max(least, Math.min(wanted, FIRST_BYTES)),
+    );
+    const second = grown(this.second, Math.min(wanted, SECOND_BYTES));
     if (first === this.first && second === this.second) return;
     [this.first, this.second] = [first, second];
     for (const word of this.#places.keys()) this.#mark(word);
@@ -121,10 +129,8 @@ function makeFilter(bitCount: number): Filter {
   return { bits: new Uint8Array(1 << bitCount), shift: 32 - bitCount };
 }
 
-/** The filter, or a larger one without marks if it is too full and may grow. */
-function grown(filter: Filter, maxBits: number, wordCount: number): Filter {
-  const bitCount = 32 - filter.shift;
-  return bitCount >= maxBits || wordCount * BYTES_PER_WORD <= 1 << bitCount
-    ? filter
-    : makeFilter(Math.min(maxBits, bitCount + 2));
+/** The filter, or a larger one without marks if it is too small. */
+function grown(filter: Filter, leastBytes: number): Filter {
+  if (filter.bits.length >= leastBytes) return filter;
+  return makeFilter(32 - filter.shift + 1);
 }
