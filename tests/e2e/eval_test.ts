@@ -1,0 +1,384 @@
+import { Ajv } from "ajv";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { triggerSchema } from "../../src/workflow/definition/trigger_schema.ts";
+import { wrapCommand } from "../../src/workflow/eval/generated_job.ts";
+import { runCli } from "../helpers/cli.ts";
+import { startCoordinator } from "../helpers/coordinator.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
+import {
+  exists,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+import { decodeDocument } from "../helpers/trigger_decoder.ts";
+
+const accepts = new Ajv({ allowUnionTypes: true }).compile(triggerSchema());
+
+const MAIN = `
+id: main
+name: Main
+on: { events: [push], branches: [main] }
+vars: { channel: [1] }
+jobs:
+  deploy: { command: "echo 'it''s done'", needs: test, timeout: 60, worker_class: x }
+  test: { command: runnerlib run --job-command x, environment: { A: 1.0, REACTORCIDE_SHA: mine }, for_each: [1, 2.0] }
+  raw: { command: make, raw_command: true, disable_run_local: true, capabilities: [docker] }
+`;
+
+interface RawDocument {
+  type: string;
+  operation_id: string;
+  trigger_type: string;
+  workflows: { [key: string]: unknown; jobs: Record<string, unknown>[] }[];
+  jobs: Record<string, unknown>[];
+  policy_violations: Record<string, string>[];
+  changed_ci_paths: string[];
+}
+
+/** Evaluates in a directory that has `ci` and `src`, and reads the document. */
+async function evaluate(
+  path: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
+) {
+  const result = await runCli([
+    "eval",
+    ...["--ci-source-dir", `${path}/ci`, "--source-dir", `${path}/src`],
+    ...["--triggers-file", `${path}/out/triggers.json`],
+    ...args,
+  ], { cwd: path, env });
+  const file = `${path}/out/triggers.json`;
+  let document: RawDocument | undefined;
+  if (await exists(file)) {
+    const text = await Deno.readTextFile(file);
+    decodeDocument(text);
+    document = JSON.parse(text);
+    assert(accepts(document), JSON.stringify(accepts.errors));
+    await Deno.remove(file);
+  }
+  return { ...result, document };
+}
+
+const PUSH = ["--event-type", "push", "--branch", "main"];
+
+describe("runnerlib eval", () => {
+  it("writes the workflows that a push starts, with every field", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "ci/.reactorcide/workflows/main.yaml": MAIN,
+      "ci/.reactorcide/workflows/other.yaml":
+        "name: x\non: { events: [tag_created] }\njobs: { a: { command: x } }",
+      "ci/.reactorcide/jobs/unused.yaml": "broken",
+    });
+    const { code, document, stderr } = await evaluate(path, PUSH, {
+      REACTORCIDE_SOURCE_URL: "https://x/src.git",
+      REACTORCIDE_SHA: "abc",
+      REACTORCIDE_CI_SOURCE_URL: "https://x/ci.git",
+      REACTORCIDE_CI_SOURCE_REF: "def",
+      ...await withTrees(path),
+    });
+    assertEquals(code, 0, stderr);
+    const { operation_id, ...rest } = document!;
+    assert(/^[0-9a-f-]{36}$/.test(operation_id));
+    const event = {
+      REACTORCIDE_EVENT_TYPE: "push",
+      REACTORCIDE_BRANCH: "main",
+      REACTORCIDE_SHA: "abc",
+      REACTORCIDE_SOURCE_URL: "https://x/src.git",
+      REACTORCIDE_CI_SOURCE_URL: "https://x/ci.git",
+      REACTORCIDE_CI_SOURCE_REF: "def",
+    };
+    const sources = {
+      source_type: "git",
+      source_url: "https://x/src.git",
+      source_ref: "abc",
+      ci_source_type: "git",
+      ci_source_url: "https://x/ci.git",
+      ci_source_ref: "def",
+    };
+    assertEquals(rest as unknown, {
+      type: "trigger_job",
+      trigger_type: "runnerlib_eval",
+      workflows: [{
+        id: "main",
+        name: "Main",
+        source_file: ".reactorcide/workflows/main.yaml",
+        ci_origin: "base",
+        ci_repository: "https://x/ci.git",
+        ci_sha: "def",
+        execution_profile: "standard",
+        worker_class: "default",
+        policy_revision: "",
+        policy_rule_id: "",
+        approval_id: null,
+        dependency_paths: [".reactorcide/workflows/main.yaml"],
+        vars: { channel: [1] },
+        jobs: [
+          {
+            job_name: "test",
+            depends_on: [],
+            condition: "all_success",
+            env: { A: "1.0", ...event },
+            ...sources,
+            job_command: "runnerlib run --job-command x",
+            for_each: ["1", "2.0"],
+          },
+          {
+            job_name: "deploy",
+            depends_on: ["test"],
+            condition: "all_success",
+            env: event,
+            ...sources,
+            job_command:
+              "runnerlib run --job-command 'echo '\\''it'\\'''\\''s done'\\'''",
+            timeout: 60,
+            worker_class: "x",
+          },
+          {
+            job_name: "raw",
+            depends_on: [],
+            condition: "all_success",
+            env: event,
+            ...sources,
+            job_command: "make",
+            capabilities: ["docker"],
+            disable_run_local: true,
+          },
+        ],
+      }],
+      policy_violations: [],
+      changed_ci_paths: [],
+      actor_subjects: [],
+    });
+  });
+
+  it("writes plain jobs when there are no workflows", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "src/": "",
+      "ci/.reactorcide/jobs/a.yaml":
+        "name: a\ntriggers: { events: [push] }\njob: { command: x }",
+      "ci/.reactorcide/jobs/b.yaml": "name: b\njob: { command: x }",
+    });
+    const { document } = await evaluate(path, PUSH);
+    assertEquals(Object.keys(document!), [
+      "type",
+      "operation_id",
+      "trigger_type",
+      "jobs",
+    ]);
+    assertEquals(document!.trigger_type, "runnerlib");
+    assertEquals(document!.jobs.map(({ job_name }) => job_name), ["a"]);
+  });
+
+  it("writes nothing when nothing is started, except where a marker is wanted", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const file = "ci/.reactorcide/workflows/main.yaml";
+    await makeFiles(path, { "src/": "", [file]: MAIN });
+    const other = ["--event-type", "tag_created", "--branch", "v1"];
+    const nothing = await evaluate(path, other);
+    assertEquals([nothing.code, nothing.document], [0, undefined]);
+    const { document } = await evaluate(path, [
+      ...other,
+      "--workflow-file",
+      `${path}/${file}`,
+    ]);
+    assertEquals(document!.workflows.map(({ id, jobs }) => [id, jobs]), [
+      ["main", []],
+    ]);
+    const outside = await evaluate(path, [...other, "--workflow-file", "/x"]);
+    assertEquals(outside.code, 1);
+  });
+
+  it("fails for wrong definitions and events", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "src/": "",
+      "ci/.reactorcide/workflows/a.yaml": "name: x\njobs: [",
+      "ci/.reactorcide/workflows/b.yaml": "name: x\njobs: { a: { comand: x } }",
+      "ci/.reactorcide/workflows/c.yaml": MAIN,
+    });
+    const { code, stderr, document } = await evaluate(path, PUSH);
+    assertEquals([code, document], [1, undefined]);
+    assertStringIncludes(
+      stderr,
+      'Cannot read workflow file ".reactorcide/workflows/a.yaml"',
+    );
+    assertStringIncludes(
+      stderr,
+      '.reactorcide/workflows/b.yaml:2:14: unknown key "jobs.a.comand"',
+    );
+    assertEquals((await evaluate(path)).code, 2);
+    assertEquals((await evaluate(path, ["--event-type", "pushed"])).code, 1);
+  });
+
+  it("knows which files have changed, and whether it knows", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "ci/.reactorcide/workflows/main.yaml":
+        `${MAIN}paths: { include: [ü/**] }`,
+    });
+    const source = await makeRepository(`${path}/src`);
+    await source.commit({ "a.txt": "1" });
+    const first = await evaluate(path, PUSH);
+    assertEquals(first.document?.workflows.length, 1);
+    assertStringIncludes(first.stderr, "changes are unknown");
+    await source.commit({ "b.txt": "1" });
+    assertEquals((await evaluate(path, PUSH)).document, undefined);
+    const base = await source.git("rev-parse", "HEAD");
+    await source.commit({ "ü/b.txt": "1" });
+    assertEquals((await evaluate(path, PUSH)).document?.workflows.length, 1);
+    await source.commit({ "b.txt": "2" });
+    const since = await evaluate(path, [...PUSH, "--diff-base", base]);
+    assertEquals(since.document?.workflows.length, 1);
+    const given = await evaluate(path, [...PUSH, "--changed-file", "x"]);
+    assertEquals(given.document, undefined);
+  });
+
+  it("uses the definition of a pull request only if the policy says so", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const workflow = (command: string) =>
+      `id: ci\nname: CI\non: { events: [pull_request_opened] }\njobs: { test: { command: ${command} }, deploy: { command: ${command} } }`;
+    const file = ".reactorcide/workflows/ci.yaml";
+    await makeFiles(path, {
+      "src/": "",
+      [`ci/base/${file}`]: workflow("ours"),
+      [`ci/head/${file}`]: workflow("theirs"),
+      "ci/head/.reactorcide/workflows/new.yaml":
+        "name: New\non: { events: [pull_request_opened] }\njobs: { a: { command: x } }",
+    });
+    const args = [
+      ...["--event-type", "pull_request_opened", "--branch", "main"],
+      ...["--pr-number", "7", "--changed-file", file],
+    ];
+    const env = {
+      REACTORCIDE_HEAD_ACTOR: "eve",
+      REACTORCIDE_SHA: "h",
+      REACTORCIDE_CI_SOURCE_REF: "b",
+      REACTORCIDE_ACTOR_SUBJECTS: '["repository_write"]',
+    };
+    const commands = (document: RawDocument | undefined) =>
+      document!.workflows.flatMap(({ jobs }) =>
+        jobs.map(({ job_command }) => job_command)
+      );
+    const refused = await evaluate(path, args, env);
+    assertEquals(refused.code, 0, refused.stderr);
+    assertEquals(commands(refused.document), [
+      wrapCommand("ours"),
+      wrapCommand("ours"),
+    ]);
+    assertEquals(refused.document!.policy_violations, [{
+      path: file,
+      workflow_id: "ci",
+      actor: "eve",
+      rule: "no rule allows it",
+      base_sha: "b",
+      head_sha: "h",
+    }]);
+    assertEquals(refused.document!.changed_ci_paths, [file]);
+    const policy = {
+      version: 1,
+      head_ci: [{
+        id: "writers",
+        actors: { any: ["repository_write"] },
+        workflows: ["ci"],
+        paths: [".reactorcide/**"],
+        use: {
+          ci_source: "head",
+          profile: "limited",
+          workers: "untrusted",
+          base_nodes: [{
+            nodes: ["deploy"],
+            ci_source: "base",
+            profile: "trusted",
+            workers: "safe",
+          }],
+        },
+      }],
+    };
+    const allowed = await evaluate(path, args, {
+      ...env,
+      REACTORCIDE_CI_POLICY: JSON.stringify(policy),
+      REACTORCIDE_CI_POLICY_REVISION: "rev",
+      REACTORCIDE_SOURCE_URL: `${path}/src`,
+      ...await withTrees(path),
+    });
+    assertEquals(allowed.code, 0, allowed.stderr);
+    const [{ jobs, ...used }] = allowed.document!.workflows;
+    assertEquals(
+      [used.ci_origin, used.execution_profile, used.worker_class],
+      ["head", "limited", "untrusted"],
+    );
+    assertEquals(
+      [used.policy_revision, used.policy_rule_id, used.approval_id],
+      ["rev", "writers", null],
+    );
+    assertEquals([used.ci_repository, used.ci_sha], [`${path}/src`, "h"]);
+    assertEquals(
+      jobs.map((it) => [it.job_command, it.ci_origin, it.execution_profile]),
+      [
+        [wrapCommand("theirs"), undefined, undefined],
+        [wrapCommand("ours"), "base", "trusted"],
+      ],
+    );
+    assertEquals(allowed.document!.policy_violations, []);
+  });
+
+  it("submits the document when there is a coordinator, and fails with it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "src/": "",
+      "ci/.reactorcide/workflows/main.yaml": MAIN,
+    });
+    await using coordinator = startCoordinator();
+    const args = [...PUSH, "--allow-insecure-transport"];
+    const sent = await evaluate(path, args, coordinator.env);
+    const [request] = coordinator.requests;
+    assertEquals(
+      decodeDocument(request.body).trigger_type,
+      "runnerlib_eval",
+    );
+    assertEquals([sent.code, sent.document], [0, undefined], sent.stderr);
+    const refused = await evaluate(path, PUSH, coordinator.env);
+    assertEquals(refused.code, 1);
+    assert(refused.document !== undefined);
+  });
+});
+
+describe("wrapCommand()", () => {
+  it("quotes for shells", async () => {
+    for (const command of ["it's", "a\n'b' \"$c\" `d`", "-x", "'", "a\\'b"]) {
+      const shell = new Deno.Command("sh", {
+        args: [
+          "-c",
+          `runnerlib() { printf '%s' "\${2##--job-command=}\${3-}"; }; ${
+            wrapCommand(command)
+          }`,
+        ],
+      });
+      const { stdout } = await shell.output();
+      const printed = new TextDecoder().decode(stdout);
+      assertEquals(printed.replace(/^--job-command/, ""), command);
+    }
+    assertEquals(wrapCommand("runnerlib run"), "runnerlib run");
+  });
+});
+
+/** Keeps the command from fetching: both trees look as if they were there. */
+async function withTrees(path: string): Promise<Record<string, string>> {
+  const source = `${path}/src`;
+  if (!await exists(`${source}/.git`)) {
+    const repository = await makeRepository(source);
+    await repository.commit({ a: "1" });
+    await repository.commit({ a: "2" });
+  }
+  return {};
+}
