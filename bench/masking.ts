@@ -37,7 +37,9 @@ export async function masking(
         `${directory}/${file}`,
         makeSecrets(count).join("\n"),
       );
-      const replace = `rg --no-config -N --passthru -F -f ${file} -r X`;
+      // It ends with 1 when there was nothing to replace.
+      const replace =
+        `rg --no-config -N --passthru -F -f ${file} -r X; [ $? -le 1 ]`;
       programs[`rg, ${count}`] = ["sh", "-c", `cat ${log.name} | ${replace}`];
       comparisons.push({
         subject: `${count} secrets`,
