@@ -1,0 +1,98 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describeImage, engine, IMAGE, inImage } from "../helpers/image.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+describeImage("the image", (it) => {
+  it("runs a job with its entrypoint cleared, as uid 1001 in /job/src", async () => {
+    const { code, stdout, stderr } = await inImage([
+      ...["runnerlib", "run", "--job-command"],
+      "id -u; pwd; echo $PATH; echo token is $A; exit 7",
+    ], ["--env=REACTORCIDE_SECRET_ENV_NAMES=A", "--env=A=s3cr3t-value"]);
+    assertEquals(code, 7, stderr);
+    assertEquals(
+      stdout,
+      `1001
+/job/src
+/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+token is [REDACTED]
+`,
+    );
+  });
+
+  it("is no one's but the job's: no root, no rights, no setting of secrets", async () => {
+    const { stdout } = await engine("image", "inspect", IMAGE);
+    const [{ Config: config }] = JSON.parse(stdout);
+    assertEquals(config.User, "1001:1001");
+    assertEquals(config.WorkingDir, "/job/src");
+    assertMatch(
+      config.Labels["org.opencontainers.image.version"],
+      /^\d+\.\d+\.\d+/,
+    );
+    assert(
+      !config.Env.some((it: string) => /TOKEN|PASSWORD|SECRET/i.test(it)),
+    );
+  });
+
+  it("has what sources are fetched and unpacked with", async () => {
+    const tools = ["git", "git-lfs", "hg", "svn", "tar", "gzip", "bzip2", "xz"]
+      .concat("zstd", "zip", "unzip", "ssh", "tini", "deno", "runnerlib");
+    const { code, stderr } = await inImage([
+      "sh",
+      "-c",
+      `for tool in ${tools.join(" ")}; do
+         command -v $tool >/dev/null || { echo "no $tool" >&2; exit 1; }
+       done
+       test -s /etc/ssl/certs/ca-certificates.crt && git lfs version >&2`,
+    ]);
+    assertEquals(code, 0, stderr);
+  });
+
+  it("works as a user that it does not know, on a file system that is read-only", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "src/": "" });
+    await Deno.chmod(directory.path, 0o777);
+    await Deno.chmod(`${directory.path}/src`, 0o777);
+    const { code, stdout, stderr } = await inImage(
+      ["runnerlib", "run", "--", "sh", "-c", "id -u; touch here"],
+      [
+        ...["--user=4321:4321", "--read-only", "--tmpfs=/tmp"],
+        `--volume=${directory.path}:/job`,
+      ],
+    );
+    assertEquals(code, 0, stderr);
+    assertEquals(stdout, "4321\n");
+    assertEquals((await Deno.stat(`${directory.path}/src/here`)).uid, 4321);
+  });
+
+  it("ends with 2 when it is used wrongly", async () => {
+    const { code, stderr } = await inImage(["runnerlib", "rn"]);
+    assertEquals(code, 2);
+    assertMatch(stderr, /did you mean "run"/);
+  });
+
+  it("starts a command by its entrypoint, too", async () => {
+    const { stdout } = await engine("run", "--rm", "--network=none", IMAGE);
+    assertMatch(stdout, /^Usage: runnerlib/m);
+  });
+});
+
+describeImage("a variant of the image", (it) => {
+  for (
+    const [variant, commands] of [
+      ["node", "node --version && npm --version && npx --version"],
+      ["python", "python --version && pip --version && python -m venv /tmp/v"],
+    ]
+  ) {
+    it(`has what ${variant} needs, and runs jobs`, async () => {
+      const { code, stderr } = await engine(
+        ...["run", "--rm", "--network=none", "--entrypoint="],
+        ...[`${IMAGE}-${variant}`, "runnerlib", "run", "--job-command"],
+        commands,
+      );
+      assertEquals(code, 0, stderr);
+    });
+  }
+});

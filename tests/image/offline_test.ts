@@ -1,0 +1,104 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { describeImage, inImage } from "../helpers/image.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** A pipeline that imports the package and std in every way that users write. */
+const PIPELINE = `
+import { Job, runJob } from "@reactorcide/runnerlib";
+import { runJob as same } from "jsr:@reactorcide/runnerlib@^0.1.0";
+import { assertStrictEquals } from "jsr:@std/assert@1";
+import { join } from "@std/path/posix/join";
+
+assertStrictEquals(runJob, same);
+const job = new Job({ name: "offline" });
+const { exitCode } = await runJob({ command: \`echo from \${join("a", "b")}; exit 4\` });
+Deno.exit(exitCode);
+`;
+
+/** A plugin that does what it was granted, and tries what it was not. */
+const PLUGIN = `
+export const manifest = { permissions: { env: ["GREETING"] } };
+
+export default {
+  name: "curious",
+  async preExecution({ env, log }) {
+    env.GREETING = "hello from a plugin";
+    const read = await Deno.readTextFile("/etc/passwd").then(() => "yes", (e) => e.name);
+    log("may read: " + read);
+  },
+};
+`;
+
+describeImage("without a network, the image runs", (it) => {
+  for (
+    const [name, argv] of [
+      ["a pipeline", ["deno", "run", "--allow-all", "pipeline.ts"]],
+      ["a pipeline with few permissions", [
+        ...["runnerlib", "exec", "pipeline.ts"],
+      ]],
+    ] as const
+  ) {
+    it(name, async () => {
+      await using directory = await temporaryDirectory();
+      await makeFiles(directory.path, { "src/pipeline.ts": PIPELINE });
+      await open(directory.path);
+      const { code, stdout, stderr } = await inImage(
+        [...argv],
+        [`--volume=${directory.path}:/job`],
+      );
+      assertEquals(code, 4, stderr);
+      assertEquals(stdout, "from a/b\n");
+    });
+  }
+
+  it("a plugin in a process of its own, which may not do what it was not granted", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "src/": "",
+      "plugins/plugin_curious.ts": PLUGIN,
+    });
+    await open(directory.path);
+    const { code, stdout, stderr } = await inImage(
+      [
+        ...["runnerlib", "run", "--plugin-dir", "/job/plugins"],
+        ...["--allow-plugin", "curious:env=GREETING"],
+        ...["--job-command", "echo $GREETING"],
+      ],
+      [`--volume=${directory.path}:/job`],
+    );
+    assertEquals(code, 0, stderr);
+    assertEquals(stdout, "hello from a plugin\n");
+    assertStringIncludes(stderr, "may read: NotCapable");
+  });
+
+  it("a job file of steps, with yaml and its problems", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "src/job.yaml": "steps:\n  - name: a\n    run: echo one\n",
+      "src/wrong.yaml": "steps:\n  - name: a\n    rum: echo one\n",
+    });
+    await open(directory.path);
+    const volume = [`--volume=${directory.path}:/job`];
+    const right = await inImage(
+      ["runnerlib", "run", "--job-file", "job.yaml"],
+      volume,
+    );
+    assertEquals(right.code, 0, right.stderr);
+    assertStringIncludes(right.stdout, "one");
+    const wrong = await inImage(
+      ["runnerlib", "run", "--job-file", "wrong.yaml"],
+      volume,
+    );
+    assertEquals(wrong.code, 1);
+    assertMatch(wrong.stderr, /wrong\.yaml:3/);
+  });
+});
+
+/** The user of the container is another one than that of the test. */
+async function open(directory: string): Promise<void> {
+  await new Deno.Command("chmod", { args: ["-R", "a+rwX", directory] })
+    .output();
+}

@@ -1,0 +1,88 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describeImage, inImage, startInImage } from "../helpers/image.ts";
+
+/** Orphans 1,000 processes that end, and counts those that nobody has reaped. */
+const ORPHANS = `
+i=0
+while [ $i -lt 1000 ]; do (true &); i=$((i + 1)); done
+sleep 1
+zombies=0
+for file in /proc/[0-9]*/stat; do
+  state=$(sed 's/.*) //; s/ .*//' $file 2>/dev/null)
+  [ "$state" != Z ] || zombies=$((zombies + 1))
+done
+echo "zombies: $zombies, first: $(cat /proc/1/comm)"
+`;
+
+const DENO = "/usr/local/lib/deno/deno";
+
+describeImage("the image leaves no zombies", (it) => {
+  const job = ["run", "--job-command", ORPHANS];
+  for (
+    const [name, argv, expected] of [
+      [
+        "as the first process",
+        ["runnerlib", ...job],
+        "zombies: 0, first: tini",
+      ],
+      [
+        "below a shell",
+        ["sh", "-c", 'runnerlib "$@"; exit $?', "sh", ...job],
+        "zombies: 0, first: sh",
+      ],
+      [
+        "when the first process is a pipeline",
+        ["deno", "eval", pipeline(ORPHANS)],
+        "zombies: 0, first: tini",
+      ],
+    ] as const
+  ) {
+    it(name, async () => {
+      const { code, stdout, stderr } = await inImage([...argv]);
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout.trim(), expected);
+    });
+  }
+
+  it("where Deno alone would leave them", async () => {
+    const { stdout } = await inImage([DENO, "eval", pipeline(ORPHANS)]);
+    assertMatch(stdout, /^zombies: [1-9]\d+, first: deno/);
+  });
+});
+
+describeImage("the image passes on", (it) => {
+  const job = [
+    ...["runnerlib", "run", "--grace", "20s", "--job-command"],
+    `trap "echo got TERM; exit 0" TERM
+     trap "echo got INT; exit 0" INT
+     echo ready
+     while :; do sleep 0.1; done`,
+  ];
+  for (const [signal, expected] of [["TERM", 143], ["INT", 130]] as const) {
+    it(`SIG${signal}, within the grace time`, async () => {
+      await using container = await startInImage(job);
+      await container.sees("ready");
+      const start = Date.now();
+      await container.signal(signal);
+      const { code, stdout } = await container.end();
+      assertEquals(code, expected);
+      assertMatch(stdout, new RegExp(`got ${signal}`));
+      assert(Date.now() - start < 10_000);
+    });
+  }
+
+  it("exit codes of commands that a signal ended", async () => {
+    const { code } = await inImage([
+      ...["runnerlib", "run", "--", "sh", "-c", "kill -KILL $$"],
+    ]);
+    assertEquals(code, 137);
+  });
+});
+
+/** Code that runs a shell script and prints what it prints. */
+function pipeline(script: string): string {
+  return `await new Deno.Command("sh", {
+    args: ["-c", ${JSON.stringify(script)}],
+    stdout: "inherit",
+  }).output();`;
+}
