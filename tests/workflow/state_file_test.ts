@@ -1,0 +1,148 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import { runWorkflow } from "../../src/workflow/local/run_workflow.ts";
+import {
+  openStateFile,
+  type OpenStateFileOptions,
+} from "../../src/workflow/local/state_file.ts";
+import type { JobRecord } from "../../src/workflow/local/workflow_state.ts";
+import { Random } from "../helpers/random.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+
+const NEW: OpenStateFileOptions = { workflow: "w", earlier: "none" };
+const RESUMED: OpenStateFileOptions = { workflow: "w", earlier: "required" };
+
+function record(status: JobRecord["status"] = "completed"): JobRecord {
+  return { name: "a", status, exitCode: 0, outputs: { x: 1 } };
+}
+
+Deno.test("openStateFile() writes what others read, for its owner alone", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/.reactorcide/workflow-state.json`;
+  {
+    await using state = await openStateFile(path, NEW);
+    await state.record("a[0]", record());
+    const { jobs } = JSON.parse(await Deno.readTextFile(path));
+    assertEquals(jobs["a[0]"], record());
+  }
+  const { mode } = await Deno.stat(path);
+  assertEquals(mode! & 0o777, 0o600);
+  await using again = await openStateFile(path, RESUMED);
+  assertEquals(again.earlier.get("a[0]"), record());
+});
+
+Deno.test("openStateFile() has all that was recorded, wherever a run was killed", async () => {
+  const random = new Random();
+  for (let round = 0; round < 20; round++) {
+    await using directory = await temporaryDirectory();
+    const path = `${directory.path}/state.json`;
+    const expected: Record<string, string> = {};
+    {
+      await using state = await openStateFile(path, NEW);
+      const writes: Promise<void>[] = [];
+      for (let count = random.below(300); count >= 0; count--) {
+        const key = `j${random.below(200)}`;
+        const status = random.pick(["running", "completed"] as const);
+        expected[key] = status;
+        writes.push(state.record(key, record(status)));
+        if (random.below(9) === 0) await Promise.all(writes.splice(0));
+      }
+      await Promise.all(writes);
+      // What a killed run leaves: no last writing of the file, a line cut off.
+      await Deno.copyFile(path, `${path}.copy`);
+      await Deno.copyFile(`${path}.log`, `${path}.copy.log`);
+    }
+    await Deno.writeTextFile(`${path}.copy.log`, '{"key":"j1","rec', {
+      append: true,
+    });
+    await using state = await openStateFile(`${path}.copy`, RESUMED);
+    assertEquals(
+      Object.fromEntries(
+        [...state.earlier].map(([key, { status }]) => [key, status]),
+      ),
+      expected,
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
+
+Deno.test("openStateFile() does not take a journal of another run for its own", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/state.json`;
+  {
+    await using state = await openStateFile(path, NEW);
+    await state.record("a", record("failed"));
+    await Deno.copyFile(`${path}.log`, `${path}.kept`);
+  }
+  {
+    await using state = await openStateFile(path, NEW);
+    await state.record("b", record());
+  }
+  await Deno.rename(`${path}.kept`, `${path}.log`);
+  await using state = await openStateFile(path, RESUMED);
+  assertEquals([...state.earlier.keys()], ["b"]);
+});
+
+Deno.test("openStateFile() tells why it cannot go on", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/state.json`;
+  await assertRejects(
+    () => openStateFile(path, RESUMED),
+    RunnerError,
+    "Cannot resume the workflow: there is no",
+  );
+  {
+    await using _ = await openStateFile(path, { ...NEW, workflow: "other" });
+    await assertRejects(
+      () => openStateFile(path, NEW),
+      RunnerError,
+      "another run of a workflow goes on there",
+    );
+  }
+  await assertRejects(
+    () => openStateFile(path, RESUMED),
+    RunnerError,
+    'is of "other"',
+  );
+  {
+    await using state = await openStateFile(path, {
+      workflow: "w",
+      earlier: "wanted",
+    });
+    assertEquals(state.earlier.size, 0);
+  }
+  await Deno.writeTextFile(path, "[]");
+  await assertRejects(
+    () => openStateFile(path, RESUMED),
+    RunnerError,
+    "is no state of one",
+  );
+});
+
+Deno.test("runWorkflow() remembers 10,000 nodes in time that does not run away", async () => {
+  await using directory = await temporaryDirectory();
+  const time = async (count: number) => {
+    const path = `${directory.path}/${count}.json`;
+    const jobs = Array.from({ length: count }, (_, at) => ({
+      name: `j${at}`,
+      command: "x",
+      env: {},
+      dependsOn: at < 4 ? [] : [`j${at - 4}`],
+      condition: "all_success" as const,
+    }));
+    const start = performance.now();
+    await using state = await openStateFile(path, NEW);
+    const results = await runWorkflow({ vars: {}, jobs }, {
+      executor: () => Promise.resolve({ status: "completed", exitCode: 0 }),
+      concurrency: 4,
+      state,
+      signal: new AbortController().signal,
+    });
+    assert(results.every(({ status }) => status === "completed"));
+    return performance.now() - start;
+  };
+  await time(500);
+  const small = await time(2_500);
+  const large = await time(10_000);
+  assert(large < small * 10 + 500, `${small} ms, then ${large} ms`);
+});
