@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+#
+# Builds the image and its variants, and tests them with a real engine: the one
+# that DOCKER_HOST names, or else one that is started for the purpose. It needs
+# the right to install and start one, then.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+deno=(npx -y deno@2.9.6)
+image=runnerlib:test
+work="$(mktemp -d)"
+trap 'scripts/docker_engine.sh stop "$work/engine"; rm -rf "$work"' EXIT
+
+main() {
+  if [ -z "${DOCKER_HOST:-}" ]; then start_engine; fi
+  scripts/base_images.sh
+  local target
+  for target in default node python; do build "$target"; done
+  RUNNERLIB_TEST_IMAGE=$image REQUIRE_IMAGE=1 \
+    "${deno[@]}" test -A tests/image/
+}
+
+start_engine() {
+  install_missing
+  DOCKER_HOST="$(scripts/docker_engine.sh start "$work/engine")"
+  export DOCKER_HOST
+}
+
+install_missing() {
+  local packages=()
+  command -v dockerd >/dev/null || packages+=(docker.io)
+  command -v debootstrap >/dev/null || packages+=(debootstrap)
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  apt-get update
+  apt-get install -y --no-install-recommends ca-certificates "${packages[@]}"
+}
+
+# The part of Deno that `RUNNER=compile` needs is downloaded from Deno's host.
+build() {
+  local name=$image
+  [ "$1" = default ] || name="$image-$1"
+  echo "Building $name"
+  DOCKER_BUILDKIT=0 docker build --network=host --target="$1" --tag="$name" \
+    --build-arg=RUNNER="${RUNNER:-bundle}" . >"$work/log" 2>&1 ||
+    { tail -n 40 "$work/log" && return 1; }
+}
+
+main

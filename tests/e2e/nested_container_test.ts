@@ -1,0 +1,151 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { type CliResult, runCli, startCli } from "../helpers/cli.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+
+/**
+ * An engine that notes how it was called, keeps the env-file for whoever looks
+ * later, and runs the command that it was given without any container.
+ */
+const ENGINE = `#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$1" in
+  --version) echo "Docker version 0" ;;
+  create)
+    for word; do
+      case "$word" in --env-file=*) file="\${word#*=}" ;; esac
+    done
+    { stat -c %a "$file"; cat "$file"; } >"$CALLS.env"
+    for word; do command="$word"; done
+    echo "$command" >"$CALLS.command"
+    [ -z "$BROKEN" ] || { echo "no such image" >&2; exit 125; }
+    ;;
+  start) echo $$ >"$CALLS.pid"; exec sh "$CALLS.command" ;;
+  kill) kill -TERM "$(cat "$CALLS.pid")" ;;
+esac
+`;
+
+Deno.test("run --runner-image makes, starts and removes a container", async () => {
+  await using machine = await fakeMachine();
+  const { code, stdout, stderr } = await machine.run([
+    ...["--runner-image", "image:1", "--job-command", "echo $0; exit 3"],
+    ...["--job-env", "DEPLOY_TOKEN=s3cr3t-value"],
+  ]);
+  assertEquals(code, 3, stderr);
+  assertMatch(stderr, /Running in "image:1": this mode is transitional/);
+  assert(!(stdout + stderr).includes("s3cr3t-value"));
+  const calls = await machine.calls();
+  assertEquals(calls.map(([verb]) => verb), [
+    ...["--version", "create", "start", "rm"],
+  ]);
+  const name = calls[1].find((it) => it.startsWith("--name="))!.slice(7);
+  assertEquals(calls[2], ["start", "--attach", name]);
+  assertEquals(calls[3], ["rm", "--force", "--volumes", name]);
+  assert(!calls.flat().some((it) => it.includes("s3cr3t-value")));
+});
+
+Deno.test("run --runner-image hands secrets over in a file that nobody else can read", async () => {
+  await using machine = await fakeMachine();
+  await machine.run([
+    ...["--runner-image", "image:1", "--job-command", "true"],
+    ...["--job-env", "DEPLOY_TOKEN=s3cr3t-value"],
+  ], { REACTORCIDE_SECRETS_PASSWORD: "of-the-store", PLAIN: "of-the-machine" });
+  const [mode, ...lines] = (await machine.read(".env")).trim().split("\n");
+  assertEquals(mode, "600");
+  assert(lines.includes("DEPLOY_TOKEN=s3cr3t-value"));
+  assert(!/of-the-(store|machine)/.test(lines.join("\n")));
+  assertEquals(await machine.leftovers(), []);
+});
+
+Deno.test("run --runner-image removes what it made when the engine fails", async () => {
+  await using machine = await fakeMachine();
+  const { code, stderr } = await machine.run(
+    ["--runner-image", "image:1", "--job-command", "true"],
+    { BROKEN: "1" },
+  );
+  assertEquals(code, 1);
+  assertMatch(stderr, /Cannot make a container of "image:1": no such image/);
+  assertEquals((await machine.calls()).at(-1)![0], "rm");
+  assertEquals(await machine.leftovers(), []);
+});
+
+Deno.test("run --runner-image has the engine pass SIGTERM on", async () => {
+  await using machine = await fakeMachine();
+  const running = machine.start([
+    ...["--runner-image", "image:1", "--job-command"],
+    `trap "echo got it; exit" TERM; echo ready; while :; do sleep 0.05; done`,
+  ]);
+  await running.sees("ready");
+  running.child.kill("SIGTERM");
+  const { code, stdout } = await running.end();
+  assertEquals(code, 143);
+  assertMatch(stdout, /got it/);
+  const verbs = (await machine.calls()).map(([verb]) => verb);
+  assertEquals(verbs.filter((it) => it === "kill" || it === "rm"), [
+    ...["kill", "rm"],
+  ]);
+  assertEquals(await machine.leftovers(), []);
+});
+
+Deno.test("run --runner-image tells when there is no engine", async () => {
+  await using directory = await temporaryDirectory();
+  const { code, stderr } = await runCli([
+    ...["run", "--runner-image", "image:1", "--docker", "/no/engine"],
+    ...["--", "true"],
+  ], { cwd: directory.path });
+  assertEquals(code, 1);
+  assertMatch(stderr, /Cannot find "\/no\/engine": command not found/);
+});
+
+Deno.test("run --container refuses images that are options, and jobs of steps", async () => {
+  await using machine = await fakeMachine();
+  for (const image of ["--privileged", "-v/:/host", "a b"]) {
+    const { code, stderr } = await machine.run([
+      ...[`--runner-image=${image}`, "--", "true"],
+    ]);
+    assertEquals(code, 1);
+    assertMatch(stderr, /it is not the name of an image/);
+  }
+  await Deno.writeTextFile(
+    `${machine.path}/steps.yaml`,
+    "steps:\n  - name: a\n    run: touch ran\n",
+  );
+  const { stderr } = await machine.run([
+    ...["--runner-image", "image:1", "--job-file", "steps.yaml"],
+  ]);
+  assertMatch(stderr, /a job with steps does not run in it/);
+  assertEquals(await machine.calls(), []);
+});
+
+/** A directory with an engine that is none. */
+async function fakeMachine() {
+  const directory = await temporaryDirectory();
+  const { path } = directory;
+  const calls = `${path}/calls`;
+  await Deno.writeTextFile(`${path}/engine`, ENGINE, { mode: 0o755 });
+  const options = (env: Record<string, string> = {}) => ({
+    cwd: path,
+    env: { DOCKER: `${path}/engine`, CALLS: calls, TMPDIR: path, ...env },
+  });
+  return {
+    path,
+    run: (
+      args: string[],
+      env?: Record<string, string>,
+    ): Promise<CliResult> => runCli(["run", ...args], options(env)),
+    start: (args: string[]) => startCli(["run", ...args], options()),
+    read: (suffix: string) => Deno.readTextFile(calls + suffix),
+    /** Each call as its words. */
+    async calls(): Promise<string[][]> {
+      const text = await Deno.readTextFile(calls).catch(() => "");
+      return text.trimEnd().split("\n").filter((it) => it !== "")
+        .map((line) => line.split(" "));
+    },
+    /** Files of the container, and of the socket. */
+    async leftovers(): Promise<string[]> {
+      const entries = await Array.fromAsync(Deno.readDir(path));
+      return entries.map(({ name }) => name)
+        .filter((it) => /^(container|secrets)-/.test(it));
+    },
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
