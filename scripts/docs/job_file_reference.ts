@@ -1,0 +1,90 @@
+import {
+  JOB_FILE_KEYS,
+  type JobFileKey,
+} from "../../src/config/job_file/job_keys.ts";
+import { anything, type JsonSchema } from "../../src/config/job_file/kind.ts";
+import { jobFileSchema } from "../../src/config/job_file/schema.ts";
+import { CONFIG_KEYS } from "../../src/config/keys.ts";
+import { code, plain, table } from "./markdown.ts";
+import { valueText } from "./value_text.ts";
+
+const HEADING = ["Key", "Value", "Default", "Meaning"];
+
+type Row = readonly string[];
+
+/**
+ * Writes the reference of job files from their schema.
+ *
+ * @returns Markdown.
+ */
+export function jobFileReference(): string {
+  const schema = jobFileSchema();
+  const { step } = schema.definitions as Record<string, JsonSchema>;
+  const steps = step.properties as Record<string, JsonSchema>;
+  const retry = (steps.retry.anyOf as JsonSchema[])
+    .find(({ properties }) => properties !== undefined)!;
+  const own = new Set<string>(CONFIG_KEYS.map(({ name }) => name));
+  const all = rowsOf(schema, JOB_FILE_KEYS);
+  const top = all.filter(({ key }) => !key.isForeign && !own.has(key.name));
+  return [
+    "## Keys of a job",
+    table(HEADING, top.map(({ row }) => row)),
+    "## Keys of a step",
+    table(HEADING, Object.entries(steps).map(([name, it]) => rowOf(name, it))),
+    "### retry",
+    "A number of attempts, or a mapping of these keys.",
+    table(HEADING, propertyRows(retry)),
+    "### matrix",
+    "Lists of values by the names of variables, and these keys.",
+    table(HEADING, propertyRows(steps.matrix)),
+    "## Keys of the configuration",
+    "Every key of the configuration that a job file may set can also be given under its own name. A plain key above and its own name here set the same value.",
+    table(
+      HEADING,
+      all.filter(({ key }) => own.has(key.name)).map(({ row }) => row),
+    ),
+    "## Keys that others read",
+    "The worker or the coordinator reads these; the runner accepts them, whatever they hold, and leaves them alone.",
+    table(
+      ["Key", "Meaning"],
+      all.filter(({ key }) => key.isForeign).map(({ row }) => [row[0], row[3]]),
+    ),
+  ].join("\n\n");
+}
+
+interface NamedRow {
+  readonly key: { readonly name: string; readonly isForeign: boolean };
+  readonly row: Row;
+}
+
+function rowsOf(
+  schema: JsonSchema,
+  keys: ReadonlyMap<string, JobFileKey>,
+  prefix = "",
+): NamedRow[] {
+  const properties = schema.properties as Record<string, JsonSchema>;
+  return [...keys].flatMap(([name, key]) => {
+    const row = rowOf(prefix + name, properties[name]);
+    const isForeign = key.kind === anything && key.keys === undefined;
+    const one = { key: { name: prefix + name, isForeign }, row };
+    if (key.keys === undefined) return [one];
+    return [one, ...rowsOf(properties[name], key.keys, `${prefix}${name}.`)];
+  });
+}
+
+function propertyRows({ properties }: JsonSchema): Row[] {
+  return Object.entries(properties as Record<string, JsonSchema>)
+    .map(([name, schema]) => rowOf(name, schema));
+}
+
+function rowOf(name: string, schema: JsonSchema): Row {
+  const { description, default: value } = schema;
+  const text = value === undefined ? undefined : String(value);
+  return [code(name), valueText(schema), code(text), aboutOf(description)];
+}
+
+function aboutOf(description: unknown): string {
+  return plain(String(description).replace(/\.$/, ""))
+    .replace(/^Same as ([\w\\]+)\. .*$/s, "Same as `$1`")
+    .replaceAll("`depends\\_on`", "`depends_on`");
+}

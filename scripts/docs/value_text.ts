@@ -1,0 +1,59 @@
+import type { JsonSchema } from "../../src/config/job_file/kind.ts";
+
+/**
+ * Says in words what values a schema of a job file accepts.
+ *
+ * @param schema Schema.
+ * @returns Words, in Markdown.
+ */
+export function valueText(schema: JsonSchema): string {
+  const { enum: words, anyOf, type, items, properties } = schema;
+  if (Array.isArray(words)) return wordsText(words);
+  if (Array.isArray(anyOf)) {
+    const texts = anyOf.map((it: JsonSchema) => valueText(it));
+    return [...new Set(texts.filter((text) => text !== ""))].join(" or ");
+  }
+  if ("$ref" in schema) return "list of steps, or names to steps";
+  const types = [type].flat();
+  if (types.includes("array")) {
+    return `list of ${plural(valueText(firstOf(items)))}`;
+  }
+  if (types.includes("object")) {
+    return properties === undefined ? namesText(schema) : "mapping";
+  }
+  if (types.includes("integer")) return rangeText("whole number", schema);
+  if (types.includes("number") && !types.includes("boolean")) {
+    return String(schema.pattern).includes("ms|s")
+      ? "time"
+      : rangeText("number", schema);
+  }
+  return types.includes("string") ? "text" : "";
+}
+
+/** Older spellings of words, and the words for nothing, are left out. */
+function wordsText(words: readonly unknown[]): string {
+  if (words.includes(true)) return "`true` or `false`";
+  return words
+    .filter((word) => typeof word === "string" && /^[\w-]+$/.test(word))
+    .map((word) => `\`${word}\``)
+    .join(", ");
+}
+
+function namesText({ additionalProperties }: JsonSchema): string {
+  const value = valueText(additionalProperties as JsonSchema);
+  return `names to ${plural(value)}`;
+}
+
+function rangeText(kind: string, { minimum, maximum }: JsonSchema): string {
+  return `${kind}, ${minimum} to ${maximum}`;
+}
+
+function plural(text: string): string {
+  return text.split(" or ")
+    .map((it) => it.replace(/^(text|mapping|list|whole number)\b/, "$1s"))
+    .join(" or ");
+}
+
+function firstOf(items: unknown): JsonSchema {
+  return (Array.isArray(items) ? items[0] : items) as JsonSchema;
+}
