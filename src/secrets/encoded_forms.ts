@@ -12,9 +12,15 @@ const encoder = new TextEncoder();
  * value as UTF-16LE, which PowerShell encodes.
  */
 export function base64Forms(value: string): string[] {
-  return [encoder.encode(value), utf16Bytes(value)]
-    .flatMap((bytes) => [0, 1, 2].map((offset) => stablePart(bytes, offset)))
-    .flatMap((text) => [text, urlAlphabet(text)]);
+  const forms: string[] = [];
+  for (const bytes of [encoder.encode(value), utf16Bytes(value)]) {
+    for (const offset of [0, 1, 2]) {
+      const text = stablePart(bytes, offset);
+      forms.push(text);
+      if (/[+/]/.test(text)) forms.push(urlAlphabet(text));
+    }
+  }
+  return forms;
 }
 
 /**
@@ -24,9 +30,11 @@ export function base64Forms(value: string): string[] {
  * @returns Texts with lines of 64 and of 76 characters, if there is a break.
  */
 export function wrappedBase64Forms(value: string): string[] {
+  const widths = [64, 76];
+  // A character takes three bytes at most, and three bytes become four characters.
+  if (value.length * 4 <= widths[0]) return [];
   const text = stablePart(encoder.encode(value), 0);
-  return [64, 76]
-    .filter((width) => text.length > width)
+  return widths.filter((width) => text.length > width)
     .map((width) => text.replace(new RegExp(`.{${width}}(?=.)`, "g"), "$&\n"));
 }
 
