@@ -140,6 +140,7 @@ async function orPassing<T>(
     return await action();
   } catch (cause) {
     signal.throwIfAborted();
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
     throw new PassingFailure(networkReason(cause), { cause });
   }
 }
