@@ -62,6 +62,16 @@ the directory of the workflow. How the jobs stand is in
       help: "Where jobs get their code: copy, in-place or none (copy)",
     },
     {
+      name: "executor",
+      valueName: "NAME",
+      help: "What runs jobs: process, docker or podman (process)",
+    },
+    {
+      name: "network",
+      valueName: "NAME",
+      help: "Network of the containers",
+    },
+    {
       name: "event",
       valueName: "TYPE",
       help: "Run only if the workflow is for this event, such as push",

@@ -44,17 +44,17 @@ export async function evalTrees(
   const base = hasSides ? `${ci}/base` : ci;
   const head = hasSides ? `${ci}/head` : undefined;
   const { sourceUrl, sourceRef, ciSourceUrl, ciSourceRef, headUrl } = event;
-  const fetch = (url: string, ref: string, target: string, git = {}) =>
+  const get = (url: string, ref: string, target: string, git = {}) =>
     fetchTree(context, { url, ref, target, git }, cancellation);
   if (ciSourceUrl !== "" && !await exists(`${base}/.reactorcide`)) {
-    await fetch(ciSourceUrl, ciSourceRef, base);
+    await get(ciSourceUrl, ciSourceRef, base);
   }
   if (
     head !== undefined && headUrl !== "" && sourceRef !== "" &&
     !await exists(`${head}/.reactorcide`)
-  ) await fetch(headUrl, sourceRef, head);
+  ) await get(headUrl, sourceRef, head);
   if (sourceUrl !== "" && !await exists(`${source}/.git`)) {
-    await fetch(sourceUrl, sourceRef, source, HISTORY);
+    await get(sourceUrl, sourceRef, source, HISTORY);
   }
   return { base, head, source };
 }

@@ -8,6 +8,7 @@ import {
   EVENT_TYPES,
   type EventType,
 } from "../../workflow/definition/filters.ts";
+import type { ContainerOptions } from "../../workflow/local/container_command.ts";
 import type { NodeStatus } from "../../workflow/local/node_graph.ts";
 import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
 import { matchFilters } from "../../workflow/matching/match_filters.ts";
@@ -67,6 +68,7 @@ export async function runAction(
     resume: flags.has("resume"),
     only,
     source: sourceOf(flags.get("source")),
+    container: containerOf(flags),
     event,
   });
   await printJobs(parts, result);
@@ -103,6 +105,20 @@ function concurrencyOf(given: unknown): number {
     "Option --concurrency needs a whole number from 1 to 1024",
     "workflow",
   );
+}
+
+function containerOf(
+  flags: CommandContext["flags"],
+): ContainerOptions | undefined {
+  const [program, network] = [flags.get("executor"), flags.get("network")];
+  if (program === undefined || program === "process") return undefined;
+  if (program !== "docker" && program !== "podman") {
+    throw usageError(
+      "Option --executor must be process, docker or podman",
+      "workflow",
+    );
+  }
+  return { program, ...typeof network === "string" ? { network } : {} };
 }
 
 function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {

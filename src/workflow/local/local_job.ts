@@ -5,6 +5,7 @@ import type {
   TriggerCondition,
 } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
+import type { JobBody } from "../definition/job_body.ts";
 import { itemText } from "../definition/json.ts";
 import type { GraphNode } from "./node_graph.ts";
 
@@ -44,6 +45,10 @@ export interface LocalJob {
   };
   /** Whether the job does not run on a developer's machine. */
   readonly disableRunLocal?: boolean;
+  /** Whether a container gives the command to a runner of its own. */
+  readonly isWrapped?: boolean;
+  /** Resources of the container. */
+  readonly resources?: JobBody["resources"];
 }
 
 /** One node of a workflow: a job, or one of the many that it becomes. */
@@ -70,6 +75,7 @@ export function localJob({ name, body, env }: JobDefinition): LocalJob {
     condition,
     jobDir: body.workingDir ?? body.jobDir,
     runAsUser: runAs?.user,
+    isWrapped: !body.rawCommand && !body.command?.startsWith("runnerlib "),
   };
 }
 

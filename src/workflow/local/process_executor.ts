@@ -1,5 +1,5 @@
 import type { Layer } from "../../config/settings.ts";
-import { RunnerError } from "../../errors.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import type { JobResult } from "../../job/job_result.ts";
@@ -8,6 +8,12 @@ import { createParts, type RunnerParts } from "../../job/runner_parts.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_file_names.ts";
 import type { Sink } from "../../output/sink.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import { capture } from "../../process/capture.ts";
+import {
+  containerCommand,
+  type ContainerOptions,
+} from "./container_command.ts";
 import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
 import {
   inheritedVariables,
@@ -40,6 +46,12 @@ export interface ProcessExecutorOptions
   source: "copy" | "in-place" | "none";
   /** Where the output of jobs goes. */
   log: JobLog;
+  /**
+   * How each job gets a container of its own.
+   *
+   * @default {jobs run on this machine itself}
+   */
+  container?: ContainerOptions;
   /** Calls listeners when the run is asked to end. */
   onSignal: Host["onSignal"];
 }
@@ -81,7 +93,9 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
     try {
       const host = jobHost(request, variables, step, options);
       const own = createParts(host, { masker: parts.masker });
-      const outcome = await runOne(own, request, options);
+      const outcome = options.container === undefined
+        ? await runOne(own, request, options)
+        : await runContained(own, request, options);
       return { ...outcome, tail: step.tail() };
     } finally {
       await step.close();
@@ -89,17 +103,59 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
   };
 }
 
+/** A container may outlive the program that was to end with it. */
+async function runContained(
+  parts: RunnerParts,
+  request: JobRequest,
+  options: ProcessExecutorOptions,
+): Promise<JobOutcome> {
+  const { job } = request.node;
+  const { host, workspace } = parts;
+  const { program } = options.container!;
+  const name = `reactorcide-${crypto.randomUUID()}`;
+  // The directory was made by this process, whose user needs no permission then.
+  const owner = await Deno.stat(workspace.base);
+  try {
+    const command = containerCommand(job, {
+      ...options.container!,
+      name,
+      workspace: workspace.base,
+      sharedCode: runsInPlace(job, options) ? options.root : undefined,
+      variables: [
+        ...Object.keys(host.env).filter(isForJobs),
+        ...Object.keys(job.env),
+        "TRACEPARENT",
+      ],
+      hostUser: `${owner.uid ?? 0}:${owner.gid ?? 0}`,
+    });
+    return await runOne(parts, request, options, command);
+  } finally {
+    await capture([program, "rm", "--force", name], {
+      cwd: options.root,
+      env: host.env,
+      cancellation: new Cancellation(),
+    }).catch((error) => parts.logger.warn("job", messageOf(error)));
+  }
+}
+
+/** What a job on this machine is told of it is not for containers. */
+function isForJobs(name: string): boolean {
+  return /^(RC_WF_|REACTORCIDE_)/.test(name) &&
+    !/^REACTORCIDE_(WORKSPACE|WORKFLOW_STATE_FILE|SECRETS_.*)$/.test(name);
+}
+
 async function runOne(
   parts: RunnerParts,
   { node: { job } }: JobRequest,
   options: ProcessExecutorOptions,
+  command?: readonly string[],
 ): Promise<JobOutcome> {
   const { base } = parts.workspace;
   let end: Pick<JobOutcome, "status" | "exitCode" | "reason">;
   try {
     const { status, exitCode, error } = await runJob(
       parts,
-      layerOf(job, options),
+      layerOf(job, options, command),
       job.steps === undefined ? {} : { job: { steps: job.steps } },
     );
     if (error) parts.logger.error("job", error.message);
@@ -132,6 +188,7 @@ async function runOne(
 function layerOf(
   job: LocalJob,
   options: ProcessExecutorOptions,
+  command: string | readonly string[] = job.command ?? "",
 ): Layer {
   const { source, root } = options;
   const origin = `job "${job.name}"`;
@@ -139,7 +196,7 @@ function layerOf(
     (source === "copy" ? { type: "copy", url: root } : undefined);
   const isInPlace = runsInPlace(job, options);
   const values = {
-    job_command: job.steps === undefined ? job.command ?? "" : undefined,
+    job_command: job.steps === undefined ? command : undefined,
     job_env: job.env,
     // The others stand in a file that anybody may read.
     secret_env_names: Object.keys(job.env)

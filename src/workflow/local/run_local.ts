@@ -3,6 +3,7 @@ import type { RunnerParts } from "../../job/runner_parts.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
 import { wantsColour } from "../../wants_colour.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
+import type { ContainerOptions } from "./container_command.ts";
 import { listenForEnding } from "./ending.ts";
 import { localJob, localNodes } from "./local_job.ts";
 import type { NodeStatus } from "./node_graph.ts";
@@ -25,6 +26,12 @@ export interface RunLocalOptions {
   only: readonly string[] | undefined;
   /** Where jobs get their code. */
   source: "copy" | "in-place" | "none";
+  /**
+   * How each job gets a container of its own.
+   *
+   * @default {jobs run on this machine itself}
+   */
+  container?: ContainerOptions;
   /** Variables that describe the event. */
   event: Readonly<Record<string, string>>;
 }

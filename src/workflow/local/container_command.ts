@@ -1,0 +1,139 @@
+import { RunnerError } from "../../errors.ts";
+import type { LocalJob } from "./local_job.ts";
+
+/** Image of a job that names none, as the coordinator has it. */
+const DEFAULT_IMAGE =
+  "containers.catalystsquad.com/public/reactorcide/runnerbase:dev";
+
+/** User of a job that names none, as workers have it. */
+const RUNNER = "1001:1001";
+
+/** Most processes of a job. */
+const MOST_PROCESSES = 4_096;
+
+/** Gives the files to the user of the job first, if the runner may. */
+const GIVE_FILES =
+  'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R "$user" "$files" || exit; exec "$@"';
+
+/** How containers are started. */
+export interface ContainerOptions {
+  /** Program that is called as the one of Docker: `docker` or `podman`. */
+  readonly program: string;
+  /**
+   * Network of the containers.
+   *
+   * @default {that of the program}
+   */
+  readonly network?: string;
+}
+
+/** What a container is made of, besides the job. */
+export interface ContainerSetting extends ContainerOptions {
+  /** Name of the container. */
+  readonly name: string;
+  /** Absolute path of what the job knows as `/job`. */
+  readonly workspace: string;
+  /** Absolute path of the code, if the job shares it with others. */
+  readonly sharedCode: string | undefined;
+  /** Names of variables that the container gets as the program has them. */
+  readonly variables: readonly string[];
+  /** User and group of the process, for jobs that are to have them. */
+  readonly hostUser: string;
+}
+
+/**
+ * Makes the command that runs a job in a container of its own: with the
+ * workspace at `/job`, as another user, without privileges and within limits.
+ *
+ * Values of variables are in the environment of the command, not among its
+ * arguments, which every user of the machine can read.
+ *
+ * @param job Job.
+ * @param setting Everything around it.
+ * @returns Program and arguments.
+ * @throws {RunnerError} `invalid-job`, if no container can run the job.
+ */
+export function containerCommand(
+  job: LocalJob,
+  setting: ContainerSetting,
+): string[] {
+  const { program, network, name, workspace, sharedCode, variables } = setting;
+  const user = userOf(job, setting.hostUser);
+  const codeDir = job.codeDir ?? "/job/src";
+  const jobDir = job.jobDir ?? codeDir;
+  const known = {
+    REACTORCIDE_IN_CONTAINER: "true",
+    REACTORCIDE_CODE_DIR: codeDir,
+    REACTORCIDE_JOB_DIR: jobDir,
+    RC_WF_VARS_FILE: "/job/workflow-vars.json",
+    RC_WF_OUTPUT_FILE: "/job/workflow-output.json",
+    ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
+  };
+  return [
+    ...["sh", "-c", GIVE_FILES, "sh", user, workspace],
+    ...[program, "run", "--rm", `--name=${name}`, `--user=${user}`],
+    ...["--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    `--pids-limit=${MOST_PROCESSES}`,
+    ...limitsOf(job),
+    ...network === undefined ? [] : [`--network=${network}`],
+    `--volume=${workspace}:/job`,
+    ...sharedCode === undefined ? [] : [`--volume=${sharedCode}:${codeDir}`],
+    ...user === RUNNER || user.startsWith("0:")
+      ? []
+      : ["--tmpfs=/home/runner:exec,mode=1777"],
+    `--workdir=${jobDir}`,
+    "--entrypoint=",
+    ...Object.entries(known).map(([name, value]) => `--env=${name}=${value}`),
+    ...variables.filter((it) => !(it in known)).map((it) => `--env=${it}`),
+    job.image ?? DEFAULT_IMAGE,
+    ...argvOf(job),
+  ];
+}
+
+function argvOf({ name, command = "", steps, isWrapped }: LocalJob): string[] {
+  if (steps !== undefined) {
+    throw new RunnerError(
+      `Cannot run job "${name}" in a container: only a process of this runner runs its steps`,
+      { code: "invalid-job" },
+    );
+  }
+  return isWrapped
+    ? ["runnerlib", "run", `--job-command=${command}`]
+    : ["sh", "-c", command];
+}
+
+function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
+  if (runAsUser === "root") return "0:0";
+  if (runAsUser === "host") return hostUser;
+  // Without the right to give files away, only their owner can write them.
+  if (runAsUser === "" || runAsUser === "runner") {
+    return hostUser.startsWith("0:") ? RUNNER : hostUser;
+  }
+  const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(runAsUser) ?? [];
+  if (uid !== undefined) return `${uid}:${gid}`;
+  throw new RunnerError(
+    `Cannot run job "${name}": there is no user ${JSON.stringify(runAsUser)}`,
+    { code: "invalid-job" },
+  );
+}
+
+function limitsOf({ resources }: LocalJob): string[] {
+  const { cpu, memory } = resources ?? {};
+  const flags: string[] = [];
+  if (cpu?.limit !== undefined) flags.push(`--cpus=${coresOf(cpu.limit)}`);
+  if (memory?.limit !== undefined) {
+    flags.push(`--memory=${bytesOf(memory.limit)}`);
+  }
+  return flags;
+}
+
+function coresOf(amount: string): number {
+  return amount.endsWith("m") ? parseFloat(amount) / 1_000 : Number(amount);
+}
+
+function bytesOf(amount: string): number {
+  const [, number, letter, isBinary] =
+    /^([\d.]+)([KMGTP]?)(i?)[Bb]?$/.exec(amount) ?? [];
+  const power = letter ? "KMGTP".indexOf(letter) + 1 : 0;
+  return Math.floor(Number(number) * (isBinary ? 1_024 : 1_000) ** power);
+}
