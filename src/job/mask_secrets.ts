@@ -14,8 +14,8 @@ export function setUpMasker(
   { maskMinBytes, isMasked }: JobConfig,
 ): void {
   masker.minBytes = maskMinBytes;
+  masker.turn(isMasked);
   if (isMasked) return;
-  masker.turnOff();
   // No level of the log is to hide this.
   logger.error("secrets", "MASKING IS OFF: secrets are printed as they are");
 }

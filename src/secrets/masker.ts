@@ -57,9 +57,13 @@ export class Masker {
     return encoder.encode(value.trim()).length >= minBytes;
   }
 
-  /** Has everything printed as it is from now on; secrets are still known. */
-  turnOff(): void {
-    this.#printed = {
+  /**
+   * Has secrets masked, or everything printed as it is; they stay known.
+   *
+   * @param isOn Whether streams and texts are masked from now on.
+   */
+  turn(isOn: boolean): void {
+    this.#printed = isOn ? this : {
       needles: new NeedleSet(),
       spreadNeedles: undefined,
       placeholder: new Uint8Array(),
