@@ -1,0 +1,148 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runCli, startCli } from "../helpers/cli.ts";
+import { engine } from "../helpers/image.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** Name of the image of these tests: a shell, and a few programs of this machine. */
+const IMAGE = "runnerlib-workflow-test:1";
+
+const PROGRAMS = ["sh", "cat", "id", "sleep"];
+
+const hasEngine = await engine("version").then(
+  ({ code }) => code === 0,
+  () => false,
+);
+if (!hasEngine) {
+  if (Deno.env.get("REQUIRE_IMAGE")) {
+    throw new Error("Cannot test containers of workflows: there is no engine");
+  }
+  console.log("Tests of containers of workflows are left out: no engine runs");
+}
+
+/** Makes the image out of what this machine has, without any network. */
+async function makeImage(directory: string): Promise<void> {
+  const script = `set -e
+mkdir -p ${directory}/root/bin ${directory}/root/tmp
+for name in ${PROGRAMS.join(" ")}; do
+  program=$(readlink -f "$(command -v "$name")")
+  cp "$program" "${directory}/root/bin/$name"
+  for library in $(ldd "$program" | grep -o '/[^ )]*'); do
+    mkdir -p "${directory}/root$(dirname "$library")"
+    cp -L "$library" "${directory}/root$library"
+  done
+done
+tar -C ${directory}/root -cf ${directory}/root.tar .`;
+  const { code } = await new Deno.Command("sh", { args: ["-c", script] })
+    .output();
+  assertEquals(code, 0);
+  const made = await engine("import", `${directory}/root.tar`, IMAGE);
+  assertEquals(made.code, 0, made.stderr);
+}
+
+/** Variables of the surroundings that lead to the engine. */
+function engineEnv(): Record<string, string> {
+  const host = Deno.env.get("DOCKER_HOST");
+  return host === undefined ? {} : { DOCKER_HOST: host };
+}
+
+const PIPELINE = `
+name: Containers
+jobs:
+  a:
+    image: ${IMAGE}
+    raw_command: true
+    command: |
+      id -u; cat code.txt; echo "$V $SECRET $REACTORCIDE_IN_CONTAINER $PWD"
+      while read -r key value; do
+        case $key in CapEff:|NoNewPrivs:) echo "$key $value";; esac
+      done < /proc/self/status
+      echo '{"outputs":{"x":1}}' > "$RC_WF_OUTPUT_FILE"
+    environment: { V: 1.0, SECRET: "a  b" }
+    resources: { memory: { limit: 64Mi } }
+  b:
+    image: ${IMAGE}
+    raw_command: true
+    needs: a
+    run_as: { user: "4711:4712" }
+    command: echo "$RC_WF_VARS_JSON"; id -u; id -g; exit 4
+`;
+
+Deno.test({
+  name: "runnerlib workflow runs jobs in containers of their own",
+  ignore: !hasEngine,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeImage(path);
+    await makeFiles(path, {
+      "w/pipeline.yaml": PIPELINE,
+      "w/code.txt": "code\n",
+    });
+    const { code, stdout, stderr } = await runCli([
+      ...["workflow", "run", "pipeline.yaml"],
+      ...["--executor", "docker", "--network", "none"],
+    ], { cwd: `${path}/w`, env: engineEnv() });
+    assertEquals(code, 4, stderr);
+    assertEquals(
+      stdout,
+      `a | 1001
+a | code
+a | 1.0 a  b true /job/src
+a | CapEff: 0000000000000000
+a | NoNewPrivs: 1
+b | {"a.x":1}
+b | 4711
+b | 4712
+`,
+    );
+  },
+});
+
+Deno.test({
+  name: "runnerlib workflow leaves no container behind when it is ended",
+  ignore: !hasEngine,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeImage(path);
+    await makeFiles(path, {
+      "w/pipeline.yaml":
+        `name: x\njobs: { a: { image: "${IMAGE}", raw_command: true, command: "trap 'echo asked' TERM; echo ready; sleep 300 & wait; sleep 300" } }`,
+    });
+    const running = startCli([
+      ...["workflow", "run", "pipeline.yaml"],
+      ...["--executor", "docker", "--network", "none", "--source", "none"],
+    ], { cwd: `${path}/w`, env: engineEnv() });
+    await running.sees("ready");
+    running.child.kill("SIGTERM");
+    await running.sees("asked");
+    // The second signal insists: it does not wait for the job's grace time.
+    running.child.kill("SIGTERM");
+    const { code } = await running.end();
+    assertEquals(code, 143);
+    const left = await engine("ps", "--quiet", "--filter", `ancestor=${IMAGE}`);
+    assertEquals([left.code, left.stdout], [0, ""]);
+  },
+});
+
+Deno.test({
+  name: "runnerlib workflow tells why a job cannot run in a container",
+  ignore: !hasEngine,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "pipeline.yaml":
+        "name: x\njobs: { a: { image: x, steps: [{ name: s, run: x }] } }",
+    });
+    const { code, stderr } = await runCli(
+      ["workflow", "run", "pipeline.yaml", "--executor", "docker"],
+      { cwd: path, env: engineEnv() },
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, 'Cannot run job "a" in a container');
+  },
+});
