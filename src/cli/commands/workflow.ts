@@ -59,11 +59,13 @@ the directory of the workflow. How the jobs stand is in
     {
       name: "source",
       valueName: "WHERE",
+      choices: ["copy", "in-place", "none"],
       help: "Where jobs get their code: copy, in-place or none (copy)",
     },
     {
       name: "executor",
       valueName: "NAME",
+      choices: ["process", "docker", "podman"],
       help: "What runs jobs: process, docker or podman (process)",
     },
     {
@@ -81,6 +83,7 @@ the directory of the workflow. How the jobs stand is in
     {
       name: "format",
       valueName: "FORMAT",
+      choices: ["text", "mermaid", "dot", "svg"],
       help: "How a graph is printed: text, mermaid, dot or svg (text)",
     },
   ],

@@ -95,7 +95,9 @@ const named: Kind<readonly JobEntry[]> = {
     if (entries.length === 0) node.report("must not be empty");
     return entries.flatMap(([name, one]) => {
       if (!JOB_NAME.test(name)) {
-        one.report("must have a name in one line, of up to 200 characters");
+        one.report(
+          "must have a name in one line, of up to 200 characters, without an index",
+        );
       }
       if (one.isNothing) one.report("must be a mapping of keys");
       const content = one.isNothing ? undefined : namedEntry.read(one);

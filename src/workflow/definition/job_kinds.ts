@@ -34,15 +34,15 @@ const WHOLE_NUMBER: TextRule = {
   words: "be a whole number",
 };
 
-/** Name of a job: one line, and not an endless one. */
+/** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex
-export const JOB_NAME = /^(?=.*\S)[^\x00-\x1f\x7f]{1,200}$/;
+export const JOB_NAME = /^(?=.*\S)(?!.*\[\d+\]$)[^\x00-\x1f\x7f]{1,200}$/;
 
 /** Kind of the name of a job. */
 export const jobName: Kind<string> = text({
   rule: {
     pattern: JOB_NAME,
-    words: "be a name in one line, of up to 200 characters",
+    words: "be a name in one line, of up to 200 characters, without an index",
   },
 });
 

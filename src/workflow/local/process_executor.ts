@@ -1,5 +1,5 @@
 import type { Layer } from "../../config/settings.ts";
-import { messageOf, RunnerError } from "../../errors.ts";
+import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import type { JobResult } from "../../job/job_result.ts";
@@ -8,12 +8,7 @@ import { createParts, type RunnerParts } from "../../job/runner_parts.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_file_names.ts";
 import type { Sink } from "../../output/sink.ts";
-import { Cancellation } from "../../process/cancellation.ts";
-import { capture } from "../../process/capture.ts";
-import {
-  containerCommand,
-  type ContainerOptions,
-} from "./container_command.ts";
+import type { ContainerOptions } from "./container_command.ts";
 import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
 import {
   inheritedVariables,
@@ -23,6 +18,7 @@ import {
 import type { LocalJob } from "./local_job.ts";
 import type { NodeEnd } from "./node_graph.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
+import { runContained } from "./run_contained.ts";
 
 /** What a workflow leaves in the directory that is copied, from there. */
 export const OWN_FILES: readonly string[] = [
@@ -95,53 +91,18 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
       const own = createParts(host, { masker: parts.masker });
       const outcome = options.container === undefined
         ? await runOne(own, request, options)
-        : await runContained(own, request, options);
+        : await runContained(own, request, {
+          ...options.container,
+          sharedCode: runsInPlace(request.node.job, options)
+            ? options.root
+            : undefined,
+          run: (command) => runOne(own, request, options, command),
+        });
       return { ...outcome, tail: step.tail() };
     } finally {
       await step.close();
     }
   };
-}
-
-/** A container may outlive the program that was to end with it. */
-async function runContained(
-  parts: RunnerParts,
-  request: JobRequest,
-  options: ProcessExecutorOptions,
-): Promise<JobOutcome> {
-  const { job } = request.node;
-  const { host, workspace } = parts;
-  const { program } = options.container!;
-  const name = `reactorcide-${crypto.randomUUID()}`;
-  // The directory was made by this process, whose user needs no permission then.
-  const owner = await Deno.stat(workspace.base);
-  try {
-    const command = containerCommand(job, {
-      ...options.container!,
-      name,
-      workspace: workspace.base,
-      sharedCode: runsInPlace(job, options) ? options.root : undefined,
-      variables: [
-        ...Object.keys(host.env).filter(isForJobs),
-        ...Object.keys(job.env),
-        "TRACEPARENT",
-      ],
-      hostUser: `${owner.uid ?? 0}:${owner.gid ?? 0}`,
-    });
-    return await runOne(parts, request, options, command);
-  } finally {
-    await capture([program, "rm", "--force", name], {
-      cwd: options.root,
-      env: host.env,
-      cancellation: new Cancellation(),
-    }).catch((error) => parts.logger.warn("job", messageOf(error)));
-  }
-}
-
-/** What a job on this machine is told of it is not for containers. */
-function isForJobs(name: string): boolean {
-  return /^(RC_WF_|REACTORCIDE_)/.test(name) &&
-    !/^REACTORCIDE_(WORKSPACE|WORKFLOW_STATE_FILE|SECRETS_.*)$/.test(name);
 }
 
 async function runOne(

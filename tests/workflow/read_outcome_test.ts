@@ -1,0 +1,84 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import {
+  readOutputs,
+  readTriggered,
+} from "../../src/workflow/local/read_outcome.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+async function withFile<T>(
+  content: string,
+  read: (path: string) => Promise<T>,
+): Promise<T> {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, { file: content });
+  return await read(`${directory.path}/file`);
+}
+
+Deno.test("readOutputs() reads variables and outputs, and nothing without a file", async () => {
+  assertEquals(await readOutputs("/nowhere/file"), {});
+  assertEquals(
+    await withFile('{"vars":{"a":1},"other":2}', readOutputs),
+    { vars: { a: 1 }, outputs: null },
+  );
+});
+
+Deno.test("readOutputs() refuses what the coordinator would", async () => {
+  for (const content of ["[]", "{", '{"vars":[]}', '{"outputs":1}', "-> /"]) {
+    await assertRejects(() => withFile(content, readOutputs), RunnerError);
+  }
+  const large = JSON.stringify({ vars: { a: "x".repeat(1024 * 1024) } });
+  await assertRejects(
+    () => withFile(large, readOutputs),
+    RunnerError,
+    "exceeds 1048576 bytes",
+  );
+});
+
+Deno.test("readTriggered() reads every form of a document", async () => {
+  const job = { job_name: "a", job_command: "x", timeout: null };
+  const trigger = { name: "a", jobCommand: "x" };
+  const read = (document: object) =>
+    withFile(
+      JSON.stringify({ type: "trigger_job", ...document }),
+      readTriggered,
+    );
+  assertEquals(await readTriggered("/nowhere/file"), []);
+  assertEquals(await read({ jobs: [] }), []);
+  assertEquals(await read({ jobs: [job] }), [{ jobs: [trigger] }]);
+  assertEquals(
+    await read({ workflow: { name: "W", vars: { v: 1 } }, jobs: [job] }),
+    [{ name: "W", vars: { v: 1 }, jobs: [trigger] }],
+  );
+  assertEquals(
+    await read({
+      workflows: [
+        { name: "W", jobs: [{ ...job, ci_origin: "base" }] },
+        { name: "X", jobs: [] },
+      ],
+      jobs: [job],
+    }),
+    [{ name: "W", jobs: [trigger] }],
+  );
+});
+
+Deno.test("readTriggered() refuses jobs that would never run", async () => {
+  for (
+    const document of [
+      { jobs: [] },
+      { type: "trigger_job", jobs: [{ job_name: "" }] },
+      { type: "trigger_job", jobs: [{ job_name: "a", depends_on: ["b"] }] },
+      { type: "trigger_job", jobs: [{ job_name: "a", comand: "b" }] },
+      { type: "trigger_job", jobs: {} },
+      { type: "trigger_job", workflows: [1] },
+    ]
+  ) {
+    await assertRejects(
+      () => withFile(JSON.stringify(document), readTriggered),
+      RunnerError,
+    );
+  }
+});
