@@ -1,9 +1,10 @@
 /**
- * The benchmarks: `deno task bench [GROUP…] [--quick] [--mib=SIZE]`.
+ * The benchmarks: `deno task bench [GROUP…] [--quick] [--mib=SIZE] [--write]`.
  *
  * Ours and a floor are measured in the same run; only the ratios carry over
  * from one machine to another. It ends with 0 whether or not the goals are
- * met: a benchmark is no test.
+ * met: a benchmark is no test. With `--write` what it prints goes to
+ * `results.md`, too, with the machine and a plot.
  *
  * @module
  */
@@ -13,7 +14,7 @@ import { generateRepository } from "./generated_repository.ts";
 import { graph } from "./graph.ts";
 import { makeLog, makeSecrets } from "./log_file.ts";
 import { logs } from "./logs.ts";
-import { type Contest, hold, table } from "./measure.ts";
+import { type Contest, hold } from "./measure.ts";
 import { hardCases } from "./mask_cases.ts";
 import { maskSpeed } from "./mask_speed.ts";
 import { masking } from "./masking.ts";
@@ -21,6 +22,7 @@ import { memory } from "./memory.ts";
 import { plugins } from "./plugins.ts";
 import { stall } from "./stall.ts";
 import { registrations } from "./registrations.ts";
+import { Results } from "./results.ts";
 import { startup } from "./startup.ts";
 import { steps } from "./steps.ts";
 
@@ -59,7 +61,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
     await report(logs(directory, log.name), rotationCount);
   },
   async masking(directory, { logBytes, rotationCount }) {
-    console.log(maskSpeed() + "\n");
+    results.tell(maskSpeed());
     await report(hardCases(), rotationCount);
     const hits = { secrets: makeSecrets(100), everyBytes: 200 };
     await using log = await makeLog({ directory, sizeBytes: logBytes });
@@ -95,12 +97,14 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
 };
 
+const results = new Results();
+
 async function report(contest: Contest, rotationCount: number): Promise<void> {
-  console.log(table(contest, await hold(contest, rotationCount)) + "\n");
+  results.add(contest, await hold(contest, rotationCount));
 }
 
-const { _: chosen, quick, mib } = parseArgs(Deno.args, {
-  boolean: ["quick"],
+const { _: chosen, quick, mib, write } = parseArgs(Deno.args, {
+  boolean: ["quick", "write"],
   string: ["_", "mib"],
   default: { mib: "1024" },
 });
@@ -108,7 +112,9 @@ const groups = chosen.length > 0 ? chosen.map(String) : Object.keys(GROUPS);
 const unknown = groups.find((name) => !Object.hasOwn(GROUPS, name));
 if (unknown !== undefined || !(Number(mib) > 0)) {
   const names = Object.keys(GROUPS).join(" | ");
-  console.error(`Usage: deno task bench [${names}] [--quick] [--mib=SIZE]`);
+  console.error(
+    `Usage: deno task bench [${names}] [--quick] [--mib=SIZE] [--write]`,
+  );
   Deno.exit(2);
 }
 const extent = quick
@@ -126,6 +132,10 @@ Deno.addSignalListener("SIGINT", () => {
 });
 try {
   for (const name of groups) await GROUPS[name](directory, extent);
+  if (write) {
+    const how = quick ? "a quick run" : `a whole run with ${mib} MiB of log`;
+    await results.write(import.meta.dirname!, `${how} of ${groups.join(", ")}`);
+  }
 } finally {
   tidyUp();
 }

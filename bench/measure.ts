@@ -76,6 +76,25 @@ export function table(contest: Contest, numbers: Numbers): string {
   ].join("\n");
 }
 
+/** A ratio that has a goal, and what was compared. */
+export interface JudgedRatio {
+  readonly label: string;
+  readonly ratio: number;
+  readonly goal: number;
+}
+
+/** Gives the ratios of a contest that have a goal. */
+export function ratiosOf(
+  { title, comparisons }: Contest,
+  numbers: Numbers,
+): JudgedRatio[] {
+  return comparisons.flatMap(({ subject, floor, goal }) => {
+    if (floor === undefined || goal === undefined) return [];
+    const ratio = median(numbers.get(subject)!) / median(numbers.get(floor)!);
+    return [{ label: `${title}: ${subject} / ${floor}`, ratio, goal }];
+  });
+}
+
 function rowOf(comparison: Comparison, numbers: Numbers): string[] {
   const { subject, floor, goal } = comparison;
   const ours = numbers.get(subject)!;

@@ -1,0 +1,67 @@
+/** A ratio that has a goal. */
+export interface Bar {
+  /** What was compared with what. */
+  readonly label: string;
+  /** Ours in relation to the floor. */
+  readonly ratio: number;
+  /** Greatest ratio that is good enough. */
+  readonly goal: number;
+}
+
+const ROW = 22;
+
+const LABEL_WIDTH = 440;
+
+const BAR_WIDTH = 400;
+
+const MARGIN = 12;
+
+/**
+ * Draws each ratio as a share of its goal: a bar that ends left of the line
+ * holds its goal.
+ *
+ * @param bars Ratios.
+ * @returns SVG.
+ */
+export function plot(bars: readonly Bar[]): string {
+  const width = LABEL_WIDTH + BAR_WIDTH + 2 * MARGIN;
+  const height = (bars.length + 2) * ROW + 2 * MARGIN;
+  const most = Math.max(1.25, ...bars.map(({ ratio, goal }) => ratio / goal));
+  const xOf = (share: number) => LABEL_WIDTH + (share / most) * BAR_WIDTH;
+  const goalX = xOf(1).toFixed(1);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+    ...bars.map((bar, at) => row(bar, MARGIN + (at + 1) * ROW, xOf)),
+    `<line x1="${goalX}" x2="${goalX}" y1="${MARGIN + ROW / 2}" y2="${
+      height - MARGIN
+    }" stroke="#333" stroke-dasharray="4 3"/>`,
+    `<text x="${goalX}" y="${MARGIN}" text-anchor="middle">goal</text>`,
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+function row(
+  { label, ratio, goal }: Bar,
+  y: number,
+  xOf: (share: number) => number,
+): string {
+  const length = (xOf(ratio / goal) - LABEL_WIDTH).toFixed(1);
+  const colour = ratio <= goal ? "#2a7f62" : "#b3382c";
+  return [
+    `<text x="${LABEL_WIDTH - 8}" y="${y + 11}" text-anchor="end">${
+      escaped(label)
+    }</text>`,
+    `<rect x="${LABEL_WIDTH}" y="${y}" width="${length}" height="${
+      ROW - 8
+    }" fill="${colour}"/>`,
+    `<text x="${LABEL_WIDTH + 4}" y="${
+      y + 11
+    }" fill="#fff" font-weight="bold">${ratio.toFixed(2)} of ${goal}</text>`,
+  ].join("");
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}

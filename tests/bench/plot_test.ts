@@ -1,0 +1,39 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Contest, ratiosOf } from "../../bench/measure.ts";
+import { plot } from "../../bench/plot.ts";
+
+const CONTEST: Contest = {
+  title: "Race",
+  unit: "ms",
+  entrants: [],
+  comparisons: [
+    { subject: "hare", floor: "tortoise", goal: 2 },
+    { subject: "snail", floor: "tortoise" },
+    { subject: "hare", goal: 100 },
+  ],
+};
+
+Deno.test("ratiosOf() gives the ratios of medians that have a goal", () => {
+  const numbers = new Map([
+    ["hare", [9, 1, 3]],
+    ["tortoise", [2, 2, 4]],
+    ["snail", [5, 5, 5]],
+  ]);
+  assertEquals(ratiosOf(CONTEST, numbers), [
+    { label: "Race: hare / tortoise", ratio: 1.5, goal: 2 },
+  ]);
+});
+
+Deno.test("plot() draws a bar for each ratio, and tells those that are too long", () => {
+  const svg = plot([
+    { label: "a < b & c", ratio: 1, goal: 2 },
+    { label: "slow", ratio: 3, goal: 2 },
+  ]);
+  assertStringIncludes(svg, ">a &lt; b &amp; c</text>");
+  const bars = [...svg.matchAll(/width="([\d.]+)" height="14" fill="(#\w+)"/g)];
+  const [[, short, good], [, long, bad]] = bars;
+  assertEquals(bars.length, 2);
+  assertEquals(Number(long) / Number(short), 3);
+  assertEquals(good === bad, false);
+  assertMatch(svg, /^<svg [\s\S]*<\/svg>\n$/);
+});
