@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { runCli, startCli } from "../helpers/cli.ts";
+import { REPOSITORY, runCli, startCli } from "../helpers/cli.ts";
 import { until } from "../helpers/soon.ts";
 import {
   exists,
@@ -267,6 +267,43 @@ jobs:
       `Cannot use workflow file "p.yaml": 2 problems
 p.yaml:3:20: unknown key "jobs.a.neds"; did you mean "jobs.a.needs"?
 p.yaml:4:20: jobs.b.needs names "c", which is no job`,
+    );
+  });
+
+  it("gives jobs a workspace in which the library finds its way", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "script.ts": `
+import { flushTriggers, getJobResult, isJobRunning, setWorkflowOutput, triggerJob } from "${REPOSITORY}/mod.ts";
+triggerJob("next", { jobCommand: 'echo "next $A"', env: { A: "1" } });
+await flushTriggers();
+await setWorkflowOutput("k", 5);
+console.log(await isJobRunning("script"), await isJobRunning("after"));
+console.log((await getJobResult("first"))?.exitCode);
+`,
+      "p.yaml": `
+name: Library
+jobs:
+  first: { command: "true" }
+  script: { command: "${Deno.execPath()} run -A --no-check --config ${REPOSITORY}/deno.json script.ts", needs: first }
+  after: { command: 'echo "$RC_WF_VARS_JSON"', needs: script }
+`,
+    });
+    const { code, stdout, stderr } = await runCli(
+      ["workflow", "run", "p.yaml"],
+      { cwd: path },
+    );
+    assertEquals(code, 0, stderr);
+    assertEquals(
+      stdout.split("\n").map((line) => line.replace(/ +\|/, " |")).sort(),
+      [
+        "",
+        'after | {"script.k":5}',
+        "next | next 1",
+        "script | 0",
+        "script | true false",
+      ],
     );
   });
 
