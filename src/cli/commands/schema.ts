@@ -31,6 +31,7 @@ export const schema: Command = {
     `Prints the JSON Schema of job files, of workflow files or of the documents with
 which jobs are triggered: an editor completes and judges them with it.`,
   flags: [],
+  actions: Object.keys(SCHEMAS),
   maxOperands: 1,
   async run(context) {
     const { operands: [name = "job"] } = context;

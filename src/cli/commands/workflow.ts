@@ -87,6 +87,7 @@ the directory of the workflow. How the jobs stand is in
       help: "How a graph is printed: text, mermaid, dot or svg (text)",
     },
   ],
+  actions: Object.keys(ACTIONS),
   maxOperands: 2,
   async run(context) {
     const { operands: [name, operand], parts } = context;
