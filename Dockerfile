@@ -91,7 +91,7 @@ RUN /tmp/node.sh "$NODE_VERSION" "$NPM_VERSION"
 
 FROM default AS node
 COPY --from=node-files /usr/local/lib/node /usr/local/lib/node
-COPY --from=node-files /usr/local/bin/node /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/
+ENV PATH=/usr/local/lib/node/bin:$PATH
 
 # Without a target, the image is the default one.
 FROM default

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Node.js and npm under /usr/local, both from the npm registry.
+# Installs Node.js and npm in /usr/local/lib/node, both from the npm registry.
 #
 # usage: node.sh NODE_VERSION NPM_VERSION
 
@@ -21,7 +21,8 @@ cp "$packages/$package/$1/bin/node" /usr/local/lib/node/node
 cp -R "$packages/npm/$2" /usr/local/lib/node/npm
 chmod -R a+rX /usr/local/lib/node
 chmod 0755 /usr/local/lib/node/node /usr/local/lib/node/npm/bin/*.js
-ln -s ../lib/node/node /usr/local/bin/node
-ln -s ../lib/node/npm/bin/npm-cli.js /usr/local/bin/npm
-ln -s ../lib/node/npm/bin/npx-cli.js /usr/local/bin/npx
+mkdir /usr/local/lib/node/bin
+ln -s ../node /usr/local/lib/node/bin/node
+ln -s ../npm/bin/npm-cli.js /usr/local/lib/node/bin/npm
+ln -s ../npm/bin/npx-cli.js /usr/local/lib/node/bin/npx
 rm -rf "$DENO_DIR"

@@ -30,7 +30,8 @@ import_debian() {
 }
 
 make_debian() {
-  debootstrap --variant=minbase bookworm "$work/debian"
+  debootstrap --variant=minbase bookworm "$work/debian" >"$work/log" ||
+    { tail -n 20 "$work/log" && return 1; }
   slim_down "$work/debian"
   mkdir -p "$cache"
   tar -C "$work/debian" --numeric-owner -cf "$work/debian.tar" .

@@ -50,6 +50,8 @@ stop() {
   pid="$(cat "$1/pid" 2>/dev/null)" || return 0
   kill "$pid" 2>/dev/null || true
   while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  # The namespace of containers with the network of the host stays mounted.
+  umount "$1"/exec/netns/* 2>/dev/null || true
   rm -rf "$1"
 }
 
