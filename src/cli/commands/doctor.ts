@@ -35,19 +35,17 @@ needs: such lines start with "needed".`,
     const parts = partsInWorkDir(context);
     const run = new JobRun(parts, new Cancellation());
     await resolveSettings(run, flagsLayer(context), jobFileOf(context));
-    const { version, build } = Deno;
     const needed = neededPrograms({
       settings: run.settings,
-      isStandalone: build.standalone,
+      isStandalone: Deno.build.standalone,
     });
     const sections: Readonly<Record<string, readonly Finding[]>> = {
       Workspace: [await findWorkspace(parts.workspace)],
       Programs: await findPrograms(parts.host, needed),
       Permissions: findPermissions(parts.workspace.base),
     };
-    await print(
-      `runnerlib ${VERSION}, Deno ${version.deno}, ${build.os} ${build.arch}`,
-    );
+    const system = `${Deno.build.os} ${Deno.build.arch}`;
+    await print(`runnerlib ${VERSION}, Deno ${Deno.version.deno}, ${system}`);
     for (const [title, findings] of Object.entries(sections)) {
       await print(["", `${title}:`, ...findingLines(findings)].join("\n"));
     }
