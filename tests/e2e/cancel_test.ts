@@ -58,6 +58,7 @@ describe("runnerlib run, asked to end,", () => {
         "run",
         "--plugin-dir",
         "plugins",
+        "--trust-plugins",
         "--job-command",
         "echo ready; sleep 1000",
       ],
