@@ -7,7 +7,7 @@ import { stepDefinitions } from "./steps.ts";
 const DRAFT = "http://json-schema.org/draft-07/schema#";
 
 /** Name of the schema; nothing is fetched from there. */
-const ID = "https://jsr.io/@reactorcide/runnerlib/job_file.schema.json";
+const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
 
 /**
  * Makes the JSON Schema of job files, for editors.

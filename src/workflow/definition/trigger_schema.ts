@@ -5,7 +5,7 @@ import {
 } from "../../triggers/trigger_fields.ts";
 
 /** Name of the schema; nothing is fetched from there. */
-const ID = "https://jsr.io/@reactorcide/runnerlib/trigger.schema.json";
+const ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 
 const TEXT: JsonSchema = { type: "string" };
 const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };

@@ -3,7 +3,7 @@ import { stepDefinitions } from "../../config/job_file/steps.ts";
 import { workflowFile } from "./file_kinds.ts";
 
 /** Name of the schema; nothing is fetched from there. */
-const ID = "https://jsr.io/@reactorcide/runnerlib/workflow.schema.json";
+const ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
 
 /**
  * Makes the JSON Schema of workflow files, for editors.
