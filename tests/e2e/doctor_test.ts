@@ -16,7 +16,7 @@ describe("runnerlib doctor", () => {
       { cwd: path, env: { PATH: await fakePrograms(directory) } },
     );
     assertEquals([code, stderr], [0, ""]);
-    assertMatch(stdout, /^runnerlib \d.*, Deno 2\./);
+    assertMatch(stdout, /^runnerlib \d.*, deno 2\./);
     assertMatch(stdout, /^ {2}ok +laptop +\/.*\/job +will be made$/m);
     assertMatch(stdout, /^ {2}ok +git +9\.8\.7 +git sources/m);
     assertMatch(stdout, /^ {2}missing +hg +Mercurial sources/m);

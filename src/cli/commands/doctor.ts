@@ -45,7 +45,7 @@ needs: such lines start with "needed".`,
       Permissions: findPermissions(parts.workspace.base),
     };
     const system = `${Deno.build.os} ${Deno.build.arch}`;
-    await print(`runnerlib ${VERSION}, Deno ${Deno.version.deno}, ${system}`);
+    await print(`runnerlib ${VERSION}, deno ${Deno.version.deno}, ${system}`);
     for (const [title, findings] of Object.entries(sections)) {
       await print(["", `${title}:`, ...findingLines(findings)].join("\n"));
     }
