@@ -6,7 +6,7 @@ import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { ContainerSetting } from "./container/check_container.ts";
-import { commandText, execute } from "./execute.ts";
+import { execute } from "./execute.ts";
 import { traceIdOf } from "./job_environment.ts";
 import type { Job } from "./job.ts";
 import type { RunJobOptions } from "./job_options.ts";
@@ -18,7 +18,6 @@ import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
-import { runsInCurrentDirectory } from "./working_directory.ts";
 
 /** What of the options of a job is no configuration. */
 export type JobControls =
@@ -75,6 +74,7 @@ export async function runJob(
     }
     await run.phase("post_validation");
     if (controls.dryRun) {
+      const { announce } = await import("./announce.ts");
       announce(run, config, plan);
     } else {
       await run.phase("pre_source_prep");
@@ -179,32 +179,6 @@ async function executeSteps(
 ): Promise<readonly StepResult[]> {
   const { runSteps } = await import("./run_steps.ts");
   return await runSteps(run, config, plan, { traceId, onEvent: onStepEvent });
-}
-
-function announce(
-  run: JobRun,
-  config: JobConfig,
-  plan: JobPlan | undefined,
-): void {
-  const { host, logger, workspace } = run.parts;
-  for (const source of [config.ciSource, config.source]) {
-    if (!("url" in source)) continue;
-    const { type, url, ref = "the default branch" } = source;
-    logger.info("dry-run", `Would prepare ${url || type}`, { type, ref });
-  }
-  const directory = runsInCurrentDirectory(run, config)
-    ? host.cwd
-    : workspace.pathOf(config.jobDir);
-  logger.info("dry-run", `Would run in ${directory}`);
-  plan?.steps.forEach(({ name, definition: { run } }, index) => {
-    if (!plan.isSelected[index]) return;
-    const text = typeof run === "function"
-      ? "a function of the pipeline"
-      : `$ ${commandText(run)}`;
-    logger.info("dry-run", `${name}: ${text}`);
-  });
-  if (config.command === undefined) return;
-  logger.info("dry-run", `$ ${commandText(config.command)}`);
 }
 
 async function handOver(

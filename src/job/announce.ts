@@ -1,0 +1,38 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { commandText } from "./execute.ts";
+import type { JobRun } from "./job_run.ts";
+import type { JobPlan } from "./steps/planned_step.ts";
+import { runsInCurrentDirectory } from "./working_directory.ts";
+
+/**
+ * Says what a run would do that is only asked to judge.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @param plan Its steps, if it is made of steps.
+ */
+export function announce(
+  run: JobRun,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+): void {
+  const { host, logger, workspace } = run.parts;
+  for (const source of [config.ciSource, config.source]) {
+    if (!("url" in source)) continue;
+    const { type, url, ref = "the default branch" } = source;
+    logger.info("dry-run", `Would prepare ${url || type}`, { type, ref });
+  }
+  const directory = runsInCurrentDirectory(run, config)
+    ? host.cwd
+    : workspace.pathOf(config.jobDir);
+  logger.info("dry-run", `Would run in ${directory}`);
+  plan?.steps.forEach(({ name, definition: { run } }, index) => {
+    if (!plan.isSelected[index]) return;
+    const text = typeof run === "function"
+      ? "a function of the pipeline"
+      : `$ ${commandText(run)}`;
+    logger.info("dry-run", `${name}: ${text}`);
+  });
+  if (config.command === undefined) return;
+  logger.info("dry-run", `$ ${commandText(config.command)}`);
+}
