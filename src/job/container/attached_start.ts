@@ -50,20 +50,30 @@ export function attachedStart(
   };
 }
 
-/** Tells whether a container, which may not run yet, or no more, got a signal. */
+/**
+ * Sends a signal to the whole job, and tells whether the container, which may
+ * not run yet, or no more, got it.
+ *
+ * The first process of Docker passes it on to all others when its environment
+ * says so; that of Podman passes it on to one of them.
+ */
 async function sendSignal(
   engine: Engine,
   name: string,
   signal: Deno.Signal,
 ): Promise<boolean> {
+  const toAll = `kill -${signal.slice("SIG".length)} -1`;
+  const ways = [
+    ...engine.isPodman ? [["exec", name, "/bin/sh", "-c", toAll]] : [],
+    ["kill", `--signal=${signal}`, name],
+  ];
   try {
-    const { exitCode } = await engine.call(
-      ["kill", `--signal=${signal}`, name],
-      new Cancellation(),
-    );
-    return exitCode === 0;
+    for (const way of ways) {
+      const { exitCode } = await engine.call(way, new Cancellation());
+      if (exitCode === 0) return true;
+    }
   } catch {
     // An engine that cannot be called any more is told itself, by its signal.
-    return false;
   }
+  return false;
 }

@@ -34,7 +34,8 @@ export interface ContainerPlan {
  * Puts together how an engine makes a container that may do nothing but the
  * job: no rights, no way to new ones, and no files but the job's.
  *
- * What it prints is not kept by the engine, which would keep it unmasked.
+ * What it prints is not kept by the engine, which would keep it unmasked. It
+ * has had its time to end before the engine is told to remove it.
  *
  * @param plan What it is made of.
  * @returns Arguments of the engine.
@@ -55,6 +56,7 @@ export function createArguments(plan: ContainerPlan): string[] {
     `--user=${user.uid}:${user.gid}`,
     ...plan.keepsIds ? ["--userns=keep-id"] : [],
     "--log-driver=none",
+    "--stop-timeout=0",
     "--entrypoint=",
     `--workdir=${plan.directory}`,
     `--env-file=${plan.envFile}`,

@@ -23,7 +23,12 @@ Deno.test("createArguments() gives a container no rights and one mount", () => {
     ...["create", "--rm", "--init", "--name=runnerlib-1"],
     ...["--label=io.reactorcide.runnerlib=job", "--cap-drop=ALL"],
     ...["--security-opt=no-new-privileges", "--user=1001:1001"],
-    ...["--log-driver=none", "--entrypoint=", "--workdir=/job/src"],
+    ...[
+      "--log-driver=none",
+      "--stop-timeout=0",
+      "--entrypoint=",
+      "--workdir=/job/src",
+    ],
     "--env-file=/tmp/container-1/env",
     "--mount=type=bind,source=/work/job,target=/job",
     ...["image:1", "/bin/sh", "-c", "echo hi"],
