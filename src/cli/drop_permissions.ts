@@ -12,10 +12,10 @@ const OFFLINE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Commands that end the processes of a job wherever they went: Linux shows
- * them only to who has every permission.
+ * Commands that read what Linux shows only to who has every permission: the
+ * environment of a job's processes, or a descriptor that was handed in.
  */
-const HUNTING: ReadonlySet<string> = new Set(["run", "workflow"]);
+const ALL_SEEING: ReadonlySet<string> = new Set(["run", "workflow", "secrets"]);
 
 /** Commands that start no program. */
 const ALONE: ReadonlySet<string> = new Set([
@@ -35,7 +35,7 @@ const ALONE: ReadonlySet<string> = new Set([
  */
 export function dropPermissions(command: string | undefined): void {
   const name = command ?? "";
-  if (!HUNTING.has(name)) {
+  if (!ALL_SEEING.has(name)) {
     Deno.permissions.revokeSync({ name: "ffi" });
     Deno.permissions.revokeSync({ name: "sys" });
   }

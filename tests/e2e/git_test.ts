@@ -9,6 +9,9 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
+/** The command line keeps its caches at home, which must be there. */
+const { HOME: _home, ...CLI_GIT_ENV } = GIT_ENV;
+
 describe("runnerlib git", () => {
   it("files-changed lists files, and tells none from unknown", async () => {
     await using directory = await temporaryDirectory();
@@ -17,7 +20,10 @@ describe("runnerlib git", () => {
     await source.commit({ a: "1" });
     await source.commit({ "b c": "1", "d\ne": "1" });
     const run = (...args: string[]) =>
-      runCli(["git", "files-changed", ...args], { cwd: path, env: GIT_ENV });
+      runCli(["git", "files-changed", ...args], {
+        cwd: path,
+        env: CLI_GIT_ENV,
+      });
     const lines = await run("HEAD^");
     assertEquals([lines.code, lines.stdout], [0, 'b c\n"d\\ne"\n']);
     const raw = await run("HEAD^", "-z");
@@ -39,7 +45,7 @@ describe("runnerlib git", () => {
     const source = await makeRepository(`${path}/job/src`);
     const commit = await source.commit({ a: "1" });
     const run = (cwd: string, env = {}) =>
-      runCli(["git", "info"], { cwd, env: { ...GIT_ENV, ...env } });
+      runCli(["git", "info"], { cwd, env: { ...CLI_GIT_ENV, ...env } });
     const text = (jobPath: string) =>
       `Code directory: ${path}/job/src
 Container path: ${jobPath}
@@ -72,7 +78,7 @@ describe("runnerlib run with a git source", () => {
       "job/auth/gitconfig":
         `[credential]\n\thelper = store --file ${cwd}/job/auth/credentials\n`,
     });
-    const { GIT_CONFIG_GLOBAL: _, ...gitEnv } = GIT_ENV;
+    const { GIT_CONFIG_GLOBAL: _, ...gitEnv } = CLI_GIT_ENV;
     return await runCli([
       ...["run", "--source-type", "git", "--source-url", url],
       "--job-command",
@@ -127,7 +133,7 @@ describe("runnerlib checkout", () => {
     const { code, stdout } = await runCli([
       ...["checkout", "origin", "--ref", "main", "--fetch-depth", "2"],
       ...["--sparse-paths", "a", "--git-mirror", "mirrors", "--git-lfs=off"],
-    ], { cwd: path, env: GIT_ENV });
+    ], { cwd: path, env: CLI_GIT_ENV });
     assertEquals([code, stdout], [0, `${path}/job/src\n`]);
     assertEquals(await exists(`${path}/job/src/a/b`), true);
     assertEquals(await exists(`${path}/job/src/c`), false);
