@@ -31,7 +31,7 @@ RUN set -eu; \
     git lfs install --system --skip-repo; \
     groupadd --gid 1001 runner; \
     useradd --uid 1001 --gid 1001 --create-home --shell /bin/sh runner; \
-    install -d -m 1777 /job /job/src
+    install -d -m 0777 -o runner -g runner /job /job/src
 COPY --from=deno /deno /usr/local/lib/deno/deno
 COPY image/deno.sh /usr/local/bin/deno
 COPY image/pipelines.json /deno.json

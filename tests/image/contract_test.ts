@@ -67,6 +67,19 @@ token is [REDACTED]
     assertEquals((await Deno.stat(`${directory.path}/src/here`)).uid, 4321);
   });
 
+  it("checks a repository out, also where no workspace is mounted", async () => {
+    const { code, stdout, stderr } = await inImage([
+      "sh",
+      "-c",
+      `git init --quiet /tmp/repository && cd /tmp/repository &&
+       git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first &&
+       cd /job/src && runnerlib run --git-url /tmp/repository -- \\
+         git log --format=%s`,
+    ]);
+    assertEquals(code, 0, stderr);
+    assertEquals(stdout, "first\n");
+  });
+
   it("ends with 2 when it is used wrongly", async () => {
     const { code, stderr } = await inImage(["runnerlib", "rn"]);
     assertEquals(code, 2);
