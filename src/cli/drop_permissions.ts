@@ -7,7 +7,6 @@ const OFFLINE: ReadonlySet<string> = new Set([
   "explain-masks",
   "permissions",
   "schema",
-  "secrets",
   "validate",
 ]);
 

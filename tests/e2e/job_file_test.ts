@@ -7,19 +7,12 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Text of what was printed, which is kept byte by byte. */
-function utf8(printed: string): string {
-  return new TextDecoder().decode(
-    Uint8Array.from(printed, (byte) => byte.charCodeAt(0)),
-  );
-}
-
 describe("runnerlib schema", () => {
   it("prints the JSON Schema of job files", async () => {
     const { code, stdout, stderr } = await runCli(["schema"], { cwd: "/" });
     assertEquals([code, stderr], [0, ""]);
     assertEquals(
-      JSON.parse(utf8(stdout)),
+      JSON.parse(stdout),
       JSON.parse(JSON.stringify(jobFileSchema())),
     );
     assertMatch(stdout, /^{\n {2}"\$schema": "http:\/\/json-schema\.org\//);

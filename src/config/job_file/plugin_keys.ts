@@ -22,7 +22,7 @@ const entry = mapping<PluginEntry>("Plugin", {
   integrity: {
     key: "integrity",
     kind: filled,
-    description: "Hash: sha256-…, for npm: sha512-….",
+    description: "Hash, such as sha256-BASE64; sha512 for npm:.",
     isRequired: true,
   },
 });
