@@ -14,6 +14,9 @@ import { osReason } from "../os_reason.ts";
 import { realPath } from "./real_path.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 
+/** Where the outputs of steps wait for a later run, relative to the workspace. */
+export const KEPT_OUTPUTS = ".reactorcide/outputs.json";
+
 /**
  * Records that a path in the workspace is the runner's, to be replaced and
  * removed at will.
@@ -100,6 +103,7 @@ export async function removeMade(workspace: Workspace): Promise<string[]> {
     await removeEmptyAround(path, base);
   }
   const record = await recordFile(workspace);
+  await remove(await guardPath(base, KEPT_OUTPUTS));
   await remove(record);
   await removeEmptyAround(record, base);
   if (!workspace.inContainer) await removeIfEmpty(base);

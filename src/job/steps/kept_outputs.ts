@@ -2,10 +2,8 @@ import { messageOf } from "../../errors.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import type { Workspace } from "../../workspace/layout.ts";
+import { KEPT_OUTPUTS } from "../../workspace/made.ts";
 import { writeAtomic } from "../../workspace/write_atomic.ts";
-
-/** Where outputs wait for the next run, relative to the workspace. */
-const DIRECTORY = ".reactorcide";
 
 /** Most bytes of outputs that are read again. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -33,9 +31,9 @@ export async function keepOutputs(
     if (masker.holdsSecret(text)) secret.push(name);
     else kept.push(`${JSON.stringify(name)}: ${text}`);
   }
-  const directory = await guardPath(workspace.base, DIRECTORY);
+  const path = await guardPath(workspace.base, KEPT_OUTPUTS);
+  const directory = path.slice(0, path.lastIndexOf("/"));
   await Deno.mkdir(directory, { recursive: true });
-  const path = await guardPath(workspace.base, `${DIRECTORY}/outputs.json`);
   await writeAtomic(path, `{${kept.join(",\n")}}\n`, { mode: 0o600 });
   return secret;
 }
@@ -52,7 +50,7 @@ export async function keptOutputs(
   warn: (message: string) => void,
 ): Promise<ReadonlyMap<string, unknown>> {
   try {
-    const path = await guardPath(workspace.base, `${DIRECTORY}/outputs.json`);
+    const path = await guardPath(workspace.base, KEPT_OUTPUTS);
     const { size, isFile } = await Deno.lstat(path);
     if (!isFile || size > MAX_BYTES) throw new Error("it is no file of ours");
     return new Map(Object.entries(JSON.parse(await Deno.readTextFile(path))));
