@@ -32,7 +32,9 @@ describe("openWorkspace()", () => {
         : { REACTORCIDE_IN_CONTAINER: value };
       const options = { cwd: "/home/me", env };
       assert(openWorkspace({ ...options, root: root.path }).inContainer);
-      assert(!openWorkspace({ ...options, root: "/nonexistent" }).inContainer);
+      assert(
+        !openWorkspace({ ...options, root: `${root.path}/no` }).inContainer,
+      );
     }
   });
 

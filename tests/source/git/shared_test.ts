@@ -110,6 +110,8 @@ describe("sharedSource()", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { base, fork } = await makePair(path);
+    // The command line keeps its caches at home, which must be there.
+    const { HOME: _, ...gitEnv } = GIT_ENV;
     for (const mode of ["shared", "isolated"]) {
       await Deno.mkdir(`${path}/${mode}`);
       const { code, stdout, stderr } = await runCli(
@@ -117,7 +119,7 @@ describe("sharedSource()", () => {
         {
           cwd: `${path}/${mode}`,
           env: {
-            ...GIT_ENV,
+            ...gitEnv,
             REACTORCIDE_JOB_KIND: "eval",
             REACTORCIDE_PR_NUMBER: "7",
             REACTORCIDE_CHECKOUT_MODE: mode,
