@@ -53,6 +53,7 @@ async function peakOf(argv: readonly string[], cwd: string): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   mustSucceed(argv, await child.status);
+  if (peakKib === 0) throw new Error("Cannot read the memory of a process");
   return peakKib / 1024;
 }
 
