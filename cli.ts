@@ -11,6 +11,6 @@ import { main } from "./src/cli/main.ts";
 import { processHost } from "./src/host.ts";
 
 if (import.meta.main) {
-  dropPermissions(Deno.args[0]);
+  dropPermissions(Deno.args);
   Deno.exit(await main(Deno.args, processHost()));
 }

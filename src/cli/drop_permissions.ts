@@ -30,10 +30,12 @@ const ALONE: ReadonlySet<string> = new Set([
  * A job needs the network even without a coordinator: the socket at which its
  * programs register secrets is part of it.
  *
- * @param command Name of the command, as typed.
+ * @param args Arguments, the name of the command first.
  */
-export function dropPermissions(command: string | undefined): void {
-  const name = command ?? "";
+export function dropPermissions(args: readonly string[]): void {
+  const [name = "", ...rest] = args;
+  // Such as a workspace in memory, at /dev/shm.
+  if (rest.some((arg) => /(?:^|=)\/(?:dev|proc)\//.test(arg))) return;
   if (!ALL_SEEING.has(name)) {
     Deno.permissions.revokeSync({ name: "ffi" });
     Deno.permissions.revokeSync({ name: "sys" });

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
+import { CLI, cliEnv, REPOSITORY, runCli } from "../helpers/cli.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import {
   makeFiles,
@@ -87,3 +87,21 @@ async function readTable(): Promise<Map<string, string[]>> {
     ),
   );
 }
+
+Deno.test({
+  name: "runnerlib works in a directory that Linux guards",
+  ignore: !await Deno.stat("/dev/shm").then(() => true, () => false),
+  async fn() {
+    const path = await Deno.makeTempDir({ dir: "/dev/shm" });
+    try {
+      await makeFiles(path, { "from/file": "" });
+      const { code, stderr } = await runCli(
+        ["copy", `${path}/from`, "--work-dir", path],
+        { cwd: "/" },
+      );
+      assertEquals(code, 0, stderr);
+    } finally {
+      await Deno.remove(path, { recursive: true });
+    }
+  },
+});
