@@ -37,10 +37,11 @@ export class LogDirectory {
       Deno.mkdirSync(this.path, { recursive: true });
       if (Deno.lstatSync(this.path).isSymlink) throw linkError();
       this.#realPath = Deno.realPathSync(this.path);
-    } else if (realPathOf(this.#realPath) === undefined) {
-      makeAgain(this.#realPath);
+      return this.#realPath;
     }
-    if (realPathOf(this.#realPath) !== this.#realPath) throw linkError();
+    const path = realPathOf(this.#realPath);
+    if (path === undefined) makeAgain(this.#realPath);
+    else if (path !== this.#realPath) throw linkError();
     return this.#realPath;
   }
 }
