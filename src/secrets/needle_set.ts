@@ -1,11 +1,18 @@
+import { NeedlePool } from "./needle_pool.ts";
 import { PrefixIndex } from "./prefix_index.ts";
 import type { Ranges } from "./ranges.ts";
-import { addMatch, findInRun, isUniform } from "./run_search.ts";
-import { nextPair, PairIndex } from "./pair_index.ts";
-import { nextWord, type Place, WordIndex } from "./word_index.ts";
+import { findInRun, isUniform } from "./run_search.ts";
+import { nextPair, nextWord, wordAt } from "./word_filter.ts";
+import { WordIndex } from "./word_index.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
+
+/** Shortest needle that has a whole word at a multiple of four, wherever it stands. */
+const MIN_WORD_NEEDLE_BYTES = 4 + 3;
+
+/** Distance of the words that are looked at, in bytes. */
+const STRIDE = 8;
 
 /** Most offsets of a needle that are compared when a rare word is chosen. */
 const MAX_CHOICES = 64;
@@ -14,23 +21,25 @@ const MAX_CHOICES = 64;
  * Byte strings that are looked for, all at once.
  *
  * A text is viewed as 32-bit words, of which only every second one is looked
- * at while each needle is long enough: an occurrence of at least `stride + 3`
- * bytes holds a whole word at a multiple of `stride`, so for each residue one
- * word of the needle is registered, and exactly one of them is met. The few
+ * at: an occurrence of at least `STRIDE + 3` bytes holds a whole word at a
+ * multiple of `STRIDE`, so for each residue one word of the needle is
+ * registered, and exactly one of them is met. A shorter needle has for some
+ * residues no such word, but one half a stride before it; these words have an
+ * index of their own, and a look at the other half of the text. The few
  * needles that are too short for words are found by pairs of bytes.
  */
 export class NeedleSet {
   readonly #texts = new Set<string>();
-  readonly #needles: Uint8Array[] = [];
-  readonly #prefixes = new PrefixIndex();
-  readonly #pairs = new PairIndex();
-  #words = new WordIndex();
-  /** Distance of the words that are looked at, in bytes. */
-  #stride: 4 | 8 = 8;
+  readonly #pool = new NeedlePool();
+  readonly #prefixes = new PrefixIndex(this.#pool);
+  /** Words at multiples of the stride, and those half a stride before. */
+  readonly #words = new WordIndex();
+  readonly #wordsBetween = new WordIndex();
+  readonly #pairs = new WordIndex();
 
   /** Number of needles. */
   get size(): number {
-    return this.#needles.length;
+    return this.#pool.count;
   }
 
   /**
@@ -42,21 +51,23 @@ export class NeedleSet {
    */
   add(text: string, minBytes: number): void {
     if (this.#texts.has(text)) return;
-    const needle = bytesOf(text);
-    if (needle.length < minBytes) return;
+    const needle = this.#pool.add(text, minBytes);
+    if (needle === undefined) return;
     this.#texts.add(text);
-    this.#needles.push(needle);
     this.#prefixes.add(needle);
-    if (needle.length < 4 + 3) {
-      this.#register(needle, this.#pairs, 2, 2);
-    } else if (needle.length < 8 + 3 && this.#stride === 8) {
-      this.#stride = 4;
-      this.#words = new WordIndex();
-      for (const other of this.#needles) {
-        if (other.length >= 4 + 3) this.#register(other, this.#words, 4, 4);
+    const length = this.#pool.end(needle) - this.#pool.start(needle);
+    if (length < MIN_WORD_NEEDLE_BYTES) {
+      this.#register(needle, 0, 2, 2, this.#pairs);
+      this.#register(needle, 1, 2, 2, this.#pairs);
+      return;
+    }
+    for (let residue = 0; residue < STRIDE; residue++) {
+      if (residue + 4 <= length) {
+        this.#register(needle, residue, STRIDE, 4, this.#words);
+      } else {
+        const before = residue - STRIDE / 2;
+        this.#register(needle, before, STRIDE, 4, this.#wordsBetween);
       }
-    } else {
-      this.#register(needle, this.#words, 4, this.#stride);
     }
   }
 
@@ -67,7 +78,14 @@ export class NeedleSet {
    * @param ranges Receives the occurrences.
    */
   find(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
-    if (this.#words.size > 0) this.#findByWords(text, ranges);
+    const words = new Int32Array(text.buffer, 0, text.length >>> 2);
+    const half = STRIDE / 2 >>> 2;
+    if (this.#words.size > 0) {
+      this.#findByWords(text, words, 0, this.#words, ranges);
+    }
+    if (this.#wordsBetween.size > 0) {
+      this.#findByWords(text, words, half, this.#wordsBetween, ranges);
+    }
     if (this.#pairs.size > 0) this.#findByPairs(text, ranges);
   }
 
@@ -81,25 +99,31 @@ export class NeedleSet {
     return this.#prefixes.partialFrom(text);
   }
 
-  #findByWords(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
-    const index = this.#words;
-    const words = new Int32Array(text.buffer, 0, text.length >>> 2);
-    const step = this.#stride >>> 2;
-    let at = nextWord(words, 0, step, index);
+  #findByWords(
+    text: Uint8Array,
+    words: Int32Array,
+    from: number,
+    index: WordIndex,
+    ranges: Ranges,
+  ): void {
+    const step = STRIDE >>> 2;
+    let at = nextWord(words, from, step, index.filter);
     while (at < words.length) {
       const word = words[at];
-      const places = index.get(word);
-      const next = at + step;
-      const isRun = next < words.length && words[next] === word &&
-        isUniform(word);
-      if (places !== undefined && isRun) {
-        const end = findInRun(text, words, at, places, ranges);
-        // On to the last word that is looked at within the run.
-        at += Math.trunc(((end >>> 2) - 1 - at) / step) * step;
-      } else if (places !== undefined) {
-        addMatches(text, at << 2, places, ranges);
+      const first = index.first(word);
+      if (first >= 0) {
+        const next = at + step;
+        const isRun = next < words.length && words[next] === word &&
+          isUniform(word);
+        if (isRun) {
+          const end = findInRun(text, words, at, index, this.#pool, ranges);
+          // On to the last word that is looked at within the run.
+          at += Math.trunc(((end >>> 2) - 1 - at) / step) * step;
+        } else {
+          this.#addMatches(text, at << 2, index, first, ranges);
+        }
       }
-      at = nextWord(words, at + step, step, index);
+      at = nextWord(words, at + step, step, index.filter);
     }
   }
 
@@ -107,54 +131,52 @@ export class NeedleSet {
     const index = this.#pairs;
     const pairs = new Uint16Array(text.buffer, 0, text.length >>> 1);
     for (
-      let at = nextPair(pairs, 0, index);
+      let at = nextPair(pairs, 0, index.filter);
       at < pairs.length;
-      at = nextPair(pairs, at + 1, index)
-    ) addMatches(text, at << 1, index.get(pairs[at])!, ranges);
+      at = nextPair(pairs, at + 1, index.filter)
+    ) this.#addMatches(text, at << 1, index, index.first(pairs[at]), ranges);
   }
 
-  /** Registers, for each residue of the offset, the rarest word of a needle. */
-  #register(
-    needle: Uint8Array,
-    index: WordIndex | PairIndex,
-    width: 2 | 4,
-    stride: number,
+  #addMatches(
+    text: Uint8Array,
+    at: number,
+    index: WordIndex,
+    first: number,
+    ranges: Ranges,
   ): void {
-    for (let residue = 0; residue < stride; residue++) {
-      let best = residue;
-      let bestRarity = -Infinity;
-      const end = Math.min(
-        needle.length - width,
-        residue + stride * MAX_CHOICES,
-      );
-      for (let offset = residue; offset <= end; offset += stride) {
-        let rarity = rarityOf(needle, offset, width);
-        if (rarity <= bestRarity) continue;
-        rarity -= index.get(wordAt(needle, offset, width))?.length ?? 0;
-        if (rarity <= bestRarity) continue;
-        best = offset;
-        bestRarity = rarity;
-      }
-      index.add(wordAt(needle, best, width), { needle, offset: best });
+    const pool = this.#pool;
+    for (let place = first; place >= 0; place = index.next(place)) {
+      const needle = index.needleOf(place);
+      const start = at - index.offsetOf(place);
+      if (!pool.isAt(needle, text, start)) continue;
+      ranges.add(start, start + pool.end(needle) - pool.start(needle));
     }
   }
-}
 
-/** The text in UTF-8; nearly all are short and ASCII, which takes no call of the system. */
-function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code >= 0x80) return new TextEncoder().encode(text);
-    bytes[at] = code;
+  /** Registers the rarest word of a needle among those a stride apart. */
+  #register(
+    needle: number,
+    firstOffset: number,
+    stride: number,
+    width: 2 | 4,
+    index: WordIndex,
+  ): void {
+    const { bytes } = this.#pool;
+    const start = this.#pool.start(needle);
+    const length = this.#pool.end(needle) - start;
+    const last = Math.min(length - width, firstOffset + stride * MAX_CHOICES);
+    let best = firstOffset;
+    let bestRarity = -Infinity;
+    for (let offset = firstOffset; offset <= last; offset += stride) {
+      let rarity = rarityOf(bytes, start + offset, width);
+      if (rarity <= bestRarity) continue;
+      rarity -= index.countOf(wordAt(bytes, start + offset, width));
+      if (rarity <= bestRarity) continue;
+      best = offset;
+      bestRarity = rarity;
+    }
+    index.add(wordAt(bytes, start + best, width), needle, best);
   }
-  return bytes;
-}
-
-/** Reads a word the way a typed array does on the little-endian machines that Deno runs on. */
-function wordAt(bytes: Uint8Array, at: number, width: 2 | 4): number {
-  const low = bytes[at] | bytes[at + 1] << 8;
-  return width === 2 ? low : low | bytes[at + 2] << 16 | bytes[at + 3] << 24;
 }
 
 /** Judges how seldom a word is met in logs: by the kinds of its bytes and their variety. */
@@ -181,15 +203,4 @@ function byteRarity(byte: number): number {
   if (byte >= 0x61 && byte <= 0x7a) return 3;
   if (byte >= 0x41 && byte <= 0x5a) return 4;
   return byte > 0x20 && byte < 0x7f ? 3 : 6;
-}
-
-function addMatches(
-  text: Uint8Array,
-  at: number,
-  places: readonly Place[],
-  ranges: Ranges,
-): void {
-  for (const { needle, offset } of places) {
-    addMatch(needle, text, at - offset, ranges);
-  }
 }

@@ -1,38 +1,53 @@
-/** Greatest length that is told from greater ones. */
-const MAX_LENGTH = 0xffff;
+import type { NeedlePool } from "./needle_pool.ts";
+import { wordAt, WordFilter } from "./word_filter.ts";
 
 /** Most needles that are put in their places one by one, instead of all by sorting. */
 const MAX_INSERTED = 64;
 
+/** Size of the filter for words, as a power of two. */
+const FILTER_BITS = 13;
+
 /**
  * Finds the part at the end of a text that may still become a needle.
  *
- * Needles are kept sorted; the first two bytes of each are noted in a table
- * that sends away nearly every place before anything is compared.
+ * Needles are kept sorted. A filter of their first four bytes sends away
+ * nearly every place before anything is compared, and for the places that
+ * have fewer bytes behind them one of the first byte does.
  */
 export class PrefixIndex {
-  #sorted: Uint8Array[] = [];
+  readonly #pool: NeedlePool;
+  #sorted: number[] = [];
   /** Needles that have no place in the order yet. */
-  readonly #unsorted: Uint8Array[] = [];
+  #unsorted: number[] = [];
+  /** Marks the first byte of each needle. */
   readonly #firstByte = new Uint8Array(256);
-  /** Length of the longest needle with these first two bytes, up to a limit. */
-  readonly #longestWith = new Uint16Array(1 << 16);
+  /** Knows the first four bytes of each needle. */
+  readonly #firstWord = new WordFilter(FILTER_BITS);
   #longest = 0;
+
+  /**
+   * Makes an index without needles.
+   *
+   * @param pool Holds the needles.
+   */
+  constructor(pool: NeedlePool) {
+    this.#pool = pool;
+  }
 
   /**
    * Adds a needle.
    *
-   * @param needle At least two bytes that were not added before.
+   * @param needle Its number; it differs from those that were added before.
    */
-  add(needle: Uint8Array): void {
+  add(needle: number): void {
+    const { bytes } = this.#pool;
+    const start = this.#pool.start(needle);
+    const length = this.#pool.end(needle) - start;
     this.#unsorted.push(needle);
-    this.#firstByte[needle[0]] = 1;
-    const firstTwo = needle[0] << 8 | needle[1];
-    this.#longestWith[firstTwo] = Math.max(
-      this.#longestWith[firstTwo],
-      Math.min(needle.length, MAX_LENGTH),
-    );
-    this.#longest = Math.max(this.#longest, needle.length);
+    this.#longest = Math.max(this.#longest, length);
+    this.#firstByte[bytes[start]] = 1;
+    // A shorter needle begins at no place that has four bytes behind it.
+    if (length >= 4) this.#firstWord.add(wordAt(bytes, start, 4));
   }
 
   /**
@@ -44,72 +59,86 @@ export class PrefixIndex {
    * @returns Where that end starts; the length of the text if there is none.
    */
   partialFrom(text: Uint8Array): number {
-    if (this.#unsorted.length > 0) this.#sort();
-    const last = text.length - 1;
-    for (
-      let at = Math.max(0, text.length - this.#longest + 1);
-      at < last;
-      at++
-    ) {
-      const longest = this.#longestWith[text[at] << 8 | text[at + 1]];
-      if (longest === 0) continue;
-      const mayBeLonger = longest > text.length - at || longest === MAX_LENGTH;
-      if (mayBeLonger && this.#isPartial(text, at)) return at;
+    const { length } = text;
+    let at = Math.max(0, length - this.#longest + 1);
+    for (; at + 4 <= length; at++) {
+      if (!this.#firstWord.mayHave(wordAt(text, at, 4))) continue;
+      if (this.#isPartial(text, at)) return at;
     }
-    return last >= 0 && this.#firstByte[text[last]] !== 0 ? last : text.length;
+    for (; at < length; at++) {
+      if (this.#firstByte[text[at]] !== 0 && this.#isPartial(text, at)) break;
+    }
+    return at;
   }
 
   #isPartial(text: Uint8Array, from: number): boolean {
+    if (this.#unsorted.length > 0) this.#sort();
+    const pool = this.#pool;
     // What begins with a text follows right behind it in the order.
-    const needle = this.#sorted[this.#firstAbove(text, from, text.length)];
-    if (needle === undefined || needle.length <= text.length - from) {
-      return false;
-    }
-    for (let at = text.length - from - 1; at >= 0; at--) {
-      if (needle[at] !== text[from + at]) return false;
+    const place = this.#firstAbove(text, from, text.length);
+    if (place === this.#sorted.length) return false;
+    const needle = this.#sorted[place];
+    const start = pool.start(needle);
+    const length = text.length - from;
+    if (pool.end(needle) - start <= length) return false;
+    const { bytes } = pool;
+    for (let at = length - 1; at >= 0; at--) {
+      if (bytes[start + at] !== text[from + at]) return false;
     }
     return true;
   }
 
   #sort(): void {
-    const added = this.#unsorted.splice(0);
+    const pool = this.#pool;
+    const added = this.#unsorted;
+    this.#unsorted = [];
     if (added.length > MAX_INSERTED) {
-      this.#sorted = [...this.#sorted, ...added].sort(compare);
+      this.#sorted = [...this.#sorted, ...added].sort((one, other) =>
+        isAbove(pool, one, pool.bytes, pool.start(other), pool.end(other))
+          ? 1
+          : -1
+      );
       return;
     }
     for (const needle of added) {
-      const at = this.#firstAbove(needle, 0, needle.length);
-      this.#sorted.splice(at, 0, needle);
+      const [start, end] = [pool.start(needle), pool.end(needle)];
+      this.#sorted.splice(
+        this.#firstAbove(pool.bytes, start, end),
+        0,
+        needle,
+      );
     }
   }
 
-  /** Number of the first needle that is greater than `text[from..to)`. */
+  /** Number of the first needle in the order that is greater than `text[from..to)`. */
   #firstAbove(text: Uint8Array, from: number, to: number): number {
     let low = 0;
     let high = this.#sorted.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isAbove(this.#sorted[middle], text, from, to)) high = middle;
-      else low = middle + 1;
+      if (isAbove(this.#pool, this.#sorted[middle], text, from, to)) {
+        high = middle;
+      } else low = middle + 1;
     }
     return low;
   }
 }
 
+/** Tells whether a needle comes behind `text[from..to)` in the order. */
 function isAbove(
-  needle: Uint8Array,
+  pool: NeedlePool,
+  needle: number,
   text: Uint8Array,
   from: number,
   to: number,
 ): boolean {
-  const length = Math.min(needle.length, to - from);
+  const { bytes } = pool;
+  const start = pool.start(needle);
+  const needleLength = pool.end(needle) - start;
+  const length = Math.min(needleLength, to - from);
   for (let at = 0; at < length; at++) {
-    const difference = needle[at] - text[from + at];
+    const difference = bytes[start + at] - text[from + at];
     if (difference !== 0) return difference > 0;
   }
-  return needle.length > to - from;
-}
-
-function compare(one: Uint8Array, other: Uint8Array): number {
-  return isAbove(one, other, 0, other.length) ? 1 : -1;
+  return needleLength > to - from;
 }

@@ -1,5 +1,6 @@
+import type { NeedlePool } from "./needle_pool.ts";
 import type { Ranges } from "./ranges.ts";
-import type { Place } from "./word_index.ts";
+import type { WordIndex } from "./word_index.ts";
 
 /**
  * Tells whether all bytes of a word are the same.
@@ -20,7 +21,8 @@ export function isUniform(word: number): boolean {
  * @param text The text.
  * @param words The text as words.
  * @param at Number of a word in the run that is registered.
- * @param places Places of that word.
+ * @param index Index in which it is registered.
+ * @param pool Needles of that index.
  * @param ranges Receives the occurrences.
  * @returns Where the run ends.
  */
@@ -28,47 +30,31 @@ export function findInRun(
   text: Uint8Array,
   words: Int32Array,
   at: number,
-  places: readonly Place[],
+  index: WordIndex,
+  pool: NeedlePool,
   ranges: Ranges,
 ): number {
   const word = words[at];
   let last = at;
   while (last + 1 < words.length && words[last + 1] === word) last++;
   const [start, end] = [runStart(text, at << 2), runEnd(text, last << 2)];
-  for (const { needle, offset } of places) {
-    const needleEnd = runEnd(needle, offset);
-    const needleStart = runStart(needle, offset);
-    if (needleEnd < needle.length) {
-      addMatch(needle, text, end - needleEnd, ranges);
-    } else if (needleStart > 0) {
-      addMatch(needle, text, start - needleStart, ranges);
-    } else if (end - start >= needle.length) {
-      ranges.add(start, end);
+  for (
+    let place = index.first(word);
+    place >= 0;
+    place = index.next(place)
+  ) {
+    const needle = index.needleOf(place);
+    const bytes = pool.bytesOf(needle);
+    const needleStart = runStart(bytes, index.offsetOf(place));
+    const needleEnd = runEnd(bytes, index.offsetOf(place));
+    if (needleEnd - needleStart === bytes.length) {
+      if (end - start >= bytes.length) ranges.add(start, end);
+      continue;
     }
+    const at = needleEnd < bytes.length ? end - needleEnd : start - needleStart;
+    if (pool.isAt(needle, text, at)) ranges.add(at, at + bytes.length);
   }
   return end;
-}
-
-/**
- * Adds a range if a needle stands at a place of a text.
- *
- * @param needle The needle.
- * @param text The text.
- * @param start The place, possibly outside of the text.
- * @param ranges Receives the occurrence.
- */
-export function addMatch(
-  needle: Uint8Array,
-  text: Uint8Array,
-  start: number,
-  ranges: Ranges,
-): void {
-  if (start < 0 || start + needle.length > text.length) return;
-  // From the end: secrets that share a beginning differ there.
-  for (let at = needle.length - 1; at >= 0; at--) {
-    if (needle[at] !== text[start + at]) return;
-  }
-  ranges.add(start, start + needle.length);
 }
 
 function runStart(bytes: Uint8Array, at: number): number {

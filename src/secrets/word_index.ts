@@ -1,136 +1,153 @@
-/** Bytes of a filter that each registered word should have for itself. */
-const BYTES_PER_WORD = 8;
+import { grown } from "./needle_pool.ts";
+import { hashOf, WordFilter } from "./word_filter.ts";
 
-/** Size of the first filter that still stays in the first cache. */
-const FIRST_BYTES = 1 << 15;
+/** Numbers that are kept of a place: word, needle, offset, and the next place in its bucket. */
+const FIELDS = 4;
 
-/** How many words share a byte of the first filter at most, though it outgrows that cache. */
-const WORDS_PER_BYTE = 2;
+const [WORD, NEEDLE, OFFSET, NEXT] = [0, 1, 2, 3];
 
-/** Size of the second filter that still stays in the second cache. */
-const SECOND_BYTES = 1 << 18;
+/** Behind the last place of a bucket. */
+const NONE = -1;
 
-/** Fibonacci hashing: spreads words that differ in any byte. */
-const MULTIPLIER = 0x9E3779B1 | 0;
+/** How many places share a bucket on average at most. */
+const PLACES_PER_BUCKET = 2;
 
-/** Bits that are set for the hashes of words. */
-export interface Filter {
-  /** The upper bits of a hash number the byte, three others the bit in it. */
-  readonly bits: Uint8Array;
-  /** How far a hash is shifted right to number a byte. */
-  readonly shift: number;
-}
+const MIN_BUCKET_BITS = 8;
 
-/** Places at which a needle may lie, as read off one of its words. */
-export interface Place {
-  /** The needle. */
-  readonly needle: Uint8Array;
-  /** Where in the needle the word stands. */
-  readonly offset: number;
-}
+/** How many more numbers a filter has than there are buckets, as a power of two. */
+const SPARE_BITS = 3;
+
+/** Greatest size of a filter, as a power of two: more would not stay in the second cache. */
+const MAX_FILTER_BITS = 16;
 
 /**
- * Finds, for a word of a text, the needles that have this word registered.
- *
- * Two bit filters answer nearly every question with no. They are exposed,
- * because the loop that asks is the hottest of the program and must not call
- * out.
+ * Finds, for a word of a text, the needles that have this word registered,
+ * each with the offset at which it has it: a place.
  */
 export class WordIndex {
-  readonly #places = new Map<number, Place[]>();
-  /** One bit per hash; a clear bit means that the word is not registered. */
-  first: Filter = makeFilter(10);
-  /** The same with other bits of the hash, for what the first one lets through. */
-  second: Filter = makeFilter(10);
+  /** The fields of each place, one place behind the other. */
+  #places = new Int32Array(FIELDS << MIN_BUCKET_BITS);
+  #size = 0;
+  #bucketBits = 0;
+  /** First place of each bucket. */
+  #heads = new Int32Array();
+  /** How many places each bucket has. */
+  #counts = new Int32Array();
+  #filter = new WordFilter(0);
 
-  /** Number of different words. */
+  /** Makes an index without places. */
+  constructor() {
+    this.#rebuild(MIN_BUCKET_BITS);
+  }
+
+  /** Number of places. */
   get size(): number {
-    return this.#places.size;
+    return this.#size;
+  }
+
+  /** Lets registered words through and hardly any other; a larger one replaces it now and then. */
+  get filter(): WordFilter {
+    return this.#filter;
   }
 
   /**
-   * Registers a word.
+   * Registers a place.
    *
    * @param word The word, as a signed 32-bit integer.
-   * @param place Needle and offset for which it stands.
+   * @param needle Number of the needle that has it.
+   * @param offset Where in the needle it stands.
    */
-  add(word: number, place: Place): void {
-    const places = this.#places.get(word);
-    if (places) {
-      places.push(place);
-      return;
+  add(word: number, needle: number, offset: number): void {
+    const place = this.#size++;
+    this.#places = grown(this.#places, FIELDS * this.#size);
+    this.#places[FIELDS * place + WORD] = word;
+    this.#places[FIELDS * place + NEEDLE] = needle;
+    this.#places[FIELDS * place + OFFSET] = offset;
+    if (this.#size > PLACES_PER_BUCKET << this.#bucketBits) {
+      this.#rebuild(this.#bucketBits + 1);
+    } else {
+      this.#link(place);
     }
-    this.#places.set(word, [place]);
-    this.#grow();
-    this.#mark(word);
   }
 
   /**
-   * Tells which needles have a word registered.
+   * Tells about how many places a word has.
    *
    * @param word The word, as a signed 32-bit integer.
-   * @returns Places; `undefined` when the filters were wrong.
+   * @returns Their number, possibly with those of other words.
    */
-  get(word: number): readonly Place[] | undefined {
-    return this.#places.get(word);
+  countOf(word: number): number {
+    return this.#counts[this.#bucketOf(word)];
   }
 
-  #grow(): void {
-    const wanted = this.size * BYTES_PER_WORD;
-    const least = this.size / WORDS_PER_BYTE;
-    const first = grown(
-      this.first,
-      Math.max(least, Math.min(wanted, FIRST_BYTES)),
-    );
-    const second = grown(this.second, Math.min(wanted, SECOND_BYTES));
-    if (first === this.first && second === this.second) return;
-    [this.first, this.second] = [first, second];
-    for (const word of this.#places.keys()) this.#mark(word);
+  /**
+   * Gives the first place of a word.
+   *
+   * @param word The word, as a signed 32-bit integer.
+   * @returns The place; negative if there is none.
+   */
+  first(word: number): number {
+    return this.#from(this.#heads[this.#bucketOf(word)], word);
   }
 
-  #mark(word: number): void {
-    const hash = Math.imul(word, MULTIPLIER);
-    this.first.bits[hash >>> this.first.shift] |= 1 << (hash & 7);
-    this.second.bits[hash >>> this.second.shift] |= 1 << (hash >>> 3 & 7);
+  /**
+   * Gives the next place of the same word.
+   *
+   * @param place A place.
+   * @returns The next one; negative if there is none.
+   */
+  next(place: number): number {
+    const at = FIELDS * place;
+    return this.#from(this.#places[at + NEXT], this.#places[at + WORD]);
   }
-}
 
-/**
- * Finds the next word of a text that the filters let through.
- *
- * The loop calls nothing and does nothing else: with a callback in it, it
- * takes twice as long.
- *
- * @param words The text as words.
- * @param from First place that is looked at.
- * @param step Distance of the places, in words.
- * @param index Registered words.
- * @returns The place; one behind the text if there is none.
- */
-export function nextWord(
-  words: Int32Array,
-  from: number,
-  step: number,
-  index: WordIndex,
-): number {
-  const { bits: first, shift: firstShift } = index.first;
-  const { bits: second, shift: secondShift } = index.second;
-  const { length } = words;
-  let at = from;
-  for (; at < length; at += step) {
-    const hash = Math.imul(words[at], MULTIPLIER);
-    if ((first[hash >>> firstShift] >>> (hash & 7) & 1) === 0) continue;
-    if ((second[hash >>> secondShift] >>> (hash >>> 3 & 7) & 1) !== 0) break;
+  /**
+   * Tells which needle a place belongs to.
+   *
+   * @param place The place.
+   * @returns Number of the needle.
+   */
+  needleOf(place: number): number {
+    return this.#places[FIELDS * place + NEEDLE];
   }
-  return at;
-}
 
-function makeFilter(bitCount: number): Filter {
-  return { bits: new Uint8Array(1 << bitCount), shift: 32 - bitCount };
-}
+  /**
+   * Tells where in its needle a place is.
+   *
+   * @param place The place.
+   * @returns Offset of the word.
+   */
+  offsetOf(place: number): number {
+    return this.#places[FIELDS * place + OFFSET];
+  }
 
-/** The filter, or a larger one without marks if it is too small. */
-function grown(filter: Filter, leastBytes: number): Filter {
-  if (filter.bits.length >= leastBytes) return filter;
-  return makeFilter(32 - filter.shift + 1);
+  #from(place: number, word: number): number {
+    const places = this.#places;
+    while (place !== NONE && places[FIELDS * place + WORD] !== word) {
+      place = places[FIELDS * place + NEXT];
+    }
+    return place;
+  }
+
+  #bucketOf(word: number): number {
+    return hashOf(word) >>> (32 - this.#bucketBits);
+  }
+
+  #rebuild(bucketBits: number): void {
+    this.#bucketBits = bucketBits;
+    this.#heads = new Int32Array(1 << bucketBits).fill(NONE);
+    this.#counts = new Int32Array(1 << bucketBits);
+    const filterBits = Math.min(bucketBits + SPARE_BITS, MAX_FILTER_BITS);
+    this.#filter = new WordFilter(filterBits);
+    for (let place = 0; place < this.#size; place++) this.#link(place);
+  }
+
+  #link(place: number): void {
+    const word = this.#places[FIELDS * place + WORD];
+    const bucket = this.#bucketOf(word);
+    this.#places[FIELDS * place + NEXT] = this.#heads[bucket];
+    this.#heads[bucket] = place;
+    this.#counts[bucket]++;
+    this.#filter.add(word);
+  }
 }

@@ -1,0 +1,120 @@
+/**
+ * The bytes of needles, one behind the other, each with a number.
+ *
+ * Thousands of small arrays would take several times the memory, and be spread
+ * over all of it.
+ */
+export class NeedlePool {
+  #bytes = new Uint8Array(1 << 10);
+  /** Where each needle starts, and behind them all the end of the last one. */
+  #starts = new Int32Array(1 << 6);
+  #count = 0;
+
+  /** Number of needles. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** All needles; valid until the next one is added. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /**
+   * Tells where a needle starts.
+   *
+   * @param needle Its number.
+   * @returns Offset in {@linkcode bytes}.
+   */
+  start(needle: number): number {
+    return this.#starts[needle];
+  }
+
+  /**
+   * Tells where a needle ends.
+   *
+   * @param needle Its number.
+   * @returns Offset behind its last byte in {@linkcode bytes}.
+   */
+  end(needle: number): number {
+    return this.#starts[needle + 1];
+  }
+
+  /**
+   * Gives the bytes of a needle.
+   *
+   * @param needle Its number.
+   * @returns A view of {@linkcode bytes}.
+   */
+  bytesOf(needle: number): Uint8Array {
+    return this.#bytes.subarray(this.start(needle), this.end(needle));
+  }
+
+  /**
+   * Adds the bytes of a text in UTF-8, unless they are too few.
+   *
+   * @param text The text.
+   * @param minBytes How many bytes it has to have.
+   * @returns Number of the needle; `undefined` if it was not added.
+   */
+  add(text: string, minBytes: number): number | undefined {
+    const start = this.#starts[this.#count];
+    // A character of a string takes three bytes at most.
+    this.#bytes = grown(this.#bytes, start + 3 * text.length);
+    const length = writeText(text, this.#bytes, start);
+    if (length < minBytes) return undefined;
+    const needle = this.#count++;
+    this.#starts = grown(this.#starts, needle + 2);
+    this.#starts[needle + 1] = start + length;
+    return needle;
+  }
+
+  /**
+   * Tells whether a needle stands at a place of a text.
+   *
+   * @param needle Number of the needle.
+   * @param text The text.
+   * @param at The place, possibly outside of the text.
+   */
+  isAt(needle: number, text: Uint8Array, at: number): boolean {
+    const start = this.#starts[needle];
+    const bytes = this.#bytes;
+    let offset = this.#starts[needle + 1] - start;
+    if (at < 0 || at + offset > text.length) return false;
+    // From the end: secrets that share a beginning differ there.
+    while (--offset >= 0) {
+      if (bytes[start + offset] !== text[at + offset]) return false;
+    }
+    return true;
+  }
+}
+
+/**
+ * Makes room in an array, twice what it had whenever it gets too small.
+ *
+ * @param array The array.
+ * @param length How many numbers it has to hold.
+ * @returns The array itself, or a longer one that begins with its numbers.
+ */
+export function grown<T extends Int32Array | Uint8Array>(
+  array: T,
+  length: number,
+): T {
+  if (length <= array.length) return array;
+  const Type = array.constructor as new (length: number) => T;
+  const longer = new Type(Math.max(length, 2 * array.length));
+  longer.set(array);
+  return longer;
+}
+
+/** Nearly all texts are short and ASCII, which takes no call of the system. */
+function writeText(text: string, bytes: Uint8Array, start: number): number {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= 0x80) {
+      return new TextEncoder().encodeInto(text, bytes.subarray(start)).written;
+    }
+    bytes[start + at] = code;
+  }
+  return text.length;
+}
