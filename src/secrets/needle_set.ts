@@ -2,7 +2,13 @@ import { NeedlePool } from "./needle_pool.ts";
 import { PrefixIndex } from "./prefix_index.ts";
 import type { Ranges } from "./ranges.ts";
 import { findInRun, isUniform } from "./run_search.ts";
-import { nextPair, nextWord, wordAt } from "./word_filter.ts";
+import {
+  hashOf,
+  nextPair,
+  nextWord,
+  wordAt,
+  WordFilter,
+} from "./word_filter.ts";
 import { WordIndex } from "./word_index.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
@@ -13,6 +19,12 @@ const MIN_WORD_NEEDLE_BYTES = 4 + 3;
 
 /** Distance of the words that are looked at, in bytes. */
 const STRIDE = 8;
+
+/** Shortest needle of which each registered word has another one behind it. */
+const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
+
+/** Size of the filter for words and what follows, as a power of two. */
+const CONTEXT_BITS = 16;
 
 /** Most offsets of a needle that are compared when a rare word is chosen. */
 const MAX_CHOICES = 64;
@@ -27,6 +39,9 @@ const MAX_CHOICES = 64;
  * residues no such word, but one half a stride before it; these words have an
  * index of their own, and a look at the other half of the text. The few
  * needles that are too short for words are found by pairs of bytes.
+ *
+ * Four bytes, hexadecimal digits above all, are often met by chance. What
+ * follows them in the text tells whether it is worth to look closer.
  */
 export class NeedleSet {
   readonly #texts = new Set<string>();
@@ -35,6 +50,8 @@ export class NeedleSet {
   /** Words at multiples of the stride, and those half a stride before. */
   readonly #words = new WordIndex();
   readonly #wordsBetween = new WordIndex();
+  /** Registered words together with the next ones, and by themselves if a needle may end there. */
+  readonly #contexts = new WordFilter(CONTEXT_BITS);
   readonly #pairs = new WordIndex();
 
   /** Number of needles. */
@@ -56,19 +73,8 @@ export class NeedleSet {
     this.#texts.add(text);
     this.#prefixes.add(needle);
     const length = this.#pool.end(needle) - this.#pool.start(needle);
-    if (length < MIN_WORD_NEEDLE_BYTES) {
-      this.#register(needle, 0, 2, 2, this.#pairs);
-      this.#register(needle, 1, 2, 2, this.#pairs);
-      return;
-    }
-    for (let residue = 0; residue < STRIDE; residue++) {
-      if (residue + 4 <= length) {
-        this.#register(needle, residue, STRIDE, 4, this.#words);
-      } else {
-        const before = residue - STRIDE / 2;
-        this.#register(needle, before, STRIDE, 4, this.#wordsBetween);
-      }
-    }
+    if (length < MIN_WORD_NEEDLE_BYTES) this.#registerPairs(needle);
+    else this.#registerWords(needle, length);
   }
 
   /**
@@ -108,23 +114,26 @@ export class NeedleSet {
   ): void {
     const step = STRIDE >>> 2;
     let at = nextWord(words, from, step, index.filter);
-    while (at < words.length) {
+    for (; at < words.length; at = nextWord(words, at, step, index.filter)) {
       const word = words[at];
-      const first = index.first(word);
-      if (first >= 0) {
-        const next = at + step;
-        const isRun = next < words.length && words[next] === word &&
-          isUniform(word);
-        if (isRun) {
-          const end = findInRun(text, words, at, index, this.#pool, ranges);
-          // On to the last word that is looked at within the run.
-          at += Math.trunc(((end >>> 2) - 1 - at) / step) * step;
-        } else {
-          this.#addMatches(text, at << 2, index, first, ranges);
-        }
+      const isRun = words[at + step] === word && isUniform(word);
+      if (isRun && index.first(word) >= 0) {
+        const end = findInRun(text, words, at, index, this.#pool, ranges);
+        // On to the last word that is looked at within the run.
+        at += Math.trunc(((end >>> 2) - 1 - at) / step) * step;
+      } else if (this.#isLikely(words, at)) {
+        this.#addMatches(text, at << 2, index, index.first(word), ranges);
       }
-      at = nextWord(words, at + step, step, index.filter);
+      at += step;
     }
+  }
+
+  /** Tells whether a word of a text is followed by what follows it in a needle. */
+  #isLikely(words: Int32Array, at: number): boolean {
+    const contexts = this.#contexts;
+    if (contexts.mayHave(words[at])) return true;
+    return at + 1 < words.length &&
+      contexts.mayHave(inContext(words[at], words[at + 1]));
   }
 
   #findByPairs(text: Uint8Array<ArrayBuffer>, ranges: Ranges): void {
@@ -153,21 +162,47 @@ export class NeedleSet {
     }
   }
 
-  /** Registers the rarest word of a needle among those a stride apart. */
-  #register(
+  #registerPairs(needle: number): void {
+    const start = this.#pool.start(needle);
+    for (let residue = 0; residue < 2; residue++) {
+      const offset = this.#rarest(needle, residue, 2, 2, this.#pairs);
+      const pair = wordAt(this.#pool.bytes, start + offset, 2);
+      this.#pairs.add(pair, needle, offset);
+    }
+  }
+
+  #registerWords(needle: number, length: number): void {
+    const { bytes } = this.#pool;
+    const width = length >= MIN_CONTEXT_NEEDLE_BYTES ? 8 : 4;
+    for (let residue = 0; residue < STRIDE; residue++) {
+      const isBetween = residue + 4 > length;
+      const index = isBetween ? this.#wordsBetween : this.#words;
+      const first = isBetween ? residue - STRIDE / 2 : residue;
+      const offset = this.#rarest(needle, first, STRIDE, width, index);
+      const at = this.#pool.start(needle) + offset;
+      const word = wordAt(bytes, at, 4);
+      index.add(word, needle, offset);
+      const next = wordAt(bytes, at + 4, 4);
+      this.#contexts.add(width === 8 ? inContext(word, next) : word);
+    }
+  }
+
+  /** Finds the rarest word of a needle among those a stride apart that have so many bytes from there on. */
+  #rarest(
     needle: number,
-    firstOffset: number,
+    first: number,
     stride: number,
-    width: 2 | 4,
+    leastBytes: 2 | 4 | 8,
     index: WordIndex,
-  ): void {
+  ): number {
     const { bytes } = this.#pool;
     const start = this.#pool.start(needle);
     const length = this.#pool.end(needle) - start;
-    const last = Math.min(length - width, firstOffset + stride * MAX_CHOICES);
-    let best = firstOffset;
+    const width = leastBytes === 2 ? 2 : 4;
+    const last = Math.min(length - leastBytes, first + stride * MAX_CHOICES);
+    let best = first;
     let bestRarity = -Infinity;
-    for (let offset = firstOffset; offset <= last; offset += stride) {
+    for (let offset = first; offset <= last; offset += stride) {
       let rarity = rarityOf(bytes, start + offset, width);
       if (rarity <= bestRarity) continue;
       rarity -= index.countOf(wordAt(bytes, start + offset, width));
@@ -175,8 +210,13 @@ export class NeedleSet {
       best = offset;
       bestRarity = rarity;
     }
-    index.add(wordAt(bytes, start + best, width), needle, best);
+    return best;
   }
+}
+
+/** Makes one word of a word and the next one. */
+function inContext(word: number, next: number): number {
+  return word ^ hashOf(next);
 }
 
 /** Judges how seldom a word is met in logs: by the kinds of its bytes and their variety. */
