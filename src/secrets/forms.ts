@@ -1,4 +1,4 @@
-import { base64Forms, hexForms, wrappedBase64Forms } from "./encoded_forms.ts";
+import { encodedForms } from "./encoded_forms.ts";
 import { quotedForms } from "./quoted_forms.ts";
 
 /** Shortest line of a value of several lines that is a secret by itself, in characters. */
@@ -15,7 +15,7 @@ const LINE_BREAK = /\r\n|[\r\n]/;
 /** White space that masking skips. */
 const SPACE = /[\t-\r ]+/g;
 
-/** Texts that need no quotes anywhere. */
+/** Texts that need no quotes anywhere and have no parts. */
 const PLAIN = /^[\w.-]+$/;
 
 /** Lines that every file of their kind has. */
@@ -38,9 +38,7 @@ export function formsOf(value: string): Set<string> {
     if (variant.length > MAX_DERIVED) continue;
     // Most tokens look the same in all quotes.
     if (!PLAIN.test(variant)) addAll(forms, quotedForms(variant));
-    addAll(forms, base64Forms(variant));
-    addAll(forms, hexForms(variant));
-    addAll(forms, wrappedBase64Forms(variant));
+    addAll(forms, encodedForms(variant));
   }
   forms.delete("");
   return forms;
@@ -67,6 +65,7 @@ function addAll(forms: Set<string>, more: readonly string[]): void {
 }
 
 function variantsOf(value: string): Set<string> {
+  if (PLAIN.test(value)) return new Set([value]);
   const trimmed = value.trim();
   const unquoted = /^(["'])(.*)\1$/s.exec(trimmed)?.[2] ?? trimmed;
   const password = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*?:([^/?#]+)@/i.exec(trimmed)

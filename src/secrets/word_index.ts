@@ -68,6 +68,7 @@ export class WordIndex {
     } else {
       this.#link(place);
     }
+    this.#filter.add(word);
   }
 
   /**
@@ -137,9 +138,17 @@ export class WordIndex {
     this.#bucketBits = bucketBits;
     this.#heads = new Int32Array(1 << bucketBits).fill(NONE);
     this.#counts = new Int32Array(1 << bucketBits);
-    const filterBits = Math.min(bucketBits + SPARE_BITS, MAX_FILTER_BITS);
-    this.#filter = new WordFilter(filterBits);
     for (let place = 0; place < this.#size; place++) this.#link(place);
+    if (bucketBits + SPARE_BITS <= MAX_FILTER_BITS) {
+      this.#replaceFilter(bucketBits + SPARE_BITS);
+    }
+  }
+
+  #replaceFilter(sizeBits: number): void {
+    this.#filter = new WordFilter(sizeBits);
+    for (let place = 0; place < this.#size; place++) {
+      this.#filter.add(this.#places[FIELDS * place + WORD]);
+    }
   }
 
   #link(place: number): void {
@@ -148,6 +157,5 @@ export class WordIndex {
     this.#places[FIELDS * place + NEXT] = this.#heads[bucket];
     this.#heads[bucket] = place;
     this.#counts[bucket]++;
-    this.#filter.add(word);
   }
 }
