@@ -115,41 +115,51 @@ export class MaskStream {
   }
 
   #print(window: Uint8Array, heldFrom: number): Uint8Array {
-    const { placeholder } = this.#rules;
     const ranges = this.#ranges;
-    const pieces: Uint8Array[] = [];
+    const { placeholder } = this.#rules;
+    let count = ranges.count;
+    while (count > 0 && ranges.start(count - 1) >= heldFrom) count--;
+    const coveredTo = count > 0 ? ranges.end(count - 1) : 0;
+    this.#coveredBytes = Math.max(
+      0,
+      coveredTo - heldFrom,
+      this.#coveredBytes - heldFrom,
+    );
+    const printed = window.subarray(0, heldFrom);
+    if (count > 0) return this.#replace(printed, count, placeholder);
+    if (heldFrom > 0) this.#afterPlaceholder = false;
+    return printed;
+  }
+
+  /** Puts placeholders in the place of the first ranges. */
+  #replace(
+    bytes: Uint8Array,
+    rangeCount: number,
+    placeholder: Uint8Array,
+  ): Uint8Array {
+    const ranges = this.#ranges;
+    // The bytes start out at the end of the output; what stays moves forward.
+    const shift = rangeCount * placeholder.length;
+    const output = new Uint8Array(shift + bytes.length);
+    output.set(bytes, shift);
+    let length = 0;
+    const keep = (from: number, to: number) => {
+      if (from >= to) return;
+      output.copyWithin(length, shift + from, shift + to);
+      length += to - from;
+      this.#afterPlaceholder = false;
+    };
     let at = 0;
-    for (let i = 0; i < ranges.count && ranges.start(i) < heldFrom; i++) {
-      if (ranges.start(i) > at) {
-        pieces.push(window.subarray(at, ranges.start(i)));
-        this.#afterPlaceholder = false;
+    for (let i = 0; i < rangeCount; i++) {
+      keep(at, ranges.start(i));
+      if (!this.#afterPlaceholder) {
+        output.set(placeholder, length);
+        length += placeholder.length;
       }
-      if (!this.#afterPlaceholder) pieces.push(placeholder);
       this.#afterPlaceholder = true;
       at = ranges.end(i);
     }
-    if (at < heldFrom) {
-      pieces.push(window.subarray(at, heldFrom));
-      this.#afterPlaceholder = false;
-    }
-    this.#coveredBytes = Math.max(
-      0,
-      at - heldFrom,
-      this.#coveredBytes - heldFrom,
-    );
-    return concat(pieces);
+    keep(at, bytes.length);
+    return output.subarray(0, length);
   }
-}
-
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0];
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -62,6 +62,11 @@ export class Ranges {
    * @param end Offset behind its last byte.
    */
   add(start: number, end: number): void {
+    if (this.count === 0 || start > this.#ends[this.count - 1]) {
+      this.#cursor = this.#starts.push(start);
+      this.#ends.push(end);
+      return;
+    }
     let after = this.#cursor;
     const last = end - this.#overlap;
     while (after < this.count && this.#starts[after] <= last) after++;
