@@ -242,3 +242,42 @@ Deno.test("Masker finds each of 3,000 secrets of all lengths", () => {
     );
   }
 });
+
+Deno.test("Masker finds secrets of each length wherever they stand", () => {
+  const random = new Random();
+  const letters = "abcdefghijklmnopqrstuvwxyz";
+  for (let length = 4; length < 40; length++) {
+    const masker = maskerOf(random.text(12, letters));
+    const secret = random.text(length, letters);
+    masker.add(secret);
+    for (let offset = 0; offset < 16; offset++) {
+      for (const end of ["", "-", "-".repeat(9)]) {
+        const before = "-".repeat(offset);
+        assertEquals(
+          masker.maskText(before + secret + end),
+          `${before}[REDACTED]${end}`,
+          `seed ${random.seed}, length ${length}, offset ${offset}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("Masker tells secrets apart that share all but a few bytes", () => {
+  const random = new Random();
+  const shared = random.text(48, "0123456789abcdef");
+  const secrets = Array.from(
+    { length: 200 },
+    (_, at) => {
+      const middle = at.toString(16).padStart(4, "g");
+      return shared.slice(0, 24) + middle + shared.slice(24);
+    },
+  );
+  const masker = maskerOf(...secrets.slice(1));
+  const text = secrets.join("\n");
+  assertEquals(
+    masker.maskText(text),
+    [secrets[0], ...secrets.slice(1).map(() => "[REDACTED]")].join("\n"),
+    `seed ${random.seed}`,
+  );
+});
