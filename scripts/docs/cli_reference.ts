@@ -40,6 +40,7 @@ function section({ name, command, flags }: LoadedCommand): string {
     : flags;
   return [
     `## ${name}`,
+    "<!-- illustration -->",
     "```text\n" +
     `runnerlib ${name} ${command.usage}\n\n${command.description}\n` + "```",
     optionTable(own),

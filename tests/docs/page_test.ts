@@ -11,14 +11,35 @@ Deno.test("readPage() tells commands, output, files and illustrations apart", ()
     `<!-- setup\ntrue\n-->`,
     `${FENCE}sh\necho hello\n${FENCE}\n\nprints:\n\n${FENCE}text\nhello\n${FENCE}`,
     `<!-- illustration -->\n\n${FENCE}sh\nrm -rf /\n${FENCE}`,
-    `${FENCE}ts ignore\nthrow 1;\n${FENCE}`,
+    `${FENCE}ts\nthrow 1;\n${FENCE}`,
   ].join("\n\n");
   assertEquals(readPage(page), [
     { kind: "file", name: "a/job.yaml", text: "command: x\n" },
     { kind: "setup", text: "true\n" },
     { kind: "run", text: "echo hello\n", output: "hello\n" },
   ]);
-  assertThrows(() => readPage(`${FENCE}cobol\nx\n${FENCE}`), Error, "cobol");
+});
+
+Deno.test("readPage() takes no block that nobody runs and that has no mark", () => {
+  for (
+    const block of [
+      `${FENCE}cobol\nx\n${FENCE}`,
+      `${FENCE}bash\nmake\n${FENCE}`,
+      `${FENCE}\nmake\n${FENCE}`,
+      `${FENCE}text\nmake\n${FENCE}`,
+      `${FENCE}ts ignore\nmake();\n${FENCE}`,
+      `- ${FENCE}sh\n  make\n  ${FENCE}`,
+      `> ${FENCE}sh\n> make\n> ${FENCE}`,
+      "~~~sh\nmake\n~~~",
+      "    make",
+      "\tmake",
+    ]
+  ) {
+    const page = `# A page\n\nRun this:\n\n${block}\n`;
+    assertThrows(() => readPage(page), Error, "Cannot run", block);
+    if (!block.startsWith(FENCE)) continue;
+    assertEquals(readPage(`<!-- illustration -->\n\n${block}\n`), []);
+  }
 });
 
 Deno.test("outputPattern() leaves out what differs", () => {
@@ -33,6 +54,8 @@ Deno.test("followPage() finds commands that fail, and other output", async () =>
   await assertRejects(() => followPage(failing), Error, `"false" fails`);
   const other = `${FENCE}sh\necho a\n${FENCE}\n\n${FENCE}text\nb\n${FENCE}`;
   await assertRejects(() => followPage(other), Error, "Expected b");
+  const early = `${FENCE}sh\nexit 0\n${FENCE}\n\n${FENCE}sh\ntrue\n${FENCE}`;
+  await assertRejects(() => followPage(early), Error, "Nobody gets to:\ntrue");
 });
 
 Deno.test("fillPage() replaces what is between its markers only", async () => {

@@ -1,17 +1,16 @@
 import { assert } from "@std/assert";
-import { CLI, cliEnv } from "./cli.ts";
-import { GIT_ENV } from "./git_repository.ts";
 import { outputPattern, type PageBlock, readPage } from "./page.ts";
-import { makeFiles, temporaryDirectory } from "./temporary_directory.ts";
+import { type PageShell, shellHere } from "./page_shell.ts";
+import { temporaryDirectory } from "./temporary_directory.ts";
 
 /** Options for {@linkcode followPage}. */
 export interface FollowPageOptions {
   /**
-   * Directory in which the page is followed.
+   * Shell in which the page is followed.
    *
-   * @default {a new one}
+   * @default {one of this machine, in a new directory}
    */
-  cwd?: string;
+  shell?: PageShell;
 }
 
 /**
@@ -19,50 +18,25 @@ export interface FollowPageOptions {
  *
  * @param page Text of the page.
  * @param options Where it is followed.
- * @throws {AssertionError} If a command fails, or prints something else than
- * the page says.
+ * @throws {AssertionError} If a command fails, is not reached, or prints
+ * something else than the page says.
  */
 export async function followPage(
   page: string,
   options: FollowPageOptions = {},
 ): Promise<void> {
+  const { shell = shellHere() } = options;
   await using directory = await temporaryDirectory();
-  const { path } = directory;
+  const record = `${directory.path}/record`;
+  await Deno.mkdir(record);
   const blocks = readPage(page);
-  await makeFiles(path, {
-    "bin/runnerlib": `#!/bin/sh\nexec deno run -A --no-check ${CLI} "$@"\n`,
-    "home/": "",
-    "work/": "",
-    "record/": "",
-  });
-  await Deno.chmod(`${path}/bin/runnerlib`, 0o755);
-  const script = blocks.map((block, at) =>
-    scriptOf(block, `${path}/record/${at}`)
-  )
-    .join("\n");
-  const { PATH, HOME: _home, ...git } = GIT_ENV;
-  const { stderr } = await new Deno.Command("bash", {
-    args: ["--norc", "-c", `set -E\n${script}`],
-    cwd: options.cwd ?? `${path}/work`,
-    clearEnv: true,
-    env: {
-      ...cliEnv(git),
-      PATH: `${path}/bin:${PATH}`,
-      DENO_DIR: Deno.env.get("DENO_DIR") ??
-        `${Deno.env.get("HOME")}/.cache/deno`,
-      HOME: `${path}/home`,
-      // What npm thinks of its own version is no part of the page.
-      npm_config_update_notifier: "false",
-      npm_config_cache: `${Deno.env.get("HOME")}/.npm`,
-      TMPDIR: `${path}/work`,
-    },
-    stdin: "null",
-  }).output();
-  const said = new TextDecoder().decode(stderr);
+  const lines = blocks.map((block, at) => scriptOf(block, `${record}/${at}`));
+  const said = await shell(`set -E\n${lines.join("\n")}`, directory.path);
   for (const [at, block] of blocks.entries()) {
     if (block.kind === "file") continue;
-    const output = await readText(`${path}/record/${at}.out`) ?? said;
-    const failed = await readText(`${path}/record/${at}.failed`);
+    const output = await readText(`${record}/${at}.out`);
+    assert(output !== undefined, `Nobody gets to:\n${block.text}${said}`);
+    const failed = await readText(`${record}/${at}.failed`);
     const shown = `${block.text}\nprints:\n${output}`;
     assert(failed === undefined, `"${failed?.trim()}" fails in:\n${shown}`);
     if (block.kind !== "run" || block.output === undefined) continue;

@@ -8,10 +8,16 @@ export type PageBlock =
   | { readonly kind: "setup"; readonly text: string };
 
 const BLOCK =
-  /(?:<!-- *(illustration|file: *(\S+)) *-->\s*)?^```(\w*)[^\n]*\n([\s\S]*?)^```$|<!-- setup\n([\s\S]*?)-->/gm;
+  /(?:<!-- *(illustration|file: *(\S+)) *-->\s*)?^```([^\n]*)\n([\s\S]*?)^```$|<!-- setup\n([\s\S]*?)-->/gm;
 
-/** Languages of blocks in which nothing is run: other tests know them. */
-const QUIET = new Set(["text", "ts", "yaml", "json", "python", "dockerfile"]);
+/** Other blocks of code that Markdown knows: nobody would run them. */
+const OTHER_BLOCK = /^[ \t>*-]*(?:```|~~~).*|(?<=\n\n)(?: {4}|\t).*/m;
+
+/**
+ * Languages of blocks that other tests run: the ones of the documentation, and
+ * the one for job files in pages.
+ */
+const RUN_ELSEWHERE = new Set(["ts", "yaml"]);
 
 /**
  * Reads the blocks of a page.
@@ -25,7 +31,7 @@ const QUIET = new Set(["text", "ts", "yaml", "json", "python", "dockerfile"]);
  *
  * @param page Text of the page.
  * @returns Blocks in their order.
- * @throws {Error} If a block is of a language that nobody knows how to treat.
+ * @throws {Error} If a block is neither run, by whomever, nor marked.
  */
 export function readPage(page: string): PageBlock[] {
   const blocks: PageBlock[] = [];
@@ -40,12 +46,16 @@ export function readPage(page: string): PageBlock[] {
     else if (language === "sh") {
       last = { kind: "run", text };
       blocks.push(last);
-    } else if (language === "text") {
-      if (previous !== undefined) previous.output = text;
-    } else if (!QUIET.has(language)) {
-      throw new Error(`Cannot treat a block of "${language}": ${text}`);
+    } else if (language === "text" && previous !== undefined) {
+      previous.output = text;
+    } else if (!RUN_ELSEWHERE.has(language)) {
+      throw new Error(
+        `Cannot run a block of "${language}" that has no mark: ${text}`,
+      );
     }
   }
+  const [other] = page.replaceAll(BLOCK, "").match(OTHER_BLOCK) ?? [];
+  if (other !== undefined) throw new Error(`Cannot run the block at: ${other}`);
   return blocks;
 }
 
