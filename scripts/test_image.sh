@@ -17,6 +17,7 @@ main() {
   scripts/base_images.sh
   local target
   for target in default node python; do build "$target"; done
+  build_newcomer
   RUNNERLIB_TEST_IMAGE=$image REQUIRE_IMAGE=1 \
     "${deno[@]}" test -A tests/image/
 }
@@ -40,9 +41,18 @@ install_missing() {
 build() {
   local name=$image
   [ "$1" = default ] || name="$image-$1"
-  echo "Building $name"
-  DOCKER_BUILDKIT=0 docker build --network=host --target="$1" --tag="$name" \
-    --build-arg=RUNNER="${RUNNER:-bundle}" . >"$work/log" 2>&1 ||
+  docker_build "$name" --target="$1" --build-arg=RUNNER="${RUNNER:-bundle}" .
+}
+
+# The machine of somebody who follows the quick start.
+build_newcomer() {
+  docker_build "$image-newcomer" --build-arg=NODE_IMAGE="$image-node" - \
+    <tests/image/newcomer.dockerfile
+}
+
+docker_build() {
+  echo "Building $1"
+  DOCKER_BUILDKIT=0 docker build --network=host --tag="$@" >"$work/log" 2>&1 ||
     { tail -n 40 "$work/log" && return 1; }
 }
 

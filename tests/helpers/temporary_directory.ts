@@ -58,6 +58,12 @@ export async function listFiles(root: string): Promise<Record<string, string>> {
   return Object.fromEntries(files.sort(([a], [b]) => a < b ? -1 : 1));
 }
 
+/** Opens everything below a directory to the user of a container. */
+export async function openToAll(directory: string): Promise<void> {
+  await new Deno.Command("chmod", { args: ["-R", "a+rwX", directory] })
+    .output();
+}
+
 /** Tells whether there is anything at a path, be it a dangling link. */
 export async function exists(path: string): Promise<boolean> {
   try {

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describeImage, inImage } from "../helpers/image.ts";
 import {
   makeFiles,
+  openToAll,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
@@ -44,7 +45,7 @@ describeImage("without a network, the image runs", (it) => {
     it(name, async () => {
       await using directory = await temporaryDirectory();
       await makeFiles(directory.path, { "src/pipeline.ts": PIPELINE });
-      await open(directory.path);
+      await openToAll(directory.path);
       const { code, stdout, stderr } = await inImage(
         [...argv],
         [`--volume=${directory.path}:/job`],
@@ -60,7 +61,7 @@ describeImage("without a network, the image runs", (it) => {
       "src/": "",
       "plugins/plugin_curious.ts": PLUGIN,
     });
-    await open(directory.path);
+    await openToAll(directory.path);
     const { code, stdout, stderr } = await inImage(
       [
         ...["runnerlib", "run", "--plugin-dir", "/job/plugins"],
@@ -80,7 +81,7 @@ describeImage("without a network, the image runs", (it) => {
       "src/job.yaml": "steps:\n  - name: a\n    run: echo one\n",
       "src/wrong.yaml": "steps:\n  - name: a\n    rum: echo one\n",
     });
-    await open(directory.path);
+    await openToAll(directory.path);
     const volume = [`--volume=${directory.path}:/job`];
     const right = await inImage(
       ["runnerlib", "run", "--job-file", "job.yaml"],
@@ -96,9 +97,3 @@ describeImage("without a network, the image runs", (it) => {
     assertMatch(wrong.stderr, /wrong\.yaml:3/);
   });
 });
-
-/** The user of the container is another one than that of the test. */
-async function open(directory: string): Promise<void> {
-  await new Deno.Command("chmod", { args: ["-R", "a+rwX", directory] })
-    .output();
-}

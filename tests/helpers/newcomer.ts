@@ -1,0 +1,70 @@
+import { REPOSITORY } from "./cli.ts";
+import { engine, type EngineResult, IMAGE } from "./image.ts";
+import type { PageShell } from "./page_shell.ts";
+import { openToAll } from "./temporary_directory.ts";
+
+/** What it takes to reach the registry of npm from this machine. */
+const WAY_OUT = [
+  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
+  ...["http_proxy", "https_proxy", "no_proxy"],
+  ...["npm_config_registry", "NPM_CONFIG_REGISTRY"],
+];
+
+/** Variables with a file of authorities that are trusted besides. */
+const AUTHORITIES = [
+  ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"],
+  ...["npm_config_cafile", "DENO_CERT"],
+];
+
+/** Runs a command as somebody on whose machine is only what a reader needs. */
+export function asNewcomer(
+  argv: string[],
+  options: string[] = [],
+): Promise<EngineResult> {
+  return engine(
+    ...["run", "--rm", "--network=host", ...wayOut(), ...options],
+    ...[`${IMAGE}-newcomer`, ...argv],
+  );
+}
+
+/** A shell of theirs that begins in a clone of this repository. */
+export function newcomersShell(): PageShell {
+  return async (script, directory) => {
+    await clone(`${directory}/clone`);
+    await Deno.writeTextFile(`${directory}/script`, script);
+    await openToAll(directory);
+    const { stdout, stderr } = await asNewcomer(
+      [
+        ...["bash", "--norc", "-c"],
+        'cp -R "$1/clone" ~/runnerlib && cd ~/runnerlib && . "$1/script"',
+        ...["bash", directory],
+      ],
+      [
+        `--volume=${directory}:${directory}`,
+        // What npm thinks of its own version is no part of a page.
+        "--env=npm_config_update_notifier=false",
+      ],
+    );
+    return stdout + stderr;
+  };
+}
+
+function wayOut(): string[] {
+  const options = WAY_OUT.map((name) => `--env=${name}`);
+  for (const name of AUTHORITIES) {
+    const path = Deno.env.get(name);
+    if (!path) continue;
+    options.push(`--env=${name}`, `--volume=${path}:${path}:ro`);
+  }
+  return options;
+}
+
+/** Clones what is committed, and brings along what has changed since. */
+async function clone(target: string): Promise<void> {
+  const script = `git clone --quiet "$1" "$2" && cd "$1" &&
+    git diff --binary HEAD | git -C "$2" apply --allow-empty`;
+  const { success, stderr } = await new Deno.Command("bash", {
+    args: ["-c", script, "bash", REPOSITORY, target],
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
