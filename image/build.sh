@@ -20,17 +20,35 @@ main() {
   fill_cache
 }
 
-# One program that holds everything; its empty half comes from Deno's host.
+# One program that holds everything, also what is imported when it is needed;
+# its empty half comes from Deno's host.
 compile() {
   # shellcheck disable=SC2086
-  deno compile $permissions --output bin/runnerlib cli.ts
+  deno compile --no-check $permissions --output bin/runnerlib cli.ts || {
+    echo "Cannot compile runnerlib: if a part of Deno could not be downloaded," \
+      "build with --build-arg RUNNER=bundle" >&2
+    exit 1
+  }
   launch "exec $PWD/bin/runnerlib"
 }
 
-# The same out of the files of a bundle, where that host cannot be reached.
+# The same out of the files of a bundle, where that host cannot be reached. What
+# a command does not need is not even read.
 bundle() {
   deno bundle --quiet --code-splitting --platform deno --outdir bin cli.ts
-  launch "exec /usr/local/lib/deno/deno run --quiet --config=/deno.json $permissions $PWD/bin/cli.js"
+  load_node_late
+  launch "exec /usr/local/lib/deno/deno run --quiet --config=/deno.json --unstable-lazy-dynamic-imports $permissions $PWD/bin/cli.js"
+}
+
+# The bundle begins with what its packages from npm need to `require` modules of
+# Node.js. To load that costs 25 ms, and no usual run requires any.
+load_node_late() {
+  require='var __require ='
+  made='__deno_internal_createRequire'
+  sed -i "/^import { createRequire as $made } from \"node:module\";\$/ {
+    N
+    s/.*\n$require $made(import.meta.url);\$/$require (name) => process.getBuiltinModule(\"node:module\").createRequire(import.meta.url)(name);/
+  }" bin/*.js
 }
 
 launch() {

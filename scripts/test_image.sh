@@ -52,7 +52,8 @@ build_newcomer() {
 
 docker_build() {
   echo "Building $1"
-  DOCKER_BUILDKIT=0 docker build --network=host --tag="$@" >"$work/log" 2>&1 ||
+  DOCKER_BUILDKIT=0 docker build --network=host --tag="$1" "${@:2}" \
+    >"$work/log" 2>&1 ||
     { tail -n 40 "$work/log" && return 1; }
 }
 

@@ -1,0 +1,56 @@
+import { assert, assertEquals } from "@std/assert";
+import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+
+/** Size of the end of a program in which all that it holds is. */
+const HELD_BYTES = 16 * 1024 * 1024;
+
+Deno.test("a compiled runner holds what is imported late, and the guest of plugins", async () => {
+  await using directory = await temporaryDirectory();
+  const program = `${directory.path}/runnerlib`;
+  // Deno itself stands for the half that would be downloaded: this one holds
+  // the same, though it cannot run it.
+  await deno(["compile", "--quiet", "--no-check", "--output", program, CLI], {
+    DENORT_BIN: Deno.execPath(),
+  });
+  const held = await endOf(program);
+  const names = await lateModules();
+  assert(names.length > 50, `only ${names.length} modules are imported late`);
+  assertEquals(names.filter((name) => !held.includes(`"${name}"`)), []);
+  const guest = `${REPOSITORY}/src/plugins/sandbox/guest.js`;
+  assert(held.includes(await Deno.readTextFile(guest)));
+});
+
+/** Names of the files that `import()` loads when they are needed. */
+async function lateModules(): Promise<string[]> {
+  const { modules } = JSON.parse(await deno(["info", "--json", CLI]));
+  const urls: string[] = modules.flatMap((
+    { dependencies = [] }: {
+      dependencies?: { isDynamic?: boolean; code?: { specifier: string } }[];
+    },
+  ) =>
+    dependencies.filter((it) => it.isDynamic).map((it) => it.code!.specifier)
+  );
+  return urls.filter((url) => url.startsWith("file:"))
+    .map((url) => url.slice(url.lastIndexOf("/") + 1));
+}
+
+async function deno(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: REPOSITORY,
+    clearEnv: true,
+    env: cliEnv(env),
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+async function endOf(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  await file.seek(-HELD_BYTES, Deno.SeekMode.End);
+  return await new Response(file.readable).text();
+}
