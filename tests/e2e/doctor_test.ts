@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { runCli } from "../helpers/cli.ts";
+import { CLI, cliEnv, runCli } from "../helpers/cli.ts";
 import {
   makeFiles,
   type TemporaryDirectory,
@@ -47,6 +47,29 @@ describe("runnerlib doctor", () => {
     assertMatch(
       stdout,
       /^ {2}needed +laptop +\S+ +cannot .*: not a directory$/m,
+    );
+  });
+
+  it("misses no permission that nothing needs", async () => {
+    await using directory = await temporaryDirectory();
+    const kinds = ["read", "write", "run", "env", "net"];
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-prompt", "--no-check"],
+        ...kinds.map((kind) => `--allow-${kind}`),
+        ...[CLI, "doctor"],
+      ],
+      cwd: directory.path,
+      clearEnv: true,
+      env: cliEnv(),
+    }).output();
+    const [, found = ""] = new TextDecoder().decode(stdout).split(
+      "\nPermissions:\n",
+    );
+    const rows = found.trim().split("\n").map((row) => row.trim().split(/ +/));
+    assertEquals(
+      rows.map(([state, kind]) => [state, kind]),
+      kinds.map((kind) => ["ok", kind]),
     );
   });
 

@@ -9,8 +9,7 @@ const KINDS = {
   write: "the workspace",
   run: "commands of jobs",
   env: "configuration",
-  net: "the coordinator, downloads, the socket for secrets",
-  import: "plugins at addresses",
+  net: "the coordinator, downloads, plugins, the socket for secrets",
 } as const;
 
 /**
