@@ -50,6 +50,13 @@ token is [REDACTED]
     assertEquals(code, 0, stderr);
   });
 
+  it("has everything that runnerlib doctor asks for, but another engine", async () => {
+    const { code, stdout, stderr } = await inImage(["runnerlib", "doctor"]);
+    assertEquals(code, 0, stderr);
+    const rows = stdout.matchAll(/^ {2}(?:missing|needed) +(\S+)/gm);
+    assertEquals([...rows].map(([, name]) => name), ["docker", "podman"]);
+  });
+
   it("works as a user that it does not know, on a file system that is read-only", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "src/": "" });

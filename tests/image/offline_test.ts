@@ -40,6 +40,11 @@ describeImage("without a network, the image runs", (it) => {
       ["a pipeline with few permissions", [
         ...["runnerlib", "exec", "pipeline.ts"],
       ]],
+      ["a pipeline of a package, by the configuration of the image", [
+        ...["sh", "-c"],
+        `echo '{"name":"app","dependencies":{"left-pad":"1"}}' >package.json &&
+         deno run --config=/deno.json --allow-all pipeline.ts`,
+      ]],
     ] as const
   ) {
     it(name, async () => {

@@ -26,6 +26,11 @@ describeImage("the image leaves no zombies", (it) => {
         "zombies: 0, first: tini",
       ],
       [
+        "below tini",
+        ["tini", "--", "runnerlib", ...job],
+        "zombies: 0, first: tini",
+      ],
+      [
         "below a shell",
         ["sh", "-c", 'runnerlib "$@"; exit $?', "sh", ...job],
         "zombies: 0, first: sh",
