@@ -14,13 +14,16 @@ FROM denoland/deno:bin-${DENO_VERSION} AS deno
 
 FROM debian:${DEBIAN_VERSION} AS system
 # A snapshot such as http://snapshot.debian.org/archive/debian/20260801T000000Z
-# makes two builds install the same packages.
+# makes two builds install the same packages. Updates of security lie beside it,
+# and have to come along: packages of the base image may be such ones.
 ARG DEBIAN_SNAPSHOT=
 RUN set -eu; \
     if [ -n "$DEBIAN_SNAPSHOT" ]; then \
       rm -f /etc/apt/sources.list.d/*; \
-      echo "deb [check-valid-until=no] $DEBIAN_SNAPSHOT bookworm main" \
-        >/etc/apt/sources.list; \
+      updates="$(echo "$DEBIAN_SNAPSHOT" | sed 's,/debian\(/\|$\),/debian-security\1,')"; \
+      printf 'deb [check-valid-until=no] %s main\n' \
+        "$DEBIAN_SNAPSHOT bookworm" "$DEBIAN_SNAPSHOT bookworm-updates" \
+        "$updates bookworm-security" >/etc/apt/sources.list; \
     fi; \
     export DEBIAN_FRONTEND=noninteractive; \
     apt-get update; \

@@ -20,8 +20,8 @@ main() {
   fill_cache
 }
 
-# One program that holds everything, also what is imported when it is needed;
-# its empty half comes from Deno's host.
+# One program that holds everything, also what is imported late, unless it is
+# told of that; its empty half comes from Deno's host.
 compile() {
   # shellcheck disable=SC2086
   deno compile --no-check $permissions --output bin/runnerlib cli.ts || {
@@ -84,10 +84,30 @@ import "@std/streams/to-text";
 import "@std/yaml/parse";
 END
   deno run --config=/deno.json --allow-all /tmp/pipeline.ts
-  for _ in 1 2 3; do
-    (cd /tmp && REACTORCIDE_IN_CONTAINER=false runnerlib run -- true)
-  done
+  for _ in 1 2 3; do run_job; done
+  shrink_cache
+  # A file system that is read-only needs the files beside the databases.
+  run_job
   rm -rf /tmp/pipeline.ts /tmp/job "$DENO_DIR/dl"
+}
+
+run_job() {
+  (cd /tmp && REACTORCIDE_IN_CONTAINER=false runnerlib run -- true)
+}
+
+# Deno leaves its databases with logs that are larger than they are.
+shrink_cache() {
+  DENO_DIR=/tmp/deno deno eval --no-config '
+    import { DatabaseSync } from "node:sqlite";
+    const [directory] = Deno.args;
+    for (const { name } of Deno.readDirSync(directory)) {
+      if (!/_cache_v\d+$/.test(name)) continue;
+      const database = new DatabaseSync(`${directory}/${name}`);
+      database.exec("PRAGMA wal_checkpoint(TRUNCATE); VACUUM");
+      database.close();
+    }
+  ' "$DENO_DIR"
+  rm -rf /tmp/deno
 }
 
 main "$@"
