@@ -73,30 +73,67 @@ leave_sources() {
 }
 
 # The caches of modules, types of files and compiled code, as jobs look into
-# them: by the paths of the finished image.
+# them: by the paths of the finished image. A container finds there what was
+# used here, so everything that many jobs do is done.
 fill_cache() {
-  cat >/tmp/pipeline.ts <<END
-import "@reactorcide/runnerlib";
+  mkdir /tmp/use
+  cd /tmp/use
+  make_jobs
+  export REACTORCIDE_IN_CONTAINER=false
+  for _ in 1 2 3; do
+    deno run --config=/deno.json --allow-all pipeline.ts
+    runnerlib exec pipeline.ts
+    runnerlib run --job-file job.yaml
+    runnerlib run --git-url repository --plugin-dir plugins -- true
+    runnerlib eval --event-type push --branch main --ci-source-dir repository \
+      --source-dir repository --triggers-file triggers.json
+    run_job
+  done
+  shrink_cache
+  # A file system that is read-only needs the files beside the databases.
+  run_job
+  cd /
+  rm -rf /tmp/use "$DENO_DIR/dl"
+}
+
+run_job() {
+  runnerlib run -- true
+}
+
+make_jobs() {
+  cat >pipeline.ts <<END
+import { Job, runJob } from "@reactorcide/runnerlib";
 import "@std/assert";
 import "@std/cli/parse-args";
 import "@std/path/posix/join";
 import "@std/streams/to-text";
 import "@std/yaml/parse";
-END
-  deno run --config=/deno.json --allow-all /tmp/pipeline.ts
-  for _ in 1 2 3; do run_job; done
-  shrink_cache
-  # A file system that is read-only needs the files beside the databases.
-  run_job
-  rm -rf /tmp/pipeline.ts /tmp/job "$DENO_DIR/dl"
-}
 
-run_job() {
-  (cd /tmp && REACTORCIDE_IN_CONTAINER=false runnerlib run -- true)
+await runJob({ command: "true" });
+await runJob(new Job({ name: "steps" }).addStep("step", "true"));
+END
+  cat >job.yaml <<END
+steps:
+  - { name: first, run: echo first }
+  - { name: second, run: echo second, needs: first }
+END
+  mkdir plugins
+  echo 'export default { name: "plugin", cleanup() {} };' >plugins/plugin_use.ts
+  git init --quiet --initial-branch main repository
+  mkdir -p repository/.reactorcide/jobs
+  cat >repository/.reactorcide/jobs/test.yaml <<END
+name: test
+triggers: { events: [push] }
+job: { command: "true" }
+END
+  git -C repository add .
+  git -C repository -c user.name=runner -c user.email=runner@localhost \
+    commit --quiet --message "Add a job"
 }
 
 # Deno leaves its databases with logs that are larger than they are.
 shrink_cache() {
+  # shellcheck disable=SC2016,SC2097,SC2098
   DENO_DIR=/tmp/deno deno eval --no-config '
     import { DatabaseSync } from "node:sqlite";
     const [directory] = Deno.args;
