@@ -39,6 +39,16 @@ const RUNS: Readonly<Record<string, readonly [string[], readonly string[]]>> = {
   "custom_build.ts": [["exec"], ["testing", "building"]],
 };
 
+/** Examples with a test of their own; the demo is a gate. */
+const OTHERS = ["demo.ts", "pull_request.ts", "workflow.yaml"];
+
+Deno.test("every example is run", () => {
+  const files = Array.from(Deno.readDirSync(EXAMPLES))
+    .filter(({ isFile }) => isFile)
+    .map(({ name }) => name);
+  assertEquals(files.sort(), [...Object.keys(RUNS), ...OTHERS].sort());
+});
+
 for (const [file, [args, lines]] of Object.entries(RUNS)) {
   Deno.test(`examples/${file} does what it shows`, async () => {
     await using directory = await temporaryDirectory();
