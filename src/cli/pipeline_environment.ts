@@ -4,6 +4,7 @@ import type { PipelinePermission } from "./pipeline_permissions.ts";
 /** Variables that Deno itself needs; a pipeline sees those that it may. */
 const OF_DENO = [
   ...["DENO_DIR", "DENO_CERT", "DENO_TLS_CA_STORE", "XDG_CACHE_HOME"],
+  ...["DENO_DISABLE_NODE_SHIM", "DENO_NO_UPDATE_CHECK"],
   ...["JSR_URL", "NPM_CONFIG_REGISTRY", "NODE_EXTRA_CA_CERTS"],
   ...["SSL_CERT_DIR", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY"],
   "NO_PROXY",

@@ -19,6 +19,14 @@ const { exitCode } = await runJob({ command: \`echo from \${join("a", "b")}; exi
 Deno.exit(exitCode);
 `;
 
+/** A pipeline whose job looks for programs that the image does not have. */
+const SEARCH = `
+import { runJob } from "@reactorcide/runnerlib";
+
+const { exitCode } = await runJob({ command: "command -v node npx" });
+Deno.exit(exitCode);
+`;
+
 /** A plugin that does what it was granted, and tries what it was not. */
 const PLUGIN = `
 export const manifest = { permissions: { env: ["GREETING"] } };
@@ -59,6 +67,17 @@ describeImage("without a network, the image runs", (it) => {
       assertEquals(stdout, "from a/b\n");
     });
   }
+
+  it("no Deno in the place of Node.js", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "src/pipeline.ts": SEARCH });
+    await openToAll(directory.path);
+    const { code, stdout } = await inImage(
+      ["runnerlib", "exec", "pipeline.ts"],
+      [`--volume=${directory.path}:/job`],
+    );
+    assertEquals([code, stdout], [127, ""]);
+  });
 
   it("a plugin in a process of its own, which may not do what it was not granted", async () => {
     await using directory = await temporaryDirectory();

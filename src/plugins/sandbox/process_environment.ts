@@ -1,7 +1,9 @@
 import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 
-/** Variables that Deno needs to find its cache; a plugin cannot read them. */
-const OF_DENO = ["DENO_DIR", "HOME", "XDG_CACHE_HOME"];
+/** Variables that tell Deno what to do; a plugin cannot read them. */
+const OF_DENO = [
+  ...["DENO_DIR", "DENO_DISABLE_NODE_SHIM", "HOME", "XDG_CACHE_HOME"],
+];
 
 /** Without it, Deno takes a program for missing that is merely not permitted. */
 const OF_ALL = ["PATH"];
