@@ -50,13 +50,14 @@ export async function runCommand(
   options: RunCommandOptions,
 ): Promise<SupervisedExit> {
   const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
+  const { stdout, stderr, stderrSink } = options;
   const child = start(command, { ...options, family: markFamily() });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
   const drained = Promise.all([
-    pump(child.stdout, options.stdout, { ...pumping, mask: masker.stream() }),
+    pump(child.stdout, stdout, { ...pumping, mask: masker.stream() }),
     child.stderr &&
-    pump(child.stderr, options.stderrSink, {
+    pump(child.stderr, stderr === "merged" ? stdout : stderrSink, {
       ...pumping,
       mask: masker.stream(),
     }),

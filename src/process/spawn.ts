@@ -3,7 +3,7 @@ import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
 import type { Family } from "./family.ts";
 
-/** Program that makes a session and becomes another one. */
+/** Program that makes a session and becomes another program. */
 const SETSID = "/usr/bin/setsid";
 
 /** A command: text for `sh -c`, or a program and its arguments. */
@@ -49,7 +49,11 @@ export interface RunningProcess {
   readonly pid: number;
   /** Standard output, with standard error when the two are merged. */
   readonly stdout: ByteStream;
-  /** Standard error, when it is kept apart. */
+  /**
+   * Standard error, when it is kept apart. While streams are merged, it holds
+   * what a shell says of the first line of its text, which it reads before it
+   * merges them.
+   */
   readonly stderr?: ByteStream;
   /** Standard input, when it is not closed. */
   readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
@@ -78,13 +82,14 @@ export interface RunningProcess {
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
   const { cwd, env, stderr = "merged", stdin = "null", family } = options;
+  const hasStderr = stderr === "separate" || typeof command === "string";
   const child = start(command, stderr, {
     cwd,
     env: { ...env, ...family?.env },
     clearEnv: true,
     stdin,
     stdout: "piped",
-    stderr: stderr === "merged" ? "null" : "piped",
+    stderr: hasStderr ? "piped" : "null",
   });
   let isOver = false;
   const status = child.status.then((status) => {
@@ -94,7 +99,7 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
   return {
     pid: child.pid,
     stdout: child.stdout,
-    stderr: stderr === "merged" ? undefined : child.stderr,
+    stderr: hasStderr ? child.stderr : undefined,
     stdin: stdin === "null" ? undefined : child.stdin,
     status,
     signal(signal) {
@@ -107,37 +112,33 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
 }
 
 /**
- * `Deno.Command` cannot put two streams on one pipe; a shell that redirects
- * and then becomes the program can, at the price of one `exec`.
+ * `Deno.Command` cannot put two streams on one pipe; a shell can. The text of a
+ * command does it itself, on its first line, so that the shell counts the lines
+ * as their author does.
  *
  * Where there is a program that makes a session, it is asked to: to have it
  * made by `detached` costs a copy of the runner's page tables, two to thirty
- * times as much.
+ * times as much. Only a program that may not exist is left to Deno, which says
+ * so.
  */
 function start(
   command: Command,
   stderr: "merged" | "separate",
   options: Deno.CommandOptions,
 ): Deno.ChildProcess {
-  const [program, ...args] = typeof command === "string"
-    ? ["/bin/sh", "-c", command]
+  const merges = stderr === "merged";
+  const argv = typeof command === "string"
+    ? ["/bin/sh", "-c", merges ? `exec 2>&1; ${command}` : command]
+    : merges
+    ? ["/bin/sh", "-c", `exec "$@" 2>&1`, "runnerlib", ...command]
     : command;
-  const session = stderr === "merged" && isFile(SETSID) ? SETSID : "";
-  const detached = session === "";
-  const merging = [
-    "-c",
-    `exec ${session} "$@" 2>&1`,
-    "runnerlib",
-    program,
-    ...args,
-  ];
+  const detached = argv === command || !isFile(SETSID);
+  const [program, ...args] = detached ? argv : [SETSID, ...argv];
   try {
-    return stderr === "merged"
-      ? new Deno.Command("/bin/sh", { ...options, args: merging, detached })
-        .spawn()
-      : new Deno.Command(program, { ...options, args, detached }).spawn();
+    return new Deno.Command(program, { ...options, args, detached }).spawn();
   } catch (cause) {
-    throw startError(program, String(options.cwd), cause);
+    const name = typeof command === "string" ? argv[0] : command[0];
+    throw startError(name, String(options.cwd), cause);
   }
 }
 

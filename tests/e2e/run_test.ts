@@ -105,6 +105,18 @@ describe("runnerlib run", () => {
     assertStringIncludes(apart.stderr, "err1\nerr2\nerr3\n");
   });
 
+  it("shows what the shell cannot read, on whatever line", async () => {
+    await using directory = await temporaryDirectory();
+    for (const [command, line] of [["if then", 1], ["echo\nif then", 2]]) {
+      const { code, stdout } = await runCli(
+        ["run", "--job-command", `${command}`],
+        { cwd: directory.path },
+      );
+      assertEquals(code, 2);
+      assertMatch(stdout, new RegExp(`sh: (line )?${line}: `));
+    }
+  });
+
   it("reads a job file, which variables and options override", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
@@ -183,6 +184,18 @@ Deno.test("spawn() lets the shell say that a program does not exist when streams
     assertEquals((await running.supervise()).exitCode, exitCode);
     assertStringIncludes(running.stdout.text, program);
   }
+});
+
+Deno.test("spawn() counts the lines of a text as its author does", async () => {
+  const second = run("echo first\nif then");
+  assertEquals((await second.supervise()).exitCode, 2);
+  assertMatch(second.stdout.text, /^first\n\S+: (line )?2: /);
+
+  // The shell cannot merge the streams before it has read the line.
+  const first = run("if then");
+  assertEquals((await first.supervise()).exitCode, 2);
+  assertEquals(first.stdout.text, "");
+  assertMatch(first.stderr.text, /^\S+: (line )?1: /);
 });
 
 Deno.test("spawn() fails with 126 when a file is no program", async () => {
