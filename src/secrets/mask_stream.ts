@@ -6,7 +6,7 @@ import { SkippingView } from "./skipping_view.ts";
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
-  /** Bytes that may be printed; possibly a view of the window. */
+  /** Bytes that may be printed; valid until the next window, and possibly a view of this one. */
   output: Uint8Array;
   /** Where the bytes start that are held back, to begin the next window with. */
   heldFrom: number;
@@ -39,6 +39,8 @@ export class MaskStream {
   readonly #ranges = new Ranges();
   /** What was found in a view; neighbours there may have skipped bytes between them. */
   readonly #found = new Ranges(false);
+  /** Room for what is printed when something is replaced. */
+  #room = new Uint8Array();
   #withoutCodes: SkippingView | undefined;
   #withoutSpace: SkippingView | undefined;
   /** How many of the held bytes a placeholder that was printed stands for. */
@@ -140,7 +142,10 @@ export class MaskStream {
     const ranges = this.#ranges;
     // The bytes start out at the end of the output; what stays moves forward.
     const shift = rangeCount * placeholder.length;
-    const output = new Uint8Array(shift + bytes.length);
+    if (this.#room.length < shift + bytes.length) {
+      this.#room = new Uint8Array(2 * (shift + bytes.length));
+    }
+    const output = this.#room;
     output.set(bytes, shift);
     let length = 0;
     const keep = (from: number, to: number) => {

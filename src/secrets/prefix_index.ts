@@ -1,11 +1,14 @@
 import type { NeedlePool } from "./needle_pool.ts";
-import { wordAt, WordFilter } from "./word_filter.ts";
+import { hashOf, wordAt, WordFilter } from "./word_filter.ts";
 
 /** Most needles that are put in their places one by one, instead of all by sorting. */
 const MAX_INSERTED = 64;
 
 /** Size of the filter for words, as a power of two. */
 const FILTER_BITS = 13;
+
+/** How many classes of needles there are, as a power of two. */
+const CLASS_BITS = 10;
 
 /**
  * Finds the part at the end of a text that may still become a needle.
@@ -23,6 +26,8 @@ export class PrefixIndex {
   readonly #firstByte = new Uint8Array(256);
   /** Knows the first four bytes of each needle. */
   readonly #firstWord = new WordFilter(FILTER_BITS);
+  /** The greatest length in each class; the first four bytes of a needle tell its class. */
+  readonly #longestIn = new Int32Array(1 << CLASS_BITS);
   #longest = 0;
 
   /**
@@ -47,7 +52,11 @@ export class PrefixIndex {
     this.#longest = Math.max(this.#longest, length);
     this.#firstByte[bytes[start]] = 1;
     // A shorter needle begins at no place that has four bytes behind it.
-    if (length >= 4) this.#firstWord.add(wordAt(bytes, start, 4));
+    if (length < 4) return;
+    const word = wordAt(bytes, start, 4);
+    this.#firstWord.add(word);
+    const longestIn = this.#longestIn;
+    longestIn[classOf(word)] = Math.max(longestIn[classOf(word)], length);
   }
 
   /**
@@ -62,7 +71,10 @@ export class PrefixIndex {
     const { length } = text;
     let at = Math.max(0, length - this.#longest + 1);
     for (; at + 4 <= length; at++) {
-      if (!this.#firstWord.mayHave(wordAt(text, at, 4))) continue;
+      const word = wordAt(text, at, 4);
+      if (!this.#firstWord.mayHave(word)) continue;
+      // In a run of one byte, every place looks like the start of a needle.
+      if (length - at >= this.#longestIn[classOf(word)]) continue;
       if (this.#isPartial(text, at)) return at;
     }
     for (; at < length; at++) {
@@ -122,6 +134,10 @@ export class PrefixIndex {
     }
     return low;
   }
+}
+
+function classOf(word: number): number {
+  return hashOf(word) >>> (32 - CLASS_BITS);
 }
 
 /** Tells whether a needle comes behind `text[from..to)` in the order. */
