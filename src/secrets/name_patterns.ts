@@ -8,12 +8,14 @@ export type NameMatcher = (name: string) => string | undefined;
  * @returns Finds the first pattern that a whole name matches.
  */
 export function nameMatcher(patterns: readonly string[]): NameMatcher {
-  const rules = patterns.map((pattern) => ({
-    pattern,
-    rule: new RegExp(
-      `^${pattern.split("*").map(RegExp.escape).join(".*")}$`,
-      "is",
-    ),
-  }));
-  return (name) => rules.find(({ rule }) => rule.test(name))?.pattern;
+  const sources = patterns.map((pattern) =>
+    `^${pattern.split("*").map(RegExp.escape).join(".*")}$`
+  );
+  // Hardly a name matches, and one expression tells that.
+  const any = new RegExp(sources.join("|"), "is");
+  return (name) => {
+    if (!any.test(name)) return undefined;
+    const at = sources.findIndex((it) => new RegExp(it, "is").test(name));
+    return patterns[at];
+  };
 }

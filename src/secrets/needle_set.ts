@@ -51,7 +51,7 @@ export class NeedleSet {
   readonly #words = new WordIndex();
   readonly #wordsBetween = new WordIndex();
   /** Registered words together with the next ones, and by themselves if a needle may end there. */
-  readonly #contexts = new WordFilter(CONTEXT_BITS);
+  #contexts: WordFilter | undefined;
   readonly #pairs = new WordIndex();
 
   /** Number of needles. */
@@ -130,7 +130,7 @@ export class NeedleSet {
 
   /** Tells whether a word of a text is followed by what follows it in a needle. */
   #isLikely(words: Int32Array, at: number): boolean {
-    const contexts = this.#contexts;
+    const contexts = this.#contexts!;
     if (contexts.mayHave(words[at])) return true;
     return at + 1 < words.length &&
       contexts.mayHave(inContext(words[at], words[at + 1]));
@@ -173,6 +173,8 @@ export class NeedleSet {
 
   #registerWords(needle: number, length: number): void {
     const { bytes } = this.#pool;
+    // It is large, and many runs have no secrets.
+    const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
     const width = length >= MIN_CONTEXT_NEEDLE_BYTES ? 8 : 4;
     for (let residue = 0; residue < STRIDE; residue++) {
       const isBetween = residue + 4 > length;
@@ -183,7 +185,7 @@ export class NeedleSet {
       const word = wordAt(bytes, at, 4);
       index.add(word, needle, offset);
       const next = wordAt(bytes, at + 4, 4);
-      this.#contexts.add(width === 8 ? inContext(word, next) : word);
+      contexts.add(width === 8 ? inContext(word, next) : word);
     }
   }
 
