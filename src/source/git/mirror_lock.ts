@@ -1,9 +1,6 @@
 import { RunnerError } from "../../errors.ts";
+import { lockFile } from "../../file_lock.ts";
 import { osReason } from "../../os_reason.ts";
-import { timeLimit } from "../../process/time_limit.ts";
-
-/** Pause between two tries, in milliseconds. */
-const PAUSE_MS = 50;
 
 /** Longest time to wait for others, in milliseconds: they may fetch a large repository. */
 const PATIENCE_MS = 10 * 60_000;
@@ -24,22 +21,11 @@ export async function lockMirror(
   path: string,
   asked: AbortSignal,
 ): Promise<Disposable> {
-  const file = await openFile(path);
-  try {
-    const start = performance.now();
-    while (!await tryLock(file)) {
-      asked.throwIfAborted();
-      if (performance.now() - start > PATIENCE_MS) {
-        throw failure(path, "another run holds it");
-      }
-      using pause = timeLimit(PAUSE_MS);
-      await pause.reached;
-    }
-  } catch (error) {
-    file.close();
-    throw error;
-  }
-  return file;
+  return await lockFile(await openFile(path), {
+    patienceMs: PATIENCE_MS,
+    busyError: () => failure(path, "another run holds it"),
+    signal: asked,
+  });
 }
 
 async function openFile(path: string): Promise<Deno.FsFile> {
@@ -47,15 +33,6 @@ async function openFile(path: string): Promise<Deno.FsFile> {
     return await Deno.open(path, { write: true, create: true });
   } catch (cause) {
     throw failure(path, osReason(cause));
-  }
-}
-
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
-  try {
-    return await file.tryLock(true);
-  } catch {
-    // Some network file systems know no locks; git itself keeps the worst off.
-    return true;
   }
 }
 
