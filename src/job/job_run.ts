@@ -1,12 +1,10 @@
 import { validateSettings } from "../config/validate.ts";
 import type { JobConfig } from "../config/job_config.ts";
-import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
 import { Settings } from "../config/settings.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import type { Phase } from "../plugins/phases.ts";
-import type { PluginConfig } from "../plugins/plugin.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
@@ -16,22 +14,6 @@ import type { SourceRegistry } from "../source/source_registry.ts";
 import { maskSecrets, setUpMasker } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { Step } from "./step.ts";
-
-/** Phases in which plugins can provide types of sources. */
-const SOURCE_PHASES: readonly Phase[] = [
-  "pre_validation",
-  "post_validation",
-  "pre_source_prep",
-];
-
-/** Phases in which plugins can add steps. */
-const STEP_PHASES: readonly Phase[] = [
-  "pre_validation",
-  "post_validation",
-  "pre_source_prep",
-  "post_source_prep",
-  "pre_execution",
-];
 
 /** Where in its life a job is, and what it has found out so far. */
 export class JobRun {
@@ -69,8 +51,10 @@ export class JobRun {
   readonly hooks: PluginTiming[] = [];
   /** Numbers that plugins recorded. */
   readonly metrics: PluginMetric[] = [];
-  readonly #shared = new Map<string, unknown>();
-  #areSettingsOpen = true;
+  /** What plugins keep for one another. */
+  readonly shared: Map<string, unknown> = new Map();
+  /** Whether plugins may still change settings. */
+  areSettingsOpen = true;
 
   /**
    * Makes the run of a job that has not begun.
@@ -96,48 +80,14 @@ export class JobRun {
    * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
    */
   async phase(phase: Phase): Promise<void> {
-    const { plugins, logger, workspace, masker } = this.parts;
-    const registered = plugins?.plugins ?? [];
+    const registered = this.parts.plugins?.plugins ?? [];
     if (registered.length === 0) return;
     if (this.ciManifest && registered.some(({ phases }) => phases.has(phase))) {
       const { checkCiSourceIn } = await import("./ci_source.ts");
       await checkCiSourceIn(phase, this);
     }
-    const { runPhase } = await import("../plugins/run_phase.ts");
-    const { SourceRegistry } = await import("../source/source_registry.ts");
-    const { errors } = await runPhase(registered, phase, {
-      config: this.#pluginConfig(),
-      env: this.jobEnv,
-      jobPath: workspace.base,
-      sourcePath: this.sourcePath,
-      ciSourcePath: this.ciSourcePath,
-      exitCode: this.exitCode,
-      error: this.error,
-      shared: this.#shared,
-      signal: this.cancellation.asked,
-      registerSecret: (value) => void masker.add(value),
-      addStep: (step) => {
-        if (!STEP_PHASES.includes(phase)) {
-          throw new TypeError(
-            `Cannot add step "${step.name}": the job was started`,
-          );
-        }
-        this.addedSteps.push(step);
-      },
-      registerSource: (type, handler) => {
-        if (!SOURCE_PHASES.includes(phase)) {
-          throw new TypeError(
-            `Cannot register source type "${type}": the source was prepared`,
-          );
-        }
-        this.sources ??= new SourceRegistry(this.parts.sources);
-        this.sources.add(type, handler);
-      },
-    }, {
-      logger,
-      onTiming: (timing) => void this.hooks.push(timing),
-      onMetric: (metric) => void this.metrics.push(metric),
-    });
+    const { callPlugins } = await import("./call_plugins.ts");
+    const errors = await callPlugins(registered, phase, this);
     this.laterErrors.push(...errors);
   }
 
@@ -148,7 +98,7 @@ export class JobRun {
    * @throws {RunnerError} `invalid-config`, with every problem.
    */
   validate(): JobConfig {
-    this.#areSettingsOpen = false;
+    this.areSettingsOpen = false;
     const { host, logger } = this.parts;
     const { config, problems, warnings } = validateSettings(this.settings, {
       cwd: host.cwd,
@@ -226,35 +176,6 @@ export class JobRun {
     return mayProvide
       ? "any"
       : [...(this.sources ?? sources)?.handlers.keys() ?? []];
-  }
-
-  #pluginConfig(): PluginConfig {
-    const { settings } = this;
-    const isOpen = this.#areSettingsOpen;
-    return {
-      get: (key) => {
-        const value = settings.get(key as ConfigName)?.value;
-        return typeof value === "string" || value === undefined
-          ? value
-          : JSON.stringify(value);
-      },
-      set: (key, value) => {
-        if (!isOpen) {
-          throw new TypeError(
-            `Cannot change setting "${key}": the configuration was validated`,
-          );
-        }
-        const known = configKey(key);
-        if (known === undefined || known.isCallersOnly) {
-          const why = known ? "only the caller may" : "no such setting";
-          throw new TypeError(`Cannot change setting "${key}": ${why}`);
-        }
-        settings.set(key as ConfigName, { value, origin: "a plugin" });
-      },
-      keys: () =>
-        CONFIG_KEYS.map(({ name }) => name)
-          .filter((name) => settings.get(name) !== undefined),
-    };
   }
 }
 

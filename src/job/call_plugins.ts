@@ -1,0 +1,100 @@
+import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
+import type { RunnerError } from "../errors.ts";
+import type { RegisteredPlugin } from "../plugins/check_plugin.ts";
+import type { Phase } from "../plugins/phases.ts";
+import type { PluginConfig } from "../plugins/plugin.ts";
+import { runPhase } from "../plugins/run_phase.ts";
+import { SourceRegistry } from "../source/source_registry.ts";
+import type { JobRun } from "./job_run.ts";
+
+/** Phases in which plugins can provide types of sources. */
+const SOURCE_PHASES: readonly Phase[] = [
+  "pre_validation",
+  "post_validation",
+  "pre_source_prep",
+];
+
+/** Phases in which plugins can add steps. */
+const STEP_PHASES: readonly Phase[] = [
+  ...SOURCE_PHASES,
+  "post_source_prep",
+  "pre_execution",
+];
+
+/**
+ * Calls the plugins of a phase and lets them take part in a job.
+ *
+ * @param plugins The plugins of the job.
+ * @param phase The phase.
+ * @param run The job; plugins change it, and what they record is noted there.
+ * @returns Errors that end nothing.
+ * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
+ */
+export async function callPlugins(
+  plugins: readonly RegisteredPlugin[],
+  phase: Phase,
+  run: JobRun,
+): Promise<readonly RunnerError[]> {
+  const { logger, workspace, masker, sources } = run.parts;
+  const { errors } = await runPhase(plugins, phase, {
+    config: pluginConfig(run),
+    env: run.jobEnv,
+    jobPath: workspace.base,
+    sourcePath: run.sourcePath,
+    ciSourcePath: run.ciSourcePath,
+    exitCode: run.exitCode,
+    error: run.error,
+    shared: run.shared,
+    signal: run.cancellation.asked,
+    registerSecret: (value) => void masker.add(value),
+    addStep(step) {
+      if (!STEP_PHASES.includes(phase)) {
+        throw new TypeError(
+          `Cannot add step "${step.name}": the job was started`,
+        );
+      }
+      run.addedSteps.push(step);
+    },
+    registerSource(type, handler) {
+      if (!SOURCE_PHASES.includes(phase)) {
+        throw new TypeError(
+          `Cannot register source type "${type}": the source was prepared`,
+        );
+      }
+      run.sources ??= new SourceRegistry(sources);
+      run.sources.add(type, handler);
+    },
+  }, {
+    logger,
+    onTiming: (timing) => void run.hooks.push(timing),
+    onMetric: (metric) => void run.metrics.push(metric),
+  });
+  return errors;
+}
+
+function pluginConfig({ settings, areSettingsOpen }: JobRun): PluginConfig {
+  return {
+    get(key) {
+      const value = settings.get(key as ConfigName)?.value;
+      return typeof value === "string" || value === undefined
+        ? value
+        : JSON.stringify(value);
+    },
+    set(key, value) {
+      if (!areSettingsOpen) {
+        throw new TypeError(
+          `Cannot change setting "${key}": the configuration was validated`,
+        );
+      }
+      const known = configKey(key);
+      if (known === undefined || known.isCallersOnly) {
+        const why = known ? "only the caller may" : "no such setting";
+        throw new TypeError(`Cannot change setting "${key}": ${why}`);
+      }
+      settings.set(key as ConfigName, { value, origin: "a plugin" });
+    },
+    keys: () =>
+      CONFIG_KEYS.map(({ name }) => name)
+        .filter((name) => settings.get(name) !== undefined),
+  };
+}
