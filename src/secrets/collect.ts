@@ -100,8 +100,8 @@ export function matchingSecrets(
 ): KnownSecret[] {
   const match = nameMatcher(patterns);
   return Object.entries(values).flatMap(([name, value]) => {
-    const pattern = isCommon(value) ? undefined : match(name);
-    return pattern === undefined
+    const pattern = match(name);
+    return pattern === undefined || isCommon(value)
       ? []
       : [{ name, value, rule: `name matches ${pattern}` }];
   });

@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { nameMatcher } from "../../src/secrets/name_patterns.ts";
+import { Random } from "../helpers/random.ts";
+
+Deno.test("nameMatcher() matches whole names, whatever their case", () => {
+  const match = nameMatcher(["*_TOKEN", "DB_*_KEY", "PIN"]);
+  const names = {
+    API_TOKEN: "*_TOKEN",
+    _token: "*_TOKEN",
+    API_TOKEN_2: undefined,
+    db_main_key: "DB_*_KEY",
+    // The star stands for what is between two underscores.
+    DB_KEY: undefined,
+    DB__KEY: "DB_*_KEY",
+    pin: "PIN",
+    PINS: undefined,
+  };
+  for (const [name, pattern] of Object.entries(names)) {
+    assertEquals(match(name), pattern, name);
+  }
+  assertEquals(nameMatcher([])(""), undefined);
+});
+
+Deno.test("nameMatcher() agrees with regular expressions", () => {
+  const random = new Random();
+  for (let round = 0; round < 20_000; round++) {
+    const pattern = random.text(random.below(7), "aB*_.");
+    const name = random.text(random.below(7), "Ab_.");
+    const rule = pattern.split("*").map(RegExp.escape).join(".*");
+    assertEquals(
+      nameMatcher([pattern])(name) !== undefined,
+      new RegExp(`^${rule}$`, "i").test(name),
+      `${pattern} ${name}, seed ${random.seed}`,
+    );
+  }
+});
