@@ -26,6 +26,10 @@ const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
 /** Size of the filter for words and what follows, as a power of two. */
 const CONTEXT_BITS = 16;
 
+/** The same for more words than the smaller one tells apart, and for how many it does. */
+const LARGE_CONTEXT_BITS = 18;
+const MAX_CONTEXTS = 1 << 17;
+
 /** Most offsets of a needle that are compared when a rare word is chosen. */
 const MAX_CHOICES = 64;
 
@@ -52,6 +56,7 @@ export class NeedleSet {
   readonly #wordsBetween = new WordIndex();
   /** Registered words together with the next ones, and by themselves if a needle may end there. */
   #contexts: WordFilter | undefined;
+  #hasLargeContexts = false;
   readonly #pairs = new WordIndex();
 
   /** Number of needles. */
@@ -172,21 +177,44 @@ export class NeedleSet {
   }
 
   #registerWords(needle: number, length: number): void {
-    const { bytes } = this.#pool;
-    // It is large, and many runs have no secrets.
-    const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
     const width = length >= MIN_CONTEXT_NEEDLE_BYTES ? 8 : 4;
+    const contexts = this.#roomForContexts();
     for (let residue = 0; residue < STRIDE; residue++) {
       const isBetween = residue + 4 > length;
       const index = isBetween ? this.#wordsBetween : this.#words;
       const first = isBetween ? residue - STRIDE / 2 : residue;
       const offset = this.#rarest(needle, first, STRIDE, width, index);
       const at = this.#pool.start(needle) + offset;
-      const word = wordAt(bytes, at, 4);
-      index.add(word, needle, offset);
-      const next = wordAt(bytes, at + 4, 4);
-      contexts.add(width === 8 ? inContext(word, next) : word);
+      index.add(wordAt(this.#pool.bytes, at, 4), needle, offset);
+      contexts.add(this.#contextAt(needle, offset));
     }
+  }
+
+  /** The filter is large, and many runs have no secrets, or few. */
+  #roomForContexts(): WordFilter {
+    const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
+    const isFull = this.#words.size + this.#wordsBetween.size > MAX_CONTEXTS;
+    if (!isFull || this.#hasLargeContexts) return contexts;
+    this.#hasLargeContexts = true;
+    const larger = this.#contexts = new WordFilter(LARGE_CONTEXT_BITS);
+    for (const index of [this.#words, this.#wordsBetween]) {
+      for (let place = 0; place < index.size; place++) {
+        const [needle, offset] = [index.needleOf(place), index.offsetOf(place)];
+        larger.add(this.#contextAt(needle, offset));
+      }
+    }
+    return larger;
+  }
+
+  /** Makes one word of a registered word and the next one, if every occurrence has one. */
+  #contextAt(needle: number, offset: number): number {
+    const { bytes } = this.#pool;
+    const start = this.#pool.start(needle);
+    const word = wordAt(bytes, start + offset, 4);
+    const hasNext = this.#pool.end(needle) - start >= MIN_CONTEXT_NEEDLE_BYTES;
+    return hasNext
+      ? inContext(word, wordAt(bytes, start + offset + 4, 4))
+      : word;
   }
 
   /** Finds the rarest word of a needle among those a stride apart that have so many bytes from there on. */

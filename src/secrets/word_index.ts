@@ -17,8 +17,8 @@ const MIN_BUCKET_BITS = 8;
 /** How many more numbers a filter has than there are buckets, as a power of two. */
 const SPARE_BITS = 3;
 
-/** Greatest size of a filter, as a power of two: more would not stay in the second cache. */
-const MAX_FILTER_BITS = 16;
+/** Greatest size of a filter, as a power of two: more would not stay in the caches. */
+const MAX_FILTER_BITS = 18;
 
 /**
  * Finds, for a word of a text, the needles that have this word registered,
