@@ -41,7 +41,13 @@ describe("A secret that a step registers", () => {
     const { path } = directory;
     await makeFiles(path, { "job.yaml": JOB });
     const { code, stdout, stderr } = await runCli(
-      ["run", "--job-file", "job.yaml", "--failure-policy", "continue"],
+      // One step waits for another, which a single processor would not start.
+      [
+        "run",
+        "--job-file=job.yaml",
+        "--failure-policy=continue",
+        "--concurrency=2",
+      ],
       { cwd: path, env: { LOG_LEVEL: "debug" } },
     );
     assertEquals(code, 3, stderr);
