@@ -29,6 +29,15 @@ export function runnerlib(command: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", ...flags, "--job-command", command);
 }
 
+/**
+ * Gives the command line with which the runner of the image runs a command:
+ * what is imported late is loaded late.
+ */
+export function runnerlibLate(command: string): string[] {
+  const late = "--unstable-lazy-dynamic-imports";
+  return [DENO, "run", "-A", late, CLI, "run", "--job-command", command];
+}
+
 /** Gives the command line with which the runner runs a job file. */
 export function runnerlibJob(file: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", "--job-file", file, ...flags);

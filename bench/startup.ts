@@ -1,5 +1,19 @@
 import type { Contest } from "./measure.ts";
-import { denoRun, isThere, runnerlib, timeOf } from "./programs.ts";
+import {
+  denoRun,
+  isThere,
+  runnerlib,
+  runnerlibLate,
+  timeOf,
+} from "./programs.ts";
+
+/** The least that a script can do to run a command and pass on what it prints. */
+const SPAWN = `
+const child = new Deno.Command("sh", { args: ["-c", "true"], stdout: "piped" })
+  .spawn();
+for await (const bytes of child.stdout) await Deno.stdout.write(bytes);
+Deno.exit((await child.status).code);
+`;
 
 /**
  * What it costs to run a command that does nothing, in a warm process cache.
@@ -9,13 +23,16 @@ import { denoRun, isThere, runnerlib, timeOf } from "./programs.ts";
  */
 export async function startup(directory: string): Promise<Contest> {
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
+  await Deno.writeTextFile(`${directory}/spawn.ts`, SPAWN);
   const programs = {
     "run true": runnerlib("true"),
     "empty script": denoRun("empty.ts"),
+    "run true, loaded late": runnerlibLate("true"),
+    "spawn true": denoRun("spawn.ts"),
     "sh -c true": ["sh", "-c", "true"],
     ...isThere("node", "-v") ? { "node -e 0": ["node", "-e", "0"] } : {},
   };
-  const [subject, floor, ...others] = Object.keys(programs);
+  const [subject, floor, late, ...others] = Object.keys(programs);
   return {
     title: "Start-up",
     unit: "ms",
@@ -25,6 +42,7 @@ export async function startup(directory: string): Promise<Contest> {
     })),
     comparisons: [
       { subject, floor, goal: 1.5 },
+      { subject: late, floor, goal: 1.5 },
       ...others.map((other) => ({ subject: other, floor })),
     ],
   };
