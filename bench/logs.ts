@@ -1,6 +1,13 @@
 import { makeSecrets } from "./log_file.ts";
 import type { Contest } from "./measure.ts";
-import { pinned, pipedInto, runnerlib, timeOf } from "./programs.ts";
+import {
+  bareLoop,
+  imageRunner,
+  pinned,
+  pipedInto,
+  runnerlib,
+  timeOf,
+} from "./programs.ts";
 
 /**
  * How fast a log passes through the runner, with and without secrets.
@@ -12,12 +19,18 @@ import { pinned, pipedInto, runnerlib, timeOf } from "./programs.ts";
  * @param log Name of the log in it.
  * @returns The contest.
  */
-export function logs(directory: string, log: string): Contest {
+export async function logs(
+  directory: string,
+  log: string,
+): Promise<Contest> {
+  const inImage = await imageRunner(directory);
   const copy = ["sh", "-c", `cat ${log} | cat`];
   const reader = "cat >/dev/null";
   const programs = {
     "cat | cat": pipedInto(reader, copy),
     "run cat": pipedInto(reader, runnerlib(`cat ${log}`)),
+    "run cat, in the image": pipedInto(reader, inImage(`cat ${log}`)),
+    "bare loop": pipedInto(reader, bareLoop("cat", log)),
     "100 secrets": pipedInto(reader, masking(100, log)),
     "1000 secrets": pipedInto(reader, masking(1000, log)),
     "cat | cat >/dev/null": copy,
@@ -32,6 +45,8 @@ export function logs(directory: string, log: string): Contest {
     })),
     comparisons: [
       { subject: "run cat", floor: "cat | cat", goal: 1.75 },
+      { subject: "run cat, in the image", floor: "cat | cat", goal: 1.75 },
+      { subject: "bare loop", floor: "cat | cat" },
       { subject: "100 secrets", floor: "run cat", goal: 1.75 },
       { subject: "1000 secrets", floor: "run cat", goal: 2 },
       { subject: "run cat >/dev/null", floor: "cat | cat >/dev/null" },

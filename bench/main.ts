@@ -58,7 +58,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   },
   async logs(directory, { logBytes, rotationCount }) {
     await using log = await makeLog({ directory, sizeBytes: logBytes });
-    await report(logs(directory, log.name), rotationCount);
+    await report(await logs(directory, log.name), rotationCount);
   },
   async masking(directory, { logBytes, rotationCount }) {
     results.tell(maskSpeed());

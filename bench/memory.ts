@@ -1,6 +1,13 @@
 import { makeSecrets } from "./log_file.ts";
 import type { Contest } from "./measure.ts";
-import { denoRun, mustSucceed, runnerlib, start } from "./programs.ts";
+import {
+  bareLoop,
+  denoRun,
+  imageRunner,
+  mustSucceed,
+  runnerlib,
+  start,
+} from "./programs.ts";
 
 /** How often the kernel is asked; an empty script lives for 16 ms only. */
 const POLL_MS = 1;
@@ -21,12 +28,15 @@ export async function memory(
 ): Promise<Contest> {
   await Deno.writeTextFile(`${directory}/empty.ts`, "");
   const secrets = ["--secret-values-list", makeSecrets(100).join(",")];
+  const inImage = await imageRunner(directory);
   const floor = "empty script";
   const programs = {
     [floor]: denoRun("empty.ts"),
     "run true": runnerlib("true"),
+    "bare loop": bareLoop("cat", lines),
     "lines": runnerlib(`cat ${lines}`),
     "lines, 100 secrets": runnerlib(`cat ${lines}`, ...secrets),
+    "lines, 100 secrets, in the image": inImage(`cat ${lines}`, ...secrets),
     "one line": runnerlib(`cat ${oneLine}`),
     "one line, 100 secrets": runnerlib(`cat ${oneLine}`, ...secrets),
   };
@@ -37,8 +47,11 @@ export async function memory(
       name,
       measure: () => peakOf(argv, directory),
     })),
-    comparisons: Object.keys(programs).slice(1)
-      .map((subject) => ({ subject, floor, goal: 2 })),
+    comparisons: Object.keys(programs).slice(1).map((subject) => ({
+      subject,
+      floor,
+      ...subject === "bare loop" ? {} : { goal: 2 },
+    })),
   };
 }
 

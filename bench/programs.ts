@@ -4,6 +4,9 @@ const DENO = Deno.execPath();
 /** The program that is measured. */
 const CLI = import.meta.resolve("../cli.ts");
 
+/** A script that does the least with the output of a command. */
+const BARE_LOOP = import.meta.resolve("./bare_loop.ts");
+
 /** Variables that would steer the measured runner. */
 const STEERING = /^(REACTORCIDE_|LOG_|TRACEPARENT$)/;
 
@@ -29,13 +32,30 @@ export function runnerlib(command: string, ...flags: string[]): string[] {
   return denoRun(CLI, "run", ...flags, "--job-command", command);
 }
 
+/** Gives the command line of a script that only moves the output of a program on. */
+export function bareLoop(...argv: string[]): string[] {
+  return denoRun(BARE_LOOP, ...argv);
+}
+
 /**
- * Gives the command line with which the runner of the image runs a command:
- * what is imported late is loaded late.
+ * Bundles the runner as it is in the image, where what is imported late is
+ * loaded late.
+ *
+ * @param directory Directory that receives the bundle.
+ * @returns Gives the command line with which it runs a command.
  */
-export function runnerlibLate(command: string): string[] {
+export async function imageRunner(
+  directory: string,
+): Promise<typeof runnerlib> {
+  const { success, stderr } = await new Deno.Command("image/bundle.sh", {
+    args: [`${directory}/bundle`],
+    cwd: new URL("..", import.meta.url),
+    env: { DENO },
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
   const late = "--unstable-lazy-dynamic-imports";
-  return [DENO, "run", "-A", late, CLI, "run", "--job-command", command];
+  const start = [DENO, "run", "-A", late, `${directory}/bundle/cli.js`, "run"];
+  return (command, ...flags) => [...start, ...flags, "--job-command", command];
 }
 
 /** Gives the command line with which the runner runs a job file. */

@@ -35,20 +35,8 @@ compile() {
 # The same out of the files of a bundle, where that host cannot be reached. What
 # a command does not need is not even read.
 bundle() {
-  deno bundle --quiet --code-splitting --platform deno --outdir bin cli.ts
-  load_node_late
+  "$(dirname "$0")/bundle.sh" bin
   launch "exec /usr/local/lib/deno/deno run --quiet --config=/deno.json --unstable-lazy-dynamic-imports $permissions $PWD/bin/cli.js"
-}
-
-# The bundle begins with what its packages from npm need to `require` modules of
-# Node.js. To load that costs 25 ms, and no usual run requires any.
-load_node_late() {
-  require='var __require ='
-  made='__deno_internal_createRequire'
-  sed -i "/^import { createRequire as $made } from \"node:module\";\$/ {
-    N
-    s/.*\n$require $made(import.meta.url);\$/$require (name) => process.getBuiltinModule(\"node:module\").createRequire(import.meta.url)(name);/
-  }" bin/*.js
 }
 
 launch() {
