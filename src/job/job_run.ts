@@ -53,8 +53,7 @@ export class JobRun {
   readonly metrics: PluginMetric[] = [];
   /** What plugins keep for one another. */
   readonly shared: Map<string, unknown> = new Map();
-  /** Whether plugins may still change settings. */
-  areSettingsOpen = true;
+  #areSettingsOpen = true;
 
   /**
    * Makes the run of a job that has not begun.
@@ -71,6 +70,11 @@ export class JobRun {
     this.parts = parts;
     this.cancellation = cancellation;
     this.ownSteps = ownSteps;
+  }
+
+  /** Whether plugins may still change settings. */
+  get areSettingsOpen(): boolean {
+    return this.#areSettingsOpen;
   }
 
   /**
@@ -98,7 +102,7 @@ export class JobRun {
    * @throws {RunnerError} `invalid-config`, with every problem.
    */
   validate(): JobConfig {
-    this.areSettingsOpen = false;
+    this.#areSettingsOpen = false;
     const { host, logger } = this.parts;
     const { config, problems, warnings } = validateSettings(this.settings, {
       cwd: host.cwd,

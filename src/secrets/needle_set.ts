@@ -135,6 +135,7 @@ export class NeedleSet {
 
   /** Tells whether a word of a text is followed by what follows it in a needle. */
   #isLikely(words: Int32Array, at: number): boolean {
+    // Whoever comes here has found a word, so there is a filter.
     const contexts = this.#contexts!;
     if (contexts.mayHave(words[at])) return true;
     return at + 1 < words.length &&
