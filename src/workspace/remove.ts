@@ -33,9 +33,9 @@ export async function removeTree(path: string): Promise<boolean> {
  */
 export async function emptyDirectory(path: string): Promise<void> {
   const errors: unknown[] = [];
-  const names = await entriesOf(path);
-  if (names.length > 0) await allowWriting(path);
-  for (const name of names) {
+  if ((await entriesOf(path)).length === 0) return;
+  await allowWriting(path);
+  for (const name of await removableEntriesOf(path)) {
     try {
       await removeTree(join(path, name));
     } catch (error) {
@@ -82,9 +82,18 @@ async function makeWritable(path: string): Promise<void> {
   const { isDirectory } = await Deno.lstat(path);
   if (!isDirectory) return;
   await Deno.chmod(path, 0o700);
-  for (const name of await entriesOf(path)) {
+  for (const name of await removableEntriesOf(path)) {
     await makeWritable(join(path, name));
   }
+}
+
+/** Deno cannot remove a file whose name is not UTF-8 until it has another one. */
+async function removableEntriesOf(directory: string): Promise<string[]> {
+  const names = await entriesOf(directory);
+  if (!names.some((name) => name.includes("\ufffd"))) return names;
+  const { renameUndecodable } = await import("../fs/byte_paths.ts");
+  await renameUndecodable(directory);
+  return await entriesOf(directory);
 }
 
 async function entriesOf(directory: string): Promise<string[]> {

@@ -52,6 +52,11 @@ export async function runTool(
   throw new Error(`${program} ${args.join(" ")}: ${decoder.decode(stderr)}`);
 }
 
+/** Runs a script of the shell: it makes what Deno cannot, names that are not UTF-8. */
+export function runShell(cwd: string, script: string): Promise<string> {
+  return runTool(cwd, "sh", "-euc", script);
+}
+
 /** SHA-256 in the form of a ref. */
 export async function checksumOf(
   bytes: Uint8Array<ArrayBuffer>,

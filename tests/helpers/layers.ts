@@ -18,23 +18,24 @@ export interface Import {
 
 /** Floor of each folder under `src/`; a file directly in `src/` has floor 0. */
 const FLOORS: Readonly<Record<string, number>> = {
-  cli: 6,
-  workflow: 5,
-  job: 4,
-  triggers: 3,
-  source: 3,
-  plugins: 3,
-  report: 3,
-  output: 2,
-  coordinator: 2,
+  cli: 8,
+  workflow: 7,
+  job: 6,
+  triggers: 5,
+  source: 5,
+  plugins: 5,
+  report: 5,
+  output: 4,
+  coordinator: 4,
+  secrets: 3,
+  config: 3,
+  workspace: 3,
+  fs: 2,
   process: 1,
-  secrets: 1,
-  config: 1,
-  workspace: 1,
 };
 
 /** The two doors, and the highest floor that each may open to. */
-const DOORS: Readonly<Record<string, number>> = { "mod.ts": 5, "cli.ts": 6 };
+const DOORS: Readonly<Record<string, number>> = { "mod.ts": 7, "cli.ts": 8 };
 
 const MAX_LINES = 300;
 

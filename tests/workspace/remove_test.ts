@@ -5,6 +5,7 @@ import {
   removeIfEmpty,
   removeTree,
 } from "../../src/workspace/remove.ts";
+import { runShell } from "../helpers/archives.ts";
 import {
   listFiles,
   makeFiles,
@@ -44,6 +45,19 @@ describe("removeTree()", () => {
     assertEquals((await Deno.stat(`${path}/victim`)).mode! & 0o777, 0o500);
   });
 
+  it("removes closed directories that hold names that are not UTF-8", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await runShell(
+      path,
+      String
+        .raw`mkdir tree && cd tree && d=$(printf 'd\351') && mkdir -p "$d/$d" &&
+        echo x > "$d/$d/$(printf 'f\350')" && chmod 500 "$d/$d" "$d" .`,
+    );
+    assertEquals(await removeTree(`${path}/tree`), true);
+    assertEquals(await listFiles(path), {});
+  });
+
   it("tells that nothing was there", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
@@ -54,6 +68,30 @@ describe("removeTree()", () => {
 });
 
 describe("emptyDirectory()", () => {
+  it("removes names that are not UTF-8, however much they resemble each other", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "tree/\ufffd": "", "victim/file": "" });
+    await runShell(
+      path,
+      String
+        .raw`cd tree && for n in '\377' '\376' '-\351' '\351\n' '*\200' '.\201' '..\202' "'\203"; do
+          echo x > "$(printf -- "f$n.")"; mkdir "$(printf -- "d$n.")"
+          echo x > "$(printf -- "d$n.")/$(printf -- "$n.")"; ln -s ../victim "$(printf -- "l$n.")"
+        done`,
+    );
+    assertEquals(
+      (await Array.fromAsync(Deno.readDir(`${path}/tree`))).length,
+      25,
+    );
+    await emptyDirectory(`${path}/tree`);
+    assertEquals(await listFiles(path), {
+      "tree/": "",
+      "victim/": "",
+      "victim/file": "",
+    });
+  });
+
   it("keeps the directory itself", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {

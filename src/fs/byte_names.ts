@@ -1,0 +1,246 @@
+/**
+ * Names of files that are not UTF-8.
+ *
+ * A name on Linux is a row of bytes. Deno decodes it lossily: it returns
+ * U+FFFD for what is not UTF-8, and cannot open, rename or remove a file by
+ * such a name. Reading through an entry is not affected: a path to a directory
+ * that is well-formed reaches everything that Deno itself walks below it, as
+ * `Deno.remove(path, { recursive: true })` does.
+ *
+ * 1. In this package such a name is a string in which each undecodable byte is
+ *    a lone surrogate from U+DC80 to U+DCFF, as in PEP 383 ("surrogateescape")
+ *    of Python. That is reversible, so two files never share a name.
+ *    `name.isWellFormed()` says whether Deno can use it.
+ * 2. When Deno returns U+FFFD, {@linkcode listDirectory} asks the shell for the
+ *    bytes.
+ * 3. Deno works on such an entry by another path, see `byte_paths.ts`.
+ *
+ * The shell gets names as octal escapes on its standard input, so that neither
+ * their bytes nor their number matter.
+ */
+
+import { toBytes } from "@std/streams/to-bytes";
+import { toText } from "@std/streams/to-text";
+import { spawn } from "../process/spawn.ts";
+
+/** Where every system has the shell's file tools; no variable of a job counts. */
+const ENVIRONMENT = {
+  LC_ALL: "C",
+  PATH:
+    "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin",
+};
+
+/** Prints the type and the name of each entry of the directory `$1`. */
+const LIST = `cd -- "$1" || exit 1
+for f in * .[!.]* ..?*; do
+  if [ -L "$f" ]; then t=l; elif [ -d "$f" ]; then t=d
+  elif [ -f "$f" ]; then t=f; elif [ -e "$f" ]; then t=o; else continue; fi
+  printf '%s%s\\0' "$t" "$f"
+done`;
+
+/** Functions of the scripts that {@linkcode runFileCommands} runs. */
+const COMMANDS = `set -e
+d() { D=$(printf '%b.' "$1"); D=\${D%.}; }
+n() { d "$1"; A=$D; d "$2"; if [ -e "$D" ] || [ -L "$D" ]; then
+  echo "$2 exists" >&2; exit 1; fi; }
+rename() { n "$1" "$2"; mv "$A" "$D"; }
+link() { n "$1" "$2"; ln -s -- "$A" "$D"; }
+copy_link() { n "$1" "$2"; cp -P "$A" "$D"; }
+read_link() { d "$1"; readlink "$D"; printf '\\0'; }
+`;
+
+/** What {@linkcode runFileCommands} can do; paths are absolute. */
+export type FileCommand =
+  | readonly ["rename" | "copy_link", from: string, to: string]
+  | readonly ["link", target: string, path: string]
+  | readonly ["read_link", path: string];
+
+/** An entry of a directory. */
+export interface DirectoryEntry {
+  /** Name; lone surrogates stand for bytes that are not UTF-8. */
+  readonly name: string;
+  /** Whether it is a regular file. */
+  readonly isFile: boolean;
+  /** Whether it is a directory. */
+  readonly isDirectory: boolean;
+  /** Whether it is a symbolic link. */
+  readonly isSymlink: boolean;
+}
+
+/**
+ * Decodes a name.
+ *
+ * @param bytes Bytes of the name.
+ * @returns The name, with a lone surrogate for each byte that is not UTF-8.
+ */
+export function decodeName(bytes: Uint8Array): string {
+  let name = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  if (!name.includes("\ufffd")) return name;
+  name = "";
+  for (let at = 0; at < bytes.length;) {
+    const length = sequenceLength(bytes, at);
+    name += length === 0
+      ? String.fromCharCode(0xdc00 + bytes[at])
+      : new TextDecoder("utf-8", { ignoreBOM: true })
+        .decode(bytes.subarray(at, at + length));
+    at += length || 1;
+  }
+  return name;
+}
+
+/**
+ * Encodes a name that {@linkcode decodeName} decoded.
+ *
+ * @param name The name.
+ * @returns Its bytes.
+ */
+export function encodeName(name: string): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  if (name.isWellFormed()) return encoder.encode(name);
+  const bytes = Array.from(name).flatMap((character) => {
+    const code = character.codePointAt(0)!;
+    return code >= 0xdc80 && code <= 0xdcff
+      ? [code - 0xdc00]
+      : Array.from(encoder.encode(character));
+  });
+  return new Uint8Array(bytes);
+}
+
+/**
+ * Lists a directory with exact names.
+ *
+ * @param path Path of the directory; it must be well-formed.
+ * @returns Its entries, in no order.
+ * @throws {Error} What the system says.
+ */
+export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
+  const entries: DirectoryEntry[] = await Array.fromAsync(Deno.readDir(path));
+  // A name may hold a true U+FFFD, too.
+  if (!entries.some(({ name }) => name.includes("\ufffd"))) return entries;
+  const child = spawn(["/bin/sh", "-c", LIST, "sh", path], {
+    cwd: "/",
+    env: ENVIRONMENT,
+    stderr: "separate",
+  });
+  const stdout = await finished(child, path);
+  return splitAtNul(stdout).map((record) => {
+    const type = String.fromCharCode(record[0]);
+    return {
+      name: decodeName(record.subarray(1)),
+      isFile: type === "f",
+      isDirectory: type === "d",
+      isSymlink: type === "l",
+    };
+  });
+}
+
+/**
+ * Reads where a symbolic link leads.
+ *
+ * @param path Path of the link; it must be well-formed.
+ * @returns The target; lone surrogates stand for bytes that are not UTF-8.
+ * @throws {Error} What the system says.
+ */
+export async function readLinkTarget(path: string): Promise<string> {
+  try {
+    return await Deno.readLink(path);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.InvalidData)) throw cause;
+    const stdout = await runFileCommands([["read_link", path]]);
+    // The tool adds a line break to the target.
+    return decodeName(stdout.subarray(0, -2));
+  }
+}
+
+/**
+ * Creates a symbolic link.
+ *
+ * @param target Where it leads; lone surrogates stand for bytes that are not UTF-8.
+ * @param path Path of the link; it must be well-formed.
+ * @throws {Error} What the system says.
+ */
+export async function createLink(target: string, path: string): Promise<void> {
+  if (target.isWellFormed()) await Deno.symlink(target, path);
+  else await runFileCommands([["link", target, path]]);
+}
+
+/**
+ * Has the shell work on names that Deno cannot pass to the system.
+ *
+ * @param commands What to do, in order; the first failure ends it.
+ * @returns What the commands print.
+ * @throws {Error} What the failed tool says.
+ */
+export async function runFileCommands(
+  commands: readonly FileCommand[],
+): Promise<Uint8Array> {
+  if (commands.length === 0) return new Uint8Array();
+  const lines = commands.map(([name, ...paths]) =>
+    `${name} ${paths.map((path) => `'${escaped(path)}'`).join(" ")}\n`
+  );
+  const child = spawn(["/bin/sh", "-s"], {
+    cwd: "/",
+    env: ENVIRONMENT,
+    stderr: "separate",
+    stdin: "piped",
+  });
+  const script = ReadableStream.from([COMMANDS, ...lines])
+    .pipeThrough(new TextEncoderStream());
+  // A shell that fails stops reading; its exit code and its words tell why.
+  const fed = script.pipeTo(child.stdin!).catch(() => {});
+  const stdout = await finished(child, commands[0][1]);
+  await fed;
+  return stdout;
+}
+
+async function finished(
+  child: ReturnType<typeof spawn>,
+  path: string,
+): Promise<Uint8Array> {
+  const [stdout, stderr, { exitCode }] = await Promise.all([
+    toBytes(child.stdout),
+    toText(child.stderr!),
+    child.status,
+  ]);
+  if (exitCode === 0) return stdout;
+  const [line] = stderr.trim().split("\n");
+  throw new Error(
+    `Cannot use "${path.toWellFormed()}", whose name is not UTF-8: ${
+      line || `the shell ended with exit code ${exitCode}`
+    }`,
+  );
+}
+
+/** Only characters that mean nothing to `printf %b` and the shell stay as they are. */
+function escaped(path: string): string {
+  return Array.from(encodeName(path), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[\w/.-]/.test(character)
+      ? character
+      : `\\0${byte.toString(8).padStart(3, "0")}`;
+  }).join("");
+}
+
+function splitAtNul(bytes: Uint8Array): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(0, start);
+    parts.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return parts;
+}
+
+/** Length of the UTF-8 sequence that begins at a byte, 0 if none does. */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
+    try {
+      new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+        .decode(bytes.subarray(at, at + length));
+      return length;
+    } catch {
+      // Not with so few bytes, or not at all.
+    }
+  }
+  return 0;
+}
