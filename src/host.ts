@@ -97,7 +97,7 @@ function environment(): Record<string, string> {
     const names = state === "granted" ? Deno.env.get(name) : undefined;
     if (names === undefined) throw error;
     return Object.fromEntries(
-      names.split(",").flatMap((name) => {
+      names.split("=").flatMap((name) => {
         const value = Deno.env.get(name);
         return value === undefined ? [] : [[name, value]];
       }),

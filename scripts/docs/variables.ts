@@ -29,7 +29,7 @@ export const OTHER_VARIABLES: Readonly<
     REACTORCIDE_VCS_AUTH_CLEANUP:
       "`0`, `false` or `no` keeps the files in `REACTORCIDE_VCS_AUTH_DIR`",
     REACTORCIDE_ENV_NAMES:
-      "Names of the variables that a pipeline under `runnerlib exec` may read, with commas",
+      "Names of the variables that a pipeline under `runnerlib exec` may read, separated by `=`",
     LOG_FORMAT: "`json` prints every line as an object",
     LOG_LEVEL:
       "Least level of the runner's messages: `debug`, `info`, `warning`, `error` or `fatal`",

@@ -1,3 +1,4 @@
+import { joinList } from "../join_list.ts";
 import { covers } from "../plugins/rights/rights.ts";
 import type { PipelinePermission } from "./pipeline_permissions.ts";
 
@@ -30,9 +31,11 @@ export function pipelineEnvironment(
   const visible = entries.filter(([name]) =>
     seen.some((value) => covers("env", value, name))
   );
+  // A name may contain any character but this separator.
+  const names = visible.map(([name]) => name).filter((name) => name !== "");
   return {
     ...Object.fromEntries(entries.filter(([name]) => OF_DENO.includes(name))),
     ...Object.fromEntries(visible),
-    [NAMES_VARIABLE]: visible.map(([name]) => name).join(","),
+    [NAMES_VARIABLE]: joinList(names, "=", NAMES_VARIABLE),
   };
 }

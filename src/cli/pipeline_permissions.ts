@@ -1,9 +1,11 @@
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { thrownText } from "../plugins/thrown_text.ts";
+import { parseRight } from "../plugins/rights/right_value.ts";
 import { readGrants } from "../plugins/rights/grants.ts";
 import { expandPaths } from "../plugins/rights/expand_paths.ts";
 import type { PluginPermissions } from "../plugins/rights/rights.ts";
+import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /** Variables without which programs do not run as they should, or a log not look so. */
@@ -45,7 +47,7 @@ export function pipelinePermissions(
   { host, workspace }: PipelineSetting,
   grants: readonly string[],
 ): PipelinePermission[] {
-  const coordinator = URL.parse(host.env.REACTORCIDE_COORDINATOR_URL ?? "");
+  const coordinator = coordinatorHost(host.env.REACTORCIDE_COORDINATOR_URL);
   const granted = readPermissions(grants, workspace);
   return [
     { kind: "read", values: [workspace.base], reason: "the workspace" },
@@ -65,10 +67,10 @@ export function pipelinePermissions(
       values: USUAL_VARIABLES,
       reason: "what programs are used to find",
     },
-    ...coordinator === null || coordinator.host === "" ? [] : [
+    ...coordinator === undefined ? [] : [
       {
         kind: "net",
-        values: [coordinator.host],
+        values: [coordinator],
         reason: "the coordinator",
       } as const,
     ],
@@ -84,16 +86,37 @@ export function pipelinePermissions(
  *
  * @param permissions Permissions.
  * @returns Options.
+ * @throws {RunnerError} `invalid-config`, if Deno would read a value as several.
  */
 export function denoFlags(
   permissions: readonly PipelinePermission[],
 ): string[] {
-  return KINDS.flatMap((kind) => {
-    const values = permissions.filter((it) => it.kind === kind)
-      .flatMap((it) => it.values);
-    if (values.includes("*")) return [`--allow-${kind}`];
-    const list = [...new Set(values)].join(",");
-    return list === "" ? [] : [`--allow-${kind}=${list}`];
+  try {
+    return KINDS.flatMap((kind) => {
+      const values = permissions.filter((permission) =>
+        permission.kind === kind
+      ).flatMap((permission) => permission.values);
+      return permissionFlag(kind, values);
+    });
+  } catch (error) {
+    throw unusable(error);
+  }
+}
+
+/** Whether or not the URL is valid is reported where it is used. */
+function coordinatorHost(url = ""): string | undefined {
+  const host = URL.parse(url)?.host ?? "";
+  try {
+    return host === "*" ? undefined : parseRight("net", host);
+  } catch {
+    return undefined;
+  }
+}
+
+function unusable(error: unknown): RunnerError {
+  return new RunnerError(`Cannot use a permission: ${thrownText(error)}`, {
+    code: "invalid-config",
+    cause: error,
   });
 }
 
@@ -110,9 +133,6 @@ function readPermissions(
   try {
     return expandPaths({ read: own, ...rest }, directories);
   } catch (error) {
-    throw new RunnerError(`Cannot use a permission: ${thrownText(error)}`, {
-      code: "invalid-config",
-      cause: error,
-    });
+    throw unusable(error);
   }
 }

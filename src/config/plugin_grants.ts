@@ -1,19 +1,71 @@
+import { RunnerError } from "../errors.ts";
+
 /** Rights by plugin and kind, as a job file and the library spell them. */
 export type PluginGrants = Readonly<
   Record<string, { readonly [kind: string]: readonly string[] | undefined }>
 >;
 
 /**
- * Brings grants into the form that variables and options have: one line
+ * Writes grants as variables and options spell them: a line
  * `NAME:KIND=VALUE,VALUE` for each.
  *
  * @param grants Grants by plugin and kind.
- * @returns Lines.
+ * @returns Lines, which {@linkcode readGrantValues} reads back exactly.
+ * @throws {RunnerError} `invalid-config`, if a name or a kind cannot be one.
  */
 export function grantLines(grants: PluginGrants): string[] {
-  return Object.entries(grants).flatMap(([name, rights]) =>
-    Object.entries(rights).map(([kind, values = []]) =>
-      `${name}:${kind}=${values.join(",")}`
-    )
+  return Object.entries(grants).flatMap(([name, rights]) => {
+    if (!/^[^:\s]+$/.test(name)) {
+      throw invalid(name, "it is not the name of a plugin");
+    }
+    return Object.entries(rights).map(([kind, values = []]) => {
+      if (!/^[a-z]+$/.test(kind)) {
+        throw invalid(`${name}:${kind}`, `"${kind}" is not a permission`);
+      }
+      return `${name}:${kind}=${writeGrantValues(values)}`;
+    });
+  });
+}
+
+/**
+ * Writes the values of a grant: separated by commas, or as JSON where a value
+ * would not survive that.
+ *
+ * @param values Values.
+ * @returns Text of one line.
+ */
+export function writeGrantValues(values: readonly string[]): string {
+  const isPlain = values.every((value) =>
+    value !== "" && value === value.trim() && !/[,"\n]/.test(value)
+  );
+  return isPlain ? values.join(",") : JSON.stringify(values);
+}
+
+/**
+ * Reads the values of a grant.
+ *
+ * @param text `VALUE,VALUE` or a JSON list of strings.
+ * @returns Values.
+ * @throws {TypeError} If it begins like a JSON list and is not one.
+ */
+export function readGrantValues(text: string): string[] {
+  if (!/^\s*\[\s*"/.test(text)) {
+    return text.split(",").map((value) => value.trim()).filter(Boolean);
+  }
+  try {
+    const values: unknown = JSON.parse(text);
+    const isList = Array.isArray(values) &&
+      values.every((value) => typeof value === "string");
+    if (isList) return values;
+  } catch {
+    // The message below says what is expected.
+  }
+  throw new TypeError("its values are not a JSON list of strings");
+}
+
+function invalid(grant: string, state: string): RunnerError {
+  return new RunnerError(
+    `Cannot use plugin permission ${JSON.stringify(grant)}: ${state}`,
+    { code: "invalid-config" },
   );
 }

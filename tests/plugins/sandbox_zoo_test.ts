@@ -94,6 +94,23 @@ for (const [what, body, state, more] of THIEVES) {
   });
 }
 
+Deno.test("a manifest cannot put a host behind the comma of another", async () => {
+  for (const kind of ["net", "import"]) {
+    const value = "127.0.0.1:8099,x.example.com";
+    const { message, stdout } = await runZoo({
+      "beast.ts": zooPlugin(
+        `await fetch("http://127.0.0.1:8099/")`,
+        `export const manifest = { permissions: { ${kind}: ["${value}"] } };`,
+      ),
+    }, { pluginPermissions: { beast: { [kind]: ["*.example.com"] } } });
+    assertStringIncludes(
+      message,
+      `in the permission "${kind}" of its manifest, "${value}" cannot be permitted`,
+    );
+    assertEquals(stdout, "");
+  }
+});
+
 Deno.test("a plugin cannot smuggle files in with its imports", async () => {
   await using outside = await temporaryDirectory();
   await Deno.writeTextFile(`${outside.path}/key.json`, `{"key":"s3cr3t"}`);

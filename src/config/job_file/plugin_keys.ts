@@ -1,4 +1,4 @@
-import { grantLines } from "../plugin_grants.ts";
+import { grantLines, writeGrantValues } from "../plugin_grants.ts";
 import { list, listOrOne, record } from "./collections.ts";
 import { byShape, type Kind, mapped } from "./kind.ts";
 import { mapping } from "./mapping.ts";
@@ -50,7 +50,7 @@ export const pipelinePermissions: Kind<readonly string[]> = mapped(
   permissions,
   (kinds) =>
     Object.entries(kinds).map(([kind, values]) =>
-      `${kind}=${values.join(",")}`
+      `${kind}=${writeGrantValues(values)}`
     ),
 );
 

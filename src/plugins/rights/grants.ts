@@ -1,6 +1,12 @@
-import { RunnerError } from "../../errors.ts";
+import { readGrantValues } from "../../config/plugin_grants.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
 import { suggest } from "../../suggest.ts";
-import { type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
+import { parseRight } from "./right_value.ts";
+import {
+  type PluginPermissions,
+  RIGHT_KINDS,
+  type RightKind,
+} from "./rights.ts";
 
 const LINE = /^([^:\s]+):([^=]*)=(.*)$/s;
 
@@ -8,13 +14,14 @@ const LINE = /^([^:\s]+):([^=]*)=(.*)$/s;
 const DEFAULT: PluginPermissions = { read: ["$JOB_DIR", "$PLUGIN_DIR"] };
 
 /**
- * Reads what an operator grants to plugins: lines `NAME:KIND=VALUE,VALUE`.
+ * Reads what an operator grants to plugins: lines `NAME:KIND=VALUE,VALUE`, or
+ * `NAME:KIND=["VALUE"]` for values that contain commas.
  *
  * Lines add up; the name `*` stands for every plugin.
  *
  * @param lines Lines; empty ones do not count.
  * @returns Gives the rights that the plugin of a name is granted.
- * @throws {RunnerError} `invalid-config`, if a line is none.
+ * @throws {RunnerError} `invalid-config`, if a line or a value is invalid.
  */
 export function readGrants(
   lines: readonly string[],
@@ -43,8 +50,13 @@ function readLine(
     const hint = near === undefined ? "" : `, did you mean "${near}"`;
     throw wrong(line, `"${kind}" is no permission${hint}`);
   }
-  const values = list.split(",").map((it) => it.trim()).filter(Boolean);
-  return { name, kind, values };
+  try {
+    const values = readGrantValues(list)
+      .map((value) => parseRight(kind as RightKind, value));
+    return { name, kind, values };
+  } catch (error) {
+    throw wrong(line, messageOf(error));
+  }
 }
 
 function wrong(line: string, state: string): RunnerError {

@@ -1,6 +1,12 @@
+import { messageOf } from "../../errors.ts";
 import { suggest } from "../../suggest.ts";
 import { parseLiteral } from "./literal.ts";
-import { type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
+import { parseRight } from "./right_value.ts";
+import {
+  type PluginPermissions,
+  RIGHT_KINDS,
+  type RightKind,
+} from "./rights.ts";
 
 /** What a plugin file says of itself before it runs: `export const manifest`. */
 export interface PluginManifest {
@@ -36,11 +42,11 @@ export function readManifest(source: string): PluginPermissions {
 }
 
 /**
- * Judges a manifest.
+ * Validates a manifest.
  *
- * @param manifest What claims to be one; `undefined` asks for nothing.
- * @returns What the plugin asks for.
- * @throws {TypeError} If it is none.
+ * @param manifest A value from a plugin; `undefined` asks for nothing.
+ * @returns What the plugin asks for, in canonical form.
+ * @throws {TypeError} If it is not a manifest.
  */
 export function checkManifest(manifest: unknown): PluginPermissions {
   if (manifest === undefined) return {};
@@ -59,6 +65,7 @@ function checkPermissions(permissions: unknown): PluginPermissions {
     throw new TypeError("the permissions in its manifest are not an object");
   }
   const kinds: readonly string[] = RIGHT_KINDS;
+  const checked: Partial<Record<RightKind, string[]>> = {};
   for (const [kind, values] of Object.entries(permissions)) {
     if (!kinds.includes(kind)) {
       const near = suggest(kind, kinds);
@@ -74,8 +81,22 @@ function checkPermissions(permissions: unknown): PluginPermissions {
         `the permission "${kind}" in its manifest is not a list of texts`,
       );
     }
+    checked[kind as RightKind] = values.map((value) =>
+      parseManifestValue(kind as RightKind, value)
+    );
   }
-  return permissions;
+  return checked;
+}
+
+function parseManifestValue(kind: RightKind, value: string): string {
+  try {
+    return parseRight(kind, value);
+  } catch (cause) {
+    throw new TypeError(
+      `in the permission "${kind}" of its manifest, ${messageOf(cause)}`,
+      { cause },
+    );
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -105,6 +105,8 @@ export function mayUse(
 
 /** A host without a port stands for all of its ports. */
 function coversHost(outer: string, inner: string): boolean {
+  // Sockets and ranges of addresses are compared as a whole.
+  if (/[/]|^vsock:/.test(outer + inner)) return false;
   const [, host, port] = /^(.*?)(:\d+)?$/s.exec(outer)!;
   const [, otherHost, otherPort] = /^(.*?)(:\d+)?$/s.exec(inner)!;
   if (port !== undefined && port !== otherPort) return false;

@@ -1,3 +1,4 @@
+import { joinList } from "../../join_list.ts";
 import guest from "./guest.js" with { type: "text" };
 import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 
@@ -76,9 +77,26 @@ export function permissionFlags(
   const own = file === undefined ? [] : [file];
   return DENO_KINDS.flatMap((kind) => {
     const values = [...kind === "read" ? own : [], ...rights[kind] ?? []];
-    if (values.includes("*")) return [`--allow-${kind}`];
-    return values.length === 0 ? [] : [`--allow-${kind}=${values.join(",")}`];
+    return permissionFlag(kind, values);
   });
+}
+
+/**
+ * Gives the option of `deno run` that permits values of one kind.
+ *
+ * @param kind Kind, as Deno names it.
+ * @param values Values; `*` stands for all.
+ * @returns The option; none if nothing is permitted.
+ * @throws {TypeError} If Deno would read a value as several.
+ */
+export function permissionFlag(
+  kind: string,
+  values: readonly string[],
+): string[] {
+  if (values.length === 0) return [];
+  if (values.includes("*")) return [`--allow-${kind}`];
+  const list = joinList([...new Set(values)], ",", `--allow-${kind}`);
+  return [`--allow-${kind}=${list}`];
 }
 
 function importFlags(url: string, rights: PluginPermissions): string[] {
@@ -88,11 +106,7 @@ function importFlags(url: string, rights: PluginPermissions): string[] {
   return [
     ...usesNpm ? [] : ["--no-npm"],
     ...usesRemote ? [] : ["--no-remote"],
-    ...hosts.length === 0
-      ? []
-      : hosts.includes("*")
-      ? ["--allow-import"]
-      : [`--allow-import=${hosts.join(",")}`],
+    ...permissionFlag("import", hosts),
   ];
 }
 
