@@ -1,3 +1,5 @@
+import { isSwitchedOn } from "./boolean.ts";
+
 /**
  * Decides whether what is written to a stream may have colours.
  *
@@ -19,17 +21,7 @@ export function wantsColour(
   env: Readonly<Record<string, string>>,
   isTerminal: boolean,
 ): boolean {
-  if (env.FORCE_COLOR) return isOn(env.FORCE_COLOR);
+  if (env.FORCE_COLOR) return isSwitchedOn(env.FORCE_COLOR);
   if (env.NO_COLOR) return false;
   return isTerminal && env.TERM !== "dumb";
-}
-
-/**
- * Reads a variable that switches something on.
- *
- * @param text Its text.
- * @returns `false` for none, an empty text, `0` and `false`.
- */
-export function isOn(text: string | undefined): boolean {
-  return !["", "0", "false"].includes(text?.toLowerCase() ?? "");
 }

@@ -20,8 +20,16 @@ export interface Flag {
 
 /** What a user typed behind the name of a command. */
 export interface ParsedArguments {
-  /** Values of options, by their long names; switches are `true` or `false`. */
-  readonly flags: ReadonlyMap<string, string | boolean | readonly string[]>;
+  /** Values of options, by their long names. */
+  readonly flags: ReadonlyMap<string, string | readonly string[]>;
+  /** Switches that were given, by their long names. */
+  readonly switches: ReadonlyMap<string, boolean>;
+  /**
+   * Tells whether a switch was given, and not turned off.
+   *
+   * @param name Long name of the switch.
+   */
+  isOn(name: string): boolean;
   /** Arguments that belong to no option. */
   readonly operands: readonly string[];
   /** What follows `--`; `undefined` without one. */

@@ -41,11 +41,11 @@ export function configFlags(names?: readonly ConfigName[]): Flag[] {
  * @param parsed What the user typed.
  * @returns The strongest layer.
  */
-export function flagsLayer({ flags }: ParsedArguments): Layer {
+export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   const layer = layerOf(
     ({ flag }) => {
-      const value = flag === undefined ? undefined : flags.get(flag);
-      if (typeof value === "boolean") return String(value);
+      if (flag === undefined) return undefined;
+      const value = flags.get(flag) ?? switches.get(flag)?.toString();
       return typeof value === "object" ? value.join("\n") : value;
     },
     ({ flag }) => `--${flag}`,

@@ -26,11 +26,11 @@ interface CodeDirectory extends GitQueryOptions {
 export async function printChangedFiles(
   context: CommandContext,
 ): Promise<void> {
-  const { operands: [base], flags, parts: { stdout, masker } } = context;
-  const isRaw = flags.has("null");
+  const { operands: [base], isOn, parts: { stdout, masker } } = context;
+  const isRaw = isOn("null");
   const files = await changedFiles(base, {
     ...codeDirectory(context),
-    mergeBase: !flags.has("direct"),
+    mergeBase: !isOn("direct"),
   });
   const text = files.map((file) => isRaw ? `${file}\0` : `${quoted(file)}\n`)
     .join("");

@@ -16,12 +16,15 @@ export async function main(
   args: readonly string[],
   host: Host,
 ): Promise<number> {
-  const parts = createParts(host);
+  let parts: RunnerParts | undefined;
   try {
+    parts = createParts(host);
     return await runCommandLine(args, parts);
   } catch (error) {
-    parts.logger.error("runnerlib", reportOf(error));
-    await parts.logger.flush();
+    // Without its parts, the runner could not read its own environment.
+    const { logger } = parts ?? createParts({ ...host, env: {} });
+    logger.error("runnerlib", reportOf(error));
+    await logger.flush();
     return error instanceof RunnerError ? error.exitCode : 1;
   }
 }
@@ -48,7 +51,7 @@ async function runCommandLine(
   const entry = findCommand(name);
   const command = await entry.load();
   const parsed = parseArguments(rest, name, command);
-  if (parsed.flags.has("help")) {
+  if (parsed.isOn("help")) {
     const { commandHelp } = await import("./help.ts");
     await print(commandHelp(name, command));
     return 0;

@@ -1,4 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
+import { booleanProblem, parseBoolean } from "../boolean.ts";
 import { RunnerError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 import type { Command, Flag, ParsedArguments } from "./command.ts";
@@ -14,14 +15,19 @@ export const COMMON_FLAGS: readonly Flag[] = [
 ];
 
 /**
- * Reads what a user typed behind the name of a command.
+ * Parses what a user typed behind the name of a command.
+ *
+ * A switch is `--NAME` or `--NAME=true`, and `--NAME=false`, or `--no-NAME`
+ * for one that is on by default. Its value is never the next argument, and
+ * any other value is an error, the empty one included: `--NAME=$UNSET` is a
+ * mistake of a script.
  *
  * @param args Arguments.
  * @param name Name of the command.
  * @param command The command.
  * @returns Options and operands.
- * @throws {RunnerError} `usage`, if an option is unknown or lacks its value, or
- * there are too many operands.
+ * @throws {RunnerError} `usage`, if an option is unknown, lacks its value or
+ * has one that it does not take, or there are too many operands.
  */
 export function parseArguments(
   args: readonly string[],
@@ -30,15 +36,13 @@ export function parseArguments(
 ): ParsedArguments {
   const known = [...command.flags, ...COMMON_FLAGS];
   const valued = known.filter((flag) => flag.valueName !== undefined);
-  const switches = known.filter((flag) => flag.valueName === undefined);
-  const parsed = parseArgs(joinValues(args, valued, name), {
+  const { switches, others } = takeSwitches(args, name, command);
+  const parsed = parseArgs(joinValues(others, valued, name), {
     "--": true,
     string: ["_", ...valued.map((flag) => flag.name)],
-    boolean: switches.map((flag) => flag.name),
-    negatable: namesOf(switches.filter((flag) => flag.isNegatable)),
     collect: namesOf(valued.filter((flag) => flag.isRepeatable)),
     alias: Object.fromEntries(
-      known.flatMap(({ name, short }) => short ? [[name, short]] : []),
+      valued.flatMap(({ name, short }) => short ? [[name, short]] : []),
     ),
     unknown: (arg, key) => {
       if (key === undefined) return true;
@@ -47,19 +51,25 @@ export function parseArguments(
         : unknownFlag(arg, name, known);
     },
   });
-  const flags = new Map<string, string | boolean | readonly string[]>();
-  for (const flag of known) {
-    const value = parsed[flag.name] as string | boolean | string[] | undefined;
-    const isUnsaid = value === undefined ||
-      Array.isArray(value) && value.length === 0 ||
-      value === false && !isNegated(args, flag);
-    if (isUnsaid) continue;
-    flags.set(flag.name, value);
+  const flags = new Map<string, string | readonly string[]>();
+  for (const flag of valued) {
+    const value = parsed[flag.name] as string | string[] | undefined;
+    if (
+      value !== undefined && (typeof value === "string" || value.length > 0)
+    ) {
+      flags.set(flag.name, value);
+    }
   }
   const operands = parsed._.map(String);
   const rest = args.includes("--") ? parsed["--"] : undefined;
   checkOperands(operands, rest, name, command);
-  return { flags, operands, rest };
+  return {
+    flags,
+    switches,
+    isOn: (name) => switches.get(name) === true,
+    operands,
+    rest,
+  };
 }
 
 /**
@@ -81,8 +91,48 @@ function namesOf(flags: readonly Flag[]): string[] {
   return flags.map((flag) => flag.name);
 }
 
-function isNegated(args: readonly string[], { name }: Flag): boolean {
-  return args.includes(`--no-${name}`) || args.includes(`--${name}=false`);
+/** Takes the switches out of the arguments; the last of several wins. */
+function takeSwitches(
+  args: readonly string[],
+  name: string,
+  command: Command,
+): { switches: Map<string, boolean>; others: string[] } {
+  const known = [...command.flags, ...COMMON_FLAGS]
+    .filter((flag) => flag.valueName === undefined);
+  const switches = new Map<string, boolean>();
+  const end = args.indexOf("--");
+  const before = end < 0 ? args : args.slice(0, end);
+  const others = before.filter((arg) => {
+    const shorts = /^-([A-Za-z]+)$/.exec(arg)?.[1].split("")
+      .map((letter) => known.find(({ short }) => short === letter));
+    if (shorts?.every((flag) => flag !== undefined)) {
+      for (const flag of shorts) switches.set(flag.name, true);
+      return false;
+    }
+    const [, typed, value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const flag = known.find((flag) => flag.name === typed);
+    const negated = known.find((flag) =>
+      flag.isNegatable && `no-${flag.name}` === typed
+    );
+    if (flag === undefined && negated === undefined) return true;
+    if (negated !== undefined && value !== undefined) {
+      throw usageError(`Option --${typed} takes no value`, name);
+    }
+    const isOn = negated === undefined && parseBoolean(value ?? "true");
+    if (isOn === undefined) {
+      // What is no boolean may be a secret that was meant for another option.
+      const problem = command.takesSecrets
+        ? "must be true or false"
+        : booleanProblem(value);
+      throw usageError(`Option --${typed} ${problem}`, name);
+    }
+    switches.set((flag ?? negated)!.name, isOn);
+    return false;
+  });
+  return {
+    switches,
+    others: end < 0 ? others : [...others, ...args.slice(end)],
+  };
 }
 
 function unknownFlag(
@@ -91,7 +141,10 @@ function unknownFlag(
   known: readonly Flag[],
 ): RunnerError {
   const [typed] = arg.split("=", 1);
-  const near = suggest(typed.replace(/^-+/, ""), namesOf(known));
+  const negated = known.find(({ name }) => `--no-${name}` === typed);
+  const near = negated?.valueName === undefined && negated !== undefined
+    ? `${negated.name}=false`
+    : suggest(typed.replace(/^-+/, ""), namesOf(known));
   const hint = near === undefined ? "" : `; did you mean --${near}?`;
   return usageError(`Unknown option ${typed}${hint}`, command);
 }

@@ -86,7 +86,7 @@ async function report(
   sources: readonly PluginSource[],
 ): Promise<number> {
   const setting = await sandboxSetting(run);
-  const isTrusted = run.settings.get("trust_plugins")?.value === "true";
+  const isTrusted = run.settings.isOn("trust_plugins");
   const found = await Promise.all(
     sources.map((source) => inspectPlugin(source, setting)),
   );

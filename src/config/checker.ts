@@ -1,3 +1,4 @@
+import { booleanProblem, isNearlyBoolean, parseBoolean } from "../boolean.ts";
 import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
 import { parseDuration } from "./duration.ts";
 import type { ConfigProblem, SourceConfig } from "./job_config.ts";
@@ -7,6 +8,7 @@ import {
   type ChoiceOf,
   configKey,
   type ConfigName,
+  type SwitchName,
 } from "./keys.ts";
 import type { Settings } from "./settings.ts";
 import { SOURCE_TYPE, SOURCE_TYPES } from "./source_keys.ts";
@@ -14,9 +16,6 @@ import { readValue } from "./value_file.ts";
 
 /** Least and greatest value of a number. */
 type Range = { minimum: number; maximum: number };
-
-/** Words that mean `true` or `false` elsewhere, and would be taken for a name. */
-const NEARLY_BOOLEAN = /^(yes|no|on|off|true|false|y|n)$/i;
 
 /** Reads settings one by one and gathers what is wrong with them. */
 export class Checker {
@@ -91,12 +90,14 @@ export class Checker {
     return undefined;
   }
 
-  isOn(key: ConfigName): boolean {
+  /** A variable that is empty says nothing. */
+  isOn(key: SwitchName): boolean {
     const text = this.text(key);
-    if (!["", "true", "false"].includes(text)) {
-      this.#report(key, `must be true or false, not ${JSON.stringify(text)}`);
+    const isOn = parseBoolean(text);
+    if (isOn === undefined && text !== "") {
+      this.#report(key, booleanProblem(text));
     }
-    return text === "true";
+    return isOn ?? false;
   }
 
   duration(key: ConfigName): number {
@@ -178,13 +179,15 @@ export class Checker {
 
   inheritance(): boolean | readonly string[] {
     const value = this.#settings.get("inherit_env")?.value ?? "true";
-    if (value === "true" || value === "false") return value === "true";
+    const isInherited = typeof value === "string"
+      ? parseBoolean(value)
+      : undefined;
+    if (isInherited !== undefined) return isInherited;
     const names = typeof value === "string"
       ? splitList(value, ",")
       : Object.values(value);
-    const isWrong = value === "" ||
-      names.some((name) => !VARIABLE_NAME.test(name)) ||
-      NEARLY_BOOLEAN.test(String(value));
+    const isWrong = value === "" || isNearlyBoolean(String(value)) ||
+      names.some((name) => !VARIABLE_NAME.test(name));
     if (isWrong) {
       this.#report(
         "inherit_env",

@@ -12,6 +12,12 @@ export type ChoiceName = Extract<
   { kind: { choices: readonly string[] } }
 >["name"];
 
+/** A key of the configuration that is on or off. */
+export type SwitchName = Extract<
+  (typeof CONFIG_KEYS)[number],
+  { kind: "switch" }
+>["name"];
+
 /** The words that a key of the configuration may hold. */
 export type ChoiceOf<Name extends ChoiceName> = Extract<
   (typeof CONFIG_KEYS)[number],

@@ -1,4 +1,6 @@
-import type { ConfigName } from "./keys.ts";
+import { booleanProblem, parseBoolean } from "../boolean.ts";
+import { RunnerError } from "../errors.ts";
+import type { ConfigName, SwitchName } from "./keys.ts";
 
 /** What one source of the configuration says of a key. */
 export type SettingValue =
@@ -55,6 +57,26 @@ export class Settings {
    */
   all(name: ConfigName): readonly Setting[] {
     return this.#stacks.get(name) ?? [];
+  }
+
+  /**
+   * Tells whether a switch is on, before all settings are validated.
+   *
+   * @param name Key of the switch.
+   * @returns Whether it is on; an unset or empty one is off.
+   * @throws {RunnerError} `invalid-config`, if it is neither on nor off.
+   */
+  isOn(name: SwitchName): boolean {
+    const { value = "", origin = "" } = this.get(name) ?? {};
+    if (value === "") return false;
+    const isOn = typeof value === "string" ? parseBoolean(value) : undefined;
+    if (isOn !== undefined) return isOn;
+    throw new RunnerError(
+      `Cannot use the configuration:\n  ${name}: ${
+        booleanProblem(String(value))
+      } (from ${origin})`,
+      { code: "invalid-config" },
+    );
   }
 
   /**

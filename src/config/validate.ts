@@ -99,6 +99,7 @@ export function validateSettings(
     maxLineBytes: check.integer("max_line_bytes"),
     inheritEnv: check.inheritance(),
   };
+  check.isOn("trust_plugins");
   return {
     config: problems.length === 0 ? config : undefined,
     problems,

@@ -40,7 +40,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const loader = new PluginLoader({
     registry,
     setting,
-    trustsFiles: run.settings.get("trust_plugins")?.value === "true",
+    trustsFiles: run.settings.isOn("trust_plugins"),
   });
   const addresses = await fetchPlugins(linesOf(run, "plugins"));
   const late: string[] = [];

@@ -1,3 +1,4 @@
+import { booleanVariable } from "../boolean.ts";
 import { defaultLayer, environmentLayer } from "../config/layers.ts";
 import type { Layer } from "../config/settings.ts";
 import type { JobRun } from "./job_run.ts";
@@ -25,6 +26,10 @@ export async function resolveSettings(
     settings.add(layer);
     run.steps = steps;
   }
+  // Of a wrong word nobody would hear when the credentials are removed.
+  booleanVariable(host.env, "REACTORCIDE_VCS_AUTH_CLEANUP", {
+    acceptsWorkerWords: true,
+  });
   settings.add(environmentLayer(host.env));
   settings.add(layer);
 }

@@ -1,5 +1,6 @@
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
+import { parseBoolean } from "../boolean.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { isInside, jobPathProblem } from "../job_path.ts";
@@ -77,8 +78,10 @@ export function withoutCredentials(env: Environment): Record<string, string> {
 
 /** The directory, unless there is none or it shall stay. */
 function removableDirectory(env: Environment): string | undefined {
-  const cleanup = env.REACTORCIDE_VCS_AUTH_CLEANUP ?? "";
-  if (["0", "false", "no"].includes(cleanup.trim().toLowerCase())) return;
+  const isRemoved = parseBoolean(env.REACTORCIDE_VCS_AUTH_CLEANUP ?? "", {
+    acceptsWorkerWords: true,
+  });
+  if (isRemoved === false) return undefined;
   return env.REACTORCIDE_VCS_AUTH_DIR || undefined;
 }
 

@@ -1,3 +1,4 @@
+import { booleanVariable } from "../boolean.ts";
 import { isInside, normalizeJobPath } from "../job_path.ts";
 
 /** Where a job's files are. */
@@ -48,8 +49,9 @@ export interface OpenWorkspaceOptions {
  */
 export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
   const { cwd, env, root = "/job" } = options;
-  const inContainer = saysContainer(env.REACTORCIDE_IN_CONTAINER ?? "") ??
-    looksLikeContainer(root, cwd);
+  const inContainer = booleanVariable(env, "REACTORCIDE_IN_CONTAINER", {
+    acceptsWorkerWords: true,
+  }) ?? looksLikeContainer(root, cwd);
   const given = env.REACTORCIDE_WORKSPACE ?? "";
   const base = inContainer
     ? root
@@ -61,13 +63,6 @@ export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
     inContainer,
     pathOf: (jobPath) => base + normalizeJobPath(jobPath).slice("/job".length),
   };
-}
-
-function saysContainer(text: string): boolean | undefined {
-  const word = text.trim().toLowerCase();
-  if (["true", "1", "yes"].includes(word)) return true;
-  if (["false", "0", "no"].includes(word)) return false;
-  return undefined;
 }
 
 function looksLikeContainer(root: string, cwd: string): boolean {

@@ -467,10 +467,12 @@ describe("validateSettings() judges how steps run", () => {
 
   it("switches", () => {
     assertEquals(judge({ log_group: "false" }).config?.logGroup, false);
-    for (const wrong of ["yes", "True", "1", " true"]) {
-      assertEquals(problemsOf({ log_group: wrong }), [
-        `log_group: must be true or false, not "${wrong}"`,
-      ]);
+    for (const key of ["log_group", "trust_plugins", "mask"] as const) {
+      for (const wrong of ["yes", "True", "1", " true"]) {
+        assertEquals(problemsOf({ [key]: wrong }), [
+          `${key}: must be true or false, not "${wrong}"; did you mean true?`,
+        ]);
+      }
     }
   });
 

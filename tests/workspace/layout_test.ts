@@ -26,7 +26,7 @@ describe("openWorkspace()", () => {
 
   it("looks for itself when the variable says nothing", async () => {
     await using root = await temporaryDirectory();
-    for (const value of [undefined, "", "maybe"]) {
+    for (const value of [undefined, "", " "]) {
       const env: Record<string, string> = value === undefined
         ? {}
         : { REACTORCIDE_IN_CONTAINER: value };
@@ -36,6 +36,11 @@ describe("openWorkspace()", () => {
         !openWorkspace({ ...options, root: `${root.path}/no` }).inContainer,
       );
     }
+  });
+
+  it("refuses a word that REACTORCIDE_IN_CONTAINER does not know", () => {
+    const error = assertThrows(() => said("maybe"), RunnerError);
+    assertEquals(error.code, "invalid-config");
   });
 
   it("leaves no trace of its look", async () => {

@@ -22,7 +22,7 @@ export const cleanup: Command = {
       );
     }
     const removed = await removeMade(workspace);
-    if (context.flags.has("verbose")) {
+    if (context.isOn("verbose")) {
       for (const path of removed) await context.print(path);
     }
     return 0;

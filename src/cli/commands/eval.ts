@@ -78,7 +78,7 @@ async function handOver(
   document: EvalDocument,
   { asked }: Cancellation,
 ): Promise<void> {
-  const { parts, flags } = context;
+  const { parts, flags, isOn } = context;
   const { host, logger, masker } = parts;
   const given = flags.get("triggers-file");
   const path = placeOf(
@@ -95,7 +95,7 @@ async function handOver(
   await submitTriggers(document, {
     env: host.env,
     allowInsecureTransport: parts.allowInsecureTransport ||
-      flags.has("allow-insecure-transport"),
+      isOn("allow-insecure-transport"),
     timeoutMs: 30_000,
     maskText: (text) => masker.maskText(text),
     onRetry: (reason, ms) =>

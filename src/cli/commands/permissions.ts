@@ -17,9 +17,9 @@ the command line. Runs nothing.`,
   maxOperands: Infinity,
   takesRest: true,
   async run(context) {
-    const { print, flags } = context;
+    const { print, isOn } = context;
     const { argv, permissions } = await pipelineCommand(context, "permissions");
-    if (flags.has("flags")) {
+    if (isOn("flags")) {
       const options = argv.filter((word) => /^--(allow-|no-prompt)/.test(word));
       await print(commandText(options));
       return 0;

@@ -61,7 +61,7 @@ over the defaults, which stand in parentheses.`,
     const parts = partsInWorkDir(context, watched?.host);
     const result = await runJob(parts, layer, {
       jobFile,
-      dryRun: flags.has("dry-run"),
+      dryRun: context.isOn("dry-run"),
       onStepEvent: watched?.onStepEvent,
       container,
     });
@@ -83,8 +83,11 @@ async function watch(
 }
 
 /** An image in a variable alone does not mean a container: workers always set it. */
-function containerOf({ flags }: CommandContext): ContainerSetting | undefined {
-  if (!flags.has("container") && !flags.has("runner-image")) return undefined;
+function containerOf(
+  { flags, switches }: CommandContext,
+): ContainerSetting | undefined {
+  const isOn = switches.get("container") ?? flags.has("runner-image");
+  if (!isOn) return undefined;
   const engine = flags.get("docker");
   return typeof engine === "string" ? { engine } : {};
 }

@@ -36,7 +36,7 @@ handed over unless every file is right.`,
   flags: [...configFlags(SETTINGS), WORK_DIR_FLAG],
   maxOperands: Infinity,
   async run(context) {
-    const { operands, flags } = context;
+    const { operands, isOn } = context;
     if (operands.length === 0 || operands.includes("")) {
       throw usageError("A file is required", "trigger");
     }
@@ -53,7 +53,7 @@ handed over unless every file is right.`,
       (signal) =>
         flushTriggers(parts, queue, {
           ...options,
-          allowInsecureTransport: flags.has("allow-insecure-transport"),
+          allowInsecureTransport: isOn("allow-insecure-transport"),
           signal,
         }),
     );

@@ -22,7 +22,7 @@ export const validate: Command = {
   ],
   maxOperands: 0,
   async run(context) {
-    const { parts, flags } = context;
+    const { parts, switches } = context;
     const run = new JobRun(parts, new Cancellation());
     await resolveSettings(run, flagsLayer(context), jobFileOf(context));
     const config = run.validate();
@@ -30,7 +30,7 @@ export const validate: Command = {
       const { planJob } = await import("../../job/steps/planned_step.ts");
       planJob(config.steps, config);
     }
-    if (flags.get("check-files") !== false) {
+    if (switches.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);
     }
     await context.print("The configuration is valid");

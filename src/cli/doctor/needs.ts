@@ -43,7 +43,7 @@ export function neededPrograms(
     }
   }
   const hasPlugins = textOf(settings, "plugin_dir") !== "" &&
-    textOf(settings, "trust_plugins") !== "true";
+    !settings.isOn("trust_plugins");
   if (isStandalone && hasPlugins) needed.add("deno");
   return needed;
 }

@@ -1,3 +1,4 @@
+import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { RunnerError } from "../../errors.ts";
 import {
   EVENT_TYPES,
@@ -24,7 +25,10 @@ const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
   "head-ref": ["HEAD_REF", "Branch of a pull request's code"],
   "base-url": ["BASE_URL", "Repository that a pull request is for"],
   "base-ref": ["BASE_REF", "Branch that a pull request is for"],
-  "is-fork-pr": ["IS_FORK_PR", "true for a pull request from a fork"],
+  "is-fork-pr": [
+    "IS_FORK_PR",
+    "Whether a pull request comes from a fork: true or false",
+  ],
 };
 
 /** Options of the command `eval`. */
@@ -94,8 +98,19 @@ export function evalEvent(context: CommandContext): EvalEvent {
     headRef: value("head-ref"),
     baseUrl: value("base-url"),
     baseRef: value("base-ref"),
-    isForkPr: value("is-fork-pr"),
+    isForkPr: forkText(value("is-fork-pr")),
   };
+}
+
+/** A word that is not understood must not make a fork a trusted branch. */
+function forkText(given: string): EvalEvent["isForkPr"] {
+  if (given === "") return "";
+  const isFork = parseBoolean(given);
+  if (isFork !== undefined) return isFork ? "true" : "false";
+  throw usageError(
+    `Option --is-fork-pr, or REACTORCIDE_IS_FORK_PR, ${booleanProblem(given)}`,
+    "eval",
+  );
 }
 
 function eventType(given: string): EventType {

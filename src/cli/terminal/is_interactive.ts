@@ -1,5 +1,5 @@
 import type { Host } from "../../host.ts";
-import { isOn } from "../../wants_colour.ts";
+import { isSwitchedOn } from "../../boolean.ts";
 
 /**
  * Decides whether a view may be drawn and drawn again on the terminal.
@@ -14,6 +14,6 @@ export function isInteractive(
   host: Pick<Host, "env" | "stdout" | "stderr">,
 ): boolean {
   const { env, stdout, stderr } = host;
-  if (isOn(env.CI) || env.TERM === "dumb") return false;
+  if (isSwitchedOn(env.CI) || env.TERM === "dumb") return false;
   return stdout.isTerminal() && stderr.isTerminal();
 }

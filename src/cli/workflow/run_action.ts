@@ -47,7 +47,7 @@ export async function runAction(
   { workflow, root }: LoadedWorkflow,
   only: readonly string[] | undefined,
 ): Promise<LocalResult | undefined> {
-  const { flags, parts, print } = context;
+  const { flags, isOn, parts, print } = context;
   const type = eventType(flags.get("event"));
   const branch = flags.get("branch");
   const event = {
@@ -58,14 +58,14 @@ export async function runAction(
     await print(`"${workflow.name}" does not run for ${type}`);
     return undefined;
   }
-  if (flags.has("dry-run")) {
+  if (isOn("dry-run")) {
     await print(planText(workflow, only));
     return undefined;
   }
   const result = await runLocal(parts, workflow, {
     root,
     concurrency: concurrencyOf(flags.get("concurrency")),
-    resume: flags.has("resume"),
+    resume: isOn("resume"),
     only,
     source: sourceOf(flags.get("source")),
     container: containerOf(flags),

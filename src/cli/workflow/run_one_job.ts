@@ -15,12 +15,13 @@ const SHARED_FLAGS: readonly string[] = ["job", "workflow-file", "dry-run"];
  * @throws {RunnerError} `usage`, `invalid-config` or `invalid-workflow`.
  */
 export async function runOneJob(context: CommandContext): Promise<number> {
-  const { flags, rest, parts, print } = context;
+  const { flags, switches, rest, parts, print } = context;
   const [job, file] = [flags.get("job"), flags.get("workflow-file")];
   if (typeof job !== "string" || typeof file !== "string") {
     throw usageError("--job and --workflow-file go together", "run");
   }
-  const other = [...flags.keys()].find((it) => !SHARED_FLAGS.includes(it));
+  const other = [...flags.keys(), ...switches.keys()]
+    .find((name) => !SHARED_FLAGS.includes(name));
   if (other !== undefined || rest !== undefined) {
     throw usageError(
       `Cannot use ${

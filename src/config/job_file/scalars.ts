@@ -1,14 +1,9 @@
+import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { suggest } from "../../suggest.ts";
 import { DURATION, MAX_DURATION_MS, parseDuration } from "../duration.ts";
 import type { Kind } from "./kind.ts";
 import type { DocumentNode } from "./node.ts";
 import { decimalPattern, integerPattern } from "./number_pattern.ts";
-
-/** Words that mean `true` or `false` in other versions of YAML. */
-const FLAG_WORDS: ReadonlyMap<string, boolean> = new Map(
-  ["yes", "y", "on", "true", "no", "n", "off", "false"]
-    .map((word, at) => [word, at < 4]),
-);
 
 /** What any text must match: a program cannot be given a NUL character. */
 const ANY_TEXT: TextRule = {
@@ -77,12 +72,9 @@ export function text(options: TextOptions = {}): Kind<string> {
 export const flag: Kind<boolean> = {
   schema: () => ({ enum: [true, false, "true", "false"] }),
   read: scalar((text, node) => {
-    if (text === "true" || text === "false") return text === "true";
-    const near = FLAG_WORDS.get(text.toLowerCase());
-    return void node.explain(() =>
-      `${node.label} must be true or false, not ${JSON.stringify(text)}` +
-      (near === undefined ? "" : `; did you mean ${near}?`)
-    );
+    const isOn = parseBoolean(text);
+    return isOn ??
+      void node.explain(() => `${node.label} ${booleanProblem(text)}`);
   }),
 };
 

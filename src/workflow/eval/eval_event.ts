@@ -27,7 +27,7 @@ export interface EvalEvent {
   /** Branch that the pull request is for. */
   readonly baseRef: string;
   /** `true` for a pull request from a fork. */
-  readonly isForkPr: string;
+  readonly isForkPr: "true" | "false" | "";
 }
 
 /** Variables of generated jobs, behind `REACTORCIDE_`. */

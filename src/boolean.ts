@@ -1,0 +1,101 @@
+import { RunnerError } from "./errors.ts";
+
+/** Words for yes and no elsewhere; only those in the first place are accepted everywhere. */
+const WORDS = {
+  true: ["true", "1", "yes", "y", "on"],
+  false: ["false", "0", "no", "n", "off"],
+} as const;
+
+/** Options for {@linkcode parseBoolean}. */
+export interface ParseBooleanOptions {
+  /**
+   * Whether `1`, `yes`, `0` and `no`, in any case, are accepted as well, as in
+   * the variables that a worker sets.
+   *
+   * @default {false}
+   */
+  acceptsWorkerWords?: boolean;
+}
+
+/**
+ * Parses the text of a boolean, wherever it stands: an option, a variable, a
+ * job file or an input of an evaluation.
+ *
+ * @param text Text.
+ * @param options Additional options.
+ * @returns The boolean; `undefined` for every other word than `true` and
+ * `false`, the empty one included.
+ */
+export function parseBoolean(
+  text: string,
+  options: ParseBooleanOptions = {},
+): boolean | undefined {
+  if (text === "true" || text === "false") return text === "true";
+  if (!options.acceptsWorkerWords) return undefined;
+  const word = text.trim().toLowerCase();
+  if (WORDS.true.slice(0, 3).includes(word as "true")) return true;
+  if (WORDS.false.slice(0, 3).includes(word as "false")) return false;
+  return undefined;
+}
+
+/**
+ * Describes what is wrong with a text that is not a boolean.
+ *
+ * @param text Text.
+ * @returns The problem, worded to follow the name of the value.
+ */
+export function booleanProblem(text: string): string {
+  const near = nearBoolean(text);
+  return `must be true or false, not ${JSON.stringify(text.slice(0, 100))}` +
+    (near === undefined ? "" : `; did you mean ${near}?`);
+}
+
+/**
+ * Tells whether a text is a word for yes or no elsewhere, and so is not meant
+ * as a name.
+ *
+ * @param text Text.
+ */
+export function isNearlyBoolean(text: string): boolean {
+  return nearBoolean(text) !== undefined;
+}
+
+/**
+ * Reads a boolean from an environment variable.
+ *
+ * @param env Environment.
+ * @param name Name of the variable.
+ * @param options Additional options.
+ * @returns The boolean; `undefined` if the variable is unset or empty.
+ * @throws {RunnerError} `invalid-config`, for any other word.
+ */
+export function booleanVariable(
+  env: Readonly<Record<string, string | undefined>>,
+  name: string,
+  options: ParseBooleanOptions = {},
+): boolean | undefined {
+  const text = env[name] ?? "";
+  if (text.trim() === "") return undefined;
+  const value = parseBoolean(text, options);
+  if (value !== undefined) return value;
+  throw new RunnerError(`Cannot use ${name}: it ${booleanProblem(text)}`, {
+    code: "invalid-config",
+  });
+}
+
+/**
+ * Tells whether a variable that other programs define, such as `CI` or
+ * `FORCE_COLOR`, is switched on: by any text but an empty one, `0` and
+ * `false`.
+ *
+ * @param text Text of the variable.
+ */
+export function isSwitchedOn(text: string | undefined): boolean {
+  return !["", "0", "false"].includes(text?.toLowerCase() ?? "");
+}
+
+function nearBoolean(text: string): string | undefined {
+  const word = text.trim().toLowerCase();
+  return Object.entries(WORDS)
+    .find(([, words]) => (words as readonly string[]).includes(word))?.[0];
+}

@@ -1,0 +1,90 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import type { Command } from "../../src/cli/command.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { flagsLayer } from "../../src/cli/config_flags.ts";
+import { loadCommands } from "../../src/cli/load_commands.ts";
+import { parseArguments } from "../../src/cli/parse_arguments.ts";
+import { RunnerError } from "../../src/errors.ts";
+
+const run = await COMMANDS.run.load();
+const git = await COMMANDS.git.load();
+
+const parse = (args: string[], command: Command = run) =>
+  parseArguments(args, "run", command);
+
+const refused = (args: string[], message: string, command: Command = run) => {
+  const error = assertThrows(() => parse(args, command), RunnerError, message);
+  assertEquals(error.exitCode, 2);
+};
+
+describe("parseArguments()", () => {
+  it("takes true, false or nothing as the value of a switch", () => {
+    const on = ["--dry-run", "--dry-run=true"];
+    for (const arg of on) assertEquals(parse([arg]).isOn("dry-run"), true, arg);
+    assertEquals(parse(["--dry-run=false"]).isOn("dry-run"), false);
+    assertEquals(parse([]).isOn("dry-run"), false);
+    assertEquals(parse(["--no-mask"]).switches.get("mask"), false);
+    assertEquals(parse(["--mask=false"]).switches.get("mask"), false);
+  });
+
+  it("refuses every other value of every switch of every command", async () => {
+    for (const { name, command, flags } of await loadCommands()) {
+      for (const flag of flags.filter(({ valueName }) => !valueName)) {
+        for (const value of ["", "no", "0", "True", "maybe", " false"]) {
+          const error = assertThrows(
+            () => parseArguments([`--${flag.name}=${value}`], name, command),
+            RunnerError,
+            `Option --${flag.name} must be true or false`,
+          );
+          assertEquals(error.exitCode, 2);
+        }
+      }
+    }
+  });
+
+  it("tells what a word may have been meant for", () => {
+    refused(["--trust-plugins=no"], 'not "no"; did you mean false?');
+    refused(["--no-mask=false"], "Option --no-mask takes no value");
+    refused(["--no-dry-run"], "did you mean --dry-run=false?");
+  });
+
+  it("does not show the value of a switch where any word may be a secret", async () => {
+    const secrets = await COMMANDS.secrets.load();
+    const error = assertThrows(() =>
+      parse(["--allow-insecure-transport=hunter2"], secrets)
+    );
+    assertEquals(String(error).includes("hunter2"), false);
+  });
+
+  it("never takes the next argument as the value of a switch", () => {
+    refused(["--dry-run", "false"], 'Unexpected argument "false"');
+    const { operands, isOn } = parse(["files-changed", "-z", "true"], git);
+    assertEquals(operands, ["files-changed", "true"]);
+    assertEquals(isOn("null"), true);
+  });
+
+  it("lets the last of several win, and leaves what follows -- alone", () => {
+    assertEquals(parse(["--mask", "--no-mask"]).switches.get("mask"), false);
+    assertEquals(parse(["--no-mask", "--mask"]).switches.get("mask"), true);
+    const { rest, switches } = parse(["--", "x", "--dry-run=maybe"]);
+    assertEquals(rest, ["x", "--dry-run=maybe"]);
+    assertEquals([...switches], []);
+  });
+
+  it("gives the configuration what a switch says, off included", () => {
+    const valueOf = (arg: string) =>
+      flagsLayer(parse([arg])).trust_plugins?.value;
+    assertEquals(valueOf("--trust-plugins"), "true");
+    assertEquals(valueOf("--trust-plugins=false"), "false");
+    assertEquals(valueOf("--dry-run"), undefined);
+  });
+
+  it("reads switches of one letter together and apart", async () => {
+    const cleanup = await COMMANDS.cleanup.load();
+    assertEquals(parse(["-vh"], cleanup).isOn("verbose"), true);
+    assertEquals(parse(["-vh"], cleanup).isOn("help"), true);
+    refused(["-vx"], "Unknown option", cleanup);
+    refused(["-v=false"], "Unknown option", cleanup);
+  });
+});
