@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import { onAbort } from "../process/on_abort.ts";
+import { parseRetryAfter } from "../process/retry.ts";
 import { timeLimit } from "../process/time_limit.ts";
 
 /** How many redirections within the coordinator are followed. */
@@ -30,7 +31,7 @@ export interface RawAnswer {
   readonly status: number;
   /** The whole body. */
   readonly text: string;
-  /** How long the coordinator wants to be left alone, in milliseconds. */
+  /** How long the coordinator asks to be left alone, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 }
 
@@ -64,7 +65,7 @@ export async function attempt(
   return {
     status: response.status,
     text,
-    retryAfterMs: retryAfter(response.headers.get("retry-after")),
+    retryAfterMs: parseRetryAfter(response.headers),
   };
 }
 
@@ -155,10 +156,4 @@ function networkReason(error: unknown): string {
     .replace(/^error sending request .*?\(\S+\): /, "")
     .replace(/^client error \(\w+\): /, "")
     .replace(/ \(os error \d+\)/, "");
-}
-
-function retryAfter(value: string | null): number | undefined {
-  return value !== null && /^\d{1,6}$/.test(value.trim())
-    ? Number(value) * 1_000
-    : undefined;
 }

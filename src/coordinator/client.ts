@@ -1,11 +1,19 @@
 import { messageOf, RunnerError } from "../errors.ts";
+import { createBackoff, type RetryPolicy } from "../process/retry.ts";
 import { attempt, PassingFailure, type RawAnswer } from "./attempt.ts";
 import { coordinatorUrl } from "./coordinator_url.ts";
 import { reasonOf } from "./reason.ts";
-import { patience } from "./patience.ts";
 
 /** Most bytes of an answer: a page of jobs with all their variables. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** Pauses from a quarter of a second to eight seconds. */
+const RETRY: RetryPolicy = {
+  attempts: 8,
+  delayMs: 250,
+  maxDelayMs: 8_000,
+  maxElapsedMs: 180_000,
+};
 
 /** Answers that may be better the next time, beside those of a broken server. */
 const PASSING_STATUS = [408, 425, 429];
@@ -32,18 +40,17 @@ export interface ClientOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Pauses before a request is sent again, in milliseconds; their number is
-   * that of the further attempts.
+   * How often a request is sent, and after which pauses.
    *
-   * @default {from 250 to 8_000}
+   * @default {8 attempts, with pauses from 250 to 8_000}
    */
-  readonly delaysMs?: readonly number[];
+  readonly retry?: RetryPolicy;
   /** Takes the secrets out of what the coordinator says. */
   readonly maskText: (text: string) => string;
   /**
-   * Hears why a request is sent again, and after which pause.
+   * Called with the reason and the pause before a request is sent again.
    *
-   * @default {nobody}
+   * @default {nothing is called}
    */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
   /**
@@ -103,12 +110,12 @@ export interface CoordinatorClient {
  *
  * The token is sent to the coordinator alone and is shown in no message.
  *
- * @param options Address, token, patience.
+ * @param options Address, token and retry policy.
  * @returns The client.
  * @throws {RunnerError} `invalid-config`, if the address is not acceptable.
  */
 export function openClient(options: ClientOptions): CoordinatorClient {
-  const { token, timeoutMs = 30_000, delaysMs, maskText } = options;
+  const { token, timeoutMs = 30_000, retry = RETRY, maskText } = options;
   const { signal = new AbortController().signal } = options;
   const url = coordinatorUrl(
     options.url,
@@ -125,7 +132,7 @@ export function openClient(options: ClientOptions): CoordinatorClient {
   async function send(request: ClientRequest): Promise<ClientAnswer> {
     const { method, body, success } = request;
     const place = new URL(url + request.path);
-    const waiting = patience({ ...options, delaysMs, signal });
+    const backoff = createBackoff(retry, { ...options, signal });
     let refusals = request.refusalRetries ?? 0;
     for (let number = 1;; number++) {
       const answer = await attempt(place, {
@@ -147,7 +154,7 @@ export function openClient(options: ClientOptions): CoordinatorClient {
       );
       const mayPass = isPassing(answer) ||
         !(answer instanceof Error) && answer.status === 400 && refusals-- > 0;
-      if (!mayPass || !await waiting.forNext(reason, retryAfterOf(answer))) {
+      if (!mayPass || !await backoff.next(reason, retryAfterOf(answer))) {
         throw failure(request, url, reason, number, answer);
       }
     }

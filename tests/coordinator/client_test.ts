@@ -26,7 +26,7 @@ function clientOf(
     url: coordinator.url,
     token: coordinator.jobToken,
     allowInsecureTransport: true,
-    delaysMs: [1, 1, 1, 1, 1],
+    retry: { attempts: 6, delayMs: 1, factor: 1 },
     maskText: (text) => text,
     ...options,
   });
@@ -96,24 +96,30 @@ Deno.test("submitDocument() hands jobs over once though connections drop", async
 });
 
 Deno.test("submitDocument() gives up with the reason of the coordinator", async () => {
-  assertEquals(await refusal(Array(9).fill(503), { delaysMs: [1, 1] }), {
-    message:
-      'Cannot hand triggers over to "URL": it answers 503 service_unavailable: not now (3 attempts)',
-    code: "coordinator-failed",
-    requestCount: 3,
-  });
+  assertEquals(
+    await refusal(Array(9).fill(503), { retry: { attempts: 3, delayMs: 1 } }),
+    {
+      message:
+        'Cannot hand triggers over to "URL": it answers 503 service_unavailable: not now (3 attempts)',
+      code: "coordinator-failed",
+      requestCount: 3,
+    },
+  );
   assertEquals(await refusal(Array(9).fill(400)), {
     message:
       'Cannot hand triggers over to "URL": it answers 400 service_unavailable: not now (3 attempts)',
     code: "coordinator-failed",
     requestCount: 3,
   });
-  assertEquals(await refusal(["hang"], { delaysMs: [], timeoutMs: 50 }), {
-    message:
-      'Cannot hand triggers over to "URL": it does not answer within 50 ms',
-    code: "coordinator-failed",
-    requestCount: 1,
-  });
+  assertEquals(
+    await refusal(["hang"], { retry: { attempts: 1 }, timeoutMs: 50 }),
+    {
+      message:
+        'Cannot hand triggers over to "URL": it does not answer within 50 ms',
+      code: "coordinator-failed",
+      requestCount: 1,
+    },
+  );
   assertEquals((await refusal([403])).code, "coordinator-forbidden");
   assertEquals((await refusal([404])).requestCount, 1);
 });
@@ -132,7 +138,10 @@ Deno.test("submitDocument() tells when nobody listens", async () => {
   const url = `http://127.0.0.1:${listener.addr.port}`;
   listener.close();
   await using coordinator = startCoordinator();
-  const client = clientOf(coordinator, { url, delaysMs: [1] });
+  const client = clientOf(coordinator, {
+    url,
+    retry: { attempts: 2, delayMs: 1 },
+  });
   const { message } = await assertRejects(
     () => submit(client, coordinator),
     RunnerError,

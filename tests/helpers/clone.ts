@@ -33,7 +33,7 @@ export async function clone(
   await Deno.mkdir(path);
   const context = sourceContext({ cwd: directory, env });
   const fill = gitSource(url, ref, context, {
-    retryDelaysMs: [],
+    retry: { attempts: 1 },
     ...gitOptions,
   });
   const commit = await fill(path);

@@ -1,12 +1,10 @@
 import { messageOf, RunnerError } from "../../errors.ts";
-import type { Cancellation } from "../../process/cancellation.ts";
-import { onAbort } from "../../process/on_abort.ts";
-import { settlesWithin } from "../../process/time_limit.ts";
+import { isAbortedWithin, retryDelay } from "../../process/retry.ts";
 import type { StepEvent } from "../step_event.ts";
 import type { AttemptContext, AttemptEnd } from "./attempt.ts";
 import { attemptCommand } from "./command_attempt.ts";
 import { attemptFunction } from "./function_attempt.ts";
-import { isTriedAgain, retryDelay } from "./retry.ts";
+import { isTriedAgain } from "./retry.ts";
 
 /** Options for {@linkcode runAttempts}. */
 export interface RunAttemptsOptions {
@@ -64,7 +62,7 @@ export async function runAttempts(
     });
     await context.log.endLine();
     // Whoever cancels a step that waits ends it with its last failure.
-    if (await isCancelledWithin(cancellation, delayMs)) {
+    if (await isAbortedWithin(delayMs, cancellation.asked)) {
       return { ...end, outcome: "cancelled", attempts };
     }
   }
@@ -87,13 +85,4 @@ async function attemptOnce(context: AttemptContext): Promise<AttemptEnd> {
     );
     return { outcome: "failed", exitCode: 1, signal: null, error };
   }
-}
-
-async function isCancelledWithin(
-  { asked }: Cancellation,
-  ms: number,
-): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  using _ = onAbort(asked, resolve);
-  return await settlesWithin(promise, ms);
 }

@@ -62,7 +62,7 @@ async function prepare(
     // The workspace does not outlive the machine: its disk need not be waited for.
     config: [["core.fsync", "none"]],
   });
-  const retry = retrying(url, context, source.retryDelaysMs);
+  const retry = retrying(url, context, source.retry);
   await stage("init", () => repository.make("sha1"));
   const id = await stage(
     "fetch",

@@ -1,3 +1,4 @@
+import type { RetryPolicy } from "../../process/retry.ts";
 import { RunnerError } from "../../errors.ts";
 
 /** Options for {@linkcode gitSource}. */
@@ -39,11 +40,11 @@ export interface GitOptions {
    */
   mirrorDirectory?: string;
   /**
-   * Pauses before a failed connection is tried again, in milliseconds.
+   * How often a failed connection is tried again, and after which pauses.
    *
-   * @default {[1_000, 4_000, 10_000]}
+   * @default {4 attempts, with pauses from 1_000 to 10_000}
    */
-  retryDelaysMs?: readonly number[];
+  retry?: RetryPolicy;
 }
 
 /** Filters that leave out what can be fetched later. */

@@ -189,7 +189,7 @@ describe("gitSource()", () => {
     const url = "http://me:correct-horse@127.0.0.1:1/a";
     const context = sourceContext({ cwd: directory.path });
     await Deno.mkdir(`${directory.path}/clone`);
-    const options = { retryDelaysMs: [] };
+    const options = { retry: { attempts: 1 } };
     const fill = gitSource(url, undefined, context, options);
     const error = await assertRejects(
       () => fill(`${directory.path}/clone`),

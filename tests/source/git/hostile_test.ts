@@ -77,7 +77,7 @@ describe("a hostile git source", () => {
         ref,
         target: context.workspace.pathOf("/job/src"),
         replace: true,
-        git: { retryDelaysMs: [], submodules: "recursive" },
+        git: { retry: { attempts: 1 }, submodules: "recursive" },
       }, context).then(() => undefined, (error) => error);
       assert(error instanceof RunnerError, `${url} ${ref}: ${error}`);
       assert(!/[\0\n]/.test(error.message), error.message);

@@ -52,7 +52,7 @@ async function openScene(env: Record<string, string> = {}): Promise<Scene> {
         ref,
         target,
         replace: true,
-        git: { retryDelaysMs: [1, 1], ...git },
+        git: { retry: { attempts: 3, delayMs: 1 }, ...git },
       }, context);
       return commit;
     },
