@@ -30,7 +30,10 @@ import { partsInWorkDir } from "./work_dir.ts";
  */
 export async function listPlugins(context: CommandContext): Promise<number> {
   const run = await openRun(context);
-  await using fetched = await pluginAddresses(linesOf(run, "plugins"));
+  await using fetched = await pluginAddresses(
+    linesOf(run, "plugins"),
+    await sandboxSetting(run),
+  );
   const directories = [
     givenPluginDirectory(run),
     ciPluginDirectory(run, "early"),

@@ -1,3 +1,4 @@
+import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
 import type { JobRun } from "./job_run.ts";
@@ -42,7 +43,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
     setting,
     trustsFiles: run.settings.isOn("trust_plugins"),
   });
-  const addresses = await fetchPlugins(linesOf(run, "plugins"));
+  const addresses = await fetchPlugins(linesOf(run, "plugins"), setting);
   const late: string[] = [];
   const end = async () => {
     await loader.end();
@@ -77,8 +78,9 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
 
 async function fetchPlugins(
   addresses: readonly string[],
+  setting: SandboxSetting,
 ): Promise<FetchedPlugins | undefined> {
   if (addresses.length === 0) return undefined;
   const { pluginAddresses } = await import("./plugin_addresses.ts");
-  return await pluginAddresses(addresses);
+  return await pluginAddresses(addresses, setting);
 }

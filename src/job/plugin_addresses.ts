@@ -1,4 +1,5 @@
 import { parseAddress } from "../plugins/address.ts";
+import { fetchPackage, type PackageSetting } from "../plugins/fetch_package.ts";
 import { fetchPlugin } from "../plugins/fetch_plugin.ts";
 import type { PluginSource } from "../plugins/plugin_source.ts";
 import { removeTree } from "../workspace/remove.ts";
@@ -13,12 +14,14 @@ export interface FetchedPlugins extends AsyncDisposable {
  * Fetches the plugins at addresses, all at the same time.
  *
  * @param addresses Addresses with their hashes.
+ * @param setting What fetches packages of registries.
  * @returns The plugins.
  * @throws {RunnerError} `invalid-config`, if an address is none or not pinned;
  * `plugin-failed`, if a plugin cannot be got or is another one.
  */
 export async function pluginAddresses(
   addresses: readonly string[],
+  setting: PackageSetting,
 ): Promise<FetchedPlugins> {
   if (addresses.length === 0) {
     return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
@@ -31,7 +34,9 @@ export async function pluginAddresses(
     const sources = await Promise.all(parsed.map(async (address, at) => {
       const own = `${directory}/${at}`;
       await Deno.mkdir(own);
-      return await fetchPlugin(address, own);
+      return await (address.scheme === "https"
+        ? fetchPlugin(address, own)
+        : fetchPackage(address, own, setting));
     }));
     return { sources, [Symbol.asyncDispose]: remove };
   } catch (error) {

@@ -14,12 +14,9 @@ const FETCH_MS = 60_000;
 export type Fetch = (url: string, signal: AbortSignal) => Promise<Response>;
 
 /**
- * Gets a plugin at an address ready to be run.
+ * Fetches a plugin that is a file, compares it with its hash and keeps it.
  *
- * A file is fetched, compared with its hash and kept in the directory. Of a
- * package, Deno is given a lock file that holds the hash; it compares.
- *
- * @param address The address.
+ * @param address An `https:` address.
  * @param directory Directory of its own, which nobody else can write to.
  * @param get Gets what is at an address.
  * @returns The plugin.
@@ -30,13 +27,7 @@ export async function fetchPlugin(
   directory: string,
   get: Fetch = (url, signal) => fetch(url, { signal }),
 ): Promise<PluginSource> {
-  const { name, url, scheme } = address;
-  const source = { name, origin: url, cwd: directory };
-  if (scheme !== "https") {
-    const lockFile = `${directory}/deno.lock`;
-    await Deno.writeTextFile(lockFile, lockText(address));
-    return { ...source, url, lockFile };
-  }
+  const { name, url } = address;
   try {
     const bytes = await download(url, get);
     await checkHash(bytes, address.hash);
@@ -44,7 +35,14 @@ export async function fetchPlugin(
     const file = `${directory}/plugin.${extension}`;
     await Deno.writeFile(file, bytes);
     const asked = readManifest(new TextDecoder().decode(bytes));
-    return { ...source, url: fileUrl(file), file, asked };
+    return {
+      name,
+      origin: url,
+      cwd: directory,
+      url: fileUrl(file),
+      file,
+      asked,
+    };
   } catch (cause) {
     throw new RunnerError(`Cannot fetch plugin "${url}": ${messageOf(cause)}`, {
       code: "plugin-failed",
@@ -80,15 +78,4 @@ async function checkHash(
   const found = new Uint8Array(digest).toHex();
   if (found === wanted) return;
   throw new Error(`its hash is sha256-${found}, not sha256-${wanted}`);
-}
-
-/** What Deno would have written, had it loaded this version of the package. */
-function lockText({ scheme, pinned = "", hash }: PluginAddress): string {
-  const version = pinned.slice(pinned.lastIndexOf("@") + 1);
-  const integrity = scheme === "npm" ? `sha512-${hash}` : hash;
-  return JSON.stringify({
-    version: "5",
-    specifiers: { [`${scheme}:${pinned}`]: version },
-    [scheme]: { [pinned]: { integrity } },
-  });
 }

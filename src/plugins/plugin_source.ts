@@ -22,6 +22,8 @@ export interface PluginSource {
   readonly cwd: string;
   /** Lock file that holds the pins of its address. */
   readonly lockFile?: string;
+  /** Cache of Deno that holds its module graph, if that was fetched beforehand. */
+  readonly denoDir?: string;
   /** What it asks for; `undefined` if only the plugin itself can tell. */
   readonly asked?: PluginPermissions;
 }

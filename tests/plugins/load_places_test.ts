@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { runCli } from "../helpers/cli.ts";
 import { startJsrRegistry } from "../helpers/jsr_registry.ts";
-import { runZoo } from "../helpers/plugin_zoo.ts";
+import { runZoo, type ZooOptions } from "../helpers/plugin_zoo.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -197,7 +197,94 @@ Deno.test("a plugin of a registry runs with its pin, and not with another", asyn
   const { stderr, message } = await run(hash);
   assertStringIncludes(stderr, "[plugin:@acme/teller] in a", message);
   const other = await run("0".repeat(64));
-  assertMatch(other.message, /^Cannot load plugin "jsr:@acme\/teller@1\.0\.0"/);
+  assertMatch(
+    other.message,
+    /^Cannot fetch plugin "jsr:@acme\/teller@1\.0\.0": .*integrity/i,
+  );
+});
+
+/** Offers packages in a registry, and runs one of them as a plugin. */
+async function runPackage(
+  files: Record<string, string>,
+  options: ZooOptions = {},
+) {
+  await using folder = await temporaryDirectory();
+  const names = [...new Set(Object.keys(files).map((it) => it.split("/")[0]))];
+  await makeFiles(folder.path, {
+    ...files,
+    ...Object.fromEntries(names.map((name) => [
+      `${name}/deno.json`,
+      JSON.stringify({
+        name: `@acme/${name}`,
+        version: "1.0.0",
+        exports: { ".": "./mod.ts" },
+      }),
+    ])),
+  });
+  await using registry = await startJsrRegistry(
+    names.map((name) => new URL(`file://${folder.path}/${name}/`)),
+  );
+  const meta = await fetch(`${registry.url}@acme/plugin/1.0.0_meta.json`);
+  const digest = await crypto.subtle.digest("SHA-256", await meta.bytes());
+  const { host } = new URL(registry.url);
+  const result = await runZoo({}, {
+    pluginDir: undefined,
+    plugins: [
+      `jsr:@acme/plugin@1.0.0#sha256-${new Uint8Array(digest).toHex()}`,
+    ],
+    ...options,
+    pluginPermissions: JSON.parse(
+      JSON.stringify(options.pluginPermissions ?? {})
+        .replaceAll("REGISTRY", host),
+    ),
+    hostEnv: { JSR_URL: registry.url },
+  });
+  return { ...result, unknown: [...registry.refused] };
+}
+
+/** A plugin that tries to import what it was not loaded with. */
+const IMPORTER = `export default { name: "importer", async cleanup({ log }) {
+  const registry = new URL(import.meta.url).origin;
+  for (const address of [
+    "jsr:@acme/other@1.0.0",
+    "jsr:@acme/data-of-the-job@1.0.0",
+    registry + "/@acme/other/1.0.0/mod.ts",
+    registry + "/data-of-the-job",
+    "npm:data-of-the-job",
+    "https://esm.sh/x",
+    "http://127.0.0.1:1/x.js",
+  ]) {
+    try { await import(address); log("imported " + address); }
+    catch { log("refused " + address); }
+  }
+} };`;
+
+Deno.test("a plugin of a registry imports nothing but its own module graph", async () => {
+  const { stderr, message, unknown } = await runPackage({
+    "plugin/mod.ts": `import "./part.ts"; ${IMPORTER}`,
+    "plugin/part.ts": "export {};",
+    "other/mod.ts": "export {};",
+  });
+  assertEquals(stderr.match(/refused/g)?.length, 7, stderr + message);
+  assert(!stderr.includes("imported"), stderr);
+  assertEquals(unknown, []);
+});
+
+Deno.test("dependencies of a package are loaded only if the operator allows it", async () => {
+  const files = {
+    "plugin/mod.ts": `import { word } from "jsr:@acme/other@^1.0.0";
+      export default { name: "plugin", cleanup({ log }) { log(word); } };`,
+    "other/mod.ts": `export const word = "from other";`,
+  };
+  const refused = await runPackage(files);
+  assertMatch(
+    refused.message,
+    /it has dependencies, which its hash does not pin; to allow them, grant it with --allow-plugin @acme\/plugin:import=127\.0\.0\.1:\d+$/,
+  );
+  const { stderr, message } = await runPackage(files, {
+    pluginPermissions: { "@acme/plugin": { import: ["REGISTRY"] } },
+  });
+  assertStringIncludes(stderr, "from other", message);
 });
 
 Deno.test("runnerlib plugins tells what would be loaded", async () => {

@@ -33,6 +33,12 @@ export interface DenoCommandOptions {
   readonly rights: PluginPermissions;
   /** Lock file that holds the pins of an address. */
   readonly lockFile?: string;
+  /**
+   * Host of the registry for `jsr:`.
+   *
+   * @default {"jsr.io:443"}
+   */
+  readonly registry?: string;
 }
 
 /**
@@ -43,6 +49,7 @@ export interface DenoCommandOptions {
  */
 export function denoCommand(options: DenoCommandOptions): string[] {
   const { deno, url, file, rights, lockFile } = options;
+  const { registry = jsrHost({}) } = options;
   return [
     "/bin/sh",
     "-c",
@@ -54,10 +61,12 @@ export function denoCommand(options: DenoCommandOptions): string[] {
     "--no-prompt",
     "--no-config",
     "--node-modules-dir=none",
-    ...lockFile === undefined ? ["--no-lock"] : [`--lock=${lockFile}`],
+    ...lockFile === undefined
+      ? ["--no-lock"]
+      : [`--lock=${lockFile}`, "--frozen"],
     `--v8-flags=--max-old-space-size=${HEAP_MIB}`,
     ...permissionFlags(rights, file),
-    ...importFlags(url, rights),
+    ...importFlags(url, rights, registry),
     `data:text/javascript;base64,${guestCode()}`,
     url,
   ];
@@ -99,13 +108,36 @@ export function permissionFlag(
   return [`--allow-${kind}=${list}`];
 }
 
-function importFlags(url: string, rights: PluginPermissions): string[] {
-  const hosts = (rights.import ?? []).filter((host) => host !== NPM);
-  const usesNpm = url.startsWith("npm:") || mayUse(rights, "import", NPM);
-  const usesRemote = url.startsWith("jsr:") || hosts.length > 0;
+/**
+ * Finds the host of the registry from which Deno loads `jsr:`.
+ *
+ * @param env Environment of the runner.
+ * @returns Host and port, as the right to import names it.
+ */
+export function jsrHost(env: Readonly<Record<string, string>>): string {
+  const { hostname, port, protocol } = URL.parse(env.JSR_URL ?? "") ??
+    new URL("https://jsr.io");
+  return `${hostname}:${port || (protocol === "http:" ? 80 : 443)}`;
+}
+
+/**
+ * Without an option that says otherwise, Deno imports from some hosts, and from
+ * npm. A plugin does so only by a right; what is at its own address was fetched
+ * beforehand, so not even its registry is reached.
+ */
+function importFlags(
+  url: string,
+  rights: PluginPermissions,
+  registry: string,
+): string[] {
+  const isPackage = /^(?:jsr|npm):/.test(url);
+  const granted = (rights.import ?? []).filter((host) => host !== NPM);
+  const hosts = [...url.startsWith("jsr:") ? [registry] : [], ...granted];
+  const mayUseNpm = mayUse(rights, "import", NPM);
   return [
-    ...usesNpm ? [] : ["--no-npm"],
-    ...usesRemote ? [] : ["--no-remote"],
+    ...mayUseNpm || url.startsWith("npm:") ? [] : ["--no-npm"],
+    ...hosts.length > 0 ? [] : ["--no-remote"],
+    ...isPackage && granted.length === 0 && !mayUseNpm ? ["--cached-only"] : [],
     ...permissionFlag("import", hosts),
   ];
 }

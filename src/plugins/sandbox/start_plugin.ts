@@ -2,7 +2,7 @@ import { markFamily } from "../../process/family.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
-import { denoCommand } from "./deno_command.ts";
+import { denoCommand, jsrHost } from "./deno_command.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
 import { processEnvironment } from "./process_environment.ts";
 
@@ -26,6 +26,8 @@ export interface PluginStart {
   readonly deno: string;
   /** Lock file that holds the pins of its address. */
   readonly lockFile?: string;
+  /** Cache of Deno that holds its module graph, if that was fetched beforehand. */
+  readonly denoDir?: string;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -42,14 +44,20 @@ export async function startPlugin(
   start: PluginStart,
   listener: SessionListener,
 ): Promise<PluginSession> {
-  const { url, file, cwd, rights, env } = start;
+  const { url, file, cwd, rights, env, denoDir } = start;
   const isDeno = url !== undefined;
   const fetchesCode = isDeno &&
     (!url.startsWith("file:") || rights.import !== undefined);
   const startsOthers = !isDeno || rights.run !== undefined;
-  const child = spawn(isDeno ? denoCommand({ ...start, url }) : [file!], {
+  const argv = isDeno
+    ? denoCommand({ ...start, url, registry: jsrHost(env) })
+    : [file!];
+  const child = spawn(argv, {
     cwd,
-    env: processEnvironment(env, rights, { isDeno, fetchesCode }),
+    env: {
+      ...processEnvironment(env, rights, { isDeno, fetchesCode }),
+      ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
+    },
     stdin: "piped",
     stderr: "separate",
     ...startsOthers ? { family: markFamily() } : {},
