@@ -31,9 +31,10 @@ export interface Host {
   /** Tells how large the terminal is now; `undefined` when there is none. */
   consoleSize?(): ConsoleSize | undefined;
   /**
-   * Calls the listener for SIGTERM, SIGINT and SIGHUP until disposed.
+   * Calls the listener for SIGTERM, SIGINT, SIGQUIT and SIGHUP until disposed.
    *
-   * While a listener is there, these signals do not end the process.
+   * While a listener is there, these signals do not end the process. A SIGHUP
+   * that the process was started to ignore, as by `nohup`, stays ignored.
    */
   onSignal(listener: (signal: EndingSignal) => void): Disposable;
 }
@@ -47,9 +48,14 @@ export interface ConsoleSize {
 }
 
 /** A signal that asks the whole job to end. */
-export type EndingSignal = "SIGTERM" | "SIGINT" | "SIGHUP";
+export type EndingSignal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP";
 
-const ENDING_SIGNALS: readonly EndingSignal[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+const ENDING_SIGNALS: readonly EndingSignal[] = [
+  "SIGTERM",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGHUP",
+];
 
 /**
  * Takes the environment, the streams and the signals of this process.
@@ -67,8 +73,12 @@ export function processHost(): Host {
     stderr: Deno.stderr,
     consoleSize,
     onSignal(listener) {
+      const isHangupIgnored = ignoresHangup();
       const listeners = ENDING_SIGNALS.map((signal) => {
-        const onSignal = () => listener(signal);
+        // Deno handles SIGHUP itself as soon as there is any listener: only a
+        // listener that does nothing keeps it ignored.
+        const isIgnored = signal === "SIGHUP" && isHangupIgnored;
+        const onSignal = isIgnored ? () => {} : () => listener(signal);
         Deno.addSignalListener(signal, onSignal);
         return { signal, onSignal };
       });
@@ -102,6 +112,20 @@ function environment(): Record<string, string> {
         return value === undefined ? [] : [[name, value]];
       }),
     );
+  }
+}
+
+/** Tells whether the process was started with SIGHUP ignored, as by `nohup`. */
+function ignoresHangup(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    const stat = Deno.readTextFileSync("/proc/self/stat");
+    // Field 33 of proc_pid_stat(5); the name in parentheses may hold blanks.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (BigInt(fields[30]) & 1n) === 1n;
+  } catch {
+    // Deno shows /proc only to a process that has every permission.
+    return false;
   }
 }
 

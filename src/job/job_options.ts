@@ -272,8 +272,9 @@ export interface RunJobOptions {
   /** Cancels the job when aborted, as SIGTERM does. */
   signal?: AbortSignal;
   /**
-   * Whether SIGTERM, SIGINT and SIGHUP cancel the job instead of ending the
-   * process at once.
+   * Whether SIGTERM, SIGINT, SIGQUIT and SIGHUP cancel the job instead of
+   * ending the process at once. A SIGHUP that the process was started to
+   * ignore, as by `nohup`, stays ignored.
    *
    * @default {true}
    */

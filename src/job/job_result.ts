@@ -38,8 +38,8 @@ export interface JobResult {
   readonly status: JobStatus;
   /**
    * Exit code of the job: that of its command, 128+N after signal N, 124 for
-   * the time limit, 143 after SIGTERM, 130 after SIGINT, 129 after SIGHUP, and
-   * 1 when something around the command failed.
+   * the time limit, 143 after SIGTERM, 130 after SIGINT, 131 after SIGQUIT, 129
+   * after SIGHUP, and 1 when something around the command failed.
    */
   readonly exitCode: number;
   /** Its steps, in the order in which they were defined. */

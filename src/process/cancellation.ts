@@ -27,9 +27,18 @@ export class Cancellation {
   }
 
   /**
+   * Signal that asks programs to end. SIGQUIT would make them dump core, and a
+   * Java machine would only print its threads: SIGTERM stands for it.
+   */
+  get programSignal(): Deno.Signal {
+    const signal = this.#signal ?? "SIGTERM";
+    return signal === "SIGQUIT" ? "SIGTERM" : signal;
+  }
+
+  /**
    * Asks the job to end; the second time, insists.
    *
-   * @param signal Signal that programs get.
+   * @param signal Signal that was received.
    */
   cancel(signal: EndingSignal): void {
     if (this.#signal === null) {

@@ -10,7 +10,13 @@ export interface ExitStatus {
 export const TIMEOUT_EXIT_CODE = 124;
 
 /** Numbers of the signals that a runner sends or is sent; the same on Linux and macOS. */
-const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
+const SIGNAL_NUMBERS = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGKILL: 9,
+  SIGTERM: 15,
+};
 
 /**
  * Reads the way a program ended off its status.

@@ -47,8 +47,10 @@ export async function runInherited(
     });
   }
   using _ = onSignal((signal) => {
-    // A terminal tells its whole group; told twice, a runner kills at once.
-    if (signal === "SIGINT" && hasTerminal) return;
+    // A terminal signals its whole group; a runner that gets a signal twice
+    // kills at once.
+    const isFromKeyboard = signal === "SIGINT" || signal === "SIGQUIT";
+    if (isFromKeyboard && hasTerminal) return;
     try {
       child.kill(signal);
     } catch {

@@ -54,7 +54,7 @@ export async function supervise(
     const insisted = Promise.withResolvers<void>();
     using _ = onAbort(cancellation.insisted, insisted.resolve);
     const over = Promise.all([child.status, drained]);
-    child.signal(cancellation.signal ?? "SIGTERM");
+    child.signal(cancellation.programSignal);
     await settlesWithin(Promise.race([over, insisted.promise]), graceMs);
     child.signal("SIGKILL");
   }

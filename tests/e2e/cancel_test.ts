@@ -1,4 +1,9 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { startCli } from "../helpers/cli.ts";
 import { isGone } from "../helpers/process_table.ts";
@@ -24,10 +29,12 @@ function pidsIn(text: string): number[] {
 
 describe("runnerlib run, asked to end,", () => {
   for (
-    const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130], [
-      "SIGHUP",
-      129,
-    ]] as const
+    const [signal, code] of [
+      ["SIGTERM", 143],
+      ["SIGINT", 130],
+      ["SIGQUIT", 131],
+      ["SIGHUP", 129],
+    ] as const
   ) {
     it(`forwards ${signal} to the whole tree and ends with ${code}`, async () => {
       await using directory = await temporaryDirectory();
@@ -45,6 +52,40 @@ describe("runnerlib run, asked to end,", () => {
       for (const pid of pidsIn(stdout)) await isGone(pid);
     });
   }
+
+  it("asks programs with SIGTERM when it gets SIGQUIT itself", async () => {
+    await using directory = await temporaryDirectory();
+    const cli = startCli([
+      "run",
+      "--job-command",
+      `trap 'echo got TERM; exit 3' TERM; trap 'echo got QUIT; exit 4' QUIT
+       echo ready; while :; do sleep 0.01; done`,
+    ], { cwd: directory.path });
+    await cli.sees("ready");
+    cli.child.kill("SIGQUIT");
+    const { code, stdout, stderr } = await cli.end();
+    assertEquals(code, 131);
+    assert(stdout.endsWith("got TERM\n"), stdout);
+    assert(!stdout.includes("got QUIT"), stdout);
+    assertStringIncludes(stderr, "The job was cancelled by SIGQUIT");
+  });
+
+  it("goes on after a SIGHUP that it was started to ignore", async () => {
+    await using directory = await temporaryDirectory();
+    const gate = `${directory.path}/gate`;
+    const cli = startCli([
+      "run",
+      "--job-command",
+      `echo ready; while [ ! -e ${gate} ]; do sleep 0.01; done
+       echo finished`,
+    ], { cwd: directory.path, ignoresHangup: true });
+    await cli.sees("ready");
+    cli.child.kill("SIGHUP");
+    await Deno.writeTextFile(gate, "");
+    const { code, stdout, stderr } = await cli.end();
+    assertEquals([code, stdout], [0, "ready\nfinished\n"], stderr);
+    assert(!stderr.includes("SIGHUP"), stderr);
+  });
 
   it("runs clean-up and removes credentials", async () => {
     await using directory = await temporaryDirectory();

@@ -13,6 +13,12 @@ export interface CliOptions {
   cwd: string;
   /** Variables, besides those that every run needs. */
   env?: Record<string, string>;
+  /**
+   * Whether it is started with SIGHUP ignored, as `nohup` does.
+   *
+   * @default {false}
+   */
+  ignoresHangup?: boolean;
 }
 
 /** A command line that runs. */
@@ -65,8 +71,12 @@ export function cliEnv(
 
 /** Starts the command line. */
 export function startCli(args: string[], options: CliOptions): RunningCli {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", CLI, ...args],
+  const argv = [Deno.execPath(), "run", "-A", "--no-check", CLI, ...args];
+  const [program, ...rest] = options.ignoresHangup
+    ? ["/bin/sh", "-c", `trap '' HUP; exec "$@"`, "sh", ...argv]
+    : argv;
+  const child = new Deno.Command(program, {
+    args: rest,
     cwd: options.cwd,
     clearEnv: true,
     env: cliEnv(options.env),

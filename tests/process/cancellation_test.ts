@@ -50,7 +50,8 @@ Deno.test("onAbort() calls at once, later, or no more once disposed", () => {
 
 Deno.test("signalExitCode() counts as a shell does", () => {
   assertEquals(
-    (["SIGHUP", "SIGINT", "SIGKILL", "SIGTERM"] as const).map(signalExitCode),
-    [129, 130, 137, 143],
+    (["SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGTERM"] as const)
+      .map(signalExitCode),
+    [129, 130, 131, 137, 143],
   );
 });
