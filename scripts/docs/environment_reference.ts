@@ -1,49 +1,78 @@
 import type { ConfigKey } from "../../src/config/config_key.ts";
 import { CONFIG_KEYS } from "../../src/config/keys.ts";
+import {
+  VARIABLE_GROUPS,
+  type VariableInfo,
+  variableInfo,
+} from "../../src/environment/variables.ts";
 import { code, plain, table } from "./markdown.ts";
 import { usedVariables } from "./used_variables.ts";
-import { OTHER_VARIABLES } from "./variables.ts";
+
+const TITLES: Readonly<Record<keyof typeof VARIABLE_GROUPS, string>> = {
+  configuration: "Configuration",
+  job: "The job and its runner",
+  event: "The event",
+  workflow: "The workflow",
+  shared: "Names that other programs share",
+};
+
+const SEEN_BY: Readonly<Record<NonNullable<VariableInfo["seenBy"]>, string>> = {
+  everyone: "every program",
+  job: "trusted commands",
+  runner: "no program",
+};
 
 /**
- * Writes the reference of the variables: those of the configuration, and
- * others.
+ * Writes the reference of the variables: the table of `src/environment/`.
  *
  * @returns Markdown.
- * @throws {Error} If the code knows a variable of which nothing is told.
+ * @throws {Error} If the source names a variable that the table does not have,
+ * or the meaning of one is missing.
  */
 export async function environmentReference(): Promise<string> {
-  const keys: readonly ConfigKey[] = CONFIG_KEYS;
-  const configured = keys.filter(({ env }) => env !== undefined);
-  await checkComplete(configured.map(({ env }) => env!));
+  const unknown = (await usedVariables())
+    .filter((name) => variableInfo(name) === undefined);
+  if (unknown.length > 0) {
+    throw new Error(`Not in src/environment/variables.ts: ${unknown}`);
+  }
+  const { configuration, ...others } = VARIABLE_GROUPS;
   return [
-    "## Configuration",
+    `## ${TITLES.configuration}`,
     table(
-      ["Variable", "Option", "Default", "Meaning"],
-      configured.map(({ env, flag, defaultValue, help }) => [
-        code(env),
-        flag === undefined ? "" : code(`--${flag}`),
-        code(defaultValue),
-        plain(help),
-      ]),
+      ["Variable", "Option", "Default", "Set by", "Seen by", "Meaning"],
+      Object.values(configuration).map(configurationRow),
     ),
-    ...Object.entries(OTHER_VARIABLES).flatMap(([title, variables]) => [
-      `## ${title}`,
+    ...Object.entries(others).flatMap(([group, variables]) => [
+      `## ${TITLES[group as keyof typeof TITLES]}`,
       table(
-        ["Variable", "Meaning"],
-        Object.entries(variables).map(([name, text]) => [code(name), text]),
+        ["Variable", "Set by", "Seen by", "Meaning"],
+        Object.values(variables).map((info: VariableInfo) => [
+          ...[code(info.name), info.setBy, seenBy(info), meaning(info)],
+        ]),
       ),
     ]),
   ].join("\n\n");
 }
 
-async function checkComplete(configured: readonly string[]): Promise<void> {
-  const told = new Set([
-    ...configured,
-    ...Object.values(OTHER_VARIABLES).flatMap((it) => Object.keys(it)),
-  ]);
-  const missing = (await usedVariables()).filter((name) => !told.has(name));
-  if (missing.length === 0) return;
-  throw new Error(
-    `Tell of ${missing.join(", ")} in scripts/docs/variables.ts`,
-  );
+function configurationRow(info: VariableInfo): string[] {
+  const keys: readonly ConfigKey[] = CONFIG_KEYS;
+  const key = keys.find(({ env }) => env === info.name);
+  if (key === undefined) throw new Error(`No option has ${info.name}`);
+  return [
+    code(info.name),
+    key.flag === undefined ? "" : code(`--${key.flag}`),
+    code(key.defaultValue),
+    info.setBy,
+    seenBy(info),
+    plain(key.help),
+  ];
+}
+
+function seenBy({ seenBy = "everyone" }: VariableInfo): string {
+  return SEEN_BY[seenBy];
+}
+
+function meaning({ name, doc, isSecret }: VariableInfo): string {
+  if (doc === undefined) throw new Error(`${name} has no meaning`);
+  return isSecret ? `${doc}. Always masked` : doc;
 }

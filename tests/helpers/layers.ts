@@ -16,7 +16,10 @@ export interface Import {
   dynamic: boolean;
 }
 
-/** Floor of each folder under `src/`; a file directly in `src/` has floor 0. */
+/**
+ * Floor of each folder under `src/`; a file directly in `src/` has floor 0. The
+ * names of variables lie below all of them.
+ */
 const FLOORS: Readonly<Record<string, number>> = {
   cli: 8,
   workflow: 7,
@@ -32,12 +35,16 @@ const FLOORS: Readonly<Record<string, number>> = {
   workspace: 3,
   fs: 2,
   process: 1,
+  environment: -1,
 };
 
 /** The two doors, and the highest floor that each may open to. */
 const DOORS: Readonly<Record<string, number>> = { "mod.ts": 7, "cli.ts": 8 };
 
 const MAX_LINES = 300;
+
+/** Tables, which may be longer. */
+const TABLES: readonly string[] = ["src/environment/variables.ts"];
 
 /** Access to the platform, and the only places where it may stand. */
 const PLATFORM_RULES: readonly PlatformRule[] = [
@@ -121,7 +128,9 @@ function findPlatformProblems(file: SourceFile): string[] {
 
 function findSizeProblems({ path, text }: SourceFile): string[] {
   const count = text.split("\n").length - 1;
-  return count > MAX_LINES ? [`${path}: has ${count} lines`] : [];
+  return count > MAX_LINES && !TABLES.includes(path)
+    ? [`${path}: has ${count} lines`]
+    : [];
 }
 
 /**

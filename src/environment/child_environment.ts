@@ -1,0 +1,278 @@
+import {
+  ALWAYS_INHERITED,
+  type Environment,
+  HARMLESS,
+  isSystemName,
+  OF_A_HOOK,
+  PREFERENCES,
+  PROXIES,
+  Variable,
+  variableInfo,
+} from "./variables.ts";
+
+declare const CHILD: unique symbol;
+
+/**
+ * The whole environment of a program that the runner starts. Only
+ * {@linkcode childEnvironment} and {@linkcode fixedEnvironment} make one, so
+ * that no program gets the runner's own environment by mistake.
+ */
+export type ChildEnvironment = Environment & { readonly [CHILD]: true };
+
+/** Variables of a job's command or step, besides those that it inherits. */
+interface JobLayers {
+  /** Variables that the runner sets for every command of the job. */
+  readonly facts: Environment;
+  /** Variables of the job. They override the facts. */
+  readonly jobEnv: Environment;
+  /**
+   * Variables of the step or container. They override those of the job.
+   *
+   * @default {{}}
+   */
+  readonly own?: Environment;
+}
+
+/** The command of a job, or a step that is trusted. */
+interface JobChild extends JobLayers {
+  readonly kind: "job";
+  /** Variables of the runner that it inherits: all, few, or few and these. */
+  readonly inherit: boolean | readonly string[];
+}
+
+/** A step that runs code which is not trusted. */
+interface UntrustedChild extends JobLayers {
+  readonly kind: "untrusted-step";
+  /** Whether it inherits as little as a trusted step with `inherit_env: false`. */
+  readonly isNarrow: boolean;
+  /** Variables of the runner and of the job that the step asks for by name. */
+  readonly names: readonly string[];
+  /** Checks whether a text contains a known secret. */
+  readonly holdsSecret: (text: string) => boolean;
+  /** Gets the name of each variable that the step asks for and that is withheld. */
+  readonly onWithheld?: (name: string) => void;
+}
+
+/** The container of a job: another machine, with an environment of its own. */
+interface ContainerChild extends JobLayers {
+  readonly kind: "container";
+  /** Variables of the runner that it gets besides those of the system. */
+  readonly names: readonly string[];
+}
+
+/** A program that sees a variable only if it is allowed to. */
+interface LimitedChild {
+  readonly kind: "plugin" | "pipeline";
+  /** Checks whether it needs a variable, or was granted it. */
+  readonly mayUse: (name: string) => boolean;
+}
+
+/**
+ * A program of the runner's own: a client that fetches sources, a container
+ * engine, or another tool. Or the runner of another job, in this process.
+ */
+interface OwnChild {
+  readonly kind:
+    | "source-client"
+    | "container-engine"
+    | "tool"
+    | "nested-runner";
+}
+
+/** A program that the runner starts, by kind. */
+export type Child =
+  | JobChild
+  | UntrustedChild
+  | ContainerChild
+  | LimitedChild
+  | OwnChild;
+
+/**
+ * Makes the environment of a program that the runner starts: the one place that
+ * decides what each kind of program sees.
+ *
+ * - Variables for the runner alone, such as the password of the secret store,
+ *   reach no program.
+ * - Variables that point a hook to its repository are not inherited.
+ * - A job's command and its trusted steps inherit everything else, or what
+ *   `inherit_env` leaves of it.
+ * - An untrusted step inherits an allowlist, and the variables that it names. A
+ *   value that contains a known secret is withheld, wherever it was set.
+ * - A container gets the worker's variables that do not describe the machine
+ *   around it, and the variables that are named.
+ * - A plugin or pipeline gets what it may use; a plugin nothing that is for
+ *   commands of the job only.
+ * - Tools of the runner inherit everything but what is for commands of the job
+ *   only: they have no use for its tokens.
+ * - The runner of another job, in this process, gets the settings.
+ *
+ * @param parent Environment of the runner.
+ * @param child The program.
+ * @returns Its whole environment.
+ */
+export function childEnvironment(
+  parent: Environment,
+  child: Child,
+): ChildEnvironment {
+  switch (child.kind) {
+    case "job":
+      return fixedEnvironment({
+        ...pick(parent, (name) => isInheritedByJob(name, child.inherit)),
+        ...layersOf(child),
+      });
+    case "untrusted-step":
+      return untrustedEnvironment(parent, child);
+    case "container":
+      return fixedEnvironment({
+        ...pick(parent, (name) => isInheritedByContainer(name, child.names)),
+        ...layersOf(child),
+      });
+    case "plugin":
+      return pick(
+        parent,
+        (name) => isForTools(name) && child.mayUse(name),
+      );
+    case "pipeline":
+      return pick(
+        parent,
+        (name) => !OF_A_HOOK.has(name) && child.mayUse(name),
+      );
+    case "nested-runner":
+      return pick(parent, (name) => !OF_A_HOOK.has(name) && isSetting(name));
+    default:
+      return pick(
+        parent,
+        (name) => isForTools(name) && !PREFERENCES.has(name),
+      );
+  }
+}
+
+/**
+ * Makes the environment of a program that inherits nothing.
+ *
+ * @param variables The whole environment.
+ * @returns The same.
+ */
+export function fixedEnvironment(variables: Environment): ChildEnvironment {
+  return variables as ChildEnvironment;
+}
+
+function untrustedEnvironment(
+  parent: Environment,
+  child: UntrustedChild,
+): ChildEnvironment {
+  const { facts, jobEnv, own, names, isNarrow, holdsSecret } = child;
+  const offered = { ...parent, ...jobEnv };
+  const named = pick(
+    offered,
+    (name) => names.includes(name) && isForEveryone(name),
+  );
+  const env = {
+    ...pick(parent, (name) => isHarmless(name, parent[name], isNarrow)),
+    ...safeDirectories(parent),
+    ...pick(facts, (name) => isHarmless(name, facts[name], false)),
+    ...named,
+    ...own,
+  };
+  const kept = pick(env, (name) => !holdsSecret(env[name]));
+  const asked = [...Object.keys(own ?? {}), ...names];
+  for (const name of new Set(asked)) {
+    if (Object.hasOwn(offered, name) || Object.hasOwn(env, name)) {
+      if (!Object.hasOwn(kept, name)) child.onWithheld?.(name);
+    }
+  }
+  return kept;
+}
+
+function isHarmless(name: string, value: string, isNarrow: boolean): boolean {
+  if (ALWAYS_INHERITED.has(name)) return true;
+  const info = variableInfo(name);
+  if (info !== undefined) {
+    return isForEveryone(name) && !(info.isUrl && hasCredentials(value)) &&
+      (!isNarrow || isSystemName(name));
+  }
+  if (isNarrow) return false;
+  if (PROXIES.has(name)) return !value.includes("@");
+  return HARMLESS.has(name) || name.startsWith("LC_");
+}
+
+/** Entries of git's configuration that name directories, and nothing else. */
+function safeDirectories(env: Environment): Environment {
+  const count = Number(env.GIT_CONFIG_COUNT);
+  const safe: Record<string, string> = {};
+  let kept = 0;
+  for (let index = 0; index < Math.min(count, 1_000); index++) {
+    const key = env[`GIT_CONFIG_KEY_${index}`];
+    if (key?.toLowerCase() !== "safe.directory") continue;
+    safe[`GIT_CONFIG_KEY_${kept}`] = key;
+    safe[`GIT_CONFIG_VALUE_${kept}`] = env[`GIT_CONFIG_VALUE_${index}`] ?? "";
+    kept++;
+  }
+  return kept === 0 ? {} : { ...safe, GIT_CONFIG_COUNT: String(kept) };
+}
+
+/** A user name alone is no credential of ssh; a query may hold a signature. */
+function hasCredentials(url: string): boolean {
+  if (/[?#]/.test(url)) return true;
+  const [, scheme = "ssh", rest] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is
+    .exec(url)!;
+  const end = rest.lastIndexOf("@");
+  if (end === -1) return false;
+  return !/ssh$/i.test(scheme) || rest.slice(0, end).includes(":");
+}
+
+function isInheritedByJob(
+  name: string,
+  inherit: boolean | readonly string[],
+): boolean {
+  if (!isForJobs(name) || isTrace(name)) return false;
+  if (inherit === true) return !OF_A_HOOK.has(name);
+  return ALWAYS_INHERITED.has(name) || isSystemName(name) ||
+    inherit !== false && inherit.includes(name);
+}
+
+function isInheritedByContainer(
+  name: string,
+  names: readonly string[],
+): boolean {
+  if (!isForJobs(name) || isTrace(name)) return false;
+  if (variableInfo(name)?.isOutside) return false;
+  return isSystemName(name) || names.includes(name);
+}
+
+/** What a job gets of its trace is among the facts. */
+function isTrace(name: string): boolean {
+  return name === Variable.traceParent || name === Variable.traceState;
+}
+
+function isSetting(name: string): boolean {
+  const info = variableInfo(name);
+  return info === undefined ? !isSystemName(name) : info.isSetting === true;
+}
+
+function isForTools(name: string): boolean {
+  const isUnknown = variableInfo(name) === undefined && isSystemName(name);
+  return isForEveryone(name) && !isUnknown && !OF_A_HOOK.has(name);
+}
+
+function isForEveryone(name: string): boolean {
+  const { seenBy = "everyone" } = variableInfo(name) ?? {};
+  return seenBy === "everyone";
+}
+
+function isForJobs(name: string): boolean {
+  return variableInfo(name)?.seenBy !== "runner";
+}
+
+function layersOf({ facts, jobEnv, own }: JobLayers): Environment {
+  return { ...facts, ...jobEnv, ...own };
+}
+
+function pick(
+  env: Environment,
+  isKept: (name: string) => boolean,
+): ChildEnvironment {
+  return fixedEnvironment(
+    Object.fromEntries(Object.entries(env).filter(([name]) => isKept(name))),
+  );
+}

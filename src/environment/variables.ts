@@ -1,0 +1,707 @@
+/**
+ * Every variable that the worker, the coordinator and the runner share: the one
+ * place that knows their names, who sets them, and which programs see them.
+ *
+ * Other files name a variable by its key, `Variable.jobId`, and get the
+ * environment of a program from `childEnvironment()`, which applies this table.
+ *
+ * @module
+ */
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string>>;
+
+/** One variable. */
+export interface VariableInfo {
+  /** Name in the environment. */
+  readonly name: string;
+  /** Who sets it. */
+  readonly setBy: "coordinator" | "worker" | "runner" | "user";
+  /**
+   * Which programs see it: every program that the runner starts, only trusted
+   * commands of the job, or none.
+   *
+   * @default {"everyone"}
+   */
+  readonly seenBy?: "everyone" | "job" | "runner";
+  /**
+   * Whether it says how a runner works. Other variables describe one job, and
+   * mean nothing to another one.
+   *
+   * @default {false}
+   */
+  readonly isSetting?: boolean;
+  /**
+   * Whether its value is a secret, which is masked everywhere.
+   *
+   * @default {false}
+   */
+  readonly isSecret?: boolean;
+  /**
+   * Whether its value is a URL, which may hold a password.
+   *
+   * @default {false}
+   */
+  readonly isUrl?: boolean;
+  /**
+   * Whether it is about something outside the job's container: a path or a
+   * socket of the machine, or more than a container needs.
+   *
+   * @default {false}
+   */
+  readonly isOutside?: boolean;
+  /** Meaning, in Markdown; that of a configuration variable is its option's. */
+  readonly doc?: string;
+}
+
+type VariableTable = Readonly<Record<string, VariableInfo>>;
+
+/** Variables of the configuration; their meaning is that of the option. */
+const CONFIGURATION = {
+  jobCommand: { name: "REACTORCIDE_JOB_COMMAND", setBy: "user" },
+  codeDir: { name: "REACTORCIDE_CODE_DIR", setBy: "worker" },
+  jobDir: { name: "REACTORCIDE_JOB_DIR", setBy: "worker" },
+  artifactsDir: { name: "REACTORCIDE_ARTIFACTS_DIR", setBy: "user" },
+  jobEnv: {
+    name: "REACTORCIDE_JOB_ENV",
+    setBy: "user",
+    seenBy: "job",
+    isOutside: true,
+  },
+  secretsFile: {
+    name: "REACTORCIDE_SECRETS_FILE",
+    setBy: "user",
+    seenBy: "job",
+    isOutside: true,
+  },
+  runnerImage: { name: "REACTORCIDE_RUNNER_IMAGE", setBy: "user" },
+  triggersFile: { name: "REACTORCIDE_TRIGGERS_FILE", setBy: "worker" },
+  triggerTransport: { name: "REACTORCIDE_TRIGGER_TRANSPORT", setBy: "user" },
+  coordinatorTimeout: {
+    name: "REACTORCIDE_COORDINATOR_TIMEOUT",
+    setBy: "user",
+    isSetting: true,
+  },
+  concurrency: {
+    name: "REACTORCIDE_CONCURRENCY",
+    setBy: "user",
+    isSetting: true,
+  },
+  maxLineBytes: {
+    name: "REACTORCIDE_MAX_LINE_BYTES",
+    setBy: "user",
+    isSetting: true,
+  },
+  pluginDir: {
+    name: "REACTORCIDE_PLUGIN_DIR",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    isOutside: true,
+  },
+  plugins: {
+    name: "REACTORCIDE_PLUGINS",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+  },
+  pluginPermissions: {
+    name: "REACTORCIDE_PLUGIN_PERMISSIONS",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+  },
+  trustPlugins: {
+    name: "REACTORCIDE_TRUST_PLUGINS",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+  },
+  secretEnvNames: {
+    name: "REACTORCIDE_SECRET_ENV_NAMES",
+    setBy: "worker",
+    seenBy: "job",
+    isSetting: true,
+  },
+  secretValuesList: {
+    name: "REACTORCIDE_SECRET_VALUES_LIST",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    isOutside: true,
+  },
+  secretEnvPatterns: {
+    name: "REACTORCIDE_SECRET_ENV_PATTERNS",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+  },
+  sourceType: { name: "REACTORCIDE_SOURCE_TYPE", setBy: "worker" },
+  sourceUrl: { name: "REACTORCIDE_SOURCE_URL", setBy: "worker", isUrl: true },
+  sourceRef: { name: "REACTORCIDE_SOURCE_REF", setBy: "worker" },
+  ciSourceType: { name: "REACTORCIDE_CI_SOURCE_TYPE", setBy: "worker" },
+  ciSourceUrl: {
+    name: "REACTORCIDE_CI_SOURCE_URL",
+    setBy: "worker",
+    isUrl: true,
+  },
+  ciSourceRef: { name: "REACTORCIDE_CI_SOURCE_REF", setBy: "worker" },
+  copyIgnore: {
+    name: "REACTORCIDE_COPY_IGNORE",
+    setBy: "user",
+    isSetting: true,
+  },
+  archiveStripTop: {
+    name: "REACTORCIDE_ARCHIVE_STRIP_TOP",
+    setBy: "user",
+    isSetting: true,
+  },
+  archiveMaxEntries: {
+    name: "REACTORCIDE_ARCHIVE_MAX_ENTRIES",
+    setBy: "user",
+    isSetting: true,
+  },
+  archiveMaxBytes: {
+    name: "REACTORCIDE_ARCHIVE_MAX_BYTES",
+    setBy: "user",
+    isSetting: true,
+  },
+  archiveMaxRatio: {
+    name: "REACTORCIDE_ARCHIVE_MAX_RATIO",
+    setBy: "user",
+    isSetting: true,
+  },
+  checkoutMode: {
+    name: "REACTORCIDE_CHECKOUT_MODE",
+    setBy: "worker",
+    isSetting: true,
+  },
+  fetchDepth: {
+    name: "REACTORCIDE_FETCH_DEPTH",
+    setBy: "user",
+    isSetting: true,
+  },
+  gitFilter: { name: "REACTORCIDE_GIT_FILTER", setBy: "user", isSetting: true },
+  sparsePaths: {
+    name: "REACTORCIDE_SPARSE_PATHS",
+    setBy: "user",
+    isSetting: true,
+  },
+  submodules: {
+    name: "REACTORCIDE_SUBMODULES",
+    setBy: "user",
+    isSetting: true,
+  },
+  gitLfs: { name: "REACTORCIDE_GIT_LFS", setBy: "user", isSetting: true },
+  gitMirror: { name: "REACTORCIDE_GIT_MIRROR", setBy: "user", isSetting: true },
+} as const satisfies VariableTable;
+
+/** Variables that describe a job, its steps and its runner. */
+const JOB = {
+  jobId: { name: "REACTORCIDE_JOB_ID", setBy: "worker", doc: "Id of the job" },
+  jobKind: {
+    name: "REACTORCIDE_JOB_KIND",
+    setBy: "worker",
+    doc: "`eval` for a job that evaluates an event",
+  },
+  queue: {
+    name: "REACTORCIDE_QUEUE",
+    setBy: "worker",
+    doc: "Queue of the job; `local` for a job of `runnerlib workflow`",
+  },
+  workerMode: {
+    name: "REACTORCIDE_WORKER_MODE",
+    setBy: "worker",
+    doc: "`local` for a job that no deployed worker runs",
+  },
+  inContainer: {
+    name: "REACTORCIDE_IN_CONTAINER",
+    setBy: "worker",
+    doc:
+      "Whether the runner is in a job's container: `true`, `1`, `yes`, `false`, `0` or `no`. Unset: whether the runner is in `/job` or can write to it",
+  },
+  workspace: {
+    name: "REACTORCIDE_WORKSPACE",
+    setBy: "runner",
+    isOutside: true,
+    doc:
+      "Outside a container: absolute path of the workspace, instead of `./job`",
+  },
+  gitUrl: {
+    name: "REACTORCIDE_GIT_URL",
+    setBy: "user",
+    isUrl: true,
+    doc: "Older name of `REACTORCIDE_SOURCE_URL`",
+  },
+  gitRef: {
+    name: "REACTORCIDE_GIT_REF",
+    setBy: "user",
+    doc: "Older name of `REACTORCIDE_SOURCE_REF`",
+  },
+  sourcePath: {
+    name: "REACTORCIDE_SOURCE_PATH",
+    setBy: "worker",
+    doc: "Path of the source in a job whose source is a directory",
+  },
+  sourceDir: {
+    name: "REACTORCIDE_SOURCE_DIR",
+    setBy: "user",
+    doc:
+      "Directory of the source that `runnerlib eval` reads; `/job/src` by default",
+  },
+  ciSourceDir: {
+    name: "REACTORCIDE_CI_SOURCE_DIR",
+    setBy: "worker",
+    isOutside: true,
+    doc:
+      "Directory where the worker mounts the trusted CI source; plugins can be loaded from it",
+  },
+  coordinatorUrl: {
+    name: "REACTORCIDE_COORDINATOR_URL",
+    setBy: "coordinator",
+    isUrl: true,
+    doc: "URL of the coordinator's API",
+  },
+  apiToken: {
+    name: "REACTORCIDE_API_TOKEN",
+    setBy: "coordinator",
+    seenBy: "job",
+    isSecret: true,
+    doc: "Token of the job for the coordinator",
+  },
+  readToken: {
+    name: "REACTORCIDE_READ_TOKEN",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    isSecret: true,
+    doc:
+      "Token that can read jobs; without it, only results of the same workflow are known",
+  },
+  secretsPassword: {
+    name: "REACTORCIDE_SECRETS_PASSWORD",
+    setBy: "user",
+    seenBy: "runner",
+    isSetting: true,
+    isSecret: true,
+    doc: "Password of the secret store",
+  },
+  secretsSocket: {
+    name: "REACTORCIDE_SECRETS_SOCKET",
+    setBy: "runner",
+    seenBy: "job",
+    isOutside: true,
+    doc: "Socket on which `runnerlib register-secret` reaches the job's runner",
+  },
+  triggerNonce: {
+    name: "REACTORCIDE_TRIGGER_NONCE",
+    setBy: "worker",
+    seenBy: "runner",
+    isSecret: true,
+    doc: "Word that marks genuine trigger lines on standard output",
+  },
+  vcsAuthDir: {
+    name: "REACTORCIDE_VCS_AUTH_DIR",
+    setBy: "worker",
+    seenBy: "job",
+    isOutside: true,
+    doc:
+      "Directory with git credentials; removed when the sources are prepared",
+  },
+  vcsAuthCleanup: {
+    name: "REACTORCIDE_VCS_AUTH_CLEANUP",
+    setBy: "worker",
+    seenBy: "job",
+    isOutside: true,
+    doc: "`0`, `false` or `no` keeps the files in `REACTORCIDE_VCS_AUTH_DIR`",
+  },
+  envNames: {
+    name: "REACTORCIDE_ENV_NAMES",
+    setBy: "runner",
+    seenBy: "runner",
+    doc:
+      "Names of the variables that a pipeline of `runnerlib exec` may read, separated by `=`",
+  },
+  runStartedAt: {
+    name: "REACTORCIDE_RUN_STARTED_AT",
+    setBy: "runner",
+    isSetting: true,
+    doc: "Start of the run, in milliseconds since 1970",
+  },
+  processTag: {
+    name: "REACTORCIDE_PROCESS_TAG",
+    setBy: "runner",
+    isSetting: true,
+    doc:
+      "Tag of the processes of a run, by which the runner finds and ends them",
+  },
+  stepName: {
+    name: "REACTORCIDE_STEP_NAME",
+    setBy: "runner",
+    doc: "Name of the step",
+  },
+  output: {
+    name: "REACTORCIDE_OUTPUT",
+    setBy: "runner",
+    doc: "File to which a step writes its outputs, as `key=value` lines",
+  },
+  stepOutput: {
+    name: "REACTORCIDE_OUTPUT_<STEP>_<KEY>",
+    setBy: "runner",
+    seenBy: "job",
+    doc: "Output of a step that this one depends on",
+  },
+} as const satisfies VariableTable;
+
+/** Variables that describe the event for which a job runs. */
+const EVENT = {
+  ci: {
+    name: "REACTORCIDE_CI",
+    setBy: "coordinator",
+    isSetting: true,
+    doc: "`true` for a job that an event started",
+  },
+  provider: {
+    name: "REACTORCIDE_PROVIDER",
+    setBy: "coordinator",
+    isSetting: true,
+    doc: "Host of the repository, such as `github`",
+  },
+  eventType: {
+    name: "REACTORCIDE_EVENT_TYPE",
+    setBy: "coordinator",
+    doc: "Event, such as `push`",
+  },
+  repo: {
+    name: "REACTORCIDE_REPO",
+    setBy: "coordinator",
+    isSetting: true,
+    doc: "Repository, as `owner/name`",
+  },
+  branch: {
+    name: "REACTORCIDE_BRANCH",
+    setBy: "coordinator",
+    doc: "Branch or tag of the event; base branch of a pull request",
+  },
+  sha: {
+    name: "REACTORCIDE_SHA",
+    setBy: "coordinator",
+    doc: "Commit of the event",
+  },
+  prNumber: {
+    name: "REACTORCIDE_PR_NUMBER",
+    setBy: "coordinator",
+    doc: "Number of the pull request",
+  },
+  prRef: {
+    name: "REACTORCIDE_PR_REF",
+    setBy: "coordinator",
+    doc: "Head branch of the pull request",
+  },
+  prBaseRef: {
+    name: "REACTORCIDE_PR_BASE_REF",
+    setBy: "coordinator",
+    doc: "Base branch of the pull request",
+  },
+  diffBase: {
+    name: "REACTORCIDE_DIFF_BASE",
+    setBy: "coordinator",
+    doc: "Commit against which changed files are computed",
+  },
+  isForkPr: {
+    name: "REACTORCIDE_IS_FORK_PR",
+    setBy: "coordinator",
+    doc: "`true` if the pull request comes from a fork",
+  },
+  headUrl: {
+    name: "REACTORCIDE_HEAD_URL",
+    setBy: "coordinator",
+    isUrl: true,
+    doc: "Head repository of the pull request",
+  },
+  headRef: {
+    name: "REACTORCIDE_HEAD_REF",
+    setBy: "coordinator",
+    doc: "Head branch or commit",
+  },
+  baseUrl: {
+    name: "REACTORCIDE_BASE_URL",
+    setBy: "coordinator",
+    isUrl: true,
+    doc: "Base repository of the pull request",
+  },
+  baseRef: {
+    name: "REACTORCIDE_BASE_REF",
+    setBy: "coordinator",
+    doc: "Base branch",
+  },
+  headActor: {
+    name: "REACTORCIDE_HEAD_ACTOR",
+    setBy: "coordinator",
+    doc: "Author of the proposed change",
+  },
+  actorSubjects: {
+    name: "REACTORCIDE_ACTOR_SUBJECTS",
+    setBy: "coordinator",
+    seenBy: "job",
+    doc: "Names and groups by which policies know the author",
+  },
+  ciPolicy: {
+    name: "REACTORCIDE_CI_POLICY",
+    setBy: "coordinator",
+    seenBy: "job",
+    doc: "Policy for changes of CI files",
+  },
+  ciPolicyRevision: {
+    name: "REACTORCIDE_CI_POLICY_REVISION",
+    setBy: "coordinator",
+    seenBy: "job",
+    doc: "Revision of the policy",
+  },
+  ciApprovals: {
+    name: "REACTORCIDE_CI_APPROVALS",
+    setBy: "coordinator",
+    seenBy: "job",
+    doc: "Approvals of the change",
+  },
+  reportTargetId: {
+    name: "REACTORCIDE_REPORT_TARGET_ID",
+    setBy: "coordinator",
+    seenBy: "job",
+    doc: "Target to which the result is reported",
+  },
+  reportGeneration: {
+    name: "REACTORCIDE_REPORT_GENERATION",
+    setBy: "coordinator",
+    seenBy: "job",
+    doc: "Sequence number of the report",
+  },
+} as const satisfies VariableTable;
+
+/** Variables that describe the workflow to which a job belongs. */
+const WORKFLOW = {
+  workflowId: {
+    name: "RC_WF_ID",
+    setBy: "coordinator",
+    doc: "Id of the workflow",
+  },
+  workflowRunId: {
+    name: "RC_WF_RUN_ID",
+    setBy: "coordinator",
+    doc: "Id of the run of the workflow",
+  },
+  workflowNodeId: {
+    name: "RC_WF_NODE_ID",
+    setBy: "coordinator",
+    doc: "Id of this job in the run",
+  },
+  workflowNodeName: {
+    name: "RC_WF_NODE_NAME",
+    setBy: "coordinator",
+    doc: "Name of this job in the workflow",
+  },
+  workflowVarsJson: {
+    name: "RC_WF_VARS_JSON",
+    setBy: "coordinator",
+    doc: "Variables of the workflow, as JSON",
+  },
+  workflowVarsFile: {
+    name: "RC_WF_VARS_FILE",
+    setBy: "coordinator",
+    doc: "File with the variables of the workflow",
+  },
+  workflowOutputFile: {
+    name: "RC_WF_OUTPUT_FILE",
+    setBy: "coordinator",
+    doc: "File to which the job writes its outputs",
+  },
+  workflowStateFile: {
+    name: "REACTORCIDE_WORKFLOW_STATE_FILE",
+    setBy: "runner",
+    isOutside: true,
+    doc: "State of the other jobs of `runnerlib workflow`",
+  },
+} as const satisfies VariableTable;
+
+/** Variables that the runner reads and other programs know, too. */
+const SHARED = {
+  logFormat: {
+    name: "LOG_FORMAT",
+    setBy: "user",
+    isSetting: true,
+    doc: "`json` prints every line as an object",
+  },
+  logLevel: {
+    name: "LOG_LEVEL",
+    setBy: "user",
+    isSetting: true,
+    doc:
+      "Lowest level of the runner's messages: `debug`, `info`, `warning`, `error` or `fatal`",
+  },
+  noColor: {
+    name: "NO_COLOR",
+    setBy: "user",
+    isSetting: true,
+    doc: "Any text: no colors",
+  },
+  forceColor: {
+    name: "FORCE_COLOR",
+    setBy: "user",
+    isSetting: true,
+    doc: "`0` or `false`: no colors; any other text: colors",
+  },
+  traceParent: {
+    name: "TRACEPARENT",
+    setBy: "user",
+    isSetting: true,
+    doc: "Trace to which the job belongs, in the format of W3C Trace Context",
+  },
+  traceState: {
+    name: "TRACESTATE",
+    setBy: "user",
+    isSetting: true,
+    doc: "Vendor data of the trace, in the format of W3C Trace Context",
+  },
+  docker: {
+    name: "DOCKER",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    doc:
+      "Container engine: name or path of a program that is called like `docker`",
+  },
+  configHome: {
+    name: "XDG_CONFIG_HOME",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    doc: "Directory of the secret store; `~/.config` by default",
+  },
+} as const satisfies VariableTable;
+
+/** The whole table, by subject. */
+export const VARIABLE_GROUPS = {
+  configuration: CONFIGURATION,
+  job: JOB,
+  event: EVENT,
+  workflow: WORKFLOW,
+  shared: SHARED,
+} as const;
+
+const TABLE = {
+  ...CONFIGURATION,
+  ...JOB,
+  ...EVENT,
+  ...WORKFLOW,
+  ...SHARED,
+} as const;
+
+type Names = {
+  readonly [Key in keyof typeof TABLE]: typeof TABLE[Key]["name"];
+};
+
+/** Name of each variable, by its key. */
+export const Variable: Names = Object.fromEntries(
+  Object.entries(TABLE).map(([key, { name }]) => [key, name]),
+) as Names;
+
+const BY_NAME: ReadonlyMap<string, VariableInfo> = new Map(
+  Object.values(TABLE).map((info) => [info.name, info]),
+);
+
+/** Start of the names of outputs; the rest depends on the step. */
+const OUTPUT_PREFIX = `${Variable.output}_`;
+
+/**
+ * Finds the row of a variable.
+ *
+ * @param name Name of any variable.
+ * @returns Its row; `undefined` for a variable that the table does not have.
+ */
+export function variableInfo(name: string): VariableInfo | undefined {
+  return BY_NAME.get(name) ??
+    (name.startsWith(OUTPUT_PREFIX) ? TABLE.stepOutput : undefined);
+}
+
+/**
+ * Checks whether a name begins like those of the worker and the coordinator. A
+ * newer worker may set variables that the table does not have.
+ *
+ * @param name Name of a variable.
+ * @returns Whether it does.
+ */
+export function isSystemName(name: string): boolean {
+  return name.startsWith("REACTORCIDE_") || name.startsWith("RC_WF_");
+}
+
+/** Names of the variables whose values are always secrets. */
+export const SECRET_VARIABLES: readonly string[] = Object.values(TABLE)
+  .filter((info: VariableInfo) => info.isSecret).map(({ name }) => name);
+
+/** Names of the variables whose values are URLs. */
+export const URL_VARIABLES: readonly string[] = Object.values(TABLE)
+  .filter((info: VariableInfo) => info.isUrl).map(({ name }) => name);
+
+/** What a job with `inherit_env: false` inherits besides the system's variables. */
+export const ALWAYS_INHERITED: ReadonlySet<string> = new Set([
+  "CI",
+  "PATH",
+  "HOME",
+]);
+
+/** What an untrusted step inherits: nothing here can be a credential. */
+export const HARMLESS: ReadonlySet<string> = new Set([
+  ...ALWAYS_INHERITED,
+  ...["USER", "LOGNAME", "SHELL", "HOSTNAME"],
+  ...["LANG", "LANGUAGE", "TZ"],
+  ...["TERM", "COLORTERM", "COLUMNS", "LINES", "CLICOLOR", "CLICOLOR_FORCE"],
+  ...["TMPDIR", "TMP", "TEMP"],
+  ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],
+  ...["NO_PROXY", "no_proxy"],
+]);
+
+/** Proxies; curl and others take them without a scheme, too. */
+export const PROXIES: ReadonlySet<string> = new Set(
+  ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"]
+    .flatMap((name) => [name, name.toLowerCase()]),
+);
+
+/**
+ * Variables that point a hook, or an alias, to a repository: what
+ * `git rev-parse --local-env-vars` lists, in any version of git, but for
+ * `GIT_CONFIG_COUNT`, with which workers configure git. Mercurial has two.
+ */
+export const OF_A_HOOK: ReadonlySet<string> = new Set([
+  "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+  "GIT_COMMON_DIR",
+  "GIT_CONFIG",
+  "GIT_CONFIG_PARAMETERS",
+  "GIT_DIR",
+  "GIT_GRAFT_FILE",
+  "GIT_IMPLICIT_WORK_TREE",
+  "GIT_INDEX_FILE",
+  "GIT_INTERNAL_SUPER_PREFIX",
+  "GIT_NO_REPLACE_OBJECTS",
+  "GIT_OBJECT_DIRECTORY",
+  "GIT_PREFIX",
+  "GIT_QUARANTINE_PATH",
+  "GIT_REPLACE_REF_BASE",
+  "GIT_SHALLOW_FILE",
+  "GIT_WORK_TREE",
+  "HG_PENDING",
+  "HG_SHAREDPENDING",
+]);
+
+/** Preferences of a user that change what a tool of the runner does. */
+export const PREFERENCES: ReadonlySet<string> = new Set([
+  "GIT_NAMESPACE",
+  "GIT_TEMPLATE_DIR",
+  "GZIP",
+  "HG",
+  "HGEDITOR",
+  "HGMERGE",
+  "HGPLAINEXCEPT",
+  "HGREVISIONRANGE",
+  "XZ_DEFAULTS",
+  "XZ_OPT",
+]);
