@@ -1,3 +1,4 @@
+import { runnerCommand } from "../command_text.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
 
@@ -49,7 +50,7 @@ export function triggerOfDefinition(
     name,
     env: { ...own, ...passedOn(env) },
     containerImage: image,
-    jobCommand: rawCommand ? command : wrapped(command),
+    jobCommand: rawCommand ? command : runnerCommand(command),
     runAsUser: runAs?.user,
     runLocal: runLocal && {
       ...runLocal.asRunner === undefined
@@ -70,12 +71,6 @@ function passedOn(
       .filter((name) => env[name])
       .map((name) => [name, env[name]]),
   );
-}
-
-/** Has the runner run the command, quoted for shells and for plain splitters. */
-function wrapped(command: string): string {
-  if (command.startsWith("runnerlib ")) return command;
-  return `runnerlib run --job-command '${command.replaceAll("'", `'\\''`)}'`;
 }
 
 function source(env: Readonly<Record<string, string>>): Partial<Trigger> {

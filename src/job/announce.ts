@@ -1,5 +1,5 @@
+import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
-import { commandText } from "./execute.ts";
 import type { JobRun } from "./job_run.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
 import { runsInCurrentDirectory } from "./working_directory.ts";

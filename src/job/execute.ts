@@ -1,3 +1,4 @@
+import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { commandEnd } from "./command_end.ts";
 import type { ContainerSetting } from "./container/check_container.ts";
@@ -102,12 +103,4 @@ async function openContainer(
 ): Promise<Container> {
   const container = await import("./container/open_container.ts");
   return await container.openContainer(run, config, options);
-}
-
-/** A command as a person would type it. */
-export function commandText(command: string | readonly string[]): string {
-  if (typeof command === "string") return command;
-  return command.map((word) =>
-    /^[\w./:@%+,=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
-  ).join(" ");
 }

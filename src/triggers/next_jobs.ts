@@ -1,3 +1,4 @@
+import { optionText } from "../command_text.ts";
 import { printable } from "../printable.ts";
 
 /** A job that {@linkcode nextJobsText} tells of. */
@@ -25,9 +26,6 @@ export interface NextJobsTextOptions {
    */
   workflowFile?: string;
 }
-
-/** What a shell takes for itself without quotation marks. */
-const PLAIN_WORD = /^[\w./:@%+,=-]+$/;
 
 /**
  * Tells a person who runs jobs by hand which ones come next, and how.
@@ -84,28 +82,17 @@ function commandOf(
 ): string | undefined {
   if (workflowFile !== undefined) {
     return isShowable(name + workflowFile)
-      ? `runnerlib run ${option("--job", name)} ` +
-        option("--workflow-file", workflowFile)
+      ? `runnerlib run ${optionText("--job", name)} ` +
+        optionText("--workflow-file", workflowFile)
       : undefined;
   }
   // Commands of several lines are usual, and a quoted newline stays one.
   return jobCommand && isShowable(jobCommand.replace(/[\n\t]/g, ""))
-    ? `runnerlib run ${option("--job-command", jobCommand)}`
+    ? `runnerlib run ${optionText("--job-command", jobCommand)}`
     : undefined;
 }
 
 /** What would be escaped for the terminal would be another command when copied. */
 function isShowable(text: string): boolean {
   return text === printable(text);
-}
-
-function option(name: string, value: string): string {
-  // A value that starts with a dash would be taken for an option.
-  return value.startsWith("-")
-    ? `${name}=${shellWord(value)}`
-    : `${name} ${shellWord(value)}`;
-}
-
-function shellWord(text: string): string {
-  return PLAIN_WORD.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -2,7 +2,7 @@ import { Ajv } from "ajv";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { triggerSchema } from "../../src/workflow/definition/trigger_schema.ts";
-import { wrapCommand } from "../../src/workflow/eval/generated_job.ts";
+import { runnerCommand } from "../../src/command_text.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
@@ -271,8 +271,8 @@ describe("runnerlib eval", () => {
     const refused = await evaluate(path, args, env);
     assertEquals(refused.code, 0, refused.stderr);
     assertEquals(commands(refused.document), [
-      wrapCommand("ours"),
-      wrapCommand("ours"),
+      runnerCommand("ours"),
+      runnerCommand("ours"),
     ]);
     assertEquals(refused.document!.policy_violations, [{
       path: file,
@@ -324,8 +324,8 @@ describe("runnerlib eval", () => {
     assertEquals(
       jobs.map((it) => [it.job_command, it.ci_origin, it.execution_profile]),
       [
-        [wrapCommand("theirs"), undefined, undefined],
-        [wrapCommand("ours"), "base", "trusted"],
+        [runnerCommand("theirs"), undefined, undefined],
+        [runnerCommand("ours"), "base", "trusted"],
       ],
     );
     assertEquals(allowed.document!.policy_violations, []);
@@ -350,25 +350,6 @@ describe("runnerlib eval", () => {
     const refused = await evaluate(path, PUSH, coordinator.env);
     assertEquals(refused.code, 1);
     assert(refused.document !== undefined);
-  });
-});
-
-describe("wrapCommand()", () => {
-  it("quotes for shells", async () => {
-    for (const command of ["it's", "a\n'b' \"$c\" `d`", "-x", "'", "a\\'b"]) {
-      const shell = new Deno.Command("sh", {
-        args: [
-          "-c",
-          `runnerlib() { printf '%s' "\${2##--job-command=}\${3-}"; }; ${
-            wrapCommand(command)
-          }`,
-        ],
-      });
-      const { stdout } = await shell.output();
-      const printed = new TextDecoder().decode(stdout);
-      assertEquals(printed.replace(/^--job-command/, ""), command);
-    }
-    assertEquals(wrapCommand("runnerlib run"), "runnerlib run");
   });
 });
 

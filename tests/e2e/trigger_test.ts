@@ -1,12 +1,13 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type CliResult, runCli } from "../helpers/cli.ts";
+import { CLI, cliEnv, type CliResult, runCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import {
   exists,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
+import { shellOutput } from "../helpers/shell_output.ts";
 import { decodeDocument } from "../helpers/trigger_decoder.ts";
 
 const INSECURE = "--allow-insecure-transport";
@@ -56,6 +57,40 @@ async function trigger(
 }
 
 describe("runnerlib trigger", () => {
+  it("writes commands that run as they are, whatever they start with", async () => {
+    const commands = [
+      "--version 2>/dev/null || echo it\\'s $((1+1))",
+      "-c 2>/dev/null; echo '$HOME' \"`echo sub`\"",
+      "--dry-run 2>/dev/null\necho dry",
+      "echo 'a'\n\techo \"b\"",
+    ];
+    const files = Object.fromEntries(commands.map((command, at) => [
+      `${at}.yaml`,
+      JSON.stringify({ name: `job${at}`, job: { command } }),
+    ]));
+    const { code, document, stderr } = await trigger(
+      Object.keys(files),
+      {},
+      files,
+    );
+    assertEquals(code, 0, stderr);
+    const { workflows: [{ jobs }] } = decodeDocument(document!);
+    await using directory = await temporaryDirectory();
+    const script = `runnerlib() { "$DENO" run -A --no-check "$CLI" "$@"; }\n`;
+    const run = (text: string) =>
+      shellOutput(text, {
+        ...cliEnv({ DENO: Deno.execPath(), CLI }),
+        REACTORCIDE_WORKSPACE: directory.path,
+      });
+    for (const [at, { job_command }] of jobs.entries()) {
+      assertEquals(
+        await run(script + job_command),
+        await run(commands[at]),
+        job_command,
+      );
+    }
+  });
+
   it("leaves a file for the worker when no coordinator is configured", async () => {
     const { code, document, stderr } = await trigger(
       ["deploy.yaml", "build.yaml"],

@@ -1,4 +1,4 @@
-import { commandText } from "../../job/execute.ts";
+import { commandText } from "../../command_text.ts";
 import type { Command } from "../command.ts";
 import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";

@@ -1,3 +1,4 @@
+import { quoteWord } from "../../command_text.ts";
 import type { Flag } from "../command.ts";
 import type { LoadedCommand } from "../load_commands.ts";
 import { operandKind, valueKind, type WordKind } from "./word_kind.ts";
@@ -25,7 +26,7 @@ export function zshCompletions(commands: readonly LoadedCommand[]): string {
     "  typeset -A opt_args",
     "  commands=(",
     ...commands.map(({ name, summary }) =>
-      `    ${quoted(`${name}:${escaped(summary, ":")}`)}`
+      `    ${quoteWord(`${name}:${escaped(summary, ":")}`)}`
     ),
     "  )",
     "  _arguments -C '(- *)'{-h,--help}'[Show the commands]' \\",
@@ -56,7 +57,7 @@ function commandCase(loaded: LoadedCommand): string[] {
   return [
     `        ${name})`,
     "          _arguments \\",
-    specifications.map((it) => `            ${quoted(it)}`).join(" \\\n"),
+    specifications.map((it) => `            ${quoteWord(it)}`).join(" \\\n"),
     "          ;;",
   ];
 }
@@ -96,8 +97,4 @@ function action(kind: WordKind): string {
 function escaped(text: string, characters: string): string {
   return [...text].map((it) => characters.includes(it) ? `\\${it}` : it)
     .join("");
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

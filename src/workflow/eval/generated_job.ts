@@ -1,3 +1,4 @@
+import { runnerCommand } from "../../command_text.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import { RunnerError } from "../../errors.ts";
 import type { JobDefinition } from "../definition/definition.ts";
@@ -46,7 +47,7 @@ export function generatedJob(
     name,
     env: { ...env, ...eventVariables(event) },
     containerImage: image,
-    jobCommand: rawCommand ? command : wrapCommand(command),
+    jobCommand: rawCommand ? command : runnerCommand(command),
     runAsUser: runAs?.user,
     ...disableRunLocal ? { disableRunLocal } : {},
     ...runLocal === undefined ? {} : { runLocal: wireRunLocal(runLocal) },
@@ -59,23 +60,6 @@ export function generatedJob(
       ? {}
       : { ciSourceType: "git", ciSourceUrl: ci.url, ciSourceRef: ci.ref },
   };
-}
-
-/**
- * Has the runner run a command, unless it is one of the runner already.
- *
- * The quotes suit a shell and the splitter of workers alike.
- *
- * @param command Command.
- * @returns Command of the job.
- */
-export function wrapCommand(command: string): string {
-  if (command.startsWith("runnerlib ")) return command;
-  // What starts with a dash would be taken for an option.
-  const sign = command.startsWith("-") ? "=" : " ";
-  return `runnerlib run --job-command${sign}'${
-    command.replaceAll("'", `'\\''`)
-  }'`;
 }
 
 function wireRunLocal(

@@ -1,0 +1,61 @@
+/** Words that no shell takes for anything else. */
+const PLAIN_WORD = /^[\w./:@%+,-][\w./:@%+,=-]*$/;
+
+/**
+ * Quotes a word for a shell.
+ *
+ * The splitter with which workers start a command understands the same quotes.
+ *
+ * @param word Any text without a NUL character.
+ */
+export function quoteWord(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * Quotes a word for a shell, unless it needs no quotes.
+ *
+ * @param word Any text without a NUL character.
+ */
+export function shellWord(word: string): string {
+  return PLAIN_WORD.test(word) ? word : quoteWord(word);
+}
+
+/**
+ * Writes a command as a person would type it.
+ *
+ * @param command Text for the shell, or a program and its arguments.
+ */
+export function commandText(command: string | readonly string[]): string {
+  return typeof command === "string"
+    ? command
+    : command.map(shellWord).join(" ");
+}
+
+/**
+ * Writes an option of the command line with its value.
+ *
+ * @param name The option, with its dashes.
+ * @param value Its value.
+ * @param quote How the value is quoted.
+ */
+export function optionText(
+  name: string,
+  value: string,
+  quote: (word: string) => string = shellWord,
+): string {
+  // A value that starts with a dash would be taken for an option.
+  return `${name}${value.startsWith("-") ? "=" : " "}${quote(value)}`;
+}
+
+/**
+ * Writes the command of a job that has the runner run another command, unless
+ * that is one of the runner already.
+ *
+ * @param command Text for the shell.
+ */
+export function runnerCommand(command: string): string {
+  return command.startsWith("runnerlib ")
+    ? command
+    : `runnerlib run ${optionText("--job-command", command, quoteWord)}`;
+}
