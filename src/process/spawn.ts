@@ -6,6 +6,11 @@ import type { Family } from "./family.ts";
 /** Program that makes a session and becomes another program. */
 const SETSID = "/usr/bin/setsid";
 
+/** Program that changes the environment and becomes another program. */
+const ENV = "/usr/bin/env";
+
+type Environment = Readonly<Record<string, string>>;
+
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
 
@@ -13,10 +18,7 @@ export type Command = string | readonly string[];
 export interface SpawnOptions {
   /** Working directory. */
   cwd: string;
-  /**
-   * The whole environment of the program; nothing else is inherited. While
-   * streams are merged, a shell may drop names that are no identifiers.
-   */
+  /** The whole environment of the program; nothing else is inherited. */
   env: Readonly<Record<string, string>>;
   /**
    * Whether standard error goes into standard output, in true order, or has a
@@ -124,21 +126,83 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
 function start(
   command: Command,
   stderr: "merged" | "separate",
-  options: Deno.CommandOptions,
+  { env, ...options }: Deno.CommandOptions & { env: Environment },
 ): Deno.ChildProcess {
   const merges = stderr === "merged";
+  const carried = merges && typeof command !== "string"
+    ? carryPastShell(command, env)
+    : { argv: command, env };
   const argv = typeof command === "string"
     ? ["/bin/sh", "-c", merges ? `exec 2>&1; ${command}` : command]
     : merges
-    ? ["/bin/sh", "-c", `exec "$@" 2>&1`, "runnerlib", ...command]
+    ? ["/bin/sh", "-c", `exec "$@" 2>&1`, "runnerlib", ...carried.argv]
     : command;
   const detached = argv === command || !isFile(SETSID);
   const [program, ...args] = detached ? argv : [SETSID, ...argv];
   try {
-    return new Deno.Command(program, { ...options, args, detached }).spawn();
+    return new Deno.Command(program, {
+      ...options,
+      env: carried.env,
+      args,
+      detached,
+    }).spawn();
   } catch (cause) {
     const name = typeof command === "string" ? argv[0] : command[0];
     throw startError(name, String(options.cwd), cause);
+  }
+}
+
+/**
+ * Carries variables past the shell that merges the streams: shells drop names
+ * that are not identifiers (`with.dot`, functions that bash exports), and set
+ * some variables themselves.
+ *
+ * `env -S` sets them behind the shell, from variables with names that a shell
+ * keeps. No value becomes an argument, which every user of the machine could
+ * read. BusyBox has no `-S`, and a shell that keeps all names; and `env` would
+ * take a program with `=` in its name for a variable.
+ */
+function carryPastShell(
+  argv: readonly string[],
+  env: Environment,
+): { argv: readonly string[]; env: Environment } {
+  const names = Object.keys(env).filter(isLostInShell);
+  if (names.length === 0 || argv[0]?.includes("=") || !hasSplittingEnv()) {
+    return { argv, env };
+  }
+  const carried = { ...env };
+  const carriers = names.map((name, index) => {
+    const carrier = `RUNNERLIB_CARRIED_${index}`;
+    carried[carrier] = env[name];
+    delete carried[name];
+    return carrier;
+  });
+  const assignments = names.map((name, index) =>
+    `"${name.replace(/["\\$]/g, "\\$&")}=\${${carriers[index]}}"`
+  );
+  return {
+    argv: [
+      ENV,
+      ...carriers.flatMap((carrier) => ["-u", carrier]),
+      "-S",
+      `-- ${assignments.join(" ")}`,
+      ...argv,
+    ],
+    env: carried,
+  };
+}
+
+function isLostInShell(name: string): boolean {
+  return !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ||
+    ["IFS", "OPTIND", "PPID"].includes(name);
+}
+
+function hasSplittingEnv(): boolean {
+  try {
+    return !Deno.realPathSync(ENV).includes("busybox");
+  } catch {
+    // What cannot be seen cannot be used.
+    return false;
   }
 }
 

@@ -91,6 +91,50 @@ Deno.test("spawn() starts a program in the environment that it is given", async 
   }
 });
 
+Deno.test("spawn() keeps variables whose names are not identifiers", async () => {
+  const env = {
+    ...BARE_ENV,
+    "with.dot": '1 "2" $HOME ${PATH} \\\n3',
+    "with-dash": "",
+    "BASH_FUNC_greet%%": "() {  echo hello\n}",
+    "-S": "an option?",
+    "9": "nine",
+    "a b": "c",
+    "'single'": "1",
+    '"double"': "2",
+    "$PATH": "3",
+    "\\": "4",
+    "#": "5",
+    "*": "6",
+    "line\nbreak": "7",
+    "größe": "8",
+    IFS: "|",
+    OPTIND: "7",
+  };
+  for (const stderr of MODES) {
+    const output = await outputOf(["env", "-0"], { env, stderr });
+    assertEquals(variablesIn(output, stderr), env, stderr);
+  }
+});
+
+Deno.test("spawn() reports a program that does not exist also to odd variables", async () => {
+  const env = { ...BARE_ENV, "with.dot": "1" };
+  const missing = run(["no-such-program"], { env });
+  assertEquals((await missing.supervise()).exitCode, 127);
+  assertStringIncludes(missing.stdout.text, "no-such-program");
+  await using directory = await temporaryDirectory();
+  const program = `${directory.path}/a=b`;
+  await Deno.writeTextFile(program, '#!/bin/sh\necho "got $1"', {
+    mode: 0o755,
+  });
+  assertEquals(await outputOf([program, "x"], { env }), "got x\n");
+});
+
+Deno.test("spawn() gives functions of bash to bash", async () => {
+  const env = { ...BARE_ENV, "BASH_FUNC_greet%%": "() {  echo hello\n}" };
+  assertEquals(await outputOf(["bash", "-c", "greet"], { env }), "hello\n");
+});
+
 Deno.test("spawn() inherits nothing from the process around it", async () => {
   assert(Deno.env.has("PATH"));
   for (const stderr of MODES) {
