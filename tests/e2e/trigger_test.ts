@@ -85,7 +85,7 @@ describe("runnerlib trigger", () => {
     for (const [at, { job_command }] of jobs.entries()) {
       assertEquals(
         await run(script + job_command),
-        await run(commands[at]),
+        await run(`:\n${commands[at]}`),
         job_command,
       );
     }
