@@ -1,3 +1,5 @@
+import { Variable } from "./environment/variables.ts";
+
 /** A stream of bytes that the process was given: its standard output, say. */
 export interface HostStream {
   /** Writes some of the bytes and tells how many. */
@@ -13,7 +15,7 @@ export interface HostStream {
  * so that two runners in one process, and tests, do not share them.
  */
 export interface Host {
-  /** Environment variables at the start. */
+  /** Environment variables at the start, as the user set them. */
   readonly env: Readonly<Record<string, string>>;
   /** Directory against which relative paths are read. */
   readonly cwd: string;
@@ -66,7 +68,7 @@ const ENDING_SIGNALS: readonly EndingSignal[] = [
  */
 export function processHost(): Host {
   return {
-    env: environment(),
+    env: withoutLauncher(environment()),
     cwd: Deno.cwd(),
     stdin: Deno.stdin,
     stdout: Deno.stdout,
@@ -99,7 +101,7 @@ function environment(): Record<string, string> {
     return Deno.env.toObject();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    const name = "REACTORCIDE_ENV_NAMES";
+    const name = Variable.envNames;
     const { state } = Deno.permissions.querySync({
       name: "env",
       variable: name,
@@ -113,6 +115,33 @@ function environment(): Record<string, string> {
       }),
     );
   }
+}
+
+/**
+ * Undoes what the programs that started this one did to `PATH`, which belongs
+ * to the user: a job must not find Deno under the name `node`, nor what is
+ * installed for npx alone.
+ *
+ * - Deno puts a directory with a `node` of its own first, if there is none.
+ *   Without any `PATH` it makes one of that directory.
+ * - npx (and `npm exec`) put several directories first, the last of which holds
+ *   `node-gyp`.
+ *
+ * @see https://github.com/denoland/deno/pull/34969
+ */
+function withoutLauncher(env: Record<string, string>): Record<string, string> {
+  const { DENO_NODE_SHIM_ACTIVE, PATH, ...rest } = env;
+  if (PATH === undefined) return rest;
+  let directories = PATH.split(":");
+  if (DENO_NODE_SHIM_ACTIVE !== undefined) {
+    directories = directories.filter((it) => !it.endsWith("/node_compat_bin"));
+    if (directories.length === 0) return rest;
+  }
+  if (env.npm_lifecycle_event === "npx") {
+    const last = directories.findIndex((it) => it.endsWith("/node-gyp-bin"));
+    directories = directories.slice(last + 1);
+  }
+  return { ...rest, PATH: directories.join(":") };
 }
 
 /** Tells whether the process was started with SIGHUP ignored, as by `nohup`. */

@@ -129,13 +129,19 @@ function start(
   { env, ...options }: Deno.CommandOptions & { env: Environment },
 ): Deno.ChildProcess {
   const merges = stderr === "merged";
-  const carried = merges && typeof command !== "string"
+  // Without PATH, Deno would look through the one of its own process.
+  const needsShell = merges || typeof command !== "string" &&
+      env.PATH === undefined && !command[0].includes("/");
+  const carried = needsShell && typeof command !== "string"
     ? carryPastShell(command, env)
     : { argv: command, env };
   const argv = typeof command === "string"
     ? ["/bin/sh", "-c", merges ? `exec 2>&1; ${command}` : command]
-    : merges
-    ? ["/bin/sh", "-c", `exec "$@" 2>&1`, "runnerlib", ...carried.argv]
+    : needsShell
+    ? [
+      ...["/bin/sh", "-c", merges ? `exec "$@" 2>&1` : `exec "$@"`],
+      ...["runnerlib", ...carried.argv],
+    ]
     : command;
   const detached = argv === command || !isFile(SETSID);
   const [program, ...args] = detached ? argv : [SETSID, ...argv];
@@ -153,7 +159,7 @@ function start(
 }
 
 /**
- * Carries variables past the shell that merges the streams: shells drop names
+ * Carries variables past the shell that starts a program: shells drop names
  * that are not identifiers (`with.dot`, functions that bash exports), and set
  * some variables themselves.
  *

@@ -135,6 +135,25 @@ Deno.test("spawn() gives functions of bash to bash", async () => {
   assertEquals(await outputOf(["bash", "-c", "greet"], { env }), "hello\n");
 });
 
+Deno.test("spawn() does not look for a program on the PATH of this process", async () => {
+  await using directory = await temporaryDirectory();
+  const program = `${directory.path}/only-here`;
+  await Deno.writeTextFile(program, "#!/bin/sh\n", { mode: 0o755 });
+  const script = `
+    import { run } from ${
+    JSON.stringify(import.meta.resolve("../helpers/running.ts"))
+  };
+    for (const stderr of ["merged", "separate"]) {
+      const program = run(["only-here"], { env: {}, stderr });
+      console.log((await program.supervise()).exitCode);
+    }`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", script],
+    env: { PATH: `${directory.path}:${Deno.env.get("PATH")}` },
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "127\n127\n");
+});
+
 Deno.test("spawn() inherits nothing from the process around it", async () => {
   assert(Deno.env.has("PATH"));
   for (const stderr of MODES) {

@@ -1,0 +1,55 @@
+import { assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { temporaryDirectory } from "./helpers/temporary_directory.ts";
+
+/** Environment of the host of a process that Deno runs with these variables. */
+async function hostEnv(
+  env: Record<string, string>,
+): Promise<Record<string, string>> {
+  await using cache = await temporaryDirectory();
+  const host = import.meta.resolve("../src/host.ts");
+  const script = `import { processHost } from ${JSON.stringify(host)};
+    console.log(JSON.stringify(processHost().env));`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", script],
+    clearEnv: true,
+    env: { DENO_DIR: cache.path, ...env },
+  }).output();
+  const { DENO_DIR: _, ...rest } = JSON.parse(new TextDecoder().decode(stdout));
+  return rest;
+}
+
+describe("processHost()", () => {
+  it("has no PATH with the node that Deno stands in for", async () => {
+    await using empty = await temporaryDirectory();
+    const environments: Record<string, string>[] = [
+      {},
+      { PATH: empty.path },
+      { PATH: `${empty.path}:${empty.path}/bin` },
+    ];
+    for (const env of environments) {
+      assertEquals(await hostEnv(env), env);
+    }
+  });
+
+  it("has no PATH of npx", async () => {
+    const npx = "/root/.npm/_npx/1/node_modules/.bin:/w/node_modules/.bin:" +
+      "/usr/lib/node_modules/npm/node_modules/@npmcli/run-script/lib/node-gyp-bin";
+    const own = "/w/node_modules/.bin:/x/node-gyp-bin:/usr/bin";
+    const DENO_DISABLE_NODE_SHIM = "1";
+    const env = { npm_lifecycle_event: "npx", DENO_DISABLE_NODE_SHIM };
+    assertEquals(await hostEnv({ ...env, PATH: `${npx}:${own}` }), {
+      ...env,
+      PATH: own,
+    });
+  });
+
+  it("keeps the PATH that npm gives to a script", async () => {
+    const env = {
+      npm_lifecycle_event: "ci",
+      DENO_DISABLE_NODE_SHIM: "1",
+      PATH: "/w/node_modules/.bin:/x/node-gyp-bin:/usr/bin",
+    };
+    assertEquals(await hostEnv(env), env);
+  });
+});
