@@ -21,8 +21,10 @@ export interface ArchiveConfig {
   readonly maxEntryCount: number;
   /** Most bytes that are unpacked. */
   readonly maxBytes: number;
-  /** Most times that an archive grows. */
+  /** Maximum compression ratio. */
   readonly maxRatio: number;
+  /** Longest time of the whole download, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 /** How git repositories are checked out. */

@@ -115,6 +115,16 @@ export const SOURCE_KEYS = [
     help: "Most times that an archive grows as it is unpacked",
   },
   {
+    name: "archive_timeout",
+    env: "REACTORCIDE_ARCHIVE_TIMEOUT",
+    flag: "archive-timeout",
+    option: "archiveTimeoutMs",
+    valueName: "TIME",
+    defaultValue: "1h",
+    kind: "duration",
+    help: "Longest time that the download of an archive takes",
+  },
+  {
     name: "checkout_mode",
     env: "REACTORCIDE_CHECKOUT_MODE",
     option: "checkoutMode",

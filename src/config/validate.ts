@@ -78,6 +78,7 @@ export function validateSettings(
       maxEntryCount: check.integer("archive_max_entries") ?? 1_000_000,
       maxBytes: check.integer("archive_max_bytes") ?? 17_179_869_184,
       maxRatio: check.integer("archive_max_ratio") ?? 200,
+      timeoutMs: check.duration("archive_timeout"),
     },
     env,
     secretEnvNames: check.unitedNames("secret_env_names"),

@@ -171,6 +171,11 @@ const CONFIGURATION = {
     setBy: "user",
     isSetting: true,
   },
+  archiveTimeout: {
+    name: "REACTORCIDE_ARCHIVE_TIMEOUT",
+    setBy: "user",
+    isSetting: true,
+  },
   checkoutMode: {
     name: "REACTORCIDE_CHECKOUT_MODE",
     setBy: "worker",

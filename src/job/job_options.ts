@@ -106,6 +106,12 @@ export interface RunJobOptions {
    */
   archiveMaxRatio?: number;
   /**
+   * Longest time that the download of an archive takes, in milliseconds.
+   *
+   * @default {3_600_000}
+   */
+  archiveTimeoutMs?: number;
+  /**
    * Whether the two sources of an evaluation share one repository.
    *
    * @default {"isolated"}

@@ -10,24 +10,19 @@ import type { RunJobOptions } from "./job_options.ts";
  * @returns The strongest layer.
  */
 export function optionsLayer(options: RunJobOptions): Layer {
-  const { timeoutMs, graceMs, coordinatorTimeoutMs, pluginPermissions } =
-    options;
+  const { pluginPermissions } = options;
   const values: Record<string, unknown> = {
     ...options,
-    timeoutMs: timeoutMs === undefined ? undefined : `${timeoutMs}ms`,
-    graceMs: graceMs === undefined ? undefined : `${graceMs}ms`,
-    coordinatorTimeoutMs: coordinatorTimeoutMs === undefined
-      ? undefined
-      : `${coordinatorTimeoutMs}ms`,
     pluginPermissions: pluginPermissions && grantLines(pluginPermissions),
   };
   return layerOf(
-    (key) => key.option ? settingOf(values[key.option]) : undefined,
+    (key) => key.option ? settingOf(key.option, values[key.option]) : undefined,
     (key) => `option "${key.option}"`,
   );
 }
 
-function settingOf(value: unknown): SettingValue | undefined {
+function settingOf(name: string, value: unknown): SettingValue | undefined {
+  if (name.endsWith("Ms") && typeof value === "number") return `${value}ms`;
   return typeof value === "number" || typeof value === "boolean"
     ? String(value)
     : value as SettingValue | undefined;

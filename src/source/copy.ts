@@ -4,6 +4,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { osReason } from "../os_reason.ts";
 import { realPath } from "../workspace/real_path.ts";
+import { decodedPath } from "./percent.ts";
 import { copyTree } from "./copy_tree.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 
@@ -79,9 +80,9 @@ function pathOf(url: string): string {
   if (url.includes("\0")) throw failure(url, "it contains a NUL character");
   if (!url.startsWith("file://")) return url;
   try {
-    const { host, pathname } = new URL(url);
-    if (host !== "") throw new TypeError("it names another host");
-    return decodeURIComponent(pathname);
+    const parsed = new URL(url);
+    if (parsed.host !== "") throw new TypeError("it names another host");
+    return decodedPath(parsed);
   } catch (cause) {
     throw failure(url, messageOf(cause), cause);
   }

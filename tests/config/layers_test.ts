@@ -63,6 +63,7 @@ describe("defaultLayer()", () => {
       archive_max_entries: "1000000",
       archive_max_bytes: "17179869184",
       archive_max_ratio: "200",
+      archive_timeout: "1h",
       checkout_mode: "isolated",
       fetch_depth: "1",
       submodules: "off",

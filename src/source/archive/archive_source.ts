@@ -97,10 +97,12 @@ async function fetched(
   await download(place, path, {
     maxBytes: archive.maxBytes,
     signal: cancellation.asked,
-    onRetry: (reason) =>
+    timeoutMs: archive.timeoutMs,
+    onRetry: (reason, ms) =>
       log.warn("source", "Fetching once more", {
         url: redactUrl(url),
         reason,
+        ms,
       }),
   });
   return path;

@@ -1,46 +1,55 @@
 import { messageOf } from "../../errors.ts";
 import { onAbort } from "../../process/on_abort.ts";
+import {
+  createBackoff,
+  parseRetryAfter,
+  type RetryPolicy,
+} from "../../process/retry.ts";
 import { timeLimit } from "../../process/time_limit.ts";
 import { redactText } from "../redact_url.ts";
+import { percentDecoded } from "../percent.ts";
 import { archiveError } from "./location.ts";
 
-/** How often a download is begun. */
-const MOST_ATTEMPTS = 4;
-
-/** Wait before the second attempt, in milliseconds; each further one is twice as long. */
-const FIRST_WAIT_MS = 250;
+/** Pauses of a quarter of a second to one second, or what the server asks for. */
+const RETRY: RetryPolicy = { attempts: 4, delayMs: 250 };
 
 /** How long a server may be silent, in milliseconds. */
 const SILENCE_MS = 60_000;
 
 /** How many redirections are followed. */
-const MOST_REDIRECTIONS = 10;
+const MAX_REDIRECTIONS = 10;
 
-/** Answers that may be better the next time, beside those of a broken server. */
-const PASSING_STATUS = [408, 425, 429];
+/** Errors that may be over at the next attempt, beside those of the server. */
+const TRANSIENT_STATUS = [408, 425, 429];
 
 /** Options for {@linkcode download}. */
 export interface DownloadOptions {
   /** Most bytes that are fetched. */
   maxBytes: number;
+  /** Longest time of the whole download, all attempts included, in milliseconds. */
+  timeoutMs: number;
   /** Stops the download. */
   signal: AbortSignal;
-  /** Hears why it is tried once more. */
-  onRetry: (reason: string) => void;
+  /** Called with the reason and the pause before another attempt. */
+  onRetry: (reason: string, pauseMs: number) => void;
 }
 
-/** A failure that may be over the next time. */
-class PassingError extends Error {}
+/** A failure that may be over at the next attempt. */
+class TransientError extends Error {
+  retryAfterMs?: number;
+}
 
 /**
- * Fetches a file, piece by piece. Whoever calls compares its checksum.
+ * Fetches a file as the server stores it, piece by piece. The caller compares
+ * its checksum.
  *
- * A broken connection and the errors of a server are met with another attempt,
- * from the beginning. User info of the URL is sent to its own host alone.
+ * After a broken connection or an error of the server, another attempt starts
+ * from the beginning, not before the server's `Retry-After`. User info of the
+ * URL is sent to its own host alone.
  *
  * @param url `https:` or `http:` URL.
  * @param path Absolute path of the file that is written.
- * @param options Limit and listeners.
+ * @param options Limits and listeners.
  * @throws {RunnerError} With code `source-failed`, if the file cannot be fetched.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
@@ -49,19 +58,30 @@ export async function download(
   path: string,
   options: DownloadOptions,
 ): Promise<void> {
-  const { signal, onRetry } = options;
-  for (let attempt = 1;; attempt++) {
-    signal.throwIfAborted();
+  const { timeoutMs, signal, onRetry } = options;
+  const stop = new AbortController();
+  using _ = onAbort(signal, () => stop.abort(signal.reason));
+  using limit = timeLimit(timeoutMs);
+  limit.reached.then(() =>
+    stop.abort(new Error(`it takes longer than ${timeoutMs} ms`))
+  );
+  const backoff = createBackoff(RETRY, { signal: stop.signal, onRetry });
+  const failure = (cause: unknown) =>
+    archiveError(url.href, redactText(messageOf(cause), url.href), cause);
+  while (true) {
     try {
-      return await attemptDownload(url, path, options);
+      return await attemptDownload(url, path, options, stop.signal);
     } catch (cause) {
       signal.throwIfAborted();
+      if (stop.signal.aborted) throw failure(stop.signal.reason);
+      if (!(cause instanceof TransientError)) throw failure(cause);
       const reason = redactText(messageOf(cause), url.href);
-      if (!(cause instanceof PassingError) || attempt === MOST_ATTEMPTS) {
-        throw archiveError(url.href, reason, cause);
-      }
-      onRetry(reason);
-      await waited(FIRST_WAIT_MS * 2 ** (attempt - 1), signal);
+      const isRetried = await backoff.next(reason, cause.retryAfterMs)
+        .catch(() => {
+          signal.throwIfAborted();
+          throw failure(stop.signal.reason);
+        });
+      if (!isRetried) throw failure(cause);
     }
   }
 }
@@ -69,7 +89,8 @@ export async function download(
 async function attemptDownload(
   url: URL,
   path: string,
-  { maxBytes, signal }: DownloadOptions,
+  { maxBytes }: DownloadOptions,
+  signal: AbortSignal,
 ): Promise<void> {
   const stop = new AbortController();
   using _ = onAbort(signal, () => stop.abort(signal.reason));
@@ -103,14 +124,19 @@ async function attemptDownload(
 /** Follows redirections itself, so that none leads to another kind of URL. */
 async function answer(url: URL, stop: AbortController): Promise<Response> {
   let place = url;
-  for (let count = 0; count <= MOST_REDIRECTIONS; count++) {
+  for (let count = 0; count <= MAX_REDIRECTIONS; count++) {
     const { username, password } = place;
     const bare = new URL(place);
     bare.username = "";
     bare.password = "";
-    const headers = username === ""
-      ? undefined
-      : { authorization: basicAuth(username, password) };
+    const headers = new Headers({
+      // A server that labels an archive as content that is encoded by gzip
+      // sends the stored bytes all the same; only so does fetch() leave them.
+      "accept-encoding": "identity",
+    });
+    if (username !== "" || password !== "") {
+      headers.set("authorization", basicAuth(username, password));
+    }
     const response = await orSilence(
       fetch(bare, { headers, redirect: "manual", signal: stop.signal }),
       stop,
@@ -124,11 +150,14 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
       continue;
     }
     const reason = `the server answers ${status} ${response.statusText}`.trim();
-    throw status >= 500 || PASSING_STATUS.includes(status)
-      ? new PassingError(reason)
-      : new Error(reason);
+    if (status < 500 && !TRANSIENT_STATUS.includes(status)) {
+      throw new Error(reason);
+    }
+    const error = new TransientError(reason);
+    error.retryAfterMs = parseRetryAfter(response.headers);
+    throw error;
   }
-  throw new Error(`it is redirected more than ${MOST_REDIRECTIONS} times`);
+  throw new Error(`it is redirected more than ${MAX_REDIRECTIONS} times`);
 }
 
 function redirection(from: URL, location: string): URL {
@@ -139,7 +168,7 @@ function redirection(from: URL, location: string): URL {
   if (from.protocol === "https:" && to.protocol === "http:") {
     throw new Error("it is redirected from https to http");
   }
-  if (to.host === from.host && to.username === "") {
+  if (to.host === from.host && to.username === "" && to.password === "") {
     to.username = from.username;
     to.password = from.password;
   }
@@ -147,13 +176,15 @@ function redirection(from: URL, location: string): URL {
 }
 
 function basicAuth(username: string, password: string): string {
-  const text = `${decodeURIComponent(username)}:${
-    decodeURIComponent(password)
-  }`;
-  return `Basic ${new TextEncoder().encode(text).toBase64()}`;
+  const bytes = [
+    ...percentDecoded(username),
+    ":".charCodeAt(0),
+    ...percentDecoded(password),
+  ];
+  return `Basic ${new Uint8Array(bytes).toBase64()}`;
 }
 
-/** What the network does may be over the next time. */
+/** Whatever the network does may be over at the next attempt. */
 async function orSilence<T>(
   promise: Promise<T>,
   stop: AbortController,
@@ -168,7 +199,7 @@ async function orSilence<T>(
       }),
     ]);
   } catch (cause) {
-    throw new PassingError(messageOf(innermost(cause)), { cause });
+    throw new TransientError(messageOf(innermost(cause)), { cause });
   }
 }
 
@@ -177,11 +208,4 @@ function innermost(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error
     ? innermost(error.cause)
     : error;
-}
-
-async function waited(ms: number, signal: AbortSignal): Promise<void> {
-  using limit = timeLimit(ms);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  using _ = onAbort(signal, resolve);
-  await Promise.race([limit.reached, promise]);
 }

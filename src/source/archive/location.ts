@@ -1,5 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../../errors.ts";
+import { decodedPath } from "../percent.ts";
 import { redactUrl } from "../redact_url.ts";
 
 /** Where an archive is, and how it is known. */
@@ -67,7 +68,7 @@ function placeOf(url: string, cwd: string): string | URL {
       throw new TypeError("its scheme is none of https, http and file");
     }
     if (parsed.host !== "") throw new TypeError("it names another host");
-    return decodeURIComponent(parsed.pathname);
+    return decodedPath(parsed);
   } catch (cause) {
     throw archiveError(url, messageOf(cause).replace(/: '.*$/s, ""), cause);
   }

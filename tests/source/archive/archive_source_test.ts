@@ -24,6 +24,7 @@ const LIMITS: ArchiveConfig = {
   maxEntryCount: 1_000,
   maxBytes: 64 * 1024 * 1024,
   maxRatio: 200,
+  timeoutMs: 60_000,
 };
 
 const FILES = {

@@ -16,9 +16,14 @@ type Answer = (request: Request, count: number) => Response;
 /** Prepares an archive from a server that answers as it is told. */
 async function prepareFrom(
   answer: Answer,
-  options: { userInfo?: string; ref?: string; maxBytes?: number } = {},
+  options: {
+    userInfo?: string;
+    ref?: string;
+    maxBytes?: number;
+    timeoutMs?: number;
+  } = {},
 ) {
-  const { userInfo = "", maxBytes = 1_000_000 } = options;
+  const { userInfo = "", maxBytes = 1_000_000, timeoutMs = 60_000 } = options;
   await using directory = await temporaryDirectory();
   const context = sourceContext({ cwd: directory.path });
   const target = context.workspace.pathOf("/job/src");
@@ -34,6 +39,7 @@ async function prepareFrom(
     maxEntryCount: 10,
     maxBytes,
     maxRatio: 100,
+    timeoutMs,
   };
   const error = await prepareSource(
     { type: "tarball", url, ref, target, replace: false, archive },
@@ -75,6 +81,94 @@ describe("download()", () => {
       failures[count - 1]?.(request, count) ?? new Response(ARCHIVE)
     );
     assertEquals([error, count], [undefined, 4]);
+  });
+
+  it("waits as long as the server asks, in seconds or until a date", async () => {
+    const asked: Answer[] = [
+      () => new Response("", { status: 429, headers: { "retry-after": "1" } }),
+      () =>
+        new Response("", {
+          status: 503,
+          headers: {
+            "date": "Sun, 06 Nov 1994 08:49:36 GMT",
+            "retry-after": "Sun, 06 Nov 1994 08:49:37 GMT",
+          },
+        }),
+    ];
+    const { error, log } = await prepareFrom((request, count) =>
+      asked[count - 1]?.(request, count) ?? new Response(ARCHIVE)
+    );
+    assertEquals(error, undefined);
+    const pauses = [...log.matchAll(/"ms":(\d+)/g)].map(([, ms]) => Number(ms));
+    assertEquals(pauses.length, 2);
+    for (const ms of pauses) assert(ms >= 1_000 && ms <= 1_125, log);
+  });
+
+  it("fetches what is stored, whatever encoding the server says it has", async () => {
+    const zipped = await new Response(
+      new Response(ARCHIVE).body!.pipeThrough(new CompressionStream("gzip")),
+    ).bytes();
+    for (const encoding of ["gzip", "x-gzip", "br", "deflate"]) {
+      const accepted: (string | null)[] = [];
+      const { error } = await prepareFrom((request) => {
+        accepted.push(request.headers.get("accept-encoding"));
+        return new Response(zipped, {
+          headers: { "content-encoding": encoding },
+        });
+      }, { ref: await checksumOf(zipped) });
+      assertEquals([error, accepted], [undefined, ["identity"]], encoding);
+    }
+  });
+
+  it("sends any password as it is meant, a bare % included", async () => {
+    const passwords: [inUrl: string, meant: string][] = [
+      ["100%25", "100%"],
+      ["100%", "100%"],
+      ["%zz%4", "%zz%4"],
+      ["p%40ss%2Fw%3A", "p@ss/w:"],
+      ["%fc", "\xfc"],
+    ];
+    for (const [inUrl, meant] of passwords) {
+      let sent: string | null = null;
+      const { error } = await prepareFrom((request) => {
+        sent = request.headers.get("authorization");
+        return new Response(ARCHIVE);
+      }, { userInfo: `:${inUrl}@` });
+      assertEquals([error, sent], [undefined, `Basic ${btoa(`:${meant}`)}`]);
+    }
+  });
+
+  it("gives up a server that sends byte after byte, and ends its attempts in time", async () => {
+    const dribbles = () => {
+      let timer: ReturnType<typeof setInterval> | undefined;
+      return new Response(
+        new ReadableStream({
+          start(controller) {
+            timer = setInterval(
+              () => controller.enqueue(ARCHIVE.subarray(0, 1)),
+              20,
+            );
+          },
+          cancel: () => clearInterval(timer),
+        }),
+      );
+    };
+    const slow = await prepareFrom(dribbles, { timeoutMs: 300 });
+    assert(slow.error instanceof RunnerError);
+    assert(
+      slow.error.message.endsWith("it takes longer than 300 ms"),
+      slow.error.message,
+    );
+    assertEquals(slow.count, 1);
+    const busy = await prepareFrom(
+      () => new Response("", { status: 503, headers: { "retry-after": "30" } }),
+      { timeoutMs: 300 },
+    );
+    assert(
+      busy.error.message.endsWith("it takes longer than 300 ms"),
+      busy.error.message,
+    );
+    assertEquals(busy.count, 1);
   });
 
   it("gives up a server that stays broken", async () => {
@@ -163,6 +257,7 @@ describe("download()", () => {
             maxEntryCount: 1,
             maxBytes: 1,
             maxRatio: 1,
+            timeoutMs: 60_000,
           },
         }, context),
       DOMException,
