@@ -10,7 +10,8 @@ import {
   type ConfigName,
   type SwitchName,
 } from "./keys.ts";
-import type { Settings } from "./settings.ts";
+import { parseList, splitTrimmed } from "./list.ts";
+import type { Setting, Settings } from "./settings.ts";
 import { SOURCE_TYPE, SOURCE_TYPES } from "./source_keys.ts";
 import { readValue } from "./value_file.ts";
 
@@ -22,6 +23,7 @@ export class Checker {
   readonly #settings: Settings;
   readonly #problems: ConfigProblem[];
   readonly #sourceTypes: readonly string[] | "any";
+  readonly #warnings: string[] = [];
 
   constructor(
     settings: Settings,
@@ -31,6 +33,11 @@ export class Checker {
     this.#settings = settings;
     this.#problems = problems;
     this.#sourceTypes = sourceTypes;
+  }
+
+  /** What is unusual about the settings, though not wrong. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
   }
 
   command(): string | readonly string[] {
@@ -131,13 +138,6 @@ export class Checker {
     return { type, url, ...ref === undefined ? {} : { ref } };
   }
 
-  copyIgnore(): readonly string[] | undefined {
-    const value = this.#settings.get("copy_ignore")?.value;
-    // The patterns of a list come one by one: they may hold a comma.
-    if (typeof value === "object") return Object.values(value);
-    return this.names("copy_ignore");
-  }
-
   jobEnv(cwd: string): Record<string, string> {
     const merged: Record<string, string> = Object.create(null);
     for (const setting of this.#settings.all("job_env")) {
@@ -155,21 +155,18 @@ export class Checker {
   }
 
   list(key: ConfigName): string[] | undefined {
-    return this.#settings.get(key) && splitList(this.text(key), ",");
+    const setting = this.#settings.get(key);
+    return setting && this.#items(key, setting);
   }
 
   /** No source takes a name off the list of another. */
   unitedNames(key: ConfigName): string[] | undefined {
     const settings = this.#settings.all(key);
-    if (settings.length === 0) return undefined;
-    return [
-      ...new Set(settings.flatMap(({ value }) =>
-        splitList(
-          typeof value === "string" ? value : Object.values(value).join(","),
-          ",",
-        )
-      )),
-    ];
+    const names = settings.flatMap((setting) => this.#items(key, setting));
+    // To list nothing is to say that nothing is secret; commas alone say less.
+    const isSaid = names.length > 0 ||
+      settings.some(({ value }) => value.length === 0);
+    return isSaid ? [...new Set(names)] : undefined;
   }
 
   names(key: ConfigName): string[] | undefined {
@@ -183,9 +180,7 @@ export class Checker {
       ? parseBoolean(value)
       : undefined;
     if (isInherited !== undefined) return isInherited;
-    const names = typeof value === "string"
-      ? splitList(value, ",")
-      : Object.values(value);
+    const names = this.list("inherit_env") ?? [];
     const isWrong = value === "" || isNearlyBoolean(String(value)) ||
       names.some((name) => !VARIABLE_NAME.test(name));
     if (isWrong) {
@@ -200,18 +195,42 @@ export class Checker {
   }
 
   secretValues(cwd: string): string[] | undefined {
-    const value = this.#settings.get("secret_values_list")?.value;
-    if (value === undefined) return undefined;
-    // Values of the library come one by one: a secret may hold a comma.
-    if (typeof value !== "string") return Object.values(value);
-    const read = readValue(value, cwd);
-    if ("problem" in read) {
-      this.#report("secret_values_list", read.problem);
-      return undefined;
+    const setting = this.#settings.get("secret_values_list");
+    if (setting === undefined) return undefined;
+    const { value } = setting;
+    if (value.length === 0) return [];
+    const values = this.#secretValues(setting, cwd);
+    if (values?.length !== 0) return values;
+    this.#warnings.push(
+      "secret_values_list: holds no value, and so changes nothing",
+    );
+    return undefined;
+  }
+
+  #secretValues(setting: Setting, cwd: string): string[] | undefined {
+    const { value } = setting;
+    const read = typeof value === "string" ? readValue(value, cwd) : undefined;
+    if (!read?.isFile) return this.#items("secret_values_list", setting);
+    if ("text" in read) {
+      return splitTrimmed(read.text, "\n")
+        .filter((line) => !line.startsWith("#"));
     }
-    return read.isFile
-      ? splitList(read.text, "\n").filter((line) => !line.startsWith("#"))
-      : splitList(read.text, ",");
+    this.#report("secret_values_list", read.problem);
+    return undefined;
+  }
+
+  /** An item of a list stays one item; a text is divided at its commas. */
+  #items(key: ConfigName, { value }: Setting): string[] {
+    if (typeof value !== "string") {
+      return Object.values(value).filter((item) => item !== "");
+    }
+    const items = parseList(value);
+    if (items !== undefined) return items.filter((item) => item !== "");
+    this.#report(
+      key,
+      "must be items with commas between them, or a JSON list of strings",
+    );
+    return [];
   }
 
   #report(key: ConfigName, message: string): void {
@@ -223,8 +242,4 @@ export class Checker {
 function isBuiltIn(type: string): boolean {
   const names: readonly string[] = SOURCE_TYPES;
   return names.includes(type);
-}
-
-function splitList(text: string, separator: string): string[] {
-  return text.split(separator).map((part) => part.trim()).filter(Boolean);
 }

@@ -23,7 +23,11 @@ export interface JobEnv {
  * `./job/`, or variables by name.
  *
  * Lines are trimmed, blank ones and those that start with `#` are left out,
- * and the last of several values wins. Quotes have no meaning.
+ * and the last of several values wins. Quotes have no meaning, except behind
+ * `export`: such a line comes from a file that shells read as well, and its
+ * value is read as dotenv does. Single quotes keep everything, double quotes
+ * know `\n`, `\r` and `\t`, both may hold line breaks, and ` #` starts a
+ * comment.
  *
  * @param setting Variables as configured.
  * @param cwd Absolute path of the current directory.
@@ -43,19 +47,66 @@ export function parseJobEnv(setting: Setting, cwd: string): JobEnv {
     result.problems.push(read.problem);
     return result;
   }
-  for (const [at, raw] of read.text.split("\n").entries()) {
-    const line = raw.trim();
-    if (line === "" || line.startsWith("#")) continue;
-    const equals = line.indexOf("=");
-    // The line may be a secret, so only its number is told.
-    if (equals < 0) result.problems.push(`line ${at + 1} has no "="`);
-    else {addVariable(
-        result,
-        line.slice(0, equals),
-        line.slice(equals + 1).trim(),
-      );}
-  }
+  addLines(result, read.text);
   return result;
+}
+
+/** What stands before a name in a file that shells read as well. */
+const EXPORT = /^export[ \t]+(?=\S)/;
+
+/** A quoted value, with nothing but a comment behind it on its last line. */
+const QUOTED =
+  /[ \t]*(?:'([^']*)'|"((?:[^"\\]|\\[^])*)")[ \t\r]*(?:#[^\n]*)?(?=\n|$)/y;
+
+function addLines(result: JobEnv, text: string): void {
+  let number = 0;
+  for (let start = 0; start <= text.length;) {
+    let end = text.indexOf("\n", start);
+    if (end < 0) end = text.length;
+    const raw = text.slice(start, end);
+    const line = raw.trim();
+    const offset = start + raw.length - raw.trimStart().length;
+    start = end + 1;
+    number++;
+    if (line === "" || line.startsWith("#")) continue;
+    // The line may be a secret, so only its number is told.
+    const report = (problem: string) =>
+      void result.problems.push(`line ${number} ${problem}`);
+    const equals = line.indexOf("=");
+    if (equals < 0) {
+      report(`has no "="`);
+      continue;
+    }
+    const [exported = ""] = EXPORT.exec(line.slice(0, equals)) ?? [];
+    const name = line.slice(exported.length, equals);
+    const value = line.slice(equals + 1).trim();
+    if (exported === "") addVariable(result, name, value);
+    else if (/^["']/.test(value)) {
+      QUOTED.lastIndex = offset + equals + 1;
+      const [whole, single, double] = QUOTED.exec(text) ?? [];
+      if (whole === undefined) {
+        report("has a quote that is not closed at its end");
+      } else {
+        addVariable(result, name, single ?? unescaped(double));
+        // The value may go on over several lines.
+        const after = offset + equals + 1 + whole.length;
+        number += text.slice(start - 1, after).split("\n").length - 1;
+        start = after + 1;
+      }
+    } else addVariable(result, name, value.replace(/(?:^|\s)#.*$/, "").trim());
+  }
+}
+
+function unescaped(text: string): string {
+  const controls: Readonly<Record<string, string>> = {
+    n: "\n",
+    r: "\r",
+    t: "\t",
+  };
+  return text.replace(
+    /\\(?:([nrt])|(["\\$`]))/g,
+    (_, control, character) => controls[control] ?? character,
+  );
 }
 
 /**

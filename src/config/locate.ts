@@ -1,4 +1,6 @@
 import {
+  type Document,
+  isAlias,
   isMap,
   isScalar,
   isSeq,
@@ -29,12 +31,13 @@ export function makeLocator(
   text: string,
 ): (path: readonly (string | number)[]) => TextPlace {
   const lineCounter = new LineCounter();
-  const contents = parse(text, lineCounter);
+  const document = parse(text, lineCounter);
+  const contents = document?.contents ?? null;
   return (path) => {
     let node: unknown = contents;
     let offset = (node as Node | null)?.range?.[0] ?? 0;
     for (const key of path) {
-      const found = step(node, key);
+      const found = document ? step(document, node, key) : undefined;
       if (found === undefined) break;
       offset = found.at?.range?.[0] ?? offset;
       node = found.value;
@@ -44,7 +47,7 @@ export function makeLocator(
   };
 }
 
-function parse(text: string, lineCounter: LineCounter): unknown {
+function parse(text: string, lineCounter: LineCounter): Document | null {
   const options = {
     schema: "failsafe",
     lineCounter,
@@ -52,7 +55,7 @@ function parse(text: string, lineCounter: LineCounter): unknown {
     uniqueKeys: false,
   } as const;
   try {
-    return parseDocument(text, options).contents;
+    return parseDocument(text, options);
   } catch {
     // Nested more deeply than this parser can follow, though not the other
     // one: the problem is told without its place then.
@@ -62,9 +65,13 @@ function parse(text: string, lineCounter: LineCounter): unknown {
 }
 
 function step(
+  document: Document,
   node: unknown,
   key: string | number,
+  merging: ReadonlySet<unknown> = new Set(),
 ): { at: Node | null; value: unknown } | undefined {
+  // A mapping that is merged into itself is found here, and only here.
+  if (merging.has(node)) return undefined;
   if (isSeq(node) && typeof key === "number") {
     const value = node.items[key] as Node | undefined;
     return value && { at: value, value };
@@ -73,5 +80,17 @@ function step(
   const pair = node.items.find((item) =>
     isScalar(item.key) && String(item.key.value) === key
   );
-  return pair && { at: pair.key as Node, value: pair.value };
+  if (pair) return { at: pair.key as Node, value: pair.value };
+  const merged = node.items.find((item) =>
+    isScalar(item.key) && item.key.value === "<<"
+  );
+  if (merged === undefined) return undefined;
+  const { value } = merged;
+  for (const one of isSeq(value) ? value.items : [value]) {
+    const inside = new Set([...merging, node]);
+    const mapping = isAlias(one) ? one.resolve(document) : one;
+    const found = step(document, mapping, key, inside);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

@@ -1,4 +1,5 @@
 import { RunnerError } from "../errors.ts";
+import { listText, parseList } from "./list.ts";
 
 /** Rights by plugin and kind, as a job file and the library spell them. */
 export type PluginGrants = Readonly<
@@ -22,23 +23,9 @@ export function grantLines(grants: PluginGrants): string[] {
       if (!/^[a-z]+$/.test(kind)) {
         throw invalid(`${name}:${kind}`, `"${kind}" is not a permission`);
       }
-      return `${name}:${kind}=${writeGrantValues(values)}`;
+      return `${name}:${kind}=${listText(values)}`;
     });
   });
-}
-
-/**
- * Writes the values of a grant: separated by commas, or as JSON where a value
- * would not survive that.
- *
- * @param values Values.
- * @returns Text of one line.
- */
-export function writeGrantValues(values: readonly string[]): string {
-  const isPlain = values.every((value) =>
-    value !== "" && value === value.trim() && !/[,"\n]/.test(value)
-  );
-  return isPlain ? values.join(",") : JSON.stringify(values);
 }
 
 /**
@@ -49,17 +36,8 @@ export function writeGrantValues(values: readonly string[]): string {
  * @throws {TypeError} If it begins like a JSON list and is not one.
  */
 export function readGrantValues(text: string): string[] {
-  if (!/^\s*\[\s*"/.test(text)) {
-    return text.split(",").map((value) => value.trim()).filter(Boolean);
-  }
-  try {
-    const values: unknown = JSON.parse(text);
-    const isList = Array.isArray(values) &&
-      values.every((value) => typeof value === "string");
-    if (isList) return values;
-  } catch {
-    // The message below says what is expected.
-  }
+  const values = parseList(text);
+  if (values !== undefined) return values;
   throw new TypeError("its values are not a JSON list of strings");
 }
 

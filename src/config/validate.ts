@@ -72,7 +72,7 @@ export function validateSettings(
       lfs: check.choice("git_lfs"),
       mirrorDirectory: check.optional("git_mirror"),
     },
-    copyIgnore: check.copyIgnore(),
+    copyIgnore: check.names("copy_ignore"),
     archive: {
       stripTop: check.isOn("archive_strip_top"),
       maxEntryCount: check.integer("archive_max_entries") ?? 1_000_000,
@@ -105,6 +105,7 @@ export function validateSettings(
     config: problems.length === 0 ? config : undefined,
     problems,
     warnings: [
+      ...check.warnings,
       ...steps !== undefined && isCommand
         ? ["job_command: replaces the steps of the job file"]
         : [],

@@ -25,7 +25,15 @@ describe("parseJobEnv() reads lines", () => {
       ["A=x=y==", { A: "x=y==" }],
       ["A=", { A: "" }],
       ["A='q' \"d\" \\n $B", { A: "'q' \"d\" \\n $B" }],
-      ["export A=1", { "export A": "1" }],
+      ["export A=1", { A: "1" }],
+      ["  export\tA = 1 # comment", { A: "1" }],
+      ["export A='q $B \\n' # x", { A: "q $B \\n" }],
+      ['export A="q\\n\\"d\\" \\$B \\x"', { A: 'q\n"d" $B \\x' }],
+      ["export A=\"1\n#2\n\"\nB='3'", { A: "1\n#2\n", B: "'3'" }],
+      ["export A='1\r\n2'\r\nexport B=3", { A: "1\r\n2", B: "3" }],
+      ["export A=''\nexport B=#x\nexport C=a#b", { A: "", B: "", C: "a#b" }],
+      ["export=1\nexported=2", { export: "1", exported: "2" }],
+      ["export export=1", { export: "1" }],
       ["A=1 # no comment", { A: "1 # no comment" }],
       ["A=1\nA=2\nA=3", { A: "3" }],
       ["\n  \n\t\n# A=1\n  #B=2\nC=3", { C: "3" }],
@@ -47,6 +55,21 @@ describe("parseJobEnv() reads lines", () => {
     assert(problems[0].includes("line 1"), problems[0]);
     assert(problems[2].includes("line 5"), problems[2]);
     assert(!problems.join().includes("s3cret"), problems.join());
+  });
+
+  it("and tells of a quote behind export that is not closed", () => {
+    for (
+      const [text, line] of [
+        ["A=1\nexport B='s3cret", 2],
+        ['export B="s3cret\\"', 1],
+        ["export A='1\n2'\nexport B='s3cret' and more\nC=1", 3],
+        ["export A='s3cret'\\''s'", 1],
+      ] as const
+    ) {
+      assertEquals(parse(text).problems, [
+        `line ${line} has a quote that is not closed at its end`,
+      ], text);
+    }
   });
 
   it("and refuses what no program could get", () => {

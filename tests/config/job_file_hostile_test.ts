@@ -141,11 +141,4 @@ describe("readJobFile() is not misled by", () => {
     }
     assertEquals(({} as Record<string, unknown>).run, undefined);
   });
-
-  it("a merge key", async () => {
-    const [problem] = await problemsOfText(
-      "steps:\n  - &a {name: a, run: x}\n  - {<<: *a, name: b}\n",
-    );
-    assertEquals(problem, '3:5: steps[1] needs the key "run"');
-  });
 });

@@ -657,3 +657,48 @@ describe("validateSettings() warns", () => {
     assertEquals(judge({ job_env: { A: "x".repeat(1_000) } }).warnings, []);
   });
 });
+
+describe("validateSettings() reads lists", () => {
+  const KEYS = {
+    copy_ignore: "copyIgnore",
+    secret_env_names: "secretEnvNames",
+    secret_env_patterns: "secretEnvPatterns",
+    secret_values_list: "secretValues",
+    only: "only",
+    from: "from",
+    skip: "skip",
+  } as const;
+  const read = (key: keyof typeof KEYS, value: string | readonly string[]) =>
+    judge({ [key]: value }).config![KEYS[key]];
+
+  it("and keeps each item of a list, whatever it holds", () => {
+    for (const key of Object.keys(KEYS) as (keyof typeof KEYS)[]) {
+      const items = ["a,b", "c", " d ", '["e"]'];
+      assertEquals(read(key, items), items, key);
+      assertEquals(read(key, JSON.stringify(items)), items, key);
+      assertEquals(read(key, " a ,,b "), ["a", "b"], key);
+      assertEquals(read(key, "[a],b"), ["[a]", "b"], key);
+      assertEquals(problemsOf({ [key]: '["a", 1]' }), [
+        `${key}: must be items with commas between them, or a JSON list of strings`,
+      ]);
+    }
+    const { checkout } = judge({ sparse_paths: ["a,b", "c"] }).config!;
+    assertEquals(checkout.sparsePaths, ["a,b", "c"]);
+  });
+
+  it("and does not take a list that came out empty for one that says nothing is secret", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, { "job/secrets": "# none\n\n" });
+    for (const value of [",", " ", ["", ""], "./job/secrets"]) {
+      const { config, warnings } = judge(
+        { secret_values_list: value, secret_env_names: [",", ""].slice(1) },
+        directory.path,
+      );
+      assertEquals(config!.secretValues, undefined);
+      assertEquals(config!.secretEnvNames, undefined);
+      assertEquals(warnings, [
+        "secret_values_list: holds no value, and so changes nothing",
+      ]);
+    }
+  });
+});

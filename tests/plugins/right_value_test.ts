@@ -4,8 +4,8 @@ import {
   grantLines,
   type PluginGrants,
   readGrantValues,
-  writeGrantValues,
 } from "../../src/config/plugin_grants.ts";
+import { listText } from "../../src/config/list.ts";
 import { joinList } from "../../src/join_list.ts";
 import { readGrants } from "../../src/plugins/rights/grants.ts";
 import { checkManifest } from "../../src/plugins/rights/manifest.ts";
@@ -81,14 +81,14 @@ Deno.test("no pattern of hosts covers a socket or a range of addresses", () => {
   }
 });
 
-Deno.test("writeGrantValues() is read back exactly", () => {
+Deno.test("listText() is read back exactly", () => {
   const random = new Random();
   for (let round = 0; round < 2_000; round++) {
     const values = Array.from(
       { length: random.below(4) },
       () => random.text(random.below(5), 'a,\n"[] =:\\é'),
     );
-    const text = writeGrantValues(values);
+    const text = listText(values);
     assertEquals(readGrantValues(text), values, `seed ${random.seed}`);
     assert(!text.includes("\n"));
   }

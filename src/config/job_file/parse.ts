@@ -1,6 +1,7 @@
 import { parse } from "@std/yaml/parse";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { osReason } from "../../os_reason.ts";
+import { resolveMergeKeys } from "./merge_keys.ts";
 import { DocumentNode } from "./node.ts";
 import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 
@@ -50,17 +51,36 @@ export function parseJobText(
   kind: FileKind = JOB_FILE,
 ): DocumentNode {
   try {
+    const written = parse(text, { schema: "failsafe" });
+    const understood = parse(text, {
+      schema: "core",
+      allowDuplicateKeys: true,
+    });
+    if (!text.includes("<<")) {
+      return new DocumentNode(written, understood, problems);
+    }
     return new DocumentNode(
-      parse(text, { schema: "failsafe" }),
-      parse(text, { schema: "core", allowDuplicateKeys: true }),
+      resolveMergeKeys(written, {
+        count: () => problems.count(),
+        report: (path, problem) =>
+          problems.add(path, () => `${keyText(path)} ${problem}`),
+      }),
+      resolveMergeKeys(understood, { count: () => {}, report: () => {} }),
       problems,
     );
   } catch (error) {
+    if (error instanceof RunnerError) throw error;
     // The parser quotes the file, which may hold a secret: so does the error
     // itself, which is why it does not become the cause.
     const [reason] = messageOf(error).split("\n", 1);
     throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""), kind);
   }
+}
+
+/** A merge key, or the member of its list, for a message. */
+function keyText(path: readonly (string | number)[]): string {
+  return path.slice(path.lastIndexOf("<<"))
+    .map((key) => typeof key === "number" ? `[${key}]` : key).join("");
 }
 
 function decodeText(bytes: Uint8Array): string {

@@ -1,4 +1,5 @@
-import { grantLines, writeGrantValues } from "../plugin_grants.ts";
+import { listText } from "../list.ts";
+import { grantLines } from "../plugin_grants.ts";
 import { list, listOrOne, record } from "./collections.ts";
 import { byShape, type Kind, mapped } from "./kind.ts";
 import { mapping } from "./mapping.ts";
@@ -50,7 +51,7 @@ export const pipelinePermissions: Kind<readonly string[]> = mapped(
   permissions,
   (kinds) =>
     Object.entries(kinds).map(([kind, values]) =>
-      `${kind}=${writeGrantValues(values)}`
+      `${kind}=${listText(values)}`
     ),
 );
 
