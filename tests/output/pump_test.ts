@@ -70,6 +70,7 @@ function pumpOf(
     async [Symbol.asyncDispose]() {
       child.signal("SIGKILL");
       await child.status;
+      await child.stderr?.cancel();
     },
   };
 }
@@ -483,6 +484,7 @@ describe("pump() of a program that is supervised", () => {
     });
     assert(sink.text.endsWith(" hunter2"), sink.text);
     await drained;
+    await child.stderr?.cancel();
   });
 });
 
