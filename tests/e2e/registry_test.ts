@@ -1,19 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { stagePackage } from "../../scripts/stage.ts";
 import { startJsrRegistry } from "../helpers/jsr_registry.ts";
+import { NETWORK, pickVariables } from "../helpers/surroundings.ts";
 
 const links = new URL("../../links/", import.meta.url);
-
-/** What a machine may need to reach the registry of npm packages. */
-const NETWORK_VARIABLES = [
-  "DENO_CERT",
-  "DENO_TLS_CA_STORE",
-  "HTTPS_PROXY",
-  "NODE_EXTRA_CA_CERTS",
-  "NPM_CONFIG_REGISTRY",
-  "SSL_CERT_DIR",
-  "SSL_CERT_FILE",
-];
 
 Deno.test("the package can be published and used", async (t) => {
   const home = await Deno.makeTempDir({ prefix: "runnerlib-registry-" });
@@ -127,26 +117,18 @@ async function runDeno(
     cwd: directory,
     clearEnv: true,
     env: {
-      ...pickVariables(["PATH", ...NETWORK_VARIABLES]),
+      ...pickVariables(["PATH", ...NETWORK]),
       HOME: home,
       DENO_DIR: cache,
       JSR_URL: jsrUrl,
       NO_COLOR: "1",
+      REACTORCIDE_IN_CONTAINER: "false",
     },
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();
   const output = `\n${decoder.decode(stdout)}\n${decoder.decode(stderr)}`;
   return { code, output };
-}
-
-function pickVariables(names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = Deno.env.get(name);
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
 }
 
 async function makeFolder(parent: string, name: string): Promise<string> {

@@ -284,7 +284,7 @@ printf '{"a":1}\\n{"type":"trig'; sleep 0.1; printf 'ger_job"}'
 `,
       "nonce": NONCE,
     });
-    const cli = `deno run -A --no-check ${
+    const cli = `${Deno.execPath()} run -A --no-check ${
       new URL("../../cli.ts", import.meta.url).pathname
     } trigger build.yaml`;
     const { code, stdout, stderr } = await runCli([

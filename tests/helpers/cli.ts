@@ -1,3 +1,5 @@
+import { cacheVariables, NETWORK, pickVariables } from "./surroundings.ts";
+
 /** Directory of the repository. */
 export const REPOSITORY: string = import.meta.dirname!.replace(
   /\/tests\/helpers$/,
@@ -43,26 +45,13 @@ export interface CliResult {
   stderr: string;
 }
 
-/** Variables of the surroundings that a run of Deno needs. */
-const PASSED_ON = [
-  "PATH",
-  "HOME",
-  "DENO_DIR",
-  "NODE_EXTRA_CA_CERTS",
-  "SSL_CERT_FILE",
-  "DENO_TLS_CA_STORE",
-];
-
 /** Environment of a command line: what it needs, and what the test says. */
 export function cliEnv(
   env: Record<string, string> = {},
 ): Record<string, string> {
-  const passed = PASSED_ON.flatMap((name) => {
-    const value = Deno.env.get(name);
-    return value === undefined ? [] : [[name, value]];
-  });
   return {
-    ...Object.fromEntries(passed),
+    ...pickVariables(["PATH", ...NETWORK]),
+    ...cacheVariables(),
     REACTORCIDE_IN_CONTAINER: "false",
     NO_COLOR: "1",
     ...env,

@@ -1,20 +1,8 @@
 import { REPOSITORY } from "./cli.ts";
 import { engine, type EngineResult, IMAGE } from "./image.ts";
 import type { PageShell } from "./page_shell.ts";
+import { CERTIFICATE_FILES, REGISTRY_ACCESS } from "./surroundings.ts";
 import { openToAll } from "./temporary_directory.ts";
-
-/** What it takes to reach the registry of npm from this machine. */
-const WAY_OUT = [
-  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
-  ...["http_proxy", "https_proxy", "no_proxy"],
-  ...["npm_config_registry", "NPM_CONFIG_REGISTRY"],
-];
-
-/** Variables with a file of authorities that are trusted besides. */
-const AUTHORITIES = [
-  ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"],
-  ...["npm_config_cafile", "DENO_CERT"],
-];
 
 /** Runs a command as somebody on whose machine is only what a reader needs. */
 export function asNewcomer(
@@ -50,8 +38,8 @@ export function newcomersShell(): PageShell {
 }
 
 function wayOut(): string[] {
-  const options = WAY_OUT.map((name) => `--env=${name}`);
-  for (const name of AUTHORITIES) {
+  const options = REGISTRY_ACCESS.map((name) => `--env=${name}`);
+  for (const name of CERTIFICATE_FILES) {
     const path = Deno.env.get(name);
     if (!path) continue;
     options.push(`--env=${name}`, `--volume=${path}:${path}:ro`);

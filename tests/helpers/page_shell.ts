@@ -1,5 +1,6 @@
 import { CLI, cliEnv } from "./cli.ts";
 import { GIT_ENV } from "./git_repository.ts";
+import { denoDirectory, npmDirectory } from "./surroundings.ts";
 import { makeFiles } from "./temporary_directory.ts";
 
 /**
@@ -19,6 +20,7 @@ export type PageShell = (script: string, directory: string) => Promise<string>;
 export function shellHere(cwd?: string): PageShell {
   return async (script, directory) => {
     await makeFiles(directory, {
+      "bin/deno": `-> ${Deno.execPath()}`,
       "bin/runnerlib": `#!/bin/sh\nexec deno run -A --no-check ${CLI} "$@"\n`,
       "home/": "",
       "work/": "",
@@ -32,12 +34,11 @@ export function shellHere(cwd?: string): PageShell {
       env: {
         ...cliEnv(git),
         PATH: `${directory}/bin:${PATH}`,
-        DENO_DIR: Deno.env.get("DENO_DIR") ??
-          `${Deno.env.get("HOME")}/.cache/deno`,
+        DENO_DIR: await denoDirectory(),
         HOME: `${directory}/home`,
         // What npm thinks of its own version is no part of the page.
         npm_config_update_notifier: "false",
-        npm_config_cache: `${Deno.env.get("HOME")}/.npm`,
+        npm_config_cache: npmDirectory(`${directory}/home`),
         TMPDIR: `${directory}/work`,
       },
       stdin: "null",

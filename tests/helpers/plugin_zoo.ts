@@ -1,5 +1,6 @@
 import type { JobResult, RunJobOptions } from "@reactorcide/runnerlib";
 import { soon } from "./soon.ts";
+import { cacheVariables } from "./surroundings.ts";
 import { makeFiles } from "./temporary_directory.ts";
 import { testRunner } from "./test_runner.ts";
 
@@ -34,7 +35,7 @@ export async function runZoo(
 ): Promise<ZooResult> {
   const { hostEnv, files = {}, inspect, ...rest } = options;
   await using test = await testRunner({
-    HOME: Deno.env.get("HOME")!,
+    ...cacheVariables(),
     REACTORCIDE_IN_CONTAINER: "false",
     ...hostEnv,
   });

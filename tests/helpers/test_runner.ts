@@ -39,7 +39,7 @@ export async function testRunner(
     };
   };
   const host: Host = {
-    env: { ...BARE_ENV, ...env },
+    env: { ...BARE_ENV, REACTORCIDE_IN_CONTAINER: "false", ...env },
     cwd: directory.path,
     stdout: stream("stdout"),
     stderr: stream("stderr"),

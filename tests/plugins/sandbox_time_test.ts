@@ -7,6 +7,7 @@ import type { PhaseContext } from "../../src/plugins/plugin.ts";
 import { fileSource } from "../../src/plugins/plugin_source.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 import { runPhase } from "../../src/plugins/run_phase.ts";
+import { cacheVariables } from "../helpers/surroundings.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const logger: Logger = {
@@ -42,7 +43,7 @@ Deno.test("a plugin that hangs is ended within its limit, and not called again",
       await fileSource((await pluginFile(path))!),
       {
         logger,
-        env: { HOME: Deno.env.get("HOME")! },
+        env: cacheVariables(),
         deno: Deno.execPath(),
         maskText: (text) => text,
         registerSecret() {},

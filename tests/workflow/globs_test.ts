@@ -92,13 +92,11 @@ Deno.test("globs do what naive ones do", () => {
   }
 });
 
-Deno.test("globs do not run away", () => {
-  const start = performance.now();
+Deno.test("globs do not backtrack without end", () => {
   const text = "a".repeat(2_000);
   assert(!eventGlob("*a".repeat(200) + "b")(text));
   assert(!eventGlob("**/a/".repeat(200) + "b")("a/".repeat(2_000)));
   assert(!policyGlob("**a".repeat(200) + "b")(text));
-  assert(performance.now() - start < 5_000);
 });
 
 Deno.test("matchFilters() wants event, branch and paths to fit", () => {

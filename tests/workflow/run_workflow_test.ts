@@ -182,24 +182,16 @@ Deno.test("runWorkflow() does what a naive interpreter of the rules does", async
   }
 });
 
-Deno.test("runWorkflow() takes time in proportion to the number of nodes", async () => {
-  const chainOf = (count: number) =>
+Deno.test("runWorkflow() runs a chain of 20,000 nodes without overflowing the stack", async () => {
+  const count = 20_000;
+  const { statuses } = await run(
     Array.from({ length: count }, (_, at) =>
       job(`j${at}`, {
         dependsOn: at === 0 ? [] : [`j${at - 1}`, `j${at >> 1}`],
-      }));
-  const time = async (count: number) => {
-    const start = performance.now();
-    const { statuses } = await run(chainOf(count));
-    assertEquals(Object.keys(statuses).length, count);
-    assert(Object.values(statuses).every((it) => it === "completed"));
-    return performance.now() - start;
-  };
-  await time(1_000);
-  const small = await time(2_500);
-  const large = await time(10_000);
-  // Four times as many; a quadratic way would take sixteen times as long.
-  assert(large < small * 10 + 200, `${small} ms, then ${large} ms`);
+      })),
+  );
+  assertEquals(Object.keys(statuses).length, count);
+  assert(Object.values(statuses).every((status) => status === "completed"));
 });
 
 Deno.test("runWorkflow() lets a fan-out of many be waited for at little cost", async () => {

@@ -7,6 +7,7 @@ import {
 } from "../../src/workflow/local/state_file.ts";
 import type { JobRecord } from "../../src/workflow/local/workflow_state.ts";
 import { Random } from "../helpers/random.ts";
+import { soon } from "../helpers/soon.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const NEW: OpenStateFileOptions = { workflow: "w", earlier: "none" };
@@ -119,30 +120,25 @@ Deno.test("openStateFile() tells why it cannot go on", async () => {
   );
 });
 
-Deno.test("runWorkflow() remembers 10,000 nodes in time that does not run away", async () => {
+Deno.test("runWorkflow() records 10,000 nodes in its state file", async () => {
   await using directory = await temporaryDirectory();
-  const time = async (count: number) => {
-    const path = `${directory.path}/${count}.json`;
-    const jobs = Array.from({ length: count }, (_, at) => ({
-      name: `j${at}`,
-      command: "x",
-      env: {},
-      dependsOn: at < 4 ? [] : [`j${at - 4}`],
-      condition: "all_success" as const,
-    }));
-    const start = performance.now();
-    await using state = await openStateFile(path, NEW);
-    const results = await runWorkflow({ vars: {}, jobs }, {
+  const path = `${directory.path}/state.json`;
+  const jobs = Array.from({ length: 10_000 }, (_, at) => ({
+    name: `j${at}`,
+    command: "x",
+    env: {},
+    dependsOn: at < 4 ? [] : [`j${at - 4}`],
+    condition: "all_success" as const,
+  }));
+  await using state = await openStateFile(path, NEW);
+  const results = await soon(
+    runWorkflow({ vars: {}, jobs }, {
       executor: () => Promise.resolve({ status: "completed", exitCode: 0 }),
       concurrency: 4,
       state,
       signal: new AbortController().signal,
-    });
-    assert(results.every(({ status }) => status === "completed"));
-    return performance.now() - start;
-  };
-  await time(500);
-  const small = await time(2_500);
-  const large = await time(10_000);
-  assert(large < small * 10 + 500, `${small} ms, then ${large} ms`);
+    }),
+    "the end of the workflow",
+  );
+  assert(results.every(({ status }) => status === "completed"));
 });

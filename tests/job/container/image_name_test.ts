@@ -26,10 +26,9 @@ Deno.test("imageProblem() refuses whatever an engine could take for something el
   }
 });
 
-Deno.test("imageProblem() judges long names in no time", () => {
+Deno.test("imageProblem() does not backtrack without end in long names", () => {
   for (const text of ["a/", "a.", "a:1/", "a-", "@a"]) {
-    const start = performance.now();
-    imageProblem(text.repeat(500) + "!");
-    assertEquals(performance.now() - start < 100, true, text);
+    const name = text.repeat(500) + "!";
+    assertEquals(imageProblem(name), "it is not the name of an image", text);
   }
 });
