@@ -1,4 +1,6 @@
 import type { InspectedPlugin } from "../plugins/inspect_plugin.ts";
+import { grantOption } from "../plugins/rights/denied.ts";
+import { printable } from "../printable.ts";
 
 /**
  * Words what is known of a plugin.
@@ -19,7 +21,7 @@ export function pluginLines(
     source.lockFile === undefined;
   const allowed = Object.entries(rights)
     .map(([kind, values = []]) => `  may ${kind}: ${values.join(", ")}`);
-  return [
+  const lines = [
     ...heads.length === 0 ? [source.name] : heads,
     `  from ${source.origin}`,
     ...problem === undefined ? [] : [`  cannot be loaded: ${problem}`],
@@ -31,7 +33,10 @@ export function pluginLines(
     ...isAll
       ? []
       : refused.map(({ kind, value }) =>
-        `  asks for ${kind}: ${value}; to allow it: --allow-plugin ${source.name}:${kind}=${value}`
+        `  asks for ${kind}: ${value}; to allow it: ${
+          grantOption(source.name, { kind, value })
+        }`
       ),
   ];
+  return lines.map(printable);
 }

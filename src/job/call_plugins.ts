@@ -66,8 +66,10 @@ export async function callPlugins(
     },
   }, {
     logger,
+    maskStream: () => masker.stream(),
     onTiming: (timing) => void run.hooks.push(timing),
-    onMetric: (metric) => void run.metrics.push(metric),
+    onMetric: (metric) =>
+      void run.metrics.push({ ...metric, name: masker.maskText(metric.name) }),
   });
   return errors;
 }

@@ -27,6 +27,7 @@ export async function sandboxSetting(run: JobRun): Promise<SandboxSetting> {
     env: host.env,
     deno: await findDeno(host.env),
     maskText: (text) => masker.maskText(text),
+    maskStream: () => masker.stream(),
     registerSecret: (value) => void masker.add(value),
     grantsOf: readGrants(linesOf(run, "plugin_permissions")),
     directories: {

@@ -38,8 +38,10 @@ export interface LoggerOptions {
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
-// deno-lint-ignore no-control-regex
-const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+/** What steers a terminal or reorders a line; line breaks are handled apart. */
+const CONTROL =
+  // deno-lint-ignore no-control-regex
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
 
 const encoder = new TextEncoder();
 
@@ -126,15 +128,19 @@ function formatLine(
     ` ${key}=${value}`
   );
   const mark = level === "info" ? "" : `${level}: `;
+  const name = component.replaceAll("\n", "\\n");
   const line = style === "text"
     ? `${
       new Date().toISOString()
-    } [${level.toUpperCase()}] [${component}] ${message}`
-    : `[${component}] ${mark}${message}`;
-  // What a repository or a plugin named must not steer the terminal.
-  return (line + facts.join("")).replace(CONTROL, escape);
+    } [${level.toUpperCase()}] [${name}] ${message}`
+    : `[${name}] ${mark}${message}`;
+  // What a repository or a plugin named must neither steer the terminal nor
+  // look like another message.
+  return (line + facts.join("")).replace(CONTROL, escape)
+    .replace(/\n(?=\S)/g, "\n  ");
 }
 
 function escape(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  const code = character.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`;
 }

@@ -1,3 +1,4 @@
+import { printable } from "../printable.ts";
 import { suggest } from "../suggest.ts";
 import {
   type Phase,
@@ -41,6 +42,13 @@ export function checkPlugin(plugin: Plugin): RegisteredPlugin {
   const { name, priority = DEFAULT_PRIORITY, errorPolicy = "fail" } = plugin;
   if (typeof name !== "string" || name.trim() === "") {
     throw new TypeError("Cannot register a plugin: it has no name");
+  }
+  if (printable(name) !== name) {
+    throw new TypeError(
+      `Cannot register plugin "${
+        printable(name)
+      }": its name contains control characters`,
+    );
   }
   if (!Number.isSafeInteger(priority)) {
     throw new RangeError(
@@ -95,7 +103,9 @@ function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
     if (known !== undefined) return known;
     const meant = suggest(String(phase), PHASES);
     throw new TypeError(
-      `Cannot register plugin "${name}": the phase "${phase}" is unknown` +
+      `Cannot register plugin "${name}": the phase "${
+        printable(String(phase))
+      }" is unknown` +
         (meant === undefined ? "" : `, did you mean "${meant}"`),
     );
   }));

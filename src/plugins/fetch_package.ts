@@ -5,6 +5,7 @@ import { settlesWithin } from "../process/time_limit.ts";
 import type { PluginAddress } from "./address.ts";
 import type { SandboxSetting } from "./load_sandboxed.ts";
 import type { PluginSource } from "./plugin_source.ts";
+import { grantOption } from "./rights/denied.ts";
 import { mayUse } from "./rights/rights.ts";
 import { jsrHost } from "./sandbox/deno_command.ts";
 import { processEnvironment } from "./sandbox/process_environment.ts";
@@ -69,7 +70,9 @@ export async function fetchPackage(
     return { name, origin: url, cwd: directory, url, lockFile, denoDir };
   }
   const reason = /lockfile is out of date/i.test(stderr)
-    ? `it has dependencies, which its hash does not pin; to allow them, grant it with --allow-plugin ${name}:import=${registry}`
+    ? `it has dependencies, which its hash does not pin; to allow them, grant it with ${
+      grantOption(name, { kind: "import", value: registry })
+    }`
     : reasonOf(stderr);
   throw cannotFetch(url, reason);
 }

@@ -1,5 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
+import { printable } from "../printable.ts";
 import { osReason } from "../os_reason.ts";
 
 /** Files that Deno runs; declarations of types hold no code. */
@@ -36,6 +37,7 @@ export async function findPluginFiles(
     const files = await Promise.all(paths.map(pluginFile));
     return files.filter((file) => file !== undefined);
   } catch (cause) {
+    if (cause instanceof RunnerError) throw cause;
     throw new RunnerError(
       `Cannot load plugins from "${directory}": ${osReason(cause)}`,
       { code: "invalid-config", cause },
@@ -48,11 +50,20 @@ export async function findPluginFiles(
  *
  * @param path Path of the file.
  * @returns The plugin; `undefined` if it is none.
+ * @throws {RunnerError} `plugin-failed`, if its name could forge lines of the log.
  */
 export async function pluginFile(
   path: string,
 ): Promise<PluginFile | undefined> {
   const base = path.slice(path.lastIndexOf("/") + 1);
+  if (printable(base) !== base && /^plugin_/.test(base)) {
+    throw new RunnerError(
+      `Cannot load plugin "${
+        printable(path)
+      }": its name contains control characters`,
+      { code: "plugin-failed" },
+    );
+  }
   const module = MODULE.exec(base)?.[1];
   if (module !== undefined) return { name: module, path, kind: "module" };
   const program = PROGRAM.exec(base)?.[1];

@@ -1,5 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
+import type { MaskStream } from "../secrets/mask_stream.ts";
 import type { Plugin } from "./plugin.ts";
 import {
   type PluginRights,
@@ -23,6 +24,8 @@ export interface SandboxSetting extends RightsPolicy {
   readonly deno: string;
   /** Takes secrets out of a text. */
   readonly maskText: (text: string) => string;
+  /** Starts a stream that masks secrets. */
+  readonly maskStream: () => MaskStream;
   /** Has a value masked. */
   readonly registerSecret: (value: string) => void;
 }
@@ -108,12 +111,13 @@ async function restart(
 async function start(
   source: PluginSource,
   rights: PluginPermissions,
-  { logger, env, deno, registerSecret }: SandboxSetting,
+  { logger, env, deno, maskStream, registerSecret }: SandboxSetting,
 ): Promise<PluginSession> {
   const label = `plugin:${source.name}`;
   const session = startPlugin({ ...source, rights, deno, env }, {
     log: (message) => logger.info(label, message),
     secret: registerSecret,
+    maskStream,
   });
   // What is needed later is loaded while the process starts.
   await Promise.allSettled([

@@ -1,4 +1,5 @@
 import { RunnerError } from "../errors.ts";
+import { printable } from "../printable.ts";
 import { findPluginFiles } from "./find_files.ts";
 import {
   loadSandboxed,
@@ -9,6 +10,7 @@ import type { Phase } from "./phases.ts";
 import { fileSource, type PluginSource } from "./plugin_source.ts";
 import type { PluginRegistry } from "./registry.ts";
 import { hooksOf } from "./run_plugin.ts";
+import { grantOption } from "./rights/denied.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /** What a loader works with. */
@@ -127,7 +129,11 @@ export class PluginLoader {
     for (const { kind, value } of refused) {
       logger.info(
         "plugins",
-        `Plugin "${source.name}" asks for ${kind} of "${value}", which is not granted; --allow-plugin ${source.name}:${kind}=${value} would`,
+        `Plugin "${source.name}" asks for ${kind} of "${
+          printable(value)
+        }", which is not granted; ${
+          grantOption(source.name, { kind, value })
+        } would`,
       );
     }
   }

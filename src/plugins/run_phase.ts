@@ -1,5 +1,6 @@
 import type { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
+import type { MaskStream } from "../secrets/mask_stream.ts";
 import type { RegisteredPlugin } from "./check_plugin.ts";
 import type { Phase } from "./phases.ts";
 import type { PhaseContext } from "./plugin.ts";
@@ -50,6 +51,8 @@ export interface PluginMetric {
 export interface RunPhaseOptions {
   /** Where plugins say something, and where errors go that stop nothing. */
   logger: Logger;
+  /** Starts a stream that masks secrets in what plugins say. */
+  maskStream: () => MaskStream;
   /**
    * Longest time one plugin may take, in milliseconds.
    *
@@ -107,7 +110,7 @@ export async function runPhase(
   context: PhaseContext,
   options: RunPhaseOptions,
 ): Promise<RunPhaseResult> {
-  const { logger, onTiming, onMetric } = options;
+  const { logger, maskStream, onTiming, onMetric } = options;
   const timeoutMs = timeoutOf(phase, options);
   const unstoppable = UNSTOPPABLE.has(phase);
   const cancelled = unstoppable ? undefined : context.signal;
@@ -116,7 +119,7 @@ export async function runPhase(
   const timings: PluginTiming[] = [];
   for (const registered of ordered) {
     cancelled?.throwIfAborted();
-    const limits = { timeoutMs, logger, cancelled, onMetric };
+    const limits = { timeoutMs, logger, maskStream, cancelled, onMetric };
     const result = await runPlugin(registered, phase, context, limits);
     if (result === null) continue;
     const { durationMs, error } = result;

@@ -1,10 +1,12 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
+import type { MaskStream } from "../secrets/mask_stream.ts";
 import type { RegisteredPlugin } from "./check_plugin.ts";
 import { type Phase, PHASE_METHODS } from "./phases.ts";
 import type { PhaseContext, PluginContext } from "./plugin.ts";
 import { runHook } from "./run_hook.ts";
 import type { PluginMetric } from "./run_phase.ts";
+import { PluginLog } from "./plugin_log.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /**
@@ -25,6 +27,8 @@ export interface RunPluginOptions {
   timeoutMs: number;
   /** Where the plugin says something. */
   logger: Logger;
+  /** Starts a stream that masks secrets in what the plugin says. */
+  maskStream: () => MaskStream;
   /** Receives each number that the plugin records. */
   onMetric?: (metric: PluginMetric) => void;
   /**
@@ -58,9 +62,13 @@ export async function runPlugin(
   context: PhaseContext,
   options: RunPluginOptions,
 ): Promise<RunPluginResult | null> {
-  const { timeoutMs, logger, cancelled, onMetric } = options;
+  const { timeoutMs, logger, cancelled, onMetric, maskStream } = options;
   const { name, plugin } = registered;
   const startedAt = performance.now();
+  using messages = new PluginLog({
+    maskStream,
+    onLine: (line) => logger.info(`plugin:${name}`, line),
+  });
   try {
     const hooks = hooksOf(registered, phase);
     if (hooks.length === 0) return null;
@@ -70,7 +78,7 @@ export async function runPlugin(
         phase,
         signal,
         state: stateOf(registered, context.shared),
-        log: (message: string) => logger.info(`plugin:${name}`, message),
+        log: (message: string) => messages.write(message),
         metric: (metric: string, value: number) => {
           checkMetric(metric, value);
           onMetric?.({ plugin: name, phase, name: metric, value });

@@ -212,3 +212,23 @@ Deno.test("logLevelOf() knows every spelling and falls back to info", () => {
   assertEquals(logLevelOf("constructor"), "info");
   assertEquals(logLevelOf(undefined), "info");
 });
+
+Deno.test("createLogger() lets no message look like another one", async () => {
+  for (const style of ["short", "text"] as const) {
+    const text = await logged((logger) => {
+      logger.info("plugin:a\n[job", "one\n[runnerlib] error: two\n  three", {
+        key: "x\n[job] y",
+      });
+      logger.info("a", "right\u202eleft\u2028below\x1b[2J");
+    }, { style });
+    const lines = text.split("\n");
+    assertEquals(lines.slice(1, 4), [
+      "  [runnerlib] error: two",
+      "  three key=x",
+      "  [job] y",
+    ]);
+    assertMatch(lines[0], /\[plugin:a\\n\[job\] one$/);
+    assertMatch(lines[4], /right\\u\{202e\}left\\u\{2028\}below\\x1b\[2J$/);
+    assertEquals(lines.length, 6);
+  }
+});

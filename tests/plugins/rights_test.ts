@@ -7,7 +7,7 @@ import {
 import { RunnerError } from "../../src/errors.ts";
 import { parseAddress } from "../../src/plugins/address.ts";
 import { fetchPlugin } from "../../src/plugins/fetch_plugin.ts";
-import { deniedAccess } from "../../src/plugins/rights/denied.ts";
+import { deniedAccess, grantOption } from "../../src/plugins/rights/denied.ts";
 import { expandPaths } from "../../src/plugins/rights/expand_paths.ts";
 import { readGrants } from "../../src/plugins/rights/grants.ts";
 import { readManifest } from "../../src/plugins/rights/manifest.ts";
@@ -140,6 +140,23 @@ Deno.test("deniedAccess() understands Deno", () => {
   ];
   for (const [message, expected] of said) {
     assertEquals(deniedAccess(message), expected as undefined);
+  }
+});
+
+Deno.test("grantOption() can be pasted into a shell as it is", async () => {
+  assertEquals(
+    grantOption("x", { kind: "net", value: "a.com:443" }),
+    "--allow-plugin x:net=a.com:443",
+  );
+  for (
+    const value of ["$HOME/x", "a;id", "$(id)", "`id`", "it's", "a, b", "*"]
+  ) {
+    const option = grantOption("x", { kind: "steps", value });
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: ["-c", `for word in ${option}; do echo "$word"; done`],
+    }).output();
+    const [, line] = new TextDecoder().decode(stdout).split("\n");
+    assertEquals(readGrants([line])("x").steps, [value]);
   }
 });
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import type { Logger } from "../../src/output/logger.ts";
+import { Masker } from "../../src/secrets/masker.ts";
 import { type Phase, PHASES } from "../../src/plugins/phases.ts";
 import type { PhaseContext, Plugin } from "../../src/plugins/plugin.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
@@ -38,7 +39,11 @@ function startRun(plugins: readonly Plugin[], over?: Partial<PhaseContext>) {
     ...over,
   };
   const run = (phase: Phase, options: Partial<RunPhaseOptions> = {}) =>
-    runPhase(registry.plugins, phase, context, { logger, ...options });
+    runPhase(registry.plugins, phase, context, {
+      logger,
+      maskStream: () => new Masker().stream(),
+      ...options,
+    });
   return { run, lines, context };
 }
 

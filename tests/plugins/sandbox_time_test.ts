@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import type { Logger } from "../../src/output/logger.ts";
+import { Masker } from "../../src/secrets/masker.ts";
 import { pluginFile } from "../../src/plugins/find_files.ts";
 import { loadSandboxed } from "../../src/plugins/load_sandboxed.ts";
 import type { PhaseContext } from "../../src/plugins/plugin.ts";
@@ -46,6 +47,7 @@ Deno.test("a plugin that hangs is ended within its limit, and not called again",
         env: cacheVariables(),
         deno: Deno.execPath(),
         maskText: (text) => text,
+        maskStream: () => new Masker().stream(),
         registerSecret() {},
         grantsOf: () => ({}),
         directories: { JOB_DIR: directory.path },
@@ -57,12 +59,14 @@ Deno.test("a plugin that hangs is ended within its limit, and not called again",
       () =>
         runPhase(registry.plugins, "pre_execution", context, {
           logger,
+          maskStream: () => new Masker().stream(),
           hookTimeoutMs: 200,
         }),
       RunnerError,
       'Cannot run plugin "slow" in phase pre_execution: it did not end within 200 ms',
     );
     const cleanup = await runPhase(registry.plugins, "cleanup", context, {
+      maskStream: () => new Masker().stream(),
       logger,
     });
     assertEquals(cleanup, { errors: [], timings: [] });

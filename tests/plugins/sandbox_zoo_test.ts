@@ -5,6 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { runZoo, zooPlugin } from "../helpers/plugin_zoo.ts";
+import { testRunner } from "../helpers/test_runner.ts";
 import { exists, temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 const RAN = "ran\n";
@@ -171,6 +172,130 @@ Deno.test("a secret that a plugin prints is masked, also in base64", async () =>
     assert(!stderr.includes(text), stderr);
   }
   assertEquals(stderr.match(/\[REDACTED\]/g)?.length, 5);
+});
+
+/** A secret whose lines are too short to be masked one by one. */
+const CODES = "ab12-cd\nef34-gh\nij56-kl";
+
+/** Ways in which a plugin says something; `TEXT` is what it says. */
+const SPEECHES: [what: string, body: string][] = [
+  ["in one message", `context.log("codes: " + TEXT + " end")`],
+  [
+    "line by line",
+    `for (const line of TEXT.split("\\n")) context.log(line)`,
+  ],
+  [
+    "on the console",
+    `console.error(TEXT.split("\\n")[0]);
+     console.info(TEXT.split("\\n").slice(1).join("\\n"))`,
+  ],
+  [
+    "on standard error, in pieces",
+    `for (const character of TEXT) {
+       Deno.stderr.writeSync(new TextEncoder().encode(character));
+       await new Promise((resolve) => setTimeout(resolve, 1));
+     }`,
+  ],
+  ["in an error", `throw new Error("codes: " + TEXT)`],
+  ["in an error that is logged", `console.log(new Error(TEXT))`],
+  ["in an error of the clean-up", `context.env.LATER = "1"`],
+  [
+    "in the place of a message",
+    `Deno.stdout.writeSync(new TextEncoder().encode(TEXT + "\\n"));
+     await new Promise(() => setTimeout(() => {}, 1e6))`,
+  ],
+  ["as the name of a metric", `context.metric(TEXT, 1)`],
+  ["as a name of a variable", `context.env[TEXT] = "x"`],
+  ["as the name of a step", `context.addStep({ name: TEXT, run: "true" })`],
+  ["as a file", `Deno.readTextFileSync("/" + TEXT)`],
+];
+
+for (const [what, body] of SPEECHES) {
+  Deno.test(`a secret of several lines that a plugin says ${what} is masked whole`, async () => {
+    const { result, message, stderr } = await runZoo({
+      "beast.ts":
+        `export const manifest = { permissions: { env: ["CODES", "LATER"] } };
+        export default {
+          name: "beast",
+          async preExecution(context) {
+            const TEXT = context.env.CODES;
+            context.log("before");
+            ${body};
+            context.log("after");
+          },
+          cleanup(context) { if (context.env.LATER) throw context.env.CODES; },
+        };`,
+    }, {
+      env: { CODES },
+      secretEnvNames: ["CODES"],
+      pluginPermissions: { beast: { env: ["CODES", "LATER"] } },
+    });
+    const metrics = result?.metrics.map(({ name }) => name).join() ?? "";
+    assertStringIncludes(stderr, "[plugin:beast] before\n");
+    for (const line of CODES.split("\n")) {
+      assert(!(stderr + metrics).includes(line), stderr + metrics);
+    }
+    if (message === "") assertStringIncludes(stderr, "[plugin:beast] after\n");
+  });
+}
+
+Deno.test("a plugin of this process cannot cut a secret into lines either", async () => {
+  await using test = await testRunner();
+  test.runner.registerPlugin({
+    name: "inside",
+    preExecution({ env, log }) {
+      for (const line of env.CODES.split("\n")) log(line);
+      log("first\n[runnerlib] error: forged");
+    },
+  });
+  await test.runner.runJob({
+    command: "true",
+    env: { CODES },
+    secretEnvNames: ["CODES"],
+  });
+  for (const line of CODES.split("\n")) {
+    assert(!test.stderr().includes(line), test.stderr());
+  }
+  assertStringIncludes(
+    test.stderr(),
+    "[plugin:inside] first\n[plugin:inside] [runnerlib] error: forged\n",
+  );
+});
+
+const FORGED = "\n[runnerlib] error: forged";
+
+Deno.test("no name and no message of a plugin looks like a line of the runner", async () => {
+  const hostile = {
+    "in its name": `export default { name: "x" + F, execute() {} }`,
+    "in its error": `export default { name: "x",
+      execute() { throw new Error("y" + F); } }`,
+    "in a message": `export default { name: "x",
+      execute({ log }) { log("y" + F); console.log("z\\r" + F); } }`,
+    "on standard error": `export default { name: "x", execute() {
+      Deno.stderr.writeSync(new TextEncoder().encode("y" + F + "\\n")); } }`,
+    "in a phase": `export default { name: "x", phases: ["y" + F] }`,
+    "when it is loaded": `throw new Error("y" + F)`,
+    "in its manifest": `export const manifest = { permissions: {
+      net: ["a.com" + F] } };export default { name: "x" }`,
+  };
+  for (const [what, text] of Object.entries(hostile)) {
+    const { stderr } = await runZoo({
+      "x.ts": text.replaceAll("F", JSON.stringify(FORGED)),
+    });
+    assert(!/^\[runnerlib\] error: forged/m.test(stderr), `${what}: ${stderr}`);
+    // deno-lint-ignore no-control-regex
+    assert(!/[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]/.test(stderr), what);
+  }
+});
+
+Deno.test("a file whose name could forge lines of the log is not loaded", async () => {
+  const { message } = await runZoo({
+    [`x${FORGED}.ts`]: `export default { name: "x" };`,
+  });
+  assertStringIncludes(
+    message,
+    'x\\u{a}[runnerlib] error: forged.ts": its name contains control characters',
+  );
 });
 
 /** Plugins that do what no plugin does, and how they end. */

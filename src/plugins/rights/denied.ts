@@ -1,3 +1,6 @@
+import { shellWord } from "../../command_text.ts";
+import { listText } from "../../config/list.ts";
+import { printable } from "../../printable.ts";
 import type { RightKind } from "./rights.ts";
 
 /** What a plugin wanted and may not have. */
@@ -33,9 +36,26 @@ export function deniedAccess(message: string): DeniedAccess | undefined {
  */
 export function deniedText(plugin: string, denied: DeniedAccess): string {
   const { kind, value } = denied;
-  const what = value === "*" ? "" : ` to "${value}"`;
+  const what = value === "*" ? "" : ` to "${printable(value)}"`;
+  const list = printable(JSON.stringify([value]));
   return `it has no ${kind} access${what}; to allow it, name it in the manifest, ` +
-    `permissions: { ${kind}: [${JSON.stringify(value)}] }, and grant it with ` +
-    `--allow-plugin ${plugin}:${kind}=${value}, in a job file ` +
-    `plugin_permissions: {${plugin}: {${kind}: [${JSON.stringify(value)}]}}`;
+    `permissions: { ${kind}: ${list} }, and grant it with ` +
+    `${grantOption(plugin, denied)}, in a job file ` +
+    `plugin_permissions: {${plugin}: {${kind}: ${list}}}`;
+}
+
+/**
+ * Writes the option that grants a right, as it can be pasted into a shell:
+ * its value comes from a plugin.
+ *
+ * @param plugin Name under which rights are granted to the plugin.
+ * @param right The right.
+ * @returns The option with its value.
+ */
+export function grantOption(
+  plugin: string,
+  { kind, value }: DeniedAccess,
+): string {
+  const grant = printable(`${plugin}:${kind}=${listText([value])}`);
+  return `--allow-plugin ${shellWord(grant)}`;
 }

@@ -1,3 +1,5 @@
+import { maskChunks } from "../../output/mask_chunks.ts";
+import type { MaskStream } from "../../secrets/mask_stream.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import {
@@ -28,6 +30,8 @@ export interface PluginListener {
   message(message: GuestMessage): void;
   /** Hears what it writes to standard error. */
   stderr(line: string): void;
+  /** Starts a stream that masks secrets. */
+  maskStream(): MaskStream;
 }
 
 /**
@@ -115,13 +119,18 @@ export class PluginProcess implements AsyncDisposable {
         if (this.#reason !== undefined) return;
         const message = parseMessage(line);
         if (message !== undefined) this.#listener.message(message);
-        else this.end(`it sent what is no message: ${brief(line)}`);
+        else this.end(`it sent what is no message: ${this.#summary(line)}`);
       },
     });
   }
 
   async #readErrors(): Promise<void> {
-    await readLines(this.#child.stderr!, {
+    // Its lines may be those of one secret.
+    const stderr = maskChunks(
+      this.#child.stderr!,
+      this.#listener.maskStream(),
+    );
+    await readLines(stderr, {
       maxLength: 4096,
       onTooLong: () => {},
       onLine: (line) => {
@@ -132,6 +141,15 @@ export class PluginProcess implements AsyncDisposable {
         if (this.#stderrLength <= MOST_STDERR) this.#listener.stderr(line);
       },
     });
+  }
+
+  /** The line may be a part of a secret, of which the rest is still to come. */
+  #summary(line: string): string {
+    const bytes = new TextEncoder().encode(`${line}\n`);
+    const { output } = this.#listener.maskStream().mask(bytes, false);
+    const text = new TextDecoder().decode(output).trimEnd();
+    const quoted = JSON.stringify(text.slice(0, 100));
+    return text.length > 100 ? `${quoted}…` : quoted;
   }
 
   async #watch(): Promise<void> {
@@ -147,9 +165,4 @@ export class PluginProcess implements AsyncDisposable {
         : `its process was ended by ${signal}`,
     );
   }
-}
-
-function brief(line: string): string {
-  const text = JSON.stringify(line.slice(0, 100));
-  return line.length > 100 ? `${text}…` : text;
 }

@@ -3,6 +3,8 @@ import type { RunningProcess } from "../../process/spawn.ts";
 import { timeLimit } from "../../process/time_limit.ts";
 import { CANCEL_GRACE_MS } from "../run_hook.ts";
 import type { GuestFailure, GuestMessage, HostMessage } from "./messages.ts";
+import { PluginLog } from "../plugin_log.ts";
+import type { MaskStream } from "../../secrets/mask_stream.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
 /** Most secrets that a plugin may have registered. */
@@ -17,6 +19,8 @@ export interface SessionListener {
   log(message: string): void;
   /** Has a value masked. */
   secret(value: string): void;
+  /** Starts a stream that masks secrets. */
+  maskStream(): MaskStream;
 }
 
 /** What a plugin said when it was loaded. */
@@ -50,6 +54,7 @@ export class PluginSession implements AsyncDisposable {
   readonly ready: Promise<ReadyMessage>;
   readonly #process: PluginProcess;
   readonly #listener: SessionListener;
+  readonly #messages: PluginLog;
   readonly #ready = Promise.withResolvers<ReadyMessage>();
   #call: PromiseWithResolvers<unknown> & { id: number } | undefined;
   #metric: CallOptions["metric"] | undefined;
@@ -66,14 +71,20 @@ export class PluginSession implements AsyncDisposable {
    */
   constructor(child: RunningProcess, listener: SessionListener) {
     this.#listener = listener;
+    this.#messages = new PluginLog({
+      maskStream: () => listener.maskStream(),
+      onLine: (line) => this.#log(line),
+    });
     this.ready = this.#ready.promise;
     // Who does not wait for it is told by a call.
     this.ready.catch(() => {});
     this.#process = new PluginProcess(child, {
       message: (message) => this.#hear(message),
       stderr: (line) => this.#log(line),
+      maskStream: () => listener.maskStream(),
     });
     this.#process.ended.then((reason) => {
+      this.#messages.flush();
       this.#ready.reject(new Error(reason));
       if (this.#call === undefined) return;
       this.#isEndKnown = true;
@@ -121,7 +132,10 @@ export class PluginSession implements AsyncDisposable {
       limit.reached.then(() => this.end("it did not end with the job"));
     }));
     this.#process.send({ type: "call", id, ...request });
-    return await call.promise.finally(() => this.#call = undefined);
+    return await call.promise.finally(() => {
+      this.#call = undefined;
+      this.#messages.flush();
+    });
   }
 
   /**
@@ -137,6 +151,7 @@ export class PluginSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isEndKnown = true;
     await this.#process[Symbol.asyncDispose]();
+    this.#messages.flush();
   }
 
   #hear(message: GuestMessage): void {
@@ -146,7 +161,7 @@ export class PluginSession implements AsyncDisposable {
       case "broken":
         return this.#ready.reject(new GuestError(message));
       case "log":
-        return this.#log(message.message);
+        return this.#messages.write(message.message);
       case "secret":
         if (++this.#secretCount <= MOST_SECRETS) {
           return this.#listener.secret(message.value);
@@ -162,12 +177,10 @@ export class PluginSession implements AsyncDisposable {
     else this.#call.reject(new GuestError(message));
   }
 
-  #log(text: string): void {
-    for (const line of text.split("\n")) {
-      if (++this.#lineCount < MOST_LINES) this.#listener.log(line);
-      else if (this.#lineCount === MOST_LINES) {
-        this.#listener.log("It says too much; the rest is left out");
-      }
+  #log(line: string): void {
+    if (++this.#lineCount < MOST_LINES) this.#listener.log(line);
+    else if (this.#lineCount === MOST_LINES) {
+      this.#listener.log("It says too much; the rest is left out");
     }
   }
 }

@@ -1,5 +1,3 @@
-import type { ByteStream } from "../../process/spawn.ts";
-
 /** Options for {@linkcode readLines}. */
 export interface ReadLinesOptions {
   /** Called for each line, without its line break. */
@@ -19,7 +17,7 @@ export interface ReadLinesOptions {
  * @param options What to do with its lines.
  */
 export async function readLines(
-  stream: ByteStream,
+  stream: AsyncIterable<Uint8Array>,
   options: ReadLinesOptions,
 ): Promise<void> {
   const { onLine, onBytes, maxLength, onTooLong } = options;
