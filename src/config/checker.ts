@@ -1,6 +1,6 @@
 import { booleanProblem, isNearlyBoolean, parseBoolean } from "../boolean.ts";
 import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
-import { parseDuration } from "./duration.ts";
+import { durationProblem, parseDuration } from "./duration.ts";
 import type { ConfigProblem, SourceConfig } from "./job_config.ts";
 import { parseJobEnv, VARIABLE_NAME } from "./job_env.ts";
 import {
@@ -111,12 +111,7 @@ export class Checker {
     const text = this.text(key);
     const ms = parseDuration(text);
     if (ms !== undefined) return ms;
-    this.#report(
-      key,
-      `must be a time such as "90s", "15m" or "2h", not ${
-        JSON.stringify(text)
-      }`,
-    );
+    this.#report(key, durationProblem(text));
     return 0;
   }
 

@@ -1,7 +1,7 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Longest time that a timer can wait, in milliseconds: about 24 days. */
-export const MAX_DURATION_MS: number = 2 ** 31 - 1;
+/** Longest time that is accepted, in milliseconds: 100 years of 365 days. */
+export const MAX_DURATION_MS: number = 36_500 * UNITS.d;
 
 /** What the text of a time looks like. */
 export const DURATION: RegExp = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
@@ -11,7 +11,8 @@ export const DURATION: RegExp = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
  * `500ms`, `90s`, `15m`, `2h`, `1d` or `1h30m`.
  *
  * @param text Text.
- * @returns Milliseconds, at most 2³¹−1; `undefined` if the text is no time.
+ * @returns Milliseconds; `undefined` if the text is not a time or longer than
+ * {@linkcode MAX_DURATION_MS}.
  */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
@@ -25,4 +26,17 @@ export function parseDuration(text: string): number | undefined {
 
 function bounded(ms: number): number | undefined {
   return ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
+}
+
+/**
+ * Describes why {@linkcode parseDuration} does not accept a text.
+ *
+ * @param text Text.
+ * @returns What it must be, for a message that starts with the setting's name.
+ */
+export function durationProblem(text: string): string {
+  const given = JSON.stringify(text);
+  return DURATION.test(text)
+    ? `must be at most "36500d" (100 years), not ${given}`
+    : `must be a time such as "90s", "15m" or "2h", not ${given}`;
 }

@@ -1,4 +1,4 @@
-import { parseDuration } from "../config/duration.ts";
+import { durationProblem, parseDuration } from "../config/duration.ts";
 import { configKey } from "../config/keys.ts";
 import { RunnerError } from "../errors.ts";
 import { jobPathProblem } from "../job_path.ts";
@@ -56,11 +56,11 @@ export function coordinatorTimeoutMs(
   parts: RunnerParts,
   settings: FlushSettings = {},
 ): number {
-  const timeoutMs = parseDuration(
-    settings.coordinator_timeout ?? valueOf(parts, "coordinator_timeout"),
-  );
+  const text = settings.coordinator_timeout ??
+    valueOf(parts, "coordinator_timeout");
+  const timeoutMs = parseDuration(text);
   if (timeoutMs !== undefined) return timeoutMs;
-  throw unusable("coordinator_timeout", 'must be a time such as "90s"');
+  throw unusable("coordinator_timeout", durationProblem(text));
 }
 
 function valueOf({ host }: RunnerParts, name: string): string {

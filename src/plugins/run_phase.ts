@@ -1,3 +1,4 @@
+import { MAX_DURATION_MS } from "../config/duration.ts";
 import type { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { MaskStream } from "../secrets/mask_stream.ts";
@@ -11,9 +12,6 @@ const HOOK_TIMEOUT_MS = 60_000;
 
 /** The same for clean-up, which may run while the whole container is being ended. */
 const CLEANUP_TIMEOUT_MS = 10_000;
-
-/** Longest time that a timer can measure; it takes a longer one for none at all. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Phases in which what was set up last comes first. */
 const REVERSED: ReadonlySet<Phase> = new Set([
@@ -102,7 +100,7 @@ export interface RunPhaseResult {
  * those behind it are not called.
  * @throws {DOMException} The reason of `context.signal` if it is aborted
  * before a plugin is called.
- * @throws {RangeError} If the time limit is not positive or exceeds 24 days.
+ * @throws {RangeError} If the time limit is not positive or exceeds 100 years.
  */
 export async function runPhase(
   plugins: readonly RegisteredPlugin[],
@@ -138,10 +136,10 @@ function timeoutOf(phase: Phase, options: RunPhaseOptions): number {
   const {
     hookTimeoutMs = phase === "cleanup" ? CLEANUP_TIMEOUT_MS : HOOK_TIMEOUT_MS,
   } = options;
-  if (hookTimeoutMs > 0 && hookTimeoutMs <= LONGEST_TIMEOUT_MS) {
+  if (hookTimeoutMs > 0 && hookTimeoutMs <= MAX_DURATION_MS) {
     return hookTimeoutMs;
   }
   throw new RangeError(
-    `Cannot use hookTimeoutMs: ${hookTimeoutMs} is not between 1 and ${LONGEST_TIMEOUT_MS}`,
+    `Cannot use hookTimeoutMs: ${hookTimeoutMs} is not between 1 and ${MAX_DURATION_MS}`,
   );
 }

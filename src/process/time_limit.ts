@@ -4,25 +4,57 @@ export interface TimeLimit extends Disposable {
   readonly reached: Promise<true>;
 }
 
+/** Longest time of one timer, in milliseconds: more than 2³¹−1 fires at once. */
+const MAX_TIMER_MS = 2 ** 30;
+
+/** Options for {@linkcode timeLimit}. */
+export interface TimeLimitOptions {
+  /**
+   * Longest time of one timer, in milliseconds; a longer limit takes several,
+   * one after the other.
+   *
+   * @default {about 12 days}
+   */
+  maxTimerMs?: number;
+}
+
 /**
- * Starts a time limit.
+ * Starts a time limit of any length.
  *
  * It stands on `AbortSignal.timeout` because the first `setTimeout` of a
  * process costs 4 to 8 ms, which a job without waiting need not pay.
  *
  * @param ms Milliseconds from now.
+ * @param options Additional options.
  * @returns The limit; dispose of it when it no longer matters.
  */
-export function timeLimit(ms: number): TimeLimit {
+export function timeLimit(
+  ms: number,
+  options: TimeLimitOptions = {},
+): TimeLimit {
+  const { maxTimerMs = MAX_TIMER_MS } = options;
   const { promise, resolve } = Promise.withResolvers<true>();
-  const signal = AbortSignal.timeout(ms);
-  const onAbort = () => resolve(true);
-  signal.addEventListener("abort", onAbort, { once: true });
+  let remainingMs = ms;
+  let signal: AbortSignal;
+
+  function startTimer(): void {
+    const timerMs = Math.min(remainingMs, maxTimerMs);
+    remainingMs -= timerMs;
+    signal = AbortSignal.timeout(timerMs);
+    signal.addEventListener("abort", onTimer, { once: true });
+  }
+
+  function onTimer(): void {
+    if (remainingMs > 0) startTimer();
+    else resolve(true);
+  }
+
+  startTimer();
   return {
     reached: promise,
     [Symbol.dispose]() {
       // Without a listener the timer does not keep the process alive.
-      signal.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", onTimer);
     },
   };
 }

@@ -18,7 +18,7 @@ const accepts = new Ajv({
 
 /** What the reader refuses and no schema can: see {@linkcode jobFileSchema}. */
 const BEYOND =
-  /already that of the step|is no variable of the matrix|"\/job" or a path below it|a time such as .*not "25d"$/;
+  /already that of the step|is no variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
 
 /** The problems that the reader of job files finds and a schema could. */
 async function problemsOf(path: string, text: string): Promise<string[]> {
@@ -147,8 +147,20 @@ describe("jobFileSchema()", () => {
 /** Values of which each is right for some keys and wrong for others. */
 const VALUES = [
   ...[null, true, false, 0, 1, 2, 0.5, 1.5, 80, 100, 101, 255, 256, 1_024],
-  ...[2_147_483, 2_147_484, -1, "", " ", "a", "b", "A", "A_1", "true", "yes"],
-  ...["1", "01", "0.5", "1.0", "1.01", "256", "90s", "1h30m", "25d", "1e3"],
+  ...[
+    3_153_600_000,
+    3_153_600_001,
+    -1,
+    "",
+    " ",
+    "a",
+    "b",
+    "A",
+    "A_1",
+    "true",
+    "yes",
+  ],
+  ...["1", "01", "0.5", "1.0", "1.01", "256", "90s", "1h30m", "36501d", "1e3"],
   ...["always", "always()", "any_failed(needs)", "git", "shared", "kill"],
   ...["a b", " a", "-a", ".a", "a/b", "a,b", "a\0b", "é", "x".repeat(101)],
   ...["/job/x", "/etc", "bash -c", "A=1", "soon", [], ["a"], ["a", "b"]],

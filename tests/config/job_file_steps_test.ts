@@ -301,7 +301,7 @@ steps:
       "retry: {attempts: 1, exit_codes: []}": "retry.exit_codes",
       "retry: {delay: 1}": "retry",
       "retry: [1]": "retry",
-      "timeout: 25d": "timeout",
+      "timeout: 36501d": "timeout",
       "timeout: -1": "timeout",
       "timeout: {}": "timeout",
     };

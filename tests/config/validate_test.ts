@@ -436,7 +436,15 @@ describe("validateSettings() judges words and times", () => {
   it("timeout and grace", () => {
     const { config } = judge({ timeout: "250ms", grace: "2" });
     assertEquals([config?.timeoutMs, config?.graceMs], [250, 2_000]);
-    for (const time of ["", "x", "-1s", "1 h", "25d"]) {
+    const long = judge({ timeout: "720h", grace: "36500d" });
+    assertEquals([long.config?.timeoutMs, long.config?.graceMs], [
+      2_592_000_000,
+      3_153_600_000_000,
+    ]);
+    assertEquals(problemsOf({ timeout: "36501d" }), [
+      'timeout: must be at most "36500d" (100 years), not "36501d"',
+    ]);
+    for (const time of ["", "x", "-1s", "1 h"]) {
       assertEquals(problemsOf({ timeout: time, grace: time }), [
         ...["timeout", "grace"].map((key) =>
           `${key}: must be a time such as "90s", "15m" or "2h", not ${

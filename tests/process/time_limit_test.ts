@@ -9,6 +9,41 @@ Deno.test("timeLimit() is reached", async () => {
   assertEquals(await soon(limit.reached, "the time limit"), true);
 });
 
+Deno.test("timeLimit() is not reached early when it is longer than a timer measures", async () => {
+  using long = timeLimit(2 ** 31);
+  using longer = timeLimit(100 * 365 * 24 * HOUR_MS);
+  let isReached = false;
+  long.reached.then(() => isReached = true);
+  longer.reached.then(() => isReached = true);
+  using short = timeLimit(20);
+  await soon(short.reached, "the short limit");
+  assertEquals(isReached, false);
+});
+
+Deno.test("timeLimit() of several timers is reached after all of them", async () => {
+  const order: string[] = [];
+  using limit = timeLimit(60, { maxTimerMs: 20 });
+  using shorter = timeLimit(50);
+  const both = [
+    limit.reached.then(() => order.push("several")),
+    shorter.reached.then(() => order.push("one")),
+  ];
+  await soon(Promise.all(both), "both limits");
+  assertEquals(order, ["one", "several"]);
+});
+
+Deno.test("timeLimit() of several timers can be called off between them", async () => {
+  const limit = timeLimit(30, { maxTimerMs: 10 });
+  let isReached = false;
+  limit.reached.then(() => isReached = true);
+  using second = timeLimit(15);
+  await soon(second.reached, "the time of the first timer");
+  limit[Symbol.dispose]();
+  using later = timeLimit(40);
+  await soon(later.reached, "the later limit");
+  assertEquals(isReached, false);
+});
+
 Deno.test("timeLimit() is never reached once it was called off", async () => {
   const called = timeLimit(1);
   let isReached = false;

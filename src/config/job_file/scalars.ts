@@ -1,6 +1,11 @@
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { suggest } from "../../suggest.ts";
-import { DURATION, MAX_DURATION_MS, parseDuration } from "../duration.ts";
+import {
+  DURATION,
+  durationProblem,
+  MAX_DURATION_MS,
+  parseDuration,
+} from "../duration.ts";
 import type { Kind } from "./kind.ts";
 import type { DocumentNode } from "./node.ts";
 import { decimalPattern, integerPattern } from "./number_pattern.ts";
@@ -88,7 +93,7 @@ export const duration: Kind<number> = {
   }),
   read: scalar((text, node) =>
     parseDuration(text) ??
-      notThat(node, 'a time such as "90s", "15m" or "2h"', text)
+      void node.report(durationProblem(text.slice(0, 100)))
   ),
 };
 

@@ -14,7 +14,7 @@ const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
  *
  * It judges as the reader does, from the same definition, except for what a
  * schema cannot say: names of steps that are given twice, times of more than
- * 24 days that carry a unit, paths outside `/job`, and `exclude` of a variable
+ * 100 years that carry a unit, paths outside `/job`, and `exclude` of a variable
  * that the matrix does not have.
  *
  * @returns A schema of draft 7, the newest that editors commonly know.

@@ -1,12 +1,10 @@
+import { MAX_DURATION_MS } from "../../config/duration.ts";
 import { VARIABLE_NAME } from "../../config/job_env.ts";
 import { stepNameProblem } from "../../config/step_name.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Step } from "../step.ts";
 
 const CONDITIONS = ["all_success", "any_failed", "always"];
-
-/** Longest time that a timer measures, in milliseconds. */
-const MAX_MS = 2 ** 31 - 1;
 
 /**
  * Judges definitions that came from a pipeline script, which no type may have
@@ -38,8 +36,10 @@ function* problemsOf(step: Step): Generator<string> {
   if (!isKnown) {
     yield `its condition must be ${CONDITIONS.join(", ")} or a function`;
   }
-  if (timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_MS)) {
-    yield `timeoutMs must be from 1 to ${MAX_MS}`;
+  if (
+    timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_DURATION_MS)
+  ) {
+    yield `timeoutMs must be from 1 to ${MAX_DURATION_MS} (100 years)`;
   }
   if (retry && !(Number.isInteger(retry.attempts) && retry.attempts > 0)) {
     yield "retry.attempts must be a whole number from 1";
