@@ -18,6 +18,8 @@ export interface GitServerFaults {
   swapped?: [from: string, to: string];
   /** User and password without which nobody gets in. */
   login?: string;
+  /** Ids of objects in Git LFS that are not there. */
+  lostObjects?: readonly string[];
 }
 
 /** A server of the repositories in a directory, by http. */
@@ -26,6 +28,8 @@ export interface GitServer extends AsyncDisposable {
   readonly url: string;
   /** Method, path and query of each request. */
   readonly requests: readonly string[];
+  /** Headers of each request. */
+  readonly headers: readonly Headers[];
   /** How it misbehaves from now on. */
   faults: GitServerFaults;
 }
@@ -33,20 +37,24 @@ export interface GitServer extends AsyncDisposable {
 /** Starts a server that lets git itself answer, and then spoils it. */
 export function startGitServer(root: string): GitServer {
   const requests: string[] = [];
+  const headers: Headers[] = [];
   const state: { faults: GitServerFaults } = { faults: {} };
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {}, onError: refuse },
     async (request) => {
       const { pathname, search } = new URL(request.url);
       requests.push(`${request.method} ${pathname}${search}`);
+      headers.push(request.headers);
       const body = await request.bytes();
       return spoil(request, body, state.faults) ??
+        await answerLfs(root, request, body, state.faults) ??
         await answer(root, request, body, state.faults);
     },
   );
   return {
     url: `http://127.0.0.1:${server.addr.port}/`,
     requests,
+    headers,
     get faults() {
       return state.faults;
     },
@@ -65,7 +73,7 @@ function spoil(
   const text = new TextDecoder("latin1").decode(body);
   const { login } = faults;
   const given = request.headers.get("authorization");
-  if (login !== undefined && given !== `Basic ${btoa(login)}`) {
+  if (login !== undefined && given !== basic(login)) {
     return new Response("Who are you?", {
       status: 401,
       headers: { "www-authenticate": "Basic" },
@@ -82,6 +90,10 @@ function spoil(
   const isRefused = faults.refusesFilter && /filter /.test(text) ||
     faults.refusesDepth && /deepen /.test(text);
   return isRefused ? new Response("No", { status: 400 }) : undefined;
+}
+
+function basic(login: string): string {
+  return `Basic ${new TextEncoder().encode(login).toBase64()}`;
 }
 
 /** Broken answers are meant, and no news to anybody. */
@@ -101,6 +113,39 @@ function broken(start = new Uint8Array()): Response {
   });
   return new Response(stream, {
     headers: { "content-type": "application/x-git-upload-pack-result" },
+  });
+}
+
+/** Serves the objects that `git-lfs` keeps in the repository. */
+async function answerLfs(
+  root: string,
+  request: Request,
+  body: Uint8Array,
+  { lostObjects = [] }: GitServerFaults,
+): Promise<Response | undefined> {
+  const { pathname, href } = new URL(request.url);
+  const [, repository, action] = /^(.*)\/info\/lfs\/(.*)$/.exec(pathname) ?? [];
+  if (action === undefined) return undefined;
+  if (action !== "objects/batch") {
+    const oid = action.replace("object/", "");
+    const folders = `${oid.slice(0, 2)}/${oid.slice(2, 4)}`;
+    const objects = `${root}${repository}/lfs/objects`;
+    return new Response(await Deno.readFile(`${objects}/${folders}/${oid}`));
+  }
+  const { objects } = JSON.parse(new TextDecoder().decode(body));
+  const answers = objects.map(({ oid, size }: { oid: string; size: number }) =>
+    lostObjects.includes(oid)
+      ? { oid, size, error: { code: 404, message: "Object does not exist" } }
+      : {
+        oid,
+        size,
+        actions: {
+          download: { href: href.replace("objects/batch", `object/${oid}`) },
+        },
+      }
+  );
+  return Response.json({ transfer: "basic", objects: answers }, {
+    headers: { "content-type": "application/vnd.git-lfs+json" },
   });
 }
 

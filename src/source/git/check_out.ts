@@ -1,14 +1,8 @@
 import { gitError } from "./failure.ts";
+import { lfsFailure, type LfsMode, lfsSettings } from "./lfs.ts";
 import { gitReason } from "./reason.ts";
 import { commitOf, type Repository } from "./repository.ts";
 import type { Retry } from "./retry.ts";
-
-/** Files in Git LFS are fetched afterwards, all at once. */
-const WITHOUT_LFS = [
-  "filter.lfs.smudge=",
-  "filter.lfs.process=",
-  "filter.lfs.required=false",
-].flatMap((option) => ["-c", option]);
 
 /** What {@linkcode checkOut} checks out, and how. */
 export interface CheckOutRequest {
@@ -22,12 +16,18 @@ export interface CheckOutRequest {
    * @default {all of them}
    */
   readonly sparsePaths?: readonly string[];
+  /**
+   * Whether files in Git LFS are fetched.
+   *
+   * @default {"auto"}
+   */
+  readonly lfs?: LfsMode;
   /** Does what connects. */
   readonly retry: Retry;
 }
 
 /**
- * Fills the work tree with a commit, detaches `HEAD` there and makes sure of it.
+ * Fills the work tree with a commit, detaches `HEAD` there and verifies it.
  *
  * @param repository Repository that has the commit.
  * @param request What to check out.
@@ -39,12 +39,20 @@ export async function checkOut(
   request: CheckOutRequest,
 ): Promise<string> {
   const { git, url, shownUrl, gitDirectory } = repository;
-  const { id, ref = "HEAD", sparsePaths, retry } = request;
+  const { id, ref = "HEAD", sparsePaths, lfs = "auto", retry } = request;
   const action = `check out "${ref}" of "${shownUrl}"`;
   // In a partial clone, it is now that files are fetched.
-  const run = async (...args: string[]) => {
-    const result = await retry(() => git(args));
+  const run = async (
+    args: readonly string[],
+    variables?: Readonly<Record<string, string>>,
+  ) => {
+    const result = await retry(() => git(args, variables));
     if (result.exitCode === 0) return;
+    const failure = lfsFailure(result);
+    if (failure !== undefined) {
+      const action = `fetch the files in Git LFS of "${shownUrl}"`;
+      throw gitError(action, gitReason(failure, url));
+    }
     const isCommit = await commitOf(repository, id) !== undefined;
     throw gitError(
       action,
@@ -52,16 +60,12 @@ export async function checkOut(
     );
   };
   if (sparsePaths !== undefined) {
-    await run("sparse-checkout", "set", "--cone", ...sparsePaths);
+    await run(["sparse-checkout", "set", "--cone", ...sparsePaths]);
   }
+  const { options, variables } = lfsSettings(lfs);
   await run(
-    ...WITHOUT_LFS,
-    "checkout",
-    "--quiet",
-    "--force",
-    "--detach",
-    id,
-    "--",
+    [...options, "checkout", "--quiet", "--force", "--detach", id, "--"],
+    variables,
   );
   const head = (await Deno.readTextFile(`${gitDirectory}/HEAD`)).trim();
   // The one call of git is spared unless a tag stands for the commit.

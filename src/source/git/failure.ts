@@ -30,7 +30,7 @@ const SIGNS = [
   ],
   [
     "refused",
-    /returned error: 4(?!08|29)/,
+    /returned error: 4(?!08|29)|^git-lfs is not installed$/m,
   ],
   [
     "dropped",

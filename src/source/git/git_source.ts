@@ -3,7 +3,6 @@ import { redactText, redactUrl } from "../redact_url.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { checkOut } from "./check_out.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
-import { fetchLfs } from "./lfs.ts";
 import { checkGitOptions, type GitOptions } from "./options.ts";
 import { checkGitRef } from "./ref.ts";
 import { type Repository, repositoryAt } from "./repository.ts";
@@ -72,12 +71,9 @@ async function prepare(
     "checkout",
     () => checkOut(repository, { ...source, id, retry }),
   );
-  if (lfs === "auto") {
-    await stage("lfs", () => fetchLfs(repository, retry));
-  }
   if (submodules !== "off") {
     const { updateSubmodules } = await import("./submodules.ts");
-    const options = { depth, submodules };
+    const options = { depth, submodules, lfs };
     await stage(
       "submodules",
       () => updateSubmodules(repository, options, retry, context),

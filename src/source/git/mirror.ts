@@ -3,7 +3,6 @@ import { join } from "@std/path/posix/join";
 import { osReason } from "../../os_reason.ts";
 import { emptyDirectory } from "../../workspace/remove.ts";
 import type { SourceContext } from "../source_request.ts";
-import { withoutSecret } from "./credential_url.ts";
 import { gitError } from "./failure.ts";
 import { fetchFrom } from "./fetch.ts";
 import {
@@ -11,6 +10,7 @@ import {
   type FetchCommitOptions,
   type FoundCommit,
 } from "./fetch_commit.ts";
+import { splitLogin } from "./login.ts";
 import { lockMirror } from "./mirror_lock.ts";
 import { isFullCommitId, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
@@ -121,7 +121,7 @@ async function update(
 async function open(mirror: Repository): Promise<void> {
   const { stdout } = await mirror.git(["config", "remote.origin.url"]);
   if (stdout === "") await mirror.make("sha1");
-  const { publicUrl } = withoutSecret(mirror.url);
+  const { publicUrl } = splitLogin(mirror.url);
   if (stdout.trim() !== publicUrl) {
     await mirror.git(["config", "remote.origin.url", publicUrl]);
   }

@@ -1,13 +1,23 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { redactUrl } from "../redact_url.ts";
-import { withoutSecret } from "./credential_url.ts";
+import type { ConfigEntry } from "./config_entries.ts";
 import { gitError } from "./failure.ts";
+import { ownerConfig } from "./local_owner.ts";
+import { bindAskpass, splitLogin } from "./login.ts";
 import { gitReason } from "./reason.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 
 /** Kind of the ids in a repository. */
 export type ObjectFormat = "sha1" | "sha256";
+
+/** What lets git in at the host of a repository, and at no other. */
+export interface Access {
+  /** Configuration of git. */
+  readonly config: readonly ConfigEntry[];
+  /** Variables to which the configuration refers. */
+  readonly variables: Readonly<Record<string, string>>;
+}
 
 /** A repository of the runner, with a remote of the name `origin`. */
 export interface Repository {
@@ -23,42 +33,60 @@ export interface Repository {
     variables?: GitContext["variables"],
   ): Promise<CaptureResult>;
   /**
-   * Makes the repository, anew if it is there.
+   * Creates the repository; replaces the one that is there.
    *
    * @throws {RunnerError} With code `source-failed`, if git cannot.
    */
   make(objectFormat: ObjectFormat): Promise<void>;
+  /** Resolves what lets git in at the host of the remote. */
+  access(): Promise<Access>;
+}
+
+/** A place of a repository. */
+export interface RepositoryPlace {
+  /** Absolute path of an existing directory: the work tree, or the repository. */
+  readonly path: string;
+  /**
+   * Whether the directory is the repository itself.
+   *
+   * @default {false}
+   */
+  readonly bare?: boolean;
 }
 
 /**
- * Tells how git is run on a repository, which need not exist yet.
+ * Describes how git is run on a repository, which need not exist yet.
  *
- * @param place Absolute path of an existing directory, and whether it is the
- * repository itself or its work tree.
+ * @param place Where the repository is.
  * @param url Location of the remote; a secret in it is written nowhere.
  * @param context What the run offers.
  * @returns The repository.
  */
 export function repositoryAt(
-  { path, bare = false }: { path: string; bare?: boolean },
+  { path, bare = false }: RepositoryPlace,
   url: string,
   context: GitContext,
 ): Repository {
-  const { publicUrl, config } = withoutSecret(url);
+  const { publicUrl, ...login } = splitLogin(url);
   const gitDirectory = bare ? path : `${path}/.git`;
   // Named outright, the repository is not searched for in the directories above.
   const place = [`--git-dir=${gitDirectory}`];
   if (!bare) place.push(`--work-tree=${path}`);
+  let resolved: Promise<Access> | undefined;
+  const access = () => resolved ??= accessTo(publicUrl, login, path, context);
   const repository: Repository = {
     gitDirectory,
     url,
     shownUrl: redactUrl(url),
-    git: (args, variables) =>
-      runGit([...place, ...args], path, {
+    access,
+    async git(args, variables) {
+      const { config, variables: logins } = await access();
+      return await runGit([...place, ...args], path, {
         ...context,
-        config: [...context.config ?? [], ...config],
-        variables: { ...context.variables, ...variables },
-      }),
+        config: [...ownerConfig(url), ...config, ...context.config ?? []],
+        variables: { ...logins, ...context.variables, ...variables },
+      });
+    },
     async make(objectFormat) {
       await removeTree(gitDirectory);
       if (bare) await Deno.mkdir(path);
@@ -77,6 +105,27 @@ export function repositoryAt(
     },
   };
   return repository;
+}
+
+async function accessTo(
+  publicUrl: string,
+  login: Access,
+  cwd: string,
+  context: GitContext,
+): Promise<Access> {
+  const askpass = context.env.GIT_ASKPASS ?? "";
+  if (askpass === "") return login;
+  // The configuration of a user may lead to another host.
+  const { stdout } = await runGit(
+    ["ls-remote", "--get-url", "--end-of-options", publicUrl],
+    cwd,
+    { ...context, config: login.config },
+  );
+  const bound = bindAskpass(stdout.trim(), askpass);
+  return {
+    config: [...login.config, ...bound.config],
+    variables: { ...login.variables, ...bound.variables },
+  };
 }
 
 /**

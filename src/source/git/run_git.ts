@@ -6,7 +6,7 @@ import { type ConfigEntry, withConfigEntries } from "./config_entries.ts";
 /** Transports that git may use, whatever a URL or a redirection asks for. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];
 
-/** Options that keep a repository, or a template, from running anything of its own. */
+/** Options that keep a repository, or a template, from running its own programs. */
 const NEUTRAL_OPTIONS = [
   "core.hooksPath=/dev/null",
   "core.fsmonitor=false",
@@ -18,26 +18,16 @@ const NEUTRAL_OPTIONS = [
   "advice.detachedHead=false",
 ].flatMap((option) => ["-c", option]);
 
-/** What a git around the runner, in a hook say, tells of its own repository. */
-const FOREIGN_VARIABLES = [
-  "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-  "GIT_COMMON_DIR",
-  "GIT_CONFIG",
-  "GIT_CONFIG_PARAMETERS",
-  "GIT_DIR",
-  "GIT_GRAFT_FILE",
-  "GIT_IMPLICIT_WORK_TREE",
-  "GIT_INDEX_FILE",
-  "GIT_INTERNAL_SUPER_PREFIX",
-  "GIT_NAMESPACE",
-  "GIT_NO_REPLACE_OBJECTS",
-  "GIT_OBJECT_DIRECTORY",
-  "GIT_PREFIX",
-  "GIT_QUARANTINE_PATH",
-  "GIT_REPLACE_REF_BASE",
-  "GIT_SHALLOW_FILE",
-  "GIT_TEMPLATE_DIR",
-  "GIT_WORK_TREE",
+/**
+ * Variables by which an operator configures git itself. Every other `GIT_*`
+ * variable is dropped: a hook of git, for example, sets those that say which
+ * repository, index and objects its commands use.
+ */
+const OPERATOR_VARIABLES = [
+  /^GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)$/,
+  /^GIT_SSH(?:_COMMAND|_VARIANT)?$/,
+  /^GIT_(?:SSL|HTTP|PROXY|TRACE|TRACE2|CURL|LFS)_/,
+  /^GIT_(?:TRACE|TRACE2|EXEC_PATH|CEILING_DIRECTORIES)$/,
 ];
 
 /** What {@linkcode runGit} needs of the run. */
@@ -64,7 +54,7 @@ export interface GitContext
  * password or run hooks. What the environment configures beside that
  * (`GIT_CONFIG_COUNT`, credential helpers, the ssh command) stays in force.
  *
- * @param args Arguments; the caller has judged what came from outside.
+ * @param args Arguments; the caller has validated what came from outside.
  * @param cwd Working directory.
  * @param context Environment and cancellation.
  * @returns Exit status and output.
@@ -98,7 +88,10 @@ function gitEnvironment(
   { env, config = [], variables = {} }: GitContext,
 ): Record<string, string> {
   const inherited = Object.fromEntries(
-    Object.entries(env).filter(([name]) => !FOREIGN_VARIABLES.includes(name)),
+    Object.entries(env).filter(([name]) =>
+      !name.startsWith("GIT_") ||
+      OPERATOR_VARIABLES.some((pattern) => pattern.test(name))
+    ),
   );
   return {
     // The directories are named outright, so it does not matter who owns them.
@@ -108,15 +101,17 @@ function gitEnvironment(
     GIT_HTTP_LOW_SPEED_TIME: env.GIT_HTTP_LOW_SPEED_TIME ?? "120",
     GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL).join(":"),
     GIT_TERMINAL_PROMPT: "0",
-    // Empty, it also silences core.askPass and SSH_ASKPASS. A program that was
-    // set for this very purpose may be the one that knows the token.
-    GIT_ASKPASS: env.GIT_ASKPASS ?? "",
+    // Empty, it also silences core.askPass and SSH_ASKPASS. The program that the
+    // environment names answers for the host of the source alone: see login.ts.
+    GIT_ASKPASS: "",
     // Without terminal and askpass ssh fails instead of asking. GIT_SSH_COMMAND
     // is left alone: setting it would override the core.sshCommand of a user.
     SSH_ASKPASS: "",
     SSH_ASKPASS_REQUIRE: "never",
     // Git's reasons are shown and must not be translated.
     LC_ALL: "C",
+    // References are read as files.
+    GIT_DEFAULT_REF_FORMAT: "files",
     ...variables,
   };
 }

@@ -1,9 +1,10 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
-import { withoutSecret } from "./credential_url.ts";
 import { gitError } from "./failure.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
+import { ownerConfig } from "./local_owner.ts";
+import { splitLogin } from "./login.ts";
 import { checkGitRef, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { retrying } from "./retry.ts";
@@ -50,12 +51,18 @@ export function sharedSource(
     checkGitRef(ref);
     return gitLocation(url, context.cwd);
   });
-  const config = [
-    ["core.fsync", "none"] as const,
-    ...urls.flatMap((url) => withoutSecret(url).config),
-  ];
+  // On the same host, each repository has its own login.
+  const { config, variables } = splitLogin(urls[1], { scope: "repository" });
   const open = (path: string) =>
-    repositoryAt({ path }, urls[0], { ...context, config });
+    repositoryAt({ path }, urls[0], {
+      ...context,
+      config: [
+        ["core.fsync", "none"],
+        ...ownerConfig(urls[1], "upstream"),
+        ...config,
+      ],
+      variables,
+    });
   const commits = { head: "", base: "" };
   let repository: Repository;
   return {
@@ -108,7 +115,7 @@ async function fetchOne(
     retry: retrying(url, context),
   };
   if (upstream !== undefined) {
-    const { publicUrl } = withoutSecret(upstream);
+    const { publicUrl } = splitLogin(upstream);
     await repository.git(["remote", "add", "--", "upstream", publicUrl]);
   }
   let id: string;

@@ -1,23 +1,27 @@
 import { dirname } from "@std/path/posix/dirname";
 import type { SourceContext } from "../source_request.ts";
+import type { ConfigEntry } from "./config_entries.ts";
 import { fetchFailure, gitError } from "./failure.ts";
+import { lfsFailure, lfsSettings } from "./lfs.ts";
+import { isLocalUrl, trustOwners } from "./local_owner.ts";
+import { isHttp, scopesOf, splitLogin } from "./login.ts";
 import type { GitOptions } from "./options.ts";
 import { gitReason } from "./reason.ts";
 import type { Repository } from "./repository.ts";
 import type { Retry } from "./retry.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
-import { isLocalPath } from "./url.ts";
 
 /** Options for {@linkcode updateSubmodules}. */
-export type SubmoduleOptions =
-  & Required<Pick<GitOptions, "depth">>
-  & Pick<GitOptions, "submodules">;
+export type SubmoduleOptions = Required<
+  Pick<GitOptions, "depth" | "submodules" | "lfs">
+>;
 
 /**
  * Checks out the submodules of the commit that is checked out.
  *
- * Their locations were chosen by the repository. So they get no secret of its
- * own location, and none of them may be a directory of this machine, unless the
+ * The repository chose their locations. So those on the host of the repository
+ * get its login and its http headers, and those on other hosts get nothing that
+ * is not bound to them. None may be a directory of this machine, unless the
  * repository is one itself.
  *
  * @param repository Repository.
@@ -33,13 +37,22 @@ export async function updateSubmodules(
   context: SourceContext,
 ): Promise<void> {
   const { url, shownUrl, gitDirectory } = repository;
-  const isLocal = isLocalPath(url) || url.startsWith("file:");
+  const isLocal = isLocalUrl(url);
   const protocols = allowedProtocols(context.env.GIT_ALLOW_PROTOCOL)
     .filter((protocol) => isLocal || protocol !== "file");
+  const access = await submoduleAccess(repository);
+  const hasLfs = options.lfs === "auto" &&
+    (await repository.git(["lfs", "version"])).exitCode === 0;
+  const lfs = lfsSettings(hasLfs ? "auto" : "off");
+  await using owners = isLocal
+    ? await trustOwners(gitDirectory, context.env, context.cwd)
+    : undefined;
   const update = (depth: number) =>
     retry(() =>
       runGit(
         [
+          ...access.options,
+          ...lfs.options,
           ...["submodule", "--quiet", "update", "--init", "--checkout"],
           ...options.submodules === "recursive" ? ["--recursive"] : [],
           ...depth > 0 ? [`--depth=${depth}`] : [],
@@ -48,6 +61,9 @@ export async function updateSubmodules(
         {
           ...context,
           variables: {
+            ...access.variables,
+            ...lfs.variables,
+            ...owners?.variables,
             GIT_ALLOW_PROTOCOL: protocols.join(":"),
             // Git itself would go up to the repository around this one.
             GIT_CEILING_DIRECTORIES: dirname(dirname(gitDirectory)),
@@ -63,6 +79,39 @@ export async function updateSubmodules(
   if (result.exitCode === 0) return;
   throw gitError(
     `check out the submodules of "${shownUrl}"`,
-    gitReason(result, url),
+    gitReason(lfsFailure(result) ?? result, url),
   );
+}
+
+/** What the submodules get on the host of the repository. */
+async function submoduleAccess(
+  repository: Repository,
+): Promise<{ options: string[]; variables: Record<string, string> }> {
+  const { config, variables } = await repository.access();
+  const entries: ConfigEntry[] = [...config];
+  const { publicUrl } = splitLogin(repository.url);
+  const { stdout } = await repository.git(
+    ["config", "--null", "--get-all", "http.extraHeader"],
+  );
+  const headers = stdout.split("\0").slice(0, -1);
+  if (headers.length > 0) {
+    // A header without a host would go to every host that the tree names.
+    entries.push(["http.extraHeader", ""]);
+    for (const scope of isHttp(publicUrl) ? scopesOf(publicUrl) : []) {
+      for (const header of headers) {
+        entries.push([`http.${scope}/.extraHeader`, header]);
+      }
+    }
+  }
+  // Git passes on to submodules what stands in its options alone.
+  const values = entries.map(([, value], index) => [
+    `RUNNERLIB_GIT_CONFIG_${index}`,
+    value,
+  ]);
+  return {
+    options: entries.map(([key], index) =>
+      `--config-env=${key}=RUNNERLIB_GIT_CONFIG_${index}`
+    ),
+    variables: { ...variables, ...Object.fromEntries(values) },
+  };
 }

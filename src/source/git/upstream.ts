@@ -1,12 +1,13 @@
 import { messageOf } from "../../errors.ts";
 import type { SourceContext } from "../source_request.ts";
 import { fetchFrom } from "./fetch.ts";
+import { ownerConfig } from "./local_owner.ts";
+import { splitLogin } from "./login.ts";
 import { checkGitRef } from "./ref.ts";
 import { type Repository, repositoryAt } from "./repository.ts";
 import type { Retry } from "./retry.ts";
 import { isSameRepository } from "./same_repository.ts";
 import { gitLocation } from "./url.ts";
-import { withoutSecret } from "./credential_url.ts";
 
 /**
  * Adds the remote `upstream` to the clone of a fork, and fetches the branch
@@ -31,7 +32,7 @@ export async function addUpstream(
   if (!base || isSameRepository(base, repository.url)) return;
   try {
     const url = gitLocation(base, cwd);
-    const { publicUrl } = withoutSecret(url);
+    const { publicUrl } = splitLogin(url);
     await repository.git(["remote", "add", "--", "upstream", publicUrl]);
     if (!ref) return;
     checkGitRef(ref);
@@ -39,7 +40,7 @@ export async function addUpstream(
     const upstream = repositoryAt(
       { path: repository.gitDirectory, bare: true },
       url,
-      context,
+      { ...context, config: ownerConfig(url, "upstream") },
     );
     const outcome = await fetchFrom(upstream, {
       remote: "upstream",

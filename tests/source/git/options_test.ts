@@ -3,14 +3,11 @@ import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
 import { clone } from "../../helpers/clone.ts";
 import {
-  GIT_ENV,
   type GitRepository,
   makeRepository,
 } from "../../helpers/git_repository.ts";
 import {
-  exists,
   listFiles,
-  makeFiles,
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
@@ -170,74 +167,7 @@ describe("gitSource() options", () => {
       'debug source: Stage init {"ms":N}',
       'debug source: Stage fetch {"ms":N}',
       'debug source: Stage checkout {"ms":N}',
-      'debug source: Stage lfs {"ms":N}',
     ]);
     assert(lines.at(-1)!.startsWith("info source: Checked out "), lines.at(-1));
-  });
-});
-
-describe("gitSource() and Git LFS", () => {
-  /** Makes a repository in which a nested folder has files in Git LFS. */
-  async function makeLfs(path: string): Promise<void> {
-    const origin = await makeRepository(path);
-    await origin.commit({
-      "file": "text",
-      "deep/.gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n",
-      "deep/a.bin": "pointer\n",
-    });
-  }
-
-  /** A `git-lfs` that writes down how it was called. */
-  const FAKE = `#!/bin/sh
-echo "$@" >> "$CALLS"
-[ "$1" = pull ] && echo content > deep/a.bin
-exit 0
-`;
-
-  it("is an error when it is needed and missing", async () => {
-    await using directory = await temporaryDirectory();
-    const { path } = directory;
-    await makeLfs(`${path}/origin`);
-    await Deno.mkdir(`${path}/bin`);
-    const { stdout } = await new Deno.Command("which", { args: ["git"] })
-      .output();
-    const program = new TextDecoder().decode(stdout).trim();
-    await Deno.symlink(program, `${path}/bin/git`);
-    // Where the machine of the test has git-lfs does not matter.
-    const env = { PATH: `${path}/bin` };
-    await assertRejects(
-      () => clone(path, "origin", { env }),
-      RunnerError,
-      `Cannot fetch the files in Git LFS of "${path}/origin": git-lfs is not installed`,
-    );
-    const made = await clone(path, "origin", { lfs: "off", env });
-    assertEquals(
-      await Deno.readTextFile(`${made.path}/deep/a.bin`),
-      "pointer\n",
-    );
-  });
-
-  it("is fetched all at once, and not by the filters", async () => {
-    await using directory = await temporaryDirectory();
-    const { path } = directory;
-    await makeLfs(`${path}/origin`);
-    await makeFiles(path, { "bin/git-lfs": FAKE });
-    await Deno.chmod(`${path}/bin/git-lfs`, 0o755);
-    const env = {
-      PATH: `${path}/bin:${GIT_ENV.PATH}`,
-      CALLS: `${path}/calls`,
-      GIT_CONFIG_COUNT: "2",
-      GIT_CONFIG_KEY_0: "filter.lfs.process",
-      GIT_CONFIG_VALUE_0: "touch filtered; false",
-      GIT_CONFIG_KEY_1: "filter.lfs.required",
-      GIT_CONFIG_VALUE_1: "true",
-    };
-    const made = await clone(path, "origin", { env });
-    assertEquals(await Deno.readTextFile(`${path}/calls`), "version\npull\n");
-    assertEquals(
-      await Deno.readTextFile(`${made.path}/deep/a.bin`),
-      "content\n",
-    );
-    assertEquals(await exists(`${made.path}/filtered`), false);
   });
 });

@@ -1,0 +1,186 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../../src/errors.ts";
+import { splitLogin } from "../../../src/source/git/login.ts";
+import { clone } from "../../helpers/clone.ts";
+import { makeRepository } from "../../helpers/git_repository.ts";
+import { type GitServer, startGitServer } from "../../helpers/git_server.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+/** User and password of which every byte is awkward. */
+const LOGIN = "us@er:p@ss:w%rd/'\\$HOME\"é";
+const ENCODED = LOGIN.split(/:(.*)/s).slice(0, 2)
+  .map(encodeURIComponent).join(":");
+
+/** Makes `inner`, and `outer` with submodules at the given locations. */
+async function makeModules(path: string, urls: string[]): Promise<void> {
+  const inner = await makeRepository(`${path}/inner`);
+  await inner.commit({ file: "inner" });
+  const outer = await makeRepository(`${path}/outer`);
+  for (const [index, url] of urls.entries()) {
+    await outer.git(
+      ...["-c", "protocol.file.allow=always", "submodule", "--quiet"],
+      ...["add", "--", `${path}/inner`, `sub${index}`],
+    );
+    await outer.git(
+      ...["config", "-f", ".gitmodules", `submodule.sub${index}.url`, url],
+    );
+  }
+  await outer.commit({ file: "outer" });
+  for (const name of ["inner", "outer"]) {
+    await Deno.rename(`${path}/${name}/.git`, `${path}/${name}.git`);
+  }
+}
+
+async function makeAskpass(path: string): Promise<string> {
+  await makeFiles(path, {
+    "askpass": `#!/bin/sh\necho "$1" >> ${path}/questions\necho 'to ken'\n`,
+  });
+  await Deno.chmod(`${path}/askpass`, 0o755);
+  return `${path}/askpass`;
+}
+
+function secretsOf(server: GitServer): string[] {
+  return server.headers.flatMap((headers) =>
+    [headers.get("authorization"), headers.get("x-token")]
+      .filter((value) => value !== null)
+  );
+}
+
+describe("splitLogin()", () => {
+  it("keeps the login out of what may stand in a file", () => {
+    for (
+      const [url, expected] of [
+        ["https://me:horse@host/x", "https://host/x"],
+        ["https://token@host/x", "https://host/x"],
+        ["https://me:horse@host", "https://host"],
+        ["http://a%40b:c@host:8080/x.git", "http://host:8080/x.git"],
+        ["ssh://git@host/x", "ssh://git@host/x"],
+        ["ssh://git:horse@host/x", "ssh://git@host/x"],
+        ["git@host:x", "git@host:x"],
+        ["git://me:horse@host/x", "git://host/x"],
+        ["/a@b/c", "/a@b/c"],
+      ]
+    ) {
+      const { publicUrl, config } = splitLogin(url);
+      assertEquals(publicUrl, expected);
+      assert(!JSON.stringify(config).includes("horse"), url);
+    }
+  });
+
+  it("binds the login to the host, or to the repository", () => {
+    const keysOf = (url: string, scope: "host" | "repository") =>
+      new Set(
+        splitLogin(url, { scope }).config.map(([key]) => key)
+          .filter((key) => key.startsWith("credential.")),
+      );
+    assertEquals(
+      keysOf("https://a:b@host/x/y", "host"),
+      new Set(["credential.https://host.helper"]),
+    );
+    assertEquals(
+      keysOf("http://a:b@host:1/x/y", "repository"),
+      new Set([
+        "credential.http://host:1/x/y.helper",
+        "credential.https://host:1/x/y.helper",
+      ]),
+    );
+  });
+});
+
+describe("gitSource() with a login", () => {
+  it("lets submodules in on the same host", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeModules(path, ["../inner.git"]);
+    await using server = startGitServer(path);
+    server.faults = { login: LOGIN };
+    const url = server.url.replace("//", `//${ENCODED}@`);
+    const made = await clone(path, `${url}outer.git`, { submodules: "on" });
+    assertEquals(await Deno.readTextFile(`${made.path}/sub0/file`), "inner");
+    const { stdout } = await new Deno.Command("grep", {
+      args: ["-rlE", "ss%3Aw|ss:w|RUNNERLIB", made.path],
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), "");
+  });
+
+  it("gives no other host a login, a token or a header", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await using other = startGitServer(path);
+    await makeModules(path, ["../inner.git", `${other.url}inner.git`]);
+    const askpass = await makeAskpass(path);
+    await using server = startGitServer(path);
+    await makeFiles(path, {
+      "gitconfig": "[http]\n\textraHeader = X-Token: header-token\n",
+    });
+    for (
+      const [login, userInfo, env] of [
+        [LOGIN, `${ENCODED}@`, {}],
+        ["to ken:to ken", "", { GIT_ASKPASS: askpass }],
+        ["me:to ken", "me@", { GIT_ASKPASS: askpass }],
+      ] as const
+    ) {
+      server.faults = { login };
+      other.faults = { login: "nobody:nothing" };
+      const url = server.url.replace("//", `//${userInfo}`);
+      await assertRejects(
+        () =>
+          clone(path, `${url}outer.git`, {
+            submodules: "on",
+            env: { GIT_CONFIG_GLOBAL: `${path}/gitconfig`, ...env },
+          }),
+        RunnerError,
+        `Cannot check out the submodules of`,
+      );
+      assert(server.requests.some((it) => it.includes("/inner.git")));
+      assert(secretsOf(server).includes("X-Token: header-token".slice(9)));
+      assert(other.requests.length > 0);
+      assertEquals(secretsOf(other), []);
+    }
+    const questions = await Deno.readTextFile(`${path}/questions`);
+    assert(!questions.includes(new URL(other.url).host), questions);
+  });
+
+  it("asks the program of the operator after the helpers of the user", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await origin.commit({ file: "1" });
+    await using server = startGitServer(path);
+    const { host } = new URL(server.url);
+    const askpass = await makeAskpass(path);
+    await makeFiles(path, {
+      "helped":
+        `[credential]\n\thelper = "!f() { echo username=u; echo password=stored; }; f"\n`,
+      "alias": `[url "${server.url}"]\n\tinsteadOf = https://alias.test/\n`,
+    });
+    for (
+      const [login, url, config] of [
+        ["u:stored", server.url, "helped"],
+        ["to ken:to ken", server.url, "nothing"],
+        ["v:to ken", server.url.replace("//", "//v@"), "nothing"],
+        ["v:given", server.url.replace("//", "//v:given@"), "helped"],
+        ["to ken:to ken", "https://alias.test/", "alias"],
+      ]
+    ) {
+      server.faults = { login };
+      const made = await clone(path, `${url}origin/.git`, {
+        env: {
+          GIT_ASKPASS: askpass,
+          GIT_CONFIG_GLOBAL: `${path}/${config}`,
+        },
+      });
+      assertEquals(await Deno.readTextFile(`${made.path}/file`), "1");
+    }
+    const questions = await Deno.readTextFile(`${path}/questions`);
+    assertEquals(questions.split("\n").slice(0, 3), [
+      `Username for 'http://${host}': `,
+      `Password for 'http://to ken@${host}': `,
+      `Password for 'http://v@${host}': `,
+    ]);
+  });
+});
