@@ -1,7 +1,11 @@
 import type { Masker } from "../secrets/masker.ts";
+import { openUntrusted, type UntrustedFile } from "../fs/read_untrusted.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
 import { maskChunks } from "./mask_chunks.ts";
+
+/** Most bytes that are read at once. */
+const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Masks a log that was finished before all of its secrets were known.
@@ -20,14 +24,14 @@ export async function sweepLog(
   masker: Masker,
 ): Promise<void> {
   const path = `${directory.ready()}/${name}`;
-  if (!await isFile(path)) return;
+  await using log = await openLog(path);
+  if (log === undefined) return;
   const partial = `${directory.ready()}/${partialName(name)}`;
   await removeTree(partial);
   const copy = await Deno.open(partial, { write: true, createNew: true });
   try {
     using _ = copy;
-    const log = await Deno.open(path);
-    for await (const bytes of maskChunks(log.readable, masker.stream())) {
+    for await (const bytes of maskChunks(chunksOf(log), masker.stream())) {
       for (let at = 0; at < bytes.length;) {
         at += await copy.write(bytes.subarray(at));
       }
@@ -40,11 +44,23 @@ export async function sweepLog(
   }
 }
 
-async function isFile(path: string): Promise<boolean> {
+async function openLog(path: string): Promise<UntrustedFile | undefined> {
   try {
-    return (await Deno.lstat(path)).isFile;
+    if (!(await Deno.lstat(path)).isFile) return undefined;
+    return await openUntrusted(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
+  }
+}
+
+async function* chunksOf(log: UntrustedFile): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  // What a survivor of the step appends meanwhile is not the log's.
+  for (let rest = log.size; rest > 0;) {
+    const count = await log.read(buffer.subarray(0, rest));
+    if (count === 0) return;
+    rest -= count;
+    yield buffer.subarray(0, count);
   }
 }

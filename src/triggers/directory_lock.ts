@@ -29,7 +29,8 @@ export async function lockDirectory(directory: string): Promise<Disposable> {
 /** A directory that cannot be opened cannot be written either; writing tells why. */
 async function openOrNull(directory: string): Promise<Deno.FsFile | null> {
   try {
-    return await Deno.open(directory);
+    // With the dot, a pipe in its place is an error, and is not waited for.
+    return await Deno.open(`${directory}/.`);
   } catch {
     return null;
   }

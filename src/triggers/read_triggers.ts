@@ -1,4 +1,5 @@
 import { messageOf, RunnerError } from "../errors.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
 import { osReason } from "../os_reason.ts";
 import { checkTriggers } from "./check_triggers.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
@@ -35,17 +36,13 @@ export async function readTriggers(path: string): Promise<Trigger[]> {
 
 async function readText(path: string): Promise<string | null> {
   try {
-    // A link could lead anywhere, a pipe would hold the reader up for ever.
-    const { isFile, size } = await Deno.lstat(path);
-    if (!isFile) throw fileError(path, "it is not a regular file");
-    if (size > LARGEST_DOCUMENT_BYTES) {
-      throw fileError(path, `it exceeds ${LARGEST_DOCUMENT_BYTES} bytes`);
-    }
+    const bytes = await readUntrusted(path, {
+      maxBytes: LARGEST_DOCUMENT_BYTES,
+    });
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-      .decode(await Deno.readFile(path));
+      .decode(bytes);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    if (error instanceof RunnerError) throw error;
     if (error instanceof TypeError) {
       throw fileError(path, "it is not valid UTF-8", error);
     }

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { parseOutputs, readOutputs } from "../../src/job/steps/outputs_file.ts";
 import { outputVariable } from "../../src/job/steps/step_environment.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
@@ -39,21 +39,22 @@ Deno.test("parseOutputs() takes __proto__ for a key like others", () => {
 Deno.test("readOutputs() opens nothing but a file", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
-  assertEquals({ ...readOutputs(`${path}/none`) }, {});
+  assertEquals({ ...await readOutputs(`${path}/none`) }, {});
   await Deno.mkdir(`${path}/directory`);
   await Deno.symlink("/dev/zero", `${path}/link`);
   await new Deno.Command("mkfifo", { args: [`${path}/pipe`] }).output();
-  for (const name of ["directory", "link", "pipe"]) {
-    assertThrows(
-      () => readOutputs(`${path}/${name}`),
-      Error,
-      "it is not a file",
-    );
+  const reasons = {
+    directory: "it is not a regular file",
+    link: "it is a symbolic link",
+    pipe: "it is not a regular file",
+  };
+  for (const [name, reason] of Object.entries(reasons)) {
+    await assertRejects(() => readOutputs(`${path}/${name}`), Error, reason);
   }
   await Deno.writeFile(`${path}/large`, new Uint8Array(1024 * 1024 + 1));
-  assertThrows(() => readOutputs(`${path}/large`), Error, "larger than");
+  await assertRejects(() => readOutputs(`${path}/large`), Error, "larger than");
   await Deno.writeFile(`${path}/bytes`, new Uint8Array([0x61, 0x3d, 0xff]));
-  assertThrows(() => readOutputs(`${path}/bytes`), Error, "not UTF-8");
+  await assertRejects(() => readOutputs(`${path}/bytes`), Error, "not UTF-8");
 });
 
 Deno.test("outputVariable() names what a shell can read", () => {

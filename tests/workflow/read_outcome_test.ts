@@ -34,7 +34,7 @@ Deno.test("readOutputs() refuses what the coordinator would", async () => {
   await assertRejects(
     () => withFile(large, readOutputs),
     RunnerError,
-    "exceeds 1048576 bytes",
+    "larger than 1048576 bytes",
   );
 });
 

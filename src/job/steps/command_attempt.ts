@@ -38,7 +38,7 @@ export async function attemptCommand(
   }
   let value: CommandOutputs;
   try {
-    value = readOutputs(outputPath);
+    value = await readOutputs(outputPath);
   } catch (cause) {
     // Those that depend on it would go on without what they were to get.
     return end.error ? end : {

@@ -1,4 +1,5 @@
 import { messageOf } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import type { Workspace } from "../../workspace/layout.ts";
@@ -51,9 +52,11 @@ export async function keptOutputs(
 ): Promise<ReadonlyMap<string, unknown>> {
   try {
     const path = await guardPath(workspace.base, KEPT_OUTPUTS);
-    const { size, isFile } = await Deno.lstat(path);
-    if (!isFile || size > MAX_BYTES) throw new Error("it is no file of ours");
-    return new Map(Object.entries(JSON.parse(await Deno.readTextFile(path))));
+    const bytes = await readUntrusted(path, {
+      base: workspace.base,
+      maxBytes: MAX_BYTES,
+    });
+    return new Map(Object.entries(JSON.parse(new TextDecoder().decode(bytes))));
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? "none were kept"

@@ -1,3 +1,4 @@
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { CommandOutputs } from "../step.ts";
 
 /** Most bytes that a step may write. */
@@ -8,27 +9,19 @@ const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
 /**
  * Reads what a step wrote to the file in `REACTORCIDE_OUTPUT`.
  *
- * The step could have put anything in its place: a link, a device or a pipe
- * that nobody writes to is refused before it is opened.
- *
  * @param path Absolute path of the file.
  * @returns The outputs; none without a file.
  * @throws {Error} If the file cannot be read or understood, with the line.
  */
-export function readOutputs(path: string): CommandOutputs {
-  let info: Deno.FileInfo;
+export async function readOutputs(path: string): Promise<CommandOutputs> {
+  let bytes: Uint8Array;
   try {
-    info = Deno.lstatSync(path);
+    bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
-  if (!info.isFile) throw new Error("it is not a file");
-  if (info.size === 0) return {};
-  if (info.size > MAX_BYTES) {
-    throw new Error(`it is larger than ${MAX_BYTES} bytes`);
-  }
-  return parseOutputs(decode(Deno.readFileSync(path)));
+  return parseOutputs(decode(bytes));
 }
 
 /**

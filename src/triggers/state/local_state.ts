@@ -1,4 +1,5 @@
 import { RunnerError } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { osReason } from "../../os_reason.ts";
 import type { JsonValue } from "../trigger.ts";
 import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
@@ -8,6 +9,9 @@ export const STATE_FILE = ".reactorcide/workflow-state.json";
 
 /** Variable that names another place of the file. */
 export const STATE_VARIABLE = "REACTORCIDE_WORKFLOW_STATE_FILE";
+
+/** Largest state or journal that is read, in bytes. */
+const MAX_BYTES = 512 * 1024 * 1024;
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -93,7 +97,8 @@ function instanceOf(key: string, record: Properties): JobInstance | undefined {
 
 async function readText(path: string): Promise<string | null> {
   try {
-    return await Deno.readTextFile(path);
+    const bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
+    return new TextDecoder().decode(bytes);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
     throw unreadable(path, osReason(cause), cause);

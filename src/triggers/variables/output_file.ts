@@ -1,5 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { osReason } from "../../os_reason.ts";
 import { writeAtomic } from "../../workspace/write_atomic.ts";
 import { copyJson } from "../copy_json.ts";
@@ -78,14 +79,10 @@ async function readDocument(path: string): Promise<OutputDocument> {
 
 async function readText(path: string): Promise<string | null> {
   try {
-    // A link could lead anywhere, a pipe would hold the writer up for ever.
-    const { isFile, size } = await Deno.lstat(path);
-    if (!isFile) throw unusable(path, "it is not a regular file");
-    if (size > MAX_BYTES) throw unusable(path, `it exceeds ${MAX_BYTES} bytes`);
-    return await Deno.readTextFile(path);
+    const bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
+    return new TextDecoder().decode(bytes);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
-    if (error instanceof RunnerError) throw error;
     throw unusable(path, osReason(error), error);
   }
 }

@@ -1,5 +1,9 @@
 import { messageOf } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { JsonValue } from "../trigger.ts";
+
+/** Largest file of variables that is read, in bytes. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Variables of a workflow by their names; outputs of jobs are `job.key`. */
 export type WorkflowVariables = { readonly [name: string]: JsonValue };
@@ -26,7 +30,7 @@ export async function readVariables(
   const { env, path, warn } = options;
   const place = env.RC_WF_VARS_JSON ? "RC_WF_VARS_JSON" : `"${path}"`;
   try {
-    const text = env.RC_WF_VARS_JSON || await Deno.readTextFile(path);
+    const text = env.RC_WF_VARS_JSON || await readText(path);
     const value = parse(text);
     if (value !== undefined) return value;
     warn(
@@ -38,6 +42,13 @@ export async function readVariables(
     }
   }
   return {};
+}
+
+async function readText(path: string): Promise<string> {
+  // Files that Kubernetes mounts are links.
+  const target = await Deno.realPath(path);
+  const bytes = await readUntrusted(target, { maxBytes: MAX_BYTES });
+  return new TextDecoder().decode(bytes);
 }
 
 function parse(text: string): WorkflowVariables | undefined {

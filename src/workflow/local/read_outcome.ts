@@ -1,4 +1,5 @@
 import { messageOf, RunnerError } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import { copyJson } from "../../triggers/copy_json.ts";
 import { LARGEST_DOCUMENT_BYTES } from "../../triggers/read_triggers.ts";
@@ -85,24 +86,19 @@ function triggersOf(jobs: unknown): Trigger[] {
   })));
 }
 
-/** The job could have put anything in its place, so a pipe is not opened. */
 async function readDocument(
   path: string,
-  largestBytes: number,
+  maxBytes: number,
 ): Promise<Record<string, unknown> | undefined> {
   let document: unknown;
   try {
-    const { isFile, size } = await Deno.lstat(path);
-    if (!isFile) throw unusable(path, "it is not a regular file");
-    if (size > largestBytes) {
-      throw unusable(path, `it exceeds ${largestBytes} bytes`);
-    }
-    document = JSON.parse(await Deno.readTextFile(path));
+    const bytes = await readUntrusted(path, { maxBytes });
+    document = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof RunnerError) throw error;
     // The message of the parser quotes the text, which may hold secrets.
-    throw unusable(path, "it is not valid JSON");
+    const isSyntax = error instanceof SyntaxError;
+    throw unusable(path, isSyntax ? "it is not valid JSON" : messageOf(error));
   }
   if (isObject(document)) return document;
   throw unusable(path, "it is no JSON object");

@@ -1,6 +1,10 @@
 import { RunnerError } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { osReason } from "../../os_reason.ts";
 import type { JobRecord } from "./workflow_state.ts";
+
+/** Largest state or journal that is read, in bytes. */
+const MAX_BYTES = 512 * 1024 * 1024;
 
 /** What a state says besides its jobs. */
 export interface StateHead {
@@ -55,7 +59,8 @@ export async function readState(
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(path);
+    const bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
+    return new TextDecoder().decode(bytes);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return undefined;
     throw new RunnerError(`Cannot read "${path}": ${osReason(cause)}`, {

@@ -1,0 +1,232 @@
+import { dirname } from "@std/path/posix/dirname";
+
+/** Longest time that opening and reading may take, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** Options for {@linkcode openUntrusted}. */
+export interface OpenUntrustedOptions {
+  /**
+   * Absolute path of a directory above the file. Below it, nothing on the way
+   * to the file may be a link.
+   *
+   * @default {the directory of the file}
+   */
+  base?: string;
+  /**
+   * Longest time to wait for the system, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  timeoutMs?: number;
+}
+
+/** Options for {@linkcode readUntrusted}. */
+export interface ReadUntrustedOptions extends OpenUntrustedOptions {
+  /** Most bytes that are read. */
+  maxBytes: number;
+}
+
+/** A regular file that is open for reading. */
+export interface UntrustedFile extends AsyncDisposable {
+  /** Its size when it was opened, in bytes. */
+  readonly size: number;
+  /**
+   * Reads the next bytes.
+   *
+   * @param buffer Where they go.
+   * @returns How many there are, 0 at the end of the file.
+   */
+  read(buffer: Uint8Array): Promise<number>;
+}
+
+/**
+ * Reads a file that somebody else could have replaced by anything: a link, a
+ * pipe that nobody writes to, a device, a file without an end.
+ *
+ * @param path Absolute path of the file.
+ * @param options Limits, and the directory below which no link is followed.
+ * @returns The whole content.
+ * @throws {Deno.errors.NotFound} If there is no file.
+ * @throws {Error} If it is not a regular file, or is larger than allowed; the
+ * message continues "Cannot read …: ".
+ */
+export async function readUntrusted(
+  path: string,
+  options: ReadUntrustedOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { maxBytes, timeoutMs = TIMEOUT_MS } = options;
+  // `node:fs` costs 25 ms the first time: most steps leave no or empty files.
+  const info = await withinTime(Deno.lstat(path), timeoutMs);
+  checkKind(info);
+  if (info.size === 0) return new Uint8Array();
+  if (info.size > maxBytes) throw tooLarge(maxBytes);
+  await using file = await openUntrusted(path, options);
+  if (file.size > maxBytes) throw tooLarge(maxBytes);
+  // One byte more than its size shows whether it grows.
+  const bytes = new Uint8Array(Math.min(file.size, maxBytes) + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await file.read(bytes.subarray(length));
+    if (count === 0) return bytes.subarray(0, length);
+    length += count;
+  }
+  throw new Error("it changes while it is read");
+}
+
+/**
+ * Opens a file that somebody else could have replaced by anything.
+ *
+ * The file is opened without waiting (`O_NONBLOCK`) and without following a
+ * link (`O_NOFOLLOW`), and checked once it is open, so that nothing can change
+ * between the check and the use. On Linux, each directory below `base` is
+ * opened in the same way, and the next name is looked up in the open directory.
+ * Deno's own `open` has no such flags; that of `node:fs` does. No call runs on
+ * the thread of the event loop, and none is waited for longer than `timeoutMs`.
+ *
+ * @param path Absolute path of the file.
+ * @param options Limits, and the directory below which no link is followed.
+ * @returns The open file.
+ * @throws {Deno.errors.NotFound} If there is no file.
+ * @throws {Error} If it is not a regular file.
+ */
+export async function openUntrusted(
+  path: string,
+  options: OpenUntrustedOptions = {},
+): Promise<UntrustedFile> {
+  const { base = dirname(path), timeoutMs = TIMEOUT_MS } = options;
+  const opening = open(path, base);
+  let file: NodeFile;
+  try {
+    file = await withinTime(opening, timeoutMs);
+  } catch (error) {
+    // What is opened too late is closed again.
+    opening.then((file) => file.close(), () => {});
+    throw readableError(error);
+  }
+  try {
+    const info = await withinTime(file.stat(), timeoutMs);
+    if (!info.isFile()) throw notRegular();
+    return {
+      size: info.size,
+      async read(buffer) {
+        const reading = file.read(buffer, 0, buffer.length, null);
+        return (await withinTime(reading, timeoutMs)).bytesRead;
+      },
+      [Symbol.asyncDispose]: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw readableError(error);
+  }
+}
+
+/** What is used of a file of `node:fs`. */
+interface NodeFile {
+  readonly fd: number;
+  stat(): Promise<{ size: number; isFile(): boolean }>;
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: null,
+  ): Promise<{ bytesRead: number }>;
+  close(): Promise<void>;
+}
+
+async function open(path: string, base: string): Promise<NodeFile> {
+  const { open, constants } = await import("node:fs/promises");
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants;
+  const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+  if (dirname(path) === base) return await open(path, flags);
+  if (!path.startsWith(`${base}/`)) {
+    throw new TypeError(`"${path}" is not below "${base}"`);
+  }
+  const names = path.slice(base.length + 1).split("/").filter(Boolean);
+  const name = names.pop()!;
+  if (!canUseDescriptors()) {
+    for (let at = 0; at < names.length; at++) {
+      const directory = [base, ...names.slice(0, at + 1)].join("/");
+      const info = await Deno.lstat(directory);
+      if (!info.isDirectory) throw linkOnTheWay();
+    }
+    return await open(path, flags);
+  }
+  let directory = await open(base, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+  try {
+    for (const part of names) {
+      const next = await open(
+        `/proc/self/fd/${directory.fd}/${part}`,
+        flags | O_DIRECTORY,
+      );
+      await directory.close();
+      directory = next;
+    }
+    return await open(`/proc/self/fd/${directory.fd}/${name}`, flags);
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Deno shows `/proc` only to a process that has every permission. */
+function canUseDescriptors(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    return Deno.statSync("/proc/self/fd").isDirectory;
+  } catch {
+    // Not there, or not for us: each directory is checked before the opening.
+    return false;
+  }
+}
+
+function checkKind({ isFile, isSymlink }: Deno.FileInfo): void {
+  if (isSymlink) throw isLink();
+  if (!isFile) throw notRegular();
+}
+
+function isLink(): Error {
+  return new Error("it is a symbolic link");
+}
+
+function notRegular(): Error {
+  return new Error("it is not a regular file");
+}
+
+function linkOnTheWay(): Error {
+  return new Error("a part of its path is not a directory");
+}
+
+function tooLarge(maxBytes: number): Error {
+  return new Error(`it is larger than ${maxBytes} bytes`);
+}
+
+/** Errors of `node:fs` tell paths, and have a code in the place of a class. */
+function readableError(error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  const [reason] = error.message.replace(/^[A-Z0-9]+: /, "").split(", ");
+  switch (error.code) {
+    case "ENOENT":
+      return new Deno.errors.NotFound(reason, { cause: error });
+    case "ELOOP":
+    case "EMLINK":
+      return isLink();
+    case "ENOTDIR":
+      return linkOnTheWay();
+    // A socket, or a device without a driver.
+    case "ENXIO":
+      return notRegular();
+    default:
+      return new Error(reason, { cause: error });
+  }
+}
+
+async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const signal = AbortSignal.timeout(ms);
+  const onTimeout = () => reject(new Error(`it cannot be read in ${ms} ms`));
+  signal.addEventListener("abort", onTimeout, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", onTimeout);
+  }
+}
