@@ -259,7 +259,7 @@ const JOB = {
     setBy: "worker",
     isOutside: true,
     doc:
-      "Directory where the worker mounts the trusted CI source; plugins can be loaded from it",
+      "Directory where the worker mounts the trusted CI source; plugins can be loaded from it. Beside untrusted steps, trusted ones get the copy that those cannot change",
   },
   coordinatorUrl: {
     name: "REACTORCIDE_COORDINATOR_URL",

@@ -1,28 +1,101 @@
+import { dirname } from "@std/path/posix/dirname";
+import type { StepConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
 import type { Phase } from "../plugins/phases.ts";
 import { printable } from "../printable.ts";
+import { copyTree } from "../source/copy_tree.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
+import { realPath } from "../workspace/real_path.ts";
+import { removeTree } from "../workspace/remove.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Most paths that a message names. */
 const SHOWN_COUNT = 20;
 
 /**
- * Closes the trusted CI source, once it is in its place: nobody may write to
- * it, and what is in it is remembered.
- *
- * Permission bits do not hold back a user who is root; that nothing was
- * changed is found out by {@linkcode checkCiSource}.
+ * Names the directory for a copy of the trusted CI source, which is made when
+ * there is a source and somebody who reads the copy.
  *
  * @param run The run.
+ * @returns Absolute path outside of the workspace, which nobody can guess.
+ */
+export function ciCopyPath(run: JobRun): string {
+  const parent = run.parts.host.env.TMPDIR || "/tmp";
+  run.ciCopyPath ??= `${parent}/runnerlib-ci-${crypto.randomUUID()}/ci`;
+  return run.ciCopyPath;
+}
+
+/**
+ * Closes the trusted CI source, once it is in its place, and before anything
+ * of the job runs: nobody may write to it, and what is in it is remembered.
+ *
+ * Permission bits do not stop a user who is root or owns the files, and what
+ * was compared may be changed a moment later. Plugins and, in a job with
+ * untrusted steps, the trusted steps therefore read a copy outside of the
+ * workspace. That a step changed what the job itself reads is found out by
+ * {@linkcode checkCiSource}.
+ *
+ * @param run The run.
+ * @param steps Steps of the job, without those that plugins add.
  * @throws {RunnerError} `source-failed`, if something in it cannot be read.
  */
-export async function sealCiSource(run: JobRun): Promise<void> {
-  if (run.ciSourcePath === undefined) return;
-  run.ciManifest = await takeManifest(run.ciSourcePath, {
-    isSealed: true,
-    signal: run.cancellation.asked,
-  });
+export async function sealCiSource(
+  run: JobRun,
+  steps: readonly Pick<StepConfig, "untrusted">[] = [],
+): Promise<void> {
+  const prepared = run.ciSourcePath;
+  if (prepared === undefined) return;
+  const signal = run.cancellation.asked;
+  run.ciPreparedPath = prepared;
+  run.ciManifest = await takeManifest(prepared, { isSealed: true, signal });
+  if (!await isCopyRead(run, prepared, steps)) return;
+  const copy = ciCopyPath(run);
+  const root = await realPath(run.parts.workspace.pathOf("/job/ci"));
+  const path = copy + prepared.slice(root.length);
+  try {
+    await Deno.mkdir(dirname(copy), { mode: 0o700 });
+    run.hasCiCopy = true;
+    await Deno.mkdir(path, { recursive: true });
+    await copyTree(prepared, path, {
+      leaveOut: [],
+      onSpecialFile: () => {},
+      signal,
+    });
+    await Deno.chmod(path, 0o555);
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof RunnerError) throw cause;
+    throw new RunnerError(
+      `Cannot copy "${prepared}" to "${path}": ${osReason(cause)}`,
+      { code: "source-failed", cause },
+    );
+  }
+  run.ciCopyManifest = await takeManifest(path, { signal });
+  run.ciSourcePath = path;
+}
+
+/**
+ * Removes the copy of the trusted CI source, if there is one.
+ *
+ * @param run The run, in which nothing reads it any more.
+ */
+export async function removeCiCopy(run: JobRun): Promise<void> {
+  if (run.hasCiCopy) await removeTree(dirname(ciCopyPath(run)));
+  run.hasCiCopy = false;
+}
+
+async function isCopyRead(
+  { parts: { plugins }, settings }: JobRun,
+  path: string,
+  steps: readonly Pick<StepConfig, "untrusted">[],
+): Promise<boolean> {
+  const isMixed = steps.some(({ untrusted }) => untrusted) &&
+    steps.some(({ untrusted }) => !untrusted);
+  return isMixed || (plugins?.plugins.length ?? 0) > 0 ||
+    (settings.get("plugin_dir")?.value ?? "") !== "" ||
+    await Deno.stat(`${path}/.reactorcide/plugins`)
+      .then(({ isDirectory }) => isDirectory, () => false);
 }
 
 /**
@@ -40,13 +113,15 @@ export async function checkCiSource(
   run: JobRun,
   signal: AbortSignal = run.cancellation.asked,
 ): Promise<void> {
-  const { ciManifest, ciSourcePath } = run;
-  if (ciManifest === undefined || ciSourcePath === undefined) return;
-  const problem = await problemOf(ciSourcePath, ciManifest, signal);
-  if (problem === undefined) return;
+  const { ciManifest, ciPreparedPath, ciCopyManifest, ciSourcePath } = run;
+  if (ciManifest === undefined || ciPreparedPath === undefined) return;
+  const problem = await problemOf(ciPreparedPath, ciManifest, signal) ??
+    (ciCopyManifest && ciSourcePath &&
+      await problemOf(ciSourcePath, ciCopyManifest, signal));
+  if (!problem) return;
   run.ciManifest = undefined;
   run.ciSourcePath = undefined;
-  throw new RunnerError(`Cannot use "${ciSourcePath}": ${problem.reason}`, {
+  throw new RunnerError(`Cannot use "${ciPreparedPath}": ${problem.reason}`, {
     code: "ci-source-modified",
     cause: problem.cause,
   });

@@ -35,8 +35,16 @@ export class JobRun {
   sources: SourceRegistry | undefined;
   /** Absolute path of the source, once it is there. */
   sourcePath: string | undefined;
-  /** Absolute path of the trusted CI source, once it is there. */
+  /** Absolute path at which the trusted CI source is read, once it is there. */
   ciSourcePath: string | undefined;
+  /** Absolute path in the workspace at which it was prepared. */
+  ciPreparedPath: string | undefined;
+  /** Absolute path of its copy outside of the workspace, as soon as it is named. */
+  ciCopyPath: string | undefined;
+  /** Whether there is such a copy. */
+  hasCiCopy = false;
+  /** What was in the copy when it was made. */
+  ciCopyManifest: Manifest | undefined;
   /** What was in the trusted CI source when it was prepared. */
   ciManifest: Manifest | undefined;
   /** Exit code of the command, `null` before it ended. */

@@ -1,4 +1,5 @@
 import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
+import { isInside } from "../job_path.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
 import type { JobRun } from "./job_run.ts";
@@ -37,7 +38,7 @@ export interface JobPlugins {
 export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const { parts } = run;
   const registry = parts.plugins ??= new PluginRegistry();
-  const setting = await sandboxSetting(run);
+  const setting = await sandboxSetting(run, await ciCopyOf(run));
   const loader = new PluginLoader({
     registry,
     setting,
@@ -64,7 +65,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
         const before = new Set(registry.plugins.map(({ name }) => name));
         const ci = isCiLate ? ciPluginDirectory(run, "late") : undefined;
         for (const path of [...late, ...ci === undefined ? [] : [ci]]) {
-          await loader.loadDirectory(path);
+          await loader.loadDirectory(inCiCopy(run, path), path);
         }
         loader.tellMissed(before, EARLY_PHASES);
       },
@@ -73,6 +74,33 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   } catch (error) {
     await end();
     throw error;
+  }
+}
+
+/** Where plugins will read a CI source that is prepared after they are loaded. */
+async function ciCopyOf(run: JobRun): Promise<string | undefined> {
+  const type = run.settings.get("ci_source_type")?.value ?? "";
+  if (type === "" || type === "none") return undefined;
+  const { ciCopyPath } = await import("./ci_source.ts");
+  return ciCopyPath(run);
+}
+
+/** A directory of the CI source is loaded from where nobody can change it. */
+function inCiCopy(
+  { ciPreparedPath, ciSourcePath }: JobRun,
+  directory: string,
+): string {
+  if (ciPreparedPath === undefined || ciSourcePath === undefined) {
+    return directory;
+  }
+  try {
+    const real = Deno.realPathSync(directory);
+    return isInside(ciPreparedPath, real)
+      ? ciSourcePath + real.slice(ciPreparedPath.length)
+      : directory;
+  } catch {
+    // That it cannot be read is reported where it is loaded.
+    return directory;
   }
 }
 

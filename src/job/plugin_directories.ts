@@ -50,7 +50,7 @@ export function ciPluginDirectory(
   const inPlace = workspace.inContainer && isPrepared(run, "ci_source_type")
     ? workspace.pathOf("/job/ci")
     : undefined;
-  const root = time === "early" ? inPlace ?? mounted : run.ciSourcePath;
+  const root = time === "early" ? inPlace ?? mounted : run.ciPreparedPath;
   if (root === undefined) return undefined;
   const path = `${root}/${CI_PLUGINS}`;
   if (!isDirectory(path)) return undefined;

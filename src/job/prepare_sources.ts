@@ -42,7 +42,7 @@ export async function prepareSources(
     }
     if (run.ciSourcePath !== undefined) {
       const { sealCiSource } = await import("./ci_source.ts");
-      await sealCiSource(run);
+      await sealCiSource(run, run.ownSteps ?? config.steps);
     }
     if (isShared) return;
     // Some of the steps go on with what the others have left there.

@@ -96,6 +96,10 @@ export async function runJob(
   await run.phase("cleanup");
   await parts.guard?.end().catch((error) => run.fail(error));
   await plugins?.end();
+  if (run.hasCiCopy) {
+    const { removeCiCopy } = await import("./ci_source.ts");
+    await removeCiCopy(run);
+  }
   await removeCredentials(run);
   const status = statusOf(run.error);
   const { RC_WF_RUN_ID, REACTORCIDE_COORDINATOR_URL } = parts.host.env;

@@ -8,12 +8,16 @@ import type { JobRun } from "./job_run.ts";
 /**
  * Puts together what plugins in processes of their own have to do with.
  *
- * @param run The run, whose settings nobody has judged yet.
+ * @param run The run, whose settings are not validated yet.
+ * @param ciCopy Absolute path at which the CI source will be read.
  * @returns The setting.
  * @throws {RunnerError} `invalid-config`, if a permission is none;
  * `plugin-failed`, if there is no Deno.
  */
-export async function sandboxSetting(run: JobRun): Promise<SandboxSetting> {
+export async function sandboxSetting(
+  run: JobRun,
+  ciCopy?: string,
+): Promise<SandboxSetting> {
   const { host, logger, masker, workspace } = run.parts;
   const directoryOf = (name: ConfigName) => {
     const path = run.settings.get(name)?.value;
@@ -22,6 +26,7 @@ export async function sandboxSetting(run: JobRun): Promise<SandboxSetting> {
       ? workspace.pathOf(path)
       : workspace.base;
   };
+  const ciDirectory = workspace.pathOf("/job/ci");
   return {
     logger,
     env: host.env,
@@ -33,9 +38,12 @@ export async function sandboxSetting(run: JobRun): Promise<SandboxSetting> {
     directories: {
       JOB_DIR: workspace.base,
       SOURCE_DIR: directoryOf("code_dir"),
-      CI_DIR: workspace.pathOf("/job/ci"),
+      CI_DIR: ciCopy ?? ciDirectory,
       ARTIFACTS_DIR: directoryOf("artifacts_dir"),
     },
+    ...ciCopy === undefined
+      ? {}
+      : { copy: { original: ciDirectory, path: ciCopy } },
   };
 }
 

@@ -1,6 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { findPluginFiles } from "./find_files.ts";
+import { findPluginFiles, type PluginFile } from "./find_files.ts";
 import {
   loadSandboxed,
   type SandboxedPlugin,
@@ -41,10 +41,11 @@ export class PluginLoader {
    * Loads the plugins of a directory.
    *
    * @param directory Path of the directory.
+   * @param shownAs Path that messages name instead.
    * @throws {RunnerError} `invalid-config` if there is none; `plugin-failed`
    * if a plugin cannot be loaded.
    */
-  async loadDirectory(directory: string): Promise<void> {
+  async loadDirectory(directory: string, shownAs?: string): Promise<void> {
     const files = await findPluginFiles(directory);
     const { logger } = this.#setting;
     if (this.#trustsFiles) {
@@ -55,9 +56,9 @@ export class PluginLoader {
       .filter(({ kind }) => kind === "program" || !this.#trustsFiles)
       .map(async (file) => {
         try {
-          return await fileSource(file);
+          return { ...await fileSource(file), origin: originOf(file, shownAs) };
         } catch (cause) {
-          throw loadError(file.path, cause);
+          throw loadError(originOf(file, shownAs), cause);
         }
       });
     await this.load(await Promise.all(sources));
@@ -137,6 +138,12 @@ export class PluginLoader {
       );
     }
   }
+}
+
+function originOf({ path }: PluginFile, directory?: string): string {
+  return directory === undefined
+    ? path
+    : directory + path.slice(path.lastIndexOf("/"));
 }
 
 function loadError(origin: string, cause: unknown): RunnerError {

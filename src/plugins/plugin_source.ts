@@ -1,3 +1,4 @@
+import { isInside } from "../job_path.ts";
 import {
   commonRights,
   type PluginPermissions,
@@ -34,6 +35,8 @@ export interface RightsPolicy {
   readonly grantsOf: (name: string) => PluginPermissions;
   /** Directories that may stand in rights. */
   readonly directories: RightsDirectories;
+  /** A directory of which there is a copy: who may read one may read the other. */
+  readonly copy?: { readonly original: string; readonly path: string };
 }
 
 /**
@@ -85,5 +88,18 @@ export function rightsOf(
     (wishes[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
       .map((value) => ({ kind, value }))
   );
-  return { rights, refused };
+  return { rights: withCopy(rights, policy.copy), refused };
+}
+
+function withCopy(
+  rights: PluginPermissions,
+  copy: RightsPolicy["copy"],
+): PluginPermissions {
+  if (rights.read === undefined || copy === undefined) return rights;
+  const { original, path } = copy;
+  const copies = rights.read.flatMap((read) => {
+    if (isInside(read, original)) return path;
+    return isInside(original, read) ? path + read.slice(original.length) : [];
+  });
+  return { ...rights, read: [...new Set([...rights.read, ...copies])] };
 }

@@ -1,8 +1,19 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { dirname } from "@std/path/posix/dirname";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { Job } from "../../src/job/job.ts";
 import { RunnerError } from "../../src/errors.ts";
-import type { PluginContext } from "../../src/plugins/plugin.ts";
-import { makeFiles } from "../helpers/temporary_directory.ts";
+import type { Plugin, PluginContext } from "../../src/plugins/plugin.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+import { cacheVariables } from "../helpers/surroundings.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 const SOURCES = {
@@ -39,6 +50,126 @@ async function run(command: string, phases?: PluginContext["phase"][]) {
   const result = await test.runner.runJob({ ...SOURCES, command });
   return { result, seen, path: test.path };
 }
+
+/** A plugin that changes the CI source in the workspace when nobody compares it. */
+const INTRUDER: Plugin = {
+  name: "intruder",
+  priority: 1_000,
+  async postExecution({ jobPath, state }) {
+    if (state.has("done")) return;
+    state.set("done", true);
+    for (const name of ["", "/policy.txt", "/.reactorcide/plugins/part.ts"]) {
+      await Deno.chmod(`${jobPath}/ci${name}`, 0o755);
+    }
+    await Deno.writeTextFile(`${jobPath}/ci/policy.txt`, "evil");
+    await Deno.writeTextFile(
+      `${jobPath}/ci/.reactorcide/plugins/part.ts`,
+      `export const word = "evil";`,
+    );
+  },
+};
+
+/** A plugin of the CI source that reads it, and loads a part of it late. */
+function reader(directory: string): string {
+  return `export const manifest = {
+      permissions: { read: ["${directory}", "$PLUGIN_DIR"] } };
+    export default { name: "reader", async postExecution({ log, ciSourcePath }) {
+      log("policy: " + await Deno.readTextFile(ciSourcePath + "/policy.txt"));
+      const part = "./part.ts";
+      log("part: " + (await import(part)).word);
+    } };`;
+}
+
+describe("the copy of the trusted CI source", () => {
+  for (const directory of ["$CI_DIR", "$JOB_DIR", "$JOB_DIR/ci"]) {
+    it(`is what a plugin reads that may read ${directory}`, async () => {
+      await using test = await testRunner(cacheVariables());
+      await makeFiles(test.path, {
+        "trusted/policy.txt": "good",
+        "trusted/.reactorcide/plugins/plugin_reader.ts": reader(directory),
+        "trusted/.reactorcide/plugins/part.ts": `export const word = "good";`,
+      });
+      test.runner.registerPlugin(INTRUDER);
+      await test.runner.runJob({
+        command: "true",
+        ciSourceType: "copy",
+        ciSourceUrl: "trusted",
+        pluginPermissions: {
+          reader: { read: ["$CI_DIR", "$JOB_DIR"] },
+        },
+      });
+      assertStringIncludes(test.stderr(), "[plugin:reader] policy: good\n");
+      assertStringIncludes(test.stderr(), "[plugin:reader] part: good\n");
+    });
+  }
+
+  it("is outside of the workspace, for its owner alone, and removed", async () => {
+    await using temporary = await temporaryDirectory();
+    await using test = await testRunner({ TMPDIR: temporary.path });
+    await makeFiles(test.path, FILES);
+    const seen: unknown[] = [];
+    test.runner.registerPlugin({
+      name: "witness",
+      phases: ["post_source_prep"],
+      async execute({ ciSourcePath = "" }) {
+        const parent = await Deno.stat(dirname(ciSourcePath));
+        const file = await Deno.stat(`${ciSourcePath}/deploy.sh`);
+        seen.push(
+          ciSourcePath.startsWith(`${temporary.path}/runnerlib-ci-`),
+          parent.mode! & 0o777,
+          file.mode! & 0o222,
+        );
+      },
+    });
+    await test.runner.runJob({ ...SOURCES, command: "true" });
+    assertEquals(seen, [true, 0o700, 0]);
+    assertEquals(await Array.fromAsync(Deno.readDir(temporary.path)), []);
+  });
+
+  it("is what trusted steps are given beside untrusted ones", async () => {
+    await using temporary = await temporaryDirectory();
+    await using test = await testRunner({
+      TMPDIR: temporary.path,
+      REACTORCIDE_CI_SOURCE_DIR: "/job/ci",
+    });
+    await makeFiles(test.path, FILES);
+    const job = new Job("mixed")
+      .addStep(
+        "trusted",
+        "mkfifo gate && touch started && cat gate >/dev/null && " +
+          'sh "$REACTORCIDE_CI_SOURCE_DIR/deploy.sh"',
+      )
+      .addStep(
+        "untrusted",
+        "until test -e started; do sleep 0.01; done; " +
+          'echo "untrusted sees $REACTORCIDE_CI_SOURCE_DIR"; ' +
+          "env | grep runnerlib-ci; chmod -R u+w ../ci && " +
+          "echo echo evil >../ci/deploy.sh; echo >gate",
+        { untrusted: true },
+      );
+    const result = await test.runner.runJob(job, {
+      ...SOURCES,
+      concurrency: 2,
+    });
+    assertEquals(result.steps.map(({ exitCode }) => exitCode), [0, 0]);
+    assertMatch(test.stdout(), /deployed/);
+    assertMatch(test.stdout(), /untrusted sees \/job\/ci\n/);
+    assert(!/evil|runnerlib-ci/.test(test.stdout()), test.stdout());
+  });
+
+  it("is not made for a job in which nobody reads it", async () => {
+    await using temporary = await temporaryDirectory();
+    await using test = await testRunner({ TMPDIR: temporary.path });
+    await makeFiles(test.path, FILES);
+    const command = 'ls -A "$TMPDIR" | grep runnerlib-ci; true';
+    await test.runner.runJob({ ...SOURCES, command });
+    for (const untrusted of [true, false]) {
+      const job = new Job("alike").addStep("a", command, { untrusted });
+      await test.runner.runJob(job, SOURCES);
+    }
+    assert(!/^.*runnerlib-ci-/m.test(test.stdout()), test.stdout());
+  });
+});
 
 describe("the trusted CI source", () => {
   it("is given to plugins as long as nobody changes it", async () => {

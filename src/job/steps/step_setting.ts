@@ -95,13 +95,16 @@ export async function openStepSetting(
       step: planned,
       inherited,
       inheritEnv: config.inheritEnv,
-      facts: jobFacts({
-        config,
-        workspace,
-        startedAt: parts.startedAt,
-        traceId: options.traceId,
-        secretsSocket: registration?.path,
-      }),
+      facts: {
+        ...jobFacts({
+          config,
+          workspace,
+          startedAt: parts.startedAt,
+          traceId: options.traceId,
+          secretsSocket: registration?.path,
+        }),
+        ...planned.definition.untrusted ? {} : trustedFacts(run, plan),
+      },
       jobEnv,
       outputs: outputs.variablesFor(
         step,
@@ -151,6 +154,17 @@ async function checkTrusted(run: JobRun): Promise<void> {
   if (run.ciManifest === undefined) return;
   const { checkCiSource } = await import("../ci_source.ts");
   await checkCiSource(run);
+}
+
+/** Beside untrusted steps, the others read a CI source that those cannot change. */
+function trustedFacts(
+  { hasCiCopy, ciSourcePath }: JobRun,
+  { steps }: JobPlan,
+): Readonly<Record<string, string>> {
+  const isMixed = steps.some(({ definition }) => definition.untrusted);
+  return isMixed && hasCiCopy && ciSourcePath !== undefined
+    ? { REACTORCIDE_CI_SOURCE_DIR: ciSourcePath }
+    : {};
 }
 
 /** What logs call the steps: names may be made of values that are secret. */
