@@ -13,6 +13,12 @@ export interface CaptureOptions {
   cwd: string;
   /** The whole environment of the program. */
   env: Readonly<Record<string, string>>;
+  /**
+   * What the program reads from its standard input.
+   *
+   * @default {nothing}
+   */
+  stdin?: Uint8Array<ArrayBuffer>;
   /** The wish that the program ends. */
   cancellation: Cancellation;
 }
@@ -38,9 +44,15 @@ export async function capture(
   argv: readonly string[],
   options: CaptureOptions,
 ): Promise<CaptureResult> {
-  const { cwd, env, cancellation } = options;
+  const { cwd, env, stdin, cancellation } = options;
   cancellation.asked.throwIfAborted();
-  const child = spawn(argv, { cwd, env, stderr: "separate" });
+  const child = spawn(argv, {
+    cwd,
+    env,
+    stderr: "separate",
+    stdin: stdin === undefined ? "null" : "piped",
+  });
+  if (stdin !== undefined) void feed(child.stdin!, stdin);
   const giveUp = new AbortController();
   const stdout = readText(child.stdout, giveUp.signal);
   const stderr = readText(child.stderr!, giveUp.signal);
@@ -70,5 +82,16 @@ async function readText(
     const part = value.subarray(0, CAPTURE_LIMIT_BYTES - keptBytes);
     keptBytes += part.length;
     text += decoder.decode(part, { stream: true });
+  }
+}
+
+async function feed(
+  stream: WritableStream<Uint8Array<ArrayBuffer>>,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  try {
+    await ReadableStream.from([bytes]).pipeTo(stream);
+  } catch {
+    // A program need not read what it is given.
   }
 }

@@ -2,6 +2,7 @@ import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
 import { redactText, redactUrl } from "./redact_url.ts";
 import type { SourceContext } from "./source_request.ts";
+import { credentialsProblem } from "./url_credentials.ts";
 
 /** How much of the end of a client's output is searched for the reason, in characters. */
 const SEARCHED_LENGTH = 8_192;
@@ -19,6 +20,12 @@ export interface ClientOptions {
   cwd: string;
   /** The whole environment. */
   env: Readonly<Record<string, string>>;
+  /**
+   * What the client reads from its standard input.
+   *
+   * @default {nothing}
+   */
+  stdin?: Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -33,11 +40,11 @@ export interface ClientOptions {
  */
 export async function runClient(
   argv: readonly string[],
-  { cwd, env }: ClientOptions,
+  { cwd, env, stdin }: ClientOptions,
   { cancellation }: Pick<SourceContext, "cancellation">,
 ): Promise<CaptureResult> {
   try {
-    return await capture(argv, { cwd, env, cancellation });
+    return await capture(argv, { cwd, env, stdin, cancellation });
   } catch (cause) {
     if (cause instanceof RunnerError && cause.code === "command-not-found") {
       throw new RunnerError(`Cannot run "${argv[0]}": it is not installed`, {
@@ -78,10 +85,11 @@ export function clientReason(
 }
 
 /**
- * Tells what is wrong with the location of a repository.
+ * Checks the location of a repository.
  *
  * Refused is whatever a client or a program that it starts, ssh above all,
- * could take for an option or a command.
+ * could take for an option or a command, and a password that every local user
+ * would see among the arguments.
  *
  * @param url URL or local path.
  * @param schemes Schemes that may be used.
@@ -103,6 +111,8 @@ export function repositoryUrlProblem(
   if (ENCODED_CONTROL_CHARACTER.test(url)) {
     return "contains an encoded control character";
   }
+  const problem = credentialsProblem(url);
+  if (problem !== undefined) return problem;
   const authority = decoded(/^\/\/([^/]*)/.exec(rest)?.[1] ?? "");
   return authority.split("@").some((part) => /^\[?-/.test(part))
     ? 'has a user or host that starts with "-"'

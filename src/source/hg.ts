@@ -1,3 +1,4 @@
+import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import type { CaptureResult } from "../process/capture.ts";
 import {
@@ -6,8 +7,10 @@ import {
   repositoryUrlProblem,
   runClient,
 } from "./client.ts";
+import { privateDirectory } from "./private_directory.ts";
 import { redactUrl } from "./redact_url.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
+import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
 
 /** Schemes that Mercurial may use; `bundle:`, `static-http:` and those of extensions are not among them. */
 const SCHEMES = ["file", "http", "https", "ssh"];
@@ -24,6 +27,38 @@ const FOREIGN_VARIABLES = [
   "HGREVISIONRANGE",
 ];
 
+/** Variable that stands for a dollar sign in Mercurial's configuration. */
+const DOLLAR = "RUNNERLIB_DOLLAR";
+
+/**
+ * Extension of Mercurial that sends a password to the server alone that asked
+ * for it. Mercurial adds it to every later request, also after a redirection.
+ */
+const ORIGIN_EXTENSION = `\
+from mercurial import url
+
+handler = url.httpbasicauthhandler
+
+def origin(request):
+    return request.get_full_url().split("/")[:3]
+
+def limited(original):
+    def http_request(self, request):
+        if self.auth and origin(request) != self.auth_origin:
+            return request
+        return original(self, request)
+    return http_request
+
+def retry_http_basic_auth(self, host, request, realm):
+    self.auth_origin = origin(request)
+    return retry(self, host, request, realm)
+
+retry = handler.retry_http_basic_auth
+handler.retry_http_basic_auth = retry_http_basic_auth
+handler.http_request = limited(handler.http_request)
+handler.https_request = limited(handler.https_request)
+`;
+
 /** Options that keep the client from asking, and from what a tree could make it do. */
 const NEUTRAL_OPTIONS = [
   "--noninteractive",
@@ -31,6 +66,8 @@ const NEUTRAL_OPTIONS = [
   "--config=ui.merge=:fail",
   // Names of other repositories in the tree would be fetched from, unasked.
   "--config=subrepos.allowed=false",
+  // So would the addresses of bundles that a server gives instead of its own data.
+  "--config=ui.clonebundles=false",
   "--config=phases.publish=true",
   "--config=progress.disable=true",
 ];
@@ -53,7 +90,7 @@ export function hgSource(
 ): FillDirectory {
   const revision = ref || undefined;
   const problem = repositoryUrlProblem(url, SCHEMES) ??
-    (url.includes("#") ? 'contains "#"' : undefined);
+    (url.includes("#") ? 'contains "#"' : asciiProblem(url));
   if (problem !== undefined) {
     throw checkoutError(url, revision, `the URL ${problem}`);
   }
@@ -66,20 +103,24 @@ export function hgSource(
 }
 
 async function clone(
-  url: string,
+  location: string,
   ref: string | undefined,
   target: string,
   context: SourceContext,
 ): Promise<string | undefined> {
+  const credentials = splitCredentials(location);
+  const { url } = credentials;
   context.log.info("source", "Cloning", {
-    url: redactUrl(url),
+    url: redactUrl(location),
     ref: ref ?? "default branch",
   });
-  const hooks = await withoutHooks(context);
+  const found = await readConfig(context);
+  const hooks = found.hooks.map((name) => `--config=hooks.${name}=`);
+  await using login = await logIn(credentials, found.files);
   const hg = async (...args: string[]) => {
-    const result = await runHg([...hooks, ...args], context);
+    const result = await runHg([...hooks, ...args], context, login.env);
     if (result.exitCode === 0) return result.stdout.trim();
-    throw checkoutError(url, ref, clientReason(result, REASON, url));
+    throw checkoutError(location, ref, clientReason(result, REASON, location));
   };
   // The other side finds the name, and sends what it is made of: the newest
   // changeset of the clone is the one that was asked for.
@@ -92,23 +133,79 @@ async function clone(
   const commit = await hg(...repository, ...node);
   if (/^0*$/.test(commit)) return undefined;
   if (ref !== undefined && isFullId(ref) && ref.toLowerCase() !== commit) {
-    throw checkoutError(url, ref, `Mercurial left the tree at ${commit}`);
+    throw checkoutError(location, ref, `Mercurial left the tree at ${commit}`);
   }
   return commit;
 }
 
-/** A hook of the user's own would run in a tree that nobody has looked at. */
-async function withoutHooks(context: SourceContext): Promise<string[]> {
-  const { stdout } = await runHg(["config", "hooks"], context);
-  return stdout.split("\n").flatMap((line) => {
-    const [, name] = /^hooks\.([^=\s]+)=/.exec(line) ?? [];
-    return name === undefined ? [] : [`--config=hooks.${name}=`];
-  });
+/** What Mercurial is configured with outside of any repository. */
+interface HgConfig {
+  /** Names of hooks; they would run in a tree that nobody has looked at. */
+  readonly hooks: readonly string[];
+  /** Absolute paths of the files that it reads, in this order. */
+  readonly files: readonly string[];
+}
+
+async function readConfig(context: SourceContext): Promise<HgConfig> {
+  const { stdout } = await runHg(["config", "--debug", "hooks"], context);
+  const lines = stdout.split("\n");
+  return {
+    files: lines.flatMap((line) =>
+      /^read config from: (\/.*)$/.exec(line)?.[1] ?? []
+    ),
+    // Where a hook is defined stands in front of it.
+    hooks: lines.flatMap((line) =>
+      /(?:^|: )hooks\.([^=\s]+)=/.exec(line)?.[1] ?? []
+    ),
+  };
+}
+
+/**
+ * Writes the credentials into a configuration file of their own, which
+ * includes the ones of the system and the user. Mercurial sends them to URLs
+ * that begin like this one alone.
+ */
+async function logIn(
+  { url, username, password }: UrlCredentials,
+  files: readonly string[],
+): Promise<AsyncDisposable & { readonly env: Record<string, string> }> {
+  if (username === undefined && password === undefined) {
+    return { env: {}, [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const directory = await privateDirectory();
+  try {
+    const [, scheme, prefix] = /^([^:]*):\/\/([^?#]*)/.exec(url)!;
+    const path = join(directory.path, "hgrc");
+    const extension = join(directory.path, "runnerlib.py");
+    await Deno.writeTextFile(extension, ORIGIN_EXTENSION);
+    const decoder = new TextDecoder();
+    // Mercurial replaces variables in the name of a user, and in no password.
+    const name = decoder.decode(username).replaceAll("$", `\${${DOLLAR}}`);
+    const lines = [
+      ...files.map((file) => `%include ${file}`),
+      "[extensions]",
+      `runnerlib = ${extension}`,
+      "[auth]",
+      `runnerlib.schemes = ${scheme}`,
+      `runnerlib.prefix = ${prefix}`,
+      ...username ? [`runnerlib.username = ${name}`] : [],
+      ...password ? [`runnerlib.password = ${decoder.decode(password)}`] : [],
+    ];
+    await Deno.writeTextFile(path, `${lines.join("\n")}\n`, { mode: 0o600 });
+    return {
+      env: { HGRCPATH: path, [DOLLAR]: "$" },
+      [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await directory[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function runHg(
   args: readonly string[],
   context: SourceContext,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<CaptureResult> {
   const { cwd, env } = context;
   const inherited = Object.entries(env)
@@ -125,8 +222,17 @@ async function runHg(
       SSH_ASKPASS: "",
       SSH_ASKPASS_REQUIRE: "never",
       LC_ALL: "C",
+      ...variables,
     },
   }, context);
+}
+
+/** Mercurial crashes at other characters. */
+function asciiProblem(url: string): string | undefined {
+  const { username = [], password = [] } = splitCredentials(url);
+  return [...username, ...password].some((byte) => byte > 0x7e)
+    ? "has a user or password with a character that is not ASCII"
+    : undefined;
 }
 
 /** The name is looked up as it is, and never read as an expression. */

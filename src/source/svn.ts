@@ -8,6 +8,8 @@ import {
 } from "./client.ts";
 import { redactUrl } from "./redact_url.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
+import { svnConfigDirectory } from "./svn_config.ts";
+import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
 
 /** Schemes that Subversion may use; a tunnel of another name would be any program. */
 const SCHEMES = ["file", "http", "https", "svn", "svn+ssh"];
@@ -18,7 +20,7 @@ const REASON = /^svn: (?:E\d+: )?/;
 /** Error of Subversion for a path that is not in the repository. */
 const NOT_FOUND = /\bE(?:160013|170000|200009)\b/;
 
-/** What is to be checked out. */
+/** What is checked out. */
 interface Wanted {
   /** URL of the tree. */
   url: string;
@@ -57,36 +59,46 @@ export function svnSource(
 }
 
 async function checkOut(
-  url: string,
+  location: string,
   ref: string | undefined,
   target: string,
   context: SourceContext,
 ): Promise<string> {
+  const credentials = splitCredentials(location);
   context.log.info("source", "Checking out", {
-    url: redactUrl(url),
+    url: redactUrl(location),
     ref: ref ?? "HEAD",
   });
-  const { url: tree, revision } = await find(url, ref, context);
-  const result = await runSvn([
+  await using login = await logIn(credentials, context);
+  const svn = (args: readonly string[]) => runSvn(args, login, context);
+  const { url: tree, revision } = await find(
+    credentials.url,
+    ref,
+    svn,
+    location,
+  );
+  const result = await svn([
     "checkout",
     "--quiet",
-    // They name other repositories, of which nobody was asked.
+    // They name other repositories, which the job did not ask for.
     "--ignore-externals",
     `--revision=${revision}`,
     "--",
     `${tree}@${revision}`,
     target,
-  ], context);
+  ]);
   if (result.exitCode !== 0) {
-    throw checkoutError(url, ref, clientReason(result, REASON, url));
+    throw checkoutError(location, ref, clientReason(result, REASON, location));
   }
-  const info = await runSvn(
-    ["info", "--show-item=revision", "--", `${target}@`],
-    context,
-  );
+  const info = await svn([
+    "info",
+    "--show-item=revision",
+    "--",
+    `${target}@`,
+  ]);
   const found = info.stdout.trim();
   if (revision !== "HEAD" && found !== revision) {
-    throw checkoutError(url, ref, `Subversion left the tree at r${found}`);
+    throw checkoutError(location, ref, `Subversion left the tree at r${found}`);
   }
   return `r${found}`;
 }
@@ -95,7 +107,8 @@ async function checkOut(
 async function find(
   url: string,
   ref: string | undefined,
-  context: SourceContext,
+  svn: (args: readonly string[]) => Promise<CaptureResult>,
+  location: string,
 ): Promise<Wanted> {
   if (ref === undefined) return { url, revision: "HEAD" };
   const [, name = "", number] = /^(.*?)(?:(?:^|@)r?(\d+)|@HEAD)?$/.exec(ref) ??
@@ -108,28 +121,70 @@ async function find(
     : [`branches/${name}`, `tags/${name}`];
   for (const place of places) {
     const tree = `${root}/${encodeURI(place)}`;
-    const result = await runSvn(
-      ["info", `--revision=${revision}`, "--", `${tree}@${revision}`],
-      context,
-    );
+    const result = await svn([
+      "info",
+      `--revision=${revision}`,
+      "--",
+      `${tree}@${revision}`,
+    ]);
     if (result.exitCode === 0) return { url: tree, revision };
     if (!NOT_FOUND.test(result.stderr)) {
-      throw checkoutError(url, ref, clientReason(result, REASON, url));
+      throw checkoutError(
+        location,
+        ref,
+        clientReason(result, REASON, location),
+      );
     }
   }
-  throw checkoutError(url, ref, "there is no such branch or tag");
+  throw checkoutError(location, ref, "there is no such branch or tag");
+}
+
+/** How Subversion logs in. */
+interface Login extends AsyncDisposable {
+  /** Options for every command. */
+  readonly options: readonly string[];
+  /** What every command reads from its standard input. */
+  readonly stdin?: Uint8Array<ArrayBuffer>;
+}
+
+async function logIn(
+  credentials: UrlCredentials,
+  { env }: SourceContext,
+): Promise<Login> {
+  const { username, password } = credentials;
+  if (username === undefined && password === undefined) {
+    return { options: [], [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const directory = await svnConfigDirectory(credentials, env.HOME);
+  return {
+    options: [
+      `--config-dir=${directory.path}`,
+      ...password === undefined ? [] : ["--password-from-stdin"],
+    ],
+    stdin: password && new Uint8Array([...password, 0x0a]),
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
 }
 
 async function runSvn(
   args: readonly string[],
+  { options, stdin }: Login,
   context: SourceContext,
 ): Promise<CaptureResult> {
   const [command, ...rest] = args;
   const { cwd, env } = context;
   return await runClient(
-    ["svn", command, "--non-interactive", "--no-auth-cache", ...rest],
+    [
+      "svn",
+      command,
+      "--non-interactive",
+      "--no-auth-cache",
+      ...options,
+      ...rest,
+    ],
     {
       cwd,
+      stdin,
       env: {
         ...env,
         SSH_ASKPASS: "",
