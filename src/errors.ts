@@ -1,3 +1,5 @@
+import { showUrlsIn } from "./shown_url.ts";
+
 /**
  * What kept a job from being run, as a stable word that programs can compare.
  *
@@ -64,8 +66,9 @@ export interface RunnerErrorOptions extends ErrorOptions {
  * An error that a caller is expected to meet: bad input, or a world that is
  * not as the job needs it.
  *
- * The message has the form `Cannot <action> "<object>": <state>` and never
- * holds a secret that was known when it was made.
+ * The message has the form `Cannot <action> "<object>": <state>`. What is
+ * secret in URLs is not in it, whoever put them there, nor is a secret that the
+ * run knew when it ended.
  *
  * @example Tell the kinds of failure apart
  * ```ts
@@ -92,7 +95,7 @@ export class RunnerError extends Error {
    * @param options Code, exit code and cause.
    */
   constructor(message: string, options: RunnerErrorOptions) {
-    super(message, options);
+    super(showUrlsIn(message), options);
     this.code = options.code;
     this.exitCode = options.exitCode ?? 1;
   }

@@ -1,6 +1,7 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { createParts, type RunnerParts } from "../job/runner_parts.ts";
+import { showUrlsIn } from "../shown_url.ts";
 import { suggest } from "../suggest.ts";
 import { COMMANDS } from "./commands.ts";
 import { parseArguments, usageError } from "./parse_arguments.ts";
@@ -72,5 +73,5 @@ function findCommand(name: string | undefined) {
 function reportOf(error: unknown): string {
   if (error instanceof RunnerError) return error.message;
   if (error instanceof Deno.errors.NotCapable) return error.message;
-  return `Internal error: ${messageOf(error)}`;
+  return `Internal error: ${showUrlsIn(messageOf(error))}`;
 }

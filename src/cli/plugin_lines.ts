@@ -1,3 +1,4 @@
+import { showUrl } from "../shown_url.ts";
 import type { InspectedPlugin } from "../plugins/inspect_plugin.ts";
 import { grantOption } from "../plugins/rights/denied.ts";
 import { printable } from "../printable.ts";
@@ -23,7 +24,7 @@ export function pluginLines(
     .map(([kind, values = []]) => `  may ${kind}: ${values.join(", ")}`);
   const lines = [
     ...heads.length === 0 ? [source.name] : heads,
-    `  from ${source.origin}`,
+    `  from ${showUrl(source.origin)}`,
     ...problem === undefined ? [] : [`  cannot be loaded: ${problem}`],
     ...isAll
       ? ["  may do whatever the runner can: plugins are trusted"]

@@ -1,5 +1,6 @@
 import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
+import { showUrl } from "../shown_url.ts";
 import type { JobRun } from "./job_run.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
 import { runsInCurrentDirectory } from "./working_directory.ts";
@@ -20,7 +21,10 @@ export function announce(
   for (const source of [config.ciSource, config.source]) {
     if (!("url" in source)) continue;
     const { type, url, ref = "the default branch" } = source;
-    logger.info("dry-run", `Would prepare ${url || type}`, { type, ref });
+    logger.info("dry-run", `Would prepare ${showUrl(url) || type}`, {
+      type,
+      ref,
+    });
   }
   const directory = runsInCurrentDirectory(run, config)
     ? host.cwd

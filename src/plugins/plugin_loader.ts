@@ -1,3 +1,4 @@
+import { showUrl } from "../shown_url.ts";
 import { RunnerError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { findPluginFiles, type PluginFile } from "./find_files.ts";
@@ -124,7 +125,7 @@ export class PluginLoader {
     } catch (cause) {
       throw loadError(source.origin, cause);
     }
-    logger.debug("plugins", `Loaded "${source.origin}"`, {
+    logger.debug("plugins", `Loaded "${showUrl(source.origin)}"`, {
       plugins: plugins.length,
     });
     for (const { kind, value } of refused) {

@@ -1,3 +1,4 @@
+import { secretsInText, secretsInUrl } from "../url_secrets.ts";
 import { nameMatcher } from "./name_patterns.ts";
 
 /** A value that is masked, and why. */
@@ -22,15 +23,12 @@ export interface SecretSources {
   readonly secretEnvPatterns: readonly string[];
   /** Secrets themselves; `undefined` when nobody said. */
   readonly secretValues: readonly string[] | undefined;
-  /** Addresses that may hold a user and a password. */
+  /** Addresses that may hold a password or a signature. */
   readonly urls: readonly string[];
 }
 
 /** Values that no rule by itself takes for a secret: masking them hides nothing. */
 const COMMON_VALUES = ["true", "false", "null", "none"];
-
-/** What stands for a password in a URL whose user is a token. */
-const NO_PASSWORDS = ["", "x-oauth-basic"];
 
 /** Variables that hold a secret, whoever says what. */
 const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
@@ -44,7 +42,7 @@ const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
  * - When neither names nor values were listed, every variable of the job whose
  *   name does not start with `REACTORCIDE_`, but for words like `true`.
  * - Always the token of the coordinator, the password of the store, and the
- *   passwords in addresses.
+ *   passwords, tokens and signatures in URLs, also in those of variables.
  *
  * @param sources Where to look.
  * @returns Secrets; the same value may have several names.
@@ -55,6 +53,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
     ...namedSecrets(values, secretEnvNames ?? [], "listed name"),
     ...namedSecrets(values, ALWAYS_SECRET, "always secret"),
     ...matchingSecrets(values, sources.secretEnvPatterns),
+    ...urlSecrets(values),
   ]);
   for (const value of secretValues ?? []) {
     all.push({ name: "secret_values_list", value, rule: "listed value" });
@@ -65,7 +64,11 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
       all.push({ name, value, rule: "variable of the job, none was listed" });
     }
   }
-  for (const url of urls) all.push(...passwordsIn(url));
+  for (const url of urls) {
+    for (const value of secretsInUrl(url)) {
+      all.push({ name: "secret in a URL", value, rule: "address" });
+    }
+  }
   return withoutRepetition(all);
 }
 
@@ -107,6 +110,20 @@ export function matchingSecrets(
   });
 }
 
+/**
+ * Finds what is secret in the URLs that variables hold: passwords, tokens,
+ * signatures.
+ *
+ * @param values Variables.
+ */
+export function urlSecrets(
+  values: Readonly<Record<string, string>>,
+): KnownSecret[] {
+  return Object.entries(values).flatMap(([name, text]) =>
+    secretsInText(text).map((value) => ({ name, value, rule: "in a URL" }))
+  );
+}
+
 function isCommon(value: string): boolean {
   return value === "" || COMMON_VALUES.includes(value.toLowerCase());
 }
@@ -117,30 +134,4 @@ function withoutRepetition(secrets: readonly KnownSecret[]): KnownSecret[] {
     const key = `${name}\0${value}`;
     return !seen.has(key) && seen.add(key);
   });
-}
-
-function passwordsIn(url: string): KnownSecret[] {
-  const authority = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)@/i.exec(url);
-  if (authority === null) return [];
-  const [, scheme, userInfo] = authority;
-  const [, user, password] = /^([^:]*):?(.*)$/s.exec(userInfo)!;
-  // Without a password, a user of https is a token; one of ssh is just a name.
-  const isToken = /^https?$/i.test(scheme) && NO_PASSWORDS.includes(password);
-  const secret = isToken ? user : password;
-  return [...new Set([secret, decoded(secret)])]
-    .filter((value) => value !== "")
-    .map((value) => ({
-      name: "password in a URL",
-      value,
-      rule: "address of a source",
-    }));
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // Not percent-encoded: it is the password as it stands.
-    return text;
-  }
 }

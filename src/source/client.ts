@@ -1,6 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
-import { redactText, redactUrl } from "./redact_url.ts";
+import { showUrl, showUrlsIn } from "../shown_url.ts";
 import type { SourceContext } from "./source_request.ts";
 import { credentialsProblem } from "./url_credentials.ts";
 
@@ -77,7 +77,7 @@ export function clientReason(
     .map((line) => line.replace(mark, "").trim())
     .join("; ");
   if (reason === "") return `it ended with exit code ${result.exitCode}`;
-  const shown = redactText(reason, url)
+  const shown = showUrlsIn(reason, url)
     .replace(new RegExp(CONTROL_CHARACTER, "g"), " ");
   return shown.length > SHOWN_LENGTH
     ? `${shown.slice(0, SHOWN_LENGTH)}…`
@@ -134,7 +134,7 @@ export function checkoutError(
 ): RunnerError {
   const what = ref === undefined ? "" : `${JSON.stringify(ref)} of `;
   return new RunnerError(
-    `Cannot check out ${what}${JSON.stringify(redactUrl(url))}: ${reason}`,
+    `Cannot check out ${what}${JSON.stringify(showUrl(url))}: ${reason}`,
     { code: "source-failed" },
   );
 }

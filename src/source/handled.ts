@@ -2,7 +2,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { onAbort } from "../process/on_abort.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import type { SourceHandler } from "../source_handler.ts";
-import { redactText, redactUrl } from "./redact_url.ts";
+import { showUrl, showUrlsIn } from "../shown_url.ts";
 import type {
   FillDirectory,
   SourceContext,
@@ -31,11 +31,11 @@ export function handledSource(
   const { env, cwd, log, cancellation } = context;
   const failure = (reason: string, cause?: unknown) =>
     new RunnerError(
-      `Cannot get the source "${redactUrl(url) || type}": ${reason}`,
+      `Cannot get the source "${showUrl(url) || type}": ${reason}`,
       { code: "source-failed", cause },
     );
   return async (target) => {
-    log.info("source", "Asking the handler", { type, url: redactUrl(url) });
+    log.info("source", "Asking the handler", { type, url: showUrl(url) });
     const filling = (async () =>
       await handler(Object.freeze({
         type,
@@ -50,7 +50,7 @@ export function handledSource(
     const made = await orCancelled(filling, cancellation.asked)
       .catch((cause) => {
         cancellation.asked.throwIfAborted();
-        throw failure(redactText(messageOf(cause), url), cause);
+        throw failure(showUrlsIn(messageOf(cause), url), cause);
       });
     for await (const _ of Deno.readDir(target)) {
       return typeof made === "string" ? made : undefined;

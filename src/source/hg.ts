@@ -8,7 +8,7 @@ import {
   runClient,
 } from "./client.ts";
 import { privateDirectory } from "./private_directory.ts";
-import { redactUrl } from "./redact_url.ts";
+import { showUrl } from "../shown_url.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
 
@@ -111,7 +111,7 @@ async function clone(
   const credentials = splitCredentials(location);
   const { url } = credentials;
   context.log.info("source", "Cloning", {
-    url: redactUrl(location),
+    url: showUrl(location),
     ref: ref ?? "default branch",
   });
   const found = await readConfig(context);

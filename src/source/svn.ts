@@ -6,7 +6,7 @@ import {
   repositoryUrlProblem,
   runClient,
 } from "./client.ts";
-import { redactUrl } from "./redact_url.ts";
+import { showUrl } from "../shown_url.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 import { svnConfigDirectory } from "./svn_config.ts";
 import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
@@ -66,7 +66,7 @@ async function checkOut(
 ): Promise<string> {
   const credentials = splitCredentials(location);
   context.log.info("source", "Checking out", {
-    url: redactUrl(location),
+    url: showUrl(location),
     ref: ref ?? "HEAD",
   });
   await using login = await logIn(credentials, context);

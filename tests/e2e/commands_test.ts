@@ -51,7 +51,7 @@ describe("runnerlib config", () => {
       const line of [
         "job_command = make  # from job.yaml",
         "code_dir = /job/code  # from --code-dir",
-        "source_url = https://u:[REDACTED]@host/r  # from --source-url",
+        "source_url = https://***@host/r  # from --source-url",
         "job_env = TOKEN=[REDACTED]  # from REACTORCIDE_JOB_ENV",
         "grace = 10s  # from the default",
       ]

@@ -170,7 +170,7 @@ steps:
       "PIN | listed name | too short",
       "REACTORCIDE_API_TOKEN | always secret | N",
       "STEP_API_KEY | name matches *_API_KEY | N",
-      "password in a URL | address of a source | N",
+      "secret in a URL | address | N",
       "secret_values_list | listed value | N",
     ]);
     const columns = stdout.trimEnd().split("\n")

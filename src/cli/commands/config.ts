@@ -3,6 +3,7 @@ import type { Settings, SettingValue } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
 import { JobRun } from "../../job/job_run.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
+import { showUrl, showUrlsIn } from "../../shown_url.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
@@ -55,13 +56,14 @@ function linesOf(
   const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
   return all.flatMap((setting) => {
     if (setting === undefined) return [];
-    const text = isHidden ? "(not shown)" : textOf(setting.value);
+    const text = isHidden ? "(not shown)" : textOf(name, setting.value);
     return [`${name} = ${text}  # from ${setting.origin}`];
   });
 }
 
-function textOf(value: SettingValue): string {
-  return typeof value === "string" && /^[^\n"]*$/.test(value)
+function textOf(name: ConfigName, value: SettingValue): string {
+  const text = typeof value === "string" && /^[^\n"]*$/.test(value)
     ? value
     : JSON.stringify(value);
+  return name.endsWith("_url") ? showUrl(text) : showUrlsIn(text);
 }

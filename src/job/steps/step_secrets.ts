@@ -1,5 +1,9 @@
 import type { JobConfig } from "../../config/job_config.ts";
-import { matchingSecrets, namedSecrets } from "../../secrets/collect.ts";
+import {
+  matchingSecrets,
+  namedSecrets,
+  urlSecrets,
+} from "../../secrets/collect.ts";
 import type { JobRun } from "../job_run.ts";
 import { maskSecrets } from "../mask_secrets.ts";
 import { resolveSecrets } from "../resolve_secrets.ts";
@@ -28,6 +32,7 @@ export async function resolveStepSecrets(
       maskSecrets(run, [
         ...namedSecrets(env, secretEnvNames, "listed name"),
         ...matchingSecrets(env, secretEnvPatterns),
+        ...urlSecrets(env),
       ]);
     }
     resolved.push(env === undefined ? step : { ...step, env });

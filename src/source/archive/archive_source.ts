@@ -3,7 +3,7 @@ import type { ArchiveConfig } from "../../config/job_config.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import { osReason } from "../../os_reason.ts";
-import { redactUrl } from "../redact_url.ts";
+import { showUrl } from "../../shown_url.ts";
 import type {
   FillDirectory,
   SourceContext,
@@ -55,7 +55,7 @@ export async function archiveSource(
       archive,
     });
     await verify(url, file, location, context);
-    context.log.info("source", "Unpacking", { from: redactUrl(url) });
+    context.log.info("source", "Unpacking", { from: showUrl(url) });
     await unpackFile(url, file, tree, { ...context, archive });
     for await (const { name } of Deno.readDir(tree)) {
       await moveUp(join(tree, name), join(target, name));
@@ -92,7 +92,7 @@ async function fetched(
   { archive, log, cancellation }: Context,
 ): Promise<string> {
   if (typeof place === "string") return place;
-  log.info("source", "Fetching", { url: redactUrl(url) });
+  log.info("source", "Fetching", { url: showUrl(url) });
   const { download } = await import("./download.ts");
   await download(place, path, {
     maxBytes: archive.maxBytes,
@@ -100,7 +100,7 @@ async function fetched(
     timeoutMs: archive.timeoutMs,
     onRetry: (reason, ms) =>
       log.warn("source", "Fetching once more", {
-        url: redactUrl(url),
+        url: showUrl(url),
         reason,
         ms,
       }),

@@ -6,7 +6,7 @@ import {
   type RetryPolicy,
 } from "../../process/retry.ts";
 import { timeLimit } from "../../process/time_limit.ts";
-import { redactText } from "../redact_url.ts";
+import { showUrlsIn } from "../../shown_url.ts";
 import { percentDecoded } from "../percent.ts";
 import { archiveError } from "./location.ts";
 
@@ -67,7 +67,7 @@ export async function download(
   );
   const backoff = createBackoff(RETRY, { signal: stop.signal, onRetry });
   const failure = (cause: unknown) =>
-    archiveError(url.href, redactText(messageOf(cause), url.href), cause);
+    archiveError(url.href, showUrlsIn(messageOf(cause), url.href), cause);
   while (true) {
     try {
       return await attemptDownload(url, path, options, stop.signal);
@@ -75,7 +75,7 @@ export async function download(
       signal.throwIfAborted();
       if (stop.signal.aborted) throw failure(stop.signal.reason);
       if (!(cause instanceof TransientError)) throw failure(cause);
-      const reason = redactText(messageOf(cause), url.href);
+      const reason = showUrlsIn(messageOf(cause), url.href);
       const isRetried = await backoff.next(reason, cause.retryAfterMs)
         .catch(() => {
           signal.throwIfAborted();

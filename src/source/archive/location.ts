@@ -1,7 +1,7 @@
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { decodedPath } from "../percent.ts";
-import { redactUrl } from "../redact_url.ts";
+import { showUrl } from "../../shown_url.ts";
 
 /** Where an archive is, and how it is known. */
 export interface ArchiveLocation {
@@ -50,7 +50,7 @@ export function archiveError(
   cause?: unknown,
 ): RunnerError {
   return new RunnerError(
-    `Cannot get the archive ${JSON.stringify(redactUrl(url))}: ${reason}`,
+    `Cannot get the archive ${JSON.stringify(showUrl(url))}: ${reason}`,
     { code: "source-failed", cause },
   );
 }

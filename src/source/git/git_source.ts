@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { redactText, redactUrl } from "../redact_url.ts";
+import { showUrl, showUrlsIn } from "../../shown_url.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { checkOut } from "./check_out.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
@@ -52,7 +52,7 @@ async function prepare(
   const { log } = context;
   const start = performance.now();
   log.info("source", "Cloning", {
-    url: redactUrl(url),
+    url: showUrl(url),
     ref: ref ?? "default branch",
   });
   const stage = stages(log);
@@ -113,7 +113,7 @@ async function fetch(
   const { log, cancellation } = context;
   const warn = (error: unknown) => {
     cancellation.asked.throwIfAborted();
-    const reason = redactText(messageOf(error), url);
+    const reason = showUrlsIn(messageOf(error), url);
     log.warn("source", "Cannot use the mirror", { reason });
   };
   try {

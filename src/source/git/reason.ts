@@ -1,5 +1,5 @@
 import type { CaptureResult } from "../../process/capture.ts";
-import { redactText } from "../redact_url.ts";
+import { showUrlsIn } from "../../shown_url.ts";
 
 /** How much of the end of git's output is searched for the reason, in characters. */
 const SEARCHED_LENGTH = 8_192;
@@ -30,7 +30,7 @@ export function gitReason(result: CaptureResult, url: string): string {
     .join("; ");
   return reason === ""
     ? `git ended with exit code ${result.exitCode}`
-    : shortened(printable(redactText(reason, url)));
+    : shortened(printable(showUrlsIn(reason, url)));
 }
 
 /** Whole lines alone: half a password would not be recognised. */

@@ -1,6 +1,6 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import { redactUrl } from "../redact_url.ts";
+import { showUrl } from "../../shown_url.ts";
 import type { ConfigEntry } from "./config_entries.ts";
 import { gitError } from "./failure.ts";
 import { ownerConfig } from "./local_owner.ts";
@@ -77,7 +77,7 @@ export function repositoryAt(
   const repository: Repository = {
     gitDirectory,
     url,
-    shownUrl: redactUrl(url),
+    shownUrl: showUrl(url),
     access,
     async git(args, variables) {
       const { config, variables: logins } = await access();

@@ -1,7 +1,7 @@
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
 import { RunnerError } from "../../errors.ts";
-import { redactUrl } from "../redact_url.ts";
+import { showUrl } from "../../shown_url.ts";
 
 /** Schemes of the transports that git may use; the last two are old spellings of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
@@ -51,7 +51,7 @@ export function gitUrlProblem(url: string): string | undefined {
 export function gitLocation(url: string, cwd: string): string {
   const problem = gitUrlProblem(url);
   if (problem !== undefined) {
-    const shown = JSON.stringify(redactUrl(url));
+    const shown = JSON.stringify(showUrl(url));
     throw new RunnerError(`Cannot clone ${shown}: the URL ${problem}`, {
       code: "source-failed",
     });

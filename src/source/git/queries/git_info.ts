@@ -1,5 +1,5 @@
 import { RunnerError } from "../../../errors.ts";
-import { redactUrl } from "../../redact_url.ts";
+import { showUrl } from "../../../shown_url.ts";
 import {
   type GitQuery,
   type GitQueryOptions,
@@ -66,7 +66,7 @@ export async function gitInfo(options: GitQueryOptions = {}): Promise<GitInfo> {
     commit,
     shortCommit: commit && commit.slice(0, 7),
     tag: tags ? tags.split("\n")[0] : null,
-    remoteUrl: url && redactUrl(url),
+    remoteUrl: url && showUrl(url),
     remotes: remotes === null ? null : remotes.split("\n").filter(Boolean),
     isClean: changes === null ? null : changes === "",
   };
