@@ -76,10 +76,10 @@ export type {
   FailurePolicy,
   MatrixConfig,
   RetryConfig,
-  StepCondition,
   StepConfig,
   StepSettings,
 } from "./src/config/step_config.ts";
+export type { Condition } from "./src/schema/condition.ts";
 export { PHASES } from "./src/plugins/phases.ts";
 export type { Phase, PhaseAlias } from "./src/plugins/phases.ts";
 export type {
@@ -111,7 +111,6 @@ export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
 export type {
   JsonValue,
   Trigger,
-  TriggerCondition,
   TriggerOptions,
   TriggerResources,
   TriggerSourceType,

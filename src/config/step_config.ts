@@ -1,5 +1,4 @@
-/** When a step whose dependencies are over runs. */
-export type StepCondition = "all_success" | "any_failed" | "always";
+import type { Condition } from "../schema/condition.ts";
 
 /** How a step is tried again. */
 export interface RetryConfig {
@@ -57,7 +56,7 @@ export interface StepSettings {
    *
    * @default {"all_success"}
    */
-  readonly condition?: StepCondition;
+  readonly condition?: Condition;
   /** Variables of the step; they win over those of the job. */
   readonly env?: Readonly<Record<string, string>>;
   /**

@@ -1,4 +1,5 @@
-import type { StepCondition, StepSettings } from "../config/step_config.ts";
+import type { StepSettings } from "../config/step_config.ts";
+import type { Condition } from "../schema/condition.ts";
 import type { StepStatus } from "./job_result.ts";
 
 /** A command of a step: text for its shell, or a program and its arguments. */
@@ -93,7 +94,7 @@ export interface StepOptions<Needs extends string = string>
    *
    * @default {"all_success"}
    */
-  readonly condition?: StepCondition | ((context: ConditionContext) => boolean);
+  readonly condition?: Condition | ((context: ConditionContext) => boolean);
 }
 
 /** A step of a job, as its definition says. */

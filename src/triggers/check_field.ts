@@ -1,7 +1,8 @@
 import { checkResources } from "./check_resources.ts";
 import { copyJson, kindOf, plainEntries, textProblem } from "./copy_json.ts";
+import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
 import { brief, quote } from "./printable.ts";
-import type { JsonValue, TriggerCondition } from "./trigger.ts";
+import type { JsonValue } from "./trigger.ts";
 import type { TriggerFieldKind } from "./trigger_fields.ts";
 
 /** Takes a problem: the end of the sentence `Cannot trigger "…": `. */
@@ -13,17 +14,6 @@ type FieldCheck = (
   path: string,
   report: ReportProblem,
 ) => JsonValue | undefined;
-
-/** Spellings that the coordinator understands; anything else skips a job without a word. */
-const CONDITIONS: ReadonlyMap<unknown, TriggerCondition> = new Map([
-  ["", "all_success"],
-  ["all_success", "all_success"],
-  ["all_success(needs)", "all_success"],
-  ["any_failed", "any_failed"],
-  ["any_failed(needs)", "any_failed"],
-  ["always", "always"],
-  ["always()", "always"],
-]);
 
 const SOURCE_TYPES: ReadonlySet<unknown> = new Set(["git", "copy", "none"]);
 
@@ -44,10 +34,8 @@ const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
       ? void report(`${path} must not hold "="`)
       : checkText(value, path, report),
   condition: (value, path, report) =>
-    CONDITIONS.get(typeof value === "string" ? value.trim() : value) ??
-      void report(
-        `${path} must be "all_success", "any_failed" or "always"`,
-      ),
+    parseCondition(value) ??
+      void report(`${path} must be ${CONDITION_WORDS}`),
   "source-type": (value, path, report) =>
     value === "" || SOURCE_TYPES.has(value)
       ? value as string

@@ -1,6 +1,8 @@
+import type { Condition } from "../schema/condition.ts";
 import { checkTriggers } from "./check_triggers.ts";
+import { bypassEmptyLists } from "./empty_lists.ts";
 import { topologicalOrder } from "./topological_order.ts";
-import type { JsonValue, Trigger, TriggerCondition } from "./trigger.ts";
+import type { JsonValue, Trigger } from "./trigger.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
 
 const FIELDS = Object.entries(TRIGGER_FIELDS) as [
@@ -15,7 +17,7 @@ export interface TriggerJob {
   /** Names of jobs of the same document that come first. */
   readonly depends_on: readonly string[];
   /** When the job runs. */
-  readonly condition: TriggerCondition;
+  readonly condition: Condition;
   /** Environment variables. */
   readonly env: Readonly<Record<string, string>>;
   /** Whatever else was said of the job. */
@@ -55,7 +57,8 @@ export interface TriggerDocumentOptions {
  * @param triggers Triggers, with all those that they depend on.
  * @param options Additional options.
  * @returns The document; what is empty is left out, except for the name, the
- * dependencies, the condition and the environment.
+ * dependencies, the condition and the environment. A job with an empty list of
+ * items is left out as well.
  * @throws {RunnerError} `invalid-trigger` if a trigger is not right, a name
  * occurs twice, a dependency is unknown or there is a cycle.
  */
@@ -68,7 +71,8 @@ export function triggerDocument(
     type: "trigger_job",
     operation_id: operationId,
     trigger_type: "runnerlib",
-    jobs: topologicalOrder(checkTriggers(triggers)).map(jobOf),
+    jobs: bypassEmptyLists(topologicalOrder(checkTriggers(triggers)))
+      .jobs.map(jobOf),
   };
 }
 

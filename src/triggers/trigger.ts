@@ -1,3 +1,5 @@
+import type { Condition } from "../schema/condition.ts";
+
 /** A value that JSON can hold. */
 export type JsonValue =
   | string
@@ -6,19 +8,6 @@ export type JsonValue =
   | null
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
-
-/**
- * When a triggered job runs, seen from the jobs that it depends on.
- *
- * | condition | it runs when |
- * | --- | --- |
- * | `all_success` | every one of them succeeded; a skipped one did not |
- * | `any_failed` | at least one of them failed, was cancelled or ran out of time |
- * | `always` | all of them are over |
- *
- * A job that depends on nothing never runs with `any_failed`.
- */
-export type TriggerCondition = "all_success" | "any_failed" | "always";
 
 /** How a triggered job gets its code. */
 export type TriggerSourceType = "git" | "copy" | "none";
@@ -59,7 +48,7 @@ export interface TriggerOptions {
    *
    * @default {"all_success"}
    */
-  readonly condition?: TriggerCondition;
+  readonly condition?: Condition;
   /**
    * How the source is prepared.
    *

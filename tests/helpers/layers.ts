@@ -36,6 +36,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   fs: 2,
   process: 1,
   environment: -1,
+  schema: 0,
 };
 
 /** The two doors, and the highest floor that each may open to. */

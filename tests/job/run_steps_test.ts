@@ -577,7 +577,7 @@ describe("a definition that no type has checked", () => {
   step "a/b": its name must not hold "/", "," or control characters, start with "-" or ".", or have a space at either end
   step "a/b": runs neither text, nor a list of words, nor a function
   step "a/b": timeoutMs must be from 1 to 3153600000000 (100 years)
-  step "c": its condition must be all_success, any_failed, always or a function
+  step "c": its condition must be "all_success", "any_failed" or "always", or a function
   step "c": "A-B" is no name of a variable
   step "d": retry.attempts must be a whole number from 1`,
     );

@@ -63,9 +63,10 @@ function interpret(
   for (collect(); ready.length > 0; collect()) {
     const step = ready.shift()!;
     const conclusions = step.dependsOn.map((name) => lines.get(name)![2]);
+    const ancestors = steps.filter(({ name }) => isAncestor(name, step, steps));
     const runs = step.condition === "always" ||
       (step.condition === "any_failed"
-        ? conclusions.includes("failed")
+        ? ancestors.some(({ name }) => lines.get(name)![2] === "failed")
         : conclusions.every((one) => one === "success") &&
           !(hasFailed && policy === "finish"));
     if (!runs) {
@@ -89,6 +90,17 @@ function interpret(
     order,
     status: hasFailed ? "failed" : "success",
   };
+}
+
+function isAncestor(
+  name: string,
+  { dependsOn }: RandomStep,
+  steps: RandomStep[],
+): boolean {
+  return dependsOn.some((need) =>
+    need === name ||
+    isAncestor(name, steps.find((step) => step.name === need)!, steps)
+  );
 }
 
 function realJob(steps: RandomStep[], order: string[]): Job {

@@ -1,4 +1,9 @@
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
+import {
+  type Condition,
+  CONDITIONS,
+  parseCondition,
+} from "../../schema/condition.ts";
 import { suggest } from "../../suggest.ts";
 import {
   DURATION,
@@ -166,6 +171,14 @@ export function choice<T extends string>(
     }),
   };
 }
+
+const CHOSEN_CONDITION = choice(["all_success", "any_failed", "always"]);
+
+/** Kind of a condition, in every spelling. */
+export const condition: Kind<Condition> = {
+  schema: () => ({ enum: Object.keys(CONDITIONS) }),
+  read: (node) => parseCondition(node.text) ?? CHOSEN_CONDITION.read(node),
+};
 
 function number(
   digits: RegExp,

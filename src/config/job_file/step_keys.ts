@@ -7,7 +7,7 @@ import { byShape, type JsonSchema, type Kind, mapped } from "./kind.ts";
 import { type Keys, mapping } from "./mapping.ts";
 import { matrix } from "./matrix.ts";
 import {
-  choice,
+  condition,
   decimal,
   duration,
   FILLED_TEXT,
@@ -141,12 +141,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
   condition: {
     key: "condition",
-    kind: choice(["all_success", "any_failed", "always"], {
-      "": "all_success",
-      "all_success(needs)": "all_success",
-      "any_failed(needs)": "any_failed",
-      "always()": "always",
-    }),
+    kind: condition,
     description: "When the step runs, once its dependencies are over.",
     defaultValue: "all_success",
   },

@@ -2,9 +2,8 @@ import { MAX_DURATION_MS } from "../../config/duration.ts";
 import { VARIABLE_NAME } from "../../config/job_env.ts";
 import { stepNameProblem } from "../../config/step_name.ts";
 import { RunnerError } from "../../errors.ts";
+import { CONDITION_WORDS, parseCondition } from "../../schema/condition.ts";
 import type { Step } from "../step.ts";
-
-const CONDITIONS = ["all_success", "any_failed", "always"];
 
 /**
  * Judges definitions that came from a pipeline script, which no type may have
@@ -32,9 +31,9 @@ function* problemsOf(step: Step): Generator<string> {
     yield "runs neither text, nor a list of words, nor a function";
   }
   const isKnown = condition === undefined || typeof condition === "function" ||
-    CONDITIONS.includes(condition);
+    parseCondition(condition) !== undefined;
   if (!isKnown) {
-    yield `its condition must be ${CONDITIONS.join(", ")} or a function`;
+    yield `its condition must be ${CONDITION_WORDS}, or a function`;
   }
   if (
     timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_DURATION_MS)

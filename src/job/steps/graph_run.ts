@@ -26,6 +26,8 @@ export class GraphRun {
   readonly #plan: JobPlan;
   readonly #options: GraphRunOptions;
   readonly #results: StepResult[];
+  /** For each step that was looked at, whether one that it depends on failed. */
+  readonly #hasFailedAncestor: boolean[] = [];
   #stopReason: string | undefined;
   #hasFailed = false;
   #isCancelled = false;
@@ -71,6 +73,11 @@ export class GraphRun {
   admits(step: number): boolean {
     const { steps, isSelected } = this.#plan;
     const { name, definition, isEmpty } = steps[step];
+    const hasFailedAncestor = this.#plan.needs[step].some((need) =>
+      this.#hasFailedAncestor[need] ||
+      isFailure(this.#results[need].conclusion)
+    );
+    this.#hasFailedAncestor[step] = hasFailedAncestor;
     if (!isSelected[step]) {
       // What was left out on purpose keeps nobody else from running.
       this.#note(step, notRun(name, "not selected", "success"));
@@ -80,7 +87,10 @@ export class GraphRun {
     try {
       reason = this.#isOver
         ? this.#stopReason
-        : skipReason(definition, this.needsOf(step), this.#state());
+        : skipReason(definition, this.needsOf(step), {
+          ...this.#state,
+          hasFailedAncestor,
+        });
     } catch (cause) {
       const error = new RunnerError(
         `The condition of step "${name}" threw: ${messageOf(cause)}`,
@@ -142,7 +152,7 @@ export class GraphRun {
     this.#stopReason = reason;
   }
 
-  #state(): JobState {
+  get #state(): Omit<JobState, "hasFailedAncestor"> {
     return {
       stopReason: this.#stopReason,
       hasFailed: this.#hasFailed,

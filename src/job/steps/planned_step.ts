@@ -1,8 +1,10 @@
 import { RunnerError } from "../../errors.ts";
+import { parseCondition } from "../../schema/condition.ts";
 import { expand } from "../graph/expand.ts";
 import { type Plan, type PlanInput, planSteps } from "../graph/plan.ts";
 import { type Selection, selectSteps } from "../graph/select.ts";
 import type { Step } from "../step.ts";
+import { checkOutputNames } from "./output_names.ts";
 import { checkSteps } from "./check_step.ts";
 
 /** One step of the graph: a definition, or one of the many that it became. */
@@ -43,12 +45,19 @@ export function planJob(
   }
   checkSteps(steps);
   const plan = planSteps(steps.flatMap(plannedSteps));
+  checkOutputNames(plan);
   return { ...plan, isSelected: selectSteps(plan, selection) };
 }
 
 function plannedSteps(definition: Step): PlannedStep[] {
-  const { name, dependsOn = [], forEach, matrix } = definition;
-  const shared = { group: name, dependsOn, definition };
+  const { name, dependsOn = [], forEach, matrix, condition } = definition;
+  const shared = {
+    group: name,
+    dependsOn,
+    definition: typeof condition === "string"
+      ? { ...definition, condition: parseCondition(condition) }
+      : definition,
+  };
   const expansions = expand(definition);
   if (expansions.length === 0) {
     return [{

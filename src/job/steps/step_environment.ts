@@ -63,21 +63,6 @@ export function withoutSecrets(env: Environment, masker: Masker): Environment {
   );
 }
 
-/**
- * Names the variable in which a dependent step gets an output.
- *
- * @param step Name of the step that gave the output.
- * @param key Key of the output.
- * @returns `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, in capitals; whatever is neither
- * letter nor digit becomes `_`.
- */
-export function outputVariable(step: string, key: string): string {
-  return ["REACTORCIDE_OUTPUT", step, key]
-    .map((part) =>
-      part.toUpperCase().replace(/[^A-Z0-9]+/g, "_").replace(/^_|_$/g, "")
-    ).join("_");
-}
-
 function narrow(
   env: Environment,
   inheritEnv: boolean | readonly string[],

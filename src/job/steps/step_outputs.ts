@@ -1,7 +1,7 @@
 import type { Logger } from "../../output/logger.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import type { JobPlan } from "./planned_step.ts";
-import { outputVariable } from "./step_environment.ts";
+import { assignVariables, outputVariable } from "./output_names.ts";
 
 /** Longest text that a system takes for one variable, less its name. */
 const MAX_VARIABLE_BYTES = 120_000;
@@ -103,16 +103,23 @@ export class StepOutputs {
     const { needs, steps } = this.#plan;
     const variables: Record<string, string> = {};
     const sensitive = secretNames ? [secretNames] : [];
-    for (const need of needs[step]) {
-      const { name } = steps[need];
-      for (
-        const [key, text] of Object.entries(textsOf(this.#values.get(need)))
-      ) {
-        if (!this.#fits(name, key, text)) continue;
-        const variable = outputVariable(name, key);
-        variables[variable] = text;
-        if (this.#isSensitive(text)) sensitive.push(variable);
-      }
+    const outputs = needs[step].flatMap((need) => {
+      const { [need]: given } = steps;
+      return Object.entries(textsOf(this.#values.get(need)))
+        .filter(([key, text]) => this.#fits(given.name, key, text))
+        .map(([key, text]) => {
+          const variable = outputVariable(given.name, key);
+          return { step: given, key, variable, text };
+        });
+    });
+    const assigned = assignVariables(
+      outputs,
+      steps,
+      (message) => this.#logger.warn("steps", message),
+    );
+    for (const [variable, { text }] of assigned) {
+      variables[variable] = text;
+      if (this.#isSensitive(text)) sensitive.push(variable);
     }
     return sensitive.length > 0
       ? { ...variables, [SECRET_NAMES]: sensitive.join(",") }

@@ -2,6 +2,8 @@ import type { ConditionContext, NeedState, Step } from "../step.ts";
 
 /** What a condition depends on, besides the steps that a step waits for. */
 export interface JobState extends Omit<ConditionContext, "needs"> {
+  /** Whether a step failed that this one depends on, directly or not. */
+  readonly hasFailedAncestor: boolean;
   /** Why no step starts any more that runs only when all is well. */
   readonly stopReason: string | undefined;
 }
@@ -18,7 +20,7 @@ export interface JobState extends Omit<ConditionContext, "needs"> {
 export function skipReason(
   { condition = "all_success" }: Step,
   needs: Readonly<Record<string, NeedState>>,
-  { stopReason, hasFailed, isCancelled }: JobState,
+  { stopReason, hasFailed, isCancelled, hasFailedAncestor }: JobState,
 ): string | undefined {
   if (typeof condition === "function") {
     return condition({ needs, hasFailed, isCancelled })
@@ -26,13 +28,12 @@ export function skipReason(
       : "its condition does not hold";
   }
   if (condition === "always") return undefined;
-  const states = Object.entries(needs);
   if (condition === "any_failed") {
-    return states.some(([, { conclusion }]) => isFailure(conclusion))
-      ? undefined
-      : "none of the steps it waits for failed";
+    return hasFailedAncestor ? undefined : "no step that it depends on failed";
   }
-  const missing = states.find(([, { conclusion }]) => conclusion !== "success");
+  const missing = Object.entries(needs).find(([, { conclusion }]) =>
+    conclusion !== "success"
+  );
   if (missing !== undefined) {
     const [name, { conclusion }] = missing;
     return `"${name}" ${conclusionText(conclusion)}`;

@@ -1,14 +1,13 @@
 import { stepNameProblem } from "../../config/step_name.ts";
 import { jobPathProblem } from "../../job_path.ts";
-
-const CONDITIONS: readonly unknown[] = ["all_success", "any_failed", "always"];
+import { parseCondition } from "../../schema/condition.ts";
 
 /** What the fields of a step may be, as far as a plugin may set them. */
 const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   name: isText,
   run: (value) => isText(value) && value !== "" || isWords(value),
   dependsOn: isTexts,
-  condition: (value) => CONDITIONS.includes(value),
+  condition: (value) => parseCondition(value) !== undefined,
   env: (value) =>
     typeof value === "object" && value !== null &&
     Object.values(value).every(isText),

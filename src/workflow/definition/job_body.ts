@@ -1,5 +1,6 @@
+import type { Condition } from "../../schema/condition.ts";
 import type { StepConfig } from "../../config/step_config.ts";
-import type { JsonValue, TriggerCondition } from "../../triggers/trigger.ts";
+import type { JsonValue } from "../../triggers/trigger.ts";
 
 /** What a job file, or an entry of a workflow file, says of a job. */
 export interface JobBody {
@@ -22,7 +23,7 @@ export interface JobBody {
   /** Jobs that must be over before this one starts. */
   readonly dependsOn?: readonly string[];
   /** When the job runs, once its dependencies are over. */
-  readonly condition?: TriggerCondition;
+  readonly condition?: Condition;
   /** Values, for each of which the job runs. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that holds the value. */

@@ -1,11 +1,15 @@
 import { type Keys, mapping } from "../../config/job_file/mapping.ts";
-import { flag, integer, text } from "../../config/job_file/scalars.ts";
+import {
+  condition,
+  flag,
+  integer,
+  text,
+} from "../../config/job_file/scalars.ts";
 import { steps } from "../../config/job_file/steps.ts";
 import { texts } from "./filters.ts";
 import type { JobBody } from "./job_body.ts";
 import {
   characteristics,
-  condition,
   filled,
   jobNames,
   jobPath,

@@ -8,14 +8,12 @@ import {
 import { type Kind, mapped } from "../../config/job_file/kind.ts";
 import { mapping } from "../../config/job_file/mapping.ts";
 import {
-  choice,
   FILLED_TEXT,
   flag,
   text,
   type TextRule,
 } from "../../config/job_file/scalars.ts";
 import { jobPathProblem } from "../../job_path.ts";
-import type { TriggerCondition } from "../../triggers/trigger.ts";
 import type { JobBody } from "./job_body.ts";
 
 /** Name of a Kubernetes object: an RFC 1123 subdomain. */
@@ -69,17 +67,6 @@ export const variableName: Kind<string> = text({
   },
   areNumbersTexts: false,
 });
-
-/** Kind of the condition of a job. */
-export const condition: Kind<TriggerCondition> = choice(
-  ["all_success", "any_failed", "always"],
-  {
-    "": "all_success",
-    "all_success(needs)": "all_success",
-    "any_failed(needs)": "any_failed",
-    "always()": "always",
-  },
-);
 
 /** Kind of variables that go into a document. */
 export const environment: Kind<Readonly<Record<string, string>>> = {

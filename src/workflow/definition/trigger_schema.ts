@@ -1,3 +1,4 @@
+import { CONDITIONS } from "../../schema/condition.ts";
 import type { JsonSchema } from "../../config/job_file/kind.ts";
 import {
   TRIGGER_FIELDS,
@@ -18,15 +19,7 @@ const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
   text: TEXT,
   variable: { type: "string", pattern: "^[^=]*$" },
   condition: {
-    enum: [
-      "",
-      "all_success",
-      "all_success(needs)",
-      "any_failed",
-      "any_failed(needs)",
-      "always",
-      "always()",
-    ],
+    enum: Object.keys(CONDITIONS),
   },
   "source-type": { enum: ["git", "copy", "none"] },
   integer: { type: "integer" },

@@ -1,11 +1,9 @@
+import type { Condition } from "../../schema/condition.ts";
 import type { StepConfig } from "../../config/step_config.ts";
-import type {
-  JsonValue,
-  Trigger,
-  TriggerCondition,
-} from "../../triggers/trigger.ts";
+import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import type { JobBody } from "../definition/job_body.ts";
+import { bypassEmptyLists } from "../../triggers/empty_lists.ts";
 import { itemText } from "../definition/json.ts";
 import type { GraphNode } from "./node_graph.ts";
 
@@ -22,7 +20,7 @@ export interface LocalJob {
   /** Jobs that must be over before this one starts. */
   readonly dependsOn: readonly string[];
   /** When the job runs then. */
-  readonly condition: TriggerCondition;
+  readonly condition: Condition;
   /** Values, for each of which the job runs. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that holds the value. */
@@ -113,18 +111,28 @@ export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
 /**
  * Makes the nodes of a workflow.
  *
- * @param jobs Jobs.
- * @returns A node for each job, or for each item of one that has items.
+ * @param jobs Jobs; their dependencies have no cycle.
+ * @returns A node for each job, or for each item of one that has items. No node
+ * depends on one whose list is empty.
  */
 export function localNodes(jobs: readonly LocalJob[]): LocalNode[] {
-  return jobs.flatMap((job): LocalNode[] => {
-    const { name, dependsOn, condition, forEach = [], itemVar = "ITEM" } = job;
-    const node = { name, dependsOn, condition };
-    if (forEach.length === 0) return [{ ...node, displayName: name, job }];
-    return forEach.map((item, index) => ({
-      ...node,
-      displayName: `${name}[${index}]`,
-      job: { ...job, env: { ...job.env, [itemVar]: itemText(item) } },
-    }));
-  });
+  const { jobs: kept, empty } = bypassEmptyLists(jobs);
+  const skipped = empty.map((job): LocalJob => ({
+    ...job,
+    dependsOn: [],
+    condition: "always",
+  }));
+  const byName = new Map([...kept, ...skipped].map((job) => [job.name, job]));
+  return jobs.flatMap(({ name }) => nodesOf(byName.get(name)!));
+}
+
+function nodesOf(job: LocalJob): LocalNode[] {
+  const { name, dependsOn, condition, forEach = [], itemVar = "ITEM" } = job;
+  const node = { name, dependsOn, condition };
+  if (forEach.length === 0) return [{ ...node, displayName: name, job }];
+  return forEach.map((item, index) => ({
+    ...node,
+    displayName: `${name}[${index}]`,
+    job: { ...job, env: { ...job.env, [itemVar]: itemText(item) } },
+  }));
 }
