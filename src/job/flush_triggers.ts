@@ -95,6 +95,7 @@ async function submit(
   const { host, masker, logger } = parts;
   const { pending, operationId } = queue;
   const document = triggerDocument(pending, { operationId });
+  if (document.jobs.length === 0) return;
   const path = await writeCopy(parts, pending, options.file);
   const { submitTriggers } = await import("../triggers/submit_triggers.ts");
   const started = await submitTriggers(document, {

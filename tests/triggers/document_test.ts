@@ -99,7 +99,6 @@ Deno.test("triggerDocument() leaves out what is empty", () => {
     name: "a",
     sourceUrl: "",
     capabilities: [],
-    forEach: [],
     characteristics: {},
     runLocal: {},
     sourceRef: undefined,
@@ -110,6 +109,20 @@ Deno.test("triggerDocument() leaves out what is empty", () => {
     "condition",
     "env",
   ]);
+});
+
+Deno.test("triggerDocument() leaves out a job for each item of an empty list", () => {
+  const { jobs } = triggerDocument([
+    { name: "build" },
+    { name: "test", dependsOn: ["build", "lint"], forEach: [] },
+    { name: "lint" },
+    { name: "package", dependsOn: ["test", "build"], forEach: [] },
+    { name: "deploy", dependsOn: ["package"] },
+  ]);
+  assertEquals(
+    jobs.map(({ job_name, depends_on }) => [job_name, depends_on]),
+    [["build", []], ["lint", []], ["deploy", ["build", "lint"]]],
+  );
 });
 
 Deno.test("triggerDocument() puts dependencies first and moves nothing else", () => {

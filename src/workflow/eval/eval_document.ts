@@ -49,7 +49,10 @@ export function evalDocument(
   const { jobs, violations, changedCiPaths, actorSubjects } = plan;
   if (jobs.length > 0) {
     const ci = { url: event.ciSourceUrl, ref: event.ciSourceRef };
-    return triggerDocument(jobs.map((job) => generatedJob(job, event, ci)));
+    const document = triggerDocument(
+      jobs.map((job) => generatedJob(job, event, ci)),
+    );
+    return document.jobs.length > 0 ? document : undefined;
   }
   const workflows = plan.workflows.map((it) => wireWorkflow(it, event));
   if (workflows.length === 0 && violations.length === 0) return undefined;

@@ -1,4 +1,4 @@
-import type { TriggerCondition } from "../../triggers/trigger.ts";
+import type { Condition } from "../../schema/condition.ts";
 
 /** Where in its life a node of a workflow is; the last five are ends. */
 export type NodeStatus =
@@ -22,13 +22,14 @@ export interface GraphNode {
   /** Names of which all nodes must be over first. */
   readonly dependsOn: readonly string[];
   /** When the node runs then. */
-  readonly condition: TriggerCondition;
+  readonly condition: Condition;
 }
 
 /** The nodes of one name, seen by those that depend on them. */
 interface Group {
   openCount: number;
-  isSuccess: boolean;
+  /** How the first of them ended that did not succeed. */
+  firstOther?: NodeEnd | "skipped";
   hasFailure: boolean;
   readonly dependents: number[];
 }
@@ -48,6 +49,7 @@ export class NodeGraph {
   readonly #open: number[];
   readonly #ready: number[] = [];
   readonly #settled: number[] = [];
+  readonly #skipReasons = new Map<number, string>();
 
   /**
    * Makes the graph of nodes of which none was looked at.
@@ -68,6 +70,16 @@ export class NodeGraph {
   /** How each node stands. */
   get statuses(): readonly NodeStatus[] {
     return this.#statuses;
+  }
+
+  /**
+   * Tells why a node was skipped by its condition.
+   *
+   * @param node The node.
+   * @returns The reason; `undefined` for every other node.
+   */
+  skipReason(node: number): string | undefined {
+    return this.#skipReasons.get(node);
   }
 
   /**
@@ -121,25 +133,37 @@ export class NodeGraph {
   #evaluate(node: number): void {
     const status = this.#statuses[node];
     if (status !== "pending" && status !== "waiting") return;
-    if (this.#open[node] > 0) this.#statuses[node] = "waiting";
-    else if (this.#isWanted(this.#nodes[node])) {
+    if (this.#open[node] > 0) {
+      this.#statuses[node] = "waiting";
+      return;
+    }
+    const reason = this.#findSkipReason(this.#nodes[node]);
+    if (reason === undefined) {
       this.#statuses[node] = "submitted";
       this.#ready.push(node);
-    } else this.#settle(node, "skipped");
+    } else {
+      this.#skipReasons.set(node, reason);
+      this.#settle(node, "skipped");
+    }
   }
 
-  #isWanted({ condition, dependsOn }: GraphNode): boolean {
-    if (condition === "always") return true;
-    const groups = dependsOn.map((name) => this.#groupOf(name));
-    return condition === "any_failed"
-      ? groups.some(({ hasFailure }) => hasFailure)
-      : groups.every(({ isSuccess }) => isSuccess);
+  #findSkipReason({ condition, dependsOn }: GraphNode): string | undefined {
+    if (condition === "always") return undefined;
+    const groups = dependsOn.map((name) => ({
+      name,
+      group: this.#groupOf(name),
+    }));
+    const other = groups.find(({ group }) => group.firstOther !== undefined);
+    const text = other && endText(other.name, other.group.firstOther!);
+    if (condition !== "any_failed") return text;
+    if (groups.some(({ group }) => group.hasFailure)) return undefined;
+    return "no job that it needs failed" + (text ? `: ${text}` : "");
   }
 
   #settle(node: number, status: NodeEnd | "skipped"): void {
     this.#statuses[node] = status;
     const group = this.#groupOf(this.#nodes[node].name);
-    if (status !== "completed") group.isSuccess = false;
+    if (status !== "completed") group.firstOther ??= status;
     if (status !== "completed" && status !== "skipped") group.hasFailure = true;
     this.#settled.push(node);
   }
@@ -147,13 +171,17 @@ export class NodeGraph {
   #groupOf(name: string): Group {
     const known = this.#groups.get(name);
     if (known !== undefined) return known;
-    const group = {
+    const group: Group = {
       openCount: 0,
-      isSuccess: true,
       hasFailure: false,
       dependents: [],
     };
     this.#groups.set(name, group);
     return group;
   }
+}
+
+function endText(name: string, status: NodeEnd | "skipped"): string {
+  if (status === "timeout") return `"${name}" timed out`;
+  return status === "failed" ? `"${name}" failed` : `"${name}" was ${status}`;
 }

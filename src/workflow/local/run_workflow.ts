@@ -127,8 +127,12 @@ async function runUnlessOver(
   node: number,
 ): Promise<NodeEnd | "skipped" | undefined> {
   if (run.signal.aborted || run.failure !== undefined) return undefined;
-  if (part.nodes[node].job.disableRunLocal) {
-    part.ends.set(node, { ...NEVER_RUN, reason: "it does not run here" });
+  const { disableRunLocal, forEach } = part.nodes[node].job;
+  if (disableRunLocal || forEach?.length === 0) {
+    const reason = disableRunLocal
+      ? "disable_run_local is set"
+      : "its for_each list is empty";
+    part.ends.set(node, { ...NEVER_RUN, reason });
     return "skipped";
   }
   try {
@@ -251,14 +255,16 @@ async function noteSkipped(run: Run, part: Part): Promise<void> {
   const { statuses } = part.graph;
   await Promise.all(part.keys.map(async (key, node) => {
     if (statuses[node] !== "skipped") return;
-    const { origin, nodes: { [node]: { name } } } = part;
+    const { origin, ends, nodes: { [node]: { name } } } = part;
+    const reason = ends.get(node)?.reason ?? part.graph.skipReason(node);
     await run.state.record(key, {
       name,
       ...origin === undefined ? {} : { origin },
       status: "skipped",
       exitCode: null,
       outputs: {},
+      ...reason === undefined ? {} : { reason },
     });
-    run.onChange?.(key, "skipped");
+    run.onChange?.(key, "skipped", reason);
   }));
 }

@@ -59,6 +59,7 @@ export interface Part {
 export function resultsOf({ keys, graph, ends }: Part): WorkflowJobResult[] {
   return keys.map((key, node) => ({
     ...NEVER_RUN,
+    reason: graph.skipReason(node),
     ...ends.get(node),
     key,
     status: graph.statuses[node],
