@@ -45,7 +45,7 @@ n() { d "$1"; A=$D; d "$2"; if [ -e "$D" ] || [ -L "$D" ]; then
   echo "$2 exists" >&2; exit 1; fi; }
 rename() { n "$1" "$2"; mv "$A" "$D"; }
 link() { n "$1" "$2"; ln -s -- "$A" "$D"; }
-copy_link() { n "$1" "$2"; cp -P "$A" "$D"; }
+copy_link() { n "$1" "$2"; cp -pP "$A" "$D"; }
 read_link() { d "$1"; readlink "$D"; printf '\\0'; }
 `;
 

@@ -1,5 +1,7 @@
 import { join } from "@std/path/posix/join";
 import { RunnerError } from "../errors.ts";
+import { createLink, readLinkTarget } from "../fs/byte_names.ts";
+import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
 import { osReason } from "../os_reason.ts";
 import { copySparse, isSparse } from "./copy_sparse.ts";
 import { forEachLimited } from "./for_each_limited.ts";
@@ -26,16 +28,26 @@ export interface CopyTreeOptions {
 
 /** One entry of a directory on its way. */
 interface Entry {
+  /** Path at which it is read. */
   from: string;
+  /** Path at which it is created. */
   to: string;
-  /** Path below the directory that is copied, with a slash at its end unless it is empty. */
+  /** Path below the directory that is copied; that of a directory ends with a slash. */
   path: string;
+}
+
+/** What is found on the way. */
+interface Found {
+  readonly directories: Entry[];
+  readonly files: Entry[];
+  readonly links: Entry[];
 }
 
 /**
  * Copies a directory with all that is in it: files and directories with their
- * permission bits and holes, empty directories, links as links. The bits of
- * the copied directory itself are not carried over.
+ * permission bits, times and holes, empty directories, links as links. Names
+ * and targets of links may be any bytes. The bits of the copied directory
+ * itself are not carried over.
  *
  * @param from Absolute path of an existing directory.
  * @param to Absolute path of the copy, which may exist and be empty.
@@ -48,50 +60,74 @@ export async function copyTree(
   to: string,
   options: CopyTreeOptions,
 ): Promise<void> {
+  const { signal } = options;
+  const attempt = async (entry: Entry, action: () => Promise<void>) => {
+    signal.throwIfAborted();
+    try {
+      await action();
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw copyError(entry, cause);
+    }
+  };
   const each = (
     entries: readonly Entry[],
     action: (entry: Entry) => Promise<void>,
   ) =>
-    forEachLimited(entries, PARALLEL_COUNT, async (entry) => {
-      options.signal.throwIfAborted();
-      try {
-        await action(entry);
-      } catch (cause) {
-        options.signal.throwIfAborted();
-        throw copyError(entry, cause);
-      }
-    });
-  const directories: Entry[] = [];
+    forEachLimited(
+      entries,
+      PARALLEL_COUNT,
+      (entry) => attempt(entry, () => action(entry)),
+    );
+  await using reader = new DirectoryReader();
+  const restorer = new NameRestorer();
+  const root: Entry = { from, to, path: "" };
+  const levels: Entry[][] = [];
   const files: Entry[] = [];
-  let level: Entry[] = [{ from, to, path: "" }];
-  while (level.length > 0) {
-    const next: Entry[] = [];
-    await each(level, (entry) => openDirectory(entry, next, files, options));
-    directories.push(...level);
-    level = next;
+  const links: Entry[] = [];
+  for (let level = [root]; level.length > 0;) {
+    const found: Found = { directories: [], files, links };
+    await each(
+      level,
+      (entry) => openDirectory(entry, found, { reader, restorer, options }),
+    );
+    levels.unshift(level);
+    level = found.directories;
   }
-  await each(files, (entry) => copyFile(entry, options.signal));
-  // Last, because a directory that may not be written to cannot be filled.
-  // The first is the target, whose bits are those of whoever made it.
-  await each(directories.slice(1), copyMode);
+  await each(files, (entry) => copyFile(entry, signal));
+  await each(links, copyLink);
+  // The deepest come first: a directory that cannot be written to cannot be
+  // filled, and what is put into a directory changes its time.
+  for (const level of levels) {
+    await attempt(level[0], () => restorer.restore(level.map(({ to }) => to)));
+    await each(level, (entry) => copyAttributes(entry, entry !== root));
+  }
 }
 
 async function openDirectory(
   directory: Entry,
-  directories: Entry[],
-  files: Entry[],
-  { leaveOut, isIgnored, onSpecialFile }: CopyTreeOptions,
+  { directories, files, links }: Found,
+  { reader, restorer, options }: {
+    reader: DirectoryReader;
+    restorer: NameRestorer;
+    options: CopyTreeOptions;
+  },
 ): Promise<void> {
+  const { leaveOut, isIgnored, onSpecialFile } = options;
   await Deno.mkdir(directory.to, { recursive: true });
-  for await (const item of Deno.readDir(directory.from)) {
-    const from = join(directory.from, item.name);
-    const to = join(directory.to, item.name);
-    const path = `${directory.path}${item.name}${item.isDirectory ? "/" : ""}`;
+  for (const item of await reader.read(directory.from)) {
+    const { name, path: from, isDirectory, isFile, isSymlink } = item;
+    const path = `${directory.path}${name}${isDirectory ? "/" : ""}`;
     if (leaveOut.includes(from) || isIgnored?.(path)) continue;
-    if (item.isDirectory) directories.push({ from, to, path });
-    else if (item.isFile) files.push({ from, to, path });
-    else if (item.isSymlink) await Deno.symlink(await Deno.readLink(from), to);
-    else onSpecialFile(from);
+    const group = isDirectory
+      ? directories
+      : isFile
+      ? files
+      : isSymlink
+      ? links
+      : undefined;
+    if (group === undefined) onSpecialFile(join(directory.from, name));
+    else group.push({ from, to: restorer.place(directory.to, name), path });
   }
 }
 
@@ -100,13 +136,29 @@ async function copyFile(
   { from, to }: Entry,
   signal: AbortSignal,
 ): Promise<void> {
-  if (isSparse(await Deno.stat(from))) await copySparse(from, to, signal);
+  const info = await Deno.stat(from);
+  if (isSparse(info)) await copySparse(from, to, signal);
   else await Deno.copyFile(from, to);
+  const { atime, mtime } = info;
+  if (mtime) await Deno.utime(to, atime ?? mtime, mtime);
 }
 
-async function copyMode({ from, to }: Entry): Promise<void> {
-  const { mode } = await Deno.stat(from);
-  if (mode !== null) await Deno.chmod(to, mode & 0o7777);
+async function copyLink({ from, to }: Entry): Promise<void> {
+  const { atime, mtime } = await Deno.lstat(from);
+  await createLink(await readLinkTarget(from), to);
+  if (!mtime) return;
+  const { lutimes } = await import("node:fs/promises");
+  // Not every file system keeps the times of links.
+  await lutimes(to, atime ?? mtime, mtime).catch(() => {});
+}
+
+async function copyAttributes(
+  { from, to }: Entry,
+  withMode: boolean,
+): Promise<void> {
+  const { mode, atime, mtime } = await Deno.stat(from);
+  if (mtime) await Deno.utime(to, atime ?? mtime, mtime);
+  if (withMode && mode !== null) await Deno.chmod(to, mode & 0o7777);
 }
 
 function copyError({ from }: Entry, cause: unknown): unknown {

@@ -1,5 +1,6 @@
-import { join } from "@std/path/posix/join";
 import { RunnerError } from "../errors.ts";
+import { readLinkTarget } from "../fs/byte_names.ts";
+import { DirectoryReader } from "../fs/byte_paths.ts";
 import { osReason } from "../os_reason.ts";
 import { sha256Of } from "./archive/checksum.ts";
 import { forEachLimited } from "./for_each_limited.ts";
@@ -18,6 +19,16 @@ const REFRESHED = /^\.(?:git\/index|hg\/(?:dirstate|w?cache))(?:\/|$)/;
 
 /** What is in a directory: kind, permission bits and content of each path, in one line. */
 export type Manifest = ReadonlyMap<string, string>;
+
+/** A path on its way into the list. */
+interface Listed {
+  /** Path below the directory; lone surrogates stand for bytes that are not UTF-8. */
+  readonly name: string;
+  /** Path that reaches it. */
+  readonly path: string;
+  /** Whether that path is a link which stands for what it leads to. */
+  readonly isAlias: boolean;
+}
 
 /** Options for {@linkcode takeManifest}. */
 export interface TakeManifestOptions {
@@ -54,20 +65,26 @@ export async function takeManifest(
     createHash("sha256").update(bytes).digest("hex");
   const manifest = new Map<string, string>();
   try {
-    for (let names = [""]; names.length > 0;) {
-      const below: string[] = [];
-      await forEachLimited(names, PARALLEL_COUNT, async (name) => {
+    await using reader = new DirectoryReader();
+    const top: Listed = { name: "", path: root, isAlias: false };
+    for (let level = [top]; level.length > 0;) {
+      const below: Listed[] = [];
+      await forEachLimited(level, PARALLEL_COUNT, async (listed) => {
         signal.throwIfAborted();
-        const path = name === "" ? root : join(root, name);
-        const info = await Deno.lstat(path);
+        const { name, path, isAlias } = listed;
+        const info = await (isAlias ? Deno.stat(path) : Deno.lstat(path));
         if (REFRESHED.test(name)) return;
         manifest.set(name, await describe(path, info, { ...options, sumOf }));
         if (!info.isDirectory) return;
-        for await (const entry of Deno.readDir(path)) {
-          below.push(name === "" ? entry.name : `${name}/${entry.name}`);
+        for (const entry of await reader.read(path)) {
+          below.push({
+            name: name === "" ? entry.name : `${name}/${entry.name}`,
+            path: entry.path,
+            isAlias: !entry.isSymlink && !entry.name.isWellFormed(),
+          });
         }
       });
-      names = below;
+      level = below;
     }
     return manifest;
   } catch (cause) {
@@ -106,7 +123,7 @@ async function describe(
 ): Promise<string> {
   const { isSealed = false, signal, sumOf } = options;
   const { isDirectory, isFile, isSymlink, size } = info;
-  if (isSymlink) return `link ${JSON.stringify(await Deno.readLink(path))}`;
+  if (isSymlink) return `link ${JSON.stringify(await readLinkTarget(path))}`;
   const mode = isSealed ? await sealed(path, info) : bitsOf(info);
   const bits = mode.toString(8);
   if (isDirectory) return `directory ${bits}`;

@@ -4,6 +4,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { copySource } from "../../src/source/copy.ts";
 import type { SourceContext } from "../../src/source/source_request.ts";
 import { sourceContext } from "../helpers/source_context.ts";
+import { runShell } from "../helpers/archives.ts";
 import {
   listFiles,
   makeFiles,
@@ -69,6 +70,62 @@ describe("copySource()", () => {
     for (const place of ["from", "to"]) {
       await Deno.chmod(`${path}/${place}/closed`, 0o755);
     }
+  });
+
+  it("keeps the times of files, directories and links", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "from/a/deep/file": "",
+      "from/a/link": "-> deep",
+      "from/b": "",
+    });
+    await runShell(
+      `${path}/from`,
+      "touch -h -d 2020-01-06 a/link; touch -d 2020-01-05 a/deep/file; touch -d 2020-01-04 b; touch -d 2020-01-03 a/deep; touch -d 2020-01-02 a; touch -d 2020-01-01 .",
+    );
+    await copy("from", `${path}/to`, sourceContext({ cwd: path }));
+    for (const name of ["", "a", "a/deep", "a/deep/file", "a/link", "b"]) {
+      assertEquals(
+        (await Deno.lstat(`${path}/to/${name}`)).mtime,
+        (await Deno.lstat(`${path}/from/${name}`)).mtime,
+        name,
+      );
+    }
+  });
+
+  it("keeps names and targets of links that are not UTF-8, byte for byte", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await runShell(
+      path,
+      String.raw`mkdir from && cd from
+        for n in '\351' '\350' '\303\251' '\377\n' '-\200' "'\201"; do
+          d=$(printf -- "d$n."); mkdir "./$d"; touch -d 2020-01-01 "./$d/$(printf -- "f$n.")"
+          printf -- "$n" > "$(printf -- "f$n.")"; chmod 640 "$(printf -- "f$n.")"
+          ln -s -- "$(printf -- "$n.")" "$(printf -- "l$n.")"; ln -s -- "$(printf -- "$n.")" "./$d/l"
+          touch -h -d 2020-01-02 "$(printf -- "l$n.")" "$(printf -- "f$n.")" "./$d/l"
+          mkfifo "$(printf -- "p$n.")"
+          echo > "ignored.$(printf -- "o$n")"; echo > "./$d/$(printf -- "$n").o"
+          chmod 555 "./$d"; touch -d 2020-01-03 "./$d"
+        done; touch -d 2020-01-04 .`,
+    );
+    const context = sourceContext({ cwd: path });
+    await copy("from", `${path}/to`, context, ["ignored.*", "*.o"]);
+    const list =
+      "tar --sort=name --exclude=ignored.* --exclude=*.o --exclude=p* -cf - . | cksum";
+    assertEquals(
+      await runShell(`${path}/to`, list),
+      await runShell(`${path}/from`, list),
+    );
+    assertEquals(
+      context.log.lines.filter((line) => line.startsWith("warning")).length,
+      6,
+    );
+    assertEquals(
+      await runShell(`${path}/to`, "ls -A | grep -c undecodable || true"),
+      "0",
+    );
   });
 
   it("copies many files of many directories", async () => {
@@ -210,7 +267,7 @@ describe("copySource()", () => {
       "loop": "too many levels of symbolic links",
       "a\0b": "it contains a NUL character",
       "file://host/path": "it names another host",
-      "file:///%zz": "URI malformed",
+      "file:///%ff": "its path is not UTF-8",
     };
     for (const [url, problem] of Object.entries(problems)) {
       await assertRejects(

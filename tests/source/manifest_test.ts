@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { changesBetween, takeManifest } from "../../src/source/manifest.ts";
+import { runShell } from "../helpers/archives.ts";
 import { Random } from "../helpers/random.ts";
 import {
   makeFiles,
@@ -18,6 +19,47 @@ const FILES = {
 };
 
 describe("takeManifest()", () => {
+  it("tells names apart that are not UTF-8, and seals what bears them", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const script = (text: string) =>
+      String.raw`for n in '\351' '\350'; do
+      n=$(printf "d$n"); mkdir -p "$n"; printf '%s' "${text}$n" > "$n/$n"
+      [ -L "$n/l" ] || ln -s "$n" "$n/l"
+    done`;
+    await runShell(path, script("one"));
+    const before = await takeManifest(path, { isSealed: true, signal });
+    assertEquals([...before.keys()].sort(), [
+      "",
+      "d\udce8",
+      "d\udce8/d\udce8",
+      "d\udce8/l",
+      "d\udce9",
+      "d\udce9/d\udce9",
+      "d\udce9/l",
+    ]);
+    assertEquals(
+      changesBetween(before, await takeManifest(path, { signal })),
+      [],
+    );
+    assertEquals(await runShell(path, "find . ! -type l -perm /222"), "");
+    await runShell(
+      path,
+      String
+        .raw`chmod -R u+w .; n=$(printf 'd\351'); printf x > "$n/$n"; ln -sf x "$n/l"; mv "$(printf 'd\350')" "$(printf 'd\347')"; chmod -R a-w .`,
+    );
+    assertEquals(changesBetween(before, await takeManifest(path, { signal })), [
+      ["d\udce7", "added"],
+      ["d\udce7/d\udce8", "added"],
+      ["d\udce7/l", "added"],
+      ["d\udce8", "removed"],
+      ["d\udce8/d\udce8", "removed"],
+      ["d\udce8/l", "removed"],
+      ["d\udce9/d\udce9", "changed"],
+      ["d\udce9/l", "changed"],
+    ]);
+  });
+
   it("finds every change, and nothing else", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
