@@ -8,6 +8,9 @@ import { openStepFile, type StepFile } from "./step_file.ts";
 import { openStepLog } from "./step_log.ts";
 import { stepPrinters } from "./step_printers.ts";
 
+/** Time after which a reader wants to see how far a line has come. */
+const UNFINISHED_LINE_MS = 2_000;
+
 /** How what steps print is shown. */
 export type JobLogStyle = "plain" | "prefixed" | "grouped" | "json";
 
@@ -53,7 +56,8 @@ export interface JobLogOptions {
    * Longest line that is shown, in bytes, without its line break; 32 at least.
    * Longer lines are broken, between characters.
    *
-   * The prefix counts. With `json` the message counts as it is written. Without
+   * The prefix counts, and from a limit of 2 KiB on what switches colours off at
+   * the end of a line. With `json` the message counts as it is written. Without
    * a limit, `prefixed` and `json` break lines of more than 64 KiB.
    */
   maxLineBytes?: number;
@@ -69,6 +73,14 @@ export interface JobLogOptions {
    * its file, if any, ends where the trouble began.
    */
   onWarning: (message: string) => void;
+  /**
+   * How long a line without an end waits before it is shown as far as it goes,
+   * in milliseconds; further pieces of it wait twice as long each. The file of
+   * the step has the line in one piece. Never with `grouped`.
+   *
+   * @default {2_000}
+   */
+  unfinishedLineMs?: number;
   /**
    * Hears the line that a step writes anew with carriage returns, at most once
    * for each chunk; 200 characters at most, none of them for control. Never
@@ -121,6 +133,7 @@ export function createJobLog(options: JobLogOptions): JobLog {
       files.push(file);
       return openStepLog({
         file,
+        unfinishedLineMs: options.unfinishedLineMs ?? UNFINISHED_LINE_MS,
         printer: printerFor(name, file),
         onProgress: style === "plain" || !onProgress
           ? undefined

@@ -34,6 +34,8 @@ export class LineAssembler {
   #isReturned = false;
   #isRewritten = false;
   #isOpen = false;
+  /** What there was of the line was given away, with a line break of ours. */
+  #isBroken = false;
 
   /** Makes an assembler for one stream. */
   constructor(options: LineAssemblerOptions) {
@@ -59,9 +61,25 @@ export class LineAssembler {
    */
   take(chunk: Uint8Array): Uint8Array {
     this.#output.clear();
-    const isPlain = !this.#isReturned && !hasByte(chunk, CARRIAGE_RETURN) &&
+    const isPlain = !this.#isReturned && !this.#isBroken &&
+      !hasByte(chunk, CARRIAGE_RETURN) &&
       !this.#isTooLong(chunk);
     return isPlain ? this.#takePlain(chunk) : this.#takeAny(chunk);
+  }
+
+  /**
+   * Gives away what waits for the end of its line: as a line of its own where
+   * long lines are broken.
+   */
+  flush(): Uint8Array {
+    this.#output.clear();
+    if (this.#line.length === 0) return NOTHING;
+    this.#output.add(this.#line.view);
+    if (this.#breaksLines) this.#output.add(LINE_BREAK);
+    this.#isBroken = this.#breaksLines;
+    this.#isOpen = !this.#breaksLines;
+    this.#line.clear();
+    return this.#output.view;
   }
 
   /** Ends the stream, and returns what waited for the end of its line. */
@@ -138,14 +156,18 @@ export class LineAssembler {
   }
 
   #endLine(): void {
-    this.#output.add(this.#line.view);
-    this.#output.add(LINE_BREAK);
+    // The line break of a line that was given away stands already.
+    if (!this.#isBroken || this.#line.length > 0) {
+      this.#output.add(this.#line.view);
+      this.#output.add(LINE_BREAK);
+    }
     this.#startLine();
   }
 
   #startLine(): void {
     this.#line.clear();
     this.#isReturned = this.#isRewritten = this.#isOpen = false;
+    this.#isBroken = false;
   }
 }
 

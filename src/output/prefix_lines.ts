@@ -1,12 +1,15 @@
 import { displayWidth } from "../display_width.ts";
 import { printable } from "../printable.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
-import { hasZero } from "../has_byte.ts";
-import { LINE_FEED } from "./line_cut.ts";
+import { hasByte, hasZero } from "../has_byte.ts";
+import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 import type { LineFormat } from "./line_format.ts";
+import { TerminalStyle } from "./terminal_style.ts";
 
 /** Cyan, green, yellow, magenta, blue: what is read on dark and on light ground. */
 const COLOURS = [36, 32, 33, 35, 34];
+
+const ESCAPE = 27;
 
 /** A word of line feeds. */
 const LINE_FEEDS = 0x0a0a0a0a;
@@ -51,13 +54,33 @@ export function stepPrefix(
 /**
  * Makes a format that puts a prefix before each line.
  *
+ * Colours and the like that a line leaves switched on are switched off at its
+ * end, and on again behind the prefix of the next line.
+ *
  * @param prefix The prefix.
  * @returns The format, for one stream.
  */
 export function prefixLines(prefix: Uint8Array): LineFormat {
   const output = new GrowingBytes();
+  const style = new TerminalStyle();
   return (lines) => {
     output.clear();
+    if (style.isActive || hasByte(lines, ESCAPE)) {
+      for (let at = 0; at < lines.length;) {
+        const end = lines.indexOf(LINE_FEED, at);
+        output.add(prefix);
+        if (end > at) {
+          const text = lines.subarray(at, end);
+          for (const sequence of style.start) output.add(sequence);
+          output.add(text);
+          style.read(text);
+          for (const sequence of style.end) output.add(sequence);
+        }
+        output.add(LINE_BREAK);
+        at = end + 1;
+      }
+      return output.view;
+    }
     let room = viewOf(output.reserve(2 * lines.length));
     const source = viewOf(lines);
     for (let at = 0; at < lines.length;) {

@@ -15,6 +15,8 @@ export interface Printer {
    * @param bytes The output, not to be changed before the promise resolves.
    */
   write(stream: StreamName, bytes: Uint8Array): Promise<void>;
+  /** Prints what there is of a line that waits for its end, where one does. */
+  flush?(stream: StreamName): Promise<void>;
   /** Prints what still waits. */
   close(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export function linePrinter(
   return {
     write: (stream, bytes) =>
       printLines(stream, lanes[stream].assembler.take(bytes)),
+    flush: (stream) => printLines(stream, lanes[stream].assembler.flush()),
     async close() {
       await printLines("stdout", lanes.stdout.assembler.end());
       await printLines("stderr", lanes.stderr.assembler.end());

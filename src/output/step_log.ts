@@ -1,3 +1,4 @@
+import { hasByte } from "../has_byte.ts";
 import type { StepLog } from "./job_log.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 import type { StreamName } from "./line_format.ts";
@@ -5,6 +6,7 @@ import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
 import { StepRecord } from "./step_record.ts";
+import { watchUnfinishedLines } from "./unfinished_lines.ts";
 
 /** Options for {@linkcode openStepLog}. */
 export interface StepLogOptions {
@@ -14,6 +16,8 @@ export interface StepLogOptions {
   printer: Printer;
   /** Hears the line that a carriage return writes anew. */
   onProgress: ((text: string) => void) | undefined;
+  /** How long an unfinished line waits before it is shown, in milliseconds. */
+  unfinishedLineMs: number;
 }
 
 /**
@@ -23,7 +27,7 @@ export interface StepLogOptions {
  * @returns The log; what is written once it is closed is dropped.
  */
 export function openStepLog(options: StepLogOptions): StepLog {
-  const { file, printer, onProgress } = options;
+  const { file, printer, onProgress, unfinishedLineMs } = options;
   const record = new StepRecord({ file: file.file, onProgress });
   let closing: Promise<void> | undefined;
   const written: Record<StreamName, Promise<void>> = {
@@ -33,8 +37,20 @@ export function openStepLog(options: StepLogOptions): StepLog {
 
   const isLineOpen = { stdout: false, stderr: false };
 
+  const unfinished = watchUnfinishedLines(unfinishedLineMs, (stream) => {
+    written[stream] = written[stream].catch(() => {}).then(async () => {
+      await record.flush(stream);
+      await printer.flush?.(stream);
+    });
+    // The program hears of a broken sink with its next write.
+    written[stream].catch(() => {});
+  });
+
   async function write(stream: StreamName, bytes: Uint8Array): Promise<void> {
-    if (bytes.length > 0) isLineOpen[stream] = bytes.at(-1) !== LINE_FEED;
+    if (bytes.length > 0) {
+      isLineOpen[stream] = bytes.at(-1) !== LINE_FEED;
+      unfinished.note(stream, isLineOpen[stream], hasByte(bytes, LINE_FEED));
+    }
     const printed = printer.write(stream, bytes);
     // Awaited below, once nobody reads the bytes any more.
     printed.catch(() => {});
@@ -63,6 +79,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
 
   async function close(): Promise<void> {
     using _ = file;
+    unfinished[Symbol.dispose]();
     await Promise.allSettled([written.stdout, written.stderr]);
     await record.close();
     await file.finish();

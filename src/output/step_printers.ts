@@ -12,6 +12,7 @@ import {
 } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
+import { MAX_STYLE_BYTES } from "./terminal_style.ts";
 
 /** Longest line that is shown whole where lines are gathered, if no limit is given. */
 const WHOLE_LINE_BYTES = 64 * 1024;
@@ -83,9 +84,14 @@ function prefixedPrinters(
     });
     const maxBytes = maxLineBytes === undefined
       ? WHOLE_LINE_BYTES
-      : maxLineBytes - prefix.length;
+      : maxLineBytes - prefix.length - styleRoom(maxLineBytes);
     return linePrinter(sinks, maxBytes, () => prefixLines(prefix));
   };
+}
+
+/** Room for what switches colours off and on again, unless lines are tiny. */
+function styleRoom(maxLineBytes: number): number {
+  return maxLineBytes < 16 * MAX_STYLE_BYTES ? 0 : MAX_STYLE_BYTES;
 }
 
 function makeTurns(): InTurn {

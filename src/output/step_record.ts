@@ -54,6 +54,14 @@ export class StepRecord {
     return this.#keep(stream, lines);
   }
 
+  /** Keeps what there is of a line that waits for its end. */
+  flush(stream: StreamName): Promise<void> {
+    const assembler = this.#assemblers[stream];
+    // A line that is written anew is kept in its last form.
+    if (assembler.isRewritten) return Promise.resolve();
+    return this.#keep(stream, assembler.flush());
+  }
+
   /** The last lines, complete or not. */
   tail(): readonly string[] {
     if (this.#lastLines) return this.#lastLines;

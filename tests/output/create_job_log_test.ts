@@ -184,7 +184,8 @@ describe("createJobLog() shows groups", () => {
     await say(b.stdout, "two\n");
     await say(a.stderr, "three");
     assertEquals([stdout.length, stderr.length], [0, 0]);
-    await soon(Promise.all([b.close(), a.close()]), "the groups");
+    await b.close();
+    await a.close();
     assertEquals(stdout.text, "=== b\ntwo\n=== a\n1\nthree\n");
     assertEquals(stderr.length, 0);
     assertEquals(a.tail(), ["1", "three"]);

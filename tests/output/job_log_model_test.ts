@@ -13,9 +13,8 @@ const [LF, CR] = [10, 13];
 
 /** Characters, halves of them, and what ends lines. */
 const MORSELS: readonly number[][] = [
-  ...["a", "b ", "é", "€", "😀", "\t", "\x1b[1m", "word word word"].map(
-    bytesOf,
-  ),
+  ...["a", "b ", "é", "€", "😀", "\t", "word word word"].map(bytesOf),
+  ...["\x1b[1m", "\x1b[31m", "\x1b[0m", "\x1b[m", "\x1b[0;4m"].map(bytesOf),
   ...[[0xe2], [0xf0, 0x9f], [0x82], [0xff], [0]],
   ...[[LF], [LF], [CR], [CR, LF]],
 ];
@@ -32,8 +31,9 @@ function modelOf(
     case "plain":
       return limit === undefined ? latin(output) : latin(broken(output, limit));
     case "prefixed":
-      return linesOf(output, (limit ?? Infinity) - prefix.length)
-        .map((line) => `${prefix}${latin(line)}\n`).join("");
+      return restyled(
+        linesOf(output, (limit ?? Infinity) - prefix.length).map(latin),
+      ).map((line) => `${prefix}${line}\n`).join("");
     case "grouped": {
       const text = linesOf(output, Infinity).flatMap((line) => [...line, LF]);
       return `=== ${name}\n${latin(broken(text, limit ?? Infinity))}`;
@@ -46,6 +46,23 @@ function modelOf(
           `${JSON.stringify({ stream: "stdout", message, step: name })}\n`
         ).join("");
   }
+}
+
+/** Lines that leave no colour on; it goes on in the next one. */
+function restyled(lines: readonly string[]): string[] {
+  let on: string[] = [];
+  return lines.map((line) => {
+    if (line === "") return line;
+    const start = on.join("");
+    // deno-lint-ignore no-control-regex
+    for (const [sequence, values] of line.matchAll(/\x1b\[([0-?]*)m/g)) {
+      if (/^(0?$|0\D)/.test(values)) on = [];
+      if (/^0?$/.test(values) || sequence === on.at(-1)) continue;
+      on.push(sequence);
+      while (on.join("").length > 64) on.shift();
+    }
+    return start + line + (on.length > 0 ? "\x1b[0m" : "");
+  });
 }
 
 /** The lines in their final states, none longer than the limit. */

@@ -1,0 +1,100 @@
+const ESCAPE = 0x1b;
+const BRACKET = 0x5b;
+const LETTER_M = 0x6d;
+
+/** Most bytes of sequences that are repeated at the start of a line. */
+const MAX_KEPT_BYTES = 64;
+
+const RESET = new TextEncoder().encode("\x1b[0m");
+const CLOSE_LINK = new TextEncoder().encode("\x1b]8;;\x1b\\");
+const ASCII = new TextEncoder().encode("\x1b(B");
+
+/** Most bytes that {@linkcode TerminalStyle} adds to a line. */
+export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
+  CLOSE_LINK.length + ASCII.length;
+
+/**
+ * Follows what the lines of one stream leave switched on in a terminal: colours
+ * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`).
+ */
+export class TerminalStyle {
+  #attributes: Uint8Array[] = [];
+  #attributeBytes = 0;
+  #isLinkOpen = false;
+  #isCharsetShifted = false;
+
+  /** Whether the next line begins with anything switched on. */
+  get isActive(): boolean {
+    return this.#attributes.length > 0;
+  }
+
+  /** What switches on, at the start of a line, what the line before left on. */
+  get start(): readonly Uint8Array[] {
+    return this.#attributes;
+  }
+
+  /** What switches everything off at the end of a line. */
+  get end(): readonly Uint8Array[] {
+    return [
+      ...this.#attributes.length > 0 ? [RESET] : [],
+      ...this.#isLinkOpen ? [CLOSE_LINK] : [],
+      ...this.#isCharsetShifted ? [ASCII] : [],
+    ];
+  }
+
+  /**
+   * Reads the text of a line.
+   *
+   * @param text The line, without its line break.
+   */
+  read(text: Uint8Array): void {
+    this.#isLinkOpen = this.#isCharsetShifted = false;
+    for (let at = text.indexOf(ESCAPE); at >= 0;) {
+      this.#readSequence(text, at);
+      at = text.indexOf(ESCAPE, at + 1);
+    }
+  }
+
+  #readSequence(text: Uint8Array, at: number): void {
+    if (text[at + 1] === BRACKET) this.#readAttributes(text, at);
+    // "ESC ( B" is ASCII again.
+    if (text[at + 1] === 0x28) this.#isCharsetShifted = text[at + 2] !== 0x42;
+    // "ESC ] 8 ; parameters ; address": without an address, the link ends.
+    if (
+      text[at + 1] === 0x5d && text[at + 2] === 0x38 && text[at + 3] === 0x3b
+    ) {
+      const address = text.indexOf(0x3b, at + 4);
+      const next = text[address + 1];
+      this.#isLinkOpen = address >= 0 && next !== ESCAPE && next !== 7;
+    }
+  }
+
+  #readAttributes(text: Uint8Array, start: number): void {
+    let end = start + 2;
+    while (text[end] >= 0x30 && text[end] <= 0x3f) end++;
+    if (text[end] !== LETTER_M) return;
+    const sequence = text.slice(start, end + 1);
+    // "ESC [ m", "ESC [ 0 m" and "ESC [ 0 ; … m" begin anew.
+    const resets = sequence.length === 3 ||
+      sequence[2] === 0x30 && !(sequence[3] >= 0x30 && sequence[3] <= 0x39);
+    if (resets) this.#forget();
+    if (resets && sequence.length <= 4) return;
+    const last = this.#attributes.at(-1);
+    if (last && equal(last, sequence)) return;
+    this.#attributes.push(sequence);
+    this.#attributeBytes += sequence.length;
+    // Whoever never resets gets the latest ones.
+    while (this.#attributeBytes > MAX_KEPT_BYTES) {
+      this.#attributeBytes -= this.#attributes.shift()!.length;
+    }
+  }
+
+  #forget(): void {
+    this.#attributes = [];
+    this.#attributeBytes = 0;
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
