@@ -1,5 +1,6 @@
 import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
+import { childEnvironment } from "../environment/child_environment.ts";
 import { commandEnd } from "./command_end.ts";
 import type { ContainerSetting } from "./container/check_container.ts";
 import type {
@@ -7,7 +8,11 @@ import type {
   OpenContainerOptions,
 } from "./container/open_container.ts";
 import { openCommandLog } from "./command_log.ts";
-import { jobFacts, runnerEnvironment } from "./job_environment.ts";
+import {
+  inheritableEnvironment,
+  jobFacts,
+  type TraceContext,
+} from "./job_environment.ts";
 import type { StepResult } from "./job_result.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { openJobRegistration } from "./open_registration.ts";
@@ -22,7 +27,7 @@ const STEP_NAME = "command";
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @param traceId Id of the trace to which the job belongs.
+ * @param trace Trace to which the job belongs.
  * @param nested How it runs in a container of its own, if it does.
  * @returns The steps of the job.
  * @throws {RunnerError} If the directory or the environment cannot be made.
@@ -30,7 +35,7 @@ const STEP_NAME = "command";
 export async function execute(
   run: JobRun,
   config: JobConfig,
-  traceId: string,
+  trace: TraceContext,
   nested?: ContainerSetting,
 ): Promise<StepResult[]> {
   const { parts, cancellation, jobEnv } = run;
@@ -39,21 +44,22 @@ export async function execute(
   if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
   await using registration = await openJobRegistration(parts);
-  const env = {
-    ...await runnerEnvironment(host),
-    ...jobFacts({
+  const env = childEnvironment(await inheritableEnvironment(host), {
+    kind: "job",
+    inherit: config.inheritEnv,
+    facts: jobFacts({
       config,
       workspace,
       startedAt: parts.startedAt,
-      traceId,
+      trace,
       secretsSocket: registration?.path,
     }),
-    ...jobEnv,
-  };
+    jobEnv,
+  });
   cancellation.asked.throwIfAborted();
   await using container = nested && await openContainer(run, config, {
     ...nested,
-    traceId,
+    trace,
     socket: registration?.path,
   });
   logger.info("job", `$ ${commandText(command)}`);

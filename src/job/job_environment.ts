@@ -1,8 +1,17 @@
 import type { JobConfig } from "../config/job_config.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
-/** What is known of a job and told to its commands. */
+/** Trace to which a job belongs. */
+export interface TraceContext {
+  /** Its id: 32 hexadecimal digits. */
+  readonly traceId: string;
+  /** Variables by which programs of the job continue it. */
+  readonly variables: Environment;
+}
+
+/** What is known of a job and set for its commands. */
 export interface JobFacts {
   /** Configuration of the job. */
   config: JobConfig;
@@ -10,89 +19,103 @@ export interface JobFacts {
   workspace: Workspace;
   /** When the runner was made, in milliseconds since 1970; it matters outside a container. */
   startedAt?: number;
-  /** Id of the trace to which the job belongs. */
-  traceId: string;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
   /** Absolute path of the socket at which secrets are registered, if there is one. */
   secretsSocket: string | undefined;
 }
 
 /**
- * Gives the variables that describe a job; each call is a new span of its trace.
+ * Gives the variables that describe a job.
  *
  * @param facts What is known of the job.
  * @returns The variables.
  */
 export function jobFacts(facts: JobFacts): Record<string, string> {
-  const { config, workspace, traceId, secretsSocket } = facts;
+  const { config, workspace, trace, secretsSocket } = facts;
   const { command, runnerImage } = config;
   return {
-    REACTORCIDE_CODE_DIR: workspace.pathOf(config.codeDir),
-    REACTORCIDE_JOB_DIR: workspace.pathOf(config.jobDir),
-    REACTORCIDE_ARTIFACTS_DIR: workspace.pathOf(config.artifactsDir),
+    [Variable.codeDir]: workspace.pathOf(config.codeDir),
+    [Variable.jobDir]: workspace.pathOf(config.jobDir),
+    [Variable.artifactsDir]: workspace.pathOf(config.artifactsDir),
     ...command === undefined
       ? {}
-      : { REACTORCIDE_JOB_COMMAND: [command].flat().join(" ") },
-    ...runnerImage === undefined
-      ? {}
-      : { REACTORCIDE_RUNNER_IMAGE: runnerImage },
+      : { [Variable.jobCommand]: [command].flat().join(" ") },
+    ...runnerImage === undefined ? {} : { [Variable.runnerImage]: runnerImage },
     // Programs of the job that use the library leave theirs in the same place.
     ...workspace.inContainer ? {} : {
-      REACTORCIDE_WORKSPACE: workspace.base,
-      REACTORCIDE_RUN_STARTED_AT: `${facts.startedAt ?? ""}`,
+      [Variable.workspace]: workspace.base,
+      [Variable.runStartedAt]: `${facts.startedAt ?? ""}`,
     },
     // They leave their triggers where the runner finds them: it has the nonce.
     ...config.triggerTransport === "stdout"
       ? {
-        REACTORCIDE_TRIGGER_TRANSPORT: "file",
-        REACTORCIDE_TRIGGERS_FILE: config.triggersFile,
+        [Variable.triggerTransport]: "file",
+        [Variable.triggersFile]: config.triggersFile,
       }
       : {},
     ...secretsSocket === undefined
       ? {}
-      : { REACTORCIDE_SECRETS_SOCKET: secretsSocket },
-    TRACEPARENT: `00-${traceId}-${randomHex(8)}-01`,
+      : { [Variable.secretsSocket]: secretsSocket },
+    ...trace.variables,
   };
 }
 
 /**
- * Gives what commands inherit of the runner's environment: all but what is
- * the runner's alone.
+ * Gives the environment from which commands of a job inherit.
  *
- * A program has no terminal of its own here. Where a person watches, it is
- * told that colours are welcome, unless somebody decided otherwise.
+ * A program has no terminal of its own here. Where a person watches, colors are
+ * asked for, unless somebody decided otherwise.
  *
  * @param host The process around the runner.
  * @returns The environment.
  */
-export async function runnerEnvironment(
+export async function inheritableEnvironment(
   { env, stdout }: Host,
-): Promise<Readonly<Record<string, string>>> {
-  // With the password, the command could read every secret of the store; with
-  // the nonce, what it prints could pass for a message of the runner.
-  const {
-    REACTORCIDE_SECRETS_PASSWORD: _password,
-    REACTORCIDE_TRIGGER_NONCE: _nonce,
-    ...inherited
-  } = env;
+): Promise<Environment> {
   const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
-  const wantsColour = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
-  const rest = wantsColour ? { ...inherited, FORCE_COLOR: "1" } : inherited;
-  if (rest.REACTORCIDE_VCS_AUTH_DIR === undefined) return rest;
+  const wantsColor = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
+  const parent = wantsColor ? { ...env, FORCE_COLOR: "1" } : env;
+  if (env[Variable.vcsAuthDir] === undefined) return parent;
   const credentials = await import("../source/credentials.ts");
-  return credentials.withoutCredentials(rest);
+  return credentials.withoutCredentials(parent);
 }
 
 /**
- * Finds the trace to which a job belongs.
+ * Reads the trace to which a job belongs. A job without a valid one begins a
+ * trace, and what other systems noted in an invalid one is dropped with it.
  *
- * @param traceparent Header of the W3C Trace Context, if the runner was given one.
- * @returns Its trace id, or a new one: 32 hexadecimal digits.
+ * @param env Environment of the runner.
+ * @returns The trace that was begun elsewhere, unchanged, or a new one.
+ * @see https://www.w3.org/TR/trace-context/
  */
-export function traceIdOf(traceparent: string | undefined): string {
-  const traceId = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(traceparent ?? "")?.[1];
-  return traceId !== undefined && !/^0+$/.test(traceId)
-    ? traceId
-    : randomHex(16);
+export function traceContext(env: Environment): TraceContext {
+  const parent = env[Variable.traceParent] ?? "";
+  const traceId = traceIdIn(parent);
+  if (traceId === undefined) {
+    const traceId = randomHex(16);
+    const started = `00-${traceId}-${randomHex(8)}-01`;
+    return { traceId, variables: { [Variable.traceParent]: started } };
+  }
+  const state = env[Variable.traceState];
+  return {
+    traceId,
+    variables: {
+      [Variable.traceParent]: parent,
+      ...state ? { [Variable.traceState]: state } : {},
+    },
+  };
+}
+
+/** Later versions than 00 may add fields; version ff is not valid. */
+function traceIdIn(parent: string): string | undefined {
+  const [, version, traceId, spanId, rest] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
+      .exec(parent) ?? [];
+  const isValid = version !== undefined && version !== "ff" &&
+    !(version === "00" && rest !== undefined) &&
+    /[^0]/.test(traceId) && /[^0]/.test(spanId);
+  return isValid ? traceId : undefined;
 }
 
 function randomHex(bytes: number): string {

@@ -1,13 +1,14 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { Layer } from "../config/settings.ts";
 import type { ConfigName } from "../config/keys.ts";
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { ContainerSetting } from "./container/check_container.ts";
 import { execute } from "./execute.ts";
-import { traceIdOf } from "./job_environment.ts";
+import { type TraceContext, traceContext } from "./job_environment.ts";
 import type { Job } from "./job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
@@ -54,7 +55,7 @@ export async function runJob(
   const start = performance.now();
   const run = new JobRun(parts, new Cancellation(), controls.job?.steps);
   using _ = cancelOn(run, controls);
-  const traceId = traceIdOf(parts.host.env.TRACEPARENT);
+  const trace = traceContext(parts.host.env);
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
   let plugins: JobPlugins | undefined;
@@ -84,8 +85,8 @@ export async function runJob(
       await run.phase("pre_execution");
       if (run.addedSteps.length > 0) plan = await planSteps(run, config);
       steps = plan === undefined
-        ? await execute(run, config, traceId, controls.container)
-        : await executeSteps(run, config, plan, { ...controls, traceId });
+        ? await execute(run, config, trace, controls.container)
+        : await executeSteps(run, config, plan, { ...controls, trace });
       await run.phase("post_execution");
       triggers = await handOver(run, config, controls);
     }
@@ -102,8 +103,10 @@ export async function runJob(
   }
   await removeCredentials(run);
   const status = statusOf(run.error);
-  const { RC_WF_RUN_ID, REACTORCIDE_COORDINATOR_URL } = parts.host.env;
-  if (RC_WF_RUN_ID && REACTORCIDE_COORDINATOR_URL && !controls.dryRun) {
+  const { env } = parts.host;
+  const isReported = env[Variable.workflowRunId] &&
+    env[Variable.coordinatorUrl];
+  if (isReported && !controls.dryRun) {
     const { publishResult } = await import("./publish_result.ts");
     const exitCode = exitCodeOf(run.error);
     const durationMs = performance.now() - start;
@@ -118,7 +121,7 @@ export async function runJob(
     exitCode: exitCodeOf(run.error),
     steps,
     triggers,
-    traceId,
+    traceId: trace.traceId,
     durationMs: performance.now() - start,
     error: run.error,
     laterErrors: run.laterErrors,
@@ -149,7 +152,7 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
     (run.settings.get(name)?.value ?? "") !== "";
   const type = run.settings.get("ci_source_type")?.value;
   const hasCiSource = type !== undefined && type !== "" && type !== "none" ||
-    run.parts.host.env.REACTORCIDE_CI_SOURCE_DIR !== undefined;
+    run.parts.host.env[Variable.ciSourceDir] !== undefined;
   if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
   const { loadJobPlugins } = await import("./load_plugins.ts");
   return await loadJobPlugins(run);
@@ -179,10 +182,10 @@ async function executeSteps(
   run: JobRun,
   config: JobConfig,
   plan: JobPlan,
-  { traceId, onStepEvent = () => {} }: JobControls & { traceId: string },
+  { trace, onStepEvent = () => {} }: JobControls & { trace: TraceContext },
 ): Promise<readonly StepResult[]> {
   const { runSteps } = await import("./run_steps.ts");
-  return await runSteps(run, config, plan, { traceId, onEvent: onStepEvent });
+  return await runSteps(run, config, plan, { trace, onEvent: onStepEvent });
 }
 
 async function handOver(

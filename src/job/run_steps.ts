@@ -1,6 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { schedule } from "./graph/schedule.ts";
+import type { TraceContext } from "./job_environment.ts";
 import type { StepResult } from "./job_result.ts";
 import type { JobRun } from "./job_run.ts";
 import type { StepEvent } from "./step_event.ts";
@@ -15,8 +16,8 @@ import { printSummary } from "./steps/print_summary.ts";
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
-  /** Id of the trace to which the job belongs. */
-  traceId: string;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
   /** Hears what happens to the steps. */
   onEvent: (event: StepEvent) => void;
 }
@@ -40,7 +41,7 @@ export async function runSteps(
   const { failurePolicy, concurrency = navigator.hardwareConcurrency } = config;
   const onEvent = maskedEvents(run.parts.masker, options.onEvent);
   await using setting = await openStepSetting(run, config, plan, {
-    traceId: options.traceId,
+    trace: options.trace,
     onEvent,
   });
   run.cancellation.asked.throwIfAborted();

@@ -411,7 +411,9 @@ describe("a job of steps", () => {
       REACTORCIDE_API_TOKEN: "api-token-value",
       GITHUB_TOKEN: "another-token",
       SSH_AUTH_SOCK: "/tmp/agent",
-      HARMLESS: "yes",
+      LANG: "C.UTF-8",
+      UNKNOWN: "credential of a kind that nobody knows",
+      WANTED: "yes",
       COPY: "x-hunter2-hunter2-y",
     });
     const result = await test.runner.runJob(
@@ -420,15 +422,27 @@ describe("a job of steps", () => {
         .addStep("untrusted", "env | cut -d= -f1 | sort", {
           dependsOn: ["login"],
           untrusted: true,
+          inheritEnv: ["WANTED", "REGION", "COPY", "LANG"],
+          env: { OWN: "yes", OWN_COPY: "hunter2-hunter2" },
         }),
-      { env: { PASS: "hunter2-hunter2" }, secretEnvNames: ["PASS"] },
+      {
+        env: { PASS: "hunter2-hunter2", REGION: "eu", ZONE: "a" },
+        secretEnvNames: ["PASS"],
+      },
     );
     assertEquals(result.status, "success");
     const names = [...test.stdout().matchAll(/^untrusted *\| (\w+)$/gm)]
       .map(([, name]) => name);
-    assert(names.includes("HARMLESS"), test.stdout());
+    for (
+      const name of ["PATH", "WANTED", "REGION", "OWN", "REACTORCIDE_OUTPUT"]
+    ) {
+      assert(names.includes(name), name);
+    }
     for (
       const name of [
+        "UNKNOWN",
+        "ZONE",
+        "OWN_COPY",
         "REACTORCIDE_API_TOKEN",
         "GITHUB_TOKEN",
         "SSH_AUTH_SOCK",
@@ -440,6 +454,32 @@ describe("a job of steps", () => {
     ) {
       assertEquals(names.includes(name), false, name);
     }
+    const withheld = [...test.stderr().matchAll(/does not get "(\w+)"/g)]
+      .map(([, name]) => name);
+    assertEquals(withheld.sort(), [
+      "COPY",
+      "OWN_COPY",
+      "REACTORCIDE_OUTPUT_LOGIN_HEADER",
+    ]);
+    assertEquals(test.stderr().includes("hunter2"), false);
+  });
+
+  it("lets an untrusted step inherit an allowlist by default", async () => {
+    await using test = await testRunner({
+      LANG: "C.UTF-8",
+      UNKNOWN: "x",
+      LISTED_BY_THE_JOB: "x",
+    });
+    const seen: string[][] = [];
+    const job = new Job("x").addStep("names", ({ env }) => {
+      assert("PATH" in env);
+      seen.push(Object.keys(env).filter((it) => /^(LANG|UN|LIST)/.test(it)));
+    }, { untrusted: true });
+    await test.runner.runJob(job);
+    await test.runner.runJob(job, {
+      inheritEnv: ["LISTED_BY_THE_JOB", "LANG"],
+    });
+    assertEquals(seen, [["LANG"], []]);
   });
 
   it("narrows what steps inherit", async () => {

@@ -1,25 +1,15 @@
 import type { JobConfig } from "../../config/job_config.ts";
-import { jobFacts } from "../job_environment.ts";
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../../environment/child_environment.ts";
+import { Variable } from "../../environment/variables.ts";
+import { jobFacts, type TraceContext } from "../job_environment.ts";
 import type { JobRun } from "../job_run.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 
 /** Where the socket for secrets is in a container. */
 export const SOCKET_DIRECTORY = "/run/reactorcide/secrets";
-
-/** Variables that a worker sets for the job, and not for the machine. */
-const OF_THE_JOB = /^(REACTORCIDE_|RC_WF_)/;
-
-/** Those of them that name what is outside, or open more than the job needs. */
-const OF_THE_RUNNER = new Set([
-  "REACTORCIDE_CI_SOURCE_DIR",
-  "REACTORCIDE_JOB_ENV",
-  "REACTORCIDE_PLUGIN_DIR",
-  "REACTORCIDE_SECRETS_FILE",
-  "REACTORCIDE_SECRETS_PASSWORD",
-  "REACTORCIDE_SECRET_VALUES_LIST",
-  "REACTORCIDE_VCS_AUTH_CLEANUP",
-  "REACTORCIDE_VCS_AUTH_DIR",
-]);
 
 /** Paths in a container are those that jobs know. */
 const INSIDE: Workspace = {
@@ -32,8 +22,8 @@ const INSIDE: Workspace = {
 export interface ContainerEnvironmentParts {
   /** Configuration of the job. */
   config: JobConfig;
-  /** Id of the trace to which the job belongs. */
-  traceId: string;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
   /** Whether there is a socket for secrets. */
   hasSocket: boolean;
   /** Variables of the file of secrets. */
@@ -41,8 +31,8 @@ export interface ContainerEnvironmentParts {
 }
 
 /**
- * Builds the environment of a container. Of the runner's own, it gets what is
- * the job's and what was asked for: the rest describes another machine.
+ * Builds the environment of a container: variables of the job, and those that
+ * were asked for. Everything else describes another machine.
  *
  * @param run The run.
  * @param parts What else it is made of.
@@ -50,29 +40,28 @@ export interface ContainerEnvironmentParts {
  */
 export function containerEnvironment(
   { parts, jobEnv }: JobRun,
-  { config, traceId, hasSocket, secrets }: ContainerEnvironmentParts,
-): Record<string, string> {
+  { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
+): ChildEnvironment {
   const { inheritEnv, secretEnvNames = [] } = config;
-  const named = new Set([
-    ...secretEnvNames,
-    ...typeof inheritEnv === "boolean" ? [] : inheritEnv,
-  ]);
-  const inherited = Object.entries(parts.host.env).filter(([name]) =>
-    !OF_THE_RUNNER.has(name) && (OF_THE_JOB.test(name) || named.has(name))
-  );
-  return {
-    ...Object.fromEntries(inherited),
-    ...jobFacts({
-      ...parts,
-      config,
-      workspace: INSIDE,
-      traceId,
-      secretsSocket: hasSocket ? `${SOCKET_DIRECTORY}/socket` : undefined,
-    }),
-    REACTORCIDE_IN_CONTAINER: "true",
-    // The first process of a container passes signals on to the whole job.
-    TINI_KILL_PROCESS_GROUP: "1",
-    ...secrets,
-    ...jobEnv,
-  };
+  return childEnvironment(parts.host.env, {
+    kind: "container",
+    names: [
+      ...secretEnvNames,
+      ...typeof inheritEnv === "boolean" ? [] : inheritEnv,
+    ],
+    facts: {
+      ...jobFacts({
+        ...parts,
+        config,
+        workspace: INSIDE,
+        trace,
+        secretsSocket: hasSocket ? `${SOCKET_DIRECTORY}/socket` : undefined,
+      }),
+      [Variable.inContainer]: "true",
+      // The first process of a container passes signals on to the whole job.
+      TINI_KILL_PROCESS_GROUP: "1",
+      ...secrets,
+    },
+    jobEnv,
+  });
 }

@@ -5,6 +5,7 @@ import type { Logger } from "../../output/logger.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import type { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
+import type { TraceContext } from "../job_environment.ts";
 import type { JobRun } from "../job_run.ts";
 import { makeDirectories } from "../make_directories.ts";
 import type { ContainerSetting } from "./check_container.ts";
@@ -27,8 +28,8 @@ export interface Container extends AsyncDisposable {
 
 /** What a container needs to know besides the configuration. */
 export interface OpenContainerOptions extends ContainerSetting {
-  /** Id of the trace to which the job belongs. */
-  traceId: string;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
   /** Absolute path of the socket for secrets, if there is one. */
   socket: string | undefined;
 }
@@ -47,7 +48,7 @@ export async function openContainer(
   config: JobConfig,
   options: OpenContainerOptions,
 ): Promise<Container> {
-  const { traceId, socket } = options;
+  const { trace, socket } = options;
   const { cancellation, parts: { host, workspace, logger } } = run;
   await using stack = new AsyncDisposableStack();
   const engine = await findEngine(run, options.engine);
@@ -63,7 +64,7 @@ export async function openContainer(
   }
   const variables = containerEnvironment(run, {
     config,
-    traceId,
+    trace,
     hasSocket: socket !== undefined,
     secrets: secrets?.variables ?? {},
   });

@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { runCommand } from "../run_command.ts";
 import { commandEnd } from "../command_end.ts";
@@ -24,7 +25,7 @@ export async function attemptCommand(
   const end = await commandEnd(
     runStepCommand(command, context, {
       ...env,
-      REACTORCIDE_OUTPUT: outputPath,
+      [Variable.output]: outputPath,
     }),
     { subject: `Step "${name}"`, timeoutMs },
   );

@@ -1,22 +1,17 @@
-import type { Masker } from "../../secrets/masker.ts";
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../../environment/child_environment.ts";
+import { type Environment, Variable } from "../../environment/variables.ts";
 import type { PlannedStep } from "./planned_step.ts";
-
-type Environment = Readonly<Record<string, string>>;
-
-/** What every step gets of the runner's environment, however little it inherits. */
-const ALWAYS_INHERITED = /^(?:REACTORCIDE_.*|RC_WF_.*|CI|PATH|HOME)$/;
-
-/** What lets a program act for somebody else. */
-const CREDENTIAL =
-  /^(?:REACTORCIDE_(?:API_TOKEN|SECRET.*|VCS_AUTH.*)|SSH_AUTH_SOCK|.*(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|PRIVATE_KEY|API_KEY|ACCESS_KEY))$/i;
 
 /** What the environment of a step is made of. */
 export interface StepEnvironmentParts {
   /** The step. */
   step: PlannedStep;
-  /** Environment of the runner, without what is the runner's alone. */
-  inherited: Environment;
-  /** Which of it the job's steps get. */
+  /** Environment from which commands of the job inherit. */
+  parent: Environment;
+  /** Variables of it that the job's steps inherit. */
   inheritEnv: boolean | readonly string[];
   /** Variables that describe the job. */
   facts: Environment;
@@ -24,54 +19,41 @@ export interface StepEnvironmentParts {
   jobEnv: Environment;
   /** Outputs of the steps it depends on, by variable. */
   outputs: Environment;
+  /** Checks whether a text contains a known secret. */
+  holdsSecret: (text: string) => boolean;
+  /** Gets the name of each variable that an untrusted step does not get. */
+  onWithheld: (name: string) => void;
 }
 
 /**
- * Builds the environment of a step's commands. What is said of the step wins
- * over what is said of the job, and both over what is inherited.
+ * Builds the environment of a step's commands. Variables of the step override
+ * those of the job, and both override what is inherited.
  *
  * @param parts What it is made of.
  * @returns The whole environment.
  */
-export function stepEnvironment(parts: StepEnvironmentParts): Environment {
-  const { step, inherited, inheritEnv, facts, jobEnv, outputs } = parts;
+export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
+  const { step, parent, facts, jobEnv, outputs } = parts;
   const { definition, variables } = step;
-  return {
-    ...narrow(inherited, definition.inheritEnv ?? inheritEnv),
-    ...facts,
-    REACTORCIDE_STEP_NAME: step.name,
-    ...jobEnv,
-    ...outputs,
-    ...definition.env,
-    ...variables,
+  const inherit = definition.inheritEnv ?? parts.inheritEnv;
+  const layers = {
+    facts: { ...facts, [Variable.stepName]: step.name },
+    jobEnv,
+    own: { ...outputs, ...definition.env, ...variables },
   };
-}
-
-/**
- * Takes out of an environment what a program that is not trusted must not get:
- * tokens by their usual names, and whatever holds a known secret.
- *
- * @param env Environment.
- * @param masker Knows the secrets.
- * @returns What is left.
- */
-export function withoutSecrets(env: Environment, masker: Masker): Environment {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name, value]) =>
-      !CREDENTIAL.test(name) && !masker.holdsSecret(value)
-    ),
-  );
-}
-
-function narrow(
-  env: Environment,
-  inheritEnv: boolean | readonly string[],
-): Environment {
-  if (inheritEnv === true) return env;
-  const names = new Set(inheritEnv || []);
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) =>
-      ALWAYS_INHERITED.test(name) || names.has(name)
-    ),
-  );
+  if (!definition.untrusted) {
+    return childEnvironment(parent, { kind: "job", inherit, ...layers });
+  }
+  const { inheritEnv: own } = definition;
+  // It gets none of the variables that this one names.
+  const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
+  return childEnvironment(parent, {
+    kind: "untrusted-step",
+    isNarrow: inherit !== true,
+    names: Array.isArray(own) ? own : [],
+    holdsSecret: parts.holdsSecret,
+    onWithheld: parts.onWithheld,
+    ...layers,
+    own: plain,
+  });
 }

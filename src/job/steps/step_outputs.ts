@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { Logger } from "../../output/logger.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import type { JobPlan } from "./planned_step.ts";
@@ -5,9 +6,6 @@ import { assignVariables, outputVariable } from "./output_names.ts";
 
 /** Longest text that a system takes for one variable, less its name. */
 const MAX_VARIABLE_BYTES = 120_000;
-
-/** Variable that names other variables whose values are secrets. */
-const SECRET_NAMES = "REACTORCIDE_SECRET_ENV_NAMES";
 
 /** What the steps of a job have given to those that depend on them. */
 export class StepOutputs {
@@ -122,7 +120,7 @@ export class StepOutputs {
       if (this.#isSensitive(text)) sensitive.push(variable);
     }
     return sensitive.length > 0
-      ? { ...variables, [SECRET_NAMES]: sensitive.join(",") }
+      ? { ...variables, [Variable.secretEnvNames]: sensitive.join(",") }
       : variables;
   }
 

@@ -1,7 +1,13 @@
 import type { JobConfig } from "../../config/job_config.ts";
+import { Variable } from "../../environment/variables.ts";
+import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import type { JobLog } from "../../output/job_log.ts";
 import type { Masker } from "../../secrets/masker.ts";
-import { jobFacts, runnerEnvironment } from "../job_environment.ts";
+import {
+  inheritableEnvironment,
+  jobFacts,
+  type TraceContext,
+} from "../job_environment.ts";
 import type { JobRun } from "../job_run.ts";
 import { makeArtifacts } from "../make_directories.ts";
 import { openJobRegistration } from "../open_registration.ts";
@@ -12,7 +18,7 @@ import { keptOutputs } from "./kept_outputs.ts";
 import { openJobLog } from "./open_job_log.ts";
 import type { JobPlan, PlannedStep } from "./planned_step.ts";
 import { stepDirectory } from "./step_directory.ts";
-import { stepEnvironment, withoutSecrets } from "./step_environment.ts";
+import { stepEnvironment } from "./step_environment.ts";
 import { StepOutputs } from "./step_outputs.ts";
 
 /** A step that is about to run. */
@@ -42,8 +48,8 @@ export interface StepSetting extends AsyncDisposable {
 
 /** Options for {@linkcode openStepSetting}. */
 export interface StepSettingOptions {
-  /** Id of the trace to which the job belongs. */
-  traceId: string;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
   /** Hears of progress. */
   onEvent: (event: StepEvent) => void;
 }
@@ -87,20 +93,20 @@ export async function openStepSetting(
     onProgress: (step, text) =>
       options.onEvent({ type: "progress", step, text }),
   });
-  const inherited = await runnerEnvironment(host);
+  const parent = await inheritableEnvironment(host);
 
-  function environmentOf(step: number): Readonly<Record<string, string>> {
+  function environmentOf(step: number): ChildEnvironment {
     const planned = plan.steps[step];
-    const env = stepEnvironment({
+    return stepEnvironment({
       step: planned,
-      inherited,
+      parent,
       inheritEnv: config.inheritEnv,
       facts: {
         ...jobFacts({
           config,
           workspace,
           startedAt: parts.startedAt,
-          traceId: options.traceId,
+          trace: options.trace,
           secretsSocket: registration?.path,
         }),
         ...planned.definition.untrusted ? {} : trustedFacts(run, plan),
@@ -108,11 +114,15 @@ export async function openStepSetting(
       jobEnv,
       outputs: outputs.variablesFor(
         step,
-        jobEnv.REACTORCIDE_SECRET_ENV_NAMES ??
-          host.env.REACTORCIDE_SECRET_ENV_NAMES,
+        jobEnv[Variable.secretEnvNames] ?? host.env[Variable.secretEnvNames],
       ),
+      holdsSecret: (text) => masker.holdsSecret(text),
+      onWithheld: (name) =>
+        logger.warn(
+          "steps",
+          `Untrusted step "${planned.name}" does not get "${name}": its value contains a secret`,
+        ),
     });
-    return planned.definition.untrusted ? withoutSecrets(env, masker) : env;
   }
 
   async function openStep(step: number): Promise<OpenedStep> {
@@ -163,7 +173,7 @@ function trustedFacts(
 ): Readonly<Record<string, string>> {
   const isMixed = steps.some(({ definition }) => definition.untrusted);
   return isMixed && hasCiCopy && ciSourcePath !== undefined
-    ? { REACTORCIDE_CI_SOURCE_DIR: ciSourcePath }
+    ? { [Variable.ciSourceDir]: ciSourcePath }
     : {};
 }
 
