@@ -1,3 +1,4 @@
+import { childEnvironment } from "../src/environment/child_environment.ts";
 import { Cancellation } from "../src/process/cancellation.ts";
 import { gitSource } from "../src/source/git/git_source.ts";
 import { openWorkspace } from "../src/workspace/layout.ts";
@@ -105,7 +106,7 @@ async function inRun(
   target: string,
 ): Promise<number> {
   const say = () => {};
-  const env = Deno.env.toObject();
+  const env = childEnvironment(Deno.env.toObject(), { kind: "source-client" });
   const start = performance.now();
   await Deno.mkdir(target);
   const fill = gitSource(url, commit, {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { fixedEnvironment } from "../src/environment/child_environment.ts";
 import { pump } from "../src/output/pump.ts";
 import { spawn } from "../src/process/spawn.ts";
 import { Masker } from "../src/secrets/masker.ts";
@@ -35,7 +36,7 @@ async function register(): Promise<void> {
 
 const flood = spawn(`while cat ${log}; do :; done`, {
   cwd: ".",
-  env: Deno.env.toObject(),
+  env: fixedEnvironment(Deno.env.toObject()),
 });
 const end = new AbortController();
 const start = performance.now();

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { fixedEnvironment } from "../src/environment/child_environment.ts";
 import { pump } from "../src/output/pump.ts";
 import { streamSink } from "../src/output/sink.ts";
 import { spawn } from "../src/process/spawn.ts";
@@ -19,7 +20,10 @@ const timer = setInterval(() => {
   latestMs = Math.max(latestMs, now - dueMs);
   dueMs = now + INTERVAL_MS;
 }, INTERVAL_MS);
-const child = spawn(["cat", log], { cwd: ".", env: Deno.env.toObject() });
+const child = spawn(["cat", log], {
+  cwd: ".",
+  env: fixedEnvironment(Deno.env.toObject()),
+});
 await pump(child.stdout, streamSink(Deno.stdout), {
   mask: new Masker().stream(),
   stop: new AbortController().signal,

@@ -1,3 +1,8 @@
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../environment/child_environment.ts";
+import { Variable } from "../environment/variables.ts";
 import { joinList } from "../join_list.ts";
 import { covers } from "../plugins/rights/rights.ts";
 import type { PipelinePermission } from "./pipeline_permissions.ts";
@@ -11,9 +16,6 @@ const OF_DENO = [
   "NO_PROXY",
 ];
 
-/** Variable that tells a pipeline which variables it may ask for: it cannot list them. */
-const NAMES_VARIABLE = "REACTORCIDE_ENV_NAMES";
-
 /**
  * Gives the environment of a pipeline: what it may see, and what Deno needs.
  *
@@ -24,18 +26,21 @@ const NAMES_VARIABLE = "REACTORCIDE_ENV_NAMES";
 export function pipelineEnvironment(
   env: Readonly<Record<string, string>>,
   permissions: readonly PipelinePermission[],
-): Record<string, string> {
-  const seen = permissions.filter(({ kind }) => kind === "env")
+): ChildEnvironment {
+  const granted = permissions.filter(({ kind }) => kind === "env")
     .flatMap(({ values }) => values);
-  const entries = Object.entries(env);
-  const visible = entries.filter(([name]) =>
-    seen.some((value) => covers("env", value, name))
-  );
+  const isGranted = (name: string) =>
+    granted.some((value) => covers("env", value, name));
+  const inherited = childEnvironment(env, {
+    kind: "pipeline",
+    mayUse: (name) => OF_DENO.includes(name) || isGranted(name),
+  });
   // A name may contain any character but this separator.
-  const names = visible.map(([name]) => name).filter((name) => name !== "");
+  const names = Object.keys(inherited)
+    .filter((name) => name !== "" && isGranted(name));
   return {
-    ...Object.fromEntries(entries.filter(([name]) => OF_DENO.includes(name))),
-    ...Object.fromEntries(visible),
-    [NAMES_VARIABLE]: joinList(names, "=", NAMES_VARIABLE),
+    ...inherited,
+    // A pipeline cannot list the variables that it may ask for.
+    [Variable.envNames]: joinList(names, "=", Variable.envNames),
   };
 }

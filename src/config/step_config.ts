@@ -122,8 +122,10 @@ export interface StepSettings {
    */
   readonly inheritEnv?: boolean | readonly string[];
   /**
-   * Whether the step runs code that is not trusted: it gets neither tokens,
-   * nor secrets, nor the socket at which secrets are registered.
+   * Whether the step runs code that is not trusted. It inherits an allowlist of
+   * variables, and those of the runner and of the job that its own
+   * {@linkcode inheritEnv} names. It gets no known secret and no socket at which
+   * secrets are registered.
    *
    * @default {false}
    */

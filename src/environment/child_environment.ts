@@ -4,6 +4,7 @@ import {
   HARMLESS,
   isSystemName,
   OF_A_HOOK,
+  OF_GIT,
   PREFERENCES,
   PROXIES,
   Variable,
@@ -68,15 +69,16 @@ interface LimitedChild {
 }
 
 /**
- * A program of the runner's own: a client that fetches sources, a container
- * engine, or another tool. Or the runner of another job, in this process.
+ * A tool of the runner: git, another client that fetches sources or a program
+ * that helps one, a container engine, and so on.
  */
-interface OwnChild {
-  readonly kind:
-    | "source-client"
-    | "container-engine"
-    | "tool"
-    | "nested-runner";
+interface Tool {
+  readonly kind: "git" | "source-client" | "container-engine" | "tool";
+}
+
+/** The runner of another job, in this process. */
+interface NestedRunner {
+  readonly kind: "nested-runner";
 }
 
 /** A program that the runner starts, by kind. */
@@ -85,7 +87,8 @@ export type Child =
   | UntrustedChild
   | ContainerChild
   | LimitedChild
-  | OwnChild;
+  | Tool
+  | NestedRunner;
 
 /**
  * Makes the environment of a program that the runner starts: the one place that
@@ -103,7 +106,8 @@ export type Child =
  * - A plugin or pipeline gets what it may use; a plugin nothing that is for
  *   commands of the job only.
  * - Tools of the runner inherit everything but what is for commands of the job
- *   only: they have no use for its tokens.
+ *   only: they have no use for its tokens. Of the variables of git, git itself
+ *   gets those by which an operator configures it.
  * - The runner of another job, in this process, gets the settings.
  *
  * @param parent Environment of the runner.
@@ -139,6 +143,13 @@ export function childEnvironment(
       );
     case "nested-runner":
       return pick(parent, (name) => !OF_A_HOOK.has(name) && isSetting(name));
+    case "git":
+      return pick(
+        parent,
+        (name) =>
+          isForTools(name) && (!name.startsWith("GIT_") ||
+            OF_GIT.some((pattern) => pattern.test(name))),
+      );
     default:
       return pick(
         parent,

@@ -570,7 +570,6 @@ const SHARED = {
   docker: {
     name: "DOCKER",
     setBy: "user",
-    seenBy: "job",
     isSetting: true,
     doc:
       "Container engine: name or path of a program that is called like `docker`",
@@ -578,7 +577,6 @@ const SHARED = {
   configHome: {
     name: "XDG_CONFIG_HOME",
     setBy: "user",
-    seenBy: "job",
     isSetting: true,
     doc: "Directory of the secret store; `~/.config` by default",
   },
@@ -699,8 +697,6 @@ export const OF_A_HOOK: ReadonlySet<string> = new Set([
 
 /** Preferences of a user that change what a tool of the runner does. */
 export const PREFERENCES: ReadonlySet<string> = new Set([
-  "GIT_NAMESPACE",
-  "GIT_TEMPLATE_DIR",
   "GZIP",
   "HG",
   "HGEDITOR",
@@ -710,3 +706,11 @@ export const PREFERENCES: ReadonlySet<string> = new Set([
   "XZ_DEFAULTS",
   "XZ_OPT",
 ]);
+
+/** Variables by which an operator configures git itself. */
+export const OF_GIT: readonly RegExp[] = [
+  /^GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)$/,
+  /^GIT_SSH(?:_COMMAND|_VARIANT)?$/,
+  /^GIT_(?:SSL|HTTP|PROXY|TRACE|TRACE2|CURL|LFS)_/,
+  /^GIT_(?:TRACE|TRACE2|EXEC_PATH|CEILING_DIRECTORIES)$/,
+];

@@ -21,14 +21,15 @@
 
 import { toBytes } from "@std/streams/to-bytes";
 import { toText } from "@std/streams/to-text";
+import { fixedEnvironment } from "../environment/child_environment.ts";
 import { spawn } from "../process/spawn.ts";
 
 /** Where every system has the shell's file tools; no variable of a job counts. */
-const ENVIRONMENT = {
+const ENVIRONMENT = fixedEnvironment({
   LC_ALL: "C",
   PATH:
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin",
-};
+});
 
 /** Prints the type and the name of each entry of the directory `$1`. */
 const LIST = `cd -- "$1" || exit 1

@@ -1,4 +1,6 @@
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
+import { childEnvironment } from "../environment/child_environment.ts";
+import { Variable } from "../environment/variables.ts";
 import type { SourceContext } from "../source/source_request.ts";
 import type { JobRun } from "./job_run.ts";
 
@@ -60,7 +62,7 @@ async function prepareShared(run: JobRun, config: JobConfig): Promise<boolean> {
 
 /** The evaluation of a pull request finds what it trusts below `base`. */
 function ciDirectory({ parts: { host: { env } } }: JobRun): string {
-  return env.REACTORCIDE_JOB_KIND === "eval" && env.REACTORCIDE_PR_NUMBER
+  return env[Variable.jobKind] === "eval" && env[Variable.prNumber]
     ? `${CI_DIR}/base`
     : CI_DIR;
 }
@@ -112,7 +114,7 @@ function sourceContext(run: JobRun): SourceContext {
   const { workspace, host, logger, sources } = run.parts;
   return {
     workspace,
-    env: host.env,
+    env: childEnvironment(host.env, { kind: "source-client" }),
     cwd: host.cwd,
     log: logger,
     cancellation: run.cancellation,
@@ -127,7 +129,7 @@ function sourceContext(run: JobRun): SourceContext {
  */
 export async function removeCredentials(run: JobRun): Promise<void> {
   const { host, workspace, logger } = run.parts;
-  if (host.env.REACTORCIDE_VCS_AUTH_DIR === undefined) return;
+  if (host.env[Variable.vcsAuthDir] === undefined) return;
   const credentials = await import("../source/credentials.ts");
   await credentials.removeCredentials({
     env: host.env,

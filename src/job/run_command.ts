@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 import { pump } from "../output/pump.ts";
@@ -13,7 +14,7 @@ export interface RunCommandOptions {
   /** Absolute path of the working directory. */
   cwd: string;
   /** The whole environment of the command. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /** Whether standard error joins standard output. */
   stderr: "merged" | "separate";
   /** Longest time the command may run, in milliseconds; no limit without it. */

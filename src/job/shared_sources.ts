@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { prepareSource } from "../source/prepare.ts";
 import { type Revision, sharedSource } from "../source/git/shared.ts";
@@ -47,9 +48,9 @@ export async function prepareSharedSources(
 
 function isEvaluation(run: JobRun, { command }: JobConfig): boolean {
   const { env } = run.parts.host;
-  const isEval = env.REACTORCIDE_JOB_KIND === "eval" ||
+  const isEval = env[Variable.jobKind] === "eval" ||
     [command ?? ""].flat().join(" ").includes("runnerlib eval");
-  return isEval && !!env.REACTORCIDE_PR_NUMBER;
+  return isEval && !!env[Variable.prNumber];
 }
 
 function revisionOf(source: JobConfig["source"]): Revision | undefined {

@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { Cancellation } from "./cancellation.ts";
 import type { ExitStatus } from "./exit_code.ts";
 import { onAbort } from "./on_abort.ts";
@@ -12,7 +13,7 @@ export interface CaptureOptions {
   /** Working directory. */
   cwd: string;
   /** The whole environment of the program. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /**
    * What the program reads from its standard input.
    *

@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import { osReason } from "../os_reason.ts";
@@ -8,7 +9,7 @@ export interface RunInheritedOptions {
   /** Working directory. */
   cwd: string;
   /** The whole environment of the program. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /** Calls a listener for each signal that the runner gets. */
   onSignal: (listener: (signal: EndingSignal) => void) => Disposable;
   /** Whether the program gets the signals of a terminal by itself. */

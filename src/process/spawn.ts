@@ -1,3 +1,5 @@
+import type { Environment } from "../environment/variables.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
@@ -9,8 +11,6 @@ const SETSID = "/usr/bin/setsid";
 /** Program that changes the environment and becomes another program. */
 const ENV = "/usr/bin/env";
 
-type Environment = Readonly<Record<string, string>>;
-
 /** A command: text for `sh -c`, or a program and its arguments. */
 export type Command = string | readonly string[];
 
@@ -19,7 +19,7 @@ export interface SpawnOptions {
   /** Working directory. */
   cwd: string;
   /** The whole environment of the program; nothing else is inherited. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /**
    * Whether standard error goes into standard output, in true order, or has a
    * stream of its own.

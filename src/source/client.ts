@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
 import { showUrl, showUrlsIn } from "../shown_url.ts";
@@ -19,7 +20,7 @@ export interface ClientOptions {
   /** Working directory. */
   cwd: string;
   /** The whole environment. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /**
    * What the client reads from its standard input.
    *

@@ -1,5 +1,6 @@
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { parseBoolean } from "../boolean.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
@@ -9,8 +10,6 @@ import type { Workspace } from "../workspace/layout.ts";
 import { realPath } from "../workspace/real_path.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
 import { withConfigEntries } from "./git/config_entries.ts";
-
-type Environment = Readonly<Record<string, string>>;
 
 /** What {@linkcode removeCredentials} needs of the run. */
 export interface RemoveCredentialsContext {
@@ -78,11 +77,11 @@ export function withoutCredentials(env: Environment): Record<string, string> {
 
 /** The directory, unless there is none or it shall stay. */
 function removableDirectory(env: Environment): string | undefined {
-  const isRemoved = parseBoolean(env.REACTORCIDE_VCS_AUTH_CLEANUP ?? "", {
+  const isRemoved = parseBoolean(env[Variable.vcsAuthCleanup] ?? "", {
     acceptsWorkerWords: true,
   });
   if (isRemoved === false) return undefined;
-  return env.REACTORCIDE_VCS_AUTH_DIR || undefined;
+  return env[Variable.vcsAuthDir] || undefined;
 }
 
 async function placeOf(

@@ -18,15 +18,6 @@ const SCHEMES = ["file", "http", "https", "ssh"];
 /** What Mercurial says of a failure. */
 const REASON = /^(?:abort|hg): ?/;
 
-/** What another Mercurial around the runner, or a user's taste, tells. */
-const FOREIGN_VARIABLES = [
-  "HG",
-  "HGEDITOR",
-  "HGMERGE",
-  "HGPLAINEXCEPT",
-  "HGREVISIONRANGE",
-];
-
 /** Variable that stands for a dollar sign in Mercurial's configuration. */
 const DOLLAR = "RUNNERLIB_DOLLAR";
 
@@ -208,12 +199,10 @@ async function runHg(
   variables: Readonly<Record<string, string>> = {},
 ): Promise<CaptureResult> {
   const { cwd, env } = context;
-  const inherited = Object.entries(env)
-    .filter(([name]) => !FOREIGN_VARIABLES.includes(name));
   return await runClient(["hg", ...NEUTRAL_OPTIONS, ...args], {
     cwd,
     env: {
-      ...Object.fromEntries(inherited),
+      ...env,
       // Options are read where they belong alone, not out of any argument.
       HGPLAIN: "+strictflags",
       // The configuration of a local repository belongs to whoever wrote it.

@@ -1,4 +1,5 @@
 import type { ArchiveConfig } from "../config/job_config.ts";
+import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { SourceHandler } from "../source_handler.ts";
@@ -53,7 +54,7 @@ export interface SourceContext {
   /** Where the code goes. */
   workspace: Workspace;
   /** The whole environment of programs that get the code. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /** Absolute path of the directory against which relative paths are read. */
   cwd: string;
   /** Hears what is prepared; never the user info of a URL. */

@@ -294,14 +294,35 @@ describe("childEnvironment() of other programs", () => {
 
   it("gives tools what may hold their own credentials, and none of the system's", () => {
     for (const kind of ["source-client", "container-engine", "tool"] as const) {
-      assertEquals(environmentOf(parent, { kind }), {
+      assertEquals(environmentOf({ ...parent, HGMERGE: "x" }, { kind }), {
         ...ORDINARY,
         ...CREDENTIALS,
+        GIT_TEMPLATE_DIR: "/t",
         [Variable.jobId]: "1",
         [Variable.workspace]: "/w",
         [Variable.fetchDepth]: "3",
       });
     }
+  });
+
+  it("gives git what an operator configures", () => {
+    const { GIT_TEMPLATE_DIR: _, ...rest } = environmentOf(parent, {
+      kind: "tool",
+    });
+    const git = {
+      GIT_SSH_COMMAND: "ssh -i key",
+      GIT_CONFIG_GLOBAL: "/g",
+      GIT_SSL_CAINFO: "/ca",
+    };
+    const other = {
+      GIT_NAMESPACE: "n",
+      GIT_EXTERNAL_DIFF: "evil",
+      GIT_OF_A_NEWER_HOOK: "x",
+    };
+    assertEquals(
+      environmentOf({ ...parent, ...git, ...other }, { kind: "git" }),
+      { ...rest, ...git },
+    );
   });
 
   it("gives a plugin what it may use, but for what is the job's", () => {

@@ -1,7 +1,11 @@
+import {
+  type ChildEnvironment,
+  fixedEnvironment,
+} from "../../src/environment/child_environment.ts";
 import { makeFiles } from "./temporary_directory.ts";
 
 /** Environment in which git behaves the same on every machine. */
-export const GIT_ENV: Readonly<Record<string, string>> = {
+export const GIT_ENV: ChildEnvironment = fixedEnvironment({
   PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
   HOME: "/nonexistent",
   GIT_CONFIG_GLOBAL: "/dev/null",
@@ -12,7 +16,7 @@ export const GIT_ENV: Readonly<Record<string, string>> = {
   GIT_COMMITTER_NAME: "C. O. Mitter",
   GIT_COMMITTER_EMAIL: "committer@example.com",
   GIT_COMMITTER_DATE: "2026-01-02T03:04:05Z",
-};
+});
 
 /** A repository made for a test. */
 export interface GitRepository {

@@ -1,3 +1,7 @@
+import {
+  type ChildEnvironment,
+  fixedEnvironment,
+} from "../../src/environment/child_environment.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
 import {
   type ByteStream,
@@ -15,9 +19,9 @@ import { ByteLog } from "./byte_log.ts";
 import { soon } from "./soon.ts";
 
 /** Environment that finds the system's tools and nothing else. */
-export const BARE_ENV: Readonly<Record<string, string>> = {
+export const BARE_ENV: ChildEnvironment = fixedEnvironment({
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-};
+});
 
 /** A program whose output is read from the start, supervised when the test says so. */
 export interface Running {

@@ -1,3 +1,4 @@
+import { childEnvironment } from "../../src/environment/child_environment.ts";
 import type { LogFields, Logger } from "../../src/output/logger.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
 import type { SourceContext } from "../../src/source/source_request.ts";
@@ -55,7 +56,7 @@ export function sourceContext(
       root: `${cwd}/job`,
       env: { REACTORCIDE_IN_CONTAINER: String(inContainer) },
     }),
-    env: { ...GIT_ENV, ...env },
+    env: childEnvironment({ ...GIT_ENV, ...env }, { kind: "source-client" }),
     cwd,
     log: recordingLog(onLog),
     cancellation: new Cancellation(),

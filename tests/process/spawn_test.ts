@@ -1,3 +1,4 @@
+import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import {
   assert,
   assertEquals,
@@ -139,10 +140,9 @@ Deno.test("spawn() does not look for a program on the PATH of this process", asy
   await using directory = await temporaryDirectory();
   const program = `${directory.path}/only-here`;
   await Deno.writeTextFile(program, "#!/bin/sh\n", { mode: 0o755 });
+  const helper = import.meta.resolve("../helpers/running.ts");
   const script = `
-    import { run } from ${
-    JSON.stringify(import.meta.resolve("../helpers/running.ts"))
-  };
+    import { run } from ${JSON.stringify(helper)};
     for (const stderr of ["merged", "separate"]) {
       const program = run(["only-here"], { env: {}, stderr });
       console.log((await program.supervise()).exitCode);
@@ -157,7 +157,10 @@ Deno.test("spawn() does not look for a program on the PATH of this process", asy
 Deno.test("spawn() inherits nothing from the process around it", async () => {
   assert(Deno.env.has("PATH"));
   for (const stderr of MODES) {
-    const output = await outputOf(["/usr/bin/env", "-0"], { env: {}, stderr });
+    const output = await outputOf(["/usr/bin/env", "-0"], {
+      env: fixedEnvironment({}),
+      stderr,
+    });
     assertEquals(variablesIn(output, stderr), {}, stderr);
   }
 });

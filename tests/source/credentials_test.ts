@@ -20,8 +20,10 @@ const CREDENTIALS = {
 };
 
 describe("removeCredentials()", () => {
-  const contextIn = (cwd: string, env: Record<string, string>) =>
-    sourceContext({ cwd, env, inContainer: true });
+  const contextIn = (cwd: string, env: Record<string, string>) => ({
+    ...sourceContext({ cwd, inContainer: true }),
+    env,
+  });
 
   it("removes the directory and what is in it, again and again", async () => {
     await using directory = await temporaryDirectory();

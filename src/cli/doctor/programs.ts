@@ -1,3 +1,4 @@
+import { childEnvironment } from "../../environment/child_environment.ts";
 import type { Host } from "../../host.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { capture } from "../../process/capture.ts";
@@ -74,12 +75,16 @@ export function findPrograms(
 /** Takes the number only: what a program prints besides is its own business. */
 async function versionOf(
   argv: readonly string[],
-  { cwd, env }: Host,
+  host: Host,
 ): Promise<string | undefined> {
   const cancellation = new Cancellation();
   const timer = setTimeout(() => cancellation.cancel("SIGTERM"), PATIENCE_MS);
   try {
-    const { stdout, stderr } = await capture(argv, { cwd, env, cancellation });
+    const { stdout, stderr } = await capture(argv, {
+      cwd: host.cwd,
+      env: childEnvironment(host.env, { kind: "tool" }),
+      cancellation,
+    });
     return /\d+(?:\.\d+)+/.exec(stdout + stderr)?.[0] ?? "";
   } catch {
     // Not there, not for us, or stuck: of no use in any case.

@@ -1,4 +1,5 @@
 import { resolve } from "@std/path/posix/resolve";
+import { childEnvironment } from "../../environment/child_environment.ts";
 import { messageOf } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
@@ -125,7 +126,7 @@ async function fetchTree(
   };
   await prepareSource(request, {
     workspace,
-    env: host.env,
+    env: childEnvironment(host.env, { kind: "source-client" }),
     cwd: host.cwd,
     log: logger,
     cancellation,

@@ -1,4 +1,5 @@
 import { dirname } from "@std/path/posix/dirname";
+import { fixedEnvironment } from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
 import { osReason } from "../../os_reason.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
@@ -86,7 +87,11 @@ export async function handOver(
   const owner = `${user.uid}:${user.gid}`;
   const { exitCode, stderr } = await capture(
     ["chown", "-R", "-P", "-h", owner, "--", workspace],
-    { cwd: "/", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, cancellation },
+    {
+      cwd: "/",
+      env: fixedEnvironment({ PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }),
+      cancellation,
+    },
   );
   if (exitCode !== 0) {
     throw new RunnerError(

@@ -1,3 +1,8 @@
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../../environment/child_environment.ts";
+import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { capture } from "../../process/capture.ts";
@@ -25,7 +30,7 @@ export interface Engine {
     variables?: Readonly<Record<string, string>>,
   ): ReturnType<typeof capture>;
   /** Its environment. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly env: ChildEnvironment;
 }
 
 /**
@@ -41,9 +46,8 @@ export async function findEngine(
   { parts: { host }, cancellation }: JobRun,
   named: string | undefined,
 ): Promise<Engine> {
-  // The password opens every secret of the store.
-  const { REACTORCIDE_SECRETS_PASSWORD: _, ...env } = host.env;
-  const wanted = named || env.DOCKER;
+  const env = childEnvironment(host.env, { kind: "container-engine" });
+  const wanted = named || env[Variable.docker];
   for (const program of wanted ? [wanted] : ENGINES) {
     const call: Engine["call"] = (args, cancellation, variables) =>
       capture([program, ...args], {

@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import type { RunnerError } from "../../errors.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
@@ -18,7 +19,7 @@ export interface AttemptContext {
   /** Absolute path of the directory of the job's artifacts. */
   artifactsPath: string;
   /** The whole environment of commands. */
-  env: Readonly<Record<string, string>>;
+  env: ChildEnvironment;
   /** What the steps that it depends on gave, by their definitions' names. */
   needOutputs: Readonly<Record<string, unknown>>;
   /** How the steps that it depends on ended. */

@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { runCommand } from "../run_command.ts";
@@ -66,7 +67,7 @@ export async function attemptCommand(
 export function runStepCommand(
   command: StepCommand,
   context: AttemptContext,
-  env: Readonly<Record<string, string>> = context.env,
+  env: ChildEnvironment = context.env,
 ): ReturnType<typeof runCommand> {
   const { definition, log } = context;
   return runCommand(withShell(command, definition.shell), {

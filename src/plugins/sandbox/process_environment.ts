@@ -1,3 +1,7 @@
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../../environment/child_environment.ts";
 import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 
 /** Variables that tell Deno what to do; a plugin cannot read them. */
@@ -25,17 +29,6 @@ const OF_NETWORK = [
   "no_proxy",
 ];
 
-/** Variables of the runner that no plugin gets, whatever it is granted. */
-const NEVER: readonly string[] = [
-  "REACTORCIDE_API_TOKEN",
-  "REACTORCIDE_SECRETS_PASSWORD",
-  "REACTORCIDE_SECRETS_SOCKET",
-  "REACTORCIDE_SECRETS_FILE",
-  "REACTORCIDE_SECRET_VALUES_LIST",
-  "REACTORCIDE_TRIGGER_NONCE",
-  "REACTORCIDE_VCS_AUTH_DIR",
-];
-
 /** Which variables a plugin's process needs. */
 export interface ProcessEnvironmentOptions {
   /** Whether Deno runs it, and not the system. */
@@ -57,20 +50,21 @@ export function processEnvironment(
   env: Readonly<Record<string, string>>,
   rights: PluginPermissions,
   options: ProcessEnvironmentOptions,
-): Record<string, string> {
+): ChildEnvironment {
   const { isDeno, fetchesCode } = options;
   const names = new Set([
     ...OF_ALL,
     ...isDeno ? OF_DENO : [],
     ...fetchesCode ? OF_NETWORK : [],
   ]);
-  const given = Object.entries(env).filter(([name]) =>
-    !NEVER.includes(name) && (names.has(name) || mayUse(rights, "env", name))
-  );
+  const given = childEnvironment(env, {
+    kind: "plugin",
+    mayUse: (name) => names.has(name) || mayUse(rights, "env", name),
+  });
   return {
     ...isDeno
       ? { NO_COLOR: "1", DENO_NO_PACKAGE_JSON: "1", DENO_NO_UPDATE_CHECK: "1" }
       : {},
-    ...Object.fromEntries(given),
+    ...given,
   };
 }

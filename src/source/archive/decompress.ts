@@ -1,3 +1,4 @@
+import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
 import { onAbort } from "../../process/on_abort.ts";
 import { type ByteStream, spawn } from "../../process/spawn.ts";
@@ -57,15 +58,13 @@ export async function* decompressed(
 
 function startTool(
   argv: readonly string[],
-  options: { cwd: string; env: Readonly<Record<string, string>> },
+  options: { cwd: string; env: ChildEnvironment },
 ) {
   const { cwd, env } = options;
-  // What a user likes his own archives to be packed with does not matter here.
-  const { GZIP: _gzip, XZ_OPT: _xz, XZ_DEFAULTS: _defaults, ...rest } = env;
   try {
     return spawn(argv, {
       cwd,
-      env: { ...rest, LC_ALL: "C" },
+      env: { ...env, LC_ALL: "C" },
       stderr: "separate",
     });
   } catch (cause) {

@@ -1,3 +1,5 @@
+import type { Environment } from "../../environment/variables.ts";
+
 /** A key of git's configuration and its value. */
 export type ConfigEntry = readonly [key: string, value: string];
 
@@ -9,10 +11,10 @@ export type ConfigEntry = readonly [key: string, value: string];
  * @param entries What is added.
  * @returns The environment with the entries.
  */
-export function withConfigEntries(
-  env: Readonly<Record<string, string>>,
+export function withConfigEntries<Env extends Environment>(
+  env: Env,
   entries: readonly ConfigEntry[],
-): Record<string, string> {
+): Env {
   const count = /^\d+$/.test(env.GIT_CONFIG_COUNT ?? "")
     ? Number(env.GIT_CONFIG_COUNT)
     : 0;

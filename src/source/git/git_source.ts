@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl, showUrlsIn } from "../../shown_url.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
@@ -79,7 +80,7 @@ async function prepare(
       () => updateSubmodules(repository, options, retry, context),
     );
   }
-  if (ref !== undefined && context.env.REACTORCIDE_BASE_URL) {
+  if (ref !== undefined && context.env[Variable.baseUrl]) {
     const { addUpstream } = await import("./upstream.ts");
     await stage(
       "upstream",
@@ -103,7 +104,7 @@ async function fetch(
     depth,
     everything: depth === 0,
     filter,
-    pullRequest: context.env.REACTORCIDE_PR_NUMBER,
+    pullRequest: context.env[Variable.prNumber],
     retry,
   };
   if (mirrorDirectory === undefined) {

@@ -1,3 +1,7 @@
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
 import { capture, type CaptureResult } from "../../process/capture.ts";
 import type { SourceContext } from "../source_request.ts";
@@ -17,18 +21,6 @@ const NEUTRAL_OPTIONS = [
   "maintenance.auto=false",
   "advice.detachedHead=false",
 ].flatMap((option) => ["-c", option]);
-
-/**
- * Variables by which an operator configures git itself. Every other `GIT_*`
- * variable is dropped: a hook of git, for example, sets those that say which
- * repository, index and objects its commands use.
- */
-const OPERATOR_VARIABLES = [
-  /^GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)$/,
-  /^GIT_SSH(?:_COMMAND|_VARIANT)?$/,
-  /^GIT_(?:SSL|HTTP|PROXY|TRACE|TRACE2|CURL|LFS)_/,
-  /^GIT_(?:TRACE|TRACE2|EXEC_PATH|CEILING_DIRECTORIES)$/,
-];
 
 /** What {@linkcode runGit} needs of the run. */
 export interface GitContext
@@ -86,13 +78,8 @@ export async function runGit(
 
 function gitEnvironment(
   { env, config = [], variables = {} }: GitContext,
-): Record<string, string> {
-  const inherited = Object.fromEntries(
-    Object.entries(env).filter(([name]) =>
-      !name.startsWith("GIT_") ||
-      OPERATOR_VARIABLES.some((pattern) => pattern.test(name))
-    ),
-  );
+): ChildEnvironment {
+  const inherited = childEnvironment(env, { kind: "git" });
   return {
     // The directories are named outright, so it does not matter who owns them.
     ...withConfigEntries(inherited, [["safe.directory", "*"], ...config]),

@@ -1,5 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
+import { Variable } from "../../environment/variables.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { gitError } from "./failure.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
@@ -71,11 +72,11 @@ export function sharedSource(
       await repository.make("sha1");
       const { env } = context;
       commits.head = await fetchOne(repository, head.ref, context, {
-        fallback: env.REACTORCIDE_HEAD_REF,
-        pullRequest: env.REACTORCIDE_PR_NUMBER,
+        fallback: env[Variable.headRef],
+        pullRequest: env[Variable.prNumber],
       });
       commits.base = await fetchOne(repository, base.ref, context, {
-        fallback: env.REACTORCIDE_BASE_REF,
+        fallback: env[Variable.baseRef],
         ...isSameRepository(urls[0], urls[1]) ? {} : { upstream: urls[1] },
       });
       await repository.git(["update-ref", "--no-deref", "HEAD", commits.head]);

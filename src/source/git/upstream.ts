@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import type { SourceContext } from "../source_request.ts";
 import { fetchFrom } from "./fetch.ts";
@@ -28,7 +29,8 @@ export async function addUpstream(
   context: SourceContext,
 ): Promise<void> {
   const { env, cwd, log, cancellation } = context;
-  const { REACTORCIDE_BASE_URL: base, REACTORCIDE_BASE_REF: ref } = env;
+  const base = env[Variable.baseUrl];
+  const ref = env[Variable.baseRef];
   if (!base || isSameRepository(base, repository.url)) return;
   try {
     const url = gitLocation(base, cwd);

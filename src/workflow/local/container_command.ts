@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { LocalJob } from "./local_job.ts";
 
@@ -62,11 +63,11 @@ export function containerCommand(
   const codeDir = job.codeDir ?? "/job/src";
   const jobDir = job.jobDir ?? codeDir;
   const known = {
-    REACTORCIDE_IN_CONTAINER: "true",
-    REACTORCIDE_CODE_DIR: codeDir,
-    REACTORCIDE_JOB_DIR: jobDir,
-    RC_WF_VARS_FILE: "/job/workflow-vars.json",
-    RC_WF_OUTPUT_FILE: "/job/workflow-output.json",
+    [Variable.inContainer]: "true",
+    [Variable.codeDir]: codeDir,
+    [Variable.jobDir]: jobDir,
+    [Variable.workflowVarsFile]: "/job/workflow-vars.json",
+    [Variable.workflowOutputFile]: "/job/workflow-output.json",
     ...job.env.HOME === undefined ? { HOME: "/home/runner" } : {},
   };
   return [

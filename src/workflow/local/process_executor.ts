@@ -1,3 +1,5 @@
+import { childEnvironment } from "../../environment/child_environment.ts";
+import { Variable } from "../../environment/variables.ts";
 import type { Layer } from "../../config/settings.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
@@ -10,11 +12,7 @@ import { LogFileNames } from "../../output/log_file_names.ts";
 import type { Sink } from "../../output/sink.ts";
 import type { ContainerOptions } from "./container_command.ts";
 import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
-import {
-  inheritedVariables,
-  type JobSurroundings,
-  jobVariables,
-} from "./job_variables.ts";
+import { type JobSurroundings, jobVariables } from "./job_variables.ts";
 import type { LocalJob } from "./local_job.ts";
 import type { NodeEnd } from "./node_graph.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
@@ -84,7 +82,10 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
     await Deno.mkdir(workspace, { recursive: true });
     const surroundings = { ...options, workspace, inContainer: false };
     const variables = jobVariables(request, surroundings);
-    await Deno.writeTextFile(variables.RC_WF_VARS_FILE, request.varsText());
+    await Deno.writeTextFile(
+      variables[Variable.workflowVarsFile],
+      request.varsText(),
+    );
     const step = await log.openStep(request.key);
     try {
       const host = jobHost(request, variables, step, options);
@@ -186,7 +187,10 @@ function jobHost(
 ): Host {
   const { parts: { host }, root, onSignal } = options;
   return {
-    env: { ...inheritedVariables(host.env), ...variables },
+    env: {
+      ...childEnvironment(host.env, { kind: "nested-runner" }),
+      ...variables,
+    },
     cwd: runsInPlace(job, options) ? root + placeInCode(job) : root,
     stdout: streamOf(step.stdout, host.stdout),
     stderr: streamOf(step.stderr, host.stderr),

@@ -1,3 +1,5 @@
+import { childEnvironment } from "../../environment/child_environment.ts";
+import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { Cancellation } from "../../process/cancellation.ts";
@@ -7,10 +9,6 @@ import {
   type ContainerOptions,
 } from "./container_command.ts";
 import type { JobOutcome, JobRequest } from "./executor.ts";
-
-/** What a job on this machine is told of it is not for containers. */
-const OF_THIS_MACHINE =
-  /^REACTORCIDE_(WORKSPACE|WORKFLOW_STATE_FILE|SECRETS_.*)$/;
 
 /** Options for {@linkcode runContained}. */
 export interface RunContainedOptions extends ContainerOptions {
@@ -38,14 +36,17 @@ export async function runContained(
   const name = `reactorcide-${crypto.randomUUID()}`;
   // The directory was made by this process, whose user needs no permission then.
   const { uid, gid } = await Deno.stat(workspace.base);
+  const forContainer = childEnvironment(host.env, {
+    ...{ kind: "container", names: [], facts: {}, jobEnv: {} },
+  });
   const command = containerCommand(job, {
     ...options,
     name,
     workspace: workspace.base,
     variables: [
-      ...Object.keys(host.env).filter(isForJobs),
+      ...Object.keys(forContainer),
       ...Object.keys(job.env),
-      "TRACEPARENT",
+      ...[Variable.traceParent, Variable.traceState],
     ],
     hostUser: `${uid ?? 0}:${gid ?? 0}`,
   });
@@ -55,12 +56,8 @@ export async function runContained(
     // A container may outlive the program that was to end with it.
     await capture([program, "rm", "--force", name], {
       cwd: workspace.base,
-      env: host.env,
+      env: childEnvironment(host.env, { kind: "container-engine" }),
       cancellation: new Cancellation(),
     }).catch((error) => logger.warn("job", messageOf(error)));
   }
-}
-
-function isForJobs(name: string): boolean {
-  return /^(RC_WF_|REACTORCIDE_)/.test(name) && !OF_THIS_MACHINE.test(name);
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { fixedEnvironment } from "../../../src/environment/child_environment.ts";
 import { RunnerError } from "../../../src/errors.ts";
 import { Cancellation } from "../../../src/process/cancellation.ts";
 import { runGit } from "../../../src/source/git/run_git.ts";
@@ -17,7 +18,7 @@ async function environmentOf(
   await makeFiles(directory.path, { "git": "#!/bin/sh\nexec /usr/bin/env\n" });
   await Deno.chmod(`${directory.path}/git`, 0o755);
   const { stdout } = await runGit([], directory.path, {
-    env: { ...env, PATH: directory.path },
+    env: fixedEnvironment({ ...env, PATH: directory.path }),
     cancellation: new Cancellation(),
   });
   return Object.fromEntries(
@@ -101,7 +102,7 @@ describe("runGit()", () => {
     const error = await assertRejects(
       () =>
         runGit(["version"], directory.path, {
-          env: { PATH: directory.path },
+          env: fixedEnvironment({ PATH: directory.path }),
           cancellation: new Cancellation(),
         }),
       RunnerError,

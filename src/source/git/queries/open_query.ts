@@ -1,5 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
+import { childEnvironment } from "../../../environment/child_environment.ts";
+import { Variable } from "../../../environment/variables.ts";
 import { RunnerError } from "../../../errors.ts";
 import { processHost } from "../../../host.ts";
 import { isInside } from "../../../job_path.ts";
@@ -46,7 +48,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   const { env = host.env, signal } = options;
   signal?.throwIfAborted();
   const path = placeOf(
-    options.directory ?? (env.REACTORCIDE_CODE_DIR || "/job/src"),
+    options.directory ?? (env[Variable.codeDir] || "/job/src"),
     env,
     host.cwd,
   );
@@ -60,7 +62,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
       const cancellation = new Cancellation();
       using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
       return await runGit(["--no-optional-locks", ...args], path, {
-        env,
+        env: childEnvironment(env, { kind: "source-client" }),
         cancellation,
         variables: { GIT_CEILING_DIRECTORIES: dirname(path) },
       });
