@@ -111,10 +111,18 @@ async function restart(
 async function start(
   source: PluginSource,
   rights: PluginPermissions,
-  { logger, env, deno, maskStream, registerSecret }: SandboxSetting,
+  setting: SandboxSetting,
 ): Promise<PluginSession> {
+  const { logger, env, deno, maskStream, registerSecret } = setting;
   const label = `plugin:${source.name}`;
-  const session = startPlugin({ ...source, rights, deno, env }, {
+  const session = startPlugin({
+    ...source,
+    rights,
+    deno,
+    env,
+    workspace: setting.directories.JOB_DIR,
+    warn: (message) => logger.warn(label, message),
+  }, {
     log: (message) => logger.info(label, message),
     secret: registerSecret,
     maskStream,

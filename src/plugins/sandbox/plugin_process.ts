@@ -24,6 +24,9 @@ const DRAIN_MS = 500;
 /** What V8 says when the heap is full. */
 const OUT_OF_MEMORY = /out of memory|memory allocation of \d+ bytes failed/i;
 
+/** What Deno says when the runner decides about each access. */
+const BROKER_WARNING = "Warning Permission broker is an experimental feature";
+
 /** Who hears what a plugin says. */
 export interface PluginListener {
   /** Hears every message in its order. */
@@ -137,6 +140,7 @@ export class PluginProcess implements AsyncDisposable {
         this.#isOutOfMemory ||= OUT_OF_MEMORY.test(line);
         // What follows are pages of stack that tell a user nothing.
         if (this.#isOutOfMemory || line.trim() === "") return;
+        if (line === BROKER_WARNING) return;
         this.#stderrLength += line.length;
         if (this.#stderrLength <= MOST_STDERR) this.#listener.stderr(line);
       },

@@ -1,9 +1,11 @@
+import { messageOf } from "../../errors.ts";
 import { markFamily } from "../../process/family.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 import { denoCommand, jsrHost } from "./deno_command.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
+import type { PermissionBroker } from "./permission_broker.ts";
 import { processEnvironment } from "./process_environment.ts";
 
 /** Longest time that a plugin may take to be loaded, in milliseconds. */
@@ -30,6 +32,10 @@ export interface PluginStart {
   readonly denoDir?: string;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the workspace, in which the job may put links. */
+  readonly workspace: string;
+  /** Warns that something cannot be guaranteed on this system. */
+  readonly warn: (message: string) => void;
 }
 
 /**
@@ -52,16 +58,19 @@ export async function startPlugin(
   const argv = isDeno
     ? denoCommand({ ...start, url, registry: jsrHost(env) })
     : [file!];
+  const broker = isDeno ? await openBroker(start) : undefined;
   const child = spawn(argv, {
     cwd,
     env: {
       ...processEnvironment(env, rights, { isDeno, fetchesCode }),
       ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
+      ...broker?.env,
     },
     stdin: "piped",
     stderr: "separate",
     ...startsOthers ? { family: markFamily() } : {},
   });
+  child.status.finally(() => broker?.[Symbol.dispose]());
   // What talks to the process is loaded while the process starts.
   const { PluginSession } = await import("./plugin_session.ts");
   const session = new PluginSession(child, listener);
@@ -75,5 +84,41 @@ export async function startPlugin(
   } catch (error) {
     await session[Symbol.asyncDispose]();
     throw error;
+  }
+}
+
+/**
+ * Paths lead through links, which Deno's options do not look at. A plugin that
+ * starts programs can do whatever those can, and one without paths needs nobody
+ * to follow them.
+ */
+async function openBroker(
+  { url = "", file, rights, env, workspace, warn }: PluginStart,
+): Promise<PermissionBroker | undefined> {
+  const paths = [...rights.read ?? [], ...rights.write ?? []];
+  if (rights.run !== undefined || paths.every((path) => path === "*")) {
+    return undefined;
+  }
+  const { openPermissionBroker } = await import("./permission_broker.ts");
+  const { openAccessPolicy } = await import("../rights/access_policy.ts");
+  const own = file === undefined ? [] : [file];
+  const registry = url.startsWith("jsr:") ? [jsrHost(env)] : [];
+  const policy = await openAccessPolicy({
+    rights: {
+      ...rights,
+      read: [...own, ...rights.read ?? []],
+      import: [...registry, ...rights.import ?? []],
+    },
+    workspace,
+  });
+  try {
+    return openPermissionBroker(policy, env.TMPDIR || "/tmp");
+  } catch (error) {
+    warn(
+      `Links in the workspace may lead a plugin out of its paths: ${
+        messageOf(error)
+      }`,
+    );
+    return undefined;
   }
 }

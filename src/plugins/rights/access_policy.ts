@@ -1,0 +1,97 @@
+import { isInside, normalizePath } from "../../job_path.ts";
+import { realPath } from "../../workspace/real_path.ts";
+import { isInRange } from "./address_range.ts";
+import { mayUse, type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
+
+/** Something that a plugin is about to do, as Deno asks about it. */
+export interface AccessRequest {
+  /** Kind of permission, as Deno names it. */
+  readonly permission: string;
+  /** What it is about; `null` for everything of its kind. */
+  readonly value: string | null;
+}
+
+/** Options for {@linkcode openAccessPolicy}. */
+export interface AccessPolicyOptions {
+  /** Rights of the plugin, with absolute paths. */
+  readonly rights: PluginPermissions;
+  /** Absolute path of the workspace, in which the job may put links. */
+  readonly workspace: string;
+}
+
+/** Resolves to why something is refused; to `undefined` if it is allowed. */
+export type AccessPolicy = (
+  request: AccessRequest,
+) => Promise<string | undefined>;
+
+/**
+ * Decides what a plugin may do at the moment in which it does it.
+ *
+ * A path has to be in a permitted directory twice: as it is written, and where
+ * it leads. A link that the job or its source has put there leads nowhere else.
+ *
+ * @param options Rights and workspace.
+ * @returns The policy. Directories outside of the workspace are resolved now.
+ */
+export async function openAccessPolicy(
+  { rights, workspace }: AccessPolicyOptions,
+): Promise<AccessPolicy> {
+  const base = await realPath(workspace);
+  const roots = {
+    read: await resolveRoots(rights.read ?? [], workspace, base),
+    write: await resolveRoots(rights.write ?? [], workspace, base),
+  };
+  return async (request) => {
+    const { permission, value } = request;
+    const kind = RIGHT_KINDS.find((kind) => kind === permission);
+    if (kind === undefined) return refusal(request);
+    if (rights[kind]?.includes("*")) return undefined;
+    if (value === null) return refusal(request);
+    if (kind === "net" && isInRanges(rights.net ?? [], value)) return undefined;
+    if (kind !== "read" && kind !== "write") {
+      return mayUse(rights, kind, value) ? undefined : refusal(request);
+    }
+    // Deno also asks about the path that it makes in there.
+    if (value === "<TMP>") return undefined;
+    if (!mayUse(rights, kind, normalizePath(value))) return refusal(request);
+    return await linkProblem(value, roots[kind]);
+  };
+}
+
+/** What the job can change is taken as it is written; a link there leads out. */
+function resolveRoots(
+  paths: readonly string[],
+  workspace: string,
+  base: string,
+): Promise<string[]> {
+  return Promise.all(
+    paths.filter((path) => path !== "*").map((path) =>
+      isInside(workspace, path)
+        ? base + path.slice(workspace.length)
+        : realPath(path)
+    ),
+  );
+}
+
+async function linkProblem(
+  path: string,
+  roots: readonly string[],
+): Promise<string | undefined> {
+  try {
+    const real = await realPath(path);
+    if (roots.some((root) => isInside(root, real))) return undefined;
+    return `Cannot use "${path}": a link leads to "${real}", outside of what the plugin may use`;
+  } catch {
+    return `Cannot use "${path}": it cannot be resolved`;
+  }
+}
+
+function isInRanges(ranges: readonly string[], host: string): boolean {
+  return ranges.some((range) => range.includes("/") && isInRange(range, host));
+}
+
+/** The words of Deno, which are explained wherever they come from. */
+function refusal({ permission, value }: AccessRequest): string {
+  const what = value === null ? "" : ` to "${value}"`;
+  return `Requires ${permission} access${what}, run again with the --allow-${permission} flag`;
+}
