@@ -45,11 +45,11 @@ export async function printChangedFiles(
  */
 export async function printGitInfo(context: CommandContext): Promise<void> {
   const place = codeDirectory(context);
-  const { path } = await openQuery(place);
+  await using query = await openQuery(place);
   const { branch, commit, isClean, remotes } = await gitInfo(place);
   const state = isClean === null ? "unknown" : isClean ? "clean" : "dirty";
   const lines = [
-    `Code directory: ${path}`,
+    `Code directory: ${query.path}`,
     `Container path: ${place.jobPath}`,
     `Branch: ${branch ?? "detached HEAD"}`,
     `Commit: ${commit?.slice(0, 8) ?? "none"}`,

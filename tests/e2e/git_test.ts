@@ -54,8 +54,10 @@ Commit: ${commit.slice(0, 8)}
 Status: clean
 Remotes: none
 `;
-    const outside = await run(path);
+    await makeFiles(path, { "tmp/": "" });
+    const outside = await run(path, { TMPDIR: `${path}/tmp` });
     assertEquals([outside.code, outside.stdout], [0, text("/job/src")]);
+    assertEquals(await Array.fromAsync(Deno.readDir(`${path}/tmp`)), []);
     // As a job calls it, which is told where its code really is.
     const env = { REACTORCIDE_CODE_DIR: `${path}/job/src` };
     const inside = await run(`${path}/job/src`, env);

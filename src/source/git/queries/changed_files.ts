@@ -2,9 +2,9 @@ import {
   type GitQuery,
   type GitQueryOptions,
   openQuery,
-  queryError,
   resolveRevision,
 } from "./open_query.ts";
+import { queryError } from "./query_error.ts";
 import { wholeOutput } from "./whole_output.ts";
 
 /** Options for {@linkcode changedFiles}. */
@@ -54,7 +54,7 @@ export async function changedFiles(
   options: ChangedFilesOptions = {},
 ): Promise<string[]> {
   const { head = "HEAD", mergeBase = true } = options;
-  const query = await openQuery(options);
+  await using query = await openQuery(options);
   const to = await resolveRevision(query, head);
   const revision = await resolveRevision(query, base);
   const action = `compare "${base}" with "${head}"`;

@@ -2,9 +2,10 @@ import {
   type GitQuery,
   type GitQueryOptions,
   openQuery,
-  queryError,
   resolveRevision,
 } from "./open_query.ts";
+import { readPlainText } from "./plain_files.ts";
+import { queryError } from "./query_error.ts";
 import { wholeOutput } from "./whole_output.ts";
 
 /** Options for {@linkcode commitsBetween}. */
@@ -48,7 +49,7 @@ export async function commitsBetween(
   options: CommitsBetweenOptions = {},
 ): Promise<CommitInfo[]> {
   const { head = "HEAD" } = options;
-  const query = await openQuery(options);
+  await using query = await openQuery(options);
   const from = await resolveRevision(query, base);
   const to = await resolveRevision(query, head);
   const action = `list the commits from "${base}" to "${head}"`;
@@ -78,14 +79,7 @@ function readCommit(text: string): CommitInfo {
 }
 
 /** Commits whose own history is cut off. */
-async function endsOfHistory(query: GitQuery): Promise<string[]> {
-  const { stdout } = await query.git(
-    ...["rev-parse", "--path-format=absolute", "--git-path", "shallow"],
-  );
-  try {
-    return (await Deno.readTextFile(stdout.trim())).split("\n").filter(Boolean);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return [];
-    throw cause;
-  }
+async function endsOfHistory({ ownDirectory }: GitQuery): Promise<string[]> {
+  const text = await readPlainText(`${ownDirectory}/shallow`);
+  return text.split("\n").filter(Boolean);
 }

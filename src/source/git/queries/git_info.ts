@@ -1,12 +1,9 @@
 import { RunnerError } from "../../../errors.ts";
 import { showUrl } from "../../../shown_url.ts";
-import {
-  type GitQuery,
-  type GitQueryOptions,
-  openQuery,
-} from "./open_query.ts";
+import { isCleanTree } from "./is_clean_tree.ts";
+import { type GitQueryOptions, openQuery } from "./open_query.ts";
 
-/** What {@linkcode gitInfo} tells; `null` stands for what is not so, or not known. */
+/** What {@linkcode gitInfo} finds; `null` stands for what is absent, or not known. */
 export interface GitInfo {
   /** Branch that is checked out; `null` if none is. */
   readonly branch: string | null;
@@ -35,39 +32,47 @@ const NOTHING: GitInfo = {
 };
 
 /**
- * Tells what is checked out.
+ * Describes what is checked out.
+ *
+ * Nothing that the repository configures is run.
  *
  * @param options Additional options.
- * @returns What is known; nothing of a directory that is no repository.
+ * @returns What is known; nothing of a directory that is not a repository.
  * @throws {RunnerError} With code `source-failed`, if git is not installed.
  */
 export async function gitInfo(options: GitQueryOptions = {}): Promise<GitInfo> {
-  let query: GitQuery;
   try {
-    query = await openQuery(options);
+    return await infoOf(options);
   } catch (error) {
-    if (error instanceof RunnerError) return NOTHING;
-    throw error;
+    if (!(error instanceof RunnerError) || isMissing(error)) throw error;
+    return NOTHING;
   }
+}
+
+function isMissing({ cause }: RunnerError): boolean {
+  return cause instanceof RunnerError && cause.code === "command-not-found";
+}
+
+async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
+  await using query = await openQuery(options);
   const answer = async (...args: string[]) => {
     const { exitCode, stdout } = await query.git(...args);
     return exitCode === 0 ? stdout.trimEnd() : null;
   };
-  const [branch, commit, tags, url, remotes, changes] = await Promise.all([
+  const [branch, commit, tags, isClean] = await Promise.all([
     answer("symbolic-ref", "--quiet", "--short", "HEAD"),
     answer("rev-parse", "--verify", "--quiet", "HEAD^{commit}"),
     answer("tag", "--points-at", "HEAD"),
-    answer("config", "--get", "remote.origin.url"),
-    answer("remote"),
-    answer("status", "--porcelain", "--ignore-submodules=none"),
+    isCleanTree(query, options),
   ]);
+  const url = query.settings.findLast(([key]) => key === "remote.origin.url");
   return {
     branch,
     commit,
     shortCommit: commit && commit.slice(0, 7),
     tag: tags ? tags.split("\n")[0] : null,
-    remoteUrl: url && showUrl(url),
-    remotes: remotes === null ? null : remotes.split("\n").filter(Boolean),
-    isClean: changes === null ? null : changes === "",
+    remoteUrl: url === undefined ? null : showUrl(url[1]),
+    remotes: query.remotes,
+    isClean,
   };
 }

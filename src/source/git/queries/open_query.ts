@@ -1,12 +1,17 @@
-import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
-import { childEnvironment } from "../../../environment/child_environment.ts";
 import { Variable } from "../../../environment/variables.ts";
-import { RunnerError } from "../../../errors.ts";
 import { processHost } from "../../../host.ts";
 import { isInside } from "../../../job_path.ts";
 import type { CaptureResult } from "../../../process/capture.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
+import type { ConfigEntry } from "../config_entries.ts";
+import { copyReflogs } from "./copy_references.ts";
+import { findRepository, type RepositoryParts } from "./find_repository.ts";
+import { fillOwnDirectory, makeOwnDirectory } from "./own_repository.ts";
+import { readPlainFile } from "./plain_files.ts";
+import { queryError } from "./query_error.ts";
+import { readEntries, repositorySettings } from "./repository_config.ts";
+import { runQuery } from "./run_query.ts";
 
 /** Options of every question to a git repository. */
 export interface GitQueryOptions {
@@ -18,7 +23,7 @@ export interface GitQueryOptions {
    */
   directory?: string;
   /**
-   * Environment of git.
+   * Environment of git, which gets the variables that programs need to run.
    *
    * @default {the environment of the process}
    */
@@ -27,46 +32,93 @@ export interface GitQueryOptions {
   signal?: AbortSignal;
 }
 
-/** A repository that is asked. */
-export interface GitQuery {
-  /** Absolute path of its directory. */
+/**
+ * A repository that is asked.
+ *
+ * Git runs on a repository of the runner's own, which has the objects of the
+ * other one and copies of its references. Its configuration is new, so that
+ * nothing in the other one can start a program, or lead to another server or
+ * directory. What is missing there is not fetched.
+ */
+export interface GitQuery extends AsyncDisposable {
+  /** Absolute path of the directory that was asked for. */
   readonly path: string;
-  /** Runs git on it; nothing that the repository brings is run. */
+  /** Where the repository is that answers. */
+  readonly parts: RepositoryParts;
+  /** Absolute path of the repository on which git runs. */
+  readonly ownDirectory: string;
+  /** Settings of the repository that are in force. */
+  readonly settings: readonly ConfigEntry[];
+  /** Names of its remotes, sorted. */
+  readonly remotes: readonly string[];
+  /** Runs git, which reads but does not write. */
   git(...args: string[]): Promise<CaptureResult>;
 }
 
 /**
- * Finds the repository that is meant.
+ * Finds the directory that is meant.
  *
  * @param options Directory and environment.
- * @returns The repository.
+ * @returns Its absolute path.
+ */
+export function queryDirectory(options: GitQueryOptions): string {
+  const host = processHost();
+  const { env = host.env } = options;
+  const directory = options.directory ??
+    (env[Variable.codeDir] || "/job/src");
+  if (!directory.startsWith("/")) return resolve(host.cwd, directory);
+  // Outside a container, jobs are told where their directories really are.
+  return isInside("/job", directory)
+    ? openWorkspace({ cwd: host.cwd, env }).pathOf(directory)
+    : directory;
+}
+
+/**
+ * Opens the repository that is meant.
+ *
+ * @param options Directory and environment.
+ * @returns The repository; to be disposed of.
  * @throws {RunnerError} With code `source-failed`, if there is none in just that
- * directory; one around it is not meant.
+ * directory, or it cannot be read without following what it says.
  */
 export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   const host = processHost();
   const { env = host.env, signal } = options;
   signal?.throwIfAborted();
-  const path = placeOf(
-    options.directory ?? (env[Variable.codeDir] || "/job/src"),
-    env,
-    host.cwd,
+  const path = queryDirectory(options);
+  await using cleanup = new AsyncDisposableStack();
+  const ownDirectory = await makeOwnDirectory(env, host.cwd);
+  cleanup.defer(() => Deno.remove(ownDirectory, { recursive: true }));
+  const run = (args: readonly string[]) =>
+    runQuery(args, { ownDirectory, env, signal, cwd: ownDirectory });
+  const readConfig = (file: string) => readSettings(file, ownDirectory, run);
+  const parts = await findRepository(
+    path,
+    async (file) => new Map(await readConfig(file)),
   );
-  await mustBeRepository(path);
-  const { Cancellation } = await import("../../../process/cancellation.ts");
-  const { onAbort } = await import("../../../process/on_abort.ts");
-  const { runGit } = await import("../run_git.ts");
+  const entries = await readConfig(`${parts.commonDirectory}/config`);
+  const all = new Map(entries);
+  if (/^(?:true|yes|on|1)$/i.test(all.get("extensions.worktreeconfig") ?? "")) {
+    const own = await readConfig(`${parts.gitDirectory}/config.worktree`);
+    entries.push(...own);
+  }
+  const settings = repositorySettings(entries);
+  await fillOwnDirectory(ownDirectory, path, parts, all, settings);
+  const disposable = cleanup.move();
   return {
     path,
-    async git(...args) {
-      const cancellation = new Cancellation();
-      using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
-      return await runGit(["--no-optional-locks", ...args], path, {
-        env: childEnvironment(env, { kind: "source-client" }),
-        cancellation,
-        variables: { GIT_CEILING_DIRECTORIES: dirname(path) },
-      });
-    },
+    parts,
+    ownDirectory,
+    settings,
+    remotes: remotesOf(entries),
+    git: (...args) =>
+      runQuery([`--work-tree=${parts.workTree}`, ...args], {
+        ownDirectory,
+        env,
+        signal,
+        cwd: parts.workTree,
+      }),
+    [Symbol.asyncDispose]: () => disposable.disposeAsync(),
   };
 }
 
@@ -86,7 +138,10 @@ export async function resolveRevision(
 ): Promise<string> {
   // deno-lint-ignore no-control-regex
   if (/^-|^$|[\x00-\x1f]/.test(revision)) {
-    throw queryError(`find ${JSON.stringify(revision)}`, "it is no revision");
+    throw queryError(`find ${JSON.stringify(revision)}`, "not a revision");
+  }
+  if (revision.includes("@{")) {
+    await copyReflogs(query.parts, query.ownDirectory);
   }
   for (const name of [revision, `refs/remotes/origin/${revision}`]) {
     const { exitCode, stdout } = await query.git(
@@ -101,49 +156,53 @@ export async function resolveRevision(
   );
 }
 
+function remotesOf(entries: readonly ConfigEntry[]): string[] {
+  const names = entries.map(([key]) => /^remote\.(.+)\.[^.]+$/s.exec(key)?.[1]);
+  return [...new Set(names)].filter((name) => name !== undefined).sort();
+}
+
 /**
- * Makes the error of a question that has no answer.
+ * Reads the settings of the user and the machine. This starts no program.
  *
- * @param action What could not be done, and to what.
- * @param reason Why.
- * @param cause What it comes from.
- * @returns The error, with code `source-failed`.
+ * @param query Repository, whose own settings are left out.
+ * @param env Environment, which says where they are.
+ * @returns The settings.
  */
-export function queryError(
-  action: string,
-  reason: string,
-  cause?: unknown,
-): RunnerError {
-  return new RunnerError(`Cannot ${action}: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
-}
-
-function placeOf(
-  directory: string,
+export async function readUserSettings(
+  { ownDirectory }: GitQuery,
   env: Readonly<Record<string, string>>,
-  cwd: string,
-): string {
-  if (!directory.startsWith("/")) return resolve(cwd, directory);
-  const workspace = openWorkspace({ cwd, env });
-  // Outside a container, jobs are told where their directories really are.
-  return isInside("/job", directory) ? workspace.pathOf(directory) : directory;
+): Promise<ConfigEntry[]> {
+  const scopes = await Promise.all(
+    ["--system", "--global"].map((scope) =>
+      runQuery(["config", scope, "--includes", "--null", "--list"], {
+        ownDirectory,
+        env,
+        signal: undefined,
+        cwd: ownDirectory,
+        variables: Object.fromEntries(
+          ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"]
+            .map((name) => [name, env[name]])
+            .filter(([, value]) => value !== undefined),
+        ),
+      })
+    ),
+  );
+  return scopes.flatMap(({ stdout }) => readEntries(stdout));
 }
 
-async function mustBeRepository(path: string): Promise<void> {
-  const action = `read "${path}"`;
-  try {
-    await Deno.lstat(`${path}/.git`);
-  } catch (cause) {
-    const isThere = await Deno.stat(path).then(
-      ({ isDirectory }) => isDirectory,
-      () => false,
-    );
-    throw queryError(
-      action,
-      isThere ? "it is no git repository" : "no such directory",
-      cause,
-    );
-  }
+/** Has git parse a copy of the file, which includes no other one. */
+async function readSettings(
+  file: string,
+  ownDirectory: string,
+  run: (args: readonly string[]) => Promise<CaptureResult>,
+): Promise<ConfigEntry[]> {
+  const bytes = await readPlainFile(file, 1024 * 1024);
+  if (bytes === undefined) return [];
+  const copy = `${ownDirectory}/foreign-config`;
+  await Deno.writeFile(copy, bytes);
+  const { exitCode, stdout } = await run(
+    ["config", "--file", copy, "--no-includes", "--null", "--list"],
+  );
+  if (exitCode !== 0) throw queryError(`read "${file}"`, "git cannot parse it");
+  return readEntries(stdout);
 }

@@ -3,7 +3,7 @@ import {
   type CaptureResult,
 } from "../../../process/capture.ts";
 import { gitReason } from "../reason.ts";
-import { queryError } from "./open_query.ts";
+import { queryError } from "./query_error.ts";
 
 /**
  * Takes what git printed, all of it or nothing.

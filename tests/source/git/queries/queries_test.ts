@@ -87,7 +87,7 @@ describe("changedFiles()", () => {
     await assertUnknown(
       () =>
         changedFiles("main", { env, directory: `${repository.path}/inner` }),
-      "it is no git repository",
+      "not a git repository",
     );
   });
 

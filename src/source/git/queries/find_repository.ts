@@ -1,0 +1,112 @@
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
+import { resolve } from "@std/path/posix/resolve";
+import { isInside } from "../../../job_path.ts";
+import { lstatIfThere, readPlainText } from "./plain_files.ts";
+import { queryError } from "./query_error.ts";
+
+/** Where the parts of a repository are. */
+export interface RepositoryParts {
+  /** Absolute path of the work tree. */
+  readonly workTree: string;
+  /** Absolute path of what belongs to the work tree alone, such as its index. */
+  readonly gitDirectory: string;
+  /** Absolute path of what all work trees share: objects, references, settings. */
+  readonly commonDirectory: string;
+}
+
+/** Reads a file of git's configuration, without what it includes. */
+export type ReadConfig = (path: string) => Promise<ReadonlyMap<string, string>>;
+
+/**
+ * Finds the repository in just this directory; one around it does not count.
+ *
+ * What is in the directory may have been brought by an archive or written by a
+ * step, so it does not lead anywhere by itself. It leads to a repository outside
+ * the directory, as those of submodules and of `git worktree` are, if that
+ * repository names this directory as its work tree.
+ *
+ * @param path Absolute path of the directory.
+ * @param readConfig Reads a configuration file.
+ * @returns Its parts.
+ * @throws {RunnerError} With code `source-failed`, if there is none.
+ */
+export async function findRepository(
+  path: string,
+  readConfig: ReadConfig,
+): Promise<RepositoryParts> {
+  const action = `read "${path}"`;
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (!info?.isDirectory) throw queryError(action, "no such directory");
+  const workTree = await Deno.realPath(path);
+  const dotGit = `${workTree}/.git`;
+  const entry = await lstatIfThere(dotGit);
+  if (entry === undefined) throw queryError(action, "not a git repository");
+  if (entry.isDirectory) {
+    return { workTree, ...await withCommon(dotGit, dotGit) };
+  }
+  const target = entry.isSymlink ? dotGit : await gitFileTarget(dotGit);
+  const gitDirectory = await realPath(target, action);
+  const parts = { workTree, ...await withCommon(gitDirectory, dotGit) };
+  const isOwn = isInside(workTree, gitDirectory) &&
+    isInside(workTree, parts.commonDirectory);
+  if (!isOwn && !await namesWorkTree(parts, readConfig)) {
+    throw queryError(
+      action,
+      `its repository "${gitDirectory}" is outside and does not belong to it`,
+    );
+  }
+  return parts;
+}
+
+async function gitFileTarget(dotGit: string): Promise<string> {
+  const [, target] =
+    /^gitdir: ([^\n]+)\n*$/.exec(await readPlainText(dotGit)) ??
+      [];
+  if (target === undefined) {
+    throw queryError(`read "${dotGit}"`, "not a git repository");
+  }
+  return resolve(dirname(dotGit), target);
+}
+
+/** The repository of a further work tree is in `worktrees` of the common one. */
+async function withCommon(
+  gitDirectory: string,
+  dotGit: string,
+): Promise<Omit<RepositoryParts, "workTree">> {
+  const action = `read "${dotGit}"`;
+  const text = (await readPlainText(`${gitDirectory}/commondir`)).trim();
+  if (text === "") return { gitDirectory, commonDirectory: gitDirectory };
+  const commonDirectory = await realPath(resolve(gitDirectory, text), action);
+  const folder = dirname(gitDirectory);
+  if (
+    basename(folder) !== "worktrees" || dirname(folder) !== commonDirectory
+  ) {
+    throw queryError(action, "its common directory is not the one around it");
+  }
+  return { gitDirectory, commonDirectory };
+}
+
+async function namesWorkTree(
+  { workTree, gitDirectory, commonDirectory }: RepositoryParts,
+  readConfig: ReadConfig,
+): Promise<boolean> {
+  if (gitDirectory !== commonDirectory) {
+    const text = (await readPlainText(`${gitDirectory}/gitdir`)).trim();
+    return text !== "" && resolve(gitDirectory, text) === `${workTree}/.git`;
+  }
+  const config = await readConfig(`${gitDirectory}/config`);
+  const named = config.get("core.worktree");
+  if (named === undefined) return false;
+  const real = await Deno.realPath(resolve(gitDirectory, named))
+    .catch(() => undefined);
+  return real === workTree;
+}
+
+async function realPath(path: string, action: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (cause) {
+    throw queryError(action, "not a git repository", cause);
+  }
+}

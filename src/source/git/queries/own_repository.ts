@@ -1,0 +1,116 @@
+import { openWorkspace } from "../../../workspace/layout.ts";
+import type { ConfigEntry } from "../config_entries.ts";
+import { copyFiles, copyReferences } from "./copy_references.ts";
+import type { RepositoryParts } from "./find_repository.ts";
+import { listPlainFiles, lstatIfThere, readPlainText } from "./plain_files.ts";
+import { queryError } from "./query_error.ts";
+import { configText } from "./repository_config.ts";
+
+/**
+ * Creates the directory of a repository that the runner writes anew.
+ *
+ * @param env Environment, which says where the workspace is.
+ * @param cwd Absolute path of the current directory.
+ * @returns Its absolute path.
+ */
+export async function makeOwnDirectory(
+  env: Readonly<Record<string, string>>,
+  cwd: string,
+): Promise<string> {
+  const prefix = "runnerlib-git-";
+  // A pipeline may write to its workspace alone.
+  const path = await Deno.makeTempDir({ prefix }).catch(async () => {
+    const { base: dir } = openWorkspace({ cwd, env });
+    await Deno.mkdir(dir, { recursive: true });
+    return await Deno.makeTempDir({ dir, prefix: `.${prefix}` });
+  });
+  for (const name of ["objects/info", "refs", "info"]) {
+    await Deno.mkdir(`${path}/${name}`, { recursive: true });
+  }
+  await Deno.writeTextFile(`${path}/HEAD`, "ref: refs/heads/none\n");
+  return await Deno.realPath(path);
+}
+
+/**
+ * Fills it with what questions need of another repository: a way to its objects,
+ * and copies of its references and of a few settings.
+ *
+ * @param ownDirectory Absolute path of the directory.
+ * @param path Path of the other one, for errors.
+ * @param parts Where the other one is.
+ * @param all All of its settings.
+ * @param settings Those that are taken over.
+ * @throws {RunnerError} With code `source-failed`, if it is not a repository, or
+ * leads out of itself.
+ */
+export async function fillOwnDirectory(
+  ownDirectory: string,
+  path: string,
+  parts: RepositoryParts,
+  all: ReadonlyMap<string, string>,
+  settings: readonly ConfigEntry[],
+): Promise<void> {
+  const action = `read "${path}"`;
+  const { commonDirectory, gitDirectory } = parts;
+  const references = all.get("extensions.refstorage");
+  if (references !== undefined && references !== "files") {
+    throw queryError(action, "its references are not stored as files");
+  }
+  const format = all.get("extensions.objectformat") ?? "sha1";
+  const extensions: ConfigEntry[] = /^sha256$/i.test(format)
+    ? [["core.repositoryformatversion", "1"], [
+      "extensions.objectformat",
+      "sha256",
+    ]]
+    : [["core.repositoryformatversion", "0"]];
+  await Deno.writeTextFile(
+    `${ownDirectory}/config`,
+    configText([...extensions, ["core.bare", "false"], ...settings]),
+  );
+  const objects = await plainObjects(commonDirectory, action);
+  await Deno.writeTextFile(
+    `${ownDirectory}/objects/info/alternates`,
+    `${quoted(objects)}\n`,
+  );
+  if (!await copyReferences(parts, ownDirectory)) {
+    throw queryError(action, "not a git repository");
+  }
+  await copyFiles(commonDirectory, ownDirectory, [
+    "shallow",
+    "info/exclude",
+    "info/attributes",
+  ]);
+  await copyFiles(gitDirectory, ownDirectory, ["info/sparse-checkout"]);
+}
+
+/** Makes sure that the objects are in their directory, and lead nowhere. */
+async function plainObjects(
+  commonDirectory: string,
+  action: string,
+): Promise<string> {
+  const objects = `${commonDirectory}/objects`;
+  const info = await lstatIfThere(objects);
+  if (!info?.isDirectory) throw queryError(action, "not a git repository");
+  await listPlainFiles(objects, (path) => {
+    throw queryError(action, `"${path}" is not a regular file`);
+  });
+  const alternates = await readPlainText(`${objects}/info/alternates`);
+  for (const line of alternates.split("\n")) {
+    if (line === "" || line.startsWith("#")) continue;
+    throw queryError(
+      action,
+      `it borrows objects of ${JSON.stringify(line)}, outside of it`,
+    );
+  }
+  return objects;
+}
+
+/** As in C, so that a path can have every character. */
+function quoted(path: string): string {
+  const text = path.replace(
+    // deno-lint-ignore no-control-regex
+    /["\\\x00-\x1f\x7f]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return `"${text}"`;
+}

@@ -1,0 +1,99 @@
+import type { ConfigEntry } from "../config_entries.ts";
+
+/** Values of yes-or-no settings and their like; none is a program or a path. */
+const WORD =
+  /^(?:true|false|yes|no|on|off|[01]|input|auto|default|minimal|crlf|lf|native|warn)?$/i;
+
+/** Any value: git prints it or compares it, and does nothing else with it here. */
+// deno-lint-ignore no-control-regex
+const TEXT = /^[^\x00-\x1f\x7f]*$/;
+
+/**
+ * Settings of a repository that have a meaning for questions, and their values.
+ * Everything else is left out: so no setting that is known today or added to git
+ * tomorrow can start a program, or lead to another file or server.
+ */
+const REPOSITORY_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
+  [
+    /^core\.(?:autocrlf|checkstat|eol|filemode|ignorecase|precomposeunicode|safecrlf|sparsecheckout|sparsecheckoutcone|symlinks|trustctime)$/,
+    WORD,
+  ],
+  [/^index\.sparse$/, WORD],
+  [/^remote\.[^\n]+\.(?:url|fetch)$/s, TEXT],
+  [/^branch\.[^\n]+\.(?:remote|merge)$/s, TEXT],
+];
+
+/** Settings of the user that say what counts as a change. */
+const USER_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
+  [/^core\.(?:autocrlf|eol|safecrlf)$/, WORD],
+  [/^core\.(?:excludesfile|attributesfile)$/, TEXT],
+];
+
+/**
+ * Picks the settings of a repository that questions need.
+ *
+ * @param entries All of its settings, in the order of the file.
+ * @returns The settings.
+ */
+export function repositorySettings(
+  entries: readonly ConfigEntry[],
+): ConfigEntry[] {
+  return pick(entries, REPOSITORY_SETTINGS);
+}
+
+/**
+ * Picks the settings of the user that questions need.
+ *
+ * @param entries All of the user's settings.
+ * @returns The settings.
+ */
+export function userSettings(entries: readonly ConfigEntry[]): ConfigEntry[] {
+  return pick(entries, USER_SETTINGS);
+}
+
+/**
+ * Reads what `git config --null --list` prints.
+ *
+ * @param text Output of git.
+ * @returns Keys and values; a key without a value is `true`.
+ */
+export function readEntries(text: string): ConfigEntry[] {
+  return text.split("\0").slice(0, -1).map((entry) => {
+    const end = entry.indexOf("\n");
+    return end < 0
+      ? [entry, "true"]
+      : [entry.slice(0, end), entry.slice(end + 1)];
+  });
+}
+
+/**
+ * Writes settings as a file of git's configuration.
+ *
+ * @param entries Keys and values.
+ * @returns Text of the file.
+ */
+export function configText(entries: readonly ConfigEntry[]): string {
+  return entries.map(([key, value]) => {
+    const [, section, subsection, name] = /^([^.]+)(?:\.(.*))?\.([^.]+)$/s.exec(
+      key,
+    )!;
+    const head = subsection === undefined
+      ? `[${section}]`
+      : `[${section} ${quoted(subsection)}]`;
+    return `${head}\n\t${name} = ${quoted(value)}\n`;
+  }).join("");
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}
+
+function pick(
+  entries: readonly ConfigEntry[],
+  settings: readonly (readonly [RegExp, RegExp])[],
+): ConfigEntry[] {
+  return entries.filter(([key, value]) =>
+    TEXT.test(key) &&
+    settings.some(([name, values]) => name.test(key) && values.test(value))
+  );
+}

@@ -1,0 +1,97 @@
+import { dirname } from "@std/path/posix/dirname";
+import { fixedEnvironment } from "../../../environment/child_environment.ts";
+import { RunnerError } from "../../../errors.ts";
+import { capture, type CaptureResult } from "../../../process/capture.ts";
+import { queryError } from "./query_error.ts";
+
+/** Longest time that git may take for an answer, in milliseconds. */
+const TIMEOUT_MS = 10 * 60_000;
+
+/** What a question is run with. */
+export interface QueryRun {
+  readonly ownDirectory: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal | undefined;
+  readonly cwd: string;
+  /** Variables instead of those that hide the settings of the user. */
+  readonly variables?: Readonly<Record<string, string>>;
+}
+
+/** Settings that keep git to what is there, whatever is beside the objects. */
+const NEUTRAL_OPTIONS = [
+  "core.commitGraph=false",
+  "core.multiPackIndex=false",
+  "core.fsmonitor=false",
+  "core.untrackedCache=false",
+  "core.hooksPath=/dev/null",
+  "gc.auto=0",
+].flatMap((option) => ["-c", option]);
+
+/** Variables that programs need to run; git gets no token, not even to lose it. */
+const INHERITED = [
+  ...["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "LD_LIBRARY_PATH"],
+  "GIT_EXEC_PATH",
+];
+
+/** The user's settings may start programs as well, and a step may change them. */
+const HIDDEN_SETTINGS = {
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_CONFIG_NOSYSTEM: "1",
+};
+
+/**
+ * Runs git on a repository of the runner's own, where it reads and does not write.
+ *
+ * @param args Arguments of git.
+ * @param run Where, and with which variables.
+ * @returns Exit status and output.
+ * @throws {RunnerError} With code `source-failed`, if git is not installed, or
+ * gives no answer in time.
+ */
+export async function runQuery(
+  args: readonly string[],
+  { ownDirectory, env, signal, cwd, variables = HIDDEN_SETTINGS }: QueryRun,
+): Promise<CaptureResult> {
+  const { Cancellation } = await import("../../../process/cancellation.ts");
+  const { onAbort } = await import("../../../process/on_abort.ts");
+  const cancellation = new Cancellation();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    cancellation.cancel("SIGTERM");
+  }, TIMEOUT_MS);
+  using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
+  const inherited = INHERITED.filter((name) => env[name] !== undefined)
+    .map((name) => [name, env[name]]);
+  try {
+    return await capture(
+      ["git", ...NEUTRAL_OPTIONS, `--git-dir=${ownDirectory}`, ...args],
+      {
+        cwd,
+        cancellation,
+        env: fixedEnvironment({
+          ...Object.fromEntries(inherited),
+          GIT_ALLOW_PROTOCOL: "none",
+          GIT_CEILING_DIRECTORIES: dirname(cwd),
+          GIT_NO_LAZY_FETCH: "1",
+          GIT_NO_REPLACE_OBJECTS: "1",
+          GIT_OPTIONAL_LOCKS: "0",
+          GIT_PAGER: "cat",
+          GIT_TERMINAL_PROMPT: "0",
+          LC_ALL: "C",
+          ...variables,
+        }),
+      },
+    );
+  } catch (cause) {
+    if (cause instanceof RunnerError && cause.code === "command-not-found") {
+      throw queryError('run "git"', "it is not installed", cause);
+    }
+    if (timedOut) {
+      throw queryError("run git", `it took longer than ${TIMEOUT_MS} ms`);
+    }
+    throw cause;
+  } finally {
+    clearTimeout(timer);
+  }
+}
