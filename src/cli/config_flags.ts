@@ -4,7 +4,10 @@ import { layerOf } from "../config/layers.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Flag, ParsedArguments } from "./command.ts";
 
-/** Keys whose option may be given several times; the values become lines. */
+/**
+ * Keys whose option may be given several times. Each value stays one; variables
+ * become lines, of which one option may have several.
+ */
 const REPEATABLE: ReadonlySet<string> = new Set([
   "job_env",
   "plugins",
@@ -43,10 +46,12 @@ export function configFlags(names?: readonly ConfigName[]): Flag[] {
  */
 export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   const layer = layerOf(
-    ({ flag }) => {
+    ({ name, flag }) => {
       if (flag === undefined) return undefined;
       const value = flags.get(flag) ?? switches.get(flag)?.toString();
-      return typeof value === "object" ? value.join("\n") : value;
+      return typeof value === "object" && name === "job_env"
+        ? value.join("\n")
+        : value;
     },
     ({ flag }) => `--${flag}`,
   );

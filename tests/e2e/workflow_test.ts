@@ -265,8 +265,8 @@ jobs:
     assertStringIncludes(
       stderr,
       `Cannot use workflow file "p.yaml": 2 problems
-p.yaml:3:20: unknown key "jobs.a.neds"; did you mean "jobs.a.needs"?
-p.yaml:4:20: jobs.b.needs names "c", which is no job`,
+  p.yaml:3:20: unknown key "jobs.a.neds"; did you mean "jobs.a.needs"?
+  p.yaml:4:20: jobs.b.needs names "c", which is no job`,
     );
   });
 

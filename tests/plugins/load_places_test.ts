@@ -330,3 +330,19 @@ Deno.test("runnerlib plugins tells what would be loaded", async () => {
   const wrong = await runCli(["plugins", "check"], options);
   assertEquals(wrong.code, 2);
 });
+
+Deno.test("a line break in an option does not grant what stands behind it", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, {
+    "plugin_x.ts": `export const manifest = { permissions: {
+        read: ["/etc"], run: ["*"] } };
+      export default { name: "x", execute() {} };`,
+  });
+  for (const value of ["x:read=/a\nx:run=*", "x:env=A\nx:run=*"]) {
+    const { code, stdout, stderr } = await runCli([
+      ...["plugins", "check", "plugin_x.ts", "--allow-plugin", value],
+    ], { cwd: directory.path });
+    assert(!/may run/.test(stdout), stdout);
+    assert(code === 1 || stdout.includes("asks for run"), stdout + stderr);
+  }
+});

@@ -1,5 +1,6 @@
 import type { Command } from "../../process/spawn.ts";
 import { SOCKET_DIRECTORY } from "./container_environment.ts";
+import { mountOption } from "./engine_values.ts";
 
 /** Where a container finds the file of secrets. */
 const SECRETS_FILE = "/run/secrets/env";
@@ -61,24 +62,14 @@ export function createArguments(plan: ContainerPlan): string[] {
     `--workdir=${plan.directory}`,
     `--env-file=${plan.envFile}`,
     ...plan.names.map((name) => `--env=${name}`),
-    mount(plan.workspace, "/job"),
+    mountOption(plan.workspace, "/job"),
     ...socketDirectory === undefined
       ? []
-      : [mount(socketDirectory, SOCKET_DIRECTORY, "readonly")],
+      : [mountOption(socketDirectory, SOCKET_DIRECTORY, "readonly")],
     ...secretsFile === undefined
       ? []
-      : [mount(secretsFile, SECRETS_FILE, "readonly")],
+      : [mountOption(secretsFile, SECRETS_FILE, "readonly")],
     plan.image,
     ...argv,
   ];
-}
-
-/** The engine reads a line of CSV, in which a path may hold a comma. */
-function mount(source: string, target: string, ...rest: string[]): string {
-  const fields = ["type=bind", `source=${source}`, `target=${target}`, ...rest];
-  return `--mount=${fields.map(quoted).join(",")}`;
-}
-
-function quoted(field: string): string {
-  return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }

@@ -1,4 +1,5 @@
 import { RunnerError } from "../../errors.ts";
+import { isEngineVariable } from "./engine_values.ts";
 
 /** Longest line, in characters: readers of engines give up at 64 KiB. */
 const MAX_LINE_LENGTH = 16 * 1_024;
@@ -28,7 +29,7 @@ export function passVariables(
   const lines: string[] = [];
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) {
-    if (!/^[^\s=#*][^\s=*]*$/.test(name)) {
+    if (!isEngineVariable(name)) {
       throw unfit(name, "an engine does not take this name");
     }
     const line = `${name}=${value}`;

@@ -1,5 +1,10 @@
 import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
+import {
+  isEngineVariable,
+  mountOption,
+} from "../../job/container/engine_values.ts";
+import { imageProblem } from "../../job/container/image_name.ts";
 import type { LocalJob } from "./local_job.ts";
 
 /** Image of a job that names none, as the coordinator has it. */
@@ -77,18 +82,49 @@ export function containerCommand(
     `--pids-limit=${MOST_PROCESSES}`,
     ...limitsOf(job),
     ...network === undefined ? [] : [`--network=${network}`],
-    `--volume=${workspace}:/job`,
-    ...sharedCode === undefined ? [] : [`--volume=${sharedCode}:${codeDir}`],
+    mountOption(workspace, "/job"),
+    ...sharedCode === undefined ? [] : [mountOption(sharedCode, codeDir)],
     ...user === RUNNER || user.startsWith("0:")
       ? []
       : ["--tmpfs=/home/runner:exec,mode=1777"],
     `--workdir=${jobDir}`,
     "--entrypoint=",
     ...Object.entries(known).map(([name, value]) => `--env=${name}=${value}`),
-    ...variables.filter((it) => !(it in known)).map((it) => `--env=${it}`),
-    job.image ?? DEFAULT_IMAGE,
+    ...namesOf(job, variables)
+      .filter((variable) => !(variable in known))
+      .map((variable) => `--env=${variable}`),
+    imageOf(job),
     ...argvOf(job),
   ];
+}
+
+/** An image that begins with a dash would be an option of the engine. */
+function imageOf({ name, image = DEFAULT_IMAGE }: LocalJob): string {
+  const problem = imageProblem(image);
+  if (problem === undefined) return image;
+  throw new RunnerError(
+    `Cannot run job "${name}" in a container of ${
+      JSON.stringify(image)
+    }: ${problem}`,
+    { code: "invalid-job" },
+  );
+}
+
+/** A variable of this machine that an engine cannot pass is left out. */
+function namesOf(
+  { name, env }: LocalJob,
+  variables: readonly string[],
+): string[] {
+  const unfit = Object.keys(env).find((variable) =>
+    !isEngineVariable(variable)
+  );
+  if (unfit === undefined) return variables.filter(isEngineVariable);
+  throw new RunnerError(
+    `Cannot run job "${name}" in a container: an engine does not take the variable ${
+      JSON.stringify(unfit)
+    }`,
+    { code: "invalid-job" },
+  );
 }
 
 function argvOf({ name, command = "", steps, isWrapped }: LocalJob): string[] {

@@ -1,0 +1,71 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import {
+  containerCommand,
+  type ContainerSetting,
+} from "../../src/workflow/local/container_command.ts";
+import type { LocalJob } from "../../src/workflow/local/local_job.ts";
+
+const JOB: LocalJob = {
+  name: "build",
+  command: "make",
+  env: { CC: "gcc" },
+  dependsOn: [],
+  condition: "all_success",
+  image: "alpine:3",
+};
+
+const SETTING: ContainerSetting = {
+  program: "docker",
+  name: "reactorcide-1",
+  workspace: "/work/job",
+  sharedCode: undefined,
+  variables: ["CC"],
+  hostUser: "1000:1000",
+};
+
+Deno.test("containerCommand() mounts paths that engines would split", () => {
+  const args = containerCommand({ ...JOB, codeDir: "/job/a:b,c" }, {
+    ...SETTING,
+    workspace: '/work/a:/etc:ro/"b",c',
+    sharedCode: "/work/src:/x",
+  });
+  assertEquals(args.filter((arg) => /^--(?:mount|volume)/.test(arg)), [
+    `--mount=type=bind,"source=/work/a:/etc:ro/""b"",c",target=/job`,
+    `--mount=type=bind,source=/work/src:/x,"target=/job/a:b,c"`,
+  ]);
+});
+
+Deno.test("containerCommand() takes no image that an engine reads as an option", () => {
+  for (
+    const image of [
+      ...["--volume=/:/host", "-v/:/host", "--privileged", "", " ", "a b"],
+      ...["alpine\n--privileged", "alpine,b", "-"],
+    ]
+  ) {
+    const error = assertThrows(
+      () => containerCommand({ ...JOB, image }, SETTING),
+      RunnerError,
+    );
+    assertEquals(error.code, "invalid-job");
+    assertMatch(error.message, /^Cannot run job "build" in a container of "/);
+  }
+});
+
+Deno.test("containerCommand() passes each variable as one", () => {
+  for (const name of ["*", "AWS_*", "A B", "A\nB", "", "#A", "A\0"]) {
+    const error = assertThrows(
+      () => containerCommand({ ...JOB, env: { [name]: "x" } }, SETTING),
+      RunnerError,
+    );
+    assertEquals(error.code, "invalid-job");
+  }
+  const args = containerCommand(JOB, {
+    ...SETTING,
+    variables: ["CC", "LC_*", "A B", "a.b-c"],
+  });
+  assertEquals(args.filter((arg) => /^--env=[^=]*$/.test(arg)), [
+    "--env=CC",
+    "--env=a.b-c",
+  ]);
+});
