@@ -11,6 +11,7 @@ import { showUrlsIn } from "./shown_url.ts";
  * | `invalid-workflow` | a workflow file that cannot be used, or an evaluation without an outcome |
  * | `invalid-job` | steps that form no graph, or that nobody could run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
+ * | `workspace-busy` | another job, which uses the workspace |
  * | `source-failed` | source code that could not be prepared |
  * | `ci-source-modified` | the trusted CI source, which something changed after it was prepared |
  * | `plugin-failed` | a plugin that threw |
@@ -34,6 +35,7 @@ export type RunnerErrorCode =
   | "invalid-workflow"
   | "invalid-job"
   | "workspace"
+  | "workspace-busy"
   | "source-failed"
   | "ci-source-modified"
   | "plugin-failed"

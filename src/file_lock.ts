@@ -18,10 +18,6 @@ const PAUSE_MS = 20;
 /**
  * Waits until no other process has a file, or directory, and takes it.
  *
- * The lock ends with the process. Where the system knows no such locks, as on
- * some network file systems, the work goes on without: losing a race there is
- * less likely than having to give up.
- *
  * @param file What is locked; it is closed with the lock, or after an error.
  * @param options Patience.
  * @returns The lock, which ends when disposed.
@@ -35,7 +31,7 @@ export async function lockFile(
   const start = performance.now();
   using stack = new DisposableStack();
   stack.use(file);
-  while (!await tryLock(file)) {
+  while (!tryLockFile(file)) {
     signal?.throwIfAborted();
     if (performance.now() - start > patienceMs) throw busyError();
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -43,9 +39,20 @@ export async function lockFile(
   return stack.move();
 }
 
-async function tryLock(file: Deno.FsFile): Promise<boolean> {
+/**
+ * Locks a file or directory, unless another open file has the lock.
+ *
+ * The system releases the lock when the file is closed, and so when the process
+ * ends, however it ends; programs that the process starts do not inherit it.
+ * Some network file systems have no locks. There, the work goes on without one:
+ * losing a race is less likely than having to give up.
+ *
+ * @param file What is locked.
+ * @returns Whether nobody else has the lock.
+ */
+export function tryLockFile(file: Deno.FsFile): boolean {
   try {
-    return await file.tryLock(true);
+    return file.tryLockSync(true);
   } catch {
     // There are no locks here.
     return true;

@@ -2,6 +2,7 @@ import { JobRun } from "../job/job_run.ts";
 import { prepareSources, removeCredentials } from "../job/prepare_sources.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
 import { Cancellation } from "../process/cancellation.ts";
+import { lockWorkspace } from "../workspace/lock.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { usageError } from "./parse_arguments.ts";
@@ -40,6 +41,14 @@ export async function prepareByHand(
   try {
     const config = run.validate();
     run.fillMasker(config);
+    await using _lock = await lockWorkspace(parts.workspace, {
+      command: name,
+      env: parts.host.env,
+      sourceDirs: [config.codeDir],
+      wait: config.wait,
+      signal: run.cancellation.asked,
+      onWait: (reason) => parts.logger.info("workspace", reason),
+    });
     await prepareSources(run, config, { replace: true });
   } catch (error) {
     run.fail(error);

@@ -110,6 +110,8 @@ export interface JobConfig {
   readonly from: readonly string[] | undefined;
   /** Names of steps that do not run; `undefined` for none. */
   readonly skip: readonly string[] | undefined;
+  /** Whether to wait while another job uses the workspace. */
+  readonly wait: boolean;
   /** Whether the output of each step is printed in one piece. */
   readonly logGroup: boolean;
   /** Longest line of output, in bytes; `undefined` when nobody said. */

@@ -188,6 +188,14 @@ export const CONFIG_KEYS = [
     help: "Run every step but these",
   },
   {
+    name: "wait",
+    env: "REACTORCIDE_WAIT",
+    flag: "wait",
+    option: "wait",
+    kind: "switch",
+    help: "Wait while another job uses the workspace, instead of failing",
+  },
+  {
     name: "log_group",
     flag: "log-group",
     option: "logGroup",

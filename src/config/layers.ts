@@ -1,3 +1,5 @@
+import { Variable } from "../environment/variables.ts";
+import { isInside } from "../job_path.ts";
 import type { ConfigKey } from "./config_key.ts";
 import { CONFIG_KEYS, type ConfigName } from "./keys.ts";
 import type { Layer, SettingValue } from "./settings.ts";
@@ -7,6 +9,13 @@ const GIT_VARIABLES = {
   source_url: "REACTORCIDE_GIT_URL",
   source_ref: "REACTORCIDE_GIT_REF",
 } as const;
+
+/** Keys that name a directory of the job. */
+const DIRECTORIES: ReadonlySet<string> = new Set([
+  "code_dir",
+  "job_dir",
+  "artifacts_dir",
+]);
 
 /**
  * Gives what holds when nobody says anything.
@@ -38,10 +47,26 @@ export function environmentLayer(
     }
   }
   const named = layerOf(
-    (key) => key.env === undefined ? undefined : env[key.env],
+    (key) => {
+      const value = key.env === undefined ? undefined : env[key.env];
+      return value !== undefined && DIRECTORIES.has(key.name)
+        ? jobPathOf(value, env[Variable.workspace])
+        : value;
+    },
     (key) => key.env!,
   );
   return { ...layer, ...named };
+}
+
+/**
+ * Finds what a job calls a directory. Outside a container, the programs of a
+ * job are told where its directories really are; a runner among them takes
+ * these for the paths that they stand for.
+ */
+function jobPathOf(path: string, workspace = ""): string {
+  return workspace.startsWith("/") && isInside(workspace, path)
+    ? `/job${path.slice(workspace.length)}`
+    : path;
 }
 
 /**

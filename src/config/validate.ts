@@ -96,6 +96,7 @@ export function validateSettings(
     only: check.names("only"),
     from: check.names("from"),
     skip: check.names("skip"),
+    wait: check.isOn("wait"),
     logGroup: check.isOn("log_group"),
     maxLineBytes: check.integer("max_line_bytes"),
     inheritEnv: check.inheritance(),

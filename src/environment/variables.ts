@@ -82,6 +82,7 @@ const CONFIGURATION = {
     setBy: "user",
     isSetting: true,
   },
+  wait: { name: "REACTORCIDE_WAIT", setBy: "user", isSetting: true },
   concurrency: {
     name: "REACTORCIDE_CONCURRENCY",
     setBy: "user",
@@ -327,11 +328,19 @@ const JOB = {
     doc:
       "Names of the variables that a pipeline of `runnerlib exec` may read, separated by `=`",
   },
-  runStartedAt: {
-    name: "REACTORCIDE_RUN_STARTED_AT",
+  runId: {
+    name: "REACTORCIDE_RUN_ID",
     setBy: "runner",
     isSetting: true,
-    doc: "Start of the run, in milliseconds since 1970",
+    doc:
+      "Id of the run: runners that its programs start add to its files instead of replacing them",
+  },
+  workspaceLock: {
+    name: "REACTORCIDE_WORKSPACE_LOCK",
+    setBy: "runner",
+    isSetting: true,
+    doc:
+      "Ids of the locks of the workspace under which a program runs; runners that it starts work in the workspace, too",
   },
   processTag: {
     name: "REACTORCIDE_PROCESS_TAG",

@@ -50,7 +50,8 @@ export async function execute(
     facts: jobFacts({
       config,
       workspace,
-      startedAt: parts.startedAt,
+      run: parts.run,
+      lockIds: run.lockIds,
       trace,
       secretsSocket: registration?.path,
     }),

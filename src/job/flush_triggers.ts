@@ -3,11 +3,15 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { triggerDocument } from "../triggers/document.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger } from "../triggers/trigger.ts";
-import { removeTriggers, writeTriggers } from "../triggers/triggers_file.ts";
+import {
+  removeTriggers,
+  type RemoveTriggersOptions,
+  writeTriggers,
+} from "../triggers/triggers_file.ts";
 import { guardPath } from "../workspace/guard.ts";
+import { lockRunFile } from "../workspace/run_files.ts";
 import { recordMade } from "../workspace/made.ts";
 import type { TriggerTransport } from "./job_options.ts";
-import { removeStale } from "./remove_stale.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** Options for {@linkcode flushTriggers}. */
@@ -57,7 +61,7 @@ export async function flushTriggers(
     await submit(parts, queue, options);
   } else {
     const path = await pathOf(parts, options.file);
-    await writeTriggers(path, pending);
+    await writeTriggers(path, pending, lockOptions(parts, path));
     parts.logger.debug("triggers", `Wrote "${path}"`, {
       jobs: pending.length,
     });
@@ -79,12 +83,17 @@ async function print(
   const path = await pathOf(parts, file);
   if (pending.length === 0 && !await exists(path)) return;
   // Tried again after a failure, the jobs are in the file already.
-  const document = await writeTriggers(path, pending, { replaces: true });
+  const lock = lockOptions(parts, path);
+  const document = await writeTriggers(path, pending, {
+    ...lock,
+    replaces: true,
+  });
   if (document.jobs.length === 0) return;
   const line = triggerMessage(document, { env: host.env, masker });
   if (guard) await guard.pass(line);
   else await stdout.write(new TextEncoder().encode(line));
-  await removeTriggers(path, document.jobs.map(({ job_name }) => job_name));
+  const names = document.jobs.map(({ job_name }) => job_name);
+  await removeTriggers(path, names, lock);
 }
 
 async function submit(
@@ -114,7 +123,8 @@ async function submit(
   });
   if (path === undefined) return;
   // The jobs are made: a copy that stays behind does no harm.
-  await removeTriggers(path, pending.map(({ name }) => name))
+  const names = pending.map(({ name }) => name);
+  await removeTriggers(path, names, lockOptions(parts, path))
     .catch((error) => logger.warn("triggers", messageOf(error)));
 }
 
@@ -129,7 +139,10 @@ async function writeCopy(
 ): Promise<string | undefined> {
   try {
     const path = await pathOf(parts, file);
-    await writeTriggers(path, pending, { replaces: true });
+    await writeTriggers(path, pending, {
+      ...lockOptions(parts, path),
+      replaces: true,
+    });
     return path;
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
@@ -139,14 +152,18 @@ async function writeCopy(
 }
 
 async function pathOf(parts: RunnerParts, file: string): Promise<string> {
-  const { workspace, startedAt } = parts;
+  const { workspace } = parts;
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
-  if (!workspace.inContainer) {
-    await removeStale(path, startedAt);
-    await recordMade(workspace, path);
-  }
+  if (!workspace.inContainer) await recordMade(workspace, path);
   return path;
+}
+
+function lockOptions(
+  { workspace, run }: RunnerParts,
+  path: string,
+): RemoveTriggersOptions {
+  return { lock: () => lockRunFile(workspace, path, run) };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -2,6 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
+import type { RunIdentity } from "../workspace/run_identity.ts";
 
 /** Trace to which a job belongs. */
 export interface TraceContext {
@@ -17,8 +18,10 @@ export interface JobFacts {
   config: JobConfig;
   /** Where the job's files are. */
   workspace: Workspace;
-  /** When the runner was made, in milliseconds since 1970; it matters outside a container. */
-  startedAt?: number;
+  /** The run, for the runners that programs of the job start. */
+  run: RunIdentity;
+  /** Ids of the locks of the workspace that the job holds; may be empty. */
+  lockIds: string;
   /** Trace to which the job belongs. */
   trace: TraceContext;
   /** Absolute path of the socket at which secrets are registered, if there is one. */
@@ -32,7 +35,7 @@ export interface JobFacts {
  * @returns The variables.
  */
 export function jobFacts(facts: JobFacts): Record<string, string> {
-  const { config, workspace, trace, secretsSocket } = facts;
+  const { config, workspace, trace, secretsSocket, lockIds } = facts;
   const { command, runnerImage } = config;
   return {
     [Variable.codeDir]: workspace.pathOf(config.codeDir),
@@ -45,8 +48,9 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     // Programs of the job that use the library leave theirs in the same place.
     ...workspace.inContainer ? {} : {
       [Variable.workspace]: workspace.base,
-      [Variable.runStartedAt]: `${facts.startedAt ?? ""}`,
+      [Variable.runId]: facts.run.id,
     },
+    ...lockIds === "" ? {} : { [Variable.workspaceLock]: lockIds },
     // They leave their triggers where the runner finds them: it has the nonce.
     ...config.triggerTransport === "stdout"
       ? {

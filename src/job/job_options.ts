@@ -255,6 +255,12 @@ export interface RunJobOptions {
   /** Names of steps that do not run. */
   skip?: readonly string[];
   /**
+   * Whether to wait while another job uses the workspace.
+   *
+   * @default {false}
+   */
+  wait?: boolean;
+  /**
    * Whether the output of each step is printed in one piece.
    *
    * @default {false}

@@ -2,6 +2,7 @@ import { validateSettings } from "../config/validate.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { Settings } from "../config/settings.ts";
 import type { StepConfig } from "../config/step_config.ts";
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import type { Phase } from "../plugins/phases.ts";
@@ -14,6 +15,7 @@ import type { SourceRegistry } from "../source/source_registry.ts";
 import { maskSecrets, setUpMasker } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { Step } from "./step.ts";
+import type { WorkspaceLock } from "../workspace/lock.ts";
 
 /** Where in its life a job is, and what it has found out so far. */
 export class JobRun {
@@ -31,6 +33,8 @@ export class JobRun {
   readonly cancellation: Cancellation;
   /** Variables of the command; plugins may change them until it starts. */
   readonly jobEnv: Record<string, string> = {};
+  /** Lock of the workspace, from when the job begins to put files there. */
+  lock: WorkspaceLock | undefined;
   /** Types of sources that plugins provide for this run, with all others. */
   sources: SourceRegistry | undefined;
   /** Absolute path of the source, once it is there. */
@@ -80,6 +84,11 @@ export class JobRun {
     this.ownSteps = ownSteps;
   }
 
+  /** Ids of the locks of the workspace under which programs of the job run. */
+  get lockIds(): string {
+    return this.lock?.ids ?? this.parts.host.env[Variable.workspaceLock] ?? "";
+  }
+
   /** Whether plugins may still change settings. */
   get areSettingsOpen(): boolean {
     return this.#areSettingsOpen;
@@ -99,6 +108,7 @@ export class JobRun {
       await checkCiSourceIn(phase, this);
     }
     const { callPlugins } = await import("./call_plugins.ts");
+    using _ = this.lock?.enterFunction();
     const errors = await callPlugins(registered, phase, this);
     this.laterErrors.push(...errors);
   }

@@ -55,6 +55,13 @@ export async function runJob(
   const start = performance.now();
   const run = new JobRun(parts, new Cancellation(), controls.job?.steps);
   using _ = cancelOn(run, controls);
+  await using _lock = {
+    [Symbol.asyncDispose]: async () => {
+      if (run.lock === undefined) return;
+      const { releaseWorkspace } = await import("./hold_workspace.ts");
+      await releaseWorkspace(run, run.lock);
+    },
+  };
   const trace = traceContext(parts.host.env);
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
@@ -78,12 +85,16 @@ export async function runJob(
       const { announce } = await import("./announce.ts");
       announce(run, config, plan);
     } else {
+      await holdWorkspace(run, config, plan, controls);
       await run.phase("pre_source_prep");
       await prepareSources(run, config);
       await plugins?.loadLate();
       await run.phase("post_source_prep");
       await run.phase("pre_execution");
-      if (run.addedSteps.length > 0) plan = await planSteps(run, config);
+      if (run.addedSteps.length > 0) {
+        plan = await planSteps(run, config);
+        await holdWorkspace(run, config, plan, controls);
+      }
       steps = plan === undefined
         ? await execute(run, config, trace, controls.container)
         : await executeSteps(run, config, plan, { ...controls, trace });
@@ -156,6 +167,39 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
   const { loadJobPlugins } = await import("./load_plugins.ts");
   return await loadJobPlugins(run);
+}
+
+/** A command in the user's own directory has no files in a workspace. */
+async function holdWorkspace(
+  run: JobRun,
+  config: JobConfig,
+  plan: JobPlan | undefined,
+  { container }: JobControls,
+): Promise<void> {
+  const { source, ciSource, isJobDirChosen } = config;
+  const { workspace, run: identity } = run.parts;
+  const hasSteps = plan !== undefined;
+  const hasContainer = container !== undefined;
+  const hasFiles = hasSteps || hasContainer || source.type !== "none" ||
+    ciSource.type !== "none";
+  if (!hasFiles) {
+    if (workspace.inContainer) return;
+    if (!isJobDirChosen && !isThere(workspace.base)) {
+      identity.begunIn.add(workspace.base);
+      return;
+    }
+  }
+  const hold = await import("./hold_workspace.ts");
+  await hold.holdWorkspace(run, config, { hasSteps, hasContainer });
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function checkContainer(run: JobRun, config: JobConfig): Promise<void> {

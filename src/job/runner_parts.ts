@@ -6,6 +6,7 @@ import { Masker } from "../secrets/masker.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
 import type { OutputGuard } from "../triggers/output_guard.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
+import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
 /** What a runner owns; its functions share nothing else. */
@@ -34,8 +35,8 @@ export interface RunnerParts {
   readonly allowInsecureTransport: boolean;
   /** Where follow-up jobs are written that belong to no job, as a job knows it. */
   readonly triggersFile: string;
-  /** When the runner, or the one around it, was made, in milliseconds since 1970. */
-  readonly startedAt: number;
+  /** The run to which files belong that this runner leaves. */
+  readonly run: RunIdentity;
 }
 
 /**
@@ -75,6 +76,7 @@ export function createParts(
       ? "text"
       : "short",
   });
+  let run: RunIdentity | undefined;
   return {
     host,
     workspace,
@@ -87,6 +89,8 @@ export function createParts(
     stdout,
     stderr,
     triggersFile: env.REACTORCIDE_TRIGGERS_FILE || "/job/triggers.json",
-    startedAt: Number(env.REACTORCIDE_RUN_STARTED_AT) || Date.now(),
+    get run() {
+      return run ??= runIdentity(env);
+    },
   };
 }

@@ -1,8 +1,9 @@
+import { Variable } from "../environment/variables.ts";
 import {
   type WorkflowEntry,
   writeOutput,
 } from "../triggers/variables/output_file.ts";
-import { removeStale } from "./remove_stale.ts";
+import { lockRunFile } from "../workspace/run_files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { workspacePath } from "./workspace_path.ts";
 
@@ -21,17 +22,31 @@ export async function setOutput(
   parts: RunnerParts,
   entry: WorkflowEntry,
 ): Promise<void> {
-  const { host: { env }, workspace, logger, startedAt } = parts;
-  const path = workspacePath(parts, env.RC_WF_OUTPUT_FILE || OUTPUT_FILE);
+  const { workspace, logger, run } = parts;
+  const path = outputPath(parts);
   if (workspace.inContainer && path !== OUTPUT_FILE) {
     logger.warn("workflow", `A worker reads ${OUTPUT_FILE}, not "${path}"`);
   }
   if (!workspace.inContainer) {
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    await removeStale(path, startedAt);
   }
   if (entry.kind === "outputs") warnOfFanOut(parts, entry.key);
-  await writeOutput(path, entry);
+  await writeOutput(path, entry, {
+    lock: () => lockRunFile(workspace, path, run),
+    // A worker may read it as another user.
+    mode: workspace.inContainer ? 0o644 : 0o600,
+  });
+}
+
+/**
+ * Finds the file that a worker reads when the job is over.
+ *
+ * @param parts What the runner owns.
+ * @returns Absolute path.
+ */
+export function outputPath(parts: RunnerParts): string {
+  const path = parts.host.env[Variable.workflowOutputFile] || OUTPUT_FILE;
+  return workspacePath(parts, path);
 }
 
 /** All jobs of a fan-out write the same variable, and the second value is a conflict. */

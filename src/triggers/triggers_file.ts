@@ -1,14 +1,24 @@
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
+import { lockDirectory } from "../workspace/directory_lock.ts";
 import { writeAtomic } from "../workspace/write_atomic.ts";
 import { checkTriggers } from "./check_triggers.ts";
-import { lockDirectory } from "./directory_lock.ts";
 import { type TriggerDocument, triggerDocument } from "./document.ts";
 import { LARGEST_DOCUMENT_BYTES, readTriggers } from "./read_triggers.ts";
 import type { Trigger } from "./trigger.ts";
 
+/** Options for {@linkcode removeTriggers}. */
+export interface RemoveTriggersOptions {
+  /**
+   * Locks the file while it is read and written.
+   *
+   * @default {locks its directory}
+   */
+  lock?: () => Promise<Disposable>;
+}
+
 /** Options for {@linkcode writeTriggers}. */
-export interface WriteTriggersOptions {
+export interface WriteTriggersOptions extends RemoveTriggersOptions {
   /**
    * Whether triggers take the place of jobs of their names.
    *
@@ -39,9 +49,10 @@ export async function writeTriggers(
   triggers: readonly Trigger[],
   options: WriteTriggersOptions = {},
 ): Promise<TriggerDocument> {
-  const { replaces = false } = options;
+  const { replaces = false, lock = () => lockDirectory(dirname(path)) } =
+    options;
   const added = checkTriggers(triggers);
-  using _ = await lockDirectory(dirname(path));
+  using _ = await lock();
   const present = replaces
     ? without(await readTriggers(path), added)
     : await readTriggers(path);
@@ -61,13 +72,16 @@ export async function writeTriggers(
  *
  * @param path Path of the file.
  * @param names Names of the triggers.
+ * @param options Additional options.
  * @throws {RunnerError} `output-failed`, as {@linkcode writeTriggers}.
  */
 export async function removeTriggers(
   path: string,
   names: readonly string[],
+  options: RemoveTriggersOptions = {},
 ): Promise<void> {
-  using _ = await lockDirectory(dirname(path));
+  const { lock = () => lockDirectory(dirname(path)) } = options;
+  using _ = await lock();
   const present = await readTriggers(path);
   const rest = without(present, names.map((name) => ({ name })));
   if (rest.length > 0) await writeDocument(path, triggerDocument(rest));

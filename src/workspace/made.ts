@@ -2,6 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { relative } from "@std/path/posix/relative";
 import { RunnerError } from "../errors.ts";
+import { lockDirectory } from "./directory_lock.ts";
 import { guardPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import {
@@ -11,11 +12,20 @@ import {
   writeRecord,
 } from "./made_record.ts";
 import { osReason } from "../os_reason.ts";
+import {
+  KEPT_OUTPUTS,
+  makeOwnDirectory,
+  ownDirectory,
+  RUN_RECORD,
+} from "./own_directory.ts";
 import { realPath } from "./real_path.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 
-/** Where the outputs of steps wait for a later run, relative to the workspace. */
-export const KEPT_OUTPUTS = ".reactorcide/outputs.json";
+/** What the directory for the runner's own files holds besides the record. */
+const OWN_FILES: readonly string[] = [KEPT_OUTPUTS, RUN_RECORD];
+
+/** What was on record when this process last changed it. */
+const known = new WeakMap<Workspace, readonly string[]>();
 
 /**
  * Records that a path in the workspace is the runner's, to be replaced and
@@ -41,9 +51,10 @@ export async function recordMade(
       { code: "workspace" },
     );
   }
+  using _ = await lockDirectory(await makeOwnDirectory(workspace));
   const entries = await readRecord(workspace);
-  if (entries.includes(entry)) return;
-  await writeRecord(workspace, [...entries, entry]);
+  if (entries.includes(entry)) known.set(workspace, entries);
+  else await write(workspace, [...entries, entry]);
 }
 
 /**
@@ -58,9 +69,29 @@ export async function forgetMade(
   path: string,
 ): Promise<void> {
   const entry = await entryOf(workspace, path);
+  using _ = await lockDirectory(await ownDirectory(workspace));
   const entries = await readRecord(workspace);
   if (!entries.includes(entry)) return;
-  await writeRecord(workspace, entries.filter((other) => other !== entry));
+  await write(workspace, entries.filter((other) => other !== entry));
+}
+
+/**
+ * Puts back on record what this process has recorded, if the steps of a job
+ * have removed or damaged the record: otherwise no later run could replace what
+ * this one leaves.
+ *
+ * @param workspace Workspace.
+ * @throws {RunnerError} With code `output-failed`, if it cannot be written.
+ */
+export async function restoreRecord(workspace: Workspace): Promise<void> {
+  const entries = known.get(workspace) ?? [];
+  if (entries.length === 0) return;
+  using _ = await lockDirectory(await makeOwnDirectory(workspace));
+  const present = await readRecord(workspace).catch(() => undefined);
+  const all = new Set([...present ?? [], ...entries]);
+  if (present?.length === all.size) return;
+  if (present === undefined) await remove(await recordFile(workspace));
+  await write(workspace, [...all]);
 }
 
 /**
@@ -103,11 +134,20 @@ export async function removeMade(workspace: Workspace): Promise<string[]> {
     await removeEmptyAround(path, base);
   }
   const record = await recordFile(workspace);
-  await remove(await guardPath(base, KEPT_OUTPUTS));
+  const directory = dirname(record);
+  for (const name of OWN_FILES) await remove(join(directory, name));
   await remove(record);
   await removeEmptyAround(record, base);
   if (!workspace.inContainer) await removeIfEmpty(base);
   return removed;
+}
+
+async function write(
+  workspace: Workspace,
+  entries: readonly string[],
+): Promise<void> {
+  await writeRecord(workspace, entries);
+  known.set(workspace, entries);
 }
 
 async function entryOf(workspace: Workspace, path: string): Promise<string> {

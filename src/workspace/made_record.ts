@@ -1,23 +1,26 @@
 import { normalize } from "@std/path/posix/normalize";
 import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
-import { guardPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import { osReason } from "../os_reason.ts";
-import { writeAtomic } from "./write_atomic.ts";
+import { OWN_DIRECTORY, ownDirectory, writeOwnFile } from "./own_directory.ts";
+import { readOwnFile } from "./read_own_file.ts";
 
-/** Directory for the runner's own files, relative to the workspace. */
-const RECORD_DIRECTORY = ".reactorcide";
+/** Name of the record, in the directory for the runner's own files. */
+const RECORD = "made.json";
+
+/** Most bytes of the record. */
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Finds the file that records what runs made.
  *
  * @param workspace Workspace.
- * @returns Absolute path; nothing on the way to it is a link.
- * @throws {RunnerError} With code `workspace`, if a link leads elsewhere.
+ * @returns Absolute path; no directory on the way to it is a link.
+ * @throws {RunnerError} With code `workspace`, if there can be no such directory.
  */
 export async function recordFile(workspace: Workspace): Promise<string> {
-  return await guardPath(workspace.base, `${RECORD_DIRECTORY}/made.json`);
+  return `${await ownDirectory(workspace)}/${RECORD}`;
 }
 
 /**
@@ -34,7 +37,7 @@ export async function readRecord(workspace: Workspace): Promise<string[]> {
   const file = await recordFile(workspace);
   let text: string;
   try {
-    text = await Deno.readTextFile(file);
+    text = await readOwnFile(file, MAX_BYTES);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return [];
     throw damaged(file, osReason(cause), cause);
@@ -58,17 +61,9 @@ export async function writeRecord(
   workspace: Workspace,
   paths: readonly string[],
 ): Promise<void> {
-  const file = await recordFile(workspace);
-  const directory = await guardPath(workspace.base, RECORD_DIRECTORY);
-  try {
-    await Deno.mkdir(directory, { recursive: true });
-  } catch (cause) {
-    throw new RunnerError(`Cannot make "${directory}": ${osReason(cause)}`, {
-      code: "output-failed",
-      cause,
-    });
-  }
-  await writeAtomic(file, `${JSON.stringify({ paths }, null, 2)}\n`);
+  const text = `${JSON.stringify({ paths }, null, 2)}
+`;
+  await writeOwnFile(workspace, RECORD, text);
 }
 
 /**
@@ -82,7 +77,7 @@ export function isRecordable(path: string): boolean {
   return path !== "" && path !== "." && !path.includes("\0") &&
     !path.startsWith("/") && !path.endsWith("/") &&
     path === normalize(path) && !isInside("..", path) &&
-    !isInside(RECORD_DIRECTORY, path);
+    !isInside(OWN_DIRECTORY, path);
 }
 
 function readPaths(value: unknown): string[] {

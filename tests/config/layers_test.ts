@@ -132,6 +132,20 @@ describe("environmentLayer()", () => {
     );
   });
 
+  it("takes the real place of a job's directory for its path", () => {
+    const workspace = { REACTORCIDE_WORKSPACE: "/home/user/job" };
+    const places: [place: string, path: string][] = [
+      ["/home/user/job", "/job"],
+      ["/home/user/job/a/b", "/job/a/b"],
+      ["/home/user/jobs/a", "/home/user/jobs/a"],
+      ["/job/a", "/job/a"],
+    ];
+    for (const [place, path] of places) {
+      const env = { ...workspace, REACTORCIDE_JOB_DIR: place };
+      assertEquals(valuesOf(environmentLayer(env)), { job_dir: path });
+    }
+  });
+
   it("takes no inherited property for a variable", () => {
     assertEquals(environmentLayer(Object.create({ REACTORCIDE_X: "y" })), {});
     assertEquals(environmentLayer({ constructor: "x", __proto__: "y" }), {});
@@ -150,6 +164,7 @@ describe("optionsLayer()", () => {
         concurrency: 4,
         failurePolicy: "kill",
         only: ["a", "b"],
+        wait: true,
         logGroup: true,
         maxLineBytes: 100,
         inheritEnv: false,
@@ -165,6 +180,7 @@ describe("optionsLayer()", () => {
         concurrency: "4",
         failure_policy: "kill",
         only: ["a", "b"],
+        wait: "true",
         log_group: "true",
         max_line_bytes: "100",
         inherit_env: "false",

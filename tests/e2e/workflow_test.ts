@@ -306,19 +306,4 @@ jobs:
       ],
     );
   });
-
-  it("refuses to run twice at a time", async () => {
-    await using directory = await temporaryDirectory();
-    const { path } = directory;
-    await makeFiles(path, {
-      "p.yaml": `name: A\njobs: { a: { command: "echo ready; sleep 30" } }`,
-    });
-    const first = startCli(["workflow", "run", "p.yaml"], { cwd: path });
-    await first.sees("ready");
-    const second = await runCli(["workflow", "run", "p.yaml"], { cwd: path });
-    first.child.kill("SIGTERM");
-    assertEquals((await first.end()).code, 143);
-    assertEquals(second.code, 1);
-    assertStringIncludes(second.stderr, "another run of a workflow goes on");
-  });
 });

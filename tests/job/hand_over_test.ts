@@ -182,7 +182,7 @@ describe("withTriggers()", () => {
 
   it("adds to what other programs of the job have left", async () => {
     await using made = await testRunner({
-      REACTORCIDE_RUN_STARTED_AT: `${Date.now() - 60_000}`,
+      REACTORCIDE_RUN_ID: "run",
     });
     const file = "job/triggers.json";
     const document = { type: "trigger_job", jobs: [{ job_name: "first" }] };

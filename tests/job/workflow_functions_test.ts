@@ -20,10 +20,11 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
   });
 
   it("lose nothing to others who write at the same time", async () => {
-    await using made = await testRunner();
+    const run = { REACTORCIDE_RUN_ID: "run" };
+    await using made = await testRunner(run);
     await using other = await testRunner({
+      ...run,
       RC_WF_OUTPUT_FILE: `${made.path}/job/workflow-output.json`,
-      REACTORCIDE_RUN_STARTED_AT: "1",
     });
     await Promise.all(
       Array.from(
@@ -38,7 +39,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
   });
 
   it("refuse what no worker understands, and leave the file", async () => {
-    await using made = await testRunner({ REACTORCIDE_RUN_STARTED_AT: "1" });
+    await using made = await testRunner({ REACTORCIDE_RUN_ID: "run" });
     const { setWorkflowOutput } = made.runner;
     const values = [NaN, undefined, () => {}, new Date(), 1n, { a: Infinity }];
     for (const value of values) {

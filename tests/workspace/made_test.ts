@@ -6,6 +6,7 @@ import {
   forgetMade,
   recordMade,
   removeMade,
+  restoreRecord,
   wasMade,
 } from "../../src/workspace/made.ts";
 import {
@@ -70,19 +71,56 @@ describe("recordMade()", () => {
     }
   });
 
-  it("does not write through a link that leads out", async () => {
+  it("replaces a link that leads out by a directory", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await makeFiles(directory.path, {
       "elsewhere/": "",
       "job/.reactorcide": "-> ../elsewhere",
     });
-    await assertRejects(
-      () => recordMade(workspace, workspace.pathOf("/job/src")),
-      RunnerError,
-      `it leads to "${directory.path}/elsewhere/made.json"`,
-    );
+    await recordMade(workspace, workspace.pathOf("/job/src"));
     assertEquals(await listFiles(`${directory.path}/elsewhere`), {});
+    assert(await wasMade(workspace, workspace.pathOf("/job/src")));
+  });
+});
+
+describe("restoreRecord()", () => {
+  const damages: [what: string, files: Record<string, string>][] = [
+    ["is gone", {}],
+    ["is empty", { ".reactorcide/made.json": "" }],
+    ["names other paths", { ".reactorcide/made.json": '{"paths": ["../x"]}' }],
+    ["is a directory", { ".reactorcide/made.json/": "" }],
+    ["is a link", { ".reactorcide/made.json": "-> ../../victim" }],
+    ["is behind a link", { ".reactorcide": "-> ../elsewhere" }],
+  ];
+  for (const [what, files] of damages) {
+    it(`puts back a record that ${what}`, async () => {
+      await using directory = await temporaryDirectory();
+      const workspace = workspaceIn(directory);
+      await makeFiles(directory.path, { victim: "kept", "elsewhere/a": "" });
+      const earlier = workspaceIn(directory);
+      await recordMade(earlier, earlier.pathOf("/job/earlier"));
+      await recordMade(workspace, workspace.pathOf("/job/src"));
+      await Deno.remove(`${workspace.base}/.reactorcide`, { recursive: true });
+      await makeFiles(workspace.base, files);
+      await restoreRecord(workspace);
+      assert(await wasMade(workspace, workspace.pathOf("/job/src")));
+      assert(await wasMade(workspace, workspace.pathOf("/job/earlier")));
+      assertEquals(await Deno.readTextFile(`${directory.path}/victim`), "kept");
+      assertEquals(await listFiles(`${directory.path}/elsewhere`), { a: "" });
+    });
+  }
+
+  it("keeps what another process has recorded meanwhile", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    const other = workspaceIn(directory);
+    await recordMade(workspace, workspace.pathOf("/job/a"));
+    await recordMade(other, other.pathOf("/job/b"));
+    await restoreRecord(workspace);
+    for (const path of ["/job/a", "/job/b"]) {
+      assert(await wasMade(workspace, workspace.pathOf(path)));
+    }
   });
 });
 
@@ -214,7 +252,7 @@ describe("removeMade()", () => {
     await assertRejects(
       () => removeMade(workspace),
       RunnerError,
-      'made.json": is a directory',
+      'made.json": it is not a regular file',
     );
   });
 });

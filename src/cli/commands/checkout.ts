@@ -30,7 +30,7 @@ export const checkout: Command = {
       ...["git_filter", "sparse_paths", "submodules", "git_lfs"] as const,
       ...["git_mirror", "archive_strip_top", "archive_max_entries"] as const,
       ...["archive_max_bytes", "archive_max_ratio"] as const,
-      "archive_timeout",
+      ...["archive_timeout", "wait"] as const,
     ]),
     WORK_DIR_FLAG,
   ],

@@ -1,6 +1,12 @@
 import { RunnerError } from "../../errors.ts";
+import { cancelledError } from "../../job/job_run.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeMade } from "../../workspace/made.ts";
 import type { Command } from "../command.ts";
+import { configFlags } from "../config_flags.ts";
+import { waits } from "../waits.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `cleanup`. */
@@ -10,21 +16,51 @@ export const cleanup: Command = {
     "Removes what earlier runs made in ./job, and nothing else. A worker removes the\nworkspace of a container itself.",
   flags: [
     { name: "verbose", short: "v", help: "Name everything that is removed" },
+    ...configFlags(["wait"]),
     WORK_DIR_FLAG,
   ],
   maxOperands: 0,
   async run(context) {
-    const { workspace } = partsInWorkDir(context);
+    const parts = partsInWorkDir(context);
+    const { workspace } = parts;
     if (workspace.inContainer) {
       throw new RunnerError(
         `Cannot clean "${workspace.base}": it belongs to the worker of this container`,
         { code: "workspace" },
       );
     }
+    if (!await exists(workspace.base)) return 0;
+    await using _ = await lock(parts, waits(context));
     const removed = await removeMade(workspace);
     if (context.isOn("verbose")) {
       for (const path of removed) await context.print(path);
     }
+    await parts.logger.flush();
     return 0;
   },
 };
+
+/** A signal ends the waiting; afterwards it ends the process, as it does without a listener. */
+async function lock(
+  { workspace, host, logger }: RunnerParts,
+  wait: boolean,
+): Promise<WorkspaceLock> {
+  const cancellation = new Cancellation();
+  using _ = host.onSignal((signal) => cancellation.cancel(signal));
+  try {
+    return await lockWorkspace(workspace, {
+      command: "cleanup",
+      env: host.env,
+      wait,
+      signal: cancellation.asked,
+      onWait: (reason) => logger.info("workspace", reason),
+    });
+  } catch (error) {
+    const { signal } = cancellation;
+    throw signal === null ? error : cancelledError(signal);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}

@@ -9,7 +9,13 @@ export const copy: Command = {
   description:
     "Copies a directory into the code directory, and replaces what an earlier run\nput there.",
   flags: [
-    ...configFlags(["code_dir", "job_dir", "runner_image", "copy_ignore"]),
+    ...configFlags([
+      "code_dir",
+      "job_dir",
+      "runner_image",
+      "copy_ignore",
+      "wait",
+    ]),
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

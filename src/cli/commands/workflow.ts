@@ -1,5 +1,6 @@
 import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
+import { configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** What can be done with workflows; each is loaded when it is asked for. */
@@ -79,6 +80,7 @@ the directory of the workflow. How the jobs stand is in
       help: "Run only if the workflow is for this event, such as push",
     },
     { name: "branch", valueName: "NAME", help: "Branch of the event" },
+    ...configFlags(["wait"]),
     { name: "dry-run", help: "Say what would be run" },
     {
       name: "format",

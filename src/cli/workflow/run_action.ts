@@ -13,6 +13,7 @@ import type { NodeStatus } from "../../workflow/local/node_graph.ts";
 import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
 import { matchFilters } from "../../workflow/matching/match_filters.ts";
 import type { CommandContext } from "../command.ts";
+import { waits } from "../waits.ts";
 import { usageError } from "../parse_arguments.ts";
 import { planText } from "./plan_text.ts";
 import type { LoadedWorkflow } from "./load_workflow.ts";
@@ -64,6 +65,7 @@ export async function runAction(
   }
   const result = await runLocal(parts, workflow, {
     root,
+    wait: waits(context),
     concurrency: concurrencyOf(flags.get("concurrency")),
     resume: isOn("resume"),
     only,

@@ -5,7 +5,12 @@ import { loadWorkflow } from "./load_workflow.ts";
 import { runAction } from "./run_action.ts";
 
 /** Options of `run` that mean the same for a job of a workflow. */
-const SHARED_FLAGS: readonly string[] = ["job", "workflow-file", "dry-run"];
+const SHARED_FLAGS: readonly string[] = [
+  "job",
+  "workflow-file",
+  "dry-run",
+  "wait",
+];
 
 /**
  * Runs one job of a workflow file, and tells which ones come next.

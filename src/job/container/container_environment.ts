@@ -39,7 +39,7 @@ export interface ContainerEnvironmentParts {
  * @returns The variables, besides those of the image.
  */
 export function containerEnvironment(
-  { parts, jobEnv }: JobRun,
+  { parts, jobEnv, lockIds }: JobRun,
   { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
 ): ChildEnvironment {
   const { inheritEnv, secretEnvNames = [] } = config;
@@ -53,6 +53,7 @@ export function containerEnvironment(
       ...jobFacts({
         ...parts,
         config,
+        lockIds,
         workspace: INSIDE,
         trace,
         secretsSocket: hasSocket ? `${SOCKET_DIRECTORY}/socket` : undefined,

@@ -34,6 +34,8 @@ export interface AttemptContext {
   stderr: "merged" | "separate";
   /** Time between the ending signal and SIGKILL, in milliseconds. */
   graceMs: number;
+  /** Declares that a function of the job runs, until the result is disposed of. */
+  enterFunction: () => Disposable | undefined;
   /** The wish that the step ends. */
   cancellation: Cancellation;
 }

@@ -39,7 +39,9 @@ export async function attemptFunction(
     { ...context, cancellation: ending },
     (reason) => endJob = reason,
   );
-  const value = Promise.try(run, stepContext);
+  const entered = context.enterFunction();
+  const value = Promise.try(run, stepContext)
+    .finally(() => entered?.[Symbol.dispose]());
   const cause = await firstCause(value, context);
   if (cause !== "over") {
     ending.cancel("SIGTERM");

@@ -1,10 +1,12 @@
 import { messageOf } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { Masker } from "../../secrets/masker.ts";
-import { guardPath } from "../../workspace/guard.ts";
 import type { Workspace } from "../../workspace/layout.ts";
-import { KEPT_OUTPUTS } from "../../workspace/made.ts";
-import { writeAtomic } from "../../workspace/write_atomic.ts";
+import {
+  KEPT_OUTPUTS,
+  ownDirectory,
+  writeOwnFile,
+} from "../../workspace/own_directory.ts";
 
 /** Most bytes of outputs that are read again. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -29,13 +31,12 @@ export async function keepOutputs(
   for (const [name, value] of outputs) {
     const text = textOf(value);
     if (text === undefined) continue;
-    if (masker.holdsSecret(text)) secret.push(name);
+    // The name of a step may be made of values that are secret.
+    const isSecret = [name, text].some((part) => masker.holdsSecret(part));
+    if (isSecret) secret.push(name);
     else kept.push(`${JSON.stringify(name)}: ${text}`);
   }
-  const path = await guardPath(workspace.base, KEPT_OUTPUTS);
-  const directory = path.slice(0, path.lastIndexOf("/"));
-  await Deno.mkdir(directory, { recursive: true });
-  await writeAtomic(path, `{${kept.join(",\n")}}\n`, { mode: 0o600 });
+  await writeOwnFile(workspace, KEPT_OUTPUTS, `{${kept.join(",\n")}}\n`);
   return secret;
 }
 
@@ -51,7 +52,7 @@ export async function keptOutputs(
   warn: (message: string) => void,
 ): Promise<ReadonlyMap<string, unknown>> {
   try {
-    const path = await guardPath(workspace.base, KEPT_OUTPUTS);
+    const path = `${await ownDirectory(workspace)}/${KEPT_OUTPUTS}`;
     const bytes = await readUntrusted(path, {
       base: workspace.base,
       maxBytes: MAX_BYTES,

@@ -105,7 +105,8 @@ export async function openStepSetting(
         ...jobFacts({
           config,
           workspace,
-          startedAt: parts.startedAt,
+          run: parts.run,
+          lockIds: run.lockIds,
           trace: options.trace,
           secretsSocket: registration?.path,
         }),
@@ -143,6 +144,7 @@ export async function openStepSetting(
         masker,
         stderr: config.stderr,
         graceMs: config.graceMs,
+        enterFunction: () => run.lock?.enterFunction(),
       },
       newOutputPath: (attempt) => `${outputsDirectory}/${step}-${attempt}`,
       [Symbol.asyncDispose]: () => stepLog.close(),

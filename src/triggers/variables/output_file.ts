@@ -2,9 +2,9 @@ import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { osReason } from "../../os_reason.ts";
+import { lockDirectory } from "../../workspace/directory_lock.ts";
 import { writeAtomic } from "../../workspace/write_atomic.ts";
 import { copyJson } from "../copy_json.ts";
-import { lockDirectory } from "../directory_lock.ts";
 import { quote } from "../printable.ts";
 import type { JsonValue } from "../trigger.ts";
 
@@ -14,6 +14,22 @@ const MAX_BYTES = 1024 * 1024;
 /** What a worker reads of a job. */
 interface OutputDocument {
   readonly [key: string]: JsonValue;
+}
+
+/** Options for {@linkcode writeOutput}. */
+export interface WriteOutputOptions {
+  /**
+   * Locks the file while it is read and written.
+   *
+   * @default {locks its directory}
+   */
+  lock?: () => Promise<Disposable>;
+  /**
+   * Permission bits of the file.
+   *
+   * @default {0o644}
+   */
+  mode?: number;
 }
 
 /** What a job says to its workflow. */
@@ -34,6 +50,7 @@ export interface WorkflowEntry {
  *
  * @param path Absolute path of the file; its directory must exist.
  * @param entry What the job says.
+ * @param options Additional options.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
  * @throws {RunnerError} `output-failed`, if the file holds anything else,
  * would exceed 1 MiB, or cannot be read or written. It is left as it is then.
@@ -41,7 +58,9 @@ export interface WorkflowEntry {
 export async function writeOutput(
   path: string,
   { kind, key: given, value }: WorkflowEntry,
+  options: WriteOutputOptions = {},
 ): Promise<void> {
+  const { lock = () => lockDirectory(dirname(path)), mode } = options;
   const what = kind === "vars" ? "workflow variable" : "workflow output";
   const key = given.trim();
   if (key === "") {
@@ -50,7 +69,7 @@ export async function writeOutput(
   const copy = copyJson(value, `The ${what} ${quote(key)}`, {
     areKeysFree: true,
   });
-  using _ = await lockDirectory(dirname(path));
+  using _ = await lock();
   const document = await readDocument(path);
   const before = document[kind] as OutputDocument | null | undefined;
   const changed = { ...document, [kind]: { ...before, [key]: copy } };
@@ -63,7 +82,7 @@ export async function writeOutput(
       { code: "output-failed" },
     );
   }
-  await writeAtomic(path, bytes);
+  await writeAtomic(path, bytes, { mode });
 }
 
 async function readDocument(path: string): Promise<OutputDocument> {

@@ -1,10 +1,13 @@
 import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
+import { cancelledError } from "../../job/job_run.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
 import { wantsColour } from "../../wants_colour.ts";
+import type { Workspace } from "../../workspace/layout.ts";
+import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
-import { listenForEnding } from "./ending.ts";
+import { type Ending, listenForEnding } from "./ending.ts";
 import { localJob, localNodes } from "./local_job.ts";
 import type { NodeStatus } from "./node_graph.ts";
 import { processExecutor } from "./process_executor.ts";
@@ -20,6 +23,8 @@ export interface RunLocalOptions {
   root: string;
   /** Most jobs that run at once. */
   concurrency: number;
+  /** Whether to wait while another run of a workflow goes on there. */
+  wait: boolean;
   /** Whether what has succeeded in an earlier run is not run again. */
   resume: boolean;
   /** Names of the only jobs that run; `undefined` for all. */
@@ -57,6 +62,7 @@ export interface LocalResult {
  * @param options What of it is run, and how.
  * @returns How it ended.
  * @throws {RunnerError} `invalid-config` for an unknown job;
+ * `workspace-busy` if another run of a workflow goes on there;
  * `invalid-workflow` if there is nothing to resume; `output-failed` if what
  * happens cannot be remembered.
  */
@@ -67,6 +73,8 @@ export async function runLocal(
 ): Promise<LocalResult> {
   const { root, resume, only, concurrency } = options;
   const directory = `${root}/.reactorcide/workflow`;
+  using ending = listenForEnding(parts.host);
+  await using _lock = await lockRoot(parts, options, ending);
   await using state = await openStateFile(
     `${root}/.reactorcide/workflow-state.json`,
     {
@@ -81,7 +89,6 @@ export async function runLocal(
   const workflow = only === undefined
     ? all
     : selectJobs(all, only, state.earlier);
-  using ending = listenForEnding(parts.host);
   const failures: string[] = [];
   const jobs = await runWorkflow(workflow, {
     executor: processExecutor({
@@ -116,6 +123,30 @@ export async function runLocal(
       ...jobs.filter((it) => it.status === "completed").map(({ key }) => key),
     ]),
   };
+}
+
+/** One run of a workflow at a time works below `.reactorcide` of a CI root. */
+async function lockRoot(
+  { host, logger }: RunnerParts,
+  { root, wait }: RunLocalOptions,
+  ending: Ending,
+): Promise<WorkspaceLock> {
+  const place: Workspace = {
+    base: root,
+    inContainer: false,
+    pathOf: (path) => path,
+  };
+  try {
+    return await lockWorkspace(place, {
+      command: "workflow run",
+      env: host.env,
+      wait,
+      signal: ending.signal,
+      onWait: (reason) => logger.info("workflow", reason),
+    });
+  } catch (error) {
+    throw ending.name === undefined ? error : cancelledError(ending.name);
+  }
 }
 
 function openLog(

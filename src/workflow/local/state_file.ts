@@ -37,13 +37,13 @@ export interface StateFile extends WorkflowState, AsyncDisposable {
  * The file is always whole: it is written anew and renamed. What has happened
  * since stands in a journal beside it, `<path>.log`, so that remembering costs
  * the same however many jobs there are, and a run that is killed loses
- * nothing. The journal is locked as long as the run goes on.
+ * nothing. Only one run at a time may have the file open.
  *
  * @param path Absolute path of the file; its directory is made when missing.
  * @param options Which workflow, and whether to go on with it.
  * @returns The memory, which is closed by being disposed.
- * @throws {RunnerError} `output-failed`, if another run has the file, it is
- * damaged or cannot be written; `invalid-workflow`, if there is nothing to go
+ * @throws {RunnerError} `output-failed`, if the file is damaged or cannot be
+ * written; `invalid-workflow`, if there is nothing to go
  * on with, or it is that of another workflow.
  */
 export async function openStateFile(
@@ -148,10 +148,9 @@ class JournaledState implements StateFile {
 }
 
 async function openJournal(path: string): Promise<Deno.FsFile> {
-  let journal: Deno.FsFile;
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
-    journal = await Deno.open(`${path}.log`, {
+    return await Deno.open(`${path}.log`, {
       append: true,
       create: true,
       mode: MODE,
@@ -159,10 +158,6 @@ async function openJournal(path: string): Promise<Deno.FsFile> {
   } catch (cause) {
     throw unwritable(path, osReason(cause), cause);
   }
-  // Some network file systems know no locks: two runs are unlikely enough.
-  if (await journal.tryLock(true).catch(() => true)) return journal;
-  journal.close();
-  throw unwritable(path, "another run of a workflow goes on there");
 }
 
 async function writeState(

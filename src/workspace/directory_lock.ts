@@ -2,22 +2,22 @@ import { RunnerError } from "../errors.ts";
 import { lockFile } from "../file_lock.ts";
 
 /** Longest time to wait for others, in milliseconds. */
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /**
- * Waits until nobody else who asks has the directory, and takes it.
+ * Waits until no other writer has locked a directory, and locks it for a moment.
  *
- * The lock stands on the directory itself, so it leaves no file behind.
+ * The lock is on the directory itself, so it leaves no file behind.
  *
  * @param directory Path of the directory.
  * @returns The lock, which ends when disposed.
- * @throws {RunnerError} `output-failed` if somebody keeps it for 5 seconds.
+ * @throws {RunnerError} `output-failed` if another process keeps it for 5 seconds.
  */
 export async function lockDirectory(directory: string): Promise<Disposable> {
   const file = await openOrNull(directory);
   if (file === null) return { [Symbol.dispose]() {} };
   return await lockFile(file, {
-    patienceMs: PATIENCE_MS,
+    patienceMs: TIMEOUT_MS,
     busyError: () =>
       new RunnerError(
         `Cannot lock "${directory}": another process holds it`,
@@ -26,7 +26,7 @@ export async function lockDirectory(directory: string): Promise<Disposable> {
   });
 }
 
-/** A directory that cannot be opened cannot be written either; writing tells why. */
+/** If it cannot be opened, writing to it fails too, and that error says why. */
 async function openOrNull(directory: string): Promise<Deno.FsFile | null> {
   try {
     // With the dot, a pipe in its place is an error, and is not waited for.

@@ -1,0 +1,242 @@
+/**
+ * The lock of a workspace: one job at a time puts its files there.
+ *
+ * 1. A job that prepares sources, runs steps or cleans up holds a lock on
+ *    `.reactorcide/lock` until it is over. The system releases it when the
+ *    process ends, also when it is killed; children do not inherit it. The file
+ *    says who holds the lock.
+ * 2. Programs of the job are told the id of the lock. A runner among them works
+ *    in the same workspace, as part of the job. Two of them at once must still
+ *    not prepare sources in one directory: for each such directory, there is a
+ *    lock among the runners that one job started.
+ * 3. Functions of a job run in the process that holds the lock. What they start
+ *    while they run belongs to the job as well.
+ */
+
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+import { tryLockFile } from "../file_lock.ts";
+import { onAbort } from "../process/on_abort.ts";
+import type { Workspace } from "./layout.ts";
+import {
+  type Holder,
+  isInPlace,
+  type LockFile,
+  openLock,
+  readHolder,
+  writeHolder,
+} from "./lock_file.ts";
+import { ownDirectory } from "./own_directory.ts";
+import { removeIfEmpty } from "./remove.ts";
+
+/** Name of the file, in the directory for the runner's own files. */
+const LOCK_FILE = "lock";
+
+/** Pause between two tries, in milliseconds. */
+const PAUSE_MS = 100;
+
+/** Options for {@linkcode lockWorkspace}. */
+export interface LockWorkspaceOptions {
+  /** Name of the command that takes the lock, for the message of the others. */
+  readonly command: string;
+  /** Environment of the runner. */
+  readonly env: Readonly<Record<string, string>>;
+  /**
+   * Directories in which sources are prepared, as the job knows them.
+   *
+   * @default {[]}
+   */
+  readonly sourceDirs?: readonly string[];
+  /** Whether to wait for the lock, for as long as it takes. */
+  readonly wait: boolean;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
+  /** Called once, with the reason, before waiting. */
+  readonly onWait: (reason: string) => void;
+}
+
+/** A lock that is held until it is disposed of. */
+export interface WorkspaceLock extends AsyncDisposable {
+  /** Value of `REACTORCIDE_WORKSPACE_LOCK` for the programs of the job. */
+  readonly ids: string;
+  /**
+   * Declares that a function of the job runs in this process.
+   *
+   * @returns Handle to dispose of when the function has ended.
+   */
+  enterFunction(): Disposable;
+}
+
+/** Locks that this process holds, by their ids: how many functions of the job run. */
+const held = new Map<string, number>();
+
+/**
+ * Locks a workspace for a job.
+ *
+ * @param workspace Workspace; its directory is created when missing.
+ * @param options Who asks, and whether to wait.
+ * @returns The lock.
+ * @throws {RunnerError} `workspace-busy`, if another job holds it; `workspace`,
+ * if the file cannot be created.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function lockWorkspace(
+  workspace: Workspace,
+  options: LockWorkspaceOptions,
+): Promise<WorkspaceLock> {
+  const { sourceDirs = [], env } = options;
+  const inherited = (env[Variable.workspaceLock] ?? "").split(",").filter(
+    Boolean,
+  );
+  const outcome = await acquire(workspace, LOCK_FILE, options, inherited);
+  if (!("ancestor" in outcome)) return outcome;
+  const { ancestor } = outcome;
+  const ids = ancestor === undefined || inherited.includes(ancestor)
+    ? inherited
+    : [...inherited, ancestor];
+  await using stack = new AsyncDisposableStack();
+  let nested = heldByOther(ids);
+  // In one order, so that two runners never wait for each other.
+  for (const directory of sourceDirs.toSorted()) {
+    const name = `${LOCK_FILE}-${ids.length}-${await digest(directory)}`;
+    const own = await acquire(workspace, name, options, nested.ids.split(","));
+    if ("ancestor" in own) continue;
+    nested = stack.use(own);
+  }
+  const locks = stack.move();
+  return { ...nested, [Symbol.asyncDispose]: () => locks.disposeAsync() };
+}
+
+/**
+ * Tells whether a job holds the lock of a workspace.
+ *
+ * @param workspace Workspace.
+ * @returns Whether one does.
+ */
+export async function isWorkspaceLocked(
+  workspace: Workspace,
+): Promise<boolean> {
+  try {
+    const path = `${await ownDirectory(workspace)}/${LOCK_FILE}`;
+    if (!(await Deno.lstat(path)).isFile) return false;
+    using file = await Deno.open(path);
+    return !tryLockFile(file);
+  } catch {
+    // Nobody can hold what does not exist, or cannot be opened.
+    return false;
+  }
+}
+
+/** An ancestor holds the lock, and this runner works in its name. */
+interface Ancestor {
+  /** Id of its lock, if the file says. */
+  readonly ancestor: string | undefined;
+}
+
+async function acquire(
+  workspace: Workspace,
+  name: string,
+  options: LockWorkspaceOptions,
+  inherited: readonly string[],
+): Promise<WorkspaceLock | Ancestor> {
+  const { wait, signal, onWait } = options;
+  for (let isWaiting = false;; isWaiting = true) {
+    signal.throwIfAborted();
+    const opened = await openLock(workspace, name);
+    // A worker may have created a directory that the job cannot write to.
+    if (opened === undefined) return heldByOther(inherited);
+    const { file, path } = opened;
+    if (tryLockFile(file)) {
+      if (isInPlace({ path, file })) {
+        return holdLock(workspace, { file, path }, options, inherited);
+      }
+      // Whoever held it has removed it meanwhile.
+      file.close();
+      continue;
+    }
+    const holder = readHolder(file);
+    file.close();
+    if (isAncestor(holder, inherited)) return { ancestor: holder?.id };
+    const reason = reasonOf(holder);
+    if (!wait) throw busy(workspace, reason);
+    if (!isWaiting) onWait(`Waiting for "${workspace.base}": ${reason}`);
+    await pause(signal);
+  }
+}
+
+/** A file that a step has replaced does not say who holds the lock; what was inherited does. */
+function isAncestor(
+  holder: Holder | undefined,
+  inherited: readonly string[],
+): boolean {
+  if (holder === undefined) return inherited.length > 0;
+  return inherited.includes(holder.id) || (held.get(holder.id) ?? 0) > 0;
+}
+
+function holdLock(
+  workspace: Workspace,
+  { file, path }: LockFile,
+  { command }: LockWorkspaceOptions,
+  inherited: readonly string[],
+): WorkspaceLock {
+  const id = crypto.randomUUID();
+  const since = new Date().toISOString();
+  const holder: Holder = { id, pid: Deno.pid, command, since };
+  writeHolder(file, holder);
+  held.set(id, 0);
+  return {
+    ids: [...inherited, id].join(","),
+    enterFunction() {
+      const add = (count: number) => {
+        const before = held.get(id);
+        // A function that does not end may outlive the job.
+        if (before !== undefined) held.set(id, before + count);
+      };
+      add(1);
+      return { [Symbol.dispose]: () => add(-1) };
+    },
+    async [Symbol.asyncDispose]() {
+      held.delete(id);
+      // Before the lock ends: afterwards it may be another's.
+      if (isInPlace({ path, file })) await Deno.remove(path).catch(() => {});
+      file.close();
+      if (workspace.inContainer) return;
+      if (!await removeIfEmpty(path.slice(0, path.lastIndexOf("/")))) return;
+      await removeIfEmpty(workspace.base);
+    },
+  };
+}
+
+function heldByOther(ids: readonly string[]): WorkspaceLock {
+  return {
+    ids: ids.join(","),
+    enterFunction: () => ({ [Symbol.dispose]() {} }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function reasonOf(holder: Holder | undefined): string {
+  if (holder === undefined) return "another process holds its lock";
+  const { pid, command, since } = holder;
+  return `process ${pid} (${command}) has held its lock since ${since}`;
+}
+
+function busy({ base }: Workspace, reason: string): RunnerError {
+  return new RunnerError(`Cannot use "${base}": ${reason}`, {
+    code: "workspace-busy",
+  });
+}
+
+async function digest(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return new Uint8Array(hash).toHex().slice(0, 16);
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, PAUSE_MS);
+  using _ = onAbort(signal, resolve);
+  await promise;
+  clearTimeout(timer);
+}
