@@ -13,9 +13,12 @@ import type { CaptureResult } from "../../process/capture.ts";
  */
 export type FetchFailure = (typeof SIGNS)[number][0];
 
+/** What git says of a repository whose ids are of another kind. */
+const MISMATCH = /mismatched algorithms: client \w+; server (sha1|sha256)/;
+
 /** What git says, most telling first: a broken connection follows many a refusal. */
 const SIGNS = [
-  ["format", /mismatched algorithms: client sha1; server sha256/],
+  ["format", MISMATCH],
   [
     "missing",
     /couldn't find remote ref|not our ref|request for unadvertised object/i,
@@ -46,6 +49,18 @@ const SIGNS = [
  */
 export function fetchFailure({ stderr }: CaptureResult): FetchFailure {
   return SIGNS.find(([, sign]) => sign.test(stderr))?.[0] ?? "refused";
+}
+
+/**
+ * Finds in the output of a failed git the kind of ids that the server has.
+ *
+ * @param result Exit status and output of git.
+ * @returns The kind; `undefined` if that is not why git failed.
+ */
+export function serverFormat(
+  { stderr }: CaptureResult,
+): "sha1" | "sha256" | undefined {
+  return MISMATCH.exec(stderr)?.[1] as "sha1" | "sha256" | undefined;
 }
 
 /**

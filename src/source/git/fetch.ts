@@ -1,4 +1,9 @@
-import { type FetchFailure, fetchFailure, gitError } from "./failure.ts";
+import {
+  type FetchFailure,
+  fetchFailure,
+  gitError,
+  serverFormat,
+} from "./failure.ts";
 import { gitReason } from "./reason.ts";
 import type { Repository } from "./repository.ts";
 import type { Retry } from "./retry.ts";
@@ -85,9 +90,10 @@ async function attempt(
   const { git, make, url, shownUrl } = repository;
   const fetch = () => retry(() => git(args));
   let result = await fetch();
-  if (result.exitCode !== 0 && fetchFailure(result) === "format") {
+  const format = result.exitCode === 0 ? undefined : serverFormat(result);
+  if (format !== undefined) {
     // Nothing is lost: what could not be fetched at all has left nothing.
-    await make("sha256");
+    await make(format);
     result = await fetch();
   }
   if (result.exitCode === 0) return { isFetched: true };

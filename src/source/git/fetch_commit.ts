@@ -41,6 +41,12 @@ export interface FoundCommit {
   readonly id: string;
   /** Name at the remote by which it was found, if it was one of that alone. */
   readonly name?: string;
+  /**
+   * Whether a part of the id was all that it was found by.
+   *
+   * @default {false}
+   */
+  readonly isAbbreviated?: boolean;
 }
 
 /** Every branch and every tag. */
@@ -99,7 +105,7 @@ async function fetchEverything(
   }
   for (const name of localNames(search.ref)) {
     const id = await commitOf(search.repository, name);
-    if (id !== undefined) return { id };
+    if (id !== undefined) return foundById(id, name);
   }
   return undefined;
 }
@@ -143,10 +149,15 @@ async function fetchFromHistory(
         `+${name}:refs/remotes/origin/pr-head`,
       ]);
       const id = await commitOf(repository, ref);
-      if (id !== undefined) return { id };
+      if (id !== undefined) return foundById(id, ref);
     }
   }
   return everything ? undefined : await fetchEverything(search, false);
+}
+
+function foundById(id: string, name: string): FoundCommit {
+  const isAbbreviated = !name.startsWith("refs/") && !isFullCommitId(name);
+  return isAbbreviated ? { id, isAbbreviated } : { id };
 }
 
 function fetch(

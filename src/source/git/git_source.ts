@@ -6,7 +6,7 @@ import { checkOut } from "./check_out.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
 import { checkGitOptions, type GitOptions } from "./options.ts";
 import { checkGitRef } from "./ref.ts";
-import { type Repository, repositoryAt } from "./repository.ts";
+import { formatOf, type Repository, repositoryAt } from "./repository.ts";
 import { type Retry, retrying } from "./retry.ts";
 import { stages } from "./stage.ts";
 import { gitLocation } from "./url.ts";
@@ -63,7 +63,7 @@ async function prepare(
     config: [["core.fsync", "none"]],
   });
   const retry = retrying(url, context, source.retry);
-  await stage("init", () => repository.make("sha1"));
+  await stage("init", () => repository.make(formatOf(ref)));
   const id = await stage(
     "fetch",
     () => fetch(source, repository, retry, context),
@@ -128,7 +128,7 @@ async function fetch(
   } catch (error) {
     warn(error);
   }
-  await repository.make("sha1");
+  await repository.make(formatOf(ref));
   const { id } = await fetchCommit(repository, ref, options);
   // The repository can be fetched, so it was the mirror.
   await emptyMirror(mirrorDirectory, url, context).catch(warn);

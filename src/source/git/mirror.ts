@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { osReason } from "../../os_reason.ts";
-import { emptyDirectory } from "../../workspace/remove.ts";
+import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import type { SourceContext } from "../source_request.ts";
 import { gitError } from "./failure.ts";
 import { fetchFrom } from "./fetch.ts";
@@ -10,15 +10,25 @@ import {
   type FetchCommitOptions,
   type FoundCommit,
 } from "./fetch_commit.ts";
-import { splitLogin } from "./login.ts";
 import { lockMirror } from "./mirror_lock.ts";
+import { openMirrorStore, writeTips } from "./mirror_store.ts";
 import { isFullCommitId, trackingName } from "./ref.ts";
-import { commitOf, type Repository, repositoryAt } from "./repository.ts";
+import {
+  commitOf,
+  formatOf,
+  type ObjectFormat,
+  type Repository,
+  repositoryAt,
+} from "./repository.ts";
+import { quotedPath } from "./quoted_path.ts";
 import { plainLocation } from "./same_repository.ts";
+
+/** Names of the tips that a mirror had before. */
+const TIPS = "refs/tips";
 
 /** The place of one repository among those that runs share. */
 interface Place {
-  /** Absolute path of the bare repository. */
+  /** Absolute path of what is kept of it. */
   readonly path: string;
   /** Absolute path of the file on which the lock stands. */
   readonly lock: string;
@@ -30,11 +40,12 @@ interface Place {
  * once that is gone.
  *
  * A commit that the mirror has and that is asked for by its id needs no
- * connection. So those who may read the directory may read what is in it.
+ * connection. So those who may read the directory may read what is in it. Those
+ * who may write to it can make it useless, and nothing else.
  *
  * @param directory Absolute path of the directory of mirrors.
  * @param clone Clone that holds nothing yet.
- * @param ref Name that was judged; `undefined` for the default branch.
+ * @param ref Name that was validated; `undefined` for the default branch.
  * @param options How much of the history, and who connects.
  * @param context What the run offers.
  * @returns Id of the commit, or of a tag that names it.
@@ -48,19 +59,29 @@ export async function fetchThroughMirror(
   context: SourceContext,
 ): Promise<string> {
   const place = await placeOf(directory, clone.url);
-  const found = await update(place, clone.url, ref, options, context);
-  await copy(place, clone, found, options, context);
-  return found.id;
+  let lock: Disposable | undefined = await lockMirror(
+    place.lock,
+    context.cancellation.asked,
+  );
+  try {
+    await using mirror = await openMirror(place, clone, ref, context);
+    const found = await update(place, mirror, ref, options);
+    lock[Symbol.dispose]();
+    lock = undefined;
+    return await copy(mirror.repository, clone, found, ref, options, context);
+  } finally {
+    lock?.[Symbol.dispose]();
+  }
 }
 
 /**
- * Empties the mirror of a repository, so that the next run finds a sound one:
- * an interrupted git leaves locks behind, a full disk half an object.
+ * Removes the mirror of a repository, so that the next run starts with a sound
+ * one: a full disk leaves half an object, and a job anything.
  *
  * @param directory Absolute path of the directory of mirrors.
  * @param url Location of the repository.
  * @param context What the run offers.
- * @throws {unknown} Whatever keeps it from being emptied.
+ * @throws {unknown} Whatever keeps it from being removed.
  */
 export async function emptyMirror(
   directory: string,
@@ -69,7 +90,7 @@ export async function emptyMirror(
 ): Promise<void> {
   const { path, lock } = await placeOf(directory, url);
   using _ = await lockMirror(lock, context.cancellation.asked);
-  await emptyDirectory(path);
+  await removeTree(path);
 }
 
 async function placeOf(directory: string, url: string): Promise<Place> {
@@ -88,45 +109,115 @@ async function placeOf(directory: string, url: string): Promise<Place> {
   };
 }
 
+/** A repository of the run's own on the objects of a mirror. */
+interface OpenMirror extends AsyncDisposable {
+  readonly repository: Repository;
+  /** Tips that the store had, by number. */
+  readonly tips: ReadonlyMap<string, string>;
+}
+
+async function openMirror(
+  { path }: Place,
+  clone: Repository,
+  ref: string | undefined,
+  context: SourceContext,
+): Promise<OpenMirror> {
+  const { objects, tips, format } = await openMirrorStore(path);
+  await using cleanup = new AsyncDisposableStack();
+  const own = await Deno.makeTempDir({
+    dir: dirname(clone.gitDirectory),
+    prefix: ".mirror-",
+  });
+  cleanup.defer(async () => void await removeTree(own));
+  const inner = repositoryAt({ path: own, bare: true }, clone.url, {
+    ...context,
+    variables: { GIT_OBJECT_DIRECTORY: objects },
+  });
+  const make = async (format: ObjectFormat) => {
+    await inner.make(format);
+    // For clients that are configured to speak an old protocol.
+    await Deno.writeTextFile(
+      `${own}/config`,
+      "[uploadpack]\n\tallowAnySHA1InWant = true\n",
+      { append: true },
+    );
+    await Deno.mkdir(`${own}/objects/info`, { recursive: true });
+    await Deno.writeTextFile(
+      `${own}/objects/info/alternates`,
+      `${quotedPath(objects)}\n`,
+    );
+  };
+  const repository: Repository = {
+    ...inner,
+    // Ids of another kind have no use for the objects that are there.
+    async make(format) {
+      await emptyDirectory(objects);
+      await make(format);
+    },
+  };
+  await make(format ?? formatOf(ref));
+  const lines = [...tips.values()].map((id, index) =>
+    `${id} ${TIPS}/${index}\n`
+  );
+  await Deno.writeTextFile(`${own}/packed-refs`, lines.join(""));
+  const disposable = cleanup.move();
+  return {
+    repository,
+    tips,
+    [Symbol.asyncDispose]: () => disposable.disposeAsync(),
+  };
+}
+
 async function update(
-  { path, lock }: Place,
-  url: string,
+  place: Place,
+  { repository, tips }: OpenMirror,
   ref: string | undefined,
   options: FetchCommitOptions,
-  context: SourceContext,
 ): Promise<FoundCommit> {
-  using _ = await lockMirror(lock, context.cancellation.asked);
-  await Deno.mkdir(path, { recursive: true });
-  const mirror = repositoryAt({ path, bare: true }, url, context);
-  await open(mirror);
   if (ref !== undefined && isFullCommitId(ref) && !options.everything) {
-    const id = await commitOf(mirror, ref);
+    const id = await commitOf(repository, ref);
     if (id !== undefined) return { id };
   }
-  const found = await fetchCommit(mirror, ref, {
+  const found = await fetchCommit(repository, ref, {
     ...options,
     depth: 0,
     filter: undefined,
     nameHere: nameInMirror,
   });
+  if (await isShallow(repository)) {
+    throw gitError(
+      "keep the repository in a mirror",
+      "its own history is not complete",
+    );
+  }
+  await writeTips(place.path, await newTips(repository, tips));
   // Whoever reads meanwhile is not disturbed: what is in use, or new, stays.
-  await mirror.git([
+  await repository.git([
     ...["-c", "gc.auto=6700", "-c", "gc.autoDetach=false"],
+    ...["-c", "gc.writeCommitGraph=false", "-c", "repack.writeBitmaps=false"],
     ...["gc", "--auto", "--quiet"],
   ]);
   return found;
 }
 
-/** What an interrupted run began is made anew; the location may be spelled otherwise. */
-async function open(mirror: Repository): Promise<void> {
-  const { stdout } = await mirror.git(["config", "remote.origin.url"]);
-  if (stdout === "") await mirror.make("sha1");
-  const { publicUrl } = splitLogin(mirror.url);
-  if (stdout.trim() !== publicUrl) {
-    await mirror.git(["config", "remote.origin.url", publicUrl]);
-  }
-  // For clients that are told to speak an old protocol.
-  await mirror.git(["config", "uploadpack.allowAnySHA1InWant", "true"]);
+/** Tips of names that were not asked for now stay as they were. */
+async function newTips(
+  { git }: Repository,
+  tips: ReadonlyMap<string, string>,
+): Promise<Map<string, string>> {
+  const { stdout } = await git(
+    ["for-each-ref", "--format=%(objectname) %(refname)"],
+  );
+  const fetched = stdout.split("\n").slice(0, -1)
+    .map((line) => line.split(" "))
+    .filter(([, name]) => !name.startsWith(`${TIPS}/`))
+    .map(([id, name]) => [name, id] as const);
+  return new Map([...tips, ...fetched]);
+}
+
+async function isShallow({ gitDirectory }: Repository): Promise<boolean> {
+  const path = `${gitDirectory}/shallow`;
+  return await Deno.lstat(path).then(({ size }) => size > 0, () => false);
 }
 
 /** A name without folders: a branch may be called like a folder that is gone. */
@@ -135,13 +226,19 @@ function nameInMirror(name: string): string {
   return `refs/mirror/${short}`;
 }
 
+/**
+ * Copies a commit into a clone, which computes the ids of what it gets. Only
+ * there can a part of an id be resolved: the mirror may hold other objects.
+ */
 async function copy(
-  { path }: Place,
+  mirror: Repository,
   clone: Repository,
-  { id, name = id }: FoundCommit,
+  { id, name = id, isAbbreviated = false }: FoundCommit,
+  ref: string | undefined,
   { depth, everything, retry }: FetchCommitOptions,
   context: SourceContext,
-): Promise<void> {
+): Promise<string> {
+  if (formatOf(id) !== formatOf(ref)) await clone.make(formatOf(id));
   const here = trackingName(name);
   const nearby = repositoryAt(
     { path: dirname(clone.gitDirectory) },
@@ -149,22 +246,24 @@ async function copy(
     { ...context, variables: { GIT_ALLOW_PROTOCOL: "file" } },
   );
   const outcome = await fetchFrom(nearby, {
-    remote: path,
+    remote: mirror.gitDirectory,
     refspecs: [
-      here === undefined ? id : `+${id}:${here}`,
-      ...everything
+      ...isAbbreviated ? [] : [here === undefined ? id : `+${id}:${here}`],
+      ...everything || isAbbreviated
         ? [
           "+refs/remotes/origin/*:refs/remotes/origin/*",
           "+refs/tags/*:refs/tags/*",
         ]
         : [],
     ],
-    depth,
+    depth: isAbbreviated ? 0 : depth,
     filter: undefined,
   }, retry);
-  if (!outcome.isFetched) {
-    throw gitError(`copy from the mirror "${path}"`, outcome.reason);
-  }
+  if (!outcome.isFetched) throw gitError("copy from it", outcome.reason);
+  if (!isAbbreviated || ref === undefined) return id;
+  const commit = await commitOf(clone, ref);
+  if (commit !== undefined) return commit;
+  throw gitError(`find "${ref}" in the mirror`, "no fetched branch has it");
 }
 
 async function digest(text: string): Promise<string> {

@@ -3,7 +3,7 @@ import { lockFile } from "../../file_lock.ts";
 import { osReason } from "../../os_reason.ts";
 
 /** Longest time to wait for others, in milliseconds: they may fetch a large repository. */
-const PATIENCE_MS = 10 * 60_000;
+const TIMEOUT_MS = 10 * 60_000;
 
 /**
  * Waits until no other run works on a mirror, and takes it.
@@ -13,8 +13,8 @@ const PATIENCE_MS = 10 * 60_000;
  * @param path Absolute path of the file that stands for the mirror.
  * @param asked Ends the waiting.
  * @returns The lock, which ends when disposed.
- * @throws {RunnerError} With code `source-failed`, if somebody keeps it, or the
- * file cannot be made.
+ * @throws {RunnerError} With code `source-failed`, if another run keeps it, or the
+ * file cannot be opened.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function lockMirror(
@@ -22,7 +22,7 @@ export async function lockMirror(
   asked: AbortSignal,
 ): Promise<Disposable> {
   return await lockFile(await openFile(path), {
-    patienceMs: PATIENCE_MS,
+    patienceMs: TIMEOUT_MS,
     busyError: () => failure(path, "another run holds it"),
     signal: asked,
   });
@@ -30,8 +30,14 @@ export async function lockMirror(
 
 async function openFile(path: string): Promise<Deno.FsFile> {
   try {
+    const info = await Deno.lstat(path).catch(() => undefined);
+    // A link would create a file elsewhere, and a pipe would block.
+    if (info !== undefined && !info.isFile) {
+      throw failure(path, "not a regular file");
+    }
     return await Deno.open(path, { write: true, create: true });
   } catch (cause) {
+    if (cause instanceof RunnerError) throw cause;
     throw failure(path, osReason(cause));
   }
 }

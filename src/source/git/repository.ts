@@ -11,6 +11,16 @@ import { type GitContext, runGit } from "./run_git.ts";
 /** Kind of the ids in a repository. */
 export type ObjectFormat = "sha1" | "sha256";
 
+/**
+ * Guesses the kind of the ids in a repository that was not yet reached.
+ *
+ * @param ref What is fetched from it.
+ * @returns That of the id, if it is a whole one; the usual kind otherwise.
+ */
+export function formatOf(ref: string | undefined): ObjectFormat {
+  return /^[0-9a-f]{64}$/i.test(ref ?? "") ? "sha256" : "sha1";
+}
+
 /** What lets git in at the host of a repository, and at no other. */
 export interface Access {
   /** Configuration of git. */

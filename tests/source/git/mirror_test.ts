@@ -9,6 +9,7 @@ import {
 import { startGitServer } from "../../helpers/git_server.ts";
 import {
   exists,
+  makeFiles,
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
@@ -26,6 +27,19 @@ async function mirrorOf(directory: string): Promise<string> {
     .map(({ name }) => name).filter((name) => name.endsWith(".git"));
   assertEquals(names.length, 1, names.join());
   return `${directory}/${names[0]}`;
+}
+
+/** Files below a directory, without their contents. */
+async function listNames(directory: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    if (!isDirectory) names.push(name);
+    else {
+      const inner = await listNames(`${directory}/${name}`);
+      names.push(...inner.map((file) => `${name}/${file}`));
+    }
+  }
+  return names;
 }
 
 describe("gitSource() with a mirror", () => {
@@ -126,7 +140,7 @@ describe("gitSource() with a mirror", () => {
     }
   });
 
-  it("is made anew when a run was interrupted, and done without when damaged", async () => {
+  it("starts anew without its tips, and is done without when damaged", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -134,19 +148,42 @@ describe("gitSource() with a mirror", () => {
     const options = { ref: "main", mirrorDirectory };
     await clone(path, "origin", options);
     const mirror = await mirrorOf(mirrorDirectory);
-    await Deno.remove(`${mirror}/config`);
-    await clone(path, "origin", options);
-    assert(await exists(`${mirror}/config`));
-    await Deno.writeTextFile(
-      `${mirror}/refs/mirror/refs%2Fheads%2Fmain.lock`,
-      "",
-    );
+    await Deno.remove(`${mirror}/tips`);
+    await makeFiles(mirror, { "objects/pack/tmp_pack_1": "half" });
+    const anew = await clone(path, "origin", options);
+    assert(!anew.log.lines.join().includes("Cannot use the mirror"));
+    assert(await exists(`${mirror}/tips`));
+    assertEquals(await exists(`${mirror}/objects/pack/tmp_pack_1`), false);
+    for (const file of await listNames(`${mirror}/objects`)) {
+      await Deno.remove(`${mirror}/objects/${file}`);
+    }
     await origin.commit({ file: "3" });
     const made = await clone(path, "origin", options);
     assertEquals(await Deno.readTextFile(`${made.path}/file`), "3");
-    assert(made.log.lines.join().includes("Cannot use the mirror"));
     const { log } = await clone(path, "origin", options);
     assert(!log.lines.join().includes("Cannot use the mirror"));
+  });
+
+  it("serves repositories whose ids are SHA-256, by name and by id", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await Deno.remove(`${origin.path}/.git`, { recursive: true });
+    await origin.git("init", "--quiet", "--object-format=sha256", "-b", "main");
+    await origin.commit({ file: "1" });
+    const id = await origin.commit({ file: "2" });
+    const mirrorDirectory = `${path}/mirrors`;
+    for (const ref of ["main", id, id, "main", undefined, id.slice(0, 10)]) {
+      const made = await clone(path, "origin", { ref, mirrorDirectory });
+      assertEquals(
+        made.log.lines.filter((line) => line.startsWith("warning")),
+        [],
+      );
+      assertEquals(made.commit, id);
+      if (ref !== id.slice(0, 10)) {
+        assertEquals(await made.git("rev-list", "--count", "HEAD"), "1");
+      }
+    }
   });
 
   it("keeps no secret, and one mirror for all spellings", async () => {

@@ -1,5 +1,6 @@
 import { openWorkspace } from "../../../workspace/layout.ts";
 import type { ConfigEntry } from "../config_entries.ts";
+import { quotedPath } from "../quoted_path.ts";
 import { copyFiles, copyReferences } from "./copy_references.ts";
 import type { RepositoryParts } from "./find_repository.ts";
 import { listPlainFiles, lstatIfThere, readPlainText } from "./plain_files.ts";
@@ -70,7 +71,7 @@ export async function fillOwnDirectory(
   const objects = await plainObjects(commonDirectory, action);
   await Deno.writeTextFile(
     `${ownDirectory}/objects/info/alternates`,
-    `${quoted(objects)}\n`,
+    `${quotedPath(objects)}\n`,
   );
   if (!await copyReferences(parts, ownDirectory)) {
     throw queryError(action, "not a git repository");
@@ -103,14 +104,4 @@ async function plainObjects(
     );
   }
   return objects;
-}
-
-/** As in C, so that a path can have every character. */
-function quoted(path: string): string {
-  const text = path.replace(
-    // deno-lint-ignore no-control-regex
-    /["\\\x00-\x1f\x7f]/g,
-    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
-  );
-  return `"${text}"`;
 }

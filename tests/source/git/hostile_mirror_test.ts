@@ -1,0 +1,262 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { type Clone, clone } from "../../helpers/clone.ts";
+import {
+  type GitRepository,
+  makeRepository,
+} from "../../helpers/git_repository.ts";
+import {
+  exists,
+  listFiles,
+  makeFiles,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
+
+/** What an earlier job works with: it can write to the mirror. */
+interface Attack {
+  /** Absolute path of the directory of the test. */
+  readonly path: string;
+  /** Absolute path of the mirror. */
+  readonly mirror: string;
+  /** Command that leaves a mark. */
+  readonly run: string;
+  /** Commit that the next run wants. */
+  readonly wanted: string;
+  /** Repository from which the mirror is fetched. */
+  readonly origin: GitRepository;
+  /** Repository of the attacker, in which `file` says `evil`. */
+  readonly evil: GitRepository;
+}
+
+async function replaceByLink(path: string, target: string): Promise<void> {
+  await Deno.remove(path, { recursive: true });
+  await Deno.symlink(target, path);
+}
+
+async function replaceByPipe(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch(() => {});
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+}
+
+function looseObject(id: string): string {
+  return `${id.slice(0, 2)}/${id.slice(2)}`;
+}
+
+/** Puts one object of the attacker in the place of one that is wanted. */
+async function forgeLoose(
+  { mirror, origin, evil }: Attack,
+  name: string,
+): Promise<void> {
+  const from = await evil.git("rev-parse", name);
+  const to = await origin.git("rev-parse", name);
+  const target = `${mirror}/objects/${looseObject(to)}`;
+  await Deno.remove(target);
+  await Deno.copyFile(`${evil.path}/.git/objects/${looseObject(from)}`, target);
+}
+
+/** Makes a pack with the attacker's file, and an index that calls it otherwise. */
+async function forgePack(attack: Attack): Promise<void> {
+  const { path, mirror, origin, evil } = attack;
+  const from = await evil.git("rev-parse", "HEAD:file");
+  const to = await origin.git("rev-parse", "HEAD:file");
+  await makeFiles(path, { "ids": `${from}\n` });
+  const name = await new Deno.Command("sh", {
+    args: ["-c", `git pack-objects -q ${path}/pack < ${path}/ids`],
+    cwd: evil.path,
+  }).output().then(({ stdout }) => new TextDecoder().decode(stdout).trim());
+  const index = await Deno.readFile(`${path}/pack-${name}.idx`);
+  const id = Uint8Array.fromHex(to);
+  const table = new DataView(index.buffer);
+  for (let byte = 0; byte < 256; byte++) {
+    table.setUint32(8 + 4 * byte, byte >= id[0] ? 1 : 0);
+  }
+  index.set(id, 8 + 1024);
+  const sum = await crypto.subtle.digest("SHA-1", index.subarray(0, -20));
+  index.set(new Uint8Array(sum), index.length - 20);
+  const target = `${mirror}/objects/pack/pack-${name}`;
+  await Deno.mkdir(`${mirror}/objects/pack`, { recursive: true });
+  await Deno.copyFile(`${path}/pack-${name}.pack`, `${target}.pack`);
+  await Deno.writeFile(`${target}.idx`, index);
+  await Deno.remove(`${mirror}/objects/${looseObject(to)}`);
+}
+
+const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
+  "a configuration that runs programs": async ({ mirror, run, path }) => {
+    const config = [
+      `[core]\n\tsshCommand = "${run}"\n\tfsmonitor = "${run}"\n\thooksPath = ${path}/hooks\n\talternateRefsCommand = "${run}"\n\tgitProxy = "${run}"\n\trepositoryFormatVersion = 1`,
+      `[remote "origin"]\n\tuploadpack = "${run}"\n\turl = ${path}/evil\n\tvcs = evil\n\tpromisor = true`,
+      `[extensions]\n\tpartialClone = origin\n\tworktreeConfig = true`,
+      `[uploadpack]\n\tpackObjectsHook = "${run}"`,
+      `[credential]\n\thelper = "!${run}"`,
+      `[url "${path}/evil"]\n\tinsteadOf = ${path}/origin`,
+      `[include]\n\tpath = ${path}/more`,
+      `[gc]\n\tauto = 1\n\trecentObjectsHook = "${run}"`,
+    ].join("\n");
+    await makeFiles(mirror, {
+      "config": config,
+      "config.worktree": config,
+      "HEAD": "ref: refs/heads/main\n",
+      "refs/heads/": "",
+      "hooks/post-index-change": `#!/bin/sh\n${run}\n`,
+      "hooks/reference-transaction": `#!/bin/sh\n${run}\n`,
+      "hooks/pre-auto-gc": `#!/bin/sh\n${run}\n`,
+      "info/attributes": "* filter=evil\n",
+      "commondir": `${path}/evil/.git\n`,
+    });
+    for await (const { name } of Deno.readDir(`${mirror}/hooks`)) {
+      await Deno.chmod(`${mirror}/hooks/${name}`, 0o755);
+    }
+  },
+  "names that lead elsewhere": async ({ mirror, evil }) => {
+    const id = await evil.git("rev-parse", "HEAD");
+    await makeFiles(mirror, {
+      "packed-refs": `${id} refs/remotes/origin/main\n`,
+      "refs/remotes/origin/main": `${id}\n`,
+      "tips": ["refs/remotes/origin/main", "refs/tags/v1", "HEAD"]
+        .map((name) => `${id} ${name}\n`).join(""),
+    });
+    await new Deno.Command("cp", {
+      args: ["-r", `${evil.path}/.git/objects/.`, `${mirror}/objects`],
+    }).output();
+  },
+  "tips that are not ids": ({ mirror }) =>
+    makeFiles(mirror, { tips: "--upload-pack=x refs/heads/main\n" }),
+  "tips that do not exist": ({ mirror }) =>
+    makeFiles(mirror, { tips: `${"1".repeat(40)} refs/heads/main\n` }),
+  "a cut history": ({ mirror, wanted }) =>
+    makeFiles(mirror, {
+      "shallow": `${wanted}\n`,
+      "info/grafts": `${wanted}\n`,
+    }),
+  "alternates": ({ mirror, path }) =>
+    makeFiles(mirror, {
+      "objects/info/alternates": `${path}/secret/.git/objects\n`,
+      "objects/info/commit-graph": "forged",
+      "objects/pack/multi-pack-index": "forged",
+    }),
+  "a link to other objects": ({ mirror, path }) =>
+    replaceByLink(`${mirror}/objects`, `${path}/outside`),
+  "a link to other packs": ({ mirror, path }) =>
+    replaceByLink(`${mirror}/objects/pack`, `${path}/outside`),
+  "a link to another directory": ({ mirror, path }) =>
+    replaceByLink(mirror, `${path}/outside`),
+  "a link in the place of the tips": ({ mirror, path }) =>
+    replaceByLink(`${mirror}/tips`, `${path}/outside/file`),
+  "a link in the place of the lock": ({ mirror, path }) =>
+    replaceByLink(mirror.replace(/git$/, "lock"), `${path}/outside/new`),
+  "a pipe in the place of the lock": ({ mirror }) =>
+    replaceByPipe(mirror.replace(/git$/, "lock")),
+  "a pipe in the place of the tips": ({ mirror }) =>
+    replaceByPipe(`${mirror}/tips`),
+  "a pipe among the packs": ({ mirror }) =>
+    replaceByPipe(`${mirror}/objects/pack/pack-0123456789.idx`),
+  "a pipe in the place of an object": async ({ mirror, origin }) =>
+    await replaceByPipe(
+      `${mirror}/objects/${
+        looseObject(await origin.git("rev-parse", "HEAD:file"))
+      }`,
+    ),
+  "a forged file": (attack) => forgeLoose(attack, "HEAD:file"),
+  "a forged tree": (attack) => forgeLoose(attack, "HEAD^{tree}"),
+  "a forged commit": (attack) => forgeLoose(attack, "HEAD"),
+  "a forged pack": forgePack,
+  "an index without its pack": ({ mirror }) =>
+    makeFiles(mirror, { "objects/pack/pack-0123456789.idx": "forged" }),
+};
+
+describe("a mirror that an earlier job has changed", () => {
+  it("gives what was asked for, runs nothing and leads nowhere", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await origin.commit({ file: "old" });
+    const wanted = await origin.commit({ file: "good" });
+    const evil = await makeRepository(`${path}/evil`);
+    await evil.commit({ file: "evil" });
+    const secret = await makeRepository(`${path}/secret`);
+    await secret.commit({ secret: "secret" });
+    await makeFiles(path, { "outside/file": "outside" });
+    const mirrorDirectory = `${path}/mirrors`;
+    const next = (ref: string, depth = 1): Promise<Clone> =>
+      clone(path, origin.path, { ref, mirrorDirectory, depth });
+    await next("main", 0);
+    await Deno.rename(mirrorDirectory, `${path}/pristine`);
+    const [mirror] = (await Array.fromAsync(Deno.readDir(`${path}/pristine`)))
+      .map(({ name }) => `${mirrorDirectory}/${name}`)
+      .filter((name) => name.endsWith(".git"));
+    const attack: Attack = {
+      ...{ path, mirror, wanted, origin, evil },
+      run: `touch ${path}/marker`,
+    };
+    let depth = 0;
+    for (const [name, attackWith] of Object.entries(ATTACKS)) {
+      // An id that is in the mirror is not looked for at the remote.
+      const refs = name.includes("forged") ? [wanted, "main"] : ["main"];
+      for (const ref of refs) {
+        await new Deno.Command("cp", {
+          args: ["-a", `${path}/pristine`, mirrorDirectory],
+        }).output();
+        await attackWith(attack);
+        depth = 1 - depth;
+        const made = await next(ref, depth);
+        assertEquals(made.commit, wanted, name);
+        const text = await Deno.readTextFile(`${made.path}/file`);
+        assertEquals(text, "good", name);
+        await made.git("fsck", "--strict");
+        const count = await made.git("rev-list", "--count", "HEAD");
+        assertEquals(count, depth === 0 ? "2" : "1", name);
+        const files = await Array.fromAsync(Deno.readDir(made.path));
+        assertEquals(files.map((it) => it.name).sort(), [".git", "file"], name);
+        assertEquals(await exists(`${path}/marker`), false, name);
+        const outside = await listFiles(`${path}/outside`);
+        assertEquals(outside, { file: "outside" }, name);
+        await Deno.remove(mirrorDirectory, { recursive: true });
+      }
+    }
+  });
+
+  it("is removed when it was of no use", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    const wanted = await origin.commit({ file: "good" });
+    const mirrorDirectory = `${path}/mirrors`;
+    const next = () => clone(path, "origin", { ref: wanted, mirrorDirectory });
+    await next();
+    const [mirror] = (await Array.fromAsync(Deno.readDir(mirrorDirectory)))
+      .map(({ name }) => `${mirrorDirectory}/${name}`)
+      .filter((name) => name.endsWith(".git"));
+    const blob = await origin.git("rev-parse", "HEAD:file");
+    await Deno.remove(`${mirror}/objects/${looseObject(blob)}`);
+    const warned = async () =>
+      (await next()).log.lines.join().includes("Cannot use the mirror");
+    assertEquals([await warned(), await warned()], [true, false]);
+  });
+
+  it("does not resolve a part of an id to a commit of the attacker", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeRepository(`${path}/origin`);
+    await origin.commit({ file: "good" });
+    const evil = await makeRepository(`${path}/evil`);
+    const id = await evil.commit({ file: "evil" });
+    const mirrorDirectory = `${path}/mirrors`;
+    await clone(path, "origin", { ref: "main", mirrorDirectory });
+    const [mirror] = (await Array.fromAsync(Deno.readDir(mirrorDirectory)))
+      .map(({ name }) => name).filter((name) => name.endsWith(".git"));
+    await new Deno.Command("cp", {
+      args: [
+        ...["-r", `${evil.path}/.git/objects/.`],
+        `${mirrorDirectory}/${mirror}/objects`,
+      ],
+    }).output();
+    const error = await clone(path, "origin", {
+      ref: id.slice(0, 10),
+      mirrorDirectory,
+    }).then(() => undefined, (error) => error);
+    assert(
+      String(error).includes("the repository has no such branch or tag"),
+      String(error),
+    );
+  });
+});
