@@ -1,8 +1,10 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { maskEnvironment } from "../job/mask_secrets.ts";
 import { createParts, type RunnerParts } from "../job/runner_parts.ts";
 import { showUrlsIn } from "../shown_url.ts";
 import { suggest } from "../suggest.ts";
+import { argumentLayer } from "./argument_layer.ts";
 import { COMMANDS } from "./commands.ts";
 import { parseArguments, usageError } from "./parse_arguments.ts";
 
@@ -17,13 +19,18 @@ export async function main(
   args: readonly string[],
   host: Host,
 ): Promise<number> {
+  const layer = argumentLayer(args);
   let parts: RunnerParts | undefined;
   try {
-    parts = createParts(host);
+    parts = createParts(host, { layer });
     return await runCommandLine(args, parts);
   } catch (error) {
-    // Without its parts, the runner could not read its own environment.
-    const { logger } = parts ?? createParts({ ...host, env: {} });
+    const { REACTORCIDE_IN_CONTAINER: _, ...env } = host.env;
+    // Without parts, the variable that says where we are holds a wrong word.
+    const { logger, masker } = parts ??
+      createParts({ ...host, env }, { layer });
+    // No job runs any more: what may be secret in it is not to be shown.
+    maskEnvironment(masker, host, layer, { hasJobFile: true });
     logger.error("runnerlib", reportOf(error));
     await logger.flush();
     return error instanceof RunnerError ? error.exitCode : 1;

@@ -40,7 +40,6 @@ export async function prepareByHand(
   }, undefined);
   try {
     const config = run.validate();
-    run.fillMasker(config);
     await using _lock = await lockWorkspace(parts.workspace, {
       command: name,
       env: parts.host.env,

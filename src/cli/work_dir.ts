@@ -24,13 +24,17 @@ export function partsInWorkDir(
 ): RunnerParts {
   const given = flags.get("work-dir");
   if (typeof given !== "string") {
-    return host === parts.host ? parts : createParts(host);
+    return host === parts.host
+      ? parts
+      : createParts(host, { masker: parts.masker });
   }
   try {
     const cwd = Deno.realPathSync(
       given.startsWith("/") ? given : `${host.cwd}/${given}`,
     );
-    if (Deno.statSync(cwd).isDirectory) return createParts({ ...host, cwd });
+    if (Deno.statSync(cwd).isDirectory) {
+      return createParts({ ...host, cwd }, { masker: parts.masker });
+    }
   } catch {
     // Told below: whatever the reason, it is no directory to work in.
   }

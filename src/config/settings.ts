@@ -60,6 +60,20 @@ export class Settings {
   }
 
   /**
+   * Gives every text of every source.
+   *
+   * @returns Keys and texts; those of a list or mapping one by one.
+   */
+  texts(): [ConfigName, string][] {
+    return [...this.#stacks].flatMap(([name, stack]) =>
+      stack.flatMap(({ value }) =>
+        (typeof value === "string" ? [value] : Object.values(value))
+          .map((text): [ConfigName, string] => [name, String(text)])
+      )
+    );
+  }
+
+  /**
    * Tells whether a switch is on, before all settings are validated.
    *
    * @param name Key of the switch.

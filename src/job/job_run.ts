@@ -9,10 +9,18 @@ import type { Phase } from "../plugins/phases.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
-import { collectSecrets, type KnownSecret } from "../secrets/collect.ts";
+import type { KnownSecret } from "../secrets/collect.ts";
 import type { Manifest } from "../source/manifest.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
-import { maskSecrets, setUpMasker } from "./mask_secrets.ts";
+import { suggest } from "../suggest.ts";
+import { maskedError } from "./masked_error.ts";
+import {
+  maskAll,
+  maskSecrets,
+  secretsOfSettings,
+  type SettingsSecrets,
+  setUpMasker,
+} from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { Step } from "./step.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
@@ -66,6 +74,7 @@ export class JobRun {
   /** What plugins keep for one another. */
   readonly shared: Map<string, unknown> = new Map();
   #areSettingsOpen = true;
+  #isValid = false;
 
   /**
    * Makes the run of a job that has not begun.
@@ -111,6 +120,8 @@ export class JobRun {
     using _ = this.lock?.enterFunction();
     const errors = await callPlugins(registered, phase, this);
     this.laterErrors.push(...errors);
+    // They may have set variables, or what is secret.
+    this.fillMasker();
   }
 
   /**
@@ -121,6 +132,7 @@ export class JobRun {
    */
   validate(): JobConfig {
     this.#areSettingsOpen = false;
+    this.fillMasker();
     const { host, logger } = this.parts;
     const { config, problems, warnings } = validateSettings(this.settings, {
       cwd: host.cwd,
@@ -141,25 +153,77 @@ export class JobRun {
     }
     setUpMasker(this.parts, config);
     Object.assign(this.jobEnv, { ...config.env, ...this.jobEnv });
+    this.#isValid = true;
+    this.fillMasker();
     return config;
   }
 
   /**
-   * Has every known secret masked from here on.
-   *
-   * @param config Configuration of the job.
+   * Has every secret masked that is known by now. Until the settings are
+   * validated, that is what is secret in them as they are.
    */
-  fillMasker(config: JobConfig): void {
-    const secrets = collectSecrets({
-      jobEnv: this.jobEnv,
-      env: this.parts.host.env,
-      secretEnvNames: config.secretEnvNames,
-      secretEnvPatterns: config.secretEnvPatterns,
-      secretValues: config.secretValues,
-      urls: [config.source, config.ciSource]
-        .flatMap((source) => "url" in source ? [source.url] : []),
+  fillMasker(): void {
+    const found = this.#findSecrets();
+    if (this.#isValid) maskSecrets(this, found.secrets);
+    else maskAll(this.parts.masker, found);
+  }
+
+  /**
+   * Tells which names are listed as those of secrets, and are no variable's.
+   *
+   * @returns What is wrong with each, worded to follow the key.
+   */
+  unknownSecretNames(): string[] {
+    const { host: { env } } = this.parts;
+    const { unknownNames } = this.#findSecrets();
+    const names = [...this.#stepVariables(), ...Object.keys(this.jobEnv)];
+    return unknownNames.map((name) => {
+      const near = suggest(name, names) ?? suggest(name, Object.keys(env));
+      const hint = near !== undefined
+        ? ` (did you mean ${JSON.stringify(near)}?)`
+        : name.includes("*")
+        ? " (patterns belong in secret_env_patterns)"
+        : "";
+      return `no variable has the name ${JSON.stringify(name)}${hint}`;
     });
-    maskSecrets(this, secrets);
+  }
+
+  /** Warns of names that are listed as those of secrets, and are no variable's. */
+  warnOfUnknownSecretNames(): void {
+    for (const problem of this.unknownSecretNames()) {
+      this.parts.logger.warn(
+        "secrets",
+        `secret_env_names: ${problem}; all variables of the job are masked`,
+      );
+    }
+  }
+
+  #findSecrets(): SettingsSecrets {
+    const { host: { env, cwd } } = this.parts;
+    return secretsOfSettings({
+      settings: this.settings,
+      env,
+      cwd,
+      ...this.#isValid ? { jobEnv: this.jobEnv } : {},
+      otherNames: this.#stepVariables(),
+    });
+  }
+
+  /** Names of the variables that steps have, beside those of the job. */
+  #stepVariables(): string[] {
+    const steps: readonly Pick<
+      Step,
+      "env" | "forEach" | "itemVar" | "matrix"
+    >[] = [
+      ...this.ownSteps ?? this.steps ?? [],
+      ...this.addedSteps,
+    ];
+    return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
+      ...Object.keys(env),
+      ...forEach ? [itemVar] : [],
+      ...Object.keys(matrix?.axes ?? {}),
+      ...matrix?.include?.flatMap((one) => Object.keys(one)) ?? [],
+    ]);
   }
 
   /**
@@ -181,6 +245,19 @@ export class JobRun {
       : new Error(String(thrown));
     if (this.error === undefined) this.error = error;
     else this.laterErrors.push(error);
+  }
+
+  /**
+   * Takes the secrets out of the errors, which are about to leave the runner.
+   */
+  maskErrors(): void {
+    const { masker } = this.parts;
+    if (this.error) this.error = maskedError(this.error, masker);
+    this.laterErrors.splice(
+      0,
+      Infinity,
+      ...this.laterErrors.map((error) => maskedError(error, masker)),
+    );
   }
 
   /** Whether something ended because the job was cancelled, and says so its own way. */

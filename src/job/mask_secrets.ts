@@ -1,10 +1,144 @@
+import { Checker } from "../config/checker.ts";
 import type { JobConfig } from "../config/job_config.ts";
-import type { KnownSecret } from "../secrets/collect.ts";
+import { parseJobEnv } from "../config/job_env.ts";
+import { defaultLayer, environmentLayer } from "../config/layers.ts";
+import { type Layer, Settings } from "../config/settings.ts";
+import type { Host } from "../host.ts";
+import {
+  collectSecrets,
+  type KnownSecret,
+  urlSecrets,
+} from "../secrets/collect.ts";
+import type { Masker } from "../secrets/masker.ts";
+import { secretsInUrl } from "../url_secrets.ts";
 import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
+/** What {@linkcode secretsOfSettings} looks through. */
+export interface SecretSurroundings {
+  /** Settings, which may be wrong: nothing has validated them yet. */
+  readonly settings: Settings;
+  /** Environment of the runner. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Directory against which relative paths are read. */
+  readonly cwd: string;
+  /**
+   * Variables of the job, which replace those of the settings.
+   *
+   * @default {those of the settings}
+   */
+  readonly jobEnv?: Readonly<Record<string, string>>;
+  /**
+   * Names of variables that only steps have, or that come later.
+   *
+   * @default {none}
+   */
+  readonly otherNames?: readonly string[];
+  /**
+   * Whether every variable of the job is secret when no secrets are listed.
+   * Without the job file it is not known whether there are.
+   *
+   * @default {true}
+   */
+  readonly hasJobFile?: boolean;
+}
+
+/** What is secret in the settings of a job. */
+export interface SettingsSecrets {
+  /** The secrets. */
+  readonly secrets: readonly KnownSecret[];
+  /** Names that `secret_env_names` lists, and no variable has. */
+  readonly unknownNames: readonly string[];
+  /** Shortest secret that is masked, in bytes. */
+  readonly minBytes: number;
+}
+
+/** Largest file of secrets that is looked through early, in bytes. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** A value that is not the secret yet, but refers to it. */
+const REFERENCE = /\$\{(?:secret|env):/;
+
 /**
- * Has the masker mask as the caller of the runner wishes.
+ * Finds what is secret in settings, whether or not they are right: an error
+ * that tells what is wrong with them must be masked, too.
+ *
+ * @param surroundings Settings and environment.
+ */
+export function secretsOfSettings(
+  surroundings: SecretSurroundings,
+): SettingsSecrets {
+  const { settings, env, cwd, otherNames = [], hasJobFile = true } =
+    surroundings;
+  // What is wrong is reported when the settings are validated.
+  const check = new Checker(settings, [], "any");
+  const jobEnv = surroundings.jobEnv ?? check.jobEnv(cwd);
+  const secretEnvNames = check.unitedNames("secret_env_names");
+  const secretValues = check.secretValues(cwd);
+  const file = fileSecrets(settings, cwd);
+  const unknownNames = (secretEnvNames ?? []).filter((name) =>
+    ![env, jobEnv].some((variables) => Object.hasOwn(variables, name)) &&
+    !otherNames.includes(name) && !file.some((one) => one.name === name) &&
+    !name.startsWith("REACTORCIDE_OUTPUT_")
+  );
+  const hidesJobEnv = hasJobFile &&
+    (unknownNames.length > 0 ||
+      secretEnvNames === undefined && secretValues === undefined);
+  const secrets = collectSecrets({
+    env,
+    jobEnv: Object.fromEntries(
+      Object.entries(jobEnv).filter(([, value]) => !REFERENCE.test(value)),
+    ),
+    secretEnvNames: secretEnvNames ?? [],
+    secretEnvPatterns: check.list("secret_env_patterns") ?? [],
+    secretValues: secretValues ?? [],
+    hidesJobEnv,
+  });
+  const minBytes = check.integer("mask_min_length") ?? 4;
+  return {
+    secrets: [...secrets, ...settingsSecrets(settings), ...file],
+    unknownNames,
+    minBytes,
+  };
+}
+
+/**
+ * Has what is secret in the environment masked, and in what the caller says.
+ *
+ * @param masker Masker.
+ * @param host The process around the runner.
+ * @param layer What the caller says.
+ * @param options Whether these are all the settings that there are.
+ */
+export function maskEnvironment(
+  masker: Masker,
+  { env, cwd }: Pick<Host, "env" | "cwd">,
+  layer: Layer,
+  options: Pick<SecretSurroundings, "hasJobFile">,
+): void {
+  const settings = new Settings();
+  settings.add(defaultLayer());
+  settings.add(environmentLayer(env));
+  settings.add(layer);
+  maskAll(masker, secretsOfSettings({ settings, env, cwd, ...options }));
+}
+
+/**
+ * Has secrets masked, though it is not known yet why all of them are.
+ *
+ * @param masker Masker.
+ * @param found The secrets.
+ */
+export function maskAll(
+  masker: Masker,
+  { secrets, minBytes }: SettingsSecrets,
+): void {
+  masker.minBytes = minBytes;
+  for (const { value } of secrets) masker.add(value);
+}
+
+/**
+ * Has the masker mask as the caller of the runner wants.
  *
  * @param parts What the runner owns.
  * @param config Configuration of the job.
@@ -24,16 +158,49 @@ export function setUpMasker(
  * Has secrets masked from here on, and tells which of them cannot be.
  *
  * @param run The run.
- * @param secrets Secrets.
+ * @param secrets Secrets; those that the run knows already change nothing.
  */
 export function maskSecrets(
   { parts: { masker, logger }, secrets: known }: JobRun,
   secrets: readonly KnownSecret[],
 ): void {
+  const keyOf = ({ name, value }: KnownSecret) => `${name}\0${value}`;
+  const keys = new Set(known.map(keyOf));
   for (const secret of secrets) {
+    if (keys.has(keyOf(secret))) continue;
+    keys.add(keyOf(secret));
     known.push(secret);
     if (!masker.add(secret.value)) {
       logger.warn("secrets", `${secret.name} is too short to mask`);
     }
+  }
+}
+
+function settingsSecrets(settings: Settings): KnownSecret[] {
+  return settings.texts().flatMap(([name, text]) =>
+    name.endsWith("_url")
+      ? secretsInUrl(text).map((value) => ({ name, value, rule: "in a URL" }))
+      : urlSecrets({ [name]: text })
+  );
+}
+
+/** The variables of a nested container's own file. */
+function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
+  const path = settings.get("secrets_file")?.value;
+  if (typeof path !== "string" || path === "") return [];
+  const text = readText(path.startsWith("/") ? path : `${cwd}/${path}`);
+  // A line break in front: the text itself never is the name of a file.
+  const { env } = parseJobEnv({ value: `\n${text}`, origin: path }, cwd);
+  return Object.entries(env).filter(([, value]) => value !== "")
+    .map(([name, value]) => ({ name, value, rule: "file of secrets" }));
+}
+
+/** Whoever needs the file says what is wrong with it. */
+function readText(path: string): string {
+  try {
+    const { isFile, size } = Deno.statSync(path);
+    return isFile && size <= MAX_FILE_BYTES ? Deno.readTextFileSync(path) : "";
+  } catch {
+    return "";
   }
 }

@@ -5,7 +5,8 @@ import type { JobRun } from "./job_run.ts";
 
 /**
  * Lays all sources of the configuration over one another: defaults, a job
- * file, environment variables, and what the caller says.
+ * file, environment variables, and what the caller says. The masker is filled
+ * with what is secret in them, before anybody looks at what they say.
  *
  * @param run The run, which receives the settings and the steps of the file.
  * @param layer What the caller says.
@@ -19,17 +20,22 @@ export async function resolveSettings(
 ): Promise<void> {
   const { settings, parts: { host } } = run;
   settings.add(defaultLayer());
-  if (jobFile !== undefined) {
-    const { readJobFile } = await import("../config/job_file.ts");
-    const path = jobFile.startsWith("/") ? jobFile : `${host.cwd}/${jobFile}`;
-    const { layer, steps } = await readJobFile(path, jobFile);
+  try {
+    if (jobFile !== undefined) {
+      const { readJobFile } = await import("../config/job_file.ts");
+      const path = jobFile.startsWith("/") ? jobFile : `${host.cwd}/${jobFile}`;
+      const { layer, steps } = await readJobFile(path, jobFile);
+      settings.add(layer);
+      run.steps = steps;
+    }
+  } finally {
+    settings.add(environmentLayer(host.env));
     settings.add(layer);
-    run.steps = steps;
+    // Also when the job file is wrong: nothing is printed before.
+    run.fillMasker();
   }
   // Of a wrong word nobody would hear when the credentials are removed.
   booleanVariable(host.env, "REACTORCIDE_VCS_AUTH_CLEANUP", {
     acceptsWorkerWords: true,
   });
-  settings.add(environmentLayer(host.env));
-  settings.add(layer);
 }

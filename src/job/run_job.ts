@@ -72,16 +72,12 @@ export async function runJob(
     await run.phase("pre_validation");
     const config = run.validate();
     if (controls.container) await checkContainer(run, config);
-    let plan: JobPlan | undefined;
-    try {
-      Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
-      plan = await planSteps(run, config);
-    } finally {
-      // Plugins hear of a failure, too, and may print what they know.
-      run.fillMasker(config);
-    }
+    Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
+    run.fillMasker();
+    let plan = await planSteps(run, config);
     await run.phase("post_validation");
     if (controls.dryRun) {
+      run.warnOfUnknownSecretNames();
       const { announce } = await import("./announce.ts");
       announce(run, config, plan);
     } else {
@@ -95,6 +91,8 @@ export async function runJob(
         plan = await planSteps(run, config);
         await holdWorkspace(run, config, plan, controls);
       }
+      // Plugins may have brought variables until here.
+      run.warnOfUnknownSecretNames();
       steps = plan === undefined
         ? await execute(run, config, trace, controls.container)
         : await executeSteps(run, config, plan, { ...controls, trace });
@@ -126,11 +124,16 @@ export async function runJob(
   // A job does not fail because the runner's own messages are lost.
   await parts.logger.flush().catch(() => {});
   // Nothing was run, and nobody wished so: there is no result to speak of.
+  run.maskErrors();
   if (status === "failed" && steps.length === 0) throw run.error;
   return {
     status,
     exitCode: exitCodeOf(run.error),
-    steps,
+    steps: steps.map((step) =>
+      step.reason === undefined
+        ? step
+        : { ...step, reason: parts.masker.maskText(step.reason) }
+    ),
     triggers,
     traceId: trace.traceId,
     durationMs: performance.now() - start,

@@ -1,3 +1,4 @@
+import type { Layer } from "../config/settings.ts";
 import { type Host, processHost } from "../host.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
@@ -168,14 +169,16 @@ export function runnerOn(
   const sources = new SourceRegistry();
   const rooms = { plugins, triggers, sources, ...options };
   let made: RunnerParts | undefined;
-  const parts = () => made ??= createParts(hostOf(), rooms);
+  const parts = (layer?: Layer) =>
+    made ??= createParts(hostOf(), { ...rooms, layer });
   return {
     runJob: (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
       const isJob = "steps" in first && "addStep" in first;
       const job = isJob ? first as Pick<Job, "steps"> : undefined;
       const options = isJob ? second : first as RunJobOptions;
-      return runJob(parts(), optionsLayer(options), { ...options, job });
+      const layer = optionsLayer(options);
+      return runJob(parts(layer), layer, { ...options, job });
     },
     registerPlugin: (plugin) => plugins.add(plugin),
     registerSource: (type, handler) => sources.add(type, handler),
@@ -186,7 +189,7 @@ export function runnerOn(
       const { environmentFlush } = await import("./environment_flush.ts");
       return await flushTriggers(parts(), triggers, environmentFlush(parts()));
     },
-    ...workflowFunctions(parts),
+    ...workflowFunctions(() => parts()),
     registerSecret: (value) => parts().masker.add(value),
   };
 }

@@ -1,3 +1,4 @@
+import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
@@ -7,6 +8,7 @@ import type { SourceRegistry } from "../source/source_registry.ts";
 import type { OutputGuard } from "../triggers/output_guard.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";
+import { maskEnvironment } from "./mask_secrets.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
 /** What a runner owns; its functions share nothing else. */
@@ -19,7 +21,10 @@ export interface RunnerParts {
   plugins: PluginRegistry | undefined;
   /** Code that gets sources of other types; a command line registers none. */
   readonly sources: SourceRegistry | undefined;
-  /** Secrets that are taken out of whatever is printed. */
+  /**
+   * Secrets that are taken out of whatever is printed; filled from the
+   * environment when it is used first.
+   */
   readonly masker: Masker;
   /** Follow-up jobs that wait to be handed over; a command line queues none. */
   readonly triggers: TriggerQueue | undefined;
@@ -52,23 +57,30 @@ export interface RunnerParts {
  */
 export function createParts(
   host: Host,
-  rooms: Partial<
-    Pick<
-      RunnerParts,
-      "plugins" | "triggers" | "sources" | "masker" | "allowInsecureTransport"
+  rooms:
+    & Partial<
+      Pick<
+        RunnerParts,
+        "plugins" | "triggers" | "sources" | "masker" | "allowInsecureTransport"
+      >
     >
-  > = {},
+    & {
+      /** What the caller says of secrets, before all settings are known. */
+      layer?: Layer;
+    } = {},
 ): RunnerParts {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
-  const masker = rooms.masker ?? new Masker();
-  if (env.REACTORCIDE_API_TOKEN) masker.add(env.REACTORCIDE_API_TOKEN);
-  if (env.REACTORCIDE_TRIGGER_NONCE) masker.add(env.REACTORCIDE_TRIGGER_NONCE);
+  let { masker } = rooms;
+  // Whoever wants to print needs the masker, and gets none that is not filled.
+  const filledMasker = () => masker ??= maskerOf(host, rooms.layer);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);
   const logger = createLogger({
     sink: stderr,
-    masker,
+    get masker() {
+      return filledMasker();
+    },
     level: logLevelOf(env.LOG_LEVEL),
     style: env.LOG_FORMAT === "json"
       ? "json"
@@ -82,7 +94,9 @@ export function createParts(
     workspace,
     plugins: rooms.plugins,
     sources: rooms.sources,
-    masker,
+    get masker() {
+      return filledMasker();
+    },
     triggers: rooms.triggers,
     allowInsecureTransport: rooms.allowInsecureTransport ?? false,
     logger,
@@ -93,4 +107,14 @@ export function createParts(
       return run ??= runIdentity(env);
     },
   };
+}
+
+/** Knows what is secret in the environment, and in what the caller says. */
+function maskerOf(host: Host, layer: Layer = {}): Masker {
+  const masker = new Masker();
+  // A job file may still say that less is secret.
+  maskEnvironment(masker, host, layer, { hasJobFile: false });
+  const { REACTORCIDE_TRIGGER_NONCE: nonce } = host.env;
+  if (nonce) masker.add(nonce);
+  return masker;
 }

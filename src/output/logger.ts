@@ -52,12 +52,13 @@ const encoder = new TextEncoder();
  * @returns The logger.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { sink, masker, style, level } = options;
+  const { sink, style, level } = options;
   const threshold = LEVELS.indexOf(level);
   let written: Promise<void> = Promise.resolve();
   function say(level: LogLevel) {
     return (component: string, message: string, fields: LogFields = {}) => {
       if (LEVELS.indexOf(level) < threshold) return;
+      const { masker } = options;
       // Before a secret is escaped, it still looks like itself.
       const line = formatLine(
         style,

@@ -1,4 +1,4 @@
-import { secretsInText, secretsInUrl } from "../url_secrets.ts";
+import { secretsInText } from "../url_secrets.ts";
 import { nameMatcher } from "./name_patterns.ts";
 
 /** A value that is masked, and why. */
@@ -17,14 +17,14 @@ export interface SecretSources {
   readonly jobEnv: Readonly<Record<string, string>>;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
-  /** Names of variables that hold secrets; `undefined` when nobody said. */
-  readonly secretEnvNames: readonly string[] | undefined;
+  /** Names of variables that hold secrets. */
+  readonly secretEnvNames: readonly string[];
   /** Patterns of the names of variables that hold secrets. */
   readonly secretEnvPatterns: readonly string[];
-  /** Secrets themselves; `undefined` when nobody said. */
-  readonly secretValues: readonly string[] | undefined;
-  /** Addresses that may hold a password or a signature. */
-  readonly urls: readonly string[];
+  /** Secrets themselves. */
+  readonly secretValues: readonly string[];
+  /** Whether all variables of the job are secret, as nothing says which are. */
+  readonly hidesJobEnv: boolean;
 }
 
 /** Values that no rule by itself takes for a secret: masking them hides nothing. */
@@ -39,7 +39,7 @@ const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
  * - The values of the listed variables, of the job and of the runner, and of
  *   those whose names match a pattern.
  * - The listed values.
- * - When neither names nor values were listed, every variable of the job whose
+ * - Where nothing says which variables of the job are secret, every one whose
  *   name does not start with `REACTORCIDE_`, but for words like `true`.
  * - Always the token of the coordinator, the password of the store, and the
  *   passwords, tokens and signatures in URLs, also in those of variables.
@@ -48,25 +48,20 @@ const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
  * @returns Secrets; the same value may have several names.
  */
 export function collectSecrets(sources: SecretSources): KnownSecret[] {
-  const { jobEnv, env, secretEnvNames, secretValues, urls } = sources;
+  const { jobEnv, env, secretEnvNames, secretValues, hidesJobEnv } = sources;
   const all = [env, jobEnv].flatMap((values) => [
-    ...namedSecrets(values, secretEnvNames ?? [], "listed name"),
+    ...namedSecrets(values, secretEnvNames, "listed name"),
     ...namedSecrets(values, ALWAYS_SECRET, "always secret"),
     ...matchingSecrets(values, sources.secretEnvPatterns),
     ...urlSecrets(values),
   ]);
-  for (const value of secretValues ?? []) {
+  for (const value of secretValues) {
     all.push({ name: "secret_values_list", value, rule: "listed value" });
   }
-  if (secretEnvNames === undefined && secretValues === undefined) {
+  if (hidesJobEnv) {
     for (const [name, value] of Object.entries(jobEnv)) {
       if (name.startsWith("REACTORCIDE_") || isCommon(value)) continue;
-      all.push({ name, value, rule: "variable of the job, none was listed" });
-    }
-  }
-  for (const url of urls) {
-    for (const value of secretsInUrl(url)) {
-      all.push({ name: "secret in a URL", value, rule: "address" });
+      all.push({ name, value, rule: "variable of the job" });
     }
   }
   return withoutRepetition(all);

@@ -27,7 +27,7 @@ describe("runnerlib run masks variables by their names", () => {
       {
         "job.yaml": `
 environment: { db_password: job-${SECRET}, PLAIN: plain-text }
-secret_env_names: [NONE]
+secret_env_names: ""
 steps:
   - name: only
     env: { STEP_API_KEY: step-${SECRET} }
@@ -170,11 +170,11 @@ steps:
       "PIN | listed name | too short",
       "REACTORCIDE_API_TOKEN | always secret | N",
       "STEP_API_KEY | name matches *_API_KEY | N",
-      "secret in a URL | address | N",
       "secret_values_list | listed value | N",
+      "source_url | in a URL | N",
     ]);
     const columns = stdout.trimEnd().split("\n")
-      .map((line) => line.search(/ (WHY|name|listed|always|address)/));
+      .map((line) => line.search(/ (WHY|name|listed|always|in a)/));
     assertEquals(new Set(columns).size, 1, stdout);
     assert(!(stdout + stderr).includes("horse"), stdout + stderr);
   });
@@ -192,5 +192,75 @@ steps:
     assertEquals(code, 1);
     assertStringIncludes(stdout, "secret_values_list  listed value");
     assertStringIncludes(stderr, "db");
+  });
+});
+
+describe("a name in secret_env_names that no variable has", () => {
+  const JOB = `
+environment: { DB_PASS: job-${SECRET}, OTHER: other-${SECRET} }
+command: echo $DB_PASS $OTHER
+`;
+
+  it("leaves all variables of the job masked, and is a warning", async () => {
+    for (const names of ["[DB_PAS]", "[OTHER, DB_PAS]", "DB_PAS"]) {
+      const { code, stdout, stderr } = await runIn(
+        ["run", "--job-file", "job.yaml"],
+        {},
+        { "job.yaml": `${JOB}secret_env_names: ${names}\n` },
+      );
+      assertEquals([code, stdout], [0, "[REDACTED] [REDACTED]\n"]);
+      assertStringIncludes(
+        stderr,
+        'no variable has the name "DB_PAS" (did you mean "DB_PASS"?); all variables of the job are masked',
+      );
+    }
+  });
+
+  it("is an error of validate, as is a pattern", async () => {
+    const { code, stderr } = await runIn(
+      ["validate", "--no-check-files", "--job-file", "job.yaml"],
+      {},
+      { "job.yaml": `${JOB}secret_env_names: [DB_PAS, "XYZ_*", OTHER]\n` },
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(
+      stderr,
+      'secret_env_names: no variable has the name "DB_PAS" (did you mean "DB_PASS"?)\n',
+    );
+    assertStringIncludes(
+      stderr,
+      'no variable has the name "XYZ_*" (patterns belong in secret_env_patterns)',
+    );
+    assertEquals(stderr.includes('"OTHER"'), false);
+  });
+
+  it("is not one that the process, a step, a matrix or a file of secrets has", async () => {
+    const { code, stdout, stderr } = await runIn(
+      [
+        ...["validate", "--no-check-files", "--job-file", "job.yaml"],
+        ...["--secrets-file", "vars"],
+      ],
+      { OF_PROCESS: `process-${SECRET}`, EMPTY: "" },
+      {
+        vars: "OF_FILE=x\n",
+        "job.yaml": `
+secret_env_names: [OF_PROCESS, EMPTY, OF_STEP, OF_MATRIX, ADDED, ITEM, OF_FILE, REACTORCIDE_OUTPUT_ONE_KEY]
+steps:
+  - { name: one, run: x, env: { OF_STEP: x } }
+  - { name: two, run: x, for_each: [a] }
+  - { name: three, run: x, matrix: { OF_MATRIX: [a], include: [{ ADDED: b }] } }
+`,
+      },
+    );
+    assertEquals([code, stdout], [0, "The configuration is valid\n"], stderr);
+  });
+
+  it("does not matter where an empty list says that nothing is secret", async () => {
+    const { stdout } = await runIn(
+      ["run", "--job-file", "job.yaml"],
+      {},
+      { "job.yaml": `${JOB}secret_env_names: []\n` },
+    );
+    assertEquals(stdout, `job-${SECRET} other-${SECRET}\n`);
   });
 });

@@ -174,7 +174,7 @@ secret_env_names: ""
     ], { cwd: directory.path });
     assertEquals([code, stdout], [0, ""]);
     assertStringIncludes(stderr, "$ echo $TOKEN [REDACTED]");
-    assertStringIncludes(stderr, "Would prepare https://u:[REDACTED]@h/r");
+    assertStringIncludes(stderr, "Would prepare https://***@h/r");
     assertEquals(await exists(`${directory.path}/job`), false);
   });
 

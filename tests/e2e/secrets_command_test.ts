@@ -163,7 +163,7 @@ describe("runnerlib secrets refuses", () => {
     const { path } = directory;
     const uses: [script: string, message: string][] = [
       ["secrets", "An action is required: init, set, get, list"],
-      ["secrets sett a b", `Unknown action "sett"; did you mean "set"?`],
+      ["secrets sett a b", `Unknown action; did you mean "set"?`],
       ["secrets set a", `the form is "secrets set PATH KEY"`],
       ["secrets set a b hunter2", "A secret is never an argument"],
       ["secrets set a b my hunter2", "A secret is never an argument"],

@@ -10,10 +10,10 @@ function valuesOf(sources: Partial<SecretSources>): string[] {
   const secrets = collectSecrets({
     jobEnv: {},
     env: {},
-    secretEnvNames: undefined,
+    secretEnvNames: [],
     secretEnvPatterns: [],
-    secretValues: undefined,
-    urls: [],
+    secretValues: [],
+    hidesJobEnv: false,
     ...sources,
   });
   return secrets.map(({ value }) => value);
@@ -31,7 +31,7 @@ describe("collectSecrets() takes listed variables", () => {
     );
   });
 
-  it("and nothing by itself then, even if the list is empty", () => {
+  it("and no others, even if the list is empty", () => {
     assertEquals(valuesOf({ jobEnv, secretEnvNames: [] }), []);
     assertEquals(valuesOf({ jobEnv, secretEnvNames: ["Z", ""] }), []);
   });
@@ -60,7 +60,7 @@ describe("collectSecrets() takes listed variables", () => {
       secretEnvNames: ["A"],
       secretEnvPatterns: [],
       secretValues: [],
-      urls: [],
+      hidesJobEnv: false,
     });
     assertEquals(secret, { name: "A", value: "job-a", rule: "listed name" });
   });
@@ -102,8 +102,8 @@ describe("collectSecrets() takes variables by their names", () => {
       env: { A_TOKEN: "t0ken", B_TOKEN: "other" },
       secretEnvNames: ["A_TOKEN"],
       secretEnvPatterns,
-      secretValues: undefined,
-      urls: [],
+      secretValues: [],
+      hidesJobEnv: false,
     });
     assertEquals(secrets, [
       { name: "A_TOKEN", value: "t0ken", rule: "listed name" },
@@ -113,7 +113,7 @@ describe("collectSecrets() takes variables by their names", () => {
 });
 
 describe("collectSecrets() takes listed values", () => {
-  it("and nothing by itself then, even if the list is empty", () => {
+  it("and no others, even if the list is empty", () => {
     const jobEnv = { A: "job-a" };
     assertEquals(valuesOf({ jobEnv, secretValues: ["one", "true"] }), [
       "one",
@@ -134,7 +134,7 @@ describe("collectSecrets() takes listed values", () => {
   });
 });
 
-describe("collectSecrets() by itself", () => {
+describe("collectSecrets() that is told to hide all of the job", () => {
   it("takes the variables of the job, but not those of the system", () => {
     assertEquals(
       valuesOf({
@@ -145,6 +145,7 @@ describe("collectSecrets() by itself", () => {
           XREACTORCIDE_: "x",
         },
         env: { PATH: "/bin", HOME: "/root", OTHER: "other" },
+        hidesJobEnv: true,
       }),
       ["t0ken", "lower", "x"],
     );
@@ -157,6 +158,7 @@ describe("collectSecrets() by itself", () => {
           ...{ A: "true", B: "False", C: "NULL", D: "none", E: "" },
           ...{ F: "truely", G: " true" },
         },
+        hidesJobEnv: true,
       }),
       ["truely", " true"],
     );
@@ -165,7 +167,7 @@ describe("collectSecrets() by itself", () => {
 
 describe("collectSecrets() always takes", () => {
   it("the token of the coordinator", () => {
-    for (const secretEnvNames of [undefined, [], ["X"]]) {
+    for (const secretEnvNames of [[], ["X"]]) {
       assertEquals(
         valuesOf({
           env: { REACTORCIDE_API_TOKEN: "api" },
@@ -189,7 +191,7 @@ describe("collectSecrets() always takes", () => {
       "http://x-access-token:plain@host?q=@": ["plain"],
     };
     for (const [url, values] of Object.entries(urls)) {
-      assertEquals(valuesOf({ urls: [url], secretValues: [] }), values, url);
+      assertEquals(valuesOf({ env: { A: url } }), values, url);
     }
   });
 
@@ -201,7 +203,7 @@ describe("collectSecrets() always takes", () => {
       "https://t0ken:x-oauth-basic@host/x",
     ];
     for (const url of urls) {
-      assertEquals(valuesOf({ urls: [url] }).includes("t0ken"), true, url);
+      assertEquals(valuesOf({ env: { A: url } }).includes("t0ken"), true, url);
     }
   });
 
@@ -220,7 +222,7 @@ describe("collectSecrets() always takes", () => {
       "",
     ];
     for (const url of urls) {
-      assertEquals(valuesOf({ urls: [url] }), [], url);
+      assertEquals(valuesOf({ env: { A: url } }), [], url);
     }
   });
 });

@@ -41,7 +41,7 @@ export const config: Command = {
 
 function judge(run: JobRun): string | undefined {
   try {
-    run.fillMasker(run.validate());
+    run.validate();
     return undefined;
   } catch (error) {
     return messageOf(error);

@@ -48,7 +48,8 @@ async function findSecrets(run: JobRun): Promise<boolean> {
     run.parts.logger.error("secrets", messageOf(error));
     return false;
   } finally {
-    run.fillMasker(config);
+    run.fillMasker();
+    run.warnOfUnknownSecretNames();
   }
 }
 

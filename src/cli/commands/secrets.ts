@@ -75,8 +75,10 @@ function findAction(name: string | undefined): ActionEntry {
   }
   if (Object.hasOwn(ACTIONS, name)) return ACTIONS[name];
   const near = suggest(name, names);
-  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  throw usageError(`Unknown action "${name}"${hint}`, "secrets");
+  const hint = near === undefined
+    ? `; there are ${names.join(", ")}`
+    : `; did you mean "${near}"?`;
+  throw usageError(`Unknown action${hint}`, "secrets");
 }
 
 function checkOperands(

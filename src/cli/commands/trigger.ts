@@ -7,9 +7,7 @@ import {
 } from "../../job/environment_flush.ts";
 import { flushTriggers } from "../../job/flush_triggers.ts";
 import { cancelledError } from "../../job/job_run.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import { collectSecrets } from "../../secrets/collect.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import { readJobDefinition } from "../../workflow/definition/read_job_definition.ts";
@@ -42,7 +40,6 @@ handed over unless every file is right.`,
     }
     const parts = partsInWorkDir(context);
     const { host, logger } = parts;
-    maskSecrets(parts);
     const options = environmentFlush(parts, settingsOf(context));
     const queue = new TriggerQueue();
     queue.addAll(
@@ -70,20 +67,6 @@ function settingsOf({ flags }: CommandContext): FlushSettings {
     return typeof value === "string" ? [[name, value]] : [];
   });
   return Object.fromEntries(given);
-}
-
-/** The coordinator, or a message of ours, may repeat what the files hold. */
-function maskSecrets({ host: { env }, masker }: RunnerParts): void {
-  const names = (text: string | undefined) => text?.split(",") ?? [];
-  const secrets = collectSecrets({
-    jobEnv: {},
-    env,
-    secretEnvNames: names(env.REACTORCIDE_SECRET_ENV_NAMES),
-    secretEnvPatterns: names(configKey("secret_env_patterns")!.defaultValue),
-    secretValues: names(env.REACTORCIDE_SECRET_VALUES_LIST),
-    urls: [],
-  });
-  for (const { value } of secrets) masker.add(value);
 }
 
 async function triggerIn(file: string, { cwd, env }: Host): Promise<Trigger> {

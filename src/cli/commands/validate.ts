@@ -1,3 +1,4 @@
+import { RunnerError } from "../../errors.ts";
 import { checkDirectories } from "../../job/check_directories.ts";
 import { JobRun } from "../../job/job_run.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
@@ -32,6 +33,15 @@ export const validate: Command = {
     }
     if (switches.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);
+    }
+    // A run masks more then, and warns; what is wrong is to be put right here.
+    const problems = run.unknownSecretNames();
+    if (problems.length > 0) {
+      const lines = problems.map((problem) => `  secret_env_names: ${problem}`);
+      throw new RunnerError(
+        `Cannot use the configuration:\n${lines.join("\n")}`,
+        { code: "invalid-config" },
+      );
     }
     await context.print("The configuration is valid");
     await parts.logger.flush();

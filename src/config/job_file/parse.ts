@@ -52,6 +52,7 @@ export function parseJobText(
 ): DocumentNode {
   try {
     const written = parse(text, { schema: "failsafe" });
+    problems.readFrom(written);
     const understood = parse(text, {
       schema: "core",
       allowDuplicateKeys: true,

@@ -37,6 +37,7 @@ export class Problems {
   readonly #name: string;
   readonly #kind: FileKind;
   readonly #told: Problem[] = [];
+  #document: unknown;
   #total = 0;
   #valueCount = 0;
 
@@ -65,6 +66,15 @@ export class Problems {
   }
 
   /**
+   * Names the document that is read: no problem is to repeat its secrets.
+   *
+   * @param document Parsed file, with every scalar as text.
+   */
+  readFrom(document: unknown): void {
+    this.#document = document;
+  }
+
+  /**
    * Adds a problem.
    *
    * @param path Keys and indexes that lead to its place.
@@ -87,6 +97,7 @@ export class Problems {
   async throwIfAny(text: string): Promise<void> {
     if (this.#total === 0) return;
     const { makeLocator } = await import("../locate.ts");
+    const { hideValues } = await import("./hidden_values.ts");
     const locate = makeLocator(text);
     const textOf = ({ line, column }: TextPlace) =>
       `${this.#name}:${line}:${column}`;
@@ -96,7 +107,7 @@ export class Problems {
         a.place.line - b.place.line || a.place.column - b.place.column
       )
       .map(({ place, message, other }) =>
-        `${textOf(place)}: ${message}` +
+        `${textOf(place)}: ${hideValues(message, this.#document)}` +
         (other === undefined ? "" : ` ${textOf(locate(other))}`)
       );
     const rest = this.#total - lines.length;
