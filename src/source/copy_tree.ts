@@ -5,6 +5,7 @@ import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
 import { osReason } from "../os_reason.ts";
 import { copySparse, isSparse } from "./copy_sparse.ts";
 import { forEachLimited } from "./for_each_limited.ts";
+import { setLinkTime } from "./link_time.ts";
 
 /** As many calls as keep the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;
@@ -146,10 +147,7 @@ async function copyFile(
 async function copyLink({ from, to }: Entry): Promise<void> {
   const { atime, mtime } = await Deno.lstat(from);
   await createLink(await readLinkTarget(from), to);
-  if (!mtime) return;
-  const { lutimes } = await import("node:fs/promises");
-  // Not every file system keeps the times of links.
-  await lutimes(to, atime ?? mtime, mtime).catch(() => {});
+  if (mtime) await setLinkTime(to, atime ?? mtime, mtime);
 }
 
 async function copyAttributes(

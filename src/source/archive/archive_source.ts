@@ -1,6 +1,5 @@
 import { join } from "@std/path/posix/join";
 import type { ArchiveConfig } from "../../config/job_config.ts";
-import { messageOf, RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import { osReason } from "../../os_reason.ts";
 import { showUrl } from "../../shown_url.ts";
@@ -45,23 +44,22 @@ export async function archiveSource(
   if (typeof location.place === "string") {
     await checkFile(url, location.place, target);
   }
-  return async (target) => {
-    // Below the target, what was unpacked can be moved without being copied.
-    const room = join(target, `.unpack-${crypto.randomUUID()}`);
-    const tree = join(room, "tree");
-    await Deno.mkdir(tree, { recursive: true, mode: 0o700 });
-    const file = await fetched(url, location, join(room, "archive"), {
-      ...context,
-      archive,
-    });
-    await verify(url, file, location, context);
+  const unpackInto = async (path: string, target: string) => {
+    await verify(url, path, location, context);
     context.log.info("source", "Unpacking", { from: showUrl(url) });
-    await unpackFile(url, file, tree, { ...context, archive });
-    for await (const { name } of Deno.readDir(tree)) {
-      await moveUp(join(tree, name), join(target, name));
-    }
-    await Deno.remove(room, { recursive: true });
+    await unpackFile(url, path, target, { ...context, archive });
     return undefined;
+  };
+  const { place } = location;
+  if (typeof place === "string") return (target) => unpackInto(place, target);
+  return async (target) => {
+    // In the same place, there is room for what is about to be unpacked.
+    const room = join(target, `.download-${crypto.randomUUID()}`);
+    await Deno.mkdir(room, { mode: 0o700 });
+    const path = join(room, "archive");
+    await fetchTo(path, url, place, { ...context, archive });
+    await unpackInto(path, target);
+    return void await Deno.remove(room, { recursive: true });
   };
 }
 
@@ -85,19 +83,18 @@ async function checkFile(
   }
 }
 
-async function fetched(
-  url: string,
-  { place }: ArchiveLocation,
+async function fetchTo(
   path: string,
+  url: string,
+  place: URL,
   { archive, log, cancellation }: Context,
-): Promise<string> {
-  if (typeof place === "string") return place;
+): Promise<void> {
   log.info("source", "Fetching", { url: showUrl(url) });
   const { download } = await import("./download.ts");
   await download(place, path, {
     maxBytes: archive.maxBytes,
-    signal: cancellation.asked,
     timeoutMs: archive.timeoutMs,
+    signal: cancellation.asked,
     onRetry: (reason, ms) =>
       log.warn("source", "Fetching once more", {
         url: showUrl(url),
@@ -105,7 +102,6 @@ async function fetched(
         ms,
       }),
   });
-  return path;
 }
 
 /** Before anything reads it: programs that unpack have had their flaws. */
@@ -132,7 +128,7 @@ async function unpackFile(
   if (format === undefined) {
     throw archiveError(
       url,
-      "it is no tar, also not compressed by gzip, bzip2, xz or zstd, and no zip",
+      "not a tar (optionally gzip, bzip2, xz or zstd) or zip archive",
     );
   }
   const { size } = await Deno.stat(path);
@@ -143,7 +139,7 @@ async function unpackFile(
     return await unpack(zipEntries(path, budget), directory, options);
   }
   const bytes = counted(decompressed(path, format, context), budget);
-  await unpack(tarEntries(bytes), directory, options);
+  await unpack(tarEntries(bytes, budget), directory, options);
 }
 
 async function* counted(
@@ -153,21 +149,5 @@ async function* counted(
   for await (const bytes of stream) {
     budget.addBytes(bytes.length);
     yield bytes;
-  }
-}
-
-/** A directory that may not be written to cannot be moved: its `..` would change. */
-async function moveUp(from: string, to: string): Promise<void> {
-  const { isDirectory, mode } = await Deno.lstat(from);
-  const isClosed = isDirectory && mode !== null && (mode & 0o200) === 0;
-  try {
-    if (isClosed) await Deno.chmod(from, mode | 0o200);
-    await Deno.rename(from, to);
-    if (isClosed) await Deno.chmod(to, mode & 0o7777);
-  } catch (cause) {
-    throw new RunnerError(`Cannot move "${from}": ${messageOf(cause)}`, {
-      code: "source-failed",
-      cause,
-    });
   }
 }

@@ -3,7 +3,10 @@ import { osReason } from "../../os_reason.ts";
 
 /** One thing in an archive, as the archive describes it: nothing is believed yet. */
 export interface ArchiveEntry {
-  /** Name with all folders, as it stands in the archive. */
+  /**
+   * Name with all folders, as it stands in the archive; lone surrogates stand
+   * for bytes that are not UTF-8.
+   */
   readonly name: string;
   /** What it is; `other` cannot be unpacked. */
   readonly type: "file" | "directory" | "link" | "hard link" | "other";

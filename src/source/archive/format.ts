@@ -1,3 +1,5 @@
+import { hasValidChecksum } from "./tar_header.ts";
+
 /** How an archive is packed. */
 export type ArchiveFormat = "tar" | "gzip" | "bzip2" | "xz" | "zstd" | "zip";
 
@@ -45,15 +47,6 @@ function isTar(block: Uint8Array): boolean {
     .decode(block.subarray(MAGIC_OFFSET, MAGIC_OFFSET + 5));
   // One without entries begins with the zeros of its end.
   return magic === "ustar" || block.every((byte) => byte === 0) ||
-    hasChecksum(block);
-}
-
-/** The oldest kind has no other mark: all bytes add up, those of the sum taken as spaces. */
-function hasChecksum(block: Uint8Array): boolean {
-  const field = new TextDecoder("latin1").decode(block.subarray(148, 156));
-  const sum = block.reduce(
-    (sum, byte, at) => sum + (at >= 148 && at < 156 ? 32 : byte),
-    0,
-  );
-  return Number.parseInt(field.trim(), 8) === sum;
+    // The oldest kind has no other mark.
+    hasValidChecksum(block);
 }

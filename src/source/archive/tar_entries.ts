@@ -1,78 +1,272 @@
-import type { ParsedTarEntry } from "modern-tar";
-import { messageOf, RunnerError } from "../../errors.ts";
-import type { ArchiveEntry } from "./entry.ts";
-import { refuseUnknownTypes } from "./tar_guard.ts";
+/**
+ * A reader of tars in one pass over their bytes.
+ *
+ * It reads v7, ustar, pax and GNU archives, with names of any length and any
+ * bytes, sizes over 8 GiB and sparse files. Two programs that read one archive
+ * differently are how a harmless archive becomes a hostile one; so whatever is
+ * not exactly defined is refused: unknown types, two names for one entry,
+ * wrong checksums, bytes behind the end.
+ */
 
-/** What entries of the library are; those that are missing cannot be unpacked. */
-const TYPES: Readonly<Record<string, ArchiveEntry["type"]>> = {
-  file: "file",
-  directory: "directory",
-  symlink: "link",
-  link: "hard link",
+import { decodeName } from "../../fs/byte_names.ts";
+import type { Budget } from "./budget.ts";
+import { ByteSource } from "./byte_source.ts";
+import type { ArchiveEntry } from "./entry.ts";
+import {
+  BLOCK_BYTES,
+  damaged,
+  latin1,
+  parseHeader,
+  parseRecords,
+  sizeOf,
+  type TarHeader,
+} from "./tar_header.ts";
+import {
+  expanded,
+  readOldMap,
+  readPaxMap,
+  type SparseMap,
+} from "./tar_sparse.ts";
+
+/** Longest header that describes the next entry, in bytes. */
+const MAX_EXTENSION_BYTES = 8 * 1024 * 1024;
+
+/** What entries of each type are; `other` cannot be unpacked. */
+const TYPES: Readonly<Record<string, [ArchiveEntry["type"], kind?: string]>> = {
+  "0": ["file"],
+  "1": ["hard link"],
+  "2": ["link"],
+  "3": ["other", "character device"],
+  "4": ["other", "block device"],
+  "5": ["directory"],
+  "6": ["other", "fifo"],
+  // Contiguous, which means nothing to today's file systems.
+  "7": ["file"],
+  // A directory with a list of what was in it, for incremental backups.
+  "D": ["directory"],
+  "S": ["file"],
 };
+
+/** Types without content, whatever the size in their headers says. */
+const TYPES_WITHOUT_CONTENT = "123456";
+
+/** Types that are refused by name. */
+const REFUSED_TYPES: Readonly<Record<string, string>> = {
+  M: "the rest of a file of another volume",
+};
+
+/** Most records that apply to all entries. */
+const MAX_GLOBAL_COUNT = 1_000;
+
+/** Most records that describe one entry. */
+const MAX_RECORD_COUNT = 1_000_000;
+
+type PaxRecord = readonly [key: string, value: Uint8Array];
+
+/** What headers say of the entry behind them. */
+interface Description {
+  readonly records: readonly PaxRecord[];
+  readonly longName?: string;
+  readonly longTarget?: string;
+}
 
 /**
  * Reads the entries of a tar as its bytes come in.
  *
  * @param stream Bytes of the tar, not compressed.
+ * @param budget Counts the zeros of sparse files.
  * @returns The entries; the content of each must be read, or left, before the
  * next one is asked for.
  * @throws {RunnerError} With code `source-failed`, if the tar is damaged or
- * holds what the library does not know.
+ * holds what cannot be unpacked.
  */
 export async function* tarEntries(
   stream: AsyncIterable<Uint8Array>,
+  budget: Budget,
 ): AsyncGenerator<ArchiveEntry> {
-  const { createTarDecoder } = await import("modern-tar");
-  const entries = ReadableStream.from(refuseUnknownTypes(stream))
-    .pipeThrough(createTarDecoder({ strict: true }))
-    .getReader();
+  const source = new ByteSource(stream);
   try {
-    while (true) {
-      const { value, done } = await entries.read();
-      if (done) return;
-      yield entryOf(value);
+    let globals: readonly PaxRecord[] = [];
+    let next: Description = { records: [] };
+    for (let at = 0;; at++) {
+      const block = await readBlock(source);
+      if (block.every((byte) => byte === 0)) break;
+      const header = parseHeader(block);
+      const { type } = header;
+      if ("xXgLK".includes(type)) {
+        const content = await readExtension(source, header);
+        if (type !== "g") next = describe(next, type, content);
+        else {
+          globals = [...globals, ...parseRecords(content)];
+          if (globals.length > MAX_GLOBAL_COUNT) {
+            throw damaged("it holds too many global records");
+          }
+        }
+        continue;
+      }
+      // The label of a volume says nothing of what is in it.
+      if (type === "V" && at === 0) continue;
+      const known = TYPES[type];
+      if (known === undefined) throw unknownType(type);
+      const records = [...globals, ...next.records];
+      const values = new Map(records);
+      let size = sizeIn(values) ?? header.size;
+      if (TYPES_WITHOUT_CONTENT.includes(type)) size = 0;
+      const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
+      let map: SparseMap | undefined;
+      let readBytes = 0;
+      if (type === "S") map = await readOldMap(block, source);
+      else if (known[0] === "file") {
+        const found = await readPaxMap(records, source);
+        map = found?.map;
+        readBytes = found?.bytes ?? 0;
+        if (readBytes > size) throw damaged("a sparse file has a bad map");
+      }
+      const body = new Body(source, padded - readBytes, size - readBytes);
+      yield {
+        ...entryOf(header, values, next, known),
+        content: map === undefined
+          ? body.read()
+          : expanded(map, body.read(), size - readBytes, budget),
+      };
+      await body.skip();
+      next = { records: [] };
     }
-  } catch (cause) {
-    throw damaged(cause);
+    if (isDescribed(next)) throw damaged("it ends behind a header of an entry");
+    await checkEnd(source);
   } finally {
-    // Ends whoever unpacks the stream, when the reader has had enough.
-    await entries.cancel().catch(() => {});
+    await source.close();
   }
 }
 
-function entryOf({ header, body }: ParsedTarEntry): ArchiveEntry {
-  const { name, type = "file", mode = 0o644, mtime, linkname, pax } = header;
-  const isSparse = Object.keys(pax ?? {})
-    .some((key) => key.startsWith("GNU.sparse."));
+/** Content of an entry, and what pads it to whole blocks. */
+class Body {
+  readonly #source: ByteSource;
+  #paddedLeft: number;
+  #left: number;
+
+  constructor(source: ByteSource, padded: number, size: number) {
+    this.#source = source;
+    this.#paddedLeft = padded;
+    this.#left = size;
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    while (this.#left > 0) {
+      const bytes = await this.#next(this.#left);
+      this.#left -= bytes.length;
+      yield bytes;
+    }
+  }
+
+  async skip(): Promise<void> {
+    while (this.#paddedLeft > 0) await this.#next(this.#paddedLeft);
+  }
+
+  async #next(maxBytes: number): Promise<Uint8Array> {
+    const bytes = await this.#source.readSome(maxBytes);
+    if (bytes === undefined) throw damaged("it is truncated");
+    this.#paddedLeft -= bytes.length;
+    return bytes;
+  }
+}
+
+async function readBlock(source: ByteSource): Promise<Uint8Array> {
+  const block = await source.read(BLOCK_BYTES);
+  if (block.length < BLOCK_BYTES) throw damaged("it is truncated");
+  return block;
+}
+
+async function readExtension(
+  source: ByteSource,
+  { size }: TarHeader,
+): Promise<Uint8Array> {
+  if (size > MAX_EXTENSION_BYTES) {
+    throw damaged("it holds an extended header that is too long");
+  }
+  const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
+  const bytes = await source.read(padded);
+  if (bytes.length < padded) throw damaged("it is truncated");
+  return bytes.subarray(0, size);
+}
+
+function describe(
+  earlier: Description,
+  type: string,
+  content: Uint8Array,
+): Description {
+  if (type === "x" || type === "X") {
+    const records = [...earlier.records, ...parseRecords(content)];
+    if (records.length <= MAX_RECORD_COUNT) return { ...earlier, records };
+    throw damaged("it holds too many records of one entry");
+  }
+  const end = content.indexOf(0);
+  const text = decodeName(end === -1 ? content : content.subarray(0, end));
+  const name = type === "L" ? "longName" : "longTarget";
+  if (earlier[name] !== undefined) throw damaged("an entry has two names");
+  return { ...earlier, [name]: text };
+}
+
+function isDescribed(description: Description): boolean {
+  return description.records.length > 0 ||
+    description.longName !== undefined || description.longTarget !== undefined;
+}
+
+function entryOf(
+  header: TarHeader,
+  values: ReadonlyMap<string, Uint8Array>,
+  { longName, longTarget }: Description,
+  [type, kind]: [ArchiveEntry["type"], kind?: string],
+): ArchiveEntry {
+  // A record without a value stands for none.
+  const textOf = (key: string) => {
+    const value = values.get(key);
+    return value?.length ? decodeName(value) : undefined;
+  };
+  const paxName = textOf("GNU.sparse.name") ?? textOf("path");
+  const paxTarget = textOf("linkpath");
+  const isAmbiguous = (a?: string, b?: string) =>
+    a !== undefined && b !== undefined && a !== b;
+  if (isAmbiguous(paxName, longName) || isAmbiguous(paxTarget, longTarget)) {
+    throw damaged("an entry has two names");
+  }
+  const name = paxName ?? longName ?? header.name;
+  // Before there was a type for them, directories were files of such names.
+  const isDirectory = header.type === "0" && name.endsWith("/");
+  const mtime = Number(textOf("mtime") ?? header.mtime);
+  const modifiedAt = new Date(mtime * 1_000);
   return {
     name,
-    type: isSparse ? "other" : TYPES[type] ?? "other",
-    kind: isSparse ? "sparse file" : type,
-    mode,
-    ...mtime && Number.isFinite(mtime.getTime()) ? { modifiedAt: mtime } : {},
-    target: linkname,
-    content: contentOf(body),
+    type: isDirectory ? "directory" : type,
+    kind,
+    mode: header.mode & 0o7777,
+    ...Number.isFinite(modifiedAt.getTime()) ? { modifiedAt } : {},
+    target: paxTarget ?? longTarget ?? header.target,
   };
 }
 
-async function* contentOf(
-  body: ReadableStream<Uint8Array>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body;
-  } catch (cause) {
-    throw damaged(cause);
+function sizeIn(values: ReadonlyMap<string, Uint8Array>): number | undefined {
+  const value = values.get("size");
+  if (!value?.length) return undefined;
+  const text = latin1(value);
+  return sizeOf(/^\d+$/.test(text) ? Number(text) : NaN);
+}
+
+async function checkEnd(source: ByteSource): Promise<void> {
+  while (true) {
+    const bytes = await source.readSome(Infinity);
+    if (bytes === undefined) return;
+    if (bytes.some((byte) => byte !== 0)) {
+      throw damaged("it goes on behind its end");
+    }
   }
 }
 
-function damaged(cause: unknown): unknown {
-  if (cause instanceof RunnerError || cause instanceof DOMException) {
-    return cause;
-  }
-  const reason = messageOf(cause).replace(/\.$/, "");
-  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
+function unknownType(type: string) {
+  return damaged(
+    `it holds ${
+      REFUSED_TYPES[type] ??
+        `an entry of the unknown type ${JSON.stringify(type)}`
+    }`,
+  );
 }

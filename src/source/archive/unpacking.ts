@@ -1,4 +1,7 @@
 import { join } from "@std/path/posix/join";
+import { createLink } from "../../fs/byte_names.ts";
+import { NameRestorer } from "../../fs/byte_paths.ts";
+import { setLinkTime } from "../link_time.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { type ArchiveEntry, entryError, entryPath, forEntry } from "./entry.ts";
 import { WorkQueue } from "./work_queue.ts";
@@ -11,7 +14,10 @@ const PARALLEL_COUNT = 8;
 const SMALL_BYTES = 64 * 1024;
 
 /** Longest text of a link that a system takes. */
-const LONGEST_TARGET = 4_096;
+const MAX_TARGET_LENGTH = 4_096;
+
+/** As many links as Linux follows in one path. */
+const MAX_LINK_COUNT = 40;
 
 /** An archive that is being unpacked: what came out of it so far. */
 export class Unpacking {
@@ -20,8 +26,12 @@ export class Unpacking {
   #top: string | undefined;
   /** What is at each path; the names are those of the archive, not of the system. */
   readonly #made = new Map<string, "directory" | "file" | "link">();
-  readonly #modes = new Map<string, number>();
+  /** Entries of directories; those without one have the usual mode. */
+  readonly #directories = new Map<string, ArchiveEntry>();
   readonly #links = new Map<string, ArchiveEntry>();
+  readonly #restorer = new NameRestorer();
+  /** Where what has a name that is not UTF-8 waits for it. */
+  readonly #places = new Map<string, string>();
   readonly #queue = new WorkQueue(PARALLEL_COUNT);
 
   /**
@@ -51,7 +61,7 @@ export class Unpacking {
     switch (entry.type) {
       case "directory":
         await this.#makeDirectory(path, entry);
-        this.#modes.set(path, entry.mode & 0o777);
+        this.#directories.set(path, entry);
         return;
       case "file":
         return await this.#addFile(path, entry);
@@ -68,24 +78,28 @@ export class Unpacking {
   }
 
   /**
-   * Ends it: judges the links, and closes the directories that may not be
-   * written to.
+   * Ends it: checks the links, gives names that are not UTF-8, and sets times
+   * and permission bits of directories.
    *
    * @throws {RunnerError} With code `source-failed`, if a link leads out or a
    * file could not be written.
    */
   async finish(): Promise<void> {
     await this.#queue.drain();
-    for (const [path, { name, target }] of this.#links) {
-      try {
-        await guardPath(this.#root, join(this.#root, path));
-      } catch (cause) {
-        throw entryError(name, `its target "${target}" leads out`, cause);
+    for (const [path, entry] of this.#links) await this.#checkLink(path, entry);
+    // What is put into a directory, or gets another name, changes its time.
+    for (const paths of this.#directoriesByDepth()) {
+      await this.#restorer.restore(paths.map((path) => this.#placeOf(path)));
+      for (const path of paths) {
+        const entry = this.#directories.get(path);
+        if (entry === undefined) continue;
+        const place = this.#placeOf(path);
+        const { mode, modifiedAt } = entry;
+        await forEntry(entry, async () => {
+          if (modifiedAt) await Deno.utime(place, modifiedAt, modifiedAt);
+          await Deno.chmod(place, mode & 0o777);
+        });
       }
-    }
-    const deepestFirst = [...this.#modes].sort(([a], [b]) => a < b ? 1 : -1);
-    for (const [path, mode] of deepestFirst) {
-      await Deno.chmod(join(this.#root, path), mode);
     }
   }
 
@@ -105,6 +119,73 @@ export class Unpacking {
     return rest.join("/");
   }
 
+  /** Path at which something is created until it gets its true name. */
+  #placeOf(path: string): string {
+    if (path.isWellFormed()) return join(this.#root, path);
+    const known = this.#places.get(path);
+    if (known !== undefined) return known;
+    const slash = path.lastIndexOf("/");
+    const around = slash === -1
+      ? this.#root
+      : this.#placeOf(path.slice(0, slash));
+    const place = this.#restorer.place(around, path.slice(slash + 1));
+    this.#places.set(path, place);
+    return place;
+  }
+
+  /** The deepest come first; the root is the last, with an empty path. */
+  #directoriesByDepth(): string[][] {
+    const levels: string[][] = [[""]];
+    for (const [path, type] of this.#made) {
+      if (type === "directory") {
+        (levels[path.split("/").length] ??= []).push(path);
+      }
+    }
+    return levels.reverse();
+  }
+
+  /**
+   * Follows a link through the others, in the archive's own names and, as some
+   * file systems take different names for one, in those of the system.
+   */
+  async #checkLink(
+    path: string,
+    { name, target }: ArchiveEntry,
+  ): Promise<void> {
+    const problem = () => entryError(name, `its target "${target}" leads out`);
+    if (!this.#staysInside(path)) throw problem();
+    if (!path.isWellFormed() || !target?.isWellFormed()) return;
+    try {
+      await guardPath(this.#root, join(this.#root, path));
+    } catch (cause) {
+      // What has another name still is followed above.
+      if (this.#places.size === 0) {
+        throw entryError(name, problem().message, cause);
+      }
+    }
+  }
+
+  #staysInside(path: string): boolean {
+    const pending = path.split("/").reverse();
+    const reached: string[] = [];
+    let linkCount = 0;
+    while (pending.length > 0) {
+      const part = pending.pop()!;
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        if (reached.pop() === undefined) return false;
+        continue;
+      }
+      reached.push(part);
+      const link = this.#links.get(reached.join("/"));
+      if (link === undefined) continue;
+      if (++linkCount > MAX_LINK_COUNT) return false;
+      reached.pop();
+      pending.push(...link.target!.split("/").reverse());
+    }
+    return true;
+  }
+
   async #makeAround(path: string, entry: ArchiveEntry): Promise<void> {
     const parts = path.split("/");
     for (let length = 1; length < parts.length; length++) {
@@ -119,14 +200,14 @@ export class Unpacking {
     if (there !== undefined) {
       throw entryError(name, `"${path}" is a ${there} in the same archive`);
     }
-    await Deno.mkdir(join(this.#root, path), { mode: 0o755 });
+    await Deno.mkdir(this.#placeOf(path), { mode: 0o755 });
     this.#made.set(path, "directory");
   }
 
   /** Small files are written while the next entries are read. */
   async #addFile(path: string, entry: ArchiveEntry): Promise<void> {
     await this.#makeRoom(path, "file", entry);
-    const place = join(this.#root, path);
+    const place = this.#placeOf(path);
     const pieces: Uint8Array[] = [];
     let length = 0;
     let file: Deno.FsFile | undefined;
@@ -153,33 +234,41 @@ export class Unpacking {
   }
 
   async #addLink(path: string, entry: ArchiveEntry): Promise<void> {
-    const { name, target = "" } = entry;
+    const { name, target = "", modifiedAt } = entry;
     const problem = target === ""
       ? "it is a link without a target"
       : target.startsWith("/")
       ? `its target "${target}" is absolute`
-      : target.includes("\0") || target.length > LONGEST_TARGET
-      ? "its target is no path"
+      : target.includes("\0") || target.length > MAX_TARGET_LENGTH
+      ? "its target is not a path"
       : undefined;
     if (problem !== undefined) throw entryError(name, problem);
     await this.#makeRoom(path, "link", entry);
-    await Deno.symlink(target, join(this.#root, path));
+    const place = this.#placeOf(path);
+    await createLink(target, place);
+    if (modifiedAt) await setLinkTime(place, modifiedAt, modifiedAt);
     this.#links.set(path, entry);
   }
 
+  /** Of a link, another one is made: it may have to be checked elsewhere. */
   async #addHardLink(path: string, entry: ArchiveEntry): Promise<void> {
     const { name, target = "" } = entry;
-    const file = this.#pathOf(target);
-    if (this.#made.get(file) !== "file") {
+    const original = this.#pathOf(target);
+    const link = this.#links.get(original);
+    if (link !== undefined) {
+      if (original === path) return;
+      return await this.#addLink(path, { ...entry, target: link.target });
+    }
+    if (this.#made.get(original) !== "file") {
       throw entryError(
         name,
         `"${target}", for which it stands, is no file that came before it`,
       );
     }
-    if (file === path) return;
+    if (original === path) return;
     await this.#makeRoom(path, "file", entry);
     await this.#queue.drain();
-    await Deno.link(join(this.#root, file), join(this.#root, path));
+    await Deno.link(this.#placeOf(original), this.#placeOf(path));
   }
 
   /** The last of several entries of one name wins, if they are alike. */
@@ -191,7 +280,7 @@ export class Unpacking {
     const there = this.#made.get(path);
     if (there === type) {
       await this.#queue.drain();
-      await Deno.remove(join(this.#root, path));
+      await Deno.remove(this.#placeOf(path));
       this.#links.delete(path);
     } else if (there !== undefined) {
       throw entryError(name, `"${path}" is a ${there} in the same archive`);

@@ -1,4 +1,5 @@
 import { RunnerError } from "../../errors.ts";
+import { decodeName } from "../../fs/byte_names.ts";
 
 const END_BYTES = 22;
 const LOCATOR_BYTES = 20;
@@ -76,21 +77,29 @@ export async function* zipRecords(
 /**
  * Finds where the packed content of an entry begins.
  *
+ * A program that reads a zip from its beginning goes by the name that stands
+ * there; so it has to be the one of the directory.
+ *
  * @param file The open file.
  * @param record The entry.
  * @returns Offset in the file.
- * @throws {RunnerError} With code `source-failed`, if no entry begins there.
+ * @throws {RunnerError} With code `source-failed`, if no such entry begins there.
  */
 export async function contentOffset(
   file: Deno.FsFile,
-  { offset }: ZipRecord,
+  { offset, name, method }: ZipRecord,
 ): Promise<number> {
   const header = viewOf(await readAt(file, offset, LOCAL_HEADER_BYTES));
   if (header.getUint32(0, true) !== SIGNATURE.local) {
     throw damaged("an entry is not where its directory says");
   }
-  return offset + LOCAL_HEADER_BYTES + header.getUint16(26, true) +
-    header.getUint16(28, true);
+  const nameLength = header.getUint16(26, true);
+  const nameAt = offset + LOCAL_HEADER_BYTES;
+  const localName = decodeName(await readAt(file, nameAt, nameLength));
+  if (localName !== name || header.getUint16(8, true) !== method) {
+    throw damaged("an entry has another name than its directory says");
+  }
+  return nameAt + nameLength + header.getUint16(28, true);
 }
 
 /**
@@ -204,7 +213,7 @@ function recordAt(
   const name = new Uint8Array(directory.buffer, nameAt, nameLength);
   return {
     ...fields,
-    name: new TextDecoder().decode(name),
+    name: decodeName(name),
     flags: directory.getUint16(at + 8, true),
     method: directory.getUint16(at + 10, true),
     crc: directory.getUint32(at + 16, true),

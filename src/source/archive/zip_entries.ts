@@ -1,3 +1,4 @@
+import { decodeName } from "../../fs/byte_names.ts";
 import type { ArchiveEntry } from "./entry.ts";
 import { entryError } from "./entry.ts";
 import type { Budget } from "./budget.ts";
@@ -12,7 +13,7 @@ import {
 const CHUNK_BYTES = 64 * 1024;
 
 /** Longest text of a link that a system takes. */
-const LONGEST_TARGET = 4_096;
+const MAX_TARGET_LENGTH = 4_096;
 
 /** Kinds of files in the mode that Unix has. */
 const FILE_KINDS = { link: 0o120000, directory: 0o040000, file: 0o100000 };
@@ -98,7 +99,7 @@ async function* contentOf(
   if (count !== bytes || sum !== crc) {
     throw entryError(
       name,
-      "its content has another size or checksum than told",
+      "its content has another size or checksum than its directory says",
     );
   }
 }
@@ -124,13 +125,12 @@ async function textOf(
   name: string,
   content: AsyncIterable<Uint8Array>,
 ): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const bytes of content) {
-    text += decoder.decode(bytes, { stream: true });
-    if (text.length > LONGEST_TARGET) {
-      throw entryError(name, "its target is no path");
+  const bytes: number[] = [];
+  for await (const piece of content) {
+    bytes.push(...piece.subarray(0, MAX_TARGET_LENGTH + 1));
+    if (bytes.length > MAX_TARGET_LENGTH) {
+      throw entryError(name, "its target is not a path");
     }
   }
-  return text + decoder.decode();
+  return decodeName(new Uint8Array(bytes));
 }

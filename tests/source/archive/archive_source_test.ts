@@ -265,10 +265,17 @@ describe("archiveSource()", () => {
       ],
       [
         [
-          { name: "l", type: "2", target: "x" },
-          { name: "h", type: "1", target: "l" },
+          { name: "a/l", type: "2", target: "../x" },
+          { name: "h", type: "1", target: "a/l" },
         ],
-        '"h": "l", for which it stands, is no file that came before it',
+        '"h": its target "../x" leads out',
+      ],
+      [
+        [
+          { name: "d/", type: "5" },
+          { name: "h", type: "1", target: "d" },
+        ],
+        '"h": "d", for which it stands, is no file that came before it',
       ],
       [[{ name: "c", type: "3" }], '"c": it is a character device'],
       [[{ name: "b", type: "4" }], '"b": it is a block device'],
@@ -276,10 +283,7 @@ describe("archiveSource()", () => {
       [[{ name: "loop", type: "2", target: "loop" }], '"loop" leads out'],
       [[{ name: "" }], "the archive gives it no name"],
       [[{ name: "a" }, { name: "a/b" }], '"a/b": "a" is a file in the same'],
-      [
-        [{ name: "s", type: "S" }],
-        "a sparse file in the old format of GNU tar",
-      ],
+      [[{ name: "m", type: "M" }], "the rest of a file of another volume"],
       [[{ name: "q", type: "Q" }], 'an entry of the unknown type "Q"'],
       [
         [
@@ -290,8 +294,68 @@ describe("archiveSource()", () => {
           },
           { name: "sparse" },
         ],
-        "it is a sparse file",
+        "a sparse file has no size",
       ],
+      [
+        [
+          {
+            name: "x",
+            type: "x",
+            content: paxRecords({
+              "GNU.sparse.realsize": "9000000000000",
+              "GNU.sparse.map": "0,1",
+            }),
+          },
+          { name: "sparse", content: "x" },
+        ],
+        "it grows to more than 200 times its size",
+      ],
+      ...["5,1", "0,2", "0,1,0,0", "0", "1,-1", "0,1,", "9,1"].map((
+        map,
+      ): [TarEntry[], string] => [
+        [
+          {
+            name: "x",
+            type: "x",
+            content: paxRecords({
+              "GNU.sparse.realsize": "5",
+              "GNU.sparse.map": map,
+            }),
+          },
+          { name: "sparse", content: "x" },
+        ],
+        "a sparse file has a bad map",
+      ]),
+      // Each of two programs would believe another name.
+      [
+        [
+          { name: "x", type: "x", content: paxRecords({ path: "one" }) },
+          { name: "L", type: "L", content: "two\0" },
+          { name: "three" },
+        ],
+        "an entry has two names",
+      ],
+      [
+        [{ name: "L", type: "L", content: "one\0" }, {
+          name: "L",
+          type: "L",
+          content: "two\0",
+        }, { name: "three" }],
+        "an entry has two names",
+      ],
+      [
+        [{ name: "x", type: "x", content: paxRecords({ size: "-1" }) }, {
+          name: "f",
+        }],
+        "a header has an impossible size",
+      ],
+      ...["8 path=x\n", "x path=x\n", "10 path=x", "", "\n"].filter(Boolean)
+        .map((
+          content,
+        ): [TarEntry[], string] => [
+          [{ name: "x", type: "x", content }, { name: "f" }],
+          "an extended header is malformed",
+        ]),
       // An extended header renames what follows it.
       [
         [
@@ -399,8 +463,11 @@ describe("archiveSource()", () => {
       [tar.subarray(0, 1_500), /truncated/],
       [tar.subarray(0, 2_700), /truncated/],
       [damagedTar, /checksum/],
-      [new TextEncoder().encode("#!/bin/sh\n"), /it is no tar/],
-      [new Uint8Array(), /it is no tar/],
+      [tar.subarray(0, 2_560), /truncated/],
+      [tarOf([{ name: "L", type: "L", content: "x" }]), /ends behind a header/],
+      [new Uint8Array([...tar, ...tar]), /goes on behind its end/],
+      [new TextEncoder().encode("#!/bin/sh\n"), /not a tar/],
+      [new Uint8Array(), /not a tar/],
       [new Uint8Array([0x1f, 0x8b, 8, 0, 1, 2, 3]), /gzip: the archive: /],
       [
         new TextEncoder().encode("PK\x03\x04 and so on and on and on"),

@@ -57,7 +57,7 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, wh
       { maxEntryCount: 100, maxBytes: 1e6, maxRatio: 100 },
       bytes.length,
     );
-    const isAccepted = await unpack(tarEntries(streamOf(bytes)), root, {
+    const isAccepted = await unpack(tarEntries(streamOf(bytes), budget), root, {
       stripTop: random.below(4) === 0,
       budget,
       signal: new AbortController().signal,

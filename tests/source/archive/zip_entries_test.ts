@@ -3,8 +3,10 @@ import { describe, it } from "@std/testing/bdd";
 import { crc32 } from "node:zlib";
 import { RunnerError } from "../../../src/errors.ts";
 import { Budget } from "../../../src/source/archive/budget.ts";
+import { encodeName } from "../../../src/fs/byte_names.ts";
 import { unpack } from "../../../src/source/archive/unpack.ts";
 import { zipEntries } from "../../../src/source/archive/zip_entries.ts";
+import { runShell } from "../../helpers/archives.ts";
 import {
   listFiles,
   temporaryDirectory,
@@ -20,6 +22,8 @@ interface ZipEntry {
   crc?: number;
   size?: number;
   offset?: number;
+  /** Name in front of the content, if it is another one. */
+  localName?: string;
 }
 
 function zipOf(entries: readonly ZipEntry[]): Uint8Array {
@@ -27,13 +31,13 @@ function zipOf(entries: readonly ZipEntry[]): Uint8Array {
   const put = (value: number, length: number) => {
     for (let at = 0; at < length; at++) bytes.push((value >>> (8 * at)) & 0xff);
   };
-  const encode = (text: string) => [...new TextEncoder().encode(text)];
+  const encode = (text: string) => [...encodeName(text)];
   const common = ({ name, content = "", ...entry }: ZipEntry) => {
     const length = encode(content).length;
     put(entry.flags ?? 0, 2);
     put(entry.method ?? 0, 2);
     put(0, 4);
-    put(entry.crc ?? crc32(content), 4);
+    put(entry.crc ?? crc32(encodeName(content)), 4);
     put(length, 4);
     put(entry.size ?? length, 4);
     put(encode(name).length, 2);
@@ -43,8 +47,9 @@ function zipOf(entries: readonly ZipEntry[]): Uint8Array {
     const offset = bytes.length;
     put(0x04034b50, 4);
     put(20, 2);
-    common(entry);
-    bytes.push(...encode(entry.name), ...encode(entry.content ?? ""));
+    const { name, localName = name, content = "" } = entry;
+    common({ ...entry, name: localName });
+    bytes.push(...encode(localName), ...encode(content));
     return offset;
   });
   const start = bytes.length;
@@ -72,6 +77,11 @@ function zipOf(entries: readonly ZipEntry[]): Uint8Array {
 async function unpacked(bytes: Uint8Array): Promise<Record<string, string>> {
   await using directory = await temporaryDirectory();
   const { path } = directory;
+  await unpackTo(path, bytes);
+  return await listFiles(`${path}/to`);
+}
+
+async function unpackTo(path: string, bytes: Uint8Array): Promise<void> {
   await Deno.writeFile(`${path}/a.zip`, bytes);
   await Deno.mkdir(`${path}/to`);
   const budget = new Budget(
@@ -83,7 +93,6 @@ async function unpacked(bytes: Uint8Array): Promise<Record<string, string>> {
     budget,
     signal: new AbortController().signal,
   });
-  return await listFiles(`${path}/to`);
 }
 
 describe("zipEntries()", () => {
@@ -99,6 +108,26 @@ describe("zipEntries()", () => {
       "link": "-> d/file",
     });
     assertEquals(await unpacked(zipOf([])), {});
+  });
+
+  it("keeps names and targets that are not UTF-8, byte for byte", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const bytes = zipOf([
+      { name: "c\udce9/c\udce8", content: "one" },
+      { name: "c\udce8", content: "two" },
+      { name: "l\udce8", content: "c\udce9/c\udce8", mode: 0o120777 },
+    ]);
+    await unpackTo(path, bytes);
+    assertEquals(
+      await runShell(
+        `${path}/to`,
+        String
+          .raw`cat "$(printf 'c\351/c\350')" "$(printf 'c\350')" "$(printf 'l\350')"`,
+      ),
+      "onetwoone",
+    );
+    assertEquals(await runShell(`${path}/to`, "find . | wc -l"), "5");
   });
 
   it("refuses what leads out or cannot be read", async () => {
@@ -117,7 +146,7 @@ describe("zipEntries()", () => {
       ],
       [
         [{ name: "l", content: "x".repeat(5_000), mode: 0o120777 }],
-        "its target is no path",
+        "its target is not a path",
       ],
       [[{ name: "dev", mode: 0o020644 }], "it is a device"],
       [[{ name: "f", flags: 1 }], "it is encrypted"],
@@ -125,6 +154,7 @@ describe("zipEntries()", () => {
       [[{ name: "f", content: "x", crc: 1 }], "another size or checksum"],
       [[{ name: "f", content: "xyz", size: 2 }], "another size or checksum"],
       [[{ name: "f", content: "\x07", method: 8 }], "its content is damaged"],
+      [[{ name: "f", localName: "../f" }], "an entry has another name than"],
       [[{ name: "f", offset: 7 }], "an entry is not where its directory says"],
       [[{ name: "f", offset: 1e9 }], "it ends too early"],
     ];

@@ -1,0 +1,171 @@
+import { RunnerError } from "../../errors.ts";
+import { decodeName } from "../../fs/byte_names.ts";
+
+/** Size of a block, the unit of every tar, in bytes. */
+export const BLOCK_BYTES = 512;
+
+/** A header as POSIX.1-2017 and GNU tar define it. */
+export interface TarHeader {
+  /** Type flag; `0` for the NUL of old archives. */
+  readonly type: string;
+  /** Name with its prefix; lone surrogates stand for bytes that are not UTF-8. */
+  readonly name: string;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Size of the content, in bytes. */
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+  /** Where a link leads, as the name. */
+  readonly target: string;
+}
+
+/**
+ * Parses a header.
+ *
+ * @param block The block.
+ * @returns The header.
+ * @throws {RunnerError} With code `source-failed`, if it is damaged.
+ */
+export function parseHeader(block: Uint8Array): TarHeader {
+  if (!hasValidChecksum(block)) {
+    throw damaged("a header has the wrong checksum");
+  }
+  const name = stringAt(block, 0, 100);
+  // GNU tar keeps times where POSIX has the prefix; star keeps them behind it.
+  const isPosix = latin1(block.subarray(257, 263)) === "ustar\0";
+  const isStar = latin1(block.subarray(508, 512)) === "tar\0";
+  const prefix = isPosix ? stringAt(block, 345, isStar ? 131 : 155) : [];
+  const type = String.fromCharCode(block[156] || 0x30);
+  return {
+    type,
+    name: decodeName(
+      new Uint8Array(prefix.length > 0 ? [...prefix, 0x2f, ...name] : name),
+    ),
+    mode: numberAt(block, 100, 8),
+    size: sizeOf(numberAt(block, 124, 12)),
+    mtime: numberAt(block, 136, 12),
+    target: decodeName(stringAt(block, 157, 100)),
+  };
+}
+
+/**
+ * Checks the sum of all bytes, in which those of the sum count as spaces.
+ *
+ * @param block The block.
+ * @returns Whether it is right; old tars add the bytes up as signed ones.
+ */
+export function hasValidChecksum(block: Uint8Array): boolean {
+  let unsigned = 0;
+  let signed = 0;
+  for (let at = 0; at < BLOCK_BYTES; at++) {
+    const byte = at >= 148 && at < 156 ? 0x20 : block[at];
+    unsigned += byte;
+    signed += byte > 0x7f ? byte - 0x100 : byte;
+  }
+  const found = octal(latin1(block.subarray(148, 156)));
+  return found === unsigned || found === signed;
+}
+
+/**
+ * Reads a number: octal digits or, for what they cannot say, a binary number
+ * with a mark.
+ *
+ * @param block Block in which it is.
+ * @param at Where it begins.
+ * @param length Length of the field.
+ * @returns The number; 0 for an empty field.
+ * @throws {RunnerError} With code `source-failed`, if it is not a number.
+ */
+export function numberAt(
+  block: Uint8Array,
+  at: number,
+  length: number,
+): number {
+  const field = block.subarray(at, at + length);
+  let value: number | undefined;
+  if (field[0] & 0x80) {
+    value = field[0] === 0xff ? -1 : field[0] & 0x7f;
+    for (const byte of field.subarray(1)) value = value * 256 + byte;
+  } else value = octal(latin1(field));
+  if (value !== undefined && Number.isSafeInteger(value)) return value;
+  throw damaged("a header has a field that is not a number");
+}
+
+/**
+ * Parses the records of an extended header: `LENGTH KEY=VALUE\n`.
+ *
+ * @param bytes Content of the header.
+ * @returns Keys and values in their order; a key may occur several times.
+ * @throws {RunnerError} With code `source-failed`, if it is damaged.
+ */
+export function parseRecords(
+  bytes: Uint8Array,
+): [key: string, value: Uint8Array][] {
+  const records: [string, Uint8Array][] = [];
+  for (let at = 0; at < bytes.length;) {
+    const space = bytes.indexOf(0x20, at);
+    const digits = latin1(bytes.subarray(at, Math.min(space, at + 12)));
+    const end = at + Number(digits);
+    const equals = bytes.indexOf(0x3d, space);
+    const isWhole = space > at && /^\d+$/.test(digits) &&
+      end <= bytes.length && bytes[end - 1] === 0x0a &&
+      equals > space && equals < end;
+    if (!isWhole) throw damaged("an extended header is malformed");
+    const key = decodeName(bytes.subarray(space + 1, equals));
+    records.push([key, bytes.subarray(equals + 1, end - 1)]);
+    at = end;
+  }
+  return records;
+}
+
+/**
+ * Checks the size of a file or an extended header.
+ *
+ * @param size The size.
+ * @returns The same.
+ * @throws {RunnerError} With code `source-failed`, if it cannot be one.
+ */
+export function sizeOf(size: number): number {
+  if (Number.isSafeInteger(size) && size >= 0) return size;
+  throw damaged("a header has an impossible size");
+}
+
+/**
+ * Creates the error of a tar that cannot be read.
+ *
+ * @param reason What is wrong with it.
+ * @returns The error.
+ */
+export function damaged(reason: string): RunnerError {
+  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
+    code: "source-failed",
+  });
+}
+
+/**
+ * Decodes bytes of a header that are ASCII.
+ *
+ * @param bytes The bytes.
+ * @returns One character for each byte.
+ */
+export function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** Fields of text end with a NUL or with the field. */
+function stringAt(
+  block: Uint8Array,
+  at: number,
+  length: number,
+): Uint8Array {
+  const field = block.subarray(at, at + length);
+  const end = field.indexOf(0);
+  return end === -1 ? field : field.subarray(0, end);
+}
+
+function octal(field: string): number | undefined {
+  const [, digits] = /^ *([0-7]*)(?:[ \0].*)?$/s.exec(field) ?? [];
+  if (digits === undefined) return undefined;
+  return digits === "" ? 0 : Number.parseInt(digits, 8);
+}
