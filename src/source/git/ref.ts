@@ -28,7 +28,14 @@ export function gitRefProblem(ref: string): string | undefined {
 }
 
 /**
- * Judges the name of a branch, tag, commit or reference.
+ * Folders of references. A name that begins with one is the name of a reference
+ * without its `refs/`, as git resolves it, before it is that of a branch.
+ */
+const FOLDERS =
+  /^(?:heads|tags|remotes|notes|pull|pull-requests|merge-requests|changes)\//;
+
+/**
+ * Checks the name of a branch, tag, commit or reference.
  *
  * @param ref Name.
  * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
@@ -55,7 +62,7 @@ export function isFullCommitId(ref: string): boolean {
 /**
  * Lists the names under which a fresh clone may know a ref, best first.
  *
- * A branch comes before a tag and a tag before an abbreviated commit id. The
+ * As for `git checkout`, a branch comes before a tag and a tag before an abbreviated commit id. The
  * full id of a commit is never anything else: somebody could have given a
  * branch that name to have another commit run.
  *
@@ -68,7 +75,11 @@ export function localNames(ref: string): string[] {
     return [ref.replace("refs/heads/", "refs/remotes/origin/")];
   }
   if (ref.startsWith("refs/")) return [ref];
-  const names = [`refs/remotes/origin/${ref}`, `refs/tags/${ref}`];
+  const names = [
+    ...FOLDERS.test(ref) ? localNames(`refs/${ref}`) : [],
+    `refs/remotes/origin/${ref}`,
+    `refs/tags/${ref}`,
+  ];
   if (ref.startsWith("origin/")) names.push(`refs/remotes/${ref}`);
   if (/^[0-9a-f]{4,}$/i.test(ref)) names.push(ref);
   return names;
@@ -87,12 +98,14 @@ export function remoteNames(ref: string): string[] {
   const tracked = /^(?:refs\/remotes\/)?origin\/(.+)$/.exec(ref)?.[1];
   const branch = tracked === undefined ? [] : [`refs/heads/${tracked}`];
   if (ref.startsWith("refs/")) return branch.length > 0 ? branch : [ref];
+  const isInFolder = FOLDERS.test(ref);
   return [
+    ...isInFolder ? [`refs/${ref}`] : [],
     `refs/heads/${ref}`,
     `refs/tags/${ref}`,
     ...branch,
-    // Such as pull/7/head; what has no folder is nothing that a job should see.
-    ...ref.includes("/") ? [`refs/${ref}`] : [],
+    // What has no folder is nothing that a job should see.
+    ...ref.includes("/") && !isInFolder ? [`refs/${ref}`] : [],
   ];
 }
 

@@ -6,6 +6,7 @@ import {
   checkGitRef,
   gitRefProblem,
   localNames,
+  remoteNames,
 } from "../../../src/source/git/ref.ts";
 import { GIT_ENV } from "../../helpers/git_repository.ts";
 import { Random } from "../../helpers/random.ts";
@@ -109,6 +110,22 @@ Deno.test("localNames() puts branches before tags before commits", () => {
   ]);
   assertEquals(localNames("refs/heads/main"), ["refs/remotes/origin/main"]);
   assertEquals(localNames("refs/tags/v1"), ["refs/tags/v1"]);
+});
+
+Deno.test("names that begin with a folder of references are those first", () => {
+  assertEquals(localNames("heads/main")[0], "refs/remotes/origin/main");
+  assertEquals(localNames("tags/v1")[0], "refs/tags/v1");
+  assertEquals(remoteNames("heads/main").slice(0, 3), [
+    "refs/heads/main",
+    "refs/heads/heads/main",
+    "refs/tags/heads/main",
+  ]);
+  assertEquals(remoteNames("pull/7/merge")[0], "refs/pull/7/merge");
+  assertEquals(remoteNames("feature/x"), [
+    "refs/heads/feature/x",
+    "refs/tags/feature/x",
+    "refs/feature/x",
+  ]);
 });
 
 Deno.test("localNames() takes a full id for nothing but a commit", () => {
