@@ -17,6 +17,7 @@ import type { StepResult } from "./job_result.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import { runCommand } from "./run_command.ts";
+import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { workingDirectory } from "./working_directory.ts";
 
 /** Name of the only step of a job that is one command. */
@@ -44,7 +45,7 @@ export async function execute(
   if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
   await using registration = await openJobRegistration(parts);
-  const env = childEnvironment(await inheritableEnvironment(host), {
+  const inherited = childEnvironment(await inheritableEnvironment(host), {
     kind: "job",
     inherit: config.inheritEnv,
     facts: jobFacts({
@@ -57,6 +58,11 @@ export async function execute(
     }),
     jobEnv,
   });
+  const foreign = await foreignSources(run, config.codeDir);
+  const env = await withSafeDirectories(
+    inherited,
+    foreign.map(({ path }) => path),
+  );
   cancellation.asked.throwIfAborted();
   await using container = nested && await openContainer(run, config, {
     ...nested,

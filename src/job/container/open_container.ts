@@ -7,6 +7,7 @@ import type { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import type { TraceContext } from "../job_environment.ts";
 import type { JobRun } from "../job_run.ts";
+import { foreignSources, withSafeDirectories } from "../safe_directories.ts";
 import { makeDirectories } from "../make_directories.ts";
 import type { ContainerSetting } from "./check_container.ts";
 import { containerEnvironment } from "./container_environment.ts";
@@ -62,12 +63,16 @@ export async function openContainer(
     const paths = { workspace: workspace.base, socket, secretsFile };
     await handOver(user, paths, cancellation);
   }
-  const variables = containerEnvironment(run, {
-    config,
-    trace,
-    hasSocket: socket !== undefined,
-    secrets: secrets?.variables ?? {},
-  });
+  const foreign = await foreignSources(run, config.codeDir);
+  const variables = await withSafeDirectories(
+    containerEnvironment(run, {
+      config,
+      trace,
+      hasSocket: socket !== undefined,
+      secrets: secrets?.variables ?? {},
+    }),
+    foreign.map(({ jobPath }) => jobPath),
+  );
   const passed = passVariables(variables, engine.env);
   const envFile = await files.write("env", passed.file);
 

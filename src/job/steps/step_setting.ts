@@ -9,6 +9,7 @@ import {
   type TraceContext,
 } from "../job_environment.ts";
 import type { JobRun } from "../job_run.ts";
+import { foreignSources, withSafeDirectories } from "../safe_directories.ts";
 import { makeArtifacts } from "../make_directories.ts";
 import { openJobRegistration } from "../open_registration.ts";
 import type { StepEvent } from "../step_event.ts";
@@ -94,6 +95,8 @@ export async function openStepSetting(
       options.onEvent({ type: "progress", step, text }),
   });
   const parent = await inheritableEnvironment(host);
+  const foreign = await foreignSources(run, config.codeDir);
+  const safePaths = foreign.map(({ path }) => path);
 
   function environmentOf(step: number): ChildEnvironment {
     const planned = plan.steps[step];
@@ -138,7 +141,7 @@ export async function openStepSetting(
         definition,
         cwd,
         artifactsPath,
-        env: environmentOf(step),
+        env: await withSafeDirectories(environmentOf(step), safePaths),
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,

@@ -1,0 +1,67 @@
+import type { ChildEnvironment } from "../environment/child_environment.ts";
+import type { JobRun } from "./job_run.ts";
+
+/** A source that git would refuse to work in. */
+export interface ForeignSource {
+  /** Absolute path, without links. */
+  readonly path: string;
+  /** The same as a container of the job knows it. */
+  readonly jobPath: string;
+}
+
+/**
+ * Finds the sources that the runner has checked out into a directory of another
+ * user, such as a volume. Git calls their ownership dubious, and does nothing.
+ *
+ * @param run The run, with its sources in their places.
+ * @param codeDir Code directory, as the job knows it.
+ * @returns The sources.
+ */
+export async function foreignSources(
+  { sourcePath, ciSourcePath }: JobRun,
+  codeDir: string,
+): Promise<ForeignSource[]> {
+  const sources = [
+    { path: sourcePath, jobPath: codeDir },
+    { path: ciSourcePath, jobPath: "/job/ci" },
+  ];
+  const foreign: ForeignSource[] = [];
+  for (const { path, jobPath } of sources) {
+    if (path === undefined || !await isForeign(path)) continue;
+    foreign.push({ path: await Deno.realPath(path), jobPath });
+  }
+  return foreign;
+}
+
+/**
+ * Lets git work in directories, whoever owns them. Nothing is written to the
+ * configuration of the user.
+ *
+ * @param env Environment of a command.
+ * @param paths Absolute paths of the directories.
+ * @returns The environment, with what it configures of git and the directories.
+ */
+export async function withSafeDirectories(
+  env: ChildEnvironment,
+  paths: readonly string[],
+): Promise<ChildEnvironment> {
+  if (paths.length === 0) return env;
+  const { withConfigEntries } = await import(
+    "../source/git/config_entries.ts"
+  );
+  return withConfigEntries(
+    env,
+    paths.map((path) => ["safe.directory", path] as const),
+  );
+}
+
+/** The repository is the runner's own, and shows whose the directory should be. */
+async function isForeign(path: string): Promise<boolean> {
+  try {
+    const { uid } = await Deno.lstat(`${path}/.git`);
+    return uid !== (await Deno.stat(path)).uid;
+  } catch {
+    // It is not a git repository, or cannot be looked at: git will say it.
+    return false;
+  }
+}
