@@ -194,7 +194,7 @@ describe("runnerlib eval", () => {
     assertEquals(outside.code, 1);
   });
 
-  it("fails for wrong definitions and events", async () => {
+  it("submits valid definitions beside invalid ones, and fails", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -204,7 +204,8 @@ describe("runnerlib eval", () => {
       "ci/.reactorcide/workflows/c.yaml": MAIN,
     });
     const { code, stderr, document } = await evaluate(path, PUSH);
-    assertEquals([code, document], [1, undefined]);
+    assertEquals(code, 1);
+    assertEquals(document!.workflows.map(({ id }) => id), ["main"]);
     assertStringIncludes(
       stderr,
       'Cannot read workflow file ".reactorcide/workflows/a.yaml"',
@@ -215,6 +216,38 @@ describe("runnerlib eval", () => {
     );
     assertEquals((await evaluate(path)).code, 2);
     assertEquals((await evaluate(path, ["--event-type", "pushed"])).code, 1);
+  });
+
+  it("says why it skips a definition, and sends changed CI files with every event", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "src/": "",
+      "ci/.reactorcide/workflows/docs.yaml":
+        "name: Docs\non: { events: [push] }\npaths: { include: [docs/**] }\njobs: { a: { command: x } }",
+      "ci/.reactorcide/workflows/main.yaml": MAIN,
+      "ci/.reactorcide/workflows/tag.yaml":
+        "name: Tag\non: { events: [tag_created] }\njobs: { a: { command: x } }",
+    });
+    const files = [
+      ".reactorcide/workflows/main.yaml",
+      ".reactorcide/policy.yaml",
+      "src/a.ts",
+    ];
+    const { code, stderr, document } = await evaluate(path, [
+      ...PUSH,
+      ...files.flatMap((file) => ["--changed-file", file]),
+    ]);
+    assertEquals(code, 0, stderr);
+    assertEquals(document!.changed_ci_paths, [files[0]]);
+    assertStringIncludes(
+      stderr,
+      "Skipped .reactorcide/workflows/docs.yaml: none of 3 changed files matches its paths",
+    );
+    assertStringIncludes(
+      stderr,
+      "Skipped .reactorcide/workflows/tag.yaml: it runs on tag_created",
+    );
   });
 
   it("knows which files have changed, and whether it knows", async () => {
@@ -283,6 +316,10 @@ describe("runnerlib eval", () => {
       head_sha: "h",
     }]);
     assertEquals(refused.document!.changed_ci_paths, [file]);
+    assertStringIncludes(
+      refused.stderr,
+      "Workflow ci: 2 jobs",
+    );
     const policy = {
       version: 1,
       head_ci: [{

@@ -241,7 +241,10 @@ jobs:
     assertEquals(await exists(`${path}/.reactorcide/workflow`), false);
     const other = await run("--event", "push", "--branch", "dev");
     assertEquals(other.code, 0);
-    assertEquals(other.stdout, '"A" does not run for push\n');
+    assertEquals(
+      other.stdout,
+      '"A" does not run for push: branch "dev" matches none of main\n',
+    );
     assertEquals((await run("--event", "nonsense")).code, 1);
     assertEquals((await run("--only", "lint")).code, 0);
     const listed = await runCli(["workflow", "list"], { cwd: path });

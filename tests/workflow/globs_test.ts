@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { eventGlob } from "../../src/workflow/matching/event_glob.ts";
-import { matchFilters } from "../../src/workflow/matching/match_filters.ts";
+import { mismatchReason } from "../../src/workflow/matching/match_filters.ts";
 import { policyGlob } from "../../src/workflow/matching/policy_glob.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -99,7 +99,7 @@ Deno.test("globs do not backtrack without end", () => {
   assert(!policyGlob("**a".repeat(200) + "b")(text));
 });
 
-Deno.test("matchFilters() wants event, branch and paths to fit", () => {
+Deno.test("mismatchReason() wants event, branch and paths to fit", () => {
   const filters = {
     triggers: { events: ["push"], branches: ["main", "release/**"] },
     paths: { include: ["src/**"], exclude: ["**/*.md"] },
@@ -109,18 +109,22 @@ Deno.test("matchFilters() wants event, branch and paths to fit", () => {
     branch: "main",
     changedFiles: ["src/a.ts"],
   } as const;
-  assert(matchFilters(filters, event));
-  assert(matchFilters(filters, { ...event, branch: "" }));
-  assert(matchFilters(filters, { ...event, changedFiles: undefined }));
-  assert(!matchFilters(filters, { ...event, changedFiles: [] }));
-  assert(!matchFilters(filters, { ...event, changedFiles: ["src/a.md"] }));
-  assert(!matchFilters(filters, { ...event, branch: "dev" }));
-  assert(!matchFilters(filters, { ...event, type: "tag_created" }));
-  assert(!matchFilters({ triggers: {}, paths: {} }, event));
-  assert(
-    matchFilters({ triggers: { events: ["push"] }, paths: {} }, {
+  assertEquals(mismatchReason(filters, event), undefined);
+  assertEquals(mismatchReason(filters, { ...event, branch: "" }), undefined);
+  assertEquals(
+    mismatchReason(filters, { ...event, changedFiles: undefined }),
+    undefined,
+  );
+  assert(mismatchReason(filters, { ...event, changedFiles: [] }));
+  assert(mismatchReason(filters, { ...event, changedFiles: ["src/a.md"] }));
+  assert(mismatchReason(filters, { ...event, branch: "dev" }));
+  assert(mismatchReason(filters, { ...event, type: "tag_created" }));
+  assert(mismatchReason({ triggers: {}, paths: {} }, event));
+  assertEquals(
+    mismatchReason({ triggers: { events: ["push"] }, paths: {} }, {
       ...event,
       changedFiles: [],
     }),
+    undefined,
   );
 });

@@ -19,9 +19,10 @@ export const evaluate: Command = {
   usage: "--event-type TYPE [OPTIONS]",
   description:
     `Finds the workflows, or jobs, of the trusted CI code that an event starts, and
-hands them over: in a file, and to the coordinator if one is configured.
+submits them: in a file, and to the coordinator if one is configured.
 
-Nothing is handed over unless every definition is right.`,
+A definition that is invalid is left out; the others are submitted, and the
+command ends with 1.`,
   flags: EVAL_FLAGS,
   maxOperands: 0,
   async run(context) {
@@ -32,7 +33,12 @@ Nothing is handed over unless every definition is right.`,
     const { policy, ...rights } = await policyInputs(host.env);
     const trees = await evalTrees(context, event, cancellation);
     const only = onlyFile(context, trees.base, flags.get("workflow-file"));
-    const base = await loadTree(trees.base, only);
+    let problemCount = 0;
+    const onProblem = (problem: string) => {
+      problemCount++;
+      logger.error("eval", problem);
+    };
+    const base = await loadTree(trees.base, onProblem, only);
     const plan = evalPlan({
       event,
       base,
@@ -50,12 +56,15 @@ Nothing is handed over unless every definition is right.`,
       },
       marksSkipped: only !== undefined,
     });
-    const document = evalDocument(plan, event);
+    for (const { sourceFile, reason } of plan.skipped) {
+      logger.info("eval", `Skipped ${sourceFile}: ${reason}`);
+    }
+    const document = evalDocument(plan, event, onProblem);
     if (document === undefined) {
       logger.info("eval", `Nothing is started by ${event.type}`);
-    } else await handOver(context, document, cancellation);
+    } else await submit(context, document, cancellation);
     await logger.flush();
-    return 0;
+    return problemCount > 0 ? 1 : 0;
   },
 };
 
@@ -73,7 +82,7 @@ function onlyFile(
   );
 }
 
-async function handOver(
+async function submit(
   context: CommandContext,
   document: EvalDocument,
   { asked }: Cancellation,

@@ -3,7 +3,6 @@ import { RunnerError } from "../../errors.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_step.ts";
 import { wantsColour } from "../../wants_colour.ts";
-import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import {
   EVENT_TYPES,
   type EventType,
@@ -11,7 +10,7 @@ import {
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
 import type { NodeStatus } from "../../workflow/local/node_graph.ts";
 import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
-import { matchFilters } from "../../workflow/matching/match_filters.ts";
+import { mismatchReason } from "../../workflow/matching/match_filters.ts";
 import type { CommandContext } from "../command.ts";
 import { waits } from "../waits.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -55,8 +54,13 @@ export async function runAction(
     ...type === undefined ? {} : { REACTORCIDE_EVENT_TYPE: type },
     ...typeof branch === "string" ? { REACTORCIDE_BRANCH: branch } : {},
   };
-  if (type !== undefined && !runsFor(workflow, type, branch)) {
-    await print(`"${workflow.name}" does not run for ${type}`);
+  const reason = type && mismatchReason(workflow, {
+    type,
+    branch: typeof branch === "string" ? branch : "",
+    changedFiles: undefined,
+  });
+  if (reason !== undefined) {
+    await print(`"${workflow.name}" does not run for ${type}: ${reason}`);
     return undefined;
   }
   if (isOn("dry-run")) {
@@ -75,18 +79,6 @@ export async function runAction(
   });
   await printJobs(parts, result);
   return result;
-}
-
-function runsFor(
-  workflow: WorkflowDefinition,
-  type: EventType,
-  branch: unknown,
-): boolean {
-  return matchFilters(workflow, {
-    type,
-    branch: typeof branch === "string" ? branch : "",
-    changedFiles: undefined,
-  });
 }
 
 function eventType(given: unknown): EventType | undefined {

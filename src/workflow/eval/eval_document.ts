@@ -1,17 +1,11 @@
-import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
-import type { JsonValue } from "../../triggers/trigger.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
+import { triggerDocument } from "../../triggers/document.ts";
+import type { Trigger } from "../../triggers/trigger.ts";
+import type { JobDefinition } from "../definition/definition.ts";
 import type { EvalPlan } from "./eval_plan.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import { generatedJob } from "./generated_job.ts";
-import type { PlannedWorkflow } from "./planned_workflow.ts";
-
-/** A workflow of an evaluation, with the keys of the wire. */
-export interface EvalWorkflow {
-  /** Jobs, each behind those that it waits for. */
-  readonly jobs: readonly TriggerJob[];
-  /** Whatever else is said of the workflow. */
-  readonly [key: string]: JsonValue;
-}
+import { type EvalWorkflow, wireWorkflow } from "./wire_workflow.ts";
 
 /** What an evaluation hands to the coordinator. */
 export type EvalDocument =
@@ -33,28 +27,40 @@ export type EvalDocument =
     readonly actor_subjects: readonly string[];
   };
 
+/** Takes what is wrong with one definition, which is left out. */
+type ReportProblem = (problem: string) => void;
+
 /**
- * Writes what an evaluation came to in the form that the coordinator reads.
+ * Writes the result of an evaluation in the form that the coordinator reads.
+ *
+ * A workflow or job that the coordinator would refuse is left out, so that it
+ * does not take the others with it.
  *
  * @param plan What is to run.
  * @param event What happened.
- * @returns The document; `undefined` if there is nothing to hand over.
- * @throws {RunnerError} `invalid-trigger` if a job would be refused, or wait
- * for one that this event does not start; `invalid-workflow` for steps.
+ * @param onProblem Takes what is wrong with a definition that is left out.
+ * @returns The document; `undefined` if there is nothing to submit.
+ * @throws {RunnerError} `invalid-trigger` if jobs without a workflow wait for
+ * one another.
  */
 export function evalDocument(
   plan: EvalPlan,
   event: EvalEvent,
+  onProblem: ReportProblem,
 ): EvalDocument | undefined {
-  const { jobs, violations, changedCiPaths, actorSubjects } = plan;
-  if (jobs.length > 0) {
-    const ci = { url: event.ciSourceUrl, ref: event.ciSourceRef };
-    const document = triggerDocument(
-      jobs.map((job) => generatedJob(job, event, ci)),
-    );
+  const { violations, changedCiPaths, actorSubjects } = plan;
+  if (plan.jobs.length > 0) {
+    const jobs = soundJobs(plan.jobs, event, onProblem);
+    const document = triggerDocument(jobs);
     return document.jobs.length > 0 ? document : undefined;
   }
-  const workflows = plan.workflows.map((it) => wireWorkflow(it, event));
+  const workflows = plan.workflows.flatMap((workflow) =>
+    attempt(
+      `Cannot use "${workflow.definition.sourceFile}"`,
+      onProblem,
+      () => wireWorkflow(workflow, event),
+    )
+  );
   if (workflows.length === 0 && violations.length === 0) return undefined;
   return {
     type: "trigger_job",
@@ -67,39 +73,46 @@ export function evalDocument(
   };
 }
 
-function wireWorkflow(
-  { definition, origin, ci, grant, isSkipped, authority }: PlannedWorkflow,
+/** The jobs that the coordinator takes, together with all that they wait for. */
+function soundJobs(
+  definitions: readonly JobDefinition[],
   event: EvalEvent,
-): EvalWorkflow {
-  const { id, name, sourceFile, vars, jobs } = definition;
-  const { jobs: wired } = triggerDocument(
-    isSkipped ? [] : jobs.map((job) => generatedJob(job, event, ci)),
+  onProblem: ReportProblem,
+): Trigger[] {
+  const ci = { url: event.ciSourceUrl, ref: event.ciSourceRef };
+  let jobs = definitions.flatMap((definition) =>
+    attempt(`Cannot use job "${definition.name}"`, onProblem, () => {
+      const job = generatedJob(definition, event, ci);
+      triggerDocument([{ ...job, dependsOn: [] }]);
+      return job;
+    })
   );
-  return {
-    id,
-    name,
-    source_file: sourceFile,
-    ci_origin: origin,
-    ci_repository: ci.url,
-    ci_sha: ci.ref,
-    execution_profile: grant.profile,
-    worker_class: grant.workers,
-    policy_revision: grant.policyRevision,
-    policy_rule_id: grant.ruleId,
-    approval_id: grant.approvalId,
-    dependency_paths: definition.dependencyPaths,
-    vars,
-    jobs: wired.map((job) => {
-      const own = authority.get(job.job_name);
-      return own === undefined ? job : {
-        ...job,
-        ci_origin: "base",
-        execution_profile: own.profile,
-        worker_class: own.workers,
-        ci_source_type: "git",
-        ci_source_url: event.ciSourceUrl,
-        ci_source_ref: event.ciSourceRef,
-      };
-    }),
-  };
+  // Without one job, those that wait for it would wait forever.
+  for (let count = -1; count !== jobs.length;) {
+    count = jobs.length;
+    const names = new Set(jobs.map(({ name }) => name));
+    jobs = jobs.filter(({ name, dependsOn = [] }) => {
+      const missing = dependsOn.find((need) => !names.has(need));
+      if (missing === undefined) return true;
+      onProblem(
+        `Cannot use job "${name}": it needs "${missing}", which this event does not start`,
+      );
+      return false;
+    });
+  }
+  return jobs;
+}
+
+function attempt<T>(
+  action: string,
+  onProblem: ReportProblem,
+  body: () => T,
+): T[] {
+  try {
+    return [body()];
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    onProblem(`${action}: ${messageOf(error)}`);
+    return [];
+  }
 }

@@ -1,5 +1,5 @@
-import type { JobDefinition } from "../definition/definition.ts";
-import { matchFilters } from "../matching/match_filters.ts";
+import type { Filters, JobDefinition } from "../definition/definition.ts";
+import { mismatchReason } from "../matching/match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { DefinitionTree } from "./load_tree.ts";
 import {
@@ -8,7 +8,11 @@ import {
   trusted,
 } from "./planned_workflow.ts";
 import type { Policy } from "./policy.ts";
-import { judgePullRequest, type PullRequestFacts } from "./pull_request.ts";
+import {
+  ciPaths,
+  planPullRequest,
+  type PullRequestFacts,
+} from "./pull_request.ts";
 
 /** What an evaluation came to. */
 export interface EvalPlan {
@@ -22,6 +26,16 @@ export interface EvalPlan {
   readonly changedCiPaths: readonly string[];
   /** What the actor is. */
   readonly actorSubjects: readonly string[];
+  /** What the event does not start, and why. */
+  readonly skipped: readonly SkippedDefinition[];
+}
+
+/** A workflow or job that an event does not start. */
+export interface SkippedDefinition {
+  /** File that defines it. */
+  readonly sourceFile: string;
+  /** Why it is not started. */
+  readonly reason: string;
 }
 
 /** What an evaluation is made of. */
@@ -49,29 +63,41 @@ export interface EvalInput {
  */
 export function evalPlan(input: EvalInput): EvalPlan {
   const { event, base, changedFiles, pullRequest, marksSkipped } = input;
-  const matched = {
-    type: event.type,
-    branch: event.branch,
-    changedFiles,
-  };
-  const judged = pullRequest === undefined ? undefined : judgePullRequest({
+  const reasonOf = (filters: Filters) =>
+    mismatchReason(filters, {
+      type: event.type,
+      branch: event.branch,
+      changedFiles,
+    });
+  const pull = pullRequest === undefined ? undefined : planPullRequest({
     ...pullRequest,
     policy: input.policy,
     event,
     base: base.workflows,
     changedFiles: changedFiles ?? [],
+    isStarted: (filters) => reasonOf(filters) === undefined,
   });
-  const candidates = judged?.workflows ??
-    base.workflows.map((it) => trusted(it, event, input.policy));
+  const skipped: SkippedDefinition[] = [];
+  function isStarted(filters: Filters, sourceFile: string): boolean {
+    const reason = reasonOf(filters);
+    if (reason !== undefined) skipped.push({ sourceFile, reason });
+    return reason === undefined;
+  }
+  const candidates = pull?.workflows ??
+    base.workflows.map((workflow) => trusted(workflow, event, input.policy));
+  const workflows = candidates.flatMap((planned): PlannedWorkflow[] => {
+    const { filters, definition } = planned;
+    if (isStarted(filters, definition.sourceFile)) return [planned];
+    return marksSkipped ? [{ ...planned, isSkipped: true }] : [];
+  });
   return {
-    workflows: candidates.flatMap((it): PlannedWorkflow[] => {
-      if (matchFilters(it.definition, matched)) return [it];
-      return marksSkipped ? [{ ...it, isSkipped: true }] : [];
-    }),
-    jobs: base.jobs.filter((it) => matchFilters(it, matched))
+    workflows,
+    jobs: base.jobs
+      .filter((definition) => isStarted(definition, definition.sourceFile))
       .map(({ job }) => job),
-    violations: judged?.violations ?? [],
-    changedCiPaths: judged?.changedCiPaths ?? [],
+    violations: pull?.violations ?? [],
+    changedCiPaths: ciPaths(changedFiles ?? []),
     actorSubjects: pullRequest?.actorSubjects ?? [],
+    skipped,
   };
 }

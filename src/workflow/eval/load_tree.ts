@@ -7,7 +7,7 @@ import { findDefinitions } from "../definition/find_definitions.ts";
 import { readJobDefinition } from "../definition/read_job_definition.ts";
 import { readWorkflow } from "../definition/read_workflow.ts";
 
-/** What a tree of CI definitions holds. */
+/** What a tree of CI definitions holds, as far as it is valid. */
 export interface DefinitionTree {
   /** Workflows. */
   readonly workflows: readonly WorkflowDefinition[];
@@ -16,93 +16,98 @@ export interface DefinitionTree {
 }
 
 /**
- * Reads the definitions of a tree that is trusted: workflows, or jobs if there
- * are none.
+ * Reads the definitions of a trusted tree: workflows, or jobs if there are
+ * none. A file that is invalid is left out, and no other one.
  *
  * @param root Absolute path of the CI root.
+ * @param onProblem Takes what is wrong with a file.
  * @param only Path from there of the only workflow file that counts.
  * @returns The definitions.
- * @throws {RunnerError} `invalid-workflow`, with everything that is wrong in
- * any of the files: what is left out without a word is missed by nobody.
+ * @throws {RunnerError} `invalid-workflow` if a folder cannot be read.
  */
 export async function loadTree(
   root: string,
+  onProblem: (problem: string) => void,
   only?: string,
 ): Promise<DefinitionTree> {
   const found = only === undefined
     ? await findDefinitions(root)
     : { workflows: [only], jobs: [] };
-  const problems: string[] = [];
   const workflows = await readAll(
     found.workflows,
-    root,
-    readWorkflow,
-    problems,
+    (file) => readWorkflow(root, file),
+    onProblem,
   );
-  const jobs = found.workflows.length > 0
-    ? []
-    : await readAll(found.jobs, root, readJobDefinition, problems);
-  problems.push(
-    ...twice(workflows, ({ id }) => id).map((id) =>
-      `Cannot use the workflows: two have the id "${id}"`
-    ),
-    ...twice(jobs, ({ job }) => job.name).map((name) =>
-      `Cannot use the jobs: two have the name "${name}"`
-    ),
+  const jobs = found.workflows.length > 0 ? [] : await readAll(
+    found.jobs,
+    (file) => readJobDefinition(root, file),
+    onProblem,
   );
-  if (problems.length > 0) {
-    throw new RunnerError(problems.join("\n"), { code: "invalid-workflow" });
-  }
-  return { workflows, jobs };
+  return {
+    workflows: unambiguous(
+      workflows,
+      ({ id }) => `workflow "${id}"`,
+      onProblem,
+    ),
+    jobs: unambiguous(jobs, ({ job }) => `job "${job.name}"`, onProblem),
+  };
 }
 
 /**
- * Reads the workflows of a tree that is not trusted; what is wrong with one of
- * them only keeps that one from being used.
+ * Reads the workflows of a tree that is not trusted.
  *
  * @param root Absolute path of the tree.
- * @param onProblem Hears what is wrong.
- * @returns Workflows whose id no other one has.
+ * @param onProblem Takes what is wrong with a file.
+ * @returns The valid workflows whose ids are unique.
  */
 export async function loadHead(
   root: string,
   onProblem: (problem: string) => void,
 ): Promise<WorkflowDefinition[]> {
-  const problems: string[] = [];
-  const files = await findDefinitions(root);
-  const workflows = await readAll(
-    files.workflows,
-    root,
-    readWorkflow,
-    problems,
-  );
-  problems.forEach(onProblem);
-  const ambiguous = twice(workflows, ({ id }) => id);
-  for (const id of ambiguous) {
-    onProblem(`Workflow "${id}" is there twice, so neither is used`);
+  try {
+    const { workflows: files } = await findDefinitions(root);
+    const workflows = await readAll(
+      files,
+      (file) => readWorkflow(root, file),
+      onProblem,
+    );
+    return unambiguous(workflows, ({ id }) => `workflow "${id}"`, onProblem);
+  } catch (error) {
+    // Nothing in this tree may keep the trusted definitions from being used.
+    onProblem(messageOf(error));
+    return [];
   }
-  return workflows.filter(({ id }) => !ambiguous.includes(id));
 }
 
 async function readAll<T>(
   files: readonly string[],
-  root: string,
-  read: (root: string, file: string) => Promise<T>,
-  problems: string[],
+  read: (file: string) => Promise<T>,
+  onProblem: (problem: string) => void,
 ): Promise<T[]> {
   const all: T[] = [];
   for (const file of files) {
     try {
-      all.push(await read(root, file));
+      all.push(await read(file));
     } catch (error) {
       if (!(error instanceof RunnerError)) throw error;
-      problems.push(messageOf(error));
+      onProblem(messageOf(error));
     }
   }
   return all;
 }
 
-function twice<T>(list: readonly T[], nameOf: (one: T) => string): string[] {
-  const names = list.map(nameOf);
-  return [...new Set(names.filter((name, at) => names.indexOf(name) !== at))];
+/** Leaves out what has a name that occurs twice. */
+function unambiguous<T>(
+  list: readonly T[],
+  nameOf: (one: T) => string,
+  onProblem: (problem: string) => void,
+): T[] {
+  const counts = new Map<string, number>();
+  for (const one of list) {
+    counts.set(nameOf(one), (counts.get(nameOf(one)) ?? 0) + 1);
+  }
+  for (const [name, count] of counts) {
+    if (count > 1) onProblem(`Cannot use ${name}: ${count} files define it`);
+  }
+  return list.filter((one) => counts.get(nameOf(one)) === 1);
 }

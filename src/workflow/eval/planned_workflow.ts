@@ -1,4 +1,4 @@
-import type { WorkflowDefinition } from "../definition/definition.ts";
+import type { Filters, WorkflowDefinition } from "../definition/definition.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { CodePlace } from "./generated_job.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
@@ -25,6 +25,8 @@ export interface WorkflowGrant {
 export interface PlannedWorkflow {
   /** Definition that is used. */
   readonly definition: WorkflowDefinition;
+  /** Which events start it. The pull request itself never decides that. */
+  readonly filters: Filters;
   /** Whose definition it is. */
   readonly origin: "base" | "head";
   /** Where the definition comes from. */
@@ -70,6 +72,7 @@ export function trusted(
 ): PlannedWorkflow {
   return {
     definition,
+    filters: definition,
     origin: "base",
     ci: { url: ciSourceUrl, ref: ciSourceRef },
     grant: {

@@ -1,4 +1,6 @@
+import { messageOf, RunnerError } from "../../errors.ts";
 import type {
+  Filters,
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
@@ -10,9 +12,13 @@ import {
   trusted,
 } from "./planned_workflow.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
+import { wireWorkflow } from "./wire_workflow.ts";
 
 /** Files that say what may be changed are no files of a workflow. */
 const POLICY_FILES = /^\.reactorcide\/(policy\.yaml$|policies\/)/;
+
+/** Most bytes of all definitions of a pull request; a document takes 8 MiB. */
+const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 
 /** What is known of a pull request. */
 export interface PullRequestFacts {
@@ -30,8 +36,8 @@ export interface PullRequestFacts {
   readonly now: number;
 }
 
-/** What {@linkcode judgePullRequest} judges. */
-export interface JudgedPullRequest extends PullRequestFacts {
+/** What a decision about a pull request is made of. */
+export interface PullRequestInput extends PullRequestFacts {
   /** What happened. */
   readonly event: EvalEvent;
   /** Policy; `undefined` if there is none, and nothing is allowed. */
@@ -40,35 +46,40 @@ export interface JudgedPullRequest extends PullRequestFacts {
   readonly base: readonly WorkflowDefinition[];
   /** Changed files. */
   readonly changedFiles: readonly string[];
+  /** Checks whether the event starts a workflow. */
+  readonly isStarted: (filters: Filters) => boolean;
 }
 
-/** What became of a pull request. */
+/** What a pull request runs. */
 export interface PullRequestPlan {
   /** Workflows, whether the event starts them or not. */
   readonly workflows: readonly PlannedWorkflow[];
   /** Changes that the policy does not allow. */
   readonly violations: readonly PolicyViolation[];
-  /** Changed files of CI definitions. */
-  readonly changedCiPaths: readonly string[];
 }
 
 /**
  * Decides for each workflow whether its trusted definition is used, or that of
  * the pull request.
  *
- * @param facts What is known.
+ * No change of a pull request makes fewer trusted jobs start than the trusted
+ * definitions alone: where its own definition cannot take the place of the
+ * trusted one, for whatever reason, the trusted one runs, and the changed files
+ * are violations. Which events start a workflow is up to the trusted one.
+ *
+ * @param input Definitions, policy and changed files.
  * @returns Workflows and violations.
  * @throws {RunnerError} `invalid-config`, if rules of the policy disagree.
  */
-export function judgePullRequest(facts: JudgedPullRequest): PullRequestPlan {
-  const { base, event, changedFiles, actor } = facts;
-  const changedCiPaths = changedFiles
-    .filter((path) => path.startsWith(".reactorcide/"));
-  const shared = sharedPaths(facts, changedCiPaths);
-  const heads = new Map(facts.head.map((it) => [it.id, it]));
-  const bases = new Map(base.map((it) => [it.id, it]));
+export function planPullRequest(input: PullRequestInput): PullRequestPlan {
+  const { base, event, actor, isStarted } = input;
+  const changedCiPaths = ciPaths(input.changedFiles);
+  const shared = sharedPaths(input, changedCiPaths);
+  const heads = new Map(input.head.map((head) => [head.id, head]));
+  const bases = new Map(base.map((own) => [own.id, own]));
   const authorised = new Set<string>();
   const violations: PolicyViolation[] = [];
+  const budget: HeadBudget = { bytes: MAX_HEAD_BYTES };
   const violate = (path: string, workflowId: string, rule: string) =>
     violations.push({
       path,
@@ -78,9 +89,12 @@ export function judgePullRequest(facts: JudgedPullRequest): PullRequestPlan {
       base_sha: event.ciSourceRef,
       head_sha: event.sourceRef,
     });
-  const ids = [...bases.keys(), ...newIds(facts, bases)];
+  const ids = [...bases.keys(), ...newIds(input, bases)];
   const workflows = ids.flatMap((id): PlannedWorkflow[] => {
     const [ours, theirs] = [bases.get(id), heads.get(id)];
+    const fallback = ours === undefined
+      ? []
+      : [trusted(ours, event, input.policy)];
     const dependencyPaths = [
       ...new Set([
         ...ours?.dependencyPaths ?? [],
@@ -90,43 +104,58 @@ export function judgePullRequest(facts: JudgedPullRequest): PullRequestPlan {
     ];
     const affected = changedCiPaths
       .filter((path) => dependencyPaths.includes(path));
-    const grant = affected.length === 0
+    if (affected.length === 0) return fallback;
+    const grant = grantFor(id, dependencyPaths, changedCiPaths, input);
+    const used = grant === undefined
+      ? "no rule allows it"
+      : headWorkflow(grant, { ours, theirs, dependencyPaths }, input, budget);
+    const rule = typeof used === "string"
+      ? used
+      : isStarted(used.filters)
       ? undefined
-      : grantFor(id, dependencyPaths, changedCiPaths, facts);
-    const allowed = grant && headWorkflow(grant, ours, theirs, facts);
-    if (allowed !== undefined) {
-      for (const path of affected) authorised.add(path);
-      return allowed.map((it) => ({
-        ...it,
-        definition: { ...it.definition, dependencyPaths },
-      }));
+      : "the event does not start the workflow";
+    if (typeof used === "string" || rule !== undefined) {
+      for (const path of affected) violate(path, id, rule!);
+      return fallback;
     }
-    for (const path of affected) violate(path, id, "no rule allows it");
-    return ours === undefined ? [] : [trusted(ours, event, facts.policy)];
+    for (const path of affected) authorised.add(path);
+    return [used];
   });
-  const told = new Set(violations.map(({ path }) => path));
+  const reported = new Set(violations.map(({ path }) => path));
   for (const path of changedCiPaths) {
-    if (authorised.has(path) || told.has(path)) continue;
+    if (authorised.has(path) || reported.has(path)) continue;
     violate(path, "", "no workflow has it");
   }
-  return { workflows, violations, changedCiPaths };
+  return { workflows, violations };
+}
+
+/**
+ * Finds the changed files that define CI. The policy is none of them: the
+ * coordinator keeps its own copy.
+ *
+ * @param changedFiles All changed files.
+ * @returns Those below `.reactorcide`, without the files of the policy.
+ */
+export function ciPaths(changedFiles: readonly string[]): string[] {
+  return changedFiles.filter((path) =>
+    path.startsWith(".reactorcide/") && !POLICY_FILES.test(path)
+  );
 }
 
 /** Changed files that any workflow may use, since none says that they are its own. */
 function sharedPaths(
-  { base, head }: JudgedPullRequest,
+  { base, head }: PullRequestInput,
   changedCiPaths: readonly string[],
 ): string[] {
   const claimed = new Set(
     [...base, ...head].flatMap(({ dependencyPaths }) => dependencyPaths),
   );
-  return changedCiPaths
-    .filter((path) => !claimed.has(path) && !POLICY_FILES.test(path));
+  return changedCiPaths.filter((path) => !claimed.has(path));
 }
 
 /** A workflow that only the pull request has must be known to the policy. */
 function newIds(
-  { head, policy }: JudgedPullRequest,
+  { head, policy }: PullRequestInput,
   bases: ReadonlyMap<string, unknown>,
 ): string[] {
   const listed = new Set(policy?.rules.flatMap(({ workflows }) => workflows));
@@ -139,12 +168,12 @@ function grantFor(
   workflowId: string,
   dependencyPaths: readonly string[],
   changedCiPaths: readonly string[],
-  facts: JudgedPullRequest,
+  input: PullRequestInput,
 ): Grant | undefined {
-  const { policy, event, policyRevision } = facts;
+  const { policy, event, policyRevision } = input;
   if (policy === undefined) return undefined;
   return decide(policy, {
-    ...facts,
+    ...input,
     workflowId,
     dependencyPaths,
     changedCiPaths,
@@ -159,27 +188,57 @@ function grantFor(
   });
 }
 
-/** Gives nothing to run if the pull request took the workflow away. */
+/** Room that definitions of the pull request still have in the document. */
+interface HeadBudget {
+  bytes: number;
+}
+
+/** The definition of the pull request; a text says why it cannot be used. */
 function headWorkflow(
   { profile, workers, ruleId, approvalId, baseNodes }: Grant,
-  ours: WorkflowDefinition | undefined,
-  theirs: WorkflowDefinition | undefined,
-  { event, policyRevision }: JudgedPullRequest,
-): PlannedWorkflow[] | undefined {
-  const authority = new Map(
+  { ours, theirs, dependencyPaths }: {
+    ours: WorkflowDefinition | undefined;
+    theirs: WorkflowDefinition | undefined;
+    dependencyPaths: readonly string[];
+  },
+  { event, policyRevision }: PullRequestInput,
+  budget: HeadBudget,
+): PlannedWorkflow | string {
+  const authority = new Map<string, BaseNodes>(
     baseNodes.flatMap((grant) => grant.nodes.map((name) => [name, grant])),
   );
   const kept = (ours?.jobs ?? []).filter(({ name }) => authority.has(name));
-  if (kept.length < authority.size) return undefined;
-  if (theirs === undefined) return [];
-  return [{
-    definition: { ...theirs, jobs: withTrusted(theirs.jobs, kept) },
+  if (kept.length < authority.size) {
+    return "the trusted workflow lacks a job that the policy names";
+  }
+  if (theirs === undefined) {
+    return "the pull request deletes the workflow, or its definition is invalid";
+  }
+  if (!theirs.hasOwnId) return "the pull request gives the workflow no id";
+  const workflow: PlannedWorkflow = {
+    definition: {
+      ...theirs,
+      jobs: withTrusted(theirs.jobs, kept),
+      dependencyPaths,
+    },
+    filters: ours ?? theirs,
     origin: "head",
     ci: { url: event.sourceUrl, ref: event.sourceRef },
     grant: { profile, workers, ruleId, approvalId, policyRevision },
-    authority: authority as ReadonlyMap<string, BaseNodes>,
+    authority,
     isSkipped: false,
-  }];
+  };
+  // What the coordinator would refuse would take every other workflow with it.
+  try {
+    const text = JSON.stringify(wireWorkflow(workflow, event));
+    budget.bytes -= new TextEncoder().encode(text).length;
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    return `the workflow is invalid: ${messageOf(error)}`;
+  }
+  return budget.bytes < 0
+    ? "the definitions of the pull request are too large"
+    : workflow;
 }
 
 function withTrusted(

@@ -13,22 +13,33 @@ export interface MatchedEvent {
 }
 
 /**
- * Tells whether something is started by an event.
+ * Finds out why an event does not start something.
  *
  * @param filters When it is started.
  * @param event The event.
- * @returns Whether event, branch and changed files all fit.
+ * @returns The reason; `undefined` if event, branch and changed files all match.
  */
-export function matchFilters(
+export function mismatchReason(
   { triggers, paths }: Filters,
   event: MatchedEvent,
-): boolean {
+): string | undefined {
   const { events = [], branches = [] } = triggers;
-  if (!events.includes(event.type)) return false;
-  if (branches.length > 0 && event.branch !== "") {
-    if (!branches.some((it) => eventGlob(it)(event.branch))) return false;
+  if (!events.includes(event.type)) {
+    return events.length === 0
+      ? "it names no events"
+      : `it runs on ${events.join(", ")}`;
   }
-  return matchPaths(paths, event.changedFiles);
+  if (branches.length > 0 && event.branch !== "") {
+    const matches = branches.some((glob) => eventGlob(glob)(event.branch));
+    if (!matches) {
+      return `branch "${event.branch}" matches none of ${branches.join(", ")}`;
+    }
+  }
+  if (matchPaths(paths, event.changedFiles)) return undefined;
+  const count = event.changedFiles?.length ?? 0;
+  return `none of ${count} changed file${
+    count === 1 ? "" : "s"
+  } matches its paths`;
 }
 
 function matchPaths(
