@@ -95,6 +95,36 @@ Deno.test("findLayerProblems() reads code, not text and comments", () => {
   assertEquals(findLayerProblems([file("src/job/step.ts", [], text)]), []);
 });
 
+Deno.test("findLayerProblems() finds variables and environments of their own", () => {
+  for (
+    const code of [
+      'const id = env["REACTORCIDE_JOB_ID"];',
+      "const id = env.REACTORCIDE_JOB_ID;",
+      "const { RC_WF_ID: id } = env;",
+      "const name = `REACTORCIDE_${key}`;",
+      'if (name.startsWith("REACTORCIDE_")) return;',
+      "spawn(argv, { env: fixedEnvironment(host.env) });",
+      "spawn(argv, { env: host.env as ChildEnvironment });",
+      "spawn(argv, { env: env as unknown as ChildEnvironment });",
+    ]
+  ) {
+    const found = findLayerProblems([file("src/job/step.ts", [], code)]);
+    assertEquals(found.length, 1, code);
+    assertEquals(
+      findLayerProblems([file("src/environment/variables.ts", [], code)]),
+      [],
+    );
+  }
+  const text = [
+    "/** Reads `REACTORCIDE_JOB_ID`. */",
+    "// REACTORCIDE_JOB_ID is set by the worker.",
+    'const help = "Options override REACTORCIDE_* variables";',
+    "const id = env[Variable.jobId];",
+    "spawn(argv, { env: childEnvironment(host.env, { kind }) });",
+  ].join("\n");
+  assertEquals(findLayerProblems([file("src/job/step.ts", [], text)]), []);
+});
+
 Deno.test("findLayerProblems() finds a file that grew too long", () => {
   assertEquals(
     findLayerProblems([

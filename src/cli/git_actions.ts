@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { normalizeJobPath } from "../job_path.ts";
 import { printable } from "../printable.ts";
 import { changedFiles } from "../source/git/queries/changed_files.ts";
@@ -63,7 +64,7 @@ export async function printGitInfo(context: CommandContext): Promise<void> {
 function codeDirectory(context: CommandContext): CodeDirectory {
   const { workspace, host: { env } } = partsInWorkDir(context);
   const given = context.flags.get("code-dir");
-  const told = env.REACTORCIDE_CODE_DIR || "/job/src";
+  const told = env[Variable.codeDir] || "/job/src";
   const isReal = given === undefined && !/^\/job(?:\/|$)/.test(told);
   if (isReal) return { directory: told, jobPath: told, env };
   const jobPath = normalizeJobPath(typeof given === "string" ? given : told);

@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { maskEnvironment } from "../job/mask_secrets.ts";
@@ -25,7 +26,7 @@ export async function main(
     parts = createParts(host, { layer });
     return await runCommandLine(args, parts);
   } catch (error) {
-    const { REACTORCIDE_IN_CONTAINER: _, ...env } = host.env;
+    const { [Variable.inContainer]: _, ...env } = host.env;
     // Without parts, the variable that says where we are holds a wrong word.
     const { logger, masker } = parts ??
       createParts({ ...host, env }, { layer });

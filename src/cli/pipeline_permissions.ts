@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { thrownText } from "../plugins/thrown_text.ts";
@@ -12,7 +13,7 @@ import type { Workspace } from "../workspace/layout.ts";
 const USUAL_VARIABLES = [
   ...["PATH", "HOME", "USER", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "TZ"],
   ...["CI", "NO_COLOR", "FORCE_COLOR", "LOG_FORMAT", "LOG_LEVEL"],
-  "TRACEPARENT",
+  ...[Variable.traceParent, Variable.traceState],
 ];
 
 /** A permission of a pipeline. */
@@ -47,7 +48,7 @@ export function pipelinePermissions(
   { host, workspace }: PipelineSetting,
   grants: readonly string[],
 ): PipelinePermission[] {
-  const coordinator = coordinatorHost(host.env.REACTORCIDE_COORDINATOR_URL);
+  const coordinator = coordinatorHost(host.env[Variable.coordinatorUrl]);
   const granted = readPermissions(grants, workspace);
   return [
     { kind: "read", values: [workspace.base], reason: "the workspace" },

@@ -1,6 +1,6 @@
+import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import { osReason } from "../os_reason.ts";
-import { PASSWORD_VARIABLE } from "../secrets/store/lookup.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 import { readText } from "./read_text.ts";
@@ -42,12 +42,12 @@ export async function readPassword(
   const fd = flags.get(PASSWORD_FD_FLAG.name);
   const given = typeof fd === "string"
     ? await readDescriptor(host, fd)
-    : host.env[PASSWORD_VARIABLE];
+    : host.env[Variable.secretsPassword];
   // An empty variable is one that somebody unset.
   const password = given || await promptFor(host, "Password:");
   if (!password) {
     throw usageError(
-      `A password is required: set ${PASSWORD_VARIABLE}, use --password-fd, or type it at a terminal`,
+      `A password is required: set ${Variable.secretsPassword}, use --password-fd, or type it at a terminal`,
       "secrets",
     );
   }

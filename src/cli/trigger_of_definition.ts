@@ -1,24 +1,25 @@
+import { Variable } from "../environment/variables.ts";
 import { runnerCommand } from "../command_text.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
 
-/** Variables of an event that triggered jobs get, behind `REACTORCIDE_`. */
+/** Variables of an event that triggered jobs get. */
 const PASSED_ON = [
-  "EVENT_TYPE",
-  "BRANCH",
-  "SHA",
-  "SOURCE_URL",
-  "PR_BASE_REF",
-  "PR_NUMBER",
-  "PR_REF",
-  "DIFF_BASE",
-  "CI_SOURCE_URL",
-  "CI_SOURCE_REF",
-  "HEAD_URL",
-  "HEAD_REF",
-  "BASE_URL",
-  "BASE_REF",
-  "IS_FORK_PR",
+  Variable.eventType,
+  Variable.branch,
+  Variable.sha,
+  Variable.sourceUrl,
+  Variable.prBaseRef,
+  Variable.prNumber,
+  Variable.prRef,
+  Variable.diffBase,
+  Variable.ciSourceUrl,
+  Variable.ciSourceRef,
+  Variable.headUrl,
+  Variable.headRef,
+  Variable.baseUrl,
+  Variable.baseRef,
+  Variable.isForkPr,
 ];
 
 /**
@@ -67,14 +68,12 @@ function passedOn(
   env: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return Object.fromEntries(
-    PASSED_ON.map((name) => `REACTORCIDE_${name}`)
-      .filter((name) => env[name])
-      .map((name) => [name, env[name]]),
+    PASSED_ON.filter((name) => env[name]).map((name) => [name, env[name]]),
   );
 }
 
 function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
-  const { REACTORCIDE_SOURCE_URL: url, REACTORCIDE_SHA: ref } = env;
+  const { [Variable.sourceUrl]: url, [Variable.sha]: ref } = env;
   return url
     ? { sourceType: "git", sourceUrl: url, sourceRef: ref || undefined }
     : {};
@@ -83,8 +82,8 @@ function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
 /** A type without an address would make the follow-up job fail. */
 function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
   const {
-    REACTORCIDE_CI_SOURCE_URL: url,
-    REACTORCIDE_CI_SOURCE_REF: ref,
+    [Variable.ciSourceUrl]: url,
+    [Variable.ciSourceRef]: ref,
   } = env;
   return url
     ? { ciSourceType: "git", ciSourceUrl: url, ciSourceRef: ref || undefined }

@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import type { ConfigKey } from "./config_key.ts";
 import { PLUGIN_KEYS } from "./plugin_keys.ts";
 import { SECRET_KEYS } from "./secret_keys.ts";
@@ -33,7 +34,7 @@ export type ChoiceOf<Name extends ChoiceName> = Extract<
 export const CONFIG_KEYS = [
   {
     name: "job_command",
-    env: "REACTORCIDE_JOB_COMMAND",
+    env: Variable.jobCommand,
     flag: "job-command",
     option: "command",
     valueName: "COMMAND",
@@ -41,7 +42,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "code_dir",
-    env: "REACTORCIDE_CODE_DIR",
+    env: Variable.codeDir,
     flag: "code-dir",
     option: "sourceDir",
     valueName: "PATH",
@@ -50,7 +51,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "job_dir",
-    env: "REACTORCIDE_JOB_DIR",
+    env: Variable.jobDir,
     flag: "job-dir",
     option: "jobDir",
     valueName: "PATH",
@@ -58,7 +59,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "artifacts_dir",
-    env: "REACTORCIDE_ARTIFACTS_DIR",
+    env: Variable.artifactsDir,
     flag: "artifacts-dir",
     option: "artifactsDir",
     valueName: "PATH",
@@ -68,7 +69,7 @@ export const CONFIG_KEYS = [
   ...SOURCE_KEYS,
   {
     name: "job_env",
-    env: "REACTORCIDE_JOB_ENV",
+    env: Variable.jobEnv,
     flag: "job-env",
     option: "env",
     valueName: "TEXT",
@@ -77,14 +78,14 @@ export const CONFIG_KEYS = [
   ...SECRET_KEYS,
   {
     name: "secrets_file",
-    env: "REACTORCIDE_SECRETS_FILE",
+    env: Variable.secretsFile,
     flag: "secrets-file",
     valueName: "PATH",
     help: "File of variables for a nested container",
   },
   {
     name: "runner_image",
-    env: "REACTORCIDE_RUNNER_IMAGE",
+    env: Variable.runnerImage,
     flag: "runner-image",
     valueName: "IMAGE",
     help: "Image of a nested container",
@@ -92,7 +93,7 @@ export const CONFIG_KEYS = [
   ...PLUGIN_KEYS,
   {
     name: "triggers_file",
-    env: "REACTORCIDE_TRIGGERS_FILE",
+    env: Variable.triggersFile,
     flag: "triggers-file",
     option: "triggersFile",
     valueName: "PATH",
@@ -101,7 +102,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "trigger_transport",
-    env: "REACTORCIDE_TRIGGER_TRANSPORT",
+    env: Variable.triggerTransport,
     flag: "trigger-transport",
     option: "triggerTransport",
     valueName: "WAY",
@@ -111,7 +112,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "coordinator_timeout",
-    env: "REACTORCIDE_COORDINATOR_TIMEOUT",
+    env: Variable.coordinatorTimeout,
     flag: "coordinator-timeout",
     option: "coordinatorTimeoutMs",
     valueName: "TIME",
@@ -147,7 +148,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "concurrency",
-    env: "REACTORCIDE_CONCURRENCY",
+    env: Variable.concurrency,
     flag: "concurrency",
     option: "concurrency",
     valueName: "COUNT",
@@ -189,7 +190,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "wait",
-    env: "REACTORCIDE_WAIT",
+    env: Variable.wait,
     flag: "wait",
     option: "wait",
     kind: "switch",
@@ -204,7 +205,7 @@ export const CONFIG_KEYS = [
   },
   {
     name: "max_line_bytes",
-    env: "REACTORCIDE_MAX_LINE_BYTES",
+    env: Variable.maxLineBytes,
     flag: "max-line-bytes",
     option: "maxLineBytes",
     valueName: "COUNT",

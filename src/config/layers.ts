@@ -6,8 +6,8 @@ import type { Layer, SettingValue } from "./settings.ts";
 
 /** Variables of the design that mean a git source. */
 const GIT_VARIABLES = {
-  source_url: "REACTORCIDE_GIT_URL",
-  source_ref: "REACTORCIDE_GIT_REF",
+  source_url: Variable.gitUrl,
+  source_ref: Variable.gitRef,
 } as const;
 
 /** Keys that name a directory of the job. */

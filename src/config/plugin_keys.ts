@@ -1,10 +1,11 @@
+import { Variable } from "../environment/variables.ts";
 import type { ConfigKey } from "./config_key.ts";
 
 /** Keys of the configuration that say which plugins there are, and what code may do. */
 export const PLUGIN_KEYS = [
   {
     name: "plugin_dir",
-    env: "REACTORCIDE_PLUGIN_DIR",
+    env: Variable.pluginDir,
     flag: "plugin-dir",
     option: "pluginDir",
     valueName: "PATH",
@@ -12,7 +13,7 @@ export const PLUGIN_KEYS = [
   },
   {
     name: "plugins",
-    env: "REACTORCIDE_PLUGINS",
+    env: Variable.plugins,
     flag: "plugin",
     option: "plugins",
     valueName: "URL#HASH",
@@ -20,7 +21,7 @@ export const PLUGIN_KEYS = [
   },
   {
     name: "plugin_permissions",
-    env: "REACTORCIDE_PLUGIN_PERMISSIONS",
+    env: Variable.pluginPermissions,
     flag: "allow-plugin",
     option: "pluginPermissions",
     valueName: "NAME:KIND=VALUES",
@@ -28,7 +29,7 @@ export const PLUGIN_KEYS = [
   },
   {
     name: "trust_plugins",
-    env: "REACTORCIDE_TRUST_PLUGINS",
+    env: Variable.trustPlugins,
     flag: "trust-plugins",
     option: "trustPlugins",
     kind: "switch",

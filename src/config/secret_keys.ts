@@ -1,10 +1,11 @@
+import { Variable } from "../environment/variables.ts";
 import type { ConfigKey } from "./config_key.ts";
 
 /** Keys of the configuration that say what is secret, and how it is masked. */
 export const SECRET_KEYS = [
   {
     name: "secret_env_names",
-    env: "REACTORCIDE_SECRET_ENV_NAMES",
+    env: Variable.secretEnvNames,
     flag: "secret-env-names",
     option: "secretEnvNames",
     valueName: "NAMES",
@@ -13,7 +14,7 @@ export const SECRET_KEYS = [
   },
   {
     name: "secret_values_list",
-    env: "REACTORCIDE_SECRET_VALUES_LIST",
+    env: Variable.secretValuesList,
     flag: "secret-values-list",
     option: "secretValues",
     valueName: "VALUES",
@@ -21,7 +22,7 @@ export const SECRET_KEYS = [
   },
   {
     name: "secret_env_patterns",
-    env: "REACTORCIDE_SECRET_ENV_PATTERNS",
+    env: Variable.secretEnvPatterns,
     flag: "secret-env-patterns",
     option: "secretEnvPatterns",
     valueName: "PATTERNS",

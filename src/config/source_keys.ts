@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import type { ConfigKey } from "./config_key.ts";
 
 /** Types of sources that the runner prepares itself. */
@@ -17,7 +18,7 @@ export const SOURCE_TYPE = /^([a-z][a-z0-9_-]{0,62})?$/;
 export const SOURCE_KEYS = [
   {
     name: "source_type",
-    env: "REACTORCIDE_SOURCE_TYPE",
+    env: Variable.sourceType,
     flag: "source-type",
     option: "sourceType",
     valueName: "TYPE",
@@ -27,7 +28,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "source_url",
-    env: "REACTORCIDE_SOURCE_URL",
+    env: Variable.sourceUrl,
     flag: "source-url",
     option: "sourceUrl",
     valueName: "URL",
@@ -35,7 +36,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "source_ref",
-    env: "REACTORCIDE_SOURCE_REF",
+    env: Variable.sourceRef,
     flag: "source-ref",
     option: "sourceRef",
     valueName: "REF",
@@ -43,7 +44,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "ci_source_type",
-    env: "REACTORCIDE_CI_SOURCE_TYPE",
+    env: Variable.ciSourceType,
     flag: "ci-source-type",
     option: "ciSourceType",
     valueName: "TYPE",
@@ -53,7 +54,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "ci_source_url",
-    env: "REACTORCIDE_CI_SOURCE_URL",
+    env: Variable.ciSourceUrl,
     flag: "ci-source-url",
     option: "ciSourceUrl",
     valueName: "URL",
@@ -61,7 +62,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "ci_source_ref",
-    env: "REACTORCIDE_CI_SOURCE_REF",
+    env: Variable.ciSourceRef,
     flag: "ci-source-ref",
     option: "ciSourceRef",
     valueName: "REF",
@@ -69,7 +70,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "copy_ignore",
-    env: "REACTORCIDE_COPY_IGNORE",
+    env: Variable.copyIgnore,
     flag: "copy-ignore",
     option: "copyIgnore",
     valueName: "PATTERNS",
@@ -78,7 +79,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "archive_strip_top",
-    env: "REACTORCIDE_ARCHIVE_STRIP_TOP",
+    env: Variable.archiveStripTop,
     flag: "archive-strip-top",
     option: "archiveStripTop",
     kind: "switch",
@@ -86,7 +87,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "archive_max_entries",
-    env: "REACTORCIDE_ARCHIVE_MAX_ENTRIES",
+    env: Variable.archiveMaxEntries,
     flag: "archive-max-entries",
     option: "archiveMaxEntries",
     valueName: "COUNT",
@@ -96,7 +97,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "archive_max_bytes",
-    env: "REACTORCIDE_ARCHIVE_MAX_BYTES",
+    env: Variable.archiveMaxBytes,
     flag: "archive-max-bytes",
     option: "archiveMaxBytes",
     valueName: "COUNT",
@@ -106,7 +107,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "archive_max_ratio",
-    env: "REACTORCIDE_ARCHIVE_MAX_RATIO",
+    env: Variable.archiveMaxRatio,
     flag: "archive-max-ratio",
     option: "archiveMaxRatio",
     valueName: "COUNT",
@@ -116,7 +117,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "archive_timeout",
-    env: "REACTORCIDE_ARCHIVE_TIMEOUT",
+    env: Variable.archiveTimeout,
     flag: "archive-timeout",
     option: "archiveTimeoutMs",
     valueName: "TIME",
@@ -126,7 +127,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "checkout_mode",
-    env: "REACTORCIDE_CHECKOUT_MODE",
+    env: Variable.checkoutMode,
     option: "checkoutMode",
     valueName: "MODE",
     defaultValue: "isolated",
@@ -135,7 +136,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "fetch_depth",
-    env: "REACTORCIDE_FETCH_DEPTH",
+    env: Variable.fetchDepth,
     flag: "fetch-depth",
     option: "fetchDepth",
     valueName: "COUNT",
@@ -145,7 +146,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "git_filter",
-    env: "REACTORCIDE_GIT_FILTER",
+    env: Variable.gitFilter,
     flag: "git-filter",
     option: "gitFilter",
     valueName: "FILTER",
@@ -153,7 +154,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "sparse_paths",
-    env: "REACTORCIDE_SPARSE_PATHS",
+    env: Variable.sparsePaths,
     flag: "sparse-paths",
     option: "sparsePaths",
     valueName: "PATHS",
@@ -162,7 +163,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "submodules",
-    env: "REACTORCIDE_SUBMODULES",
+    env: Variable.submodules,
     flag: "submodules",
     option: "submodules",
     valueName: "MODE",
@@ -172,7 +173,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "git_lfs",
-    env: "REACTORCIDE_GIT_LFS",
+    env: Variable.gitLfs,
     flag: "git-lfs",
     option: "gitLfs",
     valueName: "MODE",
@@ -182,7 +183,7 @@ export const SOURCE_KEYS = [
   },
   {
     name: "git_mirror",
-    env: "REACTORCIDE_GIT_MIRROR",
+    env: Variable.gitMirror,
     flag: "git-mirror",
     option: "gitMirror",
     valueName: "PATH",

@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 
 /** What a worker gives to a job that may speak with the coordinator. */
@@ -11,9 +12,9 @@ export interface CoordinatorAccess {
 }
 
 const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
-  url: "REACTORCIDE_COORDINATOR_URL",
-  token: "REACTORCIDE_API_TOKEN",
-  jobId: "REACTORCIDE_JOB_ID",
+  url: Variable.coordinatorUrl,
+  token: Variable.apiToken,
+  jobId: Variable.jobId,
 };
 
 /**

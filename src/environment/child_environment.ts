@@ -168,6 +168,16 @@ export function fixedEnvironment(variables: Environment): ChildEnvironment {
   return variables as ChildEnvironment;
 }
 
+/**
+ * Leaves out what is for the runner alone.
+ *
+ * @param env Environment of the runner.
+ * @returns Variables to which a job may refer.
+ */
+export function visibleToJobs(env: Environment): Environment {
+  return pick(env, isForJobs);
+}
+
 function untrustedEnvironment(
   parent: Environment,
   child: UntrustedChild,

@@ -1,11 +1,11 @@
+import { Variable } from "../environment/variables.ts";
 import {
   type FindJobContext,
   findResult,
   findRunning,
-  READ_TOKEN_VARIABLE,
 } from "../triggers/state/find_job.ts";
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
-import { STATE_FILE, STATE_VARIABLE } from "../triggers/state/local_state.ts";
+import { STATE_FILE } from "../triggers/state/local_state.ts";
 import {
   readVariables,
   type WorkflowVariables,
@@ -63,7 +63,7 @@ export async function workflowVars(
     env,
     path: workspacePath(
       parts,
-      env.RC_WF_VARS_FILE || "/job/workflow-vars.json",
+      env[Variable.workflowVarsFile] || "/job/workflow-vars.json",
     ),
     warn: (message) => logger.warn("workflow", message),
   });
@@ -77,7 +77,7 @@ export async function workflowVars(
  */
 export function localStatePath(parts: RunnerParts): string {
   const { host: { env }, workspace } = parts;
-  return env[STATE_VARIABLE] || `${workspace.base}/${STATE_FILE}`;
+  return env[Variable.workflowStateFile] || `${workspace.base}/${STATE_FILE}`;
 }
 
 function contextOf(
@@ -85,14 +85,15 @@ function contextOf(
   { scope, signal }: FindJobOptions,
 ): FindJobContext {
   const { host: { env }, masker, allowInsecureTransport } = parts;
-  const token = env[READ_TOKEN_VARIABLE];
+  const token = env[Variable.readToken];
   if (token) masker.add(token);
   return {
     env,
     statePath: localStatePath(parts),
-    isLocal: !env.REACTORCIDE_COORDINATOR_URL || Boolean(env[STATE_VARIABLE]),
+    isLocal: !env[Variable.coordinatorUrl] ||
+      Boolean(env[Variable.workflowStateFile]),
     variables: () => workflowVars(parts),
-    scope: scope ?? (env.RC_WF_ID ? "workflow" : "project"),
+    scope: scope ?? (env[Variable.workflowId] ? "workflow" : "project"),
     allowInsecureTransport,
     timeoutMs: coordinatorTimeoutMs(parts),
     maskText: (text) => masker.maskText(text),

@@ -3,6 +3,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { parseJobEnv } from "../config/job_env.ts";
 import { defaultLayer, environmentLayer } from "../config/layers.ts";
 import { type Layer, Settings } from "../config/settings.ts";
+import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
   collectSecrets,
@@ -79,7 +80,7 @@ export function secretsOfSettings(
   const unknownNames = (secretEnvNames ?? []).filter((name) =>
     ![env, jobEnv].some((variables) => Object.hasOwn(variables, name)) &&
     !otherNames.includes(name) && !file.some((one) => one.name === name) &&
-    !name.startsWith("REACTORCIDE_OUTPUT_")
+    !name.startsWith(`${Variable.output}_`)
   );
   const hidesJobEnv = hasJobFile &&
     (unknownNames.length > 0 ||

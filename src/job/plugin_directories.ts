@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import type { JobRun } from "./job_run.ts";
@@ -46,7 +47,7 @@ export function ciPluginDirectory(
   time: "early" | "late",
 ): string | undefined {
   const { host, workspace } = run.parts;
-  const mounted = host.env.REACTORCIDE_CI_SOURCE_DIR || undefined;
+  const mounted = host.env[Variable.ciSourceDir] || undefined;
   const inPlace = workspace.inContainer && isPrepared(run, "ci_source_type")
     ? workspace.pathOf("/job/ci")
     : undefined;

@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import {
   publishedResult,
@@ -39,9 +40,10 @@ export async function publishResult(
   { status, exitCode, durationMs }: Ending,
 ): Promise<void> {
   const { host: { env }, masker, logger } = run.parts;
-  const { RC_WF_NODE_NAME: node_name, RC_WF_VARS_JSON = "" } = env;
+  const node_name = env[Variable.workflowNodeName];
+  const vars = env[Variable.workflowVarsJson] ?? "";
   const [, index = "0"] = /\[(\d+)\]$/.exec(node_name ?? "") ?? [];
-  if (RC_WF_VARS_JSON.length > MOST_VARIABLES) return;
+  if (vars.length > MOST_VARIABLES) return;
   if (Number(index) >= MOST_INSTANCES) return;
   const now = Date.now();
   const value = publishedResult({
@@ -50,13 +52,13 @@ export async function publishResult(
     ...run.error instanceof RunnerError
       ? { last_error: masker.maskText(run.error.message) }
       : {},
-    job_id: env.REACTORCIDE_JOB_ID,
+    job_id: env[Variable.jobId],
     node_name,
     started_at: new Date(now - durationMs).toISOString(),
     completed_at: new Date(now).toISOString(),
   });
   try {
-    const key = resultKey(env.RC_WF_RUN_ID);
+    const key = resultKey(env[Variable.workflowRunId]);
     await setOutput(run.parts, { kind: "outputs", key, value });
   } catch (error) {
     logger.warn("workflow", `The result is not published: ${messageOf(error)}`);

@@ -1,3 +1,4 @@
+import { visibleToJobs } from "../environment/child_environment.ts";
 import type { JobRun } from "./job_run.ts";
 import { maskSecrets } from "./mask_secrets.ts";
 
@@ -23,14 +24,9 @@ export async function resolveSecrets(
   }
   const { resolveReferences } = await import("../secrets/references.ts");
   const { storeLookup } = await import("../secrets/store/lookup.ts");
-  const {
-    REACTORCIDE_SECRETS_PASSWORD: _password,
-    REACTORCIDE_TRIGGER_NONCE: _nonce,
-    ...env
-  } = host.env;
   const { values, secrets } = await resolveReferences(variables, {
     lookup: storeLookup(host.env),
-    env,
+    env: visibleToJobs(host.env),
   });
   maskSecrets(run, secrets);
   return values;

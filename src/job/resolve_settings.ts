@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { booleanVariable } from "../boolean.ts";
 import { defaultLayer, environmentLayer } from "../config/layers.ts";
 import type { Layer } from "../config/settings.ts";
@@ -35,7 +36,7 @@ export async function resolveSettings(
     run.fillMasker();
   }
   // Of a wrong word nobody would hear when the credentials are removed.
-  booleanVariable(host.env, "REACTORCIDE_VCS_AUTH_CLEANUP", {
+  booleanVariable(host.env, Variable.vcsAuthCleanup, {
     acceptsWorkerWords: true,
   });
 }

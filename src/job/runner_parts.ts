@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
@@ -102,7 +103,7 @@ export function createParts(
     logger,
     stdout,
     stderr,
-    triggersFile: env.REACTORCIDE_TRIGGERS_FILE || "/job/triggers.json",
+    triggersFile: env[Variable.triggersFile] || "/job/triggers.json",
     get run() {
       return run ??= runIdentity(env);
     },
@@ -114,7 +115,5 @@ function maskerOf(host: Host, layer: Layer = {}): Masker {
   const masker = new Masker();
   // A job file may still say that less is secret.
   maskEnvironment(masker, host, layer, { hasJobFile: false });
-  const { REACTORCIDE_TRIGGER_NONCE: nonce } = host.env;
-  if (nonce) masker.add(nonce);
   return masker;
 }

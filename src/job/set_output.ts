@@ -51,10 +51,11 @@ export function outputPath(parts: RunnerParts): string {
 
 /** All jobs of a fan-out write the same variable, and the second value is a conflict. */
 function warnOfFanOut({ host, logger }: RunnerParts, key: string): void {
-  const { RC_WF_NODE_NAME = "", RC_WF_RUN_ID = "" } = host.env;
-  const [, index] = /\[(\d+)\]$/.exec(RC_WF_NODE_NAME) ?? [];
+  const nodeName = host.env[Variable.workflowNodeName] ?? "";
+  const runId = host.env[Variable.workflowRunId] ?? "";
+  const [, index] = /\[(\d+)\]$/.exec(nodeName) ?? [];
   if (index === undefined || key.includes(index)) return;
-  if (RC_WF_RUN_ID !== "" && key.includes(RC_WF_RUN_ID)) return;
+  if (runId !== "" && key.includes(runId)) return;
   logger.warn(
     "workflow",
     `Output "${key}" is that of every job of the fan-out: different values make the workflow fail`,

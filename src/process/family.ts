@@ -1,5 +1,7 @@
+import { Variable } from "../environment/variables.ts";
+
 /** Variable by which descendants of a program are known, wherever they went. */
-const TAG = "REACTORCIDE_PROCESS_TAG";
+const TAG = Variable.processTag;
 
 /** More process ids than that are not tried one by one. */
 const MOST_TRIED = 1_000;

@@ -1,3 +1,4 @@
+import { isSystemName, SECRET_VARIABLES } from "../environment/variables.ts";
 import { secretsInText } from "../url_secrets.ts";
 import { nameMatcher } from "./name_patterns.ts";
 
@@ -30,9 +31,6 @@ export interface SecretSources {
 /** Values that no rule by itself takes for a secret: masking them hides nothing. */
 const COMMON_VALUES = ["true", "false", "null", "none"];
 
-/** Variables that hold a secret, whoever says what. */
-const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
-
 /**
  * Finds what is to be masked before a job starts.
  *
@@ -40,9 +38,10 @@ const ALWAYS_SECRET = ["REACTORCIDE_API_TOKEN", "REACTORCIDE_SECRETS_PASSWORD"];
  *   those whose names match a pattern.
  * - The listed values.
  * - Where nothing says which variables of the job are secret, every one whose
- *   name does not start with `REACTORCIDE_`, but for words like `true`.
- * - Always the token of the coordinator, the password of the store, and the
- *   passwords, tokens and signatures in URLs, also in those of variables.
+ *   name does not start with `REACTORCIDE_` or `RC_WF_`, but for words like
+ *   `true`.
+ * - Always the tokens and passwords of the runner itself, and the passwords,
+ *   tokens and signatures in URLs and in headers for git, also in variables.
  *
  * @param sources Where to look.
  * @returns Secrets; the same value may have several names.
@@ -51,7 +50,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   const { jobEnv, env, secretEnvNames, secretValues, hidesJobEnv } = sources;
   const all = [env, jobEnv].flatMap((values) => [
     ...namedSecrets(values, secretEnvNames, "listed name"),
-    ...namedSecrets(values, ALWAYS_SECRET, "always secret"),
+    ...namedSecrets(values, SECRET_VARIABLES, "always secret"),
     ...matchingSecrets(values, sources.secretEnvPatterns),
     ...urlSecrets(values),
   ]);
@@ -60,7 +59,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   }
   if (hidesJobEnv) {
     for (const [name, value] of Object.entries(jobEnv)) {
-      if (name.startsWith("REACTORCIDE_") || isCommon(value)) continue;
+      if (isSystemName(name) || isCommon(value)) continue;
       all.push({ name, value, rule: "variable of the job" });
     }
   }

@@ -1,9 +1,7 @@
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TriggerDocument } from "./document.ts";
-
-/** Variable in which a worker tells the word that its messages must hold. */
-export const NONCE_VARIABLE = "REACTORCIDE_TRIGGER_NONCE";
 
 /** Longest line that no collector of logs cuts or refuses, in bytes. */
 const LONGEST_LINE_BYTES = 60_000;
@@ -52,10 +50,10 @@ export function triggerMessage(
  * @throws {RunnerError} `invalid-config`, if the worker gave none.
  */
 export function nonceOf(env: Readonly<Record<string, string>>): string {
-  const nonce = env[NONCE_VARIABLE];
+  const nonce = env[Variable.triggerNonce];
   if (nonce) return nonce;
   throw new RunnerError(
-    `Cannot use trigger transport "stdout": ${NONCE_VARIABLE} is not set`,
+    `Cannot use trigger transport "stdout": ${Variable.triggerNonce} is not set`,
     { code: "invalid-config" },
   );
 }

@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { booleanVariable } from "../boolean.ts";
 import { isInside, normalizeJobPath } from "../job_path.ts";
 
@@ -49,10 +50,10 @@ export interface OpenWorkspaceOptions {
  */
 export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
   const { cwd, env, root = "/job" } = options;
-  const inContainer = booleanVariable(env, "REACTORCIDE_IN_CONTAINER", {
+  const inContainer = booleanVariable(env, Variable.inContainer, {
     acceptsWorkerWords: true,
   }) ?? looksLikeContainer(root, cwd);
-  const given = env.REACTORCIDE_WORKSPACE ?? "";
+  const given = env[Variable.workspace] ?? "";
   const base = inContainer
     ? root
     : given.startsWith("/")

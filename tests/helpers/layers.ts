@@ -85,6 +85,29 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
   },
 ];
 
+/** Names of variables, and environments of programs, come from one folder. */
+const ENVIRONMENT_RULES: readonly PlatformRule[] = [
+  {
+    what: "names a variable that Variable has",
+    pattern: /\b(?:REACTORCIDE|RC_WF)_(?=[A-Z"'`$])\w*/,
+    places: ["src/environment/"],
+  },
+  {
+    what: "starts a program that inherits nothing",
+    pattern: /\bfixedEnvironment\(/,
+    places: [
+      "src/environment/",
+      "src/fs/byte_names.ts",
+      "src/job/container/container_files.ts",
+    ],
+  },
+  {
+    what: "makes an environment beside childEnvironment()",
+    pattern: /\bas\s+(?:unknown\s+as\s+)?(?:Child|typeof\s+\w*[eE]nv)\w*/,
+    places: ["src/environment/"],
+  },
+];
+
 interface PlatformRule {
   what: string;
   pattern: RegExp;
@@ -101,6 +124,7 @@ export function findLayerProblems(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => [
     ...findImportProblems(file),
     ...findPlatformProblems(file),
+    ...findEnvironmentProblems(file),
     ...findSizeProblems(file),
   ]);
 }
@@ -121,12 +145,31 @@ function findImportProblems(file: SourceFile): string[] {
 }
 
 function findPlatformProblems(file: SourceFile): string[] {
-  const code = withoutTextAndComments(file.text);
-  return PLATFORM_RULES
-    .filter(({ places }) => !places.some((it) => file.path.startsWith(it)))
+  return brokenRules(
+    PLATFORM_RULES,
+    file.path,
+    withoutTextAndComments(file.text),
+  );
+}
+
+function findEnvironmentProblems(file: SourceFile): string[] {
+  return brokenRules(
+    ENVIRONMENT_RULES,
+    file.path,
+    withoutComments(file.text),
+  );
+}
+
+function brokenRules(
+  rules: readonly PlatformRule[],
+  path: string,
+  code: string,
+): string[] {
+  return rules
+    .filter(({ places }) => !places.some((it) => path.startsWith(it)))
     .flatMap(({ what, pattern }) => {
       const found = code.match(pattern)?.[0];
-      return found === undefined ? [] : [`${file.path}: ${what} (${found})`];
+      return found === undefined ? [] : [`${path}: ${what} (${found})`];
     });
 }
 
@@ -162,9 +205,21 @@ function isPackage(target: string): boolean {
   return /^(npm|jsr):/.test(target) || target.startsWith("links/");
 }
 
+/** Texts and comments, told apart by how they begin. */
+const TEXT_OR_COMMENT =
+  /`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|\/\/.*/g;
+
 /** Leaves code only; template literals stay, for they may hold code. */
 function withoutTextAndComments(text: string): string {
-  const parts =
-    /`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|\/\/.*/g;
-  return text.replace(parts, (part) => part.startsWith("`") ? part : '""');
+  return text.replace(
+    TEXT_OR_COMMENT,
+    (part) => part.startsWith("`") ? part : '""',
+  );
+}
+
+function withoutComments(text: string): string {
+  return text.replace(
+    TEXT_OR_COMMENT,
+    (part) => part.startsWith("/") ? "" : part,
+  );
 }

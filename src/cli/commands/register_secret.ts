@@ -1,10 +1,8 @@
+import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { registerSecrets } from "../../secrets/registration_client.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-
-/** Variable that a job's command finds the socket in. */
-const SOCKET_VARIABLE = "REACTORCIDE_SECRETS_SOCKET";
 
 /** The command `register-secret`. */
 export const registerSecret: Command = {
@@ -20,7 +18,7 @@ follows "--" is taken as it is.`,
     {
       name: "socket",
       valueName: "PATH",
-      help: `Socket of the job's runner (${SOCKET_VARIABLE})`,
+      help: `Socket of the job's runner (${Variable.secretsSocket})`,
     },
   ],
   maxOperands: Infinity,
@@ -47,10 +45,10 @@ follows "--" is taken as it is.`,
 };
 
 function socketOf({ flags, parts }: CommandContext): string {
-  const path = flags.get("socket") ?? parts.host.env[SOCKET_VARIABLE];
+  const path = flags.get("socket") ?? parts.host.env[Variable.secretsSocket];
   if (typeof path === "string" && path !== "") return path;
   throw new RunnerError(
-    `Cannot register secrets: neither --socket nor ${SOCKET_VARIABLE} is set`,
+    `Cannot register secrets: neither --socket nor ${Variable.secretsSocket} is set`,
     { code: "invalid-config" },
   );
 }

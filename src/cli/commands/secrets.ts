@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { secretsDirectory } from "../../secrets/store/directory.ts";
 import { SecretStore } from "../../secrets/store/store.ts";
 import { suggest } from "../../suggest.ts";
@@ -45,7 +46,7 @@ Actions:
   import-env FILE PATH  Set a secret for each NAME=VALUE line of a file; "-" is
                         standard input
 
-The password comes from --password-fd, from REACTORCIDE_SECRETS_PASSWORD, or from
+The password comes from --password-fd, from ${Variable.secretsPassword}, or from
 a person at a terminal. Neither it nor a secret is ever an argument: other
 programs see those, and shells remember them. The line break behind a secret of
 one line is left out; a secret of several lines stays as it is.`,

@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { RunnerError } from "../../errors.ts";
 import {
@@ -8,25 +9,25 @@ import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** Options that have a variable in their place, with its end. */
+/** Options that have a variable in their place. */
 const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
-  "ci-source-dir": ["CI_SOURCE_DIR", "Directory of the trusted CI code"],
-  "source-dir": ["SOURCE_DIR", "Directory of the code"],
-  "event-type": ["EVENT_TYPE", "What happened, such as push"],
-  branch: ["BRANCH", "Branch or tag; of a pull request the base branch"],
-  "pr-base-ref": ["PR_BASE_REF", "Branch that a pull request is for"],
-  "diff-base": ["DIFF_BASE", "Commit with which the code is compared"],
-  "pr-number": ["PR_NUMBER", "Number of the pull request"],
-  "source-url": ["SOURCE_URL", "Repository of the code"],
-  "source-ref": ["SHA", "Commit of the code"],
-  "ci-source-url": ["CI_SOURCE_URL", "Repository of the trusted CI code"],
-  "ci-source-ref": ["CI_SOURCE_REF", "Commit of the trusted CI code"],
-  "head-url": ["HEAD_URL", "Repository of a pull request's code"],
-  "head-ref": ["HEAD_REF", "Branch of a pull request's code"],
-  "base-url": ["BASE_URL", "Repository that a pull request is for"],
-  "base-ref": ["BASE_REF", "Branch that a pull request is for"],
+  "ci-source-dir": [Variable.ciSourceDir, "Directory of the trusted CI code"],
+  "source-dir": [Variable.sourceDir, "Directory of the code"],
+  "event-type": [Variable.eventType, "What happened, such as push"],
+  branch: [Variable.branch, "Branch or tag; of a pull request the base branch"],
+  "pr-base-ref": [Variable.prBaseRef, "Branch that a pull request is for"],
+  "diff-base": [Variable.diffBase, "Commit with which the code is compared"],
+  "pr-number": [Variable.prNumber, "Number of the pull request"],
+  "source-url": [Variable.sourceUrl, "Repository of the code"],
+  "source-ref": [Variable.sha, "Commit of the code"],
+  "ci-source-url": [Variable.ciSourceUrl, "Repository of the trusted CI code"],
+  "ci-source-ref": [Variable.ciSourceRef, "Commit of the trusted CI code"],
+  "head-url": [Variable.headUrl, "Repository of a pull request's code"],
+  "head-ref": [Variable.headRef, "Branch of a pull request's code"],
+  "base-url": [Variable.baseUrl, "Repository that a pull request is for"],
+  "base-ref": [Variable.baseRef, "Branch that a pull request is for"],
   "is-fork-pr": [
-    "IS_FORK_PR",
+    Variable.isForkPr,
     "Whether a pull request comes from a fork: true or false",
   ],
 };
@@ -36,7 +37,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
   ...Object.entries(VALUES).map(([name, [variable, help]]) => ({
     name,
     valueName: "TEXT",
-    help: `${help} (REACTORCIDE_${variable})`,
+    help: `${help} (${variable})`,
   })),
   {
     name: "triggers-file",
@@ -72,7 +73,7 @@ export function evalValue(
   const given = flags.get(name);
   if (typeof given === "string") return given;
   const [variable] = VALUES[name] ?? [];
-  return variable && parts.host.env[`REACTORCIDE_${variable}`] || fallback;
+  return variable && parts.host.env[variable] || fallback;
 }
 
 /**
@@ -108,7 +109,7 @@ function forkText(given: string): EvalEvent["isForkPr"] {
   const isFork = parseBoolean(given);
   if (isFork !== undefined) return isFork ? "true" : "false";
   throw usageError(
-    `Option --is-fork-pr, or REACTORCIDE_IS_FORK_PR, ${booleanProblem(given)}`,
+    `Option --is-fork-pr, or ${Variable.isForkPr}, ${booleanProblem(given)}`,
     "eval",
   );
 }

@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
 import type { Approval } from "../../workflow/eval/decide.ts";
 import {
@@ -29,16 +30,16 @@ export interface PolicyInputs {
  * @throws {RunnerError} `invalid-config`, if the policy cannot be used.
  */
 export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
-  const text = env.REACTORCIDE_CI_POLICY;
+  const text = env[Variable.ciPolicy];
   const policy = text ? readPolicy(text) : undefined;
   return {
     policy,
-    policyRevision: env.REACTORCIDE_CI_POLICY_REVISION ||
+    policyRevision: env[Variable.ciPolicyRevision] ||
       (policy === undefined ? "" : await policyRevision(policy)),
-    actor: env.REACTORCIDE_HEAD_ACTOR ?? "",
-    actorSubjects: listOf(env.REACTORCIDE_ACTOR_SUBJECTS)
+    actor: env[Variable.headActor] ?? "",
+    actorSubjects: listOf(env[Variable.actorSubjects])
       .filter((it) => typeof it === "string"),
-    approvals: listOf(env.REACTORCIDE_CI_APPROVALS)
+    approvals: listOf(env[Variable.ciApprovals])
       .filter((it): it is Approval => typeof it === "object" && it !== null),
   };
 }

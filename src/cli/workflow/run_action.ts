@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { RunnerError } from "../../errors.ts";
 import { formatSummary } from "../../report/summary.ts";
@@ -51,8 +52,8 @@ export async function runAction(
   const type = eventType(flags.get("event"));
   const branch = flags.get("branch");
   const event = {
-    ...type === undefined ? {} : { REACTORCIDE_EVENT_TYPE: type },
-    ...typeof branch === "string" ? { REACTORCIDE_BRANCH: branch } : {},
+    ...type === undefined ? {} : { [Variable.eventType]: type },
+    ...typeof branch === "string" ? { [Variable.branch]: branch } : {},
   };
   const reason = type && mismatchReason(workflow, {
     type,

@@ -1,7 +1,8 @@
+import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { JobPlan, PlannedStep } from "./planned_step.ts";
 
-const PREFIX = "REACTORCIDE_OUTPUT";
+const PREFIX = Variable.output;
 
 /** An output of a step, and the variable in which dependent steps get it. */
 export interface NamedOutput {

@@ -1,11 +1,9 @@
+import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { SecretLookup } from "../references.ts";
 import { secretsDirectory } from "./directory.ts";
 import { SecretStore } from "./store.ts";
 import type { SecretTable } from "./table.ts";
-
-/** Variable that holds the password of the store. */
-export const PASSWORD_VARIABLE = "REACTORCIDE_SECRETS_PASSWORD";
 
 /** Options for {@linkcode storeLookup}. */
 export interface StoreLookupOptions {
@@ -45,10 +43,10 @@ async function open(
 ): Promise<SecretTable> {
   const directory = secretsDirectory(env);
   const password = () => {
-    const value = env[PASSWORD_VARIABLE];
+    const value = env[Variable.secretsPassword];
     if (value) return value;
     throw new RunnerError(
-      `Cannot open "${directory}": ${PASSWORD_VARIABLE} is not set`,
+      `Cannot open "${directory}": ${Variable.secretsPassword} is not set`,
       { code: "invalid-config" },
     );
   };

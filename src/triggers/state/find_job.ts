@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { openClient } from "../../coordinator/client.ts";
 import { RunnerError } from "../../errors.ts";
 import {
@@ -9,9 +10,6 @@ import {
 import { localInstances, readLocalState } from "./local_state.ts";
 import { publishedInstances } from "./published_result.ts";
 import { type JobScope, remoteInstances } from "./remote_state.ts";
-
-/** Variable that holds the token with which jobs are read. */
-export const READ_TOKEN_VARIABLE = "REACTORCIDE_READ_TOKEN";
 
 /** What is needed to find a job. */
 export interface FindJobContext {
@@ -71,7 +69,7 @@ export async function findResult(
   if (context.isLocal) {
     return outcomeOf(name, await instancesHere(name, context));
   }
-  if (!context.env[READ_TOKEN_VARIABLE]) {
+  if (!context.env[Variable.readToken]) {
     const published = publishedInstances(await context.variables(), name);
     if (published.length > 0) return outcomeOf(name, published);
   }
@@ -92,19 +90,19 @@ async function askCoordinator(
   context: FindJobContext,
 ): Promise<readonly (readonly JobInstance[])[]> {
   const { env } = context;
-  const token = env[READ_TOKEN_VARIABLE];
+  const token = env[Variable.readToken];
   if (!token) {
     // The token of the job itself may submit, and nothing else.
     throw new RunnerError(
       `Cannot read the state of job ${
         JSON.stringify(name)
-      }: ${READ_TOKEN_VARIABLE} is not set`,
+      }: ${Variable.readToken} is not set`,
       { code: "coordinator-forbidden" },
     );
   }
   const client = openClient({
     ...context,
-    url: env.REACTORCIDE_COORDINATOR_URL,
+    url: env[Variable.coordinatorUrl],
     token,
   });
   return (await remoteInstances(client, name, context)).byWorkflow;

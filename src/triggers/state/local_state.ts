@@ -7,9 +7,6 @@ import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
 /** Where a local workflow remembers its jobs, from the workspace. */
 export const STATE_FILE = ".reactorcide/workflow-state.json";
 
-/** Variable that names another place of the file. */
-export const STATE_VARIABLE = "REACTORCIDE_WORKFLOW_STATE_FILE";
-
 /** Largest state or journal that is read, in bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
 

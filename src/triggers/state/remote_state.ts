@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { CoordinatorClient } from "../../coordinator/client.ts";
 import {
   type JobFilter,
@@ -69,11 +70,13 @@ async function filterOf(
 ): Promise<JobFilter> {
   if (scope === "organization") return {};
   if (scope === "workflow") {
-    if (env.RC_WF_ID) return { workflow_id: env.RC_WF_ID };
-    throw unknownScope(scope, "RC_WF_ID is not set");
+    if (env[Variable.workflowId]) {
+      return { workflow_id: env[Variable.workflowId] };
+    }
+    throw unknownScope(scope, `${Variable.workflowId} is not set`);
   }
-  const id = env.REACTORCIDE_JOB_ID;
-  if (!id) throw unknownScope(scope, "REACTORCIDE_JOB_ID is not set");
+  const id = env[Variable.jobId];
+  if (!id) throw unknownScope(scope, `${Variable.jobId} is not set`);
   const { project_id } = await readJob(client, id);
   if (project_id) return { project_id };
   throw unknownScope(scope, "the job belongs to none");

@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { JsonValue } from "../trigger.ts";
@@ -28,9 +29,11 @@ export async function readVariables(
   options: ReadVariablesOptions,
 ): Promise<WorkflowVariables> {
   const { env, path, warn } = options;
-  const place = env.RC_WF_VARS_JSON ? "RC_WF_VARS_JSON" : `"${path}"`;
+  const place = env[Variable.workflowVarsJson]
+    ? Variable.workflowVarsJson
+    : `"${path}"`;
   try {
-    const text = env.RC_WF_VARS_JSON || await readText(path);
+    const text = env[Variable.workflowVarsJson] || await readText(path);
     const value = parse(text);
     if (value !== undefined) return value;
     warn(

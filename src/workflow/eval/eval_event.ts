@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../definition/filters.ts";
 
 /** What happened, and where the code of both sides is; empty texts are unknown. */
@@ -30,21 +31,21 @@ export interface EvalEvent {
   readonly isForkPr: "true" | "false" | "";
 }
 
-/** Variables of generated jobs, behind `REACTORCIDE_`. */
+/** Variables of generated jobs. */
 const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
-  EVENT_TYPE: "type",
-  BRANCH: "branch",
-  SHA: "sourceRef",
-  SOURCE_URL: "sourceUrl",
-  PR_BASE_REF: "prBaseRef",
-  PR_NUMBER: "prNumber",
-  CI_SOURCE_URL: "ciSourceUrl",
-  CI_SOURCE_REF: "ciSourceRef",
-  HEAD_URL: "headUrl",
-  HEAD_REF: "headRef",
-  BASE_URL: "baseUrl",
-  BASE_REF: "baseRef",
-  IS_FORK_PR: "isForkPr",
+  [Variable.eventType]: "type",
+  [Variable.branch]: "branch",
+  [Variable.sha]: "sourceRef",
+  [Variable.sourceUrl]: "sourceUrl",
+  [Variable.prBaseRef]: "prBaseRef",
+  [Variable.prNumber]: "prNumber",
+  [Variable.ciSourceUrl]: "ciSourceUrl",
+  [Variable.ciSourceRef]: "ciSourceRef",
+  [Variable.headUrl]: "headUrl",
+  [Variable.headRef]: "headRef",
+  [Variable.baseUrl]: "baseUrl",
+  [Variable.baseRef]: "baseRef",
+  [Variable.isForkPr]: "isForkPr",
 };
 
 /**
@@ -57,6 +58,6 @@ export function eventVariables(event: EvalEvent): Record<string, string> {
   return Object.fromEntries(
     Object.entries(VARIABLES)
       .filter(([, key]) => event[key] !== "")
-      .map(([name, key]) => [`REACTORCIDE_${name}`, event[key]]),
+      .map(([name, key]) => [name, event[key]]),
   );
 }
