@@ -53,6 +53,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
     ...namedSecrets(values, SECRET_VARIABLES, "always secret"),
     ...matchingSecrets(values, sources.secretEnvPatterns),
     ...urlSecrets(values),
+    ...headerSecrets(values),
   ]);
   for (const value of secretValues) {
     all.push({ name: "secret_values_list", value, rule: "listed value" });
@@ -116,6 +117,42 @@ export function urlSecrets(
   return Object.entries(values).flatMap(([name, text]) =>
     secretsInText(text).map((value) => ({ name, value, rule: "in a URL" }))
   );
+}
+
+/**
+ * Finds credentials in the headers that git is configured to send, by
+ * `GIT_CONFIG_KEY_0=http.extraHeader` and the like.
+ *
+ * @param values Variables.
+ * @returns Credentials as they are written and, of `Basic`, decoded.
+ */
+export function headerSecrets(
+  values: Readonly<Record<string, string>>,
+): KnownSecret[] {
+  return Object.entries(values).flatMap(([name, key]) => {
+    const [, index] = /^GIT_CONFIG_KEY_(\d+)$/.exec(name) ?? [];
+    if (index === undefined || !/\.extraheader$/i.test(key)) return [];
+    const variable = `GIT_CONFIG_VALUE_${index}`;
+    const [, scheme = "", credential] =
+      /^[^:]+:\s*(?:(\w+)\s+)?(\S+)\s*$/.exec(values[variable] ?? "") ?? [];
+    if (credential === undefined || isCommon(credential)) return [];
+    const found = /^basic$/i.test(scheme)
+      ? [credential, ...passwordOf(credential)]
+      : [credential];
+    const rule = "in a header for git";
+    return found.map((value) => ({ name: variable, value, rule }));
+  });
+}
+
+/** Password of `user:password` in base64. */
+function passwordOf(credential: string): string[] {
+  try {
+    const [, ...password] = atob(credential).split(":");
+    return password.join(":") === "" ? [] : [password.join(":")];
+  } catch {
+    // It is not base64: there is nothing else to find in it.
+    return [];
+  }
 }
 
 function isCommon(value: string): boolean {

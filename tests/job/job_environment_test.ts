@@ -1,6 +1,15 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { SECRET_VARIABLES, Variable } from "../../src/environment/variables.ts";
 import { traceContext } from "../../src/job/job_environment.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -122,5 +131,125 @@ describe("the command of a job", () => {
     for (const line of ["GIT_DIR=.git", "with.dot=dot", "with-dash=dash"]) {
       assert(lines.includes(line), line);
     }
+  });
+});
+
+describe("a program that gets the source", () => {
+  /** Variables that none of them has a use for. */
+  const KEYS = Object.fromEntries(
+    [...SECRET_VARIABLES, Variable.secretsSocket, Variable.secretValuesList]
+      .map((name) => [name, `value-of-${name}`]),
+  );
+
+  const OF_A_HOOK = { GIT_DIR: "/other", GIT_INDEX_FILE: "/other/index" };
+
+  it("has no key of the job, nor the repository of a hook", async () => {
+    await using tools = await temporaryDirectory();
+    const script = `#!/bin/sh
+echo "called: \${0##*/}" >> ${tools.path}/log
+/usr/bin/env >> ${tools.path}/log
+exit 1
+`;
+    for (const name of ["git", "hg", "svn", "gzip"]) {
+      await Deno.writeTextFile(`${tools.path}/${name}`, script, {
+        mode: 0o755,
+      });
+    }
+    const archive = `${tools.path}/source.tar.gz`;
+    await Deno.writeFile(archive, Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0));
+    for (
+      const [sourceType, sourceUrl] of [
+        ["git", "https://example.invalid/r.git"],
+        ["hg", "https://example.invalid/r"],
+        ["svn", "https://example.invalid/r"],
+        ["tarball", archive],
+      ] as const
+    ) {
+      await using test = await testRunner({
+        ...KEYS,
+        ...OF_A_HOOK,
+        CREDENTIAL_OF_A_HELPER: "kept",
+        PATH: `${tools.path}:/usr/bin:/bin`,
+      });
+      await assertRejects(() =>
+        test.runner.runJob({ command: "true", sourceType, sourceUrl })
+      );
+    }
+    const log = await Deno.readTextFile(`${tools.path}/log`);
+    for (const name of ["git", "hg", "svn", "gzip"]) {
+      assertStringIncludes(log, `called: ${name}\n`);
+    }
+    assertStringIncludes(log, "CREDENTIAL_OF_A_HELPER=kept\n");
+    for (const text of [...Object.values(KEYS), "=/other"]) {
+      assertEquals(log.includes(text), false, text);
+    }
+  });
+
+  it("may be code that uses the library", async () => {
+    await using test = await testRunner({ ...KEYS, HELPER: "kept" });
+    let seen: Readonly<Record<string, string>> = {};
+    test.runner.registerSource("own", async ({ env, target }) => {
+      seen = env;
+      await Deno.writeTextFile(`${target}/file`, "");
+    });
+    await test.runner.runJob({ command: "true", sourceType: "own" });
+    assertEquals(seen.HELPER, "kept");
+    assertEquals(Object.keys(KEYS).filter((name) => name in seen), []);
+  });
+});
+
+describe("a job in a hook of git", () => {
+  it("works on its own source", async () => {
+    await using directory = await temporaryDirectory();
+    const outer = await makeRepository(`${directory.path}/outer`);
+    await outer.commit({ file: "outer" });
+    const inner = await makeRepository(`${directory.path}/inner`);
+    const commit = await inner.commit({ file: "inner" });
+    const hook = `${directory.path}/outer/.git/hooks/pre-commit`;
+    const seen = `${directory.path}/seen`;
+    await Deno.writeTextFile(hook, `#!/bin/sh\n/usr/bin/env -0 > ${seen}\n`, {
+      mode: 0o755,
+    });
+    await outer.commit({ file: "changed" });
+    const variables = (await Deno.readTextFile(seen)).split("\0").slice(0, -1);
+    const env = Object.fromEntries(
+      variables.map((it) => [
+        it.slice(0, it.indexOf("=")),
+        it.slice(it.indexOf("=") + 1),
+      ]),
+    );
+    assert("GIT_INDEX_FILE" in env, "git tells a hook of its index");
+    await using test = await testRunner({
+      ...env,
+      // As of a hook in a linked working tree.
+      GIT_DIR: `${directory.path}/outer/.git`,
+      GIT_WORK_TREE: `${directory.path}/outer`,
+    });
+    const { status } = await test.runner.runJob({
+      command: "git rev-parse HEAD; git status --porcelain; git add --all",
+      sourceType: "git",
+      sourceUrl: `${directory.path}/inner`,
+    });
+    assertEquals([status, test.stdout()], ["success", `${commit}\n`]);
+    assertEquals(await outer.git("status", "--porcelain"), "");
+  });
+});
+
+describe("the runner", () => {
+  it("masks every variable that is a secret by itself, from the start", async () => {
+    const env = Object.fromEntries(
+      SECRET_VARIABLES.map((name) => [name, `value-of-${name}`]),
+    );
+    await using test = await testRunner(env);
+    await test.runner.runJob({
+      command: Object.values(env).map((value) => `echo ${value}`).join("; "),
+      secretEnvNames: [],
+      secretValues: [],
+    });
+    assertEquals(
+      test.stdout(),
+      "[REDACTED]\n".repeat(SECRET_VARIABLES.length),
+    );
+    assertEquals(test.stderr().includes("value-of"), false);
   });
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { SECRET_VARIABLES } from "../../src/environment/variables.ts";
 import {
   collectSecrets,
   type SecretSources,
@@ -177,6 +178,36 @@ describe("collectSecrets() always takes", () => {
         ["api", "other"],
       );
     }
+  });
+
+  it("every variable that is a secret by itself", () => {
+    const env = Object.fromEntries(
+      SECRET_VARIABLES.map((name) => [name, `value of ${name}`]),
+    );
+    assertEquals(
+      valuesOf({ env, secretEnvNames: [], secretValues: [] }).sort(),
+      Object.values(env).sort(),
+    );
+  });
+
+  it("credentials in headers for git", () => {
+    const basic = btoa("x-access-token:hunter2");
+    const env = {
+      GIT_CONFIG_COUNT: "4",
+      GIT_CONFIG_KEY_0: "http.https://git.example.com/.extraHeader",
+      GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+      GIT_CONFIG_KEY_1: "http.extraheader",
+      GIT_CONFIG_VALUE_1: "AUTHORIZATION: bearer abc.def",
+      GIT_CONFIG_KEY_2: "http.extraHeader",
+      GIT_CONFIG_VALUE_2: "PRIVATE-TOKEN:glpat-1",
+      GIT_CONFIG_KEY_3: "safe.directory",
+      GIT_CONFIG_VALUE_3: "Authorization: Basic no-header",
+      GIT_CONFIG_KEY_4: "http.extraHeader",
+    };
+    assertEquals(
+      valuesOf({ env, secretEnvNames: [] }),
+      [basic, "hunter2", "abc.def", "glpat-1"],
+    );
   });
 
   it("the password in an address, in both its shapes", () => {
