@@ -63,7 +63,7 @@ interface ContainerChild extends JobLayers {
 
 /** A program that sees a variable only if it is allowed to. */
 interface LimitedChild {
-  readonly kind: "plugin" | "pipeline";
+  readonly kind: "plugin" | "git-query" | "pipeline";
   /** Checks whether it needs a variable, or was granted it. */
   readonly mayUse: (name: string) => boolean;
 }
@@ -103,8 +103,8 @@ export type Child =
  *   value that contains a known secret is withheld, wherever it was set.
  * - A container gets the worker's variables that do not describe the machine
  *   around it, and the variables that are named.
- * - A plugin or pipeline gets what it may use; a plugin nothing that is for
- *   commands of the job only.
+ * - A plugin, a pipeline, or git that is asked about a repository gets what it
+ *   may use; a pipeline alone also what is for commands of the job only.
  * - Tools of the runner inherit everything but what is for commands of the job
  *   only: they have no use for its tokens. Of the variables of git, git itself
  *   gets those by which an operator configures it.
@@ -132,6 +132,7 @@ export function childEnvironment(
         ...layersOf(child),
       });
     case "plugin":
+    case "git-query":
       return pick(
         parent,
         (name) => isForTools(name) && child.mayUse(name),

@@ -124,8 +124,13 @@ describe("the command of a job", () => {
     await using test = await testRunner({ GIT_DIR: "/of/a/hook" });
     await test.runner.runJob({
       command: ["env"],
-      env: { GIT_DIR: ".git", "with.dot": "dot", "with-dash": "dash" },
-      secretEnvNames: ["NONE"],
+      env: {
+        GIT_DIR: ".git",
+        "with.dot": "dot",
+        "with-dash": "dash",
+        PIN: "1234",
+      },
+      secretEnvNames: ["PIN"],
     });
     const lines = test.stdout().split("\n");
     for (const line of ["GIT_DIR=.git", "with.dot=dot", "with-dash=dash"]) {

@@ -1,4 +1,3 @@
-import { Variable } from "../../environment/variables.ts";
 import { configKey } from "../../config/keys.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";

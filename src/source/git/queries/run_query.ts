@@ -1,5 +1,5 @@
 import { dirname } from "@std/path/posix/dirname";
-import { fixedEnvironment } from "../../../environment/child_environment.ts";
+import { childEnvironment } from "../../../environment/child_environment.ts";
 import { RunnerError } from "../../../errors.ts";
 import { capture, type CaptureResult } from "../../../process/capture.ts";
 import { queryError } from "./query_error.ts";
@@ -61,16 +61,18 @@ export async function runQuery(
     cancellation.cancel("SIGTERM");
   }, TIMEOUT_MS);
   using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
-  const inherited = INHERITED.filter((name) => env[name] !== undefined)
-    .map((name) => [name, env[name]]);
+  const inherited = childEnvironment(env, {
+    kind: "git-query",
+    mayUse: (name) => INHERITED.includes(name),
+  });
   try {
     return await capture(
       ["git", ...NEUTRAL_OPTIONS, `--git-dir=${ownDirectory}`, ...args],
       {
         cwd,
         cancellation,
-        env: fixedEnvironment({
-          ...Object.fromEntries(inherited),
+        env: {
+          ...inherited,
           GIT_ALLOW_PROTOCOL: "none",
           GIT_CEILING_DIRECTORIES: dirname(cwd),
           GIT_NO_LAZY_FETCH: "1",
@@ -80,7 +82,7 @@ export async function runQuery(
           GIT_TERMINAL_PROMPT: "0",
           LC_ALL: "C",
           ...variables,
-        }),
+        },
       },
     );
   } catch (cause) {
