@@ -22,7 +22,7 @@ const [log, count] = Deno.args;
 const masker = new Masker();
 masker.add("a secret that was known before");
 await using registration = openRegistration({
-  directory: Deno.cwd(),
+  parents: [Deno.cwd()],
   onRegister: (values) => values.forEach((value) => masker.add(value)),
   onWarning: (message) => console.error(message),
 });

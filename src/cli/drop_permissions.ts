@@ -1,9 +1,7 @@
 /** Commands that reach nobody, not even through a socket. */
 const OFFLINE: ReadonlySet<string> = new Set([
-  "cleanup",
   "completions",
   "config",
-  "copy",
   "explain-masks",
   "permissions",
   "schema",
@@ -15,6 +13,12 @@ const OFFLINE: ReadonlySet<string> = new Set([
  * environment of a job's processes, or a descriptor that was handed in.
  */
 const ALL_SEEING: ReadonlySet<string> = new Set(["run", "workflow", "secrets"]);
+
+/**
+ * Commands that remove trees: Deno shows what is mounted in them only to a
+ * process that has every permission.
+ */
+const REMOVING: ReadonlySet<string> = new Set(["checkout", "cleanup", "copy"]);
 
 /** Commands that start no program. */
 const ALONE: ReadonlySet<string> = new Set([
@@ -36,6 +40,7 @@ export function dropPermissions(args: readonly string[]): void {
   const [name = "", ...rest] = args;
   // Such as a workspace in memory, at /dev/shm.
   if (rest.some((arg) => /(?:^|=)\/(?:dev|proc)\//.test(arg))) return;
+  if (REMOVING.has(name)) return;
   if (!ALL_SEEING.has(name)) {
     Deno.permissions.revokeSync({ name: "ffi" });
     Deno.permissions.revokeSync({ name: "sys" });

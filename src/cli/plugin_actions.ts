@@ -33,6 +33,7 @@ export async function listPlugins(context: CommandContext): Promise<number> {
   await using fetched = await pluginAddresses(
     linesOf(run, "plugins"),
     await sandboxSetting(run),
+    { env: run.parts.host.env, workspace: run.parts.workspace },
   );
   const directories = [
     givenPluginDirectory(run),

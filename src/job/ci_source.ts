@@ -1,4 +1,3 @@
-import { dirname } from "@std/path/posix/dirname";
 import type { StepConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
@@ -7,7 +6,7 @@ import { printable } from "../printable.ts";
 import { copyTree } from "../source/copy_tree.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
 import { realPath } from "../workspace/real_path.ts";
-import { removeTree } from "../workspace/remove.ts";
+import { temporaryDirectory } from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Most paths that a message names. */
@@ -18,12 +17,12 @@ const SHOWN_COUNT = 20;
  * there is a source and somebody who reads the copy.
  *
  * @param run The run.
- * @returns Absolute path outside of the workspace, which nobody can guess.
+ * @returns Absolute path, which nobody can guess.
  */
 export function ciCopyPath(run: JobRun): string {
-  const parent = run.parts.host.env.TMPDIR || "/tmp";
-  run.ciCopyPath ??= `${parent}/runnerlib-ci-${crypto.randomUUID()}/ci`;
-  return run.ciCopyPath;
+  const { host: { env }, workspace } = run.parts;
+  run.ciCopyDirectory ??= temporaryDirectory({ env, workspace });
+  return `${run.ciCopyDirectory.path}/ci`;
 }
 
 /**
@@ -54,7 +53,6 @@ export async function sealCiSource(
   const root = await realPath(run.parts.workspace.pathOf("/job/ci"));
   const path = copy + prepared.slice(root.length);
   try {
-    await Deno.mkdir(dirname(copy), { mode: 0o700 });
     run.hasCiCopy = true;
     await Deno.mkdir(path, { recursive: true });
     await copyTree(prepared, path, {
@@ -80,8 +78,9 @@ export async function sealCiSource(
  *
  * @param run The run, in which nothing reads it any more.
  */
-export async function removeCiCopy(run: JobRun): Promise<void> {
-  if (run.hasCiCopy) await removeTree(dirname(ciCopyPath(run)));
+export function removeCiCopy(run: JobRun): void {
+  run.ciCopyDirectory?.[Symbol.dispose]();
+  run.ciCopyDirectory = undefined;
   run.hasCiCopy = false;
 }
 

@@ -4,6 +4,7 @@ import { Settings } from "../config/settings.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
+import type { PrivateDirectory } from "../fs/temporary_directory.ts";
 import type { EndingSignal } from "../host.ts";
 import type { Phase } from "../plugins/phases.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
@@ -51,8 +52,8 @@ export class JobRun {
   ciSourcePath: string | undefined;
   /** Absolute path in the workspace at which it was prepared. */
   ciPreparedPath: string | undefined;
-  /** Absolute path of its copy outside of the workspace, as soon as it is named. */
-  ciCopyPath: string | undefined;
+  /** Directory for a copy of it, as soon as that is named. */
+  ciCopyDirectory: PrivateDirectory | undefined;
   /** Whether there is such a copy. */
   hasCiCopy = false;
   /** What was in the copy when it was made. */

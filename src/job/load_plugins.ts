@@ -2,6 +2,7 @@ import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { isInside } from "../job_path.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
+import type { TemporaryPlace } from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
 import type { FetchedPlugins } from "./plugin_addresses.ts";
 import {
@@ -44,7 +45,10 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
     setting,
     trustsFiles: run.settings.isOn("trust_plugins"),
   });
-  const addresses = await fetchPlugins(linesOf(run, "plugins"), setting);
+  const addresses = await fetchPlugins(linesOf(run, "plugins"), setting, {
+    env: run.parts.host.env,
+    workspace: run.parts.workspace,
+  });
   const late: string[] = [];
   const end = async () => {
     await loader.end();
@@ -107,8 +111,9 @@ function inCiCopy(
 async function fetchPlugins(
   addresses: readonly string[],
   setting: SandboxSetting,
+  place: TemporaryPlace,
 ): Promise<FetchedPlugins | undefined> {
   if (addresses.length === 0) return undefined;
   const { pluginAddresses } = await import("./plugin_addresses.ts");
-  return await pluginAddresses(addresses, setting);
+  return await pluginAddresses(addresses, setting, place);
 }

@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import type { Registration } from "../secrets/registration_server.ts";
+import { temporaryParents } from "../workspace/temporary.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
@@ -10,7 +11,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * program that wants to register a secret is told so then.
  */
 export async function openJobRegistration(
-  { host, masker, logger }: RunnerParts,
+  { host, workspace, masker, logger }: RunnerParts,
 ): Promise<Registration | undefined> {
   const { openRegistration } = await import(
     "../secrets/registration_server.ts"
@@ -19,7 +20,7 @@ export async function openJobRegistration(
   let hasShort = false;
   try {
     return openRegistration({
-      directory: host.env.TMPDIR || "/tmp",
+      parents: temporaryParents({ env: host.env, workspace }),
       onRegister(values) {
         for (const value of values) {
           if (masker.add(value) || hasShort) continue;

@@ -2,7 +2,10 @@ import { parseAddress } from "../plugins/address.ts";
 import { fetchPackage, type PackageSetting } from "../plugins/fetch_package.ts";
 import { fetchPlugin } from "../plugins/fetch_plugin.ts";
 import type { PluginSource } from "../plugins/plugin_source.ts";
-import { removeTree } from "../workspace/remove.ts";
+import {
+  temporaryDirectory,
+  type TemporaryPlace,
+} from "../workspace/temporary.ts";
 
 /** Plugins that were fetched, for as long as they are needed. */
 export interface FetchedPlugins extends AsyncDisposable {
@@ -15,6 +18,7 @@ export interface FetchedPlugins extends AsyncDisposable {
  *
  * @param addresses Addresses with their hashes.
  * @param setting What fetches packages of registries.
+ * @param place Where temporary files can be.
  * @returns The plugins.
  * @throws {RunnerError} `invalid-config`, if an address is none or not pinned;
  * `plugin-failed`, if a plugin cannot be got or is another one.
@@ -22,15 +26,16 @@ export interface FetchedPlugins extends AsyncDisposable {
 export async function pluginAddresses(
   addresses: readonly string[],
   setting: PackageSetting,
+  place: TemporaryPlace,
 ): Promise<FetchedPlugins> {
   if (addresses.length === 0) {
     return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   const parsed = addresses.map(parseAddress);
-  const made = await Deno.makeTempDir({ prefix: "runnerlib-plugins-" });
-  const directory = await Deno.realPath(made);
-  const remove = async () => void await removeTree(directory);
+  const temporary = temporaryDirectory(place);
+  const remove = () => Promise.resolve(temporary[Symbol.dispose]());
   try {
+    const directory = await Deno.realPath(temporary.path);
     const sources = await Promise.all(parsed.map(async (address, at) => {
       const own = `${directory}/${at}`;
       await Deno.mkdir(own);

@@ -106,9 +106,9 @@ export async function runJob(
   await run.phase("cleanup");
   await parts.guard?.end().catch((error) => run.fail(error));
   await plugins?.end();
-  if (run.hasCiCopy) {
+  if (run.ciCopyDirectory) {
     const { removeCiCopy } = await import("./ci_source.ts");
-    await removeCiCopy(run);
+    removeCiCopy(run);
   }
   await removeCredentials(run);
   const status = statusOf(run.error);

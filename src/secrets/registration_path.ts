@@ -1,3 +1,4 @@
+import { privateDirectory } from "../fs/temporary_directory.ts";
 import { osReason } from "../os_reason.ts";
 import { RunnerError } from "../errors.ts";
 
@@ -20,41 +21,45 @@ export interface PrivateListener extends Disposable {
  * @throws {RunnerError} If none of them is suitable, or there is no permission.
  */
 export function listenPrivately(parents: readonly string[]): PrivateListener {
-  const causes: unknown[] = [];
-  for (const parent of new Set(parents)) {
-    try {
-      return listenIn(parent);
-    } catch (cause) {
-      causes.push(cause);
-    }
+  try {
+    const { content, [Symbol.dispose]: dispose } = privateDirectory(
+      parents,
+      listenIn,
+    );
+    return {
+      ...content,
+      [Symbol.dispose]() {
+        using _ = { [Symbol.dispose]: dispose };
+        content.listener.close();
+      },
+    };
+  } catch (cause) {
+    const reasons = (cause as AggregateError).errors
+      .map((error) => osReason(error));
+    throw new RunnerError(
+      `Cannot open a socket in "${parents.join('" or "')}": ${
+        reasons.join(", ")
+      }`,
+      { code: "registration-failed", cause },
+    );
   }
-  const reasons = causes.map((cause) => osReason(cause));
-  throw new RunnerError(
-    `Cannot open a socket in "${parents.join('" or "')}": ${
-      reasons.join(", ")
-    }`,
-    { code: "registration-failed", cause: new AggregateError(causes) },
-  );
 }
 
-function listenIn(parent: string): PrivateListener {
-  // The programs that are told the path run in other directories.
-  if (!parent.startsWith("/")) throw new RangeError("not an absolute path");
-  const name = crypto.getRandomValues(new Uint8Array(12)).toHex();
-  const directory = `${parent}/secrets-${name}`;
+function listenIn(directory: string): {
+  path: string;
+  listener: Deno.UnixListener;
+} {
   const path = `${directory}/socket`;
   if (new TextEncoder().encode(path).length > MAX_PATH_BYTES) {
     throw new RangeError("path too long");
   }
   refusePrompt(path);
   using undo = new DisposableStack();
-  Deno.mkdirSync(directory, { mode: 0o700 });
-  undo.defer(() => remove(directory));
   const listener = undo.use(Deno.listen({ transport: "unix", path }));
   // Nobody else gets into the directory, so there is no moment of openness.
   Deno.chmodSync(path, 0o600);
-  const made = undo.move();
-  return { path, listener, [Symbol.dispose]: () => made.dispose() };
+  undo.move();
+  return { path, listener };
 }
 
 /** Nobody could foresee the path, and so allow it; to be asked in each job is no help. */
@@ -62,13 +67,4 @@ function refusePrompt(path: string): void {
   const host = `unix:${path}`;
   const { state } = Deno.permissions.querySync({ name: "net", host });
   if (state !== "granted") throw new Error("no permission to use the network");
-}
-
-function remove(directory: string): void {
-  try {
-    Deno.removeSync(directory, { recursive: true });
-  } catch (error) {
-    // A job may have cleaned up more than it made.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -19,15 +19,12 @@ const ACCEPT_AGAIN_MS = 100;
 
 /** Options for {@linkcode openRegistration}. */
 export interface RegistrationOptions {
-  /** Absolute path of an existing directory, in which a private one is made. */
-  directory: string;
   /**
-   * Directory that is used when the first one cannot be: the path of a socket
-   * must be short, and not every file system has sockets.
-   *
-   * @default {"/tmp"}
+   * Absolute paths of directories, in the first suitable one of which a private
+   * one is created: the path of a socket must be short, and not every file
+   * system has sockets.
    */
-  fallbackDirectory?: string;
+  parents: readonly string[];
   /**
    * Masks values. A client is told of its success after that, so that
    * whatever it prints from then on is masked.
@@ -66,11 +63,7 @@ export interface Registration extends AsyncDisposable {
  * @throws {RunnerError} If there is no directory for it, or no permission.
  */
 export function openRegistration(options: RegistrationOptions): Registration {
-  const { directory, fallbackDirectory = "/tmp" } = options;
-  return new RegistrationServer(
-    listenPrivately([directory, fallbackDirectory]),
-    options,
-  );
+  return new RegistrationServer(listenPrivately(options.parents), options);
 }
 
 class RegistrationServer implements Registration {

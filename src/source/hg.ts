@@ -7,7 +7,7 @@ import {
   repositoryUrlProblem,
   runClient,
 } from "./client.ts";
-import { privateDirectory } from "./private_directory.ts";
+import { temporaryDirectory } from "../workspace/temporary.ts";
 import { showUrl } from "../shown_url.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
@@ -107,7 +107,7 @@ async function clone(
   });
   const found = await readConfig(context);
   const hooks = found.hooks.map((name) => `--config=hooks.${name}=`);
-  await using login = await logIn(credentials, found.files);
+  await using login = await logIn(credentials, found.files, context);
   const hg = async (...args: string[]) => {
     const result = await runHg([...hooks, ...args], context, login.env);
     if (result.exitCode === 0) return result.stdout.trim();
@@ -159,11 +159,12 @@ async function readConfig(context: SourceContext): Promise<HgConfig> {
 async function logIn(
   { url, username, password }: UrlCredentials,
   files: readonly string[],
+  context: SourceContext,
 ): Promise<AsyncDisposable & { readonly env: Record<string, string> }> {
   if (username === undefined && password === undefined) {
     return { env: {}, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  const directory = await privateDirectory();
+  const directory = temporaryDirectory(context);
   try {
     const [, scheme, prefix] = /^([^:]*):\/\/([^?#]*)/.exec(url)!;
     const path = join(directory.path, "hgrc");
@@ -185,10 +186,10 @@ async function logIn(
     await Deno.writeTextFile(path, `${lines.join("\n")}\n`, { mode: 0o600 });
     return {
       env: { HGRCPATH: path, [DOLLAR]: "$" },
-      [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
     };
   } catch (error) {
-    await directory[Symbol.asyncDispose]();
+    directory[Symbol.dispose]();
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { messageOf, RunnerError } from "../errors.ts";
+import { isMounted, mountsBelow } from "../fs/mounts.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { forgetMade, recordMade, wasMade } from "../workspace/made.ts";
 import { osReason } from "../os_reason.ts";
@@ -55,9 +56,15 @@ export async function prepareSource(
       "the directory is not empty and no earlier run made it",
     );
   }
+  if (state === "populated" && !workspace.inContainer) {
+    // It was mounted after a run had made the directory.
+    if (await isMounted(target, await mountsBelow(target))) {
+      throw failure(path, "something is mounted there");
+    }
+  }
   if (!workspace.inContainer) await recordMade(workspace, target);
   try {
-    await makeEmpty(target);
+    await makeEmpty(target, context);
     return { path, commit: await fill(target) };
   } catch (error) {
     await undo(target, state !== "absent" && !made, context);
@@ -76,10 +83,16 @@ async function stateOf(target: string): Promise<TargetState> {
 }
 
 /** Keeps the directory: it may be a mount point, or somebody's current one. */
-async function makeEmpty(target: string): Promise<void> {
+async function makeEmpty(
+  target: string,
+  { log }: SourceContext,
+): Promise<void> {
   try {
     await Deno.mkdir(target, { recursive: true });
-    await emptyDirectory(target);
+    await emptyDirectory(target, {
+      onMount: (path) =>
+        log.warn("source", `Left "${path}": something is mounted there`),
+    });
   } catch (cause) {
     throw failure(target, osReason(cause), cause);
   }

@@ -149,20 +149,20 @@ interface Login extends AsyncDisposable {
 
 async function logIn(
   credentials: UrlCredentials,
-  { env }: SourceContext,
+  context: SourceContext,
 ): Promise<Login> {
   const { username, password } = credentials;
   if (username === undefined && password === undefined) {
     return { options: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
-  const directory = await svnConfigDirectory(credentials, env.HOME);
+  const directory = await svnConfigDirectory(credentials, context);
   return {
     options: [
       `--config-dir=${directory.path}`,
       ...password === undefined ? [] : ["--password-from-stdin"],
     ],
     stdin: password && new Uint8Array([...password, 0x0a]),
-    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => Promise.resolve(directory[Symbol.dispose]()),
   };
 }
 

@@ -1,8 +1,7 @@
 import { join } from "@std/path/posix/join";
-import {
-  type PrivateDirectory,
-  privateDirectory,
-} from "./private_directory.ts";
+import type { PrivateDirectory } from "../fs/temporary_directory.ts";
+import { temporaryDirectory } from "../workspace/temporary.ts";
+import type { SourceContext } from "./source_request.ts";
 import type { UrlCredentials } from "./url_credentials.ts";
 
 /** Group of servers for a host that is in none of the user's. */
@@ -23,14 +22,15 @@ const OTHER_TYPES = "negotiate";
  * What the user has configured stays in force, except for these two settings.
  *
  * @param credentials Host and name of the user.
- * @param home Home directory of the user, if there is one.
+ * @param context What the run offers.
  * @returns The directory.
  */
 export async function svnConfigDirectory(
   { host, username }: UrlCredentials,
-  home: string | undefined,
+  context: SourceContext,
 ): Promise<PrivateDirectory> {
-  const directory = await privateDirectory();
+  const directory = temporaryDirectory(context);
+  const home = context.env.HOME;
   try {
     const userDirectory = join(home || "/nonexistent", ".subversion");
     for (const name of ["config", "auth"]) {
@@ -44,7 +44,7 @@ export async function svnConfigDirectory(
     );
     return directory;
   } catch (error) {
-    await directory[Symbol.asyncDispose]();
+    directory[Symbol.dispose]();
     throw error;
   }
 }

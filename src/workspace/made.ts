@@ -1,7 +1,8 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { relative } from "@std/path/posix/relative";
-import { RunnerError } from "../errors.ts";
+import { messageOf, RunnerError } from "../errors.ts";
+import { privateDirectory } from "../fs/temporary_directory.ts";
 import { lockDirectory } from "./directory_lock.ts";
 import { guardPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
@@ -20,6 +21,7 @@ import {
 } from "./own_directory.ts";
 import { realPath } from "./real_path.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
+import { TEMPORARY_DIRECTORY } from "./temporary.ts";
 
 /** What the directory for the runner's own files holds besides the record. */
 const OWN_FILES: readonly string[] = [KEPT_OUTPUTS, RUN_RECORD];
@@ -116,30 +118,56 @@ export async function wasMade(
  * record, then the directories around them as far as they are empty. In a
  * container the workspace itself stays.
  *
- * A recorded path that has become a symbolic link is removed as a link.
+ * A recorded path that has become a symbolic link is removed as a link. One
+ * that a link leads out of the workspace is left, and what is mounted there,
+ * which stays on record.
  *
  * @param workspace Workspace.
+ * @param onLeft Called with the reason for each path that is left.
  * @returns Absolute paths of the recorded things that were there.
- * @throws {RunnerError} With code `workspace`, if the record is damaged or a
- * path on it leads out of the workspace, in which case nothing is removed;
- * also if something cannot be removed.
+ * @throws {RunnerError} With code `workspace`, if the record is damaged, or
+ * something cannot be removed.
  */
-export async function removeMade(workspace: Workspace): Promise<string[]> {
+export async function removeMade(
+  workspace: Workspace,
+  onLeft: (reason: string) => void = () => {},
+): Promise<string[]> {
   const base = await realPath(workspace.base);
-  const entries = await readRecord(workspace);
-  const paths = await Promise.all(entries.map((entry) => placeOf(base, entry)));
   const removed: string[] = [];
-  for (const path of paths) {
-    if (await remove(path)) removed.push(path);
-    await removeEmptyAround(path, base);
+  const kept: string[] = [];
+  for (const entry of await readRecord(workspace)) {
+    const path = await placeOf(base, entry).catch((error) => {
+      onLeft(messageOf(error));
+    });
+    if (path === undefined) continue;
+    let hasMount = false;
+    const onMount = (place: string) => {
+      hasMount = true;
+      onLeft(`Left "${place}": something is mounted there`);
+    };
+    if (await remove(path, onMount)) removed.push(path);
+    if (hasMount) kept.push(entry);
+    else await removeEmptyAround(path, base);
   }
+  await removeOwnFiles(workspace, base);
+  if (kept.length > 0) await writeRecord(workspace, kept);
+  else if (!workspace.inContainer) await removeIfEmpty(base);
+  return removed;
+}
+
+async function removeOwnFiles(
+  workspace: Workspace,
+  base: string,
+): Promise<void> {
   const record = await recordFile(workspace);
   const directory = dirname(record);
   for (const name of OWN_FILES) await remove(join(directory, name));
   await remove(record);
-  await removeEmptyAround(record, base);
-  if (!workspace.inContainer) await removeIfEmpty(base);
-  return removed;
+  const temporary = `${base}/${TEMPORARY_DIRECTORY}`;
+  for (const parent of [base, temporary]) removeAbandoned(parent);
+  if (await removeIfEmpty(temporary)) {
+    await removeEmptyAround(record, base);
+  }
 }
 
 async function write(
@@ -157,15 +185,29 @@ async function entryOf(workspace: Workspace, path: string): Promise<string> {
   );
 }
 
+/** Removes what runs that were killed have left; that of others is in use. */
+function removeAbandoned(parent: string): void {
+  try {
+    if (Deno.lstatSync(parent).isDirectory) {
+      privateDirectory([parent])[Symbol.dispose]();
+    }
+  } catch {
+    // Nothing was created there, or nothing can be.
+  }
+}
+
 /** Follows the directories to an entry, but not the entry itself. */
 async function placeOf(base: string, entry: string): Promise<string> {
   const directory = await guardPath(base, dirname(entry));
   return join(directory, entry.slice(entry.lastIndexOf("/") + 1));
 }
 
-async function remove(path: string): Promise<boolean> {
+async function remove(
+  path: string,
+  onMount?: (place: string) => void,
+): Promise<boolean> {
   try {
-    return await removeTree(path);
+    return await removeTree(path, { onMount });
   } catch (cause) {
     throw new RunnerError(`Cannot remove "${path}": ${osReason(cause)}`, {
       code: "workspace",

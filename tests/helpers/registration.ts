@@ -27,7 +27,7 @@ export async function testRegistration(
   const values: string[] = [];
   const warnings: string[] = [];
   const registration = openRegistration({
-    directory: directory.path,
+    parents: [directory.path],
     onRegister: (fresh) => void values.push(...fresh),
     onWarning: (message) => void warnings.push(message),
     ...options,

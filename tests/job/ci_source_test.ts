@@ -115,7 +115,7 @@ describe("the copy of the trusted CI source", () => {
         const parent = await Deno.stat(dirname(ciSourcePath));
         const file = await Deno.stat(`${ciSourcePath}/deploy.sh`);
         seen.push(
-          ciSourcePath.startsWith(`${temporary.path}/runnerlib-ci-`),
+          ciSourcePath.startsWith(`${temporary.path}/runnerlib-`),
           parent.mode! & 0o777,
           file.mode! & 0o222,
         );

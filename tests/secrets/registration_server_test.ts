@@ -294,7 +294,7 @@ describe("openRegistration() makes", () => {
     const { path, directory } = registration;
     assertMatch(
       path.slice(directory.length),
-      /^\/secrets-[0-9a-f]{24}\/socket$/,
+      /^\/runnerlib-[0-9a-f]{12}\/socket$/,
     );
     const socket = await Deno.lstat(path);
     const parent = await Deno.lstat(path.slice(0, path.lastIndexOf("/")));
@@ -311,10 +311,9 @@ describe("openRegistration() makes", () => {
     await Deno.mkdir(long);
     for (const place of [long, `${directory.path}/missing`, "tests", ""]) {
       await using registration = await testRegistration({
-        directory: place,
-        fallbackDirectory: directory.path,
+        parents: [place, directory.path],
       });
-      assertEquals(registration.path.startsWith(`${directory.path}/s`), true);
+      assertEquals(registration.path.startsWith(`${directory.path}/r`), true);
       await assertServes(registration.path);
     }
     assertEquals((await Array.fromAsync(Deno.readDir(long))).length, 0);
@@ -323,10 +322,10 @@ describe("openRegistration() makes", () => {
   it("nothing when there is no place for it", async () => {
     await using directory = await temporaryDirectory();
     const place = `${directory.path}/missing`;
+    await Deno.mkdir(directory.path + "/x".repeat(60), { recursive: true });
     const error = assertThrows(() =>
       openRegistration({
-        directory: place,
-        fallbackDirectory: `/${"x".repeat(200)}`,
+        parents: [place, directory.path + "/x".repeat(60)],
         onRegister: () => {},
         onWarning: () => {},
       }), RunnerError);
@@ -345,11 +344,12 @@ describe("openRegistration() makes", () => {
     await Deno.writeTextFile(
       script,
       `import { openRegistration } from ${JSON.stringify(server)};
-       openRegistration({ directory: Deno.args[0], onRegister() {}, onWarning() {} });`,
+       openRegistration({ parents: [Deno.args[0]], onRegister() {}, onWarning() {} });`,
     );
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--no-check", "--allow-read", "--allow-write"],
+        `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
         ...[script, directory.path],
       ],
       env: { NO_COLOR: "1" },

@@ -128,3 +128,86 @@ Deno.test("removeIfEmpty() removes empty directories alone", async () => {
     "full/file": "",
   });
 });
+
+/** Whether this process may mount something where nobody else sees it. */
+const canMount = Deno.build.os === "linux" &&
+  await new Deno.Command("unshare", {
+    args: ["--mount", "true"],
+    stderr: "null",
+  }).output().then(({ success }) => success, () => false);
+
+const REMOVE = import.meta.resolve("../../src/workspace/remove.ts");
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+
+for (const knowsMounts of [true, false]) {
+  Deno.test({
+    name: `removeTree() leaves what is mounted in it, ${
+      knowsMounts ? "listed" : "not listed"
+    } by the system`,
+    ignore: !canMount,
+    async fn() {
+      await using directory = await temporaryDirectory();
+      await makeFiles(directory.path, {
+        "outside/kept": "",
+        "tree/a/b/mount/": "",
+        "tree/a/b/file": "",
+        "tree/a/b/over": "",
+        "tree/a/c/": "",
+        "tree/odd name\t\\x/mount/": "",
+        "tree/d/e/f": "",
+        "empty/a/mount/": "",
+        "empty/b": "",
+      });
+      const code = `import { emptyDirectory, removeTree } from "${REMOVE}";
+          const left = []; const onMount = (path) => left.push(path);
+          await removeTree("tree", { onMount });
+          await removeTree(Deno.cwd() + "/none", { onMount });
+          await emptyDirectory(Deno.cwd() + "/empty", { onMount });
+          console.log(JSON.stringify(left.sort()));`;
+      const permissions = knowsMounts
+        ? ["-A"]
+        : ["--no-prompt", "--allow-read", "--allow-write"];
+      const script = `mount --make-rprivate /
+          for place in "tree/a/b/mount" "$ODD" empty/a/mount; do
+            mount --bind outside "$place" || exit
+          done
+          mount --bind outside/kept tree/a/b/over || exit
+          exec "$@"`;
+      const { stdout, stderr } = await new Deno.Command("unshare", {
+        args: [
+          ...["--mount", "sh", "-c", script, "sh", Deno.execPath(), "run"],
+          ...[...permissions, "--no-check", "--config", CONFIG],
+          `data:text/javascript,${
+            encodeURIComponent(code.replace('"tree"', 'Deno.cwd() + "/tree"'))
+          }`,
+        ],
+        cwd: directory.path,
+        env: { ODD: "tree/odd name\t\\x/mount", NO_COLOR: "1" },
+      }).output();
+      const text = new TextDecoder().decode(stdout);
+      assertEquals(
+        text === "" ? new TextDecoder().decode(stderr) : JSON.parse(text),
+        [
+          "empty/a/mount",
+          "tree/a/b/mount",
+          "tree/a/b/over",
+          "tree/odd name\t\\x/mount",
+        ].map((path) => `${directory.path}/${path}`),
+      );
+      assertEquals(await listFiles(directory.path), {
+        "empty/": "",
+        "empty/a/": "",
+        "empty/a/mount/": "",
+        "outside/": "",
+        "outside/kept": "",
+        "tree/": "",
+        "tree/a/": "",
+        "tree/a/b/": "",
+        "tree/a/b/mount/": "",
+        "tree/a/b/over": "",
+        "tree/odd name\t\\x/": "",
+        "tree/odd name\t\\x/mount/": "",
+      });
+    },
+  });
+}

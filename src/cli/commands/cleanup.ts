@@ -31,7 +31,10 @@ export const cleanup: Command = {
     }
     if (!await exists(workspace.base)) return 0;
     await using _ = await lock(parts, waits(context));
-    const removed = await removeMade(workspace);
+    const removed = await removeMade(
+      workspace,
+      (reason) => parts.logger.warn("workspace", reason),
+    );
     if (context.isOn("verbose")) {
       for (const path of removed) await context.print(path);
     }

@@ -1,5 +1,7 @@
+import { Variable } from "../../environment/variables.ts";
+import { privateDirectory } from "../../fs/temporary_directory.ts";
 import { runInherited } from "../../process/run_inherited.ts";
-import { removeIfEmpty, removeTree } from "../../workspace/remove.ts";
+import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
 import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
@@ -17,14 +19,19 @@ tells more. Ends with the pipeline's exit code.`,
   maxOperands: Infinity,
   takesRest: true,
   async run(context) {
-    const { host, logger, workspace } = context.parts;
+    const { host, logger, workspace, run } = context.parts;
     const { argv, permissions } = await pipelineCommand(context, "exec");
     await logger.flush();
-    await using temporary = await temporaryDirectory(workspace.base);
+    await using temporary = await workspaceDirectory(workspace.base);
     const { exitCode } = await runInherited(argv, {
       cwd: host.cwd,
       env: pipelineEnvironment(
-        { ...host.env, TMPDIR: temporary.path },
+        {
+          ...host.env,
+          TMPDIR: temporary.path,
+          // Programs that the pipeline starts leave their files with its own.
+          [Variable.runId]: run.id,
+        },
         permissions,
       ),
       onSignal: (listener) => host.onSignal(listener),
@@ -35,15 +42,15 @@ tells more. Ends with the pipeline's exit code.`,
 };
 
 /** In the workspace, where the pipeline may write; elsewhere it may not. */
-async function temporaryDirectory(
+async function workspaceDirectory(
   base: string,
 ): Promise<AsyncDisposable & { readonly path: string }> {
   await Deno.mkdir(base, { recursive: true });
-  const path = await Deno.makeTempDir({ dir: base, prefix: ".tmp-" });
+  const { path, [Symbol.dispose]: dispose } = privateDirectory([base]);
   return {
     path,
     async [Symbol.asyncDispose]() {
-      await removeTree(path);
+      dispose();
       await removeIfEmpty(base);
     },
   };

@@ -3,6 +3,10 @@ import { fixedEnvironment } from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
 import { osReason } from "../../os_reason.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
+import {
+  temporaryDirectory,
+  type TemporaryPlace,
+} from "../../workspace/temporary.ts";
 import { capture } from "../../process/capture.ts";
 
 /** User and group as whom jobs run when nobody else is there. */
@@ -31,18 +35,17 @@ export interface ContainerFiles extends AsyncDisposable {
  *
  * Whose it is tells who the caller is, for which Deno would want a permission.
  *
- * @param parent Directory in which it is made.
+ * @param place Where it can be.
  * @returns The files.
  * @throws {RunnerError} `container-failed`, if there can be none.
  */
 export async function openContainerFiles(
-  parent: string,
+  place: TemporaryPlace,
 ): Promise<ContainerFiles> {
+  const { path: directory, [Symbol.dispose]: remove } = temporaryDirectory(
+    place,
+  );
   try {
-    const directory = await Deno.makeTempDir({
-      dir: parent,
-      prefix: "container-",
-    });
     const { uid, gid } = await Deno.stat(directory);
     const isRoot = uid === 0;
     return {
@@ -54,13 +57,12 @@ export async function openContainerFiles(
         await Deno.writeTextFile(path, text, { createNew: true, mode: 0o600 });
         return path;
       },
-      async [Symbol.asyncDispose]() {
-        await Deno.remove(directory, { recursive: true });
-      },
+      [Symbol.asyncDispose]: () => Promise.resolve(remove()),
     };
   } catch (cause) {
+    remove();
     throw new RunnerError(
-      `Cannot make a directory in "${parent}": ${osReason(cause)}`,
+      `Cannot use "${directory}": ${osReason(cause)}`,
       { code: "container-failed", cause },
     );
   }

@@ -56,7 +56,9 @@ export async function openContainer(
   const secrets = await readSecretsFile(run);
   await makeDirectories(workspace, config);
 
-  const files = stack.use(await openContainerFiles(host.env.TMPDIR || "/tmp"));
+  const files = stack.use(
+    await openContainerFiles({ env: host.env, workspace }),
+  );
   const { user } = files;
   const secretsFile = secrets && await files.write("secrets", secrets.text);
   if (files.isRoot) {

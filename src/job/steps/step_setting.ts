@@ -11,6 +11,7 @@ import {
 import type { JobRun } from "../job_run.ts";
 import { foreignSources, withSafeDirectories } from "../safe_directories.ts";
 import { makeArtifacts } from "../make_directories.ts";
+import { temporaryDirectory } from "../../workspace/temporary.ts";
 import { openJobRegistration } from "../open_registration.ts";
 import type { StepEvent } from "../step_event.ts";
 import { workingDirectory } from "../working_directory.ts";
@@ -86,7 +87,9 @@ export async function openStepSetting(
     const warn = (message: string) => logger.warn("steps", message);
     outputs.restore(await keptOutputs(workspace, warn));
   }
-  const outputsDirectory = await makeOutputsDirectory(host.env, stack);
+  const { path: outputsDirectory } = stack.use(
+    temporaryDirectory({ env: host.env, workspace }),
+  );
   const labels = stepLabels(plan, masker);
   const jobLog = log = await openJobLog(parts, config, {
     labels,
@@ -191,19 +194,4 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
     counts.set(label, count);
     return count > 1 ? `${label} #${count}` : label;
   });
-}
-
-async function makeOutputsDirectory(
-  env: Readonly<Record<string, string>>,
-  stack: AsyncDisposableStack,
-): Promise<string> {
-  const path = await Deno.makeTempDir({
-    dir: env.TMPDIR || "/tmp",
-    prefix: "runnerlib-outputs-",
-  });
-  stack.defer(async () => {
-    // A step may have removed more than it made.
-    await Deno.remove(path, { recursive: true }).catch(() => {});
-  });
-  return path;
 }

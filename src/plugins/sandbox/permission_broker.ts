@@ -19,15 +19,15 @@ export interface PermissionBroker extends Disposable {
  * leads. Deno ends its program when nobody answers.
  *
  * @param policy Makes the decisions.
- * @param parent Directory in which the socket is made.
+ * @param parents Directories in which the socket can be.
  * @returns The broker, which serves one process.
  * @throws {RunnerError} If there can be no socket.
  */
 export function openPermissionBroker(
   policy: AccessPolicy,
-  parent: string,
+  parents: readonly string[],
 ): PermissionBroker {
-  const socket = listenPrivately([parent, "/tmp"]);
+  const socket = listenPrivately(parents);
   let connection: Deno.UnixConn | undefined;
   const serve = async () => {
     connection = await socket.listener.accept();

@@ -2,6 +2,7 @@ import { messageOf } from "../../errors.ts";
 import { markFamily } from "../../process/family.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
+import { temporaryParents } from "../../workspace/temporary.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 import { denoCommand, jsrHost } from "./deno_command.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
@@ -112,7 +113,10 @@ async function openBroker(
     workspace,
   });
   try {
-    return openPermissionBroker(policy, env.TMPDIR || "/tmp");
+    return openPermissionBroker(
+      policy,
+      temporaryParents({ env, workspace: { base: workspace } }),
+    );
   } catch (error) {
     warn(
       `Links in the workspace may lead a plugin out of its paths: ${

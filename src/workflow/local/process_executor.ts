@@ -5,6 +5,7 @@ import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import type { JobResult } from "../../job/job_result.ts";
+import { removeTree } from "../../workspace/remove.ts";
 import { runJob } from "../../job/run_job.ts";
 import { createParts, type RunnerParts } from "../../job/runner_parts.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
@@ -77,8 +78,13 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
   return async (request) => {
     const name = names.nameFor(request.key).replace(/\.log$/, "");
     const workspace = `${directory}/${name}/job`;
-    await Deno.remove(`${directory}/${name}`, { recursive: true })
-      .catch(unlessMissing);
+    await removeTree(`${directory}/${name}`, {
+      onMount: (path) =>
+        parts.logger.warn(
+          "workflow",
+          `Left "${path}": something is mounted there`,
+        ),
+    });
     await Deno.mkdir(workspace, { recursive: true });
     const surroundings = { ...options, workspace, inContainer: false };
     const variables = jobVariables(request, surroundings);
@@ -219,8 +225,4 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
     },
     isTerminal: () => stream.isTerminal(),
   };
-}
-
-function unlessMissing(error: unknown): void {
-  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
