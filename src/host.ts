@@ -117,15 +117,20 @@ function environment(): Record<string, string> {
   }
 }
 
+/** What git tells a hook of `git commit` about the commit. */
+const OF_A_COMMIT = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE"];
+
 /**
- * Undoes what the programs that started this one did to `PATH`, which belongs
- * to the user: a job must not find Deno under the name `node`, nor what is
- * installed for npx alone.
+ * Undoes what the programs that started this one did to the environment, which
+ * belongs to the user: a job must not find Deno under the name `node`, nor what
+ * is installed for npx alone, nor commit with the date of another commit.
  *
- * - Deno puts a directory with a `node` of its own first, if there is none.
- *   Without any `PATH` it makes one of that directory.
+ * - Deno puts a directory with a `node` of its own first into `PATH`, if there
+ *   is none. Without any `PATH` it makes one of that directory.
  * - npx (and `npm exec`) put several directories first, the last of which holds
  *   `node-gyp`.
+ * - git puts its own directory first for hooks and aliases, switches the editor
+ *   off, and names the author of the commit, with a date that starts with `@`.
  *
  * @see https://github.com/denoland/deno/pull/34969
  */
@@ -140,6 +145,14 @@ function withoutLauncher(env: Record<string, string>): Record<string, string> {
   if (env.npm_lifecycle_event === "npx") {
     const last = directories.findIndex((it) => it.endsWith("/node-gyp-bin"));
     directories = directories.slice(last + 1);
+  }
+  if (directories[0] === env.GIT_EXEC_PATH) {
+    directories = directories.slice(1);
+    delete rest.GIT_EXEC_PATH;
+    if (env.GIT_EDITOR === ":") delete rest.GIT_EDITOR;
+    if (env.GIT_AUTHOR_DATE?.startsWith("@")) {
+      for (const name of OF_A_COMMIT) delete rest[name];
+    }
   }
   return { ...rest, PATH: directories.join(":") };
 }

@@ -52,4 +52,29 @@ describe("processHost()", () => {
     };
     assertEquals(await hostEnv(env), env);
   });
+
+  it("has nothing of the git that started a hook", async () => {
+    const kept = {
+      GIT_AUTHOR_EMAIL: "me@example.com",
+      GIT_EDITOR: "vi",
+      GIT_SSH_COMMAND: "ssh -4",
+      DENO_DISABLE_NODE_SHIM: "1",
+    };
+    const hook = {
+      ...kept,
+      GIT_EXEC_PATH: "/usr/lib/git-core",
+      PATH: "/usr/lib/git-core:/usr/bin:/bin",
+    };
+    assertEquals(await hostEnv(hook), { ...kept, PATH: "/usr/bin:/bin" });
+    const ofCommit = {
+      ...hook,
+      GIT_AUTHOR_NAME: "Me",
+      GIT_AUTHOR_DATE: "@1795861934 +0000",
+      GIT_EDITOR: ":",
+    };
+    const { GIT_AUTHOR_EMAIL: _, GIT_EDITOR: __, ...others } = kept;
+    assertEquals(await hostEnv(ofCommit), { ...others, PATH: "/usr/bin:/bin" });
+    const own = { ...ofCommit, PATH: "/usr/bin:/usr/lib/git-core" };
+    assertEquals(await hostEnv(own), own);
+  });
 });

@@ -58,7 +58,7 @@ type VariableTable = Readonly<Record<string, VariableInfo>>;
 
 /** Variables of the configuration; their meaning is that of the option. */
 const CONFIGURATION = {
-  jobCommand: { name: "REACTORCIDE_JOB_COMMAND", setBy: "user" },
+  jobCommand: { name: "REACTORCIDE_JOB_COMMAND", setBy: "user", seenBy: "job" },
   codeDir: { name: "REACTORCIDE_CODE_DIR", setBy: "worker" },
   jobDir: { name: "REACTORCIDE_JOB_DIR", setBy: "worker" },
   artifactsDir: { name: "REACTORCIDE_ARTIFACTS_DIR", setBy: "user" },

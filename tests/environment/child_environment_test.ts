@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import type { ConfigKey } from "../../src/config/config_key.ts";
+import { CONFIG_KEYS } from "../../src/config/keys.ts";
 import {
   type Child,
   childEnvironment,
@@ -7,6 +9,7 @@ import {
 import {
   SECRET_VARIABLES,
   Variable,
+  VARIABLE_GROUPS,
   variableInfo,
 } from "../../src/environment/variables.ts";
 import { BARE_ENV } from "../helpers/running.ts";
@@ -165,6 +168,7 @@ describe("childEnvironment() of an untrusted step", () => {
       [Variable.vcsAuthDir]: "/job/auth",
       [Variable.secretsPassword]: "p",
       [Variable.jobEnv]: "A=1",
+      [Variable.jobCommand]: "curl --header 'Authorization: Bearer x'",
       REACTORCIDE_OUTPUT_LOGIN_HEADER: "of a step around the runner",
       REACTORCIDE_OF_A_NEWER_WORKER: "x",
     };
@@ -377,6 +381,15 @@ describe("the table of variables", () => {
   it("has each name once", () => {
     const names = Object.values(Variable);
     assertEquals(new Set(names).size, names.length);
+  });
+
+  it("has the variable of each option, and no other in their group", () => {
+    const keys: readonly ConfigKey[] = CONFIG_KEYS;
+    assertEquals(
+      keys.flatMap(({ env }) => env ?? []).sort(),
+      Object.values(VARIABLE_GROUPS.configuration).map(({ name }) => name)
+        .sort(),
+    );
   });
 
   it("lets no program that is not trusted see a secret", () => {
