@@ -38,6 +38,10 @@ export const URL_IN_TEXT: RegExp =
 export const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
+/** What a shell or a template puts a value in the place of. */
+const PLACEHOLDER =
+  /^(?:\$\w+|\$\{[^}]*\}|\$\([^)]*\)|%\w+%|<[^>]*>|\{\{.*\}\})$/;
+
 /** Passwords that are no secret: none, or what stands for one beside a token. */
 const NO_PASSWORDS = ["", "x-oauth-basic", "x-access-token"];
 
@@ -67,7 +71,7 @@ export function secretsInUrl(url: string): string[] {
   ];
   const all = found.flatMap((value) => [value, decoded(value)])
     .filter((value) => !COMMON_VALUES.includes(value.toLowerCase()))
-    .filter((value) => value !== "");
+    .filter((value) => value !== "" && !PLACEHOLDER.test(value));
   return [...new Set(all)].sort((a, b) => b.length - a.length);
 }
 

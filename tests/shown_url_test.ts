@@ -146,6 +146,7 @@ describe("a secret of a URL", () => {
         "postgres://postgres:postgres@h/d",
         "https://h/r?X-Amz-Expires=3600&sort_key=name&author=somebody",
         "https://h/r?token=true&verbose=1",
+        "https://u:$PASSWORD@h/r?token=${TOKEN}&sig=<signature>",
         ...PLAIN,
       ]
     ) assertEquals(secretsInUrl(url), [], url);

@@ -12,6 +12,7 @@ import { guardPath } from "../workspace/guard.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import { recordMade } from "../workspace/made.ts";
 import type { TriggerTransport } from "./job_options.ts";
+import { maskDefinitions } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** Options for {@linkcode flushTriggers}. */
@@ -105,6 +106,11 @@ async function submit(
   const { pending, operationId } = queue;
   const document = triggerDocument(pending, { operationId });
   if (document.jobs.length === 0) return;
+  // What the coordinator answers may repeat what it got.
+  maskDefinitions(
+    parts,
+    pending.map(({ env, jobCommand }) => ({ env, texts: [jobCommand] })),
+  );
   const path = await writeCopy(parts, pending, options.file);
   const { submitTriggers } = await import("../triggers/submit_triggers.ts");
   const started = await submitTriggers(document, {

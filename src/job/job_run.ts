@@ -14,7 +14,6 @@ import type { KnownSecret } from "../secrets/collect.ts";
 import type { Manifest } from "../source/manifest.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
 import { suggest } from "../suggest.ts";
-import { maskedError } from "./masked_error.ts";
 import {
   maskAll,
   maskSecrets,
@@ -207,19 +206,21 @@ export class JobRun {
       cwd,
       ...this.#isValid ? { jobEnv: this.jobEnv } : {},
       otherNames: this.#stepVariables(),
+      texts: this.#allSteps().flatMap(({ run }) =>
+        typeof run === "function" ? [] : run
+      ),
     });
+  }
+
+  #allSteps(): readonly Step[] {
+    return [...this.ownSteps ?? this.steps ?? [], ...this.addedSteps];
   }
 
   /** Names of the variables that steps have, beside those of the job. */
   #stepVariables(): string[] {
-    const steps: readonly Pick<
-      Step,
-      "env" | "forEach" | "itemVar" | "matrix"
-    >[] = [
-      ...this.ownSteps ?? this.steps ?? [],
-      ...this.addedSteps,
-    ];
-    return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
+    return this.#allSteps().flatMap((
+      { env = {}, forEach, itemVar = "ITEM", matrix },
+    ) => [
       ...Object.keys(env),
       ...forEach ? [itemVar] : [],
       ...Object.keys(matrix?.axes ?? {}),
@@ -251,8 +252,10 @@ export class JobRun {
   /**
    * Takes the secrets out of the errors, which are about to leave the runner.
    */
-  maskErrors(): void {
+  async maskErrors(): Promise<void> {
     const { masker } = this.parts;
+    if (this.error === undefined && this.laterErrors.length === 0) return;
+    const { maskedError } = await import("./masked_error.ts");
     if (this.error) this.error = maskedError(this.error, masker);
     this.laterErrors.splice(
       0,

@@ -7,7 +7,9 @@ import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
   collectSecrets,
+  IN_URL,
   type KnownSecret,
+  matchingSecrets,
   urlSecrets,
 } from "../secrets/collect.ts";
 import type { Masker } from "../secrets/masker.ts";
@@ -35,6 +37,12 @@ export interface SecretSurroundings {
    * @default {none}
    */
   readonly otherNames?: readonly string[];
+  /**
+   * Commands of steps, which may hold URLs.
+   *
+   * @default {none}
+   */
+  readonly texts?: readonly string[];
   /**
    * Whether every variable of the job is secret when no secrets are listed.
    * Without the job file it is not known whether there are.
@@ -69,7 +77,7 @@ const REFERENCE = /\$\{(?:secret|env):/;
 export function secretsOfSettings(
   surroundings: SecretSurroundings,
 ): SettingsSecrets {
-  const { settings, env, cwd, otherNames = [], hasJobFile = true } =
+  const { settings, env, cwd, otherNames = [], texts = [], hasJobFile = true } =
     surroundings;
   // What is wrong is reported when the settings are validated.
   const check = new Checker(settings, [], "any");
@@ -87,9 +95,7 @@ export function secretsOfSettings(
       secretEnvNames === undefined && secretValues === undefined);
   const secrets = collectSecrets({
     env,
-    jobEnv: Object.fromEntries(
-      Object.entries(jobEnv).filter(([, value]) => !REFERENCE.test(value)),
-    ),
+    jobEnv: withoutReferences(jobEnv),
     secretEnvNames: secretEnvNames ?? [],
     secretEnvPatterns: check.list("secret_env_patterns") ?? [],
     secretValues: secretValues ?? [],
@@ -97,7 +103,12 @@ export function secretsOfSettings(
   });
   const minBytes = check.integer("mask_min_length") ?? 4;
   return {
-    secrets: [...secrets, ...settingsSecrets(settings), ...file],
+    secrets: [
+      ...secrets,
+      ...settingsSecrets(settings),
+      ...urlSecrets({ command: texts.join("\n") }),
+      ...file,
+    ],
     unknownNames,
     minBytes,
   };
@@ -122,6 +133,40 @@ export function maskEnvironment(
   settings.add(environmentLayer(env));
   settings.add(layer);
   maskAll(masker, secretsOfSettings({ settings, env, cwd, ...options }));
+}
+
+/** What of the definition of a job may be secret. */
+export interface DefinedJob {
+  /** Its variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Its commands, and other texts that may hold URLs. */
+  readonly texts: readonly (string | undefined)[];
+}
+
+/**
+ * Has what is secret in the definitions of jobs masked, by the names of
+ * variables and in URLs: they are shown, or handed over to a coordinator whose
+ * answer may repeat them.
+ *
+ * @param parts What the runner owns.
+ * @param jobs Definitions.
+ */
+export function maskDefinitions(
+  { masker, host: { env } }: Pick<RunnerParts, "masker" | "host">,
+  jobs: readonly DefinedJob[],
+): void {
+  const settings = new Settings();
+  settings.add(defaultLayer());
+  settings.add(environmentLayer(env));
+  const patterns = new Checker(settings, [], "any").list("secret_env_patterns");
+  for (const { env = {}, texts } of jobs) {
+    const variables = withoutReferences(env);
+    const secrets = [
+      ...matchingSecrets(variables, patterns ?? []),
+      ...urlSecrets({ ...variables, texts: texts.join("\n") }),
+    ];
+    for (const { value } of secrets) masker.add(value);
+  }
 }
 
 /**
@@ -171,7 +216,8 @@ export function maskSecrets(
     if (keys.has(keyOf(secret))) continue;
     keys.add(keyOf(secret));
     known.push(secret);
-    if (!masker.add(secret.value)) {
+    // Of a URL, it is not known whether all that is hidden is secret.
+    if (!masker.add(secret.value) && secret.rule !== IN_URL) {
       logger.warn("secrets", `${secret.name} is too short to mask`);
     }
   }
@@ -180,8 +226,16 @@ export function maskSecrets(
 function settingsSecrets(settings: Settings): KnownSecret[] {
   return settings.texts().flatMap(([name, text]) =>
     name.endsWith("_url")
-      ? secretsInUrl(text).map((value) => ({ name, value, rule: "in a URL" }))
+      ? secretsInUrl(text).map((value) => ({ name, value, rule: IN_URL }))
       : urlSecrets({ [name]: text })
+  );
+}
+
+function withoutReferences(
+  variables: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => !REFERENCE.test(value)),
   );
 }
 

@@ -124,7 +124,7 @@ export async function runJob(
   // A job does not fail because the runner's own messages are lost.
   await parts.logger.flush().catch(() => {});
   // Nothing was run, and nobody wished so: there is no result to speak of.
-  run.maskErrors();
+  await run.maskErrors();
   if (status === "failed" && steps.length === 0) throw run.error;
   return {
     status,

@@ -28,6 +28,9 @@ export interface SecretSources {
   readonly hidesJobEnv: boolean;
 }
 
+/** Why what is secret in a URL is a secret. */
+export const IN_URL = "in a URL";
+
 /** Values that no rule by itself takes for a secret: masking them hides nothing. */
 const COMMON_VALUES = ["true", "false", "null", "none"];
 
@@ -115,7 +118,7 @@ export function urlSecrets(
   values: Readonly<Record<string, string>>,
 ): KnownSecret[] {
   return Object.entries(values).flatMap(([name, text]) =>
-    secretsInText(text).map((value) => ({ name, value, rule: "in a URL" }))
+    secretsInText(text).map((value) => ({ name, value, rule: IN_URL }))
   );
 }
 

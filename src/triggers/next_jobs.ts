@@ -1,5 +1,6 @@
 import { optionText } from "../command_text.ts";
 import { printable } from "../printable.ts";
+import { secretsInText } from "../url_secrets.ts";
 
 /** A job that {@linkcode nextJobsText} tells of. */
 export interface NextJob {
@@ -92,7 +93,7 @@ function commandOf(
     : undefined;
 }
 
-/** What would be escaped for the terminal would be another command when copied. */
+/** What would be escaped for the terminal, or masked, would be another command when copied. */
 function isShowable(text: string): boolean {
-  return text === printable(text);
+  return text === printable(text) && secretsInText(text).length === 0;
 }

@@ -6,6 +6,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
+import { problemsOfText } from "../helpers/job_file.ts";
 import { describe, it } from "@std/testing/bdd";
 import { readJobFile } from "../../src/config/job_file.ts";
 import { RunnerError } from "../../src/errors.ts";
@@ -442,4 +443,11 @@ timeout: {s: 1}
       assert(!error.message.includes(directory.path), error.message);
     }
   });
+});
+
+Deno.test("readJobFile() tells where the permission of a plugin is wrong", async () => {
+  assertEquals(
+    await problemsOfText("command: x\nplugin_permissions: { a: { B: c } }\n"),
+    ["2:28: plugin_permissions.a.B must be a kind of permission"],
+  );
 });

@@ -1,5 +1,6 @@
 import { isCoordinatorConfigured } from "../../coordinator/access.ts";
 import { RunnerError } from "../../errors.ts";
+import { maskDefinitions } from "../../job/mask_secrets.ts";
 import { isInside } from "../../job_path.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import {
@@ -89,6 +90,13 @@ async function submit(
 ): Promise<void> {
   const { parts, flags, isOn } = context;
   const { host, logger, masker } = parts;
+  const jobs = "workflows" in document
+    ? document.workflows.flatMap(({ jobs }) => jobs)
+    : document.jobs;
+  maskDefinitions(
+    parts,
+    jobs.map(({ env, job_command }) => ({ env, texts: [String(job_command)] })),
+  );
   const given = flags.get("triggers-file");
   const path = placeOf(
     context,

@@ -1,3 +1,4 @@
+import { maskDefinitions } from "../../job/mask_secrets.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { workflowPlace } from "../../workflow/local/workflow_place.ts";
@@ -30,5 +31,13 @@ export async function loadWorkflow(
     throw usageError("The path of a workflow file is required", "workflow");
   }
   const { root, sourceFile } = workflowPlace(file, parts.host.cwd);
-  return { workflow: await readWorkflow(root, sourceFile), root, file };
+  const workflow = await readWorkflow(root, sourceFile);
+  maskDefinitions(
+    parts,
+    workflow.jobs.map(({ env, body: { command, steps = [] } }) => ({
+      env,
+      texts: [command, ...steps.flatMap(({ run }) => run)],
+    })),
+  );
+  return { workflow, root, file };
 }

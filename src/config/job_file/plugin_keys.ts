@@ -1,5 +1,6 @@
+import { RunnerError } from "../../errors.ts";
 import { listText } from "../list.ts";
-import { grantLines } from "../plugin_grants.ts";
+import { grantLines, type PluginGrants } from "../plugin_grants.ts";
 import { list, listOrOne, record } from "./collections.ts";
 import { byShape, type Kind, mapped } from "./kind.ts";
 import { mapping } from "./mapping.ts";
@@ -66,6 +67,16 @@ export const pluginPermissions: Kind<readonly string[]> = byShape<
       "map plugins to permissions",
       { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
     ),
-    grantLines,
+    linesOf,
   ),
 });
+
+/** A name or kind that cannot be one is a problem of its own by then. */
+function linesOf(grants: PluginGrants): readonly string[] {
+  try {
+    return grantLines(grants);
+  } catch (error) {
+    if (error instanceof RunnerError) return [];
+    throw error;
+  }
+}
