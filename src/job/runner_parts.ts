@@ -1,6 +1,7 @@
 import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
+import type { JobLog } from "../output/job_log.ts";
 import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
@@ -37,6 +38,8 @@ export interface RunnerParts {
   readonly stderr: Sink;
   /** Keeps what steps print apart from messages to the worker; made where there are some. */
   guard?: OutputGuard;
+  /** Called with the log of each job of steps; it is masked again by whoever wants it. */
+  readonly onJobLog?: (log: JobLog) => void;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /** Where follow-up jobs are written that belong to no job, as a job knows it. */
@@ -62,7 +65,12 @@ export function createParts(
     & Partial<
       Pick<
         RunnerParts,
-        "plugins" | "triggers" | "sources" | "masker" | "allowInsecureTransport"
+        | "plugins"
+        | "triggers"
+        | "sources"
+        | "masker"
+        | "allowInsecureTransport"
+        | "onJobLog"
       >
     >
     & {
@@ -99,6 +107,7 @@ export function createParts(
       return filledMasker();
     },
     triggers: rooms.triggers,
+    onJobLog: rooms.onJobLog,
     allowInsecureTransport: rooms.allowInsecureTransport ?? false,
     logger,
     stdout,

@@ -141,7 +141,7 @@ export function createJobLog(options: JobLogOptions): JobLog {
       });
     },
     async sweep() {
-      for (const file of files.splice(0)) await file.sweep();
+      for (const file of files) await file.sweep();
     },
   };
 }

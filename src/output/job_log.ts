@@ -24,7 +24,7 @@ export interface JobLog {
   openStep(name: string): Promise<StepLog>;
   /**
    * Masks, in the files of steps that are over, the secrets that became known
-   * after a step had begun. Never rejects.
+   * since a step began, or since the last time. Never rejects.
    */
   sweep(): Promise<void>;
 }

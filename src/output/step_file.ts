@@ -42,7 +42,7 @@ export async function openStepFile(
   options: StepFileOptions,
 ): Promise<StepFile> {
   const { place, isSpool, masker } = options;
-  const formTotal = masker?.formTotal;
+  let formTotal = masker?.formTotal;
   const unwritten: Uint8Array[] = [];
   const warn = warnOnce(options);
   const listeners = {
@@ -70,8 +70,10 @@ export async function openStepFile(
     async sweep() {
       if (!place || !file) return;
       if (!masker || masker.formTotal === formTotal) return;
+      const total = masker.formTotal;
       const { sweepLog } = await import("./sweep_log.ts");
       await sweepLog(place.directory, place.name, masker).catch(warn);
+      formTotal = total;
     },
     [Symbol.dispose]: () => file?.[Symbol.dispose](),
   };

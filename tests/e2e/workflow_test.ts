@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { REPOSITORY, runCli, startCli } from "../helpers/cli.ts";
+import { CLI, REPOSITORY, runCli, startCli } from "../helpers/cli.ts";
 import { until } from "../helpers/soon.ts";
 import {
   exists,
+  listFiles,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
@@ -308,5 +309,73 @@ jobs:
         "script | true false",
       ],
     );
+  });
+
+  it("masks its logs again for secrets that any job registers later", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const register =
+      `${Deno.execPath()} run -A --no-check ${CLI} register-secret`;
+    await makeFiles(path, {
+      "p.yaml": `
+name: p
+jobs:
+  a: { command: "echo from a late-value-1 late-value-2" }
+  steps:
+    steps: [{ name: s, run: "echo from a step late-value-2" }]
+    needs: [a]
+  b:
+    needs: [steps]
+    command: ${register} late-value-2 && exit 3
+  c:
+    needs: [a]
+    command: echo before late-value-1; ${register} late-value-1
+`,
+    });
+    const { stderr } = await runCli(["workflow", "run", "p.yaml"], {
+      cwd: path,
+      env: { LOG_LEVEL: "error" },
+    });
+    const files = await listFiles(`${path}/.reactorcide/workflow`);
+    const logs = Object.entries(files).filter(([name]) =>
+      name.endsWith(".log")
+    );
+    assertEquals(
+      Object.fromEntries(
+        logs.filter(([, text]) => text.includes("[REDACTED]")),
+      ),
+      {
+        "jobs/steps/job/artifacts/logs/s.log": "from a step [REDACTED]\n",
+        "logs/a.log": "from a [REDACTED] [REDACTED]\n",
+        "logs/c.log": "before [REDACTED]\nRegistered 1 secret\n",
+        "logs/steps.log": "from a step [REDACTED]\n",
+      },
+    );
+    for (const text of [...logs.map(([, text]) => text), stderr]) {
+      assertEquals(/late-value-\d/.exec(text)?.[0], undefined);
+    }
+  });
+
+  it("keeps what jobs give from other users", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "p.yaml": `
+name: p
+jobs:
+  a:
+    command: |
+      echo '{"outputs":{"token":"s3cret"}}' > "$RC_WF_OUTPUT_FILE"
+  b: { needs: [a], command: "true" }
+`,
+    });
+    const { code, stderr } = await runCli(["workflow", "run", "p.yaml"], {
+      cwd: path,
+    });
+    assertEquals(code, 0, stderr);
+    const place = `${path}/.reactorcide/workflow`;
+    const modes = [place, `${place}/jobs/b/job/workflow-vars.json`]
+      .map((path) => Deno.lstatSync(path).mode! & 0o777);
+    assertEquals(modes, [0o700, 0o600]);
   });
 });

@@ -1,6 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { RunnerError } from "../../errors.ts";
+import { maskedTail } from "../../job/steps/print_summary.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_step.ts";
 import { wantsColour } from "../../wants_colour.ts";
@@ -136,6 +137,7 @@ async function printJobs(
     outcome: CONCLUSIONS[status],
     conclusion: CONCLUSIONS[status],
     attempts: job.startedAt === null ? 0 : 1,
+    tail: maskedTail(masker, job.tail),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
   }));
   const isTerminal = host.stderr.isTerminal();

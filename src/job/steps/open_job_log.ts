@@ -45,7 +45,7 @@ export async function openJobLog(
       }`,
     );
   }
-  return createJobLog({
+  const log = createJobLog({
     stdout,
     stderr,
     style: styleOf(host.env, config, labels.length),
@@ -57,6 +57,8 @@ export async function openJobLog(
     onWarning: warn,
     onProgress,
   });
+  parts.onJobLog?.(log);
+  return log;
 }
 
 function styleOf(

@@ -34,8 +34,15 @@ export async function printSummary(
   await stderr.write(new TextEncoder().encode(`\n${text}\n`)).catch(() => {});
 }
 
-/** Since the lines were printed, more secrets may have become known. */
-function maskedTail(
+/**
+ * Masks the last lines of a step again: since they were printed, more secrets
+ * may have become known.
+ *
+ * @param masker Knows the secrets.
+ * @param lines Lines.
+ * @returns The lines, without secrets.
+ */
+export function maskedTail(
   masker: Masker,
   lines: readonly string[] = [],
 ): readonly string[] {

@@ -41,6 +41,8 @@ export interface ProcessExecutorOptions
   source: "copy" | "in-place" | "none";
   /** Where the output of jobs goes. */
   log: JobLog;
+  /** Called with the log of each job that is made of steps. */
+  onJobLog: (log: JobLog) => void;
   /**
    * How each job gets a container of its own.
    *
@@ -86,16 +88,22 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
         ),
     });
     await Deno.mkdir(workspace, { recursive: true });
+    // The user of a container may be another one.
+    const mode = options.container === undefined ? 0o600 : 0o644;
     const surroundings = { ...options, workspace, inContainer: false };
     const variables = jobVariables(request, surroundings);
     await Deno.writeTextFile(
       variables[Variable.workflowVarsFile],
       request.varsText(),
+      { createNew: true, mode },
     );
     const step = await log.openStep(request.key);
     try {
       const host = jobHost(request, variables, step, options);
-      const own = createParts(host, { masker: parts.masker });
+      const own = createParts(host, {
+        masker: parts.masker,
+        onJobLog: options.onJobLog,
+      });
       const outcome = options.container === undefined
         ? await runOne(own, request, options)
         : await runContained(own, request, {

@@ -1,4 +1,7 @@
 import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
+import { RunnerError } from "../../errors.ts";
+import type { JobLog } from "../../output/job_log.ts";
+import { osReason } from "../../os_reason.ts";
 import { cancelledError } from "../../job/job_run.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
@@ -90,12 +93,17 @@ export async function runLocal(
     ? all
     : selectJobs(all, only, state.earlier);
   const failures: string[] = [];
+  await makePrivate(directory);
+  await using logs = openLogs();
+  const log = openLog(parts, workflow, `${directory}/logs`);
+  logs.add(log);
   const jobs = await runWorkflow(workflow, {
     executor: processExecutor({
       ...options,
       parts,
       directory: `${directory}/jobs`,
-      log: openLog(parts, workflow, `${directory}/logs`),
+      log,
+      onJobLog: (log) => logs.add(log),
       stateFile: state.path,
       onSignal: ending.onSignal,
     }),
@@ -147,6 +155,30 @@ async function lockRoot(
   } catch (error) {
     throw ending.name === undefined ? error : cancelledError(ending.name);
   }
+}
+
+/** Below it stand the outputs of jobs, which may be secret. */
+async function makePrivate(directory: string): Promise<void> {
+  try {
+    await Deno.mkdir(directory, { recursive: true });
+    await Deno.chmod(directory, 0o700);
+  } catch (cause) {
+    throw new RunnerError(`Cannot create "${directory}": ${osReason(cause)}`, {
+      code: "output-failed",
+      cause,
+    });
+  }
+}
+
+/** A secret that one job registers may stand in the log of another that is over. */
+function openLogs(): AsyncDisposable & { add(log: JobLog): void } {
+  const logs: JobLog[] = [];
+  return {
+    add: (log) => void logs.push(log),
+    async [Symbol.asyncDispose]() {
+      for (const log of logs) await log.sweep();
+    },
+  };
 }
 
 function openLog(
