@@ -12,7 +12,12 @@ const OFFLINE: ReadonlySet<string> = new Set([
  * Commands that read what Linux shows only to who has every permission: the
  * environment of a job's processes, or a descriptor that was handed in.
  */
-const ALL_SEEING: ReadonlySet<string> = new Set(["run", "workflow", "secrets"]);
+const ALL_SEEING: ReadonlySet<string> = new Set([
+  "doctor",
+  "run",
+  "workflow",
+  "secrets",
+]);
 
 /**
  * Commands that remove trees: Deno shows what is mounted in them only to a

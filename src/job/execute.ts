@@ -82,6 +82,8 @@ export async function execute(
     masker,
     stdout: log.stdout,
     stderrSink: log.stderr,
+    isInContainer: workspace.inContainer,
+    onWarning: (message) => logger.warn("job", message),
   });
   const end = await commandEnd(exit, {
     subject: "The command",

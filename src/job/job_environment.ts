@@ -4,6 +4,9 @@ import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
 
+/** Longest command that is put into a variable, in bytes of UTF-8 at the most. */
+const MAX_COMMAND_BYTES = 128_000;
+
 /** Trace to which a job belongs. */
 export interface TraceContext {
   /** Its id: 32 hexadecimal digits. */
@@ -37,13 +40,15 @@ export interface JobFacts {
 export function jobFacts(facts: JobFacts): Record<string, string> {
   const { config, workspace, trace, secretsSocket, lockIds } = facts;
   const { command, runnerImage } = config;
+  const text = command && [command].flat().join(" ");
   return {
     [Variable.codeDir]: workspace.pathOf(config.codeDir),
     [Variable.jobDir]: workspace.pathOf(config.jobDir),
     [Variable.artifactsDir]: workspace.pathOf(config.artifactsDir),
-    ...command === undefined
+    // A variable as long as a long script could not be passed.
+    ...text === undefined || text.length * 3 > MAX_COMMAND_BYTES
       ? {}
-      : { [Variable.jobCommand]: [command].flat().join(" ") },
+      : { [Variable.jobCommand]: text },
     ...runnerImage === undefined ? {} : { [Variable.runnerImage]: runnerImage },
     // Programs of the job that use the library leave theirs in the same place.
     ...workspace.inContainer ? {} : {

@@ -3,11 +3,13 @@ import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
+import type { Containment } from "../process/containment.ts";
 import type { Cancellation } from "../process/cancellation.ts";
-import { markFamily } from "../process/family.ts";
+import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
+import { passableCommand } from "./script_file.ts";
 
 /** Options for {@linkcode runCommand}. */
 export interface RunCommandOptions {
@@ -29,6 +31,23 @@ export interface RunCommandOptions {
   stdout: Sink;
   /** Where standard error goes when it is kept apart. */
   stderrSink: Sink;
+  /**
+   * Program, with arguments, that runs a text.
+   *
+   * @default {`/bin/sh`}
+   */
+  shell?: readonly string[];
+  /**
+   * Whether the command runs code that is not trusted, and gets a PID namespace
+   * of its own where the system allows it.
+   *
+   * @default {false}
+   */
+  isUntrusted?: boolean;
+  /** Whether the runner is in a container for this job. */
+  isInContainer: boolean;
+  /** Hears what the system does not allow. */
+  onWarning: (message: string) => void;
   /**
    * What starts the command.
    *
@@ -52,7 +71,18 @@ export async function runCommand(
 ): Promise<SupervisedExit> {
   const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
   const { stdout, stderr, stderrSink } = options;
-  const child = start(command, { ...options, family: markFamily() });
+  const { isUntrusted = false, isInContainer, onWarning } = options;
+  const { namespace, problem } = isUntrusted
+    ? await containment(isInContainer)
+    : {};
+  if (problem !== undefined) {
+    onWarning(
+      `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
+    );
+  }
+  await using passable = await passableCommand(command, options);
+  const tree = tagProcessTree({ isUntrusted, isInContainer });
+  const child = start(passable.command, { ...options, tree, namespace });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
   const drained = Promise.all([
@@ -63,13 +93,23 @@ export async function runCommand(
       mask: masker.stream(),
     }),
   ]);
-  return await supervise(child, {
+  const exit = await supervise(child, {
     graceMs,
     timeoutMs,
     cancellation,
     drained: drained.then(() => {}, outputFailed),
     stopDraining: () => stop.abort(),
   });
+  if (exit.hasSurvivors) {
+    onWarning("Processes of a command that is over are still running");
+  }
+  return exit;
+}
+
+/** Loaded for untrusted commands only: others run as they always did. */
+async function containment(isInContainer: boolean): Promise<Containment> {
+  const { findContainment } = await import("../process/containment.ts");
+  return await findContainment(isInContainer);
 }
 
 function outputFailed(cause: unknown): never {

@@ -3,7 +3,8 @@ import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
-import type { Family } from "./family.ts";
+import { checkCommandSize } from "./command_size.ts";
+import type { ProcessTree } from "./process_tree.ts";
 
 /** Program that makes a session and becomes another program. */
 const SETSID = "/usr/bin/setsid";
@@ -34,12 +35,17 @@ export interface SpawnOptions {
    */
   stdin?: "null" | "piped";
   /**
-   * Mark by which descendants are known that leave the group; its variables
-   * are added to the environment.
+   * Tags by which descendants are known that leave the group.
    *
    * @default {only the group is known}
    */
-  family?: Family;
+  tree?: ProcessTree;
+  /**
+   * Words in front of the command: a program in whose PID namespace it runs.
+   *
+   * @default {none}
+   */
+  namespace?: readonly string[];
 }
 
 /** A stream of bytes from a program's pipe. */
@@ -63,9 +69,15 @@ export interface RunningProcess {
   readonly status: Promise<ExitStatus>;
   /**
    * Sends a signal to the whole group; a group that is gone is no error.
-   * SIGKILL also reaches those of its family that left the group.
+   * SIGKILL also reaches those of its tree that left the group.
    */
   signal(signal: Deno.Signal): void;
+  /**
+   * Kills the whole group and the whole tree, once the program has ended.
+   *
+   * @returns Whether no process is left, as far as the tree can be known.
+   */
+  end(): Promise<boolean>;
 }
 
 /**
@@ -83,11 +95,11 @@ export interface RunningProcess {
  * same exit codes 127 and 126.
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
-  const { cwd, env, stderr = "merged", stdin = "null", family } = options;
+  const { cwd, env, stderr = "merged", stdin = "null", tree } = options;
   const hasStderr = stderr === "separate" || typeof command === "string";
-  const child = start(command, stderr, {
+  const child = start(command, { ...options, stderr }, {
     cwd,
-    env: { ...env, ...family?.env },
+    env: { ...env, ...tree?.env },
     clearEnv: true,
     stdin,
     stdout: "piped",
@@ -105,10 +117,18 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stdin: stdin === "null" ? undefined : child.stdin,
     status,
     signal(signal) {
-      const hasGroup = signalProcess(-child.pid, signal);
+      // The program that made the namespace blocks SIGTERM and SIGINT only.
+      const sent = options.namespace && signal === "SIGHUP"
+        ? "SIGTERM"
+        : signal;
+      const hasGroup = signalProcess(-child.pid, sent);
       // It may not have come to the making of its group yet.
-      if (!hasGroup && !isOver) signalProcess(child.pid, signal);
-      if (signal === "SIGKILL") family?.kill();
+      if (!hasGroup && !isOver) signalProcess(child.pid, sent);
+      if (signal === "SIGKILL") tree?.kill();
+    },
+    async end() {
+      signalProcess(-child.pid, "SIGKILL");
+      return await tree?.end() ?? true;
     },
   };
 }
@@ -125,26 +145,36 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
  */
 function start(
   command: Command,
-  stderr: "merged" | "separate",
+  { stderr, tree, namespace = [] }: SpawnOptions,
   { env, ...options }: Deno.CommandOptions & { env: Environment },
 ): Deno.ChildProcess {
   const merges = stderr === "merged";
+  const tag = tree?.shellText ?? "";
+  const isTagged = tag !== "" || namespace.length > 0;
+  if (isTagged && !merges && typeof command !== "string") {
+    // The shell would only print that there is no such program.
+    checkProgram(command[0], String(options.cwd), env.PATH);
+  }
   // Without PATH, Deno would look through the one of its own process.
-  const needsShell = merges || typeof command !== "string" &&
+  const needsShell = merges || isTagged || typeof command !== "string" &&
       env.PATH === undefined && !command[0].includes("/");
   const carried = needsShell && typeof command !== "string"
     ? carryPastShell(command, env)
     : { argv: command, env };
   const argv = typeof command === "string"
-    ? ["/bin/sh", "-c", merges ? `exec 2>&1; ${command}` : command]
+    ? ["/bin/sh", "-c", `${tag}${merges ? "exec 2>&1; " : ""}${command}`]
     : needsShell
     ? [
-      ...["/bin/sh", "-c", merges ? `exec "$@" 2>&1` : `exec "$@"`],
+      ...["/bin/sh", "-c", `${tag}exec "$@"${merges ? " 2>&1" : ""}`],
       ...["runnerlib", ...carried.argv],
     ]
     : command;
   const detached = argv === command || !isFile(SETSID);
-  const [program, ...args] = detached ? argv : [SETSID, ...argv];
+  const name = typeof command === "string" ? argv[0] : command[0];
+  checkCommandSize(argv, { name, env: carried.env });
+  const [program, ...args] = detached
+    ? [...namespace, ...argv]
+    : [SETSID, ...namespace, ...argv];
   try {
     return new Deno.Command(program, {
       ...options,
@@ -153,9 +183,26 @@ function start(
       detached,
     }).spawn();
   } catch (cause) {
-    const name = typeof command === "string" ? argv[0] : command[0];
     throw startError(name, String(options.cwd), cause);
   }
+}
+
+/** Looks for a program as `execvp` does. */
+function checkProgram(name: string, cwd: string, path = ""): void {
+  const places = name.includes("/")
+    ? [name.startsWith("/") ? name : `${cwd}/${name}`]
+    : path.split(":").map((directory) => `${directory || cwd}/${name}`);
+  const files = places.filter(isFile);
+  if (files.some((file) => (Deno.statSync(file).mode! & 0o111) !== 0)) return;
+  const isThere = files.length > 0 ||
+    name.includes("/") && isDirectory(places[0]);
+  throw startError(
+    name,
+    cwd,
+    isThere
+      ? new Deno.errors.PermissionDenied("Permission denied")
+      : new Deno.errors.NotFound(),
+  );
 }
 
 /**

@@ -32,6 +32,8 @@ export interface SuperviseOptions {
 export interface SupervisedExit extends ExitStatus {
   /** What made it end; the first cause wins. */
   cause: "exit" | "cancelled" | "timeout";
+  /** Set when some of its processes could not be ended. */
+  hasSurvivors?: true;
 }
 
 /**
@@ -61,8 +63,8 @@ export async function supervise(
   const status = await child.status;
   await settlesWithin(drained, cause === "exit" ? DRAIN_MS : 0) ||
     await closePipes(child, drained, stopDraining);
-  // Whoever is left in the group holds no pipe and is not waited for.
-  child.signal("SIGKILL");
+  // What is left holds no pipe, or holds it no longer.
+  const survivors = await child.end() ? {} : { hasSurvivors: true as const };
   if (cause === "exit") {
     // A slow reader of the output is waited for, but not by one who wants to end.
     const asked = Promise.withResolvers<void>();
@@ -72,8 +74,12 @@ export async function supervise(
   // What was read still reaches a sink that takes it; a stuck one is left behind.
   if (await settlesWithin(drained, CLOSE_MS)) await drained;
   return cause === "timeout"
-    ? { ...status, exitCode: TIMEOUT_EXIT_CODE, cause }
-    : { ...status, cause: cause === "cancelled" ? cause : "exit" };
+    ? { ...status, ...survivors, exitCode: TIMEOUT_EXIT_CODE, cause }
+    : {
+      ...status,
+      ...survivors,
+      cause: cause === "cancelled" ? cause : "exit",
+    };
 }
 
 /** Output that cannot be passed on ends a program, too: nobody would see what it does. */

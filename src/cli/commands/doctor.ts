@@ -4,6 +4,7 @@ import { Cancellation } from "../../process/cancellation.ts";
 import { VERSION } from "../../version.ts";
 import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
+import { findUntrustedContainment } from "../doctor/containment.ts";
 import { type Finding, findingLines } from "../doctor/finding.ts";
 import { neededPrograms } from "../doctor/needs.ts";
 import { findPermissions } from "../doctor/permissions.ts";
@@ -41,6 +42,9 @@ needs: such lines start with "needed".`,
     });
     const sections: Readonly<Record<string, readonly Finding[]>> = {
       Workspace: [await findWorkspace(parts.workspace)],
+      Processes: [
+        await findUntrustedContainment(parts.workspace.inContainer),
+      ],
       Programs: await findPrograms(parts.host, needed),
       Permissions: findPermissions(parts.workspace.base),
     };

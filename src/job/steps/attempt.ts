@@ -32,6 +32,10 @@ export interface AttemptContext {
   masker: Masker;
   /** Whether standard error joins standard output. */
   stderr: "merged" | "separate";
+  /** Whether the runner is in a container for this job. */
+  isInContainer: boolean;
+  /** Hears what the system does not allow. */
+  onWarning: (message: string) => void;
   /** Time between the ending signal and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Declares that a function of the job runs, until the result is disposed of. */

@@ -70,19 +70,13 @@ export function runStepCommand(
   env: ChildEnvironment = context.env,
 ): ReturnType<typeof runCommand> {
   const { definition, log } = context;
-  return runCommand(withShell(command, definition.shell), {
+  return runCommand(command, {
     ...context,
     env,
+    shell: definition.shell,
+    isUntrusted: definition.untrusted,
     timeoutMs: definition.timeoutMs,
     stdout: log.stdout,
     stderrSink: log.stderr,
   });
-}
-
-function withShell(
-  command: StepCommand,
-  shell: readonly string[] | undefined,
-): StepCommand {
-  if (typeof command !== "string" || shell === undefined) return command;
-  return shell.length === 1 ? [shell[0], "-c", command] : [...shell, command];
 }

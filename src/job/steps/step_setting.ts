@@ -132,6 +132,14 @@ export async function openStepSetting(
     });
   }
 
+  const warnings = new Set<string>();
+  /** What the system does not allow to one step, it does not allow to others. */
+  function onWarning(message: string): void {
+    if (warnings.has(message)) return;
+    warnings.add(message);
+    logger.warn("steps", message);
+  }
+
   async function openStep(step: number): Promise<OpenedStep> {
     const planned: PlannedStep = plan.steps[step];
     const { name, definition } = planned;
@@ -151,6 +159,8 @@ export async function openStepSetting(
         stderr: config.stderr,
         graceMs: config.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
+        isInContainer: workspace.inContainer,
+        onWarning,
       },
       newOutputPath: (attempt) => `${outputsDirectory}/${step}-${attempt}`,
       [Symbol.asyncDispose]: () => stepLog.close(),

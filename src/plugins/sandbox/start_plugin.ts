@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { markFamily } from "../../process/family.ts";
+import { tagProcessTree } from "../../process/process_tree.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import { temporaryParents } from "../../workspace/temporary.ts";
@@ -69,7 +69,7 @@ export async function startPlugin(
     },
     stdin: "piped",
     stderr: "separate",
-    ...startsOthers ? { family: markFamily() } : {},
+    ...startsOthers ? { tree: tagProcessTree() } : {},
   });
   child.status.finally(() => broker?.[Symbol.dispose]());
   // What talks to the process is loaded while the process starts.

@@ -1,0 +1,22 @@
+import { findContainment } from "../../process/containment.ts";
+import type { Finding } from "./finding.ts";
+
+/**
+ * Finds out whether processes of an untrusted step can outlive it here.
+ *
+ * @param isInContainer Whether the runner is in a container for a job.
+ * @returns What was found.
+ */
+export async function findUntrustedContainment(
+  isInContainer: boolean,
+): Promise<Finding> {
+  const { namespace, problem } = await findContainment(isInContainer);
+  return {
+    state: problem === undefined ? "ok" : "missing",
+    name: "untrusted steps",
+    detail: namespace ? "PID namespace" : "tags",
+    purpose: problem === undefined
+      ? "none of their processes outlives them"
+      : `their processes may outlive them: ${problem}`,
+  };
+}

@@ -1,0 +1,76 @@
+import type { Command } from "../process/spawn.ts";
+
+/** Longest text that is passed as an argument, in bytes; Linux allows 131,071. */
+const MAX_ARGUMENT_BYTES = 128_000;
+
+/** A command that the system can start. */
+export interface PassableCommand extends AsyncDisposable {
+  /** Text for the shell, or a program and its arguments. */
+  readonly command: Command;
+}
+
+/** Options for {@linkcode passableCommand}. */
+export interface PassableCommandOptions {
+  /**
+   * Program, with arguments, that runs a text.
+   *
+   * @default {`/bin/sh`}
+   */
+  shell?: readonly string[];
+}
+
+/**
+ * Prepares a command whose text may be too long for an argument: such a text
+ * goes to a private file, which the shell reads.
+ *
+ * @param command The command.
+ * @param options Shell.
+ * @returns The command; dispose of it when it has ended.
+ */
+export async function passableCommand(
+  command: Command,
+  options: PassableCommandOptions = {},
+): Promise<PassableCommand> {
+  const { shell } = options;
+  if (typeof command !== "string") return asIs(command);
+  if (!isTooLong(command)) {
+    if (shell === undefined) return asIs(command);
+    const [program] = shell;
+    return asIs(
+      shell.length === 1 ? [program, "-c", command] : [...shell, command],
+    );
+  }
+  const directory = await Deno.makeTempDir({ prefix: "runnerlib-script-" });
+  const file = `${directory}/script`;
+  const remove = () => Deno.remove(directory, { recursive: true });
+  try {
+    await Deno.writeTextFile(file, command, { mode: 0o600, createNew: true });
+  } catch (error) {
+    await remove().catch(() => {});
+    throw error;
+  }
+  return {
+    command: shell === undefined
+      ? `. '${file.replaceAll("'", "'\\''")}'`
+      : [...withoutTextOption(shell), file],
+    // A step may have removed more than it made.
+    [Symbol.asyncDispose]: () => remove().catch(() => {}),
+  };
+}
+
+function isTooLong(text: string): boolean {
+  return text.length * 3 > MAX_ARGUMENT_BYTES &&
+    new TextEncoder().encode(text).length > MAX_ARGUMENT_BYTES;
+}
+
+function asIs(command: Command): PassableCommand {
+  return { command, [Symbol.asyncDispose]: () => Promise.resolve() };
+}
+
+/** `bash -euc TEXT` is `bash -eu FILE`, and `perl -e TEXT` is `perl FILE`. */
+function withoutTextOption(shell: readonly string[]): readonly string[] {
+  const last = shell.at(-1)!;
+  const [, rest] = /^-([A-Za-z]*)[ce]$/.exec(last) ?? [];
+  if (shell.length === 1 || rest === undefined) return shell;
+  return [...shell.slice(0, -1), ...rest === "" ? [] : [`-${rest}`]];
+}

@@ -1,0 +1,45 @@
+import { pidNamespace } from "./pid_namespace.ts";
+import { tagProcessTree } from "./process_tree.ts";
+
+/** Bit of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
+const CAP_SYS_RESOURCE = 24n;
+
+/** How the processes of an untrusted step are kept from outliving it. */
+export interface Containment {
+  /** Words to put in front of the command, if it gets a PID namespace. */
+  readonly namespace?: readonly string[];
+  /** Why it cannot be guaranteed that none outlives the step. */
+  readonly problem?: string;
+}
+
+/**
+ * Finds out how an untrusted command can be contained on this system.
+ *
+ * @param isInContainer Whether the runner is in a container for this job.
+ * @returns The way, and what it lacks.
+ */
+export async function findContainment(
+  isInContainer: boolean,
+): Promise<Containment> {
+  const namespace = await pidNamespace();
+  if (namespace) return { namespace };
+  const noNamespace = "the system allows no PID namespace";
+  const tree = tagProcessTree({ isUntrusted: true });
+  await tree.end();
+  if (!tree.isTagged) {
+    return { problem: `${noNamespace}, and its processes cannot be tagged` };
+  }
+  if (canRaiseLimits()) {
+    return { problem: `${noNamespace}, and root can take its tag off` };
+  }
+  return isInContainer ? {} : {
+    problem: `${noNamespace}, and outside a container ` +
+      `a process that changes its tag could be a stranger's`,
+  };
+}
+
+function canRaiseLimits(): boolean {
+  const status = Deno.readTextFileSync("/proc/self/status");
+  const [, effective] = /^CapEff:\s*([0-9a-f]+)/m.exec(status) ?? [];
+  return (BigInt(`0x${effective ?? "0"}`) >> CAP_SYS_RESOURCE & 1n) === 1n;
+}

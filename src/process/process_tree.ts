@@ -1,0 +1,343 @@
+/**
+ * Finds every process that a command started, wherever it went.
+ *
+ * A process can leave its group and its session, clear its environment, and
+ * outlive its parents. It keeps its resource limits. Linux has one limit that
+ * nothing uses any more (`RLIMIT_LOCKS`): a number in it, set by the shell that
+ * starts a command, is inherited by everything that the command starts, can be
+ * read by everybody in `/proc`, and can only be lowered, except with
+ * CAP_SYS_RESOURCE.
+ *
+ * 1. Each command gets an interval of numbers: its tag, the highest of them,
+ *    and those below, from which a runner inside the command tags its own.
+ * 2. Trusted commands have higher numbers than untrusted ones, so that an
+ *    untrusted process cannot pass for one of a trusted command.
+ * 3. In a container, a process with a number of no running command has lowered
+ *    it on purpose, and is a survivor too, unless it descends from another
+ *    runner. Elsewhere it could be a stranger's.
+ * 4. A variable in the environment marks the processes where a system or a
+ *    shell has no such limit.
+ *
+ * @module
+ */
+import { Variable } from "../environment/variables.ts";
+
+/** Variable by which processes are known whose limits tell nothing. */
+const TAG = Variable.processTag;
+
+/** How many numbers belong to a command; runners inside it use them up. */
+const INTERVAL = 1n << 28n;
+
+/** Tags of untrusted commands start here, those of trusted ones twice as high. */
+const LOWEST_TAG = 1n << 61n;
+
+/** More process ids than that are not tried one by one. */
+const MAX_TRIED = 1_000;
+
+/** Longest time without a pause for the rest of the runner, in milliseconds. */
+const BURST_MS = 20;
+
+/** Longest time to kill processes that go on starting others, in milliseconds. */
+const MAX_KILL_MS = 5_000;
+
+/** Commands that run now, by the highest number of their intervals. */
+const runningTags = new Set<bigint>();
+
+/** The limit of this process, which nothing here changes. */
+let ownLimit: bigint | undefined;
+
+/** Options for {@linkcode tagProcessTree}. */
+export interface TagProcessTreeOptions {
+  /**
+   * Whether the command runs code that is not trusted.
+   *
+   * @default {false}
+   */
+  isUntrusted?: boolean;
+  /**
+   * Whether the runner is in a container for this job.
+   *
+   * @default {false}
+   */
+  isInContainer?: boolean;
+}
+
+/** A command and everything that it starts. */
+export interface ProcessTree {
+  /** Variables for the environment of the command. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Text that tags a shell and what it starts; it prints nothing. */
+  readonly shellText: string;
+  /**
+   * Whether a process can leave the tree only with the rights of root.
+   * Without it, only those are found that keep their environment.
+   */
+  readonly isTagged: boolean;
+  /** Kills every process of the tree that is found at a glance. */
+  kill(): void;
+  /**
+   * Kills until no process is left. The tree is over then.
+   *
+   * @returns Whether none is left.
+   */
+  end(): Promise<boolean>;
+}
+
+/**
+ * Makes what tags a command, before it is started.
+ *
+ * @param options Additional options.
+ * @returns The tree.
+ */
+export function tagProcessTree(
+  options: TagProcessTreeOptions = {},
+): ProcessTree {
+  const { isUntrusted = false, isInContainer = false } = options;
+  const own = ownLimit ??= limitOf("self");
+  const interval = own === undefined
+    ? undefined
+    : newInterval(own, isUntrusted);
+  const uuid = crypto.randomUUID();
+  const mark = new TextEncoder().encode(`${TAG}=${uuid}`);
+  const firstPid = lastPid();
+  const dead = new Set<number>();
+  let hasFound = false;
+  if (interval) runningTags.add(interval.tag);
+
+  /** Whether a process is ours; `undefined` if it is gone. */
+  function belongs(pid: number): boolean | undefined {
+    const limit = limitOf(pid);
+    if (limit === undefined) return undefined;
+    if (interval === undefined || limit === own) return carries(pid, mark);
+    if (limit > interval.floor && limit <= interval.tag) return true;
+    return isInContainer && limit > interval.outerFloor && limit < own! &&
+      !isOfRunningCommand(limit) && !hasOtherRunner(pid, own!);
+  }
+
+  /** Kills those among some processes that are ours. */
+  function killAmong(pids: readonly number[]): Look {
+    const look = { found: 0, gone: 0 };
+    for (const pid of pids) {
+      if (dead.has(pid)) continue;
+      const isOurs = belongs(pid);
+      if (isOurs === undefined) look.gone++;
+      if (!isOurs) continue;
+      if (isDead(pid)) {
+        dead.add(pid);
+        continue;
+      }
+      look.found++;
+      killProcess(pid);
+    }
+    return look;
+  }
+
+  /**
+   * Kills until none is found, or until it is time for something else.
+   *
+   * A process that only forks and exits is gone when a look at all processes
+   * comes to it. What is started meanwhile is therefore looked at as soon as
+   * its number is given away, for as long as the look at all took: what lives
+   * longer is seen by the one, what lives shorter by the other.
+   */
+  function killInBurst(): boolean {
+    const end = performance.now() + BURST_MS;
+    while (true) {
+      const start = performance.now();
+      let last = lastPid();
+      const { found } = killAmong(pidsBetween(firstPid, last));
+      let quietSince = performance.now();
+      const quietMs = quietSince - start;
+      let isQuiet = found === 0;
+      // Only code that wants to survive does that, and it costs time.
+      if (isQuiet && !isUntrusted && !hasFound) return true;
+      hasFound = true;
+      while (performance.now() < quietSince + quietMs) {
+        if (performance.now() > end) return false;
+        const before = last;
+        last = lastPid();
+        if (last === before) continue;
+        const look = killAmong(pidsBetween(before && before - 2, last));
+        if (look.found > 0) isQuiet = false;
+        if (look.found + look.gone > 0) quietSince = performance.now();
+      }
+      if (isQuiet) return true;
+      if (performance.now() > end) return false;
+    }
+  }
+
+  return {
+    env: { [TAG]: uuid },
+    shellText: interval
+      ? `ulimit -w ${interval.tag} 2>/dev/null||ulimit -x ${interval.tag} 2>/dev/null;`
+      : "",
+    isTagged: interval !== undefined,
+    kill: () => void killInBurst(),
+    async end() {
+      const end = performance.now() + MAX_KILL_MS;
+      let isOver = killInBurst();
+      while (!isOver && performance.now() < end) {
+        await pause(1);
+        isOver = killInBurst();
+      }
+      if (interval) runningTags.delete(interval.tag);
+      return isOver;
+    },
+  };
+}
+
+/** What a look at some processes found. */
+interface Look {
+  /** How many were ours, and alive. */
+  found: number;
+  /** How many were gone before they were looked at. */
+  gone: number;
+}
+
+interface Interval {
+  /** Number that the command gets: the highest one. */
+  readonly tag: bigint;
+  /** Number below the lowest one. */
+  readonly floor: bigint;
+  /** Number below those of every command of this runner. */
+  readonly outerFloor: bigint;
+}
+
+/**
+ * Chooses numbers that no other command has: of 2³³ intervals, or, inside a
+ * command of another runner, a single one of that command's 2²⁸ numbers.
+ *
+ * @returns `undefined`, where all numbers are used up or the limit has another
+ * purpose.
+ */
+function newInterval(own: bigint, isUntrusted: boolean): Interval | undefined {
+  const isInside = own < LOWEST_TAG * 4n;
+  if (isInside && (own + 1n) % INTERVAL !== 0n) return undefined;
+  const width = isInside ? 1n : INTERVAL;
+  const [from, to] = isInside
+    ? [own - INTERVAL + 1n, own]
+    : [LOWEST_TAG, LOWEST_TAG * 4n];
+  const third = (to - from) / 3n;
+  const lowest = isUntrusted ? from : from + third;
+  const highest = isUntrusted ? from + third : to;
+  const [random] = crypto.getRandomValues(new BigUint64Array(1));
+  const count = (highest - lowest) / width;
+  const tag = (lowest / width + random % count + 1n) * width - 1n;
+  if (runningTags.has(tag)) return newInterval(own, isUntrusted);
+  const outerFloor = isInside ? from - 1n : -1n;
+  return { tag, floor: tag - width, outerFloor };
+}
+
+function isOfRunningCommand(limit: bigint): boolean {
+  for (const tag of runningTags) {
+    const width = (tag + 1n) % INTERVAL === 0n ? INTERVAL : 1n;
+    if (limit > tag - width && limit <= tag) return true;
+  }
+  return false;
+}
+
+/** Whether the youngest ancestor without a tag is another runner, and not ours or init. */
+function hasOtherRunner(pid: number, own: bigint): boolean {
+  for (let ancestor = parentOf(pid); ancestor > 1;) {
+    if (limitOf(ancestor) === own) return ancestor !== Deno.pid;
+    ancestor = parentOf(ancestor);
+  }
+  return false;
+}
+
+/** The parent of a process, 0 if it is gone. */
+function parentOf(pid: number): number {
+  return Number(statOf(pid)?.[1] ?? 0);
+}
+
+/** What `RLIMIT_LOCKS` reads without a limit. */
+const UNLIMITED = (1n << 64n) - 1n;
+
+/** The hard limit that tags a process; `undefined` if it cannot be read. */
+function limitOf(pid: number | "self"): bigint | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    const text = Deno.readTextFileSync(`/proc/${pid}/limits`);
+    const [, hard] = /^Max file locks +\S+ +(\S+)/m.exec(text) ?? [];
+    if (hard === undefined) return undefined;
+    return hard === "unlimited" ? UNLIMITED : BigInt(hard);
+  } catch {
+    // It is gone; or Deno, which shows /proc only to a process that has every
+    // permission, refuses.
+    return undefined;
+  }
+}
+
+/** The process id that was given away last; `undefined` if the system does not say. */
+function lastPid(): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  try {
+    return Number(Deno.readTextFileSync("/proc/loadavg").split(" ")[4]);
+  } catch {
+    // Without /proc, no process is found.
+    return undefined;
+  }
+}
+
+function pidsBetween(
+  first: number | undefined,
+  last: number | undefined,
+): number[] {
+  if (first === undefined || last === undefined) return [];
+  // The counter may have started over, and some systems do not count at all.
+  const isKnown = first > 0 && last >= first && last - first <= MAX_TRIED;
+  if (isKnown) {
+    // The youngest first: one that forks and exits does not live long.
+    return Array.from({ length: last - first }, (_, index) => last - index);
+  }
+  return [...Deno.readDirSync("/proc")]
+    .map(({ name }) => Number(name))
+    .filter((pid) => pid > 0);
+}
+
+function carries(pid: number, mark: Uint8Array): boolean {
+  try {
+    return holds(Deno.readFileSync(`/proc/${pid}/environ`), mark);
+  } catch {
+    // It is gone, or another user's.
+    return false;
+  }
+}
+
+function holds(bytes: Uint8Array, part: Uint8Array): boolean {
+  for (let at = 0; (at = bytes.indexOf(part[0], at)) !== -1; at++) {
+    if (part.every((byte, index) => bytes[at + index] === byte)) return true;
+  }
+  return false;
+}
+
+/** A dead process stays in the table until its parent asks how it ended. */
+function isDead(pid: number): boolean {
+  const [state] = statOf(pid) ?? [];
+  return state === undefined || state === "Z" || state === "X";
+}
+
+/** What `proc_pid_stat(5)` lists, from the state on: the name before may hold blanks. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    // It is gone.
+    return undefined;
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // It went by itself, or became another user's, which no signal reaches.
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
+  return promise;
+}

@@ -1,0 +1,190 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { tagProcessTree } from "../../src/process/process_tree.ts";
+import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
+import { BARE_ENV, run } from "../helpers/running.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+
+/** Ways to leave a step; each prints the id of a process that stays. */
+const ESCAPES = {
+  "leaves its session": "setsid sh -c 'echo $$; exec sleep 1000 >&- 2>&-' &",
+  "clears its environment":
+    "env -i /usr/bin/setsid /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' &",
+  "forks twice":
+    "(setsid sh -c '(env -i /bin/sh -c \"echo \\$\\$; exec /bin/sleep 1000 >&- 2>&-\") & ' &);",
+  "outlives the program that started it":
+    "setsid sh -c 'setsid env -i /bin/sh -c \"echo \\$\\$; exec /bin/sleep 1000 >&- 2>&-\" & exit' &",
+  "ignores every signal that it can":
+    "trap '' HUP INT QUIT TERM; setsid env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' &",
+};
+
+/** Whether nobody holds a lock that processes inherit. */
+async function isFree(path: string): Promise<boolean> {
+  const { success } = await new Deno.Command("flock", {
+    args: ["-n", path, "true"],
+  }).output();
+  return success;
+}
+
+describe("tagProcessTree() finds a process that", () => {
+  for (const [name, script] of Object.entries(ESCAPES)) {
+    it(name, async () => {
+      const tree = tagProcessTree();
+      const running = run(`${script} sleep 0.1; exit 3`, { tree });
+      await running.stdout.seen("\n");
+      using cleanup = new DisposableStack();
+      cleanup.defer(() => endProcess(running.printedNumber()));
+      const exit = await running.supervise();
+      assertEquals(exit, { exitCode: 3, signal: null, cause: "exit" });
+      await isGone(running.printedNumber());
+    });
+  }
+
+  it("is started without a shell, and with streams of its own", async () => {
+    const tree = tagProcessTree();
+    const running = run(
+      [
+        "setsid",
+        "--fork",
+        "env",
+        "-i",
+        "/bin/sh",
+        "-c",
+        "echo $$; exec sleep 1000 >&- 2>&-",
+      ],
+      { tree, stderr: "separate" },
+    );
+    await running.stdout.seen("\n");
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => endProcess(running.printedNumber()));
+    assertEquals((await running.supervise()).exitCode, 0);
+    await isGone(running.printedNumber());
+  });
+
+  it("forks on and on, each time in a new session without an environment", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await Deno.writeTextFile(
+      `${path}/chain`,
+      `[ -e ${path}/stop ] || /usr/bin/setsid /usr/bin/env -i /bin/sh ${path}/chain &`,
+    );
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => Deno.writeTextFileSync(`${path}/stop`, ""));
+    const tree = tagProcessTree({ isUntrusted: true });
+    const running = run(
+      `exec 9> ${path}/lock; flock 9
+       for each in 1 2 3; do sh ${path}/chain > /dev/null 2>&1 & done; sleep 0.2`,
+      { tree },
+    );
+    assertEquals((await running.supervise()).hasSurvivors, undefined);
+    assert(await isFree(`${path}/lock`), "a process is left");
+  });
+
+  it("lowered its tag, in a container only, where it is no stranger's", async () => {
+    const script = `setsid env -i /bin/sh -c '
+        ulimit -w 5 2> /dev/null || ulimit -x 5; echo $$ $PPID; exec sleep 1000 >&- 2>&-' &
+      sleep 0.1`;
+    for (const isInContainer of [false, true]) {
+      const tree = tagProcessTree({ isUntrusted: true, isInContainer });
+      const running = run(script, { tree });
+      await running.stdout.seen("\n");
+      const pid = running.printedNumber();
+      using cleanup = new DisposableStack();
+      cleanup.defer(() => endProcess(pid));
+      await running.supervise();
+      assertEquals(isRunning(pid), !isInContainer || hasForeignParent(pid));
+    }
+  });
+});
+
+/** An init of a user's session, say, takes orphans in; they could be its own. */
+function hasForeignParent(pid: number): boolean {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] !== "1";
+}
+
+describe("tagProcessTree() leaves alone", () => {
+  it("what another command has started that still runs", async () => {
+    await using directory = await temporaryDirectory();
+    for (const isInContainer of [false, true]) {
+      const other = run(
+        "setsid env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' & sleep 1000",
+        { tree: tagProcessTree({ isInContainer }) },
+      );
+      await other.stdout.seen("\n");
+      const pid = other.printedNumber();
+      using cleanup = new DisposableStack();
+      cleanup.defer(() => endProcess(pid));
+      await run("exit 0", {
+        tree: tagProcessTree({ isInContainer, isUntrusted: true }),
+      }).supervise();
+      assert(isRunning(pid));
+      other.cancellation.cancel("SIGTERM");
+      await other.supervise();
+      await isGone(pid);
+    }
+  });
+
+  it("what was started outside of commands", async () => {
+    const stranger = new Deno.Command("sleep", { args: ["1000"] }).spawn();
+    try {
+      const tree = tagProcessTree({ isUntrusted: true, isInContainer: true });
+      await run("exit 0", { tree }).supervise();
+      assert(isRunning(stranger.pid));
+    } finally {
+      stranger.kill("SIGKILL");
+      await stranger.status;
+    }
+  });
+});
+
+describe("tagProcessTree() lets", () => {
+  it("a runner inside a command tag its own commands", async () => {
+    const script = `
+      import { tagProcessTree } from ${
+      JSON.stringify(import.meta.resolve("../../src/process/process_tree.ts"))
+    };
+      import { spawn } from ${
+      JSON.stringify(import.meta.resolve("../../src/process/spawn.ts"))
+    };
+      const tree = tagProcessTree();
+      const child = spawn(
+        "env -i setsid -f /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-'",
+        { cwd: "/", env: { PATH: Deno.env.get("PATH") }, tree });
+      const reader = child.stdout.getReader();
+      const { value } = await reader.read();
+      await reader.cancel();
+      await child.stderr.cancel();
+      await child.status;
+      if (Deno.args[0] === "end") await child.end();
+      console.log(tree.isTagged, new TextDecoder().decode(value).trim());
+      Deno.exit();`;
+    for (const how of ["end", "leave"]) {
+      const running = run(
+        [Deno.execPath(), "eval", "--quiet", script, how],
+        {
+          env: { ...BARE_ENV, ...Deno.env.toObject() },
+          tree: tagProcessTree(),
+        },
+      );
+      await running.stdout.seen("\n");
+      const pid = running.printedNumber();
+      using cleanup = new DisposableStack();
+      cleanup.defer(() => endProcess(pid));
+      if (how === "end") await isGone(pid);
+      await running.supervise();
+      assert(running.stdout.text.startsWith("true "), running.stdout.text);
+      await isGone(pid);
+    }
+  });
+
+  it("a command see nothing of it but a limit that nothing uses", async () => {
+    const plain = run("echo a; echo b >&2; ulimit -n; echo $0 $# $?");
+    const tagged = run("echo a; echo b >&2; ulimit -n; echo $0 $# $?", {
+      tree: tagProcessTree(),
+    });
+    await Promise.all([plain.supervise(), tagged.supervise()]);
+    assertEquals(tagged.stdout.text, plain.stdout.text);
+    assertEquals(tagged.stderr.text, "");
+  });
+});
