@@ -45,8 +45,8 @@ export function checkCommandSize(
     most += text.length * 3 + TEXT_OVERHEAD;
     longest = Math.max(longest, text.length);
   }
-  for (const variable in env) {
-    const length = variable.length + env[variable].length + 1;
+  for (const [variable, value] of Object.entries(env)) {
+    const length = variable.length + value.length + 1;
     most += length * 3 + TEXT_OVERHEAD;
     longest = Math.max(longest, length);
   }

@@ -105,7 +105,6 @@ function hasForeignParent(pid: number): boolean {
 
 describe("tagProcessTree() leaves alone", () => {
   it("what another command has started that still runs", async () => {
-    await using directory = await temporaryDirectory();
     for (const isInContainer of [false, true]) {
       const other = run(
         "setsid env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' & sleep 1000",
