@@ -1,10 +1,9 @@
 import type { Environment } from "../environment/variables.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
 import { checkCommandSize } from "./command_size.ts";
 import type { ProcessTree } from "./process_tree.ts";
+import { checkProgram, isFile, startError } from "./start_error.ts";
 
 /** Program that makes a session and becomes another program. */
 const SETSID = "/usr/bin/setsid";
@@ -187,24 +186,6 @@ function start(
   }
 }
 
-/** Looks for a program as `execvp` does. */
-function checkProgram(name: string, cwd: string, path = ""): void {
-  const places = name.includes("/")
-    ? [name.startsWith("/") ? name : `${cwd}/${name}`]
-    : path.split(":").map((directory) => `${directory || cwd}/${name}`);
-  const files = places.filter(isFile);
-  if (files.some((file) => (Deno.statSync(file).mode! & 0o111) !== 0)) return;
-  const isThere = files.length > 0 ||
-    name.includes("/") && isDirectory(places[0]);
-  throw startError(
-    name,
-    cwd,
-    isThere
-      ? new Deno.errors.PermissionDenied("Permission denied")
-      : new Deno.errors.NotFound(),
-  );
-}
-
 /**
  * Carries variables past the shell that starts a program: shells drop names
  * that are not identifiers (`with.dot`, functions that bash exports), and set
@@ -253,42 +234,6 @@ function isLostInShell(name: string): boolean {
 function hasSplittingEnv(): boolean {
   try {
     return !Deno.realPathSync(ENV).includes("busybox");
-  } catch {
-    // What cannot be seen cannot be used.
-    return false;
-  }
-}
-
-function startError(program: string, cwd: string, cause: unknown): unknown {
-  // A permission that Deno was not given is told in Deno's own words.
-  if (cause instanceof Deno.errors.NotCapable) return cause;
-  if (!isDirectory(cwd)) {
-    return new RunnerError(
-      `Cannot start "${program}" in "${cwd}": no such directory`,
-      { code: "workspace", cause },
-    );
-  }
-  const isMissing = cause instanceof Deno.errors.NotFound;
-  const reason = isMissing ? "command not found" : osReason(cause);
-  return new RunnerError(`Cannot start "${program}": ${reason}`, {
-    code: isMissing ? "command-not-found" : "command-not-executable",
-    exitCode: isMissing ? 127 : 126,
-    cause,
-  });
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch (error) {
-    // Whoever may not look cannot blame the directory.
-    return error instanceof Deno.errors.NotCapable;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
   } catch {
     // What cannot be seen cannot be used.
     return false;
