@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { hgSource } from "../../src/source/hg.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
-import { runTool } from "../helpers/archives.ts";
+import { runShell, runTool } from "../helpers/archives.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
@@ -54,6 +54,39 @@ async function prepareFrom(
       .filter(([name]) => !name.startsWith(".hg")),
   );
   return { commit, file, target, log: context.log.lines };
+}
+
+/** Serves a repository on a port of its own choice. */
+async function serveHg(repository: string) {
+  const child = new Deno.Command("hg", {
+    args: [
+      "serve",
+      "--repository",
+      repository,
+      "--address=127.0.0.1",
+      "--port=0",
+    ],
+    env: { PYTHONUNBUFFERED: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let text = "";
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  while (!/:\d+\/\s/.test(text)) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`hg serve says only ${JSON.stringify(text)}`);
+    text += value;
+  }
+  const [, port] = /:(\d+)\/\s/.exec(text)!;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await reader.cancel();
+      await child.status;
+    },
+  };
 }
 
 const suite = isClientMissing("hg") ? () => {} : describe;
@@ -113,6 +146,57 @@ suite("hgSource()", () => {
       'Cannot check out "',
     );
     assertEquals(await exists(`${path}/job/src`), false);
+  });
+
+  it("runs nothing for a repository of git in the tree, even if the user allows them", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = `${path}/origin`;
+    await Deno.mkdir(origin);
+    await hg(origin, "init");
+    await runShell(
+      origin,
+      "git init -q sub && git -C sub -c user.name=A -c user.email=a@b commit -q --allow-empty -m 1",
+    );
+    await makeFiles(path, {
+      "origin/.hgsub": `sub = [git]ext::sh -c touch% ${path}/marker\n`,
+      "home/.hgrc": "[subrepos]\nallowed = true\ngit:allowed = true\n",
+    });
+    const allow = "--config=subrepos.git:allowed=true";
+    await hg(origin, "add", ".hgsub");
+    await hg(origin, allow, "commit", "--message", "sub");
+    await assertRejects(
+      () =>
+        prepareFrom(path, "origin", undefined, {
+          HOME: `${path}/home`,
+          GIT_ALLOW_PROTOCOL: "ext",
+        }),
+      RunnerError,
+      "subrepo",
+    );
+    assertEquals(await exists(`${path}/marker`), false);
+  });
+
+  it("fetches no bundle from where a server points to", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { newest } = await makeRepository(`${path}/origin`);
+    const seen: string[] = [];
+    await using other = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      (request) => {
+        seen.push(request.url);
+        return new Response("", { status: 404 });
+      },
+    );
+    await makeFiles(path, {
+      "origin/.hg/hgrc": "[extensions]\nclonebundles =\n",
+      "origin/.hg/clonebundles.manifest":
+        `http://127.0.0.1:${other.addr.port}/x BUNDLESPEC=gzip-v2\n`,
+    });
+    await using server = await serveHg(`${path}/origin`);
+    const { commit } = await prepareFrom(path, server.url);
+    assertEquals([commit, seen], [newest, []]);
   });
 
   it("tells what Mercurial says, without user info", async () => {
