@@ -2,6 +2,7 @@ import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { isInside } from "../job_path.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
+import { removeIfEmpty } from "../workspace/remove.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
 import type { FetchedPlugins } from "./plugin_addresses.ts";
@@ -39,7 +40,15 @@ export interface JobPlugins {
 export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const { parts } = run;
   const registry = parts.plugins ??= new PluginRegistry();
-  const setting = await sandboxSetting(run, await ciCopyOf(run));
+  const { base } = parts.workspace;
+  let isBaseMade = false;
+  const setting: SandboxSetting = {
+    ...await sandboxSetting(run, await ciCopyOf(run)),
+    async prepare() {
+      isBaseMade ||= await Deno.lstat(base).then(() => false, () => true);
+      await Deno.mkdir(base, { recursive: true });
+    },
+  };
   const loader = new PluginLoader({
     registry,
     setting,
@@ -52,6 +61,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const late: string[] = [];
   const end = async () => {
     await loader.end();
+    if (isBaseMade) await removeIfEmpty(base);
     await addresses?.[Symbol.asyncDispose]();
   };
   try {

@@ -26,6 +26,12 @@ export interface SandboxSetting extends RightsPolicy {
   readonly maskText: (text: string) => string;
   /** Starts a stream that masks secrets. */
   readonly maskStream: () => MaskStream;
+  /**
+   * Makes the workspace, of which the kernel is told when a process starts.
+   *
+   * @default {it is there}
+   */
+  readonly prepare?: () => Promise<void>;
   /** Has a value masked. */
   readonly registerSecret: (value: string) => void;
 }
@@ -121,11 +127,17 @@ async function start(
     deno,
     env,
     workspace: setting.directories.JOB_DIR,
+    prepare: setting.prepare,
     warn: (message) => logger.warn(label, message),
   }, {
     log: (message) => logger.info(label, message),
     secret: registerSecret,
     maskStream,
+    unconfined: (reason) =>
+      logger.warn(
+        label,
+        `Links that are swapped while it runs may lead it out of its paths: ${reason}`,
+      ),
   });
   // What is needed later is loaded while the process starts.
   await Promise.allSettled([

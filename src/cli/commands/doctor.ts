@@ -7,6 +7,7 @@ import { configFlags, flagsLayer } from "../config_flags.ts";
 import { findUntrustedContainment } from "../doctor/containment.ts";
 import { type Finding, findingLines } from "../doctor/finding.ts";
 import { neededPrograms } from "../doctor/needs.ts";
+import { findConfinement } from "../doctor/confinement.ts";
 import { findPermissions } from "../doctor/permissions.ts";
 import { findPrograms } from "../doctor/programs.ts";
 import { findWorkspace } from "../doctor/workspace.ts";
@@ -46,6 +47,7 @@ needs: such lines start with "needed".`,
         await findUntrustedContainment(parts.workspace.inContainer),
       ],
       Programs: await findPrograms(parts.host, needed),
+      Kernel: [await findConfinement(parts.host)],
       Permissions: findPermissions(parts.workspace.base),
     };
     const system = `${Deno.build.os} ${Deno.build.arch}`;

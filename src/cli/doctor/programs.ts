@@ -44,6 +44,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
   { name: "xz", purpose: "tarball sources, .tar.xz" },
   { name: "zstd", purpose: "tarball sources, .tar.zst" },
   { name: "deno", purpose: "pipelines and plugins of a compiled runner" },
+  { name: "perl", purpose: "plugins that use paths start sooner" },
   { name: "docker", purpose: "nested containers" },
   { name: "podman", purpose: "nested containers, in the place of docker" },
 ];

@@ -1,4 +1,5 @@
 import { joinList } from "../../join_list.ts";
+import { confinedCommand, type Confinement } from "./confinement.ts";
 import guest from "./guest.js" with { type: "text" };
 import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 
@@ -39,6 +40,14 @@ export interface DenoCommandOptions {
    * @default {"jsr.io:443"}
    */
   readonly registry?: string;
+  /**
+   * What its process reaches at most.
+   *
+   * @default {whatever Deno lets it reach}
+   */
+  readonly confinement?: Confinement;
+  /** Path of Perl, which confines a process sooner than Deno does. */
+  readonly perl?: string;
 }
 
 /**
@@ -49,12 +58,8 @@ export interface DenoCommandOptions {
  */
 export function denoCommand(options: DenoCommandOptions): string[] {
   const { deno, url, file, rights, lockFile } = options;
-  const { registry = jsrHost({}) } = options;
-  return [
-    "/bin/sh",
-    "-c",
-    LIMITED,
-    "sh",
+  const { registry = jsrHost({}), confinement } = options;
+  const command = [
     deno,
     "run",
     "--quiet",
@@ -69,6 +74,12 @@ export function denoCommand(options: DenoCommandOptions): string[] {
     ...importFlags(url, rights, registry),
     `data:text/javascript;base64,${guestCode()}`,
     url,
+  ];
+  return [
+    ...["/bin/sh", "-c", LIMITED, "sh"],
+    ...confinement === undefined
+      ? command
+      : confinedCommand(command, confinement, options),
   ];
 }
 

@@ -25,14 +25,30 @@ export async function findDeno(
 ): Promise<string> {
   const { isStandalone = Deno.build.standalone } = options;
   if (!isStandalone) return Deno.execPath();
-  for (const directory of (env.PATH ?? "").split(":")) {
-    const path = `${directory}/deno`;
-    if (path.startsWith("/") && await isFile(path)) return path;
-  }
+  const path = await findOnPath("deno", env);
+  if (path !== undefined) return path;
   throw new RunnerError(
     "Cannot start a process for plugins: a compiled runner needs Deno, and there is none on PATH",
     { code: "plugin-failed" },
   );
+}
+
+/**
+ * Finds a program on `PATH`.
+ *
+ * @param name Name of the program.
+ * @param env Environment of the runner.
+ * @returns Absolute path; `undefined` if it is not there.
+ */
+export async function findOnPath(
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
+  for (const directory of (env.PATH ?? "").split(":")) {
+    const path = `${directory}/${name}`;
+    if (path.startsWith("/") && await isFile(path)) return path;
+  }
+  return undefined;
 }
 
 async function isFile(path: string): Promise<boolean> {

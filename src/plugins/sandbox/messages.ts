@@ -27,6 +27,7 @@ export type GuestMessage =
     readonly plugins: readonly PluginDescription[];
     readonly manifest?: unknown;
   }
+  | { readonly type: "unconfined"; readonly message: string }
   | { readonly type: "broken" } & GuestFailure
   | { readonly type: "log"; readonly message: string }
   | { readonly type: "secret"; readonly value: string }
@@ -52,6 +53,7 @@ type Fields = Readonly<Record<string, unknown>>;
 const SHAPES: Readonly<Record<string, (fields: Fields) => boolean>> = {
   ready: ({ plugins }) =>
     Array.isArray(plugins) && plugins.length > 0 && plugins.every(isFields),
+  unconfined: ({ message }) => typeof message === "string",
   broken: isFailure,
   log: ({ message }) => typeof message === "string",
   secret: ({ value }) => typeof value === "string",

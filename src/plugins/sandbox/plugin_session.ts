@@ -21,6 +21,8 @@ export interface SessionListener {
   secret(value: string): void;
   /** Starts a stream that masks secrets. */
   maskStream(): MaskStream;
+  /** Hears why the system does not confine the process. */
+  unconfined(reason: string): void;
 }
 
 /** What a plugin said when it was loaded. */
@@ -156,6 +158,8 @@ export class PluginSession implements AsyncDisposable {
 
   #hear(message: GuestMessage): void {
     switch (message.type) {
+      case "unconfined":
+        return this.#listener.unconfined(message.message);
       case "ready":
         return this.#ready.resolve(message);
       case "broken":

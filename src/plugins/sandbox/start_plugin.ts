@@ -6,6 +6,8 @@ import { temporaryParents } from "../../workspace/temporary.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 import { denoCommand, jsrHost } from "./deno_command.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
+import type { Confinement } from "./confinement.ts";
+import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
 import { processEnvironment } from "./process_environment.ts";
 
@@ -35,6 +37,8 @@ export interface PluginStart {
   readonly env: Readonly<Record<string, string>>;
   /** Absolute path of the workspace, in which the job may put links. */
   readonly workspace: string;
+  /** Makes the workspace, if it may not be there. */
+  readonly prepare?: () => Promise<void>;
   /** Warns that something cannot be guaranteed on this system. */
   readonly warn: (message: string) => void;
 }
@@ -56,17 +60,28 @@ export async function startPlugin(
   const fetchesCode = isDeno &&
     (!url.startsWith("file:") || rights.import !== undefined);
   const startsOthers = !isDeno || rights.run !== undefined;
+  const ownEnv = {
+    ...processEnvironment(env, rights, { isDeno, fetchesCode }),
+    ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
+  };
+  const isWatched = isDeno && usesPaths(rights);
+  const broker = isWatched ? await openBroker(start) : undefined;
+  const confinement = isWatched && Deno.build.os === "linux"
+    ? { ...await confine(start, ownEnv), env: broker?.env ?? {} }
+    : undefined;
   const argv = isDeno
-    ? denoCommand({ ...start, url, registry: jsrHost(env) })
+    ? denoCommand({
+      ...start,
+      url,
+      registry: jsrHost(env),
+      confinement,
+      perl: confinement && await findOnPath("perl", env),
+    })
     : [file!];
-  const broker = isDeno ? await openBroker(start) : undefined;
   const child = spawn(argv, {
     cwd,
-    env: {
-      ...processEnvironment(env, rights, { isDeno, fetchesCode }),
-      ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
-      ...broker?.env,
-    },
+    // What confines the process needs permissions of its own, and passes it on.
+    env: confinement === undefined ? { ...ownEnv, ...broker?.env } : ownEnv,
     stdin: "piped",
     stderr: "separate",
     ...startsOthers ? { tree: tagProcessTree() } : {},
@@ -93,13 +108,24 @@ export async function startPlugin(
  * starts programs can do whatever those can, and one without paths needs nobody
  * to follow them.
  */
+function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
+  return run === undefined &&
+    [...read, ...write].some((path) => path !== "*");
+}
+
+async function confine(
+  { deno, file, lockFile, rights, workspace, prepare }: PluginStart,
+  env: Readonly<Record<string, string>>,
+): Promise<Omit<Confinement, "env">> {
+  await prepare?.();
+  const { confinementOf } = await import("./confinement.ts");
+  const needed = [deno, file, lockFile].filter((path) => path !== undefined);
+  return await confinementOf({ rights, workspace, needed, env });
+}
+
 async function openBroker(
   { url = "", file, rights, env, workspace, warn }: PluginStart,
 ): Promise<PermissionBroker | undefined> {
-  const paths = [...rights.read ?? [], ...rights.write ?? []];
-  if (rights.run !== undefined || paths.every((path) => path === "*")) {
-    return undefined;
-  }
   const { openPermissionBroker } = await import("./permission_broker.ts");
   const { openAccessPolicy } = await import("../rights/access_policy.ts");
   const own = file === undefined ? [] : [file];
