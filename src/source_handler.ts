@@ -8,7 +8,10 @@ export interface SourceHandlerContext {
   readonly url: string | undefined;
   /** What of the source is wanted, as configured; `undefined` when nobody said. */
   readonly ref: string | undefined;
-  /** Environment of the runner. */
+  /**
+   * Environment for programs that get the source: that of the runner, without
+   * its tokens and passwords.
+   */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute path of the directory against which relative paths are read. */
   readonly cwd: string;

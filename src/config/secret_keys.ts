@@ -27,7 +27,7 @@ export const SECRET_KEYS = [
     option: "secretEnvPatterns",
     valueName: "PATTERNS",
     defaultValue:
-      "*_TOKEN,*_PASSWORD,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*_CONNECTION_STRING",
+      "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
     kind: "names",
     isCallersOnly: true,
     help: "Names of variables whose values are masked, with * for any text",

@@ -168,7 +168,7 @@ export interface RunJobOptions {
    * Patterns of the names of variables, of the job and of this process, whose
    * values are masked: `*` stands for any text, and case does not matter.
    *
-   * @default {["*_TOKEN", "*_PASSWORD", "*_SECRET", "*_PRIVATE_KEY", "*_ACCESS_KEY", "*_API_KEY", "*_CONNECTION_STRING"]}
+   * @default {["*_TOKEN", "*_PAT", "*_PASSWORD", "*_PASSWD", "*_PASSPHRASE", "*_SECRET", "*_PRIVATE_KEY", "*_ACCESS_KEY", "*_API_KEY", "*__AUTH", "*_AUTH_CONFIG", "*_CONNECTION_STRING"]}
    */
   secretEnvPatterns?: readonly string[];
   /**

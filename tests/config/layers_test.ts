@@ -73,7 +73,7 @@ describe("defaultLayer()", () => {
       failure_policy: "finish",
       inherit_env: "true",
       secret_env_patterns:
-        "*_TOKEN,*_PASSWORD,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*_CONNECTION_STRING",
+        "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
       mask_min_length: "4",
       mask: "true",
     });
