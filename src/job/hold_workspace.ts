@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 import { lockWorkspace, type WorkspaceLock } from "../workspace/lock.ts";
 import { restoreRecord } from "../workspace/made.ts";
 import { beginRun } from "../workspace/run_files.ts";
+import type { RunnerParts } from "./runner_parts.ts";
 import type { JobRun } from "./job_run.ts";
 import { outputPath } from "./set_output.ts";
 import { workspacePath } from "./workspace_path.ts";
@@ -54,8 +55,22 @@ export async function holdWorkspace(
       onWait: (reason) => logger.info("workspace", reason),
     });
   }
-  const files = [workspacePath(parts, config.triggersFile), outputPath(parts)];
-  await beginRun(workspace, files, parts.run);
+  await beginFiles(parts, config.triggersFile);
+}
+
+/**
+ * Removes what earlier runs left for those who started them.
+ *
+ * @param parts What the runner owns.
+ * @param triggersFile Where follow-up jobs are written, as the job knows it.
+ * @throws {RunnerError} `output-failed`, if a file cannot be removed.
+ */
+export async function beginFiles(
+  parts: RunnerParts,
+  triggersFile: string,
+): Promise<void> {
+  const files = [workspacePath(parts, triggersFile), outputPath(parts)];
+  await beginRun(parts.workspace, files, parts.run);
 }
 
 /**

@@ -23,6 +23,22 @@ Deno.test("runnerlib exec runs a pipeline with few permissions", async () => {
   assertEquals(await exists(`${directory.path}/job/left`), true);
 });
 
+Deno.test("runnerlib exec replaces what an earlier run left, and loses nothing", async () => {
+  await using directory = await temporaryDirectory();
+  const file = "job/workflow-output.json";
+  await makeFiles(directory.path, { [file]: '{"vars":{"stale":1}}' });
+  const pipeline = `${REPOSITORY}/tests/fixtures/variables_pipeline.ts`;
+  const { code, stderr } = await runCli(["exec", pipeline], {
+    cwd: directory.path,
+  });
+  assertEquals(code, 0, stderr);
+  const text = await Deno.readTextFile(`${directory.path}/${file}`);
+  assertEquals(JSON.parse(text), {
+    vars: { version: "1.2" },
+    outputs: { files: ["x"] },
+  });
+});
+
 Deno.test("runnerlib exec grants what flags and a job file grant", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {

@@ -1,5 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
+import { beginFiles } from "../../job/hold_workspace.ts";
 import { runInherited } from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
@@ -22,6 +23,7 @@ tells more. Ends with the pipeline's exit code.`,
     const { host, logger, workspace, run } = context.parts;
     const { argv, permissions } = await pipelineCommand(context, "exec");
     await logger.flush();
+    await beginFiles(context.parts, context.parts.triggersFile);
     await using temporary = await workspaceDirectory(workspace.base);
     const { exitCode } = await runInherited(argv, {
       cwd: host.cwd,
