@@ -15,7 +15,6 @@ import type { Manifest } from "../source/manifest.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
 import { suggest } from "../suggest.ts";
 import {
-  maskAll,
   maskSecrets,
   secretsOfSettings,
   type SettingsSecrets,
@@ -75,6 +74,8 @@ export class JobRun {
   readonly shared: Map<string, unknown> = new Map();
   #areSettingsOpen = true;
   #isValid = false;
+  /** Secrets that the masker has, since finding their forms takes time. */
+  readonly #addedSecrets = new Map<string, boolean>();
 
   /**
    * Makes the run of a job that has not begun.
@@ -163,9 +164,26 @@ export class JobRun {
    * validated, that is what is secret in them as they are.
    */
   fillMasker(): void {
-    const found = this.#findSecrets();
-    if (this.#isValid) maskSecrets(this, found.secrets);
-    else maskAll(this.parts.masker, found);
+    const { secrets, minBytes } = this.#findSecrets();
+    if (this.#isValid) return maskSecrets(this, secrets);
+    this.parts.masker.minBytes = minBytes;
+    for (const { value } of secrets) this.addSecret(value);
+  }
+
+  /**
+   * Has a secret masked, unless that was done before.
+   *
+   * @param value The secret.
+   * @returns Whether it is masked; a short one is not.
+   */
+  addSecret(value: string): boolean {
+    const { masker } = this.parts;
+    const key = `${masker.minBytes} ${value}`;
+    const known = this.#addedSecrets.get(key);
+    if (known !== undefined) return known;
+    const isMasked = masker.add(value);
+    this.#addedSecrets.set(key, isMasked);
+    return isMasked;
   }
 
   /**

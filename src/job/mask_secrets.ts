@@ -132,7 +132,14 @@ export function maskEnvironment(
   settings.add(defaultLayer());
   settings.add(environmentLayer(env));
   settings.add(layer);
-  maskAll(masker, secretsOfSettings({ settings, env, cwd, ...options }));
+  const { secrets, minBytes } = secretsOfSettings({
+    settings,
+    env,
+    cwd,
+    ...options,
+  });
+  masker.minBytes = minBytes;
+  for (const { value } of secrets) masker.add(value);
 }
 
 /** What of the definition of a job may be secret. */
@@ -170,20 +177,6 @@ export function maskDefinitions(
 }
 
 /**
- * Has secrets masked, though it is not known yet why all of them are.
- *
- * @param masker Masker.
- * @param found The secrets.
- */
-export function maskAll(
-  masker: Masker,
-  { secrets, minBytes }: SettingsSecrets,
-): void {
-  masker.minBytes = minBytes;
-  for (const { value } of secrets) masker.add(value);
-}
-
-/**
  * Has the masker mask as the caller of the runner wants.
  *
  * @param parts What the runner owns.
@@ -207,9 +200,10 @@ export function setUpMasker(
  * @param secrets Secrets; those that the run knows already change nothing.
  */
 export function maskSecrets(
-  { parts: { masker, logger }, secrets: known }: JobRun,
+  run: JobRun,
   secrets: readonly KnownSecret[],
 ): void {
+  const { parts: { logger }, secrets: known } = run;
   const keyOf = ({ name, value }: KnownSecret) => `${name}\0${value}`;
   const keys = new Set(known.map(keyOf));
   for (const secret of secrets) {
@@ -217,7 +211,7 @@ export function maskSecrets(
     keys.add(keyOf(secret));
     known.push(secret);
     // Of a URL, it is not known whether all that is hidden is secret.
-    if (!masker.add(secret.value) && secret.rule !== IN_URL) {
+    if (!run.addSecret(secret.value) && secret.rule !== IN_URL) {
       logger.warn("secrets", `${secret.name} is too short to mask`);
     }
   }
