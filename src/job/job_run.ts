@@ -13,7 +13,6 @@ import { signalExitCode } from "../process/exit_code.ts";
 import type { KnownSecret } from "../secrets/collect.ts";
 import type { Manifest } from "../source/manifest.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
-import { suggest } from "../suggest.ts";
 import {
   maskSecrets,
   secretsOfSettings,
@@ -21,6 +20,7 @@ import {
   setUpMasker,
 } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { stepVariables } from "./secret_names.ts";
 import type { Step } from "./step.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 
@@ -164,7 +164,7 @@ export class JobRun {
    * validated, that is what is secret in them as they are.
    */
   fillMasker(): void {
-    const { secrets, minBytes } = this.#findSecrets();
+    const { secrets, minBytes } = this.findSecrets();
     if (this.#isValid) return maskSecrets(this, secrets);
     this.parts.masker.minBytes = minBytes;
     for (const { value } of secrets) this.addSecret(value);
@@ -186,64 +186,24 @@ export class JobRun {
     return isMasked;
   }
 
-  /**
-   * Tells which names are listed as those of secrets, and are no variable's.
-   *
-   * @returns What is wrong with each, worded to follow the key.
-   */
-  unknownSecretNames(): string[] {
-    const { host: { env } } = this.parts;
-    const { unknownNames } = this.#findSecrets();
-    const names = [...this.#stepVariables(), ...Object.keys(this.jobEnv)];
-    return unknownNames.map((name) => {
-      const near = suggest(name, names) ?? suggest(name, Object.keys(env));
-      const hint = near !== undefined
-        ? ` (did you mean ${JSON.stringify(near)}?)`
-        : name.includes("*")
-        ? " (patterns belong in secret_env_patterns)"
-        : "";
-      return `no variable has the name ${JSON.stringify(name)}${hint}`;
-    });
-  }
-
-  /** Warns of names that are listed as those of secrets, and are no variable's. */
-  warnOfUnknownSecretNames(): void {
-    for (const problem of this.unknownSecretNames()) {
-      this.parts.logger.warn(
-        "secrets",
-        `secret_env_names: ${problem}; all variables of the job are masked`,
-      );
-    }
-  }
-
-  #findSecrets(): SettingsSecrets {
+  /** Finds what is secret by now. */
+  findSecrets(): SettingsSecrets {
     const { host: { env, cwd } } = this.parts;
     return secretsOfSettings({
       settings: this.settings,
       env,
       cwd,
       ...this.#isValid ? { jobEnv: this.jobEnv } : {},
-      otherNames: this.#stepVariables(),
-      texts: this.#allSteps().flatMap(({ run }) =>
+      otherNames: stepVariables(this.allSteps),
+      texts: this.allSteps.flatMap(({ run }) =>
         typeof run === "function" ? [] : run
       ),
     });
   }
 
-  #allSteps(): readonly Step[] {
+  /** Every step that is known by now. */
+  get allSteps(): readonly Step[] {
     return [...this.ownSteps ?? this.steps ?? [], ...this.addedSteps];
-  }
-
-  /** Names of the variables that steps have, beside those of the job. */
-  #stepVariables(): string[] {
-    return this.#allSteps().flatMap((
-      { env = {}, forEach, itemVar = "ITEM", matrix },
-    ) => [
-      ...Object.keys(env),
-      ...forEach ? [itemVar] : [],
-      ...Object.keys(matrix?.axes ?? {}),
-      ...matrix?.include?.flatMap((one) => Object.keys(one)) ?? [],
-    ]);
   }
 
   /**

@@ -18,6 +18,7 @@ import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { warnOfUnknownSecretNames } from "./secret_names.ts";
 import type { JobPlan } from "./steps/planned_step.ts";
 
 /** What of the options of a job is no configuration. */
@@ -77,7 +78,7 @@ export async function runJob(
     let plan = await planSteps(run, config);
     await run.phase("post_validation");
     if (controls.dryRun) {
-      run.warnOfUnknownSecretNames();
+      warnOfUnknownSecretNames(run);
       const { announce } = await import("./announce.ts");
       announce(run, config, plan);
     } else {
@@ -92,7 +93,7 @@ export async function runJob(
         await holdWorkspace(run, config, plan, controls);
       }
       // Plugins may have brought variables until here.
-      run.warnOfUnknownSecretNames();
+      warnOfUnknownSecretNames(run);
       steps = plan === undefined
         ? await execute(run, config, trace, controls.container)
         : await executeSteps(run, config, plan, { ...controls, trace });

@@ -3,6 +3,7 @@ import { messageOf } from "../../errors.ts";
 import { JobRun } from "../../job/job_run.ts";
 import { resolveSecrets } from "../../job/resolve_secrets.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
+import { warnOfUnknownSecretNames } from "../../job/secret_names.ts";
 import { resolveStepSecrets } from "../../job/steps/step_secrets.ts";
 import { printable } from "../../printable.ts";
 import { Cancellation } from "../../process/cancellation.ts";
@@ -49,7 +50,7 @@ async function findSecrets(run: JobRun): Promise<boolean> {
     return false;
   } finally {
     run.fillMasker();
-    run.warnOfUnknownSecretNames();
+    warnOfUnknownSecretNames(run);
   }
 }
 

@@ -2,6 +2,7 @@ import { RunnerError } from "../../errors.ts";
 import { checkDirectories } from "../../job/check_directories.ts";
 import { JobRun } from "../../job/job_run.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
+import { unknownSecretNames } from "../../job/secret_names.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
@@ -35,7 +36,7 @@ export const validate: Command = {
       checkDirectories(config, parts.workspace, parts.logger);
     }
     // A run masks more then, and warns; what is wrong is to be put right here.
-    const problems = run.unknownSecretNames();
+    const problems = unknownSecretNames(run);
     if (problems.length > 0) {
       const lines = problems.map((problem) => `  secret_env_names: ${problem}`);
       throw new RunnerError(
