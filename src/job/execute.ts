@@ -82,6 +82,7 @@ export async function execute(
     masker,
     stdout: log.stdout,
     stderrSink: log.stderr,
+    temporaryPlace: { env: host.env, workspace },
     isInContainer: workspace.inContainer,
     onWarning: (message) => logger.warn("job", message),
   });

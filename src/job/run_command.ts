@@ -9,6 +9,7 @@ import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
+import type { TemporaryPlace } from "../workspace/temporary.ts";
 import { passableCommand } from "./script_file.ts";
 
 /** Options for {@linkcode runCommand}. */
@@ -44,6 +45,8 @@ export interface RunCommandOptions {
    * @default {false}
    */
   isUntrusted?: boolean;
+  /** Where a script can be that is too long for an argument. */
+  temporaryPlace: TemporaryPlace;
   /** Whether the runner is in a container for this job. */
   isInContainer: boolean;
   /** Hears what the system does not allow. */
@@ -80,7 +83,7 @@ export async function runCommand(
       `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
     );
   }
-  await using passable = await passableCommand(command, options);
+  using passable = await passableCommand(command, options);
   const tree = tagProcessTree({ isUntrusted, isInContainer });
   const child = start(passable.command, { ...options, tree, namespace });
   const stop = new AbortController();

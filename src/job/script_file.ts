@@ -1,16 +1,19 @@
 import type { Command } from "../process/spawn.ts";
+import type { TemporaryPlace } from "../workspace/temporary.ts";
 
 /** Longest text that is passed as an argument, in bytes; Linux allows 131,071. */
 const MAX_ARGUMENT_BYTES = 128_000;
 
 /** A command that the system can start. */
-export interface PassableCommand extends AsyncDisposable {
+export interface PassableCommand extends Disposable {
   /** Text for the shell, or a program and its arguments. */
   readonly command: Command;
 }
 
 /** Options for {@linkcode passableCommand}. */
 export interface PassableCommandOptions {
+  /** Where a file can be. */
+  temporaryPlace: TemporaryPlace;
   /**
    * Program, with arguments, that runs a text.
    *
@@ -24,14 +27,14 @@ export interface PassableCommandOptions {
  * goes to a private file, which the shell reads.
  *
  * @param command The command.
- * @param options Shell.
+ * @param options Shell, and where a file can be.
  * @returns The command; dispose of it when it has ended.
  */
 export async function passableCommand(
   command: Command,
-  options: PassableCommandOptions = {},
+  options: PassableCommandOptions,
 ): Promise<PassableCommand> {
-  const { shell } = options;
+  const { shell, temporaryPlace } = options;
   if (typeof command !== "string") return asIs(command);
   if (!isTooLong(command)) {
     if (shell === undefined) return asIs(command);
@@ -40,21 +43,17 @@ export async function passableCommand(
       shell.length === 1 ? [program, "-c", command] : [...shell, command],
     );
   }
-  const directory = await Deno.makeTempDir({ prefix: "runnerlib-script-" });
-  const file = `${directory}/script`;
-  const remove = () => Deno.remove(directory, { recursive: true });
-  try {
-    await Deno.writeTextFile(file, command, { mode: 0o600, createNew: true });
-  } catch (error) {
-    await remove().catch(() => {});
-    throw error;
-  }
+  const { temporaryDirectory } = await import("../workspace/temporary.ts");
+  using directory = new DisposableStack();
+  const { path } = directory.use(temporaryDirectory(temporaryPlace));
+  const file = `${path}/script`;
+  await Deno.writeTextFile(file, command, { mode: 0o600, createNew: true });
+  const kept = directory.move();
   return {
     command: shell === undefined
       ? `. '${file.replaceAll("'", "'\\''")}'`
       : [...withoutTextOption(shell), file],
-    // A step may have removed more than it made.
-    [Symbol.asyncDispose]: () => remove().catch(() => {}),
+    [Symbol.dispose]: () => kept.dispose(),
   };
 }
 
@@ -64,7 +63,7 @@ function isTooLong(text: string): boolean {
 }
 
 function asIs(command: Command): PassableCommand {
-  return { command, [Symbol.asyncDispose]: () => Promise.resolve() };
+  return { command, [Symbol.dispose]() {} };
 }
 
 /** `bash -euc TEXT` is `bash -eu FILE`, and `perl -e TEXT` is `perl FILE`. */

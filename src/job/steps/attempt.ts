@@ -3,6 +3,7 @@ import type { RunnerError } from "../../errors.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import type { Masker } from "../../secrets/masker.ts";
+import type { TemporaryPlace } from "../../workspace/temporary.ts";
 import type { NeedState, Step } from "../step.ts";
 import type { StepStatus } from "../job_result.ts";
 
@@ -32,6 +33,8 @@ export interface AttemptContext {
   masker: Masker;
   /** Whether standard error joins standard output. */
   stderr: "merged" | "separate";
+  /** Where a script can be that is too long for an argument. */
+  temporaryPlace: TemporaryPlace;
   /** Whether the runner is in a container for this job. */
   isInContainer: boolean;
   /** Hears what the system does not allow. */

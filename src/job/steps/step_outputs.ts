@@ -2,10 +2,26 @@ import { Variable } from "../../environment/variables.ts";
 import type { Logger } from "../../output/logger.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import type { JobPlan } from "./planned_step.ts";
-import { assignVariables, outputVariable } from "./output_names.ts";
+import {
+  assignVariables,
+  type NamedOutput,
+  outputVariable,
+} from "./output_names.ts";
 
 /** Longest text that a system takes for one variable, less its name. */
 const MAX_VARIABLE_BYTES = 120_000;
+
+/** Most bytes of all outputs in one environment: half of what Linux allows. */
+const MAX_TOTAL_BYTES = 1_000_000;
+
+/** How many outputs a message names. */
+const SHOWN_COUNT = 3;
+
+/** An output and the variable that holds it. */
+interface VariableOutput extends NamedOutput {
+  /** What the variable holds. */
+  readonly text: string;
+}
 
 /** What the steps of a job have given to those that depend on them. */
 export class StepOutputs {
@@ -115,13 +131,43 @@ export class StepOutputs {
       steps,
       (message) => this.#logger.warn("steps", message),
     );
-    for (const [variable, { text }] of assigned) {
+    for (const { variable, text } of this.#fitting(step, assigned.values())) {
       variables[variable] = text;
       if (this.#isSensitive(text)) sensitive.push(variable);
     }
     return sensitive.length > 0
       ? { ...variables, [Variable.secretEnvNames]: sensitive.join(",") }
       : variables;
+  }
+
+  /** The smallest outputs that fit into an environment together. */
+  #fitting(step: number, outputs: Iterable<VariableOutput>): VariableOutput[] {
+    const all = [...outputs];
+    const bytesOf = ({ text }: VariableOutput) => text.length * 3;
+    const total = all.reduce((sum, output) => sum + bytesOf(output), 0);
+    if (total <= MAX_TOTAL_BYTES) return all;
+    const encoder = new TextEncoder();
+    const sizes = new Map(
+      all.map((output) => [output, encoder.encode(output.text).length]),
+    );
+    const sorted = all.toSorted((a, b) => sizes.get(a)! - sizes.get(b)!);
+    let rest = MAX_TOTAL_BYTES;
+    const count = sorted.findIndex((output) =>
+      (rest -= sizes.get(output)!) < 0
+    );
+    if (count === -1) return all;
+    const left = sorted.slice(count).map(({ step, key }) =>
+      `"${key}" of step "${step.name}"`
+    );
+    const more = left.length - SHOWN_COUNT;
+    this.#logger.warn(
+      "steps",
+      `Step "${this.#plan.steps[step].name}" gets no variables for ` +
+        `${left.length} outputs, as all of them together have more than ` +
+        `${MAX_TOTAL_BYTES} bytes: ${left.slice(0, SHOWN_COUNT).join(", ")}` +
+        (more > 0 ? ` and ${more} more` : ""),
+    );
+    return sorted.slice(0, count);
   }
 
   #isSensitive(text: string): boolean {

@@ -159,6 +159,7 @@ export async function openStepSetting(
         stderr: config.stderr,
         graceMs: config.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
+        temporaryPlace: { env: host.env, workspace },
         isInContainer: workspace.inContainer,
         onWarning,
       },
