@@ -102,6 +102,12 @@ const ENVIRONMENT_RULES: readonly PlatformRule[] = [
     ],
   },
   {
+    what: "mixes all that the runner inherits into another environment",
+    pattern: /\.\.\.\s*[\w.]*\bhost\.env\b/,
+    // It adds to what a pipeline may inherit, which is filtered then.
+    places: ["src/cli/commands/exec.ts"],
+  },
+  {
     what: "makes an environment beside childEnvironment()",
     pattern: /\bas\s+(?:unknown\s+as\s+)?(?:Child|typeof\s+\w*[eE]nv)\w*/,
     places: ["src/environment/"],
