@@ -270,6 +270,27 @@ Deno.test("a plugin of a registry imports nothing but its own module graph", asy
   assertEquals(unknown, []);
 });
 
+Deno.test("a plugin of a registry reads what it is granted", async () => {
+  const { stderr, message } = await runPackage({
+    "plugin/mod.ts": `export const manifest = { permissions: {
+        read: ["$JOB_DIR"] } };
+      export default { name: "plugin", async postExecution({ log, jobPath }) {
+        log("read " + await Deno.readTextFile(jobPath + "/made"));
+        const { part } = await import("./part.ts");
+        log(part);
+        try { log("got " + await Deno.readTextFile(jobPath + "/out")); }
+        catch { log("refused"); }
+      } };`,
+    "plugin/part.ts": `export const part = "loaded late";`,
+  }, {
+    files: { "job/made": "here", "job/out": "-> /etc/passwd" },
+    pluginPermissions: { "@acme/plugin": { read: ["$JOB_DIR"] } },
+  });
+  for (const line of ["read here", "loaded late", "refused"]) {
+    assertStringIncludes(stderr, `[plugin:@acme/plugin] ${line}\n`, message);
+  }
+});
+
 Deno.test("dependencies of a package are loaded only if the operator allows it", async () => {
   const files = {
     "plugin/mod.ts": `import { word } from "jsr:@acme/other@^1.0.0";

@@ -65,6 +65,7 @@ const ESCAPES = [
   "(await import('node:fs')).symlinkSync('/etc', s + '/own')",
   "Deno.removeSync(s + '/directory/victim.txt')",
   "Deno.makeTempFileSync({ dir: s + '/directory' })",
+  "Deno.makeTempFileSync()",
   // Within the workspace, it may write to its source only.
   "Deno.writeTextFileSync(s + '/near', 'overwritten')",
   "Deno.writeTextFileSync(s + '/../triggers.kept', 'overwritten')",
@@ -269,6 +270,25 @@ Deno.test("rights of other kinds hold beside those to paths", async () => {
   ]);
 });
 
+Deno.test("temporary files are made where the right to them is", async () => {
+  await using folder = await temporaryDirectory();
+  for (const granted of [folder.path, `${folder.path}/below`]) {
+    const { stderr } = await runZoo({
+      "x.ts": `export const manifest = { permissions: {
+          env: ["TMPDIR"], write: [${JSON.stringify(granted)}] } };
+        export default { name: "x", cleanup({ log }) {
+          try { Deno.removeSync(Deno.makeTempFileSync()); log("made"); }
+          catch { log("refused"); }
+        } };`,
+    }, {
+      hostEnv: { TMPDIR: folder.path },
+      pluginPermissions: { x: { env: ["TMPDIR"], write: [granted] } },
+    });
+    const said = granted === folder.path ? "made" : "refused";
+    assertStringIncludes(stderr, `[plugin:x] ${said}\n`);
+  }
+});
+
 Deno.test("isInRange() compares addresses, and never names", () => {
   const cases: [string, string, boolean][] = [
     ["10.0.0.0/8", "10.255.0.1:80", true],
@@ -293,6 +313,7 @@ Deno.test("openAccessPolicy() allows nothing that it does not know", async () =>
   const policy = await openAccessPolicy({
     rights: { read: [folder.path], env: ["A*"], steps: ["*"], config: ["*"] },
     workspace: `${folder.path}/job`,
+    temporary: "/tmp",
   });
   const allowed = [
     ["read", `${folder.path}/x`],
@@ -310,6 +331,7 @@ Deno.test("openAccessPolicy() allows nothing that it does not know", async () =>
     ["read", ""],
     ["read", "<CWD>"],
     ["write", `${folder.path}/x`],
+    ["write", "<TMP>"],
     ["env", null],
     ["env", "B"],
     ["ffi", "x"],

@@ -17,6 +17,8 @@ export interface AccessPolicyOptions {
   readonly rights: PluginPermissions;
   /** Absolute path of the workspace, in which the job may put links. */
   readonly workspace: string;
+  /** Absolute path of the directory in which its Deno makes temporary files. */
+  readonly temporary: string;
 }
 
 /** Resolves to why something is refused; to `undefined` if it is allowed. */
@@ -34,7 +36,7 @@ export type AccessPolicy = (
  * @returns The policy. Directories outside of the workspace are resolved now.
  */
 export async function openAccessPolicy(
-  { rights, workspace }: AccessPolicyOptions,
+  { rights, workspace, temporary }: AccessPolicyOptions,
 ): Promise<AccessPolicy> {
   const base = await realPath(workspace);
   const roots = {
@@ -51,10 +53,9 @@ export async function openAccessPolicy(
     if (kind !== "read" && kind !== "write") {
       return mayUse(rights, kind, value) ? undefined : refusal(request);
     }
-    // Deno also asks about the path that it makes in there.
-    if (value === "<TMP>") return undefined;
-    if (!mayUse(rights, kind, normalizePath(value))) return refusal(request);
-    return await linkProblem(value, roots[kind]);
+    const path = value === "<TMP>" ? temporary : value;
+    if (!mayUse(rights, kind, normalizePath(path))) return refusal(request);
+    return await linkProblem(path, roots[kind]);
   };
 }
 

@@ -65,7 +65,7 @@ export async function startPlugin(
     ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
   };
   const isWatched = isDeno && usesPaths(rights);
-  const broker = isWatched ? await openBroker(start) : undefined;
+  const broker = isWatched ? await openBroker(start, ownEnv) : undefined;
   const confinement = isWatched && Deno.build.os === "linux"
     ? { ...await confine(start, ownEnv), env: broker?.env ?? {} }
     : undefined;
@@ -125,6 +125,7 @@ async function confine(
 
 async function openBroker(
   { url = "", file, rights, env, workspace, warn }: PluginStart,
+  ownEnv: Readonly<Record<string, string>>,
 ): Promise<PermissionBroker | undefined> {
   const { openPermissionBroker } = await import("./permission_broker.ts");
   const { openAccessPolicy } = await import("../rights/access_policy.ts");
@@ -137,6 +138,7 @@ async function openBroker(
       import: [...registry, ...rights.import ?? []],
     },
     workspace,
+    temporary: ownEnv.TMPDIR || "/tmp",
   });
   try {
     return openPermissionBroker(
