@@ -13,6 +13,10 @@ import {
   listDirectory,
   runFileCommands,
 } from "./byte_names.ts";
+import {
+  type PrivateDirectory,
+  privateDirectory,
+} from "./temporary_directory.ts";
 
 /**
  * Renames the entries of a directory that Deno cannot address, to names that
@@ -41,9 +45,20 @@ export async function renameUndecodable(directory: string): Promise<string[]> {
  * The entries of a directory with undecodable names are reached through links
  * in a temporary directory, which is removed with the reader.
  */
-export class DirectoryReader implements AsyncDisposable {
-  #aliases: Promise<string> | undefined;
+export class DirectoryReader implements Disposable {
+  readonly #parents: readonly string[];
+  #aliases: PrivateDirectory | undefined;
   #count = 0;
+
+  /**
+   * Creates a reader.
+   *
+   * @param parents Absolute paths of directories for the links, where `/tmp`
+   * takes none.
+   */
+  constructor(parents: readonly string[]) {
+    this.#parents = ["/tmp", ...parents];
+  }
 
   /**
    * Reads a directory.
@@ -64,7 +79,7 @@ export class DirectoryReader implements AsyncDisposable {
     for (const entry of entries) {
       let path = join(directory, entry.name);
       if (!entry.name.isWellFormed()) {
-        const alias = join(await this.#directory(), String(this.#count++));
+        const alias = join(this.#directory(), String(this.#count++));
         commands.push([entry.isSymlink ? "copy_link" : "link", path, alias]);
         path = alias;
       }
@@ -75,14 +90,14 @@ export class DirectoryReader implements AsyncDisposable {
   }
 
   /** Removes the links. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#aliases === undefined) return;
-    await Deno.remove(await this.#aliases, { recursive: true });
+  [Symbol.dispose](): void {
+    this.#aliases?.[Symbol.dispose]();
     this.#aliases = undefined;
   }
 
-  #directory(): Promise<string> {
-    return this.#aliases ??= Deno.makeTempDir({ prefix: "runnerlib-names-" });
+  #directory(): string {
+    this.#aliases ??= privateDirectory(this.#parents);
+    return this.#aliases.path;
   }
 }
 

@@ -158,7 +158,8 @@ async function problemOf(
 ): Promise<{ reason: string; cause?: unknown } | undefined> {
   let changes: ReturnType<typeof changesBetween>;
   try {
-    changes = changesBetween(before, await takeManifest(path, { signal }));
+    const after = await takeManifest(path, { expected: before, signal });
+    changes = changesBetween(before, after);
   } catch (cause) {
     signal.throwIfAborted();
     // What was readable when it was prepared is not as it was.

@@ -80,7 +80,7 @@ export async function copyTree(
       PARALLEL_COUNT,
       (entry) => attempt(entry, () => action(entry)),
     );
-  await using reader = new DirectoryReader();
+  using reader = new DirectoryReader([to]);
   const restorer = new NameRestorer();
   const root: Entry = { from, to, path: "" };
   const levels: Entry[][] = [];

@@ -1,6 +1,8 @@
+import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
 import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
+import { openUntrusted } from "../fs/read_untrusted.ts";
 import { osReason } from "../os_reason.ts";
 import { sha256Of } from "./archive/checksum.ts";
 import { forEachLimited } from "./for_each_limited.ts";
@@ -39,6 +41,14 @@ export interface TakeManifestOptions {
    * @default {false}
    */
   isSealed?: boolean;
+  /**
+   * Earlier list of a directory that somebody may be changing now. What
+   * differs from it in kind, size or permission bits is not read, what is below
+   * a new directory not listed, and no file is waited for.
+   *
+   * @default {everything is read}
+   */
+  expected?: Manifest;
   /** Stops the work. */
   signal: AbortSignal;
 }
@@ -59,13 +69,13 @@ export async function takeManifest(
   root: string,
   options: TakeManifestOptions,
 ): Promise<Manifest> {
-  const { signal } = options;
+  const { expected, signal } = options;
   const { createHash } = await import("node:crypto");
   const sumOf = (bytes: Uint8Array) =>
     createHash("sha256").update(bytes).digest("hex");
   const manifest = new Map<string, string>();
   try {
-    await using reader = new DirectoryReader();
+    using reader = new DirectoryReader([dirname(root)]);
     const top: Listed = { name: "", path: root, isAlias: false };
     for (let level = [top]; level.length > 0;) {
       const below: Listed[] = [];
@@ -74,8 +84,8 @@ export async function takeManifest(
         const { name, path, isAlias } = listed;
         const info = await (isAlias ? Deno.stat(path) : Deno.lstat(path));
         if (REFRESHED.test(name)) return;
-        manifest.set(name, await describe(path, info, { ...options, sumOf }));
-        if (!info.isDirectory) return;
+        manifest.set(name, await describe(listed, info, { ...options, sumOf }));
+        if (!info.isDirectory || expected?.has(name) === false) return;
         for (const entry of await reader.read(path)) {
           below.push({
             name: name === "" ? entry.name : `${name}/${entry.name}`,
@@ -117,11 +127,12 @@ export function changesBetween(
 }
 
 async function describe(
-  path: string,
+  listed: Listed,
   info: Deno.FileInfo,
   options: TakeManifestOptions & { sumOf: (bytes: Uint8Array) => string },
 ): Promise<string> {
-  const { isSealed = false, signal, sumOf } = options;
+  const { name, path, isAlias } = listed;
+  const { isSealed = false, expected, signal, sumOf } = options;
   const { isDirectory, isFile, isSymlink, size } = info;
   if (isSymlink) return `link ${JSON.stringify(await readLinkTarget(path))}`;
   const mode = isSealed ? await sealed(path, info) : bitsOf(info);
@@ -129,10 +140,36 @@ async function describe(
   if (isDirectory) return `directory ${bits}`;
   // To open a pipe would wait for somebody who writes to it.
   if (!isFile) return `other ${bits}`;
+  const shape = `file ${bits} ${size}`;
+  if (expected !== undefined) {
+    if (expected.get(name)?.startsWith(`${shape} `) !== true) return shape;
+    // An alias is a link, and opened as such.
+    if (!isAlias) return `${shape} ${await untrustedSum(path, size, options)}`;
+  }
   const sum = size > MOST_BYTES_AT_ONCE
     ? await sha256Of(path, signal)
     : sumOf(await Deno.readFile(path));
-  return `file ${bits} ${sum}`;
+  return `${shape} ${sum}`;
+}
+
+/** Reads no more than the file is expected to hold. */
+async function untrustedSum(
+  path: string,
+  size: number,
+  { signal }: TakeManifestOptions,
+): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  await using file = await openUntrusted(path);
+  const buffer = new Uint8Array(Math.min(size + 1, MOST_BYTES_AT_ONCE));
+  for (let count = 0; count <= size;) {
+    signal.throwIfAborted();
+    const length = await file.read(buffer);
+    if (length === 0) break;
+    hash.update(buffer.subarray(0, length));
+    count += length;
+  }
+  return hash.digest("hex");
 }
 
 function bitsOf({ mode }: Deno.FileInfo): number {

@@ -20,7 +20,7 @@ Deno.test("DirectoryReader reaches files, links and directories, and leaves noth
   const found = new Map<string, string>();
   let aliases = "";
   {
-    await using reader = new DirectoryReader();
+    using reader = new DirectoryReader([]);
     const visit = async (directory: string, above: string) => {
       for (const entry of await reader.read(directory)) {
         const name = `${above}${entry.name}`;

@@ -154,6 +154,42 @@ describe("takeManifest()", () => {
     );
   });
 
+  it("reads nothing that is not as it was, however much there is", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { ...FILES, "kept": "same", "other": "one" });
+    const before = await takeManifest(path, { signal });
+    await Deno.truncate(`${path}/empty/../script`, 2 ** 40);
+    await Deno.writeTextFile(`${path}/other`, "two");
+    await Deno.remove(`${path}/big`);
+    await runShell(
+      path,
+      "mkfifo big; mkdir -p new/deep/tree; ln -sfn /dev/zero a/link",
+    );
+    const after = await takeManifest(path, { expected: before, signal });
+    assertEquals(changesBetween(before, after), [
+      ["a/link", "changed"],
+      ["big", "changed"],
+      ["new", "added"],
+      ["other", "changed"],
+      ["script", "changed"],
+    ]);
+  });
+
+  it("agrees with itself, with and without an earlier list", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, FILES);
+    await runShell(
+      path,
+      String
+        .raw`d=$(printf 'd\351'); mkdir "$d"; echo x > "$d/f"; echo y > "$d/$d"`,
+    );
+    const before = await takeManifest(path, { signal });
+    const after = await takeManifest(path, { expected: before, signal });
+    assertEquals(after, before);
+  });
+
   it("does not wait for who writes to a pipe", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
