@@ -1,4 +1,5 @@
 import type { Layer } from "../config/settings.ts";
+import { RunnerError } from "../errors.ts";
 import { type Host, processHost } from "../host.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
@@ -171,6 +172,20 @@ export function runnerOn(
   let made: RunnerParts | undefined;
   const parts = (layer?: Layer) =>
     made ??= createParts(hostOf(), { ...rooms, layer });
+  /** What a caller prints of an error is to hold no secret. */
+  const masked = <Arguments extends unknown[], Result>(
+    action: (...args: Arguments) => Promise<Result>,
+  ) =>
+  async (...args: Arguments): Promise<Result> => {
+    try {
+      return await action(...args);
+    } catch (error) {
+      if (!(error instanceof RunnerError) || made === undefined) throw error;
+      const { maskedError } = await import("./masked_error.ts");
+      throw maskedError(error, made.masker);
+    }
+  };
+  const workflow = workflowFunctions(() => parts());
   return {
     runJob: (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
@@ -184,12 +199,16 @@ export function runnerOn(
     registerSource: (type, handler) => sources.add(type, handler),
     triggerJob: (name, options = {}) => triggers.add({ ...options, name }),
     triggerJobs: (list) => triggers.addAll(list),
-    async flushTriggers() {
+    flushTriggers: masked(async () => {
       const { flushTriggers } = await import("./flush_triggers.ts");
       const { environmentFlush } = await import("./environment_flush.ts");
       return await flushTriggers(parts(), triggers, environmentFlush(parts()));
-    },
-    ...workflowFunctions(() => parts()),
+    }),
+    ...workflow,
+    isJobRunning: masked(workflow.isJobRunning),
+    getJobResult: masked(workflow.getJobResult),
+    setWorkflowVar: masked(workflow.setWorkflowVar),
+    setWorkflowOutput: masked(workflow.setWorkflowOutput),
     registerSecret: (value) => parts().masker.add(value),
   };
 }

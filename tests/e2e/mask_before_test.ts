@@ -233,6 +233,26 @@ describe("an error that leaves the library", () => {
     assertEquals(Deno.inspect(error, { depth: 9 }).includes(SECRET), false);
   });
 
+  it("holds none when triggers cannot be handed over", async () => {
+    await using test = await testRunner({
+      API_TOKEN: SECRET,
+      REACTORCIDE_COORDINATOR_URL: `https://host/${SECRET}?x`,
+      REACTORCIDE_API_TOKEN: "token-of-the-job",
+      REACTORCIDE_JOB_ID: SECRET,
+    });
+    test.runner.triggerJob("next", { jobCommand: "make" });
+    for (
+      const attempt of [
+        () => test.runner.flushTriggers(),
+        () => test.runner.getJobResult("x"),
+      ]
+    ) {
+      const error = await attempt().catch((error) => error);
+      assert(error instanceof RunnerError, Deno.inspect(error));
+      assertEquals(Deno.inspect(error).includes(SECRET), false);
+    }
+  });
+
   it("holds none when the job file is wrong", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, FILES);
