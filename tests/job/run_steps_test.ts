@@ -480,6 +480,11 @@ describe("a job of steps", () => {
       inheritEnv: ["LISTED_BY_THE_JOB", "LANG"],
     });
     assertEquals(seen, [["LANG"], []]);
+    const naming = new Job("x").addStep("names", ({ env }) => {
+      seen.push(Object.keys(env).filter((it) => /^(LANG|UN|LIST)/.test(it)));
+    }, { untrusted: true, inheritEnv: ["UNKNOWN"] });
+    await test.runner.runJob(naming, { inheritEnv: false });
+    assertEquals(seen[2].sort(), ["LANG", "UNKNOWN"]);
   });
 
   it("narrows what steps inherit", async () => {

@@ -49,7 +49,8 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
   const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
   return childEnvironment(parent, {
     kind: "untrusted-step",
-    isNarrow: inherit !== true,
+    // A list of its own adds to the allowlist; that of the job limits all steps.
+    isNarrow: Array.isArray(own) ? false : inherit !== true,
     names: Array.isArray(own) ? own : [],
     holdsSecret: parts.holdsSecret,
     onWithheld: parts.onWithheld,
