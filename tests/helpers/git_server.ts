@@ -20,6 +20,8 @@ export interface GitServerFaults {
   login?: string;
   /** Ids of objects in Git LFS that are not there. */
   lostObjects?: readonly string[];
+  /** Address of another server, which is said to have the objects in Git LFS. */
+  objectsAt?: string;
 }
 
 /** A server of the repositories in a directory, by http. */
@@ -121,7 +123,7 @@ async function answerLfs(
   root: string,
   request: Request,
   body: Uint8Array,
-  { lostObjects = [] }: GitServerFaults,
+  { lostObjects = [], objectsAt }: GitServerFaults,
 ): Promise<Response | undefined> {
   const { pathname, href } = new URL(request.url);
   const [, repository, action] = /^(.*)\/info\/lfs\/(.*)$/.exec(pathname) ?? [];
@@ -140,7 +142,9 @@ async function answerLfs(
         oid,
         size,
         actions: {
-          download: { href: href.replace("objects/batch", `object/${oid}`) },
+          download: {
+            href: objectsAt ?? href.replace("objects/batch", `object/${oid}`),
+          },
         },
       }
   );

@@ -85,12 +85,59 @@ export function bindAskpass(
   url: string,
   askpass: string,
 ): Omit<UrlLogin, "publicUrl"> {
-  if (!isHttp(url)) return { config: [], variables: {} };
+  if (!isHttp(url) || askpass === "") return { config: [], variables: {} };
   const config = scopesOf(url, "host").map((scope): ConfigEntry => [
     `credential.${scope}.helper`,
     askpassHelper,
   ]);
   return { config, variables: { RUNNERLIB_GIT_ASKPASS: askpass } };
+}
+
+/** Headers that an environment configures for every host. */
+export interface UnboundHeaders {
+  /** The headers. */
+  readonly values: readonly string[];
+  /** Variables that take them out of the configuration. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/**
+ * Finds the http headers that an environment sets by `GIT_CONFIG_*` without a
+ * host: workers set one of the source, with its token.
+ *
+ * @param env Environment of git.
+ * @returns The headers.
+ */
+export function unboundHeaders(
+  env: Readonly<Record<string, string>>,
+): UnboundHeaders {
+  const names = Object.keys(env).filter((name) =>
+    /^GIT_CONFIG_KEY_\d+$/.test(name) &&
+    env[name].toLowerCase() === "http.extraheader"
+  );
+  return {
+    values: names.map((name) => env[name.replace("KEY", "VALUE")] ?? ""),
+    variables: Object.fromEntries(
+      names.map((name) => [name, "runnerlib.extraHeader"]),
+    ),
+  };
+}
+
+/**
+ * Binds http headers to one host.
+ *
+ * @param url Location to which git connects.
+ * @param headers The headers.
+ * @returns Configuration of git.
+ */
+export function bindHeaders(
+  url: string,
+  headers: readonly string[],
+): ConfigEntry[] {
+  if (!isHttp(url)) return [];
+  return scopesOf(url).flatMap((scope) =>
+    headers.map((header): ConfigEntry => [`http.${scope}/.extraHeader`, header])
+  );
 }
 
 /** Speaks git's credential protocol for a program that answers prompts. */

@@ -4,7 +4,12 @@ import { showUrl } from "../../shown_url.ts";
 import type { ConfigEntry } from "./config_entries.ts";
 import { gitError } from "./failure.ts";
 import { ownerConfig } from "./local_owner.ts";
-import { bindAskpass, splitLogin } from "./login.ts";
+import {
+  bindAskpass,
+  bindHeaders,
+  splitLogin,
+  unboundHeaders,
+} from "./login.ts";
 import { gitReason } from "./reason.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 
@@ -62,6 +67,12 @@ export interface RepositoryPlace {
    * @default {false}
    */
   readonly bare?: boolean;
+  /**
+   * Locations of its other remotes, without their logins.
+   *
+   * @default {there are none}
+   */
+  readonly otherUrls?: readonly string[];
 }
 
 /**
@@ -73,7 +84,7 @@ export interface RepositoryPlace {
  * @returns The repository.
  */
 export function repositoryAt(
-  { path, bare = false }: RepositoryPlace,
+  { path, bare = false, otherUrls = [] }: RepositoryPlace,
   url: string,
   context: GitContext,
 ): Repository {
@@ -83,7 +94,8 @@ export function repositoryAt(
   const place = [`--git-dir=${gitDirectory}`];
   if (!bare) place.push(`--work-tree=${path}`);
   let resolved: Promise<Access> | undefined;
-  const access = () => resolved ??= accessTo(publicUrl, login, path, context);
+  const access = () =>
+    resolved ??= accessTo([publicUrl, ...otherUrls], login, path, context);
   const repository: Repository = {
     gitDirectory,
     url,
@@ -118,23 +130,36 @@ export function repositoryAt(
 }
 
 async function accessTo(
-  publicUrl: string,
+  urls: readonly string[],
   login: Access,
   cwd: string,
   context: GitContext,
 ): Promise<Access> {
-  const askpass = context.env.GIT_ASKPASS ?? "";
-  if (askpass === "") return login;
-  // The configuration of a user may lead to another host.
-  const { stdout } = await runGit(
-    ["ls-remote", "--get-url", "--end-of-options", publicUrl],
-    cwd,
-    { ...context, config: login.config },
-  );
-  const bound = bindAskpass(stdout.trim(), askpass);
+  const { env } = context;
+  const askpass = env.GIT_ASKPASS ?? "";
+  const headers = unboundHeaders(env);
+  let access = login;
+  if (askpass === "" && headers.values.length === 0) return access;
+  for (const url of urls) {
+    // The configuration of a user may lead to another host.
+    const { stdout } = await runGit(
+      ["ls-remote", "--get-url", "--end-of-options", url],
+      cwd,
+      { ...context, config: login.config },
+    );
+    const bound = bindAskpass(stdout.trim(), askpass);
+    access = {
+      config: [
+        ...access.config,
+        ...bound.config,
+        ...bindHeaders(stdout.trim(), headers.values),
+      ],
+      variables: { ...access.variables, ...bound.variables },
+    };
+  }
   return {
-    config: [...login.config, ...bound.config],
-    variables: { ...login.variables, ...bound.variables },
+    ...access,
+    variables: { ...access.variables, ...headers.variables },
   };
 }
 

@@ -53,9 +53,11 @@ export function sharedSource(
     return gitLocation(url, context.cwd);
   });
   // On the same host, each repository has its own login.
-  const { config, variables } = splitLogin(urls[1], { scope: "repository" });
+  const { publicUrl, config, variables } = splitLogin(urls[1], {
+    scope: "repository",
+  });
   const open = (path: string) =>
-    repositoryAt({ path }, urls[0], {
+    repositoryAt({ path, otherUrls: [publicUrl] }, urls[0], {
       ...context,
       config: [
         ["core.fsync", "none"],

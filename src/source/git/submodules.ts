@@ -4,7 +4,7 @@ import type { ConfigEntry } from "./config_entries.ts";
 import { fetchFailure, gitError } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./local_owner.ts";
-import { isHttp, scopesOf, splitLogin } from "./login.ts";
+import { bindHeaders, splitLogin } from "./login.ts";
 import type { GitOptions } from "./options.ts";
 import { gitReason } from "./reason.ts";
 import type { Repository } from "./repository.ts";
@@ -88,7 +88,7 @@ async function submoduleAccess(
   repository: Repository,
 ): Promise<{ options: string[]; variables: Record<string, string> }> {
   const { config, variables } = await repository.access();
-  const entries: ConfigEntry[] = [...config];
+  const entries: ConfigEntry[] = [];
   const { publicUrl } = splitLogin(repository.url);
   const { stdout } = await repository.git(
     ["config", "--null", "--get-all", "http.extraHeader"],
@@ -97,12 +97,9 @@ async function submoduleAccess(
   if (headers.length > 0) {
     // A header without a host would go to every host that the tree names.
     entries.push(["http.extraHeader", ""]);
-    for (const scope of isHttp(publicUrl) ? scopesOf(publicUrl) : []) {
-      for (const header of headers) {
-        entries.push([`http.${scope}/.extraHeader`, header]);
-      }
-    }
+    entries.push(...bindHeaders(publicUrl, headers));
   }
+  entries.push(...config);
   // Git passes on to submodules what stands in its options alone.
   const values = entries.map(([, value], index) => [
     `RUNNERLIB_GIT_CONFIG_${index}`,

@@ -190,19 +190,13 @@ suite("gitSource() and Git LFS", () => {
     const { path } = directory;
     await using canary = startCanary();
     const configs = [
-      `[lfs]\n\turl = ${canary.url}`,
-      `[lfs]\n\turl = ${canary.url}\n[lfs "${canary.url}"]\n\taccess = basic`,
-      `[lfs]\n\tpushurl = ${canary.url}`,
-      `[remote "origin"]\n\tlfsurl = ${canary.url}`,
-      `[remote "origin"]\n\tlfspushurl = ${canary.url}\n\turl = ${canary.url}`,
-      `[remote]\n\tlfsdefault = evil\n[remote "evil"]\n\tlfsurl = ${canary.url}`,
-      `[url "${canary.url}/"]\n\tinsteadOf = http://127.0.0.1`,
-      `[http]\n\tproxy = ${canary.url}`,
-      `[include]\n\tpath = evil\n`,
+      `[lfs]\n\turl = ${canary.url}\n\tpushurl = ${canary.url}\n[lfs "${canary.url}"]\n\taccess = basic`,
+      `[remote "origin"]\n\tlfsurl = ${canary.url}\n\tlfspushurl = ${canary.url}\n\turl = ${canary.url}`,
+      `[remote]\n\tlfsdefault = evil\n[remote "evil"]\n\tlfsurl = ${canary.url}\n[include]\n\tpath = evil`,
+      `[url "${canary.url}/"]\n\tinsteadOf = http://127.0.0.1\n[http]\n\tproxy = ${canary.url}`,
       `[lfs]\n\tfetchexclude = *\n\tfetchinclude = nothing\n\tskipdownloaderrors = true`,
       `[lfs]\n\tstandalonetransferagent = evil\n[lfs "customtransfer.evil"]\n\tpath = touch\n\targs = MARKER`,
-      `[lfs "extension.evil"]\n\tclean = touch MARKER\n\tsmudge = touch MARKER\n\tpriority = 0`,
-      `[credential]\n\thelper = "!touch MARKER"\n[core]\n\tsshCommand = touch MARKER`,
+      `[lfs "extension.evil"]\n\tclean = touch MARKER\n\tsmudge = touch MARKER\n\tpriority = 0\n[credential]\n\thelper = "!touch MARKER"\n[core]\n\tsshCommand = touch MARKER`,
     ];
     await makeFiles(path, { "askpass": "#!/bin/sh\necho token\n" });
     await Deno.chmod(`${path}/askpass`, 0o755);
@@ -232,6 +226,43 @@ suite("gitSource() and Git LFS", () => {
     assertEquals(canary.visits, []);
     assertEquals((await filesOf(path)).files.marker, undefined);
     assert(server.headers.some((it) => it.get("x-token") === "header-token"));
+  });
+
+  it("sends no login, token or header to other hosts that have the objects", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await using canary = startCanary();
+    const origin = await makeLfsRepository(`${path}/origin`);
+    await origin.commit({ ".gitattributes": ATTRIBUTES, "a.bin": "big" });
+    await makeFiles(path, { "askpass": "#!/bin/sh\necho horse\n" });
+    await Deno.chmod(`${path}/askpass`, 0o755);
+    await using server = startGitServer(path);
+    server.faults = { login: "horse:horse", objectsAt: canary.url };
+    for (
+      const [url, env] of [
+        [server.url, { GIT_ASKPASS: `${path}/askpass` }],
+        [server.url.replace("//", "//horse:horse@"), {}],
+      ] as const
+    ) {
+      await assertRejects(
+        () =>
+          clone(path, `${url}origin/.git`, {
+            env: {
+              ...env,
+              GIT_CONFIG_COUNT: "2",
+              GIT_CONFIG_KEY_1: "lfs.transfer.maxRetries",
+              GIT_CONFIG_VALUE_1: "1",
+              GIT_CONFIG_KEY_0: "http.extraHeader",
+              GIT_CONFIG_VALUE_0: "X-Token: header-token",
+            },
+          }),
+        RunnerError,
+        "Cannot fetch the files in Git LFS",
+      );
+    }
+    assert(canary.visits.length > 0);
+    const visits = canary.visits.join("\n").toLowerCase();
+    assert(!/x-token|authorization/.test(visits), visits);
   });
 
   it("fetches the files of submodules in the same way", async () => {

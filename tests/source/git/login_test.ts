@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
+import { sharedSource } from "../../../src/source/git/shared.ts";
 import { splitLogin } from "../../../src/source/git/login.ts";
 import { clone } from "../../helpers/clone.ts";
 import { makeRepository } from "../../helpers/git_repository.ts";
+import { sourceContext } from "../../helpers/source_context.ts";
 import { type GitServer, startGitServer } from "../../helpers/git_server.ts";
 import {
   makeFiles,
@@ -122,6 +124,12 @@ describe("gitSource() with a login", () => {
         [LOGIN, `${ENCODED}@`, {}],
         ["to ken:to ken", "", { GIT_ASKPASS: askpass }],
         ["me:to ken", "me@", { GIT_ASKPASS: askpass }],
+        [LOGIN, `${ENCODED}@`, {
+          GIT_CONFIG_GLOBAL: "/dev/null",
+          GIT_CONFIG_COUNT: "1",
+          GIT_CONFIG_KEY_0: "http.extraheader",
+          GIT_CONFIG_VALUE_0: "X-Token: header-token",
+        }],
       ] as const
     ) {
       server.faults = { login };
@@ -136,8 +144,10 @@ describe("gitSource() with a login", () => {
         RunnerError,
         `Cannot check out the submodules of`,
       );
-      assert(server.requests.some((it) => it.includes("/inner.git")));
-      assert(secretsOf(server).includes("X-Token: header-token".slice(9)));
+      const inner = server.requests.findLastIndex((it) =>
+        it.includes("/inner.git")
+      );
+      assertEquals(server.headers[inner].get("x-token"), "header-token");
       assert(other.requests.length > 0);
       assertEquals(secretsOf(other), []);
     }
@@ -182,5 +192,39 @@ describe("gitSource() with a login", () => {
       `Password for 'http://to ken@${host}': `,
       `Password for 'http://v@${host}': `,
     ]);
+  });
+
+  it("gives each of two hosts what the operator has for it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    for (const name of ["head", "base"]) {
+      const repository = await makeRepository(`${path}/${name}/x`);
+      await repository.commit({ ".reactorcide/jobs/a.yaml": name });
+    }
+    await using head = startGitServer(`${path}/head`);
+    await using base = startGitServer(`${path}/base`);
+    head.faults = { login: "to ken:to ken" };
+    base.faults = { login: "to ken:to ken" };
+    const { fillRepository, fillDefinitions } = sharedSource(
+      { url: `${head.url}x/.git`, ref: "main" },
+      { url: `${base.url}x/.git`, ref: "main" },
+      sourceContext({
+        cwd: path,
+        env: {
+          GIT_ASKPASS: await makeAskpass(path),
+          GIT_CONFIG_COUNT: "1",
+          GIT_CONFIG_KEY_0: "http.extraHeader",
+          GIT_CONFIG_VALUE_0: "X-Token: header-token",
+        },
+      }),
+    );
+    await makeFiles(path, { "src/": "", "ci/": "" });
+    await fillRepository(`${path}/src`);
+    await fillDefinitions(`${path}/ci`);
+    const read = (side: string) =>
+      Deno.readTextFile(`${path}/ci/${side}/.reactorcide/jobs/a.yaml`);
+    assertEquals([await read("head"), await read("base")], ["head", "base"]);
+    assert(secretsOf(head).includes("header-token"));
+    assert(secretsOf(base).includes("header-token"));
   });
 });
