@@ -10,7 +10,10 @@ import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
-import { passableCommand } from "./script_file.ts";
+import type { PassableCommand } from "./script_file.ts";
+
+/** Length of a text that is no argument too long, whatever its characters. */
+const SURELY_SHORT = 40_000;
 
 /** Options for {@linkcode runCommand}. */
 export interface RunCommandOptions {
@@ -107,6 +110,18 @@ export async function runCommand(
     onWarning("Processes of a command that is over are still running");
   }
   return exit;
+}
+
+/** Most commands are short, and need nothing that would have to be loaded. */
+async function passableCommand(
+  command: Command,
+  options: RunCommandOptions,
+): Promise<PassableCommand> {
+  const isPlain = typeof command !== "string" ||
+    options.shell === undefined && command.length < SURELY_SHORT;
+  if (isPlain) return { command, [Symbol.dispose]() {} };
+  const script = await import("./script_file.ts");
+  return await script.passableCommand(command, options);
 }
 
 /** Loaded for untrusted commands only: others run as they always did. */

@@ -22,7 +22,18 @@ export async function findContainment(
   isInContainer: boolean,
 ): Promise<Containment> {
   const namespace = await pidNamespace();
-  if (namespace) return { namespace };
+  return namespace ? { namespace } : await tagContainment(isInContainer);
+}
+
+/**
+ * Finds out what tags can do where there is no PID namespace.
+ *
+ * @param isInContainer Whether the runner is in a container for this job.
+ * @returns What the tags lack.
+ */
+export async function tagContainment(
+  isInContainer: boolean,
+): Promise<Containment> {
   const noNamespace = "the system allows no PID namespace";
   const tree = tagProcessTree({ isUntrusted: true });
   await tree.end();

@@ -1,9 +1,13 @@
 import type { Environment } from "../environment/variables.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
-import { checkCommandSize } from "./command_size.ts";
 import type { ProcessTree } from "./process_tree.ts";
-import { checkProgram, isFile, startError } from "./start_error.ts";
+import {
+  checkCommandSize,
+  checkProgram,
+  isFile,
+  startError,
+} from "./start_error.ts";
 
 /** Program that makes a session and becomes another program. */
 const SETSID = "/usr/bin/setsid";

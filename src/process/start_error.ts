@@ -2,6 +2,100 @@ import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 
 /**
+ * Longest text of one argument or variable on Linux, in bytes with its end:
+ * `MAX_ARG_STRLEN`, 32 pages of 4 KiB.
+ */
+const MAX_TEXT_BYTES = 32 * 4096;
+
+/**
+ * Most bytes of all arguments and variables together: a quarter of the usual
+ * limit of the stack, 8 MiB, on Linux; `ARG_MAX` on macOS.
+ */
+const MAX_TOTAL_BYTES = Deno.build.os === "linux" ? 2_097_152 : 1_048_576;
+
+/** What each text costs besides its bytes: its end, and a pointer to it. */
+const TEXT_OVERHEAD = 9;
+
+/** How many of the largest texts a message names. */
+const SHOWN_COUNT = 3;
+
+/** Options for {@linkcode checkCommandSize}. */
+export interface CheckCommandSizeOptions {
+  /** What the message calls the command. */
+  name: string;
+  /** The whole environment. */
+  env: Readonly<Record<string, string>>;
+}
+
+/**
+ * Refuses a command that the system could only refuse as "argument list too
+ * long", without naming the cause.
+ *
+ * @param argv Program and arguments.
+ * @param options Name and environment.
+ * @throws {RunnerError} `command-not-executable`, with what is too large.
+ */
+export function checkCommandSize(
+  argv: readonly string[],
+  { name, env }: CheckCommandSizeOptions,
+): void {
+  // Three bytes per UTF-16 unit at the most: exact sizes are rarely needed.
+  let most = 0;
+  let longest = 0;
+  for (const text of argv) {
+    most += text.length * 3 + TEXT_OVERHEAD;
+    longest = Math.max(longest, text.length);
+  }
+  for (const [variable, value] of Object.entries(env)) {
+    const length = variable.length + value.length + 1;
+    most += length * 3 + TEXT_OVERHEAD;
+    longest = Math.max(longest, length);
+  }
+  if (most < MAX_TOTAL_BYTES && longest * 3 < MAX_TEXT_BYTES) return;
+  const sizes = [
+    ...argv.map((text, at) => ({
+      what: `argument ${at}`,
+      bytes: bytesOf(text),
+    })),
+    ...Object.entries(env).map(([variable, value]) => ({
+      what: `variable "${variable}"`,
+      bytes: bytesOf(variable) + 1 + bytesOf(value),
+    })),
+  ].sort((one, other) => other.bytes - one.bytes);
+  const [largest] = sizes;
+  if (Deno.build.os === "linux" && largest.bytes >= MAX_TEXT_BYTES) {
+    throw refused(
+      name,
+      `its ${largest.what} has ${largest.bytes} bytes, and the system ` +
+        `allows ${MAX_TEXT_BYTES - 1} for one`,
+    );
+  }
+  const total = sizes.reduce(
+    (sum, { bytes }) => sum + bytes + TEXT_OVERHEAD,
+    0,
+  );
+  if (total < MAX_TOTAL_BYTES) return;
+  const shown = sizes.slice(0, SHOWN_COUNT)
+    .map(({ what, bytes }) => `${what} (${bytes})`);
+  throw refused(
+    name,
+    `its arguments and variables have ${total} bytes, and the system allows ` +
+      `${MAX_TOTAL_BYTES}; the largest are ${shown.join(", ")}`,
+  );
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function refused(name: string, state: string): RunnerError {
+  return new RunnerError(`Cannot start "${name}": ${state}`, {
+    code: "command-not-executable",
+    exitCode: 126,
+  });
+}
+
+/**
  * Looks for a program as `execvp` does.
  *
  * @param name Name or path of the program.

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import { checkCommandSize } from "../../src/process/command_size.ts";
+import { checkCommandSize } from "../../src/process/start_error.ts";
 import { BARE_ENV, run } from "../helpers/running.ts";
 
 const isLinux = Deno.build.os === "linux";

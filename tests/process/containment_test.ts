@@ -1,0 +1,29 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  findContainment,
+  tagContainment,
+} from "../../src/process/containment.ts";
+import { pidNamespace } from "../../src/process/pid_namespace.ts";
+
+Deno.test("findContainment() prefers a PID namespace, which lacks nothing", async () => {
+  const namespace = await pidNamespace();
+  const found = await findContainment(false);
+  if (namespace) assertEquals(found, { namespace });
+  else assert(found.problem !== undefined);
+});
+
+Deno.test("tagContainment() says when a process can shake its tag off", async () => {
+  const [outside, inside] = [
+    await tagContainment(false),
+    await tagContainment(true),
+  ];
+  assertStringIncludes(outside.problem ?? "", "allows no PID namespace");
+  const status = await Deno.readTextFile("/proc/self/status");
+  const effective = BigInt(`0x${/CapEff:\s*(\w+)/.exec(status)![1]}`);
+  if ((effective >> 24n & 1n) === 1n) {
+    assertStringIncludes(inside.problem ?? "", "root can take its tag off");
+  } else {
+    assertEquals(inside, {});
+    assertStringIncludes(outside.problem ?? "", "could be a stranger's");
+  }
+});
