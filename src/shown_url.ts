@@ -11,6 +11,7 @@ import {
 } from "./url_parts.ts";
 import {
   CONNECTION_PART,
+  hideParameters,
   ORACLE_IN_TEXT,
   secretsInUrl,
   URL_IN_TEXT,
@@ -61,8 +62,7 @@ export function showUrlsIn(text: string, url?: string): string {
     shown = shown.replaceAll(secret, HIDDEN);
   }
   if (!/[@=]|:\/\//.test(shown)) return shown;
-  return shown
-    .replace(URL_IN_TEXT, showMatch)
+  return hideParameters(shown.replace(URL_IN_TEXT, showMatch))
     .replace(ORACLE_IN_TEXT, showMatch)
     .replace(SCHEMELESS_USER_INFO, `$1${HIDDEN}@`)
     .replace(CONNECTION_PART, `$1$2${HIDDEN}`);

@@ -38,6 +38,9 @@ export const URL_IN_TEXT: RegExp =
 export const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
+/** Parameters of a query, also of one that no scheme makes a URL. */
+const PARAMETER = /([?&;])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
+
 /** What a shell or a template puts a value in the place of. */
 const PLACEHOLDER =
   /^(?:\$\w+|\$\{[^}]*\}|\$\([^)]*\)|%\w+%|<[^>]*>|\{\{.*\}\})$/;
@@ -70,8 +73,7 @@ export function secretsInUrl(url: string): string[] {
       : [fragment],
   ];
   const all = found.flatMap((value) => [value, decoded(value)])
-    .filter((value) => !COMMON_VALUES.includes(value.toLowerCase()))
-    .filter((value) => value !== "" && !PLACEHOLDER.test(value));
+    .filter(isWorthMasking);
   return [...new Set(all)].sort((a, b) => b.length - a.length);
 }
 
@@ -88,7 +90,11 @@ export function secretsInText(text: string): string[] {
     ...text.match(ORACLE_IN_TEXT) ?? [],
   ];
   const parts = [...text.matchAll(CONNECTION_PART)].map((match) => match[3]);
-  return [...new Set([...urls.flatMap(secretsInUrl), ...parts])];
+  const parameters = [...text.matchAll(PARAMETER)]
+    .filter(([, , name, value]) => isSecretParameter(name, value))
+    .map((match) => match[3]);
+  const secrets = [...urls.flatMap(secretsInUrl), ...parts, ...parameters];
+  return [...new Set(secrets)].filter(isWorthMasking);
 }
 
 function userInfoSecrets(
@@ -134,10 +140,27 @@ function parameterSecrets(query: string): string[] {
   return query.split("&").flatMap((parameter) => {
     const [, name = "", value = parameter] = /^([^=]*)=(.*)$/s
       .exec(parameter) ?? [];
-    if (isHarmless(name, value)) return [];
-    const isSecret = isTokenLike(value) || SECRET_NAME.test(name) ||
-      value.length >= LONG_VALUE ||
-      value.length >= LIKELY_LENGTH && LIKELY_SECRET_NAME.test(name);
-    return isSecret ? [value] : [];
+    return isSecretParameter(name, value) ? [value] : [];
   });
+}
+
+function isSecretParameter(name: string, value: string): boolean {
+  if (isHarmless(name, value)) return false;
+  return isTokenLike(value) || SECRET_NAME.test(name) ||
+    value.length >= LONG_VALUE ||
+    value.length >= LIKELY_LENGTH && LIKELY_SECRET_NAME.test(name);
+}
+
+function isWorthMasking(value: string): boolean {
+  return value !== "" && !COMMON_VALUES.includes(value.toLowerCase()) &&
+    !PLACEHOLDER.test(value);
+}
+
+/** Hides the parameters of a text that are secret. */
+export function hideParameters(text: string): string {
+  return text.replace(
+    PARAMETER,
+    (whole, separator, name, value) =>
+      isSecretParameter(name, value) ? `${separator}${name}=${HIDDEN}` : whole,
+  );
 }

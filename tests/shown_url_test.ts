@@ -106,6 +106,8 @@ describe("a secret of a URL", () => {
       const text of [
         `https://u:${secret}@h/r`,
         `--index-url https://u:${secret}@h/r --quiet`,
+        `npm:x@1.0.0?token=${secret}#sha512-ab`,
+        `see h.example.com/a.tgz?x=1&sig=${secret}&y`,
         `Endpoint=sb://h/;SharedAccessKey=${secret}`,
         `DefaultEndpointsProtocol=https;AccountKey=${secret};EndpointSuffix=x`,
         `{"url":"redis://:${secret}@h:6379"}`,
