@@ -57,6 +57,8 @@ const NEUTRAL_OPTIONS = [
   "--config=ui.merge=:fail",
   // Names of other repositories in the tree would be fetched from, unasked.
   "--config=subrepos.allowed=false",
+  // A server that falls silent is a broken connection.
+  "--config=http.timeout=120",
   // So would the addresses of bundles that a server gives instead of its own data.
   "--config=ui.clonebundles=false",
   "--config=phases.publish=true",

@@ -1,3 +1,5 @@
+import { encodeName } from "../../src/fs/byte_names.ts";
+
 /** An entry of a tar that is made byte by byte, whatever nonsense it is. */
 export interface TarEntry {
   /** Name, as it stands in the header; at most 100 bytes. */
@@ -68,7 +70,7 @@ export async function checksumOf(
 function header(entry: TarEntry, length: number): Uint8Array {
   const block = new Uint8Array(512);
   const put = (text: string, offset: number) =>
-    void block.set(new TextEncoder().encode(text), offset);
+    void block.set(encodeName(text), offset);
   const octal = (value: number, digits: number) =>
     value.toString(8).padStart(digits, "0");
   put(entry.name, 0);

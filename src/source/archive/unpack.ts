@@ -38,11 +38,22 @@ export async function unpack(
     for await (const entry of entries) {
       signal.throwIfAborted();
       budget.addEntry();
-      await forEntry(entry, () => unpacking.add(entry));
+      const content = entry.content && abortable(entry.content, signal);
+      await forEntry(entry, () => unpacking.add({ ...entry, content }));
     }
     await unpacking.finish();
   } finally {
     // Whoever removes what was unpacked must find nobody at work.
     await unpacking.settle();
+  }
+}
+
+async function* abortable(
+  content: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for await (const bytes of content) {
+    signal.throwIfAborted();
+    yield bytes;
   }
 }

@@ -6,6 +6,7 @@ import { prepareSource } from "../../../src/source/prepare.ts";
 import {
   checksumOf,
   paxRecords,
+  runShell,
   runTool,
   type TarEntry,
   tarOf,
@@ -382,6 +383,53 @@ describe("archiveSource()", () => {
       assert(message.startsWith("Cannot unpack "), message);
       assert(message.includes(problem), `${message}\n${problem}`);
     }
+  });
+
+  it("treats names that are not UTF-8 as it treats others", async () => {
+    const up = { name: "d/l\udce9", type: "2", target: ".." };
+    const hostile: [entries: TarEntry[], problem: string][] = [
+      [[{ name: "l\udce9", type: "2", target: ".." }], "leads out"],
+      [
+        [up, { name: "y", type: "2", target: "d/l\udce9/.." }],
+        '"y": its target "d/l\udce9/.." leads out',
+      ],
+      [
+        [{ name: "y\udce9", type: "2", target: "d/l\udce9/.." }, up],
+        'its target "d/l\udce9/.." leads out',
+      ],
+      [[up, { name: "d/l\udce9/x" }], "is a link in the same archive"],
+      [[up, { name: "d/l\udce9" }], "is a link in the same archive"],
+      [[{ name: "../\udce9" }], 'its name contains ".."'],
+      [[{ name: "h", type: "1", target: "\udce9" }], "is no file that came"],
+      [[{ name: "a\udce9/b" }, { name: "a\udce9" }], "is a directory in the"],
+    ];
+    for (const [entries, problem] of hostile) {
+      const message = await refusalOf(entries);
+      assert(message.includes(problem), `${message}\n${problem}`);
+    }
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await Deno.writeFile(
+      `${path}/a`,
+      tarOf([
+        up,
+        { name: "f\udce9", content: "first" },
+        { name: "f\udce8", content: "other" },
+        { name: "h\udce9", type: "1", target: "f\udce9" },
+        { name: "f\udce9", content: "last" },
+        { name: "k\udce9", type: "1", target: "d/l\udce9" },
+        { name: "k\udce9", type: "2", target: "d/l\udce9/f\udce8" },
+      ]),
+    );
+    const { target } = await unpackIn(path, "a");
+    assertEquals(
+      await runShell(
+        target,
+        String
+          .raw`for n in f h k; do cat "$(printf "$n\351")"; echo; done; cat "$(printf 'f\350')"; ls | wc -l`,
+      ),
+      "last\nfirst\nother\nother5",
+    );
   });
 
   it("takes links that stay inside, also those that lead nowhere", async () => {

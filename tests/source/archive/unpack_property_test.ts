@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../../src/errors.ts";
 import { isInside } from "../../../src/job_path.ts";
 import { Budget } from "../../../src/source/archive/budget.ts";
@@ -82,6 +82,36 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, wh
     }
   }
   assert(acceptedCount > 10, `only ${acceptedCount}, seed ${random.seed}`);
+});
+
+Deno.test("unpack() stops within a file without an end", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const stop = new AbortController();
+  const content = async function* () {
+    for (let count = 0;; count++) {
+      if (count === 10) stop.abort(new DOMException("stopped", "AbortError"));
+      yield await Promise.resolve(new Uint8Array(64 * 1024));
+    }
+  };
+  const entries = async function* () {
+    yield await Promise.resolve({
+      name: "endless",
+      type: "file" as const,
+      mode: 0o644,
+      content: content(),
+    });
+  };
+  await assertRejects(
+    () =>
+      unpack(entries(), path, {
+        stripTop: false,
+        budget: new Budget({ maxEntryCount: 1, maxBytes: 1, maxRatio: 1 }, 1),
+        signal: stop.signal,
+      }),
+    DOMException,
+    "stopped",
+  );
 });
 
 /** Pieces of odd sizes, as a pipe gives them. */
