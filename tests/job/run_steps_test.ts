@@ -360,6 +360,25 @@ describe("a job of steps", () => {
     assertMatch(test.stdout(), /REACTORCIDE_OUTPUT_LOGIN_HEADER\n/);
   });
 
+  it("passes the names of variables with secrets on as one list", async () => {
+    await using test = await testRunner({
+      REACTORCIDE_SECRET_ENV_NAMES: '["ODD,NAME","TOKEN"]',
+      "ODD,NAME": "hunter3-hunter3",
+    });
+    await test.runner.runJob(
+      new Job("x")
+        .addStep("login", 'echo "header=Bearer $TOKEN" > "$REACTORCIDE_OUTPUT"')
+        .addStep("use", 'echo "$REACTORCIDE_SECRET_ENV_NAMES"', {
+          dependsOn: ["login"],
+        }),
+      { env: { TOKEN: "hunter2-hunter2" } },
+    );
+    const [list] = /\["ODD.*$/m.exec(test.stdout()) ?? [];
+    assertEquals(JSON.parse(list!), [
+      ...["ODD,NAME", "TOKEN", "REACTORCIDE_OUTPUT_LOGIN_HEADER"],
+    ]);
+  });
+
   it("masks secrets in the names of steps", async () => {
     await using test = await testRunner();
     const events: StepEvent[] = [];

@@ -1,3 +1,4 @@
+import { listText, parseList } from "../../config/list.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { Logger } from "../../output/logger.ts";
 import type { Masker } from "../../secrets/masker.ts";
@@ -105,8 +106,7 @@ export class StepOutputs {
    * Gives what a step's commands see.
    *
    * @param step Index of the step that asks.
-   * @param secretNames Variables that are known to hold secrets, separated by
-   * commas.
+   * @param secretNames Variables that are known to hold secrets, as a list.
    * @returns Variables `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, and the names of
    * those that hold secrets.
    */
@@ -116,7 +116,7 @@ export class StepOutputs {
   ): Readonly<Record<string, string>> {
     const { needs, steps } = this.#plan;
     const variables: Record<string, string> = {};
-    const sensitive = secretNames ? [secretNames] : [];
+    const sensitive = parseList(secretNames ?? "") ?? [];
     const outputs = needs[step].flatMap((need) => {
       const { [need]: given } = steps;
       return Object.entries(textsOf(this.#values.get(need)))
@@ -136,7 +136,7 @@ export class StepOutputs {
       if (this.#isSensitive(text)) sensitive.push(variable);
     }
     return sensitive.length > 0
-      ? { ...variables, [Variable.secretEnvNames]: sensitive.join(",") }
+      ? { ...variables, [Variable.secretEnvNames]: listText(sensitive) }
       : variables;
   }
 
