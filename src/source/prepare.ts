@@ -105,7 +105,10 @@ async function undo(
   { workspace, log }: SourceContext,
 ): Promise<void> {
   try {
-    await emptyDirectory(target);
+    let hasMount = false;
+    await emptyDirectory(target, { onMount: () => hasMount = true });
+    // It stays the runner's directory, for the next run to fill.
+    if (hasMount) return;
     if (!keepDirectory) await removeTree(target);
     if (!workspace.inContainer) await forgetMade(workspace, target);
   } catch (error) {

@@ -611,6 +611,7 @@ describe("a part of a job of steps", () => {
     await using test = await testRunner();
     await test.runner.runJob(
       new Job("x").addStep("a", 'echo "t=$T" > "$REACTORCIDE_OUTPUT"')
+        .addStep("hunter2-hunter2 as a name", () => ({ n: 2 }))
         .addStep("b", () => ({ n: 1 })),
       { env: { T: "hunter2-hunter2" }, secretEnvNames: ["T"] },
     );

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { privateDirectory } from "../../src/fs/temporary_directory.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { openWorkspace, type Workspace } from "../../src/workspace/layout.ts";
 import {
@@ -245,6 +246,40 @@ describe("removeMade()", () => {
     ]);
     assertEquals(await exists(`${workspace.base}/.reactorcide`), false);
     assert(await exists(`${directory.path}/victim/src/file`));
+  });
+
+  const replaced: [what: string, files: Record<string, string>][] = [
+    ["links", { "outputs.json": "-> ../../victim/file", "run.json": "-> /x" }],
+    ["directories", { "outputs.json/a/b": "", "run.json/c": "", "tmp/": "" }],
+  ];
+  for (const [what, files] of replaced) {
+    it(`removes ${what} that a step has put in the place of its files`, async () => {
+      await using directory = await temporaryDirectory();
+      const workspace = workspaceIn(directory);
+      const victim = { "victim/file": "kept" };
+      await makeFiles(directory.path, { ...victim, "job/src/file": "ours" });
+      await recordMade(workspace, workspace.pathOf("/job/src"));
+      await makeFiles(`${workspace.base}/.reactorcide`, files);
+      await removeMade(workspace);
+      assertEquals(await listFiles(directory.path), {
+        "victim/": "",
+        ...victim,
+      });
+    });
+  }
+
+  it("removes what killed runs have left for a while, not what is in use", async () => {
+    await using directory = await temporaryDirectory();
+    const workspace = workspaceIn(directory);
+    await recordMade(workspace, workspace.pathOf("/job/src"));
+    const parent = `${workspace.base}/.reactorcide/tmp`;
+    {
+      using used = privateDirectory([parent]);
+      await removeMade(workspace);
+      assert(await exists(used.path));
+    }
+    await removeMade(workspace);
+    assertEquals(await listFiles(directory.path), {});
   });
 
   it("names a record that is a directory", async () => {

@@ -47,6 +47,8 @@ export async function runContained(
       ...Object.keys(forContainer),
       ...Object.keys(job.env),
       ...[Variable.traceParent, Variable.traceState],
+      // A runner in there works in the workspace that this job has locked.
+      Variable.workspaceLock,
     ],
     hostUser: `${uid ?? 0}:${gid ?? 0}`,
   });
