@@ -46,7 +46,7 @@ export async function printChangedFiles(
  */
 export async function printGitInfo(context: CommandContext): Promise<void> {
   const place = codeDirectory(context);
-  await using query = await openQuery(place);
+  using query = await openQuery(place);
   const { branch, commit, isClean, remotes } = await gitInfo(place);
   const state = isClean === null ? "unknown" : isClean ? "clean" : "dirty";
   const lines = [

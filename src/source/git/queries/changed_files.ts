@@ -54,7 +54,7 @@ export async function changedFiles(
   options: ChangedFilesOptions = {},
 ): Promise<string[]> {
   const { head = "HEAD", mergeBase = true } = options;
-  await using query = await openQuery(options);
+  using query = await openQuery(options);
   const to = await resolveRevision(query, head);
   const revision = await resolveRevision(query, base);
   const action = `compare "${base}" with "${head}"`;

@@ -49,7 +49,7 @@ export async function commitsBetween(
   options: CommitsBetweenOptions = {},
 ): Promise<CommitInfo[]> {
   const { head = "HEAD" } = options;
-  await using query = await openQuery(options);
+  using query = await openQuery(options);
   const from = await resolveRevision(query, base);
   const to = await resolveRevision(query, head);
   const action = `list the commits from "${base}" to "${head}"`;

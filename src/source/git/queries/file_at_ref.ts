@@ -33,7 +33,7 @@ export async function fileAtRef(
   if (path === "" || path.includes("\0")) {
     throw queryError(action, "not a path");
   }
-  await using query = await openQuery(options);
+  using query = await openQuery(options);
   const commit = await resolveRevision(query, ref);
   const listed = await query.git(
     ...["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"],

@@ -54,7 +54,7 @@ function isMissing({ cause }: RunnerError): boolean {
 }
 
 async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
-  await using query = await openQuery(options);
+  using query = await openQuery(options);
   const answer = async (...args: string[]) => {
     const { exitCode, stdout } = await query.git(...args);
     return exitCode === 0 ? stdout.trimEnd() : null;

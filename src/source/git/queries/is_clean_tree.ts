@@ -78,7 +78,7 @@ async function isSubmoduleClean(
   options: GitQueryOptions,
 ): Promise<boolean | null> {
   try {
-    await using query = await openQuery(options);
+    using query = await openQuery(options);
     return await isCleanTree(query, options);
   } catch (error) {
     if (error instanceof RunnerError) return null;

@@ -40,7 +40,7 @@ export interface GitQueryOptions {
  * nothing in the other one can start a program, or lead to another server or
  * directory. What is missing there is not fetched.
  */
-export interface GitQuery extends AsyncDisposable {
+export interface GitQuery extends Disposable {
   /** Absolute path of the directory that was asked for. */
   readonly path: string;
   /** Where the repository is that answers. */
@@ -86,9 +86,10 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   const { env = host.env, signal } = options;
   signal?.throwIfAborted();
   const path = queryDirectory(options);
-  await using cleanup = new AsyncDisposableStack();
-  const ownDirectory = await makeOwnDirectory(env, host.cwd);
-  cleanup.defer(() => Deno.remove(ownDirectory, { recursive: true }));
+  using cleanup = new DisposableStack();
+  const { path: ownDirectory } = cleanup.use(
+    await makeOwnDirectory(env, host.cwd),
+  );
   const run = (args: readonly string[]) =>
     runQuery(args, { ownDirectory, env, signal, cwd: ownDirectory });
   const readConfig = (file: string) => readSettings(file, ownDirectory, run);
@@ -118,7 +119,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
         signal,
         cwd: parts.workTree,
       }),
-    [Symbol.asyncDispose]: () => disposable.disposeAsync(),
+    [Symbol.dispose]: () => disposable.dispose(),
   };
 }
 

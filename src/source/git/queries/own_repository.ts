@@ -1,4 +1,6 @@
+import type { PrivateDirectory } from "../../../fs/temporary_directory.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
+import { temporaryDirectory } from "../../../workspace/temporary.ts";
 import type { ConfigEntry } from "../config_entries.ts";
 import { quotedPath } from "../quoted_path.ts";
 import { copyFiles, copyReferences } from "./copy_references.ts";
@@ -12,24 +14,25 @@ import { configText } from "./repository_config.ts";
  *
  * @param env Environment, which says where the workspace is.
  * @param cwd Absolute path of the current directory.
- * @returns Its absolute path.
+ * @returns The directory; it is removed when disposed.
+ * @throws {RunnerError} With code `workspace`, if there is no place for it.
  */
 export async function makeOwnDirectory(
   env: Readonly<Record<string, string>>,
   cwd: string,
-): Promise<string> {
-  const prefix = "runnerlib-git-";
-  // A pipeline may write to its workspace alone.
-  const path = await Deno.makeTempDir({ prefix }).catch(async () => {
-    const { base: dir } = openWorkspace({ cwd, env });
-    await Deno.mkdir(dir, { recursive: true });
-    return await Deno.makeTempDir({ dir, prefix: `.${prefix}` });
-  });
+): Promise<PrivateDirectory> {
+  const workspace = openWorkspace({ cwd, env });
+  using stack = new DisposableStack();
+  const directory = stack.use(temporaryDirectory({ env, workspace }));
   for (const name of ["objects/info", "refs", "info"]) {
-    await Deno.mkdir(`${path}/${name}`, { recursive: true });
+    await Deno.mkdir(`${directory.path}/${name}`, { recursive: true });
   }
-  await Deno.writeTextFile(`${path}/HEAD`, "ref: refs/heads/none\n");
-  return await Deno.realPath(path);
+  await Deno.writeTextFile(
+    `${directory.path}/HEAD`,
+    "ref: refs/heads/none\n",
+  );
+  stack.move();
+  return directory;
 }
 
 /**
