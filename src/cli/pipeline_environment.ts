@@ -2,19 +2,13 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../environment/child_environment.ts";
-import { Variable } from "../environment/variables.ts";
+import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
 import { joinList } from "../join_list.ts";
 import { covers } from "../plugins/rights/rights.ts";
 import type { PipelinePermission } from "./pipeline_permissions.ts";
 
-/** Variables that Deno itself needs; a pipeline sees those that it may. */
-const OF_DENO = [
-  ...["DENO_DIR", "DENO_CERT", "DENO_TLS_CA_STORE", "XDG_CACHE_HOME"],
-  ...["DENO_DISABLE_NODE_SHIM", "DENO_NO_UPDATE_CHECK"],
-  ...["JSR_URL", "NPM_CONFIG_REGISTRY", "NODE_EXTRA_CA_CERTS"],
-  ...["SSL_CERT_DIR", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY"],
-  "NO_PROXY",
-];
+/** Variables that Deno itself needs; a pipeline cannot read them. */
+const NEEDED = [...OF_DENO, ...OF_DENO_FETCH, "DENO_NO_UPDATE_CHECK"];
 
 /**
  * Gives the environment of a pipeline: what it may see, and what Deno needs.
@@ -33,7 +27,7 @@ export function pipelineEnvironment(
     granted.some((value) => covers("env", value, name));
   const inherited = childEnvironment(env, {
     kind: "pipeline",
-    mayUse: (name) => OF_DENO.includes(name) || isGranted(name),
+    mayUse: (name) => NEEDED.includes(name) || isGranted(name),
   });
   // A name may contain any character but this separator.
   const names = Object.keys(inherited)

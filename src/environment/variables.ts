@@ -723,3 +723,17 @@ export const OF_GIT: readonly RegExp[] = [
   /^GIT_(?:SSL|HTTP|PROXY|TRACE|TRACE2|CURL|LFS)_/,
   /^GIT_(?:TRACE|TRACE2|EXEC_PATH|CEILING_DIRECTORIES)$/,
 ];
+
+/** Variables that Deno needs to run a program. */
+export const OF_DENO: readonly string[] = [
+  ...["DENO_DIR", "DENO_DISABLE_NODE_SHIM", "HOME", "XDG_CACHE_HOME"],
+];
+
+/** Variables that Deno needs to fetch code. */
+export const OF_DENO_FETCH: readonly string[] = [
+  ...["DENO_CERT", "DENO_TLS_CA_STORE"],
+  ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],
+  ...["JSR_URL", "NPM_CONFIG_REGISTRY"],
+  ...["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"],
+  ...["https_proxy", "http_proxy", "no_proxy"],
+];

@@ -2,32 +2,11 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../../environment/child_environment.ts";
+import { OF_DENO, OF_DENO_FETCH } from "../../environment/variables.ts";
 import { mayUse, type PluginPermissions } from "../rights/rights.ts";
-
-/** Variables that tell Deno what to do; a plugin cannot read them. */
-const OF_DENO = [
-  ...["DENO_DIR", "DENO_DISABLE_NODE_SHIM", "HOME", "XDG_CACHE_HOME"],
-];
 
 /** Without it, Deno takes a program for missing that is merely not permitted. */
 const OF_ALL = ["PATH"];
-
-/** Variables that Deno needs to fetch code. */
-const OF_NETWORK = [
-  "DENO_CERT",
-  "DENO_TLS_CA_STORE",
-  "HTTPS_PROXY",
-  "HTTP_PROXY",
-  "JSR_URL",
-  "NODE_EXTRA_CA_CERTS",
-  "NO_PROXY",
-  "NPM_CONFIG_REGISTRY",
-  "SSL_CERT_DIR",
-  "SSL_CERT_FILE",
-  "https_proxy",
-  "http_proxy",
-  "no_proxy",
-];
 
 /** Which variables a plugin's process needs. */
 export interface ProcessEnvironmentOptions {
@@ -55,7 +34,7 @@ export function processEnvironment(
   const names = new Set([
     ...OF_ALL,
     ...isDeno ? OF_DENO : [],
-    ...fetchesCode ? OF_NETWORK : [],
+    ...fetchesCode ? OF_DENO_FETCH : [],
   ]);
   const given = childEnvironment(env, {
     kind: "plugin",
