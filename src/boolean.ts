@@ -51,8 +51,8 @@ export function booleanProblem(text: string): string {
 }
 
 /**
- * Tells whether a text is a word for yes or no elsewhere, and so is not meant
- * as a name.
+ * Checks whether a text is a word for yes or no in other programs, and so is not
+ * meant as a name.
  *
  * @param text Text.
  */
@@ -84,7 +84,7 @@ export function booleanVariable(
 }
 
 /**
- * Tells whether a variable that other programs define, such as `CI` or
+ * Checks whether a variable that other programs define, such as `CI` or
  * `FORCE_COLOR`, is switched on: by any text but an empty one, `0` and
  * `false`.
  *

@@ -71,7 +71,7 @@ export function showUrlsIn(text: string, url?: string): string {
 function showPlace(place: string, scheme: string): string {
   const [authority] = scheme === "" ? [""] : /^[^/;]*/.exec(place)!;
   const ports = portsOf(authority);
-  // The text ended inside of a password, or somebody forgot the host.
+  // The text ends inside a password, or the host is missing.
   const isCut = ports !== undefined && !PORTS.test(ports);
   const shown = isCut
     ? `${authority.slice(0, -ports.length)}${HIDDEN}`

@@ -48,7 +48,7 @@ export interface UrlParts {
   readonly fragment: string | undefined;
 }
 
-/** Tells whether a text is a path, or a word. */
+/** Checks whether a text is a path or a plain word. */
 export function isLocal(url: string): boolean {
   return /^[./~]/.test(url) || !/[:@?]/.test(url);
 }
@@ -108,7 +108,7 @@ export function portsOf(authority: string): string | undefined {
   return colon < 0 ? undefined : authority.slice(colon + 1);
 }
 
-/** Whether a word looks made by a machine: long, of all kinds of characters. */
+/** Checks whether a word looks generated: long, with digits and letters of both cases. */
 export function isTokenLike(word: string): boolean {
   if (KNOWN_TOKEN.test(word) || /^bot\d+:/.test(word)) return true;
   return /^[A-Za-z0-9_=+~-]{20,}$/.test(word) && /\d/.test(word) &&
@@ -126,8 +126,8 @@ export function decoded(text: string): string {
 }
 
 /**
- * Tells whether a parameter of a query says which code is meant, and nothing
- * of who asks for it.
+ * Checks whether a query parameter only names the code, and nothing about who
+ * requests it.
  */
 export function isHarmless(name: string, value: string): boolean {
   return HARMLESS_NAMES.has(name.toLowerCase()) && HARMLESS_VALUE.test(value) &&

@@ -16,7 +16,7 @@ Deno.test("parseBoolean() accepts true and false, and nothing else", () => {
   }
 });
 
-Deno.test("parseBoolean() accepts the words of a worker where it is told to", () => {
+Deno.test("parseBoolean() accepts the words of a worker when asked to", () => {
   const parse = (text: string) =>
     parseBoolean(text, { acceptsWorkerWords: true });
   for (const word of ["true", "1", "yes", "TRUE", " Yes "]) {

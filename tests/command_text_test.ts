@@ -34,11 +34,11 @@ async function wordsOf(line: string): Promise<string[]> {
 Deno.test("runnerCommand() brings every command through a shell and the parser", async () => {
   const run = await COMMANDS.run.load();
   const random = new Random();
-  const made = Array.from(
+  const generated = Array.from(
     { length: 60 },
     () => random.text(1 + random.below(8), "-='\"\\$`!#~* \n\tab"),
   );
-  for (const command of [...HOSTILE, ...made]) {
+  for (const command of [...HOSTILE, ...generated]) {
     const [name, ...args] = await wordsOf(runnerCommand(command));
     assertEquals(name, "run");
     const { flags, rest } = parseArguments(args, "run", run);

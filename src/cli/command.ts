@@ -25,7 +25,7 @@ export interface ParsedArguments {
   /** Switches that were given, by their long names. */
   readonly switches: ReadonlyMap<string, boolean>;
   /**
-   * Tells whether a switch was given, and not turned off.
+   * Checks whether a switch was given, and not turned off.
    *
    * @param name Long name of the switch.
    */

@@ -74,7 +74,7 @@ export class Settings {
   }
 
   /**
-   * Tells whether a switch is on, before all settings are validated.
+   * Checks whether a switch is on, before all settings are validated.
    *
    * @param name Key of the switch.
    * @returns Whether it is on; an unset or empty one is off.

@@ -69,8 +69,8 @@ const MAX_FILE_BYTES = 1024 * 1024;
 const REFERENCE = /\$\{(?:secret|env):/;
 
 /**
- * Finds what is secret in settings, whether or not they are right: an error
- * that tells what is wrong with them must be masked, too.
+ * Finds what is secret in settings, valid or not: the error about an invalid one
+ * must be masked, too.
  *
  * @param surroundings Settings and environment.
  */
@@ -194,7 +194,7 @@ export function setUpMasker(
 }
 
 /**
- * Has secrets masked from here on, and tells which of them cannot be.
+ * Masks secrets from here on, and warns about those that are too short.
  *
  * @param run The run.
  * @param secrets Secrets; those that the run knows already change nothing.

@@ -60,7 +60,7 @@ function namesOf(error: Error): Set<string> {
   return new Set([...Object.getOwnPropertyNames(error), "message", "stack"]);
 }
 
-/** An error of the same class, which has nothing yet. */
+/** Creates an empty error of the same class. */
 function copyOf(error: Error): Error {
   const copy = new Error();
   // That of a platform error would ask for its own kind of object.
@@ -74,7 +74,7 @@ function textOf(value: object): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    // It leads back to itself, or is not made of data.
+    // It is cyclic, or not plain data.
     return String(value);
   }
 }

@@ -35,7 +35,7 @@ export async function resolveSettings(
     // Also when the job file is wrong: nothing is printed before.
     run.fillMasker();
   }
-  // Of a wrong word nobody would hear when the credentials are removed.
+  // Removing the credentials is too late to report an invalid word.
   booleanVariable(host.env, Variable.vcsAuthCleanup, {
     acceptsWorkerWords: true,
   });

@@ -3,7 +3,7 @@ import type { JobRun } from "./job_run.ts";
 import type { Step } from "./step.ts";
 
 /**
- * Gives the names of the variables that steps have, beside those of the job.
+ * Returns the names of the variables that only steps have.
  *
  * @param steps Steps.
  */
@@ -17,7 +17,7 @@ export function stepVariables(steps: readonly Step[]): string[] {
 }
 
 /**
- * Tells which names are listed as those of secrets, and are no variable's.
+ * Finds the names in `secret_env_names` that no variable has.
  *
  * @param run The run, whose settings are validated.
  * @returns What is wrong with each, worded to follow the key.
@@ -38,7 +38,7 @@ export function unknownSecretNames(run: JobRun): string[] {
 }
 
 /**
- * Warns of names that are listed as those of secrets, and are no variable's.
+ * Warns about names in `secret_env_names` that no variable has.
  *
  * @param run The run, whose settings are validated.
  */

@@ -43,7 +43,7 @@ describe("parseArguments()", () => {
     }
   });
 
-  it("tells what a word may have been meant for", () => {
+  it("suggests what a word may have meant", () => {
     refused(["--trust-plugins=no"], 'not "no"; did you mean false?');
     refused(["--no-mask=false"], "Option --no-mask takes no value");
     refused(["--no-dry-run"], "did you mean --dry-run=false?");
@@ -72,7 +72,7 @@ describe("parseArguments()", () => {
     assertEquals([...switches], []);
   });
 
-  it("gives the configuration what a switch says, off included", () => {
+  it("passes switches to the configuration, those that are off included", () => {
     const valueOf = (arg: string) =>
       flagsLayer(parse([arg])).trust_plugins?.value;
     assertEquals(valueOf("--trust-plugins"), "true");
