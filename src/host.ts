@@ -1,3 +1,5 @@
+import { RunnerError } from "./errors.ts";
+import { osReason } from "./os_reason.ts";
 import { Variable } from "./environment/variables.ts";
 
 /** A stream of bytes that the process was given: its standard output, say. */
@@ -69,7 +71,10 @@ const ENDING_SIGNALS: readonly EndingSignal[] = [
 export function processHost(): Host {
   return {
     env: withoutLauncher(environment()),
-    cwd: Deno.cwd(),
+    // Read when it is needed, so that its error is shown like any other.
+    get cwd() {
+      return currentDirectory();
+    },
     stdin: Deno.stdin,
     stdout: Deno.stdout,
     stderr: Deno.stderr,
@@ -93,6 +98,21 @@ export function processHost(): Host {
       };
     },
   };
+}
+
+function currentDirectory(): string {
+  try {
+    return Deno.cwd();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    const reason = cause instanceof Deno.errors.InvalidData
+      ? "its path is not UTF-8"
+      : osReason(cause);
+    throw new RunnerError(`Cannot use the current directory: ${reason}`, {
+      code: "workspace",
+      cause,
+    });
+  }
 }
 
 /** Who may see some variables only cannot list them, and has to be told their names. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { CLI, cliEnv } from "./helpers/cli.ts";
 import { temporaryDirectory } from "./helpers/temporary_directory.ts";
 
 /** Environment of the host of a process that Deno runs with these variables. */
@@ -20,6 +21,22 @@ async function hostEnv(
 }
 
 describe("processHost()", () => {
+  it("reports a current directory that cannot be named, in one line", async () => {
+    await using directory = await temporaryDirectory();
+    const script = String
+      .raw`d=$(printf 'd\351'); mkdir "$d"; cd "$d"; exec "$@"`;
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: ["-c", script, "sh", Deno.execPath(), "run", "-A", CLI, "doctor"],
+      cwd: directory.path,
+      clearEnv: true,
+      env: cliEnv(),
+    }).output();
+    assertEquals([code, new TextDecoder().decode(stderr)], [
+      1,
+      "[runnerlib] error: Cannot use the current directory: its path is not UTF-8\n",
+    ]);
+  });
+
   it("has no PATH with the node that Deno stands in for", async () => {
     await using empty = await temporaryDirectory();
     const environments: Record<string, string>[] = [

@@ -27,14 +27,29 @@ export async function main(
     return await runCommandLine(args, parts);
   } catch (error) {
     const { [Variable.inContainer]: _, ...env } = host.env;
-    // Without parts, the variable that says where we are holds a wrong word.
+    const { stdin, stdout, stderr, consoleSize, onSignal } = host;
+    const streams = { stdin, stdout, stderr, consoleSize, onSignal };
+    const cwd = directoryOf(host);
+    // Without parts, the variable that says where we are holds a wrong word, or
+    // the current directory cannot be used.
     const { logger, masker } = parts ??
-      createParts({ ...host, env }, { layer });
+      createParts({ ...streams, env, cwd }, { layer });
     // No job runs any more: what may be secret in it is not to be shown.
-    maskEnvironment(masker, host, layer, { hasJobFile: true });
+    const around = { ...streams, env: host.env, cwd };
+    maskEnvironment(masker, around, layer, { hasJobFile: true });
     logger.error("runnerlib", reportOf(error));
     await logger.flush();
     return error instanceof RunnerError ? error.exitCode : 1;
+  }
+}
+
+/** The current directory, or one without files of a job. */
+function directoryOf(host: Host): string {
+  try {
+    return host.cwd;
+  } catch {
+    // That is the error which is about to be shown.
+    return "/";
   }
 }
 
