@@ -99,6 +99,7 @@ describe("tagProcessTree() finds a process that", () => {
 
 /** An init of a user's session, say, takes orphans in; they could be its own. */
 function hasForeignParent(pid: number): boolean {
+  if (!isRunning(pid)) return false;
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] !== "1";
 }
