@@ -22,6 +22,7 @@
 import { toBytes } from "@std/streams/to-bytes";
 import { toText } from "@std/streams/to-text";
 import { fixedEnvironment } from "../environment/child_environment.ts";
+import { osReason } from "../os_reason.ts";
 import { spawn } from "../process/spawn.ts";
 
 /** Where every system has the shell's file tools; no variable of a job counts. */
@@ -105,6 +106,19 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
       : Array.from(encoder.encode(character));
   });
   return new Uint8Array(bytes);
+}
+
+/**
+ * Says why a path that was given by a user cannot be used.
+ *
+ * @param path The path, as Deno decoded it.
+ * @param cause What was thrown.
+ * @returns The reason.
+ */
+export function pathReason(path: string, cause: unknown): string {
+  return path.includes("\ufffd") && cause instanceof Deno.errors.NotFound
+    ? "no such file or directory; its name may not be UTF-8"
+    : osReason(cause);
 }
 
 /**

@@ -2,7 +2,7 @@ import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
-import { osReason } from "../os_reason.ts";
+import { pathReason } from "../fs/byte_names.ts";
 import { realPath } from "../workspace/real_path.ts";
 import { decodedPath } from "./percent.ts";
 import { copyTree } from "./copy_tree.ts";
@@ -70,7 +70,7 @@ async function directoryOf(url: string, cwd: string): Promise<string> {
     directory = await Deno.realPath(path);
     ({ isDirectory } = await Deno.stat(directory));
   } catch (cause) {
-    throw failure(url, osReason(cause), cause);
+    throw failure(url, pathReason(path, cause), cause);
   }
   if (!isDirectory) throw failure(url, "it is not a directory");
   return directory;

@@ -267,6 +267,7 @@ describe("copySource()", () => {
       "loop": "too many levels of symbolic links",
       "a\0b": "it contains a NUL character",
       "file://host/path": "it names another host",
+      "./\ufffd": "no such file or directory; its name may not be UTF-8",
       "file:///%ff": "its path is not UTF-8",
     };
     for (const [url, problem] of Object.entries(problems)) {

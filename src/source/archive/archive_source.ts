@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix/join";
 import type { ArchiveConfig } from "../../config/job_config.ts";
 import { isInside } from "../../job_path.ts";
-import { osReason } from "../../os_reason.ts";
+import { pathReason } from "../../fs/byte_names.ts";
 import { showUrl } from "../../shown_url.ts";
 import type {
   FillDirectory,
@@ -75,7 +75,7 @@ async function checkFile(
     ({ isFile } = await Deno.stat(path));
     path = await Deno.realPath(path);
   } catch (cause) {
-    throw archiveError(url, osReason(cause), cause);
+    throw archiveError(url, pathReason(path, cause), cause);
   }
   if (!isFile) throw archiveError(url, "it is not a file");
   if (isInside(target, path)) {
