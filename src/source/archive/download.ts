@@ -176,9 +176,13 @@ function redirection(from: URL, location: string): URL {
 }
 
 function basicAuth(username: string, password: string): string {
+  const colon = ":".charCodeAt(0);
+  const name = percentDecoded(username);
+  // The server takes the first colon for the end of the name.
+  if (name.includes(colon)) throw new Error("the user name contains a colon");
   const bytes = [
-    ...percentDecoded(username),
-    ":".charCodeAt(0),
+    ...name,
+    colon,
     ...percentDecoded(password),
   ];
   return `Basic ${new Uint8Array(bytes).toBase64()}`;

@@ -138,6 +138,20 @@ describe("download()", () => {
     }
   });
 
+  it("sends no user name that the server would cut at a colon", async () => {
+    let count = 0;
+    const { error } = await prepareFrom(() => {
+      count++;
+      return new Response(ARCHIVE);
+    }, { userInfo: "us%3Aer:password@" });
+    assert(error instanceof RunnerError);
+    assert(
+      error.message.endsWith("the user name contains a colon"),
+      error.message,
+    );
+    assertEquals(count, 0);
+  });
+
   it("gives up a server that sends byte after byte, and ends its attempts in time", async () => {
     const dribbles = () => {
       let timer: ReturnType<typeof setInterval> | undefined;
