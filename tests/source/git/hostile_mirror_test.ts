@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { type Clone, clone } from "../../helpers/clone.ts";
 import {
+  GIT_ENV,
   type GitRepository,
   makeRepository,
 } from "../../helpers/git_repository.ts";
@@ -63,6 +64,8 @@ async function forgePack(attack: Attack): Promise<void> {
   const name = await new Deno.Command("sh", {
     args: ["-c", `git pack-objects -q ${path}/pack < ${path}/ids`],
     cwd: evil.path,
+    clearEnv: true,
+    env: GIT_ENV,
   }).output().then(({ stdout }) => new TextDecoder().decode(stdout).trim());
   const index = await Deno.readFile(`${path}/pack-${name}.idx`);
   const id = Uint8Array.fromHex(to);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { clone } from "../../helpers/clone.ts";
-import { makeRepository } from "../../helpers/git_repository.ts";
+import { GIT_ENV, makeRepository } from "../../helpers/git_repository.ts";
 import {
   exists,
   makeFiles,
@@ -88,6 +88,8 @@ suite("gitSource() and repositories of another user", () => {
           "remote.evil.url",
           url,
         ],
+        clearEnv: true,
+        env: GIT_ENV,
       }).output();
       for (const ref of ["main", id]) {
         await clone(path, `file://${origin.path}`, { ref }).catch(() => {});
