@@ -39,7 +39,7 @@ export const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
 /** Parameters of a query, also of one that no scheme makes a URL. */
-const PARAMETER = /([?&;])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
+const PARAMETER = /([?&])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
 
 /** What a shell or a template puts a value in the place of. */
 const PLACEHOLDER =
@@ -91,7 +91,7 @@ export function secretsInText(text: string): string[] {
   ];
   const parts = [...text.matchAll(CONNECTION_PART)].map((match) => match[3]);
   const parameters = [...text.matchAll(PARAMETER)]
-    .filter(([, , name, value]) => isSecretParameter(name, value))
+    .filter(([, , name, value]) => isNamedSecret(name, value))
     .map((match) => match[3]);
   const secrets = [...urls.flatMap(secretsInUrl), ...parts, ...parameters];
   return [...new Set(secrets)].filter(isWorthMasking);
@@ -145,9 +145,14 @@ function parameterSecrets(query: string): string[] {
 }
 
 function isSecretParameter(name: string, value: string): boolean {
+  return isNamedSecret(name, value) ||
+    value.length >= LONG_VALUE && !isHarmless(name, value);
+}
+
+/** Outside of a URL, a long value may be anything, such as a path. */
+function isNamedSecret(name: string, value: string): boolean {
   if (isHarmless(name, value)) return false;
   return isTokenLike(value) || SECRET_NAME.test(name) ||
-    value.length >= LONG_VALUE ||
     value.length >= LIKELY_LENGTH && LIKELY_SECRET_NAME.test(name);
 }
 
@@ -161,6 +166,6 @@ export function hideParameters(text: string): string {
   return text.replace(
     PARAMETER,
     (whole, separator, name, value) =>
-      isSecretParameter(name, value) ? `${separator}${name}=${HIDDEN}` : whole,
+      isNamedSecret(name, value) ? `${separator}${name}=${HIDDEN}` : whole,
   );
 }

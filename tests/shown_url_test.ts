@@ -155,6 +155,24 @@ describe("a secret of a URL", () => {
   });
 });
 
+describe("secretsInText()", () => {
+  it("finds nothing in what variables usually hold", () => {
+    for (
+      const text of [
+        "rs=0:di=01;34:ln=01;36:*.tar=01;31",
+        "-Xmx1g;path=/usr/share/a/very/long/path/to/nowhere",
+        "a=b&&cmd --output=/usr/share/a/very/long/path/to/nowhere",
+        "unix:path=/run/user/1000/bus,guid=0123456789abcdef0123456789abcdef",
+        "/usr/local/bin:/usr/bin:/bin",
+        "https://example.com/group/project/-/jobs/123?page=2",
+        "postgres://postgres:postgres@localhost:5432/test",
+        "user@example.com",
+        "git@host:group/project.git",
+      ]
+    ) assertEquals(secretsInText(text), [], text);
+  });
+});
+
 describe("showUrlsIn()", () => {
   it("leaves what holds nothing secret as it is", () => {
     for (const url of PLAIN) {
