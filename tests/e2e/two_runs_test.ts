@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { CLI, type CliResult, runCli, startCli } from "../helpers/cli.ts";
+import {
+  CLI,
+  cliEnv,
+  type CliResult,
+  runCli,
+  startCli,
+} from "../helpers/cli.ts";
 import { endProcess } from "../helpers/process_table.ts";
 import {
   exists,
@@ -95,11 +101,8 @@ describe("a workspace that a job uses", () => {
     const waiting = new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", "--no-check", CLI, "cleanup", "--wait"],
       cwd: directory.path,
-      env: {
-        ...options.env,
-        LOG_LEVEL: "info",
-        REACTORCIDE_IN_CONTAINER: "no",
-      },
+      clearEnv: true,
+      env: cliEnv({ ...options.env, LOG_LEVEL: "info" }),
       stdin: "null",
       stdout: "null",
       stderr: "piped",
