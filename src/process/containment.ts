@@ -1,5 +1,5 @@
 import { pidNamespace } from "./pid_namespace.ts";
-import { tagProcessTree } from "./process_tree.ts";
+import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
 
 /** Bit of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
@@ -37,7 +37,7 @@ export async function tagContainment(
   const noNamespace = "the system allows no PID namespace";
   const tree = tagProcessTree({ isUntrusted: true });
   await tree.end();
-  if (!tree.isTagged) {
+  if (!tree.isTagged || !await isSetByShell(tree)) {
     return { problem: `${noNamespace}, and its processes cannot be tagged` };
   }
   if (canRaiseLimits()) {
@@ -47,6 +47,27 @@ export async function tagContainment(
     problem: `${noNamespace}, and outside a container ` +
       `a process that changes its tag could be a stranger's`,
   };
+}
+
+/** Some shells cannot set the limit that is the tag. */
+async function isSetByShell({ shellText }: ProcessTree): Promise<boolean> {
+  const [tag] = /\d+/.exec(shellText)!;
+  try {
+    const { stdout } = await new Deno.Command("/bin/sh", {
+      args: [
+        "-c",
+        `${shellText} while read -r line; do echo "$line"; done < /proc/self/limits`,
+      ],
+      cwd: "/",
+      clearEnv: true,
+      stdin: "null",
+      stderr: "null",
+    }).output();
+    return new TextDecoder().decode(stdout).includes(tag);
+  } catch {
+    // Deno may not start it.
+    return false;
+  }
 }
 
 function canRaiseLimits(): boolean {
