@@ -13,11 +13,11 @@ import type { JobRun } from "./job_run.ts";
 const SHOWN_COUNT = 20;
 
 /**
- * Names the directory for a copy of the trusted CI source, which is made when
- * there is a source and somebody who reads the copy.
+ * Returns the path for a copy of the trusted CI source. The copy is created when
+ * a plugin or a trusted step is going to read it.
  *
  * @param run The run.
- * @returns Absolute path, which nobody can guess.
+ * @returns Absolute path with a random name.
  */
 export function ciCopyPath(run: JobRun): string {
   const { host: { env }, workspace } = run.parts;
@@ -27,7 +27,7 @@ export function ciCopyPath(run: JobRun): string {
 
 /**
  * Closes the trusted CI source, once it is in its place, and before anything
- * of the job runs: nobody may write to it, and what is in it is remembered.
+ * of the job runs: removes write permission, and records what is in it.
  *
  * Permission bits do not stop a user who is root or owns the files, and what
  * was compared may be changed a moment later. Plugins and, in a job with

@@ -99,7 +99,7 @@ async function ciCopyOf(run: JobRun): Promise<string | undefined> {
   return ciCopyPath(run);
 }
 
-/** A directory of the CI source is loaded from where nobody can change it. */
+/** Maps a directory of the CI source to the copy, which the job cannot change. */
 function inCiCopy(
   { ciPreparedPath, ciSourcePath }: JobRun,
   directory: string,

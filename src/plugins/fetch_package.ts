@@ -25,7 +25,7 @@ export type PackageSetting = Pick<SandboxSetting, "deno" | "env" | "grantsOf">;
  * may allow dependencies, by granting the import from the registry.
  *
  * @param address Address of the package.
- * @param directory Directory of its own, which nobody else can write to.
+ * @param directory Directory of its own, writable by the runner only.
  * @param setting What fetches it.
  * @returns The plugin.
  * @throws {RunnerError} `plugin-failed`, if it cannot be fetched or is another one.

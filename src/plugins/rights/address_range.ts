@@ -13,7 +13,7 @@ export function isInRange(range: string, host: string): boolean {
     inner.startsWith(outer.slice(0, Number(prefix)));
 }
 
-/** An address as a text of zeros and ones; their number tells its family. */
+/** Returns an address as a string of bits: 32 for IPv4, 128 for IPv6. */
 function bitsOf(address: string): string | undefined {
   const text = URL.parse(`http://${address}/`)?.hostname ?? "";
   if (/^\d+(?:\.\d+){3}$/.test(text)) {

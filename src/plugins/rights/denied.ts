@@ -28,7 +28,7 @@ export function deniedAccess(message: string): DeniedAccess | undefined {
 }
 
 /**
- * Tells what a plugin wanted and what has to be added to allow it.
+ * Explains what a plugin was refused, and how to allow it.
  *
  * @param plugin Name under which rights are granted to the plugin.
  * @param denied What it wanted.

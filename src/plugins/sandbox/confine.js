@@ -6,7 +6,8 @@
  * It runs with all permissions, and is started as text. Its argument is JSON:
  * the directories and files that may be read and written, variables that are the
  * program's alone, and the program. Where
- * the kernel cannot do it, the program is started all the same, and told of.
+ * the kernel cannot do it, a message on standard output says so, and the program
+ * starts all the same.
  */
 const { read, write, env, argv } = JSON.parse(Deno.args[0]);
 

@@ -57,7 +57,7 @@ export async function confinementOf(
 ): Promise<Omit<Confinement, "env">> {
   const cache = cacheDirectory(env);
   if (cache !== undefined) {
-    // Deno would do without; whoever makes it is told of nothing here.
+    // Deno runs without its cache if it cannot be created.
     await Deno.mkdir(cache, { recursive: true }).catch(() => {});
   }
   const own = [...cache === undefined ? [] : [cache], "/dev/null"];

@@ -16,7 +16,7 @@ export interface PermissionBroker extends Disposable {
  *
  * Deno's own options are compared with paths as they are written. Here, the
  * decision is made at the moment of the access, when it is known where a path
- * leads. Deno ends its program when nobody answers.
+ * leads. Deno exits when it gets no answer.
  *
  * @param policy Makes the decisions.
  * @param parents Directories in which the socket can be.

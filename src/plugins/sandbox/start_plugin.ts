@@ -104,9 +104,8 @@ export async function startPlugin(
 }
 
 /**
- * Paths lead through links, which Deno's options do not look at. A plugin that
- * starts programs can do whatever those can, and one without paths needs nobody
- * to follow them.
+ * Checks whether a plugin's paths have to be followed. A plugin that starts
+ * programs can do whatever those can.
  */
 function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
   return run === undefined &&
