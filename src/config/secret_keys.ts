@@ -10,7 +10,8 @@ export const SECRET_KEYS = [
     option: "secretEnvNames",
     valueName: "NAMES",
     kind: "names",
-    help: "Variables whose values are masked, separated by commas",
+    help:
+      "Variables whose values are masked, separated by commas; none for no others than those that match a pattern",
   },
   {
     name: "secret_values_list",

@@ -65,6 +65,9 @@ export interface SettingsSecrets {
 /** Largest file of secrets that is looked through early, in bytes. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
+/** What `secret_env_names` says, in any case, where an empty list cannot be written. */
+const NO_NAMES = "none";
+
 /** A value that is not the secret yet, but refers to it. */
 const REFERENCE = /\$\{(?:secret|env):/;
 
@@ -85,11 +88,15 @@ export function secretsOfSettings(
   const secretEnvNames = check.unitedNames("secret_env_names");
   const secretValues = check.secretValues(cwd);
   const file = fileSecrets(settings, cwd);
-  const unknownNames = (secretEnvNames ?? []).filter((name) =>
-    ![env, jobEnv].some((variables) => Object.hasOwn(variables, name)) &&
-    !otherNames.includes(name) && !file.some((one) => one.name === name) &&
-    !name.startsWith(`${Variable.output}_`)
-  );
+  const saysNone = secretEnvNames?.length === 1 &&
+    secretEnvNames[0].toLowerCase() === NO_NAMES;
+  const unknownNames = saysNone
+    ? []
+    : (secretEnvNames ?? []).filter((name) =>
+      ![env, jobEnv].some((variables) => Object.hasOwn(variables, name)) &&
+      !otherNames.includes(name) && !file.some((one) => one.name === name) &&
+      !name.startsWith(`${Variable.output}_`)
+    );
   const hidesJobEnv = hasJobFile &&
     (unknownNames.length > 0 ||
       secretEnvNames === undefined && secretValues === undefined);

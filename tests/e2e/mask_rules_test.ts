@@ -216,6 +216,30 @@ command: echo $DB_PASS $OTHER
     }
   });
 
+  it("may be the word none, which names no variable", async () => {
+    for (const names of ["none", "[NONE]", "[]"]) {
+      const { code, stdout, stderr } = await runIn(
+        ["run", "--job-file", "job.yaml"],
+        {},
+        {
+          "job.yaml": `
+environment: { STAGE: production, API_TOKEN: ${SECRET} }
+command: echo $STAGE $API_TOKEN
+secret_env_names: ${names}
+`,
+        },
+      );
+      assertEquals([code, stdout], [0, "production [REDACTED]\n"]);
+      assertEquals(stderr.includes("warning"), false, stderr);
+    }
+    const { stdout } = await runIn(
+      ["run", "--job-file", "job.yaml"],
+      {},
+      { "job.yaml": `${JOB}secret_env_names: [none, OTHER]\n` },
+    );
+    assertEquals(stdout, "[REDACTED] [REDACTED]\n");
+  });
+
   it("is an error of validate, as is a pattern", async () => {
     const { code, stderr } = await runIn(
       ["validate", "--no-check-files", "--job-file", "job.yaml"],
