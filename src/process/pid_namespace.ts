@@ -67,6 +67,12 @@ async function tryWays(): Promise<readonly string[] | undefined> {
 }
 
 async function works([program, ...args]: readonly string[]): Promise<boolean> {
+  // A terminal would ask its user about a program that no job file names.
+  const { state } = Deno.permissions.querySync({
+    name: "run",
+    command: program,
+  });
+  if (state !== "granted") return false;
   try {
     const { success } = await new Deno.Command(program, {
       args,
