@@ -5,7 +5,6 @@
  * ({@linkcode renameUndecodable}, {@linkcode NameRestorer}).
  */
 
-import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import {
   type DirectoryEntry,
@@ -122,17 +121,6 @@ export class NameRestorer {
     renames.push(["rename", path, join(directory, name)]);
     this.#renames.set(directory, renames);
     return path;
-  }
-
-  /**
-   * Forgets an entry that was removed or never created.
-   *
-   * @param path Path that {@linkcode place} returned.
-   */
-  release(path: string): void {
-    const directory = dirname(path);
-    const renames = this.#renames.get(directory) ?? [];
-    this.#renames.set(directory, renames.filter(([, from]) => from !== path));
   }
 
   /**

@@ -51,7 +51,6 @@ Deno.test("NameRestorer gives entries their true names, the deepest first", asyn
   const outer = restorer.place(path, "d\udce9");
   const inner = restorer.place(outer, "d\udce8");
   const file = restorer.place(inner, "f\udce7");
-  restorer.release(restorer.place(inner, "never\udcff"));
   await Deno.mkdir(inner, { recursive: true });
   await Deno.writeTextFile(file, "content");
   await Deno.writeTextFile(restorer.place(inner, "plain"), "plain");
