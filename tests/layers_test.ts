@@ -125,10 +125,10 @@ Deno.test("findLayerProblems() finds variables and environments of their own", (
 Deno.test("findLayerProblems() finds a file that grew too long", () => {
   assertEquals(
     findLayerProblems([
-      file("src/job/step.ts", [], "\n".repeat(300)),
-      file("src/job/plan.ts", [], "\n".repeat(301)),
+      file("src/job/step.ts", [], "\n".repeat(450)),
+      file("src/job/plan.ts", [], "\n".repeat(451)),
     ]),
-    ["src/job/plan.ts: has 301 lines"],
+    ["src/job/plan.ts: has 451 lines"],
   );
 });
 

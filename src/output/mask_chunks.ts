@@ -1,4 +1,4 @@
-import type { MaskStream } from "../secrets/mask_stream.ts";
+import type { MaskStream } from "../secrets/mask/stream.ts";
 
 /**
  * Masks bytes that were kept, whatever the pieces in which they are read.

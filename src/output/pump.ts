@@ -1,6 +1,6 @@
 import { onAbort } from "../process/on_abort.ts";
 import type { ByteStream } from "../process/spawn.ts";
-import type { MaskStream } from "../secrets/mask_stream.ts";
+import type { MaskStream } from "../secrets/mask/stream.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import { Batch } from "./batch.ts";
 import type { Sink } from "./sink.ts";

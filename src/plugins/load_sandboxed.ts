@@ -1,6 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import type { MaskStream } from "../secrets/mask_stream.ts";
+import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { Plugin } from "./plugin.ts";
 import {
   type PluginRights,

@@ -1,4 +1,4 @@
-import type { MaskStream } from "../secrets/mask_stream.ts";
+import type { MaskStream } from "../secrets/mask/stream.ts";
 
 /** Options for {@linkcode PluginLog}. */
 export interface PluginLogOptions {

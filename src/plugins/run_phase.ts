@@ -1,7 +1,7 @@
 import { MAX_DURATION_MS } from "../config/duration.ts";
 import type { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import type { MaskStream } from "../secrets/mask_stream.ts";
+import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { RegisteredPlugin } from "./check_plugin.ts";
 import type { Phase } from "./phases.ts";
 import type { PhaseContext } from "./plugin.ts";

@@ -1,6 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import type { MaskStream } from "../secrets/mask_stream.ts";
+import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { RegisteredPlugin } from "./check_plugin.ts";
 import { type Phase, PHASE_METHODS } from "./phases.ts";
 import type { PhaseContext, PluginContext } from "./plugin.ts";

@@ -1,7 +1,8 @@
-import { formsOf, spreadFormsOf } from "./forms.ts";
-import { type MaskRules, MaskStream } from "./mask_stream.ts";
-import { NeedleSet } from "./needle_set.ts";
-import { Ranges } from "./ranges.ts";
+import { secretParts } from "./mask/documents.ts";
+import { formsOf } from "./mask/forms.ts";
+import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
+import { Ranges } from "./mask/ranges.ts";
+import { type MaskRules, MaskStream } from "./mask/stream.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -21,8 +22,6 @@ const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
 export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
-  /** Secrets of several lines, without white space. */
-  spreadNeedles: NeedleSet | undefined;
   /** Shortest value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_SECRET_BYTES;
   #placeholder = PLACEHOLDERS[0];
@@ -31,7 +30,7 @@ export class Masker {
 
   /** In how many forms all secrets are known; grows with each new one. */
   get formTotal(): number {
-    return this.needles.size + (this.spreadNeedles?.size ?? 0);
+    return this.needles.size;
   }
 
   /** What is printed for a range of secret bytes. */
@@ -40,18 +39,19 @@ export class Masker {
   }
 
   /**
-   * Adds a secret in every form in which it may be printed.
+   * Adds a secret in every form in which it may be printed, and the secrets in
+   * it if it is a document.
    *
    * @param value The secret.
    * @returns Whether it is masked from now on; `false` for a value of fewer
-   * than {@linkcode minBytes} bytes.
+   * than {@linkcode minBytes} bytes, the white space around it not counted.
    */
   add(value: string): boolean {
-    const { minBytes } = this;
-    for (const form of formsOf(value)) this.needles.add(form, minBytes);
-    for (const form of spreadFormsOf(value)) {
-      this.spreadNeedles ??= new NeedleSet();
-      this.spreadNeedles.add(form, minBytes);
+    const minBytes = Math.max(this.minBytes, MIN_NEEDLE_BYTES);
+    for (const secret of [value, ...secretParts(value)]) {
+      for (const { bytes, kind } of formsOf(secret)) {
+        if (bytes.length >= minBytes) this.needles.add(bytes, kind);
+      }
     }
     this.#choosePlaceholder();
     return encoder.encode(value.trim()).length >= minBytes;
@@ -65,7 +65,6 @@ export class Masker {
   turn(isOn: boolean): void {
     this.#printed = isOn ? this : {
       needles: new NeedleSet(),
-      spreadNeedles: undefined,
       placeholder: new Uint8Array(),
     };
   }
@@ -77,9 +76,9 @@ export class Masker {
    * @returns Number of forms; 0 for a value that is too short.
    */
   formCount(value: string): number {
-    if (encoder.encode(value.trim()).length < this.minBytes) return 0;
-    return [...formsOf(value), ...spreadFormsOf(value)]
-      .filter((form) => encoder.encode(form).length >= this.minBytes).length;
+    const masker = new Masker();
+    masker.minBytes = this.minBytes;
+    return masker.add(value) ? masker.formTotal : 0;
   }
 
   /**
@@ -115,7 +114,6 @@ export class Masker {
     const chosen = PLACEHOLDERS.find((bytes) => {
       const ranges = new Ranges();
       this.needles.find(bytes, ranges);
-      this.spreadNeedles?.find(bytes, ranges);
       return ranges.count === 0;
     });
     this.#placeholder = chosen ?? new Uint8Array();

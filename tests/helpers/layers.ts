@@ -42,7 +42,7 @@ const FLOORS: Readonly<Record<string, number>> = {
 /** The two doors, and the highest floor that each may open to. */
 const DOORS: Readonly<Record<string, number>> = { "mod.ts": 7, "cli.ts": 8 };
 
-const MAX_LINES = 300;
+const MAX_LINES = 450;
 
 /** Tables of data or types, which may be longer. */
 const TABLES: readonly string[] = [

@@ -1,5 +1,5 @@
-import { formsOf, spreadFormsOf } from "../../src/secrets/forms.ts";
 import type { Masker } from "../../src/secrets/masker.ts";
+import { formsOf, secretPlaces } from "./naive_mask.ts";
 
 const encoder = new TextEncoder();
 
@@ -43,54 +43,10 @@ export function bytewise(text: string): Uint8Array[] {
   return Array.from(encoder.encode(text), (byte) => Uint8Array.of(byte));
 }
 
-/** A text without some of its characters, and where the others stood. */
-interface View {
-  text: string;
-  places: number[];
-}
-
-/** A code for a terminal, broken off or not. */
-const CODE =
-  // deno-lint-ignore no-control-regex
-  /\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|\][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]+[\x30-\x7e]?|[\x30-\x5a\x5c\x5e-\x7e])?/g;
-
-/** What the secrets are looked for in, with those that are looked for there. */
-function viewsOf(
-  text: string,
-  secrets: readonly string[],
-): [View, string[]][] {
-  const withSpace = text.replace(CODE, (code) => "\x1b".repeat(code.length));
-  const withoutSpace = withSpace.replace(/[\t-\r ]/g, "\x1b");
-  const forms = secrets.flatMap((it) => [...formsOf(it)])
-    .filter((form) => form.length >= 4);
-  return [
-    [{ text, places: [...text].map((_, at) => at) }, forms],
-    [without(withSpace), forms],
-    [without(withoutSpace), secrets.flatMap((it) => [...spreadFormsOf(it)])],
-  ];
-}
-
-function without(text: string): View {
-  const places = [...text].flatMap((char, at) => char === "\x1b" ? [] : [at]);
-  return { text: places.map((at) => text[at]).join(""), places };
-}
-
-/** What masking must give for secrets in all their forms, computed the slow and plain way. */
-export function naiveMask(
-  text: string,
-  secrets: readonly string[],
-  placeholder = "[REDACTED]",
-): string {
-  const secret = secretPlaces(text, secrets);
-  let masked = "";
-  for (let at = 0; at < text.length; at++) {
-    if (!secret[at]) masked += text[at];
-    else if (!secret[at - 1]) masked += placeholder;
-  }
-  return masked;
-}
-
-/** The same for a text that comes in pieces, with secrets that become known between them. */
+/**
+ * What masking must give for a text that comes in pieces, with secrets that
+ * become known between them. Neither has anything to decode.
+ */
 export function naiveMaskLate(events: readonly (string | Late)[]): string {
   const known: string[] = [];
   const text = events.filter((it) => typeof it === "string").join("");
@@ -118,36 +74,15 @@ interface Late {
   secret: string;
 }
 
-function secretPlaces(text: string, secrets: readonly string[]): boolean[] {
-  const secret = new Array<boolean>(text.length).fill(false);
-  for (const [view, needles] of viewsOf(text, secrets)) {
-    for (const needle of needles) {
-      for (
-        let at = view.text.indexOf(needle);
-        at >= 0;
-        at = view.text.indexOf(needle, at + 1)
-      ) {
-        const end = view.places[at + needle.length - 1] + 1;
-        secret.fill(true, view.places[at], end);
-      }
-    }
-  }
-  return secret;
-}
-
-/** How many characters at the end of a text may still become a part of a secret. */
+/** How many characters at the end of a text without escapes and lines may still become a part of a secret. */
 export function naiveHeldCount(
   text: string,
   secrets: readonly string[],
 ): number {
   let count = 0;
-  for (const [view, needles] of viewsOf(text, secrets)) {
-    for (const needle of needles) {
-      for (let length = 1; length < needle.length; length++) {
-        if (!view.text.endsWith(needle.slice(0, length))) continue;
-        const start = view.places[view.text.length - length];
-        count = Math.max(count, text.length - start);
-      }
+  for (const { bytes } of formsOf(secrets)) {
+    for (let length = count + 1; length < bytes.length; length++) {
+      if (text.endsWith(bytes.slice(0, length))) count = length;
     }
   }
   return count;

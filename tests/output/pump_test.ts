@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { pump } from "../../src/output/pump.ts";
 import type { Sink } from "../../src/output/sink.ts";
@@ -12,7 +12,7 @@ import {
 import { supervise } from "../../src/process/supervise.ts";
 import { Masker } from "../../src/secrets/masker.ts";
 import { type Gate, makeGate } from "../helpers/gate.ts";
-import { naiveMask } from "../helpers/masking.ts";
+import { naiveMask } from "../helpers/naive_mask.ts";
 import { endProcess, processEntry } from "../helpers/process_table.ts";
 import { Random } from "../helpers/random.ts";
 import { RecordingSink } from "../helpers/recording_sink.ts";
@@ -256,8 +256,10 @@ describe("pump() masks a secret", () => {
       `printf '<'; cat ${file}; printf '><'; head -c 699999 ${file}; printf '>'`,
       { secrets: [key] },
     );
-    assert(
-      sink.text === `<[REDACTED]><${key.slice(0, -1)}>`,
+    // Most of a long secret is a secret, too.
+    assertMatch(
+      sink.text,
+      /^<\[REDACTED\]><\[REDACTED\][0-9a-f]{0,127}>$/,
       `seed ${random.seed}`,
     );
   });
@@ -291,7 +293,7 @@ describe("pump() masks a secret", () => {
         { secrets: [SECRET] },
       );
       assert(
-        sink.text === naiveMask(text.join(""), [SECRET]),
+        sink.text === text.join("").replaceAll(SECRET, "[REDACTED]"),
         `blocks of ${blockBytes}`,
       );
     }

@@ -5,9 +5,9 @@ import {
   cut,
   maskPieces,
   naiveHeldCount,
-  naiveMask,
   naiveMaskLate,
 } from "../helpers/masking.ts";
+import { naiveMask } from "../helpers/naive_mask.ts";
 import { Random } from "../helpers/random.ts";
 
 function maskerOf(...secrets: string[]): Masker {

@@ -1,5 +1,5 @@
 import { maskChunks } from "../../output/mask_chunks.ts";
-import type { MaskStream } from "../../secrets/mask_stream.ts";
+import type { MaskStream } from "../../secrets/mask/stream.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import {

@@ -4,7 +4,7 @@ import { timeLimit } from "../../process/time_limit.ts";
 import { CANCEL_GRACE_MS } from "../run_hook.ts";
 import type { GuestFailure, GuestMessage, HostMessage } from "./messages.ts";
 import { PluginLog } from "../plugin_log.ts";
-import type { MaskStream } from "../../secrets/mask_stream.ts";
+import type { MaskStream } from "../../secrets/mask/stream.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
 /** Most secrets that a plugin may have registered. */

@@ -51,22 +51,19 @@ export class NeedlePool {
   }
 
   /**
-   * Adds the bytes of a text in UTF-8, unless they are too few.
+   * Adds a needle.
    *
-   * @param text The text.
-   * @param minBytes How many bytes it has to have.
-   * @returns Number of the needle; `undefined` if it was not added.
+   * @param needle Its bytes.
+   * @returns Its number.
    */
-  add(text: string, minBytes: number): number | undefined {
+  add(needle: Uint8Array): number {
     const start = this.#starts[this.#count];
-    // A character of a string takes three bytes at most.
-    this.#bytes = grown(this.#bytes, start + 3 * text.length);
-    const length = writeText(text, this.#bytes, start);
-    if (length < minBytes) return undefined;
-    const needle = this.#count++;
-    this.#starts = grown(this.#starts, needle + 2);
-    this.#starts[needle + 1] = start + length;
-    return needle;
+    this.#bytes = grown(this.#bytes, start + needle.length);
+    this.#bytes.set(needle, start);
+    const number = this.#count++;
+    this.#starts = grown(this.#starts, number + 2);
+    this.#starts[number + 1] = start + needle.length;
+    return number;
   }
 
   /**
@@ -105,16 +102,4 @@ export function grown<T extends Int32Array | Uint8Array>(
   const longer = new Type(Math.max(length, 2 * array.length));
   longer.set(array);
   return longer;
-}
-
-/** Nearly all texts are short and ASCII, which takes no call of the system. */
-function writeText(text: string, bytes: Uint8Array, start: number): number {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code >= 0x80) {
-      return new TextEncoder().encodeInto(text, bytes.subarray(start)).written;
-    }
-    bytes[start + at] = code;
-  }
-  return text.length;
 }

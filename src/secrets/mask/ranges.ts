@@ -1,27 +1,25 @@
+/** Takes ranges of bytes. */
+export interface RangeSink {
+  /**
+   * Takes a range.
+   *
+   * @param start Offset of its first byte.
+   * @param end Offset behind its last byte.
+   */
+  add(start: number, end: number): void;
+}
+
 /**
  * Disjoint ranges of bytes in ascending order.
  *
- * Ranges that overlap become one, and so do those that touch unless that is
- * not wanted: what is inside depends only on which bytes were added, not on
- * the order or on the pieces.
+ * Ranges that overlap or touch become one: what is inside depends only on
+ * which bytes were added, not on the order or on the pieces.
  */
-export class Ranges {
+export class Ranges implements RangeSink {
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   /** Number of the range behind the one that was added last. */
   #cursor = 0;
-
-  /** How many bytes two ranges share at least that become one. */
-  readonly #overlap: 0 | 1;
-
-  /**
-   * Makes a list without ranges.
-   *
-   * @param joinsNeighbours Whether ranges that only touch become one, too.
-   */
-  constructor(joinsNeighbours = true) {
-    this.#overlap = joinsNeighbours ? 0 : 1;
-  }
 
   /** Number of ranges. */
   get count(): number {
@@ -68,11 +66,10 @@ export class Ranges {
       return;
     }
     let after = this.#cursor;
-    const last = end - this.#overlap;
-    while (after < this.count && this.#starts[after] <= last) after++;
-    while (after > 0 && this.#starts[after - 1] > last) after--;
+    while (after < this.count && this.#starts[after] <= end) after++;
+    while (after > 0 && this.#starts[after - 1] > end) after--;
     let first = after;
-    while (first > 0 && this.#ends[first - 1] >= start + this.#overlap) {
+    while (first > 0 && this.#ends[first - 1] >= start) {
       first--;
       start = Math.min(start, this.#starts[first]);
       end = Math.max(end, this.#ends[first]);

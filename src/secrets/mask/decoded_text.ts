@@ -1,0 +1,302 @@
+import { EscapeReader, MAX_CODE_BYTES } from "./escapes.ts";
+import { grown } from "./needle_pool.ts";
+import { GAP, HEX, NORMAL, QUOTE } from "./normal_bytes.ts";
+
+/** Kinds of {@linkcode Marks}, as bits: an escape, a line break, digits with blanks between them. */
+export const [ESCAPE, BREAK, SPACED] = [1, 2, 4];
+
+const [LF, CR, TAB, BLANK, DOLLAR, APOSTROPHE] = [10, 13, 9, 32, 36, 39];
+
+/** What may begin a mark, by its first byte. */
+const MARKS = marksOf();
+
+/** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
+const IS_LEFT_OUT = leftOut();
+
+/**
+ * The places in a window of text that have to be looked at closely: escapes,
+ * and where a text may have been broken into lines.
+ */
+export class Marks {
+  /** Number of marks. */
+  count = 0;
+  /** Where each mark starts and ends, and what kinds it is of. */
+  starts: Int32Array = new Int32Array(64);
+  ends: Int32Array = new Int32Array(64);
+  kinds: Uint8Array = new Uint8Array(64);
+  /** The bytes that each mark stands for, the first one lowest, and their number. */
+  values: Int32Array = new Int32Array(64);
+  sizes: Uint8Array = new Uint8Array(64);
+  /** Where the text ends, or a mark starts that is not complete. */
+  limit = 0;
+  readonly #reader = new EscapeReader();
+
+  /**
+   * Finds the marks of a text.
+   *
+   * @param text Text that starts at the first byte of its buffer.
+   * @param isWhole Whether nothing follows.
+   */
+  find(text: Uint8Array<ArrayBuffer>, isWhole: boolean): void {
+    const { length } = text;
+    this.count = 0;
+    this.limit = length;
+    const words = new Int32Array(text.buffer, 0, length >>> 2);
+    let at = 0;
+    for (let i = 0; i < words.length; i++) {
+      const word = words[i];
+      // Control characters; $, %, & and '; backslashes; pairs between blanks.
+      const signs = (word & 0xfcfcfcfc) ^ 0x24242424;
+      const slashes = word ^ 0x5c5c5c5c;
+      const isQuiet = ((((word - 0x20202020) & ~word) |
+        ((signs - 0x01010101) & ~signs) |
+        ((slashes - 0x01010101) & ~slashes)) & 0x80808080) === 0;
+      if (isQuiet && (word & 0xff0000ff) !== 0x20000020) continue;
+      if (at < i << 2) at = i << 2;
+      at = this.#markWord(text, at, (i << 2) + 4, isWhole);
+      if (at >= length) return;
+      if (at >> 2 > i + 1) i = (at >> 2) - 1;
+    }
+    at = Math.max(at, words.length << 2);
+    while (at < length) at = this.#markAt(text, at, isWhole);
+  }
+
+  /** Number of the first mark that ends behind a place. */
+  firstBehind(at: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.ends[middle] > at) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #markWord(
+    text: Uint8Array,
+    from: number,
+    to: number,
+    isWhole: boolean,
+  ): number {
+    let at = from;
+    while (at < to) {
+      if (MARKS[text[at]] === 0) at++;
+      else at = this.#markAt(text, at, isWhole);
+    }
+    return at;
+  }
+
+  /** Marks what begins at a place, and gives where to look next. */
+  #markAt(text: Uint8Array, at: number, isWhole: boolean): number {
+    const byte = text[at];
+    const kind = MARKS[byte];
+    if (kind === ESCAPE) {
+      const reader = this.#reader;
+      const isEscape = reader.read(text, text.length, at);
+      if (reader.isOpen && !isWhole) {
+        this.limit = at;
+        return text.length;
+      }
+      if (!isEscape) return at + 1;
+      const { end, value, size } = reader;
+      const isBreak = size === 1 && (value === LF || value === CR);
+      this.#add(isBreak ? ESCAPE | BREAK : ESCAPE, at, end, value, size);
+      return end;
+    }
+    if (kind === BREAK) this.#add(BREAK, at, at + 1, LF, 1);
+    else if (kind === SPACED && isSpacedHex(text, at)) {
+      this.#add(SPACED, at, at + 1, NORMAL[BLANK], 1);
+    }
+    return at + 1;
+  }
+
+  #add(
+    kind: number,
+    start: number,
+    end: number,
+    value: number,
+    size: number,
+  ): void {
+    const at = this.count++;
+    if (at === this.starts.length) {
+      this.starts = grown(this.starts, at + 1);
+      this.ends = grown(this.ends, at + 1);
+      this.values = grown(this.values, at + 1);
+      this.kinds = grown(this.kinds, at + 1);
+      this.sizes = grown(this.sizes, at + 1);
+    }
+    this.starts[at] = start;
+    this.ends[at] = end;
+    this.values[at] = value;
+    this.kinds[at] = kind;
+    this.sizes[at] = size;
+  }
+}
+
+/**
+ * A stretch of a text in its normal form: escapes are undone, and, if wanted,
+ * line breaks, blanks and quotes are left out.
+ */
+export class DecodedText {
+  /** Number of bytes. */
+  length = 0;
+  /** The bytes, and where in the text each of them starts and ends. */
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
+  starts: Int32Array = new Int32Array(512);
+  ends: Int32Array = new Int32Array(512);
+
+  /**
+   * Decodes a stretch.
+   *
+   * @param text The text.
+   * @param marks Its marks.
+   * @param from Where the stretch starts; not within a mark.
+   * @param to Where it ends; not within a mark.
+   * @param isJoined Whether lines are joined, and blanks and quotes left out.
+   */
+  decode(
+    text: Uint8Array,
+    marks: Marks,
+    from: number,
+    to: number,
+    isJoined: boolean,
+  ): void {
+    this.length = 0;
+    this.append(text, marks, from, to, isJoined);
+  }
+
+  /** Adds a stretch to what was decoded before. */
+  append(
+    text: Uint8Array,
+    marks: Marks,
+    from: number,
+    to: number,
+    isJoined: boolean,
+  ): void {
+    // No escape is shorter than what it stands for.
+    this.#makeRoom(to - from + 4);
+    let at = from;
+    for (let mark = marks.firstBehind(from); mark < marks.count; mark++) {
+      const start = marks.starts[mark];
+      if (start >= to) break;
+      this.#addPlain(text, at, start, isJoined);
+      const end = at = marks.ends[mark];
+      if (isJoined && marks.kinds[mark] === SPACED) continue;
+      let value = marks.values[mark];
+      for (let i = marks.sizes[mark]; i > 0; i--) {
+        this.#add(value & 0xff, start, end, isJoined);
+        value >>>= 8;
+      }
+    }
+    this.#addPlain(text, at, to, isJoined);
+  }
+
+  /** The bytes as a text that can be searched. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /** Where the byte at a place starts in the text; of several quotes, the last one. */
+  startOf(marks: Marks, at: number): number {
+    if (this.bytes[at] !== QUOTE) return this.starts[at];
+    const end = this.ends[at];
+    const mark = marks.firstBehind(end - 1);
+    const isMark = mark < marks.count && marks.ends[mark] === end;
+    return isMark ? marks.starts[mark] : end - 1;
+  }
+
+  /** Where the byte at a place ends in the text; of several quotes, the first one. */
+  endOf(marks: Marks, at: number): number {
+    if (this.bytes[at] !== QUOTE) return this.ends[at];
+    const start = this.starts[at];
+    const mark = marks.firstBehind(start);
+    const isMark = mark < marks.count && marks.starts[mark] === start;
+    return isMark ? marks.ends[mark] : start + 1;
+  }
+
+  #addPlain(text: Uint8Array, from: number, to: number, isJoined: boolean) {
+    for (let at = from; at < to; at++) {
+      const byte = text[at];
+      if (isJoined && byte === BLANK) continue;
+      // A word that begins with $'…' goes on with it.
+      if (
+        byte === DOLLAR &&
+        (at + 1 === text.length || text[at + 1] === APOSTROPHE)
+      ) continue;
+      this.#add(NORMAL[byte], at, at + 1, isJoined);
+    }
+  }
+
+  #add(byte: number, start: number, end: number, isJoined: boolean): void {
+    const at = this.length;
+    if (isJoined) {
+      if (IS_LEFT_OUT[byte] !== 0) return;
+    } else if (byte === QUOTE && at > 0 && this.bytes[at - 1] === QUOTE) {
+      this.ends[at - 1] = end;
+      return;
+    }
+    if (at > 0 && start - this.ends[at - 1] > MAX_CODE_BYTES) {
+      this.#put(GAP, start, start);
+    }
+    this.#put(byte, start, end);
+  }
+
+  #put(byte: number, start: number, end: number): void {
+    const at = this.length++;
+    this.bytes[at] = byte;
+    this.starts[at] = start;
+    this.ends[at] = end;
+  }
+
+  #makeRoom(count: number): void {
+    const length = this.length + count;
+    this.bytes = grown(this.bytes, length) as Uint8Array<ArrayBuffer>;
+    this.starts = grown(this.starts, length);
+    this.ends = grown(this.ends, length);
+  }
+}
+
+/** Tells whether a blank stands between two-digit numbers, of three at least. */
+function isSpacedHex(text: Uint8Array, at: number): boolean {
+  if (!isHexPair(text, at + 1)) return false;
+  return isBlankPair(text, at + 3) || isBlankPair(text, at - 3) ||
+    at + 6 > text.length;
+}
+
+/**
+ * Tells whether a text ends with a two-digit number and a blank, or another
+ * one behind that.
+ *
+ * @param text The text.
+ * @param length Where it ends.
+ */
+export function endsInSpacedHex(text: Uint8Array, length: number): boolean {
+  for (let at = length - 1; at >= Math.max(2, length - 3); at--) {
+    if (text[at] === BLANK) return isHexPair(text, at - 2);
+  }
+  return false;
+}
+
+function isBlankPair(text: Uint8Array, at: number): boolean {
+  return text[at] === BLANK && isHexPair(text, at + 1);
+}
+
+function isHexPair(text: Uint8Array, at: number): boolean {
+  return at >= 0 && at + 2 <= text.length && HEX[text[at]] < 16 &&
+    HEX[text[at + 1]] < 16;
+}
+
+function marksOf(): Uint8Array {
+  const marks = new Uint8Array(256);
+  for (const byte of [0x1b, 0x25, 0x26, 0x5c]) marks[byte] = ESCAPE;
+  marks[LF] = BREAK;
+  marks[BLANK] = SPACED;
+  return marks;
+}
+
+function leftOut(): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const byte of [TAB, LF, 11, 12, CR, QUOTE]) table[byte] = 1;
+  return table;
+}

@@ -1,0 +1,418 @@
+/**
+ * Reads one escape of a text, whatever wrote it.
+ *
+ * An escape is everything that stands for something else: `%2F` and `%u65e5`,
+ * `&amp;` and `&#x27;`, `\n`, `\"`, `\u00fc`, `\u{1f511}`, `\x2f` and `\303`, a
+ * backslash at the end of a line, and a code for a terminal, which stands for
+ * nothing. Escapes nest, in one another and in themselves: `%2522`, `\\\"`,
+ * `&amp;quot;`, `\u0026quot;` and `%5Cu0022` are each one escape of `"`.
+ *
+ * What is escaped is given in a normal form, in which texts that were quoted
+ * in different ways, any number of times, are the same:
+ *
+ * - quotes and backslashes, in any number and of any kind, are one
+ *   {@linkcode QUOTE}: nobody can say whether `\\"` is one or two of them;
+ * - a backslash before another punctuation character is nothing;
+ * - a blank is a plus sign, which stands for a blank in addresses.
+ *
+ * @module
+ */
+
+import { entityOf, MAX_ENTITY_NAME } from "./entities.ts";
+import { HEX, NORMAL, QUOTE } from "./normal_bytes.ts";
+
+/** Longest code for a terminal that is read as one, in bytes. */
+export const MAX_CODE_BYTES = 1024;
+
+/** Most backslashes that are read as one escape, and most escapes within one another. */
+const MAX_DEPTH = 64;
+
+const [LF, CR, ESC, DEL, BEL] = [0x0a, 0x0d, 0x1b, 0x7f, 0x07];
+const [BLANK, PERCENT, AMPERSAND] = [0x20, 0x25, 0x26];
+const [BACKSLASH, SEMICOLON, HASH] = [0x5c, 0x3b, 0x23];
+const [LEFT_BRACE, RIGHT_BRACE] = [0x7b, 0x7d];
+
+/** What is not one of the bytes that are looked for. */
+const NONE = -1;
+
+/** What a letter behind a backslash stands for. */
+const LETTERS = lettersOf({
+  a: BEL,
+  b: 8,
+  e: ESC,
+  E: ESC,
+  f: 12,
+  n: LF,
+  r: CR,
+  t: 9,
+  v: 11,
+});
+
+/** Reads escapes; what it read last stands in its fields. */
+export class EscapeReader {
+  /** Where the escape ends. */
+  end = 0;
+  /** The bytes that it stands for, the first one in the lowest byte. */
+  value = 0;
+  /** How many bytes it stands for: 0 to 4. */
+  size = 0;
+  /** Whether more text might have made it another escape, or one at all. */
+  isOpen = false;
+  #bytes: Uint8Array = new Uint8Array();
+  #length = 0;
+  /** What has been read of an escape: a character, or a byte of one. */
+  #char = 0;
+  #isByte = false;
+  #next = 0;
+
+  /**
+   * Reads an escape.
+   *
+   * @param bytes The text.
+   * @param length Where the text ends.
+   * @param at Where a `%`, `&`, backslash or ESC stands.
+   * @returns Whether an escape begins there.
+   */
+  read(bytes: Uint8Array, length: number, at: number): boolean {
+    this.#bytes = bytes;
+    this.#length = length;
+    this.isOpen = false;
+    this.#char = bytes[at];
+    this.#next = at + 1;
+    this.#isByte = true;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      if (this.#char === ESC) return this.#emitNothing(this.#codeEnd());
+      if (this.#char === BACKSLASH) {
+        const next = this.#next;
+        if (next > at + 1 && this.#at(next) === BACKSLASH) {
+          // Where each character is escaped, each escape is one of them.
+          this.#emit(QUOTE, 1, next);
+          return true;
+        }
+        if (!this.#readBackslash()) return true;
+      } else if (!this.#readReference()) break;
+    }
+    if (this.#next === at + 1) return false;
+    this.#emitCharacter();
+    return true;
+  }
+
+  #at(at: number): number {
+    if (at < this.#length) return this.#bytes[at];
+    this.isOpen = true;
+    return NONE;
+  }
+
+  /** Reads on from a `%` or `&` that was read, if it stands for something else. */
+  #readReference(): boolean {
+    if (this.#char === PERCENT) return this.#readPercent();
+    return this.#char === AMPERSAND && this.#readEntity();
+  }
+
+  #readPercent(): boolean {
+    const at = this.#next;
+    const first = this.#at(at);
+    if (first === 0x75) {
+      const code = this.#hex(at + 1, 4);
+      if (code < 0) return false;
+      return this.#found(code, at + 5, false);
+    }
+    if (first < 0 || HEX[first] > 15) return false;
+    const second = this.#at(at + 1);
+    if (second < 0 || HEX[second] > 15) return false;
+    return this.#found(HEX[first] << 4 | HEX[second], at + 2, true);
+  }
+
+  #readEntity(): boolean {
+    let at = this.#next;
+    // What ends and marks an entity may be percent-encoded, with all around it.
+    const isPercent = this.#at(at) === PERCENT;
+    const first = isPercent ? this.#percentAt(at) : this.#at(at);
+    if (first === HASH) return this.#readNumber(at + (isPercent ? 3 : 1));
+    if (isPercent) return false;
+    let name = "";
+    let byte = first;
+    while (name.length <= MAX_ENTITY_NAME && isAlphanumeric(byte)) {
+      name += String.fromCharCode(byte);
+      byte = this.#at(++at);
+    }
+    const end = this.#semicolonEnd(at);
+    if (name === "" || end < 0) return false;
+    const char = entityOf(name);
+    return char !== undefined && this.#found(char, end, false);
+  }
+
+  #readNumber(start: number): boolean {
+    let at = start;
+    const isHex = (this.#at(at) | 0x20) === 0x78;
+    if (isHex) at++;
+    let char = 0;
+    const first = at;
+    for (; at < first + 8; at++) {
+      const byte = this.#at(at);
+      const digit = byte < 0 ? 255 : HEX[byte];
+      if (digit >= (isHex ? 16 : 10)) break;
+      char = char * (isHex ? 16 : 10) + digit;
+    }
+    const end = this.#semicolonEnd(at);
+    if (at === first || end < 0 || char > 0x10ffff) return false;
+    return this.#found(char, end, false);
+  }
+
+  #semicolonEnd(at: number): number {
+    const byte = this.#at(at);
+    if (byte === SEMICOLON) return at + 1;
+    return byte === PERCENT && this.#percentAt(at) === SEMICOLON ? at + 3 : -1;
+  }
+
+  /** The byte that is percent-encoded at a place; negative if there is none. */
+  #percentAt(at: number): number {
+    return this.#hex(at + 1, 2);
+  }
+
+  /**
+   * Reads what follows a backslash.
+   *
+   * @returns Whether the character that was found may begin another escape;
+   * otherwise, all is read.
+   */
+  #readBackslash(): boolean {
+    let end = this.#next;
+    let [char, next] = this.#characterAt(end);
+    for (let count = 1; char === BACKSLASH && count < MAX_DEPTH; count++) {
+      end = next;
+      [char, next] = this.#characterAt(end);
+    }
+    const isPlain = next === end + 1;
+    // Of two signs as they are, the first one was put in front of the other.
+    if (!isPlain && this.#bytes[end - 1] === BACKSLASH) {
+      this.#emitNothing(end);
+      return false;
+    }
+    if (char >= 0 && this.#readEscaped(char, next)) return true;
+    if (char === LF || char === CR && this.#at(next) === LF) {
+      this.#emitNothing(this.#indentEnd(next + (char === CR ? 1 : 0)));
+    } else if (this.#isLiteralBefore(char)) {
+      this.#emit(QUOTE, 1, end);
+    } else this.#emitNothing(end);
+    return false;
+  }
+
+  /** Whether a backslash is itself, and not in front of what it quotes. */
+  #isLiteralBefore(char: number): boolean {
+    return char < 0 || char === ESC || isAlphanumeric(char) ||
+      NORMAL[char] === QUOTE;
+  }
+
+  /** The character at a place and where it ends, with `%` and `&` looked through. */
+  #characterAt(at: number): [char: number, end: number] {
+    const byte = this.#at(at);
+    if (byte !== PERCENT && byte !== AMPERSAND) return [byte, at + 1];
+    const { isOpen } = this;
+    this.#char = byte;
+    this.#next = at + 1;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      if (!this.#readReference()) break;
+    }
+    // A reference that is not complete is read by itself later.
+    if (this.#next === at + 1) this.isOpen ||= isOpen;
+    return [this.#char, this.#next];
+  }
+
+  #readEscaped(char: number, next: number): boolean {
+    const letter = char < 0x80 ? LETTERS[char] : 0;
+    if (letter !== 0) return this.#found(letter, next, true);
+    switch (char) {
+      case 0x75: // u
+        return this.#readUnicode(next, 4);
+      case 0x55: // U
+        return this.#readUnicode(next, 8);
+      case 0x78: // x
+        return this.#readBraces(next) || this.#readHexByte(next);
+      case 0x4d: // M
+      case 0x43: // C
+        return this.#readMeta(char, next);
+    }
+    return char >= 0x30 && char <= 0x37 && this.#readOctal(char, next);
+  }
+
+  #readUnicode(next: number, digits: number): boolean {
+    if (this.#readBraces(next)) return true;
+    const code = this.#hex(next, digits);
+    if (code < 0 || code > 0x10ffff) return false;
+    if ((code & 0xfffffc00) === 0xd800) {
+      const low = this.#lowSurrogate(next + digits);
+      if (low > 0) {
+        const char = 0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff);
+        return this.#found(char, this.#next, false);
+      }
+    }
+    return this.#found(code, next + digits, false);
+  }
+
+  /** The second half of a character that takes two escapes; 0 if there is none. */
+  #lowSurrogate(at: number): number {
+    let next = at;
+    for (let count = 0; count < MAX_DEPTH; count++) {
+      const [char, end] = this.#characterAt(next);
+      if (char !== BACKSLASH) break;
+      next = end;
+    }
+    if (next === at) return 0;
+    if (this.#at(next) !== 0x75) return 0;
+    const code = this.#hex(next + 1, 4);
+    if ((code & 0xfffffc00) !== 0xdc00) return 0;
+    this.#next = next + 5;
+    return code;
+  }
+
+  #readBraces(next: number): boolean {
+    if (this.#at(next) !== LEFT_BRACE) return false;
+    let char = 0;
+    let at = next + 1;
+    for (; at < next + 9; at++) {
+      const byte = this.#at(at);
+      if (byte < 0 || HEX[byte] > 15) break;
+      char = char * 16 + HEX[byte];
+    }
+    const isWhole = at > next + 1 && this.#at(at) === RIGHT_BRACE;
+    return isWhole && char <= 0x10ffff && this.#found(char, at + 1, false);
+  }
+
+  #readHexByte(next: number): boolean {
+    const byte = this.#hex(next, 2);
+    return byte >= 0 && this.#found(byte, next + 2, true);
+  }
+
+  /** Up to three octal digits that make a byte. */
+  #readOctal(first: number, next: number): boolean {
+    let value = first - 0x30;
+    let at = next;
+    for (; at < next + 2; at++) {
+      const digit = this.#at(at) - 0x30;
+      if (digit < 0 || digit > 7 || value * 8 + digit > 255) break;
+      value = value * 8 + digit;
+    }
+    return this.#found(value, at, true);
+  }
+
+  /** `\M-x` and `\C-x`, which zsh writes. */
+  #readMeta(letter: number, next: number): boolean {
+    if (this.#at(next) !== 0x2d) return false;
+    let high = letter === 0x4d ? 0x80 : 0;
+    let isControl = letter === 0x43;
+    let at = next + 1;
+    if (high > 0 && this.#at(at) === BACKSLASH && this.#at(at + 1) === 0x43) {
+      isControl = true;
+      at += 3;
+    } else if (high > 0 && this.#at(at) === 0x5e) {
+      isControl = true;
+      at++;
+    }
+    const byte = this.#at(at);
+    if (byte < 0x20 || byte > 0x7e) return false;
+    if (isControl) high |= byte === 0x3f ? DEL : byte & 0x1f;
+    else high |= byte;
+    return this.#found(high, at + 1, true);
+  }
+
+  #hex(at: number, digits: number): number {
+    let value = 0;
+    for (let i = 0; i < digits; i++) {
+      const byte = this.#at(at + i);
+      if (byte < 0 || HEX[byte] > 15) return -1;
+      value = value * 16 + HEX[byte];
+    }
+    return value;
+  }
+
+  #indentEnd(at: number): number {
+    let end = at;
+    while (end < at + MAX_DEPTH) {
+      const byte = this.#at(end);
+      if (byte !== BLANK && byte !== 9) break;
+      end++;
+    }
+    return end;
+  }
+
+  /** Finds the end of a code for a terminal (ECMA-48), of which ESC was read. */
+  #codeEnd(): number {
+    let at = this.#next;
+    const last = at + MAX_CODE_BYTES - 1;
+    const first = this.#at(at);
+    if (first === 0x5d || first === 0x50 || first === 0x5f || first === 0x5e) {
+      // A text for the terminal: its title, links. Another code may end it.
+      at++;
+      while (at < last && isPrintable(this.#at(at))) at++;
+      return at < last && this.#at(at) === BEL ? at + 1 : at;
+    }
+    const isControl = first === 0x5b;
+    if (isControl) at++;
+    const highest = isControl ? 0x3f : 0x2f;
+    while (at < last && this.#at(at) >= 0x20 && this.#at(at) <= highest) at++;
+    const final = at < last ? this.#at(at) : NONE;
+    const lowest = isControl ? 0x40 : 0x30;
+    return final >= lowest && final < DEL ? at + 1 : at;
+  }
+
+  #found(char: number, next: number, isByte: boolean): true {
+    this.#char = char;
+    this.#next = next;
+    this.#isByte = isByte;
+    return true;
+  }
+
+  #emitNothing(end: number): true {
+    this.#emit(0, 0, end);
+    return true;
+  }
+
+  #emitCharacter(): void {
+    const char = this.#char;
+    if (char < 0x80 || this.#isByte) this.#emit(NORMAL[char], 1, this.#next);
+    else if (char < 0x800) {
+      this.#emit(0xc0 | char >> 6 | tail(char, 0) << 8, 2, this.#next);
+    } else if (char < 0x10000) {
+      // Half a character is written as one that could not be written.
+      const whole = (char & 0xf800) === 0xd800 ? 0xfffd : char;
+      const value = 0xe0 | whole >> 12 | tail(whole, 6) << 8 |
+        tail(whole, 0) << 16;
+      this.#emit(value, 3, this.#next);
+    } else {
+      const value = 0xf0 | char >> 18 | tail(char, 12) << 8 |
+        tail(char, 6) << 16 | tail(char, 0) << 24;
+      this.#emit(value, 4, this.#next);
+    }
+  }
+
+  #emit(value: number, size: number, end: number): void {
+    this.value = value;
+    this.size = size;
+    this.end = end;
+  }
+}
+
+function tail(char: number, shift: number): number {
+  return 0x80 | char >> shift & 0x3f;
+}
+
+function isPrintable(byte: number): boolean {
+  return byte >= 0x20 && byte !== DEL;
+}
+
+function isAlphanumeric(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39 || isLetter(byte);
+}
+
+function isLetter(byte: number): boolean {
+  return (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+}
+
+function lettersOf(letters: Readonly<Record<string, number>>): Uint8Array {
+  const table = new Uint8Array(0x80);
+  for (const [letter, value] of Object.entries(letters)) {
+    table[letter.charCodeAt(0)] = value;
+  }
+  return table;
+}

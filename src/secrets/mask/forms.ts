@@ -1,0 +1,307 @@
+import { DecodedText, Marks } from "./decoded_text.ts";
+import { QUOTE } from "./normal_bytes.ts";
+
+/** Something to look for. */
+export interface Form {
+  /** Its bytes. */
+  readonly bytes: Uint8Array;
+  /**
+   * How it is to be looked for: also with line breaks anywhere in it, or, being
+   * in normal form, only where escapes are undone.
+   */
+  readonly kind: FormKind;
+}
+
+/** Kinds of forms. */
+export type FormKind = "plain" | "encoded" | "normal";
+
+/** Shortest line of a value of several lines that is a secret by itself, in characters. */
+const MIN_LINE = 8;
+
+/** Values of more lines than these are found encoded as a whole only. */
+const MAX_ENCODED_LINES = 256;
+
+/** Shortest form that is found with line breaks in it, in bytes. */
+const MIN_JOINED_BYTES = 8;
+
+/** The same for hexadecimal digits, which may have blanks between them. */
+const MIN_SPACED_DIGITS = 12;
+
+/**
+ * Longer values are taken in parts, which share so much that every stretch of
+ * a needle's length is in one: time and memory stay in proportion.
+ */
+const [PART_LENGTH, SHARED_LENGTH] = [8192, 256];
+
+const LINE_BREAK = /\r\n|[\r\n]/;
+
+/** Texts that need no quotes anywhere and have no parts. */
+const PLAIN = /^[\w.-]+$/;
+
+/** Lines that every file of their kind has. */
+const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
+
+/** Stand for an ampersand and a percent sign that begin no escape. */
+const INERT = ["\x01", "\x02"];
+
+/** What they stand for. */
+const INERT_BYTES: Readonly<Record<number, number>> = { 1: 0x26, 2: 0x25 };
+
+/** Bytes in front of a value that is encoded; two of them at most matter. */
+const MAX_SHIFT = 2;
+
+const encoder = new TextEncoder();
+
+/** Where values are decoded, one after the other. */
+const [marks, decoded] = [new Marks(), new DecodedText()];
+
+/**
+ * Gives every form in which a secret may be printed and which is no matter of
+ * escapes: those are undone in the text.
+ *
+ * These are the value, the value without the white space or quotes around it,
+ * its longer lines, and what each of these leaves in base64 and hexadecimal
+ * digits, wherever it stands in what was encoded.
+ *
+ * @param value The secret.
+ * @returns The forms; some may be there twice.
+ */
+export function* formsOf(value: string): Generator<Form> {
+  const { whole, lines, loose } = variantsOf(value);
+  for (const variant of whole) yield* formsOfVariant(variant);
+  for (const line of lines) {
+    if (lines.size <= MAX_ENCODED_LINES) yield* formsOfVariant(line);
+    else yield* writtenForms(line);
+  }
+  for (const variant of loose) {
+    for (const part of partsOf(variant)) {
+      yield { bytes: encoder.encode(part), kind: "plain" };
+    }
+  }
+  yield* joinedForms(value);
+}
+
+function* formsOfVariant(variant: string): Generator<Form> {
+  for (const part of partsOf(variant)) {
+    yield* writtenForms(part);
+    yield* encodedForms(encoder.encode(part), part);
+  }
+}
+
+function* writtenForms(value: string): Generator<Form> {
+  const bytes = encoder.encode(value);
+  yield { bytes, kind: "plain" };
+  if (!PLAIN.test(value)) yield* quotedForms(value);
+}
+
+function* partsOf(value: string): Generator<string> {
+  for (let at = 0;; at += PART_LENGTH - SHARED_LENGTH) {
+    yield value.slice(at, at + PART_LENGTH);
+    if (at + PART_LENGTH >= value.length) return;
+  }
+}
+
+/** What a secret may be printed as, apart from how it is written. */
+interface Variants {
+  /** All of it. */
+  whole: Set<string>;
+  /** Its longer lines. */
+  lines: Set<string>;
+  /** What a shell makes of it in a variable without quotes, and all lines in one. */
+  loose: Set<string>;
+}
+
+function variantsOf(value: string): Variants {
+  const variants: Variants = {
+    whole: new Set([value]),
+    lines: new Set(),
+    loose: new Set(),
+  };
+  if (PLAIN.test(value)) return variants;
+  const trimmed = value.trim();
+  if (trimmed === "") return { ...variants, whole: new Set() };
+  variants.whole.add(trimmed);
+  const unquoted = /^(["'])(.*)\1$/s.exec(trimmed)?.[2] ?? "";
+  if (unquoted.trim() !== "") variants.whole.add(unquoted);
+  const lines = trimmed.split(LINE_BREAK);
+  if (lines.length === 1) return variants;
+  variants.loose.add(trimmed.replace(/\s+/g, " "));
+  variants.loose.add(lines.join(""));
+  for (const line of lines.map((it) => it.trim())) {
+    if (line.length >= MIN_LINE && !STRUCTURAL.test(line)) {
+      variants.lines.add(line);
+    }
+  }
+  return variants;
+}
+
+/** A value in normal form, and quoted in the ways that leave no trace of it. */
+function* quotedForms(value: string): Generator<Form> {
+  const doubled = [["'", "''"], ["'", `'"'"'`], ['"', '""']].flatMap(
+    ([quote, quotes]) => {
+      const text = value.replaceAll(quote, quotes);
+      return [text, text.replaceAll(quote, quotes)];
+    },
+  );
+  const texts = [
+    ...doubled,
+    value.replace(/["$`]/g, "`$&"),
+    value.replace(/[&<>|^"]/g, "^$&"),
+    quotedPrintable(value),
+  ];
+  for (const text of texts) {
+    if (text !== value) yield { bytes: encoder.encode(text), kind: "plain" };
+  }
+  // A backslash at an end may have merged with what is next to it, and a
+  // letter behind a backslash may have been taken for a part of an escape.
+  const inner = value.replace(/\\+$/, "").replace(/^\\+/, "");
+  const withoutLetter = inner.replace(/^[abefnrtvEuUxMC0-7]/, "");
+  for (const variant of new Set([value, inner, withoutLetter])) {
+    const normal = normalForm(encoder.encode(variant), false);
+    yield { bytes: normal, kind: "normal" };
+    if (variant === withoutLetter && variant !== inner) continue;
+    for (const form of splicedForms(normal)) {
+      yield { bytes: form, kind: "normal" };
+    }
+  }
+  // \xfc is a byte, or the character with that number.
+  if (/[\x80-\xff]/.test(value)) {
+    yield { bytes: normalForm(withLatinBytes(value), false), kind: "normal" };
+  }
+  for (const text of inertTexts(value)) {
+    const normal = normalForm(encoder.encode(text), false);
+    const form = normal.map((byte) => INERT_BYTES[byte] ?? byte);
+    yield { bytes: form, kind: "normal" };
+  }
+}
+
+/** A text in UTF-8, but with a single byte for each character that has such a number. */
+function withLatinBytes(text: string): Uint8Array {
+  const bytes = Array.from(text, (char) => {
+    const code = char.charCodeAt(0);
+    return code < 0x100 ? [code] : [...encoder.encode(char)];
+  });
+  return Uint8Array.from(bytes.flat());
+}
+
+/** A value in which what looks like an escape is none: it is not one either when every sign of it is escaped. */
+function inertTexts(value: string): string[] {
+  const withoutEntities = value.replaceAll("&", INERT[0]);
+  const withoutSigns = withoutEntities.replaceAll("%", INERT[1]);
+  return [
+    withoutEntities,
+    withoutSigns.replace(/\\+(?=[uUxMC])/g, '"'),
+    withoutSigns.replace(/\\+/g, '"'),
+  ].filter((text) => text !== value);
+}
+
+/**
+ * Gives a text as shells quote it that end a quoting in front of what it cannot
+ * quote, and begin it again behind that.
+ *
+ * @param normal The text in normal form.
+ */
+function splicedForms(normal: Uint8Array): Uint8Array[] {
+  const isControl = (byte: number) => byte < 0x20 || byte === 0x7f;
+  const isOther = (byte: number) => isControl(byte) || byte >= 0x80;
+  return [isControl, isOther].flatMap((isSpecial) =>
+    normal.some((byte) => byte !== QUOTE && isSpecial(byte))
+      ? [spliced(normal, isSpecial, true), spliced(normal, isSpecial, false)]
+      : []
+  );
+}
+
+/** Puts quotes around each special byte, or each run of them, unless it is at an end. */
+function spliced(
+  normal: Uint8Array,
+  isSpecial: (byte: number) => boolean,
+  areApart: boolean,
+): Uint8Array {
+  const bytes: number[] = [];
+  let wasSpecial = false;
+  for (const byte of normal) {
+    const is = byte !== QUOTE && isSpecial(byte);
+    const isEdge = is !== wasSpecial || is && areApart;
+    const isFirst = bytes.length === 0;
+    if (isEdge && !isFirst && byte !== QUOTE && bytes.at(-1) !== QUOTE) {
+      bytes.push(QUOTE);
+    }
+    bytes.push(byte);
+    wasSpecial = is;
+  }
+  return Uint8Array.from(bytes);
+}
+
+function quotedPrintable(value: string): string {
+  return value.replace(/[=\x80-\u{10ffff}]/gu, (char) =>
+    Array.from(
+      encoder.encode(char),
+      (byte) => `=${byte.toString(16).toUpperCase().padStart(2, "0")}`,
+    ).join(""));
+}
+
+/**
+ * Gives a text as the masker looks at it: with its escapes undone, and with
+ * one sign for all that quotes.
+ */
+function normalForm(bytes: Uint8Array, isJoined: boolean): Uint8Array {
+  marks.find(bytes.slice(), true);
+  decoded.decode(bytes, marks, 0, bytes.length, isJoined);
+  return decoded.view().slice();
+}
+
+/** A secret of several lines without white space and quotes, and what it has between lines such as `-----BEGIN`. */
+function* joinedForms(value: string): Generator<Form> {
+  const lines = value.trim().split(LINE_BREAK);
+  if (lines.length === 1) return;
+  const body = lines.filter((line) => !STRUCTURAL.test(line.trim()));
+  for (const text of [lines, body]) {
+    for (const part of partsOf(text.join(""))) {
+      const bytes = normalForm(encoder.encode(part), true);
+      if (bytes.length >= MIN_JOINED_BYTES) yield { bytes, kind: "encoded" };
+    }
+  }
+}
+
+/** What a value leaves in base64, in both alphabets, and in hexadecimal digits. */
+function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
+  for (const source of [bytes, utf16Bytes(value)]) {
+    for (let shift = 0; shift <= MAX_SHIFT; shift++) {
+      const text = base64(source, shift);
+      yield form(text);
+      if (!text.includes("+") && !text.includes("/")) continue;
+      yield form(text.replaceAll("+", "-").replaceAll("/", "_"));
+    }
+  }
+  const hex = bytes.toHex();
+  yield form(hex, MIN_SPACED_DIGITS);
+  yield form(hex.toUpperCase(), MIN_SPACED_DIGITS);
+}
+
+function form(text: string, minLength = MIN_JOINED_BYTES): Form {
+  const kind = text.length >= minLength ? "encoded" : "plain";
+  return { bytes: encoder.encode(text), kind };
+}
+
+/**
+ * Gives what bytes leave in a base64 text.
+ *
+ * Three bytes become four characters, so they show in one of three ways. The
+ * characters at the edges also depend on what is next to them and are left out.
+ *
+ * @param bytes The bytes.
+ * @param shift How many bytes stand in front of them in the first three.
+ */
+function base64(bytes: Uint8Array, shift: number): string {
+  const shifted = new Uint8Array(shift + bytes.length);
+  shifted.set(bytes, shift);
+  const first = Math.ceil(shift * 8 / 6);
+  return shifted.toBase64().slice(first, Math.floor(shifted.length * 8 / 6));
+}
+
+/** The text in UTF-16 as the little-endian machines that Deno runs on have it. */
+function utf16Bytes(text: string): Uint8Array {
+  const units = new Uint16Array(text.length);
+  for (let at = 0; at < text.length; at++) units[at] = text.charCodeAt(at);
+  return new Uint8Array(units.buffer);
+}

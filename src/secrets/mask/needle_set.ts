@@ -1,0 +1,441 @@
+import type { FormKind } from "./forms.ts";
+import { Fingerprints, firstHashOf, secondHashOf } from "./fingerprints.ts";
+import { MAX_NEEDLE_BYTES, NeedleFlood } from "./needle_flood.ts";
+import { NeedlePool } from "./needle_pool.ts";
+import { PrefixIndex } from "./prefix_index.ts";
+import type { RangeSink } from "./ranges.ts";
+import {
+  hashOf,
+  nextPair,
+  nextWord,
+  wordAt,
+  WordFilter,
+} from "./word_filter.ts";
+import { WordIndex } from "./word_index.ts";
+
+/** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
+export const MIN_NEEDLE_BYTES = 3;
+
+/** Shortest needle that has a whole word at a multiple of four, wherever it stands. */
+const MIN_WORD_NEEDLE_BYTES = 4 + 3;
+
+/** Distance of the words that are looked at, in bytes. */
+const STRIDE = 8;
+
+/** Shortest needle of which each registered word has another one behind it. */
+const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
+
+/** Size of the filter for words and what follows, as a power of two. */
+const CONTEXT_BITS = 16;
+
+/** The same for more words than the smaller one tells apart, and for how many it does. */
+const LARGE_CONTEXT_BITS = 18;
+const MAX_CONTEXTS = 1 << 17;
+
+/** Most offsets of a needle that are compared when a rare word is chosen. */
+const MAX_CHOICES = 64;
+
+/** Most needles that are found by their words; more would take too much memory. */
+const MAX_INDEXED = 24_000;
+
+/** Most needles that are found by the same word; more would take too much time. */
+const MAX_SHARING = 40;
+
+/** Every stretch of a match that has so many bytes holds a whole gram; shorter needles are found by pairs. */
+export const MIN_GRAM_NEEDLE_BYTES = 8;
+
+/** Sizes of the filter of grams, as powers of two. */
+const [MIN_GRAM_BITS, MAX_GRAM_BITS] = [10, 18];
+
+/** How many bits of that filter there are for each gram, at least. */
+const BITS_PER_GRAM = 12;
+
+/**
+ * Byte strings that are looked for, all at once.
+ *
+ * A text is viewed as 32-bit words, of which only every second one is looked
+ * at: an occurrence of at least `STRIDE + 3` bytes holds a whole word at a
+ * multiple of `STRIDE`, so for each residue one word of the needle is
+ * registered, and exactly one of them is met. A shorter needle has for some
+ * residues no such word, but one half a stride before it; these words have an
+ * index of their own, and a look at the other half of the text. The few
+ * needles that are too short for words are found by pairs of bytes.
+ *
+ * Four bytes, hexadecimal digits above all, are often met by chance. What
+ * follows them in the text tells whether it is worth to look closer.
+ *
+ * A long needle is cut into pieces that overlap, and each piece is a needle:
+ * so little is held back, and nothing takes long to compare. Needles that are
+ * too many, or too much alike, are found by a {@linkcode NeedleFlood}.
+ */
+export class NeedleSet {
+  readonly #known = new Fingerprints();
+  readonly #flood = new NeedleFlood(this.#known);
+  readonly #pool = new NeedlePool();
+  readonly #prefixes = new PrefixIndex(this.#pool);
+  readonly #encodedPrefixes = new PrefixIndex(this.#pool);
+  /** Numbers of the needles that are encoded. */
+  readonly #encoded = new Set<number>();
+  /** Words at multiples of the stride, and those half a stride before. */
+  readonly #words = new WordIndex();
+  readonly #wordsBetween = new WordIndex();
+  /** Registered words together with the next ones, and by themselves if a needle may end there. */
+  #contexts: WordFilter | undefined;
+  #hasLargeContexts = false;
+  readonly #pairs = new WordIndex();
+  /** Offsets of the words of a needle that is being added, by residue. */
+  readonly #offsets = new Int32Array(STRIDE);
+  #grams = new WordFilter(MIN_GRAM_BITS);
+  #gramBits = MIN_GRAM_BITS;
+  #gramCount = 0;
+  #haveNormal = false;
+  /** All pairs of bytes in needles that are shorter than two grams. */
+  #shortPairs: Uint8Array | undefined;
+
+  /** Number of needles. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Knows every four bytes of every needle. */
+  get grams(): WordFilter {
+    return this.#grams;
+  }
+
+  /** Whether there are needles in normal form, of which a text may hold a part without a mark. */
+  get haveNormal(): boolean {
+    return this.#haveNormal;
+  }
+
+  /** Whether two bytes follow one another in a short needle, by both of them; `undefined` without such needles. */
+  get shortPairs(): Uint8Array | undefined {
+    return this.#shortPairs;
+  }
+
+  /**
+   * Adds a needle, in pieces if it is long.
+   *
+   * @param needle Its bytes; {@linkcode MIN_NEEDLE_BYTES} at least.
+   * @param kind Where it is to be found.
+   */
+  add(needle: Uint8Array, kind: FormKind): void {
+    const { length } = needle;
+    const isEncoded = kind === "encoded";
+    this.#haveNormal ||= kind === "normal";
+    if (length <= MAX_NEEDLE_BYTES) return this.#addPiece(needle, isEncoded);
+    const last = length - MAX_NEEDLE_BYTES;
+    // Pieces share a byte, so that what was found of them has no gap.
+    for (let at = 0; at < last; at += MAX_NEEDLE_BYTES - 1) {
+      this.#addPiece(needle.subarray(at, at + MAX_NEEDLE_BYTES), isEncoded);
+    }
+    this.#addPiece(needle.subarray(last), isEncoded);
+  }
+
+  /**
+   * Finds every byte that belongs to an occurrence of a needle.
+   *
+   * @param text The text; its first byte is the first one of its buffer.
+   * @param ranges Receives the occurrences.
+   * @param isEncoded Whether only needles that are encoded count.
+   */
+  find(
+    text: Uint8Array<ArrayBuffer>,
+    ranges: RangeSink,
+    isEncoded = false,
+  ): void {
+    const words = new Int32Array(text.buffer, 0, text.length >>> 2);
+    const half = STRIDE / 2 >>> 2;
+    if (this.#words.size > 0) {
+      this.#findByWords(text, words, 0, this.#words, ranges, isEncoded);
+    }
+    if (this.#wordsBetween.size > 0) {
+      this.#findByWords(
+        text,
+        words,
+        half,
+        this.#wordsBetween,
+        ranges,
+        isEncoded,
+      );
+    }
+    if (this.#pairs.size > 0 && !isEncoded) this.#findByPairs(text, ranges);
+    this.#flood.find(text, ranges, isEncoded);
+  }
+
+  /**
+   * Finds the end of a text that may still become a needle.
+   *
+   * @param text The text.
+   * @param isEncoded Whether only needles that are encoded count.
+   * @returns Where that end starts; the length of the text if there is none.
+   */
+  partialFrom(text: Uint8Array, isEncoded = false): number {
+    const prefixes = isEncoded ? this.#encodedPrefixes : this.#prefixes;
+    return Math.min(
+      prefixes.partialFrom(text),
+      this.#flood.partialFrom(text),
+    );
+  }
+
+  #addPiece(needle: Uint8Array, isEncoded: boolean): void {
+    if (isBlank(needle)) return;
+    const { length } = needle;
+    const first = firstHashOf(needle, 0, length);
+    const second = secondHashOf(needle, 0, length);
+    if (!this.#known.add(first, second, isEncoded)) return;
+    this.#addGrams(needle);
+    if (!this.#addIndexed(needle, isEncoded)) this.#flood.add(needle);
+  }
+
+  /** Adds a needle to those that are found by their words, unless there are too many. */
+  #addIndexed(bytes: Uint8Array, isEncoded: boolean): boolean {
+    if (this.#pool.count >= MAX_INDEXED) return false;
+    const { length } = bytes;
+    const hasPlace = length < MIN_WORD_NEEDLE_BYTES
+      ? this.#choosePairs(bytes)
+      : this.#chooseWords(bytes);
+    if (!hasPlace) return false;
+    const needle = this.#pool.add(bytes);
+    this.#prefixes.add(needle);
+    if (isEncoded) {
+      this.#encodedPrefixes.add(needle);
+      this.#encoded.add(needle);
+    }
+    if (length < MIN_WORD_NEEDLE_BYTES) this.#registerPairs(needle);
+    else this.#registerWords(needle, length);
+    return true;
+  }
+
+  #findByWords(
+    text: Uint8Array,
+    words: Int32Array,
+    from: number,
+    index: WordIndex,
+    ranges: RangeSink,
+    isEncoded: boolean,
+  ): void {
+    const step = STRIDE >>> 2;
+    let at = nextWord(words, from, step, index.filter);
+    for (; at < words.length; at = nextWord(words, at, step, index.filter)) {
+      if (this.#isLikely(words, at)) {
+        this.#addMatches(
+          text,
+          at << 2,
+          index,
+          index.first(words[at]),
+          ranges,
+          isEncoded,
+        );
+      }
+      at += step;
+    }
+  }
+
+  /** Tells whether a word of a text is followed by what follows it in a needle. */
+  #isLikely(words: Int32Array, at: number): boolean {
+    // Whoever comes here has found a word, so there is a filter.
+    const contexts = this.#contexts!;
+    if (contexts.mayHave(words[at])) return true;
+    return at + 1 < words.length &&
+      contexts.mayHave(inContext(words[at], words[at + 1]));
+  }
+
+  #findByPairs(text: Uint8Array<ArrayBuffer>, ranges: RangeSink): void {
+    const index = this.#pairs;
+    const pairs = new Uint16Array(text.buffer, 0, text.length >>> 1);
+    for (
+      let at = nextPair(pairs, 0, index.filter);
+      at < pairs.length;
+      at = nextPair(pairs, at + 1, index.filter)
+    ) {
+      const first = index.first(pairs[at]);
+      this.#addMatches(text, at << 1, index, first, ranges, false);
+    }
+  }
+
+  #addMatches(
+    text: Uint8Array,
+    at: number,
+    index: WordIndex,
+    first: number,
+    ranges: RangeSink,
+    isEncoded: boolean,
+  ): void {
+    const pool = this.#pool;
+    for (let place = first; place >= 0; place = index.next(place)) {
+      const needle = index.needleOf(place);
+      const start = at - index.offsetOf(place);
+      if (!pool.isAt(needle, text, start)) continue;
+      if (isEncoded && !this.#encoded.has(needle)) continue;
+      ranges.add(start, start + pool.end(needle) - pool.start(needle));
+    }
+  }
+
+  #choosePairs(needle: Uint8Array): boolean {
+    for (let residue = 0; residue < 2; residue++) {
+      const offset = rarest(needle, residue, 2, 2, this.#pairs);
+      this.#offsets[residue] = offset;
+      const pair = wordAt(needle, offset, 2);
+      if (this.#pairs.countOf(pair) >= MAX_SHARING) return false;
+    }
+    return true;
+  }
+
+  #registerPairs(needle: number): void {
+    const start = this.#pool.start(needle);
+    for (let residue = 0; residue < 2; residue++) {
+      const offset = this.#offsets[residue];
+      const pair = wordAt(this.#pool.bytes, start + offset, 2);
+      this.#pairs.add(pair, needle, offset);
+    }
+  }
+
+  #chooseWords(needle: Uint8Array): boolean {
+    const { length } = needle;
+    const width = length >= MIN_CONTEXT_NEEDLE_BYTES ? 8 : 4;
+    for (let residue = 0; residue < STRIDE; residue++) {
+      const isBetween = residue + 4 > length;
+      const index = isBetween ? this.#wordsBetween : this.#words;
+      const first = isBetween ? residue - STRIDE / 2 : residue;
+      const offset = rarest(needle, first, STRIDE, width, index);
+      this.#offsets[residue] = offset;
+      if (index.countOf(wordAt(needle, offset, 4)) >= MAX_SHARING) return false;
+    }
+    return true;
+  }
+
+  #registerWords(needle: number, length: number): void {
+    const contexts = this.#roomForContexts();
+    for (let residue = 0; residue < STRIDE; residue++) {
+      const isBetween = residue + 4 > length;
+      const index = isBetween ? this.#wordsBetween : this.#words;
+      const offset = this.#offsets[residue];
+      const at = this.#pool.start(needle) + offset;
+      index.add(wordAt(this.#pool.bytes, at, 4), needle, offset);
+      contexts.add(this.#contextAt(needle, offset));
+    }
+  }
+
+  #addGrams(needle: Uint8Array): void {
+    if (needle.length < MIN_GRAM_NEEDLE_BYTES) {
+      const pairs = this.#shortPairs ??= new Uint8Array(1 << 16);
+      for (let at = 0; at + 2 <= needle.length; at++) {
+        pairs[needle[at] << 8 | needle[at + 1]] = 1;
+      }
+      return;
+    }
+    this.#gramCount += needle.length - 3;
+    const isFull = BITS_PER_GRAM * this.#gramCount > 32 << this.#gramBits;
+    if (isFull && this.#gramBits < MAX_GRAM_BITS && this.#flood.size === 0) {
+      this.#growGrams();
+    }
+    addGramsTo(this.#grams, needle, 0, needle.length);
+  }
+
+  #growGrams(): void {
+    this.#gramBits = Math.min(MAX_GRAM_BITS, this.#gramBits + 2);
+    this.#grams = new WordFilter(this.#gramBits);
+    const pool = this.#pool;
+    for (let needle = 0; needle < pool.count; needle++) {
+      addGramsTo(this.#grams, pool.bytes, pool.start(needle), pool.end(needle));
+    }
+  }
+
+  /** The filter is large, and many runs have no secrets, or few. */
+  #roomForContexts(): WordFilter {
+    const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
+    const isFull = this.#words.size + this.#wordsBetween.size > MAX_CONTEXTS;
+    if (!isFull || this.#hasLargeContexts) return contexts;
+    this.#hasLargeContexts = true;
+    const larger = this.#contexts = new WordFilter(LARGE_CONTEXT_BITS);
+    for (const index of [this.#words, this.#wordsBetween]) {
+      for (let place = 0; place < index.size; place++) {
+        const [needle, offset] = [index.needleOf(place), index.offsetOf(place)];
+        larger.add(this.#contextAt(needle, offset));
+      }
+    }
+    return larger;
+  }
+
+  /** Makes one word of a registered word and the next one, if every occurrence has one. */
+  #contextAt(needle: number, offset: number): number {
+    const { bytes } = this.#pool;
+    const start = this.#pool.start(needle);
+    const word = wordAt(bytes, start + offset, 4);
+    const hasNext = this.#pool.end(needle) - start >= MIN_CONTEXT_NEEDLE_BYTES;
+    return hasNext
+      ? inContext(word, wordAt(bytes, start + offset + 4, 4))
+      : word;
+  }
+}
+
+/** Finds the rarest word of a needle among those a stride apart that have so many bytes from there on. */
+function rarest(
+  needle: Uint8Array,
+  first: number,
+  stride: number,
+  leastBytes: 2 | 4 | 8,
+  index: WordIndex,
+): number {
+  const width = leastBytes === 2 ? 2 : 4;
+  const last = Math.min(
+    needle.length - leastBytes,
+    first + stride * MAX_CHOICES,
+  );
+  let best = first;
+  let bestRarity = -Infinity;
+  for (let offset = first; offset <= last; offset += stride) {
+    let rarity = rarityOf(needle, offset, width);
+    if (rarity <= bestRarity) continue;
+    rarity -= index.countOf(wordAt(needle, offset, width));
+    if (rarity <= bestRarity) continue;
+    best = offset;
+    bestRarity = rarity;
+  }
+  return best;
+}
+
+function addGramsTo(
+  grams: WordFilter,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): void {
+  for (let at = from; at + 4 <= to; at++) grams.add(wordAt(bytes, at, 4));
+}
+
+/** Tells whether a needle is white space, which is no secret. */
+function isBlank(needle: Uint8Array): boolean {
+  return needle.every((byte) => byte === 0x20 || byte >= 9 && byte <= 13);
+}
+
+/** Makes one word of a word and the next one. */
+function inContext(word: number, next: number): number {
+  return word ^ hashOf(next);
+}
+
+/** Judges how seldom a word is met in logs: by the kinds of its bytes and their variety. */
+function rarityOf(bytes: Uint8Array, at: number, width: 2 | 4): number {
+  let rarity = 0;
+  for (let i = at; i < at + width; i++) {
+    rarity += RARITIES[bytes[i]];
+    if (i > at && bytes[i] !== bytes[i - 1]) rarity += 4;
+  }
+  return rarity;
+}
+
+/** How seldom each byte is met. */
+const RARITIES = Uint8Array.from(
+  { length: 256 },
+  (_, byte) => byteRarity(byte),
+);
+
+/** Numbers, also hexadecimal ones, are what logs are full of. */
+function byteRarity(byte: number): number {
+  if (byte === 0x20 || byte === 0x0a || byte === 0) return 0;
+  if (byte >= 0x30 && byte <= 0x39) return 1;
+  if (byte >= 0x61 && byte <= 0x66) return 2;
+  if (byte >= 0x61 && byte <= 0x7a) return 3;
+  if (byte >= 0x41 && byte <= 0x5a) return 4;
+  return byte > 0x20 && byte < 0x7f ? 3 : 6;
+}

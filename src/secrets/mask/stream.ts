@@ -1,0 +1,307 @@
+import {
+  BREAK,
+  DecodedText,
+  endsInSpacedHex,
+  ESCAPE,
+  Marks,
+  SPACED,
+} from "./decoded_text.ts";
+import { MAX_CODE_BYTES } from "./escapes.ts";
+import { MarkGate, SIDE_BYTES } from "./mark_gate.ts";
+import type { NeedleSet } from "./needle_set.ts";
+import { Printer } from "./printer.ts";
+import { Ranges, type RangeSink } from "./ranges.ts";
+import { Stretches } from "./stretches.ts";
+
+/** What masking a window of a stream gave. */
+export interface MaskedWindow {
+  /** Bytes that may be printed; valid until the next window, and possibly a view of this one. */
+  output: Uint8Array;
+  /** Where the bytes start that are held back, to begin the next window with. */
+  heldFrom: number;
+}
+
+/** What a {@linkcode MaskStream} takes from its masker. */
+export interface MaskRules {
+  /** Secrets in all their forms; may grow while the stream flows. */
+  readonly needles: NeedleSet;
+  /** What is printed for a range of secret bytes. */
+  readonly placeholder: Uint8Array;
+}
+
+/** Marks that are closer to one another, in bytes, are looked at together. */
+const CLUSTER_BYTES = 12;
+
+/**
+ * How many bytes of a broken text may stand before its first break and yet be
+ * printed: otherwise, most line breaks would have to be held back.
+ */
+const LOST_BYTES = 3;
+
+/** Least number of digits of which one pair is marked, wherever they stand. */
+const MIN_SPACED_DIGITS = 12;
+
+/**
+ * Masks one stream of bytes, window by window.
+ *
+ * The aim is that no way of writing a secret shows it, at the speed of a pipe,
+ * and that what is printed does not depend on how the stream was cut. The price
+ * is that texts with escapes that look like those of secrets are read twice.
+ *
+ * 1. The window is searched for needles as it is.
+ * 2. Marks are found: escapes, line breaks, and digits with blanks between
+ *    them. Only a needle that lies across a mark can have been missed.
+ * 3. Around each mark, the bytes are looked up among the four-byte parts of
+ *    needles; hardly any mark of an ordinary text passes.
+ * 4. Around those that pass, the text is decoded and searched again: once with
+ *    escapes undone, and once, for encoded needles, without line breaks.
+ * 5. What was found is masked where it stands in the window.
+ * 6. What may still become a needle, in any of these views, is held back, and
+ *    so is an escape that is not complete.
+ */
+export class MaskStream {
+  readonly #rules: MaskRules;
+  readonly #ranges = new Ranges();
+  /** Takes what is found in a text whose escapes are undone. */
+  readonly #inEscapes: RangeSink = {
+    add: (start, end) => {
+      const from = this.#text.startOf(this.#marks, start);
+      const to = this.#text.endOf(this.#marks, end - 1);
+      if (this.#holdsMark(from, to, ESCAPE)) this.#ranges.add(from, to);
+    },
+  };
+  /** Takes what is found in a text whose lines are joined. */
+  readonly #inLines: RangeSink = {
+    add: (start, end) => {
+      const { starts, ends } = this.#text;
+      const [from, to] = [starts[start], ends[end - 1]];
+      const isBroken = from < this.#breakBefore ||
+        this.#holdsMark(from, to, BREAK);
+      if (!isBroken && !isSpacedOut(end - start, to - from)) return;
+      this.#ranges.add(starts[this.#shownFrom(start)], to);
+    },
+  };
+  readonly #printer = new Printer();
+  readonly #marks = new Marks();
+  readonly #text = new DecodedText();
+  readonly #gate: MarkGate;
+  /** The last bytes that were printed, joined. */
+  #before = new Uint8Array();
+  /** Where these start, and where the last line break does, counted from the window. */
+  #beforeStarts = new Int32Array();
+  #breakBefore = -Infinity;
+  #window: Uint8Array<ArrayBuffer> = new Uint8Array();
+  #isLast = false;
+  #partialFrom = 0;
+
+  /**
+   * Makes a stream.
+   *
+   * @param rules Secrets and placeholder.
+   */
+  constructor(rules: MaskRules) {
+    this.#rules = rules;
+    this.#gate = new MarkGate(this.#marks, rules.needles);
+  }
+
+  /**
+   * Masks the next window: the bytes held back last time, then new ones.
+   *
+   * @param window Bytes that start at the first byte of their buffer.
+   * @param isLast Whether the stream ends behind the window.
+   * @returns What may be printed, and from where on the window is held back.
+   */
+  mask(window: Uint8Array<ArrayBuffer>, isLast: boolean): MaskedWindow {
+    const { needles } = this.#rules;
+    const ranges = this.#ranges;
+    ranges.clear();
+    const { coveredBytes } = this.#printer;
+    if (coveredBytes > 0) ranges.add(0, coveredBytes);
+    if (needles.size === 0) {
+      const heldFrom = window.length;
+      return { output: this.#print(window, heldFrom), heldFrom };
+    }
+    needles.find(window, ranges);
+    this.#window = window;
+    this.#isLast = isLast;
+    this.#partialFrom = needles.partialFrom(window);
+    this.#marks.find(window, isLast);
+    this.#gate.open(window, isLast, needles);
+    this.#lookAtMarks();
+    const heldFrom = isLast ? window.length : this.#heldFrom();
+    this.#remember(heldFrom);
+    return { output: this.#print(window, heldFrom), heldFrom };
+  }
+
+  #print(window: Uint8Array, heldFrom: number): Uint8Array {
+    const { placeholder } = this.#rules;
+    return this.#printer.print(window, heldFrom, this.#ranges, placeholder);
+  }
+
+  /** Where the held bytes start: never within an escape. */
+  #heldFrom(): number {
+    const marks = this.#marks;
+    const at = Math.min(this.#partialFrom, marks.limit);
+    const mark = marks.firstBehind(at);
+    return mark < marks.count ? Math.min(at, marks.starts[mark]) : at;
+  }
+
+  /** Looks at the text around all marks that needles may lie across. */
+  #lookAtMarks(): void {
+    const marks = this.#marks;
+    const escapes = new Stretches(marks);
+    const breaks = new Stretches(marks);
+    const { limit } = marks;
+    if (this.#before.length > 0 && this.#isStartSuspect()) {
+      breaks.add(0, 0);
+    }
+    for (let first = 0; first < marks.count;) {
+      let last = first;
+      let kinds = marks.kinds[first];
+      while (
+        last + 1 < marks.count &&
+        marks.starts[last + 1] - marks.ends[last] < CLUSTER_BYTES
+      ) kinds |= marks.kinds[++last];
+      const from = marks.starts[first];
+      const to = marks.ends[last];
+      if ((kinds & ESCAPE) !== 0 && this.#gate.isSuspect(from, to, false)) {
+        escapes.add(from, to);
+      }
+      const isBroken = (kinds & (BREAK | SPACED)) !== 0;
+      if (isBroken && this.#gate.isBreakSuspect(first, last)) {
+        breaks.add(from, to);
+      }
+      first = last + 1;
+    }
+    if (!this.#isLast) {
+      const window = this.#window;
+      const isOpen = limit < window.length;
+      if (isOpen || this.#rules.needles.haveNormal) {
+        escapes.add(limit, limit);
+      }
+      if (
+        isOpen || this.#gate.mayBreakAt(limit) || endsInSpacedHex(window, limit)
+      ) {
+        breaks.add(limit, limit);
+      }
+    }
+    for (let i = 0; i < escapes.count; i++) {
+      this.#lookAtEscapes(...escapes.at(i));
+    }
+    for (let i = 0; i < breaks.count; i++) this.#lookAtLines(...breaks.at(i));
+  }
+
+  /** Whether a needle may lie across the line break in front of the window. */
+  #isStartSuspect(): boolean {
+    const { limit } = this.#marks;
+    const to = Math.min(limit, this.#gate.markEnd(4 * SIDE_BYTES));
+    const { sample } = this.#gate;
+    this.#begin(sample);
+    sample.append(this.#window, this.#marks, 0, to, true);
+    const isShort = sample.length < this.#before.length + SIDE_BYTES;
+    return isShort && !this.#isLast && to === limit || this.#gate.holdsGrams();
+  }
+
+  #lookAtEscapes(from: number, to: number): void {
+    const { needles } = this.#rules;
+    const text = this.#text;
+    text.decode(this.#window, this.#marks, from, to, false);
+    const view = text.view();
+    needles.find(view, this.#inEscapes);
+    if (to < this.#marks.limit || this.#isTooFar()) return;
+    const partial = needles.partialFrom(view);
+    if (partial < view.length) this.#hold(text.startOf(this.#marks, partial));
+  }
+
+  #lookAtLines(from: number, to: number): void {
+    const { needles } = this.#rules;
+    const text = this.#text;
+    text.length = 0;
+    if (from === 0) this.#begin(text);
+    text.append(this.#window, this.#marks, from, to, true);
+    const view = text.view();
+    needles.find(view, this.#inLines, true);
+    if (to < this.#marks.limit || this.#isTooFar()) return;
+    const partial = needles.partialFrom(view, true);
+    if (partial === view.length) return;
+    const isBroken = text.ends[view.length - 1] < this.#marks.limit;
+    if (isBroken && view.length - partial <= LOST_BYTES) return;
+    const start = text.starts[this.#shownFrom(partial)];
+    if (start >= 0) this.#hold(start);
+  }
+
+  /**
+   * Whether an escape, or a line break, is in a part of the window: without
+   * one, the part was searched as it is.
+   */
+  #holdsMark(from: number, to: number, kind: number): boolean {
+    const { starts, kinds, count } = this.#marks;
+    let mark = this.#marks.firstBehind(from);
+    for (; mark < count && starts[mark] < to; mark++) {
+      if ((kinds[mark] & kind) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Whether so much follows the decoded text that nothing can continue it. */
+  #isTooFar(): boolean {
+    const { length, ends } = this.#text;
+    return length > 0 && this.#marks.limit - ends[length - 1] > MAX_CODE_BYTES;
+  }
+
+  #hold(from: number): void {
+    this.#partialFrom = Math.min(this.#partialFrom, from);
+  }
+
+  /** Begins a joined text with what was printed in front of the window. */
+  #begin(text: DecodedText): void {
+    const before = this.#before;
+    text.length = before.length;
+    text.bytes.set(before);
+    for (let at = 0; at < before.length; at++) {
+      text.starts[at] = this.#beforeStarts[at];
+      text.ends[at] = this.#beforeStarts[at] + 1;
+    }
+  }
+
+  /** Which byte of a needle is the first one that is masked: bytes in front of an early break may be out. */
+  #shownFrom(first: number): number {
+    const { starts, ends, length } = this.#text;
+    let shown = first;
+    for (let at = first; at < first + LOST_BYTES && at + 1 < length; at++) {
+      if (starts[at + 1] > ends[at] || starts[at] < 0) shown = at + 1;
+    }
+    return shown;
+  }
+
+  /** Remembers the last bytes that are printed: a line break may follow. */
+  #remember(heldFrom: number): void {
+    const window = this.#window;
+    if (heldFrom === 0) return;
+    const text = this.#gate.sample;
+    const marks = this.#marks;
+    let from = Math.max(0, heldFrom - 64);
+    const mark = marks.firstBehind(from);
+    if (mark < marks.count) from = Math.min(from, marks.starts[mark]);
+    text.length = 0;
+    if (from === 0) this.#begin(text);
+    text.append(window, marks, from, heldFrom, true);
+    const { length } = text;
+    const first = Math.max(0, length - LOST_BYTES);
+    this.#before = text.bytes.slice(first, length);
+    this.#beforeStarts = text.starts.slice(first, length)
+      .map((start) => start - heldFrom);
+    this.#breakBefore -= heldFrom;
+    for (let at = marks.count - 1; at >= 0; at--) {
+      if (marks.starts[at] >= heldFrom) continue;
+      if ((marks.kinds[at] & BREAK) === 0) continue;
+      this.#breakBefore = marks.starts[at] - heldFrom;
+      break;
+    }
+  }
+}
+
+/** Whether so many digits in so many bytes are pairs with single blanks between them, and enough of them to be marked. */
+function isSpacedOut(digits: number, bytes: number): boolean {
+  return digits >= MIN_SPACED_DIGITS && bytes === digits + (digits >> 1) - 1;
+}

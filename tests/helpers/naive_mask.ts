@@ -1,0 +1,472 @@
+// deno-lint-ignore-file no-control-regex
+/**
+ * What masking must give, computed in the slow and plain way: the text is
+ * whole, each view of it is made at once, and each form is looked for by
+ * itself. Texts are strings of bytes.
+ *
+ * @module
+ */
+
+/** A text in one of its views, and where in the text each of its bytes stands. */
+interface View {
+  text: string;
+  starts: number[];
+  ends: number[];
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of a text in UTF-8, one character for each. */
+export function bytesOf(text: string): string {
+  return String.fromCharCode(...encoder.encode(text));
+}
+
+/** The text of such bytes. */
+export function textOf(bytes: string): string {
+  return new TextDecoder().decode(
+    Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)),
+  );
+}
+
+/** Stands for quotes and backslashes. */
+const Q = "\xff";
+
+const NAMES: Record<string, string> = {
+  ...{ quot: '"', amp: "&", apos: "'", lt: "<", gt: ">" },
+  ...{ nbsp: "\xa0", uuml: "\xfc", eacute: "\xe9", euro: "\u20ac" },
+};
+
+const ENTITY = new RegExp(`^&(${Object.keys(NAMES).join("|")})(?:;|%3[bB])`);
+
+const LETTERS: Record<string, string> = {
+  ...{ n: "\n", t: "\t", r: "\r", a: "\x07", b: "\b", f: "\f", v: "\v" },
+  ...{ e: "\x1b", E: "\x1b" },
+};
+
+/** A code for a terminal, whole or broken off. */
+const CODE =
+  /^\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|[\]P^_][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]*[\x30-\x4f\x51-\x5a\x5c\x60-\x7e]?)/;
+
+/** What stands at the beginning of a text: one character, or an escape of some. */
+interface Head {
+  value: string;
+  length: number;
+}
+
+/** Reads `%` and `&` at the beginning, again and again. */
+function reference(text: string): Head {
+  let value = text[0];
+  let length = 1;
+  for (let rest = text.slice(1);; rest = text.slice(length)) {
+    const at = value + rest;
+    let match = /^%([0-9a-f]{2})/i.exec(at);
+    if (match) value = String.fromCharCode(parseInt(match[1], 16));
+    else if ((match = /^%u([0-9a-f]{4})/.exec(at))) {
+      value = character(parseInt(match[1], 16));
+    } else if ((match = /^&(?:#|%23)x([0-9a-f]{1,6})(?:;|%3b)/i.exec(at))) {
+      value = character(parseInt(match[1], 16));
+    } else if ((match = /^&(?:#|%23)([0-9]{1,7})(?:;|%3b)/i.exec(at))) {
+      value = character(parseInt(match[1]));
+    } else if ((match = ENTITY.exec(at))) value = bytesOf(NAMES[match[1]]);
+    if (!match) return { value, length };
+    length += match[0].length - 1;
+  }
+}
+
+function character(code: number): string {
+  return bytesOf(String.fromCodePoint(code).toWellFormed());
+}
+
+/** More than any escape has. */
+const MAX_HEAD = 1_100;
+
+/** Reads whatever is at the beginning. */
+function head(text: string): Head {
+  if (!/^[%&\\\x1b]/.test(text)) return { value: text[0], length: 1 };
+  let { value, length } = reference(text);
+  while (value === "\\" || value === "\x1b") {
+    const rest = text.slice(length);
+    if (value === "\x1b") {
+      return {
+        value: "",
+        length: length + CODE.exec("\x1b" + rest)![0].length - 1,
+      };
+    }
+    if (length > 1 && rest[0] === "\\") return { value: Q, length };
+    const next = backslash(rest, text[length - 1] === "\\");
+    length += next.length;
+    if (next.isDone || next.value.length > 1) {
+      return { value: next.value, length };
+    }
+    const again = reference(next.value + text.slice(length));
+    value = again.value;
+    length += again.length - 1;
+  }
+  return { value, length };
+}
+
+/** Reads what follows a backslash. */
+function backslash(
+  text: string,
+  isPlain: boolean,
+): Head & { isDone: boolean } {
+  let runLength = 0;
+  let next = text === "" ? { value: "", length: 0 } : reference(text);
+  while (next.value === "\\") {
+    runLength += next.length;
+    const rest = text.slice(runLength);
+    next = rest === "" ? { value: "", length: 0 } : reference(rest);
+  }
+  const isLastPlain = runLength === 0 ? isPlain : text[runLength - 1] === "\\";
+  if (next.length > 1 && isLastPlain) {
+    return { value: "", length: runLength, isDone: true };
+  }
+  const at = next.value + text.slice(runLength + next.length);
+  const found = (value: string, used: number) => ({
+    value,
+    length: runLength + next.length + used - 1,
+    isDone: false,
+  });
+  const hex = (code: string) => parseInt(code, 16);
+  let match = /^u(d[89ab][0-9a-f]{2})(?:\\|%5c)+u(d[c-f][0-9a-f]{2})/i.exec(at);
+  if (match) {
+    const pair = String.fromCharCode(hex(match[1]), hex(match[2]));
+    return found(bytesOf(pair), match[0].length);
+  }
+  if ((match = /^u([0-9a-f]{4})/i.exec(at))) {
+    return found(character(hex(match[1])), match[0].length);
+  }
+  if ((match = /^[xu]\{([0-9a-f]{1,6})\}/i.exec(at))) {
+    return found(character(hex(match[1])), match[0].length);
+  }
+  if ((match = /^x([0-9a-f]{2})/i.exec(at))) {
+    return found(String.fromCharCode(hex(match[1])), match[0].length);
+  }
+  if ((match = /^(?:[0-3][0-7]{0,2}|[4-7][0-7]?)/.exec(at))) {
+    return found(String.fromCharCode(parseInt(match[0], 8)), match[0].length);
+  }
+  if ((match = /^[abeEfnrtv]/.exec(at))) return found(LETTERS[match[0]], 1);
+  if ((match = /^\r?\n[ \t]*/.exec(at))) {
+    const length = runLength + next.length + match[0].length - 1;
+    return { value: "", length, isDone: true };
+  }
+  const isLiteral = /^(?:$|[A-Za-z0-9"'`\x1b])/.test(at);
+  return { value: isLiteral ? Q : "", length: runLength, isDone: true };
+}
+
+/** Undoes every escape. */
+function decoded(text: string, isJoined: boolean): View {
+  const view: View = { text: "", starts: [], ends: [] };
+  for (let at = 0; at < text.length;) {
+    const { value, length } = head(text.slice(at, at + MAX_HEAD));
+    const isQuoted = /^\$(?:'|$)/.test(text.slice(at));
+    if (!isQuoted) {
+      for (const byte of value) {
+        add(view, byte, at, at + length, isJoined, value === text[at]);
+      }
+    }
+    at += length;
+  }
+  return view;
+}
+
+function add(
+  view: View,
+  byte: string,
+  start: number,
+  end: number,
+  isJoined: boolean,
+  isPlain: boolean,
+): void {
+  if (/["'`\\]/.test(byte) || byte === Q && !isPlain) byte = Q;
+  else if (byte === Q || byte === "\xfe") byte = "\xfd";
+  else if (byte === " " && !(isJoined && isPlain)) byte = "+";
+  if (isJoined && (byte === Q || /\s/.test(byte) && byte !== "\xa0")) return;
+  if (byte === Q && view.text.endsWith(Q)) {
+    view.ends[view.ends.length - 1] = end;
+    return;
+  }
+  if (view.text !== "" && start - view.ends.at(-1)! > 1024) {
+    view.text += "\xfe";
+    view.starts.push(start);
+    view.ends.push(start);
+  }
+  view.text += byte;
+  view.starts.push(start);
+  view.ends.push(end);
+}
+
+/** A form of a secret. */
+interface Form {
+  bytes: string;
+  isEncoded: boolean;
+}
+
+/** Longest form; longer ones are found piece by piece. */
+const PIECE = 128;
+
+/** Every form that is looked for, of 4 bytes at least. */
+export function formsOf(secrets: readonly string[]): Form[] {
+  const forms: Form[] = [];
+  for (const secret of secrets) {
+    const { variants, loose } = variantsOf(secret);
+    for (const text of loose) {
+      forms.push({ bytes: bytesOf(text), isEncoded: false });
+    }
+    for (const variant of variants) {
+      const bytes = bytesOf(variant);
+      const plain = [bytes];
+      if (!/^[\w.-]+$/.test(variant)) {
+        plain.push(...quoted(bytes), latin(variant));
+      }
+      forms.push(...plain.map((it) => ({ bytes: it, isEncoded: false })));
+      forms.push(
+        ...encoded(bytes, variant).map((it) => ({
+          bytes: it,
+          isEncoded: it.length >= (/^[0-9a-f]+$/i.test(it) ? 12 : 8),
+        })),
+      );
+    }
+    forms.push(...joined(secret));
+  }
+  return forms.filter(({ bytes }) => bytes.length >= 4)
+    .flatMap(({ bytes, isEncoded }) =>
+      piecesOf(bytes).map((it) => ({ bytes: it, isEncoded }))
+    )
+    .filter(({ bytes }) => /[^\t-\r ]/.test(bytes));
+}
+
+function piecesOf(bytes: string): string[] {
+  const pieces: string[] = [];
+  for (let at = 0; at + PIECE < bytes.length; at += PIECE - 1) {
+    pieces.push(bytes.slice(at, at + PIECE));
+  }
+  return [...pieces, bytes.slice(-PIECE)];
+}
+
+const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
+
+function variantsOf(
+  secret: string,
+): { variants: Set<string>; loose: string[] } {
+  const trimmed = secret.trim();
+  const variants = [secret, trimmed];
+  const loose: string[] = [];
+  const inQuotes = /^(["'])(.*)\1$/s.exec(trimmed);
+  if (inQuotes) variants.push(inQuotes[2]);
+  if (/[\r\n]/.test(trimmed)) {
+    const lines = trimmed.split(/\r\n|[\r\n]/);
+    loose.push(trimmed.replace(/\s+/g, " "), lines.join(""));
+    for (const line of lines.map((it) => it.trim())) {
+      if (line.length >= 8 && !STRUCTURAL.test(line)) variants.push(line);
+    }
+  }
+  const texts = variants.filter((it) => it.trim() !== "");
+  return { variants: new Set(texts), loose };
+}
+
+function quoted(bytes: string): string[] {
+  const inner = bytes.replace(/^\\+|\\+$/g, "");
+  const normal = (text: string) => decoded(text, false).text;
+  return [
+    bytes.replaceAll("'", "''"),
+    bytes.replaceAll("'", "''''"),
+    bytes.replaceAll('"', '""'),
+    bytes.replaceAll('"', '"'.repeat(4)),
+    bytes.replaceAll("'", `'"'"'`),
+    bytes.replaceAll("'", `'"'"'"'"'"'"'"'"'`),
+    bytes.replace(/["$`]/g, "`$&"),
+    bytes.replace(/[&<>|^"]/g, "^$&"),
+    bytes.replace(
+      /[=\x80-\xff]/g,
+      (byte) => `=${byte.charCodeAt(0).toString(16).toUpperCase()}`,
+    ),
+    normal(inner.replace(/^[abefnrtvEuUxMC0-7]/, "")),
+    ...[normal(bytes), normal(inner)].flatMap((text) => [
+      text,
+      spliced(text, /[\x00-\x1f\x7f]/g),
+      spliced(text, /[\x00-\x1f\x7f]+/g),
+      spliced(text, /[\x00-\x1f\x7f-\xfe]/g),
+      spliced(text, /[\x00-\x1f\x7f-\xfe]+/g),
+    ]),
+    normal(bytes.replaceAll("&", "\x01")).replaceAll("\x01", "&"),
+    ...[/\\+(?=[uUxMC])/g, /\\+/g].map((backslashes) =>
+      normal(
+        bytes.replace(backslashes, '"').replaceAll("&", "\x01")
+          .replaceAll("%", "\x02"),
+      ).replaceAll("\x01", "&").replaceAll("\x02", "%")
+    ),
+  ];
+}
+
+/** A text in normal form, with one byte for each character that has such a number. */
+function latin(text: string): string {
+  const bytes = text.replace(/[^\0-\xff]/gu, bytesOf);
+  return decoded(bytes, false).text;
+}
+
+/** A text with quotes around some of it, unless that is at an end. */
+function spliced(text: string, part: RegExp): string {
+  return text.replace(part, `${Q}$&${Q}`).replace(/\xff+/g, Q)
+    .replace(text.startsWith(Q) ? /$^/ : /^\xff/, "")
+    .replace(text.endsWith(Q) ? /$^/ : /\xff$/, "");
+}
+
+function encoded(bytes: string, text: string): string[] {
+  const wide = Array.from(
+    text.split(""),
+    (unit) => {
+      const code = unit.charCodeAt(0);
+      return String.fromCharCode(code & 255, code >> 8);
+    },
+  ).join("");
+  const hex = Array.from(
+    bytes,
+    (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"),
+  ).join("");
+  const base64 = [bytes, wide].flatMap((source) =>
+    ["", "\0", "\0\0"].map((filler) =>
+      btoa(filler + source).slice(
+        [0, 2, 3][filler.length],
+        Math.floor((filler + source).length * 4 / 3),
+      )
+    )
+  );
+  const forUrls = base64.map((it) =>
+    it.replaceAll("+", "-").replaceAll("/", "_")
+  );
+  return [...base64, ...forUrls, hex, hex.toUpperCase()];
+}
+
+function joined(secret: string): Form[] {
+  const lines = secret.trim().split(/\r\n|[\r\n]/);
+  if (lines.length === 1) return [];
+  const body = lines.filter((line) => !STRUCTURAL.test(line.trim()));
+  return [lines, body]
+    .map((it) => decoded(bytesOf(it.join("")), true).text)
+    .filter((bytes) => bytes.length >= 8)
+    .map((bytes) => ({ bytes, isEncoded: true }));
+}
+
+/** Which bytes of a text belong to a secret. */
+export function secretPlaces(
+  text: string,
+  secrets: readonly string[],
+): boolean[] {
+  const forms = formsOf(secrets);
+  const secret = new Array<boolean>(text.length).fill(false);
+  const plain: View = {
+    text,
+    starts: [...text].map((_, at) => at),
+    ends: [...text].map((_, at) => at + 1),
+  };
+  const escaped = decoded(text, false);
+  const lines = decoded(text, true);
+  for (const { bytes, isEncoded } of new Set(forms)) {
+    for (const [start, end] of placesOf(bytes, plain)) {
+      secret.fill(true, start, end);
+    }
+    for (const at of allOf(bytes, escaped.text)) {
+      const start = quoteStart(text, escaped, at);
+      const end = quoteEnd(text, escaped, at + bytes.length - 1);
+      if (hasMark(text, start, end)) secret.fill(true, start, end);
+    }
+    if (!isEncoded) continue;
+    for (const at of allOf(bytes, lines.text)) {
+      const start = shownFrom(lines, at);
+      const end = lines.ends[at + bytes.length - 1];
+      if (
+        hasBreak(text, lines.starts[at], end) ||
+        bytes.length >= 12 &&
+          /^(?:[0-9a-f]{2} )+[0-9a-f]{2}$/i.test(
+            text.slice(lines.starts[at], end),
+          )
+      ) {
+        secret.fill(true, lines.starts[start], end);
+      }
+    }
+  }
+  return secret;
+}
+
+function* allOf(bytes: string, text: string): Generator<number> {
+  for (
+    let at = text.indexOf(bytes);
+    at >= 0;
+    at = text.indexOf(bytes, at + 1)
+  ) yield at;
+}
+
+function* placesOf(
+  bytes: string,
+  view: View,
+): Generator<[start: number, end: number]> {
+  for (const at of allOf(bytes, view.text)) {
+    yield [view.starts[at], view.ends[at + bytes.length - 1]];
+  }
+}
+
+/** Whether a part of a text has an escape. */
+function hasMark(
+  text: string,
+  start: number,
+  end: number,
+): boolean {
+  for (let at = start; at < end;) {
+    const { length, value } = head(text.slice(at, at + MAX_HEAD));
+    if (length > 1 || value !== text[at]) return true;
+    at += length;
+  }
+  return false;
+}
+
+/** Whether a part of a text has a line break, escaped or not. */
+function hasBreak(text: string, start: number, end: number): boolean {
+  for (let at = start; at < end;) {
+    const { length, value } = head(text.slice(at, at + MAX_HEAD));
+    if (value === "\n" || value === "\r" && length > 1) return true;
+    at += length;
+  }
+  return false;
+}
+
+/** Of several quotes at the edge of a secret, only the one next to it is masked. */
+function quoteStart(text: string, view: View, at: number): number {
+  let start = view.starts[at];
+  while (view.text[at] === Q) {
+    const next = start + head(text.slice(start, start + MAX_HEAD)).length;
+    if (next >= view.ends[at]) break;
+    start = next;
+  }
+  return start;
+}
+
+function quoteEnd(text: string, view: View, at: number): number {
+  const start = view.starts[at];
+  if (view.text[at] !== Q) return view.ends[at];
+  return start + head(text.slice(start, start + MAX_HEAD)).length;
+}
+
+/** Bytes in front of an early break may have been printed before the rest came. */
+function shownFrom(view: View, first: number): number {
+  let shown = first;
+  for (let at = first; at < first + 3 && at + 1 < view.text.length; at++) {
+    if (view.starts[at + 1] > view.ends[at]) shown = at + 1;
+  }
+  return shown;
+}
+
+/** What masking must give for a text of bytes. */
+export function naiveMask(
+  text: string,
+  secrets: readonly string[],
+  placeholder = "[REDACTED]",
+): string {
+  const secret = secretPlaces(text, secrets);
+  let masked = "";
+  for (let at = 0; at < text.length; at++) {
+    if (!secret[at]) masked += text[at];
+    else if (!secret[at - 1]) masked += placeholder;
+  }
+  return masked;
+}

@@ -1,0 +1,322 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Masker } from "../../src/secrets/masker.ts";
+import { bytewise, cut, maskPieces } from "../helpers/masking.ts";
+import { bytesOf, naiveMask, textOf } from "../helpers/naive_mask.ts";
+import { Random } from "../helpers/random.ts";
+
+const encoder = new TextEncoder();
+
+const ALPHABETS = [
+  ...["ab", "ab'\"", "ab\\", "ab n", "a%41", "ab\n", "&;am", "ab c+"],
+  ...["abcdefghijklmnop/+", "aé", "abm[3", "a\\u04{}", "aà\t"],
+];
+
+/** Escapes, whole and broken off, and what they are made of. */
+const NOISE = [
+  ...["%", "\\", "\\\\", "\\n", '\\"', '"', "''", "$'", "'$'", "=", "&", ";"],
+  ...["&amp;", "&#39;", "&#x61;", "%61", "%5C", "%2561", "%26", "&quot;"],
+  ...["\\u0061", "\\x61", "\\141", "\\u0026quot;", "\\u00e9", "\\u{61}"],
+  ...["\\ud83d\\ude00", "%c3%a9", "\\\n  ", "\n", "\r\n", "  ", "61 62 "],
+  ...["\x1b[31m", "\x1b[m", "\x1b[", "\x1b", "\x1b]0;a\x07", "\x1b(B", "m"],
+];
+
+type Encoder = (text: string, random: Random) => string;
+
+/** Leaves some characters, and gives the others to a function. */
+function some(text: string, random: Random, f: (char: string) => string) {
+  return [...text].map((char) => random.below(3) ? char : f(char)).join("");
+}
+
+function hex(char: string, digits: number): string {
+  return char.charCodeAt(0).toString(16).padStart(digits, "0");
+}
+
+const ENCODERS: Encoder[] = [
+  (text, random) => some(text, random, encodeURIComponent),
+  (text) => JSON.stringify(text).slice(1, -1),
+  (text) => [...bytesOf(text)].map((byte) => `%${hex(byte, 2)}`).join(""),
+  (text, random) => some(text, random, (char) => `\\u${hex(char, 4)}`),
+  (text) => text.replaceAll("'", "'\\''"),
+  (text) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`),
+  (text, random) => some(text, random, (char) => `${char}\x1b[0m`),
+  (text, random) => {
+    const base64 = btoa("u:".slice(random.below(3)) + bytesOf(text));
+    const end = random.pick(["\n", "\r\n", "\n   ", "\\n"]);
+    return base64.replace(
+      new RegExp(`.{${1 + random.below(20)}}`, "g"),
+      `$&${end}`,
+    );
+  },
+  (text, random) =>
+    [...bytesOf(text)].map((byte) => hex(byte, 2))
+      .join(random.pick(["", " "])),
+  (text) => text,
+];
+
+function randomText(random: Random, secrets: readonly string[]): string {
+  let text = "";
+  for (let piece = random.below(8); piece > 0; piece--) {
+    let part = random.below(3)
+      ? random.pick(secrets)
+      : random.text(random.below(9), random.pick(ALPHABETS));
+    for (let layer = random.below(3); layer > 0; layer--) {
+      part = random.pick(ENCODERS)(part, random);
+    }
+    text += random.below(2) ? part : part.slice(random.below(3));
+    if (random.below(2)) text += random.pick(NOISE);
+  }
+  return text;
+}
+
+function randomSecrets(random: Random): string[] {
+  const lengths = random.pick([5, 14, 40]);
+  return Array.from(
+    { length: 1 + random.below(3) },
+    () => random.text(4 + random.below(lengths), random.pick(ALPHABETS)),
+  ).filter((secret) => secret.trim().length >= 4);
+}
+
+function maskerOf(...secrets: string[]): Masker {
+  const masker = new Masker();
+  for (const secret of secrets) masker.add(secret);
+  return masker;
+}
+
+/** The text that pieces of it give, which the helper reads as single bytes. */
+function masked(masker: Masker, pieces: readonly Uint8Array[]): string {
+  const { outputs } = maskPieces(masker, pieces);
+  return textOf(outputs.join(""));
+}
+
+Deno.test("Masker undoes escapes and line breaks as a naive model does, on random texts, secrets and cuts", () => {
+  const random = new Random();
+  for (let round = 0; round < 1_200; round++) {
+    const secrets = randomSecrets(random);
+    if (secrets.length === 0) continue;
+    const text = randomText(random, secrets);
+    const expected = textOf(naiveMask(bytesOf(text), secrets));
+    const { length } = encoder.encode(text);
+    const places = Array.from(
+      { length: random.below(6) },
+      () => random.below(length + 1),
+    );
+    for (const pieces of [cut(text, []), bytewise(text), cut(text, places)]) {
+      assertEquals(
+        masked(maskerOf(...secrets), pieces),
+        expected,
+        `seed ${random.seed}, round ${round}`,
+      );
+    }
+  }
+});
+
+const found: [name: string, secret: string, text: string, masked: string][] = [
+  ["JSON", `pa"ss\\word`, `"pa\\"ss\\\\word"`, `"[REDACTED]"`],
+  ["JSON in JSON", `pa"ss-word`, `"pa\\\\\\"ss-word"`, `"[REDACTED]"`],
+  ["an address", "p@ss/word", "x=p%40ss%2Fword&y", "x=[REDACTED]&y"],
+  ["an address twice", "p@ss/word", "p%2540ss%252Fword", "[REDACTED]"],
+  ["HTML", "p<ss>word", "p&lt;ss&#62;word", "[REDACTED]"],
+  ["HTML in Go's JSON", "p<ss>word", "p\\u0026lt;ss\\u003eword", "[REDACTED]"],
+  [
+    "HTML in an address",
+    "p<ss>word",
+    "p%26lt%3Bss%26%2362%3Bword",
+    "[REDACTED]",
+  ],
+  ["a shell", "it's-a-secret", `'it'\\''s-a-secret'`, `'[REDACTED]'`],
+  [
+    "a shell twice",
+    "it's-a-secret",
+    `'it'\\''\\'\\'''\\''s-a-secret'`,
+    `'[REDACTED]'`,
+  ],
+  ["Properties of Java", "pä:ss=word", "p\\u00e4\\:ss\\=word", "[REDACTED]"],
+  ["PowerShell", 'pa"ss$word', '"pa`"ss`$word"', '"[REDACTED]"'],
+  ["cmd", "pa&ss|word", "pa^&ss^|word", "[REDACTED]"],
+  ["PHP", "pa/ss/word", '"pa\\/ss\\/word"', '"[REDACTED]"'],
+  ["Ruby", "pa\x1bss🔑word", `"pa\\ess\\u{1F511}word"`, `"[REDACTED]"`],
+  ["Go", "pä\x07ss🔑word", `"p\\u00e4\\ass\\U0001f511word"`, `"[REDACTED]"`],
+  ["a continued line", "first-second", '"first-\\\n   second"', '"[REDACTED]"'],
+  [
+    "codes for a terminal",
+    "hunter2",
+    "x\x1b[1mhunt\x1b[m\x1b[Ker2",
+    "x\x1b[1m[REDACTED]",
+  ],
+  ["codes of tput", "hunter2", "hun\x1b(B\x1b[mter2", "[REDACTED]"],
+  ["links", "hunter2", "hun\x1b]8;;http://x\x1b\\ter2", "[REDACTED]"],
+  ["codes in JSON", "hunter2", '"hun\\u001b[31mter2"', '"[REDACTED]"'],
+  ["codes in base64", "hunter2", "aHVud\x1b[0mGVyM", "[REDACTED]"],
+  [
+    "percent-encoded base64",
+    "hunter2?>>",
+    "aHVudGVyMj8%2BPg%3D%3D",
+    "[REDACTED]g%3D%3D",
+  ],
+];
+
+describe("Masker finds a secret in", () => {
+  for (const [name, secret, text, expected] of found) {
+    it(name, () => {
+      assertEquals(maskerOf(secret).maskText(text), expected);
+      assertEquals(masked(maskerOf(secret), bytewise(text)), expected);
+    });
+  }
+
+  it("base64 and hexadecimal digits in lines of any length", () => {
+    const secret = "correct-horse-battery-staple-01234567890123456789";
+    const texts = [btoa(`user:${secret}`), bytesHex(`x${secret}`)];
+    const masker = maskerOf(secret);
+    for (const text of texts) {
+      for (let width = 1; width < text.length; width++) {
+        const lines = text.replace(new RegExp(`.{${width}}`, "g"), "$&\r\n  ");
+        const rest = masker.maskText(lines).replace("[REDACTED]", "");
+        assertEquals(masked(masker, bytewise(lines)), masker.maskText(lines));
+        assert(rest.replace(/\s/g, "").length <= 16, `${width}: ${rest}`);
+      }
+    }
+  });
+});
+
+function bytesHex(text: string): string {
+  return [...text].map((char) => hex(char, 2)).join("");
+}
+
+const PEM = `-----BEGIN TEST KEY-----
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj
+MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu
+-----END TEST KEY-----
+`;
+
+describe("Masker finds a secret of several lines", () => {
+  const shapes: [name: string, text: string][] = [
+    ["with other line breaks", PEM.trim().replaceAll("\n", "\r\n")],
+    ["indented", PEM.trim().replaceAll("\n", "\n    ")],
+    ["in one line", PEM.trim().replaceAll("\n", " ")],
+    ["in JSON", PEM.trim().replaceAll("\n", "\\n")],
+    ["in JSON in JSON", PEM.trim().replaceAll("\n", "\\\\r\\\\n")],
+    ["with empty lines", PEM.trim().replaceAll("\n", "\n\n")],
+    ["broken elsewhere", PEM.trim().replace(/(?<=^M.{30})/gm, "\n")],
+    ["with colours", PEM.trim().replaceAll("\n", "\x1b[0m\n\x1b[32m")],
+  ];
+  for (const [name, text] of shapes) {
+    it(name, () => {
+      const pieces = bytewise(`key: ${text}.\n`);
+      assertEquals(masked(maskerOf(PEM), pieces), "key: [REDACTED].\n");
+    });
+  }
+
+  it("without its first and last line, in lines of any length", () => {
+    const body = PEM.split("\n").slice(1, -2).join("");
+    const lines = body.replace(/.{40}/g, "$&\n");
+    assertEquals(maskerOf(PEM).maskText(`<${lines}>`), "<[REDACTED]>");
+  });
+});
+
+/** Logs that are full of what masking looks at closely. */
+function escapedLines(random: Random): string[] {
+  const word = () =>
+    random.text(3 + random.below(9), "abcdefghijklmnopqrstuvwxyz");
+  return Array.from({ length: 400 }, () => {
+    const words =
+      `${word()} "${word()}" <${word()}>/C:\\${word()}\\n ${word()}`;
+    return random.pick([
+      (text: string) => JSON.stringify(JSON.stringify({ text })),
+      encodeURIComponent,
+      (text: string) =>
+        text.replace(/[<>"]/g, (it) => `&#${it.charCodeAt(0)};`),
+      (text: string) => `\x1b[31m${text}\x1b[0m`,
+      (text: string) => btoa(text).replace(/.{20}/g, "$&\n"),
+      (text: string) => bytesHex(text).replace(/../g, "$& "),
+      (text: string) => `'${text.replaceAll("'", "'\\''")}' ''x'' ""y""`,
+    ])(words);
+  });
+}
+
+Deno.test("Masker leaves a log without secrets as it is, whatever escapes it has", () => {
+  const random = new Random();
+  const text = `${escapedLines(random).join("\n")}\n100%\\`;
+  const secrets = Array.from(
+    { length: 50 },
+    () =>
+      random.text(8 + random.below(30), "ABCDEFGHIJKLM0123456789'\"\\%&;+/ "),
+  ).filter((secret) => secret.trim().length >= 8);
+  const places = Array.from({ length: 200 }, () => random.below(text.length));
+  const masker = maskerOf(...secrets);
+  assertEquals(masker.maskText(text), text, `seed ${random.seed}`);
+  assertEquals(masked(masker, cut(text, places)), text, `seed ${random.seed}`);
+});
+
+const words: [secret: string, text: string][] = [
+  [`pass"word`, `{\\"password\\": \\"pass-word\\"}`],
+  ["to+the/moon", "to%20go to\\nthe\\nmoon, tothemoon"],
+  ["correct horse", "correct%2Dhorse correct\\thorse\\n"],
+  ["hunter2-", "hu\x1b[m-nter2 \x1b[31mhunter\x1b[0m"],
+  ["abcdefgh", "abcd\nefgh \x1b[1mabcd efgh"],
+];
+
+Deno.test("Masker masks no words that are only like a secret", () => {
+  for (const [secret, text] of words) {
+    assertEquals(maskerOf(secret).maskText(text), text);
+    assertEquals(masked(maskerOf(secret), bytewise(text)), text);
+  }
+});
+
+describe("Masker holds back", () => {
+  const heldBytes = (masker: Masker, text: string) => {
+    const window = encoder.encode(text);
+    return window.length - masker.stream().mask(window, false).heldFrom;
+  };
+
+  it("nothing behind a line break, unless most of a line is that of a secret", () => {
+    const masker = maskerOf("correct-horse-battery-staple");
+    const line = "Building everything with code 100% \\o/ & more\n";
+    assertEquals(heldBytes(masker, line), 0);
+    for (const end of ["x", "Y", "Z", "bzZ"]) {
+      assertEquals(heldBytes(masker, `done ${end}\n`), 0, end);
+    }
+    assertEquals(heldBytes(masker, "Y29ycmVjd\n"), 10);
+  });
+
+  it("an escape that is not complete, and no more", () => {
+    const masker = maskerOf(`pa"ss-word`);
+    for (const end of ["%", "%4", "\\", "\\u00", "&quo", "\x1b[3", "\\\\"]) {
+      assertEquals(heldBytes(masker, `x${end}`), end.length, end);
+      assertEquals(heldBytes(masker, `-pa${end}`), end.length + 2, end);
+    }
+  });
+
+  it("what a secret can be long at most, however it is escaped", () => {
+    const random = new Random();
+    const secret = random.text(40, `abc"'\\% &\n`).trim() + `x"y"z`;
+    const masker = maskerOf(secret);
+    const most = 12 * encoder.encode(secret).length;
+    for (let round = 0; round < 300; round++) {
+      const text = Array.from(
+        { length: 400 },
+        () => random.below(3) ? random.pick(NOISE) : random.pick(secret),
+      ).join("");
+      const count = heldBytes(masker, text.replaceAll("\x1b", ""));
+      assert(count <= most, `seed ${random.seed}: ${count}`);
+    }
+  });
+
+  it("no more than a piece of a long secret", () => {
+    const secret = new Random(5).text(20_000, "abcdefghij");
+    const masker = maskerOf(secret);
+    assert(heldBytes(masker, `-${secret.slice(0, 10_000)}`) < 128);
+    assert(
+      heldBytes(masker, `-${JSON.stringify(secret).slice(0, 9_000)}`) < 256,
+    );
+  });
+
+  it("no codes without end", () => {
+    const masker = maskerOf("hunter2");
+    const near = `hun${"\x1b[m".repeat(340)}ter2`;
+    assertEquals(masker.maskText(near), "[REDACTED]");
+    const far = `hun${"\x1b[m".repeat(1_000)}`;
+    assertEquals(masker.maskText(`${far}ter2`), `${far}ter2`);
+    assertEquals(heldBytes(masker, far), 0);
+  });
+});

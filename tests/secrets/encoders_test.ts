@@ -1,0 +1,282 @@
+import { assert, assertStringIncludes } from "@std/assert";
+import { Masker } from "../../src/secrets/masker.ts";
+import { isInstalled } from "../helpers/is_installed.ts";
+
+/** What encoders have trouble with: quotes, blanks, other alphabets, line breaks, and what looks encoded. */
+const SECRETS = [
+  "correct-horse-battery-staple-77",
+  `p@ss 'w"o\\rd'/+<&>$HOME\`x\`!{~}`,
+  "übergrößenträger-日本語-🔑-x",
+  "tabs\tand 'quotes'\nand breaks",
+  "wJalrXUtn%41FEMI/K7MD=ENG+bPxRfi;CY",
+  `C:\\new\\table"x\\u0041&lt;`,
+  "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+];
+
+/** What a tool makes of a text in the variable `S`; several tools of a language share a process. */
+interface Tool {
+  program: string;
+  /** Makes a program of several expressions. */
+  script: (expressions: readonly string[]) => string;
+  args: (script: string) => string[];
+  env?: Record<string, string>;
+  expressions: Record<string, string>;
+}
+
+const SEPARATOR = "\n=-=-=-=\n";
+
+const PYTHON: Tool = {
+  program: "python3",
+  args: (script) => ["-c", script],
+  script: (expressions) =>
+    [
+      "import os,json,base64,binascii,html,csv,io,quopri,shlex,sys",
+      "import urllib.parse as u,xml.sax.saxutils as x,xml.etree.ElementTree as E",
+      "s=os.environ['S'];b=s.encode()",
+      "def row(**o):\n f=io.StringIO();csv.writer(f,**o).writerow([s]);return f.getvalue()",
+      "def attr(m):\n e=E.Element('a');e.set('v',s);return E.tostring(e,encoding=m)",
+      "out=[]",
+      ...expressions.map((it) =>
+        `r=${it}\nout.append(r if isinstance(r,bytes) else r.encode())`
+      ),
+      `sys.stdout.buffer.write(${
+        JSON.stringify(SEPARATOR)
+      }.encode().join(out))`,
+    ].join("\n"),
+  expressions: {
+    "repr()": "repr(s)",
+    "ascii()": "ascii(s)",
+    "repr() of a list": "repr([s,{'k':s}])",
+    "repr() of bytes": "repr(b)",
+    "repr() of repr()": "repr(repr(s))",
+    unicode_escape: "s.encode('unicode_escape')",
+    "json.dumps()": "json.dumps(s)",
+    "json.dumps() in UTF-8": "json.dumps(s,ensure_ascii=False)",
+    "JSON in JSON": "json.dumps(json.dumps({'a':s}))",
+    "JSON in JSON in JSON": "json.dumps(json.dumps(json.dumps([s])))",
+    "JSON as .NET writes it":
+      "''.join(c if c.isalnum() and c<'z' else ''.join('\\\\u%04X'%(d[0]<<8|d[1]) for d in [c.encode('utf-16-be')[i:i+2] for i in range(0,len(c.encode('utf-16-be')),2)]) for c in s)",
+    "JSON that is safe in HTML":
+      "json.dumps(s).replace('<','\\\\u003c').replace('>','\\\\u003e').replace('&','\\\\u0026').replace('=','\\\\u003d').replace(\"'\",'\\\\u0027')",
+    "JSON with escaped slashes": "json.dumps(s).replace('/','\\\\/')",
+    "quote()": "u.quote(s)",
+    "quote() of everything": "u.quote(s,safe='')",
+    "quote_plus()": "u.quote_plus(s)",
+    "quote() in small letters":
+      "__import__('re').sub('%..',lambda m:m[0].lower(),u.quote(s))",
+    "quote() twice": "u.quote(u.quote(s))",
+    "each byte percent-encoded": "''.join('%%%02x'%c for c in b)",
+    "urlencode() of JSON": "u.urlencode({'q':json.dumps(s)})",
+    "JSON of urlencode()": "json.dumps(u.urlencode({'q':s}))",
+    "html.escape()": "html.escape(s)",
+    "html.escape() twice": "html.escape(html.escape(s))",
+    "html.escape() of JSON": "html.escape(json.dumps(s))",
+    "JSON of html.escape()": "json.dumps(html.escape(s))",
+    "quote() of html.escape()": "u.quote(html.escape(s),safe='')",
+    "decimal references": "''.join('&#%d;'%ord(c) for c in s)",
+    "hexadecimal references": "''.join('&#x%X;'%ord(c) for c in s)",
+    "quoteattr()": "x.quoteattr(s)",
+    "an attribute in ASCII": "attr('us-ascii')",
+    "an attribute in UTF-8": "attr('utf-8')",
+    "a row of CSV": "row()",
+    "a row of CSV with single quotes":
+      'row(quotechar="\'",quoting=csv.QUOTE_ALL)',
+    "CSV in JSON": "json.dumps(row(quoting=csv.QUOTE_ALL))",
+    "SQL": '"INSERT INTO t VALUES (\'"+s.replace("\'","\'\'")+"\')"',
+    "shlex.quote()": "shlex.quote(s)",
+    "shlex.quote() twice": "shlex.quote('echo '+shlex.quote(s))",
+    "quoted-printable": "quopri.encodestring(b).replace(b'=\\n',b'')",
+    base64: "base64.b64encode(b'user:'+b)",
+    "base64 in lines": "base64.encodebytes(b'user:'+b)",
+    "base64 for URLs": "base64.urlsafe_b64encode(b'x'+b).rstrip(b'=')",
+    "base64 in a URL": "u.quote(base64.b64encode(b'xy'+b),safe='')",
+    "base64 in lines in JSON":
+      "json.dumps(base64.encodebytes(b'a longer text that stands in front: '+b).decode())",
+    "base64 of UTF-16": "base64.b64encode(s.encode('utf-16-le'))",
+    hexadecimal: "binascii.hexlify(b)",
+    "hexadecimal, capital": "binascii.hexlify(b).upper()",
+    "hexadecimal with blanks": "b.hex(' ')",
+    "each byte as \\x": "''.join('\\\\x%02x'%c for c in b)",
+    "each byte in octal": "''.join('\\\\%03o'%c for c in b)",
+    "colour codes": "''.join(c+'\\x1b[0m' for c in s)",
+    "colour codes in JSON": "json.dumps(s[:2]+'\x1b[1;31m'+s[2:])",
+    "YAML with double quotes":
+      "'\"'+json.dumps(s)[1:-1].replace('-','-\\\\\\n  ')+'\"'",
+  },
+};
+
+const JQ: Tool = {
+  program: "jq",
+  args: (script) => ["-nj", script],
+  script: (expressions) =>
+    `env.S as $s | [${
+      expressions.map((it) => `($s|${it})`).join(",")
+    }] | join(${JSON.stringify(SEPARATOR)})`,
+  expressions: {
+    "@json": "@json",
+    "@json of @json": "@json|@json",
+    "@uri": "@uri",
+    "@html": "@html",
+    "@csv": "[.]|@csv",
+    "@tsv": "[.]|@tsv",
+    "@sh": "@sh",
+    "@base64": "@base64",
+    "ascii": "@json|ascii_downcase|.[0:0]",
+  },
+};
+
+const PERL: Tool = {
+  program: "perl",
+  args: (
+    script,
+  ) => ["-MData::Dumper", "-MMIME::Base64", "-MJSON::PP", "-e", script],
+  script: (expressions) =>
+    `$Data::Dumper::Terse=1;$s=$ENV{S};print join(${
+      JSON.stringify(SEPARATOR)
+    },${expressions.map((it) => `do{${it}}`).join(",")});`,
+  expressions: {
+    "Data::Dumper": "Dumper($s)",
+    "Data::Dumper with Useqq": "local $Data::Dumper::Useqq=1;Dumper({k=>$s})",
+    "quotemeta": "quotemeta($s)",
+    "JSON::PP":
+      "utf8::decode(my $u=$s);JSON::PP->new->ascii->allow_nonref->encode($u)",
+    "encode_base64": "encode_base64('user:'.$s)",
+    "escaped by a pattern":
+      "(my $t=$s)=~s/([^\\w])/sprintf('%%%02X',ord $1)/ge;$t",
+    "in braces":
+      "utf8::decode(my $t=$s);$t=~s/(\\W|[^ -~])/sprintf('\\\\x{%x}',ord $1)/ge;$t",
+  },
+};
+
+function shell(
+  program: string,
+  locale: string,
+  expressions: Record<string, string>,
+): Tool {
+  return {
+    program,
+    env: { LC_ALL: locale },
+    args: (script) => ["-c", script],
+    script: (all) => `exec 2>&1\n${all.join(`\nprintf '%s' '${SEPARATOR}'\n`)}`,
+    expressions,
+  };
+}
+
+const BASH = {
+  "printf %q": `printf '%q' "$S"`,
+  "@Q": 'printf %s "${S@Q}"',
+  "@A": 'printf %s "${S@A}"',
+  "declare -p": "declare -p S",
+  "export -p": `env -i S="$S" "$BASH" -c 'export -p'`,
+  "set -x": '(set -x; : "$S")',
+  "set -x twice": `(set -x; : "$(set -x; : "$S")")`,
+  "a function": `f() { echo "$S"; }; (set -x; f)`,
+};
+
+const ZSH = {
+  "(q)": "printf %s ${(q)S}",
+  "(qq)": "printf %s ${(qq)S}",
+  "(qqq)": "printf %s ${(qqq)S}",
+  "(qqqq)": "printf %s ${(qqqq)S}",
+  "(q+)": "printf %s ${(q+)S}",
+  "typeset -p": "typeset -p S",
+  "set -x": '(set -x; : "$S")',
+};
+
+const FISH = {
+  "string escape": `printf %s (string escape -- "$S" | string join \\n)`,
+  "string escape for URLs": `printf %s (string escape --style=url -- "$S")`,
+  "set --show": "set --show S",
+};
+
+const FILTERS = {
+  "printf %q of coreutils": `env printf '%q' "$S"`,
+  "base64": `printf %s "$S" | base64`,
+  "base64 of a line": `printf 'user:%s\\n' "$S" | base64`,
+  ...Object.fromEntries(
+    [1, 4, 5, 7, 10, 16, 19, 20, 33, 60, 61, 64, 76].map((width) => [
+      `base64 -w${width}`,
+      `printf 'x:%s' "$S" | base64 -w${width}`,
+    ]),
+  ),
+  "base64 in an indented block":
+    `printf 'ab: %s' "$S" | base64 -w20 | sed 's/^/    /'`,
+  "base64 with CRLF": `printf 'ab: %s' "$S" | base64 -w20 | sed 's/$/\\r/'`,
+  "openssl base64": `printf 'user:%s' "$S" | openssl base64`,
+  "xxd -p": `printf %s "$S" | xxd -p`,
+  "xxd -p -u -c 7": `printf %s "$S" | xxd -p -u -c 7`,
+  "od -tx1": `printf %s "$S" | od -An -v -tx1`,
+  "od without blanks": `printf %s "$S" | od -An -v -tx1 | tr -d ' \\n'`,
+  "sed -n l": `printf '%s\\n' "$S" | LC_ALL=C sed -n l`,
+};
+
+const TOOLS: [name: string, tool: Tool][] = [
+  ["Python", PYTHON],
+  ["jq", JQ],
+  ["Perl", PERL],
+  ["bash", shell("bash", "C.UTF-8", BASH)],
+  ["bash in the C locale", shell("bash", "C", BASH)],
+  ["zsh", shell("zsh", "C.UTF-8", ZSH)],
+  ["zsh in the C locale", shell("zsh", "C", ZSH)],
+  ["fish", {
+    ...shell("fish", "C.UTF-8", FISH),
+    script: (all) =>
+      all.join(`\nprintf '${JSON.stringify(SEPARATOR).slice(1, -1)}'\n`),
+  }],
+  ["filters", shell("sh", "C.UTF-8", FILTERS)],
+];
+
+async function outputs(tool: Tool, secret: string): Promise<string[]> {
+  const script = tool.script(Object.values(tool.expressions));
+  const { stdout, stderr, success } = await new Deno.Command(tool.program, {
+    args: tool.args(script),
+    env: { ...tool.env, S: secret },
+  }).output();
+  const text = textOf(stdout);
+  assert(success, new TextDecoder().decode(stderr));
+  return text.split(SEPARATOR);
+}
+
+/** What of a secret can be read in a text, if only its letters and digits are looked at. */
+function leakIn(masked: string, secret: string): string | undefined {
+  const words = secret.match(/[A-Za-z0-9]{5,}/g) ?? [];
+  return words.find((word) => masked.includes(word));
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
+
+function maskBytes(masker: Masker, text: string): string {
+  const { output } = masker.stream().mask(bytesOf(text), true);
+  return textOf(output);
+}
+
+for (const [name, tool] of TOOLS) {
+  Deno.test({
+    name: `Masker masks what ${name} makes of a secret`,
+    ignore: !isInstalled(tool.program),
+    async fn() {
+      const names = Object.keys(tool.expressions);
+      await Promise.all(SECRETS.map(async (secret) => {
+        const masker = new Masker();
+        masker.add(secret);
+        const texts = await outputs(tool, secret);
+        assert(texts.length === names.length, `${name}: ${texts.length}`);
+        for (const [at, text] of texts.entries()) {
+          if (text === "") continue;
+          const masked = maskBytes(masker, text);
+          const what = `${names[at]}: ${JSON.stringify([text, masked])}`;
+          assertStringIncludes(masked, "[REDACTED]", what);
+          assert(leakIn(masked, secret) === undefined, what);
+          const rest = masked.replaceAll("[REDACTED]", "").replace(/\s/g, "");
+          assert(rest.length <= 120, what);
+        }
+      }));
+    },
+  });
+}
