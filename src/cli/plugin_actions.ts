@@ -35,15 +35,11 @@ export async function listPlugins(context: CommandContext): Promise<number> {
     await sandboxSetting(run),
     { env: run.parts.host.env, workspace: run.parts.workspace },
   );
-  const directories = [
-    givenPluginDirectory(run),
-    ciPluginDirectory(run, "early"),
-  ].filter((it) => it !== undefined);
-  const files = await Promise.all(directories.map(findPluginFiles));
-  const sources = await Promise.all(
-    files.flat().map(({ path }) => sourceAt(path, path)),
-  );
-  return await report(context, run, [...fetched.sources, ...sources]);
+  const sources = await Promise.all([
+    sourcesIn(givenPluginDirectory(run)),
+    sourcesIn(ciPluginDirectory(run, "early"), { isOfCiSource: true }),
+  ]);
+  return await report(context, run, [...fetched.sources, ...sources.flat()]);
 }
 
 /**
@@ -71,12 +67,28 @@ async function openRun(context: CommandContext): Promise<JobRun> {
   return run;
 }
 
+async function sourcesIn(
+  directory: string | undefined,
+  origin: Pick<PluginSource, "isOfCiSource"> = {},
+): Promise<PluginSource[]> {
+  if (directory === undefined) return [];
+  const files = await findPluginFiles(directory);
+  return await Promise.all(
+    files.map(async ({ path }) => ({
+      ...await sourceAt(path, path),
+      ...origin,
+    })),
+  );
+}
+
 async function sourceAt(path: string, name: string): Promise<PluginSource> {
-  let reason = "its name is not plugin_*.ts, plugin_*.js or that of a program";
+  let reason =
+    "its name is not plugin_*.ts, plugin_*.js, plugin_*.py or that of a program";
   try {
     const file = await pluginFile(await Deno.realPath(path));
     if (file !== undefined) return await fileSource(file);
   } catch (error) {
+    if (error instanceof RunnerError) throw error;
     reason = osReason(error);
   }
   throw new RunnerError(`Cannot use plugin "${name}": ${reason}`, {

@@ -9,7 +9,8 @@ export const PLUGIN_KEYS = [
     flag: "plugin-dir",
     option: "pluginDir",
     valueName: "PATH",
-    help: "Directory of plugins: plugin_*.ts, plugin_*.js, programs plugin_*",
+    help:
+      "Directory of plugins: plugin_*.ts, plugin_*.js, plugin_*.py, programs",
   },
   {
     name: "plugins",

@@ -184,7 +184,7 @@ export interface RunJobOptions {
    * @default {true}
    */
   mask?: boolean;
-  /** Directory of plugins: `plugin_*.ts`, `plugin_*.js`, programs `plugin_*`. */
+  /** Directory of plugins: `plugin_*.ts`, `plugin_*.js`, `plugin_*.py`, programs. */
   pluginDir?: string;
   /** Plugins at addresses, with their hashes: `https://…#sha256-…` and so on. */
   plugins?: readonly string[];

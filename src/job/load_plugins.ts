@@ -72,14 +72,19 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
       else await loader.loadDirectory(directory);
     }
     const ciDirectory = ciPluginDirectory(run, "early");
-    if (ciDirectory !== undefined) await loader.loadDirectory(ciDirectory);
+    if (ciDirectory !== undefined) {
+      await loader.loadDirectory(ciDirectory, { isOfCiSource: true });
+    }
     const isCiLate = ciDirectory === undefined;
     return {
       async loadLate() {
         const before = new Set(registry.plugins.map(({ name }) => name));
         const ci = isCiLate ? ciPluginDirectory(run, "late") : undefined;
         for (const path of [...late, ...ci === undefined ? [] : [ci]]) {
-          await loader.loadDirectory(inCiCopy(run, path), path);
+          await loader.loadDirectory(inCiCopy(run, path), {
+            shownAs: path,
+            isOfCiSource: path === ci,
+          });
         }
         loader.tellMissed(before, EARLY_PHASES);
       },

@@ -6,8 +6,26 @@ import { osReason } from "../os_reason.ts";
 /** Files that Deno runs; declarations of types hold no code. */
 const MODULE = /^plugin_(.+)(?<!\.d)\.(?:ts|js)$/s;
 
-/** Files that may be programs. */
-const PROGRAM = /^plugin_([^.]+)(?:\.[^.]+)?$/s;
+/** Files that Python runs. */
+const PYTHON = /^plugin_(.+)\.py$/s;
+
+/** Other files: programs, or what lies beside plugins. */
+const OTHER = /^plugin_([^.]*)/s;
+
+/** Files that hold data, and plugins that somebody put aside. */
+const NOT_MEANT = new RegExp(
+  [
+    String
+      .raw`\.(?:d\.ts|map|jsonc?|ya?ml|toml|ini|cfg|conf|env|csv|lock|log)$`,
+    String.raw`\.(?:md|rst|txt|pyi|pyc|disabled|off|example|sample|template)$`,
+    String.raw`(?:\.(?:bak|old|orig|rej|tmp|sw[a-z])|~)$`,
+  ].join("|"),
+  "i",
+);
+
+/** What the text of a plugin for the host of Python plugins has. */
+const IMPORTS_RUNNERLIB =
+  /^[ \t]*(?:from|import)[ \t]+(?:runnerlib|src)(?:\.\w+)*\b/m;
 
 /** A file that is a plugin. */
 export interface PluginFile {
@@ -15,17 +33,18 @@ export interface PluginFile {
   readonly name: string;
   /** Path as it was found. */
   readonly path: string;
-  /** Whether Deno runs it, or the system does. */
-  readonly kind: "module" | "program";
+  /** What runs it: Deno, the host of Python plugins or the system. */
+  readonly kind: "module" | "python" | "program";
 }
 
 /**
  * Finds the plugins directly in a directory, by name: `plugin_*.ts`,
- * `plugin_*.js`, and other files `plugin_*` that are executable.
+ * `plugin_*.js`, `plugin_*.py`, and other files `plugin_*` that are executable.
  *
  * @param directory Path of the directory.
  * @returns The files.
- * @throws {RunnerError} `invalid-config` if there is no such directory.
+ * @throws {RunnerError} `invalid-config` if there is no such directory;
+ * `plugin-failed` if a file is named like a plugin and nothing can run it.
  */
 export async function findPluginFiles(
   directory: string,
@@ -50,7 +69,8 @@ export async function findPluginFiles(
  *
  * @param path Path of the file.
  * @returns The plugin; `undefined` if it is none.
- * @throws {RunnerError} `plugin-failed`, if its name could forge lines of the log.
+ * @throws {RunnerError} `plugin-failed`, if its name could forge lines of the
+ * log, or nothing can run it.
  */
 export async function pluginFile(
   path: string,
@@ -64,13 +84,49 @@ export async function pluginFile(
       { code: "plugin-failed" },
     );
   }
+  if (!base.startsWith("plugin_")) return undefined;
   const module = MODULE.exec(base)?.[1];
   if (module !== undefined) return { name: module, path, kind: "module" };
-  const program = PROGRAM.exec(base)?.[1];
-  if (program === undefined || /\.(ts|js)$/.test(base)) return undefined;
-  const { isFile, mode } = await Deno.stat(path);
-  const isProgram = isFile && ((mode ?? 0) & 0o111) !== 0;
-  return isProgram ? { name: program, path, kind: "program" } : undefined;
+  const python = PYTHON.exec(base)?.[1];
+  const name = python ?? OTHER.exec(base)![1];
+  const { isFile, mode } = await stat(path);
+  if (!isFile) return undefined;
+  const isExecutable = ((mode ?? 0) & 0o111) !== 0;
+  if (python !== undefined) {
+    const isProgram = isExecutable && !await importsRunnerlib(path);
+    return { name, path, kind: isProgram ? "program" : "python" };
+  }
+  if (isExecutable && name !== "") return { name, path, kind: "program" };
+  if (NOT_MEANT.test(base)) return undefined;
+  throw loadError(
+    path,
+    "it is not executable, and not named plugin_NAME.ts, plugin_NAME.js or plugin_NAME.py",
+  );
+}
+
+/** A link that leads nowhere is named like a plugin, too. */
+async function stat(path: string): Promise<Deno.FileInfo> {
+  try {
+    return await Deno.stat(path);
+  } catch (cause) {
+    throw loadError(path, osReason(cause), cause);
+  }
+}
+
+/** A program in Python speaks to the runner itself, without our modules. */
+async function importsRunnerlib(path: string): Promise<boolean> {
+  try {
+    return IMPORTS_RUNNERLIB.test(await Deno.readTextFile(path));
+  } catch (cause) {
+    throw loadError(path, osReason(cause), cause);
+  }
+}
+
+function loadError(path: string, reason: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot load plugin "${path}": ${reason}`, {
+    code: "plugin-failed",
+    cause,
+  });
 }
 
 /**

@@ -31,7 +31,7 @@ export async function loadPlugins(
     add: (plugin) => handles.use(registry.add(plugin)),
   };
   for (const { path, kind } of files) {
-    if (kind === "program") continue;
+    if (kind !== "module") continue;
     try {
       const module = await import(fileUrl(await realPluginFile(path)));
       const count = await registerExport(module.default, receiver);

@@ -12,6 +12,7 @@ import { checkManifest } from "./rights/manifest.ts";
 import type { PluginPermissions } from "./rights/rights.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
+import { mayRun, ungrantedText } from "./rights/program_grant.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /** What plugins in processes of their own have to do with. */
@@ -89,14 +90,12 @@ export async function loadSandboxed(
  * @throws {TypeError} If it may not run.
  */
 export function programRights(
-  { name }: PluginSource,
+  source: PluginSource,
   { grantsOf }: RightsPolicy,
 ): PluginRights {
-  const rights = grantsOf(name);
-  if (rights.run?.includes("*")) return { rights, refused: [] };
-  throw new TypeError(
-    `it is a program, which can do whatever the runner can; to allow it, grant it with --allow-plugin ${name}:run=*`,
-  );
+  const rights = grantsOf(source.name, source.isOfCiSource);
+  if (mayRun(rights)) return { rights, refused: [] };
+  throw new TypeError(ungrantedText([source]));
 }
 
 /** Only once it is known what a plugin asks for, it runs with rights. */

@@ -12,6 +12,7 @@ import { fileSource, type PluginSource } from "./plugin_source.ts";
 import type { PluginRegistry } from "./registry.ts";
 import { hooksOf } from "./run_plugin.ts";
 import { grantOption } from "./rights/denied.ts";
+import { mayRun, ungrantedText } from "./rights/program_grant.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /** What a loader works with. */
@@ -22,6 +23,22 @@ export interface PluginLoaderOptions {
   readonly setting: SandboxSetting;
   /** Whether plugin files run in this process, with all of its permissions. */
   readonly trustsFiles: boolean;
+}
+
+/** Options for {@linkcode PluginLoader.loadDirectory}. */
+export interface LoadDirectoryOptions {
+  /**
+   * Path that messages name instead.
+   *
+   * @default {that of the directory}
+   */
+  readonly shownAs?: string;
+  /**
+   * Whether the plugins are those of the trusted CI source.
+   *
+   * @default {false}
+   */
+  readonly isOfCiSource?: boolean;
 }
 
 /** Loads plugins for one job, and ends them with it. */
@@ -42,11 +59,15 @@ export class PluginLoader {
    * Loads the plugins of a directory.
    *
    * @param directory Path of the directory.
-   * @param shownAs Path that messages name instead.
+   * @param options Additional options.
    * @throws {RunnerError} `invalid-config` if there is none; `plugin-failed`
    * if a plugin cannot be loaded.
    */
-  async loadDirectory(directory: string, shownAs?: string): Promise<void> {
+  async loadDirectory(
+    directory: string,
+    options: LoadDirectoryOptions = {},
+  ): Promise<void> {
+    const { shownAs, isOfCiSource } = options;
     const files = await findPluginFiles(directory);
     const { logger } = this.#setting;
     if (this.#trustsFiles) {
@@ -54,15 +75,37 @@ export class PluginLoader {
       this.#ending.use(await loadPlugins(directory, this.#registry, logger));
     }
     const sources = files
-      .filter(({ kind }) => kind === "program" || !this.#trustsFiles)
+      .filter(({ kind }) => kind !== "module" || !this.#trustsFiles)
       .map(async (file) => {
         try {
-          return { ...await fileSource(file), origin: originOf(file, shownAs) };
+          return {
+            ...await fileSource(file),
+            origin: originOf(file, shownAs),
+            isOfCiSource,
+          };
         } catch (cause) {
           throw loadError(originOf(file, shownAs), cause);
         }
       });
-    await this.load(await Promise.all(sources));
+    const found = await Promise.all(sources);
+    this.#refuseUngranted(found);
+    await this.load(found);
+  }
+
+  /** One message names every program: each of them needs a grant. */
+  #refuseUngranted(sources: readonly PluginSource[]): void {
+    const ungranted = sources.filter((source) => {
+      const { grantsOf } = this.#settingOf(source);
+      return source.url === undefined &&
+        !mayRun(grantsOf(source.name, source.isOfCiSource));
+    });
+    if (ungranted.length === 0) return;
+    const files = ungranted.map(({ origin }) => `"${origin}"`).join(", ");
+    const plural = ungranted.length === 1 ? "" : "s";
+    throw new RunnerError(
+      `Cannot load plugin${plural} ${files}: ${ungrantedText(ungranted)}`,
+      { code: "plugin-failed" },
+    );
   }
 
   /**

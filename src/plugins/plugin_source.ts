@@ -7,6 +7,7 @@ import {
 } from "./rights/rights.ts";
 import { expandPaths, type RightsDirectories } from "./rights/expand_paths.ts";
 import { fileUrl, type PluginFile, realPluginFile } from "./find_files.ts";
+import type { GrantsOf } from "./rights/grants.ts";
 import { readManifest } from "./rights/manifest.ts";
 
 /** A plugin that is to run in a process of its own. */
@@ -15,8 +16,20 @@ export interface PluginSource {
   readonly name: string;
   /** Where it comes from, for messages. */
   readonly origin: string;
-  /** Address of its code; none for a program that the system runs. */
+  /** Address of its code; none for a program. */
   readonly url?: string;
+  /**
+   * Whether it is a program in Python that the host of such plugins loads.
+   *
+   * @default {false}
+   */
+  readonly isPython?: boolean;
+  /**
+   * Whether it is a plugin of the trusted CI source.
+   *
+   * @default {false}
+   */
+  readonly isOfCiSource?: boolean;
   /** Path of its file, if it has one. */
   readonly file?: string;
   /** Directory in which its process runs. */
@@ -32,7 +45,7 @@ export interface PluginSource {
 /** What decides about the rights of plugins. */
 export interface RightsPolicy {
   /** Gives what the plugin of a name is granted. */
-  readonly grantsOf: (name: string) => PluginPermissions;
+  readonly grantsOf: GrantsOf;
   /** Directories that may stand in rights. */
   readonly directories: RightsDirectories;
   /** A directory of which there is a copy: who may read one may read the other. */
@@ -51,6 +64,7 @@ export async function fileSource(file: PluginFile): Promise<PluginSource> {
   const cwd = real.slice(0, real.lastIndexOf("/")) || "/";
   const source = { name: file.name, origin: file.path, file: real, cwd };
   if (file.kind === "program") return source;
+  if (file.kind === "python") return { ...source, isPython: true };
   if (real.includes(",")) {
     throw new TypeError("its path holds a comma, which Deno cannot permit");
   }
@@ -82,7 +96,10 @@ export function rightsOf(
 ): PluginRights {
   const directories = { ...policy.directories, PLUGIN_DIR: source.cwd };
   const wishes = expandPaths(asked, directories);
-  const grants = expandPaths(policy.grantsOf(source.name), directories);
+  const grants = expandPaths(
+    policy.grantsOf(source.name, source.isOfCiSource),
+    directories,
+  );
   const rights = commonRights(wishes, grants);
   const refused = RIGHT_KINDS.flatMap((kind) =>
     (wishes[kind] ?? []).filter((value) => !rights[kind]?.includes(value))

@@ -86,8 +86,6 @@ Deno.test("loadPlugins() loads each kind of export, by file name", () =>
 Deno.test("loadPlugins() leaves other files alone", () =>
   withFiles({
     "helper.ts": "throw new Error()",
-    "plugin_.ts": "throw new Error()",
-    "plugin_a.tsx": "throw new Error()",
     "plugin_a.d.ts": "throw new Error()",
     "my_plugin_a.ts": "throw new Error()",
     "plugin_a.ts.bak": "throw new Error()",

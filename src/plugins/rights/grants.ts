@@ -10,6 +10,20 @@ import {
 
 const LINE = /^([^:\s]+):([^=]*)=(.*)$/s;
 
+/** Name that stands for every plugin of the trusted CI source. */
+export const ALL_OF_CI_SOURCE = "ci/*";
+
+/**
+ * Gets what a plugin is granted.
+ *
+ * @param plugin Name under which rights are granted to the plugin.
+ * @param isOfCiSource Whether it is a plugin of the trusted CI source.
+ */
+export type GrantsOf = (
+  plugin: string,
+  isOfCiSource?: boolean,
+) => PluginPermissions;
+
 /** What every plugin is granted that asks for it. */
 const DEFAULT: PluginPermissions = { read: ["$JOB_DIR", "$PLUGIN_DIR"] };
 
@@ -17,20 +31,24 @@ const DEFAULT: PluginPermissions = { read: ["$JOB_DIR", "$PLUGIN_DIR"] };
  * Reads what an operator grants to plugins: lines `NAME:KIND=VALUE,VALUE`, or
  * `NAME:KIND=["VALUE"]` for values that contain commas.
  *
- * Lines add up; the name `*` stands for every plugin.
+ * Lines add up; the name `*` stands for every plugin, and `ci/*` for every
+ * plugin of the trusted CI source.
  *
  * @param lines Lines; empty ones do not count.
- * @returns Gives the rights that the plugin of a name is granted.
+ * @returns Gives the rights that the plugin of a name is granted, and that of
+ * the CI source.
  * @throws {RunnerError} `invalid-config`, if a line or a value is invalid.
  */
 export function readGrants(
   lines: readonly string[],
-): (plugin: string) => PluginPermissions {
+): GrantsOf {
   const grants = lines.map((line) => line.trim()).filter(Boolean).map(readLine);
-  return (plugin) => {
+  return (plugin, isOfCiSource = false) => {
     const rights: Record<string, readonly string[]> = { ...DEFAULT };
     for (const { name, kind, values } of grants) {
-      if (name !== plugin && name !== "*") continue;
+      const isMeant = name === plugin || name === "*" ||
+        isOfCiSource && name === ALL_OF_CI_SOURCE;
+      if (!isMeant) continue;
       rights[kind] = [...rights[kind] ?? [], ...values];
     }
     return rights;
