@@ -10,7 +10,11 @@ export function valueText(schema: JsonSchema): string {
   const { enum: words, anyOf, type, items, properties } = schema;
   if (Array.isArray(words)) return wordsText(words);
   if (Array.isArray(anyOf)) {
-    const texts = anyOf.map((it: JsonSchema) => valueText(it));
+    // A pattern beside words only allows more ways to write them.
+    const hasWords = anyOf.some((one: JsonSchema) => Array.isArray(one.enum));
+    const texts = anyOf
+      .filter((one: JsonSchema) => !(hasWords && "pattern" in one))
+      .map((one: JsonSchema) => valueText(one));
     return [...new Set(texts.filter((text) => text !== ""))].join(" or ");
   }
   if ("$ref" in schema) return "list of steps, or names to steps";

@@ -27,6 +27,13 @@ export const CONDITIONS: Readonly<Record<string, Condition>> = {
   "always()": "always",
 };
 
+/** Source of a regular expression that matches every spelling. */
+export const CONDITION_PATTERN: string = `^\\s*(${
+  Object.keys(CONDITIONS)
+    .map((spelling) => spelling.replace(/[()]/g, "\\$&"))
+    .join("|")
+})\\s*$`;
+
 /** What a condition may be, for messages that say what is allowed. */
 export const CONDITION_WORDS = '"all_success", "any_failed" or "always"';
 

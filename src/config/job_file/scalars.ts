@@ -1,6 +1,7 @@
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import {
   type Condition,
+  CONDITION_PATTERN,
   CONDITIONS,
   parseCondition,
 } from "../../schema/condition.ts";
@@ -176,7 +177,12 @@ const CHOSEN_CONDITION = choice(["all_success", "any_failed", "always"]);
 
 /** Kind of a condition, in every spelling. */
 export const condition: Kind<Condition> = {
-  schema: () => ({ enum: Object.keys(CONDITIONS) }),
+  schema: () => ({
+    anyOf: [
+      { enum: Object.keys(CONDITIONS) },
+      { type: "string", pattern: CONDITION_PATTERN },
+    ],
+  }),
   read: (node) => parseCondition(node.text) ?? CHOSEN_CONDITION.read(node),
 };
 
