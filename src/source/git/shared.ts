@@ -1,6 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
+import { messageOf } from "../../errors.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { gitError } from "./failure.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
@@ -10,7 +11,7 @@ import { checkGitRef, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { retrying } from "./retry.ts";
 import { isSameRepository } from "./same_repository.ts";
-import { stageDefinitions } from "./stage_definitions.ts";
+import { makeNoDefinitions, stageDefinitions } from "./stage_definitions.ts";
 import { gitLocation } from "./url.ts";
 
 /** A repository and a revision in it. */
@@ -25,7 +26,10 @@ export interface Revision {
 export interface SharedSource {
   /** Makes the repository, without a work tree, and fetches both revisions. */
   readonly fillRepository: FillDirectory;
-  /** Puts the job definitions of both into `base` and `head`. */
+  /**
+   * Puts the job definitions of both into `base` and `head`. Nothing in those of
+   * the head can make it fail: where they cannot be written, there are none.
+   */
   readonly fillDefinitions: FillDirectory;
 }
 
@@ -33,7 +37,7 @@ export interface SharedSource {
 const WHOLE_HISTORY = { depth: 0, everything: false, filter: "blob:none" };
 
 /**
- * Judges the two sources of an evaluation that share one repository; runs
+ * Checks the two sources of an evaluation that share one repository; runs
  * nothing yet.
  *
  * @param head The possibly untrusted source.
@@ -85,8 +89,23 @@ export function sharedSource(
       return commits.head;
     },
     async fillDefinitions(target) {
-      for (const side of ["base", "head"] as const) {
-        await stageDefinitions(repository, commits[side], join(target, side));
+      const { cancellation, log } = context;
+      const stage = (side: "base" | "head", url: string) =>
+        stageDefinitions(
+          repository,
+          commits[side],
+          join(target, side),
+          retrying(url, context),
+        );
+      await stage("base", urls[1]);
+      try {
+        await stage("head", urls[0]);
+      } catch (error) {
+        cancellation.asked.throwIfAborted();
+        log.warn("source", "The definitions of the pull request do not count", {
+          reason: messageOf(error),
+        });
+        await makeNoDefinitions(join(target, "head"));
       }
       return commits.base;
     },

@@ -72,7 +72,7 @@ describe("sharedSource()", () => {
     assert(/\[remote "upstream"\]/.test(config), config);
   });
 
-  it("refuses links among the definitions, and makes an empty folder of none", async () => {
+  it("refuses links among trusted definitions, and makes an empty folder of none", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const base = await makeRepository(`${path}/base`);
@@ -94,7 +94,7 @@ describe("sharedSource()", () => {
         await assertRejects(
           () => fillDefinitions(ci),
           RunnerError,
-          '".reactorcide/link" is no regular file',
+          '".reactorcide/link" is not a regular file',
         );
         assertEquals(await exists(ci), false);
       } else {
@@ -104,6 +104,97 @@ describe("sharedSource()", () => {
         ]);
       }
     }
+  });
+
+  it("lets no tree of a head keep the trusted definitions from being staged", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { base, fork } = await makePair(path);
+    const blob = await fork.git("hash-object", "-w", `${fork.path}/outside`);
+    // As no tool of git would write it.
+    const tree = async (mode: string, id: string, name: string) => {
+      const head = new TextEncoder().encode(`${mode} ${name}\0`);
+      const bytes = [...head, ...Uint8Array.fromHex(id)];
+      await Deno.writeFile(`${path}/tree`, new Uint8Array(bytes));
+      const args = ["-t", "tree", "-w", "--literally", `${path}/tree`];
+      return await fork.git("hash-object", ...args);
+    };
+    const folder = async (mode: string, id: string, name: string) =>
+      await tree("40000", await tree(mode, id, name), ".reactorcide");
+    const roots = [
+      await folder("120000", blob, "link"),
+      await folder("160000", "1".repeat(40), "submodule"),
+      await folder("100644", blob, "n".repeat(300)),
+      await folder("100644", blob, ".git"),
+      await folder("100644", blob, "git~1"),
+      await tree("100644", blob, ".reactorcide"),
+      await tree("120000", blob, ".reactorcide"),
+    ];
+    for (const [index, root] of roots.entries()) {
+      const head = await fork.git("commit-tree", "-m", "Attack", root);
+      await fork.git("update-ref", "refs/heads/attack", head);
+      const context = sourceContext({ cwd: path });
+      const { fillRepository, fillDefinitions } = sharedSource(
+        { url: fork.path, ref: "attack" },
+        { url: base.path, ref: "main" },
+        context,
+      );
+      const [src, ci] = [`${path}/${index}/src`, `${path}/${index}/ci`];
+      await Deno.mkdir(src, { recursive: true });
+      await fillRepository(src);
+      await fillDefinitions(ci);
+      assertEquals(await listFiles(ci), {
+        "base/": "",
+        "base/.reactorcide/": "",
+        "base/.reactorcide/jobs/": "",
+        "base/.reactorcide/jobs/a.yaml": "trusted",
+        "base/.reactorcide/run.sh": "#!/bin/sh",
+        "head/": "",
+        "head/.reactorcide/": "",
+      }, `${index}`);
+      const warnings = context.log.lines.filter((line) =>
+        /^warning/.test(line)
+      );
+      assertEquals(warnings.length, 1, context.log.lines.join("\n"));
+    }
+  });
+
+  it("writes files as they are stored, whatever attributes the tree gives them", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const { base, fork } = await makePair(path);
+    const text = "name: $Id$\nunix\n";
+    await fork.commit({ ".reactorcide/jobs/a.yaml": text });
+    await fork.commit({
+      ".reactorcide/.gitattributes":
+        "[attr]evil filter=evil ident eol=crlf working-tree-encoding=UTF-16\n* evil\n",
+      ".gitattributes": "* filter=evil\n",
+    });
+    const { fillRepository, fillDefinitions } = sharedSource(
+      { url: fork.path, ref: "main" },
+      { url: base.path, ref: "main" },
+      sourceContext({
+        cwd: path,
+        env: {
+          GIT_CONFIG_COUNT: "3",
+          GIT_CONFIG_KEY_0: "filter.evil.smudge",
+          GIT_CONFIG_VALUE_0: `touch ${path}/marker; echo evil`,
+          GIT_CONFIG_KEY_1: "filter.evil.required",
+          GIT_CONFIG_VALUE_1: "true",
+          GIT_CONFIG_KEY_2: "core.autocrlf",
+          GIT_CONFIG_VALUE_2: "true",
+        },
+      }),
+    );
+    await Deno.mkdir(`${path}/src`);
+    await fillRepository(`${path}/src`);
+    await fillDefinitions(`${path}/ci`);
+    const file = `${path}/ci/head/.reactorcide/jobs/a.yaml`;
+    assertEquals(await Deno.readTextFile(file), text);
+    assertEquals(await exists(`${path}/marker`), false);
+    // The job's own git is not affected.
+    assertEquals(await exists(`${path}/src/.git/info/attributes`), false);
+    assertEquals(await exists(`${path}/src/.git/staged`), false);
   });
 
   it("is what an evaluation of a pull request gets, when asked for", async () => {
