@@ -15,7 +15,7 @@ import { graph } from "./graph.ts";
 import { makeLog, makeSecrets } from "./log_file.ts";
 import { logs } from "./logs.ts";
 import { type Contest, hold } from "./measure.ts";
-import { hardCases } from "./mask_cases.ts";
+import { floods, hardCases } from "./mask_cases.ts";
 import { maskSpeed } from "./mask_speed.ts";
 import { masking } from "./masking.ts";
 import { memory } from "./memory.ts";
@@ -63,6 +63,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   async masking(directory, { logBytes, rotationCount }) {
     results.tell(maskSpeed());
     await report(hardCases(), rotationCount);
+    await report(floods(), rotationCount);
     const hits = { secrets: makeSecrets(100), everyBytes: 200 };
     await using log = await makeLog({ directory, sizeBytes: logBytes });
     await report(registrations(directory, log.name), rotationCount);

@@ -20,6 +20,7 @@ export function hardCases(): Contest {
     run: new Uint8Array(8 * MIB).fill("a".charCodeAt(0)),
     misses: new TextEncoder().encode(nearMisses(secrets)),
     colours: logPart({ end: "\x1b[0m\n\x1b[32m" }),
+    escapes: new TextEncoder().encode(escaped(logPart())),
   };
   const cases: Record<string, [Uint8Array, readonly string[]]> = {
     "a normal secret": [texts.run, [long.repeat(5).slice(0, 257)]],
@@ -27,6 +28,7 @@ export function hardCases(): Contest {
     "a log": [texts.log, secrets],
     "near misses": [texts.misses, secrets],
     "coloured lines": [texts.colours, secrets],
+    "escaped lines": [texts.escapes, secrets],
     "a secret of lines": [texts.log, [
       ...secrets,
       long.match(/.{16}/g)!.join("\n"),
@@ -49,10 +51,55 @@ export function hardCases(): Contest {
     comparisons: [
       { subject: "a secret like a run", floor: "a normal secret", goal: 2 },
       { subject: "near misses", floor: "a log", goal: 8 },
-      { subject: "coloured lines", floor: "a log" },
+      { subject: "coloured lines", floor: "a log", goal: 2.5 },
+      { subject: "escaped lines", floor: "a log", goal: 2.5 },
       { subject: "a secret of lines", floor: "a log" },
     ],
   };
+}
+
+/** Window and secrets of which each place looks like the start of each secret, as large as clients may register. */
+export function floods(): Contest {
+  const cases: Record<string, () => string[]> = {
+    "secrets that begin alike": () => alike(400, (at) => `${at}`),
+    "secrets that end alike": () => alike(400, (at) => `${at}`.padStart(9)),
+    "one long secret": () => ["ab".repeat(2 * MIB)],
+    "near repetitions": () => alike(180, (at) => (at * 7919).toString(2)),
+  };
+  return {
+    title: "A window of 64 KiB against floods of 4 MiB of secrets",
+    unit: "ms",
+    entrants: Object.entries(cases).map(([name, make]) => {
+      let mask: ((text: Uint8Array) => void) | undefined;
+      const window = new TextEncoder().encode("ab".repeat(32 * 1024));
+      return {
+        name,
+        measure() {
+          mask ??= throughMask(make());
+          const start = performance.now();
+          mask(window);
+          return Promise.resolve(performance.now() - start);
+        },
+      };
+    }),
+    comparisons: Object.keys(cases).map((subject) => ({ subject, goal: 50 })),
+  };
+}
+
+/** 4 MiB of secrets of a length that differ in a part only. */
+function alike(length: number, part: (at: number) => string): string[] {
+  return Array.from({ length: 4 * MIB / length | 0 }, (_, at) => {
+    const side = "ab".repeat((length - part(at).length) / 4 | 0);
+    return side + part(at) + side;
+  });
+}
+
+/** The lines of a log as JSON, in JSON that others log. */
+function escaped(log: Uint8Array): string {
+  const lines = new TextDecoder().decode(log).split("\n");
+  return lines.map((line, at) =>
+    JSON.stringify(JSON.stringify({ level: "info", msg: line, at }))
+  ).join("\n").slice(0, 8 * MIB);
 }
 
 /** Lines full of secrets whose last letter is another one. */

@@ -1,9 +1,13 @@
 import { EscapeReader, MAX_CODE_BYTES } from "./escapes.ts";
 import { grown } from "./needle_pool.ts";
+import { wordAt, type WordFilter } from "./word_filter.ts";
 import { GAP, HEX, NORMAL, QUOTE } from "./normal_bytes.ts";
 
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break, digits with blanks between them. */
 export const [ESCAPE, BREAK, SPACED] = [1, 2, 4];
+
+/** Marks that are closer to one another, in bytes, are looked at together. */
+export const NEAR_BYTES = 12;
 
 const [LF, CR, TAB, BLANK, DOLLAR, APOSTROPHE] = [10, 13, 9, 32, 36, 39];
 
@@ -30,14 +34,22 @@ export class Marks {
   /** Where the text ends, or a mark starts that is not complete. */
   limit = 0;
   readonly #reader = new EscapeReader();
+  #grams: WordFilter | undefined;
 
   /**
    * Finds the marks of a text.
    *
    * @param text Text that starts at the first byte of its buffer.
    * @param isWhole Whether nothing follows.
+   * @param grams Every four bytes of what is looked for; a line break that has
+   * none of them next to it is no mark.
    */
-  find(text: Uint8Array<ArrayBuffer>, isWhole: boolean): void {
+  find(
+    text: Uint8Array<ArrayBuffer>,
+    isWhole: boolean,
+    grams?: WordFilter,
+  ): void {
+    this.#grams = grams;
     const { length } = text;
     this.count = 0;
     this.limit = length;
@@ -104,11 +116,29 @@ export class Marks {
       this.#add(isBreak ? ESCAPE | BREAK : ESCAPE, at, end, value, size);
       return end;
     }
-    if (kind === BREAK) this.#add(BREAK, at, at + 1, LF, 1);
-    else if (kind === SPACED && isSpacedHex(text, at)) {
+    if (kind === BREAK) {
+      if (this.#mayBreak(text, at)) this.#add(BREAK, at, at + 1, LF, 1);
+    } else if (kind === SPACED && isSpacedHex(text, at)) {
       this.#add(SPACED, at, at + 1, NORMAL[BLANK], 1);
     }
     return at + 1;
+  }
+
+  /** Whether encoded text may go on behind a line break, or a mark is near it. */
+  #mayBreak(text: Uint8Array, at: number): boolean {
+    const grams = this.#grams;
+    if (grams === undefined) return true;
+    const last = this.count - 1;
+    if (last >= 0 && at - this.ends[last] < NEAR_BYTES) return true;
+    const start = text[at - 1] === CR ? at - 1 : at;
+    if (start < 4 || isShort(text, start - 4)) return true;
+    if (grams.mayHave(wordAt(text, start - 4, 4))) return true;
+    let next = at + 1;
+    while (next < text.length && isBlank(text[next])) next++;
+    if (next + 4 > text.length || isShort(text, next)) return true;
+    return grams.mayHave(wordAt(text, next, 4)) ||
+      MARKS[text[next]] !== 0 || MARKS[text[next + 1]] !== 0 ||
+      MARKS[text[next + 2]] !== 0 || MARKS[text[next + 3]] !== 0;
   }
 
   #add(
@@ -276,6 +306,16 @@ export function endsInSpacedHex(text: Uint8Array, length: number): boolean {
     if (text[at] === BLANK) return isHexPair(text, at - 2);
   }
   return false;
+}
+
+/** Whether a line break is in four bytes, so that a line is shorter. */
+function isShort(text: Uint8Array, at: number): boolean {
+  return text[at] === LF || text[at + 1] === LF || text[at + 2] === LF ||
+    text[at + 3] === LF;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === BLANK || byte === TAB;
 }
 
 function isBlankPair(text: Uint8Array, at: number): boolean {

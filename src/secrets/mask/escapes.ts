@@ -64,6 +64,7 @@ export class EscapeReader {
   #char = 0;
   #isByte = false;
   #next = 0;
+  #characterEnd = 0;
 
   /**
    * Reads an escape.
@@ -178,11 +179,12 @@ export class EscapeReader {
    */
   #readBackslash(): boolean {
     let end = this.#next;
-    let [char, next] = this.#characterAt(end);
+    let char = this.#characterAt(end);
     for (let count = 1; char === BACKSLASH && count < MAX_DEPTH; count++) {
-      end = next;
-      [char, next] = this.#characterAt(end);
+      end = this.#characterEnd;
+      char = this.#characterAt(end);
     }
+    const next = this.#characterEnd;
     const isPlain = next === end + 1;
     // Of two signs as they are, the first one was put in front of the other.
     if (!isPlain && this.#bytes[end - 1] === BACKSLASH) {
@@ -204,10 +206,13 @@ export class EscapeReader {
       NORMAL[char] === QUOTE;
   }
 
-  /** The character at a place and where it ends, with `%` and `&` looked through. */
-  #characterAt(at: number): [char: number, end: number] {
+  /** The character at a place, with `%` and `&` looked through; a field gets where it ends. */
+  #characterAt(at: number): number {
     const byte = this.#at(at);
-    if (byte !== PERCENT && byte !== AMPERSAND) return [byte, at + 1];
+    if (byte !== PERCENT && byte !== AMPERSAND) {
+      this.#characterEnd = at + 1;
+      return byte;
+    }
     const { isOpen } = this;
     this.#char = byte;
     this.#next = at + 1;
@@ -216,7 +221,8 @@ export class EscapeReader {
     }
     // A reference that is not complete is read by itself later.
     if (this.#next === at + 1) this.isOpen ||= isOpen;
-    return [this.#char, this.#next];
+    this.#characterEnd = this.#next;
+    return this.#char;
   }
 
   #readEscaped(char: number, next: number): boolean {
@@ -254,9 +260,8 @@ export class EscapeReader {
   #lowSurrogate(at: number): number {
     let next = at;
     for (let count = 0; count < MAX_DEPTH; count++) {
-      const [char, end] = this.#characterAt(next);
-      if (char !== BACKSLASH) break;
-      next = end;
+      if (this.#characterAt(next) !== BACKSLASH) break;
+      next = this.#characterEnd;
     }
     if (next === at) return 0;
     if (this.#at(next) !== 0x75) return 0;

@@ -19,18 +19,31 @@ export function firstHash(hash: number, byte: number): number {
   return next ^ next >>> 15;
 }
 
-/** The first number of the fingerprint of a part of a text. */
-export function firstHashOf(
-  text: Uint8Array,
-  from: number,
-  to: number,
-): number {
-  let hash = FIRST_SEED;
-  for (let at = from; at < to; at++) hash = firstHash(hash, text[at]);
-  return hash;
+/**
+ * Computes the fingerprint of a string.
+ *
+ * @param bytes The string.
+ * @param fingerprint Receives its two numbers.
+ */
+export function computeFingerprint(
+  bytes: Uint8Array,
+  fingerprint: Int32Array,
+): void {
+  let first = FIRST_SEED;
+  let second = SECOND_SEED;
+  // Both at once: each step has to wait for the one before.
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    first = Math.imul(first ^ byte, FIRST_MULTIPLIER);
+    second = Math.imul(second ^ byte, SECOND_MULTIPLIER);
+    first ^= first >>> 15;
+    second ^= second >>> 13;
+  }
+  fingerprint[0] = first;
+  fingerprint[1] = second;
 }
 
-/** The second number of it. */
+/** The second number of the fingerprint of a part of a text. */
 export function secondHashOf(
   text: Uint8Array,
   from: number,

@@ -18,6 +18,9 @@ export type FormKind = "plain" | "encoded" | "normal";
 /** Shortest line of a value of several lines that is a secret by itself, in characters. */
 const MIN_LINE = 8;
 
+/** Longer values are quoted line by line only, in ways that leave no trace. */
+const MAX_QUOTED = 2048;
+
 /** Values of more lines than these are found encoded as a whole only. */
 const MAX_ENCODED_LINES = 256;
 
@@ -137,19 +140,8 @@ function variantsOf(value: string): Variants {
 
 /** A value in normal form, and quoted in the ways that leave no trace of it. */
 function* quotedForms(value: string): Generator<Form> {
-  const doubled = [["'", "''"], ["'", `'"'"'`], ['"', '""']].flatMap(
-    ([quote, quotes]) => {
-      const text = value.replaceAll(quote, quotes);
-      return [text, text.replaceAll(quote, quotes)];
-    },
-  );
-  const texts = [
-    ...doubled,
-    value.replace(/["$`]/g, "`$&"),
-    value.replace(/[&<>|^"]/g, "^$&"),
-    quotedPrintable(value),
-  ];
-  for (const text of texts) {
+  const isLong = value.length > MAX_QUOTED;
+  for (const text of isLong ? [] : doubledForms(value)) {
     if (text !== value) yield { bytes: encoder.encode(text), kind: "plain" };
   }
   // A backslash at an end may have merged with what is next to it, and a
@@ -159,7 +151,7 @@ function* quotedForms(value: string): Generator<Form> {
   for (const variant of new Set([value, inner, withoutLetter])) {
     const normal = normalForm(encoder.encode(variant), false);
     yield { bytes: normal, kind: "normal" };
-    if (variant === withoutLetter && variant !== inner) continue;
+    if (isLong || variant === withoutLetter && variant !== inner) continue;
     for (const form of splicedForms(normal)) {
       yield { bytes: form, kind: "normal" };
     }
@@ -230,6 +222,22 @@ function spliced(
     wasSpecial = is;
   }
   return Uint8Array.from(bytes);
+}
+
+/** A value quoted in the ways that leave no trace in the text around it. */
+function doubledForms(value: string): string[] {
+  const doubled = [["'", "''"], ["'", `'"'"'`], ['"', '""']].flatMap(
+    ([quote, quotes]) => {
+      const text = value.replaceAll(quote, quotes);
+      return [text, text.replaceAll(quote, quotes)];
+    },
+  );
+  return [
+    ...doubled,
+    value.replace(/["$`]/g, "`$&"),
+    value.replace(/[&<>|^"]/g, "^$&"),
+    quotedPrintable(value),
+  ];
 }
 
 function quotedPrintable(value: string): string {

@@ -1,4 +1,4 @@
-import { BREAK, DecodedText, type Marks, SPACED } from "./decoded_text.ts";
+import { DecodedText, type Marks, SPACED } from "./decoded_text.ts";
 import { MIN_GRAM_NEEDLE_BYTES, type NeedleSet } from "./needle_set.ts";
 import { NORMAL, QUOTE } from "./normal_bytes.ts";
 import { wordAt, type WordFilter } from "./word_filter.ts";
@@ -58,34 +58,32 @@ export class MarkGate {
       : Math.min(at, this.#window.length);
   }
 
-  /** A single line break is looked at without being decoded. */
+  /** Whether encoded text may go on behind one of these marks. */
   isBreakSuspect(first: number, last: number): boolean {
-    const marks = this.#marks;
-    const at = marks.starts[first];
-    if (first < last || marks.kinds[first] !== BREAK) {
-      return (marks.kinds[first] & SPACED) !== 0 ||
-        this.isSuspect(at, marks.ends[last], true);
-    }
-    const window = this.#window;
-    const grams = this.#needles.grams;
-    if (this.mayBreakAt(at + 1)) return true;
-    // A secret with a blank or a quote is not like this one in lines.
-    let start = at + 1;
-    while (start < marks.limit && isSpace(window[start])) start++;
-    if (start + 4 <= marks.limit) {
-      return grams.mayHave(wordAt(window, start, 4));
-    }
-    return !this.#isLast && start < marks.limit;
+    const { starts, ends, kinds } = this.#marks;
+    return (kinds[first] & SPACED) !== 0 ||
+      this.isSuspect(starts[first], ends[last], true);
   }
 
   /** Whether white space, which may go on as a line break, ends in what may be a needle. */
   mayBreakAt(at: number): boolean {
     const window = this.#window;
-    let end = at;
-    while (end > 0 && isSpace(window[end - 1])) end--;
-    if (end === at || end < 4) return false;
     const marks = this.#marks;
-    const mark = marks.firstBehind(end - 4);
+    let end = at;
+    let mark = marks.firstBehind(end - 1);
+    while (end > 0) {
+      if (mark < marks.count && marks.ends[mark] === end) {
+        // A code for a terminal, which is nothing, may be among the blanks.
+        if (marks.sizes[mark] > 0) break;
+        end = marks.starts[mark];
+        mark = marks.firstBehind(end - 1);
+      } else if (isSpace(window[end - 1])) {
+        end--;
+        mark = marks.firstBehind(end - 1);
+      } else break;
+    }
+    if (end === at || end < 4) return false;
+    mark = marks.firstBehind(end - 4);
     if (mark < marks.count && marks.starts[mark] < end) return true;
     const word = wordAt(window, end - 4, 4);
     return this.#needles.grams.mayHave(word);

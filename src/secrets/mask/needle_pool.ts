@@ -72,14 +72,23 @@ export class NeedlePool {
    * @param needle Number of the needle.
    * @param text The text.
    * @param at The place, possibly outside of the text.
+   * @param first Offset of the byte that is compared first; what is there
+   * differs most from needle to needle.
    */
-  isAt(needle: number, text: Uint8Array, at: number): boolean {
+  isAt(
+    needle: number,
+    text: Uint8Array,
+    at: number,
+    first: number,
+  ): boolean {
     const start = this.#starts[needle];
     const bytes = this.#bytes;
-    let offset = this.#starts[needle + 1] - start;
-    if (at < 0 || at + offset > text.length) return false;
-    // From the end: secrets that share a beginning differ there.
-    while (--offset >= 0) {
+    const length = this.#starts[needle + 1] - start;
+    if (at < 0 || at + length > text.length) return false;
+    for (let offset = first; offset < length; offset++) {
+      if (bytes[start + offset] !== text[at + offset]) return false;
+    }
+    for (let offset = first - 1; offset >= 0; offset--) {
       if (bytes[start + offset] !== text[at + offset]) return false;
     }
     return true;

@@ -1,5 +1,5 @@
 import type { FormKind } from "./forms.ts";
-import { Fingerprints, firstHashOf, secondHashOf } from "./fingerprints.ts";
+import { computeFingerprint, Fingerprints } from "./fingerprints.ts";
 import { MAX_NEEDLE_BYTES, NeedleFlood } from "./needle_flood.ts";
 import { NeedlePool } from "./needle_pool.ts";
 import { PrefixIndex } from "./prefix_index.ts";
@@ -11,6 +11,7 @@ import {
   wordAt,
   WordFilter,
 } from "./word_filter.ts";
+import { rarest } from "./rarity.ts";
 import { WordIndex } from "./word_index.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
@@ -32,14 +33,17 @@ const CONTEXT_BITS = 16;
 const LARGE_CONTEXT_BITS = 18;
 const MAX_CONTEXTS = 1 << 17;
 
-/** Most offsets of a needle that are compared when a rare word is chosen. */
-const MAX_CHOICES = 64;
-
 /** Most needles that are found by their words; more would take too much memory. */
 const MAX_INDEXED = 24_000;
 
-/** Most needles that are found by the same word; more would take too much time. */
-const MAX_SHARING = 40;
+/** Most needles that are found by the same word, and by the same two; more would take too much time. */
+const [MAX_SHARING, MAX_ALIKE] = [250, 12];
+
+/** Most needles that are found by the same word if they are too short for two. */
+const MAX_SHORT_ALIKE = 100;
+
+/** How many counts of needles that share two words there are, as a power of two. */
+const ALIKE_BITS = 18;
 
 /** Every stretch of a match that has so many bytes holds a whole gram; shorter needles are found by pairs. */
 export const MIN_GRAM_NEEDLE_BYTES = 8;
@@ -83,6 +87,9 @@ export class NeedleSet {
   #contexts: WordFilter | undefined;
   #hasLargeContexts = false;
   readonly #pairs = new WordIndex();
+  readonly #fingerprint = new Int32Array(2);
+  /** How many needles share two words, by both of them. */
+  #alikeCounts = new Uint8Array();
   /** Offsets of the words of a needle that is being added, by residue. */
   readonly #offsets = new Int32Array(STRIDE);
   #grams = new WordFilter(MIN_GRAM_BITS);
@@ -179,9 +186,8 @@ export class NeedleSet {
 
   #addPiece(needle: Uint8Array, isEncoded: boolean): void {
     if (isBlank(needle)) return;
-    const { length } = needle;
-    const first = firstHashOf(needle, 0, length);
-    const second = secondHashOf(needle, 0, length);
+    computeFingerprint(needle, this.#fingerprint);
+    const [first, second] = this.#fingerprint;
     if (!this.#known.add(first, second, isEncoded)) return;
     this.#addGrams(needle);
     if (!this.#addIndexed(needle, isEncoded)) this.#flood.add(needle);
@@ -264,8 +270,9 @@ export class NeedleSet {
     const pool = this.#pool;
     for (let place = first; place >= 0; place = index.next(place)) {
       const needle = index.needleOf(place);
-      const start = at - index.offsetOf(place);
-      if (!pool.isAt(needle, text, start)) continue;
+      const offset = index.offsetOf(place);
+      const start = at - offset;
+      if (!pool.isAt(needle, text, start, offset)) continue;
       if (isEncoded && !this.#encoded.has(needle)) continue;
       ranges.add(start, start + pool.end(needle) - pool.start(needle));
     }
@@ -292,16 +299,40 @@ export class NeedleSet {
 
   #chooseWords(needle: Uint8Array): boolean {
     const { length } = needle;
-    const width = length >= MIN_CONTEXT_NEEDLE_BYTES ? 8 : 4;
+    if (this.#alikeCounts.length === 0) {
+      this.#alikeCounts = new Uint8Array(1 << ALIKE_BITS);
+    }
+    const hasContext = length >= MIN_CONTEXT_NEEDLE_BYTES;
+    const width = hasContext ? 8 : 4;
+    const maxAlike = hasContext ? MAX_ALIKE : MAX_SHORT_ALIKE;
     for (let residue = 0; residue < STRIDE; residue++) {
       const isBetween = residue + 4 > length;
       const index = isBetween ? this.#wordsBetween : this.#words;
       const first = isBetween ? residue - STRIDE / 2 : residue;
-      const offset = rarest(needle, first, STRIDE, width, index);
+      let offset = rarest(needle, first, STRIDE, width, index);
+      if (this.#isCrowded(needle, offset, index, maxAlike)) {
+        // Another one, which fewer needles have.
+        offset = first;
+        while (this.#isCrowded(needle, offset, index, maxAlike)) {
+          offset += STRIDE;
+          if (offset + width > length) return false;
+        }
+      }
       this.#offsets[residue] = offset;
-      if (index.countOf(wordAt(needle, offset, 4)) >= MAX_SHARING) return false;
     }
     return true;
+  }
+
+  /** Whether too many needles are found by a word already. */
+  #isCrowded(
+    needle: Uint8Array,
+    offset: number,
+    index: WordIndex,
+    maxAlike: number,
+  ): boolean {
+    const context = contextAt(needle, 0, needle.length, offset);
+    return this.#alikeCounts[alikeOf(context)] >= maxAlike ||
+      index.countOf(wordAt(needle, offset, 4)) >= MAX_SHARING;
   }
 
   #registerWords(needle: number, length: number): void {
@@ -312,7 +343,9 @@ export class NeedleSet {
       const offset = this.#offsets[residue];
       const at = this.#pool.start(needle) + offset;
       index.add(wordAt(this.#pool.bytes, at, 4), needle, offset);
-      contexts.add(this.#contextAt(needle, offset));
+      const context = this.#contextAt(needle, offset);
+      contexts.add(context);
+      this.#alikeCounts[alikeOf(context)]++;
     }
   }
 
@@ -359,40 +392,24 @@ export class NeedleSet {
 
   /** Makes one word of a registered word and the next one, if every occurrence has one. */
   #contextAt(needle: number, offset: number): number {
-    const { bytes } = this.#pool;
     const start = this.#pool.start(needle);
-    const word = wordAt(bytes, start + offset, 4);
-    const hasNext = this.#pool.end(needle) - start >= MIN_CONTEXT_NEEDLE_BYTES;
-    return hasNext
-      ? inContext(word, wordAt(bytes, start + offset + 4, 4))
-      : word;
+    return contextAt(this.#pool.bytes, start, this.#pool.end(needle), offset);
   }
 }
 
-/** Finds the rarest word of a needle among those a stride apart that have so many bytes from there on. */
-function rarest(
-  needle: Uint8Array,
-  first: number,
-  stride: number,
-  leastBytes: 2 | 4 | 8,
-  index: WordIndex,
+function contextAt(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  offset: number,
 ): number {
-  const width = leastBytes === 2 ? 2 : 4;
-  const last = Math.min(
-    needle.length - leastBytes,
-    first + stride * MAX_CHOICES,
-  );
-  let best = first;
-  let bestRarity = -Infinity;
-  for (let offset = first; offset <= last; offset += stride) {
-    let rarity = rarityOf(needle, offset, width);
-    if (rarity <= bestRarity) continue;
-    rarity -= index.countOf(wordAt(needle, offset, width));
-    if (rarity <= bestRarity) continue;
-    best = offset;
-    bestRarity = rarity;
-  }
-  return best;
+  const word = wordAt(bytes, start + offset, 4);
+  const hasNext = end - start >= MIN_CONTEXT_NEEDLE_BYTES;
+  return hasNext ? inContext(word, wordAt(bytes, start + offset + 4, 4)) : word;
+}
+
+function alikeOf(context: number): number {
+  return hashOf(context) >>> (32 - ALIKE_BITS);
 }
 
 function addGramsTo(
@@ -412,30 +429,4 @@ function isBlank(needle: Uint8Array): boolean {
 /** Makes one word of a word and the next one. */
 function inContext(word: number, next: number): number {
   return word ^ hashOf(next);
-}
-
-/** Judges how seldom a word is met in logs: by the kinds of its bytes and their variety. */
-function rarityOf(bytes: Uint8Array, at: number, width: 2 | 4): number {
-  let rarity = 0;
-  for (let i = at; i < at + width; i++) {
-    rarity += RARITIES[bytes[i]];
-    if (i > at && bytes[i] !== bytes[i - 1]) rarity += 4;
-  }
-  return rarity;
-}
-
-/** How seldom each byte is met. */
-const RARITIES = Uint8Array.from(
-  { length: 256 },
-  (_, byte) => byteRarity(byte),
-);
-
-/** Numbers, also hexadecimal ones, are what logs are full of. */
-function byteRarity(byte: number): number {
-  if (byte === 0x20 || byte === 0x0a || byte === 0) return 0;
-  if (byte >= 0x30 && byte <= 0x39) return 1;
-  if (byte >= 0x61 && byte <= 0x66) return 2;
-  if (byte >= 0x61 && byte <= 0x7a) return 3;
-  if (byte >= 0x41 && byte <= 0x5a) return 4;
-  return byte > 0x20 && byte < 0x7f ? 3 : 6;
 }

@@ -4,6 +4,7 @@ import {
   endsInSpacedHex,
   ESCAPE,
   Marks,
+  NEAR_BYTES,
   SPACED,
 } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
@@ -28,9 +29,6 @@ export interface MaskRules {
   /** What is printed for a range of secret bytes. */
   readonly placeholder: Uint8Array;
 }
-
-/** Marks that are closer to one another, in bytes, are looked at together. */
-const CLUSTER_BYTES = 12;
 
 /**
  * How many bytes of a broken text may stand before its first break and yet be
@@ -125,7 +123,7 @@ export class MaskStream {
     this.#window = window;
     this.#isLast = isLast;
     this.#partialFrom = needles.partialFrom(window);
-    this.#marks.find(window, isLast);
+    this.#marks.find(window, isLast, needles.grams);
     this.#gate.open(window, isLast, needles);
     this.#lookAtMarks();
     const heldFrom = isLast ? window.length : this.#heldFrom();
@@ -160,7 +158,7 @@ export class MaskStream {
       let kinds = marks.kinds[first];
       while (
         last + 1 < marks.count &&
-        marks.starts[last + 1] - marks.ends[last] < CLUSTER_BYTES
+        marks.starts[last + 1] - marks.ends[last] < NEAR_BYTES
       ) kinds |= marks.kinds[++last];
       const from = marks.starts[first];
       const to = marks.ends[last];
