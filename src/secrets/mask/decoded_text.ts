@@ -245,17 +245,37 @@ export class DecodedText {
     return isMark ? marks.ends[mark] : start + 1;
   }
 
+  /** The same as adding each byte, but without calls: most of a text is plain. */
   #addPlain(text: Uint8Array, from: number, to: number, isJoined: boolean) {
+    const { bytes, starts, ends } = this;
+    let { length } = this;
     for (let at = from; at < to; at++) {
       const byte = text[at];
-      if (isJoined && byte === BLANK) continue;
       // A word that begins with $'…' goes on with it.
       if (
         byte === DOLLAR &&
         (at + 1 === text.length || text[at + 1] === APOSTROPHE)
       ) continue;
-      this.#add(NORMAL[byte], at, at + 1, isJoined);
+      const normal = NORMAL[byte];
+      if (isJoined) {
+        if (byte === BLANK || IS_LEFT_OUT[normal] !== 0) continue;
+      } else if (
+        normal === QUOTE && length > 0 && bytes[length - 1] === QUOTE
+      ) {
+        ends[length - 1] = at + 1;
+        continue;
+      }
+      if (length > 0 && at - ends[length - 1] > MAX_CODE_BYTES) {
+        bytes[length] = GAP;
+        starts[length] = ends[length] = at;
+        length++;
+      }
+      bytes[length] = normal;
+      starts[length] = at;
+      ends[length] = at + 1;
+      length++;
     }
+    this.length = length;
   }
 
   #add(byte: number, start: number, end: number, isJoined: boolean): void {
