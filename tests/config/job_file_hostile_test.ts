@@ -33,6 +33,21 @@ describe("readJobFile() bounds its work on", () => {
     );
   });
 
+  it("aliases that stand for very long texts", async () => {
+    const long = "a".repeat(500_000);
+    const uses = Array.from({ length: 1_000 }, () => "*s").join(",");
+    for (
+      const text of [
+        `steps: [{name: a, run: x, for_each: [&s ${long},${uses}]}]`,
+        `steps: [{name: a, run: x, matrix: {include: [&s {${long}: a},${uses}]}}]`,
+      ]
+    ) {
+      assertEquals(await problemsOfText(text), [
+        'Cannot read job file "job.yaml": its aliases stand for more than 16777216 characters',
+      ]);
+    }
+  });
+
   it("no file that is only large", async () => {
     const values = Array.from({ length: 500_000 }, () => "a").join(",");
     const [step] = await stepsOf(

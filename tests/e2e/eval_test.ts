@@ -368,6 +368,31 @@ describe("runnerlib eval", () => {
     assertEquals(allowed.document!.policy_violations, []);
   });
 
+  it("fetches no definitions in the place of those that a pull request deletes", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "src/": "",
+      "ci/base/.reactorcide/workflows/main.yaml": MAIN.replace(
+        "push",
+        "tag_created, pull_request_opened",
+      ),
+      "ci/head/README": "",
+    });
+    const { code, document, stderr } = await evaluate(path, [
+      ...["--event-type", "pull_request_opened", "--branch", "main"],
+      ...["--pr-number", "7", "--changed-file", "README"],
+    ], {
+      ...await withTrees(path),
+      REACTORCIDE_HEAD_URL: `${path}/nothing`,
+      REACTORCIDE_SHA: "abc",
+    });
+    assertEquals(code, 0, stderr);
+    assertEquals(document!.workflows.map(({ ci_origin }) => ci_origin), [
+      "base",
+    ]);
+  });
+
   it("submits the document when there is a coordinator, and fails with it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -52,7 +52,7 @@ export async function evalTrees(
   }
   if (
     head !== undefined && headUrl !== "" && sourceRef !== "" &&
-    !await exists(`${head}/.reactorcide`)
+    await isEmpty(head)
   ) await get(headUrl, sourceRef, head);
   if (sourceUrl !== "" && !await exists(`${source}/.git`)) {
     await get(sourceUrl, sourceRef, source, HISTORY);
@@ -131,6 +131,17 @@ async function fetchTree(
     log: logger,
     cancellation,
   });
+}
+
+/** A tree without job definitions, which a pull request may have deleted, is not. */
+async function isEmpty(path: string): Promise<boolean> {
+  try {
+    for await (const _ of Deno.readDir(path)) return false;
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -39,7 +39,7 @@ export class DocumentNode {
     this.#problems = problems;
     this.#parent = parent;
     this.key = key;
-    problems.count();
+    problems.count(key, written);
   }
 
   /** Whether the file says nothing here. */

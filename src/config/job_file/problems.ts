@@ -10,6 +10,9 @@ const MOST_TOLD = 100;
  */
 const MOST_VALUES = 1_000_000;
 
+/** Most characters of keys and values, each use of an alias counted. */
+const MOST_CHARACTERS = 16 * 1024 * 1024;
+
 type Path = readonly (string | number)[];
 
 interface Problem {
@@ -40,6 +43,7 @@ export class Problems {
   #document: unknown;
   #total = 0;
   #valueCount = 0;
+  #length = 0;
 
   /**
    * Makes an empty list.
@@ -55,12 +59,23 @@ export class Problems {
   /**
    * Counts a value that is looked at.
    *
+   * @param texts Its key and its text, if it has them.
    * @throws {RunnerError} With the code of the kind, if there are too many.
    */
-  count(): void {
-    if (++this.#valueCount <= MOST_VALUES) return;
+  count(...texts: unknown[]): void {
+    this.#valueCount++;
+    for (const text of texts) {
+      if (typeof text === "string") this.#length += text.length;
+    }
+    if (this.#valueCount > MOST_VALUES) this.#stop(`${MOST_VALUES} values`);
+    if (this.#length > MOST_CHARACTERS) {
+      this.#stop(`${MOST_CHARACTERS} characters`);
+    }
+  }
+
+  #stop(limit: string): never {
     throw new RunnerError(
-      `Cannot read ${this.#kind.words} "${this.#name}": its aliases stand for more than ${MOST_VALUES} values`,
+      `Cannot read ${this.#kind.words} "${this.#name}": its aliases stand for more than ${limit}`,
       { code: this.#kind.code },
     );
   }

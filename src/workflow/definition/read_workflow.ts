@@ -25,6 +25,7 @@ import { type BaseJobFile, readBaseJobFile } from "./read_job_definition.ts";
  *
  * @param root Absolute path of the CI root, in which job files are looked for.
  * @param sourceFile Path of the workflow file from there.
+ * @param signal Ends the work between two files.
  * @returns The workflow.
  * @throws {RunnerError} `invalid-workflow`, with everything that is wrong in
  * any of the files, and where.
@@ -32,7 +33,9 @@ import { type BaseJobFile, readBaseJobFile } from "./read_job_definition.ts";
 export async function readWorkflow(
   root: string,
   sourceFile: string,
+  signal?: AbortSignal,
 ): Promise<WorkflowDefinition> {
+  signal?.throwIfAborted();
   const text = await readJobText(
     `${root}/${sourceFile}`,
     sourceFile,
@@ -52,7 +55,7 @@ export async function readWorkflow(
     );
   }
   const errors: string[] = [];
-  const bases = await readBases(root, entries, errors);
+  const bases = await readBases(root, entries, errors, signal);
   const jobs = entries.map((entry) => layOver(entry, bases));
   checkJobs(entries.map(({ node }, at) => ({
     name: jobs[at].name,
@@ -108,6 +111,7 @@ async function readBases(
   root: string,
   entries: readonly JobEntry[],
   errors: string[],
+  signal: AbortSignal | undefined,
 ): Promise<ReadonlyMap<string, BaseJobFile>> {
   const bases = new Map<string, BaseJobFile>();
   const failed = new Set<string>();
@@ -115,6 +119,7 @@ async function readBases(
     if (jobFile === undefined || bases.has(jobFile) || failed.has(jobFile)) {
       continue;
     }
+    signal?.throwIfAborted();
     try {
       bases.set(jobFile, await readBaseJobFile(root, jobFile));
     } catch (error) {

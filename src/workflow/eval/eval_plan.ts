@@ -12,6 +12,7 @@ import {
   ciPaths,
   planPullRequest,
   type PullRequestFacts,
+  reportedPaths,
 } from "./pull_request.ts";
 
 /** What an evaluation came to. */
@@ -22,7 +23,7 @@ export interface EvalPlan {
   readonly jobs: readonly JobDefinition[];
   /** Changes that the policy does not allow. */
   readonly violations: readonly PolicyViolation[];
-  /** Changed files of CI definitions. */
+  /** Changed files of CI definitions, as far as the document has room. */
   readonly changedCiPaths: readonly string[];
   /** What the actor is. */
   readonly actorSubjects: readonly string[];
@@ -96,7 +97,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
       .filter((definition) => isStarted(definition, definition.sourceFile))
       .map(({ job }) => job),
     violations: pull?.violations ?? [],
-    changedCiPaths: ciPaths(changedFiles ?? []),
+    changedCiPaths: reportedPaths(ciPaths(changedFiles ?? [])),
     actorSubjects: pullRequest?.actorSubjects ?? [],
     skipped,
   };

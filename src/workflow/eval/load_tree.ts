@@ -6,6 +6,10 @@ import type {
 import { findDefinitions } from "../definition/find_definitions.ts";
 import { readJobDefinition } from "../definition/read_job_definition.ts";
 import { readWorkflow } from "../definition/read_workflow.ts";
+import { guardPath } from "../../workspace/guard.ts";
+
+/** Longest time that reading a tree which is not trusted may take, in milliseconds. */
+const MAX_HEAD_MS = 60_000;
 
 /** What a tree of CI definitions holds, as far as it is valid. */
 export interface DefinitionTree {
@@ -54,27 +58,36 @@ export async function loadTree(
 }
 
 /**
- * Reads the workflows of a tree that is not trusted.
+ * Reads the workflows of a tree that is not trusted. Nothing in it makes this
+ * fail: what cannot be read is not used.
  *
  * @param root Absolute path of the tree.
  * @param onProblem Takes what is wrong with a file.
+ * @param signal Ends the work, after which no definition of the tree is used.
  * @returns The valid workflows whose ids are unique.
  */
 export async function loadHead(
   root: string,
   onProblem: (problem: string) => void,
+  signal: AbortSignal = AbortSignal.timeout(MAX_HEAD_MS),
 ): Promise<WorkflowDefinition[]> {
   try {
     const { workflows: files } = await findDefinitions(root);
     const workflows = await readAll(
       files,
-      (file) => readWorkflow(root, file),
+      async (file) => {
+        await guardPath(root, file);
+        return await readWorkflow(root, file, signal);
+      },
       onProblem,
     );
     return unambiguous(workflows, ({ id }) => `workflow "${id}"`, onProblem);
   } catch (error) {
-    // Nothing in this tree may keep the trusted definitions from being used.
-    onProblem(messageOf(error));
+    onProblem(
+      signal.aborted
+        ? "Cannot read the workflows: there are too many, or they are too complex"
+        : messageOf(error),
+    );
     return [];
   }
 }

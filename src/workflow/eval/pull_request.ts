@@ -11,14 +11,21 @@ import {
   type PolicyViolation,
   trusted,
 } from "./planned_workflow.ts";
+import { ByteBudget } from "./byte_budget.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 import { wireWorkflow } from "./wire_workflow.ts";
 
 /** Files that say what may be changed are no files of a workflow. */
 const POLICY_FILES = /^\.reactorcide\/(policy\.yaml$|policies\/)/;
 
-/** Most bytes of all definitions of a pull request; a document takes 8 MiB. */
+// A document takes 8 MiB. What a pull request adds leaves room for the trusted
+// workflows.
+
+/** Most bytes of all definitions of a pull request. */
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
+
+/** Most bytes of the changed files, and of the violations. */
+const MAX_LIST_BYTES = 1024 * 1024;
 
 /** What is known of a pull request. */
 export interface PullRequestFacts {
@@ -74,40 +81,45 @@ export interface PullRequestPlan {
 export function planPullRequest(input: PullRequestInput): PullRequestPlan {
   const { base, event, actor, isStarted } = input;
   const changedCiPaths = ciPaths(input.changedFiles);
+  const isListed = reportedPaths(changedCiPaths).length ===
+    changedCiPaths.length;
   const shared = sharedPaths(input, changedCiPaths);
   const heads = new Map(input.head.map((head) => [head.id, head]));
   const bases = new Map(base.map((own) => [own.id, own]));
   const authorised = new Set<string>();
   const violations: PolicyViolation[] = [];
-  const budget: HeadBudget = { bytes: MAX_HEAD_BYTES };
-  const violate = (path: string, workflowId: string, rule: string) =>
-    violations.push({
+  const budget = new ByteBudget(MAX_HEAD_BYTES);
+  const reportBudget = new ByteBudget(MAX_LIST_BYTES);
+  const violate = (path: string, workflowId: string, rule: string) => {
+    const violation = {
       path,
       workflow_id: workflowId,
       actor,
       rule,
       base_sha: event.ciSourceRef,
       head_sha: event.sourceRef,
-    });
+    };
+    if (reportBudget.take(violation)) violations.push(violation);
+  };
   const ids = [...bases.keys(), ...newIds(input, bases)];
   const workflows = ids.flatMap((id): PlannedWorkflow[] => {
     const [ours, theirs] = [bases.get(id), heads.get(id)];
     const fallback = ours === undefined
       ? []
       : [trusted(ours, event, input.policy)];
-    const dependencyPaths = [
-      ...new Set([
-        ...ours?.dependencyPaths ?? [],
-        ...theirs?.dependencyPaths ?? [],
-        ...shared,
-      ]),
-    ];
-    const affected = changedCiPaths
-      .filter((path) => dependencyPaths.includes(path));
+    const own = new Set([
+      ...ours?.dependencyPaths ?? [],
+      ...theirs?.dependencyPaths ?? [],
+      ...shared,
+    ]);
+    const affected = changedCiPaths.filter((path) => own.has(path));
     if (affected.length === 0) return fallback;
-    const grant = grantFor(id, dependencyPaths, changedCiPaths, input);
+    const dependencyPaths = [...own];
+    const grant = isListed
+      ? grantFor(id, dependencyPaths, changedCiPaths, input)
+      : undefined;
     const used = grant === undefined
-      ? "no rule allows it"
+      ? isListed ? "no rule allows it" : "too many files have changed"
       : headWorkflow(grant, { ours, theirs, dependencyPaths }, input, budget);
     const rule = typeof used === "string"
       ? used
@@ -130,7 +142,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
 }
 
 /**
- * Finds the changed files that define CI. The policy is none of them: the
+ * Finds the changed files that define CI. The policy is not among them: the
  * coordinator keeps its own copy.
  *
  * @param changedFiles All changed files.
@@ -140,6 +152,20 @@ export function ciPaths(changedFiles: readonly string[]): string[] {
   return changedFiles.filter((path) =>
     path.startsWith(".reactorcide/") && !POLICY_FILES.test(path)
   );
+}
+
+/**
+ * Leaves out changed files for which a document has no room. The coordinator
+ * decides by those that it gets, so that definitions of a pull request are not
+ * used when any is left out.
+ *
+ * @param changedCiPaths All changed files that define CI.
+ * @returns The first of them.
+ */
+export function reportedPaths(changedCiPaths: readonly string[]): string[] {
+  const budget = new ByteBudget(MAX_LIST_BYTES);
+  const end = changedCiPaths.findIndex((path) => !budget.take(path));
+  return changedCiPaths.slice(0, end < 0 ? changedCiPaths.length : end);
 }
 
 /** Changed files that any workflow may use, since none says that they are its own. */
@@ -188,11 +214,6 @@ function grantFor(
   });
 }
 
-/** Room that definitions of the pull request still have in the document. */
-interface HeadBudget {
-  bytes: number;
-}
-
 /** The definition of the pull request; a text says why it cannot be used. */
 function headWorkflow(
   { profile, workers, ruleId, approvalId, baseNodes }: Grant,
@@ -202,7 +223,7 @@ function headWorkflow(
     dependencyPaths: readonly string[];
   },
   { event, policyRevision }: PullRequestInput,
-  budget: HeadBudget,
+  budget: ByteBudget,
 ): PlannedWorkflow | string {
   const authority = new Map<string, BaseNodes>(
     baseNodes.flatMap((grant) => grant.nodes.map((name) => [name, grant])),
@@ -228,17 +249,15 @@ function headWorkflow(
     authority,
     isSkipped: false,
   };
+  const tooLarge = "the definitions of the pull request are too large";
+  if (!budget.hasRoomFor(workflow.definition)) return tooLarge;
   // What the coordinator would refuse would take every other workflow with it.
   try {
-    const text = JSON.stringify(wireWorkflow(workflow, event));
-    budget.bytes -= new TextEncoder().encode(text).length;
+    return budget.take(wireWorkflow(workflow, event)) ? workflow : tooLarge;
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
     return `the workflow is invalid: ${messageOf(error)}`;
   }
-  return budget.bytes < 0
-    ? "the definitions of the pull request are too large"
-    : workflow;
 }
 
 function withTrusted(

@@ -1,0 +1,205 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
+import type { EvalEvent } from "../../src/workflow/eval/eval_event.ts";
+import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
+import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
+import { readPolicy } from "../../src/workflow/eval/policy.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const EVENT = "pull_request_updated";
+const MAIN = ".reactorcide/workflows/main.yaml";
+const HEADER = `id: main\nname: Main\non: { events: [${EVENT}] }\n`;
+const TRUSTED = `${HEADER}jobs: { test: { command: trusted } }\n`;
+
+/** A policy that allows every change. */
+const GENEROUS = readPolicy(JSON.stringify({
+  version: 1,
+  head_ci: [{
+    id: "all",
+    workflows: ["main"],
+    paths: [".reactorcide/**"],
+    head_repository: "any",
+    use: { ci_source: "head", profile: "limited", workers: "pool" },
+  }],
+}));
+
+interface Attack {
+  readonly files: Record<string, string>;
+  readonly changedFiles?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+async function evaluate(
+  root: string,
+  { files, changedFiles = [MAIN], signal }: Attack,
+) {
+  const problems: string[] = [];
+  await makeFiles(root, { [`base/${MAIN}`]: TRUSTED });
+  const heads = Object.entries(files)
+    .map(([path, text]) => [`head/${path}`, text]);
+  await makeFiles(root, Object.fromEntries(heads));
+  const event: EvalEvent = {
+    type: EVENT,
+    branch: "main",
+    sourceUrl: "https://example.com/fork.git",
+    sourceRef: "head",
+    ciSourceUrl: "https://example.com/ci.git",
+    ciSourceRef: "base",
+    prBaseRef: "main",
+    prNumber: "7",
+    headUrl: "https://example.com/fork.git",
+    headRef: "topic",
+    baseUrl: "https://example.com/ci.git",
+    baseRef: "main",
+    isForkPr: "true",
+  };
+  const fail = (problem: string) => {
+    throw new Error(problem);
+  };
+  const plan = evalPlan({
+    event,
+    base: await loadTree(`${root}/base`, fail),
+    changedFiles,
+    policy: GENEROUS,
+    pullRequest: {
+      head: await loadHead(
+        `${root}/head`,
+        (problem) => problems.push(problem),
+        signal,
+      ),
+      policyRevision: "rev",
+      actor: "someone",
+      actorSubjects: [],
+      approvals: [],
+      now: 0,
+    },
+    marksSkipped: false,
+  });
+  const document = evalDocument(plan, event, fail);
+  assert(document !== undefined && "workflows" in document);
+  const commands = document.workflows.flatMap(({ jobs }) =>
+    jobs.map((job) => String(job.job_command))
+  );
+  return { document, commands, problems };
+}
+
+const isTrusted = (commands: readonly string[]) =>
+  assertEquals(commands, ["runnerlib run --job-command 'trusted'"]);
+
+const long = "x".repeat(500_000);
+const many = (count: number, text: (index: number) => string) =>
+  Array.from({ length: count }, (_, index) => text(index)).join("");
+
+describe("a pull request", () => {
+  it("is used where the policy allows it", async () => {
+    await using directory = await temporaryDirectory();
+    const { commands } = await evaluate(directory.path, {
+      files: { [MAIN]: TRUSTED.replace("trusted", "proposed") },
+    });
+    assertEquals(commands, ["runnerlib run --job-command 'proposed'"]);
+  });
+
+  it("cannot stand for more text than the document has room for", async () => {
+    const attacks: Attack["files"][] = [
+      {
+        [MAIN]: `${HEADER}vars:\n  s: &s ${long}\n  l: [${
+          many(50_000, () => "*s,")
+        }]\njobs: { test: { command: x } }`,
+      },
+      {
+        [MAIN]: `${HEADER}jobs:\n  t: { command: &s ${long} }\n${
+          many(10_000, (index) => `  t${index}: { command: *s }\n`)
+        }`,
+      },
+      {
+        [MAIN]:
+          `${HEADER}jobs:\n  t: { command: x, environment: &e { ${long}: a } }\n${
+            many(10_000, (index) =>
+              `  t${index}: { command: x, environment: *e }\n`)
+          }`,
+      },
+      {
+        [MAIN]: `${HEADER}jobs:\n${
+          many(10_000, (index) => `  t${index}: { job_file: a.yaml }\n`)
+        }`,
+        ".reactorcide/jobs/a.yaml": `job: { command: ${long} }`,
+      },
+      {
+        [MAIN]: `${HEADER}jobs:\n${
+          many(10_000, (index) => `  t${index}: { job_file: a.yaml }\n`)
+        }`,
+        ".reactorcide/jobs/a.yaml":
+          `job: { command: x }\nenvironment: { A: ${long} }`,
+      },
+    ];
+    for (const files of attacks) {
+      await using directory = await temporaryDirectory();
+      const { commands, document } = await evaluate(directory.path, { files });
+      isTrusted(commands);
+      assertEquals(document.policy_violations.length, 1);
+    }
+  });
+
+  it("cannot fill the document with changed files", async () => {
+    const names = Array.from(
+      { length: 60_000 },
+      (_, index) => `.reactorcide/x/${"\u0001".repeat(50)}${index}`,
+    );
+    for (const changedFiles of [[MAIN, ...names], [...names, MAIN]]) {
+      await using directory = await temporaryDirectory();
+      const { commands, document } = await evaluate(directory.path, {
+        files: { [MAIN]: TRUSTED.replace("trusted", "proposed") },
+        changedFiles,
+      });
+      isTrusted(commands);
+      const bytes = new TextEncoder().encode(JSON.stringify(document)).length;
+      assert(bytes < 4 * 1024 * 1024, `${bytes}`);
+      assert(document.changed_ci_paths.length > 1_000);
+      assert(document.policy_violations.length > 1_000);
+    }
+  });
+
+  it("is not used when reading it takes too long", async () => {
+    await using directory = await temporaryDirectory();
+    const { commands, problems } = await evaluate(directory.path, {
+      files: {
+        [MAIN]: `${HEADER}jobs:\n${
+          many(100, (index) => `  t${index}: { job_file: ${index}.yaml }\n`)
+        }`,
+      },
+      signal: AbortSignal.abort(),
+    });
+    isTrusted(commands);
+    assertEquals(problems, [
+      "Cannot read the workflows: there are too many, or they are too complex",
+    ]);
+  });
+
+  it("brings no file from outside of its tree", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "outside/main.yaml": TRUSTED.replace("trusted", "outside"),
+      "head/.reactorcide/x": "",
+    });
+    await Deno.mkdir(`${path}/head/.reactorcide/workflows`);
+    await Deno.symlink(`${path}/outside/main.yaml`, `${path}/head/${MAIN}`);
+    const one = await evaluate(path, { files: {} });
+    isTrusted(one.commands);
+    assertEquals(one.problems.length, 1);
+    await Deno.remove(`${path}/head/.reactorcide/workflows`, {
+      recursive: true,
+    });
+    await Deno.symlink(
+      `${path}/outside`,
+      `${path}/head/.reactorcide/workflows`,
+    );
+    const all = await evaluate(path, { files: {} });
+    isTrusted(all.commands);
+    assertEquals(all.problems.length, 1);
+  });
+});
