@@ -4,6 +4,7 @@ import { osReason } from "../os_reason.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Containment } from "../process/containment.ts";
+import type { ProtectedPaths } from "../process/namespace.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
@@ -42,12 +43,18 @@ export interface RunCommandOptions {
    */
   shell?: readonly string[];
   /**
-   * Whether the command runs code that is not trusted, and gets a PID namespace
-   * of its own where the system allows it.
+   * Whether the command runs code that is not trusted, and gets namespaces of
+   * its own where the system allows it.
    *
    * @default {false}
    */
   isUntrusted?: boolean;
+  /**
+   * What an untrusted command must not change or see.
+   *
+   * @default {nothing}
+   */
+  protectedPaths?: ProtectedPaths;
   /** Where a script can be that is too long for an argument. */
   temporaryPlace: TemporaryPlace;
   /** Whether the runner is in a container for this job. */
@@ -78,6 +85,7 @@ export async function runCommand(
   const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
   const { stdout, stderr, stderrSink } = options;
   const { isUntrusted = false, isInContainer, onWarning } = options;
+  const { protectedPaths } = options;
   const { namespace, problem } = isUntrusted
     ? await containment(isInContainer)
     : {};
@@ -86,9 +94,20 @@ export async function runCommand(
       `Cannot guarantee that no process of an untrusted step outlives it: ${problem}`,
     );
   }
+  if (
+    isUntrusted && protectedPaths?.readOnly?.length && !namespace?.hasMounts
+  ) {
+    onWarning(
+      "Cannot hide the copy of the CI source from untrusted steps: the system allows no mount namespace",
+    );
+  }
   using passable = await passableCommand(command, options);
   const tree = tagProcessTree({ isUntrusted, isInContainer });
-  const child = start(passable.command, { ...options, tree, namespace });
+  const child = start(passable.command, {
+    ...options,
+    tree,
+    namespace: namespace?.wordsFor(protectedPaths),
+  });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
   const drained = Promise.all([

@@ -102,7 +102,7 @@ async function runStep(
     const needs = graph.needsOf(step);
     const end = await runAttempts({ ...opened.context, needs, cancellation }, {
       onEvent,
-      newOutputPath: opened.newOutputPath,
+      openAttempt: opened.openAttempt,
     });
     if ("value" in end) setting.outputs.set(step, end.value);
     setting.tails.set(name, opened.context.log.tail());

@@ -1,4 +1,4 @@
-import { pidNamespace } from "./pid_namespace.ts";
+import { findNamespace, type Namespace } from "./namespace.ts";
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
 
 /** Bit of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
@@ -6,8 +6,8 @@ const CAP_SYS_RESOURCE = 24n;
 
 /** How the processes of an untrusted step are kept from outliving it. */
 export interface Containment {
-  /** Words to put in front of the command, if it gets a PID namespace. */
-  readonly namespace?: readonly string[];
+  /** Namespaces in which it runs, where the system allows them. */
+  readonly namespace?: Namespace;
   /** Why it cannot be guaranteed that none outlives the step. */
   readonly problem?: string;
 }
@@ -21,7 +21,7 @@ export interface Containment {
 export async function findContainment(
   isInContainer: boolean,
 ): Promise<Containment> {
-  const namespace = await pidNamespace();
+  const namespace = await findNamespace();
   return namespace ? { namespace } : await tagContainment(isInContainer);
 }
 

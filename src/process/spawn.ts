@@ -44,7 +44,7 @@ export interface SpawnOptions {
    */
   tree?: ProcessTree;
   /**
-   * Words in front of the command: a program in whose PID namespace it runs.
+   * Words in front of the command: a program in whose namespaces it runs.
    *
    * @default {none}
    */

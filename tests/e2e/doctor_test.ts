@@ -21,7 +21,7 @@ describe("runnerlib doctor", () => {
     assertMatch(stdout, /^ {2}ok +git +9\.8\.7 +git sources/m);
     assertMatch(
       stdout,
-      /^ {2}(?:ok +untrusted steps +(?:PID namespace|tags) +none of|missing +untrusted steps +tags +their processes may outlive them: )/m,
+      /^ {2}(?:ok +untrusted steps +(?:PID(?: and mount)? namespace|tags) +none of|missing +untrusted steps +tags +their processes may outlive them: )/m,
     );
     assertMatch(stdout, /^ {2}missing +hg +Mercurial sources/m);
     assertMatch(stdout, /^ {2}ok +run +all +commands of jobs/m);

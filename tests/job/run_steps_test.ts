@@ -662,13 +662,13 @@ describe("a step that is tried again", () => {
 });
 
 describe("a job with a trusted CI source", () => {
-  it("ends when an untrusted step has changed it", async () => {
+  it("ends when a step has changed it", async () => {
     await using test = await testRunner();
     await makeFiles(test.path, { "ci/build.sh": "echo built\n" });
-    const run = (untrusted: string) =>
+    const run = (change: string) =>
       test.runner.runJob(
         new Job("x")
-          .addStep("test", untrusted, { untrusted: true })
+          .addStep("test", change)
           .addStep("build", "sh $REACTORCIDE_CI_DIR/build.sh", {
             dependsOn: ["test"],
             env: { REACTORCIDE_CI_DIR: `${test.path}/job/ci` },

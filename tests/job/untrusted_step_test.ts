@@ -1,7 +1,12 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Job } from "../../src/job/job.ts";
 import { findContainment } from "../../src/process/containment.ts";
+import { findNamespace } from "../../src/process/namespace.ts";
 import { soon } from "../helpers/soon.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 /** Holds an inherited lock in processes that want to survive, and nothing else. */
@@ -54,4 +59,70 @@ Deno.test("a step that puts a pipe in the place of its outputs fails, and holds 
   const [pipe, link] = result.steps.map(({ reason = "" }) => reason);
   assertStringIncludes(pipe, "it is not a regular file");
   assertStringIncludes(link, "it is a symbolic link");
+});
+
+Deno.test("no step sets the outputs of one that comes later", async () => {
+  await using test = await testRunner();
+  const result = await test.runner.runJob(
+    new Job("x")
+      .addStep(
+        "evil",
+        `around="$(dirname "$(dirname "$REACTORCIDE_OUTPUT")")"
+        for directory in "$around" "$around"/*; do
+          for name in 0 1 2 0-1 1-1 1-2 output good; do
+            echo "version=evil" > "$directory/$name"
+          done
+        done`,
+        { untrusted: true, continueOnError: true },
+      )
+      .addStep("good", "true", { dependsOn: ["evil"] })
+      .addStep("use", 'echo "got <$REACTORCIDE_OUTPUT_GOOD_VERSION>"', {
+        dependsOn: ["good"],
+      }),
+  );
+  assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+  assertStringIncludes(test.stdout(), "got <>\n");
+});
+
+Deno.test("untrusted steps neither find nor change what trusted ones read beside them", async () => {
+  const hasMounts = (await findNamespace())?.hasMounts ?? false;
+  await using temporary = await temporaryDirectory();
+  await using test = await testRunner({ TMPDIR: temporary.path });
+  await makeFiles(test.path, { "trusted/deploy.sh": "echo deployed" });
+  // Longer than an argument can be, so that it is read from a file.
+  const long = "echo filler > /dev/null\n".repeat(6_000);
+  const result = await test.runner.runJob(
+    new Job("mixed")
+      .addStep(
+        "trusted",
+        `mkfifo gate && touch started && cat gate > /dev/null
+        sh "$REACTORCIDE_CI_SOURCE_DIR/deploy.sh"
+        ${long}
+        echo "version=good" >> "$REACTORCIDE_OUTPUT"`,
+      )
+      .addStep(
+        "untrusted",
+        `until test -e started; do sleep 0.01; done
+        find "$TMPDIR" -type f | sed 's/^/found /'
+        find "$TMPDIR" -type s | sed 's/^/found /'
+        for file in $(find "$TMPDIR" ci -type f); do
+          chmod -R u+w "$(dirname "$file")"; echo 'echo evil' > "$file"
+        done
+        echo > gate`,
+        { untrusted: true, env: { TMPDIR: temporary.path } },
+      ),
+    {
+      jobDir: "/job",
+      ciSourceType: "copy",
+      ciSourceUrl: "trusted",
+      concurrency: 2,
+    },
+  );
+  const warning = "Cannot hide the copy of the CI source";
+  assertEquals(test.stderr().includes(warning), !hasMounts);
+  // Elsewhere steps share a user, which is documented.
+  if (!hasMounts) return;
+  assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
+  assertStringIncludes(test.stdout(), "| deployed\n");
+  assert(!/evil|found/.test(test.stdout()), test.stdout());
 });

@@ -3,10 +3,10 @@ import {
   findContainment,
   tagContainment,
 } from "../../src/process/containment.ts";
-import { pidNamespace } from "../../src/process/pid_namespace.ts";
+import { findNamespace } from "../../src/process/namespace.ts";
 
 Deno.test("findContainment() prefers a PID namespace, which lacks nothing", async () => {
-  const namespace = await pidNamespace();
+  const namespace = await findNamespace();
   const found = await findContainment(false);
   if (namespace) assertEquals(found, { namespace });
   else assert(found.problem !== undefined);

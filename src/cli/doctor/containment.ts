@@ -14,7 +14,9 @@ export async function findUntrustedContainment(
   return {
     state: problem === undefined ? "ok" : "missing",
     name: "untrusted steps",
-    detail: namespace ? "PID namespace" : "tags",
+    detail: namespace
+      ? `PID${namespace.hasMounts ? " and mount" : ""} namespace`
+      : "tags",
     purpose: problem === undefined
       ? "none of their processes outlives them"
       : `their processes may outlive them: ${problem}`,

@@ -227,7 +227,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "untrusted",
     kind: flag,
     description:
-      "Whether the step runs code that is not trusted: it inherits an allowlist and no secret, and runs in a PID namespace where the system allows it.",
+      "Whether the step runs code that is not trusted: it inherits an allowlist and no secret, and runs in namespaces of its own where the system allows them.",
     defaultValue: false,
   },
 };

@@ -2,13 +2,24 @@ import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import type { RunnerError } from "../../errors.ts";
 import type { StepLog } from "../../output/job_log.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
+import type { ProtectedPaths } from "../../process/namespace.ts";
 import type { Masker } from "../../secrets/masker.ts";
 import type { TemporaryPlace } from "../../workspace/temporary.ts";
 import type { NeedState, Step } from "../step.ts";
 import type { StepStatus } from "../job_result.ts";
 
+/** Files of one attempt of a step. */
+export interface AttemptFiles {
+  /** Absolute path of the file to which commands write their outputs. */
+  readonly outputPath: string;
+  /** Where a script can be that is too long for an argument. */
+  readonly temporaryPlace: TemporaryPlace;
+  /** What the step must not change or see, if it is untrusted. */
+  readonly protectedPaths: ProtectedPaths;
+}
+
 /** Everything that one attempt of a step needs. */
-export interface AttemptContext {
+export interface AttemptContext extends AttemptFiles {
   /** Name of the step. */
   name: string;
   /** What the definition of the step says. */
@@ -25,16 +36,12 @@ export interface AttemptContext {
   needOutputs: Readonly<Record<string, unknown>>;
   /** How the steps that it depends on ended. */
   needs: Readonly<Record<string, NeedState>>;
-  /** Absolute path of the file to which commands write their outputs. */
-  outputPath: string;
   /** Where the output goes. */
   log: StepLog;
   /** Takes the secrets out. */
   masker: Masker;
   /** Whether standard error joins standard output. */
   stderr: "merged" | "separate";
-  /** Where a script can be that is too long for an argument. */
-  temporaryPlace: TemporaryPlace;
   /** Whether the runner is in a container for this job. */
   isInContainer: boolean;
   /** Hears what the system does not allow. */

@@ -1,7 +1,7 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { isAbortedWithin, retryDelay } from "../../process/retry.ts";
 import type { StepEvent } from "../step_event.ts";
-import type { AttemptContext, AttemptEnd } from "./attempt.ts";
+import type { AttemptContext, AttemptEnd, AttemptFiles } from "./attempt.ts";
 import { attemptCommand } from "./command_attempt.ts";
 import { attemptFunction } from "./function_attempt.ts";
 import { isTriedAgain } from "./retry.ts";
@@ -11,10 +11,10 @@ export interface RunAttemptsOptions {
   /** Hears of each attempt. */
   onEvent: (event: StepEvent) => void;
   /**
-   * Gives the path of a new file for the outputs of an attempt: what a failed
-   * one wrote does not count.
+   * Creates a directory for the files of an attempt: what a failed one wrote
+   * does not count. It is removed when disposed.
    */
-  newOutputPath: (attempt: number) => string;
+  openAttempt: () => AttemptFiles & Disposable;
 }
 
 /** How a step ended. */
@@ -31,18 +31,14 @@ export interface StepEnd extends AttemptEnd {
  * @returns How the last attempt ended.
  */
 export async function runAttempts(
-  context: Omit<AttemptContext, "attempt" | "outputPath">,
+  context: Omit<AttemptContext, "attempt" | keyof AttemptFiles>,
   options: RunAttemptsOptions,
 ): Promise<StepEnd> {
   const { name, definition: { retry }, cancellation } = context;
-  const { onEvent, newOutputPath } = options;
+  const { onEvent, openAttempt } = options;
   for (let attempt = 1;; attempt++) {
     onEvent({ type: "started", step: name, attempt });
-    const end = await attemptOnce({
-      ...context,
-      attempt,
-      outputPath: newOutputPath(attempt),
-    });
+    const end = await attemptOnce({ ...context, attempt }, openAttempt);
     const attempts = attempt;
     const failed = end.outcome === "failed" || end.outcome === "timeout";
     if (
@@ -68,9 +64,14 @@ export async function runAttempts(
   }
 }
 
-async function attemptOnce(context: AttemptContext): Promise<AttemptEnd> {
-  const { name, definition: { run } } = context;
+async function attemptOnce(
+  setting: Omit<AttemptContext, keyof AttemptFiles>,
+  openAttempt: RunAttemptsOptions["openAttempt"],
+): Promise<AttemptEnd> {
+  const { name, definition: { run } } = setting;
   try {
+    using files = openAttempt();
+    const context = { ...setting, ...files };
     return typeof run === "function"
       ? await attemptFunction(run, context)
       : await attemptCommand(run, context);

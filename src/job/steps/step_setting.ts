@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import type { JobConfig } from "../../config/job_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { ChildEnvironment } from "../../environment/child_environment.ts";
@@ -11,11 +12,12 @@ import {
 import type { JobRun } from "../job_run.ts";
 import { foreignSources, withSafeDirectories } from "../safe_directories.ts";
 import { makeArtifacts } from "../make_directories.ts";
+import { privateDirectory } from "../../fs/temporary_directory.ts";
 import { temporaryDirectory } from "../../workspace/temporary.ts";
 import { openJobRegistration } from "../open_registration.ts";
 import type { StepEvent } from "../step_event.ts";
 import { workingDirectory } from "../working_directory.ts";
-import type { AttemptContext } from "./attempt.ts";
+import type { AttemptContext, AttemptFiles } from "./attempt.ts";
 import { keptOutputs } from "./kept_outputs.ts";
 import { openJobLog } from "./open_job_log.ts";
 import type { JobPlan, PlannedStep } from "./planned_step.ts";
@@ -28,10 +30,10 @@ export interface OpenedStep extends AsyncDisposable {
   /** What its attempts need, as far as the setting knows. */
   readonly context: Omit<
     AttemptContext,
-    "attempt" | "outputPath" | "needs" | "cancellation"
+    "attempt" | "needs" | "cancellation" | keyof AttemptFiles
   >;
-  /** Gives the path of a new file for the outputs of an attempt. */
-  readonly newOutputPath: (attempt: number) => string;
+  /** Creates a directory for the files of an attempt. */
+  readonly openAttempt: () => AttemptFiles & Disposable;
 }
 
 /** What all steps of a job share. */
@@ -87,7 +89,7 @@ export async function openStepSetting(
     const warn = (message: string) => logger.warn("steps", message);
     outputs.restore(await keptOutputs(workspace, warn));
   }
-  const { path: outputsDirectory } = stack.use(
+  const { path: attemptsPath } = stack.use(
     temporaryDirectory({ env: host.env, workspace }),
   );
   const labels = stepLabels(plan, masker);
@@ -159,17 +161,39 @@ export async function openStepSetting(
         stderr: config.stderr,
         graceMs: config.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
-        temporaryPlace: { env: host.env, workspace },
         isInContainer: workspace.inContainer,
         onWarning,
       },
-      newOutputPath: (attempt) => `${outputsDirectory}/${step}-${attempt}`,
+      openAttempt,
       [Symbol.asyncDispose]: () => stepLog.close(),
     };
   }
 
+  /**
+   * No step can guess where the files of another one will be, and untrusted ones
+   * do not see them where the system can hide them.
+   */
+  function openAttempt(): AttemptFiles & Disposable {
+    const directory = privateDirectory([attemptsPath]);
+    const { path } = directory;
+    const { ciManifest, ciPreparedPath, ciCopyDirectory } = run;
+    return {
+      outputPath: `${path}/output`,
+      temporaryPlace: { env: { TMPDIR: path }, workspace },
+      protectedPaths: {
+        readOnly: ciManifest && ciPreparedPath ? [ciPreparedPath] : [],
+        hidden: [
+          { path: attemptsPath, except: path },
+          ...ciCopyDirectory ? [{ path: ciCopyDirectory.path }] : [],
+          ...registration ? [{ path: dirname(registration.path) }] : [],
+        ],
+      },
+      [Symbol.dispose]: () => directory[Symbol.dispose](),
+    };
+  }
+
   const made = stack.move();
-  logger.debug("steps", `Outputs go to ${outputsDirectory}`);
+  logger.debug("steps", `Files of steps go to ${attemptsPath}`);
   return {
     outputs,
     tails: new Map(),

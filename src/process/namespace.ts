@@ -1,0 +1,244 @@
+/**
+ * Namespaces for commands that are not trusted.
+ *
+ * 1. No process leaves its PID namespace, and sees one outside. When the first
+ *    one exits, the kernel kills every other one, and waits for that.
+ * 2. In a mount namespace, a directory can be made read-only, or be hidden, for
+ *    the command alone.
+ * 3. The command must not undo that. As root, it keeps only the capabilities
+ *    that containers have. Otherwise, namespaces are made by a user namespace,
+ *    and the command gets another one below it, in which it is itself again.
+ *
+ * @module
+ */
+
+/** Program that makes namespaces and becomes another program. */
+const UNSHARE = "/usr/bin/unshare";
+
+/** Longest time that a try may take, in milliseconds. */
+const TRY_MS = 5_000;
+
+/**
+ * Capabilities of root in a container, as container engines grant them, without
+ * the one that makes devices. Above all, root can neither unmount, nor open
+ * files by their handles, nor look into processes of others.
+ */
+const CAPABILITIES = [
+  "chown",
+  "dac_override",
+  "fowner",
+  "fsetid",
+  "kill",
+  "setgid",
+  "setuid",
+  "setpcap",
+  "net_bind_service",
+  "net_raw",
+  "sys_chroot",
+  "audit_write",
+  "setfcap",
+].map((name) => `+${name}`).join(",");
+
+/** Has `drop` run a command without the rights that made the namespaces. */
+const DROP_AS_ROOT = `drop() {
+  exec /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
+}`;
+
+/** The first process is root of its user namespace; the command is who it was. */
+const DROP_AS_USER = `drop() {
+  read -r _ user _ < /proc/self/uid_map
+  read -r _ group _ < /proc/self/gid_map
+  exec ${UNSHARE} --user "--map-user=$user" "--map-group=$group" -- "$@"
+}`;
+
+/** Where only processes can be kept apart. */
+const DROP_NOTHING = 'drop() { "$@"; }';
+
+/**
+ * The first process of the namespaces. Its arguments are mounts, `--` and the
+ * command. A hidden directory is replaced by an empty one with nothing but the
+ * directory that the command may see.
+ *
+ * It exits when the command has ended and nothing else holds the output any
+ * more: `bash -c 'exec > >(tee log); …'` is over when `tee` is. What holds it
+ * longer than two seconds does not count. Signals that the runner sends to the
+ * whole group do not end it, as the kernel protects the first process, and
+ * without the trap, a shell would end by itself after SIGINT. What the shell says
+ * of signals that ended the command is dropped. `PATH` is the command's, and
+ * says nothing here.
+ */
+const INIT = `exec 3>&2 2>/dev/null
+trap : INT
+lock() {
+  # What is not there any more needs no protection.
+  [ -d "$1" ] || return 0
+  /bin/mount --bind "$1" "$1" && /bin/mount -o remount,bind,ro "$1"
+}
+hide() (
+  cd "$2" && /bin/mount -t tmpfs -o mode=0755,size=64k none "$1" || exit
+  if [ "$1" != "$2" ]; then
+    /bin/mkdir -p "$2" && /bin/mount -c --bind . "$2" || exit
+  fi
+  /bin/mount -o remount,bind,ro "$1"
+)
+while [ "$1" != -- ]; do
+  case $1 in
+    lock) lock "$2" ;;
+    hide) hide "$2" "$3" ;;
+  esac || {
+    echo "Cannot protect \\"$2\\" from an untrusted command" >&3
+    exit 126
+  }
+  shift 3
+done
+shift
+(exec 2>&3 3>&-; drop "$@")
+code=$?
+for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  held=
+  for file in /proc/[0-9]*/fd/[12]; do
+    case $file in /proc/1/*) continue ;; esac
+    if [ "$file" -ef /proc/1/fd/1 ]; then held=1; fi
+    if [ -p /proc/1/fd/3 ] && [ "$file" -ef /proc/1/fd/3 ]; then held=1; fi
+  done
+  [ "$held" ] || break
+  /bin/sleep 0.1 >/dev/null
+done
+exit $code`;
+
+/** A way to make namespaces. */
+interface Way {
+  /** Options of `unshare`. */
+  readonly options: readonly string[];
+  /** How the command loses the rights that made them. */
+  readonly drop: string;
+  /** Whether directories can be protected. */
+  readonly hasMounts: boolean;
+}
+
+/** What each kind of user needs, the best first. */
+const WAYS: readonly Way[] = [
+  { options: [], drop: DROP_AS_ROOT, hasMounts: true },
+  {
+    options: ["--user", "--map-root-user"],
+    drop: DROP_AS_USER,
+    hasMounts: true,
+  },
+  { options: [], drop: DROP_NOTHING, hasMounts: false },
+  {
+    options: ["--user", "--map-current-user"],
+    drop: DROP_NOTHING,
+    hasMounts: false,
+  },
+];
+
+/** Directories that a command must not change, or see. */
+export interface ProtectedPaths {
+  /**
+   * Absolute paths of directories that are read-only for the command.
+   *
+   * @default {[]}
+   */
+  readonly readOnly?: readonly string[];
+  /**
+   * Directories of which the command sees only one that is inside.
+   *
+   * @default {[]}
+   */
+  readonly hidden?: readonly HiddenDirectory[];
+}
+
+/** A directory that is hidden from a command. */
+export interface HiddenDirectory {
+  /** Its absolute path. */
+  readonly path: string;
+  /**
+   * Absolute path of the directory inside that the command sees.
+   *
+   * @default {none}
+   */
+  readonly except?: string;
+}
+
+/** Namespaces in which this process can run a command. */
+export interface Namespace {
+  /** Whether paths can be protected. */
+  readonly hasMounts: boolean;
+  /**
+   * Lists the words to put in front of a command.
+   *
+   * @param paths What the command must not change or see; it counts only where
+   * paths can be protected.
+   * @returns The words.
+   */
+  wordsFor(paths?: ProtectedPaths): readonly string[];
+}
+
+let found: Promise<Namespace | undefined> | undefined;
+
+/**
+ * Finds out, once, how this process can run a command in namespaces of its own.
+ *
+ * @returns The namespaces; `undefined` where the system does not allow them: on
+ * other systems than Linux, and in most containers.
+ */
+export function findNamespace(): Promise<Namespace | undefined> {
+  return found ??= tryWays();
+}
+
+async function tryWays(): Promise<Namespace | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  for (const way of WAYS) {
+    const namespace = namespaceOf(way);
+    const words = namespace.wordsFor({
+      readOnly: ["/tmp"],
+      hidden: [{ path: "/tmp" }],
+    });
+    // Whether the way leads to what the command must be able to do.
+    if (await works([...words, "/bin/sh", "-c", "echo > /dev/null"])) {
+      return namespace;
+    }
+  }
+  return undefined;
+}
+
+function namespaceOf({ options, drop, hasMounts }: Way): Namespace {
+  return {
+    hasMounts,
+    wordsFor: ({ readOnly = [], hidden = [] } = {}) => [
+      UNSHARE,
+      ...options,
+      ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
+      ...["/bin/sh", "-c", `${drop}\n${INIT}`, "sh"],
+      ...hasMounts ? readOnly.flatMap((path) => ["lock", path, ""]) : [],
+      ...hasMounts
+        ? hidden.flatMap(({ path, except = path }) => ["hide", path, except])
+        : [],
+      "--",
+    ],
+  };
+}
+
+async function works([program, ...args]: readonly string[]): Promise<boolean> {
+  // A terminal would ask its user about a program that no job file names.
+  const { state } = Deno.permissions.querySync({
+    name: "run",
+    command: program,
+  });
+  if (state !== "granted") return false;
+  try {
+    const { success } = await new Deno.Command(program, {
+      args,
+      cwd: "/",
+      clearEnv: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      signal: AbortSignal.timeout(TRY_MS),
+    }).output();
+    return success;
+  } catch {
+    // There is no such program, or Deno may not start it.
+    return false;
+  }
+}

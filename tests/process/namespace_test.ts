@@ -1,0 +1,244 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { fixedEnvironment } from "../../src/environment/child_environment.ts";
+import { findNamespace } from "../../src/process/namespace.ts";
+import { endProcess, isGone } from "../helpers/process_table.ts";
+import { run } from "../helpers/running.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const found = await findNamespace();
+const namespace = found?.wordsFor();
+
+// Most containers allow none.
+if (found === undefined) {
+  Deno.test.ignore("findNamespace() is not allowed here", () => {});
+} else {describe("findNamespace()", () => {
+    it("keeps exit code, output and its order", async () => {
+      for (const exitCode of [0, 1, 78, 124, 255]) {
+        const running = run(`echo a; echo b >&2; echo c; exit ${exitCode}`, {
+          namespace,
+        });
+        assertEquals((await running.supervise()).exitCode, exitCode);
+        assertEquals(running.stdout.text, "a\nb\nc\n");
+      }
+      const separate = run(
+        ["/bin/sh", "-c", "echo a; echo b >&2; kill -9 $$"],
+        {
+          namespace,
+          stderr: "separate",
+        },
+      );
+      assertEquals((await separate.supervise()).exitCode, 137);
+      assertEquals([separate.stdout.text, separate.stderr.text], [
+        "a\n",
+        "b\n",
+      ]);
+    });
+
+    it("shows no process outside, and the same user", async () => {
+      const script = "id -u; id -g; for p in /proc/[0-9]*; do echo $p; done";
+      const [inside, outside] = [run(script, { namespace }), run(script)];
+      await Promise.all([inside.supervise(), outside.supervise()]);
+      const [uid, gid, ...processes] = inside.stdout.text.trim().split("\n");
+      assertEquals(outside.stdout.text.split("\n").slice(0, 2), [uid, gid]);
+      assert(processes.length <= 3, processes.join());
+      const kill = run(`kill -9 ${Deno.pid}; kill -9 -1; echo alive`, {
+        namespace,
+      });
+      await kill.supervise();
+      assert(!kill.stdout.text.includes("Operation not permitted"));
+    });
+
+    it("leaves no process, whatever it does", async () => {
+      const script = `
+      fork() { setsid env -i /bin/sh -c 'exec /bin/sleep 1000' > /dev/null 2>&1 & }
+      fork; (fork; setsid sh -c '(sleep 1000 &) & sleep 1000' > /dev/null 2>&1 &)
+      echo ready; sleep 0.1; exit 5`;
+      const running = run(script, { namespace });
+      // From outside, they have other numbers.
+      await running.stdout.seen("ready");
+      const inside = childrenOf(running.child.pid);
+      using cleanup = new DisposableStack();
+      cleanup.defer(() => inside.forEach(endProcess));
+      assert(inside.length > 0);
+      assertEquals((await running.supervise()).exitCode, 5);
+      for (const pid of inside) await isGone(pid);
+    });
+
+    it("lets a program that takes the output finish", async () => {
+      const running = run(
+        "(sleep 0.3; echo late) & echo early; (sleep 1000 > /dev/null 2>&1) &",
+        { namespace },
+      );
+      const { exitCode } = await running.supervise();
+      assertEquals([exitCode, running.stdout.text], [0, "early\nlate\n"]);
+    });
+
+    it("passes signals on, and kills what ignores them", async () => {
+      for (
+        const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const
+      ) {
+        const running = run(
+          `trap 'echo asked; exit 3' TERM INT HUP; echo ready
+         while :; do sleep 0.02; done 2> /dev/null`,
+          { namespace },
+        );
+        await running.stdout.seen("ready");
+        running.cancellation.cancel(signal);
+        const exit = await running.supervise({ graceMs: 3_600_000 });
+        assertEquals(exit.exitCode, 3, signal);
+        assertEquals(running.stdout.text, "ready\nasked\n");
+      }
+      const deaf = run(
+        "trap '' TERM; echo ready; while :; do sleep 0.02; done",
+        {
+          namespace,
+        },
+      );
+      await deaf.stdout.seen("ready");
+      const inside = childrenOf(deaf.child.pid);
+      deaf.cancellation.cancel("SIGTERM");
+      assertEquals((await deaf.supervise({ graceMs: 50 })).exitCode, 137);
+      for (const pid of inside) await isGone(pid);
+    });
+  });}
+
+// Slim systems have no program that mounts.
+if (!found?.hasMounts) {
+  Deno.test.ignore("no mount namespace is allowed here", () => {});
+} else {describe("wordsFor()", () => {
+    /** Runs a script that wants to get at what is protected. */
+    async function attack(script: string) {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      await makeFiles(path, {
+        "shown/file": "shown\n",
+        "hidden/secret": "secret\n",
+        "hidden/own/file": "own\n",
+        "buried/secret": "secret\n",
+      });
+      const running = run(script, {
+        cwd: path,
+        namespace: found!.wordsFor({
+          readOnly: [`${path}/shown`, `${path}/gone`],
+          hidden: [
+            { path: `${path}/hidden`, except: `${path}/hidden/own` },
+            { path: `${path}/buried` },
+          ],
+        }),
+      });
+      const { exitCode } = await running.supervise();
+      const text = async (name: string) =>
+        (await Deno.readTextFile(`${path}/${name}`)).trim();
+      return {
+        exitCode,
+        output: running.stdout.text,
+        shown: await text("shown/file"),
+        own: await text("hidden/own/file"),
+      };
+    }
+
+    it("hides directories except for one, and keeps others from changes", async () => {
+      assertEquals(
+        await attack(
+          "ls hidden buried hidden/own; cat shown/file; " +
+            "echo new > hidden/own/file; exit 7",
+        ),
+        {
+          exitCode: 7,
+          output: "buried:\n\nhidden:\nown\n\nhidden/own:\nfile\nshown\n",
+          shown: "shown",
+          own: "new",
+        },
+      );
+    });
+
+    const UNDO = `umount "$PWD/hidden" "$PWD/buried" "$PWD/shown" /proc
+      umount -l "$PWD/hidden"
+      mount -o remount,rw "$PWD/shown"; mount -o remount,bind,rw "$PWD/shown"
+      mount --bind / /mnt; mount -t proc none /proc
+      mv hidden elsewhere; mv shown elsewhere; rm -rf shown/file buried
+      chmod -R 777 shown hidden buried; echo evil > shown/file; touch hidden/new
+      cat hidden/secret buried/secret elsewhere/secret
+      cat /proc/[0-9]*/root$PWD/hidden/secret /proc/[0-9]*/cwd/hidden/secret
+      nsenter --target 1 --mount cat "$PWD/hidden/secret"
+      nsenter --target 1 --user --mount cat "$PWD/hidden/secret"`;
+    for (
+      const [way, script] of [
+        ["by the command", UNDO],
+        [
+          "in a user namespace of its own",
+          `cat > script <<'END'\n${UNDO}\nEND
+           unshare --user --map-root-user --mount --pid --fork sh script`,
+        ],
+      ]
+    ) {
+      it(`is not undone ${way}`, async () => {
+        const { output, shown, own } = await attack(`${script}\necho over`);
+        assert(output.endsWith("over\n"), output);
+        assert(!/^secret/m.test(output), output);
+        assertEquals([shown, own], ["shown", "own"]);
+      });
+    }
+
+    it("runs nothing that the command's PATH names", async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      await Deno.mkdir(`${path}/empty`);
+      for (const name of ["mount", "mkdir", "sleep", "unshare", "setpriv"]) {
+        await Deno.writeTextFile(
+          `${path}/${name}`,
+          `#!/bin/sh\necho ${name} >> ${path}/called\n`,
+          { mode: 0o755 },
+        );
+      }
+      const running = run("(/bin/sleep 0.3; echo late) & echo early", {
+        env: fixedEnvironment({ PATH: `${path}:/usr/bin:/bin` }),
+        namespace: found.wordsFor({ hidden: [{ path: `${path}/empty` }] }),
+      });
+      await running.supervise();
+      assertEquals(running.stdout.text, "early\nlate\n");
+      await assertRejects(
+        () => Deno.stat(`${path}/called`),
+        Deno.errors.NotFound,
+      );
+    });
+
+    it("starts no command that it cannot protect from", async () => {
+      const running = run("echo started", {
+        namespace: found.wordsFor({ hidden: [{ path: "/not/there" }] }),
+        stderr: "separate",
+      });
+      const { exitCode } = await running.supervise();
+      assertEquals([exitCode, running.stdout.text, running.stderr.text], [
+        126,
+        "",
+        'Cannot protect "/not/there" from an untrusted command\n',
+      ]);
+    });
+  });}
+
+/** All descendants of a process. */
+function childrenOf(pid: number): number[] {
+  const parents = new Map<number, number>();
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = Deno.readTextFileSync(`/proc/${name}/stat`);
+      const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      parents.set(Number(name), Number(parent));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  const found = [pid];
+  for (let at = 0; at < found.length; at++) {
+    for (const [child, parent] of parents) {
+      if (parent === found[at]) found.push(child);
+    }
+  }
+  return found.slice(1);
+}
