@@ -66,6 +66,14 @@ interface LimitedChild {
   readonly kind: "plugin" | "git-query" | "pipeline";
   /** Checks whether it needs a variable, or was granted it. */
   readonly mayUse: (name: string) => boolean;
+  /**
+   * Checks whether it was granted a variable by its name, or by the start of
+   * it: only so does it see variables of the worker that the table does not
+   * have, such as those that a team has named like them.
+   *
+   * @default {no variable}
+   */
+  readonly isNamed?: (name: string) => boolean;
 }
 
 /**
@@ -135,7 +143,10 @@ export function childEnvironment(
     case "git-query":
       return pick(
         parent,
-        (name) => isForTools(name) && child.mayUse(name),
+        (name) =>
+          child.mayUse(name) &&
+          (isForTools(name) ||
+            isUnknownSystemName(name) && (child.isNamed?.(name) ?? false)),
       );
     case "pipeline":
       return pick(
@@ -273,8 +284,12 @@ function isSetting(name: string): boolean {
 }
 
 function isForTools(name: string): boolean {
-  const isUnknown = variableInfo(name) === undefined && isSystemName(name);
-  return isForEveryone(name) && !isUnknown && !OF_A_HOOK.has(name);
+  return isForEveryone(name) && !isUnknownSystemName(name) &&
+    !OF_A_HOOK.has(name);
+}
+
+function isUnknownSystemName(name: string): boolean {
+  return variableInfo(name) === undefined && isSystemName(name);
 }
 
 function isForEveryone(name: string): boolean {

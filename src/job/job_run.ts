@@ -72,6 +72,8 @@ export class JobRun {
   readonly metrics: PluginMetric[] = [];
   /** What plugins keep for one another. */
   readonly shared: Map<string, unknown> = new Map();
+  /** Whether plugins may still add follow-up jobs. */
+  areTriggersOpen = true;
   #areSettingsOpen = true;
   #isValid = false;
   /** Secrets that the masker has, since finding their forms takes time. */
@@ -111,6 +113,10 @@ export class JobRun {
    * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
    */
   async phase(phase: Phase): Promise<void> {
+    // Those of the job are submitted, or discarded, by then.
+    if (phase === "on_error" || phase === "cleanup") {
+      this.areTriggersOpen = false;
+    }
     const registered = this.parts.plugins?.plugins ?? [];
     if (registered.length === 0) return;
     if (this.ciManifest && registered.some(({ phases }) => phases.has(phase))) {

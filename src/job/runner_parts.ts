@@ -28,8 +28,8 @@ export interface RunnerParts {
    * environment when it is used first.
    */
   readonly masker: Masker;
-  /** Follow-up jobs that wait to be handed over; a command line queues none. */
-  readonly triggers: TriggerQueue | undefined;
+  /** Follow-up jobs that wait to be submitted; made when there is the first one. */
+  triggers: TriggerQueue | undefined;
   /** Says what the runner has to say. */
   readonly logger: Logger;
   /** Where the output of jobs goes. */

@@ -3,6 +3,8 @@ import { jobPathProblem } from "../job_path.ts";
 import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { readGrants } from "../plugins/rights/grants.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
+import { TriggerQueue } from "../triggers/queue.ts";
+import { triggersOfWire } from "../triggers/read_triggers.ts";
 import type { JobRun } from "./job_run.ts";
 
 /**
@@ -34,6 +36,14 @@ export async function sandboxSetting(
     maskText: (text) => masker.maskText(text),
     maskStream: () => masker.stream(),
     registerSecret: (value) => void masker.add(value),
+    cwd: host.cwd,
+    triggerJobs: (jobs) => {
+      if (!run.areTriggersOpen) {
+        throw new TypeError("the follow-up jobs of the job were submitted");
+      }
+      const queue = run.parts.triggers ??= new TriggerQueue();
+      queue.addAll(triggersOfWire(jobs));
+    },
     grantsOf: readGrants(linesOf(run, "plugin_permissions")),
     directories: {
       JOB_DIR: workspace.base,

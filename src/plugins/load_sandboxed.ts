@@ -35,7 +35,22 @@ export interface SandboxSetting extends RightsPolicy {
   readonly prepare?: () => Promise<void>;
   /** Has a value masked. */
   readonly registerSecret: (value: string) => void;
+  /** Absolute path of the directory in which the runner works. */
+  readonly cwd: string;
+  /**
+   * Adds follow-up jobs, as trigger documents spell them.
+   *
+   * @throws {Error} If they are not accepted.
+   */
+  readonly triggerJobs: (jobs: readonly unknown[]) => void;
 }
+
+/** What a plugin can change of a job. */
+const ALL_CHANGES = {
+  env: ["*"],
+  config: ["*"],
+  steps: ["*"],
+} satisfies PluginPermissions;
 
 /** A plugin that runs in a process of its own. */
 export interface SandboxedPlugin extends PluginRights, AsyncDisposable {
@@ -118,10 +133,13 @@ async function start(
   rights: PluginPermissions,
   setting: SandboxSetting,
 ): Promise<PluginSession> {
-  const { logger, env, deno, maskStream, registerSecret } = setting;
+  const { logger, env, deno, maskStream, registerSecret, triggerJobs } =
+    setting;
   const label = `plugin:${source.name}`;
   const session = startPlugin({
     ...source,
+    // A plugin in Python works where the runner does.
+    ...source.isPython ? { cwd: setting.cwd } : {},
     rights,
     deno,
     env,
@@ -131,6 +149,7 @@ async function start(
   }, {
     log: (message) => logger.info(label, message),
     secret: registerSecret,
+    trigger: triggerJobs,
     maskStream,
     unconfined: (reason) =>
       logger.warn(
@@ -162,6 +181,10 @@ async function describe(
       sandboxedPlugin(description, {
         name: source.name,
         rights,
+        // Whoever runs as a program could change all of that anyway.
+        changeRights: source.url === undefined
+          ? { ...rights, ...ALL_CHANGES }
+          : rights,
         session,
         maskText,
       })

@@ -1,5 +1,8 @@
 import type { MaskStream } from "../secrets/mask/stream.ts";
 
+/** Longest line, in characters; the rest goes on in the next one. */
+const MAX_LINE = 1024 * 1024;
+
 /** Options for {@linkcode PluginLog}. */
 export interface PluginLogOptions {
   /** Starts a stream that masks secrets. */
@@ -37,7 +40,15 @@ export class PluginLog implements Disposable {
    * @param message The message; it may have several lines.
    */
   write(message: string): void {
-    const bytes = this.#encoder.encode(`${message}\n`);
+    this.writeBytes(this.#encoder.encode(`${message}\n`));
+  }
+
+  /**
+   * Adds bytes as they are.
+   *
+   * @param bytes A piece of UTF-8 text.
+   */
+  writeBytes(bytes: Uint8Array): void {
     const window = new Uint8Array(this.#held.length + bytes.length);
     window.set(this.#held);
     window.set(bytes, this.#held.length);
@@ -67,5 +78,9 @@ export class PluginLog implements Disposable {
     const lines = (this.#line + text).split("\n");
     this.#line = lines.pop()!;
     for (const line of lines) this.#options.onLine(line);
+    while (this.#line.length > MAX_LINE) {
+      this.#options.onLine(this.#line.slice(0, MAX_LINE));
+      this.#line = this.#line.slice(MAX_LINE);
+    }
   }
 }

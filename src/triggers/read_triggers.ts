@@ -28,10 +28,22 @@ export async function readTriggers(path: string): Promise<Trigger[]> {
   const text = await readText(path);
   if (text === null) return [];
   try {
-    return checkTriggers(jobsOf(parse(text)).map(fieldsOf));
+    return triggersOfWire(jobsOf(parse(text)));
   } catch (cause) {
     throw fileError(path, messageOf(cause), cause);
   }
+}
+
+/**
+ * Reads follow-up jobs as trigger documents spell them.
+ *
+ * @param jobs The jobs.
+ * @returns The triggers.
+ * @throws {TypeError} If one is not an object, or has an unknown key.
+ * @throws {RunnerError} `invalid-trigger`, with everything else that is wrong.
+ */
+export function triggersOfWire(jobs: readonly unknown[]): Trigger[] {
+  return checkTriggers(jobs.map(fieldsOf));
 }
 
 async function readText(path: string): Promise<string | null> {

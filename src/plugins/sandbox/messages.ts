@@ -30,7 +30,18 @@ export type GuestMessage =
   | { readonly type: "unconfined"; readonly message: string }
   | { readonly type: "broken" } & GuestFailure
   | { readonly type: "log"; readonly message: string }
-  | { readonly type: "secret"; readonly value: string }
+  | {
+    readonly type: "secret";
+    readonly value: string;
+    /** Asks for an answer, which comes when the value is masked. */
+    readonly id?: number;
+  }
+  | {
+    readonly type: "trigger";
+    readonly id: number;
+    /** Follow-up jobs, as trigger documents spell them. */
+    readonly jobs: readonly unknown[];
+  }
   | { readonly type: "metric"; readonly name: string; readonly value: number }
   | { readonly type: "done"; readonly id: number; readonly changes: unknown }
   | { readonly type: "failed"; readonly id: number } & GuestFailure;
@@ -45,7 +56,13 @@ export type HostMessage =
     readonly phase: string;
     readonly context: unknown;
   }
-  | { readonly type: "cancel"; readonly id: number };
+  | { readonly type: "cancel"; readonly id: number }
+  | {
+    readonly type: "answer";
+    readonly id: number;
+    /** Why what was asked for was not done. */
+    readonly error?: string;
+  };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -56,7 +73,9 @@ const SHAPES: Readonly<Record<string, (fields: Fields) => boolean>> = {
   unconfined: ({ message }) => typeof message === "string",
   broken: isFailure,
   log: ({ message }) => typeof message === "string",
-  secret: ({ value }) => typeof value === "string",
+  secret: ({ value, id = 0 }) =>
+    typeof value === "string" && Number.isInteger(id),
+  trigger: ({ id, jobs }) => Number.isInteger(id) && Array.isArray(jobs),
   metric: ({ name, value }) =>
     typeof name === "string" && name !== "" && Number.isFinite(value),
   done: ({ id, changes }) => Number.isInteger(id) && isFields(changes ?? {}),

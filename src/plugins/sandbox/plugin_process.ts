@@ -33,6 +33,8 @@ export interface PluginListener {
   message(message: GuestMessage): void;
   /** Hears what it writes to standard error. */
   stderr(line: string): void;
+  /** Hears the same of a program, as it is and in full. */
+  output(bytes: Uint8Array): void;
   /** Starts a stream that masks secrets. */
   maskStream(): MaskStream;
 }
@@ -47,6 +49,7 @@ export class PluginProcess implements AsyncDisposable {
   readonly ended: Promise<string>;
   readonly #child: RunningProcess;
   readonly #listener: PluginListener;
+  readonly #isProgram: boolean;
   readonly #end = Promise.withResolvers<string>();
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #drained: Promise<unknown>;
@@ -60,9 +63,16 @@ export class PluginProcess implements AsyncDisposable {
    *
    * @param child The process.
    * @param listener Who hears what it says.
+   * @param isProgram Whether it is a program, which may do the work of a job
+   * and print as much as that, and not code that Deno confines.
    */
-  constructor(child: RunningProcess, listener: PluginListener) {
+  constructor(
+    child: RunningProcess,
+    listener: PluginListener,
+    isProgram: boolean,
+  ) {
     this.#child = child;
+    this.#isProgram = isProgram;
     this.#listener = listener;
     this.#writer = child.stdin!.getWriter();
     this.ended = this.#end.promise;
@@ -115,7 +125,7 @@ export class PluginProcess implements AsyncDisposable {
         this.end(`it sent a message of more than ${LONGEST_MESSAGE} bytes`),
       onBytes: (count) => {
         this.#bytes += count;
-        if (this.#bytes <= MOST_BYTES) return;
+        if (this.#bytes <= MOST_BYTES || this.#isProgram) return;
         this.end(`it sent more than ${MOST_BYTES} bytes at once`);
       },
       onLine: (line) => {
@@ -128,6 +138,12 @@ export class PluginProcess implements AsyncDisposable {
   }
 
   async #readErrors(): Promise<void> {
+    if (this.#isProgram) {
+      for await (const bytes of this.#child.stderr!) {
+        this.#listener.output(bytes);
+      }
+      return;
+    }
     // Its lines may be those of one secret.
     const stderr = maskChunks(
       this.#child.stderr!,

@@ -5,6 +5,7 @@ import { CANCEL_GRACE_MS } from "../run_hook.ts";
 import type { GuestFailure, GuestMessage, HostMessage } from "./messages.ts";
 import { PluginLog } from "../plugin_log.ts";
 import type { MaskStream } from "../../secrets/mask/stream.ts";
+import { thrownText } from "../thrown_text.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
 /** Most secrets that a plugin may have registered. */
@@ -19,6 +20,12 @@ export interface SessionListener {
   log(message: string): void;
   /** Has a value masked. */
   secret(value: string): void;
+  /**
+   * Adds follow-up jobs, as trigger documents spell them.
+   *
+   * @throws {Error} If they are not accepted.
+   */
+  trigger(jobs: readonly unknown[]): void;
   /** Starts a stream that masks secrets. */
   maskStream(): MaskStream;
   /** Hears why the system does not confine the process. */
@@ -57,6 +64,8 @@ export class PluginSession implements AsyncDisposable {
   readonly #process: PluginProcess;
   readonly #listener: SessionListener;
   readonly #messages: PluginLog;
+  readonly #output: PluginLog;
+  readonly #isProgram: boolean;
   readonly #ready = Promise.withResolvers<ReadyMessage>();
   #call: PromiseWithResolvers<unknown> & { id: number } | undefined;
   #metric: CallOptions["metric"] | undefined;
@@ -70,23 +79,33 @@ export class PluginSession implements AsyncDisposable {
    *
    * @param child The process.
    * @param listener What the plugin can do at any time.
+   * @param isProgram Whether it is a program that nothing confines.
    */
-  constructor(child: RunningProcess, listener: SessionListener) {
+  constructor(
+    child: RunningProcess,
+    listener: SessionListener,
+    isProgram: boolean,
+  ) {
     this.#listener = listener;
-    this.#messages = new PluginLog({
-      maskStream: () => listener.maskStream(),
-      onLine: (line) => this.#log(line),
-    });
+    this.#isProgram = isProgram;
+    const openLog = () =>
+      new PluginLog({
+        maskStream: () => listener.maskStream(),
+        onLine: (line) => this.#log(line),
+      });
+    this.#messages = openLog();
+    this.#output = openLog();
     this.ready = this.#ready.promise;
     // Who does not wait for it is told by a call.
     this.ready.catch(() => {});
     this.#process = new PluginProcess(child, {
       message: (message) => this.#hear(message),
       stderr: (line) => this.#log(line),
+      output: (bytes) => this.#output.writeBytes(bytes),
       maskStream: () => listener.maskStream(),
-    });
+    }, isProgram);
     this.#process.ended.then((reason) => {
-      this.#messages.flush();
+      this.#flush();
       this.#ready.reject(new Error(reason));
       if (this.#call === undefined) return;
       this.#isEndKnown = true;
@@ -136,7 +155,7 @@ export class PluginSession implements AsyncDisposable {
     this.#process.send({ type: "call", id, ...request });
     return await call.promise.finally(() => {
       this.#call = undefined;
-      this.#messages.flush();
+      this.#flush();
     });
   }
 
@@ -153,7 +172,12 @@ export class PluginSession implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isEndKnown = true;
     await this.#process[Symbol.asyncDispose]();
+    this.#flush();
+  }
+
+  #flush(): void {
     this.#messages.flush();
+    this.#output.flush();
   }
 
   #hear(message: GuestMessage): void {
@@ -167,24 +191,56 @@ export class PluginSession implements AsyncDisposable {
       case "log":
         return this.#messages.write(message.message);
       case "secret":
-        if (++this.#secretCount <= MOST_SECRETS) {
-          return this.#listener.secret(message.value);
+        if (++this.#secretCount > MOST_SECRETS) {
+          return this.end(`it registered more than ${MOST_SECRETS} secrets`);
         }
-        return this.end(`it registered more than ${MOST_SECRETS} secrets`);
+        this.#listener.secret(message.value);
+        if (message.id === undefined) return;
+        return this.#process.send({ type: "answer", id: message.id });
+      case "trigger":
+        return this.#process.send({
+          type: "answer",
+          id: message.id,
+          ...this.#trigger(message.jobs),
+        });
       case "metric":
         return this.#metric?.(message.name, message.value);
     }
     if (message.id !== this.#call?.id) {
       return this.end("it answered what nobody had asked");
     }
-    if (message.type === "done") this.#call.resolve(message.changes);
-    else this.#call.reject(new GuestError(message));
+    const call = this.#call;
+    // An end of the process that follows does not change the answer.
+    this.#call = undefined;
+    void this.#afterOutput().then(() => {
+      if (message.type === "done") call.resolve(message.changes);
+      else call.reject(new GuestError(message));
+    });
+  }
+
+  #trigger(jobs: readonly unknown[]): { readonly error?: string } {
+    try {
+      this.#listener.trigger(jobs);
+      return {};
+    } catch (error) {
+      return { error: thrownText(error) };
+    }
+  }
+
+  /** What was read before a message, from another stream, is heard before it. */
+  async #afterOutput(): Promise<void> {
+    if (this.#isProgram) await nextTask();
   }
 
   #log(line: string): void {
+    if (this.#isProgram) return this.#listener.log(line);
     if (++this.#lineCount < MOST_LINES) this.#listener.log(line);
     else if (this.#lineCount === MOST_LINES) {
       this.#listener.log("It says too much; the rest is left out");
     }
   }
+}
+
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -3,7 +3,7 @@ import {
   childEnvironment,
 } from "../../environment/child_environment.ts";
 import { OF_DENO, OF_DENO_FETCH } from "../../environment/variables.ts";
-import { mayUse, type PluginPermissions } from "../rights/rights.ts";
+import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
 
 /** Without it, Deno takes a program for missing that is merely not permitted. */
 const OF_ALL = ["PATH"];
@@ -39,6 +39,10 @@ export function processEnvironment(
   const given = childEnvironment(env, {
     kind: "plugin",
     mayUse: (name) => names.has(name) || mayUse(rights, "env", name),
+    isNamed: (name) =>
+      rights.env?.some((value) =>
+        value !== "*" && covers("env", value, name)
+      ) ?? false,
   });
   return {
     ...isDeno

@@ -18,8 +18,10 @@ const METHOD = /^[a-z]\w*$/i;
 export interface SandboxedPluginOptions {
   /** Name under which rights are granted to it. */
   readonly name: string;
-  /** Its rights. */
+  /** Its rights, which decide what it sees. */
   readonly rights: PluginPermissions;
+  /** Rights that decide what it changes of the job. */
+  readonly changeRights: PluginPermissions;
   /** Its process. */
   readonly session: PluginSession;
   /** Takes secrets out of a text. */
@@ -60,7 +62,7 @@ async function callHook(
   plugin: string,
   hook: string,
   context: PluginContext,
-  { name, rights, session, maskText }: SandboxedPluginOptions,
+  { name, rights, changeRights, session, maskText }: SandboxedPluginOptions,
 ): Promise<void> {
   const { phase, signal, metric } = context;
   const data = contextData(context, rights, maskText);
@@ -71,7 +73,7 @@ async function callHook(
     );
     // What comes too late changes nothing: the job has gone on.
     signal.throwIfAborted();
-    applyChanges(changes, context, { name, rights });
+    applyChanges(changes, context, { name, rights: changeRights });
   } catch (error) {
     throw error instanceof GuestError ? explained(name, error) : error;
   }

@@ -19,8 +19,14 @@ const FETCH_MS = 60_000;
 
 /** How a plugin is started. */
 export interface PluginStart {
-  /** Address of its code; none for a program that the system runs. */
+  /** Address of its code; none for a program. */
   readonly url?: string;
+  /**
+   * Whether the program is a file for the host of plugins in Python.
+   *
+   * @default {false}
+   */
+  readonly isPython?: boolean;
   /** Path of its file, if it has one. */
   readonly file?: string;
   /** Directory in which its process runs. */
@@ -55,7 +61,7 @@ export async function startPlugin(
   start: PluginStart,
   listener: SessionListener,
 ): Promise<PluginSession> {
-  const { url, file, cwd, rights, env, denoDir } = start;
+  const { url, cwd, rights, env, denoDir } = start;
   const isDeno = url !== undefined;
   const fetchesCode = isDeno &&
     (!url.startsWith("file:") || rights.import !== undefined);
@@ -77,7 +83,7 @@ export async function startPlugin(
       confinement,
       perl: confinement && await findOnPath("perl", env),
     })
-    : [file!];
+    : await programCommand(start);
   const child = spawn(argv, {
     cwd,
     // What confines the process needs permissions of its own, and passes it on.
@@ -89,7 +95,7 @@ export async function startPlugin(
   child.status.finally(() => broker?.[Symbol.dispose]());
   // What talks to the process is loaded while the process starts.
   const { PluginSession } = await import("./plugin_session.ts");
-  const session = new PluginSession(child, listener);
+  const session = new PluginSession(child, listener, !isDeno);
   const limitMs = fetchesCode ? FETCH_MS : START_MS;
   if (!await settlesWithin(session.ready, limitMs)) {
     session.end(`it was not loaded within ${limitMs} ms`);
@@ -101,6 +107,14 @@ export async function startPlugin(
     await session[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function programCommand(
+  { file, isPython, env }: PluginStart,
+): Promise<string[]> {
+  if (!isPython) return [file!];
+  const { pythonCommand } = await import("../python/python_command.ts");
+  return await pythonCommand(file!, env);
 }
 
 /**

@@ -1,0 +1,48 @@
+"""What jobs and plugins in Python use of the runner.
+
+``import runnerlib`` in a pipeline runs jobs and submits follow-up jobs by the
+program ``runnerlib``; in a plugin it talks to the runner that calls it.
+"""
+
+from runnerlib import logging, plugins, workflow
+from runnerlib._runner import RunnerError
+from runnerlib.git_ops import changed_files, get_changed_files, git_info
+from runnerlib.logging import get_logger, log_stderr, log_stdout, logger
+from runnerlib.plugins import (
+    Plugin,
+    PluginContext,
+    PluginPhase,
+    register_plugin,
+)
+from runnerlib.register_secret import register_secret
+from runnerlib.workflow import (
+    WorkflowContext,
+    flush_triggers,
+    trigger_job,
+    trigger_jobs,
+    workflow_context,
+)
+
+__all__ = [
+    "Plugin",
+    "PluginContext",
+    "PluginPhase",
+    "RunnerError",
+    "WorkflowContext",
+    "changed_files",
+    "flush_triggers",
+    "get_changed_files",
+    "get_logger",
+    "git_info",
+    "log_stderr",
+    "log_stdout",
+    "logger",
+    "logging",
+    "plugins",
+    "register_plugin",
+    "register_secret",
+    "trigger_job",
+    "trigger_jobs",
+    "workflow",
+    "workflow_context",
+]

@@ -1,0 +1,122 @@
+"""The way to the runner: the connection of a plugin, or the program."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any, BinaryIO, Callable, Dict, FrozenSet, List, Optional
+
+# Settings of jobs, and those that are on or off; the runner fills them in.
+SETTINGS: FrozenSet[str] = frozenset()
+SWITCHES: FrozenSet[str] = frozenset()
+
+# How long the runner may take to answer a request, in seconds.
+ANSWER_SECONDS = 30.0
+
+_PACKAGE = os.path.dirname(__file__)
+
+
+class RunnerError(RuntimeError):
+    """What the runner refuses, or cannot do."""
+
+
+class Connection:
+    """Exchanges messages with a runner, a line of JSON each."""
+
+    def __init__(self, incoming: BinaryIO, write: Callable[[bytes], None]):
+        self._incoming = incoming
+        self._write = write
+        self._lock = threading.Lock()
+        self._answers: Dict[int, Dict[str, Any]] = {}
+        self._answered = threading.Condition()
+        self._last_id = 0
+
+    def send(self, message: Dict[str, Any]) -> None:
+        """Sends a message."""
+        line = json.dumps(message, allow_nan=False).encode() + b"\n"
+        with self._lock:
+            self._write(line)
+
+    def ask(self, message: Dict[str, Any]) -> Dict[str, Any]:
+        """Sends a request and waits for its answer."""
+        with self._answered:
+            self._last_id += 1
+            identity = self._last_id
+        self.send({**message, "id": identity})
+        with self._answered:
+            is_there = self._answered.wait_for(
+                lambda: identity in self._answers, ANSWER_SECONDS
+            )
+            if not is_there:
+                raise RunnerError("the runner does not answer")
+            answer = self._answers.pop(identity)
+        if answer.get("error") is not None:
+            raise RunnerError(answer["error"])
+        return answer
+
+    def listen(
+        self,
+        listener: Callable[[Dict[str, Any]], None],
+        on_end: Callable[[], None] = lambda: os._exit(0),
+    ) -> None:
+        """Hears messages in a thread of its own, to the end of the runner."""
+
+        def read() -> None:
+            try:
+                for line in self._incoming:
+                    message = json.loads(line)
+                    if message["type"] == "answer":
+                        with self._answered:
+                            self._answers[message["id"]] = message
+                            self._answered.notify_all()
+                    else:
+                        listener(message)
+            except (OSError, ValueError):
+                pass  # The runner is gone in the middle of a message.
+            on_end()
+
+        threading.Thread(target=read, name="runner", daemon=True).start()
+
+
+_connection: Optional[Connection] = None
+
+
+def connect(connection: Connection) -> None:
+    """Makes a connection the way to the runner."""
+    global _connection
+    _connection = connection
+
+
+def connection() -> Optional[Connection]:
+    """Gives the connection of a plugin; ``None`` in a pipeline."""
+    return _connection
+
+
+def send(message: Dict[str, Any]) -> None:
+    """Sends a message that only a plugin can send."""
+    if _connection is None:
+        raise RunnerError("only a plugin of a running job can do this")
+    _connection.send(message)
+
+
+def register_secrets(values: List[str]) -> bool:
+    """Has values masked from now on; in a pipeline, by the runner around it."""
+    if _connection is not None:
+        for value in values:
+            _connection.ask({"type": "secret", "value": str(value)})
+        return True
+    from runnerlib import register_secret
+
+    return register_secret.register_secrets(values)
+
+
+def log_level() -> str:
+    """Gives the lowest level of messages that are printed."""
+    level = os.environ.get("LOG_LEVEL", "info").lower()
+    return {"warn": "warning", "fatal": "critical"}.get(level, level)
+
+
+def is_of_package(path: str) -> bool:
+    """Checks whether a file belongs to this package."""
+    return os.path.dirname(path) == _PACKAGE
