@@ -29,6 +29,15 @@ export const PLUGIN_KEYS = [
     help: "Permission of a plugin, such as slack:net=hooks.slack.com",
   },
   {
+    name: "plugin_timeout",
+    env: Variable.pluginTimeout,
+    flag: "plugin-timeout",
+    option: "pluginTimeoutMs",
+    valueName: "TIME",
+    kind: "duration",
+    help: "Time limit of a plugin in each phase (60s, in cleanup 10s)",
+  },
+  {
     name: "trust_plugins",
     env: Variable.trustPlugins,
     flag: "trust-plugins",

@@ -102,6 +102,7 @@ export function validateSettings(
     inheritEnv: check.inheritance(),
   };
   check.isOn("trust_plugins");
+  if (settings.get("plugin_timeout")) check.duration("plugin_timeout");
   return {
     config: problems.length === 0 ? config : undefined,
     problems,

@@ -112,6 +112,12 @@ const CONFIGURATION = {
     seenBy: "job",
     isSetting: true,
   },
+  pluginTimeout: {
+    name: "REACTORCIDE_PLUGIN_TIMEOUT",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+  },
   trustPlugins: {
     name: "REACTORCIDE_TRUST_PLUGINS",
     setBy: "user",

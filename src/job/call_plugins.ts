@@ -1,4 +1,5 @@
 import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
+import { parseDuration } from "../config/duration.ts";
 import type { RunnerError } from "../errors.ts";
 import type { RegisteredPlugin } from "../plugins/check_plugin.ts";
 import type { Phase } from "../plugins/phases.ts";
@@ -21,6 +22,13 @@ const STEP_PHASES: readonly Phase[] = [
   "pre_execution",
 ];
 
+/** Settings that plugins can change until the job's command starts. */
+const LATE_SETTINGS: ReadonlySet<string> = new Set([
+  "job_command",
+  "timeout",
+  "grace",
+]);
+
 /**
  * Calls the plugins of a phase and lets them take part in a job.
  *
@@ -37,7 +45,7 @@ export async function callPlugins(
 ): Promise<readonly RunnerError[]> {
   const { logger, workspace, masker, sources } = run.parts;
   const { errors } = await runPhase(plugins, phase, {
-    config: pluginConfig(run),
+    config: pluginConfig(run, phase),
     env: run.jobEnv,
     jobPath: workspace.base,
     sourcePath: run.sourcePath,
@@ -67,6 +75,7 @@ export async function callPlugins(
   }, {
     logger,
     maskStream: () => masker.stream(),
+    hookTimeoutMs: timeoutMs(run),
     onTiming: (timing) => void run.hooks.push(timing),
     onMetric: (metric) =>
       void run.metrics.push({ ...metric, name: masker.maskText(metric.name) }),
@@ -74,7 +83,14 @@ export async function callPlugins(
   return errors;
 }
 
-function pluginConfig({ settings, areSettingsOpen }: JobRun): PluginConfig {
+/** A time that is wrong is reported when all settings are validated. */
+function timeoutMs({ settings }: JobRun): number | undefined {
+  const text = settings.get("plugin_timeout")?.value;
+  return typeof text === "string" && parseDuration(text) || undefined;
+}
+
+function pluginConfig(run: JobRun, phase: Phase): PluginConfig {
+  const { settings, areSettingsOpen } = run;
   return {
     get(key) {
       const value = settings.get(key as ConfigName)?.value;
@@ -83,7 +99,8 @@ function pluginConfig({ settings, areSettingsOpen }: JobRun): PluginConfig {
         : JSON.stringify(value);
     },
     set(key, value) {
-      if (!areSettingsOpen) {
+      const mayBeLate = LATE_SETTINGS.has(key) && STEP_PHASES.includes(phase);
+      if (!areSettingsOpen && !mayBeLate) {
         throw new TypeError(
           `Cannot change setting "${key}": the configuration was validated`,
         );
@@ -94,6 +111,7 @@ function pluginConfig({ settings, areSettingsOpen }: JobRun): PluginConfig {
         throw new TypeError(`Cannot change setting "${key}": ${why}`);
       }
       settings.set(key as ConfigName, { value, origin: "a plugin" });
+      run.haveSettingsChanged ||= !areSettingsOpen;
     },
     keys: () =>
       CONFIG_KEYS.map(({ name }) => name)

@@ -191,6 +191,12 @@ export interface RunJobOptions {
   /** What plugins are granted, by their names. */
   pluginPermissions?: PluginGrants;
   /**
+   * Longest time that a plugin may take in one phase, in milliseconds.
+   *
+   * @default {60_000, in `cleanup` 10_000}
+   */
+  pluginTimeoutMs?: number;
+  /**
    * Whether plugins from files run in this process, with all of its
    * permissions, instead of each in a process of its own.
    *

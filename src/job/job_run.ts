@@ -74,6 +74,8 @@ export class JobRun {
   readonly shared: Map<string, unknown> = new Map();
   /** Whether plugins may still add follow-up jobs. */
   areTriggersOpen = true;
+  /** Whether plugins have changed settings after those were validated. */
+  haveSettingsChanged = false;
   #areSettingsOpen = true;
   #isValid = false;
   /** Secrets that the masker has, since finding their forms takes time. */
@@ -139,6 +141,7 @@ export class JobRun {
    */
   validate(): JobConfig {
     this.#areSettingsOpen = false;
+    this.haveSettingsChanged = false;
     this.fillMasker();
     const { host, logger } = this.parts;
     const { config, problems, warnings } = validateSettings(this.settings, {

@@ -71,7 +71,7 @@ export async function runJob(
     await resolveSettings(run, layer, controls.jobFile);
     plugins = await loadPlugins(run);
     await run.phase("pre_validation");
-    const config = run.validate();
+    let config = run.validate();
     if (controls.container) await checkContainer(run, config);
     Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
     run.fillMasker();
@@ -88,7 +88,9 @@ export async function runJob(
       await plugins?.loadLate();
       await run.phase("post_source_prep");
       await run.phase("pre_execution");
-      if (run.addedSteps.length > 0) {
+      const isChanged = run.haveSettingsChanged;
+      if (isChanged) config = run.validate();
+      if (isChanged || run.addedSteps.length > 0) {
         plan = await planSteps(run, config);
         await holdWorkspace(run, config, plan, controls);
       }

@@ -12,11 +12,12 @@ export interface PluginConfig {
    */
   get(key: string): string | undefined;
   /**
-   * Changes a setting; possible in `pre_validation` only.
+   * Changes a setting; possible in `pre_validation`, and for `job_command`,
+   * `timeout` and `grace` until the job's command starts.
    *
    * @param key Name of the setting.
    * @param value New value as text; it is validated with all the others.
-   * @throws {TypeError} In every later phase.
+   * @throws {TypeError} In later phases.
    */
   set(key: string, value: string): void;
   /** Lists the names of the settings that have a value. */

@@ -9,6 +9,7 @@ import {
   type ZooOptions,
   type ZooResult,
 } from "../helpers/plugin_zoo.ts";
+import { isGone } from "../helpers/process_table.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -246,8 +247,8 @@ class Fails(Plugin):
     ],
     ["context.metadata[('a', 'b')] = 1", /: TypeError: .*$/],
     [
-      "context.config.job_command = 'x'",
-      /: Cannot change setting "job_command": the configuration was validated$/,
+      "context.config.source_url = 'x'",
+      /: Cannot change setting "source_url": the configuration was validated$/,
     ],
   ] as const;
   for (const [body, expected] of cases) {
@@ -517,4 +518,42 @@ def pre_execution(context):
   const ran = await running;
   assertEquals(ran.message, "The job was cancelled by SIGTERM");
   assertEquals(linesOf("waits", ran), ["tidied up"]);
+});
+
+Deno.test("a plugin in Python replaces the command once the source is there", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, {
+    ".reactorcide/plugins/plugin_late.py": `
+def post_source_prep(context):
+    context.config.job_command = "echo replaced; sleep 3600"
+    context.config.timeout = "300ms"
+`,
+  });
+  const ran = await runZoo({}, {
+    pluginDir: undefined,
+    ciSourceType: "copy",
+    ciSourceUrl: directory.path,
+    pluginPermissions: { "ci/*": { run: ["*"] } },
+  });
+  assertEquals(ran.stdout, "replaced\n");
+  assertEquals(ran.result?.status, "timeout");
+});
+
+Deno.test("a plugin in Python is ended at its time limit, with what it started", async () => {
+  const ran = await runPython({
+    "slow": `
+import subprocess
+
+def pre_execution(context):
+    print("begun")
+    subprocess.run(["sh", "-c", "sleep 3600 & echo $!; wait"])
+
+def cleanup(context):
+    print("never")
+`,
+  }, { pluginTimeoutMs: 1_000 });
+  assertMatch(ran.message, /: it did not end within 1000 ms$/);
+  const [begun, pid, ...rest] = linesOf("slow", ran);
+  assertEquals([begun, rest], ["begun", []]);
+  await isGone(Number(pid));
 });
