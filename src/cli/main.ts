@@ -1,3 +1,4 @@
+import type { Layer } from "../config/settings.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
@@ -26,20 +27,25 @@ export async function main(
     parts = createParts(host, { layer });
     return await runCommandLine(args, parts);
   } catch (error) {
-    const { [Variable.inContainer]: _, ...env } = host.env;
-    const { stdin, stdout, stderr, consoleSize, onSignal } = host;
-    const streams = { stdin, stdout, stderr, consoleSize, onSignal };
+    const { env, stdin, stdout, stderr, consoleSize, onSignal } = host;
     const cwd = directoryOf(host);
-    // Without parts, the variable that says where we are holds a wrong word, or
-    // the current directory cannot be used.
-    const { logger, masker } = parts ??
-      createParts({ ...streams, env, cwd }, { layer });
+    const around = { env, cwd, stdin, stdout, stderr, consoleSize, onSignal };
+    const { logger, masker } = parts ?? createPartsForError(around, layer);
     // No job runs any more: what may be secret in it is not to be shown.
-    const around = { ...streams, env: host.env, cwd };
     maskEnvironment(masker, around, layer, { hasJobFile: true });
     logger.error("runnerlib", reportOf(error));
     await logger.flush();
     return error instanceof RunnerError ? error.exitCode : 1;
+  }
+}
+
+/** The variable that says where the runner is may be what the error is about. */
+function createPartsForError(host: Host, layer: Layer): RunnerParts {
+  try {
+    return createParts(host, { layer });
+  } catch {
+    const { [Variable.inContainer]: _, ...env } = host.env;
+    return createParts({ ...host, env }, { layer });
   }
 }
 

@@ -1,3 +1,5 @@
+import { pickVariables } from "./surroundings.ts";
+
 /** What a shell prints for a script. */
 export async function shellOutput(
   script: string,
@@ -5,7 +7,8 @@ export async function shellOutput(
 ): Promise<string> {
   const { stdout } = await new Deno.Command("sh", {
     args: ["-c", script],
-    env: { ...env, LC_ALL: "C.UTF-8" },
+    clearEnv: true,
+    env: { ...pickVariables(["PATH"]), ...env, LC_ALL: "C.UTF-8" },
   }).output();
   return new TextDecoder().decode(stdout);
 }
