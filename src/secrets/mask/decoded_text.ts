@@ -14,6 +14,9 @@ const [LF, CR, TAB, BLANK, DOLLAR, APOSTROPHE] = [10, 13, 9, 32, 36, 39];
 /** What may begin a mark, by its first byte. */
 const MARKS = marksOf();
 
+/** What begins a mark, by pairs of bytes. */
+const PAIRS = pairsOf();
+
 /** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
 const IS_LEFT_OUT = leftOut();
 
@@ -55,19 +58,11 @@ export class Marks {
     this.limit = length;
     const words = new Int32Array(text.buffer, 0, length >>> 2);
     let at = 0;
-    for (let i = 0; i < words.length; i++) {
-      const word = words[i];
-      // Control characters; $, %, & and '; backslashes; pairs between blanks.
-      const signs = (word & 0xfcfcfcfc) ^ 0x24242424;
-      const slashes = word ^ 0x5c5c5c5c;
-      const isQuiet = ((((word - 0x20202020) & ~word) |
-        ((signs - 0x01010101) & ~signs) |
-        ((slashes - 0x01010101) & ~slashes)) & 0x80808080) === 0;
-      if (isQuiet && (word & 0xff0000ff) !== 0x20000020) continue;
+    for (let i = 0; (i = nextUnquiet(words, i, PAIRS)) < words.length;) {
       if (at < i << 2) at = i << 2;
       at = this.#markWord(text, at, (i << 2) + 4, isWhole);
       if (at >= length) return;
-      if (at >> 2 > i + 1) i = (at >> 2) - 1;
+      i = Math.max(i + 1, at >> 2);
     }
     at = Math.max(at, words.length << 2);
     while (at < length) at = this.#markAt(text, at, isWhole);
@@ -136,9 +131,12 @@ export class Marks {
     let next = at + 1;
     while (next < text.length && isBlank(text[next])) next++;
     if (next + 4 > text.length || isShort(text, next)) return true;
-    return grams.mayHave(wordAt(text, next, 4)) ||
-      MARKS[text[next]] !== 0 || MARKS[text[next + 1]] !== 0 ||
-      MARKS[text[next + 2]] !== 0 || MARKS[text[next + 3]] !== 0;
+    if (grams.mayHave(wordAt(text, next, 4))) return true;
+    for (let near = next; near < next + 4; near++) {
+      const kind = MARKS[text[near]];
+      if (kind === SPACED ? isSpacedHex(text, near) : kind !== 0) return true;
+    }
+    return false;
   }
 
   #add(
@@ -305,6 +303,51 @@ export class DecodedText {
     this.starts = grown(this.starts, length);
     this.ends = grown(this.ends, length);
   }
+}
+
+/**
+ * Finds the next word in which a mark may begin: with a byte that begins one,
+ * or with a pair between blanks.
+ *
+ * The loop calls nothing: it is the hottest of the program.
+ *
+ * @param words The text as words, on a little-endian machine.
+ * @param from First place that is looked at.
+ * @param pairs What there is in each pair of bytes, see {@linkcode pairsOf}.
+ * @returns The place; the number of words if there is none.
+ */
+function nextUnquiet(
+  words: Int32Array,
+  from: number,
+  pairs: Uint8Array,
+): number {
+  const { length } = words;
+  let at = from;
+  for (; at < length; at++) {
+    const word = words[at];
+    const low = pairs[word & 0xffff];
+    const high = pairs[word >>> 16];
+    if (((low | high) & 1 | low & high >> 1 & 2) !== 0) break;
+  }
+  return at;
+}
+
+/**
+ * Makes a table of all pairs of bytes: 1 if one of them begins a mark, 2 if the
+ * first one is a blank, 4 if the second one is. Printable text touches so
+ * little of it that it stays in the nearest cache.
+ */
+function pairsOf(): Uint8Array {
+  const pairs = new Uint8Array(1 << 16);
+  for (let first = 0; first < 256; first++) {
+    for (let second = 0; second < 256; second++) {
+      const isMark = MARKS[first] & (ESCAPE | BREAK) ||
+        MARKS[second] & (ESCAPE | BREAK);
+      pairs[first | second << 8] = (isMark ? 1 : 0) |
+        (first === BLANK ? 2 : 0) | (second === BLANK ? 4 : 0);
+    }
+  }
+  return pairs;
 }
 
 /** Tells whether a blank stands between two-digit numbers, of three at least. */
