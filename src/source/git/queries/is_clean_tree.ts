@@ -8,8 +8,14 @@ import {
   openQuery,
   readUserSettings,
 } from "./open_query.ts";
-import { lstatIfThere } from "./plain_files.ts";
+import { copyPlainFile, lstatIfThere } from "./plain_files.ts";
 import { configText, userSettings } from "./repository_config.ts";
+
+/** Longest time that each look at the work tree may take, in milliseconds. */
+const TIMEOUT_MS = 60_000;
+
+/** Largest index that is read, in bytes; that of a million files is smaller. */
+const MAX_INDEX_BYTES = 512 * 1024 * 1024;
 
 /**
  * Finds out whether a work tree is as its commit is, with all of its submodules,
@@ -21,22 +27,38 @@ import { configText, userSettings } from "./repository_config.ts";
  *
  * @param query Repository.
  * @param options Options of the question.
+ * @param timeoutMs Longest time that each look may take, in milliseconds.
  * @returns Whether it is; `null` if that cannot be known.
  */
 export async function isCleanTree(
   query: GitQuery,
   options: GitQueryOptions,
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<boolean | null> {
+  try {
+    return await compare(query, options, timeoutMs);
+  } catch (error) {
+    if (error instanceof RunnerError) return null;
+    throw error;
+  }
+}
+
+async function compare(
+  query: GitQuery,
+  options: GitQueryOptions,
+  timeoutMs: number,
 ): Promise<boolean | null> {
   const { ownDirectory, parts: { gitDirectory, workTree }, settings } = query;
   const { env = processHost().env } = options;
-  const index = `${gitDirectory}/index`;
-  const info = await lstatIfThere(index);
-  if (info !== undefined && !info.isFile) return null;
-  if (info?.isFile) {
-    await Deno.copyFile(index, `${ownDirectory}/index`);
-    await copySharedIndex(gitDirectory, ownDirectory);
-  }
-  const user = userSettings(await readUserSettings(query, env));
+  const copy = (name: string) =>
+    copyPlainFile(
+      `${gitDirectory}/${name}`,
+      `${ownDirectory}/${name}`,
+      MAX_INDEX_BYTES,
+    );
+  await copy("index");
+  for (const name of await sharedIndexes(gitDirectory)) await copy(name);
+  const user = userSettings(await readUserSettings(query, env, timeoutMs));
   const repository = settings.map(([key]) => key);
   const file = `${ownDirectory}/tree-config`;
   await Deno.writeTextFile(
@@ -46,20 +68,22 @@ export async function isCleanTree(
       ...await lfsFilter(ownDirectory),
     ]),
   );
-  const { exitCode, stdout } = await query.git(
+  const { exitCode, stdout } = await query.gitWithin(
+    timeoutMs,
     ...["-c", `include.path=${file}`, "status", "--porcelain"],
     // A submodule has settings of its own, which git would follow.
     ...["--untracked-files=normal", "--ignore-submodules=dirty"],
   );
   if (exitCode !== 0) return null;
   if (stdout !== "") return false;
-  return await areSubmodulesClean(query, workTree, options);
+  return await areSubmodulesClean(query, workTree, options, timeoutMs);
 }
 
 async function areSubmodulesClean(
   query: GitQuery,
   workTree: string,
   options: GitQueryOptions,
+  timeoutMs: number,
 ): Promise<boolean | null> {
   const { exitCode, stdout } = await query.git("ls-files", "--stage", "-z");
   if (exitCode !== 0 || stdout.length >= CAPTURE_LIMIT_BYTES / 4) return null;
@@ -68,31 +92,24 @@ async function areSubmodulesClean(
     const directory = `${workTree}/${entry.slice(entry.indexOf("\t") + 1)}`;
     // One that is not checked out has no changes.
     if (await lstatIfThere(`${directory}/.git`) === undefined) continue;
-    const isClean = await isSubmoduleClean({ ...options, directory });
+    using submodule = await openQuery({ ...options, directory });
+    const isClean = await isCleanTree(
+      submodule,
+      { ...options, directory },
+      timeoutMs,
+    );
     if (!isClean) return isClean;
   }
   return true;
 }
 
-async function isSubmoduleClean(
-  options: GitQueryOptions,
-): Promise<boolean | null> {
-  try {
-    using query = await openQuery(options);
-    return await isCleanTree(query, options);
-  } catch (error) {
-    if (error instanceof RunnerError) return null;
-    throw error;
-  }
-}
-
 /** An index may be split, and name the file with its larger part. */
-async function copySharedIndex(from: string, to: string): Promise<void> {
-  for await (const { name, isFile } of Deno.readDir(from)) {
-    if (isFile && /^sharedindex\.[0-9a-f]+$/.test(name)) {
-      await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-    }
+async function sharedIndexes(gitDirectory: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isFile } of Deno.readDir(gitDirectory)) {
+    if (isFile && /^sharedindex\.[0-9a-f]+$/.test(name)) names.push(name);
   }
+  return names;
 }
 
 /** Runs `git-lfs` in an empty repository, where no setting of the tree counts. */

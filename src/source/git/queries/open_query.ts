@@ -53,6 +53,11 @@ export interface GitQuery extends Disposable {
   readonly remotes: readonly string[];
   /** Runs git, which reads but does not write. */
   git(...args: string[]): Promise<CaptureResult>;
+  /**
+   * Runs git in the same way on files that a step can replace. A pipe in the
+   * place of one, such as `.gitignore`, would have git wait forever.
+   */
+  gitWithin(timeoutMs: number, ...args: string[]): Promise<CaptureResult>;
 }
 
 /**
@@ -106,19 +111,22 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   const settings = repositorySettings(entries);
   await fillOwnDirectory(ownDirectory, path, parts, all, settings);
   const disposable = cleanup.move();
+  const git = (args: readonly string[], timeoutMs?: number) =>
+    runQuery([`--work-tree=${parts.workTree}`, ...args], {
+      ownDirectory,
+      env,
+      signal,
+      cwd: parts.workTree,
+      timeoutMs,
+    });
   return {
     path,
     parts,
     ownDirectory,
     settings,
     remotes: remotesOf(entries),
-    git: (...args) =>
-      runQuery([`--work-tree=${parts.workTree}`, ...args], {
-        ownDirectory,
-        env,
-        signal,
-        cwd: parts.workTree,
-      }),
+    git: (...args) => git(args),
+    gitWithin: (timeoutMs, ...args) => git(args, timeoutMs),
     [Symbol.dispose]: () => disposable.dispose(),
   };
 }
@@ -167,11 +175,14 @@ function remotesOf(entries: readonly ConfigEntry[]): string[] {
  *
  * @param query Repository, whose own settings are left out.
  * @param env Environment, which says where they are.
+ * @param timeoutMs Longest time that git may take, in milliseconds.
  * @returns The settings.
+ * @throws {RunnerError} With code `source-failed`, if it takes longer.
  */
 export async function readUserSettings(
   { ownDirectory }: GitQuery,
   env: Readonly<Record<string, string>>,
+  timeoutMs: number,
 ): Promise<ConfigEntry[]> {
   const scopes = await Promise.all(
     ["--system", "--global"].map((scope) =>
@@ -179,6 +190,7 @@ export async function readUserSettings(
         ownDirectory,
         env,
         signal: undefined,
+        timeoutMs,
         cwd: ownDirectory,
         variables: Object.fromEntries(
           ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"]

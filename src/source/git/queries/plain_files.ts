@@ -1,7 +1,13 @@
+import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
+import { osReason } from "../../../os_reason.ts";
+import { writeAll } from "../../archive/write_file.ts";
 import { queryError } from "./query_error.ts";
 
 /** Largest file of a repository that is copied, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+/** How much of a file is copied at a time, in bytes. */
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * Reads a file that somebody else wrote: a regular one, of bounded size. Opening
@@ -16,13 +22,44 @@ export async function readPlainFile(
   path: string,
   maxBytes = MAX_FILE_BYTES,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const info = await lstatIfThere(path);
-  if (info === undefined) return undefined;
-  if (!info.isFile) throw queryError(`read "${path}"`, "not a regular file");
-  if (info.size > maxBytes) {
-    throw queryError(`read "${path}"`, `it is larger than ${maxBytes} bytes`);
+  try {
+    return await readUntrusted(path, { maxBytes });
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw queryError(`read "${path}"`, osReason(cause), cause);
   }
-  return await Deno.readFile(path);
+}
+
+/**
+ * Copies a file as {@linkcode readPlainFile} reads it, but not all at once.
+ *
+ * @param from Absolute path; a file that is absent is not copied.
+ * @param to Absolute path of the copy.
+ * @param maxBytes Largest size.
+ * @throws {RunnerError} With code `source-failed`, if it is anything else.
+ */
+export async function copyPlainFile(
+  from: string,
+  to: string,
+  maxBytes: number,
+): Promise<void> {
+  try {
+    await using file = await openUntrusted(from);
+    if (file.size > maxBytes) {
+      throw new Error(`it is larger than ${maxBytes} bytes`);
+    }
+    using copy = await Deno.open(to, { write: true, createNew: true });
+    const buffer = new Uint8Array(Math.min(file.size, CHUNK_BYTES));
+    for (let left = file.size; left > 0;) {
+      const count = await file.read(buffer.subarray(0, left));
+      if (count === 0) throw new Error("it changes while it is read");
+      await writeAll(copy, buffer.subarray(0, count));
+      left -= count;
+    }
+  } catch (cause) {
+    if (isMissing(cause)) return;
+    throw queryError(`read "${from}"`, osReason(cause), cause);
+  }
 }
 
 /**
@@ -79,10 +116,12 @@ export async function lstatIfThere(
   try {
     return await Deno.lstat(path);
   } catch (cause) {
-    if (
-      cause instanceof Deno.errors.NotFound ||
-      cause instanceof Deno.errors.NotADirectory
-    ) return undefined;
+    if (isMissing(cause)) return undefined;
     throw cause;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
 }

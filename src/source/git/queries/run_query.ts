@@ -4,7 +4,7 @@ import { RunnerError } from "../../../errors.ts";
 import { capture, type CaptureResult } from "../../../process/capture.ts";
 import { queryError } from "./query_error.ts";
 
-/** Longest time that git may take for an answer, in milliseconds. */
+/** Longest time that git may take to read a repository, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;
 
 /** What a question is run with. */
@@ -15,6 +15,12 @@ export interface QueryRun {
   readonly cwd: string;
   /** Variables instead of those that hide the settings of the user. */
   readonly variables?: Readonly<Record<string, string>>;
+  /**
+   * Longest time that git may take, in milliseconds.
+   *
+   * @default {600_000}
+   */
+  readonly timeoutMs?: number;
 }
 
 /** Settings that keep git to what is there, whatever is beside the objects. */
@@ -50,8 +56,10 @@ const HIDDEN_SETTINGS = {
  */
 export async function runQuery(
   args: readonly string[],
-  { ownDirectory, env, signal, cwd, variables = HIDDEN_SETTINGS }: QueryRun,
+  query: QueryRun,
 ): Promise<CaptureResult> {
+  const { ownDirectory, env, signal, cwd } = query;
+  const { variables = HIDDEN_SETTINGS, timeoutMs = TIMEOUT_MS } = query;
   const { Cancellation } = await import("../../../process/cancellation.ts");
   const { onAbort } = await import("../../../process/on_abort.ts");
   const cancellation = new Cancellation();
@@ -59,7 +67,7 @@ export async function runQuery(
   const timer = setTimeout(() => {
     timedOut = true;
     cancellation.cancel("SIGTERM");
-  }, TIMEOUT_MS);
+  }, timeoutMs);
   using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
   const inherited = childEnvironment(env, {
     kind: "git-query",
@@ -90,7 +98,7 @@ export async function runQuery(
       throw queryError('run "git"', "it is not installed", cause);
     }
     if (timedOut) {
-      throw queryError("run git", `it took longer than ${TIMEOUT_MS} ms`);
+      throw queryError("run git", `it took longer than ${timeoutMs} ms`);
     }
     throw cause;
   } finally {

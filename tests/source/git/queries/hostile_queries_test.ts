@@ -7,6 +7,8 @@ import {
 } from "@reactorcide/runnerlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { isCleanTree } from "../../../../src/source/git/queries/is_clean_tree.ts";
+import { openQuery } from "../../../../src/source/git/queries/open_query.ts";
 import { isClientMissing } from "../../../helpers/client.ts";
 import {
   GIT_ENV as env,
@@ -211,6 +213,40 @@ describe("questions to a hostile repository", () => {
     });
     assertEquals((info as { isClean: boolean }).isClean, true);
     assertEquals(await exists(`${path}/marker`), false);
+  });
+
+  it("wait neither for pipes nor for an endless index", async () => {
+    const pipe = async (path: string) => {
+      const { code } = await new Deno.Command("mkfifo", { args: [path] })
+        .output();
+      assertEquals(code, 0);
+    };
+    const obstacles: Record<string, (place: string) => Promise<void>> = {
+      "excluded names": (place) => pipe(`${place}/.gitignore`),
+      "excluded names of a folder": async (place) => {
+        await Deno.mkdir(`${place}/folder`);
+        await pipe(`${place}/folder/.gitignore`);
+      },
+      "an index": async (place) => {
+        await Deno.remove(`${place}/.git/index`);
+        await pipe(`${place}/.git/index`);
+      },
+      "an endless index": (place) =>
+        Deno.truncate(`${place}/.git/index`, 2 ** 32),
+      "a part of an endless index": async (place) => {
+        await makeFiles(place, { ".git/sharedindex.abc": "" });
+        await Deno.truncate(`${place}/.git/sharedindex.abc`, 2 ** 32);
+      },
+    };
+    for (const [name, obstruct] of Object.entries(obstacles)) {
+      await using directory = await temporaryDirectory();
+      const { path } = await makeSource(`${directory.path}/repository`);
+      await obstruct(path);
+      const options = { directory: path, env };
+      using query = await openQuery(options);
+      assertEquals(await isCleanTree(query, options, 500), null, name);
+      assertEquals(await changedFiles("HEAD^", options), ["changed.txt"], name);
+    }
   });
 
   it("do not follow what leads out of the directory", async () => {
