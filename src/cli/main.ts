@@ -8,7 +8,11 @@ import { showUrlsIn } from "../shown_url.ts";
 import { suggest } from "../suggest.ts";
 import { argumentLayer } from "./argument_layer.ts";
 import { COMMANDS } from "./commands.ts";
-import { parseArguments, usageError } from "./parse_arguments.ts";
+import {
+  parseArguments,
+  shownArgument,
+  usageError,
+} from "./parse_arguments.ts";
 
 /**
  * Runs the command line.
@@ -95,7 +99,7 @@ function findCommand(name: string | undefined) {
   const kind = name.startsWith("-") ? "option" : "command";
   const near = suggest(name.replace(/^-+/, ""), Object.keys(COMMANDS));
   const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  throw usageError(`Unknown ${kind} "${name}"${hint}`);
+  throw usageError(`Unknown ${kind} "${shownArgument(name)}"${hint}`);
 }
 
 /** What a user is told; anything but a foreseen error is a fault of ours. */

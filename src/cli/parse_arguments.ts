@@ -73,7 +73,7 @@ export function parseArguments(
 }
 
 /**
- * Makes an error of something that was typed wrongly.
+ * Creates the error of something that was typed wrongly.
  *
  * @param message What is wrong.
  * @param command Name of the command whose help tells what is right.
@@ -140,13 +140,39 @@ function unknownFlag(
   command: string,
   known: readonly Flag[],
 ): RunnerError {
-  const [typed] = arg.split("=", 1);
+  const typed = nameIn(arg);
   const negated = known.find(({ name }) => `--no-${name}` === typed);
   const near = negated?.valueName === undefined && negated !== undefined
     ? `${negated.name}=false`
     : suggest(typed.replace(/^-+/, ""), namesOf(known));
-  const hint = near === undefined ? "" : `; did you mean --${near}?`;
-  return usageError(`Unknown option ${typed}${hint}`, command);
+  if (near !== undefined) {
+    return usageError(
+      `Unknown option ${typed}; did you mean --${near}?`,
+      command,
+    );
+  }
+  // As in -pPASSWORD.
+  const shown = /^-[^-]./.test(typed) ? `${typed.slice(0, 2)}…` : typed;
+  return usageError(`Unknown option ${shown}`, command);
+}
+
+/**
+ * Cuts an argument before what may be the value of a secret, as in
+ * `TOKEN=value`, or in an option and its value that were quoted as one.
+ */
+function nameIn(arg: string): string {
+  return /^[^=\s]*/.exec(arg)![0];
+}
+
+/**
+ * Writes an argument that is not known, so that it can be shown.
+ *
+ * @param arg Argument.
+ * @returns Its name, with an ellipsis in the place of a value.
+ */
+export function shownArgument(arg: string): string {
+  const name = nameIn(arg);
+  return name === arg ? name : `${name}…`;
 }
 
 /** Ties each value to its option, since the parser drops empty ones and misses missing ones. */
@@ -186,10 +212,8 @@ function checkOperands(
   const { maxOperands, takesRest } = command;
   if (operands.length > maxOperands) {
     const hint = takesRest ? `; put "--" before a command` : "";
-    throw usageError(
-      `Unexpected argument "${operands[maxOperands]}"${hint}`,
-      name,
-    );
+    const shown = shownArgument(operands[maxOperands]);
+    throw usageError(`Unexpected argument "${shown}"${hint}`, name);
   }
   if (rest !== undefined && !takesRest) {
     throw usageError(`Unexpected argument "--"`, name);

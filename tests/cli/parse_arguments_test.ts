@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { Command } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
@@ -55,6 +55,24 @@ describe("parseArguments()", () => {
       parse(["--allow-insecure-transport=hunter2"], secrets)
     );
     assertEquals(String(error).includes("hunter2"), false);
+  });
+
+  it("shows no value of an argument that it does not know", () => {
+    for (
+      const [args, shown] of [
+        [["--secret-value=hunter2"], "Unknown option --secret-value"],
+        [["--secret-values-list hunter2"], "Unknown option --secret-values"],
+        [["--job-env TOKEN=hunter2"], "Unknown option --job-env"],
+        [["-phunter2"], "Unknown option -p…"],
+        [["-p=hunter2"], "Unknown option -p"],
+        [["TOKEN=hunter2"], 'Unexpected argument "TOKEN…"'],
+        [["TOKEN hunter2"], 'Unexpected argument "TOKEN…"'],
+      ] as const
+    ) {
+      const error = assertThrows(() => parse([...args]));
+      assertStringIncludes(String(error), shown);
+      assertEquals(String(error).includes("hunter2"), false, String(error));
+    }
   });
 
   it("never takes the next argument as the value of a switch", () => {
