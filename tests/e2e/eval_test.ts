@@ -274,6 +274,41 @@ describe("runnerlib eval", () => {
     assertEquals(given.document, undefined);
   });
 
+  it("compares a pull request with the branch that it is for, whatever else has its name", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "ci/base/.reactorcide/workflows/main.yaml": MAIN.replace(
+        "events: [push]",
+        "events: [pull_request_opened]",
+      ) + "paths: { include: [src/**] }\n",
+    });
+    const source = await makeRepository(`${path}/src`);
+    const base = await source.commit({ "a.txt": "1" });
+    await source.commit({ "src/a.txt": "1" });
+    const head = await source.commit({ "b.txt": "1" });
+    const started = async (...args: string[]) => {
+      const { document, stderr } = await evaluate(path, [
+        ...["--event-type", "pull_request_opened", "--branch", "main"],
+        ...["--pr-number", "7", ...args],
+      ]);
+      return [
+        document?.workflows.length ?? 0,
+        stderr.includes("changes are unknown"),
+      ];
+    };
+    assertEquals(await started(), [1, true]);
+    await source.git("update-ref", "refs/remotes/origin/main", base);
+    await source.git("tag", "origin/main", head);
+    assertEquals(await started(), [1, false]);
+    // The branches of a fork are up to its owner.
+    await source.git("update-ref", "refs/remotes/origin/main", head);
+    assertEquals(await started(), [0, false]);
+    assertEquals(await started("--is-fork-pr=true"), [1, true]);
+    await source.git("update-ref", "refs/remotes/upstream/main", base);
+    assertEquals(await started("--is-fork-pr=true"), [1, false]);
+  });
+
   it("uses the definition of a pull request only if the policy says so", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

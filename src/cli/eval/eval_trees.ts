@@ -71,14 +71,14 @@ export async function evalTrees(
 export async function evalChanges(
   context: CommandContext,
   source: string,
-  { prBaseRef }: EvalEvent,
+  event: EvalEvent,
 ): Promise<readonly string[] | undefined> {
   const given = context.flags.get("changed-file");
   if (Array.isArray(given)) return given;
   if (!await exists(`${source}/.git`)) return undefined;
   const { host, logger } = context.parts;
-  const base = evalValue(context, "diff-base") ||
-    (prBaseRef === "" ? "HEAD^" : `origin/${prBaseRef}`);
+  const base = evalValue(context, "diff-base") || branchOfBase(event) ||
+    "HEAD^";
   try {
     return await changedFiles(base, { directory: source, env: host.env });
   } catch (error) {
@@ -88,6 +88,18 @@ export async function evalChanges(
     );
     return undefined;
   }
+}
+
+/**
+ * Names the branch that a pull request is for in full, since a tag could have
+ * the same short name. In the clone of a fork, `origin` is the fork, whose
+ * branches are up to its owner.
+ */
+function branchOfBase(event: EvalEvent): string | undefined {
+  const { prNumber, prBaseRef, baseRef, branch, isForkPr } = event;
+  const name = prBaseRef || (prNumber === "" ? "" : baseRef || branch);
+  const remote = isForkPr === "true" ? "upstream" : "origin";
+  return name === "" ? undefined : `refs/remotes/${remote}/${name}`;
 }
 
 /**
