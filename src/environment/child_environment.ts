@@ -226,7 +226,7 @@ function isHarmless(name: string, value: string, isNarrow: boolean): boolean {
   }
   if (isNarrow) return false;
   if (PROXIES.has(name)) return !value.includes("@");
-  return HARMLESS.has(name) || name.startsWith("LC_");
+  return HARMLESS.has(name);
 }
 
 /** Entries of git's configuration that name directories, and nothing else. */

@@ -671,7 +671,11 @@ export const ALWAYS_INHERITED: ReadonlySet<string> = new Set([
 export const HARMLESS: ReadonlySet<string> = new Set([
   ...ALWAYS_INHERITED,
   ...["USER", "LOGNAME", "SHELL", "HOSTNAME"],
-  ...["LANG", "LANGUAGE", "TZ"],
+  ...["LANG", "LANGUAGE", "TZ", "LC_ALL"],
+  // Not whatever has this prefix: ssh lets people send other things that way.
+  ...["LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"],
+  ...["LC_TIME", "LC_ADDRESS", "LC_IDENTIFICATION", "LC_MEASUREMENT"],
+  ...["LC_NAME", "LC_PAPER", "LC_TELEPHONE"],
   ...["TERM", "COLORTERM", "COLUMNS", "LINES", "CLICOLOR", "CLICOLOR_FORCE"],
   ...["TMPDIR", "TMP", "TEMP"],
   ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],

@@ -48,6 +48,7 @@ const CREDENTIALS = {
   DOCKER_HOST: "tcp://localhost:2375",
   DATABASE_URL: "postgres://u:p@db/x",
   BAGGAGE: "user=me",
+  LC_TOKEN: "sent by ssh",
 };
 
 /** Where git says a hook is. */
