@@ -16,7 +16,13 @@ echo "Deploying with the token $DEPLOY_TOKEN"
 const directory = await Deno.makeTempDir({ prefix: "runnerlib-demo-" });
 try {
   const commit = await makeRepository(`${directory}/repository`);
-  const host = { ...processHost(), cwd: directory };
+  const { env, ...process } = processHost();
+  // A machine may have a /job of its own; this one stays out of it.
+  const host = {
+    ...process,
+    cwd: directory,
+    env: { ...env, REACTORCIDE_IN_CONTAINER: "false" },
+  };
   const runner = createRunner({ host });
   runner.registerPlugin(stopwatch());
   runner.triggerJob("deploy-staging", {

@@ -43,7 +43,8 @@ main() {
 # The work tree as it stands, in a repository of its own.
 copy_project() {
   git clone --quiet --no-hardlinks . "$work/project"
-  git ls-files -z --cached --others --exclude-standard | xargs -0 tar --create --ignore-failed-read |
+  git ls-files -z --cached --others --exclude-standard |
+    xargs -0 tar --create --ignore-failed-read |
     tar --extract --directory="$work/project"
 }
 
@@ -53,11 +54,17 @@ run_tests() {
   mapfile -t variables < <(variable_names | sed 's/$/=of the surroundings/')
   (
     cd "$work/project"
-    env --unset=HOME "${variables[@]}" \
-      PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-      DENO_DIR="$work/cache" TMPDIR="$work/tmp" NO_COLOR=1 \
-      setpriv --reuid="$user" --regid="$user" --clear-groups \
-      "$work/deno" test -A --parallel "$@"
+    in_job() {
+      env --unset=HOME "${variables[@]}" \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        DENO_DIR="$work/cache" TMPDIR="$work/tmp" NO_COLOR=1 \
+        setpriv --reuid="$user" --regid="$user" --clear-groups \
+        "$work/deno" "$@"
+    }
+    in_job test -A --parallel "$@"
+    # The demo reads its configuration from variables, as every job does.
+    variables=()
+    in_job run -A examples/demo.ts
   )
 }
 
