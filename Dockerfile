@@ -73,6 +73,8 @@ COPY --from=build /usr/local/lib/runnerlib /usr/local/lib/runnerlib
 COPY --from=build /usr/local/bin/runnerlib /usr/local/bin/runnerlib
 COPY --from=build /var/cache/deno /var/cache/deno
 USER 1001:1001
+# Python, in a variant or a derived image, imports `runnerlib` from here.
+ENV PYTHONPATH=/usr/local/lib/runnerlib/src/plugins/python
 WORKDIR /job/src
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["runnerlib", "--help"]
@@ -83,6 +85,7 @@ RUN set -eu; \
     apt-get update; \
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       python-is-python3 python3-pip python3-venv; \
+    python3 -m compileall -q "$PYTHONPATH/runnerlib"; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 USER 1001:1001
 

@@ -50,7 +50,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/plugins.ts").then((it) => it.plugins),
   },
   exec: {
-    summary: "Run a pipeline in TypeScript with few permissions",
+    summary: "Run a pipeline in TypeScript, with few permissions, or in Python",
     load: () => import("./commands/exec.ts").then((it) => it.exec),
   },
   permissions: {
@@ -65,6 +65,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   trigger: {
     summary: "Hand the jobs of job files over as follow-up jobs",
     load: () => import("./commands/trigger.ts").then((it) => it.trigger),
+  },
+  call: {
+    summary: "Call a function of the library, from any language",
+    load: () => import("./commands/call.ts").then((it) => it.call),
   },
   eval: {
     summary: "Find the workflows and jobs that an event starts",

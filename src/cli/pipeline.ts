@@ -8,6 +8,7 @@ import { Cancellation } from "../process/cancellation.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { jobFileOf } from "./job_file_flag.ts";
 import { usageError } from "./parse_arguments.ts";
+import { findPython, isPythonPipeline } from "./python_pipeline.ts";
 import {
   denoFlags,
   type PipelinePermission,
@@ -28,6 +29,8 @@ export interface PipelineCommand {
   readonly argv: readonly string[];
   /** What the pipeline may do, and why. */
   readonly permissions: readonly PipelinePermission[];
+  /** Whether Python runs it, and not Deno. */
+  readonly isPython: boolean;
 }
 
 /**
@@ -55,12 +58,15 @@ export async function pipelineCommand(
     file.startsWith("/") ? file : `${parts.host.cwd}/${file}`,
     file,
   );
-  const argv = [
-    await findDeno(parts.host.env),
-    ...["run", "--no-prompt", ...denoFlags(permissions), path, ...args],
-    ...rest,
-  ];
-  return { argv, permissions };
+  // Nothing confines Python: the permissions say what it sees.
+  const program = isPythonPipeline(path)
+    ? [await findPython(file, parts.host.env)]
+    : [
+      await findDeno(parts.host.env),
+      ...["run", "--no-prompt", ...denoFlags(permissions)],
+    ];
+  const argv = [...program, path, ...args, ...rest];
+  return { argv, permissions, isPython: isPythonPipeline(path) };
 }
 
 async function realFile(path: string, name: string): Promise<string> {

@@ -115,4 +115,47 @@ describeImage("a variant of the image", (it) => {
       assertEquals(code, 0, stderr);
     });
   }
+
+  it("runs plugins and pipelines in Python", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "ci/.reactorcide/plugins/plugin_ci_jobs.py": `
+from src.plugins import Plugin, PluginContext, PluginPhase
+from src.logging import log_stdout
+
+
+class Jobs(Plugin):
+    def __init__(self):
+        super().__init__(name="ci_jobs")
+
+    def supported_phases(self):
+        return [PluginPhase.POST_SOURCE_PREP]
+
+    def execute(self, context: PluginContext) -> None:
+        log_stdout(f"works for {context.config.code_dir}")
+`,
+      "pipeline.py": `
+import runnerlib
+print("ended with", runnerlib.run_job(command="echo in a job; exit 3"))
+`,
+    });
+    await Deno.chmod(directory.path, 0o755);
+    const inPython = (env: string[], command: string) =>
+      engine(
+        ...["run", "--rm", "--network=none", "--entrypoint="],
+        ...["--user=1001:1001", `--volume=${directory.path}:/files:ro`],
+        ...["--env=REACTORCIDE_CI_SOURCE_DIR=/files/ci", ...env],
+        ...[`${IMAGE}-python`, "runnerlib", "run", "--job-command", command],
+      );
+    const refused = await inPython([], "true");
+    assertEquals(refused.code, 1);
+    assertMatch(refused.stderr, /plugin_ci_jobs\.py.*ci\/\*:run=\*/);
+    const { code, stdout, stderr } = await inPython(
+      ["--env=REACTORCIDE_PLUGIN_PERMISSIONS=ci/*:run=*"],
+      "python3 /files/pipeline.py",
+    );
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /\[plugin:ci_jobs\] works for \/job\/src/);
+    assertEquals(stdout, "in a job\nended with 3\n");
+  });
 });

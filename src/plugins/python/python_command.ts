@@ -1,7 +1,7 @@
 import { CONFIG_KEYS } from "../../config/keys.ts";
 import { RunnerError } from "../../errors.ts";
 import { findOnPath } from "../sandbox/find_deno.ts";
-import boot from "./boot.py" with { type: "text" };
+import boot from "./runnerlib/_boot.py" with { type: "text" };
 import { PYTHON_PACKAGE } from "./python_package.ts";
 
 /** Options of Python: text is UTF-8, and a package at hand cannot replace ours. */

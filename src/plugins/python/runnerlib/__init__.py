@@ -7,6 +7,7 @@ program ``runnerlib``; in a plugin it talks to the runner that calls it.
 from runnerlib import logging, plugins, workflow
 from runnerlib._runner import RunnerError
 from runnerlib.git_ops import changed_files, get_changed_files, git_info
+from runnerlib.job import Job, get_config, run_job
 from runnerlib.logging import get_logger, log_stderr, log_stdout, logger
 from runnerlib.plugins import (
     Plugin,
@@ -18,12 +19,20 @@ from runnerlib.register_secret import register_secret
 from runnerlib.workflow import (
     WorkflowContext,
     flush_triggers,
+    get_job_result,
+    is_job_running,
+    log_next_job,
+    set_workflow_output,
+    set_workflow_var,
+    submit_job,
     trigger_job,
     trigger_jobs,
     workflow_context,
+    workflow_vars,
 )
 
 __all__ = [
+    "Job",
     "Plugin",
     "PluginContext",
     "PluginPhase",
@@ -32,8 +41,12 @@ __all__ = [
     "changed_files",
     "flush_triggers",
     "get_changed_files",
+    "get_config",
+    "get_job_result",
     "get_logger",
     "git_info",
+    "is_job_running",
+    "log_next_job",
     "log_stderr",
     "log_stdout",
     "logger",
@@ -41,8 +54,13 @@ __all__ = [
     "plugins",
     "register_plugin",
     "register_secret",
+    "run_job",
+    "set_workflow_output",
+    "set_workflow_var",
+    "submit_job",
     "trigger_job",
     "trigger_jobs",
     "workflow",
     "workflow_context",
+    "workflow_vars",
 ]

@@ -66,6 +66,8 @@ class Connection:
             try:
                 for line in self._incoming:
                     message = json.loads(line)
+                    if message["type"] == "end":
+                        break
                     if message["type"] == "answer":
                         with self._answered:
                             self._answers[message["id"]] = message
@@ -106,9 +108,9 @@ def register_secrets(values: List[str]) -> bool:
         for value in values:
             _connection.ask({"type": "secret", "value": str(value)})
         return True
-    from runnerlib import register_secret
+    from runnerlib import _secrets
 
-    return register_secret.register_secrets(values)
+    return _secrets.register_secrets(values)
 
 
 def log_level() -> str:

@@ -1,54 +1,14 @@
-"""Registers secrets, which are masked in the log from then on."""
+"""The program ``python -m runnerlib.register_secret``, and its function."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import struct
 import sys
-from typing import Iterable, List
+from typing import List
 
-from runnerlib import _runner
+from runnerlib import _runner, _secrets
+from runnerlib._secrets import register_secret
 
-# Longest time that the runner may take for a step of the exchange, in seconds.
-TIMEOUT_SECONDS = 5.0
-
-# Registered where no runner listens; jobs of this pipeline mask them.
-pending: List[str] = []
-
-
-def register_secret(*values: str) -> bool:
-    """Has values masked in everything that is printed from now on.
-
-    :return: Whether a runner masks them by now. In a pipeline that no runner
-        has started, only the jobs that it runs afterwards do.
-    """
-    return _runner.register_secrets([value for value in values if value])
-
-
-def register_secrets(values: Iterable[str]) -> bool:
-    """Registers values at the socket of the runner around this program."""
-    texts = [str(value) for value in values]
-    pending.extend(texts)
-    path = os.environ.get("REACTORCIDE_SECRETS_SOCKET", "")
-    if path == "":
-        return False
-    body = json.dumps({"action": "register", "secrets": texts}).encode()
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(TIMEOUT_SECONDS)
-            client.connect(path)
-            client.sendall(struct.pack(">I", len(body)) + body)
-            reply = b""
-            while chunk := client.recv(4096):
-                reply += chunk
-        if json.loads(reply).get("status") == "ok":
-            return True
-        state = reply.decode("utf-8", "replace").strip()
-    except (OSError, ValueError, AttributeError) as error:
-        state = str(error)
-    raise _runner.RunnerError(f"Cannot register secrets: {state}")
+__all__ = ["main", "register_secret"]
 
 
 def main() -> int:
@@ -60,7 +20,7 @@ def main() -> int:
         else:
             values.append(value)
     try:
-        return 0 if register_secrets(values) else 1
+        return 0 if _secrets.register_secrets(values) else 1
     except _runner.RunnerError as error:
         print(error, file=sys.stderr)
         return 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import sys
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from runnerlib import _runner
@@ -13,20 +16,38 @@ from runnerlib.git_ops import (
     git_changed_files,
     git_info,
 )
+from runnerlib.state import (
+    get_job_result,
+    is_job_running,
+    log_next_job,
+    set_workflow_output,
+    set_workflow_var,
+    workflow_vars,
+)
 
 __all__ = [
     "WorkflowContext",
     "changed_files",
     "flush_triggers",
     "get_changed_files",
+    "get_job_result",
     "git_changed_files",
     "git_info",
+    "is_job_running",
+    "log_next_job",
+    "set_workflow_output",
+    "set_workflow_var",
+    "submit_job",
     "trigger_job",
     "trigger_jobs",
     "workflow_context",
+    "workflow_vars",
 ]
 
 _queue: List[Dict[str, Any]] = []
+
+# How the program ends, as far as it is known while it does.
+_has_failed = False
 
 
 def trigger_job(
@@ -63,7 +84,8 @@ def trigger_jobs(jobs: Sequence[Dict[str, Any]]) -> None:
     connection = _runner.connection()
     if connection is not None:
         connection.ask({"type": "trigger", "jobs": checked})
-    else:
+    elif checked:
+        _watch_end()
         _queue.extend(checked)
 
 
@@ -78,6 +100,12 @@ def flush_triggers(triggers_file: Optional[str] = None) -> None:
         arguments["triggersFile"] = str(triggers_file)
     _program.call("triggerJobs", arguments)
     _queue.clear()
+
+
+def submit_job(job_name: str, *args: Any, **fields: Any) -> None:
+    """Adds a follow-up job, as :func:`trigger_job` does, and submits it."""
+    trigger_job(job_name, *args, **fields)
+    flush_triggers()
 
 
 class WorkflowContext:
@@ -129,3 +157,43 @@ def _job(job: Dict[str, Any]) -> Dict[str, Any]:
     fields["depends_on"] = list(fields.get("depends_on", []))
     fields.setdefault("condition", "all_success")
     return fields
+
+
+@functools.lru_cache(maxsize=None)
+def _watch_end() -> None:
+    """Submits what is left when the program ends, unless it fails."""
+    original_hook, original_exit = sys.excepthook, sys.exit
+
+    def hook(*args: Any) -> None:
+        _fail()
+        original_hook(*args)
+
+    def leave(status: Any = None) -> None:
+        if status not in (None, 0, False):
+            _fail()
+        original_exit(status)
+
+    sys.excepthook, sys.exit = hook, leave
+    atexit.register(_flush_at_end)
+
+
+def _fail() -> None:
+    global _has_failed
+    _has_failed = True
+
+
+def _flush_at_end() -> None:
+    if not _queue:
+        return
+    if _has_failed:
+        names = ", ".join(job["job_name"] for job in _queue)
+        print(f"Follow-up jobs discarded: {names}", file=sys.stderr)
+        return
+    try:
+        flush_triggers()
+    except _runner.RunnerError as error:
+        print(error, file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # At this time, nothing else makes the program fail.
+        os._exit(1)

@@ -1,0 +1,148 @@
+import { messageOf, RunnerError } from "../../errors.ts";
+import { environmentFlush } from "../../job/environment_flush.ts";
+import { flushTriggers } from "../../job/flush_triggers.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
+import { workflowFunctions } from "../../job/workflow_functions.ts";
+import { TriggerQueue } from "../../triggers/queue.ts";
+import { triggersOfWire } from "../../triggers/read_triggers.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+import { readText } from "../read_text.ts";
+
+/** Longest arguments, in bytes: those of a large trigger document. */
+const MAX_INPUT_BYTES = 8 * 1024 * 1024;
+
+/** Arguments of a function, by their names. */
+type Arguments = Readonly<Record<string, unknown>>;
+
+/** What a function works with. */
+interface CallContext {
+  /** What the runner owns. */
+  readonly parts: RunnerParts;
+  /** Whether a token may be sent to the coordinator over plain HTTP. */
+  readonly allowInsecureTransport: boolean;
+}
+
+type LibraryFunction = (
+  args: Arguments,
+  context: CallContext,
+) => Promise<unknown>;
+
+/** The functions of the library that a program in another language can call. */
+const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
+  async triggerJobs({ jobs, triggersFile }, context) {
+    if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
+    const { parts, allowInsecureTransport } = context;
+    const queue = new TriggerQueue();
+    queue.addAll(triggersOfWire(jobs));
+    const triggers = await flushTriggers(parts, queue, {
+      ...environmentFlush(parts, { triggers_file: optional({ triggersFile }) }),
+      allowInsecureTransport,
+    });
+    return triggers.map(({ name }) => name);
+  },
+  async isJobRunning({ name }, { parts }) {
+    return await workflowFunctions(() => parts).isJobRunning(text({ name }));
+  },
+  async getJobResult({ name }, { parts }) {
+    return await workflowFunctions(() => parts).getJobResult(text({ name }));
+  },
+  async logNextJob({ name, reason, dependsOn = [], workflowFile }, { parts }) {
+    if (!Array.isArray(dependsOn)) throw invalid("dependsOn", "a list");
+    await workflowFunctions(() => parts).logNextJob(text({ name }), {
+      reason: optional({ reason }),
+      dependsOn: dependsOn.map(String),
+      workflowFile: optional({ workflowFile }),
+    });
+  },
+  async setWorkflowVar({ name, value }, { parts }) {
+    await workflowFunctions(() => parts).setWorkflowVar(text({ name }), value);
+  },
+  async setWorkflowOutput({ key, value }, { parts }) {
+    await workflowFunctions(() => parts).setWorkflowOutput(
+      text({ key }),
+      value,
+    );
+  },
+  async workflowVars(_, { parts }) {
+    return await workflowFunctions(() => parts).workflowVars();
+  },
+};
+
+/** The command `call`. */
+export const call: Command = {
+  usage: "FUNCTION [OPTIONS]",
+  description:
+    `Calls a function of the library, for job code in any language. Its arguments are
+a JSON object on standard input; its result is printed as JSON. A failure is
+printed as {"error": {"code", "message"}}, with exit code 1.
+
+Functions: ${Object.keys(FUNCTIONS).join(", ")}.
+Jobs to trigger are written as in trigger documents: job_name, depends_on, env.`,
+  flags: [],
+  maxOperands: 1,
+  async run(context) {
+    const { operands: [name], parts, isOn } = context;
+    if (!name) throw usageError("A function is required", "call");
+    if (!Object.hasOwn(FUNCTIONS, name)) {
+      throw usageError(`There is no function "${name}"`, "call");
+    }
+    try {
+      const result = await FUNCTIONS[name](await readArguments(context), {
+        parts,
+        allowInsecureTransport: parts.allowInsecureTransport ||
+          isOn("allow-insecure-transport"),
+      });
+      if (result !== undefined) await printJson(context, result);
+      return 0;
+    } catch (error) {
+      const { code, exitCode } = error instanceof RunnerError
+        ? error
+        : { code: "invalid-config", exitCode: 1 };
+      if (!(error instanceof RunnerError || error instanceof TypeError)) {
+        throw error;
+      }
+      await printJson(context, { error: { code, message: messageOf(error) } });
+      return exitCode;
+    } finally {
+      await parts.logger.flush();
+    }
+  },
+};
+
+async function readArguments({ parts }: CommandContext): Promise<Arguments> {
+  const { stdin } = parts.host;
+  const input = stdin === undefined || stdin.isTerminal()
+    ? ""
+    : await readText(stdin.readable, { limit: MAX_INPUT_BYTES });
+  try {
+    const args = input === "" ? {} : JSON.parse(input ?? "");
+    if (typeof args === "object" && args !== null && !Array.isArray(args)) {
+      return args;
+    }
+  } catch {
+    // The message of the parser quotes the text, which may hold secrets.
+  }
+  throw new TypeError("the arguments on standard input are not a JSON object");
+}
+
+async function printJson({ print }: CommandContext, value: unknown) {
+  await print(JSON.stringify(value));
+}
+
+function text(field: Readonly<Record<string, unknown>>): string {
+  const value = optional(field);
+  if (value === undefined) throw invalid(Object.keys(field)[0], "a string");
+  return value;
+}
+
+function optional(field: Readonly<Record<string, unknown>>) {
+  const [[name, value]] = Object.entries(field);
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "string") throw invalid(name, "a string");
+  return value;
+}
+
+function invalid(name: string, expected: string): TypeError {
+  return new TypeError(`the argument "${name}" must be ${expected}`);
+}
