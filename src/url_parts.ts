@@ -9,8 +9,12 @@
 /** What stands for a hidden part of a URL. */
 export const HIDDEN = "***";
 
-/** One or more schemes, as in `https://` and `jdbc:postgresql://`. */
-export const SCHEME: RegExp = /^(?:[a-z][a-z0-9+.-]{0,30}:){1,4}\/\//i;
+/**
+ * One or more schemes, as in `https://` and `jdbc:postgresql://`. They may lack
+ * a slash or the name of the scheme, where user info shows what is meant.
+ */
+export const SCHEME: RegExp =
+  /^\s*(?:(?:[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|(?:https?|ssh|git|svn|ftp):\/?(?=[^/]+@)|\/\/(?=[^/]+@))/i;
 
 /** Oracle's drivers have no slashes before user and password. */
 const ORACLE = /^jdbc:oracle:\w+:(?=[^@/]*\/[^@]*@|\*\*\*@)/i;
@@ -50,7 +54,7 @@ export interface UrlParts {
 
 /** Checks whether a text is a path or a plain word. */
 export function isLocal(url: string): boolean {
-  return /^[./~]/.test(url) || !/[:@?]/.test(url);
+  return /^[./~]/.test(url) && !SCHEME.test(url) || !/[:@?]/.test(url);
 }
 
 /** Divides a URL, or `host:path` of ssh. */

@@ -32,7 +32,7 @@ export const CONNECTION_PART: RegExp =
 
 /** URLs in a text; quotes and brackets end them. */
 export const URL_IN_TEXT: RegExp =
-  /(?:\b[a-z][a-z0-9+.-]{0,30}:){1,4}\/\/[^\s"'<>`]+/gi;
+  /(?:(?:\b[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|\b(?:https?|ssh|git|svn|ftp):\/?(?=[^\s/"'<>`]{1,1000}@)|(?<![^\s"'(=])\/\/(?=[^\s/"'<>`]{1,1000}@))[^\s"'<>`]+/gi;
 
 /** Oracle's addresses in a text. */
 export const ORACLE_IN_TEXT: RegExp =

@@ -29,6 +29,9 @@ describe("showUrl()", () => {
       "file:///path/me@home",
       "/path/to:me@home",
       "./relative",
+      "//h/share/me",
+      "git:path",
+      "https:443",
       "",
     ];
     for (const url of urls) assertEquals(showUrl(url), url);
@@ -67,6 +70,12 @@ const HOLDING = (secret: string): Record<string, string> => ({
   [`mongodb+srv://u:${secret}@h1:27017,h2:27017/d`]:
     "mongodb+srv://***@h1:27017,h2:27017/d",
   [`ssh://u:${secret}@h:22/r`]: "ssh://***@h:22/r",
+  // Typing mistakes.
+  [` https://u:${secret}@h/r`]: " https://***@h/r",
+  [`https:/u:${secret}@h/r`]: "https:/***@h/r",
+  [`https:u:${secret}@h/r`]: "https:***@h/r",
+  [`//u:${secret}@h/r`]: "//***@h/r",
+  [`hg::https://u:${secret}@h/r`]: "hg::https://***@h/r",
 });
 
 /** URLs with nothing to hide. */
