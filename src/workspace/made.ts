@@ -120,13 +120,13 @@ export async function wasMade(
  *
  * A recorded path that has become a symbolic link is removed as a link. One
  * that a link leads out of the workspace is left, and what is mounted there,
- * which stays on record.
+ * which stays on record. Of a record that a step has damaged, nothing is
+ * believed: only the runner's own files are removed.
  *
  * @param workspace Workspace.
  * @param onLeft Called with the reason for each path that is left.
  * @returns Absolute paths of the recorded things that were there.
- * @throws {RunnerError} With code `workspace`, if the record is damaged, or
- * something cannot be removed.
+ * @throws {RunnerError} With code `workspace`, if something cannot be removed.
  */
 export async function removeMade(
   workspace: Workspace,
@@ -135,7 +135,11 @@ export async function removeMade(
   const base = await realPath(workspace.base);
   const removed: string[] = [];
   const kept: string[] = [];
-  for (const entry of await readRecord(workspace)) {
+  const reportDamage = (error: unknown): string[] => {
+    onLeft(`Left what the record names: ${messageOf(error)}`);
+    return [];
+  };
+  for (const entry of await readRecord(workspace).catch(reportDamage)) {
     const path = await placeOf(base, entry).catch((error) => {
       onLeft(messageOf(error));
     });
