@@ -18,14 +18,8 @@ import { RunnerError } from "../errors.ts";
 import { tryLockFile } from "../file_lock.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Workspace } from "./layout.ts";
-import {
-  type Holder,
-  isInPlace,
-  type LockFile,
-  openLock,
-  readHolder,
-  writeHolder,
-} from "./lock_file.ts";
+import { type Holder, openLock, readHolder, writeHolder } from "./lock_file.ts";
+import { isInPlace, type OwnFile } from "./open_own_file.ts";
 import { ownDirectory } from "./own_directory.ts";
 import { removeIfEmpty } from "./remove.ts";
 
@@ -119,7 +113,8 @@ export async function isWorkspaceLocked(
   try {
     const path = `${await ownDirectory(workspace)}/${LOCK_FILE}`;
     if (!(await Deno.lstat(path)).isFile) return false;
-    using file = await Deno.open(path);
+    // Opened for writing as well, a pipe does not block.
+    using file = await Deno.open(path, { read: true, write: true });
     return !tryLockFile(file);
   } catch {
     // Nobody can hold what does not exist, or cannot be opened.
@@ -175,7 +170,7 @@ function isAncestor(
 
 function holdLock(
   workspace: Workspace,
-  { file, path }: LockFile,
+  { file, path }: OwnFile,
   { command }: LockWorkspaceOptions,
   inherited: readonly string[],
 ): WorkspaceLock {

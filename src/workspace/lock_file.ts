@@ -1,22 +1,11 @@
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
 import type { Workspace } from "./layout.ts";
+import { openOwnFile, type OwnFile } from "./open_own_file.ts";
 import { makeOwnDirectory } from "./own_directory.ts";
-import { removeTree } from "./remove.ts";
 
 /** Most bytes that say who holds the lock. */
 const MAX_BYTES = 4096;
-
-/** How often a file that vanishes is opened again. */
-const MAX_TRIES = 100;
-
-/** The file of a lock; locked by nobody yet. */
-export interface LockFile {
-  /** The open file. */
-  readonly file: Deno.FsFile;
-  /** Its absolute path. */
-  readonly path: string;
-}
 
 /** Who holds a lock, as its file says. */
 export interface Holder {
@@ -31,10 +20,8 @@ export interface Holder {
 }
 
 /**
- * Opens the file of a lock, and creates it when missing.
- *
- * The steps of a job can put anything in its place. The file is written to, so
- * it must not be a link, nor a hard link to another file.
+ * Opens the file of a lock, which nobody has locked yet, and creates it when
+ * missing.
  *
  * @param workspace Workspace; its directory is created when missing.
  * @param name Name of the file, in the directory for the runner's own files.
@@ -44,66 +31,19 @@ export interface Holder {
 export async function openLock(
   workspace: Workspace,
   name: string,
-): Promise<LockFile | undefined> {
+): Promise<OwnFile | undefined> {
   let path = workspace.base;
   try {
-    for (let count = 0; count < MAX_TRIES; count++) {
-      path = `${await makeOwnDirectory(workspace)}/${name}`;
-      if (!isOwnFile(path)) await removeTree(path);
-      const file = openOwn(path);
-      if (file !== undefined) return { file, path };
-    }
-    throw new Error("something replaces it all the time");
+    return await openOwnFile(
+      async () => path = `${await makeOwnDirectory(workspace)}/${name}`,
+      { mode: 0o600 },
+    );
   } catch (cause) {
     if (workspace.inContainer) return undefined;
     throw new RunnerError(`Cannot lock "${path}": ${osReason(cause)}`, {
       code: "workspace",
       cause,
     });
-  }
-}
-
-function openOwn(path: string): Deno.FsFile | undefined {
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path, {
-      read: true,
-      write: true,
-      create: true,
-      mode: 0o600,
-    });
-  } catch (error) {
-    // Another process has removed it, or its directory, at this moment.
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  if (isInPlace({ path, file }) && isOwnFile(path)) return file;
-  file.close();
-  return undefined;
-}
-
-function isOwnFile(path: string): boolean {
-  try {
-    const { isFile, nlink } = Deno.lstatSync(path);
-    return isFile && (nlink ?? 1) === 1;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return true;
-    throw error;
-  }
-}
-
-/**
- * Tells whether an open file is still at its path.
- *
- * @param lock File and path.
- */
-export function isInPlace({ path, file }: LockFile): boolean {
-  try {
-    const [there, opened] = [Deno.lstatSync(path), file.statSync()];
-    return there.ino === opened.ino && there.dev === opened.dev;
-  } catch {
-    // Nothing is there.
-    return false;
   }
 }
 

@@ -356,6 +356,28 @@ jobs:
     }
   });
 
+  it("works in directories of its own when jobs have put links in their place", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "root/.reactorcide/workflow": "-> ../../victim",
+      "root/w.yaml": "name: w\njobs: { a: { command: echo hello } }",
+      "victim/jobs/a/file": "kept",
+    });
+    const before = await listFiles(`${path}/victim`);
+    const cwd = `${path}/root`;
+    const first = await runCli(["workflow", "run", "w.yaml"], { cwd });
+    assertEquals(first.code, 0, first.stderr);
+    for (const name of ["jobs", "logs"]) {
+      const own = `${cwd}/.reactorcide/workflow/${name}`;
+      await Deno.remove(own, { recursive: true });
+      await Deno.symlink(`${path}/victim`, own);
+    }
+    const second = await runCli(["workflow", "run", "w.yaml"], { cwd });
+    assertEquals(second.code, 0, second.stderr);
+    assertEquals(await listFiles(`${path}/victim`), before);
+  });
+
   it("keeps what jobs give from other users", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -137,3 +137,26 @@ Deno.test("runWorkflow() records 10,000 nodes in its state file", async () => {
   );
   assert(results.every(({ status }) => status === "completed"));
 });
+
+const IN_PLACE_OF_FILES: [what: string, script: string][] = [
+  ["a pipe", "mkfifo state.json state.json.log"],
+  ["a link", "ln -s victim state.json; ln -s victim state.json.log"],
+  ["a hard link", "ln victim state.json; ln victim state.json.log"],
+  ["a directory", "mkdir -p state.json/a state.json.log/a"],
+];
+for (const [what, script] of IN_PLACE_OF_FILES) {
+  Deno.test(`openStateFile() replaces ${what} that a job has put in the place of its files`, async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await Deno.writeTextFile(`${cwd}/victim`, "kept");
+    await new Deno.Command("sh", { args: ["-c", script], cwd }).output();
+    const path = `${cwd}/state.json`;
+    {
+      await using state = await soon(openStateFile(path, NEW), "the file");
+      await state.record("a", record());
+    }
+    await using again = await openStateFile(path, RESUMED);
+    assertEquals(again.earlier.get("a"), record());
+    assertEquals(await Deno.readTextFile(`${cwd}/victim`), "kept");
+  });
+}

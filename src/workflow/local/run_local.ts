@@ -7,6 +7,7 @@ import type { RunnerParts } from "../../job/runner_parts.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
 import { wantsColour } from "../../wants_colour.ts";
 import type { Workspace } from "../../workspace/layout.ts";
+import { removeTree } from "../../workspace/remove.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
@@ -93,7 +94,9 @@ export async function runLocal(
     ? all
     : selectJobs(all, only, state.earlier);
   const failures: string[] = [];
-  await makePrivate(directory);
+  for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
+    await makePrivate(path);
+  }
   await using logs = openLogs();
   const log = openLog(parts, workflow, `${directory}/logs`);
   logs.add(log);
@@ -157,9 +160,13 @@ async function lockRoot(
   }
 }
 
-/** Below it stand the outputs of jobs, which may be secret. */
+/**
+ * Below it are the outputs of jobs, which may be secret. Jobs that work in the
+ * root can put a link in its place, which would lead the runner elsewhere.
+ */
 async function makePrivate(directory: string): Promise<void> {
   try {
+    await removeOther(directory);
     await Deno.mkdir(directory, { recursive: true });
     await Deno.chmod(directory, 0o700);
   } catch (cause) {
@@ -168,6 +175,11 @@ async function makePrivate(directory: string): Promise<void> {
       cause,
     });
   }
+}
+
+async function removeOther(directory: string): Promise<void> {
+  const info = await Deno.lstat(directory).catch(() => undefined);
+  if (info !== undefined && !info.isDirectory) await removeTree(directory);
 }
 
 /** A secret that one job registers may stand in the log of another that is over. */

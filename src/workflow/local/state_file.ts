@@ -1,6 +1,8 @@
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../../errors.ts";
 import { osReason } from "../../os_reason.ts";
+import { openOwnFile } from "../../workspace/open_own_file.ts";
+import { removeTree } from "../../workspace/remove.ts";
 import { writeAtomic } from "../../workspace/write_atomic.ts";
 import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
 import { readState, type StateHead } from "./read_state.ts";
@@ -56,6 +58,7 @@ export async function openStateFile(
     const earlier = await readEarlier(path, options);
     const head = { version: 1, workflow, runId: crypto.randomUUID() };
     const records = new Map<string, JobRecord>(earlier);
+    await removeDirectory(path);
     await writeState(path, head, records);
     await journal.truncate();
     const state = new JournaledState(path, { head, earlier, records, journal });
@@ -65,6 +68,12 @@ export async function openStateFile(
     journal.close();
     throw error;
   }
+}
+
+/** Nothing can be renamed to a directory that is not empty. */
+async function removeDirectory(path: string): Promise<void> {
+  const info = await Deno.lstat(path).catch(() => undefined);
+  if (info?.isDirectory) await removeTree(path);
 }
 
 async function readEarlier(
@@ -150,11 +159,11 @@ class JournaledState implements StateFile {
 async function openJournal(path: string): Promise<Deno.FsFile> {
   try {
     await Deno.mkdir(dirname(path), { recursive: true });
-    return await Deno.open(`${path}.log`, {
-      append: true,
-      create: true,
-      mode: MODE,
-    });
+    const { file } = await openOwnFile(
+      () => Promise.resolve(`${path}.log`),
+      { append: true, mode: MODE },
+    );
+    return file;
   } catch (cause) {
     throw unwritable(path, osReason(cause), cause);
   }
