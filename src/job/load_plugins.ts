@@ -10,6 +10,7 @@ import {
   ciPluginDirectory,
   givenPluginDirectory,
   mayComeLate,
+  warnOfSourcePlugins,
 } from "./plugin_directories.ts";
 import { linesOf, sandboxSetting } from "./sandbox_setting.ts";
 
@@ -59,6 +60,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
     workspace: run.parts.workspace,
   });
   const late: string[] = [];
+  const directory = givenPluginDirectory(run);
   const end = async () => {
     await loader.end();
     if (isBaseMade) await removeIfEmpty(base);
@@ -66,7 +68,6 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   };
   try {
     await loader.load(addresses?.sources ?? []);
-    const directory = givenPluginDirectory(run);
     if (directory !== undefined) {
       if (mayComeLate(run, directory)) late.push(directory);
       else await loader.loadDirectory(directory);
@@ -80,6 +81,9 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
       async loadLate() {
         const before = new Set(registry.plugins.map(({ name }) => name));
         const ci = isCiLate ? ciPluginDirectory(run, "late") : undefined;
+        if (directory === undefined && isCiLate && ci === undefined) {
+          warnOfSourcePlugins(run);
+        }
         for (const path of [...late, ...ci === undefined ? [] : [ci]]) {
           await loader.loadDirectory(inCiCopy(run, path), {
             shownAs: path,

@@ -63,6 +63,24 @@ export function ciPluginDirectory(
   );
 }
 
+/**
+ * Warns that a source has plugins, which are never loaded from there: whoever
+ * proposes a change of the source would run code as the runner.
+ *
+ * @param run The run, whose sources are prepared.
+ */
+export function warnOfSourcePlugins(run: JobRun): void {
+  if (run.sourcePath === undefined) return;
+  const path = `${run.sourcePath}/${CI_PLUGINS}`;
+  if (!isDirectory(path)) return;
+  const names = [...Deno.readDirSync(path)].map(({ name }) => name);
+  if (!names.some((name) => name.startsWith("plugin_"))) return;
+  run.parts.logger.warn(
+    "plugins",
+    `Plugins of the source are not loaded: "${path}" has some, and neither --plugin-dir nor a trusted CI source names any`,
+  );
+}
+
 function isPrepared(
   run: JobRun,
   key: "source_type" | "ci_source_type",

@@ -85,7 +85,11 @@ export async function runJob(
       await holdWorkspace(run, config, plan, controls);
       await run.phase("pre_source_prep");
       await prepareSources(run, config);
-      await plugins?.loadLate();
+      if (plugins !== undefined) await plugins.loadLate();
+      else if (run.sourcePath !== undefined) {
+        const { warnOfSourcePlugins } = await import("./plugin_directories.ts");
+        warnOfSourcePlugins(run);
+      }
       await run.phase("post_source_prep");
       await run.phase("pre_execution");
       const isChanged = run.haveSettingsChanged;

@@ -70,6 +70,10 @@ Deno.test("plugins of the source are never loaded", async () => {
     });
     assertEquals(result?.status, "success");
     assert(!stderr.includes("evil"), stderr);
+    assertMatch(
+      stderr,
+      /Plugins of the source are not loaded: ".*\/\.reactorcide\/plugins" has some/,
+    );
   }
 });
 

@@ -197,7 +197,10 @@ def _plugin_of_functions(module: ModuleType, name: str) -> List[Plugin]:
 def failure_of(error: BaseException) -> Dict[str, str]:
     """Describes an exception and where it was raised."""
     name = type(error).__name__
-    text = str(error) or "it has no message"
+    try:
+        text = str(error) or "it has no message"
+    except Exception:
+        text = "its message cannot be read"
     if isinstance(error, SystemExit):
         text = f"it called sys.exit({error.code!r})"
     elif isinstance(error, PluginError):

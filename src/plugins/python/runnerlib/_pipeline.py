@@ -73,6 +73,7 @@ def open_plugins(directory: str, found: List[Any]) -> Iterator[List[str]]:
         args=(connection, calls, found or [_Nothing("pipeline")]),
         daemon=True,
     )
+    plugins.begin_job()
     worker.start()
     links.append(connection)
     try:

@@ -285,6 +285,16 @@ def describe(plugin: Any) -> Dict[str, Any]:
 # What plugins of this process share and JSON cannot hold.
 _local: Dict[str, Any] = {}
 
+# The environment of this process as the job knows it.
+_known: Dict[str, str] = dict(os.environ)
+
+
+def begin_job() -> None:
+    """Takes this process's environment as one that the job has already."""
+    _local.clear()
+    _known.clear()
+    _known.update(os.environ)
+
 
 def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
     """Calls a plugin in a phase.
@@ -296,7 +306,6 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
     phase = PluginPhase(phase_name)
     context = _open_context(phase, data)
     before_env = dict(context.env_vars)
-    before_process = dict(os.environ)
     before_shared = {
         key: _json_of(value) for key, value in context.metadata.items()
     }
@@ -305,7 +314,9 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
     method = method_of(plugin, phase)
     if method is not None:
         method(context)
-    env = _changed(before_process, dict(os.environ))
+    env = _changed(_known, dict(os.environ))
+    _known.clear()
+    _known.update(os.environ)
     env.update(_changed(before_env, _texts(context.env_vars)))
     shared = {}
     for key, value in context.metadata.items():
