@@ -9,13 +9,18 @@ export const [ESCAPE, BREAK, SPACED] = [1, 2, 4];
 /** Marks that are closer to one another, in bytes, are looked at together. */
 export const NEAR_BYTES = 12;
 
-const [LF, CR, TAB, BLANK, DOLLAR, APOSTROPHE] = [10, 13, 9, 32, 36, 39];
+const [LF, CR, TAB, BLANK, APOSTROPHE] = [10, 13, 9, 32, 39];
+
+export const DOLLAR = 36;
+
+/** What begins an escape: ESC, `%`, `&` and a backslash. */
+const ESCAPES = [0x1b, 0x25, 0x26, 0x5c];
 
 /** What may begin a mark, by its first byte. */
 const MARKS = marksOf();
 
-/** What begins a mark, by pairs of bytes. */
-const PAIRS = pairsOf();
+/** What begins a mark, by pairs of bytes; a run without secrets makes no such table. */
+let pairs: Uint8Array | undefined;
 
 /** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
 const IS_LEFT_OUT = leftOut();
@@ -57,8 +62,9 @@ export class Marks {
     this.count = 0;
     this.limit = length;
     const words = new Int32Array(text.buffer, 0, length >>> 2);
+    const table = pairs ??= pairsOf();
     let at = 0;
-    for (let i = 0; (i = nextUnquiet(words, i, PAIRS)) < words.length;) {
+    for (let i = 0; (i = nextUnquiet(words, i, table)) < words.length;) {
       if (at < i << 2) at = i << 2;
       at = this.#markWord(text, at, (i << 2) + 4, isWhole);
       if (at >= length) return;
@@ -249,11 +255,7 @@ export class DecodedText {
     let { length } = this;
     for (let at = from; at < to; at++) {
       const byte = text[at];
-      // A word that begins with $'…' goes on with it.
-      if (
-        byte === DOLLAR &&
-        (at + 1 === text.length || text[at + 1] === APOSTROPHE)
-      ) continue;
+      if (byte === DOLLAR && startsQuotes(text, at)) continue;
       const normal = NORMAL[byte];
       if (isJoined) {
         if (byte === BLANK || IS_LEFT_OUT[normal] !== 0) continue;
@@ -339,13 +341,13 @@ function nextUnquiet(
  */
 function pairsOf(): Uint8Array {
   const pairs = new Uint8Array(1 << 16);
-  for (let first = 0; first < 256; first++) {
-    for (let second = 0; second < 256; second++) {
-      const isMark = MARKS[first] & (ESCAPE | BREAK) ||
-        MARKS[second] & (ESCAPE | BREAK);
-      pairs[first | second << 8] = (isMark ? 1 : 0) |
-        (first === BLANK ? 2 : 0) | (second === BLANK ? 4 : 0);
-    }
+  for (let other = 0; other < 256; other++) {
+    pairs[BLANK | other << 8] |= 2;
+    pairs[other | BLANK << 8] |= 4;
+  }
+  for (const byte of [LF, ...ESCAPES]) {
+    pairs.fill(1, byte << 8, byte + 1 << 8);
+    for (let other = 0; other < 256; other++) pairs[byte | other << 8] = 1;
   }
   return pairs;
 }
@@ -371,6 +373,16 @@ export function endsInSpacedHex(text: Uint8Array, length: number): boolean {
   return false;
 }
 
+/** Whether a dollar sign is, or may be, that of `$'…'`, with which a word goes on. */
+export function startsQuotes(text: Uint8Array, at: number): boolean {
+  return at + 1 === text.length || text[at + 1] === APOSTROPHE;
+}
+
+/** Whether a decoded byte is left out where line breaks do not count. */
+export function isLeftOut(byte: number): boolean {
+  return IS_LEFT_OUT[byte] !== 0;
+}
+
 /** Whether a line break is in four bytes, so that a line is shorter. */
 function isShort(text: Uint8Array, at: number): boolean {
   return text[at] === LF || text[at + 1] === LF || text[at + 2] === LF ||
@@ -392,7 +404,7 @@ function isHexPair(text: Uint8Array, at: number): boolean {
 
 function marksOf(): Uint8Array {
   const marks = new Uint8Array(256);
-  for (const byte of [0x1b, 0x25, 0x26, 0x5c]) marks[byte] = ESCAPE;
+  for (const byte of ESCAPES) marks[byte] = ESCAPE;
   marks[LF] = BREAK;
   marks[BLANK] = SPACED;
   return marks;

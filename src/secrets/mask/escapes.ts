@@ -48,6 +48,9 @@ const LETTERS = lettersOf({
   v: 11,
 });
 
+/** What most escapes stand for at once, by what is behind the backslash: a letter, or a quote, which is read by itself. */
+const PLAIN = plainEscapes();
+
 /** Reads escapes; what it read last stands in its fields. */
 export class EscapeReader {
   /** Where the escape ends. */
@@ -78,6 +81,13 @@ export class EscapeReader {
     this.#bytes = bytes;
     this.#length = length;
     this.isOpen = false;
+    if (bytes[at] === BACKSLASH && at + 1 < length) {
+      const plain = PLAIN[bytes[at + 1]];
+      if (plain !== 0) {
+        this.#emit(plain, 1, plain === QUOTE ? at + 1 : at + 2);
+        return true;
+      }
+    }
     this.#char = bytes[at];
     this.#next = at + 1;
     this.#isByte = true;
@@ -412,6 +422,14 @@ function isAlphanumeric(byte: number): boolean {
 
 function isLetter(byte: number): boolean {
   return (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+}
+
+function plainEscapes(): Uint8Array {
+  const table = new Uint8Array(256);
+  table.set(LETTERS);
+  table[0x65] = table[0x45] = 0;
+  for (const quote of [0x22, 0x27, 0x60]) table[quote] = QUOTE;
+  return table;
 }
 
 function lettersOf(letters: Readonly<Record<string, number>>): Uint8Array {

@@ -1,10 +1,18 @@
-import { DecodedText, type Marks, SPACED } from "./decoded_text.ts";
+import {
+  DecodedText,
+  DOLLAR,
+  isLeftOut,
+  type Marks,
+  SPACED,
+  startsQuotes,
+} from "./decoded_text.ts";
+import { grown } from "./needle_pool.ts";
 import { MIN_GRAM_NEEDLE_BYTES, type NeedleSet } from "./needle_set.ts";
 import { NORMAL, QUOTE } from "./normal_bytes.ts";
 import { wordAt, type WordFilter } from "./word_filter.ts";
 
 /** How many bytes on each side of a mark tell whether a needle may stand across it. */
-export const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
+const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
 
 /** In how much text these are looked for at most. */
 const MAX_SIDE_BYTES = 64;
@@ -12,14 +20,30 @@ const MAX_SIDE_BYTES = 64;
 /** Of so many grams in a row, those of a needle hold at least one of every place. */
 const GRAMS_IN_ROW = MIN_GRAM_NEEDLE_BYTES - 3;
 
+/** Most marks that are looked through for how many bytes they stand for. */
+const MAX_FEW_MARKS = 4;
+
+/** In the two tables below, what is no byte of its own in every place. */
+const SPECIAL = 0x100;
+
+/** What each byte is where escapes are undone, and where also lines are joined. */
+const UNESCAPED = formsOf(false);
+const JOINED = formsOf(true);
+
 /**
  * Tells around which marks of a window a needle may stand: hardly any of an
  * ordinary text. The bytes around them are looked up among the four-byte parts
  * of needles.
  */
 export class MarkGate {
-  /** What stands around a mark. */
+  /** What stands around a mark, with its places. */
   readonly sample: DecodedText = new DecodedText();
+  /** The same without places, which hardly ever count. */
+  #bytes: Uint8Array = new Uint8Array(256);
+  #length = 0;
+  /** Where these start, and the first mark from there on. */
+  #start = 0;
+  #firstMark = 0;
   readonly #marks: Marks;
   #needles: NeedleSet;
   #window: Uint8Array = new Uint8Array();
@@ -49,20 +73,9 @@ export class MarkGate {
     this.#needles = needles;
   }
 
-  /** The first place from a given one on that is not within a mark. */
-  markEnd(at: number): number {
-    const marks = this.#marks;
-    const mark = marks.firstBehind(at);
-    return mark < marks.count && marks.starts[mark] < at
-      ? marks.ends[mark]
-      : Math.min(at, this.#window.length);
-  }
-
-  /** Whether encoded text may go on behind one of these marks. */
-  isBreakSuspect(first: number, last: number): boolean {
-    const { starts, ends, kinds } = this.#marks;
-    return (kinds[first] & SPACED) !== 0 ||
-      this.isSuspect(starts[first], ends[last], true);
+  /** Where {@linkcode SIDE_BYTES} of joined text end at the beginning of the window; negative if it has too little. */
+  startEnd(): number {
+    return this.#sideEnd(0, 0, JOINED);
   }
 
   /** Whether white space, which may go on as a line break, ends in what may be a needle. */
@@ -89,69 +102,178 @@ export class MarkGate {
     return this.#needles.grams.mayHave(word);
   }
 
-  /** Tells whether a needle may lie across what is marked in a stretch. */
-  isSuspect(from: number, to: number, isJoined: boolean): boolean {
+  /** Whether an escape may be undone within a needle. */
+  counts(mark: number): boolean {
+    const { values, sizes } = this.#marks;
+    return sizes[mark] !== 1 || this.#needles.bytes[values[mark]] !== 0;
+  }
+
+  /**
+   * Tells at once about most marks of a log with colours: that neither what
+   * stands before them nor what follows is part of a needle.
+   *
+   * @param first Number of the first mark.
+   * @param last Number of the last one.
+   */
+  isClear(first: number, last: number): boolean {
+    const { starts, ends, sizes, count, limit } = this.#marks;
+    const needles = this.#needles;
+    if (last - first >= MAX_FEW_MARKS || needles.shortPairs !== undefined) {
+      return false;
+    }
+    const from = starts[first];
+    const to = ends[last];
+    const least = first > 0 ? ends[first - 1] : 0;
+    const most = last + 1 < count ? starts[last + 1] : limit;
+    if (from - 4 < least || to + 4 > most) return false;
+    let size = to - from;
+    for (let mark = first; mark <= last; mark++) {
+      size += sizes[mark] - ends[mark] + starts[mark];
+    }
+    // Of what is longer, a needle may have fewer than four bytes on both sides.
+    if (size + 2 * 3 >= MIN_GRAM_NEEDLE_BYTES) return false;
+    const window = this.#window;
+    for (let at = 0; at < 4; at++) {
+      if (JOINED[window[from - 1 - at]] >= SPECIAL) return false;
+      if (JOINED[window[to + at]] >= SPECIAL) return false;
+    }
+    const { grams } = needles;
+    return !grams.mayHave(wordAt(window, from - 4, 4)) &&
+      !grams.mayHave(wordAt(window, to, 4));
+  }
+
+  /**
+   * Tells whether a needle may lie across marks.
+   *
+   * @param first Number of the first mark.
+   * @param last Number of the last one.
+   * @param isJoined Whether lines are joined.
+   */
+  isSuspect(first: number, last: number, isJoined: boolean): boolean {
+    const forms = isJoined ? JOINED : UNESCAPED;
+    const end = this.#sideEnd(this.#marks.ends[last], last + 1, forms);
+    if (end < 0 && !this.#isLast) return true;
+    this.#findSideStart(first, forms);
     const { limit } = this.#marks;
-    const first = this.#sideStart(from, isJoined);
-    const last = this.#sideEnd(to, isJoined);
-    if (last > limit && !this.#isLast) return true;
-    const end = Math.min(last, limit);
-    this.sample.decode(this.#window, this.#marks, first, end, isJoined);
-    return this.holdsGrams() || !isJoined && this.#holdsShortPairs();
+    this.#sample(this.#firstMark, this.#start, end < 0 ? limit : end, forms);
+    return this.holdsGrams(this.#bytes, this.#length) ||
+      !isJoined && this.#holdsShortPairs();
   }
 
-  /** A place with {@linkcode SIDE_BYTES} of decoded text between it and another one. */
-  #sideStart(from: number, isJoined: boolean): number {
+  /** Finds a place with {@linkcode SIDE_BYTES} of decoded text between it and a mark, and the first mark behind it. */
+  #findSideStart(first: number, forms: Uint16Array): void {
     const window = this.#window;
-    const least = Math.max(0, from - MAX_SIDE_BYTES);
+    const { starts, ends } = this.#marks;
+    let at = starts[first];
+    let mark = first;
+    let markEnd = mark > 0 ? ends[mark - 1] : -1;
+    let most = MAX_SIDE_BYTES;
+    for (let rest = SIDE_BYTES; rest > 0 && at > 0 && most > 0; most--) {
+      if (at === markEnd) {
+        mark--;
+        at = starts[mark];
+        markEnd = mark > 0 ? ends[mark - 1] : -1;
+        rest -= this.#sizeOf(mark, forms);
+      } else if (forms[window[--at]] < SPECIAL) rest--;
+    }
+    this.#start = at;
+    this.#firstMark = mark;
+  }
+
+  /** The same behind a place, and the first mark there; negative if the text that is known ends too early. */
+  #sideEnd(from: number, next: number, forms: Uint16Array): number {
+    const window = this.#window;
+    const { starts, ends, count, limit } = this.#marks;
     let at = from;
-    for (let rest = SIDE_BYTES; rest > 0 && at > least;) {
-      if (counts(window[--at], isJoined)) rest--;
-    }
-    const mark = this.#marks.firstBehind(at);
-    return Math.min(at, this.#marks.starts[mark]);
-  }
-
-  /** The same on the other side; behind the window if that has too little text. */
-  #sideEnd(to: number, isJoined: boolean): number {
-    const window = this.#window;
-    const most = Math.min(window.length, to + MAX_SIDE_BYTES);
-    let at = to;
+    let mark = next;
+    let markStart = mark < count ? starts[mark] : -1;
+    let most = MAX_SIDE_BYTES;
     let rest = SIDE_BYTES;
-    while (rest > 0 && at < most) {
-      if (counts(window[at++], isJoined)) rest--;
+    for (; rest > 0 && at < limit && most > 0; most--) {
+      if (at === markStart) {
+        at = ends[mark];
+        rest -= this.#sizeOf(mark, forms);
+        mark++;
+        markStart = mark < count ? starts[mark] : -1;
+      } else if (forms[window[at++]] < SPECIAL) rest--;
     }
-    if (rest > 0 && at === window.length) return window.length + 1;
-    return this.markEnd(at);
+    return rest > 0 && at === limit ? -1 : at;
   }
 
-  /** Tells whether so many grams in a row of the sample are those of needles as the shortest one has. */
-  holdsGrams(): boolean {
-    const { bytes, length } = this.sample;
+  /** How many bytes a mark stands for that are text in every place. */
+  #sizeOf(mark: number, forms: Uint16Array): number {
+    const { values, sizes, kinds } = this.#marks;
+    const size = sizes[mark];
+    if (size !== 1) return size;
+    if (forms === UNESCAPED) return values[mark] === QUOTE ? 0 : 1;
+    return kinds[mark] === SPACED || isLeftOut(values[mark]) ? 0 : 1;
+  }
+
+  /** Decodes a stretch as {@linkcode DecodedText} does, but without places and gaps. */
+  #sample(first: number, from: number, to: number, forms: Uint16Array): void {
+    const { starts, ends, values, sizes, kinds, count } = this.#marks;
+    const isJoined = forms === JOINED;
+    const room = to - from + 4;
+    if (this.#bytes.length < room) this.#bytes = grown(this.#bytes, room);
+    const bytes = this.#bytes;
+    this.#length = 0;
+    let at = from;
+    for (let mark = first; mark < count && starts[mark] < to; mark++) {
+      this.#addPlain(at, starts[mark], forms);
+      at = ends[mark];
+      if (isJoined && kinds[mark] === SPACED) continue;
+      let value = values[mark];
+      for (let rest = sizes[mark]; rest > 0; rest--) {
+        const byte = value & 0xff;
+        value >>>= 8;
+        if (isJoined ? !isLeftOut(byte) : !this.#isSameQuote(byte)) {
+          bytes[this.#length++] = byte;
+        }
+      }
+    }
+    this.#addPlain(at, to, forms);
+  }
+
+  #addPlain(from: number, to: number, forms: Uint16Array): void {
+    const window = this.#window;
+    const bytes = this.#bytes;
+    let length = this.#length;
+    for (let at = from; at < to; at++) {
+      const form = forms[window[at]];
+      if (form < SPECIAL) bytes[length++] = form;
+      else if (window[at] === DOLLAR) {
+        if (!startsQuotes(window, at)) bytes[length++] = DOLLAR;
+      } else if (
+        forms === UNESCAPED && (length === 0 || bytes[length - 1] !== QUOTE)
+      ) bytes[length++] = QUOTE;
+    }
+    this.#length = length;
+  }
+
+  /** Whether a byte is a quote, behind another one. */
+  #isSameQuote(byte: number): boolean {
+    const length = this.#length;
+    return byte === QUOTE && length > 0 && this.#bytes[length - 1] === QUOTE;
+  }
+
+  /** Tells whether so many grams in a row of a text are those of needles as the shortest one has. */
+  holdsGrams(bytes: Uint8Array, length: number): boolean {
     const grams = this.#needles.grams;
     for (let at = GRAMS_IN_ROW - 1; at + 4 <= length; at += GRAMS_IN_ROW) {
-      if (grams.mayHave(wordAt(bytes, at, 4)) && this.#isInRow(at, grams)) {
+      if (
+        grams.mayHave(wordAt(bytes, at, 4)) && isInRow(bytes, length, at, grams)
+      ) {
         return true;
       }
     }
     return false;
   }
 
-  #isInRow(at: number, grams: WordFilter): boolean {
-    const { bytes, length } = this.sample;
-    let first = at;
-    while (first > 0 && grams.mayHave(wordAt(bytes, first - 1, 4))) first--;
-    let last = at;
-    while (last + 5 <= length && grams.mayHave(wordAt(bytes, last + 1, 4))) {
-      last++;
-    }
-    return last - first + 1 >= GRAMS_IN_ROW;
-  }
-
   #holdsShortPairs(): boolean {
     const pairs = this.#needles.shortPairs;
     if (pairs === undefined) return false;
-    const { bytes, length } = this.sample;
+    const bytes = this.#bytes;
+    const length = this.#length;
     for (let at = 0; at + 3 <= length; at++) {
       if (
         pairs[bytes[at] << 8 | bytes[at + 1]] !== 0 &&
@@ -162,9 +284,29 @@ export class MarkGate {
   }
 }
 
-/** Whether a byte is always one of decoded text: quotes may be many, and white space may be left out. */
-function counts(byte: number, isJoined: boolean): boolean {
-  return NORMAL[byte] !== QUOTE && !(isJoined && isSpace(byte));
+function isInRow(
+  bytes: Uint8Array,
+  length: number,
+  at: number,
+  grams: WordFilter,
+): boolean {
+  let first = at;
+  while (first > 0 && grams.mayHave(wordAt(bytes, first - 1, 4))) first--;
+  let last = at;
+  while (last + 5 <= length && grams.mayHave(wordAt(bytes, last + 1, 4))) {
+    last++;
+  }
+  return last - first + 1 >= GRAMS_IN_ROW;
+}
+
+function formsOf(isJoined: boolean): Uint16Array {
+  const forms = Uint16Array.from(NORMAL);
+  for (let byte = 0; byte < forms.length; byte++) {
+    const isSpecial = byte === DOLLAR || NORMAL[byte] === QUOTE ||
+      isJoined && isSpace(byte);
+    if (isSpecial) forms[byte] = SPECIAL;
+  }
+  return forms;
 }
 
 /** Whether a byte is white space. */

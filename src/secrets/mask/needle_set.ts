@@ -96,6 +96,8 @@ export class NeedleSet {
   #gramBits = MIN_GRAM_BITS;
   #gramCount = 0;
   #haveNormal = false;
+  /** Whether each byte is in a needle. */
+  readonly bytes: Uint8Array = new Uint8Array(256);
   /** All pairs of bytes in needles that are shorter than two grams. */
   #shortPairs: Uint8Array | undefined;
 
@@ -350,6 +352,7 @@ export class NeedleSet {
   }
 
   #addGrams(needle: Uint8Array): void {
+    for (const byte of needle) this.bytes[byte] = 1;
     if (needle.length < MIN_GRAM_NEEDLE_BYTES) {
       const pairs = this.#shortPairs ??= new Uint8Array(1 << 16);
       for (let at = 0; at + 2 <= needle.length; at++) {

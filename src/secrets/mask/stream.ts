@@ -8,7 +8,7 @@ import {
   SPACED,
 } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
-import { MarkGate, SIDE_BYTES } from "./mark_gate.ts";
+import { MarkGate } from "./mark_gate.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import { Printer } from "./printer.ts";
 import { Ranges, type RangeSink } from "./ranges.ts";
@@ -147,29 +147,50 @@ export class MaskStream {
   /** Looks at the text around all marks that needles may lie across. */
   #lookAtMarks(): void {
     const marks = this.#marks;
+    const gate = this.#gate;
     const escapes = new Stretches(marks);
     const breaks = new Stretches(marks);
     const { limit } = marks;
     if (this.#before.length > 0 && this.#isStartSuspect()) {
       breaks.add(0, 0);
     }
-    for (let first = 0; first < marks.count;) {
-      let last = first;
-      let kinds = marks.kinds[first];
-      while (
-        last + 1 < marks.count &&
-        marks.starts[last + 1] - marks.ends[last] < NEAR_BYTES
-      ) kinds |= marks.kinds[++last];
-      const from = marks.starts[first];
-      const to = marks.ends[last];
-      if ((kinds & ESCAPE) !== 0 && this.#gate.isSuspect(from, to, false)) {
-        escapes.add(from, to);
+    for (let next = 0; next < marks.count;) {
+      const first = next;
+      let isSpaced = false;
+      let firstEscape = marks.count;
+      let firstBreak = marks.count;
+      let lastEscape = -1;
+      let lastBreak = -1;
+      do {
+        const kind = marks.kinds[next];
+        if ((kind & SPACED) !== 0) isSpaced = true;
+        if ((kind & BREAK) !== 0) {
+          if (lastBreak < 0) firstBreak = next;
+          lastBreak = next;
+        }
+        if ((kind & ESCAPE) !== 0 && gate.counts(next)) {
+          if (lastEscape < 0) firstEscape = next;
+          lastEscape = next;
+        }
+        next++;
+      } while (
+        next < marks.count &&
+        marks.starts[next] - marks.ends[next - 1] < NEAR_BYTES
+      );
+      const last = Math.max(lastEscape, lastBreak);
+      if (isSpaced) breaks.add(marks.starts[first], marks.ends[next - 1]);
+      else if (
+        last < 0 || gate.isClear(Math.min(firstEscape, firstBreak), last)
+      ) continue;
+      if (lastEscape >= 0 && gate.isSuspect(firstEscape, lastEscape, false)) {
+        escapes.add(marks.starts[firstEscape], marks.ends[lastEscape]);
       }
-      const isBroken = (kinds & (BREAK | SPACED)) !== 0;
-      if (isBroken && this.#gate.isBreakSuspect(first, last)) {
-        breaks.add(from, to);
+      if (
+        !isSpaced && lastBreak >= 0 &&
+        gate.isSuspect(firstBreak, lastBreak, true)
+      ) {
+        breaks.add(marks.starts[firstBreak], marks.ends[lastBreak]);
       }
-      first = last + 1;
     }
     if (!this.#isLast) {
       const window = this.#window;
@@ -178,7 +199,7 @@ export class MaskStream {
         escapes.add(limit, limit);
       }
       if (
-        isOpen || this.#gate.mayBreakAt(limit) || endsInSpacedHex(window, limit)
+        isOpen || gate.mayBreakAt(limit) || endsInSpacedHex(window, limit)
       ) {
         breaks.add(limit, limit);
       }
@@ -191,13 +212,13 @@ export class MaskStream {
 
   /** Whether a needle may lie across the line break in front of the window. */
   #isStartSuspect(): boolean {
-    const { limit } = this.#marks;
-    const to = Math.min(limit, this.#gate.markEnd(4 * SIDE_BYTES));
+    const end = this.#gate.startEnd();
+    if (end < 0 && !this.#isLast) return true;
     const { sample } = this.#gate;
     this.#begin(sample);
+    const to = end < 0 ? this.#marks.limit : end;
     sample.append(this.#window, this.#marks, 0, to, true);
-    const isShort = sample.length < this.#before.length + SIDE_BYTES;
-    return isShort && !this.#isLast && to === limit || this.#gate.holdsGrams();
+    return this.#gate.holdsGrams(sample.bytes, sample.length);
   }
 
   #lookAtEscapes(from: number, to: number): void {
