@@ -76,6 +76,16 @@ const THIEVES: [what: string, body: string, state: RegExp, more?: string][] = [
      })`,
     /no read access to "\/etc\/hostname"|more memory than a plugin may have/,
   ],
+  [
+    "keeps something for the next job",
+    `localStorage.setItem("key", "value")`,
+    /localStorage is not defined/,
+  ],
+  [
+    "keeps a response for another plugin",
+    `await (await caches.open("a")).put("http://a/", new Response("b"))`,
+    /caches is not defined/,
+  ],
   ["sets a variable", `context.env.PATH = "/tmp"`, /no env access to "PATH"/],
   [
     "adds a step",
@@ -94,6 +104,16 @@ for (const [what, body, state, more] of THIEVES) {
     assertEquals(stdout, "");
   });
 }
+
+Deno.test("no two plugins have the place by which Deno keeps what pages store", async () => {
+  const body = "context.log(location.origin)";
+  const { stderr } = await runZoo({
+    "beast.ts": zooPlugin(body),
+    "other.ts": zooPlugin(body).replace("beast", "other"),
+  });
+  const origins = stderr.match(/https:\/\/[0-9a-f-]+\.invalid/g) ?? [];
+  assertEquals([origins.length, new Set(origins).size], [2, 2], stderr);
+});
 
 Deno.test("a manifest cannot put a host behind the comma of another", async () => {
   for (const kind of ["net", "import"]) {

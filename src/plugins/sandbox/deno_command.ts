@@ -66,6 +66,8 @@ export function denoCommand(options: DenoCommandOptions): string[] {
     "--no-prompt",
     "--no-config",
     "--node-modules-dir=none",
+    // Deno keeps what pages would store by their place, which no two plugins share.
+    `--location=https://${crypto.randomUUID()}.invalid/`,
     ...lockFile === undefined
       ? ["--no-lock"]
       : [`--lock=${lockFile}`, "--frozen"],

@@ -167,7 +167,15 @@ async function* lines() {
   }
 }
 
+/** They need no permission, and would leave files of the plugin on the machine. */
+function removeStorage() {
+  for (const name of ["caches", "localStorage", "sessionStorage"]) {
+    delete globalThis[name];
+  }
+}
+
 redirectConsole();
+removeStorage();
 try {
   const module = await import(Deno.args[0]);
   await register(module.default);
