@@ -140,6 +140,29 @@ export function bindHeaders(
   );
 }
 
+/**
+ * Binds the credential helpers that are shell snippets without a host: most of
+ * them print one token, whatever host asks. Programs know hosts themselves.
+ *
+ * @param url Location to which git connects.
+ * @param helpers All helpers that are configured, in their order.
+ * @returns The helpers in the same order; `undefined` if none has to be bound.
+ */
+export function bindHelpers(
+  url: string,
+  helpers: readonly ConfigEntry[],
+): ConfigEntry[] | undefined {
+  const isUnbound = ([key, value]: ConfigEntry) =>
+    key === "credential.helper" && value.trimStart().startsWith("!");
+  if (!helpers.some(isUnbound)) return undefined;
+  const scopes = isHttp(url) ? scopesOf(url) : [];
+  return helpers.flatMap((entry): ConfigEntry[] =>
+    isUnbound(entry)
+      ? scopes.map((scope) => [`credential.${scope}.helper`, entry[1]])
+      : [entry]
+  );
+}
+
 /** Speaks git's credential protocol for a program that answers prompts. */
 const askpassHelper = `!f() {
   test "$1" = get || exit 0

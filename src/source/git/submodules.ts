@@ -4,8 +4,9 @@ import type { ConfigEntry } from "./config_entries.ts";
 import { fetchFailure, gitError } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./local_owner.ts";
-import { bindHeaders, splitLogin } from "./login.ts";
+import { bindHeaders, bindHelpers, splitLogin } from "./login.ts";
 import type { GitOptions } from "./options.ts";
+import { readEntries } from "./queries/repository_config.ts";
 import { gitReason } from "./reason.ts";
 import type { Repository } from "./repository.ts";
 import type { Retry } from "./retry.ts";
@@ -20,8 +21,8 @@ export type SubmoduleOptions = Required<
  * Checks out the submodules of the commit that is checked out.
  *
  * The repository chose their locations. So those on the host of the repository
- * get its login and its http headers, and those on other hosts get nothing that
- * is not bound to them. None may be a directory of this machine, unless the
+ * get its login, its http headers and what shell snippets answer as helpers, and
+ * those on other hosts get nothing that is not bound to them. None may be a directory of this machine, unless the
  * repository is one itself.
  *
  * @param repository Repository.
@@ -88,17 +89,22 @@ async function submoduleAccess(
   repository: Repository,
 ): Promise<{ options: string[]; variables: Record<string, string> }> {
   const { config, variables } = await repository.access();
-  const entries: ConfigEntry[] = [];
   const { publicUrl } = splitLogin(repository.url);
-  const { stdout } = await repository.git(
-    ["config", "--null", "--get-all", "http.extraHeader"],
-  );
-  const headers = stdout.split("\0").slice(0, -1);
+  const { stdout } = await repository.git([
+    ...["config", "--null", "--get-regexp"],
+    "^(http\\.extraheader|credential\\.(.*\\.)?helper)$",
+  ]);
+  const settings = readEntries(stdout);
+  const headers = settings.filter(([key]) => key === "http.extraheader");
+  const helpers = settings.filter(([key]) => key !== "http.extraheader");
+  const entries: ConfigEntry[] = [];
+  // What has no host would go to every host that the tree names.
   if (headers.length > 0) {
-    // A header without a host would go to every host that the tree names.
     entries.push(["http.extraHeader", ""]);
-    entries.push(...bindHeaders(publicUrl, headers));
+    entries.push(...bindHeaders(publicUrl, headers.map(([, value]) => value)));
   }
+  const bound = bindHelpers(publicUrl, helpers);
+  if (bound !== undefined) entries.push(["credential.helper", ""], ...bound);
   entries.push(...config);
   // Git passes on to submodules what stands in its options alone.
   const values = entries.map(([, value], index) => [

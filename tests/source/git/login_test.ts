@@ -17,6 +17,9 @@ const LOGIN = "us@er:p@ss:w%rd/'\\$HOME\"é";
 const ENCODED = LOGIN.split(/:(.*)/s).slice(0, 2)
   .map(encodeURIComponent).join(":");
 
+/** A helper that has the same answer for every host. */
+const SNIPPET = "!f() { echo 'username=to ken'; echo 'password=to ken'; }; f";
+
 /** Makes `inner`, and `outer` with submodules at the given locations. */
 async function makeModules(path: string, urls: string[]): Promise<void> {
   const inner = await makeRepository(`${path}/inner`);
@@ -118,6 +121,8 @@ describe("gitSource() with a login", () => {
     await using server = startGitServer(path);
     await makeFiles(path, {
       "gitconfig": "[http]\n\textraHeader = X-Token: header-token\n",
+      "helper":
+        `[credential]\n\thelper = store --file=/nonexistent\n\thelper = "${SNIPPET}"\n[http]\n\textraHeader = X-Token: header-token\n`,
     });
     for (
       const [login, userInfo, env] of [
@@ -129,6 +134,13 @@ describe("gitSource() with a login", () => {
           GIT_CONFIG_COUNT: "1",
           GIT_CONFIG_KEY_0: "http.extraheader",
           GIT_CONFIG_VALUE_0: "X-Token: header-token",
+        }],
+        ["to ken:to ken", "", { GIT_CONFIG_GLOBAL: `${path}/helper` }],
+        ["to ken:to ken", "", {
+          GIT_CONFIG_GLOBAL: `${path}/gitconfig`,
+          GIT_CONFIG_COUNT: "1",
+          GIT_CONFIG_KEY_0: "Credential.Helper",
+          GIT_CONFIG_VALUE_0: SNIPPET,
         }],
       ] as const
     ) {
