@@ -30,6 +30,14 @@ export interface PrivateDirectory extends Disposable {
 /** Places where this process has looked for abandoned directories. */
 const cleaned = new Set<string>();
 
+/** Directories that this process uses. */
+const used = new Set<string>();
+
+/** Lists the directories for temporary files that this process uses now. */
+export function privateDirectories(): string[] {
+  return [...used];
+}
+
 /**
  * Creates a directory that no other user can enter.
  *
@@ -69,6 +77,8 @@ function createIn<T>(
   const { uid } = lock.statSync();
   undo.defer(() => removeAbandoned(parent, uid));
   undo.use(lock);
+  used.add(path);
+  undo.defer(() => used.delete(path));
   undo.defer(() => remove(path));
   const content = use(path);
   const kept = undo.move();

@@ -69,12 +69,15 @@ const DROP_NOTHING = 'drop() { "$@"; }';
  */
 const INIT = `exec 3>&2 2>/dev/null
 trap : INT
+# What is not there any more needs no protection.
 lock() {
-  # What is not there any more needs no protection.
   [ -d "$1" ] || return 0
   /bin/mount --bind "$1" "$1" && /bin/mount -o remount,bind,ro "$1"
 }
-hide() (
+hide() {
+  [ ! -d "$1" ] || replace "$1" "$2" || [ ! -d "$1" ]
+}
+replace() (
   cd "$2" && /bin/mount -t tmpfs -o mode=0755,size=64k none "$1" || exit
   if [ "$1" != "$2" ]; then
     /bin/mkdir -p "$2" && /bin/mount -c --bind . "$2" || exit

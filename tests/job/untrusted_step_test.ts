@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { privateDirectory } from "../../src/fs/temporary_directory.ts";
 import { Job } from "../../src/job/job.ts";
 import { findContainment } from "../../src/process/containment.ts";
 import { findNamespace } from "../../src/process/namespace.ts";
@@ -89,6 +90,8 @@ Deno.test("untrusted steps neither find nor change what trusted ones read beside
   await using temporary = await temporaryDirectory();
   await using test = await testRunner({ TMPDIR: temporary.path });
   await makeFiles(test.path, { "trusted/deploy.sh": "echo deployed" });
+  using other = privateDirectory([temporary.path]);
+  await Deno.writeTextFile(`${other.path}/of-a-plugin`, "");
   // Longer than an argument can be, so that it is read from a file.
   const long = "echo filler > /dev/null\n".repeat(6_000);
   const result = await test.runner.runJob(

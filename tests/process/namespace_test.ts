@@ -127,6 +127,7 @@ if (!found?.hasMounts) {
           hidden: [
             { path: `${path}/hidden`, except: `${path}/hidden/own` },
             { path: `${path}/buried` },
+            { path: `${path}/gone` },
           ],
         }),
       });
@@ -209,14 +210,16 @@ if (!found?.hasMounts) {
 
     it("starts no command that it cannot protect from", async () => {
       const running = run("echo started", {
-        namespace: found.wordsFor({ hidden: [{ path: "/not/there" }] }),
+        namespace: found.wordsFor({
+          hidden: [{ path: "/etc", except: "/not/there" }],
+        }),
         stderr: "separate",
       });
       const { exitCode } = await running.supervise();
       assertEquals([exitCode, running.stdout.text, running.stderr.text], [
         126,
         "",
-        'Cannot protect "/not/there" from an untrusted command\n',
+        'Cannot protect "/etc" from an untrusted command\n',
       ]);
     });
   });}

@@ -1,4 +1,3 @@
-import { dirname } from "@std/path/posix/dirname";
 import type { JobConfig } from "../../config/job_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { ChildEnvironment } from "../../environment/child_environment.ts";
@@ -12,7 +11,11 @@ import {
 import type { JobRun } from "../job_run.ts";
 import { foreignSources, withSafeDirectories } from "../safe_directories.ts";
 import { makeArtifacts } from "../make_directories.ts";
-import { privateDirectory } from "../../fs/temporary_directory.ts";
+import {
+  privateDirectories,
+  privateDirectory,
+} from "../../fs/temporary_directory.ts";
+import { isInside } from "../../job_path.ts";
 import { temporaryDirectory } from "../../workspace/temporary.ts";
 import { openJobRegistration } from "../open_registration.ts";
 import type { StepEvent } from "../step_event.ts";
@@ -176,7 +179,9 @@ export async function openStepSetting(
   function openAttempt(): AttemptFiles & Disposable {
     const directory = privateDirectory([attemptsPath]);
     const { path } = directory;
-    const { ciManifest, ciPreparedPath, ciCopyDirectory } = run;
+    const { ciManifest, ciPreparedPath } = run;
+    const others = privateDirectories()
+      .filter((other) => !isInside(attemptsPath, other));
     return {
       outputPath: `${path}/output`,
       temporaryPlace: { env: { TMPDIR: path }, workspace },
@@ -184,8 +189,7 @@ export async function openStepSetting(
         readOnly: ciManifest && ciPreparedPath ? [ciPreparedPath] : [],
         hidden: [
           { path: attemptsPath, except: path },
-          ...ciCopyDirectory ? [{ path: ciCopyDirectory.path }] : [],
-          ...registration ? [{ path: dirname(registration.path) }] : [],
+          ...others.map((path) => ({ path })),
         ],
       },
       [Symbol.dispose]: () => directory[Symbol.dispose](),
