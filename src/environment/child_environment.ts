@@ -112,7 +112,8 @@ export type Child =
  * - A container gets the worker's variables that do not describe the machine
  *   around it, and the variables that are named.
  * - A plugin, a pipeline, or git that is asked about a repository gets what it
- *   may use; a pipeline alone also what is for commands of the job only.
+ *   may use, of variables like those of the worker that the table does not have
+ *   only what is named; a pipeline alone also what is for commands of the job only.
  * - Tools of the runner inherit everything but what is for commands of the job
  *   only: they have no use for its tokens. Of the variables of git, git itself
  *   gets those by which an operator configures it.

@@ -35,6 +35,8 @@ export async function sandboxSetting(
     deno: await findDeno(host.env),
     maskText: (text) => masker.maskText(text),
     maskStream: () => masker.stream(),
+    secretNames: () =>
+      new Set(run.findSecrets().secrets.map(({ name }) => name)),
     registerSecret: (value) => void masker.add(value),
     cwd: host.cwd,
     triggerJobs: (jobs) => {

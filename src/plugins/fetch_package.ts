@@ -55,7 +55,11 @@ export async function fetchPackage(
   ], {
     cwd: directory,
     env: {
-      ...processEnvironment(env, {}, { isDeno: true, fetchesCode: true }),
+      ...processEnvironment(env, {}, {
+        isDeno: true,
+        fetchesCode: true,
+        seesUngranted: () => false,
+      }),
       DENO_DIR: denoDir,
     },
     cancellation,

@@ -1,3 +1,4 @@
+import { childEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { MaskStream } from "../secrets/mask/stream.ts";
@@ -9,9 +10,10 @@ import {
   type RightsPolicy,
 } from "./plugin_source.ts";
 import { checkManifest } from "./rights/manifest.ts";
-import type { PluginPermissions } from "./rights/rights.ts";
+import { mayUse, type PluginPermissions } from "./rights/rights.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
+import { grantOption } from "./rights/denied.ts";
 import { mayRun, ungrantedText } from "./rights/program_grant.ts";
 import { thrownText } from "./thrown_text.ts";
 
@@ -33,6 +35,8 @@ export interface SandboxSetting extends RightsPolicy {
    * @default {it is there}
    */
   readonly prepare?: () => Promise<void>;
+  /** Lists the variables whose values are known to be secret by now. */
+  readonly secretNames: () => ReadonlySet<string>;
   /** Has a value masked. */
   readonly registerSecret: (value: string) => void;
   /** Absolute path of the directory in which the runner works. */
@@ -113,6 +117,43 @@ export function programRights(
   throw new TypeError(ungrantedText([source]));
 }
 
+/**
+ * What was written for a runner in Python expects its variables. Secrets are
+ * granted one by one.
+ */
+function ungrantedVariables(
+  { isPython }: PluginSource,
+  { secretNames }: SandboxSetting,
+): (name: string) => boolean {
+  if (!isPython) return () => false;
+  const secrets = secretNames();
+  return (name) => !secrets.has(name);
+}
+
+/** A plugin that misses a secret may do less than it should, and succeed. */
+function reportWithheld(
+  { name, isPython }: PluginSource,
+  rights: PluginPermissions,
+  { env, logger, secretNames }: SandboxSetting,
+): void {
+  if (!isPython) return;
+  const secrets = secretNames();
+  const names = Object.keys(
+    childEnvironment(env, {
+      kind: "plugin",
+      mayUse: (variable) => secrets.has(variable),
+      isNamed: (variable) => secrets.has(variable),
+    }),
+  ).filter((variable) => !mayUse(rights, "env", variable));
+  if (names.length === 0) return;
+  logger.info(
+    "plugins",
+    `Plugin "${name}" does not see these secrets: ${names.join(", ")}; ${
+      grantOption(name, { kind: "env", value: names[0] })
+    } grants one`,
+  );
+}
+
 /** Only once it is known what a plugin asks for, it runs with rights. */
 async function restart(
   source: PluginSource,
@@ -143,6 +184,7 @@ async function start(
     rights,
     deno,
     env,
+    seesUngranted: ungrantedVariables(source, setting),
     workspace: setting.directories.JOB_DIR,
     prepare: setting.prepare,
     warn: (message) => logger.warn(label, message),
@@ -158,6 +200,7 @@ async function start(
       ),
   });
   // What is needed later is loaded while the process starts.
+  reportWithheld(source, rights, setting);
   await Promise.allSettled([
     session,
     import("./sandbox/sandboxed_plugin.ts"),
@@ -169,8 +212,9 @@ async function start(
 async function describe(
   source: PluginSource,
   started: PluginRights & { session: PluginSession },
-  { maskText, logger }: SandboxSetting,
+  setting: SandboxSetting,
 ): Promise<SandboxedPlugin> {
+  const { maskText, logger } = setting;
   const { session, rights } = started;
   const { sandboxedPlugin } = await import("./sandbox/sandboxed_plugin.ts");
   const { plugins }: ReadyMessage = await session.ready;
@@ -181,6 +225,7 @@ async function describe(
       sandboxedPlugin(description, {
         name: source.name,
         rights,
+        seesUngranted: () => ungrantedVariables(source, setting),
         // Whoever runs as a program could change all of that anyway.
         changeRights: source.url === undefined
           ? { ...rights, ...ALL_CHANGES }

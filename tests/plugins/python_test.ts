@@ -350,40 +350,54 @@ class Talks(Plugin):
   );
 });
 
-Deno.test("a plugin in Python sees only variables that are granted", async () => {
+Deno.test("a plugin in Python sees the runner's variables, secrets only if they are granted, and never its tokens", async () => {
   const show = `${IMPORT}
 import os
 
 class Shows(Plugin):
     def pre_container(self, context):
-        names = sorted({*os.environ, *context.env} - {"LC_CTYPE", "PWD"})
-        print(*[name for name in names if name != "REACTORCIDE_PROCESS_TAG"])
+        names = {*os.environ, *context.env} - {"LC_CTYPE", "PWD", "PATH"}
+        print(*sorted(names - {"REACTORCIDE_PROCESS_TAG"}))
 `;
   const hostEnv = {
     HOME: "/nowhere",
     TEAM_WORD: "1",
+    LISTED: "secret-of-a-list",
+    DEPLOY_TOKEN: "secret-by-its-name",
     REACTORCIDE_CI_JOB: "test",
     REACTORCIDE_SHA: "abc",
     REACTORCIDE_API_TOKEN: "t0ken-of-the-job",
     REACTORCIDE_READ_TOKEN: "t0ken-that-reads",
     REACTORCIDE_SECRETS_PASSWORD: "p4ssword",
+    REACTORCIDE_SECRET_ENV_NAMES: "LISTED,JOB_SECRET",
   };
-  const cases: [readonly string[], RegExp][] = [
-    [[], /^PATH$/],
-    [["TEAM_*", "REACTORCIDE_CI_JOB"], /^PATH REACTORCIDE_CI_JOB TEAM_WORD$/],
-    [["*"], /HOME.*REACTORCIDE_SHA.*TEAM_WORD$/],
-    [["*", "REACTORCIDE_*"], /HOME.*REACTORCIDE_CI_JOB.*TEAM_WORD$/],
+  const env = { JOB_WORD: "a", JOB_SECRET: "secret-of-the-job" };
+  const cases: [string[], string[]][] = [
+    [[], []],
+    [["LISTED", "REACTORCIDE_API_TOKEN"], ["LISTED"]],
+    [["*"], ["DEPLOY_TOKEN", "JOB_SECRET", "LISTED"]],
   ];
-  for (const [env, expected] of cases) {
+  const always = [
+    ...["HOME", "JOB_WORD", "REACTORCIDE_CI_JOB", "REACTORCIDE_SHA"],
+    "TEAM_WORD",
+  ];
+  for (const [granted, secrets] of cases) {
     const ran = await runPython({ shows: show }, {
       hostEnv,
-      pluginPermissions: { shows: { run: ["*"], env } },
+      env,
+      secretEnvPatterns: ["*_TOKEN"],
+      pluginPermissions: { shows: { run: ["*"], env: granted } },
     });
     assertEquals(ran.message, "");
-    const [line] = linesOf("shows", ran);
-    assertMatch(line, expected);
-    assert(!/TOKEN|PASSWORD/.test(line), line);
-    assertEquals(line.includes("CI_JOB"), env.length > 1, line);
+    const names = linesOf("shows", ran).at(-1)!.split(" ")
+      .filter((name) => Object.hasOwn({ ...hostEnv, ...env }, name));
+    assertEquals(names, [...always, ...secrets].sort());
+    assertEquals(
+      /does not see these secrets: (.*);/.exec(ran.stderr)?.[1].split(", "),
+      granted.includes("*")
+        ? undefined
+        : ["LISTED", "DEPLOY_TOKEN"].slice(granted.length / 2),
+    );
   }
 });
 

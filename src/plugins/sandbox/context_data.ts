@@ -1,6 +1,5 @@
 import { messageOf } from "../../errors.ts";
 import type { PluginContext } from "../plugin.ts";
-import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 
 /** Settings that may hold secrets before anybody knows which. */
 const HIDDEN: ReadonlySet<string> = new Set([
@@ -29,25 +28,31 @@ export interface ContextData {
   readonly shared: Readonly<Record<string, unknown>>;
 }
 
+/** Options for {@linkcode contextData}. */
+export interface ContextDataOptions {
+  /** Checks whether the plugin sees a variable of the job. */
+  readonly sees: (variable: string) => boolean;
+  /** Takes secrets out of a text. */
+  readonly maskText: (text: string) => string;
+}
+
 /**
  * Takes out of a context what a plugin may know.
  *
  * @param context What plugins of this process are told.
- * @param rights Rights of the plugin.
- * @param maskText Takes secrets out of a text.
+ * @param options What the plugin may know.
  * @returns Data.
  */
 export function contextData(
   context: PluginContext,
-  rights: PluginPermissions,
-  maskText: (text: string) => string,
+  { sees, maskText }: ContextDataOptions,
 ): ContextData {
   const { config, env, error, shared } = context;
   const { jobPath, sourcePath, ciSourcePath, exitCode } = context;
   const settings = config.keys().filter((key) => !HIDDEN.has(key))
     .map((key) => [key, maskText(withoutLogin(config.get(key) ?? ""))]);
   const variables = Object.entries(env)
-    .filter(([name]) => mayUse(rights, "env", name));
+    .filter(([name]) => sees(name));
   return {
     config: Object.fromEntries(settings),
     env: Object.fromEntries(variables),

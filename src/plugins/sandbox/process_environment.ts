@@ -14,6 +14,8 @@ export interface ProcessEnvironmentOptions {
   readonly isDeno: boolean;
   /** Whether Deno fetches code for it. */
   readonly fetchesCode: boolean;
+  /** Checks whether it sees a variable without a grant for it. */
+  readonly seesUngranted: (name: string) => boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export function processEnvironment(
   rights: PluginPermissions,
   options: ProcessEnvironmentOptions,
 ): ChildEnvironment {
-  const { isDeno, fetchesCode } = options;
+  const { isDeno, fetchesCode, seesUngranted } = options;
   const names = new Set([
     ...OF_ALL,
     ...isDeno ? OF_DENO : [],
@@ -38,11 +40,13 @@ export function processEnvironment(
   ]);
   const given = childEnvironment(env, {
     kind: "plugin",
-    mayUse: (name) => names.has(name) || mayUse(rights, "env", name),
+    mayUse: (name) =>
+      names.has(name) || mayUse(rights, "env", name) || seesUngranted(name),
     isNamed: (name) =>
+      seesUngranted(name) ||
       rights.env?.some((value) =>
-        value !== "*" && covers("env", value, name)
-      ) ?? false,
+          value !== "*" && covers("env", value, name)
+        ) === true,
   });
   return {
     ...isDeno

@@ -5,7 +5,7 @@ import {
   deniedAccess,
   deniedText,
 } from "../rights/denied.ts";
-import type { PluginPermissions } from "../rights/rights.ts";
+import { mayUse, type PluginPermissions } from "../rights/rights.ts";
 import { applyChanges } from "./changes.ts";
 import { contextData } from "./context_data.ts";
 import type { PluginDescription } from "./messages.ts";
@@ -20,6 +20,8 @@ export interface SandboxedPluginOptions {
   readonly name: string;
   /** Its rights, which decide what it sees. */
   readonly rights: PluginPermissions;
+  /** Gives what checks whether it sees a variable without a grant for it. */
+  readonly seesUngranted: () => (name: string) => boolean;
   /** Rights that decide what it changes of the job. */
   readonly changeRights: PluginPermissions;
   /** Its process. */
@@ -62,10 +64,16 @@ async function callHook(
   plugin: string,
   hook: string,
   context: PluginContext,
-  { name, rights, changeRights, session, maskText }: SandboxedPluginOptions,
+  options: SandboxedPluginOptions,
 ): Promise<void> {
+  const { name, rights, changeRights, session, maskText, seesUngranted } =
+    options;
   const { phase, signal, metric } = context;
-  const data = contextData(context, rights, maskText);
+  const isVisible = seesUngranted();
+  const data = contextData(context, {
+    sees: (variable) => mayUse(rights, "env", variable) || isVisible(variable),
+    maskText,
+  });
   try {
     const changes = await session.call(
       { plugin, hook, phase, context: data },

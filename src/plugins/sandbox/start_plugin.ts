@@ -41,6 +41,8 @@ export interface PluginStart {
   readonly denoDir?: string;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
+  /** Checks whether it sees a variable without a grant for it. */
+  readonly seesUngranted: (name: string) => boolean;
   /** Absolute path of the workspace, in which the job may put links. */
   readonly workspace: string;
   /** Makes the workspace, if it may not be there. */
@@ -61,13 +63,17 @@ export async function startPlugin(
   start: PluginStart,
   listener: SessionListener,
 ): Promise<PluginSession> {
-  const { url, cwd, rights, env, denoDir } = start;
+  const { url, cwd, rights, env, seesUngranted, denoDir } = start;
   const isDeno = url !== undefined;
   const fetchesCode = isDeno &&
     (!url.startsWith("file:") || rights.import !== undefined);
   const startsOthers = !isDeno || rights.run !== undefined;
   const ownEnv = {
-    ...processEnvironment(env, rights, { isDeno, fetchesCode }),
+    ...processEnvironment(env, rights, {
+      isDeno,
+      fetchesCode,
+      seesUngranted,
+    }),
     ...denoDir === undefined ? {} : { DENO_DIR: denoDir },
   };
   const isWatched = isDeno && usesPaths(rights);
