@@ -1,8 +1,8 @@
 /** Options for {@linkcode lockFile}. */
 export interface LockFileOptions {
   /** Longest time to wait for others, in milliseconds. */
-  patienceMs: number;
-  /** Makes the error of a lock that others keep longer than that. */
+  timeoutMs: number;
+  /** Creates the error of a lock that others keep longer than that. */
   busyError: () => Error;
   /**
    * Ends the waiting.
@@ -19,7 +19,7 @@ const PAUSE_MS = 20;
  * Waits until no other process has a file, or directory, and takes it.
  *
  * @param file What is locked; it is closed with the lock, or after an error.
- * @param options Patience.
+ * @param options How long to wait.
  * @returns The lock, which ends when disposed.
  * @throws What `busyError` gives, or the reason of the signal.
  */
@@ -27,13 +27,13 @@ export async function lockFile(
   file: Deno.FsFile,
   options: LockFileOptions,
 ): Promise<Disposable> {
-  const { patienceMs, busyError, signal } = options;
+  const { timeoutMs, busyError, signal } = options;
   const start = performance.now();
   using stack = new DisposableStack();
   stack.use(file);
   while (!tryLockFile(file)) {
     signal?.throwIfAborted();
-    if (performance.now() - start > patienceMs) throw busyError();
+    if (performance.now() - start > timeoutMs) throw busyError();
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   return stack.move();
@@ -48,7 +48,7 @@ export async function lockFile(
  * losing a race is less likely than having to give up.
  *
  * @param file What is locked.
- * @returns Whether nobody else has the lock.
+ * @returns Whether no other open file has the lock.
  */
 export function tryLockFile(file: Deno.FsFile): boolean {
   try {

@@ -17,7 +17,7 @@ export async function lockDirectory(directory: string): Promise<Disposable> {
   const file = await openOrNull(directory);
   if (file === null) return { [Symbol.dispose]() {} };
   return await lockFile(file, {
-    patienceMs: TIMEOUT_MS,
+    timeoutMs: TIMEOUT_MS,
     busyError: () =>
       new RunnerError(
         `Cannot lock "${directory}": another process holds it`,

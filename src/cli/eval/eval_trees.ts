@@ -27,7 +27,7 @@ export interface EvalTrees {
  *
  * @param context What the command got to work with.
  * @param event What happened.
- * @param cancellation The wish that the command ends.
+ * @param cancellation Ends the command.
  * @returns Where the code is.
  * @throws {RunnerError} `source-failed` or `workspace`, if it cannot be fetched.
  */
@@ -66,7 +66,7 @@ export async function evalTrees(
  * @param context What the command got to work with.
  * @param source Absolute path of the code.
  * @param event What happened.
- * @returns Paths; `undefined` if it cannot be known, which is told.
+ * @returns Paths; `undefined` if they are unknown, after a warning.
  */
 export async function evalChanges(
   context: CommandContext,

@@ -3,7 +3,7 @@ import { lockFile } from "../../file_lock.ts";
 import { osReason } from "../../os_reason.ts";
 
 /** Longest time to wait for others, in milliseconds; long enough for one to make a store. */
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 
 /**
  * Waits until no other writer has a store, and takes it.
@@ -17,7 +17,7 @@ const PATIENCE_MS = 15_000;
  */
 export async function lockStore(directory: string): Promise<Disposable> {
   return await lockFile(await openDirectory(directory), {
-    patienceMs: PATIENCE_MS,
+    timeoutMs: TIMEOUT_MS,
     busyError: () => lockError(directory, "another process holds it"),
   });
 }

@@ -66,7 +66,7 @@ const PULL_REQUEST_FOLDERS = ["pull", "merge-requests"];
  * the pull request of the job, then in the history of every branch and tag.
  *
  * @param repository Repository.
- * @param ref Name that was judged; `undefined` for the default branch.
+ * @param ref Validated name; `undefined` for the default branch.
  * @param options Additional options.
  * @returns The commit.
  * @throws {RunnerError} With code `source-failed`, if there is none.

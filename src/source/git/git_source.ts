@@ -11,7 +11,7 @@ import { type Retry, retrying } from "./retry.ts";
 import { stages } from "./stage.ts";
 import { gitLocation } from "./url.ts";
 
-/** A source that was judged. */
+/** A validated source. */
 interface GitSource extends GitOptions {
   /** Location that git is given. */
   readonly url: string;
@@ -20,7 +20,7 @@ interface GitSource extends GitOptions {
 }
 
 /**
- * Judges a git repository and a ref as source; runs nothing yet.
+ * Validates a git repository and a ref as source; runs nothing yet.
  *
  * @param url URL, `host:path` of ssh, or local path.
  * @param ref Branch, tag, commit id or full name of a reference; empty or

@@ -22,7 +22,7 @@ export async function lockMirror(
   asked: AbortSignal,
 ): Promise<Disposable> {
   return await lockFile(await openFile(path), {
-    patienceMs: TIMEOUT_MS,
+    timeoutMs: TIMEOUT_MS,
     busyError: () => failure(path, "another run holds it"),
     signal: asked,
   });

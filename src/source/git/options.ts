@@ -51,10 +51,10 @@ export interface GitOptions {
 const FILTER = /^(?:blob:none|blob:limit=\d+[kmg]?|tree:\d+)$/;
 
 /**
- * Judges what a user wants of a checkout and git might take for something else.
+ * Validates options that git could take for something else.
  *
  * @param options Options.
- * @throws {RunnerError} With code `source-failed`, if the filter is none or a
+ * @throws {RunnerError} With code `source-failed`, if the filter is unknown or a
  * path leads out of the tree.
  */
 export function checkGitOptions(options: GitOptions): void {

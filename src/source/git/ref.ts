@@ -66,7 +66,7 @@ export function isFullCommitId(ref: string): boolean {
  * full id of a commit is never anything else: somebody could have given a
  * branch that name to have another commit run.
  *
- * @param ref Name that was judged.
+ * @param ref Validated name.
  * @returns Names that leave git nothing to guess.
  */
 export function localNames(ref: string): string[] {
@@ -89,7 +89,7 @@ export function localNames(ref: string): string[] {
  * Lists the names that a ref may have at the remote, best first, in the order
  * of {@linkcode localNames}; abbreviated ids cannot be asked for.
  *
- * @param ref Name that was judged.
+ * @param ref Validated name.
  * @returns Names that leave the server nothing to guess.
  */
 export function remoteNames(ref: string): string[] {

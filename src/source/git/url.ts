@@ -41,7 +41,7 @@ export function gitUrlProblem(url: string): string | undefined {
 }
 
 /**
- * Judges the location of a git repository and makes a local path absolute.
+ * Validates the location of a git repository, and makes a local path absolute.
  *
  * @param url URL, `host:path` of ssh, or local path.
  * @param cwd Absolute path of the directory against which a local path is read.
@@ -63,7 +63,7 @@ export function gitLocation(url: string, cwd: string): string {
  * Tells whether a location is a path, by the rule of git: a colon before the
  * first slash makes it remote.
  *
- * @param url Location that was judged.
+ * @param url Validated location.
  * @returns Whether it is.
  */
 export function isLocalPath(url: string): boolean {

@@ -8,7 +8,7 @@ const ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
 /**
  * Makes the JSON Schema of workflow files, for editors.
  *
- * It judges as the reader does, from the same definition, except for what a
+ * It accepts what the reader accepts, from the same definition, except for what a
  * schema cannot say: names that are given twice or are unknown, cycles, what a
  * job file adds to an entry, and paths outside `/job`.
  *

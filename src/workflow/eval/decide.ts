@@ -39,7 +39,7 @@ export interface Approval {
 
 /** The decision that definitions of a pull request may be used. */
 export interface Grant extends PolicyUse {
-  /** Rules that hold, the first of which is told. */
+  /** Rules that hold, the first of which is reported. */
   readonly ruleId: string;
   /** Id of the approval on which the decision rests. */
   readonly approvalId: string | null;
@@ -110,7 +110,7 @@ function findApproval(
 
 function isAhead(time: unknown, now: number): boolean {
   if (time === undefined || time === null || time === "") return true;
-  // A time that nobody can read has passed: comparing with NaN is false.
+  // A time that cannot be parsed has passed: comparing with NaN is false.
   return Date.parse(String(time)) > now;
 }
 

@@ -19,7 +19,7 @@ export type EvalDocument =
     readonly trigger_type: "runnerlib_eval";
     /** Workflows that are to run. */
     readonly workflows: readonly EvalWorkflow[];
-    /** Changes of CI definitions that nobody was allowed to make. */
+    /** Changes of CI definitions that the policy does not allow. */
     readonly policy_violations: EvalPlan["violations"];
     /** Changed files of CI definitions. */
     readonly changed_ci_paths: readonly string[];

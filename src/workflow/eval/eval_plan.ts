@@ -45,7 +45,7 @@ export interface EvalInput {
   readonly event: EvalEvent;
   /** Trusted definitions. */
   readonly base: DefinitionTree;
-  /** Changed files; `undefined` if nobody knows. */
+  /** Changed files; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
   /** Policy, if there is one. */
   readonly policy?: Policy;

@@ -1,16 +1,16 @@
 import { RunnerError } from "../../errors.ts";
 
-/** Reads an object of a policy key by key, and misses none. */
+/** Reads an object of a policy key by key, and overlooks none. */
 export class PolicyReader {
   readonly #members: Map<string, unknown>;
   readonly #place: string;
 
   /**
-   * Makes a reader of an object.
+   * Creates a reader of an object.
    *
    * @param value The object; nothing is an empty one.
    * @param place Where it is, for messages.
-   * @throws {RunnerError} `invalid-config`, if it is no object.
+   * @throws {RunnerError} `invalid-config`, if it is not an object.
    */
   constructor(value: unknown, place: string) {
     this.#place = place;
@@ -43,7 +43,7 @@ export class PolicyReader {
   text(key: string, fallback?: string, pattern: RegExp = /./s): string {
     const value = this.value(key) ?? fallback;
     if (typeof value === "string" && pattern.test(value)) return value;
-    return this.fail(key, "must be such a text as there may be");
+    return this.fail(key, `must be a string that matches ${pattern}`);
   }
 
   /**
@@ -71,7 +71,9 @@ export class PolicyReader {
     const list = this.value(key) ?? [];
     const isRight = Array.isArray(list) &&
       list.every((it) => typeof it === "string" && pattern.test(it));
-    return isRight ? list : this.fail(key, "must be a list of such texts");
+    return isRight
+      ? list
+      : this.fail(key, `must be a list of strings that match ${pattern}`);
   }
 
   /**

@@ -8,7 +8,7 @@ export interface MatchedEvent {
   readonly type: EventType;
   /** Branch, or tag; empty if there is none, which every pattern lets pass. */
   readonly branch: string;
-  /** Files that have changed; `undefined` if nobody knows. */
+  /** Files that have changed; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
 }
 
