@@ -25,7 +25,7 @@ const NOT_MEANT = new RegExp(
 
 /** What the text of a plugin for the host of Python plugins has. */
 const IMPORTS_RUNNERLIB =
-  /^[ \t]*(?:from|import)[ \t]+(?:runnerlib|src)(?:\.\w+)*\b/m;
+  /^[ \t]*(?:from|import(?:[ \t][\w., \t]*,)?)[ \t]+(?:runnerlib|src)\b/m;
 
 /** A file that is a plugin. */
 export interface PluginFile {

@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 /** Size of the end of a program in which all that it holds is. */
 const HELD_BYTES = 16 * 1024 * 1024;
 
-Deno.test("a compiled runner holds what is imported late, and the guest of plugins", async () => {
+Deno.test("a compiled runner holds what is imported late, and the hosts of plugins", async () => {
   await using directory = await temporaryDirectory();
   const program = `${directory.path}/runnerlib`;
   // Deno itself stands for the half that would be downloaded: this one holds
@@ -17,8 +17,17 @@ Deno.test("a compiled runner holds what is imported late, and the guest of plugi
   const names = await lateModules();
   assert(names.length > 50, `only ${names.length} modules are imported late`);
   assertEquals(names.filter((name) => !held.includes(`"${name}"`)), []);
-  const guest = `${REPOSITORY}/src/plugins/sandbox/guest.js`;
-  assert(held.includes(await Deno.readTextFile(guest)));
+  const python = `${REPOSITORY}/src/plugins/python/runnerlib`;
+  const texts = [
+    `${REPOSITORY}/src/plugins/sandbox/guest.js`,
+    ...(await Array.fromAsync(Deno.readDir(python))).map(({ name }) => name)
+      .filter((name) => name.endsWith(".py")).map((name) =>
+        `${python}/${name}`
+      ),
+  ];
+  for (const path of texts) {
+    assert(held.includes(await Deno.readTextFile(path)), path);
+  }
 });
 
 /** Names of the files that `import()` loads when they are needed. */

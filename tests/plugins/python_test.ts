@@ -119,7 +119,7 @@ runnerlib.register_plugin(Given("registered"))
 from runnerlib.logging import logger
 PRIORITY = 3
 
-def pre_execution(context):
+async def pre_execution(context):
     logger.info("a function of %s", context.phase.name, fields={"count": 3})
 `,
     "old": `
@@ -421,11 +421,13 @@ class Jobs(Plugin):
     ciSourceType: "copy",
     ciSourceUrl: directory.path,
     pluginPermissions: { "ci/*": { run: ["*"] } },
+    hostEnv: { PYTHONPATH: ".:" },
     // What lies in the runner's directory must not replace modules of Python.
     files: {
       "json.py": "raise SystemExit('taken over')",
       "queue.py": "raise SystemExit('taken over')",
       "runnerlib.py": "raise SystemExit('taken over')",
+      "sitecustomize.py": "raise SystemExit('taken over')",
     },
   });
   assertEquals(ran.message, "");
@@ -583,6 +585,30 @@ Deno.test("a plugin in Python runs with trusted plugins, and needs python3", asy
     hostEnv: { PATH: directory.path },
   });
   assertMatch(message, /plugin_shows\.py": there is no python3 on PATH/);
+});
+
+Deno.test("a plugin in Python imports what PYTHONPATH adds, but nothing from the runner's directory", async () => {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, {
+    "team_helper.py": "WORD = 'found'",
+    "json.py": "raise SystemExit('taken over')",
+  });
+  const { stderr } = await runPython({
+    "imports": `
+import json
+from team_helper import WORD
+
+def pre_execution(context):
+    try:
+        import from_the_source
+    except ImportError:
+        print(WORD)
+`,
+  }, {
+    hostEnv: { PYTHONPATH: `${directory.path}:.` },
+    files: { "from_the_source.py": "" },
+  });
+  assertStringIncludes(stderr, "[plugin:imports] found");
 });
 
 Deno.test("a plugin in Python can do odd things to its streams", async () => {

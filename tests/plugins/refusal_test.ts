@@ -112,7 +112,7 @@ Deno.test("findPluginFiles() knows a program in Python from a plugin of runnerli
   await using directory = await temporaryDirectory();
   const files = {
     "plugin_a.py": PLUGIN,
-    "plugin_b.py": "import runnerlib",
+    "plugin_b.py": "import os, json.decoder, runnerlib",
     "plugin_c.py": "if True:\n    from src.plugins import Plugin",
     "plugin_d.py": "#!/usr/bin/env python3\n# from runnerlib import x\n",
     "plugin_e.py": "",

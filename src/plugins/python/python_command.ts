@@ -4,8 +4,8 @@ import { findOnPath } from "../sandbox/find_deno.ts";
 import boot from "./runnerlib/_boot.py" with { type: "text" };
 import { PYTHON_PACKAGE } from "./python_package.ts";
 
-/** Options of Python: text is UTF-8, and a package at hand cannot replace ours. */
-const OPTIONS = ["-X", "utf8"];
+/** Options of Python: text is UTF-8, and variables of a job do not change Python. */
+const OPTIONS = ["-E", "-X", "utf8"];
 
 /**
  * Puts together the command that runs the plugins of a file in Python.

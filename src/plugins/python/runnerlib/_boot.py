@@ -2,11 +2,18 @@
 # argument; the second one is the file with the plugins.
 import sys
 
-# What lies in the current directory, the source of a job, is not trusted.
-sys.path[:] = [path for path in sys.path if path]
+# What lies in the current directory, the source of a job, is not trusted, and
+# PYTHONPATH, which a job may set, replaces no module of Python.
+sys.path[:] = [path for path in sys.path if path.startswith("/")]
 
 import json
 import os
+
+here = os.path.join(os.path.realpath(os.getcwd()), "")
+for path in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+    is_here = os.path.join(os.path.realpath(path), "").startswith(here)
+    if os.path.isabs(path) and not is_here:
+        sys.path.append(path)
 
 if sys.version_info < (3, 9):
     version = ".".join(map(str, sys.version_info[:3]))

@@ -7,6 +7,7 @@ A file ``plugin_*.py`` holds subclasses of :class:`Plugin`, calls
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 from enum import Enum
@@ -310,10 +311,10 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
         key: _json_of(value) for key, value in context.metadata.items()
     }
     if callable(getattr(plugin, "execute", None)):
-        plugin.execute(context)
+        _finish(plugin.execute(context))
     method = method_of(plugin, phase)
     if method is not None:
-        method(context)
+        _finish(method(context))
     env = _changed(_known, dict(os.environ))
     _known.clear()
     _known.update(os.environ)
@@ -336,6 +337,14 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
         "unshared": [key for key in gone if key in data["shared"]],
         "steps": context._steps,
     }
+
+
+def _finish(result: Any) -> None:
+    """Waits for a method that is a coroutine."""
+    if inspect.iscoroutine(result):
+        import asyncio
+
+        asyncio.run(result)
 
 
 def _open_context(phase: PluginPhase, data: Dict[str, Any]) -> PluginContext:
