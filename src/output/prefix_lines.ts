@@ -4,7 +4,7 @@ import { GrowingBytes } from "./growing_bytes.ts";
 import { hasByte, hasZero } from "../has_byte.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 import type { LineFormat } from "./line_format.ts";
-import { TerminalStyle } from "./terminal_style.ts";
+import { SHIFT_OUT, TerminalStyle } from "./terminal_style.ts";
 
 /** Cyan, green, yellow, magenta, blue: what is read on dark and on light ground. */
 const COLOURS = [36, 32, 33, 35, 34];
@@ -65,7 +65,9 @@ export function prefixLines(prefix: Uint8Array): LineFormat {
   const style = new TerminalStyle();
   return (lines) => {
     output.clear();
-    if (style.isActive || hasByte(lines, ESCAPE)) {
+    if (
+      style.isActive || hasByte(lines, ESCAPE) || hasByte(lines, SHIFT_OUT)
+    ) {
       for (let at = 0; at < lines.length;) {
         const end = lines.indexOf(LINE_FEED, at);
         output.add(prefix);

@@ -2,26 +2,35 @@ const ESCAPE = 0x1b;
 const BRACKET = 0x5b;
 const LETTER_M = 0x6d;
 
+/** Control character that selects the second character set, often of lines. */
+export const SHIFT_OUT = 0x0e;
+
+/** Control character that selects the first one again. */
+const SHIFT_IN = 0x0f;
+
 /** Most bytes of sequences that are repeated at the start of a line. */
 const MAX_KEPT_BYTES = 64;
 
 const RESET = new TextEncoder().encode("\x1b[0m");
 const CLOSE_LINK = new TextEncoder().encode("\x1b]8;;\x1b\\");
+const FIRST_CHARSET = Uint8Array.of(SHIFT_IN);
 const ASCII = new TextEncoder().encode("\x1b(B");
 
 /** Most bytes that {@linkcode TerminalStyle} adds to a line. */
 export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
-  CLOSE_LINK.length + ASCII.length;
+  CLOSE_LINK.length + ASCII.length + FIRST_CHARSET.length;
 
 /**
  * Follows what the lines of one stream leave switched on in a terminal: colours
- * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`).
+ * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`
+ * and the control character SO).
  */
 export class TerminalStyle {
   #attributes: Uint8Array[] = [];
   #attributeBytes = 0;
   #isLinkOpen = false;
   #isCharsetShifted = false;
+  #isShiftedOut = false;
 
   /** Whether the next line begins with anything switched on. */
   get isActive(): boolean {
@@ -39,6 +48,7 @@ export class TerminalStyle {
       ...this.#attributes.length > 0 ? [RESET] : [],
       ...this.#isLinkOpen ? [CLOSE_LINK] : [],
       ...this.#isCharsetShifted ? [ASCII] : [],
+      ...this.#isShiftedOut ? [FIRST_CHARSET] : [],
     ];
   }
 
@@ -49,6 +59,8 @@ export class TerminalStyle {
    */
   read(text: Uint8Array): void {
     this.#isLinkOpen = this.#isCharsetShifted = false;
+    this.#isShiftedOut = text.lastIndexOf(SHIFT_OUT) >
+      text.lastIndexOf(SHIFT_IN);
     for (let at = text.indexOf(ESCAPE); at >= 0;) {
       this.#readSequence(text, at);
       at = text.indexOf(ESCAPE, at + 1);

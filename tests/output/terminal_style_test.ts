@@ -22,16 +22,24 @@ Deno.test("prefixLines() keeps a colour within its lines and goes on with it", (
 
 Deno.test("prefixLines() closes hyperlinks and character sets", () => {
   assertEquals(
-    linesOf("\x1b]8;;https://example.com\x1b\\link\nplain\n\x1b(0line\n"),
+    linesOf(
+      "\x1b]8;;https://example.com\x1b\\link\nplain\n\x1b(0line\n" +
+        "\x1b)0\x0eline\n\x0eline\n\x0eline\x0f\nplain\n",
+    ),
     [
       "\x1b]8;;https://example.com\x1b\\link\x1b]8;;\x1b\\",
       "plain",
       "\x1b(0line\x1b(B",
+      "\x1b)0\x0eline\x0f",
+      "\x0eline\x0f",
+      "\x0eline\x0f",
+      "plain",
     ],
   );
 });
 
 Deno.test("prefixLines() adds nothing to lines that switch off what they switch on", () => {
+  assertEquals(linesOf("\x0eline\n"), ["\x0eline\x0f"]);
   const lines = [
     "\x1b[1;32mok\x1b[0m done",
     "\x1b[38;5;208mx\x1b[m",
