@@ -5,7 +5,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { runCli, startCli } from "../helpers/cli.ts";
+import { CLI, runCli, startCli } from "../helpers/cli.ts";
 import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
 import { until } from "../helpers/soon.ts";
 import {
@@ -196,5 +196,23 @@ report       | reporting
     );
     assertEquals(await Deno.readTextFile(log), "done\n");
     assert(!next.stderr.includes("error"));
+  });
+
+  it("leaves alone the logs of the job around it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const script = `cd "${path}" && ` +
+      `"${Deno.execPath()}" run -A "${CLI}" run --job-file inner.yaml && ` +
+      "ls -A job/artifacts/logs";
+    await makeFiles(path, {
+      "inner.yaml": "steps: [{name: b, run: 'echo inner'}]\n",
+      "outer.yaml": JSON.stringify({ steps: [{ name: "a", run: script }] }),
+    });
+    const { code, stdout, stderr } = await runCli(
+      ["run", "--job-file", "outer.yaml"],
+      { cwd: path },
+    );
+    assertEquals([code, stdout], [0, "inner\n.a.log.partial\nb.log\n"], stderr);
+    assert(!stderr.includes("An earlier run was killed"), stderr);
   });
 });

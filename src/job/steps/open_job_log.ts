@@ -1,6 +1,7 @@
 import type { JobConfig } from "../../config/job_config.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
 import type { JobLog } from "../../output/job_log.ts";
+import { Variable } from "../../environment/variables.ts";
 import { partialLogs } from "../../output/log_directory.ts";
 import { wantsColour } from "../../wants_colour.ts";
 import type { RunnerParts } from "../runner_parts.ts";
@@ -37,7 +38,9 @@ export async function openJobLog(
   const { labels, artifactsPath, onProgress } = options;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
-  const left = await partialLogs(logDirectory, warn);
+  // A step of the job around this one is still writing to its own.
+  const isNested = (host.env[Variable.workspaceLock] ?? "") !== "";
+  const left = isNested ? [] : await partialLogs(logDirectory, warn);
   if (left.length > 0) {
     warn(
       `An earlier run was killed; removed its unfinished logs: ${
