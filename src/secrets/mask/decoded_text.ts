@@ -65,13 +65,25 @@ export class Marks {
     const table = pairs ??= pairsOf();
     let at = 0;
     for (let i = 0; (i = nextUnquiet(words, i, table)) < words.length;) {
-      if (at < i << 2) at = i << 2;
-      at = this.#markWord(text, at, (i << 2) + 4, isWhole);
+      const start = i << 2;
+      if (at < start) at = start;
+      const low = table[words[i] & 0xffff];
+      const high = table[words[i] >>> 16];
+      const places = low & 3 | high << 2 & 12;
+      if ((low & high >>> 1 & 4) !== 0) {
+        at = this.#markEach(text, at, start + 4, isWhole);
+      }
+      for (let rest; at < start + 4; at = this.#markAt(text, at, isWhole)) {
+        rest = places >>> at - start;
+        if (rest === 0) break;
+        // The place of the lowest bit that is set.
+        at += 31 - Math.clz32(rest & -rest);
+      }
       if (at >= length) return;
-      i = Math.max(i + 1, at >> 2);
+      i = Math.max(i + 1, at >>> 2);
     }
     at = Math.max(at, words.length << 2);
-    while (at < length) at = this.#markAt(text, at, isWhole);
+    this.#markEach(text, at, length, isWhole);
   }
 
   /** Number of the first mark that ends behind a place. */
@@ -86,7 +98,7 @@ export class Marks {
     return low;
   }
 
-  #markWord(
+  #markEach(
     text: Uint8Array,
     from: number,
     to: number,
@@ -132,15 +144,20 @@ export class Marks {
     const last = this.count - 1;
     if (last >= 0 && at - this.ends[last] < NEAR_BYTES) return true;
     const start = text[at - 1] === CR ? at - 1 : at;
-    if (start < 4 || isShort(text, start - 4)) return true;
-    if (grams.mayHave(wordAt(text, start - 4, 4))) return true;
     let next = at + 1;
     while (next < text.length && isBlank(text[next])) next++;
-    if (next + 4 > text.length || isShort(text, next)) return true;
-    if (grams.mayHave(wordAt(text, next, 4))) return true;
+    if (start < 4 || next + 4 > text.length) return true;
+    const word = wordAt(text, start - 4, 4);
+    const nextWord = wordAt(text, next, 4);
+    if (grams.mayHave(word) || grams.mayHave(nextWord)) return true;
+    const table = pairs!;
+    if (holdsLineFeed(word)) return true;
+    const both = table[nextWord & 0xffff] | table[nextWord >>> 16];
+    // A line break in it, so that a line is shorter, or an escape.
+    if ((both & 3) !== 0) return true;
+    if ((both & 12) === 0) return false;
     for (let near = next; near < next + 4; near++) {
-      const kind = MARKS[text[near]];
-      if (kind === SPACED ? isSpacedHex(text, near) : kind !== 0) return true;
+      if (text[near] === BLANK && isSpacedHex(text, near)) return true;
     }
     return false;
   }
@@ -329,25 +346,27 @@ function nextUnquiet(
     const word = words[at];
     const low = pairs[word & 0xffff];
     const high = pairs[word >>> 16];
-    if (((low | high) & 1 | low & high >> 1 & 2) !== 0) break;
+    if (((low | high) & 3 | low & high >> 1 & 4) !== 0) break;
   }
   return at;
 }
 
 /**
- * Makes a table of all pairs of bytes: 1 if one of them begins a mark, 2 if the
- * first one is a blank, 4 if the second one is. Printable text touches so
+ * Makes a table of all pairs of bytes: 1 if the first one begins a mark, 2 if the
+ * second one does, 4 and 8 if they are blanks. Printable text touches so
  * little of it that it stays in the nearest cache.
  */
 function pairsOf(): Uint8Array {
   const pairs = new Uint8Array(1 << 16);
   for (let other = 0; other < 256; other++) {
-    pairs[BLANK | other << 8] |= 2;
-    pairs[other | BLANK << 8] |= 4;
+    pairs[BLANK | other << 8] |= 4;
+    pairs[other | BLANK << 8] |= 8;
   }
   for (const byte of [LF, ...ESCAPES]) {
-    pairs.fill(1, byte << 8, byte + 1 << 8);
-    for (let other = 0; other < 256; other++) pairs[byte | other << 8] = 1;
+    for (let other = 0; other < 256; other++) {
+      pairs[byte | other << 8] |= 1;
+      pairs[other | byte << 8] |= 2;
+    }
   }
   return pairs;
 }
@@ -383,10 +402,10 @@ export function isLeftOut(byte: number): boolean {
   return IS_LEFT_OUT[byte] !== 0;
 }
 
-/** Whether a line break is in four bytes, so that a line is shorter. */
-function isShort(text: Uint8Array, at: number): boolean {
-  return text[at] === LF || text[at + 1] === LF || text[at + 2] === LF ||
-    text[at + 3] === LF;
+/** Whether a line break is among the four bytes of a word. */
+function holdsLineFeed(word: number): boolean {
+  const other = word ^ 0x0a0a0a0a;
+  return (other - 0x01010101 & ~other & 0x80808080) !== 0;
 }
 
 function isBlank(byte: number): boolean {
