@@ -179,6 +179,31 @@ describe("Masker finds a secret in", () => {
   });
 });
 
+for (const [end, start] of [['"\n', '"'], ["'\r\n    ", "'"], [" \n", ""]]) {
+  Deno.test(`Masker finds base64 in lines with ${JSON.stringify(end + start)} between them`, () => {
+    const secret = "correct-horse-battery-staple-01234567890123456789";
+    const line = "2026-01-02 [INFO] nothing that is secret is in here\n";
+    const encoded = btoa(`user:${secret}`);
+    const masker = maskerOf(secret);
+    for (let width = 2; width < 20; width++) {
+      const lines = encoded.replace(
+        new RegExp(`.{${width}}`, "g"),
+        `$&${end}${start}`,
+      );
+      const text = `${line}${start}${lines}${end}${line}`;
+      const expected = textOf(naiveMask(bytesOf(text), [secret]));
+      assertEquals(masker.maskText(text), expected);
+      for (let at = 0; at < text.length; at += 7) {
+        assertEquals(
+          masked(masker, cut(text, [at])),
+          expected,
+          `${width} ${at}`,
+        );
+      }
+    }
+  });
+}
+
 function bytesHex(text: string): string {
   return [...text].map((char) => hex(char, 2)).join("");
 }

@@ -25,6 +25,18 @@ let pairs: Uint8Array | undefined;
 /** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
 const IS_LEFT_OUT = leftOut();
 
+/** The same before escapes are undone. */
+const IS_SKIPPED = Uint8Array.from(
+  NORMAL,
+  (normal, byte) => byte === BLANK ? 1 : IS_LEFT_OUT[normal],
+);
+
+/** The bits of {@linkcode pairsOf} for all that is not simply text where lines are joined. */
+const NO_TEXT = 1 | 2 | 16;
+
+/** In how much text the bytes next to a place are looked for at most. */
+export const MAX_SIDE_BYTES = 64;
+
 /**
  * The places in a window of text that have to be looked at closely: escapes,
  * and where a text may have been broken into lines.
@@ -73,11 +85,12 @@ export class Marks {
       if ((low & high >>> 1 & 4) !== 0) {
         at = this.#markEach(text, at, start + 4, isWhole);
       }
-      for (let rest; at < start + 4; at = this.#markAt(text, at, isWhole)) {
-        rest = places >>> at - start;
+      while (at < start + 4) {
+        const rest = places >>> at - start;
         if (rest === 0) break;
         // The place of the lowest bit that is set.
         at += 31 - Math.clz32(rest & -rest);
+        at = this.#markAt(text, at, isWhole);
       }
       if (at >= length) return;
       i = Math.max(i + 1, at >>> 2);
@@ -146,20 +159,18 @@ export class Marks {
     const start = text[at - 1] === CR ? at - 1 : at;
     let next = at + 1;
     while (next < text.length && isBlank(text[next])) next++;
-    if (start < 4 || next + 4 > text.length) return true;
+    const least = last < 0 ? 0 : this.ends[last];
+    if (start - 4 < least || next + 4 > text.length) return true;
     const word = wordAt(text, start - 4, 4);
     const nextWord = wordAt(text, next, 4);
-    if (grams.mayHave(word) || grams.mayHave(nextWord)) return true;
     const table = pairs!;
-    if (holdsLineFeed(word)) return true;
-    const both = table[nextWord & 0xffff] | table[nextWord >>> 16];
-    // A line break in it, so that a line is shorter, or an escape.
-    if ((both & 3) !== 0) return true;
-    if ((both & 12) === 0) return false;
-    for (let near = next; near < next + 4; near++) {
-      if (text[near] === BLANK && isSpacedHex(text, near)) return true;
+    const both = table[word & 0xffff] | table[word >>> 16] |
+      table[nextWord & 0xffff] | table[nextWord >>> 16];
+    if ((both & NO_TEXT) === 0) {
+      return grams.mayHave(word) || grams.mayHave(nextWord);
     }
-    return false;
+    return mayEndAt(text, start, least, grams) ||
+      mayBeginAt(text, next, grams);
   }
 
   #add(
@@ -353,7 +364,8 @@ function nextUnquiet(
 
 /**
  * Makes a table of all pairs of bytes: 1 if the first one begins a mark, 2 if the
- * second one does, 4 and 8 if they are blanks. Printable text touches so
+ * second one does, 4 and 8 if they are blanks, 16 if one of
+ * them is not always text where lines are joined. Printable text touches so
  * little of it that it stays in the nearest cache.
  */
 function pairsOf(): Uint8Array {
@@ -366,6 +378,13 @@ function pairsOf(): Uint8Array {
     for (let other = 0; other < 256; other++) {
       pairs[byte | other << 8] |= 1;
       pairs[other | byte << 8] |= 2;
+    }
+  }
+  for (let byte = 0; byte < 256; byte++) {
+    if (IS_SKIPPED[byte] === 0 && byte !== DOLLAR) continue;
+    for (let other = 0; other < 256; other++) {
+      pairs[byte | other << 8] |= 16;
+      pairs[other | byte << 8] |= 16;
     }
   }
   return pairs;
@@ -402,10 +421,50 @@ export function isLeftOut(byte: number): boolean {
   return IS_LEFT_OUT[byte] !== 0;
 }
 
-/** Whether a line break is among the four bytes of a word. */
-function holdsLineFeed(word: number): boolean {
-  const other = word ^ 0x0a0a0a0a;
-  return (other - 0x01010101 & ~other & 0x80808080) !== 0;
+/**
+ * Tells whether four bytes of joined text in front of a place may be those of
+ * a needle.
+ *
+ * @param text The text.
+ * @param at The place.
+ * @param least Where the last mark in front of it ends.
+ * @param grams Every four bytes of needles.
+ */
+export function mayEndAt(
+  text: Uint8Array,
+  at: number,
+  least: number,
+  grams: WordFilter,
+): boolean {
+  let word = 0;
+  let rest = 4;
+  for (let place = at - 1; rest > 0; place--) {
+    if (place < Math.max(least, at - MAX_SIDE_BYTES)) return true;
+    const byte = text[place];
+    if (MARKS[byte] === ESCAPE || byte === DOLLAR) return true;
+    if (IS_SKIPPED[byte] !== 0) continue;
+    word = word << 8 | NORMAL[byte];
+    rest--;
+  }
+  return grams.mayHave(word);
+}
+
+/** The same of what begins at a place. */
+function mayBeginAt(
+  text: Uint8Array,
+  at: number,
+  grams: WordFilter,
+): boolean {
+  let word = 0;
+  let size = 0;
+  for (let place = at; size < 4; place++) {
+    if (place === Math.min(text.length, at + MAX_SIDE_BYTES)) return true;
+    const byte = text[place];
+    if (MARKS[byte] === ESCAPE || byte === DOLLAR) return true;
+    if (IS_SKIPPED[byte] !== 0) continue;
+    word |= NORMAL[byte] << 8 * size++;
+  }
+  return grams.mayHave(word);
 }
 
 function isBlank(byte: number): boolean {

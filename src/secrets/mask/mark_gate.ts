@@ -3,6 +3,8 @@ import {
   DOLLAR,
   isLeftOut,
   type Marks,
+  MAX_SIDE_BYTES,
+  mayEndAt,
   SPACED,
   startsQuotes,
 } from "./decoded_text.ts";
@@ -13,9 +15,6 @@ import { wordAt, type WordFilter } from "./word_filter.ts";
 
 /** How many bytes on each side of a mark tell whether a needle may stand across it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
-
-/** In how much text these are looked for at most. */
-const MAX_SIDE_BYTES = 64;
 
 /** Of so many grams in a row, those of a needle hold at least one of every place. */
 const GRAMS_IN_ROW = MIN_GRAM_NEEDLE_BYTES - 3;
@@ -78,7 +77,7 @@ export class MarkGate {
     return this.#sideEnd(0, 0, JOINED);
   }
 
-  /** Whether white space, which may go on as a line break, ends in what may be a needle. */
+  /** Whether white space and quotes, which may go on as a line break, end in what may be a needle. */
   mayBreakAt(at: number): boolean {
     const window = this.#window;
     const marks = this.#marks;
@@ -90,16 +89,15 @@ export class MarkGate {
         if (marks.sizes[mark] > 0) break;
         end = marks.starts[mark];
         mark = marks.firstBehind(end - 1);
-      } else if (isSpace(window[end - 1])) {
+      } else if (JOINED[window[end - 1]] >= SPECIAL) {
         end--;
         mark = marks.firstBehind(end - 1);
       } else break;
     }
     if (end === at || end < 4) return false;
-    mark = marks.firstBehind(end - 4);
-    if (mark < marks.count && marks.starts[mark] < end) return true;
-    const word = wordAt(window, end - 4, 4);
-    return this.#needles.grams.mayHave(word);
+    mark = marks.firstBehind(end) - 1;
+    const least = mark < 0 ? 0 : marks.ends[mark];
+    return mayEndAt(window, end, least, this.#needles.grams);
   }
 
   /** Whether an escape may be undone within a needle. */
@@ -310,6 +308,6 @@ function formsOf(isJoined: boolean): Uint16Array {
 }
 
 /** Whether a byte is white space. */
-export function isSpace(byte: number): boolean {
+function isSpace(byte: number): boolean {
   return byte === 0x20 || byte >= 9 && byte <= 13;
 }
