@@ -1,4 +1,5 @@
-import { DecodedText, Marks } from "./decoded_text.ts";
+import { DecodedText } from "./decoded_text.ts";
+import { Marks } from "./marks.ts";
 import { QUOTE } from "./normal_bytes.ts";
 
 /** Something to look for. */

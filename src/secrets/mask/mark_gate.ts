@@ -1,5 +1,5 @@
+import { DecodedText } from "./decoded_text.ts";
 import {
-  DecodedText,
   DOLLAR,
   isLeftOut,
   type Marks,
@@ -7,7 +7,7 @@ import {
   mayEndAt,
   SPACED,
   startsQuotes,
-} from "./decoded_text.ts";
+} from "./marks.ts";
 import { grown } from "./needle_pool.ts";
 import { MIN_GRAM_NEEDLE_BYTES, type NeedleSet } from "./needle_set.ts";
 import { NORMAL, QUOTE } from "./normal_bytes.ts";

@@ -11,8 +11,7 @@ import {
   wordAt,
   WordFilter,
 } from "./word_filter.ts";
-import { rarest } from "./rarity.ts";
-import { WordIndex } from "./word_index.ts";
+import { rarest, WordIndex } from "./word_index.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;

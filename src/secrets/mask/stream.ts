@@ -1,18 +1,17 @@
+import { DecodedText, Stretches } from "./decoded_text.ts";
+import { MAX_CODE_BYTES } from "./escapes.ts";
 import {
   BREAK,
-  DecodedText,
   endsInSpacedHex,
   ESCAPE,
   Marks,
   NEAR_BYTES,
   SPACED,
-} from "./decoded_text.ts";
-import { MAX_CODE_BYTES } from "./escapes.ts";
+} from "./marks.ts";
 import { MarkGate } from "./mark_gate.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import { Printer } from "./printer.ts";
 import { Ranges, type RangeSink } from "./ranges.ts";
-import { Stretches } from "./stretches.ts";
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
