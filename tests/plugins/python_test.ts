@@ -543,7 +543,7 @@ Deno.test("a plugin in Python replaces the command once the source is there", as
     ".reactorcide/plugins/plugin_late.py": `
 def post_source_prep(context):
     context.config.job_command = "echo replaced; sleep 3600"
-    context.config.timeout = "300ms"
+    context.config.timeout = "1500ms"
 `,
   });
   const ran = await runZoo({}, {
@@ -568,8 +568,8 @@ def pre_execution(context):
 def cleanup(context):
     print("never")
 `,
-  }, { pluginTimeoutMs: 1_000 });
-  assertMatch(ran.message, /: it did not end within 1000 ms$/);
+  }, { pluginTimeoutMs: 2_000 });
+  assertMatch(ran.message, /: it did not end within 2000 ms$/);
   const [begun, pid, ...rest] = linesOf("slow", ran);
   assertEquals([begun, rest], ["begun", []]);
   await isGone(Number(pid));
