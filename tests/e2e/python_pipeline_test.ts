@@ -41,6 +41,8 @@ code = runnerlib.run_job(
     command='echo "$WORD $COUNT s3cr3t-value"; exit 3',
     env={"WORD": "a b"},
     secret_env_names="NONE",
+    log_group=False,
+    inherit_env=True,
 )
 print("code", code)
 job = runnerlib.Job("steps").add_step("one", "echo 1")

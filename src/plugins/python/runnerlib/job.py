@@ -101,10 +101,7 @@ def _options(settings: Dict[str, Any]) -> List[str]:
     words: List[str] = []
     for name, value in settings.items():
         option = "--" + _NAMES.get(name, name).replace("_", "-")
-        if value is None or value is False:
-            continue
-        if value is True:
-            words.append(option)
+        if value is None:
             continue
         values = value if isinstance(value, (list, tuple)) else [value]
         words += [f"{option}={_text(item)}" for item in values]
