@@ -428,6 +428,48 @@ describe("runnerlib eval", () => {
     ]);
   });
 
+  it("starts the trusted jobs when a pull request cannot be checked out", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "job/ci/base/.reactorcide/workflows/main.yaml": MAIN.replace(
+        "events: [push]",
+        "events: [pull_request_opened]",
+      ) + "paths: { include: [src/**] }\n",
+    });
+    const fork = await makeRepository(`${path}/fork`);
+    const blob = await fork.git("hash-object", "-w", `${path}/fork/.git/HEAD`);
+    await Deno.writeFile(
+      `${path}/tree`,
+      new Uint8Array([
+        ...new TextEncoder().encode(`100644 ${"n".repeat(300)}\0`),
+        ...Uint8Array.fromHex(blob),
+      ]),
+    );
+    const tree = await fork.git(
+      ...["hash-object", "-t", "tree", "-w", "--literally", `${path}/tree`],
+    );
+    const sha = await fork.git("commit-tree", "-m", "Attack", tree);
+    await fork.git("update-ref", "refs/heads/main", sha);
+    const { code, stderr } = await runCli([
+      ...["eval", "--event-type", "pull_request_opened", "--branch", "main"],
+      ...["--pr-number", "7", "--triggers-file", `${path}/triggers.json`],
+    ], {
+      cwd: path,
+      env: {
+        REACTORCIDE_SOURCE_URL: fork.path,
+        REACTORCIDE_HEAD_URL: fork.path,
+        REACTORCIDE_SHA: sha,
+      },
+    });
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, "The code of the pull request is not used");
+    const { workflows } = JSON.parse(
+      await Deno.readTextFile(`${path}/triggers.json`),
+    );
+    assertEquals(workflows.length, 1);
+  });
+
   it("submits the document when there is a coordinator, and fails with it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

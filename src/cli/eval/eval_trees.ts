@@ -1,6 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { messageOf } from "../../errors.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { changedFiles } from "../../source/git/queries/changed_files.ts";
@@ -23,7 +23,8 @@ export interface EvalTrees {
 }
 
 /**
- * Finds the code of an evaluation, and fetches what is missing and known.
+ * Finds the code of an evaluation, and fetches what is missing and known. That
+ * of a pull request may be impossible to check out; then it stays missing.
  *
  * @param context What the command got to work with.
  * @param event What happened.
@@ -47,15 +48,28 @@ export async function evalTrees(
   const { sourceUrl, sourceRef, ciSourceUrl, ciSourceRef, headUrl } = event;
   const get = (url: string, ref: string, target: string, git = {}) =>
     fetchTree(context, { url, ref, target, git }, cancellation);
+  // No name in the tree of a pull request may stop the evaluation.
+  const getProposed: typeof get = async (...args) => {
+    try {
+      await get(...args);
+    } catch (error) {
+      cancellation.asked.throwIfAborted();
+      if (event.prNumber === "" || !(error instanceof RunnerError)) throw error;
+      context.parts.logger.warn(
+        "eval",
+        `The code of the pull request is not used: ${error.message}`,
+      );
+    }
+  };
   if (ciSourceUrl !== "" && !await exists(`${base}/.reactorcide`)) {
     await get(ciSourceUrl, ciSourceRef, base);
   }
   if (
     head !== undefined && headUrl !== "" && sourceRef !== "" &&
     await isEmpty(head)
-  ) await get(headUrl, sourceRef, head);
+  ) await getProposed(headUrl, sourceRef, head);
   if (sourceUrl !== "" && !await exists(`${source}/.git`)) {
-    await get(sourceUrl, sourceRef, source, HISTORY);
+    await getProposed(sourceUrl, sourceRef, source, HISTORY);
   }
   return { base, head, source };
 }
