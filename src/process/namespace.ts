@@ -39,16 +39,20 @@ const CAPABILITIES = [
   "setfcap",
 ].map((name) => `+${name}`).join(",");
 
-/** Has `drop` run a command without the rights that made the namespaces. */
+/**
+ * Has `drop` run a command without the rights that made the namespaces, in a
+ * working directory that is found anew: something may be mounted on it by now.
+ * `cd` would set variables.
+ */
 const DROP_AS_ROOT = `drop() {
-  exec /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
+  exec ${UNSHARE} "--wd=$(pwd -P)" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
 }`;
 
 /** The first process is root of its user namespace; the command is who it was. */
 const DROP_AS_USER = `drop() {
   read -r _ user _ < /proc/self/uid_map
   read -r _ group _ < /proc/self/gid_map
-  exec ${UNSHARE} --user "--map-user=$user" "--map-group=$group" -- "$@"
+  exec ${UNSHARE} "--wd=$(pwd -P)" --user "--map-user=$user" "--map-group=$group" -- "$@"
 }`;
 
 /** Where only processes can be kept apart. */

@@ -1,10 +1,16 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { fixedEnvironment } from "../../src/environment/child_environment.ts";
 import { findNamespace } from "../../src/process/namespace.ts";
 import { endProcess, isGone } from "../helpers/process_table.ts";
 import { run } from "../helpers/running.ts";
 import {
+  listFiles,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
@@ -155,6 +161,36 @@ if (!found?.hasMounts) {
           own: "new",
         },
       );
+    });
+
+    it("protects the directory in which the command runs, too", async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      await makeFiles(path, { "shown/deep/file": "shown" });
+      const running = run("echo evil > file; echo evil > ../other; pwd -P", {
+        cwd: `${path}/shown/deep`,
+        env: fixedEnvironment({ PATH: "/usr/bin:/bin", PWD: "/proc/self/cwd" }),
+        namespace: found.wordsFor({ readOnly: [`${path}/shown`] }),
+      });
+      await running.supervise();
+      assertStringIncludes(running.stdout.text, `${path}/shown/deep\n`);
+      assertEquals(await listFiles(path), {
+        "shown/": "",
+        "shown/deep/": "",
+        "shown/deep/file": "shown",
+      });
+    });
+
+    it("adds nothing to the environment of the command", async () => {
+      const env = { A: "1", PATH: "/usr/bin:/bin", OLDPWD: "/old" };
+      const script = ["/usr/bin/env"];
+      const [inside, outside] = [found.wordsFor({ readOnly: ["/etc"] }), []]
+        .map(
+          (namespace) => run(script, { env: fixedEnvironment(env), namespace }),
+        );
+      await Promise.all([inside.supervise(), outside.supervise()]);
+      const lines = (text: string) => text.trim().split("\n").sort();
+      assertEquals(lines(inside.stdout.text), lines(outside.stdout.text));
     });
 
     const UNDO = `umount "$PWD/hidden" "$PWD/buried" "$PWD/shown" /proc
