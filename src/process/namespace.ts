@@ -76,7 +76,8 @@ trap : INT
 # What is not there any more needs no protection.
 lock() {
   [ -d "$1" ] || return 0
-  /bin/mount --bind "$1" "$1" && /bin/mount -o remount,bind,ro "$1"
+  # With what is mounted below it, which must not be uncovered.
+  /bin/mount --rbind "$1" "$1" && /bin/mount -o remount,bind,ro "$1"
 }
 hide() {
   [ ! -d "$1" ] || replace "$1" "$2" || [ ! -d "$1" ]
