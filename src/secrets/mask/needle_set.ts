@@ -351,7 +351,8 @@ export class NeedleSet {
   }
 
   #addGrams(needle: Uint8Array): void {
-    for (const byte of needle) this.bytes[byte] = 1;
+    const { bytes } = this;
+    for (let at = 0; at < needle.length; at++) bytes[needle[at]] = 1;
     if (needle.length < MIN_GRAM_NEEDLE_BYTES) {
       const pairs = this.#shortPairs ??= new Uint8Array(1 << 16);
       for (let at = 0; at + 2 <= needle.length; at++) {
