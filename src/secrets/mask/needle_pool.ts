@@ -1,3 +1,6 @@
+/** Longest distance at which needles are known to repeat themselves, in bytes. */
+const MAX_REPEAT_BYTES = 128;
+
 /**
  * The bytes of needles, one behind the other, each with a number.
  *
@@ -5,10 +8,19 @@
  * over all of it.
  */
 export class NeedlePool {
+  /** The needle that was found last in this text, and where. */
+  #lastFound = -1;
+  #lastPlace = 0;
+  /** The needle of which it is known how it repeats itself, by distance: yes, no, or not yet. */
+  #repeating = -1;
+  readonly #repeats = new Uint8Array(MAX_REPEAT_BYTES);
   #bytes = new Uint8Array(1 << 10);
   /** Where each needle starts, and behind them all the end of the last one. */
   #starts = new Int32Array(1 << 6);
   #count = 0;
+  /** For each needle, the offset of its rarest byte. */
+  #rarest = new Int32Array(1 << 6);
+  readonly #byteCounts = new Int32Array(256);
 
   /** Number of needles. */
   get count(): number {
@@ -63,14 +75,35 @@ export class NeedlePool {
     const number = this.#count++;
     this.#starts = grown(this.#starts, number + 2);
     this.#starts[number + 1] = start + needle.length;
+    this.#rarest = grown(this.#rarest, number + 1);
+    this.#rarest[number] = this.#rarestIn(needle);
     return number;
   }
 
+  /** Offset of the byte that a needle has least often. */
+  #rarestIn(needle: Uint8Array): number {
+    const counts = this.#byteCounts;
+    for (const byte of needle) counts[byte]++;
+    let rarest = 0;
+    for (let at = 1; at < needle.length; at++) {
+      if (counts[needle[at]] < counts[needle[rarest]]) rarest = at;
+    }
+    for (const byte of needle) counts[byte] = 0;
+    return rarest;
+  }
+
+  /** Forgets what was found: another text follows. */
+  beginText(): void {
+    this.#lastFound = -1;
+  }
+
   /**
-   * Tells whether a needle stands at a place of a text.
+   * Tells whether a needle stands at a place of a text. One that was found
+   * nearby, and repeats itself at that distance, is compared only where the two
+   * do not overlap: a run such as "aaaa…" holds it at every place.
    *
    * @param needle Number of the needle.
-   * @param text The text.
+   * @param text The text, the same since {@linkcode beginText}.
    * @param at The place, possibly outside of the text.
    * @param first Offset of the byte that is compared first; what is there
    * differs most from needle to needle.
@@ -82,14 +115,62 @@ export class NeedlePool {
     first: number,
   ): boolean {
     const start = this.#starts[needle];
-    const bytes = this.#bytes;
     const length = this.#starts[needle + 1] - start;
     if (at < 0 || at + length > text.length) return false;
-    for (let offset = first; offset < length; offset++) {
+    // In a run of one byte, only another one tells that the needle is not there.
+    const rarest = this.#rarest[needle];
+    if (this.#bytes[start + rarest] !== text[at + rarest]) return false;
+    const shift = at - this.#lastPlace;
+    const isNear = needle === this.#lastFound && shift !== 0 &&
+      Math.abs(shift) < length && this.#repeatsAt(needle, Math.abs(shift));
+    const isFound = isNear
+      ? shift > 0
+        ? this.#isPartAt(needle, text, at, length - shift, length)
+        : this.#isPartAt(needle, text, at, 0, -shift)
+      : this.#isPartAt(needle, text, at, first, length) &&
+        this.#isPartAt(needle, text, at, 0, first);
+    if (!isFound) return false;
+    this.#lastFound = needle;
+    this.#lastPlace = at;
+    return true;
+  }
+
+  #isPartAt(
+    needle: number,
+    text: Uint8Array,
+    at: number,
+    from: number,
+    to: number,
+  ): boolean {
+    const start = this.#starts[needle];
+    const bytes = this.#bytes;
+    for (let offset = from; offset < to; offset++) {
       if (bytes[start + offset] !== text[at + offset]) return false;
     }
-    for (let offset = first - 1; offset >= 0; offset--) {
-      if (bytes[start + offset] !== text[at + offset]) return false;
+    return true;
+  }
+
+  /**
+   * Whether a needle is the same when it is shifted, as far as it overlaps with
+   * itself. What was found out about one needle is remembered.
+   */
+  #repeatsAt(needle: number, shift: number): boolean {
+    if (needle !== this.#repeating) {
+      this.#repeating = needle;
+      this.#repeats.fill(0);
+    }
+    if (shift >= this.#repeats.length) return false;
+    return (this.#repeats[shift] ||= this.#isRepeated(needle, shift)
+      ? 1
+      : 2) ===
+      1;
+  }
+
+  #isRepeated(needle: number, shift: number): boolean {
+    const bytes = this.#bytes;
+    const end = this.#starts[needle + 1];
+    for (let at = this.#starts[needle] + shift; at < end; at++) {
+      if (bytes[at] !== bytes[at - shift]) return false;
     }
     return true;
   }

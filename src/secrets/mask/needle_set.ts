@@ -153,6 +153,7 @@ export class NeedleSet {
   ): void {
     const words = new Int32Array(text.buffer, 0, text.length >>> 2);
     const half = STRIDE / 2 >>> 2;
+    this.#pool.beginText();
     if (this.#words.size > 0) {
       this.#findByWords(text, words, 0, this.#words, ranges, isEncoded);
     }
