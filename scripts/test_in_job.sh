@@ -61,7 +61,7 @@ run_tests() {
         setpriv --reuid="$user" --regid="$user" --clear-groups \
         "$work/deno" "$@"
     }
-    in_job test -A --parallel "$@"
+    in_job test -A --parallel "$@" || exit
     # The demo reads its configuration from variables, as every job does.
     variables=()
     in_job run -A examples/demo.ts

@@ -90,6 +90,7 @@ describeImage("without a network, the image runs", (it) => {
       [
         ...["runnerlib", "run", "--plugin-dir", "/job/plugins"],
         ...["--allow-plugin", "curious:env=GREETING"],
+        ...["--secret-env-names", "none"],
         ...["--job-command", "echo $GREETING"],
       ],
       [`--volume=${directory.path}:/job`],
