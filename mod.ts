@@ -53,25 +53,24 @@ export type {
 } from "./src/triggers/state/job_outcome.ts";
 export type { JobScope } from "./src/triggers/state/remote_state.ts";
 export type { WorkflowVariables } from "./src/triggers/variables/read_variables.ts";
-export { Job } from "./src/job/job.ts";
-export type { NeededOutputs, OutputOf } from "./src/job/job.ts";
-export type {
-  JobResult,
-  JobStatus,
-  StepResult,
-  StepStatus,
-} from "./src/job/job_result.ts";
+export { Job } from "./src/steps/job.ts";
+export type { NeededOutputs, OutputOf } from "./src/steps/job.ts";
+export type { JobResult } from "./src/job/job_result.ts";
 export type {
   CommandOutputs,
   ConditionContext,
+  JobStatus,
   NeedState,
+  PlannedStepInfo,
   Step,
   StepCommand,
   StepContext,
+  StepEvent,
   StepFunction,
   StepOptions,
-} from "./src/job/step.ts";
-export type { PlannedStepInfo, StepEvent } from "./src/job/step_event.ts";
+  StepResult,
+  StepStatus,
+} from "./src/steps/step.ts";
 export type {
   FailurePolicy,
   MatrixConfig,

@@ -1,7 +1,7 @@
 import { Job, type Step } from "@reactorcide/runnerlib";
-import { schedule } from "../src/job/graph/schedule.ts";
-import { GraphRun } from "../src/job/steps/graph_run.ts";
-import { planJob } from "../src/job/steps/planned_step.ts";
+import { schedule } from "../src/steps/graph.ts";
+import { GraphRun } from "../src/steps/graph_run.ts";
+import { planJob } from "../src/steps/job_plan.ts";
 import type { Contest } from "./measure.ts";
 
 const SHAPES = {

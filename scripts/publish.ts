@@ -53,7 +53,7 @@ async function publishDry(
   return { success, report: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
-/** Finds lines such as `   file:///…/package/src/job/step.ts (1.2KB)`. */
+/** Finds lines such as `   file:///…/package/src/steps/step.ts (1.2KB)`. */
 function listFiles(report: string): string[] {
   return [...report.matchAll(/^\s+file:\/\/\S*?\/package\/(\S+) \(/gm)]
     .map(([, path]) => path)

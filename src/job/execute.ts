@@ -1,22 +1,21 @@
 import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
-import { commandEnd } from "./command_end.ts";
+import { commandEnd, runCommand } from "../steps/run_command.ts";
+import { openCommandLog } from "./command_log.ts";
 import type { ContainerSetting } from "./container/check_container.ts";
 import type {
   Container,
   OpenContainerOptions,
 } from "./container/open_container.ts";
-import { openCommandLog } from "./command_log.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
-import type { StepResult } from "./job_result.ts";
+import type { StepResult } from "../steps/step.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { openJobRegistration } from "./open_registration.ts";
-import { runCommand } from "./run_command.ts";
 import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { workingDirectory } from "./working_directory.ts";
 

@@ -1,5 +1,5 @@
 import type { PluginGrants } from "../config/plugin_grants.ts";
-import type { StepEvent } from "./step_event.ts";
+import type { StepEvent } from "../steps/step.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 
 /** When the queued follow-up jobs are handed over. */

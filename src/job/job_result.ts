@@ -1,36 +1,6 @@
+import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Trigger } from "../triggers/trigger.ts";
-
-/** How a job ended. */
-export type JobStatus = "success" | "failed" | "cancelled" | "timeout";
-
-/** How a step ended: `skipped` never ran, `neutral` found nothing to do. */
-export type StepStatus = JobStatus | "skipped" | "neutral";
-
-/** How one step of a job ended. */
-export interface StepResult {
-  /** Name of the step. */
-  readonly name: string;
-  /** What the step did by itself. */
-  readonly outcome: StepStatus;
-  /** What the job makes of it. */
-  readonly conclusion: StepStatus;
-  /**
-   * Exit code as a shell counts it; 124 for a time limit, `null` for a step
-   * that never ran.
-   */
-  readonly exitCode: number | null;
-  /** Signal that ended the step, `null` when it ended by itself. */
-  readonly signal: Deno.Signal | null;
-  /** How often the step was started. */
-  readonly attempts: number;
-  /** When the step was started first, `null` for a step that never ran. */
-  readonly startedAt: Date | null;
-  /** How long it took, in milliseconds. */
-  readonly durationMs: number;
-  /** Why it ended as it did, if there is more to say than its exit code. */
-  readonly reason?: string;
-}
 
 /** What running a job gave. */
 export interface JobResult {

@@ -21,7 +21,7 @@ import {
 } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { stepVariables } from "./secret_names.ts";
-import type { Step } from "./step.ts";
+import type { Step } from "../steps/step.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 
 /** Where in its life a job is, and what it has found out so far. */

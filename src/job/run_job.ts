@@ -9,9 +9,10 @@ import type { Trigger } from "../triggers/trigger.ts";
 import type { ContainerSetting } from "./container/check_container.ts";
 import { execute } from "./execute.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./job_options.ts";
-import type { JobResult, JobStatus, StepResult } from "./job_result.ts";
+import type { JobResult } from "./job_result.ts";
+import type { JobStatus, StepResult } from "../steps/step.ts";
 import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
@@ -19,7 +20,7 @@ import { resolveSecrets } from "./resolve_secrets.ts";
 import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { warnOfUnknownSecretNames } from "./secret_names.ts";
-import type { JobPlan } from "./steps/planned_step.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
 
 /** What of the options of a job is no configuration. */
 export type JobControls =
@@ -227,8 +228,8 @@ async function planSteps(
     ...run.addedSteps,
   ];
   if (steps === undefined) return undefined;
-  const { planJob } = await import("./steps/planned_step.ts");
-  const { resolveStepSecrets } = await import("./steps/step_secrets.ts");
+  const { planJob } = await import("../steps/job_plan.ts");
+  const { resolveStepSecrets } = await import("./resolve_secrets.ts");
   return planJob(await resolveStepSecrets(run, config, steps), config);
 }
 

@@ -1,18 +1,21 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { schedule } from "./graph/schedule.ts";
+import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import { onAbort } from "../process/on_abort.ts";
+import { timeLimit } from "../process/time_limit.ts";
+import { formatSummary } from "../report/summary.ts";
+import type { Masker } from "../secrets/masker.ts";
+import { runAttempts } from "../steps/attempts.ts";
+import { schedule } from "../steps/graph.ts";
+import { GraphRun } from "../steps/graph_run.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import { keepOutputs } from "../steps/output_files.ts";
+import type { StepEvent, StepResult } from "../steps/step.ts";
+import { wantsColour } from "../wants_colour.ts";
 import type { TraceContext } from "./job_environment.ts";
-import type { StepResult } from "./job_result.ts";
-import type { JobRun } from "./job_run.ts";
-import type { StepEvent } from "./step_event.ts";
-import { endWithJob } from "./steps/end_with_job.ts";
-import { GraphRun } from "./steps/graph_run.ts";
-import { keepOutputs } from "./steps/kept_outputs.ts";
-import { maskedEvents } from "./steps/masked_events.ts";
-import type { JobPlan } from "./steps/planned_step.ts";
-import { runAttempts } from "./steps/run_attempts.ts";
-import { openStepSetting, type StepSetting } from "./steps/step_setting.ts";
-import { printSummary } from "./steps/print_summary.ts";
+import { cancelledError, type JobRun } from "./job_run.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+import { openStepSetting, type StepSetting } from "./step_setting.ts";
 
 /** Options for {@linkcode runSteps}. */
 export interface RunStepsOptions {
@@ -122,4 +125,148 @@ async function runStep(
       performance.now() - start,
     );
   }
+}
+
+/** How long steps that run always have once a job was cancelled, after the grace time, in milliseconds. */
+const ALWAYS_MS = 20_000;
+
+/**
+ * Ends the steps when the job is cancelled, or its time is over.
+ *
+ * Those that run are asked, those that run always still start and have a time
+ * of their own. Who cancels a second time ends all of them at once.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @param graph The graph of the job.
+ * @returns Handle that calls it off.
+ */
+export function endWithJob(
+  run: JobRun,
+  config: JobConfig,
+  graph: GraphRun,
+): Disposable {
+  const { cancellation } = run;
+  const { timeoutMs, graceMs } = config;
+  const stack = new DisposableStack();
+
+  function end(error: RunnerError, reason: string): void {
+    run.fail(error);
+    graph.cancel(reason);
+    graph.running.ask(cancellation.signal ?? "SIGTERM", () => true);
+    const rest = stack.use(timeLimit(graceMs + ALWAYS_MS));
+    rest.reached.then(() => {
+      graph.close(reason);
+      graph.running.ask("SIGTERM", () => true);
+    });
+  }
+
+  stack.use(onAbort(cancellation.asked, () => {
+    end(cancelledError(cancellation.signal!), "the job was cancelled");
+  }));
+  stack.use(onAbort(cancellation.insisted, () => {
+    graph.close("the job was cancelled");
+    graph.running.kill();
+  }));
+  if (timeoutMs !== undefined) {
+    const limit = stack.use(timeLimit(timeoutMs));
+    limit.reached.then(() => {
+      const error = new RunnerError(
+        `The job exceeded its time limit of ${timeoutMs} ms`,
+        { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
+      );
+      end(error, "the job ran into its time limit");
+    });
+  }
+  return stack;
+}
+
+/**
+ * Masks what those are told who watch a job: names and reasons may hold secrets.
+ *
+ * @param masker Knows the secrets.
+ * @param onEvent Who watches.
+ * @returns Takes events, and passes them on masked.
+ */
+export function maskedEvents(
+  masker: Masker,
+  onEvent: (event: StepEvent) => void,
+): (event: StepEvent) => void {
+  const mask = (text: string) => masker.maskText(text);
+  return (event) => {
+    switch (event.type) {
+      case "planned":
+        return onEvent({
+          ...event,
+          steps: event.steps.map(({ name, dependsOn }) => ({
+            name: mask(name),
+            dependsOn: dependsOn.map(mask),
+          })),
+        });
+      case "ended": {
+        const { name, reason } = event.result;
+        return onEvent({
+          ...event,
+          result: {
+            ...event.result,
+            name: mask(name),
+            ...reason === undefined ? {} : { reason: mask(reason) },
+          },
+        });
+      }
+      case "retrying":
+        return onEvent({
+          ...event,
+          step: mask(event.step),
+          reason: mask(event.reason),
+        });
+      default:
+        return onEvent({ ...event, step: mask(event.step) });
+    }
+  };
+}
+
+/**
+ * Prints how the steps of a job ended, for a person; machines have the log.
+ *
+ * @param parts What the runner owns.
+ * @param results How the steps ended.
+ * @param tails The last lines of the steps, by name, masked.
+ */
+export async function printSummary(
+  parts: RunnerParts,
+  results: readonly StepResult[],
+  tails: ReadonlyMap<string, readonly string[]>,
+): Promise<void> {
+  const { host, masker, stderr, logger } = parts;
+  if (results.length < 2 || host.env.LOG_FORMAT === "json") return;
+  const steps = results.map(({ name, reason, ...result }) => ({
+    ...result,
+    name: masker.maskText(name),
+    ...reason === undefined ? {} : { reason: masker.maskText(reason) },
+    tail: maskedTail(masker, tails.get(name)),
+  }));
+  const isTerminal = host.stderr.isTerminal();
+  const text = formatSummary(steps, {
+    columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
+    colour: wantsColour(host.env, isTerminal),
+  });
+  await logger.flush().catch(() => {});
+  // A job does not fail because nobody can be told how it went.
+  await stderr.write(new TextEncoder().encode(`\n${text}\n`)).catch(() => {});
+}
+
+/**
+ * Masks the last lines of a step again: since they were printed, more secrets
+ * may have become known.
+ *
+ * @param masker Knows the secrets.
+ * @param lines Lines.
+ * @returns The lines, without secrets.
+ */
+export function maskedTail(
+  masker: Masker,
+  lines: readonly string[] = [],
+): readonly string[] {
+  return masker.maskText(lines.join("\n")).split("\n");
 }

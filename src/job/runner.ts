@@ -7,7 +7,7 @@ import { SourceRegistry } from "../source/source_registry.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
-import type { Job } from "./job.ts";
+import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { optionsLayer } from "./options_layer.ts";

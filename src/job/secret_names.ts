@@ -1,6 +1,6 @@
 import { suggest } from "../suggest.ts";
 import type { JobRun } from "./job_run.ts";
-import type { Step } from "./step.ts";
+import type { Step } from "../steps/step.ts";
 
 /**
  * Returns the names of the variables that only steps have.

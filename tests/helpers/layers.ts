@@ -1,6 +1,6 @@
 /** A file of the package and what it imports, as `deno info --json` tells. */
 export interface SourceFile {
-  /** Path from the root of the repository: `src/job/step.ts`, say. */
+  /** Path from the root of the repository: `src/steps/step.ts`, say. */
   path: string;
   /** What the file imports. */
   imports: readonly Import[];
@@ -24,6 +24,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   cli: 8,
   workflow: 7,
   job: 6,
+  steps: 5,
   triggers: 5,
   source: 5,
   plugins: 5,

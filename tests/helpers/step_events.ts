@@ -1,5 +1,8 @@
-import type { StepResult, StepStatus } from "../../src/job/job_result.ts";
-import type { StepEvent } from "../../src/job/step_event.ts";
+import type {
+  StepEvent,
+  StepResult,
+  StepStatus,
+} from "../../src/steps/step.ts";
 
 /** Says that steps are part of the job. */
 export function planned(...names: string[]): StepEvent {

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Job } from "../../src/job/job.ts";
+import { Job } from "../../src/steps/job.ts";
 import { RunnerError } from "../../src/errors.ts";
 import type { Plugin, PluginContext } from "../../src/plugins/plugin.ts";
 import {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import type { RunnerError } from "../../src/errors.ts";
-import { Job } from "../../src/job/job.ts";
+import { Job } from "../../src/steps/job.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { type TestRunner, testRunner } from "../helpers/test_runner.ts";
 

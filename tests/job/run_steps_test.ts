@@ -8,9 +8,9 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { Job } from "../../src/job/job.ts";
+import { Job } from "../../src/steps/job.ts";
 import type { JobResult } from "../../src/job/job_result.ts";
-import type { StepEvent } from "../../src/job/step_event.ts";
+import type { StepEvent } from "../../src/steps/step.ts";
 import { isGone } from "../helpers/process_table.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { Job } from "../../src/job/job.ts";
+import { Job } from "../../src/steps/job.ts";
 import { GIT_ENV, makeRepository } from "../helpers/git_repository.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";

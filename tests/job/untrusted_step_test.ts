@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { privateDirectory } from "../../src/fs/temporary_directory.ts";
-import { Job } from "../../src/job/job.ts";
+import { Job } from "../../src/steps/job.ts";
 import { findContainment } from "../../src/process/containment.ts";
 import { findNamespace } from "../../src/process/namespace.ts";
 import { soon } from "../helpers/soon.ts";

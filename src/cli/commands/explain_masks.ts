@@ -1,10 +1,12 @@
 import { displayWidth } from "../../display_width.ts";
 import { messageOf } from "../../errors.ts";
 import { JobRun } from "../../job/job_run.ts";
-import { resolveSecrets } from "../../job/resolve_secrets.ts";
+import {
+  resolveSecrets,
+  resolveStepSecrets,
+} from "../../job/resolve_secrets.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
 import { warnOfUnknownSecretNames } from "../../job/secret_names.ts";
-import { resolveStepSecrets } from "../../job/steps/step_secrets.ts";
 import { printable } from "../../printable.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import type { Command } from "../command.ts";

@@ -29,7 +29,7 @@ export const validate: Command = {
     await resolveSettings(run, flagsLayer(context), jobFileOf(context));
     const config = run.validate();
     if (config.steps !== undefined) {
-      const { planJob } = await import("../../job/steps/planned_step.ts");
+      const { planJob } = await import("../../steps/job_plan.ts");
       planJob(config.steps, config);
     }
     if (switches.get("check-files") !== false) {

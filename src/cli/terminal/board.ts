@@ -1,5 +1,4 @@
-import type { StepResult } from "../../job/job_result.ts";
-import type { StepEvent } from "../../job/step_event.ts";
+import type { StepEvent, StepResult } from "../../steps/step.ts";
 
 /** A step that was started and is not over. */
 export interface RunningStep {

@@ -1,5 +1,5 @@
 import type { HostStream } from "../../host.ts";
-import type { StepEvent } from "../../job/step_event.ts";
+import type { StepEvent } from "../../steps/step.ts";
 import { type Sink, streamSink } from "../../output/sink.ts";
 import { Board } from "./board.ts";
 import { formatFrame } from "./frame.ts";

@@ -1,5 +1,5 @@
 import type { Host } from "../../host.ts";
-import type { StepEvent } from "../../job/step_event.ts";
+import type { StepEvent } from "../../steps/step.ts";
 import { wantsColour } from "../../wants_colour.ts";
 import { isInteractive } from "./is_interactive.ts";
 import { openLiveView } from "./live_view.ts";

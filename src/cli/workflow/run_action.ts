@@ -1,7 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { RunnerError } from "../../errors.ts";
-import { maskedTail } from "../../job/steps/print_summary.ts";
+import { maskedTail } from "../../job/run_steps.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_step.ts";
 import { wantsColour } from "../../wants_colour.ts";

@@ -1,5 +1,5 @@
 import type { DocumentNode } from "../../config/job_file/node.ts";
-import { findCycle } from "../../job/graph/find_cycle.ts";
+import { findCycle } from "../../steps/graph.ts";
 import { suggest } from "../../suggest.ts";
 
 /** Most names that the picture of a cycle shows. */

@@ -2,7 +2,7 @@ import { assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
 import { Board } from "../../../src/cli/terminal/board.ts";
 import { formatFrame } from "../../../src/cli/terminal/frame.ts";
 import { displayWidth } from "../../../src/display_width.ts";
-import type { StepEvent } from "../../../src/job/step_event.ts";
+import type { StepEvent } from "../../../src/steps/step.ts";
 import { ended, planned, started } from "../../helpers/step_events.ts";
 
 function frame(

@@ -5,7 +5,7 @@ import {
   openLiveView,
 } from "../../../src/cli/terminal/live_view.ts";
 import type { HostStream } from "../../../src/host.ts";
-import type { StepEvent } from "../../../src/job/step_event.ts";
+import type { StepEvent } from "../../../src/steps/step.ts";
 import { streamSink } from "../../../src/output/sink.ts";
 import { Random } from "../../helpers/random.ts";
 import { Screen, type ScreenOptions } from "../../helpers/screen.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Job } from "../../src/job/job.ts";
-import { passableCommand } from "../../src/job/script_file.ts";
+import { Job } from "../../src/steps/job.ts";
+import { passableCommand } from "../../src/steps/script_file.ts";
 import { outputOf } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";

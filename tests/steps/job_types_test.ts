@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Job } from "../../src/job/job.ts";
+import { Job } from "../../src/steps/job.ts";
 
 // What is tested here is that the file passes the type checker.
 

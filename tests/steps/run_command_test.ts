@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { runCommand } from "../../src/job/run_command.ts";
+import { runCommand } from "../../src/steps/run_command.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
 import { spawn } from "../../src/process/spawn.ts";
 import { Masker } from "../../src/secrets/masker.ts";

@@ -1,17 +1,19 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
+import type { JobStatus } from "./step.ts";
+import type { PassableCommand } from "./script_file.ts";
 import { osReason } from "../os_reason.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
-import type { Containment } from "../process/containment.ts";
-import type { ProtectedPaths } from "../process/namespace.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { Containment } from "../process/containment.ts";
+import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import type { ProtectedPaths } from "../process/namespace.ts";
 import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
-import type { PassableCommand } from "./script_file.ts";
 
 /** Length of a text that is no argument too long, whatever its characters. */
 const SURELY_SHORT = 40_000;
@@ -154,4 +156,64 @@ function outputFailed(cause: unknown): never {
     `Cannot write the output of the command: ${osReason(cause)}`,
     { code: "output-failed", cause },
   );
+}
+
+/** How a command ended, in the words of a job. */
+export interface CommandEnd {
+  /** What became of it. */
+  readonly outcome: JobStatus;
+  /** Exit code as a shell counts it. */
+  readonly exitCode: number;
+  /** Signal that ended it. */
+  readonly signal: Deno.Signal | null;
+  /** Why it did not succeed; `undefined` too when it was cancelled. */
+  readonly error?: RunnerError;
+}
+
+/** Options for {@linkcode commandEnd}. */
+export interface CommandEndOptions {
+  /** What messages call the command, at their beginning. */
+  subject: string;
+  /** Its time limit, in milliseconds. */
+  timeoutMs: number | undefined;
+}
+
+/**
+ * Waits for a command and says how it ended.
+ *
+ * @param exit The command's exit; rejects, if it cannot be started.
+ * @param options Words for messages.
+ * @returns How it ended; a command that cannot be started ends the way a
+ * shell ends then.
+ * @throws What kept the command from being run for another reason.
+ */
+export async function commandEnd(
+  exit: Promise<SupervisedExit>,
+  options: CommandEndOptions,
+): Promise<CommandEnd> {
+  const { subject, timeoutMs } = options;
+  let ended: SupervisedExit;
+  try {
+    ended = await exit;
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    if (!error.code.startsWith("command-not-")) throw error;
+    return { outcome: "failed", exitCode: error.exitCode, signal: null, error };
+  }
+  const { exitCode, signal, cause } = ended;
+  if (cause === "cancelled") return { outcome: "cancelled", exitCode, signal };
+  if (cause === "timeout") {
+    const error = new RunnerError(
+      `${subject} exceeded its time limit of ${timeoutMs} ms`,
+      { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
+    );
+    return { outcome: "timeout", exitCode, signal, error };
+  }
+  if (exitCode === 0) return { outcome: "success", exitCode, signal };
+  const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`;
+  const error = new RunnerError(`${subject} ended ${how}`, {
+    code: "command-failed",
+    exitCode,
+  });
+  return { outcome: "failed", exitCode, signal, error };
 }

@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { Job } from "../../src/job/job.ts";
-import type { Step } from "../../src/job/step.ts";
-import type { StepResult } from "../../src/job/job_result.ts";
+import { Job } from "../../src/steps/job.ts";
+import type { Step, StepResult } from "../../src/steps/step.ts";
 import { Random } from "../helpers/random.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 

@@ -1,6 +1,36 @@
 import type { StepSettings } from "../config/step_config.ts";
 import type { Condition } from "../schema/condition.ts";
-import type { StepStatus } from "./job_result.ts";
+
+/** How a job ended. */
+export type JobStatus = "success" | "failed" | "cancelled" | "timeout";
+
+/** How a step ended: `skipped` never ran, `neutral` found nothing to do. */
+export type StepStatus = JobStatus | "skipped" | "neutral";
+
+/** How one step of a job ended. */
+export interface StepResult {
+  /** Name of the step. */
+  readonly name: string;
+  /** What the step did by itself. */
+  readonly outcome: StepStatus;
+  /** What the job makes of it. */
+  readonly conclusion: StepStatus;
+  /**
+   * Exit code as a shell counts it; 124 for a time limit, `null` for a step
+   * that never ran.
+   */
+  readonly exitCode: number | null;
+  /** Signal that ended the step, `null` when it ended by itself. */
+  readonly signal: Deno.Signal | null;
+  /** How often the step was started. */
+  readonly attempts: number;
+  /** When the step was started first, `null` for a step that never ran. */
+  readonly startedAt: Date | null;
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+  /** Why it ended as it did, if there is more to say than its exit code. */
+  readonly reason?: string;
+}
 
 /** A command of a step: text for its shell, or a program and its arguments. */
 export type StepCommand = string | readonly string[];
@@ -104,4 +134,47 @@ export interface Step extends StepOptions {
   /** What the step does. */
   // deno-lint-ignore no-explicit-any
   readonly run: StepCommand | StepFunction<any, any>;
+}
+
+/** Something that a person who watches a job wants to see at once. */
+export type StepEvent =
+  /** The graph is right; these steps are part of the job, in their order. */
+  | {
+    readonly type: "planned";
+    readonly steps: readonly PlannedStepInfo[];
+  }
+  /** An attempt begins. */
+  | {
+    readonly type: "started";
+    readonly step: string;
+    /** Number of the attempt, from 1. */
+    readonly attempt: number;
+  }
+  /** An attempt failed, and another one follows after a while. */
+  | {
+    readonly type: "retrying";
+    readonly step: string;
+    /** Number of the attempt that comes. */
+    readonly attempt: number;
+    /** Time until it begins, in milliseconds. */
+    readonly delayMs: number;
+    /** Why the last one failed. */
+    readonly reason: string;
+  }
+  /** A running step shows how far it is, by a carriage return; masked. */
+  | {
+    readonly type: "progress";
+    readonly step: string;
+    /** The line as a terminal would show it now. */
+    readonly text: string;
+  }
+  /** A step is over, or will never run. */
+  | { readonly type: "ended"; readonly result: StepResult };
+
+/** A step that is part of a job. */
+export interface PlannedStepInfo {
+  /** Name of the step. */
+  readonly name: string;
+  /** Steps for which it waits. */
+  readonly dependsOn: readonly string[];
 }

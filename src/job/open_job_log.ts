@@ -1,11 +1,11 @@
-import type { JobConfig } from "../../config/job_config.ts";
-import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
-import type { JobLog } from "../../output/job_log.ts";
-import { Variable } from "../../environment/variables.ts";
-import { partialLogs } from "../../output/log_directory.ts";
-import { wantsColour } from "../../wants_colour.ts";
-import type { RunnerParts } from "../runner_parts.ts";
-import { maxLineBytes } from "../max_line_bytes.ts";
+import type { JobConfig } from "../config/job_config.ts";
+import { Variable } from "../environment/variables.ts";
+import { createJobLog, type JobLogStyle } from "../output/create_job_log.ts";
+import type { JobLog } from "../output/job_log.ts";
+import { partialLogs } from "../output/log_directory.ts";
+import { wantsColour } from "../wants_colour.ts";
+import { maxLineBytes } from "./command_log.ts";
+import type { RunnerParts } from "./runner_parts.ts";
 
 /** Options for {@linkcode openJobLog}. */
 export interface OpenJobLogOptions {
@@ -33,7 +33,7 @@ export async function openJobLog(
 ): Promise<JobLog> {
   const { host, logger, workspace, masker } = parts;
   const { stdout, stderr } = config.triggerTransport === "stdout"
-    ? (await import("../guarded_sinks.ts")).guardedSinks(parts)
+    ? (await import("./guarded_sinks.ts")).guardedSinks(parts)
     : parts;
   const { labels, artifactsPath, onProgress } = options;
   const logDirectory = `${artifactsPath}/logs`;

@@ -1,10 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { expand } from "../../src/job/graph/expand.ts";
-import { planSteps } from "../../src/job/graph/plan.ts";
-import { schedule } from "../../src/job/graph/schedule.ts";
-import { selectSteps } from "../../src/job/graph/select.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { expand } from "../../src/steps/expand.ts";
+import { planSteps, schedule, selectSteps } from "../../src/steps/graph.ts";
 
 /** A graph from names and what they depend on. */
 function planOf(graph: Readonly<Record<string, readonly string[]>>) {

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { parseOutputs, readOutputs } from "../../src/job/steps/outputs_file.ts";
-import { outputVariable } from "../../src/job/steps/output_names.ts";
+import { parseOutputs, readOutputs } from "../../src/steps/output_files.ts";
+import { outputVariable } from "../../src/steps/outputs.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 Deno.test("parseOutputs() reads lines and values of several lines", () => {

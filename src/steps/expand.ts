@@ -1,5 +1,5 @@
-import type { MatrixConfig } from "../../config/step_config.ts";
-import { RunnerError } from "../../errors.ts";
+import type { MatrixConfig } from "../config/step_config.ts";
+import { RunnerError } from "../errors.ts";
 
 /** Most steps that one definition becomes. */
 const MOST_STEPS = 1_024;

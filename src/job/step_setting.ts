@@ -1,32 +1,36 @@
-import type { JobConfig } from "../../config/job_config.ts";
-import { Variable } from "../../environment/variables.ts";
-import type { ChildEnvironment } from "../../environment/child_environment.ts";
-import type { JobLog } from "../../output/job_log.ts";
-import type { Masker } from "../../secrets/masker.ts";
+import type { JobConfig } from "../config/job_config.ts";
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../environment/child_environment.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+import {
+  privateDirectories,
+  privateDirectory,
+} from "../fs/temporary_directory.ts";
+import { isInside } from "../job_path.ts";
+import type { JobLog } from "../output/job_log.ts";
+import type { Masker } from "../secrets/masker.ts";
+import type { AttemptContext, AttemptFiles } from "../steps/attempts.ts";
+import type { JobPlan, PlannedStep } from "../steps/job_plan.ts";
+import { keptOutputs } from "../steps/output_files.ts";
+import { StepOutputs } from "../steps/outputs.ts";
+import type { StepEvent } from "../steps/step.ts";
+import { guardPath } from "../workspace/guard.ts";
+import type { Workspace } from "../workspace/layout.ts";
+import { temporaryDirectory } from "../workspace/temporary.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
-} from "../job_environment.ts";
-import type { JobRun } from "../job_run.ts";
-import { foreignSources, withSafeDirectories } from "../safe_directories.ts";
-import { makeArtifacts } from "../make_directories.ts";
-import {
-  privateDirectories,
-  privateDirectory,
-} from "../../fs/temporary_directory.ts";
-import { isInside } from "../../job_path.ts";
-import { temporaryDirectory } from "../../workspace/temporary.ts";
-import { openJobRegistration } from "../open_registration.ts";
-import type { StepEvent } from "../step_event.ts";
-import { workingDirectory } from "../working_directory.ts";
-import type { AttemptContext, AttemptFiles } from "./attempt.ts";
-import { keptOutputs } from "./kept_outputs.ts";
+} from "./job_environment.ts";
+import type { JobRun } from "./job_run.ts";
+import { makeArtifacts } from "./make_directories.ts";
+import { openJobRegistration } from "./open_registration.ts";
+import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { openJobLog } from "./open_job_log.ts";
-import type { JobPlan, PlannedStep } from "./planned_step.ts";
-import { stepDirectory } from "./step_directory.ts";
-import { stepEnvironment } from "./step_environment.ts";
-import { StepOutputs } from "./step_outputs.ts";
+import { workingDirectory } from "./working_directory.ts";
 
 /** A step that is about to run. */
 export interface OpenedStep extends AsyncDisposable {
@@ -209,7 +213,7 @@ export async function openStepSetting(
 /** What an untrusted step may have changed is not run by one that is trusted. */
 async function checkTrusted(run: JobRun): Promise<void> {
   if (run.ciManifest === undefined) return;
-  const { checkCiSource } = await import("../ci_source.ts");
+  const { checkCiSource } = await import("./ci_source.ts");
   await checkCiSource(run);
 }
 
@@ -232,5 +236,94 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
     const count = (counts.get(label) ?? 0) + 1;
     counts.set(label, count);
     return count > 1 ? `${label} #${count}` : label;
+  });
+}
+
+/**
+ * Finds the directory in which a step runs, and makes it where it is missing.
+ *
+ * A path that begins with `/job` is one that the job knows; another one is
+ * relative to where the job runs. Links that the source brought along are
+ * followed before the path is judged.
+ *
+ * @param workspace Where the job's files are.
+ * @param jobPath Absolute path of the directory in which the job runs.
+ * @param step The step.
+ * @returns Absolute path.
+ * @throws {RunnerError} `workspace`, if the path leaves both the workspace and
+ * the job's directory, or is no directory.
+ */
+export async function stepDirectory(
+  workspace: Workspace,
+  jobPath: string,
+  { name, definition: { workingDir } }: PlannedStep,
+): Promise<string> {
+  if (workingDir === undefined || workingDir === "") return jobPath;
+  const isKnownToJob = /^\/job(?:\/|$)/.test(workingDir);
+  const path = isKnownToJob
+    ? await guardPath(workspace.base, workspace.pathOf(workingDir))
+    : await guardPath(jobPath, workingDir);
+  if (isKnownToJob) await Deno.mkdir(path, { recursive: true });
+  const info = await Deno.stat(path).catch(() => undefined);
+  if (info?.isDirectory) return path;
+  throw new RunnerError(
+    `Cannot run step "${name}" in "${workingDir}": ${
+      info === undefined ? "no such directory" : "not a directory"
+    }`,
+    { code: "workspace" },
+  );
+}
+
+/** What the environment of a step is made of. */
+export interface StepEnvironmentParts {
+  /** The step. */
+  step: PlannedStep;
+  /** Environment from which commands of the job inherit. */
+  parent: Environment;
+  /** Variables of it that the job's steps inherit. */
+  inheritEnv: boolean | readonly string[];
+  /** Variables that describe the job. */
+  facts: Environment;
+  /** Variables of the job. */
+  jobEnv: Environment;
+  /** Outputs of the steps it depends on, by variable. */
+  outputs: Environment;
+  /** Checks whether a text contains a known secret. */
+  holdsSecret: (text: string) => boolean;
+  /** Gets the name of each variable that an untrusted step does not get. */
+  onWithheld: (name: string) => void;
+}
+
+/**
+ * Builds the environment of a step's commands. Variables of the step override
+ * those of the job, and both override what is inherited.
+ *
+ * @param parts What it is made of.
+ * @returns The whole environment.
+ */
+export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
+  const { step, parent, facts, jobEnv, outputs } = parts;
+  const { definition, variables } = step;
+  const inherit = definition.inheritEnv ?? parts.inheritEnv;
+  const layers = {
+    facts: { ...facts, [Variable.stepName]: step.name },
+    jobEnv,
+    own: { ...outputs, ...definition.env, ...variables },
+  };
+  if (!definition.untrusted) {
+    return childEnvironment(parent, { kind: "job", inherit, ...layers });
+  }
+  const { inheritEnv: own } = definition;
+  // It gets none of the variables that this one names.
+  const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
+  return childEnvironment(parent, {
+    kind: "untrusted-step",
+    // A list of its own adds to the allowlist; that of the job limits all steps.
+    isNarrow: Array.isArray(own) ? false : inherit !== true,
+    names: Array.isArray(own) ? own : [],
+    holdsSecret: parts.holdsSecret,
+    onWithheld: parts.onWithheld,
+    ...layers,
+    own: plain,
   });
 }
