@@ -3,11 +3,8 @@ import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
 import { openCommandLog } from "./command_log.ts";
-import type { ContainerSetting } from "./container/check_container.ts";
-import type {
-  Container,
-  OpenContainerOptions,
-} from "./container/open_container.ts";
+import type { ContainerSetting } from "./check_container.ts";
+import type { Container, OpenContainerOptions } from "./open_container.ts";
 import {
   inheritableEnvironment,
   jobFacts,
@@ -116,6 +113,6 @@ async function openContainer(
   config: JobConfig,
   options: OpenContainerOptions,
 ): Promise<Container> {
-  const container = await import("./container/open_container.ts");
+  const container = await import("./open_container.ts");
   return await container.openContainer(run, config, options);
 }

@@ -6,7 +6,7 @@ import { RunnerError } from "../errors.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
-import type { ContainerSetting } from "./container/check_container.ts";
+import type { ContainerSetting } from "./check_container.ts";
 import { execute } from "./execute.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
 import type { Job } from "../steps/job.ts";
@@ -214,7 +214,7 @@ function isThere(path: string): boolean {
 }
 
 async function checkContainer(run: JobRun, config: JobConfig): Promise<void> {
-  const container = await import("./container/check_container.ts");
+  const container = await import("./check_container.ts");
   container.checkContainer(run, config);
 }
 

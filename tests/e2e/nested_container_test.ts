@@ -103,7 +103,7 @@ Deno.test("run --container refuses images that are options, and jobs of steps", 
       ...[`--runner-image=${image}`, "--", "true"],
     ]);
     assertEquals(code, 1);
-    assertMatch(stderr, /it is not the name of an image/);
+    assertMatch(stderr, /not an image reference/);
   }
   await Deno.writeTextFile(
     `${machine.path}/steps.yaml`,

@@ -29,6 +29,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   source: 5,
   plugins: 5,
   report: 5,
+  container: 4,
   output: 4,
   coordinator: 4,
   secrets: 3,
@@ -99,7 +100,7 @@ const ENVIRONMENT_RULES: readonly PlatformRule[] = [
     places: [
       "src/environment/",
       "src/fs/byte_names.ts",
-      "src/job/container/container_files.ts",
+      "src/container/files.ts",
     ],
   },
   {

@@ -1,4 +1,4 @@
-import type { ContainerSetting } from "../../job/container/check_container.ts";
+import type { ContainerSetting } from "../../job/check_container.ts";
 import type { JobResult } from "../../job/job_result.ts";
 import { runJob } from "../../job/run_job.ts";
 import type { Command, CommandContext } from "../command.ts";

@@ -1,10 +1,10 @@
+import {
+  containerArguments,
+  imageProblem,
+  isEngineVariable,
+} from "../../container/container_arguments.ts";
 import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
-import {
-  isEngineVariable,
-  mountOption,
-} from "../../job/container/engine_values.ts";
-import { imageProblem } from "../../job/container/image_name.ts";
 import type { LocalJob } from "./local_job.ts";
 
 /** Image of a job that names none, as the coordinator has it. */
@@ -14,8 +14,8 @@ const DEFAULT_IMAGE =
 /** User of a job that names none, as workers have it. */
 const RUNNER = "1001:1001";
 
-/** Most processes of a job. */
-const MOST_PROCESSES = 4_096;
+/** Maximum number of processes of a job. */
+const MAX_PROCESSES = 4_096;
 
 /** Gives the files to the user of the job first, if the runner may. */
 const GIVE_FILES =
@@ -77,24 +77,33 @@ export function containerCommand(
   };
   return [
     ...["sh", "-c", GIVE_FILES, "sh", user, workspace],
-    ...[program, "run", "--rm", `--name=${name}`, `--user=${user}`],
-    ...["--cap-drop=ALL", "--security-opt=no-new-privileges"],
-    `--pids-limit=${MOST_PROCESSES}`,
-    ...limitsOf(job),
-    ...network === undefined ? [] : [`--network=${network}`],
-    mountOption(workspace, "/job"),
-    ...sharedCode === undefined ? [] : [mountOption(sharedCode, codeDir)],
-    ...user === RUNNER || user.startsWith("0:")
-      ? []
-      : ["--tmpfs=/home/runner:exec,mode=1777"],
-    `--workdir=${jobDir}`,
-    "--entrypoint=",
-    ...Object.entries(known).map(([name, value]) => `--env=${name}=${value}`),
-    ...namesOf(job, variables)
-      .filter((variable) => !(variable in known))
-      .map((variable) => `--env=${variable}`),
-    imageOf(job),
-    ...argvOf(job),
+    program,
+    ...containerArguments("run", {
+      name,
+      image: imageOf(job),
+      command: argvOf(job),
+      user,
+      directory: jobDir,
+      mounts: [
+        { source: workspace, target: "/job" },
+        ...sharedCode === undefined
+          ? []
+          : [{ source: sharedCode, target: codeDir }],
+      ],
+      options: [
+        `--pids-limit=${MAX_PROCESSES}`,
+        ...limitsOf(job),
+        ...network === undefined ? [] : [`--network=${network}`],
+        ...user === RUNNER || user.startsWith("0:")
+          ? []
+          : ["--tmpfs=/home/runner:exec,mode=1777"],
+        ...Object.entries(known)
+          .map(([name, value]) => `--env=${name}=${value}`),
+        ...namesOf(job, variables)
+          .filter((variable) => !(variable in known))
+          .map((variable) => `--env=${variable}`),
+      ],
+    }),
   ];
 }
 

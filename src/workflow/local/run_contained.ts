@@ -1,9 +1,7 @@
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { Variable } from "../../environment/variables.ts";
-import { messageOf } from "../../errors.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
-import { Cancellation } from "../../process/cancellation.ts";
-import { capture } from "../../process/capture.ts";
+import { engineNamed, removeContainer } from "../../container/engine.ts";
 import {
   containerCommand,
   type ContainerOptions,
@@ -56,10 +54,8 @@ export async function runContained(
     return await run(command);
   } finally {
     // A container may outlive the program that was to end with it.
-    await capture([program, "rm", "--force", name], {
-      cwd: workspace.base,
-      env: childEnvironment(host.env, { kind: "container-engine" }),
-      cancellation: new Cancellation(),
-    }).catch((error) => logger.warn("job", messageOf(error)));
+    const engine = engineNamed(program, { ...host, cwd: workspace.base });
+    const problem = await removeContainer(engine, name);
+    if (problem !== undefined) logger.warn("job", problem);
   }
 }

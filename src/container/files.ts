@@ -1,27 +1,27 @@
 import { dirname } from "@std/path/posix/dirname";
-import { fixedEnvironment } from "../../environment/child_environment.ts";
-import { RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
-import type { Cancellation } from "../../process/cancellation.ts";
+import { fixedEnvironment } from "../environment/child_environment.ts";
+import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
+import type { Cancellation } from "../process/cancellation.ts";
+import { capture } from "../process/capture.ts";
 import {
   temporaryDirectory,
   type TemporaryPlace,
-} from "../../workspace/temporary.ts";
-import { capture } from "../../process/capture.ts";
+} from "../workspace/temporary.ts";
 
-/** User and group as whom jobs run when nobody else is there. */
+/** User and group of a job that root starts. */
 const RUNNER = { uid: 1001, gid: 1001 } as const;
 
-/** Files that are there for one container. */
+/** Private files of one container; disposing of it removes them. */
 export interface ContainerFiles extends AsyncDisposable {
-  /** Absolute path of their directory, which nobody else can enter. */
+  /** Absolute path of their directory (mode 0700). */
   readonly directory: string;
   /** User and group of the container: the caller's, but never root. */
   readonly user: { readonly uid: number; readonly gid: number };
-  /** Whether what the container shall use belongs to root. */
+  /** Whether the caller is root, so that files have to change owners. */
   readonly isRoot: boolean;
   /**
-   * Writes a file that its owner alone can read.
+   * Writes a file (mode 0600).
    *
    * @param name Name of the file.
    * @param text Its content.
@@ -31,13 +31,14 @@ export interface ContainerFiles extends AsyncDisposable {
 }
 
 /**
- * Makes the directory for a container's files; disposing of it removes it.
+ * Creates the directory for a container's files.
  *
- * Whose it is tells who the caller is, for which Deno would want a permission.
+ * The caller's user is that of the new directory: asking Deno for it would need
+ * a permission.
  *
- * @param place Where it can be.
+ * @param place Where it may be created.
  * @returns The files.
- * @throws {RunnerError} `container-failed`, if there can be none.
+ * @throws {RunnerError} `container-failed`, if it cannot be created.
  */
 export async function openContainerFiles(
   place: TemporaryPlace,
@@ -69,14 +70,14 @@ export async function openContainerFiles(
 }
 
 /**
- * Gives what root has made for a job to the user as whom it runs. Links are
- * given away themselves, and never what they lead to.
+ * Changes the owner of what root created for a job. Symbolic links change
+ * themselves, never their targets.
  *
  * @param user The user.
- * @param paths What becomes theirs: the workspace, and single files.
- * @param cancellation The wish that the job ends.
+ * @param paths Absolute paths of the workspace and of single files.
+ * @param cancellation Ends the change.
  */
-export async function handOver(
+export async function changeOwner(
   user: ContainerFiles["user"],
   paths: {
     workspace: string;
@@ -97,7 +98,7 @@ export async function handOver(
   );
   if (exitCode !== 0) {
     throw new RunnerError(
-      `Cannot give "${workspace}" to user ${owner}: ${stderr.trim()}`,
+      `Cannot change the owner of "${workspace}" to ${owner}: ${stderr.trim()}`,
       { code: "workspace" },
     );
   }

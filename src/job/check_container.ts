@@ -1,7 +1,7 @@
-import type { JobConfig } from "../../config/job_config.ts";
-import { RunnerError } from "../../errors.ts";
-import type { JobRun } from "../job_run.ts";
-import { imageProblem } from "./image_name.ts";
+import type { JobConfig } from "../config/job_config.ts";
+import { imageProblem } from "../container/container_arguments.ts";
+import { RunnerError } from "../errors.ts";
+import type { JobRun } from "./job_run.ts";
 
 /** How the command of a job is to be run in a container that the runner starts. */
 export interface ContainerSetting {

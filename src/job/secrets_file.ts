@@ -1,9 +1,9 @@
 import { resolve } from "@std/path/posix/resolve";
-import { parseJobEnv } from "../../config/job_env.ts";
-import { RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
-import type { JobRun } from "../job_run.ts";
-import { maskSecrets } from "../mask_secrets.ts";
+import { parseJobEnv } from "../config/job_env.ts";
+import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
+import type { JobRun } from "./job_run.ts";
+import { maskSecrets } from "./mask_secrets.ts";
 
 /** A file of secrets that was read. */
 export interface SecretsFile {

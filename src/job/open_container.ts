@@ -1,0 +1,203 @@
+import { dirname } from "@std/path/posix/dirname";
+import type { JobConfig } from "../config/job_config.ts";
+import {
+  containerArguments,
+  passVariables,
+} from "../container/container_arguments.ts";
+import {
+  attachedStart,
+  findEngine,
+  removeContainer,
+} from "../container/engine.ts";
+import { changeOwner, openContainerFiles } from "../container/files.ts";
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../environment/child_environment.ts";
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+import type { spawn } from "../process/spawn.ts";
+import type { Workspace } from "../workspace/layout.ts";
+import type { ContainerSetting } from "./check_container.ts";
+import { jobFacts, type TraceContext } from "./job_environment.ts";
+import type { JobRun } from "./job_run.ts";
+import { makeDirectories } from "./make_directories.ts";
+import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
+import { readSecretsFile } from "./secrets_file.ts";
+
+/** Where a container finds the file of secrets. */
+const SECRETS_FILE = "/run/secrets/env";
+
+/** A container that is made and not started; disposing of it removes it. */
+export interface Container extends AsyncDisposable {
+  /** Starts it, prints what it prints and ends as it ends. */
+  readonly start: typeof spawn;
+}
+
+/** What a container needs to know besides the configuration. */
+export interface OpenContainerOptions extends ContainerSetting {
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
+  /** Absolute path of the socket for secrets, if there is one. */
+  socket: string | undefined;
+}
+
+/**
+ * Makes a container for the command of a job.
+ *
+ * @param run The run.
+ * @param config Configuration of the job, with a command and an image.
+ * @param options What else it needs.
+ * @returns The container.
+ * @throws {RunnerError} `container-failed`, if it cannot be made.
+ */
+export async function openContainer(
+  run: JobRun,
+  config: JobConfig,
+  options: OpenContainerOptions,
+): Promise<Container> {
+  const { trace, socket } = options;
+  const { cancellation, parts: { host, workspace, logger } } = run;
+  await using stack = new AsyncDisposableStack();
+  const engine = await findEngine(host, cancellation, options.engine);
+  const secrets = await readSecretsFile(run);
+  await makeDirectories(workspace, config);
+
+  const files = stack.use(
+    await openContainerFiles({ env: host.env, workspace }),
+  );
+  const { user } = files;
+  const secretsFile = secrets && await files.write("secrets", secrets.text);
+  if (files.isRoot) {
+    const paths = { workspace: workspace.base, socket, secretsFile };
+    await changeOwner(user, paths, cancellation);
+  }
+  const foreign = await foreignSources(run, config.codeDir);
+  const variables = await withSafeDirectories(
+    containerEnvironment(run, {
+      config,
+      trace,
+      hasSocket: socket !== undefined,
+      secrets: secrets?.variables ?? {},
+    }),
+    foreign.map(({ jobPath }) => jobPath),
+  );
+  const passed = passVariables(variables, engine.env);
+  const envFile = await files.write("env", passed.file);
+
+  const image = config.runnerImage!;
+  const name = `runnerlib-${crypto.randomUUID()}`;
+  // An engine that is stopped while it makes a container may have made it.
+  stack.defer(async () => {
+    const problem = await removeContainer(engine, name);
+    if (problem !== undefined) logger.warn("container", problem);
+  });
+  const args = containerArguments("create", {
+    name,
+    image,
+    command: config.command!,
+    user: `${user.uid}:${user.gid}`,
+    directory: config.jobDir,
+    mounts: [
+      { source: workspace.base, target: "/job" },
+      ...socket === undefined ? [] : [{
+        source: dirname(socket),
+        target: SOCKET_DIRECTORY,
+        readOnly: true,
+      }],
+      ...secretsFile === undefined
+        ? []
+        : [{ source: secretsFile, target: SECRETS_FILE, readOnly: true }],
+    ],
+    options: [
+      "--init",
+      "--label=io.reactorcide.runnerlib=job",
+      ...engine.isPodman && !files.isRoot ? ["--userns=keep-id"] : [],
+      // The engine would keep the output unmasked.
+      "--log-driver=none",
+      // The command has had its grace time when the engine removes it.
+      "--stop-timeout=0",
+      `--env-file=${envFile}`,
+      ...Object.keys(passed.direct).map((name) => `--env=${name}`),
+    ],
+  });
+  const made = await engine.call(args, cancellation, passed.direct);
+  if (made.exitCode !== 0) throw notMade(image, made.stderr);
+  await Deno.remove(envFile);
+  const attached = stack.use(attachedStart(engine, name, host.cwd));
+  const rest = stack.move();
+  return {
+    start: attached.start,
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  };
+}
+
+function notMade(image: string, stderr: string): RunnerError {
+  const reason = stderr.trim().split("\n")
+    .filter((line) => line !== "" && !line.startsWith("See '")).at(-1);
+  return new RunnerError(
+    `Cannot make a container of "${image}": ${
+      reason ?? "the engine says no more"
+    }`,
+    { code: "container-failed" },
+  );
+}
+
+/** Where the socket for secrets is in a container. */
+export const SOCKET_DIRECTORY = "/run/reactorcide/secrets";
+
+/** Paths in a container are those that jobs know. */
+const INSIDE: Workspace = {
+  base: "/job",
+  inContainer: true,
+  pathOf: (jobPath) => jobPath,
+};
+
+/** What {@linkcode containerEnvironment} is made of. */
+export interface ContainerEnvironmentParts {
+  /** Configuration of the job. */
+  config: JobConfig;
+  /** Trace to which the job belongs. */
+  trace: TraceContext;
+  /** Whether there is a socket for secrets. */
+  hasSocket: boolean;
+  /** Variables of the file of secrets. */
+  secrets: Readonly<Record<string, string>>;
+}
+
+/**
+ * Builds the environment of a container: variables of the job, and those that
+ * were asked for. Everything else describes another machine.
+ *
+ * @param run The run.
+ * @param parts What else it is made of.
+ * @returns The variables, besides those of the image.
+ */
+export function containerEnvironment(
+  { parts, jobEnv, lockIds }: JobRun,
+  { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
+): ChildEnvironment {
+  const { inheritEnv, secretEnvNames = [] } = config;
+  return childEnvironment(parts.host.env, {
+    kind: "container",
+    names: [
+      ...secretEnvNames,
+      ...typeof inheritEnv === "boolean" ? [] : inheritEnv,
+    ],
+    facts: {
+      ...jobFacts({
+        ...parts,
+        config,
+        lockIds,
+        workspace: INSIDE,
+        trace,
+        secretsSocket: hasSocket ? `${SOCKET_DIRECTORY}/socket` : undefined,
+      }),
+      [Variable.inContainer]: "true",
+      // The first process of a container passes signals on to the whole job.
+      TINI_KILL_PROCESS_GROUP: "1",
+      ...secrets,
+    },
+    jobEnv,
+  });
+}

@@ -1,0 +1,126 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  containerArguments,
+  type ContainerSpec,
+  imageProblem,
+  passVariables,
+} from "../../src/container/container_arguments.ts";
+import { RunnerError } from "../../src/errors.ts";
+
+const SPEC: ContainerSpec = {
+  name: "runnerlib-1",
+  image: "image:1",
+  command: "echo hi",
+  user: "1001:1001",
+  directory: "/job/src",
+  mounts: [{ source: "/work/job", target: "/job" }],
+  options: ["--init"],
+};
+
+Deno.test("containerArguments() gives a container no capabilities and one mount", () => {
+  assertEquals(containerArguments("create", SPEC), [
+    ...["create", "--rm", "--name=runnerlib-1", "--user=1001:1001"],
+    ...["--cap-drop=ALL", "--security-opt=no-new-privileges"],
+    ...["--entrypoint=", "--workdir=/job/src"],
+    ...["--mount=type=bind,source=/work/job,target=/job", "--init"],
+    ...["image:1", "/bin/sh", "-c", "echo hi"],
+  ]);
+});
+
+Deno.test("containerArguments() mounts read-only where it is asked to", () => {
+  const args = containerArguments("run", {
+    ...SPEC,
+    mounts: [{ source: "/tmp/s", target: "/run/s", readOnly: true }],
+  });
+  assertEquals(args.filter((arg) => arg.startsWith("--mount")), [
+    "--mount=type=bind,source=/tmp/s,target=/run/s,readonly",
+  ]);
+});
+
+Deno.test("containerArguments() passes commands and paths as nothing else", () => {
+  const args = containerArguments("create", {
+    ...SPEC,
+    command: ["--privileged", "-v", "/:/host"],
+    mounts: [{ source: '/a,readonly,source=/etc "b"', target: "/job" }],
+  });
+  assertEquals(args.slice(args.indexOf("image:1")), [
+    ...["image:1", "--privileged", "-v", "/:/host"],
+  ]);
+  assertEquals(args.filter((arg) => arg.startsWith("--mount")), [
+    `--mount=type=bind,"source=/a,readonly,source=/etc ""b""",target=/job`,
+  ]);
+});
+
+Deno.test("imageProblem() accepts the names of images", () => {
+  const names = [
+    ...["alpine", "alpine:3", "alpine:3.20", "library/alpine", "a/b/c:d"],
+    ...["localhost:5000/runner", "localhost:5000/runner:1.2.3-rc_1"],
+    "quay.io/catalystcommunity/reactorcide_runner",
+    `alpine@sha256:${"0a".repeat(32)}`,
+    `host:1/alpine:3@sha256:${"0a".repeat(32)}`,
+    `sha256:${"0a".repeat(32)}`,
+  ];
+  for (const name of names) assertEquals(imageProblem(name), undefined, name);
+});
+
+Deno.test("imageProblem() refuses whatever an engine could take for something else", () => {
+  const names = [
+    ...["", " ", "-", "--privileged", "-v/:/host", "--volume=/:/host"],
+    ...["alpine --privileged", "alpine\n--privileged", "alpine\0", "a;b"],
+    ...["$(id)", "`id`", "a b", "/alpine", "alpine/", "a//b", "alpine:"],
+    ...["alpine:-x", "alpine@", "alpine@sha256:xyz", "http://a/b", "ä"],
+    "a".repeat(2_000),
+  ];
+  for (const name of names) {
+    assertEquals(imageProblem(name), "not an image reference", name);
+  }
+});
+
+Deno.test("imageProblem() does not backtrack without end in long names", () => {
+  for (const text of ["a/", "a.", "a:1/", "a-", "@a"]) {
+    const name = text.repeat(500) + "!";
+    assertEquals(imageProblem(name), "not an image reference", text);
+  }
+});
+
+Deno.test("passVariables() writes a line for each variable, without quotes", () => {
+  assertEquals(
+    passVariables({ A: "1", "B-C": ` "x" #=$y`, EMPTY: "" }, {}),
+    { file: `A=1\nB-C= "x" #=$y\nEMPTY=\n`, direct: {} },
+  );
+});
+
+Deno.test("passVariables() keeps out of the file what its readers would change", () => {
+  const long = "x".repeat(70_000);
+  const direct = { LF: "a\nPATH=/evil", CR: "a\r", LONG: long };
+  assertEquals(passVariables({ A: "1", ...direct }, {}), {
+    file: "A=1\n",
+    direct,
+  });
+});
+
+Deno.test("passVariables() never changes the environment of the engine", () => {
+  const env = { PATH: "/bin", SAME: "a\nb" };
+  assertEquals(passVariables({ SAME: "a\nb", PATH: "/x" }, env), {
+    file: "PATH=/x\n",
+    direct: { SAME: "a\nb" },
+  });
+  const error = assertThrows(
+    () => passVariables({ PATH: "/evil\n" }, env),
+    RunnerError,
+  );
+  assertEquals(
+    error.message,
+    `Cannot give variable "PATH" to a container: the engine itself has one of this name`,
+  );
+});
+
+Deno.test("passVariables() refuses names that mean something else in the file", () => {
+  for (const name of ["#A", "A B", " A", "A\nB", "A*", "*", "A=B", ""]) {
+    assertThrows(
+      () => passVariables({ [name]: "1" }, {}),
+      RunnerError,
+      "an engine does not take this name",
+    );
+  }
+});
