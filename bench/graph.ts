@@ -72,7 +72,7 @@ async function goThrough(steps: readonly Step[]): Promise<void> {
   await schedule(plan, {
     concurrency: 2,
     start(step) {
-      if (!run.admits(step)) return undefined;
+      if (!run.shouldStart(step)) return undefined;
       run.running.add(step);
       const startedAt = new Date();
       return Promise.resolve().then(() => {

@@ -5,7 +5,7 @@ import { onAbort } from "../process/on_abort.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
 import type { Masker } from "../secrets/masker.ts";
-import { runAttempts } from "../steps/attempts.ts";
+import { runAttempts } from "../steps/run_step.ts";
 import { schedule } from "../steps/graph.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
@@ -62,7 +62,7 @@ export async function runSteps(
     await schedule(plan, {
       concurrency,
       start: (step) =>
-        graph.admits(step)
+        graph.shouldStart(step)
           ? runStep(step, plan, graph, setting, onEvent)
           : undefined,
     });

@@ -12,8 +12,9 @@ import {
 import { isInside } from "../job_path.ts";
 import type { JobLog } from "../output/job_log.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { AttemptContext, AttemptFiles } from "../steps/attempts.ts";
-import type { JobPlan, PlannedStep } from "../steps/job_plan.ts";
+import type { AttemptContext, AttemptFiles } from "../steps/run_step.ts";
+import type { PlannedStep } from "../steps/expand.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
 import { keptOutputs } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
 import type { StepEvent } from "../steps/step.ts";
@@ -94,7 +95,7 @@ export async function openStepSetting(
   const outputs = new StepOutputs(plan, parts);
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
-    outputs.restore(await keptOutputs(workspace, warn));
+    outputs.restore(await keptOutputs(workspace, warn), plan.isSelected);
   }
   const { path: attemptsPath } = stack.use(
     temporaryDirectory({ env: host.env, workspace }),

@@ -1,38 +1,54 @@
 import type { MatrixConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
+import { parseCondition } from "../schema/condition.ts";
+import type { PlanInput } from "./graph.ts";
+import type { Step } from "./step.ts";
 
-/** Most steps that one definition becomes. */
-const MOST_STEPS = 1_024;
+/** Maximum number of steps of one definition. */
+const MAX_STEPS = 1_024;
 
-/** What makes one definition several steps. */
+/** A step of the graph: a definition, or one of its expansions. */
+export interface PlannedStep extends PlanInput {
+  /** The definition. */
+  readonly definition: Step;
+  /** Variables that distinguish it from the other steps of the definition. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Whether the definition has `forEach` or a matrix. */
+  readonly isOneOfMany: boolean;
+  /** Whether there is nothing to run: the list of items is empty. */
+  readonly isEmpty: boolean;
+}
+
+/** The parts of a definition that expand it. */
 export interface ExpandInput {
   /** Name of the definition. */
   readonly name: string;
-  /** Items, each for one step. */
+  /** Items; there is one step for each. */
   readonly forEach?: readonly string[];
   /** Variable that holds the item. */
   readonly itemVar?: string;
-  /** Values that are combined. */
+  /** Values to combine. */
   readonly matrix?: MatrixConfig;
 }
 
-/** One of the steps that a definition becomes. */
+/** One of the steps of a definition. */
 export interface Expansion {
   /** Name of the step. */
   readonly name: string;
-  /** Variables that tell it from the others. */
+  /** Variables that distinguish it from the others. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * Finds the steps that a definition becomes: one for each item, named
- * `test[0]` as the coordinator names jobs, or one for each combination of
+ * Returns the names and variables of a definition's steps: one for each item,
+ * named `test[0]` as the coordinator names jobs, or one for each combination of
  * values, named `test (linux, 22)`.
  *
  * @param definition The definition.
- * @returns The steps; one without variables, if nothing is to be expanded, and
- * none, if there is no item or no combination.
- * @throws {RunnerError} `invalid-job`, if there are too many, or two kinds.
+ * @returns The steps: one without variables if there is nothing to expand, none
+ * if there is no item or combination.
+ * @throws {RunnerError} `invalid-job`, for more than 1,024 steps, or for items
+ * and a matrix.
  */
 export function expand(definition: ExpandInput): Expansion[] {
   const { name, forEach, itemVar = "ITEM", matrix } = definition;
@@ -55,7 +71,41 @@ export function expand(definition: ExpandInput): Expansion[] {
   }));
 }
 
-/** The product of all axes, less what is left out, plus what is added. */
+/**
+ * Expands a definition into the steps of the graph.
+ *
+ * @param definition The definition.
+ * @returns Its steps; a single empty one if there is no item or combination.
+ * @throws {RunnerError} `invalid-job`, as {@linkcode expand} does.
+ */
+export function plannedSteps(definition: Step): PlannedStep[] {
+  const { name, dependsOn = [], forEach, matrix, condition } = definition;
+  const shared = {
+    group: name,
+    dependsOn,
+    definition: typeof condition === "string"
+      ? { ...definition, condition: parseCondition(condition) }
+      : definition,
+  };
+  const expansions = expand(definition);
+  if (expansions.length === 0) {
+    return [{
+      ...shared,
+      name,
+      variables: {},
+      isOneOfMany: true,
+      isEmpty: true,
+    }];
+  }
+  return expansions.map((expansion) => ({
+    ...shared,
+    ...expansion,
+    isOneOfMany: forEach !== undefined || matrix !== undefined,
+    isEmpty: false,
+  }));
+}
+
+/** The product of the axes without the excluded combinations, with the included ones. */
 function combine(
   name: string,
   { axes, include = [], exclude = [] }: MatrixConfig,
@@ -95,8 +145,8 @@ function agrees(
 }
 
 function checkCount(name: string, count: number): void {
-  if (count <= MOST_STEPS) return;
-  throw invalid(name, `becomes ${count} steps; ${MOST_STEPS} are allowed`);
+  if (count <= MAX_STEPS) return;
+  throw invalid(name, `becomes ${count} steps; ${MAX_STEPS} are allowed`);
 }
 
 function invalid(name: string, problem: string): RunnerError {

@@ -1,43 +1,41 @@
 import { RunnerError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 
-/** Most problems of a graph that are told; there may be one for each edge. */
-const MOST_PROBLEMS = 20;
+/** Maximum number of problems in a message; each edge may have one. */
+const MAX_PROBLEMS = 20;
 
-/** Most names that the picture of a cycle shows. */
-const MOST_SHOWN = 10;
+/** Maximum number of names in the message about a cycle. */
+const MAX_SHOWN = 10;
 
-/** What a plan has to know of a step. */
+/** What the graph needs to know about a step. */
 export interface PlanInput {
   /** Name that is unique in the job. */
   readonly name: string;
-  /** Name that others depend on; several steps of one origin share it. */
+  /** Name to depend on; all steps of one definition share it. */
   readonly group: string;
-  /** Groups that must be over before the step starts. */
+  /** Groups that must end before the step starts. */
   readonly dependsOn: readonly string[];
 }
 
-/** A graph of steps without a cycle; steps are known by their index. */
+/** An acyclic graph of steps, each identified by its index. */
 export interface Plan<S extends PlanInput = PlanInput> {
   /** The steps, in the order in which they were given. */
   readonly steps: readonly S[];
-  /** For each step, those that it waits for. */
+  /** For each step, the steps that it depends on. */
   readonly needs: readonly (readonly number[])[];
-  /** For each step, those that wait for it. */
+  /** For each step, the steps that depend on it. */
   readonly dependents: readonly (readonly number[])[];
 }
 
 /**
- * Makes a graph of steps.
- *
- * It takes time in proportion to the number of steps and dependencies.
+ * Builds the graph of steps, in time linear in the number of edges.
  *
  * @param steps Steps in the order in which they were defined.
  * @returns The graph.
- * @throws {RunnerError} `invalid-job`, with every duplicate and unknown name,
- * or with a cycle.
+ * @throws {RunnerError} `invalid-job`, for duplicate names, unknown names and
+ * cycles.
  */
-export function planSteps<S extends PlanInput>(steps: readonly S[]): Plan<S> {
+export function buildGraph<S extends PlanInput>(steps: readonly S[]): Plan<S> {
   const groups = groupSteps(steps);
   const problems = [
     ...duplicateNames(steps),
@@ -84,8 +82,8 @@ function unknownNames(
   for (const { group, dependsOn } of steps) {
     for (const name of dependsOn) {
       if (groups.has(name)) continue;
-      // Each suggestion compares with every name.
-      const meant = problems.size < MOST_PROBLEMS
+      // Each suggestion compares the name with all others.
+      const meant = problems.size < MAX_PROBLEMS
         ? suggest(name, groups.keys())
         : undefined;
       const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
@@ -100,13 +98,13 @@ function unknownNames(
 function cycleText(steps: readonly PlanInput[], cycle: number[]): string {
   const names = cycle.map((index) => steps[index].name);
   const first = names[0];
-  const hidden = names.length - MOST_SHOWN;
-  if (hidden > 0) names.splice(MOST_SHOWN, hidden, `(${hidden} more)`);
+  const hidden = names.length - MAX_SHOWN;
+  if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
   return `step "${first}" waits for itself: ${[...names, first].join(" → ")}`;
 }
 
 function invalidJob(problems: readonly string[]): RunnerError {
-  const told = problems.slice(0, MOST_PROBLEMS);
+  const told = problems.slice(0, MAX_PROBLEMS);
   const hidden = problems.length - told.length;
   if (hidden > 0) told.push(`and ${hidden} more`);
   return new RunnerError(
@@ -118,12 +116,12 @@ function invalidJob(problems: readonly string[]): RunnerError {
 }
 
 /**
- * Finds a cycle in a graph, without recursion: a chain may be long.
+ * Finds a cycle in a graph. It does not recurse: chains may be long.
  *
- * @param needs For each node, those it waits for.
- * @param dependents For each node, those that wait for it.
- * @returns Nodes, each waiting for the next and the last one for the first;
- * `undefined` if there is no cycle.
+ * @param needs For each node, the nodes that it depends on.
+ * @param dependents For each node, the nodes that depend on it.
+ * @returns The nodes of a cycle, each depending on the next and the last on the
+ * first; `undefined` if there is none.
  */
 export function findCycle(
   needs: readonly (readonly number[])[],
@@ -140,7 +138,7 @@ export function findCycle(
   return start === -1 ? undefined : walk(start, needs, open);
 }
 
-/** Whoever never gets ready waits for another such node: sooner or later one comes again. */
+/** A node that never becomes ready depends on another one, so a walk along these repeats a node. */
 function walk(
   start: number,
   needs: readonly (readonly number[])[],
@@ -157,25 +155,24 @@ function walk(
   return path.slice(places.get(node));
 }
 
-/** Which steps of a job are to run; all, if nothing is said. */
+/** Selects steps of a job; all of them by default. */
 export interface Selection {
-  /** Run these steps only. */
+  /** Run only these steps. */
   readonly only?: readonly string[];
-  /** Run these steps, and those that wait for them. */
+  /** Run these steps and all that depend on them. */
   readonly from?: readonly string[];
   /** Do not run these steps. */
   readonly skip?: readonly string[];
 }
 
 /**
- * Finds the steps that are to run.
- *
- * A name means a step, or all the steps that one definition became.
+ * Returns which steps to run. A name selects a step, or all steps of a
+ * definition.
  *
  * @param plan The graph.
- * @param selection What is wished.
- * @returns For each step, whether it is to run.
- * @throws {RunnerError} `invalid-config`, if there is no step of a name.
+ * @param selection The selection.
+ * @returns For each step, whether it runs.
+ * @throws {RunnerError} `invalid-config`, for a name that no step has.
  */
 export function selectSteps(plan: Plan, selection: Selection): boolean[] {
   const { only, from, skip } = selection;
@@ -184,7 +181,7 @@ export function selectSteps(plan: Plan, selection: Selection): boolean[] {
   );
   for (const step of find(plan, only, "only")) isSelected[step] = true;
   const downstream = new Set(find(plan, from, "from"));
-  // A set gives what is added to it while it is walked through, too.
+  // Iterating over a set also visits what is added meanwhile.
   for (const step of downstream) {
     isSelected[step] = true;
     for (const dependent of plan.dependents[step]) downstream.add(dependent);
@@ -214,28 +211,28 @@ function find(
 
 /** Options for {@linkcode schedule}. */
 export interface ScheduleOptions {
-  /** How many steps run at the same time at most. */
+  /** Maximum number of steps that run at the same time. */
   concurrency: number;
   /**
-   * Called when all that a step waits for is over and there is room for it.
+   * Called when the dependencies of a step have ended and a slot is free.
    *
    * @param step Index of the step.
-   * @returns A promise that resolves when the step is over and never rejects;
-   * `undefined` for a step that need not run.
+   * @returns A promise that resolves when the step has ended and never rejects;
+   * `undefined` for a step that does not run.
    */
   start: (step: number) => Promise<void> | undefined;
 }
 
 /**
- * Goes through a graph: starts each step when those it waits for are over.
+ * Walks the graph: starts each step when its dependencies have ended.
  *
- * Steps start in the order in which they become ready; those that become
- * ready together, in the order of the plan. Each step costs the same, however
- * many there are, and nothing recurses.
+ * Steps start in the order in which they become ready; those that become ready
+ * together start in the order of the graph. The cost per step is constant, and
+ * nothing recurses.
  *
  * @param plan The graph.
  * @param options Concurrency and what to do with a step.
- * @returns A promise that resolves when every step is over.
+ * @returns A promise that resolves when every step has ended.
  */
 export function schedule(plan: Plan, options: ScheduleOptions): Promise<void> {
   const { concurrency, start } = options;

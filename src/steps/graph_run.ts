@@ -2,8 +2,9 @@ import type { FailurePolicy } from "../config/step_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
 import { Cancellation } from "../process/cancellation.ts";
-import type { StepEnd } from "./attempts.ts";
-import type { JobPlan, PlannedStep } from "./job_plan.ts";
+import type { StepEnd } from "./run_step.ts";
+import type { PlannedStep } from "./expand.ts";
+import type { JobPlan } from "./job_plan.ts";
 import type {
   ConditionContext,
   NeedState,
@@ -15,22 +16,22 @@ import type {
 
 /** Options for {@linkcode GraphRun}. */
 export interface GraphRunOptions {
-  /** What happens to the other steps when a required one has failed. */
+  /** What happens to other steps after a required step has failed. */
   failurePolicy: FailurePolicy;
-  /** Hears how each step ends. */
+  /** Called with the result of each step. */
   onEvent: (event: StepEvent) => void;
-  /** Hears why the job fails, when a required step does. */
+  /** Called with the error of each required step that fails. */
   onFailure: (error: RunnerError) => void;
 }
 
-/** Where the graph of a job is: what has ended, what runs, what may start. */
+/** The state of a running graph: what has ended, what runs, what may start. */
 export class GraphRun {
-  /** The steps that run now. */
+  /** The running steps. */
   readonly running: RunningSteps = new RunningSteps();
   readonly #plan: JobPlan;
   readonly #options: GraphRunOptions;
   readonly #results: StepResult[];
-  /** For each step that was looked at, whether one that it depends on failed. */
+  /** For each step considered so far, whether one of its ancestors failed. */
   readonly #hasFailedAncestor: boolean[] = [];
   #stopReason: string | undefined;
   #hasFailed = false;
@@ -38,7 +39,7 @@ export class GraphRun {
   #isOver = false;
 
   /**
-   * Makes the run of a graph that has not begun.
+   * Creates the state of a graph that has not started.
    *
    * @param plan The graph.
    * @param options Policy and listeners.
@@ -49,16 +50,16 @@ export class GraphRun {
     this.#results = new Array(plan.steps.length);
   }
 
-  /** Results of all steps, in the order of the job, once they are over. */
+  /** Results of the steps that have ended, in the order of the job. */
   get results(): readonly StepResult[] {
     return this.#results;
   }
 
   /**
-   * Gives what a step is told of those it waits for.
+   * Returns the results of the dependencies of a step.
    *
    * @param step Index of the step.
-   * @returns How they ended, by name.
+   * @returns Results by name.
    */
   needsOf(step: number): Readonly<Record<string, NeedState>> {
     const needs: Record<string, NeedState> = Object.create(null);
@@ -69,12 +70,12 @@ export class GraphRun {
   }
 
   /**
-   * Judges whether a step runs; if not, its result is noted.
+   * Decides whether a step starts. If not, its result is recorded.
    *
-   * @param step Index of the step, those it waits for being over.
-   * @returns Whether it runs.
+   * @param step Index of a step whose dependencies have ended.
+   * @returns Whether it starts.
    */
-  admits(step: number): boolean {
+  shouldStart(step: number): boolean {
     const { steps, isSelected } = this.#plan;
     const { name, definition, isEmpty } = steps[step];
     const hasFailedAncestor = this.#plan.needs[step].some((need) =>
@@ -83,7 +84,7 @@ export class GraphRun {
     );
     this.#hasFailedAncestor[step] = hasFailedAncestor;
     if (!isSelected[step]) {
-      // What was left out on purpose keeps nobody else from running.
+      // A step that is left out on purpose does not stop its dependents.
       this.#note(step, notRun(name, "not selected", "success"));
       return false;
     }
@@ -113,12 +114,12 @@ export class GraphRun {
   }
 
   /**
-   * Notes how a step ended, and what that means for the others.
+   * Records the end of a step and applies the failure policy.
    *
    * @param step Index of the step.
    * @param end How it ended.
-   * @param startedAt When it was started first.
-   * @param durationMs How long it took, in milliseconds.
+   * @param startedAt Start of the first attempt.
+   * @param durationMs Duration of all attempts, in milliseconds.
    */
   end(step: number, end: StepEnd, startedAt: Date, durationMs: number): void {
     const planned = this.#plan.steps[step];
@@ -137,9 +138,9 @@ export class GraphRun {
   }
 
   /**
-   * From now on only steps start that run whatever happened before.
+   * From now on, only steps with condition `always` start.
    *
-   * @param reason Why.
+   * @param reason Reason shown for those that are skipped.
    */
   cancel(reason: string): void {
     this.#isCancelled = true;
@@ -147,16 +148,16 @@ export class GraphRun {
   }
 
   /**
-   * From now on no step starts at all.
+   * From now on, no step starts.
    *
-   * @param reason Why.
+   * @param reason Reason shown for those that are skipped.
    */
   close(reason: string): void {
     this.#isOver = true;
     this.#stopReason = reason;
   }
 
-  get #state(): Omit<JobState, "hasFailedAncestor"> {
+  get #state(): Omit<GraphState, "hasFailedAncestor"> {
     return {
       stopReason: this.#stopReason,
       hasFailed: this.#hasFailed,
@@ -182,27 +183,27 @@ export class GraphRun {
   }
 }
 
-/** What a condition depends on, besides the steps that a step waits for. */
-export interface JobState extends Omit<ConditionContext, "needs"> {
-  /** Whether a step failed that this one depends on, directly or not. */
+/** What a condition depends on besides the results of the dependencies. */
+export interface GraphState extends Omit<ConditionContext, "needs"> {
+  /** Whether a direct or indirect dependency failed. */
   readonly hasFailedAncestor: boolean;
-  /** Why no step starts any more that runs only when all is well. */
+  /** Why steps with condition `all_success` no longer start; `undefined` while they do. */
   readonly stopReason: string | undefined;
 }
 
 /**
- * Judges whether a step runs, now that those it waits for are over.
+ * Evaluates the condition of a step whose dependencies have ended.
  *
  * @param step The step.
- * @param needs How those ended, by name.
- * @param state Where the job is.
- * @returns Why it is skipped; `undefined`, if it runs.
- * @throws What a condition that is a function throws.
+ * @param needs Results of its dependencies by name.
+ * @param state State of the graph.
+ * @returns Why the step is skipped; `undefined` if it runs.
+ * @throws Whatever a condition that is a function throws.
  */
 export function skipReason(
   { condition = "all_success" }: Step,
   needs: Readonly<Record<string, NeedState>>,
-  { stopReason, hasFailed, isCancelled, hasFailedAncestor }: JobState,
+  { stopReason, hasFailed, isCancelled, hasFailedAncestor }: GraphState,
 ): string | undefined {
   if (typeof condition === "function") {
     return condition({ needs, hasFailed, isCancelled })
@@ -224,10 +225,10 @@ export function skipReason(
 }
 
 /**
- * Tells whether a conclusion counts as a failure, as the coordinator counts.
+ * Checks whether a conclusion counts as a failure; the coordinator uses the same
+ * rule.
  *
  * @param conclusion Conclusion of a step.
- * @returns Whether it is one.
  */
 export function isFailure(conclusion: NeedState["conclusion"]): boolean {
   return conclusion === "failed" || conclusion === "cancelled" ||
@@ -241,11 +242,11 @@ function conclusionText(conclusion: NeedState["conclusion"]): string {
 }
 
 /**
- * Makes the result of a step that never ran.
+ * Builds the result of a step that did not run.
  *
  * @param name Name of the step.
  * @param reason Why it did not run.
- * @param conclusion What the job makes of it.
+ * @param conclusion How the job counts it.
  * @returns The result.
  */
 export function notRun(
@@ -267,12 +268,12 @@ export function notRun(
 }
 
 /**
- * Makes the result of a step that ran.
+ * Builds the result of a step that ran.
  *
  * @param step The step.
  * @param end How it ended.
- * @param startedAt When it was started first.
- * @param durationMs How long it took, in milliseconds.
+ * @param startedAt Start of the first attempt.
+ * @param durationMs Duration of all attempts, in milliseconds.
  * @returns The result.
  */
 export function resultOf(
@@ -282,7 +283,7 @@ export function resultOf(
   durationMs: number,
 ): StepResult {
   const { outcome, exitCode, signal, attempts, error, endJob } = end;
-  // Its exit code tells all that there is to say of a command that failed.
+  // For a command that failed, the exit code says it all.
   const reason = error?.code === "command-failed"
     ? undefined
     : error?.message ?? endJob;
@@ -308,15 +309,15 @@ function conclusionOf(
   return isForgiven && continueOnError ? "success" : outcome;
 }
 
-/** The steps that run now, so that they can be ended. */
+/** The running steps and how to cancel them. */
 export class RunningSteps {
   readonly #cancellations = new Map<number, Cancellation>();
 
   /**
-   * Adds a step that begins.
+   * Adds a step that starts.
    *
    * @param step Index of the step.
-   * @returns The wish that it ends.
+   * @returns Its cancellation.
    */
   add(step: number): Cancellation {
     const cancellation = new Cancellation();
@@ -324,16 +325,16 @@ export class RunningSteps {
     return cancellation;
   }
 
-  /** Removes a step that is over. */
+  /** Removes a step that has ended. */
   remove(step: number): void {
     this.#cancellations.delete(step);
   }
 
   /**
-   * Asks steps to end that were not asked before.
+   * Cancels steps that are not being cancelled yet.
    *
-   * @param signal Signal that their programs get.
-   * @param isMeant Tells which steps are asked.
+   * @param signal Signal for their programs.
+   * @param isMeant Selects the steps.
    */
   ask(signal: EndingSignal, isMeant: (step: number) => boolean): void {
     for (const [step, cancellation] of [...this.#cancellations]) {
@@ -343,7 +344,7 @@ export class RunningSteps {
     }
   }
 
-  /** Ends all steps at once. */
+  /** Kills all steps. */
   kill(): void {
     for (const cancellation of [...this.#cancellations.values()]) {
       if (cancellation.signal === null) cancellation.cancel("SIGTERM");

@@ -5,41 +5,23 @@ import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
-import { expand } from "./expand.ts";
-import {
-  type Plan,
-  type PlanInput,
-  planSteps,
-  type Selection,
-  selectSteps,
-} from "./graph.ts";
+import { type PlannedStep, plannedSteps } from "./expand.ts";
+import { buildGraph, type Plan, type Selection, selectSteps } from "./graph.ts";
 
-/** One step of the graph: a definition, or one of the many that it became. */
-export interface PlannedStep extends PlanInput {
-  /** What the definition says. */
-  readonly definition: Step;
-  /** Variables that tell it from others of the same definition. */
-  readonly variables: Readonly<Record<string, string>>;
-  /** Whether the definition became a list of steps. */
-  readonly isOneOfMany: boolean;
-  /** Whether there is nothing to do: the list of items is empty. */
-  readonly isEmpty: boolean;
-}
-
-/** The steps of a job and which of them are to run. */
+/** The graph of a job and which of its steps run. */
 export interface JobPlan extends Plan<PlannedStep> {
-  /** For each step, whether it is to run. */
+  /** For each step, whether it runs. */
   readonly isSelected: readonly boolean[];
 }
 
 /**
- * Plans the steps of a job; nothing runs yet.
+ * Plans the steps of a job without running them.
  *
  * @param steps Definitions.
- * @param selection Which of them are wished.
- * @returns The graph.
- * @throws {RunnerError} `invalid-job` for steps that form no graph;
- * `invalid-config` for a selected step that does not exist.
+ * @param selection Which of them to run.
+ * @returns The plan.
+ * @throws {RunnerError} `invalid-job` for invalid definitions, cycles and unknown
+ * dependencies; `invalid-config` for a selected step that does not exist.
  */
 export function planJob(
   steps: readonly Step[],
@@ -51,40 +33,13 @@ export function planJob(
     });
   }
   checkSteps(steps);
-  const plan = planSteps(steps.flatMap(plannedSteps));
+  const plan = buildGraph(steps.flatMap(plannedSteps));
   checkOutputNames(plan);
   return { ...plan, isSelected: selectSteps(plan, selection) };
 }
 
-function plannedSteps(definition: Step): PlannedStep[] {
-  const { name, dependsOn = [], forEach, matrix, condition } = definition;
-  const shared = {
-    group: name,
-    dependsOn,
-    definition: typeof condition === "string"
-      ? { ...definition, condition: parseCondition(condition) }
-      : definition,
-  };
-  const expansions = expand(definition);
-  if (expansions.length === 0) {
-    return [{
-      ...shared,
-      name,
-      variables: {},
-      isOneOfMany: true,
-      isEmpty: true,
-    }];
-  }
-  return expansions.map((expansion) => ({
-    ...shared,
-    ...expansion,
-    isOneOfMany: forEach !== undefined || matrix !== undefined,
-    isEmpty: false,
-  }));
-}
-
 /**
- * Judges definitions that came from a pipeline script, which no type may have
+ * Checks definitions of a pipeline script, whose types may not have been
  * checked.
  *
  * @param steps Definitions.
@@ -106,7 +61,7 @@ function* problemsOf(step: Step): Generator<string> {
   const problem = stepNameProblem(String(name));
   if (problem) yield `its name ${problem}`;
   if (typeof run !== "function" && !isCommand(run)) {
-    yield "runs neither text, nor a list of words, nor a function";
+    yield "must run a string, a list of strings or a function";
   }
   const isKnown = condition === undefined || typeof condition === "function" ||
     parseCondition(condition) !== undefined;
@@ -123,7 +78,7 @@ function* problemsOf(step: Step): Generator<string> {
   }
   for (const variable of [...Object.keys(matrix?.axes ?? {}), itemVar ?? "I"]) {
     if (!VARIABLE_NAME.test(variable)) {
-      yield `"${variable}" is no name of a variable`;
+      yield `"${variable}" is not a valid variable name`;
     }
   }
 }

@@ -19,7 +19,7 @@ const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
  *
  * @param path Absolute path of the file.
  * @returns The outputs; none without a file.
- * @throws {Error} If the file cannot be read or understood, with the line.
+ * @throws {Error} If the file cannot be read or parsed, with the line number.
  */
 export async function readOutputs(path: string): Promise<CommandOutputs> {
   let bytes: Uint8Array;
@@ -38,7 +38,7 @@ export async function readOutputs(path: string): Promise<CommandOutputs> {
  *
  * @param text The whole text.
  * @returns The outputs; of a key that comes twice, the later value.
- * @throws {Error} If a line is none of these; values are not told.
+ * @throws {Error} If a line is neither; the message holds no values.
  */
 export function parseOutputs(text: string): CommandOutputs {
   const outputs: Record<string, string> = Object.create(null);
@@ -83,12 +83,12 @@ function decode(bytes: Uint8Array): string {
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 /**
- * Keeps outputs for a later run of some of the steps. What holds a secret is
- * not written to the disk.
+ * Keeps outputs for a later run of selected steps. Outputs that contain a secret
+ * are not written to disk.
  *
- * @param workspace Where the job's files are.
- * @param outputs What each step gave, by name.
- * @param masker Knows the secrets.
+ * @param workspace The workspace.
+ * @param outputs Outputs by the names of the steps.
+ * @param masker Masker of the job.
  * @returns Names of the steps whose outputs are not kept.
  * @throws {RunnerError} `output-failed` or `workspace`.
  */
@@ -114,9 +114,9 @@ export async function keepOutputs(
 /**
  * Reads the outputs of an earlier run.
  *
- * @param workspace Where the job's files are.
- * @param warn Hears why there are none.
- * @returns What each step gave, by name.
+ * @param workspace The workspace.
+ * @param warn Called with the reason if there are none.
+ * @returns Outputs by the names of the steps.
  */
 export async function keptOutputs(
   workspace: Workspace,
@@ -142,7 +142,7 @@ function textOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch {
-    // A function of a pipeline may give what no file can hold.
+    // A function may return a value that JSON cannot represent.
     return undefined;
   }
 }

@@ -3,15 +3,16 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { JobPlan, PlannedStep } from "./job_plan.ts";
+import type { PlannedStep } from "./expand.ts";
+import type { Plan } from "./graph.ts";
 
-/** Longest text that a system takes for one variable, less its name. */
+/** Maximum length of a value; Linux allows 131,071 bytes with the name. */
 const MAX_VARIABLE_BYTES = 120_000;
 
-/** Most bytes of all outputs in one environment: half of what Linux allows. */
+/** Maximum size of all outputs in one environment: half of what Linux allows. */
 const MAX_TOTAL_BYTES = 1_000_000;
 
-/** How many outputs a message names. */
+/** Maximum number of outputs in a message. */
 const SHOWN_COUNT = 3;
 
 /** An output and the variable that holds it. */
@@ -20,31 +21,34 @@ interface VariableOutput extends NamedOutput {
   readonly text: string;
 }
 
-/** What the steps of a job have given to those that depend on them. */
+/** Outputs of the steps of a job. */
 export class StepOutputs {
-  readonly #plan: JobPlan;
+  readonly #plan: Plan<PlannedStep>;
   readonly #masker: Masker;
   readonly #logger: Logger;
   readonly #values = new Map<number, unknown>();
 
   /**
-   * Makes the outputs of a job none of whose steps has ended.
+   * Creates the outputs of a job that has not started.
    *
    * @param plan The steps.
-   * @param parts Who knows secrets, and who is told what cannot be passed on.
+   * @param parts Masker, and logger for outputs that cannot be passed on.
    */
-  constructor(plan: JobPlan, parts: { masker: Masker; logger: Logger }) {
+  constructor(
+    plan: Plan<PlannedStep>,
+    parts: { masker: Masker; logger: Logger },
+  ) {
     this.#plan = plan;
     this.#masker = parts.masker;
     this.#logger = parts.logger;
   }
 
   /**
-   * Keeps what a step gave. A text with a secret in it becomes a secret as a
-   * whole: parts of it that nobody asked about must not give it away.
+   * Stores the outputs of a step. A text that contains a secret becomes a secret
+   * as a whole, because a part of it could reveal the secret.
    *
    * @param step Index of the step.
-   * @param value What it gave.
+   * @param value Its outputs.
    */
   set(step: number, value: unknown): void {
     this.#values.set(step, value);
@@ -54,7 +58,7 @@ export class StepOutputs {
   }
 
   /**
-   * Gives everything that steps have given.
+   * Returns all outputs.
    *
    * @returns Values by the names of the steps.
    */
@@ -66,21 +70,24 @@ export class StepOutputs {
   }
 
   /**
-   * Takes over what an earlier run's steps gave that do not run now.
+   * Restores the outputs of an earlier run, for steps that do not run now.
    *
    * @param kept Values by the names of the steps.
+   * @param isSelected For each step, whether it runs now.
    */
-  restore(kept: ReadonlyMap<string, unknown>): void {
-    const { steps, isSelected } = this.#plan;
-    steps.forEach(({ name }, step) => {
+  restore(
+    kept: ReadonlyMap<string, unknown>,
+    isSelected: readonly boolean[],
+  ): void {
+    this.#plan.steps.forEach(({ name }, step) => {
       if (!isSelected[step] && kept.has(name)) this.set(step, kept.get(name));
     });
   }
 
   /**
-   * Gives what a step's function sees.
+   * Returns the outputs that a function of a step sees.
    *
-   * @param step Index of the step that asks.
+   * @param step Index of the dependent step.
    * @returns Values by the names of the definitions it depends on.
    */
   valuesFor(step: number): Readonly<Record<string, unknown>> {
@@ -99,10 +106,10 @@ export class StepOutputs {
   }
 
   /**
-   * Gives what a step's commands see.
+   * Returns the outputs that commands of a step see.
    *
-   * @param step Index of the step that asks.
-   * @param secretNames Variables that are known to hold secrets, as a list.
+   * @param step Index of the dependent step.
+   * @param secretNames Comma-separated names of variables known to be secret.
    * @returns Variables `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, and the names of
    * those that hold secrets.
    */
@@ -186,7 +193,7 @@ export class StepOutputs {
   }
 }
 
-/** The texts of a value that is an object: others are seen by functions only. */
+/** The texts of an object; other values are for functions only. */
 function textsOf(value: unknown): Record<string, string> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return {};
@@ -203,35 +210,35 @@ const PREFIX = Variable.output;
 
 /** An output of a step, and the variable in which dependent steps get it. */
 export interface NamedOutput {
-  /** Step that gave the output. */
+  /** Step that set the output. */
   readonly step: PlannedStep;
-  /** Key under which the step gave it. */
+  /** Key of the output. */
   readonly key: string;
   /** `REACTORCIDE_OUTPUT_<STEP>_<KEY>`. */
   readonly variable: string;
 }
 
 /**
- * Names the variable in which a dependent step gets an output.
+ * Returns the variable in which a dependent step gets an output.
  *
- * @param step Name of the step that gave the output.
+ * @param step Name of the step that set the output.
  * @param key Key of the output.
- * @returns `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, in capitals; each run of other
- * characters than letters and digits of ASCII becomes `_`.
+ * @returns `REACTORCIDE_OUTPUT_<STEP>_<KEY>` in upper case; each run of
+ * characters other than ASCII letters and digits becomes `_`.
  */
 export function outputVariable(step: string, key: string): string {
   return [PREFIX, step, key].map(variablePart).join("_");
 }
 
 /**
- * Refuses steps whose outputs could not be told apart by whatever depends on
- * both.
+ * Rejects steps whose outputs would have the same variables in a step that
+ * depends on both.
  *
  * @param plan The steps.
  * @throws {RunnerError} `invalid-job`, with every such pair of names.
  */
 export function checkOutputNames(
-  { steps, needs }: Pick<JobPlan, "steps" | "needs">,
+  { steps, needs }: Pick<Plan<PlannedStep>, "steps" | "needs">,
 ): void {
   const problems = new Set<string>();
   for (const ofStep of needs) {
@@ -257,7 +264,7 @@ export function checkOutputNames(
 }
 
 /**
- * Gives each variable to one output.
+ * Assigns each variable to one output.
  *
  * Names do not tell where the one of the step ends and that of the key begins:
  * "x_tag" of "build" and "tag" of "build_x" share a variable. It belongs to the

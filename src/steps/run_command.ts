@@ -15,28 +15,28 @@ import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
 
-/** Length of a text that is no argument too long, whatever its characters. */
+/** Length up to which any text fits into one argument, in characters. */
 const SURELY_SHORT = 40_000;
 
 /** Options for {@linkcode runCommand}. */
 export interface RunCommandOptions {
   /** Absolute path of the working directory. */
   cwd: string;
-  /** The whole environment of the command. */
+  /** Complete environment of the command. */
   env: ChildEnvironment;
   /** Whether standard error joins standard output. */
   stderr: "merged" | "separate";
-  /** Longest time the command may run, in milliseconds; no limit without it. */
+  /** Time limit in milliseconds; none by default. */
   timeoutMs: number | undefined;
   /** Time between the ending signal and SIGKILL, in milliseconds. */
   graceMs: number;
-  /** The wish that the job ends. */
+  /** Cancellation of the job. */
   cancellation: Cancellation;
-  /** Takes the secrets out of what is printed. */
+  /** Masker of the job. */
   masker: Masker;
   /** Where standard output goes. */
   stdout: Sink;
-  /** Where standard error goes when it is kept apart. */
+  /** Where standard error goes if it is separate. */
   stderrSink: Sink;
   /**
    * Program, with arguments, that runs a text.
@@ -45,40 +45,40 @@ export interface RunCommandOptions {
    */
   shell?: readonly string[];
   /**
-   * Whether the command runs code that is not trusted, and gets namespaces of
-   * its own where the system allows it.
+   * Whether the command runs untrusted code: it gets its own namespaces where
+   * the system supports them.
    *
    * @default {false}
    */
   isUntrusted?: boolean;
   /**
-   * What an untrusted command must not change or see.
+   * Paths that an untrusted command must not change or see.
    *
    * @default {nothing}
    */
   protectedPaths?: ProtectedPaths;
-  /** Where a script can be that is too long for an argument. */
+  /** Where a script is stored that is too long for an argument. */
   temporaryPlace: TemporaryPlace;
   /** Whether the runner is in a container for this job. */
   isInContainer: boolean;
-  /** Hears what the system does not allow. */
+  /** Called with what the system does not support. */
   onWarning: (message: string) => void;
   /**
-   * What starts the command.
+   * Starts the command.
    *
-   * @default {as a program of this machine}
+   * @default {spawn() on this machine}
    */
   start?: typeof spawn;
 }
 
 /**
- * Runs a command to its end and prints what it prints, masked.
+ * Runs a command and writes its masked output to the sinks.
  *
  * @param command Text for the shell, or a program and its arguments.
- * @param options Everything around the command.
+ * @param options Additional options.
  * @returns How it ended.
- * @throws {RunnerError} If it cannot be started; `output-failed`, if what it
- * prints cannot be passed on.
+ * @throws {RunnerError} If it cannot be started; `output-failed`, if its output
+ * cannot be written.
  */
 export async function runCommand(
   command: Command,
@@ -133,7 +133,7 @@ export async function runCommand(
   return exit;
 }
 
-/** Most commands are short, and need nothing that would have to be loaded. */
+/** Most commands are short and need no script file. */
 async function passableCommand(
   command: Command,
   options: RunCommandOptions,
@@ -145,7 +145,7 @@ async function passableCommand(
   return await script.passableCommand(command, options);
 }
 
-/** Loaded for untrusted commands only: others run as they always did. */
+/** Loaded only for untrusted commands. */
 async function containment(isInContainer: boolean): Promise<Containment> {
   const { findContainment } = await import("../process/containment.ts");
   return await findContainment(isInContainer);
@@ -158,9 +158,9 @@ function outputFailed(cause: unknown): never {
   );
 }
 
-/** How a command ended, in the words of a job. */
+/** How a command ended. */
 export interface CommandEnd {
-  /** What became of it. */
+  /** Outcome of the command. */
   readonly outcome: JobStatus;
   /** Exit code as a shell counts it. */
   readonly exitCode: number;
@@ -172,20 +172,20 @@ export interface CommandEnd {
 
 /** Options for {@linkcode commandEnd}. */
 export interface CommandEndOptions {
-  /** What messages call the command, at their beginning. */
+  /** Subject of the messages, such as `The command`. */
   subject: string;
   /** Its time limit, in milliseconds. */
   timeoutMs: number | undefined;
 }
 
 /**
- * Waits for a command and says how it ended.
+ * Waits for a command to end.
  *
- * @param exit The command's exit; rejects, if it cannot be started.
- * @param options Words for messages.
- * @returns How it ended; a command that cannot be started ends the way a
- * shell ends then.
- * @throws What kept the command from being run for another reason.
+ * @param exit Exit of the command; rejects if it cannot be started.
+ * @param options Additional options.
+ * @returns How it ended; a command that cannot be started has the exit code that
+ * a shell would give it.
+ * @throws Any other error that kept the command from running.
  */
 export async function commandEnd(
   exit: Promise<SupervisedExit>,

@@ -1,28 +1,199 @@
+import type { RetryConfig } from "../config/step_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import type {
-  CommandOutputs,
-  StepCommand,
-  StepContext,
-  StepFunction,
-} from "./step.ts";
+import type { StepLog } from "../output/job_log.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import type { ProtectedPaths } from "../process/namespace.ts";
 import { onAbort } from "../process/on_abort.ts";
+import { isAbortedWithin, retryDelay } from "../process/retry.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
-import type { AttemptContext, AttemptEnd } from "./attempts.ts";
+import type { Masker } from "../secrets/masker.ts";
+import type { TemporaryPlace } from "../workspace/temporary.ts";
 import { readOutputs } from "./output_files.ts";
 import { commandEnd, runCommand } from "./run_command.ts";
+import type {
+  CommandOutputs,
+  NeedState,
+  Step,
+  StepCommand,
+  StepContext,
+  StepEvent,
+  StepFunction,
+  StepStatus,
+} from "./step.ts";
 
-/** Exit code with which a command may say that there was nothing to do. */
+/** Private files of one attempt. */
+export interface AttemptFiles {
+  /** Absolute path of the file in `REACTORCIDE_OUTPUT`. */
+  readonly outputPath: string;
+  /** Where a script is stored that is too long for an argument. */
+  readonly temporaryPlace: TemporaryPlace;
+  /** Paths that an untrusted step must not change or see. */
+  readonly protectedPaths: ProtectedPaths;
+}
+
+/** Everything that one attempt of a step needs. */
+export interface AttemptContext extends AttemptFiles {
+  /** Name of the step. */
+  name: string;
+  /** Definition of the step. */
+  definition: Step;
+  /** Number of the attempt, from 1. */
+  attempt: number;
+  /** Absolute path of the directory in which commands run. */
+  cwd: string;
+  /** Absolute path of the directory of the job's artifacts. */
+  artifactsPath: string;
+  /** The whole environment of commands. */
+  env: ChildEnvironment;
+  /** Outputs of its dependencies by the names of their definitions. */
+  needOutputs: Readonly<Record<string, unknown>>;
+  /** Results of its dependencies by name. */
+  needs: Readonly<Record<string, NeedState>>;
+  /** Log of the step. */
+  log: StepLog;
+  /** Masker of the job. */
+  masker: Masker;
+  /** Whether standard error joins standard output. */
+  stderr: "merged" | "separate";
+  /** Whether the runner is in a container for this job. */
+  isInContainer: boolean;
+  /** Called with what the system does not support. */
+  onWarning: (message: string) => void;
+  /** Time between the ending signal and SIGKILL, in milliseconds. */
+  graceMs: number;
+  /** Declares that a function of the job runs until the result is disposed. */
+  enterFunction: () => Disposable | undefined;
+  /** Cancellation of the step. */
+  cancellation: Cancellation;
+}
+
+/** How one attempt of a step ended. */
+export interface AttemptEnd {
+  /** Outcome of the attempt. */
+  readonly outcome: StepStatus;
+  /** Exit code as a shell counts it. */
+  readonly exitCode: number;
+  /** Signal that ended it. */
+  readonly signal: Deno.Signal | null;
+  /** Why it did not succeed. */
+  readonly error?: RunnerError;
+  /** Outputs for dependent steps. */
+  readonly value?: unknown;
+  /** Why the job ends early with success, if it does. */
+  readonly endJob?: string;
+}
+
+/** Options for {@linkcode runAttempts}. */
+export interface RunAttemptsOptions {
+  /** Called with each attempt. */
+  onEvent: (event: StepEvent) => void;
+  /**
+   * Creates a directory for the files of an attempt, so that a failed attempt
+   * leaves no outputs. Disposing removes it.
+   */
+  openAttempt: () => AttemptFiles & Disposable;
+}
+
+/** How a step ended. */
+export interface StepEnd extends AttemptEnd {
+  /** Number of attempts. */
+  readonly attempts: number;
+}
+
+/**
+ * Runs a step, with the retries of its definition.
+ *
+ * @param context What an attempt needs.
+ * @param options Additional options.
+ * @returns How the last attempt ended.
+ */
+export async function runAttempts(
+  context: Omit<AttemptContext, "attempt" | keyof AttemptFiles>,
+  options: RunAttemptsOptions,
+): Promise<StepEnd> {
+  const { name, definition: { retry }, cancellation } = context;
+  const { onEvent, openAttempt } = options;
+  for (let attempt = 1;; attempt++) {
+    onEvent({ type: "started", step: name, attempt });
+    const end = await attemptOnce({ ...context, attempt }, openAttempt);
+    const attempts = attempt;
+    const failed = end.outcome === "failed" || end.outcome === "timeout";
+    if (
+      !failed || retry === undefined || cancellation.signal !== null ||
+      !shouldRetry(retry, attempt, end.exitCode)
+    ) {
+      return { ...end, attempts };
+    }
+    const delayMs = retryDelay(retry, attempt, Math.random());
+    const reason = messageOf(end.error);
+    onEvent({
+      type: "retrying",
+      step: name,
+      attempt: attempt + 1,
+      delayMs,
+      reason,
+    });
+    await context.log.endLine();
+    // A step that is cancelled while it waits keeps its last failure.
+    if (await isAbortedWithin(delayMs, cancellation.asked)) {
+      return { ...end, outcome: "cancelled", attempts };
+    }
+  }
+}
+
+async function attemptOnce(
+  setting: Omit<AttemptContext, keyof AttemptFiles>,
+  openAttempt: RunAttemptsOptions["openAttempt"],
+): Promise<AttemptEnd> {
+  const { name, definition: { run } } = setting;
+  try {
+    using files = openAttempt();
+    const context = { ...setting, ...files };
+    return typeof run === "function"
+      ? await attemptFunction(run, context)
+      : await attemptCommand(run, context);
+  } catch (cause) {
+    if (cause instanceof RunnerError) {
+      const { exitCode } = cause;
+      return { outcome: "failed", exitCode, signal: null, error: cause };
+    }
+    const error = new RunnerError(
+      `Cannot run step "${name}": ${messageOf(cause)}`,
+      { code: "step-failed", cause },
+    );
+    return { outcome: "failed", exitCode: 1, signal: null, error };
+  }
+}
+
+/**
+ * Checks whether a failed step has another attempt.
+ *
+ * @param retry Retry policy of the step.
+ * @param attempt Number of the attempt that failed, from 1.
+ * @param exitCode Its exit code.
+ */
+export function shouldRetry(
+  retry: RetryConfig | undefined,
+  attempt: number,
+  exitCode: number | null,
+): boolean {
+  if (retry === undefined || attempt >= retry.attempts) return false;
+  const { exitCodes } = retry;
+  return exitCodes === undefined ||
+    (exitCode !== null && exitCodes.includes(exitCode));
+}
+
+/** Exit code of a command that found nothing to do. */
 const NEUTRAL_EXIT_CODE = 78;
 
 /**
- * Runs a step that is a command, once.
+ * Makes one attempt at a step that is a command.
  *
  * @param command The command.
- * @param context Everything that the attempt needs.
+ * @param context What the attempt needs.
  * @returns How it ended.
  */
 export async function attemptCommand(
@@ -50,7 +221,7 @@ export async function attemptCommand(
   try {
     value = await readOutputs(outputPath);
   } catch (cause) {
-    // Those that depend on it would go on without what they were to get.
+    // Dependent steps must not run without the outputs that they expect.
     return end.error ? end : {
       outcome: "failed",
       exitCode: 1,
@@ -68,8 +239,8 @@ export async function attemptCommand(
  * Runs a command in the directory of a step, into its log.
  *
  * @param command The command.
- * @param context Everything that the attempt needs.
- * @param env The whole environment.
+ * @param context What the attempt needs.
+ * @param env Complete environment.
  * @returns How it ended.
  */
 export function runStepCommand(
@@ -90,13 +261,13 @@ export function runStepCommand(
 }
 
 /**
- * Runs a step that is a function, once.
+ * Makes one attempt at a step that is a function.
  *
- * A function cannot be ended from outside: its signal asks it, its commands
- * are ended, and after the grace time nobody waits for it any longer.
+ * A function cannot be killed: its signal is aborted, its commands are ended,
+ * and after the grace time the runner stops waiting for it.
  *
  * @param run The function.
- * @param context Everything that the attempt needs.
+ * @param context What the attempt needs.
  * @returns How it ended.
  */
 export async function attemptFunction(
@@ -105,7 +276,7 @@ export async function attemptFunction(
 ): Promise<AttemptEnd> {
   const { name, cancellation, graceMs } = context;
   const { timeoutMs } = context.definition;
-  // Commands of the function end with the step, for whatever reason.
+  // Commands of the function end with the step, whatever ends it.
   const ending = new Cancellation();
   using _asked = onAbort(
     cancellation.asked,

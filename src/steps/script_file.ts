@@ -1,10 +1,10 @@
 import type { Command } from "../process/spawn.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
 
-/** Longest text that is passed as an argument, in bytes; Linux allows 131,071. */
+/** Maximum length of a text passed as an argument, in bytes; Linux allows 131,071. */
 const MAX_ARGUMENT_BYTES = 128_000;
 
-/** A command that the system can start. */
+/** A command whose arguments fit; disposing removes its script file. */
 export interface PassableCommand extends Disposable {
   /** Text for the shell, or a program and its arguments. */
   readonly command: Command;
@@ -12,7 +12,7 @@ export interface PassableCommand extends Disposable {
 
 /** Options for {@linkcode passableCommand}. */
 export interface PassableCommandOptions {
-  /** Where a file can be. */
+  /** Where the file is created. */
   temporaryPlace: TemporaryPlace;
   /**
    * Program, with arguments, that runs a text.
@@ -23,12 +23,12 @@ export interface PassableCommandOptions {
 }
 
 /**
- * Prepares a command whose text may be too long for an argument: such a text
- * goes to a private file, which the shell reads.
+ * Writes the text of a command to a private file if it is too long for an
+ * argument.
  *
  * @param command The command.
- * @param options Shell, and where a file can be.
- * @returns The command; dispose of it when it has ended.
+ * @param options Additional options.
+ * @returns The command to start; dispose of it when that has ended.
  */
 export async function passableCommand(
   command: Command,

@@ -640,10 +640,10 @@ describe("a definition that no type has checked", () => {
       (error as Error).message,
       `Cannot run the job's steps:
   step "a/b": its name must not hold "/", "," or control characters, start with "-" or ".", or have a space at either end
-  step "a/b": runs neither text, nor a list of words, nor a function
+  step "a/b": must run a string, a list of strings or a function
   step "a/b": timeoutMs must be from 1 to 3153600000000 (100 years)
   step "c": its condition must be "all_success", "any_failed" or "always", or a function
-  step "c": "A-B" is no name of a variable
+  step "c": "A-B" is not a valid variable name
   step "d": retry.attempts must be a whole number from 1`,
     );
   });

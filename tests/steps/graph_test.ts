@@ -2,11 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { expand } from "../../src/steps/expand.ts";
-import { planSteps, schedule, selectSteps } from "../../src/steps/graph.ts";
+import { buildGraph, schedule, selectSteps } from "../../src/steps/graph.ts";
 
 /** A graph from names and what they depend on. */
 function planOf(graph: Readonly<Record<string, readonly string[]>>) {
-  return planSteps(
+  return buildGraph(
     Object.entries(graph).map(([name, dependsOn]) => ({
       name,
       group: name,
@@ -15,11 +15,11 @@ function planOf(graph: Readonly<Record<string, readonly string[]>>) {
   );
 }
 
-describe("planSteps()", () => {
+describe("buildGraph()", () => {
   it("tells every unknown and duplicate name at once", () => {
     const error = assertThrows(
       () =>
-        planSteps([
+        buildGraph([
           { name: "build", group: "build", dependsOn: ["tset"] },
           { name: "test", group: "test", dependsOn: ["nothing"] },
           { name: "test", group: "test", dependsOn: [] },
@@ -56,13 +56,13 @@ describe("planSteps()", () => {
       group: `s${index}`,
       dependsOn: index === 0 ? [] : [`s${index - 1}`],
     }));
-    assertEquals(planSteps(steps).needs[count - 1], [count - 2]);
+    assertEquals(buildGraph(steps).needs[count - 1], [count - 2]);
     steps[0] = { ...steps[0], dependsOn: [`s${count - 1}`] };
-    assertThrows(() => planSteps(steps), RunnerError, "(99990 more)");
+    assertThrows(() => buildGraph(steps), RunnerError, "(99990 more)");
   });
 
   it("lets a step wait for all steps of a group, and names one dependency once", () => {
-    const plan = planSteps([
+    const plan = buildGraph([
       { name: "test[0]", group: "test", dependsOn: [] },
       { name: "test[1]", group: "test", dependsOn: [] },
       { name: "build", group: "build", dependsOn: ["test", "test"] },
@@ -179,7 +179,7 @@ describe("schedule()", () => {
   for (const shape of ["wide", "chain"] as const) {
     it(`goes through 50,000 steps, ${shape}, without recursion`, async () => {
       const count = 50_000;
-      const plan = planSteps(
+      const plan = buildGraph(
         Array.from({ length: count }, (_, index) => ({
           name: `s${index}`,
           group: `s${index}`,
