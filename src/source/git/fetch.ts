@@ -5,6 +5,7 @@ import {
   serverFormat,
 } from "./failure.ts";
 import { gitReason } from "./reason.ts";
+import { gitRefProblem } from "./ref.ts";
 import type { Repository } from "./repository.ts";
 import type { Retry } from "./retry.ts";
 
@@ -22,7 +23,11 @@ export interface FetchRequest {
 
 /** What became of a {@linkcode FetchRequest}. */
 export type FetchOutcome =
-  | { readonly isFetched: true }
+  | {
+    readonly isFetched: true;
+    /** Standard output of git. */
+    readonly stdout: string;
+  }
   | {
     readonly isFetched: false;
     /** Why not; whatever else goes wrong is thrown. */
@@ -66,7 +71,7 @@ export async function fetchFrom(
       request.remote,
       ...request.refspecs,
     ];
-    outcome = await attempt(repository, args, retry);
+    outcome = await connect(repository, args, retry);
     if (outcome.isFetched && isPlain) await forgetFilter(repository);
     if (outcome.isFetched || outcome.failure === "missing") return outcome;
   }
@@ -82,7 +87,33 @@ function waysOf(
   return ways;
 }
 
-async function attempt(
+/**
+ * Finds the default branch of the remote `origin`.
+ *
+ * @param repository Repository.
+ * @param retry Does what connects.
+ * @returns Full name of the branch; `undefined` if the remote names none.
+ * @throws {RunnerError} With code `source-failed`, if the server cannot be
+ * reached or refuses access.
+ */
+export async function defaultBranch(
+  repository: Repository,
+  retry: Retry,
+): Promise<string | undefined> {
+  const outcome = await connect(
+    repository,
+    ["ls-remote", "--symref", "--end-of-options", "origin", "HEAD"],
+    retry,
+  );
+  const [, name] = outcome.isFetched
+    ? /^ref: (refs\/heads\/\S+)\tHEAD$/m.exec(outcome.stdout) ?? []
+    : [];
+  return name !== undefined && gitRefProblem(name) === undefined
+    ? name
+    : undefined;
+}
+
+async function connect(
   repository: Repository,
   args: readonly string[],
   retry: Retry,
@@ -96,7 +127,7 @@ async function attempt(
     await make(format);
     result = await fetch();
   }
-  if (result.exitCode === 0) return { isFetched: true };
+  if (result.exitCode === 0) return { isFetched: true, stdout: result.stdout };
   const failure = fetchFailure(result);
   const reason = gitReason(result, url);
   if (

@@ -1,5 +1,5 @@
 import { gitError } from "./failure.ts";
-import { fetchFrom, type FetchOutcome } from "./fetch.ts";
+import { defaultBranch, fetchFrom, type FetchOutcome } from "./fetch.ts";
 import {
   isFullCommitId,
   localNames,
@@ -39,8 +39,10 @@ export interface FetchCommitOptions {
 export interface FoundCommit {
   /** Its id, or that of a tag which names it. */
   readonly id: string;
-  /** Name at the remote by which it was found, if it was one of that alone. */
+  /** Name at the remote by which it was found; `undefined` for a part of an id. */
   readonly name?: string;
+  /** Full name of the default branch of the remote, if it was asked for. */
+  readonly defaultBranch?: string;
   /**
    * Whether a part of the id was all that it was found by.
    *
@@ -76,12 +78,16 @@ export async function fetchCommit(
   ref: string | undefined,
   options: FetchCommitOptions,
 ): Promise<FoundCommit> {
-  const search: Search = { ...options, repository, ref: ref ?? "HEAD" };
-  const found = options.everything
-    ? await fetchEverything(search, ref === undefined)
+  const isDefault = ref === undefined || ref === "HEAD";
+  const branch = isDefault || options.everything
+    ? await defaultBranch(repository, options.retry)
     : undefined;
-  return found ?? await fetchByName(search) ?? await fetchFromHistory(search) ??
-    giveUp(search);
+  const name = isDefault ? branch ?? "HEAD" : ref;
+  const search: Search = { ...options, repository, ref: name };
+  const found = options.everything ? await fetchEverything(search) : undefined;
+  const commit = found ?? await fetchByName(search) ??
+    await fetchFromHistory(search) ?? giveUp(search);
+  return branch === undefined ? commit : { ...commit, defaultBranch: branch };
 }
 
 /** A commit that is looked for. */
@@ -94,9 +100,8 @@ interface Search extends FetchCommitOptions {
 
 async function fetchEverything(
   search: Search,
-  withDefaultBranch: boolean,
 ): Promise<FoundCommit | undefined> {
-  const refspecs = withDefaultBranch
+  const refspecs = search.ref === "HEAD"
     ? [...EVERYTHING, "+HEAD:refs/remotes/origin/HEAD"]
     : EVERYTHING;
   const outcome = await fetch({ ...search, depth: 0 }, refspecs);
@@ -105,7 +110,7 @@ async function fetchEverything(
   }
   for (const name of localNames(search.ref)) {
     const id = await commitOf(search.repository, name);
-    if (id !== undefined) return foundById(id, name);
+    if (id !== undefined) return foundIn(id, name);
   }
   return undefined;
 }
@@ -149,15 +154,21 @@ async function fetchFromHistory(
         `+${name}:refs/remotes/origin/pr-head`,
       ]);
       const id = await commitOf(repository, ref);
-      if (id !== undefined) return foundById(id, ref);
+      if (id !== undefined) return foundIn(id, ref);
     }
   }
-  return everything ? undefined : await fetchEverything(search, false);
+  return everything ? undefined : await fetchEverything(search);
 }
 
-function foundById(id: string, name: string): FoundCommit {
-  const isAbbreviated = !name.startsWith("refs/") && !isFullCommitId(name);
-  return isAbbreviated ? { id, isAbbreviated } : { id };
+/** A commit of the history, by its name in this repository. */
+function foundIn(id: string, name: string): FoundCommit {
+  if (name.startsWith("refs/")) {
+    return {
+      id,
+      name: name.replace(/^refs\/remotes\/origin\//, "refs/heads/"),
+    };
+  }
+  return isFullCommitId(name) ? { id } : { id, isAbbreviated: true };
 }
 
 function fetch(

@@ -3,7 +3,11 @@ import { messageOf } from "../../errors.ts";
 import { showUrl, showUrlsIn } from "../../shown_url.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { checkOut } from "./check_out.ts";
-import { fetchCommit, type FetchCommitOptions } from "./fetch_commit.ts";
+import {
+  fetchCommit,
+  type FetchCommitOptions,
+  type FoundCommit,
+} from "./fetch_commit.ts";
 import { checkGitOptions, type GitOptions } from "./options.ts";
 import { checkGitRef } from "./ref.ts";
 import { formatOf, type Repository, repositoryAt } from "./repository.ts";
@@ -27,7 +31,8 @@ interface GitSource extends GitOptions {
  * absent for the default branch.
  * @param context What the run offers.
  * @param options Additional options.
- * @returns Function that fetches the commit and detaches `HEAD` there.
+ * @returns Function that checks out a branch by its name, and anything else with
+ * a detached `HEAD`.
  * @throws {RunnerError} With code `source-failed`, if something is wrong with
  * what was given; the function throws the same when git fails.
  */
@@ -64,13 +69,13 @@ async function prepare(
   });
   const retry = retrying(url, context, source.retry);
   await stage("init", () => repository.make(formatOf(ref)));
-  const id = await stage(
+  const found = await stage(
     "fetch",
     () => fetch(source, repository, retry, context),
   );
   const commit = await stage(
     "checkout",
-    () => checkOut(repository, { ...source, id, retry }),
+    () => checkOut(repository, { ...source, ...found, retry }),
   );
   if (submodules !== "off") {
     const { updateSubmodules } = await import("./submodules.ts");
@@ -99,7 +104,7 @@ async function fetch(
   repository: Repository,
   retry: Retry,
   context: SourceContext,
-): Promise<string> {
+): Promise<FoundCommit> {
   const options: FetchCommitOptions = {
     depth,
     everything: depth === 0,
@@ -108,7 +113,7 @@ async function fetch(
     retry,
   };
   if (mirrorDirectory === undefined) {
-    return (await fetchCommit(repository, ref, options)).id;
+    return await fetchCommit(repository, ref, options);
   }
   const { fetchThroughMirror, emptyMirror } = await import("./mirror.ts");
   const { log, cancellation } = context;
@@ -129,8 +134,8 @@ async function fetch(
     warn(error);
   }
   await repository.make(formatOf(ref));
-  const { id } = await fetchCommit(repository, ref, options);
+  const found = await fetchCommit(repository, ref, options);
   // The repository can be fetched, so it was the mirror.
   await emptyMirror(mirrorDirectory, url, context).catch(warn);
-  return id;
+  return found;
 }

@@ -48,7 +48,7 @@ interface Place {
  * @param ref Name that was validated; `undefined` for the default branch.
  * @param options How much of the history, and who connects.
  * @param context What the run offers.
- * @returns Id of the commit, or of a tag that names it.
+ * @returns The commit.
  * @throws {RunnerError} With code `source-failed`, if that fails.
  */
 export async function fetchThroughMirror(
@@ -57,7 +57,7 @@ export async function fetchThroughMirror(
   ref: string | undefined,
   options: FetchCommitOptions,
   context: SourceContext,
-): Promise<string> {
+): Promise<FoundCommit> {
   const place = await placeOf(directory, clone.url);
   let lock: Disposable | undefined = await lockMirror(
     place.lock,
@@ -233,13 +233,15 @@ function nameInMirror(name: string): string {
 async function copy(
   mirror: Repository,
   clone: Repository,
-  { id, name = id, isAbbreviated = false }: FoundCommit,
+  found: FoundCommit,
   ref: string | undefined,
   { depth, everything, retry }: FetchCommitOptions,
   context: SourceContext,
-): Promise<string> {
+): Promise<FoundCommit> {
+  const { id, name = id, isAbbreviated = false } = found;
   if (formatOf(id) !== formatOf(ref)) await clone.make(formatOf(id));
-  const here = trackingName(name);
+  // Among all of the references, it has its name anyway.
+  const here = everything ? undefined : trackingName(name);
   const nearby = repositoryAt(
     { path: dirname(clone.gitDirectory) },
     clone.url,
@@ -260,9 +262,9 @@ async function copy(
     filter: undefined,
   }, retry);
   if (!outcome.isFetched) throw gitError("copy from it", outcome.reason);
-  if (!isAbbreviated || ref === undefined) return id;
+  if (!isAbbreviated || ref === undefined) return found;
   const commit = await commitOf(clone, ref);
-  if (commit !== undefined) return commit;
+  if (commit !== undefined) return { id: commit };
   throw gitError(`find "${ref}" in the mirror`, "no fetched branch has it");
 }
 

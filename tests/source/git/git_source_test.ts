@@ -39,7 +39,7 @@ function commit(repository: GitRepository, version: string): Promise<string> {
 }
 
 describe("gitSource()", () => {
-  it("checks out the default branch, detached", async () => {
+  it("checks out the default branch", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     await origin.git("checkout", "--quiet", "-b", "trunk");
@@ -49,7 +49,7 @@ describe("gitSource()", () => {
       assertEquals(await checkOut(directory.path, origin.path, ref), {
         commit: id,
         version: "1",
-        head: `${id}\n`,
+        head: "ref: refs/heads/trunk\n",
       });
     }
   });
@@ -67,6 +67,15 @@ describe("gitSource()", () => {
     await origin.git("update-ref", "refs/pull/7/head", third);
     await origin.git("update-ref", "refs/+odd/ref", third);
     await origin.git("checkout", "--quiet", "main");
+    const branches: Record<string, string> = {
+      "main": "main",
+      "refs/heads/main": "main",
+      "heads/main": "main",
+      "feature/x": "feature/x",
+      "refs/heads/feature/x": "feature/x",
+      "origin/feature/x": "feature/x",
+      "refs/remotes/origin/feature/x": "feature/x",
+    };
     const ids = {
       "main": first,
       "light": first,
@@ -91,7 +100,8 @@ describe("gitSource()", () => {
     for (const [ref, id] of Object.entries(ids)) {
       const result = await checkOut(directory.path, origin.path, ref);
       assertEquals([ref, result.commit], [ref, id]);
-      assertEquals(result.head, `${id}\n`);
+      const head = ref in branches ? `ref: refs/heads/${branches[ref]}` : id;
+      assertEquals(result.head, `${head}\n`);
     }
   });
 
@@ -134,7 +144,8 @@ describe("gitSource()", () => {
     const id = await origin.commit({ "version": "2", "main": "a file" });
     await origin.git("checkout", "--quiet", "main");
     const result = await checkOut(directory.path, origin.path, "side");
-    assertEquals(result, { commit: id, version: "2", head: `${id}\n` });
+    const head = "ref: refs/heads/side\n";
+    assertEquals(result, { commit: id, version: "2", head });
     await assertRejects(
       () => checkOut(directory.path, origin.path, "version"),
       RunnerError,

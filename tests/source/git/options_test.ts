@@ -47,8 +47,9 @@ describe("gitSource() options", () => {
       const made = await clone(path, "origin", { ref, depth: 0 });
       const names = await made.git("for-each-ref", "--format=%(refname)");
       assertEquals(
-        names.split("\n").filter((name) => !name.endsWith("/HEAD")),
+        names.split("\n").filter((name) => !name.startsWith("refs/heads/")),
         [
+          "refs/remotes/origin/HEAD",
           "refs/remotes/origin/main",
           "refs/remotes/origin/side",
           "refs/tags/v1",

@@ -1,0 +1,183 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { type Clone, clone, type CloneOptions } from "../../helpers/clone.ts";
+import {
+  type GitRepository,
+  makeRepository,
+} from "../../helpers/git_repository.ts";
+import { startGitServer } from "../../helpers/git_server.ts";
+import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
+
+/** Three commits: two on `main`, of which the first is `v1`, one on `side`. */
+async function makeOrigin(path: string): Promise<GitRepository> {
+  const origin = await makeRepository(path);
+  await origin.git("config", "receive.denyCurrentBranch", "ignore");
+  await origin.commit({ file: "1" });
+  await origin.git("tag", "light");
+  await origin.git("tag", "--annotate", "--message=v1", "v1");
+  await origin.commit({ file: "2" });
+  await origin.git("checkout", "--quiet", "-b", "side");
+  await origin.commit({ side: "" });
+  await origin.git("checkout", "--quiet", "main");
+  return origin;
+}
+
+/** What a clone says of itself, to be compared with that of `git clone`. */
+async function facts({ git }: Pick<Clone, "git">) {
+  const ask = (...args: string[]) => git(...args).catch(() => undefined);
+  return {
+    branch: await ask("rev-parse", "--abbrev-ref", "HEAD"),
+    status: await ask("status", "--short", "--branch"),
+    upstream: await ask("rev-parse", "--abbrev-ref", "@{upstream}"),
+    merge: await ask("config", "--get-regexp", "^branch\\."),
+    behind: await ask("rev-list", "--count", "HEAD..@{upstream}"),
+    local: await ask("for-each-ref", "--format=%(refname)", "refs/heads"),
+    default: await ask("rev-parse", "--abbrev-ref", "origin/HEAD"),
+  };
+}
+
+describe("gitSource() and branches", () => {
+  it("leaves what git clone leaves", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    await origin.git("checkout", "--quiet", "-b", "trunk", "side");
+    await using server = startGitServer(path);
+    const urls = [origin.path, `file://${origin.path}`];
+    const ways: [string, CloneOptions][] = [
+      [origin.path, {}],
+      [`file://${origin.path}`, { filter: "blob:none" }],
+      [`${server.url}origin/.git`, {}],
+      [origin.path, { depth: 0 }],
+      [origin.path, { mirrorDirectory: `${path}/mirrors` }],
+      [origin.path, { mirrorDirectory: `${path}/mirrors`, depth: 0 }],
+    ];
+    for (const ref of [undefined, "side", "main"]) {
+      await origin.git(
+        ...["clone", "--quiet", urls[1], `${path}/expected-${ref}`],
+        ...ref === undefined ? [] : ["--branch", ref],
+      );
+      const expected = await facts({
+        git: (...args) => origin.git("-C", `${path}/expected-${ref}`, ...args),
+      });
+      // Only the default branch, or all, are known to be it.
+      for (const [url, options] of ways) {
+        const made = await clone(path, url, { ...options, ref });
+        const isKnown = ref === undefined || options.depth === 0;
+        assertEquals(
+          await facts(made),
+          isKnown ? expected : { ...expected, default: undefined },
+          `${ref} ${url} ${JSON.stringify(options)}`,
+        );
+      }
+    }
+  });
+
+  it("lets the job pull and push", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const made = await clone(path, `file://${origin.path}`, { ref: "main" });
+    const third = await origin.commit({ file: "3" });
+    await made.git("pull", "--quiet", "--ff-only");
+    assertEquals(await made.git("rev-parse", "HEAD"), third);
+    await made.git("commit", "--quiet", "--allow-empty", "--message=Empty");
+    const dryRun = await made.git("push", "--dry-run", "--porcelain");
+    assert(dryRun.includes("refs/heads/main:refs/heads/main"), dryRun);
+    await made.git("push", "--quiet");
+    assertEquals(
+      await origin.git("rev-parse", "main"),
+      await made.git("rev-parse", "HEAD"),
+    );
+  });
+
+  it("detaches HEAD for tags, commits and other references", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const id = await origin.git("rev-parse", "main");
+    await origin.git("update-ref", "refs/pull/7/head", "side");
+    const refs = ["v1", "light", "tags/v1", id, id.slice(0, 9), "pull/7/head"];
+    for (const ref of refs) {
+      for (const depth of [1, 0]) {
+        const made = await clone(path, origin.path, { ref, depth });
+        await assertRejects(() => made.git("symbolic-ref", "HEAD"));
+        assertEquals(await made.git("branch", "--list", "main"), "");
+      }
+    }
+  });
+
+  it("has the tag that was asked for", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const mirrorDirectory = `${path}/mirrors`;
+    for (const options of [{}, { mirrorDirectory }, { depth: 0 }]) {
+      for (const ref of ["v1", "refs/tags/v1"]) {
+        const made = await clone(path, `file://${origin.path}`, {
+          ...options,
+          ref,
+        });
+        assertEquals(await made.git("describe", "--exact-match"), "v1");
+        assertEquals(await made.git("cat-file", "-t", "v1"), "tag");
+      }
+      const made = await clone(path, origin.path, { ...options, ref: "light" });
+      assert((await made.git("tag", "--points-at")).includes("light"));
+      assertEquals(await made.git("cat-file", "-t", "light"), "commit");
+    }
+  });
+
+  it("takes branches of any name that git can check out", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const side = await origin.git("rev-parse", "side");
+    // The tags lead elsewhere, and must not win.
+    for (
+      const name of ["refs/heads/x", 'a"b', "ü/ö", "deadbee", "a&b;c", "v1"]
+    ) {
+      await origin.git("update-ref", `refs/heads/${name}`, side);
+      await origin.git("update-ref", `refs/tags/${name}`, "main");
+      const made = await clone(path, origin.path, {
+        ref: `refs/heads/${name}`,
+      });
+      assertEquals(made.commit, side);
+      assertEquals(await made.git("branch", "--show-current"), name);
+      const upstream = await made.git("rev-parse", "@{upstream}");
+      assertEquals(upstream, side);
+    }
+    for (const name of ["-f", "@", "HEAD"]) {
+      await origin.git("update-ref", `refs/heads/${name}`, side);
+      const made = await clone(path, origin.path, {
+        ref: `refs/heads/${name}`,
+      });
+      assertEquals(made.commit, side);
+      assertEquals(await made.git("branch", "--show-current"), "");
+    }
+  });
+
+  it("detaches HEAD where the server has no default branch", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    await origin.git("checkout", "--quiet", "--detach", "side");
+    for (const depth of [1, 0]) {
+      const made = await clone(path, origin.path, { depth });
+      assertEquals(made.commit, await origin.git("rev-parse", "side"));
+      assertEquals(await made.git("branch", "--show-current"), "");
+    }
+  });
+
+  it("refuses a branch that does not lead to a commit", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const tree = await origin.git("rev-parse", "main^{tree}");
+    await Deno.writeTextFile(`${path}/origin/.git/refs/heads/odd`, `${tree}\n`);
+    await assertRejects(
+      () => clone(path, origin.path, { ref: "odd" }),
+      Error,
+      "it does not name a commit",
+    );
+  });
+});
