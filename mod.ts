@@ -79,8 +79,8 @@ export type {
   StepSettings,
 } from "./src/config/step_config.ts";
 export type { Condition } from "./src/schema/condition.ts";
-export { PHASES } from "./src/plugins/phases.ts";
-export type { Phase, PhaseAlias } from "./src/plugins/phases.ts";
+export { PHASES } from "./src/plugins/plugin.ts";
+export type { Phase, PhaseAlias } from "./src/plugins/plugin.ts";
 export type {
   PhaseContext,
   Plugin,

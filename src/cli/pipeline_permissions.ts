@@ -1,12 +1,11 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { thrownText } from "../plugins/thrown_text.ts";
-import { parseRight } from "../plugins/rights/right_value.ts";
-import { readGrants } from "../plugins/rights/grants.ts";
-import { expandPaths } from "../plugins/rights/expand_paths.ts";
+import { expandPaths, readGrants } from "../plugins/rights/grants.ts";
+import { parseRight } from "../plugins/rights/manifest.ts";
 import type { PluginPermissions } from "../plugins/rights/rights.ts";
 import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
+import { thrownText } from "../plugins/thrown_text.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /** Variables without which programs do not run as they should, or a log not look so. */

@@ -1,6 +1,6 @@
 import { showUrl } from "../shown_url.ts";
 import type { InspectedPlugin } from "../plugins/inspect_plugin.ts";
-import { grantOption } from "../plugins/rights/denied.ts";
+import { grantOption } from "../plugins/rights/rights.ts";
 import { printable } from "../printable.ts";
 
 /**

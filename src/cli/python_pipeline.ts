@@ -1,6 +1,6 @@
 import { shellWord } from "../command_text.ts";
 import { RunnerError } from "../errors.ts";
-import { PYTHON_PACKAGE } from "../plugins/python/python_package.ts";
+import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { findOnPath } from "../plugins/sandbox/find_deno.ts";
 
 /**

@@ -1,9 +1,8 @@
-import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
 import { parseDuration } from "../config/duration.ts";
+import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
 import type { RunnerError } from "../errors.ts";
-import type { RegisteredPlugin } from "../plugins/check_plugin.ts";
-import type { Phase } from "../plugins/phases.ts";
-import type { PluginConfig } from "../plugins/plugin.ts";
+import type { RegisteredPlugin } from "../plugins/registry.ts";
+import type { Phase, PluginConfig } from "../plugins/plugin.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/source_registry.ts";
 import type { JobRun } from "./job_run.ts";

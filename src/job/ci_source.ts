@@ -1,7 +1,7 @@
 import type { StepConfig } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import { osReason } from "../os_reason.ts";
-import type { Phase } from "../plugins/phases.ts";
+import type { Phase } from "../plugins/plugin.ts";
 import { printable } from "../printable.ts";
 import { copyTree } from "../source/copy_tree.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";

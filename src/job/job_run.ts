@@ -6,7 +6,7 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { PrivateDirectory } from "../fs/temporary_directory.ts";
 import type { EndingSignal } from "../host.ts";
-import type { Phase } from "../plugins/phases.ts";
+import type { Phase } from "../plugins/plugin.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";

@@ -1,6 +1,9 @@
-import { parseAddress } from "../plugins/address.ts";
-import { fetchPackage, type PackageSetting } from "../plugins/fetch_package.ts";
-import { fetchPlugin } from "../plugins/fetch_plugin.ts";
+import {
+  fetchPackage,
+  fetchPlugin,
+  type PackageSetting,
+  parseAddress,
+} from "../plugins/fetch_plugin.ts";
 import type { PluginSource } from "../plugins/plugin_source.ts";
 import {
   temporaryDirectory,

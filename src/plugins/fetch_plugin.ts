@@ -1,13 +1,18 @@
 import { messageOf, RunnerError } from "../errors.ts";
-import type { PluginAddress } from "./address.ts";
+import { Cancellation } from "../process/cancellation.ts";
+import { capture } from "../process/capture.ts";
+import { settlesWithin } from "../process/time_limit.ts";
 import { fileUrl } from "./find_files.ts";
+import type { SandboxSetting } from "./load_sandboxed.ts";
 import type { PluginSource } from "./plugin_source.ts";
 import { readManifest } from "./rights/manifest.ts";
+import { grantOption, mayUse } from "./rights/rights.ts";
+import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 
 /** Largest file that is fetched, in bytes. */
 const LARGEST = 10 * 1024 * 1024;
 
-/** Longest time that fetching may take, in milliseconds. */
+/** Time limit for fetching a file or a package, in milliseconds. */
 const FETCH_MS = 60_000;
 
 /** Gets what is at an address. */
@@ -78,4 +83,176 @@ async function checkHash(
   const found = new Uint8Array(digest).toHex();
   if (found === wanted) return;
   throw new Error(`its hash is sha256-${found}, not sha256-${wanted}`);
+}
+
+/** What fetching a package depends on. */
+export type PackageSetting = Pick<SandboxSetting, "deno" | "env" | "grantsOf">;
+
+/**
+ * Fetches a package of a registry into a cache of its own.
+ *
+ * The plugin runs later without a way to the registry: what it can import is
+ * the module graph that was fetched here. A lock file holds the hash of the
+ * package, and Deno refuses a package that the hash does not pin; the operator
+ * may allow dependencies, by granting the import from the registry.
+ *
+ * @param address Address of the package.
+ * @param directory Directory of its own, writable by the runner only.
+ * @param setting What fetches it.
+ * @returns The plugin.
+ * @throws {RunnerError} `plugin-failed`, if it cannot be fetched or is another one.
+ */
+export async function fetchPackage(
+  address: PluginAddress,
+  directory: string,
+  setting: PackageSetting,
+): Promise<PluginSource> {
+  const { name, url, scheme } = address;
+  const { deno, env, grantsOf } = setting;
+  const registry = jsrHost(env);
+  const lockFile = `${directory}/deno.lock`;
+  const denoDir = `${directory}/deno`;
+  await Deno.writeTextFile(lockFile, lockText(address));
+  const allowsDependencies = scheme === "jsr" &&
+    mayUse(grantsOf(name), "import", registry);
+  const cancellation = new Cancellation();
+  const fetching = capture([
+    ...["/bin/sh", "-c", 'exec "$@"', "sh"],
+    ...[deno, "cache", "--quiet", "--no-config", "--node-modules-dir=none"],
+    ...allowsDependencies ? [] : ["--frozen"],
+    ...scheme === "npm" ? ["--no-remote"] : ["--no-npm"],
+    `--lock=${lockFile}`,
+    `--allow-import=${registry}`,
+    url,
+  ], {
+    cwd: directory,
+    env: {
+      ...processEnvironment(env, {}, {
+        isDeno: true,
+        fetchesCode: true,
+        seesUngranted: () => false,
+      }),
+      DENO_DIR: denoDir,
+    },
+    cancellation,
+  });
+  if (!await settlesWithin(fetching, FETCH_MS)) {
+    cancellation.cancel("SIGTERM");
+    await fetching.catch(() => {});
+    throw cannotFetch(url, `it took longer than ${FETCH_MS} ms`);
+  }
+  const { exitCode, stderr } = await fetching;
+  if (exitCode === 0) {
+    return { name, origin: url, cwd: directory, url, lockFile, denoDir };
+  }
+  const reason = /lockfile is out of date/i.test(stderr)
+    ? `it has dependencies, which its hash does not pin; to allow them, grant it with ${
+      grantOption(name, { kind: "import", value: registry })
+    }`
+    : reasonOf(stderr);
+  throw cannotFetch(url, reason);
+}
+
+function cannotFetch(url: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot fetch plugin "${url}": ${reason}`, {
+    code: "plugin-failed",
+  });
+}
+
+/** What Deno says first; what follows are hints for its own command line. */
+function reasonOf(stderr: string): string {
+  const [line = ""] = stderr.split("\n").filter((text) => text.trim() !== "");
+  return line.replace(/^error: /, "") || "Deno does not say why";
+}
+
+/** What Deno would have written, had it loaded this version of the package. */
+function lockText({ scheme, pinned = "", hash }: PluginAddress): string {
+  const version = pinned.slice(pinned.lastIndexOf("@") + 1);
+  const integrity = scheme === "npm" ? `sha512-${hash}` : hash;
+  return JSON.stringify({
+    version: "5",
+    specifiers: { [`${scheme}:${pinned}`]: version },
+    [scheme]: { [pinned]: { integrity } },
+  });
+}
+
+/** A plugin at an address, and the hash by which it is known. */
+export interface PluginAddress {
+  /** Name under which rights are granted to it. */
+  readonly name: string;
+  /** The address, without the hash. */
+  readonly url: string;
+  /** How it is got. */
+  readonly scheme: "https" | "npm" | "jsr";
+  /** Package and version, for those of a registry: `@scope/name@1.2.3`. */
+  readonly pinned?: string;
+  /** Kind of the hash. */
+  readonly algorithm: "sha256" | "sha512";
+  /** The hash: hexadecimal for `sha256`, base64 for `sha512`. */
+  readonly hash: string;
+}
+
+const HASH = /^(.*)#(sha256|sha512)-([A-Za-z0-9+/=]+)$/s;
+
+const PACKAGE =
+  /^(npm|jsr):\/?((?:@[\w.-]+\/)?[\w.-]+)@(\d+\.\d+\.\d+(?:-[\w.-]+)?)(?:\/.*)?$/;
+
+/**
+ * Reads the address of a plugin: `URL#sha256-HASH`.
+ *
+ * The hash of an `https:` address is that of the file; that of a package is
+ * the one that Deno writes into `deno.lock`.
+ *
+ * @param text Address and hash.
+ * @returns The address.
+ * @throws {RunnerError} `invalid-config`, if it is none or not pinned.
+ */
+export function parseAddress(text: string): PluginAddress {
+  const [, url, kind, written] = HASH.exec(text) ?? [];
+  if (url === undefined) {
+    throw wrong(text, "it has no hash: #sha256-… is to follow it");
+  }
+  const algorithm = kind as "sha256" | "sha512";
+  const hash = algorithm === "sha512" ? written : hexOf(written);
+  if (hash === undefined) throw wrong(text, "its hash is no sha256");
+  if (URL.canParse(url) && url.startsWith("https://")) {
+    if (algorithm !== "sha256") throw wrong(text, "its hash is no sha256");
+    return { name: fileName(url), url, scheme: "https", algorithm, hash };
+  }
+  const [, scheme, name, version] = PACKAGE.exec(url) ?? [];
+  if (name === undefined) {
+    throw wrong(
+      text,
+      "it is neither https:// nor npm: or jsr: with an exact version",
+    );
+  }
+  if ((scheme === "npm") !== (algorithm === "sha512")) {
+    throw wrong(text, "a package of npm has a sha512, one of jsr a sha256");
+  }
+  return {
+    name,
+    url,
+    scheme: scheme as "npm" | "jsr",
+    pinned: `${name}@${version}`,
+    algorithm,
+    hash,
+  };
+}
+
+/** Hashes are written in hexadecimal digits, or as browsers have them. */
+function hexOf(written: string): string | undefined {
+  if (/^[0-9a-f]{64}$/i.test(written)) return written.toLowerCase();
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(written)) return undefined;
+  return Uint8Array.fromBase64(written).toHex();
+}
+
+function fileName(url: string): string {
+  const [last = ""] = new URL(url).pathname.split("/").slice(-1);
+  return last.replace(/\.\w+$/, "").replace(/^plugin_/, "") || "plugin";
+}
+
+function wrong(text: string, state: string): RunnerError {
+  return new RunnerError(`Cannot use plugin "${text}": ${state}`, {
+    code: "invalid-config",
+  });
 }

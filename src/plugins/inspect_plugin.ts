@@ -3,8 +3,7 @@ import {
   programRights,
   type SandboxSetting,
 } from "./load_sandboxed.ts";
-import { PHASES } from "./phases.ts";
-import type { Plugin } from "./plugin.ts";
+import { PHASES, type Plugin } from "./plugin.ts";
 import {
   type PluginRights,
   type PluginSource,
@@ -12,7 +11,7 @@ import {
 } from "./plugin_source.ts";
 import { PluginRegistry } from "./registry.ts";
 import { checkManifest } from "./rights/manifest.ts";
-import { hooksOf } from "./run_plugin.ts";
+import { hooksOf } from "./run_phase.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /** What a plugin says of itself. */

@@ -4,17 +4,21 @@ import type { Logger } from "../output/logger.ts";
 import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { Plugin } from "./plugin.ts";
 import {
+  mayRun,
   type PluginRights,
   type PluginSource,
   rightsOf,
   type RightsPolicy,
+  ungrantedText,
 } from "./plugin_source.ts";
 import { checkManifest } from "./rights/manifest.ts";
-import { mayUse, type PluginPermissions } from "./rights/rights.ts";
+import {
+  grantOption,
+  mayUse,
+  type PluginPermissions,
+} from "./rights/rights.ts";
 import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
-import { grantOption } from "./rights/denied.ts";
-import { mayRun, ungrantedText } from "./rights/program_grant.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /** What plugins in processes of their own have to do with. */

@@ -1,18 +1,32 @@
-import { showUrl } from "../shown_url.ts";
 import { RunnerError } from "../errors.ts";
+import type { Logger } from "../output/logger.ts";
 import { printable } from "../printable.ts";
-import { findPluginFiles, type PluginFile } from "./find_files.ts";
+import { showUrl } from "../shown_url.ts";
+import {
+  fileUrl,
+  findPluginFiles,
+  type PluginFile,
+  realPluginFile,
+} from "./find_files.ts";
 import {
   loadSandboxed,
   type SandboxedPlugin,
   type SandboxSetting,
 } from "./load_sandboxed.ts";
-import type { Phase } from "./phases.ts";
-import { fileSource, type PluginSource } from "./plugin_source.ts";
-import type { PluginRegistry } from "./registry.ts";
-import { hooksOf } from "./run_plugin.ts";
-import { grantOption } from "./rights/denied.ts";
-import { mayRun, ungrantedText } from "./rights/program_grant.ts";
+import type { Phase } from "./plugin.ts";
+import {
+  fileSource,
+  mayRun,
+  type PluginSource,
+  ungrantedText,
+} from "./plugin_source.ts";
+import {
+  type PluginReceiver,
+  type PluginRegistry,
+  registerExport,
+} from "./registry.ts";
+import { grantOption } from "./rights/rights.ts";
+import { hooksOf } from "./run_phase.ts";
 import { thrownText } from "./thrown_text.ts";
 
 /** What a loader works with. */
@@ -71,7 +85,6 @@ export class PluginLoader {
     const files = await findPluginFiles(directory);
     const { logger } = this.#setting;
     if (this.#trustsFiles) {
-      const { loadPlugins } = await import("./load_directory.ts");
       this.#ending.use(await loadPlugins(directory, this.#registry, logger));
     }
     const sources = files
@@ -195,4 +208,46 @@ function loadError(origin: string, cause: unknown): RunnerError {
     `Cannot load plugin "${origin}": ${thrownText(cause)}`,
     { code: "plugin-failed", cause },
   );
+}
+
+/**
+ * Loads the plugin files of a directory into this process.
+ *
+ * These are the files `plugin_*.ts` and `plugin_*.js` directly in it, by name.
+ * The default export of each is a plugin, a class that makes one without
+ * arguments, or a function that gets the registry and registers plugins. A
+ * symbolic link is followed if it stays in the directory.
+ *
+ * @param directory Path of the directory.
+ * @param registry Registry that receives the plugins.
+ * @param logger Where it is told what was loaded.
+ * @returns Handle that unregisters the plugins when disposed.
+ * @throws {RunnerError} `invalid-config` if there is no such directory;
+ * `plugin-failed` if a file holds no plugin or fails. Nothing stays registered
+ * then.
+ */
+export async function loadPlugins(
+  directory: string,
+  registry: PluginReceiver,
+  logger: Logger,
+): Promise<Disposable> {
+  const files = await findPluginFiles(directory);
+  using handles = new DisposableStack();
+  const receiver: PluginReceiver = {
+    add: (plugin) => handles.use(registry.add(plugin)),
+  };
+  for (const { path, kind } of files) {
+    if (kind !== "module") continue;
+    try {
+      const module = await import(fileUrl(await realPluginFile(path)));
+      const count = await registerExport(module.default, receiver);
+      logger.debug("plugins", `Loaded "${path}"`, { plugins: count });
+    } catch (cause) {
+      throw new RunnerError(
+        `Cannot load plugin file "${path}": ${thrownText(cause)}`,
+        { code: "plugin-failed", cause },
+      );
+    }
+  }
+  return handles.move();
 }

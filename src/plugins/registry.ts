@@ -1,5 +1,13 @@
-import { checkPlugin, type RegisteredPlugin } from "./check_plugin.ts";
-import type { Plugin } from "./plugin.ts";
+import { printable } from "../printable.ts";
+import { suggest } from "../suggest.ts";
+import {
+  type Phase,
+  PHASE_ALIASES,
+  PHASE_METHODS,
+  phaseOf,
+  PHASES,
+  type Plugin,
+} from "./plugin.ts";
 
 /**
  * The plugins that take part in jobs.
@@ -43,4 +51,158 @@ export class PluginRegistry {
       },
     };
   }
+}
+
+/** Priority of plugins that name none. */
+const DEFAULT_PRIORITY = 100;
+
+/** A plugin with what was read of it when it was registered. */
+export interface RegisteredPlugin {
+  /** Name of the plugin. */
+  readonly name: string;
+  /** Place among the plugins; lower ones set up earlier. */
+  readonly priority: number;
+  /** Phases in which it is called. */
+  readonly phases: ReadonlySet<Phase>;
+  /** What its failure means for the job. */
+  readonly errorPolicy: "fail" | "continue";
+  /** The plugin itself. */
+  readonly plugin: Plugin;
+}
+
+/**
+ * Checks a plugin and reads what must not change while it is registered.
+ *
+ * @param plugin An object that claims to be a plugin.
+ * @returns What was read.
+ * @throws {TypeError} If it has no name, names an unknown phase, or has a
+ * method that is none or that would never be called.
+ * @throws {RangeError} If its priority is not a whole number.
+ */
+export function checkPlugin(plugin: Plugin): RegisteredPlugin {
+  if (typeof plugin !== "object" || plugin === null) {
+    throw new TypeError("Cannot register a plugin: it is not an object");
+  }
+  const { name, priority = DEFAULT_PRIORITY, errorPolicy = "fail" } = plugin;
+  if (typeof name !== "string" || name.trim() === "") {
+    throw new TypeError("Cannot register a plugin: it has no name");
+  }
+  if (printable(name) !== name) {
+    throw new TypeError(
+      `Cannot register plugin "${
+        printable(name)
+      }": its name contains control characters`,
+    );
+  }
+  if (!Number.isSafeInteger(priority)) {
+    throw new RangeError(
+      `Cannot register plugin "${name}": its priority is not a whole number`,
+    );
+  }
+  const problem = methodProblem(plugin);
+  if (problem !== undefined) {
+    throw new TypeError(`Cannot register plugin "${name}": ${problem}`);
+  }
+  const phases = readPhases(plugin, name);
+  return { name, priority, phases, errorPolicy, plugin };
+}
+
+function methodProblem(plugin: Plugin): string | undefined {
+  const { errorPolicy = "fail" } = plugin;
+  if (errorPolicy !== "fail" && errorPolicy !== "continue") {
+    return `its errorPolicy is neither "fail" nor "continue"`;
+  }
+  for (const method of ["execute", "supportedPhases"] as const) {
+    if (!isMethod(plugin[method])) return `${method} is not a function`;
+  }
+  for (const phase of PHASES) {
+    const methods = PHASE_METHODS[phase];
+    const present = methods.filter((method) => plugin[method] !== undefined);
+    const wrong = present.find((method) => !isMethod(plugin[method]));
+    if (wrong !== undefined) return `${wrong} is not a function`;
+    if (present.length > 1) return `it has both ${present.join(" and ")}`;
+  }
+  for (const name of [...PHASES, ...Object.keys(PHASE_ALIASES)]) {
+    const [method] = PHASE_METHODS[phaseOf(name)!];
+    if (name !== method && name in plugin) {
+      return `it has ${name}, which is never called, did you mean ${method}`;
+    }
+  }
+  return undefined;
+}
+
+function isMethod(value: unknown): boolean {
+  return value === undefined || typeof value === "function";
+}
+
+function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
+  const names: unknown = plugin.phases ?? plugin.supportedPhases?.() ?? PHASES;
+  if (!Array.isArray(names)) {
+    throw new TypeError(
+      `Cannot register plugin "${name}": its phases are not a list`,
+    );
+  }
+  return new Set(names.map((phase: unknown) => {
+    const known = phaseOf(phase);
+    if (known !== undefined) return known;
+    const meant = suggest(String(phase), PHASES);
+    throw new TypeError(
+      `Cannot register plugin "${name}": the phase "${
+        printable(String(phase))
+      }" is unknown` +
+        (meant === undefined ? "" : `, did you mean "${meant}"`),
+    );
+  }));
+}
+
+/** The part of a registry that a plugin file is given. */
+export type PluginReceiver = Pick<PluginRegistry, "add">;
+
+/**
+ * Default export of a plugin file that registers plugins itself.
+ *
+ * It gets the registry handed in, because the copy of the package that the
+ * file imports need not be the one that runs. A plugin that it returns is
+ * registered, too; a promise is waited for.
+ */
+export type PluginFactory = (registry: PluginReceiver) => unknown;
+
+/**
+ * Registers what a plugin file exports by default.
+ *
+ * @param exported A plugin, a class that makes one without arguments, or a
+ * {@linkcode PluginFactory}.
+ * @param registry Registry that receives the plugins.
+ * @returns Number of plugins that were registered.
+ * @throws {TypeError} If there is no plugin in it, or one that is not right.
+ */
+export async function registerExport(
+  exported: unknown,
+  registry: PluginReceiver,
+): Promise<number> {
+  let count = 0;
+  const add = (plugin: Plugin) => {
+    const handle = registry.add(plugin);
+    count++;
+    return handle;
+  };
+  if (isClass(exported)) add(new exported());
+  else if (typeof exported === "function") {
+    const made: unknown = await exported({ add });
+    if (isNamed(made)) add(made);
+  } else if (isNamed(exported)) add(exported);
+  if (count > 0) return count;
+  throw new TypeError(
+    "its default export is no plugin, class of a plugin or function that registers plugins",
+  );
+}
+
+/** Of all functions, classes alone have a `prototype` that cannot be replaced. */
+function isClass(value: unknown): value is new () => Plugin {
+  return typeof value === "function" &&
+    Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;
+}
+
+function isNamed(value: unknown): value is Plugin {
+  return typeof value === "object" && value !== null && "name" in value;
 }

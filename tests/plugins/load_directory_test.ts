@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import type { Logger } from "../../src/output/logger.ts";
-import { loadPlugins } from "../../src/plugins/load_directory.ts";
+import { loadPlugins } from "../../src/plugins/plugin_loader.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 import {
   makeFiles,

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { phaseOf, PHASES } from "../../src/plugins/phases.ts";
-import type { Plugin } from "../../src/plugins/plugin.ts";
+import { phaseOf, PHASES, type Plugin } from "../../src/plugins/plugin.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 
 function refusal(plugin: unknown): string {

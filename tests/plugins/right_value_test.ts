@@ -1,15 +1,17 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { RunnerError } from "../../src/errors.ts";
+import { listText } from "../../src/config/list.ts";
 import {
   grantLines,
   type PluginGrants,
   readGrantValues,
 } from "../../src/config/plugin_grants.ts";
-import { listText } from "../../src/config/list.ts";
+import { RunnerError } from "../../src/errors.ts";
 import { joinList } from "../../src/join_list.ts";
 import { readGrants } from "../../src/plugins/rights/grants.ts";
-import { checkManifest } from "../../src/plugins/rights/manifest.ts";
-import { parseRight } from "../../src/plugins/rights/right_value.ts";
+import {
+  checkManifest,
+  parseRight,
+} from "../../src/plugins/rights/manifest.ts";
 import { covers, type RightKind } from "../../src/plugins/rights/rights.ts";
 import { permissionFlags } from "../../src/plugins/sandbox/deno_command.ts";
 import { Random } from "../helpers/random.ts";

@@ -5,15 +5,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import { parseAddress } from "../../src/plugins/address.ts";
-import { fetchPlugin } from "../../src/plugins/fetch_plugin.ts";
-import { deniedAccess, grantOption } from "../../src/plugins/rights/denied.ts";
-import { expandPaths } from "../../src/plugins/rights/expand_paths.ts";
-import { readGrants } from "../../src/plugins/rights/grants.ts";
+import { fetchPlugin, parseAddress } from "../../src/plugins/fetch_plugin.ts";
+import { expandPaths, readGrants } from "../../src/plugins/rights/grants.ts";
 import { readManifest } from "../../src/plugins/rights/manifest.ts";
 import {
   commonRights,
   covers,
+  deniedAccess,
+  grantOption,
   type RightKind,
 } from "../../src/plugins/rights/rights.ts";
 import { findDeno } from "../../src/plugins/sandbox/find_deno.ts";

@@ -1,15 +1,19 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import type { Logger } from "../../src/output/logger.ts";
-import { Masker } from "../../src/secrets/masker.ts";
-import { type Phase, PHASES } from "../../src/plugins/phases.ts";
-import type { PhaseContext, Plugin } from "../../src/plugins/plugin.ts";
+import {
+  type Phase,
+  type PhaseContext,
+  PHASES,
+  type Plugin,
+} from "../../src/plugins/plugin.ts";
 import { PluginRegistry } from "../../src/plugins/registry.ts";
 import {
   type PluginTiming,
   runPhase,
   type RunPhaseOptions,
 } from "../../src/plugins/run_phase.ts";
+import { Masker } from "../../src/secrets/masker.ts";
 
 /** A run of a job whose phases are called by hand. */
 function startRun(plugins: readonly Plugin[], over?: Partial<PhaseContext>) {

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { isInRange } from "../../src/plugins/rights/address_range.ts";
-import { openAccessPolicy } from "../../src/plugins/rights/access_policy.ts";
+import {
+  isInRange,
+  openAccessPolicy,
+} from "../../src/plugins/rights/access_policy.ts";
 import { runZoo, type ZooOptions } from "../helpers/plugin_zoo.ts";
 import {
   makeFiles,

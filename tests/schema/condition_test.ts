@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Condition, Job } from "@reactorcide/runnerlib";
-import { stepProblem } from "../../src/plugins/sandbox/step_problem.ts";
+import { stepProblem } from "../../src/plugins/sandbox/changes.ts";
 import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
 import {
   makeFiles,

@@ -1,7 +1,5 @@
 import { messageOf } from "../../errors.ts";
 import { suggest } from "../../suggest.ts";
-import { parseLiteral } from "./literal.ts";
-import { parseRight } from "./right_value.ts";
 import {
   type PluginPermissions,
   RIGHT_KINDS,
@@ -101,4 +99,186 @@ function parseManifestValue(kind: RightKind, value: string): string {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** How the values of a kind are parsed. */
+type Parse = (value: string) => string;
+
+const PARSERS: Readonly<Record<RightKind, Parse>> = {
+  read: path,
+  write: path,
+  net: (value) => socketAddress(value) ?? host(value, "net"),
+  env: matching(
+    /^[^\s,=*\p{Cc}]+\*?$/u,
+    "it must be the name of a variable, or the beginning of names and *",
+  ),
+  run: matching(
+    /^[^,\p{Cc}]*[^,\s\p{Cc}][^,\p{Cc}]*$/u,
+    "it must be the name or path of a program, without commas",
+  ),
+  sys: matching(/^[A-Za-z]+$/, "it must be a name such as hostname"),
+  import: (value) => value === "npm" ? value : host(value, "import"),
+  config: matching(
+    /^[a-z][a-z0-9_]*\*?$/,
+    "it must be the name of a setting, or the beginning of names and *",
+  ),
+  steps: matching(/^[^\p{Cc}]+$/u, "it contains control characters"),
+};
+
+/**
+ * Parses one value of a right: a host as a host, a name as a name. What is
+ * passed to Deno is what was parsed here, and never more than one value.
+ *
+ * @param kind Kind of the right.
+ * @param value The value; `*` stands for all of a kind.
+ * @returns Its canonical form.
+ * @throws {TypeError} If it is not a value of this kind.
+ */
+export function parseRight(kind: RightKind, value: string): string {
+  if (value === "*") return value;
+  return PARSERS[kind](value);
+}
+
+function matching(pattern: RegExp, rule: string): Parse {
+  return (value) => {
+    if (pattern.test(value)) return value;
+    throw invalid(value, rule);
+  };
+}
+
+/** Whether it is absolute is known once `$JOB_DIR` and the like are replaced. */
+function path(value: string): string {
+  if (value === "") throw invalid(value, "it is empty");
+  if (value.includes("\0")) {
+    throw invalid(value, "it contains a NUL character");
+  }
+  // Deno splits lists of paths at commas, and has no way to escape one.
+  if (value.includes(",")) throw invalid(value, "it contains a comma");
+  return value;
+}
+
+function socketAddress(value: string): string | undefined {
+  const isAddress = /^unix:\/[^,\0]+$/.test(value) ||
+    /^vsock:\d+:\d+$/.test(value);
+  return isAddress ? value : undefined;
+}
+
+const HOST =
+  /^(?<wildcard>\*\.)?(?<name>\[[\da-f:.]+\]|[\da-z_](?:[\w.-]*[\da-z_])?)\.?(?<prefix>\/\d{1,3})?(?<port>:\d{1,5})?$/i;
+
+/** A host with or without a port, or, for `net`, a range of addresses. */
+function host(value: string, kind: "net" | "import"): string {
+  const rule = "it must be HOST, *.HOST, or either with :PORT";
+  const { wildcard = "", name, prefix = "", port = "" } =
+    HOST.exec(value)?.groups ?? {};
+  if (name === undefined) throw invalid(value, rule);
+  const isRange = prefix !== "";
+  const known = URL.parse(`http://${name}/`)?.hostname;
+  const isAddress = known !== undefined && /^\[|^[\d.]+$/.test(known);
+  if (
+    known === undefined || name.includes("..") ||
+    // A host that is another spelling of an address is none of its own.
+    isAddress && known !== name.toLowerCase() && !name.startsWith("[") ||
+    isAddress && wildcard !== "" ||
+    isRange && (kind !== "net" || !isAddress || port !== "") ||
+    Number(prefix.slice(1)) > (name.startsWith("[") ? 128 : 32) ||
+    Number(port.slice(1)) > 65_535
+  ) {
+    throw invalid(value, rule);
+  }
+  return `${wildcard}${known}${prefix}${
+    port === "" ? "" : `:${Number(port.slice(1))}`
+  }`;
+}
+
+function invalid(value: string, rule: string): TypeError {
+  return new TypeError(`${JSON.stringify(value)} cannot be permitted: ${rule}`);
+}
+
+/** What stands between two tokens. */
+const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
+
+const TOKEN =
+  /"(?:[^"\\\n]|\\["'\\])*"|'(?:[^'\\\n]|\\["'\\])*'|[A-Za-z_$][\w$]*|-?\d+(?:\.\d+)?|[[\]{}:,]/y;
+
+const WORDS: Readonly<Record<string, unknown>> = {
+  true: true,
+  false: false,
+  null: null,
+};
+
+/**
+ * Reads an object or list that is written out in a source text, without
+ * running the text: texts, numbers, `true`, `false`, `null`, comments.
+ *
+ * @param source Source text.
+ * @param start Where the literal begins.
+ * @returns The value.
+ * @throws {TypeError} If it is no such literal.
+ */
+export function parseLiteral(source: string, start: number): unknown {
+  let at = start;
+
+  function next(): string {
+    SPACE.lastIndex = at;
+    TOKEN.lastIndex = at + SPACE.exec(source)![0].length;
+    const token = TOKEN.exec(source)?.[0];
+    if (token === undefined) throw new TypeError("it is not written out");
+    at = TOKEN.lastIndex;
+    return token;
+  }
+
+  function peek(): string {
+    const before = at;
+    const token = next();
+    at = before;
+    return token;
+  }
+
+  function expect(wanted: string): void {
+    const token = next();
+    if (token !== wanted) {
+      throw new TypeError(`it has ${token} in the place of ${wanted}`);
+    }
+  }
+
+  /** Calls for each member up to the closing mark. */
+  function members(close: string, read: () => void): void {
+    while (peek() !== close) {
+      read();
+      if (peek() !== close) expect(",");
+    }
+    next();
+  }
+
+  function value(): unknown {
+    const token = next();
+    if (token === "[") {
+      const list: unknown[] = [];
+      members("]", () => list.push(value()));
+      return list;
+    }
+    if (token === "{") {
+      const object: Record<string, unknown> = Object.create(null);
+      members("}", () => {
+        const key = next();
+        expect(":");
+        object[textOf(key) ?? key] = value();
+      });
+      return object;
+    }
+    if (Object.hasOwn(WORDS, token)) return WORDS[token];
+    const text = textOf(token);
+    if (text !== undefined) return text;
+    if (/^[-\d]/.test(token)) return Number(token);
+    throw new TypeError(`it has ${token}, which is known only when it runs`);
+  }
+
+  return value();
+}
+
+function textOf(token: string): string | undefined {
+  return /^["']/.test(token)
+    ? token.slice(1, -1).replace(/\\(.)/g, "$1")
+    : undefined;
 }

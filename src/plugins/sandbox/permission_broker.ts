@@ -1,6 +1,6 @@
 import { listenPrivately } from "../../secrets/registration_path.ts";
 import type { AccessPolicy, AccessRequest } from "../rights/access_policy.ts";
-import { readLines } from "./read_lines.ts";
+import { readLines } from "./messages.ts";
 
 /** Longest question, in characters. */
 const MAX_QUESTION_LENGTH = 64 * 1024;

@@ -1,13 +1,13 @@
 import { maskChunks } from "../../output/mask_chunks.ts";
-import type { MaskStream } from "../../secrets/mask/stream.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
+import type { MaskStream } from "../../secrets/mask/stream.ts";
 import {
   type GuestMessage,
   type HostMessage,
   parseMessage,
+  readLines,
 } from "./messages.ts";
-import { readLines } from "./read_lines.ts";
 
 /** Longest message, in characters. */
 const LONGEST_MESSAGE = 1024 * 1024;

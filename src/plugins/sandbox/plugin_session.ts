@@ -1,7 +1,7 @@
 import { onAbort } from "../../process/on_abort.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { timeLimit } from "../../process/time_limit.ts";
-import { CANCEL_GRACE_MS } from "../run_hook.ts";
+import { CANCEL_GRACE_MS } from "../run_phase.ts";
 import type { GuestFailure, GuestMessage, HostMessage } from "./messages.ts";
 import { PluginLog } from "../plugin_log.ts";
 import type { MaskStream } from "../../secrets/mask/stream.ts";

@@ -4,10 +4,10 @@ import {
   type DeniedAccess,
   deniedAccess,
   deniedText,
-} from "../rights/denied.ts";
-import { mayUse, type PluginPermissions } from "../rights/rights.ts";
-import { applyChanges } from "./changes.ts";
-import { contextData } from "./context_data.ts";
+  mayUse,
+  type PluginPermissions,
+} from "../rights/rights.ts";
+import { applyChanges, contextData } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
 import { GuestError, type PluginSession } from "./plugin_session.ts";
 

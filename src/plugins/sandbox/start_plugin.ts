@@ -4,12 +4,11 @@ import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
 import { temporaryParents } from "../../workspace/temporary.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
-import { denoCommand, jsrHost } from "./deno_command.ts";
-import type { PluginSession, SessionListener } from "./plugin_session.ts";
 import type { Confinement } from "./confinement.ts";
+import { denoCommand, jsrHost, processEnvironment } from "./deno_command.ts";
 import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
-import { processEnvironment } from "./process_environment.ts";
+import type { PluginSession, SessionListener } from "./plugin_session.ts";
 
 /** Longest time that a plugin may take to be loaded, in milliseconds. */
 const START_MS = 10_000;
