@@ -1,5 +1,5 @@
-import type { ConfigKey } from "../../src/config/config_key.ts";
-import { CONFIG_KEYS } from "../../src/config/keys.ts";
+import type { Option } from "../../src/options/option.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import {
   VARIABLE_GROUPS,
   type VariableInfo,
@@ -55,16 +55,17 @@ export async function environmentReference(): Promise<string> {
 }
 
 function configurationRow(info: VariableInfo): string[] {
-  const keys: readonly ConfigKey[] = CONFIG_KEYS;
-  const key = keys.find(({ env }) => env === info.name);
-  if (key === undefined) throw new Error(`No option has ${info.name}`);
+  const options: readonly Option[] = OPTIONS;
+  const option = options.find(({ env }) => env?.name === info.name);
+  if (option === undefined) throw new Error(`No option has ${info.name}`);
+  const { flag, default: value, defaultText, doc } = option;
   return [
     code(info.name),
-    key.flag === undefined ? "" : code(`--${key.flag}`),
-    code(key.defaultValue),
+    flag === undefined ? "" : code(`--${flag}`),
+    value === undefined ? plain(defaultText ?? "") : code(value),
     info.setBy,
     seenBy(info),
-    plain(key.help),
+    plain(doc),
   ];
 }
 

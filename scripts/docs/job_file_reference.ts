@@ -4,7 +4,7 @@ import {
 } from "../../src/config/job_file/job_keys.ts";
 import { anything, type JsonSchema } from "../../src/config/job_file/kind.ts";
 import { jobFileSchema } from "../../src/config/job_file/schema.ts";
-import { CONFIG_KEYS } from "../../src/config/keys.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import { code, plain, table } from "./markdown.ts";
 import { valueText } from "./value_text.ts";
 
@@ -23,7 +23,7 @@ export function jobFileReference(): string {
   const steps = step.properties as Record<string, JsonSchema>;
   const retry = (steps.retry.anyOf as JsonSchema[])
     .find(({ properties }) => properties !== undefined)!;
-  const own = new Set<string>(CONFIG_KEYS.map(({ name }) => name));
+  const own = new Set<string>(OPTIONS.map(({ name }) => name));
   const all = rowsOf(schema, JOB_FILE_KEYS);
   const top = all.filter(({ key }) => !key.isForeign && !own.has(key.name));
   return [

@@ -1,4 +1,4 @@
-import { layerOf } from "../config/layers.ts";
+import { layerOf } from "../config/settings.ts";
 import type { Layer } from "../config/settings.ts";
 
 /**
@@ -12,8 +12,8 @@ export function argumentLayer(args: readonly string[]): Layer {
   const end = args.indexOf("--");
   const before = end < 0 ? args : args.slice(0, end);
   const layer = layerOf(
-    ({ flag, valueName }) => {
-      if (flag === undefined || valueName === undefined) return undefined;
+    ({ flag, type }) => {
+      if (flag === undefined || type === "boolean") return undefined;
       const values = before.flatMap((arg, at) =>
         arg === `--${flag}`
           ? before.slice(at + 1, at + 2)
@@ -22,7 +22,7 @@ export function argumentLayer(args: readonly string[]): Layer {
           : []
       );
       if (values.length === 0) return undefined;
-      return flag === "job-env" ? values.join("\n") : values.at(-1);
+      return type === "variables" ? values.join("\n") : values.at(-1);
     },
     ({ flag }) => `--${flag}`,
   );

@@ -1,18 +1,28 @@
-import type { ConfigKind } from "../config/config_key.ts";
-import { CONFIG_KEYS, type ConfigName } from "../config/keys.ts";
-import { layerOf } from "../config/layers.ts";
+import type { Option, OptionType } from "../options/option.ts";
+import { type OptionName, OPTIONS } from "../options/options.ts";
+import { SOURCE_TYPES } from "../options/source_options.ts";
+import { layerOf } from "../config/settings.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Flag, ParsedArguments } from "./command.ts";
 
 /**
- * Keys whose option may be given several times. Each value stays one; variables
- * become lines, of which one option may have several.
+ * Types whose flag may be given several times. Each value stays one; variables
+ * become lines, of which one flag may have several.
  */
-const REPEATABLE: ReadonlySet<string> = new Set([
-  "job_env",
+const REPEATABLE: readonly OptionType[] = [
+  "variables",
   "plugins",
-  "plugin_permissions",
-]);
+  "pluginPermissions",
+];
+
+/** What stands for a value of a type in help texts, unless its row says more. */
+const VALUE_NAMES: Readonly<Partial<Record<OptionType & string, string>>> = {
+  jobDirectory: "PATH",
+  jobFile: "PATH",
+  duration: "TIME",
+  list: "NAMES",
+  inheritance: "NAMES",
+};
 
 /** Options of the design that mean a git source. */
 const GIT_FLAGS: readonly Flag[] = [
@@ -25,16 +35,16 @@ const GIT_FLAGS: readonly Flag[] = [
 ];
 
 /**
- * Makes options of keys of the configuration.
+ * Returns the flags of options.
  *
- * @param names Keys; all of them unless given.
- * @returns Options, those of the design for a git source among them if all
- * keys are asked for.
+ * @param names Names of the options; all of them unless given, with those of
+ * the design for a git source.
+ * @returns Flags.
  */
-export function configFlags(names?: readonly ConfigName[]): Flag[] {
-  const flags = CONFIG_KEYS
+export function configFlags(names?: readonly OptionName[]): Flag[] {
+  const flags = OPTIONS
     .filter(({ name }) => names?.includes(name) ?? true)
-    .flatMap((key): Flag[] => "flag" in key ? [flagOf(key)] : []);
+    .flatMap((option): Flag[] => "flag" in option ? [flagOf(option)] : []);
   return names === undefined ? [...flags, ...GIT_FLAGS] : flags;
 }
 
@@ -46,10 +56,10 @@ export function configFlags(names?: readonly ConfigName[]): Flag[] {
  */
 export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   const layer = layerOf(
-    ({ name, flag }) => {
+    ({ type, flag }) => {
       if (flag === undefined) return undefined;
       const value = flags.get(flag) ?? switches.get(flag)?.toString();
-      return typeof value === "object" && name === "job_env"
+      return typeof value === "object" && type === "variables"
         ? value.join("\n")
         : value;
     },
@@ -66,25 +76,28 @@ export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   return layer;
 }
 
-function flagOf(
-  key: {
-    name: string;
-    flag: string;
-    valueName?: string;
-    help: string;
-    defaultValue?: string;
-    kind?: ConfigKind;
-  },
-): Flag {
-  const { name, flag, valueName, help, defaultValue, kind } = key;
+function flagOf(option: Option & { flag: string }): Flag {
+  const { flag, type, doc, default: value, defaultText = value } = option;
+  const valueName = valueNameOf(option);
   return {
     name: flag,
     ...valueName === undefined ? {} : { valueName },
-    ...typeof kind === "object" && "choices" in kind
-      ? { choices: kind.choices }
-      : {},
-    help: defaultValue === undefined ? help : `${help} (${defaultValue})`,
-    isRepeatable: REPEATABLE.has(name),
-    isNegatable: kind === "switch" && defaultValue === "true",
+    ...choicesOf(type),
+    help: defaultText === undefined ? doc : `${doc} (${defaultText})`,
+    isRepeatable: REPEATABLE.includes(type),
+    isNegatable: type === "boolean" && value === "true",
   };
+}
+
+function valueNameOf({ valueName, type }: Option): string | undefined {
+  if (valueName !== undefined) return valueName;
+  if (typeof type === "string") return VALUE_NAMES[type];
+  return "choices" in type ? "MODE" : "COUNT";
+}
+
+function choicesOf(type: OptionType): Pick<Flag, "choices"> {
+  if (type === "sourceType") return { choices: SOURCE_TYPES };
+  return typeof type === "object" && "choices" in type
+    ? { choices: type.choices }
+    : {};
 }

@@ -4,19 +4,29 @@ import { durationProblem, parseDuration } from "./duration.ts";
 import type { ConfigProblem, SourceConfig } from "./job_config.ts";
 import { parseJobEnv, VARIABLE_NAME } from "./job_env.ts";
 import {
-  type ChoiceName,
-  type ChoiceOf,
-  configKey,
-  type ConfigName,
-  type SwitchName,
-} from "./keys.ts";
+  findOption,
+  type OptionName,
+  type OptionNameOf,
+  type OptionRow,
+} from "../options/options.ts";
+import { SOURCE_TYPES } from "../options/source_options.ts";
 import { parseList, splitTrimmed } from "./list.ts";
 import type { Setting, Settings } from "./settings.ts";
-import { SOURCE_TYPE, SOURCE_TYPES } from "./source_keys.ts";
 import { readValue } from "./value_file.ts";
 
 /** Least and greatest value of a number. */
 type Range = { minimum: number; maximum: number };
+
+type Choices = { readonly choices: readonly string[] };
+
+/** The words that an option may hold. */
+type ChoiceOf<Name extends OptionName> = Extract<
+  OptionRow,
+  { name: Name; type: Choices }
+>["type"]["choices"][number];
+
+/** Name of any type of sources, also of one that code registers; a worker may set none. */
+export const SOURCE_TYPE = /^([a-z][a-z0-9_-]{0,62})?$/;
 
 /** Reads settings one by one and gathers what is wrong with them. */
 export class Checker {
@@ -53,16 +63,16 @@ export class Checker {
     return value as string | readonly string[];
   }
 
-  text(key: ConfigName): string {
+  text(key: OptionName): string {
     const value = this.#settings.get(key)?.value ?? "";
     return typeof value === "string" ? value : Object.values(value).join(",");
   }
 
-  optional(key: ConfigName): string | undefined {
+  optional(key: OptionName): string | undefined {
     return this.text(key) || undefined;
   }
 
-  jobPath(key: ConfigName): string {
+  jobPath(key: OptionName): string {
     const path = this.text(key);
     const problem = jobPathProblem(path);
     if (path === "") this.#report(key, "must not be empty");
@@ -71,21 +81,25 @@ export class Checker {
     return path;
   }
 
-  choice<Name extends ChoiceName>(key: Name): ChoiceOf<Name> {
+  choice<Name extends OptionNameOf<Choices>>(key: Name): ChoiceOf<Name> {
+    const { choices } = findOption(key)!.type as Choices;
+    return this.#oneOf(key, choices) as ChoiceOf<Name>;
+  }
+
+  #oneOf(key: OptionName, choices: readonly string[]): string {
     const text = this.text(key);
-    const { choices } = configKey(key)!.kind as { choices: readonly string[] };
     if (!choices.includes(text)) {
       const allowed = choices.map((one) => `"${one}"`).join(" or ");
       this.#report(key, `must be ${allowed}, not ${JSON.stringify(text)}`);
     }
-    return text as ChoiceOf<Name>;
+    return text;
   }
 
-  integer(key: ConfigName): number | undefined {
+  integer(key: OptionName): number | undefined {
     const text = this.text(key);
     // A worker sets the variable to nothing when nobody said anything.
     if (text === "") return undefined;
-    const { minimum, maximum } = configKey(key)!.kind as Range;
+    const { minimum, maximum } = findOption(key)!.type as Range;
     const value = /^\d+$/.test(text) ? Number(text) : NaN;
     if (value >= minimum && value <= maximum) return value;
     this.#report(
@@ -98,7 +112,7 @@ export class Checker {
   }
 
   /** A variable that is empty says nothing. */
-  isOn(key: SwitchName): boolean {
+  isOn(key: OptionNameOf<"boolean">): boolean {
     const text = this.text(key);
     const isOn = parseBoolean(text);
     if (isOn === undefined && text !== "") {
@@ -107,7 +121,7 @@ export class Checker {
     return isOn ?? false;
   }
 
-  duration(key: ConfigName): number {
+  duration(key: OptionName): number {
     const text = this.text(key);
     const ms = parseDuration(text);
     if (ms !== undefined) return ms;
@@ -123,7 +137,7 @@ export class Checker {
     const isOwn = this.#sourceTypes === "any"
       ? SOURCE_TYPE.test(given) && !isBuiltIn(given)
       : this.#sourceTypes.includes(given);
-    const type = isOwn ? given : this.choice(key);
+    const type = isOwn ? given : this.#oneOf(key, SOURCE_TYPES);
     if (type === "none") return { type };
     const url = this.text(`${prefix}source_url`);
     if (url === "" && isBuiltIn(type)) {
@@ -149,13 +163,13 @@ export class Checker {
     return merged;
   }
 
-  list(key: ConfigName): string[] | undefined {
+  list(key: OptionName): string[] | undefined {
     const setting = this.#settings.get(key);
     return setting && this.#items(key, setting);
   }
 
   /** No source takes a name off the list of another. */
-  unitedNames(key: ConfigName): string[] | undefined {
+  unitedNames(key: OptionName): string[] | undefined {
     const settings = this.#settings.all(key);
     const names = settings.flatMap((setting) => this.#items(key, setting));
     // To list nothing is to say that nothing is secret; commas alone say less.
@@ -164,7 +178,7 @@ export class Checker {
     return isSaid ? [...new Set(names)] : undefined;
   }
 
-  names(key: ConfigName): string[] | undefined {
+  names(key: OptionName): string[] | undefined {
     const names = this.list(key);
     return names?.length ? names : undefined;
   }
@@ -215,7 +229,7 @@ export class Checker {
   }
 
   /** An item of a list stays one item; a text is divided at its commas. */
-  #items(key: ConfigName, { value }: Setting): string[] {
+  #items(key: OptionName, { value }: Setting): string[] {
     if (typeof value !== "string") {
       return Object.values(value).filter((item) => item !== "");
     }
@@ -228,7 +242,7 @@ export class Checker {
     return [];
   }
 
-  #report(key: ConfigName, message: string): void {
+  #report(key: OptionName, message: string): void {
     const origin = this.#settings.get(key)?.origin;
     this.#problems.push({ key, message, origin });
   }

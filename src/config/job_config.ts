@@ -1,4 +1,4 @@
-import type { ConfigName } from "./keys.ts";
+import type { OptionName } from "../options/options.ts";
 import type { FailurePolicy, StepConfig } from "./step_config.ts";
 
 /** Where code comes from. */
@@ -123,7 +123,7 @@ export interface JobConfig {
 /** Something wrong with the configuration. */
 export interface ConfigProblem {
   /** Key that is concerned. */
-  readonly key: ConfigName;
+  readonly key: OptionName;
   /** What is wrong and what is allowed; tells no secret. */
   readonly message: string;
   /** Where the value came from; `undefined` when there is none. */

@@ -1,7 +1,7 @@
 import { Checker } from "./checker.ts";
 import type { ConfigProblem, ValidationResult } from "./job_config.ts";
 import { jobEnvWarnings } from "./job_env.ts";
-import { configKey } from "./keys.ts";
+import { findOption } from "../options/options.ts";
 import type { Settings } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 
@@ -121,7 +121,7 @@ export function validateSettings(
 function replacesSteps(settings: Settings): boolean {
   const setting = settings.get("job_command");
   return setting !== undefined &&
-    setting.origin !== configKey("job_command")?.env;
+    setting.origin !== findOption("job_command")?.env?.name;
 }
 
 function imageWarnings(image: string | undefined): string[] {

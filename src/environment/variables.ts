@@ -8,205 +8,37 @@
  * @module
  */
 
+import type { VariableFacts } from "../options/option.ts";
+import { type OptionRow, OPTIONS } from "../options/options.ts";
+
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
 /** One variable. */
-export interface VariableInfo {
-  /** Name in the environment. */
-  readonly name: string;
-  /** Who sets it. */
-  readonly setBy: "coordinator" | "worker" | "runner" | "user";
-  /**
-   * Which programs see it: every program that the runner starts, only trusted
-   * commands of the job, or none.
-   *
-   * @default {"everyone"}
-   */
-  readonly seenBy?: "everyone" | "job" | "runner";
-  /**
-   * Whether it says how a runner works. Other variables describe one job, and
-   * mean nothing to another one.
-   *
-   * @default {false}
-   */
-  readonly isSetting?: boolean;
-  /**
-   * Whether its value is a secret, which is masked everywhere.
-   *
-   * @default {false}
-   */
-  readonly isSecret?: boolean;
-  /**
-   * Whether its value is a URL, which may hold a password.
-   *
-   * @default {false}
-   */
-  readonly isUrl?: boolean;
-  /**
-   * Whether it is about something outside the job's container: a path or a
-   * socket of the machine, or more than a container needs.
-   *
-   * @default {false}
-   */
-  readonly isOutside?: boolean;
-  /** Meaning, in Markdown; that of a configuration variable is its option's. */
+export interface VariableInfo extends VariableFacts {
+  /** Meaning, in Markdown; that of an option's variable is the option's. */
   readonly doc?: string;
 }
 
 type VariableTable = Readonly<Record<string, VariableInfo>>;
 
-/** Variables of the configuration; their meaning is that of the option. */
-const CONFIGURATION = {
-  jobCommand: { name: "REACTORCIDE_JOB_COMMAND", setBy: "user", seenBy: "job" },
-  codeDir: { name: "REACTORCIDE_CODE_DIR", setBy: "worker" },
-  jobDir: { name: "REACTORCIDE_JOB_DIR", setBy: "worker" },
-  artifactsDir: { name: "REACTORCIDE_ARTIFACTS_DIR", setBy: "user" },
-  jobEnv: {
-    name: "REACTORCIDE_JOB_ENV",
-    setBy: "user",
-    seenBy: "job",
-    isOutside: true,
-  },
-  secretsFile: {
-    name: "REACTORCIDE_SECRETS_FILE",
-    setBy: "user",
-    seenBy: "job",
-    isOutside: true,
-  },
-  runnerImage: { name: "REACTORCIDE_RUNNER_IMAGE", setBy: "user" },
-  triggersFile: { name: "REACTORCIDE_TRIGGERS_FILE", setBy: "worker" },
-  triggerTransport: { name: "REACTORCIDE_TRIGGER_TRANSPORT", setBy: "user" },
-  coordinatorTimeout: {
-    name: "REACTORCIDE_COORDINATOR_TIMEOUT",
-    setBy: "user",
-    isSetting: true,
-  },
-  wait: { name: "REACTORCIDE_WAIT", setBy: "user", isSetting: true },
-  concurrency: {
-    name: "REACTORCIDE_CONCURRENCY",
-    setBy: "user",
-    isSetting: true,
-  },
-  maxLineBytes: {
-    name: "REACTORCIDE_MAX_LINE_BYTES",
-    setBy: "user",
-    isSetting: true,
-  },
-  pluginDir: {
-    name: "REACTORCIDE_PLUGIN_DIR",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-    isOutside: true,
-  },
-  plugins: {
-    name: "REACTORCIDE_PLUGINS",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-  },
-  pluginPermissions: {
-    name: "REACTORCIDE_PLUGIN_PERMISSIONS",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-  },
-  pluginTimeout: {
-    name: "REACTORCIDE_PLUGIN_TIMEOUT",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-  },
-  trustPlugins: {
-    name: "REACTORCIDE_TRUST_PLUGINS",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-  },
-  secretEnvNames: {
-    name: "REACTORCIDE_SECRET_ENV_NAMES",
-    setBy: "worker",
-    seenBy: "job",
-    isSetting: true,
-  },
-  secretValuesList: {
-    name: "REACTORCIDE_SECRET_VALUES_LIST",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-    isOutside: true,
-  },
-  secretEnvPatterns: {
-    name: "REACTORCIDE_SECRET_ENV_PATTERNS",
-    setBy: "user",
-    seenBy: "job",
-    isSetting: true,
-  },
-  sourceType: { name: "REACTORCIDE_SOURCE_TYPE", setBy: "worker" },
-  sourceUrl: { name: "REACTORCIDE_SOURCE_URL", setBy: "worker", isUrl: true },
-  sourceRef: { name: "REACTORCIDE_SOURCE_REF", setBy: "worker" },
-  ciSourceType: { name: "REACTORCIDE_CI_SOURCE_TYPE", setBy: "worker" },
-  ciSourceUrl: {
-    name: "REACTORCIDE_CI_SOURCE_URL",
-    setBy: "worker",
-    isUrl: true,
-  },
-  ciSourceRef: { name: "REACTORCIDE_CI_SOURCE_REF", setBy: "worker" },
-  copyIgnore: {
-    name: "REACTORCIDE_COPY_IGNORE",
-    setBy: "user",
-    isSetting: true,
-  },
-  archiveStripTop: {
-    name: "REACTORCIDE_ARCHIVE_STRIP_TOP",
-    setBy: "user",
-    isSetting: true,
-  },
-  archiveMaxEntries: {
-    name: "REACTORCIDE_ARCHIVE_MAX_ENTRIES",
-    setBy: "user",
-    isSetting: true,
-  },
-  archiveMaxBytes: {
-    name: "REACTORCIDE_ARCHIVE_MAX_BYTES",
-    setBy: "user",
-    isSetting: true,
-  },
-  archiveMaxRatio: {
-    name: "REACTORCIDE_ARCHIVE_MAX_RATIO",
-    setBy: "user",
-    isSetting: true,
-  },
-  archiveTimeout: {
-    name: "REACTORCIDE_ARCHIVE_TIMEOUT",
-    setBy: "user",
-    isSetting: true,
-  },
-  checkoutMode: {
-    name: "REACTORCIDE_CHECKOUT_MODE",
-    setBy: "worker",
-    isSetting: true,
-  },
-  fetchDepth: {
-    name: "REACTORCIDE_FETCH_DEPTH",
-    setBy: "user",
-    isSetting: true,
-  },
-  gitFilter: { name: "REACTORCIDE_GIT_FILTER", setBy: "user", isSetting: true },
-  sparsePaths: {
-    name: "REACTORCIDE_SPARSE_PATHS",
-    setBy: "user",
-    isSetting: true,
-  },
-  submodules: {
-    name: "REACTORCIDE_SUBMODULES",
-    setBy: "user",
-    isSetting: true,
-  },
-  gitLfs: { name: "REACTORCIDE_GIT_LFS", setBy: "user", isSetting: true },
-  gitMirror: { name: "REACTORCIDE_GIT_MIRROR", setBy: "user", isSetting: true },
-} as const satisfies VariableTable;
+/** Spelling of an option's name as a key: `codeDir` for `code_dir`. */
+type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name;
+
+type OptionVariables = {
+  readonly [
+    Row in Extract<OptionRow, { env: unknown }> as CamelCase<Row["name"]>
+  ]: Row["env"];
+};
+
+/** Variables of the options, whose table has their facts and their meaning. */
+const CONFIGURATION = Object.fromEntries(
+  OPTIONS.flatMap((option) =>
+    "env" in option ? [[camelCase(option.name), option.env]] : []
+  ),
+) as OptionVariables;
 
 /** Variables that describe a job, its steps and its runner. */
 const JOB = {
@@ -626,6 +458,10 @@ export const Variable: Names = Object.fromEntries(
 const BY_NAME: ReadonlyMap<string, VariableInfo> = new Map(
   Object.values(TABLE).map((info) => [info.name, info]),
 );
+
+function camelCase(name: string): string {
+  return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+}
 
 /** Start of the names of outputs; the rest depends on the step. */
 const OUTPUT_PREFIX = `${Variable.output}_`;

@@ -1,7 +1,7 @@
 import { parseDuration } from "../config/duration.ts";
-import { CONFIG_KEYS, configKey, type ConfigName } from "../config/keys.ts";
 import type { RunnerError } from "../errors.ts";
 import type { RegisteredPlugin } from "../plugins/registry.ts";
+import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
 import type { Phase, PluginConfig } from "../plugins/plugin.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/source_registry.ts";
@@ -92,7 +92,7 @@ function pluginConfig(run: JobRun, phase: Phase): PluginConfig {
   const { settings, areSettingsOpen } = run;
   return {
     get(key) {
-      const value = settings.get(key as ConfigName)?.value;
+      const value = settings.get(key as OptionName)?.value;
       return typeof value === "string" || value === undefined
         ? value
         : JSON.stringify(value);
@@ -104,16 +104,16 @@ function pluginConfig(run: JobRun, phase: Phase): PluginConfig {
           `Cannot change setting "${key}": the configuration was validated`,
         );
       }
-      const known = configKey(key);
+      const known = findOption(key);
       if (known === undefined || known.isCallersOnly) {
         const why = known ? "only the caller may" : "no such setting";
         throw new TypeError(`Cannot change setting "${key}": ${why}`);
       }
-      settings.set(key as ConfigName, { value, origin: "a plugin" });
+      settings.set(key as OptionName, { value, origin: "a plugin" });
       run.haveSettingsChanged ||= !areSettingsOpen;
     },
     keys: () =>
-      CONFIG_KEYS.map(({ name }) => name)
+      OPTIONS.map(({ name }) => name)
         .filter((name) => settings.get(name) !== undefined),
   };
 }

@@ -1,5 +1,5 @@
 import { durationProblem, parseDuration } from "../config/duration.ts";
-import { configKey } from "../config/keys.ts";
+import { findOption } from "../options/options.ts";
 import { RunnerError } from "../errors.ts";
 import { jobPathProblem } from "../job_path.ts";
 import type { FlushTriggersOptions } from "./flush_triggers.ts";
@@ -30,7 +30,7 @@ export function environmentFlush(
   if (problem !== undefined) throw unusable("triggers_file", problem);
   const transport = settings.trigger_transport ??
     valueOf(parts, "trigger_transport");
-  const { choices } = configKey("trigger_transport")!.kind as {
+  const { choices } = findOption("trigger_transport")!.type as {
     choices: readonly string[];
   };
   if (!choices.includes(transport)) {
@@ -64,8 +64,8 @@ export function coordinatorTimeoutMs(
 }
 
 function valueOf({ host }: RunnerParts, name: string): string {
-  const { env, defaultValue = "" } = configKey(name)!;
-  return env === undefined ? defaultValue : host.env[env] || defaultValue;
+  const { env, default: value = "" } = findOption(name)!;
+  return env === undefined ? value : host.env[env.name] || value;
 }
 
 function unusable(name: keyof FlushSettings, problem: string): RunnerError {

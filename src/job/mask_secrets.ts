@@ -1,7 +1,7 @@
 import { Checker } from "../config/checker.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { parseJobEnv } from "../config/job_env.ts";
-import { defaultLayer, environmentLayer } from "../config/layers.ts";
+import { defaultLayer, environmentLayer } from "../config/settings.ts";
 import { type Layer, Settings } from "../config/settings.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";

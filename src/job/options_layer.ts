@@ -1,4 +1,4 @@
-import { layerOf } from "../config/layers.ts";
+import { layerOf } from "../config/settings.ts";
 import { grantLines } from "../config/plugin_grants.ts";
 import type { Layer, SettingValue } from "../config/settings.ts";
 import type { RunJobOptions } from "./job_options.ts";

@@ -1,6 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import { booleanVariable } from "../boolean.ts";
-import { defaultLayer, environmentLayer } from "../config/layers.ts";
+import { defaultLayer, environmentLayer } from "../config/settings.ts";
 import type { Layer } from "../config/settings.ts";
 import type { JobRun } from "./job_run.ts";
 

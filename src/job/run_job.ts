@@ -1,6 +1,6 @@
 import type { JobConfig } from "../config/job_config.ts";
 import type { Layer } from "../config/settings.ts";
-import type { ConfigName } from "../config/keys.ts";
+import type { OptionName } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { Cancellation } from "../process/cancellation.ts";
@@ -170,7 +170,7 @@ function cancelOn(run: JobRun, controls: JobControls): Disposable {
 
 /** A job without plugins does not even load what would load them. */
 async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
-  const isSet = (name: ConfigName) =>
+  const isSet = (name: OptionName) =>
     (run.settings.get(name)?.value ?? "") !== "";
   const type = run.settings.get("ci_source_type")?.value;
   const hasCiSource = type !== undefined && type !== "" && type !== "none" ||

@@ -1,4 +1,4 @@
-import type { ConfigName } from "../config/keys.ts";
+import type { OptionName } from "../options/options.ts";
 import { jobPathProblem } from "../job_path.ts";
 import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { readGrants } from "../plugins/rights/grants.ts";
@@ -21,7 +21,7 @@ export async function sandboxSetting(
   ciCopy?: string,
 ): Promise<SandboxSetting> {
   const { host, logger, masker, workspace } = run.parts;
-  const directoryOf = (name: ConfigName) => {
+  const directoryOf = (name: OptionName) => {
     const path = run.settings.get(name)?.value;
     // One that is wrong is told of when all settings are judged.
     return typeof path === "string" && jobPathProblem(path) === undefined
@@ -66,7 +66,7 @@ export async function sandboxSetting(
  * @param key Key whose values are lines.
  * @returns Lines, without empty ones.
  */
-export function linesOf(run: JobRun, key: ConfigName): string[] {
+export function linesOf(run: JobRun, key: OptionName): string[] {
   return run.settings.all(key)
     .flatMap(({ value }) =>
       typeof value === "string" ? value.split("\n") : Object.values(value)

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { environmentLayer } from "../../src/config/layers.ts";
+import { environmentLayer } from "../../src/config/settings.ts";
 import { validateSettings } from "../../src/config/validate.ts";
 import {
   type GivenValues,

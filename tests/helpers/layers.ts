@@ -18,7 +18,7 @@ export interface Import {
 
 /**
  * Floor of each folder under `src/`; a file directly in `src/` has floor 0. The
- * names of variables lie below all of them.
+ * tables of options and variables lie below all of them.
  */
 const FLOORS: Readonly<Record<string, number>> = {
   cli: 8,
@@ -38,6 +38,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   fs: 2,
   process: 1,
   environment: -1,
+  options: -2,
   schema: 0,
 };
 
@@ -92,7 +93,7 @@ const ENVIRONMENT_RULES: readonly PlatformRule[] = [
   {
     what: "names a variable that Variable has",
     pattern: /\b(?:REACTORCIDE|RC_WF)_(?=[A-Z"'`$])\w*/,
-    places: ["src/environment/"],
+    places: ["src/environment/", "src/options/"],
   },
   {
     what: "starts a program that inherits nothing",

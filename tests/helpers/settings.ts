@@ -1,11 +1,11 @@
-import { defaultLayer } from "../../src/config/layers.ts";
-import type { ConfigName } from "../../src/config/keys.ts";
+import { defaultLayer } from "../../src/config/settings.ts";
+import type { OptionName } from "../../src/options/options.ts";
 import { Settings, type SettingValue } from "../../src/config/settings.ts";
 import type { ValidationResult } from "../../src/config/job_config.ts";
 import { validateSettings } from "../../src/config/validate.ts";
 
 /** Values of keys that a test gives. */
-export type GivenValues = Partial<Record<ConfigName, SettingValue>>;
+export type GivenValues = Partial<Record<OptionName, SettingValue>>;
 
 /** Lays values over the defaults; their origin is `test`. */
 export function settingsOf(...layers: readonly GivenValues[]): Settings {
@@ -13,7 +13,7 @@ export function settingsOf(...layers: readonly GivenValues[]): Settings {
   settings.add(defaultLayer());
   for (const layer of layers) {
     for (const [name, value] of Object.entries(layer)) {
-      settings.set(name as ConfigName, { value, origin: "test" });
+      settings.set(name as OptionName, { value, origin: "test" });
     }
   }
   return settings;

@@ -1,4 +1,4 @@
-import { CONFIG_KEYS, type ConfigName } from "../../config/keys.ts";
+import { type OptionName, OPTIONS } from "../../options/options.ts";
 import type { Settings, SettingValue } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
 import { JobRun } from "../../job/job_run.ts";
@@ -10,7 +10,7 @@ import { configFlags, flagsLayer } from "../config_flags.ts";
 import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
 
 /** Keys whose values are not shown as long as nobody knows what is secret in them. */
-const SENSITIVE: readonly ConfigName[] = ["job_env", "secret_values_list"];
+const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
 
 /** The command `config`. */
 export const config: Command = {
@@ -23,7 +23,7 @@ export const config: Command = {
     const run = new JobRun(context.parts, new Cancellation());
     await resolveSettings(run, flagsLayer(context), jobFileOf(context));
     const problem = judge(run);
-    for (const { name } of CONFIG_KEYS) {
+    for (const { name } of OPTIONS) {
       const isHidden = problem !== undefined && SENSITIVE.includes(name);
       for (const line of linesOf(run.settings, name, isHidden)) {
         await context.print(line);
@@ -50,7 +50,7 @@ function judge(run: JobRun): string | undefined {
 
 function linesOf(
   settings: Settings,
-  name: ConfigName,
+  name: OptionName,
   isHidden: boolean,
 ): string[] {
   const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
@@ -61,7 +61,7 @@ function linesOf(
   });
 }
 
-function textOf(name: ConfigName, value: SettingValue): string {
+function textOf(name: OptionName, value: SettingValue): string {
   const text = typeof value === "string" && /^[^\n"]*$/.test(value)
     ? value
     : JSON.stringify(value);

@@ -1,4 +1,4 @@
-import { configKey } from "../../config/keys.ts";
+import { findOption } from "../../options/options.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
 import {
@@ -63,7 +63,7 @@ handed over unless every file is right.`,
 
 function settingsOf({ flags }: CommandContext): FlushSettings {
   const given = SETTINGS.flatMap((name) => {
-    const value = flags.get(configKey(name)!.flag!);
+    const value = flags.get(findOption(name)!.flag!);
     return typeof value === "string" ? [[name, value]] : [];
   });
   return Object.fromEntries(given);

@@ -1,16 +1,9 @@
-import type { ConfigKey } from "../config_key.ts";
-import { CONFIG_KEYS, configKey, type ConfigName } from "../keys.ts";
-import { SOURCE_TYPE } from "../source_keys.ts";
+import type { Option, OptionType } from "../../options/option.ts";
+import { type OptionName, OPTIONS } from "../../options/options.ts";
+import { SOURCE_TYPE } from "../checker.ts";
 import { list, variables } from "./collections.ts";
 import { anything, byShape, type Kind } from "./kind.ts";
-import {
-  choice,
-  duration,
-  flag,
-  integer,
-  text,
-  type TextRule,
-} from "./scalars.ts";
+import { choice, duration, flag, integer, text } from "./scalars.ts";
 import {
   pipelinePermissions,
   pluginList,
@@ -25,8 +18,8 @@ export interface JobFileKey {
   readonly description: string;
   /** What its value may be. */
   readonly kind: Kind<unknown>;
-  /** Key of the configuration that it sets, or the steps of the job. */
-  readonly means?: ConfigName | "steps";
+  /** Option that it sets, or the steps of the job. */
+  readonly means?: OptionName | "steps";
   /** Whether the kind gives lines, which the configuration holds. */
   readonly areLines?: boolean;
   /** Keys below this one. */
@@ -38,12 +31,12 @@ export interface JobFileKey {
 /** Keys of a job file, or of a part of one, by their names. */
 export type JobFileKeys = ReadonlyMap<string, JobFileKey>;
 
-/** Keys of the configuration that hold lines. */
-const LINES: ReadonlySet<ConfigName> = new Set([
+/** Types whose values are lines. */
+const LINES: readonly OptionType[] = [
   "plugins",
-  "plugin_permissions",
-  "pipeline_permissions",
-]);
+  "pluginPermissions",
+  "pipelinePermissions",
+];
 
 /** Keys that only a worker or a coordinator reads; the runner leaves them alone. */
 const FOREIGN = {
@@ -67,10 +60,35 @@ const STEPS: JobFileKey = {
   means: "steps",
 };
 
-/** Code may add types, of which a file alone knows nothing. */
-const SOURCE_TYPE_RULE: TextRule = {
-  pattern: SOURCE_TYPE,
-  words: "be a type of sources",
+/** Kinds by type. */
+const KINDS: Readonly<Record<OptionType & string, Kind<unknown>>> = {
+  text: text(),
+  command: text(),
+  jobDirectory: text(),
+  jobFile: text(),
+  boolean: flag,
+  duration,
+  list: byShape<unknown>("be a text or a list of names", {
+    scalar: text(),
+    list: list(text()),
+  }),
+  variables: {
+    ...byShape<unknown>("map names to values", {
+      scalar: text(),
+      mapping: variables,
+    }),
+    nothing: {},
+  },
+  secretValues: text(),
+  inheritance,
+  plugins: pluginList,
+  pluginPermissions,
+  pipelinePermissions,
+  // Code may register types, of which a file alone knows nothing.
+  sourceType: text({
+    rule: { pattern: SOURCE_TYPE, words: "be a type of sources" },
+    areNumbersTexts: false,
+  }),
 };
 
 /** Every key of a job file. */
@@ -81,51 +99,20 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     triggers: "Events and branches for which the coordinator starts the job.",
     paths: "Files for whose changes the coordinator starts the job.",
   }),
-  ...meaning({
-    command: "job_command",
-    image: "runner_image",
-    environment: "job_env",
-    working_dir: "job_dir",
-    timeout_seconds: "timeout",
-  }),
+  ...optionKeys(),
   ["steps", STEPS],
   group("source", "Where the code comes from.", [
-    ...meaning({ type: "source_type", url: "source_url", ref: "source_ref" }),
+    ...optionKeys("source"),
     ...foreign({ path: "Directory of the code on a developer's machine." }),
   ]),
   group(
     "ci_source",
     "Where the trusted CI code comes from.",
-    meaning({
-      type: "ci_source_type",
-      url: "ci_source_url",
-      ref: "ci_source_ref",
-    }),
+    optionKeys("ci_source"),
   ),
-  group(
-    "checkout",
-    "How code is checked out.",
-    meaning({
-      mode: "checkout_mode",
-      fetch_depth: "fetch_depth",
-      filter: "git_filter",
-      sparse_paths: "sparse_paths",
-      submodules: "submodules",
-      lfs: "git_lfs",
-    }),
-  ),
+  group("checkout", "How code is checked out.", optionKeys("checkout")),
   group("job", "The job, in the nested form of the file.", [
-    ...meaning({
-      command: "job_command",
-      image: "runner_image",
-      timeout: "timeout",
-      code_dir: "code_dir",
-      job_dir: "job_dir",
-      working_dir: "job_dir",
-      concurrency: "concurrency",
-      failure_policy: "failure_policy",
-      inherit_env: "inherit_env",
-    }),
+    ...optionKeys("job"),
     ["steps", STEPS],
     ...foreign({
       ...FOREIGN,
@@ -136,12 +123,8 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
       item_var: "Variable that holds the value of for_each.",
     }),
   ]),
-  ...meaning(
-    Object.fromEntries(
-      CONFIG_KEYS.filter((key) => !("isCallersOnly" in key))
-        .map(({ name }) => [name, name]),
-    ),
-  ),
+  ...OPTIONS.filter((option) => !("isCallersOnly" in option))
+    .map((option): Entry => [option.name, keyOf(option)]),
   ...foreign(FOREIGN),
 ]);
 
@@ -156,40 +139,31 @@ function group(name: string, description: string, keys: Entry[]): Entry {
   return [name, { description, kind: anything, keys: new Map(keys) }];
 }
 
-function meaning(keys: Readonly<Record<string, ConfigName>>): Entry[] {
-  return Object.entries(keys).map(([key, means]) => {
-    const { help, defaultValue } = configKey(means)!;
-    const kind = kindOf(configKey(means)!);
-    const areLines = LINES.has(means);
-    const description = `${help}.`;
-    return [key, { description, kind, means, defaultValue, areLines }];
-  });
+/** Other keys than their names that options have in a mapping, or in the file. */
+function optionKeys(mapping?: string): Entry[] {
+  const options: readonly (Option & { name: OptionName })[] = OPTIONS;
+  return options.flatMap((option) =>
+    (option.keys ?? []).flatMap((path): Entry[] => {
+      const [key, ...way] = path.split(".").reverse();
+      return way[0] === mapping ? [[key, keyOf(option)]] : [];
+    })
+  );
 }
 
-function kindOf({ name, kind }: ConfigKey): Kind<unknown> {
-  if (name === "job_env") {
-    const kind = byShape<unknown>("map names to values", {
-      scalar: text(),
-      mapping: variables,
-    });
-    return { ...kind, nothing: {} };
-  }
-  if (name === "plugins") return pluginList;
-  if (name === "plugin_permissions") return pluginPermissions;
-  if (name === "pipeline_permissions") return pipelinePermissions;
-  if (kind === undefined) return text();
-  if (kind === "duration") return duration;
-  if (kind === "switch") return flag;
-  if (kind === "inheritance") return inheritance;
-  if (kind === "names") {
-    return byShape<unknown>("be a text or a list of names", {
-      scalar: text(),
-      list: list(text()),
-    });
-  }
-  if ("minimum" in kind) return integer(kind.minimum, kind.maximum);
-  if (kind.isOpen) {
-    return text({ rule: SOURCE_TYPE_RULE, areNumbersTexts: false });
-  }
-  return choice(kind.choices, kind.mayBeEmpty ? { "": "none" } : {});
+function keyOf(option: Option & { name: OptionName }): JobFileKey {
+  const { name, type, doc, default: defaultValue } = option;
+  return {
+    description: `${doc}.`,
+    kind: kindOf(type),
+    means: name,
+    defaultValue,
+    areLines: LINES.includes(type),
+  };
+}
+
+function kindOf(type: OptionType): Kind<unknown> {
+  if (typeof type === "string") return KINDS[type];
+  return "choices" in type
+    ? choice(type.choices)
+    : integer(type.minimum, type.maximum);
 }

@@ -1,4 +1,4 @@
-import { CONFIG_KEYS } from "../../config/keys.ts";
+import { OPTIONS } from "../../options/options.ts";
 import { RunnerError } from "../../errors.ts";
 import { findOnPath } from "../sandbox/find_deno.ts";
 import root from "./runnerlib/__init__.py" with { type: "text" };
@@ -21,7 +21,7 @@ import state from "./runnerlib/state.py" with { type: "text" };
 import workflow from "./runnerlib/workflow.py" with { type: "text" };
 
 /** Options of Python: text is UTF-8, and variables of a job do not change Python. */
-const OPTIONS = ["-E", "-X", "utf8"];
+const PYTHON_FLAGS = ["-E", "-X", "utf8"];
 
 /**
  * Puts together the command that runs the plugins of a file in Python.
@@ -45,7 +45,7 @@ export async function pythonCommand(
       { code: "plugin-failed" },
     );
   }
-  return [python, ...OPTIONS, "-c", boot, hostData(), file];
+  return [python, ...PYTHON_FLAGS, "-c", boot, hostData(), file];
 }
 
 let data: string | undefined;
@@ -53,9 +53,8 @@ let data: string | undefined;
 function hostData(): string {
   return data ??= JSON.stringify({
     modules: PYTHON_PACKAGE,
-    settings: CONFIG_KEYS.map(({ name }) => name),
-    switches: CONFIG_KEYS
-      .filter((key) => "kind" in key && key.kind === "switch")
+    settings: OPTIONS.map(({ name }) => name),
+    switches: OPTIONS.filter(({ type }) => type === "boolean")
       .map(({ name }) => name),
   });
 }

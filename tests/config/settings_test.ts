@@ -1,12 +1,13 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { CONFIG_KEYS, configKey } from "../../src/config/keys.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import {
   defaultLayer,
   environmentLayer,
+  type Layer,
   layerOf,
-} from "../../src/config/layers.ts";
-import { type Layer, Settings } from "../../src/config/settings.ts";
+  Settings,
+} from "../../src/config/settings.ts";
 import { optionsLayer } from "../../src/job/options_layer.ts";
 
 function valuesOf(layer: Layer): Record<string, unknown> {
@@ -14,41 +15,6 @@ function valuesOf(layer: Layer): Record<string, unknown> {
     Object.entries(layer).map(([name, { value }]) => [name, value]),
   );
 }
-
-describe("CONFIG_KEYS", () => {
-  it("names every variable, flag and option once", () => {
-    for (const property of ["name", "env", "flag", "option"] as const) {
-      const names = CONFIG_KEYS.flatMap((key) =>
-        property in key ? [(key as Record<string, string>)[property]] : []
-      );
-      assertEquals(names, [...new Set(names)], property);
-    }
-  });
-
-  it("spells names, variables and flags alike", () => {
-    // What can be given several times has a flag for one of them.
-    const one = ["plugins", "plugin_permissions"];
-    for (const key of CONFIG_KEYS) {
-      if ("env" in key) {
-        assertEquals(key.env, `REACTORCIDE_${key.name.toUpperCase()}`);
-      }
-      if ("flag" in key && !one.includes(key.name)) {
-        assertEquals(key.flag, key.name.replaceAll("_", "-"));
-      }
-    }
-  });
-
-  it("holds every key of the system it plugs into", () => {
-    const names = [
-      ...["code_dir", "job_dir", "job_command", "runner_image", "job_env"],
-      ...["secret_values_list", "secret_env_names", "secrets_file"],
-      ...["source_type", "source_url", "source_ref", "checkout_mode"],
-      ...["ci_source_type", "ci_source_url", "ci_source_ref"],
-    ];
-    for (const name of names) assert(configKey(name)?.env, name);
-    assertEquals(configKey("constructor"), undefined);
-  });
-});
 
 describe("defaultLayer()", () => {
   it("gives what holds when nobody says anything", () => {
@@ -83,8 +49,8 @@ describe("defaultLayer()", () => {
 
 describe("environmentLayer()", () => {
   it("reads every variable and names it as the origin", () => {
-    const variables = CONFIG_KEYS.flatMap((key) =>
-      "env" in key ? [[key.name, key.env]] : []
+    const variables = OPTIONS.flatMap((key) =>
+      "env" in key ? [[key.name, key.env.name]] : []
     );
     const layer = environmentLayer(
       Object.fromEntries(variables.map(([name, env]) => [env, `of ${name}`])),
@@ -199,7 +165,7 @@ describe("layerOf()", () => {
     const layer = layerOf((key) => key.name, (key) => `from ${key.name}`);
     assertEquals(
       Object.keys(layer),
-      CONFIG_KEYS.map(({ name }) => name) as string[],
+      OPTIONS.map(({ name }) => name) as string[],
     );
     assertEquals(layer.grace, { value: "grace", origin: "from grace" });
   });

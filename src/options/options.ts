@@ -1,0 +1,401 @@
+/**
+ * The table of options: each one's name, property, flag, variable, type,
+ * default and meaning stand in one row and nowhere else.
+ *
+ * Flags and `--help`, the layers of the configuration, its validation, the keys
+ * of job files and their JSON Schema, the options of `runJob`, the environment's
+ * table and the tables in `docs/` are made of it.
+ *
+ * @module
+ */
+import type { Option } from "./option.ts";
+import { SOURCE_OPTIONS } from "./source_options.ts";
+
+/** Every option. */
+export const OPTIONS = [
+  {
+    name: "job_command",
+    option: "command",
+    flag: "job-command",
+    valueName: "COMMAND",
+    env: { name: "REACTORCIDE_JOB_COMMAND", setBy: "user", seenBy: "job" },
+    keys: ["command", "job.command"],
+    type: "command",
+    doc: "Command that the job runs",
+    details: "A text is run by `sh -c`; a list is a program and its arguments.",
+  },
+  {
+    name: "code_dir",
+    option: "sourceDir",
+    flag: "code-dir",
+    env: { name: "REACTORCIDE_CODE_DIR", setBy: "worker" },
+    keys: ["job.code_dir"],
+    type: "jobDirectory",
+    default: "/job/src",
+    doc: "Where the source goes; /job or below",
+    details:
+      "Outside a container, `/job` stands for the directory `job` in the current one.",
+  },
+  {
+    name: "job_dir",
+    option: "jobDir",
+    flag: "job-dir",
+    env: { name: "REACTORCIDE_JOB_DIR", setBy: "worker" },
+    keys: ["working_dir", "job.job_dir", "job.working_dir"],
+    type: "jobDirectory",
+    defaultText: "the code directory",
+    doc: "Where the command runs; /job or below",
+  },
+  {
+    name: "artifacts_dir",
+    option: "artifactsDir",
+    flag: "artifacts-dir",
+    env: { name: "REACTORCIDE_ARTIFACTS_DIR", setBy: "user" },
+    type: "jobDirectory",
+    default: "/job/artifacts",
+    doc: "Where the job leaves its artifacts; /job or below",
+  },
+  ...SOURCE_OPTIONS,
+  {
+    name: "job_env",
+    option: "env",
+    flag: "job-env",
+    valueName: "TEXT",
+    env: {
+      name: "REACTORCIDE_JOB_ENV",
+      setBy: "user",
+      seenBy: "job",
+      isOutside: true,
+    },
+    keys: ["environment"],
+    type: "variables",
+    doc: "Environment of the command: KEY=VALUE lines, or ./job/FILE",
+  },
+  {
+    name: "secret_env_names",
+    option: "secretEnvNames",
+    flag: "secret-env-names",
+    env: {
+      name: "REACTORCIDE_SECRET_ENV_NAMES",
+      setBy: "worker",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "list",
+    isUnion: true,
+    doc:
+      "Variables whose values are masked, separated by commas; none for no others than those that match a pattern",
+  },
+  {
+    name: "secret_values_list",
+    option: "secretValues",
+    flag: "secret-values-list",
+    valueName: "VALUES",
+    env: {
+      name: "REACTORCIDE_SECRET_VALUES_LIST",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+      isOutside: true,
+    },
+    type: "secretValues",
+    doc: "Values that are masked: separated by commas, or ./job/FILE",
+  },
+  {
+    name: "secret_env_patterns",
+    option: "secretEnvPatterns",
+    flag: "secret-env-patterns",
+    valueName: "PATTERNS",
+    env: {
+      name: "REACTORCIDE_SECRET_ENV_PATTERNS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "list",
+    default:
+      "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
+    isCallersOnly: true,
+    doc: "Names of variables whose values are masked, with * for any text",
+    details:
+      "They are matched without regard to case with the variables of the job and of this process.",
+  },
+  {
+    name: "mask_min_length",
+    option: "maskMinLength",
+    flag: "mask-min-length",
+    type: { minimum: 3, maximum: 64 },
+    default: "4",
+    isCallersOnly: true,
+    doc: "Shortest value that is masked, in bytes",
+  },
+  {
+    name: "mask",
+    option: "mask",
+    flag: "mask",
+    type: "boolean",
+    default: "true",
+    isCallersOnly: true,
+    doc: "Whether secrets are masked",
+    details: "When they are not, the log says so in its first line.",
+  },
+  {
+    name: "secrets_file",
+    flag: "secrets-file",
+    valueName: "PATH",
+    env: {
+      name: "REACTORCIDE_SECRETS_FILE",
+      setBy: "user",
+      seenBy: "job",
+      isOutside: true,
+    },
+    type: "text",
+    doc: "File of variables for a nested container",
+  },
+  {
+    name: "runner_image",
+    flag: "runner-image",
+    valueName: "IMAGE",
+    env: { name: "REACTORCIDE_RUNNER_IMAGE", setBy: "user" },
+    keys: ["image", "job.image"],
+    type: "text",
+    doc: "Image of a nested container",
+  },
+  {
+    name: "plugin_dir",
+    option: "pluginDir",
+    flag: "plugin-dir",
+    valueName: "PATH",
+    env: {
+      name: "REACTORCIDE_PLUGIN_DIR",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+      isOutside: true,
+    },
+    type: "text",
+    doc:
+      "Directory of plugins: plugin_*.ts, plugin_*.js, plugin_*.py, programs",
+  },
+  {
+    name: "plugins",
+    option: "plugins",
+    flag: "plugin",
+    valueName: "URL#HASH",
+    env: {
+      name: "REACTORCIDE_PLUGINS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "plugins",
+    doc: "Plugin at an https:, npm: or jsr: address, with its hash",
+  },
+  {
+    name: "plugin_permissions",
+    option: "pluginPermissions",
+    flag: "allow-plugin",
+    valueName: "NAME:KIND=VALUES",
+    env: {
+      name: "REACTORCIDE_PLUGIN_PERMISSIONS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "pluginPermissions",
+    doc: "Permission of a plugin, such as slack:net=hooks.slack.com",
+  },
+  {
+    name: "plugin_timeout",
+    option: "pluginTimeoutMs",
+    flag: "plugin-timeout",
+    env: {
+      name: "REACTORCIDE_PLUGIN_TIMEOUT",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "duration",
+    defaultText: "60s, in cleanup 10s",
+    doc: "Time limit of a plugin in each phase",
+  },
+  {
+    name: "trust_plugins",
+    option: "trustPlugins",
+    flag: "trust-plugins",
+    env: {
+      name: "REACTORCIDE_TRUST_PLUGINS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "boolean",
+    doc: "Run plugins from files in this process, with all of its permissions",
+  },
+  {
+    name: "pipeline_permissions",
+    type: "pipelinePermissions",
+    doc: "Permissions of a pipeline that exec runs, by their kinds",
+  },
+  {
+    name: "triggers_file",
+    option: "triggersFile",
+    flag: "triggers-file",
+    env: { name: "REACTORCIDE_TRIGGERS_FILE", setBy: "worker" },
+    type: "jobFile",
+    default: "/job/triggers.json",
+    doc: "Where follow-up jobs are written; /job or below",
+  },
+  {
+    name: "trigger_transport",
+    option: "triggerTransport",
+    flag: "trigger-transport",
+    env: { name: "REACTORCIDE_TRIGGER_TRANSPORT", setBy: "user" },
+    type: { choices: ["auto", "stdout", "file", "api"] },
+    default: "auto",
+    doc: "How follow-up jobs are submitted: auto, stdout, file or api",
+    details:
+      "With `auto`, they go to the coordinator if one is configured, and to the file otherwise. With `stdout`, a line on standard output is for the worker.",
+  },
+  {
+    name: "coordinator_timeout",
+    option: "coordinatorTimeoutMs",
+    flag: "coordinator-timeout",
+    env: {
+      name: "REACTORCIDE_COORDINATOR_TIMEOUT",
+      setBy: "user",
+      isSetting: true,
+    },
+    type: "duration",
+    default: "30s",
+    doc: "Time limit of one request to the coordinator",
+  },
+  {
+    name: "stderr",
+    option: "stderr",
+    flag: "stderr",
+    type: { choices: ["merged", "separate"] },
+    default: "merged",
+    doc: "Whether standard error joins standard output: merged or separate",
+    details: "Merged, the lines keep the order in which they were written.",
+  },
+  {
+    name: "timeout",
+    option: "timeoutMs",
+    flag: "timeout",
+    keys: ["timeout_seconds", "job.timeout"],
+    type: "duration",
+    defaultText: "no limit",
+    doc: "Time limit of the command, such as 90s, 15m or 2h",
+  },
+  {
+    name: "grace",
+    option: "graceMs",
+    flag: "grace",
+    type: "duration",
+    default: "10s",
+    doc: "Time between the signal that ends the command and SIGKILL",
+  },
+  {
+    name: "concurrency",
+    option: "concurrency",
+    flag: "concurrency",
+    env: { name: "REACTORCIDE_CONCURRENCY", setBy: "user", isSetting: true },
+    keys: ["job.concurrency"],
+    type: { minimum: 1, maximum: 1_024 },
+    defaultText: "the number of processors",
+    doc: "Maximum number of steps that run at once",
+  },
+  {
+    name: "failure_policy",
+    option: "failurePolicy",
+    flag: "failure-policy",
+    keys: ["job.failure_policy"],
+    type: { choices: ["finish", "continue", "kill"] },
+    default: "finish",
+    doc: "What a failed step does to the others: finish, continue or kill",
+    details:
+      "Those that run finish and no other starts, all of them run, or those that run are ended as well.",
+  },
+  {
+    name: "only",
+    option: "only",
+    flag: "only",
+    type: "list",
+    doc: "Run these steps and no other, separated by commas",
+  },
+  {
+    name: "from",
+    option: "from",
+    flag: "from",
+    type: "list",
+    doc: "Run these steps and those that depend on them",
+  },
+  {
+    name: "skip",
+    option: "skip",
+    flag: "skip",
+    type: "list",
+    doc: "Run every step but these",
+  },
+  {
+    name: "wait",
+    option: "wait",
+    flag: "wait",
+    env: { name: "REACTORCIDE_WAIT", setBy: "user", isSetting: true },
+    type: "boolean",
+    doc: "Wait while another job uses the workspace, instead of failing",
+  },
+  {
+    name: "log_group",
+    option: "logGroup",
+    flag: "log-group",
+    type: "boolean",
+    doc: "Print the output of each step in one piece",
+  },
+  {
+    name: "max_line_bytes",
+    option: "maxLineBytes",
+    flag: "max-line-bytes",
+    env: {
+      name: "REACTORCIDE_MAX_LINE_BYTES",
+      setBy: "user",
+      isSetting: true,
+    },
+    type: { minimum: 80, maximum: 999_999_999 },
+    defaultText: "60000 in a container, no limit elsewhere",
+    doc: "Maximum length of a line of output, in bytes; longer ones are cut",
+  },
+  {
+    name: "inherit_env",
+    option: "inheritEnv",
+    flag: "inherit-env",
+    keys: ["job.inherit_env"],
+    type: "inheritance",
+    default: "true",
+    doc: "Variables of the runner that the job gets: true, false or names",
+  },
+] as const satisfies readonly Option[];
+
+/** A row of the table. */
+export type OptionRow = (typeof OPTIONS)[number];
+
+/** Name of an option. */
+export type OptionName = OptionRow["name"];
+
+/** Names of the options of a type. */
+export type OptionNameOf<Type> = Extract<OptionRow, { type: Type }>["name"];
+
+const BY_NAME: ReadonlyMap<string, Option> = new Map(
+  OPTIONS.map((option) => [option.name, option]),
+);
+
+/**
+ * Finds an option.
+ *
+ * @param name Its name, or any other text.
+ * @returns Its row; `undefined` if there is no such option.
+ */
+export function findOption(name: string): Option | undefined {
+  return BY_NAME.get(name);
+}
