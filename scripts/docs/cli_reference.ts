@@ -1,9 +1,6 @@
-import type { Flag } from "../../src/cli/command.ts";
+import type { Flag, LoadedCommand } from "../../src/cli/command.ts";
 import { configFlags } from "../../src/cli/config_flags.ts";
-import {
-  loadCommands,
-  type LoadedCommand,
-} from "../../src/cli/load_commands.ts";
+import { loadCommands } from "../../src/cli/commands.ts";
 import { code, plain, table } from "./markdown.ts";
 
 const HEADING = ["Option", "Meaning"];

@@ -18,7 +18,7 @@ export interface Flag {
   readonly help: string;
 }
 
-/** What a user typed behind the name of a command. */
+/** The arguments after the name of a command. */
 export interface ParsedArguments {
   /** Values of options, by their long names. */
   readonly flags: ReadonlyMap<string, string | readonly string[]>;
@@ -36,7 +36,7 @@ export interface ParsedArguments {
   readonly rest: readonly string[] | undefined;
 }
 
-/** What a command gets to work with. */
+/** What a command works with. */
 export interface CommandContext extends ParsedArguments {
   /** Parts of the runner. */
   readonly parts: RunnerParts;
@@ -46,6 +46,8 @@ export interface CommandContext extends ParsedArguments {
    * @param text Text.
    */
   print(text: string): Promise<void>;
+  /** Loads every command, in the order of the help. */
+  loadCommands(): Promise<LoadedCommand[]>;
 }
 
 /** A command of the command line. */
@@ -67,8 +69,20 @@ export interface Command {
   /**
    * Runs the command.
    *
-   * @param context What the command gets to work with.
+   * @param context What the command works with.
    * @returns Exit code.
    */
   run(context: CommandContext): Promise<number>;
+}
+
+/** A command with all that help and completions show. */
+export interface LoadedCommand {
+  /** Name of the command. */
+  readonly name: string;
+  /** What the command does, in one line. */
+  readonly summary: string;
+  /** The command itself. */
+  readonly command: Command;
+  /** All of its options, with those that every command has. */
+  readonly flags: readonly Flag[];
 }

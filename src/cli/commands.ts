@@ -1,7 +1,8 @@
-import type { Command } from "./command.ts";
+import type { Command, Flag, LoadedCommand } from "./command.ts";
 import { run } from "./commands/run.ts";
+import { COMMON_FLAGS } from "./parse_arguments.ts";
 
-/** A command that is loaded when it is called for. */
+/** A command that is loaded when it is used. */
 export interface CommandEntry {
   /** What the command does, in one line. */
   readonly summary: string;
@@ -13,87 +14,116 @@ export interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: {
     summary: "Run a job: prepare its sources, run its command, clean up",
-    // The one that must start at once is loaded with the program.
+    // Loaded with the program, because its start matters most.
     load: () => Promise.resolve(run),
   },
   checkout: {
     summary: "Check a git repository out into the code directory",
-    load: () => import("./commands/checkout.ts").then((it) => it.checkout),
+    load: () =>
+      import("./commands/checkout.ts").then((module) => module.checkout),
   },
   copy: {
     summary: "Copy a directory into the code directory",
-    load: () => import("./commands/copy.ts").then((it) => it.copy),
+    load: () => import("./commands/copy.ts").then((module) => module.copy),
   },
   cleanup: {
-    summary: "Remove what earlier runs made in ./job",
-    load: () => import("./commands/cleanup.ts").then((it) => it.cleanup),
+    summary: "Remove what earlier runs left in ./job",
+    load: () =>
+      import("./commands/cleanup.ts").then((module) => module.cleanup),
   },
   git: {
-    summary: "Tell what is checked out, or which files have changed",
-    load: () => import("./commands/git.ts").then((it) => it.git),
+    summary: "Show what is checked out, or which files changed",
+    load: () => import("./commands/git.ts").then((module) => module.git),
   },
   config: {
     summary: "Show the configuration and where each value comes from",
-    load: () => import("./commands/config.ts").then((it) => it.config),
+    load: () => import("./commands/config.ts").then((module) => module.config),
   },
   "explain-masks": {
     summary: "Show which names are masked, and why",
     load: () =>
-      import("./commands/explain_masks.ts").then((it) => it.explainMasks),
+      import("./commands/explain_masks.ts").then((module) =>
+        module.explainMasks
+      ),
   },
   validate: {
-    summary: "Judge the configuration without running anything",
-    load: () => import("./commands/validate.ts").then((it) => it.validate),
+    summary: "Check the configuration without running anything",
+    load: () =>
+      import("./commands/validate.ts").then((module) => module.validate),
   },
   plugins: {
-    summary: "Tell which plugins a job would load, and what they may do",
-    load: () => import("./commands/plugins.ts").then((it) => it.plugins),
+    summary: "Show the plugins that a job would load, and their permissions",
+    load: () =>
+      import("./commands/plugins.ts").then((module) => module.plugins),
   },
   exec: {
     summary: "Run a pipeline in TypeScript, with few permissions, or in Python",
-    load: () => import("./commands/exec.ts").then((it) => it.exec),
+    load: () => import("./commands/exec.ts").then((module) => module.exec),
   },
   permissions: {
-    summary: "Tell what a pipeline may do, and how it would be run",
+    summary: "Show the permissions of a pipeline, and how it would be run",
     load: () =>
-      import("./commands/permissions.ts").then((it) => it.permissions),
+      import("./commands/permissions.ts").then((module) => module.permissions),
   },
   workflow: {
     summary: "Run the jobs of a workflow on this machine, or show them",
-    load: () => import("./commands/workflow.ts").then((it) => it.workflow),
+    load: () =>
+      import("./commands/workflow.ts").then((module) => module.workflow),
   },
   trigger: {
-    summary: "Hand the jobs of job files over as follow-up jobs",
-    load: () => import("./commands/trigger.ts").then((it) => it.trigger),
+    summary: "Submit the jobs of job files as follow-up jobs",
+    load: () =>
+      import("./commands/trigger.ts").then((module) => module.trigger),
   },
   call: {
-    summary: "Call a function of the library, from any language",
-    load: () => import("./commands/call.ts").then((it) => it.call),
+    summary: "Call a function of the library from any language",
+    load: () => import("./commands/call.ts").then((module) => module.call),
   },
   eval: {
     summary: "Find the workflows and jobs that an event starts",
-    load: () => import("./commands/eval.ts").then((it) => it.evaluate),
+    load: () => import("./commands/eval.ts").then((module) => module.evaluate),
   },
   schema: {
     summary: "Print the JSON Schemas of files and documents, for editors",
-    load: () => import("./commands/schema.ts").then((it) => it.schema),
+    load: () => import("./commands/schema.ts").then((module) => module.schema),
   },
   secrets: {
     summary: "Keep secrets in an encrypted store on this machine",
-    load: () => import("./commands/secrets.ts").then((it) => it.secrets),
+    load: () =>
+      import("./commands/secrets.ts").then((module) => module.secrets),
   },
   "register-secret": {
-    summary: "Mask a secret in what the running job prints",
+    summary: "Mask a secret in the output of the running job",
     load: () =>
-      import("./commands/register_secret.ts").then((it) => it.registerSecret),
+      import("./commands/register_secret.ts").then((module) =>
+        module.registerSecret
+      ),
   },
   doctor: {
-    summary: "Tell what is installed, what is missing, and what for",
-    load: () => import("./commands/doctor.ts").then((it) => it.doctor),
+    summary: "Show what is installed, what is missing, and what needs it",
+    load: () => import("./commands/doctor.ts").then((module) => module.doctor),
   },
   completions: {
-    summary: "Print a script that completes commands in a shell",
+    summary: "Print a script for shell completion",
     load: () =>
-      import("./commands/completions.ts").then((it) => it.completions),
+      import("./commands/completions.ts").then((module) => module.completions),
   },
 };
+
+/**
+ * Loads every command, for help, completions and docs.
+ *
+ * @returns Commands in the order of the help.
+ */
+export function loadCommands(): Promise<LoadedCommand[]> {
+  return Promise.all(
+    Object.entries(COMMANDS).map(async ([name, { summary, load }]) => {
+      const command = await load();
+      return { name, summary, command, flags: allFlags(command) };
+    }),
+  );
+}
+
+function allFlags({ flags }: Command): Flag[] {
+  return [...flags, ...COMMON_FLAGS];
+}

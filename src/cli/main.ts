@@ -7,7 +7,7 @@ import { createParts, type RunnerParts } from "../job/runner_parts.ts";
 import { showUrlsIn } from "../shown_url.ts";
 import { suggest } from "../suggest.ts";
 import { argumentLayer } from "./argument_layer.ts";
-import { COMMANDS } from "./commands.ts";
+import { COMMANDS, loadCommands } from "./commands.ts";
 import {
   parseArguments,
   shownArgument,
@@ -90,7 +90,7 @@ async function runCommandLine(
     await print(commandHelp(name, command));
     return 0;
   }
-  return await command.run({ ...parsed, parts, print });
+  return await command.run({ ...parsed, parts, print, loadCommands });
 }
 
 function findCommand(name: string | undefined) {

@@ -1,14 +1,22 @@
+import { shellWord } from "../command_text.ts";
+import {
+  type ChildEnvironment,
+  childEnvironment,
+} from "../environment/child_environment.ts";
+import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { JobRun } from "../job/job_run.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
 import { linesOf } from "../job/sandbox_setting.ts";
+import { joinList } from "../join_list.ts";
 import { osReason } from "../os_reason.ts";
-import { findDeno } from "../plugins/sandbox/find_deno.ts";
+import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
+import { covers } from "../plugins/rights/rights.ts";
+import { findDeno, findOnPath } from "../plugins/sandbox/find_deno.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { jobFileOf } from "./job_file_flag.ts";
 import { usageError } from "./parse_arguments.ts";
-import { findPython, isPythonPipeline } from "./python_pipeline.ts";
 import {
   denoFlags,
   type PipelinePermission,
@@ -80,4 +88,108 @@ async function realFile(path: string, name: string): Promise<string> {
   throw new RunnerError(`Cannot run pipeline "${name}": ${reason}`, {
     code: "invalid-config",
   });
+}
+
+/**
+ * Checks whether Python runs a pipeline.
+ *
+ * @param file Path of the pipeline.
+ */
+export function isPythonPipeline(file: string): boolean {
+  return file.endsWith(".py");
+}
+
+/**
+ * Finds the program that runs pipelines in Python.
+ *
+ * @param name Pipeline as typed.
+ * @param env Environment of the runner.
+ * @returns Path of the program.
+ * @throws {RunnerError} `invalid-config`, if there is none.
+ */
+export async function findPython(
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
+  const path = await findOnPath("python3", env);
+  if (path !== undefined) return path;
+  throw new RunnerError(
+    `Cannot run pipeline "${name}": there is no python3 on PATH`,
+    { code: "invalid-config" },
+  );
+}
+
+/**
+ * Writes the package `runnerlib` for Python, and the program that it calls if
+ * that is not on `PATH`.
+ *
+ * @param directory Directory for both, which the caller removes.
+ * @param env Environment of the runner.
+ * @returns Variables by which Python finds them.
+ */
+export async function writePythonPackage(
+  directory: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const { PATH = "", PYTHONPATH } = env;
+  const root = `${directory}/python`;
+  await Deno.mkdir(`${root}/runnerlib`, { recursive: true });
+  await Promise.all(
+    Object.entries(PYTHON_PACKAGE).map(([module, text]) => {
+      const [, name = "__init__"] = module.split(".");
+      return Deno.writeTextFile(`${root}/runnerlib/${name}.py`, text);
+    }),
+  );
+  const variables = {
+    PYTHONPATH: PYTHONPATH ? `${root}:${PYTHONPATH}` : root,
+  };
+  if (await findOnPath("runnerlib", env) !== undefined) return variables;
+  const programs = `${directory}/bin`;
+  await Deno.mkdir(programs);
+  await Deno.writeTextFile(
+    `${programs}/runnerlib`,
+    `#!/bin/sh\nexec ${ownCommand().map(shellWord).join(" ")} "$@"\n`,
+    { mode: 0o755 },
+  );
+  return { ...variables, PATH: `${PATH}:${programs}` };
+}
+
+/** The command that started this program. */
+function ownCommand(): string[] {
+  const deno = Deno.execPath();
+  return Deno.build.standalone
+    ? [deno]
+    : [deno, "run", "--quiet", "--allow-all", Deno.mainModule];
+}
+
+/** Variables that Deno itself needs; a pipeline cannot read them. */
+const NEEDED = [...OF_DENO, ...OF_DENO_FETCH, "DENO_NO_UPDATE_CHECK"];
+
+/**
+ * Gives the environment of a pipeline: what it may see, and what Deno needs.
+ *
+ * @param env Environment of the runner.
+ * @param permissions Permissions of the pipeline.
+ * @returns The whole environment.
+ */
+export function pipelineEnvironment(
+  env: Readonly<Record<string, string>>,
+  permissions: readonly PipelinePermission[],
+): ChildEnvironment {
+  const granted = permissions.filter(({ kind }) => kind === "env")
+    .flatMap(({ values }) => values);
+  const isGranted = (name: string) =>
+    granted.some((value) => covers("env", value, name));
+  const inherited = childEnvironment(env, {
+    kind: "pipeline",
+    mayUse: (name) => NEEDED.includes(name) || isGranted(name),
+  });
+  // A name may contain any character but this separator.
+  const names = Object.keys(inherited)
+    .filter((name) => name !== "" && isGranted(name));
+  return {
+    ...inherited,
+    // A pipeline cannot list the variables that it may ask for.
+    [Variable.envNames]: joinList(names, "=", Variable.envNames),
+  };
 }

@@ -1,12 +1,17 @@
 import { RunnerError } from "../errors.ts";
+import { osReason } from "../os_reason.ts";
 import { printable } from "../printable.ts";
 import { isSecretKey, isSecretPath } from "../secrets/references.ts";
 import type { SecretStore } from "../secrets/store/store.ts";
 import { addSecrets } from "../secrets/store/table.ts";
 import type { CommandContext } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
-import { isPasswordOnStdin, promptFor } from "./read_password.ts";
-import { readStandardInput } from "./read_text.ts";
+import {
+  isPasswordOnStdin,
+  promptFor,
+  readStandardInput,
+  readText,
+} from "./read_input.ts";
 
 /** Something that can be done with the store of secrets. */
 export type SecretAction = (
@@ -177,4 +182,116 @@ function noSecret(action: string, path: string, key: string): RunnerError {
   return new RunnerError(`Cannot ${action} "${path}:${key}": no such secret`, {
     code: "invalid-config",
   });
+}
+
+/** Largest file that is read, in bytes. */
+const LARGEST_FILE = 1024 * 1024;
+
+/**
+ * Sets a secret for each line of a file; all of them or none.
+ *
+ * @param context What the command got to work with.
+ * @param store Store.
+ * @param file Path of the file as typed; `-` is standard input.
+ * @param path Path of the secrets.
+ * @throws {RunnerError} `usage` if the path cannot be used, `invalid-config` if
+ * the file cannot be read or a line is wrong; as {@linkcode SecretStore.update}.
+ */
+export async function importEnv(
+  context: CommandContext,
+  store: SecretStore,
+  file: string,
+  path: string,
+): Promise<void> {
+  const { print, parts: { host, masker, logger } } = context;
+  checkSecretPath(path);
+  if (file === "-") checkStandardInput(context);
+  const text = file === "-"
+    ? await readStandardInput(host, "secrets")
+    : await readFile(file.startsWith("/") ? file : `${host.cwd}/${file}`, file);
+  const { values, empty } = parseEnvFile(text, file);
+  for (const value of values.values()) masker.add(value);
+  for (const name of empty) {
+    logger.warn("secrets", `${name} has no value and is left out`);
+  }
+  await store.update((table) => addSecrets(table, path, values));
+  const count = `${values.size} ${values.size === 1 ? "secret" : "secrets"}`;
+  await print(`Imported ${count} into "${path}"`);
+}
+
+async function readFile(path: string, name: string): Promise<string> {
+  let reason = `it is no UTF-8 text of up to ${LARGEST_FILE} bytes`;
+  try {
+    const { readable } = await Deno.open(path);
+    const text = await readText(readable, { limit: LARGEST_FILE });
+    if (text !== undefined) return text;
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot read "${name}": ${reason}`, {
+    code: "invalid-config",
+  });
+}
+
+/** What {@linkcode parseEnvFile} finds. */
+export interface EnvFile {
+  /** Values by name; the last one of several. */
+  readonly values: ReadonlyMap<string, string>;
+  /** Names that have no value. */
+  readonly empty: readonly string[];
+}
+
+/**
+ * Reads lines of the form `NAME=VALUE` or `export NAME=VALUE`.
+ *
+ * Blank lines and those that start with `#` are left out. White space around
+ * a value goes, then one pair of quotation marks; nothing else is special: no
+ * escapes, no variables, no comments behind a value.
+ *
+ * @param text Text of the file.
+ * @param name What the file is called in messages.
+ * @returns Names and values.
+ * @throws {RunnerError} `invalid-config`, with the numbers of all lines that
+ * are wrong, and nothing of what is in them.
+ */
+export function parseEnvFile(text: string, name: string): EnvFile {
+  const values = new Map<string, string>();
+  const problems: string[] = [];
+  for (const [at, raw] of text.split("\n").entries()) {
+    const line = raw.trim();
+    if (line === "" || line.startsWith("#")) continue;
+    const [, key, value] = /^(?:export\s+)?([^=]*?)\s*=\s*(.*)$/s.exec(line) ??
+      [];
+    const problem = problemOf(key, value);
+    if (problem === undefined) values.set(key, unquote(value));
+    else problems.push(`  line ${at + 1} ${problem}`);
+  }
+  if (problems.length > 0) {
+    throw new RunnerError(`Cannot import "${name}":\n${problems.join("\n")}`, {
+      code: "invalid-config",
+    });
+  }
+  const empty = [...values].filter(([, value]) => value === "")
+    .map(([key]) => key);
+  for (const key of empty) values.delete(key);
+  return { values, empty };
+}
+
+function problemOf(
+  key: string | undefined,
+  value: string | undefined,
+): string | undefined {
+  if (key === undefined || value === undefined) return `has no "="`;
+  if (!isSecretKey(key)) {
+    return `has a name that is not made of letters, digits, "_" and "-"`;
+  }
+  if (value.includes("\0")) return "holds a NUL character";
+  // The lines that follow would be taken for names and values.
+  return /^["']/.test(value) && unquote(value) === value
+    ? "has a quotation mark that is not closed at its end"
+    : undefined;
+}
+
+function unquote(value: string): string {
+  return /^(["'])(.*)\1$/s.exec(value)?.[2] ?? value;
 }

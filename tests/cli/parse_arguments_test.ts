@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import type { Command } from "../../src/cli/command.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { flagsLayer } from "../../src/cli/config_flags.ts";
-import { loadCommands } from "../../src/cli/load_commands.ts";
+import { loadCommands } from "../../src/cli/commands.ts";
 import { parseArguments } from "../../src/cli/parse_arguments.ts";
 import { RunnerError } from "../../src/errors.ts";
 

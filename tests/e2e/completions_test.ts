@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { loadCommands } from "../../src/cli/load_commands.ts";
+import { loadCommands } from "../../src/cli/commands.ts";
 import { isClientMissing } from "../helpers/client.ts";
 import { runCli } from "../helpers/cli.ts";
 import { complete, COMPLETION_SHELLS } from "../helpers/completion_shells.ts";

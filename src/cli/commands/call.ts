@@ -7,7 +7,7 @@ import { TriggerQueue } from "../../triggers/queue.ts";
 import { triggersOfWire } from "../../triggers/read_triggers.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
-import { readText } from "../read_text.ts";
+import { readText } from "../read_input.ts";
 
 /** Longest arguments, in bytes: those of a large trigger document. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;

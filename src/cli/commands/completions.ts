@@ -2,7 +2,6 @@ import type { Command } from "../command.ts";
 import { bashCompletions } from "../completions/bash.ts";
 import { fishCompletions } from "../completions/fish.ts";
 import { zshCompletions } from "../completions/zsh.ts";
-import { loadCommands } from "../load_commands.ts";
 import { usageError } from "../parse_arguments.ts";
 
 const SHELLS = {
@@ -24,7 +23,7 @@ Shells and where to put the script:
   flags: [],
   actions: Object.keys(SHELLS),
   maxOperands: 1,
-  async run({ operands: [shell], print }) {
+  async run({ operands: [shell], print, loadCommands }) {
     const names = Object.keys(SHELLS).join(", ");
     if (shell === undefined) {
       throw usageError(`A shell is required: ${names}`, "completions");

@@ -5,9 +5,12 @@ import { runInherited } from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
 import { JOB_FILE_FLAG } from "../job_file_flag.ts";
-import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
-import { writePythonPackage } from "../python_pipeline.ts";
-import { pipelineEnvironment } from "../pipeline_environment.ts";
+import {
+  ALLOW_FLAG,
+  pipelineCommand,
+  pipelineEnvironment,
+  writePythonPackage,
+} from "../pipeline.ts";
 
 /** The command `exec`. */
 export const exec: Command = {

@@ -3,12 +3,12 @@ import { secretsDirectory } from "../../secrets/store/directory.ts";
 import { SecretStore } from "../../secrets/store/store.ts";
 import { suggest } from "../../suggest.ts";
 import type { Command } from "../command.ts";
-import { importEnv } from "../import_env.ts";
 import { usageError } from "../parse_arguments.ts";
-import { PASSWORD_FD_FLAG, readPassword } from "../read_password.ts";
+import { PASSWORD_FD_FLAG, readPassword } from "../read_input.ts";
 import {
   deleteSecret,
   getSecret,
+  importEnv,
   initStore,
   listSecrets,
   type SecretAction,

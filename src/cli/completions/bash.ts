@@ -1,5 +1,4 @@
-import type { Flag } from "../command.ts";
-import type { LoadedCommand } from "../load_commands.ts";
+import type { Flag, LoadedCommand } from "../command.ts";
 import {
   operandKind,
   typedNames,

@@ -1,5 +1,4 @@
-import type { Flag } from "../command.ts";
-import type { LoadedCommand } from "../load_commands.ts";
+import type { Flag, LoadedCommand } from "../command.ts";
 
 /** Places that hold the path of a file. */
 const FILES = /\b(?:FILE|PATH|PIPELINE)\b/;

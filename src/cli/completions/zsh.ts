@@ -1,6 +1,5 @@
 import { quoteWord } from "../../command_text.ts";
-import type { Flag } from "../command.ts";
-import type { LoadedCommand } from "../load_commands.ts";
+import type { Flag, LoadedCommand } from "../command.ts";
 import { operandKind, valueKind, type WordKind } from "./word_kind.ts";
 
 /** Works from a folder of `fpath`, and when the shell reads it as it starts. */

@@ -2,9 +2,20 @@ import { cutToWidth, displayWidth } from "../../display_width.ts";
 import type { ConsoleSize } from "../../host.ts";
 import { formatClock } from "../../report/duration.ts";
 import { plainLine } from "../../report/plain_line.ts";
-import { styledLine, type StyledText } from "../../report/styled_line.ts";
+import {
+  styledLine,
+  type StyledText,
+  type TextStyle,
+} from "../../report/styled_line.ts";
+import {
+  BEGIN_UPDATE,
+  drawLines,
+  END_UPDATE,
+  ERASE_LINES,
+  HIDE_CURSOR,
+  SHOW_CURSOR,
+} from "./escapes.ts";
 import type { Board, RunningStep } from "./board.ts";
-import { countsLine } from "./counts_line.ts";
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {
@@ -135,4 +146,146 @@ function lineOf(cells: StepCells, widths: Widths): StyledText[] {
     line.push([GAP + cells.detail, "dim"]);
   }
   return line;
+}
+
+interface Count {
+  count: number;
+  word: string;
+  /** What stands for the word where there is no room. */
+  mark: string;
+  style?: TextStyle;
+}
+
+/**
+ * Counts the steps of a job in one line.
+ *
+ * @param board What is known of the steps.
+ * @param now What time it is, in milliseconds.
+ * @param width Cells of the line; when words do not fit, marks stand for them.
+ * @returns The line; in a very narrow terminal still one to be cut.
+ */
+export function countsLine(
+  board: Board,
+  now: number,
+  width: number,
+): StyledText[] {
+  const { done, failed, cancelled, skipped } = board.ended;
+  const counts: Count[] = [
+    { count: board.runningCount, word: "running", mark: "▸", style: "cyan" },
+    { count: board.waitingCount, word: "waiting", mark: "○" },
+    { count: done, word: "done", mark: "✓", style: "green" },
+    { count: failed, word: "failed", mark: "✗", style: "red" },
+    { count: cancelled, word: "cancelled", mark: "⊘" },
+    { count: skipped, word: "skipped", mark: "–" },
+  ];
+  const told = counts.filter(({ count }) => count > 0);
+  const clock = formatClock(now - board.startedAt);
+  const inWords = joined(
+    told.map(({ count, word, style }) => [`${count} ${word}`, style]),
+    clock,
+    " · ",
+  );
+  return widthOf(inWords) <= width ? inWords : joined(
+    told.map(({ count, mark, style }) => [`${mark}${count}`, style]),
+    clock,
+    " ",
+  );
+}
+
+function joined(
+  counts: readonly StyledText[],
+  clock: string,
+  separator: string,
+): StyledText[] {
+  return [
+    ...counts.flatMap((count): StyledText[] => [count, [separator, "dim"]]),
+    [clock, "dim"],
+  ];
+}
+
+function widthOf(line: readonly StyledText[]): number {
+  return line.reduce((sum, [text]) => sum + displayWidth(text), 0);
+}
+
+/** What to write around bytes that others print. */
+export interface Surroundings {
+  /** Text before them, `""` for none. */
+  readonly before: string;
+  /** Text behind them, `""` for none. */
+  readonly after: string;
+}
+
+const NEW_LINE = 0x0a;
+
+/**
+ * The lines at the bottom of a terminal, below all that is printed.
+ *
+ * It says what to write and trusts that this is written, all of it and in
+ * order. Half a line of others is not disturbed: there is no region until the
+ * line is complete.
+ */
+export class Region {
+  readonly #lines: () => readonly string[];
+  /** What is on the screen, `""` for nothing. */
+  #drawn = "";
+  #isAtLineStart = true;
+  #isCursorHidden = false;
+  #isClosed = false;
+
+  /**
+   * Makes a region that is not on the screen.
+   *
+   * @param lines Tells the lines to draw now, none for an empty region.
+   */
+  constructor(lines: () => readonly string[]) {
+    this.#lines = lines;
+  }
+
+  /** Brings the lines up to date; `""` when they are. */
+  update(): string {
+    const frame = this.#frame();
+    if (frame === this.#drawn) return "";
+    return frame === ""
+      ? this.#erase()
+      : BEGIN_UPDATE + this.#show(frame) + END_UPDATE;
+  }
+
+  /** Moves the lines out of the way of bytes, and puts them below. */
+  moveBelow(bytes: Uint8Array): Surroundings {
+    const erased = this.#erase();
+    this.#isAtLineStart = bytes.at(-1) === NEW_LINE;
+    const shown = this.#show(this.#frame());
+    return erased === "" ? { before: "", after: shown } : {
+      before: BEGIN_UPDATE + erased,
+      after: shown + END_UPDATE,
+    };
+  }
+
+  /** Leaves nothing on the screen, and draws nothing from now on. */
+  close(): string {
+    const erased = this.#erase();
+    const text = this.#isCursorHidden ? erased + SHOW_CURSOR : erased;
+    this.#isClosed = true;
+    this.#isCursorHidden = false;
+    return text;
+  }
+
+  #erase(): string {
+    if (this.#drawn === "") return "";
+    this.#drawn = "";
+    return ERASE_LINES;
+  }
+
+  #frame(): string {
+    if (this.#isClosed || !this.#isAtLineStart) return "";
+    const lines = this.#lines();
+    return lines.length === 0 ? "" : drawLines(lines);
+  }
+
+  #show(frame: string): string {
+    this.#drawn = frame;
+    if (frame === "" || this.#isCursorHidden) return frame;
+    this.#isCursorHidden = true;
+    return HIDE_CURSOR + frame;
+  }
 }

@@ -2,8 +2,7 @@ import type { HostStream } from "../../host.ts";
 import type { StepEvent } from "../../steps/step.ts";
 import { type Sink, streamSink } from "../../output/sink.ts";
 import { Board } from "./board.ts";
-import { formatFrame } from "./frame.ts";
-import { Region } from "./region.ts";
+import { formatFrame, Region } from "./frame.ts";
 
 /** Options for {@linkcode openLiveView}. */
 export interface LiveViewOptions {

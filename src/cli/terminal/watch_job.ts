@@ -1,7 +1,7 @@
+import { isSwitchedOn } from "../../boolean.ts";
 import type { Host } from "../../host.ts";
 import type { StepEvent } from "../../steps/step.ts";
 import { wantsColour } from "../../wants_colour.ts";
-import { isInteractive } from "./is_interactive.ts";
 import { openLiveView } from "./live_view.ts";
 
 /** A process whose terminal shows how far a job is. */
@@ -40,4 +40,21 @@ export function watchJob(host: Host): WatchedJob | undefined {
     },
     [Symbol.asyncDispose]: () => view.close(),
   };
+}
+
+/**
+ * Decides whether a view may be drawn and drawn again on the terminal.
+ *
+ * That needs a person who watches: both streams are terminals that can move
+ * their cursor, and `CI` is not set, for a terminal in CI is a recording.
+ *
+ * @param host The process.
+ * @returns Whether somebody watches.
+ */
+export function isInteractive(
+  host: Pick<Host, "env" | "stdout" | "stderr">,
+): boolean {
+  const { env, stdout, stderr } = host;
+  if (isSwitchedOn(env.CI) || env.TERM === "dumb") return false;
+  return stdout.isTerminal() && stderr.isTerminal();
 }

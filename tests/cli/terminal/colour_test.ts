@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isInteractive } from "../../../src/cli/terminal/is_interactive.ts";
+import { isInteractive } from "../../../src/cli/terminal/watch_job.ts";
 import { wantsColour } from "../../../src/wants_colour.ts";
 
 Deno.test("wantsColour() follows the variables, then the terminal", () => {
