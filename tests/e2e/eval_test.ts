@@ -242,11 +242,11 @@ describe("runnerlib eval", () => {
     assertEquals(document!.changed_ci_paths, [files[0]]);
     assertStringIncludes(
       stderr,
-      "Skipped .reactorcide/workflows/docs.yaml: none of 3 changed files matches its paths",
+      "Skipped .reactorcide/workflows/docs.yaml: none of 3 changed files matches docs/**",
     );
     assertStringIncludes(
       stderr,
-      "Skipped .reactorcide/workflows/tag.yaml: it runs on tag_created",
+      "Skipped .reactorcide/workflows/tag.yaml: event push is not one of tag_created",
     );
   });
 
@@ -346,7 +346,7 @@ describe("runnerlib eval", () => {
       path: file,
       workflow_id: "ci",
       actor: "eve",
-      rule: "no rule allows it",
+      rule: "no rule of the policy allows the change",
       base_sha: "b",
       head_sha: "h",
     }]);

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import { eventGlob } from "../../src/workflow/matching/event_glob.ts";
-import { mismatchReason } from "../../src/workflow/matching/match_filters.ts";
 import { policyGlob } from "../../src/workflow/matching/policy_glob.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -97,34 +96,4 @@ Deno.test("globs do not backtrack without end", () => {
   assert(!eventGlob("*a".repeat(200) + "b")(text));
   assert(!eventGlob("**/a/".repeat(200) + "b")("a/".repeat(2_000)));
   assert(!policyGlob("**a".repeat(200) + "b")(text));
-});
-
-Deno.test("mismatchReason() wants event, branch and paths to fit", () => {
-  const filters = {
-    triggers: { events: ["push"], branches: ["main", "release/**"] },
-    paths: { include: ["src/**"], exclude: ["**/*.md"] },
-  } as const;
-  const event = {
-    type: "push",
-    branch: "main",
-    changedFiles: ["src/a.ts"],
-  } as const;
-  assertEquals(mismatchReason(filters, event), undefined);
-  assertEquals(mismatchReason(filters, { ...event, branch: "" }), undefined);
-  assertEquals(
-    mismatchReason(filters, { ...event, changedFiles: undefined }),
-    undefined,
-  );
-  assert(mismatchReason(filters, { ...event, changedFiles: [] }));
-  assert(mismatchReason(filters, { ...event, changedFiles: ["src/a.md"] }));
-  assert(mismatchReason(filters, { ...event, branch: "dev" }));
-  assert(mismatchReason(filters, { ...event, type: "tag_created" }));
-  assert(mismatchReason({ triggers: {}, paths: {} }, event));
-  assertEquals(
-    mismatchReason({ triggers: { events: ["push"] }, paths: {} }, {
-      ...event,
-      changedFiles: [],
-    }),
-    undefined,
-  );
 });

@@ -65,13 +65,13 @@ async function evaluate(
     base: await loadTree(`${root}/base`, fail),
     changedFiles,
     policy: GENEROUS,
+    policyRevision: "rev",
     pullRequest: {
       head: await loadHead(
         `${root}/head`,
         (problem) => problems.push(problem),
         signal,
       ),
-      policyRevision: "rev",
       actor: "someone",
       actorSubjects: [],
       approvals: [],

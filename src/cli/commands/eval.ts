@@ -1,5 +1,5 @@
 import { isCoordinatorConfigured } from "../../coordinator/access.ts";
-import { RunnerError } from "../../errors.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
 import { maskDefinitions } from "../../job/mask_secrets.ts";
 import { isInside } from "../../job_path.ts";
 import { Cancellation } from "../../process/cancellation.ts";
@@ -7,13 +7,21 @@ import {
   type EvalDocument,
   evalDocument,
 } from "../../workflow/eval/eval_document.ts";
-import { evalPlan } from "../../workflow/eval/eval_plan.ts";
+import { type EvalInput, evalPlan } from "../../workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../workflow/eval/load_tree.ts";
+import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
+import { explainJobs } from "../../workflow/explain_jobs.ts";
+import { localJob } from "../../workflow/local/local_job.ts";
 import { writeAtomic } from "../../workspace/write_atomic.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { EVAL_FLAGS, evalEvent } from "../eval/eval_flags.ts";
 import { evalChanges, evalTrees, placeOf } from "../eval/eval_trees.ts";
 import { policyInputs } from "../eval/policy_inputs.ts";
+import { EXPLAIN_FLAGS } from "../workflow/explain_flags.ts";
+import {
+  type Explanation,
+  printExplanations,
+} from "../workflow/explanation.ts";
 
 /** The command `eval`. */
 export const evaluate: Command = {
@@ -24,14 +32,14 @@ submits them: in a file, and to the coordinator if one is configured.
 
 A definition that is invalid is left out; the others are submitted, and the
 command ends with 1.`,
-  flags: EVAL_FLAGS,
+  flags: [...EVAL_FLAGS, ...EXPLAIN_FLAGS],
   maxOperands: 0,
   async run(context) {
-    const { parts: { host, logger }, flags } = context;
+    const { parts: { host, logger }, flags, isOn } = context;
     const cancellation = new Cancellation();
     using _ = host.onSignal((signal) => cancellation.cancel(signal));
     const event = evalEvent(context);
-    const { policy, ...rights } = await policyInputs(host.env);
+    const { policy, policyRevision, ...rights } = await policyInputs(host.env);
     const trees = await evalTrees(context, event, cancellation);
     const only = onlyFile(context, trees.base, flags.get("workflow-file"));
     let problemCount = 0;
@@ -40,34 +48,94 @@ command ends with 1.`,
       logger.error("eval", problem);
     };
     const base = await loadTree(trees.base, onProblem, only);
-    const plan = evalPlan({
+    const pullRequest = trees.head === undefined ? undefined : {
+      ...rights,
+      head: await loadHead(
+        trees.head,
+        (problem) => logger.warn("eval", `Not used: ${problem}`),
+      ),
+      now: Date.now(),
+    };
+    const input: EvalInput = {
       event,
       base,
       policy,
+      policyRevision,
       changedFiles: await evalChanges(context, trees.source, event),
-      ...trees.head === undefined ? {} : {
-        pullRequest: {
-          ...rights,
-          head: await loadHead(
-            trees.head,
-            (problem) => logger.warn("eval", `Not used: ${problem}`),
-          ),
-          now: Date.now(),
-        },
-      },
+      ...pullRequest === undefined ? {} : { pullRequest },
       marksSkipped: only !== undefined,
-    });
-    for (const { sourceFile, reason } of plan.skipped) {
-      logger.info("eval", `Skipped ${sourceFile}: ${reason}`);
-    }
+    };
+    const plan = evalPlan(input);
     const document = evalDocument(plan, event, onProblem);
-    if (document === undefined) {
-      logger.info("eval", `Nothing is started by ${event.type}`);
-    } else await submit(context, document, cancellation);
+    if (isOn("explain")) {
+      await printExplanations(context, plan.decisions.map(explanationOf));
+    } else {
+      for (const { isStarted, sourceFile, reason } of plan.decisions) {
+        if (!isStarted) logger.info("eval", `Skipped ${sourceFile}: ${reason}`);
+      }
+      if (document === undefined) {
+        logger.info("eval", `Nothing is started by ${event.type}`);
+      } else {
+        await submitOrFallBack(context, document, { input, cancellation });
+      }
+    }
     await logger.flush();
     return problemCount > 0 ? 1 : 0;
   },
 };
+
+/**
+ * Submits the trusted definitions alone when the coordinator refuses those of
+ * the pull request. The coordinator knows the document by its `operation_id`:
+ * if it has accepted the first one after all, nothing is started twice.
+ */
+async function submitOrFallBack(
+  context: CommandContext,
+  document: EvalDocument,
+  { input, cancellation }: { input: EvalInput; cancellation: Cancellation },
+): Promise<void> {
+  const { event, pullRequest } = input;
+  const { logger } = context.parts;
+  try {
+    return await submit(context, document, cancellation);
+  } catch (error) {
+    cancellation.asked.throwIfAborted();
+    const hasHead = "workflows" in document &&
+      document.workflows.some(({ ci_origin }) => ci_origin === "head");
+    if (pullRequest === undefined || !hasHead) throw error;
+    logger.warn(
+      "eval",
+      `Only the trusted definitions are submitted: ${messageOf(error)}`,
+    );
+  }
+  const refusal = "the coordinator did not accept it";
+  const plan = evalPlan({ ...input, pullRequest: { ...pullRequest, refusal } });
+  const trusted = evalDocument(
+    plan,
+    event,
+    () => {},
+    document.operation_id,
+  );
+  if (trusted !== undefined) await submit(context, trusted, cancellation);
+}
+
+function explanationOf(
+  { name, sourceFile, origin, isStarted, reason, jobs }: StartDecision,
+): Explanation {
+  return {
+    name,
+    file: sourceFile,
+    origin,
+    status: isStarted ? "starts" : "skipped",
+    reason,
+    // `disable_run_local` is about the machines of developers.
+    ...jobs === undefined ? {} : {
+      jobs: explainJobs(
+        jobs.map((job) => ({ ...localJob(job), disableRunLocal: false })),
+      ),
+    },
+  };
+}
 
 function onlyFile(
   context: CommandContext,

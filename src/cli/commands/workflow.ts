@@ -2,6 +2,7 @@ import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
+import { EXPLAIN_FLAGS } from "../workflow/explain_flags.ts";
 
 /** What can be done with workflows; each is loaded when it is asked for. */
 const ACTIONS: Readonly<
@@ -80,8 +81,15 @@ the directory of the workflow. How the jobs stand is in
       help: "Run only if the workflow is for this event, such as push",
     },
     { name: "branch", valueName: "NAME", help: "Branch of the event" },
+    {
+      name: "changed-file",
+      valueName: "PATH",
+      isRepeatable: true,
+      help: "File that the event has changed; may be given several times",
+    },
     ...configFlags(["wait"]),
     { name: "dry-run", help: "Say what would be run" },
+    ...EXPLAIN_FLAGS,
     {
       name: "format",
       valueName: "FORMAT",

@@ -9,18 +9,32 @@ import {
   EVENT_TYPES,
   type EventType,
 } from "../../workflow/definition/filters.ts";
+import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
+import { explainJobs } from "../../workflow/explain_jobs.ts";
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
+import { localJob } from "../../workflow/local/local_job.ts";
 import type { NodeStatus } from "../../workflow/local/node_graph.ts";
 import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
-import { mismatchReason } from "../../workflow/matching/match_filters.ts";
+import { selectJobs } from "../../workflow/local/select_jobs.ts";
+import {
+  type FilterMatch,
+  matchFilters,
+} from "../../workflow/matching/match_filters.ts";
 import type { CommandContext } from "../command.ts";
 import { waits } from "../waits.ts";
 import { usageError } from "../parse_arguments.ts";
+import { type Explanation, printExplanations } from "./explanation.ts";
 import { planText } from "./plan_text.ts";
 import type { LoadedWorkflow } from "./load_workflow.ts";
 
 /** Where jobs may get their code. */
 const SOURCES = ["copy", "in-place", "none"] as const;
+
+/** A run without an event starts whatever the file is for. */
+const ANY_EVENT: FilterMatch = {
+  isStarted: true,
+  reason: "no event is given with --event",
+};
 
 /** What a summary makes of a job that has, or has not, ended. */
 const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
@@ -56,13 +70,18 @@ export async function runAction(
     ...type === undefined ? {} : { [Variable.eventType]: type },
     ...typeof branch === "string" ? { [Variable.branch]: branch } : {},
   };
-  const reason = type && mismatchReason(workflow, {
+  const changedFiles = flags.get("changed-file");
+  const match = type === undefined ? ANY_EVENT : matchFilters(workflow, {
     type,
     branch: typeof branch === "string" ? branch : "",
-    changedFiles: undefined,
+    changedFiles: Array.isArray(changedFiles) ? changedFiles : undefined,
   });
-  if (reason !== undefined) {
-    await print(`"${workflow.name}" does not run for ${type}: ${reason}`);
+  if (isOn("explain")) {
+    await printExplanations(context, [explanationOf(workflow, match, only)]);
+    return undefined;
+  }
+  if (!match.isStarted) {
+    await print(`Skipped "${workflow.name}": ${match.reason}`);
     return undefined;
   }
   if (isOn("dry-run")) {
@@ -81,6 +100,31 @@ export async function runAction(
   });
   await printJobs(parts, result);
   return result;
+}
+
+function explanationOf(
+  workflow: WorkflowDefinition,
+  { isStarted, reason }: FilterMatch,
+  only: readonly string[] | undefined,
+): Explanation {
+  const all = { vars: workflow.vars, jobs: workflow.jobs.map(localJob) };
+  const { jobs: selected } = only === undefined
+    ? all
+    : selectJobs(all, only, new Map());
+  const explained = new Map(
+    explainJobs(selected).map((job) => [job.name, job]),
+  );
+  return {
+    name: workflow.id,
+    file: workflow.sourceFile,
+    origin: "base",
+    status: isStarted ? "starts" : "skipped",
+    reason,
+    jobs: workflow.jobs.map(({ name }) =>
+      explained.get(name) ??
+        { name, status: "skipped", reason: "not selected by --only" }
+    ),
+  };
 }
 
 function eventType(given: unknown): EventType | undefined {

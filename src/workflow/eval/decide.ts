@@ -58,9 +58,8 @@ export function decide(
   facts: DecisionFacts,
 ): Grant | undefined {
   const { dependencyPaths, changedCiPaths, workflowId } = facts;
-  if (!changedCiPaths.some((path) => dependencyPaths.includes(path))) {
-    return undefined;
-  }
+  const dependencies = new Set(dependencyPaths);
+  if (!changedCiPaths.some((path) => dependencies.has(path))) return undefined;
   const rules = policy.rules.filter((rule) => holds(rule, facts));
   if (rules.length === 0) return undefined;
   const [{ id, use, approval }] = rules;

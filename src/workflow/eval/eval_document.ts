@@ -36,9 +36,14 @@ type ReportProblem = (problem: string) => void;
  * A workflow or job that the coordinator would refuse is left out, so that it
  * does not take the others with it.
  *
+ * Definitions of a pull request come first: when the coordinator refuses one,
+ * it has not queued anything that is trusted.
+ *
  * @param plan What is to run.
  * @param event What happened.
  * @param onProblem Takes what is wrong with a definition that is left out.
+ * @param operationId Identity of the document; workflows that were accepted
+ * under the same one are not started twice.
  * @returns The document; `undefined` if there is nothing to submit.
  * @throws {RunnerError} `invalid-trigger` if jobs without a workflow wait for
  * one another.
@@ -47,6 +52,7 @@ export function evalDocument(
   plan: EvalPlan,
   event: EvalEvent,
   onProblem: ReportProblem,
+  operationId: string = crypto.randomUUID(),
 ): EvalDocument | undefined {
   const { violations, changedCiPaths, actorSubjects } = plan;
   if (plan.jobs.length > 0) {
@@ -54,7 +60,10 @@ export function evalDocument(
     const document = triggerDocument(jobs);
     return document.jobs.length > 0 ? document : undefined;
   }
-  const workflows = plan.workflows.flatMap((workflow) =>
+  const ordered = ["head", "base"].flatMap((side) =>
+    plan.workflows.filter(({ origin }) => origin === side)
+  );
+  const workflows = ordered.flatMap((workflow) =>
     attempt(
       `Cannot use "${workflow.definition.sourceFile}"`,
       onProblem,
@@ -64,7 +73,7 @@ export function evalDocument(
   if (workflows.length === 0 && violations.length === 0) return undefined;
   return {
     type: "trigger_job",
-    operation_id: crypto.randomUUID(),
+    operation_id: operationId,
     trigger_type: "runnerlib_eval",
     workflows,
     policy_violations: violations,

@@ -1,10 +1,15 @@
-import type { Filters, JobDefinition } from "../definition/definition.ts";
-import { mismatchReason } from "../matching/match_filters.ts";
+import type {
+  Filters,
+  JobDefinition,
+  JobFileDefinition,
+} from "../definition/definition.ts";
+import { type FilterMatch, matchFilters } from "../matching/match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { DefinitionTree } from "./load_tree.ts";
 import {
   type PlannedWorkflow,
   type PolicyViolation,
+  type StartDecision,
   trusted,
 } from "./planned_workflow.ts";
 import type { Policy } from "./policy.ts";
@@ -17,31 +22,23 @@ import {
 
 /** What an evaluation came to. */
 export interface EvalPlan {
-  /** Workflows that are to run. */
+  /** Workflows to submit. */
   readonly workflows: readonly PlannedWorkflow[];
-  /** Jobs that are to run, of a tree without workflows. */
+  /** Jobs to submit, of a tree without workflows. */
   readonly jobs: readonly JobDefinition[];
   /** Changes that the policy does not allow. */
   readonly violations: readonly PolicyViolation[];
   /** Changed files of CI definitions, as far as the document has room. */
   readonly changedCiPaths: readonly string[];
-  /** What the actor is. */
+  /** Subjects that the actor belongs to. */
   readonly actorSubjects: readonly string[];
-  /** What the event does not start, and why. */
-  readonly skipped: readonly SkippedDefinition[];
+  /** Every workflow and job: whether it starts, and why. */
+  readonly decisions: readonly StartDecision[];
 }
 
-/** A workflow or job that an event does not start. */
-export interface SkippedDefinition {
-  /** File that defines it. */
-  readonly sourceFile: string;
-  /** Why it is not started. */
-  readonly reason: string;
-}
-
-/** What an evaluation is made of. */
+/** What an evaluation looks at. */
 export interface EvalInput {
-  /** What happened. */
+  /** The event. */
   readonly event: EvalEvent;
   /** Trusted definitions. */
   readonly base: DefinitionTree;
@@ -49,9 +46,11 @@ export interface EvalInput {
   readonly changedFiles: readonly string[] | undefined;
   /** Policy, if there is one. */
   readonly policy?: Policy;
+  /** Revision of the policy; empty without one. */
+  readonly policyRevision?: string;
   /** Definitions of the pull request and who made it, if it is one. */
   readonly pullRequest?: PullRequestFacts;
-  /** Whether a workflow that is not started is named with no jobs. */
+  /** Whether a workflow that is not started is submitted without jobs. */
   readonly marksSkipped: boolean;
 }
 
@@ -59,46 +58,73 @@ export interface EvalInput {
  * Finds what an event starts.
  *
  * @param input Event and definitions.
- * @returns What is to run.
+ * @returns What to submit, and why.
  * @throws {RunnerError} `invalid-config`, if rules of the policy disagree.
  */
 export function evalPlan(input: EvalInput): EvalPlan {
   const { event, base, changedFiles, pullRequest, marksSkipped } = input;
-  const reasonOf = (filters: Filters) =>
-    mismatchReason(filters, {
-      type: event.type,
-      branch: event.branch,
-      changedFiles,
-    });
+  const { policy, policyRevision = "" } = input;
+  const match = (filters: Filters) =>
+    matchFilters(filters, { ...event, changedFiles });
   const pull = pullRequest === undefined ? undefined : planPullRequest({
     ...pullRequest,
-    policy: input.policy,
+    policy,
+    policyRevision,
     event,
     base: base.workflows,
     changedFiles: changedFiles ?? [],
-    isStarted: (filters) => reasonOf(filters) === undefined,
+    isStarted: (filters) => match(filters).isStarted,
   });
-  const skipped: SkippedDefinition[] = [];
-  function isStarted(filters: Filters, sourceFile: string): boolean {
-    const reason = reasonOf(filters);
-    if (reason !== undefined) skipped.push({ sourceFile, reason });
-    return reason === undefined;
-  }
-  const candidates = pull?.workflows ??
-    base.workflows.map((workflow) => trusted(workflow, event, input.policy));
-  const workflows = candidates.flatMap((planned): PlannedWorkflow[] => {
-    const { filters, definition } = planned;
-    if (isStarted(filters, definition.sourceFile)) return [planned];
-    return marksSkipped ? [{ ...planned, isSkipped: true }] : [];
-  });
+  const planned = pull?.workflows ??
+    base.workflows.map((workflow) =>
+      trusted(workflow, event, { policy, policyRevision })
+    );
+  const workflows = planned.map((workflow) => ({
+    workflow,
+    match: match(workflow.filters),
+  }));
+  const jobs = base.jobs.map((definition) => ({
+    definition,
+    match: match(definition),
+  }));
   return {
-    workflows,
-    jobs: base.jobs
-      .filter((definition) => isStarted(definition, definition.sourceFile))
-      .map(({ job }) => job),
+    workflows: workflows.flatMap(({ workflow, match: { isStarted } }) =>
+      isStarted || marksSkipped ? [{ ...workflow, isSkipped: !isStarted }] : []
+    ),
+    jobs: jobs.flatMap(({ definition, match: { isStarted } }) =>
+      isStarted ? [definition.job] : []
+    ),
     violations: pull?.violations ?? [],
     changedCiPaths: reportedPaths(ciPaths(changedFiles ?? [])),
     actorSubjects: pullRequest?.actorSubjects ?? [],
-    skipped,
+    decisions: [
+      ...workflows.map(({ workflow, match }) =>
+        workflowDecision(workflow, match)
+      ),
+      ...pull?.refused ?? [],
+      ...jobs.map(({ definition, match }) => jobDecision(definition, match)),
+    ],
   };
+}
+
+function workflowDecision(
+  { definition, origin, note }: PlannedWorkflow,
+  { isStarted, reason }: FilterMatch,
+): StartDecision {
+  const { id, sourceFile, jobs } = definition;
+  return {
+    name: id,
+    sourceFile,
+    origin,
+    jobs,
+    isStarted,
+    reason: isStarted && note !== undefined ? `${reason}; ${note}` : reason,
+  };
+}
+
+function jobDecision(
+  { job, sourceFile }: JobFileDefinition,
+  match: FilterMatch,
+): StartDecision {
+  return { ...match, name: job.name, sourceFile, origin: "base" };
 }

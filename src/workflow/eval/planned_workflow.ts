@@ -1,4 +1,9 @@
-import type { Filters, WorkflowDefinition } from "../definition/definition.ts";
+import type {
+  Filters,
+  JobDefinition,
+  WorkflowDefinition,
+} from "../definition/definition.ts";
+import type { FilterMatch } from "../matching/match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { CodePlace } from "./generated_job.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
@@ -13,7 +18,7 @@ export interface WorkflowGrant {
   readonly profile: string;
   /** Class of workers. */
   readonly workers: string;
-  /** Revision of the policy; empty for a trusted definition. */
+  /** Revision of the policy; empty without one. */
   readonly policyRevision: string;
   /** Rule of the policy; empty for a trusted definition. */
   readonly ruleId: string;
@@ -35,8 +40,22 @@ export interface PlannedWorkflow {
   readonly grant: WorkflowGrant;
   /** Jobs that keep their trusted definition, by their names. */
   readonly authority: ReadonlyMap<string, BaseNodes>;
-  /** Whether the event does not start it, and somebody wants to know that. */
+  /** Whether it is submitted without jobs, since the event does not start it. */
   readonly isSkipped: boolean;
+  /** Why this definition is used, if the pull request has changed it. */
+  readonly note?: string;
+}
+
+/** Whether a workflow or job starts, and why. */
+export interface StartDecision extends FilterMatch {
+  /** Id of the workflow, or name of the job. */
+  readonly name: string;
+  /** File that defines it. */
+  readonly sourceFile: string;
+  /** Whether the definition is the trusted one or that of the pull request. */
+  readonly origin: "base" | "head";
+  /** Jobs of the workflow; `undefined` for a job. */
+  readonly jobs?: readonly JobDefinition[];
 }
 
 /** A change that the policy does not allow, with the keys of the wire. */
@@ -62,13 +81,13 @@ export interface PolicyViolation {
  *
  * @param definition Definition.
  * @param event What happened.
- * @param policy Policy, if there is one.
+ * @param policy Policy and its revision, if there is one.
  * @returns The workflow.
  */
 export function trusted(
   definition: WorkflowDefinition,
   { ciSourceUrl, ciSourceRef }: EvalEvent,
-  policy: Policy | undefined,
+  { policy, policyRevision }: { policy?: Policy; policyRevision: string },
 ): PlannedWorkflow {
   return {
     definition,
@@ -78,7 +97,7 @@ export function trusted(
     grant: {
       profile: policy?.profile ?? DEFAULT_PROFILE,
       workers: DEFAULT_WORKERS,
-      policyRevision: "",
+      policyRevision: policy === undefined ? "" : policyRevision,
       ruleId: "",
       approvalId: null,
     },

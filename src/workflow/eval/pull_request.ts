@@ -6,9 +6,11 @@ import type {
 } from "../definition/definition.ts";
 import { type Approval, decide, type Grant } from "./decide.ts";
 import type { EvalEvent } from "./eval_event.ts";
+import type { CodePlace } from "./generated_job.ts";
 import {
   type PlannedWorkflow,
   type PolicyViolation,
+  type StartDecision,
   trusted,
 } from "./planned_workflow.ts";
 import { ByteBudget } from "./byte_budget.ts";
@@ -31,8 +33,8 @@ const MAX_LIST_BYTES = 1024 * 1024;
 export interface PullRequestFacts {
   /** Workflows of the pull request itself, of ids that no other one has. */
   readonly head: readonly WorkflowDefinition[];
-  /** Revision of the policy. */
-  readonly policyRevision: string;
+  /** Why no definition of the pull request is used, whatever the policy says. */
+  readonly refusal?: string;
   /** Who made the change. */
   readonly actor: string;
   /** What the actor is. */
@@ -49,6 +51,8 @@ export interface PullRequestInput extends PullRequestFacts {
   readonly event: EvalEvent;
   /** Policy; `undefined` if there is none, and nothing is allowed. */
   readonly policy: Policy | undefined;
+  /** Revision of the policy. */
+  readonly policyRevision: string;
   /** Trusted workflows. */
   readonly base: readonly WorkflowDefinition[];
   /** Changed files. */
@@ -61,6 +65,8 @@ export interface PullRequestInput extends PullRequestFacts {
 export interface PullRequestPlan {
   /** Workflows, whether the event starts them or not. */
   readonly workflows: readonly PlannedWorkflow[];
+  /** New workflows of the pull request that are not used. */
+  readonly refused: readonly StartDecision[];
   /** Changes that the policy does not allow. */
   readonly violations: readonly PolicyViolation[];
 }
@@ -79,66 +85,89 @@ export interface PullRequestPlan {
  * @throws {RunnerError} `invalid-config`, if rules of the policy disagree.
  */
 export function planPullRequest(input: PullRequestInput): PullRequestPlan {
-  const { base, event, actor, isStarted } = input;
+  const { base, head, event } = input;
   const changedCiPaths = ciPaths(input.changedFiles);
-  const isListed = reportedPaths(changedCiPaths).length ===
-    changedCiPaths.length;
   const shared = sharedPaths(input, changedCiPaths);
-  const heads = new Map(input.head.map((head) => [head.id, head]));
-  const bases = new Map(base.map((own) => [own.id, own]));
-  const authorised = new Set<string>();
-  const violations: PolicyViolation[] = [];
+  const heads = new Map(head.map((theirs) => [theirs.id, theirs]));
+  const bases = new Map(base.map((ours) => [ours.id, ours]));
+  const workflows: PlannedWorkflow[] = [];
+  const refused: StartDecision[] = [];
   const budget = new ByteBudget(MAX_HEAD_BYTES);
-  const reportBudget = new ByteBudget(MAX_LIST_BYTES);
-  const violate = (path: string, workflowId: string, rule: string) => {
-    const violation = {
-      path,
-      workflow_id: workflowId,
-      actor,
-      rule,
-      base_sha: event.ciSourceRef,
-      head_sha: event.sourceRef,
-    };
-    if (reportBudget.take(violation)) violations.push(violation);
-  };
-  const ids = [...bases.keys(), ...newIds(input, bases)];
-  const workflows = ids.flatMap((id): PlannedWorkflow[] => {
+  const violations = new Violations(input);
+  for (const id of [...bases.keys(), ...newIds(input, bases)]) {
     const [ours, theirs] = [bases.get(id), heads.get(id)];
-    const fallback = ours === undefined
-      ? []
-      : [trusted(ours, event, input.policy)];
-    const own = new Set([
-      ...ours?.dependencyPaths ?? [],
-      ...theirs?.dependencyPaths ?? [],
-      ...shared,
-    ]);
-    const affected = changedCiPaths.filter((path) => own.has(path));
-    if (affected.length === 0) return fallback;
-    const dependencyPaths = [...own];
-    const grant = isListed
-      ? grantFor(id, dependencyPaths, changedCiPaths, input)
+    const { dependencyPaths: own } = (theirs ?? ours)!;
+    const dependencies = new Set([...own, ...shared]);
+    const affected = changedCiPaths.filter((path) => dependencies.has(path));
+    const isChanged = affected.length > 0 && input.isStarted((ours ?? theirs)!);
+    const used = isChanged
+      ? headWorkflow(
+        { ours, theirs, dependencyPaths: [...dependencies], changedCiPaths },
+        input,
+        budget,
+      )
       : undefined;
-    const used = grant === undefined
-      ? isListed ? "no rule allows it" : "too many files have changed"
-      : headWorkflow(grant, { ours, theirs, dependencyPaths }, input, budget);
-    const rule = typeof used === "string"
-      ? used
-      : isStarted(used.filters)
-      ? undefined
-      : "the event does not start the workflow";
-    if (typeof used === "string" || rule !== undefined) {
-      for (const path of affected) violate(path, id, rule!);
-      return fallback;
+    if (typeof used === "string") violations.add(affected, id, used);
+    if (typeof used === "object") workflows.push(used);
+    else if (ours !== undefined) {
+      workflows.push({
+        ...trusted(ours, event, input),
+        ...used === undefined ? {} : {
+          note: `the trusted definition is used because ${used}`,
+        },
+      });
+    } else {
+      const { sourceFile, jobs } = theirs!;
+      refused.push({
+        ...{ name: id, sourceFile, jobs },
+        origin: "head",
+        isStarted: false,
+        reason: used ?? "the event does not start it",
+      });
     }
-    for (const path of affected) authorised.add(path);
-    return [used];
-  });
-  const reported = new Set(violations.map(({ path }) => path));
-  for (const path of changedCiPaths) {
-    if (authorised.has(path) || reported.has(path)) continue;
-    violate(path, "", "no workflow has it");
   }
-  return { workflows, violations };
+  // A rule that allows one workflow covers every changed file.
+  if (!workflows.some(({ origin }) => origin === "head")) {
+    violations.add(
+      changedCiPaths.filter((path) => !violations.has(path)),
+      "",
+      "no workflow has it",
+    );
+  }
+  return { workflows, refused, violations: violations.list };
+}
+
+/** Changes that are not allowed, as far as the document has room. */
+class Violations {
+  readonly list: PolicyViolation[] = [];
+  readonly #reported = new Set<string>();
+  readonly #budget = new ByteBudget(MAX_LIST_BYTES);
+  readonly #input: PullRequestInput;
+
+  constructor(input: PullRequestInput) {
+    this.#input = input;
+  }
+
+  has(path: string): boolean {
+    return this.#reported.has(path);
+  }
+
+  add(paths: readonly string[], workflowId: string, rule: string): void {
+    const { actor, event } = this.#input;
+    for (const path of paths) {
+      const violation = {
+        path,
+        workflow_id: workflowId,
+        actor,
+        rule,
+        base_sha: event.ciSourceRef,
+        head_sha: event.sourceRef,
+      };
+      if (!this.#budget.take(violation)) continue;
+      this.#reported.add(path);
+      this.list.push(violation);
+    }
+  }
 }
 
 /**
@@ -190,17 +219,77 @@ function newIds(
   ).map(({ id }) => id);
 }
 
+/** A workflow of either side, and what has been changed. */
+interface Candidate {
+  readonly ours: WorkflowDefinition | undefined;
+  readonly theirs: WorkflowDefinition | undefined;
+  /** Files that define it. */
+  readonly dependencyPaths: readonly string[];
+  /** All changed files of CI definitions. */
+  readonly changedCiPaths: readonly string[];
+}
+
+/** The definition of the pull request; a text says why it is not used. */
+function headWorkflow(
+  candidate: Candidate,
+  input: PullRequestInput,
+  budget: ByteBudget,
+): PlannedWorkflow | string {
+  const { changedCiPaths, ours, theirs } = candidate;
+  if (input.refusal !== undefined) return input.refusal;
+  if (reportedPaths(changedCiPaths).length < changedCiPaths.length) {
+    return "too many files have changed";
+  }
+  const grant = grantFor(candidate, input);
+  if (grant === undefined) return "no rule of the policy allows the change";
+  const authority = new Map<string, BaseNodes>(
+    grant.baseNodes.flatMap((nodes) =>
+      nodes.nodes.map((name) => [name, nodes])
+    ),
+  );
+  const kept = (ours?.jobs ?? []).filter(({ name }) => authority.has(name));
+  if (kept.length < authority.size) {
+    return "the trusted workflow lacks a job that the policy names";
+  }
+  if (theirs === undefined) {
+    return "the pull request deletes the workflow, or its definition is invalid";
+  }
+  if (!theirs.hasOwnId) return "the pull request gives the workflow no id";
+  if (ours === undefined && hasTrustedName(theirs, input)) {
+    return "the pull request gives it the name of a trusted workflow";
+  }
+  return withinBudget(
+    {
+      definition: {
+        ...theirs,
+        // Checks are reported under the name.
+        name: (ours ?? theirs).name,
+        jobs: withTrusted(theirs.jobs, kept),
+        dependencyPaths: candidate.dependencyPaths,
+      },
+      filters: ours ?? theirs,
+      origin: "head",
+      ci: headPlace(input.event),
+      grant: { ...grant, policyRevision: input.policyRevision },
+      authority,
+      isSkipped: false,
+      note:
+        `the definition of the pull request is used by rule "${grant.ruleId}"`,
+    },
+    input.event,
+    budget,
+  );
+}
+
 function grantFor(
-  workflowId: string,
-  dependencyPaths: readonly string[],
-  changedCiPaths: readonly string[],
+  { ours, theirs, dependencyPaths, changedCiPaths }: Candidate,
   input: PullRequestInput,
 ): Grant | undefined {
   const { policy, event, policyRevision } = input;
   if (policy === undefined) return undefined;
   return decide(policy, {
     ...input,
-    workflowId,
+    workflowId: (ours ?? theirs)!.id,
     dependencyPaths,
     changedCiPaths,
     event: event.type,
@@ -214,41 +303,23 @@ function grantFor(
   });
 }
 
-/** The definition of the pull request; a text says why it cannot be used. */
-function headWorkflow(
-  { profile, workers, ruleId, approvalId, baseNodes }: Grant,
-  { ours, theirs, dependencyPaths }: {
-    ours: WorkflowDefinition | undefined;
-    theirs: WorkflowDefinition | undefined;
-    dependencyPaths: readonly string[];
-  },
-  { event, policyRevision }: PullRequestInput,
+/** A new workflow could otherwise report the checks of a trusted one. */
+function hasTrustedName(
+  { name }: WorkflowDefinition,
+  { base }: PullRequestInput,
+): boolean {
+  return base.some((ours) => ours.name.trim() === name.trim());
+}
+
+function headPlace({ headUrl, sourceUrl, sourceRef }: EvalEvent): CodePlace {
+  return { url: headUrl || sourceUrl, ref: sourceRef };
+}
+
+function withinBudget(
+  workflow: PlannedWorkflow,
+  event: EvalEvent,
   budget: ByteBudget,
 ): PlannedWorkflow | string {
-  const authority = new Map<string, BaseNodes>(
-    baseNodes.flatMap((grant) => grant.nodes.map((name) => [name, grant])),
-  );
-  const kept = (ours?.jobs ?? []).filter(({ name }) => authority.has(name));
-  if (kept.length < authority.size) {
-    return "the trusted workflow lacks a job that the policy names";
-  }
-  if (theirs === undefined) {
-    return "the pull request deletes the workflow, or its definition is invalid";
-  }
-  if (!theirs.hasOwnId) return "the pull request gives the workflow no id";
-  const workflow: PlannedWorkflow = {
-    definition: {
-      ...theirs,
-      jobs: withTrusted(theirs.jobs, kept),
-      dependencyPaths,
-    },
-    filters: ours ?? theirs,
-    origin: "head",
-    ci: { url: event.sourceUrl, ref: event.sourceRef },
-    grant: { profile, workers, ruleId, approvalId, policyRevision },
-    authority,
-    isSkipped: false,
-  };
   const tooLarge = "the definitions of the pull request are too large";
   if (!budget.hasRoomFor(workflow.definition)) return tooLarge;
   // What the coordinator would refuse would take every other workflow with it.
@@ -256,7 +327,7 @@ function headWorkflow(
     return budget.take(wireWorkflow(workflow, event)) ? workflow : tooLarge;
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
-    return `the workflow is invalid: ${messageOf(error)}`;
+    return `the definition of the pull request is invalid: ${messageOf(error)}`;
   }
 }
 

@@ -1,4 +1,5 @@
 import { messageOf } from "../../errors.ts";
+import { neverRunsReason } from "../explain_jobs.ts";
 import type { Executor, JobOutcome } from "./executor.ts";
 import { type LocalJob, localNodes, triggeredJob } from "./local_job.ts";
 import { type NodeEnd, NodeGraph, type NodeStatus } from "./node_graph.ts";
@@ -127,11 +128,8 @@ async function runUnlessOver(
   node: number,
 ): Promise<NodeEnd | "skipped" | undefined> {
   if (run.signal.aborted || run.failure !== undefined) return undefined;
-  const { disableRunLocal, forEach } = part.nodes[node].job;
-  if (disableRunLocal || forEach?.length === 0) {
-    const reason = disableRunLocal
-      ? "disable_run_local is set"
-      : "its for_each list is empty";
+  const reason = neverRunsReason(part.nodes[node].job);
+  if (reason !== undefined) {
     part.ends.set(node, { ...NEVER_RUN, reason });
     return "skipped";
   }

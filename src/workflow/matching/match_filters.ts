@@ -2,57 +2,94 @@ import type { Filters } from "../definition/definition.ts";
 import type { EventType } from "../definition/filters.ts";
 import { eventGlob } from "./event_glob.ts";
 
-/** What happened, as far as it decides what is started. */
+/** Maximum number of patterns that a reason lists. */
+const MAX_LISTED = 6;
+
+/** What happened, as far as filters look at it. */
 export interface MatchedEvent {
   /** Kind of the event. */
   readonly type: EventType;
-  /** Branch, or tag; empty if there is none, which every pattern lets pass. */
+  /** Branch or tag; every pattern matches an empty one. */
   readonly branch: string;
   /** Files that have changed; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
 }
 
+/** Whether an event starts something, and why. */
+export interface FilterMatch {
+  /** Whether event, branch and changed files all match. */
+  readonly isStarted: boolean;
+  /** Why, or why not. */
+  readonly reason: string;
+}
+
 /**
- * Finds out why an event does not start something.
+ * Compares the filters of a workflow or job with an event.
  *
- * @param filters When it is started.
+ * @param filters Events, branches and paths.
  * @param event The event.
- * @returns The reason; `undefined` if event, branch and changed files all match.
+ * @returns Whether the event starts it, and the reason in words.
  */
-export function mismatchReason(
+export function matchFilters(
   { triggers, paths }: Filters,
-  event: MatchedEvent,
-): string | undefined {
+  { type, branch, changedFiles }: MatchedEvent,
+): FilterMatch {
   const { events = [], branches = [] } = triggers;
-  if (!events.includes(event.type)) {
-    return events.length === 0
-      ? "it names no events"
-      : `it runs on ${events.join(", ")}`;
+  if (!events.includes(type)) {
+    return skip(
+      events.length === 0
+        ? "no events are configured"
+        : `event ${type} is not one of ${listed(events)}`,
+    );
   }
-  if (branches.length > 0 && event.branch !== "") {
-    const matches = branches.some((glob) => eventGlob(glob)(event.branch));
-    if (!matches) {
-      return `branch "${event.branch}" matches none of ${branches.join(", ")}`;
-    }
+  const kind = type === "tag_created" ? "tag" : "branch";
+  if (branches.length > 0 && branch !== "" && !anyGlob(branches)(branch)) {
+    return skip(`${kind} "${branch}" does not match ${listed(branches)}`);
   }
-  if (matchPaths(paths, event.changedFiles)) return undefined;
-  const count = event.changedFiles?.length ?? 0;
-  return `none of ${count} changed file${
-    count === 1 ? "" : "s"
-  } matches its paths`;
+  const [isMatch, pathReason] = matchPaths(paths, changedFiles);
+  if (!isMatch) return skip(pathReason);
+  return {
+    isStarted: true,
+    reason: [
+      `event ${type}`,
+      ...branch === "" ? [] : [`${kind} "${branch}"`],
+      ...pathReason === "" ? [] : [pathReason],
+    ].join(", "),
+  };
+}
+
+function skip(reason: string): FilterMatch {
+  return { isStarted: false, reason };
 }
 
 function matchPaths(
   { include = [], exclude = [] }: Filters["paths"],
   files: readonly string[] | undefined,
-): boolean {
-  if (include.length === 0 && exclude.length === 0) return true;
+): [isMatch: boolean, reason: string] {
+  if (include.length === 0 && exclude.length === 0) return [true, ""];
   // To run too much is better than to leave out what should have run.
-  if (files === undefined) return true;
-  const included = include.map(eventGlob);
-  const excluded = exclude.map(eventGlob);
-  return files.some((file) =>
-    (included.length === 0 || included.some((fits) => fits(file))) &&
-    !excluded.some((fits) => fits(file))
-  );
+  if (files === undefined) {
+    return [true, "paths are ignored because the changed files are unknown"];
+  }
+  if (files.length === 0) return [false, "no files have changed"];
+  const patterns = include.length === 0 ? ["**"] : include;
+  const [isIncluded, isExcluded] = [anyGlob(patterns), anyGlob(exclude)];
+  const match = files.find((file) => isIncluded(file) && !isExcluded(file));
+  if (match !== undefined) return [true, `"${match}" has changed`];
+  const count = files.length === 1
+    ? "the 1 changed file does not match"
+    : `none of ${files.length} changed files matches`;
+  const excluded = exclude.length === 0 ? "" : ` (without ${listed(exclude)})`;
+  return [false, `${count} ${listed(patterns)}${excluded}`];
+}
+
+function anyGlob(patterns: readonly string[]): (text: string) => boolean {
+  const globs = patterns.map(eventGlob);
+  return (text) => globs.some((matches) => matches(text));
+}
+
+function listed(texts: readonly string[]): string {
+  const hiddenCount = texts.length - MAX_LISTED;
+  return texts.slice(0, MAX_LISTED).join(", ") +
+    (hiddenCount > 0 ? ` and ${hiddenCount} more` : "");
 }

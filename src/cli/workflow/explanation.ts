@@ -1,0 +1,117 @@
+import { cutToWidth, displayWidth, takeWidth } from "../../display_width.ts";
+import { printable } from "../../printable.ts";
+import type { JobExplanation } from "../../workflow/explain_jobs.ts";
+import type { CommandContext } from "../command.ts";
+
+/** Cells of a line where the terminal does not say how many it has. */
+const DEFAULT_COLUMNS = 80;
+
+/** Minimum cells of the column of reasons. */
+const MIN_REASON = 20;
+
+/** Part of a line that names may take. */
+const NAMES_SHARE = 0.4;
+
+const GAP = "  ";
+
+/** A workflow, or a job without one: whether it starts, and why. */
+export interface Explanation {
+  /** Id of the workflow, or name of the job. */
+  readonly name: string;
+  /** File that defines it. */
+  readonly file: string;
+  /** Whether the definition is the trusted one or that of a pull request. */
+  readonly origin: "base" | "head";
+  /** Whether it starts. */
+  readonly status: "starts" | "skipped";
+  /** Why. */
+  readonly reason: string;
+  /** Jobs of the workflow; `undefined` for a job without one. */
+  readonly jobs?: readonly JobExplanation[];
+}
+
+/**
+ * Prints which workflows and jobs start or are skipped, and why.
+ *
+ * @param context Context of the command.
+ * @param explanations Workflows and jobs.
+ */
+export async function printExplanations(
+  { isOn, print, parts: { host } }: CommandContext,
+  explanations: readonly Explanation[],
+): Promise<void> {
+  if (isOn("json")) return await print(JSON.stringify(explanations, null, 2));
+  if (explanations.length === 0) {
+    return await print("There are no workflows and no jobs");
+  }
+  const columns = host.stdout.isTerminal()
+    ? host.consoleSize?.()?.columns
+    : undefined;
+  await print(explanationTable(explanations, columns ?? DEFAULT_COLUMNS));
+}
+
+/**
+ * Lays out explanations as a table: a line for each workflow, and one for each
+ * of its jobs if it starts. Reasons that are too long go on below themselves.
+ *
+ * @param explanations Workflows and jobs.
+ * @param columns Cells of a line.
+ * @returns Lines.
+ */
+export function explanationTable(
+  explanations: readonly Explanation[],
+  columns: number,
+): string {
+  const rows = [
+    ["WORKFLOW OR JOB", "STATUS", "REASON"],
+    ...explanations.flatMap(({ name, status, reason, jobs = [] }) => [
+      [printable(name), status, printable(reason)],
+      ...(status === "starts" ? jobs : []).map((job) => [
+        `  ${printable(job.name)}`,
+        job.status,
+        printable(job.reason),
+      ]),
+    ]),
+  ];
+  const widest = (column: number) =>
+    Math.max(...rows.map((row) => displayWidth(row[column])));
+  const nameCells = Math.min(widest(0), Math.floor(columns * NAMES_SHARE));
+  const statusCells = widest(1);
+  const indent = nameCells + statusCells + 2 * GAP.length;
+  const reasonCells = Math.max(MIN_REASON, columns - indent);
+  return rows.flatMap(([name, status, reason]) => {
+    const [first, ...rest] = wrap(reason, reasonCells);
+    const start = [
+      pad(cutToWidth(name, nameCells), nameCells),
+      pad(status, statusCells),
+    ];
+    return [
+      [...start, first].join(GAP).trimEnd(),
+      ...rest.map((line) => " ".repeat(indent) + line),
+    ];
+  }).join("\n");
+}
+
+function pad(text: string, cells: number): string {
+  return text + " ".repeat(Math.max(0, cells - displayWidth(text)));
+}
+
+/** Breaks a text at spaces, and words that are longer than a line anywhere. */
+function wrap(text: string, cells: number): string[] {
+  const lines = [""];
+  for (let word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line !== "" && displayWidth(`${line} ${word}`) <= cells) {
+      lines[lines.length - 1] += ` ${word}`;
+      continue;
+    }
+    if (line !== "") lines.push("");
+    while (displayWidth(word) > cells) {
+      const part = takeWidth(word, cells);
+      lines.splice(-1, 1, part, "");
+      word = word.slice(part.length);
+    }
+    lines[lines.length - 1] = word;
+  }
+  return lines;
+}

@@ -1,0 +1,91 @@
+import type { LocalJob } from "./local/local_job.ts";
+import { localNodes } from "./local/local_job.ts";
+import { NodeGraph } from "./local/node_graph.ts";
+import { levels } from "./render/levels.ts";
+
+/** Whether a job of a workflow that starts is going to run. */
+export interface JobExplanation {
+  /** Name of the job. */
+  readonly name: string;
+  /**
+   * `starts`: at once · `waits`: for other jobs · `maybe`: only if something
+   * goes wrong · `skipped`: never.
+   */
+  readonly status: "starts" | "waits" | "maybe" | "skipped";
+  /** Why; empty for a job that starts at once. */
+  readonly reason: string;
+}
+
+/**
+ * Tells why a job never runs, whatever happens to others.
+ *
+ * @param job The job.
+ * @returns The reason; `undefined` for every other job.
+ */
+export function neverRunsReason(
+  { disableRunLocal, forEach }: LocalJob,
+): string | undefined {
+  if (disableRunLocal) return "disable_run_local is set";
+  return forEach?.length === 0 ? "its for_each list is empty" : undefined;
+}
+
+/**
+ * Finds out which jobs of a workflow run, by walking through its graph as if
+ * every job that runs succeeded.
+ *
+ * @param jobs Jobs; their dependencies have no cycle.
+ * @returns An explanation for each job, in the same order.
+ */
+export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
+  const nodes = localNodes(jobs);
+  const graph = new NodeGraph(nodes);
+  graph.begin();
+  for (let ready; (ready = graph.takeReady()).length > 0;) {
+    for (const node of ready) {
+      const isSkipped = neverRunsReason(nodes[node].job) !== undefined;
+      graph.end(node, isSkipped ? "skipped" : "completed");
+    }
+  }
+  const places = new Map(nodes.map(({ name }, at) => [name, at]));
+  const placeOf = (name: string) => places.get(name)!;
+  const runs = (name: string) => graph.statuses[placeOf(name)] === "completed";
+  // What depends on a job without items depends on its dependencies instead.
+  const resolved = jobs.map(({ name }) => nodes[placeOf(name)].job);
+  const possible = possibleJobs(resolved);
+  return resolved.map((job): JobExplanation => {
+    const { name, dependsOn, condition } = job;
+    if (runs(name)) {
+      return dependsOn.length === 0
+        ? { name, status: "starts", reason: "" }
+        : { name, status: "waits", reason: waitsText(job) };
+    }
+    if (!possible.has(name)) {
+      const reason = graph.skipReason(placeOf(name)) ?? neverRunsReason(job);
+      return { name, status: "skipped", reason: reason ?? "" };
+    }
+    const [names, word] = condition === "any_failed"
+      ? [dependsOn.join(" or "), "fails"]
+      : [dependsOn.filter((need) => !runs(need)).join(" and "), "succeeds"];
+    return { name, status: "maybe", reason: `runs only if ${names} ${word}` };
+  });
+}
+
+function waitsText({ dependsOn, condition }: LocalJob): string {
+  const names = `after ${dependsOn.join(", ")}`;
+  return condition === "always" ? `${names}, however they end` : names;
+}
+
+/** Jobs that run in one case or another. */
+function possibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
+  const possible = new Set<string>();
+  for (const job of levels(jobs).flat()) {
+    const { name, condition, dependsOn } = job;
+    const isPossible = (need: string) => possible.has(need);
+    const canRun = condition === "always" ||
+      (condition === "any_failed"
+        ? dependsOn.some(isPossible)
+        : dependsOn.every(isPossible));
+    if (canRun && neverRunsReason(job) === undefined) possible.add(name);
+  }
+  return possible;
+}

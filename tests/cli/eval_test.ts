@@ -1,0 +1,229 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { EVENT_TYPES } from "../../src/workflow/definition/filters.ts";
+import { startCoordinator, type Trouble } from "../helpers/coordinator.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  exists,
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+import { decodeDocument } from "../helpers/trigger_decoder.ts";
+
+const FILE = ".reactorcide/workflows/ci.yaml";
+
+const workflow = (command: string, name = "CI") =>
+  `id: ci\nname: ${name}\non: { events: [pull_request_opened] }\njobs: { test: { command: ${command} }, deploy: { command: ${command} } }`;
+
+const OTHER =
+  "id: other\nname: Other\non: { events: [pull_request_opened] }\njobs: { a: { command: ours } }";
+
+const POLICY = JSON.stringify({
+  version: 1,
+  head_ci: [{
+    id: "anybody",
+    workflows: ["ci", "new"],
+    paths: [".reactorcide/**"],
+    use: { ci_source: "head", profile: "limited", workers: "pool" },
+  }],
+});
+
+/** Evaluates a pull request whose change of the workflow `ci` is allowed. */
+async function evaluatePullRequest(
+  path: string,
+  { args = [], env = {} }: { args?: string[]; env?: Record<string, string> },
+) {
+  await makeFiles(path, {
+    [`ci/base/${FILE}`]: workflow("ours"),
+    "ci/base/.reactorcide/workflows/other.yaml": OTHER,
+    [`ci/head/${FILE}`]: workflow("theirs", "Other"),
+    "ci/head/.reactorcide/workflows/new.yaml":
+      "id: new\nname: Other\non: { events: [pull_request_opened] }\njobs: { a: { command: x } }",
+  });
+  if (!await exists(`${path}/src`)) {
+    const source = await makeRepository(`${path}/src`);
+    await source.commit({ a: "1" });
+  }
+  return await runMain([
+    "eval",
+    ...["--ci-source-dir", `${path}/ci`, "--source-dir", `${path}/src`],
+    ...["--triggers-file", `${path}/triggers.json`],
+    ...["--event-type", "pull_request_opened", "--pr-number", "7"],
+    ...["--changed-file", FILE],
+    ...["--changed-file", ".reactorcide/workflows/new.yaml"],
+    ...args,
+  ], {
+    cwd: path,
+    env: {
+      REACTORCIDE_CI_POLICY: POLICY,
+      REACTORCIDE_SOURCE_URL: `${path}/src`,
+      REACTORCIDE_SHA: "h",
+      REACTORCIDE_CI_SOURCE_REF: "b",
+      ...env,
+    },
+  });
+}
+
+interface SentWorkflow {
+  id: string;
+  name: string;
+  ci_origin: string;
+  jobs: { job_command: string }[];
+}
+
+async function submitted(troubles: Trouble[]) {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await using coordinator = startCoordinator({ troubles });
+  const { code, stderr } = await evaluatePullRequest(path, {
+    args: ["--allow-insecure-transport"],
+    env: coordinator.env,
+  });
+  const documents = coordinator.requests.map(({ body }) => {
+    decodeDocument(body);
+    return JSON.parse(body) as {
+      operation_id: string;
+      workflows: SentWorkflow[];
+      policy_violations: { path: string; rule: string }[];
+    };
+  });
+  const isLeft = await exists(`${path}/triggers.json`);
+  return { code, stderr, documents, isLeft };
+}
+
+const summaryOf = ({ workflows }: { workflows: SentWorkflow[] }) =>
+  workflows.map(({ id, name, ci_origin }) => [id, name, ci_origin].join(" "));
+
+describe("runnerlib eval", () => {
+  it("submits allowed definitions of a pull request first, under the trusted name", async () => {
+    const { code, stderr, documents, isLeft } = await submitted([]);
+    assertEquals([code, isLeft], [0, false], stderr);
+    assertEquals(documents.map(summaryOf), [[
+      "ci CI head",
+      "other Other base",
+    ]]);
+  });
+
+  it("submits what is trusted when the coordinator refuses the rest", async () => {
+    const { code, stderr, documents, isLeft } = await submitted([403]);
+    assertEquals([code, isLeft], [0, false], stderr);
+    const [first, second] = documents;
+    assertEquals(summaryOf(first), ["ci CI head", "other Other base"]);
+    assertEquals(summaryOf(second), ["ci CI base", "other Other base"]);
+    assert(
+      second.workflows.every(({ jobs }) =>
+        jobs.every(({ job_command }) => job_command.includes("'ours'"))
+      ),
+    );
+    assertEquals(first.operation_id, second.operation_id);
+    assertEquals(
+      second.policy_violations.map(({ path, rule }) => [path, rule]),
+      [
+        [FILE, "the coordinator did not accept it"],
+        [
+          ".reactorcide/workflows/new.yaml",
+          "the coordinator did not accept it",
+        ],
+      ],
+    );
+    assertStringIncludes(stderr, "Only the trusted definitions are submitted:");
+  });
+
+  it("fails when the coordinator refuses what is trusted, too", async () => {
+    const { code, documents, isLeft } = await submitted([403, 403]);
+    assertEquals([code, documents.length, isLeft], [1, 2, true]);
+  });
+
+  it("explains what a pull request starts, and submits nothing", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await using coordinator = startCoordinator();
+    const { code, stdout, stderr } = await evaluatePullRequest(path, {
+      args: ["--explain"],
+      env: coordinator.env,
+    });
+    assertEquals(code, 0, stderr);
+    assertEquals(
+      stdout,
+      `WORKFLOW OR JOB  STATUS   REASON
+ci               starts   event pull_request_opened; the definition of the pull
+                          request is used by rule "anybody"
+  test           starts
+  deploy         starts
+other            starts   event pull_request_opened
+  a              starts
+new              skipped  the pull request gives it the name of a trusted
+                          workflow
+`,
+    );
+    assertEquals(coordinator.requests, []);
+    assert(!await exists(`${path}/triggers.json`));
+    const { stdout: json } = await evaluatePullRequest(path, {
+      args: ["--explain", "--json"],
+    });
+    assertEquals(
+      JSON.parse(json).map(
+        (
+          { name, file, origin, status }: Record<string, string>,
+        ) => [name, file, origin, status],
+      ),
+      [
+        ["ci", FILE, "head", "starts"],
+        ["other", ".reactorcide/workflows/other.yaml", "base", "starts"],
+        ["new", ".reactorcide/workflows/new.yaml", "head", "skipped"],
+      ],
+    );
+  });
+
+  it("starts for each event what names it", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const source = await makeRepository(`${path}/src`);
+    await source.commit({ a: "1" });
+    await makeFiles(path, {
+      ...Object.fromEntries(
+        EVENT_TYPES.map((type) => [
+          `ci/.reactorcide/workflows/${type}.yaml`,
+          `name: x\non: { events: [${type}], branches: [main, "v*"] }\njobs: { a: { command: x } }`,
+        ]),
+      ),
+      "ci/.reactorcide/workflows/all.yaml":
+        `name: x\non: { events: [${EVENT_TYPES.join()}] }\njobs: { a: { command: x } }`,
+    });
+    const startedBy = async (type: string, branch: string) => {
+      const { code } = await runMain(["eval"], {
+        cwd: path,
+        env: {
+          REACTORCIDE_CI_SOURCE_DIR: `${path}/ci`,
+          REACTORCIDE_SOURCE_DIR: `${path}/src`,
+          REACTORCIDE_EVENT_TYPE: type,
+          REACTORCIDE_BRANCH: branch,
+          REACTORCIDE_WORKSPACE: path,
+        },
+      });
+      const file = `${path}/triggers.json`;
+      if (!await exists(file)) return [code];
+      const text = await Deno.readTextFile(file);
+      decodeDocument(text);
+      await Deno.remove(file);
+      const { workflows } = JSON.parse(text) as {
+        workflows: { id: string; jobs: { env: Record<string, string> }[] }[];
+      };
+      return workflows.map(({ id, jobs: [{ env }] }) =>
+        [id, env.REACTORCIDE_EVENT_TYPE, env.REACTORCIDE_BRANCH].join(" ")
+      );
+    };
+    for (const type of EVENT_TYPES) {
+      const branch = type === "tag_created" ? "v1.0" : "main";
+      assertEquals(await startedBy(type, branch), [
+        `all ${type} ${branch}`,
+        `${type.replaceAll("_", "-")} ${type} ${branch}`,
+      ]);
+      assertEquals(await startedBy(type, "topic/x"), [`all ${type} topic/x`]);
+    }
+    // The coordinator sends no other event, whatever a file names.
+    assertEquals(await startedBy("manual", "main"), [1]);
+    assertEquals(await startedBy("", "main"), [2]);
+  });
+});

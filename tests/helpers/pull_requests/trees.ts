@@ -1,0 +1,377 @@
+import type { Random } from "../random.ts";
+
+export const FOLDER = ".reactorcide/workflows";
+export const JOB_FILE = ".reactorcide/jobs/shared.yaml";
+export const EVENT = "pull_request_updated";
+
+/** A workflow as the test knows it, whatever its file looks like. */
+export interface Workflow {
+  id: string;
+  hasOwnId: boolean;
+  name: string;
+  events: string[];
+  jobs: Record<string, { command: string; needs: string[] }>;
+  usesJobFile: boolean;
+}
+
+/** An entry of a tree; without a workflow, it defines none. */
+export interface Entry {
+  workflow?: Workflow;
+  /** Command of a job file. */
+  command?: string;
+  /** What the file has in it. */
+  content?: string | Uint8Array;
+  /** Where the symbolic link leads that is there instead. */
+  link?: string;
+  /** Whether a submodule is there, which nobody checks out. */
+  isSubmodule?: boolean;
+}
+
+export type Tree = Record<string, Entry>;
+
+function jobsOf({ jobs, usesJobFile }: Workflow, more = {}) {
+  return {
+    ...Object.fromEntries(
+      Object.entries(jobs).map(([name, job]) => [
+        name,
+        { ...job, environment: { A: "1" }, ...more },
+      ]),
+    ),
+    ...usesJobFile ? { shared: { job_file: "shared.yaml" } } : {},
+  };
+}
+
+function textOf(workflow: Workflow, more = {}): string {
+  const { id, hasOwnId, events, name } = workflow;
+  return JSON.stringify({
+    ...hasOwnId ? { id } : {},
+    name,
+    on: { events },
+    jobs: jobsOf(workflow, more),
+  });
+}
+
+/** The same in many lines, with an anchor and merge keys. */
+function yamlOf(workflow: Workflow): string {
+  const { id, hasOwnId, events, name } = workflow;
+  const entries = Object.entries(jobsOf(workflow)).map(([job, entry], at) => {
+    const { command, needs } = entry as { command?: string; needs?: string[] };
+    if (command === undefined) return `  ${job}: { job_file: shared.yaml }`;
+    return at === 0
+      ? `  ${job}: &first\n    command: ${command}\n    needs: ${
+        JSON.stringify(needs)
+      }\n    environment: { A: "1" }`
+      : `  ${job}:\n    <<: *first\n    command: ${command}\n    needs: ${
+        JSON.stringify(needs)
+      }`;
+  });
+  return [
+    ...hasOwnId ? [`id: ${id}`] : [],
+    `name: ${name}`,
+    `on: { events: [${events}] }`,
+    "jobs:",
+    ...entries,
+    "",
+  ].join("\n");
+}
+
+export function entryOf(workflow: Workflow): Entry {
+  return { workflow, content: textOf(workflow) };
+}
+
+/** Other ways to write the same workflow. */
+const STYLES: ((workflow: Workflow) => string)[] = [
+  yamlOf,
+  (workflow) => yamlOf(workflow).replaceAll("\n", "\r\n"),
+  (workflow) => `\ufeff${yamlOf(workflow)}`,
+  (workflow) => `---\n${yamlOf(workflow)}...\n`,
+  (workflow) => `# ${"x".repeat(100_000)}\n${yamlOf(workflow)}`,
+  (workflow) => textOf(workflow, { disable_run_local: true }),
+];
+
+/** Ways to break the file of a workflow; each makes the definition invalid. */
+const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
+  () => "name: [",
+  () => "",
+  () => "\ufeff",
+  () => "null",
+  () => "- a list",
+  () => "&a [*a]",
+  () => "version https://git-lfs.github.com/spec/v1",
+  (text) => text.replace('"jobs":', '"jbos":'),
+  (text) => text.replace('"name":', '"name":{},"title":'),
+  (text) => text.replace('"command":', '"authority":"base","command":'),
+  (text) => text.replace('"command":', '"ci_origin":"base","command":'),
+  (text) => text.replace('"command":', '"comand":'),
+  (text) => text.replace('"command":', '"<<":1,"command":'),
+  (text) => text.replace('"needs":[]', '"needs":["nothing"]'),
+  (text) => text.replace('"needs":[]', '"needs":["deploy"]'),
+  (text) => text.replace('"needs":', '"condition":"sometimes","needs":'),
+  (text) => text.replace('"needs":', '"job_file":"none.yaml","needs":'),
+  (text) => text.replace('"needs":', '"job_file":"../../x.yaml","needs":'),
+  (text) => text.replace('"needs":', '"timeout":"soon","needs":'),
+  (text) => text.replace('"A":"1"', '"A=B":"1"'),
+  (text) => `${text}\n...\n---\n${text}`,
+  (text) => text.slice(0, text.length - 3),
+  (text) => `${text}${" ".repeat(1024 * 1024)}`,
+  (text) => `${text} # \0`,
+  (text) => new TextEncoder().encode(`${text} # `).with(-1, 0xe9),
+  (text) =>
+    new Uint8Array(Uint16Array.from(text, (c) => c.charCodeAt(0)).buffer),
+  () => new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0xff, 0xfe]),
+];
+
+const idOf = (path: string) => path.slice(FOLDER.length + 1, -".yaml".length);
+
+export function baseTree(random: Random): Tree {
+  const tree: Tree = {
+    [JOB_FILE]: {
+      command: "shared base",
+      content: "name: shared\njob: { command: shared base }",
+    },
+  };
+  if (random.below(2) === 0) {
+    tree[".reactorcide/policy.yaml"] = { content: "version: 1" };
+  }
+  const count = 1 + random.below(3);
+  for (const id of ["alpha", "beta", "gamma"].slice(0, count)) {
+    tree[`${FOLDER}/${id}.yaml`] = entryOf({
+      id,
+      hasOwnId: random.below(4) > 0,
+      name: `Workflow ${id}`,
+      events: random.below(4) > 0 ? [EVENT, "push"] : ["push"],
+      usesJobFile: random.below(3) === 0,
+      jobs: {
+        test: { command: `test ${id} base`, needs: [] },
+        deploy: { command: `deploy ${id} base`, needs: ["test"] },
+        gate: { command: `gate ${id} base`, needs: [] },
+      },
+    });
+  }
+  return tree;
+}
+
+/** What a pull request does to one workflow file. */
+type Mutation = (
+  tree: Tree,
+  path: string,
+  changed: Workflow,
+  random: Random,
+) => void;
+
+const MUTATIONS: Record<string, Mutation> = {
+  change: (tree, path, changed) => tree[path] = entryOf(changed),
+  delete: (tree, path) => delete tree[path],
+  break(tree, path, changed, random) {
+    tree[path] = { content: random.pick(BREAKAGES)(textOf(changed)) };
+  },
+  style(tree, path, changed, random) {
+    tree[path] = { workflow: changed, content: random.pick(STYLES)(changed) };
+  },
+  // An id of its own is what it needs to be used.
+  "drop the id"(tree, path, changed) {
+    tree[path] = entryOf({ ...changed, hasOwnId: false, id: idOf(path) });
+  },
+  rename(tree, path, changed) {
+    delete tree[path];
+    tree[`${FOLDER}/renamed.yaml`] = entryOf(
+      changed.hasOwnId ? changed : { ...changed, id: "renamed" },
+    );
+  },
+  copy(tree, _path, changed) {
+    tree[`${FOLDER}/copy.yaml`] = entryOf({ ...changed, hasOwnId: true });
+  },
+  "add one"(tree, _path, changed, random) {
+    tree[`${FOLDER}/new.yaml`] = entryOf({
+      ...changed,
+      id: "new",
+      // Its checks would be reported under the name of the trusted one.
+      name: random.pick(["Workflow new", changed.name, ` ${changed.name} `]),
+      hasOwnId: random.below(2) === 0,
+    });
+  },
+  "change the display name"(tree, path, changed) {
+    tree[path] = entryOf({ ...changed, name: "Other" });
+  },
+  "change the events"(tree, path, changed) {
+    tree[path] = entryOf({ ...changed, events: ["push"] });
+  },
+  "replace the jobs"(tree, path, changed) {
+    tree[path] = entryOf({
+      ...changed,
+      jobs: { extra: { command: "extra", needs: [] } },
+    });
+  },
+  // The trusted "deploy" needs "test", which is gone.
+  "keep one job"(tree, path, changed) {
+    const { deploy = { command: "d", needs: [] } } = changed.jobs;
+    tree[path] = entryOf({ ...changed, jobs: { deploy } });
+  },
+  "name jobs in other scripts"(tree, path, changed) {
+    tree[path] = entryOf({
+      ...changed,
+      jobs: {
+        ...changed.jobs,
+        "prüfung": { command: "echo ü", needs: [] },
+        GATE: { command: "other", needs: [] },
+        "ɡate": { command: "other", needs: ["prüfung"] },
+      },
+    });
+  },
+  "change the job file"(tree, _path, _changed, random) {
+    tree[JOB_FILE] = random.below(3) > 0
+      ? {
+        command: "shared head",
+        content: "name: shared\njob: { command: shared head }",
+      }
+      : { content: "name: shared\njob: { }" };
+  },
+  "change the policy"(tree, _path, _changed, random) {
+    tree[
+      random.pick([".reactorcide/policy.yaml", ".reactorcide/policies/a.yaml"])
+    ] = { content: `changed ${random.below(2)}` };
+  },
+  "delete the policy": (tree) => delete tree[".reactorcide/policy.yaml"],
+  "add a plugin"(tree) {
+    tree[".reactorcide/plugins/plugin_x.py"] = { content: "print(1)" };
+  },
+  // The id that follows from this path is that of the other file.
+  "vary the case"(tree, path, changed) {
+    const id = idOf(path);
+    tree[`${FOLDER}/${id.toUpperCase()}.yaml`] = entryOf({
+      ...changed,
+      id: id.toLowerCase(),
+      hasOwnId: false,
+    });
+  },
+  "use another ending"(tree, path, changed) {
+    delete tree[path];
+    tree[path.replace(/yaml$/, "YAML")] = { content: textOf(changed) };
+  },
+  "use names in other scripts"(tree, _path, changed, random) {
+    const file = random.pick(["prüfung", "pru\u0308fung", "检查", " a b "]);
+    tree[`${FOLDER}/${file}.yaml`] = entryOf({
+      ...changed,
+      id: "new",
+      hasOwnId: true,
+      name: "Prüfung",
+    });
+  },
+  link(tree, path, changed) {
+    const name = `${path.slice(FOLDER.length + 1)}.txt`;
+    tree[`.reactorcide/linked/${name}`] = { content: textOf(changed) };
+    tree[path] = { workflow: changed, link: `../linked/${name}` };
+  },
+  "link to nothing usable"(tree, path, _changed, random) {
+    tree[path] = {
+      link: random.pick([
+        "/etc/hostname",
+        "/dev/zero",
+        "../../../base/.reactorcide/jobs/shared.yaml",
+        path.slice(FOLDER.length + 1),
+        "nothing",
+        "..",
+      ]),
+    };
+  },
+  "put a directory there"(tree, path, changed) {
+    delete tree[path];
+    tree[`${path}/inner.yaml`] = { content: textOf(changed) };
+  },
+  "move the folder behind a link"(tree) {
+    for (const path of workflowFiles(tree)) {
+      const { workflow, ...entry } = tree[path];
+      delete tree[path];
+      tree[path.replace("/workflows/", "/moved/")] = entry;
+      // Found through the link; no change of a file is listed under this path.
+      tree[path] = { ...workflow ? { workflow } : {} };
+    }
+    tree[FOLDER] = { link: "moved" };
+  },
+  "put a file in the place of the folder"(tree) {
+    for (const path of Object.keys(tree)) {
+      if (path.startsWith(FOLDER)) delete tree[path];
+    }
+    tree[FOLDER] = { content: "nothing" };
+  },
+  "put a submodule in the place of everything"(tree) {
+    for (const path of Object.keys(tree)) delete tree[path];
+    tree[".reactorcide"] = { isSubmodule: true };
+  },
+};
+
+/** Names of everything that a pull request may do. */
+export const MUTATION_NAMES: readonly string[] = Object.keys(MUTATIONS);
+
+/** These leave nothing that another one could work on. */
+const LAST = MUTATION_NAMES.slice(-3);
+
+function workflowFiles(tree: Tree): string[] {
+  return Object.keys(tree).filter((path) =>
+    path.startsWith(`${FOLDER}/`) && /\.yaml$/.test(path)
+  );
+}
+
+/** Changes a tree in up to four ways, which it tells. */
+export function headTree(
+  base: Tree,
+  random: Random,
+): [tree: Tree, mutations: string[]] {
+  const tree: Tree = { ...base };
+  const mutations: string[] = [];
+  for (let changes = 1 + random.below(4); changes > 0; changes--) {
+    const paths = workflowFiles(tree).filter((path) =>
+      path.lastIndexOf("/") === FOLDER.length
+    );
+    const path = paths.length > 0 ? random.pick(paths) : `${FOLDER}/alpha.yaml`;
+    const workflow = tree[path]?.workflow ??
+      base[path]?.workflow ?? base[`${FOLDER}/alpha.yaml`].workflow!;
+    const changed: Workflow = {
+      ...workflow,
+      jobs: Object.fromEntries(
+        Object.entries(workflow.jobs).map((
+          [name, job],
+        ) => [name, { ...job, command: `${job.command} changed` }]),
+      ),
+    };
+    const name = random.pick(MUTATION_NAMES);
+    mutations.push(name);
+    MUTATIONS[name](tree, path, changed, random);
+    if (LAST.includes(name)) break;
+  }
+  // A path cannot be a file and a directory.
+  for (const path of Object.keys(tree)) {
+    const outer = path.slice(0, path.lastIndexOf("/"));
+    if (isWritten(tree[path]) && isWritten(tree[outer])) delete tree[path];
+  }
+  return [tree, mutations];
+}
+
+function isWritten({ content, link, isSubmodule }: Entry = {}): boolean {
+  return content !== undefined || link !== undefined || isSubmodule === true;
+}
+
+/** Writes a tree as a checkout has it. */
+export async function writeTree(root: string, tree: Tree): Promise<void> {
+  await Deno.remove(root, { recursive: true }).catch(() => {});
+  await Deno.mkdir(root, { recursive: true });
+  for (const [path, entry] of Object.entries(tree)) {
+    if (!isWritten(entry)) continue;
+    const { content, link, isSubmodule } = entry;
+    const full = `${root}/${path}`;
+    await Deno.mkdir(full.slice(0, full.lastIndexOf("/")), { recursive: true });
+    if (isSubmodule) await Deno.mkdir(full);
+    else if (link !== undefined) await Deno.symlink(link, full);
+    else if (typeof content === "string") {
+      await Deno.writeTextFile(full, content);
+    } else if (content !== undefined) await Deno.writeFile(full, content);
+  }
+}
+
+/** Which paths git would list as changed. */
+export function changedPaths(base: Tree, head: Tree): string[] {
+  const keyOf = ({ content, link, isSubmodule }: Entry = {}) =>
+    `${link ?? ""}|${isSubmodule ?? ""}|${content ?? ""}`;
+  return [...new Set([...Object.keys(base), ...Object.keys(head)])]
+    .filter((path) => keyOf(base[path]) !== keyOf(head[path]));
+}
