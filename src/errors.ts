@@ -1,4 +1,4 @@
-import { showUrlsIn } from "./shown_url.ts";
+import { showUrlsIn } from "./url_secrets.ts";
 
 /**
  * What kept a job from being run, as a stable word that programs can compare.
@@ -111,4 +111,18 @@ export class RunnerError extends Error {
  */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Tells why the system refused something, without what Deno adds: the number
+ * of the error, the name of the call and its paths.
+ *
+ * @param error The thrown value.
+ * @returns The reason, such as `no such file or directory`.
+ */
+export function osReason(error: unknown): string {
+  const [reason] = messageOf(error)
+    .replace(/^Failed to spawn '.*?': /s, "")
+    .split(" (os error ");
+  return reason.charAt(0).toLowerCase() + reason.slice(1);
 }

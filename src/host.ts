@@ -1,6 +1,5 @@
-import { RunnerError } from "./errors.ts";
-import { osReason } from "./os_reason.ts";
 import { Variable } from "./environment/variables.ts";
+import { osReason, RunnerError } from "./errors.ts";
 
 /** A stream of bytes that the process was given: its standard output, say. */
 export interface HostStream {

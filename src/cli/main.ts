@@ -4,7 +4,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { maskEnvironment } from "../job/mask_secrets.ts";
 import { createParts, type RunnerParts } from "../job/runner_parts.ts";
-import { showUrlsIn } from "../shown_url.ts";
+import { showUrlsIn } from "../url_secrets.ts";
 import { suggest } from "../suggest.ts";
 import { argumentLayer } from "./argument_layer.ts";
 import { COMMANDS, loadCommands } from "./commands.ts";

@@ -4,12 +4,11 @@ import {
   childEnvironment,
 } from "../environment/child_environment.ts";
 import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { JobRun } from "../job/job_run.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
 import { linesOf } from "../job/sandbox_setting.ts";
 import { joinList } from "../join_list.ts";
-import { osReason } from "../os_reason.ts";
 import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { covers } from "../plugins/rights/rights.ts";
 import { findDeno, findOnPath } from "../plugins/sandbox/find_deno.ts";

@@ -1,4 +1,4 @@
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { JobRun } from "../job/job_run.ts";
 import { pluginAddresses } from "../job/plugin_addresses.ts";
 import {
@@ -7,7 +7,6 @@ import {
 } from "../job/plugin_directories.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
 import { linesOf, sandboxSetting } from "../job/sandbox_setting.ts";
-import { osReason } from "../os_reason.ts";
 import { findPluginFiles, pluginFile } from "../plugins/find_files.ts";
 import {
   type InspectedPlugin,
@@ -17,7 +16,7 @@ import { fileSource, type PluginSource } from "../plugins/plugin_source.ts";
 import { grantOption } from "../plugins/rights/rights.ts";
 import { printable } from "../printable.ts";
 import { Cancellation } from "../process/cancellation.ts";
-import { showUrl } from "../shown_url.ts";
+import { showUrl } from "../url_secrets.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { jobFileOf } from "./job_file_flag.ts";

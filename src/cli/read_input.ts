@@ -1,6 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason } from "../errors.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 

@@ -1,5 +1,4 @@
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { printable } from "../printable.ts";
 import { isSecretKey, isSecretPath } from "../secrets/references.ts";
 import type { SecretStore } from "../secrets/store/store.ts";

@@ -1,7 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { fixedEnvironment } from "../environment/child_environment.ts";
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { capture } from "../process/capture.ts";
 import {

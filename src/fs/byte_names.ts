@@ -22,7 +22,7 @@
 import { toBytes } from "@std/streams/to-bytes";
 import { toText } from "@std/streams/to-text";
 import { fixedEnvironment } from "../environment/child_environment.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason } from "../errors.ts";
 import { spawn } from "../process/spawn.ts";
 
 /** Where every system has the shell's file tools; no variable of a job counts. */

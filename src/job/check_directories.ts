@@ -1,8 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { osReason } from "../os_reason.ts";
 
 /**
  * Judges the directories that a configuration names.

@@ -1,11 +1,10 @@
 import type { StepConfig } from "../config/step_config.ts";
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import type { Phase } from "../plugins/plugin.ts";
 import { printable } from "../printable.ts";
 import { copyTree } from "../source/copy_tree.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
-import { realPath } from "../workspace/real_path.ts";
+import { realPath } from "../workspace/guard.ts";
 import { temporaryDirectory } from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
 

@@ -10,7 +10,7 @@ import {
 } from "../triggers/triggers_file.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
-import { recordMade } from "../workspace/made.ts";
+import { claimPath } from "../workspace/owned_paths.ts";
 import type { TriggerTransport } from "./job_options.ts";
 import { maskDefinitions } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -161,7 +161,7 @@ async function pathOf(parts: RunnerParts, file: string): Promise<string> {
   const { workspace } = parts;
   await Deno.mkdir(workspace.base, { recursive: true });
   const path = await guardPath(workspace.base, workspace.pathOf(file));
-  if (!workspace.inContainer) await recordMade(workspace, path);
+  if (!workspace.inContainer) await claimPath(workspace, path);
   return path;
 }
 

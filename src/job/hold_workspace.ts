@@ -1,7 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf } from "../errors.ts";
 import { lockWorkspace, type WorkspaceLock } from "../workspace/lock.ts";
-import { restoreRecord } from "../workspace/made.ts";
+import { restoreOwnedPaths } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { JobRun } from "./job_run.ts";
@@ -84,7 +84,7 @@ export async function releaseWorkspace(
   lock: WorkspaceLock,
 ): Promise<void> {
   try {
-    if (!workspace.inContainer) await restoreRecord(workspace);
+    if (!workspace.inContainer) await restoreOwnedPaths(workspace);
   } catch (error) {
     logger.warn("workspace", messageOf(error));
   }

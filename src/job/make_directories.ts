@@ -1,9 +1,8 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { recordMade } from "../workspace/made.ts";
-import { osReason } from "../os_reason.ts";
+import { claimPath } from "../workspace/owned_paths.ts";
 
 /**
  * Makes the directories of a job that are missing: the one in which its
@@ -37,7 +36,7 @@ export async function makeArtifacts(
 ): Promise<string> {
   const { path, isNew } = await makeDirectory(workspace, config.artifactsDir);
   // What a run leaves there is cleaned up with it; what was there is not its own.
-  if (isNew && !workspace.inContainer) await recordMade(workspace, path);
+  if (isNew && !workspace.inContainer) await claimPath(workspace, path);
   return path;
 }
 

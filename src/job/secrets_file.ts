@@ -1,7 +1,6 @@
 import { resolve } from "@std/path/posix/resolve";
 import { parseJobEnv } from "../config/job_env.ts";
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import type { JobRun } from "./job_run.ts";
 import { maskSecrets } from "./mask_secrets.ts";
 

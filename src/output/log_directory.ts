@@ -1,4 +1,4 @@
-import { osReason } from "../os_reason.ts";
+import { osReason } from "../errors.ts";
 
 /** What the file of a step is called until the step is over. */
 const PARTIAL = /^\..+\.log\.partial$/;

@@ -1,4 +1,4 @@
-import { osReason } from "../os_reason.ts";
+import { osReason } from "../errors.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import { LogFile } from "./log_file.ts";

@@ -1,7 +1,6 @@
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { printable } from "../printable.ts";
-import { osReason } from "../os_reason.ts";
 
 /** Files that Deno runs; declarations of types hold no code. */
 const MODULE = /^plugin_(.+)(?<!\.d)\.(?:ts|js)$/s;

@@ -1,7 +1,7 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { printable } from "../printable.ts";
-import { showUrl } from "../shown_url.ts";
+import { showUrl } from "../url_secrets.ts";
 import {
   fileUrl,
   findPluginFiles,

@@ -1,7 +1,6 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
-import { osReason } from "../os_reason.ts";
 import { type ExitStatus, exitStatus } from "./exit_code.ts";
 
 /** Options for {@linkcode runInherited}. */

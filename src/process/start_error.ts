@@ -1,5 +1,4 @@
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 
 /**
  * Longest text of one argument or variable on Linux, in bytes with its end:

@@ -1,7 +1,12 @@
-import { failures } from "./failures.ts";
-import { styledLine } from "./styled_line.ts";
-import type { SummaryStep } from "./summary_step.ts";
-import { summaryTable } from "./summary_table.ts";
+import {
+  endingOf,
+  hasFailed,
+  plainLine,
+  styledLine,
+  type StyledText,
+  type SummaryStep,
+  summaryTable,
+} from "./summary_table.ts";
 
 /** Options for {@linkcode formatSummary}. */
 export interface SummaryOptions {
@@ -39,4 +44,44 @@ export function formatSummary(
   const blocks = failures(steps)
     .map((lines) => lines.map((line) => styledLine(line, { colour })));
   return [table, ...blocks].map((lines) => lines.join("\n")).join("\n\n");
+}
+
+/** How many lines of a failed step are shown again. */
+const TAIL_LINES = 20;
+
+/**
+ * Lays out what failed steps printed last.
+ *
+ * The one that failed first comes last: it is what most often made the others
+ * fail, and what stands at the bottom is read.
+ *
+ * @param steps Steps of the job.
+ * @returns One list of lines for each step; the first line is its heading.
+ */
+export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
+  return steps.filter(hasFailed)
+    .sort((a, b) => endOf(b) - endOf(a))
+    .map((step) => [
+      headingOf(step),
+      ...tailOf(step).map((line): StyledText[] => [[`  ${plainLine(line)}`]]),
+    ]);
+}
+
+/** A step that never ran failed before everything that did. */
+function endOf({ startedAt, durationMs }: SummaryStep): number {
+  return (startedAt?.getTime() ?? 0) + durationMs;
+}
+
+function headingOf(step: SummaryStep): StyledText[] {
+  const reason = step.reason?.replace(/\s+/g, " ");
+  const what = reason === undefined ? "" : ` · ${plainLine(reason)}`;
+  return [
+    ["✗ ", "red"],
+    [plainLine(step.name), "bold"],
+    [`: ${endingOf(step)}${what}`],
+  ];
+}
+
+function tailOf({ tail }: SummaryStep): readonly string[] {
+  return tail.length === 0 ? ["(no output)"] : tail.slice(-TAIL_LINES);
 }

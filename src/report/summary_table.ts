@@ -1,14 +1,5 @@
-import { cutToWidth, displayWidth } from "../display_width.ts";
-import { formatDuration } from "./duration.ts";
-import { plainLine } from "./plain_line.ts";
-import type { StyledText, TextStyle } from "./styled_line.ts";
-import {
-  endingOf,
-  hasFailed,
-  isAllowed,
-  type SummaryStatus,
-  type SummaryStep,
-} from "./summary_step.ts";
+import { cutToWidth, displayWidth, takeWidth } from "../display_width.ts";
+import { printable } from "../printable.ts";
 
 /** More skipped or cancelled steps than these are told by their number. */
 const MAX_LISTED = 10;
@@ -147,4 +138,225 @@ function widest(rows: readonly Row[], key: keyof Row): number {
 
 function padEnd(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - displayWidth(text)));
+}
+
+/** How a piece of text looks where there is colour. */
+export type TextStyle =
+  | "bold"
+  | "dim"
+  | "red"
+  | "green"
+  | "yellow"
+  | "cyan";
+
+/** A piece of a line, and how it looks. */
+export type StyledText = readonly [text: string, style?: TextStyle];
+
+/** Options for {@linkcode styledLine}. */
+export interface StyledLineOptions {
+  /** Most cells that the line may take; as many as it needs when left out. */
+  width?: number;
+  /** Whether the line may have colours. */
+  colour: boolean;
+}
+
+const SGR: Readonly<Record<TextStyle, [on: number, off: number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
+
+/**
+ * Puts pieces of text together to one line.
+ *
+ * @param pieces Pieces without anything that steers a terminal.
+ * @param options Width and colour.
+ * @returns The line; one that does not fit is cut and ends with `…`.
+ */
+export function styledLine(
+  pieces: readonly StyledText[],
+  { width = Infinity, colour }: StyledLineOptions,
+): string {
+  const shown = cutPieces(pieces, width);
+  return shown.map(([text, style]) => styled(text, style, colour)).join("");
+}
+
+function cutPieces(
+  pieces: readonly StyledText[],
+  width: number,
+): readonly StyledText[] {
+  const widths = pieces.map(([text]) => displayWidth(text));
+  if (widths.reduce((sum, each) => sum + each, 0) <= width) return pieces;
+  const shown: StyledText[] = [];
+  let room = width - 1;
+  for (const [index, [text, style]] of pieces.entries()) {
+    if (widths[index] > room) {
+      if (width > 0) shown.push([`${takeWidth(text, room)}…`, style]);
+      break;
+    }
+    shown.push([text, style]);
+    room -= widths[index];
+  }
+  return shown;
+}
+
+function styled(
+  text: string,
+  style: TextStyle | undefined,
+  colour: boolean,
+): string {
+  if (!colour || style === undefined || text === "") return text;
+  const [on, off] = SGR[style];
+  return `\x1b[${on}m${text}\x1b[${off}m`;
+}
+
+/** Sequences that colour text, move the cursor, set a title or make a link. */
+const SEQUENCES =
+  // deno-lint-ignore no-control-regex
+  /(?:\x1b\[|\x9b)[0-?]*[ -\/]*[@-~]|\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)/g;
+
+const TAB_STOP = 8;
+
+/** Longest text that is looked at, in UTF-16 units. */
+const MAX_LENGTH = 4_000;
+
+/**
+ * Makes a line that a job printed, or a name that it chose, safe to show.
+ *
+ * Colours and other well-formed sequences are left out, tabs become spaces,
+ * and whatever could steer a terminal is shown as `\u{…}`. Of a line that is
+ * longer than a few screens only the beginning is kept.
+ *
+ * @param line A line without its line break.
+ * @returns Text that takes as many cells as it seems to.
+ */
+export function plainLine(line: string): string {
+  const text = line.slice(0, MAX_LENGTH).toWellFormed()
+    .replace(SEQUENCES, "").replace(/\r$/, "");
+  const shown = text.split("\t").map(printable).reduce(afterTab);
+  return line.length > MAX_LENGTH ? `${shown}…` : shown;
+}
+
+function afterTab(before: string, next: string): string {
+  const room = TAB_STOP - displayWidth(before) % TAB_STOP;
+  return before + " ".repeat(room) + next;
+}
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/**
+ * Writes a length of time for a person: `0.4s`, `12.3s`, `2m 05s`, `1h 02m`.
+ *
+ * @param ms Milliseconds; what is shown is rounded down.
+ * @returns Text of digits, units and at most one space.
+ */
+export function formatDuration(ms: number): string {
+  const time = Math.max(0, ms);
+  if (time < MINUTE_MS) return `${(Math.floor(time / 100) / 10).toFixed(1)}s`;
+  if (time < HOUR_MS) {
+    return `${whole(time, MINUTE_MS)}m ${
+      twoDigits(time % MINUTE_MS, SECOND_MS)
+    }s`;
+  }
+  return `${whole(time, HOUR_MS)}h ${twoDigits(time % HOUR_MS, MINUTE_MS)}m`;
+}
+
+/**
+ * Writes a time that goes on, as a clock does: `0:42`, `12:03`, `1:02:03`.
+ *
+ * @param ms Milliseconds; what is shown is rounded down.
+ * @returns Text that changes once a second.
+ */
+export function formatClock(ms: number): string {
+  const time = Math.max(0, ms);
+  const seconds = twoDigits(time % MINUTE_MS, SECOND_MS);
+  if (time < HOUR_MS) return `${whole(time, MINUTE_MS)}:${seconds}`;
+  const minutes = twoDigits(time % HOUR_MS, MINUTE_MS);
+  return `${whole(time, HOUR_MS)}:${minutes}:${seconds}`;
+}
+
+function whole(ms: number, unitMs: number): number {
+  return Math.floor(ms / unitMs);
+}
+
+function twoDigits(ms: number, unitMs: number): string {
+  return String(whole(ms, unitMs)).padStart(2, "0");
+}
+
+/** How a step ended: `skipped` never ran, `neutral` found nothing to do. */
+export type SummaryStatus =
+  | "success"
+  | "failed"
+  | "cancelled"
+  | "timeout"
+  | "skipped"
+  | "neutral";
+
+/** What a summary tells of a step. */
+export interface SummaryStep {
+  /** Name of the step. */
+  readonly name: string;
+  /** What the step did by itself. */
+  readonly outcome: SummaryStatus;
+  /** What the job makes of it. */
+  readonly conclusion: SummaryStatus;
+  /** Exit code, `null` for a step that never ran. */
+  readonly exitCode: number | null;
+  /** Signal that ended the step. */
+  readonly signal?: string | null;
+  /** How often the step was started. */
+  readonly attempts: number;
+  /** When the step was started first, `null` for a step that never ran. */
+  readonly startedAt: Date | null;
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+  /** Why it ended as it did, if there is more to say than its exit code. */
+  readonly reason?: string;
+  /** The last lines that it printed, masked. */
+  readonly tail: readonly string[];
+}
+
+/**
+ * Tells whether a step is one of those for which a job fails.
+ *
+ * @param step The step.
+ * @returns `false` for a step that was let fail, or ended by others.
+ */
+export function hasFailed(step: SummaryStep): boolean {
+  return didFail(step) && step.conclusion !== "success";
+}
+
+/**
+ * Tells whether a step failed, and the job makes nothing of it.
+ *
+ * @param step The step.
+ * @returns `false` for a step that did well.
+ */
+export function isAllowed(step: SummaryStep): boolean {
+  return didFail(step) && step.conclusion === "success";
+}
+
+/**
+ * Says in a few words how a step ended.
+ *
+ * @param step The step.
+ * @returns `success`, `exit code 3` or `timeout, allowed`, say.
+ */
+export function endingOf(step: SummaryStep): string {
+  return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
+}
+
+function didFail({ outcome }: SummaryStep): boolean {
+  return outcome === "failed" || outcome === "timeout";
+}
+
+function outcomeOf({ outcome, exitCode, signal }: SummaryStep): string {
+  if (outcome !== "failed") return outcome;
+  if (signal) return signal;
+  return exitCode ? `exit code ${exitCode}` : "failed";
 }

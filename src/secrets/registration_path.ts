@@ -1,6 +1,5 @@
+import { osReason, RunnerError } from "../errors.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
-import { osReason } from "../os_reason.ts";
-import { RunnerError } from "../errors.ts";
 
 /** Longest path of a socket on every system, in bytes: macOS has 104, with a zero. */
 const MAX_PATH_BYTES = 103;

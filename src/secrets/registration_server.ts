@@ -1,4 +1,4 @@
-import { osReason } from "../os_reason.ts";
+import { osReason } from "../errors.ts";
 import type { RegistrationDesk } from "./registration_desk.ts";
 import { listenPrivately, type PrivateListener } from "./registration_path.ts";
 

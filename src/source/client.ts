@@ -1,7 +1,7 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
-import { showUrl, showUrlsIn } from "../shown_url.ts";
+import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import type { SourceContext } from "./source_request.ts";
 import { credentialsProblem } from "./url_credentials.ts";
 

@@ -3,7 +3,7 @@ import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { pathReason } from "../fs/byte_names.ts";
-import { realPath } from "../workspace/real_path.ts";
+import { realPath } from "../workspace/guard.ts";
 import { decodedPath } from "./percent.ts";
 import { copyTree } from "./copy_tree.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";

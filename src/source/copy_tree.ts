@@ -1,8 +1,7 @@
 import { join } from "@std/path/posix/join";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { createLink, readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
-import { osReason } from "../os_reason.ts";
 import { copySparse, isSparse } from "./copy_sparse.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 import { setLinkTime } from "./link_time.ts";

@@ -1,13 +1,12 @@
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
-import { type Environment, Variable } from "../environment/variables.ts";
 import { parseBoolean } from "../boolean.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import type { Logger } from "../output/logger.ts";
 import { isInside, jobPathProblem } from "../job_path.ts";
-import { guardPath } from "../workspace/guard.ts";
+import type { Logger } from "../output/logger.ts";
+import { guardPath, realPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { realPath } from "../workspace/real_path.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
 import { withConfigEntries } from "./git/config_entries.ts";
 

@@ -2,7 +2,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { onAbort } from "../process/on_abort.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import type { SourceHandler } from "../source_handler.ts";
-import { showUrl, showUrlsIn } from "../shown_url.ts";
+import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import type {
   FillDirectory,
   SourceContext,

@@ -8,7 +8,7 @@ import {
   runClient,
 } from "./client.ts";
 import { temporaryDirectory } from "../workspace/temporary.ts";
-import { showUrl } from "../shown_url.ts";
+import { showUrl } from "../url_secrets.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
 

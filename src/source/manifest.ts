@@ -1,9 +1,8 @@
 import { dirname } from "@std/path/posix/dirname";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
 import { openUntrusted } from "../fs/read_untrusted.ts";
-import { osReason } from "../os_reason.ts";
 import { sha256Of } from "./archive/checksum.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 

@@ -1,8 +1,7 @@
-import { messageOf, RunnerError } from "../errors.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { isMounted, mountsBelow } from "../fs/mounts.ts";
 import { guardPath } from "../workspace/guard.ts";
-import { forgetMade, recordMade, wasMade } from "../workspace/made.ts";
-import { osReason } from "../os_reason.ts";
+import { claimPath, ownsPath, releasePath } from "../workspace/owned_paths.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
 import { judgeSource } from "./judge.ts";
 import type {
@@ -49,7 +48,7 @@ export async function prepareSource(
     return { path, skipped: true };
   }
   const fill = await judgeRequest(request, target, context);
-  const made = !workspace.inContainer && await wasMade(workspace, target);
+  const made = !workspace.inContainer && await ownsPath(workspace, target);
   if (state === "populated" && !workspace.inContainer && !made) {
     throw failure(
       path,
@@ -62,7 +61,7 @@ export async function prepareSource(
       throw failure(path, "something is mounted there");
     }
   }
-  if (!workspace.inContainer) await recordMade(workspace, target);
+  if (!workspace.inContainer) await claimPath(workspace, target);
   try {
     await makeEmpty(target, context);
     return { path, commit: await fill(target) };
@@ -110,7 +109,7 @@ async function undo(
     // It stays the runner's directory, for the next run to fill.
     if (hasMount) return;
     if (!keepDirectory) await removeTree(target);
-    if (!workspace.inContainer) await forgetMade(workspace, target);
+    if (!workspace.inContainer) await releasePath(workspace, target);
   } catch (error) {
     log.warn("source", "Cannot remove a half-prepared source", {
       path: target,

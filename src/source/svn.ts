@@ -6,7 +6,7 @@ import {
   repositoryUrlProblem,
   runClient,
 } from "./client.ts";
-import { showUrl } from "../shown_url.ts";
+import { showUrl } from "../url_secrets.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 import { svnConfigDirectory } from "./svn_config.ts";
 import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";

@@ -7,7 +7,7 @@ import {
   KEPT_OUTPUTS,
   ownDirectory,
   writeOwnFile,
-} from "../workspace/own_directory.ts";
+} from "../workspace/own_files.ts";
 
 /** Maximum size of the outputs that a step writes. */
 const MAX_WRITTEN_BYTES = 1024 * 1024;

@@ -1,8 +1,5 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import { RunnerError } from "../errors.ts";
-import type { JobStatus } from "./step.ts";
-import type { PassableCommand } from "./script_file.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { pump } from "../output/pump.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Cancellation } from "../process/cancellation.ts";
@@ -14,6 +11,8 @@ import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
+import type { PassableCommand } from "./script_file.ts";
+import type { JobStatus } from "./step.ts";
 
 /** Length up to which any text fits into one argument, in characters. */
 const SURELY_SHORT = 40_000;

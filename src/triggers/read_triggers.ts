@@ -1,6 +1,5 @@
-import { messageOf, RunnerError } from "../errors.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
-import { osReason } from "../os_reason.ts";
 import { checkTriggers } from "./check_triggers.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
 import { quote } from "./printable.ts";

@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
 import { lockDirectory } from "../workspace/directory_lock.ts";
-import { writeAtomic } from "../workspace/write_atomic.ts";
+import { writeAtomic } from "../fs/write_atomic.ts";
 import { checkTriggers } from "./check_triggers.ts";
 import { type TriggerDocument, triggerDocument } from "./document.ts";
 import { LARGEST_DOCUMENT_BYTES, readTriggers } from "./read_triggers.ts";

@@ -12,7 +12,7 @@
 import { join } from "@std/path/posix/join";
 import { isBusy, isMounted, mountsBelow } from "../fs/mounts.ts";
 import { isInside } from "../job_path.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason } from "../errors.ts";
 
 /** Options for {@linkcode removeTree} and {@linkcode emptyDirectory}. */
 export interface RemoveOptions {

@@ -15,15 +15,18 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
-import { osReason } from "../os_reason.ts";
 import { lockDirectory } from "./directory_lock.ts";
+import { realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import { isWorkspaceLocked } from "./lock.ts";
-import { ownDirectory, RUN_RECORD, writeOwnFile } from "./own_directory.ts";
-import { readOwnFile } from "./read_own_file.ts";
-import { realPath } from "./real_path.ts";
+import {
+  ownDirectory,
+  readOwnFile,
+  RUN_RECORD,
+  writeOwnFile,
+} from "./own_files.ts";
 import { removeTree } from "./remove.ts";
 import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
 

@@ -1,9 +1,8 @@
+import { osReason, RunnerError } from "../errors.ts";
 import {
   type PrivateDirectory,
   privateDirectory,
 } from "../fs/temporary_directory.ts";
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
 import type { Workspace } from "./layout.ts";
 
 /** What decides where temporary files go. */

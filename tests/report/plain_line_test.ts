@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { plainLine } from "../../src/report/plain_line.ts";
+import { plainLine } from "../../src/report/summary_table.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("plainLine() leaves out colours, links and titles", () => {

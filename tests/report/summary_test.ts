@@ -9,7 +9,7 @@ import { formatSummary } from "../../src/report/summary.ts";
 import type {
   SummaryStatus,
   SummaryStep,
-} from "../../src/report/summary_step.ts";
+} from "../../src/report/summary_table.ts";
 
 function step(
   name: string,

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { nameMatcher } from "../../src/secrets/name_patterns.ts";
+import { nameMatcher } from "../../src/secrets/collect.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("nameMatcher() matches whole names, whatever their case", () => {

@@ -1,15 +1,13 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
+  decodeToken,
   decryptFernet,
+  deriveKey,
+  encodeToken,
   encryptFernet,
   importFernetKey,
 } from "../../src/secrets/store/fernet.ts";
-import { deriveKey } from "../../src/secrets/store/key.ts";
-import {
-  decodeToken,
-  encodeToken,
-} from "../../src/secrets/store/token_file.ts";
 import { Random } from "../helpers/random.ts";
 
 const KEY_HEX =

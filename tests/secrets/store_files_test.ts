@@ -2,10 +2,10 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import {
+  deriveKey,
   encryptFernet,
   importFernetKey,
 } from "../../src/secrets/store/fernet.ts";
-import { deriveKey } from "../../src/secrets/store/key.ts";
 import { lockStore } from "../../src/secrets/store/lock.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
 import { addSecrets, type SecretTable } from "../../src/secrets/store/table.ts";

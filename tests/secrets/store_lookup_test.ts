@@ -1,8 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { secretsDirectory } from "../../src/secrets/store/directory.ts";
-import { storeLookup } from "../../src/secrets/store/lookup.ts";
+import {
+  secretsDirectory,
+  storeLookup,
+} from "../../src/secrets/store/lookup.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
 import { addSecrets } from "../../src/secrets/store/table.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";

@@ -6,7 +6,7 @@ import type {
   SourceContext,
   SourceRequest,
 } from "../../src/source/source_request.ts";
-import { removeMade, wasMade } from "../../src/workspace/made.ts";
+import { ownsPath, removeOwnedPaths } from "../../src/workspace/owned_paths.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
@@ -54,7 +54,7 @@ describe("prepareSource()", () => {
           commit: undefined,
         });
         assertEquals(await listFiles(target), { "file": "new" });
-        assertEquals(await wasMade(context.workspace, target), !inContainer);
+        assertEquals(await ownsPath(context.workspace, target), !inContainer);
       }
     }
   });
@@ -70,7 +70,7 @@ describe("prepareSource()", () => {
     assertEquals(await Deno.readTextFile(`${path}/file`), "text");
     // What it made it may replace.
     assertEquals(await prepareSource(git, context), { path, commit });
-    assertEquals(await removeMade(context.workspace), [path]);
+    assertEquals(await removeOwnedPaths(context.workspace), [path]);
   });
 
   it("leaves the source that a worker put into a container", async () => {
@@ -154,7 +154,7 @@ describe("prepareSource()", () => {
         assertEquals(await exists(target), existed);
         if (existed) assertEquals(await listFiles(target), {});
         // A user may put something there now, which must not be replaced.
-        assertEquals(await wasMade(context.workspace, target), false);
+        assertEquals(await ownsPath(context.workspace, target), false);
         await Deno.remove(context.workspace.base, { recursive: true });
       }
     }

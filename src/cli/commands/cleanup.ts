@@ -3,7 +3,7 @@ import { cancelledError } from "../../job/job_run.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
-import { removeMade } from "../../workspace/made.ts";
+import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
 import type { Command } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
 import { waits } from "../waits.ts";
@@ -31,7 +31,7 @@ export const cleanup: Command = {
     }
     if (!await exists(workspace.base)) return 0;
     await using _ = await lock(parts, waits(context));
-    const removed = await removeMade(
+    const removed = await removeOwnedPaths(
       workspace,
       (reason) => parts.logger.warn("workspace", reason),
     );

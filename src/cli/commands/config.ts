@@ -3,7 +3,7 @@ import type { Settings, SettingValue } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
 import { JobRun } from "../../job/job_run.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
-import { showUrl, showUrlsIn } from "../../shown_url.ts";
+import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";

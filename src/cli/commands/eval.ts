@@ -12,7 +12,7 @@ import { loadHead, loadTree } from "../../workflow/eval/load_tree.ts";
 import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
-import { writeAtomic } from "../../workspace/write_atomic.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { EVAL_FLAGS, evalEvent } from "../eval/eval_flags.ts";
 import { evalChanges, evalTrees, placeOf } from "../eval/eval_trees.ts";

@@ -1,5 +1,5 @@
 import { Variable } from "../../environment/variables.ts";
-import { secretsDirectory } from "../../secrets/store/directory.ts";
+import { secretsDirectory } from "../../secrets/store/lookup.ts";
 import { SecretStore } from "../../secrets/store/store.ts";
 import { suggest } from "../../suggest.ts";
 import type { Command } from "../command.ts";

@@ -1,4 +1,4 @@
-import { osReason } from "../../os_reason.ts";
+import { osReason } from "../../errors.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 import type { Finding } from "./finding.ts";
 

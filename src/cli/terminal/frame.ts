@@ -1,12 +1,13 @@
 import { cutToWidth, displayWidth } from "../../display_width.ts";
 import type { ConsoleSize } from "../../host.ts";
-import { formatClock } from "../../report/duration.ts";
-import { plainLine } from "../../report/plain_line.ts";
 import {
+  formatClock,
+  plainLine,
   styledLine,
   type StyledText,
   type TextStyle,
-} from "../../report/styled_line.ts";
+} from "../../report/summary_table.ts";
+import type { Board, RunningStep } from "./board.ts";
 import {
   BEGIN_UPDATE,
   drawLines,
@@ -15,7 +16,6 @@ import {
   HIDE_CURSOR,
   SHOW_CURSOR,
 } from "./escapes.ts";
-import type { Board, RunningStep } from "./board.ts";
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {

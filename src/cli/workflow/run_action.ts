@@ -1,9 +1,9 @@
 import { Variable } from "../../environment/variables.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
 import { RunnerError } from "../../errors.ts";
 import { maskedTail } from "../../job/run_steps.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
 import { formatSummary } from "../../report/summary.ts";
-import type { SummaryStatus } from "../../report/summary_step.ts";
+import type { SummaryStatus } from "../../report/summary_table.ts";
 import { wantsColour } from "../../wants_colour.ts";
 import {
   EVENT_TYPES,
@@ -21,11 +21,11 @@ import {
   matchFilters,
 } from "../../workflow/matching/match_filters.ts";
 import type { CommandContext } from "../command.ts";
-import { waits } from "../waits.ts";
 import { usageError } from "../parse_arguments.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
-import { planText } from "./plan_text.ts";
+import { waits } from "../waits.ts";
 import type { LoadedWorkflow } from "./load_workflow.ts";
+import { planText } from "./plan_text.ts";
 
 /** Where jobs may get their code. */
 const SOURCES = ["copy", "in-place", "none"] as const;

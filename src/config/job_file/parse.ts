@@ -1,6 +1,5 @@
 import { parse } from "@std/yaml/parse";
-import { messageOf, RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
+import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { resolveMergeKeys } from "./merge_keys.ts";
 import { DocumentNode } from "./node.ts";
 import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";

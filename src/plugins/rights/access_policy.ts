@@ -1,5 +1,5 @@
 import { isInside, normalizePath } from "../../job_path.ts";
-import { realPath } from "../../workspace/real_path.ts";
+import { realPath } from "../../workspace/guard.ts";
 import { mayUse, type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
 
 /** Something that a plugin is about to do, as Deno asks about it. */

@@ -129,3 +129,98 @@ export async function decryptFernet(
     return undefined;
   }
 }
+
+/** Cost of a key: about a second and 256 MiB; that of every program that shares the store. */
+export const SCRYPT_COST = 2 ** 18;
+
+const BLOCK_SIZE = 8;
+const KEY_BYTES = 32;
+
+/** Options for {@linkcode deriveKey}. */
+export interface DeriveKeyOptions {
+  /**
+   * Cost N of scrypt, a power of two. Another one opens no store but its own:
+   * it is there for tests.
+   *
+   * @default {SCRYPT_COST}
+   */
+  cost?: number;
+}
+
+/**
+ * Derives the key of a store from its password (scrypt, r=8, p=1).
+ *
+ * @param password Password; its UTF-8 bytes count.
+ * @param salt Salt of the store.
+ * @param options Additional options.
+ * @returns 32 bytes.
+ */
+export async function deriveKey(
+  password: string,
+  salt: Uint8Array,
+  options: DeriveKeyOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { cost = SCRYPT_COST } = options;
+  // WebCrypto knows no scrypt. The module costs too much to load it earlier.
+  const { scrypt } = await import("node:crypto");
+  const limits = {
+    N: cost,
+    r: BLOCK_SIZE,
+    p: 1,
+    // Twice what it needs, for its own limit of 32 MiB is too small.
+    maxmem: 2 * 128 * BLOCK_SIZE * cost,
+  };
+  return await new Promise((resolve, reject) =>
+    scrypt(password, salt, KEY_BYTES, limits, (error, key) => {
+      if (error) reject(error);
+      else resolve(new Uint8Array(key));
+    })
+  );
+}
+
+/** How a file holds a token: as URL-safe base64, or as the bytes themselves. */
+export type TokenEncoding = "base64" | "raw";
+
+/** A token and how its file holds it. */
+export interface EncodedToken {
+  /** The token. */
+  readonly token: Uint8Array<ArrayBuffer>;
+  /** How the file holds it. */
+  readonly encoding: TokenEncoding;
+}
+
+/**
+ * Reads the token off the content of a file.
+ *
+ * The programs that share a store do not agree on an encoding. The first byte
+ * tells them apart: that of a token, 0x80, is no character of base64.
+ *
+ * @param content Content of the file.
+ * @returns The token; `undefined` if it is neither of the two.
+ */
+export function decodeToken(
+  content: Uint8Array<ArrayBuffer>,
+): EncodedToken | undefined {
+  if (content[0] === FERNET_VERSION) return { token: content, encoding: "raw" };
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(content);
+    const token = Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    return { token, encoding: "base64" };
+  } catch {
+    // Whatever it is, it is no token.
+    return undefined;
+  }
+}
+
+/**
+ * Makes the content of a file that holds a token.
+ *
+ * @param encoded The token and its encoding.
+ * @returns Content.
+ */
+export function encodeToken(
+  { token, encoding }: EncodedToken,
+): Uint8Array<ArrayBuffer> {
+  if (encoding === "raw") return token;
+  return new TextEncoder().encode(token.toBase64({ alphabet: "base64url" }));
+}

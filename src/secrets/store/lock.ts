@@ -1,6 +1,5 @@
-import { RunnerError } from "../../errors.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { lockFile } from "../../file_lock.ts";
-import { osReason } from "../../os_reason.ts";
 
 /** Longest time to wait for others, in milliseconds; long enough for one to make a store. */
 const TIMEOUT_MS = 15_000;

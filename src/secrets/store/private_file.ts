@@ -1,7 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 
 /** Largest file that is read, in bytes; no store of secrets comes near it. */
 const LARGEST_BYTES = 16 * 1024 * 1024;

@@ -1,12 +1,16 @@
 import { join } from "@std/path/posix/join";
 import { RunnerError } from "../../errors.ts";
 import {
+  decodeToken,
   decryptFernet,
+  deriveKey,
+  encodeToken,
   encryptFernet,
   type FernetKey,
   importFernetKey,
+  SCRYPT_COST,
+  type TokenEncoding,
 } from "./fernet.ts";
-import { deriveKey, SCRYPT_COST } from "./key.ts";
 import { lockStore } from "./lock.ts";
 import {
   makePrivateDirectory,
@@ -14,7 +18,6 @@ import {
   writePrivate,
 } from "./private_file.ts";
 import { formatTable, parseTable, type SecretTable } from "./table.ts";
-import { decodeToken, encodeToken, type TokenEncoding } from "./token_file.ts";
 
 const SALT_BYTES = 32;
 

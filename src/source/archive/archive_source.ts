@@ -2,7 +2,7 @@ import { join } from "@std/path/posix/join";
 import type { ArchiveConfig } from "../../config/job_config.ts";
 import { isInside } from "../../job_path.ts";
 import { pathReason } from "../../fs/byte_names.ts";
-import { showUrl } from "../../shown_url.ts";
+import { showUrl } from "../../url_secrets.ts";
 import type {
   FillDirectory,
   SourceContext,

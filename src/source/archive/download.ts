@@ -6,7 +6,7 @@ import {
   type RetryPolicy,
 } from "../../process/retry.ts";
 import { timeLimit } from "../../process/time_limit.ts";
-import { showUrlsIn } from "../../shown_url.ts";
+import { showUrlsIn } from "../../url_secrets.ts";
 import { percentDecoded } from "../percent.ts";
 import { archiveError } from "./location.ts";
 

@@ -1,5 +1,4 @@
-import { RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 
 /** One thing in an archive, as the archive describes it: nothing is believed yet. */
 export interface ArchiveEntry {

@@ -1,7 +1,7 @@
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { decodedPath } from "../percent.ts";
-import { showUrl } from "../../shown_url.ts";
+import { showUrl } from "../../url_secrets.ts";
 
 /** Where an archive is, and how it is known. */
 export interface ArchiveLocation {

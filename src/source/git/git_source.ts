@@ -1,6 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
-import { showUrl, showUrlsIn } from "../../shown_url.ts";
+import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { checkOut } from "./check_out.ts";
 import {

@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { osReason } from "../../os_reason.ts";
+import { osReason } from "../../errors.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import type { SourceContext } from "../source_request.ts";
 import { gitError } from "./failure.ts";

@@ -1,6 +1,5 @@
-import { RunnerError } from "../../errors.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { lockFile } from "../../file_lock.ts";
-import { osReason } from "../../os_reason.ts";
 
 /** Longest time to wait for others, in milliseconds: they may fetch a large repository. */
 const TIMEOUT_MS = 10 * 60_000;

@@ -1,7 +1,7 @@
 import { join } from "@std/path/posix/join";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
-import { writeAtomic } from "../../workspace/write_atomic.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { ObjectFormat } from "./repository.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { CaptureResult } from "../../process/capture.ts";
-import { showUrlsIn } from "../../shown_url.ts";
+import { showUrlsIn } from "../../url_secrets.ts";
 
 /** How much of the end of git's output is searched for the reason, in characters. */
 const SEARCHED_LENGTH = 8_192;

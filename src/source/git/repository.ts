@@ -1,6 +1,6 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import { showUrl } from "../../shown_url.ts";
+import { showUrl } from "../../url_secrets.ts";
 import type { ConfigEntry } from "./config_entries.ts";
 import { gitError } from "./failure.ts";
 import { ownerConfig } from "./local_owner.ts";

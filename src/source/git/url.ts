@@ -1,7 +1,7 @@
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
 import { RunnerError } from "../../errors.ts";
-import { showUrl } from "../../shown_url.ts";
+import { showUrl } from "../../url_secrets.ts";
 
 /** Schemes of the transports that git may use; the last two are old spellings of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];

@@ -1,6 +1,5 @@
-import { RunnerError } from "../../errors.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import { osReason } from "../../os_reason.ts";
 import type { JsonValue } from "../trigger.ts";
 import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
 

@@ -1,9 +1,8 @@
 import { dirname } from "@std/path/posix/dirname";
-import { RunnerError } from "../../errors.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import { osReason } from "../../os_reason.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
 import { lockDirectory } from "../../workspace/directory_lock.ts";
-import { writeAtomic } from "../../workspace/write_atomic.ts";
 import { copyJson } from "../copy_json.ts";
 import { quote } from "../printable.ts";
 import type { JsonValue } from "../trigger.ts";

@@ -1,5 +1,4 @@
-import { RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { JOB_FOLDER, WORKFLOW_FOLDER } from "./definition.ts";
 
 /** Files that define what is run, as paths from the CI root, sorted. */

@@ -1,6 +1,5 @@
-import { RunnerError } from "../../errors.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import { osReason } from "../../os_reason.ts";
 import type { JobRecord } from "./workflow_state.ts";
 
 /** Largest state or journal that is read, in bytes. */

@@ -1,14 +1,13 @@
-import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
-import { RunnerError } from "../../errors.ts";
-import type { JobLog } from "../../output/job_log.ts";
-import { osReason } from "../../os_reason.ts";
+import { osReason, RunnerError } from "../../errors.ts";
 import { cancelledError } from "../../job/job_run.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
+import type { JobLog } from "../../output/job_log.ts";
+import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
 import { wantsColour } from "../../wants_colour.ts";
 import type { Workspace } from "../../workspace/layout.ts";
-import { removeTree } from "../../workspace/remove.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
+import { removeTree } from "../../workspace/remove.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
 import { type Ending, listenForEnding } from "./ending.ts";

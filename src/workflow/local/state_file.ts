@@ -1,11 +1,10 @@
 import { dirname } from "@std/path/posix/dirname";
-import { RunnerError } from "../../errors.ts";
-import { osReason } from "../../os_reason.ts";
-import { openOwnFile } from "../../workspace/open_own_file.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
+import { openOwnFile } from "../../workspace/own_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import { writeAtomic } from "../../workspace/write_atomic.ts";
-import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
 import { readState, type StateHead } from "./read_state.ts";
+import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
 
 /**
  * How often the file is written anew while a workflow of many jobs runs: the

@@ -1,5 +1,5 @@
 import { RunnerError } from "../../../errors.ts";
-import { showUrl } from "../../../shown_url.ts";
+import { showUrl } from "../../../url_secrets.ts";
 import { isCleanTree } from "./is_clean_tree.ts";
 import { type GitQueryOptions, openQuery } from "./open_query.ts";
 

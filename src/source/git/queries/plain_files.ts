@@ -1,5 +1,5 @@
 import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
-import { osReason } from "../../../os_reason.ts";
+import { osReason } from "../../../errors.ts";
 import { writeAll } from "../../archive/write_file.ts";
 import { queryError } from "./query_error.ts";
 

@@ -9,12 +9,12 @@ import { privateDirectory } from "../../src/fs/temporary_directory.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { openWorkspace, type Workspace } from "../../src/workspace/layout.ts";
 import {
-  forgetMade,
-  recordMade,
-  removeMade,
-  restoreRecord,
-  wasMade,
-} from "../../src/workspace/made.ts";
+  claimPath,
+  ownsPath,
+  releasePath,
+  removeOwnedPaths,
+  restoreOwnedPaths,
+} from "../../src/workspace/owned_paths.ts";
 import {
   exists,
   listFiles,
@@ -34,16 +34,16 @@ function workspaceIn(
   });
 }
 
-describe("recordMade()", () => {
+describe("claimPath()", () => {
   it("is remembered, without making the path", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const path = workspace.pathOf("/job/a/src");
-    assertEquals(await wasMade(workspace, path), false);
-    await recordMade(workspace, path);
-    await recordMade(workspace, path);
-    assertEquals(await wasMade(workspace, path), true);
-    assertEquals(await wasMade(workspace, workspace.pathOf("/job/a")), false);
+    assertEquals(await ownsPath(workspace, path), false);
+    await claimPath(workspace, path);
+    await claimPath(workspace, path);
+    assertEquals(await ownsPath(workspace, path), true);
+    assertEquals(await ownsPath(workspace, workspace.pathOf("/job/a")), false);
     assertEquals(await exists(path), false);
     assertEquals(
       JSON.parse(
@@ -56,12 +56,12 @@ describe("recordMade()", () => {
   it("can be taken back", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
-    await recordMade(workspace, workspace.pathOf("/job/src"));
-    await recordMade(workspace, workspace.pathOf("/job/ci"));
-    await forgetMade(workspace, workspace.pathOf("/job/src"));
-    await forgetMade(workspace, workspace.pathOf("/job/other"));
-    assert(!await wasMade(workspace, workspace.pathOf("/job/src")));
-    assert(await wasMade(workspace, workspace.pathOf("/job/ci")));
+    await claimPath(workspace, workspace.pathOf("/job/src"));
+    await claimPath(workspace, workspace.pathOf("/job/ci"));
+    await releasePath(workspace, workspace.pathOf("/job/src"));
+    await releasePath(workspace, workspace.pathOf("/job/other"));
+    assert(!await ownsPath(workspace, workspace.pathOf("/job/src")));
+    assert(await ownsPath(workspace, workspace.pathOf("/job/ci")));
   });
 
   it("refuses the workspace, the runner's files and paths outside", async () => {
@@ -70,7 +70,7 @@ describe("recordMade()", () => {
     await makeFiles(directory.path, { "job/link": "-> .." });
     for (const path of ["", "/.reactorcide", "/link", "/link/x", "/../x"]) {
       const error = await assertRejects(
-        () => recordMade(workspace, `${workspace.base}${path}`),
+        () => claimPath(workspace, `${workspace.base}${path}`),
         RunnerError,
       );
       assertEquals(error.code, "workspace");
@@ -84,13 +84,13 @@ describe("recordMade()", () => {
       "elsewhere/": "",
       "job/.reactorcide": "-> ../elsewhere",
     });
-    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await claimPath(workspace, workspace.pathOf("/job/src"));
     assertEquals(await listFiles(`${directory.path}/elsewhere`), {});
-    assert(await wasMade(workspace, workspace.pathOf("/job/src")));
+    assert(await ownsPath(workspace, workspace.pathOf("/job/src")));
   });
 });
 
-describe("restoreRecord()", () => {
+describe("restoreOwnedPaths()", () => {
   const damages: [what: string, files: Record<string, string>][] = [
     ["is gone", {}],
     ["is empty", { ".reactorcide/made.json": "" }],
@@ -105,13 +105,13 @@ describe("restoreRecord()", () => {
       const workspace = workspaceIn(directory);
       await makeFiles(directory.path, { victim: "kept", "elsewhere/a": "" });
       const earlier = workspaceIn(directory);
-      await recordMade(earlier, earlier.pathOf("/job/earlier"));
-      await recordMade(workspace, workspace.pathOf("/job/src"));
+      await claimPath(earlier, earlier.pathOf("/job/earlier"));
+      await claimPath(workspace, workspace.pathOf("/job/src"));
       await Deno.remove(`${workspace.base}/.reactorcide`, { recursive: true });
       await makeFiles(workspace.base, files);
-      await restoreRecord(workspace);
-      assert(await wasMade(workspace, workspace.pathOf("/job/src")));
-      assert(await wasMade(workspace, workspace.pathOf("/job/earlier")));
+      await restoreOwnedPaths(workspace);
+      assert(await ownsPath(workspace, workspace.pathOf("/job/src")));
+      assert(await ownsPath(workspace, workspace.pathOf("/job/earlier")));
       assertEquals(await Deno.readTextFile(`${directory.path}/victim`), "kept");
       assertEquals(await listFiles(`${directory.path}/elsewhere`), { a: "" });
     });
@@ -121,16 +121,16 @@ describe("restoreRecord()", () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const other = workspaceIn(directory);
-    await recordMade(workspace, workspace.pathOf("/job/a"));
-    await recordMade(other, other.pathOf("/job/b"));
-    await restoreRecord(workspace);
+    await claimPath(workspace, workspace.pathOf("/job/a"));
+    await claimPath(other, other.pathOf("/job/b"));
+    await restoreOwnedPaths(workspace);
     for (const path of ["/job/a", "/job/b"]) {
-      assert(await wasMade(workspace, workspace.pathOf(path)));
+      assert(await ownsPath(workspace, workspace.pathOf(path)));
     }
   });
 });
 
-describe("removeMade()", () => {
+describe("removeOwnedPaths()", () => {
   it("removes what was made, and only that", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
@@ -140,9 +140,9 @@ describe("removeMade()", () => {
       "mine/file": "a user's",
     });
     for (const path of ["/job/src", "/job/a/b/ci", "/job/never-made"]) {
-      await recordMade(workspace, workspace.pathOf(path));
+      await claimPath(workspace, workspace.pathOf(path));
     }
-    assertEquals(await removeMade(workspace), [
+    assertEquals(await removeOwnedPaths(workspace), [
       workspace.pathOf("/job/src"),
       workspace.pathOf("/job/a/b/ci"),
     ]);
@@ -150,7 +150,7 @@ describe("removeMade()", () => {
       "mine/": "",
       "mine/file": "a user's",
     });
-    assertEquals(await removeMade(workspace), []);
+    assertEquals(await removeOwnedPaths(workspace), []);
   });
 
   it("removes an empty workspace, except in a container", async () => {
@@ -158,8 +158,8 @@ describe("removeMade()", () => {
     for (const inContainer of [false, true]) {
       const workspace = workspaceIn(directory, inContainer);
       await makeFiles(workspace.base, { "src/file": "" });
-      await recordMade(workspace, workspace.pathOf("/job/src"));
-      await removeMade(workspace);
+      await claimPath(workspace, workspace.pathOf("/job/src"));
+      await removeOwnedPaths(workspace);
       assertEquals(await exists(workspace.base), inContainer);
     }
     assertEquals(await listFiles(`${directory.path}/job`), {});
@@ -167,7 +167,7 @@ describe("removeMade()", () => {
 
   it("does nothing where nothing was made", async () => {
     await using directory = await temporaryDirectory();
-    assertEquals(await removeMade(workspaceIn(directory)), []);
+    assertEquals(await removeOwnedPaths(workspaceIn(directory)), []);
     assertEquals(await listFiles(directory.path), {});
   });
 
@@ -175,9 +175,9 @@ describe("removeMade()", () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await makeFiles(directory.path, { "victim/file": "a user's" });
-    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await claimPath(workspace, workspace.pathOf("/job/src"));
     await Deno.symlink("../victim", `${workspace.base}/src`);
-    await removeMade(workspace);
+    await removeOwnedPaths(workspace);
     assertEquals(await listFiles(directory.path), {
       "victim/": "",
       "victim/file": "a user's",
@@ -191,8 +191,8 @@ describe("removeMade()", () => {
       "victim/file": "a user's",
       "job/src/link": "-> ../../victim",
     });
-    await recordMade(workspace, workspace.pathOf("/job/src"));
-    await removeMade(workspace);
+    await claimPath(workspace, workspace.pathOf("/job/src"));
+    await removeOwnedPaths(workspace);
     assertEquals(await listFiles(directory.path), {
       "victim/": "",
       "victim/file": "a user's",
@@ -229,7 +229,7 @@ describe("removeMade()", () => {
     for (const record of records) {
       await makeFiles(workspace.base, { ".reactorcide/made.json": record });
       const reasons: string[] = [];
-      const removed = await removeMade(workspace, (reason) => {
+      const removed = await removeOwnedPaths(workspace, (reason) => {
         reasons.push(reason);
       });
       assertEquals(removed, []);
@@ -245,11 +245,11 @@ describe("removeMade()", () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await makeFiles(directory.path, { "victim/src/file": "a user's" });
-    await recordMade(workspace, workspace.pathOf("/job/a/src"));
+    await claimPath(workspace, workspace.pathOf("/job/a/src"));
     await Deno.symlink("../victim", `${workspace.base}/a`);
-    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await claimPath(workspace, workspace.pathOf("/job/src"));
     const reasons: string[] = [];
-    await removeMade(workspace, (reason) => void reasons.push(reason));
+    await removeOwnedPaths(workspace, (reason) => void reasons.push(reason));
     assertEquals(reasons.map((reason) => reason.split(": ")[1]), [
       `it leads to "${directory.path}/victim", outside "${workspace.base}"`,
     ]);
@@ -267,9 +267,9 @@ describe("removeMade()", () => {
       const workspace = workspaceIn(directory);
       const victim = { "victim/file": "kept" };
       await makeFiles(directory.path, { ...victim, "job/src/file": "ours" });
-      await recordMade(workspace, workspace.pathOf("/job/src"));
+      await claimPath(workspace, workspace.pathOf("/job/src"));
       await makeFiles(`${workspace.base}/.reactorcide`, files);
-      await removeMade(workspace);
+      await removeOwnedPaths(workspace);
       assertEquals(await listFiles(directory.path), {
         "victim/": "",
         ...victim,
@@ -280,14 +280,14 @@ describe("removeMade()", () => {
   it("removes what killed runs have left for a while, not what is in use", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
-    await recordMade(workspace, workspace.pathOf("/job/src"));
+    await claimPath(workspace, workspace.pathOf("/job/src"));
     const parent = `${workspace.base}/.reactorcide/tmp`;
     {
       using used = privateDirectory([parent]);
-      await removeMade(workspace);
+      await removeOwnedPaths(workspace);
       assert(await exists(used.path));
     }
-    await removeMade(workspace);
+    await removeOwnedPaths(workspace);
     assertEquals(await listFiles(directory.path), {});
   });
 
@@ -305,11 +305,11 @@ describe("removeMade()", () => {
       await makeFiles(cwd, { "outputs.json": "{}" });
       await new Deno.Command(program, { args, cwd }).output();
       await assertRejects(
-        () => recordMade(workspace, workspace.pathOf("/job/src")),
+        () => claimPath(workspace, workspace.pathOf("/job/src")),
         RunnerError,
         `Cannot read the record "${cwd}/made.json": `,
       );
-      await removeMade(workspace);
+      await removeOwnedPaths(workspace);
       assertEquals(await listFiles(directory.path), {});
     });
   }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { writeAtomic } from "../../src/workspace/write_atomic.ts";
+import { writeAtomic } from "../../src/fs/write_atomic.ts";
 import {
   listFiles,
   makeFiles,

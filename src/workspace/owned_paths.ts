@@ -1,25 +1,22 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
+import { normalize } from "@std/path/posix/normalize";
 import { relative } from "@std/path/posix/relative";
-import { messageOf, RunnerError } from "../errors.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
+import { isInside } from "../job_path.ts";
 import { lockDirectory } from "./directory_lock.ts";
-import { guardPath } from "./guard.ts";
+import { guardPath, realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
-import {
-  isRecordable,
-  readRecord,
-  recordFile,
-  writeRecord,
-} from "./made_record.ts";
-import { osReason } from "../os_reason.ts";
 import {
   KEPT_OUTPUTS,
   makeOwnDirectory,
+  OWN_DIRECTORY,
   ownDirectory,
+  readOwnFile,
   RUN_RECORD,
-} from "./own_directory.ts";
-import { realPath } from "./real_path.ts";
+  writeOwnFile,
+} from "./own_files.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 import { TEMPORARY_DIRECTORY } from "./temporary.ts";
 
@@ -42,7 +39,7 @@ const known = new WeakMap<Workspace, readonly string[]>();
  * is the workspace itself or the record is damaged; `output-failed`, if the
  * record cannot be written.
  */
-export async function recordMade(
+export async function claimPath(
   workspace: Workspace,
   path: string,
 ): Promise<void> {
@@ -64,9 +61,9 @@ export async function recordMade(
  *
  * @param workspace Workspace.
  * @param path Absolute path below the workspace.
- * @throws {RunnerError} As {@linkcode recordMade}.
+ * @throws {RunnerError} As {@linkcode claimPath}.
  */
-export async function forgetMade(
+export async function releasePath(
   workspace: Workspace,
   path: string,
 ): Promise<void> {
@@ -85,7 +82,7 @@ export async function forgetMade(
  * @param workspace Workspace.
  * @throws {RunnerError} With code `output-failed`, if it cannot be written.
  */
-export async function restoreRecord(workspace: Workspace): Promise<void> {
+export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
   const entries = known.get(workspace) ?? [];
   if (entries.length === 0) return;
   using _ = await lockDirectory(await makeOwnDirectory(workspace));
@@ -105,7 +102,7 @@ export async function restoreRecord(workspace: Workspace): Promise<void> {
  * @throws {RunnerError} With code `workspace`, if the path leaves the workspace
  * or the record is damaged.
  */
-export async function wasMade(
+export async function ownsPath(
   workspace: Workspace,
   path: string,
 ): Promise<boolean> {
@@ -128,7 +125,7 @@ export async function wasMade(
  * @returns Absolute paths of the recorded things that were there.
  * @throws {RunnerError} With code `workspace`, if something cannot be removed.
  */
-export async function removeMade(
+export async function removeOwnedPaths(
   workspace: Workspace,
   onLeft: (reason: string) => void = () => {},
 ): Promise<string[]> {
@@ -225,4 +222,95 @@ async function removeEmptyAround(path: string, base: string): Promise<void> {
   while (directory !== base && await removeIfEmpty(directory)) {
     directory = dirname(directory);
   }
+}
+
+/** Name of the record, in the directory for the runner's own files. */
+const RECORD = "made.json";
+
+/** Most bytes of the record. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Finds the file that records what runs made.
+ *
+ * @param workspace Workspace.
+ * @returns Absolute path; no directory on the way to it is a link.
+ * @throws {RunnerError} With code `workspace`, if there can be no such directory.
+ */
+export async function recordFile(workspace: Workspace): Promise<string> {
+  return `${await ownDirectory(workspace)}/${RECORD}`;
+}
+
+/**
+ * Reads the record of what runs made.
+ *
+ * A job could have written to the file, so nothing in it is believed that
+ * would name a place outside the workspace.
+ *
+ * @param workspace Workspace.
+ * @returns Paths relative to the workspace, none without a record.
+ * @throws {RunnerError} With code `workspace`, if the record is damaged.
+ */
+export async function readRecord(workspace: Workspace): Promise<string[]> {
+  const file = await recordFile(workspace);
+  let text: string;
+  try {
+    text = await readOwnFile(file, MAX_BYTES);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return [];
+    throw damaged(file, osReason(cause), cause);
+  }
+  try {
+    return readPaths(JSON.parse(text));
+  } catch (cause) {
+    throw damaged(file, messageOf(cause), cause);
+  }
+}
+
+/**
+ * Writes the record of what runs made.
+ *
+ * @param workspace Workspace.
+ * @param paths Paths relative to the workspace.
+ * @throws {RunnerError} With code `output-failed`, if it cannot be written, or
+ * `workspace`, if a link leads elsewhere.
+ */
+export async function writeRecord(
+  workspace: Workspace,
+  paths: readonly string[],
+): Promise<void> {
+  const text = `${JSON.stringify({ paths }, null, 2)}
+`;
+  await writeOwnFile(workspace, RECORD, text);
+}
+
+/**
+ * Tells whether a path may be in the record: below the workspace, in its one
+ * form, and not what the runner keeps for itself.
+ *
+ * @param path Path relative to the workspace.
+ * @returns Whether it may.
+ */
+export function isRecordable(path: string): boolean {
+  return path !== "" && path !== "." && !path.includes("\0") &&
+    !path.startsWith("/") && !path.endsWith("/") &&
+    path === normalize(path) && !isInside("..", path) &&
+    !isInside(OWN_DIRECTORY, path);
+}
+
+function readPaths(value: unknown): string[] {
+  const paths = (value as { paths?: unknown } | null)?.paths;
+  if (!Array.isArray(paths)) throw new TypeError('"paths" is not a list');
+  const odd = paths.find((path) =>
+    typeof path !== "string" || !isRecordable(path)
+  );
+  if (odd === undefined) return paths;
+  throw new TypeError(`${JSON.stringify(odd)} is no path below the workspace`);
+}
+
+function damaged(file: string, reason: string, cause: unknown): RunnerError {
+  return new RunnerError(`Cannot read the record "${file}": ${reason}`, {
+    code: "workspace",
+    cause,
+  });
 }

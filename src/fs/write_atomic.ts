@@ -1,7 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
-import { RunnerError } from "../errors.ts";
-import { osReason } from "../os_reason.ts";
+import { osReason, RunnerError } from "../errors.ts";
 
 /** Options for {@linkcode writeAtomic}. */
 export interface WriteAtomicOptions {

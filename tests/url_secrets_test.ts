@@ -1,7 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { showUrl, showUrlsIn } from "../src/shown_url.ts";
-import { secretsInText, secretsInUrl } from "../src/url_secrets.ts";
+import {
+  secretsInText,
+  secretsInUrl,
+  showUrl,
+  showUrlsIn,
+} from "../src/url_secrets.ts";
 
 describe("showUrl()", () => {
   it("hides user info", () => {

@@ -1,0 +1,222 @@
+import { osReason, RunnerError } from "../errors.ts";
+import { writeAtomic } from "../fs/write_atomic.ts";
+import { guardPath, realPath } from "./guard.ts";
+import type { Workspace } from "./layout.ts";
+import { removeTree } from "./remove.ts";
+
+/** Name of the file that says to which run files belong, in that directory. */
+export const RUN_RECORD = "run.json";
+
+/** Name of the file that keeps outputs of steps for a later run, in that directory. */
+export const KEPT_OUTPUTS = "outputs.json";
+
+/** Directory for the runner's own files, relative to the workspace. */
+export const OWN_DIRECTORY = ".reactorcide";
+
+/**
+ * Finds the directory for the runner's own files in a workspace.
+ *
+ * The steps of a job can put anything in its place. A file, or a link that leads
+ * out of the workspace, would keep every later run from its own files, so it is
+ * removed; what the link leads to is not touched.
+ *
+ * @param workspace Workspace.
+ * @returns Absolute path without links; the directory need not exist.
+ * @throws {RunnerError} With code `workspace`, if it cannot be made usable.
+ */
+export async function ownDirectory(workspace: Workspace): Promise<string> {
+  const base = await realPath(workspace.base);
+  const path = `${base}/${OWN_DIRECTORY}`;
+  const info = await infoOf(path);
+  if (info === undefined || info.isDirectory) return path;
+  if (info.isSymlink) {
+    const inside = await guardPath(base, path).catch(() => undefined);
+    if (inside !== undefined && inside !== base) {
+      const target = await infoOf(inside);
+      if (target === undefined || target.isDirectory) return inside;
+    }
+  }
+  try {
+    await removeTree(path);
+  } catch (cause) {
+    throw unusable(path, cause);
+  }
+  return path;
+}
+
+/**
+ * Creates the directory for the runner's own files.
+ *
+ * @param workspace Workspace; its directory is created when missing.
+ * @returns Absolute path without links.
+ * @throws {RunnerError} With code `output-failed`, if it cannot be created.
+ */
+export async function makeOwnDirectory(workspace: Workspace): Promise<string> {
+  const path = await ownDirectory(workspace);
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw new RunnerError(`Cannot create "${path}": ${osReason(cause)}`, {
+      code: "output-failed",
+      cause,
+    });
+  }
+  return path;
+}
+
+/**
+ * Writes a file of the runner's own, in the place of whatever is there.
+ *
+ * @param workspace Workspace; its directory is created when missing.
+ * @param name Name of the file.
+ * @param text Content; only the owner can read it.
+ * @throws {RunnerError} With code `output-failed`, if it cannot be written.
+ */
+export async function writeOwnFile(
+  workspace: Workspace,
+  name: string,
+  text: string,
+): Promise<void> {
+  const path = `${await makeOwnDirectory(workspace)}/${name}`;
+  // Nothing can be renamed to a directory that is not empty.
+  if ((await infoOf(path))?.isDirectory) await removeTree(path);
+  await writeAtomic(path, text, { mode: 0o600 });
+}
+
+async function infoOf(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return undefined;
+    throw unusable(path, cause);
+  }
+}
+
+function unusable(path: string, cause: unknown): RunnerError {
+  return new RunnerError(`Cannot use "${path}": ${osReason(cause)}`, {
+    code: "workspace",
+    cause,
+  });
+}
+
+/** How often a file that vanishes is opened again. */
+const MAX_TRIES = 100;
+
+/**
+ * Opens a file of the runner's own for writing, and creates it when missing.
+ *
+ * The steps of a job can put anything in its place. The file is written to, so
+ * it must not be a link, nor a hard link to another file; what is neither a file
+ * nor the runner's is removed. Opened for reading as well, a pipe does not block.
+ *
+ * @param findPath Returns the absolute path, after its directory was created.
+ * @param options How it is opened.
+ * @returns The file, and its path.
+ */
+export async function openOwnFile(
+  findPath: () => Promise<string>,
+  options: Pick<Deno.OpenOptions, "append" | "mode">,
+): Promise<OwnFile> {
+  for (let count = 0; count < MAX_TRIES; count++) {
+    const path = await findPath();
+    if (!isOwnFile(path)) await removeTree(path);
+    const file = tryOpen(path, options);
+    if (file !== undefined) return { file, path };
+  }
+  throw new Error("something replaces it all the time");
+}
+
+/** A file of the runner's own. */
+export interface OwnFile {
+  /** The open file. */
+  readonly file: Deno.FsFile;
+  /** Its absolute path. */
+  readonly path: string;
+}
+
+/**
+ * Tells whether an open file is still at its path.
+ *
+ * @param own File and path.
+ */
+export function isInPlace({ path, file }: OwnFile): boolean {
+  try {
+    const [there, opened] = [Deno.lstatSync(path), file.statSync()];
+    return there.ino === opened.ino && there.dev === opened.dev;
+  } catch {
+    // Nothing is there.
+    return false;
+  }
+}
+
+function tryOpen(
+  path: string,
+  options: Pick<Deno.OpenOptions, "append" | "mode">,
+): Deno.FsFile | undefined {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(path, {
+      ...options,
+      read: true,
+      write: true,
+      create: true,
+    });
+  } catch (error) {
+    // Another process has removed it, or its directory, at this moment.
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  if (isInPlace({ path, file }) && isOwnFile(path)) return file;
+  file.close();
+  return undefined;
+}
+
+function isOwnFile(path: string): boolean {
+  try {
+    const { isFile, nlink } = Deno.lstatSync(path);
+    return isFile && (nlink ?? 1) === 1;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
+  }
+}
+
+/**
+ * Reads a file of the runner's own that a step could have replaced by anything.
+ *
+ * Other than `readUntrusted()`, it needs no `node:fs`, which would cost more
+ * time than all the rest of a short job. Opened for writing as well, a pipe
+ * does not block; what was opened counts only if it is the file that is there.
+ *
+ * @param path Path of the file, which the runner may write to.
+ * @param maxBytes Most bytes that it may have.
+ * @returns Its text.
+ * @throws {Deno.errors.NotFound} If there is no file.
+ * @throws {Error} If it is not a regular file, is too large or cannot be read.
+ */
+export async function readOwnFile(
+  path: string,
+  maxBytes: number,
+): Promise<string> {
+  const info = await Deno.lstat(path);
+  checkFile(info, maxBytes);
+  using file = await Deno.open(path, { read: true, write: true });
+  const opened = await file.stat();
+  if (opened.ino !== info.ino || opened.dev !== info.dev) {
+    throw new Error("it changes while it is read");
+  }
+  checkFile(opened, maxBytes);
+  const bytes = new Uint8Array(opened.size);
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await file.read(bytes.subarray(length));
+    if (count === null) break;
+    length += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+function checkFile({ isFile, size }: Deno.FileInfo, maxBytes: number): void {
+  if (!isFile) throw new Error("it is not a regular file");
+  if (size > maxBytes) throw new Error(`it exceeds ${maxBytes} bytes`);
+}
