@@ -1,4 +1,5 @@
 import type { Layer } from "../config/settings.ts";
+import { withVariable } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
@@ -90,7 +91,21 @@ async function runCommandLine(
     await print(commandHelp(name, command));
     return 0;
   }
-  return await command.run({ ...parsed, parts, print, loadCommands });
+  const allowed = parsed.switches.get("allow-insecure-transport");
+  return await command.run({
+    ...parsed,
+    parts: allowed === undefined ? parts : allowTransport(parts, allowed),
+    print,
+    loadCommands,
+  });
+}
+
+/** As the variable does, for the commands of the job as well. */
+function allowTransport(parts: RunnerParts, isAllowed: boolean): RunnerParts {
+  const { host, masker } = parts;
+  const name = Variable.allowInsecureTransport;
+  const env = withVariable(host.env, name, String(isAllowed));
+  return createParts({ ...host, env }, { masker });
 }
 
 function findCommand(name: string | undefined) {

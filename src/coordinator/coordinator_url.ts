@@ -1,13 +1,11 @@
+import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-
-/** The option without which a token is not sent over plain HTTP. */
-export const INSECURE_FLAG = "--allow-insecure-transport";
 
 /** Ids of jobs are UUIDs; what could leave its place in a path is none. */
 const JOB_ID = /^[\w-]+$/;
 
 /**
- * Judges the address of the coordinator, to which a token is going to be sent.
+ * Validates the address of the coordinator, to which a token is going to be sent.
  *
  * @param text Address, as a variable gave it.
  * @param allowInsecureTransport Whether plain HTTP will do.
@@ -33,7 +31,9 @@ export function coordinatorUrl(
   if (url.protocol === "http:" && !allowInsecureTransport) {
     throw refused(
       text,
-      `it is not an https URL, and no ${INSECURE_FLAG} says that plain HTTP will do`,
+      "plain HTTP would send the token unencrypted. Use an https URL, or allow it with " +
+        `${Variable.allowInsecureTransport}=true, --allow-insecure-transport or ` +
+        "createRunner({ allowInsecureTransport: true })",
     );
   }
   return (url.origin + url.pathname).replace(/\/+$/, "");

@@ -182,6 +182,22 @@ export function fixedEnvironment(variables: Environment): ChildEnvironment {
 }
 
 /**
+ * Sets a variable of the runner's own environment, so that an option holds for
+ * the programs that the runner starts as the variable would.
+ *
+ * @param env Environment of the runner.
+ * @param name Name of the variable.
+ * @param value Value of the variable.
+ */
+export function withVariable(
+  env: Environment,
+  name: string,
+  value: string,
+): Environment {
+  return { ...env, [name]: value };
+}
+
+/**
  * Leaves out what is for the runner alone.
  *
  * @param env Environment of the runner.

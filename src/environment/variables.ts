@@ -122,6 +122,14 @@ const JOB = {
     doc:
       "Token that can read jobs; without it, only results of the same workflow are known",
   },
+  allowInsecureTransport: {
+    name: "REACTORCIDE_ALLOW_INSECURE_TRANSPORT",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    doc:
+      "`true` lets tokens be sent to a coordinator whose URL is plain HTTP, as `--allow-insecure-transport` does",
+  },
   secretsPassword: {
     name: "REACTORCIDE_SECRETS_PASSWORD",
     setBy: "user",

@@ -129,11 +129,13 @@ export async function runJob(
     const durationMs = performance.now() - start;
     await publishResult(run, { status, exitCode, durationMs });
   }
+  await run.maskErrors();
+  // Nothing was run, and nobody wished so: there is no result to speak of.
+  const isThrown = status === "failed" && steps.length === 0;
+  if (run.error && !isThrown) parts.logger.error("job", run.error.message);
   // A job does not fail because the runner's own messages are lost.
   await parts.logger.flush().catch(() => {});
-  // Nothing was run, and nobody wished so: there is no result to speak of.
-  await run.maskErrors();
-  if (status === "failed" && steps.length === 0) throw run.error;
+  if (isThrown) throw run.error;
   return {
     status,
     exitCode: exitCodeOf(run.error),

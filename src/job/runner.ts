@@ -29,7 +29,7 @@ export interface CreateRunnerOptions {
   /**
    * Whether tokens may be sent to the coordinator over plain HTTP.
    *
-   * @default {false}
+   * @default {what REACTORCIDE_ALLOW_INSECURE_TRANSPORT says, else false}
    */
   allowInsecureTransport?: boolean;
 }

@@ -1,3 +1,4 @@
+import { booleanVariable } from "../boolean.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Layer } from "../config/settings.ts";
 import type { Host } from "../host.ts";
@@ -108,7 +109,10 @@ export function createParts(
     },
     triggers: rooms.triggers,
     onJobLog: rooms.onJobLog,
-    allowInsecureTransport: rooms.allowInsecureTransport ?? false,
+    get allowInsecureTransport() {
+      return rooms.allowInsecureTransport ??
+        booleanVariable(env, Variable.allowInsecureTransport) ?? false;
+    },
     logger,
     stdout,
     stderr,

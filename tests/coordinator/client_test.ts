@@ -211,7 +211,11 @@ Deno.test("a client ends at once when its signal is aborted", async () => {
 Deno.test("openClient() wants https, and no secret in the address", () => {
   const options = { token: "t0ken", maskText: (text: string) => text };
   const wrong: [url: string, message: string][] = [
-    ["http://host", "and no --allow-insecure-transport says"],
+    [
+      "http://host",
+      "allow it with REACTORCIDE_ALLOW_INSECURE_TRANSPORT=true, " +
+      "--allow-insecure-transport or createRunner({ allowInsecureTransport: true })",
+    ],
     ["ftp://host", "it is not an https URL"],
     ["nonsense", "it is not a URL"],
     ["https://user:hidden@host", "its URL holds user info"],

@@ -169,15 +169,31 @@ describe("runnerlib trigger", () => {
     assertEquals(coordinator.jobs.submitted, []);
   });
 
-  it("sends nothing over plain HTTP unless it may", async () => {
+  it("sends nothing over plain HTTP unless an option or variable allows it", async () => {
     await using coordinator = startCoordinator();
+    const variable = { REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "true" };
+    const refused: [args: string[], env: Record<string, string>][] = [
+      [[], {}],
+      [[], { REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "false" }],
+      [[`${INSECURE}=false`], variable],
+    ];
+    for (const [args, env] of refused) {
+      const { code, stderr, document } = await trigger(
+        ["build.yaml", ...args],
+        { ...coordinator.env, ...env },
+      );
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, INSECURE);
+      assertStringIncludes(stderr, "REACTORCIDE_ALLOW_INSECURE_TRANSPORT=true");
+      assert(document !== undefined);
+    }
+    assertEquals(coordinator.requests, []);
     const { code, stderr } = await trigger(["build.yaml"], {
       ...coordinator.env,
-      REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "true",
+      ...variable,
     });
-    assertEquals(code, 1);
-    assertStringIncludes(stderr, INSECURE);
-    assertEquals(coordinator.requests, []);
+    assertEquals(code, 0, stderr);
+    assertEquals(coordinator.requests.length, 1);
   });
 
   it("sends nothing when a file or the graph is wrong", async () => {

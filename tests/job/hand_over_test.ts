@@ -80,6 +80,52 @@ describe("a job that triggers", () => {
       assertEquals(await Deno.readTextFile(file), "broken\n");
     }));
 
+  it("logs why a job fails whose command succeeded", async () => {
+    await using coordinator = startCoordinator();
+    await using made = await testRunner(coordinator.env);
+    made.runner.triggerJob("a");
+    const { status } = await made.runner.runJob({ command: "true" });
+    assertEquals(status, "failed");
+    assertStringIncludes(
+      made.stderr(),
+      `[job] error: Cannot use coordinator "${coordinator.url}": plain HTTP would send`,
+    );
+    assertStringIncludes(
+      made.stderr(),
+      "REACTORCIDE_ALLOW_INSECURE_TRANSPORT=true",
+    );
+    assertEquals(coordinator.requests, []);
+  });
+
+  it("uses plain HTTP if a variable allows it and the runner does not forbid it", async () => {
+    await using coordinator = startCoordinator({
+      jobs: [{ job_id: "1", name: "a", status: "running", created_at: "1" }],
+    });
+    const env = {
+      ...coordinator.env,
+      REACTORCIDE_READ_TOKEN: coordinator.readToken,
+      REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "true",
+    };
+    await using made = await testRunner(env);
+    await made.runner.withTriggers((t) => t.triggerJob("b"));
+    assertEquals(
+      await made.runner.isJobRunning("a", { scope: "organization" }),
+      true,
+    );
+    assertEquals(coordinator.requests.length, 2);
+    await using strict = await testRunner(env, {
+      allowInsecureTransport: false,
+    });
+    for (
+      const action of [
+        () => strict.runner.withTriggers((t) => t.triggerJob("b")),
+        () => strict.runner.isJobRunning("a"),
+        () => strict.runner.getJobResult("a"),
+      ]
+    ) await assertRejects(action, RunnerError, "plain HTTP would send");
+    assertEquals(coordinator.requests.length, 2);
+  });
+
   it("uses the file if told so, whatever is configured", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJob("a");

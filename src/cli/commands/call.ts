@@ -15,39 +15,31 @@ const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 /** Arguments of a function, by their names. */
 type Arguments = Readonly<Record<string, unknown>>;
 
-/** What a function works with. */
-interface CallContext {
-  /** What the runner owns. */
-  readonly parts: RunnerParts;
-  /** Whether a token may be sent to the coordinator over plain HTTP. */
-  readonly allowInsecureTransport: boolean;
-}
-
 type LibraryFunction = (
   args: Arguments,
-  context: CallContext,
+  parts: RunnerParts,
 ) => Promise<unknown>;
 
 /** The functions of the library that a program in another language can call. */
 const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
-  async triggerJobs({ jobs, triggersFile }, context) {
+  async triggerJobs({ jobs, triggersFile }, parts) {
     if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
-    const { parts, allowInsecureTransport } = context;
     const queue = new TriggerQueue();
     queue.addAll(triggersOfWire(jobs));
-    const triggers = await flushTriggers(parts, queue, {
-      ...environmentFlush(parts, { triggers_file: optional({ triggersFile }) }),
-      allowInsecureTransport,
-    });
+    const triggers = await flushTriggers(
+      parts,
+      queue,
+      environmentFlush(parts, { triggers_file: optional({ triggersFile }) }),
+    );
     return triggers.map(({ name }) => name);
   },
-  async isJobRunning({ name }, { parts }) {
+  async isJobRunning({ name }, parts) {
     return await workflowFunctions(() => parts).isJobRunning(text({ name }));
   },
-  async getJobResult({ name }, { parts }) {
+  async getJobResult({ name }, parts) {
     return await workflowFunctions(() => parts).getJobResult(text({ name }));
   },
-  async logNextJob({ name, reason, dependsOn = [], workflowFile }, { parts }) {
+  async logNextJob({ name, reason, dependsOn = [], workflowFile }, parts) {
     if (!Array.isArray(dependsOn)) throw invalid("dependsOn", "a list");
     await workflowFunctions(() => parts).logNextJob(text({ name }), {
       reason: optional({ reason }),
@@ -55,16 +47,16 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
       workflowFile: optional({ workflowFile }),
     });
   },
-  async setWorkflowVar({ name, value }, { parts }) {
+  async setWorkflowVar({ name, value }, parts) {
     await workflowFunctions(() => parts).setWorkflowVar(text({ name }), value);
   },
-  async setWorkflowOutput({ key, value }, { parts }) {
+  async setWorkflowOutput({ key, value }, parts) {
     await workflowFunctions(() => parts).setWorkflowOutput(
       text({ key }),
       value,
     );
   },
-  async workflowVars(_, { parts }) {
+  async workflowVars(_, parts) {
     return await workflowFunctions(() => parts).workflowVars();
   },
 };
@@ -82,17 +74,13 @@ Jobs to trigger are written as in trigger documents: job_name, depends_on, env.`
   flags: [],
   maxOperands: 1,
   async run(context) {
-    const { operands: [name], parts, isOn } = context;
+    const { operands: [name], parts } = context;
     if (!name) throw usageError("A function is required", "call");
     if (!Object.hasOwn(FUNCTIONS, name)) {
       throw usageError(`There is no function "${name}"`, "call");
     }
     try {
-      const result = await FUNCTIONS[name](await readArguments(context), {
-        parts,
-        allowInsecureTransport: parts.allowInsecureTransport ||
-          isOn("allow-insecure-transport"),
-      });
+      const result = await FUNCTIONS[name](await readArguments(context), parts);
       if (result !== undefined) await printJson(context, result);
       return 0;
     } catch (error) {

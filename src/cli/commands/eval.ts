@@ -156,7 +156,7 @@ async function submit(
   document: EvalDocument,
   { asked }: Cancellation,
 ): Promise<void> {
-  const { parts, flags, isOn } = context;
+  const { parts, flags } = context;
   const { host, logger, masker } = parts;
   const jobs = "workflows" in document
     ? document.workflows.flatMap(({ jobs }) => jobs)
@@ -179,8 +179,7 @@ async function submit(
   const { submitTriggers } = await import("../../triggers/submit_triggers.ts");
   await submitTriggers(document, {
     env: host.env,
-    allowInsecureTransport: parts.allowInsecureTransport ||
-      isOn("allow-insecure-transport"),
+    allowInsecureTransport: parts.allowInsecureTransport,
     timeoutMs: 30_000,
     maskText: (text) => masker.maskText(text),
     onRetry: (reason, ms) =>

@@ -65,7 +65,6 @@ over the defaults, which stand in parentheses.`,
       onStepEvent: watched?.onStepEvent,
       container,
     });
-    if (result.error) parts.logger.error("job", result.error.message);
     if (!parts.workspace.inContainer) await printNextJobs(context, result);
     await parts.logger.flush();
     return result.exitCode;

@@ -34,7 +34,7 @@ handed over unless every file is right.`,
   flags: [...configFlags(SETTINGS), WORK_DIR_FLAG],
   maxOperands: Infinity,
   async run(context) {
-    const { operands, isOn } = context;
+    const { operands } = context;
     if (operands.length === 0 || operands.includes("")) {
       throw usageError("A file is required", "trigger");
     }
@@ -50,7 +50,6 @@ handed over unless every file is right.`,
       (signal) =>
         flushTriggers(parts, queue, {
           ...options,
-          allowInsecureTransport: isOn("allow-insecure-transport"),
           signal,
         }),
     );

@@ -134,7 +134,6 @@ async function runOne(
       layerOf(job, options, command),
       job.steps === undefined ? {} : { job: { steps: job.steps } },
     );
-    if (error) parts.logger.error("job", error.message);
     const isTold = error === undefined ||
       error instanceof RunnerError && error.code === "command-failed";
     const reason = isTold ? undefined : error.message;
