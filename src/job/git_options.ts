@@ -20,6 +20,7 @@ export function gitOptions(
     checkout;
   return {
     depth: fetchDepth,
+    pullRequestBase: !isTrusted,
     submodules,
     lfs,
     ...filter === undefined ? {} : { filter },

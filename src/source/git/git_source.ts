@@ -85,12 +85,18 @@ async function prepare(
       () => updateSubmodules(repository, options, retry, context),
     );
   }
-  if (ref !== undefined && context.env[Variable.baseUrl]) {
-    const { addUpstream } = await import("./upstream.ts");
-    await stage(
-      "upstream",
-      () => addUpstream(repository, depth, retry, context),
-    );
+  if (ref !== undefined && source.pullRequestBase !== false) {
+    const isPullRequest = [
+      ...[Variable.baseUrl, Variable.diffBase, Variable.prNumber],
+    ].some((name) => context.env[name]);
+    if (isPullRequest) {
+      const { fetchBase } = await import("./base.ts");
+      const request = { found, commit, depth };
+      await stage(
+        "base",
+        () => fetchBase(repository, request, retry, context),
+      );
+    }
   }
   log.info("source", "Checked out", {
     commit,

@@ -10,6 +10,13 @@ export interface GitOptions {
    */
   depth?: number;
   /**
+   * Whether the base of the job's pull request is fetched as well, and what lies
+   * between.
+   *
+   * @default {true}
+   */
+  pullRequestBase?: boolean;
+  /**
    * Filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.
    *
    * @default {everything is fetched at once}

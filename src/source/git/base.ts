@@ -1,0 +1,211 @@
+import { type Environment, Variable } from "../../environment/variables.ts";
+import { messageOf } from "../../errors.ts";
+import { showUrl } from "../../url_secrets.ts";
+import type { SourceContext } from "../source_request.ts";
+import { fetchFrom } from "./fetch.ts";
+import type { FoundCommit } from "./fetch_commit.ts";
+import {
+  deepen,
+  isHistoryBetweenKnown,
+  WHOLE_HISTORY_OPTION,
+} from "./history.ts";
+import { ownerConfig } from "./local_owner.ts";
+import { splitLogin } from "./login.ts";
+import { checkGitRef, isFullCommitId } from "./ref.ts";
+import { commitOf, type Repository, repositoryAt } from "./repository.ts";
+import type { Retry } from "./retry.ts";
+import { isSameRepository } from "./same_repository.ts";
+import { gitLocation } from "./url.ts";
+
+const NO_COMMIT = "the repository has no such commit";
+
+/** What is checked out, and into what it is to be merged. */
+export interface BaseRequest {
+  /** What was found for the ref. */
+  readonly found: FoundCommit;
+  /** Id of the commit that is checked out. */
+  readonly commit: string;
+  /** Number of commits that were fetched of its history; 0 for all. */
+  readonly depth: number;
+}
+
+/** With what a pull request is compared. */
+interface Base {
+  /** Name of the remote that has it. */
+  readonly remote: "origin" | "upstream";
+  /** Location of the remote. */
+  readonly url: string;
+  /** Id of the commit at which the branch was, if it is known. */
+  readonly id: string | undefined;
+  /** Branch into which the pull request is to be merged, if it is known. */
+  readonly branch: string | undefined;
+}
+
+/**
+ * Fetches the base of the pull request that is checked out, and what lies
+ * between: `git diff`, `git log` and `git merge-base` answer as in a whole clone.
+ *
+ * The base is named by `REACTORCIDE_DIFF_BASE`, its branch by
+ * `REACTORCIDE_BASE_REF` or `REACTORCIDE_PR_BASE_REF`. `REACTORCIDE_BASE_URL`
+ * names the repository that has them, if it is another one; it becomes the
+ * remote `upstream`. A failure is a warning: the code of the job is there
+ * without them.
+ *
+ * @param repository Clone.
+ * @param request What is checked out.
+ * @param retry Does what connects.
+ * @param context What the run offers.
+ */
+export async function fetchBase(
+  repository: Repository,
+  request: BaseRequest,
+  retry: Retry,
+  context: SourceContext,
+): Promise<void> {
+  const { log, cancellation } = context;
+  const base = baseOf(context.env, repository.url);
+  if (base === undefined) return;
+  const { id, branch, url, remote } = base;
+  try {
+    await reachBase(repository, base, request, retry, context);
+  } catch (error) {
+    cancellation.asked.throwIfAborted();
+    log.warn("source", "Cannot fetch what the pull request is compared with", {
+      base: id ?? branch ?? "",
+      url: showUrl(url),
+      reason: messageOf(error),
+      effect: "git diff, git log and git merge-base with it may fail",
+      ...context.env[Variable.isForkPr] === "true" && remote === "origin"
+        ? { hint: `${Variable.baseUrl} names the repository that has it` }
+        : {},
+    });
+  }
+}
+
+/**
+ * Finds the base of the pull request that an environment describes.
+ *
+ * @param env Environment.
+ * @param url Location of what is checked out.
+ * @returns The base; `undefined` if none is described.
+ */
+function baseOf(env: Environment, url: string): Base | undefined {
+  const diffBase = env[Variable.diffBase] ?? "";
+  const baseUrl = env[Variable.baseUrl] ?? "";
+  const isFork = baseUrl !== "" && !isSameRepository(baseUrl, url);
+  if (!isFork && diffBase === "" && !env[Variable.prNumber]) return undefined;
+  const names = [env[Variable.baseRef], env[Variable.prBaseRef], diffBase]
+    .filter((name) => name !== undefined && name !== "");
+  return {
+    remote: isFork ? "upstream" : "origin",
+    url: isFork ? baseUrl : url,
+    id: names.findLast(isFullCommitId)?.toLowerCase(),
+    branch: names.find((name) => !isFullCommitId(name))
+      ?.replace(/^refs\/heads\//, ""),
+  };
+}
+
+async function reachBase(
+  repository: Repository,
+  base: Base,
+  { found, commit, depth }: BaseRequest,
+  retry: Retry,
+  context: SourceContext,
+): Promise<void> {
+  const { remote, id, branch } = base;
+  const holder = remote === "origin"
+    ? repository
+    : await addUpstream(repository, base.url, context);
+  if (branch !== undefined) checkGitRef(branch);
+  const tracking = `refs/remotes/${remote}/${branch}`;
+  if (id === undefined && branch === undefined) return;
+  const isKnown = async (name: string) => {
+    const other = await commitOf(repository, name);
+    return other && await isHistoryBetweenKnown(repository, commit, other);
+  };
+  const isEnough = async () => {
+    if (id !== undefined && !await isKnown(id)) return false;
+    // The branch may be gone.
+    const isOptional = branch === undefined || id !== undefined &&
+        await commitOf(repository, tracking) === undefined;
+    return isOptional || await isKnown(tracking) === true;
+  };
+  const isFetched = branch === undefined ||
+    await commitOf(repository, tracking) !== undefined;
+  if (isFetched && await isEnough()) return;
+  const branchRefspec = branch && `+refs/heads/${branch}:${tracking}`;
+  const head = remote === "origin" && depth > 0 ? commit : undefined;
+  const fetchBases = fetcher(holder, remote, retry, [
+    [head, id, branchRefspec],
+    [head, id],
+    // Some servers give away no commits by their ids.
+    [head && found.name, branchRefspec],
+  ]);
+  const fetchHead = fetcher(
+    repository,
+    "origin",
+    retry,
+    head === undefined ? [[commit], [found.name]] : [],
+  );
+  if (depth === 0) await fetchBases(0);
+  else {
+    await deepen(repository.gitDirectory, depth, async (depth) => {
+      const refusal = await fetchBases(depth);
+      const isRefused = refusal !== undefined && !/unadvertised/.test(refusal);
+      if (isRefused && id && await commitOf(repository, id) === undefined) {
+        throw new Error(NO_COMMIT);
+      }
+      await fetchHead(depth);
+    }, isEnough);
+  }
+  if (await isEnough()) return;
+  throw new Error(
+    depth === 0 ? NO_COMMIT : `it is too far away; ${WHOLE_HISTORY_OPTION}`,
+  );
+}
+
+/** Adds the repository into which a fork is to be merged. */
+async function addUpstream(
+  repository: Repository,
+  location: string,
+  context: SourceContext,
+): Promise<Repository> {
+  const url = gitLocation(location, context.cwd);
+  const { publicUrl } = splitLogin(url);
+  await repository.git(["remote", "add", "--", "upstream", publicUrl]);
+  return repositoryAt(
+    { path: repository.gitDirectory, bare: true },
+    url,
+    { ...context, config: ownerConfig(url, "upstream") },
+  );
+}
+
+/**
+ * Creates what fetches the first of several lists that the server has, and says
+ * what it had against the one before. A longer history is fetched by the same list.
+ */
+function fetcher(
+  repository: Repository,
+  remote: string,
+  retry: Retry,
+  lists: readonly (readonly (string | undefined)[])[],
+): (depth: number) => Promise<string | undefined> {
+  let left = lists
+    .map((list) => list.filter((refspec) => refspec !== undefined))
+    .filter((list) => list.length > 0);
+  return async (depth) => {
+    let reason: string | undefined;
+    for (const [index, refspecs] of left.entries()) {
+      const request = { remote, refspecs, depth, filter: undefined };
+      const outcome = await fetchFrom(repository, request, retry);
+      if (outcome.isFetched) {
+        left = left.slice(index);
+        return reason;
+      }
+      reason = outcome.reason;
+      if (outcome.failure !== "missing") break;
+    }
+    if (reason !== undefined) throw new Error(reason);
+    return undefined;
+  };
+}

@@ -1,0 +1,131 @@
+import { Variable } from "../../environment/variables.ts";
+import {
+  CAPTURE_LIMIT_BYTES,
+  type CaptureResult,
+} from "../../process/capture.ts";
+
+/** Option that fetches all of the history, as messages name it. */
+export const WHOLE_HISTORY_OPTION =
+  `--fetch-depth 0, or ${Variable.fetchDepth}=0, fetches all of it`;
+
+/** Numbers of commits that are fetched one after the other, until they suffice. */
+const DEPTHS = [16, 128, 1_024, 8_192];
+
+/** Runs git on a repository. */
+type Git = (args: readonly string[]) => Promise<CaptureResult>;
+
+/** A repository of which a part of the history may be missing. */
+export interface PartialHistory {
+  /** Absolute path of the repository. */
+  readonly gitDirectory: string;
+  /** Runs git on it. */
+  readonly git: Git;
+}
+
+/**
+ * Reads where a history is cut off.
+ *
+ * @param gitDirectory Absolute path of the repository.
+ * @returns Ids of the commits without whose parents it was fetched.
+ */
+export async function endsOfHistory(
+  gitDirectory: string,
+): Promise<ReadonlySet<string>> {
+  const text = await Deno.readTextFile(`${gitDirectory}/shallow`)
+    .catch(() => "");
+  return new Set(text.split("\n").filter(Boolean));
+}
+
+/**
+ * Finds out whether a shallow repository knows all that lies between two
+ * commits: which commits belong to the history of one of them alone, and where
+ * they have parted. Only then do `git log A..B`, `git diff A...B` and
+ * `git merge-base A B` answer as in a whole clone.
+ *
+ * 1. None of the commits of one side alone may be an end of the history: what
+ *    is behind it may belong to that side, too.
+ * 2. An end that both sides share may hide that a commit of one side belongs to
+ *    the other one as well: it may be behind the end. It is not if it descends
+ *    from the end, as all do that descend from where the sides have parted, or
+ *    if it is newer. Git, too, expects that no commit is older than its parents.
+ *
+ * @param history Repository, with what is cut off of it.
+ * @param one Id of a commit.
+ * @param other Id of another one.
+ * @returns Whether it does; `false` too if a commit is missing.
+ */
+export async function isHistoryBetweenKnown(
+  history: PartialHistory,
+  one: string,
+  other: string,
+): Promise<boolean> {
+  const { git } = history;
+  const listed = await git([
+    ...["rev-list", "--parents", "--timestamp", "--topo-order", "--reverse"],
+    ...["--end-of-options", `${one}...${other}`, "--"],
+  ]);
+  if (listed.exitCode !== 0 || isCut(listed)) return false;
+  const ends = await endsOfHistory(history.gitDirectory);
+  if (ends.size === 0) return true;
+  const commits = listed.stdout.split("\n").slice(0, -1).map((line) => {
+    const [time, id, ...parents] = line.split(" ");
+    return { time: Number(time), id, parents };
+  });
+  if (commits.some(({ id }) => ends.has(id))) return false;
+  const bases = (await git(["merge-base", "--all", one, other])).stdout
+    .split("\n").slice(0, -1);
+  // Without a common commit, both histories are complete.
+  if (bases.length === 0) return true;
+  const doubtful = new Set(bases.length > 1 ? bases : []);
+  for (const base of bases) {
+    const descendants = new Set([base]);
+    for (const { id, parents } of commits) {
+      if (parents.some((parent) => descendants.has(parent))) {
+        descendants.add(id);
+      } else doubtful.add(id);
+    }
+  }
+  if (doubtful.size === 0) return true;
+  const shared = await git(["rev-list", "--timestamp", ...bases, "--"]);
+  if (shared.exitCode !== 0 || isCut(shared)) return false;
+  let newestEnd = -Infinity;
+  for (const line of shared.stdout.split("\n").slice(0, -1)) {
+    const [time, id] = line.split(" ");
+    if (ends.has(id)) newestEnd = Math.max(newestEnd, Number(time));
+  }
+  const times = new Map(commits.map(({ id, time }) => [id, time]));
+  // One place at which the sides have parted may be behind the other one.
+  return newestEnd === -Infinity ||
+    [...doubtful].every((id) => (times.get(id) ?? -Infinity) > newestEnd);
+}
+
+function isCut({ stdout }: CaptureResult): boolean {
+  return stdout.length >= CAPTURE_LIMIT_BYTES;
+}
+
+/**
+ * Fetches more and more of a history, until enough is known or the server has no
+ * more.
+ *
+ * @param gitDirectory Absolute path of the repository.
+ * @param depth Number of commits that were fetched.
+ * @param fetch Fetches a number of commits of each side.
+ * @param isEnough Checks what is known.
+ * @returns Whether enough is known now.
+ */
+export async function deepen(
+  gitDirectory: string,
+  depth: number,
+  fetch: (depth: number) => Promise<void>,
+  isEnough: () => Promise<boolean>,
+): Promise<boolean> {
+  let before: string | undefined;
+  for (const next of DEPTHS.filter((next) => next > depth)) {
+    await fetch(next);
+    if (await isEnough()) return true;
+    const ends = [...await endsOfHistory(gitDirectory)].sort().join();
+    if (ends === before) return false;
+    before = ends;
+  }
+  return false;
+}
