@@ -101,9 +101,10 @@ export async function runJob(
       }
       // Plugins may have brought variables until here.
       warnOfUnknownSecretNames(run);
-      steps = plan === undefined
-        ? await execute(run, config, trace, controls.container)
-        : await executeSteps(run, config, plan, { ...controls, trace });
+      const executed = plan === undefined
+        ? execute(run, config, trace, controls.container)
+        : executeSteps(run, config, plan, { ...controls, trace });
+      steps = await executed.finally(parts.endLines);
       await run.phase("post_execution");
       triggers = await handOver(run, config, controls);
     }
@@ -134,6 +135,7 @@ export async function runJob(
   const isThrown = status === "failed" && steps.length === 0;
   if (run.error && !isThrown) parts.logger.error("job", run.error.message);
   // A job does not fail because the runner's own messages are lost.
+  await parts.endLines().catch(() => {});
   await parts.logger.flush().catch(() => {});
   if (isThrown) throw run.error;
   return {

@@ -37,6 +37,11 @@ export interface RunnerParts {
   readonly stdout: Sink;
   /** Where the runner's messages, and separate standard error, go. */
   readonly stderr: Sink;
+  /**
+   * Ends lines of both streams that have no line break, where a worker reads
+   * them: it loses a last line without one. Elsewhere bytes stay as they are.
+   */
+  readonly endLines: () => Promise<void>;
   /** Keeps what steps print apart from messages to the worker; made where there are some. */
   guard?: OutputGuard;
   /** Called with the log of each job of steps; it is masked again by whoever wants it. */
@@ -116,11 +121,22 @@ export function createParts(
     logger,
     stdout,
     stderr,
+    async endLines() {
+      if (!isReadByWorker(env, workspace)) return;
+      await stdout.endLine();
+      await stderr.endLine();
+    },
     triggersFile: env[Variable.triggersFile] || "/job/triggers.json",
     get run() {
       return run ??= runIdentity(env);
     },
   };
+}
+
+/** A runner around this one, which has a socket for secrets, ends the lines itself. */
+function isReadByWorker(env: Host["env"], { inContainer }: Workspace): boolean {
+  const isJob = inContainer || (env[Variable.jobId] ?? "") !== "";
+  return isJob && (env[Variable.secretsSocket] ?? "") === "";
 }
 
 /** Knows what is secret in the environment, and in what the caller says. */

@@ -1,4 +1,5 @@
 import type { HostStream } from "../host.ts";
+import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 
 /** How long to wait for a reader that lets a non-blocking stream run full. */
 const FULL_WAIT_MS = 5;
@@ -13,6 +14,12 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
+/** A sink that knows whether its last line has an end. */
+export interface LineSink extends Sink {
+  /** Writes a line break if the last byte was written without one behind it. */
+  endLine(): Promise<void>;
+}
+
 /**
  * Makes a sink of one of the process's streams.
  *
@@ -22,14 +29,16 @@ export interface Sink {
  * @param stream The stream.
  * @returns The sink.
  */
-export function streamSink(stream: HostStream): Sink {
+export function streamSink(stream: HostStream): LineSink {
   let last: Promise<void> = Promise.resolve();
   let isClosed = false;
+  let isLineOpen = false;
   async function writeAll(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length && !isClosed;) {
       try {
         const count = await stream.write(bytes.subarray(at));
         if (count === 0) await pause();
+        else isLineOpen = bytes[at + count - 1] !== LINE_FEED;
         at += count;
       } catch (error) {
         if (error instanceof Deno.errors.BrokenPipe) isClosed = true;
@@ -38,12 +47,17 @@ export function streamSink(stream: HostStream): Sink {
       }
     }
   }
+  function enqueue(task: () => Promise<void>): Promise<void> {
+    // A failed write fails its caller; those behind it try on their own.
+    last = last.catch(() => {}).then(task);
+    return last;
+  }
   return {
-    write(bytes) {
-      // A failed write fails its caller; those behind it try on their own.
-      last = last.catch(() => {}).then(() => writeAll(bytes));
-      return last;
-    },
+    write: (bytes) => enqueue(() => writeAll(bytes)),
+    endLine: () =>
+      enqueue(async () => {
+        if (isLineOpen) await writeAll(LINE_BREAK);
+      }),
   };
 }
 

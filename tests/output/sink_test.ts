@@ -86,3 +86,29 @@ Deno.test("streamSink() fails on a disk that is full", async () => {
   using full = await Deno.open("/dev/full", { write: true });
   await assertRejects(() => streamSink(full).write(encoder.encode("x")));
 });
+
+Deno.test("streamSink() ends a line that has no line break, and no other", async () => {
+  for (
+    const [writes, text] of [
+      [[], ""],
+      [["line\n"], "line\n"],
+      [["a line", ""], "a line\n"],
+      [["one\n", "two"], "one\ntwo\n"],
+      [["one", "\n"], "one\n"],
+    ] as const
+  ) {
+    const stream = new ScriptedStream([2, 1]);
+    const sink = streamSink(stream);
+    const writing = writes.map((word) => sink.write(encoder.encode(word)));
+    await Promise.all([...writing, sink.endLine(), sink.endLine()]);
+    assertEquals(stream.text, text);
+  }
+});
+
+Deno.test("streamSink() ends no line that nobody reads any more", async () => {
+  const stream = new ScriptedStream([3, new Deno.errors.BrokenPipe("gone")]);
+  const sink = streamSink(stream);
+  await sink.write(encoder.encode("0123456789"));
+  await sink.endLine();
+  assertEquals([stream.text, stream.calls], ["012", 2]);
+});
