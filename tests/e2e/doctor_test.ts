@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { CLI, cliEnv, runCli } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
   type TemporaryDirectory,
@@ -75,6 +76,27 @@ describe("runnerlib doctor", () => {
       rows.map(([state, kind]) => [state, kind]),
       kinds.map((kind) => ["ok", kind]),
     );
+  });
+
+  it("prints the same as a JSON document with --json", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stdout } = await runMain(["doctor", "--json"], {
+      cwd: directory.path,
+      env: { PATH: await fakePrograms(directory) },
+    });
+    const { runnerlib, findings } = JSON.parse(stdout);
+    assertMatch(runnerlib, /^\d+\.\d+\.\d+/);
+    const git = findings.find(({ name }: { name: string }) => name === "git");
+    assertEquals(git, {
+      section: "Programs",
+      state: "ok",
+      name: "git",
+      detail: "9.8.7",
+      purpose: "git sources, runnerlib git",
+    });
+    const isNeeded = findings
+      .some(({ state }: { state: string }) => state === "needed");
+    assertEquals(code, isNeeded ? 1 : 0);
   });
 
   it("shows no value of a variable, and not what programs print", async () => {

@@ -1,8 +1,9 @@
+import { resolve } from "@std/path/posix/resolve";
 import { JobRun } from "../../job/job_run.ts";
 import { resolveSettings } from "../../job/resolve_settings.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { VERSION } from "../../version.ts";
-import type { Command } from "../command.ts";
+import type { Command, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { findUntrustedContainment } from "../doctor/containment.ts";
 import { type Finding, findingLines } from "../doctor/finding.ts";
@@ -16,27 +17,40 @@ import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `doctor`. */
 export const doctor: Command = {
-  usage: "[OPTIONS]",
+  usage: "[--migrate DIR] [OPTIONS]",
   description:
-    `Tells what is there that jobs may need, what is missing, and what for. Values of
-variables are never shown.
+    `Shows which programs, permissions and directories jobs need, and which of them
+are missing. With --migrate, shows what a repository of the Python runner has to
+change instead: by file and line, with the line to add. Nothing of the
+repository is run. Values of variables are never shown.
 
-Ends with 0 unless something is missing that a job with this configuration
-needs: such lines start with "needed".`,
+Lines that start with "needed" name what a job with this configuration cannot do
+without. Ends with 0 if there is none, with 1 otherwise.`,
   flags: [
+    {
+      name: "migrate",
+      valueName: "DIR",
+      help: "Inspect .reactorcide in a repository, and the scripts of its jobs",
+    },
+    { name: "json", help: "Print the result as a JSON document" },
     ...configFlags([
       ...["source_type", "source_url", "ci_source_type"] as const,
       ...["ci_source_url", "plugin_dir", "trust_plugins"] as const,
+      ...["plugin_permissions", "plugin_timeout", "fetch_depth"] as const,
     ]),
     JOB_FILE_FLAG,
     WORK_DIR_FLAG,
   ],
   maxOperands: 0,
   async run(context) {
-    const { print } = context;
+    const { flags, print } = context;
     const parts = partsInWorkDir(context);
     const run = new JobRun(parts, new Cancellation());
     await resolveSettings(run, flagsLayer(context), jobFileOf(context));
+    const repository = flags.get("migrate");
+    if (typeof repository === "string") {
+      return await inspect(resolve(parts.host.cwd, repository), run, context);
+    }
     const needed = neededPrograms({
       settings: run.settings,
       isStandalone: Deno.build.standalone,
@@ -50,12 +64,41 @@ needs: such lines start with "needed".`,
       Kernel: [await findConfinement(parts.host)],
       Permissions: findPermissions(parts.workspace.base),
     };
-    const system = `${Deno.build.os} ${Deno.build.arch}`;
-    await print(`runnerlib ${VERSION}, deno ${Deno.version.deno}, ${system}`);
-    for (const [title, findings] of Object.entries(sections)) {
-      await print(["", `${title}:`, ...findingLines(findings)].join("\n"));
+    const versions = {
+      runnerlib: VERSION,
+      deno: Deno.version.deno,
+      system: `${Deno.build.os} ${Deno.build.arch}`,
+    };
+    if (context.isOn("json")) {
+      const findings = Object.entries(sections).flatMap(([section, rows]) =>
+        rows.map((row) => ({ section, ...row }))
+      );
+      await print(JSON.stringify({ ...versions, findings }, null, 2));
+    } else {
+      const { runnerlib, deno, system } = versions;
+      await print(`runnerlib ${runnerlib}, deno ${deno}, ${system}`);
+      for (const [title, findings] of Object.entries(sections)) {
+        await print(["", `${title}:`, ...findingLines(findings)].join("\n"));
+      }
     }
-    const findings = Object.values(sections).flat();
-    return findings.some(({ state }) => state === "needed") ? 1 : 0;
+    return exitCodeOf(Object.values(sections).flat());
   },
 };
+
+async function inspect(
+  directory: string,
+  run: JobRun,
+  { isOn, print }: CommandContext,
+): Promise<number> {
+  const { migrateReport } = await import("../migration/migrate_report.ts");
+  const { reportText } = await import("../migration/finding.ts");
+  const report = await migrateReport(directory, run);
+  await print(
+    isOn("json") ? JSON.stringify(report, null, 2) : reportText(report),
+  );
+  return exitCodeOf(report.findings);
+}
+
+function exitCodeOf(findings: readonly { readonly state: string }[]): number {
+  return findings.some(({ state }) => state === "needed") ? 1 : 0;
+}

@@ -1,0 +1,214 @@
+import {
+  type Document,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+} from "yaml";
+import { yaml11Value } from "./yaml11.ts";
+
+/** A text of a definition that a shell runs. */
+export interface DefinedCommand {
+  /** The text. */
+  readonly text: string;
+  /** Number of its first line. */
+  readonly line: number;
+}
+
+/** A value that YAML 1.1 and the runner understand differently. */
+export interface DefinedValue {
+  /** Key of the value, or of the list that holds it. */
+  readonly key: string;
+  /** Number of the line. */
+  readonly line: number;
+  /** What the job got from the Python runner. */
+  readonly before: string;
+  /** What it gets now. */
+  readonly after: string;
+  /** The line that gives it what it got. */
+  readonly fix: string;
+}
+
+/** What a job or workflow file says, as far as a migration asks. */
+export interface DefinitionText {
+  /** Texts for a shell. */
+  readonly commands: readonly DefinedCommand[];
+  /** Values that change. */
+  readonly values: readonly DefinedValue[];
+  /** Images of jobs. */
+  readonly images: readonly DefinedCommand[];
+  /** Paths of the job files that entries name. */
+  readonly jobFiles: readonly string[];
+  /** Variables that hold a secret from the store. */
+  readonly secretNames: readonly string[];
+}
+
+/** Keys whose texts a shell runs. */
+const COMMAND_KEYS = new Set(["command", "job_command", "run"]);
+
+/**
+ * Reads what a migration asks of a job or workflow file. A file that is not
+ * YAML says nothing: the reader of definitions reports it.
+ *
+ * @param text Text of the file.
+ */
+export function readDefinitionText(text: string): DefinitionText {
+  const found = {
+    commands: [] as DefinedCommand[],
+    values: [] as DefinedValue[],
+    images: [] as DefinedCommand[],
+    jobFiles: [] as string[],
+    secretNames: [] as string[],
+  };
+  const lineCounter = new LineCounter();
+  let document: Document;
+  try {
+    document = parseDocument(text, { lineCounter, uniqueKeys: false });
+  } catch {
+    // Nested more deeply than the parser can follow.
+    return found;
+  }
+  const lineOf = (node: Node) => lineCounter.linePos(node.range?.[0] ?? 0).line;
+  const stack: unknown[] = [document.contents];
+  while (stack.length > 0) {
+    const node = stack.pop();
+    if (isSeq(node)) stack.push(...node.items.toReversed());
+    if (!isMap(node)) continue;
+    for (const { key, value } of node.items as Pair[]) {
+      const name = isScalar(key) ? String(key.value) : "";
+      if (name === "environment" || name === "env") {
+        readEnvironment(value, found, lineOf);
+        continue;
+      }
+      if (name === "vars") readJson(value, name, found.values, lineOf, "vars");
+      if (name === "for_each") {
+        readJson(value, name, found.values, lineOf, "item");
+      }
+      if (isScalar(value) && typeof value.value === "string") {
+        if (COMMAND_KEYS.has(name)) {
+          found.commands.push(commandOf(value, lineOf(value)));
+        } else if (name === "image" || name === "container_image") {
+          found.images.push({ text: value.value, line: lineOf(value) });
+        } else if (name === "job_file") {
+          found.jobFiles.push(value.value);
+        }
+      }
+      stack.push(value);
+    }
+  }
+  return found;
+}
+
+/** The text of a block begins on the line behind its header. */
+function commandOf(node: Scalar, line: number): DefinedCommand {
+  const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
+  return { text: String(node.value), line: isBlock ? line + 1 : line };
+}
+
+function readEnvironment(
+  node: unknown,
+  found: { values: DefinedValue[]; secretNames: string[] },
+  lineOf: (node: Node) => number,
+): void {
+  if (!isMap(node)) return;
+  for (const { key, value } of node.items as Pair[]) {
+    if (!isScalar(key)) continue;
+    const name = String(key.value);
+    if (value === null || !isScalar(value)) continue;
+    if (/\$\{secret:/.test(String(value.value))) found.secretNames.push(name);
+    if (!isPlain(value)) continue;
+    const source = sourceOf(value);
+    const old = yaml11Value(source);
+    const after = /^(?:~|null|Null|NULL)$/.test(source) ? "" : source;
+    if (old === undefined || old.text === after) continue;
+    found.values.push({
+      key: name,
+      line: lineOf(key as Node),
+      before: old.text,
+      after,
+      fix: `${name}: ${JSON.stringify(old.text)}`,
+    });
+  }
+}
+
+/** Values of JSON: variables of a workflow, or items that become variables. */
+function readJson(
+  node: unknown,
+  key: string,
+  values: DefinedValue[],
+  lineOf: (node: Node) => number,
+  kind: "vars" | "item",
+): void {
+  const stack: { key: string; node: unknown }[] = [{ key, node }];
+  while (stack.length > 0) {
+    const { key, node } = stack.pop()!;
+    if (isSeq(node)) {
+      stack.push(...node.items.map((item) => ({ key, node: item })));
+    } else if (isMap(node)) {
+      stack.push(
+        ...(node.items as Pair[]).map((pair) => ({
+          key: String(isScalar(pair.key) ? pair.key.value : key),
+          node: pair.value,
+        })),
+      );
+    } else if (isScalar(node) && isPlain(node)) {
+      const difference = jsonDifference(node, kind);
+      if (difference === undefined) continue;
+      values.push({
+        key,
+        line: lineOf(node),
+        ...difference,
+        fix: kind === "item"
+          ? `- ${JSON.stringify(difference.before)}`
+          : `${key}: ${difference.before}`,
+      });
+    }
+  }
+}
+
+function jsonDifference(
+  node: Scalar,
+  kind: "vars" | "item",
+): { before: string; after: string } | undefined {
+  const source = sourceOf(node);
+  const old = yaml11Value(source);
+  if (old === undefined || old.json === undefined) return undefined;
+  if (kind === "item") {
+    const before = goText(old.json);
+    const after = source === "" || source === "~" ? "null" : source;
+    return before.toLowerCase() === after.toLowerCase()
+      ? undefined
+      : { before, after };
+  }
+  const now = node.value;
+  const isSame = typeof now === "number"
+    ? now === Number(old.json)
+    : JSON.stringify(now ?? null) === old.json;
+  return isSame
+    ? undefined
+    : { before: old.json, after: JSON.stringify(now ?? null) };
+}
+
+/** A number as the coordinator writes it into a variable. */
+function goText(json: string): string {
+  const value = Number(json);
+  if (json === "true" || json === "false" || json === "null") return json;
+  const [mantissa, exponent] = value.toExponential().split("e");
+  const power = Number(exponent);
+  if (power >= -4 && power < 6 || value === 0) return `${value}`;
+  const digits = `${Math.abs(power)}`.padStart(2, "0");
+  return `${mantissa}e${power < 0 ? "-" : "+"}${digits}`;
+}
+
+function isPlain(node: Scalar): boolean {
+  return (node.type === "PLAIN" || node.type === undefined) &&
+    node.tag === undefined;
+}
+
+function sourceOf(node: Scalar): string {
+  return node.source ?? (node.value === null ? "" : String(node.value));
+}

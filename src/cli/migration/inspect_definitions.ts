@@ -1,0 +1,175 @@
+import { RunnerError } from "../../errors.ts";
+import type { JobDefinition } from "../../workflow/definition/definition.ts";
+import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
+import {
+  readBaseJobFile,
+  readJobDefinition,
+} from "../../workflow/definition/read_job_definition.ts";
+import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
+import { type DefinitionText, readDefinitionText } from "./definition_text.ts";
+import type { MigrationFinding } from "./finding.ts";
+import {
+  CI_FOLDER,
+  type Inspection,
+  isDefinition,
+  traitsOf,
+} from "./inspection.ts";
+import { isOldImage } from "./old_image.ts";
+import { shellCommands } from "./shell_commands.ts";
+import { checkCommands } from "./text_rules.ts";
+import type { TreeFile, UntrustedTree } from "./untrusted_tree.ts";
+
+/** Definitions of a repository, as texts. */
+export interface Definitions {
+  /** What each job and workflow file says. */
+  readonly texts: ReadonlyMap<string, DefinitionText>;
+  /** Job files outside of the CI folder. */
+  readonly otherFiles: readonly TreeFile[];
+}
+
+/**
+ * Reads job and workflow files, and the job files elsewhere that they name.
+ *
+ * @param tree The repository.
+ * @param files Files of its CI folder.
+ */
+export async function readDefinitions(
+  tree: UntrustedTree,
+  files: readonly TreeFile[],
+): Promise<Definitions> {
+  const texts = new Map<string, DefinitionText>();
+  const otherFiles: TreeFile[] = [];
+  for (const { path, text } of files) {
+    if (isDefinition(path)) texts.set(path, readDefinitionText(text));
+  }
+  for (const { jobFiles } of [...texts.values()]) {
+    for (const jobFile of jobFiles) {
+      const path = jobFile.split("/").filter((part) =>
+        part !== "" && part !== "."
+      ).join("/");
+      if (jobFile.startsWith("/") || !await tree.hasFile(path)) continue;
+      if (path.startsWith(`${CI_FOLDER}/`) || texts.has(path)) continue;
+      const file = await tree.read(path);
+      if (file === undefined) continue;
+      otherFiles.push(file);
+      texts.set(path, readDefinitionText(file.text));
+    }
+  }
+  return { texts, otherFiles };
+}
+
+/**
+ * Reads the definitions as an event would.
+ *
+ * @param root Absolute path of a copy that holds no links.
+ * @param findings Takes what is refused.
+ * @returns The jobs, with everything laid over them.
+ */
+export async function loadJobs(
+  root: string,
+  findings: MigrationFinding[],
+): Promise<JobDefinition[]> {
+  const { workflows, jobs: jobFiles } = await findDefinitions(root);
+  const jobs: JobDefinition[] = [];
+  const told = new Set<string>();
+  const attempt = async (file: string, read: () => Promise<unknown>) => {
+    try {
+      await read();
+    } catch (error) {
+      if (!(error instanceof RunnerError)) throw error;
+      for (const finding of problemFindings(file, error.message)) {
+        const key = JSON.stringify([
+          finding.file,
+          finding.line,
+          finding.change,
+        ]);
+        if (!told.has(key)) findings.push(finding);
+        told.add(key);
+      }
+    }
+  };
+  for (const file of workflows) {
+    await attempt(file, async () => {
+      jobs.push(...(await readWorkflow(root, file)).jobs);
+    });
+  }
+  for (const file of jobFiles) {
+    await attempt(file, async () => {
+      if (workflows.length === 0) {
+        jobs.push((await readJobDefinition(root, file)).job);
+        return;
+      }
+      const { content } = await readBaseJobFile(root, file);
+      const { name = "", job = {}, environment = {} } = content;
+      const isUsed = jobs.some(({ body }) => body.command === job.command);
+      if (!isUsed) jobs.push({ name, body: job, env: environment });
+    });
+  }
+  return jobs;
+}
+
+/** Problems have places; an error without one is about the whole file. */
+function problemFindings(file: string, message: string): MigrationFinding[] {
+  const places = message.split("\n").flatMap((line): MigrationFinding[] => {
+    const [, path, number, problem] = /^(.+?):(\d+):\d+: (.*)$/.exec(line) ??
+      [];
+    if (path === undefined) return [];
+    return [{
+      file: path,
+      line: Number(number),
+      kind: "definition",
+      state: "needed",
+      change: problem,
+    }];
+  });
+  if (places.length > 0) return places;
+  const [first] = message.split("\n");
+  return [{ file, kind: "definition", state: "needed", change: first }];
+}
+
+/**
+ * Checks what a definition says.
+ *
+ * @param context What is known of the repository.
+ * @param file Path of the file.
+ * @param text What it says.
+ */
+export async function inspectDefinition(
+  context: Inspection,
+  file: string,
+  { commands, values, images }: DefinitionText,
+): Promise<void> {
+  const { findings } = context;
+  for (const { key, line, before, after, fix } of values) {
+    findings.push({
+      file,
+      line,
+      kind: "value",
+      state: "needed",
+      change: `${key} is ${JSON.stringify(after)} now, and was ${
+        JSON.stringify(before)
+      }. Write, to keep that:`,
+      fix,
+    });
+  }
+  for (const { text, line } of images) {
+    if (!isOldImage(text)) continue;
+    findings.push({
+      file,
+      line,
+      kind: "image",
+      state: "note",
+      change:
+        `the job runs in "${text}": push the new image by this name, or name the new one`,
+    });
+  }
+  for (const { text, line } of commands) {
+    const check = {
+      file,
+      commands: shellCommands(text, line),
+      traits: traitsOf(context, text),
+      isDefinition: true,
+    };
+    findings.push(...await checkCommands(check, context.hasProgram));
+  }
+}

@@ -1,0 +1,131 @@
+import { Variable } from "../../environment/variables.ts";
+import { messageOf } from "../../errors.ts";
+import { findPluginFiles, type PluginFile } from "../../plugins/find_files.ts";
+import { mayRun } from "../../plugins/plugin_source.ts";
+import type { MigrationFinding } from "./finding.ts";
+import { CI_FOLDER, type Inspection, PLUGIN_FOLDER } from "./inspection.ts";
+import { targetWith } from "./old_image.ts";
+import type { TreeFile } from "./untrusted_tree.ts";
+
+/** A plugin, and the name of its file. */
+export type NamedPlugin = PluginFile & { readonly base: string };
+
+/**
+ * Finds the plugins of a repository.
+ *
+ * @param root Absolute path of a copy that holds no links.
+ * @param findings Takes what would refuse a job.
+ */
+export async function pluginFiles(
+  root: string,
+  findings: MigrationFinding[],
+): Promise<NamedPlugin[]> {
+  try {
+    await Deno.lstat(`${root}/${PLUGIN_FOLDER}`);
+  } catch {
+    return [];
+  }
+  try {
+    return (await findPluginFiles(`${root}/${PLUGIN_FOLDER}`))
+      .map((plugin) => ({
+        ...plugin,
+        base: plugin.path.slice(plugin.path.lastIndexOf("/") + 1),
+      }));
+  } catch (error) {
+    const [, path, reason] = /"(.*)": (.*)$/s.exec(messageOf(error)) ??
+      [, PLUGIN_FOLDER, messageOf(error)];
+    findings.push({
+      file: path!.slice(path!.lastIndexOf(CI_FOLDER)),
+      kind: "plugin",
+      state: "needed",
+      change: `the job is refused: ${reason}`,
+    });
+    return [];
+  }
+}
+
+/**
+ * Checks whether there is a Python that runs plugins.
+ *
+ * @param inspection What is known of the image.
+ * @param plugins Plugins of the repository.
+ */
+export async function missingPython(
+  { hasProgram }: Inspection,
+  plugins: readonly PluginFile[],
+): Promise<MigrationFinding[]> {
+  const python = plugins.find(({ kind }) => kind === "python");
+  if (python === undefined || await hasProgram("python3")) return [];
+  return [{
+    file: PLUGIN_FOLDER,
+    kind: "program",
+    state: "needed",
+    change: 'plugins in Python need "python3". Use the target:',
+    fix: `docker build --target ${targetWith("python3")} .`,
+  }];
+}
+
+/**
+ * Checks what a plugin is allowed, and whether it has enough time.
+ *
+ * @param inspection Settings.
+ * @param plugin The plugin.
+ * @param file Its file.
+ * @param secretNames Variables that hold secrets from the store.
+ */
+export function inspectPlugin(
+  { findings, grantsOf, trustsPlugins, hasPluginTimeout }: Inspection,
+  { name, kind }: PluginFile,
+  { path: file, text }: TreeFile,
+  secretNames: ReadonlySet<string>,
+): void {
+  if (kind === "module") return;
+  const rights = grantsOf(name, true);
+  if (!mayRun(rights) && !(kind !== "program" && trustsPlugins)) {
+    findings.push({
+      file,
+      kind: "plugin",
+      state: "needed",
+      change:
+        `the job is refused until ${Variable.pluginPermissions} of the operator has the line:`,
+      fix: "ci/*:run=*",
+    });
+  }
+  const words = new Set(
+    [...text.matchAll(/["'](\w{1,200})["']/g)].map(([, word]) => word),
+  );
+  const used = [...secretNames].filter((secret) =>
+    words.has(secret) && !rights.env?.includes(secret) &&
+    !rights.env?.includes("*")
+  ).sort();
+  if (used.length > 0) {
+    findings.push({
+      file,
+      line: lineOf(text, used[0]),
+      kind: "plugin",
+      state: "needed",
+      change: `the plugin does not see the secret${
+        used.length > 1 ? "s" : ""
+      } ${used.join(", ")} until ${Variable.pluginPermissions} has the line:`,
+      fix: `ci/*:env=${used.join(",")}`,
+    });
+  }
+  const work =
+    /\bsubprocess\b|\bos\.system\b|\burlopen\b|\brequests\.|\bsleep\(/
+      .exec(text);
+  if (kind === "python" && work !== null && !hasPluginTimeout) {
+    findings.push({
+      file,
+      line: lineOf(text, work[0]),
+      kind: "plugin",
+      state: "needed",
+      change:
+        "a plugin may take 60 s in a phase, and this one runs programs or waits. Give it more:",
+      fix: `${Variable.pluginTimeout}=30m`,
+    });
+  }
+}
+
+function lineOf(text: string, word: string): number {
+  return text.slice(0, text.indexOf(word)).split("\n").length;
+}

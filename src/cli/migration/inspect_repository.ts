@@ -1,0 +1,123 @@
+import { messageOf, RunnerError } from "../../errors.ts";
+import { privateDirectory } from "../../fs/temporary_directory.ts";
+import {
+  type MigrationFinding,
+  type MigrationReport,
+  sortFindings,
+} from "./finding.ts";
+import {
+  inspectDefinition,
+  loadJobs,
+  readDefinitions,
+} from "./inspect_definitions.ts";
+import {
+  inspectPlugin,
+  missingPython,
+  pluginFiles,
+} from "./inspect_plugins.ts";
+import { inspectScripts } from "./inspect_scripts.ts";
+import {
+  CI_FOLDER,
+  type Inspection,
+  type InspectOptions,
+  isDefinition,
+  PLUGIN_FOLDER,
+} from "./inspection.ts";
+import { checkLines } from "./text_rules.ts";
+import {
+  type TreeFile,
+  type UnreadFile,
+  UntrustedTree,
+} from "./untrusted_tree.ts";
+
+/**
+ * Finds what behaves differently in a repository that the Python runner ran.
+ *
+ * Nothing of the repository is run. Files are read without following links,
+ * within limits; definitions are read from a private copy of them.
+ *
+ * @param directory Absolute path of the repository.
+ * @param options What matters to the deployment.
+ * @returns Differences, by file and line.
+ * @throws {RunnerError} `invalid-config`, if there is no such directory.
+ */
+export async function inspectRepository(
+  directory: string,
+  options: InspectOptions,
+): Promise<MigrationReport> {
+  const tree = new UntrustedTree(await repositoryOf(directory));
+  const files = await tree.readAll(CI_FOLDER);
+  const definitions = await readDefinitions(tree, files);
+  using copy = privateDirectory(options.temporaryDirectories);
+  await writeCopy(copy.path, [...files, ...definitions.otherFiles]);
+  const findings: MigrationFinding[] = [];
+  const jobs = await loadJobs(copy.path, findings);
+  const context: Inspection = { ...options, tree, findings, jobs };
+  for (const [file, text] of definitions.texts) {
+    await inspectDefinition(context, file, text);
+  }
+  const plugins = await pluginFiles(copy.path, findings);
+  const secretNames = new Set(
+    [...definitions.texts.values()].flatMap(({ secretNames }) => secretNames),
+  );
+  findings.push(...await missingPython(context, plugins));
+  for (const plugin of plugins) {
+    const file = files.find(({ path }) =>
+      path === `${PLUGIN_FOLDER}/${plugin.base}`
+    );
+    if (file !== undefined) inspectPlugin(context, plugin, file, secretNames);
+  }
+  await inspectScripts(context, files, definitions.texts);
+  for (const { path, text } of [...files, ...definitions.otherFiles]) {
+    findings.push(...checkLines(path, text, options.allowsPlainHttp));
+  }
+  findings.push(...tree.unread.map(unreadFinding));
+  return { findings: sortFindings(findings), fileCount: tree.fileCount };
+}
+
+/** The directory itself, or the one around its CI folder. */
+async function repositoryOf(directory: string): Promise<string> {
+  let reason = `there is no ${CI_FOLDER} in it`;
+  try {
+    const root = await Deno.realPath(directory);
+    const base = root.endsWith(`/${CI_FOLDER}`)
+      ? root.slice(0, -CI_FOLDER.length - 1)
+      : root;
+    const { isDirectory } = await Deno.lstat(`${base}/${CI_FOLDER}`);
+    if (isDirectory) return base;
+    reason = `${CI_FOLDER} in it is not a directory`;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) reason = messageOf(error);
+  }
+  throw new RunnerError(`Cannot inspect "${directory}": ${reason}`, {
+    code: "invalid-config",
+  });
+}
+
+/** The readers of definitions and plugins follow links: here they find none. */
+async function writeCopy(
+  directory: string,
+  files: readonly TreeFile[],
+): Promise<void> {
+  for (const { path, bytes, isExecutable } of files) {
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    if (parent !== path && path.includes("/")) {
+      await Deno.mkdir(`${directory}/${parent}`, { recursive: true });
+    }
+    const mode = isExecutable ? 0o700 : 0o600;
+    await Deno.writeFile(`${directory}/${path}`, bytes, { mode });
+  }
+}
+
+function unreadFinding(
+  { path, reason, isDirectory = false }: UnreadFile,
+): MigrationFinding {
+  const matters = isDirectory || isDefinition(path) ||
+    path.startsWith(`${PLUGIN_FOLDER}/plugin_`);
+  return {
+    file: path,
+    kind: "unread",
+    state: matters ? "needed" : "note",
+    change: `not inspected: ${reason}`,
+  };
+}

@@ -1,0 +1,149 @@
+import type { DefinitionText } from "./definition_text.ts";
+import type { MigrationFinding } from "./finding.ts";
+import {
+  CI_FOLDER,
+  type Inspection,
+  type JobTraits,
+  PLUGIN_FOLDER,
+  traitsOf,
+} from "./inspection.ts";
+import { cameWithPythonRunner } from "./old_image.ts";
+import { importedModules, missingNames } from "./python_names.ts";
+import { type ShellCommand, shellCommands } from "./shell_commands.ts";
+import { sourceCommands } from "./source_commands.ts";
+import { checkCommands, checkLines } from "./text_rules.ts";
+import { namedFile, type TreeFile } from "./untrusted_tree.ts";
+
+/**
+ * Checks scripts, plugins and pipelines, and the files that they name in turn.
+ *
+ * @param context What is known of the repository.
+ * @param files Files of its CI folder.
+ * @param definitions Job and workflow files.
+ */
+export async function inspectScripts(
+  context: Inspection,
+  files: readonly TreeFile[],
+  definitions: ReadonlyMap<string, DefinitionText>,
+): Promise<void> {
+  const { tree, findings } = context;
+  const traits = new Map<string, JobTraits>();
+  const queue: string[] = [];
+  const add = (path: string, next: JobTraits) => {
+    const before = traits.get(path);
+    const isShallow = next.isShallow || (before?.isShallow ?? false);
+    const usesImage = next.usesImage || (before?.usesImage ?? false);
+    if (
+      before?.isShallow === isShallow && before.usesImage === usesImage
+    ) return;
+    traits.set(path, { isShallow, usesImage });
+    queue.push(path);
+  };
+  const addNamed = async (
+    commands: readonly ShellCommand[],
+    from: string,
+    of: JobTraits,
+  ) => {
+    for (const { argv } of commands) {
+      for (const word of argv.slice(0, 50)) {
+        const path = await namedFile(tree, word, from);
+        if (path !== undefined) add(path, of);
+      }
+      if (argv[0] !== "make") continue;
+      for (const name of ["Makefile", "makefile", "GNUmakefile"]) {
+        if (await tree.hasFile(name)) add(name, of);
+      }
+    }
+  };
+  for (const [file, { commands }] of definitions) {
+    for (const { text } of commands) {
+      await addNamed(shellCommands(text), file, traitsOf(context, text));
+    }
+  }
+  const isShallow = !context.isDeep && (context.jobs.length === 0 ||
+    context.jobs.some(({ body }) =>
+      traitsOf(context, body.command ?? "").isShallow
+    ));
+  const others = { isShallow, usesImage: true };
+  for (const { path } of files) {
+    const isPlugin = path.startsWith(`${PLUGIN_FOLDER}/`);
+    if (isPlugin || !traits.has(path)) add(path, others);
+  }
+  while (queue.length > 0) {
+    const path = queue.shift()!;
+    const file = await tree.read(path);
+    const commands = file === undefined ? undefined : commandsOf(file);
+    if (commands !== undefined) {
+      await addNamed(commands, path, traits.get(path)!);
+    }
+  }
+  for (const [path, of] of traits) {
+    const file = await tree.read(path);
+    if (file === undefined || definitions.has(path)) continue;
+    findings.push(...pythonFindings(file));
+    const commands = commandsOf(file);
+    if (commands === undefined) continue;
+    const check = { file: path, commands, traits: of, isDefinition: false };
+    findings.push(...await checkCommands(check, context.hasProgram));
+    if (!path.startsWith(`${CI_FOLDER}/`)) {
+      findings.push(...checkLines(path, file.text, context.allowsPlainHttp));
+    }
+  }
+}
+
+/** Commands of a file, by its language; `undefined` for any other file. */
+function commandsOf({ path, text }: TreeFile): ShellCommand[] | undefined {
+  const [firstLine] = text.slice(0, 200).split("\n");
+  const shebang = firstLine.startsWith("#!") ? firstLine : "";
+  if (/(?:^|\/)(?:GNUm|[Mm])akefile$|\.mk$/.test(path)) {
+    return shellCommands(recipesOf(text));
+  }
+  if (
+    /\.(?:ba|da|k|z)?sh$/.test(path) || /\b(?:ba|da|k|z)?sh\b/.test(shebang)
+  ) {
+    return shellCommands(text);
+  }
+  if (isPython(path, shebang)) return sourceCommands(text, "python");
+  return /\.[mc]?[jt]s$/.test(path) || /\b(?:deno|node|bun)\b/.test(shebang)
+    ? sourceCommands(text, "typescript")
+    : undefined;
+}
+
+function isPython(path: string, shebang: string): boolean {
+  return path.endsWith(".py") || /\bpython[\d.]*\b/.test(shebang);
+}
+
+/** Lines of recipes as a shell gets them; others are empty. */
+function recipesOf(makefile: string): string {
+  return makefile.split("\n").map((line) =>
+    line.startsWith("\t")
+      ? line.replace(/^\t[@+-]*/, "").replace(/\$[({](\w+)[)}]/g, "${$1}")
+        .replaceAll("$$", "$")
+      : ""
+  ).join("\n");
+}
+
+function pythonFindings({ path, text }: TreeFile): MigrationFinding[] {
+  if (!isPython(path, text.slice(0, 100).split("\n")[0])) return [];
+  const missing = missingNames(text).map((
+    { name, line },
+  ): MigrationFinding => ({
+    file: path,
+    line,
+    kind: "api",
+    state: "needed",
+    change:
+      `there is no "${name}"; docs/plugins.md lists what Python can import`,
+  }));
+  const packages = importedModules(text)
+    .filter(({ name }) => cameWithPythonRunner(name))
+    .map(({ name, line }): MigrationFinding => ({
+      file: path,
+      line,
+      kind: "package",
+      state: "needed",
+      change:
+        `the Python package "${name}" came with the Python runner and is not in the image. Install it in an image of your own`,
+    }));
+  return [...missing, ...packages];
+}

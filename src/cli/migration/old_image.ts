@@ -1,0 +1,63 @@
+/** Programs of the Python runner's image that the default image does not have. */
+const OLD_PROGRAMS: Readonly<Record<string, string>> = {
+  ...fromTarget("full", [
+    ...["ar", "as", "c++", "cc", "cpp", "g++", "gcc", "ld", "make", "nm"],
+    ...["objdump", "patch", "ranlib", "strip", "dpkg-buildpackage"],
+    ...["pkg-config", "curl", "sudo", "rsync", "podman", "fuse-overlayfs"],
+    ...["newuidmap", "newgidmap", "go", "gofmt", "cargo", "rustc", "rustdoc"],
+    ...["rustup", "uv", "uvx", "webi"],
+  ]),
+  ...fromTarget("python", ["pip", "pip3", "python", "python3"]),
+};
+
+/** Python packages that came with the Python runner. */
+const OLD_PACKAGES: ReadonlySet<string> = new Set([
+  ...["click", "cryptography", "git", "gitdb", "markdown_it", "pygments"],
+  ...["rich", "shellingham", "smmap", "typer", "yaml"],
+]);
+
+/** Names of the Python runner's images. */
+const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
+
+/**
+ * Finds the target of the image that has a program of the old one.
+ *
+ * @param program Name of a program.
+ * @returns The target; `undefined` if the program was not in the old image, or
+ * is in the default one.
+ */
+export function targetWith(program: string): string | undefined {
+  return Object.hasOwn(OLD_PROGRAMS, program)
+    ? OLD_PROGRAMS[program]
+    : undefined;
+}
+
+/** Lists the programs of the old image that the default one does not have. */
+export function oldPrograms(): string[] {
+  return Object.keys(OLD_PROGRAMS);
+}
+
+/**
+ * Checks whether a Python package came with the Python runner.
+ *
+ * @param name Name by which it is imported.
+ */
+export function cameWithPythonRunner(name: string): boolean {
+  return OLD_PACKAGES.has(name);
+}
+
+/**
+ * Checks whether a job runs in the image of the Python runner.
+ *
+ * @param image Image of the job; none is that of the deployment.
+ */
+export function isOldImage(image: string | undefined): boolean {
+  return image === undefined || image === "" || OLD_IMAGE.test(image);
+}
+
+function fromTarget(
+  target: string,
+  programs: readonly string[],
+): Record<string, string> {
+  return Object.fromEntries(programs.map((program) => [program, target]));
+}

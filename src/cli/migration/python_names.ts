@@ -1,0 +1,144 @@
+/**
+ * Reads which names of `runnerlib` a program in Python uses, and which ones the
+ * package has, from their texts.
+ */
+
+import { PYTHON_PACKAGE } from "../../plugins/python/python_command.ts";
+import { lineCounter } from "./line_counter.ts";
+
+/** A use of a name that the package does not have. */
+export interface MissingName {
+  /** The name as Python spells it: `runnerlib.config.RunnerConfig`. */
+  readonly name: string;
+  /** Number of the line, from 1. */
+  readonly line: number;
+}
+
+/** A module that is imported, and the line. */
+export interface ImportedModule {
+  /** Full name of the module. */
+  readonly name: string;
+  /** Number of the line, from 1. */
+  readonly line: number;
+}
+
+interface Import extends ImportedModule {
+  /** Names that are imported of the module; none for `import MODULE`. */
+  readonly names: readonly string[];
+  /** Name by which the program knows the module. */
+  readonly alias?: string;
+}
+
+const IMPORT =
+  /^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]*))/gm;
+
+/**
+ * Finds the names of `runnerlib`, or of `src` as the Python runner called
+ * itself, that a program uses and the package does not have.
+ *
+ * @param source Text of the program.
+ */
+export function missingNames(source: string): MissingName[] {
+  const missing: MissingName[] = [];
+  const code = withoutTexts(source);
+  for (const { name, names, line, alias } of imports(code)) {
+    const [root] = name.split(".");
+    if (root !== "runnerlib" && root !== "src") continue;
+    const module = `runnerlib${name.slice(root.length)}`;
+    const exported = exportsOf(module);
+    if (exported === undefined) {
+      missing.push({ name, line });
+      continue;
+    }
+    for (const used of names) {
+      if (used === "*" || exported.has(used)) continue;
+      if (PYTHON_PACKAGE[`${module}.${used}`] !== undefined) continue;
+      missing.push({ name: `${name}.${used}`, line });
+    }
+    if (alias !== undefined) {
+      missing.push(...missingAttributes(code, alias, module, exported));
+    }
+  }
+  const unique = new Map(
+    missing.map((use) => [`${use.line} ${use.name}`, use]),
+  );
+  return [...unique.values()].sort((a, b) => a.line - b.line);
+}
+
+/**
+ * Finds the modules that a program imports, by their first names.
+ *
+ * @param source Text of the program.
+ */
+export function importedModules(source: string): ImportedModule[] {
+  return imports(withoutTexts(source))
+    .map(({ name, line }) => ({ name: name.split(".")[0], line }));
+}
+
+function missingAttributes(
+  code: string,
+  alias: string,
+  module: string,
+  exported: ReadonlySet<string>,
+): MissingName[] {
+  const pattern = new RegExp(
+    `(?<![\\w.])${alias.replaceAll(".", "\\.")}\\.([A-Za-z_]\\w*)`,
+    "g",
+  );
+  const lineAt = lineCounter(code);
+  return [...code.matchAll(pattern)].flatMap((match) => {
+    const [, name] = match;
+    const isThere = exported.has(name) ||
+      PYTHON_PACKAGE[`${module}.${name}`] !== undefined;
+    return isThere
+      ? []
+      : [{ name: `${alias}.${name}`, line: lineAt(match.index) }];
+  });
+}
+
+/** What a module of the package offers; `undefined` if there is none. */
+function exportsOf(module: string): ReadonlySet<string> | undefined {
+  if (!Object.hasOwn(PYTHON_PACKAGE, module)) return undefined;
+  const code = withoutTexts(PYTHON_PACKAGE[module]);
+  const names = new Set(["__doc__", "__file__", "__name__"]);
+  for (const [, kind] of code.matchAll(/^(?:async def|def|class) (\w+)/gm)) {
+    names.add(kind);
+  }
+  for (const [, name] of code.matchAll(/^(\w+)(?::[^=\n]+)? = /gm)) {
+    names.add(name);
+  }
+  for (const { names: imported, name, alias } of imports(code)) {
+    for (const one of imported) names.add(one);
+    if (imported.length === 0) names.add(alias ?? name);
+  }
+  return names;
+}
+
+function imports(code: string): Import[] {
+  const found: Import[] = [];
+  const lineAt = lineCounter(code);
+  for (const match of code.matchAll(IMPORT)) {
+    const [all, from, list, plain] = match;
+    const line = lineAt(match.index + all.search(/\S/));
+    if (from !== undefined) {
+      const names = list.replace(/[()\\]/g, " ").replace(/#[^\n]*/g, "")
+        .split(",").map((part) => part.trim().split(/\s+/)[0]).filter(Boolean);
+      found.push({ name: from, names, line });
+      continue;
+    }
+    for (const part of plain.split(",")) {
+      const [name, , alias] = part.trim().split(/\s+/);
+      if (!/^[\w.]+$/.test(name)) continue;
+      found.push({ name, names: [], line, alias: alias ?? name });
+    }
+  }
+  return found;
+}
+
+/** Blanks out comments and strings, so that lines stay where they are. */
+function withoutTexts(source: string): string {
+  return source.replace(
+    /"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|#[^\n]*/g,
+    (text) => text.replace(/[^\n]/g, " "),
+  );
+}

@@ -1,0 +1,331 @@
+/**
+ * Finds the commands in a shell script without running anything.
+ *
+ * 1. Text is split into words as a POSIX shell does: quotes, escapes, comments,
+ *    operators, here-documents.
+ * 2. Command substitutions are read as scripts of their own, also in quotes.
+ * 3. Words that only introduce a command (`if`, `sudo`, `env A=b`, `timeout 5`)
+ *    are taken off; the script of `sh -c` and the command of
+ *    `runnerlib run --job-command` are read as well.
+ *
+ * Each character is read once, and nesting is bounded: the text is not trusted.
+ */
+
+/** A command and the line on which it starts. */
+export interface ShellCommand {
+  /** Program and arguments, without quotes; variables stay as written. */
+  readonly argv: readonly string[];
+  /** Number of the line, from 1. */
+  readonly line: number;
+}
+
+/** Deepest nesting of scripts in scripts. */
+const MAX_DEPTH = 20;
+
+/** Words in front of a command that are not the command. */
+const INTRODUCTIONS = new Set([
+  ...["!", "if", "then", "elif", "else", "while", "until", "do", "{", "time"],
+  ...["exec", "command", "builtin", "nohup", "setsid", "eval", "coproc"],
+]);
+
+/** Programs that run another one, and how many operands they take before it. */
+const WRAPPERS: Readonly<Record<string, number>> = {
+  doas: 0,
+  env: 0,
+  ionice: 0,
+  nice: 0,
+  stdbuf: 0,
+  sudo: 0,
+  timeout: 1,
+  xargs: 0,
+};
+
+/** Options of the wrappers whose value is the next word. */
+const WRAPPER_VALUES: Readonly<Record<string, readonly string[]>> = {
+  env: ["-u", "-C", "-S"],
+  ionice: ["-c", "-n", "-p"],
+  nice: ["-n"],
+  stdbuf: ["-i", "-o", "-e"],
+  sudo: ["-u", "-g", "-h", "-p", "-C", "-D"],
+  timeout: ["-k", "-s"],
+  xargs: ["-n", "-I", "-P", "-L", "-d", "-s", "-a", "-E"],
+};
+
+const ASSIGNMENT = /^[A-Za-z_]\w*\+?=/;
+
+/**
+ * Finds the commands of a script, those in other commands included.
+ *
+ * @param script Text of the script.
+ * @param firstLine Number of its first line.
+ * @returns Commands; the order is that of their ends.
+ */
+export function shellCommands(script: string, firstLine = 1): ShellCommand[] {
+  const reader = new ScriptReader(script, firstLine, 0);
+  reader.readScript();
+  return reader.commands;
+}
+
+/**
+ * Expands a command into itself and the commands that it runs in turn.
+ *
+ * @param argv Program and arguments.
+ * @param line Number of the line.
+ * @param depth How deep the command is nested.
+ */
+export function expandCommand(
+  argv: readonly string[],
+  line: number,
+  depth = 0,
+): ShellCommand[] {
+  let at = 0;
+  while (INTRODUCTIONS.has(argv[at]) || ASSIGNMENT.test(argv[at] ?? "")) at++;
+  const rest = argv.slice(at);
+  if (rest.length === 0) return [];
+  const found: ShellCommand[] = [{ argv: rest, line }];
+  if (depth >= MAX_DEPTH) return found;
+  const name = baseName(rest[0]);
+  if (Object.hasOwn(WRAPPERS, name)) {
+    const inner = wrapped(name, rest.slice(1));
+    if (inner.length > 0) found.push(...expandCommand(inner, line, depth + 1));
+    return found;
+  }
+  const script = innerScript(name, rest);
+  if (script !== undefined) {
+    const reader = new ScriptReader(script, line, depth + 1);
+    reader.readScript();
+    found.push(...reader.commands);
+  }
+  return found;
+}
+
+/** Name of a program without its directory. */
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function wrapped(name: string, args: readonly string[]): readonly string[] {
+  let at = 0;
+  for (; at < args.length; at++) {
+    if (ASSIGNMENT.test(args[at]) && name !== "xargs") continue;
+    if (!args[at].startsWith("-")) break;
+    if (WRAPPER_VALUES[name]?.includes(args[at])) at++;
+  }
+  return args.slice(at + WRAPPERS[name]);
+}
+
+function innerScript(
+  name: string,
+  argv: readonly string[],
+): string | undefined {
+  if (/^(?:ba|da|a|k|z)?sh$/.test(name)) {
+    const at = argv.findIndex((word) => /^-[a-z]*c$/.test(word));
+    return at < 0 ? undefined : argv[at + 1];
+  }
+  if (name !== "runnerlib") return undefined;
+  const at = argv.indexOf("--job-command");
+  if (at >= 0) return argv[at + 1];
+  return argv.find((word) => word.startsWith("--job-command="))
+    ?.slice("--job-command=".length);
+}
+
+/** Reads a script from its first to its last character. */
+class ScriptReader {
+  readonly commands: ShellCommand[] = [];
+  readonly #text: string;
+  readonly #depth: number;
+  #at = 0;
+  #line: number;
+  #hereDocuments: { word: string; isIndented: boolean }[] = [];
+
+  constructor(text: string, firstLine: number, depth: number) {
+    this.#text = text;
+    this.#line = firstLine;
+    this.#depth = depth;
+  }
+
+  /** Reads commands up to the end, or to the character that ends them. */
+  readScript(end?: ")" | "`", depth = this.#depth): void {
+    let argv: string[] = [];
+    let line = this.#line;
+    const finish = () => {
+      if (argv.length > 0) {
+        this.commands.push(...expandCommand(argv, line, depth));
+      }
+      argv = [];
+    };
+    while (this.#at < this.#text.length) {
+      const character = this.#text[this.#at];
+      if (character === end) {
+        this.#at++;
+        break;
+      }
+      if (character === "\n") {
+        this.#newLine();
+        finish();
+      } else if (/[ \t\r]/.test(character)) {
+        this.#at++;
+      } else if (this.#text.startsWith("\\\n", this.#at)) {
+        this.#at += 2;
+        this.#line++;
+      } else if (character === "#") {
+        this.#skipLine();
+      } else if (/[;&|(){}]/.test(character) && !this.#isWordBrace(argv)) {
+        this.#at++;
+        finish();
+      } else if (character === "<" || character === ">") {
+        this.#redirection(depth);
+      } else {
+        const start = this.#line;
+        const word = this.#word(end, depth);
+        // The number of a descriptor that is redirected.
+        if (/^\d+$/.test(word) && /[<>]/.test(this.#text[this.#at] ?? "")) {
+          continue;
+        }
+        if (argv.length === 0) line = start;
+        argv.push(word);
+      }
+    }
+    finish();
+  }
+
+  /** A brace stands for itself, except as a command of its own. */
+  #isWordBrace(argv: readonly string[]): boolean {
+    const character = this.#text[this.#at];
+    if (character !== "{" && character !== "}") return false;
+    return argv.length > 0 || /\S/.test(this.#text[this.#at + 1] ?? " ");
+  }
+
+  #newLine(): void {
+    this.#at++;
+    this.#line++;
+    for (const { word, isIndented } of this.#hereDocuments.splice(0)) {
+      while (this.#at < this.#text.length) {
+        const end = this.#text.indexOf("\n", this.#at);
+        const stop = end < 0 ? this.#text.length : end;
+        const line = this.#text.slice(this.#at, stop);
+        this.#at = stop + (end < 0 ? 0 : 1);
+        this.#line++;
+        if ((isIndented ? line.replace(/^\t+/, "") : line) === word) break;
+      }
+    }
+  }
+
+  #skipLine(): void {
+    const end = this.#text.indexOf("\n", this.#at);
+    this.#at = end < 0 ? this.#text.length : end;
+  }
+
+  #redirection(depth: number): void {
+    const [operator] = /^(?:<<<|<<-?|[<>]\(|[<>]&?|>>)/.exec(
+      this.#text.slice(this.#at, this.#at + 3),
+    ) ?? ["<"];
+    this.#at += operator.length;
+    if (operator.endsWith("(")) {
+      this.#nested(")", depth);
+      return;
+    }
+    while (/[ \t]/.test(this.#text[this.#at] ?? "")) this.#at++;
+    if (/[\n;&|]/.test(this.#text[this.#at] ?? "\n")) return;
+    const word = this.#word(undefined, depth);
+    if (operator === "<<" || operator === "<<-") {
+      this.#hereDocuments.push({ word, isIndented: operator === "<<-" });
+    }
+  }
+
+  #nested(end: ")" | "`", depth: number): void {
+    if (depth >= MAX_DEPTH) return this.#skipLine();
+    this.readScript(end, depth + 1);
+  }
+
+  #word(end: string | undefined, depth: number): string {
+    const parts: string[] = [];
+    while (this.#at < this.#text.length) {
+      const character = this.#text[this.#at];
+      if (character === end || /[\s;&|()<>]/.test(character)) break;
+      parts.push(this.#piece(depth));
+    }
+    return parts.join("");
+  }
+
+  #piece(depth: number): string {
+    const character = this.#text[this.#at];
+    switch (character) {
+      case "'": {
+        const end = this.#text.indexOf("'", this.#at + 1);
+        const stop = end < 0 ? this.#text.length : end;
+        return this.#take(this.#at + 1, stop, stop + 1);
+      }
+      case '"':
+        return this.#doubleQuoted(depth);
+      case "\\":
+        if (this.#text[this.#at + 1] === "\n") {
+          this.#take(this.#at, this.#at, this.#at + 2);
+          return "";
+        }
+        return this.#take(this.#at + 1, this.#at + 2, this.#at + 2);
+      case "$":
+      case "`":
+        return this.#expansion(depth);
+      default:
+        return this.#take(this.#at, this.#at + 1, this.#at + 1);
+    }
+  }
+
+  #doubleQuoted(depth: number): string {
+    const parts: string[] = [];
+    this.#at++;
+    while (this.#at < this.#text.length) {
+      const character = this.#text[this.#at];
+      if (character === '"') {
+        this.#at++;
+        break;
+      }
+      if (character === "\\") {
+        const next = this.#text[this.#at + 1] ?? "";
+        const keeps = /[$`"\\\n]/.test(next) ? "" : "\\";
+        const text = this.#take(this.#at + 1, this.#at + 2, this.#at + 2);
+        parts.push(next === "\n" ? "" : keeps + text);
+      } else if (character === "$" || character === "`") {
+        parts.push(this.#expansion(depth));
+      } else {
+        parts.push(this.#take(this.#at, this.#at + 1, this.#at + 1));
+      }
+    }
+    return parts.join("");
+  }
+
+  /** Variables stay; what a command prints is not known. */
+  #expansion(depth: number): string {
+    if (this.#text[this.#at] === "`") {
+      this.#at++;
+      this.#nested("`", depth);
+      return "$(…)";
+    }
+    if (
+      this.#text.startsWith("$(", this.#at) &&
+      !this.#text.startsWith("$((", this.#at)
+    ) {
+      this.#at += 2;
+      this.#nested(")", depth);
+      return "$(…)";
+    }
+    const [variable] = /^\$(?:\{[^}\n]*\}|\(\([^\n]*?\)\)|\w+|[@*#?$!-])?/.exec(
+      this.#text.slice(this.#at, this.#at + 1_000),
+    ) ?? ["$"];
+    return this.#take(
+      this.#at,
+      this.#at + variable.length,
+      this.#at + variable.length,
+    );
+  }
+
+  /** Returns a part of the text, and goes on behind it. */
+  #take(from: number, to: number, next: number): string {
+    const text = this.#text.slice(from, to);
+    const passed = this.#text.slice(this.#at, next);
+    for (const character of passed) if (character === "\n") this.#line++;
+    this.#at = next;
+    return text;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Finds the commands that a program in Python or TypeScript starts, without
+ * running it: lists of strings such as `["git", "describe"]`, and texts for a
+ * shell such as `os.system("make test")` and `command="make test"`.
+ *
+ * A list counts if its first member is a string; what else is in it is unknown
+ * (`…`). A text counts where it is given to something that runs commands.
+ */
+
+import { lineCounter } from "./line_counter.ts";
+import {
+  expandCommand,
+  type ShellCommand,
+  shellCommands,
+} from "./shell_commands.ts";
+
+/** Languages whose strings are understood. */
+export type SourceLanguage = "python" | "typescript";
+
+/** A string of a program, and the code in front of it. */
+interface Literal {
+  /** Its text; placeholders stay as written. */
+  readonly text: string;
+  /** Code since the last string, without comments. */
+  readonly before: string;
+  /** Number of the line on which it starts. */
+  readonly line: number;
+}
+
+/** Code in front of a text that is run by a shell. */
+const RUNS_TEXT =
+  /(?:\b(?:system|popen|getoutput|getstatusoutput|run|call|check_call|check_output|Popen|exec|execSync|create_subprocess_shell|sh|shell)\s*\(\s*[rfbuRFBU]{0,2}|\b(?:job_command|jobCommand|command|cmd)["']?\s*[=:]\s*(?:\(\s*)?[rfbuRFBU]{0,2}|\$)$/;
+
+/** Code in front of a program's name that is followed by its arguments. */
+const STARTS_PROGRAM =
+  /(?:\bDeno\.Command|\bspawn(?:Sync)?|\bexecFile(?:Sync)?|\bexecvp?e?|\bcreate_subprocess_exec|\bwhich)\s*\(\s*[rfbuRFBU]{0,2}$/;
+
+/**
+ * Finds the commands that a program starts.
+ *
+ * @param source Text of the program.
+ * @param language Its language.
+ */
+export function sourceCommands(
+  source: string,
+  language: SourceLanguage,
+): ShellCommand[] {
+  const literals = readLiterals(source, language);
+  const commands: ShellCommand[] = [];
+  for (let at = 0; at < literals.length; at++) {
+    const { text, before, line } = literals[at];
+    if (/\[\s*[rfbu]?$/i.test(before)) {
+      const argv = listFrom(literals, at);
+      commands.push(...expandCommand(argv, line));
+      const script = /^-[a-z]*c$/.test(argv[1] ?? "") ? argv[2] : undefined;
+      if (script !== undefined) commands.push(...shellCommands(script, line));
+    } else if (STARTS_PROGRAM.test(before)) {
+      const [next] = literals.slice(at + 1);
+      const hasList = /^\s*,\s*(?:\{\s*args:\s*)?\[\s*$/.test(
+        next?.before ?? "",
+      );
+      const args = hasList ? listFrom(literals, at + 1) : [];
+      commands.push(...expandCommand([text, ...args], line));
+    } else if (RUNS_TEXT.test(before)) {
+      commands.push(...shellCommands(text, line));
+    }
+  }
+  return commands;
+}
+
+/** Members of a list whose first string is given. */
+function listFrom(literals: readonly Literal[], first: number): string[] {
+  const argv = [literals[first].text];
+  for (const { text, before } of literals.slice(first + 1, first + 200)) {
+    const code = before.replace(/[rfbu]$/i, "");
+    if (!/^[^\[\]]*$/.test(code)) {
+      const inside = code.slice(0, code.search(/[\[\]]/));
+      argv.push(...unknowns(inside));
+      break;
+    }
+    argv.push(...unknowns(code), text);
+  }
+  return argv;
+}
+
+/** What stands between two strings of a list, other than one comma. */
+function unknowns(code: string): string[] {
+  return code.split(",").map((part) => part.trim()).filter(Boolean)
+    .map(() => "…");
+}
+
+/** Strings of a program, in their order. */
+function readLiterals(source: string, language: SourceLanguage): Literal[] {
+  const pattern = language === "python"
+    ? /#[^\n]*|("""|'''|"|')/g
+    : /\/\/[^\n]*|\/\*|("|'|`)/g;
+  const literals: Literal[] = [];
+  let before = "";
+  let from = 0;
+  const lineAt = lineCounter(source);
+  for (
+    let match = pattern.exec(source);
+    match !== null;
+    match = pattern.exec(source)
+  ) {
+    before += source.slice(from, match.index);
+    const [found, quote] = match;
+    if (quote === undefined) {
+      const end = found === "/*"
+        ? endOf(source, "*/", match.index + 2)
+        : match.index + found.length;
+      from = pattern.lastIndex = end;
+      continue;
+    }
+    const start = match.index + quote.length;
+    const stop = endOfString(source, start, quote);
+    literals.push({
+      text: source.slice(start, stop).replace(/\\(["'`\\])/g, "$1")
+        .replace(/\\n/g, "\n"),
+      before: before.slice(-200),
+      line: lineAt(match.index),
+    });
+    before = "";
+    from = pattern.lastIndex = Math.min(stop + quote.length, source.length);
+  }
+  return literals;
+}
+
+function endOf(source: string, mark: string, from: number): number {
+  const end = source.indexOf(mark, from);
+  return end < 0 ? source.length : end + mark.length;
+}
+
+/** A string of one line ends with it, also when its quote is missing. */
+function endOfString(source: string, from: number, quote: string): number {
+  const isLong = quote.length > 1 || quote === "`";
+  for (let at = from; at < source.length; at++) {
+    if (source[at] === "\\") at++;
+    else if (source.startsWith(quote, at)) return at;
+    else if (!isLong && source[at] === "\n") return at;
+  }
+  return source.length;
+}

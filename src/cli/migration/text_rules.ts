@@ -1,0 +1,158 @@
+import { Variable } from "../../environment/variables.ts";
+import { RunnerError } from "../../errors.ts";
+import { COMMANDS } from "../commands.ts";
+import { parseArguments } from "../parse_arguments.ts";
+import type { MigrationFinding } from "./finding.ts";
+import type { JobTraits } from "./inspection.ts";
+import { historyCommand, isFullClone } from "./git_history.ts";
+import { targetWith } from "./old_image.ts";
+import { baseName, type ShellCommand } from "./shell_commands.ts";
+
+/** A text that jobs run, and what is known of it. */
+export interface CheckedText {
+  /** Path of the file from the root of the repository. */
+  readonly file: string;
+  /** Commands of the text. */
+  readonly commands: readonly ShellCommand[];
+  /** How the jobs run that run it. */
+  readonly traits: JobTraits;
+  /**
+   * Whether the line that restores the history stands in this file, or in those
+   * of the jobs that run it.
+   */
+  readonly isDefinition: boolean;
+}
+
+/** What a checkout with the whole history is asked for by. */
+const DEPTH_LINE = `${Variable.fetchDepth}: "0"`;
+
+/**
+ * Checks commands: what needs history, which programs the image lacks, and
+ * which options the runner does not know.
+ *
+ * @param text The commands.
+ * @param hasProgram Checks whether the image of the jobs has a program.
+ */
+export async function checkCommands(
+  text: CheckedText,
+  hasProgram: (name: string) => Promise<boolean>,
+): Promise<MigrationFinding[]> {
+  const { file, commands, traits, isDefinition } = text;
+  const findings: MigrationFinding[] = [];
+  const firstClone = commands.find(({ argv }) => isFullClone(argv));
+  const told = new Set<string>();
+  for (const { argv, line } of commands) {
+    const history = historyCommand(argv);
+    if (history !== undefined && traits.isShallow && !told.has(history)) {
+      told.add(history);
+      const isOwnClone = firstClone !== undefined && firstClone.line <= line;
+      findings.push({
+        file,
+        line,
+        kind: "history",
+        state: isOwnClone ? "note" : "needed",
+        change: isOwnClone
+          ? `"${history}" works in the clone that line ${firstClone.line} makes; in the checkout of the runner it needs the history`
+          : `"${history}" needs the history; the checkout has one commit${
+            isDefinition
+              ? ". Add to the environment of the job:"
+              : ". Add to the environment of the jobs that run this file:"
+          }`,
+        ...isOwnClone ? {} : { fix: DEPTH_LINE },
+      });
+    }
+    const program = baseName(argv[0]);
+    const target = targetWith(program);
+    if (target !== undefined && traits.usesImage && !told.has(program)) {
+      told.add(program);
+      if (!await hasProgram(program)) {
+        findings.push({
+          file,
+          line,
+          kind: "program",
+          state: "needed",
+          change: `"${program}" is not in the default image. Use the target:`,
+          fix: `docker build --target ${target} .`,
+        });
+      }
+    }
+    const problem = await usageProblem(argv);
+    if (problem !== undefined && !told.has(problem)) {
+      told.add(problem);
+      findings.push({
+        file,
+        line,
+        kind: "option",
+        state: "needed",
+        change: problem,
+      });
+    }
+  }
+  return findings;
+}
+
+/**
+ * Checks every line of a text, whatever its language is.
+ *
+ * @param file Path of the file.
+ * @param text Its text.
+ * @param allowsPlainHttp Whether tokens may be sent over plain HTTP.
+ */
+export function checkLines(
+  file: string,
+  text: string,
+  allowsPlainHttp: boolean,
+): MigrationFinding[] {
+  if (allowsPlainHttp || !text.includes("http://")) return [];
+  return text.split("\n").flatMap((line, at): MigrationFinding[] =>
+    /COORDINATOR_URL|COORDINATOR_HOST|JOB_API_URL/i.test(line) &&
+      /http:\/\/(?!localhost\b|127\.|\[::1\])/.test(line)
+      ? [{
+        file,
+        line: at + 1,
+        kind: "transport",
+        state: "needed",
+        change:
+          "the runner sends no token to this address over plain HTTP. Use https://, or set for the runner:",
+        fix: `${Variable.allowInsecureTransport}=true`,
+      }]
+      : []
+  );
+}
+
+/** A command line of the runner that it would refuse. */
+async function usageProblem(
+  argv: readonly string[],
+): Promise<string | undefined> {
+  const words = runnerWords(argv);
+  const [name, ...args] = words ?? [];
+  if (name === undefined || name.startsWith("-") || /[$…]/.test(name)) {
+    return undefined;
+  }
+  const shown = `"runnerlib ${name}"`;
+  if (!Object.hasOwn(COMMANDS, name)) {
+    return `${shown} is not a command of the runner`;
+  }
+  // What a variable holds is not known, and may be an option with its value.
+  if (args.some((arg) => /^["']?[$…]/.test(arg) && !arg.includes("="))) {
+    return undefined;
+  }
+  try {
+    parseArguments(args, name, await COMMANDS[name].load());
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RunnerError)) throw error;
+    return `${shown} is refused: ${error.message.split("\n")[0]}`;
+  }
+}
+
+/** Arguments of the runner, by whatever name it is called. */
+function runnerWords(argv: readonly string[]): readonly string[] | undefined {
+  const program = baseName(argv[0]);
+  if (program === "runnerlib") return argv.slice(1);
+  const isPython = /^python(?:3(?:\.\d+)?)?$/.test(program);
+  const at = argv.indexOf("-m");
+  return isPython && at > 0 && argv[at + 1] === "runnerlib.cli"
+    ? argv.slice(at + 2)
+    : undefined;
+}

@@ -1,0 +1,257 @@
+import { dirname } from "@std/path/posix/dirname";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { messageOf } from "../../errors.ts";
+import { osReason } from "../../errors.ts";
+
+/** Deepest directory that is entered. */
+const MAX_DEPTH = 12;
+
+/** Most paths that are looked up, as words of commands that may be files. */
+const MAX_LOOKUPS = 20_000;
+
+/** Limits of {@linkcode UntrustedTree}. */
+export interface UntrustedTreeLimits {
+  /** Most files that are read. */
+  readonly files: number;
+  /** Largest file, in bytes. */
+  readonly fileBytes: number;
+  /** Most bytes of all files together. */
+  readonly totalBytes: number;
+}
+
+/** Limits that a repository of any size keeps in `.reactorcide`. */
+export const TREE_LIMITS: UntrustedTreeLimits = {
+  files: 2_000,
+  fileBytes: 1024 * 1024,
+  totalBytes: 64 * 1024 * 1024,
+};
+
+/** A text file of a tree. */
+export interface TreeFile {
+  /** Path from the root of the tree. */
+  readonly path: string;
+  /** Its text; a byte that is not UTF-8 is U+FFFD. */
+  readonly text: string;
+  /** Its content. */
+  readonly bytes: Uint8Array;
+  /** Whether anybody may execute it. */
+  readonly isExecutable: boolean;
+}
+
+/** A file that was not read, and why. */
+export interface UnreadFile {
+  /** Path from the root of the tree. */
+  readonly path: string;
+  /** Why. */
+  readonly reason: string;
+  /** Whether it stands for more files than itself. */
+  readonly isDirectory?: boolean;
+}
+
+/**
+ * Reads text files of a tree that is not trusted. No link is followed, nothing
+ * but regular files is opened, and the number and sizes of files are bounded.
+ */
+export class UntrustedTree {
+  /** Absolute path of the root. */
+  readonly root: string;
+  /** Files that could not be read, for a report. */
+  readonly unread: UnreadFile[] = [];
+  readonly #limits: UntrustedTreeLimits;
+  readonly #files = new Map<string, TreeFile | undefined>();
+  readonly #lookups = new Map<string, boolean>();
+  #totalBytes = 0;
+
+  /**
+   * Makes a reader.
+   *
+   * @param root Absolute path of the root, without links.
+   * @param limits What is read at most.
+   */
+  constructor(root: string, limits: UntrustedTreeLimits = TREE_LIMITS) {
+    this.root = root;
+    this.#limits = limits;
+  }
+
+  /** Number of files that were read. */
+  get fileCount(): number {
+    return [...this.#files.values()].filter((file) => file !== undefined)
+      .length;
+  }
+
+  /**
+   * Reads every regular file below a directory of the tree.
+   *
+   * @param directory Path from the root.
+   * @returns The text files, by path.
+   */
+  async readAll(directory: string): Promise<TreeFile[]> {
+    const files: TreeFile[] = [];
+    for (const path of await this.#list(directory)) {
+      const file = await this.read(path);
+      if (file !== undefined) files.push(file);
+    }
+    return files;
+  }
+
+  /**
+   * Reads one file. What cannot be read is listed in {@linkcode unread}.
+   *
+   * @param path Path from the root, without `.` and `..`.
+   * @returns The file; `undefined` if it cannot be read, or holds no text.
+   */
+  async read(path: string): Promise<TreeFile | undefined> {
+    if (!this.#files.has(path)) {
+      this.#files.set(path, undefined);
+      this.#files.set(path, await this.#readNow(path));
+    }
+    return this.#files.get(path);
+  }
+
+  /**
+   * Checks whether there is a regular file, without following a link.
+   *
+   * @param path Path from the root.
+   */
+  async hasFile(path: string): Promise<boolean> {
+    const known = this.#lookups.get(path);
+    if (known !== undefined) return known;
+    if (this.#lookups.size >= MAX_LOOKUPS) return false;
+    const isThere = await this.#hasFileNow(path);
+    this.#lookups.set(path, isThere);
+    return isThere;
+  }
+
+  async #hasFileNow(path: string): Promise<boolean> {
+    const parts = path.split("/");
+    if (parts.some((part) => /^\.{0,2}$/.test(part))) return false;
+    try {
+      for (let count = 1; count < parts.length; count++) {
+        const above = parts.slice(0, count).join("/");
+        const { isDirectory } = await Deno.lstat(`${this.root}/${above}`);
+        if (!isDirectory) return false;
+      }
+      return (await Deno.lstat(`${this.root}/${path}`)).isFile;
+    } catch {
+      // Not there, or not for us: no file to read.
+      return false;
+    }
+  }
+
+  async #readNow(path: string): Promise<TreeFile | undefined> {
+    const { files, fileBytes, totalBytes } = this.#limits;
+    try {
+      if (this.fileCount >= files) {
+        throw new Error(`there are more than ${files} files`);
+      }
+      const bytes = await readUntrusted(`${this.root}/${path}`, {
+        base: this.root,
+        maxBytes: fileBytes,
+      });
+      this.#totalBytes += bytes.length;
+      if (this.#totalBytes > totalBytes) {
+        throw new Error(`the files are larger than ${totalBytes} bytes`);
+      }
+      const { mode } = await Deno.lstat(`${this.root}/${path}`);
+      const text = decode(bytes, path);
+      return text === undefined
+        ? undefined
+        : { path, text, bytes, isExecutable: ((mode ?? 0) & 0o111) !== 0 };
+    } catch (error) {
+      this.unread.push({ path, reason: reasonOf(error) });
+      return undefined;
+    }
+  }
+
+  async #list(directory: string, depth = 0): Promise<string[]> {
+    if (depth > MAX_DEPTH) {
+      this.unread.push({
+        path: directory,
+        isDirectory: true,
+        reason: `it is deeper than ${MAX_DEPTH} directories`,
+      });
+      return [];
+    }
+    const paths: string[] = [];
+    let entries: Deno.DirEntry[];
+    try {
+      entries = await Array.fromAsync(
+        Deno.readDir(`${this.root}/${directory}`),
+      );
+    } catch (error) {
+      const reason = osReason(error);
+      this.unread.push({ path: directory, isDirectory: true, reason });
+      return [];
+    }
+    entries.sort((a, b) => a.name < b.name ? -1 : 1);
+    for (const { name, isFile, isDirectory, isSymlink } of entries) {
+      const path = `${directory}/${name}`;
+      // What Python leaves beside modules is no work of anybody.
+      if (name === "__pycache__" || name === "node_modules") continue;
+      if (paths.length > this.#limits.files) {
+        this.unread.push({
+          path: directory,
+          isDirectory: true,
+          reason: `there are more than ${this.#limits.files} files`,
+        });
+        break;
+      }
+      if (isDirectory) paths.push(...await this.#list(path, depth + 1));
+      else if (isFile) paths.push(path);
+      else {
+        const reason = isSymlink
+          ? "it is a symbolic link"
+          : "it is not a regular file";
+        this.unread.push({ path, reason });
+      }
+    }
+    return paths;
+  }
+}
+
+/**
+ * Resolves a path that a command names to a file of the tree.
+ *
+ * Jobs name files by paths below the code directory, the CI source or a clone
+ * of their own, so leading directories are left out until a file is found.
+ *
+ * @param tree The tree.
+ * @param word Word of a command.
+ * @param from Path of the file that names it.
+ * @returns Path from the root; `undefined` if there is no such file.
+ */
+export async function namedFile(
+  tree: UntrustedTree,
+  word: string,
+  from: string,
+): Promise<string | undefined> {
+  if (!/^[\w.$@{}/-]{1,500}$/.test(word) || !/[\w]/.test(word)) {
+    return undefined;
+  }
+  const parts = word.split("/").filter((part) => part !== "" && part !== ".");
+  while (parts[0] === "..") parts.shift();
+  const isPath = word.includes("/") || /\.(?:sh|bash|py|ts|js|mjs)$/.test(word);
+  if (!isPath) return undefined;
+  for (const path of [parts.join("/"), `${dirname(from)}/${parts.join("/")}`]) {
+    if (await tree.hasFile(path)) return path;
+  }
+  for (let count = 1; count < Math.min(parts.length, 8); count++) {
+    const path = parts.slice(count).join("/");
+    if (await tree.hasFile(path)) return path;
+  }
+  return undefined;
+}
+
+/** Files with NUL bytes are data; of others, each bad byte is replaced. */
+function decode(bytes: Uint8Array, path: string): string | undefined {
+  if (bytes.includes(0) && !/\.(?:ya?ml|py|sh|ts|js)$/.test(path)) {
+    return undefined;
+  }
+  return new TextDecoder().decode(bytes);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Deno.errors.NotFound
+    ? "there is no such file"
+    : messageOf(error);
+}
