@@ -176,6 +176,32 @@ new              skipped  the pull request gives it the name of a trusted
     );
   });
 
+  it("explains which files are invalid, and fails with them", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "src/": "",
+      "ci/.reactorcide/jobs/broken.yaml": "name: [",
+      "ci/.reactorcide/jobs/a.yaml":
+        "name: a\ntriggers: { events: [push] }\njob: {}\n",
+      "ci/.reactorcide/jobs/b.yaml":
+        "name: b\ntriggers: { events: [push] }\njob: { command: x }\n",
+    });
+    const { code, stdout } = await runMain([
+      "eval",
+      ...["--ci-source-dir", `${path}/ci`, "--source-dir", `${path}/src`],
+      ...["--event-type", "push", "--explain", "--json"],
+    ], { cwd: path });
+    assertEquals(code, 1);
+    const rows = JSON.parse(stdout) as Record<string, string>[];
+    assertEquals(rows.map(({ name, status }) => [name, status]), [
+      ["b", "starts"],
+      [".reactorcide/jobs/a.yaml", "invalid"],
+      [".reactorcide/jobs/broken.yaml", "invalid"],
+    ]);
+    assertStringIncludes(rows[1].reason, 'needs the key "job.command"');
+  });
+
   it("starts for each event what names it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

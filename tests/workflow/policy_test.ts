@@ -64,6 +64,23 @@ describe("readPolicy()", () => {
         JSON.stringify({ version: 1, head_ci: [{ ...RULE, id: "R" }] }),
         JSON.stringify({ version: 1, head_ci: [{ ...RULE, paths: ["../x"] }] }),
         JSON.stringify({ version: 1, head_ci: [{ ...RULE, paths: ["a//b"] }] }),
+        JSON.stringify({ version: 1, head_ci: [{ ...RULE, paths: [] }] }),
+        JSON.stringify({ version: 1, head_ci: [{ ...RULE, workflows: [] }] }),
+        JSON.stringify({
+          version: 1,
+          head_ci: [{
+            ...RULE,
+            use: {
+              ...RULE.use,
+              base_nodes: [{
+                nodes: [],
+                ci_source: "base",
+                profile: "p",
+                workers: "w",
+              }],
+            },
+          }],
+        }),
         JSON.stringify({ version: 1, head_ci: [{ ...RULE, use: {} }] }),
         JSON.stringify({
           version: 1,

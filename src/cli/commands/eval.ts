@@ -43,9 +43,13 @@ command ends with 1.`,
     const trees = await evalTrees(context, event, cancellation);
     const only = onlyFile(context, trees.base, flags.get("workflow-file"));
     let problemCount = 0;
-    const onProblem = (problem: string) => {
+    const invalid: Explanation[] = [];
+    const onProblem = (problem: string, sourceFile?: string) => {
       problemCount++;
       logger.error("eval", problem);
+      if (sourceFile !== undefined) {
+        invalid.push(invalidFile(sourceFile, problem));
+      }
     };
     const base = await loadTree(trees.base, onProblem, only);
     const pullRequest = trees.head === undefined ? undefined : {
@@ -68,7 +72,10 @@ command ends with 1.`,
     const plan = evalPlan(input);
     const document = evalDocument(plan, event, onProblem);
     if (isOn("explain")) {
-      await printExplanations(context, plan.decisions.map(explanationOf));
+      await printExplanations(context, [
+        ...plan.decisions.map(explanationOf),
+        ...invalid,
+      ]);
     } else {
       for (const { isStarted, sourceFile, reason } of plan.decisions) {
         if (!isStarted) logger.info("eval", `Skipped ${sourceFile}: ${reason}`);
@@ -117,6 +124,18 @@ async function submitOrFallBack(
     document.operation_id,
   );
   if (trusted !== undefined) await submit(context, trusted, cancellation);
+}
+
+function invalidFile(file: string, problem: string): Explanation {
+  // The first line says that the file cannot be used, the second one why.
+  const lines = problem.split("\n");
+  return {
+    name: file,
+    file,
+    origin: "base",
+    status: "invalid",
+    reason: (lines[1] ?? lines[0]).trim().replace(`${file}:`, "line "),
+  };
 }
 
 function explanationOf(

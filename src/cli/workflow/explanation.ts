@@ -16,14 +16,14 @@ const GAP = "  ";
 
 /** A workflow, or a job without one: whether it starts, and why. */
 export interface Explanation {
-  /** Id of the workflow, or name of the job. */
+  /** Id of the workflow, or name of the job; of an invalid file its path. */
   readonly name: string;
   /** File that defines it. */
   readonly file: string;
   /** Whether the definition is the trusted one or that of a pull request. */
   readonly origin: "base" | "head";
-  /** Whether it starts. */
-  readonly status: "starts" | "skipped";
+  /** Whether it starts; `invalid` for a file that cannot be used. */
+  readonly status: "starts" | "skipped" | "invalid";
   /** Why. */
   readonly reason: string;
   /** Jobs of the workflow; `undefined` for a job without one. */

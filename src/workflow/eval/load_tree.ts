@@ -11,6 +11,14 @@ import { guardPath } from "../../workspace/guard.ts";
 /** Longest time that reading a tree which is not trusted may take, in milliseconds. */
 const MAX_HEAD_MS = 60_000;
 
+/**
+ * Hears of a problem.
+ *
+ * @param problem What is wrong.
+ * @param sourceFile Path from the CI root of the file that is left out.
+ */
+export type ReportProblem = (problem: string, sourceFile?: string) => void;
+
 /** What a tree of CI definitions holds, as far as it is valid. */
 export interface DefinitionTree {
   /** Workflows. */
@@ -31,7 +39,7 @@ export interface DefinitionTree {
  */
 export async function loadTree(
   root: string,
-  onProblem: (problem: string) => void,
+  onProblem: ReportProblem,
   only?: string,
 ): Promise<DefinitionTree> {
   const found = only === undefined
@@ -68,7 +76,7 @@ export async function loadTree(
  */
 export async function loadHead(
   root: string,
-  onProblem: (problem: string) => void,
+  onProblem: ReportProblem,
   signal: AbortSignal = AbortSignal.timeout(MAX_HEAD_MS),
 ): Promise<WorkflowDefinition[]> {
   try {
@@ -95,7 +103,7 @@ export async function loadHead(
 async function readAll<T>(
   files: readonly string[],
   read: (file: string) => Promise<T>,
-  onProblem: (problem: string) => void,
+  onProblem: ReportProblem,
 ): Promise<T[]> {
   const all: T[] = [];
   for (const file of files) {
@@ -103,24 +111,26 @@ async function readAll<T>(
       all.push(await read(file));
     } catch (error) {
       if (!(error instanceof RunnerError)) throw error;
-      onProblem(messageOf(error));
+      onProblem(messageOf(error), file);
     }
   }
   return all;
 }
 
 /** Leaves out what has a name that occurs twice. */
-function unambiguous<T>(
+function unambiguous<T extends { readonly sourceFile: string }>(
   list: readonly T[],
   nameOf: (one: T) => string,
-  onProblem: (problem: string) => void,
+  onProblem: ReportProblem,
 ): T[] {
-  const counts = new Map<string, number>();
-  for (const one of list) {
-    counts.set(nameOf(one), (counts.get(nameOf(one)) ?? 0) + 1);
+  const groups = Map.groupBy(list, nameOf);
+  for (const [name, all] of groups) {
+    if (all.length > 1) {
+      onProblem(
+        `Cannot use ${name}: ${all.length} files define it`,
+        all[0].sourceFile,
+      );
+    }
   }
-  for (const [name, count] of counts) {
-    if (count > 1) onProblem(`Cannot use ${name}: ${count} files define it`);
-  }
-  return list.filter((one) => counts.get(nameOf(one)) === 1);
+  return list.filter((one) => groups.get(nameOf(one))!.length === 1);
 }

@@ -124,8 +124,8 @@ function readRule(rule: PolicyReader): PolicyRule {
       ["same", "fork", "any"],
       "same",
     ),
-    paths: rule.texts("paths", PATH),
-    workflows: rule.texts("workflows", WORKFLOW_ID),
+    paths: rule.someTexts("paths", PATH),
+    workflows: rule.someTexts("workflows", WORKFLOW_ID),
     use: readUse(use),
   };
   for (const reader of [rule, actors, approval, use]) reader.end();
@@ -142,7 +142,7 @@ function readUse(use: PolicyReader): PolicyUse {
     baseNodes: use.list("base_nodes").map((grant) => {
       grant.word("ci_source", ["base"]);
       const nodes = {
-        nodes: grant.texts("nodes", NODE),
+        nodes: grant.someTexts("nodes", NODE),
         profile: grant.text("profile"),
         workers: grant.text("workers"),
       };

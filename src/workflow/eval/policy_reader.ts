@@ -77,6 +77,18 @@ export class PolicyReader {
   }
 
   /**
+   * Takes a list of texts that must not be empty.
+   *
+   * @param key Key.
+   * @param pattern What each must match.
+   * @returns The texts.
+   */
+  someTexts(key: string, pattern: RegExp): string[] {
+    const texts = this.texts(key, pattern);
+    return texts.length > 0 ? texts : this.fail(key, "must not be empty");
+  }
+
+  /**
    * Takes an object.
    *
    * @param key Key.

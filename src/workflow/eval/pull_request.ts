@@ -15,6 +15,8 @@ import {
 } from "./planned_workflow.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
+import { explainJobs } from "../explain_jobs.ts";
+import { localJob } from "../local/local_job.ts";
 import { wireWorkflow } from "./wire_workflow.ts";
 
 /** Files that say what may be changed are no files of a workflow. */
@@ -258,13 +260,14 @@ function headWorkflow(
   if (ours === undefined && hasTrustedName(theirs, input)) {
     return "the pull request gives it the name of a trusted workflow";
   }
-  return withinBudget(
+  const jobs = withTrusted(theirs.jobs, kept);
+  const workflow = wired(
     {
       definition: {
         ...theirs,
         // Checks are reported under the name.
         name: (ours ?? theirs).name,
-        jobs: withTrusted(theirs.jobs, kept),
+        jobs,
         dependencyPaths: candidate.dependencyPaths,
       },
       filters: ours ?? theirs,
@@ -278,6 +281,27 @@ function headWorkflow(
     },
     input.event,
     budget,
+  );
+  if (typeof workflow === "string") return workflow;
+  const [before, after] = [chancesOf(ours?.jobs ?? []), chancesOf(jobs)];
+  const lost = kept.find(({ name }) => after.get(name)! < before.get(name)!);
+  return lost === undefined
+    ? workflow
+    : `the pull request keeps the trusted job "${lost.name}" from running`;
+}
+
+/** Whether each job runs if all others succeed (2), if some fail (1), or never. */
+function chancesOf(
+  jobs: readonly JobDefinition[],
+): ReadonlyMap<string, number> {
+  const explained = explainJobs(
+    jobs.map((job) => ({ ...localJob(job), disableRunLocal: false })),
+  );
+  return new Map(
+    explained.map(({ name, status }) => [
+      name,
+      status === "skipped" ? 0 : status === "maybe" ? 1 : 2,
+    ]),
   );
 }
 
@@ -315,7 +339,8 @@ function headPlace({ headUrl, sourceUrl, sourceRef }: EvalEvent): CodePlace {
   return { url: headUrl || sourceUrl, ref: sourceRef };
 }
 
-function withinBudget(
+/** Checks what the coordinator would refuse, and how much room it takes. */
+function wired(
   workflow: PlannedWorkflow,
   event: EvalEvent,
   budget: ByteBudget,

@@ -1,5 +1,11 @@
 import type { Random } from "../random.ts";
-import { EVENT, JOB_FILE, type Tree, type Workflow } from "./trees.ts";
+import {
+  EVENT,
+  type Job,
+  JOB_FILE,
+  type Tree,
+  type Workflow,
+} from "./trees.ts";
 import { baseTree, changedPaths, headTree } from "./trees.ts";
 
 /** A rule of a policy. */
@@ -123,6 +129,32 @@ function holds(
     (approval.any.length === 0 || isApproved);
 }
 
+function waitsForItself(name: string, jobs: Record<string, Job>): boolean {
+  const seen = new Set<string>();
+  const open = [...jobs[name].needs];
+  for (let need; (need = open.pop()) !== undefined;) {
+    if (need === name) return true;
+    if (!seen.has(need)) open.push(...jobs[need].needs);
+    seen.add(need);
+  }
+  return false;
+}
+
+/** Whether a job runs if all others succeed (2), if some fail (1), or never. */
+function chance(name: string, jobs: Record<string, Job>): number {
+  const runs = (name: string): boolean => {
+    const { condition, needs } = jobs[name];
+    return condition === "always" ||
+      condition !== "any_failed" && needs.every(runs);
+  };
+  const mayRun = (name: string): boolean => {
+    const { condition, needs } = jobs[name];
+    return condition === "always" ||
+      (condition === "any_failed" ? needs.some(mayRun) : needs.every(mayRun));
+  };
+  return runs(name) ? 2 : mayRun(name) ? 1 : 0;
+}
+
 /** Decides about a pull request in the most naive way. */
 export function expectedOf(situation: Situation): Expected {
   const { base, head, rules = [] } = situation;
@@ -158,17 +190,23 @@ export function expectedOf(situation: Situation): Expected {
     const isGranted = rule !== undefined && affected.length > 0 &&
       [...depends, ...changed].every((path) => covers(rule, path)) &&
       holds(rule, situation);
-    const jobs = new Set([
-      ...Object.keys(theirs?.jobs ?? {}),
-      ...theirs?.usesJobFile ? ["shared"] : [],
-      ...rule?.nodes ?? [],
-    ]);
+    const jobs: Workflow["jobs"] = {
+      ...theirs?.jobs,
+      ...theirs?.usesJobFile ? { shared: { command: "", needs: [] } } : {},
+    };
+    for (const name of rule?.nodes ?? []) {
+      if (ours && name in ours.jobs) jobs[name] = ours.jobs[name];
+    }
     const isUsable = isGranted && theirs !== undefined && theirs.hasOwnId &&
       (ours !== undefined ||
         bases.every(([, { name }]) => name.trim() !== theirs.name.trim())) &&
       rule.nodes.every((name) => ours && name in ours.jobs) &&
+      Object.values(jobs).every(({ needs }) =>
+        needs.every((need) => need in jobs)
+      ) &&
+      Object.keys(jobs).every((name) => !waitsForItself(name, jobs)) &&
       rule.nodes.every((name) =>
-        ours!.jobs[name].needs.every((need) => jobs.has(need))
+        chance(name, jobs) >= chance(name, ours!.jobs)
       );
     if (isUsable) {
       workflows.push([id, "head", (ours ?? theirs).name, {

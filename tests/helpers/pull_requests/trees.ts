@@ -4,13 +4,19 @@ export const FOLDER = ".reactorcide/workflows";
 export const JOB_FILE = ".reactorcide/jobs/shared.yaml";
 export const EVENT = "pull_request_updated";
 
+export interface Job {
+  command: string;
+  needs: string[];
+  condition?: string;
+}
+
 /** A workflow as the test knows it, whatever its file looks like. */
 export interface Workflow {
   id: string;
   hasOwnId: boolean;
   name: string;
   events: string[];
-  jobs: Record<string, { command: string; needs: string[] }>;
+  jobs: Record<string, Job>;
   usesJobFile: boolean;
 }
 
@@ -55,15 +61,15 @@ function textOf(workflow: Workflow, more = {}): string {
 function yamlOf(workflow: Workflow): string {
   const { id, hasOwnId, events, name } = workflow;
   const entries = Object.entries(jobsOf(workflow)).map(([job, entry], at) => {
-    const { command, needs } = entry as { command?: string; needs?: string[] };
+    const { command, needs, condition = "all_success" } = entry as Partial<Job>;
     if (command === undefined) return `  ${job}: { job_file: shared.yaml }`;
-    return at === 0
-      ? `  ${job}: &first\n    command: ${command}\n    needs: ${
-        JSON.stringify(needs)
-      }\n    environment: { A: "1" }`
-      : `  ${job}:\n    <<: *first\n    command: ${command}\n    needs: ${
-        JSON.stringify(needs)
-      }`;
+    return [
+      `  ${job}:${at === 0 ? " &first" : "\n    <<: *first"}`,
+      `    command: ${command}`,
+      `    needs: ${JSON.stringify(needs)}`,
+      `    condition: ${condition}`,
+      ...at === 0 ? ['    environment: { A: "1" }'] : [],
+    ].join("\n");
   });
   return [
     ...hasOwnId ? [`id: ${id}`] : [],
@@ -99,9 +105,18 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
   () => "&a [*a]",
   () => "version https://git-lfs.github.com/spec/v1",
   (text) => text.replace('"jobs":', '"jbos":'),
+  (text) => text.replace(/"jobs":.*/, '"jobs":{}}'),
   (text) => text.replace('"name":', '"name":{},"title":'),
-  (text) => text.replace('"command":', '"authority":"base","command":'),
-  (text) => text.replace('"command":', '"ci_origin":"base","command":'),
+  ...[
+    "authority",
+    "ci_origin",
+    "execution_profile",
+    "policy_revision",
+    "policy_rule_id",
+    "approval_id",
+  ].map((key) => (text: string) =>
+    text.replace('"command":', `"${key}":"base","command":`)
+  ),
   (text) => text.replace('"command":', '"comand":'),
   (text) => text.replace('"command":', '"<<":1,"command":'),
   (text) => text.replace('"needs":[]', '"needs":["nothing"]'),
@@ -207,6 +222,25 @@ const MUTATIONS: Record<string, Mutation> = {
     const { deploy = { command: "d", needs: [] } } = changed.jobs;
     tree[path] = entryOf({ ...changed, jobs: { deploy } });
   },
+  // The trusted "deploy" would be skipped with it.
+  "run a job only after failures"(tree, path, changed, random) {
+    const { test = { command: "t", needs: [] } } = changed.jobs;
+    const condition = random.pick(["any_failed", "always"]);
+    tree[path] = entryOf({
+      ...changed,
+      jobs: { ...changed.jobs, test: { ...test, condition } },
+    });
+  },
+  // With the trusted "deploy", which needs "test", this is a cycle.
+  "turn the order round"(tree, path, changed) {
+    tree[path] = entryOf({
+      ...changed,
+      jobs: {
+        deploy: { command: "d", needs: [] },
+        test: { command: "t", needs: ["deploy"] },
+      },
+    });
+  },
   "name jobs in other scripts"(tree, path, changed) {
     tree[path] = entryOf({
       ...changed,
@@ -224,7 +258,13 @@ const MUTATIONS: Record<string, Mutation> = {
         command: "shared head",
         content: "name: shared\njob: { command: shared head }",
       }
-      : { content: "name: shared\njob: { }" };
+      : {
+        content: random.pick([
+          "name: shared\njob: { }",
+          "name: shared\nexecution_profile: x\njob: { command: a }",
+          "name: shared\njob: { command: a, ci_origin: base }",
+        ]),
+      };
   },
   "change the policy"(tree, _path, _changed, random) {
     tree[
