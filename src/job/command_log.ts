@@ -1,5 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { bareLog, type StepLog } from "../output/job_log.ts";
+import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -10,12 +10,14 @@ import type { RunnerParts } from "./runner_parts.ts";
  * @param parts What the runner owns.
  * @param config Configuration of the job.
  * @param name Name of the only step.
+ * @param keepsTail Whether the last lines are remembered.
  * @returns The log.
  */
 export async function openCommandLog(
   parts: RunnerParts,
   config: JobConfig,
   name: string,
+  keepsTail: boolean,
 ): Promise<StepLog> {
   const { host, workspace, logger } = parts;
   const { stdout, stderr } = config.triggerTransport === "stdout"
@@ -24,7 +26,9 @@ export async function openCommandLog(
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";
   if (!isJson && limit === undefined) {
-    return bareLog(stdout, stderr);
+    if (!keepsTail) return bareLog(stdout, stderr);
+    const { LogTail } = await import("../output/log_tail.ts");
+    return tailedLog(stdout, stderr, new LogTail());
   }
   const { createJobLog } = await import("../output/create_job_log.ts");
   const log = createJobLog({

@@ -12,6 +12,7 @@ import {
 } from "./job_environment.ts";
 import type { StepResult } from "../steps/step.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
+import type { HistoryHint } from "./history_hint.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { workingDirectory } from "./working_directory.ts";
@@ -66,7 +67,13 @@ export async function execute(
     socket: registration?.path,
   });
   logger.info("job", `$ ${commandText(command)}`);
-  const log = await openCommandLog(parts, config, STEP_NAME);
+  const hint = await openHint(run);
+  const log = await openCommandLog(
+    parts,
+    config,
+    STEP_NAME,
+    hint !== undefined,
+  );
   const startedAt = new Date();
   const start = performance.now();
   const exit = runCommand(command, {
@@ -87,6 +94,7 @@ export async function execute(
     timeoutMs: config.timeoutMs,
   }).finally(() => log.close());
   const durationMs = performance.now() - start;
+  if (end.outcome === "failed") hint?.(log);
   const { outcome, exitCode, signal } = end;
   const error = outcome === "cancelled"
     ? cancelledError(cancellation.signal!)
@@ -106,6 +114,13 @@ export async function execute(
       ? { reason: error.message }
       : {},
   }];
+}
+
+/** A job without a source does not even load it. */
+async function openHint(run: JobRun): Promise<HistoryHint | undefined> {
+  if (!run.sourcePath && !run.ciSourcePath) return undefined;
+  const { historyHint } = await import("./history_hint.ts");
+  return await historyHint(run);
 }
 
 async function openContainer(

@@ -108,7 +108,12 @@ async function runStep(
       openAttempt: opened.openAttempt,
     });
     if ("value" in end) setting.outputs.set(step, end.value);
-    setting.tails.set(name, opened.context.log.tail());
+    const { log } = opened.context;
+    const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
+    setting.tails.set(name, [
+      ...log.tail(),
+      ...hint === undefined ? [] : [hint],
+    ]);
     graph.end(step, end, startedAt, performance.now() - start);
   } catch (cause) {
     const error = cause instanceof RunnerError

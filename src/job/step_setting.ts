@@ -28,6 +28,7 @@ import {
 } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
 import { makeArtifacts } from "./make_directories.ts";
+import { type HistoryHint, historyHint } from "./history_hint.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { openJobLog } from "./open_job_log.ts";
@@ -50,6 +51,8 @@ export interface StepSetting extends AsyncDisposable {
   readonly outputs: StepOutputs;
   /** The last lines of the steps that are over, by name. */
   readonly tails: Map<string, readonly string[]>;
+  /** Explains failures of git, where it may miss a part of the history. */
+  readonly hint: HistoryHint | undefined;
   /**
    * Makes ready what a step needs.
    *
@@ -206,6 +209,7 @@ export async function openStepSetting(
   return {
     outputs,
     tails: new Map(),
+    hint: await historyHint(run),
     openStep,
     [Symbol.asyncDispose]: () => made.disposeAsync(),
   };

@@ -1,3 +1,4 @@
+import type { LogTail } from "./log_tail.ts";
 import type { Sink } from "./sink.ts";
 
 /** Where the output of one step goes, masked already. */
@@ -8,8 +9,11 @@ export interface StepLog {
   readonly stderr: Sink;
   /** Ends a line that was begun: what follows has nothing to do with it. */
   endLine(): Promise<void>;
-  /** The last lines, for those who want to know why the step failed. */
-  tail(): readonly string[];
+  /**
+   * Returns the last lines, which may show why the step failed: 20 unless another
+   * number is given, as far as 64 KiB reach.
+   */
+  tail(lineCount?: number): readonly string[];
   /** Writes what waits for the end of its line, and finishes the file. */
   close(): Promise<void>;
 }
@@ -39,4 +43,26 @@ export interface JobLog {
 export function bareLog(stdout: Sink, stderr: Sink): StepLog {
   const nothing = () => Promise.resolve();
   return { stdout, stderr, endLine: nothing, tail: () => [], close: nothing };
+}
+
+/**
+ * Creates the same log with a memory of the last lines.
+ *
+ * @param stdout Where standard output is shown.
+ * @param stderr Where standard error is shown, when it is kept apart.
+ * @param tail Remembers the last bytes.
+ * @returns The log.
+ */
+export function tailedLog(stdout: Sink, stderr: Sink, tail: LogTail): StepLog {
+  const remembering = (sink: Sink): Sink => ({
+    write(bytes) {
+      tail.add(bytes);
+      return sink.write(bytes);
+    },
+  });
+  const nothing = new Uint8Array();
+  return {
+    ...bareLog(remembering(stdout), remembering(stderr)),
+    tail: (lineCount) => tail.lines(nothing, nothing, lineCount),
+  };
 }

@@ -32,18 +32,23 @@ export class LogTail {
   }
 
   /**
-   * Tells the last lines: 20 at most, of at most 2,000 characters each, as far
-   * as the last 64 KiB reach.
+   * Returns the last lines, of at most 2,000 characters each, as far as the last
+   * 64 KiB reach.
    *
    * @param rest What continues the last line, if that has no end.
    * @param other Another line without an end.
+   * @param lineCount How many lines; 20 unless given.
    * @returns Lines without line breaks and without what steers a terminal.
    */
-  lines(rest: Uint8Array, other: Uint8Array): readonly string[] {
-    const { lines, open } = this.#split();
+  lines(
+    rest: Uint8Array,
+    other: Uint8Array,
+    lineCount: number = TAIL_LINES,
+  ): readonly string[] {
+    const { lines, open } = this.#split(lineCount);
     const ends = [open + plainText(rest), plainText(other)]
       .filter((line) => line !== "");
-    return [...lines, ...ends].slice(-TAIL_LINES).map(shorten);
+    return [...lines, ...ends].slice(-lineCount).map(shorten);
   }
 
   /** Forgets everything, and gives the memory back. */
@@ -53,10 +58,10 @@ export class LogTail {
   }
 
   /** The last lines that are complete, and what follows them. */
-  #split(): { lines: string[]; open: string } {
+  #split(lineCount: number): { lines: string[]; open: string } {
     const lines: string[] = [];
     let end = this.#length;
-    while (lines.length <= TAIL_LINES && end >= 0) {
+    while (lines.length <= lineCount && end >= 0) {
       const start = this.#bytes.subarray(0, end).lastIndexOf(LINE_FEED) + 1;
       const mark = start === 0 && this.#isCut ? "…" : "";
       lines.push(mark + plainText(this.#bytes.subarray(start, end)));

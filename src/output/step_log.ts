@@ -90,7 +90,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
   return {
     ...sinks,
     endLine,
-    tail: () => record.tail(),
+    tail: (lineCount) => record.tail(lineCount),
     close: () => closing ??= close(),
   };
 }

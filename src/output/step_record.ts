@@ -62,13 +62,13 @@ export class StepRecord {
     return this.#keep(stream, assembler.flush());
   }
 
-  /** The last lines, complete or not. */
-  tail(): readonly string[] {
+  /** Returns the last lines, complete or not; 20 unless another number is given. */
+  tail(lineCount?: number): readonly string[] {
     if (this.#lastLines) return this.#lastLines;
     const { stdout: { rest: out }, stderr: { rest: err } } = this.#assemblers;
     return this.#open === "stderr"
-      ? this.#tail.lines(err, out)
-      : this.#tail.lines(out, err);
+      ? this.#tail.lines(err, out, lineCount)
+      : this.#tail.lines(out, err, lineCount);
   }
 
   /** Takes what waits for the end of its line, and gives memory back. */
