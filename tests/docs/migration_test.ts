@@ -1,0 +1,106 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import * as library from "../../mod.ts";
+import { loadCommands } from "../../src/cli/commands.ts";
+import { missingNames } from "../../src/cli/migration/python_names.ts";
+import { targetWith } from "../../src/cli/migration/old_image.ts";
+import { yaml11Value } from "../../src/cli/migration/yaml11.ts";
+import { Variable } from "../../src/environment/variables.ts";
+import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
+import { REPOSITORY } from "../helpers/cli.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const page = await Deno.readTextFile(`${REPOSITORY}/docs/migration.md`);
+
+/** Rows of the table behind a heading, without the row of titles. */
+function rowsBehind(heading: string): string[][] {
+  const [, text] = page.split(`${heading}\n`);
+  assertNotEquals(text, undefined, heading);
+  const rows = text.slice(text.indexOf("\n|")).split("\n").slice(1);
+  const end = rows.findIndex((row) => !row.startsWith("|"));
+  return rows.slice(2, end)
+    .map((row) =>
+      row.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
+    );
+}
+
+function codeIn(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
+}
+
+Deno.test("the migration page names variables and options that there are", async () => {
+  const variables = new Set<string>(Object.values(Variable));
+  for (const [name] of page.matchAll(/\bREACTORCIDE_\w+/g)) {
+    assert(variables.has(name), name);
+  }
+  const commands = await loadCommands();
+  const flags = new Set(
+    commands.flatMap(({ flags }) => flags.map(({ name }) => name)),
+  );
+  // Options of other programs stand behind their names.
+  const ours = page.replace(/<!--[\s\S]*?-->/g, "")
+    .replace(/\b(?:git (?:describe|diff|log)|docker build)\b[^`"\n|]*/g, "");
+  for (const [, name] of ours.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)) {
+    assert(flags.has(name), name);
+  }
+});
+
+Deno.test("the migration page names what the libraries have", () => {
+  const exported = new Set(Object.keys(library));
+  for (const [python, ours] of rowsBehind("## Library")) {
+    const names = [...python.matchAll(/(?<![.\w])([a-z]+_[a-z_]+)\(/g)];
+    for (const [, name] of names) {
+      if (name === "add_step") continue;
+      assertEquals(missingNames(`from runnerlib import ${name}\n`), [], name);
+    }
+    for (const [, name] of ours.matchAll(/(?<![.\w])([a-z]+[A-Z]\w+)\(/g)) {
+      assert(exported.has(name), name);
+    }
+  }
+});
+
+Deno.test("the migration page tells what becomes of values of YAML", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const rows = rowsBehind("### Values of YAML");
+  assert(rows.length >= 5);
+  for (const [written, was, is, fix] of rows) {
+    const read = async (line: string) => {
+      await makeFiles(path, {
+        "job.yaml":
+          `name: a\ntriggers: { events: [push] }\njob: { command: a }\nenvironment:\n  ${line}\n`,
+      });
+      const { job: { env } } = await readJobDefinition(path, "job.yaml");
+      return Object.values(env)[0];
+    };
+    const [line] = codeIn(written);
+    const [old] = codeIn(was);
+    const source = line.slice(line.indexOf(":") + 1).trim();
+    assertEquals(yaml11Value(source)?.text, old, line);
+    assertEquals(await read(line), codeIn(is)[0] ?? "", line);
+    assertEquals(await read(codeIn(fix)[0]), old, line);
+  }
+});
+
+Deno.test("the migration page names targets as the doctor does", () => {
+  for (const [programs, target] of rowsBehind("### Programs")) {
+    const targets = codeIn(target);
+    for (const program of programs.split(/[ ,…]+/)) {
+      const found = targetWith(program);
+      if (found === undefined) continue;
+      assert(targets.includes(found), `${program}: ${found}`);
+    }
+  }
+});
+
+Deno.test("every difference of the migration page has its section", () => {
+  for (const [difference] of rowsBehind("## What behaves differently")) {
+    const [, anchor] = /\]\(#([\w-]+)\)/.exec(difference) ?? [];
+    if (anchor === undefined) continue;
+    const headings = [...page.matchAll(/^#+ (.*)$/gm)]
+      .map(([, text]) => text.toLowerCase().replaceAll(" ", "-"));
+    assert(headings.includes(anchor), anchor);
+  }
+});
