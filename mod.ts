@@ -45,6 +45,7 @@ export type { TriggerBatch } from "./src/job/with_triggers.ts";
 export type {
   FindJobOptions,
   WorkflowFunctions,
+  WorkflowState,
 } from "./src/job/workflow_functions.ts";
 export type {
   JobInstance,
@@ -72,6 +73,11 @@ export type {
   StepStatus,
 } from "./src/steps/step.ts";
 export type {
+  CommandArgument,
+  CommandResult,
+  RunningCommand,
+} from "./src/steps/step_command.ts";
+export type {
   FailurePolicy,
   MatrixConfig,
   RetryConfig,
@@ -95,16 +101,14 @@ export type {
   SourceHandler,
   SourceHandlerContext,
 } from "./src/source_handler.ts";
-export { changedFiles } from "./src/source/git/queries/changed_files.ts";
+export { git } from "./src/source/git/queries/git.ts";
+export type { Git } from "./src/source/git/queries/git.ts";
 export type { ChangedFilesOptions } from "./src/source/git/queries/changed_files.ts";
-export { commitsBetween } from "./src/source/git/queries/commits_between.ts";
 export type {
   CommitInfo,
   CommitsBetweenOptions,
 } from "./src/source/git/queries/commits_between.ts";
-export { fileAtRef } from "./src/source/git/queries/file_at_ref.ts";
 export type { FileAtRefOptions } from "./src/source/git/queries/file_at_ref.ts";
-export { gitInfo } from "./src/source/git/queries/git_info.ts";
 export type { GitInfo } from "./src/source/git/queries/git_info.ts";
 export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
 export type {
@@ -152,16 +156,8 @@ export const isJobRunning: Runner["isJobRunning"] = defaultRunner.isJobRunning;
 /** Finds the result of a job of the workflow; see {@linkcode Runner.getJobResult}. */
 export const getJobResult: Runner["getJobResult"] = defaultRunner.getJobResult;
 
-/** Sets a variable of the workflow; see {@linkcode Runner.setWorkflowVar}. */
-export const setWorkflowVar: Runner["setWorkflowVar"] =
-  defaultRunner.setWorkflowVar;
-
-/** Sets an output of this job; see {@linkcode Runner.setWorkflowOutput}. */
-export const setWorkflowOutput: Runner["setWorkflowOutput"] =
-  defaultRunner.setWorkflowOutput;
-
-/** Reads the variables of the workflow; see {@linkcode Runner.workflowVars}. */
-export const workflowVars: Runner["workflowVars"] = defaultRunner.workflowVars;
+/** Variables and outputs of the workflow; see {@linkcode WorkflowState}. */
+export const workflow: Runner["workflow"] = defaultRunner.workflow;
 
 /** Tells which job comes next, and how it is run by hand; see {@linkcode Runner.logNextJob}. */
 export const logNextJob: Runner["logNextJob"] = defaultRunner.logNextJob;

@@ -21,7 +21,22 @@ import {
 /** Options for {@linkcode createRunner}. */
 export interface CreateRunnerOptions {
   /**
-   * What the runner takes from the process around it.
+   * Directory against which relative paths are resolved, and in which commands
+   * without a source run.
+   *
+   * @default {the current directory}
+   */
+  cwd?: string;
+  /**
+   * The complete environment: configuration in `REACTORCIDE_*`, and what jobs
+   * inherit.
+   *
+   * @default {that of this process}
+   */
+  env?: Readonly<Record<string, string>>;
+  /**
+   * Streams and signals, for a runner whose output goes elsewhere. `cwd` and
+   * `env` override those of the host.
    *
    * @default {this process}
    */
@@ -147,8 +162,25 @@ export interface Runner extends WorkflowFunctions {
  * ```
  */
 export function createRunner(options: CreateRunnerOptions = {}): Runner {
-  const { host = processHost(), allowInsecureTransport } = options;
-  return runnerOn(() => host, { allowInsecureTransport });
+  const { host, cwd, env, ...rest } = options;
+  return runnerOn(() => hostWith(host ?? processHost(), { cwd, env }), rest);
+}
+
+/** Overrides the directory and the environment of a host. */
+function hostWith(
+  host: Host,
+  { cwd, env = host.env }: Pick<CreateRunnerOptions, "cwd" | "env">,
+): Host {
+  if (cwd === undefined && env === host.env) return host;
+  const { stdin, stdout, stderr, consoleSize, onSignal } = host;
+  return {
+    ...{ env, stdin, stdout, stderr, consoleSize, onSignal },
+    // Reading it may fail, which is reported when a job runs.
+    get cwd() {
+      if (cwd === undefined) return host.cwd;
+      return cwd.startsWith("/") ? cwd : `${host.cwd}/${cwd}`;
+    },
+  };
 }
 
 /**
@@ -185,7 +217,7 @@ export function runnerOn(
       throw maskedError(error, made.masker);
     }
   };
-  const workflow = workflowFunctions(() => parts());
+  const functions = workflowFunctions(() => parts());
   return {
     runJob: (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
@@ -204,11 +236,14 @@ export function runnerOn(
       const { environmentFlush } = await import("./environment_flush.ts");
       return await flushTriggers(parts(), triggers, environmentFlush(parts()));
     }),
-    ...workflow,
-    isJobRunning: masked(workflow.isJobRunning),
-    getJobResult: masked(workflow.getJobResult),
-    setWorkflowVar: masked(workflow.setWorkflowVar),
-    setWorkflowOutput: masked(workflow.setWorkflowOutput),
+    ...functions,
+    isJobRunning: masked(functions.isJobRunning),
+    getJobResult: masked(functions.getJobResult),
+    workflow: {
+      vars: masked(functions.workflow.vars),
+      setVar: masked(functions.workflow.setVar),
+      setOutput: masked(functions.workflow.setOutput),
+    },
     registerSecret: (value) => parts().masker.add(value),
   };
 }

@@ -17,7 +17,38 @@ export interface FindJobOptions {
   signal?: AbortSignal;
 }
 
-/** What a job has to do with the other jobs of its workflow. */
+/** Variables and outputs that the jobs of a workflow share. */
+export interface WorkflowState {
+  /**
+   * Reads the variables of the workflow, as they were when this job started.
+   *
+   * @returns Variables by name, outputs of jobs as `<job>.<key>`; none outside
+   * a workflow.
+   */
+  readonly vars: () => Promise<WorkflowVariables>;
+  /**
+   * Sets a variable of the workflow, once this job has ended. Setting a variable
+   * that has another value makes the workflow fail.
+   *
+   * @param name Name of the variable.
+   * @param value Any value that JSON can represent.
+   * @throws {TypeError} If the name is empty or the value is not plain JSON data.
+   * @throws {RunnerError} `output-failed`, if it cannot be written.
+   */
+  readonly setVar: (name: string, value: unknown) => Promise<void>;
+  /**
+   * Sets an output of this job, which later jobs of the workflow read as
+   * `<name of this job>.<key>`.
+   *
+   * @param key Key of the output; each job of a fan-out needs its own.
+   * @param value Any value that JSON can represent.
+   * @throws {TypeError} If the key is empty or the value is not plain JSON data.
+   * @throws {RunnerError} `output-failed`, if it cannot be written.
+   */
+  readonly setOutput: (key: string, value: unknown) => Promise<void>;
+}
+
+/** Functions about other jobs of the workflow. */
 export interface WorkflowFunctions {
   /**
    * Calls a function and hands over the follow-up jobs that it adds, all at
@@ -61,33 +92,8 @@ export interface WorkflowFunctions {
     name: string,
     options?: FindJobOptions,
   ) => Promise<JobOutcome | null>;
-  /**
-   * Sets a variable of the workflow, once this job is over. Another value than
-   * the variable already has makes the workflow fail.
-   *
-   * @param name Name of the variable.
-   * @param value Any value that JSON can hold.
-   * @throws {TypeError} If the name is empty or the value is not plain JSON data.
-   * @throws {RunnerError} `output-failed`, if it cannot be written.
-   */
-  readonly setWorkflowVar: (name: string, value: unknown) => Promise<void>;
-  /**
-   * Sets an output of this job, which later jobs of the workflow find as
-   * `<name of this job>.<key>`.
-   *
-   * @param key Key of the output; different ones for the jobs of a fan-out.
-   * @param value Any value that JSON can hold.
-   * @throws {TypeError} If the key is empty or the value is not plain JSON data.
-   * @throws {RunnerError} `output-failed`, if it cannot be written.
-   */
-  readonly setWorkflowOutput: (key: string, value: unknown) => Promise<void>;
-  /**
-   * Reads the variables of the workflow, as they were when this job was started.
-   *
-   * @returns Variables by name, outputs of jobs as `<job>.<key>`; none outside
-   * a workflow.
-   */
-  readonly workflowVars: () => Promise<WorkflowVariables>;
+  /** Variables and outputs that the jobs of a workflow share. */
+  readonly workflow: WorkflowState;
   /**
    * Tells a person who runs jobs by hand which one comes next, and how.
    *
@@ -121,17 +127,19 @@ export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
       const { getJobResult } = await import("./find_job.ts");
       return await getJobResult(parts(), name, options);
     },
-    async setWorkflowVar(key, value) {
-      const { setOutput } = await import("./set_output.ts");
-      await setOutput(parts(), { kind: "vars", key, value });
-    },
-    async setWorkflowOutput(key, value) {
-      const { setOutput } = await import("./set_output.ts");
-      await setOutput(parts(), { kind: "outputs", key, value });
-    },
-    async workflowVars() {
-      const { workflowVars } = await import("./find_job.ts");
-      return await workflowVars(parts());
+    workflow: {
+      async vars() {
+        const { workflowVars } = await import("./find_job.ts");
+        return await workflowVars(parts());
+      },
+      async setVar(key, value) {
+        const { setOutput } = await import("./set_output.ts");
+        await setOutput(parts(), { kind: "vars", key, value });
+      },
+      async setOutput(key, value) {
+        const { setOutput } = await import("./set_output.ts");
+        await setOutput(parts(), { kind: "outputs", key, value });
+      },
     },
     async logNextJob(name, options = {}) {
       const { logNextJob } = await import("./log_next_job.ts");

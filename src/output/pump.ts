@@ -17,6 +17,13 @@ export interface PumpOptions {
   mask: MaskStream;
   /** Ends the pump after what is in the pipe already, though the stream may go on. */
   stop: AbortSignal;
+  /**
+   * Called with the bytes as they were read, which are only valid during the
+   * call.
+   *
+   * @default {none}
+   */
+  onBytes?: (bytes: Uint8Array) => void;
 }
 
 /**
@@ -37,7 +44,7 @@ export async function pump(
   sink: Sink,
   options: PumpOptions,
 ): Promise<void> {
-  const { mask, stop } = options;
+  const { mask, stop, onBytes } = options;
   const reader = stream.getReader({ mode: "byob" });
   const batch = new Batch();
   let reading: Promise<unknown> | undefined;
@@ -78,7 +85,10 @@ export async function pump(
     if (restBytes <= 0) giveUp();
     else if (restBytes < Infinity) void giveUpWhenIdle();
     const { value, done } = await next;
-    if (value !== undefined) batch.take(value);
+    if (value !== undefined) {
+      onBytes?.(value);
+      batch.take(value);
+    }
     if (done) break;
     restBytes -= value.length;
     if (writing === undefined) flush(false);

@@ -63,6 +63,16 @@ export interface RunCommandOptions {
   /** Called with what the system does not support. */
   onWarning: (message: string) => void;
   /**
+   * Called with the bytes of each stream before they are masked; the streams
+   * are separate pipes then.
+   *
+   * @default {none}
+   */
+  onOutput?: {
+    readonly stdout: (bytes: Uint8Array) => void;
+    readonly stderr: (bytes: Uint8Array) => void;
+  };
+  /**
    * Starts the command.
    *
    * @default {spawn() on this machine}
@@ -86,7 +96,7 @@ export async function runCommand(
   const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
   const { stdout, stderr, stderrSink } = options;
   const { isUntrusted = false, isInContainer, onWarning } = options;
-  const { protectedPaths } = options;
+  const { protectedPaths, onOutput } = options;
   const { namespace, problem } = isUntrusted
     ? await containment(isInContainer)
     : {};
@@ -106,17 +116,23 @@ export async function runCommand(
   const tree = tagProcessTree({ isUntrusted, isInContainer });
   const child = start(passable.command, {
     ...options,
+    stderr: onOutput ? "separate" : stderr,
     tree,
     namespace: namespace?.wordsFor(protectedPaths),
   });
   const stop = new AbortController();
   const pumping = { stop: stop.signal };
   const drained = Promise.all([
-    pump(child.stdout, stdout, { ...pumping, mask: masker.stream() }),
+    pump(child.stdout, stdout, {
+      ...pumping,
+      mask: masker.stream(),
+      onBytes: onOutput?.stdout,
+    }),
     child.stderr &&
     pump(child.stderr, stderr === "merged" ? stdout : stderrSink, {
       ...pumping,
       mask: masker.stream(),
+      onBytes: onOutput?.stderr,
     }),
   ]);
   const exit = await supervise(child, {

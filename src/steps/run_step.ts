@@ -12,7 +12,17 @@ import { settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
 import { readOutputs } from "./output_files.ts";
-import { commandEnd, runCommand } from "./run_command.ts";
+import {
+  commandEnd,
+  runCommand,
+  type RunCommandOptions,
+} from "./run_command.ts";
+import {
+  type EndedCommand,
+  OutputCollector,
+  runningCommand,
+  templateCommand,
+} from "./step_command.ts";
 import type {
   CommandOutputs,
   NeedState,
@@ -204,8 +214,7 @@ export async function attemptCommand(
   const { timeoutMs } = definition;
   const end = await commandEnd(
     runStepCommand(command, context, {
-      ...env,
-      [Variable.output]: outputPath,
+      env: { ...env, [Variable.output]: outputPath },
     }),
     { subject: `Step "${name}"`, timeoutMs },
   );
@@ -240,18 +249,18 @@ export async function attemptCommand(
  *
  * @param command The command.
  * @param context What the attempt needs.
- * @param env Complete environment.
+ * @param overrides Options that replace those of the context.
  * @returns How it ended.
  */
 export function runStepCommand(
   command: StepCommand,
   context: AttemptContext,
-  env: ChildEnvironment = context.env,
+  overrides: Partial<Pick<RunCommandOptions, "env" | "onOutput">> = {},
 ): ReturnType<typeof runCommand> {
   const { definition, log } = context;
   return runCommand(command, {
     ...context,
-    env,
+    ...overrides,
     shell: definition.shell,
     isUntrusted: definition.untrusted,
     timeoutMs: definition.timeoutMs,
@@ -356,18 +365,41 @@ function contextOf(
     signal: cancellation.asked,
     print: (text) =>
       log.stdout.write(encoder.encode(`${masker.maskText(text)}\n`)),
-    async run(command) {
-      const exit = runStepCommand(command, context);
-      const subject = `A command of step "${name}"`;
-      const { error } = await commandEnd(exit, {
-        subject,
-        timeoutMs: context.definition.timeoutMs,
-      });
-      if (error) throw error;
-      cancellation.asked.throwIfAborted();
-    },
+    run: (command) => runningCommand(runAndCollect(command, context)),
+    $: (parts, ...values) =>
+      runningCommand(
+        runAndCollect(templateCommand(parts, values), {
+          ...context,
+          definition: { ...context.definition, shell: undefined },
+        }),
+      ),
     registerSecret: (value) => masker.add(value),
     endJob,
+  };
+}
+
+async function runAndCollect(
+  command: StepCommand,
+  context: AttemptContext,
+): Promise<EndedCommand> {
+  const stdout = new OutputCollector();
+  const stderr = new OutputCollector();
+  const exit = runStepCommand(command, context, {
+    onOutput: { stdout: stdout.add, stderr: stderr.add },
+  });
+  const { exitCode, error } = await commandEnd(exit, {
+    subject: `A command of step "${context.name}"`,
+    timeoutMs: context.definition.timeoutMs,
+  });
+  context.cancellation.asked.throwIfAborted();
+  return {
+    result: {
+      stdout: stdout.end(),
+      stderr: stderr.end(),
+      exitCode,
+      isTruncated: stdout.isTruncated || stderr.isTruncated,
+    },
+    error,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { StepSettings } from "../config/step_config.ts";
 import type { Condition } from "../schema/condition.ts";
+import type { CommandArgument, RunningCommand } from "./step_command.ts";
 
 /** How a job ended. */
 export type JobStatus = "success" | "failed" | "cancelled" | "timeout";
@@ -63,7 +64,7 @@ export interface ConditionContext {
   readonly isCancelled: boolean;
 }
 
-/** What a step that is a function is told, and can do. */
+/** What a step that is a function gets. */
 export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
   /** Name of the step. */
   readonly name: string;
@@ -91,13 +92,29 @@ export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
    */
   print(text: string): Promise<void>;
   /**
-   * Runs a command as part of the step, in its directory and environment.
+   * Runs a command as part of the step, in its directory and environment. Its
+   * masked output goes to the log of the step; the result has the exact output.
    *
    * @param command Text for the shell, or a program and its arguments.
+   * @returns The running command.
    * @throws {RunnerError} `command-failed`, if it ends with another exit code
    * than 0; the step fails with that code, unless the function catches it.
    */
-  run(command: StepCommand): Promise<void>;
+  run(command: StepCommand): RunningCommand;
+  /**
+   * Runs a shell command from a template, in which each value is one quoted
+   * word: `` await $`git log ${ref}` ``. Do not quote the values again. The
+   * shell is `/bin/sh`, whatever shell the step has.
+   *
+   * @param parts Literal parts of the template.
+   * @param values Strings, numbers, lists of these, or results of commands.
+   * @returns The running command.
+   * @throws {TypeError} For any other value.
+   */
+  $(
+    parts: TemplateStringsArray,
+    ...values: readonly CommandArgument[]
+  ): RunningCommand;
   /**
    * Has a value masked in everything that is printed from now on.
    *

@@ -8,10 +8,10 @@ import { testRunner } from "../helpers/test_runner.ts";
 describe("setWorkflowVar() and setWorkflowOutput()", () => {
   it("write what a worker reads", async () => {
     await using made = await testRunner();
-    const { setWorkflowOutput, setWorkflowVar } = made.runner;
-    await setWorkflowVar(" version ", "1.2");
-    await setWorkflowOutput("files", [{ org: "any key will do" }, null, 1.5]);
-    await setWorkflowOutput("files", ["later"]);
+    const { setOutput, setVar } = made.runner.workflow;
+    await setVar(" version ", "1.2");
+    await setOutput("files", [{ org: "any key will do" }, null, 1.5]);
+    await setOutput("files", ["later"]);
     const file = `${made.path}/job/workflow-output.json`;
     assertEquals(JSON.parse(await Deno.readTextFile(file)), {
       vars: { version: "1.2" },
@@ -30,7 +30,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
       Array.from(
         { length: 40 },
         (_, at) =>
-          (at % 2 === 0 ? made : other).runner.setWorkflowOutput(`k${at}`, at),
+          (at % 2 === 0 ? made : other).runner.workflow.setOutput(`k${at}`, at),
       ),
     );
     const file = `${made.path}/job/workflow-output.json`;
@@ -40,18 +40,18 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
 
   it("refuse what no worker understands, and leave the file", async () => {
     await using made = await testRunner({ REACTORCIDE_RUN_ID: "run" });
-    const { setWorkflowOutput } = made.runner;
+    const { setOutput } = made.runner.workflow;
     const values = [NaN, undefined, () => {}, new Date(), 1n, { a: Infinity }];
     for (const value of values) {
-      await assertRejects(() => setWorkflowOutput("a", value), TypeError);
+      await assertRejects(() => setOutput("a", value), TypeError);
     }
-    await assertRejects(() => setWorkflowOutput("  ", 1), TypeError);
+    await assertRejects(() => setOutput("  ", 1), TypeError);
     const name = "job/workflow-output.json";
     assertEquals(await exists(`${made.path}/${name}`), false);
     for (const broken of ["{", "[]", '{"outputs": 1}', "null"]) {
       await makeFiles(made.path, { [name]: broken });
       const error = await assertRejects(
-        () => setWorkflowOutput("a", 1),
+        () => setOutput("a", 1),
         RunnerError,
       );
       assertEquals(error.code, "output-failed");
@@ -59,20 +59,20 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
     }
     await makeFiles(made.path, { [name]: '{"vars": null, "more": 1}' });
     await assertRejects(
-      () => setWorkflowOutput("a", "x".repeat(2 ** 20)),
+      () => setOutput("a", "x".repeat(2 ** 20)),
       RunnerError,
       "would exceed 1048576 bytes",
     );
-    await setWorkflowOutput("a", 1);
+    await setOutput("a", 1);
     const text = await Deno.readTextFile(`${made.path}/${name}`);
     assertEquals(JSON.parse(text), { vars: null, more: 1, outputs: { a: 1 } });
   });
 
   it("warn the jobs of a fan-out that they write the same key", async () => {
     await using made = await testRunner({ RC_WF_NODE_NAME: "build[3]" });
-    await made.runner.setWorkflowOutput("digest-3", 1);
+    await made.runner.workflow.setOutput("digest-3", 1);
     assertEquals(made.stderr(), "");
-    await made.runner.setWorkflowOutput("digest", 1);
+    await made.runner.workflow.setOutput("digest", 1);
     assertStringIncludes(made.stderr(), 'Output "digest" is that of every job');
   });
 });
@@ -80,22 +80,22 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
 describe("workflowVars()", () => {
   it("reads the environment before the file", async () => {
     await using made = await testRunner();
-    assertEquals(await made.runner.workflowVars(), {});
+    assertEquals(await made.runner.workflow.vars(), {});
     await makeFiles(made.path, {
       "job/workflow-vars.json": '{"build.digest": "abc"}',
     });
-    assertEquals(await made.runner.workflowVars(), { "build.digest": "abc" });
+    assertEquals(await made.runner.workflow.vars(), { "build.digest": "abc" });
     await using other = await testRunner({
       RC_WF_VARS_JSON: '{"a": 1}',
       RC_WF_VARS_FILE: `${made.path}/job/workflow-vars.json`,
     });
-    assertEquals(await other.runner.workflowVars(), { a: 1 });
+    assertEquals(await other.runner.workflow.vars(), { a: 1 });
   });
 
   it("tells of variables that are damaged, and shows none of them", async () => {
     for (const text of ["[1]", "hidden{", "7"]) {
       await using made = await testRunner({ RC_WF_VARS_JSON: text });
-      assertEquals(await made.runner.workflowVars(), {});
+      assertEquals(await made.runner.workflow.vars(), {});
       assertStringIncludes(made.stderr(), "they are no object of JSON");
       assertEquals(made.stderr().includes("hidden"), false);
     }

@@ -48,16 +48,16 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     });
   },
   async setWorkflowVar({ name, value }, parts) {
-    await workflowFunctions(() => parts).setWorkflowVar(text({ name }), value);
+    await workflowFunctions(() => parts).workflow.setVar(text({ name }), value);
   },
   async setWorkflowOutput({ key, value }, parts) {
-    await workflowFunctions(() => parts).setWorkflowOutput(
+    await workflowFunctions(() => parts).workflow.setOutput(
       text({ key }),
       value,
     );
   },
   async workflowVars(_, parts) {
-    return await workflowFunctions(() => parts).workflowVars();
+    return await workflowFunctions(() => parts).workflow.vars();
   },
 };
 

@@ -31,19 +31,6 @@ export interface ChangedFilesOptions extends GitQueryOptions {
  * An empty list means that nothing differs. What cannot be known, because a
  * revision or the history between the two was not fetched, is an error.
  *
- * @example Find out whether the documentation has to be built
- * ```ts
- * import { changedFiles } from "@reactorcide/runnerlib";
- * import { assertEquals } from "@std/assert";
- *
- * const files = await changedFiles("origin/main", { directory: "/nowhere" })
- *   .catch(() => undefined);
- *
- * // Whoever does not know what has changed had better build everything.
- * const isBuilt = files?.some((file) => file.startsWith("docs/")) ?? true;
- * assertEquals(isBuilt, true);
- * ```
- *
  * @param base Revision with which the comparison begins.
  * @param options Additional options.
  * @returns Paths, relative to the top of the repository.

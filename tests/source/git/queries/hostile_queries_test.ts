@@ -1,10 +1,4 @@
-import {
-  changedFiles,
-  commitsBetween,
-  fileAtRef,
-  gitInfo,
-  RunnerError,
-} from "@reactorcide/runnerlib";
+import { git, RunnerError } from "@reactorcide/runnerlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { isCleanTree } from "../../../../src/source/git/queries/is_clean_tree.ts";
@@ -20,6 +14,8 @@ import {
   makeFiles,
   temporaryDirectory,
 } from "../../../helpers/temporary_directory.ts";
+
+const { changedFiles, commitsBetween, fileAtRef, info: gitInfo } = git;
 
 /** Makes two commits, and a file whose change only its content tells. */
 async function makeSource(path: string): Promise<GitRepository> {

@@ -1,10 +1,4 @@
-import {
-  changedFiles,
-  commitsBetween,
-  fileAtRef,
-  gitInfo,
-  RunnerError,
-} from "@reactorcide/runnerlib";
+import { git, RunnerError } from "@reactorcide/runnerlib";
 import { assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { clone } from "../../../helpers/clone.ts";
@@ -17,6 +11,8 @@ import {
   makeFiles,
   temporaryDirectory,
 } from "../../../helpers/temporary_directory.ts";
+
+const { changedFiles, commitsBetween, fileAtRef, info: gitInfo } = git;
 
 /** Makes `main` and, checked out, `side`, which parted from it two commits ago. */
 async function makeFork(path: string): Promise<GitRepository> {

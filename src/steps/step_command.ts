@@ -1,0 +1,157 @@
+import { quoteWord } from "../command_text.ts";
+import type { RunnerError } from "../errors.ts";
+
+/** Maximum output of one stream that a result keeps, in bytes: 16 MiB. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/** How a command of a step ended, and what it printed. */
+export interface CommandResult {
+  /**
+   * Standard output as text, exactly as the command printed it: secrets are
+   * masked in the log only.
+   */
+  readonly stdout: string;
+  /** Standard error as text, exactly as the command printed it. */
+  readonly stderr: string;
+  /** Exit code as a shell counts it. */
+  readonly exitCode: number;
+  /** Whether a stream had more than 16 MiB, of which the result keeps the first. */
+  readonly isTruncated: boolean;
+}
+
+/** A command of a step that runs; awaiting it gives its result. */
+export interface RunningCommand extends Promise<CommandResult> {
+  /**
+   * Waits for the command to succeed.
+   *
+   * @returns Standard output without the line breaks at its end.
+   */
+  text(): Promise<string>;
+  /**
+   * Waits for the command to succeed.
+   *
+   * @returns The lines of standard output.
+   */
+  lines(): Promise<string[]>;
+  /**
+   * Waits for the command and accepts any exit code.
+   *
+   * @returns The result. A time limit, a cancellation and a program that cannot
+   * be started still reject.
+   */
+  noThrow(): Promise<CommandResult>;
+}
+
+/** A value that a template for {@linkcode StepContext.$} takes. */
+export type CommandArgument =
+  | string
+  | number
+  | CommandResult
+  | readonly (string | number)[];
+
+/** An ended command: its result, and its error if it failed. */
+export interface EndedCommand {
+  /** The result. */
+  readonly result: CommandResult;
+  /** Why it failed. */
+  readonly error?: RunnerError;
+}
+
+/**
+ * Wraps a command that was started.
+ *
+ * @param ended Resolves when the command has ended.
+ * @returns The command; as a promise, it rejects with the error of the command.
+ */
+export function runningCommand(ended: Promise<EndedCommand>): RunningCommand {
+  const succeeded = ended.then(({ result, error }) => {
+    if (error) throw error;
+    return result;
+  });
+  const text = (output: string) => output.replace(/[\r\n]+$/, "");
+  return Object.assign(succeeded, {
+    text: async () => text((await succeeded).stdout),
+    lines: async () => {
+      const output = text((await succeeded).stdout);
+      return output === "" ? [] : output.split(/\r?\n/);
+    },
+    async noThrow() {
+      // Its rejection is handled here.
+      succeeded.catch(() => {});
+      const { result, error } = await ended;
+      if (error && error.code !== "command-failed") throw error;
+      return result;
+    },
+  });
+}
+
+/**
+ * Builds the shell command of a template: each value becomes one quoted word,
+ * each item of a list one of its own.
+ *
+ * @param parts Literal parts of the template.
+ * @param values Values between them.
+ * @returns Text for `/bin/sh`.
+ * @throws {TypeError} For a value that cannot be a word: `undefined`, an object,
+ * or a text with a NUL character.
+ */
+export function templateCommand(
+  parts: readonly string[],
+  values: readonly CommandArgument[],
+): string {
+  return parts.reduce((text, part, index) =>
+    `${text}${words(values[index - 1])}${part}`
+  );
+}
+
+/** Collects the output of a command, up to a limit. */
+export class OutputCollector {
+  readonly #decoder = new TextDecoder();
+  #text = "";
+  #bytes = 0;
+  #isTruncated = false;
+
+  /** Adds bytes in the order in which they came. */
+  readonly add = (bytes: Uint8Array): void => {
+    const kept = bytes.subarray(0, MAX_OUTPUT_BYTES - this.#bytes);
+    if (kept.length < bytes.length) this.#isTruncated = true;
+    this.#bytes += kept.length;
+    this.#text += this.#decoder.decode(kept, { stream: true });
+  };
+
+  /** Whether there was more than the limit. */
+  get isTruncated(): boolean {
+    return this.#isTruncated;
+  }
+
+  /** Ends the text and returns it. */
+  end(): string {
+    return this.#text + this.#decoder.decode();
+  }
+}
+
+function words(value: CommandArgument): string {
+  if (Array.isArray(value)) return value.map(word).join(" ");
+  if (isResult(value)) return word(value.stdout.replace(/[\r\n]+$/, ""));
+  return word(value);
+}
+
+function word(value: unknown): string {
+  if (typeof value === "number") return quoteWord(String(value));
+  if (typeof value !== "string") {
+    throw new TypeError(
+      `Cannot use ${
+        value === null ? "null" : typeof value
+      } in a command: a string, a number, a list of these or a result is allowed`,
+    );
+  }
+  if (value.includes("\0")) {
+    throw new TypeError("Cannot use a text with a NUL character in a command");
+  }
+  return quoteWord(value);
+}
+
+function isResult(value: unknown): value is CommandResult {
+  return typeof value === "object" && value !== null && "stdout" in value &&
+    typeof value.stdout === "string";
+}
