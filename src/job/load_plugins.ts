@@ -7,10 +7,10 @@ import type { TemporaryPlace } from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
 import type { FetchedPlugins } from "./plugin_addresses.ts";
 import {
+  checkSourcePlugins,
   ciPluginDirectory,
   givenPluginDirectory,
   mayComeLate,
-  warnOfSourcePlugins,
 } from "./plugin_directories.ts";
 import { linesOf, sandboxSetting } from "./sandbox_setting.ts";
 
@@ -82,7 +82,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
         const before = new Set(registry.plugins.map(({ name }) => name));
         const ci = isCiLate ? ciPluginDirectory(run, "late") : undefined;
         if (directory === undefined && isCiLate && ci === undefined) {
-          warnOfSourcePlugins(run);
+          checkSourcePlugins(run);
         }
         for (const path of [...late, ...ci === undefined ? [] : [ci]]) {
           await loader.loadDirectory(inCiCopy(run, path), {

@@ -1,6 +1,7 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import { isInside } from "../job_path.ts";
+import { isInside, jobPathProblem } from "../job_path.ts";
+import { printable } from "../printable.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Where a trusted CI source has its plugins. */
@@ -64,21 +65,53 @@ export function ciPluginDirectory(
 }
 
 /**
- * Warns that a source has plugins, which are never loaded from there: whoever
+ * Looks for plugins in the source, which are never loaded from there: whoever
  * proposes a change of the source would run code as the runner.
  *
+ * The Python runner loads them when there is no trusted CI source. A job that
+ * relies on that must not end green without them, so it is refused; with a
+ * trusted CI source, that decides, and the log names them.
+ *
  * @param run The run, whose sources are prepared.
+ * @throws {RunnerError} `plugin-failed`, if nothing says whether plugins in
+ * Python run.
  */
-export function warnOfSourcePlugins(run: JobRun): void {
-  if (run.sourcePath === undefined) return;
-  const path = `${run.sourcePath}/${CI_PLUGINS}`;
+export function checkSourcePlugins(run: JobRun): void {
+  const root = sourceRoot(run);
+  if (root === undefined) return;
+  const path = `${root}/${CI_PLUGINS}`;
   if (!isDirectory(path)) return;
-  const names = [...Deno.readDirSync(path)].map(({ name }) => name);
-  if (!names.some((name) => name.startsWith("plugin_"))) return;
-  run.parts.logger.warn(
-    "plugins",
-    `Plugins of the source are not loaded: "${path}" has some, and neither --plugin-dir nor a trusted CI source names any`,
+  const names = [...Deno.readDirSync(path)].map(({ name }) => name)
+    .filter((name) => name.startsWith("plugin_")).sort();
+  if (names.length === 0) return;
+  const isDecided = isPrepared(run, "ci_source_type") ||
+    isDirectory(run.parts.host.env[Variable.ciSourceDir] ?? "");
+  const inPython = isDecided
+    ? []
+    : names.filter((name) => name.endsWith(".py"));
+  if (inPython.length === 0) {
+    run.parts.logger.warn(
+      "plugins",
+      `Plugins of the source are not loaded: "${path}" has some, and neither --plugin-dir nor a trusted CI source names any`,
+    );
+    return;
+  }
+  const files = inPython.map((name) => `"${printable(name)}"`).join(", ");
+  throw new RunnerError(
+    `Cannot run the job without the plugins of its source, ${files} in "${path}": there is no trusted CI source; to load them, set ${Variable.pluginDir} to their directory and grant each with --allow-plugin NAME:run=*`,
+    { code: "plugin-failed" },
   );
+}
+
+/** Where the source is, also one that a worker has put in its place. */
+function sourceRoot(run: JobRun): string | undefined {
+  if (run.sourcePath !== undefined) return run.sourcePath;
+  const { workspace } = run.parts;
+  const path = run.settings.get("code_dir")?.value ?? "/job/src";
+  return workspace.inContainer && typeof path === "string" &&
+      jobPathProblem(path) === undefined
+    ? workspace.pathOf(path)
+    : undefined;
 }
 
 function isPrepared(

@@ -87,9 +87,11 @@ export async function runJob(
       await run.phase("pre_source_prep");
       await prepareSources(run, config);
       if (plugins !== undefined) await plugins.loadLate();
-      else if (run.sourcePath !== undefined) {
-        const { warnOfSourcePlugins } = await import("./plugin_directories.ts");
-        warnOfSourcePlugins(run);
+      else if (
+        run.sourcePath !== undefined || run.parts.workspace.inContainer
+      ) {
+        const { checkSourcePlugins } = await import("./plugin_directories.ts");
+        checkSourcePlugins(run);
       }
       await run.phase("post_source_prep");
       await run.phase("pre_execution");

@@ -4,6 +4,7 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { isInstalled } from "../helpers/is_installed.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startJsrRegistry } from "../helpers/jsr_registry.ts";
 import { runZoo, type ZooOptions } from "../helpers/plugin_zoo.ts";
@@ -75,6 +76,46 @@ Deno.test("plugins of the source are never loaded", async () => {
       /Plugins of the source are not loaded: ".*\/\.reactorcide\/plugins" has some/,
     );
   }
+});
+
+Deno.test("a job is refused without the Python plugins of its source", async () => {
+  const files = {
+    "source/.reactorcide/plugins/plugin_checks.py":
+      `from src.plugins import Plugin\n\n\nclass Checks(Plugin):\n    def pre_execution(self, context):\n        print("checked")\n`,
+    "source/.reactorcide/plugins/__init__.py": "",
+  };
+  const source = {
+    pluginDir: undefined,
+    sourceType: "copy",
+    sourceUrl: "source",
+    files,
+  };
+  const refused = await runZoo({}, source);
+  assertMatch(
+    refused.message,
+    /Cannot run the job without the plugins of its source, "plugin_checks\.py" in ".*\/\.reactorcide\/plugins": .*REACTORCIDE_PLUGIN_DIR/,
+  );
+  assert(refused.result?.status !== "success");
+  if (isInstalled("python3")) {
+    const loaded = await runZoo({}, {
+      ...source,
+      hostEnv: {
+        REACTORCIDE_PLUGIN_DIR: "job/src/.reactorcide/plugins",
+        REACTORCIDE_PLUGIN_PERMISSIONS: "*:run=*",
+      },
+    });
+    assertEquals(loaded.message, "");
+    assertMatch(loaded.stderr + loaded.stdout, /checked/);
+  }
+  // A trusted CI source decides, also if it has no plugins.
+  const decided = await runZoo({}, {
+    ...source,
+    ciSourceType: "copy",
+    ciSourceUrl: "ci",
+    files: { ...files, "ci/other": "" },
+  });
+  assertEquals(decided.result?.status, "success");
+  assertMatch(decided.stderr, /Plugins of the source are not loaded/);
 });
 
 Deno.test("no link leads from the CI source to plugins elsewhere", async () => {

@@ -8,7 +8,7 @@ import {
   traitsOf,
 } from "./inspection.ts";
 import { cameWithPythonRunner } from "./old_image.ts";
-import { importedModules, missingNames } from "./python_names.ts";
+import { importedModules, missingNames, oldNames } from "./python_names.ts";
 import { type ShellCommand, shellCommands } from "./shell_commands.ts";
 import { sourceCommands } from "./source_commands.ts";
 import { checkCommands, checkLines } from "./text_rules.ts";
@@ -80,7 +80,7 @@ export async function inspectScripts(
   for (const [path, of] of traits) {
     const file = await tree.read(path);
     if (file === undefined || definitions.has(path)) continue;
-    findings.push(...pythonFindings(file));
+    findings.push(...await pythonFindings(context, file));
     const commands = commandsOf(file);
     if (commands === undefined) continue;
     const check = { file: path, commands, traits: of, isDefinition: false };
@@ -123,27 +123,61 @@ function recipesOf(makefile: string): string {
   ).join("\n");
 }
 
-function pythonFindings({ path, text }: TreeFile): MigrationFinding[] {
+async function pythonFindings(
+  { tree }: Inspection,
+  { path, text }: TreeFile,
+): Promise<MigrationFinding[]> {
   if (!isPython(path, text.slice(0, 100).split("\n")[0])) return [];
-  const missing = missingNames(text).map((
-    { name, line },
+  const finding = (
+    kind: MigrationFinding["kind"],
+    line: number,
+    change: string,
+    fix?: string,
   ): MigrationFinding => ({
     file: path,
     line,
-    kind: "api",
+    kind,
     state: "needed",
-    change:
-      `there is no "${name}"; docs/plugins.md lists what Python can import`,
-  }));
-  const packages = importedModules(text)
-    .filter(({ name }) => cameWithPythonRunner(name))
-    .map(({ name, line }): MigrationFinding => ({
-      file: path,
+    change,
+    ...fix === undefined ? {} : { fix },
+  });
+  // A repository may have a package "src" of its own.
+  const isOwn = async (name: string) => {
+    const [root, module] = name.split(".");
+    const places = [`src/${module}.py`, `src/${module}/__init__.py`];
+    const above = path.slice(0, path.lastIndexOf("/") + 1);
+    for (const place of root === "src" ? places : []) {
+      if (await tree.hasFile(place)) return true;
+      if (await tree.hasFile(`${above}${place}`)) return true;
+    }
+    return false;
+  };
+  const findings: MigrationFinding[] = [];
+  for (const { name, line } of missingNames(text)) {
+    if (await isOwn(name)) continue;
+    findings.push(finding(
+      "api",
       line,
-      kind: "package",
-      state: "needed",
-      change:
-        `the Python package "${name}" came with the Python runner and is not in the image. Install it in an image of your own`,
-    }));
-  return [...missing, ...packages];
+      `there is no "${name}"; docs/plugins.md lists what Python can import`,
+    ));
+  }
+  const isPlugin = path.startsWith(`${PLUGIN_FOLDER}/`);
+  for (const { name, line } of isPlugin ? [] : oldNames(text)) {
+    if (await isOwn(name)) continue;
+    findings.push(finding(
+      "api",
+      line,
+      `"${name}" is there for plugins only. Import it as:`,
+      `runnerlib${name.slice("src".length)}`,
+    ));
+  }
+  for (const { name, line } of importedModules(text)) {
+    if (!cameWithPythonRunner(name)) continue;
+    findings.push(finding(
+      "package",
+      line,
+      `the Python package "${name}" came with the Python runner and is not in the image. Install it in an image of your own`,
+    ));
+  }
+  return findings;
 }

@@ -66,6 +66,18 @@ export function missingNames(source: string): MissingName[] {
 }
 
 /**
+ * Finds the imports of `src`, the name that the Python runner has for itself.
+ *
+ * @param source Text of the program.
+ * @returns Full names of modules: `src.workflow`.
+ */
+export function oldNames(source: string): ImportedModule[] {
+  return imports(withoutTexts(source))
+    .filter(({ name }) => name.startsWith("src."))
+    .map(({ name, line }) => ({ name, line }));
+}
+
+/**
  * Finds the modules that a program imports, by their first names.
  *
  * @param source Text of the program.

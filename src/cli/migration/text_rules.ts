@@ -124,6 +124,13 @@ export function checkLines(
 async function usageProblem(
   argv: readonly string[],
 ): Promise<string | undefined> {
+  const old = argv.indexOf("-m") >= 0
+    ? /^src\.(cli|register_secret)$/.exec(argv[argv.indexOf("-m") + 1] ?? "")
+    : null;
+  if (old !== null) {
+    const now = old[1] === "cli" ? "runnerlib" : "runnerlib register-secret";
+    return `"python -m ${old[0]}" is "${now}"`;
+  }
   const words = runnerWords(argv);
   const [name, ...args] = words ?? [];
   if (name === undefined || name.startsWith("-") || /[$…]/.test(name)) {

@@ -62,9 +62,12 @@ environment:
   ".reactorcide/plugins/plugin_checks.py": PLUGIN,
   ".reactorcide/pipeline.py":
     `import runnerlib\nimport yaml\nrunnerlib.run_job(command="make test")\nrunnerlib.rewind()\n`,
+  ".reactorcide/old.py":
+    `from src.workflow import trigger_job\nfrom src.app import main\n`,
+  "src/app.py": "",
   ".reactorcide/pipeline.ts": `await $\`rsync -a a b\`;\n`,
   "ci/build.sh":
-    `#!/bin/sh\nexport REACTORCIDE_COORDINATOR_URL=http://coordinator:8080\nsudo apt-get install -y jq\nrunnerlib run --no-such-option\n. ./ci/more.sh\n`,
+    `#!/bin/sh\nexport REACTORCIDE_COORDINATOR_URL=http://coordinator:8080\nsudo apt-get install -y jq\nrunnerlib run --no-such-option\npython3 -m src.register_secret x\n. ./ci/more.sh\n`,
   "ci/more.sh": `git rev-list --count HEAD\n`,
   "ci/unused.sh": `cargo build\n`,
 };
@@ -99,6 +102,7 @@ Deno.test("doctor --migrate lists what changes, by file and line", async () => {
   assertEquals(
     rowsOf(report),
     [
+      'needed .reactorcide/old.py:1 api "src.workflow"',
       'needed .reactorcide/pipeline.py:2 package "yaml"',
       'needed .reactorcide/pipeline.py:3 program "make"',
       'needed .reactorcide/pipeline.py:4 api "runnerlib.rewind"',
@@ -116,10 +120,12 @@ Deno.test("doctor --migrate lists what changes, by file and line", async () => {
       "needed ci/build.sh:2 transport",
       'needed ci/build.sh:3 program "sudo"',
       'needed ci/build.sh:4 option "runnerlib run"',
+      'needed ci/build.sh:5 option "python -m src.register_secret"',
+      'needed ci/build.sh:5 program "python3"',
       'needed ci/more.sh:1 history "git rev-list"',
     ],
   );
-  assertEquals(report.fileCount, 7);
+  assertEquals(report.fileCount, 8);
   const fixes = report.findings.map(({ fix }) => fix);
   for (
     const fix of [
