@@ -163,6 +163,57 @@ jobs:
     ]);
   });
 
+  it("passes on how code is checked out as variables, which variables override", async () => {
+    const files = {
+      "job.yaml": `
+name: job
+checkout: { fetch_depth: 5, submodules: "on", lfs: "off" }
+job: { command: make, checkout: { submodules: recursive } }
+environment: { REACTORCIDE_GIT_LFS: auto }
+`,
+      "w.yaml": `
+name: W
+jobs:
+  flat: { command: make, checkout: { fetch_depth: 0, sparse_paths: [a, b/c] } }
+  nested: { job: { command: make, checkout: { fetch_depth: 0 } } }
+  over: { job_file: job.yaml, checkout: { fetch_depth: 0, lfs: "off" } }
+  said:
+    command: make
+    checkout: { fetch_depth: 0 }
+    environment: { REACTORCIDE_FETCH_DEPTH: "7" }
+`,
+    };
+    const { jobs } = await read(files);
+    assertEquals<unknown>(jobs.map(({ name, env }) => ({ name, ...env })), [
+      {
+        name: "flat",
+        REACTORCIDE_FETCH_DEPTH: "0",
+        REACTORCIDE_SPARSE_PATHS: "a,b/c",
+      },
+      { name: "nested", REACTORCIDE_FETCH_DEPTH: "0" },
+      {
+        name: "over",
+        REACTORCIDE_FETCH_DEPTH: "0",
+        REACTORCIDE_SUBMODULES: "recursive",
+        REACTORCIDE_GIT_LFS: "off",
+      },
+      { name: "said", REACTORCIDE_FETCH_DEPTH: "7" },
+    ]);
+    assert(jobs.every(({ body }) => !("checkout" in body)));
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, files);
+    const { job } = await readJobDefinition(directory.path, "job.yaml");
+    assertEquals(plain(job), {
+      name: "job",
+      body: { command: "make" },
+      env: {
+        REACTORCIDE_FETCH_DEPTH: "5",
+        REACTORCIDE_SUBMODULES: "recursive",
+        REACTORCIDE_GIT_LFS: "auto",
+      },
+    });
+  });
+
   it("tells every problem with its place", async () => {
     assertEquals(
       await problemsOf(`

@@ -2,7 +2,7 @@ import type { Option, OptionType } from "../../options/option.ts";
 import { type OptionName, OPTIONS } from "../../options/options.ts";
 import { SOURCE_TYPE } from "../checker.ts";
 import { list, variables } from "./collections.ts";
-import { anything, byShape, type Kind } from "./kind.ts";
+import { anything, byShape, type Kind, mapped } from "./kind.ts";
 import { choice, duration, flag, integer, text } from "./scalars.ts";
 import {
   pipelinePermissions,
@@ -91,6 +91,13 @@ const KINDS: Readonly<Record<OptionType & string, Kind<unknown>>> = {
   }),
 };
 
+/** How code is checked out; it may stand in the job as well. */
+const CHECKOUT: Entry = group(
+  "checkout",
+  "How code is checked out.",
+  optionKeys("checkout"),
+);
+
 /** Every key of a job file. */
 export const JOB_FILE_KEYS: JobFileKeys = new Map([
   ...foreign({
@@ -110,9 +117,10 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     "Where the trusted CI code comes from.",
     optionKeys("ci_source"),
   ),
-  group("checkout", "How code is checked out.", optionKeys("checkout")),
+  CHECKOUT,
   group("job", "The job, in the nested form of the file.", [
     ...optionKeys("job"),
+    CHECKOUT,
     ["steps", STEPS],
     ...foreign({
       ...FOREIGN,
@@ -148,6 +156,39 @@ function optionKeys(mapping?: string): Entry[] {
       return way[0] === mapping ? [[key, keyOf(option)]] : [];
     })
   );
+}
+
+/** An option by the key that it has in a mapping of a file. */
+export interface OptionKey {
+  /** Key in the mapping. */
+  readonly key: string;
+  /** What the key means, for an editor. */
+  readonly description: string;
+  /** Kind of its value, as the text that its variable holds. */
+  readonly kind: Kind<string>;
+}
+
+/**
+ * Lists the options that have keys in a mapping, by the variables which transport
+ * them to the runner of another job.
+ *
+ * @param name Name of the mapping.
+ * @returns Their keys, by the names of their variables.
+ */
+export function optionVariables(
+  name: string,
+): Readonly<Record<string, OptionKey>> {
+  const keys = OPTIONS.flatMap((option: Option): [string, OptionKey][] => {
+    const prefix = `${name}.`;
+    const path = option.keys?.find((path) => path.startsWith(prefix));
+    if (path === undefined || option.env === undefined) return [];
+    return [[option.env.name, {
+      key: path.slice(prefix.length),
+      description: `${option.doc}.`,
+      kind: mapped(kindOf(option.type), (value) => [value].flat().join()),
+    }]];
+  });
+  return Object.fromEntries(keys);
 }
 
 function keyOf(option: Option & { name: OptionName }): JobFileKey {

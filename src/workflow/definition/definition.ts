@@ -7,8 +7,8 @@ export interface JobDefinition {
   /** Name, unique in its workflow. */
   readonly name: string;
   /** What is said of the job. */
-  readonly body: JobBody;
-  /** Variables, as they are written. */
+  readonly body: Omit<JobBody, "checkout">;
+  /** Variables, as they are written, and those that say how code is checked out. */
   readonly env: Readonly<Record<string, string>>;
 }
 

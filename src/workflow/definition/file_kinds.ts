@@ -34,6 +34,8 @@ export interface JobFileContent {
   readonly triggers?: TriggerFilter;
   /** For changes of which files the job is started. */
   readonly paths?: PathFilter;
+  /** How code is checked out, as variables of the job's runner. */
+  readonly checkout?: Readonly<Record<string, string>>;
   /** The job. */
   readonly job?: JobBody;
   /** Variables. */
@@ -81,6 +83,7 @@ const JOB_FILE_KEYS: Keys<JobFileContent> = {
     description: "Events for which the job is started.",
   },
   paths,
+  checkout: JOB_BODY_KEYS.checkout,
   job: {
     key: "job",
     kind: mapping("Job", JOB_BODY_KEYS),

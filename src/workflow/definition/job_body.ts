@@ -30,6 +30,8 @@ export interface JobBody {
   readonly itemVar?: string;
   /** Secrets with which the image is fetched. */
   readonly imagePullSecrets?: readonly string[];
+  /** How code is checked out, as variables of the job's runner. */
+  readonly checkout?: Readonly<Record<string, string>>;
   /** Where the source goes. */
   readonly codeDir?: string;
   /** Where the command runs. */

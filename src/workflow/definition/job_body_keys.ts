@@ -10,6 +10,7 @@ import { texts } from "./filters.ts";
 import type { JobBody } from "./job_body.ts";
 import {
   characteristics,
+  checkout,
   filled,
   jobNames,
   jobPath,
@@ -97,6 +98,11 @@ export const JOB_BODY_KEYS: Keys<JobBody> = {
     key: "image_pull_secrets",
     kind: secretNames,
     description: "Kubernetes secrets with which the image is fetched.",
+  },
+  checkout: {
+    key: "checkout",
+    kind: checkout,
+    description: "How code is checked out, such as fetch_depth: 0.",
   },
   codeDir: {
     key: "code_dir",

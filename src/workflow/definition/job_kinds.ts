@@ -6,6 +6,7 @@ import {
   variables,
 } from "../../config/job_file/collections.ts";
 import { type Kind, mapped } from "../../config/job_file/kind.ts";
+import { optionVariables } from "../../config/job_file/job_keys.ts";
 import { mapping } from "../../config/job_file/mapping.ts";
 import {
   FILLED_TEXT,
@@ -79,6 +80,12 @@ export const environment: Kind<Readonly<Record<string, string>>> = {
   }),
   nothing: {},
 };
+
+/** Kind of how code is checked out. */
+export const checkout: Kind<Readonly<Record<string, string>>> = mapping(
+  "Checkout",
+  optionVariables("checkout"),
+);
 
 /** Kind of a rank, which may be below zero. */
 export const priority: Kind<number> = {

@@ -30,7 +30,8 @@ export async function readJobDefinition(
   const problems = new Problems(sourceFile);
   const document = parseJobText(text, sourceFile, problems);
   const content = jobFile.read(document) ?? {};
-  const { name = "", job = {}, environment: env = {} } = content;
+  const { name = "" } = content;
+  const { checkout: _, ...job } = content.job ?? {};
   if (job.command === undefined && job.steps === undefined) {
     document.report('needs the key "job.command"');
   }
@@ -39,7 +40,20 @@ export async function readJobDefinition(
   }
   await problems.throwIfAny(text);
   const { triggers = {}, paths = {} } = content;
+  const env = variablesOf(content);
   return { job: { name, body: job, env }, triggers, paths, sourceFile };
+}
+
+/**
+ * Lists the variables that a job file sets.
+ *
+ * @param content What the file says.
+ * @returns Its variables; they override what it says of the checkout.
+ */
+export function variablesOf(
+  { checkout, job, environment }: JobFileContent,
+): Record<string, string> {
+  return { ...checkout, ...job?.checkout, ...environment };
 }
 
 /**

@@ -15,7 +15,11 @@ import {
 } from "./file_kinds.ts";
 import type { JobBody } from "./job_body.ts";
 import type { JobEntry } from "./job_entries.ts";
-import { type BaseJobFile, readBaseJobFile } from "./read_job_definition.ts";
+import {
+  type BaseJobFile,
+  readBaseJobFile,
+  variablesOf,
+} from "./read_job_definition.ts";
 
 /**
  * Reads a workflow file, and the job files that it names.
@@ -137,7 +141,11 @@ function layOver(
 ): JobDefinition {
   const { name, node, jobFile, environment, body: own } = entry;
   const base = jobFile === undefined ? undefined : bases.get(jobFile)?.content;
-  const body = { ...baseBody(base?.job ?? {}, own), ...own };
+  const { checkout, ...body } = {
+    ...baseBody(base?.job ?? {}, own),
+    checkout: undefined,
+    ...own,
+  };
   // A job file that could not be read may have had a command.
   const isWhole = jobFile === undefined || base !== undefined;
   if (isWhole && body.command === undefined && body.steps === undefined) {
@@ -146,7 +154,8 @@ function layOver(
   if (body.command !== undefined && body.steps !== undefined) {
     node.report("has steps and a command: a job has one of them");
   }
-  return { name, body, env: { ...base?.environment, ...environment } };
+  const env = { ...variablesOf(base ?? {}), ...checkout, ...environment };
+  return { name, body, env };
 }
 
 /** What an entry runs takes the place of what the file runs, whichever form it has. */
