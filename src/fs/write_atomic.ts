@@ -10,6 +10,12 @@ export interface WriteAtomicOptions {
    * @default {0o644}
    */
   mode?: number;
+  /**
+   * Whether the bytes are on the disk before the old file goes.
+   *
+   * @default {false}
+   */
+  isDurable?: boolean;
 }
 
 /**
@@ -22,20 +28,22 @@ export interface WriteAtomicOptions {
  * @param path Path of the file; its directory must exist.
  * @param content The whole content.
  * @param options Additional options.
- * @throws {RunnerError} With code `output-failed`; nothing is left behind then.
+ * @throws {RunnerError} `output-failed`; the old file is unchanged then, and
+ * nothing is left behind.
  */
 export async function writeAtomic(
   path: string,
   content: string | Uint8Array,
   options: WriteAtomicOptions = {},
 ): Promise<void> {
-  const { mode = 0o644 } = options;
+  const { mode = 0o644, isDurable = false } = options;
   const bytes = typeof content === "string"
     ? new TextEncoder().encode(content)
     : content;
   const temporary = join(dirname(path), `.${crypto.randomUUID()}.tmp`);
   try {
     await Deno.writeFile(temporary, bytes, { createNew: true, mode });
+    if (isDurable) await syncFile(temporary);
     await Deno.rename(temporary, path);
   } catch (cause) {
     await discard(temporary);
@@ -46,10 +54,15 @@ export async function writeAtomic(
   }
 }
 
+async function syncFile(path: string): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.sync();
+}
+
 async function discard(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch {
-    // Most often it was never made; the first failure is the one to report.
+    // Usually it was never created; the first failure is the one to report.
   }
 }

@@ -1,3 +1,4 @@
+import { pause } from "../process/time_limit.ts";
 import type { HostStream } from "../host.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
 
@@ -37,13 +38,14 @@ export function streamSink(stream: HostStream): LineSink {
     for (let at = 0; at < bytes.length && !isClosed;) {
       try {
         const count = await stream.write(bytes.subarray(at));
-        if (count === 0) await pause();
+        if (count === 0) await pause(FULL_WAIT_MS);
         else isLineOpen = bytes[at + count - 1] !== LINE_FEED;
         at += count;
       } catch (error) {
         if (error instanceof Deno.errors.BrokenPipe) isClosed = true;
-        else if (error instanceof Deno.errors.WouldBlock) await pause();
-        else throw error;
+        else if (error instanceof Deno.errors.WouldBlock) {
+          await pause(FULL_WAIT_MS);
+        } else throw error;
       }
     }
   }
@@ -59,8 +61,4 @@ export function streamSink(stream: HostStream): LineSink {
         if (isLineOpen) await writeAll(LINE_BREAK);
       }),
   };
-}
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, FULL_WAIT_MS));
 }

@@ -20,6 +20,7 @@
  *
  * @module
  */
+import { pause } from "./time_limit.ts";
 import { Variable } from "../environment/variables.ts";
 import {
   carries,
@@ -256,10 +257,4 @@ function killProcess(pid: number): void {
   } catch {
     // It went by itself, or became another user's, which no signal reaches.
   }
-}
-
-function pause(ms: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
-  return promise;
 }

@@ -1,3 +1,5 @@
+import { onAbort } from "./on_abort.ts";
+
 /** A moment in the future that can be called off. */
 export interface TimeLimit extends Disposable {
   /** Resolves with `true` when the time is over; never when disposed before. */
@@ -73,4 +75,19 @@ export async function settlesWithin(
   using limit = timeLimit(ms);
   const settled = promise.then(() => false, () => false);
   return !(await Promise.race([settled, limit.reached]));
+}
+
+/**
+ * Waits for a while.
+ *
+ * @param ms Milliseconds.
+ * @param signal Ends the pause early.
+ * @returns A promise that resolves after the pause, and never rejects.
+ */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  using limit = timeLimit(ms);
+  if (signal === undefined) return void await limit.reached;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _ = onAbort(signal, resolve);
+  await Promise.race([limit.reached, promise]);
 }

@@ -1,3 +1,4 @@
+import { pause } from "../process/time_limit.ts";
 import { HEADER_BYTES, MAX_REQUEST_BYTES } from "./registration_frame.ts";
 
 /** Time between two attempts at a server with a full queue, in milliseconds. */
@@ -113,10 +114,4 @@ async function fill(
     at += count;
   }
   return true;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
-  });
 }

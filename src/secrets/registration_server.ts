@@ -1,3 +1,4 @@
+import { pause } from "../process/time_limit.ts";
 import { osReason } from "../errors.ts";
 import type { RegistrationDesk } from "./registration_desk.ts";
 import { listenPrivately, type PrivateListener } from "./registration_path.ts";
@@ -145,10 +146,4 @@ class RegistrationServer implements Registration {
     this.#warnings.add(message);
     this.#options.onWarning(message);
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    AbortSignal.timeout(ms).addEventListener("abort", () => resolve());
-  });
 }

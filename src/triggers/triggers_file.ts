@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
-import { lockDirectory } from "../workspace/directory_lock.ts";
+import { lockDirectory } from "../fs/lock.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { checkTriggers } from "./check_triggers.ts";
 import { type TriggerDocument, triggerDocument } from "./document.ts";

@@ -12,10 +12,10 @@
  * 3. Functions of a job run in the process that holds the lock. What they start
  *    while they run belongs to the job as well.
  */
+import { pause } from "../process/time_limit.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { tryLockFile } from "../file_lock.ts";
-import { onAbort } from "../process/on_abort.ts";
+import { tryLockFile } from "../fs/lock.ts";
 import type { Workspace } from "./layout.ts";
 import {
   isInPlace,
@@ -158,7 +158,7 @@ async function acquire(
     const reason = reasonOf(holder);
     if (!wait) throw busy(workspace, reason);
     if (!isWaiting) onWait(`Waiting for "${workspace.base}": ${reason}`);
-    await pause(signal);
+    await pause(PAUSE_MS, signal);
   }
 }
 
@@ -229,14 +229,6 @@ async function digest(text: string): Promise<string> {
   const bytes = new TextEncoder().encode(text);
   const hash = await crypto.subtle.digest("SHA-256", bytes);
   return new Uint8Array(hash).toHex().slice(0, 16);
-}
-
-async function pause(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, PAUSE_MS);
-  using _ = onAbort(signal, resolve);
-  await promise;
-  clearTimeout(timer);
 }
 
 /** Most bytes that say who holds the lock. */

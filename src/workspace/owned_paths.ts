@@ -5,7 +5,7 @@ import { relative } from "@std/path/posix/relative";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 import { isInside } from "../job_path.ts";
-import { lockDirectory } from "./directory_lock.ts";
+import { lockDirectory } from "../fs/lock.ts";
 import { guardPath, realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import {

@@ -17,7 +17,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
-import { lockDirectory } from "./directory_lock.ts";
+import { lockDirectory } from "../fs/lock.ts";
 import { realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import { isWorkspaceLocked } from "./lock.ts";

@@ -6,7 +6,7 @@ import {
   encryptFernet,
   importFernetKey,
 } from "../../src/secrets/store/fernet.ts";
-import { lockStore } from "../../src/secrets/store/lock.ts";
+import { lockDirectory } from "../../src/fs/lock.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
 import { addSecrets, type SecretTable } from "../../src/secrets/store/table.ts";
 import { Random } from "../helpers/random.ts";
@@ -255,7 +255,7 @@ describe("SecretStore.update()", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeStore(path);
-    const lock = await lockStore(path);
+    const lock = await lockDirectory(path);
     let done = false;
     const updating = storeIn(path)
       .update((table) => addSecrets(table, "demo", [["B", "beta"]]))

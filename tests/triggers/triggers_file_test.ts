@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import { lockDirectory } from "../../src/workspace/directory_lock.ts";
+import { lockDirectory } from "../../src/fs/lock.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
 import { writeTriggers } from "../../src/triggers/triggers_file.ts";
 import {

@@ -1,6 +1,5 @@
-import { dirname } from "@std/path/posix/dirname";
-import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../../errors.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
 
 /** Largest file that is read, in bytes; no store of secrets comes near it. */
 const LARGEST_BYTES = 16 * 1024 * 1024;
@@ -51,48 +50,16 @@ export async function readPrivate(
 }
 
 /**
- * Writes a file of a store, for its owner only.
- *
- * A reader sees the old or the whole new one. The bytes are on the disk before
- * the old file goes: nobody has a second copy of these secrets.
+ * Writes a file of a store (mode 0600). The bytes are on the disk before the old
+ * file goes: there may be no second copy of these secrets.
  *
  * @param path Path of the file; its directory must exist.
  * @param content The whole content.
- * @throws {RunnerError} `output-failed`; the old file is as it was then.
+ * @throws {RunnerError} `output-failed`; the old file is unchanged then.
  */
 export async function writePrivate(
   path: string,
   content: Uint8Array,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${crypto.randomUUID()}.tmp`);
-  try {
-    await writeThrough(temporary, content);
-    await Deno.rename(temporary, path);
-  } catch (cause) {
-    await discard(temporary);
-    throw new RunnerError(`Cannot write "${path}": ${osReason(cause)}`, {
-      code: "output-failed",
-      cause,
-    });
-  }
-}
-
-async function writeThrough(path: string, content: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, {
-    write: true,
-    createNew: true,
-    mode: 0o600,
-  });
-  for (let at = 0; at < content.length;) {
-    at += await file.write(content.subarray(at));
-  }
-  await file.sync();
-}
-
-async function discard(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch {
-    // Most often it was never made; the first failure is the one to report.
-  }
+  await writeAtomic(path, content, { mode: 0o600, isDurable: true });
 }

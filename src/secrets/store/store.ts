@@ -11,13 +11,16 @@ import {
   SCRYPT_COST,
   type TokenEncoding,
 } from "./fernet.ts";
-import { lockStore } from "./lock.ts";
+import { lockDirectory } from "../../fs/lock.ts";
 import {
   makePrivateDirectory,
   readPrivate,
   writePrivate,
 } from "./private_file.ts";
 import { formatTable, parseTable, type SecretTable } from "./table.ts";
+
+/** Maximum time to wait for another writer, in milliseconds; creating a store is slow. */
+const LOCK_MS = 15_000;
 
 const SALT_BYTES = 32;
 
@@ -88,7 +91,7 @@ export class SecretStore {
     // A password that is not given must not leave a directory behind.
     await this.#passwordOnce();
     await makePrivateDirectory(this.#directory);
-    using _ = await lockStore(this.#directory);
+    using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
     await this.#refuseToReplace();
     // A salt without secrets is what is left of a store that was never finished.
     let salt = await readPrivate(this.#saltPath);
@@ -124,7 +127,7 @@ export class SecretStore {
   async update<T>(change: (table: SecretTable) => T): Promise<T> {
     // The key takes a second, for which nobody else should have to wait.
     await this.#keyFor(await this.#readSalt());
-    using _ = await lockStore(this.#directory);
+    using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
     const open = await this.#open();
     const result = change(open.table);
     await this.#write(open);

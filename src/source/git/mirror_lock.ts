@@ -1,5 +1,5 @@
 import { osReason, RunnerError } from "../../errors.ts";
-import { lockFile } from "../../file_lock.ts";
+import { lockFile } from "../../fs/lock.ts";
 
 /** Longest time to wait for others, in milliseconds: they may fetch a large repository. */
 const TIMEOUT_MS = 10 * 60_000;

@@ -2,7 +2,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { lockDirectory } from "../../workspace/directory_lock.ts";
+import { lockDirectory } from "../../fs/lock.ts";
 import { copyJson } from "../copy_json.ts";
 import { quote } from "../printable.ts";
 import type { JsonValue } from "../trigger.ts";
