@@ -37,7 +37,12 @@ export function neverRunsReason(
  * @returns An explanation for each job, in the same order.
  */
 export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
-  const nodes = localNodes(jobs);
+  // All nodes of a job have the same fate, and there may be very many.
+  const nodes = localNodes(jobs.map((job) => ({
+    ...job,
+    env: {},
+    forEach: job.forEach?.length === 0 ? [] : undefined,
+  })));
   const graph = new NodeGraph(nodes);
   graph.begin();
   for (let ready; (ready = graph.takeReady()).length > 0;) {

@@ -4,7 +4,7 @@ import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
 import type { EvalEvent } from "../../src/workflow/eval/eval_event.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
-import { readPolicy } from "../../src/workflow/eval/policy.ts";
+import { type Policy, readPolicy } from "../../src/workflow/eval/policy.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -27,7 +27,30 @@ const GENEROUS = readPolicy(JSON.stringify({
   }],
 }));
 
+/** The same, but a job stays trusted. */
+const GUARDED = readPolicy(JSON.stringify({
+  version: 1,
+  head_ci: [{
+    id: "all",
+    workflows: ["main"],
+    paths: [".reactorcide/**"],
+    head_repository: "any",
+    use: {
+      ci_source: "head",
+      profile: "limited",
+      workers: "pool",
+      base_nodes: [{
+        nodes: ["test"],
+        ci_source: "base",
+        profile: "standard",
+        workers: "default",
+      }],
+    },
+  }],
+}));
+
 interface Attack {
+  readonly policy?: Policy;
   readonly files: Record<string, string>;
   readonly changedFiles?: readonly string[];
   readonly signal?: AbortSignal;
@@ -35,7 +58,7 @@ interface Attack {
 
 async function evaluate(
   root: string,
-  { files, changedFiles = [MAIN], signal }: Attack,
+  { policy = GENEROUS, files, changedFiles = [MAIN], signal }: Attack,
 ) {
   const problems: string[] = [];
   await makeFiles(root, { [`base/${MAIN}`]: TRUSTED });
@@ -64,7 +87,7 @@ async function evaluate(
     event,
     base: await loadTree(`${root}/base`, fail),
     changedFiles,
-    policy: GENEROUS,
+    policy,
     policyRevision: "rev",
     pullRequest: {
       head: await loadHead(
@@ -87,8 +110,9 @@ async function evaluate(
   return { document, commands, problems };
 }
 
+const TRUSTED_COMMAND = "runnerlib run --job-command 'trusted'";
 const isTrusted = (commands: readonly string[]) =>
-  assertEquals(commands, ["runnerlib run --job-command 'trusted'"]);
+  assertEquals(commands, [TRUSTED_COMMAND]);
 
 const long = "x".repeat(500_000);
 const many = (count: number, text: (index: number) => string) =>
@@ -160,6 +184,48 @@ describe("a pull request", () => {
       assert(bytes < 4 * 1024 * 1024, `${bytes}`);
       assert(document.changed_ci_paths.length > 1_000);
       assert(document.policy_violations.length > 1_000);
+    }
+  });
+
+  it("cannot end the evaluation, however deep or large it is", async () => {
+    // Each line holds the one before: no parser has to be deep for that.
+    const deep = `vars:\n  v0: &v0 [x]\n${
+      many(40_000, (index) => `  v${index + 1}: &v${index + 1} [*v${index}]\n`)
+    }`;
+    const chain = `jobs:\n${
+      many(3_000, (index) =>
+        `  t${index + 1}: { command: x, needs: [t${index}] }\n`)
+    }  t0: { command: x }\n`;
+    const items = `jobs:\n  t: { command: x, for_each: &i [${
+      many(20_000, () => "a,")
+    }], environment: { ${many(5_000, (index) => `E${index}: a, `)} } }\n${
+      many(50, (index) => `  t${index}: { command: x, for_each: *i }\n`)
+    }`;
+    const nested = `vars: { a: ${"[".repeat(20_000)}${"]".repeat(20_000)} }\n`;
+    const bodies = [
+      `${deep}jobs: { a: { command: x } }`,
+      chain,
+      items,
+      `${nested}jobs: { a: { command: x } }`,
+      `jobs: { a: { command: x, resources: ${"{ a: ".repeat(5_000)}${
+        "}".repeat(5_000)
+      } } }`,
+    ];
+    for (const policy of [GENEROUS, GUARDED]) {
+      for (const body of bodies) {
+        await using directory = await temporaryDirectory();
+        const { commands, document } = await evaluate(directory.path, {
+          policy,
+          files: { [MAIN]: HEADER + body },
+        });
+        JSON.stringify(document);
+        const [{ ci_origin }] = document.workflows;
+        if (ci_origin === "base") isTrusted(commands);
+        else {assertEquals(
+            commands.includes(TRUSTED_COMMAND),
+            policy === GUARDED,
+          );}
+      }
     }
   });
 

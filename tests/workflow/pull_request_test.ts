@@ -11,6 +11,7 @@ import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
 import { readPolicy } from "../../src/workflow/eval/policy.ts";
 import {
+  byId,
   type Expected,
   expectedOf,
   randomSituation,
@@ -124,7 +125,7 @@ async function evaluate(
           unwrapped(job_command),
         ]),
       ),
-    ]).sort(),
+    ]).sort(byId),
     violations: [...new Set(plan.violations.map(({ path }) => path))].sort(),
     trusted: Object.fromEntries(workflows.map(({ id, jobs }) => [
       String(id),

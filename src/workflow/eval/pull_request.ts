@@ -1,4 +1,4 @@
-import { messageOf, RunnerError } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import type {
   Filters,
   JobDefinition,
@@ -261,33 +261,51 @@ function headWorkflow(
     return "the pull request gives it the name of a trusted workflow";
   }
   const jobs = withTrusted(theirs.jobs, kept);
-  const workflow = wired(
-    {
-      definition: {
-        ...theirs,
-        // Checks are reported under the name.
-        name: (ours ?? theirs).name,
-        jobs,
-        dependencyPaths: candidate.dependencyPaths,
-      },
-      filters: ours ?? theirs,
-      origin: "head",
-      ci: headPlace(input.event),
-      grant: { ...grant, policyRevision: input.policyRevision },
-      authority,
-      isSkipped: false,
-      note:
-        `the definition of the pull request is used by rule "${grant.ruleId}"`,
+  const workflow: PlannedWorkflow = {
+    definition: {
+      ...theirs,
+      // Checks are reported under the name.
+      name: (ours ?? theirs).name,
+      jobs,
+      dependencyPaths: candidate.dependencyPaths,
     },
-    input.event,
-    budget,
+    filters: ours ?? theirs,
+    origin: "head",
+    ci: headPlace(input.event),
+    grant: { ...grant, policyRevision: input.policyRevision },
+    authority,
+    isSkipped: false,
+    note:
+      `the definition of the pull request is used by rule "${grant.ruleId}"`,
+  };
+  // Whatever it throws, no definition of a pull request ends the evaluation.
+  try {
+    return problemOf(workflow, ours?.jobs ?? [], input.event, budget) ??
+      workflow;
+  } catch (error) {
+    return `the definition of the pull request is invalid: ${messageOf(error)}`;
+  }
+}
+
+/** Finds what is wrong with a definition that the policy allows. */
+function problemOf(
+  workflow: PlannedWorkflow,
+  trustedJobs: readonly JobDefinition[],
+  event: EvalEvent,
+  budget: ByteBudget,
+): string | undefined {
+  const tooLarge = "the definitions of the pull request are too large";
+  const { definition, authority } = workflow;
+  if (!budget.hasRoomFor(definition)) return tooLarge;
+  // What the coordinator would refuse would take every other workflow with it.
+  if (!budget.take(wireWorkflow(workflow, event))) return tooLarge;
+  const [before, after] = [trustedJobs, definition.jobs].map(chancesOf);
+  const lost = [...authority.keys()].find((name) =>
+    after.get(name)! < before.get(name)!
   );
-  if (typeof workflow === "string") return workflow;
-  const [before, after] = [chancesOf(ours?.jobs ?? []), chancesOf(jobs)];
-  const lost = kept.find(({ name }) => after.get(name)! < before.get(name)!);
   return lost === undefined
-    ? workflow
-    : `the pull request keeps the trusted job "${lost.name}" from running`;
+    ? undefined
+    : `the pull request keeps the trusted job "${lost}" from running`;
 }
 
 /** Whether each job runs if all others succeed (2), if some fail (1), or never. */
@@ -337,23 +355,6 @@ function hasTrustedName(
 
 function headPlace({ headUrl, sourceUrl, sourceRef }: EvalEvent): CodePlace {
   return { url: headUrl || sourceUrl, ref: sourceRef };
-}
-
-/** Checks what the coordinator would refuse, and how much room it takes. */
-function wired(
-  workflow: PlannedWorkflow,
-  event: EvalEvent,
-  budget: ByteBudget,
-): PlannedWorkflow | string {
-  const tooLarge = "the definitions of the pull request are too large";
-  if (!budget.hasRoomFor(workflow.definition)) return tooLarge;
-  // What the coordinator would refuse would take every other workflow with it.
-  try {
-    return budget.take(wireWorkflow(workflow, event)) ? workflow : tooLarge;
-  } catch (error) {
-    if (!(error instanceof RunnerError)) throw error;
-    return `the definition of the pull request is invalid: ${messageOf(error)}`;
-  }
 }
 
 function withTrusted(

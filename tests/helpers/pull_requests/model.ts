@@ -97,7 +97,7 @@ function readable(tree: Tree): [path: string, workflow: Workflow][] {
     workflow &&
       !(workflow.usesJobFile && tree[JOB_FILE]?.command === undefined) &&
       Object.values(workflow.jobs).every(({ needs }) =>
-        needs.every((need) => need in workflow.jobs)
+        needs.every((need) => Object.hasOwn(workflow.jobs, need))
       )
       ? [[path, workflow] as [string, Workflow]]
       : []
@@ -155,6 +155,11 @@ function chance(name: string, jobs: Record<string, Job>): number {
   return runs(name) ? 2 : mayRun(name) ? 1 : 0;
 }
 
+/** Puts workflows in order. */
+export function byId([a]: readonly unknown[], [b]: readonly unknown[]): number {
+  return String(a) < String(b) ? -1 : 1;
+}
+
 /** Decides about a pull request in the most naive way. */
 export function expectedOf(situation: Situation): Expected {
   const { base, head, rules = [] } = situation;
@@ -195,14 +200,14 @@ export function expectedOf(situation: Situation): Expected {
       ...theirs?.usesJobFile ? { shared: { command: "", needs: [] } } : {},
     };
     for (const name of rule?.nodes ?? []) {
-      if (ours && name in ours.jobs) jobs[name] = ours.jobs[name];
+      if (ours && Object.hasOwn(ours.jobs, name)) jobs[name] = ours.jobs[name];
     }
     const isUsable = isGranted && theirs !== undefined && theirs.hasOwnId &&
       (ours !== undefined ||
         bases.every(([, { name }]) => name.trim() !== theirs.name.trim())) &&
-      rule.nodes.every((name) => ours && name in ours.jobs) &&
+      rule.nodes.every((name) => ours && Object.hasOwn(ours.jobs, name)) &&
       Object.values(jobs).every(({ needs }) =>
-        needs.every((need) => need in jobs)
+        needs.every((need) => Object.hasOwn(jobs, need))
       ) &&
       Object.keys(jobs).every((name) => !waitsForItself(name, jobs)) &&
       rule.nodes.every((name) =>
@@ -223,5 +228,5 @@ export function expectedOf(situation: Situation): Expected {
   if (!workflows.some(([, origin]) => origin === "head")) {
     for (const path of changed) refused.add(path);
   }
-  return { workflows: workflows.sort(), violations: [...refused].sort() };
+  return { workflows: workflows.sort(byId), violations: [...refused].sort() };
 }

@@ -248,6 +248,8 @@ const MUTATIONS: Record<string, Mutation> = {
         ...changed.jobs,
         "prüfung": { command: "echo ü", needs: [] },
         GATE: { command: "other", needs: [] },
+        constructor: { command: "other", needs: ["GATE"] },
+        toString: { command: "other", needs: ["constructor"] },
         "ɡate": { command: "other", needs: ["prüfung"] },
       },
     });
