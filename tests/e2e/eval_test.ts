@@ -470,6 +470,52 @@ describe("runnerlib eval", () => {
     assertEquals(workflows.length, 1);
   });
 
+  it("reports changed definitions of a fork whose base cannot be fetched", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const file = ".reactorcide/workflows/main.yaml";
+    const trusted = MAIN.replace(
+      "events: [push]",
+      "events: [pull_request_opened]",
+    );
+    const files = { [file]: trusted, ".reactorcide/scripts/a.sh": "a" };
+    const fork = await makeRepository(`${path}/fork`);
+    const evaluated = async (changes: Record<string, string>) => {
+      await makeFiles(`${path}/job/ci/base`, files);
+      await Deno.chmod(`${path}/job/ci/base/${file}`, 0o444);
+      await fork.commit({ ...files, "src/x": crypto.randomUUID(), ...changes });
+      const { code, stderr } = await runCli([
+        ...["eval", "--event-type", "pull_request_opened", "--branch", "main"],
+        ...["--pr-number", "7", "--triggers-file", `${path}/triggers.json`],
+      ], {
+        cwd: path,
+        env: {
+          REACTORCIDE_SOURCE_URL: fork.path,
+          REACTORCIDE_HEAD_URL: fork.path,
+          REACTORCIDE_SHA: await fork.git("rev-parse", "HEAD"),
+          REACTORCIDE_BASE_URL: `${path}/missing`,
+          REACTORCIDE_DIFF_BASE: "1".repeat(40),
+          REACTORCIDE_IS_FORK_PR: "true",
+        },
+      });
+      assertEquals(code, 0, stderr);
+      assertStringIncludes(stderr, "changes are unknown");
+      const document: RawDocument = JSON.parse(
+        await Deno.readTextFile(`${path}/triggers.json`),
+      );
+      await Deno.remove(`${path}/job`, { recursive: true });
+      assertEquals(document.workflows.length, 1);
+      const violations = document.policy_violations.map(({ path }) => path);
+      assertEquals(document.changed_ci_paths, violations);
+      return violations;
+    };
+    assertEquals(await evaluated({}), []);
+    assertEquals(await evaluated({ [file]: `${trusted}\n# changed` }), [file]);
+    assertEquals(await evaluated({ ".reactorcide/scripts/b.sh": "b" }), [
+      ".reactorcide/scripts/b.sh",
+    ]);
+  });
+
   it("submits the document when there is a coordinator, and fails with it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

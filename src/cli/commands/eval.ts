@@ -15,7 +15,12 @@ import { localJob } from "../../workflow/local/local_job.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { EVAL_FLAGS, evalEvent } from "../eval/eval_flags.ts";
-import { evalChanges, evalTrees, placeOf } from "../eval/eval_trees.ts";
+import {
+  changedDefinitions,
+  evalChanges,
+  evalTrees,
+  placeOf,
+} from "../eval/eval_trees.ts";
 import { policyInputs } from "../eval/policy_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explain_flags.ts";
 import {
@@ -60,12 +65,21 @@ command ends with 1.`,
       ),
       now: Date.now(),
     };
+    const changedFiles = await evalChanges(context, trees.source, event);
     const input: EvalInput = {
       event,
       base,
       policy,
       policyRevision,
-      changedFiles: await evalChanges(context, trees.source, event),
+      changedFiles,
+      ...changedFiles === undefined
+        ? {
+          changedDefinitions: await changedDefinitions(
+            trees,
+            cancellation.asked,
+          ),
+        }
+        : {},
       ...pullRequest === undefined ? {} : { pullRequest },
       marksSkipped: only !== undefined,
     };

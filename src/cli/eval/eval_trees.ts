@@ -4,6 +4,11 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { changedFiles } from "../../source/git/queries/changed_files.ts";
+import {
+  changesBetween,
+  type Manifest,
+  takeManifest,
+} from "../../source/manifest.ts";
 import { prepareSource } from "../../source/prepare.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import type { CommandContext } from "../command.ts";
@@ -102,6 +107,52 @@ export async function evalChanges(
     );
     return undefined;
   }
+}
+
+/**
+ * Lists the files of CI definitions that differ between the trusted tree and
+ * that of the pull request. It takes the place of git where that cannot compare
+ * the two, such as for a fork whose base cannot be fetched: then what the branch
+ * has changed meanwhile is listed as well.
+ *
+ * @param trees Where the code is.
+ * @param signal Stops the work.
+ * @returns Paths; all trusted ones if the other tree cannot be read.
+ */
+export async function changedDefinitions(
+  { base, head }: EvalTrees,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (head === undefined) return [];
+  const trusted = await definitionFiles(base, signal);
+  try {
+    const proposed = await definitionFiles(head, signal);
+    return changesBetween(trusted, proposed).map(([path]) => path);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof RunnerError)) throw error;
+    return [...trusted.keys()];
+  }
+}
+
+/** Write permission does not count: it is taken from the trusted tree. */
+async function definitionFiles(
+  root: string,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const directory = `${root}/.reactorcide`;
+  if (!await exists(directory)) return new Map();
+  const manifest = await takeManifest(directory, { signal });
+  const files = [...manifest].filter(([, line]) =>
+    !line.startsWith("directory")
+  );
+  return new Map(files.map(([name, line]) => [
+    name === "" ? ".reactorcide" : `.reactorcide/${name}`,
+    line.replace(
+      /^(\w+) (\d+)/,
+      (_, kind, bits) => `${kind} ${Number.parseInt(bits, 8) & 0o100}`,
+    ),
+  ]));
 }
 
 /**

@@ -44,6 +44,13 @@ export interface EvalInput {
   readonly base: DefinitionTree;
   /** Changed files; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
+  /**
+   * Files of CI definitions that the pull request may have changed, where the
+   * changed files are unknown.
+   *
+   * @default {none}
+   */
+  readonly changedDefinitions?: readonly string[];
   /** Policy, if there is one. */
   readonly policy?: Policy;
   /** Revision of the policy; empty without one. */
@@ -64,6 +71,7 @@ export interface EvalInput {
 export function evalPlan(input: EvalInput): EvalPlan {
   const { event, base, changedFiles, pullRequest, marksSkipped } = input;
   const { policy, policyRevision = "" } = input;
+  const changes = changedFiles ?? input.changedDefinitions ?? [];
   const match = (filters: Filters) =>
     matchFilters(filters, { ...event, changedFiles });
   const pull = pullRequest === undefined ? undefined : planPullRequest({
@@ -72,7 +80,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
     policyRevision,
     event,
     base: base.workflows,
-    changedFiles: changedFiles ?? [],
+    changedFiles: changes,
     isStarted: (filters) => match(filters).isStarted,
   });
   const planned = pull?.workflows ??
@@ -95,7 +103,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
       isStarted ? [definition.job] : []
     ),
     violations: pull?.violations ?? [],
-    changedCiPaths: reportedPaths(ciPaths(changedFiles ?? [])),
+    changedCiPaths: reportedPaths(ciPaths(changes)),
     actorSubjects: pullRequest?.actorSubjects ?? [],
     decisions: [
       ...workflows.map(({ workflow, match }) =>
