@@ -34,12 +34,22 @@ export type {
 } from "./src/host.ts";
 export { createRunner } from "./src/job/runner.ts";
 export type { CreateRunnerOptions, RunJob, Runner } from "./src/job/runner.ts";
+export type { FlushTriggers, RunJobOptions } from "./src/job/job_options.ts";
 export type {
-  FlushTriggers,
-  RunJobOptions,
-  SourceType,
-  TriggerTransport,
-} from "./src/job/job_options.ts";
+  ArchiveOptions,
+  CheckoutOptions,
+  CiSourceOptions,
+  CopyOptions,
+  JobOptions,
+  LimitsOptions,
+  OutputOptions,
+  PluginsOptions,
+  SecretsOptions,
+  SelectionOptions,
+  SourceOptions,
+  TriggersOptions,
+} from "./src/config/job_options.ts";
+export type { SourceType } from "./src/options/source_options.ts";
 export type { LogNextJobOptions } from "./src/job/log_next_job.ts";
 export type { TriggerBatch } from "./src/job/with_triggers.ts";
 export type {
@@ -78,7 +88,6 @@ export type {
   RunningCommand,
 } from "./src/steps/step_command.ts";
 export type {
-  FailurePolicy,
   MatrixConfig,
   RetryConfig,
   StepConfig,

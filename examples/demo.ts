@@ -31,11 +31,9 @@ try {
   });
   const result = await runner.runJob({
     command: "sh test.sh",
-    sourceType: "git",
-    sourceUrl: `${directory}/repository`,
-    sourceRef: commit,
+    source: { type: "git", url: `${directory}/repository`, ref: commit },
     env: { DEPLOY_TOKEN: "s3cr3t-t0k3n" },
-    secretEnvNames: ["DEPLOY_TOKEN"],
+    secrets: { envNames: ["DEPLOY_TOKEN"] },
   });
   console.log(`\nThe job ended: ${result.status}`);
   console.log("Follow-up jobs, as written to job/triggers.json:");

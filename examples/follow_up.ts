@@ -16,7 +16,7 @@ triggerJob("verify", {
 
 const { exitCode, triggers } = await runJob({
   command: "echo testing",
-  jobDir: "/job",
+  cwd: "/job",
 });
 console.log(`next: ${triggers.map(({ name }) => name).join(", ")}`);
 Deno.exit(exitCode);

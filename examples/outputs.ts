@@ -19,5 +19,5 @@ const job = new Job("release")
     { dependsOn: ["image", "digest"] },
   );
 
-const { exitCode } = await runJob(job, { jobDir: "/job" });
+const { exitCode } = await runJob(job, { cwd: "/job" });
 Deno.exit(exitCode);

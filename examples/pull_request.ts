@@ -18,11 +18,9 @@ const job = new Job("pull-request")
   });
 
 const { exitCode } = await runJob(job, {
-  ciSourceType: "git",
-  ciSourceUrl,
-  sourceType: "git",
-  sourceUrl,
+  ciSource: { type: "git", url: ciSourceUrl },
+  source: { type: "git", url: sourceUrl },
   env: { REPORT_TOKEN: "r3p0rt-t0k3n" },
-  secretEnvNames: ["REPORT_TOKEN"],
+  secrets: { envNames: ["REPORT_TOKEN"] },
 });
 Deno.exit(exitCode);

@@ -18,7 +18,7 @@ const job = new Job("flaky")
     condition: "always",
   });
 
-const { steps, exitCode } = await runJob(job, { jobDir: "/job" });
+const { steps, exitCode } = await runJob(job, { cwd: "/job" });
 for (const { name, conclusion, attempts, exitCode } of steps) {
   console.log(`${name}: ${conclusion}, attempts ${attempts}, code ${exitCode}`);
 }

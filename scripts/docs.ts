@@ -1,5 +1,6 @@
 /**
- * Writes the generated parts of `docs/`: `deno task docs`.
+ * Writes the generated parts of `docs/`, and the source of the options of
+ * `runJob`: `deno task docs`.
  *
  * With `--check` nothing is written; it ends with 1 when a page is stale, or a
  * link in a page leads nowhere.
@@ -8,8 +9,9 @@
  */
 import { cliReference } from "./docs/cli_reference.ts";
 import { environmentReference } from "./docs/environment_reference.ts";
-import { fillPage } from "./docs/fill_page.ts";
+import { fillPage, formatted } from "./docs/fill_page.ts";
 import { jobFileReference } from "./docs/job_file_reference.ts";
+import { jobOptionsSource } from "./docs/job_options.ts";
 import { linkProblems } from "./docs/link_problems.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -21,30 +23,49 @@ const PARTS: Readonly<Record<string, () => Promise<string> | string>> = {
   "docs/job-file.md": jobFileReference,
 };
 
+/** Source files that are generated. */
+const SOURCES: Readonly<Record<string, () => string>> = {
+  "src/config/job_options.ts": jobOptionsSource,
+};
+
 /** Pages whose links are checked, besides those of `docs/`. */
 const OTHER_PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 
 if (import.meta.main) {
   const isCheck = Deno.args.includes("--check");
   const problems = [
-    ...await writePages(isCheck),
+    ...await writeFiles(isCheck),
     ...await linkProblems(ROOT, [...await listPages(), ...OTHER_PAGES]),
   ];
   for (const problem of problems) console.error(problem);
   Deno.exitCode = problems.length > 0 ? 1 : 0;
 }
 
-async function writePages(isCheck: boolean): Promise<string[]> {
+async function writeFiles(isCheck: boolean): Promise<string[]> {
   const problems: string[] = [];
   for (const [path, generate] of Object.entries(PARTS)) {
-    const url = new URL(path, ROOT);
-    const before = await Deno.readTextFile(url);
+    const before = await Deno.readTextFile(new URL(path, ROOT));
     const after = await fillPage(before, await generate());
-    if (after === before) continue;
-    if (isCheck) problems.push(`${path} is stale: run "deno task docs"`);
-    else await Deno.writeTextFile(url, after);
+    problems.push(...await replace(path, before, after, isCheck));
+  }
+  for (const [path, generate] of Object.entries(SOURCES)) {
+    const before = await Deno.readTextFile(new URL(path, ROOT));
+    const after = await formatted(generate(), "ts");
+    problems.push(...await replace(path, before, after, isCheck));
   }
   return problems;
+}
+
+async function replace(
+  path: string,
+  before: string,
+  after: string,
+  isCheck: boolean,
+): Promise<string[]> {
+  if (after === before) return [];
+  if (isCheck) return [`${path} is stale: run "deno task docs"`];
+  await Deno.writeTextFile(new URL(path, ROOT), after);
+  return [];
 }
 
 async function listPages(): Promise<string[]> {

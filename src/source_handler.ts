@@ -47,7 +47,7 @@ export interface SourceHandlerContext {
  * runner.registerSource("bucket", bucket);
  * const result = await runner.runJob({
  *   command: "sh main.sh",
- *   sourceType: "bucket",
+ *   source: { type: "bucket" },
  *   sourceDir: "/job/bucket-example",
  * });
  * assertEquals(result.status, "success");

@@ -1,5 +1,5 @@
 import type { Option } from "../../src/options/option.ts";
-import { OPTIONS } from "../../src/options/options.ts";
+import { describeOption, OPTIONS } from "../../src/options/options.ts";
 import {
   VARIABLE_GROUPS,
   type VariableInfo,
@@ -58,14 +58,14 @@ function configurationRow(info: VariableInfo): string[] {
   const options: readonly Option[] = OPTIONS;
   const option = options.find(({ env }) => env?.name === info.name);
   if (option === undefined) throw new Error(`No option has ${info.name}`);
-  const { flag, default: value, defaultText, doc } = option;
+  const { flag, default: value, defaultText } = option;
   return [
     code(info.name),
     flag === undefined ? "" : code(`--${flag}`),
     value === undefined ? plain(defaultText ?? "") : code(value),
     info.setBy,
     seenBy(info),
-    plain(doc),
+    plain(describeOption(option)),
   ];
 }
 

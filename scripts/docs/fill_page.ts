@@ -17,12 +17,24 @@ export async function fillPage(page: string, part: string): Promise<string> {
   }
   return await formatted(
     `${page.slice(0, start)}${START}\n\n${part}\n\n${page.slice(end)}`,
+    "md",
   );
 }
 
-async function formatted(text: string): Promise<string> {
+/**
+ * Formats a text as `deno fmt` does.
+ *
+ * @param text Text.
+ * @param extension Extension of the file it belongs to.
+ * @returns The formatted text.
+ * @throws {Error} If it cannot be formatted.
+ */
+export async function formatted(
+  text: string,
+  extension: string,
+): Promise<string> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext", "md", "-"],
+    args: ["fmt", "--ext", extension, "-"],
     stdin: "piped",
     stdout: "piped",
   }).spawn();

@@ -1,5 +1,9 @@
 import type { Option, OptionType } from "../options/option.ts";
-import { type OptionName, OPTIONS } from "../options/options.ts";
+import {
+  describeOption,
+  type OptionName,
+  OPTIONS,
+} from "../options/options.ts";
 import { SOURCE_TYPES } from "../options/source_options.ts";
 import { layerOf } from "../config/settings.ts";
 import type { Layer } from "../config/settings.ts";
@@ -20,8 +24,8 @@ const VALUE_NAMES: Readonly<Partial<Record<OptionType & string, string>>> = {
   jobDirectory: "PATH",
   jobFile: "PATH",
   duration: "TIME",
-  list: "NAMES",
-  inheritance: "NAMES",
+  list: "NAME,...",
+  inheritance: "NAME,...",
 };
 
 /** Options of the design that mean a git source. */
@@ -77,13 +81,14 @@ export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
 }
 
 function flagOf(option: Option & { flag: string }): Flag {
-  const { flag, type, doc, default: value, defaultText = value } = option;
+  const { flag, type, default: value, defaultText = value } = option;
+  const help = describeOption(option);
   const valueName = valueNameOf(option);
   return {
     name: flag,
     ...valueName === undefined ? {} : { valueName },
     ...choicesOf(type),
-    help: defaultText === undefined ? doc : `${doc} (${defaultText})`,
+    help: defaultText === undefined ? help : `${help} (${defaultText})`,
     isRepeatable: REPEATABLE.includes(type),
     isNegatable: type === "boolean" && value === "true",
   };

@@ -7,7 +7,6 @@ import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { JobRun } from "../job/job_run.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
-import { linesOf } from "../job/sandbox_setting.ts";
 import { joinList } from "../join_list.ts";
 import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { covers } from "../plugins/rights/rights.ts";
@@ -58,7 +57,7 @@ export async function pipelineCommand(
   await resolveSettings(run, {}, jobFileOf(context));
   const allowed = flags.get(ALLOW_FLAG.name);
   const permissions = pipelinePermissions(parts, [
-    ...linesOf(run, "pipeline_permissions"),
+    ...run.settings.lines("pipeline_permissions"),
     ...typeof allowed === "object" ? allowed : [],
   ]);
   const path = await realFile(

@@ -6,7 +6,7 @@ import {
   givenPluginDirectory,
 } from "../job/plugin_directories.ts";
 import { resolveSettings } from "../job/resolve_settings.ts";
-import { linesOf, sandboxSetting } from "../job/sandbox_setting.ts";
+import { sandboxSetting } from "../job/sandbox_setting.ts";
 import { findPluginFiles, pluginFile } from "../plugins/find_files.ts";
 import {
   type InspectedPlugin,
@@ -32,7 +32,7 @@ import { partsInWorkDir } from "./work_dir.ts";
 export async function listPlugins(context: CommandContext): Promise<number> {
   const run = await openRun(context);
   await using fetched = await pluginAddresses(
-    linesOf(run, "plugins"),
+    run.settings.lines("plugins"),
     await sandboxSetting(run),
     { env: run.parts.host.env, workspace: run.parts.workspace },
   );

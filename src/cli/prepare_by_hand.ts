@@ -43,7 +43,7 @@ export async function prepareByHand(
     await using _lock = await lockWorkspace(parts.workspace, {
       command: name,
       env: parts.host.env,
-      sourceDirs: [config.codeDir],
+      sourceDirs: [config.sourceDir],
       wait: config.wait,
       signal: run.cancellation.asked,
       onWait: (reason) => parts.logger.info("workspace", reason),

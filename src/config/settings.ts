@@ -145,6 +145,21 @@ export class Settings {
   }
 
   /**
+   * Returns the lines that all layers have for an option.
+   *
+   * @param name Name of the option.
+   * @returns Lines, without empty ones.
+   */
+  lines(name: OptionName): string[] {
+    return this.all(name)
+      .flatMap(({ value }) =>
+        typeof value === "string" ? value.split("\n") : Object.values(value)
+      )
+      .map((line) => line.trim())
+      .filter((line) => line !== "");
+  }
+
+  /**
    * Returns every text of every layer.
    *
    * @returns Names and texts; those of a list or mapping one by one.

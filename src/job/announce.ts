@@ -28,7 +28,7 @@ export function announce(
   }
   const directory = runsInCurrentDirectory(run, config)
     ? host.cwd
-    : workspace.pathOf(config.jobDir);
+    : workspace.pathOf(config.cwd);
   logger.info("dry-run", `Would run in ${directory}`);
   plan?.steps.forEach(({ name, definition: { run } }, index) => {
     if (!plan.isSelected[index]) return;

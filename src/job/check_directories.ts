@@ -25,7 +25,7 @@ export function checkDirectories(
     }
     logger.warn("workspace", `"${workspace.base}" does not exist yet`);
   }
-  for (const path of [config.codeDir, config.jobDir]) {
+  for (const path of [config.sourceDir, config.cwd]) {
     checkDirectory(workspace.pathOf(path));
   }
 }

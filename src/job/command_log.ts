@@ -20,7 +20,7 @@ export async function openCommandLog(
   keepsTail: boolean,
 ): Promise<StepLog> {
   const { host, workspace, logger } = parts;
-  const { stdout, stderr } = config.triggerTransport === "stdout"
+  const { stdout, stderr } = config.triggers.transport === "stdout"
     ? (await import("./guarded_sinks.ts")).guardedSinks(parts)
     : parts;
   const limit = maxLineBytes(config, workspace);
@@ -53,7 +53,7 @@ const WORKER_LINE_BYTES = 60_000;
  * @returns Bytes, without the line break; `undefined` for no limit.
  */
 export function maxLineBytes(
-  { maxLineBytes }: JobConfig,
+  { output: { maxLineBytes } }: JobConfig,
   { inContainer }: Workspace,
 ): number | undefined {
   return maxLineBytes ?? (inContainer ? WORKER_LINE_BYTES : undefined);

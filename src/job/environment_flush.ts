@@ -1,9 +1,9 @@
 import { durationProblem, parseDuration } from "../config/duration.ts";
 import { findOption } from "../options/options.ts";
+import type { OptionValue } from "../options/value_types.ts";
 import { RunnerError } from "../errors.ts";
 import { jobPathProblem } from "../job_path.ts";
 import type { FlushTriggersOptions } from "./flush_triggers.ts";
-import type { TriggerTransport } from "./job_options.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** Settings that say how follow-up jobs are handed over. */
@@ -38,7 +38,7 @@ export function environmentFlush(
   }
   return {
     file,
-    transport: transport as TriggerTransport,
+    transport: transport as OptionValue<"trigger_transport">,
     coordinatorTimeoutMs: coordinatorTimeoutMs(parts, settings),
     allowInsecureTransport,
   };

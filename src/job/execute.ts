@@ -55,7 +55,7 @@ export async function execute(
     }),
     jobEnv,
   });
-  const foreign = await foreignSources(run, config.codeDir);
+  const foreign = await foreignSources(run, config.sourceDir);
   const env = await withSafeDirectories(
     inherited,
     foreign.map(({ path }) => path),
@@ -77,7 +77,9 @@ export async function execute(
   const startedAt = new Date();
   const start = performance.now();
   const exit = runCommand(command, {
-    ...config,
+    stderr: config.output.stderr,
+    timeoutMs: config.limits.timeoutMs,
+    graceMs: config.limits.graceMs,
     cwd,
     env,
     start: container?.start,
@@ -91,7 +93,7 @@ export async function execute(
   });
   const end = await commandEnd(exit, {
     subject: "The command",
-    timeoutMs: config.timeoutMs,
+    timeoutMs: config.limits.timeoutMs,
   }).finally(() => log.close());
   const durationMs = performance.now() - start;
   if (end.outcome === "failed") hint?.(log);

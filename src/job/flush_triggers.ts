@@ -1,5 +1,6 @@
 import { isCoordinatorConfigured } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import type { OptionValue } from "../options/value_types.ts";
 import { triggerDocument } from "../triggers/document.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger } from "../triggers/trigger.ts";
@@ -11,7 +12,6 @@ import {
 import { guardPath } from "../workspace/guard.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
-import type { TriggerTransport } from "./job_options.ts";
 import { maskDefinitions } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -20,7 +20,7 @@ export interface FlushTriggersOptions {
   /** Where follow-up jobs are written, as the job knows it. */
   readonly file: string;
   /** How they are handed over. */
-  readonly transport: TriggerTransport;
+  readonly transport: OptionValue<"trigger_transport">;
   /** Longest time of one request to the coordinator, in milliseconds. */
   readonly coordinatorTimeoutMs: number;
   /** Whether a token may be sent to the coordinator over plain HTTP. */

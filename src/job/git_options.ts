@@ -16,8 +16,7 @@ export function gitOptions(
   isTrusted: boolean,
   cwd: string,
 ): GitOptions {
-  const { fetchDepth, filter, sparsePaths, submodules, lfs, mirrorDirectory } =
-    checkout;
+  const { fetchDepth, filter, sparsePaths, submodules, lfs, mirror } = checkout;
   return {
     depth: fetchDepth,
     pullRequestBase: !isTrusted,
@@ -25,8 +24,6 @@ export function gitOptions(
     lfs,
     ...filter === undefined ? {} : { filter },
     ...sparsePaths === undefined || isTrusted ? {} : { sparsePaths },
-    ...mirrorDirectory === undefined
-      ? {}
-      : { mirrorDirectory: resolve(cwd, mirrorDirectory) },
+    ...mirror === undefined ? {} : { mirrorDirectory: resolve(cwd, mirror) },
   };
 }

@@ -23,9 +23,9 @@ export async function handOver(
   const queue = parts.triggers ?? new TriggerQueue();
   if (when === "always" || when === "success" && error === undefined) {
     return await flushTriggers(parts, queue, {
-      file: config.triggersFile,
-      transport: config.triggerTransport,
-      coordinatorTimeoutMs: config.coordinatorTimeoutMs,
+      file: config.triggers.file,
+      transport: config.triggers.transport,
+      coordinatorTimeoutMs: config.triggers.coordinatorTimeoutMs,
       allowInsecureTransport: parts.allowInsecureTransport,
       // What is handed over in any case is so after a cancellation, too.
       signal: when === "always" ? cancellation.insisted : cancellation.asked,

@@ -40,10 +40,10 @@ export async function holdWorkspace(
   const { host: { env }, workspace, logger } = parts;
   if (run.lock !== undefined) return;
   const sourceDirs = [
-    ...config.source.type === "none" ? [] : [config.codeDir],
+    ...config.source.type === "none" ? [] : [config.sourceDir],
     ...config.ciSource.type === "none" ? [] : ["/job/ci"],
   ];
-  const isInJobDir = config.isJobDirChosen && !workspace.inContainer &&
+  const isInJobDir = config.isCwdChosen && !workspace.inContainer &&
     !parts.run.isInherited;
   if (sourceDirs.length > 0 || use.hasSteps || use.hasContainer || isInJobDir) {
     run.lock = await lockWorkspace(workspace, {
@@ -55,7 +55,7 @@ export async function holdWorkspace(
       onWait: (reason) => logger.info("workspace", reason),
     });
   }
-  await beginFiles(parts, config.triggersFile);
+  await beginFiles(parts, config.triggers.file);
 }
 
 /**

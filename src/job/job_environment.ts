@@ -42,8 +42,8 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
   const { command, runnerImage } = config;
   const text = command && [command].flat().join(" ");
   return {
-    [Variable.codeDir]: workspace.pathOf(config.codeDir),
-    [Variable.jobDir]: workspace.pathOf(config.jobDir),
+    [Variable.codeDir]: workspace.pathOf(config.sourceDir),
+    [Variable.jobDir]: workspace.pathOf(config.cwd),
     [Variable.artifactsDir]: workspace.pathOf(config.artifactsDir),
     // A variable as long as a long script could not be passed.
     ...text === undefined || text.length * 3 > MAX_COMMAND_BYTES
@@ -57,10 +57,10 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     },
     ...lockIds === "" ? {} : { [Variable.workspaceLock]: lockIds },
     // They leave their triggers where the runner finds them: it has the nonce.
-    ...config.triggerTransport === "stdout"
+    ...config.triggers.transport === "stdout"
       ? {
         [Variable.triggerTransport]: "file",
-        [Variable.triggersFile]: config.triggersFile,
+        [Variable.triggersFile]: config.triggers.file,
       }
       : {},
     ...secretsSocket === undefined

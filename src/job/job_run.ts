@@ -1,4 +1,4 @@
-import { validateSettings } from "../config/validate.ts";
+import { validateSettings } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { Settings } from "../config/settings.ts";
 import type { StepConfig } from "../config/step_config.ts";
@@ -147,7 +147,7 @@ export class JobRun {
     const { config, problems, warnings } = validateSettings(this.settings, {
       cwd: host.cwd,
       steps: this.steps,
-      hasOwnSteps: this.ownSteps !== undefined,
+      needsCommand: this.ownSteps === undefined,
       sourceTypes: this.#sourceTypes(),
     });
     for (const warning of warnings) logger.warn("config", warning);

@@ -12,7 +12,7 @@ import {
   givenPluginDirectory,
   mayComeLate,
 } from "./plugin_directories.ts";
-import { linesOf, sandboxSetting } from "./sandbox_setting.ts";
+import { sandboxSetting } from "./sandbox_setting.ts";
 
 /** Phases that are over when the sources are there. */
 const EARLY_PHASES = [
@@ -55,7 +55,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
     setting,
     trustsFiles: run.settings.isOn("trust_plugins"),
   });
-  const addresses = await fetchPlugins(linesOf(run, "plugins"), setting, {
+  const addresses = await fetchPlugins(run.settings.lines("plugins"), setting, {
     env: run.parts.host.env,
     workspace: run.parts.workspace,
   });

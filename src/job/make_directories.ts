@@ -19,7 +19,7 @@ export async function makeDirectories(
   config: JobConfig,
 ): Promise<string> {
   await makeArtifacts(workspace, config);
-  return (await makeDirectory(workspace, config.jobDir)).path;
+  return (await makeDirectory(workspace, config.cwd)).path;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Checker } from "../config/checker.ts";
+import { OptionReader } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { parseJobEnv } from "../config/job_env.ts";
 import { defaultLayer, environmentLayer } from "../config/settings.ts";
@@ -83,10 +83,10 @@ export function secretsOfSettings(
   const { settings, env, cwd, otherNames = [], texts = [], hasJobFile = true } =
     surroundings;
   // What is wrong is reported when the settings are validated.
-  const check = new Checker(settings, [], "any");
-  const jobEnv = surroundings.jobEnv ?? check.jobEnv(cwd);
-  const secretEnvNames = check.unitedNames("secret_env_names");
-  const secretValues = check.secretValues(cwd);
+  const reader = new OptionReader(settings, { cwd });
+  const jobEnv = surroundings.jobEnv ?? reader.read("job_env");
+  const secretEnvNames = reader.read("secret_env_names");
+  const secretValues = reader.read("secret_values_list");
   const file = fileSecrets(settings, cwd);
   const saysNone = secretEnvNames?.length === 1 &&
     secretEnvNames[0].toLowerCase() === NO_NAMES;
@@ -104,11 +104,11 @@ export function secretsOfSettings(
     env,
     jobEnv: withoutReferences(jobEnv),
     secretEnvNames: secretEnvNames ?? [],
-    secretEnvPatterns: check.list("secret_env_patterns") ?? [],
+    secretEnvPatterns: reader.read("secret_env_patterns"),
     secretValues: secretValues ?? [],
     hidesJobEnv,
   });
-  const minBytes = check.integer("mask_min_length") ?? 4;
+  const minBytes = reader.read("mask_min_length");
   return {
     secrets: [
       ...secrets,
@@ -166,17 +166,18 @@ export interface DefinedJob {
  * @param jobs Definitions.
  */
 export function maskDefinitions(
-  { masker, host: { env } }: Pick<RunnerParts, "masker" | "host">,
+  { masker, host: { env, cwd } }: Pick<RunnerParts, "masker" | "host">,
   jobs: readonly DefinedJob[],
 ): void {
   const settings = new Settings();
   settings.add(defaultLayer());
   settings.add(environmentLayer(env));
-  const patterns = new Checker(settings, [], "any").list("secret_env_patterns");
+  const reader = new OptionReader(settings, { cwd });
+  const patterns = reader.read("secret_env_patterns");
   for (const { env = {}, texts } of jobs) {
     const variables = withoutReferences(env);
     const secrets = [
-      ...matchingSecrets(variables, patterns ?? []),
+      ...matchingSecrets(variables, patterns),
       ...urlSecrets({ ...variables, texts: texts.join("\n") }),
     ];
     for (const { value } of secrets) masker.add(value);
@@ -191,11 +192,11 @@ export function maskDefinitions(
  */
 export function setUpMasker(
   { masker, logger }: RunnerParts,
-  { maskMinBytes, isMasked }: JobConfig,
+  { secrets: { minBytes, mask } }: JobConfig,
 ): void {
-  masker.minBytes = maskMinBytes;
-  masker.turn(isMasked);
-  if (isMasked) return;
+  masker.minBytes = minBytes;
+  masker.turn(mask);
+  if (mask) return;
   // No level of the log is to hide this.
   logger.error("secrets", "MASKING IS OFF: secrets are printed as they are");
 }

@@ -72,7 +72,7 @@ export async function openContainer(
     const paths = { workspace: workspace.base, socket, secretsFile };
     await changeOwner(user, paths, cancellation);
   }
-  const foreign = await foreignSources(run, config.codeDir);
+  const foreign = await foreignSources(run, config.sourceDir);
   const variables = await withSafeDirectories(
     containerEnvironment(run, {
       config,
@@ -97,7 +97,7 @@ export async function openContainer(
     image,
     command: config.command!,
     user: `${user.uid}:${user.gid}`,
-    directory: config.jobDir,
+    directory: config.cwd,
     mounts: [
       { source: workspace.base, target: "/job" },
       ...socket === undefined ? [] : [{
@@ -177,11 +177,11 @@ export function containerEnvironment(
   { parts, jobEnv, lockIds }: JobRun,
   { config, trace, hasSocket, secrets }: ContainerEnvironmentParts,
 ): ChildEnvironment {
-  const { inheritEnv, secretEnvNames = [] } = config;
+  const { inheritEnv, secrets: { envNames = [] } } = config;
   return childEnvironment(parts.host.env, {
     kind: "container",
     names: [
-      ...secretEnvNames,
+      ...envNames,
       ...typeof inheritEnv === "boolean" ? [] : inheritEnv,
     ],
     facts: {

@@ -32,7 +32,7 @@ export async function openJobLog(
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
   const { host, logger, workspace, masker } = parts;
-  const { stdout, stderr } = config.triggerTransport === "stdout"
+  const { stdout, stderr } = config.triggers.transport === "stdout"
     ? (await import("./guarded_sinks.ts")).guardedSinks(parts)
     : parts;
   const { labels, artifactsPath, onProgress } = options;
@@ -66,10 +66,10 @@ export async function openJobLog(
 
 function styleOf(
   env: Readonly<Record<string, string>>,
-  { logGroup }: JobConfig,
+  { output }: JobConfig,
   stepCount: number,
 ): JobLogStyle {
   if (env.LOG_FORMAT === "json") return "json";
-  if (logGroup) return "grouped";
+  if (output.group) return "grouped";
   return stepCount > 1 ? "prefixed" : "plain";
 }

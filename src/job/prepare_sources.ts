@@ -32,9 +32,9 @@ export async function prepareSources(
   config: JobConfig,
   options: PrepareSourcesOptions = {},
 ): Promise<void> {
-  const { ciSource, source, codeDir, checkout, only, from } = config;
+  const { ciSource, source, sourceDir, checkout, selection } = config;
   const { replace = false } = options;
-  const isPart = only !== undefined || from !== undefined;
+  const isPart = selection.only !== undefined || selection.from !== undefined;
   try {
     const isShared = checkout.mode === "shared" &&
       await prepareShared(run, config);
@@ -48,8 +48,8 @@ export async function prepareSources(
     }
     if (isShared) return;
     // Some of the steps go on with what the others have left there.
-    run.sourcePath = isPart && await keptSource(run, source, codeDir) ||
-      await prepare(run, config, source, codeDir, replace);
+    run.sourcePath = isPart && await keptSource(run, source, sourceDir) ||
+      await prepare(run, config, source, sourceDir, replace);
   } finally {
     await removeCredentials(run);
   }
@@ -91,7 +91,6 @@ async function prepare(
   replace: boolean,
 ): Promise<string | undefined> {
   if (source.type === "none") return undefined;
-  const { copyIgnore, archive } = config;
   const { workspace, host } = run.parts;
   const { prepareSource } = await import("../source/prepare.ts");
   const { gitOptions } = await import("./git_options.ts");
@@ -100,8 +99,8 @@ async function prepare(
     {
       ...source,
       git: gitOptions(config.checkout, isTrusted, host.cwd),
-      copyIgnore,
-      archive,
+      copyIgnore: config.copy.ignore,
+      archive: config.archive,
       target: workspace.pathOf(directory),
       replace,
     },

@@ -52,7 +52,7 @@ export async function resolveSecrets(
  */
 export async function resolveStepSecrets(
   run: JobRun,
-  { secretEnvNames = [], secretEnvPatterns }: JobConfig,
+  { secrets: { envNames = [], envPatterns } }: JobConfig,
   steps: readonly Step[],
 ): Promise<Step[]> {
   const resolved: Step[] = [];
@@ -60,8 +60,8 @@ export async function resolveStepSecrets(
     const env = step.env && await resolveSecrets(run, step.env);
     if (env) {
       maskSecrets(run, [
-        ...namedSecrets(env, secretEnvNames, "listed name"),
-        ...matchingSecrets(env, secretEnvPatterns),
+        ...namedSecrets(env, envNames, "listed name"),
+        ...matchingSecrets(env, envPatterns),
         ...urlSecrets(env),
       ]);
     }

@@ -193,7 +193,7 @@ async function holdWorkspace(
   plan: JobPlan | undefined,
   { container }: JobControls,
 ): Promise<void> {
-  const { source, ciSource, isJobDirChosen } = config;
+  const { source, ciSource, isCwdChosen } = config;
   const { workspace, run: identity } = run.parts;
   const hasSteps = plan !== undefined;
   const hasContainer = container !== undefined;
@@ -201,7 +201,7 @@ async function holdWorkspace(
     ciSource.type !== "none";
   if (!hasFiles) {
     if (workspace.inContainer) return;
-    if (!isJobDirChosen && !isThere(workspace.base)) {
+    if (!isCwdChosen && !isThere(workspace.base)) {
       identity.begunIn.add(workspace.base);
       return;
     }
@@ -236,7 +236,10 @@ async function planSteps(
   if (steps === undefined) return undefined;
   const { planJob } = await import("../steps/job_plan.ts");
   const { resolveStepSecrets } = await import("./resolve_secrets.ts");
-  return planJob(await resolveStepSecrets(run, config, steps), config);
+  return planJob(
+    await resolveStepSecrets(run, config, steps),
+    config.selection,
+  );
 }
 
 async function executeSteps(
@@ -255,7 +258,7 @@ async function handOver(
   { flushTriggers: when = "success" }: JobControls,
 ): Promise<readonly Trigger[]> {
   // Nothing is queued, and nobody waits for what steps have left.
-  const isStdout = config.triggerTransport === "stdout";
+  const isStdout = config.triggers.transport === "stdout";
   if (!run.parts.triggers?.size && !isStdout) return [];
   const { handOver } = await import("./hand_over.ts");
   return await handOver(run, config, when);

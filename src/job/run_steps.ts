@@ -41,7 +41,8 @@ export async function runSteps(
   plan: JobPlan,
   options: RunStepsOptions,
 ): Promise<readonly StepResult[]> {
-  const { failurePolicy, concurrency = navigator.hardwareConcurrency } = config;
+  const { failurePolicy, limits } = config;
+  const { concurrency = navigator.hardwareConcurrency } = limits;
   const onEvent = maskedEvents(run.parts.masker, options.onEvent);
   await using setting = await openStepSetting(run, config, plan, {
     trace: options.trace,
@@ -152,7 +153,7 @@ export function endWithJob(
   graph: GraphRun,
 ): Disposable {
   const { cancellation } = run;
-  const { timeoutMs, graceMs } = config;
+  const { timeoutMs, graceMs } = config.limits;
   const stack = new DisposableStack();
 
   function end(error: RunnerError, reason: string): void {

@@ -1,3 +1,4 @@
+import { optionsLayer } from "../config/options_layer.ts";
 import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
 import { type Host, processHost } from "../host.ts";
@@ -10,8 +11,7 @@ import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
-import { optionsLayer } from "./options_layer.ts";
-import { runJob } from "./run_job.ts";
+import { type JobControls, runJob } from "./run_job.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
 import {
   type WorkflowFunctions,
@@ -48,6 +48,16 @@ export interface CreateRunnerOptions {
    */
   allowInsecureTransport?: boolean;
 }
+
+/** Options of a job that are not part of its configuration. */
+const CONTROLS: readonly (keyof JobControls)[] = [
+  "jobFile",
+  "signal",
+  "handleSignals",
+  "flushTriggers",
+  "dryRun",
+  "onStepEvent",
+];
 
 /** Runs a job: one that is made of steps, or one that is a command. */
 export interface RunJob {
@@ -100,7 +110,7 @@ export interface Runner extends WorkflowFunctions {
   readonly registerPlugin: (plugin: Plugin) => Disposable;
   /**
    * Registers code that gets sources of a type of its own, for the jobs that
-   * start afterwards: their `sourceType` may name it then.
+   * start afterwards: their `source.type` may name it then.
    *
    * @param type Name of the type: small letters, digits, `-` and `_`.
    * @param handler Function that fills a directory.
@@ -156,7 +166,7 @@ export interface Runner extends WorkflowFunctions {
  * const result = await runner.runJob({
  *   command: 'echo "token is $TOKEN"',
  *   env: { TOKEN: "s3cr3t-value" },
- *   secretEnvNames: ["TOKEN"],
+ *   secrets: { envNames: ["TOKEN"] },
  * });
  * assertEquals(result.status, "success");
  * ```
@@ -219,13 +229,13 @@ export function runnerOn(
   };
   const functions = workflowFunctions(() => parts());
   return {
-    runJob: (first: object, second: RunJobOptions = {}) => {
+    runJob: async (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
       const isJob = "steps" in first && "addStep" in first;
       const job = isJob ? first as Pick<Job, "steps"> : undefined;
       const options = isJob ? second : first as RunJobOptions;
-      const layer = optionsLayer(options);
-      return runJob(parts(layer), layer, { ...options, job });
+      const layer = optionsLayer(options, CONTROLS);
+      return await runJob(parts(layer), layer, { ...options, job });
     },
     registerPlugin: (plugin) => plugins.add(plugin),
     registerSource: (type, handler) => sources.add(type, handler),

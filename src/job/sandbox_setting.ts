@@ -46,7 +46,7 @@ export async function sandboxSetting(
       const queue = run.parts.triggers ??= new TriggerQueue();
       queue.addAll(triggersOfWire(jobs));
     },
-    grantsOf: readGrants(linesOf(run, "plugin_permissions")),
+    grantsOf: readGrants(run.settings.lines("plugin_permissions")),
     directories: {
       JOB_DIR: workspace.base,
       SOURCE_DIR: directoryOf("code_dir"),
@@ -57,20 +57,4 @@ export async function sandboxSetting(
       ? {}
       : { copy: { original: ciDirectory, path: ciCopy } },
   };
-}
-
-/**
- * Gives the lines that all sources of the configuration have for a key.
- *
- * @param run The run.
- * @param key Key whose values are lines.
- * @returns Lines, without empty ones.
- */
-export function linesOf(run: JobRun, key: OptionName): string[] {
-  return run.settings.all(key)
-    .flatMap(({ value }) =>
-      typeof value === "string" ? value.split("\n") : Object.values(value)
-    )
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
 }

@@ -40,7 +40,7 @@ export async function prepareSharedSources(
     );
     return path;
   };
-  run.sourcePath = await place(config.codeDir, fillRepository);
+  run.sourcePath = await place(config.sourceDir, fillRepository);
   const definitions = await place("/job/ci", fillDefinitions);
   run.ciSourcePath = `${definitions}/base`;
   return true;

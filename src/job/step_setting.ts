@@ -111,7 +111,7 @@ export async function openStepSetting(
       options.onEvent({ type: "progress", step, text }),
   });
   const parent = await inheritableEnvironment(host);
-  const foreign = await foreignSources(run, config.codeDir);
+  const foreign = await foreignSources(run, config.sourceDir);
   const safePaths = foreign.map(({ path }) => path);
 
   function environmentOf(step: number): ChildEnvironment {
@@ -169,8 +169,8 @@ export async function openStepSetting(
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,
-        stderr: config.stderr,
-        graceMs: config.graceMs,
+        stderr: config.output.stderr,
+        graceMs: config.limits.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
         isInContainer: workspace.inContainer,
         onWarning,

@@ -32,8 +32,8 @@ export async function workingDirectory(
  */
 export function runsInCurrentDirectory(
   { parts: { workspace }, sourcePath }: JobRun,
-  { isJobDirChosen, source }: JobConfig,
+  { isCwdChosen, source }: JobConfig,
 ): boolean {
-  return !workspace.inContainer && !isJobDirChosen &&
+  return !workspace.inContainer && !isCwdChosen &&
     sourcePath === undefined && source.type === "none";
 }

@@ -78,7 +78,10 @@ export interface VariableFacts {
 export interface Option {
   /** Name in job files, messages and plugins. */
   readonly name: string;
-  /** Property of the options of `runJob`, if there is one. */
+  /**
+   * Property of the options of `runJob`, and of the resolved configuration; a
+   * dot leads into a group.
+   */
   readonly option?: string;
   /** Option of the command line without its dashes, if there is one. */
   readonly flag?: string;
@@ -110,6 +113,8 @@ export interface Option {
   readonly isCallersOnly?: boolean;
   /** What the option means, in one line without a period at its end. */
   readonly doc: string;
+  /** How the value is written as text, worded to follow the line and a colon. */
+  readonly form?: string;
   /** More for readers of the library's documentation, in Markdown sentences. */
   readonly details?: string;
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import type { Option } from "./option.ts";
-import { SOURCE_OPTIONS } from "./source_options.ts";
+import { SOURCE_OPTIONS, SOURCE_TYPES } from "./source_options.ts";
 
 /** Every option. */
 export const OPTIONS = [
@@ -38,7 +38,7 @@ export const OPTIONS = [
   },
   {
     name: "job_dir",
-    option: "jobDir",
+    option: "cwd",
     flag: "job-dir",
     env: { name: "REACTORCIDE_JOB_DIR", setBy: "worker" },
     keys: ["working_dir", "job.job_dir", "job.working_dir"],
@@ -69,11 +69,12 @@ export const OPTIONS = [
     },
     keys: ["environment"],
     type: "variables",
-    doc: "Environment of the command: KEY=VALUE lines, or ./job/FILE",
+    doc: "Environment of the command",
+    form: "KEY=VALUE lines, or ./job/FILE",
   },
   {
     name: "secret_env_names",
-    option: "secretEnvNames",
+    option: "secrets.envNames",
     flag: "secret-env-names",
     env: {
       name: "REACTORCIDE_SECRET_ENV_NAMES",
@@ -84,13 +85,13 @@ export const OPTIONS = [
     type: "list",
     isUnion: true,
     doc:
-      "Variables whose values are masked, separated by commas; none for no others than those that match a pattern",
+      "Variables whose values are masked; none for no others than those that match a pattern",
   },
   {
     name: "secret_values_list",
-    option: "secretValues",
+    option: "secrets.values",
     flag: "secret-values-list",
-    valueName: "VALUES",
+    valueName: "VALUE,...",
     env: {
       name: "REACTORCIDE_SECRET_VALUES_LIST",
       setBy: "user",
@@ -99,13 +100,14 @@ export const OPTIONS = [
       isOutside: true,
     },
     type: "secretValues",
-    doc: "Values that are masked: separated by commas, or ./job/FILE",
+    doc: "Values that are masked",
+    form: "separated by commas, or ./job/FILE",
   },
   {
     name: "secret_env_patterns",
-    option: "secretEnvPatterns",
+    option: "secrets.envPatterns",
     flag: "secret-env-patterns",
-    valueName: "PATTERNS",
+    valueName: "PATTERN,...",
     env: {
       name: "REACTORCIDE_SECRET_ENV_PATTERNS",
       setBy: "user",
@@ -122,7 +124,7 @@ export const OPTIONS = [
   },
   {
     name: "mask_min_length",
-    option: "maskMinLength",
+    option: "secrets.minBytes",
     flag: "mask-min-length",
     type: { minimum: 3, maximum: 64 },
     default: "4",
@@ -131,7 +133,7 @@ export const OPTIONS = [
   },
   {
     name: "mask",
-    option: "mask",
+    option: "secrets.mask",
     flag: "mask",
     type: "boolean",
     default: "true",
@@ -163,7 +165,7 @@ export const OPTIONS = [
   },
   {
     name: "plugin_dir",
-    option: "pluginDir",
+    option: "plugins.dir",
     flag: "plugin-dir",
     valueName: "PATH",
     env: {
@@ -179,7 +181,7 @@ export const OPTIONS = [
   },
   {
     name: "plugins",
-    option: "plugins",
+    option: "plugins.urls",
     flag: "plugin",
     valueName: "URL#HASH",
     env: {
@@ -189,11 +191,11 @@ export const OPTIONS = [
       isSetting: true,
     },
     type: "plugins",
-    doc: "Plugin at an https:, npm: or jsr: address, with its hash",
+    doc: "Plugins at https:, npm: or jsr: addresses, with their hashes",
   },
   {
     name: "plugin_permissions",
-    option: "pluginPermissions",
+    option: "plugins.permissions",
     flag: "allow-plugin",
     valueName: "NAME:KIND=VALUES",
     env: {
@@ -203,11 +205,12 @@ export const OPTIONS = [
       isSetting: true,
     },
     type: "pluginPermissions",
-    doc: "Permission of a plugin, such as slack:net=hooks.slack.com",
+    doc: "Permissions of plugins, by name and kind",
+    form: "slack:net=hooks.slack.com",
   },
   {
     name: "plugin_timeout",
-    option: "pluginTimeoutMs",
+    option: "plugins.timeoutMs",
     flag: "plugin-timeout",
     env: {
       name: "REACTORCIDE_PLUGIN_TIMEOUT",
@@ -221,7 +224,7 @@ export const OPTIONS = [
   },
   {
     name: "trust_plugins",
-    option: "trustPlugins",
+    option: "plugins.trust",
     flag: "trust-plugins",
     env: {
       name: "REACTORCIDE_TRUST_PLUGINS",
@@ -239,7 +242,7 @@ export const OPTIONS = [
   },
   {
     name: "triggers_file",
-    option: "triggersFile",
+    option: "triggers.file",
     flag: "triggers-file",
     env: { name: "REACTORCIDE_TRIGGERS_FILE", setBy: "worker" },
     type: "jobFile",
@@ -248,18 +251,18 @@ export const OPTIONS = [
   },
   {
     name: "trigger_transport",
-    option: "triggerTransport",
+    option: "triggers.transport",
     flag: "trigger-transport",
     env: { name: "REACTORCIDE_TRIGGER_TRANSPORT", setBy: "user" },
     type: { choices: ["auto", "stdout", "file", "api"] },
     default: "auto",
-    doc: "How follow-up jobs are submitted: auto, stdout, file or api",
+    doc: "How follow-up jobs are submitted",
     details:
       "With `auto`, they go to the coordinator if one is configured, and to the file otherwise. With `stdout`, a line on standard output is for the worker.",
   },
   {
     name: "coordinator_timeout",
-    option: "coordinatorTimeoutMs",
+    option: "triggers.coordinatorTimeoutMs",
     flag: "coordinator-timeout",
     env: {
       name: "REACTORCIDE_COORDINATOR_TIMEOUT",
@@ -272,25 +275,26 @@ export const OPTIONS = [
   },
   {
     name: "stderr",
-    option: "stderr",
+    option: "output.stderr",
     flag: "stderr",
     type: { choices: ["merged", "separate"] },
     default: "merged",
-    doc: "Whether standard error joins standard output: merged or separate",
+    doc: "Whether standard error joins standard output",
     details: "Merged, the lines keep the order in which they were written.",
   },
   {
     name: "timeout",
-    option: "timeoutMs",
+    option: "limits.timeoutMs",
     flag: "timeout",
     keys: ["timeout_seconds", "job.timeout"],
     type: "duration",
     defaultText: "no limit",
-    doc: "Time limit of the command, such as 90s, 15m or 2h",
+    doc: "Time limit of the command",
+    form: "90s, 15m, 2h and so on",
   },
   {
     name: "grace",
-    option: "graceMs",
+    option: "limits.graceMs",
     flag: "grace",
     type: "duration",
     default: "10s",
@@ -298,7 +302,7 @@ export const OPTIONS = [
   },
   {
     name: "concurrency",
-    option: "concurrency",
+    option: "limits.concurrency",
     flag: "concurrency",
     env: { name: "REACTORCIDE_CONCURRENCY", setBy: "user", isSetting: true },
     keys: ["job.concurrency"],
@@ -313,27 +317,27 @@ export const OPTIONS = [
     keys: ["job.failure_policy"],
     type: { choices: ["finish", "continue", "kill"] },
     default: "finish",
-    doc: "What a failed step does to the others: finish, continue or kill",
+    doc: "What a failed step does to the others",
     details:
       "Those that run finish and no other starts, all of them run, or those that run are ended as well.",
   },
   {
     name: "only",
-    option: "only",
+    option: "selection.only",
     flag: "only",
     type: "list",
-    doc: "Run these steps and no other, separated by commas",
+    doc: "Run these steps and no other",
   },
   {
     name: "from",
-    option: "from",
+    option: "selection.from",
     flag: "from",
     type: "list",
     doc: "Run these steps and those that depend on them",
   },
   {
     name: "skip",
-    option: "skip",
+    option: "selection.skip",
     flag: "skip",
     type: "list",
     doc: "Run every step but these",
@@ -348,14 +352,14 @@ export const OPTIONS = [
   },
   {
     name: "log_group",
-    option: "logGroup",
+    option: "output.group",
     flag: "log-group",
     type: "boolean",
     doc: "Print the output of each step in one piece",
   },
   {
     name: "max_line_bytes",
-    option: "maxLineBytes",
+    option: "output.maxLineBytes",
     flag: "max-line-bytes",
     env: {
       name: "REACTORCIDE_MAX_LINE_BYTES",
@@ -373,9 +377,42 @@ export const OPTIONS = [
     keys: ["job.inherit_env"],
     type: "inheritance",
     default: "true",
-    doc: "Variables of the runner that the job gets: true, false or names",
+    doc: "Variables of the runner that the job gets",
+    form: "true, false or names",
   },
 ] as const satisfies readonly Option[];
+
+/**
+ * Describes an option in one line, for help texts and tables: what it means,
+ * and how its value is written as text.
+ *
+ * @param option The option.
+ * @returns Text without a period at its end.
+ */
+export function describeOption({ doc, form, type }: Option): string {
+  const words = type === "sourceType"
+    ? SOURCE_TYPES
+    : typeof type === "object" && "choices" in type
+    ? type.choices
+    : [];
+  if (words.length === 0) return form === undefined ? doc : `${doc}: ${form}`;
+  return `${doc}: ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
+
+/** What the options of a group are about, by the property that holds them. */
+export const OPTION_GROUPS = {
+  source: "Where the code comes from",
+  ciSource: "Where the trusted CI code comes from, which goes to /job/ci",
+  checkout: "How code is checked out",
+  copy: "How a directory is copied",
+  archive: "How an archive is unpacked",
+  secrets: "What is secret, and how it is masked",
+  plugins: "Which plugins are loaded, and what they may do",
+  triggers: "How follow-up jobs are submitted",
+  limits: "How long, and how much at once, a job runs",
+  selection: "Which steps run",
+  output: "How the output of a job is printed",
+} as const;
 
 /** A row of the table. */
 export type OptionRow = (typeof OPTIONS)[number];

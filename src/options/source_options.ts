@@ -10,23 +10,40 @@ export const SOURCE_TYPES = [
   "svn",
 ] as const;
 
+/**
+ * How code gets into the workspace: from a git, Mercurial or Subversion
+ * repository, a directory, an archive, or in a way that was registered.
+ */
+export type SourceType =
+  | "none"
+  | "git"
+  | "copy"
+  | "tarball"
+  | "hg"
+  | "svn"
+  // Completion of the words above needs a type that does not include them.
+  | (string & Record<never, never>);
+
+/** Name of any type of sources, also of one that code registers; a worker may set none. */
+export const SOURCE_TYPE = /^([a-z][a-z0-9_-]{0,62})?$/;
+
 /** Options that say where code comes from, and how it is prepared. */
 export const SOURCE_OPTIONS = [
   {
     name: "source_type",
-    option: "sourceType",
+    option: "source.type",
     flag: "source-type",
     valueName: "TYPE",
     env: { name: "REACTORCIDE_SOURCE_TYPE", setBy: "worker" },
     keys: ["source.type"],
     type: "sourceType",
     default: "none",
-    doc: "How the source is prepared: git, copy, tarball, hg, svn or none",
-    details: "A type that was registered is another choice.",
+    doc: "How the source is prepared",
+    details: "It may be a type that code registered.",
   },
   {
     name: "source_url",
-    option: "sourceUrl",
+    option: "source.url",
     flag: "source-url",
     valueName: "URL",
     env: { name: "REACTORCIDE_SOURCE_URL", setBy: "worker", isUrl: true },
@@ -36,30 +53,30 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "source_ref",
-    option: "sourceRef",
+    option: "source.ref",
     flag: "source-ref",
     valueName: "REF",
     env: { name: "REACTORCIDE_SOURCE_REF", setBy: "worker" },
     keys: ["source.ref"],
     type: "text",
+    defaultText: "the default branch",
     doc: "Branch, tag or commit, or sha256:HEX of an archive",
-    details: "The default branch is used if there is none.",
   },
   {
     name: "ci_source_type",
-    option: "ciSourceType",
+    option: "ciSource.type",
     flag: "ci-source-type",
     valueName: "TYPE",
     env: { name: "REACTORCIDE_CI_SOURCE_TYPE", setBy: "worker" },
     keys: ["ci_source.type"],
     type: "sourceType",
     default: "none",
-    doc: "How the trusted CI source is prepared, as --source-type",
-    details: "It goes to `/job/ci`.",
+    doc: "How the trusted CI source is prepared",
+    details: "It may be a type that code registered.",
   },
   {
     name: "ci_source_url",
-    option: "ciSourceUrl",
+    option: "ciSource.url",
     flag: "ci-source-url",
     valueName: "URL",
     env: { name: "REACTORCIDE_CI_SOURCE_URL", setBy: "worker", isUrl: true },
@@ -69,27 +86,27 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "ci_source_ref",
-    option: "ciSourceRef",
+    option: "ciSource.ref",
     flag: "ci-source-ref",
     valueName: "REF",
     env: { name: "REACTORCIDE_CI_SOURCE_REF", setBy: "worker" },
     keys: ["ci_source.ref"],
     type: "text",
+    defaultText: "the default branch",
     doc: "Branch, tag or commit of the trusted CI source, or sha256:HEX",
-    details: "The default branch is used if there is none.",
   },
   {
     name: "copy_ignore",
-    option: "copyIgnore",
+    option: "copy.ignore",
     flag: "copy-ignore",
-    valueName: "PATTERNS",
+    valueName: "PATTERN,...",
     env: { name: "REACTORCIDE_COPY_IGNORE", setBy: "user", isSetting: true },
     type: "list",
-    doc: "What a copied source leaves out, as in .gitignore, with commas",
+    doc: "What a copied source leaves out, as patterns of .gitignore",
   },
   {
     name: "archive_strip_top",
-    option: "archiveStripTop",
+    option: "archive.stripTop",
     flag: "archive-strip-top",
     env: {
       name: "REACTORCIDE_ARCHIVE_STRIP_TOP",
@@ -101,7 +118,7 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "archive_max_entries",
-    option: "archiveMaxEntries",
+    option: "archive.maxEntries",
     flag: "archive-max-entries",
     env: {
       name: "REACTORCIDE_ARCHIVE_MAX_ENTRIES",
@@ -114,7 +131,7 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "archive_max_bytes",
-    option: "archiveMaxBytes",
+    option: "archive.maxBytes",
     flag: "archive-max-bytes",
     env: {
       name: "REACTORCIDE_ARCHIVE_MAX_BYTES",
@@ -127,7 +144,7 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "archive_max_ratio",
-    option: "archiveMaxRatio",
+    option: "archive.maxRatio",
     flag: "archive-max-ratio",
     env: {
       name: "REACTORCIDE_ARCHIVE_MAX_RATIO",
@@ -140,7 +157,7 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "archive_timeout",
-    option: "archiveTimeoutMs",
+    option: "archive.timeoutMs",
     flag: "archive-timeout",
     env: {
       name: "REACTORCIDE_ARCHIVE_TIMEOUT",
@@ -153,7 +170,7 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "checkout_mode",
-    option: "checkoutMode",
+    option: "checkout.mode",
     env: {
       name: "REACTORCIDE_CHECKOUT_MODE",
       setBy: "worker",
@@ -162,11 +179,11 @@ export const SOURCE_OPTIONS = [
     keys: ["checkout.mode"],
     type: { choices: ["isolated", "shared"] },
     default: "isolated",
-    doc: "Whether both sources share one repository: isolated or shared",
+    doc: "Whether both sources share one repository",
   },
   {
     name: "fetch_depth",
-    option: "fetchDepth",
+    option: "checkout.fetchDepth",
     flag: "fetch-depth",
     env: { name: "REACTORCIDE_FETCH_DEPTH", setBy: "user", isSetting: true },
     keys: ["checkout.fetch_depth"],
@@ -176,7 +193,7 @@ export const SOURCE_OPTIONS = [
   },
   {
     name: "git_filter",
-    option: "gitFilter",
+    option: "checkout.filter",
     flag: "git-filter",
     valueName: "FILTER",
     env: { name: "REACTORCIDE_GIT_FILTER", setBy: "user", isSetting: true },
@@ -184,43 +201,44 @@ export const SOURCE_OPTIONS = [
     type: "text",
     doc: "Objects that git fetches only when needed, such as blob:none",
     details:
-      "The filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.",
+      "It is the filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.",
   },
   {
     name: "sparse_paths",
-    option: "sparsePaths",
+    option: "checkout.sparsePaths",
     flag: "sparse-paths",
-    valueName: "PATHS",
+    valueName: "DIR,...",
     env: { name: "REACTORCIDE_SPARSE_PATHS", setBy: "user", isSetting: true },
     keys: ["checkout.sparse_paths"],
     type: "list",
-    doc: "Directories of the source that are checked out; all unless given",
+    defaultText: "all",
+    doc: "Directories of the source that are checked out",
     details: "The files beside them are checked out as well.",
   },
   {
     name: "submodules",
-    option: "submodules",
+    option: "checkout.submodules",
     flag: "submodules",
     env: { name: "REACTORCIDE_SUBMODULES", setBy: "user", isSetting: true },
     keys: ["checkout.submodules"],
     type: { choices: ["off", "on", "recursive"] },
     default: "off",
-    doc: "Whether git submodules are checked out: off, on or recursive",
+    doc: "Whether git submodules are checked out, and theirs as well",
   },
   {
     name: "git_lfs",
-    option: "gitLfs",
+    option: "checkout.lfs",
     flag: "git-lfs",
     env: { name: "REACTORCIDE_GIT_LFS", setBy: "user", isSetting: true },
     keys: ["checkout.lfs"],
     type: { choices: ["auto", "off"] },
     default: "auto",
-    doc: "Whether files in Git LFS are fetched: auto or off",
+    doc: "Whether files in Git LFS are fetched",
     details: "With `auto`, a repository with such files needs `git-lfs`.",
   },
   {
     name: "git_mirror",
-    option: "gitMirror",
+    option: "checkout.mirror",
     flag: "git-mirror",
     valueName: "PATH",
     env: { name: "REACTORCIDE_GIT_MIRROR", setBy: "user", isSetting: true },

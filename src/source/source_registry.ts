@@ -1,5 +1,4 @@
-import { SOURCE_TYPE } from "../config/checker.ts";
-import { SOURCE_TYPES } from "../options/source_options.ts";
+import { SOURCE_TYPE, SOURCE_TYPES } from "../options/source_options.ts";
 import type { SourceHandler } from "../source_handler.ts";
 
 /** The handlers of types of sources that the runner does not know itself. */

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { OPTIONS } from "../../src/options/options.ts";
 import {
@@ -8,7 +8,7 @@ import {
   layerOf,
   Settings,
 } from "../../src/config/settings.ts";
-import { optionsLayer } from "../../src/job/options_layer.ts";
+import { optionsLayer } from "../../src/config/options_layer.ts";
 
 function valuesOf(layer: Layer): Record<string, unknown> {
   return Object.fromEntries(
@@ -124,18 +124,14 @@ describe("optionsLayer()", () => {
       valuesOf(optionsLayer({
         command: ["make", "a b"],
         env: { A: "1" },
-        secretValues: ["a,b"],
-        timeoutMs: 1_500,
-        graceMs: 0,
-        concurrency: 4,
+        secrets: { values: ["a,b"], mask: undefined },
+        limits: { timeoutMs: 1_500, graceMs: 0, concurrency: 4 },
         failurePolicy: "kill",
-        only: ["a", "b"],
+        selection: { only: ["a", "b"] },
         wait: true,
-        logGroup: true,
-        maxLineBytes: 100,
+        output: { group: true, maxLineBytes: 100 },
+        plugins: { permissions: { slack: { net: ["a.example", "b"] } } },
         inheritEnv: false,
-        handleSignals: false,
-        signal: AbortSignal.abort(),
       })),
       {
         job_command: ["make", "a b"],
@@ -147,6 +143,7 @@ describe("optionsLayer()", () => {
         failure_policy: "kill",
         only: ["a", "b"],
         wait: "true",
+        plugin_permissions: ["slack:net=a.example,b"],
         log_group: "true",
         max_line_bytes: "100",
         inherit_env: "false",
@@ -157,6 +154,41 @@ describe("optionsLayer()", () => {
   it("leaves out what is not given", () => {
     assertEquals(optionsLayer({}), {});
     assertEquals(optionsLayer({ command: undefined, env: undefined }), {});
+    assertEquals(optionsLayer({ source: undefined, limits: {} }), {});
+  });
+
+  it("names the option as the origin", () => {
+    const { fetch_depth } = optionsLayer({ checkout: { fetchDepth: 0 } });
+    assertEquals(fetch_depth, {
+      value: "0",
+      origin: 'option "checkout.fetchDepth"',
+    });
+  });
+
+  it("refuses what is no option, and suggests the right name", () => {
+    const wrong: [options: Record<string, unknown>, message: string][] = [
+      [
+        { fetchDepth: 1 },
+        'Unknown option "fetchDepth"; did you mean "checkout.fetchDepth"?',
+      ],
+      [
+        { sourceDirr: "/job" },
+        'Unknown option "sourceDirr"; did you mean "sourceDir"?',
+      ],
+      [
+        { limits: { timoutMs: 1 } },
+        'Unknown option "limits.timoutMs"; did you mean "limits.timeoutMs"?',
+      ],
+      [{ constructor: 1 }, 'Unknown option "constructor"'],
+      [
+        { plugins: ["npm:x"] },
+        'Cannot use option "plugins": it must be an object of options',
+      ],
+    ];
+    for (const [options, message] of wrong) {
+      assertThrows(() => optionsLayer(options), TypeError, message);
+    }
+    assertEquals(optionsLayer({ signal: 1 } as object, ["signal"]), {});
   });
 });
 

@@ -192,7 +192,7 @@ export default {
     });
     await test.runner.runJob({
       command: "echo $PIN",
-      secretEnvNames: ["PIN"],
+      secrets: { envNames: ["PIN"] },
     });
     assertEquals(test.stdout(), "[REDACTED]\n");
     assertEquals(test.stderr().includes("no variable has the name"), false);

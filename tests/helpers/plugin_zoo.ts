@@ -33,7 +33,7 @@ export async function runZoo(
   plugins: Record<string, string>,
   options: ZooOptions = {},
 ): Promise<ZooResult> {
-  const { hostEnv, files = {}, inspect, ...rest } = options;
+  const { hostEnv, files = {}, inspect, ...job } = options;
   await using test = await testRunner({
     ...cacheVariables(),
     REACTORCIDE_IN_CONTAINER: "false",
@@ -48,8 +48,8 @@ export async function runZoo(
   });
   const running = test.runner.runJob({
     command: "echo ran",
-    pluginDir: "plugins",
-    ...rest,
+    ...job,
+    plugins: { dir: "plugins", ...job.plugins },
   });
   let result: JobResult | undefined;
   let error: Error | undefined;

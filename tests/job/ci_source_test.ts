@@ -17,11 +17,9 @@ import { cacheVariables } from "../helpers/surroundings.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 const SOURCES = {
-  sourceType: "copy",
-  sourceUrl: "from",
-  ciSourceType: "copy",
-  ciSourceUrl: "trusted",
-} as const;
+  source: { type: "copy", url: "from" },
+  ciSource: { type: "copy", url: "trusted" },
+};
 
 const FILES = {
   "from/file": "source",
@@ -92,10 +90,11 @@ describe("the copy of the trusted CI source", () => {
       test.runner.registerPlugin(INTRUDER);
       await test.runner.runJob({
         command: "true",
-        ciSourceType: "copy",
-        ciSourceUrl: "trusted",
-        pluginPermissions: {
-          reader: { read: ["$CI_DIR", "$JOB_DIR"] },
+        ciSource: { type: "copy", url: "trusted" },
+        plugins: {
+          permissions: {
+            reader: { read: ["$CI_DIR", "$JOB_DIR"] },
+          },
         },
       });
       assertStringIncludes(test.stderr(), "[plugin:reader] policy: good\n");
@@ -149,7 +148,7 @@ describe("the copy of the trusted CI source", () => {
       );
     const result = await test.runner.runJob(job, {
       ...SOURCES,
-      concurrency: 2,
+      limits: { concurrency: 2 },
     });
     assertEquals(result.steps.map(({ exitCode }) => exitCode), [0, 0]);
     assertMatch(test.stdout(), /deployed/);

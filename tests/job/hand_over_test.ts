@@ -129,7 +129,10 @@ describe("a job that triggers", () => {
   it("uses the file if told so, whatever is configured", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJob("a");
-      await made.runner.runJob({ command: "true", triggerTransport: "file" });
+      await made.runner.runJob({
+        command: "true",
+        triggers: { transport: "file" },
+      });
       assertEquals(await namesIn(`${made.path}/job/triggers.json`), ["a"]);
       assertEquals(coordinator.requests, []);
     }));
@@ -167,7 +170,7 @@ describe("a job that triggers", () => {
       () =>
         made.runner.runJob({
           command: "touch started",
-          triggerTransport: "stdout",
+          triggers: { transport: "stdout" },
         }),
       RunnerError,
     );

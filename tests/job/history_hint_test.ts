@@ -97,10 +97,12 @@ describe("a failed step in a clone of depth 1", () => {
     const FIRST = await makeOrigin(`${directory.path}/origin`);
     await using test = await testRunner();
     const result = await test.runner.runJob(jobOf(FAILING), {
-      sourceType: "git",
-      sourceUrl: `file://${directory.path}/origin`,
-      sourceRef: "main",
-      concurrency: 1,
+      source: {
+        type: "git",
+        url: `file://${directory.path}/origin`,
+        ref: "main",
+      },
+      limits: { concurrency: 1 },
       failurePolicy: "continue",
       env: { FIRST },
     });
@@ -119,8 +121,7 @@ describe("a failed step in a clone of depth 1", () => {
     await makeOrigin(`${directory.path}/origin`);
     await using test = await testRunner();
     const { status } = await test.runner.runJob(jobOf(OTHER), {
-      sourceType: "git",
-      sourceUrl: `file://${directory.path}/origin`,
+      source: { type: "git", url: `file://${directory.path}/origin` },
     });
     assertEquals(status, "failed");
     assert(!test.stderr().includes(HINT), test.stderr());
@@ -130,9 +131,8 @@ describe("a failed step in a clone of depth 1", () => {
     await using directory = await temporaryDirectory();
     await makeOrigin(`${directory.path}/origin`);
     const whole = {
-      sourceType: "git",
-      sourceUrl: `file://${directory.path}/origin`,
-      fetchDepth: 0,
+      source: { type: "git", url: `file://${directory.path}/origin` },
+      checkout: { fetchDepth: 0 },
     };
     for (const options of [whole, {}]) {
       await using test = await testRunner();
@@ -148,16 +148,15 @@ describe("a failed step in a clone of depth 1", () => {
     for (
       const [env, options] of [
         [{}, {}],
-        [{}, { stderr: "separate" }],
-        [{}, { maxLineBytes: 4_096 }],
+        [{}, { output: { stderr: "separate" } }],
+        [{}, { output: { maxLineBytes: 4_096 } }],
         [{ LOG_FORMAT: "json" }, {}],
       ] as const
     ) {
       await using test = await testRunner(env);
       const { exitCode } = await test.runner.runJob({
         command: "git describe",
-        sourceType: "git",
-        sourceUrl: `${directory.path}/origin`,
+        source: { type: "git", url: `${directory.path}/origin` },
         ...options,
       });
       assertEquals(exitCode, 128);

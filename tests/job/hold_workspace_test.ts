@@ -5,7 +5,10 @@ import { Job } from "../../src/steps/job.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { type TestRunner, testRunner } from "../helpers/test_runner.ts";
 
-const COPY = { sourceType: "copy", sourceUrl: "code", command: "cat name" };
+const COPY = {
+  source: { type: "copy", url: "code" },
+  command: "cat name",
+};
 
 async function runnerWithCode(): Promise<TestRunner> {
   const made = await testRunner();

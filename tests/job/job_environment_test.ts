@@ -130,7 +130,7 @@ describe("the command of a job", () => {
         "with-dash": "dash",
         PIN: "1234",
       },
-      secretEnvNames: ["PIN"],
+      secrets: { envNames: ["PIN"] },
     });
     const lines = test.stdout().split("\n");
     for (const line of ["GIT_DIR=.git", "with.dot=dot", "with-dash=dash"]) {
@@ -163,7 +163,7 @@ exit 1
     const archive = `${tools.path}/source.tar.gz`;
     await Deno.writeFile(archive, Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0));
     for (
-      const [sourceType, sourceUrl] of [
+      const [type, url] of [
         ["git", "https://example.invalid/r.git"],
         ["hg", "https://example.invalid/r"],
         ["svn", "https://example.invalid/r"],
@@ -177,7 +177,10 @@ exit 1
         PATH: `${tools.path}:/usr/bin:/bin`,
       });
       await assertRejects(() =>
-        test.runner.runJob({ command: "true", sourceType, sourceUrl })
+        test.runner.runJob({
+          command: "true",
+          source: { type, url },
+        })
       );
     }
     const log = await Deno.readTextFile(`${tools.path}/log`);
@@ -197,7 +200,7 @@ exit 1
       seen = env;
       await Deno.writeTextFile(`${target}/file`, "");
     });
-    await test.runner.runJob({ command: "true", sourceType: "own" });
+    await test.runner.runJob({ command: "true", source: { type: "own" } });
     assertEquals(seen.HELPER, "kept");
     assertEquals(Object.keys(KEYS).filter((name) => name in seen), []);
   });
@@ -232,8 +235,7 @@ describe("a job in a hook of git", () => {
     });
     const { status } = await test.runner.runJob({
       command: "git rev-parse HEAD; git status --porcelain; git add --all",
-      sourceType: "git",
-      sourceUrl: `${directory.path}/inner`,
+      source: { type: "git", url: `${directory.path}/inner` },
     });
     assertEquals([status, test.stdout()], ["success", `${commit}\n`]);
     assertEquals(await outer.git("status", "--porcelain"), "");
@@ -248,8 +250,7 @@ describe("the runner", () => {
     await using test = await testRunner(env);
     await test.runner.runJob({
       command: Object.values(env).map((value) => `echo ${value}`).join("; "),
-      secretEnvNames: [],
-      secretValues: [],
+      secrets: { envNames: [], values: [] },
     });
     assertEquals(
       test.stdout(),

@@ -84,7 +84,10 @@ describe("a job of steps", () => {
     };
     const run = async (failurePolicy: "finish" | "continue" | "kill") =>
       endings(
-        await test.runner.runJob(job(), { failurePolicy, concurrency: 2 }),
+        await test.runner.runJob(job(), {
+          failurePolicy,
+          limits: { concurrency: 2 },
+        }),
       );
     assertEquals(await run("finish"), [
       "fails: failed/failed",
@@ -188,7 +191,7 @@ describe("a job of steps", () => {
           timeoutMs: 50,
           retry: { attempts: 2, delayMs: 1 },
         }),
-      { failurePolicy: "continue", graceMs: 100 },
+      { failurePolicy: "continue", limits: { graceMs: 100 } },
     );
     assertEquals(endings(result), [
       "command: timeout/timeout",
@@ -245,7 +248,7 @@ describe("a job of steps", () => {
           condition: "always",
         }),
       {
-        graceMs: 500,
+        limits: { graceMs: 500 },
         onStepEvent: ({ type }) => type === "started" && started.open(),
       },
     );
@@ -291,7 +294,7 @@ describe("a job of steps", () => {
       new Job("x")
         .addStep("a", "sleep 1000")
         .addStep("tidy", "true", { dependsOn: ["a"], condition: "always" }),
-      { timeoutMs: 100, graceMs: 100 },
+      { limits: { timeoutMs: 100, graceMs: 100 } },
     );
     assertEquals([result.status, result.exitCode], ["timeout", 124]);
     assertEquals(endings(result), [
@@ -353,7 +356,7 @@ describe("a job of steps", () => {
            echo "$REACTORCIDE_SECRET_ENV_NAMES"`,
           { dependsOn: ["login"] },
         ),
-      { env: { TOKEN: "hunter2-hunter2" }, secretEnvNames: ["TOKEN"] },
+      { env: { TOKEN: "hunter2-hunter2" }, secrets: { envNames: ["TOKEN"] } },
     );
     assertEquals(result.status, "success");
     assertStringIncludes(test.stdout(), "got [REDACTED]\n");
@@ -387,7 +390,7 @@ describe("a job of steps", () => {
         matrix: { axes: { T: ["hunter2-hunter2", "hunter3-hunter3"] } },
       }),
       {
-        secretValues: ["hunter2-hunter2", "hunter3-hunter3"],
+        secrets: { values: ["hunter2-hunter2", "hunter3-hunter3"] },
         failurePolicy: "continue",
         onStepEvent: (event) => events.push(event),
       },
@@ -409,7 +412,7 @@ describe("a job of steps", () => {
       new Job("x").addStep("a", 'echo "$STEP_TOKEN"', {
         env: { STEP_TOKEN: "hunter2-hunter2" },
       }),
-      { secretEnvNames: ["STEP_TOKEN"] },
+      { secrets: { envNames: ["STEP_TOKEN"] } },
     );
     assertEquals(test.stdout(), "[REDACTED]\n");
   });
@@ -446,7 +449,7 @@ describe("a job of steps", () => {
         }),
       {
         env: { PASS: "hunter2-hunter2", REGION: "eu", ZONE: "a" },
-        secretEnvNames: ["PASS"],
+        secrets: { envNames: ["PASS"] },
       },
     );
     assertEquals(result.status, "success");
@@ -593,7 +596,9 @@ describe("a part of a job of steps", () => {
     await test.runner.runJob(job());
     const made = await Deno.readTextFile(`${test.path}/made`);
     const before = test.stdout();
-    const result = await test.runner.runJob(job(), { from: ["c"] });
+    const result = await test.runner.runJob(job(), {
+      selection: { from: ["c"] },
+    });
     assertEquals(endings(result), [
       "a: skipped/success",
       "b: skipped/success",
@@ -603,7 +608,9 @@ describe("a part of a job of steps", () => {
       test.stdout().slice(before.length),
       `got 12\nc | ${made}`,
     );
-    const skipping = await test.runner.runJob(job(), { skip: ["a", "b"] });
+    const skipping = await test.runner.runJob(job(), {
+      selection: { skip: ["a", "b"] },
+    });
     assertEquals(endings(skipping), endings(result));
   });
 
@@ -613,7 +620,7 @@ describe("a part of a job of steps", () => {
       new Job("x").addStep("a", 'echo "t=$T" > "$REACTORCIDE_OUTPUT"')
         .addStep("hunter2-hunter2 as a name", () => ({ n: 2 }))
         .addStep("b", () => ({ n: 1 })),
-      { env: { T: "hunter2-hunter2" }, secretEnvNames: ["T"] },
+      { env: { T: "hunter2-hunter2" }, secrets: { envNames: ["T"] } },
     );
     const path = `${test.path}/job/.reactorcide/outputs.json`;
     assertEquals(await Deno.readTextFile(path), '{"b": {"n":1}}\n');
@@ -622,7 +629,7 @@ describe("a part of a job of steps", () => {
 
   it("says when there is nothing to go on with", async () => {
     await using test = await testRunner();
-    await test.runner.runJob(job(), { only: ["b"] });
+    await test.runner.runJob(job(), { selection: { only: ["b"] } });
     assertStringIncludes(test.stderr(), "give no outputs: none were kept");
   });
 });
@@ -673,7 +680,7 @@ describe("a job with a trusted CI source", () => {
             dependsOn: ["test"],
             env: { REACTORCIDE_CI_DIR: `${test.path}/job/ci` },
           }),
-        { ciSourceType: "copy", ciSourceUrl: `${test.path}/ci` },
+        { ciSource: { type: "copy", url: `${test.path}/ci` } },
       );
     assertEquals((await run("true")).status, "success");
     const result = await run(

@@ -24,8 +24,7 @@ suite("a source in a directory of another user", () => {
     await makeFiles(test.path, { "job/src/": "" });
     await Deno.chown(`${test.path}/job/src`, 65534, 65534);
     const common = {
-      sourceType: "git",
-      sourceUrl: origin.path,
+      source: { type: "git", url: origin.path },
       ...options,
     };
     const result = job === undefined
@@ -65,8 +64,7 @@ describe("a source in a directory of the runner", () => {
     await origin.commit({ file: "1" });
     const { status } = await test.runner.runJob({
       command: 'env | grep -c "^GIT_CONFIG" && exit 1 || exit 0',
-      sourceType: "git",
-      sourceUrl: origin.path,
+      source: { type: "git", url: origin.path },
     });
     assertEquals([status, test.stdout().trim()], ["success", "0"]);
   });

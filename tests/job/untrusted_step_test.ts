@@ -115,10 +115,9 @@ Deno.test("untrusted steps neither find nor change what trusted ones read beside
         { untrusted: true, env: { TMPDIR: temporary.path } },
       ),
     {
-      jobDir: "/job",
-      ciSourceType: "copy",
-      ciSourceUrl: "trusted",
-      concurrency: 2,
+      cwd: "/job",
+      ciSource: { type: "copy", url: "trusted" },
+      limits: { concurrency: 2 },
     },
   );
   const warning = "Cannot hide the copy of the CI source";

@@ -43,7 +43,7 @@ Deno.test("custom_build works in the process of a pipeline", async () => {
 
 Deno.test("custom_build works in the runner's process when it is trusted", async () => {
   const { stderr } = await runExample("custom_build.ts", {
-    trustPlugins: true,
+    plugins: { trust: true },
   });
   for (const line of BUILD_LINES) assertStringIncludes(stderr, line);
 });
@@ -72,9 +72,9 @@ Deno.test("env_injector sets variables of the command", async () => {
   const { stdout } = await runExample("env_injector.ts", {
     command: 'echo "$BUILD_ID from $BUILD_REF"',
     env: { BUILD_ID: "42" },
-    secretEnvNames: [],
-    sourceRef: "main",
-    pluginPermissions: { env_injector: { env: ["BUILD_*"] } },
+    secrets: { envNames: [] },
+    source: { ref: "main" },
+    plugins: { permissions: { env_injector: { env: ["BUILD_*"] } } },
   });
   assertEquals(stdout, "42 from main\n");
 });
@@ -84,10 +84,12 @@ Deno.test("artifact_collector lists artifacts with checksums", async () => {
   const { result } = await runExample("artifact_collector.ts", {
     command:
       "mkdir -p job/artifacts/deep && printf a > job/artifacts/deep/a && printf '' > job/artifacts/b",
-    pluginPermissions: {
-      artifact_collector: {
-        write: ["$ARTIFACTS_DIR"],
-        read: ["$ARTIFACTS_DIR"],
+    plugins: {
+      permissions: {
+        artifact_collector: {
+          write: ["$ARTIFACTS_DIR"],
+          read: ["$ARTIFACTS_DIR"],
+        },
       },
     },
     async inspect(path) {
@@ -126,8 +128,10 @@ Deno.test("webhook_notifier tells what Slack understands", async () => {
   const { result } = await runExample("webhook_notifier.ts", {
     command: "exit 3",
     hostEnv: { WEBHOOK_URL: `http://${host}/hook` },
-    pluginPermissions: {
-      webhook_notifier: { env: ["WEBHOOK_URL"], net: [host] },
+    plugins: {
+      permissions: {
+        webhook_notifier: { env: ["WEBHOOK_URL"], net: [host] },
+      },
     },
   });
   assertEquals(result?.exitCode, 3);
@@ -144,8 +148,10 @@ Deno.test("resource_limiter puts limits before the command", async () => {
   const { stdout } = await runExample("resource_limiter.ts", {
     command: "ulimit -n; ulimit -t",
     hostEnv: { LIMIT_CPU_SECONDS: "33", LIMIT_OPEN_FILES: "77" },
-    pluginPermissions: {
-      resource_limiter: { config: ["job_command"], env: ["LIMIT_*"] },
+    plugins: {
+      permissions: {
+        resource_limiter: { config: ["job_command"], env: ["LIMIT_*"] },
+      },
     },
   });
   assertEquals(stdout, "77\n33\n");
@@ -153,24 +159,22 @@ Deno.test("resource_limiter puts limits before the command", async () => {
 
 Deno.test("a program is a plugin once it may be one", async () => {
   const files = { "plugins/plugin_gauge.sh": GAUGE };
-  const options = { files, hostEnv: {}, command: "true" };
-  const refused = await runZoo({}, options);
+  const refused = await runZoo({}, { files, command: "true" });
   assertMatch(refused.message, /plugin_gauge\.sh": it is not executable/);
-  const mode = { ...options, files: {}, pluginDir: "programs" };
+  const command = "true";
   await using test = await testRunner({ REACTORCIDE_IN_CONTAINER: "false" });
   await Deno.mkdir(`${test.path}/programs`);
   const path = `${test.path}/programs/plugin_gauge.sh`;
   await Deno.writeTextFile(path, GAUGE);
   await Deno.chmod(path, 0o755);
   const error = await test.runner.runJob({
-    command: mode.command,
-    pluginDir: mode.pluginDir,
+    command,
+    plugins: { dir: "programs" },
   }).catch((error) => error);
   assertStringIncludes(error.message, "--allow-plugin gauge:run=*");
   const { metrics } = await test.runner.runJob({
-    command: mode.command,
-    pluginDir: mode.pluginDir,
-    pluginPermissions: { gauge: { run: ["*"] } },
+    command,
+    plugins: { dir: "programs", permissions: { gauge: { run: ["*"] } } },
   });
   assertEquals(metrics.map(({ name, value }) => [name, value]), [["load", 5]]);
 });

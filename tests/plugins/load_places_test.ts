@@ -38,11 +38,9 @@ const ALL = [
 
 Deno.test("plugins of the CI source are loaded once it is there", async () => {
   const { result, stderr } = await runZoo({}, {
-    pluginDir: undefined,
-    ciSourceType: "copy",
-    ciSourceUrl: "ci",
-    sourceType: "copy",
-    sourceUrl: "source",
+    plugins: { dir: undefined },
+    ciSource: { type: "copy", url: "ci" },
+    source: { type: "copy", url: "source" },
     files: {
       "ci/.reactorcide/plugins/plugin_trusted.ts": teller("trusted"),
       "source/.reactorcide/plugins/plugin_evil.ts": teller("evil"),
@@ -58,12 +56,11 @@ Deno.test("plugins of the CI source are loaded once it is there", async () => {
 });
 
 Deno.test("plugins of the source are never loaded", async () => {
-  for (const ci of [{}, { ciSourceType: "copy", ciSourceUrl: "ci" }] as const) {
+  for (const ci of [undefined, { type: "copy", url: "ci" }]) {
     const { result, stderr } = await runZoo({}, {
-      pluginDir: undefined,
-      ...ci,
-      sourceType: "copy",
-      sourceUrl: "source",
+      plugins: { dir: undefined },
+      ciSource: ci,
+      source: { type: "copy", url: "source" },
       files: {
         "ci/other": "",
         "source/.reactorcide/plugins/plugin_evil.ts": teller("evil"),
@@ -85,9 +82,8 @@ Deno.test("a job is refused without the Python plugins of its source", async () 
     "source/.reactorcide/plugins/__init__.py": "",
   };
   const source = {
-    pluginDir: undefined,
-    sourceType: "copy",
-    sourceUrl: "source",
+    plugins: { dir: undefined },
+    source: { type: "copy", url: "source" },
     files,
   };
   const refused = await runZoo({}, source);
@@ -110,8 +106,7 @@ Deno.test("a job is refused without the Python plugins of its source", async () 
   // A trusted CI source decides, also if it has no plugins.
   const decided = await runZoo({}, {
     ...source,
-    ciSourceType: "copy",
-    ciSourceUrl: "ci",
+    ciSource: { type: "copy", url: "ci" },
     files: { ...files, "ci/other": "" },
   });
   assertEquals(decided.result?.status, "success");
@@ -120,9 +115,8 @@ Deno.test("a job is refused without the Python plugins of its source", async () 
 
 Deno.test("no link leads from the CI source to plugins elsewhere", async () => {
   const { message } = await runZoo({ "evil.ts": teller("evil") }, {
-    pluginDir: undefined,
-    ciSourceType: "copy",
-    ciSourceUrl: "ci",
+    plugins: { dir: undefined },
+    ciSource: { type: "copy", url: "ci" },
     files: { "ci/.reactorcide/plugins": "-> ../../../plugins" },
   });
   assertMatch(message, /link/);
@@ -130,10 +124,9 @@ Deno.test("no link leads from the CI source to plugins elsewhere", async () => {
 
 Deno.test("a directory that a source brings is looked at again", async () => {
   const source = {
-    pluginDir: "job/src/ours",
-    sourceType: "copy",
-    sourceUrl: "source",
-  } as const;
+    plugins: { dir: "job/src/ours" },
+    source: { type: "copy", url: "source" },
+  };
   const { stderr } = await runZoo({}, {
     ...source,
     files: { "source/ours/plugin_late.ts": teller("late") },
@@ -152,7 +145,7 @@ Deno.test("plugins are loaded from where a worker has put the CI source", async 
     ".reactorcide/plugins/plugin_early.ts": teller("early"),
   });
   const { stderr } = await runZoo({}, {
-    pluginDir: undefined,
+    plugins: { dir: undefined },
     hostEnv: { REACTORCIDE_CI_SOURCE_DIR: directory.path },
   });
   assertEquals(phasesOf("early", stderr), ALL);
@@ -185,7 +178,7 @@ Deno.test("a plugin that may can add steps", async () => {
       export default { name: "lint", preExecution({ addStep }) {
         addStep({ name: "lint", run: "echo linted", dependsOn: ["command"] });
       } };`,
-  }, { pluginPermissions: { lint: { steps: ["lint"] } } });
+  }, { plugins: { permissions: { lint: { steps: ["lint"] } } } });
   assertEquals(result?.steps.map(({ name }) => name), ["command", "lint"]);
   assertMatch(stdout, /ran\n[^]*linted\n/);
 });
@@ -202,10 +195,12 @@ Deno.test("a plugin that may can change settings before they are judged", async 
       } };`,
   };
   const pluginPermissions = { shorten: { config: ["*"] } };
-  const { stdout } = await runZoo(plugin, { pluginPermissions });
+  const { stdout } = await runZoo(plugin, {
+    plugins: { permissions: pluginPermissions },
+  });
   assertEquals(stdout, "other\n");
   const { message } = await runZoo(plugin, {
-    pluginPermissions,
+    plugins: { permissions: pluginPermissions },
     artifactsDir: "/job/theirs",
   });
   assertStringIncludes(message, 'it cannot set config "plugin_dir"');
@@ -232,11 +227,13 @@ Deno.test("a plugin of a registry runs with its pin, and not with another", asyn
   const hash = new Uint8Array(digest).toHex();
   const run = (hash: string) =>
     runZoo({}, {
-      pluginDir: undefined,
-      plugins: [`jsr:@acme/teller@1.0.0#sha256-${hash}`],
-      pluginPermissions: { "@acme/teller": { env: ["ROOM"] } },
+      plugins: {
+        dir: undefined,
+        urls: [`jsr:@acme/teller@1.0.0#sha256-${hash}`],
+        permissions: { "@acme/teller": { env: ["ROOM"] } },
+      },
       env: { ROOM: "a" },
-      secretEnvNames: [],
+      secrets: { envNames: [] },
       hostEnv: { JSR_URL: registry.url, DENO_DIR: `${folder.path}/cache` },
     });
   const { stderr, message } = await run(hash);
@@ -273,15 +270,15 @@ async function runPackage(
   const digest = await crypto.subtle.digest("SHA-256", await meta.bytes());
   const { host } = new URL(registry.url);
   const result = await runZoo({}, {
-    pluginDir: undefined,
-    plugins: [
-      `jsr:@acme/plugin@1.0.0#sha256-${new Uint8Array(digest).toHex()}`,
-    ],
     ...options,
-    pluginPermissions: JSON.parse(
-      JSON.stringify(options.pluginPermissions ?? {})
-        .replaceAll("REGISTRY", host),
-    ),
+    plugins: {
+      dir: undefined,
+      urls: [`jsr:@acme/plugin@1.0.0#sha256-${new Uint8Array(digest).toHex()}`],
+      permissions: JSON.parse(
+        JSON.stringify(options.plugins?.permissions ?? {})
+          .replaceAll("REGISTRY", host),
+      ),
+    },
     hostEnv: { JSR_URL: registry.url },
   });
   return { ...result, unknown: [...registry.refused] };
@@ -329,7 +326,7 @@ Deno.test("a plugin of a registry reads what it is granted", async () => {
     "plugin/part.ts": `export const part = "loaded late";`,
   }, {
     files: { "job/made": "here", "job/out": "-> /etc/passwd" },
-    pluginPermissions: { "@acme/plugin": { read: ["$JOB_DIR"] } },
+    plugins: { permissions: { "@acme/plugin": { read: ["$JOB_DIR"] } } },
   });
   for (const line of ["read here", "loaded late", "refused"]) {
     assertStringIncludes(stderr, `[plugin:@acme/plugin] ${line}\n`, message);
@@ -348,7 +345,7 @@ Deno.test("dependencies of a package are loaded only if the operator allows it",
     /it has dependencies, which its hash does not pin; to allow them, grant it with --allow-plugin @acme\/plugin:import=127\.0\.0\.1:\d+$/,
   );
   const { stderr, message } = await runPackage(files, {
-    pluginPermissions: { "@acme/plugin": { import: ["REGISTRY"] } },
+    plugins: { permissions: { "@acme/plugin": { import: ["REGISTRY"] } } },
   });
   assertStringIncludes(stderr, "from other", message);
 });

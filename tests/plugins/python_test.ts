@@ -15,7 +15,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-const ALLOWED = { pluginPermissions: { "*": { run: ["*"] } } };
+const ALLOWED = { permissions: { "*": { run: ["*"] } } };
 
 /** Runs a job with files of plugins in Python, which may run. */
 function runPython(
@@ -26,7 +26,7 @@ function runPython(
     Object.fromEntries(
       Object.entries(plugins).map(([name, text]) => [`${name}.py`, text]),
     ),
-    { ...ALLOWED, ...options },
+    { ...options, plugins: { ...ALLOWED, ...options.plugins } },
   );
 }
 
@@ -385,8 +385,8 @@ class Shows(Plugin):
     const ran = await runPython({ shows: show }, {
       hostEnv,
       env,
-      secretEnvPatterns: ["*_TOKEN"],
-      pluginPermissions: { shows: { run: ["*"], env: granted } },
+      secrets: { envPatterns: ["*_TOKEN"] },
+      plugins: { permissions: { shows: { run: ["*"], env: granted } } },
     });
     assertEquals(ran.message, "");
     const names = linesOf("shows", ran).at(-1)!.split(" ")
@@ -417,10 +417,8 @@ class Jobs(Plugin):
 `,
   });
   const ran = await runZoo({}, {
-    pluginDir: undefined,
-    ciSourceType: "copy",
-    ciSourceUrl: directory.path,
-    pluginPermissions: { "ci/*": { run: ["*"] } },
+    plugins: { dir: undefined, permissions: { "ci/*": { run: ["*"] } } },
+    ciSource: { type: "copy", url: directory.path },
     hostEnv: { PYTHONPATH: ".:" },
     // What lies in the runner's directory must not replace modules of Python.
     files: {
@@ -547,10 +545,8 @@ def post_source_prep(context):
 `,
   });
   const ran = await runZoo({}, {
-    pluginDir: undefined,
-    ciSourceType: "copy",
-    ciSourceUrl: directory.path,
-    pluginPermissions: { "ci/*": { run: ["*"] } },
+    plugins: { dir: undefined, permissions: { "ci/*": { run: ["*"] } } },
+    ciSource: { type: "copy", url: directory.path },
   });
   assertEquals(ran.stdout, "replaced\n");
   assertEquals(ran.result?.status, "timeout");
@@ -568,7 +564,7 @@ def pre_execution(context):
 def cleanup(context):
     print("never")
 `,
-  }, { pluginTimeoutMs: 2_000 });
+  }, { plugins: { timeoutMs: 2_000 } });
   assertMatch(ran.message, /: it did not end within 2000 ms$/);
   const [begun, pid, ...rest] = linesOf("slow", ran);
   assertEquals([begun, rest], ["begun", []]);
@@ -577,7 +573,7 @@ def cleanup(context):
 
 Deno.test("a plugin in Python runs with trusted plugins, and needs python3", async () => {
   const shows = { shows: "def pre_execution(context):\n    print('runs')\n" };
-  const trusted = { trustPlugins: true, pluginPermissions: {} };
+  const trusted = { plugins: { trust: true, permissions: {} } };
   assertEquals(linesOf("shows", await runPython(shows, trusted)), ["runs"]);
   await using directory = await temporaryDirectory();
   const { message } = await runPython(shows, {

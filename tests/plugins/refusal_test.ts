@@ -45,10 +45,10 @@ Deno.test("a job is refused that has them in the trusted CI source, whenever tha
     ".reactorcide/plugins/plugin_ci_jobs.py": PLUGIN,
   });
   const mounted = { REACTORCIDE_CI_SOURCE_DIR: directory.path };
-  const copied = { ciSourceType: "copy", ciSourceUrl: directory.path };
+  const copied = { ciSource: { type: "copy", url: directory.path } };
   for (const [hostEnv, options] of [[mounted, {}], [{}, copied]] as const) {
     const { result, message, stdout } = await runZoo({}, {
-      pluginDir: undefined,
+      plugins: { dir: undefined },
       hostEnv,
       ...options,
     });
@@ -64,7 +64,7 @@ Deno.test("a job is refused that has them in the trusted CI source, whenever tha
 
 Deno.test("a grant for the CI source is none for other plugins", async () => {
   const { message } = await runZoo({ "build.py": PLUGIN }, {
-    pluginPermissions: { "ci/*": { run: ["*"] } },
+    plugins: { permissions: { "ci/*": { run: ["*"] } } },
   });
   assertStringIncludes(message, "--allow-plugin build:run=*");
 });

@@ -113,7 +113,7 @@ async function explore(
   const { stderr } = await runZoo({
     "explorer.ts": explorer(hook),
   }, {
-    pluginPermissions: { explorer: { write: ["$SOURCE_DIR"] } },
+    plugins: { permissions: { explorer: { write: ["$SOURCE_DIR"] } } },
     ...options,
     files: {
       ...OUTSIDE,
@@ -121,8 +121,7 @@ async function explore(
       "source/keep": "",
       ...options.files,
     },
-    sourceType: "copy",
-    sourceUrl: "source",
+    source: { type: "copy", url: "source" },
     async inspect(path) {
       const entries = await Array.fromAsync(Deno.readDir(`${path}/outside`));
       const names = entries.map(({ name }) => name).sort();
@@ -194,10 +193,11 @@ Deno.test("a link in the place of a permitted directory opens nothing", async ()
     }, {
       command,
       files: { ...OUTSIDE, "source/keep": "" },
-      sourceType: "copy",
-      sourceUrl: "source",
-      pluginPermissions: {
-        x: { read: ["$SOURCE_DIR"], write: ["$SOURCE_DIR"] },
+      source: { type: "copy", url: "source" },
+      plugins: {
+        permissions: {
+          x: { read: ["$SOURCE_DIR"], write: ["$SOURCE_DIR"] },
+        },
       },
       async inspect(path) {
         const victim = await Deno.readTextFile(`${path}/outside/victim.txt`);
@@ -243,11 +243,13 @@ Deno.test("rights of other kinds hold beside those to paths", async () => {
       } };`,
   }, {
     hostEnv: { ROOM: "a", PRE_X: "b" },
-    pluginPermissions: {
-      x: {
-        env: ["ROOM", "PRE_*"],
-        sys: ["hostname"],
-        net: ["127.0.0.0/8", "localhost"],
+    plugins: {
+      permissions: {
+        x: {
+          env: ["ROOM", "PRE_*"],
+          sys: ["hostname"],
+          net: ["127.0.0.0/8", "localhost"],
+        },
       },
     },
   });
@@ -284,7 +286,7 @@ Deno.test("temporary files are made where the right to them is", async () => {
         } };`,
     }, {
       hostEnv: { TMPDIR: folder.path },
-      pluginPermissions: { x: { env: ["TMPDIR"], write: [granted] } },
+      plugins: { permissions: { x: { env: ["TMPDIR"], write: [granted] } } },
     });
     const said = granted === folder.path ? "made" : "refused";
     assertStringIncludes(stderr, `[plugin:x] ${said}\n`);

@@ -123,7 +123,7 @@ Deno.test("a manifest cannot put a host behind the comma of another", async () =
         `await fetch("http://127.0.0.1:8099/")`,
         `export const manifest = { permissions: { ${kind}: ["${value}"] } };`,
       ),
-    }, { pluginPermissions: { beast: { [kind]: ["*.example.com"] } } });
+    }, { plugins: { permissions: { beast: { [kind]: ["*.example.com"] } } } });
     assertStringIncludes(
       message,
       `in the permission "${kind}" of its manifest, "${value}" cannot be permitted`,
@@ -163,7 +163,7 @@ Deno.test("a plugin gets no variable of the runner", async () => {
       SLACK_URL: "u",
       OTHER: "o",
     },
-    pluginPermissions: { beast: { env: ["*"] } },
+    plugins: { permissions: { beast: { env: ["*"] } } },
   });
   assertStringIncludes(stderr, "sees SLACK_ROOM\n");
   assertStringIncludes(stderr, "REACTORCIDE_API_TOKEN=undefined");
@@ -184,8 +184,8 @@ Deno.test("a secret that a plugin prints is masked, also in base64", async () =>
     ),
   }, {
     env: { TOKEN: "s3cr3t-t0k3n" },
-    secretEnvNames: ["TOKEN"],
-    pluginPermissions: { beast: { env: ["TOKEN"] } },
+    secrets: { envNames: ["TOKEN"] },
+    plugins: { permissions: { beast: { env: ["TOKEN"] } } },
   });
   assertEquals(result?.status, "success");
   for (const text of ["s3cr3t", btoa("s3cr3t-t0k3n").slice(4, 12)]) {
@@ -247,8 +247,8 @@ for (const [what, body] of SPEECHES) {
         };`,
     }, {
       env: { CODES },
-      secretEnvNames: ["CODES"],
-      pluginPermissions: { beast: { env: ["CODES", "LATER"] } },
+      secrets: { envNames: ["CODES"] },
+      plugins: { permissions: { beast: { env: ["CODES", "LATER"] } } },
     });
     const metrics = result?.metrics.map(({ name }) => name).join() ?? "";
     assertStringIncludes(stderr, "[plugin:beast] before\n");
@@ -271,7 +271,7 @@ Deno.test("a plugin of this process cannot cut a secret into lines either", asyn
   await test.runner.runJob({
     command: "true",
     env: { CODES },
-    secretEnvNames: ["CODES"],
+    secrets: { envNames: ["CODES"] },
   });
   for (const line of CODES.split("\n")) {
     assert(!test.stderr().includes(line), test.stderr());
@@ -373,7 +373,7 @@ for (const [what, body, state, more] of ROWDIES) {
   Deno.test(`a plugin that ${what} is ended and reported`, async () => {
     const { message, stdout } = await runZoo({
       "beast.ts": zooPlugin(body, more),
-    }, { pluginPermissions: { beast: { env: ["*"] } } });
+    }, { plugins: { permissions: { beast: { env: ["*"] } } } });
     assertMatch(message, /^Cannot run plugin "beast" in phase pre_execution: /);
     assertMatch(message, state);
     assertEquals(stdout, "");
@@ -455,7 +455,7 @@ Deno.test("a plugin does not outlive its job", async () => {
         setInterval(() => Deno.writeTextFileSync(jobPath + "/alive", ""), 5);
       } };`,
   }, {
-    pluginPermissions: { beast: { write: ["$JOB_DIR"] } },
+    plugins: { permissions: { beast: { write: ["$JOB_DIR"] } } },
     async inspect(path) {
       await Deno.remove(`${path}/job/alive`).catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -158,10 +158,8 @@ describe("registerSource()", () => {
     using _ = test.runner.registerSource("p4", fill);
     const { status } = await test.runner.runJob({
       command: 'test "$(cat file ../ci/file)" = 21',
-      sourceType: "p4",
-      sourceRef: "2",
-      ciSourceType: "p4",
-      ciSourceRef: "1",
+      source: { type: "p4", ref: "2" },
+      ciSource: { type: "p4", ref: "1" },
     });
     assertEquals(status, "success");
   });
@@ -199,13 +197,13 @@ describe("registerSource()", () => {
     for (let round = 0; round < 2; round++) {
       const { status } = await test.runner.runJob({
         command: "cat file",
-        sourceType: "p4",
+        source: { type: "p4" },
       });
       assertEquals(status, "success");
     }
     assertEquals(problems.length, 2);
     await assertRejects(
-      () => test.runner.runJob({ command: "true", sourceType: "p5" }),
+      () => test.runner.runJob({ command: "true", source: { type: "p5" } }),
       RunnerError,
       'nobody provides sources of type "p5"',
     );

@@ -22,7 +22,7 @@ async function runStep<Value>(
   );
   const result = await test.runner.runJob(job, {
     env: { TOKEN: SECRET, EMPTY: "" },
-    secretEnvNames: ["TOKEN"],
+    secrets: { envNames: ["TOKEN"] },
   });
   if (value === undefined) throw result.error;
   return value.is;

@@ -133,7 +133,7 @@ Deno.test("a job of steps does what a naive interpreter does", async () => {
     const expected = interpret(steps, policy);
     const result = await test.runner.runJob(realJob(steps, order), {
       failurePolicy: policy,
-      concurrency: 1,
+      limits: { concurrency: 1 },
     });
     assertEquals(
       {
@@ -171,7 +171,9 @@ Deno.test("a job of steps runs none before those it waits for, many at a time", 
         { dependsOn },
       );
     }
-    const { status } = await test.runner.runJob(job, { concurrency: 4 });
+    const { status } = await test.runner.runJob(job, {
+      limits: { concurrency: 4 },
+    });
     assertEquals(status, "success");
     for (const { name, dependsOn } of steps) {
       const start = events.indexOf(`+${name}`);

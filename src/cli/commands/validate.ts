@@ -30,7 +30,7 @@ export const validate: Command = {
     const config = run.validate();
     if (config.steps !== undefined) {
       const { planJob } = await import("../../steps/job_plan.ts");
-      planJob(config.steps, config);
+      planJob(config.steps, config.selection);
     }
     if (switches.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);

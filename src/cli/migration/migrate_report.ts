@@ -1,5 +1,4 @@
 import type { JobRun } from "../../job/job_run.ts";
-import { linesOf } from "../../job/sandbox_setting.ts";
 import { readGrants } from "../../plugins/rights/grants.ts";
 import { findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { temporaryParents } from "../../workspace/temporary.ts";
@@ -20,7 +19,7 @@ export function migrateReport(
   const { settings, parts } = run;
   const { host, workspace, allowInsecureTransport } = parts;
   return inspectRepository(directory, {
-    grantsOf: readGrants(linesOf(run, "plugin_permissions")),
+    grantsOf: readGrants(run.settings.lines("plugin_permissions")),
     trustsPlugins: settings.isOn("trust_plugins"),
     hasPluginTimeout: settings.get("plugin_timeout") !== undefined,
     isDeep: settings.get("fetch_depth")?.value === "0",

@@ -1,6 +1,11 @@
 import type { Option, OptionType } from "../../options/option.ts";
-import { type OptionName, OPTIONS } from "../../options/options.ts";
-import { SOURCE_TYPE } from "../checker.ts";
+import {
+  describeOption,
+  OPTION_GROUPS,
+  type OptionName,
+  OPTIONS,
+} from "../../options/options.ts";
+import { SOURCE_TYPE } from "../../options/source_options.ts";
 import { list, variables } from "./collections.ts";
 import { anything, byShape, type Kind, mapped } from "./kind.ts";
 import { choice, duration, flag, integer, text } from "./scalars.ts";
@@ -94,7 +99,7 @@ const KINDS: Readonly<Record<OptionType & string, Kind<unknown>>> = {
 /** How code is checked out; it may stand in the job as well. */
 const CHECKOUT: Entry = group(
   "checkout",
-  "How code is checked out.",
+  `${OPTION_GROUPS.checkout}.`,
   optionKeys("checkout"),
 );
 
@@ -108,13 +113,13 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
   }),
   ...optionKeys(),
   ["steps", STEPS],
-  group("source", "Where the code comes from.", [
+  group("source", `${OPTION_GROUPS.source}.`, [
     ...optionKeys("source"),
     ...foreign({ path: "Directory of the code on a developer's machine." }),
   ]),
   group(
     "ci_source",
-    "Where the trusted CI code comes from.",
+    `${OPTION_GROUPS.ciSource}.`,
     optionKeys("ci_source"),
   ),
   CHECKOUT,
@@ -184,7 +189,7 @@ export function optionVariables(
     if (path === undefined || option.env === undefined) return [];
     return [[option.env.name, {
       key: path.slice(prefix.length),
-      description: `${option.doc}.`,
+      description: `${describeOption(option)}.`,
       kind: mapped(kindOf(option.type), (value) => [value].flat().join()),
     }]];
   });
@@ -192,9 +197,9 @@ export function optionVariables(
 }
 
 function keyOf(option: Option & { name: OptionName }): JobFileKey {
-  const { name, type, doc, default: defaultValue } = option;
+  const { name, type, default: defaultValue } = option;
   return {
-    description: `${doc}.`,
+    description: `${describeOption(option)}.`,
     kind: kindOf(type),
     means: name,
     defaultValue,

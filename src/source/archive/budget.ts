@@ -7,7 +7,7 @@ const FREE_BYTES = 16 * 1024 * 1024;
 /** Limits of an archive. */
 export type ArchiveLimits = Pick<
   ArchiveConfig,
-  "maxEntryCount" | "maxBytes" | "maxRatio"
+  "maxEntries" | "maxBytes" | "maxRatio"
 >;
 
 /** Counts what an archive holds, and ends it when that is too much. */
@@ -34,9 +34,9 @@ export class Budget {
    * @throws {RunnerError} With code `source-failed`, if there are too many.
    */
   addEntry(): void {
-    const { maxEntryCount } = this.#limits;
-    if (++this.#entryCount > maxEntryCount) {
-      throw tooMuch(`it holds more than ${maxEntryCount} entries`);
+    const { maxEntries } = this.#limits;
+    if (++this.#entryCount > maxEntries) {
+      throw tooMuch(`it holds more than ${maxEntries} entries`);
     }
   }
 

@@ -22,7 +22,7 @@ import {
 
 const LIMITS: ArchiveConfig = {
   stripTop: false,
-  maxEntryCount: 1_000,
+  maxEntries: 1_000,
   maxBytes: 64 * 1024 * 1024,
   maxRatio: 200,
   timeoutMs: 60_000,
@@ -472,7 +472,7 @@ describe("archiveSource()", () => {
   it("ends at its limits", async () => {
     const files = Array.from({ length: 11 }, (_, at) => ({ name: `f${at}` }));
     assertEquals(
-      await refusalOf(files, { maxEntryCount: 10 }),
+      await refusalOf(files, { maxEntries: 10 }),
       "Cannot unpack the archive: it holds more than 10 entries",
     );
     const big = [{ name: "big", content: new Uint8Array(100_000) }];

@@ -36,7 +36,7 @@ async function prepareFrom(
   const ref = options.ref ?? await checksumOf(ARCHIVE);
   const archive = {
     stripTop: false,
-    maxEntryCount: 10,
+    maxEntries: 10,
     maxBytes,
     maxRatio: 100,
     timeoutMs,
@@ -268,7 +268,7 @@ describe("download()", () => {
           replace: false,
           archive: {
             stripTop: false,
-            maxEntryCount: 1,
+            maxEntries: 1,
             maxBytes: 1,
             maxRatio: 1,
             timeoutMs: 60_000,

@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 
 const LIMITS = {
   stripTop: false,
-  maxEntryCount: 1_000,
+  maxEntries: 1_000,
   maxBytes: 64 * 1024 * 1024,
   maxRatio: 1_000_000,
   timeoutMs: 60_000,

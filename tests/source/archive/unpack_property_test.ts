@@ -54,7 +54,7 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, wh
       JSON.stringify(entries)
     }`;
     const budget = new Budget(
-      { maxEntryCount: 100, maxBytes: 1e6, maxRatio: 100 },
+      { maxEntries: 100, maxBytes: 1e6, maxRatio: 100 },
       bytes.length,
     );
     const isAccepted = await unpack(tarEntries(streamOf(bytes), budget), root, {
@@ -106,7 +106,7 @@ Deno.test("unpack() stops within a file without an end", async () => {
     () =>
       unpack(entries(), path, {
         stripTop: false,
-        budget: new Budget({ maxEntryCount: 1, maxBytes: 1, maxRatio: 1 }, 1),
+        budget: new Budget({ maxEntries: 1, maxBytes: 1, maxRatio: 1 }, 1),
         signal: stop.signal,
       }),
     DOMException,

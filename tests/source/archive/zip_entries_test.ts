@@ -85,7 +85,7 @@ async function unpackTo(path: string, bytes: Uint8Array): Promise<void> {
   await Deno.writeFile(`${path}/a.zip`, bytes);
   await Deno.mkdir(`${path}/to`);
   const budget = new Budget(
-    { maxEntryCount: 100, maxBytes: 1_000_000, maxRatio: 10 },
+    { maxEntries: 100, maxBytes: 1_000_000, maxRatio: 10 },
     bytes.length,
   );
   await unpack(zipEntries(`${path}/a.zip`, budget), `${path}/to`, {

@@ -1,7 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { environmentLayer } from "../../src/config/settings.ts";
-import { validateSettings } from "../../src/config/validate.ts";
+import type { JobConfig } from "../../src/config/job_config.ts";
+import {
+  OptionReader,
+  validateSettings,
+} from "../../src/config/option_values.ts";
 import {
   type GivenValues,
   judge,
@@ -20,13 +24,10 @@ describe("validateSettings()", () => {
     assertEquals(warnings, []);
     assertEquals({ ...config, env: { ...config?.env } }, {
       command: "make test",
-      codeDir: "/job/src",
-      jobDir: "/job/src",
-      isJobDirChosen: false,
+      sourceDir: "/job/src",
+      cwd: "/job/src",
+      isCwdChosen: false,
       artifactsDir: "/job/artifacts",
-      triggersFile: "/job/triggers.json",
-      triggerTransport: "auto",
-      coordinatorTimeoutMs: 30_000,
       source: { type: "none" },
       ciSource: { type: "none" },
       checkout: {
@@ -36,48 +37,59 @@ describe("validateSettings()", () => {
         sparsePaths: undefined,
         submodules: "off",
         lfs: "auto",
-        mirrorDirectory: undefined,
+        mirror: undefined,
       },
-      copyIgnore: undefined,
+      copy: { ignore: undefined },
       archive: {
         stripTop: false,
-        maxEntryCount: 1_000_000,
+        maxEntries: 1_000_000,
         maxBytes: 17_179_869_184,
         maxRatio: 200,
         timeoutMs: 3_600_000,
       },
       env: {},
-      secretEnvNames: undefined,
-      secretValues: undefined,
-      secretEnvPatterns: [
-        "*_TOKEN",
-        "*_PAT",
-        "*_PASSWORD",
-        "*_PASSWD",
-        "*_PASSPHRASE",
-        "*_SECRET",
-        "*_PRIVATE_KEY",
-        "*_ACCESS_KEY",
-        "*_API_KEY",
-        "*__AUTH",
-        "*_AUTH_CONFIG",
-        "*_CONNECTION_STRING",
-      ],
-      maskMinBytes: 4,
-      isMasked: true,
-      pluginDir: undefined,
+      secrets: {
+        envNames: undefined,
+        values: undefined,
+        envPatterns: [
+          "*_TOKEN",
+          "*_PAT",
+          "*_PASSWORD",
+          "*_PASSWD",
+          "*_PASSPHRASE",
+          "*_SECRET",
+          "*_PRIVATE_KEY",
+          "*_ACCESS_KEY",
+          "*_API_KEY",
+          "*__AUTH",
+          "*_AUTH_CONFIG",
+          "*_CONNECTION_STRING",
+        ],
+        minBytes: 4,
+        mask: true,
+      },
       runnerImage: undefined,
-      stderr: "merged",
-      timeoutMs: undefined,
-      graceMs: 10_000,
-      concurrency: undefined,
+      plugins: {
+        dir: undefined,
+        urls: [],
+        permissions: [],
+        timeoutMs: undefined,
+        trust: false,
+      },
+      triggers: {
+        file: "/job/triggers.json",
+        transport: "auto",
+        coordinatorTimeoutMs: 30_000,
+      },
+      limits: {
+        timeoutMs: undefined,
+        graceMs: 10_000,
+        concurrency: undefined,
+      },
       failurePolicy: "finish",
-      only: undefined,
-      from: undefined,
-      skip: undefined,
+      selection: { only: undefined, from: undefined, skip: undefined },
       wait: false,
-      logGroup: false,
-      maxLineBytes: undefined,
+      output: { stderr: "merged", group: false, maxLineBytes: undefined },
       inheritEnv: true,
     });
   });
@@ -114,6 +126,12 @@ describe("validateSettings()", () => {
       mask_min_length: "8",
       mask: "false",
       plugin_dir: "plugins",
+      plugins: "npm:a@1#h\n\nnpm:b@1#h",
+      plugin_permissions: ["a:net=x"],
+      plugin_timeout: "1m",
+      trust_plugins: "true",
+      trigger_transport: "file",
+      coordinator_timeout: "1.5s",
       runner_image: "image:1",
       stderr: "separate",
       timeout: "1h30m",
@@ -131,13 +149,10 @@ describe("validateSettings()", () => {
     assertEquals(problems, []);
     assertEquals({ ...config, env: { ...config?.env } }, {
       command: ["make", "all"],
-      codeDir: "/job/x",
-      jobDir: "/job/x/z",
-      isJobDirChosen: true,
+      sourceDir: "/job/x",
+      cwd: "/job/x/z",
+      isCwdChosen: true,
       artifactsDir: "/job/out",
-      triggersFile: "/job/out/next.json",
-      triggerTransport: "auto",
-      coordinatorTimeoutMs: 30_000,
       source: { type: "git", url: "https://host/x", ref: "main" },
       ciSource: { type: "copy", url: "/ci" },
       checkout: {
@@ -147,35 +162,42 @@ describe("validateSettings()", () => {
         sparsePaths: ["src", "docs/api"],
         submodules: "recursive",
         lfs: "off",
-        mirrorDirectory: "mirrors",
+        mirror: "mirrors",
       },
-      copyIgnore: ["*.o", "build/"],
+      copy: { ignore: ["*.o", "build/"] },
       archive: {
         stripTop: true,
-        maxEntryCount: 10,
+        maxEntries: 10,
         maxBytes: 20,
         maxRatio: 30,
         timeoutMs: 90_000,
       },
       env: { A: "1", B: "2" },
-      secretEnvNames: ["A", "B"],
-      secretValues: ["one", "two"],
-      secretEnvPatterns: ["*_PIN", "X*"],
-      maskMinBytes: 8,
-      isMasked: false,
-      pluginDir: "plugins",
+      secrets: {
+        envNames: ["A", "B"],
+        values: ["one", "two"],
+        envPatterns: ["*_PIN", "X*"],
+        minBytes: 8,
+        mask: false,
+      },
       runnerImage: "image:1",
-      stderr: "separate",
-      timeoutMs: 5_400_000,
-      graceMs: 0,
-      concurrency: 1_024,
+      plugins: {
+        dir: "plugins",
+        urls: ["npm:a@1#h", "npm:b@1#h"],
+        permissions: ["a:net=x"],
+        timeoutMs: 60_000,
+        trust: true,
+      },
+      triggers: {
+        file: "/job/out/next.json",
+        transport: "file",
+        coordinatorTimeoutMs: 1_500,
+      },
+      limits: { timeoutMs: 5_400_000, graceMs: 0, concurrency: 1_024 },
       failurePolicy: "kill",
-      only: ["a", "b c"],
-      from: ["d", "e"],
-      skip: ["f"],
+      selection: { only: ["a", "b c"], from: ["d", "e"], skip: ["f"] },
       wait: true,
-      logGroup: true,
-      maxLineBytes: 80,
+      output: { stderr: "separate", group: true, maxLineBytes: 80 },
       inheritEnv: ["PATH", "LANG"],
     });
   });
@@ -257,16 +279,16 @@ describe("validateSettings()", () => {
     }));
     const { config, problems } = validateSettings(settings, { cwd: "/" });
     assertEquals(problems, []);
-    assertEquals(config?.jobDir, "/job/src");
+    assertEquals(config?.cwd, "/job/src");
     assertEquals([config?.source, config?.ciSource], [
       { type: "none" },
       { type: "none" },
     ]);
     assertEquals(config?.runnerImage, undefined);
-    assertEquals(config?.concurrency, undefined);
-    assertEquals(config?.maxLineBytes, undefined);
-    assertEquals(config?.secretValues, [], "explicit, though empty");
-    assertEquals(config?.secretEnvNames, [], "explicit, though empty");
+    assertEquals(config?.limits.concurrency, undefined);
+    assertEquals(config?.output.maxLineBytes, undefined);
+    assertEquals(config?.secrets.values, [], "explicit, though empty");
+    assertEquals(config?.secrets.envNames, [], "explicit, though empty");
   });
 });
 
@@ -358,9 +380,9 @@ describe("validateSettings() judges paths", () => {
     };
     for (const [path, form] of Object.entries(paths)) {
       const { config } = judge({ code_dir: path });
-      assertEquals(config?.codeDir, form, path);
-      assertEquals(config?.jobDir, form, "follows the code directory");
-      assertEquals(config?.isJobDirChosen, true);
+      assertEquals(config?.sourceDir, form, path);
+      assertEquals(config?.cwd, form, "follows the code directory");
+      assertEquals(config?.isCwdChosen, true);
     }
   });
 });
@@ -437,15 +459,21 @@ describe("validateSettings() judges words and times", () => {
   });
 
   it("stderr", () => {
-    assertEquals(judge({ stderr: "separate" }).config?.stderr, "separate");
+    assertEquals(
+      judge({ stderr: "separate" }).config?.output.stderr,
+      "separate",
+    );
     assertEquals(problemsOf({ stderr: "2" }).length, 1);
   });
 
   it("timeout and grace", () => {
     const { config } = judge({ timeout: "250ms", grace: "2" });
-    assertEquals([config?.timeoutMs, config?.graceMs], [250, 2_000]);
+    assertEquals([config?.limits.timeoutMs, config?.limits.graceMs], [
+      250,
+      2_000,
+    ]);
     const long = judge({ timeout: "720h", grace: "36500d" });
-    assertEquals([long.config?.timeoutMs, long.config?.graceMs], [
+    assertEquals([long.config?.limits.timeoutMs, long.config?.limits.graceMs], [
       2_592_000_000,
       3_153_600_000_000,
     ]);
@@ -485,7 +513,7 @@ describe("validateSettings() judges how steps run", () => {
   });
 
   it("switches", () => {
-    assertEquals(judge({ log_group: "false" }).config?.logGroup, false);
+    assertEquals(judge({ log_group: "false" }).config?.output.group, false);
     for (const key of ["log_group", "trust_plugins", "mask"] as const) {
       for (const wrong of ["yes", "True", "1", " true"]) {
         assertEquals(problemsOf({ [key]: wrong }), [
@@ -504,7 +532,7 @@ describe("validateSettings() judges how steps run", () => {
   it("names of steps, of which none are all", () => {
     for (const key of ["only", "from", "skip"] as const) {
       for (const none of ["", " , ", []]) {
-        assertEquals(judge({ [key]: none }).config?.[key], undefined);
+        assertEquals(judge({ [key]: none }).config?.selection[key], undefined);
       }
     }
   });
@@ -608,8 +636,8 @@ describe("validateSettings() reads secrets", () => {
       secret_values_list: ["a,b", " c "],
       secret_env_names: ["A", "B"],
     });
-    assertEquals(config?.secretValues, ["a,b", " c "]);
-    assertEquals(config?.secretEnvNames, ["A", "B"]);
+    assertEquals(config?.secrets.values, ["a,b", " c "]);
+    assertEquals(config?.secrets.envNames, ["A", "B"]);
   });
 
   it("from a file below ./job, a line each", async () => {
@@ -621,7 +649,7 @@ describe("validateSettings() reads secrets", () => {
       { secret_values_list: "./job/secrets" },
       directory.path,
     );
-    assertEquals(config?.secretValues, ["one,1", "two"]);
+    assertEquals(config?.secrets.values, ["one,1", "two"]);
   });
 
   it("from no file that is missing or elsewhere", async () => {
@@ -675,20 +703,21 @@ describe("validateSettings() warns", () => {
 });
 
 describe("validateSettings() reads lists", () => {
-  const KEYS = {
-    copy_ignore: "copyIgnore",
-    secret_env_names: "secretEnvNames",
-    secret_env_patterns: "secretEnvPatterns",
-    secret_values_list: "secretValues",
-    only: "only",
-    from: "from",
-    skip: "skip",
-  } as const;
-  const read = (key: keyof typeof KEYS, value: string | readonly string[]) =>
-    judge({ [key]: value }).config![KEYS[key]];
+  const READ = {
+    copy_ignore: ({ copy }) => copy.ignore,
+    sparse_paths: ({ checkout }) => checkout.sparsePaths,
+    secret_env_names: ({ secrets }) => secrets.envNames,
+    secret_env_patterns: ({ secrets }) => secrets.envPatterns,
+    secret_values_list: ({ secrets }) => secrets.values,
+    only: ({ selection }) => selection.only,
+    from: ({ selection }) => selection.from,
+    skip: ({ selection }) => selection.skip,
+  } as const satisfies Record<string, (config: JobConfig) => unknown>;
+  const read = (key: keyof typeof READ, value: string | readonly string[]) =>
+    READ[key](judge({ [key]: value }).config!);
 
   it("and keeps each item of a list, whatever it holds", () => {
-    for (const key of Object.keys(KEYS) as (keyof typeof KEYS)[]) {
+    for (const key of Object.keys(READ) as (keyof typeof READ)[]) {
       const items = ["a,b", "c", " d ", '["e"]'];
       assertEquals(read(key, items), items, key);
       assertEquals(read(key, JSON.stringify(items)), items, key);
@@ -698,8 +727,6 @@ describe("validateSettings() reads lists", () => {
         `${key}: must be items with commas between them, or a JSON list of strings`,
       ]);
     }
-    const { checkout } = judge({ sparse_paths: ["a,b", "c"] }).config!;
-    assertEquals(checkout.sparsePaths, ["a,b", "c"]);
   });
 
   it("and does not take a list that came out empty for one that says nothing is secret", async () => {
@@ -710,11 +737,32 @@ describe("validateSettings() reads lists", () => {
         { secret_values_list: value, secret_env_names: [",", ""].slice(1) },
         directory.path,
       );
-      assertEquals(config!.secretValues, undefined);
-      assertEquals(config!.secretEnvNames, undefined);
+      assertEquals(config!.secrets.values, undefined);
+      assertEquals(config!.secrets.envNames, undefined);
       assertEquals(warnings, [
         "secret_values_list: holds no value, and so changes nothing",
       ]);
     }
+  });
+});
+
+describe("OptionReader", () => {
+  it("reads the default in the place of an invalid value", () => {
+    const reader = new OptionReader(
+      settingsOf({
+        secret_env_patterns: '["*", 1]',
+        mask_min_length: "hunter2",
+        mask: "perhaps",
+        grace: "soon",
+        timeout: "soon",
+      }),
+      { cwd: "/" },
+    );
+    assert(reader.read("secret_env_patterns").includes("*_TOKEN"));
+    assertEquals(reader.read("mask_min_length"), 4);
+    assertEquals(reader.read("mask"), true);
+    assertEquals(reader.read("grace"), 10_000);
+    assertEquals(reader.read("timeout"), undefined);
+    assertEquals(reader.problems.length, 5);
   });
 });

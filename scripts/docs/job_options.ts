@@ -1,0 +1,135 @@
+import { parseDuration } from "../../src/config/duration.ts";
+import type { Option, OptionType } from "../../src/options/option.ts";
+import { OPTION_GROUPS, OPTIONS } from "../../src/options/options.ts";
+
+/** How values of a type are written in TypeScript. */
+const TYPES: Readonly<Record<OptionType & string, string>> = {
+  text: "string",
+  command: "string | readonly string[]",
+  jobDirectory: "string",
+  jobFile: "string",
+  boolean: "boolean",
+  duration: "number",
+  list: "readonly string[]",
+  variables: "Readonly<Record<string, string>>",
+  secretValues: "readonly string[]",
+  inheritance: "boolean | readonly string[]",
+  plugins: "readonly string[]",
+  pluginPermissions: "PluginGrants",
+  pipelinePermissions: "readonly string[]",
+  sourceType: "SourceType",
+};
+
+const HEAD =
+  `// Written by \`deno task docs\` from the table of options in src/options/.
+import type { SourceType } from "../options/source_options.ts";
+import type { PluginGrants } from "./plugin_grants.ts";
+`;
+
+/**
+ * Writes the interfaces of the options that \`runJob\` takes, with their
+ * documentation, from the table of options.
+ *
+ * @returns Source text.
+ */
+export function jobOptionsSource(): string {
+  const groups = Object.entries(OPTION_GROUPS);
+  const top = OPTIONS.filter((option) =>
+    "option" in option && !option.option.includes(".")
+  );
+  return [
+    HEAD,
+    ...groups.map(([group, doc]) =>
+      [
+        comment([sentence(doc)]),
+        `export interface ${interfaceName(group)} {`,
+        ...optionsOf(group).map(([key, option]) => property(key, option)),
+        "}\n",
+      ].join("\n")
+    ),
+    comment(["Options of a job, in the groups of the table of options."]),
+    "export interface JobOptions {",
+    ...top.map((option: Option) => property(option.option!, option)),
+    ...groups.map(([group, doc]) =>
+      `${comment([sentence(doc)])}\n${group}?: ${interfaceName(group)};`
+    ),
+    "}\n",
+  ].join("\n");
+}
+
+function optionsOf(group: string): [key: string, option: Option][] {
+  const options: readonly Option[] = OPTIONS;
+  return options.flatMap((option): [string, Option][] => {
+    const [first, key] = option.option?.split(".") ?? [];
+    return first === group && key !== undefined ? [[key, option]] : [];
+  });
+}
+
+function interfaceName(group: string): string {
+  return `${group[0].toUpperCase()}${group.slice(1)}Options`;
+}
+
+function property(key: string, option: Option): string {
+  const { type, doc, details } = option;
+  const unit = type === "duration" ? ", in milliseconds" : "";
+  const value = defaultOf(option);
+  return comment([
+    [sentence(doc + unit), ...details === undefined ? [] : [details]].join(" "),
+    ...value === undefined ? [] : [`@default {${value}}`],
+  ]) + `\n${key}?: ${typeText(type)};`;
+}
+
+function typeText(type: OptionType): string {
+  if (typeof type === "string") return TYPES[type];
+  return "choices" in type
+    ? type.choices.map((word) => JSON.stringify(word)).join(" | ")
+    : "number";
+}
+
+function defaultOf(option: Option): string | undefined {
+  const { type, default: value, defaultText } = option;
+  if (defaultText !== undefined) return defaultText;
+  if (type === "boolean") return value ?? "false";
+  if (value === undefined) return undefined;
+  if (type === "inheritance") return value;
+  if (type === "duration") return grouped(parseDuration(value)!);
+  if (type === "list") return JSON.stringify(value.split(","));
+  return typeof type === "object" && "minimum" in type
+    ? grouped(Number(value))
+    : JSON.stringify(value);
+}
+
+function grouped(value: number): string {
+  return value.toLocaleString("en").replaceAll(",", "_");
+}
+
+/** Marks what a reader may type, as in the rest of the documentation. */
+function sentence(text: string): string {
+  return `${text}.`.replaceAll(
+    /(?<![`\w/.*])(?:\/job(?:\/\w+)*|\.gitignore|plugin_\*\.\w+|sha256:HEX|blob:none)(?![\w/*])/g,
+    "`$&`",
+  );
+}
+
+/** Lines of at most 80 characters, which the formatter leaves alone. */
+function comment(paragraphs: readonly string[]): string {
+  const [only] = paragraphs;
+  if (paragraphs.length === 1 && only.length <= 70) return `/** ${only} */`;
+  const lines = paragraphs.flatMap((paragraph, at) => [
+    ...at > 0 ? [""] : [],
+    ...paragraph.startsWith("@") ? [paragraph] : wrapped(paragraph),
+  ]);
+  return ["/**", ...lines.map((line) => ` * ${line}`.trimEnd()), " */"].join(
+    "\n",
+  );
+}
+
+function wrapped(text: string): string[] {
+  const lines: string[] = [""];
+  for (const word of text.split(" ")) {
+    const line = lines[lines.length - 1];
+    if (line !== "" && line.length + word.length > 73) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,413 @@
+import { booleanProblem, isNearlyBoolean, parseBoolean } from "../boolean.ts";
+import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
+import type { Option } from "../options/option.ts";
+import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
+import type { OptionValue } from "../options/value_types.ts";
+import { SOURCE_TYPE, SOURCE_TYPES } from "../options/source_options.ts";
+import { durationProblem, parseDuration } from "./duration.ts";
+import type {
+  ConfigProblem,
+  JobConfig,
+  SourceConfig,
+  ValidationResult,
+} from "./job_config.ts";
+import { jobEnvWarnings, parseJobEnv, VARIABLE_NAME } from "./job_env.ts";
+import { parseList, splitTrimmed } from "./list.ts";
+import { type Setting, Settings } from "./settings.ts";
+import type { StepConfig } from "./step_config.ts";
+import { readValue } from "./value_file.ts";
+
+/** Options for {@linkcode validateSettings}. */
+export interface ValidateOptions {
+  /** Absolute path of the current directory, for values that name a file. */
+  cwd: string;
+  /**
+   * Steps of the job file, validated already.
+   *
+   * @default {the job is one command}
+   */
+  steps?: readonly StepConfig[];
+  /**
+   * Whether a command is required, unless there are steps.
+   *
+   * @default {true}
+   */
+  needsCommand?: boolean;
+  /**
+   * Types of sources beside those of the runner; `any` while plugins may still
+   * add some.
+   *
+   * @default {none}
+   */
+  sourceTypes?: readonly string[] | "any";
+}
+
+/**
+ * Validates settings and gives them their types.
+ *
+ * Every problem is found, not only the first one.
+ *
+ * @param settings Settings of all layers.
+ * @param options Additional options.
+ * @returns Configuration, problems and warnings.
+ */
+export function validateSettings(
+  settings: Settings,
+  options: ValidateOptions,
+): ValidationResult {
+  const { steps, needsCommand = true } = options;
+  const reader = new OptionReader(settings, options);
+  const isCommand = needsCommand &&
+    (steps === undefined || replacesSteps(settings));
+  const values = readAll(reader);
+  const command = isCommand ? reader.requireCommand() : undefined;
+  const config: JobConfig = {
+    ...values,
+    command,
+    ...isCommand ? {} : { steps },
+    cwd: values.cwd ?? values.sourceDir,
+    isCwdChosen: settings.all("code_dir").length > 1 ||
+      values.cwd !== undefined,
+    source: reader.source(""),
+    ciSource: reader.source("ci_"),
+    runnerImage: reader.read("runner_image"),
+  };
+  const { problems } = reader;
+  return {
+    config: problems.length === 0 ? config : undefined,
+    problems,
+    warnings: [
+      ...reader.warnings,
+      ...steps !== undefined && isCommand
+        ? ["job_command: replaces the steps of the job file"]
+        : [],
+      ...jobEnvWarnings(config.env),
+      ...imageWarnings(config.runnerImage),
+    ],
+  };
+}
+
+/** Types of options that {@linkcode validateSettings} reads with others. */
+const READ_WITH_OTHERS: readonly string[] = ["command", "source", "ciSource"];
+
+type Values = Omit<JobConfig, "cwd"> & { readonly cwd: string | undefined };
+
+/** Reads every option of the library, into the group that its row names. */
+function readAll(reader: OptionReader): Values {
+  const values: Record<string, unknown> = {};
+  const options: readonly (Option & { name: OptionName })[] = OPTIONS;
+  for (const { name, option } of options) {
+    if (option === undefined) continue;
+    const [first, second] = option.split(".");
+    if (READ_WITH_OTHERS.includes(first)) continue;
+    if (second === undefined) values[first] = reader.read(name);
+    else {
+      const group = (values[first] ??= {}) as Record<string, unknown>;
+      group[second] = reader.read(name);
+    }
+  }
+  return values as unknown as Values;
+}
+
+/** A worker sets the variable for every job: only a command given by the caller counts. */
+function replacesSteps(settings: Settings): boolean {
+  const setting = settings.get("job_command");
+  return setting !== undefined &&
+    setting.origin !== findOption("job_command")?.env?.name;
+}
+
+function imageWarnings(image: string | undefined): string[] {
+  if (image === undefined) return [];
+  const warnings: string[] = [];
+  if (/\s/.test(image)) warnings.push("runner_image: contains white space");
+  const tag = image.slice(image.lastIndexOf("/") + 1);
+  if (!tag.includes(":") || tag.endsWith(":latest")) {
+    warnings.push("runner_image: is not pinned to a version");
+  }
+  return warnings;
+}
+
+/** Reads the values of options one by one, and collects what is wrong with them. */
+export class OptionReader {
+  /** What is wrong. */
+  readonly problems: ConfigProblem[] = [];
+  /** What is unusual, though not wrong. */
+  readonly warnings: string[] = [];
+  readonly #settings: Settings;
+  readonly #cwd: string;
+  readonly #sourceTypes: readonly string[] | "any";
+
+  /**
+   * Makes a reader.
+   *
+   * @param settings Settings of all layers.
+   * @param options Where files are found, and types of sources.
+   */
+  constructor(
+    settings: Settings,
+    { cwd, sourceTypes = [] }: Pick<ValidateOptions, "cwd" | "sourceTypes">,
+  ) {
+    this.#settings = settings;
+    this.#cwd = cwd;
+    this.#sourceTypes = sourceTypes;
+  }
+
+  /**
+   * Reads the value of an option as its row says.
+   *
+   * @param name Name of the option.
+   * @returns The value; the default if a problem was reported.
+   */
+  read<Name extends OptionName>(name: Name): OptionValue<Name> {
+    const option = findOption(name) as Option & { name: OptionName };
+    const problemCount = this.problems.length;
+    const value = this.#read(option);
+    const { default: fallback } = option;
+    if (this.problems.length === problemCount || fallback === undefined) {
+      return value as OptionValue<Name>;
+    }
+    // What masks the message about an invalid value must not depend on it.
+    const defaults = new Settings();
+    defaults.set(name, { value: fallback, origin: "the default" });
+    return new OptionReader(defaults, { cwd: this.#cwd }).read(name);
+  }
+
+  /** Reads the command, which must be there. */
+  requireCommand(): string | readonly string[] {
+    const command = this.read("job_command");
+    if (command === undefined) this.#report("job_command", "is required");
+    return command ?? "";
+  }
+
+  /**
+   * Reads where code comes from.
+   *
+   * @param prefix Which of the two sources it is.
+   */
+  source(prefix: "" | "ci_"): SourceConfig {
+    const type = this.read(`${prefix}source_type`);
+    if (type === "none") return { type };
+    const url = this.#text(`${prefix}source_url`);
+    if (url === "" && isBuiltIn(type)) {
+      this.#report(
+        `${prefix}source_url`,
+        `is required for ${prefix}source_type "${type}"`,
+      );
+    }
+    const ref = this.read(`${prefix}source_ref`);
+    return { type, url, ...ref === undefined ? {} : { ref } };
+  }
+
+  #read(option: Option & { name: OptionName }): unknown {
+    const { name, type } = option;
+    if (typeof type === "object") {
+      return "choices" in type
+        ? this.#choice(name, type.choices)
+        : this.#integer(option, type.minimum, type.maximum);
+    }
+    switch (type) {
+      case "text":
+        return this.#text(name) || undefined;
+      case "command":
+        return this.#command(name);
+      case "jobDirectory":
+      case "jobFile":
+        return this.#jobPath(option);
+      case "boolean":
+        return this.#boolean(option);
+      case "duration":
+        return this.#duration(name);
+      case "list":
+        return option.isUnion ? this.#union(name) : this.#list(option);
+      case "variables":
+        return this.#variables(name);
+      case "secretValues":
+        return this.#secretValues(name);
+      case "inheritance":
+        return this.#inheritance(name);
+      case "sourceType":
+        return this.#sourceType(name);
+      default:
+        return this.#settings.lines(name);
+    }
+  }
+
+  #text(name: OptionName): string {
+    const value = this.#settings.get(name)?.value ?? "";
+    return typeof value === "string" ? value : Object.values(value).join(",");
+  }
+
+  #command(name: OptionName): string | readonly string[] | undefined {
+    const value = this.#settings.get(name)?.value;
+    if (value === undefined) return undefined;
+    const isEmpty = typeof value === "string"
+      ? value.trim() === ""
+      : !Object.values(value)[0];
+    if (isEmpty) this.#report(name, "must not be empty");
+    else if ([value].flat().some((part) => String(part).includes("\0"))) {
+      this.#report(name, "must not contain a NUL character");
+    }
+    return value as string | readonly string[];
+  }
+
+  #jobPath({ name, default: fallback }: Option & { name: OptionName }) {
+    const path = this.#text(name);
+    if (path === "" && fallback === undefined) return undefined;
+    const problem = jobPathProblem(path);
+    if (path === "") this.#report(name, "must not be empty");
+    else if (problem === undefined) return normalizeJobPath(path);
+    else this.#report(name, `${problem}, not ${JSON.stringify(path)}`);
+    return path;
+  }
+
+  #choice(name: OptionName, choices: readonly string[]): string {
+    const text = this.#text(name);
+    if (!choices.includes(text)) {
+      const allowed = choices.map((one) => `"${one}"`).join(" or ");
+      this.#report(name, `must be ${allowed}, not ${JSON.stringify(text)}`);
+    }
+    return text;
+  }
+
+  /** A worker sets the variable to an empty text when the job has no source. */
+  #sourceType(name: OptionName): string {
+    const type = this.#text(name);
+    if (type === "") return "none";
+    const isRegistered = this.#sourceTypes === "any"
+      ? SOURCE_TYPE.test(type) && !isBuiltIn(type)
+      : this.#sourceTypes.includes(type);
+    return isRegistered ? type : this.#choice(name, SOURCE_TYPES);
+  }
+
+  /** A worker sets the variable to an empty text when there is no value. */
+  #integer(
+    { name, default: fallback }: Option & { name: OptionName },
+    minimum: number,
+    maximum: number,
+  ): number | undefined {
+    const text = this.#text(name) || fallback;
+    if (text === undefined) return undefined;
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= minimum && value <= maximum) return value;
+    this.#report(
+      name,
+      `must be a whole number from ${minimum} to ${maximum}, not ${
+        JSON.stringify(text)
+      }`,
+    );
+    return undefined;
+  }
+
+  /** A variable that is empty says nothing. */
+  #boolean({ name, default: fallback }: Option & { name: OptionName }) {
+    const text = this.#text(name) || fallback;
+    if (text === undefined) return false;
+    const isOn = parseBoolean(text);
+    if (isOn === undefined) this.#report(name, booleanProblem(text));
+    return isOn ?? false;
+  }
+
+  #duration(name: OptionName): number | undefined {
+    if (this.#settings.get(name) === undefined) return undefined;
+    const text = this.#text(name);
+    const ms = parseDuration(text);
+    if (ms === undefined) this.#report(name, durationProblem(text));
+    return ms;
+  }
+
+  #list({ name, default: fallback }: Option & { name: OptionName }) {
+    const setting = this.#settings.get(name);
+    const items = setting ? this.#items(name, setting) : [];
+    return items.length === 0 && fallback === undefined ? undefined : items;
+  }
+
+  /** No layer takes a name off the list of another. */
+  #union(name: OptionName): string[] | undefined {
+    const settings = this.#settings.all(name);
+    const names = settings.flatMap((setting) => this.#items(name, setting));
+    // An empty list means that nothing is secret; commas alone mean less.
+    const isGiven = names.length > 0 ||
+      settings.some(({ value }) => value.length === 0);
+    return isGiven ? [...new Set(names)] : undefined;
+  }
+
+  #variables(name: OptionName): Record<string, string> {
+    const merged: Record<string, string> = Object.create(null);
+    for (const setting of this.#settings.all(name)) {
+      const { env, problems } = parseJobEnv(setting, this.#cwd);
+      for (const message of problems) {
+        this.problems.push({ key: name, message, origin: setting.origin });
+      }
+      Object.assign(merged, env);
+    }
+    return merged;
+  }
+
+  #inheritance(name: OptionName): boolean | readonly string[] {
+    const value = this.#settings.get(name)?.value ?? "true";
+    const isInherited = typeof value === "string"
+      ? parseBoolean(value)
+      : undefined;
+    if (isInherited !== undefined) return isInherited;
+    const names = this.#items(name, { value, origin: "" });
+    const isWrong = value === "" || isNearlyBoolean(String(value)) ||
+      names.some((name) => !VARIABLE_NAME.test(name));
+    if (isWrong) {
+      this.#report(
+        name,
+        `must be true, false or names of variables, not ${
+          JSON.stringify(value)
+        }`,
+      );
+    }
+    return names;
+  }
+
+  #secretValues(name: OptionName): string[] | undefined {
+    const setting = this.#settings.get(name);
+    if (setting === undefined) return undefined;
+    if (setting.value.length === 0) return [];
+    const values = this.#valuesOrFile(name, setting);
+    if (values?.length !== 0) return values;
+    this.warnings.push(`${name}: holds no value, and so changes nothing`);
+    return undefined;
+  }
+
+  #valuesOrFile(name: OptionName, setting: Setting): string[] | undefined {
+    const { value } = setting;
+    const read = typeof value === "string"
+      ? readValue(value, this.#cwd)
+      : undefined;
+    if (!read?.isFile) return this.#items(name, setting);
+    if ("text" in read) {
+      return splitTrimmed(read.text, "\n")
+        .filter((line) => !line.startsWith("#"));
+    }
+    this.#report(name, read.problem);
+    return undefined;
+  }
+
+  /** An item of a list stays one item; a text is divided at its commas. */
+  #items(name: OptionName, { value }: Setting): string[] {
+    if (typeof value !== "string") {
+      return Object.values(value).filter((item) => item !== "");
+    }
+    const items = parseList(value);
+    if (items !== undefined) return items.filter((item) => item !== "");
+    this.#report(
+      name,
+      "must be items with commas between them, or a JSON list of strings",
+    );
+    return [];
+  }
+
+  #report(key: OptionName, message: string): void {
+    const origin = this.#settings.get(key)?.origin;
+    this.problems.push({ key, message, origin });
+  }
+}
+
+function isBuiltIn(type: string): boolean {
+  const names: readonly string[] = SOURCE_TYPES;
+  return names.includes(type);
+}

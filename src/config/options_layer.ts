@@ -1,0 +1,73 @@
+import type { Option } from "../options/option.ts";
+import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
+import { suggest } from "../suggest.ts";
+import type { JobOptions } from "./job_options.ts";
+import { grantLines, type PluginGrants } from "./plugin_grants.ts";
+import { type Layer, layerOf, type SettingValue } from "./settings.ts";
+
+/** Values by their properties, with those of a group as `group.property`. */
+type Values = ReadonlyMap<string, unknown>;
+
+/**
+ * Turns the options of the library into a layer of the configuration.
+ *
+ * @param options Options.
+ * @param others Names of options that are not part of the configuration.
+ * @returns The strongest layer.
+ * @throws {TypeError} If there is no option of a name that is given.
+ */
+export function optionsLayer(
+  options: JobOptions,
+  others: readonly string[] = [],
+): Layer {
+  const values = flatten(options, others);
+  return layerOf(
+    (option) => option.option && settingOf(option, values.get(option.option)),
+    ({ option }) => `option "${option}"`,
+  );
+}
+
+function flatten(options: JobOptions, others: readonly string[]): Values {
+  const known = OPTIONS.flatMap((row) => "option" in row ? row.option : []);
+  const values = new Map<string, unknown>();
+  const set = (name: string, value: unknown) => {
+    if (!known.some((one) => one === name)) {
+      throw unknownOption(name, [...known, ...others]);
+    }
+    values.set(name, value);
+  };
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || others.includes(name)) continue;
+    if (!Object.hasOwn(OPTION_GROUPS, name)) set(name, value);
+    else if (typeof value === "object" && !Array.isArray(value)) {
+      for (const [key, one] of Object.entries(value)) {
+        set(`${name}.${key}`, one);
+      }
+    } else {
+      throw new TypeError(
+        `Cannot use option "${name}": it must be an object of options`,
+      );
+    }
+  }
+  return values;
+}
+
+function unknownOption(name: string, known: readonly string[]): TypeError {
+  const property = name.split(".").at(-1);
+  const near = known.find((one) => one.split(".").at(-1) === property) ??
+    suggest(name, known);
+  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+  return new TypeError(`Unknown option "${name}"${hint}`);
+}
+
+function settingOf(
+  { type }: Option,
+  value: unknown,
+): SettingValue | undefined {
+  if (value === undefined) return undefined;
+  if (type === "pluginPermissions") return grantLines(value as PluginGrants);
+  if (type === "duration" && typeof value === "number") return `${value}ms`;
+  return typeof value === "number" || typeof value === "boolean"
+    ? String(value)
+    : value as SettingValue;
+}

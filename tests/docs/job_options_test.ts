@@ -1,0 +1,36 @@
+import { assertEquals } from "@std/assert";
+import { formatted } from "../../scripts/docs/fill_page.ts";
+import { jobOptionsSource } from "../../scripts/docs/job_options.ts";
+import type { JobOptions } from "../../src/config/job_options.ts";
+import type { PluginGrants } from "../../src/config/plugin_grants.ts";
+import type { OptionValues } from "../../src/options/value_types.ts";
+
+/** `true` if each type can be assigned to the other one. */
+type AreAlike<A, B> = [A, B] extends [B, A] ? true : false;
+
+type AllRequired<T> = { [Key in keyof T]-?: NonNullable<T[Key]> };
+
+type Groups<T> = { [Group in keyof T]: AllRequired<T[Group]> };
+
+/** What the options hold, once validated; grants are lines then. */
+type Values = Omit<OptionValues, "plugins"> & {
+  plugins: Omit<OptionValues["plugins"], "permissions"> & {
+    permissions: PluginGrants;
+  };
+};
+
+Deno.test("the interfaces of a job's options have the values of the table", () => {
+  const areAlike: AreAlike<
+    Groups<AllRequired<JobOptions>>,
+    Groups<AllRequired<Values>>
+  > = true;
+  assertEquals(areAlike, true);
+});
+
+Deno.test("the interfaces of a job's options are those that the table gives", async () => {
+  const url = new URL("../../src/config/job_options.ts", import.meta.url);
+  assertEquals(
+    await Deno.readTextFile(url),
+    await formatted(jobOptionsSource(), "ts"),
+  );
+});
