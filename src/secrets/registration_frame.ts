@@ -1,3 +1,4 @@
+import { isObject } from "../json.ts";
 import { RunnerError } from "../errors.ts";
 
 /** Longest JSON text of a request, in bytes; a longer one is not even read. */
@@ -143,8 +144,4 @@ export function frameOf(text: string): Uint8Array {
 
 function requestText(elements: readonly string[]): string {
   return `{"action":"register","secrets":[${elements.join(",")}]}`;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import type { Problems } from "./problems.ts";
 
 /**
@@ -69,7 +70,7 @@ export class DocumentNode {
 
   /** Members of a mapping; `undefined` if it is none. */
   get entries(): [string, DocumentNode][] | undefined {
-    if (!isMapping(this.#written)) return undefined;
+    if (!isObject(this.#written)) return undefined;
     return this.#entries ??= Object.entries(this.#written)
       .map(([key, value]) => [key, this.#child(key, value)]);
   }
@@ -127,8 +128,4 @@ export class DocumentNode {
 function brief(key: string): string {
   const shown = JSON.stringify(key.slice(0, 100)).slice(1, -1);
   return key.length > 100 ? `${shown}…` : shown;
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

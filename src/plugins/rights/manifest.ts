@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import { messageOf } from "../../errors.ts";
 import { suggest } from "../../suggest.ts";
 import {
@@ -95,10 +96,6 @@ function parseManifestValue(kind: RightKind, value: string): string {
       { cause },
     );
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** How the values of a kind are parsed. */

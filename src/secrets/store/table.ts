@@ -1,3 +1,5 @@
+import { isObject } from "../../json.ts";
+
 /** Secrets: values by key, by path. */
 export type SecretTable = Map<string, Map<string, string>>;
 
@@ -18,11 +20,11 @@ export function parseTable(bytes: Uint8Array): SecretTable | undefined {
     // The error quotes the text, which is made of secrets: it ends here.
     return undefined;
   }
-  if (!isMapping(document)) return undefined;
+  if (!isObject(document)) return undefined;
   // Maps, since a key such as `__proto__` means nothing to them.
   const table: SecretTable = new Map();
   for (const [path, keys] of Object.entries(document)) {
-    if (!isMapping(keys)) return undefined;
+    if (!isObject(keys)) return undefined;
     const values = Object.entries(keys);
     if (!values.every(isTextEntry)) return undefined;
     table.set(path, new Map(values));
@@ -58,10 +60,6 @@ export function addSecrets(
   const keys = table.get(path) ?? new Map<string, string>();
   for (const [key, value] of secrets) keys.set(key, value);
   if (keys.size > 0) table.set(path, keys);
-}
-
-function isMapping(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isTextEntry(entry: [string, unknown]): entry is [string, string] {

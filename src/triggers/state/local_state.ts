@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { JsonValue } from "../trigger.ts";
@@ -108,10 +109,6 @@ function parse(text: string): unknown {
     // Told by what it is taken for.
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Properties {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unreadable(path: string, state: string, cause?: unknown): RunnerError {

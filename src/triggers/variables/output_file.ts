@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
@@ -112,10 +113,6 @@ function parse(text: string): unknown {
     // The message of the parser quotes the text, which may hold secrets.
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unusable(path: string, state: string, cause?: unknown): RunnerError {

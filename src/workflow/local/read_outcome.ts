@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
@@ -102,10 +103,6 @@ async function readDocument(
   }
   if (isObject(document)) return document;
   throw unusable(path, "it is no JSON object");
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function unusable(path: string, state: string, cause?: unknown): RunnerError {

@@ -1,3 +1,4 @@
+import { isObject } from "../../json.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { JobRecord } from "./workflow_state.ts";
@@ -83,10 +84,6 @@ function isState(
 ): value is StateHead & { jobs: Record<string, JobRecord> } {
   return isObject(value) && typeof value.workflow === "string" &&
     typeof value.runId === "string" && isObject(value.jobs);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function damaged(path: string): RunnerError {

@@ -1,0 +1,8 @@
+/**
+ * Checks whether a value is a JSON object: neither `null` nor an array.
+ *
+ * @param value Any value.
+ */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
