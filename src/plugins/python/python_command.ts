@@ -5,11 +5,13 @@ import root from "./runnerlib/__init__.py" with { type: "text" };
 import entry from "./runnerlib/__main__.py" with { type: "text" };
 import boot from "./runnerlib/_boot.py" with { type: "text" };
 import host from "./runnerlib/_host.py" with { type: "text" };
+import manager from "./runnerlib/_manager.py" with { type: "text" };
 import pipeline from "./runnerlib/_pipeline.py" with { type: "text" };
 import program from "./runnerlib/_program.py" with { type: "text" };
 import runner from "./runnerlib/_runner.py" with { type: "text" };
 import secrets from "./runnerlib/_secrets.py" with { type: "text" };
 import cli from "./runnerlib/cli.py" with { type: "text" };
+import config from "./runnerlib/config.py" with { type: "text" };
 import gitOps from "./runnerlib/git_ops.py" with { type: "text" };
 import job from "./runnerlib/job.py" with { type: "text" };
 import logging from "./runnerlib/logging.py" with { type: "text" };
@@ -64,11 +66,13 @@ export const PYTHON_PACKAGE: Readonly<Record<string, string>> = {
   "runnerlib": root,
   "runnerlib.__main__": entry,
   "runnerlib._host": host,
+  "runnerlib._manager": manager,
   "runnerlib._pipeline": pipeline,
   "runnerlib._program": program,
   "runnerlib._runner": runner,
   "runnerlib._secrets": secrets,
   "runnerlib.cli": cli,
+  "runnerlib.config": config,
   "runnerlib.git_ops": gitOps,
   "runnerlib.job": job,
   "runnerlib.logging": logging,

@@ -4,7 +4,7 @@
 program ``runnerlib``; in a plugin it talks to the runner that calls it.
 """
 
-from runnerlib import logging, plugins, workflow
+from runnerlib import config, logging, plugins, workflow
 from runnerlib._runner import RunnerError
 from runnerlib.git_ops import changed_files, get_changed_files, git_info
 from runnerlib.job import Job, get_config, run_job
@@ -17,6 +17,7 @@ from runnerlib.plugins import (
 )
 from runnerlib.register_secret import register_secret
 from runnerlib.workflow import (
+    JobTrigger,
     WorkflowContext,
     flush_triggers,
     get_job_result,
@@ -33,12 +34,14 @@ from runnerlib.workflow import (
 
 __all__ = [
     "Job",
+    "JobTrigger",
     "Plugin",
     "PluginContext",
     "PluginPhase",
     "RunnerError",
     "WorkflowContext",
     "changed_files",
+    "config",
     "flush_triggers",
     "get_changed_files",
     "get_config",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
-from typing import Any, Dict, List, Optional
+import uuid
+from typing import Any, Dict, List, Optional, Sequence
 
 from runnerlib._runner import RunnerError
 
@@ -19,8 +23,37 @@ def command() -> List[str]:
     return [path]
 
 
+@functools.lru_cache(maxsize=None)
+def run_id() -> str:
+    """Gives the id of the run that the jobs of this program belong to.
+
+    The first parts tell runners whether this process is alive.
+    """
+    parts = [str(uuid.uuid4())]
+    try:
+        namespace = re.findall(r"\d+", os.readlink("/proc/self/ns/pid"))[0]
+        with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(") ")[2].split()
+        parts[:0] = [namespace, str(os.getpid()), fields[19]]
+    except (OSError, IndexError):
+        pass  # There is no /proc.
+    return ".".join(parts)
+
+
+def environment() -> Dict[str, str]:
+    """Gives the variables with which the program is started.
+
+    What it leaves for later, such as follow-up jobs, adds up.
+    """
+    inherited = os.environ.get("REACTORCIDE_RUN_ID") or run_id()
+    return {**os.environ, "REACTORCIDE_RUN_ID": inherited}
+
+
 def call(
-    function: str, arguments: Optional[Dict[str, Any]] = None, prints: bool = False
+    function: str,
+    arguments: Optional[Dict[str, Any]] = None,
+    prints: bool = False,
+    options: Sequence[str] = (),
 ) -> Any:
     """Calls a function of the runner's library.
 
@@ -28,9 +61,10 @@ def call(
     """
     sys.stdout.flush()
     result = subprocess.run(
-        [*command(), "call", function],
+        [*command(), "call", function, *options],
         input=json.dumps(arguments or {}, allow_nan=False).encode(),
         stdout=None if prints else subprocess.PIPE,
+        env=environment(),
         check=False,
     )
     try:

@@ -13,6 +13,9 @@ from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from runnerlib import _pipeline, _program, _secrets, plugins
+from runnerlib.config import get_config, read_job_env
+
+__all__ = ["Job", "get_config", "run_job"]
 
 # Names of arguments that differ from those of settings.
 _NAMES = {
@@ -43,11 +46,6 @@ class Job:
         return self
 
 
-def get_config(**settings: Any) -> SimpleNamespace:
-    """Collects settings of a job for :func:`run_job`."""
-    return SimpleNamespace(**settings)
-
-
 def run_job(
     job: Union[None, str, Job, SimpleNamespace] = None,
     *,
@@ -69,13 +67,13 @@ def run_job(
         job = None
     if isinstance(job, str):
         settings = {"command": job, **settings}
-    env = {**(settings.pop("job_env", None) or {}), **(env or {})}
+    env = {**read_job_env(settings.pop("job_env", None)), **(env or {})}
     with tempfile.TemporaryDirectory(prefix="runnerlib-") as directory:
         words = [*_program.command(), "run"]
         if isinstance(job, Job):
             words += ["--job-file", _write_job(job, directory)]
         words += _options(settings)
-        environment = dict(os.environ)
+        environment = _program.environment()
         if env:
             environment["REACTORCIDE_JOB_ENV"] = "\n".join(
                 [

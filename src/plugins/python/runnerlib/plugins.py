@@ -399,3 +399,22 @@ def _json_of(value: Any) -> Optional[str]:
         return json.dumps(value, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
+
+
+# It needs the names above.
+from runnerlib._manager import PluginManager  # noqa: E402
+
+# The plugins that are registered; what is added here is called by the runner.
+plugin_manager = PluginManager(_registered)
+
+
+def get_plugin_manager() -> PluginManager:
+    """Gives the plugins that are registered."""
+    return plugin_manager
+
+
+def initialize_plugins(plugin_dir: Optional[str] = None) -> None:
+    """Registers the plugins of ``REACTORCIDE_PLUGIN_DIR``, and of a directory."""
+    for directory in (os.environ.get("REACTORCIDE_PLUGIN_DIR"), plugin_dir):
+        if directory:
+            plugin_manager.load_plugins_from_directory(directory)

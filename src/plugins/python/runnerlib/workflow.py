@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import sys
+from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from runnerlib import _runner
@@ -26,6 +27,7 @@ from runnerlib.state import (
 )
 
 __all__ = [
+    "JobTrigger",
     "WorkflowContext",
     "changed_files",
     "flush_triggers",
@@ -89,7 +91,9 @@ def trigger_jobs(jobs: Sequence[Dict[str, Any]]) -> None:
         _queue.extend(checked)
 
 
-def flush_triggers(triggers_file: Optional[str] = None) -> None:
+def flush_triggers(
+    triggers_file: Optional[str] = None, allow_insecure_transport: bool = False
+) -> None:
     """Submits the follow-up jobs that were added; in a plugin, the job does."""
     if not _queue:
         return
@@ -98,44 +102,119 @@ def flush_triggers(triggers_file: Optional[str] = None) -> None:
     arguments = {"jobs": list(_queue)}
     if triggers_file is not None:
         arguments["triggersFile"] = str(triggers_file)
-    _program.call("triggerJobs", arguments)
+    options = ["--allow-insecure-transport"] if allow_insecure_transport else []
+    _program.call("triggerJobs", arguments, options=options)
     _queue.clear()
 
 
-def submit_job(job_name: str, *args: Any, **fields: Any) -> None:
-    """Adds a follow-up job, as :func:`trigger_job` does, and submits it."""
-    trigger_job(job_name, *args, **fields)
-    flush_triggers()
+# The same by another name.
+submit_job = trigger_job
+
+
+class JobTrigger:
+    """A follow-up job: fields of a trigger document as attributes.
+
+    A field that is not set is ``None``.
+    """
+
+    def __init__(
+        self,
+        job_name: str,
+        depends_on: Optional[Sequence[str]] = None,
+        condition: str = "all_success",
+        env: Optional[Dict[str, str]] = None,
+        **fields: Any,
+    ):
+        self.job_name = job_name
+        self.depends_on = list(depends_on or [])
+        self.condition = condition
+        self.env = dict(env or {})
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return None
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Gives the fields that are set."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def __repr__(self) -> str:
+        return f"JobTrigger({self.to_dict()})"
 
 
 class WorkflowContext:
     """Follow-up jobs that are submitted together, and facts about the event."""
 
-    def __init__(self, triggers_file: Optional[str] = None):
-        self.triggers_file = triggers_file
-        self.branch = os.environ.get("REACTORCIDE_BRANCH") or git_info()["branch"]
-        self.commit = os.environ.get("REACTORCIDE_SHA") or git_info()["commit"]
-        self.job_id = os.environ.get("REACTORCIDE_JOB_ID") or None
-        self._jobs: List[Dict[str, Any]] = []
+    def __init__(
+        self,
+        triggers_file: Optional[str] = None,
+        allow_insecure_transport: bool = False,
+    ):
+        self.triggers_file = None if triggers_file is None else Path(triggers_file)
+        self.triggers: List[JobTrigger] = []
+        self._allow_insecure_transport = allow_insecure_transport
+
+    @property
+    def branch(self) -> Optional[str]:
+        """Branch of the event."""
+        return _variable("GIT_BRANCH", "BRANCH") or git_info()["branch"]
+
+    @property
+    def commit(self) -> Optional[str]:
+        """Commit of the event."""
+        return _variable("GIT_COMMIT", "SHA") or git_info()["commit"]
+
+    @property
+    def ref(self) -> Optional[str]:
+        """What is checked out: a branch, a tag or a commit."""
+        return _variable("GIT_REF", "SOURCE_REF")
+
+    @property
+    def job_id(self) -> Optional[str]:
+        """Id of the job."""
+        return _variable("JOB_ID")
+
+    @property
+    def workflow_id(self) -> Optional[str]:
+        """Id of the workflow that the job belongs to."""
+        return os.environ.get("RC_WF_ID") or None
 
     def trigger_job(self, job_name: str, *args: Any, **fields: Any) -> None:
         """Adds a follow-up job, as :func:`trigger_job` does."""
         names = ("env", "depends_on", "condition")
-        self._jobs.append(
-            _job({"job_name": job_name, **dict(zip(names, args)), **fields})
-        )
+        job = {"job_name": job_name, **dict(zip(names, args)), **fields}
+        self.triggers.append(JobTrigger(**_job(job)))
+
+    submit_job = trigger_job
 
     def trigger_jobs(self, jobs: Sequence[Dict[str, Any]]) -> None:
         """Adds several follow-up jobs."""
-        self._jobs.extend(_job(job) for job in jobs)
+        self.triggers.extend(JobTrigger(**_job(job)) for job in jobs)
 
     def flush_triggers(self) -> None:
         """Submits the follow-up jobs that were added."""
-        jobs, self._jobs = self._jobs, []
+        jobs = [trigger.to_dict() for trigger in self.triggers]
         trigger_jobs(jobs)
-        flush_triggers(self.triggers_file)
+        self.triggers.clear()
+        file = None if self.triggers_file is None else str(self.triggers_file)
+        flush_triggers(file, self._allow_insecure_transport)
 
     flush = flush_triggers
+
+    is_job_running = staticmethod(is_job_running)
+    get_job_result = staticmethod(get_job_result)
+    log_next_job = staticmethod(log_next_job)
+    set_workflow_var = staticmethod(set_workflow_var)
+    set_workflow_output = staticmethod(set_workflow_output)
+    workflow_vars = staticmethod(workflow_vars)
+
+
+def _variable(*names: str) -> Optional[str]:
+    values = (os.environ.get(f"REACTORCIDE_{name}") for name in names)
+    return next(filter(None, values), None)
 
 
 @contextlib.contextmanager

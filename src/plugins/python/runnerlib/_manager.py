@@ -1,0 +1,136 @@
+"""Plugins by their names and phases, for programs that call them themselves."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+from runnerlib.logging import logger
+from runnerlib.plugins import (
+    Plugin,
+    PluginContext,
+    PluginPhase,
+    method_of,
+    name_of,
+)
+
+
+class PluginManager:
+    """Holds plugins and calls them in the order of their priorities."""
+
+    def __init__(self, found: Optional[List[Plugin]] = None):
+        self._found: List[Plugin] = [] if found is None else found
+
+    @property
+    def plugins(self) -> Dict[str, Plugin]:
+        """Plugins by their names."""
+        return {name_of(plugin): plugin for plugin in self._found}
+
+    @property
+    def phase_plugins(self) -> Dict[PluginPhase, List[Plugin]]:
+        """Plugins of each phase, in the order in which they are called."""
+        ordered = sorted(
+            self._found, key=lambda plugin: getattr(plugin, "priority", 100)
+        )
+        return {
+            phase: [
+                plugin for plugin in ordered if phase in plugin.supported_phases()
+            ]
+            for phase in PluginPhase
+        }
+
+    def register_plugin(self, plugin: Plugin) -> None:
+        """Adds a plugin; another one of the same name is replaced."""
+        self.unregister_plugin(name_of(plugin))
+        self._found.append(plugin)
+
+    def unregister_plugin(self, name: str) -> None:
+        """Removes a plugin, if it is there."""
+        self._found[:] = [plugin for plugin in self._found if name_of(plugin) != name]
+
+    def get_plugin(self, name: str) -> Optional[Plugin]:
+        """Finds a plugin by its name."""
+        return self.plugins.get(name)
+
+    def list_plugins(self) -> List[str]:
+        """Lists the names of plugins."""
+        return list(self.plugins)
+
+    def enable_plugin(self, name: str) -> None:
+        """Lets a plugin be called again."""
+        self._set_enabled(name, True)
+
+    def disable_plugin(self, name: str) -> None:
+        """Keeps a plugin from being called."""
+        self._set_enabled(name, False)
+
+    def _set_enabled(self, name: str, is_enabled: bool) -> None:
+        plugin = self.get_plugin(name)
+        if plugin is not None:
+            plugin.enabled = is_enabled
+
+    def load_plugin_from_file(self, file_path: str) -> None:
+        """Adds the plugins of a file: each subclass of :class:`Plugin` in it."""
+        path = Path(file_path)
+        if not path.exists():
+            raise FileNotFoundError(f"Cannot load plugin {file_path!r}: no such file")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"Cannot load plugin {file_path!r}: not a module")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        classes = [
+            value
+            for value in vars(module).values()
+            if isinstance(value, type)
+            and issubclass(value, Plugin)
+            and value is not Plugin
+        ]
+        if not classes:
+            raise ImportError(f"No Plugin subclass found in {file_path}")
+        for one in classes:
+            self.register_plugin(one())
+
+    def load_plugins_from_directory(self, directory: str) -> None:
+        """Adds the plugins of all files ``plugin_*.py`` directly in a directory."""
+        if not Path(directory).is_dir():
+            logger.warning(f"There is no plugin directory {directory!r}")
+            return
+        for path in sorted(Path(directory).glob("plugin_*.py")):
+            try:
+                self.load_plugin_from_file(str(path))
+            except Exception as error:  # Code of a plugin may raise anything.
+                logger.error(f"Cannot load plugin {path.name!r}: {error}")
+
+    def load_builtin_plugins(self) -> None:
+        """Does nothing: the runner has no plugins of its own."""
+
+    def execute_phase(self, phase: PluginPhase, context: Any) -> None:
+        """Calls the plugins of a phase.
+
+        What a plugin raises goes on to the caller, after the other plugins were
+        called in ``ON_ERROR``.
+        """
+        for plugin in self.phase_plugins[phase]:
+            if not getattr(plugin, "enabled", True):
+                continue
+            try:
+                plugin.execute(context)
+                method = method_of(plugin, phase)
+                if method is not None:
+                    method(context)
+            except Exception as error:
+                if phase is not PluginPhase.ON_ERROR:
+                    self.execute_phase(
+                        PluginPhase.ON_ERROR,
+                        PluginContext(
+                            config=context.config,
+                            phase=PluginPhase.ON_ERROR,
+                            job_path=context.job_path,
+                            env_vars=context.env_vars,
+                            error=error,
+                            metadata=context.metadata,
+                        ),
+                    )
+                raise
