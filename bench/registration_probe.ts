@@ -23,6 +23,7 @@ const masker = new Masker();
 masker.add("a secret that was known before");
 await using registration = openRegistration({
   parents: [Deno.cwd()],
+  mask: () => {},
   onRegister: (values) => values.forEach((value) => masker.add(value)),
   onWarning: (message) => console.error(message),
 });

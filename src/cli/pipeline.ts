@@ -44,19 +44,22 @@ export interface PipelineCommand {
  *
  * @param context What the command got to work with.
  * @param name Name of the command.
+ * @param socket Socket at which the pipeline registers secrets.
  * @returns Command line and permissions.
  * @throws {RunnerError} If there is no such file, or a permission is wrong.
  */
 export async function pipelineCommand(
   context: CommandContext,
   name: string,
+  socket?: string,
 ): Promise<PipelineCommand> {
   const { operands: [file, ...args], rest = [], flags, parts } = context;
   if (!file) throw usageError("A pipeline is required", name);
   const run = new JobRun(parts, new Cancellation());
   await resolveSettings(run, {}, jobFileOf(context));
+  const { host, workspace } = parts;
   const allowed = flags.get(ALLOW_FLAG.name);
-  const permissions = pipelinePermissions(parts, [
+  const permissions = pipelinePermissions({ host, workspace, socket }, [
     ...run.settings.lines("pipeline_permissions"),
     ...typeof allowed === "object" ? allowed : [],
   ]);

@@ -33,6 +33,8 @@ export interface PipelineSetting {
   readonly host: Host;
   /** Where a job's files are. */
   readonly workspace: Workspace;
+  /** Socket at which the pipeline registers secrets. */
+  readonly socket?: string;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface PipelineSetting {
  * @throws {RunnerError} `invalid-config`, if a grant is none.
  */
 export function pipelinePermissions(
-  { host, workspace }: PipelineSetting,
+  { host, workspace, socket }: PipelineSetting,
   grants: readonly string[],
 ): PipelinePermission[] {
   const coordinator = coordinatorHost(host.env[Variable.coordinatorUrl]);
@@ -74,6 +76,17 @@ export function pipelinePermissions(
         reason: "the coordinator",
       } as const,
     ],
+    ...socket
+      ? ([["read", socket], ["write", socket], [
+        "net",
+        `unix:${socket}`,
+      ]] as const)
+        .map(([kind, value]) => ({
+          kind,
+          values: [value],
+          reason: "secrets that it registers",
+        }))
+      : [],
     ...KINDS.flatMap((kind) => {
       const values = granted[kind] ?? [];
       return values.length === 0 ? [] : [{ kind, values, reason: "granted" }];

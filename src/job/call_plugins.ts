@@ -6,6 +6,7 @@ import type { Phase, PluginConfig } from "../plugins/plugin.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/source_registry.ts";
 import type { JobRun } from "./job_run.ts";
+import { registerSecret } from "./register_secret.ts";
 
 /** Phases in which plugins can provide types of sources. */
 const SOURCE_PHASES: readonly Phase[] = [
@@ -53,7 +54,7 @@ export async function callPlugins(
     error: run.error,
     shared: run.shared,
     signal: run.cancellation.asked,
-    registerSecret: (value) => void masker.add(value),
+    registerSecret: (value) => void registerSecret(run.parts, value),
     addStep(step) {
       if (!STEP_PHASES.includes(phase)) {
         throw new TypeError(

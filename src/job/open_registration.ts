@@ -1,3 +1,4 @@
+import { Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
 import type { Registration } from "../secrets/registration_server.ts";
 import { temporaryParents } from "../workspace/temporary.ts";
@@ -11,22 +12,29 @@ import type { RunnerParts } from "./runner_parts.ts";
  * program that wants to register a secret is told so then.
  */
 export async function openJobRegistration(
-  { host, workspace, masker, logger }: RunnerParts,
+  parts: RunnerParts,
 ): Promise<Registration | undefined> {
+  const { host, workspace, masker, logger } = parts;
   const { openRegistration } = await import(
     "../secrets/registration_server.ts"
   );
   const warn = (message: string) => logger.warn("secrets", message);
+  const outerSocket = host.env[Variable.secretsSocket] || undefined;
   let hasShort = false;
   try {
     return openRegistration({
       parents: temporaryParents({ env: host.env, workspace }),
-      onRegister(values) {
+      mask: (value) => void masker.add(value),
+      outerSocket,
+      async onRegister(values) {
         for (const value of values) {
           if (masker.add(value) || hasShort) continue;
           hasShort = true;
           warn("A registered secret is too short to mask");
         }
+        if (outerSocket === undefined) return;
+        const { passSecretsOn } = await import("./register_secret.ts");
+        await passSecretsOn(parts, values);
       },
       onWarning: warn,
     });

@@ -12,6 +12,7 @@ import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { type JobControls, runJob } from "./run_job.ts";
+import { registerSecret } from "./register_secret.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
 import {
   type WorkflowFunctions,
@@ -143,10 +144,15 @@ export interface Runner extends WorkflowFunctions {
    */
   readonly flushTriggers: () => Promise<readonly Trigger[]>;
   /**
-   * Has a value masked in everything that is printed from now on.
+   * Masks a value in everything that is printed from now on.
+   *
+   * In a program that is itself the job of a runner, that runner masks it, too:
+   * the function returns once the runner has answered, up to 5 seconds later.
    *
    * @param value The secret.
    * @returns Whether it is masked; values of fewer than 4 bytes are not.
+   * @throws {RunnerError} `registration-failed`, if the runner around this
+   * program does not mask it.
    */
   readonly registerSecret: (value: string) => boolean;
 }
@@ -254,6 +260,6 @@ export function runnerOn(
       setVar: masked(functions.workflow.setVar),
       setOutput: masked(functions.workflow.setOutput),
     },
-    registerSecret: (value) => parts().masker.add(value),
+    registerSecret: (value) => registerSecret(parts(), value),
   };
 }

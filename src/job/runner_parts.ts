@@ -37,6 +37,8 @@ export interface RunnerParts {
   readonly stdout: Sink;
   /** Where the runner's messages, and separate standard error, go. */
   readonly stderr: Sink;
+  /** Whether a worker reads the output, and no other runner does. */
+  readonly isReadByWorker: boolean;
   /**
    * Ends lines of both streams that have no line break, where a worker reads
    * them: it loses a last line without one. Elsewhere bytes stay as they are.
@@ -103,6 +105,9 @@ export function createParts(
       ? "text"
       : "short",
   });
+  // A runner around this one has a socket for secrets.
+  const isReadByWorker = (workspace.inContainer || !!env[Variable.jobId]) &&
+    !env[Variable.secretsSocket];
   let run: RunIdentity | undefined;
   return {
     host,
@@ -121,8 +126,9 @@ export function createParts(
     logger,
     stdout,
     stderr,
+    isReadByWorker,
     async endLines() {
-      if (!isReadByWorker(env, workspace)) return;
+      if (!isReadByWorker) return;
       await stdout.endLine();
       await stderr.endLine();
     },
@@ -131,12 +137,6 @@ export function createParts(
       return run ??= runIdentity(env);
     },
   };
-}
-
-/** A runner around this one, which has a socket for secrets, ends the lines itself. */
-function isReadByWorker(env: Host["env"], { inContainer }: Workspace): boolean {
-  const isJob = inContainer || (env[Variable.jobId] ?? "") !== "";
-  return isJob && (env[Variable.secretsSocket] ?? "") === "";
 }
 
 /** Knows what is secret in the environment, and in what the caller says. */

@@ -6,6 +6,7 @@ import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import { triggersOfWire } from "../triggers/read_triggers.ts";
 import type { JobRun } from "./job_run.ts";
+import { registerSecret } from "./register_secret.ts";
 
 /**
  * Puts together what plugins in processes of their own have to do with.
@@ -37,7 +38,7 @@ export async function sandboxSetting(
     maskStream: () => masker.stream(),
     secretNames: () =>
       new Set(run.findSecrets().secrets.map(({ name }) => name)),
-    registerSecret: (value) => void masker.add(value),
+    registerSecret: (value) => void registerSecret(run.parts, value),
     cwd: host.cwd,
     triggerJobs: (jobs) => {
       if (!run.areTriggersOpen) {

@@ -32,6 +32,7 @@ import { type HistoryHint, historyHint } from "./history_hint.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { openJobLog } from "./open_job_log.ts";
+import type { RunnerParts } from "./runner_parts.ts";
 import { workingDirectory } from "./working_directory.ts";
 
 /** A step that is about to run. */
@@ -169,6 +170,7 @@ export async function openStepSetting(
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,
+        registerSecret: await secretRegistrar(run.parts, definition),
         stderr: config.output.stderr,
         graceMs: config.limits.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
@@ -331,4 +333,14 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
     ...layers,
     own: plain,
   });
+}
+
+/** Only functions register secrets here; programs use the socket. */
+async function secretRegistrar(
+  parts: RunnerParts,
+  { run }: PlannedStep["definition"],
+): Promise<(value: string) => boolean> {
+  if (typeof run !== "function") return (value) => parts.masker.add(value);
+  const { registerSecret } = await import("./register_secret.ts");
+  return (value) => registerSecret(parts, value);
 }

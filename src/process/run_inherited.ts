@@ -13,10 +13,21 @@ export interface RunInheritedOptions {
   onSignal: (listener: (signal: EndingSignal) => void) => Disposable;
   /** Whether the program gets the signals of a terminal by itself. */
   hasTerminal: boolean;
+  /**
+   * Passes on what the program prints, up to the end of its streams, or to
+   * what is in them when the signal is aborted.
+   *
+   * @default {the program has the streams of the runner}
+   */
+  passOn?: (output: ProgramOutput, stop: AbortSignal) => Promise<void>;
 }
 
+/** What a program prints. */
+export type ProgramOutput = Pick<Deno.ChildProcess, "stdout" | "stderr">;
+
 /**
- * Runs a program in the place of the runner: with its streams and its terminal.
+ * Runs a program in the place of the runner: with its terminal, and with its
+ * streams unless its output is passed on.
  *
  * @param argv Program and arguments.
  * @param options Directory, environment and signals, which are passed on.
@@ -27,13 +38,15 @@ export async function runInherited(
   argv: readonly string[],
   options: RunInheritedOptions,
 ): Promise<ExitStatus> {
-  const { cwd, env, onSignal, hasTerminal } = options;
+  const { cwd, env, onSignal, hasTerminal, passOn } = options;
   const [program, ...args] = argv;
-  const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" };
+  const output = passOn ? "piped" : "inherit";
   let child: Deno.ChildProcess;
   try {
     child = new Deno.Command(program, {
-      ...streams as Deno.CommandOptions,
+      stdin: "inherit",
+      stdout: output,
+      stderr: output,
       args,
       cwd,
       env,
@@ -46,6 +59,8 @@ export async function runInherited(
       cause,
     });
   }
+  const stop = new AbortController();
+  const passed = passOn?.(child, stop.signal);
   using _ = onSignal((signal) => {
     // A terminal signals its whole group; a runner that gets a signal twice
     // kills at once.
@@ -57,5 +72,9 @@ export async function runInherited(
       // It has ended meanwhile, which was what the signal was for.
     }
   });
-  return exitStatus(await child.status);
+  const status = await child.status;
+  // Programs in the background may keep the streams open.
+  stop.abort();
+  await passed;
+  return exitStatus(status);
 }

@@ -1,4 +1,4 @@
-import { osReason, RunnerError } from "../errors.ts";
+import { osReason } from "../errors.ts";
 import {
   closeOn,
   connect,
@@ -7,18 +7,16 @@ import {
 } from "./registration_connection.ts";
 import {
   MAX_REPLY_BYTES,
-  parseReply,
-  REFUSALS,
+  registrationFailure,
+  REQUEST_LIMIT_MS,
   requestFrames,
+  unlessRefused,
 } from "./registration_frame.ts";
-
-/** Longest time for one request, in milliseconds. */
-const REQUEST_LIMIT_MS = 5_000;
 
 /** Options for {@linkcode registerSecrets}. */
 export interface RegisterSecretsOptions {
   /**
-   * Longest time for one request, in milliseconds.
+   * Maximum time for one request, in milliseconds.
    *
    * @default {5_000}
    */
@@ -59,10 +57,9 @@ export async function registerSecrets(
     ).catch((cause) => {
       signal?.throwIfAborted();
       const reason = limit.aborted ? "no answer in time" : osReason(cause);
-      throw failure(path, reason, cause);
+      throw registrationFailure(path, reason, cause);
     });
-    const granted = parseReply(reply);
-    if (granted === undefined) throw failure(path, refusalOf(reply));
+    const granted = unlessRefused(path, reply);
     registered += Number.isSafeInteger(granted.registered)
       ? Number(granted.registered)
       : count;
@@ -80,20 +77,4 @@ async function exchange(
   await writeAll(connection, frame);
   const reply = await readLine(connection, MAX_REPLY_BYTES);
   return new TextDecoder().decode(reply);
-}
-
-/** Only known texts are repeated: a reply that quotes the request would hold values. */
-function refusalOf(reply: string): string {
-  if (reply === "") return "closed without an answer";
-  const known = Object.values(REFUSALS).some((text) => text === reply);
-  return known
-    ? `refused with "${reply.trimEnd()}"`
-    : "an answer that is no success";
-}
-
-function failure(path: string, state: string, cause?: unknown): Error {
-  return new RunnerError(`Cannot register secrets at "${path}": ${state}`, {
-    code: "registration-failed",
-    cause,
-  });
 }

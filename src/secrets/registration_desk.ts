@@ -9,7 +9,7 @@ export interface RegistrationDeskOptions {
    *
    * @param values Values that were not registered before.
    */
-  onRegister: (values: string[]) => void;
+  onRegister: (values: string[]) => void | Promise<void>;
   /**
    * Tells somebody what a client cannot be told.
    *
@@ -42,16 +42,16 @@ export class RegistrationDesk {
   async serve(client: Deno.UnixConn, limit: AbortSignal): Promise<void> {
     using _ = closeOn(client, limit);
     const body = await unlessGone(readRequest(client));
-    const reply = body && this.#replyTo(body);
+    const reply = body && await this.#replyTo(body);
     if (reply === undefined) return;
     await unlessGone(writeAll(client, new TextEncoder().encode(reply)));
   }
 
-  #replyTo(body: Uint8Array): string | undefined {
+  async #replyTo(body: Uint8Array): Promise<string | undefined> {
     const request = parseRequest(body);
     if ("refusal" in request) return request.refusal;
     try {
-      if (this.#quota.register(request.values)) {
+      if (await this.#quota.register(request.values)) {
         return grantedReply(request.values.length);
       }
     } catch (error) {

@@ -1,6 +1,9 @@
 import { isObject } from "../json.ts";
 import { RunnerError } from "../errors.ts";
 
+/** Maximum time for one request, in milliseconds. */
+export const REQUEST_LIMIT_MS = 5_000;
+
 /** Longest JSON text of a request, in bytes; a longer one is not even read. */
 export const MAX_REQUEST_BYTES = 1_048_576;
 
@@ -88,6 +91,51 @@ export function parseReply(
     // Refusals are no JSON.
     return undefined;
   }
+}
+
+/**
+ * Checks the reply to a request.
+ *
+ * @param path Absolute path of the socket, for the message.
+ * @param reply The reply.
+ * @returns What a granted request was told.
+ * @throws {RunnerError} If the request was refused.
+ */
+export function unlessRefused(
+  path: string,
+  reply: string,
+): { registered: unknown } {
+  const granted = parseReply(reply);
+  if (granted === undefined) throw registrationFailure(path, refusalOf(reply));
+  return granted;
+}
+
+/** Only known texts are repeated: a reply that quotes the request would hold values. */
+function refusalOf(reply: string): string {
+  if (reply === "") return "closed without an answer";
+  const known = Object.values(REFUSALS).some((text) => text === reply);
+  return known
+    ? `refused with "${reply.trimEnd()}"`
+    : "an answer that is no success";
+}
+
+/**
+ * Makes the error of a registration that failed.
+ *
+ * @param path Absolute path of the socket.
+ * @param state What went wrong.
+ * @param cause The error of the system, if there is one.
+ * @returns The error.
+ */
+export function registrationFailure(
+  path: string,
+  state: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot register secrets at "${path}": ${state}`, {
+    code: "registration-failed",
+    cause,
+  });
 }
 
 /**

@@ -1,8 +1,28 @@
 import { osReason, RunnerError } from "../errors.ts";
 import { privateDirectory } from "../fs/temporary_directory.ts";
 
+const LOCAL_RUNNERS = Symbol.for("@reactorcide/runnerlib.localRunners");
+
 /** Longest path of a socket on every system, in bytes: macOS has 104, with a zero. */
 const MAX_PATH_BYTES = 103;
+
+/** A runner of this process that serves a socket. */
+export interface LocalRunner {
+  /** Masks a value. */
+  readonly mask: (value: string) => void;
+  /** Socket of the runner around it, if there is one. */
+  readonly outerSocket: string | undefined;
+}
+
+/**
+ * Runners of this process, by the path of their socket; all loaded copies of
+ * this package share them. A program that stands still until a socket of its
+ * own answers would wait in vain.
+ */
+export const localRunners: Map<string, LocalRunner> =
+  (globalThis as { [LOCAL_RUNNERS]?: Map<string, LocalRunner> })[
+    LOCAL_RUNNERS
+  ] ??= new Map();
 
 /** A socket that listens; disposing of it closes and removes it. */
 export interface PrivateListener extends Disposable {

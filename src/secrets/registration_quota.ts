@@ -15,26 +15,35 @@ const encoder = new TextEncoder();
  * its token before each of its commands must not run into a limit.
  */
 export class RegistrationQuota {
-  readonly #onRegister: (values: string[]) => void;
+  readonly #onRegister: (values: string[]) => void | Promise<void>;
   readonly #known = new Set<string>();
   #bytes = 0;
+  #last: Promise<unknown> = Promise.resolve();
 
   /**
    * Makes a quota that nothing was taken from.
    *
    * @param onRegister Gets each value once, before it counts as registered.
    */
-  constructor(onRegister: (values: string[]) => void) {
+  constructor(onRegister: (values: string[]) => void | Promise<void>) {
     this.#onRegister = onRegister;
   }
 
   /**
-   * Registers all the values of a request, or none of them.
+   * Registers all the values of a request, or none of them; one request after
+   * the other, so that a value is known only once it is masked.
    *
    * @param values Values.
    * @returns Whether they were within the limits.
    */
-  register(values: readonly string[]): boolean {
+  register(values: readonly string[]): Promise<boolean> {
+    const registered = this.#last.then(() => this.#register(values));
+    // Its client hears of a failure; those behind it need not.
+    this.#last = registered.catch(() => {});
+    return registered;
+  }
+
+  async #register(values: readonly string[]): Promise<boolean> {
     if (values.length > MAX_REQUEST_VALUES) return false;
     const fresh = [...new Set(values)].filter((it) => !this.#known.has(it));
     const bytes = fresh.reduce(
@@ -43,7 +52,7 @@ export class RegistrationQuota {
     );
     if (this.#known.size + fresh.length > MAX_VALUES) return false;
     if (bytes > MAX_VALUES_BYTES) return false;
-    if (fresh.length > 0) this.#onRegister(fresh);
+    if (fresh.length > 0) await this.#onRegister(fresh);
     for (const value of fresh) this.#known.add(value);
     this.#bytes = bytes;
     return true;

@@ -1,7 +1,11 @@
 import { pause } from "../process/time_limit.ts";
 import { osReason } from "../errors.ts";
 import type { RegistrationDesk } from "./registration_desk.ts";
-import { listenPrivately, type PrivateListener } from "./registration_path.ts";
+import {
+  listenPrivately,
+  localRunners,
+  type PrivateListener,
+} from "./registration_path.ts";
 
 /** Longest time for one request, in milliseconds. */
 const REQUEST_LIMIT_MS = 5_000;
@@ -27,12 +31,22 @@ export interface RegistrationOptions {
    */
   parents: readonly string[];
   /**
+   * Masks one value, for code of this process, which must not wait for itself.
+   */
+  mask: (value: string) => void;
+  /**
+   * Socket of the runner around this one.
+   *
+   * @default {there is no such runner}
+   */
+  outerSocket?: string;
+  /**
    * Masks values. A client is told of its success after that, so that
    * whatever it prints from then on is masked.
    *
    * @param values Values that were not registered before, none of them empty.
    */
-  onRegister: (values: string[]) => void;
+  onRegister: (values: string[]) => void | Promise<void>;
   /**
    * Tells somebody what a client cannot be told.
    *
@@ -81,6 +95,8 @@ class RegistrationServer implements Registration {
     this.path = socket.path;
     this.#socket = socket;
     this.#options = options;
+    const { mask, outerSocket } = options;
+    localRunners.set(this.path, { mask, outerSocket });
     this.#accepting = this.#acceptAll();
   }
 
@@ -89,6 +105,7 @@ class RegistrationServer implements Registration {
   }
 
   async #close(): Promise<void> {
+    localRunners.delete(this.path);
     try {
       this.#socket[Symbol.dispose]();
     } catch (error) {

@@ -66,6 +66,8 @@ export interface AttemptContext extends AttemptFiles {
   log: StepLog;
   /** Masker of the job. */
   masker: Masker;
+  /** Masks a value from now on; for functions. */
+  registerSecret: (value: string) => boolean;
   /** Whether standard error joins standard output. */
   stderr: "merged" | "separate";
   /** Whether the runner is in a container for this job. */
@@ -373,7 +375,7 @@ function contextOf(
           definition: { ...context.definition, shell: undefined },
         }),
       ),
-    registerSecret: (value) => masker.add(value),
+    registerSecret: context.registerSecret,
     endJob,
   };
 }

@@ -28,6 +28,7 @@ export async function testRegistration(
   const warnings: string[] = [];
   const registration = openRegistration({
     parents: [directory.path],
+    mask: (value) => void values.push(value),
     onRegister: (fresh) => void values.push(...fresh),
     onWarning: (message) => void warnings.push(message),
     ...options,

@@ -326,6 +326,7 @@ describe("openRegistration() makes", () => {
     const error = assertThrows(() =>
       openRegistration({
         parents: [place, directory.path + "/x".repeat(60)],
+        mask: () => {},
         onRegister: () => {},
         onWarning: () => {},
       }), RunnerError);
@@ -344,7 +345,7 @@ describe("openRegistration() makes", () => {
     await Deno.writeTextFile(
       script,
       `import { openRegistration } from ${JSON.stringify(server)};
-       openRegistration({ parents: [Deno.args[0]], onRegister() {}, onWarning() {} });`,
+       openRegistration({ parents: [Deno.args[0]], mask() {}, onRegister() {}, onWarning() {} });`,
     );
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [

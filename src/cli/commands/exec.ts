@@ -1,7 +1,11 @@
 import { Variable } from "../../environment/variables.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
 import { beginFiles } from "../../job/hold_workspace.ts";
-import { runInherited } from "../../process/run_inherited.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
+import {
+  runInherited,
+  type RunInheritedOptions,
+} from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
 import { JOB_FILE_FLAG } from "../job_file_flag.ts";
@@ -25,13 +29,19 @@ import runnerlib; nothing else confines it. Ends with the pipeline's exit code.`
   maxOperands: Infinity,
   takesRest: true,
   async run(context) {
-    const { host, logger, workspace, run } = context.parts;
+    const { parts } = context;
+    const { host, logger, workspace, run } = parts;
+    await using output = parts.isReadByWorker
+      ? await maskedOutput(parts)
+      : undefined;
+    const socket = output?.socket ?? host.env[Variable.secretsSocket];
     const { argv, permissions, isPython } = await pipelineCommand(
       context,
       "exec",
+      socket,
     );
     await logger.flush();
-    await beginFiles(context.parts, context.parts.triggersFile);
+    await beginFiles(parts, parts.triggersFile);
     await using temporary = await workspaceDirectory(workspace.base);
     const ofPython = isPython
       ? await writePythonPackage(temporary.path, host.env)
@@ -44,15 +54,44 @@ import runnerlib; nothing else confines it. Ends with the pipeline's exit code.`
           TMPDIR: temporary.path,
           // Programs that the pipeline starts leave their files with its own.
           [Variable.runId]: run.id,
+          ...socket ? { [Variable.secretsSocket]: socket } : {},
         }, permissions),
         ...ofPython,
       },
       onSignal: (listener) => host.onSignal(listener),
       hasTerminal: host.stdin?.isTerminal() ?? false,
+      passOn: output?.passOn,
     });
     return exitCode;
   },
 };
+
+/** What a worker reads is masked, with what the pipeline registers, and ends with a line break. */
+async function maskedOutput(parts: RunnerParts): Promise<
+  & AsyncDisposable
+  & Required<Pick<RunInheritedOptions, "passOn">>
+  & { readonly socket: string | undefined }
+> {
+  const { masker } = parts;
+  const { pump } = await import("../../output/pump.ts");
+  const { openJobRegistration } = await import(
+    "../../job/open_registration.ts"
+  );
+  const registration = await openJobRegistration(parts);
+  return {
+    socket: registration?.path,
+    async passOn({ stdout, stderr }, stop) {
+      await Promise.all([
+        pump(stdout, parts.stdout, { mask: masker.stream(), stop }),
+        pump(stderr, parts.stderr, { mask: masker.stream(), stop }),
+      ]);
+      await parts.endLines();
+    },
+    async [Symbol.asyncDispose]() {
+      await registration?.[Symbol.asyncDispose]();
+    },
+  };
+}
 
 /** In the workspace, where the pipeline may write; elsewhere it may not. */
 async function workspaceDirectory(

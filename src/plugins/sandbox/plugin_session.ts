@@ -194,14 +194,12 @@ export class PluginSession implements AsyncDisposable {
         if (++this.#secretCount > MOST_SECRETS) {
           return this.end(`it registered more than ${MOST_SECRETS} secrets`);
         }
-        this.#listener.secret(message.value);
-        if (message.id === undefined) return;
-        return this.#process.send({ type: "answer", id: message.id });
+        return this.#registerSecret(message);
       case "trigger":
         return this.#process.send({
           type: "answer",
           id: message.id,
-          ...this.#trigger(message.jobs),
+          ...errorOf(() => this.#listener.trigger(message.jobs)),
         });
       case "metric":
         return this.#metric?.(message.name, message.value);
@@ -218,13 +216,13 @@ export class PluginSession implements AsyncDisposable {
     });
   }
 
-  #trigger(jobs: readonly unknown[]): { readonly error?: string } {
-    try {
-      this.#listener.trigger(jobs);
-      return {};
-    } catch (error) {
-      return { error: thrownText(error) };
-    }
+  #registerSecret(
+    { id, value }: Extract<GuestMessage, { type: "secret" }>,
+  ): void {
+    const answer = errorOf(() => this.#listener.secret(value));
+    if (id !== undefined) this.#process.send({ type: "answer", id, ...answer });
+    // The plugin takes for granted that the value is masked.
+    else if (answer.error !== undefined) this.end(answer.error);
   }
 
   /** What was read before a message, from another stream, is heard before it. */
@@ -243,4 +241,13 @@ export class PluginSession implements AsyncDisposable {
 
 function nextTask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+function errorOf(action: () => void): { readonly error?: string } {
+  try {
+    action();
+    return {};
+  } catch (error) {
+    return { error: thrownText(error) };
+  }
 }

@@ -6,12 +6,16 @@ import json
 import os
 import socket
 import struct
-from typing import Iterable, List
+from typing import Iterable, Iterator, List
 
 from runnerlib import _runner
 
 # Longest time that the runner may take for a step of the exchange, in seconds.
 TIMEOUT_SECONDS = 5.0
+
+# Maximum size of a request, in bytes, and maximum number of values in it.
+MAX_REQUEST_BYTES = 1_048_576
+MAX_REQUEST_VALUES = 10_000
 
 # Registered where no runner listens; jobs of this pipeline mask them.
 pending: List[str] = []
@@ -34,21 +38,50 @@ def register_secrets(values: Iterable[str]) -> bool:
     path = os.environ.get("REACTORCIDE_SECRETS_SOCKET", "")
     if path == "":
         return False
-    body = json.dumps({"action": "register", "secrets": texts}).encode()
+    for request in _requests(texts):
+        _exchange(path, request)
+    return True
+
+
+def _requests(values: List[str]) -> Iterator[bytes]:
+    """Makes requests, as few as their limits allow."""
+    elements: List[str] = []
+    length = len(_request(elements))
+    for value in values:
+        element = json.dumps(value)
+        size = len(element) + 1
+        is_full = len(elements) == MAX_REQUEST_VALUES
+        if elements and (is_full or length + size > MAX_REQUEST_BYTES):
+            yield _request(elements)
+            elements, length = [], len(_request([]))
+        elements.append(element)
+        length += size
+    if elements:
+        yield _request(elements)
+
+
+def _request(elements: List[str]) -> bytes:
+    return f'{{"action":"register","secrets":[{",".join(elements)}]}}'.encode()
+
+
+def _exchange(path: str, request: bytes) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.settimeout(TIMEOUT_SECONDS)
             client.connect(path)
-            client.sendall(struct.pack(">I", len(body)) + body)
+            client.sendall(struct.pack(">I", len(request)) + request)
             reply = b""
             while chunk := client.recv(4096):
                 reply += chunk
         if json.loads(reply).get("status") == "ok":
-            return True
+            return
         state = reply.decode("utf-8", "replace").strip()
+    except json.JSONDecodeError:
+        text = reply.decode("utf-8", "replace").strip()
+        state = f'refused with "{text}"' if text else "closed without an answer"
     except (OSError, ValueError, AttributeError) as error:
         state = str(error)
-    raise _runner.RunnerError(f"Cannot register secrets: {state}")
+    raise _runner.RunnerError(f'Cannot register secrets at "{path}": {state}')
 
 
 def _tell_running_jobs(values: List[str]) -> None:

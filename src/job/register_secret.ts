@@ -1,0 +1,92 @@
+import { Variable } from "../environment/variables.ts";
+import { messageOf } from "../errors.ts";
+import { registerSecretsNow } from "../secrets/register_now.ts";
+import { registerSecrets } from "../secrets/registration_client.ts";
+import {
+  type LocalRunner,
+  localRunners,
+} from "../secrets/registration_path.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/** What each runner has registered with the runners around it. */
+const registered = new WeakMap<RunnerParts, Set<string>>();
+
+/**
+ * Masks a value in everything that is printed from now on, by this runner and
+ * by those around it: what a pipeline prints does not pass its own runner.
+ *
+ * @param parts What the runner owns.
+ * @param value The secret.
+ * @returns Whether this runner masks it; it does not mask short values.
+ * @throws {RunnerError} `registration-failed`, if the runner around this one
+ * does not mask it.
+ */
+export function registerSecret(parts: RunnerParts, value: string): boolean {
+  const isMasked = parts.masker.add(value);
+  const fresh = freshValues(parts, [value]);
+  const socket = maskLocally(parts, fresh);
+  if (socket !== undefined) registerSecretsNow(socket, fresh);
+  noteRegistered(parts, fresh);
+  return isMasked;
+}
+
+/**
+ * Registers values that programs of the job have registered with the runners
+ * around this one, too. What those programs print is masked here, so a failure
+ * is a warning.
+ *
+ * @param parts What the runner owns.
+ * @param values Values that this runner masks already.
+ */
+export async function passSecretsOn(
+  parts: RunnerParts,
+  values: readonly string[],
+): Promise<void> {
+  const fresh = freshValues(parts, values);
+  const socket = maskLocally(parts, fresh);
+  try {
+    if (socket !== undefined) await registerSecrets(socket, fresh);
+    noteRegistered(parts, fresh);
+  } catch (error) {
+    parts.logger.warn(
+      "secrets",
+      `The runner around this one does not mask a secret of the job: ${
+        messageOf(error)
+      }`,
+    );
+  }
+}
+
+/** Masks values in runners of this process, and finds the socket of the next one. */
+function maskLocally(
+  { host: { env } }: RunnerParts,
+  values: readonly string[],
+): string | undefined {
+  if (values.length === 0) return undefined;
+  const seen = new Set<LocalRunner>();
+  let socket = env[Variable.secretsSocket] || undefined;
+  while (socket !== undefined) {
+    const runner = localRunners.get(socket);
+    if (runner === undefined) return socket;
+    // Two runners may each be around the other.
+    if (seen.has(runner)) return undefined;
+    seen.add(runner);
+    for (const value of values) runner.mask(value);
+    socket = runner.outerSocket;
+  }
+  return undefined;
+}
+
+function freshValues(
+  parts: RunnerParts,
+  values: readonly string[],
+): string[] {
+  const known = registered.get(parts);
+  return values.filter((value) => value !== "" && !known?.has(value));
+}
+
+function noteRegistered(parts: RunnerParts, values: readonly string[]): void {
+  let known = registered.get(parts);
+  if (known === undefined) registered.set(parts, known = new Set());
+  for (const value of values) known.add(value);
+}
