@@ -4,6 +4,7 @@ import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
 import {
   readBaseJobFile,
   readJobDefinition,
+  variablesOf,
 } from "../../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { type DefinitionText, readDefinitionText } from "./definition_text.ts";
@@ -100,9 +101,9 @@ export async function loadJobs(
         return;
       }
       const { content } = await readBaseJobFile(root, file);
-      const { name = "", job = {}, environment = {} } = content;
+      const { name = "", job = {} } = content;
       const isUsed = jobs.some(({ body }) => body.command === job.command);
-      if (!isUsed) jobs.push({ name, body: job, env: environment });
+      if (!isUsed) jobs.push({ name, body: job, env: variablesOf(content) });
     });
   }
   return jobs;

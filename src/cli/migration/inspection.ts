@@ -34,7 +34,7 @@ export interface InspectOptions {
   readonly trustsPlugins: boolean;
   /** Whether somebody chose the time limit of plugins. */
   readonly hasPluginTimeout: boolean;
-  /** Whether every checkout has its whole history. */
+  /** Whether every checkout has more than one commit. */
   readonly isDeep: boolean;
   /** Whether tokens may be sent over plain HTTP. */
   readonly allowsPlainHttp: boolean;
@@ -89,7 +89,7 @@ export function traitsOf(
       const isRaw = body.rawCommand === true &&
         !/\brunnerlib\s+(?:run|checkout)\b/.test(command);
       return {
-        isShallow: !isRaw && env[Variable.fetchDepth] !== "0",
+        isShallow: !isRaw && (env[Variable.fetchDepth] ?? "1") === "1",
         usesImage: isOldImage(body.image),
       };
     });

@@ -22,7 +22,7 @@ export function migrateReport(
     grantsOf: readGrants(run.settings.lines("plugin_permissions")),
     trustsPlugins: settings.isOn("trust_plugins"),
     hasPluginTimeout: settings.get("plugin_timeout") !== undefined,
-    isDeep: settings.get("fetch_depth")?.value === "0",
+    isDeep: (settings.get("fetch_depth")?.value ?? "1") !== "1",
     allowsPlainHttp: allowInsecureTransport,
     hasProgram: async (name) =>
       workspace.inContainer && await findOnPath(name, host.env) !== undefined,

@@ -48,6 +48,9 @@ jobs:
     command: git log --oneline
     environment:
       REACTORCIDE_FETCH_DEPTH: "0"
+  deeper:
+    command: git log --oneline -5
+    checkout: { fetch_depth: 0 }
   elsewhere:
     image: golang:1.25
     command: go test ./...
