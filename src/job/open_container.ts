@@ -16,6 +16,7 @@ import {
 } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
+import { isObject } from "../json.ts";
 import type { spawn } from "../process/spawn.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { ContainerSetting } from "./check_container.ts";
@@ -113,6 +114,7 @@ export async function openContainer(
       "--init",
       "--label=io.reactorcide.runnerlib=job",
       ...engine.isPodman && !files.isRoot ? ["--userns=keep-id"] : [],
+      ...limitOptions(run.shared.get("resource_limits")),
       // The engine would keep the output unmasked.
       "--log-driver=none",
       // The command has had its grace time when the engine removes it.
@@ -130,6 +132,25 @@ export async function openContainer(
     start: attached.start,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
+}
+
+/**
+ * Limits that a plugin leaves for the container, under the name that plugins of
+ * the Python runner use.
+ */
+function limitOptions(limits: unknown): string[] {
+  if (!isObject(limits)) return [];
+  return ["memory", "cpus"].flatMap((name) => {
+    const value = limits[name];
+    const isAmount = (typeof value === "string" || typeof value === "number") &&
+      /^\d+(?:\.\d+)?[a-zA-Z]{0,3}$/.test(`${value}`);
+    if (value === undefined || value === null) return [];
+    if (isAmount) return [`--${name}=${value}`];
+    throw new RunnerError(
+      `Cannot limit the container: "${name}" of resource_limits is not an amount`,
+      { code: "container-failed" },
+    );
+  });
 }
 
 function notMade(image: string, stderr: string): RunnerError {

@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type CliResult, runCli, startCli } from "../helpers/cli.ts";
-import { temporaryDirectory } from "../helpers/temporary_directory.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
 
 /**
  * An engine that notes how it was called, keeps the env-file for whoever looks
@@ -41,6 +44,30 @@ Deno.test("run --runner-image makes, starts and removes a container", async () =
   assertEquals(calls[2], ["start", "--attach", name]);
   assertEquals(calls[3], ["rm", "--force", "--volumes", name]);
   assert(!calls.flat().some((it) => it.includes("s3cr3t-value")));
+});
+
+Deno.test("run --runner-image limits the container as a plugin asks", async () => {
+  await using machine = await fakeMachine();
+  const run = async (limits: string) => {
+    await makeFiles(machine.path, {
+      "plugins/plugin_limits.ts":
+        `export default { name: "limits", preExecution({ shared }) {
+          shared.set("resource_limits", ${limits});
+        } };`,
+    });
+    const { code, stderr } = await machine.run([
+      ...["--runner-image", "image:1", "--job-command", "true"],
+      ...["--plugin-dir", "plugins"],
+    ]);
+    return { code, stderr };
+  };
+  const { code, stderr } = await run(`{ memory: "512m", cpus: 1.5 }`);
+  assertEquals(code, 0, stderr);
+  const create = (await machine.calls()).find(([verb]) => verb === "create")!;
+  assert(create.includes("--memory=512m") && create.includes("--cpus=1.5"));
+  const refused = await run(`{ memory: "1g --privileged" }`);
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /"memory" of resource_limits is not an amount/);
 });
 
 Deno.test("run --runner-image hands secrets over in a file that nobody else can read", async () => {
