@@ -34,13 +34,13 @@ const REFUSAL = /requires \w+ access|no permission/i;
 
 const TABLE = await readTable();
 
-Deno.test("README.md names the permissions of every command", () => {
+Deno.test("docs/permissions.md names the permissions of every command", () => {
   assertEquals(Object.keys(COMMANDS).filter((it) => !TABLE.has(it)), []);
 });
 
 for (const [name, flags] of TABLE) {
   if (!Object.hasOwn(COMMANDS, name)) continue;
-  Deno.test(`runnerlib ${name} needs no more than README.md says`, async () => {
+  Deno.test(`runnerlib ${name} needs no more than docs/permissions.md says`, async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -74,8 +74,8 @@ for (const [name, flags] of TABLE) {
 
 /** Reads rows of the form: `| run | --allow-env … |`. */
 async function readTable(): Promise<Map<string, string[]>> {
-  const text = await Deno.readTextFile(`${REPOSITORY}/README.md`);
-  const [, section = ""] = text.split("## Permissions\n");
+  const text = await Deno.readTextFile(`${REPOSITORY}/docs/permissions.md`);
+  const [, section = ""] = text.split("## The runner\n");
   const rows = section.split("\n## ")[0]
     .matchAll(/^\| `([^|]+)` *\| `(--allow[^|]*)` *\|/gm);
   return new Map(
