@@ -1,5 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import { runnerCommand } from "../command_text.ts";
+import { startedByEvent } from "../coordinator/access.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
 
@@ -49,7 +50,7 @@ export function triggerOfDefinition(
     ...rest,
     disableRunLocal: disableRunLocal || undefined,
     name,
-    env: { ...own, ...passedOn(env) },
+    env: { ...own, ...passedOn(env), ...ciSourceVariables(env) },
     containerImage: image,
     jobCommand: rawCommand ? command : runnerCommand(command),
     runAsUser: runAs?.user,
@@ -79,13 +80,25 @@ function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
     : {};
 }
 
-/** A type without an address would make the follow-up job fail. */
+/**
+ * A type without an address would make the follow-up job fail, and so would an
+ * address that a job which no event started gives: the coordinator drops it.
+ */
 function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
   const {
     [Variable.ciSourceUrl]: url,
     [Variable.ciSourceRef]: ref,
   } = env;
-  return url
+  return url && startedByEvent(env)
     ? { ciSourceType: "git", ciSourceUrl: url, ciSourceRef: ref || undefined }
+    : {};
+}
+
+/** Address and ref are variables of the follow-up job in any case. */
+function ciSourceVariables(
+  env: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return env[Variable.ciSourceUrl] && !startedByEvent(env)
+    ? { [Variable.ciSourceType]: "git" }
     : {};
 }

@@ -54,3 +54,15 @@ export function coordinatorAccess(
     jobId: env[VARIABLES.jobId],
   };
 }
+
+/**
+ * Checks whether an event started a job, or the job that triggered it.
+ *
+ * @param env Environment of the job.
+ */
+export function startedByEvent(
+  env: Readonly<Record<string, string>>,
+): boolean {
+  return [Variable.ci, Variable.eventType, Variable.provider]
+    .some((name) => env[name]) || env[Variable.jobKind] === "eval";
+}

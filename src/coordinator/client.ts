@@ -1,4 +1,4 @@
-import { messageOf, RunnerError } from "../errors.ts";
+import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
 import { createBackoff, type RetryPolicy } from "../process/retry.ts";
 import { attempt, PassingFailure, type RawAnswer } from "./attempt.ts";
 import { coordinatorUrl } from "./coordinator_url.ts";
@@ -16,7 +16,7 @@ const RETRY: RetryPolicy = {
 };
 
 /** Answers that may be better the next time, beside those of a broken server. */
-const PASSING_STATUS = [408, 425, 429];
+const TRANSIENT_STATUS = [408, 425, 429];
 
 /** What a header can hold; an empty text would be found everywhere. */
 const TOKEN = /^[\x21-\x7e]+$/;
@@ -73,12 +73,6 @@ export interface ClientRequest {
   readonly body?: Uint8Array<ArrayBuffer>;
   /** Status of an answer that is a success. */
   readonly success: number;
-  /**
-   * How often a refusal with status 400 is met with another attempt.
-   *
-   * @default {0}
-   */
-  readonly refusalRetries?: number;
 }
 
 /** A successful answer. */
@@ -87,6 +81,26 @@ export interface ClientAnswer {
   readonly value: unknown;
   /** Number of the attempt that succeeded, from 1. */
   readonly attempt: number;
+}
+
+/** An error of a request to the coordinator. */
+export class CoordinatorError extends RunnerError {
+  /** Status of HTTP, if there was an answer. */
+  readonly status: number | undefined;
+
+  /**
+   * Creates an error.
+   *
+   * @param message What could not be done, and why.
+   * @param options Code, cause and status.
+   */
+  constructor(
+    message: string,
+    options: RunnerErrorOptions & { readonly status: number | undefined },
+  ) {
+    super(message, options);
+    this.status = options.status;
+  }
 }
 
 /** Speaks with the coordinator. */
@@ -133,7 +147,6 @@ export function openClient(options: ClientOptions): CoordinatorClient {
     const { method, body, success } = request;
     const place = new URL(url + request.path);
     const backoff = createBackoff(retry, { ...options, signal });
-    let refusals = request.refusalRetries ?? 0;
     for (let number = 1;; number++) {
       const answer = await attempt(place, {
         method,
@@ -152,9 +165,10 @@ export function openClient(options: ClientOptions): CoordinatorClient {
       const reason = show(
         answer instanceof Error ? messageOf(answer) : reasonOf(answer),
       );
-      const mayPass = isPassing(answer) ||
-        !(answer instanceof Error) && answer.status === 400 && refusals-- > 0;
-      if (!mayPass || !await backoff.next(reason, retryAfterOf(answer))) {
+      if (
+        !isTransient(answer) ||
+        !await backoff.next(reason, retryAfterOf(answer))
+      ) {
         throw failure(request, url, reason, number, answer);
       }
     }
@@ -163,10 +177,19 @@ export function openClient(options: ClientOptions): CoordinatorClient {
   return { url, send };
 }
 
-function isPassing(answer: RawAnswer | Error): boolean {
+function isTransient(answer: RawAnswer | Error): boolean {
   return answer instanceof Error
     ? answer instanceof PassingFailure
-    : answer.status >= 500 || PASSING_STATUS.includes(answer.status);
+    : isTransientStatus(answer.status);
+}
+
+/**
+ * Checks whether an answer may be better the next time.
+ *
+ * @param status Status of HTTP.
+ */
+export function isTransientStatus(status: number): boolean {
+  return status >= 500 || TRANSIENT_STATUS.includes(status);
 }
 
 function retryAfterOf(answer: RawAnswer | Error): number | undefined {
@@ -191,7 +214,8 @@ function failure(
 ): RunnerError {
   const isForbidden = !(answer instanceof Error) && answer.status === 403;
   const tried = attempts > 1 ? ` (${attempts} attempts)` : "";
-  return new RunnerError(`Cannot ${action} "${url}": ${reason}${tried}`, {
+  return new CoordinatorError(`Cannot ${action} "${url}": ${reason}${tried}`, {
     code: isForbidden ? "coordinator-forbidden" : "coordinator-failed",
+    status: answer instanceof Error ? undefined : answer.status,
   });
 }

@@ -2,9 +2,6 @@ import { RunnerError } from "../errors.ts";
 import type { ClientRequest, CoordinatorClient } from "./client.ts";
 import { jobPathOf } from "./coordinator_url.ts";
 
-/** A refusal of the coordinator may come of a queue that was out of order. */
-const REFUSAL_RETRIES = 2;
-
 /** Options for {@linkcode submitDocument}. */
 export interface SubmitDocumentOptions {
   /** Id of the job that triggers. */
@@ -13,13 +10,21 @@ export interface SubmitDocumentOptions {
   readonly body: Uint8Array<ArrayBuffer>;
   /** Whether a job of the document waits for no other, and so starts at once. */
   readonly startsAtOnce: boolean;
+  /**
+   * Whether the document was sent before, and the answer may have been lost.
+   *
+   * @default {false}
+   */
+  readonly wasSent?: boolean;
 }
 
 /**
  * Submits a trigger document.
  *
- * The same bytes are sent each time, so that an answer that was lost does no
- * harm: the coordinator knows the operation id then.
+ * After a failure that may be transient, the same bytes are sent again: if only
+ * the answer was lost, the coordinator knows the operation id. A refusal is
+ * final. The coordinator queues jobs before it rolls back, so that each further
+ * attempt would leave tasks in the queue that belong to no job.
  *
  * @param client Way to the coordinator.
  * @param options The document.
@@ -31,19 +36,18 @@ export async function submitDocument(
   client: CoordinatorClient,
   options: SubmitDocumentOptions,
 ): Promise<readonly string[]> {
-  const { jobId, body, startsAtOnce } = options;
+  const { jobId, body, startsAtOnce, wasSent = false } = options;
   const request: ClientRequest = {
-    action: "hand triggers over to",
+    action: "submit triggers to",
     method: "POST",
     path: `${jobPathOf(jobId)}/triggers`,
     body,
     success: 201,
-    refusalRetries: REFUSAL_RETRIES,
   };
   const { value, attempt } = await client.send(request);
   const ids = createdIds(value);
   // After an attempt whose answer was lost, an empty list is the right answer.
-  if (startsAtOnce && attempt === 1 && ids?.length === 0) {
+  if (startsAtOnce && !wasSent && attempt === 1 && ids?.length === 0) {
     throw new RunnerError(
       `Cannot ${request.action} "${client.url}": it took the document and started no job`,
       { code: "coordinator-failed" },

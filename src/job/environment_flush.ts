@@ -6,13 +6,13 @@ import { jobPathProblem } from "../job_path.ts";
 import type { FlushTriggersOptions } from "./flush_triggers.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** Settings that say how follow-up jobs are handed over. */
+/** Settings that say how follow-up jobs are submitted. */
 export type FlushSettings = Partial<
   Record<"triggers_file" | "trigger_transport" | "coordinator_timeout", string>
 >;
 
 /**
- * Finds how follow-up jobs that belong to no job are handed over: as the
+ * Finds how follow-up jobs are submitted that belong to no job: as the
  * environment says.
  *
  * @param parts What the runner owns.

@@ -1,8 +1,20 @@
-import { isCoordinatorConfigured } from "../coordinator/access.ts";
+import {
+  isCoordinatorConfigured,
+  startedByEvent,
+} from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { OptionValue } from "../options/value_types.ts";
-import { triggerDocument } from "../triggers/document.ts";
+import {
+  type CheckedTrigger,
+  triggerError,
+} from "../triggers/check_triggers.ts";
+import { orderedDocument } from "../triggers/document.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
+import { submissionProblem } from "../triggers/submission_problem.ts";
+import {
+  orderTriggers,
+  type RefusedTrigger,
+} from "../triggers/topological_order.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import {
   removeTriggers,
@@ -17,14 +29,27 @@ import type { RunnerParts } from "./runner_parts.ts";
 
 /** Options for {@linkcode flushTriggers}. */
 export interface FlushTriggersOptions {
-  /** Where follow-up jobs are written, as the job knows it. */
+  /** Path of the triggers file, as the job sees it. */
   readonly file: string;
-  /** How they are handed over. */
+  /** How follow-up jobs are submitted. */
   readonly transport: OptionValue<"trigger_transport">;
-  /** Longest time of one request to the coordinator, in milliseconds. */
+  /** Time limit of one request to the coordinator, in milliseconds. */
   readonly coordinatorTimeoutMs: number;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
+  /**
+   * Whether nothing is submitted if one of the follow-up jobs is refused.
+   *
+   * @default {false}
+   */
+  readonly isAtomic?: boolean;
+  /**
+   * Whether follow-up jobs join those that an earlier run left in the file, and
+   * replace those of their names: for commands that each run in a process.
+   *
+   * @default {false}
+   */
+  readonly joinsEarlier?: boolean;
   /**
    * Ends requests to the coordinator.
    *
@@ -33,105 +58,196 @@ export interface FlushTriggersOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What {@linkcode flushTriggers} has done. */
+export interface FlushedTriggers {
+  /** Follow-up jobs that were submitted, or written to the file. */
+  readonly triggers: readonly Trigger[];
+  /**
+   * Absolute path of the file that they are in; `undefined` if the coordinator
+   * or a worker has them.
+   */
+  readonly path?: string;
+  /** The error of those that were refused, if there are some. */
+  readonly refusal?: RunnerError;
+}
+
 /**
- * Hands queued follow-up jobs over and takes them off the queue.
+ * Submits queued follow-up jobs and takes them off the queue.
  *
- * On every way they are written to the file first. On the way of standard
- * output, what steps have left there goes along.
+ * 1. Those that the coordinator would refuse, or let wait forever, are refused
+ *    here, and with them those that depend on them. The other ones go on, unless
+ *    the flush is atomic.
+ * 2. On the way to the coordinator, they are written to the file first, so that
+ *    a coordinator that cannot be reached loses none of them. On the way of
+ *    standard output, what steps have left in the file goes along.
+ * 3. Whatever is submitted or refused leaves the queue and the file; what failed
+ *    of a coordinator that cannot be reached stays in both. A job that is refused
+ *    once is never sent again.
  *
  * @param parts What the runner owns.
  * @param queue The follow-up jobs.
  * @param options How, and where.
- * @returns The follow-up jobs of the queue.
- * @throws {RunnerError} `invalid-trigger`, `invalid-config`, `output-failed`,
- * `workspace`, `coordinator-failed` or `coordinator-forbidden`; the queue is
- * left as it is then.
+ * @throws {RunnerError} `invalid-config`, `output-failed`, `workspace`,
+ * `coordinator-failed` or `coordinator-forbidden`; `invalid-trigger` if the flush
+ * is atomic, or the document as a whole is refused.
  */
 export async function flushTriggers(
   parts: RunnerParts,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
-): Promise<readonly Trigger[]> {
-  const { env } = parts.host;
-  const { transport } = options;
+): Promise<FlushedTriggers> {
   const { pending } = queue;
-  if (transport === "stdout") await print(parts, pending, options);
-  else if (pending.length === 0) return [];
-  else if (transport === "api") await submit(parts, queue, options);
-  else if (transport === "auto" && isCoordinatorConfigured(env)) {
-    await submit(parts, queue, options);
-  } else {
-    const path = await pathOf(parts, options.file);
-    await writeTriggers(path, pending, lockOptions(parts, path));
-    parts.logger.debug("triggers", `Wrote "${path}"`, {
-      jobs: pending.length,
-    });
+  try {
+    return await wayOf(parts, options)(parts, queue, options);
+  } catch (error) {
+    // Whatever is done about other triggers, these would be refused again.
+    const isRefused = error instanceof RunnerError &&
+      error.code === "invalid-trigger";
+    if (isRefused) queue.remove(pending);
+    throw error;
   }
+}
+
+function wayOf(
+  { host }: RunnerParts,
+  { transport }: FlushTriggersOptions,
+): typeof flushTriggers {
+  if (transport === "stdout") return print;
+  const usesCoordinator = transport === "api" ||
+    transport === "auto" && isCoordinatorConfigured(host.env);
+  return usesCoordinator ? submit : write;
+}
+
+async function write(
+  parts: RunnerParts,
+  queue: TriggerQueue,
+  options: FlushTriggersOptions,
+): Promise<FlushedTriggers> {
+  const { pending } = queue;
+  if (pending.length === 0) return { triggers: [] };
+  const path = await pathOf(parts, options.file);
+  const { refused } = await writeTriggers(path, pending, {
+    ...lockOptions(parts, path, options),
+    replaces: options.joinsEarlier,
+    isAtomic: options.isAtomic,
+  });
   queue.remove(pending);
-  return pending;
+  const triggers = without(pending, refused);
+  parts.logger.debug("triggers", `Wrote "${path}"`, { jobs: triggers.length });
+  return { triggers, path, ...refusalOf(refused) };
 }
 
 async function print(
   parts: RunnerParts,
-  pending: readonly Trigger[],
-  { file }: FlushTriggersOptions,
-): Promise<void> {
+  queue: TriggerQueue,
+  options: FlushTriggersOptions,
+): Promise<FlushedTriggers> {
   const { host, masker, stdout, guard } = parts;
   const { nonceOf, triggerMessage } = await import(
     "../triggers/trigger_message.ts"
   );
   nonceOf(host.env);
-  const path = await pathOf(parts, file);
-  if (pending.length === 0 && !await exists(path)) return;
-  // Tried again after a failure, the jobs are in the file already.
-  const lock = lockOptions(parts, path);
-  const document = await writeTriggers(path, pending, {
+  const { pending } = queue;
+  const path = await pathOf(parts, options.file);
+  if (pending.length === 0 && !await exists(path)) return { triggers: [] };
+  const lock = lockOptions(parts, path, options);
+  // After a failure, the jobs are in the file already.
+  const { document, refused } = await writeTriggers(path, pending, {
     ...lock,
     replaces: true,
+    isAtomic: options.isAtomic,
   });
-  if (document.jobs.length === 0) return;
-  const line = triggerMessage(document, { env: host.env, masker });
-  if (guard) await guard.pass(line);
-  else await stdout.write(new TextEncoder().encode(line));
+  queue.remove(refused.map(({ trigger }) => trigger));
   const names = document.jobs.map(({ job_name }) => job_name);
-  await removeTriggers(path, names, lock);
+  if (names.length > 0) {
+    let line: string;
+    try {
+      line = triggerMessage(document, { env: host.env, masker });
+    } catch (error) {
+      // It never becomes a line, and would keep later jobs from being one.
+      await removeTriggers(path, names, lock);
+      throw error;
+    }
+    if (guard) await guard.pass(line);
+    else await stdout.write(new TextEncoder().encode(line));
+    await removeTriggers(path, names, lock);
+  }
+  queue.remove(pending);
+  return { triggers: without(pending, refused), ...refusalOf(refused) };
 }
 
 async function submit(
   parts: RunnerParts,
   queue: TriggerQueue,
   options: FlushTriggersOptions,
+): Promise<FlushedTriggers> {
+  const { host: { env }, logger } = parts;
+  if (queue.size === 0) return { triggers: [] };
+  const isEventJob = startedByEvent(env);
+  const { refused } = orderTriggers(
+    queue.pending,
+    (trigger) => submissionProblem(trigger, isEventJob),
+  );
+  const refusal = refusalOf(refused);
+  if (options.isAtomic && refusal.refusal) throw refusal.refusal;
+  if (refused.length > 0) queue.remove(refused.map(({ trigger }) => trigger));
+  const { pending } = queue;
+  try {
+    await send(parts, queue, options);
+  } catch (error) {
+    if (refusal.refusal) logger.error("triggers", refusal.refusal.message);
+    throw error;
+  }
+  return { triggers: pending, ...refusal };
+}
+
+async function send(
+  parts: RunnerParts,
+  queue: TriggerQueue,
+  options: FlushTriggersOptions,
 ): Promise<void> {
   const { host, masker, logger } = parts;
-  const { pending, operationId } = queue;
-  const document = triggerDocument(pending, { operationId });
-  if (document.jobs.length === 0) return;
+  const { pending, operationId, wasSent } = queue;
+  const { ordered } = orderTriggers(pending);
+  const document = orderedDocument(ordered, { operationId });
+  if (document.jobs.length === 0) return queue.remove(pending);
   // What the coordinator answers may repeat what it got.
   maskDefinitions(
     parts,
     pending.map(({ env, jobCommand }) => ({ env, texts: [jobCommand] })),
   );
-  const path = await writeCopy(parts, pending, options.file);
-  const { submitTriggers } = await import("../triggers/submit_triggers.ts");
-  const started = await submitTriggers(document, {
-    ...options,
-    env: host.env,
-    timeoutMs: options.coordinatorTimeoutMs,
-    maskText: (text) => masker.maskText(text),
-    onRetry: (reason, ms) =>
-      logger.warn("triggers", `The coordinator is asked again: ${reason}`, {
-        ms,
-      }),
-  });
-  logger.debug("triggers", "The coordinator took the follow-up jobs", {
+  const path = await writeCopy(parts, pending, options);
+  const { isRefusal, submitTriggers } = await import(
+    "../triggers/submit_triggers.ts"
+  );
+  queue.markSent();
+  let started: readonly string[];
+  try {
+    started = await submitTriggers(document, {
+      ...options,
+      wasSent,
+      env: host.env,
+      timeoutMs: options.coordinatorTimeoutMs,
+      maskText: (text) => masker.maskText(text),
+      onRetry: (reason, ms) =>
+        logger.warn("triggers", `Request sent again: ${reason}`, { ms }),
+    });
+  } catch (error) {
+    if (!isRefusal(error, document)) throw error;
+    queue.remove(pending);
+    await removeCopy(parts, path, pending, options);
+    const names = pending.map(({ name }) => JSON.stringify(name)).join(", ");
+    throw new RunnerError(`${error.message}; refused: ${names}`, {
+      code: error.code,
+      cause: error,
+    });
+  }
+  queue.remove(pending);
+  logger.debug("triggers", "Submitted to the coordinator", {
     jobs: pending.length,
     started: started.length,
   });
-  if (path === undefined) return;
-  // The jobs are made: a copy that stays behind does no harm.
-  const names = pending.map(({ name }) => name);
-  await removeTriggers(path, names, lockOptions(parts, path))
-    .catch((error) => logger.warn("triggers", messageOf(error)));
+  await removeCopy(parts, path, pending, options);
 }
 
 /**
@@ -140,13 +256,13 @@ async function submit(
  */
 async function writeCopy(
   parts: RunnerParts,
-  pending: readonly Trigger[],
-  file: string,
+  pending: readonly CheckedTrigger[],
+  options: FlushTriggersOptions,
 ): Promise<string | undefined> {
   try {
-    const path = await pathOf(parts, file);
+    const path = await pathOf(parts, options.file);
     await writeTriggers(path, pending, {
-      ...lockOptions(parts, path),
+      ...lockOptions(parts, path, options),
       replaces: true,
     });
     return path;
@@ -155,6 +271,19 @@ async function writeCopy(
     parts.logger.warn("triggers", error.message);
     return undefined;
   }
+}
+
+/** A copy that stays behind does no harm. */
+async function removeCopy(
+  parts: RunnerParts,
+  path: string | undefined,
+  triggers: readonly Trigger[],
+  options: FlushTriggersOptions,
+): Promise<void> {
+  if (path === undefined) return;
+  const names = triggers.map(({ name }) => name);
+  await removeTriggers(path, names, lockOptions(parts, path, options))
+    .catch((error) => parts.logger.warn("triggers", messageOf(error)));
 }
 
 async function pathOf(parts: RunnerParts, file: string): Promise<string> {
@@ -168,10 +297,28 @@ async function pathOf(parts: RunnerParts, file: string): Promise<string> {
 function lockOptions(
   { workspace, run }: RunnerParts,
   path: string,
+  { joinsEarlier }: FlushTriggersOptions,
 ): RemoveTriggersOptions {
-  return { lock: () => lockRunFile(workspace, path, run) };
+  return {
+    lock: () =>
+      lockRunFile(workspace, path, run, { keepsEarlier: joinsEarlier }),
+  };
 }
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.lstat(path).then(() => true, () => false);
+}
+
+function refusalOf(
+  refused: readonly RefusedTrigger[],
+): Pick<FlushedTriggers, "refusal"> {
+  return refused.length === 0 ? {} : { refusal: triggerError(refused) };
+}
+
+function without(
+  triggers: readonly Trigger[],
+  refused: readonly RefusedTrigger[],
+): Trigger[] {
+  const names = new Set(refused.map(({ trigger }) => trigger.name));
+  return triggers.filter(({ name }) => !names.has(name));
 }

@@ -14,7 +14,7 @@ export interface JobResult {
   readonly exitCode: number;
   /** Its steps, in the order in which they were defined. */
   readonly steps: readonly StepResult[];
-  /** Follow-up jobs that were handed over. */
+  /** Follow-up jobs that were submitted, or written to a file. */
   readonly triggers: readonly Trigger[];
   /** Id of the trace to which the job belongs: 32 hexadecimal digits. */
   readonly traceId: string;

@@ -108,7 +108,7 @@ export async function runJob(
         : executeSteps(run, config, plan, { ...controls, trace });
       steps = await executed.finally(parts.endLines);
       await run.phase("post_execution");
-      triggers = await handOver(run, config, controls);
+      triggers = await submitFollowUpJobs(run, config, controls);
     }
   } catch (error) {
     run.fail(error);
@@ -252,7 +252,7 @@ async function executeSteps(
   return await runSteps(run, config, plan, { trace, onEvent: onStepEvent });
 }
 
-async function handOver(
+async function submitFollowUpJobs(
   run: JobRun,
   config: JobConfig,
   { flushTriggers: when = "success" }: JobControls,
@@ -260,8 +260,8 @@ async function handOver(
   // Nothing is queued, and nobody waits for what steps have left.
   const isStdout = config.triggers.transport === "stdout";
   if (!run.parts.triggers?.size && !isStdout) return [];
-  const { handOver } = await import("./hand_over.ts");
-  return await handOver(run, config, when);
+  const { submitFollowUpJobs } = await import("./submit_follow_up_jobs.ts");
+  return await submitFollowUpJobs(run, config, when);
 }
 
 function statusOf(error: Error | undefined): JobStatus {

@@ -121,7 +121,7 @@ export interface Runner extends WorkflowFunctions {
    */
   readonly registerSource: (type: string, handler: SourceHandler) => Disposable;
   /**
-   * Queues a follow-up job, which is handed over when the running job, or the
+   * Queues a follow-up job, which is submitted when the running job, or the
    * next one, has succeeded.
    *
    * @param name Name of the follow-up job.
@@ -137,10 +137,12 @@ export interface Runner extends WorkflowFunctions {
    */
   readonly triggerJobs: (triggers: readonly Trigger[]) => void;
   /**
-   * Hands the queued follow-up jobs over without waiting for a job to succeed.
+   * Submits the queued follow-up jobs without waiting for a job to succeed.
    *
-   * @returns The follow-up jobs that were handed over.
-   * @throws {RunnerError} If they cannot be handed over; they stay queued then.
+   * @returns The follow-up jobs that were submitted.
+   * @throws {RunnerError} `invalid-trigger` with those that are refused, which
+   * leave the queue, while the other ones are submitted. Other errors if they
+   * cannot be submitted; they stay queued then.
    */
   readonly flushTriggers: () => Promise<readonly Trigger[]>;
   /**
@@ -250,7 +252,13 @@ export function runnerOn(
     flushTriggers: masked(async () => {
       const { flushTriggers } = await import("./flush_triggers.ts");
       const { environmentFlush } = await import("./environment_flush.ts");
-      return await flushTriggers(parts(), triggers, environmentFlush(parts()));
+      const flushed = await flushTriggers(
+        parts(),
+        triggers,
+        environmentFlush(parts()),
+      );
+      if (flushed.refusal) throw flushed.refusal;
+      return flushed.triggers;
     }),
     ...functions,
     isJobRunning: masked(functions.isJobRunning),

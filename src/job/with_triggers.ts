@@ -24,13 +24,13 @@ export interface TriggerBatch {
 }
 
 /**
- * Calls a function and hands over the follow-up jobs that it adds, all at once
- * and only if it succeeds.
+ * Calls a function and submits the follow-up jobs that it adds, all at once and
+ * only if it succeeds.
  *
  * @param parts What the runner owns.
  * @param action The function.
  * @returns What the function returns.
- * @throws {RunnerError} If the follow-up jobs cannot be handed over.
+ * @throws {RunnerError} If one is refused, or they cannot be submitted.
  * @throws {unknown} Whatever the function throws.
  */
 export async function withTriggers<T>(
@@ -44,6 +44,8 @@ export async function withTriggers<T>(
     triggerJobs: (triggers) => queue.addAll(triggers),
   });
   // What steps have left is for the job around them, if there is one.
-  if (queue.size > 0) await flushTriggers(parts, queue, options);
+  if (queue.size > 0) {
+    await flushTriggers(parts, queue, { ...options, isAtomic: true });
+  }
   return result;
 }

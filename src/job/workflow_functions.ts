@@ -56,7 +56,7 @@ export interface WorkflowFunctions {
    *
    * @param action Function that adds follow-up jobs.
    * @returns What the function returns.
-   * @throws {RunnerError} If the follow-up jobs cannot be handed over.
+   * @throws {RunnerError} If the follow-up jobs cannot be submitted.
    */
   readonly withTriggers: <T>(
     action: (triggers: TriggerBatch) => T | Promise<T>,

@@ -15,6 +15,18 @@ type FieldCheck = (
   report: ReportProblem,
 ) => JsonValue | undefined;
 
+/** Largest number that the database of the coordinator stores. */
+const MAX_INTEGER = 2 ** 31 - 1;
+
+/** The database has an index of names, whose entries have a maximum size. */
+const MAX_NAME_BYTES = 2_000;
+
+/** Size of an argument or variable with which Linux starts a program, its NUL included. */
+const MAX_ARGUMENT_BYTES = 128 * 1024;
+
+/** Users that a worker can start a container as. */
+const USER = /^(|runner|root|[0-9]{1,9}(:[0-9]{0,9})?)$/i;
+
 const SOURCE_TYPES: ReadonlySet<unknown> = new Set(["git", "copy", "none"]);
 
 /** Name of a Kubernetes object: an RFC 1123 subdomain. */
@@ -23,12 +35,25 @@ const SUBDOMAIN =
 
 const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
   name: (value, path, report) => {
-    if (typeof value === "string" && value.trim() === "") {
-      return void report(`${path} must not be empty`);
-    }
-    return checkText(value, path, report);
+    const name = checkText(value, path, report);
+    if (name?.trim() === "") report(`${path} must not be empty`);
+    return checkSize(name, MAX_NAME_BYTES, path, report);
   },
   text: checkText,
+  command: (value, path, report) =>
+    checkSize(
+      checkText(value, path, report),
+      MAX_ARGUMENT_BYTES - 1,
+      path,
+      report,
+    ),
+  user: (value, path, report) => {
+    const user = checkText(value, path, report);
+    if (user !== undefined && !USER.test(user.trim())) {
+      report(`${path} must be "runner", "root" or uid[:gid]`);
+    }
+    return user;
+  },
   variable: (value, path, report) =>
     typeof value === "string" && value.includes("=")
       ? void report(`${path} must not hold "="`)
@@ -41,13 +66,15 @@ const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
       ? value as string
       : void report(`${path} must be "git", "copy" or "none"`),
   integer: (value, path, report) =>
-    Number.isSafeInteger(value)
-      ? value as number
-      : void report(`${path} must be a whole number, not ${numberKind(value)}`),
+    isWhole(value, -MAX_INTEGER - 1) ? value : void report(
+      `${path} must be a whole number from ${
+        -MAX_INTEGER - 1
+      } to ${MAX_INTEGER}`,
+    ),
   seconds: (value, path, report) =>
-    Number.isSafeInteger(value) && value as number > 0
-      ? value as number
-      : void report(`${path} must be a whole number of at least 1`),
+    isWhole(value, 1)
+      ? value
+      : void report(`${path} must be a whole number from 1 to ${MAX_INTEGER}`),
   flag: (value, path, report) =>
     typeof value === "boolean"
       ? value
@@ -63,7 +90,12 @@ const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
     return names;
   },
   env: (value, path, report) =>
-    checkMembers(value, path, report, (member) => textProblem(member)),
+    checkMembers(
+      value,
+      path,
+      report,
+      (member, key) => textProblem(member) ?? variableProblem(key, `${member}`),
+    ),
   characteristics: (value, path, report) =>
     checkMembers(
       value,
@@ -142,7 +174,7 @@ function checkMembers(
   value: unknown,
   path: string,
   report: ReportProblem,
-  problemOf: (member: unknown) => string | undefined,
+  problemOf: (member: unknown, key: string) => string | undefined,
 ): JsonValue {
   const entries = plainEntries(value, path);
   for (const [key, member] of entries) {
@@ -150,7 +182,7 @@ function checkMembers(
     if (key === "" || key.includes("=")) {
       report(`${path} must not have the key ${quote(key)}`);
     }
-    const problem = problemOf(member);
+    const problem = problemOf(member, key);
     if (problem !== undefined) report(`${place} ${problem}`);
   }
   return Object.fromEntries(entries) as { [key: string]: JsonValue };
@@ -160,8 +192,45 @@ function isList(value: JsonValue): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
 
-function numberKind(value: unknown): string {
-  return typeof value === "number"
-    ? "a fraction or one that is too large"
-    : kindOf(value);
+/**
+ * Describes what keeps a variable from the environment of a process.
+ *
+ * @param name Name of the variable.
+ * @param value Value of the variable.
+ * @returns The end of a sentence that starts with the variable.
+ */
+export function variableProblem(
+  name: string,
+  value: string,
+): string | undefined {
+  const maxBytes = MAX_ARGUMENT_BYTES - byteLength(name) - 2;
+  return isLonger(value, maxBytes)
+    ? `must be at most ${maxBytes} bytes: Linux starts no program with a longer variable`
+    : undefined;
+}
+
+function checkSize(
+  text: string | undefined,
+  maxBytes: number,
+  path: string,
+  report: ReportProblem,
+): string | undefined {
+  if (text !== undefined && isLonger(text, maxBytes)) {
+    report(`${path} must be at most ${maxBytes} bytes`);
+  }
+  return text;
+}
+
+/** A UTF-16 unit has at most 3 bytes in UTF-8. */
+function isLonger(text: string, maxBytes: number): boolean {
+  return text.length * 3 > maxBytes && byteLength(text) > maxBytes;
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function isWhole(value: unknown, min: number): value is number {
+  return Number.isSafeInteger(value) && value as number >= min &&
+    value as number <= MAX_INTEGER;
 }

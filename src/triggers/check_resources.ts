@@ -1,15 +1,26 @@
+import {
+  CPU_PATTERN,
+  CPU_WORDS,
+  MEMORY_PATTERN,
+  MEMORY_WORDS,
+} from "../schema/amount.ts";
 import { copyJson, plainEntries } from "./copy_json.ts";
 import { quote } from "./printable.ts";
 import type { JsonValue } from "./trigger.ts";
 
-/** The only keys that the coordinator accepts. */
-const AMOUNTS: ReadonlyMap<string, readonly string[]> = new Map([
-  ["cpu", ["request", "limit"]],
-  ["memory", ["limit"]],
+/** The only keys that the coordinator accepts, and their amounts. */
+const GROUPS = new Map([
+  ["cpu", {
+    keys: ["request", "limit"],
+    pattern: CPU_PATTERN,
+    words: CPU_WORDS,
+  }],
+  ["memory", {
+    keys: ["limit"],
+    pattern: MEMORY_PATTERN,
+    words: MEMORY_WORDS,
+  }],
 ]);
-
-/** Looser than the coordinator, whose list of units may grow. */
-const AMOUNT = /^[0-9]*\.?[0-9]+[A-Za-z]{0,3}$/;
 
 /**
  * Checks what a job needs of the machine.
@@ -26,26 +37,30 @@ export function checkResources(
   report: (problem: string) => void,
 ): JsonValue {
   const copy = copyJson(value, path);
-  for (const [group, members] of plainEntries(copy, path)) {
-    const keys = AMOUNTS.get(group);
-    if (keys === undefined) {
-      report(`${path} has the unknown key ${quote(group)}`);
+  for (const [name, members] of plainEntries(copy, path)) {
+    const group = GROUPS.get(name);
+    if (group === undefined) {
+      report(
+        `${path} has the unknown key ${quote(name)}; it takes cpu, memory`,
+      );
       continue;
     }
-    const place = `${path}.${group}`;
+    const place = `${path}.${name}`;
     for (const [key, amount] of plainEntries(members, place)) {
-      if (!keys.includes(key)) {
-        report(`${place} has the unknown key ${quote(key)}`);
-      } else if (!isAmount(amount)) {
-        report(`${place}.${key} must be an amount such as 2, "500m" or "4Gi"`);
+      if (!group.keys.includes(key)) {
+        const known = group.keys.join(", ");
+        report(`${place} has the unknown key ${quote(key)}; it takes ${known}`);
+      } else if (!isAmount(amount, group.pattern)) {
+        report(`${place}.${key} must be ${group.words}`);
       }
     }
   }
   return copy;
 }
 
-function isAmount(value: unknown): boolean {
+/** The coordinator trims the text. */
+function isAmount(value: unknown, pattern: RegExp): boolean {
   return typeof value === "number"
-    ? value >= 0
-    : typeof value === "string" && AMOUNT.test(value);
+    ? value >= 0 && value <= Number.MAX_SAFE_INTEGER
+    : typeof value === "string" && pattern.test(value.trim());
 }

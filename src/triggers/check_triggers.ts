@@ -1,6 +1,10 @@
 import { messageOf, RunnerError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
-import { checkField, type ReportProblem } from "./check_field.ts";
+import {
+  checkField,
+  type ReportProblem,
+  variableProblem,
+} from "./check_field.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
 import { brief, quote } from "./printable.ts";
 import type { Trigger } from "./trigger.ts";
@@ -10,6 +14,14 @@ import { FIELD_OF_WIRE, TRIGGER_FIELDS } from "./trigger_fields.ts";
 const MOST_SHOWN = 20;
 
 const FIELD_NAMES = Object.keys(TRIGGER_FIELDS);
+
+declare const CHECKED: unique symbol;
+
+/**
+ * A trigger that {@linkcode checkTriggers} has checked, the only function that
+ * makes one, so that nothing is checked twice or not at all.
+ */
+export type CheckedTrigger = Trigger & { readonly [CHECKED]: true };
 
 /** What is wrong with one trigger. */
 export interface TriggerProblem {
@@ -41,7 +53,7 @@ export interface CheckTriggersOptions {
 export function checkTriggers(
   values: unknown,
   options: CheckTriggersOptions = {},
-): Trigger[] {
+): CheckedTrigger[] {
   const { nameProblem = () => undefined } = options;
   if (!Array.isArray(values)) {
     const problem = `must be a list of triggers, not ${kindOf(values)}`;
@@ -49,7 +61,7 @@ export function checkTriggers(
   }
   const problems: TriggerProblem[] = [];
   const names = new Set<string>();
-  const triggers: Trigger[] = [];
+  const triggers: CheckedTrigger[] = [];
   // A list can claim any length: enough is enough.
   for (
     let index = 0;
@@ -66,7 +78,7 @@ export function checkTriggers(
     }
     const job = quote(name ?? `jobs[${index}]`);
     problems.push(...found.map((problem) => ({ job, problem })));
-    triggers.push(trigger as Trigger);
+    triggers.push(trigger as CheckedTrigger);
   }
   if (problems.length > 0) throw triggerError(problems);
   return triggers;
@@ -118,7 +130,22 @@ function checkTrigger(
     }
   }
   if (!entries.some(([key]) => key === "name")) report("name is missing");
+  checkItems(trigger as Partial<Trigger>, report);
   return Object.freeze(trigger);
+}
+
+/** Each item becomes the value of a variable, as the coordinator writes it. */
+function checkItems(
+  { forEach = [], itemVar = "" }: Partial<Trigger>,
+  report: ReportProblem,
+): void {
+  if (!Array.isArray(forEach) || typeof itemVar !== "string") return;
+  for (const [index, item] of forEach.entries()) {
+    const text = typeof item === "string" ? item : JSON.stringify(item)
+      .replace(/[<>&\u2028\u2029]/g, "\\u0000");
+    const problem = variableProblem(itemVar || "ITEM", text);
+    if (problem !== undefined) report(`forEach[${index}] ${problem}`);
+  }
 }
 
 function isField(key: string): key is keyof Trigger {

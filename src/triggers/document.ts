@@ -1,5 +1,5 @@
 import type { Condition } from "../schema/condition.ts";
-import { checkTriggers } from "./check_triggers.ts";
+import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import { bypassEmptyLists } from "./empty_lists.ts";
 import { topologicalOrder } from "./topological_order.ts";
 import type { JsonValue, Trigger } from "./trigger.ts";
@@ -66,13 +66,25 @@ export function triggerDocument(
   triggers: readonly Trigger[],
   options: TriggerDocumentOptions = {},
 ): TriggerDocument {
+  return orderedDocument(topologicalOrder(checkTriggers(triggers)), options);
+}
+
+/**
+ * Writes triggers that are checked and in order.
+ *
+ * @param ordered Triggers, each behind those that it depends on.
+ * @param options Additional options.
+ */
+export function orderedDocument(
+  ordered: readonly CheckedTrigger[],
+  options: TriggerDocumentOptions = {},
+): TriggerDocument {
   const { operationId = crypto.randomUUID() } = options;
   return {
     type: "trigger_job",
     operation_id: operationId,
     trigger_type: "runnerlib",
-    jobs: bypassEmptyLists(topologicalOrder(checkTriggers(triggers)))
-      .jobs.map(jobOf),
+    jobs: bypassEmptyLists(ordered).jobs.map(jobOf),
   };
 }
 

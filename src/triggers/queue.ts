@@ -1,16 +1,17 @@
-import { checkTriggers } from "./check_triggers.ts";
+import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import type { Trigger } from "./trigger.ts";
 
 /**
- * Follow-up jobs that wait to be handed over.
+ * Follow-up jobs that wait to be submitted.
  *
  * Triggers are checked and copied when they are added, so that a mistake is
  * told where it was made and later changes to the caller's objects do not
  * matter.
  */
 export class TriggerQueue {
-  readonly #triggers: Map<string, Trigger> = new Map();
+  readonly #triggers: Map<string, CheckedTrigger> = new Map();
   #operationId: string | undefined;
+  #sentId: string | undefined;
 
   /** Number of triggers that wait. */
   get size(): number {
@@ -18,7 +19,7 @@ export class TriggerQueue {
   }
 
   /** The triggers that wait, frozen, in the order in which they were added. */
-  get pending(): readonly Trigger[] {
+  get pending(): readonly CheckedTrigger[] {
     return [...this.#triggers.values()];
   }
 
@@ -28,6 +29,19 @@ export class TriggerQueue {
    */
   get operationId(): string {
     return this.#operationId ??= crypto.randomUUID();
+  }
+
+  /**
+   * Whether what waits was sent before, and the answer may have been lost: the
+   * coordinator may know it.
+   */
+  get wasSent(): boolean {
+    return this.#sentId !== undefined && this.#sentId === this.#operationId;
+  }
+
+  /** Records that what waits is about to be sent. */
+  markSent(): void {
+    this.#sentId = this.operationId;
   }
 
   /**
@@ -59,7 +73,7 @@ export class TriggerQueue {
   }
 
   /**
-   * Forgets triggers that were handed over; those added meanwhile stay.
+   * Removes triggers that were submitted, or refused; those added meanwhile stay.
    *
    * @param triggers What was pending.
    */

@@ -1,13 +1,13 @@
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
-import { checkTriggers } from "./check_triggers.ts";
+import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
 import { quote } from "./printable.ts";
 import type { Trigger } from "./trigger.ts";
 import { FIELD_OF_WIRE } from "./trigger_fields.ts";
 
 /** Largest document that every consumer takes, in bytes. */
-export const LARGEST_DOCUMENT_BYTES = 8 * 1024 * 1024;
+export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 
 /** Keys of a document that holds nothing but jobs. */
 const ENVELOPE_KEYS = ["type", "operation_id", "trigger_type", "jobs"];
@@ -23,32 +23,31 @@ const ENVELOPE_KEYS = ["type", "operation_id", "trigger_type", "jobs"];
  * @throws {RunnerError} `output-failed` if the file cannot be read, or is
  * anything but a document of plain jobs.
  */
-export async function readTriggers(path: string): Promise<Trigger[]> {
+export async function readTriggers(path: string): Promise<CheckedTrigger[]> {
   const text = await readText(path);
   if (text === null) return [];
   try {
-    return triggersOfWire(jobsOf(parse(text)));
+    return checkTriggers(triggersOfWire(jobsOf(parse(text))));
   } catch (cause) {
     throw fileError(path, messageOf(cause), cause);
   }
 }
 
 /**
- * Reads follow-up jobs as trigger documents spell them.
+ * Reads follow-up jobs as trigger documents spell them, without a check of
+ * their values.
  *
  * @param jobs The jobs.
- * @returns The triggers.
  * @throws {TypeError} If one is not an object, or has an unknown key.
- * @throws {RunnerError} `invalid-trigger`, with everything else that is wrong.
  */
 export function triggersOfWire(jobs: readonly unknown[]): Trigger[] {
-  return checkTriggers(jobs.map(fieldsOf));
+  return jobs.map(fieldsOf);
 }
 
 async function readText(path: string): Promise<string | null> {
   try {
     const bytes = await readUntrusted(path, {
-      maxBytes: LARGEST_DOCUMENT_BYTES,
+      maxBytes: MAX_DOCUMENT_BYTES,
     });
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
       .decode(bytes);
@@ -93,21 +92,25 @@ function jobsOf(document: unknown): readonly unknown[] {
 }
 
 /** Takes a job off the wire; `null` stands for nothing there. */
-function fieldsOf(job: unknown, index: number): Record<string, unknown> {
+function fieldsOf(job: unknown, index: number): Trigger {
   const entries = plainEntries(job, `jobs[${index}]`)
     .filter(([, value]) => value !== null);
   return Object.fromEntries(entries.map(([key, value]) => {
     const field = FIELD_OF_WIRE[key];
     if (field !== undefined) return [field, value];
     throw new TypeError(`jobs[${index}] has the unknown key ${quote(key)}`);
-  }));
+  })) as unknown as Trigger;
 }
 
 function isEmpty(value: unknown): boolean {
   return value === null || Array.isArray(value) && value.length === 0;
 }
 
-function fileError(path: string, state: string, cause?: unknown): RunnerError {
+export function fileError(
+  path: string,
+  state: string,
+  cause?: unknown,
+): RunnerError {
   return new RunnerError(`Cannot add triggers to "${path}": ${state}`, {
     code: "output-failed",
     cause,

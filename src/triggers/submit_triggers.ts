@@ -1,13 +1,19 @@
 import { coordinatorAccess } from "../coordinator/access.ts";
-import { openClient } from "../coordinator/client.ts";
+import {
+  CoordinatorError,
+  isTransientStatus,
+  openClient,
+} from "../coordinator/client.ts";
 import { submitDocument } from "../coordinator/submit_document.ts";
 import { RunnerError } from "../errors.ts";
-import { LARGEST_DOCUMENT_BYTES } from "./read_triggers.ts";
+import { MAX_DOCUMENT_BYTES } from "./read_triggers.ts";
 
 /** A job of a document, as far as submitting goes. */
 interface SubmittableJob {
   readonly depends_on: readonly string[];
   readonly condition: string;
+  readonly source_url?: unknown;
+  readonly ci_source_url?: unknown;
 }
 
 /** A document of either form that is ready to be sent. */
@@ -28,11 +34,17 @@ export interface SubmitTriggersOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Whether the token may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
-  /** Longest time that one request may take, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
-  /** Takes the secrets out of what the coordinator says. */
+  /** Masks the secrets in what the coordinator answers. */
   readonly maskText: (text: string) => string;
-  /** Hears why a request is sent again, and after which pause. */
+  /**
+   * Whether the document was sent before, and the answer may have been lost.
+   *
+   * @default {false}
+   */
+  readonly wasSent?: boolean;
+  /** Gets the reason and the pause before a request is sent again. */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
   /** Ends requests and pauses. */
   readonly signal?: AbortSignal;
@@ -45,7 +57,7 @@ export interface SubmitTriggersOptions {
  * the same `operation_id`: each job is made once.
  *
  * @param document Document whose jobs have been checked.
- * @param options Environment and patience.
+ * @param options Environment and limits.
  * @returns Ids of the jobs that were started at once.
  * @throws {RunnerError} `invalid-config`, if there is no coordinator that a
  * token may be sent to; `invalid-trigger`, if the document is too large;
@@ -59,19 +71,48 @@ export async function submitTriggers(
   const { url, token, jobId } = coordinatorAccess(options.env);
   const client = openClient({ ...options, url, token });
   const body = new TextEncoder().encode(JSON.stringify(document));
-  if (body.length > LARGEST_DOCUMENT_BYTES) {
+  if (body.length > MAX_DOCUMENT_BYTES) {
     throw new RunnerError(
-      `Cannot hand triggers over to "${client.url}": they exceed ${LARGEST_DOCUMENT_BYTES} bytes`,
+      `Cannot submit triggers to "${client.url}": they exceed ${MAX_DOCUMENT_BYTES} bytes`,
       { code: "invalid-trigger" },
     );
   }
-  const { jobs = [], workflows = [] } = document;
-  const all = [...jobs, ...workflows.flatMap((workflow) => workflow.jobs)];
   return await submitDocument(client, {
     jobId,
     body,
-    startsAtOnce: all.some(({ depends_on, condition }) =>
+    wasSent: options.wasSent,
+    startsAtOnce: jobsOf(document).some(({ depends_on, condition }) =>
       depends_on.length === 0 && condition !== "any_failed"
     ),
   });
+}
+
+/**
+ * Checks whether an error means that the coordinator refused the document, so
+ * that it must not be sent again: with a 4xx answer that is not about the token.
+ *
+ * Where operators allow some repositories only, a source in another one is
+ * answered like a token that lacks a right.
+ *
+ * @param error What {@linkcode submitTriggers} threw.
+ * @param document The document.
+ */
+export function isRefusal(
+  error: unknown,
+  document: SubmittableDocument,
+): error is RunnerError {
+  if (!(error instanceof RunnerError)) return false;
+  if (error.code === "invalid-trigger") return true;
+  const { status = 0 } = error instanceof CoordinatorError ? error : {};
+  if (status === 403) {
+    return jobsOf(document).some((job) => job.source_url || job.ci_source_url);
+  }
+  return status >= 400 && status < 500 && status !== 401 && status !== 404 &&
+    !isTransientStatus(status);
+}
+
+function jobsOf(
+  { jobs = [], workflows = [] }: SubmittableDocument,
+): SubmittableJob[] {
+  return [...jobs, ...workflows.flatMap((workflow) => workflow.jobs)];
 }

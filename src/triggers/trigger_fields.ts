@@ -4,6 +4,8 @@ import type { Trigger } from "./trigger.ts";
 export type TriggerFieldKind =
   | "name"
   | "text"
+  | "command"
+  | "user"
   | "variable"
   | "condition"
   | "source-type"
@@ -44,11 +46,11 @@ export const TRIGGER_FIELDS: Readonly<Record<keyof Trigger, TriggerField>> = {
   ciSourceUrl: { wire: "ci_source_url", kind: "text" },
   ciSourceRef: { wire: "ci_source_ref", kind: "text" },
   containerImage: { wire: "container_image", kind: "text" },
-  jobCommand: { wire: "job_command", kind: "text" },
+  jobCommand: { wire: "job_command", kind: "command" },
   codeDir: { wire: "code_dir", kind: "text" },
   jobDir: { wire: "job_dir", kind: "text" },
   workingDir: { wire: "working_dir", kind: "text" },
-  runAsUser: { wire: "run_as_user", kind: "text" },
+  runAsUser: { wire: "run_as_user", kind: "user" },
   priority: { wire: "priority", kind: "integer" },
   timeoutSeconds: { wire: "timeout", kind: "seconds" },
   capabilities: { wire: "capabilities", kind: "texts" },

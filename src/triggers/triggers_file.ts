@@ -2,9 +2,19 @@ import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
 import { lockDirectory } from "../fs/lock.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
-import { checkTriggers } from "./check_triggers.ts";
-import { type TriggerDocument, triggerDocument } from "./document.ts";
-import { LARGEST_DOCUMENT_BYTES, readTriggers } from "./read_triggers.ts";
+import { type CheckedTrigger, triggerError } from "./check_triggers.ts";
+import { orderedDocument, type TriggerDocument } from "./document.ts";
+import { quote } from "./printable.ts";
+import {
+  fileError,
+  MAX_DOCUMENT_BYTES,
+  readTriggers,
+} from "./read_triggers.ts";
+import {
+  orderTriggers,
+  type RefusedTrigger,
+  topologicalOrder,
+} from "./topological_order.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** Options for {@linkcode removeTriggers}. */
@@ -20,55 +30,79 @@ export interface RemoveTriggersOptions {
 /** Options for {@linkcode writeTriggers}. */
 export interface WriteTriggersOptions extends RemoveTriggersOptions {
   /**
-   * Whether triggers take the place of jobs of their names.
+   * Whether triggers replace jobs of their names.
    *
    * @default {false}
    */
   replaces?: boolean;
+  /**
+   * Whether nothing is written if a trigger is refused.
+   *
+   * @default {false}
+   */
+  isAtomic?: boolean;
+}
+
+/** What {@linkcode writeTriggers} has done. */
+export interface WrittenTriggers {
+  /** The document that is now in the file. */
+  readonly document: TriggerDocument;
+  /** Triggers that were left out. */
+  readonly refused: readonly RefusedTrigger[];
 }
 
 /**
- * Adds triggers to a file, which is made if it is missing.
+ * Adds triggers to a file, which is created if it is missing.
  *
  * The jobs that are in the file stay, in front, and may be depended on. The
- * content changes, so the document gets a new `operation_id`. Several writers
- * wait for one another; a reader sees the old or the new document, never half
- * of one.
+ * content changes, so the document gets a new `operation_id`. Writers wait for
+ * one another; a reader sees the old or the new document, never half of one.
  *
  * @param path Path of the file; its directory must exist.
  * @param triggers Triggers to add.
  * @param options Additional options.
- * @returns The document that is now in the file.
- * @throws {RunnerError} `invalid-trigger` if a trigger is not right or a job of
- * its name is in the file; `output-failed` if the file is no document of plain
+ * @throws {RunnerError} `invalid-trigger` if a trigger is refused and nothing is
+ * to be written then; `output-failed` if the file is not a document of plain
  * jobs, would exceed 8 MiB, or cannot be read or written. The file is left as
  * it is then.
  */
 export async function writeTriggers(
   path: string,
-  triggers: readonly Trigger[],
+  triggers: readonly CheckedTrigger[],
   options: WriteTriggersOptions = {},
-): Promise<TriggerDocument> {
-  const { replaces = false, lock = () => lockDirectory(dirname(path)) } =
-    options;
-  const added = checkTriggers(triggers);
+): Promise<WrittenTriggers> {
+  const {
+    replaces = false,
+    isAtomic = false,
+    lock = () => lockDirectory(dirname(path)),
+  } = options;
   using _ = await lock();
-  const present = replaces
-    ? without(await readTriggers(path), added)
-    : await readTriggers(path);
+  const found = await readTriggers(path);
+  const present = replaces ? without(found, triggers) : found;
   const names = new Set(present.map(({ name }) => name));
-  checkTriggers(added, {
-    nameProblem: (name) =>
-      names.has(name) ? `it is in "${path}" already` : undefined,
-  });
-  const document = triggerDocument([...present, ...added]);
-  await writeDocument(path, document);
-  return document;
+  const taken = triggers.filter(({ name }) => names.has(name))
+    .map((trigger): RefusedTrigger => ({
+      trigger,
+      job: quote(trigger.name),
+      problem: `it is in "${path}" already`,
+      isConsequence: false,
+    }));
+  const added = without(triggers, taken.map(({ trigger }) => trigger));
+  const { ordered, refused } = orderTriggers([...present, ...added]);
+  const broken = refused.filter(({ trigger }) => names.has(trigger.name));
+  if (broken.length > 0) {
+    throw fileError(path, triggerError(broken).message);
+  }
+  const all = [...taken, ...refused];
+  if (isAtomic && all.length > 0) throw triggerError(all);
+  const document = orderedDocument(ordered);
+  if (added.length > refused.length) await writeDocument(path, document);
+  return { document, refused: all };
 }
 
 /**
- * Takes triggers that were handed over out of a file, which goes away with the
- * last of them.
+ * Removes triggers that were submitted, or refused, from a file, and the file
+ * with the last of them.
  *
  * @param path Path of the file.
  * @param names Names of the triggers.
@@ -84,14 +118,15 @@ export async function removeTriggers(
   using _ = await lock();
   const present = await readTriggers(path);
   const rest = without(present, names.map((name) => ({ name })));
-  if (rest.length > 0) await writeDocument(path, triggerDocument(rest));
+  const ordered = topologicalOrder(rest);
+  if (ordered.length > 0) await writeDocument(path, orderedDocument(ordered));
   else if (present.length > 0) await Deno.remove(path);
 }
 
 function without(
-  triggers: readonly Trigger[],
-  others: readonly Trigger[],
-): Trigger[] {
+  triggers: readonly CheckedTrigger[],
+  others: readonly Pick<Trigger, "name">[],
+): CheckedTrigger[] {
   const names = new Set(others.map(({ name }) => name));
   return triggers.filter(({ name }) => !names.has(name));
 }
@@ -101,10 +136,10 @@ async function writeDocument(
   document: TriggerDocument,
 ): Promise<void> {
   const bytes = new TextEncoder().encode(`${JSON.stringify(document)}\n`);
-  if (bytes.length > LARGEST_DOCUMENT_BYTES) {
+  if (bytes.length > MAX_DOCUMENT_BYTES) {
     throw new RunnerError(
-      `Cannot write "${path}": it would exceed ${LARGEST_DOCUMENT_BYTES} bytes`,
-      { code: "output-failed" },
+      `Cannot write "${path}": it would exceed ${MAX_DOCUMENT_BYTES} bytes`,
+      { code: "invalid-trigger" },
     );
   }
   await writeAtomic(path, bytes);

@@ -68,12 +68,23 @@ export async function beginRun(
   run.begunIn.add(workspace.base);
 }
 
+/** Options for {@linkcode lockRunFile}. */
+export interface LockRunFileOptions {
+  /**
+   * Whether what an earlier run left there stays, because this one adds to it.
+   *
+   * @default {false}
+   */
+  readonly keepsEarlier?: boolean;
+}
+
 /**
  * Locks a file of a run, after what an earlier run left there is gone.
  *
  * @param workspace Where the job's files are.
  * @param path Absolute path of the file; its directory must exist.
  * @param run The run that writes.
+ * @param options Additional options.
  * @returns The lock, to be disposed of once the file is written.
  * @throws {RunnerError} `output-failed`, if another process keeps the lock for
  * 5 seconds, or as {@linkcode beginRun}.
@@ -82,6 +93,7 @@ export async function lockRunFile(
   workspace: Workspace,
   path: string,
   run: RunIdentity,
+  { keepsEarlier = false }: LockRunFileOptions = {},
 ): Promise<Disposable> {
   if (workspace.inContainer) return await lockDirectory(dirname(path));
   const file = await placeOf(path);
@@ -91,7 +103,10 @@ export async function lockRunFile(
   stack.use(await lockDirectory(directory));
   {
     using _ = directory === base ? undefined : await lockDirectory(base);
-    await claim(workspace, [file], run, { isRunBeginning: false });
+    await claim(workspace, [file], run, {
+      isRunBeginning: false,
+      keepsEarlier,
+    });
   }
   return stack.move();
 }
@@ -100,7 +115,9 @@ async function claim(
   workspace: Workspace,
   files: readonly string[],
   run: RunIdentity,
-  { isRunBeginning }: { isRunBeginning: boolean },
+  { isRunBeginning, keepsEarlier = false }: LockRunFileOptions & {
+    readonly isRunBeginning: boolean;
+  },
 ): Promise<void> {
   const record = await readRecord(workspace);
   const hasBegun = run.isInherited || run.begunIn.has(workspace.base);
@@ -118,7 +135,8 @@ async function claim(
   for (const file of added) {
     const isOutside = !isInside(base, file);
     // The run around this one may have a workspace of its own, and files there.
-    if (!isOutside || !run.isInherited) await remove(file, isOutside);
+    if (keepsEarlier || isOutside && run.isInherited) continue;
+    await remove(file, isOutside);
   }
   await writeRecord(workspace, {
     run: goesOn ? record.run : run.id,

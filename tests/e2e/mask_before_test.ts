@@ -233,7 +233,7 @@ describe("an error that leaves the library", () => {
     assertEquals(Deno.inspect(error, { depth: 9 }).includes(SECRET), false);
   });
 
-  it("holds none when triggers cannot be handed over", async () => {
+  it("holds none when triggers cannot be submitted", async () => {
     await using test = await testRunner({
       API_TOKEN: SECRET,
       REACTORCIDE_COORDINATOR_URL: `https://host/${SECRET}?x`,

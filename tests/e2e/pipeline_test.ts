@@ -95,7 +95,7 @@ Deno.exit(result.exitCode);
     assertEquals(failed.code, 5);
     assertStringIncludes(
       failed.stderr,
-      "Not handed over, as the job failed: build-linux, build-macos, deploy-staging",
+      "Follow-up jobs discarded because the job failed: build-linux, build-macos, deploy-staging",
     );
     for (let round = 0; round < 2; round++) {
       const { code, stderr } = await runPipeline(

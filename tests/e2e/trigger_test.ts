@@ -133,6 +133,49 @@ describe("runnerlib trigger", () => {
     ]);
   });
 
+  it("adds to the jobs that an earlier call has left, and says where they are", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, FILES);
+    const file = `${await Deno.realPath(directory.path)}/job/triggers.json`;
+    const call = (name: string) =>
+      runCli(["trigger", name], { cwd: directory.path });
+    const first = await call("build.yaml");
+    assertEquals(first.stderr, `[triggers] Wrote build to "${file}"\n`);
+    // Its dependency is in the file.
+    const second = await call("deploy.yaml");
+    assertEquals(second.stderr, `[triggers] Wrote deploy to "${file}"\n`);
+    await makeFiles(directory.path, {
+      "build.yaml": "name: build\njob: { command: other, raw_command: true }",
+    });
+    assertEquals((await call("build.yaml")).code, 0);
+    const { workflows: [{ jobs }] } = decodeDocument(
+      await Deno.readTextFile(file),
+    );
+    assertEquals(
+      jobs.map(({ job_name, job_command }) => [job_name, job_command]),
+      [["build", "other"], ["deploy", "make deploy"]],
+    );
+  });
+
+  it("leaves the CI source of a job that no event started to variables", async () => {
+    await using coordinator = startCoordinator({ parent: {} });
+    const { code, stderr } = await trigger([
+      "deploy.yaml",
+      "build.yaml",
+      INSECURE,
+    ], {
+      ...coordinator.env,
+      REACTORCIDE_CI_SOURCE_URL: "https://git.example/ci.git",
+      REACTORCIDE_CI_SOURCE_REF: "main",
+    });
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stderr, "[triggers] Submitted: deploy, build");
+    const [{ env }] = coordinator.jobs.nodes;
+    assertEquals(env.REACTORCIDE_CI_SOURCE_TYPE, "git");
+    assertEquals(env.REACTORCIDE_CI_SOURCE_URL, "https://git.example/ci.git");
+    assertEquals(coordinator.jobs.doomed, []);
+  });
+
   it("hands each job to the coordinator once, whatever passes meanwhile", async () => {
     await using coordinator = startCoordinator({
       troubles: [503, 503, 503, "hang"],
@@ -312,7 +355,9 @@ printf '{"a":1}\\n{"type":"trig'; sleep 0.1; printf 'ger_job"}'
     const lines = stdout.trimEnd().split("\n");
     const message = lines.pop()!;
     assertEquals(lines, [
-      "[triggers] Handed over: build",
+      `[triggers] Wrote build to "${await Deno.realPath(
+        directory.path,
+      )}/job/triggers.json"`,
       "nonce: []",
       `[not a trigger] {"type":"trigger_job","nonce":"[REDACTED]","jobs":[]}`,
       `  [not a trigger] {"type":"trigger\\u005fjob"}`,

@@ -1,5 +1,6 @@
 import { CoordinatorJobs, type JobRow } from "./coordinator_jobs.ts";
 import { hasReservedKey } from "./trigger_decoder.ts";
+import type { ParentJob } from "./trigger_rules.ts";
 
 /** What the coordinator does with a request instead of answering it well. */
 export type Trouble =
@@ -24,7 +25,16 @@ export interface CoordinatorOptions {
   jobs?: JobRow[];
   /** Whether a refusal repeats the token that was sent. */
   repeatsToken?: boolean;
+  /** The job that submits; by default one that an event started. */
+  parent?: ParentJob;
+  /** Whether the test leaves orphans in the queue on purpose. */
+  hasOrphans?: boolean;
 }
+
+const EVENT_JOB: ParentJob = {
+  profile: {},
+  ciRepository: "https://git.example/ci.git",
+};
 
 /** A request that came in. */
 export interface SeenRequest {
@@ -66,7 +76,8 @@ export function startCoordinator(
 ): TestCoordinator {
   const troubles = [...options.troubles ?? []];
   const requests: SeenRequest[] = [];
-  const jobs = new CoordinatorJobs(JOB_ID, options.jobs ?? []);
+  const { parent = EVENT_JOB } = options;
+  const jobs = new CoordinatorJobs(JOB_ID, options.jobs ?? [], parent);
   const closed = new AbortController();
 
   async function handle(request: Request): Promise<Response> {
@@ -161,6 +172,7 @@ export function startCoordinator(
       REACTORCIDE_COORDINATOR_URL: url,
       REACTORCIDE_API_TOKEN: JOB_TOKEN,
       REACTORCIDE_JOB_ID: JOB_ID,
+      ...parent.profile === undefined ? {} : { REACTORCIDE_CI: "true" },
     },
     requests,
     jobs,
@@ -168,6 +180,10 @@ export function startCoordinator(
     async [Symbol.asyncDispose]() {
       closed.abort();
       await server.shutdown();
+      const { orphans } = jobs;
+      if (orphans.length > 0 && !options.hasOrphans) {
+        throw new Error(`${orphans.length} orphans are in the queue`);
+      }
     },
   };
 }

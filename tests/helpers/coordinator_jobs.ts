@@ -3,6 +3,13 @@ import {
   decodeDocument,
   type DecodedWorkflow,
 } from "./trigger_decoder.ts";
+import {
+  itemText,
+  type ParentJob,
+  startProblem,
+  storeProblem,
+  submitProblem,
+} from "./trigger_rules.ts";
 
 /** A job as the coordinator tells of it. */
 export interface JobRow {
@@ -15,25 +22,45 @@ export interface JobRow {
 
 const FAILURES = ["failed", "cancelled", "timeout"];
 
-/** The jobs of a coordinator, and the rules by which documents become jobs. */
+/** A node of a workflow. */
+interface WorkflowNode {
+  workflow: string;
+  display: string;
+  status: string;
+  job: DecodedJob;
+  env: Record<string, string>;
+}
+
+/**
+ * The jobs of a coordinator, and the rules by which documents become jobs.
+ *
+ * A document is one transaction of the database, but not of the queue: when a job
+ * is refused, those in front of it stay in the queue without being in the
+ * database, and a worker tries each of these orphans for ever.
+ */
 export class CoordinatorJobs {
   /** All jobs. */
   readonly rows: JobRow[];
   /** Why documents were refused; the caller is never told. */
   readonly refusals: string[] = [];
   /** Nodes of all workflows that were submitted, jobs or not. */
-  readonly nodes: {
-    workflow: string;
-    display: string;
-    status: string;
-    job: DecodedJob;
-  }[] = [];
+  readonly nodes: WorkflowNode[] = [];
+  /** Ids of the jobs in the queue, whatever the database says of them. */
+  readonly queue: string[] = [];
+  /** Why jobs that were created, or will be, can never run. */
+  readonly doomed: string[] = [];
+  readonly #parent: ParentJob;
   readonly #parentId: string;
   readonly #known = new Set<string>();
   #count = 0;
 
-  constructor(parentId: string, rows: readonly JobRow[]) {
+  constructor(
+    parentId: string,
+    rows: readonly JobRow[],
+    parent: ParentJob = {},
+  ) {
     this.#parentId = parentId;
+    this.#parent = parent;
     this.rows = [...rows];
   }
 
@@ -42,19 +69,38 @@ export class CoordinatorJobs {
     return this.nodes.map(({ display }) => display);
   }
 
+  /** Ids of the jobs in the queue that no refused document has rolled back. */
+  get orphans(): string[] {
+    return this.queue.filter((id) =>
+      !this.rows.some(({ job_id }) => job_id === id)
+    );
+  }
+
   /** Takes a document and returns the ids of the jobs that it starts at once. */
   submit(json: string): string[] {
     const { operation_id, workflows } = decodeDocument(json);
+    const before = [this.rows.length, this.nodes.length, this.doomed.length];
+    const keys: string[] = [];
     const ids: string[] = [];
-    for (const workflow of workflows) {
-      const name = workflow.id || workflow.name || "Reactorcide Jobs";
-      const key = [this.#parentId, operation_id || "none", name].join(" ");
-      // A second document under the same id loses its jobs without a word.
-      if (this.#known.has(key) || workflow.jobs.length === 0) continue;
-      this.#known.add(key);
-      ids.push(...this.#start(key, workflow));
+    try {
+      for (const workflow of workflows) {
+        const name = workflow.id || workflow.name || "Reactorcide Jobs";
+        const key = [this.#parentId, operation_id || "none", name].join(" ");
+        // A second document under the same id loses its jobs without a word.
+        if (this.#known.has(key) || workflow.jobs.length === 0) continue;
+        this.#known.add(key);
+        keys.push(key);
+        ids.push(...this.#start(key, workflow));
+      }
+      return ids;
+    } catch (error) {
+      const [rows, nodes, doomed] = before;
+      this.rows.length = rows;
+      this.nodes.length = nodes;
+      this.doomed.length = doomed;
+      for (const key of keys) this.#known.delete(key);
+      throw error;
     }
-    return ids;
   }
 
   /** One page of jobs, the newest first. */
@@ -80,18 +126,22 @@ export class CoordinatorJobs {
   }
 
   #start(workflow: string, { jobs }: DecodedWorkflow): string[] {
-    const nodes = jobs.flatMap((job) => {
+    const nodes = jobs.flatMap((job): WorkflowNode[] => {
+      const node = { workflow, status: "pending", job };
       const items = job.for_each;
-      const names = items.length === 0
-        ? [job.job_name]
-        : items.map((_, index) => `${job.job_name}[${index}]`);
-      return names.map((display) => ({
-        workflow,
-        display,
-        status: "pending",
-        job,
+      if (items.length === 0) {
+        return [{ ...node, display: job.job_name, env: job.env }];
+      }
+      return items.map((item, index) => ({
+        ...node,
+        display: `${job.job_name}[${index}]`,
+        env: { ...job.env, [job.item_var || "ITEM"]: itemText(item) },
       }));
     });
+    for (const { job } of nodes) {
+      const problem = storeProblem(job);
+      if (problem !== undefined) throw new Error(problem);
+    }
     this.nodes.push(...nodes);
     const ids: string[] = [];
     // A single pass, in the order of the document.
@@ -104,18 +154,24 @@ export class CoordinatorJobs {
           ["completed", "skipped", ...FAILURES].includes(status)
         )
       );
+      const problem = submitProblem(node.job, this.#parent);
       if (!isTerminal) {
         node.status = "waiting";
+        if (problem !== undefined) this.#doom(node, problem);
+        if (needs.some((group) => group.length === 0)) {
+          this.#doom(node, "waits for a job that there is not");
+        }
         continue;
       }
       const statuses = needs.flat().map(({ status }) => status);
       if (!holds(node.job.condition.trim(), statuses)) {
         node.status = "skipped";
+        if (!isCondition(node.job.condition)) this.#doom(node, "condition");
         continue;
       }
-      if (node.job.job_command === "none at all") {
-        throw new Error("queue is out of order");
-      }
+      if (problem !== undefined) throw new Error(`${node.display}: ${problem}`);
+      const start = startProblem(node.job, node.env, this.#parent);
+      if (start !== undefined) this.#doom(node, start);
       node.status = "submitted";
       const job_id = `job-${++this.#count}`;
       this.rows.push({
@@ -126,22 +182,40 @@ export class CoordinatorJobs {
         workflow_node_name: node.display,
         parent_job_id: this.#parentId,
       });
+      this.queue.push(job_id);
       ids.push(job_id);
     }
     return ids;
   }
+
+  #doom({ display }: WorkflowNode, problem: string): void {
+    this.doomed.push(`${display}: ${problem}`);
+  }
 }
 
+const CONDITIONS: Record<string, (statuses: readonly string[]) => boolean> = {
+  "": succeeded,
+  "all_success": succeeded,
+  "all_success(needs)": succeeded,
+  "any_failed": failed,
+  "any_failed(needs)": failed,
+  "always": () => true,
+  "always()": () => true,
+};
+
+function isCondition(text: string): boolean {
+  return Object.hasOwn(CONDITIONS, text.trim());
+}
+
+/** A condition that is not known is false, and nobody is told. */
 function holds(condition: string, statuses: readonly string[]): boolean {
-  switch (condition.replace(/\((needs)?\)$/, "")) {
-    case "":
-    case "all_success":
-      return statuses.every((status) => status === "completed");
-    case "any_failed":
-      return statuses.some((status) => FAILURES.includes(status));
-    case "always":
-      return true;
-    default:
-      return false;
-  }
+  return isCondition(condition) && CONDITIONS[condition.trim()](statuses);
+}
+
+function succeeded(statuses: readonly string[]): boolean {
+  return statuses.every((status) => status === "completed");
+}
+
+function failed(statuses: readonly string[]): boolean {
+  return statuses.some((status) => FAILURES.includes(status));
 }

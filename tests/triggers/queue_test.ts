@@ -38,7 +38,7 @@ Deno.test("TriggerQueue copies what it is given", () => {
   env.A = "2";
   forEach[0].os = "macos";
   queue.add({ name: "test" });
-  assertEquals(before, [
+  assertEquals<readonly Trigger[]>(before, [
     { name: "build", env: { A: "1" }, forEach: [{ os: "linux" }] },
   ]);
   assertThrows(
@@ -82,7 +82,7 @@ Deno.test("TriggerQueue accepts every field", () => {
   };
   const queue = new TriggerQueue();
   queue.add(trigger);
-  assertEquals(queue.pending, [trigger]);
+  assertEquals<readonly Trigger[]>(queue.pending, [trigger]);
 });
 
 Deno.test("TriggerQueue refuses a name that waits already", () => {
@@ -113,7 +113,7 @@ Deno.test("TriggerQueue tells all problems of a call at once", () => {
     ),
     'Cannot trigger "build": env.PORT must be text, not a number; ' +
       "env.DEBUG must be text, not a boolean; " +
-      "priority must be a whole number, not a fraction or one that is too large; " +
+      "priority must be a whole number from -2147483648 to 2147483647; " +
       'cannot trigger "test": dependsOn must be a list of texts, not text; ' +
       'condition must be "all_success", "any_failed" or "always"; ' +
       'cannot trigger "jobs[3]": name is missing',
@@ -160,10 +160,19 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
       [{ sourceUrl: null }, "sourceUrl must be text, not null"],
       [{ jobCommand: "a\0b" }, "jobCommand must not hold a NUL character"],
       [{ jobCommand: "\ud800" }, "jobCommand must be well-formed Unicode"],
-      [{ priority: 2 ** 53 }, "too large"],
-      [{ priority: 1n }, "priority must be a whole number, not a bigint"],
-      [{ timeoutSeconds: 0 }, "whole number of at least 1"],
-      [{ timeoutSeconds: Infinity }, "whole number of at least 1"],
+      [{ priority: 2 ** 53 }, "a whole number from -2147483648 to 2147483647"],
+      [{ priority: 2 ** 31 }, "a whole number from -2147483648 to 2147483647"],
+      [{ timeoutSeconds: 2 ** 31 }, "a whole number from 1 to 2147483647"],
+      [{ name: "ä".repeat(1_001) }, "name must be at most 2000 bytes"],
+      [{ jobCommand: "x".repeat(131_072) }, "must be at most 131071 bytes"],
+      [{ env: { AB: "ü".repeat(65_535) } }, "env.AB must be at most 131068"],
+      [{ forEach: ["x", "y".repeat(131_068)] }, "forEach[1] must be at most"],
+      [{ forEach: [["&".repeat(30_000)]] }, "forEach[0] must be at most"],
+      [{ runAsUser: "host" }, 'must be "runner", "root" or uid[:gid]'],
+      [{ runAsUser: "me:1" }, 'must be "runner", "root" or uid[:gid]'],
+      [{ priority: 1n }, "priority must be a whole number"],
+      [{ timeoutSeconds: 0 }, "a whole number from 1"],
+      [{ timeoutSeconds: Infinity }, "a whole number from 1"],
       [{ capabilities: ["gpu", 1] }, "capabilities[1] must be text"],
       [{ dependsOn: [""] }, "dependsOn[0] must not be empty"],
       [{ imagePullSecrets: ["My_Key"] }, "name of a Kubernetes secret"],
@@ -179,7 +188,16 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
         { resources: { memory: { request: 1 } } },
         'resources.memory has the unknown key "request"',
       ],
-      [{ resources: { cpu: { limit: "lots" } } }, "must be an amount"],
+      [{ resources: { cpu: { limit: "lots" } } }, "must be cores such as 2"],
+      [{ resources: { cpu: { limit: "4Gi" } } }, "must be cores such as 2"],
+      [{ resources: { cpu: { limit: "1.5m" } } }, "must be cores such as 2"],
+      [{ resources: { cpu: { request: -1 } } }, "must be cores such as 2"],
+      [{ resources: { cpu: { request: null } } }, "must be cores such as 2"],
+      [{ resources: { memory: { limit: "5B" } } }, "units Ki, Mi, Gi"],
+      [{ resources: { memory: { limit: "4gi" } } }, "units Ki, Mi, Gi"],
+      [{ resources: { memory: { limit: "4 Gi" } } }, "units Ki, Mi, Gi"],
+      [{ resources: { memory: { limit: "1e9" } } }, "units Ki, Mi, Gi"],
+      [{ resources: { memory: null } }, "must be a plain object, not null"],
       [{ resources: { cpu: 2 } }, "resources.cpu must be a plain object"],
       [{ disableRunLocal: "yes" }, "must be true or false, not text"],
       [{ runLocal: [] }, "runLocal must be an object, not a list"],

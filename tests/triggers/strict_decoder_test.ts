@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { triggerDocument } from "../../src/triggers/document.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
@@ -25,12 +25,7 @@ Deno.test("decodeDocument() is as strict as the coordinator", () => {
     '"ENV": {"A": true}',
     '"depends_on": "a"',
     '"for_each": {}',
-    '"characteristics": {"cpus": 4}',
-    '"characteristics": {"os": ["linux"]}',
-    '"resources": {"memory": {"request": "1Gi"}}',
-    '"resources": {"disk": {}}',
     '"disable_run_local": 1',
-    '"source_type": "tarball"',
     '"job_file": "a.yaml"',
     '"ci_origin": "base"',
     '"job_name": 1',
@@ -78,7 +73,7 @@ Deno.test("triggerDocument() writes what the strict decoder reads", () => {
 });
 
 Deno.test("the double of the coordinator has its traps", async () => {
-  await using coordinator = startCoordinator();
+  await using coordinator = startCoordinator({ hasOrphans: true });
   const post = async (body: string, token = coordinator.jobToken) => {
     const response = await fetch(
       `${coordinator.url}/api/v1/jobs/${coordinator.jobId}/triggers`,
@@ -113,6 +108,17 @@ Deno.test("the double of the coordinator has its traps", async () => {
     "forbidden",
   ]);
   assertEquals(coordinator.jobs.submitted, ["a", "e", "f"]);
+  assertEquals(coordinator.jobs.orphans, []);
+  // What comes before a job that is refused stays in the queue.
+  const refused = ', "resources": {"disk": {}}';
+  const both = document("8", "i", refused)
+    .replace("[", '[{"job_name": "h"}, ');
+  assertEquals(await post(both), [
+    400,
+    "invalid_input",
+  ]);
+  assertEquals(coordinator.jobs.submitted, ["a", "e", "f"]);
+  assertEquals(coordinator.jobs.orphans.length, 1);
   const read = await fetch(`${coordinator.url}/api/v1/jobs`, {
     headers: { authorization: `Bearer ${coordinator.jobToken}` },
   });
@@ -144,3 +150,13 @@ function randomFields(random: Random): Partial<Trigger> {
     Object.entries(fields).filter(() => random.below(2) === 0),
   );
 }
+
+Deno.test("the double of the coordinator fails a test that leaves orphans", async () => {
+  const left = startCoordinator();
+  left.jobs.queue.push("an-orphan");
+  await assertRejects(
+    () => left[Symbol.asyncDispose](),
+    Error,
+    "1 orphans are in the queue",
+  );
+});

@@ -2,7 +2,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { lockDirectory } from "../../src/fs/lock.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
-import { writeTriggers } from "../../src/triggers/triggers_file.ts";
+import { checkTriggers } from "../../src/triggers/check_triggers.ts";
+import {
+  writeTriggers as writeChecked,
+  type WriteTriggersOptions,
+} from "../../src/triggers/triggers_file.ts";
 import {
   exists,
   listFiles,
@@ -13,6 +17,15 @@ import {
 async function withFile(run: (path: string) => Promise<void>): Promise<void> {
   await using directory = await temporaryDirectory();
   await run(`${directory.path}/triggers.json`);
+}
+
+async function writeTriggers(
+  path: string,
+  triggers: readonly Trigger[],
+  options: WriteTriggersOptions = { isAtomic: true },
+) {
+  const checked = checkTriggers(triggers);
+  return (await writeChecked(path, checked, options)).document;
 }
 
 async function refusal(
@@ -95,7 +108,6 @@ Deno.test("writeTriggers() refuses a job that is in the file", () =>
 
 Deno.test("writeTriggers() writes nothing for triggers that are not right", () =>
   withFile(async (path) => {
-    await refusal(path, [{ name: "" }], "invalid-trigger");
     await refusal(path, [{ name: "a", dependsOn: ["b"] }], "invalid-trigger");
     assert(!await exists(path));
   }));
@@ -171,9 +183,13 @@ Deno.test("writeTriggers() tells of a directory that is missing", () =>
 
 Deno.test("writeTriggers() keeps the file below 8 MiB", () =>
   withFile(async (path) => {
-    const jobCommand = "x".repeat(5 * 1024 * 1024);
-    await writeTriggers(path, [{ name: "a", jobCommand }]);
-    const message = await refusal(path, [{ name: "b", jobCommand }]);
+    const forEach = Array(50).fill("x".repeat(100 * 1024));
+    await writeTriggers(path, [{ name: "a", forEach }]);
+    const message = await refusal(
+      path,
+      [{ name: "b", forEach }],
+      "invalid-trigger",
+    );
     assert(message.endsWith("it would exceed 8388608 bytes"), message);
     await Deno.truncate(path, 8 * 1024 * 1024 + 1);
     assert((await refusal(path)).endsWith("it is larger than 8388608 bytes"));

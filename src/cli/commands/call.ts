@@ -26,11 +26,11 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
     const queue = new TriggerQueue();
     queue.addAll(triggersOfWire(jobs));
-    const triggers = await flushTriggers(
-      parts,
-      queue,
-      environmentFlush(parts, { triggers_file: optional({ triggersFile }) }),
-    );
+    const { triggers } = await flushTriggers(parts, queue, {
+      ...environmentFlush(parts, { triggers_file: optional({ triggersFile }) }),
+      isAtomic: true,
+      joinsEarlier: true,
+    });
     return triggers.map(({ name }) => name);
   },
   async isJobRunning({ name }, parts) {

@@ -219,7 +219,7 @@ async function submit(
       logger.warn("eval", `The coordinator is asked again: ${reason}`, { ms }),
     signal: asked,
   });
-  // It was handed over: who found it here would start everything again.
+  // It was submitted: whoever found it here would start everything again.
   await Deno.remove(path);
 }
 

@@ -28,9 +28,9 @@ const SETTINGS = [
 export const trigger: Command = {
   usage: "FILE… [OPTIONS]",
   description:
-    `Hands the jobs of job files over as follow-up jobs of this one, all at once: to
-the coordinator if one is configured, else in a file for the worker. Nothing is
-handed over unless every file is right.`,
+    `Submits the jobs of job files as follow-up jobs of this one, all at once: to the
+coordinator if one is configured. Else they are added to a file, which a local
+workflow reads. Nothing is submitted unless every file is valid.`,
   flags: [...configFlags(SETTINGS), WORK_DIR_FLAG],
   maxOperands: Infinity,
   async run(context) {
@@ -45,16 +45,23 @@ handed over unless every file is right.`,
     queue.addAll(
       await Promise.all(operands.map((file) => triggerIn(file, host))),
     );
-    const triggers = await untilSignal(
+    const { triggers, path } = await untilSignal(
       host,
       (signal) =>
         flushTriggers(parts, queue, {
           ...options,
+          isAtomic: true,
+          joinsEarlier: true,
           signal,
         }),
     );
     const names = triggers.map(({ name }) => name).join(", ");
-    logger.info("triggers", `Handed over: ${names}`);
+    logger.info(
+      "triggers",
+      path === undefined
+        ? `Submitted: ${names}`
+        : `Wrote ${names} to "${path}"`,
+    );
     await logger.flush();
     return 0;
   },

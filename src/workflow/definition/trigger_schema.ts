@@ -1,3 +1,4 @@
+import { CPU_PATTERN, MEMORY_PATTERN } from "../../schema/amount.ts";
 import { CONDITIONS } from "../../schema/condition.ts";
 import type { JsonSchema } from "../../config/job_file/kind.ts";
 import {
@@ -11,19 +12,22 @@ const ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 const TEXT: JsonSchema = { type: "string" };
 const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };
 const OBJECT: JsonSchema = { type: "object" };
-const AMOUNT: JsonSchema = { type: ["string", "number"] };
+const CPU: JsonSchema = amount(CPU_PATTERN);
+const MEMORY: JsonSchema = amount(MEMORY_PATTERN);
 
 /** What each kind of field may hold in a document. */
 const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
   name: { type: "string", pattern: "\\S" },
   text: TEXT,
+  command: TEXT,
+  user: TEXT,
   variable: { type: "string", pattern: "^[^=]*$" },
   condition: {
     enum: Object.keys(CONDITIONS),
   },
   "source-type": { enum: ["git", "copy", "none"] },
-  integer: { type: "integer" },
-  seconds: { type: "integer", minimum: 1 },
+  integer: { type: "integer", minimum: -(2 ** 31), maximum: 2 ** 31 - 1 },
+  seconds: { type: "integer", minimum: 1, maximum: 2 ** 31 - 1 },
   flag: { type: "boolean" },
   texts: TEXTS,
   "secret-names": TEXTS,
@@ -38,12 +42,12 @@ const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
     properties: {
       cpu: {
         type: "object",
-        properties: { request: AMOUNT, limit: AMOUNT },
+        properties: { request: CPU, limit: CPU },
         additionalProperties: false,
       },
       memory: {
         type: "object",
-        properties: { limit: AMOUNT },
+        properties: { limit: MEMORY },
         additionalProperties: false,
       },
     },
@@ -124,4 +128,8 @@ export function triggerSchema(): JsonSchema {
       },
     },
   };
+}
+
+function amount({ source }: RegExp): JsonSchema {
+  return { type: ["string", "number"], pattern: source, minimum: 0 };
 }

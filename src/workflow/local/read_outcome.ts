@@ -3,7 +3,7 @@ import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import { copyJson } from "../../triggers/copy_json.ts";
-import { LARGEST_DOCUMENT_BYTES } from "../../triggers/read_triggers.ts";
+import { MAX_DOCUMENT_BYTES } from "../../triggers/read_triggers.ts";
 import { topologicalOrder } from "../../triggers/topological_order.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import { FIELD_OF_WIRE } from "../../triggers/trigger_fields.ts";
@@ -46,7 +46,7 @@ export async function readOutputs(path: string): Promise<JobOutputs> {
 export async function readTriggered(
   path: string,
 ): Promise<TriggeredWorkflow[]> {
-  const document = await readDocument(path, LARGEST_DOCUMENT_BYTES);
+  const document = await readDocument(path, MAX_DOCUMENT_BYTES);
   if (document === undefined) return [];
   if (document.type !== "trigger_job") {
     throw unusable(path, 'its type is not "trigger_job"');
@@ -72,7 +72,7 @@ function batchOf(batch: unknown): TriggeredWorkflow {
   };
 }
 
-function triggersOf(jobs: unknown): Trigger[] {
+function triggersOf(jobs: unknown): readonly Trigger[] {
   if (!Array.isArray(jobs)) throw new TypeError("its jobs are no list");
   return topologicalOrder(checkTriggers(jobs.map((job: unknown) => {
     if (!isObject(job)) throw new TypeError("a job is no object");

@@ -67,6 +67,96 @@ describe("a job that triggers", () => {
       assertEquals(await exists(`${made.path}/job/triggers.json`), false);
     }));
 
+  it("never sends again what the coordinator has refused", () =>
+    withCoordinator({ troubles: [400] }, async (made, coordinator) => {
+      made.runner.triggerJob("a");
+      made.runner.triggerJob("b");
+      const { status, error, triggers } = await made.runner.runJob({
+        command: "true",
+      });
+      assertEquals([status, triggers], ["failed", []]);
+      assertStringIncludes(error!.message, 'not now; refused: "a", "b"');
+      assertEquals(coordinator.requests.length, 1);
+      assertEquals(await exists(`${made.path}/job/triggers.json`), false);
+      made.runner.triggerJob("c");
+      assertEquals((await made.runner.flushTriggers()).length, 1);
+      assertEquals(coordinator.jobs.submitted, ["c"]);
+    }));
+
+  it("refuses what is wrong, with what depends on it, and submits the rest", () =>
+    withCoordinator({}, async (made, coordinator) => {
+      made.runner.triggerJobs([
+        { name: "lint" },
+        { name: "test", dependsOn: ["biuld"] },
+        { name: "report", dependsOn: ["test", "lint"], condition: "always" },
+        { name: "one", dependsOn: ["two"] },
+        { name: "two", dependsOn: ["one"] },
+        { name: "build", dependsOn: ["lint"] },
+      ]);
+      const { status, error, triggers } = await made.runner.runJob({
+        command: "true",
+      });
+      assertEquals(status, "failed");
+      assertEquals(triggers.map(({ name }) => name), ["lint", "build"]);
+      assertEquals(coordinator.jobs.submitted, ["lint", "build"]);
+      assertEquals(
+        error!.message,
+        'Cannot trigger "test": its dependency "biuld" is not triggered, did you mean "build"; ' +
+          'cannot trigger "report": its dependency "test" is refused; ' +
+          'cannot trigger "one": it waits for itself: one → two → one; ' +
+          'cannot trigger "two": its dependency "one" is refused',
+      );
+      assertStringIncludes(made.stderr(), error!.message);
+      assertEquals(await made.runner.flushTriggers(), []);
+    }));
+
+  it("refuses what only the job of an event can give to others", () =>
+    withCoordinator({ parent: {} }, async (made, coordinator) => {
+      made.runner.triggerJob("gpu", { capabilities: ["gpu"] });
+      made.runner.triggerJob("ci", { ciSourceUrl: "https://git.example/ci" });
+      made.runner.triggerJob("fine", { ciSourceType: "none" });
+      const error = await assertRejects(
+        () => made.runner.flushTriggers(),
+        RunnerError,
+        'Cannot trigger "gpu": capabilities must not be set: this job was submitted directly',
+      );
+      assertEquals(error.code, "invalid-trigger");
+      assertStringIncludes(error.message, '"ci": ciSourceUrl must not be set');
+      assertEquals(coordinator.jobs.submitted, ["fine"]);
+      assertEquals(coordinator.jobs.doomed, []);
+    }));
+
+  it("keeps refused jobs from spoiling what other programs write", async () => {
+    await using made = await testRunner({ REACTORCIDE_RUN_ID: "run" });
+    made.runner.triggerJob("bad", { dependsOn: ["missing"] });
+    made.runner.triggerJob("good");
+    await assertRejects(() => made.runner.flushTriggers(), RunnerError);
+    await made.runner.withTriggers((t) => t.triggerJob("later"));
+    const path = `${made.path}/job/triggers.json`;
+    assertEquals(await namesIn(path), ["good", "later"]);
+    // A job of a name that is there is refused alone.
+    made.runner.triggerJobs([{ name: "good" }, { name: "last" }]);
+    await assertRejects(
+      () => made.runner.flushTriggers(),
+      RunnerError,
+      'Cannot trigger "good": it is in',
+    );
+    assertEquals(await namesIn(path), ["good", "later", "last"]);
+  });
+
+  it("takes an empty answer for what it is when the first one was lost", () =>
+    withCoordinator(
+      { troubles: Array(20).fill("lost") },
+      async (made, coordinator) => {
+        made.runner.triggerJob("a");
+        await assertRejects(() => made.runner.flushTriggers(), RunnerError);
+        coordinator.troubles.length = 0;
+        assertEquals((await made.runner.flushTriggers()).length, 1);
+        assertEquals(coordinator.jobs.submitted, ["a"]);
+      },
+      { REACTORCIDE_COORDINATOR_TIMEOUT: "1s" },
+    ));
+
   it("does not let a broken file keep it from the coordinator", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJob("a");

@@ -6,15 +6,16 @@ import type { FlushTriggers } from "./job_options.ts";
 import type { JobRun } from "./job_run.ts";
 
 /**
- * Hands the follow-up jobs of a job over, if it is to have any.
+ * Submits the follow-up jobs of a job, or discards them. The job fails if one is
+ * refused, and the other ones are submitted.
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @param when When they are handed over.
- * @returns The follow-up jobs.
- * @throws {RunnerError} If they cannot be handed over.
+ * @param when When they are submitted.
+ * @returns The follow-up jobs that were submitted.
+ * @throws {RunnerError} If they cannot be submitted.
  */
-export async function handOver(
+export async function submitFollowUpJobs(
   run: JobRun,
   config: JobConfig,
   when: FlushTriggers,
@@ -22,18 +23,23 @@ export async function handOver(
   const { parts, error, cancellation } = run;
   const queue = parts.triggers ?? new TriggerQueue();
   if (when === "always" || when === "success" && error === undefined) {
-    return await flushTriggers(parts, queue, {
+    const { triggers, refusal } = await flushTriggers(parts, queue, {
       file: config.triggers.file,
       transport: config.triggers.transport,
       coordinatorTimeoutMs: config.triggers.coordinatorTimeoutMs,
       allowInsecureTransport: parts.allowInsecureTransport,
-      // What is handed over in any case is so after a cancellation, too.
+      // What is submitted in any case is so after a cancellation, too.
       signal: when === "always" ? cancellation.insisted : cancellation.asked,
     });
+    if (refusal) run.fail(refusal);
+    return triggers;
   }
   if (when === "never" || queue.size === 0) return [];
   const text = queue.pending.map(({ name }) => name).join(", ");
-  parts.logger.warn("triggers", `Not handed over, as the job failed: ${text}`);
+  parts.logger.warn(
+    "triggers",
+    `Follow-up jobs discarded because the job failed: ${text}`,
+  );
   queue.clear();
   return [];
 }
