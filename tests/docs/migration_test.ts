@@ -6,7 +6,9 @@ import { targetWith } from "../../src/cli/migration/old_image.ts";
 import { yaml11Value } from "../../src/cli/migration/yaml11.ts";
 import { Variable } from "../../src/environment/variables.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
+import { OPTIONS } from "../../src/options/options.ts";
 import { REPOSITORY } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -102,5 +104,61 @@ Deno.test("every difference of the migration page has its section", () => {
     const headings = [...page.matchAll(/^#+ (.*)$/gm)]
       .map(([, text]) => text.toLowerCase().replaceAll(" ", "-"));
     assert(headings.includes(anchor), anchor);
+  }
+});
+
+Deno.test("the migration page tells what broken definitions do", async () => {
+  const good = (name: string) =>
+    `name: ${name}\ntriggers: { events: [push] }\njob: { command: make }\n`;
+  const workflow =
+    "name: w\non: { events: [push] }\njobs:\n  a: { command: make }\n";
+  const rows: readonly [
+    files: Record<string, string>,
+    code: number,
+    jobs: readonly string[],
+  ][] = [
+    [{ "jobs/a.yaml": good("a"), "jobs/b.yaml": "name: b\n" }, 1, ["a"]],
+    [{ "jobs/a.yaml": good("a"), "jobs/b.yaml": good("a") }, 1, []],
+    [{ "jobs/a.yaml": good("a"), "workflows/w.yaml": "name: [\n" }, 1, []],
+    [{ "jobs/a.yaml": good("a"), "workflows/w.yaml": workflow }, 0, ["a"]],
+  ];
+  for (const [files, expected, jobs] of rows) {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "source/": "",
+      ...Object.fromEntries(
+        Object.entries(files)
+          .map(([name, text]) => [`ci/.reactorcide/${name}`, text]),
+      ),
+    });
+    const { code } = await runMain(
+      [
+        ...["eval", "--event-type", "push", "--ci-source-dir", `${path}/ci`],
+        ...["--source-dir", `${path}/source`],
+      ],
+      { cwd: path, env: { REACTORCIDE_IN_CONTAINER: "false" } },
+    );
+    const document = await Deno.readTextFile(`${path}/job/triggers.json`)
+      .then(JSON.parse, () => ({ jobs: [] }));
+    const found = (document.workflows ?? [document])
+      .flatMap(({ jobs }: { jobs: { job_name: string }[] }) => jobs)
+      .map(({ job_name }: { job_name: string }) => job_name);
+    assertEquals([code, found], [expected, jobs], JSON.stringify(files));
+  }
+});
+
+Deno.test("the migration page tells the defaults of options", () => {
+  const defaults = new Map(
+    OPTIONS.map((option) => [
+      option.name as string,
+      "default" in option ? option.default : undefined,
+    ]),
+  );
+  assertEquals(defaults.get("grace"), "10s");
+  assertEquals(defaults.get("fetch_depth"), "1");
+  const patterns = String(defaults.get("secret_env_patterns")).split(",");
+  for (const [, name] of page.matchAll(/`(\*_[A-Z]+)`/g)) {
+    assert(patterns.includes(name), name);
   }
 });
