@@ -28,6 +28,10 @@ describe("runnerlib git", () => {
     assertEquals([lines.code, lines.stdout], [0, 'b c\n"d\\ne"\n']);
     const raw = await run("HEAD^", "-z");
     assertEquals([raw.code, raw.stdout], [0, "b c\0d\ne\0"]);
+    await source.git("rm", "--quiet", "a");
+    await source.commit({ "b c": "2", "deep/er/new": "1" });
+    const mixed = await run("HEAD~1");
+    assertEquals([mixed.code, mixed.stdout], [0, "a\nb c\ndeep/er/new\n"]);
     const none = await run("HEAD");
     assertEquals([none.code, none.stdout, none.stderr], [0, "", ""]);
     for (const args of [["nope"], ["HEAD", "--code-dir", "/job/none"]]) {
