@@ -2,10 +2,10 @@ import { type Environment, Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
 import type { SourceContext } from "../source_request.ts";
-import { fetchFrom } from "./fetch.ts";
 import type { FoundCommit } from "./fetch_commit.ts";
 import {
   deepen,
+  fetcher,
   isHistoryBetweenKnown,
   WHOLE_HISTORY_OPTION,
 } from "./history.ts";
@@ -178,34 +178,4 @@ async function addUpstream(
     url,
     { ...context, config: ownerConfig(url, "upstream") },
   );
-}
-
-/**
- * Creates what fetches the first of several lists that the server has, and says
- * what it had against the one before. A longer history is fetched by the same list.
- */
-function fetcher(
-  repository: Repository,
-  remote: string,
-  retry: Retry,
-  lists: readonly (readonly (string | undefined)[])[],
-): (depth: number) => Promise<string | undefined> {
-  let left = lists
-    .map((list) => list.filter((refspec) => refspec !== undefined))
-    .filter((list) => list.length > 0);
-  return async (depth) => {
-    let reason: string | undefined;
-    for (const [index, refspecs] of left.entries()) {
-      const request = { remote, refspecs, depth, filter: undefined };
-      const outcome = await fetchFrom(repository, request, retry);
-      if (outcome.isFetched) {
-        left = left.slice(index);
-        return reason;
-      }
-      reason = outcome.reason;
-      if (outcome.failure !== "missing") break;
-    }
-    if (reason !== undefined) throw new Error(reason);
-    return undefined;
-  };
 }

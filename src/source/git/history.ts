@@ -3,6 +3,9 @@ import {
   CAPTURE_LIMIT_BYTES,
   type CaptureResult,
 } from "../../process/capture.ts";
+import { fetchFrom } from "./fetch.ts";
+import type { Repository } from "./repository.ts";
+import type { Retry } from "./retry.ts";
 
 /** Option that fetches all of the history, as messages name it. */
 export const WHOLE_HISTORY_OPTION =
@@ -128,4 +131,40 @@ export async function deepen(
     before = ends;
   }
   return false;
+}
+
+/**
+ * Creates what fetches the first of several lists that the server has, and says
+ * what it had against the one before. A longer history is fetched by the same list.
+ *
+ * @param repository Repository.
+ * @param remote Name of the remote.
+ * @param retry Does what connects.
+ * @param lists Lists of what is fetched, best first; nothing is fetched without one.
+ * @returns Function that fetches a number of commits of each, 0 for all.
+ */
+export function fetcher(
+  repository: Repository,
+  remote: string,
+  retry: Retry,
+  lists: readonly (readonly (string | undefined)[])[],
+): (depth: number) => Promise<string | undefined> {
+  let left = lists
+    .map((list) => list.filter((refspec) => refspec !== undefined))
+    .filter((list) => list.length > 0);
+  return async (depth) => {
+    let reason: string | undefined;
+    for (const [index, refspecs] of left.entries()) {
+      const request = { remote, refspecs, depth, filter: undefined };
+      const outcome = await fetchFrom(repository, request, retry);
+      if (outcome.isFetched) {
+        left = left.slice(index);
+        return reason;
+      }
+      reason = outcome.reason;
+      if (outcome.failure !== "missing") break;
+    }
+    if (reason !== undefined) throw new Error(reason);
+    return undefined;
+  };
 }

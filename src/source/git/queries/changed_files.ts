@@ -4,7 +4,9 @@ import {
   openQuery,
   resolveRevision,
 } from "./open_query.ts";
-import { queryError } from "./query_error.ts";
+import { isHistoryBetweenKnown } from "../history.ts";
+import { missingHistory } from "./query_error.ts";
+import { historyOf, withHistory } from "./with_history.ts";
 import { wholeOutput } from "./whole_output.ts";
 
 /** Options for {@linkcode changedFiles}. */
@@ -42,12 +44,19 @@ export async function changedFiles(
 ): Promise<string[]> {
   const { head = "HEAD", mergeBase = true } = options;
   using query = await openQuery(options);
-  const to = await resolveRevision(query, head);
-  const revision = await resolveRevision(query, base);
   const action = `compare "${base}" with "${head}"`;
-  const from = mergeBase
-    ? await commonCommit(query, revision, to, action)
-    : revision;
+  const [from, to] = await withHistory(
+    query,
+    options,
+    [head, base],
+    async () => {
+      const to = await resolveRevision(query, head);
+      const from = await resolveRevision(query, base);
+      return mergeBase
+        ? [await commonCommit(query, from, to, action), to]
+        : [from, to];
+    },
+  );
   const result = await query.git(
     ...["diff-tree", "-r", "-z", "--name-only", "--no-renames"],
     // A submodule may ask not to be looked at.
@@ -66,8 +75,9 @@ async function commonCommit(
   action: string,
 ): Promise<string> {
   const { exitCode, stdout } = await query.git("merge-base", base, head);
-  if (exitCode === 0) return stdout.trim();
-  throw queryError(
+  const isKnown = await isHistoryBetweenKnown(historyOf(query), base, head);
+  if (exitCode === 0 && isKnown) return stdout.trim();
+  throw missingHistory(
     action,
     "the commit at which they parted is not known here",
   );

@@ -1,12 +1,12 @@
+import { isHistoryBetweenKnown } from "../history.ts";
 import {
-  type GitQuery,
   type GitQueryOptions,
   openQuery,
   resolveRevision,
 } from "./open_query.ts";
-import { readPlainText } from "./plain_files.ts";
-import { queryError } from "./query_error.ts";
+import { missingHistory } from "./query_error.ts";
 import { wholeOutput } from "./whole_output.ts";
+import { historyOf, withHistory } from "./with_history.ts";
 
 /** Options for {@linkcode commitsBetween}. */
 export interface CommitsBetweenOptions extends GitQueryOptions {
@@ -50,20 +50,26 @@ export async function commitsBetween(
 ): Promise<CommitInfo[]> {
   const { head = "HEAD" } = options;
   using query = await openQuery(options);
-  const from = await resolveRevision(query, base);
-  const to = await resolveRevision(query, head);
   const action = `list the commits from "${base}" to "${head}"`;
+  const [from, to] = await withHistory(
+    query,
+    options,
+    [head, base],
+    async () => {
+      const from = await resolveRevision(query, base);
+      const to = await resolveRevision(query, head);
+      if (await isHistoryBetweenKnown(historyOf(query), from, to)) {
+        return [from, to];
+      }
+      throw missingHistory(action, "not all of the history was fetched");
+    },
+  );
   const result = await query.git(
     ...["log", "-z", "--no-show-signature", "--encoding=UTF-8", "--no-mailmap"],
     ...["--format=%H%n%P%n%an%n%ae%n%ct%n%s", `^${from}`, to, "--"],
   );
-  const commits = wholeOutput(result, action).split("\0")
+  return wholeOutput(result, action).split("\0")
     .filter((text) => text !== "").map(readCommit);
-  const ends = await endsOfHistory(query);
-  if (commits.some(({ id }) => ends.includes(id))) {
-    throw queryError(action, "not all of the history was fetched");
-  }
-  return commits;
 }
 
 function readCommit(text: string): CommitInfo {
@@ -76,10 +82,4 @@ function readCommit(text: string): CommitInfo {
     committedAt: Number(time) * 1_000,
     subject: subject.join("\n").trimEnd(),
   };
-}
-
-/** Commits whose own history is cut off. */
-async function endsOfHistory({ ownDirectory }: GitQuery): Promise<string[]> {
-  const text = await readPlainText(`${ownDirectory}/shallow`);
-  return text.split("\n").filter(Boolean);
 }

@@ -6,6 +6,7 @@ import {
 } from "./open_query.ts";
 import { queryError } from "./query_error.ts";
 import { wholeOutput } from "./whole_output.ts";
+import { withHistory } from "./with_history.ts";
 
 /** Options for {@linkcode fileAtRef}. */
 export type FileAtRefOptions = GitQueryOptions;
@@ -34,7 +35,12 @@ export async function fileAtRef(
     throw queryError(action, "not a path");
   }
   using query = await openQuery(options);
-  const commit = await resolveRevision(query, ref);
+  const commit = await withHistory(
+    query,
+    options,
+    [ref],
+    () => resolveRevision(query, ref),
+  );
   const listed = await query.git(
     ...["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"],
     path.replace(/\/+$/, ""),

@@ -9,7 +9,7 @@ import { copyReflogs } from "./copy_references.ts";
 import { findRepository, type RepositoryParts } from "./find_repository.ts";
 import { fillOwnDirectory, makeOwnDirectory } from "./own_repository.ts";
 import { readPlainFile } from "./plain_files.ts";
-import { queryError } from "./query_error.ts";
+import { missingHistory, queryError } from "./query_error.ts";
 import { readEntries, repositorySettings } from "./repository_config.ts";
 import { runQuery } from "./run_query.ts";
 
@@ -47,6 +47,8 @@ export interface GitQuery extends Disposable {
   readonly parts: RepositoryParts;
   /** Absolute path of the repository on which git runs. */
   readonly ownDirectory: string;
+  /** Settings that say how the repository is stored. */
+  readonly extensions: readonly ConfigEntry[];
   /** Settings of the repository that are in force. */
   readonly settings: readonly ConfigEntry[];
   /** Names of its remotes, sorted. */
@@ -109,7 +111,13 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
     entries.push(...own);
   }
   const settings = repositorySettings(entries);
-  await fillOwnDirectory(ownDirectory, path, parts, all, settings);
+  const extensions = await fillOwnDirectory(
+    ownDirectory,
+    path,
+    parts,
+    all,
+    settings,
+  );
   const disposable = cleanup.move();
   const git = (args: readonly string[], timeoutMs?: number) =>
     runQuery([`--work-tree=${parts.workTree}`, ...args], {
@@ -123,6 +131,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
     path,
     parts,
     ownDirectory,
+    extensions,
     settings,
     remotes: remotesOf(entries),
     git: (...args) => git(args),
@@ -159,7 +168,7 @@ export async function resolveRevision(
     );
     if (exitCode === 0) return stdout.trim();
   }
-  throw queryError(
+  throw missingHistory(
     `find "${revision}" in "${query.path}"`,
     "the repository does not know it",
   );

@@ -44,6 +44,7 @@ export async function makeOwnDirectory(
  * @param parts Where the other one is.
  * @param all All of its settings.
  * @param settings Those that are taken over.
+ * @returns Settings that say how it is stored.
  * @throws {RunnerError} With code `source-failed`, if it is not a repository, or
  * leads out of itself.
  */
@@ -53,7 +54,7 @@ export async function fillOwnDirectory(
   parts: RepositoryParts,
   all: ReadonlyMap<string, string>,
   settings: readonly ConfigEntry[],
-): Promise<void> {
+): Promise<readonly ConfigEntry[]> {
   const action = `read "${path}"`;
   const { commonDirectory, gitDirectory } = parts;
   const references = all.get("extensions.refstorage");
@@ -61,15 +62,17 @@ export async function fillOwnDirectory(
     throw queryError(action, "its references are not stored as files");
   }
   const format = all.get("extensions.objectformat") ?? "sha1";
-  const extensions: ConfigEntry[] = /^sha256$/i.test(format)
-    ? [["core.repositoryformatversion", "1"], [
-      "extensions.objectformat",
-      "sha256",
-    ]]
-    : [["core.repositoryformatversion", "0"]];
+  const isSha256 = /^sha256$/i.test(format);
+  const extensions: ConfigEntry[] = [
+    ["core.repositoryformatversion", isSha256 ? "1" : "0"],
+    ...isSha256
+      ? [["extensions.objectformat", "sha256"] satisfies ConfigEntry]
+      : [],
+    ["core.bare", "false"],
+  ];
   await Deno.writeTextFile(
     `${ownDirectory}/config`,
-    configText([...extensions, ["core.bare", "false"], ...settings]),
+    configText([...extensions, ...settings]),
   );
   const objects = await plainObjects(commonDirectory, action);
   await Deno.writeTextFile(
@@ -85,6 +88,7 @@ export async function fillOwnDirectory(
     "info/attributes",
   ]);
   await copyFiles(gitDirectory, ownDirectory, ["info/sparse-checkout"]);
+  return extensions;
 }
 
 /** Makes sure that the objects are in their directory, and lead nowhere. */

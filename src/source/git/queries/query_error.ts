@@ -1,5 +1,8 @@
 import { RunnerError } from "../../../errors.ts";
 
+/** What was asked cannot be known from the history that was fetched. */
+export class MissingHistoryError extends RunnerError {}
+
 /**
  * Creates the error of a question that has no answer.
  *
@@ -16,5 +19,21 @@ export function queryError(
   return new RunnerError(`Cannot ${action}: ${reason}`, {
     code: "source-failed",
     cause,
+  });
+}
+
+/**
+ * Creates the error of a question for which more of the history is needed.
+ *
+ * @param action What could not be done, and to what.
+ * @param reason Why.
+ * @returns The error, with code `source-failed`.
+ */
+export function missingHistory(
+  action: string,
+  reason: string,
+): MissingHistoryError {
+  return new MissingHistoryError(`Cannot ${action}: ${reason}`, {
+    code: "source-failed",
   });
 }

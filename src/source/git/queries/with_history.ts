@@ -1,0 +1,227 @@
+import { messageOf, RunnerError } from "../../../errors.ts";
+import { childEnvironment } from "../../../environment/child_environment.ts";
+import { Variable } from "../../../environment/variables.ts";
+import { processHost } from "../../../host.ts";
+import { isInside } from "../../../job_path.ts";
+import type { Logger } from "../../../output/logger.ts";
+import { Cancellation } from "../../../process/cancellation.ts";
+import { onAbort } from "../../../process/on_abort.ts";
+import { openWorkspace } from "../../../workspace/layout.ts";
+import type { ConfigEntry } from "../config_entries.ts";
+import {
+  deepen,
+  endsOfHistory,
+  fetcher,
+  type PartialHistory,
+  WHOLE_HISTORY_OPTION,
+} from "../history.ts";
+import { splitLogin } from "../login.ts";
+import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
+import { repositoryAt } from "../repository.ts";
+import { retrying } from "../retry.ts";
+import { allowedProtocols } from "../run_git.ts";
+import { gitLocation, isLocalPath } from "../url.ts";
+import {
+  type GitQuery,
+  type GitQueryOptions,
+  queryDirectory,
+} from "./open_query.ts";
+import { MissingHistoryError } from "./query_error.ts";
+import { configText } from "./repository_config.ts";
+
+/** Programs of the user's settings and variables, which a step may have changed. */
+const PROGRAMS =
+  /^GIT_(?:ASKPASS|SSH|SSH_COMMAND|PROXY_COMMAND|CONFIG_GLOBAL)$/;
+
+const SILENT: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  flush: () => Promise.resolve(),
+};
+
+/**
+ * Shows a repository that is asked as one of which a part may be missing.
+ *
+ * @param query Repository.
+ * @returns The same.
+ */
+export function historyOf(query: GitQuery): PartialHistory {
+  return {
+    gitDirectory: query.ownDirectory,
+    git: (args) => query.git(...args),
+  };
+}
+
+/**
+ * Answers a question, and fetches more of the history if it takes that.
+ *
+ * What is fetched goes to the runner's own repository; the other one stays as it
+ * is. The location is that of the job's source, which its environment names, and
+ * never one that the repository configures. Only what the environment says gives
+ * access: no settings of the user, and no programs that they name.
+ *
+ * @param query Repository.
+ * @param options Options of the question.
+ * @param revisions Revisions of the question.
+ * @param answer Answers it.
+ * @returns The answer.
+ * @throws {RunnerError} What the answer throws; if the history is to blame, it
+ * names the option that fetches all of it.
+ */
+export async function withHistory<T>(
+  query: GitQuery,
+  options: GitQueryOptions,
+  revisions: readonly string[],
+  answer: () => Promise<T>,
+): Promise<T> {
+  const first = await attempt(answer);
+  if ("value" in first) return first.value;
+  const isPartial = (await endsOfHistory(query.ownDirectory)).size > 0;
+  if (!isPartial) throw first.error;
+  const answers: T[] = [];
+  let reason = "";
+  try {
+    const url = sourceUrl(query, options);
+    if (url !== undefined) {
+      await fetchMore(query, options, url, revisions, async () => {
+        const next = await attempt(answer);
+        if ("value" in next) answers.push(next.value);
+        return "value" in next;
+      });
+    }
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof Error)) throw error;
+    reason = `; more cannot be fetched: ${messageOf(error)}`;
+  }
+  if (answers.length > 0) return answers[0];
+  const { message } = first.error;
+  throw new RunnerError(`${message}${reason}; ${WHOLE_HISTORY_OPTION}`, {
+    code: "source-failed",
+  });
+}
+
+async function attempt<T>(
+  answer: () => Promise<T>,
+): Promise<{ readonly value: T } | { readonly error: MissingHistoryError }> {
+  try {
+    return { value: await answer() };
+  } catch (error) {
+    if (error instanceof MissingHistoryError) return { error };
+    throw error;
+  }
+}
+
+/** Location of the source that is in the directory, if git needs no other program for it. */
+function sourceUrl(
+  { path }: GitQuery,
+  options: GitQueryOptions,
+): string | undefined {
+  const { cwd, env: processEnv } = processHost();
+  const { env = processEnv } = options;
+  const isCi = ["/job/ci", "/job/ci/base"].some((directory) =>
+    path === queryDirectory({ env, directory })
+  );
+  const url = isCi
+    ? env[Variable.ciSourceUrl]
+    : path === queryDirectory({ env })
+    ? env[Variable.sourceUrl]
+    : undefined;
+  if (!url) return undefined;
+  const location = gitLocation(url, cwd);
+  return isLocalPath(location) || /^(?:file|git|https?):/i.test(location)
+    ? location
+    : undefined;
+}
+
+async function fetchMore(
+  query: GitQuery,
+  options: GitQueryOptions,
+  url: string,
+  revisions: readonly string[],
+  isEnough: () => Promise<boolean>,
+): Promise<void> {
+  const { ownDirectory, extensions, settings } = query;
+  const { signal } = options;
+  const { publicUrl } = splitLogin(url);
+  // No remote of the other repository may take the place of this one.
+  await Deno.writeTextFile(
+    `${ownDirectory}/config`,
+    configText([
+      ...extensions,
+      ...settings.filter(([key]) => !/^(?:remote|branch)\./.test(key)),
+      ["remote.origin.url", publicUrl],
+      ["remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"],
+    ]),
+  );
+  const cancellation = new Cancellation();
+  using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
+  const context = { cancellation, ...accessOf(options) };
+  const repository = repositoryAt(
+    { path: ownDirectory, bare: true },
+    url,
+    context,
+  );
+  const retry = retrying(url, { log: SILENT, cancellation }, { attempts: 1 });
+  const fetches: ((depth: number) => Promise<unknown>)[] = [];
+  for (const revision of revisions) {
+    const lists = (await namesOf(query, revision)).map((name) => [name]);
+    fetches.push(fetcher(repository, "origin", retry, lists));
+  }
+  await deepen(ownDirectory, 0, async (depth) => {
+    for (const fetch of fetches) await fetch(depth);
+  }, isEnough);
+}
+
+/** What is fetched for a revision: a commit that is here, or the names that it may have. */
+async function namesOf(
+  query: GitQuery,
+  revision: string,
+): Promise<readonly string[]> {
+  const [name = "HEAD"] = /^[^~^:@]+/.exec(revision) ?? [];
+  for (const known of [name, `refs/remotes/origin/${name}`]) {
+    const { exitCode, stdout } = await query.git(
+      ...["rev-parse", "--verify", "--quiet", "--end-of-options"],
+      `${known}^{commit}`,
+    );
+    if (exitCode === 0) return [stdout.trim()];
+  }
+  if (isFullCommitId(name)) return [name];
+  return remoteNames(name).map((remote) =>
+    `+${remote}:${trackingName(remote)}`
+  );
+}
+
+/** What the environment says of access, without what a step may have changed. */
+function accessOf(options: GitQueryOptions) {
+  const { cwd, env: processEnv } = processHost();
+  const { env = processEnv } = options;
+  const variables = Object.fromEntries(
+    Object.entries(env).filter(([name]) => !PROGRAMS.test(name)),
+  );
+  const directory = env[Variable.vcsAuthDir];
+  const config: ConfigEntry[] = [["core.commitGraph", "false"]];
+  if (directory) {
+    const path = isInside("/job", directory)
+      ? openWorkspace({ cwd, env }).pathOf(directory)
+      : directory;
+    const file = `${path}/credentials`.replaceAll("'", `'\\''`);
+    config.push(
+      ["credential.helper", `store --file='${file}'`],
+      ["credential.useHttpPath", "true"],
+    );
+  }
+  return {
+    env: childEnvironment(variables, { kind: "source-client" }),
+    config,
+    variables: {
+      GIT_CONFIG_GLOBAL: "/dev/null",
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_NO_LAZY_FETCH: "1",
+      GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL)
+        .filter((protocol) => protocol !== "ssh").join(":"),
+    },
+  };
+}
