@@ -4,7 +4,7 @@ import { findPluginFiles, type PluginFile } from "../../plugins/find_files.ts";
 import { mayRun } from "../../plugins/plugin_source.ts";
 import type { MigrationFinding } from "./finding.ts";
 import { CI_FOLDER, type Inspection, PLUGIN_FOLDER } from "./inspection.ts";
-import { targetWith } from "./old_image.ts";
+import { programFix } from "./old_image.ts";
 import type { TreeFile } from "./untrusted_tree.ts";
 
 /** A plugin, and the name of its file. */
@@ -60,8 +60,8 @@ export async function missingPython(
     file: PLUGIN_FOLDER,
     kind: "program",
     state: "needed",
-    change: 'plugins in Python need "python3". Use the target:',
-    fix: `docker build --target ${targetWith("python3")} .`,
+    change: 'plugins in Python need "python3". Add it by:',
+    fix: programFix("python3"),
   }];
 }
 

@@ -1,13 +1,19 @@
 /** Programs of the Python runner's image that the default image does not have. */
 const OLD_PROGRAMS: Readonly<Record<string, string>> = {
-  ...fromTarget("full", [
+  ...from("docker build --target full .", [
     ...["ar", "as", "c++", "cc", "cpp", "g++", "gcc", "ld", "make", "nm"],
     ...["objdump", "patch", "ranlib", "strip", "dpkg-buildpackage"],
     ...["pkg-config", "curl", "sudo", "rsync", "podman", "fuse-overlayfs"],
     ...["newuidmap", "newgidmap", "go", "gofmt", "cargo", "rustc", "rustdoc"],
-    ...["rustup", "uv", "uvx", "webi"],
   ]),
-  ...fromTarget("python", ["pip", "pip3", "python", "python3"]),
+  ...from("docker build --target python .", [
+    "pip",
+    "pip3",
+    "python",
+    "python3",
+  ]),
+  ...from("pipx install uv  # in the target full", ["uv", "uvx"]),
+  ...from("an image of your own, FROM the target full", ["rustup", "webi"]),
 };
 
 /** Python packages that came with the Python runner. */
@@ -20,21 +26,16 @@ const OLD_PACKAGES: ReadonlySet<string> = new Set([
 const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
 
 /**
- * Finds the target of the image that has a program of the old one.
+ * Tells how a program of the old image gets into the new one.
  *
  * @param program Name of a program.
- * @returns The target; `undefined` if the program was not in the old image, or
+ * @returns The command; `undefined` if the program was not in the old image, or
  * is in the default one.
  */
-export function targetWith(program: string): string | undefined {
+export function programFix(program: string): string | undefined {
   return Object.hasOwn(OLD_PROGRAMS, program)
     ? OLD_PROGRAMS[program]
     : undefined;
-}
-
-/** Lists the programs of the old image that the default one does not have. */
-export function oldPrograms(): string[] {
-  return Object.keys(OLD_PROGRAMS);
 }
 
 /**
@@ -55,9 +56,9 @@ export function isOldImage(image: string | undefined): boolean {
   return image === undefined || image === "" || OLD_IMAGE.test(image);
 }
 
-function fromTarget(
-  target: string,
+function from(
+  fix: string,
   programs: readonly string[],
 ): Record<string, string> {
-  return Object.fromEntries(programs.map((program) => [program, target]));
+  return Object.fromEntries(programs.map((program) => [program, fix]));
 }

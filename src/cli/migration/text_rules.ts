@@ -5,7 +5,7 @@ import { parseArguments } from "../parse_arguments.ts";
 import type { MigrationFinding } from "./finding.ts";
 import type { JobTraits } from "./inspection.ts";
 import { historyCommand, isFullClone } from "./git_history.ts";
-import { targetWith } from "./old_image.ts";
+import { programFix } from "./old_image.ts";
 import { baseName, type ShellCommand } from "./shell_commands.ts";
 
 /** A text that jobs run, and what is known of it. */
@@ -62,8 +62,8 @@ export async function checkCommands(
       });
     }
     const program = baseName(argv[0]);
-    const target = targetWith(program);
-    if (target !== undefined && traits.usesImage && !told.has(program)) {
+    const fix = programFix(program);
+    if (fix !== undefined && traits.usesImage && !told.has(program)) {
       told.add(program);
       if (!await hasProgram(program)) {
         findings.push({
@@ -71,8 +71,8 @@ export async function checkCommands(
           line,
           kind: "program",
           state: "needed",
-          change: `"${program}" is not in the default image. Use the target:`,
-          fix: `docker build --target ${target} .`,
+          change: `"${program}" is not in the default image. Add it by:`,
+          fix,
         });
       }
     }
