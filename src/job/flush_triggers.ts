@@ -9,6 +9,7 @@ import {
   triggerError,
 } from "../triggers/check_triggers.ts";
 import { orderedDocument } from "../triggers/document.ts";
+import type { RetryPolicy } from "../process/retry.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { submissionProblem } from "../triggers/submission_problem.ts";
 import {
@@ -45,11 +46,17 @@ export interface FlushTriggersOptions {
   readonly isAtomic?: boolean;
   /**
    * Whether follow-up jobs join those that an earlier run left in the file, and
-   * replace those of their names: for commands that each run in a process.
+   * replace those of their names: for commands that are called by hand.
    *
    * @default {false}
    */
   readonly joinsEarlier?: boolean;
+  /**
+   * How often a request is sent while its failure may be transient.
+   *
+   * @default {what the client does}
+   */
+  readonly retry?: RetryPolicy;
   /**
    * Ends requests to the coordinator.
    *
@@ -128,7 +135,8 @@ async function write(
   const path = await pathOf(parts, options.file);
   const { refused } = await writeTriggers(path, pending, {
     ...lockOptions(parts, path, options),
-    replaces: options.joinsEarlier,
+    // Within one run, a second job of a name is a mistake.
+    replaces: options.joinsEarlier && !parts.run.isInherited,
     isAtomic: options.isAtomic,
   });
   queue.remove(pending);

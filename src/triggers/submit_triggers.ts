@@ -6,6 +6,7 @@ import {
 } from "../coordinator/client.ts";
 import { submitDocument } from "../coordinator/submit_document.ts";
 import { RunnerError } from "../errors.ts";
+import type { RetryPolicy } from "../process/retry.ts";
 import { MAX_DOCUMENT_BYTES } from "./read_triggers.ts";
 
 /** A job of a document, as far as submitting goes. */
@@ -36,6 +37,12 @@ export interface SubmitTriggersOptions {
   readonly allowInsecureTransport: boolean;
   /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
+  /**
+   * How often a request is sent while its failure may be transient.
+   *
+   * @default {that of the client}
+   */
+  readonly retry?: RetryPolicy;
   /** Masks the secrets in what the coordinator answers. */
   readonly maskText: (text: string) => string;
   /**

@@ -48,6 +48,24 @@ describe("a switch that is turned off", () => {
   });
 });
 
+describe("an option that a variable stands for", () => {
+  it("reaches the programs of the job", async () => {
+    await using directory = await temporaryDirectory();
+    const print = 'echo "[$REACTORCIDE_ALLOW_INSECURE_TRANSPORT]"';
+    for (const [given, expected] of [["=false", "[false]"], ["", "[true]"]]) {
+      const { stdout } = await runMain([
+        ...[
+          "run",
+          `--allow-insecure-transport${given}`,
+          "--job-command",
+          print,
+        ],
+      ], { cwd: directory.path });
+      assertStringIncludes(stdout, expected);
+    }
+  });
+});
+
 describe("a boolean that is neither true nor false", () => {
   const WRONG: readonly [
     name: string,

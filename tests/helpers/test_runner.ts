@@ -10,6 +10,8 @@ import { temporaryDirectory } from "./temporary_directory.ts";
 /** A runner in a directory of its own whose streams are remembered. */
 export interface TestRunner extends AsyncDisposable {
   readonly runner: Runner;
+  /** The process around it. */
+  readonly host: Host;
   /** Current directory of the runner. */
   readonly path: string;
   /** What was printed so far. */
@@ -50,6 +52,7 @@ export async function testRunner(
   };
   return {
     runner: createRunner({ ...options, host }),
+    host,
     path: directory.path,
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,

@@ -34,8 +34,6 @@ async function namesIn(path: string): Promise<string[]> {
   return workflows.flatMap(({ jobs }) => jobs.map((job) => job.job_name));
 }
 
-const DOWN = { troubles: Array(20).fill(503) };
-
 describe("a job that triggers", () => {
   it("hands follow-up jobs to the coordinator, and leaves no file", () =>
     withCoordinator({ troubles: [503, "lost"] }, async (made, coordinator) => {
@@ -48,23 +46,6 @@ describe("a job that triggers", () => {
       assertEquals(await exists(`${made.path}/job/triggers.json`), false);
       await made.runner.runJob({ command: "true" });
       assertEquals(coordinator.requests.length, 3);
-    }));
-
-  it("fails with the coordinator, and keeps the follow-up jobs in the file", () =>
-    withCoordinator(DOWN, async (made, coordinator) => {
-      made.runner.triggerJob("a");
-      const { status, exitCode, error } = await made.runner.runJob({
-        command: "true",
-      });
-      assertEquals([status, exitCode], ["failed", 1]);
-      assertStringIncludes(error!.message, "503 service_unavailable: not now");
-      assertEquals(await namesIn(`${made.path}/job/triggers.json`), ["a"]);
-      // Tried again, the document is the same one.
-      coordinator.troubles.length = 0;
-      assertEquals((await made.runner.flushTriggers()).length, 1);
-      assertEquals(new Set(coordinator.requests.map((it) => it.body)).size, 1);
-      assertEquals(coordinator.jobs.submitted, ["a"]);
-      assertEquals(await exists(`${made.path}/job/triggers.json`), false);
     }));
 
   it("never sends again what the coordinator has refused", () =>
@@ -143,19 +124,6 @@ describe("a job that triggers", () => {
     );
     assertEquals(await namesIn(path), ["good", "later", "last"]);
   });
-
-  it("takes an empty answer for what it is when the first one was lost", () =>
-    withCoordinator(
-      { troubles: Array(20).fill("lost") },
-      async (made, coordinator) => {
-        made.runner.triggerJob("a");
-        await assertRejects(() => made.runner.flushTriggers(), RunnerError);
-        coordinator.troubles.length = 0;
-        assertEquals((await made.runner.flushTriggers()).length, 1);
-        assertEquals(coordinator.jobs.submitted, ["a"]);
-      },
-      { REACTORCIDE_COORDINATOR_TIMEOUT: "1s" },
-    ));
 
   it("does not let a broken file keep it from the coordinator", () =>
     withCoordinator({}, async (made, coordinator) => {

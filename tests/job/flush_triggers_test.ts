@@ -1,0 +1,140 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { RunnerError } from "../../src/errors.ts";
+import {
+  flushTriggers,
+  type FlushTriggersOptions,
+} from "../../src/job/flush_triggers.ts";
+import { createParts, type RunnerParts } from "../../src/job/runner_parts.ts";
+import { TriggerQueue } from "../../src/triggers/queue.ts";
+import { startCoordinator, type Trouble } from "../helpers/coordinator.ts";
+import { BARE_ENV } from "../helpers/running.ts";
+import { exists } from "../helpers/temporary_directory.ts";
+import { testRunner } from "../helpers/test_runner.ts";
+import { decodeDocument } from "../helpers/trigger_decoder.ts";
+
+const OPTIONS: FlushTriggersOptions = {
+  file: "/job/triggers.json",
+  transport: "auto",
+  coordinatorTimeoutMs: 1_000,
+  allowInsecureTransport: true,
+  retry: { attempts: 2, delayMs: 1 },
+};
+
+/** Flushes a queue while the coordinator has some trouble. */
+async function failingFlush(
+  parts: RunnerParts,
+  queue: TriggerQueue,
+): Promise<string> {
+  const { message } = await assertRejects(
+    () => flushTriggers(parts, queue, OPTIONS),
+    RunnerError,
+  );
+  return message;
+}
+
+async function withTroubles(
+  troubles: Trouble[],
+  test: (
+    coordinator: ReturnType<typeof startCoordinator>,
+    parts: RunnerParts,
+    file: string,
+  ) => Promise<void>,
+): Promise<void> {
+  await using coordinator = startCoordinator({ troubles });
+  await using made = await testRunner(coordinator.env);
+  const file = `${made.path}/job/triggers.json`;
+  await test(coordinator, createParts(made.host), file);
+}
+
+async function namesIn(file: string): Promise<string[]> {
+  const { workflows } = decodeDocument(await Deno.readTextFile(file));
+  return workflows.flatMap(({ jobs }) => jobs.map((job) => job.job_name));
+}
+
+Deno.test("flushTriggers() keeps what the coordinator cannot take now", () =>
+  withTroubles([503, 503, 401, 404], async (coordinator, parts, file) => {
+    const queue = new TriggerQueue();
+    queue.add({ name: "a" });
+    for (const status of [503, 401, 404]) {
+      const message = await failingFlush(parts, queue);
+      assertEquals(message.includes(`it answers ${status}`), true, message);
+      assertEquals(queue.size, 1);
+      assertEquals(await namesIn(file), ["a"]);
+    }
+    const { triggers, path } = await flushTriggers(parts, queue, OPTIONS);
+    assertEquals([triggers.length, path], [1, undefined]);
+    assertEquals(new Set(coordinator.requests.map(({ body }) => body)).size, 1);
+    assertEquals(coordinator.jobs.submitted, ["a"]);
+    assertEquals(await exists(file), false);
+  }));
+
+Deno.test("flushTriggers() takes an empty answer for what it is after a lost one", () =>
+  withTroubles(["lost", "lost"], async (coordinator, parts) => {
+    const queue = new TriggerQueue();
+    queue.add({ name: "a" });
+    await failingFlush(parts, queue);
+    assertEquals(
+      (await flushTriggers(parts, queue, OPTIONS)).triggers.length,
+      1,
+    );
+    assertEquals(coordinator.jobs.submitted, ["a"]);
+    assertEquals(queue.size, 0);
+  }));
+
+Deno.test("flushTriggers() forgets what the coordinator has refused", () =>
+  withTroubles([400, 413, 422, 403], async (coordinator, parts, file) => {
+    for (const status of [400, 413, 422, 403]) {
+      const queue = new TriggerQueue();
+      // Of a repository that operators do not allow, the answer is 403.
+      queue.add({ name: "a", sourceUrl: "https://git.example/other.git" });
+      const message = await failingFlush(parts, queue);
+      assertEquals(message.includes(`it answers ${status}`), true, message);
+      assertEquals(message.endsWith('; refused: "a"'), true, message);
+      assertEquals(queue.size, 0);
+      assertEquals(await exists(file), false);
+    }
+    assertEquals(coordinator.requests.length, 4);
+  }));
+
+Deno.test("flushTriggers() forgets a document that is too large", () =>
+  withTroubles([], async (coordinator, parts, file) => {
+    const queue = new TriggerQueue();
+    const forEach = Array(90).fill("x".repeat(100_000));
+    queue.add({ name: "a", forEach });
+    const message = await failingFlush(parts, queue);
+    assertEquals(message.includes("they exceed 8388608 bytes"), true, message);
+    assertEquals([queue.size, await exists(file)], [0, false]);
+    queue.add({ name: "b" });
+    await flushTriggers(parts, queue, OPTIONS);
+    assertEquals(coordinator.jobs.submitted, ["b"]);
+    queue.add({ name: "c", forEach });
+    await assertRejects(
+      () => flushTriggers(parts, queue, { ...OPTIONS, transport: "file" }),
+      RunnerError,
+      "it would exceed 8388608 bytes",
+    );
+    assertEquals([queue.size, await exists(file)], [0, false]);
+  }));
+
+Deno.test("flushTriggers() joins earlier calls by hand, and replaces nothing in a run", async () => {
+  const options: FlushTriggersOptions = {
+    ...OPTIONS,
+    isAtomic: true,
+    joinsEarlier: true,
+  };
+  await using made = await testRunner();
+  const file = `${made.path}/job/triggers.json`;
+  const call = async (name: string, env: Record<string, string> = {}) => {
+    const queue = new TriggerQueue();
+    queue.add({ name });
+    const host = { ...made.host, env: { ...BARE_ENV, ...env } };
+    await flushTriggers(createParts(host), queue, options);
+  };
+  const byHand = { REACTORCIDE_IN_CONTAINER: "false" };
+  for (const name of ["a", "b", "a"]) await call(name, byHand);
+  assertEquals(await namesIn(file), ["b", "a"]);
+  const inRun = { ...byHand, REACTORCIDE_RUN_ID: "run" };
+  await call("c", inRun);
+  await assertRejects(() => call("c", inRun), RunnerError, "already");
+  assertEquals(await namesIn(file), ["b", "a", "c"]);
+});
