@@ -52,8 +52,8 @@ export type {
 export type { SourceType } from "./src/options/source_options.ts";
 export type { LogNextJobOptions } from "./src/job/log_next_job.ts";
 export type { TriggerBatch } from "./src/job/with_triggers.ts";
+export type { FindJobOptions } from "./src/job/find_job.ts";
 export type {
-  FindJobOptions,
   WorkflowFunctions,
   WorkflowState,
 } from "./src/job/workflow_functions.ts";

@@ -1,3 +1,4 @@
+import type { JobScope } from "../triggers/state/remote_state.ts";
 import { Variable } from "../environment/variables.ts";
 import {
   type FindJobContext,
@@ -12,8 +13,19 @@ import {
 } from "../triggers/variables/read_variables.ts";
 import { coordinatorTimeoutMs } from "./environment_flush.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import type { FindJobOptions } from "./workflow_functions.ts";
 import { workspacePath } from "./workspace_path.ts";
+
+/** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
+export interface FindJobOptions {
+  /**
+   * Among which jobs of the coordinator the name is looked for.
+   *
+   * @default {"workflow" for a job of a workflow, else "project"}
+   */
+  scope?: JobScope;
+  /** Ends the search. */
+  signal?: AbortSignal;
+}
 
 /**
  * Tells whether a job of the workflow runs, or is about to.

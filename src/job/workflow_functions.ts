@@ -1,21 +1,9 @@
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
-import type { JobScope } from "../triggers/state/remote_state.ts";
 import type { WorkflowVariables } from "../triggers/variables/read_variables.ts";
+import type { FindJobOptions } from "./find_job.ts";
 import type { LogNextJobOptions } from "./log_next_job.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { TriggerBatch } from "./with_triggers.ts";
-
-/** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
-export interface FindJobOptions {
-  /**
-   * Among which jobs of the coordinator the name is looked for.
-   *
-   * @default {"workflow" for a job of a workflow, else "project"}
-   */
-  scope?: JobScope;
-  /** Ends the search. */
-  signal?: AbortSignal;
-}
 
 /** Variables and outputs that the jobs of a workflow share. */
 export interface WorkflowState {
