@@ -1,8 +1,8 @@
 import { Variable } from "../environment/variables.ts";
-import { runnerCommand } from "../command_text.ts";
 import { startedByEvent } from "../coordinator/access.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
+import { definitionTrigger } from "../workflow/definition/definition_trigger.ts";
 
 /** Variables of an event that triggered jobs get. */
 const PASSED_ON = [
@@ -33,33 +33,13 @@ const PASSED_ON = [
  * @returns The follow-up job.
  */
 export function triggerOfDefinition(
-  { name, body, env: own }: JobDefinition,
+  definition: JobDefinition,
   env: Readonly<Record<string, string>>,
 ): Trigger {
-  const {
-    image,
-    command = "",
-    runAs,
-    runLocal,
-    rawCommand = false,
-    disableRunLocal,
-    steps: _,
-    ...rest
-  } = body;
+  const job = definitionTrigger(definition);
   return {
-    ...rest,
-    disableRunLocal: disableRunLocal || undefined,
-    name,
-    env: { ...own, ...passedOn(env), ...ciSourceVariables(env) },
-    containerImage: image,
-    jobCommand: rawCommand ? command : runnerCommand(command),
-    runAsUser: runAs?.user,
-    runLocal: runLocal && {
-      ...runLocal.asRunner === undefined
-        ? {}
-        : { as_runner: runLocal.asRunner },
-      ...runLocal.user === undefined ? {} : { user: runLocal.user },
-    },
+    ...job,
+    env: { ...job.env, ...passedOn(env), ...ciSourceVariables(env) },
     ...source(env),
     ...ciSource(env),
   };

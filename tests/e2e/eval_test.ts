@@ -218,6 +218,37 @@ describe("runnerlib eval", () => {
     assertEquals((await evaluate(path, ["--event-type", "pushed"])).code, 1);
   });
 
+  it("warns of keys that it does not know, and starts what they stand in", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "ci/.reactorcide/jobs/a.yaml": `name: a
+triggers: { events: push }
+command: make
+worker_class: large
+timeout_seconds: 60
+run_local: { as_runner: yes }
+owner: team
+`,
+    });
+    const { code, document, stderr } = await evaluate(path, PUSH);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(
+      stderr,
+      '.reactorcide/jobs/a.yaml:7:1: unknown key "owner"',
+    );
+    const { env: _, ...job } = document!.jobs[0];
+    assertEquals(job, {
+      job_name: "a",
+      depends_on: [],
+      condition: "all_success",
+      job_command: runnerCommand("make"),
+      timeout: 60,
+      worker_class: "large",
+      run_local: { as_runner: true },
+    });
+  });
+
   it("says why it skips a definition, and sends changed CI files with every event", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -14,6 +14,7 @@ import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { Command, CommandContext } from "../command.ts";
+import { warner } from "../definition_warnings.ts";
 import { EVAL_FLAGS, evalEvent } from "../eval/eval_flags.ts";
 import {
   changedDefinitions,
@@ -56,7 +57,10 @@ command ends with 1.`,
         invalid.push(invalidFile(sourceFile, problem));
       }
     };
-    const base = await loadTree(trees.base, onProblem, only);
+    const base = await loadTree(trees.base, onProblem, {
+      only,
+      onWarning: warner(logger, "eval"),
+    });
     const pullRequest = trees.head === undefined ? undefined : {
       ...rights,
       head: await loadHead(

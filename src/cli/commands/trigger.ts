@@ -10,9 +10,13 @@ import { cancelledError } from "../../job/job_run.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
-import { readJobDefinition } from "../../workflow/definition/read_job_definition.ts";
+import {
+  type ReadDefinitionOptions,
+  readJobDefinition,
+} from "../../workflow/definition/read_job_definition.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
+import { warner } from "../definition_warnings.ts";
 import { usageError } from "../parse_arguments.ts";
 import { triggerOfDefinition } from "../trigger_of_definition.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
@@ -41,9 +45,12 @@ workflow reads. Nothing is submitted unless every file is valid.`,
     const parts = partsInWorkDir(context);
     const { host, logger } = parts;
     const options = environmentFlush(parts, settingsOf(context));
+    const onWarning = warner(logger, "triggers");
     const queue = new TriggerQueue();
     queue.addAll(
-      await Promise.all(operands.map((file) => triggerIn(file, host))),
+      await Promise.all(
+        operands.map((file) => triggerIn(file, host, { onWarning })),
+      ),
     );
     const { triggers, path } = await untilSignal(
       host,
@@ -75,9 +82,13 @@ function settingsOf({ flags }: CommandContext): FlushSettings {
   return Object.fromEntries(given);
 }
 
-async function triggerIn(file: string, { cwd, env }: Host): Promise<Trigger> {
+async function triggerIn(
+  file: string,
+  { cwd, env }: Host,
+  options: ReadDefinitionOptions,
+): Promise<Trigger> {
   const root = file.startsWith("/") ? "" : cwd;
-  const { job } = await readJobDefinition(root, file);
+  const { job } = await readJobDefinition(root, file, options);
   if (job.body.steps === undefined) return triggerOfDefinition(job, env);
   throw new RunnerError(
     `Cannot trigger "${job.name}": the coordinator knows no steps, which "${file}" has`,

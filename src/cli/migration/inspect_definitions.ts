@@ -1,10 +1,11 @@
 import { RunnerError } from "../../errors.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
 import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
+import { jobDefinition } from "../../workflow/definition/job_definition.ts";
 import {
   readBaseJobFile,
+  type ReadDefinitionOptions,
   readJobDefinition,
-  variablesOf,
 } from "../../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { type DefinitionText, readDefinitionText } from "./definition_text.ts";
@@ -73,44 +74,54 @@ export async function loadJobs(
   const { workflows, jobs: jobFiles } = await findDefinitions(root);
   const jobs: JobDefinition[] = [];
   const told = new Set<string>();
-  const attempt = async (file: string, read: () => Promise<unknown>) => {
+  const add = (
+    file: string,
+    message: string,
+    state: MigrationFinding["state"],
+  ) => {
+    for (const finding of problemFindings(file, message, state)) {
+      const { file, line, change } = finding;
+      const key = JSON.stringify([file, line, change]);
+      if (!told.has(key)) findings.push(finding);
+      told.add(key);
+    }
+  };
+  const attempt = async (
+    file: string,
+    read: (options: ReadDefinitionOptions) => Promise<unknown>,
+  ) => {
     try {
-      await read();
+      await read({ onWarning: (warning) => add(file, warning, "note") });
     } catch (error) {
       if (!(error instanceof RunnerError)) throw error;
-      for (const finding of problemFindings(file, error.message)) {
-        const key = JSON.stringify([
-          finding.file,
-          finding.line,
-          finding.change,
-        ]);
-        if (!told.has(key)) findings.push(finding);
-        told.add(key);
-      }
+      add(file, error.message, "needed");
     }
   };
   for (const file of workflows) {
-    await attempt(file, async () => {
-      jobs.push(...(await readWorkflow(root, file)).jobs);
+    await attempt(file, async (options) => {
+      jobs.push(...(await readWorkflow(root, file, options)).jobs);
     });
   }
   for (const file of jobFiles) {
-    await attempt(file, async () => {
+    await attempt(file, async (options) => {
       if (workflows.length === 0) {
-        jobs.push((await readJobDefinition(root, file)).job);
+        jobs.push((await readJobDefinition(root, file, options)).job);
         return;
       }
-      const { content } = await readBaseJobFile(root, file);
-      const { name = "", job = {} } = content;
+      const { name = "", job } = await readBaseJobFile(root, file, options);
       const isUsed = jobs.some(({ body }) => body.command === job.command);
-      if (!isUsed) jobs.push({ name, body: job, env: variablesOf(content) });
+      if (!isUsed) jobs.push(jobDefinition(name, job));
     });
   }
   return jobs;
 }
 
 /** Problems have places; an error without one is about the whole file. */
-function problemFindings(file: string, message: string): MigrationFinding[] {
+function problemFindings(
+  file: string,
+  message: string,
+  state: MigrationFinding["state"],
+): MigrationFinding[] {
   const places = message.split("\n").flatMap((line): MigrationFinding[] => {
     const [, path, number, problem] = /^(.+?):(\d+):\d+: (.*)$/.exec(line) ??
       [];
@@ -119,13 +130,13 @@ function problemFindings(file: string, message: string): MigrationFinding[] {
       file: path,
       line: Number(number),
       kind: "definition",
-      state: "needed",
+      state,
       change: problem,
     }];
   });
   if (places.length > 0) return places;
   const [first] = message.split("\n");
-  return [{ file, kind: "definition", state: "needed", change: first }];
+  return [{ file, kind: "definition", state, change: first }];
 }
 
 /**

@@ -4,6 +4,7 @@ import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { readJobDefinition } from "../../workflow/definition/read_job_definition.ts";
 import type { CommandContext } from "../command.ts";
+import { warner } from "../definition_warnings.ts";
 
 /**
  * Lists the workflows and jobs of the current directory, or of another one.
@@ -22,6 +23,7 @@ export async function listAction(
     : `${host.cwd}/${directory}`;
   const { workflows, jobs } = await findDefinitions(root);
   const rows: string[][] = [];
+  const onWarning = warner(logger, "workflow");
   let exitCode = 0;
   const add = async (file: string, describe: () => Promise<string[]>) => {
     try {
@@ -33,7 +35,11 @@ export async function listAction(
   };
   for (const file of workflows) {
     await add(file, async () => {
-      const { id, name, triggers, jobs } = await readWorkflow(root, file);
+      const { id, name, triggers, jobs } = await readWorkflow(
+        root,
+        file,
+        { onWarning },
+      );
       return [
         id,
         name,
@@ -44,7 +50,9 @@ export async function listAction(
   }
   for (const file of jobs) {
     await add(file, async () => {
-      const { job, triggers } = await readJobDefinition(root, file);
+      const { job, triggers } = await readJobDefinition(root, file, {
+        onWarning,
+      });
       return ["", job.name, "job", (triggers.events ?? []).join(", ")];
     });
   }

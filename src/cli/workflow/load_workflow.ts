@@ -3,6 +3,7 @@ import type { WorkflowDefinition } from "../../workflow/definition/definition.ts
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { workflowPlace } from "../../workflow/local/workflow_place.ts";
 import type { CommandContext } from "../command.ts";
+import { warner } from "../definition_warnings.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** A workflow and the directory that it belongs to. */
@@ -31,7 +32,9 @@ export async function loadWorkflow(
     throw usageError("The path of a workflow file is required", "workflow");
   }
   const { root, sourceFile } = workflowPlace(file, parts.host.cwd);
-  const workflow = await readWorkflow(root, sourceFile);
+  const workflow = await readWorkflow(root, sourceFile, {
+    onWarning: warner(parts.logger, "workflow"),
+  });
   maskDefinitions(
     parts,
     workflow.jobs.map(({ env, body: { command, steps = [] } }) => ({

@@ -23,17 +23,37 @@ export type Keys<T> = {
   readonly [Property in keyof T]-?: Key<Exclude<T[Property], undefined>>;
 };
 
+/** Options for {@linkcode mapping}. */
+export interface MappingOptions {
+  /**
+   * Whether an unknown key is a warning, as in files that other programs read
+   * as well. The schema has no warnings, and refuses it.
+   *
+   * @default {false}
+   */
+  ignoresUnknown?: boolean;
+  /**
+   * Keys that make a file invalid, with the reason, worded to follow the key.
+   *
+   * @default {none}
+   */
+  refused?: Readonly<Record<string, string>>;
+}
+
 /**
  * Makes the kind of a mapping that has no other keys than the given ones.
  *
  * @param title What the mapping describes, for an editor.
  * @param keys Keys.
+ * @param options Additional options.
  * @returns The kind.
  */
 export function mapping<T extends object>(
   title: string,
   keys: Keys<T>,
+  options: MappingOptions = {},
 ): Kind<T> {
+  const { ignoresUnknown = false, refused = {} } = options;
   const all = Object.entries(keys) as [string, Key<unknown>][];
   const byName = new Map<string, [string, Key<unknown>]>();
   for (const entry of all) {
@@ -51,7 +71,8 @@ export function mapping<T extends object>(
       for (const [name, value] of entries) {
         const [property, key] = byName.get(name) ?? [];
         if (key === undefined || property === undefined) {
-          reportUnknown(value, byName.keys());
+          if (Object.hasOwn(refused, name)) value.report(refused[name]);
+          else reportUnknown(value, byName.keys(), ignoresUnknown);
         } else if (!value.isNothing) {
           const other = said.get(property);
           if (other) value.report(`means the same as ${other}: give one`);
@@ -74,16 +95,20 @@ export function mapping<T extends object>(
  *
  * @param node Value of the key.
  * @param known Keys that would be.
+ * @param isWarning Whether the file can be used all the same.
  */
 export function reportUnknown(
   node: DocumentNode,
   known: Iterable<string>,
+  isWarning: boolean = false,
 ): void {
-  node.explain(() => {
+  const message = () => {
     const near = suggest(String(node.key), known);
     return `unknown key "${node.label}"` +
       (near === undefined ? "" : `; did you mean "${node.prefix}${near}"?`);
-  });
+  };
+  if (isWarning) node.warn(message);
+  else node.explain(message);
 }
 
 /**

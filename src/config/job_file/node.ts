@@ -1,4 +1,5 @@
 import { isObject } from "../../json.ts";
+import { parse } from "@std/yaml/parse";
 import type { Problems } from "./problems.ts";
 
 /**
@@ -114,14 +115,32 @@ export class DocumentNode {
     this.#problems.add(this.path, message, other?.path);
   }
 
+  /**
+   * Reports what does not keep the file from being used.
+   *
+   * @param message Words what is wrong, as a whole sentence.
+   */
+  warn(message: () => string): void {
+    this.#problems.warn(this.path, message);
+  }
+
   #child(key: string | number, written: unknown): DocumentNode {
     const above = this.#understood;
-    const understood = typeof above === "object" && above !== null &&
-        Object.hasOwn(above, key)
-      ? (above as Record<string | number, unknown>)[key]
+    const understood = typeof above === "object" && above !== null
+      ? memberOf(above as Record<string | number, unknown>, key)
       : undefined;
     return new DocumentNode(written, understood, this.#problems, this, key);
   }
+}
+
+/** YAML understands keys as well: `NULL` becomes `null`, and `0x1F` becomes 31. */
+function memberOf(
+  above: Record<string | number, unknown>,
+  key: string | number,
+): unknown {
+  if (Object.hasOwn(above, key)) return above[key];
+  const understood = String(parse(`${key}`, { schema: "core" }));
+  return Object.hasOwn(above, understood) ? above[understood] : undefined;
 }
 
 /** A key as a message can show it: in one line, and not at any length. */

@@ -19,6 +19,7 @@ interface Problem {
   readonly path: Path;
   readonly message: string;
   readonly other: Path | undefined;
+  readonly isWarning: boolean;
 }
 
 /** What kind of file is read, for messages, and what it is to be refused with. */
@@ -42,6 +43,7 @@ export class Problems {
   readonly #told: Problem[] = [];
   #document: unknown;
   #total = 0;
+  #errorCount = 0;
   #valueCount = 0;
   #length = 0;
 
@@ -93,30 +95,73 @@ export class Problems {
    * Adds a problem.
    *
    * @param path Keys and indexes that lead to its place.
-   * @param message Words what is wrong; called only if it is told.
+   * @param message Words what is wrong; called only if it is shown.
    * @param other Place with which the message ends, if there is one.
    */
   add(path: Path, message: () => string, other?: Path): void {
+    this.#errorCount++;
+    this.#add(path, message, other, false);
+  }
+
+  /**
+   * Adds a problem that does not keep the file from being used.
+   *
+   * @param path Keys and indexes that lead to its place.
+   * @param message Words what is wrong; called only if it is shown.
+   */
+  warn(path: Path, message: () => string): void {
+    this.#add(path, message, undefined, true);
+  }
+
+  #add(
+    path: Path,
+    message: () => string,
+    other: Path | undefined,
+    isWarning: boolean,
+  ): void {
     this.#total++;
     if (this.#told.length < MOST_TOLD) {
-      this.#told.push({ path, message: message(), other });
+      this.#told.push({ path, message: message(), other, isWarning });
     }
   }
 
   /**
-   * Fails if there is a problem.
+   * Fails if there is a problem that is not just a warning. Warnings are listed
+   * as well: a mistyped key often is why another one is missing.
    *
    * @param text Text of the file, in which the problems are located.
    * @throws {RunnerError} With the code of the kind, with every problem.
    */
   async throwIfAny(text: string): Promise<void> {
-    if (this.#total === 0) return;
+    if (this.#errorCount === 0) return;
+    const lines = await this.#lines(text, this.#told);
+    throw new RunnerError(
+      `Cannot use ${this.#kind.words} "${this.#name}": ${this.#total} problem${
+        this.#total > 1 ? "s" : ""
+      }\n${lines.join("\n")}`,
+      { code: this.#kind.code },
+    );
+  }
+
+  /**
+   * Lists the warnings.
+   *
+   * @param text Text of the file, in which they are located.
+   * @returns A line for each one, with its place.
+   */
+  async warnings(text: string): Promise<string[]> {
+    return this.#total === this.#errorCount
+      ? []
+      : await this.#lines(text, this.#told.filter((one) => one.isWarning));
+  }
+
+  async #lines(text: string, problems: readonly Problem[]): Promise<string[]> {
     const { makeLocator } = await import("../locate.ts");
     const { hideValues } = await import("./hidden_values.ts");
     const locate = makeLocator(text);
     const textOf = ({ line, column }: TextPlace) =>
       `${this.#name}:${line}:${column}`;
-    const lines = this.#told
+    const lines = problems
       .map((problem) => ({ ...problem, place: locate(problem.path) }))
       .sort((a, b) =>
         a.place.line - b.place.line || a.place.column - b.place.column
@@ -125,13 +170,7 @@ export class Problems {
         `${textOf(place)}: ${hideValues(message, this.#document)}` +
         (other === undefined ? "" : ` ${textOf(locate(other))}`)
       );
-    const rest = this.#total - lines.length;
-    if (rest > 0) lines.push(`and ${rest} more`);
-    throw new RunnerError(
-      `Cannot use ${this.#kind.words} "${this.#name}": ${this.#total} problem${
-        this.#total > 1 ? "s" : ""
-      }\n${lines.join("\n")}`,
-      { code: this.#kind.code },
-    );
+    const rest = this.#total - this.#told.length;
+    return rest > 0 ? [...lines, `and ${rest} more`] : lines;
   }
 }

@@ -7,7 +7,7 @@ export interface JobDefinition {
   /** Name, unique in its workflow. */
   readonly name: string;
   /** What is said of the job. */
-  readonly body: Omit<JobBody, "checkout">;
+  readonly body: JobBody;
   /** Variables, as they are written, and those that say how code is checked out. */
   readonly env: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,5 @@
 import type { FileKind } from "../../config/job_file/problems.ts";
-import type { Kind } from "../../config/job_file/kind.ts";
+import { type Kind, mapped } from "../../config/job_file/kind.ts";
 import { type Key, type Keys, mapping } from "../../config/job_file/mapping.ts";
 import { text } from "../../config/job_file/scalars.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
@@ -9,9 +9,9 @@ import {
   type TriggerFilter,
   triggerFilter,
 } from "./filters.ts";
-import type { JobBody } from "./job_body.ts";
-import { JOB_BODY_KEYS } from "./job_body_keys.ts";
-import { environment, filled, jobName } from "./job_kinds.ts";
+import type { JobContent } from "./job_body.ts";
+import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body_keys.ts";
+import { filled, jobName, optionalText } from "./job_kinds.ts";
 import { jsonVariables } from "./json.ts";
 import { type JobEntry, jobs } from "./job_entries.ts";
 
@@ -24,8 +24,8 @@ export const WORKFLOW_FILE: FileKind = {
 /** Id of a workflow. */
 export const WORKFLOW_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-/** What a job file says, in its nested form. */
-export interface JobFileContent {
+/** What a job file says: keys of the job may stand at its top, or below `job`. */
+export interface JobFileContent extends JobContent {
   /** Name of the job. */
   readonly name?: string;
   /** What the job is for. */
@@ -34,12 +34,8 @@ export interface JobFileContent {
   readonly triggers?: TriggerFilter;
   /** For changes of which files the job is started. */
   readonly paths?: PathFilter;
-  /** How code is checked out, as variables of the job's runner. */
-  readonly checkout?: Readonly<Record<string, string>>;
-  /** The job. */
-  readonly job?: JobBody;
-  /** Variables. */
-  readonly environment?: Readonly<Record<string, string>>;
+  /** The job; what stands here wins over what stands beside it. */
+  readonly job?: JobContent;
 }
 
 /** What a workflow file says. */
@@ -64,7 +60,7 @@ export interface WorkflowFileContent {
 
 const description: Key<string> = {
   key: "description",
-  kind: text(),
+  kind: optionalText,
   description: "What it is for.",
 };
 
@@ -75,6 +71,7 @@ const paths: Key<PathFilter> = {
 };
 
 const JOB_FILE_KEYS: Keys<JobFileContent> = {
+  ...JOB_KEYS,
   name: { key: "name", kind: jobName, description: "Name of the job." },
   description,
   triggers: {
@@ -83,41 +80,41 @@ const JOB_FILE_KEYS: Keys<JobFileContent> = {
     description: "Events for which the job is started.",
   },
   paths,
-  checkout: JOB_BODY_KEYS.checkout,
   job: {
     key: "job",
-    kind: mapping("Job", JOB_BODY_KEYS),
-    description: "The job.",
-  },
-  environment: {
-    key: "environment",
-    kind: environment,
-    description: "Variables of the job, as they are written.",
+    kind: nestedJob,
+    description: "The job; what stands here wins over what stands beside it.",
   },
 };
 
-/** Kind of a job file, in its nested form, that is to be complete. */
+const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
+
+/** Kind of a job file that is to be complete. */
 export const jobFile: Kind<JobFileContent> = mapping("Job file", {
   ...JOB_FILE_KEYS,
   name: { ...JOB_FILE_KEYS.name, isRequired: true },
-});
+}, LENIENT);
 
 /** Kind of a job file over which an entry of a workflow is laid. */
 export const baseJobFile: Kind<JobFileContent> = mapping(
   "Job file",
   JOB_FILE_KEYS,
+  LENIENT,
 );
 
 /** Kind of a workflow file. */
 export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
   id: {
     key: "id",
-    kind: text({
-      rule: {
-        pattern: WORKFLOW_ID,
-        words: "be made of up to 63 small letters, digits and dashes",
-      },
-    }),
+    kind: mapped(
+      text({
+        rule: {
+          pattern: new RegExp(`^$|${WORKFLOW_ID.source}`),
+          words: "be made of up to 63 small letters, digits and dashes",
+        },
+      }),
+      (id) => id === "" ? undefined : id,
+    ),
     description: "Id of the workflow; it follows from the path unless given.",
   },
   name: {
@@ -150,4 +147,4 @@ export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
     description: "Jobs: a mapping of names to jobs, or a list.",
     isRequired: true,
   },
-});
+}, { ignoresUnknown: true });

@@ -1,7 +1,9 @@
-import { list, listOrOne } from "../../config/job_file/collections.ts";
+import { listOrOne } from "../../config/job_file/collections.ts";
 import type { Kind } from "../../config/job_file/kind.ts";
 import { mapping } from "../../config/job_file/mapping.ts";
-import { choice, FILLED_TEXT, text } from "../../config/job_file/scalars.ts";
+import type { DocumentNode } from "../../config/job_file/node.ts";
+import { FILLED_TEXT, text } from "../../config/job_file/scalars.ts";
+import { suggest } from "../../suggest.ts";
 
 /** Everything that can happen to a repository. */
 export const EVENT_TYPES = [
@@ -38,13 +40,54 @@ export const texts: Kind<readonly string[]> = listOrOne(
   text({ rule: FILLED_TEXT }),
 );
 
+const eventTexts = listOrOne(
+  "be the name of an event or a list of names",
+  text(),
+);
+
+/**
+ * Kind of the names of events: a list, or one text. A name that no event has is
+ * ignored with a warning, as it never starts anything.
+ */
+const events: Kind<readonly EventType[]> = {
+  schema: () => {
+    const names = EVENT_TYPES.join("|");
+    return {
+      anyOf: [
+        { type: "array", items: { enum: EVENT_TYPES } },
+        { type: "string", pattern: `^\\s*((${names})(\\s*,\\s*|\\s*$))*$` },
+      ],
+    };
+  },
+  read: (node) =>
+    (node.items ?? [node]).flatMap((one) =>
+      (eventTexts.read(one) ?? []).flatMap((text) =>
+        (node.items ? [text] : text.split(",")).flatMap((name) =>
+          eventOf(name.trim(), one)
+        )
+      )
+    ),
+};
+
+function eventOf(name: string, node: DocumentNode): EventType[] {
+  const event = EVENT_TYPES.find((type) => type === name);
+  if (event !== undefined) return [event];
+  if (name === "") return [];
+  node.warn(() => {
+    const near = suggest(name, EVENT_TYPES);
+    return `${node.label} is not an event, and starts nothing` +
+      (near === undefined ? "" : `; did you mean "${near}"?`);
+  });
+  return [];
+}
+
 /** Kind of what says for which events something is started. */
 export const triggerFilter: Kind<TriggerFilter> = mapping<TriggerFilter>(
   "Events",
   {
     events: {
       key: "events",
-      kind: list(choice(EVENT_TYPES)),
+      kind: events,
       description: "Events that start it; without any, none does.",
     },
     branches: {
@@ -53,6 +96,7 @@ export const triggerFilter: Kind<TriggerFilter> = mapping<TriggerFilter>(
       description: "Patterns of branches, or of tags; all unless given.",
     },
   },
+  { ignoresUnknown: true },
 );
 
 /** Kind of what says for changes of which files something is started. */
@@ -67,4 +111,4 @@ export const pathFilter: Kind<PathFilter> = mapping<PathFilter>("Paths", {
     kind: texts,
     description: "Patterns of files whose changes do not count.",
   },
-});
+}, { ignoresUnknown: true });

@@ -2,7 +2,7 @@ import type { Condition } from "../../schema/condition.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
 
-/** What a job file, or an entry of a workflow file, says of a job. */
+/** What a job file, or an entry of a workflow file, says of a job, beside its variables. */
 export interface JobBody {
   /** Image of the container. */
   readonly image?: string;
@@ -30,8 +30,6 @@ export interface JobBody {
   readonly itemVar?: string;
   /** Secrets with which the image is fetched. */
   readonly imagePullSecrets?: readonly string[];
-  /** How code is checked out, as variables of the job's runner. */
-  readonly checkout?: Readonly<Record<string, string>>;
   /** Where the source goes. */
   readonly codeDir?: string;
   /** Where the command runs. */
@@ -61,4 +59,28 @@ export interface JobBody {
     /** User. */
     readonly user?: string;
   };
+  /** Processors of a container on this machine; the resources override it. */
+  readonly cpuLimit?: string;
+  /** Memory of a container on this machine; the resources override it. */
+  readonly memoryLimit?: string;
+}
+
+/** A job as a file describes it. */
+export interface JobContent extends JobBody {
+  /** How code is checked out, as variables of the job's runner. */
+  readonly checkout?: Readonly<Record<string, string>>;
+  /** Variables, as they are written. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * Where the code comes from when the file itself is submitted. A job that an
+   * event starts gets the code of the event.
+   */
+  readonly source?: {
+    readonly type?: string;
+    readonly url?: string;
+    readonly ref?: string;
+    readonly path?: string;
+  };
+  /** Shell of the command when the file itself is run. */
+  readonly commandPrefix?: string;
 }

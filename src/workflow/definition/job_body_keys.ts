@@ -1,40 +1,55 @@
+import { type Kind, mapped } from "../../config/job_file/kind.ts";
 import { type Keys, mapping } from "../../config/job_file/mapping.ts";
-import {
-  condition,
-  flag,
-  integer,
-  text,
-} from "../../config/job_file/scalars.ts";
+import { condition } from "../../config/job_file/scalars.ts";
 import { steps } from "../../config/job_file/steps.ts";
 import { texts } from "./filters.ts";
-import type { JobBody } from "./job_body.ts";
+import type { JobContent } from "./job_body.ts";
 import {
   characteristics,
   checkout,
-  filled,
+  environment,
+  flag,
   jobNames,
-  jobPath,
-  priority,
+  optionalAmount,
+  optionalText,
   resources,
   runLocal,
   secretNames,
+  source,
   variableName,
+  wholeNumber,
 } from "./job_kinds.ts";
 import { jsonItems } from "./json.ts";
 
 /** Longest time that a job may be given, in seconds. */
 const LONGEST_SECONDS = 999_999_999;
 
-/** Keys of what is said of a job. */
-export const JOB_BODY_KEYS: Keys<JobBody> = {
+/** Numbers that every program on the way can hold. */
+const MAX_INTEGER = 2 ** 31 - 1;
+
+/** Keys with which a repository would give rights to its own jobs. */
+export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
+  .fromEntries(
+    [
+      "authority",
+      "ci_origin",
+      "execution_profile",
+      "policy_revision",
+      "policy_rule_id",
+      "approval_id",
+    ].map((key) => [key, "is a key that only the coordinator sets"]),
+  );
+
+/** Keys of a job. */
+export const JOB_KEYS: Keys<JobContent> = {
   image: {
     key: "image",
-    kind: filled,
+    kind: optionalText,
     description: "Image of the container.",
   },
   command: {
     key: "command",
-    kind: filled,
+    kind: optionalText,
     description: "Command of the job: text for the shell.",
   },
   steps: {
@@ -45,12 +60,17 @@ export const JOB_BODY_KEYS: Keys<JobBody> = {
   },
   timeoutSeconds: {
     key: "timeout",
-    kind: integer(1, LONGEST_SECONDS),
+    alias: "timeout_seconds",
+    // Zero is no limit of the job's own.
+    kind: mapped(
+      wholeNumber(0, LONGEST_SECONDS),
+      (seconds) => seconds || undefined,
+    ),
     description: "Longest time that the job may run, in seconds.",
   },
   priority: {
     key: "priority",
-    kind: priority,
+    kind: wholeNumber(-MAX_INTEGER, MAX_INTEGER),
     description: "Rank in the queue; a higher number is served first.",
     defaultValue: 0,
   },
@@ -106,22 +126,22 @@ export const JOB_BODY_KEYS: Keys<JobBody> = {
   },
   codeDir: {
     key: "code_dir",
-    kind: jobPath,
+    kind: optionalText,
     description: "Where the source goes; /job or below.",
   },
   jobDir: {
     key: "job_dir",
-    kind: jobPath,
+    kind: optionalText,
     description: "Where the command runs; the code directory unless given.",
   },
   workingDir: {
     key: "working_dir",
-    kind: jobPath,
+    kind: optionalText,
     description: "Working directory of the container; wins over job_dir.",
   },
   workerClass: {
     key: "worker_class",
-    kind: text(),
+    kind: optionalText,
     description: "Class of workers that take the job.",
   },
   runAs: {
@@ -129,10 +149,10 @@ export const JOB_BODY_KEYS: Keys<JobBody> = {
     kind: mapping("User", {
       user: {
         key: "user",
-        kind: filled,
+        kind: optionalText,
         description: "runner, root or uid[:gid].",
       },
-    }),
+    }, { ignoresUnknown: true }),
     description: "User of the container.",
   },
   characteristics: {
@@ -150,4 +170,39 @@ export const JOB_BODY_KEYS: Keys<JobBody> = {
     kind: runLocal,
     description: "How the job runs on a developer's machine.",
   },
+  cpuLimit: {
+    key: "cpu_limit",
+    kind: optionalAmount,
+    description:
+      "Processors of a container on a developer's machine; resources win.",
+  },
+  memoryLimit: {
+    key: "memory_limit",
+    kind: optionalAmount,
+    description:
+      "Memory of a container on a developer's machine; resources win.",
+  },
+  environment: {
+    key: "environment",
+    kind: environment,
+    description: "Variables of the job, as they are written.",
+  },
+  source: {
+    key: "source",
+    kind: source,
+    description:
+      "Where the code comes from when the file itself is run or submitted; an event brings its own.",
+  },
+  commandPrefix: {
+    key: "command_prefix",
+    kind: optionalText,
+    description:
+      "Shell of the command when the file itself is run, such as bash -c.",
+  },
 };
+
+/** Kind of a job in the nested form of a file, or of an entry. */
+export const nestedJob: Kind<JobContent> = mapping("Job", JOB_KEYS, {
+  ignoresUnknown: true,
+  refused: REFUSED_KEYS,
+});

@@ -2,18 +2,16 @@ import { list } from "../../config/job_file/collections.ts";
 import { anything, byShape, type Kind } from "../../config/job_file/kind.ts";
 import { type Keys, mapping } from "../../config/job_file/mapping.ts";
 import type { DocumentNode } from "../../config/job_file/node.ts";
-import { text } from "../../config/job_file/scalars.ts";
-import type { JobBody } from "./job_body.ts";
-import { JOB_BODY_KEYS } from "./job_body_keys.ts";
-import { environment, filled, JOB_NAME, jobName } from "./job_kinds.ts";
+import type { JobContent } from "./job_body.ts";
+import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body_keys.ts";
+import { JOB_NAME, jobName, optionalText } from "./job_kinds.ts";
 
 /** What an entry of `jobs` says, as it is written. */
-interface EntryContent extends JobBody {
+interface EntryContent extends JobContent {
   readonly name?: string;
   readonly description?: string;
-  readonly environment?: Readonly<Record<string, string>>;
   readonly jobFile?: string;
-  readonly job?: JobBody;
+  readonly job?: JobContent;
   readonly triggers?: unknown;
   readonly paths?: unknown;
 }
@@ -24,35 +22,28 @@ export interface JobEntry {
   readonly name: string;
   /** Where the entry stands. */
   readonly node: DocumentNode;
-  /** Variables. */
-  readonly environment: Readonly<Record<string, string>>;
   /** Path of the job file that the entry is laid over. */
   readonly jobFile: string | undefined;
   /** What is said of the job, in either place. */
-  readonly body: JobBody;
+  readonly content: JobContent;
 }
 
 const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
-  ...JOB_BODY_KEYS,
+  ...JOB_KEYS,
   description: {
     key: "description",
-    kind: text(),
+    kind: optionalText,
     description: "What the job is for.",
-  },
-  environment: {
-    key: "environment",
-    kind: environment,
-    description: "Variables of the job, as they are written.",
   },
   jobFile: {
     key: "job_file",
-    kind: filled,
+    kind: optionalText,
     description:
       "Job file that holds what the entry leaves out: a path from the root, or from .reactorcide/jobs.",
   },
   job: {
     key: "job",
-    kind: mapping("Job", JOB_BODY_KEYS),
+    kind: nestedJob,
     description: "The job; what stands here wins over what stands beside it.",
   },
   triggers: {
@@ -76,12 +67,27 @@ const NAME_KEY: Keys<Pick<EntryContent, "name">> = {
   },
 };
 
-const namedEntry = mapping<Omit<EntryContent, "name">>("Job", ENTRY_KEYS);
+const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
 
-const listedEntry = mapping<EntryContent>("Job", {
-  ...NAME_KEY,
-  ...ENTRY_KEYS,
-});
+/** The key of the mapping is the name; another one in the entry is ignored. */
+const namedEntry = mapping<Omit<EntryContent, "name"> & { name?: unknown }>(
+  "Job",
+  {
+    name: {
+      key: "name",
+      kind: anything,
+      description: "Ignored: the key is the name of the job.",
+    },
+    ...ENTRY_KEYS,
+  },
+  LENIENT,
+);
+
+const listedEntry = mapping<EntryContent>(
+  "Job",
+  { ...NAME_KEY, ...ENTRY_KEYS },
+  LENIENT,
+);
 
 const named: Kind<readonly JobEntry[]> = {
   schema: () => ({
@@ -101,7 +107,9 @@ const named: Kind<readonly JobEntry[]> = {
       }
       if (one.isNothing) one.report("must be a mapping of keys");
       const content = one.isNothing ? undefined : namedEntry.read(one);
-      return content === undefined ? [] : [entryOf(name, one, content)];
+      return content === undefined
+        ? []
+        : [entryOf(name, one, { ...content, name })];
     });
   },
 };
@@ -130,17 +138,16 @@ export const jobs: Kind<readonly JobEntry[]> = byShape("be a mapping of jobs", {
 function entryOf(
   name: string,
   node: DocumentNode,
-  content: EntryContent,
+  entry: EntryContent,
 ): JobEntry {
   const {
     name: _name,
     description: _description,
     triggers: _triggers,
     paths: _paths,
-    environment = {},
     jobFile,
     job = {},
     ...flat
-  } = content;
-  return { name, node, environment, jobFile, body: { ...flat, ...job } };
+  } = entry;
+  return { name, node, jobFile, content: { ...flat, ...job } };
 }

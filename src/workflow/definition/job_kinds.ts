@@ -1,6 +1,5 @@
 import { VARIABLE_NAME } from "../../config/job_env.ts";
 import {
-  list,
   listOrOne,
   record,
   variables,
@@ -8,14 +7,8 @@ import {
 import { type Kind, mapped } from "../../config/job_file/kind.ts";
 import { optionVariables } from "../../config/job_file/job_keys.ts";
 import { mapping } from "../../config/job_file/mapping.ts";
-import {
-  FILLED_TEXT,
-  flag,
-  text,
-  type TextRule,
-} from "../../config/job_file/scalars.ts";
-import { jobPathProblem } from "../../job_path.ts";
-import type { JobBody } from "./job_body.ts";
+import { FILLED_TEXT, text } from "../../config/job_file/scalars.ts";
+import type { JobBody, JobContent } from "./job_body.ts";
 
 /** Name of a Kubernetes object: an RFC 1123 subdomain. */
 const SUBDOMAIN =
@@ -27,11 +20,20 @@ const AMOUNT = /^[0-9]*\.?[0-9]+[A-Za-z]{0,3}$/;
 /** Names that the coordinator refuses anywhere in a document. */
 const RESERVED = /^(?!(org|org_id|organization)$)/;
 
-/** What a whole number looks like. */
-const WHOLE_NUMBER: TextRule = {
-  pattern: /^-?\d{1,9}$/,
-  words: "be a whole number",
-};
+/** Words of YAML for yes and no, which Go takes for flags in any version of it. */
+const FLAG_WORDS = /^(?:(true|yes|y|on)|false|no|n|off)$/i;
+
+/** Numbers of YAML, each with the base of its digits. */
+const NUMBERS: readonly (readonly [RegExp, number])[] = [
+  [/^([-+]?)0x([0-9a-f]+)$/i, 16],
+  [/^([-+]?)0b([01]+)$/, 2],
+  [/^([-+]?)0o([0-7]+)$/, 8],
+  [/^([-+]?)0([0-7]+)$/, 8],
+];
+
+/** Every spelling of a number that may be a whole one. */
+const NUMBER =
+  /^[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
 
 /** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex
@@ -51,23 +53,82 @@ export const jobNames: Kind<readonly string[]> = listOrOne(
   jobName,
 );
 
-/** Kind of what must say something. */
+/** Kind of a text that must not be empty. */
 export const filled: Kind<string> = text({ rule: FILLED_TEXT });
 
-/** Kind of a path that a job knows. */
-export const jobPath: Kind<string> = text({
-  rule: FILLED_TEXT,
-  problemOf: (path) => path.startsWith("/") ? jobPathProblem(path) : undefined,
-});
+/** Kind of a text that is as good as not given when it is empty. */
+export const optionalText: Kind<string> = mapped(
+  text(),
+  (value) => value.trim() === "" ? undefined : value,
+);
 
-/** Kind of the name of a variable. */
-export const variableName: Kind<string> = text({
-  rule: {
-    pattern: VARIABLE_NAME,
-    words: "be the name of a variable, such as ITEM",
+/** Kind of the name of a variable; an empty one is the default. */
+export const variableName: Kind<string> = {
+  ...mapped(
+    text({
+      rule: {
+        pattern: new RegExp(`^$|${VARIABLE_NAME.source}`),
+        words: "be the name of a variable, such as ITEM",
+      },
+      areNumbersTexts: false,
+    }),
+    (name) => name === "" ? undefined : name,
+  ),
+};
+
+/** Kind of a flag, in every spelling that the YAML decoder of Go takes for one. */
+export const flag: Kind<boolean> = {
+  schema: () => ({ type: ["boolean", "string"], pattern: FLAG_WORDS.source }),
+  read(node) {
+    const [word, yes] = FLAG_WORDS.exec(node.text ?? "") ?? [];
+    return word === undefined
+      ? void node.report("must be true or false")
+      : yes !== undefined;
   },
-  areNumbersTexts: false,
-});
+};
+
+/**
+ * Makes the kind of a whole number, in every spelling that the YAML decoder of
+ * Go takes for one: `1_800`, `0x10`, `010` for eight, `18e2`.
+ *
+ * @param minimum Least number.
+ * @param maximum Greatest number.
+ * @returns The kind.
+ */
+export function wholeNumber(minimum: number, maximum: number): Kind<number> {
+  return {
+    schema: () => ({
+      type: ["integer", "string"],
+      minimum,
+      maximum,
+      pattern: NUMBER.source,
+    }),
+    read(node) {
+      const value = numberOf(node.text ?? "");
+      if (Number.isInteger(value) && value >= minimum && value <= maximum) {
+        return value;
+      }
+      const shown = node.text === undefined
+        ? ""
+        : `, not ${JSON.stringify(node.text.slice(0, 100))}`;
+      return void node.report(
+        `must be a whole number from ${minimum} to ${maximum}${shown}`,
+      );
+    },
+  };
+}
+
+function numberOf(text: string): number {
+  if (!NUMBER.test(text)) return NaN;
+  const plain = text.replaceAll("_", "");
+  for (const [pattern, base] of NUMBERS) {
+    const [, sign, digits] = pattern.exec(plain) ?? [];
+    if (digits !== undefined) {
+      return parseInt(digits, base) * (sign === "-" ? -1 : 1);
+    }
+  }
+  return Number(plain);
+}
 
 /** Kind of variables that go into a document. */
 export const environment: Kind<Readonly<Record<string, string>>> = {
@@ -81,25 +142,42 @@ export const environment: Kind<Readonly<Record<string, string>>> = {
   nothing: {},
 };
 
+/** Kind of where the code of a job comes from. */
+export const source: Kind<NonNullable<JobContent["source"]>> = mapping<
+  NonNullable<JobContent["source"]>
+>("Source", {
+  type: {
+    key: "type",
+    kind: optionalText,
+    description: "Type of the source: git, copy or none.",
+  },
+  url: { key: "url", kind: optionalText, description: "Address." },
+  ref: {
+    key: "ref",
+    kind: optionalText,
+    description: "Branch, tag or commit.",
+  },
+  path: {
+    key: "path",
+    kind: optionalText,
+    description: "Directory of the code on a developer's machine.",
+  },
+}, { ignoresUnknown: true });
+
 /** Kind of how code is checked out. */
 export const checkout: Kind<Readonly<Record<string, string>>> = mapping(
   "Checkout",
   optionVariables("checkout"),
+  { ignoresUnknown: true },
 );
 
-/** Kind of a rank, which may be below zero. */
-export const priority: Kind<number> = {
-  ...mapped(text({ rule: WHOLE_NUMBER }), Number),
-  schema: () => ({
-    type: ["integer", "string"],
-    pattern: WHOLE_NUMBER.pattern.source,
-  }),
-};
-
 /** Kind of the names of Kubernetes secrets. */
-export const secretNames: Kind<readonly string[]> = list(text({
-  rule: { pattern: SUBDOMAIN, words: "be the name of a Kubernetes secret" },
-}));
+export const secretNames: Kind<readonly string[]> = listOrOne(
+  "be a text or a list of texts",
+  text({
+    rule: { pattern: SUBDOMAIN, words: "be the name of a Kubernetes secret" },
+  }),
+);
 
 const wordOrFlag: Kind<string | boolean> = {
   schema: () => ({ type: ["string", "boolean"], pattern: "^[^\\0]*$" }),
@@ -122,12 +200,20 @@ export const characteristics: Kind<
   },
 });
 
-const amount = text({
-  rule: {
-    pattern: AMOUNT,
-    words: 'be an amount such as 2, "500m" or "4Gi"',
-  },
-});
+const AMOUNT_WORDS = 'be an amount such as 2, "500m" or "4Gi"';
+
+const amount = text({ rule: { pattern: AMOUNT, words: AMOUNT_WORDS } });
+
+/** Kind of an amount that is as good as not given when it is empty. */
+export const optionalAmount: Kind<string> = mapped(
+  text({
+    rule: {
+      pattern: new RegExp(`^$|${AMOUNT.source}`),
+      words: AMOUNT_WORDS,
+    },
+  }),
+  (value) => value === "" ? undefined : value,
+);
 
 /** Kind of the resources of a container. */
 export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
@@ -171,5 +257,9 @@ export const runLocal: Kind<NonNullable<JobBody["runLocal"]>> = mapping<
     kind: flag,
     description: "Whether the job runs as the user of the runner.",
   },
-  user: { key: "user", kind: filled, description: "User of the job." },
-});
+  user: {
+    key: "user",
+    kind: optionalText,
+    description: "User of the job: runner, root, host or uid[:gid].",
+  },
+}, { ignoresUnknown: true });

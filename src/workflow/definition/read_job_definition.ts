@@ -1,59 +1,64 @@
+import type { Kind } from "../../config/job_file/kind.ts";
+import type { DocumentNode } from "../../config/job_file/node.ts";
 import { parseJobText, readJobText } from "../../config/job_file/parse.ts";
 import { Problems } from "../../config/job_file/problems.ts";
 import { RunnerError } from "../../errors.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_kinds.ts";
+import type { JobContent } from "./job_body.ts";
+import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
 
 /** A job file over which an entry of a workflow is laid. */
 export interface BaseJobFile {
-  /** What the file says. */
-  readonly content: JobFileContent;
+  /** Name of the job, if the file gives one. */
+  readonly name: string | undefined;
+  /** The job. */
+  readonly job: JobContent;
   /** Path of the file from the CI root. */
   readonly sourceFile: string;
 }
 
+/** Takes a warning: what is ignored in a file, with its place. */
+export type OnWarning = (warning: string) => void;
+
+/** Options for {@linkcode readJobDefinition}. */
+export interface ReadDefinitionOptions {
+  /**
+   * Takes what is ignored in the files, such as keys that are not known.
+   *
+   * @default {nobody}
+   */
+  onWarning?: OnWarning;
+}
+
 /**
- * Reads a job file in its nested form.
+ * Reads a job file: keys of the job stand below `job`, or at the top.
  *
  * @param root Absolute path of the CI root.
  * @param sourceFile Path of the file from there.
+ * @param options Additional options.
  * @returns What the file says.
  * @throws {RunnerError} `invalid-job-file`, with all problems and their places.
  */
 export async function readJobDefinition(
   root: string,
   sourceFile: string,
+  options: ReadDefinitionOptions = {},
 ): Promise<JobFileDefinition> {
-  const path = `${root}/${sourceFile}`;
-  const text = await readJobText(path, sourceFile);
-  const problems = new Problems(sourceFile);
-  const document = parseJobText(text, sourceFile, problems);
-  const content = jobFile.read(document) ?? {};
-  const { name = "" } = content;
-  const { checkout: _, ...job } = content.job ?? {};
-  if (job.command === undefined && job.steps === undefined) {
-    document.report('needs the key "job.command"');
-  }
-  if (job.command !== undefined && job.steps !== undefined) {
-    document.report("has steps and a command: a job has one of them");
-  }
-  await problems.throwIfAny(text);
-  const { triggers = {}, paths = {} } = content;
-  const env = variablesOf(content);
-  return { job: { name, body: job, env }, triggers, paths, sourceFile };
-}
-
-/**
- * Lists the variables that a job file sets.
- *
- * @param content What the file says.
- * @returns Its variables; they override what it says of the checkout.
- */
-export function variablesOf(
-  { checkout, job, environment }: JobFileContent,
-): Record<string, string> {
-  return { ...checkout, ...job?.checkout, ...environment };
+  const { content, job } = await readFile(root, sourceFile, {
+    ...options,
+    file: jobFile,
+    check: (node, content) => {
+      const { command, steps, job } = content;
+      if (command === undefined && steps === undefined) {
+        node.report(`needs the key "${job ? "job." : ""}command"`);
+      }
+      checkJob(node, content);
+    },
+  });
+  const { name = "", triggers = {}, paths = {} } = content;
+  return { job: jobDefinition(name, job), triggers, paths, sourceFile };
 }
 
 /**
@@ -61,6 +66,7 @@ export function variablesOf(
  *
  * @param root Absolute path of the CI root.
  * @param given Path as given: from the root, or from `.reactorcide/jobs`.
+ * @param options Additional options.
  * @returns What the file says.
  * @throws {RunnerError} `invalid-job-file`, if there is no such file, it lies
  * outside the root or it cannot be used.
@@ -68,14 +74,43 @@ export function variablesOf(
 export async function readBaseJobFile(
   root: string,
   given: string,
+  options: ReadDefinitionOptions = {},
 ): Promise<BaseJobFile> {
   const sourceFile = await findJobFile(root, given);
+  const { content: { name }, job } = await readFile(root, sourceFile, {
+    ...options,
+    file: baseJobFile,
+  });
+  return { name, job, sourceFile };
+}
+
+interface ReadFileOptions extends ReadDefinitionOptions {
+  readonly file: Kind<JobFileContent>;
+  readonly check?: (node: DocumentNode, job: JobFileContent) => void;
+}
+
+async function readFile(
+  root: string,
+  sourceFile: string,
+  { file, check, onWarning }: ReadFileOptions,
+): Promise<{ content: JobFileContent; job: JobContent }> {
   const text = await readJobText(`${root}/${sourceFile}`, sourceFile);
   const problems = new Problems(sourceFile);
   const document = parseJobText(text, sourceFile, problems);
-  const content = baseJobFile.read(document) ?? {};
+  const content = file.read(document) ?? {};
+  const {
+    name: _name,
+    description: _description,
+    triggers: _,
+    paths: __,
+    job: nested,
+    ...flat
+  } = content;
+  const job = flattened(flat, nested);
+  check?.(document, { ...job, job: nested });
   await problems.throwIfAny(text);
-  return { content, sourceFile };
+  for (const warning of await problems.warnings(text)) onWarning?.(warning);
+  return { content, job };
 }
 
 async function findJobFile(root: string, given: string): Promise<string> {

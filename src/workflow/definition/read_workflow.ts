@@ -13,13 +13,19 @@ import {
   workflowFile,
   type WorkflowFileContent,
 } from "./file_kinds.ts";
-import type { JobBody } from "./job_body.ts";
+import { checkJob, jobDefinition } from "./job_definition.ts";
 import type { JobEntry } from "./job_entries.ts";
 import {
   type BaseJobFile,
   readBaseJobFile,
-  variablesOf,
+  type ReadDefinitionOptions,
 } from "./read_job_definition.ts";
+
+/** Options for {@linkcode readWorkflow}. */
+export interface ReadWorkflowOptions extends ReadDefinitionOptions {
+  /** Ends the work between two files. */
+  signal?: AbortSignal;
+}
 
 /**
  * Reads a workflow file, and the job files that it names.
@@ -29,7 +35,7 @@ import {
  *
  * @param root Absolute path of the CI root, in which job files are looked for.
  * @param sourceFile Path of the workflow file from there.
- * @param signal Ends the work between two files.
+ * @param options Additional options.
  * @returns The workflow.
  * @throws {RunnerError} `invalid-workflow`, with everything that is wrong in
  * any of the files, and where.
@@ -37,8 +43,9 @@ import {
 export async function readWorkflow(
   root: string,
   sourceFile: string,
-  signal?: AbortSignal,
+  options: ReadWorkflowOptions = {},
 ): Promise<WorkflowDefinition> {
+  const { signal, onWarning } = options;
   signal?.throwIfAborted();
   const text = await readJobText(
     `${root}/${sourceFile}`,
@@ -59,7 +66,7 @@ export async function readWorkflow(
     );
   }
   const errors: string[] = [];
-  const bases = await readBases(root, entries, errors, signal);
+  const bases = await readBases(root, entries, errors, options);
   const jobs = entries.map((entry) => layOver(entry, bases));
   checkJobs(entries.map(({ node }, at) => ({
     name: jobs[at].name,
@@ -72,6 +79,7 @@ export async function readWorkflow(
   if (errors.length > 0) {
     throw new RunnerError(errors.join("\n"), { code: WORKFLOW_FILE.code });
   }
+  for (const warning of await problems.warnings(text)) onWarning?.(warning);
   const baseFiles = [...bases.values()].map(({ sourceFile }) => sourceFile);
   return {
     ...definitionOf(content),
@@ -115,7 +123,7 @@ async function readBases(
   root: string,
   entries: readonly JobEntry[],
   errors: string[],
-  signal: AbortSignal | undefined,
+  options: ReadWorkflowOptions,
 ): Promise<ReadonlyMap<string, BaseJobFile>> {
   const bases = new Map<string, BaseJobFile>();
   const failed = new Set<string>();
@@ -123,9 +131,9 @@ async function readBases(
     if (jobFile === undefined || bases.has(jobFile) || failed.has(jobFile)) {
       continue;
     }
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     try {
-      bases.set(jobFile, await readBaseJobFile(root, jobFile));
+      bases.set(jobFile, await readBaseJobFile(root, jobFile, options));
     } catch (error) {
       if (!(error instanceof RunnerError)) throw error;
       failed.add(jobFile);
@@ -136,31 +144,17 @@ async function readBases(
 }
 
 function layOver(
-  entry: JobEntry,
+  { name, node, jobFile, content }: JobEntry,
   bases: ReadonlyMap<string, BaseJobFile>,
 ): JobDefinition {
-  const { name, node, jobFile, environment, body: own } = entry;
-  const base = jobFile === undefined ? undefined : bases.get(jobFile)?.content;
-  const { checkout, ...body } = {
-    ...baseBody(base?.job ?? {}, own),
-    checkout: undefined,
-    ...own,
-  };
+  const base = jobFile === undefined ? undefined : bases.get(jobFile)?.job;
+  const job = jobDefinition(name, content, base);
+  const { command, steps } = job.body;
   // A job file that could not be read may have had a command.
   const isWhole = jobFile === undefined || base !== undefined;
-  if (isWhole && body.command === undefined && body.steps === undefined) {
+  if (isWhole && command === undefined && steps === undefined) {
     node.explain(() => `${node.label} needs the key "command"`);
   }
-  if (body.command !== undefined && body.steps !== undefined) {
-    node.report("has steps and a command: a job has one of them");
-  }
-  const env = { ...variablesOf(base ?? {}), ...checkout, ...environment };
-  return { name, body, env };
-}
-
-/** What an entry runs takes the place of what the file runs, whichever form it has. */
-function baseBody(base: JobBody, own: JobBody): JobBody {
-  if (own.command === undefined && own.steps === undefined) return base;
-  const { command: _command, steps: _steps, ...rest } = base;
-  return rest;
+  checkJob(node, job.body);
+  return job;
 }

@@ -1,7 +1,7 @@
-import { runnerCommand } from "../../command_text.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import { RunnerError } from "../../errors.ts";
 import type { JobDefinition } from "../definition/definition.ts";
+import { definitionTrigger } from "../definition/definition_trigger.ts";
 import { type EvalEvent, eventVariables } from "./eval_event.ts";
 
 /** A repository and a commit in it. */
@@ -22,35 +22,20 @@ export interface CodePlace {
  * @throws {RunnerError} `invalid-workflow`, if the job is made of steps.
  */
 export function generatedJob(
-  { name, body, env }: JobDefinition,
+  definition: JobDefinition,
   event: EvalEvent,
   ci: CodePlace,
 ): Trigger {
-  const {
-    image,
-    command,
-    steps: _,
-    rawCommand = false,
-    disableRunLocal,
-    runAs,
-    runLocal,
-    ...rest
-  } = body;
-  if (command === undefined) {
+  if (definition.body.command === undefined) {
     throw new RunnerError(
-      `Cannot evaluate job "${name}": it has steps, of which the coordinator knows nothing`,
+      `Cannot evaluate job "${definition.name}": it has steps, of which the coordinator knows nothing`,
       { code: "invalid-workflow" },
     );
   }
+  const job = definitionTrigger(definition);
   return {
-    ...rest,
-    name,
-    env: { ...env, ...eventVariables(event) },
-    containerImage: image,
-    jobCommand: rawCommand ? command : runnerCommand(command),
-    runAsUser: runAs?.user,
-    ...disableRunLocal ? { disableRunLocal } : {},
-    ...runLocal === undefined ? {} : { runLocal: wireRunLocal(runLocal) },
+    ...job,
+    env: { ...job.env, ...eventVariables(event) },
     ...event.sourceUrl === "" ? {} : {
       sourceType: "git",
       sourceUrl: event.sourceUrl,
@@ -59,14 +44,5 @@ export function generatedJob(
     ...ci.url === ""
       ? {}
       : { ciSourceType: "git", ciSourceUrl: ci.url, ciSourceRef: ci.ref },
-  };
-}
-
-function wireRunLocal(
-  { asRunner, user }: NonNullable<JobDefinition["body"]["runLocal"]>,
-) {
-  return {
-    ...asRunner === undefined ? {} : { as_runner: asRunner },
-    ...user === undefined ? {} : { user },
   };
 }

@@ -4,7 +4,10 @@ import type {
   WorkflowDefinition,
 } from "../definition/definition.ts";
 import { findDefinitions } from "../definition/find_definitions.ts";
-import { readJobDefinition } from "../definition/read_job_definition.ts";
+import {
+  type ReadDefinitionOptions,
+  readJobDefinition,
+} from "../definition/read_job_definition.ts";
 import { readWorkflow } from "../definition/read_workflow.ts";
 import { guardPath } from "../../workspace/guard.ts";
 
@@ -18,6 +21,16 @@ const MAX_HEAD_MS = 60_000;
  * @param sourceFile Path from the CI root of the file that is left out.
  */
 export type ReportProblem = (problem: string, sourceFile?: string) => void;
+
+/** Options for {@linkcode loadTree}. */
+export interface LoadTreeOptions extends ReadDefinitionOptions {
+  /**
+   * Path from the CI root of the only workflow file that counts.
+   *
+   * @default {all files}
+   */
+  only?: string;
+}
 
 /** What a tree of CI definitions holds, as far as it is valid. */
 export interface DefinitionTree {
@@ -33,26 +46,27 @@ export interface DefinitionTree {
  *
  * @param root Absolute path of the CI root.
  * @param onProblem Takes what is wrong with a file.
- * @param only Path from there of the only workflow file that counts.
+ * @param options Additional options.
  * @returns The definitions.
  * @throws {RunnerError} `invalid-workflow` if a folder cannot be read.
  */
 export async function loadTree(
   root: string,
   onProblem: ReportProblem,
-  only?: string,
+  options: LoadTreeOptions = {},
 ): Promise<DefinitionTree> {
+  const { only } = options;
   const found = only === undefined
     ? await findDefinitions(root)
     : { workflows: [only], jobs: [] };
   const workflows = await readAll(
     found.workflows,
-    (file) => readWorkflow(root, file),
+    (file) => readWorkflow(root, file, options),
     onProblem,
   );
   const jobs = found.workflows.length > 0 ? [] : await readAll(
     found.jobs,
-    (file) => readJobDefinition(root, file),
+    (file) => readJobDefinition(root, file, options),
     onProblem,
   );
   return {
@@ -85,7 +99,7 @@ export async function loadHead(
       files,
       async (file) => {
         await guardPath(root, file);
-        return await readWorkflow(root, file, signal);
+        return await readWorkflow(root, file, { signal });
       },
       onProblem,
     );

@@ -64,7 +64,7 @@ export interface LocalNode extends GraphNode {
  * @returns The job.
  */
 export function localJob({ name, body, env }: JobDefinition): LocalJob {
-  const { dependsOn = [], condition = "all_success", runAs } = body;
+  const { dependsOn = [], condition = "all_success" } = body;
   return {
     ...body,
     name,
@@ -72,8 +72,24 @@ export function localJob({ name, body, env }: JobDefinition): LocalJob {
     dependsOn,
     condition,
     jobDir: body.workingDir ?? body.jobDir,
-    runAsUser: runAs?.user,
+    runAsUser: localUser(body),
+    resources: localResources(body),
     isWrapped: !body.rawCommand && !body.command?.startsWith("runnerlib "),
+  };
+}
+
+/** What a job says of developers' machines wins over what it says of workers. */
+function localUser({ runLocal, runAs }: JobBody): string | undefined {
+  return runLocal?.user ?? (runLocal?.asRunner ? "runner" : runAs?.user);
+}
+
+function localResources(
+  { resources, cpuLimit, memoryLimit }: JobBody,
+): JobBody["resources"] {
+  if (resources !== undefined) return resources;
+  return {
+    ...cpuLimit === undefined ? {} : { cpu: { limit: cpuLimit } },
+    ...memoryLimit === undefined ? {} : { memory: { limit: memoryLimit } },
   };
 }
 
