@@ -90,7 +90,7 @@ async function inspect(
   run: JobRun,
   { isOn, print }: CommandContext,
 ): Promise<number> {
-  const { migrateReport } = await import("../migration/migrate_report.ts");
+  const { migrateReport } = await import("../migration/inspect_repository.ts");
   const { reportText } = await import("../migration/finding.ts");
   const report = await migrateReport(directory, run);
   await print(

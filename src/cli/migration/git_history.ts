@@ -21,7 +21,7 @@ const HISTORY_PROGRAMS = new Set([
 
 /** A revision that is not the commit that is checked out. */
 const OTHER_COMMIT =
-  /(?:^|[^.])(?:\bHEAD|@)(?:[~^]|@\{)|[\w}/-](?:\^|~\d*)(?:$|[.: ])|\.\.|^(?:origin|upstream)\/|^refs\/(?:tags|remotes)\//;
+  /(?:^|[^.])(?:\bHEAD|@)(?:[~^]|@\{)|[\w}/-](?:\^|~\d*)(?:$|[.: ])|[\w})~^@]\.{2,3}(?:$|[\w$@({])|^\.{2,3}[\w$@({]|^(?:origin|upstream)\/|^refs\/(?:tags|remotes)\//;
 
 /** Variables that name what the checkout holds anyway. */
 const REACHED = new RegExp(

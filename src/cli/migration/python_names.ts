@@ -4,7 +4,7 @@
  */
 
 import { PYTHON_PACKAGE } from "../../plugins/python/python_command.ts";
-import { lineCounter } from "./line_counter.ts";
+import { lineCounter } from "./source_commands.ts";
 
 /** A use of a name that the package does not have. */
 export interface MissingName {

@@ -7,7 +7,6 @@
  * (`…`). A text counts where it is given to something that runs commands.
  */
 
-import { lineCounter } from "./line_counter.ts";
 import {
   expandCommand,
   type ShellCommand,
@@ -140,4 +139,26 @@ function endOfString(source: string, from: number, quote: string): number {
     else if (!isLong && source[at] === "\n") return at;
   }
   return source.length;
+}
+
+/**
+ * Makes a function that finds the lines of places in a text, which are asked
+ * for in their order. The text is read once.
+ *
+ * @param text The text.
+ * @returns Gives the number of the line, from 1, of an offset.
+ */
+export function lineCounter(text: string): (offset: number) => number {
+  let line = 1;
+  let next = text.indexOf("\n");
+  let last = 0;
+  return (offset) => {
+    if (offset < last) throw new RangeError("offsets must not go back");
+    last = offset;
+    while (next >= 0 && next < offset) {
+      line++;
+      next = text.indexOf("\n", next + 1);
+    }
+    return line;
+  };
 }

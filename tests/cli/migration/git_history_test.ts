@@ -120,7 +120,7 @@ async function resultsIn(
   );
 }
 
-Deno.test("historyCommand() lets what the checkout of a pull request holds pass", () => {
+Deno.test("historyCommand() lets paths pass, and what the checkout of a pull request holds", () => {
   for (
     const command of [
       "git log $REACTORCIDE_DIFF_BASE..HEAD",
@@ -129,6 +129,8 @@ Deno.test("historyCommand() lets what the checkout of a pull request holds pass"
       "git diff $REACTORCIDE_DIFF_BASE...HEAD",
       "git checkout $REACTORCIDE_SHA",
       "git reset --hard ${REACTORCIDE_SHA}",
+      "git add ../elsewhere",
+      "git diff a/../b",
     ]
   ) assertEquals(historyCommand(command.split(" ")), undefined, command);
 });
