@@ -25,7 +25,8 @@ export async function historyHint(
   const paths = [sourcePath, ciSourcePath].filter((path) => path !== undefined);
   if (paths.length === 0) return undefined;
   const git = await import("../source/git/missing_history.ts");
-  if (!paths.some(git.isShallow)) return undefined;
+  const arePartial = await Promise.all(paths.map(git.isPartial));
+  if (!arePartial.includes(true)) return undefined;
   let isSaid = false;
   return (log) => {
     if (!git.missesHistory(log.tail(SEARCHED_LINES))) return undefined;

@@ -142,6 +142,29 @@ describe("a failed step in a clone of depth 1", () => {
     }
   });
 
+  it("hears of branches and tags that are missing from a short history", async () => {
+    await using directory = await temporaryDirectory();
+    const origin = await makeRepository(`${directory.path}/origin`);
+    await origin.commit({ file: "1" });
+    await origin.git("tag", "v1");
+    for (
+      const [fetchDepth, exitCode, isHinted] of [
+        [1, 128, true],
+        [9, 128, true],
+        [0, 0, false],
+      ] as const
+    ) {
+      await using test = await testRunner();
+      const result = await test.runner.runJob({
+        command: "git describe --tags",
+        source: { type: "git", url: origin.path, ref: "main" },
+        checkout: { fetchDepth },
+      });
+      assertEquals(result.exitCode, exitCode);
+      assertEquals(test.stderr().includes(HINT), isHinted, test.stderr());
+    }
+  });
+
   it("is the command of a job, too", async () => {
     await using directory = await temporaryDirectory();
     await makeOrigin(`${directory.path}/origin`);

@@ -73,6 +73,8 @@ async function prepare(
     "fetch",
     () => fetch(source, repository, retry, context),
   );
+  // For a part of an id, every branch and tag was fetched.
+  if (depth > 0 && !found.isAbbreviated) await noteDepth(repository, depth);
   const commit = await stage(
     "checkout",
     () => checkOut(repository, { ...source, ...found, retry }),
@@ -103,6 +105,15 @@ async function prepare(
     ms: Math.round(performance.now() - start),
   });
   return commit;
+}
+
+/** Without it, nothing in a clone of a short history says that tags are missing. */
+async function noteDepth(
+  { gitDirectory }: Repository,
+  depth: number,
+): Promise<void> {
+  const text = `[runnerlib]\n\tfetchDepth = ${depth}\n`;
+  await Deno.writeTextFile(`${gitDirectory}/config`, text, { append: true });
 }
 
 async function fetch(

@@ -1,4 +1,11 @@
-import { WHOLE_HISTORY_OPTION } from "./history.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { endsOfHistory, WHOLE_HISTORY_OPTION } from "./history.ts";
+
+/** Largest configuration that is read, in bytes. */
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/** What a clone says of itself that has one branch or tag, and no others. */
+const NARROW = /^\[runnerlib\]\s+fetchDepth = [1-9]/m;
 
 /** What a failure that a shallow history may explain is told. */
 export const MISSING_HISTORY =
@@ -51,16 +58,21 @@ const MESSAGE = new RegExp(
 );
 
 /**
- * Checks whether a clone lacks a part of the history.
+ * Checks whether a clone lacks a part of the history, or branches and tags.
  *
  * @param path Absolute path of its work tree.
  * @returns Whether it does.
  */
-export function isShallow(path: string): boolean {
+export async function isPartial(path: string): Promise<boolean> {
+  const git = `${path}/.git`;
   try {
-    return Deno.lstatSync(`${path}/.git/shallow`).size > 0;
+    const config = await readUntrusted(`${git}/config`, {
+      maxBytes: MAX_CONFIG_BYTES,
+    });
+    return NARROW.test(new TextDecoder().decode(config)) ||
+      (await endsOfHistory(git)).size > 0;
   } catch {
-    // It is whole, or no clone at all.
+    // It is not a clone.
     return false;
   }
 }

@@ -21,6 +21,7 @@ const REPOSITORY_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
   [/^index\.sparse$/, WORD],
   [/^remote\.[^\n]+\.(?:url|fetch)$/s, TEXT],
   [/^branch\.[^\n]+\.(?:remote|merge)$/s, TEXT],
+  [/^runnerlib\.fetchdepth$/, /^\d+$/],
 ];
 
 /** Settings of the user that say what counts as a change. */

@@ -78,7 +78,11 @@ export async function withHistory<T>(
 ): Promise<T> {
   const first = await attempt(answer);
   if ("value" in first) return first.value;
-  const isPartial = (await endsOfHistory(query.ownDirectory)).size > 0;
+  const isNarrow = query.settings.some(([key]) =>
+    key === "runnerlib.fetchdepth"
+  );
+  const isPartial = isNarrow ||
+    (await endsOfHistory(query.ownDirectory)).size > 0;
   if (!isPartial) throw first.error;
   const answers: T[] = [];
   let reason = "";

@@ -77,6 +77,21 @@ describe("questions to a shallow clone", () => {
     assertEquals(await listFiles(`${made.path}/.git`), before);
   });
 
+  it("find branches and tags that a short history lacks", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const made = await clone(path, origin.path, { ref: "main", depth: 99 });
+    const env = jobEnv(made.path, origin.path);
+    assertEquals(await changedFiles("side", { env, head: "v1" }), []);
+    assertEquals((await commitsBetween("v1", { env, head: "side" })).length, 2);
+    await assertRejects(
+      () => changedFiles("nope", { env }),
+      RunnerError,
+      HINT,
+    );
+  });
+
   it("use the credentials while they are there, and name the option afterwards", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
