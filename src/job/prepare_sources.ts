@@ -36,6 +36,9 @@ export async function prepareSources(
   const { replace = false } = options;
   const isPart = selection.only !== undefined || selection.from !== undefined;
   try {
+    if (source.type === "git" || ciSource.type === "git") {
+      await withCredentials(run, "checkCredentials");
+    }
     const isShared = checkout.mode === "shared" &&
       await prepareShared(run, config);
     if (!isShared) {
@@ -127,12 +130,15 @@ function sourceContext(run: JobRun): SourceContext {
  * @param run The run.
  */
 export async function removeCredentials(run: JobRun): Promise<void> {
-  const { host, workspace, logger } = run.parts;
+  await withCredentials(run, "removeCredentials");
+}
+
+/** Most jobs have none, and load nothing for them. */
+async function withCredentials(
+  { parts: { host, workspace, logger } }: JobRun,
+  action: "checkCredentials" | "removeCredentials",
+): Promise<void> {
   if (host.env[Variable.vcsAuthDir] === undefined) return;
   const credentials = await import("../source/credentials.ts");
-  await credentials.removeCredentials({
-    env: host.env,
-    workspace,
-    log: logger,
-  });
+  await credentials[action]({ env: host.env, workspace, log: logger });
 }

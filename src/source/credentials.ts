@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
 import { parseBoolean } from "../boolean.ts";
@@ -10,8 +11,8 @@ import type { Workspace } from "../workspace/layout.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
 import { withConfigEntries } from "./git/config_entries.ts";
 
-/** What {@linkcode removeCredentials} needs of the run. */
-export interface RemoveCredentialsContext {
+/** What functions for the credentials need of the run. */
+export interface CredentialsContext {
   /**
    * Environment; `REACTORCIDE_VCS_AUTH_DIR` and `REACTORCIDE_VCS_AUTH_CLEANUP`
    * are read from it.
@@ -21,6 +22,46 @@ export interface RemoveCredentialsContext {
   workspace: Workspace;
   /** Hears what could not be removed. */
   log: Logger;
+}
+
+/**
+ * Warns that a worker's credentials cannot be read: a worker may keep them in a
+ * directory of root's, which a job of another user cannot enter.
+ *
+ * @param context What the run offers.
+ */
+export async function checkCredentials(
+  { env, workspace, log }: CredentialsContext,
+): Promise<void> {
+  const configured = env[Variable.vcsAuthDir] || undefined;
+  if (configured === undefined) return;
+  const unreadable = await unreadableDirectory(pathOf(configured, workspace));
+  if (unreadable === undefined) return;
+  const { path, owner } = unreadable;
+  log.warn(
+    "source",
+    `Cannot read the git credentials in "${configured}" as user ${Deno.uid()}: private repositories will not be readable. Run the job as user ${owner}, who owns "${path}", or let the worker give that directory to the job's user`,
+  );
+}
+
+/** What keeps this user from reading a directory: itself, or one above it. */
+async function unreadableDirectory(
+  directory: string,
+): Promise<{ path: string; owner: number | null } | undefined> {
+  try {
+    await Array.fromAsync(Deno.readDir(directory));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) return undefined;
+  }
+  for (let path = directory;; path = dirname(path)) {
+    try {
+      return { path, owner: (await Deno.stat(path)).uid };
+    } catch (error) {
+      // It is in a directory that this user cannot enter.
+      if (!(error instanceof Deno.errors.PermissionDenied)) return undefined;
+    }
+  }
 }
 
 /**
@@ -34,7 +75,7 @@ export interface RemoveCredentialsContext {
  * @param context What the run offers.
  */
 export async function removeCredentials(
-  context: RemoveCredentialsContext,
+  context: CredentialsContext,
 ): Promise<void> {
   const { env, workspace, log } = context;
   const configured = removableDirectory(env);
@@ -44,6 +85,8 @@ export async function removeCredentials(
     await emptyDirectory(directory);
     await removeIfEmpty(directory);
   } catch (error) {
+    // A job that cannot read them does not get them.
+    if (await unreadableDirectory(pathOf(configured, workspace))) return;
     const causes = error instanceof AggregateError ? error.errors : [error];
     log.warn("source", "Cannot remove the credentials of the source", {
       path: configured,
@@ -88,14 +131,20 @@ async function placeOf(
   workspace: Workspace,
 ): Promise<string> {
   if (!isAbsolute(directory)) throw refusal(directory, "it is not absolute");
-  const path = jobPathProblem(directory) === undefined
-    ? workspace.pathOf(directory)
-    : directory;
-  const real = await guardPath(workspace.base, path);
+  const real = await guardPath(
+    workspace.base,
+    pathOf(directory, workspace),
+  );
   if (real === await realPath(workspace.base)) {
     throw refusal(directory, "it is the workspace itself");
   }
   return real;
+}
+
+function pathOf(directory: string, workspace: Workspace): string {
+  return jobPathProblem(directory) === undefined
+    ? workspace.pathOf(directory)
+    : directory;
 }
 
 function refusal(directory: string, reason: string): RunnerError {

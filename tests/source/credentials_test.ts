@@ -1,6 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import {
+  checkCredentials,
   removeCredentials,
   withoutCredentials,
 } from "../../src/source/credentials.ts";
@@ -143,6 +144,37 @@ describe("removeCredentials()", () => {
     assertEquals(context.log.lines.length, 1);
     assert(await exists(`${directory.path}/job/auth`));
   });
+});
+
+Deno.test({
+  name: "credentials that the user cannot read are a warning, once",
+  // Root reads everything; as root, the tests of the image show it.
+  ignore: Deno.uid() === 0,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, CREDENTIALS);
+    const context = {
+      ...sourceContext({ cwd: directory.path, inContainer: true }),
+      env: { REACTORCIDE_VCS_AUTH_DIR: "/job/.reactorcide/vcs-auth" },
+    };
+    await checkCredentials(context);
+    assertEquals(context.log.lines, []);
+    const owned = `${directory.path}/job/.reactorcide`;
+    await Deno.chmod(owned, 0o000);
+    try {
+      await checkCredentials(context);
+      await removeCredentials(context);
+      await removeCredentials(context);
+    } finally {
+      await Deno.chmod(owned, 0o700);
+    }
+    assertEquals(context.log.lines.length, 1);
+    assertStringIncludes(
+      context.log.lines[0],
+      `Cannot read the git credentials in "/job/.reactorcide/vcs-auth" as user ${Deno.uid()}`,
+    );
+    assertStringIncludes(context.log.lines[0], `who owns "${owned}"`);
+  },
 });
 
 describe("withoutCredentials()", () => {
