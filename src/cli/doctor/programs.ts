@@ -5,7 +5,7 @@ import { capture } from "../../process/capture.ts";
 import type { Finding } from "./finding.ts";
 
 /** Longest time that a program may take to tell its version, in milliseconds. */
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /** A program that jobs may need. */
 interface ProgramEntry {
@@ -79,7 +79,7 @@ async function versionOf(
   host: Host,
 ): Promise<string | undefined> {
   const cancellation = new Cancellation();
-  const timer = setTimeout(() => cancellation.cancel("SIGTERM"), PATIENCE_MS);
+  const timer = setTimeout(() => cancellation.cancel("SIGTERM"), TIMEOUT_MS);
   try {
     const { stdout, stderr } = await capture(argv, {
       cwd: host.cwd,
