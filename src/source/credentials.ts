@@ -40,7 +40,7 @@ export async function checkCredentials(
   const { path, owner } = unreadable;
   log.warn(
     "source",
-    `Cannot read the git credentials in "${configured}" as user ${Deno.uid()}: private repositories will not be readable. Run the job as user ${owner}, who owns "${path}", or let the worker give that directory to the job's user`,
+    `Cannot read the git credentials in "${configured}": permission denied. Private repositories will not be readable: run the job as user ${owner}, who owns "${path}", or have the worker give that directory to the job's user`,
   );
 }
 
