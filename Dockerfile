@@ -2,10 +2,11 @@
 #
 #   docker build --tag runner .
 #   docker build --tag runner-node --target node .
+#   docker build --tag runner-full --target full .
 #   docker build --tag runner --build-arg RUNNER=bundle .
 #
 # A worker clears the entrypoint, and runs `runnerlib` or a job's own command as
-# uid 1001 in /job/src.
+# uid 1001 in a directory below /job.
 
 ARG DEBIAN_VERSION=bookworm-slim
 ARG DENO_VERSION=2.9.6
@@ -34,7 +35,7 @@ RUN set -eu; \
     git lfs install --system --skip-repo; \
     groupadd --gid 1001 runner; \
     useradd --uid 1001 --gid 1001 --create-home --shell /bin/sh runner; \
-    install -d -m 0777 -o runner -g runner /job /job/src
+    install -d -m 0777 -o runner -g runner /job
 COPY --from=deno /deno /usr/local/lib/deno/deno
 COPY image/deno.sh /usr/local/bin/deno
 COPY image/pipelines.json /deno.json
@@ -75,7 +76,9 @@ COPY --from=build /var/cache/deno /var/cache/deno
 USER 1001:1001
 # Python, in a variant or a derived image, imports `runnerlib` from here.
 ENV PYTHONPATH=/usr/local/lib/runnerlib/src/plugins/python
-WORKDIR /job/src
+# Not below /job: a worker mounts a volume there, and the engine would create
+# the rest of the path in it, as root.
+WORKDIR /job
 ENTRYPOINT ["/usr/bin/tini", "--"]
 CMD ["runnerlib", "--help"]
 
@@ -98,6 +101,16 @@ RUN /tmp/node.sh "$NODE_VERSION" "$NPM_VERSION"
 FROM default AS node
 COPY --from=node-files /usr/local/lib/node /usr/local/lib/node
 ENV PATH=/usr/local/lib/node/bin:$PATH
+
+# What jobs found in the image of the Python runner, and Node.js.
+FROM node AS full
+USER 0:0
+COPY image/full.sh /tmp/full.sh
+RUN /tmp/full.sh && python3 -m compileall -q "$PYTHONPATH/runnerlib"
+ENV GOPATH=/go \
+    CARGO_HOME=/usr/local/cargo \
+    PATH=$PATH:/go/bin:/usr/local/cargo/bin
+USER 1001:1001
 
 # Without a target, the image is the default one.
 FROM default

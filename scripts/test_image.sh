@@ -3,6 +3,9 @@
 # Builds the image and its variants, and tests them with a real engine: the one
 # that DOCKER_HOST names, or else one that is started for the purpose. It needs
 # the right to install and start one, then.
+#
+# FULL=1 also builds the variant `full`, which takes minutes; without it, only
+# its packages are resolved.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,8 +20,9 @@ main() {
   scripts/base_images.sh
   local target
   for target in default node python; do build "$target"; done
+  [ -z "${FULL:-}" ] || build full
   build_newcomer
-  RUNNERLIB_TEST_IMAGE=$image REQUIRE_IMAGE=1 \
+  RUNNERLIB_TEST_IMAGE=$image REQUIRE_IMAGE=1 RUNNERLIB_TEST_FULL="${FULL:-}" \
     "${deno[@]}" test -A tests/image/
 }
 

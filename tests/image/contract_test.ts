@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describeImage, engine, IMAGE, inImage } from "../helpers/image.ts";
 import {
   makeFiles,
+  openToAll,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
@@ -26,7 +27,7 @@ token is [REDACTED]
     const { stdout } = await engine("image", "inspect", IMAGE);
     const [{ Config: config }] = JSON.parse(stdout);
     assertEquals(config.User, "1001:1001");
-    assertEquals(config.WorkingDir, "/job/src");
+    assertEquals(config.WorkingDir, "/job");
     assertMatch(
       config.Labels["org.opencontainers.image.version"],
       /^\d+\.\d+\.\d+/,
@@ -60,21 +61,95 @@ token is [REDACTED]
     assertEquals(names, ["docker", "podman"]);
   });
 
-  it("works as a user that it does not know, on a file system that is read-only", async () => {
+  for (const uid of [0, 1001, 5000]) {
+    it(`works as user ${uid}, without a volume`, async () => {
+      const { code, stdout, stderr } = await inImage(
+        [
+          "runnerlib",
+          "run",
+          "--job-command",
+          "id -u; pwd; touch here ../there",
+        ],
+        [`--user=${uid}:${uid}`],
+      );
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout, `${uid}\n/job/src\n`);
+    });
+
+    it(`works as user ${uid} in a worker's volume, on a file system that is read-only`, async () => {
+      await using directory = await temporaryDirectory();
+      await makeFiles(directory.path, {
+        "src/job.yaml": JSON.stringify({
+          steps: [{
+            name: "one",
+            run: "id -u; pwd; touch here; echo a=b >>$REACTORCIDE_OUTPUT",
+          }],
+        }),
+      });
+      for (const path of ["", "/src", "/src/job.yaml"]) {
+        await Deno.chown(directory.path + path, uid, uid);
+      }
+      const { code, stdout, stderr } = await inImage(
+        ["runnerlib", "run", "--job-file", "job.yaml"],
+        [
+          ...[`--user=${uid}:${uid}`, "--read-only", "--tmpfs=/tmp"],
+          ...[`--volume=${directory.path}:/job`, "--workdir=/job/src"],
+        ],
+      );
+      assertEquals(code, 0, stderr);
+      assertEquals(stdout, `${uid}\n/job/src\n`);
+      for await (const { path } of walk(directory.path)) {
+        assertEquals((await Deno.lstat(path)).uid, uid, path);
+      }
+    });
+  }
+
+  it("leaves the directories of a volume to the worker", async () => {
     await using directory = await temporaryDirectory();
-    await makeFiles(directory.path, { "src/": "" });
     await Deno.chmod(directory.path, 0o777);
-    await Deno.chmod(`${directory.path}/src`, 0o777);
-    const { code, stdout, stderr } = await inImage(
-      ["runnerlib", "run", "--", "sh", "-c", "id -u; touch here"],
-      [
-        ...["--user=4321:4321", "--read-only", "--tmpfs=/tmp"],
-        `--volume=${directory.path}:/job`,
-      ],
+    const { stdout } = await inImage(
+      ["sh", "-c", "pwd; ls -A"],
+      [`--volume=${directory.path}:/job`],
     );
+    assertEquals(stdout, "/job\n");
+  });
+
+  it("ends both streams with a line break", async () => {
+    const { stdout, stderr } = await inImage([
+      ...["runnerlib", "run", "--stderr", "separate", "--", "sh", "-c"],
+      "printf out; printf err >&2; kill -9 $$",
+    ]);
+    assertEquals(stdout, "out\n");
+    assertMatch(stderr, /^err\n/m);
+    assert(stderr.endsWith("\n"), stderr);
+  });
+
+  it("says once that it cannot read a worker's credentials, and goes on", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "src/": "",
+      ".reactorcide/vcs-auth/gitconfig": "",
+      ".reactorcide/vcs-auth/credentials": "https://me:secret@host",
+    });
+    await openToAll(directory.path);
+    await Deno.chown(`${directory.path}/.reactorcide`, 0, 0);
+    await Deno.chmod(`${directory.path}/.reactorcide`, 0o700);
+    const auth = "/job/.reactorcide/vcs-auth";
+    const { code, stdout, stderr } = await inImage([
+      "sh",
+      "-c",
+      `git init --quiet /tmp/repository && cd /tmp/repository &&
+       git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first &&
+       cd /job/src && export GIT_CONFIG_GLOBAL=${auth}/gitconfig &&
+       runnerlib run --git-url /tmp/repository -- git log --format=%s`,
+    ], [
+      ...[`--volume=${directory.path}:/job`, "--workdir=/job/src"],
+      `--env=REACTORCIDE_VCS_AUTH_DIR=${auth}`,
+    ]);
     assertEquals(code, 0, stderr);
-    assertEquals(stdout, "4321\n");
-    assertEquals((await Deno.stat(`${directory.path}/src/here`)).uid, 4321);
+    assertEquals(stdout, "first\n");
+    assertEquals(stderr.match(/credentials/g)?.length, 1, stderr);
+    assertMatch(stderr, /Private repositories will not be readable/);
   });
 
   it("checks a repository out, also where no workspace is mounted", async () => {
@@ -83,7 +158,7 @@ token is [REDACTED]
       "-c",
       `git init --quiet /tmp/repository && cd /tmp/repository &&
        git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first &&
-       cd /job/src && runnerlib run --git-url /tmp/repository -- \\
+       cd /job && runnerlib run --git-url /tmp/repository -- \\
          git log --format=%s`,
     ]);
     assertEquals(code, 0, stderr);
@@ -163,3 +238,12 @@ print("ended with", runnerlib.run_job(command="echo in a job; exit 3"))
     assertMatch(stdout, /^in a job\n[^]*^ended with 3\n$/m);
   });
 });
+
+/** Everything below a directory, and the directory itself. */
+async function* walk(path: string): AsyncGenerator<{ path: string }> {
+  yield { path };
+  if (!(await Deno.lstat(path)).isDirectory) return;
+  for await (const { name } of Deno.readDir(path)) {
+    yield* walk(`${path}/${name}`);
+  }
+}
