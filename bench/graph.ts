@@ -1,5 +1,5 @@
 import { Job, type Step } from "@reactorcide/runnerlib";
-import { schedule } from "../src/steps/graph.ts";
+import { schedule } from "../src/graph.ts";
 import { GraphRun } from "../src/steps/graph_run.ts";
 import { planJob } from "../src/steps/job_plan.ts";
 import type { Contest } from "./measure.ts";
@@ -69,7 +69,7 @@ async function goThrough(steps: readonly Step[]): Promise<void> {
     onEvent: () => endedCount++,
     onFailure: () => {},
   });
-  await schedule(plan, {
+  await schedule(plan.graph, {
     concurrency: 2,
     start(step) {
       if (!run.shouldStart(step)) return undefined;

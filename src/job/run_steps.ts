@@ -1,12 +1,12 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
+import { schedule } from "../graph.ts";
 import { onAbort } from "../process/on_abort.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { runAttempts } from "../steps/run_step.ts";
-import { schedule } from "../steps/graph.ts";
 import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keepOutputs } from "../steps/output_files.ts";
@@ -60,7 +60,7 @@ export async function runSteps(
   });
   {
     using _ = endWithJob(run, config, graph);
-    await schedule(plan, {
+    await schedule(plan.graph, {
       concurrency,
       start: (step) =>
         graph.shouldStart(step)

@@ -4,6 +4,7 @@ import type { EndingSignal } from "../host.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import type { StepEnd } from "./run_step.ts";
 import type { PlannedStep } from "./expand.ts";
+import { needsOf } from "./graph.ts";
 import type { JobPlan } from "./job_plan.ts";
 import type {
   ConditionContext,
@@ -63,7 +64,7 @@ export class GraphRun {
    */
   needsOf(step: number): Readonly<Record<string, NeedState>> {
     const needs: Record<string, NeedState> = Object.create(null);
-    for (const need of this.#plan.needs[step]) {
+    for (const need of needsOf(this.#plan, step)) {
       needs[this.#plan.steps[need].name] = this.#results[need];
     }
     return needs;
@@ -78,7 +79,7 @@ export class GraphRun {
   shouldStart(step: number): boolean {
     const { steps, isSelected } = this.#plan;
     const { name, definition, isEmpty } = steps[step];
-    const hasFailedAncestor = this.#plan.needs[step].some((need) =>
+    const hasFailedAncestor = needsOf(this.#plan, step).some((need) =>
       this.#hasFailedAncestor[need] ||
       isFailure(this.#results[need].conclusion)
     );

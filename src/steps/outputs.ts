@@ -4,7 +4,7 @@ import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { PlannedStep } from "./expand.ts";
-import type { Plan } from "./graph.ts";
+import { needsOf, type Plan } from "./graph.ts";
 
 /** Maximum length of a value; Linux allows 131,071 bytes with the name. */
 const MAX_VARIABLE_BYTES = 120_000;
@@ -91,9 +91,9 @@ export class StepOutputs {
    * @returns Values by the names of the definitions it depends on.
    */
   valuesFor(step: number): Readonly<Record<string, unknown>> {
-    const { needs, steps } = this.#plan;
+    const { steps } = this.#plan;
     const values: Record<string, unknown> = Object.create(null);
-    for (const need of needs[step]) {
+    for (const need of needsOf(this.#plan, step)) {
       const { group, isOneOfMany, isEmpty } = steps[need];
       const value = this.#values.get(need);
       if (!isOneOfMany) values[group] = value;
@@ -117,10 +117,10 @@ export class StepOutputs {
     step: number,
     secretNames: string | undefined,
   ): Readonly<Record<string, string>> {
-    const { needs, steps } = this.#plan;
+    const { steps } = this.#plan;
     const variables: Record<string, string> = {};
     const sensitive = parseList(secretNames ?? "") ?? [];
-    const outputs = needs[step].flatMap((need) => {
+    const outputs = needsOf(this.#plan, step).flatMap((need) => {
       const { [need]: given } = steps;
       return Object.entries(textsOf(this.#values.get(need)))
         .filter(([key, text]) => this.#fits(given.name, key, text))
@@ -237,14 +237,12 @@ export function outputVariable(step: string, key: string): string {
  * @param plan The steps.
  * @throws {RunnerError} `invalid-job`, with every such pair of names.
  */
-export function checkOutputNames(
-  { steps, needs }: Pick<Plan<PlannedStep>, "steps" | "needs">,
-): void {
+export function checkOutputNames(plan: Plan<PlannedStep>): void {
   const problems = new Set<string>();
-  for (const ofStep of needs) {
+  for (const step of plan.steps.keys()) {
     const names = new Map<string, string>();
-    for (const need of ofStep) {
-      const { name } = steps[need];
+    for (const need of needsOf(plan, step)) {
+      const { name } = plan.steps[need];
       const part = variablePart(name);
       const other = names.get(part);
       if (other !== undefined && other !== name) {

@@ -1,6 +1,6 @@
-import type { LocalJob } from "./local/local_job.ts";
-import { localNodes } from "./local/local_job.ts";
-import { NodeGraph } from "./local/node_graph.ts";
+import { topologicalOrder } from "../graph.ts";
+import { localGraph, type LocalJob, localNodes } from "./local/local_job.ts";
+import { NodeStates } from "./local/node_states.ts";
 import { levels } from "./render/levels.ts";
 
 /** Whether a job of a workflow that starts is going to run. */
@@ -43,17 +43,15 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
     env: {},
     forEach: job.forEach?.length === 0 ? [] : undefined,
   })));
-  const graph = new NodeGraph(nodes);
-  graph.begin();
-  for (let ready; (ready = graph.takeReady()).length > 0;) {
-    for (const node of ready) {
-      const isSkipped = neverRunsReason(nodes[node].job) !== undefined;
-      graph.end(node, isSkipped ? "skipped" : "completed");
-    }
+  const states = new NodeStates(nodes);
+  for (const node of topologicalOrder(localGraph(nodes))) {
+    if (!states.submit(node)) continue;
+    const isSkipped = neverRunsReason(nodes[node].job) !== undefined;
+    states.end(node, isSkipped ? "skipped" : "completed");
   }
   const places = new Map(nodes.map(({ name }, at) => [name, at]));
   const placeOf = (name: string) => places.get(name)!;
-  const runs = (name: string) => graph.statuses[placeOf(name)] === "completed";
+  const runs = (name: string) => states.statuses[placeOf(name)] === "completed";
   // What depends on a job without items depends on its dependencies instead.
   const resolved = jobs.map(({ name }) => nodes[placeOf(name)].job);
   const possible = possibleJobs(resolved);
@@ -65,7 +63,7 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
         : { name, status: "waits", reason: waitsText(job) };
     }
     if (!possible.has(name)) {
-      const reason = graph.skipReason(placeOf(name)) ?? neverRunsReason(job);
+      const reason = states.skipReason(placeOf(name)) ?? neverRunsReason(job);
       return { name, status: "skipped", reason: reason ?? "" };
     }
     const [names, word] = condition === "any_failed"

@@ -244,7 +244,7 @@ jobs:
     assertEquals(other.code, 0);
     assertEquals(
       other.stdout,
-      '"A" does not run for push: branch "dev" matches none of main\n',
+      'Skipped "A": branch "dev" does not match main\n',
     );
     assertEquals((await run("--event", "nonsense")).code, 1);
     assertEquals((await run("--only", "lint")).code, 0);
@@ -279,10 +279,10 @@ jobs:
     const { path } = directory;
     await makeFiles(path, {
       "script.ts": `
-import { flushTriggers, getJobResult, isJobRunning, setWorkflowOutput, triggerJob } from "${REPOSITORY}/mod.ts";
+import { flushTriggers, getJobResult, isJobRunning, triggerJob, workflow } from "${REPOSITORY}/mod.ts";
 triggerJob("next", { jobCommand: 'echo "next $A"', env: { A: "1" } });
 await flushTriggers();
-await setWorkflowOutput("k", 5);
+await workflow.setOutput("k", 5);
 console.log(await isJobRunning("script"), await isJobRunning("after"));
 console.log((await getJobResult("first"))?.exitCode);
 `,

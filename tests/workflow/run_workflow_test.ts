@@ -7,7 +7,7 @@ import type { LocalJob } from "../../src/workflow/local/local_job.ts";
 import type {
   NodeEnd,
   NodeStatus,
-} from "../../src/workflow/local/node_graph.ts";
+} from "../../src/workflow/local/node_states.ts";
 import { runWorkflow } from "../../src/workflow/local/run_workflow.ts";
 import type {
   JobRecord,

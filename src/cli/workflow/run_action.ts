@@ -13,7 +13,7 @@ import type { WorkflowDefinition } from "../../workflow/definition/definition.ts
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
-import type { NodeStatus } from "../../workflow/local/node_graph.ts";
+import type { NodeStatus } from "../../workflow/local/node_states.ts";
 import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
 import { selectJobs } from "../../workflow/local/select_jobs.ts";
 import {

@@ -1,5 +1,5 @@
 import type { DocumentNode } from "../../config/job_file/node.ts";
-import { findCycle } from "../../steps/graph.ts";
+import { findCycle, linkNodes } from "../../graph.ts";
 import { suggest } from "../../suggest.ts";
 
 /** Most names that the picture of a cycle shows. */
@@ -34,21 +34,17 @@ export function checkJobs(jobs: readonly CheckedJob[]): void {
       node.explain(() => `${node.label} has the name of the job at`, other);
     }
   });
-  const needs = jobs.map((job) =>
-    job.dependsOn.flatMap((name) => {
-      const place = places.get(name);
-      if (place === undefined) reportUnknown(job, name, places.keys());
-      return place ?? [];
-    })
-  );
-  const dependents: number[][] = jobs.map(() => []);
-  needs.forEach((list, at) => {
-    for (const need of list) dependents[need].push(at);
-  });
-  const cycle = findCycle(needs, dependents);
+  const cycle = findCycle(linkNodes(jobs.map((job) => {
+    const { name: group, dependsOn } = job;
+    const known = dependsOn.filter((name) => places.has(name));
+    for (const name of dependsOn) {
+      if (!places.has(name)) reportUnknown(job, name, places.keys());
+    }
+    return { group, dependsOn: known };
+  })));
   if (cycle === undefined) return;
-  const { node } = jobs[cycle[0]];
-  node.report(`waits for itself: ${picture(cycle.map((at) => jobs[at].name))}`);
+  const { node } = jobs[places.get(cycle[0])!];
+  node.report(`waits for itself: ${picture(cycle)}`);
 }
 
 function reportUnknown(

@@ -1,4 +1,4 @@
-import type { NodeEnd } from "./node_graph.ts";
+import type { NodeEnd } from "./node_states.ts";
 import type { LocalNode } from "./local_job.ts";
 import type { JobOutputs } from "./variables.ts";
 import type { TriggeredWorkflow } from "./workflow_state.ts";

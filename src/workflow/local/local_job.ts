@@ -1,3 +1,4 @@
+import { type Graph, linkNodes } from "../../graph.ts";
 import type { Condition } from "../../schema/condition.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
@@ -5,7 +6,7 @@ import type { JobDefinition } from "../definition/definition.ts";
 import type { JobBody } from "../definition/job_body.ts";
 import { bypassEmptyLists } from "../../triggers/empty_lists.ts";
 import { itemText } from "../definition/json.ts";
-import type { GraphNode } from "./node_graph.ts";
+import type { ConditionalNode } from "./node_states.ts";
 
 /** A job that is run on this machine. */
 export interface LocalJob {
@@ -50,7 +51,7 @@ export interface LocalJob {
 }
 
 /** One node of a workflow: a job, or one of the many that it becomes. */
-export interface LocalNode extends GraphNode {
+export interface LocalNode extends ConditionalNode {
   /** Name that no other node of the workflow has. */
   readonly displayName: string;
   /** The job, with the variable of its item. */
@@ -151,4 +152,16 @@ function nodesOf(job: LocalJob): LocalNode[] {
     displayName: `${name}[${index}]`,
     job: { ...job, env: { ...job.env, [itemVar]: itemText(item) } },
   }));
+}
+
+/**
+ * Links the nodes of a workflow.
+ *
+ * @param nodes The nodes.
+ * @returns Which of them depend on which.
+ */
+export function localGraph(nodes: readonly LocalNode[]): Graph {
+  return linkNodes(
+    nodes.map(({ name, dependsOn }) => ({ group: name, dependsOn })),
+  );
 }

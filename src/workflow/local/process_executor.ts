@@ -15,7 +15,7 @@ import type { ContainerOptions } from "./container_command.ts";
 import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
 import { type JobSurroundings, jobVariables } from "./job_variables.ts";
 import type { LocalJob } from "./local_job.ts";
-import type { NodeEnd } from "./node_graph.ts";
+import type { NodeEnd } from "./node_states.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
 import { runContained } from "./run_contained.ts";
 

@@ -12,7 +12,7 @@ import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
 import { type Ending, listenForEnding } from "./ending.ts";
 import { localJob, localNodes } from "./local_job.ts";
-import type { NodeStatus } from "./node_graph.ts";
+import type { NodeStatus } from "./node_states.ts";
 import { processExecutor } from "./process_executor.ts";
 import { type LocalWorkflow, runWorkflow } from "./run_workflow.ts";
 import { selectJobs } from "./select_jobs.ts";

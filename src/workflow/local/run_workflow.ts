@@ -1,10 +1,15 @@
 import { messageOf } from "../../errors.ts";
+import { schedule } from "../../graph.ts";
 import { neverRunsReason } from "../explain_jobs.ts";
 import type { Executor, JobOutcome } from "./executor.ts";
-import { type LocalJob, localNodes, triggeredJob } from "./local_job.ts";
-import { type NodeEnd, NodeGraph, type NodeStatus } from "./node_graph.ts";
+import {
+  localGraph,
+  type LocalJob,
+  localNodes,
+  triggeredJob,
+} from "./local_job.ts";
+import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
 import { Pool } from "./pool.ts";
-import { runGraph } from "./run_graph.ts";
 import { type JsonObject, WorkflowVariables } from "./variables.ts";
 import {
   NEVER_RUN,
@@ -105,7 +110,7 @@ async function runPart(
         ? run.keys.own(displayName)
         : run.keys.triggered(origin, displayName)
     ),
-    graph: new NodeGraph(nodes),
+    states: new NodeStates(nodes),
     variables: new WorkflowVariables(vars),
     ends: new Map(),
     origin,
@@ -113,34 +118,42 @@ async function runPart(
     children: [],
   };
   run.parts.push(part);
-  part.graph.begin(takeUp(run, part));
-  await runGraph(
-    part.graph,
-    (node) => run.pool.run(() => runUnlessOver(run, part, node)),
-  );
+  const ended = takeUp(run, part);
+  await schedule(localGraph(nodes), {
+    concurrency: Infinity,
+    ended,
+    start: (node) =>
+      part.states.submit(node)
+        ? run.pool.run(() => runUnlessOver(run, part, node))
+        : undefined,
+  });
   await Promise.all(part.children);
   await noteSkipped(run, part).catch((error) => fail(run, error));
 }
 
+/** Runs a node, unless everything is being ended; returns whether it ended. */
 async function runUnlessOver(
   run: Run,
   part: Part,
   node: number,
-): Promise<NodeEnd | "skipped" | undefined> {
-  if (run.signal.aborted || run.failure !== undefined) return undefined;
+): Promise<boolean> {
+  if (run.signal.aborted || run.failure !== undefined) return false;
   const reason = neverRunsReason(part.nodes[node].job);
   if (reason !== undefined) {
     part.ends.set(node, { ...NEVER_RUN, reason });
-    return "skipped";
+    part.states.end(node, "skipped");
+    return true;
   }
   try {
-    return await runNode(run, part, node);
+    part.states.end(node, await runNode(run, part, node));
+    return true;
   } catch (error) {
-    return fail(run, error);
+    fail(run, error);
+    return false;
   }
 }
 
-function fail(run: Run, error: unknown): undefined {
+function fail(run: Run, error: unknown): void {
   run.failure ??= error instanceof Error ? error : new Error(String(error));
 }
 
@@ -152,6 +165,7 @@ function takeUp(run: Run, part: Part): number[] {
     if (record?.status !== "completed" || !isDone(key)) return [];
     part.variables.add(record.name, record);
     part.ends.set(node, { ...NEVER_RUN, exitCode: record.exitCode });
+    part.states.end(node, "completed");
     startTriggered(run, part, node, record.triggers);
     return [node];
   });
@@ -163,9 +177,9 @@ async function runNode(
   node: number,
 ): Promise<NodeEnd> {
   const { signal, state, onChange = () => {} } = run;
-  const { graph, keys: { [node]: key }, origin } = part;
+  const { states, keys: { [node]: key }, origin } = part;
   const { name } = part.nodes[node];
-  graph.start(node);
+  states.start(node);
   onChange(key, "running");
   const start = performance.now();
   const startedAt = new Date();
@@ -250,11 +264,11 @@ function startTriggered(
 }
 
 async function noteSkipped(run: Run, part: Part): Promise<void> {
-  const { statuses } = part.graph;
+  const { statuses } = part.states;
   await Promise.all(part.keys.map(async (key, node) => {
     if (statuses[node] !== "skipped") return;
     const { origin, ends, nodes: { [node]: { name } } } = part;
-    const reason = ends.get(node)?.reason ?? part.graph.skipReason(node);
+    const reason = ends.get(node)?.reason ?? part.states.skipReason(node);
     await run.state.record(key, {
       name,
       ...origin === undefined ? {} : { origin },

@@ -1,5 +1,5 @@
 import type { LocalNode } from "./local_job.ts";
-import type { NodeGraph, NodeStatus } from "./node_graph.ts";
+import type { NodeStates, NodeStatus } from "./node_states.ts";
 import type { WorkflowVariables } from "./variables.ts";
 
 /** What is told of a job that this run did not start. */
@@ -36,8 +36,8 @@ export interface Part {
   readonly nodes: readonly LocalNode[];
   /** Keys of the nodes. */
   readonly keys: readonly string[];
-  /** Which of the nodes run when. */
-  readonly graph: NodeGraph;
+  /** How its nodes stand. */
+  readonly states: NodeStates;
   /** Variables of the workflow. */
   readonly variables: WorkflowVariables;
   /** How nodes have ended. */
@@ -56,12 +56,12 @@ export interface Part {
  * @param part The workflow.
  * @returns A result for each node.
  */
-export function resultsOf({ keys, graph, ends }: Part): WorkflowJobResult[] {
+export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
   return keys.map((key, node) => ({
     ...NEVER_RUN,
-    reason: graph.skipReason(node),
+    reason: states.skipReason(node),
     ...ends.get(node),
     key,
-    status: graph.statuses[node],
+    status: states.statuses[node],
   }));
 }

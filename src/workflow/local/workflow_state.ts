@@ -1,5 +1,5 @@
 import type { Trigger } from "../../triggers/trigger.ts";
-import type { NodeStatus } from "./node_graph.ts";
+import type { NodeStatus } from "./node_states.ts";
 import type { JsonObject } from "./variables.ts";
 
 /** Follow-up jobs that a job left, as one workflow of their own. */

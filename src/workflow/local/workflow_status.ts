@@ -1,4 +1,4 @@
-import type { NodeStatus } from "./node_graph.ts";
+import type { NodeStatus } from "./node_states.ts";
 
 /** How a workflow stands. */
 export type WorkflowStatus =

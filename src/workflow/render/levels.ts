@@ -1,3 +1,5 @@
+import { linkNodes, topologicalOrder } from "../../graph.ts";
+
 /** What has to be known of a job to put it in its place. */
 export interface DrawnJob {
   /** Name of the job. */
@@ -13,23 +15,20 @@ export interface DrawnJob {
  * @returns Rows, each in the order of the jobs.
  */
 export function levels<J extends DrawnJob>(jobs: readonly J[]): J[][] {
-  const places = new Map(jobs.map(({ name }, at) => [name, at]));
-  const needs = jobs.map(({ dependsOn }) =>
-    dependsOn.map((name) => places.get(name)).filter((it) => it !== undefined)
-  );
-  const dependents: number[][] = jobs.map(() => []);
-  needs.forEach((list, at) => list.forEach((it) => dependents[it].push(at)));
-  const open = needs.map(({ length }) => length);
-  const depth = jobs.map(() => 0);
-  const over = open.flatMap((count, at) => count === 0 ? [at] : []);
-  for (let next = 0; next < over.length; next++) {
-    const at = over[next];
-    for (const dependent of dependents[at]) {
-      depth[dependent] = Math.max(depth[dependent], depth[at] + 1);
-      if (--open[dependent] === 0) over.push(dependent);
-    }
+  const names = new Set(jobs.map(({ name }) => name));
+  const graph = linkNodes(jobs.map(({ name, dependsOn }) => ({
+    group: name,
+    dependsOn: dependsOn.filter((need) => names.has(need)),
+  })));
+  const depths: number[] = [];
+  for (const at of topologicalOrder(graph)) {
+    const needs = graph.needs[at].flatMap((group) => graph.members[group]);
+    depths[at] = needs.reduce(
+      (max, need) => Math.max(max, depths[need] + 1),
+      0,
+    );
   }
   const rows: J[][] = [];
-  jobs.forEach((job, at) => (rows[depth[at]] ??= []).push(job));
+  jobs.forEach((job, at) => (rows[depths[at]] ??= []).push(job));
   return rows;
 }

@@ -1,0 +1,133 @@
+import type { Condition } from "../../schema/condition.ts";
+
+/** State of a node of a workflow; the last five are final. */
+export type NodeStatus =
+  | "pending"
+  | "waiting"
+  | "submitted"
+  | "running"
+  | "completed"
+  | "failed"
+  | "cancelled"
+  | "timeout"
+  | "skipped";
+
+/** How a node that has run ended. */
+export type NodeEnd = "completed" | "failed" | "cancelled" | "timeout";
+
+/** What a condition needs to know about a node. */
+export interface ConditionalNode {
+  /** Name that others depend on; all nodes of one fan-out share it. */
+  readonly name: string;
+  /** Names of the nodes that must end first. */
+  readonly dependsOn: readonly string[];
+  /** When the node runs then. */
+  readonly condition: Condition;
+}
+
+/** How the nodes of one name have ended so far. */
+interface GroupEnd {
+  /** How the first of them ended that did not succeed. */
+  firstOther?: NodeEnd | "skipped";
+  hasFailure: boolean;
+}
+
+/**
+ * States of the nodes of a workflow, which are known by their index. Conditions
+ * follow the rules of the coordinator.
+ */
+export class NodeStates {
+  readonly #nodes: readonly ConditionalNode[];
+  readonly #statuses: NodeStatus[];
+  readonly #groups: ReadonlyMap<string, GroupEnd>;
+  readonly #skipReasons = new Map<number, string>();
+
+  /**
+   * Creates the states of nodes that have not started.
+   *
+   * @param nodes The nodes.
+   */
+  constructor(nodes: readonly ConditionalNode[]) {
+    this.#nodes = nodes;
+    this.#statuses = nodes.map(({ dependsOn }) =>
+      dependsOn.length > 0 ? "waiting" : "pending"
+    );
+    this.#groups = new Map(
+      nodes.map(({ name }) => [name, { hasFailure: false }]),
+    );
+  }
+
+  /** The state of each node. */
+  get statuses(): readonly NodeStatus[] {
+    return this.#statuses;
+  }
+
+  /**
+   * Returns why the condition of a node skipped it.
+   *
+   * @param node The node.
+   * @returns The reason; `undefined` for any other node.
+   */
+  skipReason(node: number): string | undefined {
+    return this.#skipReasons.get(node);
+  }
+
+  /**
+   * Evaluates the condition of a node whose dependencies have ended.
+   *
+   * @param node The node.
+   * @returns Whether it runs; if not, it is skipped now.
+   */
+  submit(node: number): boolean {
+    const reason = this.#findSkipReason(this.#nodes[node]);
+    if (reason === undefined) {
+      this.#statuses[node] = "submitted";
+      return true;
+    }
+    this.#skipReasons.set(node, reason);
+    this.end(node, "skipped");
+    return false;
+  }
+
+  /**
+   * Notes that a node runs.
+   *
+   * @param node The node.
+   */
+  start(node: number): void {
+    this.#statuses[node] = "running";
+  }
+
+  /**
+   * Notes how a node has ended.
+   *
+   * @param node The node.
+   * @param status How it ended, or that it does not run.
+   */
+  end(node: number, status: NodeEnd | "skipped"): void {
+    this.#statuses[node] = status;
+    const group = this.#groups.get(this.#nodes[node].name)!;
+    if (status !== "completed") group.firstOther ??= status;
+    if (status !== "completed" && status !== "skipped") group.hasFailure = true;
+  }
+
+  #findSkipReason(
+    { condition, dependsOn }: ConditionalNode,
+  ): string | undefined {
+    if (condition === "always") return undefined;
+    const needs = dependsOn.flatMap((name) => {
+      const group = this.#groups.get(name);
+      return group === undefined ? [] : [{ name, group }];
+    });
+    const other = needs.find(({ group }) => group.firstOther !== undefined);
+    const text = other && endText(other.name, other.group.firstOther!);
+    if (condition !== "any_failed") return text;
+    if (needs.some(({ group }) => group.hasFailure)) return undefined;
+    return "no job that it needs failed" + (text ? `: ${text}` : "");
+  }
+}
+
+function endText(name: string, status: NodeEnd | "skipped"): string {
+  if (status === "timeout") return `"${name}" timed out`;
+  return status === "failed" ? `"${name}" failed` : `"${name}" was ${status}`;
+}
