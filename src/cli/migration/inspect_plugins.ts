@@ -5,7 +5,11 @@ import { mayRun } from "../../plugins/plugin_source.ts";
 import type { MigrationFinding } from "./finding.ts";
 import { CI_FOLDER, type Inspection, PLUGIN_FOLDER } from "./inspection.ts";
 import { programFix } from "./old_image.ts";
+import { namedPhases } from "./python_names.ts";
 import type { TreeFile } from "./untrusted_tree.ts";
+
+/** Phases in which the Python runner called the plugins of files. */
+const OLD_PHASES: readonly string[] = ["CLEANUP", "POST_SOURCE_PREP"];
 
 /** A plugin, and the name of its file. */
 export type NamedPlugin = PluginFile & { readonly base: string };
@@ -80,6 +84,19 @@ export function inspectPlugin(
   secretNames: ReadonlySet<string>,
 ): void {
   if (kind === "module") return;
+  const phases = kind === "python"
+    ? namedPhases(text).filter((phase) => !OLD_PHASES.includes(phase))
+    : [];
+  if (phases.length > 0) {
+    findings.push({
+      file,
+      kind: "plugin",
+      state: "note",
+      change: `the plugin names ${
+        phases.join(", ")
+      }: it is called there now. The Python runner did that in nested containers only`,
+    });
+  }
   const rights = grantsOf(name, true);
   if (!mayRun(rights) && !(kind !== "program" && trustsPlugins)) {
     findings.push({

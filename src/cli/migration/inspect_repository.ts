@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { JobRun } from "../../job/job_run.ts";
 import { readGrants } from "../../plugins/rights/grants.ts";
 import { findOnPath } from "../../plugins/sandbox/find_deno.ts";
@@ -52,6 +53,7 @@ export function migrateReport(
     trustsPlugins: settings.isOn("trust_plugins"),
     hasPluginTimeout: settings.get("plugin_timeout") !== undefined,
     isDeep: (settings.get("fetch_depth")?.value ?? "1") !== "1",
+    hasReadToken: (host.env[Variable.readToken] ?? "") !== "",
     allowsPlainHttp: allowInsecureTransport,
     hasProgram: async (name) =>
       workspace.inContainer && await findOnPath(name, host.env) !== undefined,

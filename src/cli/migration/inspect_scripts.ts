@@ -1,3 +1,4 @@
+import { Variable } from "../../environment/variables.ts";
 import type { DefinitionText } from "./definition_text.ts";
 import type { MigrationFinding } from "./finding.ts";
 import {
@@ -8,7 +9,12 @@ import {
   traitsOf,
 } from "./inspection.ts";
 import { cameWithPythonRunner } from "./old_image.ts";
-import { importedModules, missingNames, oldNames } from "./python_names.ts";
+import {
+  firstCall,
+  importedModules,
+  missingNames,
+  oldNames,
+} from "./python_names.ts";
 import { type ShellCommand, shellCommands } from "./shell_commands.ts";
 import { sourceCommands } from "./source_commands.ts";
 import { checkCommands, checkLines } from "./text_rules.ts";
@@ -124,7 +130,7 @@ function recipesOf(makefile: string): string {
 }
 
 async function pythonFindings(
-  { tree }: Inspection,
+  { tree, jobs, hasReadToken }: Inspection,
   { path, text }: TreeFile,
 ): Promise<MigrationFinding[]> {
   if (!isPython(path, text.slice(0, 100).split("\n")[0])) return [];
@@ -169,6 +175,17 @@ async function pythonFindings(
       line,
       `"${name}" is there for plugins only. Import it as:`,
       `runnerlib${name.slice("src".length)}`,
+    ));
+  }
+  const query = firstCall(text, ["is_job_running", "get_job_result"]);
+  const canRead = hasReadToken ||
+    jobs.some(({ env }) => env[Variable.readToken] !== undefined);
+  if (query !== undefined && !canRead) {
+    findings.push(finding(
+      "api",
+      query.line,
+      `${query.name}() asks the coordinator, with a token that can read jobs; the Python runner always answered that there is none. Add to the environment of the jobs that run this file:`,
+      `${Variable.readToken}: \${secret:PATH:KEY}`,
     ));
   }
   for (const { name, line } of importedModules(text)) {

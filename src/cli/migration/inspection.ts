@@ -36,6 +36,8 @@ export interface InspectOptions {
   readonly hasPluginTimeout: boolean;
   /** Whether every checkout has more than one commit. */
   readonly isDeep: boolean;
+  /** Whether there is a token that can read jobs. */
+  readonly hasReadToken: boolean;
   /** Whether tokens may be sent over plain HTTP. */
   readonly allowsPlainHttp: boolean;
   /**

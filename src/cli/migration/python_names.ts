@@ -78,6 +78,35 @@ export function oldNames(source: string): ImportedModule[] {
 }
 
 /**
+ * Finds the first call of one of some functions.
+ *
+ * @param source Text of the program.
+ * @param names Names of the functions.
+ */
+export function firstCall(
+  source: string,
+  names: readonly string[],
+): ImportedModule | undefined {
+  const code = withoutTexts(source);
+  const pattern = new RegExp(`(?<!def )\\b(${names.join("|")})\\s*\\(`);
+  const match = pattern.exec(code);
+  return match === null
+    ? undefined
+    : { name: match[1], line: lineCounter(code)(match.index) };
+}
+
+/**
+ * Finds the phases that a plugin names, by the names of the enumeration.
+ *
+ * @param source Text of the plugin.
+ */
+export function namedPhases(source: string): string[] {
+  const code = withoutTexts(source);
+  const found = [...code.matchAll(/\bPluginPhase\.([A-Z_]+)\b/g)];
+  return [...new Set(found.map(([, name]) => name))].sort();
+}
+
+/**
  * Finds the modules that a program imports, by their first names.
  *
  * @param source Text of the program.

@@ -18,7 +18,7 @@ class Checks(Plugin):
         super().__init__(name="checks", priority=50)
 
     def supported_phases(self):
-        return [PluginPhase.POST_SOURCE_PREP]
+        return [PluginPhase.POST_SOURCE_PREP, PluginPhase.ON_ERROR]
 
     def execute(self, context):
         token = os.environ["RELEASE_TOKEN"]
@@ -64,7 +64,7 @@ environment:
 `,
   ".reactorcide/plugins/plugin_checks.py": PLUGIN,
   ".reactorcide/pipeline.py":
-    `import runnerlib\nimport yaml\nrunnerlib.run_job(command="make test")\nrunnerlib.rewind()\n`,
+    `import runnerlib\nimport yaml\nrunnerlib.run_job(command="make test")\nrunnerlib.rewind()\nif not runnerlib.is_job_running("deploy"): pass\n`,
   ".reactorcide/old.py":
     `from src.workflow import trigger_job\nfrom src.app import main\n`,
   "src/app.py": "",
@@ -109,8 +109,10 @@ Deno.test("doctor --migrate lists what changes, by file and line", async () => {
       'needed .reactorcide/pipeline.py:2 package "yaml"',
       'needed .reactorcide/pipeline.py:3 program "make"',
       'needed .reactorcide/pipeline.py:4 api "runnerlib.rewind"',
+      "needed .reactorcide/pipeline.py:5 api",
       'needed .reactorcide/pipeline.ts:1 program "rsync"',
       'needed .reactorcide/plugins program "python3"',
+      "note .reactorcide/plugins/plugin_checks.py plugin ON_ERROR",
       "needed .reactorcide/plugins/plugin_checks.py plugin REACTORCIDE_PLUGIN_PERMISSIONS",
       "needed .reactorcide/plugins/plugin_checks.py:2 plugin",
       "needed .reactorcide/plugins/plugin_checks.py:15 plugin RELEASE_TOKEN",
@@ -135,6 +137,7 @@ Deno.test("doctor --migrate lists what changes, by file and line", async () => {
       "ci/*:run=*",
       "ci/*:env=RELEASE_TOKEN",
       "REACTORCIDE_PLUGIN_TIMEOUT=30m",
+      "REACTORCIDE_READ_TOKEN: ${secret:PATH:KEY}",
       'REACTORCIDE_FETCH_DEPTH: "0"',
       'DEBUG: "True"',
       'VERSION: "1.1"',
