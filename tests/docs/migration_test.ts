@@ -164,6 +164,7 @@ Deno.test("the migration page tells the defaults of options", () => {
   );
   assertEquals(defaults.get("grace"), "10s");
   assertEquals(defaults.get("fetch_depth"), "1");
+  assertEquals(defaults.get("git_lfs"), "auto");
   const patterns = String(defaults.get("secret_env_patterns")).split(",");
   for (const [, name] of page.matchAll(/`(\*_[A-Z]+)`/g)) {
     assert(patterns.includes(name), name);
