@@ -196,6 +196,61 @@ function add(
   view.ends.push(end);
 }
 
+const NUMBERS: Record<number, RegExp> = {
+  16: /^(?:0x|\\{1,4}x)?([0-9a-f]{2})$/i,
+  10: /^([0-9]{1,3})$/,
+  8: /^([0-7]{3})$/,
+};
+
+/** The bytes that lists of numbers stand for, as hexadecimal digits. */
+function listed(text: string, radix: number): View {
+  const view: View = { text: "", starts: [], ends: [] };
+  let isBroken = true;
+  let between = "";
+  const put = (chars: string, start: number, end: number) => {
+    for (const char of chars) {
+      view.text += char;
+      view.starts.push(start);
+      view.ends.push(end);
+    }
+  };
+  for (const { 0: part, index } of text.matchAll(/\\*\w+|\\+|[^\\\w]/g)) {
+    if (/^[\t\n\r "'*+,\-./:;<=>?]$/.test(part)) {
+      between += part;
+      continue;
+    }
+    const digits = NUMBERS[radix].exec(part)?.[1] ?? "";
+    const byte = parseInt(digits, radix);
+    if (byte < 256) {
+      isBroken ||= between === "" || between.length > 10;
+      if (isBroken) put("\xfe", index, index);
+      put(byte.toString(16).padStart(2, "0"), index, index + part.length);
+    }
+    isBroken = !(byte < 256);
+    between = "";
+  }
+  return view;
+}
+
+/** Whether there is a reason to look for numbers: three of them that are likely to be text. */
+function isEvident(
+  text: string,
+  list: View,
+  at: number,
+  length: number,
+): boolean {
+  const numbers: string[] = [];
+  for (let digit = at; digit < at + length; digit += 2) {
+    numbers.push(text.slice(list.starts[digit], list.ends[digit]));
+  }
+  if (numbers.some((number) => /x/i.test(number))) return true;
+  const isLikely = (number: string) =>
+    /^(?:[2-9a-f].|.[9a-f]|...)$/i.test(number);
+  return numbers.slice(3, -1).some((number, at) =>
+    isLikely(number) && isLikely(numbers[at + 2]) && numbers[at + 1].length > 1
+  );
+}
+
 /** A form of a secret. */
 interface Form {
   bytes: string;
@@ -362,6 +417,7 @@ export function secretPlaces(
   };
   const escaped = decoded(text, false);
   const lines = decoded(text, true);
+  const lists = [16, 10, 8].map((radix) => listed(text, radix));
   for (const { bytes, isEncoded } of new Set(forms)) {
     for (const [start, end] of placesOf(bytes, plain)) {
       secret.fill(true, start, end);
@@ -375,14 +431,18 @@ export function secretPlaces(
     for (const at of allOf(bytes, lines.text)) {
       const start = shownFrom(lines, at);
       const end = lines.ends[at + bytes.length - 1];
-      if (
-        hasBreak(text, lines.starts[at], end) ||
-        bytes.length >= 12 &&
-          /^(?:[0-9a-f]{2} )+[0-9a-f]{2}$/i.test(
-            text.slice(lines.starts[at], end),
-          )
-      ) {
+      if (hasBreak(text, lines.starts[at], end)) {
         secret.fill(true, lines.starts[start], end);
+      }
+    }
+    if (bytes.length < 12) continue;
+    for (const list of lists) {
+      for (const at of allOf(bytes, list.text)) {
+        const end = list.ends[at + bytes.length - 1];
+        // The first number may have been printed before the rest came.
+        if (isEvident(text, list, at, bytes.length)) {
+          secret.fill(true, list.starts[at + 2], end);
+        }
       }
     }
   }

@@ -51,8 +51,45 @@ const ENCODERS: Encoder[] = [
   (text, random) =>
     [...bytesOf(text)].map((byte) => hex(byte, 2))
       .join(random.pick(["", " "])),
+  (text, random) => numbers(text, random.pick(NUMBERS), random.pick(BETWEEN)),
   (text) => text,
 ];
+
+/** Ways to write a byte as a number. */
+const NUMBERS: ((byte: number) => string)[] = [
+  (byte) => byte.toString(16).padStart(2, "0"),
+  (byte) => byte.toString(16).padStart(2, "0").toUpperCase(),
+  (byte) => `0x${byte.toString(16).padStart(2, "0")}`,
+  (byte) => `0X${byte.toString(16).padStart(2, "0").toUpperCase()}`,
+  (byte) => `\\x${byte.toString(16).padStart(2, "0")}`,
+  // Numbers below 32 also are those of dates, and only seen among others.
+  (byte) => byte.toString().padStart(byte < 32 ? 3 : 0, "0"),
+  (byte) => byte.toString().padStart(3, byte < 32 ? "0" : " "),
+  (byte) => byte.toString(8).padStart(3, "0"),
+];
+
+/** What stands between numbers. */
+const BETWEEN = [
+  ":",
+  "-",
+  " ",
+  ", ",
+  ",",
+  ";",
+  "\n",
+  ",\n  ",
+  '", "',
+  ",\r\n\t",
+];
+
+function numbers(
+  text: string,
+  number: (byte: number) => string,
+  between: string,
+): string {
+  return Array.from(bytesOf(text), (char) => number(char.charCodeAt(0)))
+    .join(between);
+}
 
 function randomText(random: Random, secrets: readonly string[]): string {
   let text = "";
@@ -148,6 +185,31 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
   ["links", "hunter2", "hun\x1b]8;;http://x\x1b\\ter2", "[REDACTED]"],
   ["codes in JSON", "hunter2", '"hun\\u001b[31mter2"', '"[REDACTED]"'],
   ["codes in base64", "hunter2", "aHVud\x1b[0mGVyM", "[REDACTED]"],
+  ["bytes with colons", "hunter2", "68:75:6E:74:65:72:32.", "68:[REDACTED]."],
+  [
+    "an array of C",
+    "hunter2",
+    "{0x68, 0x75, 0x6e,\n  0x74, 0x65, 0x72, 0x32};",
+    "{0x68, [REDACTED]};",
+  ],
+  [
+    "escapes with commas",
+    "hunter2",
+    '["\\\\x68", "\\\\x75", "\\\\x6e", "\\\\x74", "\\\\x65", "\\\\x72", "\\\\x32"]',
+    '["\\\\x68", "[REDACTED]"]',
+  ],
+  [
+    "a list of bytes",
+    "hunter2",
+    "[104, 117, 110, 116, 101, 114, 50]",
+    "[104, [REDACTED]]",
+  ],
+  [
+    "octal numbers",
+    "hunter2",
+    " 150 165 156 164 145 162 062\n",
+    " 150 [REDACTED]\n",
+  ],
   [
     "percent-encoded base64",
     "hunter2?>>",
@@ -279,6 +341,8 @@ const words: [secret: string, text: string][] = [
   ["correct horse", "correct%2Dhorse correct\\thorse\\n"],
   ["hunter2-", "hu\x1b[m-nter2 \x1b[31mhunter\x1b[0m"],
   ["abcdefgh", "abcd\nefgh \x1b[1mabcd efgh"],
+  ["hunter2-", "68:75:6e:74:65:72:32 687:56:e7 104.117"],
+  ['"1CPY"', "2023-11-14 22:31:43,503 10.34.49.67 1, 34, 49, 67"],
 ];
 
 Deno.test("Masker masks no words that are only like a secret", () => {

@@ -96,6 +96,17 @@ const PYTHON: Tool = {
     hexadecimal: "binascii.hexlify(b)",
     "hexadecimal, capital": "binascii.hexlify(b).upper()",
     "hexadecimal with blanks": "b.hex(' ')",
+    "hexadecimal with colons": "b.hex(':')",
+    "hexadecimal with dashes, capital": "b.hex('-').upper()",
+    "hexadecimal in lines": "'\\n'.join('%02x'%c for c in b)",
+    "an array of C":
+      "'{\\n  '+',\\n  '.join(', '.join('0x%02X'%c for c in b[i:i+8]) for i in range(0,len(b),8))+'}'",
+    "numbers such as \\x2f": "', '.join('\\\\x%02x'%c for c in b)",
+    "texts of hexadecimal digits": "repr(['%02x'%c for c in b])",
+    "list()": "repr(list(b))",
+    "list() in lines": "json.dumps(list(b),indent=2)",
+    "list() without blanks": "json.dumps(list(b),separators=(',',':'))",
+    "decimal numbers": "' '.join(map(str,b))",
     "each byte as \\x": "''.join('\\\\x%02x'%c for c in b)",
     "each byte in octal": "''.join('\\\\%03o'%c for c in b)",
     "colour codes": "''.join(c+'\\x1b[0m' for c in s)",
@@ -206,12 +217,37 @@ const FILTERS = {
   "xxd -p": `printf %s "$S" | xxd -p`,
   "xxd -p -u -c 7": `printf %s "$S" | xxd -p -u -c 7`,
   "od -tx1": `printf %s "$S" | od -An -v -tx1`,
+  "od -tu1": `printf %s "$S" | od -An -v -tu1`,
+  "od -to1": `printf %s "$S" | od -An -v -to1`,
+  "xxd -i": `printf %s "$S" | xxd -i`,
+  "xxd -i -u -c 5": `printf %s "$S" | xxd -i -u -c 5`,
+  "xxd -p with colons": `printf %s "$S" | xxd -p -c0 | sed 's/../&:/g'`,
   "od without blanks": `printf %s "$S" | od -An -v -tx1 | tr -d ' \\n'`,
   "sed -n l": `printf '%s\\n' "$S" | LC_ALL=C sed -n l`,
 };
 
+/** What JavaScript shows of bytes. */
+const DENO: Tool = {
+  program: Deno.execPath(),
+  args: (script) => ["eval", script],
+  script: (expressions) =>
+    [
+      'import { Buffer } from "node:buffer";',
+      'const bytes = new TextEncoder().encode(Deno.env.get("S"));',
+      `const all = [${expressions.join()}];`,
+      `console.log(all.join(${JSON.stringify(SEPARATOR)}));`,
+    ].join("\n"),
+  expressions: {
+    "a Uint8Array": "Deno.inspect(bytes, { iterableLimit: 1000 })",
+    "JSON of a Buffer": "JSON.stringify(Buffer.from(bytes))",
+    "JSON of a Buffer in lines": "JSON.stringify(Buffer.from(bytes), null, 4)",
+    "join()": "bytes.join()",
+  },
+};
+
 const TOOLS: [name: string, tool: Tool][] = [
   ["Python", PYTHON],
+  ["Deno", DENO],
   ["jq", JQ],
   ["Perl", PERL],
   ["bash", shell("bash", "C.UTF-8", BASH)],
@@ -259,7 +295,7 @@ function maskBytes(masker: Masker, text: string): string {
 for (const [name, tool] of TOOLS) {
   Deno.test({
     name: `Masker masks what ${name} makes of a secret`,
-    ignore: !isInstalled(tool.program),
+    ignore: tool !== DENO && !isInstalled(tool.program),
     async fn() {
       const names = Object.keys(tool.expressions);
       await Promise.all(SECRETS.map(async (secret) => {

@@ -1,11 +1,5 @@
 import { MAX_CODE_BYTES } from "./escapes.ts";
-import {
-  DOLLAR,
-  isLeftOut,
-  type Marks,
-  SPACED,
-  startsQuotes,
-} from "./marks.ts";
+import { DOLLAR, isLeftOut, type Marks, startsQuotes } from "./marks.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
 import { grown } from "./needle_pool.ts";
 import { GAP, NORMAL, QUOTE } from "./normal_bytes.ts";
@@ -60,7 +54,6 @@ export class DecodedText {
       if (start >= to) break;
       this.#addPlain(text, at, start, isJoined);
       const end = at = marks.ends[mark];
-      if (isJoined && marks.kinds[mark] === SPACED) continue;
       let value = marks.values[mark];
       for (let i = marks.sizes[mark]; i > 0; i--) {
         this.#add(value & 0xff, start, end, isJoined);

@@ -1,17 +1,17 @@
 import { DecodedText } from "./decoded_text.ts";
+import { MIN_GRAM_NEEDLE_BYTES } from "./grams.ts";
 import {
   DOLLAR,
   isLeftOut,
   type Marks,
   MAX_SIDE_BYTES,
   mayEndAt,
-  SPACED,
   startsQuotes,
 } from "./marks.ts";
 import { grown } from "./needle_pool.ts";
-import { MIN_GRAM_NEEDLE_BYTES, type NeedleSet } from "./needle_set.ts";
+import type { NeedleSet } from "./needle_set.ts";
 import { NORMAL, QUOTE } from "./normal_bytes.ts";
-import { wordAt, type WordFilter } from "./word_filter.ts";
+import { holdsGrams, wordAt } from "./word_filter.ts";
 
 /** How many bytes on each side of a mark tell whether a needle may stand across it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
@@ -97,13 +97,13 @@ export class MarkGate {
     if (end === at || end < 4) return false;
     mark = marks.firstBehind(end) - 1;
     const least = mark < 0 ? 0 : marks.ends[mark];
-    return mayEndAt(window, end, least, this.#needles.grams);
+    return mayEndAt(window, end, least, this.#needles.grams.filter);
   }
 
   /** Whether an escape may be undone within a needle. */
   counts(mark: number): boolean {
     const { values, sizes } = this.#marks;
-    return sizes[mark] !== 1 || this.#needles.bytes[values[mark]] !== 0;
+    return sizes[mark] !== 1 || this.#needles.grams.bytes[values[mark]] !== 0;
   }
 
   /**
@@ -116,7 +116,7 @@ export class MarkGate {
   isClear(first: number, last: number): boolean {
     const { starts, ends, sizes, count, limit } = this.#marks;
     const needles = this.#needles;
-    if (last - first >= MAX_FEW_MARKS || needles.shortPairs !== undefined) {
+    if (last - first >= MAX_FEW_MARKS || needles.grams.pairs !== undefined) {
       return false;
     }
     const from = starts[first];
@@ -135,7 +135,7 @@ export class MarkGate {
       if (JOINED[window[from - 1 - at]] >= SPECIAL) return false;
       if (JOINED[window[to + at]] >= SPECIAL) return false;
     }
-    const { grams } = needles;
+    const grams = needles.grams.filter;
     return !grams.mayHave(wordAt(window, from - 4, 4)) &&
       !grams.mayHave(wordAt(window, to, 4));
   }
@@ -200,16 +200,16 @@ export class MarkGate {
 
   /** How many bytes a mark stands for that are text in every place. */
   #sizeOf(mark: number, forms: Uint16Array): number {
-    const { values, sizes, kinds } = this.#marks;
+    const { values, sizes } = this.#marks;
     const size = sizes[mark];
     if (size !== 1) return size;
     if (forms === UNESCAPED) return values[mark] === QUOTE ? 0 : 1;
-    return kinds[mark] === SPACED || isLeftOut(values[mark]) ? 0 : 1;
+    return isLeftOut(values[mark]) ? 0 : 1;
   }
 
   /** Decodes a stretch as {@linkcode DecodedText} does, but without places and gaps. */
   #sample(first: number, from: number, to: number, forms: Uint16Array): void {
-    const { starts, ends, values, sizes, kinds, count } = this.#marks;
+    const { starts, ends, values, sizes, count } = this.#marks;
     const isJoined = forms === JOINED;
     const room = to - from + 4;
     if (this.#bytes.length < room) this.#bytes = grown(this.#bytes, room);
@@ -219,7 +219,6 @@ export class MarkGate {
     for (let mark = first; mark < count && starts[mark] < to; mark++) {
       this.#addPlain(at, starts[mark], forms);
       at = ends[mark];
-      if (isJoined && kinds[mark] === SPACED) continue;
       let value = values[mark];
       for (let rest = sizes[mark]; rest > 0; rest--) {
         const byte = value & 0xff;
@@ -254,21 +253,13 @@ export class MarkGate {
     return byte === QUOTE && length > 0 && this.#bytes[length - 1] === QUOTE;
   }
 
-  /** Tells whether so many grams in a row of a text are those of needles as the shortest one has. */
+  /** Tells whether as many grams in a row of a text are those of needles as the shortest one has. */
   holdsGrams(bytes: Uint8Array, length: number): boolean {
-    const grams = this.#needles.grams;
-    for (let at = GRAMS_IN_ROW - 1; at + 4 <= length; at += GRAMS_IN_ROW) {
-      if (
-        grams.mayHave(wordAt(bytes, at, 4)) && isInRow(bytes, length, at, grams)
-      ) {
-        return true;
-      }
-    }
-    return false;
+    return holdsGrams(bytes, length, this.#needles.grams.filter, GRAMS_IN_ROW);
   }
 
   #holdsShortPairs(): boolean {
-    const pairs = this.#needles.shortPairs;
+    const pairs = this.#needles.grams.pairs;
     if (pairs === undefined) return false;
     const bytes = this.#bytes;
     const length = this.#length;
@@ -280,21 +271,6 @@ export class MarkGate {
     }
     return false;
   }
-}
-
-function isInRow(
-  bytes: Uint8Array,
-  length: number,
-  at: number,
-  grams: WordFilter,
-): boolean {
-  let first = at;
-  while (first > 0 && grams.mayHave(wordAt(bytes, first - 1, 4))) first--;
-  let last = at;
-  while (last + 5 <= length && grams.mayHave(wordAt(bytes, last + 1, 4))) {
-    last++;
-  }
-  return last - first + 1 >= GRAMS_IN_ROW;
 }
 
 function formsOf(isJoined: boolean): Uint16Array {

@@ -1,26 +1,29 @@
 import { EscapeReader } from "./escapes.ts";
+import type { Grams } from "./grams.ts";
 import { grown } from "./needle_pool.ts";
-import { wordAt, type WordFilter } from "./word_filter.ts";
-import { HEX, NORMAL, QUOTE } from "./normal_bytes.ts";
+import { isSeparator, mayBeListed, NumberedParts } from "./number_list.ts";
+import { NORMAL, QUOTE } from "./normal_bytes.ts";
+import type { Scanner } from "./scanner.ts";
+import type { WordFilter } from "./word_filter.ts";
 
-/** Kinds of {@linkcode Marks}, as bits: an escape, a line break, digits with blanks between them. */
-export const [ESCAPE, BREAK, SPACED] = [1, 2, 4];
+/** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
+export const [ESCAPE, BREAK] = [1, 2];
 
 /** Marks that are closer to one another, in bytes, are looked at together. */
 export const NEAR_BYTES = 12;
 
-const [LF, CR, TAB, BLANK, APOSTROPHE] = [10, 13, 9, 32, 39];
+const [LF, CR, TAB, BLANK, APOSTROPHE, X] = [10, 13, 9, 32, 39, 0x78];
 
 export const DOLLAR = 36;
+
+/** The bit in which small and capital letters differ. */
+const CASE = 0x20;
 
 /** What begins an escape: ESC, `%`, `&` and a backslash. */
 const ESCAPES = [0x1b, 0x25, 0x26, 0x5c];
 
 /** What may begin a mark, by its first byte. */
 const MARKS = marksOf();
-
-/** What begins a mark, by pairs of bytes; a run without secrets makes no such table. */
-let pairs: Uint8Array | undefined;
 
 /** Bytes that are left out where line breaks do not count: white space, and what quotes the lines. */
 const IS_LEFT_OUT = leftOut();
@@ -30,9 +33,6 @@ const IS_SKIPPED = Uint8Array.from(
   NORMAL,
   (normal, byte) => byte === BLANK ? 1 : IS_LEFT_OUT[normal],
 );
-
-/** The bits of {@linkcode pairsOf} for all that is not simply text where lines are joined. */
-const NO_TEXT = 1 | 2 | 16;
 
 /** In how much text the bytes next to a place are looked for at most. */
 export const MAX_SIDE_BYTES = 64;
@@ -53,50 +53,26 @@ export class Marks {
   sizes: Uint8Array = new Uint8Array(64);
   /** Where the text ends, or a mark starts that is not complete. */
   limit = 0;
+  /** Parts with lists of numbers that may be those of a needle. */
+  readonly numbers: NumberedParts = new NumberedParts();
   readonly #reader = new EscapeReader();
   #grams: WordFilter | undefined;
 
   /**
    * Finds the marks of a text.
    *
-   * @param text Text that starts at the first byte of its buffer.
+   * @param text The text.
    * @param isWhole Whether nothing follows.
-   * @param grams Every four bytes of what is looked for; a line break that has
-   * none of them next to it is no mark.
+   * @param grams What needles are made of; a line break that has none of it next
+   * to it is no mark.
    */
-  find(
-    text: Uint8Array<ArrayBuffer>,
-    isWhole: boolean,
-    grams?: WordFilter,
-  ): void {
-    this.#grams = grams;
-    const { length } = text;
+  find(text: Uint8Array, isWhole: boolean, grams?: Grams): void {
+    this.#grams = grams?.filter;
     this.count = 0;
-    this.limit = length;
-    const words = new Int32Array(text.buffer, 0, length >>> 2);
-    const table = pairs ??= pairsOf();
-    let at = 0;
-    for (let i = 0; (i = nextUnquiet(words, i, table)) < words.length;) {
-      const start = i << 2;
-      if (at < start) at = start;
-      const low = table[words[i] & 0xffff];
-      const high = table[words[i] >>> 16];
-      const places = low & 3 | high << 2 & 12;
-      if ((low & high >>> 1 & 4) !== 0) {
-        at = this.#markEach(text, at, start + 4, isWhole);
-      }
-      while (at < start + 4) {
-        const rest = places >>> at - start;
-        if (rest === 0) break;
-        // The place of the lowest bit that is set.
-        at += 31 - Math.clz32(rest & -rest);
-        at = this.#markAt(text, at, isWhole);
-      }
-      if (at >= length) return;
-      i = Math.max(i + 1, at >>> 2);
-    }
-    at = Math.max(at, words.length << 2);
-    this.#markEach(text, at, length, isWhole);
+    this.limit = text.length;
+    this.numbers.clear();
+    if (grams === undefined) this.#markEach(text, isWhole);
+    else this.#markFound(text, isWhole, grams.scanner);
   }
 
   /** Number of the first mark that ends behind a place. */
@@ -111,18 +87,41 @@ export class Marks {
     return low;
   }
 
-  #markEach(
-    text: Uint8Array,
-    from: number,
-    to: number,
-    isWhole: boolean,
-  ): number {
-    let at = from;
-    while (at < to) {
+  #markEach(text: Uint8Array, isWhole: boolean): void {
+    for (let at = 0; at < text.length;) {
       if (MARKS[text[at]] === 0) at++;
       else at = this.#markAt(text, at, isWhole);
     }
-    return at;
+  }
+
+  #markFound(text: Uint8Array, isWhole: boolean, scanner: Scanner): void {
+    let at = 0;
+    for (let from = 0; from < text.length; from = scanner.end) {
+      scanner.scan(text, from);
+      for (let found = 0; found < scanner.count; found++) {
+        const place = scanner.place(found);
+        if (scanner.isNumber(found)) this.#addNumber(text, place);
+        else if (place >= at && place < scanner.end) {
+          this.#markBreakBehind(text, at, place);
+          at = this.#markAt(text, place, isWhole);
+        }
+      }
+    }
+    this.#markBreakBehind(text, at, this.limit);
+  }
+
+  /** Marks a line break right behind an escape, of which the scanner knows no end. */
+  #markBreakBehind(text: Uint8Array, from: number, to: number): void {
+    const last = this.count - 1;
+    if (last < 0 || this.ends[last] !== from) return;
+    for (let at = from; at < Math.min(to, from + 4); at++) {
+      if (text[at] === LF) return this.#add(BREAK, at, at + 1, LF, 1);
+    }
+  }
+
+  #addNumber(text: Uint8Array, at: number): void {
+    if (at < 0 || at >= text.length || this.numbers.extend(at)) return;
+    if (mayBeListed(text, at, this.#grams!)) this.numbers.add(at);
   }
 
   /** Marks what begins at a place, and gives where to look next. */
@@ -140,12 +139,12 @@ export class Marks {
       const { end, value, size } = reader;
       const isBreak = size === 1 && (value === LF || value === CR);
       this.#add(isBreak ? ESCAPE | BREAK : ESCAPE, at, end, value, size);
+      const isNumber = (text[end - 3] | CASE) === X && isSeparator(text[end]);
+      if (isNumber && this.#grams !== undefined) this.#addNumber(text, end - 2);
       return end;
     }
-    if (kind === BREAK) {
-      if (this.#mayBreak(text, at)) this.#add(BREAK, at, at + 1, LF, 1);
-    } else if (kind === SPACED && isSpacedHex(text, at)) {
-      this.#add(SPACED, at, at + 1, NORMAL[BLANK], 1);
+    if (kind === BREAK && this.#mayBreak(text, at)) {
+      this.#add(BREAK, at, at + 1, LF, 1);
     }
     return at + 1;
   }
@@ -160,15 +159,6 @@ export class Marks {
     let next = at + 1;
     while (next < text.length && isBlank(text[next])) next++;
     const least = last < 0 ? 0 : this.ends[last];
-    if (start - 4 < least || next + 4 > text.length) return true;
-    const word = wordAt(text, start - 4, 4);
-    const nextWord = wordAt(text, next, 4);
-    const table = pairs!;
-    const both = table[word & 0xffff] | table[word >>> 16] |
-      table[nextWord & 0xffff] | table[nextWord >>> 16];
-    if ((both & NO_TEXT) === 0) {
-      return grams.mayHave(word) || grams.mayHave(nextWord);
-    }
     return mayEndAt(text, start, least, grams) ||
       mayBeginAt(text, next, grams);
   }
@@ -194,82 +184,6 @@ export class Marks {
     this.kinds[at] = kind;
     this.sizes[at] = size;
   }
-}
-
-/**
- * Finds the next word in which a mark may begin: with a byte that begins one,
- * or with a pair between blanks.
- *
- * The loop calls nothing: it is the hottest of the program.
- *
- * @param words The text as words, on a little-endian machine.
- * @param from First place that is looked at.
- * @param pairs What there is in each pair of bytes, see {@linkcode pairsOf}.
- * @returns The place; the number of words if there is none.
- */
-function nextUnquiet(
-  words: Int32Array,
-  from: number,
-  pairs: Uint8Array,
-): number {
-  const { length } = words;
-  let at = from;
-  for (; at < length; at++) {
-    const word = words[at];
-    const low = pairs[word & 0xffff];
-    const high = pairs[word >>> 16];
-    if (((low | high) & 3 | low & high >> 1 & 4) !== 0) break;
-  }
-  return at;
-}
-
-/**
- * Makes a table of all pairs of bytes: 1 if the first one begins a mark, 2 if the
- * second one does, 4 and 8 if they are blanks, 16 if one of
- * them is not always text where lines are joined. Printable text touches so
- * little of it that it stays in the nearest cache.
- */
-function pairsOf(): Uint8Array {
-  const pairs = new Uint8Array(1 << 16);
-  for (let other = 0; other < 256; other++) {
-    pairs[BLANK | other << 8] |= 4;
-    pairs[other | BLANK << 8] |= 8;
-  }
-  for (const byte of [LF, ...ESCAPES]) {
-    for (let other = 0; other < 256; other++) {
-      pairs[byte | other << 8] |= 1;
-      pairs[other | byte << 8] |= 2;
-    }
-  }
-  for (let byte = 0; byte < 256; byte++) {
-    if (IS_SKIPPED[byte] === 0 && byte !== DOLLAR) continue;
-    for (let other = 0; other < 256; other++) {
-      pairs[byte | other << 8] |= 16;
-      pairs[other | byte << 8] |= 16;
-    }
-  }
-  return pairs;
-}
-
-/** Tells whether a blank stands between two-digit numbers, of three at least. */
-function isSpacedHex(text: Uint8Array, at: number): boolean {
-  if (!isHexPair(text, at + 1)) return false;
-  return isBlankPair(text, at + 3) || isBlankPair(text, at - 3) ||
-    at + 6 > text.length;
-}
-
-/**
- * Tells whether a text ends with a two-digit number and a blank, or another
- * one behind that.
- *
- * @param text The text.
- * @param length Where it ends.
- */
-export function endsInSpacedHex(text: Uint8Array, length: number): boolean {
-  for (let at = length - 1; at >= Math.max(2, length - 3); at--) {
-    if (text[at] === BLANK) return isHexPair(text, at - 2);
-  }
-  return false;
 }
 
 /** Whether a dollar sign is, or may be, that of `$'…'`, with which a word goes on. */
@@ -332,20 +246,10 @@ function isBlank(byte: number): boolean {
   return byte === BLANK || byte === TAB;
 }
 
-function isBlankPair(text: Uint8Array, at: number): boolean {
-  return text[at] === BLANK && isHexPair(text, at + 1);
-}
-
-function isHexPair(text: Uint8Array, at: number): boolean {
-  return at >= 0 && at + 2 <= text.length && HEX[text[at]] < 16 &&
-    HEX[text[at + 1]] < 16;
-}
-
 function marksOf(): Uint8Array {
   const marks = new Uint8Array(256);
   for (const byte of ESCAPES) marks[byte] = ESCAPE;
   marks[LF] = BREAK;
-  marks[BLANK] = SPACED;
   return marks;
 }
 

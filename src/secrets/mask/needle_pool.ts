@@ -32,6 +32,11 @@ export class NeedlePool {
     return this.#bytes;
   }
 
+  /** Where each needle starts, and the last one ends; valid as long. */
+  get starts(): Int32Array {
+    return this.#starts.subarray(0, this.#count + 1);
+  }
+
   /**
    * Tells where a needle starts.
    *

@@ -1,5 +1,6 @@
 import type { FormKind } from "./forms.ts";
 import { computeFingerprint, Fingerprints } from "./fingerprints.ts";
+import { Grams } from "./grams.ts";
 import { MAX_NEEDLE_BYTES, NeedleFlood } from "./needle_flood.ts";
 import { NeedlePool } from "./needle_pool.ts";
 import { PrefixIndex } from "./prefix_index.ts";
@@ -44,15 +45,6 @@ const MAX_SHORT_ALIKE = 100;
 /** How many counts of needles that share two words there are, as a power of two. */
 const ALIKE_BITS = 18;
 
-/** Every stretch of a match that has so many bytes holds a whole gram; shorter needles are found by pairs. */
-export const MIN_GRAM_NEEDLE_BYTES = 8;
-
-/** Sizes of the filter of grams, as powers of two. */
-const [MIN_GRAM_BITS, MAX_GRAM_BITS] = [10, 18];
-
-/** How many bits of that filter there are for each gram, at least. */
-const BITS_PER_GRAM = 12;
-
 /**
  * Byte strings that are looked for, all at once.
  *
@@ -91,33 +83,18 @@ export class NeedleSet {
   #alikeCounts = new Uint8Array();
   /** Offsets of the words of a needle that is being added, by residue. */
   readonly #offsets = new Int32Array(STRIDE);
-  #grams = new WordFilter(MIN_GRAM_BITS);
-  #gramBits = MIN_GRAM_BITS;
-  #gramCount = 0;
+  /** What needles are made of. */
+  readonly grams: Grams = new Grams();
   #haveNormal = false;
-  /** Whether each byte is in a needle. */
-  readonly bytes: Uint8Array = new Uint8Array(256);
-  /** All pairs of bytes in needles that are shorter than two grams. */
-  #shortPairs: Uint8Array | undefined;
 
   /** Number of needles. */
   get size(): number {
     return this.#known.size;
   }
 
-  /** Knows every four bytes of every needle. */
-  get grams(): WordFilter {
-    return this.#grams;
-  }
-
   /** Whether there are needles in normal form, of which a text may hold a part without a mark. */
   get haveNormal(): boolean {
     return this.#haveNormal;
-  }
-
-  /** Whether two bytes follow one another in a short needle, by both of them; `undefined` without such needles. */
-  get shortPairs(): Uint8Array | undefined {
-    return this.#shortPairs;
   }
 
   /**
@@ -191,8 +168,12 @@ export class NeedleSet {
     computeFingerprint(needle, this.#fingerprint);
     const [first, second] = this.#fingerprint;
     if (!this.#known.add(first, second, isEncoded)) return;
-    this.#addGrams(needle);
+    this.grams.add(needle);
     if (!this.#addIndexed(needle, isEncoded)) this.#flood.add(needle);
+    // What is in the flood cannot be added again.
+    else if (this.grams.isFull && this.#flood.size === 0) {
+      this.grams.grow(this.#pool.bytes, this.#pool.starts);
+    }
   }
 
   /** Adds a needle to those that are found by their words, unless there are too many. */
@@ -351,33 +332,6 @@ export class NeedleSet {
     }
   }
 
-  #addGrams(needle: Uint8Array): void {
-    const { bytes } = this;
-    for (let at = 0; at < needle.length; at++) bytes[needle[at]] = 1;
-    if (needle.length < MIN_GRAM_NEEDLE_BYTES) {
-      const pairs = this.#shortPairs ??= new Uint8Array(1 << 16);
-      for (let at = 0; at + 2 <= needle.length; at++) {
-        pairs[needle[at] << 8 | needle[at + 1]] = 1;
-      }
-      return;
-    }
-    this.#gramCount += needle.length - 3;
-    const isFull = BITS_PER_GRAM * this.#gramCount > 32 << this.#gramBits;
-    if (isFull && this.#gramBits < MAX_GRAM_BITS && this.#flood.size === 0) {
-      this.#growGrams();
-    }
-    addGramsTo(this.#grams, needle, 0, needle.length);
-  }
-
-  #growGrams(): void {
-    this.#gramBits = Math.min(MAX_GRAM_BITS, this.#gramBits + 2);
-    this.#grams = new WordFilter(this.#gramBits);
-    const pool = this.#pool;
-    for (let needle = 0; needle < pool.count; needle++) {
-      addGramsTo(this.#grams, pool.bytes, pool.start(needle), pool.end(needle));
-    }
-  }
-
   /** The filter is large, and many runs have no secrets, or few. */
   #roomForContexts(): WordFilter {
     const contexts = this.#contexts ??= new WordFilter(CONTEXT_BITS);
@@ -414,15 +368,6 @@ function contextAt(
 
 function alikeOf(context: number): number {
   return hashOf(context) >>> (32 - ALIKE_BITS);
-}
-
-function addGramsTo(
-  grams: WordFilter,
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): void {
-  for (let at = from; at + 4 <= to; at++) grams.add(wordAt(bytes, at, 4));
 }
 
 /** Tells whether a needle is white space, which is no secret. */

@@ -1,17 +1,17 @@
 import { DecodedText, Stretches } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
-import {
-  BREAK,
-  endsInSpacedHex,
-  ESCAPE,
-  Marks,
-  NEAR_BYTES,
-  SPACED,
-} from "./marks.ts";
+import { BREAK, ESCAPE, Marks, NEAR_BYTES } from "./marks.ts";
 import { MarkGate } from "./mark_gate.ts";
 import type { NeedleSet } from "./needle_set.ts";
+import {
+  endsInNumbers,
+  NumberList,
+  RADIXES,
+  TAIL_BYTES,
+} from "./number_list.ts";
 import { Printer } from "./printer.ts";
 import { Ranges, type RangeSink } from "./ranges.ts";
+import { holdsGrams } from "./word_filter.ts";
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
@@ -35,8 +35,11 @@ export interface MaskRules {
  */
 const LOST_BYTES = 3;
 
-/** Least number of digits of which one pair is marked, wherever they stand. */
-const MIN_SPACED_DIGITS = 12;
+/** Least number of digits that the numbers of a list make. */
+const MIN_LISTED_DIGITS = 12;
+
+/** How many of these begin a word of four. */
+const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
 
 /**
  * Masks one stream of bytes, window by window.
@@ -74,13 +77,27 @@ export class MaskStream {
       const [from, to] = [starts[start], ends[end - 1]];
       const isBroken = from < this.#breakBefore ||
         this.#holdsMark(from, to, BREAK);
-      if (!isBroken && !isSpacedOut(end - start, to - from)) return;
-      this.#ranges.add(starts[this.#shownFrom(start)], to);
+      if (isBroken) this.#ranges.add(starts[this.#shownFrom(start)], to);
+    },
+  };
+  /** Takes what is found in numbers. The first one may be out before the next one comes. */
+  readonly #inNumbers: RangeSink = {
+    add: (start, end) => {
+      if (end - start < MIN_LISTED_DIGITS) return;
+      const { starts, ends } = this.#numbers;
+      const from = Math.max(0, starts[start + 2] - this.#numbersFrom);
+      const to = ends[end - 1] - this.#numbersFrom;
+      if (from < to) this.#ranges.add(from, to);
     },
   };
   readonly #printer = new Printer();
   readonly #marks = new Marks();
   readonly #text = new DecodedText();
+  readonly #numbers = new NumberList();
+  /** How much was put in front of the text that the numbers are from. */
+  #numbersFrom = 0;
+  /** The last bytes that were printed, as they are. */
+  #tail = new Uint8Array();
   readonly #gate: MarkGate;
   /** The last bytes that were printed, joined. */
   #before = new Uint8Array();
@@ -125,6 +142,7 @@ export class MaskStream {
     this.#marks.find(window, isLast, needles.grams);
     this.#gate.open(window, isLast, needles);
     this.#lookAtMarks();
+    this.#lookAtNumbers();
     const heldFrom = isLast ? window.length : this.#heldFrom();
     this.#remember(heldFrom);
     return { output: this.#print(window, heldFrom), heldFrom };
@@ -154,15 +172,12 @@ export class MaskStream {
       breaks.add(0, 0);
     }
     for (let next = 0; next < marks.count;) {
-      const first = next;
-      let isSpaced = false;
       let firstEscape = marks.count;
       let firstBreak = marks.count;
       let lastEscape = -1;
       let lastBreak = -1;
       do {
         const kind = marks.kinds[next];
-        if ((kind & SPACED) !== 0) isSpaced = true;
         if ((kind & BREAK) !== 0) {
           if (lastBreak < 0) firstBreak = next;
           lastBreak = next;
@@ -177,17 +192,13 @@ export class MaskStream {
         marks.starts[next] - marks.ends[next - 1] < NEAR_BYTES
       );
       const last = Math.max(lastEscape, lastBreak);
-      if (isSpaced) breaks.add(marks.starts[first], marks.ends[next - 1]);
-      else if (
-        last < 0 || gate.isClear(Math.min(firstEscape, firstBreak), last)
-      ) continue;
+      if (last < 0 || gate.isClear(Math.min(firstEscape, firstBreak), last)) {
+        continue;
+      }
       if (lastEscape >= 0 && gate.isSuspect(firstEscape, lastEscape, false)) {
         escapes.add(marks.starts[firstEscape], marks.ends[lastEscape]);
       }
-      if (
-        !isSpaced && lastBreak >= 0 &&
-        gate.isSuspect(firstBreak, lastBreak, true)
-      ) {
+      if (lastBreak >= 0 && gate.isSuspect(firstBreak, lastBreak, true)) {
         breaks.add(marks.starts[firstBreak], marks.ends[lastBreak]);
       }
     }
@@ -197,11 +208,7 @@ export class MaskStream {
       if (isOpen || this.#rules.needles.haveNormal) {
         escapes.add(limit, limit);
       }
-      if (
-        isOpen || gate.mayBreakAt(limit) || endsInSpacedHex(window, limit)
-      ) {
-        breaks.add(limit, limit);
-      }
+      if (isOpen || gate.mayBreakAt(limit)) breaks.add(limit, limit);
     }
     for (let i = 0; i < escapes.count; i++) {
       this.#lookAtEscapes(...escapes.at(i));
@@ -246,6 +253,44 @@ export class MaskStream {
     if (isBroken && view.length - partial <= LOST_BYTES) return;
     const start = text.starts[this.#shownFrom(partial)];
     if (start >= 0) this.#hold(start);
+  }
+
+  /** Looks at the lists of numbers that may be those of a needle. */
+  #lookAtNumbers(): void {
+    const window = this.#window;
+    const { length } = window;
+    const { numbers } = this.#marks;
+    const end = length < TAIL_BYTES ? joined(this.#tail, window) : window;
+    if (!this.#isLast && endsInNumbers(end)) numbers.add(length);
+    for (let part = 0; part < numbers.count; part++) {
+      this.#lookAtPart(...numbers.at(part, length));
+    }
+  }
+
+  #lookAtPart(from: number, to: number): void {
+    const { needles } = this.#rules;
+    const window = this.#window;
+    const numbers = this.#numbers;
+    const isEnd = to === window.length;
+    const isStart = from === 0;
+    const text = isStart ? joined(this.#tail, window.subarray(0, to)) : window;
+    const shift = this.#numbersFrom = isStart ? this.#tail.length : 0;
+    const isCut = !isStart || shift === TAIL_BYTES;
+    for (const radix of RADIXES) {
+      const isWhole = isEnd && this.#isLast;
+      numbers.read(text, radix, from, to + shift, isCut, isWhole);
+      const view = numbers.view();
+      if (holdsGrams(view, view.length, needles.grams.filter, LISTED_GRAMS)) {
+        needles.find(view, this.#inNumbers, true);
+      }
+      if (!isEnd || this.#isLast || !numbers.isOpen) continue;
+      const partial = needles.partialFrom(view, true);
+      if (partial + 2 < view.length) {
+        this.#hold(Math.max(0, numbers.starts[partial + 2] - shift));
+      } else if (partial < view.length && numbers.openFrom >= 0) {
+        this.#hold(Math.max(0, numbers.openFrom - shift));
+      }
+    }
   }
 
   /**
@@ -296,6 +341,9 @@ export class MaskStream {
   #remember(heldFrom: number): void {
     const window = this.#window;
     if (heldFrom === 0) return;
+    const printed = window.subarray(0, heldFrom);
+    const tail = heldFrom < TAIL_BYTES ? joined(this.#tail, printed) : printed;
+    this.#tail = tail.slice(-TAIL_BYTES);
     const text = this.#gate.sample;
     const marks = this.#marks;
     let from = Math.max(0, heldFrom - 64);
@@ -319,7 +367,12 @@ export class MaskStream {
   }
 }
 
-/** Whether so many digits in so many bytes are pairs with single blanks between them, and enough of them to be marked. */
-function isSpacedOut(digits: number, bytes: number): boolean {
-  return digits >= MIN_SPACED_DIGITS && bytes === digits + (digits >> 1) - 1;
+function joined(
+  one: Uint8Array,
+  other: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(one.length + other.length);
+  bytes.set(one);
+  bytes.set(other, one.length);
+  return bytes;
 }

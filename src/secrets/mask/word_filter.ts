@@ -1,5 +1,5 @@
 /** Fibonacci hashing: spreads words that differ in any byte. */
-const MULTIPLIER = 0x9E3779B1 | 0;
+export const MULTIPLIER = 0x9E3779B1 | 0;
 
 /**
  * Tells which words were certainly never added.
@@ -17,9 +17,13 @@ export class WordFilter {
    * Makes a filter without words.
    *
    * @param sizeBits How many bits it takes to count its numbers.
+   * @param bits Its numbers, if they have to be in a certain place.
    */
-  constructor(sizeBits: number) {
-    this.bits = new Int32Array(1 << sizeBits);
+  constructor(
+    sizeBits: number,
+    bits: Int32Array = new Int32Array(1 << sizeBits),
+  ) {
+    this.bits = bits;
     this.shift = 32 - sizeBits;
   }
 
@@ -123,4 +127,33 @@ export function nextPair(
     if ((both >>> (hash >>> 5) & 1) !== 0) break;
   }
   return at;
+}
+
+/**
+ * Tells whether so many words in a row of a text, which begin one byte apart,
+ * may have been added.
+ *
+ * @param bytes The text.
+ * @param length Where it ends.
+ * @param filter The filter.
+ * @param count How many words.
+ */
+export function holdsGrams(
+  bytes: Uint8Array,
+  length: number,
+  filter: WordFilter,
+  count: number,
+): boolean {
+  // Each row has one of these places.
+  for (let at = count - 1; at + 4 <= length; at += count) {
+    if (!filter.mayHave(wordAt(bytes, at, 4))) continue;
+    let first = at;
+    while (first > 0 && filter.mayHave(wordAt(bytes, first - 1, 4))) first--;
+    let last = at;
+    while (last + 5 <= length && filter.mayHave(wordAt(bytes, last + 1, 4))) {
+      last++;
+    }
+    if (last - first + 1 >= count) return true;
+  }
+  return false;
 }

@@ -1,0 +1,321 @@
+import { grown } from "./needle_pool.ts";
+import { GAP, HEX } from "./normal_bytes.ts";
+import { holdsGrams, type WordFilter } from "./word_filter.ts";
+
+/** Most bytes between two numbers of a list. */
+const MAX_SEPARATOR_BYTES = 10;
+
+/** Most letters and digits of a number, and most backslashes in front of them. */
+const [MAX_LETTERS, MAX_BACKSLASHES] = [4, 4];
+
+/** Most bytes of a number: backslashes with `x2f`. */
+const MAX_NUMBER_BYTES = MAX_BACKSLASHES + 3;
+
+/** How many bytes of a text tell what the first number behind them belongs to. */
+export const TAIL_BYTES = 2 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
+
+/** How much text the numbers of a needle can take at most, on each side of one. */
+const REACH_BYTES = 64 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES) + 64;
+
+/** Ways to write a byte as a number. */
+export const RADIXES = [16, 10, 8] as const;
+
+export type Radix = (typeof RADIXES)[number];
+
+const [ZERO, BACKSLASH] = [0x30, 0x5c];
+
+/** How many digits of five numbers begin a word of four. */
+const NEARBY_GRAMS = 2 * 5 - 3;
+
+/** Kinds of characters. */
+const [OTHER, LETTER, SEPARATOR] = [0, 1, 2];
+const KINDS = kinds();
+
+const DIGITS = Uint8Array.from("0123456789abcdef", (it) => it.charCodeAt(0));
+
+/**
+ * The bytes that the numbers of a text stand for, as hexadecimal digits: what
+ * `xxd -i`, `od` and `bytes.hex(":")` write, and lists of numbers.
+ *
+ * A number has two hexadecimal digits, possibly behind `0x` or `\x`, three
+ * octal ones, or up to three decimal ones. White space, quotes and punctuation
+ * stand between numbers; all else ends a list.
+ */
+export class NumberList {
+  /** Number of digits. */
+  length = 0;
+  /** The digits, and where in the text the number of each starts and ends. */
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(512);
+  starts: Int32Array = new Int32Array(512);
+  ends: Int32Array = new Int32Array(512);
+  /** Where a number starts at the end of the text that may go on; negative without one. */
+  openFrom = -1;
+  /** Whether the list may go on behind the text. */
+  isOpen = false;
+
+  /** The digits as a text that can be searched. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /**
+   * Reads the numbers of a text.
+   *
+   * @param text The text.
+   * @param radix How numbers are written.
+   * @param from Where to begin.
+   * @param to Where to end.
+   * @param isCut Whether it may begin within a number.
+   * @param isWhole Whether a number ends where the text does.
+   */
+  read(
+    text: Uint8Array,
+    radix: Radix,
+    from: number,
+    to: number,
+    isCut: boolean,
+    isWhole: boolean,
+  ): void {
+    this.length = 0;
+    this.openFrom = -1;
+    let at = from;
+    if (isCut) { while (at < to && KINDS[text[at]] === LETTER) at++; }
+    let isBroken = true;
+    let separatorBytes = 0;
+    while (at < to) {
+      const kind = KINDS[text[at]];
+      if (kind === SEPARATOR) {
+        separatorBytes++;
+        at++;
+        continue;
+      }
+      const start = at;
+      while (at < to && text[at] === BACKSLASH) at++;
+      const first = at;
+      while (at < to && KINDS[text[at]] === LETTER) at++;
+      if (at === start) at++;
+      const isOpen = at === to && !isWhole;
+      if (isOpen && at - first <= MAX_LETTERS) {
+        this.openFrom = start;
+        break;
+      }
+      const byte = isOpen ? -1 : byteOf(text, start, first, at, radix);
+      if (byte < 0) isBroken = true;
+      else {
+        isBroken ||= separatorBytes === 0 ||
+          separatorBytes > MAX_SEPARATOR_BYTES;
+        if (isBroken && this.length > 0) this.#put(GAP, start, start);
+        this.#put(DIGITS[byte >> 4], start, at);
+        this.#put(DIGITS[byte & 15], start, at);
+        isBroken = false;
+      }
+      separatorBytes = 0;
+    }
+    this.isOpen = !isBroken && separatorBytes <= MAX_SEPARATOR_BYTES &&
+      (separatorBytes > 0 || this.openFrom < 0);
+  }
+
+  #put(byte: number, start: number, end: number): void {
+    const at = this.length++;
+    if (at === this.bytes.length) {
+      this.bytes = grown(this.bytes, at + 1) as Uint8Array<ArrayBuffer>;
+      this.starts = grown(this.starts, at + 1);
+      this.ends = grown(this.ends, at + 1);
+    }
+    this.bytes[at] = byte;
+    this.starts[at] = start;
+    this.ends[at] = end;
+  }
+}
+
+/** The numbers around a place. */
+const nearby = new NumberList();
+
+/** The byte that a number stands for; negative for another word. */
+function byteOf(
+  text: Uint8Array,
+  start: number,
+  first: number,
+  end: number,
+  radix: Radix,
+): number {
+  const length = end - first;
+  if (first > start) {
+    const isNumber = radix === 16 && length === 3 && isX(text[first]) &&
+      first - start <= MAX_BACKSLASHES;
+    return isNumber ? valueOf(text, first + 1, end, 16) : -1;
+  }
+  if (radix !== 16) {
+    const isNumber = length === 3 || radix === 10 && length < 3;
+    return isNumber ? valueOf(text, first, end, radix) : -1;
+  }
+  if (length === 2) return valueOf(text, first, end, 16);
+  const isPrefixed = length === 4 && text[first] === ZERO &&
+    isX(text[first + 1]);
+  return isPrefixed ? valueOf(text, first + 2, end, 16) : -1;
+}
+
+function valueOf(
+  text: Uint8Array,
+  from: number,
+  to: number,
+  radix: Radix,
+): number {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = HEX[text[at]];
+    if (digit >= radix) return -1;
+    value = value * radix + digit;
+  }
+  return value < 256 ? value : -1;
+}
+
+function isX(byte: number): boolean {
+  return (byte | 0x20) === 0x78;
+}
+
+/**
+ * Tells whether a number, and two on each side of it, may be part of a needle.
+ *
+ * @param text The text.
+ * @param at Where the digits of the number start.
+ * @param grams Every four bytes of needles.
+ */
+export function mayBeListed(
+  text: Uint8Array,
+  at: number,
+  grams: WordFilter,
+): boolean {
+  const from = at - 2 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
+  const to = at + 3 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
+  // What comes before, or follows, is not known.
+  if (from < 0 || to > text.length) return true;
+  const end = lettersEnd(text, at);
+  const next = nextNumber(text, end);
+  const nextEnd = lettersEnd(text, next);
+  const last = nextNumber(text, nextEnd);
+  const lastEnd = lettersEnd(text, last);
+  return RADIXES.some((radix) => {
+    const byte = byteAt(text, at, end, radix);
+    if (byte < 0) return false;
+    const nextByte = byteAt(text, next, nextEnd, radix);
+    if (nextByte < 0 || !grams.mayHave(digitsOf(byte, nextByte))) return false;
+    const lastByte = byteAt(text, last, lastEnd, radix);
+    if (lastByte < 0 || !grams.mayHave(digitsOf(nextByte, lastByte))) {
+      return false;
+    }
+    nearby.read(text, radix, from, to, true, false);
+    return holdsGrams(nearby.bytes, nearby.length, grams, NEARBY_GRAMS);
+  });
+}
+
+function lettersEnd(text: Uint8Array, from: number): number {
+  let at = from;
+  while (KINDS[text[at]] === LETTER) at++;
+  return at;
+}
+
+/** Where the letters and digits of the next number start. */
+function nextNumber(text: Uint8Array, from: number): number {
+  let at = from;
+  while (KINDS[text[at]] === SEPARATOR) at++;
+  while (text[at] === BACKSLASH) at++;
+  return at;
+}
+
+/** The byte that letters and digits stand for, possibly behind backslashes. */
+function byteAt(
+  text: Uint8Array,
+  from: number,
+  to: number,
+  radix: Radix,
+): number {
+  const start = text[from - 1] === BACKSLASH ? from - 1 : from;
+  return byteOf(text, start, from, to, radix);
+}
+
+/** The four digits of two bytes, as a word. */
+function digitsOf(one: number, other: number): number {
+  return DIGITS[one >> 4] | DIGITS[one & 15] << 8 | DIGITS[other >> 4] << 16 |
+    DIGITS[other & 15] << 24;
+}
+
+/** Whether a text ends in two numbers at least, of which the last one need not be complete. */
+export function endsInNumbers(text: Uint8Array): boolean {
+  const lastEnd = separatorsStart(text, text.length);
+  const last = numberStart(text, lastEnd);
+  const end = separatorsStart(text, last);
+  return last < lastEnd && end < last && numberStart(text, end) < end;
+}
+
+/** Where the separators start that end at a place; the place itself without any. */
+function separatorsStart(text: Uint8Array, end: number): number {
+  let at = end;
+  const least = Math.max(0, end - MAX_SEPARATOR_BYTES);
+  while (at > least && KINDS[text[at - 1]] === SEPARATOR) at--;
+  return at;
+}
+
+/** The same for what looks like a number. */
+function numberStart(text: Uint8Array, end: number): number {
+  let at = end;
+  const least = Math.max(0, end - MAX_NUMBER_BYTES);
+  while (at > least && isNumberPart(text[at - 1])) at--;
+  return at;
+}
+
+function isNumberPart(byte: number): boolean {
+  return HEX[byte] < 16 || isX(byte) || byte === BACKSLASH;
+}
+
+/** Parts of a text, each from its first number to its last one. */
+export class NumberedParts {
+  readonly #bounds: number[] = [];
+
+  /** Number of parts. */
+  get count(): number {
+    return this.#bounds.length / 2;
+  }
+
+  clear(): void {
+    this.#bounds.length = 0;
+  }
+
+  /** Whether a number is so near to the last part that it belongs to it; then it does. */
+  extend(at: number): boolean {
+    const last = this.#bounds.length - 1;
+    if (last < 0 || Math.abs(at - this.#bounds[last]) > REACH_BYTES) {
+      return false;
+    }
+    this.#bounds[last] = Math.max(at, this.#bounds[last]);
+    return true;
+  }
+
+  /** Adds a part that begins with a number. */
+  add(at: number): void {
+    if (!this.extend(at)) this.#bounds.push(at, at);
+  }
+
+  /** Where a part starts and ends, with all that may belong to its numbers. */
+  at(index: number, length: number): [from: number, to: number] {
+    const first = this.#bounds[2 * index];
+    const last = this.#bounds[2 * index + 1];
+    return [
+      Math.max(0, first - REACH_BYTES),
+      Math.min(length, last + REACH_BYTES),
+    ];
+  }
+}
+
+/** Whether a byte may stand behind a number of a list. */
+export function isSeparator(byte: number): boolean {
+  return KINDS[byte] === SEPARATOR;
+}
+
+function kinds(): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => {
+    const char = String.fromCharCode(byte);
+    if (/[0-9A-Za-z_]/.test(char)) return LETTER;
+    return /[\t\n\r "'*+,\-./:;<=>?]/.test(char) ? SEPARATOR : OTHER;
+  });
+}

@@ -1,0 +1,381 @@
+/**
+ * The code of {@linkcode Scanner}, for WebAssembly.
+ *
+ * @module
+ */
+
+import {
+  add,
+  again,
+  and,
+  assemble,
+  byteAt,
+  bytes,
+  choose,
+  type Code,
+  either,
+  get,
+  I32,
+  i32,
+  I64,
+  i64,
+  isBelow,
+  isNotBelow,
+  isSame,
+  isZero,
+  long,
+  loop,
+  multiply,
+  or,
+  pairAt,
+  set,
+  shiftLeft,
+  shiftRight,
+  storeWord,
+  subtract,
+  tee,
+  trailingZeros,
+  V128,
+  when,
+  wordAt,
+} from "./assembler.ts";
+import { MULTIPLIER } from "./word_filter.ts";
+
+/** How many bytes of a text are scanned at once at most. */
+export const BLOCK_BYTES = 64 * 1024;
+
+/** How many bytes around those are looked at, too. */
+export const MARGIN_BYTES = 64;
+
+/** How many bytes are looked at in one step, and together with how many of those before. */
+export const [STEP_BYTES, SHARED_BYTES] = [48, 16];
+
+/** Marks the numbers of a list among the places that are found. */
+export const LIST = 1 << 31;
+
+/** Where in the memory everything is. */
+export const HEX_PAIRS = 0;
+export const TEXT = 2 * 1024;
+export const PLACES = TEXT + BLOCK_BYTES + 3 * MARGIN_BYTES;
+export const FILTER = PLACES + 8 * BLOCK_BYTES;
+const FILTER_BYTES = 1 << 20;
+export const MEMORY_BYTES = FILTER + FILTER_BYTES;
+
+const [LF, BLANK, X] = [0x0a, 0x20, 0x78];
+
+/** A class of bytes: those with one of some upper and one of some lower halves. */
+type Halves = readonly [uppers: readonly number[], lowers: readonly number[]];
+
+/** The bytes that begin a mark: ESC, `%` and `&`, a backslash, a line break. */
+const MARKS: readonly Halves[] = [
+  [[1], [0xb]],
+  [[2], [5, 6]],
+  [[5], [0xc]],
+  [[0], [0xa]],
+];
+
+/** Digits, also hexadecimal ones, and some more. */
+const DIGITS: Halves = [[3, 4, 6], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]];
+
+/** What may stand between the digits of a list, and some more; also the second character of `0x2f`. */
+const SEPARATORS: readonly Halves[] = [
+  [[2, 3], [0xa, 0xb, 0xc, 0xd, 0xe, 0xf]],
+  [[0, 2], [0, 2, 7, 9, 0xa, 0xd]],
+  [[5, 7], [8]],
+];
+
+/** The bits of a class in the order of the tables below: the highest one is that of digits. */
+const TABLES = halfTables([...MARKS, ...SEPARATORS, DIGITS]);
+
+/** The lowest bits, and what makes the highest one of all others. */
+const [MARK_BITS, TO_HIGH_BIT] = [0x0f, 0x70];
+
+/** Bytes that do not simply stand for themselves where lines are joined: control characters, quotes, blanks, what begins marks. */
+const SPECIAL_TABLES = halfTables([
+  [[2], [0, 2, 4, 5, 6, 7]],
+  [[0], [0, 9, 0xa, 0xb, 0xc, 0xd]],
+  [[1], [0xb]],
+  [[5], [0xc]],
+  [[6], [0]],
+]);
+
+/** Assembles the code: a module with the function `scan`. */
+export function assembleScan(): Uint8Array<ArrayBuffer> {
+  return assemble([{
+    name: "scan",
+    parameterCount: 4,
+    locals: [
+      ...[I32, I32, I32, I32, I32, I32],
+      ...[V128, V128, V128, V128],
+      ...[I64, I64, I64, I64, I64, I64, I64],
+    ],
+    body: scanBody(),
+  }]);
+}
+
+/** Parameters and variables of the function. */
+const [AT, END, OUT, SHIFT] = [0, 1, 2, 3];
+const [BITS, PLACE, BYTE, HASH, LAST_NUMBER, WORD] = [4, 5, 6, 7, 8, 9];
+const [CLASS_0, BLOCK] = [10, 13];
+const [BOTH, DIGIT, SEPARATOR] = [14, 15, 16];
+const [ONE, TWO, THREE, NUMBERS] = [17, 18, 19, 20];
+
+function scanBody(): Code {
+  const blocks = [0, 1, 2];
+  const classes = blocks.map((block) =>
+    tee(CLASS_0 + block, classesIn(bytesOf(block), TABLES))
+  );
+  const isAnyMark = bytes.isAny(
+    bytes.and(classes.reduce(bytes.or), bytes.all(MARK_BITS)),
+  );
+  return [
+    ...loop(
+      when(isAnyMark, ...blocks.map(lookAtMarks)),
+      findNumbers(),
+      again(isBelow(tee(AT, add(get(AT), i32(STEP_BYTES))), get(END))),
+    ),
+    ...get(OUT),
+  ];
+}
+
+function bytesOf(block: number): Code {
+  return bytes.at(get(AT), 16 * block);
+}
+
+/** Looks both halves of each byte up; the byte is in the classes that both are in. */
+function classesIn(vector: Code, [uppers, lowers]: HalfTables): Code {
+  return bytes.and(
+    bytes.lookUp(
+      bytes.of(lowers),
+      bytes.and(tee(BLOCK, vector), bytes.all(0x0f)),
+    ),
+    bytes.lookUp(bytes.of(uppers), bytes.shiftRight(get(BLOCK), i32(4))),
+  );
+}
+
+function lookAtMarks(block: number): Code {
+  const areMarks = bytes.isOther(
+    bytes.and(get(CLASS_0 + block), bytes.all(MARK_BITS)),
+    bytes.all(0),
+  );
+  const next = add(
+    add(get(AT), i32(16 * block)),
+    trailingZeros(get(BITS)),
+  );
+  return when(
+    tee(BITS, bytes.highBits(areMarks)),
+    loop(
+      set(BYTE, byteAt(tee(PLACE, next))),
+      either(
+        isSame(get(BYTE), i32(LF)),
+        lookAtLineBreak(),
+        put(get(PLACE)),
+      ),
+      again(tee(BITS, and(get(BITS), subtract(get(BITS), i32(1))))),
+    ),
+  );
+}
+
+function lookAtLineBreak(): Code {
+  const toNextByte = tee(BYTE, add(get(BYTE), i32(1)));
+  const before = wordAt(subtract(get(PLACE), i32(4)));
+  return [
+    ...set(BYTE, get(PLACE)),
+    ...loop(again(isSame(byteAt(toNextByte), i32(BLANK)))),
+    ...when(
+      or(
+        or(mayHave(before), mayHave(wordAt(get(BYTE)))),
+        bytes.isAny(
+          classesIn(
+            bytes.ofWords(before, wordAt(get(BYTE))),
+            SPECIAL_TABLES,
+          ),
+        ),
+      ),
+      put(get(PLACE)),
+    ),
+  ];
+}
+
+/** Whether the filter lets a word through. */
+function mayHave(word: Code): Code {
+  const hash = tee(HASH, multiply(word, i32(MULTIPLIER)));
+  const index = shiftLeft(shiftRight(hash, get(SHIFT)), i32(2));
+  const first = shiftRight(
+    tee(WORD, wordAt(index, FILTER)),
+    get(HASH),
+  );
+  const second = shiftRight(
+    get(WORD),
+    shiftRight(get(HASH), i32(5)),
+  );
+  return and(and(first, second), i32(1));
+}
+
+/**
+ * Finds numbers of up to three digits that follow one another, all at once:
+ * each byte of the block, and of some before it, is one bit.
+ */
+function findNumbers(): Code {
+  const { add, and, or, shiftLeft, shiftRight, xor } = long;
+  const bits = (previous: number, block: (block: number) => Code) =>
+    [0, 1, 2].reduce(
+      (all, number) =>
+        or(
+          all,
+          shiftLeft(
+            long.of(bytes.highBits(block(number))),
+            i64(SHARED_BYTES + 16 * number),
+          ),
+        ),
+      shiftRight(get(previous), i64(STEP_BYTES)),
+    );
+  const isAnyButMark = (block: number) =>
+    bytes.add(get(CLASS_0 + block), bytes.all(TO_HIGH_BIT));
+  const at = (variable: number, place: number) =>
+    place === 0 ? get(variable) : shiftRight(get(variable), i64(place));
+  const numbers = or(get(ONE), or(get(TWO), get(THREE)));
+  const ends = or(
+    shiftLeft(get(ONE), i64(2)),
+    or(shiftLeft(get(TWO), i64(3)), shiftLeft(get(THREE), i64(4))),
+  );
+  // Adding a bit to a row of separators leaves the bit behind them.
+  const behindSeparators = and(
+    add(get(SEPARATOR), ends),
+    xor(get(SEPARATOR), i64(-1)),
+  );
+  return [
+    ...set(BOTH, bits(BOTH, isAnyButMark)),
+    ...set(DIGIT, bits(DIGIT, (block) => get(CLASS_0 + block))),
+    ...set(SEPARATOR, xor(get(BOTH), get(DIGIT))),
+    // A separator, digits, and another separator.
+    ...set(ONE, and(get(SEPARATOR), at(DIGIT, 1))),
+    ...set(TWO, and(get(ONE), at(DIGIT, 2))),
+    ...set(THREE, and(get(TWO), at(DIGIT, 3))),
+    ...set(ONE, and(get(ONE), at(SEPARATOR, 2))),
+    ...set(TWO, and(get(TWO), at(SEPARATOR, 3))),
+    ...set(THREE, and(get(THREE), at(SEPARATOR, 4))),
+    ...set(NUMBERS, and(behindSeparators, shiftLeft(numbers, i64(1)))),
+    ...when(isZero(long.isZero(get(NUMBERS))), ...lookAtNumbers()),
+  ];
+}
+
+/**
+ * Notes each number that, as the next one, is likely to be part of a text:
+ * those of dates and times hardly are.
+ */
+function lookAtNumbers(): Code[] {
+  const place = subtract(
+    add(get(AT), long.toInt(long.trailingZeros(get(NUMBERS)))),
+    i32(SHARED_BYTES),
+  );
+  return [
+    set(LAST_NUMBER, i32(0)),
+    loop(
+      set(PLACE, place),
+      either(
+        isLikely(),
+        [
+          ...when(
+            get(LAST_NUMBER),
+            ...[when(mayFollow(), put(numberAt(get(LAST_NUMBER))))],
+          ),
+          ...set(LAST_NUMBER, get(PLACE)),
+        ],
+        set(LAST_NUMBER, i32(0)),
+      ),
+      set(
+        NUMBERS,
+        long.and(get(NUMBERS), long.subtract(get(NUMBERS), i64(1))),
+      ),
+      again(isZero(long.isZero(get(NUMBERS)))),
+    ),
+  ];
+}
+
+/** Whether a number is one of a text: neither 00 to 08 nor 10 to 18. */
+function isLikely(): Code {
+  const byte = (offset: number) => byteAt(get(PLACE), offset);
+  const isCharacter = or(
+    isNotBelow(byte(0), i32(0x32)),
+    isSame(byte(1), i32(0x39)),
+  );
+  return or(
+    isLetter(PLACE, 1),
+    and(isDecimal(PLACE, 1), or(isCharacter, isDecimal(PLACE, 2))),
+  );
+}
+
+/** Whether a number and the one before it stand for two bytes of a needle. */
+function mayFollow(): Code {
+  const inOrder = (value: (number: number) => Code) =>
+    or(value(LAST_NUMBER), shiftLeft(value(PLACE), i32(16)));
+  const isPrefix = (number: number) => isSame(letterAt(number, 1), i32(X));
+  // A capital digit becomes a small one; others stay as they are.
+  const hexadecimal = or(
+    inOrder((number) => pairAt(get(number))),
+    i32(0x20202020),
+  );
+  const octal = (number: number) => digitsOf(number, [64, 8, 1]);
+  const decimal = (number: number) =>
+    choose(
+      isDecimal(number, 1),
+      choose(
+        isDecimal(number, 2),
+        digitsOf(number, [100, 10, 1]),
+        digitsOf(number, [10, 1]),
+      ),
+      digitsOf(number, [1]),
+    );
+  return [
+    mayHave(hexadecimal),
+    mayHave(inOrder(decimal)),
+    mayHave(inOrder(octal)),
+    isPrefix(LAST_NUMBER),
+    isPrefix(PLACE),
+  ].reduce(or);
+}
+
+/** The hexadecimal digits of a number whose own digits weigh so much. */
+function digitsOf(number: number, weights: readonly number[]): Code {
+  const value = weights.map((weight, at) =>
+    multiply(subtract(byteAt(get(number), at), i32(0x30)), i32(weight))
+  ).reduce(add);
+  return pairAt(shiftLeft(and(value, i32(0x3ff)), i32(1)), HEX_PAIRS);
+}
+
+function isDecimal(number: number, place: number): Code {
+  return isBelow(subtract(byteAt(get(number), place), i32(0x30)), i32(10));
+}
+
+function letterAt(number: number, place: number): Code {
+  return or(byteAt(get(number), place), i32(0x20));
+}
+
+function isLetter(number: number, place: number): Code {
+  return isNotBelow(byteAt(get(number), place), i32(0x40));
+}
+
+function numberAt(place: Code): Code {
+  return or(place, i32(LIST));
+}
+
+function put(place: Code): Code {
+  return [
+    ...storeWord(get(OUT), place),
+    ...set(OUT, add(get(OUT), i32(4))),
+  ];
+}
+
+/** The classes of each half of a byte, as bits. */
+type HalfTables = readonly [uppers: number[], lowers: number[]];
+
+function halfTables(classes: readonly Halves[]): HalfTables {
+  const tables: HalfTables = [new Array(16).fill(0), new Array(16).fill(0)];
+  classes.forEach((halves, bit) => {
+    for (const side of [0, 1]) {
+      for (const half of halves[side]) tables[side][half] |= 1 << bit;
+    }
+  });
+  return tables;
+}

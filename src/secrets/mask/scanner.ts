@@ -1,0 +1,123 @@
+import {
+  assembleScan,
+  BLOCK_BYTES,
+  FILTER,
+  HEX_PAIRS,
+  LIST,
+  MARGIN_BYTES,
+  MEMORY_BYTES,
+  PLACES,
+  STEP_BYTES,
+  TEXT,
+} from "./scan_code.ts";
+
+const PAGE_BYTES = 64 * 1024;
+
+/**
+ * Finds the few places of a text that need a closer look: all of it passes
+ * through here, 16 bytes at a time, which is what WebAssembly is for.
+ *
+ * It finds
+ *
+ * - what begins an escape;
+ * - line breaks with four bytes of an encoded needle on either side of them, or
+ *   with something that has to be undone before one can know that;
+ * - numbers in a row that may stand for bytes, hexadecimal or not.
+ */
+export class Scanner {
+  readonly #memory = new WebAssembly.Memory({
+    initial: Math.ceil(MEMORY_BYTES / PAGE_BYTES),
+  });
+  readonly #bytes = new Uint8Array(this.#memory.buffer);
+  readonly #places = new Int32Array(this.#memory.buffer, PLACES);
+  readonly #scan: Scan;
+  #filterShift = 0;
+  /** Number of places that were found. */
+  count = 0;
+  /** Where the block starts that was scanned, and where it ends. */
+  start = 0;
+  end = 0;
+
+  constructor() {
+    const { exports } = new WebAssembly.Instance(compiledScan(), {
+      env: { memory: this.#memory },
+    });
+    this.#scan = exports.scan as unknown as Scan;
+    this.#bytes.set(hexPairs(), HEX_PAIRS);
+  }
+
+  /**
+   * Makes room for the filter of the four-byte parts of needles.
+   *
+   * @param sizeBits How many bits it takes to count its numbers.
+   * @returns The numbers, all zero; those given before are no longer valid.
+   */
+  roomForFilter(sizeBits: number): Int32Array {
+    this.#filterShift = 32 - sizeBits;
+    return new Int32Array(this.#memory.buffer, FILTER, 1 << sizeBits).fill(0);
+  }
+
+  /**
+   * Scans the next block of a text.
+   *
+   * @param text The text.
+   * @param from Where the block starts.
+   */
+  scan(text: Uint8Array, from: number): void {
+    const bytes = this.#bytes;
+    const first = Math.max(0, from - MARGIN_BYTES);
+    const end = Math.min(text.length, from + BLOCK_BYTES);
+    const last = Math.min(text.length, end + MARGIN_BYTES);
+    const begin = TEXT + MARGIN_BYTES;
+    bytes.fill(0, TEXT, begin);
+    bytes.set(text.subarray(first, last), begin - (from - first));
+    bytes.fill(0, begin + last - from, begin + last - from + MARGIN_BYTES);
+    // Numbers in a row may begin in front of the block.
+    const placesEnd = this.#scan(
+      begin - STEP_BYTES,
+      begin + end - from,
+      PLACES,
+      this.#filterShift,
+    );
+    this.count = placesEnd - PLACES >>> 2;
+    this.start = from;
+    this.end = end;
+  }
+
+  /** Whether a place is that of a number in a list. */
+  isNumber(index: number): boolean {
+    return this.#places[index] < 0;
+  }
+
+  /** Where in the text a place is; some are in front of the block, or behind it. */
+  place(index: number): number {
+    const place = this.#places[index] & ~LIST;
+    return place - TEXT - MARGIN_BYTES + this.start;
+  }
+}
+
+/** Finds the places of a text in the memory, and gives where the places end. */
+type Scan = (
+  from: number,
+  to: number,
+  places: number,
+  filterShift: number,
+) => number;
+
+let module: WebAssembly.Module | undefined;
+
+/** The module is made once, when there is a secret. */
+function compiledScan(): WebAssembly.Module {
+  return module ??= new WebAssembly.Module(assembleScan());
+}
+
+/** The two hexadecimal digits of each byte, and nothing for greater numbers. */
+function hexPairs(): Uint8Array {
+  const pairs = new Uint8Array(2 * 1024);
+  for (let byte = 0; byte < 256; byte++) {
+    const digits = byte.toString(16).padStart(2, "0");
+    pairs[2 * byte] = digits.charCodeAt(0);
+    pairs[2 * byte + 1] = digits.charCodeAt(1);
+  }
+  return pairs;
+}
