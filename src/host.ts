@@ -40,6 +40,11 @@ export interface Host {
    * that the process was started to ignore, as by `nohup`, stays ignored.
    */
   onSignal(listener: (signal: EndingSignal) => void): Disposable;
+  /**
+   * Calls the listener when the process is about to end, with a function that
+   * writes to standard error at once: nothing asynchronous happens any more.
+   */
+  onExit?(listener: (write: (bytes: Uint8Array) => void) => void): void;
 }
 
 /** Cells of a terminal. */
@@ -95,6 +100,17 @@ export function processHost(): Host {
           }
         },
       };
+    },
+    onExit(listener) {
+      globalThis.addEventListener("unload", () => {
+        listener((bytes) => {
+          try {
+            Deno.stderr.writeSync(bytes);
+          } catch {
+            // No one reads it any more.
+          }
+        });
+      });
     },
   };
 }

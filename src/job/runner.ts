@@ -190,9 +190,9 @@ function hostWith(
   { cwd, env = host.env }: Pick<CreateRunnerOptions, "cwd" | "env">,
 ): Host {
   if (cwd === undefined && env === host.env) return host;
-  const { stdin, stdout, stderr, consoleSize, onSignal } = host;
+  const { stdin, stdout, stderr, consoleSize, onSignal, onExit } = host;
   return {
-    ...{ env, stdin, stdout, stderr, consoleSize, onSignal },
+    ...{ env, stdin, stdout, stderr, consoleSize, onSignal, onExit },
     // Reading it may fail, which is reported when a job runs.
     get cwd() {
       if (cwd === undefined) return host.cwd;
@@ -236,6 +236,13 @@ export function runnerOn(
     }
   };
   const functions = workflowFunctions(() => parts());
+  let isExitWatched = false;
+  const queue = (list: readonly Trigger[]) => {
+    triggers.addAll(list);
+    if (isExitWatched) return;
+    isExitWatched = true;
+    warnAtExit(hostOf, triggers, () => parts());
+  };
   return {
     runJob: async (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
@@ -247,8 +254,8 @@ export function runnerOn(
     },
     registerPlugin: (plugin) => plugins.add(plugin),
     registerSource: (type, handler) => sources.add(type, handler),
-    triggerJob: (name, options = {}) => triggers.add({ ...options, name }),
-    triggerJobs: (list) => triggers.addAll(list),
+    triggerJob: (name, options = {}) => queue([{ ...options, name }]),
+    triggerJobs: queue,
     flushTriggers: masked(async () => {
       const { flushTriggers } = await import("./flush_triggers.ts");
       const { environmentFlush } = await import("./environment_flush.ts");
@@ -270,4 +277,30 @@ export function runnerOn(
     },
     registerSecret: (value) => registerSecret(parts(), value),
   };
+}
+
+/** Warns of follow-up jobs that a program queues and never submits. */
+function warnAtExit(
+  hostOf: () => Host,
+  triggers: TriggerQueue,
+  partsOf: () => RunnerParts,
+): void {
+  let host: Host;
+  try {
+    host = hostOf();
+  } catch {
+    // A program that cannot read its environment runs no job either.
+    return;
+  }
+  host.onExit?.((write) => {
+    if (triggers.size === 0) return;
+    const names = triggers.pending.map(({ name }) => name).join(", ");
+    const sink = {
+      write: (bytes: Uint8Array) => Promise.resolve(write(bytes)),
+    };
+    partsOf().logTo(sink).warn(
+      "triggers",
+      `Follow-up jobs never submitted: ${names}. Call flushTriggers(), or queue them before the job that submits them ends`,
+    );
+  });
 }

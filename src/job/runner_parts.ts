@@ -33,6 +33,8 @@ export interface RunnerParts {
   triggers: TriggerQueue | undefined;
   /** Says what the runner has to say. */
   readonly logger: Logger;
+  /** Creates a logger like it that writes elsewhere. */
+  readonly logTo: (sink: Sink) => Logger;
   /** Where the output of jobs goes. */
   readonly stdout: Sink;
   /** Where the runner's messages, and separate standard error, go. */
@@ -93,18 +95,19 @@ export function createParts(
   const filledMasker = () => masker ??= maskerOf(host, rooms.layer);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);
-  const logger = createLogger({
-    sink: stderr,
-    get masker() {
-      return filledMasker();
-    },
-    level: logLevelOf(env.LOG_LEVEL),
-    style: env.LOG_FORMAT === "json"
-      ? "json"
-      : workspace.inContainer
-      ? "text"
-      : "short",
-  });
+  const logTo = (sink: Sink) =>
+    createLogger({
+      sink,
+      get masker() {
+        return filledMasker();
+      },
+      level: logLevelOf(env.LOG_LEVEL),
+      style: env.LOG_FORMAT === "json"
+        ? "json"
+        : workspace.inContainer
+        ? "text"
+        : "short",
+    });
   // A runner around this one has a socket for secrets.
   const isReadByWorker = (workspace.inContainer || !!env[Variable.jobId]) &&
     !env[Variable.secretsSocket];
@@ -123,7 +126,8 @@ export function createParts(
       return rooms.allowInsecureTransport ??
         booleanVariable(env, Variable.allowInsecureTransport) ?? false;
     },
-    logger,
+    logger: logTo(stderr),
+    logTo,
     stdout,
     stderr,
     isReadByWorker,

@@ -149,4 +149,24 @@ Deno.exit(exitCode);
     );
     assertEquals([code, stdout], [143, "cancelled\n"]);
   });
+
+  it("warns of follow-up jobs that it queues and never submits", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await runPipeline(
+      directory.path,
+      `
+import { flushTriggers, runJob, triggerJob } from "@reactorcide/runnerlib";
+
+triggerJob("build");
+await flushTriggers();
+const { exitCode } = await runJob({ command: "true" });
+if (exitCode === 0) triggerJob("deploy");
+Deno.exit(exitCode);
+`,
+    );
+    assertEquals(code, 0, stderr);
+    assertEquals(stderr.match(/never submitted: (.*?)\./g), [
+      "never submitted: deploy.",
+    ]);
+  });
 });
