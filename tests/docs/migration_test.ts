@@ -63,7 +63,7 @@ Deno.test("the migration page names what the libraries have", () => {
   }
 });
 
-Deno.test("the migration page tells what becomes of values of YAML", async () => {
+Deno.test("the migration page lists how values of YAML change", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const rows = rowsBehind("### Values of YAML");
@@ -114,7 +114,7 @@ Deno.test("every difference of the migration page has its section", () => {
   }
 });
 
-Deno.test("the migration page tells what broken definitions do", async () => {
+Deno.test("the migration page describes what broken definitions do", async () => {
   const good = (name: string) =>
     `name: ${name}\ntriggers: { events: [push] }\njob: { command: make }\n`;
   const workflow =
@@ -155,7 +155,7 @@ Deno.test("the migration page tells what broken definitions do", async () => {
   }
 });
 
-Deno.test("the migration page tells the defaults of options", () => {
+Deno.test("the migration page names the defaults of options", () => {
   const defaults = new Map(
     OPTIONS.map((option) => [
       option.name as string,

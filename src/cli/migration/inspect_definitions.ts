@@ -73,7 +73,7 @@ export async function loadJobs(
 ): Promise<JobDefinition[]> {
   const { workflows, jobs: jobFiles } = await findDefinitions(root);
   const jobs: JobDefinition[] = [];
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const add = (
     file: string,
     message: string,
@@ -82,8 +82,8 @@ export async function loadJobs(
     for (const finding of problemFindings(file, message, state)) {
       const { file, line, change } = finding;
       const key = JSON.stringify([file, line, change]);
-      if (!told.has(key)) findings.push(finding);
-      told.add(key);
+      if (!reported.has(key)) findings.push(finding);
+      reported.add(key);
     }
   };
   const attempt = async (

@@ -32,7 +32,7 @@ export interface InspectOptions {
   readonly grantsOf: GrantsOf;
   /** Whether plugins run without confinement. */
   readonly trustsPlugins: boolean;
-  /** Whether somebody chose the time limit of plugins. */
+  /** Whether the time limit of plugins is configured. */
   readonly hasPluginTimeout: boolean;
   /** Whether every checkout has more than one commit. */
   readonly isDeep: boolean;
@@ -72,7 +72,7 @@ export function isDefinition(path: string): boolean {
 }
 
 /**
- * Tells how the jobs run that have a command.
+ * Describes the jobs that run a command.
  *
  * @param inspection Definitions and settings.
  * @param command Text of the command.

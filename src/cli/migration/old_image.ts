@@ -26,7 +26,7 @@ const OLD_PACKAGES: ReadonlySet<string> = new Set([
 const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
 
 /**
- * Tells how a program of the old image gets into the new one.
+ * Finds the command that adds a program of the old image to the new one.
  *
  * @param program Name of a program.
  * @returns The command; `undefined` if the program was not in the old image, or

@@ -142,8 +142,8 @@ function endOfString(source: string, from: number, quote: string): number {
 }
 
 /**
- * Makes a function that finds the lines of places in a text, which are asked
- * for in their order. The text is read once.
+ * Creates a function that converts offsets in a text to line numbers. Offsets
+ * must not decrease; the text is read once.
  *
  * @param text The text.
  * @returns Gives the number of the line, from 1, of an offset.

@@ -23,7 +23,7 @@ export interface CheckedText {
   readonly isDefinition: boolean;
 }
 
-/** What a checkout with the whole history is asked for by. */
+/** Line that requests a checkout with the whole history. */
 const DEPTH_LINE = `${Variable.fetchDepth}: "0"`;
 
 /**
@@ -40,11 +40,11 @@ export async function checkCommands(
   const { file, commands, traits, isDefinition } = text;
   const findings: MigrationFinding[] = [];
   const firstClone = commands.find(({ argv }) => isFullClone(argv));
-  const told = new Set<string>();
+  const reported = new Set<string>();
   for (const { argv, line } of commands) {
     const history = historyCommand(argv);
-    if (history !== undefined && traits.isShallow && !told.has(history)) {
-      told.add(history);
+    if (history !== undefined && traits.isShallow && !reported.has(history)) {
+      reported.add(history);
       const isOwnClone = firstClone !== undefined && firstClone.line <= line;
       findings.push({
         file,
@@ -63,8 +63,8 @@ export async function checkCommands(
     }
     const program = baseName(argv[0]);
     const fix = programFix(program);
-    if (fix !== undefined && traits.usesImage && !told.has(program)) {
-      told.add(program);
+    if (fix !== undefined && traits.usesImage && !reported.has(program)) {
+      reported.add(program);
       if (!await hasProgram(program)) {
         findings.push({
           file,
@@ -77,8 +77,8 @@ export async function checkCommands(
       }
     }
     const problem = await usageProblem(argv);
-    if (problem !== undefined && !told.has(problem)) {
-      told.add(problem);
+    if (problem !== undefined && !reported.has(problem)) {
+      reported.add(problem);
       findings.push({
         file,
         line,

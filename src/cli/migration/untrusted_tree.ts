@@ -34,7 +34,7 @@ export interface TreeFile {
   readonly text: string;
   /** Its content. */
   readonly bytes: Uint8Array;
-  /** Whether anybody may execute it. */
+  /** Whether any user may execute it. */
   readonly isExecutable: boolean;
 }
 
@@ -186,7 +186,7 @@ export class UntrustedTree {
     entries.sort((a, b) => a.name < b.name ? -1 : 1);
     for (const { name, isFile, isDirectory, isSymlink } of entries) {
       const path = `${directory}/${name}`;
-      // What Python leaves beside modules is no work of anybody.
+      // Generated or installed, not written for this repository.
       if (name === "__pycache__" || name === "node_modules") continue;
       if (paths.length > this.#limits.files) {
         this.unread.push({

@@ -26,7 +26,7 @@ const TIME =
   /^(\d{4})-(\d\d?)-(\d\d?)(?:[Tt]|[ \t]+)(\d\d?):(\d\d):(\d\d)(?:\.(\d*))?(?:[ \t]*(Z|([-+])(\d\d?)(?::?(\d\d))?))?$/;
 
 /**
- * Tells what the Python runner makes of a plain scalar.
+ * Converts a plain scalar as the Python runner does.
  *
  * @param source The scalar as it is written, without quotes.
  * @returns The value; `undefined` if it is the text itself.

@@ -146,7 +146,7 @@ Deno.test("historyCommand() knows programs that compute versions", () => {
   ) assertEquals(historyCommand(command.split(" ")), name, command);
 });
 
-Deno.test("isFullClone() tells clones with their history", () => {
+Deno.test("isFullClone() recognizes clones with their history", () => {
   assertEquals(
     isFullClone(["git", "clone", "https://example.com/r.git"]),
     true,
