@@ -136,7 +136,18 @@ const BREAKAGES: ((text: string) => string | Uint8Array)[] = [
   () => new Uint8Array([0x1f, 0x8b, 8, 0, 0, 0xff, 0xfe]),
 ];
 
-const idOf = (path: string) => path.slice(FOLDER.length + 1, -".yaml".length);
+/** The id that follows from a path; there is none without letters and digits. */
+function idOf(path: string): string {
+  return path.slice(FOLDER.length + 1, -".yaml".length).toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+}
+
+/** A workflow that has no id of its own. */
+function entryWithoutId(path: string, changed: Workflow): Entry {
+  const id = idOf(path);
+  const { content, workflow } = entryOf({ ...changed, hasOwnId: false, id });
+  return id === "" ? { content } : { content, workflow };
+}
 
 export function baseTree(random: Random): Tree {
   const tree: Tree = {
@@ -185,7 +196,7 @@ const MUTATIONS: Record<string, Mutation> = {
   },
   // An id of its own is what it needs to be used.
   "drop the id"(tree, path, changed) {
-    tree[path] = entryOf({ ...changed, hasOwnId: false, id: idOf(path) });
+    tree[path] = entryWithoutId(path, changed);
   },
   rename(tree, path, changed) {
     delete tree[path];
@@ -279,12 +290,9 @@ const MUTATIONS: Record<string, Mutation> = {
   },
   // The id that follows from this path is that of the other file.
   "vary the case"(tree, path, changed) {
-    const id = idOf(path);
-    tree[`${FOLDER}/${id.toUpperCase()}.yaml`] = entryOf({
-      ...changed,
-      id: id.toLowerCase(),
-      hasOwnId: false,
-    });
+    const name = path.slice(FOLDER.length + 1, -".yaml".length);
+    const other = `${FOLDER}/${name.toUpperCase()}.yaml`;
+    tree[other] = entryWithoutId(other, changed);
   },
   "use another ending"(tree, path, changed) {
     delete tree[path];
