@@ -5,15 +5,12 @@ import {
 } from "../environment/child_environment.ts";
 import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { JobRun } from "../job/job_run.ts";
-import { resolveSettings } from "../job/resolve_settings.ts";
 import { joinList } from "../join_list.ts";
 import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { covers } from "../plugins/rights/rights.ts";
 import { findDeno, findOnPath } from "../plugins/sandbox/find_deno.ts";
-import { Cancellation } from "../process/cancellation.ts";
 import type { CommandContext, Flag } from "./command.ts";
-import { jobFileOf } from "./job_file_flag.ts";
+import { loadCommandConfig } from "./command_config.ts";
 import { usageError } from "./parse_arguments.ts";
 import {
   denoFlags,
@@ -55,12 +52,11 @@ export async function pipelineCommand(
 ): Promise<PipelineCommand> {
   const { operands: [file, ...args], rest = [], flags, parts } = context;
   if (!file) throw usageError("A pipeline is required", name);
-  const run = new JobRun(parts, new Cancellation());
-  await resolveSettings(run, {}, jobFileOf(context));
+  const { settings } = await loadCommandConfig(context, { layer: {} });
   const { host, workspace } = parts;
   const allowed = flags.get(ALLOW_FLAG.name);
   const permissions = pipelinePermissions({ host, workspace, socket }, [
-    ...run.settings.lines("pipeline_permissions"),
+    ...settings.lines("pipeline_permissions"),
     ...typeof allowed === "object" ? allowed : [],
   ]);
   const path = await realFile(

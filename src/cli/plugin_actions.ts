@@ -1,11 +1,9 @@
 import { osReason, RunnerError } from "../errors.ts";
-import { JobRun } from "../job/job_run.ts";
 import { pluginAddresses } from "../job/plugin_addresses.ts";
 import {
   ciPluginDirectory,
   givenPluginDirectory,
 } from "../job/plugin_directories.ts";
-import { resolveSettings } from "../job/resolve_settings.ts";
 import { sandboxSetting } from "../job/sandbox_setting.ts";
 import { findPluginFiles, pluginFile } from "../plugins/find_files.ts";
 import {
@@ -15,11 +13,9 @@ import {
 import { fileSource, type PluginSource } from "../plugins/plugin_source.ts";
 import { grantOption } from "../plugins/rights/rights.ts";
 import { printable } from "../printable.ts";
-import { Cancellation } from "../process/cancellation.ts";
 import { showUrl } from "../url_secrets.ts";
 import type { CommandContext } from "./command.ts";
-import { flagsLayer } from "./config_flags.ts";
-import { jobFileOf } from "./job_file_flag.ts";
+import { type CommandConfig, loadCommandConfig } from "./command_config.ts";
 import { partsInWorkDir } from "./work_dir.ts";
 
 /**
@@ -30,17 +26,17 @@ import { partsInWorkDir } from "./work_dir.ts";
  * @throws {RunnerError} If the configuration or a directory is wrong.
  */
 export async function listPlugins(context: CommandContext): Promise<number> {
-  const run = await openRun(context);
+  const loaded = await load(context);
   await using fetched = await pluginAddresses(
-    run.settings.lines("plugins"),
-    await sandboxSetting(run),
-    { env: run.parts.host.env, workspace: run.parts.workspace },
+    loaded.settings.lines("plugins"),
+    await sandboxSetting(loaded),
+    { env: loaded.parts.host.env, workspace: loaded.parts.workspace },
   );
   const sources = await Promise.all([
-    sourcesIn(givenPluginDirectory(run)),
-    sourcesIn(ciPluginDirectory(run, "early"), { isOfCiSource: true }),
+    sourcesIn(givenPluginDirectory(loaded)),
+    sourcesIn(ciPluginDirectory(loaded, "early"), { isOfCiSource: true }),
   ]);
-  return await report(context, run, [...fetched.sources, ...sources.flat()]);
+  return await report(context, loaded, [...fetched.sources, ...sources.flat()]);
 }
 
 /**
@@ -55,17 +51,15 @@ export async function checkPluginFile(
   context: CommandContext,
   path: string,
 ): Promise<number> {
-  const run = await openRun(context);
+  const loaded = await load(context);
   const absolute = path.startsWith("/")
     ? path
-    : `${run.parts.host.cwd}/${path}`;
-  return await report(context, run, [await sourceAt(absolute, path)]);
+    : `${loaded.parts.host.cwd}/${path}`;
+  return await report(context, loaded, [await sourceAt(absolute, path)]);
 }
 
-async function openRun(context: CommandContext): Promise<JobRun> {
-  const run = new JobRun(partsInWorkDir(context), new Cancellation());
-  await resolveSettings(run, flagsLayer(context), jobFileOf(context));
-  return run;
+function load(context: CommandContext): Promise<CommandConfig> {
+  return loadCommandConfig(context, { parts: partsInWorkDir(context) });
 }
 
 async function sourcesIn(
@@ -99,11 +93,11 @@ async function sourceAt(path: string, name: string): Promise<PluginSource> {
 
 async function report(
   { print, parts }: CommandContext,
-  run: JobRun,
+  loaded: CommandConfig,
   sources: readonly PluginSource[],
 ): Promise<number> {
-  const setting = await sandboxSetting(run);
-  const isTrusted = run.settings.isOn("trust_plugins");
+  const setting = await sandboxSetting(loaded);
+  const isTrusted = loaded.settings.isOn("trust_plugins");
   const found = await Promise.all(
     sources.map((source) => inspectPlugin(source, setting)),
   );

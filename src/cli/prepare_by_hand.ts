@@ -1,17 +1,20 @@
-import { JobRun } from "../job/job_run.ts";
-import { prepareSources, removeCredentials } from "../job/prepare_sources.ts";
-import { resolveSettings } from "../job/resolve_settings.ts";
-import { Cancellation } from "../process/cancellation.ts";
+import {
+  checkCredentials,
+  prepareSource,
+  removeCredentials,
+} from "../job/prepare_sources.ts";
 import { lockWorkspace } from "../workspace/lock.ts";
 import type { CommandContext } from "./command.ts";
+import { checkCommandConfig, loadCommandConfig } from "./command_config.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { usageError } from "./parse_arguments.ts";
+import { untilSignal } from "./until_signal.ts";
 import { partsInWorkDir } from "./work_dir.ts";
 
 /**
  * Prepares a source that the user names, without a job.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param name Name of the command.
  * @param type How the source is prepared.
  * @returns Exit code.
@@ -25,37 +28,45 @@ export async function prepareByHand(
   const [url] = context.operands;
   if (!url) throw usageError("A source is required", name);
   const parts = partsInWorkDir(context);
-  const run = new JobRun(parts, new Cancellation());
-  using _ = parts.host.onSignal((signal) => run.cancellation.cancel(signal));
   const ref = context.flags.get("ref");
   const origin = "the command line";
-  await resolveSettings(run, {
-    ...flagsLayer(context),
-    source_type: { value: type, origin },
-    source_url: { value: url, origin },
-    source_ref: { value: typeof ref === "string" ? ref : "", origin },
-    ci_source_type: { value: "none", origin },
-    // No command is run; a value is needed for the rest to be judged.
-    job_command: { value: "true", origin },
-  }, undefined);
-  try {
-    const config = run.validate();
-    await using _lock = await lockWorkspace(parts.workspace, {
-      command: name,
-      env: parts.host.env,
-      sourceDirs: [config.sourceDir],
-      wait: config.wait,
-      signal: run.cancellation.asked,
-      onWait: (reason) => parts.logger.info("workspace", reason),
-    });
-    await prepareSources(run, config, { replace: true });
-  } catch (error) {
-    run.fail(error);
-    // A source that is never begun leaves credentials behind, too.
-    await removeCredentials(run);
-  }
-  if (run.error) throw run.error;
-  await context.print(run.sourcePath!);
+  const path = await untilSignal(parts.host, async (cancellation) => {
+    try {
+      const loaded = await loadCommandConfig(context, {
+        parts,
+        layer: {
+          ...flagsLayer(context),
+          source_type: { value: type, origin },
+          source_url: { value: url, origin },
+          source_ref: { value: typeof ref === "string" ? ref : "", origin },
+          ci_source_type: { value: "none", origin },
+        },
+        needsCommand: false,
+      });
+      const { config } = checkCommandConfig(loaded);
+      await using _lock = await lockWorkspace(parts.workspace, {
+        command: name,
+        env: parts.host.env,
+        sourceDirs: [config.sourceDir],
+        wait: config.wait,
+        signal: cancellation.asked,
+        onWait: (reason) => parts.logger.info("workspace", reason),
+      });
+      await checkCredentials({ parts }, config);
+      return await prepareSource(
+        { parts, cancellation },
+        config,
+        config.source,
+        {
+          replace: true,
+        },
+      );
+    } finally {
+      // A source that is never begun leaves credentials behind, too.
+      await removeCredentials({ parts });
+    }
+  });
+  if (path !== undefined) await context.print(path);
   await parts.logger.flush();
   return 0;
 }

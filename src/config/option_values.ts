@@ -28,6 +28,12 @@ export interface ValidateOptions {
    */
   steps?: readonly StepConfig[];
   /**
+   * Whether the job has steps that come from elsewhere, and so no command.
+   *
+   * @default {false}
+   */
+  hasOwnSteps?: boolean;
+  /**
    * Whether a command is required, unless there are steps.
    *
    * @default {true}
@@ -55,12 +61,12 @@ export function validateSettings(
   settings: Settings,
   options: ValidateOptions,
 ): ValidationResult {
-  const { steps, needsCommand = true } = options;
+  const { steps, hasOwnSteps = false, needsCommand = true } = options;
   const reader = new OptionReader(settings, options);
-  const isCommand = needsCommand &&
+  const isCommand = !hasOwnSteps &&
     (steps === undefined || replacesSteps(settings));
   const values = readAll(reader);
-  const command = isCommand ? reader.requireCommand() : undefined;
+  const command = isCommand ? reader.command(needsCommand) : undefined;
   const config: JobConfig = {
     ...values,
     command,
@@ -172,11 +178,17 @@ export class OptionReader {
     return new OptionReader(defaults, { cwd: this.#cwd }).read(name);
   }
 
-  /** Reads the command, which must be there. */
-  requireCommand(): string | readonly string[] {
+  /**
+   * Reads the command.
+   *
+   * @param isRequired Whether there must be one.
+   */
+  command(isRequired: boolean): string | readonly string[] | undefined {
     const command = this.read("job_command");
-    if (command === undefined) this.#report("job_command", "is required");
-    return command ?? "";
+    if (command === undefined && isRequired) {
+      this.#report("job_command", "is required");
+    }
+    return command;
   }
 
   /**
@@ -232,9 +244,12 @@ export class OptionReader {
     }
   }
 
+  /** A worker sets a variable to an empty text when there is no value. */
   #text(name: OptionName): string {
-    const value = this.#settings.get(name)?.value ?? "";
-    return typeof value === "string" ? value : Object.values(value).join(",");
+    const { value = "", origin } = this.#settings.get(name) ?? {};
+    if (typeof value !== "string") return Object.values(value).join(",");
+    const { env, default: fallback = "" } = findOption(name)!;
+    return value === "" && origin === env?.name ? fallback : value;
   }
 
   #command(name: OptionName): string | readonly string[] | undefined {
@@ -269,7 +284,6 @@ export class OptionReader {
     return text;
   }
 
-  /** A worker sets the variable to an empty text when the job has no source. */
   #sourceType(name: OptionName): string {
     const type = this.#text(name);
     if (type === "") return "none";
@@ -279,7 +293,6 @@ export class OptionReader {
     return isRegistered ? type : this.#choice(name, SOURCE_TYPES);
   }
 
-  /** A worker sets the variable to an empty text when there is no value. */
   #integer(
     { name, default: fallback }: Option & { name: OptionName },
     minimum: number,
@@ -298,7 +311,6 @@ export class OptionReader {
     return undefined;
   }
 
-  /** A variable that is empty says nothing. */
   #boolean({ name, default: fallback }: Option & { name: OptionName }) {
     const text = this.#text(name) || fallback;
     if (text === undefined) return false;

@@ -1,3 +1,4 @@
+import { readOptions } from "../config/load_config.ts";
 import type { JobScope } from "../triggers/state/remote_state.ts";
 import { Variable } from "../environment/variables.ts";
 import {
@@ -11,7 +12,6 @@ import {
   readVariables,
   type WorkflowVariables,
 } from "../triggers/variables/read_variables.ts";
-import { coordinatorTimeoutMs } from "./environment_flush.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { workspacePath } from "./workspace_path.ts";
 
@@ -107,7 +107,8 @@ function contextOf(
     variables: () => workflowVars(parts),
     scope: scope ?? (env[Variable.workflowId] ? "workflow" : "project"),
     allowInsecureTransport,
-    timeoutMs: coordinatorTimeoutMs(parts),
+    timeoutMs: readOptions(parts.host, ["coordinator_timeout"])
+      .coordinator_timeout,
     maskText: (text) => masker.maskText(text),
     signal,
   };

@@ -1,3 +1,4 @@
+import { validConfig } from "../config/load_config.ts";
 import { validateSettings } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { Settings } from "../config/settings.ts";
@@ -10,17 +11,16 @@ import type { Phase } from "../plugins/plugin.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
-import type { KnownSecret } from "../secrets/collect.ts";
 import type { Manifest } from "../source/manifest.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
 import {
-  maskSecrets,
+  KnownSecrets,
   secretsOfSettings,
+  type SecretSurroundings,
   type SettingsSecrets,
   setUpMasker,
 } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { stepVariables } from "./secret_names.ts";
 import type { Step } from "../steps/step.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
 
@@ -29,14 +29,14 @@ export class JobRun {
   /** What the runner owns. */
   readonly parts: RunnerParts;
   /** Settings of all layers. */
-  readonly settings: Settings = new Settings();
+  settings: Settings = new Settings();
   /** Steps that a pipeline script made; they win over those of a job file. */
   readonly ownSteps: readonly Step[] | undefined;
   /** Steps of the job file, if it has any. */
   steps: readonly StepConfig[] | undefined;
   /** Steps that plugins add. */
   readonly addedSteps: StepConfig[] = [];
-  /** The wish that the job ends. */
+  /** Cancellation of the job. */
   readonly cancellation: Cancellation;
   /** Variables of the command; plugins may change them until it starts. */
   readonly jobEnv: Record<string, string> = {};
@@ -64,8 +64,8 @@ export class JobRun {
   error: Error | undefined;
   /** What went wrong while the job was being ended. */
   readonly laterErrors: Error[] = [];
-  /** Secrets that were known before the job started, and why they are secret. */
-  readonly secrets: KnownSecret[] = [];
+  /** Secrets that were known before the job started. */
+  readonly secrets: KnownSecrets;
   /** How long each plugin took in each phase. */
   readonly hooks: PluginTiming[] = [];
   /** Numbers that plugins recorded. */
@@ -78,14 +78,12 @@ export class JobRun {
   haveSettingsChanged = false;
   #areSettingsOpen = true;
   #isValid = false;
-  /** Secrets that the masker has, since finding their forms takes time. */
-  readonly #addedSecrets = new Map<string, boolean>();
 
   /**
    * Makes the run of a job that has not begun.
    *
    * @param parts What the runner owns.
-   * @param cancellation The wish that the job ends.
+   * @param cancellation Cancellation of the job.
    * @param ownSteps Steps that a pipeline script made.
    */
   constructor(
@@ -95,6 +93,7 @@ export class JobRun {
   ) {
     this.parts = parts;
     this.cancellation = cancellation;
+    this.secrets = new KnownSecrets(parts);
     this.ownSteps = ownSteps;
   }
 
@@ -134,7 +133,7 @@ export class JobRun {
   }
 
   /**
-   * Judges the settings, which cannot be changed afterwards.
+   * Validates the settings, which cannot be changed afterwards.
    *
    * @returns The configuration.
    * @throws {RunnerError} `invalid-config`, with every problem.
@@ -144,23 +143,14 @@ export class JobRun {
     this.haveSettingsChanged = false;
     this.fillMasker();
     const { host, logger } = this.parts;
-    const { config, problems, warnings } = validateSettings(this.settings, {
+    const result = validateSettings(this.settings, {
       cwd: host.cwd,
       steps: this.steps,
-      needsCommand: this.ownSteps === undefined,
+      hasOwnSteps: this.ownSteps !== undefined,
       sourceTypes: this.#sourceTypes(),
     });
-    for (const warning of warnings) logger.warn("config", warning);
-    if (config === undefined) {
-      const lines = problems.map(({ key, message, origin }) =>
-        `  ${key}: ${message}` +
-        (origin === undefined ? "" : ` (from ${origin})`)
-      );
-      throw new RunnerError(
-        `Cannot use the configuration:\n${lines.join("\n")}`,
-        { code: "invalid-config" },
-      );
-    }
+    for (const warning of result.warnings) logger.warn("config", warning);
+    const config = validConfig(result);
     setUpMasker(this.parts, config);
     Object.assign(this.jobEnv, { ...config.env, ...this.jobEnv });
     this.#isValid = true;
@@ -174,40 +164,26 @@ export class JobRun {
    */
   fillMasker(): void {
     const { secrets, minBytes } = this.findSecrets();
-    if (this.#isValid) return maskSecrets(this, secrets);
+    if (this.#isValid) return this.secrets.add(secrets);
     this.parts.masker.minBytes = minBytes;
-    for (const { value } of secrets) this.addSecret(value);
-  }
-
-  /**
-   * Has a secret masked, unless that was done before.
-   *
-   * @param value The secret.
-   * @returns Whether it is masked; a short one is not.
-   */
-  addSecret(value: string): boolean {
-    const { masker } = this.parts;
-    const key = `${masker.minBytes} ${value}`;
-    const known = this.#addedSecrets.get(key);
-    if (known !== undefined) return known;
-    const isMasked = masker.add(value);
-    this.#addedSecrets.set(key, isMasked);
-    return isMasked;
+    for (const { value } of secrets) this.secrets.mask(value);
   }
 
   /** Finds what is secret by now. */
   findSecrets(): SettingsSecrets {
+    return secretsOfSettings(this.surroundings);
+  }
+
+  /** Where secrets are looked for. */
+  get surroundings(): SecretSurroundings {
     const { host: { env, cwd } } = this.parts;
-    return secretsOfSettings({
+    return {
       settings: this.settings,
       env,
       cwd,
       ...this.#isValid ? { jobEnv: this.jobEnv } : {},
-      otherNames: stepVariables(this.allSteps),
-      texts: this.allSteps.flatMap(({ run }) =>
-        typeof run === "function" ? [] : run
-      ),
-    });
+      steps: this.allSteps,
+    };
   }
 
   /** Every step that is known by now. */

@@ -1,8 +1,12 @@
 import { OptionReader } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { parseJobEnv } from "../config/job_env.ts";
-import { defaultLayer, environmentLayer } from "../config/settings.ts";
-import { type Layer, Settings } from "../config/settings.ts";
+import {
+  defaultLayer,
+  environmentLayer,
+  type Layer,
+  Settings,
+} from "../config/settings.ts";
 import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
@@ -12,9 +16,11 @@ import {
   matchingSecrets,
   urlSecrets,
 } from "../secrets/collect.ts";
+import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
+import type { Step } from "../steps/step.ts";
+import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
-import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** What {@linkcode secretsOfSettings} looks through. */
@@ -32,17 +38,11 @@ export interface SecretSurroundings {
    */
   readonly jobEnv?: Readonly<Record<string, string>>;
   /**
-   * Names of variables that only steps have, or that come later.
+   * Steps of the job, which have variables and commands of their own.
    *
    * @default {none}
    */
-  readonly otherNames?: readonly string[];
-  /**
-   * Commands of steps, which may hold URLs.
-   *
-   * @default {none}
-   */
-  readonly texts?: readonly string[];
+  readonly steps?: readonly Step[];
   /**
    * Whether every variable of the job is secret when no secrets are listed.
    * Without the job file it is not known whether there are.
@@ -80,8 +80,11 @@ const REFERENCE = /\$\{(?:secret|env):/;
 export function secretsOfSettings(
   surroundings: SecretSurroundings,
 ): SettingsSecrets {
-  const { settings, env, cwd, otherNames = [], texts = [], hasJobFile = true } =
-    surroundings;
+  const { settings, env, cwd, steps = [], hasJobFile = true } = surroundings;
+  const otherNames = stepVariables(steps);
+  const commands = steps.flatMap(({ run }) =>
+    typeof run === "function" ? [] : run
+  );
   // What is wrong is reported when the settings are validated.
   const reader = new OptionReader(settings, { cwd });
   const jobEnv = surroundings.jobEnv ?? reader.read("job_env");
@@ -113,7 +116,7 @@ export function secretsOfSettings(
     secrets: [
       ...secrets,
       ...settingsSecrets(settings),
-      ...urlSecrets({ command: texts.join("\n") }),
+      ...urlSecrets({ command: commands.join("\n") }),
       ...file,
     ],
     unknownNames,
@@ -202,26 +205,106 @@ export function setUpMasker(
 }
 
 /**
- * Masks secrets from here on, and warns about those that are too short.
+ * Finds the names in `secret_env_names` that no variable has.
  *
- * @param run The run.
- * @param secrets Secrets; those that the run knows already change nothing.
+ * @param surroundings Settings and environment, with the variables of the job.
+ * @returns What is wrong with each, worded to follow the key.
  */
-export function maskSecrets(
-  run: JobRun,
-  secrets: readonly KnownSecret[],
+export function unknownSecretNames(surroundings: SecretSurroundings): string[] {
+  const { env, jobEnv = {}, steps = [] } = surroundings;
+  const { unknownNames } = secretsOfSettings(surroundings);
+  const names = [...stepVariables(steps), ...Object.keys(jobEnv)];
+  const others = Object.keys(env);
+  return unknownNames.map((name) => {
+    const near = suggest(name, names) ?? suggest(name, others);
+    const hint = near !== undefined
+      ? ` (did you mean ${JSON.stringify(near)}?)`
+      : name.includes("*")
+      ? " (patterns belong in secret_env_patterns)"
+      : "";
+    return `no variable has the name ${JSON.stringify(name)}${hint}`;
+  });
+}
+
+/**
+ * Warns about names in `secret_env_names` that no variable has.
+ *
+ * @param surroundings Settings and environment, with the variables of the job.
+ * @param logger Logger of the runner.
+ */
+export function warnOfUnknownSecretNames(
+  surroundings: SecretSurroundings,
+  logger: Logger,
 ): void {
-  const { parts: { logger }, secrets: known } = run;
-  const keyOf = ({ name, value }: KnownSecret) => `${name}\0${value}`;
-  const keys = new Set(known.map(keyOf));
-  for (const secret of secrets) {
-    if (keys.has(keyOf(secret))) continue;
-    keys.add(keyOf(secret));
-    known.push(secret);
-    // Of a URL, it is not known whether all that is hidden is secret.
-    if (!run.addSecret(secret.value) && secret.rule !== IN_URL) {
-      logger.warn("secrets", `${secret.name} is too short to mask`);
+  for (const problem of unknownSecretNames(surroundings)) {
+    logger.warn(
+      "secrets",
+      `secret_env_names: ${problem}; all variables of the job are masked`,
+    );
+  }
+}
+
+/** Names of the variables that only steps have. */
+function stepVariables(steps: readonly Step[]): string[] {
+  return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
+    ...Object.keys(env),
+    ...forEach ? [itemVar] : [],
+    ...Object.keys(matrix?.axes ?? {}),
+    ...matrix?.include?.flatMap((one) => Object.keys(one)) ?? [],
+  ]);
+}
+
+/** The secrets that a job knows before it starts, and what masks them. */
+export class KnownSecrets {
+  /** The secrets, and why they are secret. */
+  readonly all: KnownSecret[] = [];
+  readonly #parts: Pick<RunnerParts, "masker" | "logger">;
+  readonly #keys = new Set<string>();
+  /** Values that the masker has, since finding their forms takes time. */
+  readonly #values = new Map<string, boolean>();
+
+  /**
+   * Makes an empty set.
+   *
+   * @param parts Masker and logger of the runner.
+   */
+  constructor(parts: Pick<RunnerParts, "masker" | "logger">) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Masks secrets from here on, and warns about those that are too short.
+   *
+   * @param secrets Secrets; those that are known change nothing.
+   */
+  add(secrets: readonly KnownSecret[]): void {
+    for (const secret of secrets) {
+      const { name, value, rule } = secret;
+      const key = `${name}\0${value}`;
+      if (this.#keys.has(key)) continue;
+      this.#keys.add(key);
+      this.all.push(secret);
+      // Of a URL, it is not known whether all that is hidden is secret.
+      if (!this.mask(value) && rule !== IN_URL) {
+        this.#parts.logger.warn("secrets", `${name} is too short to mask`);
+      }
     }
+  }
+
+  /**
+   * Masks a value, unless that was done before.
+   *
+   * @param value The secret.
+   * @returns Whether it is masked; a short one is not.
+   */
+  mask(value: string): boolean {
+    const { masker } = this.#parts;
+    const key = `${masker.minBytes} ${value}`;
+    const known = this.#values.get(key);
+    if (known !== undefined) return known;
+    const isMasked = masker.add(value);
+    this.#values.set(key, isMasked);
+    return isMasked;
   }
 }
 

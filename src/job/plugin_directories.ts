@@ -7,13 +7,16 @@ import type { JobRun } from "./job_run.ts";
 /** Where a trusted CI source has its plugins. */
 const CI_PLUGINS = ".reactorcide/plugins";
 
+/** What says where plugins are, with or without a run. */
+type Configured = Pick<JobRun, "parts" | "settings">;
+
 /**
- * Gives the directory of plugins that the configuration names.
+ * Returns the directory of plugins that the configuration names.
  *
  * @param run The run.
  * @returns Absolute path; `undefined` if none is named.
  */
-export function givenPluginDirectory(run: JobRun): string | undefined {
+export function givenPluginDirectory(run: Configured): string | undefined {
   const path = run.settings.get("plugin_dir")?.value;
   if (typeof path !== "string" || path === "") return undefined;
   return path.startsWith("/") ? path : `${run.parts.host.cwd}/${path}`;
@@ -44,7 +47,7 @@ export function mayComeLate(run: JobRun, directory: string): boolean {
  * @throws {RunnerError} `plugin-failed`, if a link leads out of the CI source.
  */
 export function ciPluginDirectory(
-  run: JobRun,
+  run: Configured & Partial<Pick<JobRun, "ciPreparedPath">>,
   time: "early" | "late",
 ): string | undefined {
   const { host, workspace } = run.parts;
@@ -107,7 +110,7 @@ export function checkSourcePlugins(run: JobRun): void {
 function sourceRoot(run: JobRun): string | undefined {
   if (run.sourcePath !== undefined) return run.sourcePath;
   const { workspace } = run.parts;
-  const path = run.settings.get("code_dir")?.value ?? "/job/src";
+  const path = run.settings.get("code_dir")?.value;
   return workspace.inContainer && typeof path === "string" &&
       jobPathProblem(path) === undefined
     ? workspace.pathOf(path)
@@ -115,7 +118,7 @@ function sourceRoot(run: JobRun): string | undefined {
 }
 
 function isPrepared(
-  run: JobRun,
+  run: Configured,
   key: "source_type" | "ci_source_type",
 ): boolean {
   const type = run.settings.get(key)?.value ?? "";

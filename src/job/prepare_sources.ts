@@ -7,8 +7,14 @@ import type { JobRun } from "./job_run.ts";
 /** Where the trusted CI source goes, as the job knows it. */
 const CI_DIR = "/job/ci";
 
-/** Options for {@linkcode prepareSources}. */
-export interface PrepareSourcesOptions {
+/** Options for {@linkcode prepareSource}. */
+export interface PrepareSourceOptions {
+  /**
+   * Where the source goes, as the job knows it.
+   *
+   * @default {the source directory of the configuration}
+   */
+  directory?: string;
   /**
    * Whether a source that is in its place already is replaced.
    *
@@ -17,33 +23,36 @@ export interface PrepareSourcesOptions {
   replace?: boolean;
 }
 
+/** What the preparation of a source needs of a run. */
+type SourceRun =
+  & Pick<JobRun, "parts" | "cancellation">
+  & Partial<Pick<JobRun, "sources">>;
+
 /**
  * Puts the CI source and then the source into the workspace, and takes the
  * credentials away that were there to fetch them, whatever happened.
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @param options Additional options.
  * @throws {RunnerError} `source-failed` or `workspace`.
  * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
  */
 export async function prepareSources(
   run: JobRun,
   config: JobConfig,
-  options: PrepareSourcesOptions = {},
 ): Promise<void> {
   const { ciSource, source, sourceDir, checkout, selection } = config;
-  const { replace = false } = options;
   const isPart = selection.only !== undefined || selection.from !== undefined;
   try {
-    if (source.type === "git" || ciSource.type === "git") {
-      await withCredentials(run, "checkCredentials");
-    }
+    await checkCredentials(run, config);
     const isShared = checkout.mode === "shared" &&
       await prepareShared(run, config);
     if (!isShared) {
       const directory = ciDirectory(run);
-      run.ciSourcePath = await prepare(run, config, ciSource, directory, true);
+      run.ciSourcePath = await prepareSource(run, config, ciSource, {
+        directory,
+        replace: true,
+      });
     }
     if (run.ciSourcePath !== undefined) {
       const { sealCiSource } = await import("./ci_source.ts");
@@ -52,7 +61,7 @@ export async function prepareSources(
     if (isShared) return;
     // Some of the steps go on with what the others have left there.
     run.sourcePath = isPart && await keptSource(run, source, sourceDir) ||
-      await prepare(run, config, source, sourceDir, replace);
+      await prepareSource(run, config, source);
   } finally {
     await removeCredentials(run);
   }
@@ -86,19 +95,30 @@ async function keptSource(
   return path;
 }
 
-async function prepare(
-  run: JobRun,
+/**
+ * Prepares one source, whoever asks for it.
+ *
+ * @param run The run, or what a command has of one.
+ * @param config Configuration of the job.
+ * @param source One of its two sources.
+ * @param options Additional options.
+ * @returns Absolute path; `undefined` if there is nothing to prepare.
+ * @throws {RunnerError} `source-failed` or `workspace`.
+ * @throws {DOMException} An `AbortError` if it was cancelled meanwhile.
+ */
+export async function prepareSource(
+  run: SourceRun,
   config: JobConfig,
   source: SourceConfig,
-  directory: string,
-  replace: boolean,
+  options: PrepareSourceOptions = {},
 ): Promise<string | undefined> {
+  const { directory = config.sourceDir, replace = false } = options;
   if (source.type === "none") return undefined;
   const { workspace, host } = run.parts;
-  const { prepareSource } = await import("../source/prepare.ts");
+  const prepare = await import("../source/prepare.ts");
   const { gitOptions } = await import("./git_options.ts");
   const isTrusted = source === config.ciSource;
-  const { path } = await prepareSource(
+  const { path } = await prepare.prepareSource(
     {
       ...source,
       git: gitOptions(config.checkout, isTrusted, host.cwd),
@@ -112,7 +132,7 @@ async function prepare(
   return path;
 }
 
-function sourceContext(run: JobRun): SourceContext {
+function sourceContext(run: SourceRun): SourceContext {
   const { workspace, host, logger, sources } = run.parts;
   return {
     workspace,
@@ -129,13 +149,31 @@ function sourceContext(run: JobRun): SourceContext {
  *
  * @param run The run.
  */
-export async function removeCredentials(run: JobRun): Promise<void> {
+export async function removeCredentials(
+  run: Pick<JobRun, "parts">,
+): Promise<void> {
   await withCredentials(run, "removeCredentials");
+}
+
+/**
+ * Checks the credentials with which git fetches the sources, if there are any.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @throws {RunnerError} If they cannot be used.
+ */
+export async function checkCredentials(
+  run: Pick<JobRun, "parts">,
+  { source, ciSource }: JobConfig,
+): Promise<void> {
+  if (source.type === "git" || ciSource.type === "git") {
+    await withCredentials(run, "checkCredentials");
+  }
 }
 
 /** Most jobs have none, and load nothing for them. */
 async function withCredentials(
-  { parts: { host, workspace, logger } }: JobRun,
+  { parts: { host, workspace, logger } }: Pick<JobRun, "parts">,
   action: "checkCredentials" | "removeCredentials",
 ): Promise<void> {
   if (host.env[Variable.vcsAuthDir] === undefined) return;

@@ -7,7 +7,6 @@ import {
 } from "../secrets/collect.ts";
 import type { Step } from "../steps/step.ts";
 import type { JobRun } from "./job_run.ts";
-import { maskSecrets } from "./mask_secrets.ts";
 
 /**
  * Replaces the references in variables, and has the secrets masked.
@@ -22,7 +21,7 @@ import { maskSecrets } from "./mask_secrets.ts";
  * cannot be opened.
  */
 export async function resolveSecrets(
-  run: JobRun,
+  run: Pick<JobRun, "parts" | "secrets">,
   variables: Readonly<Record<string, string>>,
 ): Promise<Readonly<Record<string, string>>> {
   const { host } = run.parts;
@@ -35,7 +34,7 @@ export async function resolveSecrets(
     lookup: storeLookup(host.env),
     env: visibleToJobs(host.env),
   });
-  maskSecrets(run, secrets);
+  run.secrets.add(secrets);
   return values;
 }
 
@@ -51,7 +50,7 @@ export async function resolveSecrets(
  * cannot be opened.
  */
 export async function resolveStepSecrets(
-  run: JobRun,
+  run: Pick<JobRun, "parts" | "secrets">,
   { secrets: { envNames = [], envPatterns } }: JobConfig,
   steps: readonly Step[],
 ): Promise<Step[]> {
@@ -59,7 +58,7 @@ export async function resolveStepSecrets(
   for (const step of steps) {
     const env = step.env && await resolveSecrets(run, step.env);
     if (env) {
-      maskSecrets(run, [
+      run.secrets.add([
         ...namedSecrets(env, envNames, "listed name"),
         ...matchingSecrets(env, envPatterns),
         ...urlSecrets(env),

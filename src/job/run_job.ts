@@ -1,4 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
+import { loadSettings } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
 import type { OptionName } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
@@ -17,9 +18,8 @@ import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
-import { resolveSettings } from "./resolve_settings.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { warnOfUnknownSecretNames } from "./secret_names.ts";
+import { warnOfUnknownSecretNames } from "./mask_secrets.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 
 /** What of the options of a job is no configuration. */
@@ -69,7 +69,7 @@ export async function runJob(
   let triggers: readonly Trigger[] = [];
   let plugins: JobPlugins | undefined;
   try {
-    await resolveSettings(run, layer, controls.jobFile);
+    await loadRunSettings(run, layer, controls);
     plugins = await loadPlugins(run);
     await run.phase("pre_validation");
     let config = run.validate();
@@ -79,7 +79,7 @@ export async function runJob(
     let plan = await planSteps(run, config);
     await run.phase("post_validation");
     if (controls.dryRun) {
-      warnOfUnknownSecretNames(run);
+      warnOfUnknownSecretNames(run.surroundings, parts.logger);
       const { announce } = await import("./announce.ts");
       announce(run, config, plan);
     } else {
@@ -102,7 +102,7 @@ export async function runJob(
         await holdWorkspace(run, config, plan, controls);
       }
       // Plugins may have brought variables until here.
-      warnOfUnknownSecretNames(run);
+      warnOfUnknownSecretNames(run.surroundings, parts.logger);
       const executed = plan === undefined
         ? execute(run, config, trace, controls.container)
         : executeSteps(run, config, plan, { ...controls, trace });
@@ -156,6 +156,22 @@ export async function runJob(
     hooks: run.hooks,
     metrics: run.metrics,
   };
+}
+
+/** The masker is filled before anything is reported about the settings. */
+async function loadRunSettings(
+  run: JobRun,
+  layer: Layer,
+  { jobFile }: JobControls,
+): Promise<void> {
+  const { settings, steps, error } = await loadSettings(run.parts.host, {
+    jobFile,
+    layer,
+  });
+  run.settings = settings;
+  run.steps = steps;
+  run.fillMasker();
+  if (error !== undefined) throw error;
 }
 
 function cancelOn(run: JobRun, controls: JobControls): Disposable {

@@ -52,8 +52,6 @@ export interface RunnerParts {
   readonly onJobLog?: (log: JobLog) => void;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
-  /** Where follow-up jobs are written that belong to no job, as a job knows it. */
-  readonly triggersFile: string;
   /** The run to which files belong that this runner leaves. */
   readonly run: RunIdentity;
 }
@@ -136,7 +134,6 @@ export function createParts(
       await stdout.endLine();
       await stderr.endLine();
     },
-    triggersFile: env[Variable.triggersFile] || "/job/triggers.json",
     get run() {
       return run ??= runIdentity(env);
     },

@@ -8,6 +8,11 @@ import { triggersOfWire } from "../triggers/read_triggers.ts";
 import type { JobRun } from "./job_run.ts";
 import { registerSecret } from "./register_secret.ts";
 
+/** The run for which plugins are loaded; a command that inspects them has none. */
+export type SandboxedRun =
+  & Pick<JobRun, "parts" | "settings" | "findSecrets">
+  & Partial<Pick<JobRun, "areTriggersOpen">>;
+
 /**
  * Puts together what plugins in processes of their own have to do with.
  *
@@ -18,7 +23,7 @@ import { registerSecret } from "./register_secret.ts";
  * `plugin-failed`, if there is no Deno.
  */
 export async function sandboxSetting(
-  run: JobRun,
+  run: SandboxedRun,
   ciCopy?: string,
 ): Promise<SandboxSetting> {
   const { host, logger, masker, workspace } = run.parts;
@@ -41,7 +46,7 @@ export async function sandboxSetting(
     registerSecret: (value) => void registerSecret(run.parts, value),
     cwd: host.cwd,
     triggerJobs: (jobs) => {
-      if (!run.areTriggersOpen) {
+      if (run.areTriggersOpen === false) {
         throw new TypeError("the follow-up jobs of the job were submitted");
       }
       const queue = run.parts.triggers ??= new TriggerQueue();

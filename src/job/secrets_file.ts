@@ -2,7 +2,6 @@ import { resolve } from "@std/path/posix/resolve";
 import { parseJobEnv } from "../config/job_env.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { JobRun } from "./job_run.ts";
-import { maskSecrets } from "./mask_secrets.ts";
 
 /** A file of secrets that was read. */
 export interface SecretsFile {
@@ -34,8 +33,7 @@ export async function readSecretsFile(
     host.cwd,
   );
   if (problems.length > 0) throw unusable(path, problems.join(", "));
-  maskSecrets(
-    run,
+  run.secrets.add(
     Object.entries(env)
       .filter(([, value]) => value !== "")
       .map(([name, value]) => ({ name, value, rule: "file of secrets" })),

@@ -383,6 +383,18 @@ export const OPTIONS = [
 ] as const satisfies readonly Option[];
 
 /**
+ * Returns the default of an option as text, for what needs no configuration.
+ *
+ * @param name Name of the option.
+ * @returns The default.
+ */
+export function defaultOf(
+  name: Extract<OptionRow, { default: string }>["name"],
+): string {
+  return findOption(name)?.default ?? "";
+}
+
+/**
  * Describes an option in one line, for help texts and tables: what it means,
  * and how its value is written as text.
  *

@@ -1,4 +1,5 @@
 import { messageOf, RunnerError } from "../../errors.ts";
+import type { Layer } from "../../config/settings.ts";
 import { environmentFlush } from "../../job/environment_flush.ts";
 import { flushTriggers } from "../../job/flush_triggers.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
@@ -27,7 +28,7 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     const queue = new TriggerQueue();
     queue.addAll(triggersOfWire(jobs));
     const { triggers } = await flushTriggers(parts, queue, {
-      ...environmentFlush(parts, { triggers_file: optional({ triggersFile }) }),
+      ...environmentFlush(parts, triggersLayer(optional({ triggersFile }))),
       isAtomic: true,
       joinsEarlier: true,
     });
@@ -122,6 +123,12 @@ function text(field: Readonly<Record<string, unknown>>): string {
   const value = optional(field);
   if (value === undefined) throw invalid(Object.keys(field)[0], "a string");
   return value;
+}
+
+function triggersLayer(file: string | undefined): Layer {
+  return file === undefined
+    ? {}
+    : { triggers_file: { value: file, origin: "the call" } };
 }
 
 function optional(field: Readonly<Record<string, unknown>>) {

@@ -1,12 +1,14 @@
 import { type OptionName, OPTIONS } from "../../options/options.ts";
 import type { Settings, SettingValue } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
-import { JobRun } from "../../job/job_run.ts";
-import { resolveSettings } from "../../job/resolve_settings.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
-import { Cancellation } from "../../process/cancellation.ts";
 import type { Command } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
+import {
+  checkCommandConfig,
+  type CommandConfig,
+  loadCommandConfig,
+} from "../command_config.ts";
+import { configFlags } from "../config_flags.ts";
 import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
 
 /** Keys whose values are not shown as long as nobody knows what is secret in them. */
@@ -20,17 +22,17 @@ export const config: Command = {
   flags: [...configFlags(), JOB_FILE_FLAG],
   maxOperands: 0,
   async run(context) {
-    const run = new JobRun(context.parts, new Cancellation());
-    await resolveSettings(run, flagsLayer(context), jobFileOf(context));
-    const problem = judge(run);
+    const loaded = await loadCommandConfig(context);
+    const { settings, steps } = loaded;
+    const problem = problemOf(loaded);
     for (const { name } of OPTIONS) {
       const isHidden = problem !== undefined && SENSITIVE.includes(name);
-      for (const line of linesOf(run.settings, name, isHidden)) {
+      for (const line of linesOf(settings, name, isHidden)) {
         await context.print(line);
       }
     }
-    if (run.steps !== undefined) {
-      const names = run.steps.map((step) => step.name).join(", ");
+    if (steps !== undefined) {
+      const names = steps.map((step) => step.name).join(", ");
       await context.print(`steps = ${names}  # from ${jobFileOf(context)}`);
     }
     if (problem !== undefined) context.parts.logger.warn("config", problem);
@@ -39,9 +41,9 @@ export const config: Command = {
   },
 };
 
-function judge(run: JobRun): string | undefined {
+function problemOf(loaded: CommandConfig): string | undefined {
   try {
-    run.validate();
+    checkCommandConfig(loaded);
     return undefined;
   } catch (error) {
     return messageOf(error);

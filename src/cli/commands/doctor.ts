@@ -1,10 +1,8 @@
 import { resolve } from "@std/path/posix/resolve";
-import { JobRun } from "../../job/job_run.ts";
-import { resolveSettings } from "../../job/resolve_settings.ts";
-import { Cancellation } from "../../process/cancellation.ts";
 import { VERSION } from "../../version.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
+import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
+import { configFlags } from "../config_flags.ts";
 import { findUntrustedContainment } from "../doctor/containment.ts";
 import { type Finding, findingLines } from "../doctor/finding.ts";
 import { neededPrograms } from "../doctor/needs.ts";
@@ -12,7 +10,7 @@ import { findConfinement } from "../doctor/confinement.ts";
 import { findPermissions } from "../doctor/permissions.ts";
 import { findPrograms } from "../doctor/programs.ts";
 import { findWorkspace } from "../doctor/workspace.ts";
-import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `doctor`. */
@@ -45,14 +43,17 @@ without. Ends with 0 if there is none, with 1 otherwise.`,
   async run(context) {
     const { flags, print } = context;
     const parts = partsInWorkDir(context);
-    const run = new JobRun(parts, new Cancellation());
-    await resolveSettings(run, flagsLayer(context), jobFileOf(context));
+    const loaded = await loadCommandConfig(context, { parts });
     const repository = flags.get("migrate");
     if (typeof repository === "string") {
-      return await inspect(resolve(parts.host.cwd, repository), run, context);
+      return await inspect(
+        resolve(parts.host.cwd, repository),
+        loaded,
+        context,
+      );
     }
     const needed = neededPrograms({
-      settings: run.settings,
+      settings: loaded.settings,
       isStandalone: Deno.build.standalone,
     });
     const sections: Readonly<Record<string, readonly Finding[]>> = {
@@ -87,12 +88,12 @@ without. Ends with 0 if there is none, with 1 otherwise.`,
 
 async function inspect(
   directory: string,
-  run: JobRun,
+  loaded: CommandConfig,
   { isOn, print }: CommandContext,
 ): Promise<number> {
   const { migrateReport } = await import("../migration/inspect_repository.ts");
   const { reportText } = await import("../migration/finding.ts");
-  const report = await migrateReport(directory, run);
+  const report = await migrateReport(directory, loaded);
   await print(
     isOn("json") ? JSON.stringify(report, null, 2) : reportText(report),
   );

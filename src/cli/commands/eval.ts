@@ -1,3 +1,5 @@
+import { readOptions } from "../../config/load_config.ts";
+import { defaultOf } from "../../options/options.ts";
 import { isCoordinatorConfigured } from "../../coordinator/access.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { maskDefinitions } from "../../job/mask_secrets.ts";
@@ -205,7 +207,7 @@ async function submit(
   const given = flags.get("triggers-file");
   const path = placeOf(
     context,
-    typeof given === "string" ? given : "/job/triggers.json",
+    typeof given === "string" ? given : defaultOf("triggers_file"),
   );
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")) || "/", {
     recursive: true,
@@ -217,7 +219,7 @@ async function submit(
   await submitTriggers(document, {
     env: host.env,
     allowInsecureTransport: parts.allowInsecureTransport,
-    timeoutMs: 30_000,
+    timeoutMs: readOptions(host, ["coordinator_timeout"]).coordinator_timeout,
     maskText: (text) => masker.maskText(text),
     onRetry: (reason, ms) =>
       logger.warn("eval", `The coordinator is asked again: ${reason}`, { ms }),

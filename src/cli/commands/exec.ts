@@ -1,3 +1,4 @@
+import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
 import { beginFiles } from "../../job/hold_workspace.ts";
@@ -41,7 +42,8 @@ import runnerlib; nothing else confines it. Ends with the pipeline's exit code.`
       socket,
     );
     await logger.flush();
-    await beginFiles(parts, parts.triggersFile);
+    const { triggers_file } = readOptions(host, ["triggers_file"]);
+    await beginFiles(parts, triggers_file);
     await using temporary = await workspaceDirectory(workspace.base);
     const ofPython = isPython
       ? await writePythonPackage(temporary.path, host.env)

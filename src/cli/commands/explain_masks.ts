@@ -1,17 +1,24 @@
 import { displayWidth } from "../../display_width.ts";
 import { messageOf } from "../../errors.ts";
-import { JobRun } from "../../job/job_run.ts";
+import {
+  type KnownSecrets,
+  secretsOfSettings,
+  warnOfUnknownSecretNames,
+} from "../../job/mask_secrets.ts";
 import {
   resolveSecrets,
   resolveStepSecrets,
 } from "../../job/resolve_secrets.ts";
-import { resolveSettings } from "../../job/resolve_settings.ts";
-import { warnOfUnknownSecretNames } from "../../job/secret_names.ts";
+import type { RunnerParts } from "../../job/runner_parts.ts";
 import { printable } from "../../printable.ts";
-import { Cancellation } from "../../process/cancellation.ts";
 import type { Command } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
-import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+import {
+  checkCommandConfig,
+  type CommandConfig,
+  loadCommandConfig,
+} from "../command_config.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 
 /** Heading of the table. */
 const HEADING = ["NAME", "WHY", "FORMS"];
@@ -27,38 +34,38 @@ never shown. What a job registers while it runs is not known before.`,
   maxOperands: 0,
   async run(context) {
     const { parts, print } = context;
-    const run = new JobRun(parts, new Cancellation());
-    await resolveSettings(run, flagsLayer(context), jobFileOf(context));
-    if (!run.settings.get("job_command") && !run.steps) {
-      // No command is run; a value is needed for the rest to be judged.
-      run.settings.set("job_command", { value: "true", origin: "nowhere" });
-    }
-    const isComplete = await findSecrets(run);
-    for (const line of tableOf(run)) await print(line);
+    const loaded = await loadCommandConfig(context, { needsCommand: false });
+    const { isComplete, secrets } = await findSecrets(loaded);
+    for (const line of tableOf(secrets, parts)) await print(line);
     await parts.logger.flush();
     return isComplete ? 0 : 1;
   },
 };
 
-/** Without the password of the store, all but the references can be told. */
-async function findSecrets(run: JobRun): Promise<boolean> {
-  const config = run.validate();
+/** Without the password of the store, all but the references are known. */
+async function findSecrets(
+  loaded: CommandConfig,
+): Promise<{ isComplete: boolean; secrets: KnownSecrets }> {
+  const { parts, surroundings } = loaded;
+  const { config, secrets } = checkCommandConfig(loaded);
+  let jobEnv = config.env;
+  let isComplete = true;
   try {
-    Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
-    await resolveStepSecrets(run, config, config.steps ?? []);
-    return true;
+    jobEnv = await resolveSecrets({ parts, secrets }, jobEnv);
+    await resolveStepSecrets({ parts, secrets }, config, config.steps ?? []);
   } catch (error) {
-    run.parts.logger.error("secrets", messageOf(error));
-    return false;
-  } finally {
-    run.fillMasker();
-    warnOfUnknownSecretNames(run);
+    parts.logger.error("secrets", messageOf(error));
+    isComplete = false;
   }
+  const resolved = { ...surroundings, jobEnv };
+  secrets.add(secretsOfSettings(resolved).secrets);
+  warnOfUnknownSecretNames(resolved, parts.logger);
+  return { isComplete, secrets };
 }
 
-function tableOf({ secrets, parts: { masker } }: JobRun): string[] {
-  if (secrets.length === 0) return ["Nothing is masked"];
-  const rows = secrets.map(({ name, value, rule }) => {
+function tableOf({ all }: KnownSecrets, { masker }: RunnerParts): string[] {
+  if (all.length === 0) return ["Nothing is masked"];
+  const rows = all.map(({ name, value, rule }) => {
     const count = masker.formCount(value);
     return [printable(name), rule, count > 0 ? String(count) : "too short"];
   });

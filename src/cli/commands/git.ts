@@ -1,5 +1,6 @@
+import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
-import { normalizeJobPath } from "../../job_path.ts";
+import { isInside } from "../../job_path.ts";
 import { printable } from "../../printable.ts";
 import { changedFiles } from "../../source/git/queries/changed_files.ts";
 import { gitInfo } from "../../source/git/queries/git_info.ts";
@@ -9,7 +10,7 @@ import {
 } from "../../source/git/queries/open_query.ts";
 import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { configFlags } from "../config_flags.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
@@ -132,12 +133,14 @@ export async function printGitInfo(context: CommandContext): Promise<void> {
 
 /** A job is told where its code really is, outside a container as well. */
 function codeDirectory(context: CommandContext): CodeDirectory {
-  const { workspace, host: { env } } = partsInWorkDir(context);
-  const given = context.flags.get("code-dir");
-  const told = env[Variable.codeDir] || "/job/src";
-  const isReal = given === undefined && !/^\/job(?:\/|$)/.test(told);
-  if (isReal) return { directory: told, jobPath: told, env };
-  const jobPath = normalizeJobPath(typeof given === "string" ? given : told);
+  const { workspace, host } = partsInWorkDir(context);
+  const { env } = host;
+  const layer = flagsLayer(context);
+  const real = env[Variable.codeDir] ?? "";
+  if (layer.code_dir === undefined && real !== "" && !isInside("/job", real)) {
+    return { directory: real, jobPath: real, env };
+  }
+  const { code_dir: jobPath } = readOptions(host, ["code_dir"], layer);
   return { directory: workspace.pathOf(jobPath), jobPath, env };
 }
 

@@ -1,23 +1,18 @@
-import { findOption } from "../../options/options.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
-import {
-  environmentFlush,
-  type FlushSettings,
-} from "../../job/environment_flush.ts";
+import { environmentFlush } from "../../job/environment_flush.ts";
 import { flushTriggers } from "../../job/flush_triggers.ts";
-import { cancelledError } from "../../job/job_run.ts";
-import { Cancellation } from "../../process/cancellation.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import {
   type ReadDefinitionOptions,
   readJobDefinition,
 } from "../../workflow/definition/read_job_definition.ts";
-import type { Command, CommandContext } from "../command.ts";
-import { configFlags } from "../config_flags.ts";
+import type { Command } from "../command.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warner } from "../definition_warnings.ts";
 import { usageError } from "../parse_arguments.ts";
+import { untilSignal } from "../until_signal.ts";
 import { triggerOfDefinition } from "../trigger_of_definition.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
@@ -44,7 +39,7 @@ workflow reads. Nothing is submitted unless every file is valid.`,
     }
     const parts = partsInWorkDir(context);
     const { host, logger } = parts;
-    const options = environmentFlush(parts, settingsOf(context));
+    const options = environmentFlush(parts, flagsLayer(context));
     const onWarning = warner(logger, "triggers");
     const queue = new TriggerQueue();
     queue.addAll(
@@ -54,12 +49,12 @@ workflow reads. Nothing is submitted unless every file is valid.`,
     );
     const { triggers, path } = await untilSignal(
       host,
-      (signal) =>
+      ({ asked }) =>
         flushTriggers(parts, queue, {
           ...options,
           isAtomic: true,
           joinsEarlier: true,
-          signal,
+          signal: asked,
         }),
     );
     const names = triggers.map(({ name }) => name).join(", ");
@@ -74,14 +69,6 @@ workflow reads. Nothing is submitted unless every file is valid.`,
   },
 };
 
-function settingsOf({ flags }: CommandContext): FlushSettings {
-  const given = SETTINGS.flatMap((name) => {
-    const value = flags.get(findOption(name)!.flag!);
-    return typeof value === "string" ? [[name, value]] : [];
-  });
-  return Object.fromEntries(given);
-}
-
 async function triggerIn(
   file: string,
   { cwd, env }: Host,
@@ -94,21 +81,4 @@ async function triggerIn(
     `Cannot trigger "${job.name}": the coordinator knows no steps, which "${file}" has`,
     { code: "invalid-trigger" },
   );
-}
-
-/** A signal ends requests, and then the command in its own way. */
-async function untilSignal<T>(
-  host: Host,
-  action: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const cancellation = new Cancellation();
-  using _ = host.onSignal((signal) => cancellation.cancel(signal));
-  try {
-    return await action(cancellation.asked);
-  } catch (error) {
-    const { signal } = cancellation;
-    throw signal !== null && error instanceof DOMException
-      ? cancelledError(signal)
-      : error;
-  }
 }

@@ -1,12 +1,10 @@
 import { RunnerError } from "../../errors.ts";
 import { checkDirectories } from "../../job/check_directories.ts";
-import { JobRun } from "../../job/job_run.ts";
-import { resolveSettings } from "../../job/resolve_settings.ts";
-import { unknownSecretNames } from "../../job/secret_names.ts";
-import { Cancellation } from "../../process/cancellation.ts";
+import { unknownSecretNames } from "../../job/mask_secrets.ts";
 import type { Command } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
-import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 
 /** The command `validate`. */
 export const validate: Command = {
@@ -25,9 +23,8 @@ export const validate: Command = {
   maxOperands: 0,
   async run(context) {
     const { parts, switches } = context;
-    const run = new JobRun(parts, new Cancellation());
-    await resolveSettings(run, flagsLayer(context), jobFileOf(context));
-    const config = run.validate();
+    const loaded = await loadCommandConfig(context);
+    const { config } = checkCommandConfig(loaded);
     if (config.steps !== undefined) {
       const { planJob } = await import("../../steps/job_plan.ts");
       planJob(config.steps, config.selection);
@@ -36,7 +33,10 @@ export const validate: Command = {
       checkDirectories(config, parts.workspace, parts.logger);
     }
     // A run masks more then, and warns; what is wrong is to be put right here.
-    const problems = unknownSecretNames(run);
+    const problems = unknownSecretNames({
+      ...loaded.surroundings,
+      jobEnv: config.env,
+    });
     if (problems.length > 0) {
       const lines = problems.map((problem) => `  secret_env_names: ${problem}`);
       throw new RunnerError(

@@ -1,3 +1,4 @@
+import { defaultOf } from "../../options/options.ts";
 import { Variable } from "../../environment/variables.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { RunnerError } from "../../errors.ts";
@@ -42,7 +43,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
   {
     name: "triggers-file",
     valueName: "PATH",
-    help: "Where the document is written (/job/triggers.json)",
+    help: `Where the document is written (${defaultOf("triggers_file")})`,
   },
   {
     name: "workflow-file",

@@ -1,3 +1,4 @@
+import { defaultOf } from "../../options/options.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
@@ -45,7 +46,7 @@ export async function evalTrees(
   const ci = placeOf(context, evalValue(context, "ci-source-dir", "/job/ci"));
   const source = placeOf(
     context,
-    evalValue(context, "source-dir", "/job/src"),
+    evalValue(context, "source-dir", defaultOf("code_dir")),
   );
   const hasSides = event.prNumber !== "" && !await exists(`${ci}/.reactorcide`);
   const base = hasSides ? `${ci}/base` : ci;

@@ -1,5 +1,6 @@
 import { Variable } from "../../environment/variables.ts";
-import type { JobRun } from "../../job/job_run.ts";
+import { defaultOf } from "../../options/options.ts";
+import type { CommandConfig } from "../command_config.ts";
 import { readGrants } from "../../plugins/rights/grants.ts";
 import { findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { temporaryParents } from "../../workspace/temporary.ts";
@@ -40,19 +41,18 @@ import {
  * is not reported. In a container, so is no program that is on `PATH`.
  *
  * @param directory Absolute path of the repository.
- * @param run The run, whose settings are resolved.
+ * @param config Configuration of the command.
  */
 export function migrateReport(
   directory: string,
-  run: JobRun,
+  { settings, parts }: CommandConfig,
 ): Promise<MigrationReport> {
-  const { settings, parts } = run;
   const { host, workspace, allowInsecureTransport } = parts;
   return inspectRepository(directory, {
-    grantsOf: readGrants(run.settings.lines("plugin_permissions")),
+    grantsOf: readGrants(settings.lines("plugin_permissions")),
     trustsPlugins: settings.isOn("trust_plugins"),
     hasPluginTimeout: settings.get("plugin_timeout") !== undefined,
-    isDeep: (settings.get("fetch_depth")?.value ?? "1") !== "1",
+    isDeep: settings.get("fetch_depth")?.value !== defaultOf("fetch_depth"),
     hasReadToken: (host.env[Variable.readToken] ?? "") !== "",
     allowsPlainHttp: allowInsecureTransport,
     hasProgram: async (name) =>

@@ -1,3 +1,4 @@
+import { defaultOf } from "../../options/options.ts";
 import {
   containerArguments,
   imageProblem,
@@ -65,7 +66,7 @@ export function containerCommand(
 ): string[] {
   const { program, network, name, workspace, sharedCode, variables } = setting;
   const user = userOf(job, setting.hostUser);
-  const codeDir = job.codeDir ?? "/job/src";
+  const codeDir = job.codeDir ?? defaultOf("code_dir");
   const jobDir = job.jobDir ?? codeDir;
   const known = {
     [Variable.inContainer]: "true",

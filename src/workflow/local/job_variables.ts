@@ -1,3 +1,4 @@
+import { defaultOf } from "../../options/options.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { JobRequest } from "./executor.ts";
 
@@ -34,7 +35,7 @@ export function jobVariables(
     [Variable.queue]: "local",
     [Variable.workerMode]: "local",
     [Variable.inContainer]: String(inContainer),
-    [Variable.triggersFile]: "/job/triggers.json",
+    [Variable.triggersFile]: defaultOf("triggers_file"),
     ...inContainer ? {} : { [Variable.workspace]: workspace },
     ...stateFile === undefined
       ? {}

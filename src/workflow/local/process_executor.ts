@@ -1,3 +1,4 @@
+import { defaultOf } from "../../options/options.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { Layer } from "../../config/settings.ts";
@@ -54,7 +55,7 @@ export interface ProcessExecutorOptions
 }
 
 /** Where a job finds its code, unless it says where. */
-const CODE_DIR = "/job/src";
+const CODE_DIR = defaultOf("code_dir");
 
 /** How the end of a job is called in a workflow. */
 const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {

@@ -2,6 +2,7 @@ import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../../environment/variables.ts";
 import { processHost } from "../../../host.ts";
 import { isInside } from "../../../job_path.ts";
+import { defaultOf } from "../../../options/options.ts";
 import type { CaptureResult } from "../../../process/capture.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import type { ConfigEntry } from "../config_entries.ts";
@@ -72,7 +73,7 @@ export function queryDirectory(options: GitQueryOptions): string {
   const host = processHost();
   const { env = host.env } = options;
   const directory = options.directory ??
-    (env[Variable.codeDir] || "/job/src");
+    (env[Variable.codeDir] || defaultOf("code_dir"));
   if (!directory.startsWith("/")) return resolve(host.cwd, directory);
   // Outside a container, jobs are told where their directories really are.
   return isInside("/job", directory)

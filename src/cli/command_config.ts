@@ -1,0 +1,93 @@
+import type { JobConfig } from "../config/job_config.ts";
+import {
+  loadConfig,
+  type LoadConfigOptions,
+  type LoadedConfig,
+  validConfig,
+} from "../config/load_config.ts";
+import type { Layer } from "../config/settings.ts";
+import {
+  KnownSecrets,
+  secretsOfSettings,
+  type SecretSurroundings,
+  type SettingsSecrets,
+  setUpMasker,
+} from "../job/mask_secrets.ts";
+import type { RunnerParts } from "../job/runner_parts.ts";
+import type { CommandContext } from "./command.ts";
+import { flagsLayer } from "./config_flags.ts";
+import { jobFileOf } from "./job_file_flag.ts";
+
+/** The configuration that a command works with; no job is run. */
+export interface CommandConfig extends LoadedConfig {
+  /** Parts of the runner. */
+  readonly parts: RunnerParts;
+  /** Where secrets are looked for. */
+  readonly surroundings: SecretSurroundings;
+  /** Returns what is secret in the settings. */
+  readonly findSecrets: () => SettingsSecrets;
+}
+
+/** Options for {@linkcode loadCommandConfig}. */
+export interface CommandConfigOptions extends LoadConfigOptions {
+  /**
+   * Parts of the runner, if it works in another directory.
+   *
+   * @default {those of the context}
+   */
+  parts?: RunnerParts;
+  /**
+   * The strongest layer.
+   *
+   * @default {the flags of the command}
+   */
+  layer?: Layer;
+}
+
+/**
+ * Loads the configuration of a command and masks what is secret in it. An
+ * invalid value is not an error yet.
+ *
+ * @param context Context of the command.
+ * @param options Additional options.
+ * @returns The configuration, or its problems.
+ * @throws {RunnerError} `invalid-job-file`, if the job file cannot be used.
+ */
+export async function loadCommandConfig(
+  context: CommandContext,
+  options: CommandConfigOptions = {},
+): Promise<CommandConfig> {
+  const { parts = context.parts, layer = flagsLayer(context), ...validation } =
+    options;
+  const { host: { env, cwd }, masker } = parts;
+  const jobFile = jobFileOf(context);
+  const loaded = await loadConfig({ env, cwd }, { jobFile, layer }, validation);
+  const { settings, steps, error } = loaded;
+  const surroundings = { settings, env, cwd, steps };
+  const findSecrets = () => secretsOfSettings(surroundings);
+  const { secrets, minBytes } = findSecrets();
+  masker.minBytes = minBytes;
+  for (const { value } of secrets) masker.add(value);
+  if (error !== undefined) throw error;
+  return { ...loaded, parts, surroundings, findSecrets };
+}
+
+/**
+ * Returns the configuration of a command if it is valid, logs its warnings and
+ * masks as it says.
+ *
+ * @param loaded The configuration, or its problems.
+ * @returns The configuration, and the secrets that are masked.
+ * @throws {RunnerError} `invalid-config`, with every problem.
+ */
+export function checkCommandConfig(
+  loaded: CommandConfig,
+): { config: JobConfig; secrets: KnownSecrets } {
+  const { parts, findSecrets, warnings } = loaded;
+  for (const warning of warnings) parts.logger.warn("config", warning);
+  const config = validConfig(loaded);
+  setUpMasker(parts, config);
+  const secrets = new KnownSecrets(parts);
+  secrets.add(findSecrets().secrets);
+  return { config, secrets };
+}

@@ -1,0 +1,27 @@
+import type { Host } from "../host.ts";
+import { cancelledError } from "../job/job_run.ts";
+import { Cancellation } from "../process/cancellation.ts";
+
+/**
+ * Runs an action that SIGTERM, SIGINT and other ending signals cancel.
+ *
+ * @param host The process.
+ * @param action The action.
+ * @returns What the action returns.
+ * @throws {RunnerError} `cancelled`, if a signal ended the action.
+ */
+export async function untilSignal<T>(
+  host: Host,
+  action: (cancellation: Cancellation) => Promise<T>,
+): Promise<T> {
+  const cancellation = new Cancellation();
+  using _ = host.onSignal((signal) => cancellation.cancel(signal));
+  try {
+    return await action(cancellation);
+  } catch (error) {
+    const { signal } = cancellation;
+    throw signal !== null && error instanceof DOMException
+      ? cancelledError(signal)
+      : error;
+  }
+}

@@ -1,0 +1,170 @@
+import { booleanVariable } from "../boolean.ts";
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+import type { Host } from "../host.ts";
+import type { OptionName } from "../options/options.ts";
+import type { OptionValue } from "../options/value_types.ts";
+import type {
+  ConfigProblem,
+  JobConfig,
+  ValidationResult,
+} from "./job_config.ts";
+import {
+  OptionReader,
+  type ValidateOptions,
+  validateSettings,
+} from "./option_values.ts";
+import {
+  defaultLayer,
+  environmentLayer,
+  type Layer,
+  Settings,
+} from "./settings.ts";
+import type { StepConfig } from "./step_config.ts";
+
+/** Layers of the configuration, besides the defaults and the environment. */
+export interface ConfigLayers {
+  /**
+   * Path of a job file, whose values override the defaults only.
+   *
+   * @default {no job file}
+   */
+  jobFile?: string;
+  /**
+   * The strongest layer: flags, or options of the library.
+   *
+   * @default {nothing}
+   */
+  layer?: Layer;
+}
+
+/** Settings of all layers, before they are validated. */
+export interface LoadedSettings {
+  /** The settings. */
+  readonly settings: Settings;
+  /** Steps of the job file, if it has any. */
+  readonly steps: readonly StepConfig[] | undefined;
+  /**
+   * Why the job file, or a variable, cannot be used; the settings have all other
+   * layers then, so that what is secret in them can be masked before it is
+   * reported.
+   */
+  readonly error: RunnerError | undefined;
+}
+
+/** The configuration: settings of all layers, and their values or problems. */
+export interface LoadedConfig extends LoadedSettings, ValidationResult {}
+
+/** Options for {@linkcode loadConfig}. */
+export type LoadConfigOptions = Pick<
+  ValidateOptions,
+  "needsCommand" | "sourceTypes"
+>;
+
+/**
+ * Loads the configuration from all layers and validates it. Nothing is run,
+ * printed or thrown: the result holds everything that is wrong.
+ *
+ * @param host The process, with its environment and its current directory.
+ * @param layers Other layers.
+ * @param options Additional options.
+ * @returns The configuration.
+ */
+export async function loadConfig(
+  host: Pick<Host, "env" | "cwd">,
+  layers: ConfigLayers,
+  options: LoadConfigOptions = {},
+): Promise<LoadedConfig> {
+  const loaded = await loadSettings(host, layers);
+  const { settings, steps } = loaded;
+  const { cwd } = host;
+  return {
+    ...loaded,
+    ...validateSettings(settings, { cwd, steps, ...options }),
+  };
+}
+
+/**
+ * Loads the settings of all layers: options override variables, which override
+ * the job file, which overrides the defaults.
+ *
+ * @param host The process, with its environment and its current directory.
+ * @param layers Other layers.
+ * @returns The settings.
+ */
+export async function loadSettings(
+  { env, cwd }: Pick<Host, "env" | "cwd">,
+  { jobFile, layer = {} }: ConfigLayers,
+): Promise<LoadedSettings> {
+  const settings = new Settings();
+  settings.add(defaultLayer());
+  let steps: LoadedSettings["steps"];
+  let error: RunnerError | undefined;
+  try {
+    if (jobFile !== undefined) {
+      const { readJobFile } = await import("./job_file.ts");
+      const path = jobFile.startsWith("/") ? jobFile : `${cwd}/${jobFile}`;
+      const file = await readJobFile(path, jobFile);
+      settings.add(file.layer);
+      steps = file.steps;
+    }
+    // Removing the credentials is too late to report an invalid word.
+    booleanVariable(env, Variable.vcsAuthCleanup, { acceptsWorkerWords: true });
+  } catch (thrown) {
+    if (!(thrown instanceof RunnerError)) throw thrown;
+    error = thrown;
+  }
+  settings.add(environmentLayer(env));
+  settings.add(layer);
+  return { settings, steps, error };
+}
+
+/**
+ * Reads a few options from all layers but a job file, for what needs no more.
+ *
+ * @param host The process, with its environment and its current directory.
+ * @param names Names of the options.
+ * @param layer The strongest layer.
+ * @returns Values by name.
+ * @throws {RunnerError} `invalid-config`, if one of them is invalid.
+ */
+export function readOptions<Name extends OptionName>(
+  { env, cwd }: Pick<Host, "env" | "cwd">,
+  names: readonly Name[],
+  layer: Layer = {},
+): { readonly [One in Name]: OptionValue<One> } {
+  const settings = new Settings();
+  for (const one of [defaultLayer(), environmentLayer(env), layer]) {
+    settings.add(one);
+  }
+  const reader = new OptionReader(settings, { cwd });
+  const values = Object.fromEntries(
+    names.map((name) => [name, reader.read(name)]),
+  );
+  if (reader.problems.length > 0) throw invalidConfig(reader.problems);
+  return values as { [One in Name]: OptionValue<One> };
+}
+
+/**
+ * Returns a configuration that was validated.
+ *
+ * @param result The outcome of the validation.
+ * @returns The configuration.
+ * @throws {RunnerError} `invalid-config`, with every problem.
+ */
+export function validConfig(
+  { config, problems }: Pick<ValidationResult, "config" | "problems">,
+): JobConfig {
+  if (config !== undefined) return config;
+  throw invalidConfig(problems);
+}
+
+function invalidConfig(problems: readonly ConfigProblem[]): RunnerError {
+  const lines = problems.map(({ key, message, origin }) =>
+    `  ${key}: ${message}` + (origin === undefined ? "" : ` (from ${origin})`)
+  );
+  return new RunnerError(
+    `Cannot use the configuration:\n${lines.join("\n")}`,
+    { code: "invalid-config" },
+  );
+}
