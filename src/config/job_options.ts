@@ -145,7 +145,7 @@ export interface SecretsOptions {
   /**
    * Shortest value that is masked, in bytes.
    *
-   * @default {4}
+   * @default {3}
    */
   minBytes?: number;
   /**

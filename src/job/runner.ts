@@ -152,7 +152,7 @@ export interface Runner extends WorkflowFunctions {
    * the function returns once the runner has answered, up to 5 seconds later.
    *
    * @param value The secret.
-   * @returns Whether it is masked; values of fewer than 4 bytes are not.
+   * @returns Whether it is masked; values of fewer than 3 bytes are not.
    * @throws {RunnerError} `registration-failed`, if the runner around this
    * program does not mask it.
    */

@@ -127,7 +127,7 @@ export const OPTIONS = [
     option: "secrets.minBytes",
     flag: "mask-min-length",
     type: { minimum: 3, maximum: 64 },
-    default: "4",
+    default: "3",
     isCallersOnly: true,
     doc: "Shortest value that is masked, in bytes",
   },

@@ -7,8 +7,8 @@ import { type MaskRules, MaskStream } from "./mask/stream.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Shortest value that is masked unless somebody says so, in bytes; shorter ones would star out whole logs. */
-const MIN_SECRET_BYTES = 4;
+/** Shortest form of a value, other than the value itself, in bytes; shorter ones occur by chance. */
+const MIN_FORM_BYTES = 4;
 
 /** What stands for a secret; the first one that holds no secret itself. */
 const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
@@ -23,7 +23,7 @@ export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
   /** Shortest value that is masked, in bytes; at least 3. */
-  minBytes: number = MIN_SECRET_BYTES;
+  minBytes: number = MIN_NEEDLE_BYTES;
   #placeholder = PLACEHOLDERS[0];
   /** What streams mask: all that is known, or nothing. */
   #printed: MaskRules = this;
@@ -48,13 +48,19 @@ export class Masker {
    */
   add(value: string): boolean {
     const minBytes = Math.max(this.minBytes, MIN_NEEDLE_BYTES);
+    const minFormBytes = Math.max(minBytes, MIN_FORM_BYTES);
     for (const secret of [value, ...secretParts(value)]) {
       for (const { bytes, kind } of formsOf(secret)) {
-        if (bytes.length >= minBytes) this.needles.add(bytes, kind);
+        if (bytes.length >= minFormBytes) this.needles.add(bytes, kind);
       }
     }
+    const plain = encoder.encode(value.trim());
+    const isMasked = plain.length >= minBytes;
+    if (isMasked && plain.length < minFormBytes) {
+      this.needles.add(plain, "plain");
+    }
     this.#choosePlaceholder();
-    return encoder.encode(value.trim()).length >= minBytes;
+    return isMasked;
   }
 
   /**

@@ -119,7 +119,7 @@ export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
    * Has a value masked in everything that is printed from now on.
    *
    * @param value The secret.
-   * @returns Whether it is masked; values of fewer than 4 bytes are not.
+   * @returns Whether it is masked; values of fewer than 3 bytes are not.
    */
   registerSecret(value: string): boolean;
   /**

@@ -65,7 +65,7 @@ describe("validateSettings()", () => {
           "*_AUTH_CONFIG",
           "*_CONNECTION_STRING",
         ],
-        minBytes: 4,
+        minBytes: 3,
         mask: true,
       },
       runnerImage: undefined,
@@ -759,7 +759,7 @@ describe("OptionReader", () => {
       { cwd: "/" },
     );
     assert(reader.read("secret_env_patterns").includes("*_TOKEN"));
-    assertEquals(reader.read("mask_min_length"), 4);
+    assertEquals(reader.read("mask_min_length"), 3);
     assertEquals(reader.read("mask"), true);
     assertEquals(reader.read("grace"), 10_000);
     assertEquals(reader.read("timeout"), undefined);

@@ -40,7 +40,7 @@ describe("defaultLayer()", () => {
       inherit_env: "true",
       secret_env_patterns:
         "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
-      mask_min_length: "4",
+      mask_min_length: "3",
       mask: "true",
     });
     assertEquals(defaultLayer().code_dir?.origin, "the default");

@@ -79,9 +79,11 @@ describe("runnerlib run --mask-min-length", () => {
   const args = ["run", "--secret-values-list", "abc,seven77"];
   const command = ["--job-command", "echo abcd seven77"];
 
-  it("masks shorter values, or fewer", async () => {
-    const short = await runIn([...args, "--mask-min-length", "3", ...command]);
+  it("masks values of 3 bytes and more, or fewer", async () => {
+    const short = await runIn([...args, ...command]);
     assertEquals(short.stdout, "[REDACTED]d [REDACTED]\n");
+    const four = await runIn([...args, "--mask-min-length", "4", ...command]);
+    assertEquals(four.stdout, "abcd [REDACTED]\n");
     const long = await runIn([...args, "--mask-min-length=8", ...command]);
     assertEquals(long.stdout, "abcd seven77\n");
     assertStringIncludes(long.stderr, "secret_values_list is too short");
@@ -95,7 +97,7 @@ describe("runnerlib run --mask-min-length", () => {
       REACTORCIDE_MASK_MIN_LENGTH: "20",
       REACTORCIDE_MASK: "false",
     });
-    assertEquals(set.stdout, "abcd [REDACTED]\n");
+    assertEquals(set.stdout, "[REDACTED]d [REDACTED]\n");
   });
 });
 
@@ -150,7 +152,7 @@ describe("runnerlib explain-masks", () => {
       },
       {
         "job.yaml": `
-environment: { PIN: "123", LISTED: job-${SECRET} }
+environment: { PIN: "12", LISTED: job-${SECRET} }
 secret_env_names: [PIN, LISTED]
 secret_values_list: value-${SECRET}
 steps:

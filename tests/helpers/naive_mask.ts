@@ -260,7 +260,7 @@ interface Form {
 /** Longest form; longer ones are found piece by piece. */
 const PIECE = 128;
 
-/** Every form that is looked for, of 4 bytes at least. */
+/** Every form that is looked for: of 4 bytes at least, or the secret of 3 bytes. */
 export function formsOf(secrets: readonly string[]): Form[] {
   const forms: Form[] = [];
   for (const secret of secrets) {
@@ -284,7 +284,10 @@ export function formsOf(secrets: readonly string[]): Form[] {
     }
     forms.push(...joined(secret));
   }
-  return forms.filter(({ bytes }) => bytes.length >= 4)
+  const short = secrets.map((secret) => bytesOf(secret.trim()))
+    .filter((bytes) => bytes.length === 3)
+    .map((bytes) => ({ bytes, isEncoded: false }));
+  return [...short, ...forms.filter(({ bytes }) => bytes.length >= 4)]
     .flatMap(({ bytes, isEncoded }) =>
       piecesOf(bytes).map((it) => ({ bytes: it, isEncoded }))
     )

@@ -220,10 +220,21 @@ Deno.test("Masker can be turned off and on again, and knows its secrets all the 
 
 Deno.test("Masker reports values that are too short", () => {
   const masker = new Masker();
-  assertEquals(masker.add("abc"), false);
-  assertEquals(masker.add(" abc "), false);
-  assertEquals(masker.maskText("abc-abc abc  abc "), "abc-abc[REDACTED]");
-  assert(masker.add("日本"));
+  assertEquals(masker.add("ab"), false);
+  assertEquals(masker.add(" ab "), false);
+  assertEquals(masker.maskText("ab-ab ab  ab "), "ab-ab[REDACTED]");
+  assert(masker.add("日"));
+});
+
+Deno.test("Masker masks values of 3 bytes as they are, and nothing else of that length", () => {
+  const masker = maskerOf("Zx9", '{"stage":"dev","token":"s3cr3t"}');
+  assertEquals(
+    masker.maskText("aZx9b dev s3cr3t"),
+    "a[REDACTED]b dev [REDACTED]",
+  );
+  // The middle of base64 with the value in the middle of three bytes.
+  const fragment = btoa("-Zx9-").slice(2, 5);
+  assertEquals(masker.maskText(fragment), fragment);
 });
 
 Deno.test("Masker finds each of 3,000 secrets of all lengths", () => {

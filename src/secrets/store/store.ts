@@ -24,7 +24,13 @@ const LOCK_MS = 15_000;
 
 const SALT_BYTES = 32;
 
-/** Nobody but the owner can tell which, and a stranger is not told either. */
+/**
+ * How a new file holds its token. The coordinator's command line reads no other
+ * form; a file that the Python runner wrote keeps its own.
+ */
+const NEW_ENCODING: TokenEncoding = "raw";
+
+/** Only the owner can find out which of the two, and a stranger does not learn it. */
 const NOT_OPENED = "the password is wrong or the store was changed";
 
 /** Options for {@linkcode SecretStore}. */
@@ -100,7 +106,7 @@ export class SecretStore {
       await writePrivate(this.#saltPath, salt);
     }
     const key = await this.#keyFor(salt);
-    await this.#write({ key, table: new Map(), encoding: "base64" });
+    await this.#write({ key, table: new Map(), encoding: NEW_ENCODING });
   }
 
   /**
@@ -139,7 +145,7 @@ export class SecretStore {
     const content = await readPrivate(this.#tokenPath);
     const key = await this.#keyFor(salt);
     if (content === undefined) {
-      return { key, table: new Map(), encoding: "base64" };
+      return { key, table: new Map(), encoding: NEW_ENCODING };
     }
     const found = decodeToken(content);
     const bytes = found && await decryptFernet(key, found.token);
