@@ -40,6 +40,10 @@ const CONFIGURATION = Object.fromEntries(
   ),
 ) as OptionVariables;
 
+/** Image that a coordinator takes for a job that names none. */
+export const DEFAULT_RUNNER_IMAGE =
+  "containers.catalystsquad.com/public/reactorcide/runnerbase:dev";
+
 /** Variables that describe a job, its steps and its runner. */
 const JOB = {
   jobId: { name: "REACTORCIDE_JOB_ID", setBy: "worker", doc: "Id of the job" },

@@ -1,5 +1,9 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { type Environment, Variable } from "../environment/variables.ts";
+import {
+  DEFAULT_RUNNER_IMAGE,
+  type Environment,
+  Variable,
+} from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
@@ -49,7 +53,7 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     ...text === undefined || text.length * 3 > MAX_COMMAND_BYTES
       ? {}
       : { [Variable.jobCommand]: text },
-    ...runnerImage === undefined ? {} : { [Variable.runnerImage]: runnerImage },
+    [Variable.runnerImage]: runnerImage ?? DEFAULT_RUNNER_IMAGE,
     // Programs of the job that use the library leave theirs in the same place.
     ...workspace.inContainer ? {} : {
       [Variable.workspace]: workspace.base,

@@ -6,7 +6,11 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { SECRET_VARIABLES, Variable } from "../../src/environment/variables.ts";
+import {
+  DEFAULT_RUNNER_IMAGE,
+  SECRET_VARIABLES,
+  Variable,
+} from "../../src/environment/variables.ts";
 import { traceContext } from "../../src/job/job_environment.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
@@ -83,6 +87,24 @@ describe("the command of a job", () => {
       });
       assertEquals(test.stdout(), `${TRACEPARENT} a=b\n`);
       assertEquals(traceId, TRACE_ID);
+    }
+  });
+
+  it("knows the image of the runner, whether one is configured or not", async () => {
+    const images: [Record<string, string>, string][] = [
+      [{}, DEFAULT_RUNNER_IMAGE],
+      [{ REACTORCIDE_RUNNER_IMAGE: "" }, DEFAULT_RUNNER_IMAGE],
+      [{ REACTORCIDE_RUNNER_IMAGE: "an/image:1" }, "an/image:1"],
+    ];
+    for (const [env, image] of images) {
+      for (const inheritEnv of [true, false]) {
+        await using test = await testRunner(env);
+        await test.runner.runJob({
+          command: "echo $REACTORCIDE_RUNNER_IMAGE",
+          inheritEnv,
+        });
+        assertEquals(test.stdout(), `${image}\n`);
+      }
     }
   });
 

@@ -4,13 +4,9 @@ import {
   imageProblem,
   isEngineVariable,
 } from "../../container/container_arguments.ts";
-import { Variable } from "../../environment/variables.ts";
+import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { LocalJob } from "./local_job.ts";
-
-/** Image of a job that names none, as the coordinator has it. */
-const DEFAULT_IMAGE =
-  "containers.catalystsquad.com/public/reactorcide/runnerbase:dev";
 
 /** User of a job that names none, as workers have it. */
 const RUNNER = "1001:1001";
@@ -109,7 +105,7 @@ export function containerCommand(
 }
 
 /** An image that begins with a dash would be an option of the engine. */
-function imageOf({ name, image = DEFAULT_IMAGE }: LocalJob): string {
+function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
   const problem = imageProblem(image);
   if (problem === undefined) return image;
   throw new RunnerError(
