@@ -52,7 +52,8 @@ export async function prepareSource(
   if (state === "populated" && !workspace.inContainer && !made) {
     throw failure(
       path,
-      "the directory is not empty and no earlier run made it",
+      "the directory is not empty, and no earlier run of runnerlib created it; " +
+        "remove it if another runner left it, or choose another directory with --code-dir",
     );
   }
   if (state === "populated" && !workspace.inContainer) {
