@@ -145,6 +145,9 @@ export const registerSource: Runner["registerSource"] =
 /** Queues a follow-up job of the default runner; see {@linkcode Runner.triggerJob}. */
 export const triggerJob: Runner["triggerJob"] = defaultRunner.triggerJob;
 
+/** Does the same as {@linkcode triggerJob}, by the name that pipelines in Python also know. */
+export const submitJob: Runner["triggerJob"] = defaultRunner.triggerJob;
+
 /** Queues follow-up jobs of the default runner; see {@linkcode Runner.triggerJobs}. */
 export const triggerJobs: Runner["triggerJobs"] = defaultRunner.triggerJobs;
 

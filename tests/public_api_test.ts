@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import * as runnerlib from "@reactorcide/runnerlib";
 
 Deno.test("mod.ts exports exactly what is promised", () => {
@@ -18,9 +18,14 @@ Deno.test("mod.ts exports exactly what is promised", () => {
     "registerSecret",
     "registerSource",
     "runJob",
+    "submitJob",
     "triggerJob",
     "triggerJobs",
     "withTriggers",
     "workflow",
   ]);
+});
+
+Deno.test("submitJob is triggerJob", () => {
+  assert(runnerlib.submitJob === runnerlib.triggerJob);
 });
