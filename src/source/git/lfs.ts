@@ -12,6 +12,9 @@ export type LfsMode = "auto" | "off";
  * `.lfsconfig` nor any other file of it can name a server. It asks the server of
  * the remote, and those that the configuration of the operator names.
  *
+ * `git-lfs` retries an object eight times, twice over, also if the server has
+ * said that there is none, which takes 36 seconds; four retries take four.
+ *
  * The clone is configured as by `git lfs install --local`, so that its files
  * count as unchanged for the job as well.
  */
@@ -26,6 +29,8 @@ echo "ref: refs/heads/none" > "$client/.git/HEAD"
 git config --file "$client/.git/config" core.repositoryFormatVersion 0
 git config --file "$client/.git/config" remote.origin.url "$url"
 git config --file "$client/.git/config" lfs.storage "$directory/lfs"
+git config --get lfs.transfer.maxRetries >/dev/null ||
+  git config --file "$client/.git/config" lfs.transfer.maxRetries 4
 git config --file "$directory/config" filter.lfs.clean "git-lfs clean -- %f"
 git config --file "$directory/config" filter.lfs.smudge "git-lfs smudge -- %f"
 git config --file "$directory/config" filter.lfs.process "git-lfs filter-process"

@@ -131,6 +131,40 @@ suite("gitSource() and Git LFS", () => {
     assertEquals(new TextDecoder().decode(stdout), "");
   });
 
+  for (
+    const [name, env, most] of [
+      ["few times", {}, 10],
+      ["as often as the operator's configuration says", {
+        GIT_CONFIG_COUNT: "1",
+        GIT_CONFIG_KEY_0: "lfs.transfer.maxretries",
+        GIT_CONFIG_VALUE_0: "1",
+      }, 4],
+    ] as const
+  ) {
+    it(`asks ${name} for an object that the server refuses`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      const origin = await makeLfsRepository(`${path}/origin`);
+      await origin.commit({ ".gitattributes": ATTRIBUTES, "a.bin": "big" });
+      let count = 0;
+      await using store = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen() {} },
+        () => {
+          count++;
+          return new Response("There is none", { status: 404 });
+        },
+      );
+      await using server = startGitServer(path);
+      server.faults = { objectsAt: `http://127.0.0.1:${store.addr.port}/a` };
+      await assertRejects(
+        () => clone(path, `${server.url}origin/.git`, { env }),
+        RunnerError,
+        "Cannot fetch the files in Git LFS of",
+      );
+      assert(count > 0 && count <= most, `${count} requests`);
+    });
+  }
+
   it("leaves a tree that is clean to the job", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
