@@ -1,5 +1,6 @@
 import {
   type Document,
+  isAlias,
   isMap,
   isScalar,
   isSeq,
@@ -81,7 +82,7 @@ export function readDefinitionText(text: string): DefinitionText {
     for (const { key, value } of node.items as Pair[]) {
       const name = isScalar(key) ? String(key.value) : "";
       if (name === "environment" || name === "env") {
-        readEnvironment(value, found, lineOf);
+        readEnvironment(value, { document, found, lineOf });
         continue;
       }
       if (name === "vars") readJson(value, name, found.values, lineOf, "vars");
@@ -111,13 +112,29 @@ function commandOf(node: Scalar, line: number): DefinedCommand {
 
 function readEnvironment(
   node: unknown,
-  found: { values: DefinedValue[]; secretNames: string[] },
-  lineOf: (node: Node) => number,
+  context: {
+    readonly document: Document;
+    readonly found: { values: DefinedValue[]; secretNames: string[] };
+    readonly lineOf: (node: Node) => number;
+  },
+  visited: Set<unknown> = new Set(),
 ): void {
-  if (!isMap(node)) return;
-  for (const { key, value } of node.items as Pair[]) {
+  const { document, found, lineOf } = context;
+  const mapping = isAlias(node) ? node.resolve(document) : node;
+  if (visited.has(mapping)) return;
+  visited.add(mapping);
+  if (isSeq(mapping)) {
+    for (const item of mapping.items) readEnvironment(item, context, visited);
+  }
+  if (!isMap(mapping)) return;
+  for (const { key, value: given } of mapping.items as Pair[]) {
     if (!isScalar(key)) continue;
     const name = String(key.value);
+    if (name === "<<") {
+      readEnvironment(given, context, visited);
+      continue;
+    }
+    const value = isAlias(given) ? given.resolve(document) : given;
     if (value === null || !isScalar(value)) continue;
     if (/\$\{secret:/.test(String(value.value))) found.secretNames.push(name);
     if (!isPlain(value)) continue;
@@ -147,13 +164,15 @@ function readJson(
   while (stack.length > 0) {
     const { key, node } = stack.pop()!;
     if (isSeq(node)) {
-      stack.push(...node.items.map((item) => ({ key, node: item })));
+      stack.push(
+        ...node.items.map((item) => ({ key, node: item })).toReversed(),
+      );
     } else if (isMap(node)) {
       stack.push(
         ...(node.items as Pair[]).map((pair) => ({
           key: String(isScalar(pair.key) ? pair.key.value : key),
           node: pair.value,
-        })),
+        })).toReversed(),
       );
     } else if (isScalar(node) && isPlain(node)) {
       const difference = jsonDifference(node, kind);

@@ -20,6 +20,12 @@ import { sourceCommands } from "./source_commands.ts";
 import { checkCommands, checkLines } from "./text_rules.ts";
 import { namedFile, type TreeFile } from "./untrusted_tree.ts";
 
+/** Most words of a command that are looked up as files. */
+const MAX_WORDS = 50;
+
+/** Most directories of `cd` in which files of a script are looked up. */
+const MAX_DIRECTORIES = 8;
+
 /**
  * Checks scripts, plugins and pipelines, and the files that they name in turn.
  *
@@ -50,15 +56,9 @@ export async function inspectScripts(
     from: string,
     of: JobTraits,
   ) => {
-    for (const { argv } of commands) {
-      for (const word of argv.slice(0, 50)) {
-        const path = await namedFile(tree, word, from);
-        if (path !== undefined) add(path, of);
-      }
-      if (argv[0] !== "make") continue;
-      for (const name of ["Makefile", "makefile", "GNUmakefile"]) {
-        if (await tree.hasFile(name)) add(name, of);
-      }
+    for (const word of fileWords(commands)) {
+      const path = await namedFile(tree, word, from);
+      if (path !== undefined) add(path, of);
     }
   };
   for (const [file, { commands }] of definitions) {
@@ -97,6 +97,36 @@ export async function inspectScripts(
   }
 }
 
+/** Words of commands that may be files, also below the directories of `cd`. */
+function fileWords(commands: readonly ShellCommand[]): Set<string> {
+  const words = new Set<string>();
+  const directories = [""];
+  for (const { argv } of commands) {
+    const [program, ...args] = argv.slice(0, MAX_WORDS);
+    if (program === "cd" && args[0] !== undefined) {
+      if (directories.length < MAX_DIRECTORIES) directories.push(`${args[0]}/`);
+      continue;
+    }
+    const files = [program, ...args];
+    if (program === "make") {
+      const at = args.indexOf("-C");
+      const below = at < 0 ? "" : `${args[at + 1] ?? "."}/`;
+      for (const name of ["Makefile", "makefile", "GNUmakefile"]) {
+        files.push(`./${below}${name}`);
+      }
+    }
+    const module = args[args.indexOf("-m") + 1] ?? "";
+    if (/^python/.test(program) && args.includes("-m")) {
+      const path = module.replaceAll(".", "/");
+      files.push(`./${path}.py`, `./${path}/__main__.py`);
+    }
+    for (const file of files) {
+      for (const directory of directories) words.add(`${directory}${file}`);
+    }
+  }
+  return words;
+}
+
 /** Commands of a file, by its language; `undefined` for any other file. */
 function commandsOf({ path, text }: TreeFile): ShellCommand[] | undefined {
   const [firstLine] = text.slice(0, 200).split("\n");
@@ -119,13 +149,13 @@ function isPython(path: string, shebang: string): boolean {
   return path.endsWith(".py") || /\bpython[\d.]*\b/.test(shebang);
 }
 
-/** Lines of recipes as a shell gets them; others are empty. */
+/** Lines of recipes and of `$(shell …)` as a shell gets them; others are empty. */
 function recipesOf(makefile: string): string {
   return makefile.split("\n").map((line) =>
     line.startsWith("\t")
       ? line.replace(/^\t[@+-]*/, "").replace(/\$[({](\w+)[)}]/g, "${$1}")
         .replaceAll("$$", "$")
-      : ""
+      : /\$\(shell\s+(.*)\)/.exec(line)?.[1] ?? ""
   ).join("\n");
 }
 

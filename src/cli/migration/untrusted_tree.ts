@@ -225,12 +225,15 @@ export async function namedFile(
   word: string,
   from: string,
 ): Promise<string | undefined> {
-  if (!/^[\w.$@{}/-]{1,500}$/.test(word) || !/[\w]/.test(word)) {
+  // As in "$(dirname "$0")/lib.sh": what a command prints is not known.
+  const known = word.replace(/^\$\(…\)\//, "./");
+  if (!/^[\w.$@{}/-]{1,500}$/.test(known) || !/[\w]/.test(known)) {
     return undefined;
   }
-  const parts = word.split("/").filter((part) => part !== "" && part !== ".");
+  const parts = known.split("/").filter((part) => part !== "" && part !== ".");
   while (parts[0] === "..") parts.shift();
-  const isPath = word.includes("/") || /\.(?:sh|bash|py|ts|js|mjs)$/.test(word);
+  const isPath = known.includes("/") ||
+    /\.(?:sh|bash|py|ts|js|mjs|mk)$/.test(known);
   if (!isPath) return undefined;
   for (const path of [parts.join("/"), `${dirname(from)}/${parts.join("/")}`]) {
     if (await tree.hasFile(path)) return path;

@@ -185,6 +185,90 @@ jobs:
   assertEquals([code, report.findings], [0, []]);
 });
 
+Deno.test("doctor --migrate follows jobs to the files that they name", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const described = "git describe --tags\n";
+  await makeFiles(path, {
+    ".reactorcide/jobs/a.yaml": `name: a
+triggers: { events: [push] }
+job:
+  image: registry.example.com/tools:1
+  command: |
+    cd sub
+    ./below.sh
+    bash /job/src/ci/absolute
+    $REACTORCIDE_CI_SOURCE_DIR/ci/variable.sh
+    python3 -m ci.module
+    deno run -A ci/script.ts
+    make -C sub all
+    sh -c 'make'
+`,
+    "sub/below.sh": described,
+    "ci/absolute": `#!/usr/bin/env bash\n. "$(dirname "$0")/lib.sh"\n`,
+    "ci/lib.sh": described,
+    "ci/variable.sh": `exec ci/last.sh\n`,
+    "ci/last.sh": described,
+    "ci/module.py": `import subprocess\nsubprocess.run(["git", "describe"])\n`,
+    "ci/script.ts": "await $`git describe`;\n",
+    "sub/Makefile": "VERSION := $(shell git describe --tags)\nall:\n\t@echo\n",
+    "Makefile": "all:\n\t@git rev-list --count HEAD; echo $$HOME\n",
+    "ci/not-named.sh": described,
+  });
+  const { report } = await inspect(path);
+  assertEquals(
+    report.findings.map(({ file, line, kind }) => `${file}:${line} ${kind}`),
+    [
+      "Makefile:2 history",
+      "ci/last.sh:1 history",
+      "ci/lib.sh:1 history",
+      "ci/module.py:2 history",
+      "ci/script.ts:1 history",
+      "sub/Makefile:1 history",
+      "sub/below.sh:1 history",
+    ],
+  );
+});
+
+Deno.test("doctor --migrate finds values behind anchors and merge keys", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    ".reactorcide/jobs/a.yaml": `name: a
+triggers: { events: [push] }
+job: { command: ./x, for_each: [1.10, on, "1.10", a] }
+environment:
+  <<: &common
+    DEBUG: true
+    OTHER: &word yes
+  AGAIN: *word
+  QUOTED: "true"
+  TAGGED: !!str true
+`,
+    ".reactorcide/workflows/w.yaml": `name: w
+on: { events: [push] }
+vars: { ready: yes, at: 1:30, count: 3, text: "yes" }
+jobs:
+  a: { command: ./x, environment: { HEX: 0x10 } }
+`,
+  });
+  const { report } = await inspect(path);
+  assertEquals(
+    report.findings.filter(({ kind }) => kind === "value")
+      .map(({ file, line, fix }) => `${file.slice(13)}:${line} ${fix}`),
+    [
+      'jobs/a.yaml:3 - "1.1"',
+      'jobs/a.yaml:3 - "true"',
+      'jobs/a.yaml:6 DEBUG: "True"',
+      'jobs/a.yaml:7 OTHER: "True"',
+      'jobs/a.yaml:8 AGAIN: "True"',
+      "workflows/w.yaml:3 ready: true",
+      "workflows/w.yaml:3 at: 90",
+      'workflows/w.yaml:5 HEX: "16"',
+    ],
+  );
+});
+
 Deno.test("doctor --migrate prints lines that editors can open", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
