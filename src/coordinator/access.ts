@@ -1,11 +1,14 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 
-/** What a worker gives to a job that may speak with the coordinator. */
+/** Environment variables of a job. */
+type Environment = Readonly<Record<string, string>>;
+
+/** What a worker gives to a job that may talk to the coordinator. */
 export interface CoordinatorAccess {
-  /** Address of the coordinator. */
+  /** URL of the coordinator. */
   readonly url: string;
-  /** Token of the job: it may submit triggers of its own job alone. */
+  /** Token of the job: it may submit triggers of its own job, and nothing else. */
   readonly token: string;
   /** Id of the job. */
   readonly jobId: string;
@@ -17,28 +20,26 @@ const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
   jobId: Variable.jobId,
 };
 
+/** Ids of jobs are UUIDs; any other text could lead to another path. */
+const JOB_ID = /^[\w-]+$/;
+
 /**
- * Tells whether a job may submit triggers to a coordinator.
+ * Checks whether a job can submit triggers to a coordinator.
  *
  * @param env Environment of the job.
- * @returns Whether address, token and id are all there.
+ * @returns Whether URL, token and id are set.
  */
-export function isCoordinatorConfigured(
-  env: Readonly<Record<string, string>>,
-): boolean {
+export function isCoordinatorConfigured(env: Environment): boolean {
   return Object.values(VARIABLES).every((name) => env[name]);
 }
 
 /**
- * Finds how a job speaks with the coordinator.
+ * Reads how a job reaches the coordinator.
  *
  * @param env Environment of the job.
- * @returns Address, token and id.
- * @throws {RunnerError} `invalid-config`, if one of them is missing.
+ * @throws {RunnerError} `invalid-config`, if a variable is missing.
  */
-export function coordinatorAccess(
-  env: Readonly<Record<string, string>>,
-): CoordinatorAccess {
+export function coordinatorAccess(env: Environment): CoordinatorAccess {
   const missing = Object.values(VARIABLES).filter((name) => !env[name]);
   if (missing.length > 0) {
     throw new RunnerError(
@@ -60,9 +61,63 @@ export function coordinatorAccess(
  *
  * @param env Environment of the job.
  */
-export function startedByEvent(
-  env: Readonly<Record<string, string>>,
-): boolean {
+export function startedByEvent(env: Environment): boolean {
   return [Variable.ci, Variable.eventType, Variable.provider]
     .some((name) => env[name]) || env[Variable.jobKind] === "eval";
+}
+
+/**
+ * Validates the URL of the coordinator, to which a token will be sent.
+ *
+ * @param text Value of the variable.
+ * @param allowInsecureTransport Whether plain HTTP is allowed.
+ * @returns The URL without a slash at its end.
+ * @throws {RunnerError} `invalid-config`, if it is not such a URL.
+ */
+export function coordinatorUrl(
+  text: string,
+  allowInsecureTransport: boolean,
+): string {
+  const url = URL.parse(text.trim());
+  if (url === null || url.host === "") throw unusable(text, "it is not a URL");
+  if (url.username !== "" || url.password !== "") {
+    // Not quoted: the user info is a secret.
+    throw unusable(url.host, "its URL holds user info");
+  }
+  if (url.search !== "" || url.hash !== "") {
+    throw unusable(url.origin + url.pathname, "its URL holds more than a path");
+  }
+  if (url.protocol !== "https:" && url.protocol !== "http:") {
+    throw unusable(text, "it is not an https URL");
+  }
+  if (url.protocol === "http:" && !allowInsecureTransport) {
+    throw unusable(
+      text,
+      "plain HTTP would send the token unencrypted. Use an https URL, or allow it with " +
+        `${Variable.allowInsecureTransport}=true, --allow-insecure-transport or ` +
+        "createRunner({ allowInsecureTransport: true })",
+    );
+  }
+  return (url.origin + url.pathname).replace(/\/+$/, "");
+}
+
+/**
+ * Returns the path of a job below the URL of the coordinator.
+ *
+ * @param id Id of the job.
+ * @throws {RunnerError} `invalid-config`, if it is not an id.
+ */
+export function jobPath(id: string): string {
+  if (JOB_ID.test(id)) return `/api/v1/jobs/${id}`;
+  const shown = JSON.stringify(id.slice(0, 100));
+  throw new RunnerError(`Cannot use the job id ${shown}: it is not a UUID`, {
+    code: "invalid-config",
+  });
+}
+
+function unusable(text: string, state: string): RunnerError {
+  return new RunnerError(
+    `Cannot use coordinator ${JSON.stringify(text.slice(0, 200))}: ${state}`,
+    { code: "invalid-config" },
+  );
 }

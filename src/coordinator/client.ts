@@ -1,13 +1,42 @@
-import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
-import { createBackoff, type RetryPolicy } from "../process/retry.ts";
-import { attempt, PassingFailure, type RawAnswer } from "./attempt.ts";
-import { coordinatorUrl } from "./coordinator_url.ts";
-import { reasonOf } from "./reason.ts";
+/**
+ * The HTTP client of the coordinator.
+ *
+ * 1. The token is sent to the coordinator only: the URL must be https, or plain
+ *    HTTP be allowed, and redirects to another origin are refused.
+ * 2. A request is sent again while its failure may be transient: without an
+ *    answer, or with 408, 425, 429 or 5xx. The same bytes are sent each time.
+ *    Every other answer is final.
+ * 3. Time, redirects and the size of an answer are limited.
+ * 4. Errors repeat what the coordinator answers, without the token and secrets.
+ *
+ * @module
+ */
 
-/** Most bytes of an answer: a page of jobs with all their variables. */
+import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
+import { printable } from "../printable.ts";
+import { onAbort } from "../process/on_abort.ts";
+import {
+  createBackoff,
+  parseRetryAfter,
+  type RetryPolicy,
+} from "../process/retry.ts";
+import { timeLimit } from "../process/time_limit.ts";
+import { coordinatorUrl } from "./access.ts";
+
+/** Maximum size of an answer: a page of jobs with all their variables. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** Pauses from a quarter of a second to eight seconds. */
+/** Maximum number of characters of an answer that a message repeats. */
+const MAX_REASON_LENGTH = 300;
+
+const MAX_REDIRECTS = 3;
+
+/** Redirects that keep the method and the body of a request. */
+const SAFE_REDIRECTS = [307, 308];
+
+/** Answers that may be better the next time, besides those of a broken server. */
+const TRANSIENT_STATUS = [408, 425, 429];
+
 const RETRY: RetryPolicy = {
   attempts: 8,
   delayMs: 250,
@@ -15,17 +44,14 @@ const RETRY: RetryPolicy = {
   maxElapsedMs: 180_000,
 };
 
-/** Answers that may be better the next time, beside those of a broken server. */
-const TRANSIENT_STATUS = [408, 425, 429];
-
-/** What a header can hold; an empty text would be found everywhere. */
+/** What a header can hold; an empty token would be found, and masked, everywhere. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
 /** Options for {@linkcode openClient}. */
 export interface ClientOptions {
-  /** Address of the coordinator. */
+  /** URL of the coordinator. */
   readonly url: string;
-  /** Proof of who asks. */
+  /** Token of the job, or one that can read jobs. */
   readonly token: string;
   /**
    * Whether the token may be sent over plain HTTP.
@@ -34,7 +60,7 @@ export interface ClientOptions {
    */
   readonly allowInsecureTransport?: boolean;
   /**
-   * Longest time that one request may take, in milliseconds.
+   * Time limit of one request, in milliseconds.
    *
    * @default {30_000}
    */
@@ -45,7 +71,7 @@ export interface ClientOptions {
    * @default {8 attempts, with pauses from 250 to 8_000}
    */
   readonly retry?: RetryPolicy;
-  /** Takes the secrets out of what the coordinator says. */
+  /** Masks the secrets in what the coordinator answers. */
   readonly maskText: (text: string) => string;
   /**
    * Called with the reason and the pause before a request is sent again.
@@ -67,9 +93,9 @@ export interface ClientRequest {
   readonly action: string;
   /** Method of HTTP. */
   readonly method: "GET" | "POST";
-  /** Path below the address, with its query. */
+  /** Path below the URL, with its query. */
   readonly path: string;
-  /** Body of JSON, sent byte by byte the same each time. */
+  /** JSON in UTF-8; the same bytes are sent each time. */
   readonly body?: Uint8Array<ArrayBuffer>;
   /** Status of an answer that is a success. */
   readonly success: number;
@@ -77,10 +103,25 @@ export interface ClientRequest {
 
 /** A successful answer. */
 export interface ClientAnswer {
-  /** What the body holds; `undefined` if it is no JSON. */
+  /** The parsed body; `undefined` if it is not JSON. */
   readonly value: unknown;
   /** Number of the attempt that succeeded, from 1. */
   readonly attempt: number;
+}
+
+/** Sends requests to one coordinator. */
+export interface CoordinatorClient {
+  /** URL of the coordinator. */
+  readonly url: string;
+  /**
+   * Sends a request, again while its failure may be transient.
+   *
+   * @param request The request.
+   * @throws {CoordinatorError} `coordinator-forbidden` for 403,
+   * `coordinator-failed` otherwise.
+   * @throws {unknown} The reason of the signal once it is aborted.
+   */
+  send(request: ClientRequest): Promise<ClientAnswer>;
 }
 
 /** An error of a request to the coordinator. */
@@ -103,30 +144,31 @@ export class CoordinatorError extends RunnerError {
   }
 }
 
-/** Speaks with the coordinator. */
-export interface CoordinatorClient {
-  /** Address of the coordinator. */
-  readonly url: string;
-  /**
-   * Sends a request, and sends it again while the failure may pass.
-   *
-   * @param request The request.
-   * @returns The answer.
-   * @throws {RunnerError} `coordinator-forbidden` for a missing right,
-   * `coordinator-failed` otherwise.
-   * @throws {unknown} The reason of the signal once it is aborted.
-   */
-  send(request: ClientRequest): Promise<ClientAnswer>;
+/** An answer of any status. */
+interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** Pause that the coordinator asks for. */
+  readonly retryAfterMs: number | undefined;
 }
 
+/** A request that is sent once. */
+interface Attempt {
+  readonly method: "GET" | "POST";
+  readonly token: string;
+  readonly body: Uint8Array<ArrayBuffer> | undefined;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A failure of the network, or a time limit. */
+class TransientError extends Error {}
+
 /**
- * Opens a way to the coordinator; no connection is made yet.
+ * Opens a client; no connection is made yet.
  *
- * The token is sent to the coordinator alone and is shown in no message.
- *
- * @param options Address, token and retry policy.
- * @returns The client.
- * @throws {RunnerError} `invalid-config`, if the address is not acceptable.
+ * @param options URL, token and limits.
+ * @throws {RunnerError} `invalid-config`, if the URL or token cannot be used.
  */
 export function openClient(options: ClientOptions): CoordinatorClient {
   const { token, timeoutMs = 30_000, retry = RETRY, maskText } = options;
@@ -148,39 +190,32 @@ export function openClient(options: ClientOptions): CoordinatorClient {
     const place = new URL(url + request.path);
     const backoff = createBackoff(retry, { ...options, signal });
     for (let number = 1;; number++) {
-      const answer = await attempt(place, {
+      const answer = await sendOnce(place, {
         method,
         body,
         token,
         timeoutMs,
         signal,
-        maxBytes: MAX_ANSWER_BYTES,
       }).catch((error: unknown) => {
         signal.throwIfAborted();
         return error as Error;
       });
       if (!(answer instanceof Error) && answer.status === success) {
-        return { value: valueOf(answer.text), attempt: number };
+        return { value: parsed(answer.text), attempt: number };
       }
       const reason = show(
         answer instanceof Error ? messageOf(answer) : reasonOf(answer),
       );
-      if (
-        !isTransient(answer) ||
-        !await backoff.next(reason, retryAfterOf(answer))
-      ) {
+      const retryAfterMs = answer instanceof Error
+        ? undefined
+        : answer.retryAfterMs;
+      if (!isTransient(answer) || !await backoff.next(reason, retryAfterMs)) {
         throw failure(request, url, reason, number, answer);
       }
     }
   }
 
   return { url, send };
-}
-
-function isTransient(answer: RawAnswer | Error): boolean {
-  return answer instanceof Error
-    ? answer instanceof PassingFailure
-    : isTransientStatus(answer.status);
 }
 
 /**
@@ -192,15 +227,17 @@ export function isTransientStatus(status: number): boolean {
   return status >= 500 || TRANSIENT_STATUS.includes(status);
 }
 
-function retryAfterOf(answer: RawAnswer | Error): number | undefined {
-  return answer instanceof Error ? undefined : answer.retryAfterMs;
+function isTransient(answer: RawAnswer | Error): boolean {
+  return answer instanceof Error
+    ? answer instanceof TransientError
+    : isTransientStatus(answer.status);
 }
 
-function valueOf(text: string): unknown {
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The status tells the success; whoever needs the body judges it.
+    // The status says that it succeeded; who needs the body checks it.
     return undefined;
   }
 }
@@ -211,11 +248,134 @@ function failure(
   reason: string,
   attempts: number,
   answer: RawAnswer | Error,
-): RunnerError {
-  const isForbidden = !(answer instanceof Error) && answer.status === 403;
+): CoordinatorError {
+  const status = answer instanceof Error ? undefined : answer.status;
   const tried = attempts > 1 ? ` (${attempts} attempts)` : "";
   return new CoordinatorError(`Cannot ${action} "${url}": ${reason}${tried}`, {
-    code: isForbidden ? "coordinator-forbidden" : "coordinator-failed",
-    status: answer instanceof Error ? undefined : answer.status,
+    code: status === 403 ? "coordinator-forbidden" : "coordinator-failed",
+    status,
   });
+}
+
+function reasonOf({ status, text }: RawAnswer): string {
+  const words = wordsIn(text);
+  const shown = words.length > MAX_REASON_LENGTH
+    ? `${words.slice(0, MAX_REASON_LENGTH)}…`
+    : words;
+  return `it answers ${status}${shown && ` ${printable(shown)}`}`;
+}
+
+/** A proxy answers without JSON, and its first line is worth showing too. */
+function wordsIn(text: string): string {
+  try {
+    const { error, message } = JSON.parse(text);
+    return [error, message].filter((part) => typeof part === "string")
+      .join(": ");
+  } catch {
+    const [line] = text.trim().split(/\r?\n/, 1);
+    return line.startsWith("<") ? "" : line;
+  }
+}
+
+async function sendOnce(url: URL, attempt: Attempt): Promise<RawAnswer> {
+  const { signal, timeoutMs } = attempt;
+  signal.throwIfAborted();
+  const stop = new AbortController();
+  using limit = timeLimit(timeoutMs);
+  limit.reached.then(() =>
+    stop.abort(new TransientError(`it does not answer within ${timeoutMs} ms`))
+  );
+  using _ = onAbort(signal, () => stop.abort(signal.reason));
+  const response = await followRedirects(url, attempt, stop.signal);
+  const text = await readText(response, stop.signal);
+  return {
+    status: response.status,
+    text,
+    retryAfterMs: parseRetryAfter(response.headers),
+  };
+}
+
+/** `fetch` would send the token to another origin. */
+async function followRedirects(
+  url: URL,
+  { method, token, body }: Attempt,
+  signal: AbortSignal,
+): Promise<Response> {
+  let place = url;
+  for (let count = 0; count <= MAX_REDIRECTS; count++) {
+    const response = await orTransient(signal, () =>
+      fetch(place, {
+        method,
+        body,
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: "application/json",
+          ...body === undefined ? {} : { "content-type": "application/json" },
+        },
+        redirect: "manual",
+        signal,
+      }));
+    const { status } = response;
+    if (status < 300 || status >= 400) return response;
+    await response.body?.cancel();
+    const to = URL.parse(response.headers.get("location") ?? "", place);
+    if (to === null || !SAFE_REDIRECTS.includes(status)) {
+      throw new Error(`it answers ${status}, a redirect that loses requests`);
+    }
+    if (to.origin !== url.origin) {
+      throw new Error(`it answers ${status}, a redirect to another origin`);
+    }
+    place = to;
+  }
+  throw new Error(`it redirects more than ${MAX_REDIRECTS} times`);
+}
+
+async function readText(
+  { body }: Response,
+  signal: AbortSignal,
+): Promise<string> {
+  if (body === null) return "";
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let count = 0;
+  try {
+    while (true) {
+      const { value, done } = await orTransient(signal, () => reader.read());
+      if (done) return text + decoder.decode();
+      count += value.length;
+      if (count > MAX_ANSWER_BYTES) {
+        throw new Error(`its answer exceeds ${MAX_ANSWER_BYTES} bytes`);
+      }
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    // After its end, or a failure, there is nothing to cancel.
+    await reader.cancel().catch(() => {});
+  }
+}
+
+async function orTransient<T>(
+  signal: AbortSignal,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof Deno.errors.NotCapable) throw cause;
+    throw new TransientError(networkReason(cause), { cause });
+  }
+}
+
+/** The innermost cause says most; the others repeat the URL, which the message has. */
+function networkReason(error: unknown): string {
+  let innermost = error;
+  while (innermost instanceof Error && innermost.cause instanceof Error) {
+    innermost = innermost.cause;
+  }
+  return messageOf(innermost)
+    .replace(/^error sending request .*?\(\S+\): /, "")
+    .replace(/^client error \(\w+\): /, "")
+    .replace(/ \(os error \d+\)/, "");
 }

@@ -4,7 +4,7 @@ import {
   isTransientStatus,
   openClient,
 } from "../coordinator/client.ts";
-import { submitDocument } from "../coordinator/submit_document.ts";
+import { submitDocument } from "../coordinator/jobs.ts";
 import { RunnerError } from "../errors.ts";
 import type { RetryPolicy } from "../process/retry.ts";
 import { MAX_DOCUMENT_BYTES } from "./read_triggers.ts";
@@ -114,6 +114,8 @@ export function isRefusal(
   if (status === 403) {
     return jobsOf(document).some((job) => job.source_url || job.ci_source_url);
   }
+  // It knows the document by now, and would make nothing of it once more.
+  if (status === 201) return true;
   return status >= 400 && status < 500 && status !== 401 && status !== 404 &&
     !isTransientStatus(status);
 }

@@ -4,7 +4,7 @@ import {
   type CoordinatorClient,
   openClient,
 } from "../../src/coordinator/client.ts";
-import { submitDocument } from "../../src/coordinator/submit_document.ts";
+import { submitDocument } from "../../src/coordinator/jobs.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { triggerDocument } from "../../src/triggers/document.ts";
 import {
@@ -161,7 +161,7 @@ Deno.test("a client follows redirections within the coordinator alone", async ()
   for (const redirect of [301, 302, 303, 307, 308]) {
     const to = redirect < 307 ? path : other.url + path;
     const { message, requestCount } = await refusal([{ redirect, to }]);
-    assert(message.includes(`it answers ${redirect}, a redirection`), message);
+    assert(message.includes(`it answers ${redirect}, a redirect`), message);
     assertEquals(requestCount, 1);
   }
   const around: Trouble[] = Array(5).fill({ redirect: 308, to: path });

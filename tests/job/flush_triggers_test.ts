@@ -96,6 +96,15 @@ Deno.test("flushTriggers() forgets what the coordinator has refused", () =>
     assertEquals(coordinator.requests.length, 4);
   }));
 
+Deno.test("flushTriggers() forgets what the coordinator has made nothing of", () =>
+  withTroubles(["nothing"], async (_, parts, file) => {
+    const queue = new TriggerQueue();
+    queue.add({ name: "a" });
+    const message = await failingFlush(parts, queue);
+    assertEquals(message.includes("started no job"), true, message);
+    assertEquals([queue.size, await exists(file)], [0, false]);
+  }));
+
 Deno.test("flushTriggers() forgets a document that is too large", () =>
   withTroubles([], async (coordinator, parts, file) => {
     const queue = new TriggerQueue();

@@ -5,7 +5,7 @@ import {
   type JobRecord,
   listJobs,
   readJob,
-} from "../../coordinator/read_jobs.ts";
+} from "../../coordinator/jobs.ts";
 import { RunnerError } from "../../errors.ts";
 import { isJobState, type JobInstance } from "./job_outcome.ts";
 
