@@ -7,7 +7,6 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { PrivateDirectory } from "../fs/temporary_directory.ts";
 import type { EndingSignal } from "../host.ts";
-import type { Phase } from "../plugins/plugin.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
@@ -105,31 +104,6 @@ export class JobRun {
   /** Whether plugins may still change settings. */
   get areSettingsOpen(): boolean {
     return this.#areSettingsOpen;
-  }
-
-  /**
-   * Calls the plugins of a phase, if there are any.
-   *
-   * @param phase The phase.
-   * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
-   */
-  async phase(phase: Phase): Promise<void> {
-    // Those of the job are submitted, or discarded, by then.
-    if (phase === "on_error" || phase === "cleanup") {
-      this.areTriggersOpen = false;
-    }
-    const registered = this.parts.plugins?.plugins ?? [];
-    if (registered.length === 0) return;
-    if (this.ciManifest && registered.some(({ phases }) => phases.has(phase))) {
-      const { checkCiSourceIn } = await import("./ci_source.ts");
-      await checkCiSourceIn(phase, this);
-    }
-    const { callPlugins } = await import("./call_plugins.ts");
-    using _ = this.lock?.enterFunction();
-    const errors = await callPlugins(registered, phase, this);
-    this.laterErrors.push(...errors);
-    // They may have set variables, or what is secret.
-    this.fillMasker();
   }
 
   /**

@@ -21,7 +21,13 @@ import type { Masker } from "../secrets/masker.ts";
 import type { Step } from "../steps/step.ts";
 import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
-import type { RunnerParts } from "./runner_parts.ts";
+
+/** What masking needs of a runner. */
+interface MaskingContext {
+  readonly masker: Masker;
+  readonly logger: Logger;
+  readonly host: Host;
+}
 
 /** What {@linkcode secretsOfSettings} looks through. */
 export interface SecretSurroundings {
@@ -169,7 +175,7 @@ export interface DefinedJob {
  * @param jobs Definitions.
  */
 export function maskDefinitions(
-  { masker, host: { env, cwd } }: Pick<RunnerParts, "masker" | "host">,
+  { masker, host: { env, cwd } }: Pick<MaskingContext, "masker" | "host">,
   jobs: readonly DefinedJob[],
 ): void {
   const settings = new Settings();
@@ -194,7 +200,7 @@ export function maskDefinitions(
  * @param config Configuration of the job.
  */
 export function setUpMasker(
-  { masker, logger }: RunnerParts,
+  { masker, logger }: Pick<MaskingContext, "masker" | "logger">,
   { secrets: { minBytes, mask } }: JobConfig,
 ): void {
   masker.minBytes = minBytes;
@@ -258,7 +264,7 @@ function stepVariables(steps: readonly Step[]): string[] {
 export class KnownSecrets {
   /** The secrets, and why they are secret. */
   readonly all: KnownSecret[] = [];
-  readonly #parts: Pick<RunnerParts, "masker" | "logger">;
+  readonly #parts: Pick<MaskingContext, "masker" | "logger">;
   readonly #keys = new Set<string>();
   /** Values that the masker has, since finding their forms takes time. */
   readonly #values = new Map<string, boolean>();
@@ -268,7 +274,7 @@ export class KnownSecrets {
    *
    * @param parts Masker and logger of the runner.
    */
-  constructor(parts: Pick<RunnerParts, "masker" | "logger">) {
+  constructor(parts: Pick<MaskingContext, "masker" | "logger">) {
     this.#parts = parts;
   }
 

@@ -4,6 +4,7 @@ import type { Layer } from "../config/settings.ts";
 import type { OptionName } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
+import type { Phase } from "../plugins/plugin.ts";
 import { Cancellation } from "../process/cancellation.ts";
 import { onAbort } from "../process/on_abort.ts";
 import type { Trigger } from "../triggers/trigger.ts";
@@ -71,20 +72,20 @@ export async function runJob(
   try {
     await loadRunSettings(run, layer, controls);
     plugins = await loadPlugins(run);
-    await run.phase("pre_validation");
+    await callPhase(run, "pre_validation");
     let config = run.validate();
     if (controls.container) await checkContainer(run, config);
     Object.assign(run.jobEnv, await resolveSecrets(run, run.jobEnv));
     run.fillMasker();
     let plan = await planSteps(run, config);
-    await run.phase("post_validation");
+    await callPhase(run, "post_validation");
     if (controls.dryRun) {
       warnOfUnknownSecretNames(run.surroundings, parts.logger);
       const { announce } = await import("./announce.ts");
       announce(run, config, plan);
     } else {
       await holdWorkspace(run, config, plan, controls);
-      await run.phase("pre_source_prep");
+      await callPhase(run, "pre_source_prep");
       await prepareSources(run, config);
       if (plugins !== undefined) await plugins.loadLate();
       else if (
@@ -93,8 +94,8 @@ export async function runJob(
         const { checkSourcePlugins } = await import("./plugin_directories.ts");
         checkSourcePlugins(run);
       }
-      await run.phase("post_source_prep");
-      await run.phase("pre_execution");
+      await callPhase(run, "post_source_prep");
+      await callPhase(run, "pre_execution");
       const isChanged = run.haveSettingsChanged;
       if (isChanged) config = run.validate();
       if (isChanged || run.addedSteps.length > 0) {
@@ -107,14 +108,14 @@ export async function runJob(
         ? execute(run, config, trace, controls.container)
         : executeSteps(run, config, plan, { ...controls, trace });
       steps = await executed.finally(parts.endLines);
-      await run.phase("post_execution");
+      await callPhase(run, "post_execution");
       triggers = await submitFollowUpJobs(run, config, controls);
     }
   } catch (error) {
     run.fail(error);
   }
-  if (run.error !== undefined) await run.phase("on_error");
-  await run.phase("cleanup");
+  if (run.error !== undefined) await callPhase(run, "on_error");
+  await callPhase(run, "cleanup");
   await parts.guard?.end().catch((error) => run.fail(error));
   await plugins?.end();
   if (run.ciCopyDirectory) {
@@ -188,6 +189,28 @@ function cancelOn(run: JobRun, controls: JobControls): Disposable {
     }));
   }
   return stack.move();
+}
+
+/**
+ * Calls the plugins of a phase, if there are any.
+ *
+ * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
+ */
+async function callPhase(run: JobRun, phase: Phase): Promise<void> {
+  // By then the follow-up jobs of the job are submitted or discarded.
+  if (phase === "on_error" || phase === "cleanup") run.areTriggersOpen = false;
+  const registered = run.parts.plugins?.plugins ?? [];
+  if (registered.length === 0) return;
+  if (run.ciManifest && registered.some(({ phases }) => phases.has(phase))) {
+    const { checkCiSourceIn } = await import("./ci_source.ts");
+    await checkCiSourceIn(phase, run);
+  }
+  const { callPlugins } = await import("./call_plugins.ts");
+  using _ = run.lock?.enterFunction();
+  const errors = await callPlugins(registered, phase, run);
+  run.laterErrors.push(...errors);
+  // They may have set variables, or what is secret.
+  run.fillMasker();
 }
 
 /** A job without plugins does not even load what would load them. */
