@@ -3,10 +3,10 @@ import type { LocalJob } from "../../src/workflow/local/local_job.ts";
 import {
   dotGraph,
   mermaidGraph,
+  svgGraph,
   terminalGraph,
-} from "../../src/workflow/render/graph_texts.ts";
+} from "../../src/workflow/render/draw_graph.ts";
 import { levels } from "../../src/workflow/render/levels.ts";
-import { svgGraph } from "../../src/workflow/render/svg_graph.ts";
 
 function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
   return {

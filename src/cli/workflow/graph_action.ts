@@ -3,9 +3,9 @@ import { localJob } from "../../workflow/local/local_job.ts";
 import {
   dotGraph,
   mermaidGraph,
+  svgGraph,
   terminalGraph,
-} from "../../workflow/render/graph_texts.ts";
-import { svgGraph } from "../../workflow/render/svg_graph.ts";
+} from "../../workflow/render/draw_graph.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /**

@@ -1,7 +1,10 @@
 import { printable } from "../../printable.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
-import { localJob, localNodes } from "../../workflow/local/local_job.ts";
-import { selectJobs } from "../../workflow/local/select_jobs.ts";
+import {
+  localJob,
+  localNodes,
+  selectJobs,
+} from "../../workflow/local/local_job.ts";
 import { levels } from "../../workflow/render/levels.ts";
 
 /**

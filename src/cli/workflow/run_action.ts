@@ -12,10 +12,9 @@ import {
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
-import { localJob } from "../../workflow/local/local_job.ts";
+import { localJob, selectJobs } from "../../workflow/local/local_job.ts";
 import type { NodeStatus } from "../../workflow/local/node_states.ts";
 import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
-import { selectJobs } from "../../workflow/local/select_jobs.ts";
 import {
   type FilterMatch,
   matchFilters,

@@ -5,7 +5,7 @@ import type {
 } from "../definition/definition.ts";
 import type { FilterMatch } from "../matching/match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
-import type { CodePlace } from "./generated_job.ts";
+import type { CodePlace } from "./eval_document.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 
 /** Profile and class of what runs from the trusted tree. */

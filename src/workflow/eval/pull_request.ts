@@ -6,7 +6,7 @@ import type {
 } from "../definition/definition.ts";
 import { type Approval, decide, type Grant } from "./decide.ts";
 import type { EvalEvent } from "./eval_event.ts";
-import type { CodePlace } from "./generated_job.ts";
+import { type CodePlace, wireWorkflow } from "./eval_document.ts";
 import {
   type PlannedWorkflow,
   type PolicyViolation,
@@ -17,7 +17,6 @@ import { ByteBudget } from "./byte_budget.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 import { explainJobs } from "../explain_jobs.ts";
 import { localJob } from "../local/local_job.ts";
-import { wireWorkflow } from "./wire_workflow.ts";
 
 /** Files that say what may be changed are no files of a workflow. */
 const POLICY_FILES = /^\.reactorcide\/(policy\.yaml$|policies\/)/;

@@ -1,24 +1,22 @@
 import { defaultOf } from "../../options/options.ts";
+import type { Layer } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { Variable } from "../../environment/variables.ts";
-import type { Layer } from "../../config/settings.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
-import { isInside, normalizePath } from "../../job_path.ts";
 import type { JobResult } from "../../job/job_result.ts";
-import { removeTree } from "../../workspace/remove.ts";
 import { runJob } from "../../job/run_job.ts";
 import { createParts, type RunnerParts } from "../../job/runner_parts.ts";
+import { isInside, normalizePath } from "../../job_path.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_file_names.ts";
 import type { Sink } from "../../output/sink.ts";
-import type { ContainerOptions } from "./container_command.ts";
+import { removeTree } from "../../workspace/remove.ts";
+import { type ContainerOptions, runContained } from "./container_command.ts";
 import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
-import { type JobSurroundings, jobVariables } from "./job_variables.ts";
 import type { LocalJob } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
-import { runContained } from "./run_contained.ts";
 
 /** What a workflow leaves in the directory that is copied, from there. */
 export const OWN_FILES: readonly string[] = [
@@ -232,5 +230,57 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
       return bytes.length;
     },
     isTerminal: () => stream.isTerminal(),
+  };
+}
+
+/** Longest text that Linux takes for one variable, less some room for its name. */
+const LONGEST_VARIABLE = 127 * 1024;
+
+/** What is told to a job besides its own variables. */
+export interface JobSurroundings {
+  /** Absolute path of what the job knows as `/job`, as the job sees it. */
+  readonly workspace: string;
+  /** Whether the job has a container of its own. */
+  readonly inContainer: boolean;
+  /** Absolute path of the file that tells how the jobs stand, if the job can see it. */
+  readonly stateFile: string | undefined;
+  /** Variables that describe the event. */
+  readonly event: Readonly<Record<string, string>>;
+}
+
+/**
+ * Gives the variables that tell a job where in a workflow it is.
+ *
+ * @param request The job.
+ * @param surroundings What is around it.
+ * @returns The variables.
+ */
+export function jobVariables(
+  request: JobRequest,
+  { workspace, inContainer, stateFile, event }: JobSurroundings,
+): Record<string, string> {
+  const { node, workflowId } = request;
+  const vars = request.varsText();
+  return {
+    [Variable.jobId]: crypto.randomUUID(),
+    [Variable.queue]: "local",
+    [Variable.workerMode]: "local",
+    [Variable.inContainer]: String(inContainer),
+    [Variable.triggersFile]: defaultOf("triggers_file"),
+    ...inContainer ? {} : { [Variable.workspace]: workspace },
+    ...stateFile === undefined
+      ? {}
+      : { [Variable.workflowStateFile]: stateFile },
+    [Variable.workflowId]: workflowId,
+    [Variable.workflowNodeId]: crypto.randomUUID(),
+    [Variable.workflowRunId]: crypto.randomUUID(),
+    [Variable.workflowNodeName]: node.displayName,
+    [Variable.workflowVarsFile]: `${workspace}/workflow-vars.json`,
+    [Variable.workflowOutputFile]: `${workspace}/workflow-output.json`,
+    ...vars.length * 3 > LONGEST_VARIABLE &&
+        new TextEncoder().encode(vars).length > LONGEST_VARIABLE
+      ? {}
+      : { [Variable.workflowVarsJson]: vars },
+    ...event,
   };
 }

@@ -1,4 +1,5 @@
 import { osReason, RunnerError } from "../../errors.ts";
+import type { EndingSignal, Host } from "../../host.ts";
 import { cancelledError } from "../../job/job_run.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { createJobLog, type JobLogStyle } from "../../output/create_job_log.ts";
@@ -10,15 +11,19 @@ import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
-import { type Ending, listenForEnding } from "./ending.ts";
-import { localJob, localNodes } from "./local_job.ts";
-import type { NodeStatus } from "./node_states.ts";
+import { localJob, localNodes, selectJobs } from "./local_job.ts";
+import {
+  type NodeStatus,
+  type WorkflowStatus,
+  workflowStatus,
+} from "./node_states.ts";
 import { processExecutor } from "./process_executor.ts";
-import { type LocalWorkflow, runWorkflow } from "./run_workflow.ts";
-import { selectJobs } from "./select_jobs.ts";
+import {
+  type LocalWorkflow,
+  runWorkflow,
+  type WorkflowJobResult,
+} from "./run_workflow.ts";
 import { openStateFile } from "./state_file.ts";
-import type { WorkflowJobResult } from "./workflow_part.ts";
-import { type WorkflowStatus, workflowStatus } from "./workflow_status.ts";
 
 /** Options for {@linkcode runLocal}. */
 export interface RunLocalOptions {
@@ -235,4 +240,42 @@ function exitCodeOf(
   if (status === "success" || status === "skipped") return 0;
   if (failed?.status === "timeout") return TIMEOUT_EXIT_CODE;
   return failed?.exitCode || 1;
+}
+
+/** The wish that a run ends, heard once and told to many. */
+export interface Ending extends Disposable {
+  /** Aborted by the first signal. */
+  readonly signal: AbortSignal;
+  /** The first signal, `undefined` as long as there was none. */
+  readonly name: EndingSignal | undefined;
+  /** Tells a job of this and further signals. */
+  readonly onSignal: Host["onSignal"];
+}
+
+/**
+ * Listens for the signals that end a run on behalf of its jobs.
+ *
+ * @param host The process.
+ * @returns The wish; it is not listened for any more once it is disposed.
+ */
+export function listenForEnding(host: Host): Ending {
+  const controller = new AbortController();
+  const listeners = new Set<(signal: EndingSignal) => void>();
+  let first: EndingSignal | undefined;
+  const listening = host.onSignal((name) => {
+    first ??= name;
+    controller.abort();
+    for (const listener of listeners) listener(name);
+  });
+  return {
+    signal: controller.signal,
+    get name() {
+      return first;
+    },
+    onSignal(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
+    [Symbol.dispose]: () => listening[Symbol.dispose](),
+  };
 }

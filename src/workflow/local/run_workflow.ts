@@ -5,18 +5,12 @@ import type { Executor, JobOutcome } from "./executor.ts";
 import {
   localGraph,
   type LocalJob,
+  type LocalNode,
   localNodes,
   triggeredJob,
 } from "./local_job.ts";
 import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
-import { Pool } from "./pool.ts";
 import { type JsonObject, WorkflowVariables } from "./variables.ts";
-import {
-  NEVER_RUN,
-  type Part,
-  resultsOf,
-  type WorkflowJobResult,
-} from "./workflow_part.ts";
 import {
   JobKeys,
   type JobRecord,
@@ -279,4 +273,110 @@ async function noteSkipped(run: Run, part: Part): Promise<void> {
     });
     run.onChange?.(key, "skipped", reason);
   }));
+}
+
+/** What is told of a job that this run did not start. */
+export const NEVER_RUN = {
+  exitCode: null,
+  startedAt: null,
+  durationMs: 0,
+  tail: [],
+} as const;
+
+/** How one job of a workflow has ended, or stands. */
+export interface WorkflowJobResult {
+  /** Key of the job. */
+  readonly key: string;
+  /** How it ended; `waiting` and `submitted` for one that was never run. */
+  readonly status: NodeStatus;
+  /** Exit code, `null` if it has none. */
+  readonly exitCode: number | null;
+  /** When it was started, `null` if it was not in this run. */
+  readonly startedAt: Date | null;
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+  /** Why it ended as it did, if there is more to say. */
+  readonly reason?: string;
+  /** The last lines that it printed. */
+  readonly tail: readonly string[];
+}
+
+/** A workflow of its own: that of the file, or what one job has left. */
+export interface Part {
+  /** Id of the workflow. */
+  readonly id: string;
+  /** Its nodes. */
+  readonly nodes: readonly LocalNode[];
+  /** Keys of the nodes. */
+  readonly keys: readonly string[];
+  /** How its nodes stand. */
+  readonly states: NodeStates;
+  /** Variables of the workflow. */
+  readonly variables: WorkflowVariables;
+  /** How nodes have ended. */
+  readonly ends: Map<number, Omit<WorkflowJobResult, "key" | "status">>;
+  /** Where the nodes come from, unless the workflow file has them. */
+  readonly origin: string | undefined;
+  /** How many jobs have triggered one another before this workflow. */
+  readonly depth: number;
+  /** Workflows of follow-up jobs, which are waited for. */
+  readonly children: Promise<void>[];
+}
+
+/**
+ * Tells how the nodes of a workflow have ended.
+ *
+ * @param part The workflow.
+ * @returns A result for each node.
+ */
+export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
+  return keys.map((key, node) => ({
+    ...NEVER_RUN,
+    reason: states.skipReason(node),
+    ...ends.get(node),
+    key,
+    status: states.statuses[node],
+  }));
+}
+
+/** Lets a few tasks run at the same time, and the others wait their turn. */
+export class Pool {
+  readonly #limitCount: number;
+  #runningCount = 0;
+  #waiting: (() => void)[] = [];
+  #next = 0;
+
+  /**
+   * Makes a pool without tasks.
+   *
+   * @param limitCount Most tasks that run at once.
+   */
+  constructor(limitCount: number) {
+    this.#limitCount = limitCount;
+  }
+
+  /**
+   * Runs a task as soon as there is room for it.
+   *
+   * @param task The task.
+   * @returns What the task gives.
+   */
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#runningCount < this.#limitCount) this.#runningCount++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      this.#handOver();
+    }
+  }
+
+  /** The room goes to the next one without being free in between. */
+  #handOver(): void {
+    const next = this.#waiting[this.#next++];
+    if (next !== undefined) return next();
+    this.#runningCount--;
+    this.#waiting = [];
+    this.#next = 0;
+  }
 }
