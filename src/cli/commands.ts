@@ -17,6 +17,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     // Loaded with the program, because its start matters most.
     load: () => Promise.resolve(run),
   },
+  "run-job": {
+    summary: "Run the job of a job file in a container of its own",
+    load: () =>
+      import("./commands/run_job_file.ts").then((module) => module.runJobFile),
+  },
   checkout: {
     summary: "Check a git repository out into the code directory",
     load: () =>

@@ -13,7 +13,17 @@ export interface JobFile {
   readonly layer: Layer;
   /** Steps of the job; `undefined` if the file has none. */
   readonly steps: readonly StepConfig[] | undefined;
+  /** Whether the job does not run on a developer's machine. */
+  readonly disableRunLocal: boolean;
 }
+
+/** Type of sources of files that run with the code that is there already. */
+const LOCAL_SOURCE = "local";
+
+const SOURCE_TYPES: readonly string[] = ["source_type", "ci_source_type"];
+
+/** Shells with which a command may begin; it needs no other one then. */
+const SHELL_COMMAND = /^\s*(\/(usr\/)?bin\/)?(ba|z|da|k)?sh\s+-c\b/;
 
 /** What has been read of a job file so far. */
 interface Reading {
@@ -22,6 +32,8 @@ interface Reading {
   steps?: readonly StepConfig[];
   stepsNode?: DocumentNode;
   commandNode?: DocumentNode;
+  commandPrefix?: string;
+  disableRunLocal?: boolean;
 }
 
 /**
@@ -45,7 +57,8 @@ export async function readJobFile(
   const document = parseJobText(text, name, problems);
   const reading: Reading = { layer: {}, origin: name };
   readKeys(document, JOB_FILE_KEYS, reading);
-  const { layer, steps, stepsNode, commandNode } = reading;
+  const { layer, steps, stepsNode, commandNode, disableRunLocal = false } =
+    reading;
   if (stepsNode !== undefined && commandNode !== undefined) {
     stepsNode.explain(
       () => `a job has steps or a command, and there is a command at`,
@@ -53,7 +66,17 @@ export async function readJobFile(
     );
   }
   await problems.throwIfAny(text);
-  return { layer, steps };
+  addPrefix(reading);
+  return { layer, steps, disableRunLocal };
+}
+
+/** The command becomes the last argument of the shell that the file names. */
+function addPrefix({ layer, commandPrefix = "" }: Reading): void {
+  const { job_command: command } = layer;
+  const shell = commandPrefix.trim().split(/\s+/).filter(Boolean);
+  if (typeof command?.value !== "string" || shell.length === 0) return;
+  if (SHELL_COMMAND.test(command.value)) return;
+  layer.job_command = { ...command, value: [...shell, command.value] };
 }
 
 function readKeys(
@@ -69,13 +92,22 @@ function readKeys(
     else if (key.keys !== undefined) {
       if (!value.isNothing) readKeys(value, key.keys, reading);
     } else if (key.means === "steps") readSteps(value, key.kind, reading);
-    else if (key.means !== undefined) {
+    else if (
+      key.means === "commandPrefix" || key.means === "disableRunLocal"
+    ) {
+      if (value.isNothing) continue;
+      Object.assign(reading, { [key.means]: key.kind.read(value) });
+    } else if (key.means !== undefined) {
       if (value.isNothing && !("nothing" in key.kind)) continue;
       const read = value.isNothing ? undefined : key.kind.read(value);
       if (key.means === "job_command") reading.commandNode = value;
       // Said twice, as `command` and `job.command`: the later one wins.
       reading.layer[key.means] = {
-        value: key.areLines ? (read ?? []) as string[] : settingOf(value),
+        value: key.areLines
+          ? (read ?? []) as string[]
+          : SOURCE_TYPES.includes(key.means) && value.text === LOCAL_SOURCE
+          ? "none"
+          : settingOf(value),
         origin: reading.origin,
       };
     }

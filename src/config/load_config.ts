@@ -44,6 +44,8 @@ export interface LoadedSettings {
   readonly settings: Settings;
   /** Steps of the job file, if it has any. */
   readonly steps: readonly StepConfig[] | undefined;
+  /** Whether the job file says that the job does not run on a developer's machine. */
+  readonly disableRunLocal: boolean;
   /**
    * Why the job file, or a variable, cannot be used; the settings have all other
    * layers then, so that what is secret in them can be masked before it is
@@ -99,6 +101,7 @@ export async function loadSettings(
   const settings = new Settings();
   settings.add(defaultLayer());
   let steps: LoadedSettings["steps"];
+  let disableRunLocal = false;
   let error: RunnerError | undefined;
   try {
     if (jobFile !== undefined) {
@@ -106,7 +109,7 @@ export async function loadSettings(
       const path = jobFile.startsWith("/") ? jobFile : `${cwd}/${jobFile}`;
       const file = await readJobFile(path, jobFile);
       settings.add(file.layer);
-      steps = file.steps;
+      ({ steps, disableRunLocal } = file);
     }
     // Removing the credentials is too late to report an invalid word.
     booleanVariable(env, Variable.vcsAuthCleanup, { acceptsWorkerWords: true });
@@ -116,7 +119,7 @@ export async function loadSettings(
   }
   settings.add(environmentLayer(env));
   settings.add(layer);
-  return { settings, steps, error };
+  return { settings, steps, disableRunLocal, error };
 }
 
 /**

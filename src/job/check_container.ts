@@ -11,6 +11,12 @@ export interface ContainerSetting {
    * @default {what `DOCKER` names, or else `docker`, or `podman`}
    */
   readonly engine?: string;
+  /**
+   * Image for a job that names none.
+   *
+   * @default {none: the job must name one}
+   */
+  readonly defaultImage?: string;
 }
 
 /**

@@ -163,16 +163,27 @@ export async function runJob(
 async function loadRunSettings(
   run: JobRun,
   layer: Layer,
-  { jobFile }: JobControls,
+  { jobFile, container: { defaultImage } = {} }: JobControls,
 ): Promise<void> {
-  const { settings, steps, error } = await loadSettings(run.parts.host, {
-    jobFile,
-    layer,
-  });
+  const { settings, steps, disableRunLocal, error } = await loadSettings(
+    run.parts.host,
+    { jobFile, layer },
+  );
+  if (defaultImage !== undefined && !settings.get("runner_image")?.value) {
+    settings.add({
+      runner_image: { value: defaultImage, origin: "the default" },
+    });
+  }
   run.settings = settings;
   run.steps = steps;
   run.fillMasker();
   if (error !== undefined) throw error;
+  if (disableRunLocal && !run.parts.workspace.inContainer) {
+    throw new RunnerError(
+      `Cannot run "${jobFile}" on this machine: disable_run_local is set in it`,
+      { code: "invalid-job" },
+    );
+  }
 }
 
 function cancelOn(run: JobRun, controls: JobControls): Disposable {

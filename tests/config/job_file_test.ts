@@ -110,6 +110,45 @@ environment: {A: b}
     );
   });
 
+  it("keys that stand in the job, and those of files without a source", async () => {
+    assertEquals(
+      await valuesOf(`
+image: image:1
+job:
+  command: make
+  timeout_seconds: 60
+  environment: {A: 1}
+  source: {type: local, path: .}
+secrets: [a]
+raw_command: true
+needs: [a]
+`),
+      {
+        runner_image: "image:1",
+        job_command: "make",
+        timeout: "60",
+        job_env: { A: "1" },
+        source_type: "none",
+      },
+    );
+  });
+
+  it("the shell of a command, unless the command names its own", async () => {
+    const commands: [string, string | string[]][] = [
+      ["command_prefix: bash -c\ncommand: a b", ["bash", "-c", "a b"]],
+      ["job: {command_prefix: zsh -e -c, command: $X}", [
+        ...["zsh", "-e", "-c"],
+        "$X",
+      ]],
+      [`command_prefix: bash -c\ncommand: sh -c 'x'`, "sh -c 'x'"],
+      [`command_prefix: bash -c\ncommand: /bin/bash -c x`, "/bin/bash -c x"],
+      [`command_prefix: ""\ncommand: x`, "x"],
+    ];
+    for (const [text, command] of commands) {
+      assertEquals<unknown>((await valuesOf(text)).job_command, command, text);
+    }
+  });
+
   it("JSON", async () => {
     const document = {
       job: { command: 'say "hi"\n', timeout: 5 },

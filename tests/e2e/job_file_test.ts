@@ -57,3 +57,54 @@ describe("runnerlib and the steps of a job file", () => {
     ) assertEquals(lines.includes(line), true, `${line} in\n${stdout}`);
   });
 });
+
+describe("runnerlib run --job-file", () => {
+  it("runs a file that a coordinator reads as well, with its shell", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "job.yaml": `name: all
+image: golang:1.25
+command_prefix: bash -c
+command: |
+  words=(one two)
+  echo "${"${words[1]}"} $A"
+environment: { A: 1.0 }
+source: { type: local, path: . }
+timeout_seconds: 60
+capabilities: [docker]
+image_pull_secrets: [registry]
+characteristics: { cores: 4 }
+worker_class: large
+resources: { cpu: { limit: 2 } }
+run_as: { user: root }
+run_local: { as_runner: yes }
+disable_run_local: no
+secrets: [A]
+`,
+    });
+    const { code, stdout, stderr } = await runCli(
+      ["run", "--job-file", "job.yaml", "--secret-env-names", "none"],
+      { cwd: directory.path },
+    );
+    assertEquals([code, stdout], [0, "two 1.0\n"], stderr);
+  });
+
+  it("refuses a job that is not for developers' machines, outside of containers", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "job.yaml": "job: { command: echo ran, disable_run_local: yes }",
+    });
+    const run = (inContainer: string) =>
+      runCli(["run", "--job-file", "job.yaml"], {
+        cwd: directory.path,
+        env: { REACTORCIDE_IN_CONTAINER: inContainer },
+      });
+    const refused = await run("false");
+    assertEquals([refused.code, refused.stdout], [1, ""]);
+    assertStringIncludes(
+      refused.stderr,
+      'Cannot run "job.yaml" on this machine: disable_run_local is set in it',
+    );
+    assertEquals((await run("true")).stdout, "ran\n");
+  });
+});

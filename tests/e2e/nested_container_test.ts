@@ -46,6 +46,29 @@ Deno.test("run --runner-image makes, starts and removes a container", async () =
   assert(!calls.flat().some((it) => it.includes("s3cr3t-value")));
 });
 
+Deno.test("run-job runs a job file in a container of its image, or of the default one", async () => {
+  await using machine = await fakeMachine();
+  await makeFiles(machine.path, {
+    "named.yaml": "image: image:1\ncommand: exit 4\nsource: {type: local}\n",
+    "plain.yaml": "command: exit 5\nsecrets: [A]\n",
+  });
+  for (
+    const [file, exitCode, image] of [
+      ["named.yaml", 4, "image:1"],
+      ["plain.yaml", 5, "alpine:latest"],
+    ] as const
+  ) {
+    const { code, stderr } = await machine.run([file], {}, "run-job");
+    assertEquals(code, exitCode, stderr);
+    const calls = await machine.calls();
+    const create = calls.findLast(([verb]) => verb === "create")!;
+    assert(create.includes(image), create.join(" "));
+  }
+  const missing = await machine.run([], {}, "run-job");
+  assertEquals(missing.code, 2);
+  assertMatch(missing.stderr, /A job file is required/);
+});
+
 Deno.test("run --runner-image limits the container as a plugin asks", async () => {
   await using machine = await fakeMachine();
   const run = async (limits: string) => {
@@ -158,7 +181,8 @@ async function fakeMachine() {
     run: (
       args: string[],
       env?: Record<string, string>,
-    ): Promise<CliResult> => runCli(["run", ...args], options(env)),
+      command = "run",
+    ): Promise<CliResult> => runCli([command, ...args], options(env)),
     start: (args: string[]) => startCli(["run", ...args], options()),
     read: (suffix: string) => Deno.readTextFile(calls + suffix),
     /** Each call as its words. */

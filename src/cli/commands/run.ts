@@ -1,12 +1,20 @@
+import type { Layer } from "../../config/settings.ts";
 import type { ContainerSetting } from "../../job/check_container.ts";
 import type { JobResult } from "../../job/job_result.ts";
 import { runJob } from "../../job/run_job.ts";
-import type { Command, CommandContext } from "../command.ts";
+import type { Command, CommandContext, Flag } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
 import { usageError } from "../parse_arguments.ts";
 import type { WatchedJob } from "../terminal/watch_job.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+
+/** Option that names the program which runs containers. */
+export const ENGINE_FLAG: Flag = {
+  name: "docker",
+  valueName: "PROGRAM",
+  help: "What runs the container; DOCKER, docker or podman unless given",
+};
 
 /** The command `run`. */
 export const run: Command = {
@@ -32,44 +40,66 @@ over the defaults, which stand in parentheses.`,
     },
     { name: "dry-run", help: "Judge everything and say what would be done" },
     { name: "container", help: "Run the command in a container of its own" },
-    {
-      name: "docker",
-      valueName: "PROGRAM",
-      help: "What runs the container; DOCKER, docker or podman unless given",
-    },
+    ENGINE_FLAG,
     WORK_DIR_FLAG,
   ],
   maxOperands: 0,
   takesRest: true,
   async run(context) {
-    const { flags, rest } = context;
     const container = containerOf(context);
-    if (flags.has("job") || flags.has("workflow-file")) {
+    if (context.flags.has("job") || context.flags.has("workflow-file")) {
       if (container) throw usageError("Give --job or --container, not both");
       const { runOneJob } = await import("../workflow/run_one_job.ts");
       return await runOneJob(context);
     }
     const layer = flagsLayer(context);
-    if (rest !== undefined) {
+    if (context.rest !== undefined) {
       if (layer.job_command !== undefined) {
         throw usageError(`Give --job-command or "--", not both`, "run");
       }
-      layer.job_command = { value: rest, origin: `"--"` };
+      layer.job_command = { value: context.rest, origin: `"--"` };
     }
-    const jobFile = jobFileOf(context);
-    await using watched = await watch(context, jobFile);
-    const parts = partsInWorkDir(context, watched?.host);
-    const result = await runJob(parts, layer, {
-      jobFile,
-      dryRun: context.isOn("dry-run"),
-      onStepEvent: watched?.onStepEvent,
+    return await runWith(context, {
+      layer,
       container,
+      jobFile: jobFileOf(context),
     });
-    if (!parts.workspace.inContainer) await printNextJobs(context, result);
-    await parts.logger.flush();
-    return result.exitCode;
   },
 };
+
+/** What {@linkcode runWith} runs. */
+export interface RunRequest {
+  /** What the options say. */
+  readonly layer: Layer;
+  /** Path of a job file. */
+  readonly jobFile: string | undefined;
+  /** The container to run the command in, if the runner starts one. */
+  readonly container: ContainerSetting | undefined;
+}
+
+/**
+ * Runs a job, shows its steps, and prints what comes next.
+ *
+ * @param context What the command got to work with.
+ * @param request What to run.
+ * @returns Exit code.
+ */
+export async function runWith(
+  context: CommandContext,
+  { layer, jobFile, container }: RunRequest,
+): Promise<number> {
+  await using watched = await watch(context, jobFile);
+  const parts = partsInWorkDir(context, watched?.host);
+  const result = await runJob(parts, layer, {
+    jobFile,
+    dryRun: context.isOn("dry-run"),
+    onStepEvent: watched?.onStepEvent,
+    container,
+  });
+  if (!parts.workspace.inContainer) await printNextJobs(context, result);
+  await parts.logger.flush();
+  return result.exitCode;
+}
 
 /** Only a job file has steps that somebody could watch. */
 async function watch(
@@ -86,8 +116,16 @@ function containerOf(
   { flags, switches }: CommandContext,
 ): ContainerSetting | undefined {
   const isOn = switches.get("container") ?? flags.has("runner-image");
-  if (!isOn) return undefined;
-  const engine = flags.get("docker");
+  return isOn ? engineOf(flags) : undefined;
+}
+
+/**
+ * Reads which program runs containers.
+ *
+ * @param flags Options that the user typed.
+ */
+export function engineOf(flags: CommandContext["flags"]): ContainerSetting {
+  const engine = flags.get(ENGINE_FLAG.name);
   return typeof engine === "string" ? { engine } : {};
 }
 

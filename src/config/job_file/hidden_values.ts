@@ -4,6 +4,7 @@ const KEYS: ReadonlySet<string> = new Set([
   "env",
   "job_env",
   "secret_values_list",
+  "secrets",
 ]);
 
 /** Shorter values protect nothing, and are parts of many others. */

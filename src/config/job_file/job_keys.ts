@@ -8,7 +8,7 @@ import {
 import { SOURCE_TYPE } from "../../options/source_options.ts";
 import { list, variables } from "./collections.ts";
 import { anything, byShape, type Kind, mapped } from "./kind.ts";
-import { choice, duration, flag, integer, text } from "./scalars.ts";
+import { choice, duration, flag, integer, text, yamlFlag } from "./scalars.ts";
 import {
   pipelinePermissions,
   pluginList,
@@ -23,8 +23,8 @@ export interface JobFileKey {
   readonly description: string;
   /** What its value may be. */
   readonly kind: Kind<unknown>;
-  /** Option that it sets, or the steps of the job. */
-  readonly means?: OptionName | "steps";
+  /** Option that it sets, the steps of the job, or what the file says besides. */
+  readonly means?: OptionName | "steps" | "commandPrefix" | "disableRunLocal";
   /** Whether the kind gives lines, which the configuration holds. */
   readonly areLines?: boolean;
   /** Keys below this one. */
@@ -45,18 +45,24 @@ const LINES: readonly OptionType[] = [
 
 /** Keys that only a worker or a coordinator reads; the runner leaves them alone. */
 const FOREIGN = {
-  command_prefix: "What the worker puts before the command.",
   capabilities: "What the job needs of its worker, such as docker.",
   image_pull_secrets: "Secrets with which the image is fetched.",
   cpu_limit: "Most processors that the container gets.",
   memory_limit: "Most memory that the container gets.",
   run_as: "User of the container.",
-  disable_run_local: "Whether the job does not run on a developer's machine.",
   run_local: "How the job runs on a developer's machine.",
   characteristics: "What the worker must be like.",
   worker_class: "Class of workers that take the job.",
   resources: "Resources of the container.",
   priority: "Rank in the queue.",
+  raw_command: "Whether the worker runs the command without the runner.",
+  depends_on: "Jobs that must be over before this one starts.",
+  needs: "Same as depends_on.",
+  condition: "When the job runs, once its dependencies are over.",
+  for_each: "Values, for each of which the job runs.",
+  item_var: "Variable that holds the value of for_each.",
+  secrets:
+    "Ignored: variables refer to secrets, as in ${secret:PATH:KEY}, and --secrets-file adds a file of them.",
 };
 
 const STEPS: JobFileKey = {
@@ -103,6 +109,26 @@ const CHECKOUT: Entry = group(
   optionKeys("checkout"),
 );
 
+const SOURCE: Entry = group("source", "Where the code comes from.", [
+  ...optionKeys("source"),
+  ...foreign({ path: "Directory of the code on a developer's machine." }),
+]);
+
+/** Keys that no option has. */
+const OWN: Entry[] = [
+  ["command_prefix", {
+    description:
+      "Shell of the command, such as bash -c; a command that names its shell keeps it.",
+    kind: text(),
+    means: "commandPrefix",
+  }],
+  ["disable_run_local", {
+    description: "Whether the job does not run on a developer's machine.",
+    kind: yamlFlag,
+    means: "disableRunLocal",
+  }],
+];
+
 /** Every key of a job file. */
 export const JOB_FILE_KEYS: JobFileKeys = new Map([
   ...foreign({
@@ -127,17 +153,13 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     ...optionKeys("job"),
     CHECKOUT,
     ["steps", STEPS],
-    ...foreign({
-      ...FOREIGN,
-      raw_command: "Whether the command is not given to a shell.",
-      depends_on: "Jobs that must be over before this one starts.",
-      condition: "When the job runs, once its dependencies are over.",
-      for_each: "Values, for each of which the job runs.",
-      item_var: "Variable that holds the value of for_each.",
-    }),
+    SOURCE,
+    ...OWN,
+    ...foreign(FOREIGN),
   ]),
   ...OPTIONS.filter((option) => !("isCallersOnly" in option))
     .map((option): Entry => [option.name, keyOf(option)]),
+  ...OWN,
   ...foreign(FOREIGN),
 ]);
 

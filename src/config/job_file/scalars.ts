@@ -89,6 +89,27 @@ export const flag: Kind<boolean> = {
   }),
 };
 
+/** Words of YAML for yes and no, which Go takes for flags in any version of it. */
+const FLAG_WORDS = /^(?:(true|yes|y|on)|false|no|n|off)$/i;
+
+/** How these words are usually written, for a schema. */
+const FLAG_SPELLINGS = ["true", "false", "yes", "no", "y", "n", "on", "off"]
+  .flatMap((
+    word,
+  ) => [word, word[0].toUpperCase() + word.slice(1), word.toUpperCase()])
+  .filter((word, at, all) => all.indexOf(word) === at);
+
+/** Kind of a flag, in every spelling that the YAML decoder of Go takes for one. */
+export const yamlFlag: Kind<boolean> = {
+  schema: () => ({ enum: [true, false, ...FLAG_SPELLINGS] }),
+  read(node) {
+    const [word, yes] = FLAG_WORDS.exec(node.text ?? "") ?? [];
+    return word === undefined
+      ? void node.report("must be true or false")
+      : yes !== undefined;
+  },
+};
+
 /** Kind of a time; gives milliseconds. */
 export const duration: Kind<number> = {
   schema: () => ({

@@ -1,6 +1,6 @@
 import { type Kind, mapped } from "../../config/job_file/kind.ts";
 import { type Keys, mapping } from "../../config/job_file/mapping.ts";
-import { condition } from "../../config/job_file/scalars.ts";
+import { condition, yamlFlag } from "../../config/job_file/scalars.ts";
 import { steps } from "../../config/job_file/steps.ts";
 import { texts } from "./filters.ts";
 import type { JobContent } from "./job_body.ts";
@@ -8,7 +8,6 @@ import {
   characteristics,
   checkout,
   environment,
-  flag,
   jobNames,
   optionalAmount,
   optionalText,
@@ -76,13 +75,13 @@ export const JOB_KEYS: Keys<JobContent> = {
   },
   rawCommand: {
     key: "raw_command",
-    kind: flag,
+    kind: yamlFlag,
     description: "Whether the worker runs the command without the runner.",
     defaultValue: false,
   },
   disableRunLocal: {
     key: "disable_run_local",
-    kind: flag,
+    kind: yamlFlag,
     description: "Whether the job does not run on a developer's machine.",
     defaultValue: false,
   },

@@ -7,7 +7,7 @@ import {
 import { type Kind, mapped } from "../../config/job_file/kind.ts";
 import { optionVariables } from "../../config/job_file/job_keys.ts";
 import { mapping } from "../../config/job_file/mapping.ts";
-import { FILLED_TEXT, text } from "../../config/job_file/scalars.ts";
+import { FILLED_TEXT, text, yamlFlag } from "../../config/job_file/scalars.ts";
 import type { JobBody, JobContent } from "./job_body.ts";
 
 /** Name of a Kubernetes object: an RFC 1123 subdomain. */
@@ -19,9 +19,6 @@ const AMOUNT = /^[0-9]*\.?[0-9]+[A-Za-z]{0,3}$/;
 
 /** Names that the coordinator refuses anywhere in a document. */
 const RESERVED = /^(?!(org|org_id|organization)$)/;
-
-/** Words of YAML for yes and no, which Go takes for flags in any version of it. */
-const FLAG_WORDS = /^(?:(true|yes|y|on)|false|no|n|off)$/i;
 
 /** Numbers of YAML, each with the base of its digits. */
 const NUMBERS: readonly (readonly [RegExp, number])[] = [
@@ -74,17 +71,6 @@ export const variableName: Kind<string> = {
     }),
     (name) => name === "" ? undefined : name,
   ),
-};
-
-/** Kind of a flag, in every spelling that the YAML decoder of Go takes for one. */
-export const flag: Kind<boolean> = {
-  schema: () => ({ type: ["boolean", "string"], pattern: FLAG_WORDS.source }),
-  read(node) {
-    const [word, yes] = FLAG_WORDS.exec(node.text ?? "") ?? [];
-    return word === undefined
-      ? void node.report("must be true or false")
-      : yes !== undefined;
-  },
 };
 
 /**
@@ -254,7 +240,7 @@ export const runLocal: Kind<NonNullable<JobBody["runLocal"]>> = mapping<
 >("Local run", {
   asRunner: {
     key: "as_runner",
-    kind: flag,
+    kind: yamlFlag,
     description: "Whether the job runs as the user of the runner.",
   },
   user: {
