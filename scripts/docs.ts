@@ -13,6 +13,7 @@ import { fillPage, formatted } from "./docs/fill_page.ts";
 import { jobFileReference } from "./docs/job_file_reference.ts";
 import { jobOptionsSource } from "./docs/job_options.ts";
 import { linkProblems } from "./docs/link_problems.ts";
+import { optionsReference } from "./docs/options_reference.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, () => Promise<string> | string>> = {
   "docs/cli.md": cliReference,
   "docs/environment.md": environmentReference,
   "docs/job-file.md": jobFileReference,
+  "docs/options.md": optionsReference,
 };
 
 /** Source files that are generated. */

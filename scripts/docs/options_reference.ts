@@ -1,0 +1,52 @@
+import type { Option } from "../../src/options/option.ts";
+import {
+  describeOption,
+  OPTION_GROUPS,
+  OPTIONS,
+} from "../../src/options/options.ts";
+import { code, plain, table } from "./markdown.ts";
+
+const HEADING = [
+  ...["Option of `runJob`", "Flag", "Variable", "Key of a job file"],
+  ...["Default", "Meaning"],
+];
+
+/**
+ * Writes the reference of the options, group by group, from their table.
+ *
+ * @returns Markdown.
+ */
+export function optionsReference(): string {
+  const groups: [title: string, group: string | undefined][] = [
+    ["The job", undefined],
+    ...Object.entries(OPTION_GROUPS)
+      .map(([group, doc]): [string, string] => [doc, group]),
+  ];
+  return [
+    ...groups.flatMap(([title, group]) => [
+      `## ${plain(title)}`,
+      table(HEADING, OPTIONS.filter((row) => groupOf(row) === group).map(row)),
+    ]),
+    "## Options that `runJob` does not have",
+    table(HEADING, OPTIONS.filter((row) => !("option" in row)).map(row)),
+  ].join("\n\n");
+}
+
+/** Group of an option; `null` if `runJob` does not take it. */
+function groupOf({ option }: Option): string | undefined | null {
+  if (option === undefined) return null;
+  return option.includes(".") ? option.split(".")[0] : undefined;
+}
+
+function row(option: Option): string[] {
+  const { name, flag, env, keys = [], isCallersOnly } = option;
+  const { default: value, defaultText = "" } = option;
+  return [
+    code(option.option),
+    code(flag && `--${flag}`),
+    code(env?.name),
+    isCallersOnly ? "" : [name, ...keys].map(code).join(", "),
+    value === undefined ? plain(defaultText) : code(value),
+    plain(describeOption(option)),
+  ];
+}
