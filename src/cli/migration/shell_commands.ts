@@ -163,7 +163,7 @@ class ScriptReader {
       if (character === "\n") {
         this.#newLine();
         finish();
-      } else if (/[ \t\r]/.test(character)) {
+      } else if (/\s/.test(character)) {
         this.#at++;
       } else if (this.#text.startsWith("\\\n", this.#at)) {
         this.#at += 2;

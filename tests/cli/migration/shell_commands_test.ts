@@ -76,7 +76,10 @@ Deno.test("shellCommands() finds commands wherever a shell would run them", () =
 Deno.test("shellCommands() reads any text once, and ends", () => {
   const random = new Random();
   for (let count = 0; count < 300; count++) {
-    const script = random.text(200, "ab \n'\"`$(){};|&<>\\#=-");
+    const script = random.text(
+      200,
+      "ab \n\r\t\v\f\u00a0\u2028\ufeff\0'\"`$(){};|&<>\\#=-",
+    );
     const lines = script.split("\n").length;
     for (const { line } of shellCommands(script)) {
       assertEquals(line >= 1 && line <= lines, true, `seed ${random.seed}`);
