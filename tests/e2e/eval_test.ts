@@ -218,6 +218,57 @@ describe("runnerlib eval", () => {
     assertEquals((await evaluate(path, ["--event-type", "pushed"])).code, 1);
   });
 
+  it("leaves out whatever is broken in a folder of job files, and starts the rest", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const job = (name: string, keys: string) =>
+      `name: ${name}\ntriggers: { events: [push] }\n${keys}\n`;
+    const broken: Record<string, string> = {
+      "a-yaml": "name: [a",
+      "a-list": "- a",
+      "an-empty-file": "",
+      "two-documents": "name: a\n---\nname: b\n",
+      "a-key-twice": job("twice", "command: x\ncommand: y"),
+      "no-command": job("none", "image: x"),
+      "steps": job("steps", "steps: [{ name: a, run: x }]"),
+      "resources": job("res", "job: { command: x, resources: { gpu: 1 } }"),
+      "a-long-variable": job(
+        "long",
+        `command: x\nenvironment: { A: ${"a".repeat(200_000)} }`,
+      ),
+      "unknown-need": job("need", "command: x\nneeds: nothing"),
+      "cycle-1": job("cycle1", "command: x\ndepends_on: [cycle2]"),
+      "cycle-2": job("cycle2", "command: x\ndepends_on: [cycle1]"),
+      "behind-a-cycle": job("behind", "command: x\nneeds: [cycle1]"),
+      "name-1": job("same", "command: x"),
+      "name-2": job("same", "command: x"),
+      "rights": job("rights", "command: x\nexecution_profile: trusted"),
+    };
+    const folder = "ci/.reactorcide/jobs";
+    await makeFiles(path, {
+      ...Object.fromEntries(
+        Object.entries(broken).map(([name, text]) => [
+          `${folder}/${name}.yaml`,
+          text,
+        ]),
+      ),
+      [`${folder}/zz-sound.yaml`]: job("sound", "command: make"),
+    });
+    await Deno.writeFile(
+      `${path}/${folder}/bytes.yaml`,
+      Uint8Array.of(0xff, 0xfe),
+    );
+    await Deno.symlink("/nowhere", `${path}/${folder}/link.yaml`);
+    const { code, document, stderr } = await evaluate(path, PUSH);
+    assertEquals(code, 1);
+    assertEquals(document?.jobs.map(({ job_name }) => job_name), ["sound"]);
+    const problems = stderr.split("\n").filter((line) =>
+      line.includes(" Cannot ")
+    );
+    // Two files have the same name, which is one problem.
+    assertEquals(problems.length, Object.keys(broken).length + 1, stderr);
+  });
+
   it("warns of keys that it does not know, and starts what they stand in", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

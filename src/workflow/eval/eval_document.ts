@@ -1,5 +1,7 @@
 import { messageOf, RunnerError } from "../../errors.ts";
+import { checkTriggers } from "../../triggers/check_triggers.ts";
 import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
+import { orderTriggers } from "../../triggers/topological_order.ts";
 import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/definition_trigger.ts";
@@ -45,8 +47,6 @@ type ReportProblem = (problem: string) => void;
  * @param operationId Identity of the document; workflows that were accepted
  * under the same one are not started twice.
  * @returns The document; `undefined` if there is nothing to submit.
- * @throws {RunnerError} `invalid-trigger` if jobs without a workflow wait for
- * one another.
  */
 export function evalDocument(
   plan: EvalPlan,
@@ -109,7 +109,12 @@ function soundJobs(
       return false;
     });
   }
-  return jobs;
+  // Those that wait for one another would wait forever as well.
+  const { ordered, refused } = orderTriggers(checkTriggers(jobs));
+  for (const { job, problem } of refused) {
+    onProblem(`Cannot use job ${job}: ${problem}`);
+  }
+  return [...ordered];
 }
 
 function attempt<T>(
