@@ -90,6 +90,9 @@ RUN set -eu; \
       python-is-python3 python3-pip python3-venv; \
     python3 -m compileall -q "$PYTHONPATH/runnerlib"; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
+# `pip install` works as in the image of the Python runner: for the job's user.
+ENV PIP_BREAK_SYSTEM_PACKAGES=1 \
+    PATH=$PATH:/home/runner/.local/bin
 USER 1001:1001
 
 FROM system AS node-files
@@ -109,7 +112,8 @@ COPY image/full.sh /tmp/full.sh
 RUN /tmp/full.sh && python3 -m compileall -q "$PYTHONPATH/runnerlib"
 ENV GOPATH=/go \
     CARGO_HOME=/usr/local/cargo \
-    PATH=$PATH:/go/bin:/usr/local/cargo/bin
+    PIP_BREAK_SYSTEM_PACKAGES=1 \
+    PATH=$PATH:/go/bin:/usr/local/cargo/bin:/home/runner/.local/bin
 USER 1001:1001
 
 # Without a target, the image is the default one.

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
 import * as library from "../../mod.ts";
 import { loadCommands } from "../../src/cli/commands.ts";
 import { missingNames } from "../../src/cli/migration/python_names.ts";
@@ -102,6 +107,28 @@ Deno.test("the migration page names targets as the doctor does", () => {
     }
   }
   assert(count > 10);
+});
+
+Deno.test("the doctor names targets that the image has, with their programs", async () => {
+  const dockerfile = await Deno.readTextFile(`${REPOSITORY}/Dockerfile`);
+  const full = await Deno.readTextFile(`${REPOSITORY}/image/full.sh`);
+  const packages: Record<string, string> = {
+    ...{ curl: "curl", sudo: "sudo", rsync: "rsync", podman: "podman" },
+    ...{ gcc: "build-essential", make: "build-essential", go: "golang-go" },
+    ...{ cargo: "cargo-web", rustc: "rustc-web", "pkg-config": "pkg-config" },
+    ...{ "fuse-overlayfs": "fuse-overlayfs", newuidmap: "uidmap" },
+  };
+  for (const [program, name] of Object.entries(packages)) {
+    const fix = programFix(program) ?? "";
+    assertEquals(fix, "docker build --target full .", program);
+    assert(full.split(/\s+/).includes(name), name);
+  }
+  for (const program of [...Object.keys(packages), "python3", "uv", "webi"]) {
+    const fix = programFix(program) ?? "";
+    const [, target] = /target (\w+)/.exec(fix) ?? [];
+    assertMatch(dockerfile, new RegExp(`^FROM \\w+ AS ${target}$`, "m"));
+  }
+  assert(full.includes("pipx"));
 });
 
 Deno.test("every difference of the migration page has its section", () => {

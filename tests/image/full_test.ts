@@ -76,6 +76,19 @@ func main() { fmt.Println("hello from Go") }' >main.go &&
 });
 
 Deno.test({
+  name: "the variant full of the image lets pip install for the job's user",
+  ignore,
+  async fn() {
+    const { stdout } = await inFull(
+      `pip install --dry-run --no-index no-such-package 2>&1
+       case :$PATH: in *:/home/runner/.local/bin:*) echo "on PATH" ;; esac`,
+    );
+    assertMatch(stdout, /No matching distribution found for no-such-package/);
+    assertMatch(stdout, /^on PATH$/m);
+  },
+});
+
+Deno.test({
   name: "the variant full of the image runs pipelines in Python",
   ignore,
   async fn() {
