@@ -147,21 +147,23 @@ async function reachBase(
     retry,
     head === undefined ? [[commit], [found.name]] : [],
   );
-  if (depth === 0) await fetchBases(0);
-  else {
-    await deepen(repository.gitDirectory, depth, async (depth) => {
-      const refusal = await fetchBases(depth);
-      const isRefused = refusal !== undefined && !/unadvertised/.test(refusal);
-      if (isRefused && id && await commitOf(repository, id) === undefined) {
-        throw new Error(NO_COMMIT);
-      }
-      await fetchHead(depth);
-    }, isEnough);
+  if (depth === 0) {
+    await fetchBases(0);
+    if (await isEnough()) return;
+    throw new Error(NO_COMMIT);
   }
-  if (await isEnough()) return;
-  throw new Error(
-    depth === 0 ? NO_COMMIT : `it is too far away; ${WHOLE_HISTORY_OPTION}`,
-  );
+  const { gitDirectory } = repository;
+  const isReached = await deepen(gitDirectory, depth, async (depth) => {
+    const refusal = await fetchBases(depth);
+    const isRefused = refusal !== undefined && !/unadvertised/.test(refusal);
+    if (isRefused && id && await commitOf(repository, id) === undefined) {
+      throw new Error(NO_COMMIT);
+    }
+    await fetchHead(depth);
+  }, isEnough);
+  if (!isReached) {
+    throw new Error(`it is too far away; ${WHOLE_HISTORY_OPTION}`);
+  }
 }
 
 /** Adds the repository into which a fork is to be merged. */

@@ -3,13 +3,14 @@ import { messageOf } from "../../errors.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { checkOut } from "./check_out.ts";
+import { fetchFrom } from "./fetch.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
   type FoundCommit,
 } from "./fetch_commit.ts";
 import { checkGitOptions, type GitOptions } from "./options.ts";
-import { checkGitRef } from "./ref.ts";
+import { checkGitRef, gitRefProblem, isFullCommitId } from "./ref.ts";
 import { formatOf, type Repository, repositoryAt } from "./repository.ts";
 import { type Retry, retrying } from "./retry.ts";
 import { stages } from "./stage.ts";
@@ -75,6 +76,9 @@ async function prepare(
   );
   // For a part of an id, every branch and tag was fetched.
   if (depth > 0 && !found.isAbbreviated) await noteDepth(repository, depth);
+  if (depth > 0 && ref !== undefined && isFullCommitId(ref)) {
+    await fetchEventTag(repository, depth, retry, context);
+  }
   const commit = await stage(
     "checkout",
     () => checkOut(repository, { ...source, ...found, retry }),
@@ -105,6 +109,26 @@ async function prepare(
     ms: Math.round(performance.now() - start),
   });
   return commit;
+}
+
+/** A coordinator names the commit of a tag that was pushed; jobs ask for the tag. */
+async function fetchEventTag(
+  repository: Repository,
+  depth: number,
+  retry: Retry,
+  { env }: SourceContext,
+): Promise<void> {
+  const tag = env[Variable.branch]?.replace(/^refs\/tags\//, "");
+  if (env[Variable.eventType] !== "tag_created" || !tag) return;
+  const name = `refs/tags/${tag}`;
+  if (gitRefProblem(tag) !== undefined) return;
+  const refspecs = [`+${name}:${name}`];
+  // If it is gone by now, the commit is there all the same.
+  await fetchFrom(
+    repository,
+    { remote: "origin", refspecs, depth, filter: undefined },
+    retry,
+  );
 }
 
 /** Without it, nothing in a clone of a short history says that tags are missing. */

@@ -123,7 +123,8 @@ export async function deepen(
   isEnough: () => Promise<boolean>,
 ): Promise<boolean> {
   let before: string | undefined;
-  for (const next of DEPTHS.filter((next) => next > depth)) {
+  const larger = DEPTHS.filter((next) => next > depth);
+  for (const next of larger.length === 0 ? [depth] : larger) {
     await fetch(next);
     if (await isEnough()) return true;
     const ends = [...await endsOfHistory(gitDirectory)].sort().join();

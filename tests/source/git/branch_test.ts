@@ -127,6 +127,35 @@ describe("gitSource() and branches", () => {
     }
   });
 
+  it("has the tag of the event that names its commit", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const ref = await origin.git("rev-parse", "v1^{commit}");
+    const mirrorDirectory = `${path}/mirrors`;
+    for (
+      const [name, type, options] of [
+        ["v1", "tag_created", {}],
+        ["refs/tags/v1", "tag_created", { mirrorDirectory }],
+        ["v1", "push", {}],
+        ["gone", "tag_created", {}],
+        ["--exec=x", "tag_created", {}],
+      ] as const
+    ) {
+      const made = await clone(path, `file://${origin.path}`, {
+        ...options,
+        ref,
+        env: { REACTORCIDE_EVENT_TYPE: type, REACTORCIDE_BRANCH: name },
+      });
+      assertEquals(made.commit, ref);
+      const isThere = name.endsWith("v1") && type === "tag_created";
+      assertEquals(await made.git("tag"), isThere ? "v1" : "");
+      if (!isThere) continue;
+      assertEquals(await made.git("describe", "--exact-match"), "v1");
+      assertEquals(await made.git("rev-list", "--count", "HEAD"), "1");
+    }
+  });
+
   it("takes branches of any name that git can check out", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
