@@ -8,7 +8,7 @@ import {
   PLUGIN_FOLDER,
   traitsOf,
 } from "./inspection.ts";
-import { cameWithPythonRunner } from "./old_image.ts";
+import { oldPackage } from "./old_image.ts";
 import {
   firstCall,
   importedModules,
@@ -219,11 +219,15 @@ async function pythonFindings(
     ));
   }
   for (const { name, line } of importedModules(text)) {
-    if (!cameWithPythonRunner(name)) continue;
+    const packageName = oldPackage(name);
+    if (packageName === undefined) continue;
     findings.push(finding(
       "package",
       line,
-      `the Python package "${name}" came with the Python runner and is not in the image. Install it in an image of your own`,
+      `the Python package "${name}" came with the Python runner and is not in the image. Install it in ${
+        isPlugin ? "an image of your own" : "the job"
+      }:`,
+      `pip install ${packageName}`,
     ));
   }
   return findings;

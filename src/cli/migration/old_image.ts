@@ -16,11 +16,20 @@ const OLD_PROGRAMS: Readonly<Record<string, string>> = {
   ...from("an image of your own, FROM the target full", ["rustup", "webi"]),
 };
 
-/** Python packages that came with the Python runner. */
-const OLD_PACKAGES: ReadonlySet<string> = new Set([
-  ...["click", "cryptography", "git", "gitdb", "markdown_it", "pygments"],
-  ...["rich", "shellingham", "smmap", "typer", "yaml"],
-]);
+/** Python packages that came with the Python runner, by their modules. */
+const OLD_PACKAGES: Readonly<Record<string, string>> = {
+  click: "click",
+  cryptography: "cryptography",
+  git: "GitPython",
+  gitdb: "gitdb",
+  markdown_it: "markdown-it-py",
+  pygments: "Pygments",
+  rich: "rich",
+  shellingham: "shellingham",
+  smmap: "smmap",
+  typer: "typer",
+  yaml: "PyYAML",
+};
 
 /** Names of the Python runner's images. */
 const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
@@ -39,12 +48,13 @@ export function programFix(program: string): string | undefined {
 }
 
 /**
- * Checks whether a Python package came with the Python runner.
+ * Finds the Python package of a module that came with the Python runner.
  *
- * @param name Name by which it is imported.
+ * @param module Name by which it is imported.
+ * @returns Name by which pip installs it; `undefined` for any other module.
  */
-export function cameWithPythonRunner(name: string): boolean {
-  return OLD_PACKAGES.has(name);
+export function oldPackage(module: string): string | undefined {
+  return Object.hasOwn(OLD_PACKAGES, module) ? OLD_PACKAGES[module] : undefined;
 }
 
 /**

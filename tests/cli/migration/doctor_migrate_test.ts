@@ -142,6 +142,7 @@ Deno.test("doctor --migrate lists what changes, by file and line", async () => {
       'DEBUG: "True"',
       'VERSION: "1.1"',
       "docker build --target full .",
+      "pip install PyYAML",
     ]
   ) assertEquals(fixes.includes(fix), true, fix);
 });
