@@ -14,7 +14,7 @@
 
 import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
 import { printable } from "../printable.ts";
-import { onAbort } from "../process/on_abort.ts";
+import { onAbort } from "../process/cancellation.ts";
 import {
   createBackoff,
   parseRetryAfter,

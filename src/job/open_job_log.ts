@@ -1,6 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { Variable } from "../environment/variables.ts";
-import { createJobLog, type JobLogStyle } from "../output/create_job_log.ts";
+import { createJobLog } from "../output/create_job_log.ts";
+import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
 import { wantsColour } from "../wants_colour.ts";

@@ -1,27 +1,26 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { loadSettings } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
-import type { OptionName } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
+import type { OptionName } from "../options/options.ts";
 import type { Phase } from "../plugins/plugin.ts";
-import { Cancellation } from "../process/cancellation.ts";
-import { onAbort } from "../process/on_abort.ts";
+import { Cancellation, onAbort } from "../process/cancellation.ts";
+import type { Job } from "../steps/job.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
+import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { ContainerSetting } from "./check_container.ts";
 import { execute } from "./execute.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
-import type { Job } from "../steps/job.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
-import type { JobStatus, StepResult } from "../steps/step.ts";
 import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";
+import { warnOfUnknownSecretNames } from "./mask_secrets.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { warnOfUnknownSecretNames } from "./mask_secrets.ts";
-import type { JobPlan } from "../steps/job_plan.ts";
 
 /** What of the options of a job is no configuration. */
 export type JobControls =

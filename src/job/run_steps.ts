@@ -2,7 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import { schedule } from "../graph.ts";
-import { onAbort } from "../process/on_abort.ts";
+import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
 import type { Masker } from "../secrets/masker.ts";

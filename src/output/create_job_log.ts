@@ -1,48 +1,16 @@
-import { bareLog, type JobLog, type StepLog } from "./job_log.ts";
-import { MIN_LINE_BYTES } from "./line_cut.ts";
-import { LogDirectory } from "./log_directory.ts";
-import { LogFileNames } from "./log_file_names.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { Sink } from "./sink.ts";
+import { bareLog, type JobLog, type StepLog } from "./job_log.ts";
+import { MIN_LINE_BYTES } from "./line_limit.ts";
+import { LogDirectory, LogFileNames } from "./log_directory.ts";
 import { openStepFile, type StepFile } from "./step_file.ts";
 import { openStepLog } from "./step_log.ts";
-import { stepPrinters } from "./step_printers.ts";
+import { stepPrinters, type StepPrintersOptions } from "./step_printers.ts";
 
 /** Time after which a reader wants to see how far a line has come. */
 const UNFINISHED_LINE_MS = 2_000;
 
-/** How what steps print is shown. */
-export type JobLogStyle = "plain" | "prefixed" | "grouped" | "json";
-
 /** Options for {@linkcode createJobLog}. */
-export interface JobLogOptions {
-  /** Where standard output is shown, and with it what was merged into it. */
-  stdout: Sink;
-  /** Where standard error is shown, when it is kept apart. */
-  stderr: Sink;
-  /**
-   * How output is shown.
-   *
-   * - `plain`: as it comes, byte by byte; for jobs of one step.
-   * - `prefixed`: whole lines behind the name of their step, which is padded to
-   *   the longest one that is not very long.
-   * - `grouped`: each step as one block on standard output, behind a header,
-   *   once it is over.
-   * - `json`: each line as an object with `timestamp`, `stream`, `message` and
-   *   `step`.
-   *
-   * Except for `plain`, a line is shown as a terminal would show it in the end:
-   * what follows its last carriage return.
-   */
-  style: JobLogStyle;
-  /** Names of the steps, as far as they are known, in their order. */
-  steps: readonly string[];
-  /**
-   * Whether each step's prefix has a colour.
-   *
-   * @default {false}
-   */
-  colour?: boolean;
+export interface JobLogOptions extends StepPrintersOptions {
   /**
    * Absolute path of a directory in which each step has a file; no files
    * without it.
@@ -52,15 +20,6 @@ export interface JobLogOptions {
    * what came before a carriage return.
    */
   logDirectory?: string;
-  /**
-   * Longest line that is shown, in bytes, without its line break; 32 at least.
-   * Longer lines are broken, between characters.
-   *
-   * The prefix counts, and from a limit of 2 KiB on what switches colours off at
-   * the end of a line. With `json` the message counts as it is written. Without
-   * a limit, `prefixed` and `json` break lines of more than 64 KiB.
-   */
-  maxLineBytes?: number;
   /**
    * Knows the secrets; those that become known while a step runs are masked in
    * what was kept of it before.

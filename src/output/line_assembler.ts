@@ -1,6 +1,6 @@
 import { GrowingBytes } from "./growing_bytes.ts";
 import { hasByte } from "../has_byte.ts";
-import { cutAt, LINE_BREAK, LINE_FEED } from "./line_cut.ts";
+import { cutAt, LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
 const CARRIAGE_RETURN = 13;
 

@@ -1,4 +1,4 @@
-import { LINE_FEED } from "./line_cut.ts";
+import { LINE_FEED } from "./line_limit.ts";
 import { plainText } from "./plain_text.ts";
 
 /** How many lines are told. */

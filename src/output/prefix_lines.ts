@@ -1,18 +1,43 @@
 import { displayWidth } from "../display_width.ts";
+import { hasByte, hasZero } from "../has_byte.ts";
 import { printable } from "../printable.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
-import { hasByte, hasZero } from "../has_byte.ts";
-import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
-import type { LineFormat } from "./line_format.ts";
-import { SHIFT_OUT, TerminalStyle } from "./terminal_style.ts";
+import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
 /** Cyan, green, yellow, magenta, blue: what is read on dark and on light ground. */
 const COLOURS = [36, 32, 33, 35, 34];
 
-const ESCAPE = 27;
-
 /** A word of line feeds. */
 const LINE_FEEDS = 0x0a0a0a0a;
+
+const encoder = new TextEncoder();
+
+const ESCAPE = 0x1b;
+
+const BRACKET = 0x5b;
+
+const LETTER_M = 0x6d;
+
+/** Control character that selects the second character set, often of lines. */
+const SHIFT_OUT = 0x0e;
+
+/** Control character that selects the first one again. */
+const SHIFT_IN = 0x0f;
+
+/** Most bytes of sequences that are repeated at the start of a line. */
+const MAX_KEPT_BYTES = 64;
+
+const RESET = new TextEncoder().encode("\x1b[0m");
+
+const CLOSE_LINK = new TextEncoder().encode("\x1b]8;;\x1b\\");
+
+const FIRST_CHARSET = Uint8Array.of(SHIFT_IN);
+
+const ASCII = new TextEncoder().encode("\x1b(B");
+
+/** Most bytes that {@linkcode TerminalStyle} adds to a line. */
+export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
+  CLOSE_LINK.length + ASCII.length + FIRST_CHARSET.length;
 
 /** Options for {@linkcode stepPrefix}. */
 export interface StepPrefixOptions {
@@ -23,8 +48,6 @@ export interface StepPrefixOptions {
   /** Longest prefix in bytes; the name is cut to fit. */
   maxBytes: number | undefined;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * Makes what stands before each line of a step: `name | `.
@@ -129,4 +152,95 @@ function copyLine(
 
 function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, length);
+}
+
+/**
+ * Follows what the lines of one stream leave switched on in a terminal: colours
+ * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`
+ * and the control character SO).
+ */
+class TerminalStyle {
+  #attributes: Uint8Array[] = [];
+  #attributeBytes = 0;
+  #isLinkOpen = false;
+  #isCharsetShifted = false;
+  #isShiftedOut = false;
+
+  /** Whether the next line begins with anything switched on. */
+  get isActive(): boolean {
+    return this.#attributes.length > 0;
+  }
+
+  /** What switches on, at the start of a line, what the line before left on. */
+  get start(): readonly Uint8Array[] {
+    return this.#attributes;
+  }
+
+  /** What switches everything off at the end of a line. */
+  get end(): readonly Uint8Array[] {
+    return [
+      ...this.#attributes.length > 0 ? [RESET] : [],
+      ...this.#isLinkOpen ? [CLOSE_LINK] : [],
+      ...this.#isCharsetShifted ? [ASCII] : [],
+      ...this.#isShiftedOut ? [FIRST_CHARSET] : [],
+    ];
+  }
+
+  /**
+   * Reads the text of a line.
+   *
+   * @param text The line, without its line break.
+   */
+  read(text: Uint8Array): void {
+    this.#isLinkOpen = this.#isCharsetShifted = false;
+    this.#isShiftedOut = text.lastIndexOf(SHIFT_OUT) >
+      text.lastIndexOf(SHIFT_IN);
+    for (let at = text.indexOf(ESCAPE); at >= 0;) {
+      this.#readSequence(text, at);
+      at = text.indexOf(ESCAPE, at + 1);
+    }
+  }
+
+  #readSequence(text: Uint8Array, at: number): void {
+    if (text[at + 1] === BRACKET) this.#readAttributes(text, at);
+    // "ESC ( B" is ASCII again.
+    if (text[at + 1] === 0x28) this.#isCharsetShifted = text[at + 2] !== 0x42;
+    // "ESC ] 8 ; parameters ; address": without an address, the link ends.
+    if (
+      text[at + 1] === 0x5d && text[at + 2] === 0x38 && text[at + 3] === 0x3b
+    ) {
+      const address = text.indexOf(0x3b, at + 4);
+      const next = text[address + 1];
+      this.#isLinkOpen = address >= 0 && next !== ESCAPE && next !== 7;
+    }
+  }
+
+  #readAttributes(text: Uint8Array, start: number): void {
+    let end = start + 2;
+    while (text[end] >= 0x30 && text[end] <= 0x3f) end++;
+    if (text[end] !== LETTER_M) return;
+    const sequence = text.slice(start, end + 1);
+    // "ESC [ m", "ESC [ 0 m" and "ESC [ 0 ; … m" begin anew.
+    const resets = sequence.length === 3 ||
+      sequence[2] === 0x30 && !(sequence[3] >= 0x30 && sequence[3] <= 0x39);
+    if (resets) this.#forget();
+    if (resets && sequence.length <= 4) return;
+    const last = this.#attributes.at(-1);
+    if (last && equal(last, sequence)) return;
+    this.#attributes.push(sequence);
+    this.#attributeBytes += sequence.length;
+    // Whoever never resets gets the latest ones.
+    while (this.#attributeBytes > MAX_KEPT_BYTES) {
+      this.#attributeBytes -= this.#attributes.shift()!.length;
+    }
+  }
+
+  #forget(): void {
+    this.#attributes = [];
+    this.#attributeBytes = 0;
+  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }

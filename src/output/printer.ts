@@ -1,7 +1,20 @@
+import { printable } from "../printable.ts";
 import { LineAssembler } from "./line_assembler.ts";
-import type { LineFormat, StreamName } from "./line_format.ts";
-import { LineLimit } from "./line_limit.ts";
+import {
+  LINE_BREAK,
+  LINE_FEED,
+  type LineFormat,
+  LineLimit,
+  type StreamName,
+} from "./line_limit.ts";
 import type { Sink } from "./sink.ts";
+
+/** Most bytes of UTF-8 that one unit of UTF-16 takes. */
+const UNIT_BYTES = 3;
+
+const encoder = new TextEncoder();
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Where what is printed goes. */
 export type Sinks = Readonly<Record<StreamName, Sink>>;
@@ -88,4 +101,135 @@ export function linePrinter(
 
 function print(sink: Sink, bytes: Uint8Array): Promise<void> {
   return bytes.length === 0 ? Promise.resolve() : sink.write(bytes);
+}
+
+/** Options for {@linkcode jsonLines}. */
+export interface JsonLinesOptions {
+  /** Name of the step. */
+  step: string;
+  /** Stream from which the lines come. */
+  stream: StreamName;
+  /** Longest message in bytes, as it is written, without its quotes. */
+  maxBytes: number | undefined;
+}
+
+/**
+ * Makes a format that writes each line as a JSON object.
+ *
+ * It has `timestamp` (ISO 8601, UTC; one for all lines that came together),
+ * `stream`, `message` (decoded, without white space at its end) and `step`.
+ *
+ * @param options Step, stream and limit.
+ * @returns The format, for one stream.
+ */
+export function jsonLines(options: JsonLinesOptions): LineFormat {
+  const { stream, maxBytes = Infinity } = options;
+  const step = JSON.stringify(options.step);
+  return (lines) => {
+    const timestamp = new Date().toISOString();
+    const head = `{"timestamp":"${timestamp}","stream":"${stream}","message":`;
+    const texts = decoder.decode(lines).split("\n").slice(0, -1);
+    const printed = texts
+      .flatMap((text) => messagesOf(text.trimEnd(), maxBytes))
+      .map((message) => `${head}${message},"step":${step}}\n`);
+    return encoder.encode(printed.join(""));
+  };
+}
+
+/** A text as JSON, in halves until each fits. */
+function messagesOf(text: string, maxBytes: number): string[] {
+  const json = JSON.stringify(text);
+  const fits = json.length * UNIT_BYTES <= maxBytes ||
+    encoder.encode(json).length - 2 <= maxBytes;
+  if (fits) return [json];
+  const middle = text.length >> 1;
+  const isInPair = text.codePointAt(middle - 1)! > 0xffff;
+  const cut = isInPair ? middle + 1 : middle;
+  return [
+    ...messagesOf(text.slice(0, cut), maxBytes),
+    ...messagesOf(text.slice(cut), maxBytes),
+  ];
+}
+
+/** Runs one task after the other. */
+export type InTurn = <T>(task: () => Promise<T>) => Promise<T>;
+
+/** Options for {@linkcode groupPrinter}. */
+export interface GroupPrinterOptions {
+  /** Name of the step. */
+  step: string;
+  /** File that takes what the step prints. */
+  file: { content(): AsyncIterable<Uint8Array> };
+  /** What the file could not take; emptied when it was printed. */
+  unwritten: Uint8Array[];
+  /** Where the block goes. */
+  sink: Sink;
+  /** Longest line in bytes; no limit without it. */
+  maxBytes: number | undefined;
+  /** Keeps blocks apart. */
+  inTurn: InTurn;
+  /** Prints, in turn, what comes once the file takes nothing more. */
+  fallback: Printer;
+}
+
+/**
+ * Prints nothing of a step until it is over, then all of it as one block
+ * behind a header, from a file.
+ *
+ * When the file takes nothing more, the block is printed early, and the rest
+ * as it comes.
+ *
+ * @param options Step, file and sink.
+ * @returns The printer.
+ */
+export function groupPrinter(options: GroupPrinterOptions): Printer {
+  const { unwritten, inTurn, fallback } = options;
+  let shown: Promise<void> | undefined;
+  let last: Promise<void> = Promise.resolve();
+
+  function show(): Promise<void> {
+    shown ??= inTurn(() => showBlock(options));
+    return shown;
+  }
+
+  async function goOn(): Promise<void> {
+    if (unwritten.length === 0) return;
+    await show();
+    for (const bytes of unwritten.splice(0)) {
+      await fallback.write("stdout", bytes);
+    }
+  }
+
+  return {
+    write() {
+      // A failed write fails its caller, and no other.
+      last = last.catch(() => {}).then(goOn);
+      return last;
+    },
+    async close() {
+      await last;
+      await goOn();
+      await show();
+      await fallback.close();
+    },
+  };
+}
+
+async function showBlock(options: GroupPrinterOptions): Promise<void> {
+  const { step, file, sink, maxBytes } = options;
+  const limit = maxBytes === undefined ? undefined : new LineLimit(maxBytes);
+  let lastByte: number | undefined = LINE_FEED;
+  async function print(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    lastByte = bytes.at(-1);
+    await sink.write(bytes);
+  }
+  const header = encoder.encode(`=== ${printable(step)}\n`);
+  await print(limit ? limit.pass(header) : header);
+  for await (const chunk of file.content()) {
+    await print(limit ? limit.pass(chunk) : chunk);
+  }
+  if (limit) await print(limit.end());
+  // A disk that runs full may cut a line.
+  if (lastByte !== LINE_FEED) await print(LINE_BREAK);
 }

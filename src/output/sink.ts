@@ -1,6 +1,6 @@
 import { pause } from "../process/time_limit.ts";
 import type { HostStream } from "../host.ts";
-import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
+import { LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
 /** How long to wait for a reader that lets a non-blocking stream run full. */
 const FULL_WAIT_MS = 5;

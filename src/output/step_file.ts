@@ -2,7 +2,7 @@ import { osReason } from "../errors.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import { LogFile } from "./log_file.ts";
-import { maskChunks } from "./mask_chunks.ts";
+import { maskChunks } from "./remask_logs.ts";
 
 /** Options for {@linkcode openStepFile}. */
 export interface StepFileOptions {
@@ -71,7 +71,7 @@ export async function openStepFile(
       if (!place || !file) return;
       if (!masker || masker.formTotal === formTotal) return;
       const total = masker.formTotal;
-      const { sweepLog } = await import("./sweep_log.ts");
+      const { sweepLog } = await import("./remask_logs.ts");
       await sweepLog(place.directory, place.name, masker).catch(warn);
       formTotal = total;
     },

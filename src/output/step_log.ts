@@ -1,12 +1,25 @@
 import { hasByte } from "../has_byte.ts";
 import type { StepLog } from "./job_log.ts";
-import { LINE_BREAK, LINE_FEED } from "./line_cut.ts";
-import type { StreamName } from "./line_format.ts";
+import { LineAssembler } from "./line_assembler.ts";
+import { LINE_BREAK, LINE_FEED, type StreamName } from "./line_limit.ts";
+import type { LogFile } from "./log_file.ts";
+import { LogTail } from "./log_tail.ts";
+import { plainText } from "./plain_text.ts";
 import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
-import { StepRecord } from "./step_record.ts";
-import { watchUnfinishedLines } from "./unfinished_lines.ts";
+
+/** Most bytes of a line that wait for its end, so that a carriage return can take them back. */
+const HELD_BYTES = 64 * 1024;
+
+/** Longest text that tells how far a step is. */
+const PROGRESS_LENGTH = 200;
+
+/** How much of a line is looked at for such a text: colours take room, too. */
+const PROGRESS_BYTES = 1024;
+
+/** Longest time between two looks at one line, in milliseconds. */
+const MAX_DELAY_MS = 60_000;
 
 /** Options for {@linkcode openStepLog}. */
 export interface StepLogOptions {
@@ -92,5 +105,150 @@ export function openStepLog(options: StepLogOptions): StepLog {
     endLine,
     tail: (lineCount) => record.tail(lineCount),
     close: () => closing ??= close(),
+  };
+}
+
+/** Options for {@linkcode StepRecord}. */
+interface StepRecordOptions {
+  /** File that takes the lines. */
+  file: LogFile | undefined;
+  /** Hears the line that a carriage return writes anew, once per chunk. */
+  onProgress: ((text: string) => void) | undefined;
+}
+
+/** What is kept of a step's output: the file, the last lines, how far it is. */
+class StepRecord {
+  readonly #options: StepRecordOptions;
+  readonly #tail = new LogTail();
+  readonly #assemblers: Readonly<Record<StreamName, LineAssembler>> = {
+    stdout: makeAssembler(),
+    stderr: makeAssembler(),
+  };
+  /** The stream whose line is in the file without its end. */
+  #open: StreamName | undefined;
+  #progress = "";
+  #lastLines: readonly string[] | undefined;
+
+  /** Makes the record of one step. */
+  constructor(options: StepRecordOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes output; one stream must wait before it gives more.
+   *
+   * @param stream Where the output comes from.
+   * @param bytes The output, not to be changed before the promise resolves.
+   * @returns Resolves when more may come; never rejects.
+   */
+  write(stream: StreamName, bytes: Uint8Array): Promise<void> {
+    const assembler = this.#assemblers[stream];
+    const lines = assembler.take(bytes);
+    this.#tellProgress(assembler);
+    return this.#keep(stream, lines);
+  }
+
+  /** Keeps what there is of a line that waits for its end. */
+  flush(stream: StreamName): Promise<void> {
+    const assembler = this.#assemblers[stream];
+    // A line that is written anew is kept in its last form.
+    if (assembler.isRewritten) return Promise.resolve();
+    return this.#keep(stream, assembler.flush());
+  }
+
+  /** Returns the last lines, complete or not; 20 unless another number is given. */
+  tail(lineCount?: number): readonly string[] {
+    if (this.#lastLines) return this.#lastLines;
+    const { stdout: { rest: out }, stderr: { rest: err } } = this.#assemblers;
+    return this.#open === "stderr"
+      ? this.#tail.lines(err, out, lineCount)
+      : this.#tail.lines(out, err, lineCount);
+  }
+
+  /** Takes what waits for the end of its line, and gives memory back. */
+  async close(): Promise<void> {
+    await this.#keep("stdout", this.#assemblers.stdout.end());
+    await this.#keep("stderr", this.#assemblers.stderr.end());
+    this.#lastLines = this.tail();
+    this.#tail.release();
+  }
+
+  async #keep(stream: StreamName, lines: Uint8Array): Promise<void> {
+    if (lines.length === 0) return;
+    const { file } = this.#options;
+    // Two streams may both have a line too long to be held back.
+    if (this.#open !== undefined && this.#open !== stream) {
+      this.#tail.add(LINE_BREAK);
+      await file?.write(LINE_BREAK);
+    }
+    this.#open = lines.at(-1) === LINE_FEED ? undefined : stream;
+    this.#tail.add(lines);
+    await file?.write(lines);
+  }
+
+  #tellProgress(assembler: LineAssembler): void {
+    const { onProgress } = this.#options;
+    if (!onProgress || !assembler.isRewritten) return;
+    const text = plainText(assembler.rest.subarray(0, PROGRESS_BYTES))
+      .replaceAll("\t", " ").trim().slice(0, PROGRESS_LENGTH).toWellFormed();
+    if (text === "" || text === this.#progress) return;
+    this.#progress = text;
+    onProgress(text);
+  }
+}
+
+function makeAssembler(): LineAssembler {
+  return new LineAssembler({ maxBytes: HELD_BYTES, longLines: "open" });
+}
+
+/** Watches the lines of a step that do not end. */
+interface UnfinishedLines extends Disposable {
+  /**
+   * Notes what a stream has written.
+   *
+   * @param stream The stream.
+   * @param isOpen Whether its last line has no end yet.
+   * @param hasLineBreak Whether a line has ended.
+   */
+  note(stream: StreamName, isOpen: boolean, hasLineBreak: boolean): void;
+}
+
+/**
+ * Watches for lines that wait for their end, so that dots and prompts are seen
+ * while a program runs. Each further piece of one line waits twice as long.
+ *
+ * @param firstMs How long a line waits first, in milliseconds.
+ * @param flush Shows what there is of the line.
+ * @returns The watch; it shows nothing once it is disposed.
+ */
+function watchUnfinishedLines(
+  firstMs: number,
+  flush: (stream: StreamName) => void,
+): UnfinishedLines {
+  const timers: Partial<Record<StreamName, ReturnType<typeof setTimeout>>> = {};
+  const delays = { stdout: firstMs, stderr: firstMs };
+  function stop(stream: StreamName): void {
+    clearTimeout(timers[stream]);
+    timers[stream] = undefined;
+  }
+  function start(stream: StreamName): void {
+    timers[stream] = setTimeout(() => {
+      timers[stream] = undefined;
+      delays[stream] = Math.min(2 * delays[stream], MAX_DELAY_MS);
+      flush(stream);
+    }, delays[stream]);
+  }
+  return {
+    note(stream, isOpen, hasLineBreak) {
+      if (hasLineBreak) {
+        if (timers[stream] !== undefined) stop(stream);
+        delays[stream] = firstMs;
+      }
+      if (isOpen && timers[stream] === undefined) start(stream);
+    },
+    [Symbol.dispose]() {
+      stop("stdout");
+      stop("stderr");
+    },
   };
 }

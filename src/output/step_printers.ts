@@ -1,10 +1,10 @@
 import { displayWidth } from "../display_width.ts";
 import { printable } from "../printable.ts";
-import type { JobLogOptions } from "./create_job_log.ts";
-import { groupPrinter, type InTurn } from "./group_printer.ts";
-import { jsonLines } from "./json_lines.ts";
-import { prefixLines, stepPrefix } from "./prefix_lines.ts";
+import { MAX_STYLE_BYTES, prefixLines, stepPrefix } from "./prefix_lines.ts";
 import {
+  groupPrinter,
+  type InTurn,
+  jsonLines,
   linePrinter,
   plainPrinter,
   type Printer,
@@ -12,13 +12,55 @@ import {
 } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
-import { MAX_STYLE_BYTES } from "./terminal_style.ts";
 
 /** Longest line that is shown whole where lines are gathered, if no limit is given. */
 const WHOLE_LINE_BYTES = 64 * 1024;
 
 /** Widest name to which others are padded, in cells: lines need room, too. */
 const WIDEST_PADDING = 24;
+
+/** How what steps print is shown. */
+export type JobLogStyle = "plain" | "prefixed" | "grouped" | "json";
+
+/** Options for {@linkcode stepPrinters}. */
+export interface StepPrintersOptions {
+  /** Where standard output is shown, and with it what was merged into it. */
+  stdout: Sink;
+  /** Where standard error is shown, when it is kept apart. */
+  stderr: Sink;
+  /**
+   * How output is shown.
+   *
+   * - `plain`: as it comes, byte by byte; for jobs of one step.
+   * - `prefixed`: whole lines behind the name of their step, which is padded to
+   *   the longest one that is not very long.
+   * - `grouped`: each step as one block on standard output, behind a header,
+   *   once it is over.
+   * - `json`: each line as an object with `timestamp`, `stream`, `message` and
+   *   `step`.
+   *
+   * Except for `plain`, a line is shown as a terminal would show it in the end:
+   * what follows its last carriage return.
+   */
+  style: JobLogStyle;
+  /** Names of the steps, as far as they are known, in their order. */
+  steps: readonly string[];
+  /**
+   * Whether each step's prefix has a colour.
+   *
+   * @default {false}
+   */
+  colour?: boolean;
+  /**
+   * Longest line that is shown, in bytes, without its line break; 32 at least.
+   * Longer lines are broken, between characters.
+   *
+   * The prefix counts, and from a limit of 2 KiB on what switches colours off at
+   * the end of a line. With `json` the message counts as it is written. Without
+   * a limit, `prefixed` and `json` break lines of more than 64 KiB.
+   */
+  maxLineBytes?: number;
+}
 
 /** Makes what shows a step; the file is where its output is kept. */
 export type StepPrinters = (step: string, file: StepFile) => Printer;
@@ -29,7 +71,7 @@ export type StepPrinters = (step: string, file: StepFile) => Printer;
  * @param options Style, sinks and limits.
  * @returns Makes the printer of each step.
  */
-export function stepPrinters(options: JobLogOptions): StepPrinters {
+export function stepPrinters(options: StepPrintersOptions): StepPrinters {
   const { stdout, stderr, style, maxLineBytes } = options;
   const sinks = { stdout, stderr };
   const prefixed = prefixedPrinters(options);
@@ -68,7 +110,7 @@ export function stepPrinters(options: JobLogOptions): StepPrinters {
 }
 
 function prefixedPrinters(
-  options: JobLogOptions,
+  options: StepPrintersOptions,
 ): (step: string, sinks: Sinks) => Printer {
   const { steps, colour = false, maxLineBytes } = options;
   const width = steps.map((step) => displayWidth(printable(step)))

@@ -1,7 +1,7 @@
 import { MAX_DURATION_MS } from "../config/duration.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import { onAbort } from "../process/on_abort.ts";
+import { onAbort } from "../process/cancellation.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { RegisteredPlugin } from "./registry.ts";

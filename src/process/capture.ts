@@ -1,7 +1,6 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import type { Cancellation } from "./cancellation.ts";
+import { type Cancellation, onAbort } from "./cancellation.ts";
 import type { ExitStatus } from "./exit_code.ts";
-import { onAbort } from "./on_abort.ts";
 import { type ByteStream, spawn } from "./spawn.ts";
 import { supervise } from "./supervise.ts";
 

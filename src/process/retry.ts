@@ -1,4 +1,4 @@
-import { onAbort } from "./on_abort.ts";
+import { onAbort } from "./cancellation.ts";
 import { settlesWithin } from "./time_limit.ts";
 
 /** Longest pause that a server can ask for, in milliseconds. */

@@ -1,6 +1,5 @@
-import type { Cancellation } from "./cancellation.ts";
+import { type Cancellation, onAbort } from "./cancellation.ts";
 import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./exit_code.ts";
-import { onAbort } from "./on_abort.ts";
 import type { RunningProcess } from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 

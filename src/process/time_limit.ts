@@ -1,4 +1,4 @@
-import { onAbort } from "./on_abort.ts";
+import { onAbort } from "./cancellation.ts";
 
 /** A moment in the future that can be called off. */
 export interface TimeLimit extends Disposable {

@@ -1,5 +1,5 @@
 import { messageOf, RunnerError } from "../errors.ts";
-import { onAbort } from "../process/on_abort.ts";
+import { onAbort } from "../process/cancellation.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";

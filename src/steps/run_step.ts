@@ -3,10 +3,9 @@ import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
-import { Cancellation } from "../process/cancellation.ts";
+import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import type { ProtectedPaths } from "../process/namespace.ts";
-import { onAbort } from "../process/on_abort.ts";
 import { isAbortedWithin, retryDelay } from "../process/retry.ts";
 import { settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
@@ -17,12 +16,6 @@ import {
   runCommand,
   type RunCommandOptions,
 } from "./run_command.ts";
-import {
-  type EndedCommand,
-  OutputCollector,
-  runningCommand,
-  templateCommand,
-} from "./step_command.ts";
 import type {
   CommandOutputs,
   NeedState,
@@ -33,6 +26,12 @@ import type {
   StepFunction,
   StepStatus,
 } from "./step.ts";
+import {
+  type EndedCommand,
+  OutputCollector,
+  runningCommand,
+  templateCommand,
+} from "./step_command.ts";
 
 /** Private files of one attempt. */
 export interface AttemptFiles {

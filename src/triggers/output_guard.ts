@@ -1,4 +1,4 @@
-import { LINE_BREAK, LINE_FEED } from "../output/line_cut.ts";
+import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
 import type { Sink } from "../output/sink.ts";
 import { LineGuard } from "./line_guard.ts";
 

@@ -1,8 +1,6 @@
 import { assertEquals } from "@std/assert";
-import {
-  createJobLog,
-  type JobLogStyle,
-} from "../../src/output/create_job_log.ts";
+import { createJobLog } from "../../src/output/create_job_log.ts";
+import type { JobLogStyle } from "../../src/output/step_printers.ts";
 import { Random } from "../helpers/random.ts";
 import { RecordingSink } from "../helpers/recording_sink.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";

@@ -1,8 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  type ByteWriter,
-  OrderedWriter,
-} from "../../src/output/ordered_writer.ts";
+import { type ByteWriter, OrderedWriter } from "../../src/output/log_file.ts";
 import { ByteLog } from "../helpers/byte_log.ts";
 import { Random } from "../helpers/random.ts";
 import { soon } from "../helpers/soon.ts";

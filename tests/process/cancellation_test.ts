@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { Cancellation } from "../../src/process/cancellation.ts";
+import { Cancellation, onAbort } from "../../src/process/cancellation.ts";
 import { signalExitCode } from "../../src/process/exit_code.ts";
-import { onAbort } from "../../src/process/on_abort.ts";
 
 Deno.test("Cancellation asks first and insists the second time", () => {
   const cancellation = new Cancellation();

@@ -1,4 +1,4 @@
-import { onAbort } from "../../process/on_abort.ts";
+import { onAbort } from "../../process/cancellation.ts";
 import type { RunningProcess } from "../../process/spawn.ts";
 import { timeLimit } from "../../process/time_limit.ts";
 import { CANCEL_GRACE_MS } from "../run_phase.ts";

@@ -1,6 +1,6 @@
 import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
-import { onAbort } from "../../process/on_abort.ts";
+import { onAbort } from "../../process/cancellation.ts";
 import { type ByteStream, spawn } from "../../process/spawn.ts";
 import type { SourceContext } from "../source_request.ts";
 import type { ArchiveFormat } from "./format.ts";

@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { onAbort } from "../../process/on_abort.ts";
+import { onAbort } from "../../process/cancellation.ts";
 import {
   createBackoff,
   parseRetryAfter,

@@ -9,7 +9,7 @@ import { runJob } from "../../job/run_job.ts";
 import { createParts, type RunnerParts } from "../../job/runner_parts.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
-import { LogFileNames } from "../../output/log_file_names.ts";
+import { LogFileNames } from "../../output/log_directory.ts";
 import type { Sink } from "../../output/sink.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";

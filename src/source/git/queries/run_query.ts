@@ -61,7 +61,7 @@ export async function runQuery(
   const { ownDirectory, env, signal, cwd } = query;
   const { variables = HIDDEN_SETTINGS, timeoutMs = TIMEOUT_MS } = query;
   const { Cancellation } = await import("../../../process/cancellation.ts");
-  const { onAbort } = await import("../../../process/on_abort.ts");
+  const { onAbort } = await import("../../../process/cancellation.ts");
   const cancellation = new Cancellation();
   let timedOut = false;
   const timer = setTimeout(() => {

@@ -1,11 +1,10 @@
-import { messageOf, RunnerError } from "../../../errors.ts";
 import { childEnvironment } from "../../../environment/child_environment.ts";
 import { Variable } from "../../../environment/variables.ts";
+import { messageOf, RunnerError } from "../../../errors.ts";
 import { processHost } from "../../../host.ts";
 import { isInside } from "../../../job_path.ts";
 import type { Logger } from "../../../output/logger.ts";
-import { Cancellation } from "../../../process/cancellation.ts";
-import { onAbort } from "../../../process/on_abort.ts";
+import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import type { ConfigEntry } from "../config_entries.ts";
 import {

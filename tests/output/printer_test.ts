@@ -1,8 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { groupPrinter } from "../../src/output/group_printer.ts";
 import { LogFile } from "../../src/output/log_file.ts";
 import { prefixLines, stepPrefix } from "../../src/output/prefix_lines.ts";
-import { linePrinter } from "../../src/output/printer.ts";
+import { groupPrinter, linePrinter } from "../../src/output/printer.ts";
 import { RecordingSink } from "../helpers/recording_sink.ts";
 
 const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { LogFileNames } from "../../src/output/log_file_names.ts";
+import { LogFileNames } from "../../src/output/log_directory.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("LogFileNames keeps names that are safe as they are", () => {
