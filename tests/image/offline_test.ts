@@ -41,6 +41,9 @@ export default {
 };
 `;
 
+/** Where a worker starts the command of a job. */
+const IN_SOURCE = "--workdir=/job/src";
+
 describeImage("without a network, the image runs", (it) => {
   for (
     const [name, argv] of [
@@ -61,7 +64,7 @@ describeImage("without a network, the image runs", (it) => {
       await openToAll(directory.path);
       const { code, stdout, stderr } = await inImage(
         [...argv],
-        [`--volume=${directory.path}:/job`],
+        [`--volume=${directory.path}:/job`, IN_SOURCE],
       );
       assertEquals(code, 4, stderr);
       assertEquals(stdout, "from a/b\n");
@@ -74,7 +77,7 @@ describeImage("without a network, the image runs", (it) => {
     await openToAll(directory.path);
     const { code, stdout } = await inImage(
       ["runnerlib", "exec", "pipeline.ts"],
-      [`--volume=${directory.path}:/job`],
+      [`--volume=${directory.path}:/job`, IN_SOURCE],
     );
     assertEquals([code, stdout], [127, ""]);
   });
@@ -93,7 +96,7 @@ describeImage("without a network, the image runs", (it) => {
         ...["--secret-env-names", "none"],
         ...["--job-command", "echo $GREETING"],
       ],
-      [`--volume=${directory.path}:/job`],
+      [`--volume=${directory.path}:/job`, IN_SOURCE],
     );
     assertEquals(code, 0, stderr);
     assertEquals(stdout, "hello from a plugin\n");
@@ -107,7 +110,7 @@ describeImage("without a network, the image runs", (it) => {
       "src/wrong.yaml": "steps:\n  - name: a\n    rum: echo one\n",
     });
     await openToAll(directory.path);
-    const volume = [`--volume=${directory.path}:/job`];
+    const volume = [`--volume=${directory.path}:/job`, IN_SOURCE];
     const right = await inImage(
       ["runnerlib", "run", "--job-file", "job.yaml"],
       volume,
