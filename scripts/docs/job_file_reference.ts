@@ -1,10 +1,10 @@
 import {
   JOB_FILE_KEYS,
   type JobFileKey,
-} from "../../src/config/job_file/job_keys.ts";
-import { anything, type JsonSchema } from "../../src/config/job_file/kind.ts";
-import { jobFileSchema } from "../../src/config/job_file/schema.ts";
+  jobFileSchema,
+} from "../../src/config/job_keys.ts";
 import { OPTIONS } from "../../src/options/options.ts";
+import { anything, type JsonSchema } from "../../src/schema/schema.ts";
 import { code, plain, table } from "./markdown.ts";
 import { valueText } from "./value_text.ts";
 

@@ -1,4 +1,4 @@
-import { parseDuration } from "../../src/config/duration.ts";
+import { parseDuration } from "../../src/schema/duration.ts";
 import type { Option, OptionType } from "../../src/options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../../src/options/options.ts";
 

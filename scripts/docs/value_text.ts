@@ -1,4 +1,4 @@
-import type { JsonSchema } from "../../src/config/job_file/kind.ts";
+import type { JsonSchema } from "../../src/schema/schema.ts";
 
 /**
  * Says in words what values a schema of a job file accepts.

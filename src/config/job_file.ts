@@ -1,9 +1,11 @@
-import type { Kind } from "./job_file/kind.ts";
-import type { DocumentNode } from "./job_file/node.ts";
-import { JOB_FILE_KEYS, type JobFileKeys } from "./job_file/job_keys.ts";
-import { reportUnknown } from "./job_file/mapping.ts";
-import { parseJobText, readJobText } from "./job_file/parse.ts";
-import { Problems } from "./job_file/problems.ts";
+import {
+  type DocumentNode,
+  parseJobText,
+  readJobText,
+} from "../schema/document.ts";
+import { type Kind, reportUnknown } from "../schema/schema.ts";
+import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
+import { Problems } from "../schema/problems.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 

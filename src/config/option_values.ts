@@ -2,20 +2,25 @@ import { booleanProblem, isNearlyBoolean, parseBoolean } from "../boolean.ts";
 import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
 import type { Option } from "../options/option.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
-import type { OptionValue } from "../options/value_types.ts";
 import { SOURCE_TYPE, SOURCE_TYPES } from "../options/source_options.ts";
-import { durationProblem, parseDuration } from "./duration.ts";
+import type { OptionValue } from "../options/value_types.ts";
+import { durationProblem, parseDuration } from "../schema/duration.ts";
 import type {
   ConfigProblem,
   JobConfig,
   SourceConfig,
   ValidationResult,
 } from "./job_config.ts";
-import { jobEnvWarnings, parseJobEnv, VARIABLE_NAME } from "./job_env.ts";
-import { parseList, splitTrimmed } from "./list.ts";
 import { type Setting, Settings } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
-import { readValue } from "./value_file.ts";
+import {
+  jobEnvWarnings,
+  parseJobEnv,
+  parseList,
+  readValue,
+  splitTrimmed,
+  VARIABLE_NAME,
+} from "./text_values.ts";
 
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions {

@@ -1,5 +1,5 @@
 import { RunnerError } from "../errors.ts";
-import { listText, parseList } from "./list.ts";
+import { listText, parseList } from "./text_values.ts";
 
 /** Rights by plugin and kind, as a job file and the library spell them. */
 export type PluginGrants = Readonly<

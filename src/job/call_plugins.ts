@@ -1,4 +1,4 @@
-import { parseDuration } from "../config/duration.ts";
+import { parseDuration } from "../schema/duration.ts";
 import type { RunnerError } from "../errors.ts";
 import type { RegisteredPlugin } from "../plugins/registry.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";

@@ -1,6 +1,6 @@
 import { OptionReader } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
-import { parseJobEnv } from "../config/job_env.ts";
+import { parseJobEnv } from "../config/text_values.ts";
 import {
   defaultLayer,
   environmentLayer,

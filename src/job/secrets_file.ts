@@ -1,5 +1,5 @@
 import { resolve } from "@std/path/posix/resolve";
-import { parseJobEnv } from "../config/job_env.ts";
+import { parseJobEnv } from "../config/text_values.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { JobRun } from "./job_run.ts";
 

@@ -1,4 +1,4 @@
-import { MAX_DURATION_MS } from "../config/duration.ts";
+import { MAX_DURATION_MS } from "../schema/duration.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { onAbort } from "../process/cancellation.ts";

@@ -1,6 +1,6 @@
-import { MAX_DURATION_MS } from "../config/duration.ts";
-import { VARIABLE_NAME } from "../config/job_env.ts";
-import { stepNameProblem } from "../config/step_name.ts";
+import { MAX_DURATION_MS } from "../schema/duration.ts";
+import { VARIABLE_NAME } from "../config/text_values.ts";
+import { stepNameProblem } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";

@@ -1,4 +1,4 @@
-import { listText, parseList } from "../config/list.ts";
+import { listText, parseList } from "../config/text_values.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";

@@ -39,7 +39,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   process: 1,
   environment: -1,
   options: -2,
-  schema: 0,
+  schema: 1,
 };
 
 /** The two doors, and the highest floor that each may open to. */

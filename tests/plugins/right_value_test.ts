@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { listText } from "../../src/config/list.ts";
+import { listText } from "../../src/config/text_values.ts";
 import {
   grantLines,
   type PluginGrants,

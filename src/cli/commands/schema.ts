@@ -6,7 +6,7 @@ import { usageError } from "../parse_arguments.ts";
 const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   async job() {
     const { jobFileSchema } = await import(
-      "../../config/job_file/schema.ts"
+      "../../config/job_keys.ts"
     );
     return jobFileSchema();
   },

@@ -1,5 +1,5 @@
 import { shellWord } from "../../command_text.ts";
-import { listText } from "../../config/list.ts";
+import { listText } from "../../config/text_values.ts";
 import { isInside } from "../../job_path.ts";
 import { printable } from "../../printable.ts";
 

@@ -1,5 +1,4 @@
-import type { StepConfig } from "../../config/step_config.ts";
-import { stepNameProblem } from "../../config/step_name.ts";
+import { type StepConfig, stepNameProblem } from "../../config/step_config.ts";
 import { messageOf } from "../../errors.ts";
 import { jobPathProblem } from "../../job_path.ts";
 import { parseCondition } from "../../schema/condition.ts";

@@ -1,7 +1,12 @@
-import type { FileKind } from "../../config/job_file/problems.ts";
-import { type Kind, mapped } from "../../config/job_file/kind.ts";
-import { type Key, type Keys, mapping } from "../../config/job_file/mapping.ts";
-import { text } from "../../config/job_file/scalars.ts";
+import type { FileKind } from "../../schema/problems.ts";
+import { text } from "../../schema/scalars.ts";
+import {
+  type Key,
+  type Keys,
+  type Kind,
+  mapped,
+  mapping,
+} from "../../schema/schema.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
 import {
   type PathFilter,
@@ -11,9 +16,9 @@ import {
 } from "./filters.ts";
 import type { JobContent } from "./job_body.ts";
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body_keys.ts";
+import { type JobEntry, jobs } from "./job_entries.ts";
 import { filled, jobName, optionalText } from "./job_kinds.ts";
 import { jsonVariables } from "./json.ts";
-import { type JobEntry, jobs } from "./job_entries.ts";
 
 /** A file of jobs that belong together. */
 export const WORKFLOW_FILE: FileKind = {

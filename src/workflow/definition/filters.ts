@@ -1,8 +1,7 @@
-import { listOrOne } from "../../config/job_file/collections.ts";
-import type { Kind } from "../../config/job_file/kind.ts";
-import { mapping } from "../../config/job_file/mapping.ts";
-import type { DocumentNode } from "../../config/job_file/node.ts";
-import { FILLED_TEXT, text } from "../../config/job_file/scalars.ts";
+import { listOrOne } from "../../schema/collections.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import { FILLED_TEXT, text } from "../../schema/scalars.ts";
+import { type Kind, mapping } from "../../schema/schema.ts";
 import { suggest } from "../../suggest.ts";
 
 /** Everything that can happen to a repository. */

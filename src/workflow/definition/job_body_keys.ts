@@ -1,7 +1,6 @@
-import { type Kind, mapped } from "../../config/job_file/kind.ts";
-import { type Keys, mapping } from "../../config/job_file/mapping.ts";
-import { condition, yamlFlag } from "../../config/job_file/scalars.ts";
-import { steps } from "../../config/job_file/steps.ts";
+import { condition, yamlFlag } from "../../schema/scalars.ts";
+import { steps } from "../../config/step_keys.ts";
+import { type Keys, type Kind, mapped, mapping } from "../../schema/schema.ts";
 import { texts } from "./filters.ts";
 import type { JobContent } from "./job_body.ts";
 import {

@@ -1,4 +1,4 @@
-import type { DocumentNode } from "../../config/job_file/node.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import { jobPathProblem } from "../../job_path.ts";
 import type { JobDefinition } from "./definition.ts";
 import type { JobBody, JobContent } from "./job_body.ts";

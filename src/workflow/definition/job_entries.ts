@@ -1,7 +1,12 @@
-import { list } from "../../config/job_file/collections.ts";
-import { anything, byShape, type Kind } from "../../config/job_file/kind.ts";
-import { type Keys, mapping } from "../../config/job_file/mapping.ts";
-import type { DocumentNode } from "../../config/job_file/node.ts";
+import { list } from "../../schema/collections.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import {
+  anything,
+  byShape,
+  type Keys,
+  type Kind,
+  mapping,
+} from "../../schema/schema.ts";
 import type { JobContent } from "./job_body.ts";
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body_keys.ts";
 import { JOB_NAME, jobName, optionalText } from "./job_kinds.ts";

@@ -1,13 +1,8 @@
-import { VARIABLE_NAME } from "../../config/job_env.ts";
-import {
-  listOrOne,
-  record,
-  variables,
-} from "../../config/job_file/collections.ts";
-import { type Kind, mapped } from "../../config/job_file/kind.ts";
-import { optionVariables } from "../../config/job_file/job_keys.ts";
-import { mapping } from "../../config/job_file/mapping.ts";
-import { FILLED_TEXT, text, yamlFlag } from "../../config/job_file/scalars.ts";
+import { listOrOne, record, variables } from "../../schema/collections.ts";
+import { optionVariables } from "../../config/job_keys.ts";
+import { FILLED_TEXT, text, yamlFlag } from "../../schema/scalars.ts";
+import { VARIABLE_NAME } from "../../config/text_values.ts";
+import { type Kind, mapped, mapping } from "../../schema/schema.ts";
 import type { JobBody, JobContent } from "./job_body.ts";
 
 /** Name of a Kubernetes object: an RFC 1123 subdomain. */

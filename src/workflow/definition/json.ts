@@ -1,5 +1,5 @@
-import type { Kind } from "../../config/job_file/kind.ts";
-import type { DocumentNode } from "../../config/job_file/node.ts";
+import type { Kind } from "../../schema/schema.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import { copyJson } from "../../triggers/copy_json.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
 

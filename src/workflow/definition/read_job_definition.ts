@@ -1,8 +1,11 @@
-import type { Kind } from "../../config/job_file/kind.ts";
-import type { DocumentNode } from "../../config/job_file/node.ts";
-import { parseJobText, readJobText } from "../../config/job_file/parse.ts";
-import { Problems } from "../../config/job_file/problems.ts";
+import { Problems } from "../../schema/problems.ts";
 import { RunnerError } from "../../errors.ts";
+import {
+  type DocumentNode,
+  parseJobText,
+  readJobText,
+} from "../../schema/document.ts";
+import type { Kind } from "../../schema/schema.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_kinds.ts";

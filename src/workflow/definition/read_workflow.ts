@@ -1,8 +1,11 @@
-import type { DocumentNode } from "../../config/job_file/node.ts";
-import { parseJobText, readJobText } from "../../config/job_file/parse.ts";
-import { Problems } from "../../config/job_file/problems.ts";
+import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { findCycle, linkNodes } from "../../graph.ts";
+import {
+  type DocumentNode,
+  parseJobText,
+  readJobText,
+} from "../../schema/document.ts";
 import { suggest } from "../../suggest.ts";
 import {
   type JobDefinition,

@@ -1,6 +1,6 @@
 import { CPU_PATTERN, MEMORY_PATTERN } from "../../schema/amount.ts";
 import { CONDITIONS } from "../../schema/condition.ts";
-import type { JsonSchema } from "../../config/job_file/kind.ts";
+import type { JsonSchema } from "../../schema/schema.ts";
 import {
   TRIGGER_FIELDS,
   type TriggerFieldKind,

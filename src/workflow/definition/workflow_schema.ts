@@ -1,5 +1,5 @@
-import type { JsonSchema } from "../../config/job_file/kind.ts";
-import { stepDefinitions } from "../../config/job_file/steps.ts";
+import type { JsonSchema } from "../../schema/schema.ts";
+import { stepDefinitions } from "../../config/step_keys.ts";
 import { workflowFile } from "./file_kinds.ts";
 
 /** Name of the schema; nothing is fetched from there. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { durationProblem, parseDuration } from "../../src/config/duration.ts";
+import { durationProblem, parseDuration } from "../../src/schema/duration.ts";
 import { Random } from "../helpers/random.ts";
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };

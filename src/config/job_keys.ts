@@ -1,21 +1,110 @@
-import type { Option, OptionType } from "../../options/option.ts";
+import { RunnerError } from "../errors.ts";
+import type { Option, OptionType } from "../options/option.ts";
 import {
   describeOption,
   OPTION_GROUPS,
   type OptionName,
   OPTIONS,
-} from "../../options/options.ts";
-import { SOURCE_TYPE } from "../../options/source_options.ts";
-import { list, variables } from "./collections.ts";
-import { anything, byShape, type Kind, mapped } from "./kind.ts";
-import { choice, duration, flag, integer, text, yamlFlag } from "./scalars.ts";
+} from "../options/options.ts";
+import { SOURCE_TYPE } from "../options/source_options.ts";
+import { list, listOrOne, record, variables } from "../schema/collections.ts";
 import {
-  pipelinePermissions,
-  pluginList,
-  pluginPermissions,
-} from "./plugin_keys.ts";
-import { inheritance } from "./step_keys.ts";
-import { steps } from "./steps.ts";
+  choice,
+  duration,
+  FILLED_TEXT,
+  flag,
+  integer,
+  text,
+  yamlFlag,
+} from "../schema/scalars.ts";
+import {
+  anything,
+  byShape,
+  type JsonSchema,
+  keySchema,
+  type Kind,
+  mapped,
+  mapping,
+  saying,
+} from "../schema/schema.ts";
+import { grantLines, type PluginGrants } from "./plugin_grants.ts";
+import { inheritance, stepDefinitions, steps } from "./step_keys.ts";
+import { listText } from "./text_values.ts";
+
+/** A plugin at an address, as a job file describes it. */
+interface PluginEntry {
+  readonly url: string;
+  readonly integrity: string;
+}
+
+const filled = text({ rule: FILLED_TEXT });
+
+const entry = mapping<PluginEntry>("Plugin", {
+  url: {
+    key: "url",
+    kind: filled,
+    description: "Address: https:, or npm: or jsr: with an exact version.",
+    isRequired: true,
+  },
+  integrity: {
+    key: "integrity",
+    kind: filled,
+    description: "Hash, such as sha256-BASE64; sha512 for npm:.",
+    isRequired: true,
+  },
+});
+
+/** Kind of the plugins at addresses; gives lines `URL#HASH`. */
+export const pluginList: Kind<readonly string[]> = byShape<readonly string[]>(
+  "be a text or a list of plugins",
+  {
+    scalar: mapped(text(), (value) => [value]),
+    list: list(byShape<string>("be a text or a mapping of keys", {
+      scalar: filled,
+      mapping: mapped(entry, ({ url, integrity }) => `${url}#${integrity}`),
+    })),
+  },
+);
+
+const permissions = record(
+  listOrOne("be a text or a list of texts", filled),
+  "map kinds of permissions to lists",
+  { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
+);
+
+/** Kind of what a pipeline is granted; gives lines `KIND=VALUES`. */
+export const pipelinePermissions: Kind<readonly string[]> = mapped(
+  permissions,
+  (kinds) =>
+    Object.entries(kinds).map(([kind, values]) =>
+      `${kind}=${listText(values)}`
+    ),
+);
+
+/** Kind of what plugins are granted; gives lines `NAME:KIND=VALUES`. */
+export const pluginPermissions: Kind<readonly string[]> = byShape<
+  readonly string[]
+>("be a text or map plugins to permissions", {
+  scalar: mapped(text(), (value) => [value]),
+  mapping: mapped(
+    record(
+      permissions,
+      "map plugins to permissions",
+      { keys: { pattern: /^[^:\s]+$/, words: "the name of a plugin" } },
+    ),
+    linesOf,
+  ),
+});
+
+/** A name or kind that cannot be one is a problem of its own by then. */
+function linesOf(grants: PluginGrants): readonly string[] {
+  try {
+    return grantLines(grants);
+  } catch (error) {
+    if (error instanceof RunnerError) return [];
+    throw error;
+  }
+}
 
 /** A key of a job file. */
 export interface JobFileKey {
@@ -234,4 +323,63 @@ function kindOf(type: OptionType): Kind<unknown> {
   return "choices" in type
     ? choice(type.choices)
     : integer(type.minimum, type.maximum);
+}
+
+/** What a schema cannot say is left to the reader of the file. */
+const DRAFT = "http://json-schema.org/draft-07/schema#";
+
+/** Name of the schema; nothing is fetched from there. */
+const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
+
+/**
+ * Makes the JSON Schema of job files, for editors.
+ *
+ * It judges as the reader does, from the same definition, except for what a
+ * schema cannot say: names of steps that are given twice, times of more than
+ * 100 years that carry a unit, paths outside `/job`, and `exclude` of a variable
+ * that the matrix does not have.
+ *
+ * @returns A schema of draft 7, the newest that editors commonly know.
+ */
+export function jobFileSchema(): JsonSchema {
+  const commands = placesOf("job_command");
+  const steps = placesOf("steps");
+  return {
+    $schema: DRAFT,
+    $id: ID,
+    title: "Job file of runnerlib",
+    description: "A CI job: one command, or steps.",
+    ...schemaOf(JOB_FILE_KEYS),
+    allOf: [
+      { not: { allOf: [{ anyOf: commands }, { anyOf: steps }] } },
+      { not: { allOf: steps } },
+    ],
+    definitions: stepDefinitions(),
+  };
+}
+
+function schemaOf(keys: JobFileKeys): JsonSchema {
+  const properties: Record<string, JsonSchema> = {};
+  for (const [name, key] of keys) {
+    const { keys: inner } = key;
+    const kind = inner
+      ? { ...key.kind, schema: () => schemaOf(inner) }
+      : key.kind;
+    properties[name] = keySchema({ ...key, kind });
+  }
+  return { type: "object", properties, additionalProperties: false };
+}
+
+/** Schemas of files that say something for a meaning, by the place where they do. */
+function placesOf(
+  meaning: string,
+  keys: JobFileKeys = JOB_FILE_KEYS,
+): JsonSchema[] {
+  return [...keys].flatMap(([name, key]) => {
+    if (key.means === meaning) return [saying(name)];
+    return placesOf(meaning, key.keys ?? new Map()).map((inner) => ({
+      required: [name],
+      properties: { [name]: { type: "object", ...inner } },
+    }));
+  });
 }

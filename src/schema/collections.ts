@@ -1,6 +1,6 @@
-import { byShape, type Kind } from "./kind.ts";
-import type { DocumentNode } from "./node.ts";
+import type { DocumentNode } from "./document.ts";
 import { text } from "./scalars.ts";
+import { byShape, type Kind } from "./schema.ts";
 
 const anyText = text();
 

@@ -1,20 +1,19 @@
-import { booleanProblem, parseBoolean } from "../../boolean.ts";
+import { booleanProblem, parseBoolean } from "../boolean.ts";
+import type { DocumentNode } from "./document.ts";
+import { suggest } from "../suggest.ts";
 import {
   type Condition,
   CONDITION_PATTERN,
   CONDITIONS,
   parseCondition,
-} from "../../schema/condition.ts";
-import { suggest } from "../../suggest.ts";
+} from "./condition.ts";
 import {
   DURATION,
   durationProblem,
   MAX_DURATION_MS,
   parseDuration,
-} from "../duration.ts";
-import type { Kind } from "./kind.ts";
-import type { DocumentNode } from "./node.ts";
-import { decimalPattern, integerPattern } from "./number_pattern.ts";
+} from "./duration.ts";
+import type { Kind } from "./schema.ts";
 
 /** What any text must match: a program cannot be given a NUL character. */
 const ANY_TEXT: TextRule = {
@@ -238,4 +237,62 @@ function notThat(
 ): undefined {
   const shown = JSON.stringify(text.slice(0, 100));
   node.report(`must be ${expected}, not ${shown}${hint}`);
+}
+
+/**
+ * Makes a regular expression that matches the digits of the whole numbers of a
+ * range; zeros may stand before them.
+ *
+ * @param minimum Least number, not negative.
+ * @param maximum Greatest number.
+ * @returns Source of the expression, without anchors.
+ */
+export function integerPattern(minimum: number, maximum: number): string {
+  const ranges: string[] = [];
+  for (let low = minimum; low <= maximum;) {
+    const high = Math.min(maximum, 10 ** `${low}`.length - 1);
+    ranges.push(...between(`${low}`, `${high}`));
+    low = high + 1;
+  }
+  return `0*(?:${ranges.join("|")})`;
+}
+
+/**
+ * Makes a regular expression that matches the numbers of a range, written with
+ * or without a fraction.
+ *
+ * @param minimum Least number, whole and not negative.
+ * @param maximum Greatest number, whole.
+ * @returns Source of the expression, without anchors.
+ */
+export function decimalPattern(minimum: number, maximum: number): string {
+  const below = integerPattern(minimum, maximum - 1);
+  return `(?:${below}(?:\\.\\d+)?|0*${maximum}(?:\\.0+)?)`;
+}
+
+/** The numbers between two of the same length. */
+function between(low: string, high: string): string[] {
+  if (low === "") return [""];
+  const [from, to] = [Number(low[0]), Number(high[0])];
+  const rest = low.length - 1;
+  if (from === to) {
+    return between(low.slice(1), high.slice(1)).map((it) => `${from}${it}`);
+  }
+  const startsLate = !/^0*$/.test(low.slice(1));
+  const endsEarly = !/^9*$/.test(high.slice(1));
+  const first = startsLate ? from + 1 : from;
+  const last = endsEarly ? to - 1 : to;
+  return [
+    ...startsLate
+      ? between(low.slice(1), "9".repeat(rest)).map((it) => `${from}${it}`)
+      : [],
+    ...first <= last ? [digit(first, last) + "\\d".repeat(rest)] : [],
+    ...endsEarly
+      ? between("0".repeat(rest), high.slice(1)).map((it) => `${to}${it}`)
+      : [],
+  ];
+}
+
+function digit(first: number, last: number): string {
+  return first === last ? `${first}` : `[${first}-${last}]`;
 }

@@ -1,11 +1,12 @@
-import { jobPathProblem } from "../../job_path.ts";
-import { VARIABLE_NAME } from "../job_env.ts";
-import type { RetryConfig, StepConfig } from "../step_config.ts";
-import { LONGEST_STEP_NAME, STEP_NAME, stepNameProblem } from "../step_name.ts";
-import { item, list, listOrOne, variables } from "./collections.ts";
-import { byShape, type JsonSchema, type Kind, mapped } from "./kind.ts";
-import { type Keys, mapping } from "./mapping.ts";
-import { matrix } from "./matrix.ts";
+import { jobPathProblem } from "../job_path.ts";
+import {
+  item,
+  list,
+  listOrOne,
+  record,
+  variables,
+} from "../schema/collections.ts";
+import type { DocumentNode } from "../schema/document.ts";
 import {
   condition,
   decimal,
@@ -14,7 +15,110 @@ import {
   flag,
   integer,
   text,
-} from "./scalars.ts";
+} from "../schema/scalars.ts";
+import {
+  byShape,
+  type JsonSchema,
+  type Keys,
+  keySchema,
+  type Kind,
+  mapped,
+  mapping,
+} from "../schema/schema.ts";
+import { suggest } from "../suggest.ts";
+import {
+  LONGEST_STEP_NAME,
+  type MatrixConfig,
+  type RetryConfig,
+  STEP_NAME,
+  type StepConfig,
+  stepNameProblem,
+} from "./step_config.ts";
+import { VARIABLE_NAME } from "./text_values.ts";
+
+const NAMES = {
+  pattern: VARIABLE_NAME,
+  words: "the name of a variable, such as OS",
+};
+
+const axis = list(item, { minimum: 1 });
+
+const combinations = list(
+  record(item, "map names to values", { keys: NAMES, minimum: 1 }),
+  { minimum: 1 },
+);
+
+const EXTRAS = {
+  include: {
+    kind: combinations,
+    description:
+      "Combinations that are added, or that add variables to those they match.",
+  },
+  exclude: {
+    kind: combinations,
+    description: "Combinations that are left out.",
+  },
+};
+
+/** Kind of a matrix: lists of values by the variables that hold them. */
+export const matrix: Kind<MatrixConfig> = {
+  schema: () => ({
+    title: "Matrix",
+    type: "object",
+    properties: {
+      include: keySchema(EXTRAS.include),
+      exclude: keySchema(EXTRAS.exclude),
+    },
+    propertyNames: { pattern: VARIABLE_NAME.source },
+    additionalProperties: {
+      ...axis.schema(),
+      description: "Values of a variable.",
+    },
+    not: {
+      type: "object",
+      propertyNames: { enum: ["include", "exclude"] },
+      properties: { include: { type: "null" } },
+    },
+  }),
+  read(node) {
+    const { entries } = node;
+    if (entries === undefined) {
+      return void node.report("must map names to lists");
+    }
+    const axes: Record<string, readonly string[]> = Object.create(null);
+    const extras: Pick<MatrixConfig, "include" | "exclude"> = {};
+    for (const [name, value] of entries) {
+      if (name === "include" || name === "exclude") {
+        if (value.isNothing) continue;
+        Object.assign(extras, { [name]: combinations.read(value) });
+      } else {
+        if (!VARIABLE_NAME.test(name)) value.report(`must be ${NAMES.words}`);
+        axes[name] = axis.read(value) ?? [];
+      }
+    }
+    if (Object.keys(axes).length === 0 && extras.include === undefined) {
+      node.report("must name a variable and its values");
+    }
+    for (const [name, value] of entries) {
+      if (name === "exclude") checkExcluded(value, Object.keys(axes));
+    }
+    return { axes, ...extras };
+  },
+};
+
+/** A name that is no axis would leave nothing out, without a word. */
+function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
+  for (const combination of node.items ?? []) {
+    for (const [name, value] of combination.entries ?? []) {
+      if (axes.includes(name)) continue;
+      value.explain(() => {
+        const near = suggest(name, axes);
+        return `${value.label} is no variable of the matrix` +
+          (near === undefined ? "" : `; did you mean "${near}"?`);
+      });
+    }
+  }
+}
 
 /** Schema of a key that is the name of a step. */
 export const STEP_NAME_SCHEMA: JsonSchema = {
@@ -231,3 +335,85 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     defaultValue: false,
   },
 };
+
+const step = mapping<StepConfig>("Step", {
+  name: {
+    key: "name",
+    kind: stepName,
+    description: "Name of the step, unique in its job.",
+    isRequired: true,
+  },
+  ...STEP_BODY_KEYS,
+});
+
+const stepBody = mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS);
+
+/** Steps in a list, each with its name. */
+const listed: Kind<readonly StepConfig[]> = {
+  schema: () => ({
+    type: "array",
+    minItems: 1,
+    items: reference("step"),
+  }),
+  read(node) {
+    const steps = list(step, { minimum: 1 }).read(node);
+    checkNames(node);
+    return steps;
+  },
+};
+
+/** Steps by their names. */
+const named: Kind<readonly StepConfig[]> = {
+  schema: () => ({
+    type: "object",
+    minProperties: 1,
+    propertyNames: STEP_NAME_SCHEMA,
+    additionalProperties: reference("stepBody"),
+  }),
+  read(node) {
+    const entries = node.entries ?? [];
+    if (entries.length === 0) node.report("must not be empty");
+    return entries.flatMap(([name, value]) => {
+      const problem = stepNameProblem(name);
+      if (problem !== undefined) value.report(problem);
+      if (value.isNothing) value.report("must be a mapping of keys");
+      const body = value.isNothing ? undefined : stepBody.read(value);
+      return body === undefined ? [] : [{ name, ...body }];
+    });
+  },
+};
+
+/** Kind of the steps of a job. */
+export const steps: Kind<readonly StepConfig[]> = {
+  ...byShape("be a list of steps", { list: listed, mapping: named }),
+  schema: () => reference("steps"),
+};
+
+/**
+ * Makes the schemas to which others refer.
+ *
+ * @returns Schemas by their names.
+ */
+export function stepDefinitions(): Readonly<Record<string, JsonSchema>> {
+  return {
+    step: step.schema(),
+    stepBody: stepBody.schema(),
+    steps: { anyOf: [listed.schema(), named.schema()] },
+  };
+}
+
+function reference(name: string): JsonSchema {
+  return { $ref: `#/definitions/${name}` };
+}
+
+function checkNames(node: DocumentNode): void {
+  const first = new Map<string, DocumentNode>();
+  for (const one of node.items ?? []) {
+    const name = one.entries?.find(([key]) => key === "name")?.[1];
+    if (name?.text === undefined) continue;
+    const other = first.get(name.text);
+    if (other === undefined) first.set(name.text, name);
+    else {name.explain(() =>
+        `${name.label} is already that of the step at`, other);}
+  }
+}

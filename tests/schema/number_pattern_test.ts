@@ -1,8 +1,5 @@
 import { assertEquals } from "@std/assert";
-import {
-  decimalPattern,
-  integerPattern,
-} from "../../src/config/job_file/number_pattern.ts";
+import { decimalPattern, integerPattern } from "../../src/schema/scalars.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("integerPattern() matches the numbers of a range and no other", () => {

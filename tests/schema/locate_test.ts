@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { makeLocator } from "../../src/config/locate.ts";
+import { makeLocator } from "../../src/schema/locate.ts";
 
 function placeOf(text: string, ...path: (string | number)[]): string {
   const { line, column } = makeLocator(text)(path);

@@ -1,5 +1,95 @@
+import { isInside } from "../job_path.ts";
 import type { Setting } from "./settings.ts";
-import { readValue } from "./value_file.ts";
+
+/**
+ * Parses a list that is written as one text: items with commas between them,
+ * or a JSON list of strings, whose items may hold anything.
+ *
+ * @param text Text.
+ * @returns Items, without the white space around them and without empty ones
+ * where commas divide them; `undefined` if the text begins like a JSON list
+ * of strings and is not one.
+ */
+export function parseList(text: string): string[] | undefined {
+  if (!/^\s*\[\s*"/.test(text)) return splitTrimmed(text, ",");
+  try {
+    const items: unknown = JSON.parse(text);
+    if (Array.isArray(items) && items.every((it) => typeof it === "string")) {
+      return items;
+    }
+  } catch {
+    // The caller says what is expected.
+  }
+  return undefined;
+}
+
+/**
+ * Writes a list as {@linkcode parseList} parses it.
+ *
+ * @param items Items.
+ * @returns Text of one line.
+ */
+export function listText(items: readonly string[]): string {
+  const isPlain = items.every((item) =>
+    item !== "" && item === item.trim() && !/[,"\n]/.test(item)
+  );
+  return isPlain ? items.join(",") : JSON.stringify(items);
+}
+
+/**
+ * Splits a text, and leaves out white space and empty parts.
+ *
+ * @param text Text.
+ * @param separator What stands between the parts.
+ */
+export function splitTrimmed(text: string, separator: string): string[] {
+  return text.split(separator).map((part) => part.trim()).filter(Boolean);
+}
+
+/** What a text starts with that names a file instead of being the value. */
+const FILE_PREFIX = "./job/";
+
+/** Largest file that is read, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/** Text of a value, or what is wrong with the file that it names. */
+export type ValueText = { text: string } | { problem: string };
+
+/**
+ * Reads a value that may be the name of a file below `./job/`.
+ *
+ * @param value Value as configured.
+ * @param cwd Absolute path of the current directory.
+ * @returns Whether it was a file, and its text or the value itself.
+ */
+export function readValue(
+  value: string,
+  cwd: string,
+): { isFile: boolean } & ValueText {
+  if (!value.startsWith(FILE_PREFIX)) return { isFile: false, text: value };
+  if (value.includes("..") || value.includes("\0")) {
+    return { isFile: true, problem: `"${value}" must not leave ./job` };
+  }
+  try {
+    const path = Deno.realPathSync(`${cwd}/${value}`);
+    if (!isInside(Deno.realPathSync(`${cwd}/job`), path)) {
+      return { isFile: true, problem: `"${value}" must not leave ./job` };
+    }
+    const { isFile, size } = Deno.statSync(path);
+    if (!isFile) throw new TypeError("not a regular file");
+    if (size > MAX_BYTES) {
+      const problem = `"${value}" is larger than ${MAX_BYTES} bytes`;
+      return { isFile: true, problem };
+    }
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    return { isFile: true, text: decoder.decode(Deno.readFileSync(path)) };
+  } catch (error) {
+    const problem = error instanceof Deno.errors.NotFound
+      ? `"${value}" does not exist`
+      : `"${value}" cannot be read`;
+    return { isFile: true, problem };
+  }
+}
 
 /** Name of a variable, as a shell takes it. */
 export const VARIABLE_NAME: RegExp = /^[A-Za-z_][A-Za-z0-9_]*$/;

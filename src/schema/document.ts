@@ -1,0 +1,351 @@
+import { parse } from "@std/yaml/parse";
+import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
+import { isObject } from "../json.ts";
+
+/** Largest file that is read, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/**
+ * Reads the text of a job file, or of a file of another kind.
+ *
+ * @param path Absolute path of the file.
+ * @param name Path as the user gave it, for messages.
+ * @param kind What kind of file it is.
+ * @returns The text.
+ * @throws {RunnerError} With the code of the kind.
+ */
+export async function readJobText(
+  path: string,
+  name: string,
+  kind: FileKind = JOB_FILE,
+): Promise<string> {
+  let reason: string;
+  try {
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile) reason = "it is not a file";
+    else if (size > MAX_BYTES) reason = `it is larger than ${MAX_BYTES} bytes`;
+    else return decodeText(await Deno.readFile(path));
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw unreadable(name, reason, kind);
+}
+
+/**
+ * Parses the text of a file, YAML or JSON.
+ *
+ * @param text Text.
+ * @param name Path as the user gave it, for messages.
+ * @param problems Gathers what is wrong with the values.
+ * @param kind What kind of file it is.
+ * @returns The document.
+ * @throws {RunnerError} With the code of the kind, if the text is no YAML.
+ */
+export function parseJobText(
+  text: string,
+  name: string,
+  problems: Problems,
+  kind: FileKind = JOB_FILE,
+): DocumentNode {
+  try {
+    const written = parse(text, { schema: "failsafe" });
+    problems.readFrom(written);
+    const understood = parse(text, {
+      schema: "core",
+      allowDuplicateKeys: true,
+    });
+    if (!text.includes("<<")) {
+      return new DocumentNode(written, understood, problems);
+    }
+    return new DocumentNode(
+      resolveMergeKeys(written, {
+        count: () => problems.count(),
+        report: (path, problem) =>
+          problems.add(path, () => `${keyText(path)} ${problem}`),
+      }),
+      resolveMergeKeys(understood, { count: () => {}, report: () => {} }),
+      problems,
+    );
+  } catch (error) {
+    if (error instanceof RunnerError) throw error;
+    // The parser quotes the file, which may hold a secret: so does the error
+    // itself, which is why it does not become the cause.
+    const [reason] = messageOf(error).split("\n", 1);
+    throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""), kind);
+  }
+}
+
+/** A merge key, or the member of its list, for a message. */
+function keyText(path: readonly (string | number)[]): string {
+  return path.slice(path.lastIndexOf("<<"))
+    .map((key) => typeof key === "number" ? `[${key}]` : key).join("");
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error("it is not UTF-8 text");
+  }
+}
+
+function unreadable(
+  name: string,
+  reason: string,
+  { words, code }: FileKind,
+): RunnerError {
+  return new RunnerError(`Cannot read ${words} "${name}": ${reason}`, { code });
+}
+
+/** Key that brings other mappings into its own. */
+const MERGE = "<<";
+
+type Mapping = Record<string, unknown>;
+
+/** What {@linkcode resolveMergeKeys} hears from. */
+export interface MergeKeysOptions {
+  /** Counts a value that a mapping gets from another one; may throw. */
+  count: () => void;
+  /**
+   * Hears of a merge key that cannot be resolved.
+   *
+   * @param path Keys and indexes that lead to it.
+   * @param problem What is wrong, worded to follow its name.
+   */
+  report: (path: readonly (string | number)[], problem: string) => void;
+}
+
+/**
+ * Resolves the merge keys (`<<`) of a parsed YAML document as PyYAML does: a
+ * mapping, or a list of mappings, is merged into the mapping that has the key.
+ * Own keys win over merged ones, and earlier mappings of a list over later
+ * ones.
+ *
+ * What aliases share stays shared, so that the work is bounded by the size of
+ * the text and the number of merged keys.
+ *
+ * @param document Parsed document; it is not changed.
+ * @param options Who counts, and who hears of problems.
+ * @returns Document without merge keys.
+ */
+export function resolveMergeKeys(
+  document: unknown,
+  options: MergeKeysOptions,
+): unknown {
+  const resolved = new Map<object, unknown>();
+  /** Mappings whose merge keys are being resolved. */
+  const open = new Set<object>();
+
+  function resolve(
+    value: unknown,
+    path: readonly (string | number)[],
+  ): unknown {
+    if (typeof value !== "object" || value === null) return value;
+    const known = resolved.get(value);
+    if (known !== undefined) return known;
+    const result: unknown[] | Mapping = Array.isArray(value) ? [] : {};
+    // Before its members are: an alias may lead back here.
+    resolved.set(value, result);
+    if (Array.isArray(value)) {
+      for (const [at, item] of value.entries()) {
+        (result as unknown[]).push(resolve(item, [...path, at]));
+      }
+      return result;
+    }
+    open.add(value);
+    if (Object.hasOwn(value, MERGE)) {
+      merge(result as Mapping, (value as Mapping)[MERGE], [...path, MERGE]);
+    }
+    open.delete(value);
+    for (const [key, member] of Object.entries(value)) {
+      if (key !== MERGE) define(result, key, resolve(member, [...path, key]));
+    }
+    return result;
+  }
+
+  function merge(
+    target: Mapping,
+    source: unknown,
+    path: readonly (string | number)[],
+  ): void {
+    const mappings = Array.isArray(source) ? source : [source];
+    // Later ones first, so that earlier ones replace what they brought.
+    for (const [at, mapping] of [...mappings.entries()].reverse()) {
+      const place = Array.isArray(source) ? [...path, at] : path;
+      if (
+        typeof mapping !== "object" || mapping === null ||
+        Array.isArray(mapping)
+      ) {
+        options.report(place, "must be a mapping or a list of mappings");
+      } else if (open.has(mapping)) {
+        options.report(place, "must not merge a mapping into itself");
+      } else {
+        const resolvedMapping = resolve(mapping, place) as Mapping;
+        for (const [key, member] of Object.entries(resolvedMapping)) {
+          options.count();
+          define(target, key, member);
+        }
+      }
+    }
+  }
+
+  return resolve(document, []);
+}
+
+/** As an own property, whatever its name: `__proto__` is a key like others. */
+function define(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, {
+    value,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  });
+}
+
+/**
+ * A value of a job file, as it is written and as YAML understands it.
+ *
+ * Every scalar is text; the understood form only tells a plain `null` from a
+ * quoted one. Nodes are made on the way down, so that nothing is read of what
+ * no definition asks for, and each one counts: aliases can make a small file
+ * large.
+ */
+export class DocumentNode {
+  /** Key or index in the node above; `undefined` for the document. */
+  readonly key: string | number | undefined;
+  readonly #written: unknown;
+  readonly #understood: unknown;
+  readonly #parent: DocumentNode | undefined;
+  readonly #problems: Problems;
+  #items: DocumentNode[] | undefined;
+  #entries: [string, DocumentNode][] | undefined;
+
+  /**
+   * Makes a node.
+   *
+   * @param written The value with every scalar as text.
+   * @param understood The value as the core schema of YAML understands it.
+   * @param problems Gathers what is wrong.
+   * @param parent Node above; none for the document.
+   * @param key Key or index in the node above.
+   */
+  constructor(
+    written: unknown,
+    understood: unknown,
+    problems: Problems,
+    parent?: DocumentNode,
+    key?: string | number,
+  ) {
+    this.#written = written;
+    this.#understood = understood;
+    this.#problems = problems;
+    this.#parent = parent;
+    this.key = key;
+    problems.count(key, written);
+  }
+
+  /** Whether the file says nothing here. */
+  get isNothing(): boolean {
+    return this.#understood === null || this.#written === null ||
+      this.#written === undefined;
+  }
+
+  /** Text of a scalar; `undefined` if it is none. */
+  get text(): string | undefined {
+    return typeof this.#written === "string" && !this.isNothing
+      ? this.#written
+      : undefined;
+  }
+
+  /** The value as the core schema of YAML understands it: for what becomes JSON. */
+  get value(): unknown {
+    return this.#understood;
+  }
+
+  /** Members of a list; `undefined` if it is none. */
+  get items(): DocumentNode[] | undefined {
+    if (!Array.isArray(this.#written)) return undefined;
+    return this.#items ??= this.#written
+      .map((item, at) => this.#child(at, item));
+  }
+
+  /** Members of a mapping; `undefined` if it is none. */
+  get entries(): [string, DocumentNode][] | undefined {
+    if (!isObject(this.#written)) return undefined;
+    return this.#entries ??= Object.entries(this.#written)
+      .map(([key, value]) => [key, this.#child(key, value)]);
+  }
+
+  /** Keys and indexes from the document to this node. */
+  get path(): (string | number)[] {
+    return this.#parent === undefined || this.key === undefined
+      ? []
+      : [...this.#parent.path, this.key];
+  }
+
+  /** Where the node is, for messages: `steps[0].retry`. */
+  get label(): string {
+    return typeof this.key === "number"
+      ? `${this.#parent?.label ?? ""}[${this.key}]`
+      : this.prefix + brief(this.key ?? "");
+  }
+
+  /** What stands before the key in the {@linkcode label}. */
+  get prefix(): string {
+    const above = this.#parent?.label ?? "";
+    return above && `${above}.`;
+  }
+
+  /**
+   * Reports a problem of this value.
+   *
+   * @param message What is wrong, worded to follow the {@linkcode label}.
+   */
+  report(message: string): void {
+    this.explain(() => `${this.label} ${message}`.trimStart());
+  }
+
+  /**
+   * Reports a problem whose wording is worth work only when it is told.
+   *
+   * @param message Words what is wrong, as a whole sentence.
+   * @param other Place that the message ends with, if there is one.
+   */
+  explain(message: () => string, other?: DocumentNode): void {
+    this.#problems.add(this.path, message, other?.path);
+  }
+
+  /**
+   * Reports what does not keep the file from being used.
+   *
+   * @param message Words what is wrong, as a whole sentence.
+   */
+  warn(message: () => string): void {
+    this.#problems.warn(this.path, message);
+  }
+
+  #child(key: string | number, written: unknown): DocumentNode {
+    const above = this.#understood;
+    const understood = typeof above === "object" && above !== null
+      ? memberOf(above as Record<string | number, unknown>, key)
+      : undefined;
+    return new DocumentNode(written, understood, this.#problems, this, key);
+  }
+}
+
+/** YAML understands keys as well: `NULL` becomes `null`, and `0x1F` becomes 31. */
+function memberOf(
+  above: Record<string | number, unknown>,
+  key: string | number,
+): unknown {
+  if (Object.hasOwn(above, key)) return above[key];
+  const understood = String(parse(`${key}`, { schema: "core" }));
+  return Object.hasOwn(above, understood) ? above[understood] : undefined;
+}
+
+/** A key as a message can show it: in one line, and not at any length. */
+function brief(key: string): string {
+  const shown = JSON.stringify(key.slice(0, 100)).slice(1, -1);
+  return key.length > 100 ? `${shown}…` : shown;
+}
