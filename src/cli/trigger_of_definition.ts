@@ -2,7 +2,7 @@ import { Variable } from "../environment/variables.ts";
 import { startedByEvent } from "../coordinator/access.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { JobDefinition } from "../workflow/definition/definition.ts";
-import { definitionTrigger } from "../workflow/definition/definition_trigger.ts";
+import { definitionTrigger } from "../workflow/definition/job_definition.ts";
 
 /** Variables of an event that triggered jobs get. */
 const PASSED_ON = [

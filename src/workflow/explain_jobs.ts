@@ -1,7 +1,6 @@
 import { topologicalOrder } from "../graph.ts";
 import { localGraph, type LocalJob, localNodes } from "./local/local_job.ts";
 import { NodeStates } from "./local/node_states.ts";
-import { levels } from "./render/levels.ts";
 
 /** Whether a job of a workflow that starts is going to run. */
 export interface JobExplanation {
@@ -81,7 +80,8 @@ function waitsText({ dependsOn, condition }: LocalJob): string {
 /** Jobs that run in one case or another. */
 function possibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
   const possible = new Set<string>();
-  for (const job of levels(jobs).flat()) {
+  for (const at of topologicalOrder(localGraph(jobs))) {
+    const { [at]: job } = jobs;
     const { name, condition, dependsOn } = job;
     const isPossible = (need: string) => possible.has(need);
     const canRun = condition === "always" ||

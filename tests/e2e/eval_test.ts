@@ -1,7 +1,7 @@
 import { Ajv } from "ajv";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { triggerSchema } from "../../src/workflow/definition/trigger_schema.ts";
+import { triggerSchema } from "../../src/workflow/definition/json_schemas.ts";
 import { runnerCommand } from "../../src/command_text.ts";
 import { runCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { triggerDocument } from "../../src/triggers/document.ts";
-import { JOB_KEYS } from "../../src/workflow/definition/job_body_keys.ts";
-import { definitionTrigger } from "../../src/workflow/definition/definition_trigger.ts";
+import { JOB_KEYS } from "../../src/workflow/definition/job_body.ts";
+import { definitionTrigger } from "../../src/workflow/definition/job_definition.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../../src/workflow/definition/read_workflow.ts";
 import { localJob } from "../../src/workflow/local/local_job.ts";

@@ -8,7 +8,7 @@ import {
   workflowId,
 } from "../../src/workflow/definition/read_workflow.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
-import { workflowSchema } from "../../src/workflow/definition/workflow_schema.ts";
+import { workflowSchema } from "../../src/workflow/definition/json_schemas.ts";
 import {
   makeFiles,
   temporaryDirectory,

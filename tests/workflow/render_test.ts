@@ -2,11 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import type { LocalJob } from "../../src/workflow/local/local_job.ts";
 import {
   dotGraph,
+  levels,
   mermaidGraph,
   svgGraph,
   terminalGraph,
 } from "../../src/workflow/render/draw_graph.ts";
-import { levels } from "../../src/workflow/render/levels.ts";
 
 function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
   return {

@@ -12,13 +12,13 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
   async workflow() {
     const { workflowSchema } = await import(
-      "../../workflow/definition/workflow_schema.ts"
+      "../../workflow/definition/json_schemas.ts"
     );
     return workflowSchema();
   },
   async trigger() {
     const { triggerSchema } = await import(
-      "../../workflow/definition/trigger_schema.ts"
+      "../../workflow/definition/json_schemas.ts"
     );
     return triggerSchema();
   },

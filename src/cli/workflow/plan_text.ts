@@ -5,7 +5,7 @@ import {
   localNodes,
   selectJobs,
 } from "../../workflow/local/local_job.ts";
-import { levels } from "../../workflow/render/levels.ts";
+import { levels } from "../../workflow/render/draw_graph.ts";
 
 /**
  * Tells what would be run, and when.

@@ -1,6 +1,25 @@
-import type { Condition } from "../../schema/condition.ts";
 import type { StepConfig } from "../../config/step_config.ts";
+import { steps } from "../../config/step_keys.ts";
+import type { Condition } from "../../schema/condition.ts";
+import { condition, yamlFlag } from "../../schema/scalars.ts";
+import { type Keys, type Kind, mapped, mapping } from "../../schema/schema.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
+import { texts } from "./filters.ts";
+import {
+  characteristics,
+  checkout,
+  environment,
+  jobNames,
+  optionalAmount,
+  optionalText,
+  resources,
+  runLocal,
+  secretNames,
+  source,
+  variableName,
+  wholeNumber,
+} from "./job_kinds.ts";
+import { jsonItems } from "./json.ts";
 
 /** What a job file, or an entry of a workflow file, says of a job, beside its variables. */
 export interface JobBody {
@@ -84,3 +103,189 @@ export interface JobContent extends JobBody {
   /** Shell of the command when the file itself is run. */
   readonly commandPrefix?: string;
 }
+
+/** Longest time that a job may be given, in seconds. */
+const LONGEST_SECONDS = 999_999_999;
+
+/** Numbers that every program on the way can hold. */
+const MAX_INTEGER = 2 ** 31 - 1;
+
+/** Keys with which a repository would give rights to its own jobs. */
+export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
+  .fromEntries(
+    [
+      "authority",
+      "ci_origin",
+      "execution_profile",
+      "policy_revision",
+      "policy_rule_id",
+      "approval_id",
+    ].map((key) => [key, "is a key that only the coordinator sets"]),
+  );
+
+/** Keys of a job. */
+export const JOB_KEYS: Keys<JobContent> = {
+  image: {
+    key: "image",
+    kind: optionalText,
+    description: "Image of the container.",
+  },
+  command: {
+    key: "command",
+    kind: optionalText,
+    description: "Command of the job: text for the shell.",
+  },
+  steps: {
+    key: "steps",
+    kind: steps,
+    description:
+      "Steps of the job in place of a command, for local workflows: the coordinator knows none.",
+  },
+  timeoutSeconds: {
+    key: "timeout",
+    alias: "timeout_seconds",
+    // Zero is no limit of the job's own.
+    kind: mapped(
+      wholeNumber(0, LONGEST_SECONDS),
+      (seconds) => seconds || undefined,
+    ),
+    description: "Longest time that the job may run, in seconds.",
+  },
+  priority: {
+    key: "priority",
+    kind: wholeNumber(-MAX_INTEGER, MAX_INTEGER),
+    description: "Rank in the queue; a higher number is served first.",
+    defaultValue: 0,
+  },
+  rawCommand: {
+    key: "raw_command",
+    kind: yamlFlag,
+    description: "Whether the worker runs the command without the runner.",
+    defaultValue: false,
+  },
+  disableRunLocal: {
+    key: "disable_run_local",
+    kind: yamlFlag,
+    description: "Whether the job does not run on a developer's machine.",
+    defaultValue: false,
+  },
+  capabilities: {
+    key: "capabilities",
+    kind: texts,
+    description: "What the job needs of its worker: docker, builder, gpu.",
+  },
+  dependsOn: {
+    key: "depends_on",
+    alias: "needs",
+    kind: jobNames,
+    description: "Jobs that must be over before this one starts.",
+  },
+  condition: {
+    key: "condition",
+    kind: condition,
+    description: "When the job runs, once its dependencies are over.",
+    defaultValue: "all_success",
+  },
+  forEach: {
+    key: "for_each",
+    kind: jsonItems,
+    description: "Values, for each of which the job runs.",
+  },
+  itemVar: {
+    key: "item_var",
+    kind: variableName,
+    description: "Variable that holds the value of for_each.",
+    defaultValue: "ITEM",
+  },
+  imagePullSecrets: {
+    key: "image_pull_secrets",
+    kind: secretNames,
+    description: "Kubernetes secrets with which the image is fetched.",
+  },
+  checkout: {
+    key: "checkout",
+    kind: checkout,
+    description: "How code is checked out, such as fetch_depth: 0.",
+  },
+  codeDir: {
+    key: "code_dir",
+    kind: optionalText,
+    description: "Where the source goes; /job or below.",
+  },
+  jobDir: {
+    key: "job_dir",
+    kind: optionalText,
+    description: "Where the command runs; the code directory unless given.",
+  },
+  workingDir: {
+    key: "working_dir",
+    kind: optionalText,
+    description: "Working directory of the container; wins over job_dir.",
+  },
+  workerClass: {
+    key: "worker_class",
+    kind: optionalText,
+    description: "Class of workers that take the job.",
+  },
+  runAs: {
+    key: "run_as",
+    kind: mapping("User", {
+      user: {
+        key: "user",
+        kind: optionalText,
+        description: "runner, root or uid[:gid].",
+      },
+    }, { ignoresUnknown: true }),
+    description: "User of the container.",
+  },
+  characteristics: {
+    key: "characteristics",
+    kind: characteristics,
+    description: "What the worker must be like, such as arch: arm64.",
+  },
+  resources: {
+    key: "resources",
+    kind: resources,
+    description: "Resources of the container.",
+  },
+  runLocal: {
+    key: "run_local",
+    kind: runLocal,
+    description: "How the job runs on a developer's machine.",
+  },
+  cpuLimit: {
+    key: "cpu_limit",
+    kind: optionalAmount,
+    description:
+      "Processors of a container on a developer's machine; resources win.",
+  },
+  memoryLimit: {
+    key: "memory_limit",
+    kind: optionalAmount,
+    description:
+      "Memory of a container on a developer's machine; resources win.",
+  },
+  environment: {
+    key: "environment",
+    kind: environment,
+    description: "Variables of the job, as they are written.",
+  },
+  source: {
+    key: "source",
+    kind: source,
+    description:
+      "Where the code comes from when the file itself is run or submitted; an event brings its own.",
+  },
+  commandPrefix: {
+    key: "command_prefix",
+    kind: optionalText,
+    description:
+      "Shell of the command when the file itself is run, such as bash -c.",
+  },
+};
+
+/** Kind of a job in the nested form of a file, or of an entry. */
+export const nestedJob: Kind<JobContent> = mapping("Job", JOB_KEYS, {
+  ignoresUnknown: true,
+  refused: REFUSED_KEYS,
+});

@@ -13,13 +13,13 @@ import {
   type WorkflowDefinition,
 } from "./definition.ts";
 import {
+  type JobEntry,
   WORKFLOW_FILE,
   WORKFLOW_ID,
   workflowFile,
   type WorkflowFileContent,
 } from "./file_kinds.ts";
 import { checkJob, jobDefinition } from "./job_definition.ts";
-import type { JobEntry } from "./job_entries.ts";
 import {
   type BaseJobFile,
   readBaseJobFile,

@@ -4,7 +4,7 @@ import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
 import { orderTriggers } from "../../triggers/topological_order.ts";
 import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
-import { definitionTrigger } from "../definition/definition_trigger.ts";
+import { definitionTrigger } from "../definition/job_definition.ts";
 import { type EvalEvent, eventVariables } from "./eval_event.ts";
 import type { EvalPlan } from "./eval_plan.ts";
 import type { PlannedWorkflow } from "./planned_workflow.ts";

@@ -160,12 +160,14 @@ function nodesOf(job: LocalJob): LocalNode[] {
 }
 
 /**
- * Links the nodes of a workflow.
+ * Links jobs of a workflow, or the nodes that they become.
  *
- * @param nodes The nodes.
+ * @param nodes Jobs or nodes.
  * @returns Which of them depend on which.
  */
-export function localGraph(nodes: readonly LocalNode[]): Graph {
+export function localGraph(
+  nodes: readonly Pick<LocalNode, "name" | "dependsOn">[],
+): Graph {
   return linkNodes(
     nodes.map(({ name, dependsOn }) => ({ group: name, dependsOn })),
   );

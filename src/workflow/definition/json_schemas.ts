@@ -1,3 +1,4 @@
+import { stepDefinitions } from "../../config/step_keys.ts";
 import { CPU_PATTERN, MEMORY_PATTERN } from "../../schema/amount.ts";
 import { CONDITIONS } from "../../schema/condition.ts";
 import type { JsonSchema } from "../../schema/schema.ts";
@@ -5,9 +6,10 @@ import {
   TRIGGER_FIELDS,
   type TriggerFieldKind,
 } from "../../triggers/trigger_fields.ts";
+import { workflowFile } from "./file_kinds.ts";
 
 /** Name of the schema; nothing is fetched from there. */
-const ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
+const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 
 const TEXT: JsonSchema = { type: "string" };
 const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };
@@ -68,7 +70,7 @@ export function triggerSchema(): JsonSchema {
   const jobs = { type: "array", items: { $ref: "#/definitions/job" } };
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
-    $id: ID,
+    $id: TRIGGER_ID,
     title: "Trigger document of Reactorcide",
     description: "Jobs that a job hands to the coordinator.",
     type: "object",
@@ -132,4 +134,27 @@ export function triggerSchema(): JsonSchema {
 
 function amount({ source }: RegExp): JsonSchema {
   return { type: ["string", "number"], pattern: source, minimum: 0 };
+}
+
+/** Name of the schema; nothing is fetched from there. */
+const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
+
+/**
+ * Makes the JSON Schema of workflow files, for editors.
+ *
+ * It accepts what the reader accepts, from the same definition, except for what a
+ * schema cannot say: names that are given twice or are unknown, cycles, what a
+ * job file adds to an entry, and paths outside `/job`.
+ *
+ * @returns A schema of draft 7, the newest that editors commonly know.
+ */
+export function workflowSchema(): JsonSchema {
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    $id: WORKFLOW_SCHEMA_ID,
+    ...workflowFile.schema(),
+    title: "Workflow file of Reactorcide",
+    description: "CI jobs that wait for one another.",
+    definitions: stepDefinitions(),
+  };
 }
