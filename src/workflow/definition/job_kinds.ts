@@ -18,14 +18,14 @@ const RESERVED = /^(?!(org|org_id|organization)$)/;
 /** Numbers of YAML, each with the base of its digits. */
 const NUMBERS: readonly (readonly [RegExp, number])[] = [
   [/^([-+]?)0x([0-9a-f]+)$/i, 16],
-  [/^([-+]?)0b([01]+)$/, 2],
-  [/^([-+]?)0o([0-7]+)$/, 8],
+  [/^([-+]?)0b([01]+)$/i, 2],
+  [/^([-+]?)0o([0-7]+)$/i, 8],
   [/^([-+]?)0([0-7]+)$/, 8],
 ];
 
 /** Every spelling of a number that may be a whole one. */
 const NUMBER =
-  /^[-+]?(0x[0-9a-fA-F_]+|0b[01_]+|0o[0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
+  /^[-+]?(0_*[xX][0-9a-fA-F_]+|0_*[bB][01_]+|0_*[oO][0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
 
 /** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex
