@@ -172,6 +172,34 @@ Deno.test("Masker finds what begins, ends or is a run, as a naive model does", (
   }
 });
 
+Deno.test("Masker finds what is in long repetitions, as a naive model does", () => {
+  const random = new Random();
+  for (let round = 0; round < 250; round++) {
+    const unit = random.text(1 + random.below(8), "ab");
+    const piece = (most: number) =>
+      random.text(random.below(3), "abc") +
+      unit.repeat(random.below(most / unit.length + 1)) +
+      random.text(random.below(3), "abc");
+    const secrets = Array.from(
+      { length: 1 + random.below(4) },
+      () => piece(random.pick([8, 30, 300])).padEnd(4, "a"),
+    );
+    const text = Array.from(
+      { length: 1 + random.below(3) },
+      () => piece(1_500),
+    ).join(random.pick(["", "-", "b"]));
+    const cuts = Array.from(
+      { length: random.below(3) },
+      () => random.below(text.length + 1),
+    );
+    assertEquals(
+      maskPieces(maskerOf(...secrets), cut(text, cuts)).text,
+      naiveMask(text, secrets),
+      `seed ${random.seed}, round ${round}`,
+    );
+  }
+});
+
 Deno.test("Masker does not let a run that overlaps itself grow what is held", () => {
   const stream = maskerOf("aaaa").stream();
   const window = new TextEncoder().encode("a".repeat(1_000));

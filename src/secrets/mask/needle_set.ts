@@ -23,6 +23,9 @@ const MIN_WORD_NEEDLE_BYTES = 4 + 3;
 /** Distance of the words that are looked at, in bytes. */
 const STRIDE = 8;
 
+/** Number of words in which the longest needle lies. */
+const MAX_NEEDLE_WORDS = MAX_NEEDLE_BYTES / 4;
+
 /** Shortest needle of which each registered word has another one behind it. */
 const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
 
@@ -86,6 +89,8 @@ export class NeedleSet {
   /** What needles are made of. */
   readonly grams: Grams = new Grams();
   #haveNormal = false;
+  /** Length of the shortest needle. */
+  #shortest = Infinity;
 
   /** Number of needles. */
   get size(): number {
@@ -180,6 +185,7 @@ export class NeedleSet {
   #addIndexed(bytes: Uint8Array, isEncoded: boolean): boolean {
     if (this.#pool.count >= MAX_INDEXED) return false;
     const { length } = bytes;
+    this.#shortest = Math.min(this.#shortest, length);
     const hasPlace = length < MIN_WORD_NEEDLE_BYTES
       ? this.#choosePairs(bytes)
       : this.#chooseWords(bytes);
@@ -204,17 +210,20 @@ export class NeedleSet {
     isEncoded: boolean,
   ): void {
     const step = STRIDE >>> 2;
+    const canSkip = !isEncoded && this.#shortest >= STRIDE;
+    // Where a text repeats itself, all matches do that begin and end in it.
+    let [repeatedFrom, repeatedTo] = [0, 0];
     let at = nextWord(words, from, step, index.filter);
     for (; at < words.length; at = nextWord(words, at, step, index.filter)) {
       if (this.#isLikely(words, at)) {
-        this.#addMatches(
-          text,
-          at << 2,
-          index,
-          index.first(words[at]),
-          ranges,
-          isEncoded,
-        );
+        if (canSkip && at >= repeatedTo && isRepeated(words, at)) {
+          repeatedFrom = at + MAX_NEEDLE_WORDS;
+          repeatedTo = repetitionEnd(words, at) - MAX_NEEDLE_WORDS;
+        }
+        const isInside = at >= repeatedFrom && at < repeatedTo;
+        const skipped = isInside ? repeatedTo - at & -step : 0;
+        this.#addMatches(text, at << 2, index, ranges, isEncoded, skipped << 2);
+        at += skipped;
       }
       at += step;
     }
@@ -237,27 +246,29 @@ export class NeedleSet {
       at < pairs.length;
       at = nextPair(pairs, at + 1, index.filter)
     ) {
-      const first = index.first(pairs[at]);
-      this.#addMatches(text, at << 1, index, first, ranges, false);
+      this.#addMatches(text, at << 1, index, ranges, false, 0);
     }
   }
 
+  /** Adds what is found by the word, or pair, at a place, and as much behind it as repeats that. */
   #addMatches(
     text: Uint8Array,
     at: number,
     index: WordIndex,
-    first: number,
     ranges: RangeSink,
     isEncoded: boolean,
+    repeatedBytes: number,
   ): void {
     const pool = this.#pool;
-    for (let place = first; place >= 0; place = index.next(place)) {
+    const word = wordAt(text, at, index === this.#pairs ? 2 : 4);
+    for (let place = index.first(word); place >= 0; place = index.next(place)) {
       const needle = index.needleOf(place);
       const offset = index.offsetOf(place);
       const start = at - offset;
       if (!pool.isAt(needle, text, start, offset)) continue;
       if (isEncoded && !this.#encoded.has(needle)) continue;
-      ranges.add(start, start + pool.end(needle) - pool.start(needle));
+      const end = start + pool.end(needle) - pool.start(needle);
+      ranges.add(start, end + repeatedBytes);
     }
   }
 
@@ -353,6 +364,17 @@ export class NeedleSet {
     const start = this.#pool.start(needle);
     return contextAt(this.#pool.bytes, start, this.#pool.end(needle), offset);
   }
+}
+
+/** Whether a text, as words, goes on like the stride before. */
+function isRepeated(words: Int32Array, at: number): boolean {
+  return words[at] === words[at + 2] && words[at + 1] === words[at + 3];
+}
+
+function repetitionEnd(words: Int32Array, from: number): number {
+  let at = from + 2;
+  while (at < words.length && words[at] === words[at - 2]) at++;
+  return at;
 }
 
 function contextAt(
