@@ -1,7 +1,7 @@
 import { EscapeReader } from "./escapes.ts";
 import type { Grams } from "./grams.ts";
 import { grown } from "./needle_pool.ts";
-import { isSeparator, mayBeListed, NumberedParts } from "./number_list.ts";
+import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import { NORMAL, QUOTE } from "./normal_bytes.ts";
 import type { Scanner } from "./scanner.ts";
 import type { WordFilter } from "./word_filter.ts";
@@ -54,7 +54,7 @@ export class Marks {
   /** Where the text ends, or a mark starts that is not complete. */
   limit = 0;
   /** Parts with lists of numbers that may be those of a needle. */
-  readonly numbers: NumberedParts = new NumberedParts();
+  readonly numbers: ListedParts = new ListedParts();
   readonly #reader = new EscapeReader();
   #grams: WordFilter | undefined;
 
@@ -120,8 +120,8 @@ export class Marks {
   }
 
   #addNumber(text: Uint8Array, at: number): void {
-    if (at < 0 || at >= text.length || this.numbers.extend(at)) return;
-    if (mayBeListed(text, at, this.#grams!)) this.numbers.add(at);
+    if (at < 0 || at >= text.length || this.numbers.has(at)) return;
+    if (mayBeListed(text, at, this.#grams!)) this.numbers.addAround(text, at);
   }
 
   /** Marks what begins at a place, and gives where to look next. */

@@ -14,9 +14,6 @@ const MAX_NUMBER_BYTES = MAX_BACKSLASHES + 3;
 /** How many bytes of a text tell what the first number behind them belongs to. */
 export const TAIL_BYTES = 2 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
 
-/** How much text the numbers of a needle can take at most, on each side of one. */
-const REACH_BYTES = 64 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES) + 64;
-
 /** Ways to write a byte as a number. */
 export const RADIXES = [16, 10, 8] as const;
 
@@ -188,25 +185,26 @@ export function mayBeListed(
 ): boolean {
   const from = at - 2 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
   const to = at + 3 * (MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES);
-  // What comes before, or follows, is not known.
-  if (from < 0 || to > text.length) return true;
+  // What follows is not known.
+  if (to > text.length) return true;
   const end = lettersEnd(text, at);
   const next = nextNumber(text, end);
   const nextEnd = lettersEnd(text, next);
-  const last = nextNumber(text, nextEnd);
-  const lastEnd = lettersEnd(text, last);
-  return RADIXES.some((radix) => {
+  for (const radix of RADIXES) {
     const byte = byteAt(text, at, end, radix);
-    if (byte < 0) return false;
+    if (byte < 0) continue;
     const nextByte = byteAt(text, next, nextEnd, radix);
-    if (nextByte < 0 || !grams.mayHave(digitsOf(byte, nextByte))) return false;
-    const lastByte = byteAt(text, last, lastEnd, radix);
-    if (lastByte < 0 || !grams.mayHave(digitsOf(nextByte, lastByte))) {
-      return false;
-    }
+    if (nextByte < 0 || !grams.mayHave(digitsOf(byte, nextByte))) continue;
+    const last = nextNumber(text, nextEnd);
+    const lastByte = byteAt(text, last, lettersEnd(text, last), radix);
+    if (lastByte < 0 || !grams.mayHave(digitsOf(nextByte, lastByte))) continue;
+    if (from < 0) return true;
     nearby.read(text, radix, from, to, true, false);
-    return holdsGrams(nearby.bytes, nearby.length, grams, NEARBY_GRAMS);
-  });
+    if (holdsGrams(nearby.bytes, nearby.length, grams, NEARBY_GRAMS)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 function lettersEnd(text: Uint8Array, from: number): number {
@@ -240,12 +238,47 @@ function digitsOf(one: number, other: number): number {
     DIGITS[other & 15] << 24;
 }
 
-/** Whether a text ends in two numbers at least, of which the last one need not be complete. */
-export function endsInNumbers(text: Uint8Array): boolean {
-  const lastEnd = separatorsStart(text, text.length);
-  const last = numberStart(text, lastEnd);
-  const end = separatorsStart(text, last);
-  return last < lastEnd && end < last && numberStart(text, end) < end;
+/**
+ * Finds the list at the end of a text, of two numbers at least, of which the
+ * last one need not be complete.
+ *
+ * @param text The text.
+ * @returns Where it starts; the length of the text if there is none.
+ */
+export function lastListStart(text: Uint8Array): number {
+  const { length } = text;
+  const end = separatorsStart(text, length);
+  const last = numberStart(text, end);
+  const start = listStart(text, last);
+  return last < end && start < last ? start : length;
+}
+
+/** Where the list starts of which a number starts at a place. */
+function listStart(text: Uint8Array, from: number): number {
+  let start = from;
+  while (true) {
+    const end = separatorsStart(text, start);
+    const next = numberStart(text, end);
+    // What is in front of the text may belong to it.
+    if (end === 0) return 0;
+    if (end === start || next === end) return start;
+    start = next;
+  }
+}
+
+/** Where the list ends of which a number starts at a place; at most, what follows it is taken in. */
+function listEnd(text: Uint8Array, from: number): number {
+  let at = from;
+  while (at < text.length) {
+    const end = lettersEnd(text, at);
+    const next = nextNumber(text, end);
+    if (end === at || end - at > MAX_LETTERS) return end;
+    if (next === end || next - end > MAX_NUMBER_BYTES + MAX_SEPARATOR_BYTES) {
+      return end;
+    }
+    at = next;
+  }
+  return text.length;
 }
 
 /** Where the separators start that end at a place; the place itself without any. */
@@ -268,8 +301,8 @@ function isNumberPart(byte: number): boolean {
   return HEX[byte] < 16 || isX(byte) || byte === BACKSLASH;
 }
 
-/** Parts of a text, each from its first number to its last one. */
-export class NumberedParts {
+/** Parts of a text in which needles may be listed, in order. */
+export class ListedParts {
   readonly #bounds: number[] = [];
 
   /** Number of parts. */
@@ -277,33 +310,39 @@ export class NumberedParts {
     return this.#bounds.length / 2;
   }
 
+  /** Where a part starts and ends; the end may be behind that of the text. */
+  at(index: number): [from: number, to: number] {
+    return [this.#bounds[2 * index], this.#bounds[2 * index + 1]];
+  }
+
   clear(): void {
     this.#bounds.length = 0;
   }
 
-  /** Whether a number is so near to the last part that it belongs to it; then it does. */
-  extend(at: number): boolean {
-    const last = this.#bounds.length - 1;
-    if (last < 0 || Math.abs(at - this.#bounds[last]) > REACH_BYTES) {
-      return false;
+  /** Adds a part, or makes the last one larger. */
+  add(from: number, to: number): void {
+    const bounds = this.#bounds;
+    const last = bounds.length - 2;
+    if (last < 0 || from > bounds[last + 1]) {
+      bounds.push(Math.max(0, from), to);
+      return;
     }
-    this.#bounds[last] = Math.max(at, this.#bounds[last]);
-    return true;
+    // Some numbers are found a little late.
+    bounds[last] = Math.max(0, Math.min(from, bounds[last]));
+    bounds[last + 1] = Math.max(to, bounds[last + 1]);
   }
 
-  /** Adds a part that begins with a number. */
-  add(at: number): void {
-    if (!this.extend(at)) this.#bounds.push(at, at);
+  /** Adds the list that a number belongs to. */
+  addAround(text: Uint8Array, at: number): void {
+    // Digits may have something in front of them.
+    const start = numberStart(text, at);
+    this.add(listStart(text, start) - 1, listEnd(text, at) + 1);
   }
 
-  /** Where a part starts and ends, with all that may belong to its numbers. */
-  at(index: number, length: number): [from: number, to: number] {
-    const first = this.#bounds[2 * index];
-    const last = this.#bounds[2 * index + 1];
-    return [
-      Math.max(0, first - REACH_BYTES),
-      Math.min(length, last + REACH_BYTES),
-    ];
+  /** Whether a place is in the last part. */
+  has(at: number): boolean {
+    const last = this.#bounds.length - 2;
+    return last >= 0 && at >= this.#bounds[last] && at < this.#bounds[last + 1];
   }
 }
 

@@ -4,7 +4,7 @@ import { BREAK, ESCAPE, Marks, NEAR_BYTES } from "./marks.ts";
 import { MarkGate } from "./mark_gate.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import {
-  endsInNumbers,
+  lastListStart,
   NumberList,
   RADIXES,
   TAIL_BYTES,
@@ -260,10 +260,15 @@ export class MaskStream {
     const window = this.#window;
     const { length } = window;
     const { numbers } = this.#marks;
-    const end = length < TAIL_BYTES ? joined(this.#tail, window) : window;
-    if (!this.#isLast && endsInNumbers(end)) numbers.add(length);
+    if (!this.#isLast) {
+      const tail = length < TAIL_BYTES ? this.#tail : new Uint8Array();
+      const end = tail.length > 0 ? joined(tail, window) : window;
+      const start = lastListStart(end);
+      if (start < end.length) numbers.add(start - tail.length - 1, length);
+    }
     for (let part = 0; part < numbers.count; part++) {
-      this.#lookAtPart(...numbers.at(part, length));
+      const [from, to] = numbers.at(part);
+      this.#lookAtPart(from, Math.min(to, length));
     }
   }
 
