@@ -62,8 +62,8 @@ export type {
   JobOutcome,
   JobState,
 } from "./src/triggers/state/job_outcome.ts";
-export type { JobScope } from "./src/triggers/state/remote_state.ts";
-export type { WorkflowVariables } from "./src/triggers/variables/read_variables.ts";
+export type { JobScope } from "./src/triggers/state/find_job.ts";
+export type { WorkflowVariables } from "./src/triggers/state/workflow_variables.ts";
 export { Job } from "./src/steps/job.ts";
 export type { NeededOutputs, OutputOf } from "./src/steps/job.ts";
 export type { JobResult } from "./src/job/job_result.ts";

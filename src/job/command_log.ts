@@ -21,7 +21,7 @@ export async function openCommandLog(
 ): Promise<StepLog> {
   const { host, workspace, logger } = parts;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./guarded_sinks.ts")).guardedSinks(parts)
+    ? (await import("./filtered_sinks.ts")).filteredSinks(parts)
     : parts;
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";

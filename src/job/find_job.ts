@@ -1,17 +1,17 @@
 import { readOptions } from "../config/load_config.ts";
-import type { JobScope } from "../triggers/state/remote_state.ts";
-import { Variable } from "../environment/variables.ts";
 import {
   type FindJobContext,
   findResult,
   findRunning,
+  type JobScope,
 } from "../triggers/state/find_job.ts";
+import { Variable } from "../environment/variables.ts";
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
 import { STATE_FILE } from "../triggers/state/local_state.ts";
 import {
   readVariables,
   type WorkflowVariables,
-} from "../triggers/variables/read_variables.ts";
+} from "../triggers/state/workflow_variables.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { workspacePath } from "./workspace_path.ts";
 

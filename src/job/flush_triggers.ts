@@ -11,11 +11,15 @@ import {
 import { orderedDocument } from "../triggers/document.ts";
 import type { RetryPolicy } from "../process/retry.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
-import { submissionProblem } from "../triggers/submission_problem.ts";
+import {
+  isRefusal,
+  submissionProblem,
+  submitTriggers,
+} from "../triggers/submit_triggers.ts";
 import {
   orderTriggers,
   type RefusedTrigger,
-} from "../triggers/topological_order.ts";
+} from "../triggers/trigger_graph.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import {
   removeTriggers,
@@ -150,11 +154,11 @@ async function print(
   queue: TriggerQueue,
   options: FlushTriggersOptions,
 ): Promise<FlushedTriggers> {
-  const { host, masker, stdout, guard } = parts;
-  const { nonceOf, triggerMessage } = await import(
-    "../triggers/trigger_message.ts"
+  const { host, masker, stdout, spoofFilter } = parts;
+  const { triggerNonce, triggerLine } = await import(
+    "../triggers/trigger_lines.ts"
   );
-  nonceOf(host.env);
+  triggerNonce(host.env);
   const { pending } = queue;
   const path = await pathOf(parts, options.file);
   if (pending.length === 0 && !await exists(path)) return { triggers: [] };
@@ -170,13 +174,13 @@ async function print(
   if (names.length > 0) {
     let line: string;
     try {
-      line = triggerMessage(document, { env: host.env, masker });
+      line = triggerLine(document, { env: host.env, masker });
     } catch (error) {
       // It never becomes a line, and would keep later jobs from being one.
       await removeTriggers(path, names, lock);
       throw error;
     }
-    if (guard) await guard.pass(line);
+    if (spoofFilter) await spoofFilter.writeTrigger(line);
     else await stdout.write(new TextEncoder().encode(line));
     await removeTriggers(path, names, lock);
   }
@@ -225,9 +229,6 @@ async function send(
     pending.map(({ env, jobCommand }) => ({ env, texts: [jobCommand] })),
   );
   const path = await writeCopy(parts, pending, options);
-  const { isRefusal, submitTriggers } = await import(
-    "../triggers/submit_triggers.ts"
-  );
   queue.markSent();
   let started: readonly string[];
   try {

@@ -34,7 +34,7 @@ export async function openJobLog(
 ): Promise<JobLog> {
   const { host, logger, workspace, masker } = parts;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./guarded_sinks.ts")).guardedSinks(parts)
+    ? (await import("./filtered_sinks.ts")).filteredSinks(parts)
     : parts;
   const { labels, artifactsPath, onProgress } = options;
   const logDirectory = `${artifactsPath}/logs`;

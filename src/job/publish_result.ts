@@ -1,9 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import {
-  publishedResult,
-  resultKey,
-} from "../triggers/state/published_result.ts";
+import { publishedResult, resultKey } from "../triggers/state/job_outcome.ts";
 import type { JobRun } from "./job_run.ts";
 import { setOutput } from "./set_output.ts";
 

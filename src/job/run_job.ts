@@ -115,7 +115,7 @@ export async function runJob(
   }
   if (run.error !== undefined) await callPhase(run, "on_error");
   await callPhase(run, "cleanup");
-  await parts.guard?.end().catch((error) => run.fail(error));
+  await parts.spoofFilter?.end().catch((error) => run.fail(error));
   await plugins?.end();
   if (run.ciCopyDirectory) {
     const { removeCiCopy } = await import("./ci_source.ts");

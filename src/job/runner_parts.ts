@@ -8,7 +8,7 @@ import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
 import { Masker } from "../secrets/masker.ts";
 import type { SourceRegistry } from "../source/source_registry.ts";
-import type { OutputGuard } from "../triggers/output_guard.ts";
+import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";
 import { maskEnvironment } from "./mask_secrets.ts";
@@ -46,8 +46,8 @@ export interface RunnerParts {
    * them: it loses a last line without one. Elsewhere bytes stay as they are.
    */
   readonly endLines: () => Promise<void>;
-  /** Keeps what steps print apart from messages to the worker; made where there are some. */
-  guard?: OutputGuard;
+  /** Marks what steps print that looks like a trigger; only on that transport. */
+  spoofFilter?: TriggerSpoofFilter;
   /** Called with the log of each job of steps; it is masked again by whoever wants it. */
   readonly onJobLog?: (log: JobLog) => void;
   /** Whether a token may be sent to the coordinator over plain HTTP. */

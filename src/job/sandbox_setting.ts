@@ -4,7 +4,7 @@ import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { readGrants } from "../plugins/rights/grants.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
-import { triggersOfWire } from "../triggers/read_triggers.ts";
+import { triggersOfWire } from "../triggers/triggers_file.ts";
 import type { JobRun } from "./job_run.ts";
 import { registerSecret } from "./register_secret.ts";
 

@@ -2,7 +2,7 @@ import { Variable } from "../environment/variables.ts";
 import {
   type WorkflowEntry,
   writeOutput,
-} from "../triggers/variables/output_file.ts";
+} from "../triggers/state/workflow_variables.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { workspacePath } from "./workspace_path.ts";

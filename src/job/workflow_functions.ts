@@ -1,5 +1,5 @@
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
-import type { WorkflowVariables } from "../triggers/variables/read_variables.ts";
+import type { WorkflowVariables } from "../triggers/state/workflow_variables.ts";
 import type { FindJobOptions } from "./find_job.ts";
 import type { LogNextJobOptions } from "./log_next_job.ts";
 import type { RunnerParts } from "./runner_parts.ts";

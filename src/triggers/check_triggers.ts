@@ -2,16 +2,17 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 import {
   checkField,
+  FIELD_OF_WIRE,
   type ReportProblem,
+  TRIGGER_FIELDS,
   variableProblem,
-} from "./check_field.ts";
+} from "./trigger_fields.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
-import { brief, quote } from "./printable.ts";
+import { brief, quote } from "../printable.ts";
 import type { Trigger } from "./trigger.ts";
-import { FIELD_OF_WIRE, TRIGGER_FIELDS } from "./trigger_fields.ts";
 
-/** Most problems that one message lists. */
-const MOST_SHOWN = 20;
+/** Maximum number of problems in a message. */
+const MAX_SHOWN = 20;
 
 const FIELD_NAMES = Object.keys(TRIGGER_FIELDS);
 
@@ -23,7 +24,7 @@ declare const CHECKED: unique symbol;
  */
 export type CheckedTrigger = Trigger & { readonly [CHECKED]: true };
 
-/** What is wrong with one trigger. */
+/** A problem of a trigger. */
 export interface TriggerProblem {
   /** Name of the job, or its place in the list, quoted. */
   readonly job: string;
@@ -34,9 +35,9 @@ export interface TriggerProblem {
 /** Options for {@linkcode checkTriggers}. */
 export interface CheckTriggersOptions {
   /**
-   * Tells what keeps a name from being used, if anything does.
+   * Describes why a name cannot be used, if it cannot.
    *
-   * @default {nothing}
+   * @default {every name can be used}
    */
   nameProblem?: (name: string) => string | undefined;
 }
@@ -44,9 +45,9 @@ export interface CheckTriggersOptions {
 /**
  * Checks triggers of unknown origin.
  *
- * @param values Triggers as a program or a file gave them.
+ * @param values Triggers from a program or a file.
  * @param options Additional options.
- * @returns Frozen copies with plain conditions and textual items.
+ * @returns Frozen copies with plain conditions, and items as strings.
  * @throws {RunnerError} `invalid-trigger`, with all problems, if a trigger
  * would be refused, or be accepted and never run.
  */
@@ -62,17 +63,23 @@ export function checkTriggers(
   const problems: TriggerProblem[] = [];
   const names = new Set<string>();
   const triggers: CheckedTrigger[] = [];
-  // A list can claim any length: enough is enough.
+  // A list can claim any length.
   for (
     let index = 0;
-    index < values.length && problems.length <= MOST_SHOWN;
+    index < values.length && problems.length <= MAX_SHOWN;
     index++
   ) {
     const found: string[] = [];
-    const trigger = checkTrigger(values, index, (it) => void found.push(it));
+    const trigger = checkTrigger(
+      values,
+      index,
+      (problem) => void found.push(problem),
+    );
     const name = typeof trigger.name === "string" ? trigger.name : undefined;
     if (name !== undefined) {
-      const taken = names.has(name) ? "it is given twice" : nameProblem(name);
+      const taken = names.has(name)
+        ? "its name is used twice"
+        : nameProblem(name);
       if (taken !== undefined) found.push(taken);
       names.add(name);
     }
@@ -85,15 +92,14 @@ export function checkTriggers(
 }
 
 /**
- * Makes one error of all the problems of a call.
+ * Creates the error of one or more problems.
  *
- * @param problems At least one problem; those of one job stand together.
- * @returns The error.
+ * @param problems Problems; those of one job are next to each other.
  */
 export function triggerError(
   problems: readonly TriggerProblem[],
 ): RunnerError {
-  const shown = problems.slice(0, MOST_SHOWN);
+  const shown = problems.slice(0, MAX_SHOWN);
   const sentences = shown.map(({ job, problem }, index) => {
     if (index > 0 && shown[index - 1].job === job) return problem;
     return `${index === 0 ? "Cannot" : "cannot"} trigger ${job}: ${problem}`;
@@ -112,7 +118,7 @@ function checkTrigger(
   try {
     entries = plainEntries(values[index], "it");
   } catch (error) {
-    // A getter or a proxy of the caller may throw whatever it likes.
+    // A getter or a proxy of the caller may throw any value.
     report(problemOf(error));
     return trigger;
   }

@@ -1,11 +1,11 @@
-import { brief } from "./printable.ts";
+import { brief } from "../printable.ts";
 import type { JsonValue } from "./trigger.ts";
 
-/** Most values that one field may hold; far more than anybody fans out to. */
-const MOST_VALUES = 250_000;
+/** Maximum number of values in one field. */
+const MAX_VALUES = 250_000;
 
-/** Deepest nesting; a value that holds itself gets there, too. */
-const DEEPEST = 100;
+/** Maximum depth; a value that contains itself reaches it, too. */
+const MAX_DEPTH = 100;
 
 /** Keys that make the coordinator refuse a whole document, wherever they are. */
 const RESERVED_KEYS: ReadonlySet<string> = new Set([
@@ -14,7 +14,7 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set([
   "organization",
 ]);
 
-/** What a copy may still hold. */
+/** What a copy may still contain. */
 interface Budget {
   left: number;
   readonly areKeysFree: boolean;
@@ -49,7 +49,7 @@ export function copyJson(
   options: CopyJsonOptions = {},
 ): JsonValue {
   const { areKeysFree = false } = options;
-  return copy(value, path, 0, { left: MOST_VALUES, areKeysFree });
+  return copy(value, path, 0, { left: MAX_VALUES, areKeysFree });
 }
 
 /**
@@ -86,16 +86,18 @@ export function plainEntries(
 }
 
 /**
- * Tells what is wrong with a text.
+ * Describes why a value is not a text that every consumer can store.
  *
  * @param value Any value.
- * @returns The end of a sentence that starts with the place, or `undefined`
- * if the value is text that every consumer can store.
+ * @returns The end of a sentence that starts with the place, if there is a
+ * problem.
  */
 export function textProblem(value: unknown): string | undefined {
-  if (typeof value !== "string") return `must be text, not ${kindOf(value)}`;
-  // The database behind the coordinator stores neither.
-  if (value.includes("\0")) return "must not hold a NUL character";
+  if (typeof value !== "string") {
+    return `must be a string, not ${kindOf(value)}`;
+  }
+  // The database of the coordinator stores neither.
+  if (value.includes("\0")) return "must not contain a NUL character";
   if (!value.isWellFormed()) return "must be well-formed Unicode";
   return undefined;
 }
@@ -110,7 +112,7 @@ export function textProblem(value: unknown): string | undefined {
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "string") return "text";
+  if (typeof value === "string") return "a string";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
@@ -122,13 +124,13 @@ function copy(
 ): JsonValue {
   // Objects that are shared can multiply without ever being nested deeply.
   if (--budget.left < 0) {
-    throw new TypeError(`${path} exceeds ${MOST_VALUES} values`);
+    throw new TypeError(`${path} exceeds ${MAX_VALUES} values`);
   }
-  if (depth > DEEPEST) {
+  if (depth > MAX_DEPTH) {
     throw new TypeError(
       `${
         path.slice(0, 40)
-      }… is nested deeper than ${DEEPEST} levels or holds itself`,
+      }… is nested deeper than ${MAX_DEPTH} levels or contains itself`,
     );
   }
   if (typeof value === "string") {

@@ -1,7 +1,6 @@
 import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
-import { bypassEmptyLists } from "./empty_lists.ts";
-import { topologicalOrder } from "./topological_order.ts";
+import { bypassEmptyLists, topologicalOrder } from "./trigger_graph.ts";
 import type { JsonValue, Trigger } from "./trigger.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
 
@@ -20,19 +19,19 @@ export interface TriggerJob {
   readonly condition: Condition;
   /** Environment variables. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whatever else was said of the job. */
+  /** Other fields of the job. */
   readonly [key: string]: JsonValue;
 }
 
-/** What is handed to the coordinator or left in the workspace. */
+/** A document for the coordinator, or for the triggers file. */
 export interface TriggerDocument {
   /** Kind of the document. */
   readonly type: "trigger_job";
   /**
    * Identity of the content.
    *
-   * The coordinator drops a document whose id it knows, so that sending the
-   * same one again does no harm, and sending another one under its id loses it.
+   * The coordinator drops a document whose id it knows: the same document can be
+   * sent again, and another one under its id would be lost.
    */
   readonly operation_id: string;
   /** Who wrote it. */
@@ -59,8 +58,8 @@ export interface TriggerDocumentOptions {
  * @returns The document; what is empty is left out, except for the name, the
  * dependencies, the condition and the environment. A job with an empty list of
  * items is left out as well.
- * @throws {RunnerError} `invalid-trigger` if a trigger is not right, a name
- * occurs twice, a dependency is unknown or there is a cycle.
+ * @throws {RunnerError} `invalid-trigger` if a trigger is invalid, a name
+ * is used twice, a dependency is unknown or there is a cycle.
  */
 export function triggerDocument(
   triggers: readonly Trigger[],

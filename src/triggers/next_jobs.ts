@@ -2,7 +2,7 @@ import { optionText } from "../command_text.ts";
 import { printable } from "../printable.ts";
 import { secretsInText } from "../url_secrets.ts";
 
-/** A job that {@linkcode nextJobsText} tells of. */
+/** A job that {@linkcode nextJobsText} shows. */
 export interface NextJob {
   /** Name of the job. */
   readonly name: string;
@@ -12,9 +12,9 @@ export interface NextJob {
    * @default {[]}
    */
   readonly dependsOn?: readonly string[];
-  /** Why it is next, in the words of whoever asked for it. */
+  /** Why it is next, as the caller says. */
   readonly reason?: string;
-  /** Command of the job, for those that are in no workflow file. */
+  /** Command of a job that is not in a workflow file. */
   readonly jobCommand?: string;
 }
 
@@ -29,15 +29,15 @@ export interface NextJobsTextOptions {
 }
 
 /**
- * Tells a person who runs jobs by hand which ones come next, and how.
+ * Lists the jobs that a person runs by hand next.
  *
- * A command is shown for each job that waits for nothing any more, if it is
- * known how to run it and if it can be shown as it is.
+ * A command is shown for each job whose dependencies are completed, if the job
+ * has one and it can be shown as it is.
  *
  * @param jobs The jobs that come next.
- * @param completed Names of the jobs that are over.
+ * @param completed Names of the jobs that have ended.
  * @param options Additional options.
- * @returns Lines without a final newline, or an empty text for no jobs.
+ * @returns Lines without a final newline; an empty string without jobs.
  */
 export function nextJobsText(
   jobs: readonly NextJob[],
@@ -47,7 +47,9 @@ export function nextJobsText(
   const { workflowFile } = options;
   if (jobs.length === 0) return "";
   const commands = jobs
-    .filter(({ dependsOn = [] }) => dependsOn.every((it) => completed.has(it)))
+    .filter(({ dependsOn = [] }) =>
+      dependsOn.every((name) => completed.has(name))
+    )
     .map((job) => commandOf(job, workflowFile))
     .filter((command) => command !== undefined);
   return [
@@ -87,13 +89,13 @@ function commandOf(
         optionText("--workflow-file", workflowFile)
       : undefined;
   }
-  // Commands of several lines are usual, and a quoted newline stays one.
+  // Commands of several lines are usual, and quotes keep their newlines.
   return jobCommand && isShowable(jobCommand.replace(/[\n\t]/g, ""))
     ? `runnerlib run ${optionText("--job-command", jobCommand)}`
     : undefined;
 }
 
-/** What would be escaped for the terminal, or masked, would be another command when copied. */
+/** A command with escaped or masked parts would be another one when copied. */
 function isShowable(text: string): boolean {
   return text === printable(text) && secretsInText(text).length === 0;
 }

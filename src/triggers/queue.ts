@@ -5,8 +5,8 @@ import type { Trigger } from "./trigger.ts";
  * Follow-up jobs that wait to be submitted.
  *
  * Triggers are checked and copied when they are added, so that a mistake is
- * told where it was made and later changes to the caller's objects do not
- * matter.
+ * reported where it is made and later changes to the caller's objects have no
+ * effect.
  */
 export class TriggerQueue {
   readonly #triggers: Map<string, CheckedTrigger> = new Map();
@@ -24,8 +24,8 @@ export class TriggerQueue {
   }
 
   /**
-   * Identity of what waits: the same until another trigger is added, so that a
-   * hand-over that is tried again is known as the same one.
+   * Identity of what waits: the same until another trigger is added or removed,
+   * so that the coordinator recognizes a submission that is repeated.
    */
   get operationId(): string {
     return this.#operationId ??= crypto.randomUUID();
@@ -50,15 +50,15 @@ export class TriggerQueue {
    * Dependencies are checked later, when all triggers are known.
    *
    * @param trigger Trigger.
-   * @throws {RunnerError} `invalid-trigger` if it would not be accepted or a
-   * trigger of that name waits already.
+   * @throws {RunnerError} `invalid-trigger` if it would not be accepted, or a
+   * trigger of that name is queued.
    */
   add(trigger: Trigger): void {
     this.addAll([trigger]);
   }
 
   /**
-   * Adds several triggers, or none of them if one is not right.
+   * Adds several triggers, or none of them if one is invalid.
    *
    * @param triggers Triggers.
    * @throws {RunnerError} `invalid-trigger`, with the problems of all of them.
@@ -82,7 +82,7 @@ export class TriggerQueue {
     this.#operationId = undefined;
   }
 
-  /** Forgets the triggers that wait. */
+  /** Removes the triggers that wait. */
   clear(): void {
     this.remove(this.pending);
   }

@@ -7,9 +7,10 @@ import {
 import { submitDocument } from "../coordinator/jobs.ts";
 import { RunnerError } from "../errors.ts";
 import type { RetryPolicy } from "../process/retry.ts";
-import { MAX_DOCUMENT_BYTES } from "./read_triggers.ts";
+import type { Trigger } from "./trigger.ts";
+import { MAX_DOCUMENT_BYTES } from "./triggers_file.ts";
 
-/** A job of a document, as far as submitting goes. */
+/** What submitting needs of a job of a document. */
 interface SubmittableJob {
   readonly depends_on: readonly string[];
   readonly condition: string;
@@ -17,7 +18,7 @@ interface SubmittableJob {
   readonly ci_source_url?: unknown;
 }
 
-/** A document of either form that is ready to be sent. */
+/** A document of either form. */
 export interface SubmittableDocument {
   /** Identity of the content. */
   readonly operation_id: string;
@@ -60,14 +61,14 @@ export interface SubmitTriggersOptions {
 /**
  * Submits a trigger document to the coordinator.
  *
- * It is sent again while a failure may pass, with the same bytes and so under
- * the same `operation_id`: each job is made once.
+ * While a failure may be transient, the same bytes are sent again, under the same
+ * `operation_id`: each job is created once.
  *
  * @param document Document whose jobs have been checked.
  * @param options Environment and limits.
  * @returns Ids of the jobs that were started at once.
- * @throws {RunnerError} `invalid-config`, if there is no coordinator that a
- * token may be sent to; `invalid-trigger`, if the document is too large;
+ * @throws {RunnerError} `invalid-config`, if there is no coordinator to
+ * which a token may be sent; `invalid-trigger`, if the document is too large;
  * `coordinator-failed` or `coordinator-forbidden` with the coordinator's reason.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
@@ -124,4 +125,31 @@ function jobsOf(
   { jobs = [], workflows = [] }: SubmittableDocument,
 ): SubmittableJob[] {
   return [...jobs, ...workflows.flatMap((workflow) => workflow.jobs)];
+}
+
+/**
+ * Describes why the coordinator would refuse a follow-up job of this job, though
+ * it takes the same one from another job.
+ *
+ * A job that was submitted by hand has no execution profile, which could allow
+ * capabilities, and no CI repository, which the coordinator puts in the place of
+ * whatever a follow-up job names.
+ *
+ * @param trigger The follow-up job.
+ * @param isEventJob Whether an event started the job that triggers.
+ * @returns The end of a sentence that starts with the job, if there is a problem.
+ */
+export function submissionProblem(
+  { capabilities = [], ciSourceType, ciSourceUrl, ciSourceRef }: Trigger,
+  isEventJob: boolean,
+): string | undefined {
+  if (isEventJob) return undefined;
+  const [field] = Object.entries({
+    capabilities: capabilities.length > 0,
+    ciSourceType: Boolean(ciSourceType) && ciSourceType !== "none",
+    ciSourceUrl: Boolean(ciSourceUrl),
+    ciSourceRef: Boolean(ciSourceRef),
+  }).find(([, isSet]) => isSet) ?? [];
+  return field &&
+    `${field} must not be set: this job was submitted directly, and only a job that an event started can set it`;
 }

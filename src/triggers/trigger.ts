@@ -85,7 +85,7 @@ export interface TriggerOptions {
    * @default {the value of `codeDir`}
    */
   readonly jobDir?: string;
-  /** Working directory of the container; wins over `jobDir`. */
+  /** Working directory of the container; overrides `jobDir`. */
   readonly workingDir?: string;
   /**
    * User of the command: `runner`, `root` or `uid[:gid]`.

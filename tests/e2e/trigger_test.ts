@@ -243,7 +243,7 @@ describe("runnerlib trigger", () => {
       [{}, 'Cannot read job file "b.yaml"'],
       [{ "b.yaml": "name: b\njob: { command: a, timeout: x }" }, "b.yaml:2"],
       [{ "b.yaml": "name: [" }, 'Cannot read job file "b.yaml"'],
-      [{ "b.yaml": "name: a\njob: { command: b }" }, "given twice"],
+      [{ "b.yaml": "name: a\njob: { command: b }" }, "its name is used twice"],
       [
         { "b.yaml": "name: b\njob: { command: b, depends_on: [c] }" },
         "is not triggered",

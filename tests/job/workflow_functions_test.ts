@@ -96,7 +96,7 @@ describe("workflowVars()", () => {
     for (const text of ["[1]", "hidden{", "7"]) {
       await using made = await testRunner({ RC_WF_VARS_JSON: text });
       assertEquals(await made.runner.workflow.vars(), {});
-      assertStringIncludes(made.stderr(), "they are no object of JSON");
+      assertStringIncludes(made.stderr(), "they are not a JSON object");
       assertEquals(made.stderr().includes("hidden"), false);
     }
   });

@@ -246,6 +246,10 @@ describe("getJobResult()", () => {
     assertEquals((await getJobResult("fan[0]"))?.exitCode, 0);
     assertEquals(await getJobResult("later"), null);
     await makeFiles(made.path, { [file]: "broken" });
-    await assertRejects(() => isJobRunning("test"), RunnerError, "no state");
+    await assertRejects(
+      () => isJobRunning("test"),
+      RunnerError,
+      "not the state",
+    );
   });
 });

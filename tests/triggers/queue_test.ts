@@ -99,7 +99,7 @@ Deno.test("TriggerQueue refuses a name that waits already", () => {
   assertEquals(queue.size, 1);
   assertEquals(
     refusal({ name: "a" }, { name: "a" }),
-    'Cannot trigger "a": it is given twice',
+    'Cannot trigger "a": its name is used twice',
   );
 });
 
@@ -111,10 +111,10 @@ Deno.test("TriggerQueue tells all problems of a call at once", () => {
       { name: "test", dependsOn: "build", condition: "on_success" },
       {},
     ),
-    'Cannot trigger "build": env.PORT must be text, not a number; ' +
-      "env.DEBUG must be text, not a boolean; " +
+    'Cannot trigger "build": env.PORT must be a string, not a number; ' +
+      "env.DEBUG must be a string, not a boolean; " +
       "priority must be a whole number from -2147483648 to 2147483647; " +
-      'cannot trigger "test": dependsOn must be a list of texts, not text; ' +
+      'cannot trigger "test": dependsOn must be a list of strings, not a string; ' +
       'condition must be "all_success", "any_failed" or "always"; ' +
       'cannot trigger "jobs[3]": name is missing',
   );
@@ -155,10 +155,10 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
   for (
     const [fields, problem] of [
       [{ name: " " }, "name must not be empty"],
-      [{ name: 7 }, "name must be text, not a number"],
+      [{ name: 7 }, "name must be a string, not a number"],
       [{ sourceType: "svn" }, 'sourceType must be "git", "copy" or "none"'],
-      [{ sourceUrl: null }, "sourceUrl must be text, not null"],
-      [{ jobCommand: "a\0b" }, "jobCommand must not hold a NUL character"],
+      [{ sourceUrl: null }, "sourceUrl must be a string, not null"],
+      [{ jobCommand: "a\0b" }, "jobCommand must not contain a NUL character"],
       [{ jobCommand: "\ud800" }, "jobCommand must be well-formed Unicode"],
       [{ priority: 2 ** 53 }, "a whole number from -2147483648 to 2147483647"],
       [{ priority: 2 ** 31 }, "a whole number from -2147483648 to 2147483647"],
@@ -173,16 +173,16 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
       [{ priority: 1n }, "priority must be a whole number"],
       [{ timeoutSeconds: 0 }, "a whole number from 1"],
       [{ timeoutSeconds: Infinity }, "a whole number from 1"],
-      [{ capabilities: ["gpu", 1] }, "capabilities[1] must be text"],
+      [{ capabilities: ["gpu", 1] }, "capabilities[1] must be a string"],
       [{ dependsOn: [""] }, "dependsOn[0] must not be empty"],
       [{ imagePullSecrets: ["My_Key"] }, "name of a Kubernetes secret"],
-      [{ itemVar: "A=B" }, 'itemVar must not hold "="'],
+      [{ itemVar: "A=B" }, 'itemVar must not contain "="'],
       [{ env: { "A=B": "" } }, 'env must not have the key "A=B"'],
-      [{ env: { A: undefined } }, "env.A must be text, not undefined"],
+      [{ env: { A: undefined } }, "env.A must be a string, not undefined"],
       [{ env: ["A=B"] }, "env must be a plain object, not a list"],
-      [{ forEach: "abc" }, "forEach must be a list, not text"],
+      [{ forEach: "abc" }, "forEach must be a list, not a string"],
       [{ forEach: [NaN] }, "forEach[0] must be a finite number"],
-      [{ characteristics: { cores: 4 } }, "must be text or a flag, not a"],
+      [{ characteristics: { cores: 4 } }, "must be a string or boolean, not a"],
       [{ resources: { gpu: 1 } }, 'resources has the unknown key "gpu"'],
       [
         { resources: { memory: { request: 1 } } },
@@ -199,7 +199,7 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
       [{ resources: { memory: { limit: "1e9" } } }, "units Ki, Mi, Gi"],
       [{ resources: { memory: null } }, "must be a plain object, not null"],
       [{ resources: { cpu: 2 } }, "resources.cpu must be a plain object"],
-      [{ disableRunLocal: "yes" }, "must be true or false, not text"],
+      [{ disableRunLocal: "yes" }, "must be true or false, not a string"],
       [{ runLocal: [] }, "runLocal must be an object, not a list"],
     ] as [object, string][]
   ) {

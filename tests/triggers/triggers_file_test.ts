@@ -124,18 +124,18 @@ Deno.test("writeTriggers() never overwrites what it does not understand", () =>
         ["\ufeff{}", "it is not valid JSON"],
         ["{}", 'its type is not "trigger_job"'],
         [{ type: " trigger_job" }, 'its type is not "trigger_job"'],
-        [{ type: "trigger_job", version: null }, 'it holds "version"'],
+        [{ type: "trigger_job", version: null }, 'it contains "version"'],
         [{ type: "trigger_job", jobs: {} }, "its jobs are not a list"],
         [{ type: "trigger_job", jobs: [[]] }, "jobs[0] must be a plain object"],
         [{ type: "trigger_job", jobs: [{}] }, "name is missing"],
-        [{ type: "trigger_job", jobs: [job, job] }, "it is given twice"],
+        [{ type: "trigger_job", jobs: [job, job] }, "its name is used twice"],
         [
           { type: "trigger_job", trigger_type: "runnerlib_eval" },
           'its trigger_type is not "runnerlib"',
         ],
         [
           { type: "trigger_job", workflows: [{}] },
-          'it holds "workflows" beside jobs',
+          'it contains "workflows" besides jobs',
         ],
         [
           { type: "trigger_job", jobs: [{ ...job, dependsOn: [] }] },
@@ -143,7 +143,7 @@ Deno.test("writeTriggers() never overwrites what it does not understand", () =>
         ],
         [
           { type: "trigger_job", jobs: [{ ...job, env: { A: 1 } }] },
-          "env.A must be text, not a number",
+          "env.A must be a string, not a number",
         ],
         [
           '{"type": "trigger_job", "jobs": [{"__proto__": {"x": 1}}]}',

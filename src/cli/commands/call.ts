@@ -5,7 +5,7 @@ import { flushTriggers } from "../../job/flush_triggers.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { workflowFunctions } from "../../job/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
-import { triggersOfWire } from "../../triggers/read_triggers.ts";
+import { triggersOfWire } from "../../triggers/triggers_file.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";

@@ -1,83 +1,97 @@
+import {
+  type CoordinatorClient,
+  openClient,
+} from "../../coordinator/client.ts";
+import {
+  type JobFilter,
+  type JobRecord,
+  listJobs,
+  readJob,
+} from "../../coordinator/jobs.ts";
 import { Variable } from "../../environment/variables.ts";
-import { openClient } from "../../coordinator/client.ts";
 import { RunnerError } from "../../errors.ts";
 import {
   isActive,
+  isJobState,
   type JobInstance,
   type JobOutcome,
   outcomeOf,
+  publishedInstances,
 } from "./job_outcome.ts";
 import { localInstances, readLocalState } from "./local_state.ts";
-import { publishedInstances } from "./published_result.ts";
-import { type JobScope, remoteInstances } from "./remote_state.ts";
 
-/** What is needed to find a job. */
+/** Jobs among which a name is looked up. */
+export type JobScope = "workflow" | "project" | "organization";
+
+/** Where to look for a job. */
 export interface FindJobContext {
   /** Environment of the job that asks. */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute path of the state of a local workflow. */
   readonly statePath: string;
-  /** Whether the state of a local workflow is asked, coordinator or not. */
+  /** Whether to read the state of a local workflow, coordinator or not. */
   readonly isLocal: boolean;
   /** Variables of the workflow. */
   readonly variables: () => Promise<Readonly<Record<string, unknown>>>;
-  /** Among which jobs the name is looked for. */
+  /** Jobs among which the name is looked up. */
   readonly scope: JobScope;
   /** Whether the token may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
-  /** Longest time of one request, in milliseconds. */
+  /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
-  /** Takes the secrets out of what the coordinator says. */
+  /** Masks the secrets in what the coordinator answers. */
   readonly maskText: (text: string) => string;
   /** Ends requests and pauses. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Tells whether a job runs, or is about to.
+ * Checks whether a job runs, or is about to.
  *
  * @param name Name of the job, or of one instance of a fan-out.
  * @param context Where to look.
- * @returns Whether an instance has been submitted and is not over.
- * @throws {RunnerError} `coordinator-forbidden` if nobody may tell.
+ * @returns Whether an instance was submitted and has not ended.
+ * @throws {RunnerError} `coordinator-forbidden` if there is no token that can
+ * read jobs.
  */
 export async function findRunning(
   name: string,
   context: FindJobContext,
 ): Promise<boolean> {
   const instances = context.isLocal
-    ? await instancesHere(name, context)
-    : (await askCoordinator(name, context)).flat();
+    ? await localInstancesOf(name, context)
+    : (await remoteInstances(name, context)).flat();
   return instances.some(isActive);
 }
 
 /**
  * Finds the result of a job; that of its newest run if there are several.
  *
- * Without a token that may read, the results that jobs have published in the
- * variables of the workflow are all there is.
+ * Without a token that can read jobs, only results are known that jobs have
+ * published in the variables of the workflow.
  *
  * @param name Name of the job, or of one instance of a fan-out.
  * @param context Where to look.
  * @returns The result so far; `null` if no such job was ever started.
- * @throws {RunnerError} `coordinator-forbidden` if nobody may tell.
+ * @throws {RunnerError} `coordinator-forbidden` if there is no token that can
+ * read jobs.
  */
 export async function findResult(
   name: string,
   context: FindJobContext,
 ): Promise<JobOutcome | null> {
   if (context.isLocal) {
-    return outcomeOf(name, await instancesHere(name, context));
+    return outcomeOf(name, await localInstancesOf(name, context));
   }
   if (!context.env[Variable.readToken]) {
     const published = publishedInstances(await context.variables(), name);
     if (published.length > 0) return outcomeOf(name, published);
   }
-  const [newest = []] = await askCoordinator(name, context);
+  const [newest = []] = await remoteInstances(name, context);
   return outcomeOf(name, newest);
 }
 
-async function instancesHere(
+async function localInstancesOf(
   name: string,
   { statePath }: FindJobContext,
 ): Promise<readonly JobInstance[]> {
@@ -85,14 +99,40 @@ async function instancesHere(
   return state === null ? [] : localInstances(state, name);
 }
 
-async function askCoordinator(
+/**
+ * Reads the instances of a job by workflow, the one with the newest instance
+ * first. Of several attempts of one instance, only the newest counts.
+ */
+async function remoteInstances(
   name: string,
   context: FindJobContext,
 ): Promise<readonly (readonly JobInstance[])[]> {
+  const client = readingClient(name, context);
+  const found = (await listJobs(client, await filterOf(client, context)))
+    .filter((job) => job.name === name || job.workflow_node_name === name)
+    .sort((a, b) => createdAtMs(b) - createdAtMs(a));
+  const byWorkflow = new Map<string, Map<string, JobInstance>>();
+  for (const job of found) {
+    const workflow = job.workflow_id ?? "";
+    const instances = byWorkflow.get(workflow) ?? new Map();
+    byWorkflow.set(workflow, instances);
+    const display = job.workflow_node_name || job.name;
+    if (!instances.has(display)) instances.set(display, instanceOf(job));
+  }
+  return [...byWorkflow.values()].map((instances) =>
+    [...instances.values()]
+      .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }))
+  );
+}
+
+/** The token of the job itself can submit, and nothing else. */
+function readingClient(
+  name: string,
+  context: FindJobContext,
+): CoordinatorClient {
   const { env } = context;
   const token = env[Variable.readToken];
   if (!token) {
-    // The token of the job itself may submit, and nothing else.
     throw new RunnerError(
       `Cannot read the state of job ${
         JSON.stringify(name)
@@ -100,10 +140,49 @@ async function askCoordinator(
       { code: "coordinator-forbidden" },
     );
   }
-  const client = openClient({
-    ...context,
-    url: env[Variable.coordinatorUrl],
-    token,
+  return openClient({ ...context, url: env[Variable.coordinatorUrl], token });
+}
+
+async function filterOf(
+  client: CoordinatorClient,
+  { env, scope }: FindJobContext,
+): Promise<JobFilter> {
+  if (scope === "organization") return {};
+  if (scope === "workflow") {
+    if (env[Variable.workflowId]) {
+      return { workflow_id: env[Variable.workflowId] };
+    }
+    throw unknownScope(scope, `${Variable.workflowId} is not set`);
+  }
+  const id = env[Variable.jobId];
+  if (!id) throw unknownScope(scope, `${Variable.jobId} is not set`);
+  const { project_id } = await readJob(client, id);
+  if (project_id) return { project_id };
+  throw unknownScope(scope, "the job belongs to none");
+}
+
+function instanceOf(job: JobRecord): JobInstance {
+  const { status } = job;
+  return {
+    name: job.workflow_node_name || job.name,
+    // An unknown state is not one of a job that has ended.
+    status: isJobState(status) ? status : "running",
+    exitCode: job.exit_code ?? null,
+    lastError: job.last_error || null,
+    jobId: job.job_id,
+    startedAt: job.started_at ?? null,
+    completedAt: job.completed_at ?? null,
+    logsUrl: `/api/v1/jobs/${job.job_id}/logs`,
+  };
+}
+
+/** Go writes up to nine digits after the second, and none for a whole second. */
+function createdAtMs({ created_at }: JobRecord): number {
+  return Date.parse(created_at) || 0;
+}
+
+function unknownScope(scope: JobScope, state: string): RunnerError {
+  return new RunnerError(`Cannot look for jobs in the ${scope}: ${state}`, {
+    code: "invalid-config",
   });
-  return (await remoteInstances(client, name, context)).byWorkflow;
 }

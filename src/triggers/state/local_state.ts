@@ -4,39 +4,39 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import type { JsonValue } from "../trigger.ts";
 import { isJobState, type JobInstance, jobNameOf } from "./job_outcome.ts";
 
-/** Where a local workflow remembers its jobs, from the workspace. */
+/** State file of a local workflow, relative to the workspace. */
 export const STATE_FILE = ".reactorcide/workflow-state.json";
 
-/** Largest state or journal that is read, in bytes. */
+/** Maximum size of a state file or journal. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** What a local workflow knows of its jobs. */
+/** State of the jobs of a local workflow. */
 export interface LocalState {
-  /** Every instance that was started or left out, by the name of its job. */
+  /** Every instance that was started or skipped, by the name of its job. */
   readonly jobs: ReadonlyMap<string, readonly JobInstance[]>;
 }
 
 /**
- * Reads what a workflow that runs on this machine knows of its jobs.
+ * Reads the state of the jobs of a local workflow.
  *
- * What has happened since the file was written stands in the journal beside
- * it, if that is of the same run.
+ * The journal next to the file contains what has happened since the file was
+ * written, if it is of the same run.
  *
  * @param path Absolute path of the file.
  * @returns The state; `null` if there is no such workflow.
  * @throws {RunnerError} `workspace`, if it is damaged or cannot be read.
  */
 export async function readLocalState(path: string): Promise<LocalState | null> {
-  // In this order: what is recorded meanwhile is at the end of the journal.
+  // In this order: what is recorded in between is at the end of the journal.
   const text = await readText(path);
   if (text === null) return null;
   const journal = await readText(`${path}.log`) ?? "";
   const state = parse(text);
   const jobs = isObject(state) ? state.jobs : undefined;
   if (!isObject(state) || !isObject(jobs)) {
-    throw unreadable(path, "it is no state of a workflow");
+    throw unreadable(path, "it is not the state of a workflow");
   }
   const records = new Map(Object.entries(jobs));
   const [first, ...lines] = journal.split("\n").map(parse);
@@ -74,7 +74,7 @@ export function localInstances(
 
 function instanceOf(key: string, record: Properties): JobInstance | undefined {
   const { status, exitCode, outputs, reason } = record;
-  // A word of its own; the coordinator has another.
+  // The coordinator calls it "completed".
   const state = status === "success" ? "completed" : status;
   if (!isJobState(state)) return undefined;
   return {
@@ -106,7 +106,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Told by what it is taken for.
+    // The caller reports it.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
 import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
-import { orderTriggers } from "../../triggers/topological_order.ts";
+import { orderTriggers } from "../../triggers/trigger_graph.ts";
 import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/job_definition.ts";

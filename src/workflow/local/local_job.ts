@@ -3,7 +3,7 @@ import { RunnerError } from "../../errors.ts";
 import { type Graph, linkNodes } from "../../graph.ts";
 import type { Condition } from "../../schema/condition.ts";
 import { suggest } from "../../suggest.ts";
-import { bypassEmptyLists } from "../../triggers/empty_lists.ts";
+import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
 import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import type { JobBody } from "../definition/job_body.ts";

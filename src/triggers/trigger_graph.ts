@@ -4,7 +4,7 @@ import {
   triggerError,
   type TriggerProblem,
 } from "./check_triggers.ts";
-import { brief, quote } from "./printable.ts";
+import { brief, quote } from "../printable.ts";
 
 /** Maximum number of names that the picture of a cycle shows. */
 const MAX_SHOWN = 10;
@@ -195,4 +195,61 @@ function cycleProblem(path: readonly CheckedTrigger[]): string {
   if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
   const picture = [...names, path[0].name].map((name) => brief(name));
   return `it waits for itself: ${picture.join(" → ")}`;
+}
+
+/** A job with dependencies and items. */
+interface Dependent {
+  readonly name: string;
+  readonly dependsOn?: readonly string[];
+  readonly forEach?: readonly unknown[];
+}
+
+/** Jobs, divided by whether their list of items is empty. */
+export interface Bypassed<Job> {
+  /** Jobs to run; none of them depends on a job of an empty list. */
+  readonly jobs: Job[];
+  /** Jobs whose list is empty. */
+  readonly empty: Job[];
+}
+
+/**
+ * Leaves out jobs that run for each item of an empty list. Whatever depends on
+ * such a job depends on its dependencies instead.
+ *
+ * The coordinator would run a job with an empty list once, without an item.
+ *
+ * @param jobs Jobs.
+ * @returns The jobs that are left, in the same order, and the others.
+ */
+export function bypassEmptyLists<Job extends Dependent>(
+  jobs: readonly Job[],
+): Bypassed<Job> {
+  const isEmpty = ({ forEach }: Job) => forEach?.length === 0;
+  const empty = jobs.filter(isEmpty);
+  if (empty.length === 0) return { jobs: [...jobs], empty };
+  const bypassed = new Map(
+    empty.map(({ name, dependsOn = [] }) => [name, dependsOn]),
+  );
+  return {
+    jobs: jobs.filter((job) => !isEmpty(job)).map((job) =>
+      job.dependsOn?.some((need) => bypassed.has(need))
+        ? { ...job, dependsOn: resolveNeeds(job.dependsOn, bypassed) }
+        : job
+    ),
+    empty,
+  };
+}
+
+function resolveNeeds(
+  needs: readonly string[],
+  bypassed: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const seen = new Set<string>();
+  const open = needs.toReversed();
+  for (let need; (need = open.pop()) !== undefined;) {
+    if (seen.has(need)) continue;
+    seen.add(need);
+    open.push(...bypassed.get(need)?.toReversed() ?? []);
+  }
+  return [...seen].filter((need) => !bypassed.has(need));
 }

@@ -1,12 +1,14 @@
 import { assertEquals } from "@std/assert";
-import { LineGuard } from "../../src/triggers/line_guard.ts";
-import { OutputGuard } from "../../src/triggers/output_guard.ts";
+import {
+  SpoofedLineMarker,
+  TriggerSpoofFilter,
+} from "../../src/triggers/trigger_lines.ts";
 import { Random } from "../helpers/random.ts";
 
 const MARK = "[not a trigger] ";
 
 function guard(parts: readonly Uint8Array[]): string {
-  const lines = new LineGuard();
+  const lines = new SpoofedLineMarker();
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const texts = parts.map((part) =>
     decoder.decode(lines.take(part), { stream: true })
@@ -29,7 +31,7 @@ function naive(text: string): string {
   }).join("");
 }
 
-Deno.test("LineGuard marks lines that look like a message", () => {
+Deno.test("SpoofedLineMarker marks lines that look like a message", () => {
   const lines: [line: string, isMarked: boolean][] = [
     ['{"type":"trigger_job"}', true],
     ['{ "type" : "trigger\\u005fjob" }', true],
@@ -50,7 +52,7 @@ Deno.test("LineGuard marks lines that look like a message", () => {
   }
 });
 
-Deno.test("LineGuard marks the same lines however they are cut", () => {
+Deno.test("SpoofedLineMarker marks the same lines however they are cut", () => {
   const random = new Random();
   const pieces = [
     '{"type":"trigger_job"}',
@@ -83,8 +85,8 @@ Deno.test("LineGuard marks the same lines however they are cut", () => {
   }
 });
 
-Deno.test("LineGuard holds back lines that begin with a brace, and not for ever", () => {
-  const lines = new LineGuard();
+Deno.test("SpoofedLineMarker holds back lines that begin with a brace, and not for ever", () => {
+  const lines = new SpoofedLineMarker();
   const take = (text: string) => {
     const bytes = lines.take(new TextEncoder().encode(text));
     return new TextDecoder().decode(bytes);
@@ -97,7 +99,7 @@ Deno.test("LineGuard holds back lines that begin with a brace, and not for ever"
   assertEquals(take("y\n"), "y\n");
 });
 
-Deno.test("OutputGuard puts a message on a line of its own", async () => {
+Deno.test("TriggerSpoofFilter puts a message on a line of its own", async () => {
   for (const [before, after] of [["a\n", "a\n"], ["{", "{\n"], ["", ""]]) {
     let printed = "";
     const sink = {
@@ -106,9 +108,9 @@ Deno.test("OutputGuard puts a message on a line of its own", async () => {
         return Promise.resolve();
       },
     };
-    const outputs = new OutputGuard(sink, sink);
+    const outputs = new TriggerSpoofFilter(sink, sink);
     await outputs.stdout.write(new TextEncoder().encode(before));
-    await outputs.pass("message\n");
+    await outputs.writeTrigger("message\n");
     assertEquals(printed, `${after}message\n`);
   }
 });

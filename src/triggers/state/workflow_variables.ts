@@ -1,0 +1,180 @@
+/**
+ * What a job exchanges with its workflow: it reads the variables that were
+ * there when it started, and writes variables and outputs, which the worker
+ * reads when the job is over.
+ *
+ * @module
+ */
+
+import { dirname } from "@std/path/posix/dirname";
+import { Variable } from "../../environment/variables.ts";
+import { messageOf, osReason, RunnerError } from "../../errors.ts";
+import { lockDirectory } from "../../fs/lock.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
+import { isObject } from "../../json.ts";
+import { quote } from "../../printable.ts";
+import { copyJson } from "../copy_json.ts";
+import type { JsonValue } from "../trigger.ts";
+
+/** Maximum size of the variables. */
+const MAX_VARIABLES_BYTES = 64 * 1024 * 1024;
+
+/** Size of the largest file of outputs that a worker reads. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
+
+/** Variables of a workflow by their names; outputs of jobs are `job.key`. */
+export type WorkflowVariables = { readonly [name: string]: JsonValue };
+
+/** Options for {@linkcode readVariables}. */
+export interface ReadVariablesOptions {
+  /** Environment of the job. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Absolute path of the file, if the environment has no variables. */
+  readonly path: string;
+  /** Called with the reason if the variables are damaged. */
+  readonly warn: (message: string) => void;
+}
+
+/** A variable of the workflow, or an output of the job. */
+export interface WorkflowEntry {
+  /** Where it belongs. */
+  readonly kind: "vars" | "outputs";
+  /** Name of the variable, or key of the output. */
+  readonly key: string;
+  /** Any value that JSON can hold. */
+  readonly value: unknown;
+}
+
+/** Options for {@linkcode writeOutput}. */
+export interface WriteOutputOptions {
+  /**
+   * Locks the file while it is read and written.
+   *
+   * @default {locks its directory}
+   */
+  lock?: () => Promise<Disposable>;
+  /**
+   * Permission bits of the file.
+   *
+   * @default {0o644}
+   */
+  mode?: number;
+}
+
+/** What a worker reads of a job. */
+interface OutputDocument {
+  readonly [key: string]: JsonValue;
+}
+
+/**
+ * Reads the variables of the workflow, as they were when the job started.
+ *
+ * @param options Where they are.
+ * @returns The variables; none if there is no workflow, or they are damaged.
+ */
+export async function readVariables(
+  options: ReadVariablesOptions,
+): Promise<WorkflowVariables> {
+  const { env, path, warn } = options;
+  const place = env[Variable.workflowVarsJson]
+    ? Variable.workflowVarsJson
+    : `"${path}"`;
+  try {
+    const text = env[Variable.workflowVarsJson] || await readLinked(path);
+    const value = parsed(text);
+    if (isObject(value)) return value as WorkflowVariables;
+    warn(
+      `Cannot read workflow variables from ${place}: they are not a JSON object`,
+    );
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      warn(`Cannot read workflow variables from ${place}: ${messageOf(error)}`);
+    }
+  }
+  return {};
+}
+
+/**
+ * Adds a variable or an output to the file that the worker reads.
+ *
+ * Writers wait for one another; a reader sees the old or the new file, never
+ * half of one.
+ *
+ * @param path Absolute path of the file; its directory must exist.
+ * @param entry The variable or output.
+ * @param options Additional options.
+ * @throws {TypeError} If the key is empty or the value is not plain JSON data.
+ * @throws {RunnerError} `output-failed`, if the file holds anything else,
+ * would exceed 1 MiB, or cannot be read or written. It is left as it is then.
+ */
+export async function writeOutput(
+  path: string,
+  { kind, key: given, value }: WorkflowEntry,
+  options: WriteOutputOptions = {},
+): Promise<void> {
+  const { lock = () => lockDirectory(dirname(path)), mode } = options;
+  const what = kind === "vars" ? "workflow variable" : "workflow output";
+  const key = given.trim();
+  if (key === "") {
+    throw new TypeError(`Cannot set a ${what}: its name is empty`);
+  }
+  const copy = copyJson(value, `The ${what} ${quote(key)}`, {
+    areKeysFree: true,
+  });
+  using _ = await lock();
+  const document = await readDocument(path);
+  const before = document[kind] as OutputDocument | null | undefined;
+  const changed = { ...document, [kind]: { ...before, [key]: copy } };
+  const bytes = new TextEncoder().encode(`${JSON.stringify(changed)}\n`);
+  if (bytes.length > MAX_OUTPUT_BYTES) {
+    throw new RunnerError(
+      `Cannot set ${what} ${
+        quote(key)
+      }: "${path}" would exceed ${MAX_OUTPUT_BYTES} bytes`,
+      { code: "output-failed" },
+    );
+  }
+  await writeAtomic(path, bytes, { mode });
+}
+
+async function readDocument(path: string): Promise<OutputDocument> {
+  let text: string;
+  try {
+    text = await readText(path, MAX_OUTPUT_BYTES);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw unusable(path, osReason(error), error);
+  }
+  const document = parsed(text);
+  const parts = isObject(document)
+    ? [document.vars ?? {}, document.outputs ?? {}]
+    : [null];
+  if (parts.every(isObject)) return document as OutputDocument;
+  throw unusable(path, "it is not a document of workflow outputs");
+}
+
+async function readLinked(path: string): Promise<string> {
+  // Files that Kubernetes mounts are links.
+  return await readText(await Deno.realPath(path), MAX_VARIABLES_BYTES);
+}
+
+async function readText(path: string, maxBytes: number): Promise<string> {
+  return new TextDecoder().decode(await readUntrusted(path, { maxBytes }));
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The message of the parser quotes the text, which may hold secrets.
+    return undefined;
+  }
+}
+
+function unusable(path: string, state: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot add to "${path}": ${state}`, {
+    code: "output-failed",
+    cause,
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * Triggers on standard output, for a worker that watches it for them.
+ *
+ * 1. A genuine line is the document with a nonce, which only the worker and the
+ *    runner know.
+ * 2. Lines of steps that look like one are marked, so that a worker which does
+ *    not compare the nonce cannot take them for triggers.
+ *
+ * @module
+ */
+
+import { Variable } from "../environment/variables.ts";
+import { RunnerError } from "../errors.ts";
+import { GrowingBytes } from "../output/growing_bytes.ts";
+import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
+import type { Sink } from "../output/sink.ts";
+import type { Masker } from "../secrets/masker.ts";
+import type { TriggerDocument } from "./document.ts";
+
+/** Size of the longest line that no log collector cuts or refuses. */
+const MAX_LINE_BYTES = 60_000;
+
+/** Size up to which a line is held back; no worker reads longer ones. */
+const MAX_HELD_BYTES = 1024 * 1024;
+
+const BRACE = 0x7b;
+
+/** Prefix of a line that looks like a trigger. */
+const MARK = new TextEncoder().encode("[not a trigger] ");
+
+const decoder = new TextDecoder();
+
+/** Options for {@linkcode triggerLine}. */
+export interface TriggerLineOptions {
+  /** Environment of the runner, with the nonce. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Finds secrets, which must not be printed. */
+  readonly masker: Masker;
+}
+
+/**
+ * Writes a document as the line that a worker watches for.
+ *
+ * @param document The document.
+ * @param options Nonce and secrets.
+ * @returns The line, with a line feed at its end.
+ * @throws {RunnerError} `invalid-config`, if there is no nonce;
+ * `invalid-trigger`, if the line would be too long or contain a secret.
+ */
+export function triggerLine(
+  document: TriggerDocument,
+  { env, masker }: TriggerLineOptions,
+): string {
+  const nonce = triggerNonce(env);
+  if (masker.holdsSecret(JSON.stringify(document))) {
+    throw refused("they hold a secret, which logs must not show");
+  }
+  const { type, ...rest } = document;
+  const line = JSON.stringify({ type, nonce, ...rest });
+  if (new TextEncoder().encode(line).length >= MAX_LINE_BYTES) {
+    throw refused(`the line would exceed ${MAX_LINE_BYTES} bytes`);
+  }
+  return `${line}\n`;
+}
+
+/**
+ * Reads the nonce of trigger lines.
+ *
+ * @param env Environment of the runner.
+ * @throws {RunnerError} `invalid-config`, if the worker has set none.
+ */
+export function triggerNonce(env: Readonly<Record<string, string>>): string {
+  const nonce = env[Variable.triggerNonce];
+  if (nonce) return nonce;
+  throw new RunnerError(
+    `Cannot use trigger transport "stdout": ${Variable.triggerNonce} is not set`,
+    { code: "invalid-config" },
+  );
+}
+
+/** Marks what steps print that looks like a trigger, on both streams. */
+export class TriggerSpoofFilter {
+  readonly #stdout: FilteredSink;
+  readonly #stderr: FilteredSink;
+
+  /**
+   * Creates a filter.
+   *
+   * @param stdout Where standard output goes.
+   * @param stderr Where standard error goes.
+   */
+  constructor(stdout: Sink, stderr: Sink) {
+    this.#stdout = new FilteredSink(stdout);
+    this.#stderr = new FilteredSink(stderr);
+  }
+
+  /** Sink for standard output of steps. */
+  get stdout(): Sink {
+    return this.#stdout;
+  }
+
+  /** Sink for standard error of steps. */
+  get stderr(): Sink {
+    return this.#stderr;
+  }
+
+  /** Writes what is held back. */
+  async end(): Promise<void> {
+    await this.#stdout.end();
+    await this.#stderr.end();
+  }
+
+  /**
+   * Writes a genuine trigger on a line of its own.
+   *
+   * @param line The line, with a line feed at its end.
+   */
+  async writeTrigger(line: string): Promise<void> {
+    await this.#stdout.end();
+    await this.#stdout.writeLine(new TextEncoder().encode(line));
+  }
+}
+
+class FilteredSink implements Sink {
+  readonly #lines = new SpoofedLineMarker();
+  readonly #sink: Sink;
+  #last: Promise<void> = Promise.resolve();
+  #isLineOpen = false;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#enqueue(() => this.#print(this.#lines.take(bytes)));
+  }
+
+  end(): Promise<void> {
+    return this.#enqueue(() => this.#print(this.#lines.end()));
+  }
+
+  writeLine(line: Uint8Array): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#isLineOpen) await this.#print(LINE_BREAK);
+      await this.#print(line);
+    });
+  }
+
+  async #print(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    this.#isLineOpen = bytes.at(-1) !== LINE_FEED;
+    await this.#sink.write(bytes);
+  }
+
+  /** The bytes of the marker are valid until its next call only. */
+  #enqueue(task: () => Promise<void>): Promise<void> {
+    // A failed write fails its caller; later ones try on their own.
+    this.#last = this.#last.catch(() => {}).then(task);
+    return this.#last;
+  }
+}
+
+/**
+ * Marks the lines of one stream that look like a trigger.
+ *
+ * Lines that begin with a brace wait for their end, all others pass as they
+ * come: a trigger is an object of JSON.
+ */
+export class SpoofedLineMarker {
+  readonly #held = new GrowingBytes();
+  readonly #output = new GrowingBytes();
+  #state: "start" | "text" | "held" = "start";
+
+  /**
+   * Takes output.
+   *
+   * @param bytes Output.
+   * @returns Output that can be printed; valid until the next call.
+   */
+  take(bytes: Uint8Array): Uint8Array {
+    this.#output.clear();
+    for (let at = 0; at < bytes.length;) {
+      const lineEnd = bytes.indexOf(LINE_FEED, at) + 1;
+      const end = lineEnd === 0 ? bytes.length : lineEnd;
+      this.#takePart(bytes.subarray(at, end));
+      if (lineEnd > 0) this.#endLine();
+      at = end;
+    }
+    return this.#output.view;
+  }
+
+  /** Ends the stream, and returns what was held back. */
+  end(): Uint8Array {
+    this.#output.clear();
+    this.#endLine();
+    return this.#output.view;
+  }
+
+  /** Takes a part of one line. */
+  #takePart(part: Uint8Array): void {
+    if (this.#state === "start") {
+      // Whatever a reader may trim comes before the object.
+      const first = part.findIndex((byte) => byte > 0x20 && byte < 0x7f);
+      if (first < 0) return this.#output.add(part);
+      this.#state = part[first] === BRACE ? "held" : "text";
+      this.#output.add(part.subarray(0, first));
+      part = part.subarray(first);
+    }
+    if (this.#state === "text") return this.#output.add(part);
+    this.#held.add(part);
+    if (this.#held.length <= MAX_HELD_BYTES) return;
+    this.#output.add(MARK);
+    this.#output.add(this.#held.view);
+    this.#held.release();
+    this.#state = "text";
+  }
+
+  #endLine(): void {
+    this.#state = "start";
+    if (this.#held.length === 0) return;
+    if (looksLikeTrigger(this.#held.view)) this.#output.add(MARK);
+    this.#output.add(this.#held.view);
+    this.#held.clear();
+  }
+}
+
+/** JSON can write each letter in a second way. */
+function looksLikeTrigger(line: Uint8Array): boolean {
+  return decoder.decode(line)
+    .replace(
+      /\\u([0-9a-f]{4})/gi,
+      (_, code) => String.fromCharCode(parseInt(code, 16)),
+    )
+    .includes("trigger_job");
+}
+
+function refused(state: string): RunnerError {
+  return new RunnerError(`Cannot print triggers: ${state}`, {
+    code: "invalid-trigger",
+  });
+}
