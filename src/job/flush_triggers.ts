@@ -308,10 +308,9 @@ function lockOptions(
   path: string,
   { joinsEarlier }: FlushTriggersOptions,
 ): RemoveTriggersOptions {
-  return {
-    lock: () =>
-      lockRunFile(workspace, path, run, { keepsEarlier: joinsEarlier }),
-  };
+  // A run that goes on adds to its own jobs, and to no others.
+  const keepsEarlier = joinsEarlier && !run.isInherited;
+  return { lock: () => lockRunFile(workspace, path, run, { keepsEarlier }) };
 }
 
 async function exists(path: string): Promise<boolean> {
