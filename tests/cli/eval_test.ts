@@ -153,8 +153,7 @@ ci               starts   event pull_request_opened; the definition of the pull
   deploy         starts
 other            starts   event pull_request_opened
   a              starts
-new              skipped  the pull request gives it the name of a trusted
-                          workflow
+new              skipped  it has the name of a trusted workflow
 `,
     );
     assertEquals(coordinator.requests, []);

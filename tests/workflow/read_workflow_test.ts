@@ -233,7 +233,7 @@ jobs:
   i: { command: x, characteristics: { cores: 4 }, image_pull_secrets: [A_b] }
 `),
       [
-        "w.yaml:2:1: id must be made of up to 63 small letters, digits and dashes",
+        "w.yaml:2:1: id must consist of up to 63 small letters, digits and dashes",
         'w.yaml:2:1: needs the key "name"',
         'w.yaml:3:1: unknown key "nam"; did you mean "name"?',
         'w.yaml:4:16: on.events[0] is not an event, and starts nothing; did you mean "push"?',

@@ -280,7 +280,7 @@ Deno.test("runWorkflow() hands variables and outputs on, and fails on a conflict
   ]);
   assertEquals(
     results[1].reason,
-    'it gives "start" another value than there is',
+    'it sets "start", which has another value already',
   );
 });
 

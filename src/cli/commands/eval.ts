@@ -222,10 +222,10 @@ async function submit(
     timeoutMs: readOptions(host, ["coordinator_timeout"]).coordinator_timeout,
     maskText: (text) => masker.maskText(text),
     onRetry: (reason, ms) =>
-      logger.warn("eval", `The coordinator is asked again: ${reason}`, { ms }),
+      logger.warn("eval", `The document is sent again: ${reason}`, { ms }),
     signal: asked,
   });
-  // It was submitted: whoever found it here would start everything again.
+  // Whatever finds the submitted document here would start everything again.
   await Deno.remove(path);
 }
 

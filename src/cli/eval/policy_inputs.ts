@@ -7,22 +7,22 @@ import {
   readPolicy,
 } from "../../workflow/eval/policy.ts";
 
-/** What the coordinator says of rights. */
+/** Inputs of the policy, from the coordinator. */
 export interface PolicyInputs {
   /** Policy, if there is one. */
   readonly policy: Policy | undefined;
   /** Revision of the policy. */
   readonly policyRevision: string;
-  /** Who made the change. */
+  /** Author of the change. */
   readonly actor: string;
-  /** What the actor is. */
+  /** Subjects that the actor belongs to. */
   readonly actorSubjects: readonly string[];
-  /** Approvals that were given. */
+  /** Approvals. */
   readonly approvals: readonly Approval[];
 }
 
 /**
- * Reads what the coordinator says of rights.
+ * Reads the inputs of the policy.
  *
  * @param env Environment.
  * @returns The inputs; lists that cannot be read count as empty, as they do
@@ -38,9 +38,11 @@ export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
       (policy === undefined ? "" : await policyRevision(policy)),
     actor: env[Variable.headActor] ?? "",
     actorSubjects: listOf(env[Variable.actorSubjects])
-      .filter((it) => typeof it === "string"),
+      .filter((subject) => typeof subject === "string"),
     approvals: listOf(env[Variable.ciApprovals])
-      .filter((it): it is Approval => typeof it === "object" && it !== null),
+      .filter((approval): approval is Approval =>
+        typeof approval === "object" && approval !== null
+      ),
   };
 }
 

@@ -35,7 +35,7 @@ const ANY_EVENT: FilterMatch = {
   reason: "no event is given with --event",
 };
 
-/** What a summary makes of a job that has, or has not, ended. */
+/** Status in the summary of a job in each state. */
 const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
   pending: "skipped",
   waiting: "skipped",

@@ -13,7 +13,7 @@ const SHARED_FLAGS: readonly string[] = [
 ];
 
 /**
- * Runs one job of a workflow file, and tells which ones come next.
+ * Runs one job of a workflow file, and prints which ones come next.
  *
  * @param context What the command `run` got to work with.
  * @returns Exit code of the job.

@@ -245,7 +245,7 @@ const JOB_FILE_KEYS: Keys<JobFileContent> = {
   },
 };
 
-/** Kind of a job file that is to be complete. */
+/** Kind of a complete job file. */
 export const jobFile: Kind<JobFileContent> = mapping("Job file", {
   ...JOB_FILE_KEYS,
   name: { ...JOB_FILE_KEYS.name, isRequired: true },
@@ -266,7 +266,7 @@ export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
       text({
         rule: {
           pattern: new RegExp(`^$|${WORKFLOW_ID.source}`),
-          words: "be made of up to 63 small letters, digits and dashes",
+          words: "consist of up to 63 small letters, digits and dashes",
         },
       }),
       (id) => id === "" ? undefined : id,

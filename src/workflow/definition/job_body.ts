@@ -27,9 +27,9 @@ export interface JobBody {
   readonly image?: string;
   /** Text for the shell. */
   readonly command?: string;
-  /** What the job is made of in place of a command; on this machine only. */
+  /** Steps of the job, instead of a command; on this machine only. */
   readonly steps?: readonly StepConfig[];
-  /** Longest time, in whole seconds. */
+  /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
   /** Rank in the queue. */
   readonly priority?: number;
@@ -104,8 +104,8 @@ export interface JobContent extends JobBody {
   readonly commandPrefix?: string;
 }
 
-/** Longest time that a job may be given, in seconds. */
-const LONGEST_SECONDS = 999_999_999;
+/** Maximum time limit of a job, in seconds. */
+const MAX_SECONDS = 999_999_999;
 
 /** Numbers that every program on the way can hold. */
 const MAX_INTEGER = 2 ** 31 - 1;
@@ -146,10 +146,10 @@ export const JOB_KEYS: Keys<JobContent> = {
     alias: "timeout_seconds",
     // Zero is no limit of the job's own.
     kind: mapped(
-      wholeNumber(0, LONGEST_SECONDS),
+      wholeNumber(0, MAX_SECONDS),
       (seconds) => seconds || undefined,
     ),
-    description: "Longest time that the job may run, in seconds.",
+    description: "Time limit of the job, in seconds.",
   },
   priority: {
     key: "priority",

@@ -48,7 +48,7 @@ export const jobNames: Kind<readonly string[]> = listOrOne(
 /** Kind of a text that must not be empty. */
 export const filled: Kind<string> = text({ rule: FILLED_TEXT });
 
-/** Kind of a text that is as good as not given when it is empty. */
+/** Kind of an optional text; an empty one counts as missing. */
 export const optionalText: Kind<string> = mapped(
   text(),
   (value) => value.trim() === "" ? undefined : value,
@@ -185,7 +185,7 @@ const AMOUNT_WORDS = 'be an amount such as 2, "500m" or "4Gi"';
 
 const amount = text({ rule: { pattern: AMOUNT, words: AMOUNT_WORDS } });
 
-/** Kind of an amount that is as good as not given when it is empty. */
+/** Kind of an optional amount; an empty one counts as missing. */
 export const optionalAmount: Kind<string> = mapped(
   text({
     rule: {

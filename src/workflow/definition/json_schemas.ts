@@ -143,7 +143,7 @@ const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
  * Makes the JSON Schema of workflow files, for editors.
  *
  * It accepts what the reader accepts, from the same definition, except for what a
- * schema cannot say: names that are given twice or are unknown, cycles, what a
+ * schema cannot say: duplicate or unknown names, cycles, what a
  * job file adds to an entry, and paths outside `/job`.
  *
  * @returns A schema of draft 7, the newest that editors commonly know.

@@ -30,7 +30,7 @@ export interface ReadDefinitionOptions {
   /**
    * Takes what is ignored in the files, such as keys that are not known.
    *
-   * @default {nobody}
+   * @default {warnings are ignored}
    */
   onWarning?: OnWarning;
 }

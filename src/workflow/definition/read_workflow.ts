@@ -67,7 +67,7 @@ export async function readWorkflow(
   const id = content.id ?? workflowId(sourceFile);
   if (!WORKFLOW_ID.test(id)) {
     document.report(
-      'needs the key "id": the path gives none that could be used',
+      'needs the key "id": its path has no usable one',
     );
   }
   const errors: string[] = [];
@@ -96,7 +96,7 @@ export async function readWorkflow(
 }
 
 /**
- * Finds the id of a workflow whose file gives none.
+ * Derives the id of a workflow from the path of its file.
  *
  * @param sourceFile Path of the file from the CI root.
  * @returns The path below the folder of workflows, in small letters, digits and
@@ -164,8 +164,8 @@ function layOver(
   return job;
 }
 
-/** Most names that the picture of a cycle shows. */
-const MOST_SHOWN = 10;
+/** Maximum number of names in the message about a cycle. */
+const MAX_SHOWN = 10;
 
 /** Keys under which dependencies stand. */
 const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
@@ -181,8 +181,8 @@ export interface CheckedJob {
 }
 
 /**
- * Reports what would make jobs wait for ever: names that are given twice or
- * are unknown, and cycles.
+ * Reports duplicate names, unknown names and cycles, which would make jobs wait
+ * forever.
  *
  * @param jobs Jobs of one workflow.
  */
@@ -233,7 +233,9 @@ function dependencyNode(
       if (found !== undefined) return found;
     }
     if (!DEPENDENCY_KEYS.includes(key)) continue;
-    const found = [value, ...value.items ?? []].find((it) => it.text === name);
+    const found = [value, ...value.items ?? []].find((entry) =>
+      entry.text === name
+    );
     if (found !== undefined) return found;
   }
   return undefined;
@@ -241,7 +243,7 @@ function dependencyNode(
 
 function picture(names: string[]): string {
   const [first] = names;
-  const hidden = names.length - MOST_SHOWN;
-  if (hidden > 0) names.splice(MOST_SHOWN, hidden, `(${hidden} more)`);
+  const hidden = names.length - MAX_SHOWN;
+  if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
   return [...names, first].join(" → ");
 }

@@ -3,7 +3,7 @@ import { goJson } from "../definition/json.ts";
 import { policyGlob } from "../matching/policy_glob.ts";
 import type { Policy, PolicyRule, PolicyUse } from "./policy.ts";
 
-/** What a decision is made of, besides the policy. */
+/** Facts that a policy decides by. */
 export interface DecisionFacts {
   /** Id of the workflow. */
   readonly workflowId: string;
@@ -17,31 +17,31 @@ export interface DecisionFacts {
   readonly baseBranch: string;
   /** Whether the code comes from a fork. */
   readonly relation: "same" | "fork";
-  /** What the actor is. */
+  /** Subjects that the actor belongs to. */
   readonly actorSubjects: readonly string[];
-  /** Approvals that were given. */
+  /** Approvals. */
   readonly approvals: readonly Approval[];
-  /** What an approval must be for. */
+  /** What a valid approval refers to. */
   readonly approved: {
     readonly headSha: string;
     readonly baseSha: string;
     readonly policyRevision: string;
   };
-  /** Time at which the decision is made, in milliseconds since 1970. */
+  /** Time of the decision, in milliseconds since 1970. */
   readonly now: number;
 }
 
 /** An approval, with the keys of the wire. */
 export interface Approval {
-  /** Whatever the coordinator says of it. */
+  /** Values as the coordinator wrote them. */
   readonly [key: string]: unknown;
 }
 
 /** The decision that definitions of a pull request may be used. */
 export interface Grant extends PolicyUse {
-  /** Rules that hold, the first of which is reported. */
+  /** The first rule that holds. */
   readonly ruleId: string;
-  /** Id of the approval on which the decision rests. */
+  /** Id of the approval that the rule requires; `null` if it requires none. */
   readonly approvalId: string | null;
 }
 
@@ -49,7 +49,7 @@ export interface Grant extends PolicyUse {
  * Decides whether the definition of a workflow in a pull request may be used.
  *
  * @param policy Policy.
- * @param facts What is known.
+ * @param facts Facts.
  * @returns What is granted; `undefined` if the trusted definition is used.
  * @throws {RunnerError} `invalid-config`, if rules that hold do not agree.
  */
@@ -78,15 +78,15 @@ export function decide(
 
 function holds(rule: PolicyRule, facts: DecisionFacts): boolean {
   const { event, baseBranch, relation, actorSubjects } = facts;
-  const fits = rule.paths.map(policyGlob);
-  const isCovered = (path: string) => fits.some((it) => it(path));
+  const globs = rule.paths.map(policyGlob);
+  const isCovered = (path: string) => globs.some((matches) => matches(path));
   return rule.workflows.includes(facts.workflowId) &&
     facts.dependencyPaths.every(isCovered) &&
     facts.changedCiPaths.every(isCovered) &&
-    isEmptyOr(rule.events, (it) => it === event) &&
-    isEmptyOr(rule.baseBranches, (it) => policyGlob(it)(baseBranch)) &&
+    isEmptyOr(rule.events, (type) => type === event) &&
+    isEmptyOr(rule.baseBranches, (glob) => policyGlob(glob)(baseBranch)) &&
     ["any", relation].includes(rule.headRepository) &&
-    isEmptyOr(rule.actors, (it) => actorSubjects.includes(it)) &&
+    isEmptyOr(rule.actors, (subject) => actorSubjects.includes(subject)) &&
     (rule.approval.length === 0 ||
       findApproval(rule.approval, facts, rule.use) !== undefined);
 }
@@ -96,20 +96,21 @@ function findApproval(
   { approvals, approved, workflowId, now }: DecisionFacts,
   { profile }: PolicyUse,
 ): Approval | undefined {
-  return approvals.find((it) =>
-    typeof it.approval_id === "string" && it.approval_id !== "" &&
-    subjects.includes(String(it.approver_subject)) &&
-    it.head_sha === approved.headSha && it.base_sha === approved.baseSha &&
-    it.policy_revision === approved.policyRevision &&
-    ["*", workflowId].includes(String(it.workflow_scope)) &&
-    it.execution_profile === profile && !it.invalidated_at &&
-    isAhead(it.expires_at, now)
+  return approvals.find((approval) =>
+    typeof approval.approval_id === "string" && approval.approval_id !== "" &&
+    subjects.includes(String(approval.approver_subject)) &&
+    approval.head_sha === approved.headSha &&
+    approval.base_sha === approved.baseSha &&
+    approval.policy_revision === approved.policyRevision &&
+    ["*", workflowId].includes(String(approval.workflow_scope)) &&
+    approval.execution_profile === profile && !approval.invalidated_at &&
+    isInFuture(approval.expires_at, now)
   );
 }
 
-function isAhead(time: unknown, now: number): boolean {
+function isInFuture(time: unknown, now: number): boolean {
   if (time === undefined || time === null || time === "") return true;
-  // A time that cannot be parsed has passed: comparing with NaN is false.
+  // An invalid time counts as past: comparing with NaN is false.
   return Date.parse(String(time)) > now;
 }
 

@@ -200,7 +200,7 @@ export interface CodePlace {
  * @param event What happened.
  * @param ci Where the definition and other trusted code come from.
  * @returns The job.
- * @throws {RunnerError} `invalid-workflow`, if the job is made of steps.
+ * @throws {RunnerError} `invalid-workflow`, for a job with steps.
  */
 export function generatedJob(
   definition: JobDefinition,

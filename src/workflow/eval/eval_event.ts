@@ -1,7 +1,7 @@
 import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../definition/filters.ts";
 
-/** What happened, and where the code of both sides is; empty texts are unknown. */
+/** An event and where the code of both sides is; empty texts are unknown. */
 export interface EvalEvent {
   /** Kind of the event. */
   readonly type: EventType;
@@ -49,10 +49,10 @@ const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
 };
 
 /**
- * Gives the variables that tell jobs of an event.
+ * Returns the variables that describe an event to jobs.
  *
  * @param event Event.
- * @returns Variables that say something.
+ * @returns Variables that are not empty.
  */
 export function eventVariables(event: EvalEvent): Record<string, string> {
   return Object.fromEntries(

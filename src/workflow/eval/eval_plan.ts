@@ -20,7 +20,7 @@ import {
   reportedPaths,
 } from "./pull_request.ts";
 
-/** What an evaluation came to. */
+/** Result of an evaluation. */
 export interface EvalPlan {
   /** Workflows to submit. */
   readonly workflows: readonly PlannedWorkflow[];
@@ -36,7 +36,7 @@ export interface EvalPlan {
   readonly decisions: readonly StartDecision[];
 }
 
-/** What an evaluation looks at. */
+/** Input of an evaluation. */
 export interface EvalInput {
   /** The event. */
   readonly event: EvalEvent;
@@ -55,7 +55,7 @@ export interface EvalInput {
   readonly policy?: Policy;
   /** Revision of the policy; empty without one. */
   readonly policyRevision?: string;
-  /** Definitions of the pull request and who made it, if it is one. */
+  /** Definitions of the pull request and its author, if it is one. */
   readonly pullRequest?: PullRequestFacts;
   /** Whether a workflow that is not started is submitted without jobs. */
   readonly marksSkipped: boolean;

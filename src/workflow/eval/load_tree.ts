@@ -11,7 +11,7 @@ import {
 import { readWorkflow } from "../definition/read_workflow.ts";
 import { guardPath } from "../../workspace/guard.ts";
 
-/** Longest time that reading a tree which is not trusted may take, in milliseconds. */
+/** Maximum time for reading an untrusted tree, in milliseconds. */
 const MAX_HEAD_MS = 60_000;
 
 /**
@@ -80,8 +80,8 @@ export async function loadTree(
 }
 
 /**
- * Reads the workflows of a tree that is not trusted. Nothing in it makes this
- * fail: what cannot be read is not used.
+ * Reads the workflows of an untrusted tree. Nothing in it makes this fail: what
+ * cannot be read is not used.
  *
  * @param root Absolute path of the tree.
  * @param onProblem Takes what is wrong with a file.

@@ -12,7 +12,7 @@ import type { BaseNodes, Policy } from "./policy.ts";
 const DEFAULT_PROFILE = "standard";
 const DEFAULT_WORKERS = "default";
 
-/** With which rights a workflow runs, and why. */
+/** Rights of a workflow, and why it has them. */
 export interface WorkflowGrant {
   /** Execution profile. */
   readonly profile: string;
@@ -64,7 +64,7 @@ export interface PolicyViolation {
   readonly path: string;
   /** Workflow that the file defines; empty for none. */
   readonly workflow_id: string;
-  /** Who made the change. */
+  /** Author of the change. */
   readonly actor: string;
   /** Rule that was broken. */
   readonly rule: string;

@@ -157,7 +157,7 @@ function checkUnique(
   what: string,
 ): void {
   const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) reader.fail(`${what} "${twice}"`, "is given twice");
+  if (twice !== undefined) reader.fail(`${what} "${twice}"`, "occurs twice");
 }
 
 function canonicalText(profile: string, rules: readonly PolicyRule[]): string {
@@ -246,7 +246,7 @@ export class PolicyReader {
    */
   word(key: string, words: readonly string[], fallback?: string): string {
     const value = this.value(key) ?? fallback;
-    const word = words.find((it) => it === value);
+    const word = words.find((allowed) => allowed === value);
     return word ?? this.fail(key, `must be ${words.join(" or ")}`);
   }
 
@@ -260,7 +260,7 @@ export class PolicyReader {
   texts(key: string, pattern: RegExp = /./s): string[] {
     const list = this.value(key) ?? [];
     const isRight = Array.isArray(list) &&
-      list.every((it) => typeof it === "string" && pattern.test(it));
+      list.every((item) => typeof item === "string" && pattern.test(item));
     return isRight
       ? list
       : this.fail(key, `must be a list of strings that match ${pattern}`);
@@ -297,8 +297,8 @@ export class PolicyReader {
   list(key: string): PolicyReader[] {
     const list = this.value(key) ?? [];
     if (!Array.isArray(list)) return this.fail(key, "must be a list");
-    return list.map((it, at) =>
-      new PolicyReader(it, `${this.#place}.${key}[${at}]`)
+    return list.map((item, at) =>
+      new PolicyReader(item, `${this.#place}.${key}[${at}]`)
     );
   }
 

@@ -18,37 +18,37 @@ import type { BaseNodes, Policy } from "./policy.ts";
 import { explainJobs } from "../explain_jobs.ts";
 import { localJob } from "../local/local_job.ts";
 
-/** Files that say what may be changed are no files of a workflow. */
+/** The policy itself is not part of a workflow. */
 const POLICY_FILES = /^\.reactorcide\/(policy\.yaml$|policies\/)/;
 
 // A document takes 8 MiB. What a pull request adds leaves room for the trusted
 // workflows.
 
-/** Most bytes of all definitions of a pull request. */
+/** Maximum size of all definitions of a pull request, in bytes. */
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 
-/** Most bytes of the changed files, and of the violations. */
+/** Maximum size of the changed files, and of the violations, in bytes. */
 const MAX_LIST_BYTES = 1024 * 1024;
 
-/** What is known of a pull request. */
+/** Facts about a pull request. */
 export interface PullRequestFacts {
   /** Workflows of the pull request itself, of ids that no other one has. */
   readonly head: readonly WorkflowDefinition[];
   /** Why no definition of the pull request is used, whatever the policy says. */
   readonly refusal?: string;
-  /** Who made the change. */
+  /** Author of the change. */
   readonly actor: string;
-  /** What the actor is. */
+  /** Subjects that the actor belongs to. */
   readonly actorSubjects: readonly string[];
-  /** Approvals that were given. */
+  /** Approvals. */
   readonly approvals: readonly Approval[];
   /** Time of the evaluation, in milliseconds since 1970. */
   readonly now: number;
 }
 
-/** What a decision about a pull request is made of. */
+/** Everything that decides about a pull request. */
 export interface PullRequestInput extends PullRequestFacts {
-  /** What happened. */
+  /** The event. */
   readonly event: EvalEvent;
   /** Policy; `undefined` if there is none, and nothing is allowed. */
   readonly policy: Policy | undefined;
@@ -132,7 +132,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
     violations.add(
       changedCiPaths.filter((path) => !violations.has(path)),
       "",
-      "no workflow has it",
+      "no workflow uses it",
     );
   }
   return { workflows, refused, violations: violations.list };
@@ -255,9 +255,11 @@ function headWorkflow(
   if (theirs === undefined) {
     return "the pull request deletes the workflow, or its definition is invalid";
   }
-  if (!theirs.hasOwnId) return "the pull request gives the workflow no id";
+  if (!theirs.hasOwnId) {
+    return "the workflow has no id of its own in the pull request";
+  }
   if (ours === undefined && hasTrustedName(theirs, input)) {
-    return "the pull request gives it the name of a trusted workflow";
+    return "it has the name of a trusted workflow";
   }
   const jobs = withTrusted(theirs.jobs, kept);
   const workflow: PlannedWorkflow = {
@@ -296,7 +298,7 @@ function problemOf(
   const tooLarge = "the definitions of the pull request are too large";
   const { definition, authority } = workflow;
   if (!budget.hasRoomFor(definition)) return tooLarge;
-  // What the coordinator would refuse would take every other workflow with it.
+  // One job that the coordinator refuses makes it refuse the whole document.
   if (!budget.take(wireWorkflow(workflow, event))) return tooLarge;
   const [before, after] = [trustedJobs, definition.jobs].map(chancesOf);
   const lost = [...authority.keys()].find((name) =>

@@ -34,7 +34,7 @@ export interface ContainerOptions {
   readonly network?: string;
 }
 
-/** What a container is made of, besides the job. */
+/** Settings of a container, besides the job. */
 export interface ContainerSetting extends ContainerOptions {
   /** Name of the container. */
   readonly name: string;
@@ -209,7 +209,7 @@ export async function runContained(
 ): Promise<JobOutcome> {
   const { program, run } = options;
   const name = `reactorcide-${crypto.randomUUID()}`;
-  // The directory was made by this process, whose user needs no permission then.
+  // This process created the directory, so its user needs no permission.
   const { uid, gid } = await Deno.stat(workspace.base);
   const forContainer = childEnvironment(host.env, {
     ...{ kind: "container", names: [], facts: {}, jobEnv: {} },

@@ -3,7 +3,7 @@ import type { LocalNode } from "./local_job.ts";
 import type { JobOutputs } from "./variables.ts";
 import type { TriggeredWorkflow } from "./workflow_state.ts";
 
-/** A job that is to be run now. */
+/** A job to run now. */
 export interface JobRequest {
   /** Key of the job, which no other job of the run has. */
   readonly key: string;
@@ -35,6 +35,6 @@ export interface JobOutcome extends JobOutputs {
  * Runs a job.
  *
  * @param request The job.
- * @returns How it ended; what it throws makes the job a failed one.
+ * @returns How it ended; the job fails with whatever it throws.
  */
 export type Executor = (request: JobRequest) => Promise<JobOutcome>;

@@ -19,7 +19,7 @@ export interface LocalJob {
   readonly name: string;
   /** Text for the shell. */
   readonly command?: string;
-  /** What the job is made of in place of a command. */
+  /** Steps of the job, instead of a command. */
   readonly steps?: readonly StepConfig[];
   /** Variables. */
   readonly env: Readonly<Record<string, string>>;
@@ -33,7 +33,7 @@ export interface LocalJob {
   readonly itemVar?: string;
   /** Image of the container. */
   readonly image?: string;
-  /** Longest time, in whole seconds. */
+  /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
   /** Where the source goes, as the job knows it. */
   readonly codeDir?: string;
@@ -49,7 +49,7 @@ export interface LocalJob {
   };
   /** Whether the job does not run on a developer's machine. */
   readonly disableRunLocal?: boolean;
-  /** Whether a container gives the command to a runner of its own. */
+  /** Whether a runner in the container runs the command. */
   readonly isWrapped?: boolean;
   /** Resources of the container. */
   readonly resources?: JobBody["resources"];
@@ -64,7 +64,7 @@ export interface LocalNode extends ConditionalNode {
 }
 
 /**
- * Makes a job of its definition.
+ * Creates a job from its definition.
  *
  * @param definition Definition.
  * @returns The job.
@@ -100,8 +100,8 @@ function localResources(
 }
 
 /**
- * Makes a job of a trigger; what the trigger does not say is as in the job
- * that sent it.
+ * Creates a job from a trigger; what the trigger leaves out is inherited from
+ * the job that sent it.
  *
  * @param trigger Trigger.
  * @param parent The job that sent it.
@@ -131,7 +131,7 @@ export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
 }
 
 /**
- * Makes the nodes of a workflow.
+ * Creates the nodes of a workflow.
  *
  * @param jobs Jobs; their dependencies have no cycle.
  * @returns A node for each job, or for each item of one that has items. No node
@@ -174,14 +174,14 @@ export function localGraph(
 }
 
 /**
- * Takes some of the jobs out of a workflow, so that they can be run alone.
+ * Selects jobs of a workflow, to run them alone.
  *
- * What they wait for elsewhere is taken for done; the variables and outputs of
- * jobs that have succeeded earlier are there.
+ * Other jobs that they depend on count as done; variables and outputs of jobs
+ * that succeeded earlier are kept.
  *
  * @param workflow The workflow.
  * @param names Names of the jobs.
- * @param earlier What is known of earlier runs.
+ * @param earlier Results of earlier runs.
  * @returns A workflow of these jobs.
  * @throws {RunnerError} `invalid-config`, if there is no job of a name.
  */
@@ -213,7 +213,7 @@ function withoutOthers(
   chosen: ReadonlySet<string>,
 ): LocalJob {
   const dependsOn = job.dependsOn.filter((name) => chosen.has(name));
-  // Whoever asks for a job that waits for a failure wants to see it run.
+  // A job that runs only after a failure runs when it is selected alone.
   const isAlone = dependsOn.length === 0;
   return { ...job, dependsOn, ...isAlone ? { condition: "always" } : {} };
 }

@@ -132,7 +132,7 @@ function endText(name: string, status: NodeEnd | "skipped"): string {
   return status === "failed" ? `"${name}" failed` : `"${name}" was ${status}`;
 }
 
-/** How a workflow stands. */
+/** Status of a workflow. */
 export type WorkflowStatus =
   | "running"
   | "success"
@@ -141,9 +141,9 @@ export type WorkflowStatus =
   | "skipped";
 
 /**
- * Tells how a workflow stands, as the coordinator does.
+ * Derives the status of a workflow, by the rules of the coordinator.
  *
- * @param nodes How its nodes stand, those of follow-up jobs among them.
+ * @param nodes Statuses of its nodes, including those of follow-up jobs.
  * @returns The status.
  */
 export function workflowStatus(nodes: readonly NodeStatus[]): WorkflowStatus {

@@ -40,7 +40,7 @@ export interface ProcessExecutorOptions
   source: "copy" | "in-place" | "none";
   /** Where the output of jobs goes. */
   log: JobLog;
-  /** Called with the log of each job that is made of steps. */
+  /** Called with the log of each job that has steps. */
   onJobLog: (log: JobLog) => void;
   /**
    * How each job gets a container of its own.
@@ -48,14 +48,14 @@ export interface ProcessExecutorOptions
    * @default {jobs run on this machine itself}
    */
   container?: ContainerOptions;
-  /** Calls listeners when the run is asked to end. */
+  /** Calls listeners when the run is cancelled. */
   onSignal: Host["onSignal"];
 }
 
 /** Where a job finds its code, unless it says where. */
 const CODE_DIR = defaultOf("code_dir");
 
-/** How the end of a job is called in a workflow. */
+/** Status of a node by the status of its job. */
 const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
   success: "completed",
   failed: "failed",
@@ -64,13 +64,14 @@ const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
 };
 
 /**
- * Makes what runs each job in this process, in a workspace of its own.
+ * Creates an executor that runs each job in this process, in a workspace of its
+ * own.
  *
  * A job is run as `runnerlib run` runs it, with its steps, its secrets and its
  * plugins; only its command is another process. All jobs share the secrets
- * that are masked, since what one of them gives another one may print.
+ * that are masked, since one may print what another one outputs.
  *
- * @param options Where, and with what.
+ * @param options Options.
  * @returns The executor.
  */
 export function processExecutor(options: ProcessExecutorOptions): Executor {
@@ -133,9 +134,9 @@ async function runOne(
       layerOf(job, options, command),
       job.steps === undefined ? {} : { job: { steps: job.steps } },
     );
-    const isTold = error === undefined ||
+    const isReported = error === undefined ||
       error instanceof RunnerError && error.code === "command-failed";
-    const reason = isTold ? undefined : error.message;
+    const reason = isReported ? undefined : error.message;
     end = { status: ENDS[status], exitCode, reason };
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;
@@ -233,26 +234,26 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
   };
 }
 
-/** Longest text that Linux takes for one variable, less some room for its name. */
-const LONGEST_VARIABLE = 127 * 1024;
+/** Maximum length of a variable on Linux, less some room for its name. */
+const MAX_VARIABLE_BYTES = 127 * 1024;
 
-/** What is told to a job besides its own variables. */
+/** Facts that a job gets in variables, besides its own. */
 export interface JobSurroundings {
   /** Absolute path of what the job knows as `/job`, as the job sees it. */
   readonly workspace: string;
   /** Whether the job has a container of its own. */
   readonly inContainer: boolean;
-  /** Absolute path of the file that tells how the jobs stand, if the job can see it. */
+  /** Absolute path of the file with the states of the jobs, if the job can see it. */
   readonly stateFile: string | undefined;
   /** Variables that describe the event. */
   readonly event: Readonly<Record<string, string>>;
 }
 
 /**
- * Gives the variables that tell a job where in a workflow it is.
+ * Returns the variables that describe a job's place in a workflow.
  *
  * @param request The job.
- * @param surroundings What is around it.
+ * @param surroundings Facts for it.
  * @returns The variables.
  */
 export function jobVariables(
@@ -277,8 +278,8 @@ export function jobVariables(
     [Variable.workflowNodeName]: node.displayName,
     [Variable.workflowVarsFile]: `${workspace}/workflow-vars.json`,
     [Variable.workflowOutputFile]: `${workspace}/workflow-output.json`,
-    ...vars.length * 3 > LONGEST_VARIABLE &&
-        new TextEncoder().encode(vars).length > LONGEST_VARIABLE
+    ...vars.length * 3 > MAX_VARIABLE_BYTES &&
+        new TextEncoder().encode(vars).length > MAX_VARIABLE_BYTES
       ? {}
       : { [Variable.workflowVarsJson]: vars },
     ...event,

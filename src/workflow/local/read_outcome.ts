@@ -10,7 +10,7 @@ import { FIELD_OF_WIRE } from "../../triggers/trigger_fields.ts";
 import type { JobOutputs, JsonObject } from "./variables.ts";
 import type { TriggeredWorkflow } from "./workflow_state.ts";
 
-/** Most bytes of outputs. */
+/** Maximum size of outputs, in bytes. */
 const LARGEST_OUTPUT_BYTES = 1024 * 1024;
 
 /** What only evaluations say of a job, and only the coordinator reads. */

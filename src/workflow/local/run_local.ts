@@ -30,7 +30,7 @@ import { openStateFile } from "./state_file.ts";
 export interface RunLocalOptions {
   /** Absolute path of the CI root. */
   root: string;
-  /** Most jobs that run at once. */
+  /** Maximum number of jobs that run at the same time. */
   concurrency: number;
   /** Whether to wait while another run of a workflow goes on there. */
   wait: boolean;
@@ -50,7 +50,7 @@ export interface RunLocalOptions {
   event: Readonly<Record<string, string>>;
 }
 
-/** What a run of a workflow gave. */
+/** Result of a run of a workflow. */
 export interface LocalResult {
   /** How the workflow ended. */
   readonly status: WorkflowStatus;
@@ -82,8 +82,8 @@ export async function runLocal(
 ): Promise<LocalResult> {
   const { root, resume, only, concurrency } = options;
   const directory = `${root}/.reactorcide/workflow`;
-  using ending = listenForEnding(parts.host);
-  await using _lock = await lockRoot(parts, options, ending);
+  using termination = listenForSignals(parts.host);
+  await using _lock = await lockRoot(parts, options, termination);
   await using state = await openStateFile(
     `${root}/.reactorcide/workflow-state.json`,
     {
@@ -113,14 +113,14 @@ export async function runLocal(
       log,
       onJobLog: (log) => logs.add(log),
       stateFile: state.path,
-      onSignal: ending.onSignal,
+      onSignal: termination.onSignal,
     }),
     concurrency,
     state,
-    signal: ending.signal,
+    signal: termination.signal,
     isDone: () => resume,
     onChange(key, status, reason) {
-      tell(parts, key, status, reason);
+      logStatus(parts, key, status, reason);
       if (status === "failed" || status === "timeout") failures.push(key);
     },
   });
@@ -129,9 +129,9 @@ export async function runLocal(
     status === "completed"
   ).map(([key]) => key);
   return {
-    status: ending.name === undefined ? status : "cancelled",
-    exitCode: ending.name !== undefined
-      ? signalExitCode(ending.name)
+    status: termination.name === undefined ? status : "cancelled",
+    exitCode: termination.name !== undefined
+      ? signalExitCode(termination.name)
       : exitCodeOf(status, jobs.find(({ key }) => key === failures[0])),
     jobs,
     completed: new Set([
@@ -145,7 +145,7 @@ export async function runLocal(
 async function lockRoot(
   { host, logger }: RunnerParts,
   { root, wait }: RunLocalOptions,
-  ending: Ending,
+  termination: Termination,
 ): Promise<WorkspaceLock> {
   const place: Workspace = {
     base: root,
@@ -157,11 +157,13 @@ async function lockRoot(
       command: "workflow run",
       env: host.env,
       wait,
-      signal: ending.signal,
+      signal: termination.signal,
       onWait: (reason) => logger.info("workflow", reason),
     });
   } catch (error) {
-    throw ending.name === undefined ? error : cancelledError(ending.name);
+    throw termination.name === undefined
+      ? error
+      : cancelledError(termination.name);
   }
 }
 
@@ -222,7 +224,7 @@ function openLog(
   return createJobLog(options);
 }
 
-function tell(
+function logStatus(
   { logger }: RunnerParts,
   key: string,
   status: NodeStatus,
@@ -243,23 +245,18 @@ function exitCodeOf(
   return failed?.exitCode || 1;
 }
 
-/** The wish that a run ends, heard once and told to many. */
-export interface Ending extends Disposable {
+/** Cancellation of a run by signals, which reach all of its jobs. */
+interface Termination extends Disposable {
   /** Aborted by the first signal. */
   readonly signal: AbortSignal;
-  /** The first signal, `undefined` as long as there was none. */
+  /** The first signal; `undefined` before. */
   readonly name: EndingSignal | undefined;
-  /** Tells a job of this and further signals. */
+  /** Passes this and further signals on to a job. */
   readonly onSignal: Host["onSignal"];
 }
 
-/**
- * Listens for the signals that end a run on behalf of its jobs.
- *
- * @param host The process.
- * @returns The wish; it is not listened for any more once it is disposed.
- */
-export function listenForEnding(host: Host): Ending {
+/** Listens for signals on behalf of all jobs, until it is disposed. */
+function listenForSignals(host: Host): Termination {
   const controller = new AbortController();
   const listeners = new Set<(signal: EndingSignal) => void>();
   let first: EndingSignal | undefined;

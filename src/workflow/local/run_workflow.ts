@@ -18,8 +18,8 @@ import {
   type WorkflowState,
 } from "./workflow_state.ts";
 
-/** Longest chain of jobs that trigger one another. */
-const LONGEST_CHAIN = 50;
+/** Maximum length of a chain of jobs that trigger one another. */
+const MAX_CHAIN = 50;
 
 /** A workflow that is run on this machine. */
 export interface LocalWorkflow {
@@ -33,22 +33,22 @@ export interface LocalWorkflow {
 export interface RunWorkflowOptions {
   /** Runs a job. */
   executor: Executor;
-  /** Most jobs that run at once. */
+  /** Maximum number of jobs that run at the same time. */
   concurrency: number;
-  /** What is remembered of the jobs. */
+  /** Saved state of the jobs. */
   state: WorkflowState;
-  /** Aborted when the run is to end. */
+  /** Ends the run. */
   signal: AbortSignal;
   /**
-   * Tells whether a job that succeeded in an earlier run is not run again.
+   * Whether a job that succeeded in an earlier run is not run again.
    *
    * @default {every such job}
    */
   isDone?: (key: string) => boolean;
   /**
-   * Hears how a job stands.
+   * Called when the status of a job changes.
    *
-   * @default {nobody}
+   * @default {status changes are ignored}
    */
   onChange?: (key: string, status: NodeStatus, reason?: string) => void;
 }
@@ -56,15 +56,15 @@ export interface RunWorkflowOptions {
 /**
  * Runs a workflow, and the follow-up jobs that its jobs leave, to the end.
  *
- * A job's end is remembered before anything that waits for it starts, so that
- * a run that is killed can be resumed without doing anything twice that
- * mattered to others. Follow-up jobs are a workflow of their own.
+ * The result of a job is saved before anything that depends on it starts, so
+ * that a run that is killed can be resumed without doing twice what others
+ * depend on. Follow-up jobs are a workflow of their own.
  *
  * @param workflow The workflow.
  * @param options Additional options.
  * @returns How each job has ended: first those of the workflow, in its order.
- * @throws {RunnerError} `output-failed`, if what has happened cannot be
- * remembered; what runs is waited for.
+ * @throws {RunnerError} `output-failed`, if the state cannot be saved; running
+ * jobs are waited for.
  */
 export async function runWorkflow(
   workflow: LocalWorkflow,
@@ -86,7 +86,7 @@ interface Run extends RunWorkflowOptions {
   readonly pool: Pool;
   readonly keys: JobKeys;
   readonly parts: Part[];
-  /** What keeps the run from going on: its memory fails. */
+  /** Why the run cannot go on: its state cannot be saved. */
   failure?: Error;
 }
 
@@ -215,10 +215,12 @@ function problemOf(
 ): string | undefined {
   const conflict = part.variables.add(name, { vars, outputs });
   if (conflict !== undefined) {
-    return `it gives ${JSON.stringify(conflict)} another value than there is`;
+    return `it sets ${
+      JSON.stringify(conflict)
+    }, which has another value already`;
   }
-  return triggers.length > 0 && part.depth >= LONGEST_CHAIN
-    ? `it is the last of ${LONGEST_CHAIN} jobs that trigger one another`
+  return triggers.length > 0 && part.depth >= MAX_CHAIN
+    ? `it is the last of ${MAX_CHAIN} jobs that trigger one another`
     : undefined;
 }
 
@@ -248,7 +250,7 @@ function startTriggered(
   triggers: readonly TriggeredWorkflow[] = [],
 ): void {
   const { nodes: { [node]: { job } }, keys: { [node]: key }, depth } = part;
-  if (depth >= LONGEST_CHAIN) return;
+  if (depth >= MAX_CHAIN) return;
   triggers.forEach(({ jobs, vars = {} }, index) => {
     part.children.push(runPart(run, {
       vars,
@@ -275,7 +277,7 @@ async function noteSkipped(run: Run, part: Part): Promise<void> {
   }));
 }
 
-/** What is told of a job that this run did not start. */
+/** Result of a job that this run did not start. */
 export const NEVER_RUN = {
   exitCode: null,
   startedAt: null,
@@ -283,11 +285,11 @@ export const NEVER_RUN = {
   tail: [],
 } as const;
 
-/** How one job of a workflow has ended, or stands. */
+/** Result, or current state, of one job of a workflow. */
 export interface WorkflowJobResult {
   /** Key of the job. */
   readonly key: string;
-  /** How it ended; `waiting` and `submitted` for one that was never run. */
+  /** Its state; `waiting` or `submitted` if it never ran. */
   readonly status: NodeStatus;
   /** Exit code, `null` if it has none. */
   readonly exitCode: number | null;
@@ -309,7 +311,7 @@ export interface Part {
   readonly nodes: readonly LocalNode[];
   /** Keys of the nodes. */
   readonly keys: readonly string[];
-  /** How its nodes stand. */
+  /** States of its nodes. */
   readonly states: NodeStates;
   /** Variables of the workflow. */
   readonly variables: WorkflowVariables;
@@ -324,7 +326,7 @@ export interface Part {
 }
 
 /**
- * Tells how the nodes of a workflow have ended.
+ * Returns the results of the nodes of a workflow.
  *
  * @param part The workflow.
  * @returns A result for each node.
@@ -339,7 +341,7 @@ export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
   }));
 }
 
-/** Lets a few tasks run at the same time, and the others wait their turn. */
+/** Limits how many tasks run at the same time; the others queue. */
 export class Pool {
   readonly #limitCount: number;
   #runningCount = 0;
@@ -347,19 +349,19 @@ export class Pool {
   #next = 0;
 
   /**
-   * Makes a pool without tasks.
+   * Creates a pool without tasks.
    *
-   * @param limitCount Most tasks that run at once.
+   * @param limitCount Maximum number of tasks that run at the same time.
    */
   constructor(limitCount: number) {
     this.#limitCount = limitCount;
   }
 
   /**
-   * Runs a task as soon as there is room for it.
+   * Runs a task as soon as a slot is free.
    *
    * @param task The task.
-   * @returns What the task gives.
+   * @returns The result of the task.
    */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#runningCount < this.#limitCount) this.#runningCount++;
@@ -367,12 +369,12 @@ export class Pool {
     try {
       return await task();
     } finally {
-      this.#handOver();
+      this.#release();
     }
   }
 
-  /** The room goes to the next one without being free in between. */
-  #handOver(): void {
+  /** The slot goes to the next task without being free in between. */
+  #release(): void {
     const next = this.#waiting[this.#next++];
     if (next !== undefined) return next();
     this.#runningCount--;

@@ -41,7 +41,7 @@ export interface StateFile extends WorkflowState, AsyncDisposable {
  * the same however many jobs there are, and a run that is killed loses
  * nothing. Only one run at a time may have the file open.
  *
- * @param path Absolute path of the file; its directory is made when missing.
+ * @param path Absolute path of the file; its directory is created when missing.
  * @param options Which workflow, and whether to go on with it.
  * @returns The memory, which is closed by being disposed.
  * @throws {RunnerError} `output-failed`, if the file is damaged or cannot be
@@ -192,7 +192,7 @@ function unwritable(path: string, state: string, cause?: unknown): RunnerError {
   });
 }
 
-/** Largest state or journal that is read, in bytes. */
+/** Maximum size of a state or journal, in bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
 /** What a state says besides its jobs. */

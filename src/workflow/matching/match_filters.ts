@@ -5,7 +5,7 @@ import { eventGlob } from "./event_glob.ts";
 /** Maximum number of patterns that a reason lists. */
 const MAX_LISTED = 6;
 
-/** What happened, as far as filters look at it. */
+/** The event, as filters see it. */
 export interface MatchedEvent {
   /** Kind of the event. */
   readonly type: EventType;

@@ -32,7 +32,8 @@ export function mermaidGraph(jobs: readonly LocalJob[]): string {
   const ids = idsOf(jobs);
   const text = (label: string) =>
     `"${
-      printable(label).replace(/["#&<>]/g, (it) => `#${it.charCodeAt(0)};`)
+      printable(label).replace(/["#&<>]/g, (character) =>
+        `#${character.charCodeAt(0)};`)
     }"`;
   return [
     "flowchart TD",
@@ -172,7 +173,10 @@ function boxText({ x, y, width, label }: Box): string {
 }
 
 function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (it) => `&#${it.charCodeAt(0)};`);
+  return text.replace(
+    /[&<>"]/g,
+    (character) => `&#${character.charCodeAt(0)};`,
+  );
 }
 
 /** What has to be known of a job to put it in its place. */
