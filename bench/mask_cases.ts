@@ -19,7 +19,7 @@ export function hardCases(): Contest {
     log: logPart(),
     run: new Uint8Array(8 * MIB).fill("a".charCodeAt(0)),
     misses: new TextEncoder().encode(nearMisses(secrets)),
-    colours: logPart({ end: "\x1b[0m\n\x1b[32m" }),
+    colors: logPart({ end: "\x1b[0m\n\x1b[32m" }),
     escapes: new TextEncoder().encode(escaped(logPart())),
   };
   const cases: Record<string, [Uint8Array, readonly string[]]> = {
@@ -27,7 +27,7 @@ export function hardCases(): Contest {
     "a secret like a run": [texts.run, [RUN_SECRET]],
     "a log": [texts.log, secrets],
     "near misses": [texts.misses, secrets],
-    "coloured lines": [texts.colours, secrets],
+    "colored lines": [texts.colors, secrets],
     "escaped lines": [texts.escapes, secrets],
     "a secret of lines": [texts.log, [
       ...secrets,
@@ -51,7 +51,7 @@ export function hardCases(): Contest {
     comparisons: [
       { subject: "a secret like a run", floor: "a normal secret", goal: 2 },
       { subject: "near misses", floor: "a log", goal: 8 },
-      { subject: "coloured lines", floor: "a log", goal: 2.5 },
+      { subject: "colored lines", floor: "a log", goal: 2.5 },
       { subject: "escaped lines", floor: "a log", goal: 2.5 },
       { subject: "a secret of lines", floor: "a log" },
     ],

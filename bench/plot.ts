@@ -48,14 +48,14 @@ function row(
   xOf: (share: number) => number,
 ): string {
   const length = (xOf(ratio / goal) - LABEL_WIDTH).toFixed(1);
-  const colour = ratio <= goal ? "#2a7f62" : "#b3382c";
+  const color = ratio <= goal ? "#2a7f62" : "#b3382c";
   return [
     `<text x="${LABEL_WIDTH - 8}" y="${y + 11}" text-anchor="end">${
       escaped(label)
     }</text>`,
     `<rect x="${LABEL_WIDTH}" y="${y}" width="${length}" height="${
       ROW - 8
-    }" fill="${colour}"/>`,
+    }" fill="${color}"/>`,
     `<text x="${LABEL_WIDTH + 4}" y="${
       y + 11
     }" fill="#fff" font-weight="bold">${ratio.toFixed(2)} of ${goal}</text>`,

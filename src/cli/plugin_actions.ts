@@ -12,7 +12,7 @@ import {
 } from "../plugins/inspect_plugin.ts";
 import { fileSource, type PluginSource } from "../plugins/plugin_source.ts";
 import { grantOption } from "../plugins/rights/rights.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { showUrl } from "../url_secrets.ts";
 import type { CommandContext } from "./command.ts";
 import { type CommandConfig, loadCommandConfig } from "./command_config.ts";

@@ -1,5 +1,5 @@
 import { osReason, RunnerError } from "../errors.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { isSecretKey, isSecretPath } from "../secrets/references.ts";
 import type { SecretStore } from "../secrets/store/store.ts";
 import { addSecrets } from "../secrets/store/table.ts";

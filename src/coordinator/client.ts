@@ -13,7 +13,7 @@
  */
 
 import { messageOf, RunnerError, type RunnerErrorOptions } from "../errors.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { onAbort } from "../process/cancellation.ts";
 import {
   createBackoff,

@@ -1,7 +1,7 @@
 import type { StepConfig } from "../config/step_config.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { Phase } from "../plugins/plugin.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { copyTree } from "../source/copy_tree.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
 import { realPath } from "../workspace/guard.ts";

@@ -4,7 +4,7 @@ import { createJobLog } from "../output/create_job_log.ts";
 import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
-import { wantsColour } from "../wants_colour.ts";
+import { shouldUseColor } from "../terminal/color.ts";
 import { maxLineBytes } from "./command_log.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -54,7 +54,7 @@ export async function openJobLog(
     stderr,
     style: styleOf(host.env, config, labels.length),
     steps: labels,
-    colour: wantsColour(host.env, host.stdout.isTerminal()),
+    color: shouldUseColor(host.env, host.stdout.isTerminal()),
     logDirectory,
     maxLineBytes: maxLineBytes(config, workspace),
     masker,

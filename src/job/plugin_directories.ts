@@ -1,7 +1,7 @@
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { isInside, jobPathProblem } from "../job_path.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Where a trusted CI source has its plugins. */

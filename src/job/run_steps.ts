@@ -11,7 +11,7 @@ import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
-import { wantsColour } from "../wants_colour.ts";
+import { shouldUseColor } from "../terminal/color.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -255,7 +255,7 @@ export async function printSummary(
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {
     columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
-    colour: wantsColour(host.env, isTerminal),
+    color: shouldUseColor(host.env, isTerminal),
   });
   await logger.flush().catch(() => {});
   // A job does not fail because nobody can be told how it went.

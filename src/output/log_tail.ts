@@ -1,5 +1,5 @@
 import { LINE_FEED } from "./line_limit.ts";
-import { plainText } from "./plain_text.ts";
+import { plainText } from "../terminal/text.ts";
 
 /** How many lines are told. */
 const TAIL_LINES = 20;

@@ -1,4 +1,5 @@
 import type { Masker } from "../secrets/masker.ts";
+import { printableLines } from "../terminal/text.ts";
 import type { Sink } from "./sink.ts";
 
 /** How much a message matters. */
@@ -37,11 +38,6 @@ export interface LoggerOptions {
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
-
-/** What steers a terminal or reorders a line; line breaks are handled apart. */
-const CONTROL =
-  // deno-lint-ignore no-control-regex
-  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g;
 
 const encoder = new TextEncoder();
 
@@ -137,11 +133,6 @@ function formatLine(
     : `[${name}] ${mark}${message}`;
   // What a repository or a plugin named must neither steer the terminal nor
   // look like another message.
-  return (line + facts.join("")).replace(CONTROL, escape)
+  return printableLines(line + facts.join(""))
     .replace(/\n(?=\S)/g, "\n  ");
-}
-
-function escape(character: string): string {
-  const code = character.charCodeAt(0).toString(16);
-  return code.length > 2 ? `\\u{${code}}` : `\\x${code.padStart(2, "0")}`;
 }

@@ -1,11 +1,11 @@
-import { displayWidth } from "../display_width.ts";
+import { displayWidth } from "../terminal/width.ts";
 import { hasByte, hasZero } from "../has_byte.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
 import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
 /** Cyan, green, yellow, magenta, blue: what is read on dark and on light ground. */
-const COLOURS = [36, 32, 33, 35, 34];
+const COLORS = [36, 32, 33, 35, 34];
 
 /** A word of line feeds. */
 const LINE_FEEDS = 0x0a0a0a0a;
@@ -43,8 +43,8 @@ export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
 export interface StepPrefixOptions {
   /** Number of cells to which the name is padded. */
   width: number;
-  /** Number of the step, which chooses its colour; no colour without it. */
-  colour: number | undefined;
+  /** Number of the step, which chooses its color; no color without it. */
+  color: number | undefined;
   /** Longest prefix in bytes; the name is cut to fit. */
   maxBytes: number | undefined;
 }
@@ -53,17 +53,17 @@ export interface StepPrefixOptions {
  * Makes what stands before each line of a step: `name | `.
  *
  * @param name Name of the step.
- * @param options Width, colour and limit.
+ * @param options Width, color and limit.
  * @returns The bytes of the prefix.
  */
 export function stepPrefix(
   name: string,
   options: StepPrefixOptions,
 ): Uint8Array {
-  const { width, colour, maxBytes = Infinity } = options;
-  const [start, end] = colour === undefined
+  const { width, color, maxBytes = Infinity } = options;
+  const [start, end] = color === undefined
     ? ["", " | "]
-    : [`\x1b[${COLOURS[colour % COLOURS.length]}m`, " |\x1b[0m "];
+    : [`\x1b[${COLORS[color % COLORS.length]}m`, " |\x1b[0m "];
   const label = printable(name);
   const padding = " ".repeat(Math.max(0, width - displayWidth(label)));
   const characters = [...label, ...padding];
@@ -77,7 +77,7 @@ export function stepPrefix(
 /**
  * Makes a format that puts a prefix before each line.
  *
- * Colours and the like that a line leaves switched on are switched off at its
+ * Colors and the like that a line leaves switched on are switched off at its
  * end, and on again behind the prefix of the next line.
  *
  * @param prefix The prefix.
@@ -155,7 +155,7 @@ function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
 }
 
 /**
- * Follows what the lines of one stream leave switched on in a terminal: colours
+ * Follows what the lines of one stream leave switched on in a terminal: colors
  * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`
  * and the control character SO).
  */

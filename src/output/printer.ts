@@ -1,4 +1,4 @@
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { LineAssembler } from "./line_assembler.ts";
 import {
   LINE_BREAK,

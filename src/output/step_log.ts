@@ -4,7 +4,7 @@ import { LineAssembler } from "./line_assembler.ts";
 import { LINE_BREAK, LINE_FEED, type StreamName } from "./line_limit.ts";
 import type { LogFile } from "./log_file.ts";
 import { LogTail } from "./log_tail.ts";
-import { plainText } from "./plain_text.ts";
+import { plainText } from "../terminal/text.ts";
 import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
@@ -15,7 +15,7 @@ const HELD_BYTES = 64 * 1024;
 /** Longest text that tells how far a step is. */
 const PROGRESS_LENGTH = 200;
 
-/** How much of a line is looked at for such a text: colours take room, too. */
+/** How much of a line is looked at for such a text: colors take room, too. */
 const PROGRESS_BYTES = 1024;
 
 /** Longest time between two looks at one line, in milliseconds. */

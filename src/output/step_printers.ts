@@ -1,5 +1,5 @@
-import { displayWidth } from "../display_width.ts";
-import { printable } from "../printable.ts";
+import { displayWidth } from "../terminal/width.ts";
+import { printable } from "../terminal/text.ts";
 import { MAX_STYLE_BYTES, prefixLines, stepPrefix } from "./prefix_lines.ts";
 import {
   groupPrinter,
@@ -46,16 +46,16 @@ export interface StepPrintersOptions {
   /** Names of the steps, as far as they are known, in their order. */
   steps: readonly string[];
   /**
-   * Whether each step's prefix has a colour.
+   * Whether each step's prefix has a color.
    *
    * @default {false}
    */
-  colour?: boolean;
+  color?: boolean;
   /**
    * Longest line that is shown, in bytes, without its line break; 32 at least.
    * Longer lines are broken, between characters.
    *
-   * The prefix counts, and from a limit of 2 KiB on what switches colours off at
+   * The prefix counts, and from a limit of 2 KiB on what switches colors off at
    * the end of a line. With `json` the message counts as it is written. Without
    * a limit, `prefixed` and `json` break lines of more than 64 KiB.
    */
@@ -112,7 +112,7 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
 function prefixedPrinters(
   options: StepPrintersOptions,
 ): (step: string, sinks: Sinks) => Printer {
-  const { steps, colour = false, maxLineBytes } = options;
+  const { steps, color = false, maxLineBytes } = options;
   const width = steps.map((step) => displayWidth(printable(step)))
     .filter((width) => width <= WIDEST_PADDING)
     .reduce((most, width) => Math.max(most, width), 0);
@@ -121,7 +121,7 @@ function prefixedPrinters(
     if (!numbers.has(step)) numbers.set(step, numbers.size);
     const prefix = stepPrefix(step, {
       width,
-      colour: colour ? numbers.get(step) : undefined,
+      color: color ? numbers.get(step) : undefined,
       maxBytes: maxLineBytes && maxLineBytes / 2,
     });
     const maxBytes = maxLineBytes === undefined
@@ -131,7 +131,7 @@ function prefixedPrinters(
   };
 }
 
-/** Room for what switches colours off and on again, unless lines are tiny. */
+/** Room for what switches colors off and on again, unless lines are tiny. */
 function styleRoom(maxLineBytes: number): number {
   return maxLineBytes < 16 * MAX_STYLE_BYTES ? 0 : MAX_STYLE_BYTES;
 }

@@ -1,6 +1,6 @@
 import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 
 /** Files that Deno runs; declarations of types hold no code. */
 const MODULE = /^plugin_(.+)(?<!\.d)\.(?:ts|js)$/s;

@@ -1,6 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { showUrl } from "../url_secrets.ts";
 import {
   fileUrl,

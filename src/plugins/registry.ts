@@ -1,4 +1,4 @@
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { suggest } from "../suggest.ts";
 import {
   type Phase,

@@ -16,8 +16,8 @@ export interface SummaryOptions {
    * @default {no limit}
    */
   columns?: number;
-  /** Whether the text may have colours. */
-  colour: boolean;
+  /** Whether the text may have colors. */
+  color: boolean;
 }
 
 /**
@@ -28,21 +28,21 @@ export interface SummaryOptions {
  * Nothing in names, reasons and lines can steer the terminal.
  *
  * @param steps Steps in the order of the table.
- * @param options Width and colour.
+ * @param options Width and color.
  * @returns Lines with a break between two, none at the end.
  */
 export function formatSummary(
   steps: readonly SummaryStep[],
   options: SummaryOptions,
 ): string {
-  const { columns, colour } = options;
+  const { columns, color } = options;
   // A character in the last cell makes some terminals begin a new line.
   const width = columns === undefined ? Infinity : Math.max(1, columns - 1);
   const table = summaryTable(steps, width)
-    .map((line) => styledLine(line, { width, colour }));
+    .map((line) => styledLine(line, { width, color }));
   // What a step printed is shown whole: it is what people copy.
   const blocks = failures(steps)
-    .map((lines) => lines.map((line) => styledLine(line, { colour })));
+    .map((lines) => lines.map((line) => styledLine(line, { color })));
   return [table, ...blocks].map((lines) => lines.join("\n")).join("\n\n");
 }
 

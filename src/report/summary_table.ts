@@ -1,5 +1,5 @@
-import { cutToWidth, displayWidth, takeWidth } from "../display_width.ts";
-import { printable } from "../printable.ts";
+import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
+import { printable, withoutSequences } from "../terminal/text.ts";
 
 /** More skipped or cancelled steps than these are told by their number. */
 const MAX_LISTED = 10;
@@ -140,7 +140,7 @@ function padEnd(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** How a piece of text looks where there is colour. */
+/** How a piece of text looks where there is color. */
 export type TextStyle =
   | "bold"
   | "dim"
@@ -156,8 +156,8 @@ export type StyledText = readonly [text: string, style?: TextStyle];
 export interface StyledLineOptions {
   /** Most cells that the line may take; as many as it needs when left out. */
   width?: number;
-  /** Whether the line may have colours. */
-  colour: boolean;
+  /** Whether the line may have colors. */
+  color: boolean;
 }
 
 const SGR: Readonly<Record<TextStyle, [on: number, off: number]>> = {
@@ -173,15 +173,15 @@ const SGR: Readonly<Record<TextStyle, [on: number, off: number]>> = {
  * Puts pieces of text together to one line.
  *
  * @param pieces Pieces without anything that steers a terminal.
- * @param options Width and colour.
+ * @param options Width and color.
  * @returns The line; one that does not fit is cut and ends with `…`.
  */
 export function styledLine(
   pieces: readonly StyledText[],
-  { width = Infinity, colour }: StyledLineOptions,
+  { width = Infinity, color }: StyledLineOptions,
 ): string {
   const shown = cutPieces(pieces, width);
-  return shown.map(([text, style]) => styled(text, style, colour)).join("");
+  return shown.map(([text, style]) => styled(text, style, color)).join("");
 }
 
 function cutPieces(
@@ -206,17 +206,12 @@ function cutPieces(
 function styled(
   text: string,
   style: TextStyle | undefined,
-  colour: boolean,
+  color: boolean,
 ): string {
-  if (!colour || style === undefined || text === "") return text;
+  if (!color || style === undefined || text === "") return text;
   const [on, off] = SGR[style];
   return `\x1b[${on}m${text}\x1b[${off}m`;
 }
-
-/** Sequences that colour text, move the cursor, set a title or make a link. */
-const SEQUENCES =
-  // deno-lint-ignore no-control-regex
-  /(?:\x1b\[|\x9b)[0-?]*[ -\/]*[@-~]|\x1b\][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)/g;
 
 const TAB_STOP = 8;
 
@@ -226,7 +221,7 @@ const MAX_LENGTH = 4_000;
 /**
  * Makes a line that a job printed, or a name that it chose, safe to show.
  *
- * Colours and other well-formed sequences are left out, tabs become spaces,
+ * Colors and other well-formed sequences are left out, tabs become spaces,
  * and whatever could steer a terminal is shown as `\u{…}`. Of a line that is
  * longer than a few screens only the beginning is kept.
  *
@@ -234,9 +229,11 @@ const MAX_LENGTH = 4_000;
  * @returns Text that takes as many cells as it seems to.
  */
 export function plainLine(line: string): string {
-  const text = line.slice(0, MAX_LENGTH).toWellFormed()
-    .replace(SEQUENCES, "").replace(/\r$/, "");
-  const shown = text.split("\t").map(printable).reduce(afterTab);
+  const text = withoutSequences(line.slice(0, MAX_LENGTH).toWellFormed())
+    .replace(/\r$/, "");
+  const shown = text.split("\t").map(printable).reduce(
+    afterTab,
+  );
   return line.length > MAX_LENGTH ? `${shown}…` : shown;
 }
 

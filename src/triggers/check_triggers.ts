@@ -8,7 +8,7 @@ import {
   variableProblem,
 } from "./trigger_fields.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
-import { brief, quote } from "../printable.ts";
+import { brief, quote } from "../terminal/text.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** Maximum number of problems in a message. */

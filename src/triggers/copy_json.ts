@@ -1,4 +1,4 @@
-import { brief } from "../printable.ts";
+import { brief } from "../terminal/text.ts";
 import type { JsonValue } from "./trigger.ts";
 
 /** Maximum number of values in one field. */

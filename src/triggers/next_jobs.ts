@@ -1,5 +1,5 @@
 import { optionText } from "../command_text.ts";
-import { printable } from "../printable.ts";
+import { printable } from "../terminal/text.ts";
 import { secretsInText } from "../url_secrets.ts";
 
 /** A job that {@linkcode nextJobsText} shows. */

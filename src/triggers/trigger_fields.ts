@@ -6,7 +6,7 @@ import {
 } from "../schema/amount.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
 import { copyJson, kindOf, plainEntries, textProblem } from "./copy_json.ts";
-import { brief, quote } from "../printable.ts";
+import { brief, quote } from "../terminal/text.ts";
 import type { JsonValue, Trigger } from "./trigger.ts";
 
 /** Kind of value of a field. */

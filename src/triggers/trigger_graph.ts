@@ -4,7 +4,7 @@ import {
   triggerError,
   type TriggerProblem,
 } from "./check_triggers.ts";
-import { brief, quote } from "../printable.ts";
+import { brief, quote } from "../terminal/text.ts";
 
 /** Maximum number of names that the picture of a cycle shows. */
 const MAX_SHOWN = 10;

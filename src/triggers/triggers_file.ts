@@ -10,7 +10,7 @@ import {
 } from "./check_triggers.ts";
 import { kindOf, plainEntries } from "./copy_json.ts";
 import { orderedDocument, type TriggerDocument } from "./document.ts";
-import { quote } from "../printable.ts";
+import { quote } from "../terminal/text.ts";
 import type { Trigger } from "./trigger.ts";
 import { FIELD_OF_WIRE } from "./trigger_fields.ts";
 import {

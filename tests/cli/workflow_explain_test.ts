@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { explanationTable } from "../../src/cli/workflow/explanation.ts";
-import { displayWidth } from "../../src/display_width.ts";
+import { displayWidth } from "../../src/terminal/width.ts";
 import { Random } from "../helpers/random.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {

@@ -120,7 +120,7 @@ ${end}
     ]],
     ["sys.exit(4)", 4, []],
     ["raise ValueError('no')", 1, []],
-    ["runnerlib.trigger_job('x', colour='red')", 1, []],
+    ["runnerlib.trigger_job('x', color='red')", 1, []],
   ];
   await Promise.all(ends.map(async ([end, expected, names]) => {
     await using directory = await temporaryDirectory();
@@ -136,7 +136,7 @@ ${end}
       names.toSorted(),
     );
     if (names.length === 0) {
-      assertMatch(stderr, /discarded: deploy, build|unknown key "colour"/);
+      assertMatch(stderr, /discarded: deploy, build|unknown key "color"/);
     }
   }));
 });

@@ -37,6 +37,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   workspace: 3,
   fs: 2,
   process: 1,
+  terminal: 1,
   environment: -1,
   options: -2,
   schema: 1,

@@ -200,8 +200,8 @@ export class Screen {
   }
 
   #eraseLine(): void {
-    // Erased in another colour than its own, a line would show that colour.
-    if (this.style !== "") throw new Error("Erases in colour");
+    // Erased in another color than its own, a line would show that color.
+    if (this.style !== "") throw new Error("Erases in color");
     this.#row.cells.length = Math.min(this.#row.cells.length, this.#at.x);
     this.#row.isWrapped = false;
   }
@@ -219,7 +219,7 @@ export class Screen {
   }
 }
 
-/** Colours, weight and underline are switched on and off each by itself. */
+/** Colors, weight and underline are switched on and off each by itself. */
 function restyled(style: string, code: string): string {
   if (code === "0") return "";
   const kind = [/^3[1-69]$/, /^([12]|22)$/, /^2?4$/]

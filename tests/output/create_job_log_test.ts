@@ -114,8 +114,8 @@ describe("createJobLog() shows prefixed lines", () => {
     assertEquals(stdout.text, "a | begin\nb | begin\na | end\nb | end\n");
   });
 
-  it("with a colour for each step, in the prefix only", async () => {
-    const { log, stdout } = logOf({ steps: ["a", "b"], colour: true });
+  it("with a color for each step, in the prefix only", async () => {
+    const { log, stdout } = logOf({ steps: ["a", "b"], color: true });
     for (const name of ["b", "a"]) {
       const step = await log.openStep(name);
       await say(step.stdout, "x\n");
@@ -154,7 +154,7 @@ describe("createJobLog() shows prefixed lines", () => {
   });
 
   it("within the limit, also when the name is long", async () => {
-    const { log, stdout } = logOf({ maxLineBytes: 32, colour: true });
+    const { log, stdout } = logOf({ maxLineBytes: 32, color: true });
     const step = await log.openStep("é".repeat(100));
     await say(step.stdout, "x".repeat(100));
     await step.close();

@@ -46,7 +46,7 @@ function modelOf(
   }
 }
 
-/** Lines that leave no colour on; it goes on in the next one. */
+/** Lines that leave no color on; it goes on in the next one. */
 function restyled(lines: readonly string[]): string[] {
   let on: string[] = [];
   return lines.map((line) => {

@@ -60,7 +60,7 @@ async function finish(step: StepLog, ...texts: string[]): Promise<void> {
 describe("createJobLog() files the output of each step", () => {
   it("as plain lines in order of arrival, under its name once it is over", async () => {
     for (const style of ["plain", "prefixed", "grouped", "json"] as const) {
-      await withLog({ style, colour: true }, async ({ logs, open }) => {
+      await withLog({ style, color: true }, async ({ logs, open }) => {
         const step = await open("test (linux, 1)");
         const name = "test (linux, 1).log";
         await step.stdout.write(encoder.encode("out\n1%\r2%\r"));

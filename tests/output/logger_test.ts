@@ -168,7 +168,7 @@ Deno.test("createLogger() keeps a message from steering the terminal", async () 
     );
     assert(
       text.endsWith(
-        "[c] a\\x1b[2Jb\\x0dc\\x07d\\x00e\\x7ff\\x9b31mg k=\\x1b]0;x\n",
+        "[c] a\\u{1b}[2Jb\\u{d}c\\u{7}d\\u{0}e\\u{7f}f\\u{9b}31mg k=\\u{1b}]0;x\n",
       ),
       JSON.stringify(text),
     );
@@ -228,7 +228,7 @@ Deno.test("createLogger() lets no message look like another one", async () => {
       "  [job] y",
     ]);
     assertMatch(lines[0], /\[plugin:a\\n\[job\] one$/);
-    assertMatch(lines[4], /right\\u\{202e\}left\\u\{2028\}below\\x1b\[2J$/);
+    assertMatch(lines[4], /right\\u\{202e\}left\\u\{2028\}below\\u\{1b\}\[2J$/);
     assertEquals(lines.length, 6);
   }
 });

@@ -11,7 +11,7 @@ function linesOf(...chunks: string[]): string[] {
     .join("").trimEnd().split("\n").map((line) => line.slice("> ".length));
 }
 
-Deno.test("prefixLines() keeps a colour within its lines and goes on with it", () => {
+Deno.test("prefixLines() keeps a color within its lines and goes on with it", () => {
   assertEquals(linesOf("\x1b[31mred\nred\n", "red\x1b[0m\nplain\n"), [
     "\x1b[31mred\x1b[0m",
     "\x1b[31mred\x1b[0m",

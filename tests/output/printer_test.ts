@@ -12,7 +12,7 @@ Deno.test("groupPrinter() shows the block early when the disk is full, and the r
   using file = await LogFile.temporary({ onFailure: () => {} });
   const prefix = stepPrefix("a", {
     width: 1,
-    colour: undefined,
+    color: undefined,
     maxBytes: undefined,
   });
   const printer = groupPrinter({

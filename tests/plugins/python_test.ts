@@ -458,7 +458,7 @@ class Follows(Plugin):
         runnerlib.flush_triggers()
         context.metric("files", 3)
         try:
-            runnerlib.trigger_job("x", colour="red")
+            runnerlib.trigger_job("x", color="red")
         except runnerlib.RunnerError as error:
             print(error)
 
@@ -481,7 +481,7 @@ class Follows(Plugin):
     "files",
     3,
   ]]);
-  assertMatch(linesOf("follows", ran)[0], /unknown key "colour"/);
+  assertMatch(linesOf("follows", ran)[0], /unknown key "color"/);
   assertStringIncludes(
     ran.stderr,
     "the follow-up jobs of the job were submitted",

@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { plainLine } from "../../src/report/summary_table.ts";
 import { Random } from "../helpers/random.ts";
 
-Deno.test("plainLine() leaves out colours, links and titles", () => {
+Deno.test("plainLine() leaves out colors, links and titles", () => {
   const cases: [line: string, shown: string][] = [
     ["plain 日本", "plain 日本"],
     ["\x1b[1;31mred\x1b[0m", "red"],

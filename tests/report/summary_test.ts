@@ -4,7 +4,7 @@ import {
   assertLess,
   assertStringIncludes,
 } from "@std/assert";
-import { displayWidth } from "../../src/display_width.ts";
+import { displayWidth } from "../../src/terminal/width.ts";
 import { formatSummary } from "../../src/report/summary.ts";
 import type {
   SummaryStatus,
@@ -40,7 +40,7 @@ const MIXED: readonly SummaryStep[] = [
 
 Deno.test("formatSummary() aligns what it tells of each step", () => {
   assertEquals(
-    formatSummary(MIXED, { columns: 80, colour: false }),
+    formatSummary(MIXED, { columns: 80, color: false }),
     [
       "✓ checkout     success                 0.4s",
       "✓ build        success               2m 05s  2 attempts",
@@ -50,7 +50,7 @@ Deno.test("formatSummary() aligns what it tells of each step", () => {
     ].join("\n"),
   );
   assertEquals(
-    formatSummary(MIXED, { columns: 40, colour: false }),
+    formatSummary(MIXED, { columns: 40, color: false }),
     [
       "✓ checkout       0.4s",
       "✓ build        2m 05s  2 attempts",
@@ -60,7 +60,7 @@ Deno.test("formatSummary() aligns what it tells of each step", () => {
     ].join("\n"),
   );
   assertEquals(
-    formatSummary(MIXED, { columns: 20, colour: false }),
+    formatSummary(MIXED, { columns: 20, color: false }),
     [
       "✓ checkout     0.4s",
       "✓ build      2m 05s",
@@ -69,7 +69,7 @@ Deno.test("formatSummary() aligns what it tells of each step", () => {
       "– deploy          –",
     ].join("\n"),
   );
-  assertEquals(formatSummary([], { colour: true }), "");
+  assertEquals(formatSummary([], { color: true }), "");
 });
 
 Deno.test("formatSummary() shows the failure that came first last", () => {
@@ -81,7 +81,7 @@ Deno.test("formatSummary() shows the failure that came first last", () => {
     step("allowed", "failed", { conclusion: "success", tail: ["no matter"] }),
     step("sibling", "cancelled", { tail: ["no matter"] }),
     step("other", "cancelled"),
-  ], { colour: false });
+  ], { color: false });
   const [table, late, shot, root, ...rest] = text.split("\n\n");
   assertEquals(rest, []);
   assertStringIncludes(table, "– 2 steps cancelled");
@@ -100,7 +100,7 @@ Deno.test("formatSummary() shows the failure that came first last", () => {
 Deno.test("formatSummary() names cancelled steps when none failed", () => {
   const steps = [step("a", "cancelled"), step("b", "cancelled")];
   assertEquals(
-    formatSummary(steps, { colour: false }),
+    formatSummary(steps, { color: false }),
     "– a  cancelled  1.2s\n– b  cancelled  1.2s",
   );
 });
@@ -109,20 +109,20 @@ Deno.test("formatSummary() folds skipped steps when they are many", () => {
   const skipped = (count: number) =>
     Array.from({ length: count }, (_, index) => step(`s${index}`, "skipped"));
   const count = (steps: SummaryStep[]) =>
-    formatSummary(steps, { colour: false }).split("\n").length;
+    formatSummary(steps, { color: false }).split("\n").length;
   assertEquals(count(skipped(10)), 10);
   assertEquals(
-    formatSummary([...skipped(11), step("a", "success")], { colour: false }),
+    formatSummary([...skipped(11), step("a", "success")], { color: false }),
     "✓ a  success  1.2s\n– 11 steps skipped",
   );
 });
 
-Deno.test("formatSummary() colours by how it ended, and only if asked", () => {
+Deno.test("formatSummary() colors by how it ended, and only if asked", () => {
   const steps = [step("a", "success"), step("b", "failed", { exitCode: 1 })];
-  const text = formatSummary(steps, { colour: true });
+  const text = formatSummary(steps, { color: true });
   assertStringIncludes(text, "\x1b[32m✓ \x1b[39m");
   assertStringIncludes(text, "\x1b[31m✗ \x1b[39m");
-  assertFalse(formatSummary(steps, { colour: false }).includes("\x1b"));
+  assertFalse(formatSummary(steps, { color: false }).includes("\x1b"));
 });
 
 Deno.test("formatSummary() breaks no line and lets nothing through", () => {
@@ -133,7 +133,7 @@ Deno.test("formatSummary() breaks no line and lets nothing through", () => {
     step(name, "skipped", { reason: name }),
   ];
   for (let columns = 1; columns < 130; columns++) {
-    const text = formatSummary(steps, { columns, colour: false });
+    const text = formatSummary(steps, { columns, color: false });
     assertEquals(/[^\P{Cc}\n]|\u202e|\p{Cs}/u.test(text), false);
     for (const line of text.split("\n\n")[0].split("\n")) {
       assertLess(displayWidth(line), Math.max(2, columns), line);

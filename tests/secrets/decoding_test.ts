@@ -285,7 +285,7 @@ describe("Masker finds a secret of several lines", () => {
     ["in JSON in JSON", PEM.trim().replaceAll("\n", "\\\\r\\\\n")],
     ["with empty lines", PEM.trim().replaceAll("\n", "\n\n")],
     ["broken elsewhere", PEM.trim().replace(/(?<=^M.{30})/gm, "\n")],
-    ["with colours", PEM.trim().replaceAll("\n", "\x1b[0m\n\x1b[32m")],
+    ["with colors", PEM.trim().replaceAll("\n", "\x1b[0m\n\x1b[32m")],
   ];
   for (const [name, text] of shapes) {
     it(name, () => {

@@ -109,8 +109,8 @@ const PYTHON: Tool = {
     "decimal numbers": "' '.join(map(str,b))",
     "each byte as \\x": "''.join('\\\\x%02x'%c for c in b)",
     "each byte in octal": "''.join('\\\\%03o'%c for c in b)",
-    "colour codes": "''.join(c+'\\x1b[0m' for c in s)",
-    "colour codes in JSON": "json.dumps(s[:2]+'\x1b[1;31m'+s[2:])",
+    "color codes": "''.join(c+'\\x1b[0m' for c in s)",
+    "color codes in JSON": "json.dumps(s[:2]+'\x1b[1;31m'+s[2:])",
     "YAML with double quotes":
       "'\"'+json.dumps(s)[1:-1].replace('-','-\\\\\\n  ')+'\"'",
   },

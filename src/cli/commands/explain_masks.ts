@@ -1,4 +1,4 @@
-import { displayWidth } from "../../display_width.ts";
+import { displayWidth } from "../../terminal/width.ts";
 import { messageOf } from "../../errors.ts";
 import {
   type KnownSecrets,
@@ -10,7 +10,7 @@ import {
   resolveStepSecrets,
 } from "../../job/resolve_secrets.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
-import { printable } from "../../printable.ts";
+import { printable } from "../../terminal/text.ts";
 import type { Command } from "../command.ts";
 import {
   checkCommandConfig,

@@ -1,4 +1,4 @@
-import { printable } from "../../printable.ts";
+import { printable } from "../../terminal/text.ts";
 
 /** What a difference is about. */
 export type MigrationKind =

@@ -23,7 +23,7 @@ const WRAP = "\x1b[?7h";
  * first line.
  *
  * From there everything can be erased without knowing how many lines the
- * terminal made of it after its size changed. The colour in which a job
+ * terminal made of it after its size changed. The color in which a job
  * prints is saved with the cursor.
  *
  * @param lines Lines, at least one and fewer than the terminal has.

@@ -1,4 +1,4 @@
-import { cutToWidth, displayWidth } from "../../display_width.ts";
+import { cutToWidth, displayWidth } from "../../terminal/width.ts";
 import type { ConsoleSize } from "../../host.ts";
 import {
   formatClock,
@@ -21,8 +21,8 @@ import {
 export interface FrameOptions {
   /** The terminal as it is now. */
   size: ConsoleSize;
-  /** Whether lines may have colours. */
-  colour: boolean;
+  /** Whether lines may have colors. */
+  color: boolean;
   /** What time it is, in milliseconds. */
   now: number;
 }
@@ -50,12 +50,12 @@ const NAMES_SHARE = 0.4;
  * Draws the steps that run, and counts all of them.
  *
  * @param board What is known of the steps.
- * @param options Terminal, colour and time.
+ * @param options Terminal, color and time.
  * @returns Lines of which none takes the last cell of the terminal.
  */
 export function formatFrame(board: Board, options: FrameOptions): string[] {
-  const { size, colour, now } = options;
-  const style = { width: Math.max(1, size.columns - 1), colour };
+  const { size, color, now } = options;
+  const style = { width: Math.max(1, size.columns - 1), color };
   const room = lineCount(size.rows) - 1;
   const isFolded = board.runningCount > room;
   const shown = [

@@ -14,8 +14,8 @@ export interface LiveViewOptions {
   columns(): number;
   /** Lines of the terminal, now. */
   rows(): number;
-  /** Whether the view may have colours. */
-  colour: boolean;
+  /** Whether the view may have colors. */
+  color: boolean;
   /** What time it is, in milliseconds of any clock. */
   now(): number;
 }
@@ -42,16 +42,16 @@ const encoder = new TextEncoder();
  * Nothing else may write to the terminal while it is open. Its timer keeps no
  * process alive. After it was closed, the streams go on to work.
  *
- * @param options Terminal, colour and clock.
+ * @param options Terminal, color and clock.
  * @returns The view; to be closed whatever happens.
  */
 export function openLiveView(options: LiveViewOptions): LiveView {
-  const { columns, rows, colour, now } = options;
+  const { columns, rows, color, now } = options;
   const board = new Board(now());
   const region = new Region(() => {
     if (board.runningCount + board.waitingCount === 0) return [];
     const size = { columns: columns(), rows: rows() };
-    return formatFrame(board, { size, colour, now: now() });
+    return formatFrame(board, { size, color, now: now() });
   });
   const stdout = streamSink(options.stdout);
   const stderr = streamSink(options.stderr);

@@ -1,7 +1,7 @@
 import { isSwitchedOn } from "../../boolean.ts";
 import type { Host } from "../../host.ts";
 import type { StepEvent } from "../../steps/step.ts";
-import { wantsColour } from "../../wants_colour.ts";
+import { shouldUseColor } from "../../terminal/color.ts";
 import { openLiveView } from "./live_view.ts";
 
 /** A process whose terminal shows how far a job is. */
@@ -27,7 +27,7 @@ export function watchJob(host: Host): WatchedJob | undefined {
     stderr: host.stderr,
     columns: () => host.consoleSize?.()?.columns ?? 80,
     rows: () => host.consoleSize?.()?.rows ?? 24,
-    colour: wantsColour(host.env, true),
+    color: shouldUseColor(host.env, true),
     now: () => performance.now(),
   });
   let isShown = false;

@@ -1,5 +1,5 @@
-import { cutToWidth, displayWidth, takeWidth } from "../../display_width.ts";
-import { printable } from "../../printable.ts";
+import { cutToWidth, displayWidth, takeWidth } from "../../terminal/width.ts";
+import { printable } from "../../terminal/text.ts";
 import type { JobExplanation } from "../../workflow/explain_jobs.ts";
 import type { CommandContext } from "../command.ts";
 

@@ -1,5 +1,5 @@
 import { messageOf } from "../../errors.ts";
-import { printable } from "../../printable.ts";
+import { printable } from "../../terminal/text.ts";
 import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { readJobDefinition } from "../../workflow/definition/read_job_definition.ts";

@@ -1,4 +1,4 @@
-import { printable } from "../../printable.ts";
+import { printable } from "../../terminal/text.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import {
   localJob,

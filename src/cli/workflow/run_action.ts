@@ -4,7 +4,7 @@ import { maskedTail } from "../../job/run_steps.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_table.ts";
-import { wantsColour } from "../../wants_colour.ts";
+import { shouldUseColor } from "../../terminal/color.ts";
 import {
   EVENT_TYPES,
   type EventType,
@@ -186,7 +186,7 @@ async function printJobs(
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {
     columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
-    colour: wantsColour(host.env, isTerminal),
+    color: shouldUseColor(host.env, isTerminal),
   });
   await logger.flush();
   await stderr.write(new TextEncoder().encode(`\n${text}\n`));

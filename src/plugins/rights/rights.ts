@@ -1,7 +1,7 @@
 import { shellWord } from "../../command_text.ts";
 import { listText } from "../../config/text_values.ts";
 import { isInside } from "../../job_path.ts";
-import { printable } from "../../printable.ts";
+import { printable } from "../../terminal/text.ts";
 
 /**
  * What a plugin may be allowed. The first ones are those of Deno.

@@ -107,7 +107,7 @@ export class MarkGate {
   }
 
   /**
-   * Tells at once about most marks of a log with colours: that neither what
+   * Tells at once about most marks of a log with colors: that neither what
    * stands before them nor what follows is part of a needle.
    *
    * @param first Number of the first mark.

@@ -1,3 +1,4 @@
+import { oneLine } from "../../terminal/text.ts";
 import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
 import { onAbort } from "../../process/cancellation.ts";
@@ -91,8 +92,7 @@ async function textOf(stream: ByteStream): Promise<string> {
     // Read to its end in any case, so that the tool is not held up.
     if (text.length < SHOWN_LENGTH) text += decoder.decode(bytes);
   }
-  // deno-lint-ignore no-control-regex
-  return text.slice(0, SHOWN_LENGTH).replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+  return oneLine(text.slice(0, SHOWN_LENGTH));
 }
 
 function unpackError(reason: string, cause?: unknown): RunnerError {

@@ -1,3 +1,4 @@
+import { oneLine } from "../../terminal/text.ts";
 import type { CaptureResult } from "../../process/capture.ts";
 import { showUrlsIn } from "../../url_secrets.ts";
 
@@ -30,7 +31,7 @@ export function gitReason(result: CaptureResult, url: string): string {
     .join("; ");
   return reason === ""
     ? `git ended with exit code ${result.exitCode}`
-    : shortened(printable(showUrlsIn(reason, url)));
+    : shortened(oneLine(showUrlsIn(reason, url)));
 }
 
 /** Whole lines alone: half a password would not be recognised. */
@@ -38,12 +39,6 @@ function endOf(text: string): string {
   if (text.length <= SEARCHED_LENGTH) return text;
   const [, ...wholeLines] = text.slice(-SEARCHED_LENGTH).split("\n");
   return wholeLines.join("\n");
-}
-
-/** A server may say what it likes, terminal sequences included. */
-function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, " ");
 }
 
 function shortened(text: string): string {

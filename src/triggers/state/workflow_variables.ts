@@ -13,7 +13,7 @@ import { lockDirectory } from "../../fs/lock.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isObject } from "../../json.ts";
-import { quote } from "../../printable.ts";
+import { quote } from "../../terminal/text.ts";
 import { copyJson } from "../copy_json.ts";
 import type { JsonValue } from "../trigger.ts";
 

@@ -6,7 +6,7 @@ import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";
 import type { JobLog } from "../../output/job_log.ts";
 import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
-import { wantsColour } from "../../wants_colour.ts";
+import { shouldUseColor } from "../../terminal/color.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeTree } from "../../workspace/remove.ts";
@@ -217,7 +217,7 @@ function openLog(
     masker,
     style,
     steps: names,
-    colour: wantsColour(host.env, host.stdout.isTerminal()),
+    color: shouldUseColor(host.env, host.stdout.isTerminal()),
     logDirectory,
     onWarning: (message: string) => logger.warn("logs", message),
   };

@@ -1,6 +1,6 @@
-import { displayWidth } from "../../display_width.ts";
+import { displayWidth } from "../../terminal/width.ts";
 import { linkNodes, topologicalOrder } from "../../graph.ts";
-import { printable } from "../../printable.ts";
+import { printable } from "../../terminal/text.ts";
 import type { LocalJob } from "../local/local_job.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { isInteractive } from "../../../src/cli/terminal/watch_job.ts";
-import { wantsColour } from "../../../src/wants_colour.ts";
+import { shouldUseColor } from "../../../src/terminal/color.ts";
 
-Deno.test("wantsColour() follows the variables, then the terminal", () => {
+Deno.test("shouldUseColor() follows the variables, then the terminal", () => {
   const cases: [
     env: Record<string, string>,
     onTerminal: boolean,
@@ -22,7 +22,7 @@ Deno.test("wantsColour() follows the variables, then the terminal", () => {
   ];
   for (const [env, onTerminal, elsewhere] of cases) {
     assertEquals(
-      [wantsColour(env, true), wantsColour(env, false)],
+      [shouldUseColor(env, true), shouldUseColor(env, false)],
       [onTerminal, elsewhere],
       JSON.stringify(env),
     );

@@ -1,7 +1,7 @@
 import { assertEquals, assertLess, assertLessOrEqual } from "@std/assert";
 import { Board } from "../../../src/cli/terminal/board.ts";
 import { formatFrame } from "../../../src/cli/terminal/frame.ts";
-import { displayWidth } from "../../../src/display_width.ts";
+import { displayWidth } from "../../../src/terminal/width.ts";
 import type { StepEvent } from "../../../src/steps/step.ts";
 import { ended, planned, started } from "../../helpers/step_events.ts";
 
@@ -13,7 +13,7 @@ function frame(
 ): string[] {
   const board = new Board(0);
   for (const event of events) board.apply(event, 0);
-  return formatFrame(board, { size: { columns, rows }, colour: false, now });
+  return formatFrame(board, { size: { columns, rows }, color: false, now });
 }
 
 Deno.test("formatFrame() shows steps, attempts, progress and counts", () => {

@@ -23,7 +23,7 @@ function open(
     stderr: screen.stream(),
     columns: () => screen.columns,
     rows: () => screen.rows,
-    colour: true,
+    color: true,
     now: () => 0,
     ...options,
   });
@@ -89,7 +89,7 @@ Deno.test("openLiveView() leaves half a line alone until it is complete", async 
   assertEquals(screen.lines, ["12", "half a line, 行", "half more"]);
 });
 
-Deno.test("openLiveView() scrolls with the screen and keeps the colour of the log", async () => {
+Deno.test("openLiveView() scrolls with the screen and keeps the color of the log", async () => {
   const screen = screenOf({ rows: 6 });
   await using view = open(screen);
   view.onEvent(planned("build"));

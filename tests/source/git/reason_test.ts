@@ -42,7 +42,7 @@ describe("gitReason()", () => {
   });
 
   it("shows neither terminal sequences nor whole novels", () => {
-    assertEquals(reasonOf("fatal: a\x1b[2Jb\u009bc"), "a [2Jb c");
+    assertEquals(reasonOf("fatal: a\x1b[2Jb\u009b1mc\x07d"), "abc d");
     const long = reasonOf(`fatal: ${"x".repeat(5_000)}`);
     assertEquals(long.length, 401);
     const flood = reasonOf(`${"noise\n".repeat(100_000)}fatal: the end\n`);

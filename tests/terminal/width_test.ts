@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
-import { cutToWidth, displayWidth, takeWidth } from "../src/display_width.ts";
-import { Random } from "./helpers/random.ts";
+import {
+  cutToWidth,
+  displayWidth,
+  takeWidth,
+} from "../../src/terminal/width.ts";
+import { Random } from "../helpers/random.ts";
 
 Deno.test("displayWidth() counts cells as terminals do", () => {
   const cases: [text: string, width: number][] = [

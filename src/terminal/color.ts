@@ -1,7 +1,7 @@
-import { isSwitchedOn } from "./boolean.ts";
+import { isSwitchedOn } from "../boolean.ts";
 
 /**
- * Decides whether what is written to a stream may have colours.
+ * Decides whether what is written to a stream may have colors.
  *
  * The first of these that says something decides:
  *
@@ -11,13 +11,13 @@ import { isSwitchedOn } from "./boolean.ts";
  * 4. `TERM=dumb` says no.
  *
  * `CI` alone says nothing: whoever gives a terminal to a job in CI shows its
- * colours, and whoever gives none has `FORCE_COLOR`.
+ * colors, and whoever gives none has `FORCE_COLOR`.
  *
  * @param env Variables of the environment.
  * @param isTerminal Whether the stream is a terminal.
- * @returns Whether to colour.
+ * @returns Whether to color.
  */
-export function wantsColour(
+export function shouldUseColor(
   env: Readonly<Record<string, string>>,
   isTerminal: boolean,
 ): boolean {
