@@ -1,3 +1,5 @@
+import { defaultOf } from "../options/options.ts";
+import { parseDuration } from "../schema/duration.ts";
 /**
  * The HTTP client of the coordinator.
  *
@@ -47,6 +49,8 @@ const RETRY: RetryPolicy = {
 /** What a header can hold; an empty token would be found, and masked, everywhere. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
+const DEFAULT_TIMEOUT_MS = parseDuration(defaultOf("coordinator_timeout")) ?? 0;
+
 /** Options for {@linkcode openClient}. */
 export interface ClientOptions {
   /** URL of the coordinator. */
@@ -62,7 +66,7 @@ export interface ClientOptions {
   /**
    * Time limit of one request, in milliseconds.
    *
-   * @default {30_000}
+   * @default {that of the option `coordinator_timeout`}
    */
   readonly timeoutMs?: number;
   /**
@@ -171,7 +175,8 @@ class TransientError extends Error {}
  * @throws {RunnerError} `invalid-config`, if the URL or token cannot be used.
  */
 export function openClient(options: ClientOptions): CoordinatorClient {
-  const { token, timeoutMs = 30_000, retry = RETRY, maskText } = options;
+  const { token, timeoutMs = DEFAULT_TIMEOUT_MS, retry = RETRY, maskText } =
+    options;
   const { signal = new AbortController().signal } = options;
   const url = coordinatorUrl(
     options.url,

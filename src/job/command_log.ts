@@ -1,3 +1,4 @@
+import { WORKER_LINE_BYTES } from "../options/options.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
 import type { Workspace } from "../workspace/layout.ts";
@@ -41,9 +42,6 @@ export async function openCommandLog(
   });
   return await log.openStep(name);
 }
-
-/** Longest line that every worker takes, in bytes: one of them reads no more than 64 KiB. */
-const WORKER_LINE_BYTES = 60_000;
 
 /**
  * Finds the longest line that is printed.

@@ -9,7 +9,11 @@
  * @module
  */
 import type { Option } from "./option.ts";
+import { PLUGIN_OPTIONS, SECRET_OPTIONS } from "./security_options.ts";
 import { SOURCE_OPTIONS, SOURCE_TYPES } from "./source_options.ts";
+
+/** Longest line that every worker takes, in bytes: one of them reads no more than 64 KiB. */
+export const WORKER_LINE_BYTES = 60_000;
 
 /** Every option. */
 export const OPTIONS = [
@@ -72,75 +76,7 @@ export const OPTIONS = [
     doc: "Environment of the command",
     form: "KEY=VALUE lines, or ./job/FILE",
   },
-  {
-    name: "secret_env_names",
-    option: "secrets.envNames",
-    flag: "secret-env-names",
-    env: {
-      name: "REACTORCIDE_SECRET_ENV_NAMES",
-      setBy: "worker",
-      seenBy: "job",
-      isSetting: true,
-    },
-    type: "list",
-    isUnion: true,
-    doc:
-      "Variables whose values are masked; none for no others than those that match a pattern",
-  },
-  {
-    name: "secret_values_list",
-    option: "secrets.values",
-    flag: "secret-values-list",
-    valueName: "VALUE,...",
-    env: {
-      name: "REACTORCIDE_SECRET_VALUES_LIST",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-      isOutside: true,
-    },
-    type: "secretValues",
-    doc: "Values that are masked",
-    form: "separated by commas, or ./job/FILE",
-  },
-  {
-    name: "secret_env_patterns",
-    option: "secrets.envPatterns",
-    flag: "secret-env-patterns",
-    valueName: "PATTERN,...",
-    env: {
-      name: "REACTORCIDE_SECRET_ENV_PATTERNS",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-    },
-    type: "list",
-    default:
-      "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
-    isCallersOnly: true,
-    doc: "Names of variables whose values are masked, with * for any text",
-    details:
-      "They are matched without regard to case with the variables of the job and of this process.",
-  },
-  {
-    name: "mask_min_length",
-    option: "secrets.minBytes",
-    flag: "mask-min-length",
-    type: { minimum: 3, maximum: 64 },
-    default: "3",
-    isCallersOnly: true,
-    doc: "Shortest value that is masked, in bytes",
-  },
-  {
-    name: "mask",
-    option: "secrets.mask",
-    flag: "mask",
-    type: "boolean",
-    default: "true",
-    isCallersOnly: true,
-    doc: "Whether secrets are masked",
-    details: "When they are not, the log says so in its first line.",
-  },
+  ...SECRET_OPTIONS,
   {
     name: "secrets_file",
     flag: "secrets-file",
@@ -163,83 +99,7 @@ export const OPTIONS = [
     type: "text",
     doc: "Image of a nested container",
   },
-  {
-    name: "plugin_dir",
-    option: "plugins.dir",
-    flag: "plugin-dir",
-    valueName: "PATH",
-    env: {
-      name: "REACTORCIDE_PLUGIN_DIR",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-      isOutside: true,
-    },
-    type: "text",
-    doc:
-      "Directory of plugins: plugin_*.ts, plugin_*.js, plugin_*.py, programs",
-  },
-  {
-    name: "plugins",
-    option: "plugins.urls",
-    flag: "plugin",
-    valueName: "URL#HASH",
-    env: {
-      name: "REACTORCIDE_PLUGINS",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-    },
-    type: "plugins",
-    doc: "Plugins at https:, npm: or jsr: addresses, with their hashes",
-  },
-  {
-    name: "plugin_permissions",
-    option: "plugins.permissions",
-    flag: "allow-plugin",
-    valueName: "NAME:KIND=VALUES",
-    env: {
-      name: "REACTORCIDE_PLUGIN_PERMISSIONS",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-    },
-    type: "pluginPermissions",
-    doc: "Permissions of plugins, by name and kind",
-    form: "slack:net=hooks.slack.com",
-  },
-  {
-    name: "plugin_timeout",
-    option: "plugins.timeoutMs",
-    flag: "plugin-timeout",
-    env: {
-      name: "REACTORCIDE_PLUGIN_TIMEOUT",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-    },
-    type: "duration",
-    defaultText: "60s, in cleanup 10s",
-    doc: "Time limit of a plugin in each phase",
-  },
-  {
-    name: "trust_plugins",
-    option: "plugins.trust",
-    flag: "trust-plugins",
-    env: {
-      name: "REACTORCIDE_TRUST_PLUGINS",
-      setBy: "user",
-      seenBy: "job",
-      isSetting: true,
-    },
-    type: "boolean",
-    doc: "Run plugins from files in this process, with all of its permissions",
-  },
-  {
-    name: "pipeline_permissions",
-    type: "pipelinePermissions",
-    doc: "Permissions of a pipeline that exec runs, by their kinds",
-  },
+  ...PLUGIN_OPTIONS,
   {
     name: "triggers_file",
     option: "triggers.file",
@@ -367,7 +227,7 @@ export const OPTIONS = [
       isSetting: true,
     },
     type: { minimum: 80, maximum: 999_999_999 },
-    defaultText: "60000 in a container, no limit elsewhere",
+    defaultText: `${WORKER_LINE_BYTES} in a container, no limit elsewhere`,
     doc: "Maximum length of a line of output, in bytes; longer ones are cut",
   },
   {
@@ -406,9 +266,10 @@ export function describeOption({ doc, form, type }: Option): string {
     ? SOURCE_TYPES
     : typeof type === "object" && "choices" in type
     ? type.choices
-    : [];
-  if (words.length === 0) return form === undefined ? doc : `${doc}: ${form}`;
-  return `${doc}: ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+    : undefined;
+  const text = form ??
+    (words && `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`);
+  return text === undefined ? doc : `${doc}: ${text}`;
 }
 
 /** What the options of a group are about, by the property that holds them. */

@@ -1,4 +1,8 @@
-import { MAX_DURATION_MS } from "../schema/duration.ts";
+import {
+  PLUGIN_CLEANUP_TIMEOUT,
+  PLUGIN_TIMEOUT,
+} from "../options/security_options.ts";
+import { MAX_DURATION_MS, parseDuration } from "../schema/duration.ts";
 import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import { onAbort } from "../process/cancellation.ts";
@@ -13,12 +17,6 @@ import {
 } from "./plugin.ts";
 import { PluginLog } from "./plugin_log.ts";
 import { thrownText } from "./thrown_text.ts";
-
-/** Longest time a plugin may take in a phase, in milliseconds. */
-const HOOK_TIMEOUT_MS = 60_000;
-
-/** The same for clean-up, which may run while the whole container is being ended. */
-const CLEANUP_TIMEOUT_MS = 10_000;
 
 /** Phases in which what was set up last comes first. */
 const REVERSED: ReadonlySet<Phase> = new Set([
@@ -61,7 +59,7 @@ export interface RunPhaseOptions {
   /**
    * Longest time one plugin may take, in milliseconds.
    *
-   * @default {60_000, in `cleanup` 10_000}
+   * @default {that of the option `plugin_timeout`}
    */
   hookTimeoutMs?: number;
   /**
@@ -141,7 +139,9 @@ export async function runPhase(
 
 function timeoutOf(phase: Phase, options: RunPhaseOptions): number {
   const {
-    hookTimeoutMs = phase === "cleanup" ? CLEANUP_TIMEOUT_MS : HOOK_TIMEOUT_MS,
+    hookTimeoutMs = parseDuration(
+      phase === "cleanup" ? PLUGIN_CLEANUP_TIMEOUT : PLUGIN_TIMEOUT,
+    ) ?? 0,
   } = options;
   if (hookTimeoutMs > 0 && hookTimeoutMs <= MAX_DURATION_MS) {
     return hookTimeoutMs;

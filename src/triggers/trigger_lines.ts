@@ -9,6 +9,7 @@
  * @module
  */
 
+import { WORKER_LINE_BYTES } from "../options/options.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import { GrowingBytes } from "../output/growing_bytes.ts";
@@ -16,9 +17,6 @@ import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TriggerDocument } from "./document.ts";
-
-/** Size of the longest line that no log collector cuts or refuses. */
-const MAX_LINE_BYTES = 60_000;
 
 /** Size up to which a line is held back; no worker reads longer ones. */
 const MAX_HELD_BYTES = 1024 * 1024;
@@ -57,8 +55,8 @@ export function triggerLine(
   }
   const { type, ...rest } = document;
   const line = JSON.stringify({ type, nonce, ...rest });
-  if (new TextEncoder().encode(line).length >= MAX_LINE_BYTES) {
-    throw refused(`the line would exceed ${MAX_LINE_BYTES} bytes`);
+  if (new TextEncoder().encode(line).length >= WORKER_LINE_BYTES) {
+    throw refused(`the line would exceed ${WORKER_LINE_BYTES} bytes`);
   }
   return `${line}\n`;
 }

@@ -1,3 +1,5 @@
+import { readOptions } from "../../config/load_config.ts";
+import { flagsLayer } from "../config_flags.ts";
 import { RunnerError } from "../../errors.ts";
 import { cancelledError } from "../../job/job_run.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
@@ -6,7 +8,6 @@ import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
 import type { Command } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
-import { waits } from "../waits.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `cleanup`. */
@@ -30,7 +31,10 @@ export const cleanup: Command = {
       );
     }
     if (!await exists(workspace.base)) return 0;
-    await using _ = await lock(parts, waits(context));
+    await using _ = await lock(
+      parts,
+      readOptions(parts.host, ["wait"], flagsLayer(context)).wait,
+    );
     const removed = await removeOwnedPaths(
       workspace,
       (reason) => parts.logger.warn("workspace", reason),

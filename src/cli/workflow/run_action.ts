@@ -1,3 +1,5 @@
+import { readOptions } from "../../config/load_config.ts";
+import { flagsLayer } from "../config_flags.ts";
 import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { maskedTail } from "../../job/run_steps.ts";
@@ -22,7 +24,6 @@ import {
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
-import { waits } from "../waits.ts";
 import type { LoadedWorkflow } from "./load_workflow.ts";
 import { planText } from "./plan_text.ts";
 
@@ -89,7 +90,7 @@ export async function runAction(
   }
   const result = await runLocal(parts, workflow, {
     root,
-    wait: waits(context),
+    wait: readOptions(parts.host, ["wait"], flagsLayer(context)).wait,
     concurrency: concurrencyOf(flags.get("concurrency")),
     resume: isOn("resume"),
     only,

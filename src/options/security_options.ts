@@ -1,0 +1,161 @@
+import type { Option } from "./option.ts";
+
+/** Time limit of a plugin in a phase, unless one is set. */
+export const PLUGIN_TIMEOUT = "60s";
+
+/** The same for clean-up, which may run while the whole container is ended. */
+export const PLUGIN_CLEANUP_TIMEOUT = "10s";
+
+/** Options that say what is secret, and how it is masked. */
+export const SECRET_OPTIONS = [
+  {
+    name: "secret_env_names",
+    option: "secrets.envNames",
+    flag: "secret-env-names",
+    env: {
+      name: "REACTORCIDE_SECRET_ENV_NAMES",
+      setBy: "worker",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "list",
+    isUnion: true,
+    doc:
+      "Variables whose values are masked; none for no others than those that match a pattern",
+  },
+  {
+    name: "secret_values_list",
+    option: "secrets.values",
+    flag: "secret-values-list",
+    valueName: "VALUE,...",
+    env: {
+      name: "REACTORCIDE_SECRET_VALUES_LIST",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+      isOutside: true,
+    },
+    type: "secretValues",
+    doc: "Values that are masked",
+    form: "separated by commas, or ./job/FILE",
+  },
+  {
+    name: "secret_env_patterns",
+    option: "secrets.envPatterns",
+    flag: "secret-env-patterns",
+    valueName: "PATTERN,...",
+    env: {
+      name: "REACTORCIDE_SECRET_ENV_PATTERNS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "list",
+    default:
+      "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
+    isCallersOnly: true,
+    doc: "Names of variables whose values are masked, with * for any text",
+    details:
+      "They are matched without regard to case with the variables of the job and of this process.",
+  },
+  {
+    name: "mask_min_length",
+    option: "secrets.minBytes",
+    flag: "mask-min-length",
+    type: { minimum: 3, maximum: 64 },
+    default: "3",
+    isCallersOnly: true,
+    doc: "Shortest value that is masked, in bytes",
+  },
+  {
+    name: "mask",
+    option: "secrets.mask",
+    flag: "mask",
+    type: "boolean",
+    default: "true",
+    isCallersOnly: true,
+    doc: "Whether secrets are masked",
+    details: "When they are not, the log says so in its first line.",
+  },
+] as const satisfies readonly Option[];
+
+/** Options that say which plugins are loaded, and what they and pipelines may do. */
+export const PLUGIN_OPTIONS = [
+  {
+    name: "plugin_dir",
+    option: "plugins.dir",
+    flag: "plugin-dir",
+    valueName: "PATH",
+    env: {
+      name: "REACTORCIDE_PLUGIN_DIR",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+      isOutside: true,
+    },
+    type: "text",
+    doc:
+      "Directory of plugins: plugin_*.ts, plugin_*.js, plugin_*.py, programs",
+  },
+  {
+    name: "plugins",
+    option: "plugins.urls",
+    flag: "plugin",
+    valueName: "URL#HASH",
+    env: {
+      name: "REACTORCIDE_PLUGINS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "plugins",
+    doc: "Plugins at https:, npm: or jsr: addresses, with their hashes",
+  },
+  {
+    name: "plugin_permissions",
+    option: "plugins.permissions",
+    flag: "allow-plugin",
+    valueName: "NAME:KIND=VALUES",
+    env: {
+      name: "REACTORCIDE_PLUGIN_PERMISSIONS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "pluginPermissions",
+    doc: "Permissions of plugins, by name and kind",
+    form: "slack:net=hooks.slack.com",
+  },
+  {
+    name: "plugin_timeout",
+    option: "plugins.timeoutMs",
+    flag: "plugin-timeout",
+    env: {
+      name: "REACTORCIDE_PLUGIN_TIMEOUT",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "duration",
+    defaultText: `${PLUGIN_TIMEOUT}, in cleanup ${PLUGIN_CLEANUP_TIMEOUT}`,
+    doc: "Time limit of a plugin in each phase",
+  },
+  {
+    name: "trust_plugins",
+    option: "plugins.trust",
+    flag: "trust-plugins",
+    env: {
+      name: "REACTORCIDE_TRUST_PLUGINS",
+      setBy: "user",
+      seenBy: "job",
+      isSetting: true,
+    },
+    type: "boolean",
+    doc: "Run plugins from files in this process, with all of its permissions",
+  },
+  {
+    name: "pipeline_permissions",
+    type: "pipelinePermissions",
+    doc: "Permissions of a pipeline that exec runs, by their kinds",
+  },
+] as const satisfies readonly Option[];
