@@ -1,12 +1,15 @@
 import { RunnerError } from "../errors.ts";
-import { findCycle, type Graph, type GraphNode, linkNodes } from "../graph.ts";
+import {
+  cycleText,
+  findCycle,
+  type Graph,
+  type GraphNode,
+  linkNodes,
+} from "../graph.ts";
 import { suggest } from "../suggest.ts";
 
 /** Maximum number of problems in a message; each edge may have one. */
 const MAX_PROBLEMS = 20;
-
-/** Maximum number of names in the message about a cycle. */
-const MAX_SHOWN = 10;
 
 /** What the graph needs to know about a step. */
 export interface PlanInput extends GraphNode {
@@ -35,7 +38,9 @@ export function buildGraph<S extends PlanInput>(steps: readonly S[]): Plan<S> {
   if (problems.length > 0) throw invalidJob(problems);
   const graph = linkNodes(steps);
   const cycle = findCycle(graph);
-  if (cycle !== undefined) throw invalidJob([cycleText(cycle)]);
+  if (cycle !== undefined) {
+    throw invalidJob([`step "${cycle[0]}" ${cycleText(cycle)}`]);
+  }
   return { steps, graph };
 }
 
@@ -80,14 +85,6 @@ function unknownNames(steps: readonly PlanInput[]): string[] {
     }
   }
   return [...problems];
-}
-
-function cycleText(cycle: readonly string[]): string {
-  const names = [...cycle];
-  const first = names[0];
-  const hidden = names.length - MAX_SHOWN;
-  if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
-  return `step "${first}" waits for itself: ${[...names, first].join(" → ")}`;
 }
 
 function invalidJob(problems: readonly string[]): RunnerError {

@@ -1,6 +1,6 @@
 import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { findCycle, linkNodes } from "../../graph.ts";
+import { cycleText, findCycle, linkNodes } from "../../graph.ts";
 import {
   type DocumentNode,
   parseJobText,
@@ -164,9 +164,6 @@ function layOver(
   return job;
 }
 
-/** Maximum number of names in the message about a cycle. */
-const MAX_SHOWN = 10;
-
 /** Keys under which dependencies stand. */
 const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
 
@@ -206,7 +203,7 @@ export function checkJobs(jobs: readonly CheckedJob[]): void {
   })));
   if (cycle === undefined) return;
   const { node } = jobs[places.get(cycle[0])!];
-  node.report(`waits for itself: ${picture(cycle)}`);
+  node.report(cycleText(cycle));
 }
 
 function reportUnknown(
@@ -239,11 +236,4 @@ function dependencyNode(
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-function picture(names: string[]): string {
-  const [first] = names;
-  const hidden = names.length - MAX_SHOWN;
-  if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
-  return [...names, first].join(" → ");
 }
