@@ -109,6 +109,76 @@ export const yamlFlag: Kind<boolean> = {
   },
 };
 
+/** Numbers of YAML, each with the base of its digits. */
+const NUMBERS: readonly (readonly [RegExp, number])[] = [
+  [/^([-+]?)0x([0-9a-f]+)$/i, 16],
+  [/^([-+]?)0b([01]+)$/i, 2],
+  [/^([-+]?)0o([0-7]+)$/i, 8],
+  [/^([-+]?)0([0-7]+)$/, 8],
+];
+
+/** Every spelling of a number that may be a whole one. */
+const NUMBER =
+  /^[-+]?(0_*[xX][0-9a-fA-F_]+|0_*[bB][01_]+|0_*[oO][0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
+
+/**
+ * Makes the kind of an optional text; an empty one counts as missing.
+ *
+ * @param kind Kind of what is not empty.
+ * @returns The kind.
+ */
+export function optional(kind: Kind<string>): Kind<string> {
+  return {
+    schema: () => ({
+      anyOf: [kind.schema(), { type: "string", pattern: "^\\s*$" }],
+    }),
+    read: (node) => node.text?.trim() === "" ? undefined : kind.read(node),
+  };
+}
+
+/**
+ * Makes the kind of a whole number, in every spelling that the YAML decoder of
+ * Go takes for one: `1_800`, `0x10`, `010` for eight, `18e2`.
+ *
+ * @param minimum Least number.
+ * @param maximum Greatest number.
+ * @returns The kind.
+ */
+export function yamlInteger(minimum: number, maximum: number): Kind<number> {
+  return {
+    schema: () => ({
+      type: ["integer", "string"],
+      minimum,
+      maximum,
+      pattern: NUMBER.source,
+    }),
+    read(node) {
+      const value = numberOf(node.text ?? "");
+      if (Number.isInteger(value) && value >= minimum && value <= maximum) {
+        return value;
+      }
+      const shown = node.text === undefined
+        ? ""
+        : `, not ${JSON.stringify(node.text.slice(0, 100))}`;
+      return void node.report(
+        `must be a whole number from ${minimum} to ${maximum}${shown}`,
+      );
+    },
+  };
+}
+
+function numberOf(text: string): number {
+  if (!NUMBER.test(text)) return NaN;
+  const plain = text.replaceAll("_", "");
+  for (const [pattern, base] of NUMBERS) {
+    const [, sign, digits] = pattern.exec(plain) ?? [];
+    if (digits !== undefined) {
+      return parseInt(digits, base) * (sign === "-" ? -1 : 1);
+    }
+  }
+  return Number(plain);
+}
+
 /** Kind of a time; gives milliseconds. */
 export const duration: Kind<number> = {
   schema: () => ({

@@ -1,3 +1,4 @@
+import { RESERVED_KEYS } from "../schema/names.ts";
 import { brief } from "../terminal/text.ts";
 import type { JsonValue } from "./trigger.ts";
 
@@ -6,13 +7,6 @@ const MAX_VALUES = 250_000;
 
 /** Maximum depth; a value that contains itself reaches it, too. */
 const MAX_DEPTH = 100;
-
-/** Keys that make the coordinator refuse a whole document, wherever they are. */
-const RESERVED_KEYS: ReadonlySet<string> = new Set([
-  "org",
-  "org_id",
-  "organization",
-]);
 
 /** What a copy may still contain. */
 interface Budget {
@@ -74,7 +68,7 @@ export function plainEntries(
     );
   }
   return Object.keys(value).map((key) => {
-    if (key === "__proto__" || !areKeysFree && RESERVED_KEYS.has(key)) {
+    if (key === "__proto__" || !areKeysFree && RESERVED_KEYS.includes(key)) {
       throw new TypeError(`${path} must not have the reserved key "${key}"`);
     }
     const problem = textProblem(key);

@@ -5,6 +5,7 @@ import {
   MEMORY_WORDS,
 } from "../schema/amount.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
+import { SUBDOMAIN } from "../schema/names.ts";
 import { copyJson, kindOf, plainEntries, textProblem } from "./copy_json.ts";
 import { brief, quote } from "../terminal/text.ts";
 import type { JsonValue, Trigger } from "./trigger.ts";
@@ -108,10 +109,6 @@ const MAX_ARGUMENT_BYTES = 128 * 1024;
 const USER = /^(|runner|root|[0-9]{1,9}(:[0-9]{0,9})?)$/i;
 
 const SOURCE_TYPES: ReadonlySet<unknown> = new Set(["git", "copy", "none"]);
-
-/** Name of a Kubernetes object: an RFC 1123 subdomain. */
-const SUBDOMAIN =
-  /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
   name: (value, path, report) => {

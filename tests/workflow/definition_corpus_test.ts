@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { triggerDocument } from "../../src/triggers/document.ts";
 import { JOB_KEYS } from "../../src/workflow/definition/job_body.ts";
@@ -479,6 +479,14 @@ jobs:
         "name: a\njob: { command: x, resources: { memory: { request: 1Gi } } }",
       ),
       ['job.yaml:2:43: unknown key "job.resources.memory.request"'],
+    );
+    const [problem, ...others] = await problemsOf(
+      "name: a\njob: { command: x, resources: { cpu: { limit: 1Xx }, memory: { limit: 1.5Gi } } }",
+    );
+    assertEquals(others, []);
+    assertStringIncludes(
+      problem,
+      "job.yaml:2:40: job.resources.cpu.limit must be cores such as 2 or 0.5",
     );
   });
 });

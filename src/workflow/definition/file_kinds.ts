@@ -1,14 +1,13 @@
 import { list } from "../../schema/collections.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import type { FileKind } from "../../schema/problems.ts";
-import { text } from "../../schema/scalars.ts";
+import { optional, text } from "../../schema/scalars.ts";
 import {
   anything,
   byShape,
   type Key,
   type Keys,
   type Kind,
-  mapped,
   mapping,
 } from "../../schema/schema.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
@@ -262,15 +261,12 @@ export const baseJobFile: Kind<JobFileContent> = mapping(
 export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
   id: {
     key: "id",
-    kind: mapped(
-      text({
-        rule: {
-          pattern: new RegExp(`^$|${WORKFLOW_ID.source}`),
-          words: "consist of up to 63 small letters, digits and dashes",
-        },
-      }),
-      (id) => id === "" ? undefined : id,
-    ),
+    kind: optional(text({
+      rule: {
+        pattern: WORKFLOW_ID,
+        words: "consist of up to 63 small letters, digits and dashes",
+      },
+    })),
     description: "Id of the workflow; it follows from the path unless given.",
   },
   name: {

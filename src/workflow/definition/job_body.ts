@@ -1,23 +1,23 @@
 import type { StepConfig } from "../../config/step_config.ts";
 import { steps } from "../../config/step_keys.ts";
 import type { Condition } from "../../schema/condition.ts";
-import { condition, yamlFlag } from "../../schema/scalars.ts";
+import { condition, yamlFlag, yamlInteger } from "../../schema/scalars.ts";
 import { type Keys, type Kind, mapped, mapping } from "../../schema/schema.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
 import { texts } from "./filters.ts";
 import {
   characteristics,
   checkout,
+  cpuLimit,
   environment,
   jobNames,
-  optionalAmount,
+  memoryLimit,
   optionalText,
   resources,
   runLocal,
   secretNames,
   source,
   variableName,
-  wholeNumber,
 } from "./job_kinds.ts";
 import { jsonItems } from "./json.ts";
 
@@ -146,14 +146,14 @@ export const JOB_KEYS: Keys<JobContent> = {
     alias: "timeout_seconds",
     // Zero is no limit of the job's own.
     kind: mapped(
-      wholeNumber(0, MAX_SECONDS),
+      yamlInteger(0, MAX_SECONDS),
       (seconds) => seconds || undefined,
     ),
     description: "Time limit of the job, in seconds.",
   },
   priority: {
     key: "priority",
-    kind: wholeNumber(-MAX_INTEGER, MAX_INTEGER),
+    kind: yamlInteger(-MAX_INTEGER, MAX_INTEGER),
     description: "Rank in the queue; a higher number is served first.",
     defaultValue: 0,
   },
@@ -255,13 +255,13 @@ export const JOB_KEYS: Keys<JobContent> = {
   },
   cpuLimit: {
     key: "cpu_limit",
-    kind: optionalAmount,
+    kind: cpuLimit,
     description:
       "Processors of a container on a developer's machine; resources win.",
   },
   memoryLimit: {
     key: "memory_limit",
-    kind: optionalAmount,
+    kind: memoryLimit,
     description:
       "Memory of a container on a developer's machine; resources win.",
   },

@@ -1,31 +1,16 @@
 import { listOrOne, record, variables } from "../../schema/collections.ts";
 import { optionVariables } from "../../config/job_keys.ts";
-import { FILLED_TEXT, text, yamlFlag } from "../../schema/scalars.ts";
+import { FILLED_TEXT, optional, text, yamlFlag } from "../../schema/scalars.ts";
+import {
+  CPU_PATTERN,
+  CPU_WORDS,
+  MEMORY_PATTERN,
+  MEMORY_WORDS,
+} from "../../schema/amount.ts";
+import { RESERVED_KEYS, SUBDOMAIN } from "../../schema/names.ts";
 import { VARIABLE_NAME } from "../../config/text_values.ts";
 import { type Kind, mapped, mapping } from "../../schema/schema.ts";
 import type { JobBody, JobContent } from "./job_body.ts";
-
-/** Name of a Kubernetes object: an RFC 1123 subdomain. */
-const SUBDOMAIN =
-  /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-
-/** An amount of the coordinator; its units may grow. */
-const AMOUNT = /^[0-9]*\.?[0-9]+[A-Za-z]{0,3}$/;
-
-/** Names that the coordinator refuses anywhere in a document. */
-const RESERVED = /^(?!(org|org_id|organization)$)/;
-
-/** Numbers of YAML, each with the base of its digits. */
-const NUMBERS: readonly (readonly [RegExp, number])[] = [
-  [/^([-+]?)0x([0-9a-f]+)$/i, 16],
-  [/^([-+]?)0b([01]+)$/i, 2],
-  [/^([-+]?)0o([0-7]+)$/i, 8],
-  [/^([-+]?)0([0-7]+)$/, 8],
-];
-
-/** Every spelling of a number that may be a whole one. */
-const NUMBER =
-  /^[-+]?(0_*[xX][0-9a-fA-F_]+|0_*[bB][01_]+|0_*[oO][0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
 
 /** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex
@@ -49,73 +34,22 @@ export const jobNames: Kind<readonly string[]> = listOrOne(
 export const filled: Kind<string> = text({ rule: FILLED_TEXT });
 
 /** Kind of an optional text; an empty one counts as missing. */
-export const optionalText: Kind<string> = mapped(
-  text(),
-  (value) => value.trim() === "" ? undefined : value,
-);
+export const optionalText: Kind<string> = optional(text());
 
 /** Kind of the name of a variable; an empty one is the default. */
-export const variableName: Kind<string> = {
-  ...mapped(
-    text({
-      rule: {
-        pattern: new RegExp(`^$|${VARIABLE_NAME.source}`),
-        words: "be the name of a variable, such as ITEM",
-      },
-      areNumbersTexts: false,
-    }),
-    (name) => name === "" ? undefined : name,
-  ),
-};
-
-/**
- * Makes the kind of a whole number, in every spelling that the YAML decoder of
- * Go takes for one: `1_800`, `0x10`, `010` for eight, `18e2`.
- *
- * @param minimum Least number.
- * @param maximum Greatest number.
- * @returns The kind.
- */
-export function wholeNumber(minimum: number, maximum: number): Kind<number> {
-  return {
-    schema: () => ({
-      type: ["integer", "string"],
-      minimum,
-      maximum,
-      pattern: NUMBER.source,
-    }),
-    read(node) {
-      const value = numberOf(node.text ?? "");
-      if (Number.isInteger(value) && value >= minimum && value <= maximum) {
-        return value;
-      }
-      const shown = node.text === undefined
-        ? ""
-        : `, not ${JSON.stringify(node.text.slice(0, 100))}`;
-      return void node.report(
-        `must be a whole number from ${minimum} to ${maximum}${shown}`,
-      );
-    },
-  };
-}
-
-function numberOf(text: string): number {
-  if (!NUMBER.test(text)) return NaN;
-  const plain = text.replaceAll("_", "");
-  for (const [pattern, base] of NUMBERS) {
-    const [, sign, digits] = pattern.exec(plain) ?? [];
-    if (digits !== undefined) {
-      return parseInt(digits, base) * (sign === "-" ? -1 : 1);
-    }
-  }
-  return Number(plain);
-}
+export const variableName: Kind<string> = optional(text({
+  rule: {
+    pattern: VARIABLE_NAME,
+    words: "be the name of a variable, such as ITEM",
+  },
+  areNumbersTexts: false,
+}));
 
 /** Kind of variables that go into a document. */
 export const environment: Kind<Readonly<Record<string, string>>> = {
   ...mapped(variables, (value, node) => {
     for (const [name, member] of node.entries ?? []) {
-      if (RESERVED.test(name.trim())) continue;
+      if (!RESERVED_KEYS.includes(name.trim())) continue;
       member.report("has a name that the coordinator keeps for itself");
     }
     return value;
@@ -176,25 +110,26 @@ export const characteristics: Kind<
   NonNullable<JobBody["characteristics"]>
 > = record(wordOrFlag, "map names to texts or flags", {
   keys: {
-    pattern: /^(?!(org|org_id|organization)$)[^=\0]*\S[^=\0]*$/,
+    pattern: new RegExp(
+      `^(?!(${RESERVED_KEYS.join("|")})$)[^=\\0]*\\S[^=\\0]*$`,
+    ),
     words: "a name that the coordinator does not keep for itself",
   },
 });
 
-const AMOUNT_WORDS = 'be an amount such as 2, "500m" or "4Gi"';
+const processors = text({
+  rule: { pattern: CPU_PATTERN, words: `be ${CPU_WORDS}` },
+});
 
-const amount = text({ rule: { pattern: AMOUNT, words: AMOUNT_WORDS } });
+const memory = text({
+  rule: { pattern: MEMORY_PATTERN, words: `be ${MEMORY_WORDS}` },
+});
 
-/** Kind of an optional amount; an empty one counts as missing. */
-export const optionalAmount: Kind<string> = mapped(
-  text({
-    rule: {
-      pattern: new RegExp(`^$|${AMOUNT.source}`),
-      words: AMOUNT_WORDS,
-    },
-  }),
-  (value) => value === "" ? undefined : value,
-);
+/** Kind of a limit of processors. */
+export const cpuLimit: Kind<string> = optional(processors);
+
+/** Kind of a limit of memory. */
+export const memoryLimit: Kind<string> = optional(memory);
 
 /** Kind of the resources of a container. */
 export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
@@ -205,12 +140,12 @@ export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
     kind: mapping("Processors", {
       request: {
         key: "request",
-        kind: amount,
+        kind: processors,
         description: "Share that is set aside.",
       },
       limit: {
         key: "limit",
-        kind: amount,
+        kind: processors,
         description: "Share that may be used.",
       },
     }),
@@ -221,7 +156,7 @@ export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
     kind: mapping("Memory", {
       limit: {
         key: "limit",
-        kind: amount,
+        kind: memory,
         description: "Memory that may be used.",
       },
     }),

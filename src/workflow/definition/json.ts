@@ -1,3 +1,4 @@
+import { RESERVED_KEYS } from "../../schema/names.ts";
 import type { Kind } from "../../schema/schema.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { copyJson } from "../../triggers/copy_json.ts";
@@ -5,9 +6,6 @@ import type { JsonValue } from "../../triggers/trigger.ts";
 
 /** Deepest nesting of a value. */
 const DEEPEST = 100;
-
-/** Keys that make the coordinator refuse a whole document, wherever they are. */
-const RESERVED_KEYS: readonly string[] = ["org", "org_id", "organization"];
 
 /** Kind of variables of a workflow: any JSON values by their names. */
 export const jsonVariables: Kind<Readonly<Record<string, JsonValue>>> = {
