@@ -1,3 +1,9 @@
+import {
+  findCycle,
+  type Graph,
+  linkNodes,
+  topologicalOrder as orderNodes,
+} from "../graph.ts";
 import { suggest } from "../suggest.ts";
 import {
   type CheckedTrigger,
@@ -12,18 +18,14 @@ const MAX_SHOWN = 10;
 /** Maximum number of suggestions; each one is compared with every name. */
 const MAX_SUGGESTIONS = 20;
 
-/** A trigger whose dependencies are being put in front of it. */
-interface Frame {
-  readonly trigger: CheckedTrigger;
-  /** Index of the dependency that comes next. */
-  next: number;
-}
+/** Maximum number of cycles that are searched; each search walks the graph. */
+const MAX_CYCLES = 5;
 
 /** A trigger that must not be submitted, and why. */
 export interface RefusedTrigger extends TriggerProblem {
   /** The trigger. */
   readonly trigger: CheckedTrigger;
-  /** Whether nothing is wrong with it but a dependency that is refused. */
+  /** Whether its only problem is a dependency that is refused. */
   readonly isConsequence: boolean;
 }
 
@@ -35,9 +37,12 @@ export interface OrderedTriggers {
   readonly refused: readonly RefusedTrigger[];
 }
 
+/** Problems of triggers. */
+type Problems = Map<CheckedTrigger, string[]>;
+
 /**
- * Puts triggers behind their dependencies, and otherwise leaves them where
- * they are.
+ * Puts triggers behind their dependencies, in the order in which they become
+ * ready.
  *
  * Triggers with unknown dependencies and those of a cycle are refused, because
  * the coordinator would let them wait forever, and with them whatever depends
@@ -50,36 +55,24 @@ export function orderTriggers(
   triggers: readonly CheckedTrigger[],
   problemOf: (trigger: CheckedTrigger) => string | undefined = () => undefined,
 ): OrderedTriggers {
-  const byName = new Map(triggers.map((trigger) => [trigger.name, trigger]));
-  const problems = unknownDependencies(byName);
+  const problems = unknownDependencies(triggers);
   for (const trigger of triggers) {
     const problem = problemOf(trigger);
     if (problem !== undefined) addProblem(problems, trigger, problem);
   }
-  const inCycle = new Set<CheckedTrigger>();
-  const done = new Set<CheckedTrigger>();
-  for (const trigger of triggers) {
-    visit(trigger, byName, done, (path) => {
-      const [start] = path;
-      addProblem(problems, start, cycleProblem(path));
-      for (const member of path) inCycle.add(member);
-    });
+  const sound = triggers.filter((trigger) => !problems.has(trigger));
+  // Whatever depends on a trigger that is left out never becomes ready.
+  const ordered = orderNodes(graphOf(sound)).map((node) => sound[node]);
+  const isOrdered = new Set(ordered);
+  const waiting = sound.filter((trigger) => !isOrdered.has(trigger));
+  for (const cycle of cyclesIn(waiting)) {
+    addProblem(problems, cycle[0], cycleProblem(cycle));
   }
-  const refusedBy = new Map<CheckedTrigger, string | undefined>();
-  for (const trigger of done) {
-    const cause = trigger.dependsOn?.find((name) => {
-      const dependency = byName.get(name);
-      return dependency !== undefined &&
-        (refusedBy.has(dependency) || inCycle.has(dependency));
-    });
-    if (problems.has(trigger) || inCycle.has(trigger) || cause !== undefined) {
-      refusedBy.set(trigger, cause);
-    }
-  }
+  const names = new Set(ordered.map(({ name }) => name));
   return {
-    ordered: [...done].filter((trigger) => !refusedBy.has(trigger)),
-    refused: triggers.filter((trigger) => refusedBy.has(trigger))
-      .flatMap((trigger) => refusalsOf(trigger, problems, refusedBy)),
+    ordered,
+    refused: triggers.filter((trigger) => !isOrdered.has(trigger))
+      .flatMap((trigger) => refusalsOf(trigger, problems, names)),
   };
 }
 
@@ -100,38 +93,11 @@ export function topologicalOrder(
   return ordered;
 }
 
-/** Walks depth first on a stack of its own, because a chain may be long. */
-function visit(
-  start: CheckedTrigger,
-  byName: ReadonlyMap<string, CheckedTrigger>,
-  done: Set<CheckedTrigger>,
-  onCycle: (path: readonly CheckedTrigger[]) => void,
-): void {
-  if (done.has(start)) return;
-  const path: Frame[] = [{ trigger: start, next: 0 }];
-  const onPath = new Set([start]);
-  while (path.length > 0) {
-    const frame = path[path.length - 1];
-    const name = frame.trigger.dependsOn?.[frame.next++];
-    if (name === undefined) {
-      done.add(frame.trigger);
-      onPath.delete(frame.trigger);
-      path.pop();
-      continue;
-    }
-    const trigger = byName.get(name);
-    if (trigger === undefined || done.has(trigger)) continue;
-    if (onPath.has(trigger)) {
-      const at = path.findIndex((frame) => frame.trigger === trigger);
-      onCycle(path.slice(at).map((frame) => frame.trigger));
-      continue;
-    }
-    path.push({ trigger, next: 0 });
-    onPath.add(trigger);
-  }
+function graphOf(triggers: readonly CheckedTrigger[]): Graph {
+  return linkNodes(
+    triggers.map(({ name, dependsOn = [] }) => ({ group: name, dependsOn })),
+  );
 }
-
-type Problems = Map<CheckedTrigger, string[]>;
 
 function addProblem(
   problems: Problems,
@@ -143,16 +109,15 @@ function addProblem(
   else known.push(problem);
 }
 
-function unknownDependencies(
-  byName: ReadonlyMap<string, CheckedTrigger>,
-): Problems {
+function unknownDependencies(triggers: readonly CheckedTrigger[]): Problems {
+  const names = new Set(triggers.map(({ name }) => name));
   const problems: Problems = new Map();
   let suggestionCount = 0;
-  for (const trigger of byName.values()) {
+  for (const trigger of triggers) {
     for (const name of trigger.dependsOn ?? []) {
-      if (byName.has(name)) continue;
+      if (names.has(name)) continue;
       const meant = suggestionCount++ < MAX_SUGGESTIONS
-        ? suggest(name, byName.keys())
+        ? suggest(name, names)
         : undefined;
       addProblem(
         problems,
@@ -165,10 +130,29 @@ function unknownDependencies(
   return problems;
 }
 
+/** Finds cycles that share no trigger. */
+function cyclesIn(waiting: readonly CheckedTrigger[]): CheckedTrigger[][] {
+  const byName = new Map(waiting.map((trigger) => [trigger.name, trigger]));
+  const cycles: CheckedTrigger[][] = [];
+  while (cycles.length < MAX_CYCLES) {
+    const graph = linkNodes(
+      [...byName.values()].map(({ name, dependsOn = [] }) => ({
+        group: name,
+        dependsOn: dependsOn.filter((need) => byName.has(need)),
+      })),
+    );
+    const names = findCycle(graph);
+    if (names === undefined) break;
+    cycles.push(names.map((name) => byName.get(name)!));
+    for (const name of names) byName.delete(name);
+  }
+  return cycles;
+}
+
 function refusalsOf(
   trigger: CheckedTrigger,
   problems: Problems,
-  refusedBy: ReadonlyMap<CheckedTrigger, string | undefined>,
+  ordered: ReadonlySet<string>,
 ): RefusedTrigger[] {
   const job = quote(trigger.name);
   const own = problems.get(trigger);
@@ -180,7 +164,7 @@ function refusalsOf(
       isConsequence: false,
     }));
   }
-  const cause = refusedBy.get(trigger) ?? "";
+  const cause = trigger.dependsOn?.find((name) => !ordered.has(name)) ?? "";
   return [{
     trigger,
     job,
@@ -189,11 +173,11 @@ function refusalsOf(
   }];
 }
 
-function cycleProblem(path: readonly CheckedTrigger[]): string {
-  const names = path.map(({ name }) => name);
+function cycleProblem(cycle: readonly CheckedTrigger[]): string {
+  const names = cycle.map(({ name }) => name);
   const hidden = names.length - MAX_SHOWN;
   if (hidden > 0) names.splice(MAX_SHOWN, hidden, `(${hidden} more)`);
-  const picture = [...names, path[0].name].map((name) => brief(name));
+  const picture = [...names, cycle[0].name].map((name) => brief(name));
   return `it waits for itself: ${picture.join(" → ")}`;
 }
 

@@ -125,7 +125,7 @@ Deno.test("triggerDocument() leaves out a job for each item of an empty list", (
   );
 });
 
-Deno.test("triggerDocument() puts dependencies first and moves nothing else", () => {
+Deno.test("triggerDocument() puts jobs in the order in which they become ready", () => {
   assertEquals(
     orderOf([
       { name: "z" },
@@ -134,7 +134,7 @@ Deno.test("triggerDocument() puts dependencies first and moves nothing else", ()
       { name: "test" },
       { name: "build", dependsOn: ["test", "test"] },
     ]),
-    ["z", "test", "build", "deploy", "lint"],
+    ["z", "lint", "test", "build", "deploy"],
   );
 });
 
@@ -204,16 +204,27 @@ Deno.test("triggerDocument() orders any graph as the simple way does", () => {
   }
 });
 
-/** Emits each job after its dependencies, by plain recursion; `null` for a cycle. */
+/** Takes each job as soon as its dependencies are there; `null` for a cycle. */
 function simpleOrder(triggers: readonly Trigger[]): string[] | null {
   const order: string[] = [];
-  const emit = (name: string, above: readonly string[]): boolean => {
-    if (above.includes(name)) return false;
-    if (order.includes(name)) return true;
-    const trigger = triggers.find((it) => it.name === name)!;
-    const fine = trigger.dependsOn!.every((it) => emit(it, [...above, name]));
-    if (fine) order.push(name);
-    return fine;
-  };
-  return triggers.every(({ name }) => emit(name, [])) ? order : null;
+  const isReady = ({ name, dependsOn = [] }: Trigger) =>
+    !order.includes(name) && dependsOn.every((need) => order.includes(need));
+  let round: string[];
+  do {
+    // Those that become ready by the same job stay in their order.
+    const before = order.length;
+    round = triggers.filter(isReady).map(({ name }) => name);
+    if (before === 0) order.push(...round);
+    else {
+      round.sort((a, b) => lastNeed(a) - lastNeed(b));
+      order.push(...round);
+    }
+  } while (round.length > 0);
+  return order.length === triggers.length ? order : null;
+
+  /** Place of the dependency that comes last. */
+  function lastNeed(name: string): number {
+    const { dependsOn = [] } = triggers.find((it) => it.name === name)!;
+    return Math.max(...dependsOn.map((need) => order.indexOf(need)));
+  }
 }
