@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { EVENT_TYPES } from "../../src/workflow/definition/filters.ts";
-import { startCoordinator, type Trouble } from "../helpers/coordinator.ts";
+import {
+  type CoordinatorOptions,
+  startCoordinator,
+} from "../helpers/coordinator.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
@@ -29,15 +32,22 @@ const POLICY = JSON.stringify({
   }],
 });
 
+interface Evaluated {
+  args?: string[];
+  env?: Record<string, string>;
+  /** What the jobs of the pull request say besides their commands. */
+  more?: string;
+}
+
 /** Evaluates a pull request whose change of the workflow `ci` is allowed. */
 async function evaluatePullRequest(
   path: string,
-  { args = [], env = {} }: { args?: string[]; env?: Record<string, string> },
+  { args = [], env = {}, more = "" }: Evaluated,
 ) {
   await makeFiles(path, {
     [`ci/base/${FILE}`]: workflow("ours"),
     "ci/base/.reactorcide/workflows/other.yaml": OTHER,
-    [`ci/head/${FILE}`]: workflow("theirs", "Other"),
+    [`ci/head/${FILE}`]: workflow(`theirs${more}`, "Other"),
     "ci/head/.reactorcide/workflows/new.yaml":
       "id: new\nname: Other\non: { events: [pull_request_opened] }\njobs: { a: { command: x } }",
   });
@@ -72,13 +82,14 @@ interface SentWorkflow {
   jobs: { job_command: string }[];
 }
 
-async function submitted(troubles: Trouble[]) {
+async function submitted(options: CoordinatorOptions & { more?: string }) {
   await using directory = await temporaryDirectory();
   const { path } = directory;
-  await using coordinator = startCoordinator({ troubles });
+  await using coordinator = startCoordinator(options);
   const { code, stderr } = await evaluatePullRequest(path, {
     args: ["--allow-insecure-transport"],
     env: coordinator.env,
+    more: options.more,
   });
   const documents = coordinator.requests.map(({ body }) => {
     decodeDocument(body);
@@ -89,7 +100,8 @@ async function submitted(troubles: Trouble[]) {
     };
   });
   const isLeft = await exists(`${path}/triggers.json`);
-  return { code, stderr, documents, isLeft };
+  const { submitted, orphans } = coordinator.jobs;
+  return { code, stderr, documents, isLeft, submitted, orphans };
 }
 
 const summaryOf = ({ workflows }: { workflows: SentWorkflow[] }) =>
@@ -97,7 +109,7 @@ const summaryOf = ({ workflows }: { workflows: SentWorkflow[] }) =>
 
 describe("runnerlib eval", () => {
   it("submits allowed definitions of a pull request first, under the trusted name", async () => {
-    const { code, stderr, documents, isLeft } = await submitted([]);
+    const { code, stderr, documents, isLeft } = await submitted({});
     assertEquals([code, isLeft], [0, false], stderr);
     assertEquals(documents.map(summaryOf), [[
       "ci CI head",
@@ -106,7 +118,9 @@ describe("runnerlib eval", () => {
   });
 
   it("submits what is trusted when the coordinator refuses the rest", async () => {
-    const { code, stderr, documents, isLeft } = await submitted([403]);
+    const { code, stderr, documents, isLeft } = await submitted({
+      troubles: [403],
+    });
     assertEquals([code, isLeft], [0, false], stderr);
     const [first, second] = documents;
     assertEquals(summaryOf(first), ["ci CI head", "other Other base"]);
@@ -130,8 +144,30 @@ describe("runnerlib eval", () => {
     assertStringIncludes(stderr, "Only the trusted definitions are submitted:");
   });
 
+  it("starts what is trusted when a job asks for more than its profile allows", async () => {
+    const refused = await submitted({
+      more: ", capabilities: [docker]",
+      parent: { profile: { capabilities: [] } },
+    });
+    assertEquals(refused.code, 0, refused.stderr);
+    assertEquals(refused.documents.length, 2);
+    assertEquals(refused.submitted, ["test", "deploy", "a"]);
+    assertEquals(refused.orphans, []);
+  });
+
+  it("starts nothing twice when the answer to the first document was lost", async () => {
+    const { code, stderr, documents, submitted: names } = await submitted({
+      troubles: ["lost", 403],
+    });
+    assertEquals(code, 0, stderr);
+    assertEquals(documents.length, 3);
+    assertEquals(names, ["test", "deploy", "a"]);
+  });
+
   it("fails when the coordinator refuses what is trusted, too", async () => {
-    const { code, documents, isLeft } = await submitted([403, 403]);
+    const { code, documents, isLeft } = await submitted({
+      troubles: [403, 403],
+    });
     assertEquals([code, documents.length, isLeft], [1, 2, true]);
   });
 

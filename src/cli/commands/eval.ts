@@ -143,7 +143,9 @@ async function submitOrFallBack(
     () => {},
     document.operation_id,
   );
-  if (trusted !== undefined) await submit(context, trusted, cancellation);
+  if (trusted !== undefined) {
+    await submit(context, trusted, cancellation, { wasSent: true });
+  }
 }
 
 function invalidFile(file: string, problem: string): Explanation {
@@ -194,6 +196,7 @@ async function submit(
   context: CommandContext,
   document: EvalDocument,
   { asked }: Cancellation,
+  { wasSent = false }: { wasSent?: boolean } = {},
 ): Promise<void> {
   const { parts, flags } = context;
   const { host, logger, masker } = parts;
@@ -221,6 +224,7 @@ async function submit(
     allowInsecureTransport: parts.allowInsecureTransport,
     timeoutMs: readOptions(host, ["coordinator_timeout"]).coordinator_timeout,
     maskText: (text) => masker.maskText(text),
+    wasSent,
     onRetry: (reason, ms) =>
       logger.warn("eval", `The document is sent again: ${reason}`, { ms }),
     signal: asked,
