@@ -112,12 +112,12 @@ export type {
 } from "./src/source_handler.ts";
 export { git } from "./src/source/git/queries/git.ts";
 export type { Git } from "./src/source/git/queries/git.ts";
-export type { ChangedFilesOptions } from "./src/source/git/queries/changed_files.ts";
+export type { ChangedFilesOptions } from "./src/source/git/queries/revisions.ts";
 export type {
   CommitInfo,
   CommitsBetweenOptions,
-} from "./src/source/git/queries/commits_between.ts";
-export type { FileAtRefOptions } from "./src/source/git/queries/file_at_ref.ts";
+} from "./src/source/git/queries/revisions.ts";
+export type { FileAtRefOptions } from "./src/source/git/queries/revisions.ts";
 export type { GitInfo } from "./src/source/git/queries/git_info.ts";
 export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
 export type {

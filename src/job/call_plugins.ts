@@ -4,7 +4,7 @@ import type { RegisteredPlugin } from "../plugins/registry.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
 import type { Phase, PluginConfig } from "../plugins/plugin.ts";
 import { runPhase } from "../plugins/run_phase.ts";
-import { SourceRegistry } from "../source/source_registry.ts";
+import { SourceRegistry } from "../source/custom_source.ts";
 import type { JobRun } from "./job_run.ts";
 import { registerSecret } from "./register_secret.ts";
 

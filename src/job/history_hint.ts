@@ -24,7 +24,7 @@ export async function historyHint(
 ): Promise<HistoryHint | undefined> {
   const paths = [sourcePath, ciSourcePath].filter((path) => path !== undefined);
   if (paths.length === 0) return undefined;
-  const git = await import("../source/git/missing_history.ts");
+  const git = await import("../source/git/history.ts");
   const arePartial = await Promise.all(paths.map(git.isPartial));
   if (!arePartial.includes(true)) return undefined;
   let isSaid = false;

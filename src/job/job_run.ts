@@ -11,7 +11,7 @@ import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
 import type { Manifest } from "../source/manifest.ts";
-import type { SourceRegistry } from "../source/source_registry.ts";
+import type { SourceRegistry } from "../source/custom_source.ts";
 import {
   KnownSecrets,
   secretsOfSettings,

@@ -4,7 +4,7 @@ import { RunnerError } from "../errors.ts";
 import { type Host, processHost } from "../host.ts";
 import type { Plugin } from "../plugins/plugin.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
-import { SourceRegistry } from "../source/source_registry.ts";
+import { SourceRegistry } from "../source/custom_source.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";

@@ -7,7 +7,7 @@ import { createLogger, type Logger, logLevelOf } from "../output/logger.ts";
 import { type Sink, streamSink } from "../output/sink.ts";
 import type { PluginRegistry } from "../plugins/registry.ts";
 import { Masker } from "../secrets/masker.ts";
-import type { SourceRegistry } from "../source/source_registry.ts";
+import type { SourceRegistry } from "../source/custom_source.ts";
 import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";

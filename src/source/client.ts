@@ -3,12 +3,11 @@ import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import type { SourceContext } from "./source_request.ts";
-import { credentialsProblem } from "./url_credentials.ts";
 
 /** How much of the end of a client's output is searched for the reason, in characters. */
 const SEARCHED_LENGTH = 8_192;
 
-/** Longest reason that is shown, in characters. */
+/** Maximum length of a reason that is shown, in characters. */
 const SHOWN_LENGTH = 400;
 
 // deno-lint-ignore no-control-regex
@@ -19,7 +18,7 @@ const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
 export interface ClientOptions {
   /** Working directory. */
   cwd: string;
-  /** The whole environment. */
+  /** The complete environment. */
   env: ChildEnvironment;
   /**
    * What the client reads from its standard input.
@@ -121,7 +120,7 @@ export function repositoryUrlProblem(
 }
 
 /**
- * Makes the error of a source that a client cannot get.
+ * Creates the error of a source that a client cannot get.
  *
  * @param url URL as configured; its user info is not shown.
  * @param ref What of it is wanted, if somebody said.
@@ -145,4 +144,105 @@ function decoded(text: string): string {
     /%([0-9a-f]{2})/gi,
     (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
   );
+}
+
+/** A URL of a repository, apart from the user and the password in it. */
+export interface UrlCredentials {
+  /**
+   * URL as a client gets it, which shows its arguments to every local user and
+   * stores the URL in the working copy. The user of an ssh URL stays in it.
+   */
+  readonly url: string;
+  /** Host, without a port. */
+  readonly host: string;
+  /** Name of the user, decoded; it may be a token. */
+  readonly username?: Uint8Array<ArrayBuffer>;
+  /** Password, decoded. */
+  readonly password?: Uint8Array<ArrayBuffer>;
+}
+
+/** Schemes whose clients take a password from somewhere else than a URL. */
+const WITH_PASSWORD = ["http", "https", "svn"];
+
+/** Scheme, user info, host and the rest of a URL. */
+const URL_PARTS =
+  /^([a-z][a-z0-9+.-]*):\/\/(?:([^/?#]*)@)?(\[[^\]]*\]|[^/?#:]*)(.*)$/is;
+
+/**
+ * Separates a URL from its credentials.
+ *
+ * @param url URL, or a local path.
+ * @returns The URL without them, and the credentials.
+ */
+export function splitCredentials(url: string): UrlCredentials {
+  const [, scheme, userInfo, host = "", rest] = URL_PARTS.exec(url) ?? [];
+  if (userInfo === undefined || !WITH_PASSWORD.includes(scheme.toLowerCase())) {
+    return { url, host };
+  }
+  const [, username, password] = /^([^:]*)(?::(.*))?$/s.exec(userInfo)!;
+  return {
+    url: `${scheme}://${host}${rest}`,
+    host,
+    ...username ? { username: percentDecoded(username) } : {},
+    ...password ? { password: percentDecoded(password) } : {},
+  };
+}
+
+/**
+ * Checks that no client would be given a password in its arguments.
+ *
+ * @param url URL, or a local path.
+ * @returns The problem, worded to follow "the URL"; `undefined` if there is none.
+ */
+export function credentialsProblem(url: string): string | undefined {
+  const [, scheme, userInfo, , rest] = URL_PARTS.exec(url) ?? [];
+  if (scheme === undefined) return undefined;
+  // A colon without a port behind it: a slash has cut the password in two.
+  if (rest.includes("@") && /^:(?!\d*(?:[/?#]|$))/.test(rest)) {
+    return "has a password with a character that must be percent-encoded";
+  }
+  return userInfo?.includes(":") &&
+      !WITH_PASSWORD.includes(scheme.toLowerCase())
+    ? `has a password, which ${scheme} does not take from a URL`
+    : undefined;
+}
+
+/**
+ * Decodes the percent-encoding of a part of a URL.
+ *
+ * A `%` that begins no escape stands for itself, as in a password that was
+ * copied into a URL as it is.
+ *
+ * @param text Part of a URL.
+ * @returns The bytes that it stands for; they need not be UTF-8.
+ */
+export function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
+  const encoder = new TextEncoder();
+  const bytes = text.split(/(%[0-9a-f]{2})/i).flatMap((part, index) =>
+    index % 2 === 1
+      ? [Number.parseInt(part.slice(1), 16)]
+      : Array.from(encoder.encode(part))
+  );
+  return new Uint8Array(bytes);
+}
+
+/**
+ * Returns the path of a `file:` URL.
+ *
+ * @param url The URL.
+ * @returns Absolute path.
+ * @throws {TypeError} If it is not UTF-8 or contains a NUL character.
+ */
+export function decodedPath({ pathname }: URL): string {
+  let path: string;
+  try {
+    path = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+      .decode(percentDecoded(pathname));
+  } catch (cause) {
+    throw new TypeError("its path is not UTF-8", { cause });
+  }
+  if (path.includes("\0")) {
+    throw new TypeError("its path contains a NUL character");
+  }
+  return path;
 }

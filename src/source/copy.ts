@@ -4,12 +4,12 @@ import { messageOf, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { pathReason } from "../fs/byte_names.ts";
 import { realPath } from "../workspace/guard.ts";
-import { decodedPath } from "./percent.ts";
+import { decodedPath } from "./client.ts";
 import { copyTree } from "./copy_tree.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 
 /**
- * Judges a directory as source; copies nothing yet.
+ * Checks a directory as source; copies nothing yet.
  *
  * A workspace that lies below the source, as in a project that holds its own,
  * is left out. So are the target and the runner's own files, among which

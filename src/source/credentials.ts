@@ -9,7 +9,7 @@ import type { Logger } from "../output/logger.ts";
 import { guardPath, realPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
-import { withConfigEntries } from "./git/config_entries.ts";
+import { withConfigEntries } from "./git/config.ts";
 
 /** What functions for the credentials need of the run. */
 export interface CredentialsContext {
@@ -96,7 +96,7 @@ export async function removeCredentials(
 }
 
 /**
- * Makes the environment of a job whose credentials are removed.
+ * Creates the environment of a job whose credentials are removed.
  *
  * A `GIT_CONFIG_GLOBAL` that was removed with them is dropped. What it said
  * beside the credentials is said by `GIT_CONFIG_*` instead, behind the

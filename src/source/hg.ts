@@ -1,16 +1,17 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import type { CaptureResult } from "../process/capture.ts";
+import { showUrl } from "../url_secrets.ts";
+import { temporaryDirectory } from "../workspace/temporary.ts";
 import {
   checkoutError,
   clientReason,
   repositoryUrlProblem,
   runClient,
+  splitCredentials,
+  type UrlCredentials,
 } from "./client.ts";
-import { temporaryDirectory } from "../workspace/temporary.ts";
-import { showUrl } from "../url_secrets.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
-import { splitCredentials, type UrlCredentials } from "./url_credentials.ts";
 
 /** Schemes that Mercurial may use; `bundle:`, `static-http:` and those of extensions are not among them. */
 const SCHEMES = ["file", "http", "https", "ssh"];
@@ -66,7 +67,7 @@ const NEUTRAL_OPTIONS = [
 ];
 
 /**
- * Judges a Mercurial repository and a revision as source; runs nothing yet.
+ * Checks a Mercurial repository and a revision as source; runs nothing yet.
  *
  * @param url URL or local path.
  * @param ref Branch, tag, bookmark or id of a changeset; empty or absent for

@@ -3,13 +3,13 @@ import { osReason, RunnerError } from "../errors.ts";
 import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
 import { openUntrusted } from "../fs/read_untrusted.ts";
-import { sha256Of } from "./archive/checksum.ts";
+import { sha256Of } from "./archive/download.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 
 /** As many calls as keep the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;
 
-/** Largest file that is read at once, in bytes. */
+/** Maximum size of a file that is read at once, in bytes. */
 const MOST_BYTES_AT_ONCE = 1024 * 1024;
 
 /** Permission bits that allow to write. */

@@ -3,8 +3,8 @@ import { isMounted, mountsBelow } from "../fs/mounts.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { claimPath, ownsPath, releasePath } from "../workspace/owned_paths.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
-import { judgeSource } from "./judge.ts";
 import type {
+  FillDirectory,
   PreparedSource,
   SourceContext,
   SourceRequest,
@@ -25,7 +25,7 @@ type TargetState = "absent" | "empty" | "populated";
  *
  * @param request What to prepare, and where.
  * @param context What the run offers.
- * @param judgeRequest Judges the request and tells how the place is filled.
+ * @param resolve Checks the request and returns what fills the place.
  * @returns Where the code is.
  * @throws {RunnerError} With code `source-failed`, if the code cannot be got or
  * the place is taken; `workspace`, if the place is outside the workspace;
@@ -35,7 +35,7 @@ type TargetState = "absent" | "empty" | "populated";
 export async function prepareSource(
   request: SourceRequest,
   context: SourceContext,
-  judgeRequest: typeof judgeSource = judgeSource,
+  resolve: typeof resolveSource = resolveSource,
 ): Promise<PreparedSource> {
   const { workspace, log, cancellation } = context;
   cancellation.asked.throwIfAborted();
@@ -47,7 +47,7 @@ export async function prepareSource(
     log.info("source", "The source is in its place already", { path });
     return { path, skipped: true };
   }
-  const fill = await judgeRequest(request, target, context);
+  const fill = await resolve(request, target, context);
   const made = !workspace.inContainer && await ownsPath(workspace, target);
   if (state === "populated" && !workspace.inContainer && !made) {
     throw failure(
@@ -124,4 +124,70 @@ function failure(path: string, reason: string, cause?: unknown): RunnerError {
     code: "source-failed",
     cause,
   });
+}
+
+/** Checks a source of one type and returns what fills its place. */
+type SourceProvider = (
+  url: string,
+  request: SourceRequest,
+  target: string,
+  context: SourceContext,
+) => Promise<FillDirectory>;
+
+/** Types of sources; each is loaded when a job has one. */
+const PROVIDERS: ReadonlyMap<string, SourceProvider> = new Map<
+  string,
+  SourceProvider
+>([
+  ["git", async (url, { ref, git }, _target, context) => {
+    const { gitSource } = await import("./git/git_source.ts");
+    return gitSource(url, ref, context, git);
+  }],
+  ["copy", async (url, { copyIgnore = [] }, target, context) => {
+    const { copySource } = await import("./copy.ts");
+    return await copySource(url, target, copyIgnore, context);
+  }],
+  ["tarball", async (url, request, target, context) => {
+    const { archiveSource } = await import("./archive/archive_source.ts");
+    return await archiveSource(url, request, target, context);
+  }],
+  ["hg", async (url, { ref }, _target, context) => {
+    const { hgSource } = await import("./hg.ts");
+    return hgSource(url, ref, context);
+  }],
+  ["svn", async (url, { ref }, _target, context) => {
+    const { svnSource } = await import("./svn.ts");
+    return svnSource(url, ref, context);
+  }],
+]);
+
+/**
+ * Checks a source before anything in its place is touched.
+ *
+ * @param request What to prepare.
+ * @param target Absolute path of its place, free of links.
+ * @param context What the run offers.
+ * @returns Function that fills the place.
+ * @throws {RunnerError} With code `source-failed`, if there is no provider, or it
+ * refuses the source.
+ */
+export async function resolveSource(
+  request: SourceRequest,
+  target: string,
+  context: SourceContext,
+): Promise<FillDirectory> {
+  const { type, url } = request;
+  const handler = context.handlers?.get(type);
+  if (handler) {
+    const { handledSource } = await import("./custom_source.ts");
+    return handledSource(handler, request, context);
+  }
+  const provider = PROVIDERS.get(type);
+  if (provider === undefined) {
+    throw failure(request.target, `no provider for source type "${type}"`);
+  }
+  if (!url) {
+    throw failure(request.target, `a source of type "${type}" needs a URL`);
+  }
+  return await provider(url, request, target, context);
 }

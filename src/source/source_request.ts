@@ -53,13 +53,13 @@ export interface SourceRequest {
 export interface SourceContext {
   /** Where the code goes. */
   workspace: Workspace;
-  /** The whole environment of programs that get the code. */
+  /** The complete environment of programs that get the code. */
   env: ChildEnvironment;
   /** Absolute path of the directory against which relative paths are read. */
   cwd: string;
   /** Hears what is prepared; never the user info of a URL. */
   log: Logger;
-  /** The wish that the job ends. */
+  /** Cancellation of the job. */
   cancellation: Cancellation;
   /**
    * Code that gets sources of other types, by type.

@@ -4,7 +4,7 @@ import { childEnvironment } from "../../environment/child_environment.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
-import { changedFiles } from "../../source/git/queries/changed_files.ts";
+import { changedFiles } from "../../source/git/queries/revisions.ts";
 import {
   changesBetween,
   type Manifest,

@@ -1,27 +1,25 @@
 import { join } from "@std/path/posix/join";
 import type { ArchiveConfig } from "../../config/job_config.ts";
-import { isInside } from "../../job_path.ts";
 import { pathReason } from "../../fs/byte_names.ts";
+import { isInside } from "../../job_path.ts";
 import { showUrl } from "../../url_secrets.ts";
 import type {
   FillDirectory,
   SourceContext,
   SourceRequest,
 } from "../source_request.ts";
-import { Budget } from "./budget.ts";
-import { sha256Of } from "./checksum.ts";
-import { decompressed } from "./decompress.ts";
-import { formatOf } from "./format.ts";
+import { decompressed, formatOf } from "./decompress.ts";
 import {
   archiveError,
   type ArchiveLocation,
   archiveLocation,
-} from "./location.ts";
+  sha256Of,
+} from "./download.ts";
 import { tarEntries } from "./tar_entries.ts";
-import { unpack } from "./unpack.ts";
+import { Budget, unpack } from "./unpack.ts";
 
 /**
- * Judges an archive as source; fetches and unpacks nothing yet.
+ * Checks an archive as source; fetches and unpacks nothing yet.
  *
  * @param url `https:`, `http:` or `file:` URL, or path.
  * @param request What to prepare; its ref is the checksum.

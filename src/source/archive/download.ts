@@ -1,4 +1,5 @@
-import { messageOf } from "../../errors.ts";
+import { resolve } from "@std/path/posix/resolve";
+import { messageOf, RunnerError } from "../../errors.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import {
   createBackoff,
@@ -6,9 +7,8 @@ import {
   type RetryPolicy,
 } from "../../process/retry.ts";
 import { timeLimit } from "../../process/time_limit.ts";
-import { showUrlsIn } from "../../url_secrets.ts";
-import { percentDecoded } from "../percent.ts";
-import { archiveError } from "./location.ts";
+import { showUrl, showUrlsIn } from "../../url_secrets.ts";
+import { decodedPath, percentDecoded } from "../client.ts";
 
 /** Pauses of a quarter of a second to one second, or what the server asks for. */
 const RETRY: RetryPolicy = { attempts: 4, delayMs: 250 };
@@ -24,9 +24,9 @@ const TRANSIENT_STATUS = [408, 425, 429];
 
 /** Options for {@linkcode download}. */
 export interface DownloadOptions {
-  /** Most bytes that are fetched. */
+  /** Maximum number of bytes that are fetched. */
   maxBytes: number;
-  /** Longest time of the whole download, all attempts included, in milliseconds. */
+  /** Maximum time of the whole download, all attempts included, in milliseconds. */
   timeoutMs: number;
   /** Stops the download. */
   signal: AbortSignal;
@@ -212,4 +212,114 @@ function innermost(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error
     ? innermost(error.cause)
     : error;
+}
+
+/** How much of a file is read at a time, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Computes the SHA-256 of a file without holding more than a piece of it.
+ *
+ * WebCrypto wants the whole of it at once, so it is not used.
+ *
+ * @param path Path of the file.
+ * @param signal Stops the work.
+ * @returns Checksum in small hexadecimal digits.
+ * @throws {unknown} What the system says, or the reason of the signal.
+ */
+export async function sha256Of(
+  path: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  const hash = createHash("sha256");
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  while (true) {
+    signal.throwIfAborted();
+    const count = await file.read(buffer);
+    if (count === null) return hash.digest("hex");
+    hash.update(buffer.subarray(0, count));
+  }
+}
+
+/** Where an archive is, and how it is known. */
+export interface ArchiveLocation {
+  /** Absolute path, or a URL from which it is fetched. */
+  readonly place: string | URL;
+  /** SHA-256 of the archive in small hexadecimal digits, if somebody said. */
+  readonly checksum: string | undefined;
+}
+
+/**
+ * Checks where an archive is; looks at nothing yet.
+ *
+ * @param url `https:`, `http:` or `file:` URL, or path.
+ * @param ref `sha256:` and 64 hexadecimal digits; required for what is fetched.
+ * @param cwd Absolute path of the directory against which a path is read.
+ * @returns The location.
+ * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
+ */
+export function archiveLocation(
+  url: string,
+  ref: string | undefined,
+  cwd: string,
+): ArchiveLocation {
+  const place = placeOf(url, cwd);
+  const checksum = ref ? checksumOf(ref) : undefined;
+  if (place instanceof URL && checksum === undefined) {
+    throw archiveError(
+      url,
+      "an archive that is fetched needs a checksum, sha256:HEX, as its ref",
+    );
+  }
+  return { place, checksum };
+}
+
+/**
+ * Creates the error of an archive that cannot be got.
+ *
+ * @param url URL or path as configured; its user info is not shown.
+ * @param reason What is wrong.
+ * @param cause What was thrown, if anything was.
+ * @returns The error.
+ */
+export function archiveError(
+  url: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(
+    `Cannot get the archive ${JSON.stringify(showUrl(url))}: ${reason}`,
+    { code: "source-failed", cause },
+  );
+}
+
+function placeOf(url: string, cwd: string): string | URL {
+  if (url.includes("\0")) {
+    throw archiveError(url, "it contains a NUL character");
+  }
+  const [, scheme] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(url) ?? [];
+  if (scheme === undefined) return resolve(cwd, url);
+  try {
+    const parsed = new URL(url);
+    if (["https:", "http:"].includes(parsed.protocol)) return parsed;
+    if (parsed.protocol !== "file:") {
+      throw new TypeError("its scheme is none of https, http and file");
+    }
+    if (parsed.host !== "") throw new TypeError("it names another host");
+    return decodedPath(parsed);
+  } catch (cause) {
+    throw archiveError(url, messageOf(cause).replace(/: '.*$/s, ""), cause);
+  }
+}
+
+function checksumOf(ref: string): string {
+  const [, digits] = /^sha256:([0-9a-f]{64})$/i.exec(ref) ?? [];
+  if (digits !== undefined) return digits.toLowerCase();
+  throw new RunnerError(
+    `Cannot compare ${JSON.stringify(ref)} with the archive: it is not ` +
+      "sha256: and 64 hexadecimal digits",
+    { code: "source-failed" },
+  );
 }

@@ -9,26 +9,23 @@
  */
 
 import { decodeName } from "../../fs/byte_names.ts";
-import type { Budget } from "./budget.ts";
-import { ByteSource } from "./byte_source.ts";
-import type { ArchiveEntry } from "./entry.ts";
+import type { Budget } from "./unpack.ts";
+import { type ArchiveEntry, ByteSource } from "./entry.ts";
 import {
   BLOCK_BYTES,
   damaged,
+  expanded,
   latin1,
   parseHeader,
   parseRecords,
-  sizeOf,
-  type TarHeader,
-} from "./tar_header.ts";
-import {
-  expanded,
   readOldMap,
   readPaxMap,
+  sizeOf,
   type SparseMap,
-} from "./tar_sparse.ts";
+  type TarHeader,
+} from "./tar_header.ts";
 
-/** Longest header that describes the next entry, in bytes. */
+/** Maximum length of a header that describes the next entry, in bytes. */
 const MAX_EXTENSION_BYTES = 8 * 1024 * 1024;
 
 /** What entries of each type are; `other` cannot be unpacked. */
@@ -55,10 +52,10 @@ const REFUSED_TYPES: Readonly<Record<string, string>> = {
   M: "the rest of a file of another volume",
 };
 
-/** Most records that apply to all entries. */
+/** Maximum number of records that apply to all entries. */
 const MAX_GLOBAL_COUNT = 1_000;
 
-/** Most records that describe one entry. */
+/** Maximum number of records that describe one entry. */
 const MAX_RECORD_COUNT = 1_000_000;
 
 type PaxRecord = readonly [key: string, value: Uint8Array];

@@ -1,6 +1,12 @@
-import type { Budget } from "./budget.ts";
-import { type ArchiveEntry, forEntry } from "./entry.ts";
-import { Unpacking } from "./unpacking.ts";
+import { join } from "@std/path/posix/join";
+import type { ArchiveConfig } from "../../config/job_config.ts";
+import { RunnerError } from "../../errors.ts";
+import { createLink } from "../../fs/byte_names.ts";
+import { NameRestorer } from "../../fs/byte_paths.ts";
+import { guardPath } from "../../workspace/guard.ts";
+import { setLinkTime } from "../copy_tree.ts";
+import { type ArchiveEntry, entryError, entryPath, forEntry } from "./entry.ts";
+import { beginFile, endFile, WorkQueue, writeAll } from "./write_queue.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions {
@@ -56,4 +62,351 @@ async function* abortable(
     signal.throwIfAborted();
     yield bytes;
   }
+}
+
+/** How many small files are written at a time. */
+const PARALLEL_COUNT = 8;
+
+/** Larger files are written piece by piece as they come in, in bytes. */
+const SMALL_BYTES = 64 * 1024;
+
+/** Maximum length of a text of a link that a system takes. */
+const MAX_TARGET_LENGTH = 4_096;
+
+/** As many links as Linux follows in one path. */
+const MAX_LINK_COUNT = 40;
+
+/** An archive that is being unpacked: what came out of it so far. */
+export class Unpacking {
+  readonly #root: string;
+  readonly #stripTop: boolean;
+  #top: string | undefined;
+  /** What is at each path; the names are those of the archive, not of the system. */
+  readonly #made = new Map<string, "directory" | "file" | "link">();
+  /** Entries of directories; those without one have the usual mode. */
+  readonly #directories = new Map<string, ArchiveEntry>();
+  readonly #links = new Map<string, ArchiveEntry>();
+  readonly #restorer = new NameRestorer();
+  /** Where what has a name that is not UTF-8 waits for it. */
+  readonly #places = new Map<string, string>();
+  readonly #queue = new WorkQueue(PARALLEL_COUNT);
+
+  /**
+   * Creates one of which nothing came out yet.
+   *
+   * @param root Absolute path of an empty directory, free of links.
+   * @param stripTop Whether the one folder at the top is left out.
+   */
+  constructor(root: string, stripTop: boolean) {
+    this.#root = root;
+    this.#stripTop = stripTop;
+  }
+
+  /**
+   * Unpacks an entry; a small file is perhaps written later.
+   *
+   * @param entry The entry.
+   * @throws {RunnerError} With code `source-failed`, if it is refused.
+   */
+  async add(entry: ArchiveEntry): Promise<void> {
+    const path = this.#pathOf(entry.name);
+    if (path === "") {
+      if (entry.type === "directory") return;
+      throw entryError(entry.name, "it stands for the whole archive");
+    }
+    await this.#makeAround(path, entry);
+    switch (entry.type) {
+      case "directory":
+        await this.#makeDirectory(path, entry);
+        this.#directories.set(path, entry);
+        return;
+      case "file":
+        return await this.#addFile(path, entry);
+      case "link":
+        return await this.#addLink(path, entry);
+      case "hard link":
+        return await this.#addHardLink(path, entry);
+      default:
+        throw entryError(
+          entry.name,
+          `it is a ${(entry.kind ?? "thing").replace("-", " ")}`,
+        );
+    }
+  }
+
+  /**
+   * Ends it: checks the links, gives names that are not UTF-8, and sets times
+   * and permission bits of directories.
+   *
+   * @throws {RunnerError} With code `source-failed`, if a link leads out or a
+   * file could not be written.
+   */
+  async finish(): Promise<void> {
+    await this.#queue.drain();
+    for (const [path, entry] of this.#links) await this.#checkLink(path, entry);
+    // What is put into a directory, or gets another name, changes its time.
+    for (const paths of this.#directoriesByDepth()) {
+      await this.#restorer.restore(paths.map((path) => this.#placeOf(path)));
+      for (const path of paths) {
+        const entry = this.#directories.get(path);
+        if (entry === undefined) continue;
+        const place = this.#placeOf(path);
+        const { mode, modifiedAt } = entry;
+        await forEntry(entry, async () => {
+          if (modifiedAt) await Deno.utime(place, modifiedAt, modifiedAt);
+          await Deno.chmod(place, mode & 0o777);
+        });
+      }
+    }
+  }
+
+  /** Waits until nothing is written any more, whatever came of it. */
+  async settle(): Promise<void> {
+    await this.#queue.settle();
+  }
+
+  #pathOf(name: string): string {
+    const path = entryPath(name);
+    if (!this.#stripTop || path === "") return path;
+    const [top, ...rest] = path.split("/");
+    this.#top ??= top;
+    if (top !== this.#top) {
+      throw entryError(name, `it is beside the top folder "${this.#top}"`);
+    }
+    return rest.join("/");
+  }
+
+  /** Path at which something is created until it gets its true name. */
+  #placeOf(path: string): string {
+    if (path.isWellFormed()) return join(this.#root, path);
+    const known = this.#places.get(path);
+    if (known !== undefined) return known;
+    const slash = path.lastIndexOf("/");
+    const around = slash === -1
+      ? this.#root
+      : this.#placeOf(path.slice(0, slash));
+    const place = this.#restorer.place(around, path.slice(slash + 1));
+    this.#places.set(path, place);
+    return place;
+  }
+
+  /** The deepest come first; the root is the last, with an empty path. */
+  #directoriesByDepth(): string[][] {
+    const levels: string[][] = [[""]];
+    for (const [path, type] of this.#made) {
+      if (type === "directory") {
+        (levels[path.split("/").length] ??= []).push(path);
+      }
+    }
+    return levels.reverse();
+  }
+
+  /**
+   * Follows a link through the others, in the archive's own names and, as some
+   * file systems take different names for one, in those of the system.
+   */
+  async #checkLink(
+    path: string,
+    { name, target }: ArchiveEntry,
+  ): Promise<void> {
+    const problem = () => entryError(name, `its target "${target}" leads out`);
+    if (!this.#staysInside(path)) throw problem();
+    if (!path.isWellFormed() || !target?.isWellFormed()) return;
+    try {
+      await guardPath(this.#root, join(this.#root, path));
+    } catch (cause) {
+      // What has another name still is followed above.
+      if (this.#places.size === 0) {
+        throw entryError(name, problem().message, cause);
+      }
+    }
+  }
+
+  #staysInside(path: string): boolean {
+    const pending = path.split("/").reverse();
+    const reached: string[] = [];
+    let linkCount = 0;
+    while (pending.length > 0) {
+      const part = pending.pop()!;
+      if (part === "" || part === ".") continue;
+      if (part === "..") {
+        if (reached.pop() === undefined) return false;
+        continue;
+      }
+      reached.push(part);
+      const link = this.#links.get(reached.join("/"));
+      if (link === undefined) continue;
+      if (++linkCount > MAX_LINK_COUNT) return false;
+      reached.pop();
+      pending.push(...link.target!.split("/").reverse());
+    }
+    return true;
+  }
+
+  async #makeAround(path: string, entry: ArchiveEntry): Promise<void> {
+    const parts = path.split("/");
+    for (let length = 1; length < parts.length; length++) {
+      await this.#makeDirectory(parts.slice(0, length).join("/"), entry);
+    }
+  }
+
+  /** Not with all that is around it at once: that would go through links. */
+  async #makeDirectory(path: string, { name }: ArchiveEntry): Promise<void> {
+    const there = this.#made.get(path);
+    if (there === "directory") return;
+    if (there !== undefined) {
+      throw entryError(name, `"${path}" is a ${there} in the same archive`);
+    }
+    await Deno.mkdir(this.#placeOf(path), { mode: 0o755 });
+    this.#made.set(path, "directory");
+  }
+
+  /** Small files are written while the next entries are read. */
+  async #addFile(path: string, entry: ArchiveEntry): Promise<void> {
+    await this.#makeRoom(path, "file", entry);
+    const place = this.#placeOf(path);
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    let file: Deno.FsFile | undefined;
+    try {
+      for await (const bytes of entry.content ?? []) {
+        length += bytes.length;
+        if (length <= SMALL_BYTES) {
+          pieces.push(bytes);
+          continue;
+        }
+        file ??= await beginFile(place, pieces);
+        await writeAll(file, bytes);
+      }
+      if (file !== undefined) return await endFile(file, place, entry);
+    } finally {
+      file?.close();
+    }
+    await this.#queue.add(() =>
+      forEntry(entry, async () => {
+        using file = await beginFile(place, pieces);
+        await endFile(file, place, entry);
+      })
+    );
+  }
+
+  async #addLink(path: string, entry: ArchiveEntry): Promise<void> {
+    const { name, target = "", modifiedAt } = entry;
+    const problem = target === ""
+      ? "it is a link without a target"
+      : target.startsWith("/")
+      ? `its target "${target}" is absolute`
+      : target.includes("\0") || target.length > MAX_TARGET_LENGTH
+      ? "its target is not a path"
+      : undefined;
+    if (problem !== undefined) throw entryError(name, problem);
+    await this.#makeRoom(path, "link", entry);
+    const place = this.#placeOf(path);
+    await createLink(target, place);
+    if (modifiedAt) await setLinkTime(place, modifiedAt, modifiedAt);
+    this.#links.set(path, entry);
+  }
+
+  /** Of a link, another one is made: it may have to be checked elsewhere. */
+  async #addHardLink(path: string, entry: ArchiveEntry): Promise<void> {
+    const { name, target = "" } = entry;
+    const original = this.#pathOf(target);
+    const link = this.#links.get(original);
+    if (link !== undefined) {
+      if (original === path) return;
+      return await this.#addLink(path, { ...entry, target: link.target });
+    }
+    if (this.#made.get(original) !== "file") {
+      throw entryError(
+        name,
+        `"${target}", for which it stands, is no file that came before it`,
+      );
+    }
+    if (original === path) return;
+    await this.#makeRoom(path, "file", entry);
+    await this.#queue.drain();
+    await Deno.link(this.#placeOf(original), this.#placeOf(path));
+  }
+
+  /** The last of several entries of one name wins, if they are alike. */
+  async #makeRoom(
+    path: string,
+    type: "file" | "link",
+    { name }: ArchiveEntry,
+  ): Promise<void> {
+    const there = this.#made.get(path);
+    if (there === type) {
+      await this.#queue.drain();
+      await Deno.remove(this.#placeOf(path));
+      this.#links.delete(path);
+    } else if (there !== undefined) {
+      throw entryError(name, `"${path}" is a ${there} in the same archive`);
+    }
+    this.#made.set(path, type);
+  }
+}
+
+/** What any archive may grow to, in bytes: small ones are often very compressible. */
+const FREE_BYTES = 16 * 1024 * 1024;
+
+/** Limits of an archive. */
+export type ArchiveLimits = Pick<
+  ArchiveConfig,
+  "maxEntries" | "maxBytes" | "maxRatio"
+>;
+
+/** Counts what an archive holds, and ends it when that is too much. */
+export class Budget {
+  readonly #limits: ArchiveLimits;
+  readonly #archiveBytes: number;
+  #entryCount = 0;
+  #bytes = 0;
+
+  /**
+   * Creates a budget of which nothing is spent.
+   *
+   * @param limits Limits.
+   * @param archiveBytes Size of the archive itself.
+   */
+  constructor(limits: ArchiveLimits, archiveBytes: number) {
+    this.#limits = limits;
+    this.#archiveBytes = archiveBytes;
+  }
+
+  /**
+   * Counts an entry.
+   *
+   * @throws {RunnerError} With code `source-failed`, if there are too many.
+   */
+  addEntry(): void {
+    const { maxEntries } = this.#limits;
+    if (++this.#entryCount > maxEntries) {
+      throw tooMuch(`it holds more than ${maxEntries} entries`);
+    }
+  }
+
+  /**
+   * Counts bytes that were unpacked.
+   *
+   * @param count How many.
+   * @throws {RunnerError} With code `source-failed`, if there are too many.
+   */
+  addBytes(count: number): void {
+    const { maxBytes, maxRatio } = this.#limits;
+    this.#bytes += count;
+    if (this.#bytes > maxBytes) {
+      throw tooMuch(`it holds more than ${maxBytes} bytes`);
+    }
+    if (
+      this.#bytes > FREE_BYTES && this.#bytes > this.#archiveBytes * maxRatio
+    ) {
+      throw tooMuch(`it grows to more than ${maxRatio} times its size`);
+    }
+  }
+}
+
+function tooMuch(reason: string): RunnerError {
+  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
+    code: "source-failed",
+  });
 }

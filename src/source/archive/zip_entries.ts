@@ -1,18 +1,12 @@
+import { RunnerError } from "../../errors.ts";
 import { decodeName } from "../../fs/byte_names.ts";
-import type { ArchiveEntry } from "./entry.ts";
-import { entryError } from "./entry.ts";
-import type { Budget } from "./budget.ts";
-import {
-  contentOffset,
-  readAt,
-  type ZipRecord,
-  zipRecords,
-} from "./zip_directory.ts";
+import type { Budget } from "./unpack.ts";
+import { type ArchiveEntry, entryError } from "./entry.ts";
 
 /** How much packed content is read at a time, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** Longest text of a link that a system takes. */
+/** Maximum length of a text of a link that a system takes. */
 const MAX_TARGET_LENGTH = 4_096;
 
 /** Kinds of files in the mode that Unix has. */
@@ -133,4 +127,234 @@ async function textOf(
     }
   }
   return decodeName(new Uint8Array(bytes));
+}
+
+const END_BYTES = 22;
+const LOCATOR_BYTES = 20;
+const ENTRY_BYTES = 46;
+const LOCAL_HEADER_BYTES = 30;
+
+/** Maximum number of bytes that a comment behind the end of the directory takes. */
+const MOST_COMMENT_BYTES = 0xffff;
+
+/** Maximum length of a directory that is read, in bytes: it is kept in memory. */
+const MOST_DIRECTORY_BYTES = 256 * 1024 * 1024;
+
+const SIGNATURE = {
+  local: 0x04034b50,
+  entry: 0x02014b50,
+  end: 0x06054b50,
+  end64: 0x06064b50,
+  locator: 0x07064b50,
+};
+
+/** What the directory of a zip says of an entry. */
+export interface ZipRecord {
+  /** Name with all folders. */
+  readonly name: string;
+  /** Bits that say how the entry is written. */
+  readonly flags: number;
+  /** How its content is packed: 0 not at all, 8 by deflate. */
+  readonly method: number;
+  /** CRC-32 of the content. */
+  readonly crc: number;
+  /** Size of the packed content. */
+  readonly packedBytes: number;
+  /** Size of the content. */
+  readonly bytes: number;
+  /** Mode of the file as Unix has it, 0 if the archive comes from elsewhere. */
+  readonly unixMode: number;
+  /** Where the entry begins in the file. */
+  readonly offset: number;
+}
+
+/**
+ * Reads the directory at the end of a zip, which alone tells what is in it.
+ *
+ * @param file The open file.
+ * @returns What it says of each entry, one after the other.
+ * @throws {RunnerError} With code `source-failed`, if it is damaged.
+ */
+export async function* zipRecords(
+  file: Deno.FsFile,
+): AsyncGenerator<ZipRecord> {
+  const { size: fileBytes } = await file.stat();
+  const { count, bytes, offset } = await findDirectory(file, fileBytes);
+  if (bytes > MOST_DIRECTORY_BYTES || offset + bytes > fileBytes) {
+    throw damaged("its directory is not in the file");
+  }
+  const directory = viewOf(await readAt(file, offset, bytes));
+  let at = 0;
+  for (let index = 0; index < count; index++) {
+    if (
+      at + ENTRY_BYTES > bytes ||
+      directory.getUint32(at, true) !== SIGNATURE.entry
+    ) {
+      throw damaged("its directory ends too early");
+    }
+    const lengths = [28, 30, 32].map((it) =>
+      directory.getUint16(at + it, true)
+    );
+    const end = at + ENTRY_BYTES + lengths[0] + lengths[1] + lengths[2];
+    if (end > bytes) throw damaged("its directory ends too early");
+    yield recordAt(directory, at, lengths[0], lengths[1]);
+    at = end;
+  }
+}
+
+/**
+ * Finds where the packed content of an entry begins.
+ *
+ * A program that reads a zip from its beginning goes by the name that stands
+ * there; so it has to be the one of the directory.
+ *
+ * @param file The open file.
+ * @param record The entry.
+ * @returns Offset in the file.
+ * @throws {RunnerError} With code `source-failed`, if no such entry begins there.
+ */
+export async function contentOffset(
+  file: Deno.FsFile,
+  { offset, name, method }: ZipRecord,
+): Promise<number> {
+  const header = viewOf(await readAt(file, offset, LOCAL_HEADER_BYTES));
+  if (header.getUint32(0, true) !== SIGNATURE.local) {
+    throw damaged("an entry is not where its directory says");
+  }
+  const nameLength = header.getUint16(26, true);
+  const nameAt = offset + LOCAL_HEADER_BYTES;
+  const localName = decodeName(await readAt(file, nameAt, nameLength));
+  if (localName !== name || header.getUint16(8, true) !== method) {
+    throw damaged("an entry has another name than its directory says");
+  }
+  return nameAt + nameLength + header.getUint16(28, true);
+}
+
+/**
+ * Reads a piece of a file.
+ *
+ * @param file The open file.
+ * @param offset Where the piece begins.
+ * @param length How long it is.
+ * @returns The bytes, all of them.
+ * @throws {RunnerError} With code `source-failed`, if the file ends before.
+ */
+export async function readAt(
+  file: Deno.FsFile,
+  offset: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  await file.seek(offset, Deno.SeekMode.Start);
+  for (let at = 0; at < length;) {
+    const count = await file.read(bytes.subarray(at));
+    if (count === null) throw damaged("it ends too early");
+    at += count;
+  }
+  return bytes;
+}
+
+/**
+ * Creates the error of a zip that cannot be read.
+ *
+ * @param reason What is wrong with it.
+ * @param cause What was thrown, if anything was.
+ * @returns The error.
+ */
+export function damaged(reason: string, cause?: unknown): RunnerError {
+  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
+    code: "source-failed",
+    cause,
+  });
+}
+
+async function findDirectory(
+  file: Deno.FsFile,
+  fileBytes: number,
+): Promise<{ count: number; bytes: number; offset: number }> {
+  const length = Math.min(fileBytes, END_BYTES + MOST_COMMENT_BYTES);
+  const start = fileBytes - length;
+  const tail = viewOf(await readAt(file, start, length));
+  for (let at = length - END_BYTES; at >= 0; at--) {
+    if (tail.getUint32(at, true) !== SIGNATURE.end) continue;
+    // A comment may hold the signature; the true end fits the end of the file.
+    if (at + END_BYTES + tail.getUint16(at + 20, true) !== length) continue;
+    const end = {
+      count: tail.getUint16(at + 10, true),
+      bytes: tail.getUint32(at + 12, true),
+      offset: tail.getUint32(at + 16, true),
+    };
+    const isLong = end.count === 0xffff || end.bytes === 0xffffffff ||
+      end.offset === 0xffffffff;
+    return isLong ? await findLong(file, start + at) ?? end : end;
+  }
+  throw damaged("it has no directory at its end");
+}
+
+async function findLong(file: Deno.FsFile, end: number) {
+  if (end < LOCATOR_BYTES) return undefined;
+  const locator = viewOf(
+    await readAt(file, end - LOCATOR_BYTES, LOCATOR_BYTES),
+  );
+  if (locator.getUint32(0, true) !== SIGNATURE.locator) return undefined;
+  const record = viewOf(await readAt(file, uint64(locator, 8), 56));
+  if (record.getUint32(0, true) !== SIGNATURE.end64) {
+    throw damaged("its directory is not where its end says");
+  }
+  return {
+    count: uint64(record, 32),
+    bytes: uint64(record, 40),
+    offset: uint64(record, 48),
+  };
+}
+
+function recordAt(
+  directory: DataView<ArrayBuffer>,
+  at: number,
+  nameLength: number,
+  extraLength: number,
+): ZipRecord {
+  const nameAt = at + ENTRY_BYTES;
+  const fields = {
+    bytes: directory.getUint32(at + 24, true),
+    packedBytes: directory.getUint32(at + 20, true),
+    offset: directory.getUint32(at + 42, true),
+  };
+  const end = nameAt + nameLength + extraLength;
+  for (let extra = nameAt + nameLength; extra + 4 <= end;) {
+    const length = directory.getUint16(extra + 2, true);
+    if (directory.getUint16(extra, true) === 1) {
+      // The long form holds, in this order, the fields that are full.
+      let long = extra + 4;
+      for (const name of ["bytes", "packedBytes", "offset"] as const) {
+        if (fields[name] !== 0xffffffff) continue;
+        if (long + 8 > Math.min(end, extra + 4 + length)) {
+          throw damaged("an entry has no size");
+        }
+        fields[name] = uint64(directory, long);
+        long += 8;
+      }
+    }
+    extra += 4 + length;
+  }
+  const isUnix = directory.getUint8(at + 5) === 3;
+  const name = new Uint8Array(directory.buffer, nameAt, nameLength);
+  return {
+    ...fields,
+    name: decodeName(name),
+    flags: directory.getUint16(at + 8, true),
+    method: directory.getUint16(at + 10, true),
+    crc: directory.getUint32(at + 16, true),
+    unixMode: isUnix ? directory.getUint16(at + 40, true) : 0,
+  };
+}
+
+function uint64(view: DataView, at: number): number {
+  const value = Number(view.getBigUint64(at, true));
+  if (Number.isSafeInteger(value)) return value;
+  throw damaged("it gives a size that cannot be");
+}
+
+function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {
+  return new DataView(bytes.buffer);
 }

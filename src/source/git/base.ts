@@ -2,7 +2,8 @@ import { type Environment, Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
 import type { SourceContext } from "../source_request.ts";
-import type { FoundCommit } from "./fetch_commit.ts";
+import type { Retry } from "./failure.ts";
+import type { FoundCommit } from "./fetch.ts";
 import {
   deepen,
   fetcher,
@@ -13,9 +14,7 @@ import { ownerConfig } from "./local_owner.ts";
 import { splitLogin } from "./login.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
-import type { Retry } from "./retry.ts";
-import { isSameRepository } from "./same_repository.ts";
-import { gitLocation } from "./url.ts";
+import { gitLocation, isSameRepository } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
 

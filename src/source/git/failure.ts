@@ -1,5 +1,9 @@
+import { oneLine } from "../../terminal/text.ts";
 import { RunnerError } from "../../errors.ts";
 import type { CaptureResult } from "../../process/capture.ts";
+import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
+import { showUrlsIn } from "../../url_secrets.ts";
+import type { SourceContext } from "../source_request.ts";
 
 /**
  * Why git could not fetch:
@@ -64,7 +68,7 @@ export function serverFormat(
 }
 
 /**
- * Makes the error of a source that git could not prepare.
+ * Creates the error of a source that git could not prepare.
  *
  * @param action What could not be done, and to what.
  * @param reason Why.
@@ -74,4 +78,98 @@ export function gitError(action: string, reason: string): RunnerError {
   return new RunnerError(`Cannot ${action}: ${reason}`, {
     code: "source-failed",
   });
+}
+
+/** How much of the end of git's output is searched for the reason, in characters. */
+const SEARCHED_LENGTH = 8_192;
+
+/** Maximum length of a reason that is shown, in characters. */
+const SHOWN_LENGTH = 400;
+
+/** What git says beside the reason. */
+const NOISE = /^(?:Cloning into|warning:|hint:|remote: *$)/;
+
+/**
+ * Finds in the output of a failed git why it failed.
+ *
+ * That is everything up to its last `fatal:` or `error:` line: what ssh or the
+ * server said comes before it, general advice after it.
+ *
+ * @param result Exit status and output of git.
+ * @param url URL that git was given; its user info is taken out.
+ * @returns The reason in one line.
+ */
+export function gitReason(result: CaptureResult, url: string): string {
+  const lines = endOf(result.stderr).split(/[\r\n]+/)
+    .map((line) => line.trim());
+  const last = lines.findLastIndex((line) => /^(?:fatal|error):/.test(line));
+  const reason = lines.slice(0, last < 0 ? lines.length : last + 1)
+    .filter((line) => line !== "" && !NOISE.test(line))
+    .map((line) => line.replace(/^(?:fatal|error|remote): */, ""))
+    .join("; ");
+  return reason === ""
+    ? `git ended with exit code ${result.exitCode}`
+    : shortened(oneLine(showUrlsIn(reason, url)));
+}
+
+/** Whole lines alone: half a password would not be recognised. */
+function endOf(text: string): string {
+  if (text.length <= SEARCHED_LENGTH) return text;
+  const [, ...wholeLines] = text.slice(-SEARCHED_LENGTH).split("\n");
+  return wholeLines.join("\n");
+}
+
+function shortened(text: string): string {
+  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+}
+
+/** Pauses of one second, four and ten. */
+const RETRY: RetryPolicy = {
+  attempts: 4,
+  delayMs: 1_000,
+  factor: 4,
+  maxDelayMs: 10_000,
+  jitter: 0.25,
+};
+
+/** Does something that connects, again if the connection fails. */
+export type Retry = (
+  action: () => Promise<CaptureResult>,
+) => Promise<CaptureResult>;
+
+/**
+ * Creates the retries of one source.
+ *
+ * All of its connections share the pauses: a source that has waited for a
+ * server does not wait as long again for each further way to ask it.
+ *
+ * @param url Location of the repository; its user info is not shown.
+ * @param context What the run offers.
+ * @param policy Number of attempts and their pauses.
+ * @returns Function that tries again.
+ */
+export function retrying(
+  url: string,
+  { log, cancellation }: Pick<SourceContext, "log" | "cancellation">,
+  policy: RetryPolicy = RETRY,
+): Retry {
+  const backoff = createBackoff(policy, {
+    signal: cancellation.asked,
+    onRetry: (reason, ms) =>
+      log.warn("source", "The connection failed and is tried again", {
+        reason,
+        ms,
+      }),
+  });
+  return async (action) => {
+    while (true) {
+      const result = await action();
+      if (result.exitCode === 0 || !isTransient(result)) return result;
+      if (!await backoff.next(gitReason(result, url))) return result;
+    }
+  };
+}
+
+function isTransient(result: CaptureResult): boolean {
+  return ["unreachable", "dropped"].includes(fetchFailure(result));
 }

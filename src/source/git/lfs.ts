@@ -84,7 +84,7 @@ export function lfsSettings(mode: LfsMode): LfsSettings {
 }
 
 /**
- * Finds out whether git failed because of Git LFS.
+ * Checks whether git failed because of Git LFS.
  *
  * @param result Exit status and output of git.
  * @returns What `git-lfs` said; `undefined` if it did not fail.

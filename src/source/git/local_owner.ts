@@ -1,5 +1,5 @@
 import { resolve } from "@std/path/posix/resolve";
-import type { ConfigEntry } from "./config_entries.ts";
+import type { ConfigEntry } from "./config.ts";
 import { isLocalPath } from "./url.ts";
 
 /**
@@ -14,7 +14,7 @@ export const UPLOAD_PACK =
   "GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1 git -c 'safe.directory=*' upload-pack";
 
 /**
- * Tells whether git opens a location on this machine, without a connection.
+ * Checks whether git opens a location on this machine, without a connection.
  *
  * @param url Location that was validated.
  * @returns Whether it does.

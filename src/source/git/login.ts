@@ -1,4 +1,4 @@
-import type { ConfigEntry } from "./config_entries.ts";
+import type { ConfigEntry } from "./config.ts";
 
 /** A location and the login that lets git reach it. */
 export interface UrlLogin {
@@ -182,7 +182,7 @@ const askpassHelper = `!f() {
 }; f`;
 
 /**
- * Tells whether git speaks http to a location.
+ * Checks whether git speaks http to a location.
  *
  * @param url Location.
  * @returns Whether it does.

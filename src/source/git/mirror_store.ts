@@ -29,7 +29,7 @@ export interface MirrorStore {
   readonly format: ObjectFormat | undefined;
 }
 
-/** Largest file with tips, in bytes: it holds 200,000 of them. */
+/** Maximum size of a file with tips, in bytes: it holds 200,000 of them. */
 const MAX_TIPS_BYTES = 16 * 1024 * 1024;
 
 const TIP = /^([0-9a-f]{40}|[0-9a-f]{64}) ([^\s\ufffd]+)$/;

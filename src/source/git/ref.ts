@@ -8,7 +8,7 @@ const FORBIDDEN = /[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$|^@$/;
 const FORBIDDEN_COMPONENT = /^\.|\.lock$/;
 
 /**
- * Tells what is wrong with the name of a branch, tag, commit or reference.
+ * Returns what is wrong with the name of a branch, tag, commit or reference.
  *
  * The rules are those of `git check-ref-format`. A leading dash is refused as
  * well: git would take the name for an option.
@@ -50,7 +50,7 @@ export function checkGitRef(ref: string): void {
 }
 
 /**
- * Tells whether a name is the unabbreviated id of a commit, in SHA-1 or SHA-256.
+ * Checks whether a name is the unabbreviated id of a commit, in SHA-1 or SHA-256.
  *
  * @param ref Name.
  * @returns Whether it is.

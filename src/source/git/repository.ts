@@ -1,8 +1,8 @@
 import type { CaptureResult } from "../../process/capture.ts";
-import { removeTree } from "../../workspace/remove.ts";
 import { showUrl } from "../../url_secrets.ts";
-import type { ConfigEntry } from "./config_entries.ts";
-import { gitError } from "./failure.ts";
+import { removeTree } from "../../workspace/remove.ts";
+import type { ConfigEntry } from "./config.ts";
+import { gitError, gitReason } from "./failure.ts";
 import { ownerConfig } from "./local_owner.ts";
 import {
   bindAskpass,
@@ -10,7 +10,6 @@ import {
   splitLogin,
   unboundHeaders,
 } from "./login.ts";
-import { gitReason } from "./reason.ts";
 import { type GitContext, runGit } from "./run_git.ts";
 
 /** Kind of the ids in a repository. */

@@ -5,7 +5,7 @@ import {
 import { RunnerError } from "../../errors.ts";
 import { capture, type CaptureResult } from "../../process/capture.ts";
 import type { SourceContext } from "../source_request.ts";
-import { type ConfigEntry, withConfigEntries } from "./config_entries.ts";
+import { type ConfigEntry, withConfigEntries } from "./config.ts";
 
 /** Transports that git may use, whatever a URL or a redirection asks for. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];

@@ -1,15 +1,12 @@
 import { dirname } from "@std/path/posix/dirname";
 import type { SourceContext } from "../source_request.ts";
-import type { ConfigEntry } from "./config_entries.ts";
-import { fetchFailure, gitError } from "./failure.ts";
+import { type ConfigEntry, readEntries } from "./config.ts";
+import { fetchFailure, gitError, gitReason, type Retry } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./local_owner.ts";
 import { bindHeaders, bindHelpers, splitLogin } from "./login.ts";
 import type { GitOptions } from "./options.ts";
-import { readEntries } from "./queries/repository_config.ts";
-import { gitReason } from "./reason.ts";
 import type { Repository } from "./repository.ts";
-import type { Retry } from "./retry.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
 
 /** Options for {@linkcode updateSubmodules}. */

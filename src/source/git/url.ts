@@ -11,7 +11,7 @@ const CONTROL_CHARACTER = /[\x00-\x1f\x7f]/;
 const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
 
 /**
- * Tells what is wrong with the location of a git repository.
+ * Returns what is wrong with the location of a git repository.
  *
  * Refused is whatever git or a program that it starts could take for an option
  * or a command: a leading dash, also of a host; `<helper>::` transports, of
@@ -60,7 +60,7 @@ export function gitLocation(url: string, cwd: string): string {
 }
 
 /**
- * Tells whether a location is a path, by the rule of git: a colon before the
+ * Checks whether a location is a path, by the rule of git: a colon before the
  * first slash makes it remote.
  *
  * @param url Validated location.
@@ -78,4 +78,32 @@ function authorityOf(url: string): string {
     /%([0-9a-f]{2})/gi,
     (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
   );
+}
+
+/**
+ * Checks whether two locations mean the same repository, however they are
+ * spelled: by https or ssh, with `.git` or a slash at the end, with a user,
+ * with capitals in the name of the host.
+ *
+ * @param one Location.
+ * @param other Location.
+ * @returns Whether they do.
+ */
+export function isSameRepository(one: string, other: string): boolean {
+  return plainLocation(one) === plainLocation(other);
+}
+
+/**
+ * Brings the location of a repository into a form that its spellings share.
+ *
+ * @param url URL, `host:path` of ssh, or local path.
+ * @returns `host/path`, or the path of a local one.
+ */
+export function plainLocation(url: string): string {
+  const [, authority, path] = /^[^/:]+:\/\/([^/]*)\/*(.*)$/.exec(url) ??
+    /^([^/:]+):\/*(.*)$/.exec(url) ?? [null, "", url];
+  const host = authority.replace(/^.*@/, "").toLowerCase()
+    .replace(/:(?:22|80|443|9418)$/, "");
+  const rest = path.replace(/\/+$/, "").replace(/\.git$/, "");
+  return host === "" ? `/${rest.replace(/^\/+/, "")}` : `${host}/${rest}`;
 }

@@ -1,9 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../../src/errors.ts";
 import { isInside } from "../../../src/job_path.ts";
-import { Budget } from "../../../src/source/archive/budget.ts";
 import { tarEntries } from "../../../src/source/archive/tar_entries.ts";
-import { unpack } from "../../../src/source/archive/unpack.ts";
+import { Budget, unpack } from "../../../src/source/archive/unpack.ts";
 import { type TarEntry, tarOf } from "../../helpers/archives.ts";
 import { Random } from "../../helpers/random.ts";
 import {

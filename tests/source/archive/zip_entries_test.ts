@@ -2,9 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { crc32 } from "node:zlib";
 import { RunnerError } from "../../../src/errors.ts";
-import { Budget } from "../../../src/source/archive/budget.ts";
 import { encodeName } from "../../../src/fs/byte_names.ts";
-import { unpack } from "../../../src/source/archive/unpack.ts";
+import { Budget, unpack } from "../../../src/source/archive/unpack.ts";
 import { zipEntries } from "../../../src/source/archive/zip_entries.ts";
 import { runShell } from "../../helpers/archives.ts";
 import {

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isSameRepository } from "../../../src/source/git/same_repository.ts";
+import { isSameRepository } from "../../../src/source/git/url.ts";
 import { type Clone, clone, type CloneOptions } from "../../helpers/clone.ts";
 import { type HistoryCommit, writeHistory } from "../../helpers/git_history.ts";
 import {

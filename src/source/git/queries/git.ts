@@ -1,12 +1,14 @@
-import { changedFiles, type ChangedFilesOptions } from "./changed_files.ts";
+import { type GitInfo, gitInfo } from "./git_info.ts";
+import type { GitQueryOptions } from "./open_query.ts";
 import {
+  changedFiles,
+  type ChangedFilesOptions,
   type CommitInfo,
   commitsBetween,
   type CommitsBetweenOptions,
-} from "./commits_between.ts";
-import { fileAtRef, type FileAtRefOptions } from "./file_at_ref.ts";
-import { type GitInfo, gitInfo } from "./git_info.ts";
-import type { GitQueryOptions } from "./open_query.ts";
+  fileAtRef,
+  type FileAtRefOptions,
+} from "./revisions.ts";
 
 /**
  * Questions to a git repository. Nothing that the repository configures is run

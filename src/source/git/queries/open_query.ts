@@ -5,14 +5,19 @@ import { isInside } from "../../../job_path.ts";
 import { defaultOf } from "../../../options/options.ts";
 import type { CaptureResult } from "../../../process/capture.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
-import type { ConfigEntry } from "../config_entries.ts";
-import { copyReflogs } from "./copy_references.ts";
+import {
+  type ConfigEntry,
+  readEntries,
+  repositorySettings,
+} from "../config.ts";
 import { findRepository, type RepositoryParts } from "./find_repository.ts";
-import { fillOwnDirectory, makeOwnDirectory } from "./own_repository.ts";
+import {
+  copyReflogs,
+  fillOwnDirectory,
+  makeOwnDirectory,
+} from "./own_repository.ts";
 import { readPlainFile } from "./plain_files.ts";
-import { missingHistory, queryError } from "./query_error.ts";
-import { readEntries, repositorySettings } from "./repository_config.ts";
-import { runQuery } from "./run_query.ts";
+import { missingHistory, queryError, runQuery } from "./run_query.ts";
 
 /** Options of every question to a git repository. */
 export interface GitQueryOptions {
@@ -185,7 +190,7 @@ function remotesOf(entries: readonly ConfigEntry[]): string[] {
  *
  * @param query Repository, whose own settings are left out.
  * @param env Environment, which says where they are.
- * @param timeoutMs Longest time that git may take, in milliseconds.
+ * @param timeoutMs Maximum time that git may take, in milliseconds.
  * @returns The settings.
  * @throws {RunnerError} With code `source-failed`, if it takes longer.
  */

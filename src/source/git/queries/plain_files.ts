@@ -1,9 +1,9 @@
 import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
 import { osReason } from "../../../errors.ts";
-import { writeAll } from "../../archive/write_file.ts";
-import { queryError } from "./query_error.ts";
+import { writeAll } from "../../archive/write_queue.ts";
+import { queryError } from "./run_query.ts";
 
-/** Largest file of a repository that is copied, in bytes. */
+/** Maximum size of a file of a repository that is copied, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** How much of a file is copied at a time, in bytes. */

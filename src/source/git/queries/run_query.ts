@@ -1,10 +1,14 @@
 import { dirname } from "@std/path/posix/dirname";
 import { childEnvironment } from "../../../environment/child_environment.ts";
 import { RunnerError } from "../../../errors.ts";
-import { capture, type CaptureResult } from "../../../process/capture.ts";
-import { queryError } from "./query_error.ts";
+import {
+  capture,
+  CAPTURE_LIMIT_BYTES,
+  type CaptureResult,
+} from "../../../process/capture.ts";
+import { gitReason } from "../failure.ts";
 
-/** Longest time that git may take to read a repository, in milliseconds. */
+/** Maximum time that git may take to read a repository, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;
 
 /** What a question is run with. */
@@ -16,7 +20,7 @@ export interface QueryRun {
   /** Variables instead of those that hide the settings of the user. */
   readonly variables?: Readonly<Record<string, string>>;
   /**
-   * Longest time that git may take, in milliseconds.
+   * Maximum time that git may take, in milliseconds.
    *
    * @default {600_000}
    */
@@ -104,4 +108,60 @@ export async function runQuery(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What was asked cannot be known from the history that was fetched. */
+export class MissingHistoryError extends RunnerError {}
+
+/**
+ * Creates the error of a question that has no answer.
+ *
+ * @param action What could not be done, and to what.
+ * @param reason Why.
+ * @param cause What it comes from.
+ * @returns The error, with code `source-failed`.
+ */
+export function queryError(
+  action: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot ${action}: ${reason}`, {
+    code: "source-failed",
+    cause,
+  });
+}
+
+/**
+ * Creates the error of a question for which more of the history is needed.
+ *
+ * @param action What could not be done, and to what.
+ * @param reason Why.
+ * @returns The error, with code `source-failed`.
+ */
+export function missingHistory(
+  action: string,
+  reason: string,
+): MissingHistoryError {
+  return new MissingHistoryError(`Cannot ${action}: ${reason}`, {
+    code: "source-failed",
+  });
+}
+
+/**
+ * Takes what git printed, all of it or nothing.
+ *
+ * @param result Exit status and output of git.
+ * @param action What git was to do, for an error.
+ * @returns Standard output.
+ * @throws {RunnerError} With code `source-failed`, if git failed, or printed
+ * more than is kept.
+ */
+export function wholeOutput(result: CaptureResult, action: string): string {
+  const { exitCode, stdout } = result;
+  if (exitCode !== 0) throw queryError(action, gitReason(result, ""));
+  const isLong = stdout.length > CAPTURE_LIMIT_BYTES / 4 &&
+    new TextEncoder().encode(stdout).length >= CAPTURE_LIMIT_BYTES;
+  if (isLong) throw queryError(action, "the answer is longer than 16 MiB");
+  return stdout;
 }

@@ -6,7 +6,8 @@ import { isInside } from "../../../job_path.ts";
 import type { Logger } from "../../../output/logger.ts";
 import { Cancellation, onAbort } from "../../../process/cancellation.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
-import type { ConfigEntry } from "../config_entries.ts";
+import { type ConfigEntry, configText } from "../config.ts";
+import { retrying } from "../failure.ts";
 import {
   deepen,
   endsOfHistory,
@@ -17,7 +18,6 @@ import {
 import { splitLogin } from "../login.ts";
 import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
 import { repositoryAt } from "../repository.ts";
-import { retrying } from "../retry.ts";
 import { allowedProtocols } from "../run_git.ts";
 import { gitLocation, isLocalPath } from "../url.ts";
 import {
@@ -25,8 +25,7 @@ import {
   type GitQueryOptions,
   queryDirectory,
 } from "./open_query.ts";
-import { MissingHistoryError } from "./query_error.ts";
-import { configText } from "./repository_config.ts";
+import { MissingHistoryError } from "./run_query.ts";
 
 /** Programs of the user's settings and variables, which a step may have changed. */
 const PROGRAMS =

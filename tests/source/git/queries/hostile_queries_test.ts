@@ -1,7 +1,7 @@
 import { git, RunnerError } from "@reactorcide/runnerlib";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { isCleanTree } from "../../../../src/source/git/queries/is_clean_tree.ts";
+import { isCleanTree } from "../../../../src/source/git/queries/git_info.ts";
 import { openQuery } from "../../../../src/source/git/queries/open_query.ts";
 import { isClientMissing } from "../../../helpers/client.ts";
 import {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { WorkQueue } from "../../../src/source/archive/work_queue.ts";
+import { WorkQueue } from "../../../src/source/archive/write_queue.ts";
 
 Deno.test("WorkQueue does a few things at a time, and all of them", async () => {
   const queue = new WorkQueue(3);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
-import { SourceRegistry } from "../../src/source/source_registry.ts";
+import { SourceRegistry } from "../../src/source/custom_source.ts";
 import type { SourceHandler } from "../../src/source_handler.ts";
 import { sourceContext } from "../helpers/source_context.ts";
 import {
@@ -205,7 +205,7 @@ describe("registerSource()", () => {
     await assertRejects(
       () => test.runner.runJob({ command: "true", source: { type: "p5" } }),
       RunnerError,
-      'nobody provides sources of type "p5"',
+      'no provider for source type "p5"',
     );
   });
 });

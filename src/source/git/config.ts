@@ -1,4 +1,33 @@
-import type { ConfigEntry } from "../config_entries.ts";
+import type { Environment } from "../../environment/variables.ts";
+
+/** A key of git's configuration and its value. */
+export type ConfigEntry = readonly [key: string, value: string];
+
+/**
+ * Adds to what an environment configures of git by `GIT_CONFIG_*`; the entries
+ * that are there stay, and come first.
+ *
+ * @param env Environment.
+ * @param entries What is added.
+ * @returns The environment with the entries.
+ */
+export function withConfigEntries<Env extends Environment>(
+  env: Env,
+  entries: readonly ConfigEntry[],
+): Env {
+  const count = /^\d+$/.test(env.GIT_CONFIG_COUNT ?? "")
+    ? Number(env.GIT_CONFIG_COUNT)
+    : 0;
+  const added = entries.flatMap(([key, value], index) => [
+    [`GIT_CONFIG_KEY_${count + index}`, key],
+    [`GIT_CONFIG_VALUE_${count + index}`, value],
+  ]);
+  return {
+    ...env,
+    ...Object.fromEntries(added),
+    GIT_CONFIG_COUNT: String(count + entries.length),
+  };
+}
 
 /** Values of yes-or-no settings and their like; none is a program or a path. */
 const WORD =
@@ -97,4 +126,19 @@ function pick(
     TEXT.test(key) &&
     settings.some(([name, values]) => name.test(key) && values.test(value))
   );
+}
+
+/**
+ * Quotes a path as in C, for a file of git that holds one on each line.
+ *
+ * @param path Path.
+ * @returns The path in quotes, on one line.
+ */
+export function quotedPath(path: string): string {
+  const text = path.replace(
+    // deno-lint-ignore no-control-regex
+    /["\\\x00-\x1f\x7f]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  return `"${text}"`;
 }

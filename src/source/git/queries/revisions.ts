@@ -1,0 +1,210 @@
+import { CAPTURE_LIMIT_BYTES } from "../../../process/capture.ts";
+import { isHistoryBetweenKnown } from "../history.ts";
+import {
+  type GitQuery,
+  type GitQueryOptions,
+  openQuery,
+  resolveRevision,
+} from "./open_query.ts";
+import { missingHistory, queryError, wholeOutput } from "./run_query.ts";
+import { historyOf, withHistory } from "./with_history.ts";
+
+/** Options for {@linkcode changedFiles}. */
+export interface ChangedFilesOptions extends GitQueryOptions {
+  /**
+   * Revision with which the base is compared.
+   *
+   * @default {"HEAD"}
+   */
+  head?: string;
+  /**
+   * Whether a base from which the histories have parted counts as it was when
+   * they did, so that what others changed there since is left out.
+   *
+   * @default {true}
+   */
+  mergeBase?: boolean;
+}
+
+/**
+ * Lists the files that differ between two revisions; a renamed one under both
+ * of its names.
+ *
+ * An empty list means that nothing differs. What cannot be known, because a
+ * revision or the history between the two was not fetched, is an error.
+ *
+ * @param base Revision with which the comparison begins.
+ * @param options Additional options.
+ * @returns Paths, relative to the top of the repository.
+ * @throws {RunnerError} With code `source-failed`, if it cannot be known.
+ */
+export async function changedFiles(
+  base = "HEAD^",
+  options: ChangedFilesOptions = {},
+): Promise<string[]> {
+  const { head = "HEAD", mergeBase = true } = options;
+  using query = await openQuery(options);
+  const action = `compare "${base}" with "${head}"`;
+  const [from, to] = await withHistory(
+    query,
+    options,
+    [head, base],
+    async () => {
+      const to = await resolveRevision(query, head);
+      const from = await resolveRevision(query, base);
+      return mergeBase
+        ? [await commonCommit(query, from, to, action), to]
+        : [from, to];
+    },
+  );
+  const result = await query.git(
+    ...["diff-tree", "-r", "-z", "--name-only", "--no-renames"],
+    // A submodule may ask not to be looked at.
+    ...["--no-ext-diff", "--ignore-submodules=none"],
+    from,
+    to,
+  );
+  const names = wholeOutput(result, action);
+  return names.split("\0").slice(0, -1);
+}
+
+async function commonCommit(
+  query: GitQuery,
+  base: string,
+  head: string,
+  action: string,
+): Promise<string> {
+  const { exitCode, stdout } = await query.git("merge-base", base, head);
+  const isKnown = await isHistoryBetweenKnown(historyOf(query), base, head);
+  if (exitCode === 0 && isKnown) return stdout.trim();
+  throw missingHistory(
+    action,
+    "the commit at which they parted is not known here",
+  );
+}
+
+/** Options for {@linkcode commitsBetween}. */
+export interface CommitsBetweenOptions extends GitQueryOptions {
+  /**
+   * Revision whose history is listed.
+   *
+   * @default {"HEAD"}
+   */
+  head?: string;
+}
+
+/** What {@linkcode commitsBetween} tells of a commit. */
+export interface CommitInfo {
+  /** Id. */
+  readonly id: string;
+  /** Ids of the commits that it follows; a merge has several. */
+  readonly parents: readonly string[];
+  /** Name of the author. */
+  readonly author: string;
+  /** Address of the author. */
+  readonly email: string;
+  /** When it was made, in milliseconds since 1970. */
+  readonly committedAt: number;
+  /** First line of the message. */
+  readonly subject: string;
+}
+
+/**
+ * Lists the commits that belong to the history of one revision and not to that
+ * of another one, the newest first.
+ *
+ * @param base Revision whose history is left out.
+ * @param options Additional options.
+ * @returns The commits; none if the base has all of them.
+ * @throws {RunnerError} With code `source-failed`, if it cannot be known,
+ * because a revision or a part of the history was not fetched.
+ */
+export async function commitsBetween(
+  base: string,
+  options: CommitsBetweenOptions = {},
+): Promise<CommitInfo[]> {
+  const { head = "HEAD" } = options;
+  using query = await openQuery(options);
+  const action = `list the commits from "${base}" to "${head}"`;
+  const [from, to] = await withHistory(
+    query,
+    options,
+    [head, base],
+    async () => {
+      const from = await resolveRevision(query, base);
+      const to = await resolveRevision(query, head);
+      if (await isHistoryBetweenKnown(historyOf(query), from, to)) {
+        return [from, to];
+      }
+      throw missingHistory(action, "not all of the history was fetched");
+    },
+  );
+  const result = await query.git(
+    ...["log", "-z", "--no-show-signature", "--encoding=UTF-8", "--no-mailmap"],
+    ...["--format=%H%n%P%n%an%n%ae%n%ct%n%s", `^${from}`, to, "--"],
+  );
+  return wholeOutput(result, action).split("\0")
+    .filter((text) => text !== "").map(readCommit);
+}
+
+function readCommit(text: string): CommitInfo {
+  const [id, parents, author, email, time, ...subject] = text.split("\n");
+  return {
+    id,
+    parents: parents === "" ? [] : parents.split(" "),
+    author,
+    email,
+    committedAt: Number(time) * 1_000,
+    subject: subject.join("\n").trimEnd(),
+  };
+}
+
+/** Options for {@linkcode fileAtRef}. */
+export type FileAtRefOptions = GitQueryOptions;
+
+/**
+ * Reads a file as it is in a revision, whatever is in the work tree.
+ *
+ * In a partial clone, the content of the file may not be there. It is not
+ * fetched: use `git fetch` or `git show` for that.
+ *
+ * @param ref Revision.
+ * @param path Path, relative to the top of the repository.
+ * @param options Additional options.
+ * @returns Text of the file, of a symbolic link its target; `undefined` if the
+ * revision has no such file.
+ * @throws {RunnerError} With code `source-failed`, if the revision is not known
+ * here, or the file has more than 16 MiB.
+ */
+export async function fileAtRef(
+  ref: string,
+  path: string,
+  options: FileAtRefOptions = {},
+): Promise<string | undefined> {
+  const action = `read ${JSON.stringify(path)} at "${ref}"`;
+  if (path === "" || path.includes("\0")) {
+    throw queryError(action, "not a path");
+  }
+  using query = await openQuery(options);
+  const commit = await withHistory(
+    query,
+    options,
+    [ref],
+    () => resolveRevision(query, ref),
+  );
+  const listed = await query.git(
+    ...["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--"],
+    path.replace(/\/+$/, ""),
+  );
+  const [, type, id] =
+    /^\d+ (\w+) ([0-9a-f]+)\t/.exec(wholeOutput(listed, action)) ?? [];
+  if (type !== "blob") return undefined;
+  const size = await query.git("cat-file", "-s", id);
+  if (size.exitCode !== 0) {
+    throw queryError(action, "its content was not fetched");
+  }
+  if (Number(size.stdout) > CAPTURE_LIMIT_BYTES) {
+    throw queryError(action, "it is larger than 16 MiB");
+  }
+  return wholeOutput(await query.git("cat-file", "blob", id), action);
+}
