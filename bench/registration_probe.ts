@@ -9,8 +9,8 @@ import { fixedEnvironment } from "../src/environment/child_environment.ts";
 import { pump } from "../src/output/pump.ts";
 import { spawn } from "../src/process/spawn.ts";
 import { Masker } from "../src/secrets/masker.ts";
-import { registerSecrets } from "../src/secrets/registration_client.ts";
-import { openRegistration } from "../src/secrets/registration_server.ts";
+import { registerSecrets } from "../src/secrets/registration/client.ts";
+import { openRegistration } from "../src/secrets/registration/server.ts";
 import { makeSecrets } from "./log_file.ts";
 
 /** Least time for which the log passes, in milliseconds. */

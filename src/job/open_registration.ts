@@ -1,6 +1,6 @@
 import { Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
-import type { Registration } from "../secrets/registration_server.ts";
+import type { Registration } from "../secrets/registration/server.ts";
 import { temporaryParents } from "../workspace/temporary.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -16,7 +16,7 @@ export async function openJobRegistration(
 ): Promise<Registration | undefined> {
   const { host, workspace, masker, logger } = parts;
   const { openRegistration } = await import(
-    "../secrets/registration_server.ts"
+    "../secrets/registration/server.ts"
   );
   const warn = (message: string) => logger.warn("secrets", message);
   const outerSocket = host.env[Variable.secretsSocket] || undefined;

@@ -1,11 +1,13 @@
 import { Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
-import { registerSecretsNow } from "../secrets/register_now.ts";
-import { registerSecrets } from "../secrets/registration_client.ts";
+import {
+  registerSecrets,
+  registerSecretsNow,
+} from "../secrets/registration/client.ts";
 import {
   type LocalRunner,
   localRunners,
-} from "../secrets/registration_path.ts";
+} from "../secrets/registration/socket.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** What each runner has registered with the runners around it. */

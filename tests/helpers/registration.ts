@@ -1,7 +1,7 @@
 import {
   openRegistration,
   type RegistrationOptions,
-} from "../../src/secrets/registration_server.ts";
+} from "../../src/secrets/registration/server.ts";
 import { soon } from "./soon.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 

@@ -1,4 +1,4 @@
-import { listenPrivately } from "../../secrets/registration_path.ts";
+import { listenPrivately } from "../../secrets/registration/socket.ts";
 import type { AccessPolicy, AccessRequest } from "../rights/access_policy.ts";
 import { readLines } from "./messages.ts";
 

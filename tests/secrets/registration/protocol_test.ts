@@ -1,12 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { RunnerError } from "../../src/errors.ts";
+import { RunnerError } from "../../../src/errors.ts";
 import {
   frameOf,
   parseReply,
   parseRequest,
   requestFrames,
-} from "../../src/secrets/registration_frame.ts";
-import { Random } from "../helpers/random.ts";
+} from "../../../src/secrets/registration/protocol.ts";
+import { Random } from "../../helpers/random.ts";
 
 Deno.test("frameOf() puts the length of the bytes first, the highest byte first", () => {
   assertEquals([...frameOf("é!")], [0, 0, 0, 3, 0xc3, 0xa9, 0x21]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { testRegistration } from "../helpers/registration.ts";
+import { testRegistration } from "../../helpers/registration.ts";
 
 /** What each program registers, with what its language has on board. */
 const VALUES = ["first secret", "zwei\nZeilen", 'dr"ei €'];

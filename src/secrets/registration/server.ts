@@ -1,22 +1,22 @@
-import { pause } from "../process/time_limit.ts";
-import { osReason } from "../errors.ts";
-import type { RegistrationDesk } from "./registration_desk.ts";
+import { osReason } from "../../errors.ts";
+import { pause } from "../../process/time_limit.ts";
+import type { RegistrationHandler } from "./handler.ts";
 import {
   listenPrivately,
   localRunners,
   type PrivateListener,
-} from "./registration_path.ts";
+} from "./socket.ts";
 
-/** Longest time for one request, in milliseconds. */
+/** Maximum time for one request, in milliseconds. */
 const REQUEST_LIMIT_MS = 5_000;
 
-/** Most clients that are served at once; others wait in the system's queue. */
+/** Maximum number of clients that are served at once; others wait in the system's queue. */
 const MAX_CLIENTS = 256;
 
 /** From this many clients on, each of them gets less time. */
 const CROWD = 64;
 
-/** Longest time for a request in a crowd, in milliseconds. */
+/** Maximum time for a request in a crowd, in milliseconds. */
 const CROWD_LIMIT_MS = 2_000;
 
 /** Time before clients are accepted again after that failed, in milliseconds. */
@@ -41,20 +41,20 @@ export interface RegistrationOptions {
    */
   outerSocket?: string;
   /**
-   * Masks values. A client is told of its success after that, so that
+   * Masks values. A client gets its answer after that, so that
    * whatever it prints from then on is masked.
    *
    * @param values Values that were not registered before, none of them empty.
    */
   onRegister: (values: string[]) => void | Promise<void>;
   /**
-   * Tells somebody what a client cannot be told.
+   * Called with a warning for the log.
    *
    * @param message Text without any value.
    */
   onWarning: (message: string) => void;
   /**
-   * Longest time for one request, in milliseconds.
+   * Maximum time for one request, in milliseconds.
    *
    * @default {5_000}
    */
@@ -88,7 +88,7 @@ class RegistrationServer implements Registration {
   readonly #clients = new Map<Deno.UnixConn, Promise<void>>();
   readonly #warnings = new Set<string>();
   readonly #accepting: Promise<void>;
-  #desk: RegistrationDesk | undefined;
+  #handler: RegistrationHandler | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(socket: PrivateListener, options: RegistrationOptions) {
@@ -149,12 +149,12 @@ class RegistrationServer implements Registration {
   async #serve(client: Deno.UnixConn, limit: AbortSignal): Promise<void> {
     using _ = client;
     // Most jobs register nothing, and start faster without this.
-    const { RegistrationDesk } = await import("./registration_desk.ts");
-    this.#desk ??= new RegistrationDesk({
+    const { RegistrationHandler } = await import("./handler.ts");
+    this.#handler ??= new RegistrationHandler({
       onRegister: this.#options.onRegister,
       onWarning: (message) => this.#warn(message),
     });
-    await this.#desk.serve(client, limit);
+    await this.#handler.serve(client, limit);
   }
 
   /** A program that tries again and again must not flood the log. */

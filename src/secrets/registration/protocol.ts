@@ -1,16 +1,16 @@
-import { isObject } from "../json.ts";
-import { RunnerError } from "../errors.ts";
+import { RunnerError } from "../../errors.ts";
+import { isObject } from "../../json.ts";
 
 /** Maximum time for one request, in milliseconds. */
 export const REQUEST_LIMIT_MS = 5_000;
 
-/** Longest JSON text of a request, in bytes; a longer one is not even read. */
+/** Maximum size of the JSON text of a request, in bytes; a longer one is not even read. */
 export const MAX_REQUEST_BYTES = 1_048_576;
 
-/** Most values in one request. */
+/** Maximum number of values in one request. */
 export const MAX_REQUEST_VALUES = 10_000;
 
-/** Longest reply that a client reads, in bytes. */
+/** Maximum size of a reply that a client reads, in bytes. */
 export const MAX_REPLY_BYTES = 4096;
 
 /** Bytes before the JSON text that tell its length, the highest one first. */
@@ -31,7 +31,7 @@ export type RegistrationRequest =
 const encoder = new TextEncoder();
 
 /**
- * Understands a request the way the Python runner does.
+ * Parses a request as the Python runner does.
  *
  * A text stands for a list of one, an object for the list of its keys. In a
  * list, what is no text and empty texts are skipped without a word. Values
@@ -47,7 +47,7 @@ export function parseRequest(body: Uint8Array): RegistrationRequest {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     request = JSON.parse(decoder.decode(body));
   } catch {
-    // The client is told; there is nobody else to tell.
+    // The client gets the answer; nothing else depends on it.
     return { refusal: REFUSALS.invalidJson };
   }
   if (!isObject(request)) return { refusal: undefined };
@@ -65,7 +65,7 @@ export function parseRequest(body: Uint8Array): RegistrationRequest {
 }
 
 /**
- * Makes the reply to a request that was granted.
+ * Creates the reply to a request that was granted.
  *
  * @param count Number of values that were registered.
  * @returns JSON text with the spaces that Python writes, and a line break.
@@ -120,7 +120,7 @@ function refusalOf(reply: string): string {
 }
 
 /**
- * Makes the error of a registration that failed.
+ * Creates the error of a registration that failed.
  *
  * @param path Absolute path of the socket.
  * @param state What went wrong.
@@ -139,7 +139,7 @@ export function registrationFailure(
 }
 
 /**
- * Makes requests that register values, as few as their limits allow.
+ * Creates requests that register values, as few as their limits allow.
  *
  * @param values Values to register.
  * @returns Whole frames, with the number of values in each.

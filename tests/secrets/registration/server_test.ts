@@ -1,18 +1,21 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { RunnerError } from "../../src/errors.ts";
-import { registerSecrets } from "../../src/secrets/registration_client.ts";
-import { openRegistration } from "../../src/secrets/registration_server.ts";
-import { Random } from "../helpers/random.ts";
+import { RunnerError } from "../../../src/errors.ts";
+import { registerSecrets } from "../../../src/secrets/registration/client.ts";
+import { openRegistration } from "../../../src/secrets/registration/server.ts";
+import { Random } from "../../helpers/random.ts";
 import {
   exchange,
   frame,
   RawClient,
   request,
   testRegistration,
-} from "../helpers/registration.ts";
-import { soon } from "../helpers/soon.ts";
-import { exists, temporaryDirectory } from "../helpers/temporary_directory.ts";
+} from "../../helpers/registration.ts";
+import { soon } from "../../helpers/soon.ts";
+import {
+  exists,
+  temporaryDirectory,
+} from "../../helpers/temporary_directory.ts";
 
 const INVALID_JSON = "ERROR: Invalid JSON\n";
 const UNKNOWN_ACTION = "ERROR: Unknown action\n";
@@ -339,7 +342,7 @@ describe("openRegistration() makes", () => {
   it("nothing without the permission, and does not ask for it", async () => {
     await using directory = await temporaryDirectory();
     const server = import.meta.resolve(
-      "../../src/secrets/registration_server.ts",
+      "../../../src/secrets/registration/server.ts",
     );
     const script = `${directory.path}/open.ts`;
     await Deno.writeTextFile(
@@ -350,7 +353,7 @@ describe("openRegistration() makes", () => {
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--no-check", "--allow-read", "--allow-write"],
-        `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+        `--config=${new URL("../../../deno.json", import.meta.url).pathname}`,
         ...[script, directory.path],
       ],
       env: { NO_COLOR: "1" },
