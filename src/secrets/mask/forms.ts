@@ -4,7 +4,7 @@ import { QUOTE } from "./normal_bytes.ts";
 
 /** Something to look for. */
 export interface Form {
-  /** Its bytes. */
+  /** Its bytes; valid until the next form. */
   readonly bytes: Uint8Array;
   /**
    * How it is to be looked for: also with line breaks anywhere in it, or, being
@@ -56,6 +56,14 @@ const MAX_SHIFT = 2;
 
 const encoder = new TextEncoder();
 
+const BASE64_DIGITS = encoder.encode(
+  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+);
+const HEX_DIGITS = ["0123456789abcdef", "0123456789ABCDEF"].map((digits) =>
+  encoder.encode(digits)
+);
+const [PLUS, SLASH, MINUS, UNDERSCORE] = [0x2b, 0x2f, 0x2d, 0x5f];
+
 /** Where values are decoded, one after the other. */
 const [marks, decoded] = [new Marks(), new DecodedText()];
 
@@ -87,13 +95,16 @@ export function* formsOf(value: string): Generator<Form> {
 
 function* formsOfVariant(variant: string): Generator<Form> {
   for (const part of partsOf(variant)) {
-    yield* writtenForms(part);
-    yield* encodedForms(encoder.encode(part), part);
+    const bytes = encoder.encode(part);
+    yield* writtenForms(part, bytes);
+    yield* encodedForms(bytes, part);
   }
 }
 
-function* writtenForms(value: string): Generator<Form> {
-  const bytes = encoder.encode(value);
+function* writtenForms(
+  value: string,
+  bytes = encoder.encode(value),
+): Generator<Form> {
   yield { bytes, kind: "plain" };
   if (!PLAIN.test(value)) yield* quotedForms(value);
 }
@@ -278,18 +289,15 @@ function* encodedForms(bytes: Uint8Array, value: string): Generator<Form> {
     for (let shift = 0; shift <= MAX_SHIFT; shift++) {
       const text = base64(source, shift);
       yield form(text);
-      if (!text.includes("+") && !text.includes("/")) continue;
-      yield form(text.replaceAll("+", "-").replaceAll("/", "_"));
+      if (replaceForUrls(text)) yield form(text);
     }
   }
-  const hex = bytes.toHex();
-  yield form(hex, MIN_SPACED_DIGITS);
-  yield form(hex.toUpperCase(), MIN_SPACED_DIGITS);
+  yield form(hex(bytes, HEX_DIGITS[0]), MIN_SPACED_DIGITS);
+  yield form(hex(bytes, HEX_DIGITS[1]), MIN_SPACED_DIGITS);
 }
 
-function form(text: string, minLength = MIN_JOINED_BYTES): Form {
-  const kind = text.length >= minLength ? "encoded" : "plain";
-  return { bytes: encoder.encode(text), kind };
+function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
+  return { bytes, kind: bytes.length >= minLength ? "encoded" : "plain" };
 }
 
 /**
@@ -301,12 +309,59 @@ function form(text: string, minLength = MIN_JOINED_BYTES): Form {
  * @param bytes The bytes.
  * @param shift How many bytes stand in front of them in the first three.
  */
-function base64(bytes: Uint8Array, shift: number): string {
-  const shifted = new Uint8Array(shift + bytes.length);
-  shifted.set(bytes, shift);
-  const first = Math.ceil(shift * 8 / 6);
-  return shifted.toBase64().slice(first, Math.floor(shifted.length * 8 / 6));
+function base64(bytes: Uint8Array, shift: number): Uint8Array {
+  const firstBit = -8 * shift;
+  const first = Math.ceil(8 * shift / 6);
+  const end = Math.floor(8 * (shift + bytes.length) / 6);
+  const text = roomFor(end - first);
+  let bits = 0;
+  let bitCount = 0;
+  let at = 0;
+  let length = 0;
+  // The bits in front of the first whole character are those of no character.
+  let skipped = 6 * first + firstBit;
+  while (length < text.length) {
+    while (bitCount < 6 + skipped) {
+      bits = bits << 8 | bytes[at++];
+      bitCount += 8;
+    }
+    bitCount -= skipped;
+    skipped = 0;
+    bitCount -= 6;
+    text[length++] = BASE64_DIGITS[bits >>> bitCount & 63];
+    bits &= (1 << bitCount) - 1;
+  }
+  return text;
 }
+
+/** Puts a text in base64 into the alphabet of URLs; `false` if it is the same there. */
+function replaceForUrls(text: Uint8Array): boolean {
+  let isOther = false;
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === PLUS) text[at] = MINUS;
+    else if (text[at] === SLASH) text[at] = UNDERSCORE;
+    else continue;
+    isOther = true;
+  }
+  return isOther;
+}
+
+function hex(bytes: Uint8Array, digits: Uint8Array): Uint8Array {
+  const text = roomFor(2 * bytes.length);
+  for (let at = 0; at < bytes.length; at++) {
+    text[2 * at] = digits[bytes[at] >> 4];
+    text[2 * at + 1] = digits[bytes[at] & 15];
+  }
+  return text;
+}
+
+/** Gives room for a form, the same for each of them. */
+function roomFor(length: number): Uint8Array {
+  if (room.length < length) room = new Uint8Array(2 * length);
+  return room.subarray(0, length);
+}
+
+let room = new Uint8Array(1024);
 
 /** The text in UTF-16 as the little-endian machines that Deno runs on have it. */
 function utf16Bytes(text: string): Uint8Array {

@@ -90,5 +90,9 @@ function addWords(
   from: number,
   to: number,
 ): void {
-  for (let at = from; at + 4 <= to; at++) filter.add(wordAt(bytes, at, 4));
+  let word = from + 4 <= to ? wordAt(bytes, from, 4) : 0;
+  for (let at = from + 4; at <= to; at++) {
+    filter.add(word);
+    word = word >>> 8 | bytes[at] << 24;
+  }
 }

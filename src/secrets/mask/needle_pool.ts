@@ -18,7 +18,7 @@ export class NeedlePool {
   /** Where each needle starts, and behind them all the end of the last one. */
   #starts = new Int32Array(1 << 6);
   #count = 0;
-  /** For each needle, the offset of its rarest byte. */
+  /** For each needle, the number of its rarest byte, the first one being 1; 0 as long as it does not matter. */
   #rarest = new Int32Array(1 << 6);
   readonly #byteCounts = new Int32Array(256);
 
@@ -81,20 +81,24 @@ export class NeedlePool {
     this.#starts = grown(this.#starts, number + 2);
     this.#starts[number + 1] = start + needle.length;
     this.#rarest = grown(this.#rarest, number + 1);
-    this.#rarest[number] = this.#rarestIn(needle);
     return number;
   }
 
   /** Offset of the byte that a needle has least often. */
-  #rarestIn(needle: Uint8Array): number {
+  #rarestIn(needle: number): number {
+    const known = this.#rarest[needle];
+    if (known > 0) return known - 1;
+    const [start, end] = [this.#starts[needle], this.#starts[needle + 1]];
+    const bytes = this.#bytes;
     const counts = this.#byteCounts;
-    for (const byte of needle) counts[byte]++;
-    let rarest = 0;
-    for (let at = 1; at < needle.length; at++) {
-      if (counts[needle[at]] < counts[needle[rarest]]) rarest = at;
+    counts.fill(0);
+    for (let at = start; at < end; at++) counts[bytes[at]]++;
+    let rarest = start;
+    for (let at = start + 1; at < end; at++) {
+      if (counts[bytes[at]] < counts[bytes[rarest]]) rarest = at;
     }
-    for (const byte of needle) counts[byte] = 0;
-    return rarest;
+    this.#rarest[needle] = rarest - start + 1;
+    return rarest - start;
   }
 
   /** Forgets what was found: another text follows. */
@@ -123,7 +127,7 @@ export class NeedlePool {
     const length = this.#starts[needle + 1] - start;
     if (at < 0 || at + length > text.length) return false;
     // In a run of one byte, only another one tells that the needle is not there.
-    const rarest = this.#rarest[needle];
+    const rarest = this.#rarestIn(needle);
     if (this.#bytes[start + rarest] !== text[at + rarest]) return false;
     const shift = at - this.#lastPlace;
     const isNear = needle === this.#lastFound && shift !== 0 &&

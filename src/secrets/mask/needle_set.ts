@@ -12,7 +12,7 @@ import {
   wordAt,
   WordFilter,
 } from "./word_filter.ts";
-import { rarest, WordIndex } from "./word_index.ts";
+import { computeRarities, rarest, WordIndex } from "./word_index.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
@@ -84,6 +84,8 @@ export class NeedleSet {
   readonly #fingerprint = new Int32Array(2);
   /** How many needles share two words, by both of them. */
   #alikeCounts = new Uint8Array();
+  /** How rare the word at each offset of a needle is that is being added. */
+  readonly #rarities = new Uint8Array(MAX_NEEDLE_BYTES);
   /** Offsets of the words of a needle that is being added, by residue. */
   readonly #offsets = new Int32Array(STRIDE);
   /** What needles are made of. */
@@ -273,8 +275,10 @@ export class NeedleSet {
   }
 
   #choosePairs(needle: Uint8Array): boolean {
+    const rarities = this.#rarities;
+    computeRarities(needle, 2, rarities);
     for (let residue = 0; residue < 2; residue++) {
-      const offset = rarest(needle, residue, 2, 2, this.#pairs);
+      const offset = rarest(needle, rarities, residue, 2, 2, this.#pairs);
       this.#offsets[residue] = offset;
       const pair = wordAt(needle, offset, 2);
       if (this.#pairs.countOf(pair) >= MAX_SHARING) return false;
@@ -299,11 +303,13 @@ export class NeedleSet {
     const hasContext = length >= MIN_CONTEXT_NEEDLE_BYTES;
     const width = hasContext ? 8 : 4;
     const maxAlike = hasContext ? MAX_ALIKE : MAX_SHORT_ALIKE;
+    const rarities = this.#rarities;
+    computeRarities(needle, 4, rarities);
     for (let residue = 0; residue < STRIDE; residue++) {
       const isBetween = residue + 4 > length;
       const index = isBetween ? this.#wordsBetween : this.#words;
       const first = isBetween ? residue - STRIDE / 2 : residue;
-      let offset = rarest(needle, first, STRIDE, width, index);
+      let offset = rarest(needle, rarities, first, STRIDE, width, index);
       if (this.#isCrowded(needle, offset, index, maxAlike)) {
         // Another one, which fewer needles have.
         offset = first;

@@ -14,6 +14,9 @@ const PLACES_PER_BUCKET = 2;
 
 const MIN_BUCKET_BITS = 8;
 
+/** From so many buckets on, as a power of two, their number grows faster. */
+const FAST_BITS = 10;
+
 /** How many more numbers a filter has than there are buckets, as a power of two. */
 const SPARE_BITS = 3;
 
@@ -67,7 +70,7 @@ export class WordIndex {
     this.#places[FIELDS * place + NEEDLE] = needle;
     this.#places[FIELDS * place + OFFSET] = offset;
     if (this.#size > PLACES_PER_BUCKET << this.#bucketBits) {
-      this.#rebuild(this.#bucketBits + 1);
+      this.#rebuild(this.#bucketBits + (this.#bucketBits < FAST_BITS ? 1 : 2));
     } else {
       this.#link(place);
     }
@@ -163,9 +166,20 @@ export class WordIndex {
   }
 }
 
-/** Finds the rarest word of a needle among those a stride apart that have so many bytes from there on. */
+/**
+ * Finds the rarest word of a needle among those a stride apart that have so
+ * many bytes from there on.
+ *
+ * @param needle The needle.
+ * @param rarities How rare the word at each of its offsets is.
+ * @param first The first offset that counts.
+ * @param stride How far apart these are.
+ * @param leastBytes How many bytes there have to be: 2 for a pair of bytes.
+ * @param index The words of other needles.
+ */
 export function rarest(
   needle: Uint8Array,
+  rarities: Uint8Array,
   first: number,
   stride: number,
   leastBytes: 2 | 4 | 8,
@@ -179,7 +193,7 @@ export function rarest(
   let best = first;
   let bestRarity = -Infinity;
   for (let offset = first; offset <= last; offset += stride) {
-    let rarity = rarityOf(needle, offset, width);
+    let rarity = rarities[offset];
     if (rarity <= bestRarity) continue;
     rarity -= index.countOf(wordAt(needle, offset, width));
     if (rarity <= bestRarity) continue;
@@ -189,15 +203,35 @@ export function rarest(
   return best;
 }
 
-/** Judges how seldom a word is met in logs: by the kinds of its bytes and their variety. */
-function rarityOf(bytes: Uint8Array, at: number, width: 2 | 4): number {
+/**
+ * Computes how seldom each word of a needle is met in logs, by the kinds of its
+ * bytes and their variety.
+ *
+ * @param needle The needle.
+ * @param width Size of a word.
+ * @param rarities Receives a number for each offset.
+ */
+export function computeRarities(
+  needle: Uint8Array,
+  width: 2 | 4,
+  rarities: Uint8Array,
+): void {
   let rarity = 0;
-  for (let i = at; i < at + width; i++) {
-    rarity += RARITIES[bytes[i]];
-    if (i > at && bytes[i] !== bytes[i - 1]) rarity += 4;
+  let variety = 0;
+  for (let at = 0; at < needle.length; at++) {
+    const byte = needle[at];
+    rarity += RARITIES[byte];
+    if (at > 0 && byte !== needle[at - 1]) variety += VARIETY;
+    const start = at - width + 1;
+    if (start < 0) continue;
+    rarities[start] = rarity + variety;
+    rarity -= RARITIES[needle[start]];
+    if (needle[start + 1] !== needle[start]) variety -= VARIETY;
   }
-  return rarity;
 }
+
+/** How much a byte that differs from the one before adds to the rarity of a word. */
+const VARIETY = 4;
 
 /** How seldom each byte is met. */
 const RARITIES = Uint8Array.from(
