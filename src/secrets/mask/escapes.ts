@@ -18,8 +18,7 @@
  * @module
  */
 
-import { entityOf, MAX_ENTITY_NAME } from "./entities.ts";
-import { HEX, NORMAL, QUOTE } from "./normal_bytes.ts";
+import { entityOf, HEX, MAX_ENTITY_NAME, NORMAL, QUOTE } from "./characters.ts";
 
 /** Longest code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;

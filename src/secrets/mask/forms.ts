@@ -1,6 +1,6 @@
+import { QUOTE } from "./characters.ts";
 import { DecodedText } from "./decoded_text.ts";
 import { Marks } from "./marks.ts";
-import { QUOTE } from "./normal_bytes.ts";
 
 /** Something to look for. */
 export interface Form {

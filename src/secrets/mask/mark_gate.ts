@@ -1,5 +1,5 @@
+import { NORMAL, QUOTE } from "./characters.ts";
 import { DecodedText } from "./decoded_text.ts";
-import { MIN_GRAM_NEEDLE_BYTES } from "./grams.ts";
 import {
   DOLLAR,
   isLeftOut,
@@ -10,8 +10,8 @@ import {
 } from "./marks.ts";
 import { grown } from "./needle_pool.ts";
 import type { NeedleSet } from "./needle_set.ts";
-import { NORMAL, QUOTE } from "./normal_bytes.ts";
-import { holdsGrams, wordAt } from "./word_filter.ts";
+import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
+import { holdsGrams, wordAt } from "./words.ts";
 
 /** How many bytes on each side of a mark tell whether a needle may stand across it. */
 const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;

@@ -1,10 +1,9 @@
+import { NORMAL, QUOTE } from "./characters.ts";
 import { EscapeReader } from "./escapes.ts";
-import type { Grams } from "./grams.ts";
 import { grown } from "./needle_pool.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
-import { NORMAL, QUOTE } from "./normal_bytes.ts";
-import type { Scanner } from "./scanner.ts";
-import type { WordFilter } from "./word_filter.ts";
+import type { Grams, Scanner } from "./scanner.ts";
+import type { WordFilter } from "./words.ts";
 
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
 export const [ESCAPE, BREAK] = [1, 2];

@@ -1,11 +1,5 @@
-import {
-  type Fingerprints,
-  FIRST_SEED,
-  firstHash,
-  secondHashOf,
-} from "./fingerprints.ts";
 import type { RangeSink } from "./ranges.ts";
-import { WordFilter } from "./word_filter.ts";
+import { WordFilter } from "./words.ts";
 
 /** Lengths at which the beginning of a text is compared with those of needles. */
 const LEVELS = [3, 6, 12, 24, 48, 96];
@@ -127,5 +121,145 @@ export class NeedleFlood {
       if (!this.#filter.mayHave(hash)) return false;
     }
     return true;
+  }
+}
+
+/** How many numbers a fingerprint has. */
+const FIELDS = 2;
+
+const MIN_BITS = 8;
+
+/** The lowest bit of the second number of a fingerprint: a mark of its own. */
+const MARK = 1;
+
+/** What the first number of a fingerprint begins with. */
+export const FIRST_SEED = 0x811c9dc5 | 0;
+const FIRST_MULTIPLIER = 0x01000193;
+
+const SECOND_SEED = 0x1b873593;
+const SECOND_MULTIPLIER = 0x85ebca6b | 0;
+
+/** Takes another byte into the first number of a fingerprint. */
+export function firstHash(hash: number, byte: number): number {
+  const next = Math.imul(hash ^ byte, FIRST_MULTIPLIER);
+  return next ^ next >>> 15;
+}
+
+/**
+ * Computes the fingerprint of a string.
+ *
+ * @param bytes The string.
+ * @param fingerprint Receives its two numbers.
+ */
+export function computeFingerprint(
+  bytes: Uint8Array,
+  fingerprint: Int32Array,
+): void {
+  let first = FIRST_SEED;
+  let second = SECOND_SEED;
+  // Both at once: each step has to wait for the one before.
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    first = Math.imul(first ^ byte, FIRST_MULTIPLIER);
+    second = Math.imul(second ^ byte, SECOND_MULTIPLIER);
+    first ^= first >>> 15;
+    second ^= second >>> 13;
+  }
+  fingerprint[0] = first;
+  fingerprint[1] = second;
+}
+
+/** The second number of the fingerprint of a part of a text. */
+export function secondHashOf(
+  text: Uint8Array,
+  from: number,
+  to: number,
+): number {
+  let hash = SECOND_SEED;
+  for (let at = from; at < to; at++) {
+    hash = Math.imul(hash ^ text[at], SECOND_MULTIPLIER);
+    hash ^= hash >>> 13;
+  }
+  return hash;
+}
+
+/**
+ * A set of byte strings of which only fingerprints of 63 bits are kept.
+ *
+ * That two strings have the same one does not happen by chance; if somebody
+ * makes it happen, something is masked that need not be.
+ */
+export class Fingerprints {
+  #entries = new Int32Array(FIELDS << MIN_BITS);
+  #bits = MIN_BITS;
+  #size = 0;
+
+  /** Number of strings. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Tells whether a string was added.
+   *
+   * @param first First number of its fingerprint.
+   * @param second Second number of it.
+   * @param isMarked Whether it has to be marked.
+   */
+  has(first: number, second: number, isMarked: boolean): boolean {
+    const entries = this.#entries;
+    const key = second | MARK;
+    let at = this.#placeOf(first);
+    while (true) {
+      const found = entries[at + 1];
+      if (found === 0) return false;
+      if (entries[at] === first && (found | MARK) === key) {
+        return !isMarked || (found & MARK) !== 0;
+      }
+      at = at + FIELDS & entries.length - 1;
+    }
+  }
+
+  /**
+   * Adds a string.
+   *
+   * @param first First number of its fingerprint.
+   * @param second Second number of it.
+   * @param isMarked Whether it is marked.
+   * @returns Whether that is new.
+   */
+  add(first: number, second: number, isMarked: boolean): boolean {
+    if (3 * (this.#size + 1) > 2 << this.#bits) this.#grow();
+    const entries = this.#entries;
+    const key = second | MARK;
+    let at = this.#placeOf(first);
+    while (entries[at + 1] !== 0) {
+      if (entries[at] === first && (entries[at + 1] | MARK) === key) {
+        const isNew = isMarked && (entries[at + 1] & MARK) === 0;
+        if (isNew) entries[at + 1] = key;
+        return isNew;
+      }
+      at = at + FIELDS & entries.length - 1;
+    }
+    entries[at] = first;
+    // Zero means that a place is free.
+    entries[at + 1] = isMarked ? key : key ^ MARK || 2;
+    this.#size++;
+    return true;
+  }
+
+  #placeOf(first: number): number {
+    return (Math.imul(first, 0x9e3779b1 | 0) >>> (32 - this.#bits)) * FIELDS;
+  }
+
+  #grow(): void {
+    const old = this.#entries;
+    this.#bits++;
+    this.#size = 0;
+    this.#entries = new Int32Array(FIELDS << this.#bits);
+    for (let at = 0; at < old.length; at += FIELDS) {
+      const second = old[at + 1];
+      if (second !== 0) this.add(old[at], second, (second & MARK) !== 0);
+    }
   }
 }

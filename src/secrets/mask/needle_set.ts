@@ -1,18 +1,23 @@
 import type { FormKind } from "./forms.ts";
-import { computeFingerprint, Fingerprints } from "./fingerprints.ts";
-import { Grams } from "./grams.ts";
-import { MAX_NEEDLE_BYTES, NeedleFlood } from "./needle_flood.ts";
-import { NeedlePool } from "./needle_pool.ts";
-import { PrefixIndex } from "./prefix_index.ts";
-import type { RangeSink } from "./ranges.ts";
 import {
+  computeFingerprint,
+  Fingerprints,
+  MAX_NEEDLE_BYTES,
+  NeedleFlood,
+} from "./needle_flood.ts";
+import { NeedlePool, PrefixIndex } from "./needle_pool.ts";
+import type { RangeSink } from "./ranges.ts";
+import { Grams } from "./scanner.ts";
+import {
+  computeRarities,
   hashOf,
   nextPair,
   nextWord,
+  rarest,
   wordAt,
   WordFilter,
-} from "./word_filter.ts";
-import { computeRarities, rarest, WordIndex } from "./word_index.ts";
+  WordIndex,
+} from "./words.ts";
 
 /** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;

@@ -1,6 +1,6 @@
+import { GAP, HEX } from "./characters.ts";
 import { grown } from "./needle_pool.ts";
-import { GAP, HEX } from "./normal_bytes.ts";
-import { holdsGrams, type WordFilter } from "./word_filter.ts";
+import { holdsGrams, type WordFilter } from "./words.ts";
 
 /** Most bytes between two numbers of a list. */
 const MAX_SEPARATOR_BYTES = 10;

@@ -39,7 +39,7 @@ import {
   when,
   wordAt,
 } from "./assembler.ts";
-import { MULTIPLIER } from "./word_filter.ts";
+import { MULTIPLIER } from "./words.ts";
 
 /** How many bytes of a text are scanned at once at most. */
 export const BLOCK_BYTES = 64 * 1024;

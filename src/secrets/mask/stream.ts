@@ -1,7 +1,7 @@
 import { DecodedText, Stretches } from "./decoded_text.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
-import { BREAK, ESCAPE, Marks, NEAR_BYTES } from "./marks.ts";
 import { MarkGate } from "./mark_gate.ts";
+import { BREAK, ESCAPE, Marks, NEAR_BYTES } from "./marks.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import {
   lastListStart,
@@ -9,9 +9,8 @@ import {
   RADIXES,
   TAIL_BYTES,
 } from "./number_list.ts";
-import { Printer } from "./printer.ts";
-import { Ranges, type RangeSink } from "./ranges.ts";
-import { holdsGrams } from "./word_filter.ts";
+import { Printer, Ranges, type RangeSink } from "./ranges.ts";
+import { holdsGrams } from "./words.ts";
 
 /** What masking a window of a stream gave. */
 export interface MaskedWindow {
@@ -44,20 +43,29 @@ const LISTED_GRAMS = MIN_LISTED_DIGITS - 3;
 /**
  * Masks one stream of bytes, window by window.
  *
- * The aim is that no way of writing a secret shows it, at the speed of a pipe,
- * and that what is printed does not depend on how the stream was cut. The price
- * is that texts with escapes that look like those of secrets are read twice.
+ * Goal: no way of writing a secret shows it, at the speed of a pipe, and what is
+ * printed does not depend on how the stream was cut.
  *
- * 1. The window is searched for needles as it is.
- * 2. Marks are found: escapes, line breaks, and digits with blanks between
- *    them. Only a needle that lies across a mark can have been missed.
- * 3. Around each mark, the bytes are looked up among the four-byte parts of
- *    needles; hardly any mark of an ordinary text passes.
- * 4. Around those that pass, the text is decoded and searched again: once with
- *    escapes undone, and once, for encoded needles, without line breaks.
- * 5. What was found is masked where it stands in the window.
- * 6. What may still become a needle, in any of these views, is held back, and
- *    so is an escape that is not complete.
+ * Trade-offs: a text that looks as if it held an encoded secret is read more
+ * than once; the first number of a list, and up to three characters in front of
+ * a line break, may be printed before it is known that a secret goes on behind
+ * them; only what may still become a secret is held back, however long the
+ * stream pauses.
+ *
+ * 1. Secrets are registered as needles, in every form that cannot be undone in
+ *    a text: as they are, in base64, in hexadecimal digits (`forms.ts`).
+ * 2. A window is searched for all needles at once, by a few of its words
+ *    (`needle_set.ts`, `needle_flood.ts`).
+ * 3. A scan of all its bytes finds what may hide a needle: escapes, line
+ *    breaks, numbers in a row (`scanner.ts`, `marks.ts`).
+ * 4. The bytes around each of these are looked up among the four-byte parts of
+ *    needles. Hardly any place of an ordinary text passes (`mark_gate.ts`).
+ * 5. Around those that pass, the text is decoded and searched again: with
+ *    escapes undone, without line breaks (`decoded_text.ts`), and with lists of
+ *    numbers as hexadecimal digits (`number_list.ts`).
+ * 6. What was found is masked where it stands in the window (`ranges.ts`).
+ * 7. What may still become a needle, in any of these views, is held back for
+ *    the next window, and so is an escape that is not complete.
  */
 export class MaskStream {
   readonly #rules: MaskRules;
