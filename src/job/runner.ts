@@ -125,12 +125,12 @@ export interface Runner extends WorkflowFunctions {
    * next one, has succeeded.
    *
    * @param name Name of the follow-up job.
-   * @param options What the follow-up job is to be.
+   * @param options Everything about the follow-up job but its name.
    * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
    */
   readonly triggerJob: (name: string, options?: TriggerOptions) => void;
   /**
-   * Queues several follow-up jobs, or none of them if one is not right.
+   * Queues several follow-up jobs, or none of them if one is invalid.
    *
    * @param triggers Follow-up jobs.
    * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.

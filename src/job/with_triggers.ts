@@ -10,12 +10,12 @@ export interface TriggerBatch {
    * Adds a follow-up job.
    *
    * @param name Name of the follow-up job.
-   * @param options What the follow-up job is to be.
+   * @param options Everything about the follow-up job but its name.
    * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
    */
   readonly triggerJob: (name: string, options?: TriggerOptions) => void;
   /**
-   * Adds several follow-up jobs, or none of them if one is not right.
+   * Adds several follow-up jobs, or none of them if one is invalid.
    *
    * @param triggers Follow-up jobs.
    * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.

@@ -17,8 +17,8 @@ interface Budget {
 /** Options for {@linkcode copyJson}. */
 export interface CopyJsonOptions {
   /**
-   * Whether objects may have the keys that make the coordinator refuse a
-   * trigger document, for values that go elsewhere.
+   * Whether objects may have the keys that the coordinator refuses in a trigger
+   * document, for values that go elsewhere.
    *
    * @default {false}
    */

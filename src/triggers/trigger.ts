@@ -14,16 +14,16 @@ export type TriggerSourceType = "git" | "copy" | "none";
 
 /** What a triggered job needs of the machine that runs it. */
 export interface TriggerResources {
-  /** Processors: cores as a number or text (`0.5`), or thousandths (`"500m"`). */
+  /** Processors: cores as a number or string (`0.5`), or thousandths (`"500m"`). */
   readonly cpu?: {
-    /** Share that is set aside for the job. */
+    /** Share that is reserved for the job. */
     readonly request?: string | number;
-    /** Share that the job may use. */
+    /** Maximum share of the job. */
     readonly limit?: string | number;
   };
-  /** Memory: bytes as a number, or text with a unit (`"4Gi"`). */
+  /** Memory: bytes as a number, or a string with a unit (`"4Gi"`). */
   readonly memory?: {
-    /** Memory that the job may use. */
+    /** Maximum memory of the job. */
     readonly limit?: string | number;
   };
 }
@@ -31,20 +31,20 @@ export interface TriggerResources {
 /** Everything about a triggered job except its name. */
 export interface TriggerOptions {
   /**
-   * Environment variables, laid over those of the job that triggers. A value
-   * may hold a `${secret:path:key}` reference.
+   * Environment variables, which override those of the job that triggers. A
+   * value can contain a `${secret:path:key}` reference, and has at most 128 KiB.
    *
    * @default {{}}
    */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Names of jobs, triggered together with this one, that come first.
+   * Names of jobs that are triggered together with this one and run before it.
    *
    * @default {[]}
    */
   readonly dependsOn?: readonly string[];
   /**
-   * When the job runs, seen from the jobs in `dependsOn`.
+   * When the job runs, depending on the jobs in `dependsOn`.
    *
    * @default {"all_success"}
    */
@@ -52,18 +52,21 @@ export interface TriggerOptions {
   /**
    * How the source is prepared.
    *
-   * @default {none; the source of the triggering job is not handed down}
+   * @default {none; the source of the triggering job is not inherited}
    */
   readonly sourceType?: TriggerSourceType;
   /** Address or path of the source. */
   readonly sourceUrl?: string;
   /** Branch, tag or commit of the source. */
   readonly sourceRef?: string;
-  /** How the trusted CI code is prepared. */
+  /**
+   * How the trusted CI code is prepared. Only a job that an event started can set
+   * it.
+   */
   readonly ciSourceType?: TriggerSourceType;
-  /** Address of the trusted CI code; the coordinator may put its own instead. */
+  /** Address of the trusted CI code, which the coordinator may replace. */
   readonly ciSourceUrl?: string;
-  /** Branch, tag or commit of the trusted CI code; as `ciSourceUrl`. */
+  /** Branch, tag or commit of the trusted CI code, like `ciSourceUrl`. */
   readonly ciSourceRef?: string;
   /**
    * Image of the container.
@@ -71,7 +74,7 @@ export interface TriggerOptions {
    * @default {the image of the triggering job}
    */
   readonly containerImage?: string;
-  /** Command of the job. A job without one fails when it starts. */
+  /** Command of the job, at most 128 KiB. A job without one fails when it starts. */
   readonly jobCommand?: string;
   /**
    * Directory of the source inside the container.
@@ -94,45 +97,47 @@ export interface TriggerOptions {
    */
   readonly runAsUser?: string;
   /**
-   * Place in the queue; a higher number is served first.
+   * Priority in the queue; a higher number comes first.
    *
    * @default {0}
    */
   readonly priority?: number;
   /**
-   * Longest time the job may run, in whole seconds.
+   * Time limit of the job, in whole seconds.
    *
    * @default {that of the triggering job}
    */
   readonly timeoutSeconds?: number;
-  /** Capabilities that the job asks for: `docker`, `builder`, `gpu`. */
+  /**
+   * Capabilities that the job needs: `docker`, `builder`, `gpu`. Only a job that an
+   * event started can ask for some, and only for those of its profile.
+   */
   readonly capabilities?: readonly string[];
-  /** Names of Kubernetes secrets with which the image is fetched. */
+  /** Names of the Kubernetes secrets with which the image is pulled. */
   readonly imagePullSecrets?: readonly string[];
   /**
-   * Items for each of which the job runs once; an item that is a number is
-   * sent as text.
+   * Items for each of which the job runs once; numbers are sent as strings.
    *
    * @default {[], which means that the job runs once and without an item}
    */
   readonly forEach?: readonly JsonValue[];
   /**
-   * Environment variable that holds the item.
+   * Environment variable with the item.
    *
    * @default {"ITEM"}
    */
   readonly itemVar?: string;
-  /** Class of workers; the coordinator may put its own instead. */
+  /** Class of workers, which the coordinator may replace. */
   readonly workerClass?: string;
   /**
-   * What a worker must be, such as `{ arch: "arm64" }`; replaces as a whole.
+   * Properties of the worker, such as `{ arch: "arm64" }`.
    *
    * @default {that of the triggering job}
    */
   readonly characteristics?: Readonly<Record<string, string | boolean>>;
   /** What the job needs of the machine. */
   readonly resources?: TriggerResources;
-  /** Keeps the job from being run on a developer's machine. */
+  /** Whether the job cannot run on a developer's machine. */
   readonly disableRunLocal?: boolean;
   /** Settings for a run on a developer's machine. */
   readonly runLocal?: { readonly [key: string]: JsonValue };
@@ -140,6 +145,6 @@ export interface TriggerOptions {
 
 /** A follow-up job. */
 export interface Trigger extends TriggerOptions {
-  /** Name of the job; no other job that is triggered with it has the same. */
+  /** Name of the job, unique among those that are triggered with it. */
   readonly name: string;
 }

@@ -110,6 +110,20 @@ const USER = /^(|runner|root|[0-9]{1,9}(:[0-9]{0,9})?)$/i;
 
 const SOURCE_TYPES: ReadonlySet<unknown> = new Set(["git", "copy", "none"]);
 
+/** Keys of `resources`, and their amounts. */
+const RESOURCES = new Map([
+  ["cpu", {
+    keys: ["request", "limit"],
+    pattern: CPU_PATTERN,
+    words: CPU_WORDS,
+  }],
+  ["memory", {
+    keys: ["limit"],
+    pattern: MEMORY_PATTERN,
+    words: MEMORY_WORDS,
+  }],
+]);
+
 const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
   name: (value, path, report) => {
     const name = checkText(value, path, report);
@@ -315,37 +329,14 @@ function isWhole(value: unknown, min: number): value is number {
     value as number <= MAX_INTEGER;
 }
 
-/** The only keys that the coordinator accepts, and their amounts. */
-const GROUPS = new Map([
-  ["cpu", {
-    keys: ["request", "limit"],
-    pattern: CPU_PATTERN,
-    words: CPU_WORDS,
-  }],
-  ["memory", {
-    keys: ["limit"],
-    pattern: MEMORY_PATTERN,
-    words: MEMORY_WORDS,
-  }],
-]);
-
-/**
- * Checks what a job needs of the machine.
- *
- * @param value Value of unknown origin.
- * @param path Name of the field, for messages.
- * @param report Called with each problem.
- * @returns Copy of the value; meaningless if a problem was reported.
- * @throws {TypeError} If the value is not plain JSON data.
- */
-export function checkResources(
+function checkResources(
   value: unknown,
   path: string,
-  report: (problem: string) => void,
+  report: ReportProblem,
 ): JsonValue {
   const copy = copyJson(value, path);
   for (const [name, members] of plainEntries(copy, path)) {
-    const group = GROUPS.get(name);
+    const group = RESOURCES.get(name);
     if (group === undefined) {
       report(
         `${path} has the unknown key ${quote(name)}; it takes cpu, memory`,
