@@ -65,7 +65,7 @@ function rowsOf(
   const properties = schema.properties as Record<string, JsonSchema>;
   return [...keys].flatMap(([name, key]) => {
     const row = rowOf(prefix + name, properties[name]);
-    const isForeign = key.kind === anything && key.keys === undefined;
+    const isForeign = key.schema === anything && key.keys === undefined;
     const one = { key: { name: prefix + name, isForeign }, row };
     if (key.keys === undefined) return [one];
     return [one, ...rowsOf(properties[name], key.keys, `${prefix}${name}.`)];

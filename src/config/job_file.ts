@@ -3,7 +3,7 @@ import {
   parseJobText,
   readJobText,
 } from "../schema/document.ts";
-import { type Kind, reportUnknown } from "../schema/schema.ts";
+import { reportUnknown, type Schema } from "../schema/schema.ts";
 import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
 import { Problems } from "../schema/problems.ts";
 import type { Layer, SettingValue } from "./settings.ts";
@@ -92,16 +92,16 @@ function readKeys(
     const key = keys.get(name);
     if (key === undefined) reportUnknown(value, keys.keys());
     else if (key.keys !== undefined) {
-      if (!value.isNothing) readKeys(value, key.keys, reading);
-    } else if (key.means === "steps") readSteps(value, key.kind, reading);
+      if (!value.isNull) readKeys(value, key.keys, reading);
+    } else if (key.means === "steps") readSteps(value, key.schema, reading);
     else if (
       key.means === "commandPrefix" || key.means === "disableRunLocal"
     ) {
-      if (value.isNothing) continue;
-      Object.assign(reading, { [key.means]: key.kind.read(value) });
+      if (value.isNull) continue;
+      Object.assign(reading, { [key.means]: key.schema.parse(value) });
     } else if (key.means !== undefined) {
-      if (value.isNothing && !("nothing" in key.kind)) continue;
-      const read = value.isNothing ? undefined : key.kind.read(value);
+      if (value.isNull && !("nullValue" in key.schema)) continue;
+      const read = value.isNull ? undefined : key.schema.parse(value);
       if (key.means === "job_command") reading.commandNode = value;
       // Said twice, as `command` and `job.command`: the later one wins.
       reading.layer[key.means] = {
@@ -118,16 +118,16 @@ function readKeys(
 
 function readSteps(
   node: DocumentNode,
-  kind: Kind<unknown>,
+  schema: Schema<unknown>,
   reading: Reading,
 ): void {
-  if (node.isNothing) return;
+  if (node.isNull) return;
   const { stepsNode } = reading;
   if (stepsNode !== undefined) {
     node.explain(() => `steps are given twice, the other time at`, stepsNode);
   }
   reading.stepsNode = node;
-  reading.steps = kind.read(node) as readonly StepConfig[];
+  reading.steps = schema.parse(node) as readonly StepConfig[];
 }
 
 /** A value as it is written, for the judge of all layers. */

@@ -22,10 +22,10 @@ import {
   byShape,
   type JsonSchema,
   keySchema,
-  type Kind,
   mapped,
   mapping,
   saying,
+  type Schema,
 } from "../schema/schema.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { inheritance, stepDefinitions, steps } from "./step_keys.ts";
@@ -42,20 +42,20 @@ const filled = text({ rule: FILLED_TEXT });
 const entry = mapping<PluginEntry>("Plugin", {
   url: {
     key: "url",
-    kind: filled,
+    schema: filled,
     description: "Address: https:, or npm: or jsr: with an exact version.",
     isRequired: true,
   },
   integrity: {
     key: "integrity",
-    kind: filled,
+    schema: filled,
     description: "Hash, such as sha256-BASE64; sha512 for npm:.",
     isRequired: true,
   },
 });
 
-/** Kind of the plugins at addresses; gives lines `URL#HASH`. */
-export const pluginList: Kind<readonly string[]> = byShape<readonly string[]>(
+/** Schema of the plugins at addresses; gives lines `URL#HASH`. */
+export const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
   "be a text or a list of plugins",
   {
     scalar: mapped(text(), (value) => [value]),
@@ -72,8 +72,8 @@ const permissions = record(
   { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
 );
 
-/** Kind of what a pipeline is granted; gives lines `KIND=VALUES`. */
-export const pipelinePermissions: Kind<readonly string[]> = mapped(
+/** Schema of what a pipeline is granted; gives lines `KIND=VALUES`. */
+export const pipelinePermissions: Schema<readonly string[]> = mapped(
   permissions,
   (kinds) =>
     Object.entries(kinds).map(([kind, values]) =>
@@ -81,8 +81,8 @@ export const pipelinePermissions: Kind<readonly string[]> = mapped(
     ),
 );
 
-/** Kind of what plugins are granted; gives lines `NAME:KIND=VALUES`. */
-export const pluginPermissions: Kind<readonly string[]> = byShape<
+/** Schema of what plugins are granted; gives lines `NAME:KIND=VALUES`. */
+export const pluginPermissions: Schema<readonly string[]> = byShape<
   readonly string[]
 >("be a text or map plugins to permissions", {
   scalar: mapped(text(), (value) => [value]),
@@ -111,10 +111,10 @@ export interface JobFileKey {
   /** What the key means, for an editor. */
   readonly description: string;
   /** What its value may be. */
-  readonly kind: Kind<unknown>;
+  readonly schema: Schema<unknown>;
   /** Option that it sets, the steps of the job, or what the file says besides. */
   readonly means?: OptionName | "steps" | "commandPrefix" | "disableRunLocal";
-  /** Whether the kind gives lines, which the configuration holds. */
+  /** Whether the schema gives lines, which the configuration holds. */
   readonly areLines?: boolean;
   /** Keys below this one. */
   readonly keys?: JobFileKeys;
@@ -156,12 +156,12 @@ const FOREIGN = {
 
 const STEPS: JobFileKey = {
   description: "Steps of the job: a list, or a mapping of names to steps.",
-  kind: steps,
+  schema: steps,
   means: "steps",
 };
 
-/** Kinds by type. */
-const KINDS: Readonly<Record<OptionType & string, Kind<unknown>>> = {
+/** Schemas by type. */
+const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   text: text(),
   command: text(),
   jobDirectory: text(),
@@ -177,7 +177,7 @@ const KINDS: Readonly<Record<OptionType & string, Kind<unknown>>> = {
       scalar: text(),
       mapping: variables,
     }),
-    nothing: {},
+    nullValue: {},
   },
   secretValues: text(),
   inheritance,
@@ -208,12 +208,12 @@ const OWN: Entry[] = [
   ["command_prefix", {
     description:
       "Shell of the command, such as bash -c; a command that names its shell keeps it.",
-    kind: text(),
+    schema: text(),
     means: "commandPrefix",
   }],
   ["disable_run_local", {
     description: "Whether the job does not run on a developer's machine.",
-    kind: yamlFlag,
+    schema: yamlFlag,
     means: "disableRunLocal",
   }],
 ];
@@ -256,11 +256,11 @@ type Entry = [string, JobFileKey];
 
 function foreign(keys: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(keys)
-    .map(([key, description]) => [key, { description, kind: anything }]);
+    .map(([key, description]) => [key, { description, schema: anything }]);
 }
 
 function group(name: string, description: string, keys: Entry[]): Entry {
-  return [name, { description, kind: anything, keys: new Map(keys) }];
+  return [name, { description, schema: anything, keys: new Map(keys) }];
 }
 
 /** Other keys than their names that options have in a mapping, or in the file. */
@@ -280,8 +280,8 @@ export interface OptionKey {
   readonly key: string;
   /** What the key means, for an editor. */
   readonly description: string;
-  /** Kind of its value, as the text that its variable holds. */
-  readonly kind: Kind<string>;
+  /** Schema of its value, as the text that its variable holds. */
+  readonly schema: Schema<string>;
 }
 
 /**
@@ -301,7 +301,10 @@ export function optionVariables(
     return [[option.env.name, {
       key: path.slice(prefix.length),
       description: `${describeOption(option)}.`,
-      kind: mapped(kindOf(option.type), (value) => [value].flat().join()),
+      schema: mapped(
+        schemaOfType(option.type),
+        (value) => [value].flat().join(),
+      ),
     }]];
   });
   return Object.fromEntries(keys);
@@ -311,15 +314,15 @@ function keyOf(option: Option & { name: OptionName }): JobFileKey {
   const { name, type, default: defaultValue } = option;
   return {
     description: `${describeOption(option)}.`,
-    kind: kindOf(type),
+    schema: schemaOfType(type),
     means: name,
     defaultValue,
     areLines: LINES.includes(type),
   };
 }
 
-function kindOf(type: OptionType): Kind<unknown> {
-  if (typeof type === "string") return KINDS[type];
+function schemaOfType(type: OptionType): Schema<unknown> {
+  if (typeof type === "string") return SCHEMAS[type];
   return "choices" in type
     ? choice(type.choices)
     : integer(type.minimum, type.maximum);
@@ -362,10 +365,10 @@ function schemaOf(keys: JobFileKeys): JsonSchema {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, key] of keys) {
     const { keys: inner } = key;
-    const kind = inner
-      ? { ...key.kind, schema: () => schemaOf(inner) }
-      : key.kind;
-    properties[name] = keySchema({ ...key, kind });
+    const schema = inner
+      ? { ...key.schema, jsonSchema: () => schemaOf(inner) }
+      : key.schema;
+    properties[name] = keySchema({ ...key, schema });
   }
   return { type: "object", properties, additionalProperties: false };
 }

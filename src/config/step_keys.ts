@@ -21,9 +21,9 @@ import {
   type JsonSchema,
   type Keys,
   keySchema,
-  type Kind,
   mapped,
   mapping,
+  type Schema,
 } from "../schema/schema.ts";
 import { suggest } from "../suggest.ts";
 import {
@@ -50,19 +50,19 @@ const combinations = list(
 
 const EXTRAS = {
   include: {
-    kind: combinations,
+    schema: combinations,
     description:
       "Combinations that are added, or that add variables to those they match.",
   },
   exclude: {
-    kind: combinations,
+    schema: combinations,
     description: "Combinations that are left out.",
   },
 };
 
-/** Kind of a matrix: lists of values by the variables that hold them. */
-export const matrix: Kind<MatrixConfig> = {
-  schema: () => ({
+/** Schema of a matrix: lists of values by the variables that hold them. */
+export const matrix: Schema<MatrixConfig> = {
+  jsonSchema: () => ({
     title: "Matrix",
     type: "object",
     properties: {
@@ -71,7 +71,7 @@ export const matrix: Kind<MatrixConfig> = {
     },
     propertyNames: { pattern: VARIABLE_NAME.source },
     additionalProperties: {
-      ...axis.schema(),
+      ...axis.jsonSchema(),
       description: "Values of a variable.",
     },
     not: {
@@ -80,7 +80,7 @@ export const matrix: Kind<MatrixConfig> = {
       properties: { include: { type: "null" } },
     },
   }),
-  read(node) {
+  parse(node) {
     const { entries } = node;
     if (entries === undefined) {
       return void node.report("must map names to lists");
@@ -89,11 +89,11 @@ export const matrix: Kind<MatrixConfig> = {
     const extras: Pick<MatrixConfig, "include" | "exclude"> = {};
     for (const [name, value] of entries) {
       if (name === "include" || name === "exclude") {
-        if (value.isNothing) continue;
-        Object.assign(extras, { [name]: combinations.read(value) });
+        if (value.isNull) continue;
+        Object.assign(extras, { [name]: combinations.parse(value) });
       } else {
         if (!VARIABLE_NAME.test(name)) value.report(`must be ${NAMES.words}`);
-        axes[name] = axis.read(value) ?? [];
+        axes[name] = axis.parse(value) ?? [];
       }
     }
     if (Object.keys(axes).length === 0 && extras.include === undefined) {
@@ -127,10 +127,10 @@ export const STEP_NAME_SCHEMA: JsonSchema = {
   pattern: STEP_NAME.source,
 };
 
-/** Kind of the name of a step. */
-export const stepName: Kind<string> = {
+/** Schema of the name of a step. */
+export const stepName: Schema<string> = {
   ...text({ problemOf: stepNameProblem }),
-  schema: () => ({
+  jsonSchema: () => ({
     type: ["string", "number", "boolean"],
     ...STEP_NAME_SCHEMA,
     minimum: 0,
@@ -147,79 +147,79 @@ const variableName = text({
 
 const filled = text({ rule: FILLED_TEXT });
 
-const words: Kind<readonly string[]> = list(filled, { minimum: 1 });
+const words: Schema<readonly string[]> = list(filled, { minimum: 1 });
 
-/** Kind of a command. */
-const command: Kind<string | readonly string[]> = byShape<
+/** Schema of a command. */
+const command: Schema<string | readonly string[]> = byShape<
   string | readonly string[]
 >("be a text or a list of words", {
   scalar: filled,
   list: {
-    schema: () => ({
+    jsonSchema: () => ({
       type: "array",
       minItems: 1,
-      items: [filled.schema()],
-      additionalItems: text().schema(),
+      items: [filled.jsonSchema()],
+      additionalItems: text().jsonSchema(),
     }),
-    read(node) {
+    parse(node) {
       const items = node.items ?? [];
       if (items.length === 0) node.report("must not be empty");
       return items.flatMap((item, at) => {
-        if (item.isNothing) return item.report("must not be empty") ?? [];
-        return (at === 0 ? filled : text()).read(item) ?? [];
+        if (item.isNull) return item.report("must not be empty") ?? [];
+        return (at === 0 ? filled : text()).parse(item) ?? [];
       });
     },
   },
 });
 
-/** Kind of what a job or step gets of the runner's environment. */
-export const inheritance: Kind<boolean | readonly string[]> = byShape<
+/** Schema of what a job or step gets of the runner's environment. */
+export const inheritance: Schema<boolean | readonly string[]> = byShape<
   boolean | readonly string[]
 >("be true, false or a list of names", {
   scalar: flag,
   list: list(variableName),
 });
 
-const retry: Kind<RetryConfig> = byShape(
+const retry: Schema<RetryConfig> = byShape(
   "be a number of attempts or a mapping",
   {
     scalar: mapped(integer(1, 100), (attempts) => ({ attempts })),
     mapping: mapping<RetryConfig>("Retry", {
       attempts: {
         key: "attempts",
-        kind: integer(1, 100),
+        schema: integer(1, 100),
         description:
           "How often the step is started at most, the first time included.",
         isRequired: true,
       },
       delayMs: {
         key: "delay",
-        kind: duration,
+        schema: duration,
         description: "Time before the second attempt.",
         defaultValue: "1s",
       },
       factor: {
         key: "factor",
         alias: "backoff",
-        kind: decimal(1, 1_000),
+        schema: decimal(1, 1_000),
         description: "By what the time grows from attempt to attempt.",
         defaultValue: 2,
       },
       maxDelayMs: {
         key: "max_delay",
-        kind: duration,
+        schema: duration,
         description: "Longest time between two attempts.",
         defaultValue: "60s",
       },
       jitter: {
         key: "jitter",
-        kind: decimal(0, 1),
+        schema: decimal(0, 1),
         description: "Share of the time that chance may take away.",
         defaultValue: 0.5,
       },
       exitCodes: {
         key: "exit_codes",
-        kind: listOrOne("be a number or a list of numbers", integer(1, 255), {
+        schema: listOrOne("be a number or a list of numbers", integer(1, 255), {
           minimum: 1,
         }),
         description:
@@ -233,30 +233,30 @@ const retry: Kind<RetryConfig> = byShape(
 export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   run: {
     key: "run",
-    kind: command,
+    schema: command,
     description: "Text for the shell, or a program and its arguments.",
     isRequired: true,
   },
   dependsOn: {
     key: "depends_on",
     alias: "needs",
-    kind: listOrOne("be the name of a step or a list of names", stepName),
+    schema: listOrOne("be the name of a step or a list of names", stepName),
     description: "Steps that must be over before this one starts.",
   },
   condition: {
     key: "condition",
-    kind: condition,
+    schema: condition,
     description: "When the step runs, once its dependencies are over.",
     defaultValue: "all_success",
   },
   env: {
     key: "env",
-    kind: variables,
+    schema: variables,
     description: "Variables of the step; they win over those of the job.",
   },
   workingDir: {
     key: "working_dir",
-    kind: text({
+    schema: text({
       rule: FILLED_TEXT,
       problemOf: (path) =>
         path.startsWith("/") ? jobPathProblem(path) : undefined,
@@ -266,7 +266,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
   shell: {
     key: "shell",
-    kind: byShape("be a text or a list of words", {
+    schema: byShape("be a text or a list of words", {
       scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
       list: words,
     }),
@@ -276,60 +276,60 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
   timeoutMs: {
     key: "timeout",
-    kind: duration,
+    schema: duration,
     description:
       "Longest time one attempt may take: seconds, or a text such as 90s, 15m or 2h.",
   },
   retry: {
     key: "retry",
-    kind: retry,
+    schema: retry,
     description: "How the step is tried again: attempts, or more about them.",
   },
   continueOnError: {
     key: "continue_on_error",
-    kind: flag,
+    schema: flag,
     description:
       "Whether the job goes on as if the step had succeeded when it failed.",
     defaultValue: false,
   },
   required: {
     key: "required",
-    kind: flag,
+    schema: flag,
     description: "Whether the job fails when the step does.",
     defaultValue: true,
   },
   forEach: {
     key: "for_each",
-    kind: listOrOne("be a list of values", item),
+    schema: listOrOne("be a list of values", item),
     description: "Runs the step once for each value.",
   },
   itemVar: {
     key: "item_var",
-    kind: variableName,
+    schema: variableName,
     description: "Variable that holds the value of for_each.",
     defaultValue: "ITEM",
   },
   matrix: {
     key: "matrix",
-    kind: matrix,
+    schema: matrix,
     description: "Runs the step once for each combination of values.",
   },
   neutralExit: {
     key: "neutral_exit",
-    kind: flag,
+    schema: flag,
     description:
       "Whether exit code 78 ends the whole job early and well: there was nothing to do.",
     defaultValue: false,
   },
   inheritEnv: {
     key: "inherit_env",
-    kind: inheritance,
+    schema: inheritance,
     description:
       "Variables of the runner that the step gets: all, none or those named.",
   },
   untrusted: {
     key: "untrusted",
-    kind: flag,
+    schema: flag,
     description:
       "Whether the step runs code that is not trusted: it inherits an allowlist and no secret, and runs in namespaces of its own where the system allows them.",
     defaultValue: false,
@@ -339,7 +339,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
 const step = mapping<StepConfig>("Step", {
   name: {
     key: "name",
-    kind: stepName,
+    schema: stepName,
     description: "Name of the step, unique in its job.",
     isRequired: true,
   },
@@ -349,44 +349,44 @@ const step = mapping<StepConfig>("Step", {
 const stepBody = mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS);
 
 /** Steps in a list, each with its name. */
-const listed: Kind<readonly StepConfig[]> = {
-  schema: () => ({
+const listed: Schema<readonly StepConfig[]> = {
+  jsonSchema: () => ({
     type: "array",
     minItems: 1,
     items: reference("step"),
   }),
-  read(node) {
-    const steps = list(step, { minimum: 1 }).read(node);
+  parse(node) {
+    const steps = list(step, { minimum: 1 }).parse(node);
     checkNames(node);
     return steps;
   },
 };
 
 /** Steps by their names. */
-const named: Kind<readonly StepConfig[]> = {
-  schema: () => ({
+const named: Schema<readonly StepConfig[]> = {
+  jsonSchema: () => ({
     type: "object",
     minProperties: 1,
     propertyNames: STEP_NAME_SCHEMA,
     additionalProperties: reference("stepBody"),
   }),
-  read(node) {
+  parse(node) {
     const entries = node.entries ?? [];
     if (entries.length === 0) node.report("must not be empty");
     return entries.flatMap(([name, value]) => {
       const problem = stepNameProblem(name);
       if (problem !== undefined) value.report(problem);
-      if (value.isNothing) value.report("must be a mapping of keys");
-      const body = value.isNothing ? undefined : stepBody.read(value);
+      if (value.isNull) value.report("must be a mapping of keys");
+      const body = value.isNull ? undefined : stepBody.parse(value);
       return body === undefined ? [] : [{ name, ...body }];
     });
   },
 };
 
-/** Kind of the steps of a job. */
-export const steps: Kind<readonly StepConfig[]> = {
+/** Schema of the steps of a job. */
+export const steps: Schema<readonly StepConfig[]> = {
   ...byShape("be a list of steps", { list: listed, mapping: named }),
-  schema: () => reference("steps"),
+  jsonSchema: () => reference("steps"),
 };
 
 /**
@@ -396,9 +396,9 @@ export const steps: Kind<readonly StepConfig[]> = {
  */
 export function stepDefinitions(): Readonly<Record<string, JsonSchema>> {
   return {
-    step: step.schema(),
-    stepBody: stepBody.schema(),
-    steps: { anyOf: [listed.schema(), named.schema()] },
+    step: step.jsonSchema(),
+    stepBody: stepBody.jsonSchema(),
+    steps: { anyOf: [listed.jsonSchema(), named.jsonSchema()] },
   };
 }
 

@@ -1,21 +1,21 @@
 import type { DocumentNode } from "./document.ts";
 import { text } from "./scalars.ts";
-import { byShape, type Kind } from "./schema.ts";
+import { byShape, type Schema } from "./schema.ts";
 
 const anyText = text();
 
-/** Kind of a value whose nothing is the word `null`, as the coordinator has it. */
-export const item: Kind<string> = {
-  schema: () => ({
-    ...anyText.schema(),
+/** Schema of a value whose null is the text `null`, as the coordinator has it. */
+export const item: Schema<string> = {
+  jsonSchema: () => ({
+    ...anyText.jsonSchema(),
     type: ["string", "number", "boolean", "null"],
   }),
-  nothing: "null",
-  read: anyText.read,
+  nullValue: "null",
+  parse: anyText.parse,
 };
 
-/** Kind of a variable's value; to say nothing is to say an empty text. */
-const variable: Kind<string> = { ...item, nothing: "" };
+/** Schema of a variable's value, whose null is an empty text. */
+const variable: Schema<string> = { ...item, nullValue: "" };
 
 /** What the name of a variable must match. */
 const VARIABLE = /^\s*[^=\s\0][^=\0]*$/;
@@ -31,24 +31,24 @@ export interface ListOptions {
 }
 
 /**
- * Makes the kind of a list.
+ * Makes the schema of a list.
  *
- * @param member Kind of its members.
+ * @param member Schema of its members.
  * @param options Additional options.
- * @returns The kind.
+ * @returns The schema.
  */
 export function list<T>(
-  member: Kind<T>,
+  member: Schema<T>,
   options: ListOptions = {},
-): Kind<readonly T[]> {
+): Schema<readonly T[]> {
   const { minimum = 0 } = options;
   return {
-    schema: () => ({
+    jsonSchema: () => ({
       type: "array",
-      items: member.schema(),
+      items: member.jsonSchema(),
       ...minimum > 0 ? { minItems: minimum } : {},
     }),
-    read(node) {
+    parse(node) {
       const { items } = node;
       if (items === undefined) return void node.report("must be a list");
       if (items.length < minimum) node.report("must not be empty");
@@ -58,23 +58,23 @@ export function list<T>(
 }
 
 /**
- * Makes the kind of a list in whose place a single member may stand.
+ * Makes the schema of a list in whose place a single member may stand.
  *
  * @param expected What is expected, worded to follow "must".
- * @param member Kind of its members.
+ * @param member Schema of its members.
  * @param options Additional options.
- * @returns The kind.
+ * @returns The schema.
  */
 export function listOrOne<T>(
   expected: string,
-  member: Kind<T>,
+  member: Schema<T>,
   options: ListOptions = {},
-): Kind<readonly T[]> {
+): Schema<readonly T[]> {
   return byShape<readonly T[]>(expected, {
     scalar: {
-      schema: member.schema,
-      read(node) {
-        const value = member.read(node);
+      jsonSchema: member.jsonSchema,
+      parse(node) {
+        const value = member.parse(node);
         return value === undefined ? undefined : [value];
       },
     },
@@ -95,27 +95,27 @@ export interface RecordOptions {
 }
 
 /**
- * Makes the kind of a mapping whose keys are names.
+ * Makes the schema of a mapping whose keys are names.
  *
- * @param member Kind of its values.
+ * @param member Schema of its values.
  * @param expected What is expected, worded to follow "must".
  * @param options Additional options.
- * @returns The kind.
+ * @returns The schema.
  */
 export function record<T>(
-  member: Kind<T>,
+  member: Schema<T>,
   expected: string,
   options: RecordOptions,
-): Kind<Readonly<Record<string, T>>> {
+): Schema<Readonly<Record<string, T>>> {
   const { keys, minimum = 0 } = options;
   return {
-    schema: () => ({
+    jsonSchema: () => ({
       type: "object",
       propertyNames: { pattern: keys.pattern.source },
-      additionalProperties: member.schema(),
+      additionalProperties: member.jsonSchema(),
       ...minimum > 0 ? { minProperties: minimum } : {},
     }),
-    read(node) {
+    parse(node) {
       const { entries } = node;
       if (entries === undefined) return void node.report(`must ${expected}`);
       if (entries.length < minimum) node.report("must not be empty");
@@ -130,16 +130,16 @@ export function record<T>(
   };
 }
 
-/** Kind of variables by their names. */
-export const variables: Kind<Readonly<Record<string, string>>> = {
+/** Schema of variables by their names. */
+export const variables: Schema<Readonly<Record<string, string>>> = {
   ...record(variable, "map names to values", {
     keys: { pattern: VARIABLE, words: 'a name without "="' },
   }),
-  nothing: {},
+  nullValue: {},
 };
 
-function readMember<T>(kind: Kind<T>, node: DocumentNode): T | undefined {
-  if (!node.isNothing) return kind.read(node);
-  if ("nothing" in kind) return kind.nothing;
+function readMember<T>(schema: Schema<T>, node: DocumentNode): T | undefined {
+  if (!node.isNull) return schema.parse(node);
+  if ("nullValue" in schema) return schema.nullValue;
   return void node.report("must not be empty");
 }

@@ -246,14 +246,14 @@ export class DocumentNode {
   }
 
   /** Whether the file says nothing here. */
-  get isNothing(): boolean {
+  get isNull(): boolean {
     return this.#understood === null || this.#written === null ||
       this.#written === undefined;
   }
 
   /** Text of a scalar; `undefined` if it is none. */
   get text(): string | undefined {
-    return typeof this.#written === "string" && !this.isNothing
+    return typeof this.#written === "string" && !this.isNull
       ? this.#written
       : undefined;
   }

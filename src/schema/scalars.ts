@@ -13,7 +13,7 @@ import {
   MAX_DURATION_MS,
   parseDuration,
 } from "./duration.ts";
-import type { Kind } from "./schema.ts";
+import type { Schema } from "./schema.ts";
 
 /** What any text must match: a program cannot be given a NUL character. */
 const ANY_TEXT: TextRule = {
@@ -58,19 +58,19 @@ export interface TextOptions {
 }
 
 /**
- * Makes the kind of a text.
+ * Makes the schema of a text.
  *
  * @param options Additional options.
- * @returns The kind.
+ * @returns The schema.
  */
-export function text(options: TextOptions = {}): Kind<string> {
+export function text(options: TextOptions = {}): Schema<string> {
   const { rule = ANY_TEXT, areNumbersTexts = true, problemOf } = options;
   return {
-    schema: () => ({
+    jsonSchema: () => ({
       type: ["string", ...areNumbersTexts ? ["number"] : [], "boolean"],
       pattern: rule.pattern.source,
     }),
-    read: scalar((text, node) => {
+    parse: scalar((text, node) => {
       const broken = [ANY_TEXT, rule].find((it) => !it.pattern.test(text));
       const problem = broken ? `must ${broken.words}` : problemOf?.(text);
       return problem === undefined ? text : void node.report(problem);
@@ -78,10 +78,10 @@ export function text(options: TextOptions = {}): Kind<string> {
   };
 }
 
-/** Kind of `true` and `false`. */
-export const flag: Kind<boolean> = {
-  schema: () => ({ enum: [true, false, "true", "false"] }),
-  read: scalar((text, node) => {
+/** Schema of `true` and `false`. */
+export const flag: Schema<boolean> = {
+  jsonSchema: () => ({ enum: [true, false, "true", "false"] }),
+  parse: scalar((text, node) => {
     const isOn = parseBoolean(text);
     return isOn ??
       void node.explain(() => `${node.label} ${booleanProblem(text)}`);
@@ -98,10 +98,10 @@ const FLAG_SPELLINGS = ["true", "false", "yes", "no", "y", "n", "on", "off"]
   ) => [word, word[0].toUpperCase() + word.slice(1), word.toUpperCase()])
   .filter((word, at, all) => all.indexOf(word) === at);
 
-/** Kind of a flag, in every spelling that the YAML decoder of Go takes for one. */
-export const yamlFlag: Kind<boolean> = {
-  schema: () => ({ enum: [true, false, ...FLAG_SPELLINGS] }),
-  read(node) {
+/** Schema of a flag, in every spelling that the YAML decoder of Go takes for one. */
+export const yamlFlag: Schema<boolean> = {
+  jsonSchema: () => ({ enum: [true, false, ...FLAG_SPELLINGS] }),
+  parse(node) {
     const [word, yes] = FLAG_WORDS.exec(node.text ?? "") ?? [];
     return word === undefined
       ? void node.report("must be true or false")
@@ -122,37 +122,37 @@ const NUMBER =
   /^[-+]?(0_*[xX][0-9a-fA-F_]+|0_*[bB][01_]+|0_*[oO][0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
 
 /**
- * Makes the kind of an optional text; an empty one counts as missing.
+ * Makes the schema of an optional text; an empty one counts as missing.
  *
- * @param kind Kind of what is not empty.
- * @returns The kind.
+ * @param schema Schema of what is not empty.
+ * @returns The schema.
  */
-export function optional(kind: Kind<string>): Kind<string> {
+export function optional(schema: Schema<string>): Schema<string> {
   return {
-    schema: () => ({
-      anyOf: [kind.schema(), { type: "string", pattern: "^\\s*$" }],
+    jsonSchema: () => ({
+      anyOf: [schema.jsonSchema(), { type: "string", pattern: "^\\s*$" }],
     }),
-    read: (node) => node.text?.trim() === "" ? undefined : kind.read(node),
+    parse: (node) => node.text?.trim() === "" ? undefined : schema.parse(node),
   };
 }
 
 /**
- * Makes the kind of a whole number, in every spelling that the YAML decoder of
+ * Makes the schema of a whole number, in every spelling that the YAML decoder of
  * Go takes for one: `1_800`, `0x10`, `010` for eight, `18e2`.
  *
  * @param minimum Least number.
  * @param maximum Greatest number.
- * @returns The kind.
+ * @returns The schema.
  */
-export function yamlInteger(minimum: number, maximum: number): Kind<number> {
+export function yamlInteger(minimum: number, maximum: number): Schema<number> {
   return {
-    schema: () => ({
+    jsonSchema: () => ({
       type: ["integer", "string"],
       minimum,
       maximum,
       pattern: NUMBER.source,
     }),
-    read(node) {
+    parse(node) {
       const value = numberOf(node.text ?? "");
       if (Number.isInteger(value) && value >= minimum && value <= maximum) {
         return value;
@@ -179,77 +179,77 @@ function numberOf(text: string): number {
   return Number(plain);
 }
 
-/** Kind of a time; gives milliseconds. */
-export const duration: Kind<number> = {
-  schema: () => ({
+/** Schema of a time; gives milliseconds. */
+export const duration: Schema<number> = {
+  jsonSchema: () => ({
     type: ["number", "string"],
     minimum: 0,
     maximum: MAX_DURATION_MS / 1_000,
     pattern: DURATION.source,
   }),
-  read: scalar((text, node) =>
+  parse: scalar((text, node) =>
     parseDuration(text) ??
       void node.report(durationProblem(text.slice(0, 100)))
   ),
 };
 
 /**
- * Makes the kind of a whole number.
+ * Makes the schema of a whole number.
  *
  * @param minimum Least number.
  * @param maximum Greatest number.
- * @returns The kind.
+ * @returns The schema.
  */
-export function integer(minimum: number, maximum: number): Kind<number> {
+export function integer(minimum: number, maximum: number): Schema<number> {
   return {
-    schema: () => ({
+    jsonSchema: () => ({
       type: ["integer", "string"],
       minimum,
       maximum,
       pattern: `^${integerPattern(minimum, maximum)}$`,
     }),
-    read: number(/^\d+$/, minimum, maximum, "a whole number"),
+    parse: number(/^\d+$/, minimum, maximum, "a whole number"),
   };
 }
 
 /**
- * Makes the kind of a number that may have a fraction.
+ * Makes the schema of a number that may have a fraction.
  *
  * @param minimum Least number, a whole one.
  * @param maximum Greatest number, a whole one.
- * @returns The kind.
+ * @returns The schema.
  */
-export function decimal(minimum: number, maximum: number): Kind<number> {
+export function decimal(minimum: number, maximum: number): Schema<number> {
   return {
-    schema: () => ({
+    jsonSchema: () => ({
       type: ["number", "string"],
       minimum,
       maximum,
       pattern: `^${decimalPattern(minimum, maximum)}$`,
     }),
-    read: number(/^\d+(\.\d+)?$/, minimum, maximum, "a number"),
+    parse: number(/^\d+(\.\d+)?$/, minimum, maximum, "a number"),
   };
 }
 
 /**
- * Makes the kind of one of a few words.
+ * Makes the schema of one of a few words.
  *
  * @param words What each word means; those that are told first.
  * @param more Other spellings, which are accepted and not told.
- * @returns The kind.
+ * @returns The schema.
  */
 export function choice<T extends string>(
   words: readonly T[],
   more: Readonly<Record<string, T>> = {},
-): Kind<T> {
+): Schema<T> {
   const meanings = new Map<string, T>([
     ...words.map((word): [string, T] => [word, word]),
     ...Object.entries(more),
   ]);
   const expected = words.map((word) => `"${word}"`).join(" or ");
   return {
-    schema: () => ({ enum: [...meanings.keys()] }),
-    read: scalar((text, node) => {
+    jsonSchema: () => ({ enum: [...meanings.keys()] }),
+    parse: scalar((text, node) => {
       const meaning = meanings.get(text);
       if (meaning !== undefined) return meaning;
       const near = suggest(text, words);
@@ -265,15 +265,15 @@ export function choice<T extends string>(
 
 const CHOSEN_CONDITION = choice(["all_success", "any_failed", "always"]);
 
-/** Kind of a condition, in every spelling. */
-export const condition: Kind<Condition> = {
-  schema: () => ({
+/** Schema of a condition, in every spelling. */
+export const condition: Schema<Condition> = {
+  jsonSchema: () => ({
     anyOf: [
       { enum: Object.keys(CONDITIONS) },
       { type: "string", pattern: CONDITION_PATTERN },
     ],
   }),
-  read: (node) => parseCondition(node.text) ?? CHOSEN_CONDITION.read(node),
+  parse: (node) => parseCondition(node.text) ?? CHOSEN_CONDITION.parse(node),
 };
 
 function number(
@@ -291,12 +291,12 @@ function number(
 }
 
 function scalar<T>(
-  read: (text: string, node: DocumentNode) => T | undefined,
+  parse: (text: string, node: DocumentNode) => T | undefined,
 ): (node: DocumentNode) => T | undefined {
   return (node) =>
     node.text === undefined
       ? void node.report("must be a single value")
-      : read(node.text, node);
+      : parse(node.text, node);
 }
 
 function notThat(

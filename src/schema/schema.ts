@@ -5,85 +5,87 @@ import { suggest } from "../suggest.ts";
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /**
- * What a value of a job file may be: how an editor judges it, and how it is
- * read. The two stand side by side so that they agree.
+ * Which values are valid: for editors, as a JSON Schema, and for the program,
+ * which parses them. The two are defined together so that they agree.
  */
-export interface Kind<T> {
+export interface Schema<T> {
   /**
-   * Describes the values that are accepted; a number or a flag stands for its
-   * text. Most readers never ask for it.
+   * Describes the valid values for an editor; a number or a flag is as good as its
+   * text.
    *
-   * @returns Schema.
+   * @returns JSON Schema.
    */
-  schema(): JsonSchema;
-  /** Value when the file names the key and says nothing, if that means something. */
-  readonly nothing?: T;
+  jsonSchema(): JsonSchema;
+  /** Value of a key without a value, if that is valid. */
+  readonly nullValue?: T;
   /**
-   * Reads a value and reports what is wrong with it.
+   * Parses a value and reports what is wrong with it.
    *
-   * @param node The value, which is not nothing.
-   * @returns What it means; of no worth if a problem was reported.
+   * @param node The value, which is not null.
+   * @returns The parsed value; meaningless if a problem was reported.
    */
-  read(node: DocumentNode): T | undefined;
+  parse(node: DocumentNode): T | undefined;
 }
 
-/** Kinds of a value by its shape. */
+/** Schemas of a value by its shape. */
 export interface Shapes<T> {
   /** For a text, a number or a flag. */
-  readonly scalar?: Kind<T>;
+  readonly scalar?: Schema<T>;
   /** For a list. */
-  readonly list?: Kind<T>;
+  readonly list?: Schema<T>;
   /** For a mapping. */
-  readonly mapping?: Kind<T>;
+  readonly mapping?: Schema<T>;
 }
 
 /**
- * Makes a kind of values that are of another kind for each shape.
+ * Makes the schema of values that have a different schema for each shape.
  *
  * @param expected What is expected, worded to follow "must".
- * @param shapes Kinds.
- * @returns The kind.
+ * @param shapes Schemas.
+ * @returns The schema.
  */
-export function byShape<T>(expected: string, shapes: Shapes<T>): Kind<T> {
+export function byShape<T>(expected: string, shapes: Shapes<T>): Schema<T> {
   return {
-    schema: () => ({
-      anyOf: Object.values(shapes).map((kind: Kind<T>) => kind.schema()),
+    jsonSchema: () => ({
+      anyOf: Object.values(shapes).map((schema: Schema<T>) =>
+        schema.jsonSchema()
+      ),
     }),
-    read(node) {
-      const kind = node.text !== undefined
+    parse(node) {
+      const schema = node.text !== undefined
         ? shapes.scalar
         : node.items
         ? shapes.list
         : shapes.mapping;
-      return kind ? kind.read(node) : void node.report(`must ${expected}`);
+      return schema ? schema.parse(node) : void node.report(`must ${expected}`);
     },
   };
 }
 
 /**
- * Makes a kind that means something else than what is written.
+ * Makes a schema whose parsed value is converted.
  *
- * @param kind Kind of what is written.
- * @param convert Tells what a value means; may report problems.
- * @returns The kind.
+ * @param schema Schema of what is written.
+ * @param convert Converts the parsed value; may report problems.
+ * @returns The schema.
  */
 export function mapped<T, U>(
-  kind: Kind<T>,
+  schema: Schema<T>,
   convert: (value: T, node: DocumentNode) => U | undefined,
-): Kind<U> {
+): Schema<U> {
   return {
-    schema: kind.schema,
-    read(node) {
-      const value = kind.read(node);
+    jsonSchema: schema.jsonSchema,
+    parse(node) {
+      const value = schema.parse(node);
       return value === undefined ? undefined : convert(value, node);
     },
   };
 }
 
-/** Kind of what somebody else reads. */
-export const anything: Kind<unknown> = {
-  schema: () => ({}),
-  read: () => undefined,
+/** Schema of what other programs read. */
+export const anything: Schema<unknown> = {
+  jsonSchema: () => ({}),
+  parse: () => undefined,
 };
 
 /** A key of a mapping. */
@@ -95,7 +97,7 @@ export interface Key<T> {
   /** What the key means, for an editor. */
   readonly description: string;
   /** What its value may be. */
-  readonly kind: Kind<T>;
+  readonly schema: Schema<T>;
   /** Value when nobody says anything, for an editor. */
   readonly defaultValue?: unknown;
   /** Whether there must be such a key. */
@@ -125,18 +127,18 @@ export interface MappingOptions {
 }
 
 /**
- * Makes the kind of a mapping that has no other keys than the given ones.
+ * Makes the schema of a mapping that has no other keys than the given ones.
  *
  * @param title What the mapping describes, for an editor.
  * @param keys Keys.
  * @param options Additional options.
- * @returns The kind.
+ * @returns The schema.
  */
 export function mapping<T extends object>(
   title: string,
   keys: Keys<T>,
   options: MappingOptions = {},
-): Kind<T> {
+): Schema<T> {
   const { ignoresUnknown = false, refused = {} } = options;
   const all = Object.entries(keys) as [string, Key<unknown>][];
   const byName = new Map<string, [string, Key<unknown>]>();
@@ -144,8 +146,8 @@ export function mapping<T extends object>(
     for (const name of namesOf(entry[1])) byName.set(name, entry);
   }
   return {
-    schema: () => schemaOf(title, all.map(([, key]) => key)),
-    read(node) {
+    jsonSchema: () => schemaOf(title, all.map(([, key]) => key)),
+    parse(node) {
       const { entries } = node;
       if (entries === undefined) {
         return void node.report("must be a mapping of keys");
@@ -157,12 +159,14 @@ export function mapping<T extends object>(
         if (key === undefined || property === undefined) {
           if (Object.hasOwn(refused, name)) value.report(refused[name]);
           else reportUnknown(value, byName.keys(), ignoresUnknown);
-        } else if (!value.isNothing) {
+        } else if (!value.isNull) {
           const other = said.get(property);
           if (other) value.report(`means the same as ${other}: give one`);
           said.set(property, name);
-          result[property] = key.kind.read(value);
-        } else if ("nothing" in key.kind) result[property] = key.kind.nothing;
+          result[property] = key.schema.parse(value);
+        } else if ("nullValue" in key.schema) {
+          result[property] = key.schema.nullValue;
+        }
       }
       for (const [property, { key, isRequired }] of all) {
         if (isRequired && !said.has(property)) {
@@ -202,11 +206,11 @@ export function reportUnknown(
  * @returns Schema.
  */
 export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
-  const { description, kind, defaultValue, isRequired } = key;
+  const { description, schema, defaultValue, isRequired } = key;
   return {
     description,
     ...defaultValue === undefined ? {} : { default: defaultValue },
-    ...isRequired ? kind.schema() : orNull(kind.schema()),
+    ...isRequired ? schema.jsonSchema() : orNull(schema.jsonSchema()),
   };
 }
 

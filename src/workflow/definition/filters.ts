@@ -1,7 +1,7 @@
 import { listOrOne } from "../../schema/collections.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { FILLED_TEXT, text } from "../../schema/scalars.ts";
-import { type Kind, mapping } from "../../schema/schema.ts";
+import { mapping, type Schema } from "../../schema/schema.ts";
 import { suggest } from "../../suggest.ts";
 
 /** Everything that can happen to a repository. */
@@ -33,8 +33,8 @@ export interface PathFilter {
   readonly exclude?: readonly string[];
 }
 
-/** Kind of a list of texts, or of one text in its place. */
-export const texts: Kind<readonly string[]> = listOrOne(
+/** Schema of a list of texts, or of one text in its place. */
+export const texts: Schema<readonly string[]> = listOrOne(
   "be a text or a list of texts",
   text({ rule: FILLED_TEXT }),
 );
@@ -45,11 +45,11 @@ const eventTexts = listOrOne(
 );
 
 /**
- * Kind of the names of events: a list, or one text. A name that no event has is
+ * Schema of the names of events: a list, or one text. A name that no event has is
  * ignored with a warning, as it never starts anything.
  */
-const events: Kind<readonly EventType[]> = {
-  schema: () => {
+const events: Schema<readonly EventType[]> = {
+  jsonSchema: () => {
     const names = EVENT_TYPES.join("|");
     return {
       anyOf: [
@@ -58,9 +58,9 @@ const events: Kind<readonly EventType[]> = {
       ],
     };
   },
-  read: (node) =>
+  parse: (node) =>
     (node.items ?? [node]).flatMap((one) =>
-      (eventTexts.read(one) ?? []).flatMap((text) =>
+      (eventTexts.parse(one) ?? []).flatMap((text) =>
         (node.items ? [text] : text.split(",")).flatMap((name) =>
           eventOf(name.trim(), one)
         )
@@ -80,34 +80,34 @@ function eventOf(name: string, node: DocumentNode): EventType[] {
   return [];
 }
 
-/** Kind of what says for which events something is started. */
-export const triggerFilter: Kind<TriggerFilter> = mapping<TriggerFilter>(
+/** Schema of what says for which events something is started. */
+export const triggerFilter: Schema<TriggerFilter> = mapping<TriggerFilter>(
   "Events",
   {
     events: {
       key: "events",
-      kind: events,
+      schema: events,
       description: "Events that start it; without any, none does.",
     },
     branches: {
       key: "branches",
-      kind: texts,
+      schema: texts,
       description: "Patterns of branches, or of tags; all unless given.",
     },
   },
   { ignoresUnknown: true },
 );
 
-/** Kind of what says for changes of which files something is started. */
-export const pathFilter: Kind<PathFilter> = mapping<PathFilter>("Paths", {
+/** Schema of what says for changes of which files something is started. */
+export const pathFilter: Schema<PathFilter> = mapping<PathFilter>("Paths", {
   include: {
     key: "include",
-    kind: texts,
+    schema: texts,
     description: "Patterns of files, one of which must have changed.",
   },
   exclude: {
     key: "exclude",
-    kind: texts,
+    schema: texts,
     description: "Patterns of files whose changes do not count.",
   },
 }, { ignoresUnknown: true });

@@ -2,7 +2,12 @@ import type { StepConfig } from "../../config/step_config.ts";
 import { steps } from "../../config/step_keys.ts";
 import type { Condition } from "../../schema/condition.ts";
 import { condition, yamlFlag, yamlInteger } from "../../schema/scalars.ts";
-import { type Keys, type Kind, mapped, mapping } from "../../schema/schema.ts";
+import {
+  type Keys,
+  mapped,
+  mapping,
+  type Schema,
+} from "../../schema/schema.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
 import { texts } from "./filters.ts";
 import {
@@ -18,7 +23,7 @@ import {
   secretNames,
   source,
   variableName,
-} from "./job_kinds.ts";
+} from "./job_schemas.ts";
 import { jsonItems } from "./json.ts";
 
 /** What a job file, or an entry of a workflow file, says of a job, beside its variables. */
@@ -127,17 +132,17 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
 export const JOB_KEYS: Keys<JobContent> = {
   image: {
     key: "image",
-    kind: optionalText,
+    schema: optionalText,
     description: "Image of the container.",
   },
   command: {
     key: "command",
-    kind: optionalText,
+    schema: optionalText,
     description: "Command of the job: text for the shell.",
   },
   steps: {
     key: "steps",
-    kind: steps,
+    schema: steps,
     description:
       "Steps of the job in place of a command, for local workflows: the coordinator knows none.",
   },
@@ -145,7 +150,7 @@ export const JOB_KEYS: Keys<JobContent> = {
     key: "timeout",
     alias: "timeout_seconds",
     // Zero is no limit of the job's own.
-    kind: mapped(
+    schema: mapped(
       yamlInteger(0, MAX_SECONDS),
       (seconds) => seconds || undefined,
     ),
@@ -153,86 +158,86 @@ export const JOB_KEYS: Keys<JobContent> = {
   },
   priority: {
     key: "priority",
-    kind: yamlInteger(-MAX_INTEGER, MAX_INTEGER),
+    schema: yamlInteger(-MAX_INTEGER, MAX_INTEGER),
     description: "Rank in the queue; a higher number is served first.",
     defaultValue: 0,
   },
   rawCommand: {
     key: "raw_command",
-    kind: yamlFlag,
+    schema: yamlFlag,
     description: "Whether the worker runs the command without the runner.",
     defaultValue: false,
   },
   disableRunLocal: {
     key: "disable_run_local",
-    kind: yamlFlag,
+    schema: yamlFlag,
     description: "Whether the job does not run on a developer's machine.",
     defaultValue: false,
   },
   capabilities: {
     key: "capabilities",
-    kind: texts,
+    schema: texts,
     description: "What the job needs of its worker: docker, builder, gpu.",
   },
   dependsOn: {
     key: "depends_on",
     alias: "needs",
-    kind: jobNames,
+    schema: jobNames,
     description: "Jobs that must be over before this one starts.",
   },
   condition: {
     key: "condition",
-    kind: condition,
+    schema: condition,
     description: "When the job runs, once its dependencies are over.",
     defaultValue: "all_success",
   },
   forEach: {
     key: "for_each",
-    kind: jsonItems,
+    schema: jsonItems,
     description: "Values, for each of which the job runs.",
   },
   itemVar: {
     key: "item_var",
-    kind: variableName,
+    schema: variableName,
     description: "Variable that holds the value of for_each.",
     defaultValue: "ITEM",
   },
   imagePullSecrets: {
     key: "image_pull_secrets",
-    kind: secretNames,
+    schema: secretNames,
     description: "Kubernetes secrets with which the image is fetched.",
   },
   checkout: {
     key: "checkout",
-    kind: checkout,
+    schema: checkout,
     description: "How code is checked out, such as fetch_depth: 0.",
   },
   codeDir: {
     key: "code_dir",
-    kind: optionalText,
+    schema: optionalText,
     description: "Where the source goes; /job or below.",
   },
   jobDir: {
     key: "job_dir",
-    kind: optionalText,
+    schema: optionalText,
     description: "Where the command runs; the code directory unless given.",
   },
   workingDir: {
     key: "working_dir",
-    kind: optionalText,
+    schema: optionalText,
     description: "Working directory of the container; wins over job_dir.",
   },
   workerClass: {
     key: "worker_class",
-    kind: optionalText,
+    schema: optionalText,
     description: "Class of workers that take the job.",
   },
   runAs: {
     key: "run_as",
-    kind: mapping("User", {
+    schema: mapping("User", {
       user: {
         key: "user",
-        kind: optionalText,
+        schema: optionalText,
         description: "runner, root or uid[:gid].",
       },
     }, { ignoresUnknown: true }),
@@ -240,52 +245,52 @@ export const JOB_KEYS: Keys<JobContent> = {
   },
   characteristics: {
     key: "characteristics",
-    kind: characteristics,
+    schema: characteristics,
     description: "What the worker must be like, such as arch: arm64.",
   },
   resources: {
     key: "resources",
-    kind: resources,
+    schema: resources,
     description: "Resources of the container.",
   },
   runLocal: {
     key: "run_local",
-    kind: runLocal,
+    schema: runLocal,
     description: "How the job runs on a developer's machine.",
   },
   cpuLimit: {
     key: "cpu_limit",
-    kind: cpuLimit,
+    schema: cpuLimit,
     description:
       "Processors of a container on a developer's machine; resources win.",
   },
   memoryLimit: {
     key: "memory_limit",
-    kind: memoryLimit,
+    schema: memoryLimit,
     description:
       "Memory of a container on a developer's machine; resources win.",
   },
   environment: {
     key: "environment",
-    kind: environment,
+    schema: environment,
     description: "Variables of the job, as they are written.",
   },
   source: {
     key: "source",
-    kind: source,
+    schema: source,
     description:
       "Where the code comes from when the file itself is run or submitted; an event brings its own.",
   },
   commandPrefix: {
     key: "command_prefix",
-    kind: optionalText,
+    schema: optionalText,
     description:
       "Shell of the command when the file itself is run, such as bash -c.",
   },
 };
 
-/** Kind of a job in the nested form of a file, or of an entry. */
-export const nestedJob: Kind<JobContent> = mapping("Job", JOB_KEYS, {
+/** Schema of a job in the nested form of a file, or of an entry. */
+export const nestedJob: Schema<JobContent> = mapping("Job", JOB_KEYS, {
   ignoresUnknown: true,
   refused: REFUSED_KEYS,
 });

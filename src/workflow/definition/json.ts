@@ -1,5 +1,5 @@
 import { RESERVED_KEYS } from "../../schema/names.ts";
-import type { Kind } from "../../schema/schema.ts";
+import type { Schema } from "../../schema/schema.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { copyJson } from "../../triggers/copy_json.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
@@ -7,13 +7,13 @@ import type { JsonValue } from "../../triggers/trigger.ts";
 /** Deepest nesting of a value. */
 const DEEPEST = 100;
 
-/** Kind of variables of a workflow: any JSON values by their names. */
-export const jsonVariables: Kind<Readonly<Record<string, JsonValue>>> = {
-  schema: () => ({
+/** Schema of variables of a workflow: any JSON values by their names. */
+export const jsonVariables: Schema<Readonly<Record<string, JsonValue>>> = {
+  jsonSchema: () => ({
     type: "object",
     propertyNames: { pattern: "\\S", not: { enum: RESERVED_KEYS } },
   }),
-  read(node) {
+  parse(node) {
     const { entries } = node;
     if (entries === undefined) {
       return void node.report("must map names to values");
@@ -26,12 +26,12 @@ export const jsonVariables: Kind<Readonly<Record<string, JsonValue>>> = {
 };
 
 /**
- * Kind of the items of `for_each`: what stands for itself keeps its text, since
+ * Schema of the items of `for_each`: what stands for itself keeps its text, since
  * the coordinator would print a large number as `1e+06`. Nothing is an item, too.
  */
-export const jsonItems: Kind<readonly JsonValue[]> = {
-  schema: () => ({ type: "array" }),
-  read: (node) =>
+export const jsonItems: Schema<readonly JsonValue[]> = {
+  jsonSchema: () => ({ type: "array" }),
+  parse: (node) =>
     node.items === undefined
       ? void node.report("must be a list")
       : node.items.map((item) => item.text ?? understood(item, 0)),
@@ -88,7 +88,7 @@ function understood(node: DocumentNode, depth: number): JsonValue {
     node.report(`is nested deeper than ${DEEPEST} levels`);
     return null;
   }
-  if (node.isNothing) return null;
+  if (node.isNull) return null;
   if (node.items !== undefined) {
     return node.items.map((item) => understood(item, depth + 1));
   }

@@ -6,7 +6,7 @@ import {
   TRIGGER_FIELDS,
   type TriggerFieldKind,
 } from "../../triggers/trigger_fields.ts";
-import { workflowFile } from "./file_kinds.ts";
+import { workflowFile } from "./file_schemas.ts";
 
 /** Name of the schema; nothing is fetched from there. */
 const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
@@ -152,7 +152,7 @@ export function workflowSchema(): JsonSchema {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     $id: WORKFLOW_SCHEMA_ID,
-    ...workflowFile.schema(),
+    ...workflowFile.jsonSchema(),
     title: "Workflow file of Reactorcide",
     description: "CI jobs that wait for one another.",
     definitions: stepDefinitions(),

@@ -5,10 +5,10 @@ import {
   parseJobText,
   readJobText,
 } from "../../schema/document.ts";
-import type { Kind } from "../../schema/schema.ts";
+import type { Schema } from "../../schema/schema.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
-import { baseJobFile, jobFile, type JobFileContent } from "./file_kinds.ts";
+import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
 import type { JobContent } from "./job_body.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
 
@@ -88,7 +88,7 @@ export async function readBaseJobFile(
 }
 
 interface ReadFileOptions extends ReadDefinitionOptions {
-  readonly file: Kind<JobFileContent>;
+  readonly file: Schema<JobFileContent>;
   readonly check?: (node: DocumentNode, job: JobFileContent) => void;
 }
 
@@ -100,7 +100,7 @@ async function readFile(
   const text = await readJobText(`${root}/${sourceFile}`, sourceFile);
   const problems = new Problems(sourceFile);
   const document = parseJobText(text, sourceFile, problems);
-  const content = file.read(document) ?? {};
+  const content = file.parse(document) ?? {};
   const {
     name: _name,
     description: _description,

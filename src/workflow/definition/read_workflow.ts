@@ -18,7 +18,7 @@ import {
   WORKFLOW_ID,
   workflowFile,
   type WorkflowFileContent,
-} from "./file_kinds.ts";
+} from "./file_schemas.ts";
 import { checkJob, jobDefinition } from "./job_definition.ts";
 import {
   type BaseJobFile,
@@ -59,7 +59,7 @@ export async function readWorkflow(
   );
   const problems = new Problems(sourceFile, WORKFLOW_FILE);
   const document = parseJobText(text, sourceFile, problems, WORKFLOW_FILE);
-  const content = workflowFile.read(document) ?? {};
+  const content = workflowFile.parse(document) ?? {};
   const { jobs: entries = [], on, isTrue } = content;
   if (on !== undefined && isTrue !== undefined) {
     document.report('has the key "on" twice, once as "true"');

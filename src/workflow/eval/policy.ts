@@ -1,5 +1,5 @@
 import { RunnerError } from "../../errors.ts";
-import { WORKFLOW_ID } from "../definition/file_kinds.ts";
+import { WORKFLOW_ID } from "../definition/file_schemas.ts";
 import { goJson } from "../definition/json.ts";
 
 /** Which code may be trusted with the definitions of a pull request. */

@@ -7,8 +7,8 @@ import {
   byShape,
   type Key,
   type Keys,
-  type Kind,
   mapping,
+  type Schema,
 } from "../../schema/schema.ts";
 import type { JsonValue } from "../../triggers/trigger.ts";
 import {
@@ -23,7 +23,7 @@ import {
   nestedJob,
   REFUSED_KEYS,
 } from "./job_body.ts";
-import { filled, JOB_NAME, jobName, optionalText } from "./job_kinds.ts";
+import { filled, JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
 import { jsonVariables } from "./json.ts";
 
 const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
@@ -54,28 +54,28 @@ const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
   ...JOB_KEYS,
   description: {
     key: "description",
-    kind: optionalText,
+    schema: optionalText,
     description: "What the job is for.",
   },
   jobFile: {
     key: "job_file",
-    kind: optionalText,
+    schema: optionalText,
     description:
       "Job file that holds what the entry leaves out: a path from the root, or from .reactorcide/jobs.",
   },
   job: {
     key: "job",
-    kind: nestedJob,
+    schema: nestedJob,
     description: "The job; what stands here wins over what stands beside it.",
   },
   triggers: {
     key: "triggers",
-    kind: anything,
+    schema: anything,
     description: "Left out: the workflow says when it is started.",
   },
   paths: {
     key: "paths",
-    kind: anything,
+    schema: anything,
     description: "Left out: the workflow says when it is started.",
   },
 };
@@ -83,7 +83,7 @@ const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
 const NAME_KEY: Keys<Pick<EntryContent, "name">> = {
   name: {
     key: "name",
-    kind: jobName,
+    schema: jobName,
     description: "Name of the job, unique in its workflow.",
     isRequired: true,
   },
@@ -95,7 +95,7 @@ const namedEntry = mapping<Omit<EntryContent, "name"> & { name?: unknown }>(
   {
     name: {
       key: "name",
-      kind: anything,
+      schema: anything,
       description: "Ignored: the key is the name of the job.",
     },
     ...ENTRY_KEYS,
@@ -109,14 +109,14 @@ const listedEntry = mapping<EntryContent>(
   LENIENT,
 );
 
-const named: Kind<readonly JobEntry[]> = {
-  schema: () => ({
+const named: Schema<readonly JobEntry[]> = {
+  jsonSchema: () => ({
     type: "object",
     minProperties: 1,
     propertyNames: { pattern: JOB_NAME.source },
-    additionalProperties: namedEntry.schema(),
+    additionalProperties: namedEntry.jsonSchema(),
   }),
-  read(node) {
+  parse(node) {
     const entries = node.entries ?? [];
     if (entries.length === 0) node.report("must not be empty");
     return entries.flatMap(([name, one]) => {
@@ -125,8 +125,8 @@ const named: Kind<readonly JobEntry[]> = {
           "must have a name in one line, of up to 200 characters, without an index",
         );
       }
-      if (one.isNothing) one.report("must be a mapping of keys");
-      const content = one.isNothing ? undefined : namedEntry.read(one);
+      if (one.isNull) one.report("must be a mapping of keys");
+      const content = one.isNull ? undefined : namedEntry.parse(one);
       return content === undefined
         ? []
         : [entryOf(name, one, { ...content, name })];
@@ -134,14 +134,14 @@ const named: Kind<readonly JobEntry[]> = {
   },
 };
 
-const listed: Kind<readonly JobEntry[]> = {
-  schema: () => ({
+const listed: Schema<readonly JobEntry[]> = {
+  jsonSchema: () => ({
     type: "array",
     minItems: 1,
-    items: listedEntry.schema(),
+    items: listedEntry.jsonSchema(),
   }),
-  read(node) {
-    const contents = list(listedEntry, { minimum: 1 }).read(node);
+  parse(node) {
+    const contents = list(listedEntry, { minimum: 1 }).parse(node);
     if (contents?.length !== node.items?.length) return [];
     return contents?.map((content, at) =>
       entryOf(content.name ?? "", node.items![at], content)
@@ -149,11 +149,14 @@ const listed: Kind<readonly JobEntry[]> = {
   },
 };
 
-/** Kind of the jobs of a workflow. */
-export const jobs: Kind<readonly JobEntry[]> = byShape("be a mapping of jobs", {
-  mapping: named,
-  list: listed,
-});
+/** Schema of the jobs of a workflow. */
+export const jobs: Schema<readonly JobEntry[]> = byShape(
+  "be a mapping of jobs",
+  {
+    mapping: named,
+    list: listed,
+  },
+);
 
 function entryOf(
   name: string,
@@ -217,51 +220,51 @@ export interface WorkflowFileContent {
 
 const description: Key<string> = {
   key: "description",
-  kind: optionalText,
+  schema: optionalText,
   description: "What it is for.",
 };
 
 const paths: Key<PathFilter> = {
   key: "paths",
-  kind: pathFilter,
+  schema: pathFilter,
   description: "Files for whose changes it is started; any unless given.",
 };
 
 const JOB_FILE_KEYS: Keys<JobFileContent> = {
   ...JOB_KEYS,
-  name: { key: "name", kind: jobName, description: "Name of the job." },
+  name: { key: "name", schema: jobName, description: "Name of the job." },
   description,
   triggers: {
     key: "triggers",
-    kind: triggerFilter,
+    schema: triggerFilter,
     description: "Events for which the job is started.",
   },
   paths,
   job: {
     key: "job",
-    kind: nestedJob,
+    schema: nestedJob,
     description: "The job; what stands here wins over what stands beside it.",
   },
 };
 
-/** Kind of a complete job file. */
-export const jobFile: Kind<JobFileContent> = mapping("Job file", {
+/** Schema of a complete job file. */
+export const jobFile: Schema<JobFileContent> = mapping("Job file", {
   ...JOB_FILE_KEYS,
   name: { ...JOB_FILE_KEYS.name, isRequired: true },
 }, LENIENT);
 
-/** Kind of a job file over which an entry of a workflow is laid. */
-export const baseJobFile: Kind<JobFileContent> = mapping(
+/** Schema of a job file over which an entry of a workflow is laid. */
+export const baseJobFile: Schema<JobFileContent> = mapping(
   "Job file",
   JOB_FILE_KEYS,
   LENIENT,
 );
 
-/** Kind of a workflow file. */
-export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
+/** Schema of a workflow file. */
+export const workflowFile: Schema<WorkflowFileContent> = mapping("Workflow", {
   id: {
     key: "id",
-    kind: optional(text({
+    schema: optional(text({
       rule: {
         pattern: WORKFLOW_ID,
         words: "consist of up to 63 small letters, digits and dashes",
@@ -271,7 +274,7 @@ export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
   },
   name: {
     key: "name",
-    kind: filled,
+    schema: filled,
     description: "Name of the workflow.",
     isRequired: true,
   },
@@ -279,23 +282,23 @@ export const workflowFile: Kind<WorkflowFileContent> = mapping("Workflow", {
   on: {
     key: "on",
     alias: "triggers",
-    kind: triggerFilter,
+    schema: triggerFilter,
     description: "Events for which the workflow is started.",
   },
   isTrue: {
     key: "true",
-    kind: triggerFilter,
+    schema: triggerFilter,
     description: 'Same as "on", which older YAML takes for the value true.',
   },
   paths,
   vars: {
     key: "vars",
-    kind: jsonVariables,
+    schema: jsonVariables,
     description: "Variables that the workflow starts with.",
   },
   jobs: {
     key: "jobs",
-    kind: jobs,
+    schema: jobs,
     description: "Jobs: a mapping of names to jobs, or a list.",
     isRequired: true,
   },

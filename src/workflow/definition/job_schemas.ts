@@ -9,35 +9,35 @@ import {
 } from "../../schema/amount.ts";
 import { RESERVED_KEYS, SUBDOMAIN } from "../../schema/names.ts";
 import { VARIABLE_NAME } from "../../config/text_values.ts";
-import { type Kind, mapped, mapping } from "../../schema/schema.ts";
+import { mapped, mapping, type Schema } from "../../schema/schema.ts";
 import type { JobBody, JobContent } from "./job_body.ts";
 
 /** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex
 export const JOB_NAME = /^(?=.*\S)(?!.*\[\d+\]$)[^\x00-\x1f\x7f]{1,200}$/;
 
-/** Kind of the name of a job. */
-export const jobName: Kind<string> = text({
+/** Schema of the name of a job. */
+export const jobName: Schema<string> = text({
   rule: {
     pattern: JOB_NAME,
     words: "be a name in one line, of up to 200 characters, without an index",
   },
 });
 
-/** Kind of the names of jobs. */
-export const jobNames: Kind<readonly string[]> = listOrOne(
+/** Schema of the names of jobs. */
+export const jobNames: Schema<readonly string[]> = listOrOne(
   "be the name of a job or a list of names",
   jobName,
 );
 
-/** Kind of a text that must not be empty. */
-export const filled: Kind<string> = text({ rule: FILLED_TEXT });
+/** Schema of a text that must not be empty. */
+export const filled: Schema<string> = text({ rule: FILLED_TEXT });
 
-/** Kind of an optional text; an empty one counts as missing. */
-export const optionalText: Kind<string> = optional(text());
+/** Schema of an optional text; an empty one counts as missing. */
+export const optionalText: Schema<string> = optional(text());
 
-/** Kind of the name of a variable; an empty one is the default. */
-export const variableName: Kind<string> = optional(text({
+/** Schema of the name of a variable; an empty one is the default. */
+export const variableName: Schema<string> = optional(text({
   rule: {
     pattern: VARIABLE_NAME,
     words: "be the name of a variable, such as ITEM",
@@ -45,8 +45,8 @@ export const variableName: Kind<string> = optional(text({
   areNumbersTexts: false,
 }));
 
-/** Kind of variables that go into a document. */
-export const environment: Kind<Readonly<Record<string, string>>> = {
+/** Schema of variables that go into a document. */
+export const environment: Schema<Readonly<Record<string, string>>> = {
   ...mapped(variables, (value, node) => {
     for (const [name, member] of node.entries ?? []) {
       if (!RESERVED_KEYS.includes(name.trim())) continue;
@@ -54,59 +54,59 @@ export const environment: Kind<Readonly<Record<string, string>>> = {
     }
     return value;
   }),
-  nothing: {},
+  nullValue: {},
 };
 
-/** Kind of where the code of a job comes from. */
-export const source: Kind<NonNullable<JobContent["source"]>> = mapping<
+/** Schema of where the code of a job comes from. */
+export const source: Schema<NonNullable<JobContent["source"]>> = mapping<
   NonNullable<JobContent["source"]>
 >("Source", {
   type: {
     key: "type",
-    kind: optionalText,
+    schema: optionalText,
     description: "Type of the source: git, copy or none.",
   },
-  url: { key: "url", kind: optionalText, description: "Address." },
+  url: { key: "url", schema: optionalText, description: "Address." },
   ref: {
     key: "ref",
-    kind: optionalText,
+    schema: optionalText,
     description: "Branch, tag or commit.",
   },
   path: {
     key: "path",
-    kind: optionalText,
+    schema: optionalText,
     description: "Directory of the code on a developer's machine.",
   },
 }, { ignoresUnknown: true });
 
-/** Kind of how code is checked out. */
-export const checkout: Kind<Readonly<Record<string, string>>> = mapping(
+/** Schema of how code is checked out. */
+export const checkout: Schema<Readonly<Record<string, string>>> = mapping(
   "Checkout",
   optionVariables("checkout"),
   { ignoresUnknown: true },
 );
 
-/** Kind of the names of Kubernetes secrets. */
-export const secretNames: Kind<readonly string[]> = listOrOne(
+/** Schema of the names of Kubernetes secrets. */
+export const secretNames: Schema<readonly string[]> = listOrOne(
   "be a text or a list of texts",
   text({
     rule: { pattern: SUBDOMAIN, words: "be the name of a Kubernetes secret" },
   }),
 );
 
-const wordOrFlag: Kind<string | boolean> = {
-  schema: () => ({ type: ["string", "boolean"], pattern: "^[^\\0]*$" }),
-  read(node) {
+const wordOrFlag: Schema<string | boolean> = {
+  jsonSchema: () => ({ type: ["string", "boolean"], pattern: "^[^\\0]*$" }),
+  parse(node) {
     if (node.text === undefined) return void node.report("must be a text");
     if (typeof node.value === "boolean") return node.value;
     return typeof node.value === "number"
       ? void node.report("must be put in quotation marks to be a text")
-      : text().read(node);
+      : text().parse(node);
   },
 };
 
-/** Kind of what a worker must be like. */
-export const characteristics: Kind<
+/** Schema of what a worker must be like. */
+export const characteristics: Schema<
   NonNullable<JobBody["characteristics"]>
 > = record(wordOrFlag, "map names to texts or flags", {
   keys: {
@@ -125,27 +125,27 @@ const memory = text({
   rule: { pattern: MEMORY_PATTERN, words: `be ${MEMORY_WORDS}` },
 });
 
-/** Kind of a limit of processors. */
-export const cpuLimit: Kind<string> = optional(processors);
+/** Schema of a limit of processors. */
+export const cpuLimit: Schema<string> = optional(processors);
 
-/** Kind of a limit of memory. */
-export const memoryLimit: Kind<string> = optional(memory);
+/** Schema of a limit of memory. */
+export const memoryLimit: Schema<string> = optional(memory);
 
-/** Kind of the resources of a container. */
-export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
+/** Schema of the resources of a container. */
+export const resources: Schema<NonNullable<JobBody["resources"]>> = mapping<
   NonNullable<JobBody["resources"]>
 >("Resources", {
   cpu: {
     key: "cpu",
-    kind: mapping("Processors", {
+    schema: mapping("Processors", {
       request: {
         key: "request",
-        kind: processors,
+        schema: processors,
         description: "Share that is set aside.",
       },
       limit: {
         key: "limit",
-        kind: processors,
+        schema: processors,
         description: "Share that may be used.",
       },
     }),
@@ -153,10 +153,10 @@ export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
   },
   memory: {
     key: "memory",
-    kind: mapping("Memory", {
+    schema: mapping("Memory", {
       limit: {
         key: "limit",
-        kind: memory,
+        schema: memory,
         description: "Memory that may be used.",
       },
     }),
@@ -164,18 +164,18 @@ export const resources: Kind<NonNullable<JobBody["resources"]>> = mapping<
   },
 });
 
-/** Kind of how a job runs on a developer's machine. */
-export const runLocal: Kind<NonNullable<JobBody["runLocal"]>> = mapping<
+/** Schema of how a job runs on a developer's machine. */
+export const runLocal: Schema<NonNullable<JobBody["runLocal"]>> = mapping<
   NonNullable<JobBody["runLocal"]>
 >("Local run", {
   asRunner: {
     key: "as_runner",
-    kind: yamlFlag,
+    schema: yamlFlag,
     description: "Whether the job runs as the user of the runner.",
   },
   user: {
     key: "user",
-    kind: optionalText,
+    schema: optionalText,
     description: "User of the job: runner, root, host or uid[:gid].",
   },
 }, { ignoresUnknown: true });
