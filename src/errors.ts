@@ -9,7 +9,7 @@ import { showUrlsIn } from "./url_secrets.ts";
  * | `invalid-config` | one or more configuration values |
  * | `invalid-job-file` | a job file that cannot be read or understood |
  * | `invalid-workflow` | a workflow file that cannot be used, or an evaluation without an outcome |
- * | `invalid-job` | steps that form no graph, or that nobody could run |
+ * | `invalid-job` | steps that form no graph, or that cannot be run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
  * | `workspace-busy` | another job, which uses the workspace |
  * | `source-failed` | source code that could not be prepared |
@@ -68,9 +68,8 @@ export interface RunnerErrorOptions extends ErrorOptions {
  * An error that a caller is expected to meet: bad input, or a world that is
  * not as the job needs it.
  *
- * The message has the form `Cannot <action> "<object>": <state>`. What is
- * secret in URLs is not in it, whoever put them there, nor is a secret that the
- * run knew when it ended.
+ * The message has the form `Cannot <action> "<object>": <state>`. It holds
+ * no credentials of URLs, and no secret that the run knew when it ended.
  *
  * @example Tell the kinds of failure apart
  * ```ts
@@ -91,7 +90,7 @@ export class RunnerError extends Error {
   readonly exitCode: number;
 
   /**
-   * Makes an error.
+   * Creates an error.
    *
    * @param message What could not be done, to what, and why.
    * @param options Code, exit code and cause.
@@ -104,7 +103,7 @@ export class RunnerError extends Error {
 }
 
 /**
- * Tells what went wrong in one line, whatever was thrown.
+ * Returns what went wrong in one line, whatever was thrown.
  *
  * @param error The thrown value.
  * @returns The message of an error, or the value as text.
@@ -114,7 +113,7 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * Tells why the system refused something, without what Deno adds: the number
+ * Returns why the system refused something, without what Deno adds: the number
  * of the error, the name of the call and its paths.
  *
  * @param error The thrown value.

@@ -28,7 +28,7 @@ export function hasByte(bytes: Uint8Array, byte: number): boolean {
 }
 
 /**
- * Tells whether one of the four bytes of a word is zero.
+ * Checks whether one of the four bytes of a word is zero.
  *
  * @param word The word; combined with a pattern by `^`, it tells of any byte.
  */

@@ -5,7 +5,7 @@ import { osReason, RunnerError } from "./errors.ts";
 export interface HostStream {
   /** Writes some of the bytes and tells how many. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Tells whether a person is watching. */
+  /** Checks whether a person is watching. */
   isTerminal(): boolean;
 }
 
@@ -24,14 +24,14 @@ export interface Host {
   readonly stdin?: {
     /** The bytes, for one reader. */
     readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-    /** Tells whether a person is typing. */
+    /** Checks whether a person is typing. */
     isTerminal(): boolean;
   };
   /** Where the output of jobs goes. */
   readonly stdout: HostStream;
   /** Where the runner's own messages go. */
   readonly stderr: HostStream;
-  /** Tells how large the terminal is now; `undefined` when there is none. */
+  /** Returns how large the terminal is now; `undefined` when there is none. */
   consoleSize?(): ConsoleSize | undefined;
   /**
    * Calls the listener for SIGTERM, SIGINT, SIGQUIT and SIGHUP until disposed.
@@ -192,7 +192,7 @@ function withoutLauncher(env: Record<string, string>): Record<string, string> {
   return { ...rest, PATH: directories.join(":") };
 }
 
-/** Tells whether the process was started with SIGHUP ignored, as by `nohup`. */
+/** Checks whether the process was started with SIGHUP ignored, as by `nohup`. */
 function ignoresHangup(): boolean {
   if (Deno.build.os !== "linux") return false;
   try {

@@ -4,7 +4,7 @@ import { RunnerError } from "./errors.ts";
 const JOB_ROOT = "/job";
 
 /**
- * Tells whether a path is a directory or something below it, as text.
+ * Checks whether a path is a directory or something below it, as text.
  *
  * @param directory Normalised path of the directory.
  * @param path Normalised path.
@@ -16,7 +16,7 @@ export function isInside(directory: string, path: string): boolean {
 }
 
 /**
- * Tells what is wrong with the text of a path that a job is given, such as a
+ * Returns what is wrong with the text of a path that a job is given, such as a
  * code directory.
  *
  * The path is normalised first, so `/job/../etc` does not pass, nor does `/jobs`.

@@ -4,9 +4,9 @@ export interface SourceHandlerContext {
   readonly type: string;
   /** Absolute path of an empty directory, which the handler fills. */
   readonly target: string;
-  /** Where the source is, as configured; `undefined` when nobody said. */
+  /** Configured URL of the source; `undefined` if there is none. */
   readonly url: string | undefined;
-  /** What of the source is wanted, as configured; `undefined` when nobody said. */
+  /** Configured ref of the source; `undefined` if there is none. */
   readonly ref: string | undefined;
   /**
    * Environment for programs that get the source: that of the runner, without

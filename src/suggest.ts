@@ -1,4 +1,4 @@
-/** Longest word that is compared; nobody mistypes more, and the work stays bounded. */
+/** Maximum length of a word that is compared, which bounds the work. */
 const LONGEST = 64;
 
 /**

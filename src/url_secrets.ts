@@ -5,13 +5,13 @@ const SECRET_NAME = /sig(?:nature)?$|token$|secret|passw|pwd|passphrase|^sas$/i;
 const LIKELY_SECRET_NAME =
   /key|pass|token|credential|auth(?!or)|^code$|jwt|session/i;
 
-/** Shortest value of such a parameter that is taken for a secret. */
+/** Minimum length of a value of such a parameter that is taken for a secret. */
 const LIKELY_LENGTH = 8;
 
-/** Shortest value of another parameter that is taken for a secret. */
+/** Minimum length of a value of another parameter that is taken for a secret. */
 const LONG_VALUE = 20;
 
-/** Shortest text that is taken for a password though it may be a path. */
+/** Minimum length of a text that is taken for a password though it may be a path. */
 const AMBIGUOUS_LENGTH = 12;
 
 /** Parts of connection strings that have no URL around them. */

@@ -25,7 +25,7 @@ export interface Mount {
   readonly readOnly?: boolean;
 }
 
-/** How a job runs in a container, whoever starts it. */
+/** How a job runs in a container. */
 export interface ContainerSpec {
   /** Name of the container. */
   readonly name: string;
@@ -114,7 +114,7 @@ function quoted(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }
 
-/** Longest line, in characters: readers of engines give up at 64 KiB. */
+/** Maximum length of a line, in characters: readers of engines give up at 64 KiB. */
 const MAX_LINE_LENGTH = 16 * 1_024;
 
 /** How variables reach a container. */

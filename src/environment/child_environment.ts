@@ -14,7 +14,7 @@ import {
 declare const CHILD: unique symbol;
 
 /**
- * The whole environment of a program that the runner starts. Only
+ * The complete environment of a program that the runner starts. Only
  * {@linkcode childEnvironment} and {@linkcode fixedEnvironment} make one, so
  * that no program gets the runner's own environment by mistake.
  */
@@ -99,7 +99,7 @@ export type Child =
   | NestedRunner;
 
 /**
- * Makes the environment of a program that the runner starts: the one place that
+ * Creates the environment of a program that the runner starts: the one place that
  * decides what each kind of program sees.
  *
  * - Variables for the runner alone, such as the password of the secret store,
@@ -172,9 +172,9 @@ export function childEnvironment(
 }
 
 /**
- * Makes the environment of a program that inherits nothing.
+ * Creates the environment of a program that inherits nothing.
  *
- * @param variables The whole environment.
+ * @param variables The complete environment.
  * @returns The same.
  */
 export function fixedEnvironment(variables: Environment): ChildEnvironment {

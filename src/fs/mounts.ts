@@ -32,7 +32,7 @@ export async function mountsBelow(
 }
 
 /**
- * Tells whether something is mounted at a path, also where the system has no
+ * Checks whether something is mounted at a path, also where the system has no
  * list: it does not let anybody rename such a path.
  *
  * @param path Absolute path; the directory around it must be writable.
@@ -60,7 +60,7 @@ export async function isMounted(
 }
 
 /**
- * Tells whether the system refused to change a path because something is
+ * Checks whether the system refused to change a path because something is
  * mounted there.
  *
  * @param error What the system said.

@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 
-/** Longest time that opening and reading may take, in milliseconds. */
+/** Maximum time that opening and reading may take, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
 /** Options for {@linkcode openUntrusted}. */
@@ -13,7 +13,7 @@ export interface OpenUntrustedOptions {
    */
   base?: string;
   /**
-   * Longest time to wait for the system, in milliseconds.
+   * Maximum time to wait for the system, in milliseconds.
    *
    * @default {10_000}
    */
@@ -22,7 +22,7 @@ export interface OpenUntrustedOptions {
 
 /** Options for {@linkcode readUntrusted}. */
 export interface ReadUntrustedOptions extends OpenUntrustedOptions {
-  /** Most bytes that are read. */
+  /** Maximum number of bytes that are read. */
   maxBytes: number;
 }
 
@@ -41,7 +41,7 @@ export interface UntrustedFile extends AsyncDisposable {
 
 /**
  * Reads a file that somebody else could have replaced by anything: a link, a
- * pipe that nobody writes to, a device, a file without an end.
+ * pipe without a writer, a device, a file without an end.
  *
  * @param path Absolute path of the file.
  * @param options Limits, and the directory below which no link is followed.

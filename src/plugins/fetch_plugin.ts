@@ -9,7 +9,7 @@ import { readManifest } from "./rights/manifest.ts";
 import { grantOption, mayUse } from "./rights/rights.ts";
 import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 
-/** Largest file that is fetched, in bytes. */
+/** Maximum size of a file that is fetched, in bytes. */
 const LARGEST = 10 * 1024 * 1024;
 
 /** Time limit for fetching a file or a package, in milliseconds. */
@@ -22,7 +22,7 @@ export type Fetch = (url: string, signal: AbortSignal) => Promise<Response>;
  * Fetches a plugin that is a file, compares it with its hash and keeps it.
  *
  * @param address An `https:` address.
- * @param directory Directory of its own, which nobody else can write to.
+ * @param directory Private directory for the file.
  * @param get Gets what is at an address.
  * @returns The plugin.
  * @throws {RunnerError} `plugin-failed`, if it cannot be got or is another one.

@@ -64,7 +64,7 @@ export async function findPluginFiles(
 }
 
 /**
- * Tells whether a file is a plugin, by its name.
+ * Checks whether a file is a plugin, by its name.
  *
  * @param path Path of the file.
  * @returns The plugin; `undefined` if it is none.
@@ -147,7 +147,7 @@ export async function realPluginFile(path: string): Promise<string> {
 }
 
 /**
- * Gives the address of a file; names may hold `#`, `?` and `%`, which mean
+ * Returns the address of a file; names may hold `#`, `?` and `%`, which mean
  * something else in an address.
  *
  * @param path Absolute path.

@@ -37,7 +37,7 @@ export interface InspectedPlugin extends PluginRights {
 /**
  * Asks a plugin what it is, in a process without any permission.
  *
- * A program is not asked: nobody could keep it from doing anything.
+ * A program is not started: nothing could confine it.
  *
  * @param source The plugin.
  * @param setting What it would have to do with.

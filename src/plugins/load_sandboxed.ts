@@ -34,7 +34,7 @@ export interface SandboxSetting extends RightsPolicy {
   /** Starts a stream that masks secrets. */
   readonly maskStream: () => MaskStream;
   /**
-   * Makes the workspace, of which the kernel is told when a process starts.
+   * Creates the workspace, which Landlock has to know when a process starts.
    *
    * @default {it is there}
    */
@@ -104,7 +104,7 @@ export async function loadSandboxed(
 }
 
 /**
- * Finds the rights of a program. Nobody can keep it from anything, so it runs
+ * Returns the permissions of a program. Nothing can confine it, so it runs
  * with all rights or not at all.
  *
  * @param source The program.
@@ -230,7 +230,7 @@ async function describe(
         name: source.name,
         rights,
         seesUngranted: () => ungrantedVariables(source, setting),
-        // Whoever runs as a program could change all of that anyway.
+        // A program could change all of that anyway.
         changeRights: source.url === undefined
           ? { ...rights, ...ALL_CHANGES }
           : rights,

@@ -206,7 +206,7 @@ export interface Plugin {
    */
   readonly phases?: readonly (Phase | PhaseAlias)[];
   /**
-   * Gives the phases in which the plugin is called, for plugins without
+   * Returns the phases in which the plugin is called, for plugins without
    * `phases`. It is asked once, when the plugin is registered.
    */
   supportedPhases?(): readonly (Phase | PhaseAlias)[];

@@ -62,7 +62,7 @@ export class PluginLoader {
   readonly #trustsFiles: boolean;
   readonly #ending = new AsyncDisposableStack();
 
-  /** Makes a loader that has loaded nothing. */
+  /** Creates a loader that has loaded nothing. */
   constructor(options: PluginLoaderOptions) {
     this.#registry = options.registry;
     this.#setting = options.setting;

@@ -1,6 +1,6 @@
 import type { MaskStream } from "../secrets/mask/stream.ts";
 
-/** Longest line, in characters; the rest goes on in the next one. */
+/** Maximum length of a line, in characters; the rest goes on in the next one. */
 const MAX_LINE = 1024 * 1024;
 
 /** Options for {@linkcode PluginLog}. */

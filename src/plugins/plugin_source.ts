@@ -50,7 +50,7 @@ export interface PluginSource {
 
 /** What decides about the rights of plugins. */
 export interface RightsPolicy {
-  /** Gives what the plugin of a name is granted. */
+  /** Returns what the plugin of a name is granted. */
   readonly grantsOf: GrantsOf;
   /** Directories that may stand in rights. */
   readonly directories: RightsDirectories;

@@ -57,7 +57,7 @@ export interface RunPhaseOptions {
   /** Starts a stream that masks secrets in what plugins say. */
   maskStream: () => MaskStream;
   /**
-   * Longest time one plugin may take, in milliseconds.
+   * Maximum time one plugin may take, in milliseconds.
    *
    * @default {that of the option `plugin_timeout`}
    */
@@ -65,13 +65,13 @@ export interface RunPhaseOptions {
   /**
    * Receives each time as it is measured, also when the phase fails.
    *
-   * @default {nobody}
+   * @default {none}
    */
   onTiming?: (timing: PluginTiming) => void;
   /**
    * Receives each number that a plugin records.
    *
-   * @default {nobody}
+   * @default {none}
    */
   onMetric?: (metric: PluginMetric) => void;
 }
@@ -165,7 +165,7 @@ type Hook = "execute" | (typeof PHASE_METHODS)[Phase][number];
 
 /** Options for {@linkcode runPlugin}. */
 export interface RunPluginOptions {
-  /** Longest time the plugin may take, in milliseconds. */
+  /** Maximum time the plugin may take, in milliseconds. */
   timeoutMs: number;
   /** Where the plugin says something. */
   logger: Logger;
@@ -176,7 +176,7 @@ export interface RunPluginOptions {
   /**
    * Wish that the plugin ends early.
    *
-   * @default {nobody wishes that}
+   * @default {never}
    */
   cancelled?: AbortSignal;
 }
@@ -227,7 +227,7 @@ export async function runPlugin(
         },
       });
       for (const hook of hooks) {
-        // Whoever was given up must not begin anything new.
+        // A plugin that was given up must not start anything new.
         signal.throwIfAborted();
         await plugin[hook]!(own);
       }
@@ -284,12 +284,12 @@ export const CANCEL_GRACE_MS = 5_000;
 
 /** Options for {@linkcode runHook}. */
 export interface RunHookOptions {
-  /** Longest time the hook may take, in milliseconds. */
+  /** Maximum time the hook may take, in milliseconds. */
   timeoutMs: number;
   /**
    * Wish that the hook ends early.
    *
-   * @default {nobody wishes that}
+   * @default {never}
    */
   cancelled?: AbortSignal;
 }

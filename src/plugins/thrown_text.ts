@@ -1,7 +1,7 @@
 import { messageOf } from "../errors.ts";
 
 /**
- * Tells what a plugin threw, which need not be an error, nor have a text.
+ * Returns what a plugin threw, which need not be an error, nor have a text.
  *
  * @param thrown The thrown value.
  * @returns Text that can end a sentence.

@@ -154,7 +154,7 @@ export type StyledText = readonly [text: string, style?: TextStyle];
 
 /** Options for {@linkcode styledLine}. */
 export interface StyledLineOptions {
-  /** Most cells that the line may take; as many as it needs when left out. */
+  /** Maximum number of cells that the line may take; as many as it needs when left out. */
   width?: number;
   /** Whether the line may have colors. */
   color: boolean;
@@ -215,11 +215,11 @@ function styled(
 
 const TAB_STOP = 8;
 
-/** Longest text that is looked at, in UTF-16 units. */
+/** Maximum length of a text that is looked at, in UTF-16 units. */
 const MAX_LENGTH = 4_000;
 
 /**
- * Makes a line that a job printed, or a name that it chose, safe to show.
+ * Creates a line that a job printed, or a name that it chose, safe to show.
  *
  * Colors and other well-formed sequences are left out, tabs become spaces,
  * and whatever could steer a terminal is shown as `\u{…}`. Of a line that is
@@ -319,7 +319,7 @@ export interface SummaryStep {
 }
 
 /**
- * Tells whether a step is one of those for which a job fails.
+ * Checks whether a step is one of those for which a job fails.
  *
  * @param step The step.
  * @returns `false` for a step that was let fail, or ended by others.
@@ -329,7 +329,7 @@ export function hasFailed(step: SummaryStep): boolean {
 }
 
 /**
- * Tells whether a step failed, and the job makes nothing of it.
+ * Checks whether a step failed, and the job makes nothing of it.
  *
  * @param step The step.
  * @returns `false` for a step that did well.

@@ -173,7 +173,7 @@ function withoutRepetition(secrets: readonly KnownSecret[]): KnownSecret[] {
 export type NameMatcher = (name: string) => string | undefined;
 
 /**
- * Makes a matcher of patterns in which `*` stands for any text, also for none.
+ * Creates a matcher of patterns in which `*` stands for any text, also for none.
  *
  * Every job looks through its whole environment, once; to compile regular
  * expressions for that would take longer than the rest of it.
@@ -192,7 +192,7 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
   };
 }
 
-/** Tells whether a text is made of these parts with anything between them. */
+/** Checks whether a text is made of these parts with anything between them. */
 function matches(text: string, parts: readonly string[]): boolean {
   if (parts.length === 1) return text === parts[0];
   const last = parts.at(-1)!;

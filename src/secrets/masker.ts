@@ -7,7 +7,7 @@ import { type MaskRules, MaskStream } from "./mask/stream.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Shortest form of a value, other than the value itself, in bytes; shorter ones occur by chance. */
+/** Minimum length of a form of a value, other than the value itself, in bytes; shorter ones occur by chance. */
 const MIN_FORM_BYTES = 4;
 
 /** What stands for a secret; the first one that holds no secret itself. */
@@ -22,7 +22,7 @@ const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
 export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
-  /** Shortest value that is masked, in bytes; at least 3. */
+  /** Minimum length of a value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_NEEDLE_BYTES;
   #placeholder = PLACEHOLDERS[0];
   /** What streams mask: all that is known, or nothing. */
@@ -88,7 +88,7 @@ export class Masker {
   }
 
   /**
-   * Makes a stream that masks these secrets, those added later included.
+   * Creates a stream that masks these secrets, those added later included.
    *
    * @returns A stream for one sequence of bytes.
    */
@@ -97,7 +97,7 @@ export class Masker {
   }
 
   /**
-   * Tells whether a text holds a secret, also while nothing is masked.
+   * Checks whether a text holds a secret, also while nothing is masked.
    *
    * @param text Text.
    * @returns Whether a part of it would be masked.

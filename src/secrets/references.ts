@@ -26,7 +26,7 @@ export type Reference =
     readonly name: string;
   };
 
-/** Gives a secret; `undefined` or an empty text if there is none. */
+/** Returns a secret; `undefined` or an empty text if there is none. */
 export type SecretLookup = (
   path: string,
   key: string,
@@ -34,7 +34,7 @@ export type SecretLookup = (
 
 /** Options for {@linkcode resolveReferences}. */
 export interface ResolveReferencesOptions {
-  /** Gives a secret; asked once for each, and only if there is a reference to it. */
+  /** Returns a secret; asked once for each, and only if there is a reference to it. */
   lookup: SecretLookup;
   /** Environment of the runner, for `${env:NAME}`. */
   env: Readonly<Record<string, string>>;
@@ -74,7 +74,7 @@ export function findReferences(text: string): Reference[] {
 }
 
 /**
- * Tells whether a reference can name a path.
+ * Checks whether a reference can name a path.
  *
  * @param path Path.
  * @returns Whether it holds letters, digits, `/`, `_` and `-` only.
@@ -84,7 +84,7 @@ export function isSecretPath(path: string): boolean {
 }
 
 /**
- * Tells whether a reference can name a key.
+ * Checks whether a reference can name a key.
  *
  * @param key Key.
  * @returns Whether it holds letters, digits, `_` and `-` only.

@@ -61,7 +61,7 @@ export class Job<Outputs extends object = Record<never, never>> {
   readonly #steps: Step[] = [];
 
   /**
-   * Makes a job without steps.
+   * Creates a job without steps.
    *
    * @param name Name of the job.
    */

@@ -55,7 +55,7 @@ export interface AttemptContext extends AttemptFiles {
   cwd: string;
   /** Absolute path of the directory of the job's artifacts. */
   artifactsPath: string;
-  /** The whole environment of commands. */
+  /** The complete environment of commands. */
   env: ChildEnvironment;
   /** Outputs of its dependencies by the names of their definitions. */
   needOutputs: Readonly<Record<string, unknown>>;

@@ -83,7 +83,7 @@ async function linkTarget(path: string): Promise<string | undefined> {
     // What does not exist cannot lead elsewhere.
     if (cause instanceof Deno.errors.NotFound) return undefined;
     if (cause instanceof Deno.errors.NotADirectory) return undefined;
-    // Deno lets nobody through who may not look: what is above a workspace,
+    // Deno refuses to follow what it may not read: what is above a workspace,
     // say. It judges what is below by the same name.
     if (cause instanceof Deno.errors.NotCapable) return undefined;
     throw new RunnerError(`Cannot resolve "${path}": ${osReason(cause)}`, {

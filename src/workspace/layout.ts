@@ -36,7 +36,7 @@ export interface OpenWorkspaceOptions {
 }
 
 /**
- * Finds out where a job's files are; makes no directory.
+ * Determines where a job's files are; makes no directory.
  *
  * In a container that is `/job`, elsewhere `job` in the current directory, or
  * the directory that `REACTORCIDE_WORKSPACE` names: jobs of a local workflow

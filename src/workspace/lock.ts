@@ -105,7 +105,7 @@ export async function lockWorkspace(
 }
 
 /**
- * Tells whether a job holds the lock of a workspace.
+ * Checks whether a job holds the lock of a workspace.
  *
  * @param workspace Workspace.
  * @returns Whether one does.
@@ -120,7 +120,7 @@ export async function isWorkspaceLocked(
     using file = await Deno.open(path, { read: true, write: true });
     return !tryLockFile(file);
   } catch {
-    // Nobody can hold what does not exist, or cannot be opened.
+    // What does not exist or cannot be opened is not held.
     return false;
   }
 }
@@ -148,7 +148,7 @@ async function acquire(
       if (isInPlace({ path, file })) {
         return holdLock(workspace, { file, path }, options, inherited);
       }
-      // Whoever held it has removed it meanwhile.
+      // Its holder has removed it meanwhile.
       file.close();
       continue;
     }
@@ -231,7 +231,7 @@ async function digest(text: string): Promise<string> {
   return new Uint8Array(hash).toHex().slice(0, 16);
 }
 
-/** Most bytes that say who holds the lock. */
+/** Maximum number of bytes that say who holds the lock. */
 const MAX_BYTES = 4096;
 
 /** Who holds a lock, as its file says. */
@@ -247,7 +247,7 @@ export interface Holder {
 }
 
 /**
- * Opens the file of a lock, which nobody has locked yet, and creates it when
+ * Opens the file of a lock, which is not locked yet, and creates it when
  * missing.
  *
  * @param workspace Workspace; its directory is created when missing.

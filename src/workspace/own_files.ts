@@ -135,7 +135,7 @@ export interface OwnFile {
 }
 
 /**
- * Tells whether an open file is still at its path.
+ * Checks whether an open file is still at its path.
  *
  * @param own File and path.
  */
@@ -189,7 +189,7 @@ function isOwnFile(path: string): boolean {
  * does not block; what was opened counts only if it is the file that is there.
  *
  * @param path Path of the file, which the runner may write to.
- * @param maxBytes Most bytes that it may have.
+ * @param maxBytes Maximum number of bytes that it may have.
  * @returns Its text.
  * @throws {Deno.errors.NotFound} If there is no file.
  * @throws {Error} If it is not a regular file, is too large or cannot be read.

@@ -94,7 +94,7 @@ export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
 }
 
 /**
- * Tells whether the runner made what is at a path.
+ * Checks whether the runner made what is at a path.
  *
  * @param workspace Workspace.
  * @param path Absolute path below the workspace.
@@ -227,7 +227,7 @@ async function removeEmptyAround(path: string, base: string): Promise<void> {
 /** Name of the record, in the directory for the runner's own files. */
 const RECORD = "made.json";
 
-/** Most bytes of the record. */
+/** Maximum number of bytes of the record. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -285,7 +285,7 @@ export async function writeRecord(
 }
 
 /**
- * Tells whether a path may be in the record: below the workspace, in its one
+ * Checks whether a path may be in the record: below the workspace, in its one
  * form, and not what the runner keeps for itself.
  *
  * @param path Path relative to the workspace.

@@ -100,7 +100,7 @@ export async function removeIfEmpty(path: string): Promise<boolean> {
     await Deno.remove(path);
     return true;
   } catch (error) {
-    // An empty directory that stays harms nobody.
+    // An empty directory may stay.
     return isMissing(error);
   }
 }

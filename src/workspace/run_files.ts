@@ -1,14 +1,14 @@
 /**
  * Files that a job leaves for those who started it: follow-up jobs, variables
- * and outputs. On a laptop nobody collects them, so a run finds those of
+ * and outputs. On a laptop they are not collected, so a run finds those of
  * earlier runs and must neither add to them nor lose its own.
  *
  * 1. Every such file belongs to one run. `.reactorcide/run.json` holds the id
  *    of that run and the files that are its own. No clock is involved: the time
  *    of a file and that of the process come from two clocks.
  * 2. A run begins with {@linkcode beginRun}: what earlier runs left goes, and
- *    from then on everything in these places is of this run, whoever writes it.
- * 3. Whoever writes calls {@linkcode lockRunFile}, which does the same for code
+ *    from then on everything in these places is of this run, whichever program writes it.
+ * 3. A writer calls {@linkcode lockRunFile}, which does the same for code
  *    that runs outside a job, and locks the directory until the file is written.
  * 4. Another run is over unless its process is alive, or it holds the lock of
  *    the workspace. Until it is over, what others write is added to its files.
@@ -30,7 +30,7 @@ import {
 import { removeTree } from "./remove.ts";
 import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
 
-/** Most bytes of the record. */
+/** Maximum number of bytes of the record. */
 const MAX_BYTES = 64 * 1024;
 
 /** To which run files belong. */
@@ -47,7 +47,7 @@ interface RunRecord {
  * Nothing happens in a container, where each run has a workspace of its own, or
  * where there is no workspace yet.
  *
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @param paths Absolute paths of the files.
  * @param run The run that begins.
  * @throws {RunnerError} `output-failed`, if a file cannot be removed or the
@@ -81,7 +81,7 @@ export interface LockRunFileOptions {
 /**
  * Locks a file of a run, after what an earlier run left there is gone.
  *
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @param path Absolute path of the file; its directory must exist.
  * @param run The run that writes.
  * @param options Additional options.

@@ -13,7 +13,7 @@ export interface RunIdentity {
 let own: RunIdentity | undefined;
 
 /**
- * Tells which run a runner belongs to: that of the runner which started it, or
+ * Returns which run a runner belongs to: that of the runner which started it, or
  * else one that all runners of this process share.
  *
  * @param env Environment of the runner.
@@ -29,7 +29,7 @@ export function runIdentity(
 }
 
 /**
- * Tells whether the process that began a run is alive.
+ * Checks whether the process that began a run is alive.
  *
  * @param id Id of the run.
  * @returns Whether it is known to be; never on a system without `/proc`, or for

@@ -9,7 +9,7 @@ import type { Workspace } from "./layout.ts";
 export interface TemporaryPlace {
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where the job's files are. */
+  /** The workspace. */
   readonly workspace: Pick<Workspace, "base">;
 }
 

@@ -48,7 +48,7 @@ export interface PluginPermissions {
 }
 
 /**
- * Gives what is both asked for and granted; the narrower of two that overlap.
+ * Returns what is both asked for and granted; the narrower of two that overlap.
  *
  * @param asked What a plugin asks for.
  * @param granted What it is granted.
@@ -72,7 +72,7 @@ export function commonRights(
 }
 
 /**
- * Tells whether one value of a right allows what another one names.
+ * Checks whether one value of a right allows what another one names.
  *
  * @param kind Kind of both.
  * @param outer What is allowed.
@@ -91,7 +91,7 @@ export function covers(kind: RightKind, outer: string, inner: string): boolean {
 }
 
 /**
- * Tells whether a plugin has a right.
+ * Checks whether a plugin has a right.
  *
  * @param rights Its rights.
  * @param kind Kind of the right.
@@ -130,7 +130,7 @@ const KINDS = ["read", "write", "net", "env", "run", "sys", "import"] as const;
 const REFUSAL = /Requires (\w+) access(?: to "?([^"\n]+?)"?)?, (?:run|specify)/;
 
 /**
- * Finds out what Deno refused.
+ * Determines what Deno refused.
  *
  * @param message What Deno threw.
  * @returns What was refused; `undefined` if the message is about something else.

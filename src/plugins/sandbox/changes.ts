@@ -32,7 +32,7 @@ export interface ChangesOptions {
 }
 
 /**
- * Makes the changes that a plugin asks for, all of them or none.
+ * Creates the changes that a plugin asks for, all of them or none.
  *
  * @param changes What came from its process.
  * @param context What is changed.
@@ -183,7 +183,7 @@ export function contextData(
   };
 }
 
-/** Masks a password in an address, which nobody may have registered yet. */
+/** Masks a password in a URL, which may not be registered yet. */
 function withoutLogin(text: string): string {
   return text.replace(/:\/\/[^/@\s]*@/g, "://");
 }
@@ -217,7 +217,7 @@ const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
 };
 
 /**
- * Tells what is wrong with a step that came from another process.
+ * Returns what is wrong with a step that came from another process.
  *
  * @param step What claims to be a step.
  * @returns The problem; `undefined` if there is none.

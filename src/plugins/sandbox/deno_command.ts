@@ -91,7 +91,7 @@ export function denoCommand(options: DenoCommandOptions): string[] {
 }
 
 /**
- * Gives the permissions of Deno that rights stand for.
+ * Returns the permissions of Deno that rights stand for.
  *
  * @param rights Rights, with absolute paths.
  * @param file Path of the plugin's own file.
@@ -109,7 +109,7 @@ export function permissionFlags(
 }
 
 /**
- * Gives the option of `deno run` that permits values of one kind.
+ * Returns the option of `deno run` that permits values of one kind.
  *
  * @param kind Kind, as Deno names it.
  * @param values Values; `*` stands for all.
@@ -180,7 +180,7 @@ export interface ProcessEnvironmentOptions {
 }
 
 /**
- * Gives the environment of a plugin's process: what it is granted, and what
+ * Returns the environment of a plugin's process: what it is granted, and what
  * Deno itself cannot do without.
  *
  * @param env Environment of the runner.

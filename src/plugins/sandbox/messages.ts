@@ -117,7 +117,7 @@ export interface ReadLinesOptions {
   onLine: (line: string) => void;
   /** Called for each piece that was read, with its length in bytes. */
   onBytes?: (count: number) => void;
-  /** Longest line, in characters. */
+  /** Maximum length of a line, in characters. */
   maxLength: number;
   /** Called for a line that is longer; the line is dropped. */
   onTooLong: () => void;

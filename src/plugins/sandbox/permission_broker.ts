@@ -2,7 +2,7 @@ import { listenPrivately } from "../../secrets/registration/socket.ts";
 import type { AccessPolicy, AccessRequest } from "../rights/access_policy.ts";
 import { readLines } from "./messages.ts";
 
-/** Longest question, in characters. */
+/** Maximum length of a question, in characters. */
 const MAX_QUESTION_LENGTH = 64 * 1024;
 
 /** Answers the questions of one Deno about what its program may do. */
@@ -18,7 +18,7 @@ export interface PermissionBroker extends Disposable {
  * decision is made at the moment of the access, when it is known where a path
  * leads. Deno exits when it gets no answer.
  *
- * @param policy Makes the decisions.
+ * @param policy Creates the decisions.
  * @param parents Directories in which the socket can be.
  * @returns The broker, which serves one process.
  * @throws {RunnerError} If there can be no socket.

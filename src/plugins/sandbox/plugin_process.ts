@@ -9,7 +9,7 @@ import {
   readLines,
 } from "./messages.ts";
 
-/** Longest message, in characters. */
+/** Maximum length of a message, in characters. */
 const LONGEST_MESSAGE = 1024 * 1024;
 
 /** Most that a plugin may say from one call to the next, in bytes. */

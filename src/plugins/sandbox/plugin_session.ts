@@ -8,10 +8,10 @@ import type { MaskStream } from "../../secrets/mask/stream.ts";
 import { thrownText } from "../thrown_text.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
-/** Most secrets that a plugin may have registered. */
+/** Maximum number of secrets that a plugin may have registered. */
 const MOST_SECRETS = 1_000;
 
-/** Most lines of a plugin that are logged. */
+/** Maximum number of lines of a plugin that are logged. */
 const MOST_LINES = 10_000;
 
 /** What a plugin can do at any time. */
@@ -51,7 +51,7 @@ export interface CallOptions {
 
 /** An error that a plugin has told of. */
 export class GuestError extends Error {
-  /** Makes the error of what the plugin has told. */
+  /** Creates the error of what the plugin has told. */
   constructor({ name, message }: GuestFailure) {
     super(message === "" ? `it threw ${name}` : message);
   }
@@ -113,12 +113,12 @@ export class PluginSession implements AsyncDisposable {
     });
   }
 
-  /** Whether a call makes sense: the plugin runs, or nobody was told that it does not. */
+  /** Whether a call makes sense: the plugin runs, or its end was not reported yet. */
   get isCallable(): boolean {
     return this.#process.reason === undefined || !this.#isEndKnown;
   }
 
-  /** Why the plugin has ended by itself, if nobody was told. */
+  /** Why the plugin ended by itself, until that is reported. */
   get untoldEnd(): string | undefined {
     return this.#isEndKnown ? undefined : this.#process.reason;
   }
@@ -205,7 +205,7 @@ export class PluginSession implements AsyncDisposable {
         return this.#metric?.(message.name, message.value);
     }
     if (message.id !== this.#call?.id) {
-      return this.end("it answered what nobody had asked");
+      return this.end("it answered a call that was not made");
     }
     const call = this.#call;
     // An end of the process that follows does not change the answer.

@@ -20,7 +20,7 @@ export interface SandboxedPluginOptions {
   readonly name: string;
   /** Its rights, which decide what it sees. */
   readonly rights: PluginPermissions;
-  /** Gives what checks whether it sees a variable without a grant for it. */
+  /** Returns what checks whether it sees a variable without a grant for it. */
   readonly seesUngranted: () => (name: string) => boolean;
   /** Rights that decide what it changes of the job. */
   readonly changeRights: PluginPermissions;
@@ -31,7 +31,7 @@ export interface SandboxedPluginOptions {
 }
 
 /**
- * Makes a plugin of this process that passes its calls on to another one.
+ * Creates a plugin of this process that passes its calls on to another one.
  *
  * @param description What the other process says of the plugin; the registry
  * judges it.
@@ -88,7 +88,7 @@ async function callHook(
 }
 
 /**
- * Tells what must be added when Deno refused something.
+ * Returns what must be added when Deno refused something.
  *
  * @param name Name under which rights are granted to the plugin.
  * @param error What the plugin has told.

@@ -10,7 +10,7 @@ import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
 
-/** Longest time that a plugin may take to be loaded, in milliseconds. */
+/** Maximum time that a plugin may take to be loaded, in milliseconds. */
 const START_MS = 10_000;
 
 /** The same for one whose code Deno may have to fetch. */
@@ -44,7 +44,7 @@ export interface PluginStart {
   readonly seesUngranted: (name: string) => boolean;
   /** Absolute path of the workspace, in which the job may put links. */
   readonly workspace: string;
-  /** Makes the workspace, if it may not be there. */
+  /** Creates the workspace, if it may not be there. */
   readonly prepare?: () => Promise<void>;
   /** Warns that something cannot be guaranteed on this system. */
   readonly warn: (message: string) => void;

@@ -213,7 +213,7 @@ export function decodeToken(
 }
 
 /**
- * Makes the content of a file that holds a token.
+ * Creates the content of a file that holds a token.
  *
  * @param encoded The token and its encoding.
  * @returns Content.

@@ -16,7 +16,7 @@ export interface StoreLookupOptions {
 }
 
 /**
- * Makes a function that gives secrets of the user's store.
+ * Creates a function that gives secrets of the user's store.
  *
  * The store is opened, once, when the first secret is asked for.
  *
@@ -54,7 +54,7 @@ async function open(
 }
 
 /**
- * Tells where the store of a user is: `reactorcide/secrets` in
+ * Returns where the store of a user is: `reactorcide/secrets` in
  * `$XDG_CONFIG_HOME`, or else in `~/.config`.
  *
  * @param env Environment of the runner.

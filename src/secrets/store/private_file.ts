@@ -1,11 +1,11 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 
-/** Largest file that is read, in bytes; no store of secrets comes near it. */
+/** Maximum size of a file that is read, in bytes; no store of secrets comes near it. */
 const LARGEST_BYTES = 16 * 1024 * 1024;
 
 /**
- * Makes a directory that is its owner's only, and those above it.
+ * Creates a directory that is its owner's only, and those above it.
  *
  * @param path Path of the directory.
  * @throws {RunnerError} `output-failed`.

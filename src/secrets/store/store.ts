@@ -37,7 +37,7 @@ const NOT_OPENED = "the password is wrong or the store was changed";
 export interface SecretStoreOptions {
   /** Directory of the store. */
   directory: string;
-  /** Gives the password; called once, and only when there is something to open. */
+  /** Returns the password; called once, and only when there is something to open. */
   password: () => string | Promise<string>;
   /**
    * Cost of the key. Another one opens no store but its own: it is there for
@@ -73,7 +73,7 @@ export class SecretStore {
   readonly #keys = new Map<string, Promise<FernetKey>>();
 
   /**
-   * Makes the object; no file is touched.
+   * Creates the object; no file is touched.
    *
    * @param options Where the store is and how it is opened.
    */
@@ -87,7 +87,7 @@ export class SecretStore {
   }
 
   /**
-   * Makes an empty store, and its directory.
+   * Creates an empty store, and its directory.
    *
    * @throws {RunnerError} `invalid-config` if there is a store; `output-failed`
    * if it cannot be written.
