@@ -1,10 +1,9 @@
 import { defaultOf } from "../../options/options.ts";
 import { Variable } from "../../environment/variables.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
-import { RunnerError } from "../../errors.ts";
 import {
-  EVENT_TYPES,
   type EventType,
+  parseEventType,
 } from "../../workflow/definition/filters.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import type { CommandContext, Flag } from "../command.ts";
@@ -14,10 +13,10 @@ import { usageError } from "../parse_arguments.ts";
 const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
   "ci-source-dir": [Variable.ciSourceDir, "Directory of the trusted CI code"],
   "source-dir": [Variable.sourceDir, "Directory of the code"],
-  "event-type": [Variable.eventType, "What happened, such as push"],
+  "event-type": [Variable.eventType, "Type of the event, such as push"],
   branch: [Variable.branch, "Branch or tag; of a pull request the base branch"],
-  "pr-base-ref": [Variable.prBaseRef, "Branch that a pull request is for"],
-  "diff-base": [Variable.diffBase, "Commit with which the code is compared"],
+  "pr-base-ref": [Variable.prBaseRef, "Target branch of a pull request"],
+  "diff-base": [Variable.diffBase, "Commit to compare the code with"],
   "pr-number": [Variable.prNumber, "Number of the pull request"],
   "source-url": [Variable.sourceUrl, "Repository of the code"],
   "source-ref": [Variable.sha, "Commit of the code"],
@@ -25,8 +24,8 @@ const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
   "ci-source-ref": [Variable.ciSourceRef, "Commit of the trusted CI code"],
   "head-url": [Variable.headUrl, "Repository of a pull request's code"],
   "head-ref": [Variable.headRef, "Branch of a pull request's code"],
-  "base-url": [Variable.baseUrl, "Repository that a pull request is for"],
-  "base-ref": [Variable.baseRef, "Branch that a pull request is for"],
+  "base-url": [Variable.baseUrl, "Target repository of a pull request"],
+  "base-ref": [Variable.baseRef, "Target branch of a pull request"],
   "is-fork-pr": [
     Variable.isForkPr,
     "Whether a pull request comes from a fork: true or false",
@@ -78,12 +77,12 @@ export function evalValue(
 }
 
 /**
- * Reads what happened.
+ * Reads the event.
  *
  * @param context What the command got to work with.
  * @returns The event.
- * @throws {RunnerError} `usage` without a kind of event; `invalid-config` for
- * one that there is not.
+ * @throws {RunnerError} `usage` without a type; `invalid-config` for an unknown
+ * one.
  */
 export function evalEvent(context: CommandContext): EvalEvent {
   const value = (name: string) => evalValue(context, name);
@@ -104,7 +103,7 @@ export function evalEvent(context: CommandContext): EvalEvent {
   };
 }
 
-/** A word that is not understood must not make a fork a trusted branch. */
+/** An unknown word is an error: a fork must not count as a trusted branch. */
 function forkText(given: string): EvalEvent["isForkPr"] {
   if (given === "") return "";
   const isFork = parseBoolean(given);
@@ -117,12 +116,5 @@ function forkText(given: string): EvalEvent["isForkPr"] {
 
 function eventType(given: string): EventType {
   if (given === "") throw usageError("Option --event-type is required", "eval");
-  const type = EVENT_TYPES.find((it) => it === given);
-  if (type !== undefined) return type;
-  throw new RunnerError(
-    `Cannot use event type ${JSON.stringify(given)}: there are ${
-      EVENT_TYPES.join(", ")
-    }`,
-    { code: "invalid-config" },
-  );
+  return parseEventType(given);
 }

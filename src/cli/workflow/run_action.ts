@@ -1,16 +1,12 @@
 import { readOptions } from "../../config/load_config.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { Variable } from "../../environment/variables.ts";
-import { RunnerError } from "../../errors.ts";
 import { maskedTail } from "../../job/run_steps.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_table.ts";
 import { shouldUseColor } from "../../terminal/color.ts";
-import {
-  EVENT_TYPES,
-  type EventType,
-} from "../../workflow/definition/filters.ts";
+import { parseEventType } from "../../workflow/definition/filters.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
@@ -64,7 +60,10 @@ export async function runAction(
   only: readonly string[] | undefined,
 ): Promise<LocalResult | undefined> {
   const { flags, isOn, parts, print } = context;
-  const type = eventType(flags.get("event"));
+  const eventName = flags.get("event");
+  const type = typeof eventName === "string"
+    ? parseEventType(eventName)
+    : undefined;
   const branch = flags.get("branch");
   const event = {
     ...type === undefined ? {} : { [Variable.eventType]: type },
@@ -127,16 +126,6 @@ function explanationOf(
   };
 }
 
-function eventType(given: unknown): EventType | undefined {
-  if (given === undefined) return undefined;
-  const type = EVENT_TYPES.find((it) => it === given);
-  if (type !== undefined) return type;
-  throw new RunnerError(
-    `Cannot use event "${given}": there are ${EVENT_TYPES.join(", ")}`,
-    { code: "invalid-config" },
-  );
-}
-
 function concurrencyOf(given: unknown): number {
   if (given === undefined) return navigator.hardwareConcurrency;
   const count = Number(given);
@@ -162,7 +151,7 @@ function containerOf(
 }
 
 function sourceOf(given: unknown = "copy"): (typeof SOURCES)[number] {
-  const source = SOURCES.find((it) => it === given);
+  const source = SOURCES.find((known) => known === given);
   if (source !== undefined) return source;
   throw usageError(
     `Option --source must be ${SOURCES.join(" or ")}`,

@@ -1,10 +1,11 @@
+import { RunnerError } from "../../errors.ts";
 import { listOrOne } from "../../schema/collections.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { FILLED_TEXT, text } from "../../schema/scalars.ts";
 import { mapping, type Schema } from "../../schema/schema.ts";
 import { suggest } from "../../suggest.ts";
 
-/** Everything that can happen to a repository. */
+/** Types of events in a repository; the coordinator sends no others. */
 export const EVENT_TYPES = [
   "push",
   "pull_request_opened",
@@ -14,8 +15,26 @@ export const EVENT_TYPES = [
   "tag_created",
 ] as const;
 
-/** What happened to a repository. */
+/** Kind of an event in a repository. */
 export type EventType = (typeof EVENT_TYPES)[number];
+
+/**
+ * Parses the type of an event.
+ *
+ * @param text Text from an option or a variable.
+ * @returns The type.
+ * @throws {RunnerError} `invalid-config` for any other text.
+ */
+export function parseEventType(text: string): EventType {
+  const type = EVENT_TYPES.find((known) => known === text);
+  if (type !== undefined) return type;
+  throw new RunnerError(
+    `Cannot use event ${JSON.stringify(text)}: it must be one of ${
+      EVENT_TYPES.join(", ")
+    }`,
+    { code: "invalid-config" },
+  );
+}
 
 /** For which events something is started. */
 export interface TriggerFilter {
