@@ -93,7 +93,7 @@ export async function openStepSetting(
   const artifactsPath = await makeArtifacts(workspace, config);
   let log: JobLog | undefined;
   // Disposed of behind the socket: nobody registers a secret any more then.
-  stack.defer(() => log?.sweep());
+  stack.defer(() => log?.remaskLogs());
   const registration = await openJobRegistration(parts);
   if (registration) stack.use(registration);
   const outputs = new StepOutputs(plan, parts);

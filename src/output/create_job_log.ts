@@ -6,58 +6,58 @@ import { openStepFile, type StepFile } from "./step_file.ts";
 import { openStepLog } from "./step_log.ts";
 import { stepPrinters, type StepPrintersOptions } from "./step_printers.ts";
 
-/** Time after which a reader wants to see how far a line has come. */
+/** Default time after which an unfinished line is shown, in milliseconds. */
 const UNFINISHED_LINE_MS = 2_000;
 
 /** Options for {@linkcode createJobLog}. */
 export interface JobLogOptions extends StepPrintersOptions {
   /**
-   * Absolute path of a directory in which each step has a file; no files
-   * without it.
+   * Absolute path of the directory in which each step gets a file; no files
+   * are written without it.
    *
-   * The file has whole lines, cut by no limit, as a terminal would show them
-   * in the end; each ends with a line feed. A line of more than 64 KiB keeps
-   * what came before a carriage return.
+   * The file holds whole lines of any length, as a terminal finally shows
+   * them; each ends with a line feed. A line of more than 64 KiB keeps what
+   * came before a carriage return.
    */
   logDirectory?: string;
   /**
-   * Knows the secrets; those that become known while a step runs are masked in
-   * what was kept of it before.
+   * Masker of the job. Secrets that are registered while a step runs are also
+   * masked in what its file already holds.
    *
-   * @default {what is known of secrets does not change}
+   * @default {no secrets are added}
    */
   masker?: Masker;
   /**
-   * Hears, once per step, what keeps output from being filed. The step goes on;
-   * its file, if any, ends where the trouble began.
+   * Called once per step when its output cannot be written to its file. The
+   * step continues; its file, if any, ends where the error occurred.
    */
   onWarning: (message: string) => void;
   /**
-   * How long a line without an end waits before it is shown as far as it goes,
-   * in milliseconds; further pieces of it wait twice as long each. The file of
-   * the step has the line in one piece. Never with `grouped`.
+   * Time after which an unfinished line is shown as far as it goes, in
+   * milliseconds; each further piece of it waits twice as long. The file of
+   * the step has the line in one piece. Ignored with `grouped`.
    *
    * @default {2_000}
    */
   unfinishedLineMs?: number;
   /**
-   * Hears the line that a step writes anew with carriage returns, at most once
-   * for each chunk; 200 characters at most, none of them for control. Never
-   * with `plain`.
+   * Called with the line that a step rewrites with carriage returns, at most
+   * once per chunk, without control characters and with at most 200
+   * characters. Ignored with `plain`.
    */
   onProgress?: (step: string, text: string) => void;
 }
 
 /**
- * Makes the log of a job, which takes bytes that are masked already.
+ * Creates the log of a job, which takes bytes that are masked already.
  *
- * Writes resolve when what they complete was shown. A step that shows bytes
- * `plain`, without limit and file, gets the given sinks themselves; nothing
- * is known of its last lines then.
+ * A write resolves once the lines that it completes were printed. With the
+ * style `plain`, without a limit and a file, a step gets the given sinks
+ * themselves, and its last lines are not kept.
  *
  * @param options Where, and how.
  * @returns The log.
- * @throws {RangeError} If the limit for lines leaves no room for them.
+ * @throws {RangeError} If the limit is below the minimum.
  */
 export function createJobLog(options: JobLogOptions): JobLog {
   const { stdout, stderr, style, maxLineBytes, logDirectory } = options;
@@ -99,8 +99,8 @@ export function createJobLog(options: JobLogOptions): JobLog {
           : (text) => onProgress(name, text),
       });
     },
-    async sweep() {
-      for (const file of files) await file.sweep();
+    async remaskLogs() {
+      for (const file of files) await file.remaskLogs();
     },
   };
 }

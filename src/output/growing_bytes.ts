@@ -1,6 +1,6 @@
 const MIN_BYTES = 256;
 
-/** Bytes that grow at their end; the room is kept for the next ones. */
+/** Growing buffer of bytes; it keeps its memory when it is cleared. */
 export class GrowingBytes {
   #room = new Uint8Array();
   #length = 0;
@@ -10,7 +10,7 @@ export class GrowingBytes {
     return this.#length;
   }
 
-  /** The bytes themselves, good until the next change. */
+  /** The bytes themselves, valid until the next change. */
   get view(): Uint8Array {
     return this.#room.subarray(0, this.#length);
   }
@@ -22,7 +22,7 @@ export class GrowingBytes {
     this.#length += bytes.length;
   }
 
-  /** Makes sure that so many more bytes fit, and returns all the room. */
+  /** Reserves room for more bytes, and returns the whole buffer. */
   reserve(moreBytes: number): Uint8Array {
     const needed = this.#length + moreBytes;
     if (needed > this.#room.length) {
@@ -35,23 +35,23 @@ export class GrowingBytes {
     return this.#room;
   }
 
-  /** Counts bytes that were written straight into the reserved room. */
+  /** Sets the length after bytes were written into the reserved room directly. */
   extendTo(length: number): void {
     this.#length = length;
   }
 
-  /** Takes bytes away from the start. */
+  /** Removes bytes from the start. */
   dropFirst(count: number): void {
     this.#room.copyWithin(0, count, this.#length);
     this.#length -= count;
   }
 
-  /** Takes all bytes away. */
+  /** Removes all bytes. */
   clear(): void {
     this.#length = 0;
   }
 
-  /** Takes all bytes away and gives their room back. */
+  /** Removes all bytes and releases their memory. */
   release(): void {
     this.#room = new Uint8Array();
     this.#length = 0;

@@ -1,27 +1,27 @@
 import type { LogTail } from "./log_tail.ts";
 import type { Sink } from "./sink.ts";
 
-/** Where the output of one step goes, masked already. */
+/** Log of one step; it takes output that is masked already. */
 export interface StepLog {
   /** Standard output, with standard error when the two are merged. */
   readonly stdout: Sink;
   /** Standard error, when it is kept apart. */
   readonly stderr: Sink;
-  /** Ends a line that was begun: what follows has nothing to do with it. */
+  /** Ends an unfinished line, before output of another attempt follows. */
   endLine(): Promise<void>;
   /**
-   * Returns the last lines, which may show why the step failed: 20 unless another
-   * number is given, as far as 64 KiB reach.
+   * Returns the last lines, which may show why the step failed: 20 by default,
+   * out of the last 64 KiB.
    */
   tail(lineCount?: number): readonly string[];
-  /** Writes what waits for the end of its line, and finishes the file. */
+  /** Writes unfinished lines, and finishes the file. */
   close(): Promise<void>;
 }
 
-/** Where the output of all steps of a job goes. */
+/** Log of all steps of a job. */
 export interface JobLog {
   /**
-   * Opens the log of a step; one step has one, whatever its attempts.
+   * Opens the log of a step; all of its attempts share it.
    *
    * @param name Name of the step.
    */
@@ -30,11 +30,11 @@ export interface JobLog {
    * Masks, in the files of steps that are over, the secrets that became known
    * since a step began, or since the last time. Never rejects.
    */
-  sweep(): Promise<void>;
+  remaskLogs(): Promise<void>;
 }
 
 /**
- * Makes the log of a step that nobody keeps: bytes go where they are shown.
+ * Creates the log of a step that writes straight to the sinks and keeps nothing.
  *
  * @param stdout Where standard output is shown.
  * @param stderr Where standard error is shown, when it is kept apart.
@@ -46,7 +46,7 @@ export function bareLog(stdout: Sink, stderr: Sink): StepLog {
 }
 
 /**
- * Creates the same log with a memory of the last lines.
+ * Creates the same log, but keeps the last lines.
  *
  * @param stdout Where standard output is shown.
  * @param stderr Where standard error is shown, when it is kept apart.

@@ -8,56 +8,56 @@ const NOTHING = new Uint8Array();
 
 /** Options for {@linkcode LineAssembler}. */
 export interface LineAssemblerOptions {
-  /** Most bytes of a line that wait for its end. */
+  /** Maximum number of bytes of a line that wait for its end. */
   maxBytes: number;
   /**
-   * What becomes of a longer line: `broken` into lines, or given away `open`,
-   * in pieces without a line break between them.
+   * How a longer line is returned: `broken` into lines, or `open`, in pieces
+   * without a line break between them.
    */
   longLines: "broken" | "open";
 }
 
 /**
- * Makes whole lines of a stream, each as a terminal would show it in the end:
- * what follows its last carriage return.
+ * Assembles the whole lines of a stream, each as a terminal finally shows it:
+ * the text after its last carriage return.
  *
  * Carriage returns right before the line break belong to the break, which
- * becomes a line feed. What a long line has given away already stays, also
- * when a carriage return follows.
+ * becomes a line feed. Pieces of a long line that were returned already stay,
+ * even if a carriage return follows.
  */
 export class LineAssembler {
   readonly #maxBytes: number;
   readonly #breaksLines: boolean;
   readonly #line = new GrowingBytes();
   readonly #output = new GrowingBytes();
-  /** The line ends in a carriage return; it stands until text follows. */
+  /** Whether the line ends in a carriage return: the next text replaces it. */
   #isReturned = false;
   #isRewritten = false;
   #isOpen = false;
-  /** What there was of the line was given away, with a line break of ours. */
+  /** Whether the start of the line was returned with a line break. */
   #isBroken = false;
 
-  /** Makes an assembler for one stream. */
+  /** Creates an assembler for one stream. */
   constructor(options: LineAssemblerOptions) {
     this.#maxBytes = options.maxBytes;
     this.#breaksLines = options.longLines === "broken";
   }
 
-  /** The line that waits for its end. */
+  /** The unfinished line. */
   get rest(): Uint8Array {
     return this.#line.view;
   }
 
-  /** Whether the line that waits was written anew by a carriage return. */
+  /** Whether a carriage return has rewritten the unfinished line. */
   get isRewritten(): boolean {
     return this.#isReturned || this.#isRewritten;
   }
 
   /**
-   * Takes bytes.
+   * Adds bytes.
    *
    * @param chunk What the stream gave.
-   * @returns The lines that are complete, good until the next call and as long as the chunk.
+   * @returns The complete lines, valid until the next call and as long as the chunk is.
    */
   take(chunk: Uint8Array): Uint8Array {
     this.#output.clear();
@@ -68,8 +68,7 @@ export class LineAssembler {
   }
 
   /**
-   * Gives away what waits for the end of its line: as a line of its own where
-   * long lines are broken.
+   * Returns the unfinished line; as a line of its own if long lines are broken.
    */
   flush(): Uint8Array {
     this.#output.clear();
@@ -82,7 +81,7 @@ export class LineAssembler {
     return this.#output.view;
   }
 
-  /** Ends the stream, and returns what waited for the end of its line. */
+  /** Ends the stream, and returns the unfinished line. */
   end(): Uint8Array {
     this.#output.clear();
     if (this.#line.length > 0 || this.#isOpen) this.#endLine();
@@ -123,7 +122,7 @@ export class LineAssembler {
     let lineEnd = -1;
     let back = -1;
     for (let at = 0; at < chunk.length;) {
-      // Looked for only when passed: a chunk may hold one kind and many of the other.
+      // Searched again only once passed: a chunk may hold one of a kind and many of the other.
       if (lineEnd < at) lineEnd = indexOf(chunk, LINE_FEED, at);
       if (back < at) back = indexOf(chunk, CARRIAGE_RETURN, at);
       const end = Math.min(lineEnd, back);
@@ -142,7 +141,7 @@ export class LineAssembler {
       this.#isRewritten = true;
     }
     while (this.#line.length + text.length > this.#maxBytes) {
-      // One byte more than fits tells whether a character is cut.
+      // One byte more than fits shows whether a character is cut.
       const count = this.#maxBytes + 1 - this.#line.length;
       this.#line.add(text.subarray(0, count));
       text = text.subarray(count);
@@ -156,7 +155,7 @@ export class LineAssembler {
   }
 
   #endLine(): void {
-    // The line break of a line that was given away stands already.
+    // The start of the line was returned with a line break already.
     if (!this.#isBroken || this.#line.length > 0) {
       this.#output.add(this.#line.view);
       this.#output.add(LINE_BREAK);

@@ -4,18 +4,18 @@ export const LINE_FEED = 10;
 /** A line break. */
 export const LINE_BREAK: Uint8Array = Uint8Array.of(LINE_FEED);
 
-/** Least limit for the length of a line that can be kept, in bytes. */
+/** Minimum of the limit for the length of a line, in bytes. */
 export const MIN_LINE_BYTES = 32;
 
-/** Longest character of UTF-8, in bytes. */
+/** Maximum length of a character of UTF-8, in bytes. */
 const CHARACTER_BYTES = 4;
 
 const NOTHING = new Uint8Array();
 
 /**
- * Finds where a line that is too long is cut: not inside a character.
+ * Finds where to cut a line that is too long: never inside a character.
  *
- * Bytes that are no UTF-8 are cut anywhere.
+ * Bytes that are not UTF-8 are cut anywhere.
  *
  * @param bytes Bytes that hold the line.
  * @param end Index of the first byte that does not fit.
@@ -29,7 +29,7 @@ export function cutAt(bytes: Uint8Array, end: number, from: number): number {
 }
 
 /**
- * Finds a character that has begun and would not fit once it is complete.
+ * Finds an incomplete character at the end that would not fit once complete.
  *
  * @param bytes Bytes, the line being at their end.
  * @param from Index at which the known part of the line begins.
@@ -45,7 +45,7 @@ export function crossingFrom(
   return start + lengthOf(bytes[start]) > limit ? start : bytes.length;
 }
 
-/** Index of the byte that leads the last character; `end` when none does. */
+/** Returns the index of the first byte of the last character; `end` if there is none. */
 function lastCharacter(bytes: Uint8Array, end: number, from: number): number {
   const first = Math.max(from, end - CHARACTER_BYTES + 1);
   for (let at = end - 1; at >= first; at--) {
@@ -58,7 +58,7 @@ function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }
 
-/** How long a character is, by its first byte; 0 when there is none. */
+/** Returns the length of a character by its first byte; 0 if there is none. */
 function lengthOf(byte: number | undefined): number {
   if (byte === undefined) return 0;
   if (byte >= 0xf8 || byte < 0xc0) return 1;
@@ -66,22 +66,22 @@ function lengthOf(byte: number | undefined): number {
   return byte >= 0xe0 ? 3 : 2;
 }
 
-/** Which stream of a step bytes come from. */
+/** Stream of a step. */
 export type StreamName = "stdout" | "stderr";
 
 /**
- * Writes lines in the way that a reader expects.
+ * Formats lines for printing.
  *
  * @param lines Whole lines, with their line feeds.
- * @returns What is printed, good until the next call.
+ * @returns Bytes to print, valid until the next call.
  */
 export type LineFormat = (lines: Uint8Array) => Uint8Array;
 
 /**
- * Keeps the lines of a stream within a limit by putting line breaks in.
+ * Breaks the lines of a stream that are longer than a limit.
  *
- * Everything else passes unchanged and at once, lines without an end, too;
- * only a character that has begun, and may not fit, waits for its end.
+ * Everything else passes unchanged and immediately, unfinished lines included;
+ * only an incomplete character that may not fit is held back.
  */
 export class LineLimit {
   readonly #maxBytes: number;
@@ -89,16 +89,16 @@ export class LineLimit {
   #held = NOTHING;
 
   /**
-   * Makes a limit for one stream.
+   * Creates a limit for one stream.
    *
-   * @param maxBytes Longest line in bytes, its break not counted.
+   * @param maxBytes Maximum length of a line in bytes, its break not counted.
    */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
   /**
-   * Passes bytes on.
+   * Adds line breaks to bytes.
    *
    * @param chunk What the stream gave.
    * @returns What may be printed; the chunk itself or a part of it, if nothing is cut.
@@ -125,7 +125,7 @@ export class LineLimit {
     return pieces.length > 0 ? join([...pieces, rest]) : rest;
   }
 
-  /** Ends the stream, and returns what still waited. */
+  /** Ends the stream, and returns the bytes that were held back. */
   end(): Uint8Array {
     const rest = this.#held;
     this.#held = NOTHING;
@@ -136,7 +136,7 @@ export class LineLimit {
     return this.#maxBytes - this.#column;
   }
 
-  /** Notes where the last line stands, and returns where the held bytes begin. */
+  /** Updates the column, and returns where the bytes to hold back begin. */
   #keepRest(bytes: Uint8Array, at: number): number {
     const lineEnd = bytes.subarray(at).lastIndexOf(LINE_FEED);
     if (lineEnd >= 0) {

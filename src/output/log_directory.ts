@@ -1,12 +1,12 @@
 import { osReason } from "../errors.ts";
 
-/** What the file of a step is called until the step is over. */
+/** Pattern of the name that the file of a step has until the step ends. */
 const PARTIAL = /^\..+\.log\.partial$/;
 
-/** What stands in a file name as it is; all else is written as `%` and two digits for each byte. */
+/** Characters that are percent-encoded in a file name. */
 const SAFE = /[^A-Za-z0-9 ._,=+@()[\]-]/gu;
 
-/** Longest name of a file before `.log`, well below the 255 bytes that file systems take. */
+/** Maximum length of a name of a file before `.log`, well below the 255 bytes that file systems take. */
 const MAX_LENGTH = 200;
 
 const encoder = new TextEncoder();
@@ -14,8 +14,8 @@ const encoder = new TextEncoder();
 /**
  * The directory for the logs of steps.
  *
- * The steps of a job may write around it: they can remove it, or put a link in
- * its place. It is made again, but a link is never followed.
+ * The steps of a job can remove it, or put a link in its place. It is then
+ * created again, but a link is never followed.
  */
 export class LogDirectory {
   /** Absolute path, as it was given. */
@@ -23,7 +23,7 @@ export class LogDirectory {
   #realPath: string | undefined;
 
   /**
-   * Names a directory; it is made when it is needed.
+   * Creates an object for a directory, which itself is created on first use.
    *
    * @param path Absolute path.
    */
@@ -32,13 +32,13 @@ export class LogDirectory {
   }
 
   /**
-   * Makes the directory, or makes sure that it still is what it was.
+   * Creates the directory, or checks that it is still the same one.
    *
-   * It asks the system without leaving the thread: a step that takes a
-   * millisecond is not to wait as long for its log.
+   * The calls are synchronous: a step that takes a millisecond must not wait
+   * as long for its log.
    *
    * @returns Its real path.
-   * @throws If it cannot be made, or a link is in its place.
+   * @throws If it cannot be created, or a link is in its place.
    */
   ready(): string {
     if (this.#realPath === undefined) {
@@ -54,7 +54,7 @@ export class LogDirectory {
   }
 }
 
-/** Whoever removed a directory may have put a link in the place of one above it. */
+/** A step that removed the directory may have replaced one above it by a link. */
 function makeAgain(path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/")) || "/";
   if (realPathOf(parent) === undefined) makeAgain(parent);
@@ -71,13 +71,13 @@ function realPathOf(path: string): string | undefined {
   }
 }
 
-/** Name of a step's file until the step is over. */
+/** Returns the name of a step's file until the step ends. */
 export function partialName(name: string): string {
   return `.${name}.partial`;
 }
 
 /**
- * Removes what an earlier run left half-written because it was killed.
+ * Removes unfinished logs of earlier runs that were killed.
  *
  * @param logDirectory Absolute path of the directory; it may be missing.
  * @param onWarning Hears what cannot be removed.
@@ -108,15 +108,15 @@ function linkError(): Error {
   return new Error("A link is in the place of the directory");
 }
 
-/** Finds a file name for each step, and never one for two. */
+/** Assigns a unique file name to each step. */
 export class LogFileNames {
   readonly #names = new Map<string, string>();
   readonly #taken = new Set<string>();
 
   /**
-   * Finds the name of a step's file: the step's own name, if that can be.
+   * Returns the name of a step's file: the step's own name, if possible.
    *
-   * Names that differ only in case, or far from their start, get a number:
+   * Names that differ only in case, or beyond the maximum length, get a number:
    * `test.log`, `Test~2.log`.
    *
    * @param step Name of the step.
@@ -127,7 +127,7 @@ export class LogFileNames {
     if (known !== undefined) return known;
     const stem = safeName(step);
     let name = stem;
-    // A tilde is not safe, so that no step has such a name of its own.
+    // A tilde is always encoded, so no other step can have this name.
     for (let number = 2; this.#taken.has(name.toLowerCase()); number++) {
       name = `${stem}~${number}`;
     }

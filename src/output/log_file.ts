@@ -4,27 +4,27 @@ import { type LogDirectory, partialName } from "./log_directory.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** How a file of a log is made. */
+/** Options with which a log file is created. */
 const NEW_FILE: Deno.OpenOptions = {
   read: true,
   write: true,
-  // Fails on whatever is there, a link that leads nowhere included.
+  // Fails if the path exists, even as a dangling link.
   createNew: true,
 };
 
-/** Writes up to this size are gathered; longer ones are written as they are. */
+/** Size up to which writes are combined, in bytes. */
 const GATHER_BYTES = 64 * 1024;
 
 const DONE: Promise<void> = Promise.resolve();
 
-/** Where a file of a log belongs. */
+/** Directory and name of a log file. */
 interface Place {
   directory: LogDirectory;
   name: string;
 }
 
 /**
- * The output of a step in a file, which gets its name once it is complete.
+ * File with the output of a step, renamed once it is complete.
  *
  * Until then it is `.<name>.partial` in the same directory.
  */
@@ -46,7 +46,7 @@ export class LogFile implements Disposable {
   }
 
   /**
-   * Begins a file that will stand in a directory.
+   * Creates a file in a directory.
    *
    * @param directory The directory.
    * @param name Name of the file.
@@ -64,7 +64,7 @@ export class LogFile implements Disposable {
   }
 
   /**
-   * Begins a file that nobody else sees, and that is gone when it is closed.
+   * Creates an unlinked temporary file, which disappears when it is closed.
    *
    * @param options Who hears of failures.
    * @throws If the system refuses.
@@ -79,13 +79,13 @@ export class LogFile implements Disposable {
     }
   }
 
-  /** Writes bytes; resolves when more may come, and never rejects. */
+  /** Writes bytes; resolves when more may be written, and never rejects. */
   write(bytes: Uint8Array): Promise<void> {
     return this.#writer.write(bytes);
   }
 
   /**
-   * Writes what still waits, and gives the file its name.
+   * Writes pending bytes, and renames the file.
    *
    * @throws If the system refuses.
    */
@@ -106,11 +106,11 @@ export class LogFile implements Disposable {
     }
   }
 
-  /** Reads what was written, as far as the system allows. */
+  /** Reads what was written, up to the first error. */
   async *content(): AsyncGenerator<Uint8Array> {
     const room = new Uint8Array(CHUNK_BYTES);
     await this.#writer.flush();
-    // Not to the end: who knows the file could make it longer all the time.
+    // Not to the end of the file: another process could append to it for ever.
     for (let at = 0; at < this.#writer.writtenBytes;) {
       const left = this.#writer.writtenBytes - at;
       const count = await this.#readAt(at, room.subarray(0, left));
@@ -149,13 +149,13 @@ async function openNew(path: string): Promise<Deno.FsFile> {
     return makeNew(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    // A runner that was killed leaves its file, and an earlier step what it likes.
+    // Left by a runner that was killed, or put there by a step.
     await removeTree(path);
     return makeNew(path);
   }
 }
 
-/** It does not leave the thread: a short step is not to wait for its log. */
+/** Synchronous, since a short step must not wait for its log. */
 function makeNew(path: string): Deno.FsFile {
   return Deno.openSync(path, NEW_FILE);
 }
@@ -170,31 +170,31 @@ function isAt(path: string, file: Deno.FsFile): boolean {
   }
 }
 
-/** Small writes that become one. */
+/** Small writes that are combined. */
 interface Gathering {
   bytes: GrowingBytes;
   written: Promise<void>;
 }
 
-/** Something that takes bytes as a file does. */
+/** The part of a file that is written to. */
 export interface ByteWriter {
-  /** Writes some of the bytes, and tells how many. */
+  /** Writes some of the bytes, and returns how many. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
 /** Options for {@linkcode OrderedWriter}. */
 export interface OrderedWriterOptions {
-  /** Hears the first failure, after which nothing more is written. */
+  /** Called with the first error, after which nothing more is written. */
   onFailure: (cause: unknown) => void;
-  /** Takes bytes that could not be written, good until it returns. */
+  /** Called with bytes that could not be written, valid during the call. */
   onUnwritten?: (bytes: Uint8Array) => void;
 }
 
 /**
- * Writes to a file in order of arrival, and never fails its callers.
+ * Writes to a file in the order of the calls, and never rejects.
  *
- * Small writes do not wait for the disk: they are gathered while an earlier
- * write is on its way.
+ * Small writes do not wait for the disk: they are combined while an earlier
+ * write is pending.
  */
 export class OrderedWriter {
   readonly #file: ByteWriter;
@@ -204,13 +204,13 @@ export class OrderedWriter {
   #writtenBytes = 0;
   #hasFailed = false;
 
-  /** Makes a writer for a file that nobody else writes to. */
+  /** Creates the only writer of a file. */
   constructor(file: ByteWriter, options: OrderedWriterOptions) {
     this.#file = file;
     this.#options = options;
   }
 
-  /** How many bytes the file took. */
+  /** Number of bytes that were written. */
   get writtenBytes(): number {
     return this.#writtenBytes;
   }
@@ -232,7 +232,7 @@ export class OrderedWriter {
     return gathered.length < GATHER_BYTES ? DONE : written;
   }
 
-  /** Resolves when everything was written so far. */
+  /** Resolves once all earlier writes have ended. */
   flush(): Promise<void> {
     return this.#last;
   }

@@ -1,21 +1,21 @@
 import { LINE_FEED } from "./line_limit.ts";
 import { plainText } from "../terminal/text.ts";
 
-/** How many lines are told. */
+/** Default number of lines. */
 const TAIL_LINES = 20;
 
-/** Longest text of a line that is told; longer ones show their end. */
+/** Maximum number of characters of a line; of longer ones the end is shown. */
 const TAIL_LINE_LENGTH = 2_000;
 
-/** How much of the output is remembered. */
+/** Number of bytes that are kept. */
 const TAIL_BYTES = 64 * 1024;
 
 const MIN_ROOM_BYTES = 1024;
 
 /**
- * Remembers the last bytes of an output, at the price of copying them.
+ * Keeps the last bytes of an output, at the cost of a copy.
  *
- * Lines are looked for only when somebody asks.
+ * The bytes are split into lines on request only.
  */
 export class LogTail {
   #bytes = new Uint8Array();
@@ -51,13 +51,13 @@ export class LogTail {
     return [...lines, ...ends].slice(-lineCount).map(shorten);
   }
 
-  /** Forgets everything, and gives the memory back. */
+  /** Releases the memory. */
   release(): void {
     this.#bytes = new Uint8Array();
     this.#length = 0;
   }
 
-  /** The last lines that are complete, and what follows them. */
+  /** Returns the last complete lines, and the unfinished one. */
   #split(lineCount: number): { lines: string[]; open: string } {
     const lines: string[] = [];
     let end = this.#length;

@@ -2,38 +2,38 @@ import type { Masker } from "../secrets/masker.ts";
 import { printableLines } from "../terminal/text.ts";
 import type { Sink } from "./sink.ts";
 
-/** How much a message matters. */
+/** Severity of a message. */
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
-/** Facts that belong to a message. */
+/** Structured fields of a message. */
 export type LogFields = Readonly<Record<string, string | number | boolean>>;
 
-/** What the runner says of itself; never what a job prints. */
+/** Logger for the messages of the runner itself. */
 export interface Logger {
-  /** Says what helps to find a fault in the runner. */
+  /** Logs details for debugging the runner. */
   debug(component: string, message: string, fields?: LogFields): void;
-  /** Says what a user wants to know of every run. */
+  /** Logs progress of a run. */
   info(component: string, message: string, fields?: LogFields): void;
-  /** Says what may be wrong, though the job goes on. */
+  /** Logs a possible problem; the job continues. */
   warn(component: string, message: string, fields?: LogFields): void;
-  /** Says what went wrong. */
+  /** Logs an error. */
   error(component: string, message: string, fields?: LogFields): void;
-  /** Resolves when everything said so far was written. */
+  /** Resolves once all earlier messages were written. */
   flush(): Promise<void>;
 }
 
-/** How messages are written. */
+/** Format of messages. */
 export type LogStyle = "short" | "text" | "json";
 
 /** Options for {@linkcode createLogger}. */
 export interface LoggerOptions {
   /** Where messages go. */
   sink: Sink;
-  /** Takes the secrets out. */
+  /** Masker of the job. */
   masker: Masker;
   /** `short` for a person, `text` with time and level, `json` for machines. */
   style: LogStyle;
-  /** Least level that is written. */
+  /** Minimum level. */
   level: LogLevel;
 }
 
@@ -42,7 +42,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 const encoder = new TextEncoder();
 
 /**
- * Makes a logger.
+ * Creates a logger.
  *
  * @param options Sink, masker, style and level.
  * @returns The logger.
@@ -55,7 +55,7 @@ export function createLogger(options: LoggerOptions): Logger {
     return (component: string, message: string, fields: LogFields = {}) => {
       if (LEVELS.indexOf(level) < threshold) return;
       const { masker } = options;
-      // Before a secret is escaped, it still looks like itself.
+      // Masked before it is formatted, since escaping would hide a secret.
       const line = formatLine(
         style,
         level,
@@ -70,7 +70,7 @@ export function createLogger(options: LoggerOptions): Logger {
       );
       const writing = sink.write(encoder.encode(`${line}\n`));
       written = Promise.all([written, writing]).then(() => {});
-      // Told to who flushes, and to nobody else.
+      // flush() reports the error.
       written.catch(() => {});
     };
   }
@@ -87,14 +87,14 @@ export function createLogger(options: LoggerOptions): Logger {
   };
 }
 
-/** Tells the least level to write from the text of `LOG_LEVEL`. */
+/** Parses `LOG_LEVEL`; `info` unless it is a known level. */
 export function logLevelOf(text: string | undefined): LogLevel {
   const level = text?.toLowerCase();
   if (level === "warn") return "warning";
   return LEVELS.find((known) => known === level) ?? "info";
 }
 
-/** A number that holds a secret becomes text, others stay numbers. */
+/** Masks a value; it stays a number unless it holds a secret. */
 function maskValue(
   masker: Masker,
   value: LogFields[string],
@@ -131,7 +131,7 @@ function formatLine(
       new Date().toISOString()
     } [${level.toUpperCase()}] [${name}] ${message}`
     : `[${name}] ${mark}${message}`;
-  // What a repository or a plugin named must neither steer the terminal nor
+  // Names from a repository or a plugin must neither steer the terminal nor
   // look like another message.
   return printableLines(line + facts.join(""))
     .replace(/\n(?=\S)/g, "\n  ");

@@ -4,10 +4,10 @@ import { printable } from "../terminal/text.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
 import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
-/** Cyan, green, yellow, magenta, blue: what is read on dark and on light ground. */
+/** Cyan, green, yellow, magenta, blue: legible on dark and on light backgrounds. */
 const COLORS = [36, 32, 33, 35, 34];
 
-/** A word of line feeds. */
+/** Four line feeds as one word. */
 const LINE_FEEDS = 0x0a0a0a0a;
 
 const encoder = new TextEncoder();
@@ -24,7 +24,7 @@ const SHIFT_OUT = 0x0e;
 /** Control character that selects the first one again. */
 const SHIFT_IN = 0x0f;
 
-/** Most bytes of sequences that are repeated at the start of a line. */
+/** Maximum number of bytes of sequences that are repeated at the start of a line. */
 const MAX_KEPT_BYTES = 64;
 
 const RESET = new TextEncoder().encode("\x1b[0m");
@@ -35,7 +35,7 @@ const FIRST_CHARSET = Uint8Array.of(SHIFT_IN);
 
 const ASCII = new TextEncoder().encode("\x1b(B");
 
-/** Most bytes that {@linkcode TerminalStyle} adds to a line. */
+/** Maximum number of bytes that {@linkcode TerminalStyle} adds to a line. */
 export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
   CLOSE_LINK.length + ASCII.length + FIRST_CHARSET.length;
 
@@ -45,12 +45,12 @@ export interface StepPrefixOptions {
   width: number;
   /** Number of the step, which chooses its color; no color without it. */
   color: number | undefined;
-  /** Longest prefix in bytes; the name is cut to fit. */
+  /** Maximum length of a prefix in bytes; the name is cut to fit. */
   maxBytes: number | undefined;
 }
 
 /**
- * Makes what stands before each line of a step: `name | `.
+ * Creates the prefix of the lines of a step: `name | `.
  *
  * @param name Name of the step.
  * @param options Width, color and limit.
@@ -75,10 +75,10 @@ export function stepPrefix(
 }
 
 /**
- * Makes a format that puts a prefix before each line.
+ * Creates a format that puts a prefix before each line.
  *
- * Colors and the like that a line leaves switched on are switched off at its
- * end, and on again behind the prefix of the next line.
+ * Attributes that a line leaves switched on, such as colors, are switched off
+ * at its end, and on again after the prefix of the next line.
  *
  * @param prefix The prefix.
  * @returns The format, for one stream.
@@ -109,7 +109,7 @@ export function prefixLines(prefix: Uint8Array): LineFormat {
     let room = viewOf(output.reserve(2 * lines.length));
     const source = viewOf(lines);
     for (let at = 0; at < lines.length;) {
-      // The rest without prefixes, and one prefix.
+      // One prefix, and the rest without prefixes.
       const needed = prefix.length + lines.length - at;
       if (output.length + needed > room.byteLength) {
         room = viewOf(output.reserve(2 * room.byteLength + prefix.length));
@@ -124,9 +124,9 @@ export function prefixLines(prefix: Uint8Array): LineFormat {
 }
 
 /**
- * Copies a line with its break, and tells how long it is.
+ * Copies a line with its break, and returns its length.
  *
- * Lines are short: going by words is three times as fast as `indexOf()` and
+ * Lines are short: copying words is three times as fast as `indexOf()` and
  * `set()`.
  */
 function copyLine(
@@ -155,7 +155,7 @@ function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
 }
 
 /**
- * Follows what the lines of one stream leave switched on in a terminal: colors
+ * Tracks what the lines of one stream leave switched on in a terminal: colors
  * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`
  * and the control character SO).
  */
@@ -166,17 +166,17 @@ class TerminalStyle {
   #isCharsetShifted = false;
   #isShiftedOut = false;
 
-  /** Whether the next line begins with anything switched on. */
+  /** Whether attributes are switched on at the start of the next line. */
   get isActive(): boolean {
     return this.#attributes.length > 0;
   }
 
-  /** What switches on, at the start of a line, what the line before left on. */
+  /** Sequences that restore the attributes at the start of a line. */
   get start(): readonly Uint8Array[] {
     return this.#attributes;
   }
 
-  /** What switches everything off at the end of a line. */
+  /** Sequences that switch everything off at the end of a line. */
   get end(): readonly Uint8Array[] {
     return [
       ...this.#attributes.length > 0 ? [RESET] : [],
@@ -220,7 +220,7 @@ class TerminalStyle {
     while (text[end] >= 0x30 && text[end] <= 0x3f) end++;
     if (text[end] !== LETTER_M) return;
     const sequence = text.slice(start, end + 1);
-    // "ESC [ m", "ESC [ 0 m" and "ESC [ 0 ; … m" begin anew.
+    // "ESC [ m", "ESC [ 0 m" and "ESC [ 0 ; … m" reset.
     const resets = sequence.length === 3 ||
       sequence[2] === 0x30 && !(sequence[3] >= 0x30 && sequence[3] <= 0x39);
     if (resets) this.#forget();
@@ -229,7 +229,7 @@ class TerminalStyle {
     if (last && equal(last, sequence)) return;
     this.#attributes.push(sequence);
     this.#attributeBytes += sequence.length;
-    // Whoever never resets gets the latest ones.
+    // A program that never resets keeps the latest ones.
     while (this.#attributeBytes > MAX_KEPT_BYTES) {
       this.#attributeBytes -= this.#attributes.shift()!.length;
     }

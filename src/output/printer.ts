@@ -9,36 +9,36 @@ import {
 } from "./line_limit.ts";
 import type { Sink } from "./sink.ts";
 
-/** Most bytes of UTF-8 that one unit of UTF-16 takes. */
+/** Maximum number of UTF-8 bytes of a UTF-16 unit. */
 const UNIT_BYTES = 3;
 
 const encoder = new TextEncoder();
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Where what is printed goes. */
+/** Sink of each stream. */
 export type Sinks = Readonly<Record<StreamName, Sink>>;
 
 /** Prints the output of one step. */
 export interface Printer {
   /**
-   * Prints output; one stream must wait before it gives more.
+   * Prints output; each stream must await one call before the next.
    *
    * @param stream Where the output comes from.
    * @param bytes The output, not to be changed before the promise resolves.
    */
   write(stream: StreamName, bytes: Uint8Array): Promise<void>;
-  /** Prints what there is of a line that waits for its end, where one does. */
+  /** Prints the unfinished line, if the printer holds one back. */
   flush?(stream: StreamName): Promise<void>;
-  /** Prints what still waits. */
+  /** Prints what is held back. */
   close(): Promise<void>;
 }
 
 /**
- * Prints output as it comes.
+ * Creates a printer that prints output immediately.
  *
  * @param sinks Where it goes.
- * @param maxBytes Longest line in bytes; no limit without it.
+ * @param maxBytes Maximum length of a line in bytes; no limit without it.
  * @returns The printer.
  */
 export function plainPrinter(
@@ -65,11 +65,11 @@ export function plainPrinter(
 }
 
 /**
- * Prints whole lines, all that came together with one write.
+ * Creates a printer of whole lines, with one write for all that came together.
  *
  * @param sinks Where they go.
- * @param maxBytes Longest line in bytes, before it is formatted.
- * @param formatOf Makes the format for a stream.
+ * @param maxBytes Maximum length of a line in bytes, before it is formatted.
+ * @param formatOf Creates the format for a stream.
  * @returns The printer.
  */
 export function linePrinter(
@@ -109,12 +109,12 @@ export interface JsonLinesOptions {
   step: string;
   /** Stream from which the lines come. */
   stream: StreamName;
-  /** Longest message in bytes, as it is written, without its quotes. */
+  /** Maximum length of a message in bytes, as it is written, without its quotes. */
   maxBytes: number | undefined;
 }
 
 /**
- * Makes a format that writes each line as a JSON object.
+ * Creates a format that writes each line as a JSON object.
  *
  * It has `timestamp` (ISO 8601, UTC; one for all lines that came together),
  * `stream`, `message` (decoded, without white space at its end) and `step`.
@@ -136,7 +136,7 @@ export function jsonLines(options: JsonLinesOptions): LineFormat {
   };
 }
 
-/** A text as JSON, in halves until each fits. */
+/** Returns a text as JSON, split in halves until each fits. */
 function messagesOf(text: string, maxBytes: number): string[] {
   const json = JSON.stringify(text);
   const fits = json.length * UNIT_BYTES <= maxBytes ||
@@ -158,26 +158,26 @@ export type InTurn = <T>(task: () => Promise<T>) => Promise<T>;
 export interface GroupPrinterOptions {
   /** Name of the step. */
   step: string;
-  /** File that takes what the step prints. */
+  /** File with the output of the step. */
   file: { content(): AsyncIterable<Uint8Array> };
-  /** What the file could not take; emptied when it was printed. */
+  /** Output that could not be written to the file; emptied once it was printed. */
   unwritten: Uint8Array[];
-  /** Where the block goes. */
+  /** Sink of the block. */
   sink: Sink;
-  /** Longest line in bytes; no limit without it. */
+  /** Maximum length of a line in bytes; no limit without it. */
   maxBytes: number | undefined;
-  /** Keeps blocks apart. */
+  /** Keeps blocks from being mixed. */
   inTurn: InTurn;
-  /** Prints, in turn, what comes once the file takes nothing more. */
+  /** Prints further output once the file cannot be written any more. */
   fallback: Printer;
 }
 
 /**
- * Prints nothing of a step until it is over, then all of it as one block
- * behind a header, from a file.
+ * Creates a printer that prints nothing of a step until it ends, then all of
+ * it as one block under a header, from a file.
  *
- * When the file takes nothing more, the block is printed early, and the rest
- * as it comes.
+ * If the file cannot be written any more, the block is printed early, and the
+ * rest immediately.
  *
  * @param options Step, file and sink.
  * @returns The printer.
@@ -202,7 +202,7 @@ export function groupPrinter(options: GroupPrinterOptions): Printer {
 
   return {
     write() {
-      // A failed write fails its caller, and no other.
+      // A failed write rejects for its caller alone.
       last = last.catch(() => {}).then(goOn);
       return last;
     },
@@ -230,6 +230,6 @@ async function showBlock(options: GroupPrinterOptions): Promise<void> {
     await print(limit ? limit.pass(chunk) : chunk);
   }
   if (limit) await print(limit.end());
-  // A disk that runs full may cut a line.
+  // A full disk may have cut a line.
   if (lastByte !== LINE_FEED) await print(LINE_BREAK);
 }

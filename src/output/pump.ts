@@ -4,26 +4,26 @@ import { settlesWithin } from "../process/time_limit.ts";
 import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { Sink } from "./sink.ts";
 
-/** How long a pump that is stopped waits for what is in the pipe already, in milliseconds. */
+/** Time that a stopped pump waits for what is already in the pipe, in milliseconds. */
 const REST_MS = 50;
 
-/** Most that a pump takes after it was stopped: all that a pipe can hold. */
+/** Maximum number of bytes that a stopped pump still reads: all that a pipe can hold. */
 const REST_BYTES = 1024 * 1024;
 
-/** Most bytes that one read of a pipe gives. */
+/** Maximum number of bytes of one read. */
 const READ_BYTES = 64 * 1024;
 
-/** Most bytes of a read until one is full: most programs print little. */
+/** The same until a read is full: most programs print little. */
 const FIRST_READ_BYTES = 8 * 1024;
 
-/** How many full reads are gathered at most while a write is under way. */
+/** Maximum number of full reads that are combined while a write is pending. */
 const BATCH_READS = 4;
 
 /** Options for {@linkcode pump}. */
 export interface PumpOptions {
-  /** Takes the secrets out. */
+  /** Masker of the job. */
   mask: MaskStream;
-  /** Ends the pump after what is in the pipe already, though the stream may go on. */
+  /** Ends the pump after what is already in the pipe, even if the stream goes on. */
   stop: AbortSignal;
   /**
    * Called with the bytes as they were read, which are only valid during the
@@ -35,17 +35,16 @@ export interface PumpOptions {
 }
 
 /**
- * Moves a program's output to a sink, masked, as fast as the pipe allows.
+ * Copies a program's output to a sink, masked, as fast as the pipe allows.
  *
- * Nothing waits for company: what was read is written at once. Only while a
- * write is under way, what is read meanwhile is gathered for the next one,
- * since a write costs as much as a read. Bytes stay bytes: nothing is decoded,
- * and lines do not matter.
+ * What was read is written immediately. Only what is read while a write is
+ * pending is combined for the next one, since a write costs as much as a
+ * read. Nothing is decoded or split into lines.
  *
  * @param stream The program's pipe.
  * @param sink Where the masked bytes go.
  * @param options Mask and end.
- * @throws What the sink rejects with; the pipe is closed then.
+ * @throws The error of the sink; the pipe is then closed.
  */
 export async function pump(
   stream: ByteStream,
@@ -60,7 +59,7 @@ export async function pump(
   let restBytes = Infinity;
 
   function giveUp(): void {
-    // Whatever the pipe has to say to that, nobody reads it any more.
+    // The output is not wanted any more, so its errors do not matter.
     reader.cancel().catch(() => {});
   }
 
@@ -108,7 +107,7 @@ export async function pump(
 }
 
 /**
- * Bytes that are gathered for one write, behind those that were held back.
+ * Bytes for the next write, after those that were held back.
  *
  * A pending read owns the buffer it reads into. The buffer of the batch is
  * therefore lent to a read only while nothing in it waits to be written.
@@ -116,16 +115,16 @@ export async function pump(
 class Batch {
   #readBytes = FIRST_READ_BYTES;
   #bytes = new Uint8Array(FIRST_READ_BYTES);
-  /** Holds the batch before this one, which may still be on its way. */
+  /** Holds the previous batch, which may still be being written. */
   #spare = new Uint8Array();
-  /** Receives what is read while bytes wait. */
+  /** Receives what is read while bytes wait to be written. */
   #scratch = new ArrayBuffer();
-  /** Where in the spare buffer the bytes stand that were held back. */
+  /** The bytes that were held back, in the spare buffer. */
   #held = this.#spare.subarray(0, 0);
   #filledBytes = 0;
   #isLent = false;
 
-  /** Whether bytes were read that are not written yet. */
+  /** Whether bytes wait to be written. */
   get isWaiting(): boolean {
     return this.#filledBytes > this.#held.length;
   }
@@ -135,7 +134,7 @@ class Batch {
     return this.#filledBytes + this.#readBytes > this.#bytes.length;
   }
 
-  /** Gives a read something to read into. */
+  /** Returns a buffer for the next read. */
   lend(): Uint8Array<ArrayBuffer> {
     const readBytes = this.#readBytes;
     this.#isLent = !this.isWaiting;
@@ -151,7 +150,7 @@ class Batch {
     return new Uint8Array(this.#scratch);
   }
 
-  /** Takes what was read, and the buffer back. */
+  /** Adds what was read, and takes the buffer back. */
   take(read: Uint8Array<ArrayBuffer>): void {
     if (this.#isLent) {
       this.#bytes = new Uint8Array(read.buffer);
@@ -164,14 +163,14 @@ class Batch {
     if (read.length >= FIRST_READ_BYTES) this.#readBytes = READ_BYTES;
   }
 
-  /** Shows everything held back and read, from the start of its buffer. */
+  /** Returns all bytes, those that were held back first. */
   window(): Uint8Array<ArrayBuffer> {
     // A read that was cancelled never gives the lent buffer back.
     if (this.#isLent) return this.#held.slice();
     return this.#bytes.subarray(0, this.#filledBytes);
   }
 
-  /** Starts over with the end of the window; what is before it stays until the next time. */
+  /** Starts the next batch with the bytes that are held back; the others stay valid until the next call. */
   restart(held: Uint8Array<ArrayBuffer>): void {
     const neededBytes = held.length + BATCH_READS * this.#readBytes;
     if (neededBytes > this.#spare.length) {

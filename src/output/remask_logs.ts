@@ -4,14 +4,14 @@ import type { Masker } from "../secrets/masker.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
 
-/** Most bytes that are read at once. */
+/** Maximum number of bytes that are read at once. */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Masks bytes that were kept, whatever the pieces in which they are read.
+ * Masks bytes that are read in chunks.
  *
- * @param chunks The bytes; a piece is good until the next one is asked for.
- * @param mask Takes the secrets out.
+ * @param chunks The bytes; a chunk is valid until the next one is requested.
+ * @param mask Masker of the job.
  * @returns What is left.
  */
 export async function* maskChunks(
@@ -34,15 +34,15 @@ export async function* maskChunks(
 /**
  * Masks a log that was finished before all of its secrets were known.
  *
- * A reader sees the old or the new log, never half of one. What a step has put
- * in the place of its log is left alone, unless it is a file.
+ * The log is replaced atomically. If a step has replaced it by anything but a
+ * file, it is left alone.
  *
  * @param directory Directory of the log.
  * @param name Name of the log.
- * @param masker Knows the secrets.
+ * @param masker Masker of the job.
  * @throws If the system refuses.
  */
-export async function sweepLog(
+export async function remaskLog(
   directory: LogDirectory,
   name: string,
   masker: Masker,
@@ -80,7 +80,7 @@ async function openLog(path: string): Promise<UntrustedFile | undefined> {
 
 async function* chunksOf(log: UntrustedFile): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(CHUNK_BYTES);
-  // What a survivor of the step appends meanwhile is not the log's.
+  // A process that outlived the step may still append to the file.
   for (let rest = log.size; rest > 0;) {
     const count = await log.read(buffer.subarray(0, rest));
     if (count === 0) return;

@@ -2,10 +2,10 @@ import { pause } from "../process/time_limit.ts";
 import type { HostStream } from "../host.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
-/** How long to wait for a reader that lets a non-blocking stream run full. */
+/** Time between two attempts to write to a non-blocking stream that is full, in milliseconds. */
 const FULL_WAIT_MS = 5;
 
-/** A place for bytes; writes keep their order. */
+/** Destination of bytes; writes keep their order. */
 export interface Sink {
   /**
    * Writes all the bytes.
@@ -15,17 +15,17 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** A sink that knows whether its last line has an end. */
+/** A sink that tracks whether its last line is finished. */
 export interface LineSink extends Sink {
-  /** Writes a line break if the last byte was written without one behind it. */
+  /** Ends an unfinished line with a line break. */
   endLine(): Promise<void>;
 }
 
 /**
- * Makes a sink of one of the process's streams.
+ * Creates a sink of one of the process's streams.
  *
- * When nobody reads any more, what follows is dropped: a job is not to fail
- * because somebody looked at its first lines only.
+ * Once the stream is closed, further output is dropped: a job must not fail
+ * because a reader such as `head` has seen enough.
  *
  * @param stream The stream.
  * @returns The sink.
@@ -50,7 +50,7 @@ export function streamSink(stream: HostStream): LineSink {
     }
   }
   function enqueue(task: () => Promise<void>): Promise<void> {
-    // A failed write fails its caller; those behind it try on their own.
+    // A failed write rejects for its caller alone.
     last = last.catch(() => {}).then(task);
     return last;
   }

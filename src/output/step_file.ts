@@ -8,32 +8,32 @@ import { maskChunks } from "./remask_logs.ts";
 export interface StepFileOptions {
   /** Name of the step. */
   step: string;
-  /** Where the file will stand; without it nobody wants to keep one. */
+  /** Directory and name of the file; it is not kept without them. */
   place: { directory: LogDirectory; name: string } | undefined;
-  /** Whether output is read again, and therefore a file needed in any case. */
+  /** Whether the output is read again, so that a file is needed in any case. */
   isSpool: boolean;
-  /** Knows the secrets, if what is known of them may change. */
+  /** Masker of the job, if secrets may be added to it. */
   masker: Masker | undefined;
-  /** Hears, once, what keeps the output from being filed. */
+  /** Called once if the output cannot be written to the file. */
   onWarning: (message: string) => void;
 }
 
 /** The file of a step, if there can be one. */
 export interface StepFile extends Disposable {
-  /** The file; a step without one goes on all the same. */
+  /** The file; `undefined` if it could not be created. */
   readonly file: LogFile | undefined;
-  /** What the file did not take, of a spool. */
+  /** Output of a spool that could not be written to the file. */
   readonly unwritten: Uint8Array[];
-  /** Gives the file its name. */
+  /** Renames the finished file. */
   finish(): Promise<void>;
-  /** Reads what was written, without the secrets that became known later. */
+  /** Reads what was written, with secrets masked that were added later. */
   content(): AsyncIterable<Uint8Array>;
-  /** Takes the secrets that became known later out of the finished file. */
-  sweep(): Promise<void>;
+  /** Masks secrets in the finished file that were added later. */
+  remaskLogs(): Promise<void>;
 }
 
 /**
- * Opens the file of a step; what goes wrong becomes a warning.
+ * Opens the file of a step; errors become a warning.
  *
  * @param options Step, place and listener.
  * @returns The file, to be finished and disposed of.
@@ -67,12 +67,12 @@ export async function openStepFile(
         ? maskChunks(file.content(), masker.stream())
         : file.content();
     },
-    async sweep() {
+    async remaskLogs() {
       if (!place || !file) return;
       if (!masker || masker.formTotal === formTotal) return;
       const total = masker.formTotal;
-      const { sweepLog } = await import("./remask_logs.ts");
-      await sweepLog(place.directory, place.name, masker).catch(warn);
+      const { remaskLog } = await import("./remask_logs.ts");
+      await remaskLog(place.directory, place.name, masker).catch(warn);
       formTotal = total;
     },
     [Symbol.dispose]: () => file?.[Symbol.dispose](),

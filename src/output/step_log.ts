@@ -9,27 +9,27 @@ import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
 
-/** Most bytes of a line that wait for its end, so that a carriage return can take them back. */
+/** Maximum number of bytes of an unfinished line that are held back, in case a carriage return rewrites it. */
 const HELD_BYTES = 64 * 1024;
 
-/** Longest text that tells how far a step is. */
+/** Maximum length of a progress text. */
 const PROGRESS_LENGTH = 200;
 
-/** How much of a line is looked at for such a text: colors take room, too. */
+/** Number of bytes of a line that are searched for it: escape sequences take room, too. */
 const PROGRESS_BYTES = 1024;
 
-/** Longest time between two looks at one line, in milliseconds. */
+/** Maximum time between two pieces of one line, in milliseconds. */
 const MAX_DELAY_MS = 60_000;
 
 /** Options for {@linkcode openStepLog}. */
 export interface StepLogOptions {
-  /** What keeps the output. */
+  /** File of the step. */
   file: StepFile;
-  /** What shows the output. */
+  /** Printer of the step. */
   printer: Printer;
-  /** Hears the line that a carriage return writes anew. */
+  /** Called with the line that a carriage return rewrites. */
   onProgress: ((text: string) => void) | undefined;
-  /** How long an unfinished line waits before it is shown, in milliseconds. */
+  /** Time after which an unfinished line is shown, in milliseconds. */
   unfinishedLineMs: number;
 }
 
@@ -37,7 +37,7 @@ export interface StepLogOptions {
  * Opens the log of a step.
  *
  * @param options Where output is shown and kept.
- * @returns The log; what is written once it is closed is dropped.
+ * @returns The log; writes are dropped once it is closed.
  */
 export function openStepLog(options: StepLogOptions): StepLog {
   const { file, printer, onProgress, unfinishedLineMs } = options;
@@ -55,7 +55,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
       await record.flush(stream);
       await printer.flush?.(stream);
     });
-    // The program hears of a broken sink with its next write.
+    // The next write reports a broken sink.
     written[stream].catch(() => {});
   });
 
@@ -65,7 +65,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
       unfinished.note(stream, isLineOpen[stream], hasByte(bytes, LINE_FEED));
     }
     const printed = printer.write(stream, bytes);
-    // Awaited below, once nobody reads the bytes any more.
+    // Awaited below, once the bytes are not used any more.
     printed.catch(() => {});
     await record.write(stream, bytes);
     await printed;
@@ -75,7 +75,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
     return {
       write(bytes) {
         if (closing) return Promise.resolve();
-        // A failed write fails its caller; those behind it try on their own.
+        // A failed write rejects for its caller alone.
         written[stream] = written[stream].catch(() => {})
           .then(() => write(stream, bytes));
         return written[stream];
@@ -110,13 +110,13 @@ export function openStepLog(options: StepLogOptions): StepLog {
 
 /** Options for {@linkcode StepRecord}. */
 interface StepRecordOptions {
-  /** File that takes the lines. */
+  /** File to which the lines are written. */
   file: LogFile | undefined;
-  /** Hears the line that a carriage return writes anew, once per chunk. */
+  /** Called with the line that a carriage return rewrites, once per chunk. */
   onProgress: ((text: string) => void) | undefined;
 }
 
-/** What is kept of a step's output: the file, the last lines, how far it is. */
+/** Record of a step's output: the file, the last lines, the progress. */
 class StepRecord {
   readonly #options: StepRecordOptions;
   readonly #tail = new LogTail();
@@ -124,22 +124,22 @@ class StepRecord {
     stdout: makeAssembler(),
     stderr: makeAssembler(),
   };
-  /** The stream whose line is in the file without its end. */
+  /** Stream of the unfinished line in the file. */
   #open: StreamName | undefined;
   #progress = "";
   #lastLines: readonly string[] | undefined;
 
-  /** Makes the record of one step. */
+  /** Creates the record of one step. */
   constructor(options: StepRecordOptions) {
     this.#options = options;
   }
 
   /**
-   * Takes output; one stream must wait before it gives more.
+   * Records output; each stream must await one call before the next.
    *
    * @param stream Where the output comes from.
    * @param bytes The output, not to be changed before the promise resolves.
-   * @returns Resolves when more may come; never rejects.
+   * @returns Resolves when more may be written; never rejects.
    */
   write(stream: StreamName, bytes: Uint8Array): Promise<void> {
     const assembler = this.#assemblers[stream];
@@ -148,10 +148,10 @@ class StepRecord {
     return this.#keep(stream, lines);
   }
 
-  /** Keeps what there is of a line that waits for its end. */
+  /** Records the unfinished line. */
   flush(stream: StreamName): Promise<void> {
     const assembler = this.#assemblers[stream];
-    // A line that is written anew is kept in its last form.
+    // Of a line that is rewritten, only the last form is kept.
     if (assembler.isRewritten) return Promise.resolve();
     return this.#keep(stream, assembler.flush());
   }
@@ -165,7 +165,7 @@ class StepRecord {
       : this.#tail.lines(out, err, lineCount);
   }
 
-  /** Takes what waits for the end of its line, and gives memory back. */
+  /** Records unfinished lines, and releases memory. */
   async close(): Promise<void> {
     await this.#keep("stdout", this.#assemblers.stdout.end());
     await this.#keep("stderr", this.#assemblers.stderr.end());
@@ -176,7 +176,7 @@ class StepRecord {
   async #keep(stream: StreamName, lines: Uint8Array): Promise<void> {
     if (lines.length === 0) return;
     const { file } = this.#options;
-    // Two streams may both have a line too long to be held back.
+    // Both streams may have a line that is too long to be held back.
     if (this.#open !== undefined && this.#open !== stream) {
       this.#tail.add(LINE_BREAK);
       await file?.write(LINE_BREAK);
@@ -201,10 +201,10 @@ function makeAssembler(): LineAssembler {
   return new LineAssembler({ maxBytes: HELD_BYTES, longLines: "open" });
 }
 
-/** Watches the lines of a step that do not end. */
+/** Timers for the unfinished lines of a step. */
 interface UnfinishedLines extends Disposable {
   /**
-   * Notes what a stream has written.
+   * Updates the timer after a write.
    *
    * @param stream The stream.
    * @param isOpen Whether its last line has no end yet.
@@ -214,12 +214,12 @@ interface UnfinishedLines extends Disposable {
 }
 
 /**
- * Watches for lines that wait for their end, so that dots and prompts are seen
- * while a program runs. Each further piece of one line waits twice as long.
+ * Starts timers for unfinished lines, so that dots and prompts are shown while
+ * a program runs. Each further piece of one line waits twice as long.
  *
- * @param firstMs How long a line waits first, in milliseconds.
- * @param flush Shows what there is of the line.
- * @returns The watch; it shows nothing once it is disposed.
+ * @param firstMs Time until the first piece is shown, in milliseconds.
+ * @param flush Shows the unfinished line.
+ * @returns The timers, until they are disposed.
  */
 function watchUnfinishedLines(
   firstMs: number,

@@ -13,37 +13,37 @@ import {
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
 
-/** Longest line that is shown whole where lines are gathered, if no limit is given. */
+/** Maximum length of a line of the styles `prefixed` and `json`, if no limit is given. */
 const WHOLE_LINE_BYTES = 64 * 1024;
 
-/** Widest name to which others are padded, in cells: lines need room, too. */
+/** Maximum width to which names are padded, in cells: lines need room, too. */
 const WIDEST_PADDING = 24;
 
-/** How what steps print is shown. */
+/** Style in which the output of steps is shown. */
 export type JobLogStyle = "plain" | "prefixed" | "grouped" | "json";
 
 /** Options for {@linkcode stepPrinters}. */
 export interface StepPrintersOptions {
-  /** Where standard output is shown, and with it what was merged into it. */
+  /** Sink of standard output, and of standard error if it is merged. */
   stdout: Sink;
-  /** Where standard error is shown, when it is kept apart. */
+  /** Sink of standard error, if it is separate. */
   stderr: Sink;
   /**
    * How output is shown.
    *
-   * - `plain`: as it comes, byte by byte; for jobs of one step.
-   * - `prefixed`: whole lines behind the name of their step, which is padded to
-   *   the longest one that is not very long.
-   * - `grouped`: each step as one block on standard output, behind a header,
-   *   once it is over.
+   * - `plain`: unchanged; for jobs of one step.
+   * - `prefixed`: whole lines after the name of their step; names are padded to one
+   *   width unless they are very long.
+   * - `grouped`: each step as one block on standard output, under a header,
+   *   once it ends.
    * - `json`: each line as an object with `timestamp`, `stream`, `message` and
    *   `step`.
    *
-   * Except for `plain`, a line is shown as a terminal would show it in the end:
-   * what follows its last carriage return.
+   * Except for `plain`, a line is shown as a terminal finally shows it: the
+   * text after its last carriage return.
    */
   style: JobLogStyle;
-  /** Names of the steps, as far as they are known, in their order. */
+  /** Names of the known steps, in order. */
   steps: readonly string[];
   /**
    * Whether each step's prefix has a color.
@@ -52,24 +52,24 @@ export interface StepPrintersOptions {
    */
   color?: boolean;
   /**
-   * Longest line that is shown, in bytes, without its line break; 32 at least.
+   * Maximum length of a line that is shown, in bytes, without its line break; 32 at least.
    * Longer lines are broken, between characters.
    *
-   * The prefix counts, and from a limit of 2 KiB on what switches colors off at
-   * the end of a line. With `json` the message counts as it is written. Without
-   * a limit, `prefixed` and `json` break lines of more than 64 KiB.
+   * The prefix counts, and from a limit of 2 KiB on the sequences that switch
+   * colors off. With `json` the encoded message counts. Without a limit,
+   * `prefixed` and `json` break lines of more than 64 KiB.
    */
   maxLineBytes?: number;
 }
 
-/** Makes what shows a step; the file is where its output is kept. */
+/** Creates the printer of a step from its name and its file. */
 export type StepPrinters = (step: string, file: StepFile) => Printer;
 
 /**
- * Chooses how the steps of a job are shown.
+ * Selects the printer for the steps of a job.
  *
  * @param options Style, sinks and limits.
- * @returns Makes the printer of each step.
+ * @returns Function that creates the printer of a step.
  */
 export function stepPrinters(options: StepPrintersOptions): StepPrinters {
   const { stdout, stderr, style, maxLineBytes } = options;
@@ -131,7 +131,7 @@ function prefixedPrinters(
   };
 }
 
-/** Room for what switches colors off and on again, unless lines are tiny. */
+/** Returns the room for sequences that switch colors off and on, unless lines are tiny. */
 function styleRoom(maxLineBytes: number): number {
   return maxLineBytes < 16 * MAX_STYLE_BYTES ? 0 : MAX_STYLE_BYTES;
 }
@@ -140,7 +140,7 @@ function makeTurns(): InTurn {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
     const run = last.then(task);
-    // Its caller hears of a failure; who comes next need not.
+    // A failure rejects for its caller alone.
     last = run.catch(() => {});
     return run;
   };

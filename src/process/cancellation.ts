@@ -16,7 +16,7 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
 }
 
 /**
- * The wish that a job ends, which can be uttered twice.
+ * Cancellation of a job, which can be uttered twice.
  *
  * The first wish asks: programs get the signal and their grace time, clean-up
  * runs. The second one insists: what still runs is killed at once.

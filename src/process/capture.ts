@@ -11,7 +11,7 @@ export const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024;
 export interface CaptureOptions {
   /** Working directory. */
   cwd: string;
-  /** The whole environment of the program. */
+  /** The complete environment of the program. */
   env: ChildEnvironment;
   /**
    * What the program reads from its standard input.
@@ -19,7 +19,7 @@ export interface CaptureOptions {
    * @default {nothing}
    */
   stdin?: Uint8Array<ArrayBuffer>;
-  /** The wish that the program ends. */
+  /** Cancellation of the program. */
   cancellation: Cancellation;
 }
 

@@ -13,7 +13,7 @@ export interface Containment {
 }
 
 /**
- * Finds out how an untrusted command can be contained on this system.
+ * Determines how an untrusted command can be contained on this system.
  *
  * @param isInContainer Whether the runner is in a container for this job.
  * @returns The way, and what it lacks.
@@ -26,7 +26,7 @@ export async function findContainment(
 }
 
 /**
- * Finds out what tags can do where there is no PID namespace.
+ * Determines what tags can do where there is no PID namespace.
  *
  * @param isInContainer Whether the runner is in a container for this job.
  * @returns What the tags lack.

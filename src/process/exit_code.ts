@@ -31,7 +31,7 @@ export function exitStatus(status: Deno.CommandStatus): ExitStatus {
 }
 
 /**
- * Gives the exit code of a program that a signal ended.
+ * Returns the exit code of a program that a signal ended.
  *
  * @param signal Signal.
  * @returns 128 plus the number of the signal.

@@ -15,7 +15,7 @@
 /** Program that makes namespaces and becomes another program. */
 const UNSHARE = "/usr/bin/unshare";
 
-/** Longest time that a try may take, in milliseconds. */
+/** Maximum time that a try may take, in milliseconds. */
 const TRY_MS = 5_000;
 
 /**

@@ -40,10 +40,10 @@ const INTERVAL = 1n << 28n;
 /** Tags of untrusted commands start here, those of trusted ones twice as high. */
 const LOWEST_TAG = 1n << 61n;
 
-/** Longest time without a pause for the rest of the runner, in milliseconds. */
+/** Maximum time without a pause for the rest of the runner, in milliseconds. */
 const BURST_MS = 20;
 
-/** Longest time to kill processes that go on starting others, in milliseconds. */
+/** Maximum time to kill processes that go on starting others, in milliseconds. */
 const MAX_KILL_MS = 5_000;
 
 /** Commands that run now, by the highest number of their intervals. */

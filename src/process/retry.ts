@@ -1,7 +1,7 @@
 import { onAbort } from "./cancellation.ts";
 import { settlesWithin } from "./time_limit.ts";
 
-/** Longest pause that a server can ask for, in milliseconds. */
+/** Maximum length of a pause that a server can ask for, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
 /** How often something that failed is tried again, and after which pauses. */
@@ -21,7 +21,7 @@ export interface RetryPolicy {
    */
   readonly factor?: number;
   /**
-   * Longest pause, in milliseconds.
+   * Maximum length of a pause, in milliseconds.
    *
    * @default {60_000}
    */
@@ -34,7 +34,7 @@ export interface RetryPolicy {
    */
   readonly jitter?: number;
   /**
-   * Longest time in which attempts are begun, in milliseconds.
+   * Maximum time in which attempts are begun, in milliseconds.
    *
    * @default {unlimited}
    */

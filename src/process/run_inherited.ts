@@ -7,7 +7,7 @@ import { type ExitStatus, exitStatus } from "./exit_code.ts";
 export interface RunInheritedOptions {
   /** Working directory. */
   cwd: string;
-  /** The whole environment of the program. */
+  /** The complete environment of the program. */
   env: ChildEnvironment;
   /** Calls a listener for each signal that the runner gets. */
   onSignal: (listener: (signal: EndingSignal) => void) => Disposable;

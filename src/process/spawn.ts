@@ -22,7 +22,7 @@ export type Command = string | readonly string[];
 export interface SpawnOptions {
   /** Working directory. */
   cwd: string;
-  /** The whole environment of the program; nothing else is inherited. */
+  /** The complete environment of the program; nothing else is inherited. */
   env: ChildEnvironment;
   /**
    * Whether standard error goes into standard output, in true order, or has a

@@ -1,13 +1,13 @@
 import { osReason, RunnerError } from "../errors.ts";
 
 /**
- * Longest text of one argument or variable on Linux, in bytes with its end:
+ * Maximum length of a text of one argument or variable on Linux, in bytes with its end:
  * `MAX_ARG_STRLEN`, 32 pages of 4 KiB.
  */
 const MAX_TEXT_BYTES = 32 * 4096;
 
 /**
- * Most bytes of all arguments and variables together: a quarter of the usual
+ * Maximum number of bytes of all arguments and variables together: a quarter of the usual
  * limit of the stack, 8 MiB, on Linux; `ARG_MAX` on macOS.
  */
 const MAX_TOTAL_BYTES = Deno.build.os === "linux" ? 2_097_152 : 1_048_576;
@@ -22,7 +22,7 @@ const SHOWN_COUNT = 3;
 export interface CheckCommandSizeOptions {
   /** What the message calls the command. */
   name: string;
-  /** The whole environment. */
+  /** The complete environment. */
   env: Readonly<Record<string, string>>;
 }
 
@@ -120,7 +120,7 @@ export function checkProgram(name: string, cwd: string, path = ""): void {
 }
 
 /**
- * Makes the error of a program that cannot be started.
+ * Creates the error of a program that cannot be started.
  *
  * @param program Name of the program.
  * @param cwd Directory in which it is started.

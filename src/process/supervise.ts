@@ -14,12 +14,12 @@ export interface SuperviseOptions {
   /** Time between the first signal and SIGKILL, in milliseconds. */
   graceMs: number;
   /**
-   * Longest time the program may run, in milliseconds.
+   * Maximum time the program may run, in milliseconds.
    *
    * @default {no limit}
    */
   timeoutMs?: number;
-  /** The wish that the program ends. */
+  /** Cancellation of the program. */
   cancellation: Cancellation;
   /** Resolves when every stream of the program was read to its end. */
   drained: Promise<void>;

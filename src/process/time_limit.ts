@@ -6,13 +6,13 @@ export interface TimeLimit extends Disposable {
   readonly reached: Promise<true>;
 }
 
-/** Longest time of one timer, in milliseconds: more than 2³¹−1 fires at once. */
+/** Maximum time of one timer, in milliseconds: more than 2³¹−1 fires at once. */
 const MAX_TIMER_MS = 2 ** 30;
 
 /** Options for {@linkcode timeLimit}. */
 export interface TimeLimitOptions {
   /**
-   * Longest time of one timer, in milliseconds; a longer limit takes several,
+   * Maximum time of one timer, in milliseconds; a longer limit takes several,
    * one after the other.
    *
    * @default {about 12 days}
@@ -65,7 +65,7 @@ export function timeLimit(
  * Waits for something, but not for ever.
  *
  * @param promise What is waited for.
- * @param ms Longest time to wait, in milliseconds.
+ * @param ms Maximum time to wait, in milliseconds.
  * @returns Whether the promise settled in time.
  */
 export async function settlesWithin(

@@ -73,7 +73,7 @@ export function plainText(bytes: Uint8Array): string {
 }
 
 /**
- * Makes one line of what a program or a server said, for a message.
+ * Creates one line of what a program or a server said, for a message.
  *
  * @param text Any text.
  * @returns The text without sequences; each control character is a space.

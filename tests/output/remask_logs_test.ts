@@ -45,7 +45,7 @@ describe("createJobLog() masks secrets that became known late", () => {
     const late = await write("late", "3 [REDACTED]\n");
     await late.close();
     await open.close();
-    await log.sweep();
+    await log.remaskLogs();
     assertEquals(await listFiles(path), {
       "finished.log": "1 [REDACTED]\n".repeat(9_000),
       "open.log": "2 [REDACTED]\n",
@@ -77,7 +77,7 @@ describe("createJobLog() masks secrets that became known late", () => {
     await Deno.remove(`${path}/replaced.log`);
     await Deno.mkdir(`${path}/replaced.log`);
     masker.add(SECRET);
-    await log.sweep();
+    await log.remaskLogs();
     assertEquals(await Deno.readTextFile(`${path}/victim`), SECRET);
     assertEquals((await Deno.lstat(`${path}/linked.log`)).isSymlink, true);
     assertEquals(warnings, []);

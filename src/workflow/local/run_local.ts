@@ -195,7 +195,7 @@ function openLogs(): AsyncDisposable & { add(log: JobLog): void } {
   return {
     add: (log) => void logs.push(log),
     async [Symbol.asyncDispose]() {
-      for (const log of logs) await log.sweep();
+      for (const log of logs) await log.remaskLogs();
     },
   };
 }
