@@ -1,6 +1,7 @@
 import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
+import { oneLine } from "../terminal/text.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import type { SourceContext } from "./source_request.ts";
 
@@ -31,7 +32,7 @@ export interface ClientOptions {
 /**
  * Runs the client of a version control system to its end.
  *
- * @param argv Program and arguments; the caller has judged what came from outside.
+ * @param argv Program and arguments; the caller has validated what came from outside.
  * @param options Directory and environment.
  * @param context Cancellation of the run.
  * @returns Exit status and output.
@@ -60,8 +61,8 @@ export async function runClient(
  * Finds in the output of a failed client why it failed.
  *
  * @param result Exit status and output.
- * @param mark Expression of how a line begins that tells the reason.
- * @param url URL that the client was given; its user info is taken out.
+ * @param mark Pattern of the start of the lines that say why.
+ * @param url URL that the client was given; its user info is removed.
  * @returns The reason in one line.
  */
 export function clientReason(
@@ -69,16 +70,39 @@ export function clientReason(
   mark: RegExp,
   url: string,
 ): string {
-  const lines = result.stderr.slice(-SEARCHED_LENGTH).split(/[\r\n]+/)
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
+  const lines = lastLines(result.stderr);
   const marked = lines.filter((line) => mark.test(line));
   const reason = (marked.length > 0 ? marked : lines.slice(-1))
     .map((line) => line.replace(mark, "").trim())
     .join("; ");
-  if (reason === "") return `it ended with exit code ${result.exitCode}`;
-  const shown = showUrlsIn(reason, url)
-    .replace(new RegExp(CONTROL_CHARACTER, "g"), " ");
+  return shownReason(reason, url) ||
+    `it ended with exit code ${result.exitCode}`;
+}
+
+/**
+ * Splits the end of a client's output into lines. A line whose start is cut off
+ * is left out: half a password would not be recognised.
+ *
+ * @param text Output.
+ * @returns Lines without white space around them; none is empty.
+ */
+export function lastLines(text: string): string[] {
+  const end = text.length > SEARCHED_LENGTH
+    ? text.slice(-SEARCHED_LENGTH).replace(/^.*\n?/, "")
+    : text;
+  return end.split(/[\r\n]+/).map((line) => line.trim())
+    .filter((line) => line !== "");
+}
+
+/**
+ * Prepares what a client or a server said for a message.
+ *
+ * @param reason Text; it may hold terminal sequences.
+ * @param url URL that the client was given; its user info is removed.
+ * @returns One line of limited length.
+ */
+export function shownReason(reason: string, url: string): string {
+  const shown = oneLine(showUrlsIn(reason, url));
   return shown.length > SHOWN_LENGTH
     ? `${shown.slice(0, SHOWN_LENGTH)}…`
     : shown;
@@ -100,21 +124,56 @@ export function repositoryUrlProblem(
   url: string,
   schemes: readonly string[],
 ): string | undefined {
-  if (url.trim() === "") return "is empty";
-  if (CONTROL_CHARACTER.test(url)) return "contains a control character";
-  if (url.startsWith("-")) return 'starts with "-"';
+  const plain = textProblem(url);
+  if (plain !== undefined) return plain;
   const [, scheme, rest = ""] = /^([^/:]*):(.*)$/s.exec(url) ?? [];
   if (scheme === undefined) return undefined;
   if (!schemes.includes(scheme) || !rest.startsWith("//")) {
     return `has a scheme other than ${schemes.join(", ")}`;
   }
-  if (ENCODED_CONTROL_CHARACTER.test(url)) {
-    return "contains an encoded control character";
-  }
-  const problem = credentialsProblem(url);
-  if (problem !== undefined) return problem;
-  const authority = decoded(/^\/\/([^/]*)/.exec(rest)?.[1] ?? "");
-  return authority.split("@").some((part) => /^\[?-/.test(part))
+  return encodingProblem(url) ?? credentialsProblem(url) ??
+    authorityProblem(/^\/\/([^/]*)/.exec(rest)?.[1] ?? "");
+}
+
+/**
+ * Checks a URL or path for what no client may be given.
+ *
+ * @param url URL or path.
+ * @returns The problem, worded to follow the name of the value; `undefined` if
+ * there is none.
+ */
+export function textProblem(url: string): string | undefined {
+  if (url.trim() === "") return "is empty";
+  if (CONTROL_CHARACTER.test(url)) return "contains a control character";
+  return url.startsWith("-") ? 'starts with "-"' : undefined;
+}
+
+/**
+ * Checks a URL for percent-encoded control characters, with which a credential
+ * helper can be asked for the password of another host.
+ *
+ * @param url URL.
+ * @returns The problem, worded as for {@linkcode textProblem}.
+ */
+export function encodingProblem(url: string): string | undefined {
+  return ENCODED_CONTROL_CHARACTER.test(url)
+    ? "contains an encoded control character"
+    : undefined;
+}
+
+/**
+ * Checks the user and host of a URL, which ssh gets as arguments once they are
+ * decoded.
+ *
+ * @param authority User and host, percent-encoded.
+ * @returns The problem, worded as for {@linkcode textProblem}.
+ */
+export function authorityProblem(authority: string): string | undefined {
+  const decoded = authority.replace(
+    /%([0-9a-f]{2})/gi,
+    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return decoded.split("@").some((part) => /^\[?-/.test(part))
     ? 'has a user or host that starts with "-"'
     : undefined;
 }
@@ -123,7 +182,7 @@ export function repositoryUrlProblem(
  * Creates the error of a source that a client cannot get.
  *
  * @param url URL as configured; its user info is not shown.
- * @param ref What of it is wanted, if somebody said.
+ * @param ref Branch, tag or revision, if one was given.
  * @param reason What is wrong.
  * @returns The error.
  */
@@ -136,13 +195,6 @@ export function checkoutError(
   return new RunnerError(
     `Cannot check out ${what}${JSON.stringify(showUrl(url))}: ${reason}`,
     { code: "source-failed" },
-  );
-}
-
-function decoded(text: string): string {
-  return text.replace(
-    /%([0-9a-f]{2})/gi,
-    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
   );
 }
 

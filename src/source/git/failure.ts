@@ -1,8 +1,7 @@
-import { oneLine } from "../../terminal/text.ts";
 import { RunnerError } from "../../errors.ts";
 import type { CaptureResult } from "../../process/capture.ts";
 import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
-import { showUrlsIn } from "../../url_secrets.ts";
+import { lastLines, shownReason } from "../client.ts";
 import type { SourceContext } from "../source_request.ts";
 
 /**
@@ -46,7 +45,7 @@ const SIGNS = [
 ] as const;
 
 /**
- * Tells from the output of a failed git why it could not fetch.
+ * Determines from the output of a failed git why it could not fetch.
  *
  * @param result Exit status and output of git.
  * @returns The kind of failure.
@@ -80,12 +79,6 @@ export function gitError(action: string, reason: string): RunnerError {
   });
 }
 
-/** How much of the end of git's output is searched for the reason, in characters. */
-const SEARCHED_LENGTH = 8_192;
-
-/** Maximum length of a reason that is shown, in characters. */
-const SHOWN_LENGTH = 400;
-
 /** What git says beside the reason. */
 const NOISE = /^(?:Cloning into|warning:|hint:|remote: *$)/;
 
@@ -100,27 +93,14 @@ const NOISE = /^(?:Cloning into|warning:|hint:|remote: *$)/;
  * @returns The reason in one line.
  */
 export function gitReason(result: CaptureResult, url: string): string {
-  const lines = endOf(result.stderr).split(/[\r\n]+/)
-    .map((line) => line.trim());
+  const lines = lastLines(result.stderr);
   const last = lines.findLastIndex((line) => /^(?:fatal|error):/.test(line));
   const reason = lines.slice(0, last < 0 ? lines.length : last + 1)
-    .filter((line) => line !== "" && !NOISE.test(line))
+    .filter((line) => !NOISE.test(line))
     .map((line) => line.replace(/^(?:fatal|error|remote): */, ""))
     .join("; ");
-  return reason === ""
-    ? `git ended with exit code ${result.exitCode}`
-    : shortened(oneLine(showUrlsIn(reason, url)));
-}
-
-/** Whole lines alone: half a password would not be recognised. */
-function endOf(text: string): string {
-  if (text.length <= SEARCHED_LENGTH) return text;
-  const [, ...wholeLines] = text.slice(-SEARCHED_LENGTH).split("\n");
-  return wholeLines.join("\n");
-}
-
-function shortened(text: string): string {
-  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+  return shownReason(reason, url) ||
+    `git ended with exit code ${result.exitCode}`;
 }
 
 /** Pauses of one second, four and ten. */
@@ -132,7 +112,7 @@ const RETRY: RetryPolicy = {
   jitter: 0.25,
 };
 
-/** Does something that connects, again if the connection fails. */
+/** Runs something that connects, and retries it if the connection fails. */
 export type Retry = (
   action: () => Promise<CaptureResult>,
 ) => Promise<CaptureResult>;
@@ -146,7 +126,7 @@ export type Retry = (
  * @param url Location of the repository; its user info is not shown.
  * @param context What the run offers.
  * @param policy Number of attempts and their pauses.
- * @returns Function that tries again.
+ * @returns Function that retries.
  */
 export function retrying(
   url: string,
@@ -156,7 +136,7 @@ export function retrying(
   const backoff = createBackoff(policy, {
     signal: cancellation.asked,
     onRetry: (reason, ms) =>
-      log.warn("source", "The connection failed and is tried again", {
+      log.warn("source", "The connection failed and is retried", {
         reason,
         ms,
       }),

@@ -47,7 +47,7 @@ export interface GitOptions {
    */
   mirrorDirectory?: string;
   /**
-   * How often a failed connection is tried again, and after which pauses.
+   * How often a failed connection is retried, and after which pauses.
    *
    * @default {4 attempts, with pauses from 1_000 to 10_000}
    */

@@ -2,8 +2,8 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../../environment/child_environment.ts";
-import { RunnerError } from "../../errors.ts";
-import { capture, type CaptureResult } from "../../process/capture.ts";
+import type { CaptureResult } from "../../process/capture.ts";
+import { runClient } from "../client.ts";
 import type { SourceContext } from "../source_request.ts";
 import { type ConfigEntry, withConfigEntries } from "./config.ts";
 
@@ -58,22 +58,11 @@ export async function runGit(
   cwd: string,
   context: GitContext,
 ): Promise<CaptureResult> {
-  const { cancellation } = context;
-  try {
-    return await capture(["git", ...NEUTRAL_OPTIONS, ...args], {
-      cwd,
-      env: gitEnvironment(context),
-      cancellation,
-    });
-  } catch (cause) {
-    if (cause instanceof RunnerError && cause.code === "command-not-found") {
-      throw new RunnerError('Cannot run "git": it is not installed', {
-        code: "source-failed",
-        cause,
-      });
-    }
-    throw cause;
-  }
+  return await runClient(
+    ["git", ...NEUTRAL_OPTIONS, ...args],
+    { cwd, env: gitEnvironment(context) },
+    context,
+  );
 }
 
 function gitEnvironment(
@@ -83,7 +72,7 @@ function gitEnvironment(
   return {
     // The directories are named outright, so it does not matter who owns them.
     ...withConfigEntries(inherited, [["safe.directory", "*"], ...config]),
-    // A server that falls silent is a broken connection, which is tried again.
+    // A server that falls silent is a broken connection, which is retried.
     GIT_HTTP_LOW_SPEED_LIMIT: env.GIT_HTTP_LOW_SPEED_LIMIT ?? "1",
     GIT_HTTP_LOW_SPEED_TIME: env.GIT_HTTP_LOW_SPEED_TIME ?? "120",
     GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL).join(":"),

@@ -2,13 +2,10 @@ import { isAbsolute } from "@std/path/posix/is-absolute";
 import { resolve } from "@std/path/posix/resolve";
 import { RunnerError } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
+import { authorityProblem, encodingProblem, textProblem } from "../client.ts";
 
 /** Schemes of the transports that git may use; the last two are old spellings of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
-
-// deno-lint-ignore no-control-regex
-const CONTROL_CHARACTER = /[\x00-\x1f\x7f]/;
-const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
 
 /**
  * Returns what is wrong with the location of a git repository.
@@ -23,21 +20,18 @@ const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
  * there is none.
  */
 export function gitUrlProblem(url: string): string | undefined {
-  if (url.trim() === "") return "is empty";
-  if (CONTROL_CHARACTER.test(url)) return "contains a control character";
-  if (url.startsWith("-")) return 'starts with "-"';
+  const plain = textProblem(url);
+  if (plain !== undefined) return plain;
   const [helper] = /^[A-Za-z0-9+.-]*(?=::)/.exec(url) ?? [];
   if (helper !== undefined) return `names the transport helper "${helper}"`;
   const [, scheme] = /^([^/:]*):\/\//.exec(url) ?? [];
   if (scheme !== undefined && !SCHEMES.includes(scheme)) {
     return `has a scheme other than ${SCHEMES.slice(0, 5).join(", ")}`;
   }
-  if (scheme !== undefined && ENCODED_CONTROL_CHARACTER.test(url)) {
-    return "contains an encoded control character";
-  }
-  return authorityOf(url).split("@").some((part) => /^\[?-/.test(part))
-    ? 'has a user or host that starts with "-"'
-    : undefined;
+  const [authority = ""] = /(?<=^[^/:]*:\/\/)[^/]*/.exec(url) ??
+    /^[^/]*(?=:)/.exec(url) ?? [];
+  return (scheme === undefined ? undefined : encodingProblem(url)) ??
+    authorityProblem(authority);
 }
 
 /**
@@ -68,16 +62,6 @@ export function gitLocation(url: string, cwd: string): string {
  */
 export function isLocalPath(url: string): boolean {
   return !/^[^/]*:/.test(url);
-}
-
-/** User and host, decoded as git does before it gives them to ssh. */
-function authorityOf(url: string): string {
-  const [, encoded] = /^[^/:]*:\/\/([^/]*)/.exec(url) ?? [];
-  if (encoded === undefined) return /^[^/]*(?=:)/.exec(url)?.[0] ?? "";
-  return encoded.replace(
-    /%([0-9a-f]{2})/gi,
-    (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)),
-  );
 }
 
 /**

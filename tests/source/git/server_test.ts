@@ -105,7 +105,7 @@ describe("gitSource() with a server", () => {
       assertEquals(await Deno.readTextFile(`${scene.target}/version`), "2");
     }
     const warnings = scene.context.log.lines.filter((line) =>
-      line.includes("is tried again")
+      line.includes("is retried")
     );
     assertEquals(warnings.length, 7);
   });
