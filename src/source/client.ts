@@ -95,7 +95,7 @@ export function lastLines(text: string): string[] {
 }
 
 /**
- * Prepares what a client or a server said for a message.
+ * Prepares the output of a client or a server for a message.
  *
  * @param reason Text; it may hold terminal sequences.
  * @param url URL that the client was given; its user info is removed.

@@ -18,7 +18,7 @@ export interface CopyTreeOptions {
    * @default {nothing is ignored}
    */
   isIgnored?: (path: string) => boolean;
-  /** Hears of each socket, pipe and device; they are not copied. */
+  /** Called for each socket, pipe and device; they are not copied. */
   onSpecialFile: (path: string) => void;
   /** Stops the copying. */
   signal: AbortSignal;
@@ -217,7 +217,7 @@ export async function copySparse(
   if (mode !== null) await Deno.chmod(to, mode & 0o7777);
 }
 
-/** Looks at four bytes at a time, which is what makes it fast. */
+/** Looks at four bytes at a time, for speed. */
 function isZero(buffer: Uint8Array<ArrayBuffer>, count: number): boolean {
   const words = new Int32Array(buffer.buffer, 0, count >> 2);
   for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;

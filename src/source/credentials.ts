@@ -20,7 +20,7 @@ export interface CredentialsContext {
   env: Environment;
   /** Where the directory of the credentials must be. */
   workspace: Workspace;
-  /** Hears what could not be removed. */
+  /** Log of what could not be removed. */
   log: Logger;
 }
 
@@ -98,9 +98,9 @@ export async function removeCredentials(
 /**
  * Creates the environment of a job whose credentials are removed.
  *
- * A `GIT_CONFIG_GLOBAL` that was removed with them is dropped. What it said
- * beside the credentials is said by `GIT_CONFIG_*` instead, behind the
- * entries that are there: all directories are safe to git, whoever owns them.
+ * A `GIT_CONFIG_GLOBAL` that was removed with them is dropped. Its other
+ * settings are set by `GIT_CONFIG_*` instead, after the entries that are there:
+ * git trusts all directories, regardless of their owner.
  *
  * @param env Environment with which the source was prepared.
  * @returns Environment of the job.
@@ -117,7 +117,7 @@ export function withoutCredentials(env: Environment): Record<string, string> {
   return withConfigEntries(rest, [["safe.directory", "*"]]);
 }
 
-/** The directory, unless there is none or it shall stay. */
+/** The directory to empty; `undefined` if there is none or it is kept. */
 function removableDirectory(env: Environment): string | undefined {
   const isRemoved = parseBoolean(env[Variable.vcsAuthCleanup] ?? "", {
     acceptsWorkerWords: true,

@@ -104,13 +104,13 @@ export function handledSource(
         signal: cancellation.asked,
         log: (message: string) => log.info(`source:${type}`, message),
       })))();
-    const made = await orCancelled(filling, cancellation.asked)
+    const revision = await orCancelled(filling, cancellation.asked)
       .catch((cause) => {
         cancellation.asked.throwIfAborted();
         throw failure(showUrlsIn(messageOf(cause), url), cause);
       });
     for await (const _ of Deno.readDir(target)) {
-      return typeof made === "string" ? made : undefined;
+      return typeof revision === "string" ? revision : undefined;
     }
     throw failure("its handler left the directory empty");
   };

@@ -1,5 +1,5 @@
 /**
- * Does something with each item, with a few of them at a time.
+ * Runs an action for each item, with limited concurrency.
  *
  * After a failure nothing new is begun, and what was begun is waited for, so
  * that nothing goes on behind the caller's back.

@@ -116,7 +116,7 @@ async function clone(
     if (result.exitCode === 0) return result.stdout.trim();
     throw checkoutError(location, ref, clientReason(result, REASON, location));
   };
-  // The other side finds the name, and sends what it is made of: the newest
+  // The server resolves the name, and sends what it consists of: the newest
   // changeset of the clone is the one that was asked for.
   const wanted = ref === undefined ? [] : [`--rev=${ref}`];
   await hg("clone", "--noupdate", "--pull", ...wanted, "--", url, target);
@@ -134,7 +134,7 @@ async function clone(
 
 /** What Mercurial is configured with outside of any repository. */
 interface HgConfig {
-  /** Names of hooks; they would run in a tree that nobody has looked at. */
+  /** Names of hooks; they would run in a tree that is not trusted. */
   readonly hooks: readonly string[];
   /** Absolute paths of the files that it reads, in this order. */
   readonly files: readonly string[];
@@ -209,7 +209,7 @@ async function runHg(
       ...env,
       // Options are read where they belong alone, not out of any argument.
       HGPLAIN: "+strictflags",
-      // The configuration of a local repository belongs to whoever wrote it.
+      // The configuration of a local repository is not trusted.
       HGRCSKIPREPO: "1",
       HGENCODING: "utf-8",
       SSH_ASKPASS: "",

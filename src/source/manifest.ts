@@ -10,12 +10,12 @@ import { forEachLimited } from "./for_each_limited.ts";
 const PARALLEL_COUNT = 32;
 
 /** Maximum size of a file that is read at once, in bytes. */
-const MOST_BYTES_AT_ONCE = 1024 * 1024;
+const MAX_BYTES_AT_ONCE = 1024 * 1024;
 
 /** Permission bits that allow to write. */
 const WRITE_BITS = 0o222;
 
-/** What version control writes anew when somebody merely looks. */
+/** What version control rewrites when it only reads. */
 const REFRESHED = /^\.(?:git\/index|hg\/(?:dirstate|w?cache))(?:\/|$)/;
 
 /** What is in a directory: kind, permission bits and content of each path, in one line. */
@@ -34,14 +34,13 @@ interface Listed {
 /** Options for {@linkcode takeManifest}. */
 export interface TakeManifestOptions {
   /**
-   * Whether nobody may write to what is listed from now on, as far as
-   * permission bits can tell.
+   * Whether write permission is removed from what is listed.
    *
    * @default {false}
    */
   isSealed?: boolean;
   /**
-   * Earlier list of a directory that somebody may be changing now. What
+   * Earlier list of a directory that may be changing now. What
    * differs from it in kind, size or permission bits is not read, what is below
    * a new directory not listed, and no file is waited for.
    *
@@ -137,7 +136,7 @@ async function describe(
   const mode = isSealed ? await sealed(path, info) : bitsOf(info);
   const bits = mode.toString(8);
   if (isDirectory) return `directory ${bits}`;
-  // To open a pipe would wait for somebody who writes to it.
+  // Opening a pipe would block until it has a writer.
   if (!isFile) return `other ${bits}`;
   const shape = `file ${bits} ${size}`;
   if (expected !== undefined) {
@@ -145,7 +144,7 @@ async function describe(
     // An alias is a link, and opened as such.
     if (!isAlias) return `${shape} ${await untrustedSum(path, size, options)}`;
   }
-  const sum = size > MOST_BYTES_AT_ONCE
+  const sum = size > MAX_BYTES_AT_ONCE
     ? await sha256Of(path, signal)
     : sumOf(await Deno.readFile(path));
   return `${shape} ${sum}`;
@@ -160,7 +159,7 @@ async function untrustedSum(
   const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   await using file = await openUntrusted(path);
-  const buffer = new Uint8Array(Math.min(size + 1, MOST_BYTES_AT_ONCE));
+  const buffer = new Uint8Array(Math.min(size + 1, MAX_BYTES_AT_ONCE));
   for (let count = 0; count <= size;) {
     signal.throwIfAborted();
     const length = await file.read(buffer);

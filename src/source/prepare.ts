@@ -10,7 +10,7 @@ import type {
   SourceRequest,
 } from "./source_request.ts";
 
-/** What is at the place where source code shall be. */
+/** State of the directory in which source code is prepared. */
 type TargetState = "absent" | "empty" | "populated";
 
 /**
@@ -18,8 +18,8 @@ type TargetState = "absent" | "empty" | "populated";
  *
  * What is there already decides: nothing, or an empty directory, is filled. In
  * a container a worker has put the source there, and it is left alone unless
- * it is to be replaced. Elsewhere what an earlier run made is replaced, and a
- * user's directory never.
+ * it is to be replaced. Elsewhere, a directory that an earlier run created is
+ * replaced, and a directory of the user never.
  *
  * After a failure or a cancellation the place is empty, or absent as before.
  *
@@ -48,8 +48,8 @@ export async function prepareSource(
     return { path, skipped: true };
   }
   const fill = await resolve(request, target, context);
-  const made = !workspace.inContainer && await ownsPath(workspace, target);
-  if (state === "populated" && !workspace.inContainer && !made) {
+  const isOwned = !workspace.inContainer && await ownsPath(workspace, target);
+  if (state === "populated" && !workspace.inContainer && !isOwned) {
     throw failure(
       path,
       "the directory is not empty, and no earlier run of runnerlib created it; " +
@@ -57,7 +57,7 @@ export async function prepareSource(
     );
   }
   if (state === "populated" && !workspace.inContainer) {
-    // It was mounted after a run had made the directory.
+    // It was mounted after a run had created the directory.
     if (await isMounted(target, await mountsBelow(target))) {
       throw failure(path, "something is mounted there");
     }
@@ -67,7 +67,7 @@ export async function prepareSource(
     await makeEmpty(target, context);
     return { path, commit: await fill(target) };
   } catch (error) {
-    await undo(target, state !== "absent" && !made, context);
+    await undo(target, state !== "absent" && !isOwned, context);
     throw error;
   }
 }
@@ -82,7 +82,7 @@ async function stateOf(target: string): Promise<TargetState> {
   }
 }
 
-/** Keeps the directory: it may be a mount point, or somebody's current one. */
+/** Keeps the directory: it may be a mount point, or the current directory of a process. */
 async function makeEmpty(
   target: string,
   { log }: SourceContext,

@@ -57,7 +57,7 @@ export interface SourceContext {
   env: ChildEnvironment;
   /** Absolute path of the directory against which relative paths are read. */
   cwd: string;
-  /** Hears what is prepared; never the user info of a URL. */
+  /** Log of what is prepared; never the user info of a URL. */
   log: Logger;
   /** Cancellation of the job. */
   cancellation: Cancellation;
@@ -80,7 +80,7 @@ export interface PreparedSource {
 }
 
 /**
- * Fills an empty directory with a source that was judged.
+ * Fills an empty directory with a source that was checked.
  *
  * @param target Absolute path of the directory.
  * @returns Id of the commit or revision, if the source has any.

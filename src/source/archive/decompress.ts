@@ -24,7 +24,7 @@ const SIGNATURES: readonly [ArchiveFormat, readonly number[]][] = [
 const MAGIC_OFFSET = 257;
 
 /**
- * Tells the format of an archive by its first bytes; a name can lie.
+ * Determines the format of an archive by its first bytes; a name proves nothing.
  *
  * @param path Path of the archive.
  * @returns The format, `undefined` if it is none of those that are known.
@@ -102,7 +102,7 @@ export async function* decompressed(
       `${tool[0]} ended with exit code ${exitCode}`;
     throw unpackError(reason);
   } finally {
-    // Whoever reads may have had enough before the end.
+    // The reader may stop before the end.
     child.signal("SIGKILL");
     await Promise.all([child.status, said]);
   }

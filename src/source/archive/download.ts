@@ -207,7 +207,7 @@ async function orSilence<T>(
   }
 }
 
-/** Whatever `fetch` throws says no more than that it failed. */
+/** The errors of `fetch` hide the reason in their cause. */
 function innermost(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error
     ? innermost(error.cause)
@@ -247,7 +247,7 @@ export async function sha256Of(
 export interface ArchiveLocation {
   /** Absolute path, or a URL from which it is fetched. */
   readonly place: string | URL;
-  /** SHA-256 of the archive in small hexadecimal digits, if somebody said. */
+  /** SHA-256 of the archive in lower-case hexadecimal digits, if one was given. */
   readonly checksum: string | undefined;
 }
 

@@ -7,7 +7,7 @@ export interface ArchiveEntry {
    * for bytes that are not UTF-8.
    */
   readonly name: string;
-  /** What it is; `other` cannot be unpacked. */
+  /** Its type; `other` cannot be unpacked. */
   readonly type: "file" | "directory" | "link" | "hard link" | "other";
   /** What cannot be unpacked, in words, for type `other`. */
   readonly kind?: string;
@@ -56,7 +56,7 @@ export function entryError(
 }
 
 /**
- * Does something for an entry, and says of which entry the system speaks when
+ * Runs an action for an entry, and names the entry in the error when
  * it fails.
  *
  * @param entry The entry.

@@ -49,7 +49,7 @@ export async function unpack(
     }
     await unpacking.finish();
   } finally {
-    // Whoever removes what was unpacked must find nobody at work.
+    // No write may be in progress when what was unpacked is removed.
     await unpacking.settle();
   }
 }
@@ -82,7 +82,7 @@ export class Unpacking {
   readonly #stripTop: boolean;
   #top: string | undefined;
   /** What is at each path; the names are those of the archive, not of the system. */
-  readonly #made = new Map<string, "directory" | "file" | "link">();
+  readonly #created = new Map<string, "directory" | "file" | "link">();
   /** Entries of directories; those without one have the usual mode. */
   readonly #directories = new Map<string, ArchiveEntry>();
   readonly #links = new Map<string, ArchiveEntry>();
@@ -92,7 +92,7 @@ export class Unpacking {
   readonly #queue = new WorkQueue(PARALLEL_COUNT);
 
   /**
-   * Creates one of which nothing came out yet.
+   * Creates the state of an archive that is not unpacked yet.
    *
    * @param root Absolute path of an empty directory, free of links.
    * @param stripTop Whether the one folder at the top is left out.
@@ -193,7 +193,7 @@ export class Unpacking {
   /** The deepest come first; the root is the last, with an empty path. */
   #directoriesByDepth(): string[][] {
     const levels: string[][] = [[""]];
-    for (const [path, type] of this.#made) {
+    for (const [path, type] of this.#created) {
       if (type === "directory") {
         (levels[path.split("/").length] ??= []).push(path);
       }
@@ -252,13 +252,13 @@ export class Unpacking {
 
   /** Not with all that is around it at once: that would go through links. */
   async #makeDirectory(path: string, { name }: ArchiveEntry): Promise<void> {
-    const there = this.#made.get(path);
+    const there = this.#created.get(path);
     if (there === "directory") return;
     if (there !== undefined) {
       throw entryError(name, `"${path}" is a ${there} in the same archive`);
     }
     await Deno.mkdir(this.#placeOf(path), { mode: 0o755 });
-    this.#made.set(path, "directory");
+    this.#created.set(path, "directory");
   }
 
   /** Small files are written while the next entries are read. */
@@ -307,7 +307,7 @@ export class Unpacking {
     this.#links.set(path, entry);
   }
 
-  /** Of a link, another one is made: it may have to be checked elsewhere. */
+  /** A link is created again: it may have to be checked at its own place. */
   async #addHardLink(path: string, entry: ArchiveEntry): Promise<void> {
     const { name, target = "" } = entry;
     const original = this.#pathOf(target);
@@ -316,7 +316,7 @@ export class Unpacking {
       if (original === path) return;
       return await this.#addLink(path, { ...entry, target: link.target });
     }
-    if (this.#made.get(original) !== "file") {
+    if (this.#created.get(original) !== "file") {
       throw entryError(
         name,
         `"${target}", for which it stands, is no file that came before it`,
@@ -334,7 +334,7 @@ export class Unpacking {
     type: "file" | "link",
     { name }: ArchiveEntry,
   ): Promise<void> {
-    const there = this.#made.get(path);
+    const there = this.#created.get(path);
     if (there === type) {
       await this.#queue.drain();
       await Deno.remove(this.#placeOf(path));
@@ -342,7 +342,7 @@ export class Unpacking {
     } else if (there !== undefined) {
       throw entryError(name, `"${path}" is a ${there} in the same archive`);
     }
-    this.#made.set(path, type);
+    this.#created.set(path, type);
   }
 }
 
@@ -363,7 +363,7 @@ export class Budget {
   #bytes = 0;
 
   /**
-   * Creates a budget of which nothing is spent.
+   * Creates an unspent budget.
    *
    * @param limits Limits.
    * @param archiveBytes Size of the archive itself.

@@ -135,10 +135,10 @@ const ENTRY_BYTES = 46;
 const LOCAL_HEADER_BYTES = 30;
 
 /** Maximum number of bytes that a comment behind the end of the directory takes. */
-const MOST_COMMENT_BYTES = 0xffff;
+const MAX_COMMENT_BYTES = 0xffff;
 
 /** Maximum length of a directory that is read, in bytes: it is kept in memory. */
-const MOST_DIRECTORY_BYTES = 256 * 1024 * 1024;
+const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
 
 const SIGNATURE = {
   local: 0x04034b50,
@@ -169,10 +169,10 @@ export interface ZipRecord {
 }
 
 /**
- * Reads the directory at the end of a zip, which alone tells what is in it.
+ * Reads the directory at the end of a zip, the only authority on its contents.
  *
  * @param file The open file.
- * @returns What it says of each entry, one after the other.
+ * @returns Its records, one after the other.
  * @throws {RunnerError} With code `source-failed`, if it is damaged.
  */
 export async function* zipRecords(
@@ -180,7 +180,7 @@ export async function* zipRecords(
 ): AsyncGenerator<ZipRecord> {
   const { size: fileBytes } = await file.stat();
   const { count, bytes, offset } = await findDirectory(file, fileBytes);
-  if (bytes > MOST_DIRECTORY_BYTES || offset + bytes > fileBytes) {
+  if (bytes > MAX_DIRECTORY_BYTES || offset + bytes > fileBytes) {
     throw damaged("its directory is not in the file");
   }
   const directory = viewOf(await readAt(file, offset, bytes));
@@ -192,8 +192,8 @@ export async function* zipRecords(
     ) {
       throw damaged("its directory ends too early");
     }
-    const lengths = [28, 30, 32].map((it) =>
-      directory.getUint16(at + it, true)
+    const lengths = [28, 30, 32].map((offset) =>
+      directory.getUint16(at + offset, true)
     );
     const end = at + ENTRY_BYTES + lengths[0] + lengths[1] + lengths[2];
     if (end > bytes) throw damaged("its directory ends too early");
@@ -272,7 +272,7 @@ async function findDirectory(
   file: Deno.FsFile,
   fileBytes: number,
 ): Promise<{ count: number; bytes: number; offset: number }> {
-  const length = Math.min(fileBytes, END_BYTES + MOST_COMMENT_BYTES);
+  const length = Math.min(fileBytes, END_BYTES + MAX_COMMENT_BYTES);
   const start = fileBytes - length;
   const tail = viewOf(await readAt(file, start, length));
   for (let at = length - END_BYTES; at >= 0; at--) {

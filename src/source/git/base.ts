@@ -18,7 +18,7 @@ import { gitLocation, isSameRepository } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
 
-/** What is checked out, and into what it is to be merged. */
+/** What is checked out. */
 export interface BaseRequest {
   /** What was found for the ref. */
   readonly found: FoundCommit;

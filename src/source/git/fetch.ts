@@ -34,7 +34,7 @@ export interface FetchCommitOptions {
    */
   readonly remote?: string;
   /**
-   * Tells the name that what is fetched gets here.
+   * Returns the local name of what is fetched.
    *
    * @default {trackingName}
    */
@@ -232,7 +232,7 @@ export type FetchOutcome =
  * @param retry Does what connects.
  * @returns What became of it.
  * @throws {RunnerError} With code `source-failed`, if the server cannot be
- * reached or lets nobody in.
+ * reached or denies access.
  */
 export async function fetchFrom(
   repository: Repository,
@@ -253,7 +253,9 @@ export async function fetchFrom(
       ...filter === undefined ? [] : [`--filter=${filter}`],
       ...isPlain ? ["--no-filter"] : [],
       // A branch may have the name of a folder of branches that are gone.
-      ...request.refspecs.some((it) => it.includes("*")) ? ["--prune"] : [],
+      ...request.refspecs.some((refspec) => refspec.includes("*"))
+        ? ["--prune"]
+        : [],
       "--end-of-options",
       request.remote,
       ...request.refspecs,

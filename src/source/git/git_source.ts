@@ -186,13 +186,13 @@ async function fetch(
   return found;
 }
 
-/** Does a part of the work and tells how long it took. */
+/** Runs a stage of the preparation and logs how long it took. */
 export type Stage = <T>(name: string, action: () => Promise<T>) => Promise<T>;
 
 /**
  * Creates a function that times the stages of a preparation.
  *
- * @param log Hears each stage at its end, also of one that fails.
+ * @param log Log; a stage that fails is logged, too.
  * @returns The function.
  */
 export function stages(log: Logger): Stage {

@@ -136,8 +136,8 @@ export async function deepen(
 }
 
 /**
- * Creates what fetches the first of several lists that the server has, and says
- * what it had against the one before. A longer history is fetched by the same list.
+ * Creates a function that fetches the first of several lists which the server
+ * serves, and returns why it refused the one before. A longer history is fetched by the same list.
  *
  * @param repository Repository.
  * @param remote Name of the remote.

@@ -3,7 +3,7 @@ import type { ConfigEntry } from "./config.ts";
 import { isLocalPath } from "./url.ts";
 
 /**
- * Command that serves a repository of this machine, whoever owns it: git passes
+ * Command that serves a repository of this machine, regardless of its owner: git passes
  * `safe.directory` on to the server in no other way.
  *
  * Git's own rule for serving the repository of another user holds as well: the
@@ -24,7 +24,7 @@ export function isLocalUrl(url: string): boolean {
 }
 
 /**
- * Lets a remote of this machine be fetched, whoever owns it.
+ * Lets git fetch a remote of this machine, regardless of its owner.
  *
  * @param url Location of the remote.
  * @param remote Name of the remote.

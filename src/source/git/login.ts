@@ -163,7 +163,7 @@ export function bindHelpers(
   );
 }
 
-/** Speaks git's credential protocol for a program that answers prompts. */
+/** Adapts a program that answers prompts to git's credential protocol. */
 const askpassHelper = `!f() {
   test "$1" = get || exit 0
   user=
@@ -182,7 +182,7 @@ const askpassHelper = `!f() {
 }; f`;
 
 /**
- * Checks whether git speaks http to a location.
+ * Checks whether git reaches a location by HTTP.
  *
  * @param url Location.
  * @returns Whether it does.

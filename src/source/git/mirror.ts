@@ -191,7 +191,7 @@ async function update(
     );
   }
   await writeTips(place.path, await newTips(repository, tips));
-  // Whoever reads meanwhile is not disturbed: what is in use, or new, stays.
+  // Concurrent readers are safe: objects that are in use, or new, are kept.
   await repository.git([
     ...["-c", "gc.auto=6700", "-c", "gc.autoDetach=false"],
     ...["-c", "gc.writeCommitGraph=false", "-c", "repack.writeBitmaps=false"],

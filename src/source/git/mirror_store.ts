@@ -13,7 +13,7 @@ import type { ObjectFormat } from "./repository.ts";
  * 1. Of the objects, packs and loose objects stay that are regular files in
  *    their places. Everything else goes before git looks at it: alternates,
  *    graphs and indexes beside the packs, links, pipes, unfinished files.
- * 2. The tips are ids and names. They tell the server what need not be sent, and
+ * 2. The tips are ids and names. The server learns from them what it need not send;
  *    no name is resolved by them.
  * 3. Git works on the objects from a repository of the run's own.
  * 4. What leaves the mirror is sent as a pack, and the clone computes the id of

@@ -63,8 +63,8 @@ export function isFullCommitId(ref: string): boolean {
  * Lists the names under which a fresh clone may know a ref, best first.
  *
  * As for `git checkout`, a branch comes before a tag and a tag before an abbreviated commit id. The
- * full id of a commit is never anything else: somebody could have given a
- * branch that name to have another commit run.
+ * full id of a commit is never anything else: a branch
+ * of that name could have been created to run another commit.
  *
  * @param ref Validated name.
  * @returns Names that leave git nothing to guess.
@@ -110,7 +110,7 @@ export function remoteNames(ref: string): string[] {
 }
 
 /**
- * Tells the name that what is fetched gets here.
+ * Returns the local name of what is fetched.
  *
  * @param name Name at the remote, one of {@linkcode remoteNames}.
  * @returns The name here; `undefined` for a commit, which has none.

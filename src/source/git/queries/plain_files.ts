@@ -10,7 +10,7 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Reads a file that somebody else wrote: a regular one, of bounded size. Opening
+ * Reads a file that is not trusted: a regular one, of bounded size. Opening
  * anything else might block, read without end, or lead elsewhere.
  *
  * @param path Absolute path.
@@ -74,7 +74,7 @@ export async function readPlainText(path: string): Promise<string> {
 }
 
 /**
- * Lists the regular files below a directory that somebody else wrote.
+ * Lists the regular files below a directory that is not trusted.
  *
  * @param directory Absolute path; an absent directory has no files.
  * @param onOther Gets the absolute path of whatever is neither a regular file

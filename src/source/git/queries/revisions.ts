@@ -93,7 +93,7 @@ export interface CommitsBetweenOptions extends GitQueryOptions {
   head?: string;
 }
 
-/** What {@linkcode commitsBetween} tells of a commit. */
+/** A commit that {@linkcode commitsBetween} lists. */
 export interface CommitInfo {
   /** Id. */
   readonly id: string;
@@ -103,7 +103,7 @@ export interface CommitInfo {
   readonly author: string;
   /** Address of the author. */
   readonly email: string;
-  /** When it was made, in milliseconds since 1970. */
+  /** Time of the commit, in milliseconds since 1970. */
   readonly committedAt: number;
   /** First line of the message. */
   readonly subject: string;

@@ -40,7 +40,7 @@ const SILENT: Logger = {
 };
 
 /**
- * Shows a repository that is asked as one of which a part may be missing.
+ * Adapts a repository that is queried to checks of its history.
  *
  * @param query Repository.
  * @returns The same.
@@ -57,8 +57,9 @@ export function historyOf(query: GitQuery): PartialHistory {
  *
  * What is fetched goes to the runner's own repository; the other one stays as it
  * is. The location is that of the job's source, which its environment names, and
- * never one that the repository configures. Only what the environment says gives
- * access: no settings of the user, and no programs that they name.
+ * never one that the repository configures. Access comes from the
+ * environment alone: settings of the user, and the programs that they name, are
+ * ignored.
  *
  * @param query Repository.
  * @param options Options of the question.
