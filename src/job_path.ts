@@ -50,7 +50,7 @@ export function normalizeJobPath(path: string): string {
 /**
  * Takes `.`, `..`, doubled and final slashes out of a path.
  *
- * Every job judges its paths, so this does without a library, which takes
+ * Every job checks its paths, so this does without a library, which takes
  * longer to load than to work.
  *
  * @param path Path.

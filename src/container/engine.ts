@@ -81,7 +81,7 @@ export async function findEngine(
  *
  * @param program Name or path of the program.
  * @param host Where it is called.
- * @returns The engine; whether it is Podman is told from its name alone.
+ * @returns The engine; its name alone decides whether it is Podman.
  */
 export function engineNamed(program: string, host: EngineHost): Engine {
   const env = childEnvironment(host.env, { kind: "container-engine" });

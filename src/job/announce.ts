@@ -6,7 +6,7 @@ import type { JobPlan } from "../steps/job_plan.ts";
 import { runsInCurrentDirectory } from "./working_directory.ts";
 
 /**
- * Says what a run would do that is only asked to judge.
+ * Prints what a dry run would do.
  *
  * @param run The run.
  * @param config Configuration of the job.

@@ -20,7 +20,7 @@ export interface ContainerSetting {
 }
 
 /**
- * Judges whether a job can run in a container that the runner starts, and
+ * Checks whether a job can run in a container that the runner starts, and
  * says what is to come instead of that.
  *
  * @param run The run.

@@ -4,13 +4,13 @@ import type { Logger } from "../output/logger.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
 /**
- * Judges the directories that a configuration names.
+ * Checks the directories that a configuration names.
  *
  * Outside a container they may be missing: a run makes them.
  *
  * @param config Configuration of the job.
  * @param workspace Where the job's files are.
- * @param logger Where it is told what is unusual.
+ * @param logger Logger for what is unusual.
  * @throws {RunnerError} `workspace`, if a run would fail because of them.
  */
 export function checkDirectories(

@@ -100,7 +100,7 @@ async function isCopyRead(
  * Compares the trusted CI source with what was prepared, before somebody who
  * is trusted uses it.
  *
- * After a change it counts as lost: the run does not tell its place any more,
+ * After a change it counts as lost: the run forgets its path,
  * and it is not compared again.
  *
  * @param run The run.

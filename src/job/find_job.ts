@@ -28,13 +28,13 @@ export interface FindJobOptions {
 }
 
 /**
- * Tells whether a job of the workflow runs, or is about to.
+ * Checks whether a job of the workflow runs, or is about to.
  *
  * @param parts What the runner owns.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
  * @returns Whether it does.
- * @throws {RunnerError} If nobody can tell.
+ * @throws {RunnerError} If it cannot be known.
  */
 export async function isJobRunning(
   parts: RunnerParts,
@@ -51,7 +51,7 @@ export async function isJobRunning(
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
  * @returns The result; `null` if no such job was ever started.
- * @throws {RunnerError} If nobody can tell.
+ * @throws {RunnerError} If it cannot be known.
  */
 export async function getJobResult(
   parts: RunnerParts,

@@ -3,7 +3,7 @@ import type { CheckoutConfig } from "../config/job_config.ts";
 import type { GitOptions } from "../source/git/options.ts";
 
 /**
- * Tells how a git source is checked out.
+ * Returns how a git source is checked out.
  *
  * @param checkout Configuration.
  * @param isTrusted Whether it is the CI source, whose tree is another one than

@@ -22,7 +22,7 @@ export interface LogNextJobOptions {
 }
 
 /**
- * Tells which job comes next, and how it is run by hand.
+ * Prints which job comes next, and how to run it by hand.
  *
  * The jobs that come first are complete if the local workflow says so; where
  * there is none, whoever asks for the next job knows.

@@ -341,7 +341,7 @@ function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
     .map(([name, value]) => ({ name, value, rule: "file of secrets" }));
 }
 
-/** Whoever needs the file says what is wrong with it. */
+/** The reader of the file reports what is wrong with it. */
 function readText(path: string): string {
   try {
     const { isFile, size } = Deno.statSync(path);

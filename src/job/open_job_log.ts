@@ -19,7 +19,7 @@ export interface OpenJobLogOptions {
 }
 
 /**
- * Opens the log of a job's steps, and tells what an earlier run that was
+ * Opens the log of a job's steps, and reports what an earlier run that was
  * killed has left of its own.
  *
  * @param parts What the runner owns.

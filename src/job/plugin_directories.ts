@@ -23,7 +23,7 @@ export function givenPluginDirectory(run: Configured): string | undefined {
 }
 
 /**
- * Tells whether a directory is not there and a source may bring it.
+ * Checks whether a directory is missing and a source may provide it.
  *
  * @param run The run.
  * @param directory Path of the directory.

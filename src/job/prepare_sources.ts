@@ -89,14 +89,14 @@ async function keptSource(
   const path = workspace.pathOf(directory);
   await guardPath(workspace.base, path);
   const entries = await Array.fromAsync(Deno.readDir(path)).catch(() => []);
-  // Whatever is wrong with the directory, preparing the source tells it.
+  // Preparing the source reports what is wrong with the directory.
   if (entries.length === 0) return undefined;
   logger.info("source", "The source of an earlier run is kept", { path });
   return path;
 }
 
 /**
- * Prepares one source, whoever asks for it.
+ * Prepares one source.
  *
  * @param run The run, or what a command has of one.
  * @param config Configuration of the job.

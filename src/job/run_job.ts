@@ -133,7 +133,7 @@ export async function runJob(
     await publishResult(run, { status, exitCode, durationMs });
   }
   await run.maskErrors();
-  // Nothing was run, and nobody wished so: there is no result to speak of.
+  // Nothing was run, so there is no result to return.
   const isThrown = status === "failed" && steps.length === 0;
   if (run.error && !isThrown) parts.logger.error("job", run.error.message);
   // A job does not fail because the runner's own messages are lost.
@@ -306,7 +306,7 @@ async function submitFollowUpJobs(
   config: JobConfig,
   { flushTriggers: when = "success" }: JobControls,
 ): Promise<readonly Trigger[]> {
-  // Nothing is queued, and nobody waits for what steps have left.
+  // Nothing is queued, and no worker reads what steps have left.
   const isStdout = config.triggers.transport === "stdout";
   if (!run.parts.triggers?.size && !isStdout) return [];
   const { submitFollowUpJobs } = await import("./submit_follow_up_jobs.ts");

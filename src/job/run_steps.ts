@@ -188,7 +188,7 @@ export function endWithJob(
 }
 
 /**
- * Masks what those are told who watch a job: names and reasons may hold secrets.
+ * Masks the events of a job: names and reasons may hold secrets.
  *
  * @param masker Knows the secrets.
  * @param onEvent Who watches.
@@ -258,7 +258,7 @@ export async function printSummary(
     color: shouldUseColor(host.env, isTerminal),
   });
   await logger.flush().catch(() => {});
-  // A job does not fail because nobody can be told how it went.
+  // A job does not fail because its summary cannot be printed.
   await stderr.write(new TextEncoder().encode(`\n${text}\n`)).catch(() => {});
 }
 

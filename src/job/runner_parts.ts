@@ -48,7 +48,7 @@ export interface RunnerParts {
   readonly endLines: () => Promise<void>;
   /** Marks what steps print that looks like a trigger; only on that transport. */
   spoofFilter?: TriggerSpoofFilter;
-  /** Called with the log of each job of steps; it is masked again by whoever wants it. */
+  /** Called with the log of each job of steps; the caller may mask it again. */
   readonly onJobLog?: (log: JobLog) => void;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
@@ -89,7 +89,7 @@ export function createParts(
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
   let { masker } = rooms;
-  // Whoever wants to print needs the masker, and gets none that is not filled.
+  // Printing needs the masker, which is filled when it is first used.
   const filledMasker = () => masker ??= maskerOf(host, rooms.layer);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);

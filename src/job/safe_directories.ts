@@ -34,7 +34,7 @@ export async function foreignSources(
 }
 
 /**
- * Lets git work in directories, whoever owns them. Nothing is written to the
+ * Lets git work in directories of any owner. Nothing is written to the
  * configuration of the user.
  *
  * @param env Environment of a command.

@@ -29,7 +29,7 @@ export async function sandboxSetting(
   const { host, logger, masker, workspace } = run.parts;
   const directoryOf = (name: OptionName) => {
     const path = run.settings.get(name)?.value;
-    // One that is wrong is told of when all settings are judged.
+    // An invalid one is reported when all settings are validated.
     return typeof path === "string" && jobPathProblem(path) === undefined
       ? workspace.pathOf(path)
       : workspace.base;

@@ -10,7 +10,7 @@ import type { JobRun } from "./job_run.ts";
  * into the code directory, without a work tree, and the job definitions of the
  * base and of the head go into the directory of the CI source.
  *
- * @param run The run, which is told both places.
+ * @param run The run, which gets both paths.
  * @param config Configuration of the job.
  * @param context What the preparation needs.
  * @returns Whether it is such an evaluation; nothing was done if not.

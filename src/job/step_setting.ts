@@ -92,7 +92,7 @@ export async function openStepSetting(
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
   let log: JobLog | undefined;
-  // Disposed of behind the socket: nobody registers a secret any more then.
+  // Disposed after the socket, when no secret can be registered any more.
   stack.defer(() => log?.remaskLogs());
   const registration = await openJobRegistration(parts);
   if (registration) stack.use(registration);
@@ -251,7 +251,7 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
  *
  * A path that begins with `/job` is one that the job knows; another one is
  * relative to where the job runs. Links that the source brought along are
- * followed before the path is judged.
+ * followed before the path is checked.
  *
  * @param workspace Where the job's files are.
  * @param jobPath Absolute path of the directory in which the job runs.

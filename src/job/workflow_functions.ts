@@ -50,7 +50,7 @@ export interface WorkflowFunctions {
     action: (triggers: TriggerBatch) => T | Promise<T>,
   ) => Promise<T>;
   /**
-   * Tells whether a job runs, or is about to.
+   * Checks whether a job runs, or is about to.
    *
    * On a coordinator this takes a token that may read jobs, in
    * `REACTORCIDE_READ_TOKEN`; on a laptop the local workflow knows.
@@ -83,7 +83,7 @@ export interface WorkflowFunctions {
   /** Variables and outputs that the jobs of a workflow share. */
   readonly workflow: WorkflowState;
   /**
-   * Tells a person who runs jobs by hand which one comes next, and how.
+   * Prints which job comes next, and how to run it by hand.
    *
    * @param name Name of the job.
    * @param options Additional options.

@@ -4,7 +4,7 @@ import type { JobRun } from "./job_run.ts";
 /**
  * Finds, and makes where need be, the directory in which a job's commands run.
  *
- * Only outside a container, when nobody chose a job directory and no source
+ * Only outside a container, when no job directory is set and no source
  * was prepared, that is the current directory: it is the user's own project
  * then, in which nothing is made.
  *
@@ -24,7 +24,7 @@ export async function workingDirectory(
 }
 
 /**
- * Tells whether a job's commands run in the current directory.
+ * Checks whether a job's commands run in the current directory.
  *
  * @param run The run.
  * @param config Configuration of the job.

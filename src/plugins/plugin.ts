@@ -127,7 +127,7 @@ export interface PhaseContext {
   registerSource(type: string, handler: SourceHandler): void;
 }
 
-/** What a plugin is told when it is called. */
+/** What a plugin gets when it is called. */
 export interface PluginContext extends PhaseContext {
   /** Phase in which the plugin is called. */
   readonly phase: Phase;
@@ -186,7 +186,7 @@ export interface Plugin {
    */
   readonly priority?: number;
   /**
-   * What its failure means: `fail` ends the job, `continue` is told in the log.
+   * What its failure means: `fail` ends the job, `continue` only logs it.
    * In `on_error` and `cleanup` no failure ends anything.
    *
    * @default {"fail"}

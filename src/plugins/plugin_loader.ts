@@ -141,7 +141,7 @@ export class PluginLoader {
   }
 
   /**
-   * Tells in the log which phases plugins have missed.
+   * Logs which phases plugins have missed.
    *
    * @param before Names of the plugins that have missed nothing.
    * @param phases Phases that are over.
@@ -220,7 +220,7 @@ function loadError(origin: string, cause: unknown): RunnerError {
  *
  * @param directory Path of the directory.
  * @param registry Registry that receives the plugins.
- * @param logger Where it is told what was loaded.
+ * @param logger Logger for what was loaded.
  * @returns Handle that unregisters the plugins when disposed.
  * @throws {RunnerError} `invalid-config` if there is no such directory;
  * `plugin-failed` if a file holds no plugin or fails. Nothing stays registered

@@ -44,7 +44,7 @@ export interface PluginSource {
   readonly lockFile?: string;
   /** Cache of Deno that holds its module graph, if that was fetched beforehand. */
   readonly denoDir?: string;
-  /** What it asks for; `undefined` if only the plugin itself can tell. */
+  /** What it asks for; `undefined` if only the plugin itself knows. */
   readonly asked?: PluginPermissions;
 }
 
@@ -101,14 +101,14 @@ export function rightsOf(
   asked: PluginPermissions = source.asked ?? {},
 ): PluginRights {
   const directories = { ...policy.directories, PLUGIN_DIR: source.cwd };
-  const wishes = expandPaths(asked, directories);
+  const requested = expandPaths(asked, directories);
   const grants = expandPaths(
     policy.grantsOf(source.name, source.isOfCiSource),
     directories,
   );
-  const rights = commonRights(wishes, grants);
+  const rights = commonRights(requested, grants);
   const refused = RIGHT_KINDS.flatMap((kind) =>
-    (wishes[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
+    (requested[kind] ?? []).filter((value) => !rights[kind]?.includes(value))
       .map((value) => ({ kind, value }))
   );
   return { rights: withCopy(rights, policy.copy), refused };

@@ -97,7 +97,7 @@ export interface RunPhaseResult {
  *
  * @param plugins Plugins by priority, as a registry lists them.
  * @param phase The phase.
- * @param context What all plugins are told, as a plain object; its `shared` map
+ * @param context Context of all plugins, as a plain object; its `shared` map
  * is the same one in all phases of a run.
  * @param options Logger and limits.
  * @returns Errors and times.
@@ -174,7 +174,7 @@ export interface RunPluginOptions {
   /** Receives each number that the plugin records. */
   onMetric?: (metric: PluginMetric) => void;
   /**
-   * Wish that the plugin ends early.
+   * Ends the plugin early.
    *
    * @default {never}
    */
@@ -194,7 +194,7 @@ export interface RunPluginResult {
  *
  * @param registered The plugin.
  * @param phase The phase.
- * @param context What all plugins are told.
+ * @param context Context of all plugins.
  * @param options Limits and logger.
  * @returns How it did, `null` if it has nothing to do in this phase.
  */
@@ -287,7 +287,7 @@ export interface RunHookOptions {
   /** Maximum time the hook may take, in milliseconds. */
   timeoutMs: number;
   /**
-   * Wish that the hook ends early.
+   * Ends the hook early.
    *
    * @default {never}
    */
@@ -316,12 +316,12 @@ export async function runHook(
     : AbortSignal.any([cancelled, over.signal]);
   const running = hook(signal);
   using limit = timeLimit(timeoutMs);
-  using wish = whenAborted(cancelled);
+  using cancellation = whenAborted(cancelled);
   // From here on the race sees to it that a late failure is not an unhandled one.
   const reason = await Promise.race([
     running.then(() => undefined),
     limit.reached.then(() => timeoutError(timeoutMs)),
-    wish.aborted.then(() => giveUp(running)),
+    cancellation.aborted.then(() => giveUp(running)),
   ]);
   if (reason === undefined) return;
   over.abort(reason);

@@ -76,7 +76,7 @@ export class Masker {
   }
 
   /**
-   * Tells in how many forms a secret is masked.
+   * Returns in how many forms a secret is masked.
    *
    * @param value The secret.
    * @returns Number of forms; 0 for a value that is too short.

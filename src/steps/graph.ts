@@ -88,12 +88,12 @@ function unknownNames(steps: readonly PlanInput[]): string[] {
 }
 
 function invalidJob(problems: readonly string[]): RunnerError {
-  const told = problems.slice(0, MAX_PROBLEMS);
-  const hidden = problems.length - told.length;
-  if (hidden > 0) told.push(`and ${hidden} more`);
+  const shown = problems.slice(0, MAX_PROBLEMS);
+  const hidden = problems.length - shown.length;
+  if (hidden > 0) shown.push(`and ${hidden} more`);
   return new RunnerError(
     `Cannot run the job's steps:\n${
-      told.map((text) => `  ${text}`).join("\n")
+      shown.map((text) => `  ${text}`).join("\n")
     }`,
     { code: "invalid-job" },
   );

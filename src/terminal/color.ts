@@ -10,8 +10,8 @@ import { isSwitchedOn } from "../boolean.ts";
  * 3. A stream that is no terminal, as those of most CI systems, has none.
  * 4. `TERM=dumb` says no.
  *
- * `CI` alone says nothing: whoever gives a terminal to a job in CI shows its
- * colors, and whoever gives none has `FORCE_COLOR`.
+ * `CI` alone says nothing: a CI system that gives jobs a terminal shows
+ * colors, and others set `FORCE_COLOR`.
  *
  * @param env Variables of the environment.
  * @param isTerminal Whether the stream is a terminal.

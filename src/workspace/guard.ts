@@ -84,7 +84,7 @@ async function linkTarget(path: string): Promise<string | undefined> {
     if (cause instanceof Deno.errors.NotFound) return undefined;
     if (cause instanceof Deno.errors.NotADirectory) return undefined;
     // Deno refuses to follow what it may not read: what is above a workspace,
-    // say. It judges what is below by the same name.
+    // say. It checks what is below by the same name.
     if (cause instanceof Deno.errors.NotCapable) return undefined;
     throw new RunnerError(`Cannot resolve "${path}": ${osReason(cause)}`, {
       code: "workspace",

@@ -43,7 +43,7 @@ export interface OpenWorkspaceOptions {
  * are given it, so that a runner in one of them finds the job's own files.
  * `REACTORCIDE_IN_CONTAINER` decides with `true`, `1`, `yes`, `false`, `0` or
  * `no`, in any case. Otherwise a `/job` in which the runner was started, or may
- * write, tells a container.
+ * write, means a container.
  *
  * @param options Directory and environment of the runner.
  * @returns The layout.
@@ -79,7 +79,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** Mode bits would not tell of read-only mounts, ACLs and user namespaces. */
+/** Mode bits do not show read-only mounts, ACLs and user namespaces. */
 function isWritable(directory: string): boolean {
   try {
     Deno.removeSync(

@@ -5,7 +5,7 @@
  *    `.reactorcide/lock` until it is over. The system releases it when the
  *    process ends, also when it is killed; children do not inherit it. The file
  *    says who holds the lock.
- * 2. Programs of the job are told the id of the lock. A runner among them works
+ * 2. Programs of the job get the id of the lock. A runner among them works
  *    in the same workspace, as part of the job. Two of them at once must still
  *    not prepare sources in one directory: for each such directory, there is a
  *    lock among the runners that one job started.

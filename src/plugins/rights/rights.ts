@@ -60,10 +60,10 @@ export function commonRights(
 ): PluginPermissions {
   const rights: Partial<Record<RightKind, readonly string[]>> = {};
   for (const kind of RIGHT_KINDS) {
-    const common = (asked[kind] ?? []).flatMap((wish) =>
+    const common = (asked[kind] ?? []).flatMap((value) =>
       (granted[kind] ?? []).flatMap((grant) => {
-        if (covers(kind, grant, wish)) return wish;
-        return covers(kind, wish, grant) ? grant : [];
+        if (covers(kind, grant, value)) return value;
+        return covers(kind, value, grant) ? grant : [];
       })
     );
     if (common.length > 0) rights[kind] = [...new Set(common)];
@@ -76,7 +76,7 @@ export function commonRights(
  *
  * @param kind Kind of both.
  * @param outer What is allowed.
- * @param inner What is wished.
+ * @param inner Requested value.
  * @returns Whether it does.
  */
 export function covers(kind: RightKind, outer: string, inner: string): boolean {
@@ -121,7 +121,7 @@ function coversHost(outer: string, inner: string): boolean {
 export interface DeniedAccess {
   /** Kind of right that it lacks. */
   readonly kind: RightKind;
-  /** What it wanted; `*` if Deno does not tell. */
+  /** What it wanted; `*` if Deno does not say. */
   readonly value: string;
 }
 

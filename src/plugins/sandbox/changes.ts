@@ -23,7 +23,7 @@ const VARIABLE = /^[^=\0]+$/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Whose changes are judged, and by what. */
+/** Whose changes are checked, and against what. */
 export interface ChangesOptions {
   /** Name under which rights are granted to the plugin. */
   readonly name: string;
@@ -123,7 +123,7 @@ const HIDDEN: ReadonlySet<string> = new Set([
   "secrets_file",
 ]);
 
-/** What a plugin in a process of its own is told: data, and only what it may know. */
+/** What a plugin in its own process gets: data, and only what it may know. */
 export interface ContextData {
   /** Settings by name, with secrets masked. */
   readonly config: Readonly<Record<string, string>>;
@@ -139,7 +139,7 @@ export interface ContextData {
   readonly exitCode: number | null;
   /** What went wrong first, with secrets masked. */
   readonly error: { readonly name: string; readonly message: string } | null;
-  /** What plugins left for one another, as far as JSON can tell it. */
+  /** What plugins left for one another, as far as JSON can represent it. */
   readonly shared: Readonly<Record<string, unknown>>;
 }
 
@@ -154,7 +154,7 @@ export interface ContextDataOptions {
 /**
  * Takes out of a context what a plugin may know.
  *
- * @param context What plugins of this process are told.
+ * @param context Context of plugins in this process.
  * @param options What the plugin may know.
  * @returns Data.
  */

@@ -1,4 +1,4 @@
-/** What a plugin tells of itself once it is loaded. */
+/** How a loaded plugin describes itself. */
 export interface PluginDescription {
   /** Name of the plugin. */
   readonly name: unknown;
@@ -20,7 +20,7 @@ export interface GuestFailure {
   readonly message: string;
 }
 
-/** A message from a plugin's process; what is in it has been judged by its shape only. */
+/** A message from a plugin's process; only its shape has been checked. */
 export type GuestMessage =
   | {
     readonly type: "ready";

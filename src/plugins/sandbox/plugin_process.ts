@@ -93,7 +93,7 @@ export class PluginProcess implements AsyncDisposable {
   send(message: HostMessage): void {
     this.#bytes = 0;
     const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
-    // A plugin that has gone is told of where its end is waited for.
+    // The end of a plugin is reported where it is awaited.
     this.#writer.write(bytes).catch(() => {});
   }
 
@@ -154,7 +154,7 @@ export class PluginProcess implements AsyncDisposable {
       onTooLong: () => {},
       onLine: (line) => {
         this.#isOutOfMemory ||= OUT_OF_MEMORY.test(line);
-        // What follows are pages of stack that tell a user nothing.
+        // Pages of stack trace follow, which do not help a user.
         if (this.#isOutOfMemory || line.trim() === "") return;
         if (line === BROKER_WARNING) return;
         this.#stderrLength += line.length;

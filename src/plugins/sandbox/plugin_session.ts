@@ -49,9 +49,9 @@ export interface CallOptions {
   metric: (name: string, value: number) => void;
 }
 
-/** An error that a plugin has told of. */
+/** An error that a plugin reported. */
 export class GuestError extends Error {
-  /** Creates the error of what the plugin has told. */
+  /** Creates an error from the plugin's message. */
   constructor({ name, message }: GuestFailure) {
     super(message === "" ? `it threw ${name}` : message);
   }
@@ -96,7 +96,7 @@ export class PluginSession implements AsyncDisposable {
     this.#messages = openLog();
     this.#output = openLog();
     this.ready = this.#ready.promise;
-    // Who does not wait for it is told by a call.
+    // If it is not awaited, the next call reports it.
     this.ready.catch(() => {});
     this.#process = new PluginProcess(child, {
       message: (message) => this.#hear(message),

@@ -11,7 +11,7 @@ import { applyChanges, contextData } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
 import { GuestError, type PluginSession } from "./plugin_session.ts";
 
-/** Methods that a plugin may be called by; others are judged by the registry. */
+/** Methods that a plugin may be called by; the registry checks others. */
 const METHOD = /^[a-z]\w*$/i;
 
 /** What a plugin in a process of its own is made of. */
@@ -34,7 +34,7 @@ export interface SandboxedPluginOptions {
  * Creates a plugin of this process that passes its calls on to another one.
  *
  * @param description What the other process says of the plugin; the registry
- * judges it.
+ * checks it.
  * @param options Rights and process.
  * @returns The plugin.
  */
@@ -91,7 +91,7 @@ async function callHook(
  * Returns what must be added when Deno refused something.
  *
  * @param name Name under which rights are granted to the plugin.
- * @param error What the plugin has told.
+ * @param error Error that the plugin reported.
  * @returns An error that says so; the same error if nothing was refused.
  */
 export function explained(name: string, error: Error): Error {

@@ -195,7 +195,7 @@ function endThread(): void {
   thread = undefined;
 }
 
-/** Whoever is asked for a permission while the program stands still cannot answer. */
+/** A permission prompt could not be answered while the program blocks. */
 function checkPermission(path: string): void {
   for (
     const permission of [

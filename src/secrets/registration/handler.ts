@@ -16,7 +16,7 @@ export const MAX_VALUES_BYTES = 4 * 1024 * 1024;
 
 const encoder = new TextEncoder();
 
-/** What a {@linkcode RegistrationHandler} does with what it is told. */
+/** What a {@linkcode RegistrationHandler} does with requests. */
 export interface RegistrationHandlerOptions {
   /**
    * Masks values.

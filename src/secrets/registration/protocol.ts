@@ -13,7 +13,7 @@ export const MAX_REQUEST_VALUES = 10_000;
 /** Maximum size of a reply that a client reads, in bytes. */
 export const MAX_REPLY_BYTES = 4096;
 
-/** Bytes before the JSON text that tell its length, the highest one first. */
+/** Bytes before the JSON text that give its length, the highest one first. */
 export const HEADER_BYTES = 4;
 
 /** Texts with which a request is refused; clients take no other one for known. */
@@ -78,7 +78,7 @@ export function grantedReply(count: number): string {
  * Reads the reply to a request.
  *
  * @param text The reply.
- * @returns What a granted request was told; `undefined` for any other reply.
+ * @returns What a granted request was answered; `undefined` for any other reply.
  */
 export function parseReply(
   text: string,
@@ -98,7 +98,7 @@ export function parseReply(
  *
  * @param path Absolute path of the socket, for the message.
  * @param reply The reply.
- * @returns What a granted request was told.
+ * @returns What a granted request was answered.
  * @throws {RunnerError} If the request was refused.
  */
 export function unlessRefused(

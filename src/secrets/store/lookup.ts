@@ -20,7 +20,7 @@ export interface StoreLookupOptions {
  *
  * The store is opened, once, when the first secret is asked for.
  *
- * @param env Environment of the runner, which tells the directory and holds
+ * @param env Environment of the runner, which names the directory and holds
  * the password.
  * @param options Additional options.
  * @returns The function; it throws a {@linkcode RunnerError} if the store
@@ -59,7 +59,7 @@ async function open(
  *
  * @param env Environment of the runner.
  * @returns Absolute path of the directory.
- * @throws {RunnerError} `invalid-config` if the environment does not tell.
+ * @throws {RunnerError} `invalid-config` if the environment does not say.
  *
  * @see {@link https://specifications.freedesktop.org/basedir-spec/latest/}
  */

@@ -131,7 +131,7 @@ export class SecretStore {
    * cannot be written.
    */
   async update<T>(change: (table: SecretTable) => T): Promise<T> {
-    // The key takes a second, for which nobody else should have to wait.
+    // The key takes a second, during which the lock is not needed.
     await this.#keyFor(await this.#readSalt());
     using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
     const open = await this.#open();
