@@ -1,6 +1,7 @@
 import type { Flag, LoadedCommand } from "../../src/cli/command.ts";
 import { configFlags } from "../../src/cli/config_flags.ts";
 import { loadCommands } from "../../src/cli/commands.ts";
+import { describeFlag } from "../../src/cli/help.ts";
 import { code, plain, table } from "./markdown.ts";
 
 const HEADING = ["Option", "Meaning"];
@@ -22,8 +23,8 @@ export async function cliReference(): Promise<string> {
       ]),
     ),
     ...commands.map(section),
-    "## Options of the configuration",
-    "Those of every command that takes all of them. A default stands in parentheses; [environment.md](environment.md) lists the variables that say the same.",
+    "## Configuration options",
+    "Commands that run or inspect a job take these options. Defaults are in parentheses. [Variables](environment.md#configuration) that set the same values have a page of their own.",
     optionTable(configFlags()),
   ].join("\n\n");
 }
@@ -43,22 +44,21 @@ function section({ name, command, flags }: LoadedCommand): string {
     optionTable(own),
     ...takesAll
       ? [
-        "And the [options of the configuration](#options-of-the-configuration).",
+        "Also takes the [configuration options](#configuration-options).",
       ]
       : [],
   ].join("\n\n");
 }
 
 function optionTable(flags: readonly Flag[]): string {
-  return table(HEADING, flags.map((flag) => [code(typed(flag)), about(flag)]));
+  return table(
+    HEADING,
+    flags.map((flag) => [code(typed(flag)), plain(describeFlag(flag))]),
+  );
 }
 
 function typed({ name, short, valueName, isNegatable }: Flag): string {
   const long = `--${isNegatable ? `[no-]${name}` : name}`;
   const value = valueName === undefined ? "" : ` ${valueName}`;
   return `${short ? `-${short}, ` : ""}${long}${value}`;
-}
-
-function about({ help, isRepeatable }: Flag): string {
-  return plain(help) + (isRepeatable ? "; may be given several times" : "");
 }

@@ -47,7 +47,7 @@ export function jobOptionsSource(): string {
         "}\n",
       ].join("\n")
     ),
-    comment(["Options of a job, in the groups of the table of options."]),
+    comment(["Options of a job."]),
     "export interface JobOptions {",
     ...top.map((option: Option) => property(option.option!, option)),
     ...groups.map(([group, doc]) =>

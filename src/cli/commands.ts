@@ -18,7 +18,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => Promise.resolve(run),
   },
   "run-job": {
-    summary: "Run the job of a job file in a container of its own",
+    summary: "Run the job of a job file in a nested container",
     load: () =>
       import("./commands/run_job_file.ts").then((module) => module.runJobFile),
   },
@@ -62,21 +62,22 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
       import("./commands/plugins.ts").then((module) => module.plugins),
   },
   exec: {
-    summary: "Run a pipeline in TypeScript, with few permissions, or in Python",
+    summary:
+      "Run a TypeScript pipeline with few permissions, or a Python pipeline",
     load: () => import("./commands/exec.ts").then((module) => module.exec),
   },
   permissions: {
-    summary: "Show the permissions of a pipeline, and how it would be run",
+    summary: "Show the permissions of a pipeline and the command that runs it",
     load: () =>
       import("./commands/permissions.ts").then((module) => module.permissions),
   },
   workflow: {
-    summary: "Run the jobs of a workflow on this machine, or show them",
+    summary: "Run or show a workflow on this machine",
     load: () =>
       import("./commands/workflow.ts").then((module) => module.workflow),
   },
   trigger: {
-    summary: "Submit the jobs of job files as follow-up jobs",
+    summary: "Submit the jobs in job files as follow-up jobs",
     load: () =>
       import("./commands/trigger.ts").then((module) => module.trigger),
   },
@@ -89,7 +90,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/eval.ts").then((module) => module.evaluate),
   },
   schema: {
-    summary: "Print the JSON Schemas of files and documents, for editors",
+    summary: "Print a JSON Schema for editors",
     load: () => import("./commands/schema.ts").then((module) => module.schema),
   },
   secrets: {
@@ -105,7 +106,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
       ),
   },
   doctor: {
-    summary: "Show what is installed, what is missing, and what needs it",
+    summary: "Show what is installed, what is missing and what needs it",
     load: () => import("./commands/doctor.ts").then((module) => module.doctor),
   },
   completions: {

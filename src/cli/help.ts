@@ -11,7 +11,7 @@ export function overview(): string {
   const rows = Object.entries(COMMANDS)
     .map(([name, { summary }]): [string, string] => [name, summary]);
   return [
-    "Runs CI jobs, in a worker's container and on a laptop.",
+    "Runs CI jobs in a worker's container or on a laptop.",
     "",
     "Usage: runnerlib COMMAND [OPTIONS]",
     "",
@@ -20,8 +20,8 @@ export function overview(): string {
     "",
     "Options:",
     ...table([
-      ["-h, --help", "Show this text, or that of a command"],
-      ["    --version", "Show the version"],
+      ["-h, --help", "Show this help, or the help of a command"],
+      ["    --version", "Print the version"],
     ]),
   ].join("\n");
 }
@@ -44,11 +44,24 @@ export function commandHelp(name: string, command: Command): string {
   ].join("\n");
 }
 
+/**
+ * Describes a flag in one line.
+ *
+ * @param flag The flag.
+ * @returns Its help text, and whether it can be repeated.
+ */
+export function describeFlag({ help, isRepeatable }: Flag): string {
+  return isRepeatable ? `${help}; can be repeated` : help;
+}
+
 function flagRow(flag: Flag): [string, string] {
-  const { name, short, valueName, isNegatable, help } = flag;
+  const { name, short, valueName, isNegatable } = flag;
   const shown = isNegatable ? `[no-]${name}` : name;
   const value = valueName === undefined ? "" : ` ${valueName}`;
-  return [`${short ? `-${short},` : "   "} --${shown}${value}`, help];
+  return [
+    `${short ? `-${short},` : "   "} --${shown}${value}`,
+    describeFlag(flag),
+  ];
 }
 
 function table(rows: readonly [string, string][]): string[] {

@@ -4,7 +4,8 @@ import type { Flag, ParsedArguments } from "./command.ts";
 export const JOB_FILE_FLAG: Flag = {
   name: "job-file",
   valueName: "FILE",
-  help: "Read weaker values from a YAML or JSON job file",
+  help:
+    "Load defaults from a YAML or JSON job file (variables and options override them)",
 };
 
 /**

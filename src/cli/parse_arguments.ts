@@ -9,9 +9,9 @@ export const COMMON_FLAGS: readonly Flag[] = [
   {
     // A worker appends it to whatever command there is, so every one takes it.
     name: "allow-insecure-transport",
-    help: "Let tokens be sent to the coordinator over plain HTTP",
+    help: "Allow sending tokens to the coordinator over plain HTTP",
   },
-  { name: "help", short: "h", help: "Show this text" },
+  { name: "help", short: "h", help: "Show this help" },
 ];
 
 /**

@@ -23,7 +23,7 @@ export const ALLOW_FLAG: Flag = {
   name: "allow",
   valueName: "KIND=VALUES",
   isRepeatable: true,
-  help: "Permission of the pipeline besides the usual ones: net=example.com",
+  help: "Additional permission of the pipeline, such as net=example.com",
 };
 
 /** How a pipeline is run. */

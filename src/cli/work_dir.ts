@@ -7,7 +7,7 @@ import type { CommandContext, Flag } from "./command.ts";
 export const WORK_DIR_FLAG: Flag = {
   name: "work-dir",
   valueName: "PATH",
-  help: "Work in that directory instead of the current one",
+  help: "Use PATH as the current directory",
 };
 
 /**

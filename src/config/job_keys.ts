@@ -134,24 +134,24 @@ const LINES: readonly OptionType[] = [
 
 /** Keys that only a worker or a coordinator reads; the runner leaves them alone. */
 const FOREIGN = {
-  capabilities: "What the job needs of its worker, such as docker.",
-  image_pull_secrets: "Secrets with which the image is fetched.",
-  cpu_limit: "Most processors that the container gets.",
-  memory_limit: "Most memory that the container gets.",
+  capabilities: "Capabilities that the worker must have, such as docker.",
+  image_pull_secrets: "Secrets for pulling the image.",
+  cpu_limit: "CPU limit of the container.",
+  memory_limit: "Memory limit of the container.",
   run_as: "User of the container.",
   run_local: "How the job runs on a developer's machine.",
-  characteristics: "What the worker must be like.",
-  worker_class: "Class of workers that take the job.",
+  characteristics: "Characteristics that the worker must have.",
+  worker_class: "Class of workers that run the job.",
   resources: "Resources of the container.",
-  priority: "Rank in the queue.",
+  priority: "Priority in the queue.",
   raw_command: "Whether the worker runs the command without the runner.",
-  depends_on: "Jobs that must be over before this one starts.",
+  depends_on: "Jobs that must end before this one starts.",
   needs: "Same as depends_on.",
-  condition: "When the job runs, once its dependencies are over.",
-  for_each: "Values, for each of which the job runs.",
+  condition:
+    "Condition for running the job, checked when its dependencies have ended.",
+  for_each: "Runs the job once for each value.",
   item_var: "Variable that holds the value of for_each.",
-  secrets:
-    "Ignored: variables refer to secrets, as in ${secret:PATH:KEY}, and --secrets-file adds a file of them.",
+  secrets: "Ignored: use ${secret:PATH:KEY} in variables, or --secrets-file.",
 };
 
 const STEPS: JobFileKey = {
@@ -198,7 +198,7 @@ const CHECKOUT: Entry = group(
   optionKeys("checkout"),
 );
 
-const SOURCE: Entry = group("source", "Where the code comes from.", [
+const SOURCE: Entry = group("source", "Source of the code.", [
   ...optionKeys("source"),
   ...foreign({ path: "Directory of the code on a developer's machine." }),
 ]);
@@ -207,12 +207,12 @@ const SOURCE: Entry = group("source", "Where the code comes from.", [
 const OWN: Entry[] = [
   ["command_prefix", {
     description:
-      "Shell of the command, such as bash -c; a command that names its shell keeps it.",
+      "Shell of the command, such as bash -c, unless the command names its own.",
     schema: text(),
     means: "commandPrefix",
   }],
   ["disable_run_local", {
-    description: "Whether the job does not run on a developer's machine.",
+    description: "Whether to skip the job on a developer's machine.",
     schema: yamlFlag,
     means: "disableRunLocal",
   }],
@@ -222,9 +222,9 @@ const OWN: Entry[] = [
 export const JOB_FILE_KEYS: JobFileKeys = new Map([
   ...foreign({
     name: "Name of the job.",
-    description: "What the job is for.",
-    triggers: "Events and branches for which the coordinator starts the job.",
-    paths: "Files for whose changes the coordinator starts the job.",
+    description: "Description of the job.",
+    triggers: "Events and branches that start the job.",
+    paths: "Changed files that start the job.",
   }),
   ...optionKeys(),
   ["steps", STEPS],
@@ -238,7 +238,7 @@ export const JOB_FILE_KEYS: JobFileKeys = new Map([
     optionKeys("ci_source"),
   ),
   CHECKOUT,
-  group("job", "The job, in the nested form of the file.", [
+  group("job", "Nested form of the job.", [
     ...optionKeys("job"),
     CHECKOUT,
     ["steps", STEPS],

@@ -2,10 +2,11 @@
 import type { SourceType } from "../options/source_options.ts";
 import type { PluginGrants } from "./plugin_grants.ts";
 
-/** Where the code comes from. */
+/** Source of the code. */
 export interface SourceOptions {
   /**
-   * How the source is prepared. It may be a type that code registered.
+   * Type of the source. Can also be a type that was registered with
+   * `registerSource()`.
    *
    * @default {"none"}
    */
@@ -13,18 +14,18 @@ export interface SourceOptions {
   /** Repository, archive, or directory to copy. */
   url?: string;
   /**
-   * Branch, tag or commit, or `sha256:HEX` of an archive.
+   * Branch, tag or commit; for an archive, its checksum as `sha256:HEX`.
    *
    * @default {the default branch}
    */
   ref?: string;
 }
 
-/** Where the trusted CI code comes from, which goes to `/job/ci`. */
+/** Source of the trusted CI code in `/job/ci`. */
 export interface CiSourceOptions {
   /**
-   * How the trusted CI source is prepared. It may be a type that code
-   * registered.
+   * Type of the trusted CI source. Can also be a type that was registered with
+   * `registerSource()`.
    *
    * @default {"none"}
    */
@@ -32,14 +33,15 @@ export interface CiSourceOptions {
   /** Repository, archive or directory of the trusted CI source. */
   url?: string;
   /**
-   * Branch, tag or commit of the trusted CI source, or `sha256:HEX`.
+   * Branch, tag or commit of the trusted CI source; for an archive,
+   * `sha256:HEX`.
    *
    * @default {the default branch}
    */
   ref?: string;
 }
 
-/** How code is checked out. */
+/** Git checkout. */
 export interface CheckoutOptions {
   /**
    * Whether both sources share one repository.
@@ -48,25 +50,26 @@ export interface CheckoutOptions {
    */
   mode?: "isolated" | "shared";
   /**
-   * Commits of history that git fetches; 0 for all of every branch.
+   * Number of commits that git fetches; 0 for the whole history of every
+   * branch.
    *
    * @default {1}
    */
   fetchDepth?: number;
   /**
-   * Objects that git fetches only when needed, such as `blob:none`. It is the
-   * filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.
+   * Objects that git fetches only when needed, such as `blob:none`. Filter of
+   * a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.
    */
   filter?: string;
   /**
-   * Directories of the source that are checked out. The files beside them are
-   * checked out as well.
+   * Directories of the source to check out. Files in their parent directories
+   * are checked out as well.
    *
    * @default {all}
    */
   sparsePaths?: readonly string[];
   /**
-   * Whether git submodules are checked out, and theirs as well.
+   * Whether git submodules are checked out.
    *
    * @default {"off"}
    */
@@ -79,22 +82,22 @@ export interface CheckoutOptions {
    */
   lfs?: "auto" | "off";
   /**
-   * Directory of bare repositories that runs share, to fetch less. Nothing
-   * that is checked out depends on it.
+   * Directory of bare repositories shared between runs. Checkouts do not
+   * depend on it.
    */
   mirror?: string;
 }
 
-/** How a directory is copied. */
+/** Copies of directories. */
 export interface CopyOptions {
-  /** What a copied source leaves out, as patterns of `.gitignore`. */
+  /** Files to leave out of a copied source, as `.gitignore` patterns. */
   ignore?: readonly string[];
 }
 
-/** How an archive is unpacked. */
+/** Archives. */
 export interface ArchiveOptions {
   /**
-   * Unpack an archive without the one folder at its top.
+   * Unpack an archive without its top-level directory.
    *
    * @default {false}
    */
@@ -125,48 +128,48 @@ export interface ArchiveOptions {
   timeoutMs?: number;
 }
 
-/** What is secret, and how it is masked. */
+/** Secrets and masking. */
 export interface SecretsOptions {
   /**
-   * Variables whose values are masked; none for no others than those that
-   * match a pattern.
+   * Variables whose values are masked; "none" masks only those that match a
+   * pattern.
    */
   envNames?: readonly string[];
   /** Values that are masked. */
   values?: readonly string[];
   /**
-   * Names of variables whose values are masked, with * for any text. They are
-   * matched without regard to case with the variables of the job and of this
+   * Names of variables whose values are masked, with * for any text.
+   * Case-insensitive; they apply to the variables of the job and of this
    * process.
    *
    * @default {["*_TOKEN","*_PAT","*_PASSWORD","*_PASSWD","*_PASSPHRASE","*_SECRET","*_PRIVATE_KEY","*_ACCESS_KEY","*_API_KEY","*__AUTH","*_AUTH_CONFIG","*_CONNECTION_STRING"]}
    */
   envPatterns?: readonly string[];
   /**
-   * Shortest value that is masked, in bytes.
+   * Minimum length of a masked value, in bytes.
    *
    * @default {3}
    */
   minBytes?: number;
   /**
-   * Whether secrets are masked. When they are not, the log says so in its
-   * first line.
+   * Whether secrets are masked. If they are not, the first line of the log
+   * says so.
    *
    * @default {true}
    */
   mask?: boolean;
 }
 
-/** Which plugins are loaded, and what they may do. */
+/** Plugins and their permissions. */
 export interface PluginsOptions {
   /**
-   * Directory of plugins: `plugin_*.ts`, `plugin_*.js`, `plugin_*.py`,
-   * programs.
+   * Directory of plugins: `plugin_*.ts`, `plugin_*.js`, `plugin_*.py` and
+   * executables.
    */
   dir?: string;
-  /** Plugins at https:, npm: or jsr: addresses, with their hashes. */
+  /** Plugins at https:, npm: or jsr: URLs, with their hashes. */
   urls?: readonly string[];
-  /** Permissions of plugins, by name and kind. */
+  /** Permissions granted to plugins. */
   permissions?: PluginGrants;
   /**
    * Time limit of a plugin in each phase, in milliseconds.
@@ -185,15 +188,15 @@ export interface PluginsOptions {
 /** How follow-up jobs are submitted. */
 export interface TriggersOptions {
   /**
-   * Where follow-up jobs are written; `/job` or below.
+   * File for follow-up jobs: `/job` or below.
    *
    * @default {"/job/triggers.json"}
    */
   file?: string;
   /**
    * How follow-up jobs are submitted. With `auto`, they go to the coordinator
-   * if one is configured, and to the file otherwise. With `stdout`, a line on
-   * standard output is for the worker.
+   * if one is configured, and to the file otherwise. With `stdout`, they are
+   * printed as a line for the worker.
    *
    * @default {"auto"}
    */
@@ -206,7 +209,7 @@ export interface TriggersOptions {
   coordinatorTimeoutMs?: number;
 }
 
-/** How long, and how much at once, a job runs. */
+/** Time limits and concurrency. */
 export interface LimitsOptions {
   /**
    * Time limit of the command, in milliseconds.
@@ -229,27 +232,27 @@ export interface LimitsOptions {
   concurrency?: number;
 }
 
-/** Which steps run. */
+/** Selection of steps. */
 export interface SelectionOptions {
-  /** Run these steps and no other. */
+  /** Run only these steps. */
   only?: readonly string[];
   /** Run these steps and those that depend on them. */
   from?: readonly string[];
-  /** Run every step but these. */
+  /** Run all steps except these. */
   skip?: readonly string[];
 }
 
-/** How the output of a job is printed. */
+/** Output. */
 export interface OutputOptions {
   /**
-   * Whether standard error joins standard output. Merged, the lines keep the
-   * order in which they were written.
+   * Whether standard error is merged into standard output. When merged, lines
+   * keep the order in which they were written.
    *
    * @default {"merged"}
    */
   stderr?: "merged" | "separate";
   /**
-   * Print the output of each step in one piece.
+   * Print the output of each step as one block.
    *
    * @default {false}
    */
@@ -262,7 +265,7 @@ export interface OutputOptions {
   maxLineBytes?: number;
 }
 
-/** Options of a job, in the groups of the table of options. */
+/** Options of a job. */
 export interface JobOptions {
   /**
    * Command that the job runs. A text is run by `sh -c`; a list is a program
@@ -270,20 +273,20 @@ export interface JobOptions {
    */
   command?: string | readonly string[];
   /**
-   * Where the source goes; `/job` or below. Outside a container, `/job` stands
-   * for the directory `job` in the current one.
+   * Directory for the source: `/job` or below. Outside a container, `/job`
+   * stands for the directory `job` in the current one.
    *
    * @default {"/job/src"}
    */
   sourceDir?: string;
   /**
-   * Where the command runs; `/job` or below.
+   * Directory that the command runs in: `/job` or below.
    *
    * @default {the code directory}
    */
   cwd?: string;
   /**
-   * Where the job leaves its artifacts; `/job` or below.
+   * Directory for artifacts: `/job` or below.
    *
    * @default {"/job/artifacts"}
    */
@@ -291,8 +294,9 @@ export interface JobOptions {
   /** Environment of the command. */
   env?: Readonly<Record<string, string>>;
   /**
-   * What a failed step does to the others. Those that run finish and no other
-   * starts, all of them run, or those that run are ended as well.
+   * What happens to the other steps when one fails. With `finish`, running
+   * steps finish and no others start; with `continue`, the others run as well;
+   * with `kill`, running steps are stopped.
    *
    * @default {"finish"}
    */
@@ -304,31 +308,31 @@ export interface JobOptions {
    */
   wait?: boolean;
   /**
-   * Variables of the runner that the job gets.
+   * Variables of the runner that the job inherits.
    *
    * @default {true}
    */
   inheritEnv?: boolean | readonly string[];
-  /** Where the code comes from. */
+  /** Source of the code. */
   source?: SourceOptions;
-  /** Where the trusted CI code comes from, which goes to `/job/ci`. */
+  /** Source of the trusted CI code in `/job/ci`. */
   ciSource?: CiSourceOptions;
-  /** How code is checked out. */
+  /** Git checkout. */
   checkout?: CheckoutOptions;
-  /** How a directory is copied. */
+  /** Copies of directories. */
   copy?: CopyOptions;
-  /** How an archive is unpacked. */
+  /** Archives. */
   archive?: ArchiveOptions;
-  /** What is secret, and how it is masked. */
+  /** Secrets and masking. */
   secrets?: SecretsOptions;
-  /** Which plugins are loaded, and what they may do. */
+  /** Plugins and their permissions. */
   plugins?: PluginsOptions;
   /** How follow-up jobs are submitted. */
   triggers?: TriggersOptions;
-  /** How long, and how much at once, a job runs. */
+  /** Time limits and concurrency. */
   limits?: LimitsOptions;
-  /** Which steps run. */
+  /** Selection of steps. */
   selection?: SelectionOptions;
-  /** How the output of a job is printed. */
+  /** Output. */
   output?: OutputOptions;
 }

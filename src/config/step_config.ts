@@ -2,28 +2,28 @@ import type { Condition } from "../schema/condition.ts";
 
 /** How a step is tried again. */
 export interface RetryConfig {
-  /** How often the step is started at most, the first time included. */
+  /** Maximum number of attempts, including the first. */
   readonly attempts: number;
   /**
-   * Time before the second attempt, in milliseconds.
+   * Delay before the second attempt, in milliseconds.
    *
    * @default {1_000}
    */
   readonly delayMs?: number;
   /**
-   * By what the time grows from attempt to attempt.
+   * Factor by which the delay grows with each attempt.
    *
    * @default {2}
    */
   readonly factor?: number;
   /**
-   * Longest time between two attempts, in milliseconds.
+   * Maximum delay between two attempts, in milliseconds.
    *
    * @default {60_000}
    */
   readonly maxDelayMs?: number;
   /**
-   * Share of the time that chance may take away, from 0 to 1, so that jobs
+   * Maximum share of the delay that is subtracted at random, from 0 to 1, so that jobs
    * that failed together do not come back together.
    *
    * @default {0.5}
@@ -43,21 +43,21 @@ export interface MatrixConfig {
   readonly axes: Readonly<Record<string, readonly string[]>>;
   /** Combinations that are added, or that add variables to those they match. */
   readonly include?: readonly Readonly<Record<string, string>>[];
-  /** Combinations that are left out: those that match all of the given values. */
+  /** Combinations to leave out: those that match all of the given values. */
   readonly exclude?: readonly Readonly<Record<string, string>>[];
 }
 
 /** What can be said of a step besides its name and what it runs. */
 export interface StepSettings {
-  /** Steps that must be over before this one starts. */
+  /** Steps that must end before this one starts. */
   readonly dependsOn?: readonly string[];
   /**
-   * When the step runs, once its dependencies are over.
+   * Condition for running the step, checked when its dependencies have ended.
    *
    * @default {"all_success"}
    */
   readonly condition?: Condition;
-  /** Variables of the step; they win over those of the job. */
+  /** Variables of the step; they override those of the job. */
   readonly env?: Readonly<Record<string, string>>;
   /**
    * Where the step runs: a path below `/job`, or one relative to where the

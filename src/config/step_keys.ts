@@ -52,11 +52,11 @@ const EXTRAS = {
   include: {
     schema: combinations,
     description:
-      "Combinations that are added, or that add variables to those they match.",
+      "Combinations to add, or variables to add to the combinations that they match.",
   },
   exclude: {
     schema: combinations,
-    description: "Combinations that are left out.",
+    description: "Combinations to leave out.",
   },
 };
 
@@ -188,33 +188,32 @@ const retry: Schema<RetryConfig> = byShape(
       attempts: {
         key: "attempts",
         schema: integer(1, 100),
-        description:
-          "How often the step is started at most, the first time included.",
+        description: "Maximum number of attempts, including the first.",
         isRequired: true,
       },
       delayMs: {
         key: "delay",
         schema: duration,
-        description: "Time before the second attempt.",
+        description: "Delay before the second attempt.",
         defaultValue: "1s",
       },
       factor: {
         key: "factor",
         alias: "backoff",
         schema: decimal(1, 1_000),
-        description: "By what the time grows from attempt to attempt.",
+        description: "Factor by which the delay grows with each attempt.",
         defaultValue: 2,
       },
       maxDelayMs: {
         key: "max_delay",
         schema: duration,
-        description: "Longest time between two attempts.",
+        description: "Maximum delay between two attempts.",
         defaultValue: "60s",
       },
       jitter: {
         key: "jitter",
         schema: decimal(0, 1),
-        description: "Share of the time that chance may take away.",
+        description: "Maximum share of the delay that is subtracted at random.",
         defaultValue: 0.5,
       },
       exitCodes: {
@@ -223,7 +222,7 @@ const retry: Schema<RetryConfig> = byShape(
           minimum: 1,
         }),
         description:
-          "Exit codes after which the step is tried again, 124 being the time limit; every one but 0 unless given.",
+          "Exit codes to retry; 124 is the time limit. By default, all except 0.",
       },
     }),
   },
@@ -241,18 +240,19 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "depends_on",
     alias: "needs",
     schema: listOrOne("be the name of a step or a list of names", stepName),
-    description: "Steps that must be over before this one starts.",
+    description: "Steps that must end before this one starts.",
   },
   condition: {
     key: "condition",
     schema: condition,
-    description: "When the step runs, once its dependencies are over.",
+    description:
+      "Condition for running the step, checked when its dependencies have ended.",
     defaultValue: "all_success",
   },
   env: {
     key: "env",
     schema: variables,
-    description: "Variables of the step; they win over those of the job.",
+    description: "Variables of the step; they override those of the job.",
   },
   workingDir: {
     key: "working_dir",
@@ -262,7 +262,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
         path.startsWith("/") ? jobPathProblem(path) : undefined,
     }),
     description:
-      "Where the step runs: a path below /job, or one relative to where the job runs.",
+      "Directory that the step runs in: a path below /job, or relative to the job's directory.",
   },
   shell: {
     key: "shell",
@@ -271,25 +271,25 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
       list: words,
     }),
     description:
-      "Program, and arguments, that get the text of the command as their last argument; a program alone gets -c before it.",
+      "Shell of the step: a program and its arguments; the command is added as the last argument. A program alone also gets -c.",
     defaultValue: "/bin/sh -c",
   },
   timeoutMs: {
     key: "timeout",
     schema: duration,
     description:
-      "Longest time one attempt may take: seconds, or a text such as 90s, 15m or 2h.",
+      "Time limit of each attempt: seconds, or a text such as 90s, 15m or 2h.",
   },
   retry: {
     key: "retry",
     schema: retry,
-    description: "How the step is tried again: attempts, or more about them.",
+    description: "Retry policy: a number of attempts, or a mapping.",
   },
   continueOnError: {
     key: "continue_on_error",
     schema: flag,
     description:
-      "Whether the job goes on as if the step had succeeded when it failed.",
+      "Whether the job continues as if the step had succeeded when it fails.",
     defaultValue: false,
   },
   required: {
@@ -318,20 +318,20 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "neutral_exit",
     schema: flag,
     description:
-      "Whether exit code 78 ends the whole job early and well: there was nothing to do.",
+      "Whether exit code 78 ends the whole job early and successfully.",
     defaultValue: false,
   },
   inheritEnv: {
     key: "inherit_env",
     schema: inheritance,
     description:
-      "Variables of the runner that the step gets: all, none or those named.",
+      "Variables of the runner that the step inherits: all, none or a list of names.",
   },
   untrusted: {
     key: "untrusted",
     schema: flag,
     description:
-      "Whether the step runs code that is not trusted: it inherits an allowlist and no secret, and runs in namespaces of its own where the system allows them.",
+      "Whether the step runs untrusted code: it inherits only an allowlist of variables and no secrets, and runs in its own namespaces where the system supports them.",
     defaultValue: false,
   },
 };

@@ -60,13 +60,13 @@ const JOB = {
   workerMode: {
     name: "REACTORCIDE_WORKER_MODE",
     setBy: "worker",
-    doc: "`local` for a job that no deployed worker runs",
+    doc: "`local` for a job that runs without a deployed worker",
   },
   inContainer: {
     name: "REACTORCIDE_IN_CONTAINER",
     setBy: "worker",
     doc:
-      "Whether the runner is in a job's container: `true`, `1`, `yes`, `false`, `0` or `no`. Unset: whether the runner is in `/job` or can write to it",
+      "Whether the runner is in a job's container: `true`, `1`, `yes`, `false`, `0` or `no`. If unset, it is if its current directory is in `/job` or it can write to `/job`",
   },
   workspace: {
     name: "REACTORCIDE_WORKSPACE",
@@ -102,7 +102,7 @@ const JOB = {
     setBy: "worker",
     isOutside: true,
     doc:
-      "Directory where the worker mounts the trusted CI source; plugins can be loaded from it. Beside untrusted steps, trusted ones get the copy that those cannot change",
+      "Directory where the worker mounts the trusted CI source; plugins can be loaded from it. In a job with untrusted steps, it is the private copy for trusted steps",
   },
   coordinatorUrl: {
     name: "REACTORCIDE_COORDINATOR_URL",
@@ -132,7 +132,7 @@ const JOB = {
     seenBy: "job",
     isSetting: true,
     doc:
-      "`true` lets tokens be sent to a coordinator whose URL is plain HTTP, as `--allow-insecure-transport` does",
+      "`true` allows sending tokens to the coordinator over plain HTTP, like `--allow-insecure-transport`",
   },
   secretsPassword: {
     name: "REACTORCIDE_SECRETS_PASSWORD",
@@ -154,7 +154,7 @@ const JOB = {
     setBy: "worker",
     seenBy: "runner",
     isSecret: true,
-    doc: "Word that marks genuine trigger lines on standard output",
+    doc: "Word that marks trigger lines on standard output as genuine",
   },
   vcsAuthDir: {
     name: "REACTORCIDE_VCS_AUTH_DIR",
@@ -162,7 +162,7 @@ const JOB = {
     seenBy: "job",
     isOutside: true,
     doc:
-      "Directory with git credentials; removed when the sources are prepared",
+      "Directory with git credentials; removed once the sources are prepared",
   },
   vcsAuthCleanup: {
     name: "REACTORCIDE_VCS_AUTH_CLEANUP",
@@ -183,21 +183,20 @@ const JOB = {
     setBy: "runner",
     isSetting: true,
     doc:
-      "Id of the run: runners that its programs start add to its files instead of replacing them",
+      "Id of the run; nested runners use it to add to the files of the run instead of replacing them",
   },
   workspaceLock: {
     name: "REACTORCIDE_WORKSPACE_LOCK",
     setBy: "runner",
     isSetting: true,
     doc:
-      "Ids of the locks of the workspace under which a program runs; runners that it starts work in the workspace, too",
+      "Ids of the workspace locks that the run holds; nested runners use the workspace under the same locks",
   },
   processTag: {
     name: "REACTORCIDE_PROCESS_TAG",
     setBy: "runner",
     isSetting: true,
-    doc:
-      "Tag of the processes of a run, by which the runner finds and ends them",
+    doc: "Tag by which the runner finds and ends the processes of a run",
   },
   stepName: {
     name: "REACTORCIDE_STEP_NAME",
@@ -308,7 +307,7 @@ const EVENT = {
     name: "REACTORCIDE_ACTOR_SUBJECTS",
     setBy: "coordinator",
     seenBy: "job",
-    doc: "Names and groups by which policies know the author",
+    doc: "Names and groups of the author that policies match",
   },
   ciPolicy: {
     name: "REACTORCIDE_CI_POLICY",

@@ -36,7 +36,7 @@ export const OPTIONS = [
     keys: ["job.code_dir"],
     type: "jobDirectory",
     default: "/job/src",
-    doc: "Where the source goes; /job or below",
+    doc: "Directory for the source: /job or below",
     details:
       "Outside a container, `/job` stands for the directory `job` in the current one.",
   },
@@ -48,7 +48,7 @@ export const OPTIONS = [
     keys: ["working_dir", "job.job_dir", "job.working_dir"],
     type: "jobDirectory",
     defaultText: "the code directory",
-    doc: "Where the command runs; /job or below",
+    doc: "Directory that the command runs in: /job or below",
   },
   {
     name: "artifacts_dir",
@@ -57,7 +57,7 @@ export const OPTIONS = [
     env: { name: "REACTORCIDE_ARTIFACTS_DIR", setBy: "user" },
     type: "jobDirectory",
     default: "/job/artifacts",
-    doc: "Where the job leaves its artifacts; /job or below",
+    doc: "Directory for artifacts: /job or below",
   },
   ...SOURCE_OPTIONS,
   {
@@ -88,7 +88,7 @@ export const OPTIONS = [
       isOutside: true,
     },
     type: "text",
-    doc: "File of variables for a nested container",
+    doc: "File of secret variables for a nested container",
   },
   {
     name: "runner_image",
@@ -107,7 +107,7 @@ export const OPTIONS = [
     env: { name: "REACTORCIDE_TRIGGERS_FILE", setBy: "worker" },
     type: "jobFile",
     default: "/job/triggers.json",
-    doc: "Where follow-up jobs are written; /job or below",
+    doc: "File for follow-up jobs: /job or below",
   },
   {
     name: "trigger_transport",
@@ -118,7 +118,7 @@ export const OPTIONS = [
     default: "auto",
     doc: "How follow-up jobs are submitted",
     details:
-      "With `auto`, they go to the coordinator if one is configured, and to the file otherwise. With `stdout`, a line on standard output is for the worker.",
+      "With `auto`, they go to the coordinator if one is configured, and to the file otherwise. With `stdout`, they are printed as a line for the worker.",
   },
   {
     name: "coordinator_timeout",
@@ -139,8 +139,8 @@ export const OPTIONS = [
     flag: "stderr",
     type: { choices: ["merged", "separate"] },
     default: "merged",
-    doc: "Whether standard error joins standard output",
-    details: "Merged, the lines keep the order in which they were written.",
+    doc: "Whether standard error is merged into standard output",
+    details: "When merged, lines keep the order in which they were written.",
   },
   {
     name: "timeout",
@@ -177,16 +177,16 @@ export const OPTIONS = [
     keys: ["job.failure_policy"],
     type: { choices: ["finish", "continue", "kill"] },
     default: "finish",
-    doc: "What a failed step does to the others",
+    doc: "What happens to the other steps when one fails",
     details:
-      "Those that run finish and no other starts, all of them run, or those that run are ended as well.",
+      "With `finish`, running steps finish and no others start; with `continue`, the others run as well; with `kill`, running steps are stopped.",
   },
   {
     name: "only",
     option: "selection.only",
     flag: "only",
     type: "list",
-    doc: "Run these steps and no other",
+    doc: "Run only these steps",
   },
   {
     name: "from",
@@ -200,7 +200,7 @@ export const OPTIONS = [
     option: "selection.skip",
     flag: "skip",
     type: "list",
-    doc: "Run every step but these",
+    doc: "Run all steps except these",
   },
   {
     name: "wait",
@@ -215,7 +215,7 @@ export const OPTIONS = [
     option: "output.group",
     flag: "log-group",
     type: "boolean",
-    doc: "Print the output of each step in one piece",
+    doc: "Print the output of each step as one block",
   },
   {
     name: "max_line_bytes",
@@ -237,7 +237,7 @@ export const OPTIONS = [
     keys: ["job.inherit_env"],
     type: "inheritance",
     default: "true",
-    doc: "Variables of the runner that the job gets",
+    doc: "Variables of the runner that the job inherits",
     form: "true, false or names",
   },
 ] as const satisfies readonly Option[];
@@ -274,17 +274,17 @@ export function describeOption({ doc, form, type }: Option): string {
 
 /** What the options of a group are about, by the property that holds them. */
 export const OPTION_GROUPS = {
-  source: "Where the code comes from",
-  ciSource: "Where the trusted CI code comes from, which goes to /job/ci",
-  checkout: "How code is checked out",
-  copy: "How a directory is copied",
-  archive: "How an archive is unpacked",
-  secrets: "What is secret, and how it is masked",
-  plugins: "Which plugins are loaded, and what they may do",
+  source: "Source of the code",
+  ciSource: "Source of the trusted CI code in /job/ci",
+  checkout: "Git checkout",
+  copy: "Copies of directories",
+  archive: "Archives",
+  secrets: "Secrets and masking",
+  plugins: "Plugins and their permissions",
   triggers: "How follow-up jobs are submitted",
-  limits: "How long, and how much at once, a job runs",
-  selection: "Which steps run",
-  output: "How the output of a job is printed",
+  limits: "Time limits and concurrency",
+  selection: "Selection of steps",
+  output: "Output",
 } as const;
 
 /** A row of the table. */

@@ -21,7 +21,7 @@ export const SECRET_OPTIONS = [
     type: "list",
     isUnion: true,
     doc:
-      "Variables whose values are masked; none for no others than those that match a pattern",
+      'Variables whose values are masked; "none" masks only those that match a pattern',
   },
   {
     name: "secret_values_list",
@@ -56,7 +56,7 @@ export const SECRET_OPTIONS = [
     isCallersOnly: true,
     doc: "Names of variables whose values are masked, with * for any text",
     details:
-      "They are matched without regard to case with the variables of the job and of this process.",
+      "Case-insensitive; they apply to the variables of the job and of this process.",
   },
   {
     name: "mask_min_length",
@@ -65,7 +65,7 @@ export const SECRET_OPTIONS = [
     type: { minimum: 3, maximum: 64 },
     default: "3",
     isCallersOnly: true,
-    doc: "Shortest value that is masked, in bytes",
+    doc: "Minimum length of a masked value, in bytes",
   },
   {
     name: "mask",
@@ -75,7 +75,7 @@ export const SECRET_OPTIONS = [
     default: "true",
     isCallersOnly: true,
     doc: "Whether secrets are masked",
-    details: "When they are not, the log says so in its first line.",
+    details: "If they are not, the first line of the log says so.",
   },
 ] as const satisfies readonly Option[];
 
@@ -95,7 +95,7 @@ export const PLUGIN_OPTIONS = [
     },
     type: "text",
     doc:
-      "Directory of plugins: plugin_*.ts, plugin_*.js, plugin_*.py, programs",
+      "Directory of plugins: plugin_*.ts, plugin_*.js, plugin_*.py and executables",
   },
   {
     name: "plugins",
@@ -109,7 +109,7 @@ export const PLUGIN_OPTIONS = [
       isSetting: true,
     },
     type: "plugins",
-    doc: "Plugins at https:, npm: or jsr: addresses, with their hashes",
+    doc: "Plugins at https:, npm: or jsr: URLs, with their hashes",
   },
   {
     name: "plugin_permissions",
@@ -123,7 +123,7 @@ export const PLUGIN_OPTIONS = [
       isSetting: true,
     },
     type: "pluginPermissions",
-    doc: "Permissions of plugins, by name and kind",
+    doc: "Permissions granted to plugins",
     form: "slack:net=hooks.slack.com",
   },
   {
@@ -156,6 +156,6 @@ export const PLUGIN_OPTIONS = [
   {
     name: "pipeline_permissions",
     type: "pipelinePermissions",
-    doc: "Permissions of a pipeline that exec runs, by their kinds",
+    doc: "Additional permissions of a pipeline that exec runs",
   },
 ] as const satisfies readonly Option[];

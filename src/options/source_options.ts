@@ -38,8 +38,8 @@ export const SOURCE_OPTIONS = [
     keys: ["source.type"],
     type: "sourceType",
     default: "none",
-    doc: "How the source is prepared",
-    details: "It may be a type that code registered.",
+    doc: "Type of the source",
+    details: "Can also be a type that was registered with `registerSource()`.",
   },
   {
     name: "source_url",
@@ -60,7 +60,7 @@ export const SOURCE_OPTIONS = [
     keys: ["source.ref"],
     type: "text",
     defaultText: "the default branch",
-    doc: "Branch, tag or commit, or sha256:HEX of an archive",
+    doc: "Branch, tag or commit; for an archive, its checksum as sha256:HEX",
   },
   {
     name: "ci_source_type",
@@ -71,8 +71,8 @@ export const SOURCE_OPTIONS = [
     keys: ["ci_source.type"],
     type: "sourceType",
     default: "none",
-    doc: "How the trusted CI source is prepared",
-    details: "It may be a type that code registered.",
+    doc: "Type of the trusted CI source",
+    details: "Can also be a type that was registered with `registerSource()`.",
   },
   {
     name: "ci_source_url",
@@ -93,7 +93,8 @@ export const SOURCE_OPTIONS = [
     keys: ["ci_source.ref"],
     type: "text",
     defaultText: "the default branch",
-    doc: "Branch, tag or commit of the trusted CI source, or sha256:HEX",
+    doc:
+      "Branch, tag or commit of the trusted CI source; for an archive, sha256:HEX",
   },
   {
     name: "copy_ignore",
@@ -102,7 +103,7 @@ export const SOURCE_OPTIONS = [
     valueName: "PATTERN,...",
     env: { name: "REACTORCIDE_COPY_IGNORE", setBy: "user", isSetting: true },
     type: "list",
-    doc: "What a copied source leaves out, as patterns of .gitignore",
+    doc: "Files to leave out of a copied source, as .gitignore patterns",
   },
   {
     name: "archive_strip_top",
@@ -114,7 +115,7 @@ export const SOURCE_OPTIONS = [
       isSetting: true,
     },
     type: "boolean",
-    doc: "Unpack an archive without the one folder at its top",
+    doc: "Unpack an archive without its top-level directory",
   },
   {
     name: "archive_max_entries",
@@ -189,7 +190,8 @@ export const SOURCE_OPTIONS = [
     keys: ["checkout.fetch_depth"],
     type: { minimum: 0, maximum: 999_999_999 },
     default: "1",
-    doc: "Commits of history that git fetches; 0 for all of every branch",
+    doc:
+      "Number of commits that git fetches; 0 for the whole history of every branch",
   },
   {
     name: "git_filter",
@@ -201,7 +203,7 @@ export const SOURCE_OPTIONS = [
     type: "text",
     doc: "Objects that git fetches only when needed, such as blob:none",
     details:
-      "It is the filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.",
+      "Filter of a partial clone: `blob:none`, `blob:limit=SIZE` or `tree:DEPTH`.",
   },
   {
     name: "sparse_paths",
@@ -212,8 +214,8 @@ export const SOURCE_OPTIONS = [
     keys: ["checkout.sparse_paths"],
     type: "list",
     defaultText: "all",
-    doc: "Directories of the source that are checked out",
-    details: "The files beside them are checked out as well.",
+    doc: "Directories of the source to check out",
+    details: "Files in their parent directories are checked out as well.",
   },
   {
     name: "submodules",
@@ -223,7 +225,7 @@ export const SOURCE_OPTIONS = [
     keys: ["checkout.submodules"],
     type: { choices: ["off", "on", "recursive"] },
     default: "off",
-    doc: "Whether git submodules are checked out, and theirs as well",
+    doc: "Whether git submodules are checked out",
   },
   {
     name: "git_lfs",
@@ -243,7 +245,7 @@ export const SOURCE_OPTIONS = [
     valueName: "PATH",
     env: { name: "REACTORCIDE_GIT_MIRROR", setBy: "user", isSetting: true },
     type: "text",
-    doc: "Directory of bare repositories that runs share, to fetch less",
-    details: "Nothing that is checked out depends on it.",
+    doc: "Directory of bare repositories shared between runs",
+    details: "Checkouts do not depend on it.",
   },
 ] as const satisfies readonly Option[];

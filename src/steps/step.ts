@@ -134,10 +134,10 @@ export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
 /** Options for {@linkcode Job.addStep}. */
 export interface StepOptions<Needs extends string = string>
   extends Omit<StepSettings, "dependsOn" | "condition"> {
-  /** Steps that must be over before this one starts. */
+  /** Steps that must end before this one starts. */
   readonly dependsOn?: readonly Needs[];
   /**
-   * When the step runs, once its dependencies are over.
+   * Condition for running the step, checked when its dependencies have ended.
    *
    * @default {"all_success"}
    */

@@ -66,12 +66,12 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
 export const call: Command = {
   usage: "FUNCTION [OPTIONS]",
   description:
-    `Calls a function of the library, for job code in any language. Its arguments are
-a JSON object on standard input; its result is printed as JSON. A failure is
-printed as {"error": {"code", "message"}}, with exit code 1.
+    `Calls a function of the library, for job code in any language. Reads the
+arguments as a JSON object from standard input and prints the result as JSON. On
+failure, prints {"error": {"code", "message"}} and exits with 1.
 
 Functions: ${Object.keys(FUNCTIONS).join(", ")}.
-Jobs to trigger are written as in trigger documents: job_name, depends_on, env.`,
+Follow-up jobs use the keys of trigger documents: job_name, depends_on, env.`,
   flags: [],
   maxOperands: 1,
   async run(context) {

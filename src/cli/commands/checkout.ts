@@ -11,19 +11,19 @@ const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];
 export const checkout: Command = {
   usage: "URL [OPTIONS]",
   description:
-    "Checks a repository out, or unpacks an archive, into the code directory, and\nreplaces what an earlier run put there.",
+    "Checks out a repository, or unpacks an archive, into the code directory and\nreplaces what an earlier run put there.",
   flags: [
     {
       name: "source-type",
       valueName: "TYPE",
       choices: TYPES,
-      help: `What URL is: ${TYPES.join(", ")} (git)`,
+      help: `Type of the source: ${TYPES.join(", ")} (git)`,
     },
     {
       name: "ref",
       short: "r",
       valueName: "REF",
-      help: "Branch, tag or commit, or sha256:HEX of an archive",
+      help: "Branch, tag or commit; for an archive, its checksum as sha256:HEX",
     },
     ...configFlags([
       ...["code_dir", "job_dir", "runner_image", "fetch_depth"] as const,

@@ -14,9 +14,9 @@ import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 export const cleanup: Command = {
   usage: "[OPTIONS]",
   description:
-    "Removes what earlier runs made in ./job, and nothing else. A worker removes the\nworkspace of a container itself.",
+    "Removes what earlier runs created in ./job, and nothing else. In a container, the\nworker removes the workspace itself.",
   flags: [
-    { name: "verbose", short: "v", help: "Name everything that is removed" },
+    { name: "verbose", short: "v", help: "Print each path that is removed" },
     ...configFlags(["wait"]),
     WORK_DIR_FLAG,
   ],

@@ -14,9 +14,9 @@ const SHELLS = {
 export const completions: Command = {
   usage: "SHELL [OPTIONS]",
   description:
-    `Prints a script with which a shell completes commands, options and values.
+    `Prints a script that makes a shell complete commands, options and values.
 
-Shells and where to put the script:
+Shells, and how to load the script:
   bash  eval "$(runnerlib completions bash)" in ~/.bashrc
   zsh   eval "$(runnerlib completions zsh)" in ~/.zshrc, after compinit
   fish  runnerlib completions fish > ~/.config/fish/completions/runnerlib.fish`,

@@ -18,7 +18,7 @@ const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
 export const config: Command = {
   usage: "[OPTIONS]",
   description:
-    "Shows every value of the configuration and where it comes from. Secrets are masked.",
+    "Shows each configuration value and where it comes from. Secrets are masked.",
   flags: [...configFlags(), JOB_FILE_FLAG],
   maxOperands: 0,
   async run(context) {

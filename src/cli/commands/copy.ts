@@ -7,7 +7,7 @@ import { WORK_DIR_FLAG } from "../work_dir.ts";
 export const copy: Command = {
   usage: "DIRECTORY [OPTIONS]",
   description:
-    "Copies a directory into the code directory, and replaces what an earlier run\nput there.",
+    "Copies a directory into the code directory and replaces what an earlier run put\nthere.",
   flags: [
     ...configFlags([
       "code_dir",

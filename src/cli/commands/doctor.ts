@@ -18,12 +18,12 @@ export const doctor: Command = {
   usage: "[--migrate DIR] [OPTIONS]",
   description:
     `Shows which programs, permissions and directories jobs need, and which of them
-are missing. With --migrate, shows what a repository of the Python runner has to
-change instead: by file and line, with the line to add. Nothing of the
-repository is run. Values of variables are never shown.
+are missing. With --migrate, shows what has to change in a repository that uses
+the Python runner instead: by file and line, with the line to add. Nothing in
+the repository is run. Values of variables are never shown.
 
-Lines that start with "needed" name what a job with this configuration cannot do
-without. Ends with 0 if there is none, with 1 otherwise.`,
+Lines that start with "needed" show what is missing for a job with this
+configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
   flags: [
     {
       name: "migrate",

@@ -35,11 +35,11 @@ import {
 export const evaluate: Command = {
   usage: "--event-type TYPE [OPTIONS]",
   description:
-    `Finds the workflows, or jobs, of the trusted CI code that an event starts, and
-submits them: in a file, and to the coordinator if one is configured.
+    `Finds the workflows or jobs in the trusted CI code that an event starts, writes
+them to a file and submits them to the coordinator if one is configured.
 
-A definition that is invalid is left out; the others are submitted, and the
-command ends with 1.`,
+Invalid definitions are left out: the others are submitted, and the exit code
+is 1.`,
   flags: [...EVAL_FLAGS, ...EXPLAIN_FLAGS],
   maxOperands: 0,
   async run(context) {

@@ -21,11 +21,11 @@ import {
 export const exec: Command = {
   usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
   description:
-    `Runs a pipeline in TypeScript with the permissions that it needs and no others:
-it reads and writes the workspace, runs git and the shell, sees the variables
-REACTORCIDE_* and RC_*, and reaches the coordinator. "runnerlib permissions"
-tells more. A pipeline in Python, PIPELINE.py, sees the same variables and can
-import runnerlib; nothing else confines it. Ends with the pipeline's exit code.`,
+    `Runs a TypeScript pipeline with only the permissions that pipelines need: to read
+and write the workspace, run git and the shell, read REACTORCIDE_* and RC_*
+variables, and connect to the coordinator. "runnerlib permissions" lists them. A
+Python pipeline (PIPELINE.py) gets the same variables and can import runnerlib,
+but is not confined otherwise. Exits with the pipeline's exit code.`,
   flags: [ALLOW_FLAG, JOB_FILE_FLAG],
   maxOperands: Infinity,
   takesRest: true,

@@ -27,9 +27,9 @@ const HEADING = ["NAME", "WHY", "FORMS"];
 export const explainMasks: Command = {
   usage: "[OPTIONS]",
   description:
-    `Shows what a job with this configuration would mask from its start: the names,
-why they are secret, and in how many forms each value is masked. Values are
-never shown. What a job registers while it runs is not known before.`,
+    `Shows what a job with this configuration masks from the start: the names, why
+they are secret, and how many forms of each value are masked. Values are never
+shown. Secrets that a job registers while it runs are not listed.`,
   flags: [...configFlags(), JOB_FILE_FLAG],
   maxOperands: 0,
   async run(context) {

@@ -28,25 +28,25 @@ const ACTIONS: Readonly<Record<string, ActionEntry>> = {
 /** The command `git`. */
 export const git: Command = {
   usage: "ACTION [OPTIONS]",
-  description: `Tells what is checked out in the code directory.
+  description: `Shows what is checked out in the code directory.
 
 Actions:
-  files-changed REF     List the files that HEAD has changed since it parted from
-                        REF, one on each line
-  info                  Tell the branch, the commit and the remotes
+  files-changed REF     List the files that HEAD changed since the merge base with
+                        REF, one per line
+  info                  Show the branch, the commit and the remotes
 
-That nothing has changed is an empty list and exit code 0. What cannot be known,
-because the directory or the revision is not there, or too little of the history
-was fetched (see --fetch-depth of "checkout" and "run"), is exit code 1.`,
+If nothing has changed, prints nothing and exits with 0. Exits with 1 if the
+directory or the revision does not exist, or if too little of the history was
+fetched (see --fetch-depth of "checkout" and "run").`,
   flags: [
     {
       name: "null",
       short: "z",
-      help: "End each file with a NUL character, and quote none",
+      help: "End each path with a NUL character instead of quoting it",
     },
     {
       name: "direct",
-      help: "Compare with REF itself, not with where HEAD parted from it",
+      help: "Compare with REF itself instead of the merge base",
     },
     ...configFlags(["code_dir", "job_dir", "runner_image"]),
     WORK_DIR_FLAG,

@@ -7,12 +7,12 @@ import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 export const permissions: Command = {
   usage: "PIPELINE [ARGUMENTS] [OPTIONS] [-- ARGUMENTS]",
   description:
-    `Tells with which permissions "runnerlib exec" runs a pipeline, and why, then
-the command line. Runs nothing.`,
+    `Shows the permissions that "runnerlib exec" gives a pipeline, the reason for each
+one, and the resulting command line. Runs nothing.`,
   flags: [
     ALLOW_FLAG,
     JOB_FILE_FLAG,
-    { name: "flags", help: "Print the options of deno run only" },
+    { name: "flags", help: "Print only the options of deno run" },
   ],
   maxOperands: Infinity,
   takesRest: true,

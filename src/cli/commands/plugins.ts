@@ -9,14 +9,14 @@ import { WORK_DIR_FLAG } from "../work_dir.ts";
 export const plugins: Command = {
   usage: "list [OPTIONS] | check FILE [OPTIONS]",
   description:
-    `Tells which plugins a job would load, in which order and with which rights.
+    `Shows which plugins a job would load, in which order and with which permissions.
 
 Actions:
-  list        Tell it of every plugin that is there already
-  check FILE  Judge one plugin file, and tell it of that
+  list        Show the plugins that are present
+  check FILE  Check a plugin file and show its plugins
 
-Plugins are loaded to be asked, each in a process of its own without any
-permission; none of their methods is called.`,
+Each plugin is loaded in a separate process without permissions. None of its
+methods is called.`,
   flags: [
     ...configFlags([
       "ci_source_type",

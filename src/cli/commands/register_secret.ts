@@ -8,12 +8,12 @@ import { usageError } from "../parse_arguments.ts";
 export const registerSecret: Command = {
   usage: "[OPTIONS] [SECRET…] [-] [-- SECRET…]",
   description:
-    `Has secrets masked in whatever the running job prints from now on. Meant to be
-called by the job's own command.
+    `Masks secrets in everything that the running job prints from now on. The job's
+own command calls it.
 
-With "-", every line of standard input is a secret, without the white space
-around it; other programs cannot see those, as they can see arguments. What
-follows "--" is taken as it is.`,
+With "-", each line of standard input is a secret; white space around it is
+removed. Unlike arguments, standard input is not visible to other programs.
+Arguments after "--" are taken literally.`,
   flags: [
     {
       name: "socket",

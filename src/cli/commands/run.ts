@@ -13,7 +13,7 @@ import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 export const ENGINE_FLAG: Flag = {
   name: "docker",
   valueName: "PROGRAM",
-  help: "What runs the container; DOCKER, docker or podman unless given",
+  help: "Container engine to use (DOCKER, docker or podman)",
 };
 
 /** The command `run`. */
@@ -21,25 +21,25 @@ export const run: Command = {
   usage: "[OPTIONS] [-- PROGRAM [ARGUMENTS]]",
   description:
     `Runs a job: prepares its sources, runs its command with secrets masked, calls
-plugins, writes follow-up jobs and cleans up. Ends with the command's exit code.
+plugins, submits follow-up jobs and cleans up. Exits with the command's exit code.
 
-Options win over REACTORCIDE_* variables, these over the job file, and that
-over the defaults, which stand in parentheses.`,
+Options override REACTORCIDE_* variables, which override the job file, which
+overrides the defaults. Defaults are shown in parentheses.`,
   flags: [
     ...configFlags(),
     JOB_FILE_FLAG,
     {
       name: "job",
       valueName: "NAME",
-      help: "Run this job of the workflow file, alone",
+      help: "Run only this job of the workflow file",
     },
     {
       name: "workflow-file",
       valueName: "FILE",
-      help: "Workflow file that holds the job",
+      help: "Workflow file that defines the job",
     },
-    { name: "dry-run", help: "Judge everything and say what would be done" },
-    { name: "container", help: "Run the command in a container of its own" },
+    { name: "dry-run", help: "Validate and print the plan without running it" },
+    { name: "container", help: "Run the command in a nested container" },
     ENGINE_FLAG,
     WORK_DIR_FLAG,
   ],

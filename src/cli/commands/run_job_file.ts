@@ -10,9 +10,8 @@ const DEFAULT_IMAGE = "alpine:latest";
 /** The command `run-job`. */
 export const runJobFile: Command = {
   usage: "FILE [OPTIONS]",
-  description:
-    `Runs the job of a job file in a container of its own: the same as
-run --job-file FILE --container. A file without an image gets ${DEFAULT_IMAGE}.`,
+  description: `Runs the job of a job file in a nested container, like
+run --job-file FILE --container. The default image is ${DEFAULT_IMAGE}.`,
   flags: [
     ...configFlags(["runner_image", "secrets_file"]),
     { name: "dry-run", help: "Validate and print the plan without running it" },

@@ -28,8 +28,8 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
 export const schema: Command = {
   usage: "[job|workflow|trigger]",
   description:
-    `Prints the JSON Schema of job files, of workflow files or of the documents with
-which jobs are triggered: an editor completes and judges them with it.`,
+    `Prints the JSON Schema of job files, workflow files or trigger documents, so that
+editors can complete and check them.`,
   flags: [],
   actions: Object.keys(SCHEMAS),
   maxOperands: 1,

@@ -34,22 +34,23 @@ const ACTIONS: Readonly<Record<string, ActionEntry>> = {
 export const secrets: Command = {
   usage: "ACTION [OPTIONS]",
   description:
-    `Keeps secrets in an encrypted store on this machine. The variables of a job refer
+    `Keeps secrets in an encrypted store on this machine. Variables of a job refer
 to them as \${secret:PATH:KEY}.
 
 Actions:
-  init                  Make the store
-  set PATH KEY          Set a secret to what standard input or a person says
-  get PATH KEY          Print a secret as it is, not masked
-  list [PATH]           List the paths, or the keys of one
+  init                  Create the store
+  set PATH KEY          Set a secret; the value comes from standard input or a
+                        prompt
+  get PATH KEY          Print a secret, unmasked
+  list [PATH]           List the paths, or the keys of a path
   delete PATH KEY       Delete a secret
   import-env FILE PATH  Set a secret for each NAME=VALUE line of a file; "-" is
                         standard input
 
 The password comes from --password-fd, from ${Variable.secretsPassword}, or from
-a person at a terminal. Neither it nor a secret is ever an argument: other
-programs see those, and shells remember them. The line break behind a secret of
-one line is left out; a secret of several lines stays as it is.`,
+a prompt. The password and secrets are never passed as arguments, because other
+programs can see them and shells keep them in their history. The line break at
+the end of a single-line secret is removed; a multi-line secret is kept as it is.`,
   flags: [PASSWORD_FD_FLAG],
   // What is too much may be a secret, so it is refused here, without naming it.
   takesSecrets: true,

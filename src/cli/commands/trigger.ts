@@ -27,9 +27,9 @@ const SETTINGS = [
 export const trigger: Command = {
   usage: "FILE… [OPTIONS]",
   description:
-    `Submits the jobs of job files as follow-up jobs of this one, all at once: to the
-coordinator if one is configured. Else they are added to a file, which a local
-workflow reads. Nothing is submitted unless every file is valid.`,
+    `Submits the jobs in job files as follow-up jobs of this one, all at once. They go
+to the coordinator if one is configured, and otherwise to a file that a local
+workflow reads. Nothing is submitted unless all files are valid.`,
   flags: [...configFlags(SETTINGS), WORK_DIR_FLAG],
   maxOperands: Infinity,
   async run(context) {

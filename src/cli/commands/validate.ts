@@ -10,14 +10,14 @@ import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 export const validate: Command = {
   usage: "[OPTIONS]",
   description:
-    "Judges the configuration, and the directories that it names, without running\nanything. Ends with 0 if a job could be run, with 1 otherwise.",
+    "Checks the configuration, and the directories in it, without running anything.\nExits with 0 if a job can be run, and with 1 otherwise.",
   flags: [
     ...configFlags(),
     JOB_FILE_FLAG,
     {
       name: "check-files",
       isNegatable: true,
-      help: "Whether to look at the directories, too (yes)",
+      help: "Check that the directories exist (yes)",
     },
   ],
   maxOperands: 0,

@@ -32,43 +32,45 @@ const ACTIONS: Readonly<
 /** The command `workflow`. */
 export const workflow: Command = {
   usage: "ACTION [FILE] [OPTIONS]",
-  description: `Runs and shows workflows: jobs that wait for one another.
+  description:
+    `Runs and shows workflows: graphs of jobs that depend on each other.
 
 Actions:
   run FILE          Run the jobs of a workflow file on this machine
-  graph FILE        Print which jobs wait for which
-  list [DIRECTORY]  List what is in .reactorcide/workflows and .reactorcide/jobs
+  graph FILE        Print the graph of a workflow file
+  list [DIRECTORY]  List the files in .reactorcide/workflows and .reactorcide/jobs
 
-Each job has a workspace of its own below .reactorcide/workflow, with a copy of
-the directory of the workflow. How the jobs stand is in
-.reactorcide/workflow-state.json, which holds what they gave to others.`,
+Each job has its own workspace below .reactorcide/workflow, with a copy of the
+workflow's directory. The state of the jobs, with their outputs, is kept in
+.reactorcide/workflow-state.json.`,
   flags: [
     {
       name: "concurrency",
       valueName: "COUNT",
-      help: "Most jobs that run at once (the number of processors)",
+      help:
+        "Maximum number of jobs that run at once (the number of processors)",
     },
     {
       name: "only",
       valueName: "JOB",
       isRepeatable: true,
-      help: "Run this job alone; may be given several times",
+      help: "Run only this job",
     },
     {
       name: "resume",
-      help: "Go on with the last run: run what has not succeeded yet",
+      help: "Continue the last run: run the jobs that have not succeeded",
     },
     {
       name: "source",
       valueName: "WHERE",
       choices: ["copy", "in-place", "none"],
-      help: "Where jobs get their code: copy, in-place or none (copy)",
+      help: "How jobs get their code: copy, in-place or none (copy)",
     },
     {
       name: "executor",
       valueName: "NAME",
       choices: ["process", "docker", "podman"],
-      help: "What runs jobs: process, docker or podman (process)",
+      help: "Executor of jobs: process, docker or podman (process)",
     },
     {
       name: "network",
@@ -78,23 +80,23 @@ the directory of the workflow. How the jobs stand is in
     {
       name: "event",
       valueName: "TYPE",
-      help: "Run only if the workflow is for this event, such as push",
+      help: "Run only if the workflow handles this event, such as push",
     },
     { name: "branch", valueName: "NAME", help: "Branch of the event" },
     {
       name: "changed-file",
       valueName: "PATH",
       isRepeatable: true,
-      help: "File that the event has changed; may be given several times",
+      help: "File that the event changed",
     },
     ...configFlags(["wait"]),
-    { name: "dry-run", help: "Say what would be run" },
+    { name: "dry-run", help: "Validate and print the plan without running it" },
     ...EXPLAIN_FLAGS,
     {
       name: "format",
       valueName: "FORMAT",
       choices: ["text", "mermaid", "dot", "svg"],
-      help: "How a graph is printed: text, mermaid, dot or svg (text)",
+      help: "Output format of a graph: text, mermaid, dot or svg (text)",
     },
   ],
   actions: Object.keys(ACTIONS),

@@ -53,7 +53,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
     name: "changed-file",
     valueName: "PATH",
     isRepeatable: true,
-    help: "File that has changed; may be given several times",
+    help: "File that the event changed",
   },
 ];
 

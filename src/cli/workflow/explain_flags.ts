@@ -5,7 +5,7 @@ export const EXPLAIN_FLAGS: readonly Flag[] = [
   {
     name: "explain",
     help:
-      "Print which workflows and jobs start or are skipped, and why; start none",
+      "Print which workflows and jobs start, which are skipped and why, without starting any",
   },
   { name: "json", help: "Print the explanation as JSON" },
 ];

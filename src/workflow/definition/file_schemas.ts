@@ -55,7 +55,7 @@ const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
   description: {
     key: "description",
     schema: optionalText,
-    description: "What the job is for.",
+    description: "Description of the job.",
   },
   jobFile: {
     key: "job_file",
@@ -188,7 +188,7 @@ export const WORKFLOW_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 export interface JobFileContent extends JobContent {
   /** Name of the job. */
   readonly name?: string;
-  /** What the job is for. */
+  /** Description of the job. */
   readonly description?: string;
   /** For which events the job is started. */
   readonly triggers?: TriggerFilter;

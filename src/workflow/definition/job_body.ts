@@ -36,7 +36,7 @@ export interface JobBody {
   readonly steps?: readonly StepConfig[];
   /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
-  /** Rank in the queue. */
+  /** Priority in the queue. */
   readonly priority?: number;
   /** Whether the coordinator gets the command as it is. */
   readonly rawCommand?: boolean;
@@ -44,15 +44,15 @@ export interface JobBody {
   readonly disableRunLocal?: boolean;
   /** What the job needs of its worker. */
   readonly capabilities?: readonly string[];
-  /** Jobs that must be over before this one starts. */
+  /** Jobs that must end before this one starts. */
   readonly dependsOn?: readonly string[];
-  /** When the job runs, once its dependencies are over. */
+  /** Condition for running the job, checked when its dependencies have ended. */
   readonly condition?: Condition;
   /** Values, for each of which the job runs. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that holds the value. */
   readonly itemVar?: string;
-  /** Secrets with which the image is fetched. */
+  /** Secrets for pulling the image. */
   readonly imagePullSecrets?: readonly string[];
   /** Where the source goes. */
   readonly codeDir?: string;
@@ -67,7 +67,7 @@ export interface JobBody {
     /** `runner`, `root` or `uid[:gid]`. */
     readonly user?: string;
   };
-  /** What the worker must be like. */
+  /** Characteristics that the worker must have. */
   readonly characteristics?: Readonly<Record<string, string | boolean>>;
   /** Resources of the container. */
   readonly resources?: {
@@ -159,7 +159,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   priority: {
     key: "priority",
     schema: yamlInteger(-MAX_INTEGER, MAX_INTEGER),
-    description: "Rank in the queue; a higher number is served first.",
+    description: "Priority in the queue; a higher number is served first.",
     defaultValue: 0,
   },
   rawCommand: {
@@ -183,12 +183,13 @@ export const JOB_KEYS: Keys<JobContent> = {
     key: "depends_on",
     alias: "needs",
     schema: jobNames,
-    description: "Jobs that must be over before this one starts.",
+    description: "Jobs that must end before this one starts.",
   },
   condition: {
     key: "condition",
     schema: condition,
-    description: "When the job runs, once its dependencies are over.",
+    description:
+      "Condition for running the job, checked when its dependencies have ended.",
     defaultValue: "all_success",
   },
   forEach: {
@@ -215,7 +216,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   codeDir: {
     key: "code_dir",
     schema: optionalText,
-    description: "Where the source goes; /job or below.",
+    description: "Directory for the source: /job or below.",
   },
   jobDir: {
     key: "job_dir",
@@ -230,7 +231,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   workerClass: {
     key: "worker_class",
     schema: optionalText,
-    description: "Class of workers that take the job.",
+    description: "Class of workers that run the job.",
   },
   runAs: {
     key: "run_as",
@@ -246,7 +247,8 @@ export const JOB_KEYS: Keys<JobContent> = {
   characteristics: {
     key: "characteristics",
     schema: characteristics,
-    description: "What the worker must be like, such as arch: arm64.",
+    description:
+      "Characteristics that the worker must have, such as arch: arm64.",
   },
   resources: {
     key: "resources",

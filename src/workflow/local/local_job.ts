@@ -23,7 +23,7 @@ export interface LocalJob {
   readonly steps?: readonly StepConfig[];
   /** Variables. */
   readonly env: Readonly<Record<string, string>>;
-  /** Jobs that must be over before this one starts. */
+  /** Jobs that must end before this one starts. */
   readonly dependsOn: readonly string[];
   /** When the job runs then. */
   readonly condition: Condition;
