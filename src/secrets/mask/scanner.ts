@@ -1,16 +1,25 @@
-import {
-  assembleScan,
-  BLOCK_BYTES,
-  FILTER,
-  HEX_PAIRS,
-  LIST,
-  MARGIN_BYTES,
-  MEMORY_BYTES,
-  PLACES,
-  STEP_BYTES,
-  TEXT,
-} from "./scan_code.ts";
+import { SCAN_MODULE } from "./scan_module.ts";
 import { wordAt, WordFilter } from "./words.ts";
+
+/** How many bytes of a text are scanned at once at most. */
+const BLOCK_BYTES = 64 * 1024;
+
+/** How many bytes around those are looked at, too. */
+const MARGIN_BYTES = 64;
+
+/** How many bytes are looked at in one step, and together with how many of those before. */
+export const [STEP_BYTES, SHARED_BYTES] = [48, 16];
+
+/** Marks the numbers of a list among the places that are found. */
+export const LIST = 1 << 31;
+
+/** Where in the memory everything is. */
+export const HEX_PAIRS = 0;
+const TEXT = 2 * 1024;
+const PLACES = TEXT + BLOCK_BYTES + 3 * MARGIN_BYTES;
+export const FILTER = PLACES + 8 * BLOCK_BYTES;
+const FILTER_BYTES = 1 << 20;
+const MEMORY_BYTES = FILTER + FILTER_BYTES;
 
 const PAGE_BYTES = 64 * 1024;
 
@@ -109,7 +118,9 @@ let module: WebAssembly.Module | undefined;
 
 /** The module is made once, when there is a secret. */
 function compiledScan(): WebAssembly.Module {
-  return module ??= new WebAssembly.Module(assembleScan());
+  return module ??= new WebAssembly.Module(
+    Uint8Array.fromBase64(SCAN_MODULE),
+  );
 }
 
 /** The two hexadecimal digits of each byte, and nothing for greater numbers. */

@@ -1,5 +1,5 @@
 /**
- * The code of {@linkcode Scanner}, for WebAssembly.
+ * The code of the scanner in `src/secrets/mask/scanner.ts`, for WebAssembly.
  *
  * @module
  */
@@ -39,27 +39,14 @@ import {
   when,
   wordAt,
 } from "./assembler.ts";
-import { MULTIPLIER } from "./words.ts";
-
-/** How many bytes of a text are scanned at once at most. */
-export const BLOCK_BYTES = 64 * 1024;
-
-/** How many bytes around those are looked at, too. */
-export const MARGIN_BYTES = 64;
-
-/** How many bytes are looked at in one step, and together with how many of those before. */
-export const [STEP_BYTES, SHARED_BYTES] = [48, 16];
-
-/** Marks the numbers of a list among the places that are found. */
-export const LIST = 1 << 31;
-
-/** Where in the memory everything is. */
-export const HEX_PAIRS = 0;
-export const TEXT = 2 * 1024;
-export const PLACES = TEXT + BLOCK_BYTES + 3 * MARGIN_BYTES;
-export const FILTER = PLACES + 8 * BLOCK_BYTES;
-const FILTER_BYTES = 1 << 20;
-export const MEMORY_BYTES = FILTER + FILTER_BYTES;
+import {
+  FILTER,
+  HEX_PAIRS,
+  LIST,
+  SHARED_BYTES,
+  STEP_BYTES,
+} from "../../src/secrets/mask/scanner.ts";
+import { MULTIPLIER } from "../../src/secrets/mask/words.ts";
 
 const [LF, BLANK, X] = [0x0a, 0x20, 0x78];
 

@@ -1,0 +1,61 @@
+import { assert, assertEquals } from "@std/assert";
+import { SCAN_MODULE_FILE, scanModuleSource } from "../../scripts/scan.ts";
+import { Scanner } from "../../src/secrets/mask/scanner.ts";
+import { Random } from "../helpers/random.ts";
+
+Deno.test("the module of the scanner is what its code gives", async () => {
+  const source = await Deno.readTextFile(SCAN_MODULE_FILE);
+  assertEquals(source, scanModuleSource(), "run `deno task scan`");
+});
+
+/** What the scanner finds in a text: marks, and numbers. */
+function placesIn(text: string): { marks: number[]; numbers: number[] } {
+  const scanner = new Scanner();
+  scanner.roomForFilter(10).fill(-1);
+  const bytes = new TextEncoder().encode(text);
+  const found = { marks: [] as number[], numbers: [] as number[] };
+  for (let from = 0; from < bytes.length; from = scanner.end) {
+    scanner.scan(bytes, from);
+    for (let index = 0; index < scanner.count; index++) {
+      const place = scanner.place(index);
+      if (scanner.isNumber(index)) found.numbers.push(place);
+      else if (place >= from && place < scanner.end) found.marks.push(place);
+    }
+  }
+  return found;
+}
+
+Deno.test("Scanner finds each mark, wherever it stands", () => {
+  const random = new Random();
+  for (let round = 0; round < 20; round++) {
+    const text = random.text(150_000, "abcdefgh 0123456789:,.\n%&\\\x1b");
+    const marks = [...text].flatMap((char, at) =>
+      "\n%&\\\x1b".includes(char) ? [at] : []
+    );
+    assertEquals(placesIn(text).marks, marks, `seed ${random.seed}`);
+  }
+});
+
+Deno.test("Scanner finds numbers in a row, wherever they stand", () => {
+  for (
+    const list of [
+      "22:70:61:73:64:65",
+      "104, 117, 110, 116, 101, 114",
+      "0x22,0x70,0x61,0x73,0x64,0x65",
+    ]
+  ) {
+    for (let at = 65_400; at < 65_600; at++) {
+      const { numbers } = placesIn(`${"-x".repeat(at / 2)} ${list} end`);
+      assert(
+        numbers.some((place) => place > at && place < at + 30),
+        `${list} at ${at}`,
+      );
+    }
+  }
+});
+
+Deno.test("Scanner finds no numbers in versions and times", () => {
+  const text =
+    "2023-11-14T22:43:50.123Z v1.2.3 10.0.0.1 (12/25) 7f3a9b21, 1234";
+  assertEquals(placesIn(text).numbers, []);
+});
