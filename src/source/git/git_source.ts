@@ -3,6 +3,7 @@ import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import type { FillDirectory, SourceContext } from "../source_request.ts";
+import { configText } from "./config.ts";
 import { gitError, gitReason, type Retry, retrying } from "./failure.ts";
 import {
   fetchCommit,
@@ -272,9 +273,10 @@ export async function checkOut(
     ...[...options, "checkout", "--quiet", "--force"],
     ...branch === undefined
       ? ["--detach", id]
-      : ["-B", branch, "--track", `refs/remotes/origin/${branch}`],
+      : ["-B", branch, "--no-track", id],
     "--",
   ], variables);
+  if (branch !== undefined) await writeUpstream(repository, branch);
   await writeDefaultBranch(repository, request);
   const file = branch === undefined ? "HEAD" : `refs/heads/${branch}`;
   const head = (await Deno.readTextFile(`${gitDirectory}/${file}`)).trim();
@@ -291,6 +293,18 @@ function branchOf({ name }: FoundCommit): string | undefined {
   return branch === undefined || /^(?:-.*|@|HEAD)$/.test(branch)
     ? undefined
     : branch;
+}
+
+/** Written here, it does not depend on other remotes that a user configures. */
+async function writeUpstream(
+  { gitDirectory }: Repository,
+  branch: string,
+): Promise<void> {
+  const text = configText([
+    [`branch.${branch}.remote`, "origin"],
+    [`branch.${branch}.merge`, `refs/heads/${branch}`],
+  ]);
+  await Deno.writeTextFile(`${gitDirectory}/config`, text, { append: true });
 }
 
 /** As in a clone, `origin/HEAD` stands for the default branch. */

@@ -54,9 +54,9 @@ export async function endsOfHistory(
  *    if it is newer. Git, too, expects that no commit is older than its parents.
  *
  * @param history Repository, with what is cut off of it.
- * @param one Id of a commit.
+ * @param one Id of a commit that is there.
  * @param other Id of another one.
- * @returns Whether it does; `false` too if a commit is missing.
+ * @returns Whether it does.
  */
 export async function isHistoryBetweenKnown(
   history: PartialHistory,
@@ -64,13 +64,13 @@ export async function isHistoryBetweenKnown(
   other: string,
 ): Promise<boolean> {
   const { git } = history;
+  const ends = await endsOfHistory(history.gitDirectory);
+  if (ends.size === 0) return true;
   const listed = await git([
     ...["rev-list", "--parents", "--timestamp", "--topo-order", "--reverse"],
     ...["--end-of-options", `${one}...${other}`, "--"],
   ]);
   if (listed.exitCode !== 0 || isCut(listed)) return false;
-  const ends = await endsOfHistory(history.gitDirectory);
-  if (ends.size === 0) return true;
   const commits = listed.stdout.split("\n").slice(0, -1).map((line) => {
     const [time, id, ...parents] = line.split(" ");
     return { time: Number(time), id, parents };

@@ -73,6 +73,29 @@ describe("gitSource() and branches", () => {
     }
   });
 
+  it("does not depend on the remotes and branches that a user configures", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const origin = await makeOrigin(`${path}/origin`);
+    const made = await clone(path, origin.path, {
+      ref: "side",
+      env: {
+        GIT_CONFIG_COUNT: "4",
+        GIT_CONFIG_KEY_0: "remote.other.url",
+        GIT_CONFIG_VALUE_0: "/nowhere",
+        GIT_CONFIG_KEY_1: "remote.other.fetch",
+        GIT_CONFIG_VALUE_1: "+refs/heads/*:refs/remotes/origin/*",
+        GIT_CONFIG_KEY_2: "branch.autoSetupMerge",
+        GIT_CONFIG_VALUE_2: "false",
+        GIT_CONFIG_KEY_3: "checkout.defaultRemote",
+        GIT_CONFIG_VALUE_3: "other",
+      },
+    });
+    const { status, upstream } = await facts(made);
+    assertEquals(status, "## side...origin/side");
+    assertEquals(upstream, "origin/side");
+  });
+
   it("lets the job pull and push", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
