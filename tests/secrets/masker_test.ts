@@ -22,8 +22,8 @@ Deno.test("Masker agrees with a naive model on random texts, secrets and cuts", 
     const alphabet = random.pick(["ab", "abc", "ab c\n", "0123456789"]);
     const secrets = Array.from(
       { length: 1 + random.below(5) },
-      () => random.text(4 + random.below(random.pick([3, 9, 30])), alphabet),
-    ).map((secret) => secret.trim()).filter((secret) => secret.length >= 4);
+      () => random.text(3 + random.below(random.pick([3, 9, 30])), alphabet),
+    ).map((secret) => secret.trim()).filter((secret) => secret.length >= 3);
     let text = random.text(random.below(300), alphabet);
     for (const secret of secrets) {
       if (random.below(2)) {
@@ -49,7 +49,7 @@ Deno.test("Masker agrees with a naive model on secrets that become known late", 
   for (let round = 0; round < 1_500; round++) {
     const alphabet = random.pick(["ab", "abc", "abcdef"]);
     const events = Array.from({ length: 2 + random.below(20) }, () => {
-      const secret = random.text(4 + random.below(7), alphabet);
+      const secret = random.text(3 + random.below(7), alphabet);
       return random.below(3)
         ? random.text(random.below(9), alphabet)
         : { secret };
@@ -71,7 +71,7 @@ Deno.test("Masker holds back exactly what may still become a secret", () => {
   for (let round = 0; round < 400; round++) {
     const secrets = Array.from(
       { length: 1 + random.below(3) },
-      () => random.text(4 + random.below(9), "ab"),
+      () => random.text(3 + random.below(9), "ab"),
     );
     const masker = maskerOf(...secrets);
     const stream = masker.stream();
@@ -270,7 +270,7 @@ Deno.test("Masker finds each of 3,000 secrets of all lengths", () => {
   const secrets = Array.from(
     { length: 3_000 },
     () =>
-      random.text(4 + random.below(60), "abcdefghijklmnopqrstuvwxyz0123456789"),
+      random.text(3 + random.below(60), "abcdefghijklmnopqrstuvwxyz0123456789"),
   );
   const masker = maskerOf(...secrets);
   for (const secret of secrets) {
