@@ -15,8 +15,7 @@ import {
 } from "../job/mask_secrets.ts";
 import type { RunnerParts } from "../job/runner_parts.ts";
 import type { CommandContext } from "./command.ts";
-import { flagsLayer } from "./config_flags.ts";
-import { jobFileOf } from "./job_file_flag.ts";
+import { flagsLayer, jobFileOf } from "./config_flags.ts";
 
 /** The configuration that a command works with; no job is run. */
 export interface CommandConfig extends LoadedConfig {

@@ -1,3 +1,4 @@
+import { type Layer, layerOf } from "../config/settings.ts";
 import type { Option, OptionType } from "../options/option.ts";
 import {
   describeOption,
@@ -5,8 +6,6 @@ import {
   OPTIONS,
 } from "../options/options.ts";
 import { SOURCE_TYPES } from "../options/source_options.ts";
-import { layerOf } from "../config/settings.ts";
-import type { Layer } from "../config/settings.ts";
 import type { Flag, ParsedArguments } from "./command.ts";
 
 /**
@@ -53,9 +52,9 @@ export function configFlags(names?: readonly OptionName[]): Flag[] {
 }
 
 /**
- * Reads the configuration off the options of a command.
+ * Reads options from the flags of a command.
  *
- * @param parsed What the user typed.
+ * @param parsed The parsed arguments.
  * @returns The strongest layer.
  */
 export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
@@ -105,4 +104,52 @@ function choicesOf(type: OptionType): Pick<Flag, "choices"> {
   return typeof type === "object" && "choices" in type
     ? { choices: type.choices }
     : {};
+}
+
+/**
+ * Reads options from arguments that are not parsed yet, so that what is secret
+ * in them is masked before an error repeats it.
+ *
+ * @param args Arguments, which may be wrong.
+ * @returns The layer; all arguments count as texts that may hold URLs.
+ */
+export function argumentLayer(args: readonly string[]): Layer {
+  const end = args.indexOf("--");
+  const before = end < 0 ? args : args.slice(0, end);
+  const layer = layerOf(
+    ({ flag, type }) => {
+      if (flag === undefined || type === "boolean") return undefined;
+      const values = before.flatMap((arg, at) =>
+        arg === `--${flag}`
+          ? before.slice(at + 1, at + 2)
+          : arg.startsWith(`--${flag}=`)
+          ? [arg.slice(flag.length + 3)]
+          : []
+      );
+      if (values.length === 0) return undefined;
+      return type === "variables" ? values.join("\n") : values.at(-1);
+    },
+    ({ flag }) => `--${flag}`,
+  );
+  // Any key does: what is secret in a URL is looked for in all of them.
+  layer.job_command = { value: args, origin: "the arguments" };
+  return layer;
+}
+
+/** Option that names a job file. */
+export const JOB_FILE_FLAG: Flag = {
+  name: "job-file",
+  valueName: "FILE",
+  help:
+    "Load defaults from a YAML or JSON job file (variables and options override them)",
+};
+
+/**
+ * Returns the path of the job file that a command was given.
+ *
+ * @param parsed The parsed arguments.
+ */
+export function jobFileOf({ flags }: ParsedArguments): string | undefined {
+  const value = flags.get(JOB_FILE_FLAG.name);
+  return typeof value === "string" ? value : undefined;
 }

@@ -7,7 +7,7 @@ import { maskEnvironment } from "../job/mask_secrets.ts";
 import { createParts, type RunnerParts } from "../job/runner_parts.ts";
 import { showUrlsIn } from "../url_secrets.ts";
 import { suggest } from "../suggest.ts";
-import { argumentLayer } from "./argument_layer.ts";
+import { argumentLayer } from "./config_flags.ts";
 import { COMMANDS, loadCommands } from "./commands.ts";
 import {
   parseArguments,

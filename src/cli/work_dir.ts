@@ -36,7 +36,7 @@ export function partsInWorkDir(
       return createParts({ ...host, cwd }, { masker: parts.masker });
     }
   } catch {
-    // Told below: whatever the reason, it is no directory to work in.
+    // Reported below: whatever the reason, it is no directory to work in.
   }
   throw new RunnerError(`Cannot work in "${given}": no such directory`, {
     code: "workspace",

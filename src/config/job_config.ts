@@ -44,7 +44,7 @@ export interface JobConfig
 export interface ConfigProblem {
   /** Name of the option. */
   readonly key: OptionName;
-  /** What is wrong and what is allowed; tells no secret. */
+  /** What is wrong and what is allowed; repeats no secret. */
   readonly message: string;
   /** Where the value came from; `undefined` when there is none. */
   readonly origin: string | undefined;

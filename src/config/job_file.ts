@@ -9,7 +9,7 @@ import { Problems } from "../schema/problems.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 
-/** What a job file says. */
+/** The contents of a job file. */
 export interface JobFile {
   /** Values of the configuration. */
   readonly layer: Layer;
@@ -46,9 +46,9 @@ interface Reading {
  *
  * @param path Absolute path of the file.
  * @param name Path as the user gave it, for messages.
- * @returns What the file says.
+ * @returns The contents of the file.
  * @throws {RunnerError} With code `invalid-job-file`, if the file cannot be
- * read or understood; the message tells all problems with line and column.
+ * read or understood; the message lists all problems with line and column.
  */
 export async function readJobFile(
   path: string,
@@ -130,7 +130,7 @@ function readSteps(
   reading.steps = schema.parse(node) as readonly StepConfig[];
 }
 
-/** A value as it is written, for the judge of all layers. */
+/** A value as it is written; it is validated with those of all layers. */
 function settingOf(node: DocumentNode): SettingValue {
   if (node.items) return node.items.map((item) => item.text ?? "");
   return node.text ?? Object.fromEntries(

@@ -54,7 +54,7 @@ const entry = mapping<PluginEntry>("Plugin", {
   },
 });
 
-/** Schema of the plugins at addresses; gives lines `URL#HASH`. */
+/** Schema of the plugins at addresses; parses to lines `URL#HASH`. */
 export const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
   "be a text or a list of plugins",
   {
@@ -72,7 +72,7 @@ const permissions = record(
   { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
 );
 
-/** Schema of what a pipeline is granted; gives lines `KIND=VALUES`. */
+/** Schema of what a pipeline is granted; parses to lines `KIND=VALUES`. */
 export const pipelinePermissions: Schema<readonly string[]> = mapped(
   permissions,
   (kinds) =>
@@ -81,7 +81,7 @@ export const pipelinePermissions: Schema<readonly string[]> = mapped(
     ),
 );
 
-/** Schema of what plugins are granted; gives lines `NAME:KIND=VALUES`. */
+/** Schema of what plugins are granted; parses to lines `NAME:KIND=VALUES`. */
 export const pluginPermissions: Schema<readonly string[]> = byShape<
   readonly string[]
 >("be a text or map plugins to permissions", {
@@ -112,13 +112,13 @@ export interface JobFileKey {
   readonly description: string;
   /** What its value may be. */
   readonly schema: Schema<unknown>;
-  /** Option that it sets, the steps of the job, or what the file says besides. */
+  /** Option that it sets, the steps of the job, or another property of the file. */
   readonly means?: OptionName | "steps" | "commandPrefix" | "disableRunLocal";
-  /** Whether the schema gives lines, which the configuration holds. */
+  /** Whether the value is parsed to lines, which the configuration holds. */
   readonly areLines?: boolean;
   /** Keys below this one. */
   readonly keys?: JobFileKeys;
-  /** Value when nobody says anything, for an editor. */
+  /** Default, for an editor. */
   readonly defaultValue?: unknown;
 }
 
@@ -328,19 +328,19 @@ function schemaOfType(type: OptionType): Schema<unknown> {
     : integer(type.minimum, type.maximum);
 }
 
-/** What a schema cannot say is left to the reader of the file. */
+/** What JSON Schema cannot express is left to the parser. */
 const DRAFT = "http://json-schema.org/draft-07/schema#";
 
 /** Name of the schema; nothing is fetched from there. */
 const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
 
 /**
- * Makes the JSON Schema of job files, for editors.
+ * Returns the JSON Schema of job files, for editors.
  *
- * It judges as the reader does, from the same definition, except for what a
- * schema cannot say: names of steps that are given twice, times of more than
- * 100 years that carry a unit, paths outside `/job`, and `exclude` of a variable
- * that the matrix does not have.
+ * It accepts what the parser accepts, except for what JSON Schema cannot
+ * express: names of steps that are given twice, times of more than 100 years
+ * with a unit, paths outside `/job`, and `exclude` of a variable that the matrix
+ * does not have.
  *
  * @returns A schema of draft 7, the newest that editors commonly know.
  */
@@ -373,7 +373,7 @@ function schemaOf(keys: JobFileKeys): JsonSchema {
   return { type: "object", properties, additionalProperties: false };
 }
 
-/** Schemas of files that say something for a meaning, by the place where they do. */
+/** JSON Schemas of files that set an option, by the place where they do. */
 function placesOf(
   meaning: string,
   keys: JobFileKeys = JOB_FILE_KEYS,

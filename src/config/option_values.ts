@@ -54,7 +54,7 @@ export interface ValidateOptions {
 }
 
 /**
- * Validates settings and gives them their types.
+ * Validates settings and converts them to their types.
  *
  * Every problem is found, not only the first one.
  *
@@ -149,7 +149,7 @@ export class OptionReader {
   readonly #sourceTypes: readonly string[] | "any";
 
   /**
-   * Makes a reader.
+   * Creates a reader.
    *
    * @param settings Settings of all layers.
    * @param options Where files are found, and types of sources.

@@ -118,7 +118,7 @@ export interface StepSettings {
    * Variables of the runner's own environment that the step gets: all, none,
    * or those named.
    *
-   * @default {what the job says, else all}
+   * @default {what the job inherits}
    */
   readonly inheritEnv?: boolean | readonly string[];
   /**
@@ -153,7 +153,7 @@ export const LONGEST_STEP_NAME = 100;
 export const STEP_NAME: RegExp = /^(?![-.\s])[^/,\p{Cc}]*[^/,\s\p{Cc}]$/u;
 
 /**
- * Tells what is wrong with the name of a step.
+ * Returns what is wrong with the name of a step.
  *
  * @param name Name.
  * @returns The problem, worded to follow the name of the value; `undefined` if

@@ -18,7 +18,7 @@ export function parseList(text: string): string[] | undefined {
       return items;
     }
   } catch {
-    // The caller says what is expected.
+    // The caller reports what is expected.
   }
   return undefined;
 }
@@ -46,7 +46,7 @@ export function splitTrimmed(text: string, separator: string): string[] {
   return text.split(separator).map((part) => part.trim()).filter(Boolean);
 }
 
-/** What a text starts with that names a file instead of being the value. */
+/** Prefix of a text that names a file instead of being the value. */
 const FILE_PREFIX = "./job/";
 
 /** Largest file that is read, in bytes. */
@@ -159,7 +159,7 @@ function addLines(result: JobEnv, text: string): void {
     start = end + 1;
     number++;
     if (line === "" || line.startsWith("#")) continue;
-    // The line may be a secret, so only its number is told.
+    // The line may be a secret, so only its number is reported.
     const report = (problem: string) =>
       void result.problems.push(`line ${number} ${problem}`);
     const equals = line.indexOf("=");
@@ -200,10 +200,10 @@ function unescaped(text: string): string {
 }
 
 /**
- * Tells what is unusual about variables, though not wrong.
+ * Returns what is unusual about variables, though not wrong.
  *
  * @param env Variables of a job.
- * @returns Warnings, which name variables and tell no value.
+ * @returns Warnings, which name variables and repeat no value.
  */
 export function jobEnvWarnings(
   env: Readonly<Record<string, string>>,

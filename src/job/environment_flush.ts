@@ -4,8 +4,8 @@ import type { FlushTriggersOptions } from "./flush_triggers.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
- * Returns how follow-up jobs that belong to no job are submitted: as the
- * environment says.
+ * Returns how follow-up jobs that belong to no job are submitted, by the
+ * variables of the environment.
  *
  * @param parts What the runner owns.
  * @param layer What overrides the environment.

@@ -1,6 +1,6 @@
-import { type OptionName, OPTIONS } from "../../options/options.ts";
 import type { Settings, SettingValue } from "../../config/settings.ts";
 import { messageOf } from "../../errors.ts";
+import { type OptionName, OPTIONS } from "../../options/options.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import type { Command } from "../command.ts";
 import {
@@ -8,10 +8,9 @@ import {
   type CommandConfig,
   loadCommandConfig,
 } from "../command_config.ts";
-import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+import { configFlags, JOB_FILE_FLAG, jobFileOf } from "../config_flags.ts";
 
-/** Keys whose values are not shown as long as nobody knows what is secret in them. */
+/** Options whose values are not shown until it is known what is secret in them. */
 const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
 
 /** The command `config`. */

@@ -2,15 +2,14 @@ import { resolve } from "@std/path/posix/resolve";
 import { VERSION } from "../../version.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
-import { configFlags } from "../config_flags.ts";
+import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
+import { findConfinement } from "../doctor/confinement.ts";
 import { findUntrustedContainment } from "../doctor/containment.ts";
 import { type Finding, findingLines } from "../doctor/finding.ts";
 import { neededPrograms } from "../doctor/needs.ts";
-import { findConfinement } from "../doctor/confinement.ts";
 import { findPermissions } from "../doctor/permissions.ts";
 import { findPrograms } from "../doctor/programs.ts";
 import { findWorkspace } from "../doctor/workspace.ts";
-import { JOB_FILE_FLAG } from "../job_file_flag.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `doctor`. */

@@ -9,7 +9,7 @@ import {
 } from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
-import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { JOB_FILE_FLAG } from "../config_flags.ts";
 import {
   ALLOW_FLAG,
   pipelineCommand,

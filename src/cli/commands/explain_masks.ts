@@ -1,4 +1,3 @@
-import { displayWidth } from "../../terminal/width.ts";
 import { messageOf } from "../../errors.ts";
 import {
   type KnownSecrets,
@@ -11,14 +10,14 @@ import {
 } from "../../job/resolve_secrets.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { printable } from "../../terminal/text.ts";
+import { displayWidth } from "../../terminal/width.ts";
 import type { Command } from "../command.ts";
 import {
   checkCommandConfig,
   type CommandConfig,
   loadCommandConfig,
 } from "../command_config.ts";
-import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
 
 /** Heading of the table. */
 const HEADING = ["NAME", "WHY", "FORMS"];

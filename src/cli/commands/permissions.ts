@@ -1,6 +1,6 @@
 import { commandText } from "../../command_text.ts";
 import type { Command } from "../command.ts";
-import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { JOB_FILE_FLAG } from "../config_flags.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 
 /** The command `permissions`. */

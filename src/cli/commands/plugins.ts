@@ -1,6 +1,5 @@
 import type { Command } from "../command.ts";
-import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { checkPluginFile, listPlugins } from "../plugin_actions.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";

@@ -3,8 +3,12 @@ import type { ContainerSetting } from "../../job/check_container.ts";
 import type { JobResult } from "../../job/job_result.ts";
 import { runJob } from "../../job/run_job.ts";
 import type { Command, CommandContext, Flag } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
-import { JOB_FILE_FLAG, jobFileOf } from "../job_file_flag.ts";
+import {
+  configFlags,
+  flagsLayer,
+  JOB_FILE_FLAG,
+  jobFileOf,
+} from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import type { WatchedJob } from "../terminal/watch_job.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";

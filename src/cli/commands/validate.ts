@@ -3,8 +3,7 @@ import { checkDirectories } from "../../job/check_directories.ts";
 import { unknownSecretNames } from "../../job/mask_secrets.ts";
 import type { Command } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
-import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file_flag.ts";
+import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
 
 /** The command `validate`. */
 export const validate: Command = {
