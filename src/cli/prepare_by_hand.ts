@@ -49,7 +49,7 @@ export async function prepareByHand(
         env: parts.host.env,
         sourceDirs: [config.sourceDir],
         wait: config.wait,
-        signal: cancellation.asked,
+        signal: cancellation.graceful,
         onWait: (reason) => parts.logger.info("workspace", reason),
       });
       await checkCredentials({ parts }, config);

@@ -53,7 +53,7 @@ export async function callPlugins(
     exitCode: run.exitCode,
     error: run.error,
     shared: run.shared,
-    signal: run.cancellation.asked,
+    signal: run.cancellation.graceful,
     registerSecret: (value) => void registerSecret(run.parts, value),
     addStep(step) {
       if (!STEP_PHASES.includes(phase)) {

@@ -44,7 +44,7 @@ export async function sealCiSource(
 ): Promise<void> {
   const prepared = run.ciSourcePath;
   if (prepared === undefined) return;
-  const signal = run.cancellation.asked;
+  const signal = run.cancellation.graceful;
   run.ciPreparedPath = prepared;
   run.ciManifest = await takeManifest(prepared, { isSealed: true, signal });
   if (!await isCopyRead(run, prepared, steps)) return;
@@ -109,7 +109,7 @@ async function isCopyRead(
  */
 export async function checkCiSource(
   run: JobRun,
-  signal: AbortSignal = run.cancellation.asked,
+  signal: AbortSignal = run.cancellation.graceful,
 ): Promise<void> {
   const { ciManifest, ciPreparedPath, ciCopyManifest, ciSourcePath } = run;
   if (ciManifest === undefined || ciPreparedPath === undefined) return;

@@ -60,7 +60,7 @@ export async function execute(
     inherited,
     foreign.map(({ path }) => path),
   );
-  cancellation.asked.throwIfAborted();
+  cancellation.graceful.throwIfAborted();
   await using container = nested && await openContainer(run, config, {
     ...nested,
     trace,

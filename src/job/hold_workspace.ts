@@ -51,7 +51,7 @@ export async function holdWorkspace(
       env,
       sourceDirs,
       wait: config.wait,
-      signal: cancellation.asked,
+      signal: cancellation.graceful,
       onWait: (reason) => logger.info("workspace", reason),
     });
   }

@@ -48,7 +48,7 @@ export async function runSteps(
     trace: options.trace,
     onEvent,
   });
-  run.cancellation.asked.throwIfAborted();
+  run.cancellation.graceful.throwIfAborted();
   const graph = new GraphRun(plan, {
     failurePolicy,
     onEvent,
@@ -167,10 +167,10 @@ export function endWithJob(
     });
   }
 
-  stack.use(onAbort(cancellation.asked, () => {
+  stack.use(onAbort(cancellation.graceful, () => {
     end(cancelledError(cancellation.signal!), "the job was cancelled");
   }));
-  stack.use(onAbort(cancellation.insisted, () => {
+  stack.use(onAbort(cancellation.forced, () => {
     graph.close("the job was cancelled");
     graph.running.kill();
   }));

@@ -29,7 +29,7 @@ export async function submitFollowUpJobs(
       coordinatorTimeoutMs: config.triggers.coordinatorTimeoutMs,
       allowInsecureTransport: parts.allowInsecureTransport,
       // What is submitted in any case is so after a cancellation, too.
-      signal: when === "always" ? cancellation.insisted : cancellation.asked,
+      signal: when === "always" ? cancellation.forced : cancellation.graceful,
     });
     if (refusal) run.fail(refusal);
     return triggers;

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 256 * 1024;
  *
  * @param chunks The bytes; a chunk is valid until the next one is requested.
  * @param mask Masker of the job.
- * @returns What is left.
+ * @returns The masked bytes.
  */
 export async function* maskChunks(
   chunks: AsyncIterable<Uint8Array>,

@@ -1,11 +1,9 @@
 import type { EndingSignal } from "../host.ts";
 
 /**
- * Calls a function when a signal is aborted, at once if it already is.
+ * Calls a listener when a signal is aborted, or immediately if it already is.
  *
- * @param signal Signal.
- * @param listener Function.
- * @returns Handle that calls it off.
+ * @returns Handle that removes the listener.
  */
 export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
   if (signal.aborted) listener();
@@ -16,34 +14,34 @@ export function onAbort(signal: AbortSignal, listener: () => void): Disposable {
 }
 
 /**
- * Cancellation of a job, which can be uttered twice.
+ * Two-stage cancellation: graceful, then forced.
  *
- * The first wish asks: programs get the signal and their grace time, clean-up
- * runs. The second one insists: what still runs is killed at once.
+ * The first signal cancels gracefully: programs get it and their grace time,
+ * and clean-up runs. A second signal kills what still runs.
  */
 export class Cancellation {
-  readonly #asked = new AbortController();
-  readonly #insisted = new AbortController();
+  readonly #graceful = new AbortController();
+  readonly #forced = new AbortController();
   #signal: EndingSignal | null = null;
 
-  /** Aborted by the first wish. */
-  get asked(): AbortSignal {
-    return this.#asked.signal;
+  /** Aborted by the first signal. */
+  get graceful(): AbortSignal {
+    return this.#graceful.signal;
   }
 
-  /** Aborted by the second wish. */
-  get insisted(): AbortSignal {
-    return this.#insisted.signal;
+  /** Aborted by the second signal. */
+  get forced(): AbortSignal {
+    return this.#forced.signal;
   }
 
-  /** Signal of the first wish, `null` as long as nobody wished. */
+  /** The first signal; `null` until there is one. */
   get signal(): EndingSignal | null {
     return this.#signal;
   }
 
   /**
-   * Signal that asks programs to end. SIGQUIT would make them dump core, and a
-   * Java machine would only print its threads: SIGTERM stands for it.
+   * Signal that is forwarded to programs. SIGQUIT would make them dump core, and
+   * a Java machine would only print its threads: SIGTERM replaces it.
    */
   get programSignal(): Deno.Signal {
     const signal = this.#signal ?? "SIGTERM";
@@ -51,18 +49,18 @@ export class Cancellation {
   }
 
   /**
-   * Asks the job to end; the second time, insists.
+   * Cancels gracefully; the second call forces it.
    *
    * @param signal Signal that was received.
    */
   cancel(signal: EndingSignal): void {
     if (this.#signal === null) {
       this.#signal = signal;
-      this.#asked.abort(
+      this.#graceful.abort(
         new DOMException(`Cancelled by ${signal}`, "AbortError"),
       );
     } else {
-      this.#insisted.abort();
+      this.#forced.abort();
     }
   }
 }

@@ -4,7 +4,7 @@ import type { ExitStatus } from "./exit_code.ts";
 import { type ByteStream, spawn } from "./spawn.ts";
 import { supervise } from "./supervise.ts";
 
-/** Most output that is kept of one stream, in bytes. */
+/** Maximum output that is kept of one stream, in bytes. */
 export const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Options for {@linkcode capture}. */
@@ -14,7 +14,7 @@ export interface CaptureOptions {
   /** The complete environment of the program. */
   env: ChildEnvironment;
   /**
-   * What the program reads from its standard input.
+   * Standard input of the program.
    *
    * @default {nothing}
    */
@@ -23,7 +23,7 @@ export interface CaptureOptions {
   cancellation: Cancellation;
 }
 
-/** What a program left behind. */
+/** Exit status and output of a program. */
 export interface CaptureResult extends ExitStatus {
   /** Standard output as text, at most its first 16 MiB. */
   stdout: string;
@@ -32,20 +32,20 @@ export interface CaptureResult extends ExitStatus {
 }
 
 /**
- * Runs one of the runner's own tools to its end and keeps what it says.
+ * Runs one of the runner's own tools and captures its output.
  *
  * @param argv Program and arguments; no shell is involved.
  * @param options Directory, environment and cancellation.
  * @returns Exit status and output.
  * @throws {RunnerError} If the program cannot be started.
- * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function capture(
   argv: readonly string[],
   options: CaptureOptions,
 ): Promise<CaptureResult> {
   const { cwd, env, stdin, cancellation } = options;
-  cancellation.asked.throwIfAborted();
+  cancellation.graceful.throwIfAborted();
   const child = spawn(argv, {
     cwd,
     env,
@@ -62,11 +62,11 @@ export async function capture(
     drained: Promise.all([stdout, stderr]).then(() => {}),
     stopDraining: () => giveUp.abort(),
   });
-  cancellation.asked.throwIfAborted();
+  cancellation.graceful.throwIfAborted();
   return { ...exit, stdout: await stdout, stderr: await stderr };
 }
 
-/** Reads to the end, so that the program is not held up, but keeps a bounded part. */
+/** Reads to the end, so that the program does not block, but keeps a bounded part. */
 async function readText(
   stream: ByteStream,
   giveUp: AbortSignal,
@@ -92,6 +92,6 @@ async function feed(
   try {
     await ReadableStream.from([bytes]).pipeTo(stream);
   } catch {
-    // A program need not read what it is given.
+    // A program need not read its standard input.
   }
 }

@@ -4,11 +4,11 @@ import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
 /** Bit of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
 
-/** How the processes of an untrusted step are kept from outliving it. */
+/** How the processes of an untrusted step are prevented from outliving it. */
 export interface Containment {
-  /** Namespaces in which it runs, where the system allows them. */
+  /** Namespaces in which it runs, if the system allows them. */
   readonly namespace?: Namespace;
-  /** Why it cannot be guaranteed that none outlives the step. */
+  /** Why a process may outlive the step. */
   readonly problem?: string;
 }
 
@@ -26,7 +26,7 @@ export async function findContainment(
 }
 
 /**
- * Determines what tags can do where there is no PID namespace.
+ * Determines how reliable tags are without a PID namespace.
  *
  * @param isInContainer Whether the runner is in a container for this job.
  * @returns What the tags lack.
@@ -49,7 +49,7 @@ export async function tagContainment(
   };
 }
 
-/** Some shells cannot set the limit that is the tag. */
+/** Checks whether the shell can set the limit that serves as a tag. */
 async function isSetByShell({ shellText }: ProcessTree): Promise<boolean> {
   const [tag] = /\d+/.exec(shellText)!;
   try {

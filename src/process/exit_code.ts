@@ -2,14 +2,14 @@
 export interface ExitStatus {
   /** Exit code as a shell counts it: 128+N after signal N. */
   exitCode: number;
-  /** Signal that ended the program, `null` when it ended by itself. */
+  /** Signal that killed the program, or `null`. */
   signal: Deno.Signal | null;
 }
 
-/** Exit code of something that ran into its time limit. */
+/** Exit code after a timeout. */
 export const TIMEOUT_EXIT_CODE = 124;
 
-/** Numbers of the signals that a runner sends or is sent; the same on Linux and macOS. */
+/** Numbers of the signals that a runner sends or receives; the same on Linux and macOS. */
 const SIGNAL_NUMBERS = {
   SIGHUP: 1,
   SIGINT: 2,
@@ -19,7 +19,7 @@ const SIGNAL_NUMBERS = {
 };
 
 /**
- * Reads the way a program ended off its status.
+ * Returns the exit status of a finished child process.
  *
  * Deno reports a death by signal N as code 128+N.
  *

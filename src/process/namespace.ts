@@ -1,27 +1,27 @@
 /**
- * Namespaces for commands that are not trusted.
+ * Namespaces for untrusted commands.
  *
- * 1. No process leaves its PID namespace, and sees one outside. When the first
- *    one exits, the kernel kills every other one, and waits for that.
+ * 1. No process can leave its PID namespace, or see one outside. When its first
+ *    process exits, the kernel kills all others, and waits for that.
  * 2. In a mount namespace, a directory can be made read-only, or be hidden, for
  *    the command alone.
  * 3. The command must not undo that. As root, it keeps only the capabilities
- *    that containers have. Otherwise, namespaces are made by a user namespace,
- *    and the command gets another one below it, in which it is itself again.
+ *    that containers have. Otherwise, a user namespace creates the others, and
+ *    the command gets a nested one, in which it has its own user id again.
  *
  * @module
  */
 
-/** Program that makes namespaces and becomes another program. */
+/** Program that creates namespaces and executes another program in them. */
 const UNSHARE = "/usr/bin/unshare";
 
-/** Maximum time that a try may take, in milliseconds. */
+/** Maximum time of an attempt, in milliseconds. */
 const TRY_MS = 5_000;
 
 /**
  * Capabilities of root in a container, as container engines grant them, without
- * the one that makes devices. Above all, root can neither unmount, nor open
- * files by their handles, nor look into processes of others.
+ * the one that creates devices. Root can neither unmount, nor open files by
+ * their handles, nor inspect processes of other users.
  */
 const CAPABILITIES = [
   "chown",
@@ -40,22 +40,22 @@ const CAPABILITIES = [
 ].map((name) => `+${name}`).join(",");
 
 /**
- * Has `drop` run a command without the rights that made the namespaces, in a
- * working directory that is found anew: something may be mounted on it by now.
+ * Lets `drop` run a command without the rights that created the namespaces. The
+ * working directory is opened again, since something may be mounted on it.
  * `cd` would set variables.
  */
 const DROP_AS_ROOT = `drop() {
   exec ${UNSHARE} "--wd=$(pwd -P)" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
 }`;
 
-/** The first process is root of its user namespace; the command is who it was. */
+/** The first process is root in its user namespace; the command keeps its user id. */
 const DROP_AS_USER = `drop() {
   read -r _ user _ < /proc/self/uid_map
   read -r _ group _ < /proc/self/gid_map
   exec ${UNSHARE} "--wd=$(pwd -P)" --user "--map-user=$user" "--map-group=$group" -- "$@"
 }`;
 
-/** Where only processes can be kept apart. */
+/** Where there are PID namespaces only. */
 const DROP_NOTHING = 'drop() { "$@"; }';
 
 /**
@@ -64,12 +64,12 @@ const DROP_NOTHING = 'drop() { "$@"; }';
  * directory that the command may see.
  *
  * It exits when the command has ended and nothing else holds the output any
- * more: `bash -c 'exec > >(tee log); …'` is over when `tee` is. What holds it
- * longer than two seconds does not count. Signals that the runner sends to the
+ * more: `bash -c 'exec > >(tee log); …'` ends when `tee` does. A process that
+ * holds it for more than two seconds does not count. Signals that the runner sends to the
  * whole group do not end it, as the kernel protects the first process, and
- * without the trap, a shell would end by itself after SIGINT. What the shell says
- * of signals that ended the command is dropped. `PATH` is the command's, and
- * says nothing here.
+ * without the trap, a shell would exit after SIGINT. The shell's messages about
+ * signals that killed the command are dropped. `PATH` belongs to the command,
+ * and is not used here.
  */
 const INIT = `exec 3>&2 2>/dev/null
 trap : INT
@@ -114,17 +114,17 @@ for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 exit $code`;
 
-/** A way to make namespaces. */
+/** A way to create namespaces. */
 interface Way {
   /** Options of `unshare`. */
   readonly options: readonly string[];
-  /** How the command loses the rights that made them. */
+  /** How the command drops the rights that created them. */
   readonly drop: string;
   /** Whether directories can be protected. */
   readonly hasMounts: boolean;
 }
 
-/** What each kind of user needs, the best first. */
+/** Ways for each kind of user, best first. */
 const WAYS: readonly Way[] = [
   { options: [], drop: DROP_AS_ROOT, hasMounts: true },
   {
@@ -140,7 +140,7 @@ const WAYS: readonly Way[] = [
   },
 ];
 
-/** Directories that a command must not change, or see. */
+/** Directories that a command must not change or see. */
 export interface ProtectedPaths {
   /**
    * Absolute paths of directories that are read-only for the command.
@@ -149,7 +149,7 @@ export interface ProtectedPaths {
    */
   readonly readOnly?: readonly string[];
   /**
-   * Directories of which the command sees only one that is inside.
+   * Directories of which the command sees at most one subdirectory.
    *
    * @default {[]}
    */
@@ -161,7 +161,7 @@ export interface HiddenDirectory {
   /** Its absolute path. */
   readonly path: string;
   /**
-   * Absolute path of the directory inside that the command sees.
+   * Absolute path of the subdirectory that stays visible.
    *
    * @default {none}
    */
@@ -173,10 +173,9 @@ export interface Namespace {
   /** Whether paths can be protected. */
   readonly hasMounts: boolean;
   /**
-   * Lists the words to put in front of a command.
+   * Returns the words that precede a command.
    *
-   * @param paths What the command must not change or see; it counts only where
-   * paths can be protected.
+   * @param paths Directories to protect; ignored where that is not possible.
    * @returns The words.
    */
   wordsFor(paths?: ProtectedPaths): readonly string[];
@@ -185,7 +184,7 @@ export interface Namespace {
 let found: Promise<Namespace | undefined> | undefined;
 
 /**
- * Finds out, once, how this process can run a command in namespaces of its own.
+ * Determines, once, how this process can run a command in namespaces.
  *
  * @returns The namespaces; `undefined` where the system does not allow them: on
  * other systems than Linux, and in most containers.
@@ -202,7 +201,7 @@ async function tryWays(): Promise<Namespace | undefined> {
       readOnly: ["/tmp"],
       hidden: [{ path: "/tmp" }],
     });
-    // Whether the way leads to what the command must be able to do.
+    // Checks that the command can do what it must be able to do.
     if (await works([...words, "/bin/sh", "-c", "echo > /dev/null"])) {
       return namespace;
     }
@@ -228,7 +227,7 @@ function namespaceOf({ options, drop, hasMounts }: Way): Namespace {
 }
 
 async function works([program, ...args]: readonly string[]): Promise<boolean> {
-  // A terminal would ask its user about a program that no job file names.
+  // On a terminal, Deno would prompt for a program that no job file names.
   const { state } = Deno.permissions.querySync({
     name: "run",
     command: program,
@@ -246,7 +245,7 @@ async function works([program, ...args]: readonly string[]): Promise<boolean> {
     }).output();
     return success;
   } catch {
-    // There is no such program, or Deno may not start it.
+    // The program is missing, or Deno has no permission to start it.
     return false;
   }
 }

@@ -1,15 +1,15 @@
-/** More process ids than that are not tried one by one. */
+/** Maximum number of process ids that are probed one by one. */
 const MAX_TRIED = 1_000;
 
-/** The parent of a process, 0 if it is gone. */
+/** Returns the parent of a process; 0 if the process has exited. */
 export function parentOf(pid: number): number {
   return Number(statOf(pid)?.[1] ?? 0);
 }
 
-/** What `RLIMIT_LOCKS` reads without a limit. */
+/** `RLIMIT_LOCKS` without a limit. */
 const UNLIMITED = (1n << 64n) - 1n;
 
-/** The hard limit that tags a process; `undefined` if it cannot be read. */
+/** Returns the hard limit that tags a process; `undefined` if it cannot be read. */
 export function limitOf(pid: number | "self"): bigint | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
@@ -18,13 +18,13 @@ export function limitOf(pid: number | "self"): bigint | undefined {
     if (hard === undefined) return undefined;
     return hard === "unlimited" ? UNLIMITED : BigInt(hard);
   } catch {
-    // It is gone; or Deno, which shows /proc only to a process that has every
-    // permission, refuses.
+    // The process has exited; or Deno, which allows /proc only with all
+    // permissions, refuses.
     return undefined;
   }
 }
 
-/** The process id that was given away last; `undefined` if the system does not say. */
+/** Returns the last process id that was assigned; `undefined` if it is unknown. */
 export function lastPid(): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
@@ -35,16 +35,16 @@ export function lastPid(): number | undefined {
   }
 }
 
-/** The process ids that were given away behind the first up to the last one. */
+/** Returns the process ids that were assigned after the first, up to the last one. */
 export function pidsBetween(
   first: number | undefined,
   last: number | undefined,
 ): number[] {
   if (first === undefined || last === undefined) return [];
-  // The counter may have started over, and some systems do not count at all.
+  // The counter may have wrapped, and some systems assign ids at random.
   const isKnown = first > 0 && last >= first && last - first <= MAX_TRIED;
   if (isKnown) {
-    // The youngest first: one that forks and exits does not live long.
+    // The newest first: one that forks and exits does not live long.
     return Array.from({ length: last - first }, (_, index) => last - index);
   }
   return [...Deno.readDirSync("/proc")]
@@ -52,12 +52,12 @@ export function pidsBetween(
     .filter((pid) => pid > 0);
 }
 
-/** Whether the environment with which a process was started holds some bytes. */
+/** Checks whether the initial environment of a process contains some bytes. */
 export function carries(pid: number, mark: Uint8Array): boolean {
   try {
     return holds(Deno.readFileSync(`/proc/${pid}/environ`), mark);
   } catch {
-    // It is gone, or another user's.
+    // The process has exited, or belongs to another user.
     return false;
   }
 }
@@ -69,19 +69,19 @@ function holds(bytes: Uint8Array, part: Uint8Array): boolean {
   return false;
 }
 
-/** A dead process stays in the table until its parent asks how it ended. */
+/** Checks whether a process is a zombie: dead, but not reaped by its parent. */
 export function isDead(pid: number): boolean {
   const [state] = statOf(pid) ?? [];
   return state === undefined || state === "Z" || state === "X";
 }
 
-/** What `proc_pid_stat(5)` lists, from the state on: the name before may hold blanks. */
+/** Returns the fields of `proc_pid_stat(5)` from the state on: the name before it may contain spaces. */
 function statOf(pid: number): string[] | undefined {
   try {
     const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   } catch {
-    // It is gone.
+    // The process has exited.
     return undefined;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Finds every process that a command started, wherever it went.
+ * Finds every process that a command started, in whatever group or session.
  *
  * A process can leave its group and its session, clear its environment, and
  * outlive its parents. It keeps its resource limits. Linux has one limit that
  * nothing uses any more (`RLIMIT_LOCKS`): a number in it, set by the shell that
  * starts a command, is inherited by everything that the command starts, can be
- * read by everybody in `/proc`, and can only be lowered, except with
+ * read by every user in `/proc`, and can only be lowered, except with
  * CAP_SYS_RESOURCE.
  *
  * 1. Each command gets an interval of numbers: its tag, the highest of them,
@@ -14,7 +14,7 @@
  *    untrusted process cannot pass for one of a trusted command.
  * 3. In a container, a process with a number of no running command has lowered
  *    it on purpose, and is a survivor too, unless it descends from another
- *    runner. Elsewhere it could be a stranger's.
+ *    runner. Elsewhere it could belong to another user.
  * 4. A variable in the environment marks the processes where a system or a
  *    shell has no such limit.
  *
@@ -31,10 +31,10 @@ import {
   pidsBetween,
 } from "./process_table.ts";
 
-/** Variable by which processes are known whose limits tell nothing. */
+/** Variable that marks processes where limits cannot be used. */
 const TAG = Variable.processTag;
 
-/** How many numbers belong to a command; runners inside it use them up. */
+/** Size of the interval of a command; nested runners use it up. */
 const INTERVAL = 1n << 28n;
 
 /** Tags of untrusted commands start here, those of trusted ones twice as high. */
@@ -46,10 +46,10 @@ const BURST_MS = 20;
 /** Maximum time to kill processes that go on starting others, in milliseconds. */
 const MAX_KILL_MS = 5_000;
 
-/** Commands that run now, by the highest number of their intervals. */
+/** Running commands by the highest number of their intervals. */
 const runningTags = new Set<bigint>();
 
-/** The limit of this process, which nothing here changes. */
+/** The limit of this process, which never changes. */
 let ownLimit: bigint | undefined;
 
 /** Options for {@linkcode tagProcessTree}. */
@@ -68,21 +68,21 @@ export interface TagProcessTreeOptions {
   isInContainer?: boolean;
 }
 
-/** A command and everything that it starts. */
+/** The process tree of a command. */
 export interface ProcessTree {
   /** Variables for the environment of the command. */
   readonly env: Readonly<Record<string, string>>;
-  /** Text that tags a shell and what it starts; it prints nothing. */
+  /** Shell text that tags the shell and what it starts; it prints nothing. */
   readonly shellText: string;
   /**
-   * Whether a process can leave the tree only with the rights of root.
-   * Without it, only those are found that keep their environment.
+   * Whether a process needs the rights of root to leave the tree. Otherwise,
+   * only processes that keep their environment are found.
    */
   readonly isTagged: boolean;
-  /** Kills every process of the tree that is found at a glance. */
+  /** Kills every process of the tree that one scan finds. */
   kill(): void;
   /**
-   * Kills until no process is left. The tree is over then.
+   * Kills until no process is left, and releases the tag.
    *
    * @returns Whether none is left.
    */
@@ -90,7 +90,7 @@ export interface ProcessTree {
 }
 
 /**
- * Makes what tags a command, before it is started.
+ * Creates the tag of a command, before the command is started.
  *
  * @param options Additional options.
  * @returns The tree.
@@ -110,7 +110,7 @@ export function tagProcessTree(
   let hasFound = false;
   if (interval) runningTags.add(interval.tag);
 
-  /** Whether a process is ours; `undefined` if it is gone. */
+  /** Checks whether a process belongs to the tree; `undefined` if it has exited. */
   function belongs(pid: number): boolean | undefined {
     const limit = limitOf(pid);
     if (limit === undefined) return undefined;
@@ -120,7 +120,7 @@ export function tagProcessTree(
       !isOfRunningCommand(limit) && !hasOtherRunner(pid, own!);
   }
 
-  /** Kills those among some processes that are ours. */
+  /** Kills those processes that belong to the tree. */
   function killAmong(pids: readonly number[]): Look {
     const look = { found: 0, gone: 0 };
     for (const pid of pids) {
@@ -139,12 +139,12 @@ export function tagProcessTree(
   }
 
   /**
-   * Kills until none is found, or until it is time for something else.
+   * Kills until none is found, or until the time slice ends.
    *
-   * A process that only forks and exits is gone when a look at all processes
-   * comes to it. What is started meanwhile is therefore looked at as soon as
-   * its number is given away, for as long as the look at all took: what lives
-   * longer is seen by the one, what lives shorter by the other.
+   * A process that only forks and exits is gone before a scan of all processes
+   * reaches it. New processes are therefore checked as soon as their id is
+   * assigned, for as long as the full scan took: the scan finds those that
+   * live longer, and this check those that live shorter.
    */
   function killInBurst(): boolean {
     const end = performance.now() + BURST_MS;
@@ -155,7 +155,7 @@ export function tagProcessTree(
       let quietSince = performance.now();
       const quietMs = quietSince - start;
       let isQuiet = found === 0;
-      // Only code that wants to survive does that, and it costs time.
+      // Only code that tries to survive does that, and the check costs time.
       if (isQuiet && !isUntrusted && !hasFound) return true;
       hasFound = true;
       while (performance.now() < quietSince + quietMs) {
@@ -192,16 +192,16 @@ export function tagProcessTree(
   };
 }
 
-/** What a look at some processes found. */
+/** Result of a scan. */
 interface Look {
-  /** How many were ours, and alive. */
+  /** Number of live processes of the tree. */
   found: number;
-  /** How many were gone before they were looked at. */
+  /** Number of processes that exited before they were checked. */
   gone: number;
 }
 
 interface Interval {
-  /** Number that the command gets: the highest one. */
+  /** Tag of the command: the highest number. */
   readonly tag: bigint;
   /** Number below the lowest one. */
   readonly floor: bigint;
@@ -242,7 +242,7 @@ function isOfRunningCommand(limit: bigint): boolean {
   return false;
 }
 
-/** Whether the youngest ancestor without a tag is another runner, and not ours or init. */
+/** Checks whether the nearest ancestor without a tag is another runner, neither this one nor init. */
 function hasOtherRunner(pid: number, own: bigint): boolean {
   for (let ancestor = parentOf(pid); ancestor > 1;) {
     if (limitOf(ancestor) === own) return ancestor !== Deno.pid;
@@ -255,6 +255,6 @@ function killProcess(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");
   } catch {
-    // It went by itself, or became another user's, which no signal reaches.
+    // It has exited, or changed its user, so that no signal reaches it.
   }
 }

@@ -4,9 +4,9 @@ import { settlesWithin } from "./time_limit.ts";
 /** Maximum length of a pause that a server can ask for, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
-/** How often something that failed is tried again, and after which pauses. */
+/** How often a failed action is retried, and after which pauses. */
 export interface RetryPolicy {
-  /** Number of attempts at most, the first one included. */
+  /** Maximum number of attempts, the first one included. */
   readonly attempts: number;
   /**
    * Pause before the second attempt, in milliseconds.
@@ -15,7 +15,7 @@ export interface RetryPolicy {
    */
   readonly delayMs?: number;
   /**
-   * By what the pause grows from attempt to attempt.
+   * Factor by which the pause grows from attempt to attempt.
    *
    * @default {2}
    */
@@ -27,14 +27,14 @@ export interface RetryPolicy {
    */
   readonly maxDelayMs?: number;
   /**
-   * Share of the pause that chance may take away, from 0 to 1, so that
-   * runners that failed together do not come back together.
+   * Random share of the pause that is left out, from 0 to 1, so that runners
+   * that failed together do not retry together.
    *
    * @default {0.5}
    */
   readonly jitter?: number;
   /**
-   * Maximum time in which attempts are begun, in milliseconds.
+   * Maximum time after which no attempt is started, in milliseconds.
    *
    * @default {unlimited}
    */
@@ -46,19 +46,19 @@ export interface BackoffOptions {
   /**
    * Called before each pause.
    *
-   * @default {nothing is called}
+   * @default {none}
    */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
-  /** Ends a pause. */
+  /** Aborts a pause. */
   readonly signal: AbortSignal;
 }
 
-/** The pauses that one piece of work gets, across all of its attempts. */
+/** Attempts and pauses of one action. */
 export interface Backoff {
   /**
    * Waits until the next attempt.
    *
-   * @param reason Why the last one failed.
+   * @param reason Why the last attempt failed.
    * @param retryAfterMs Pause that the server asks for, see
    * {@linkcode parseRetryAfter}; at most one minute of it is kept.
    * @returns Whether there is another attempt.
@@ -68,7 +68,7 @@ export interface Backoff {
 }
 
 /**
- * Starts to count the attempts of one piece of work.
+ * Creates the backoff of one action.
  *
  * @param policy Number of attempts and their pauses.
  * @param options Signal and listener.
@@ -86,7 +86,7 @@ export function createBackoff(
     async next(reason, retryAfterMs = 0) {
       if (++attempt >= policy.attempts) return false;
       const chance = Math.random();
-      // The server's pause is never cut short, but spread like the others.
+      // The server's pause is never shortened, but gets jitter like the others.
       const askedMs = retryAfterMs === 0 ? 0 : Math.min(
         retryAfterMs,
         MAX_RETRY_AFTER_MS,
@@ -120,7 +120,7 @@ export function retryDelay(
 }
 
 /**
- * Waits, unless a signal is aborted meanwhile.
+ * Waits until a signal is aborted, or the time has passed.
  *
  * @param ms Time in milliseconds.
  * @param signal Ends the wait.
@@ -144,11 +144,11 @@ const HTTP_DATES = [
 ];
 
 /**
- * Reads how long a server asks to be left alone, from the header
- * `Retry-After` of RFC 9110, section 10.2.3: seconds, or a date.
+ * Parses the header `Retry-After` of RFC 9110, section 10.2.3: seconds, or a
+ * date.
  *
- * A date is compared with the `Date` of the same answer, because the clock of
- * the server may be another.
+ * A date is compared with the `Date` of the same response, because the clock
+ * of the server may differ.
  *
  * @param headers Headers of the answer.
  * @returns Time in milliseconds; `undefined` without a valid header.

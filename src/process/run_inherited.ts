@@ -9,25 +9,25 @@ export interface RunInheritedOptions {
   cwd: string;
   /** The complete environment of the program. */
   env: ChildEnvironment;
-  /** Calls a listener for each signal that the runner gets. */
+  /** Adds a listener for the signals that the runner receives. */
   onSignal: (listener: (signal: EndingSignal) => void) => Disposable;
-  /** Whether the program gets the signals of a terminal by itself. */
+  /** Whether the terminal sends its signals to the program, too. */
   hasTerminal: boolean;
   /**
-   * Passes on what the program prints, up to the end of its streams, or to
-   * what is in them when the signal is aborted.
+   * Forwards the output of the program, up to the end of its streams; after the
+   * signal is aborted, only what is already in them.
    *
-   * @default {the program has the streams of the runner}
+   * @default {the program inherits the streams of the runner}
    */
   passOn?: (output: ProgramOutput, stop: AbortSignal) => Promise<void>;
 }
 
-/** What a program prints. */
+/** Output streams of a program. */
 export type ProgramOutput = Pick<Deno.ChildProcess, "stdout" | "stderr">;
 
 /**
- * Runs a program in the place of the runner: with its terminal, and with its
- * streams unless its output is passed on.
+ * Runs a program that inherits the terminal of the runner, and its streams
+ * unless its output is forwarded.
  *
  * @param argv Program and arguments.
  * @param options Directory, environment and signals, which are passed on.
@@ -62,14 +62,14 @@ export async function runInherited(
   const stop = new AbortController();
   const passed = passOn?.(child, stop.signal);
   using _ = onSignal((signal) => {
-    // A terminal signals its whole group; a runner that gets a signal twice
-    // kills at once.
+    // A terminal signals its whole group, and a runner that receives a signal
+    // twice kills immediately.
     const isFromKeyboard = signal === "SIGINT" || signal === "SIGQUIT";
     if (isFromKeyboard && hasTerminal) return;
     try {
       child.kill(signal);
     } catch {
-      // It has ended meanwhile, which was what the signal was for.
+      // It has already exited.
     }
   });
   const status = await child.status;

@@ -9,10 +9,10 @@ import {
   startError,
 } from "./start_error.ts";
 
-/** Program that makes a session and becomes another program. */
+/** Program that creates a session and executes another program in it. */
 const SETSID = "/usr/bin/setsid";
 
-/** Program that changes the environment and becomes another program. */
+/** Program that changes the environment and executes another program. */
 const ENV = "/usr/bin/env";
 
 /** A command: text for `sh -c`, or a program and its arguments. */
@@ -25,26 +25,26 @@ export interface SpawnOptions {
   /** The complete environment of the program; nothing else is inherited. */
   env: ChildEnvironment;
   /**
-   * Whether standard error goes into standard output, in true order, or has a
-   * stream of its own.
+   * Whether standard error is merged into standard output, in order, or is a
+   * separate stream.
    *
    * @default {"merged"}
    */
   stderr?: "merged" | "separate";
   /**
-   * Whether standard input is closed, or can be written to.
+   * Whether standard input is closed or piped.
    *
    * @default {"null"}
    */
   stdin?: "null" | "piped";
   /**
-   * Tags by which descendants are known that leave the group.
+   * Tag that finds descendants that leave the group.
    *
-   * @default {only the group is known}
+   * @default {only the group is signalled}
    */
   tree?: ProcessTree;
   /**
-   * Words in front of the command: a program in whose namespaces it runs.
+   * Words that precede the command: a program that creates its namespaces.
    *
    * @default {none}
    */
@@ -58,21 +58,21 @@ export type ByteStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 export interface RunningProcess {
   /** Process id, and id of its group. */
   readonly pid: number;
-  /** Standard output, with standard error when the two are merged. */
+  /** Standard output, with standard error if the two are merged. */
   readonly stdout: ByteStream;
   /**
-   * Standard error, when it is kept apart. While streams are merged, it holds
-   * what a shell says of the first line of its text, which it reads before it
+   * Standard error, if it is separate. With merged streams, it has the shell's
+   * messages about the first line of its text, which it parses before it
    * merges them.
    */
   readonly stderr?: ByteStream;
-  /** Standard input, when it is not closed. */
+  /** Standard input, if it is piped. */
   readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
   /** Resolves when the program itself, not its descendants, has ended. */
   readonly status: Promise<ExitStatus>;
   /**
-   * Sends a signal to the whole group; a group that is gone is no error.
-   * SIGKILL also reaches those of its tree that left the group.
+   * Sends a signal to the whole group; a group that has exited is not an error.
+   * SIGKILL also reaches processes of the tree that left the group.
    */
   signal(signal: Deno.Signal): void;
   /**
@@ -84,17 +84,17 @@ export interface RunningProcess {
 }
 
 /**
- * Starts a program: the only place that does.
+ * Starts a program. All other code uses this function.
  *
- * Standard input is closed unless it is asked for. A new session keeps the terminal's Ctrl-C away
- * from the program, so that the runner decides who is signalled and when.
+ * A new session keeps the terminal's Ctrl-C away from the program, so that the
+ * runner decides what is signalled and when.
  *
  * @param command Text for the shell, or a program and its arguments.
  * @param options Directory, environment and streams.
  * @returns The running program.
  * @throws {RunnerError} If it cannot be started: `command-not-found`,
  * `command-not-executable` or, for the directory, `workspace`. While streams
- * are merged, a missing program is told by the shell in the output, with the
+ * are merged, the shell reports a missing program in the output, with the
  * same exit codes 127 and 126.
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
@@ -120,12 +120,12 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
     stdin: stdin === "null" ? undefined : child.stdin,
     status,
     signal(signal) {
-      // The program that made the namespace blocks SIGTERM and SIGINT only.
+      // The program that created the namespace blocks SIGTERM and SIGINT only.
       const sent = options.namespace && signal === "SIGHUP"
         ? "SIGTERM"
         : signal;
       const hasGroup = signalProcess(-child.pid, sent);
-      // It may not have come to the making of its group yet.
+      // It may not have created its group yet.
       if (!hasGroup && !isOver) signalProcess(child.pid, sent);
       if (signal === "SIGKILL") tree?.kill();
     },
@@ -138,13 +138,12 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
 
 /**
  * `Deno.Command` cannot put two streams on one pipe; a shell can. The text of a
- * command does it itself, on its first line, so that the shell counts the lines
- * as their author does.
+ * command is prefixed on its first line, so that line numbers in messages of
+ * the shell stay right.
  *
- * Where there is a program that makes a session, it is asked to: to have it
- * made by `detached` costs a copy of the runner's page tables, two to thirty
- * times as much. Only a program that may not exist is left to Deno, which says
- * so.
+ * The session is created by a program if there is one: `detached` copies the
+ * runner's page tables, which takes 2 to 30 times as long. A program that may
+ * not exist is started by Deno, which reports the error.
  */
 function start(
   command: Command,
@@ -155,10 +154,10 @@ function start(
   const tag = tree?.shellText ?? "";
   const isTagged = tag !== "" || namespace.length > 0;
   if (isTagged && !merges && typeof command !== "string") {
-    // The shell would only print that there is no such program.
+    // The shell would only print that the program does not exist.
     checkProgram(command[0], String(options.cwd), env.PATH);
   }
-  // Without PATH, Deno would look through the one of its own process.
+  // Without PATH, Deno would search that of its own process.
   const needsShell = merges || isTagged || typeof command !== "string" &&
       env.PATH === undefined && !command[0].includes("/");
   const carried = needsShell && typeof command !== "string"
@@ -191,14 +190,14 @@ function start(
 }
 
 /**
- * Carries variables past the shell that starts a program: shells drop names
+ * Passes variables through the shell that starts a program: shells drop names
  * that are not identifiers (`with.dot`, functions that bash exports), and set
  * some variables themselves.
  *
- * `env -S` sets them behind the shell, from variables with names that a shell
- * keeps. No value becomes an argument, which every user of the machine could
- * read. BusyBox has no `-S`, and a shell that keeps all names; and `env` would
- * take a program with `=` in its name for a variable.
+ * `env -S` sets them after the shell, from variables with names that a shell
+ * keeps. No value becomes an argument, which every user of the machine can
+ * read. BusyBox has no `-S`, but its shell keeps all names. `env` would take a
+ * program with `=` in its name for a variable.
  */
 function carryPastShell(
   argv: readonly string[],
@@ -239,22 +238,22 @@ function hasSplittingEnv(): boolean {
   try {
     return !Deno.realPathSync(ENV).includes("busybox");
   } catch {
-    // What cannot be seen cannot be used.
+    // A program that cannot be found cannot be used.
     return false;
   }
 }
 
-/** Sends a signal, and tells whether there is, or was, somebody to get it. */
+/** Sends a signal, and returns whether it reached, or no longer needed to reach, a process. */
 function signalProcess(pid: number, signal: Deno.Signal): boolean {
   try {
     Deno.kill(pid, signal);
     return true;
   } catch (error) {
-    // Nobody is left: what the signal was for is done.
+    // All processes have exited.
     if (error instanceof Deno.errors.NotFound) return false;
-    // Only programs that became another user's are left; nothing reaches them.
+    // The remaining processes changed their user; no signal reaches them.
     if (error instanceof Deno.errors.PermissionDenied) return true;
-    // Deno sends signals for those only who may start anything.
+    // Deno sends signals only with permission to run every program.
     if (error instanceof Deno.errors.NotCapable) {
       return signalByShell(pid, signal);
     }

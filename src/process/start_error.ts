@@ -1,34 +1,34 @@
 import { osReason, RunnerError } from "../errors.ts";
 
 /**
- * Maximum length of a text of one argument or variable on Linux, in bytes with its end:
- * `MAX_ARG_STRLEN`, 32 pages of 4 KiB.
+ * Maximum size of one argument or variable on Linux, in bytes with its
+ * terminator: `MAX_ARG_STRLEN`, 32 pages of 4 KiB.
  */
 const MAX_TEXT_BYTES = 32 * 4096;
 
 /**
- * Maximum number of bytes of all arguments and variables together: a quarter of the usual
- * limit of the stack, 8 MiB, on Linux; `ARG_MAX` on macOS.
+ * Maximum size of all arguments and variables, in bytes: a quarter of the usual
+ * stack limit of 8 MiB on Linux; `ARG_MAX` on macOS.
  */
 const MAX_TOTAL_BYTES = Deno.build.os === "linux" ? 2_097_152 : 1_048_576;
 
-/** What each text costs besides its bytes: its end, and a pointer to it. */
+/** Overhead of each string, in bytes: its terminator and a pointer. */
 const TEXT_OVERHEAD = 9;
 
-/** How many of the largest texts a message names. */
+/** Maximum number of strings that a message names, the largest first. */
 const SHOWN_COUNT = 3;
 
 /** Options for {@linkcode checkCommandSize}. */
 export interface CheckCommandSizeOptions {
-  /** What the message calls the command. */
+  /** Name of the command in the message. */
   name: string;
   /** The complete environment. */
   env: Readonly<Record<string, string>>;
 }
 
 /**
- * Refuses a command that the system could only refuse as "argument list too
- * long", without naming the cause.
+ * Checks the size of a command, which the system would refuse as "argument list
+ * too long" without naming the cause.
  *
  * @param argv Program and arguments.
  * @param options Name and environment.
@@ -38,7 +38,7 @@ export function checkCommandSize(
   argv: readonly string[],
   { name, env }: CheckCommandSizeOptions,
 ): void {
-  // Three bytes per UTF-16 unit at the most: exact sizes are rarely needed.
+  // At most three bytes per UTF-16 unit: exact sizes are rarely needed.
   let most = 0;
   let longest = 0;
   for (const text of argv) {
@@ -95,12 +95,12 @@ function refused(name: string, state: string): RunnerError {
 }
 
 /**
- * Looks for a program as `execvp` does.
+ * Checks that a program can be executed, searching for it as `execvp` does.
  *
  * @param name Name or path of the program.
  * @param cwd Directory in which it is started.
- * @param path Directories that are looked through, as in `PATH`.
- * @throws {RunnerError} If it is not there, or cannot be executed.
+ * @param path Directories to search, as in `PATH`.
+ * @throws {RunnerError} If it does not exist or cannot be executed.
  */
 export function checkProgram(name: string, cwd: string, path = ""): void {
   const places = name.includes("/")
@@ -132,7 +132,7 @@ export function startError(
   cwd: string,
   cause: unknown,
 ): unknown {
-  // A permission that Deno was not given is told in Deno's own words.
+  // Deno's own message names the missing permission.
   if (cause instanceof Deno.errors.NotCapable) return cause;
   if (!isDirectory(cwd)) {
     return new RunnerError(
@@ -153,17 +153,17 @@ function isDirectory(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
-    // Whoever may not look cannot blame the directory.
+    // Without permission to look, the directory cannot be blamed.
     return error instanceof Deno.errors.NotCapable;
   }
 }
 
-/** Whether there is a file, or a link to one. */
+/** Checks whether a path is a file, or a link to one. */
 export function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
-    // What cannot be seen cannot be used.
+    // A file that cannot be found cannot be used.
     return false;
   }
 }

@@ -3,10 +3,10 @@ import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./exit_code.ts";
 import type { RunningProcess } from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 
-/** How long descendants may hold the pipe of a program that has exited. */
+/** Time for which descendants may hold the pipe of a program that has exited, in milliseconds. */
 const DRAIN_MS = 2_000;
 
-/** How long a pipe may stay open once the whole group was signalled again. */
+/** Time for which a pipe may stay open after the group was signalled again, in milliseconds. */
 const CLOSE_MS = 500;
 
 /** Options for {@linkcode supervise}. */
@@ -21,56 +21,56 @@ export interface SuperviseOptions {
   timeoutMs?: number;
   /** Cancellation of the program. */
   cancellation: Cancellation;
-  /** Resolves when every stream of the program was read to its end. */
+  /** Resolves once every stream of the program was read to its end. */
   drained: Promise<void>;
-  /** Gives up reading the streams. */
+  /** Stops reading the streams. */
   stopDraining: () => void;
 }
 
 /** How a supervised program ended, and why. */
 export interface SupervisedExit extends ExitStatus {
-  /** What made it end; the first cause wins. */
+  /** Cause of the end; the first one wins. */
   cause: "exit" | "cancelled" | "timeout";
-  /** Set when some of its processes could not be ended. */
+  /** Whether some of its processes could not be killed. */
   hasSurvivors?: true;
 }
 
 /**
- * Sees a program to its end: forwards a cancellation, enforces the time
- * limit, bounds the wait for its output and leaves nobody in its group.
+ * Supervises a program until it ends: forwards a cancellation, enforces the time
+ * limit, bounds the wait for its output and leaves no process in its group.
  *
  * @param child Running program.
  * @param options Limits, and the reading side.
  * @returns How and why the program ended.
- * @throws What `drained` rejects with, once the program has ended.
+ * @throws The error of `drained`, once the program has ended.
  */
 export async function supervise(
   child: RunningProcess,
   options: SuperviseOptions,
 ): Promise<SupervisedExit> {
   const { graceMs, cancellation, drained, stopDraining } = options;
-  using _ = onAbort(cancellation.insisted, () => child.signal("SIGKILL"));
+  using _ = onAbort(cancellation.forced, () => child.signal("SIGKILL"));
   const cause = await firstCause(child, options);
   if (cause !== "exit") {
-    const insisted = Promise.withResolvers<void>();
-    using _ = onAbort(cancellation.insisted, insisted.resolve);
-    const over = Promise.all([child.status, drained]);
+    const forced = Promise.withResolvers<void>();
+    using _ = onAbort(cancellation.forced, forced.resolve);
+    const ended = Promise.all([child.status, drained]);
     child.signal(cancellation.programSignal);
-    await settlesWithin(Promise.race([over, insisted.promise]), graceMs);
+    await settlesWithin(Promise.race([ended, forced.promise]), graceMs);
     child.signal("SIGKILL");
   }
   const status = await child.status;
   await settlesWithin(drained, cause === "exit" ? DRAIN_MS : 0) ||
     await closePipes(child, drained, stopDraining);
-  // What is left holds no pipe, or holds it no longer.
+  // The remaining processes hold no pipe.
   const survivors = await child.end() ? {} : { hasSurvivors: true as const };
   if (cause === "exit") {
-    // A slow reader of the output is waited for, but not by one who wants to end.
-    const asked = Promise.withResolvers<void>();
-    using _ = onAbort(cancellation.asked, asked.resolve);
-    await Promise.race([drained, asked.promise]);
+    // Waits for a slow reader of the output, unless the job is cancelled.
+    const cancelled = Promise.withResolvers<void>();
+    using _ = onAbort(cancellation.graceful, cancelled.resolve);
+    await Promise.race([drained, cancelled.promise]);
   }
-  // What was read still reaches a sink that takes it; a stuck one is left behind.
+  // What was read still reaches the sink, unless the sink is stuck.
   if (await settlesWithin(drained, CLOSE_MS)) await drained;
   return cause === "timeout"
     ? { ...status, ...survivors, exitCode: TIMEOUT_EXIT_CODE, cause }
@@ -81,7 +81,7 @@ export async function supervise(
     };
 }
 
-/** Output that cannot be passed on ends a program, too: nobody would see what it does. */
+/** Ends a program whose output cannot be written: its log would be lost. */
 async function firstCause(
   child: RunningProcess,
   { timeoutMs, cancellation, drained }: SuperviseOptions,
@@ -90,14 +90,14 @@ async function firstCause(
   const { promise, resolve } = Promise.withResolvers<
     SupervisedExit["cause"] | "broken"
   >();
-  using _ = onAbort(cancellation.asked, () => resolve("cancelled"));
+  using _ = onAbort(cancellation.graceful, () => resolve("cancelled"));
   child.status.then(() => resolve("exit"));
   limit?.reached.then(() => resolve("timeout"));
   drained.catch(() => resolve("broken"));
   return await promise;
 }
 
-/** Asks, then forces those who hold a pipe; one that left the group is left alone. */
+/** Signals processes that hold a pipe, then kills them; those that left the group are ignored. */
 async function closePipes(
   child: RunningProcess,
   drained: Promise<void>,

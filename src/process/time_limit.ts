@@ -1,8 +1,8 @@
 import { onAbort } from "./cancellation.ts";
 
-/** A moment in the future that can be called off. */
+/** A timer that can be cancelled. */
 export interface TimeLimit extends Disposable {
-  /** Resolves with `true` when the time is over; never when disposed before. */
+  /** Resolves with `true` when the time has passed; never if disposed before. */
   readonly reached: Promise<true>;
 }
 
@@ -23,12 +23,12 @@ export interface TimeLimitOptions {
 /**
  * Starts a time limit of any length.
  *
- * It stands on `AbortSignal.timeout` because the first `setTimeout` of a
- * process costs 4 to 8 ms, which a job without waiting need not pay.
+ * It uses `AbortSignal.timeout`, because the first `setTimeout` of a process
+ * takes 4 to 8 ms.
  *
  * @param ms Milliseconds from now.
  * @param options Additional options.
- * @returns The limit; dispose of it when it no longer matters.
+ * @returns The limit; dispose of it when it is not needed any more.
  */
 export function timeLimit(
   ms: number,
@@ -62,9 +62,9 @@ export function timeLimit(
 }
 
 /**
- * Waits for something, but not for ever.
+ * Waits for a promise for a limited time.
  *
- * @param promise What is waited for.
+ * @param promise Promise to wait for.
  * @param ms Maximum time to wait, in milliseconds.
  * @returns Whether the promise settled in time.
  */
@@ -78,7 +78,7 @@ export async function settlesWithin(
 }
 
 /**
- * Waits for a while.
+ * Waits for a time.
  *
  * @param ms Milliseconds.
  * @param signal Ends the pause early.

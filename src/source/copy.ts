@@ -47,7 +47,7 @@ export async function copySource(
         log.warn("source", "Left out what is no file, directory or link", {
           path,
         }),
-      signal: cancellation.asked,
+      signal: cancellation.graceful,
     });
     return undefined;
   };

@@ -101,12 +101,12 @@ export function handledSource(
         ref,
         env,
         cwd,
-        signal: cancellation.asked,
+        signal: cancellation.graceful,
         log: (message: string) => log.info(`source:${type}`, message),
       })))();
-    const revision = await orCancelled(filling, cancellation.asked)
+    const revision = await orCancelled(filling, cancellation.graceful)
       .catch((cause) => {
-        cancellation.asked.throwIfAborted();
+        cancellation.graceful.throwIfAborted();
         throw failure(showUrlsIn(messageOf(cause), url), cause);
       });
     for await (const _ of Deno.readDir(target)) {

@@ -38,7 +38,7 @@ export async function prepareSource(
   resolve: typeof resolveSource = resolveSource,
 ): Promise<PreparedSource> {
   const { workspace, log, cancellation } = context;
-  cancellation.asked.throwIfAborted();
+  cancellation.graceful.throwIfAborted();
   if (request.type === "none") return {};
   const target = await guardPath(workspace.base, request.target);
   const state = await stateOf(target);

@@ -149,7 +149,7 @@ export async function runAttempts(
     });
     await context.log.endLine();
     // A step that is cancelled while it waits keeps its last failure.
-    if (await isAbortedWithin(delayMs, cancellation.asked)) {
+    if (await isAbortedWithin(delayMs, cancellation.graceful)) {
       return { ...end, outcome: "cancelled", attempts };
     }
   }
@@ -289,10 +289,10 @@ export async function attemptFunction(
   // Commands of the function end with the step, whatever ends it.
   const ending = new Cancellation();
   using _asked = onAbort(
-    cancellation.asked,
+    cancellation.graceful,
     () => ending.cancel(cancellation.signal!),
   );
-  using _insisted = onAbort(cancellation.insisted, () => {
+  using _insisted = onAbort(cancellation.forced, () => {
     ending.cancel("SIGTERM");
     ending.cancel("SIGTERM");
   });
@@ -307,9 +307,9 @@ export async function attemptFunction(
   const cause = await firstCause(value, context);
   if (cause !== "over") {
     ending.cancel("SIGTERM");
-    const insisted = Promise.withResolvers<void>();
-    using _ = onAbort(ending.insisted, insisted.resolve);
-    await settlesWithin(Promise.race([value, insisted.promise]), graceMs);
+    const forced = Promise.withResolvers<void>();
+    using _ = onAbort(ending.forced, forced.resolve);
+    await settlesWithin(Promise.race([value, forced.promise]), graceMs);
   }
   if (cause === "cancelled") {
     return { outcome: "cancelled", exitCode: 1, signal: null };
@@ -344,7 +344,7 @@ async function firstCause(
     "over" | "cancelled" | "timeout"
   >();
   value.then(() => resolve("over"), () => resolve("over"));
-  using _ = onAbort(cancellation.asked, () => resolve("cancelled"));
+  using _ = onAbort(cancellation.graceful, () => resolve("cancelled"));
   limit?.reached.then(() => resolve("timeout"));
   return await promise;
 }
@@ -363,7 +363,7 @@ function contextOf(
     env,
     workingDir: context.cwd,
     artifactsDir: context.artifactsPath,
-    signal: cancellation.asked,
+    signal: cancellation.graceful,
     print: (text) =>
       log.stdout.write(encoder.encode(`${masker.maskText(text)}\n`)),
     run: (command) => runningCommand(runAndCollect(command, context)),
@@ -392,7 +392,7 @@ async function runAndCollect(
     subject: `A command of step "${context.name}"`,
     timeoutMs: context.definition.timeoutMs,
   });
-  context.cancellation.asked.throwIfAborted();
+  context.cancellation.graceful.throwIfAborted();
   return {
     result: {
       stdout: stdout.end(),

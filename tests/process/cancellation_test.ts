@@ -5,12 +5,12 @@ import { signalExitCode } from "../../src/process/exit_code.ts";
 Deno.test("Cancellation asks first and insists the second time", () => {
   const cancellation = new Cancellation();
   const heard: string[] = [];
-  cancellation.asked.addEventListener("abort", () => heard.push("asked"));
-  cancellation.insisted.addEventListener("abort", () => heard.push("insisted"));
+  cancellation.graceful.addEventListener("abort", () => heard.push("asked"));
+  cancellation.forced.addEventListener("abort", () => heard.push("insisted"));
   assertEquals(cancellation.signal, null);
   cancellation.cancel("SIGHUP");
   assertEquals(heard, ["asked"]);
-  assert(!cancellation.insisted.aborted);
+  assert(!cancellation.forced.aborted);
   cancellation.cancel("SIGTERM");
   cancellation.cancel("SIGINT");
   assertEquals(heard, ["asked", "insisted"]);
@@ -20,12 +20,12 @@ Deno.test("Cancellation asks first and insists the second time", () => {
 Deno.test("Cancellation knows its signal when the listeners are called", () => {
   const cancellation = new Cancellation();
   let signal: string | null = null;
-  cancellation.asked.addEventListener("abort", () => {
+  cancellation.graceful.addEventListener("abort", () => {
     signal = cancellation.signal;
   });
   cancellation.cancel("SIGINT");
   assertEquals(signal, "SIGINT");
-  const reason = cancellation.asked.reason;
+  const reason = cancellation.graceful.reason;
   assert(reason instanceof DOMException);
   assertEquals([reason.name, reason.message], [
     "AbortError",

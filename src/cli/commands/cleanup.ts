@@ -59,7 +59,7 @@ async function lock(
       command: "cleanup",
       env: host.env,
       wait,
-      signal: cancellation.asked,
+      signal: cancellation.graceful,
       onWait: (reason) => logger.info("workspace", reason),
     });
   } catch (error) {

@@ -82,7 +82,7 @@ is 1.`,
         ? {
           changedDefinitions: await changedDefinitions(
             trees,
-            cancellation.asked,
+            cancellation.graceful,
           ),
         }
         : {},
@@ -126,7 +126,7 @@ async function submitOrFallBack(
   try {
     return await submit(context, document, cancellation);
   } catch (error) {
-    cancellation.asked.throwIfAborted();
+    cancellation.graceful.throwIfAborted();
     const hasHead = "workflows" in document &&
       document.workflows.some(({ ci_origin }) => ci_origin === "head");
     if (pullRequest === undefined || !hasHead) throw error;
@@ -195,7 +195,7 @@ function onlyFile(
 async function submit(
   context: CommandContext,
   document: EvalDocument,
-  { asked }: Cancellation,
+  { graceful }: Cancellation,
   { wasSent = false }: { wasSent?: boolean } = {},
 ): Promise<void> {
   const { parts, flags } = context;
@@ -227,7 +227,7 @@ async function submit(
     wasSent,
     onRetry: (reason, ms) =>
       logger.warn("eval", `The document is sent again: ${reason}`, { ms }),
-    signal: asked,
+    signal: graceful,
   });
   // Whatever finds the submitted document here would start everything again.
   await Deno.remove(path);

@@ -49,12 +49,12 @@ workflow reads. Nothing is submitted unless all files are valid.`,
     );
     const { triggers, path } = await untilSignal(
       host,
-      ({ asked }) =>
+      ({ graceful }) =>
         flushTriggers(parts, queue, {
           ...options,
           isAtomic: true,
           joinsEarlier: true,
-          signal: asked,
+          signal: graceful,
         }),
     );
     const names = triggers.map(({ name }) => name).join(", ");

@@ -59,7 +59,7 @@ export async function evalTrees(
     try {
       await get(...args);
     } catch (error) {
-      cancellation.asked.throwIfAborted();
+      cancellation.graceful.throwIfAborted();
       if (event.prNumber === "" || !(error instanceof RunnerError)) throw error;
       context.parts.logger.warn(
         "eval",

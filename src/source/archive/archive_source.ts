@@ -92,7 +92,7 @@ async function fetchTo(
   await download(place, path, {
     maxBytes: archive.maxBytes,
     timeoutMs: archive.timeoutMs,
-    signal: cancellation.asked,
+    signal: cancellation.graceful,
     onRetry: (reason, ms) =>
       log.warn("source", "Fetching once more", {
         url: showUrl(url),
@@ -110,7 +110,7 @@ async function verify(
   { cancellation }: SourceContext,
 ): Promise<void> {
   if (checksum === undefined) return;
-  const found = await sha256Of(path, cancellation.asked);
+  const found = await sha256Of(path, cancellation.graceful);
   if (found === checksum) return;
   throw archiveError(url, `its checksum is sha256:${found}, not ${checksum}`);
 }
@@ -131,7 +131,7 @@ async function unpackFile(
   }
   const { size } = await Deno.stat(path);
   const budget = new Budget(archive, size);
-  const options = { ...archive, budget, signal: cancellation.asked };
+  const options = { ...archive, budget, signal: cancellation.graceful };
   if (format === "zip") {
     const { zipEntries } = await import("./zip_entries.ts");
     return await unpack(zipEntries(path, budget), directory, options);

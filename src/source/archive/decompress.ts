@@ -92,11 +92,11 @@ export async function* decompressed(
   const { cwd, env, cancellation } = context;
   const child = startTool([...tool, path], { cwd, env });
   const said = textOf(child.stderr!);
-  using _ = onAbort(cancellation.asked, () => child.signal("SIGKILL"));
+  using _ = onAbort(cancellation.graceful, () => child.signal("SIGKILL"));
   try {
     yield* child.stdout;
     const { exitCode } = await child.status;
-    cancellation.asked.throwIfAborted();
+    cancellation.graceful.throwIfAborted();
     if (exitCode === 0) return;
     const reason = (await said).trim().replaceAll(path, "the archive") ||
       `${tool[0]} ended with exit code ${exitCode}`;

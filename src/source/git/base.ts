@@ -68,7 +68,7 @@ export async function fetchBase(
   try {
     await reachBase(repository, base, request, retry, context);
   } catch (error) {
-    cancellation.asked.throwIfAborted();
+    cancellation.graceful.throwIfAborted();
     log.warn("source", "Cannot fetch what the pull request is compared with", {
       base: id ?? branch ?? "",
       url: showUrl(url),

@@ -134,7 +134,7 @@ export function retrying(
   policy: RetryPolicy = RETRY,
 ): Retry {
   const backoff = createBackoff(policy, {
-    signal: cancellation.asked,
+    signal: cancellation.graceful,
     onRetry: (reason, ms) =>
       log.warn("source", "The connection failed and is retried", {
         reason,

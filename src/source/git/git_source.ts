@@ -165,7 +165,7 @@ async function fetch(
   const { fetchThroughMirror, emptyMirror } = await import("./mirror.ts");
   const { log, cancellation } = context;
   const warn = (error: unknown) => {
-    cancellation.asked.throwIfAborted();
+    cancellation.graceful.throwIfAborted();
     const reason = showUrlsIn(messageOf(error), url);
     log.warn("source", "Cannot use the mirror", { reason });
   };

@@ -61,7 +61,7 @@ export async function fetchThroughMirror(
   const place = await placeOf(directory, clone.url);
   let lock: Disposable | undefined = await lockMirror(
     place.lock,
-    context.cancellation.asked,
+    context.cancellation.graceful,
   );
   try {
     await using mirror = await openMirror(place, clone, ref, context);
@@ -89,7 +89,7 @@ export async function emptyMirror(
   context: SourceContext,
 ): Promise<void> {
   const { path, lock } = await placeOf(directory, url);
-  using _ = await lockMirror(lock, context.cancellation.asked);
+  using _ = await lockMirror(lock, context.cancellation.graceful);
   await removeTree(path);
 }
 
@@ -290,12 +290,12 @@ const TIMEOUT_MS = 10 * 60_000;
  */
 export async function lockMirror(
   path: string,
-  asked: AbortSignal,
+  graceful: AbortSignal,
 ): Promise<Disposable> {
   return await lockFile(await openFile(path), {
     timeoutMs: TIMEOUT_MS,
     busyError: () => failure(path, "another run holds it"),
-    signal: asked,
+    signal: graceful,
   });
 }
 

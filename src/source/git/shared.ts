@@ -100,7 +100,7 @@ export function sharedSource(
       try {
         await stage("head", urls[0]);
       } catch (error) {
-        cancellation.asked.throwIfAborted();
+        cancellation.graceful.throwIfAborted();
         log.warn("source", "The definitions of the pull request do not count", {
           reason: messageOf(error),
         });
@@ -143,7 +143,7 @@ async function fetchOne(
   try {
     ({ id } = await fetchCommit(repository, ref, options));
   } catch (error) {
-    context.cancellation.asked.throwIfAborted();
+    context.cancellation.graceful.throwIfAborted();
     if (!fallback) throw error;
     checkGitRef(fallback);
     await fetchCommit(repository, fallback, options);
