@@ -155,7 +155,7 @@ export interface SubmitDocumentOptions {
  * @param options The document.
  * @returns Ids of the jobs that were started.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`, also
- * if the coordinator took the document and made nothing of it.
+ * if the coordinator took the document and started nothing.
  */
 export async function submitDocument(
   client: CoordinatorClient,

@@ -261,7 +261,7 @@ async function send(
 
 /**
  * Keeps the follow-up jobs where a failure of the coordinator cannot lose them.
- * What others have made of the file does not keep the job from succeeding.
+ * A file that others have damaged does not fail the job.
  */
 async function writeCopy(
   parts: RunnerParts,

@@ -123,7 +123,7 @@ Deno.test("submitDocument() gives up with the reason of the coordinator", async 
   assertEquals((await refusal([404])).requestCount, 1);
 });
 
-Deno.test("submitDocument() notices that the coordinator made nothing", async () => {
+Deno.test("submitDocument() fails if the coordinator starts nothing", async () => {
   assertEquals(await refusal(["nothing"]), {
     message:
       'Cannot submit triggers to "URL": it took the document and started no job',
@@ -132,7 +132,7 @@ Deno.test("submitDocument() notices that the coordinator made nothing", async ()
   });
 });
 
-Deno.test("submitDocument() tells when nobody listens", async () => {
+Deno.test("submitDocument() reports a refused connection", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${listener.addr.port}`;
   listener.close();

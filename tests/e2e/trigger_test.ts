@@ -276,7 +276,7 @@ describe("runnerlib trigger", () => {
     assertEquals(code, 2);
   });
 
-  it("tells what is missing when told to use the coordinator", async () => {
+  it("names the missing variables of the coordinator", async () => {
     const { code, stderr } = await trigger(
       ["build.yaml", "--trigger-transport", "api"],
       { REACTORCIDE_JOB_ID: "1" },

@@ -12,7 +12,7 @@ export type Trouble =
   | "lost"
   /** Sends the caller elsewhere, with that status. */
   | { redirect: number; to: string }
-  /** Answers 201, and has made nothing. */
+  /** Answers 201 without creating anything. */
   | "nothing"
   /** Answers after so many milliseconds. */
   | { slowMs: number };
@@ -70,7 +70,7 @@ const JOB_ID = "0b5c8f6e-93a1-4f0a-9d1a-2f3c4d5e6f70";
 const JOB_TOKEN = "1f".repeat(32);
 const READ_TOKEN = "2e".repeat(32);
 
-/** Starts a coordinator that behaves as section 2 of its protocol says. */
+/** Starts a coordinator with the REST API that jobs use. */
 export function startCoordinator(
   options: CoordinatorOptions = {},
 ): TestCoordinator {

@@ -11,7 +11,7 @@ import {
   submitProblem,
 } from "./trigger_rules.ts";
 
-/** A job as the coordinator tells of it. */
+/** A job as the coordinator returns it. */
 export interface JobRow {
   job_id: string;
   name: string;
@@ -41,11 +41,11 @@ interface WorkflowNode {
 export class CoordinatorJobs {
   /** All jobs. */
   readonly rows: JobRow[];
-  /** Why documents were refused; the caller is never told. */
+  /** Why documents were refused; answers do not contain it. */
   readonly refusals: string[] = [];
   /** Nodes of all workflows that were submitted, jobs or not. */
   readonly nodes: WorkflowNode[] = [];
-  /** Ids of the jobs in the queue, whatever the database says of them. */
+  /** Ids of the jobs in the queue, also of those that the database does not have. */
   readonly queue: string[] = [];
   /** Why jobs that were created, or will be, can never run. */
   readonly doomed: string[] = [];
@@ -64,7 +64,7 @@ export class CoordinatorJobs {
     this.rows = [...rows];
   }
 
-  /** Names of the jobs that documents have made so far, waiting ones too. */
+  /** Names of the jobs of all documents so far, waiting ones too. */
   get submitted(): string[] {
     return this.nodes.map(({ display }) => display);
   }
@@ -116,7 +116,7 @@ export class CoordinatorJobs {
       )
       .sort((a, b) => a.created_at < b.created_at ? 1 : -1)
       .slice(offset, offset + limit);
-    // A token for services is told the length of the page, not the total.
+    // For a service token, the total is the length of the page.
     return {
       jobs: jobs.length > 0 ? jobs : null,
       total: jobs.length,
@@ -207,7 +207,7 @@ function isCondition(text: string): boolean {
   return Object.hasOwn(CONDITIONS, text.trim());
 }
 
-/** A condition that is not known is false, and nobody is told. */
+/** An unknown condition is false, without an error. */
 function holds(condition: string, statuses: readonly string[]): boolean {
   return isCondition(condition) && CONDITIONS[condition.trim()](statuses);
 }

@@ -1,6 +1,6 @@
 /**
- * Decodes trigger documents as strictly as the coordinator does, which says
- * nothing yet of what their jobs ask for: see `trigger_rules.ts`.
+ * Decodes trigger documents as strictly as the coordinator does, before it
+ * looks at what their jobs need: see `trigger_rules.ts`.
  */
 
 /** What is said of a job of a document. */
@@ -193,7 +193,7 @@ export function decodeDocument(json: string): DecodedDocument {
   };
 }
 
-/** Tells whether one of three keys is anywhere, which the coordinator cannot bear. */
+/** Checks for keys with which the coordinator answers 500, at any depth. */
 export function hasReservedKey(json: string): boolean {
   const visit = (value: unknown): boolean =>
     Array.isArray(value)

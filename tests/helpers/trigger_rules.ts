@@ -101,7 +101,7 @@ export function startProblem(
     return "run_as.user";
   }
   const hasCi = !["", "none"].includes(job.ci_source_type as string);
-  // What the document says of it is replaced by what the workflow knows.
+  // The workflow's own CI repository replaces that of the document.
   if (hasCi && !ciRepository) return "CI source without an address";
   return undefined;
 }

@@ -81,7 +81,7 @@ Deno.test("flushTriggers() takes an empty answer for what it is after a lost one
     assertEquals(queue.size, 0);
   }));
 
-Deno.test("flushTriggers() forgets what the coordinator has refused", () =>
+Deno.test("flushTriggers() drops what the coordinator has refused", () =>
   withTroubles([400, 413, 422, 403], async (coordinator, parts, file) => {
     for (const status of [400, 413, 422, 403]) {
       const queue = new TriggerQueue();
@@ -96,7 +96,7 @@ Deno.test("flushTriggers() forgets what the coordinator has refused", () =>
     assertEquals(coordinator.requests.length, 4);
   }));
 
-Deno.test("flushTriggers() forgets what the coordinator has made nothing of", () =>
+Deno.test("flushTriggers() drops a document that starts nothing", () =>
   withTroubles(["nothing"], async (_, parts, file) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
@@ -105,7 +105,7 @@ Deno.test("flushTriggers() forgets what the coordinator has made nothing of", ()
     assertEquals([queue.size, await exists(file)], [0, false]);
   }));
 
-Deno.test("flushTriggers() forgets a document that is too large", () =>
+Deno.test("flushTriggers() drops a document that is too large", () =>
   withTroubles([], async (coordinator, parts, file) => {
     const queue = new TriggerQueue();
     const forEach = Array(90).fill("x".repeat(100_000));

@@ -184,7 +184,7 @@ describe("a job that triggers", () => {
     assertEquals(coordinator.requests.length, 2);
   });
 
-  it("uses the file if told so, whatever is configured", () =>
+  it("uses the file if the option says so, coordinator or not", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJob("a");
       await made.runner.runJob({
@@ -272,7 +272,7 @@ describe("withTriggers()", () => {
       assertEquals(coordinator.requests, []);
     }));
 
-  it("tells a configuration that makes no sense", async () => {
+  it("refuses an invalid configuration", async () => {
     const envs: Record<string, string>[] = [
       { REACTORCIDE_TRIGGER_TRANSPORT: "pigeon" },
       { REACTORCIDE_COORDINATOR_TIMEOUT: "soon" },

@@ -53,7 +53,7 @@ async function withCoordinator(
 }
 
 describe("isJobRunning()", () => {
-  it("tells of jobs that are not over", async () => {
+  it("finds jobs that have not ended", async () => {
     const states = {
       submitted: true,
       queued: true,
@@ -74,7 +74,7 @@ describe("isJobRunning()", () => {
       for (const [status, isRunning] of Object.entries(states)) {
         assertEquals(await isJobRunning(`is-${status}`), isRunning, status);
       }
-      assertEquals(await isJobRunning("nobody"), false);
+      assertEquals(await isJobRunning("missing"), false);
     });
   });
 
@@ -114,7 +114,7 @@ describe("isJobRunning()", () => {
     });
   });
 
-  it("says that it may not know instead of guessing", async () => {
+  it("fails without a token instead of guessing", async () => {
     await withCoordinator(rows(), async ({ isJobRunning }, coordinator) => {
       const error = await assertRejects(
         () => isJobRunning("build"),
@@ -166,7 +166,7 @@ describe("getJobResult()", () => {
         ...instance,
         instances: [{ name: "build", ...instance }],
       } as unknown);
-      assertEquals(await getJobResult("nobody"), null);
+      assertEquals(await getJobResult("missing"), null);
     });
   });
 
@@ -202,7 +202,7 @@ describe("getJobResult()", () => {
       assertEquals((await getJobResult("build"))?.status, "completed");
       assertEquals((await getJobResult("fan"))?.status, "failed");
       assertEquals((await getJobResult("fan[0]"))?.status, "completed");
-      await assertRejects(() => getJobResult("nobody"), RunnerError);
+      await assertRejects(() => getJobResult("missing"), RunnerError);
       await assertRejects(() => isJobRunning("build"), RunnerError);
     }, {
       REACTORCIDE_READ_TOKEN: "",

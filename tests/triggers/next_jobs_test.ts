@@ -40,7 +40,7 @@ exit'`,
   );
 });
 
-Deno.test("nextJobsText() leaves out a command that nobody knows", () => {
+Deno.test("nextJobsText() leaves out an unknown command", () => {
   assertEquals(
     nextJobsText([{ name: "a" }], done),
     "📋 Next jobs to run:\n  → a",
@@ -60,7 +60,7 @@ Deno.test("nextJobsText() quotes what a shell would take for itself", () => {
   );
 });
 
-Deno.test("nextJobsText() lets nobody steer the terminal", () => {
+Deno.test("nextJobsText() escapes what steers the terminal", () => {
   const evil = "a\u001b[2J\r\nb\u202e\u0085";
   const text = nextJobsText(
     [{ name: evil, dependsOn: [evil], reason: evil, jobCommand: "x\u001b[m" }],

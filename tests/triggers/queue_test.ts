@@ -103,7 +103,7 @@ Deno.test("TriggerQueue refuses a name that waits already", () => {
   );
 });
 
-Deno.test("TriggerQueue tells all problems of a call at once", () => {
+Deno.test("TriggerQueue reports all problems of a call at once", () => {
   assertEquals(
     refusal(
       { name: "build", env: { PORT: 80, DEBUG: true }, priority: 1.5 },

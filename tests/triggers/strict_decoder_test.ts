@@ -96,7 +96,7 @@ Deno.test("the double of the coordinator has its traps", async () => {
     400,
     "invalid_input",
   ]);
-  const waits = ', "depends_on": ["nobody"]';
+  const waits = ', "depends_on": ["missing"]';
   assertEquals(await post(document("4", "e", waits)), [201, 0]);
   assertEquals(await post(document("5", "f", ', "condition": "never"')), [
     201,

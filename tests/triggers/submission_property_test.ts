@@ -13,7 +13,7 @@ const DOCUMENT_COUNT = Number(Deno.env.get("TRIGGER_DOCUMENTS") ?? 500);
 
 const LONG = "x".repeat(131_072);
 
-/** Values of fields that are right, whoever submits. */
+/** Valid values of fields, in any job. */
 const GOOD: { [field in keyof Trigger]?: unknown[] } = {
   env: [
     { A: "1" },
@@ -49,7 +49,7 @@ const GOOD: { [field in keyof Trigger]?: unknown[] } = {
   workerClass: ["large"],
 };
 
-/** Values that are right only in a job that an event started. */
+/** Values that are valid only in a job that an event started. */
 const OF_EVENT_JOBS: typeof GOOD = {
   capabilities: [["docker"], ["gpu", "builder"]],
   ciSourceType: ["git"],

@@ -175,7 +175,7 @@ Deno.test("writeTriggers() reads regular files only", () =>
     assert((await refusal(path)).endsWith("it is not a regular file"));
   }));
 
-Deno.test("writeTriggers() tells of a directory that is missing", () =>
+Deno.test("writeTriggers() names a directory that is missing", () =>
   withFile(async (path) => {
     const message = await refusal(`${path}/deeper/triggers.json`);
     assert(message.includes(`"${path}/deeper/triggers.json"`), message);
