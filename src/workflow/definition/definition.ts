@@ -6,13 +6,13 @@ import type { JobBody } from "./job_body.ts";
 export interface JobDefinition {
   /** Name, unique in its workflow. */
   readonly name: string;
-  /** What is said of the job. */
+  /** Keys of the job. */
   readonly body: JobBody;
   /** Variables, as they are written, and those that say how code is checked out. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What is said of when something is started. */
+/** Filters that decide when a workflow or job starts. */
 export interface Filters {
   /** For which events. */
   readonly triggers: TriggerFilter;

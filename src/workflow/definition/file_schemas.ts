@@ -42,11 +42,11 @@ interface EntryContent extends JobContent {
 export interface JobEntry {
   /** Name of the job. */
   readonly name: string;
-  /** Where the entry stands. */
+  /** The entry in the document. */
   readonly node: DocumentNode;
   /** Path of the job file that the entry is laid over. */
   readonly jobFile: string | undefined;
-  /** What is said of the job, in either place. */
+  /** Keys of the job, both those of the entry and those under `job`. */
   readonly content: JobContent;
 }
 
@@ -66,7 +66,7 @@ const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
   job: {
     key: "job",
     schema: nestedJob,
-    description: "The job; what stands here wins over what stands beside it.",
+    description: "The job; keys here override those beside it.",
   },
   triggers: {
     key: "triggers",
@@ -194,7 +194,7 @@ export interface JobFileContent extends JobContent {
   readonly triggers?: TriggerFilter;
   /** For changes of which files the job is started. */
   readonly paths?: PathFilter;
-  /** The job; what stands here wins over what stands beside it. */
+  /** The job; keys here override those beside it. */
   readonly job?: JobContent;
 }
 
@@ -243,7 +243,7 @@ const JOB_FILE_KEYS: Keys<JobFileContent> = {
   job: {
     key: "job",
     schema: nestedJob,
-    description: "The job; what stands here wins over what stands beside it.",
+    description: "The job; keys here override those beside it.",
   },
 };
 

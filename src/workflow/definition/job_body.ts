@@ -26,7 +26,7 @@ import {
 } from "./job_schemas.ts";
 import { jsonItems } from "./json.ts";
 
-/** What a job file, or an entry of a workflow file, says of a job, beside its variables. */
+/** A job in a job file, or in an entry of a workflow file, without its variables. */
 export interface JobBody {
   /** Image of the container. */
   readonly image?: string;

@@ -13,12 +13,12 @@ const PATHS = [
 ] as const;
 
 /**
- * Lays what stands below `job` over what stands beside it.
+ * Merges the two forms in which a file describes a job.
  *
- * @param flat What stands beside it.
- * @param nested What stands below it.
- * @returns The job. Variables are not merged, as they stand in the wrong place
- * in one of the two.
+ * @param flat Keys at the top.
+ * @param nested Keys under `job`, which override those at the top.
+ * @returns The job. An `environment` under `job` replaces the other one, and
+ * the keys of `checkout` are merged.
  */
 export function flattened(
   flat: JobContent,
@@ -32,10 +32,10 @@ export function flattened(
  * Makes the definition of a job.
  *
  * @param name Name of the job.
- * @param own What its entry or its file says.
- * @param base What the file says over which its entry is laid.
- * @returns The definition. Each key of `own` wins, and each of its variables;
- * variables win over the checkout that the same place describes.
+ * @param own Its entry in a workflow file, or its job file.
+ * @param base Job file that the entry names.
+ * @returns The definition. Keys and variables of `own` override those of `base`;
+ * variables override the `checkout` beside them.
  */
 export function jobDefinition(
   name: string,
@@ -58,7 +58,7 @@ export function jobDefinition(
   return { name, body, env };
 }
 
-/** What an entry runs takes the place of what the file runs, whichever form it has. */
+/** A command or steps of the entry replace both of the file. */
 function baseBody(base: JobContent, own: JobContent): JobContent {
   if (own.command === undefined && own.steps === undefined) return base;
   const { command: _command, steps: _steps, ...rest } = base;
@@ -66,7 +66,7 @@ function baseBody(base: JobContent, own: JobContent): JobContent {
 }
 
 /**
- * Checks what the keys of a job say together.
+ * Checks keys of a job that depend on one another.
  *
  * @param node Entry or file of the job.
  * @param job The job.

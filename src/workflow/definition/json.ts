@@ -26,7 +26,7 @@ export const jsonVariables: Schema<Readonly<Record<string, JsonValue>>> = {
 };
 
 /**
- * Schema of the items of `for_each`: what stands for itself keeps its text, since
+ * Schema of the items of `for_each`: a scalar keeps its text, since
  * the coordinator would print a large number as `1e+06`. Nothing is an item, too.
  */
 export const jsonItems: Schema<readonly JsonValue[]> = {

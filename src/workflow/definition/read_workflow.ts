@@ -167,7 +167,7 @@ function layOver(
 /** Keys under which dependencies stand. */
 const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
 
-/** What is checked of a job, and where it stands. */
+/** A job and its dependencies, to be checked. */
 export interface CheckedJob {
   /** Name of the job. */
   readonly name: string;
