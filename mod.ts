@@ -36,18 +36,18 @@ export { createRunner } from "./src/job/runner.ts";
 export type { CreateRunnerOptions, RunJob, Runner } from "./src/job/runner.ts";
 export type { FlushTriggers, RunJobOptions } from "./src/job/job_options.ts";
 export type {
-  ArchiveOptions,
-  CheckoutOptions,
-  CiSourceOptions,
-  CopyOptions,
+  JobArchiveOptions,
+  JobCheckoutOptions,
+  JobCiSourceOptions,
+  JobCopyOptions,
+  JobLimitsOptions,
   JobOptions,
-  LimitsOptions,
-  OutputOptions,
-  PluginsOptions,
-  SecretsOptions,
-  SelectionOptions,
-  SourceOptions,
-  TriggersOptions,
+  JobOutputOptions,
+  JobPluginsOptions,
+  JobSecretsOptions,
+  JobSelectionOptions,
+  JobSourceOptions,
+  JobTriggersOptions,
 } from "./src/config/job_options.ts";
 export type { SourceType } from "./src/options/source_options.ts";
 export type { LogNextJobOptions } from "./src/job/log_next_job.ts";

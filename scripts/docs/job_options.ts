@@ -66,7 +66,7 @@ function optionsOf(group: string): [key: string, option: Option][] {
 }
 
 function interfaceName(group: string): string {
-  return `${group[0].toUpperCase()}${group.slice(1)}Options`;
+  return `Job${group[0].toUpperCase()}${group.slice(1)}Options`;
 }
 
 function property(key: string, option: Option): string {

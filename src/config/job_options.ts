@@ -3,7 +3,7 @@ import type { SourceType } from "../options/source_options.ts";
 import type { PluginGrants } from "./plugin_grants.ts";
 
 /** Source of the code. */
-export interface SourceOptions {
+export interface JobSourceOptions {
   /**
    * Type of the source. Can also be a type that was registered with
    * `registerSource()`.
@@ -22,7 +22,7 @@ export interface SourceOptions {
 }
 
 /** Source of the trusted CI code in `/job/ci`. */
-export interface CiSourceOptions {
+export interface JobCiSourceOptions {
   /**
    * Type of the trusted CI source. Can also be a type that was registered with
    * `registerSource()`.
@@ -42,7 +42,7 @@ export interface CiSourceOptions {
 }
 
 /** Git checkout. */
-export interface CheckoutOptions {
+export interface JobCheckoutOptions {
   /**
    * Whether both sources share one repository.
    *
@@ -89,13 +89,13 @@ export interface CheckoutOptions {
 }
 
 /** Copies of directories. */
-export interface CopyOptions {
+export interface JobCopyOptions {
   /** Files to leave out of a copied source, as `.gitignore` patterns. */
   ignore?: readonly string[];
 }
 
 /** Archives. */
-export interface ArchiveOptions {
+export interface JobArchiveOptions {
   /**
    * Unpack an archive without its top-level directory.
    *
@@ -129,7 +129,7 @@ export interface ArchiveOptions {
 }
 
 /** Secrets and masking. */
-export interface SecretsOptions {
+export interface JobSecretsOptions {
   /**
    * Variables whose values are masked; "none" masks only those that match a
    * pattern.
@@ -161,7 +161,7 @@ export interface SecretsOptions {
 }
 
 /** Plugins and their permissions. */
-export interface PluginsOptions {
+export interface JobPluginsOptions {
   /**
    * Directory of plugins: `plugin_*.ts`, `plugin_*.js`, `plugin_*.py` and
    * executables.
@@ -186,7 +186,7 @@ export interface PluginsOptions {
 }
 
 /** How follow-up jobs are submitted. */
-export interface TriggersOptions {
+export interface JobTriggersOptions {
   /**
    * File for follow-up jobs: `/job` or below.
    *
@@ -210,7 +210,7 @@ export interface TriggersOptions {
 }
 
 /** Time limits and concurrency. */
-export interface LimitsOptions {
+export interface JobLimitsOptions {
   /**
    * Time limit of the command, in milliseconds.
    *
@@ -233,7 +233,7 @@ export interface LimitsOptions {
 }
 
 /** Selection of steps. */
-export interface SelectionOptions {
+export interface JobSelectionOptions {
   /** Run only these steps. */
   only?: readonly string[];
   /** Run these steps and those that depend on them. */
@@ -243,7 +243,7 @@ export interface SelectionOptions {
 }
 
 /** Output. */
-export interface OutputOptions {
+export interface JobOutputOptions {
   /**
    * Whether standard error is merged into standard output. When merged, lines
    * keep the order in which they were written.
@@ -314,25 +314,25 @@ export interface JobOptions {
    */
   inheritEnv?: boolean | readonly string[];
   /** Source of the code. */
-  source?: SourceOptions;
+  source?: JobSourceOptions;
   /** Source of the trusted CI code in `/job/ci`. */
-  ciSource?: CiSourceOptions;
+  ciSource?: JobCiSourceOptions;
   /** Git checkout. */
-  checkout?: CheckoutOptions;
+  checkout?: JobCheckoutOptions;
   /** Copies of directories. */
-  copy?: CopyOptions;
+  copy?: JobCopyOptions;
   /** Archives. */
-  archive?: ArchiveOptions;
+  archive?: JobArchiveOptions;
   /** Secrets and masking. */
-  secrets?: SecretsOptions;
+  secrets?: JobSecretsOptions;
   /** Plugins and their permissions. */
-  plugins?: PluginsOptions;
+  plugins?: JobPluginsOptions;
   /** How follow-up jobs are submitted. */
-  triggers?: TriggersOptions;
+  triggers?: JobTriggersOptions;
   /** Time limits and concurrency. */
-  limits?: LimitsOptions;
+  limits?: JobLimitsOptions;
   /** Selection of steps. */
-  selection?: SelectionOptions;
+  selection?: JobSelectionOptions;
   /** Output. */
-  output?: OutputOptions;
+  output?: JobOutputOptions;
 }

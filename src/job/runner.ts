@@ -258,7 +258,9 @@ export function runnerOn(
     triggerJobs: queue,
     flushTriggers: masked(async () => {
       const { flushTriggers } = await import("./flush_triggers.ts");
-      const { environmentFlush } = await import("./environment_flush.ts");
+      const { triggerOptionsFromEnv: environmentFlush } = await import(
+        "./trigger_options.ts"
+      );
       const flushed = await flushTriggers(
         parts(),
         triggers,

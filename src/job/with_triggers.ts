@@ -1,6 +1,6 @@
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
-import { environmentFlush } from "./environment_flush.ts";
+import { triggerOptionsFromEnv } from "./trigger_options.ts";
 import { flushTriggers } from "./flush_triggers.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -38,7 +38,7 @@ export async function withTriggers<T>(
   action: (triggers: TriggerBatch) => T | Promise<T>,
 ): Promise<T> {
   const queue = new TriggerQueue();
-  const options = environmentFlush(parts);
+  const options = triggerOptionsFromEnv(parts);
   const result = await action({
     triggerJob: (name, options = {}) => queue.add({ ...options, name }),
     triggerJobs: (triggers) => queue.addAll(triggers),

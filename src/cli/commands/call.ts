@@ -1,6 +1,6 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import type { Layer } from "../../config/settings.ts";
-import { environmentFlush } from "../../job/environment_flush.ts";
+import { triggerOptionsFromEnv } from "../../job/trigger_options.ts";
 import { flushTriggers } from "../../job/flush_triggers.ts";
 import type { RunnerParts } from "../../job/runner_parts.ts";
 import { workflowFunctions } from "../../job/workflow_functions.ts";
@@ -28,7 +28,10 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     const queue = new TriggerQueue();
     queue.addAll(triggersOfWire(jobs));
     const { triggers } = await flushTriggers(parts, queue, {
-      ...environmentFlush(parts, triggersLayer(optional({ triggersFile }))),
+      ...triggerOptionsFromEnv(
+        parts,
+        triggersLayer(optional({ triggersFile })),
+      ),
       isAtomic: true,
       joinsEarlier: true,
     });

@@ -1,6 +1,6 @@
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
-import { environmentFlush } from "../../job/environment_flush.ts";
+import { triggerOptionsFromEnv } from "../../job/trigger_options.ts";
 import { flushTriggers } from "../../job/flush_triggers.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
@@ -39,7 +39,7 @@ workflow reads. Nothing is submitted unless all files are valid.`,
     }
     const parts = partsInWorkDir(context);
     const { host, logger } = parts;
-    const options = environmentFlush(parts, flagsLayer(context));
+    const options = triggerOptionsFromEnv(parts, flagsLayer(context));
     const onWarning = warner(logger, "triggers");
     const queue = new TriggerQueue();
     queue.addAll(

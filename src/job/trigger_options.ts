@@ -12,7 +12,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * @returns Options.
  * @throws {RunnerError} `invalid-config`, if a setting is invalid.
  */
-export function environmentFlush(
+export function triggerOptionsFromEnv(
   { host, allowInsecureTransport }: RunnerParts,
   layer: Layer = {},
 ): FlushTriggersOptions {
