@@ -3,6 +3,7 @@ import {
   startedByEvent,
 } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
+import { quote } from "../terminal/text.ts";
 import type { OptionValue } from "../options/value_types.ts";
 import {
   type CheckedTrigger,
@@ -31,6 +32,9 @@ import { lockRunFile } from "../workspace/run_files.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
 import { maskDefinitions } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+
+/** Maximum number of names that a message lists. */
+const MAX_SHOWN = 20;
 
 /** Options for {@linkcode flushTriggers}. */
 export interface FlushTriggersOptions {
@@ -245,11 +249,13 @@ async function send(
     if (!isRefusal(error, document)) throw error;
     queue.remove(pending);
     await removeCopy(parts, path, pending, options);
-    const names = pending.map(({ name }) => JSON.stringify(name)).join(", ");
-    throw new RunnerError(`${error.message}; refused: ${names}`, {
-      code: error.code,
-      cause: error,
-    });
+    if (error.code === "invalid-trigger") throw error;
+    throw new RunnerError(
+      `${error.message}; refused: ${
+        namesOf(pending)
+      }. The coordinator logs the reason, such as a limit of the execution profile`,
+      { code: error.code, cause: error },
+    );
   }
   queue.remove(pending);
   logger.debug("triggers", "Submitted to the coordinator", {
@@ -257,6 +263,12 @@ async function send(
     started: started.length,
   });
   await removeCopy(parts, path, pending, options);
+}
+
+function namesOf(triggers: readonly Trigger[]): string {
+  const names = triggers.slice(0, MAX_SHOWN).map(({ name }) => quote(name));
+  const hidden = triggers.length - names.length;
+  return [...names, ...hidden > 0 ? [`${hidden} more`] : []].join(", ");
 }
 
 /**

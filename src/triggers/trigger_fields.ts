@@ -175,7 +175,9 @@ const CHECKS: Readonly<Record<TriggerFieldKind, FieldCheck>> = {
     const names = checkTexts(value, path, report);
     for (const [index, name] of names?.entries() ?? []) {
       if (!SUBDOMAIN.test(name)) {
-        report(`${path}[${index}] must be the name of a Kubernetes secret`);
+        report(
+          `${path}[${index}] must be the name of a Kubernetes secret: at most 253 lower-case letters, digits, "-" and "."`,
+        );
       }
     }
     return names;
@@ -274,7 +276,11 @@ function checkMembers(
   for (const [key, member] of entries) {
     const place = `${path}.${brief(key)}`;
     if (key === "" || key.includes("=")) {
-      report(`${path} must not have the key ${quote(key)}`);
+      report(
+        `${path} must not have the key ${
+          quote(key)
+        }: names are not empty and contain no "="`,
+      );
     }
     const problem = problemOf(member, key);
     if (problem !== undefined) report(`${place} ${problem}`);
