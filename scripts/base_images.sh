@@ -47,7 +47,7 @@ slim_down() {
   printf 'deb http://deb.debian.org/%s main\n' \
     'debian bookworm' 'debian bookworm-updates' \
     'debian-security bookworm-security' >"$1/etc/apt/sources.list"
-  # Whoever trusts other authorities here has to trust them in a build, too.
+  # Certificate authorities of this machine are needed in a build, too.
   local own=/usr/local/share/ca-certificates
   [ ! -d "$own" ] || cp -R "$own" "$1/usr/local/share/"
 }

@@ -48,7 +48,7 @@ build() {
   docker_build "$name" --target="$1" --build-arg=RUNNER="${RUNNER:-bundle}" .
 }
 
-# The machine of somebody who follows the quick start.
+# The machine of a user who follows the quick start.
 build_newcomer() {
   docker_build "$image-newcomer" --build-arg=NODE_IMAGE="$image-node" - \
     <tests/image/newcomer.dockerfile

@@ -8,8 +8,8 @@ import type { RunnerParts } from "./runner_parts.ts";
  * Opens the socket at which the job's programs register secrets.
  *
  * @param parts What the runner owns.
- * @returns The socket; `undefined`, after a warning, if there can be none: a
- * program that wants to register a secret is told so then.
+ * @returns The socket; `undefined`, after a warning, if it cannot be opened:
+ * registering a secret then fails.
  */
 export async function openJobRegistration(
   parts: RunnerParts,

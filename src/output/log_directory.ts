@@ -80,7 +80,7 @@ export function partialName(name: string): string {
  * Removes unfinished logs of earlier runs that were killed.
  *
  * @param logDirectory Absolute path of the directory; it may be missing.
- * @param onWarning Hears what cannot be removed.
+ * @param onWarning Called with each error.
  * @returns Names of the files that were found, sorted.
  */
 export async function partialLogs(

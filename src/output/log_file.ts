@@ -50,7 +50,7 @@ export class LogFile implements Disposable {
    *
    * @param directory The directory.
    * @param name Name of the file.
-   * @param options Who hears of failures.
+   * @param options Listeners for errors.
    * @throws If the system refuses.
    */
   static async create(
@@ -66,7 +66,7 @@ export class LogFile implements Disposable {
   /**
    * Creates an unlinked temporary file, which disappears when it is closed.
    *
-   * @param options Who hears of failures.
+   * @param options Listeners for errors.
    * @throws If the system refuses.
    */
   static async temporary(options: OrderedWriterOptions): Promise<LogFile> {

@@ -152,7 +152,7 @@ export class RegistrationLimits {
    */
   register(values: readonly string[]): Promise<boolean> {
     const registered = this.#last.then(() => this.#register(values));
-    // Its client hears of a failure; those behind it need not.
+    // A failure rejects for its client alone.
     this.#last = registered.catch(() => {});
     return registered;
   }
