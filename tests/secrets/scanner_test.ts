@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { SCAN_MODULE_FILE, scanModuleSource } from "../../scripts/scan.ts";
-import { Scanner } from "../../src/secrets/mask/scanner.ts";
+import { LIST, Scanner } from "../../src/secrets/mask/scanner.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("the module of the scanner is what its code gives", async () => {
@@ -13,16 +13,17 @@ function placesIn(text: string): { marks: number[]; numbers: number[] } {
   const scanner = new Scanner();
   scanner.roomForFilter(10).fill(-1);
   const bytes = new TextEncoder().encode(text);
-  const found = { marks: [] as number[], numbers: [] as number[] };
+  const marks: number[] = [];
+  const numbers: number[] = [];
   for (let from = 0; from < bytes.length; from = scanner.end) {
     scanner.scan(bytes, from);
-    for (let index = 0; index < scanner.count; index++) {
-      const place = scanner.place(index);
-      if (scanner.isNumber(index)) found.numbers.push(place);
-      else if (place >= from && place < scanner.end) found.marks.push(place);
+    for (const found of scanner.places.subarray(0, scanner.count)) {
+      const place = (found & ~LIST) - scanner.shift;
+      if (found < 0) numbers.push(place);
+      else if (place >= from && place < scanner.end) marks.push(place);
     }
   }
-  return found;
+  return { marks, numbers };
 }
 
 Deno.test("Scanner finds each mark, wherever it stands", () => {

@@ -2,7 +2,7 @@ import { NORMAL, QUOTE } from "./characters.ts";
 import { EscapeReader } from "./escapes.ts";
 import { grown } from "./needle_pool.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
-import type { Grams, Scanner } from "./scanner.ts";
+import { type Grams, LIST, type Scanner } from "./scanner.ts";
 import type { WordFilter } from "./words.ts";
 
 /** Kinds of {@linkcode Marks}, as bits: an escape, a line break. */
@@ -94,13 +94,15 @@ export class Marks {
   }
 
   #markFound(text: Uint8Array, isWhole: boolean, scanner: Scanner): void {
+    const { places } = scanner;
     let at = 0;
     for (let from = 0; from < text.length; from = scanner.end) {
       scanner.scan(text, from);
-      for (let found = 0; found < scanner.count; found++) {
-        const place = scanner.place(found);
-        if (scanner.isNumber(found)) this.#addNumber(text, place);
-        else if (place >= at && place < scanner.end) {
+      const { count, shift, end } = scanner;
+      for (let found = 0; found < count; found++) {
+        const place = (places[found] & ~LIST) - shift;
+        if (places[found] < 0) this.#addNumber(text, place);
+        else if (place >= at && place < end) {
           this.#markBreakBehind(text, at, place);
           at = this.#markAt(text, place, isWhole);
         }

@@ -39,13 +39,15 @@ export class Scanner {
     initial: Math.ceil(MEMORY_BYTES / PAGE_BYTES),
   });
   readonly #bytes = new Uint8Array(this.#memory.buffer);
-  readonly #places = new Int32Array(this.#memory.buffer, PLACES);
+  /** Places that were found, shifted; numbers in a row have {@linkcode LIST}. */
+  readonly places: Int32Array = new Int32Array(this.#memory.buffer, PLACES);
   readonly #scan: Scan;
   #filterShift = 0;
   /** Number of places that were found. */
   count = 0;
-  /** Where the block starts that was scanned, and where it ends. */
-  start = 0;
+  /** How much more than its offset in the text each of them is. */
+  shift = 0;
+  /** Where the block ends that was scanned; places may be a little in front of the block, or behind it. */
   end = 0;
 
   constructor() {
@@ -90,19 +92,8 @@ export class Scanner {
       this.#filterShift,
     );
     this.count = placesEnd - PLACES >>> 2;
-    this.start = from;
+    this.shift = begin - from;
     this.end = end;
-  }
-
-  /** Whether a place is that of a number in a list. */
-  isNumber(index: number): boolean {
-    return this.#places[index] < 0;
-  }
-
-  /** Where in the text a place is; some are in front of the block, or behind it. */
-  place(index: number): number {
-    const place = this.#places[index] & ~LIST;
-    return place - TEXT - MARGIN_BYTES + this.start;
   }
 }
 
