@@ -1,12 +1,16 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
-import { messageOf, RunnerError } from "../errors.ts";
+import { messageOf, type RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { pathReason } from "../fs/byte_names.ts";
 import { realPath } from "../workspace/guard.ts";
 import { decodedPath } from "./client.ts";
 import { copyTree } from "./copy_tree.ts";
-import type { FillDirectory, SourceContext } from "./source_request.ts";
+import {
+  type FillDirectory,
+  type SourceContext,
+  sourceError,
+} from "./source_request.ts";
 
 /**
  * Checks a directory as source; copies nothing yet.
@@ -89,8 +93,5 @@ function pathOf(url: string): string {
 }
 
 function failure(url: string, reason: string, cause?: unknown): RunnerError {
-  return new RunnerError(`Cannot copy ${JSON.stringify(url)}: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
+  return sourceError(`copy ${JSON.stringify(url)}`, reason, cause);
 }

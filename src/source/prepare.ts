@@ -1,13 +1,14 @@
-import { messageOf, osReason, RunnerError } from "../errors.ts";
+import { messageOf, osReason, type RunnerError } from "../errors.ts";
 import { isMounted, mountsBelow } from "../fs/mounts.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { claimPath, ownsPath, releasePath } from "../workspace/owned_paths.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
-import type {
-  FillDirectory,
-  PreparedSource,
-  SourceContext,
-  SourceRequest,
+import {
+  type FillDirectory,
+  type PreparedSource,
+  type SourceContext,
+  sourceError,
+  type SourceRequest,
 } from "./source_request.ts";
 
 /** State of the directory in which source code is prepared. */
@@ -120,10 +121,7 @@ async function undo(
 }
 
 function failure(path: string, reason: string, cause?: unknown): RunnerError {
-  return new RunnerError(`Cannot prepare "${path}": ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
+  return sourceError(`prepare "${path}"`, reason, cause);
 }
 
 /** Checks a source of one type and returns what fills its place. */

@@ -9,6 +9,7 @@ import {
 import { timeLimit } from "../../process/time_limit.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { decodedPath, percentDecoded } from "../client.ts";
+import { sourceError } from "../source_request.ts";
 
 /** Pauses of a quarter of a second to one second, or what the server asks for. */
 const RETRY: RetryPolicy = { attempts: 4, delayMs: 250 };
@@ -289,9 +290,10 @@ export function archiveError(
   reason: string,
   cause?: unknown,
 ): RunnerError {
-  return new RunnerError(
-    `Cannot get the archive ${JSON.stringify(showUrl(url))}: ${reason}`,
-    { code: "source-failed", cause },
+  return sourceError(
+    `get the archive ${JSON.stringify(showUrl(url))}`,
+    reason,
+    cause,
   );
 }
 

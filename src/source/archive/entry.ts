@@ -1,4 +1,5 @@
 import { osReason, RunnerError } from "../../errors.ts";
+import { sourceError } from "../source_request.ts";
 
 /** One thing in an archive, as the archive describes it: nothing is believed yet. */
 export interface ArchiveEntry {
@@ -49,9 +50,10 @@ export function entryError(
   reason: string,
   cause?: unknown,
 ): RunnerError {
-  return new RunnerError(
-    `Cannot unpack ${JSON.stringify(shortened(name))}: ${reason}`,
-    { code: "source-failed", cause },
+  return sourceError(
+    `unpack ${JSON.stringify(shortened(name))}`,
+    reason,
+    cause,
   );
 }
 

@@ -1,4 +1,3 @@
-import { RunnerError } from "../../errors.ts";
 import type { CaptureResult } from "../../process/capture.ts";
 import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
 import { lastLines, shownReason } from "../client.ts";
@@ -64,19 +63,6 @@ export function serverFormat(
   { stderr }: CaptureResult,
 ): "sha1" | "sha256" | undefined {
   return MISMATCH.exec(stderr)?.[1] as "sha1" | "sha256" | undefined;
-}
-
-/**
- * Creates the error of a source that git could not prepare.
- *
- * @param action What could not be done, and to what.
- * @param reason Why.
- * @returns The error, with code `source-failed`.
- */
-export function gitError(action: string, reason: string): RunnerError {
-  return new RunnerError(`Cannot ${action}: ${reason}`, {
-    code: "source-failed",
-  });
 }
 
 /** What git says beside the reason. */

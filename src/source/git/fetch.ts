@@ -1,7 +1,6 @@
 import {
   type FetchFailure,
   fetchFailure,
-  gitError,
   gitReason,
   type Retry,
   serverFormat,
@@ -14,6 +13,7 @@ import {
   trackingName,
 } from "./ref.ts";
 import { commitOf, type Repository } from "./repository.ts";
+import { sourceError } from "../source_request.ts";
 
 /** What {@linkcode fetchCommit} works with. */
 export interface FetchCommitOptions {
@@ -190,7 +190,7 @@ function giveUp({ repository, ref, refusal }: Search): never {
   const absence = ref === "HEAD"
     ? "it does not name a commit"
     : `the repository has no such ${what}`;
-  throw gitError(
+  throw sourceError(
     `check out "${ref}" of "${repository.shownUrl}"`,
     refusal ?? absence,
   );
@@ -322,7 +322,7 @@ async function connect(
   if (
     failure === "missing" || failure === "dropped" || failure === "refused"
   ) return { isFetched: false, failure, reason };
-  throw gitError(`clone "${shownUrl}"`, reason);
+  throw sourceError(`clone "${shownUrl}"`, reason);
 }
 
 /** Git notes the filter before it knows whether the server takes it. */

@@ -2,9 +2,13 @@ import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
-import type { FillDirectory, SourceContext } from "../source_request.ts";
+import {
+  type FillDirectory,
+  type SourceContext,
+  sourceError,
+} from "../source_request.ts";
 import { configText } from "./config.ts";
-import { gitError, gitReason, type Retry, retrying } from "./failure.ts";
+import { gitReason, type Retry, retrying } from "./failure.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
@@ -257,10 +261,10 @@ export async function checkOut(
     const failure = lfsFailure(result);
     if (failure !== undefined) {
       const action = `fetch the files in Git LFS of "${shownUrl}"`;
-      throw gitError(action, gitReason(failure, url));
+      throw sourceError(action, gitReason(failure, url));
     }
     const isCommit = await commitOf(repository, id) !== undefined;
-    throw gitError(
+    throw sourceError(
       action,
       isCommit ? gitReason(result, url) : "it does not name a commit",
     );
@@ -282,7 +286,7 @@ export async function checkOut(
   const head = (await Deno.readTextFile(`${gitDirectory}/${file}`)).trim();
   // The one call of git is spared unless a tag stands for the commit.
   if (head !== id && head !== await commitOf(repository, id)) {
-    throw gitError(action, `git left HEAD at ${head}`);
+    throw sourceError(action, `git left HEAD at ${head}`);
   }
   return head;
 }

@@ -3,8 +3,7 @@ import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../../errors.ts";
 import { lockFile } from "../../fs/lock.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
-import type { SourceContext } from "../source_request.ts";
-import { gitError } from "./failure.ts";
+import { type SourceContext, sourceError } from "../source_request.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
@@ -101,7 +100,7 @@ async function placeOf(directory: string, url: string): Promise<Place> {
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw gitError(`make the directory "${directory}"`, osReason(cause));
+    throw sourceError(`make the directory "${directory}"`, osReason(cause));
   }
   return {
     path: join(directory, `${name}.git`),
@@ -185,7 +184,7 @@ async function update(
     nameHere: nameInMirror,
   });
   if (await isShallow(repository)) {
-    throw gitError(
+    throw sourceError(
       "keep the repository in a mirror",
       "its own history is not complete",
     );
@@ -261,11 +260,11 @@ async function copy(
     depth: isAbbreviated ? 0 : depth,
     filter: undefined,
   }, retry);
-  if (!outcome.isFetched) throw gitError("copy from it", outcome.reason);
+  if (!outcome.isFetched) throw sourceError("copy from it", outcome.reason);
   if (!isAbbreviated || ref === undefined) return found;
   const commit = await commitOf(clone, ref);
   if (commit !== undefined) return { id: commit };
-  throw gitError(`find "${ref}" in the mirror`, "no fetched branch has it");
+  throw sourceError(`find "${ref}" in the mirror`, "no fetched branch has it");
 }
 
 async function digest(text: string): Promise<string> {
@@ -294,7 +293,7 @@ export async function lockMirror(
 ): Promise<Disposable> {
   return await lockFile(await openFile(path), {
     timeoutMs: TIMEOUT_MS,
-    busyError: () => failure(path, "another run holds it"),
+    busyError: () => sourceError(`lock "${path}"`, "another run holds it"),
     signal: graceful,
   });
 }
@@ -304,17 +303,11 @@ async function openFile(path: string): Promise<Deno.FsFile> {
     const info = await Deno.lstat(path).catch(() => undefined);
     // A link would create a file elsewhere, and a pipe would block.
     if (info !== undefined && !info.isFile) {
-      throw failure(path, "not a regular file");
+      throw sourceError(`lock "${path}"`, "not a regular file");
     }
     return await Deno.open(path, { write: true, create: true });
   } catch (cause) {
     if (cause instanceof RunnerError) throw cause;
-    throw failure(path, osReason(cause));
+    throw sourceError(`lock "${path}"`, osReason(cause));
   }
-}
-
-function failure(path: string, state: string): RunnerError {
-  return new RunnerError(`Cannot lock "${path}": ${state}`, {
-    code: "source-failed",
-  });
 }

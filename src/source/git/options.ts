@@ -1,5 +1,5 @@
 import type { RetryPolicy } from "../../process/retry.ts";
-import { RunnerError } from "../../errors.ts";
+import { sourceError } from "../source_request.ts";
 
 /** Options for {@linkcode gitSource}. */
 export interface GitOptions {
@@ -67,7 +67,7 @@ const FILTER = /^(?:blob:none|blob:limit=\d+[kmg]?|tree:\d+)$/;
 export function checkGitOptions(options: GitOptions): void {
   const { filter, sparsePaths = [] } = options;
   if (filter !== undefined && !FILTER.test(filter)) {
-    throw failure(
+    throw sourceError(
       `fetch with the filter ${JSON.stringify(filter)}`,
       "it is not blob:none, blob:limit=SIZE or tree:DEPTH",
     );
@@ -75,7 +75,7 @@ export function checkGitOptions(options: GitOptions): void {
   for (const path of sparsePaths) {
     const problem = pathProblem(path);
     if (problem !== undefined) {
-      throw failure(`check out the path ${JSON.stringify(path)}`, problem);
+      throw sourceError(`check out the path ${JSON.stringify(path)}`, problem);
     }
   }
 }
@@ -88,10 +88,4 @@ function pathProblem(path: string): string | undefined {
     return "it contains a quote, a backslash or a control character";
   }
   return path.split("/").includes("..") ? 'it contains ".."' : undefined;
-}
-
-function failure(action: string, reason: string): RunnerError {
-  return new RunnerError(`Cannot ${action}: ${reason}`, {
-    code: "source-failed",
-  });
 }

@@ -2,7 +2,7 @@ import type { CaptureResult } from "../../process/capture.ts";
 import { showUrl } from "../../url_secrets.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { ConfigEntry } from "./config.ts";
-import { gitError, gitReason } from "./failure.ts";
+import { gitReason } from "./failure.ts";
 import { ownerConfig } from "./local_owner.ts";
 import {
   bindAskpass,
@@ -11,6 +11,7 @@ import {
   unboundHeaders,
 } from "./login.ts";
 import { type GitContext, runGit } from "./run_git.ts";
+import { sourceError } from "../source_request.ts";
 
 /** Kind of the ids in a repository. */
 export type ObjectFormat = "sha1" | "sha256";
@@ -197,7 +198,7 @@ async function must(
 ): Promise<void> {
   const result = await repository.git(args);
   if (result.exitCode === 0) return;
-  throw gitError(
+  throw sourceError(
     `make the repository "${repository.gitDirectory}"`,
     gitReason(result, repository.url),
   );

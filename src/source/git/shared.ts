@@ -3,8 +3,12 @@ import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import type { FillDirectory, SourceContext } from "../source_request.ts";
-import { gitError, gitReason, type Retry, retrying } from "./failure.ts";
+import {
+  type FillDirectory,
+  type SourceContext,
+  sourceError,
+} from "../source_request.ts";
+import { gitReason, type Retry, retrying } from "./failure.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
 import { ownerConfig } from "./local_owner.ts";
 import { splitLogin } from "./login.ts";
@@ -156,7 +160,10 @@ async function fetchOne(
     url,
     context,
   );
-  throw gitError(`find "${ref}" in "${shownUrl}"`, "it does not name a commit");
+  throw sourceError(
+    `find "${ref}" in "${shownUrl}"`,
+    "it does not name a commit",
+  );
 }
 
 /** Folder of the job definitions in a repository. */
@@ -198,7 +205,7 @@ export async function stageDefinitions(
   const entries = listed.split("\0").filter((entry) => entry !== "");
   for (const entry of entries) {
     const problem = problemOf(entry);
-    if (problem !== undefined) throw gitError(action, problem);
+    if (problem !== undefined) throw sourceError(action, problem);
   }
   // An index of its own, since the one of the repository is the job's.
   const variables = { GIT_INDEX_FILE: `${gitDirectory}/staged` };
@@ -211,7 +218,7 @@ export async function stageDefinitions(
     await Deno.mkdir(`${gitDirectory}/info`, { recursive: true });
     await Deno.writeTextFile(attributes, PLAIN_ATTRIBUTES);
   } catch (cause) {
-    throw gitError(action, messageOf(cause));
+    throw sourceError(action, messageOf(cause));
   }
   for (const path of [attributes, variables.GIT_INDEX_FILE]) {
     cleanup.defer(async () => void await removeTree(path));
@@ -223,7 +230,9 @@ export async function stageDefinitions(
   ];
   for (const command of commands) {
     const result = await retry(() => git(command, variables));
-    if (result.exitCode !== 0) throw gitError(action, gitReason(result, url));
+    if (result.exitCode !== 0) {
+      throw sourceError(action, gitReason(result, url));
+    }
   }
   undo.move();
 }

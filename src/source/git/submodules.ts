@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
-import type { SourceContext } from "../source_request.ts";
+import { type SourceContext, sourceError } from "../source_request.ts";
 import { type ConfigEntry, readEntries } from "./config.ts";
-import { fetchFailure, gitError, gitReason, type Retry } from "./failure.ts";
+import { fetchFailure, gitReason, type Retry } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./local_owner.ts";
 import { bindHeaders, bindHelpers, splitLogin } from "./login.ts";
@@ -75,7 +75,7 @@ export async function updateSubmodules(
     ["missing", "refused"].includes(fetchFailure(result))
   ) result = await update(0);
   if (result.exitCode === 0) return;
-  throw gitError(
+  throw sourceError(
     `check out the submodules of "${shownUrl}"`,
     gitReason(lfsFailure(result) ?? result, url),
   );

@@ -3,7 +3,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
 import { isInside } from "../../../job_path.ts";
 import { lstatIfThere, readPlainText } from "./plain_files.ts";
-import { queryError } from "./run_query.ts";
+import { sourceError } from "../../source_request.ts";
 
 /** Where the parts of a repository are. */
 export interface RepositoryParts {
@@ -37,11 +37,11 @@ export async function findRepository(
 ): Promise<RepositoryParts> {
   const action = `read "${path}"`;
   const info = await Deno.stat(path).catch(() => undefined);
-  if (!info?.isDirectory) throw queryError(action, "no such directory");
+  if (!info?.isDirectory) throw sourceError(action, "no such directory");
   const workTree = await Deno.realPath(path);
   const dotGit = `${workTree}/.git`;
   const entry = await lstatIfThere(dotGit);
-  if (entry === undefined) throw queryError(action, "not a git repository");
+  if (entry === undefined) throw sourceError(action, "not a git repository");
   if (entry.isDirectory) {
     return { workTree, ...await withCommon(dotGit, dotGit) };
   }
@@ -51,7 +51,7 @@ export async function findRepository(
   const isOwn = isInside(workTree, gitDirectory) &&
     isInside(workTree, parts.commonDirectory);
   if (!isOwn && !await namesWorkTree(parts, readConfig)) {
-    throw queryError(
+    throw sourceError(
       action,
       `its repository "${gitDirectory}" is outside and does not belong to it`,
     );
@@ -64,7 +64,7 @@ async function gitFileTarget(dotGit: string): Promise<string> {
     /^gitdir: ([^\n]+)\n*$/.exec(await readPlainText(dotGit)) ??
       [];
   if (target === undefined) {
-    throw queryError(`read "${dotGit}"`, "not a git repository");
+    throw sourceError(`read "${dotGit}"`, "not a git repository");
   }
   return resolve(dirname(dotGit), target);
 }
@@ -82,7 +82,7 @@ async function withCommon(
   if (
     basename(folder) !== "worktrees" || dirname(folder) !== commonDirectory
   ) {
-    throw queryError(action, "its common directory is not the one around it");
+    throw sourceError(action, "its common directory is not the one around it");
   }
   return { gitDirectory, commonDirectory };
 }
@@ -107,6 +107,6 @@ async function realPath(path: string, action: string): Promise<string> {
   try {
     return await Deno.realPath(path);
   } catch (cause) {
-    throw queryError(action, "not a git repository", cause);
+    throw sourceError(action, "not a git repository", cause);
   }
 }

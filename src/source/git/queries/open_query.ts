@@ -17,7 +17,8 @@ import {
   makeOwnDirectory,
 } from "./own_repository.ts";
 import { readPlainFile } from "./plain_files.ts";
-import { missingHistory, queryError, runQuery } from "./run_query.ts";
+import { missingHistory, runQuery } from "./run_query.ts";
+import { sourceError } from "../../source_request.ts";
 
 /** Options of every question to a git repository. */
 export interface GitQueryOptions {
@@ -162,7 +163,7 @@ export async function resolveRevision(
 ): Promise<string> {
   // deno-lint-ignore no-control-regex
   if (/^-|^$|[\x00-\x1f]/.test(revision)) {
-    throw queryError(`find ${JSON.stringify(revision)}`, "not a revision");
+    throw sourceError(`find ${JSON.stringify(revision)}`, "not a revision");
   }
   if (revision.includes("@{")) {
     await copyReflogs(query.parts, query.ownDirectory);
@@ -231,6 +232,8 @@ async function readSettings(
   const { exitCode, stdout } = await run(
     ["config", "--file", copy, "--no-includes", "--null", "--list"],
   );
-  if (exitCode !== 0) throw queryError(`read "${file}"`, "git cannot parse it");
+  if (exitCode !== 0) {
+    throw sourceError(`read "${file}"`, "git cannot parse it");
+  }
   return readEntries(stdout);
 }

@@ -10,7 +10,7 @@ import {
   readPlainFile,
   readPlainText,
 } from "./plain_files.ts";
-import { queryError } from "./run_query.ts";
+import { sourceError } from "../../source_request.ts";
 
 /**
  * Creates the directory of a repository that the runner writes anew.
@@ -62,7 +62,7 @@ export async function fillOwnDirectory(
   const { commonDirectory, gitDirectory } = parts;
   const references = all.get("extensions.refstorage");
   if (references !== undefined && references !== "files") {
-    throw queryError(action, "its references are not stored as files");
+    throw sourceError(action, "its references are not stored as files");
   }
   const format = all.get("extensions.objectformat") ?? "sha1";
   const isSha256 = /^sha256$/i.test(format);
@@ -83,7 +83,7 @@ export async function fillOwnDirectory(
     `${quotedPath(objects)}\n`,
   );
   if (!await copyReferences(parts, ownDirectory)) {
-    throw queryError(action, "not a git repository");
+    throw sourceError(action, "not a git repository");
   }
   await copyFiles(commonDirectory, ownDirectory, [
     "shallow",
@@ -101,14 +101,14 @@ async function plainObjects(
 ): Promise<string> {
   const objects = `${commonDirectory}/objects`;
   const info = await lstatIfThere(objects);
-  if (!info?.isDirectory) throw queryError(action, "not a git repository");
+  if (!info?.isDirectory) throw sourceError(action, "not a git repository");
   await listPlainFiles(objects, (path) => {
-    throw queryError(action, `"${path}" is not a regular file`);
+    throw sourceError(action, `"${path}" is not a regular file`);
   });
   const alternates = await readPlainText(`${objects}/info/alternates`);
   for (const line of alternates.split("\n")) {
     if (line === "" || line.startsWith("#")) continue;
-    throw queryError(
+    throw sourceError(
       action,
       `it borrows objects of ${JSON.stringify(line)}, outside of it`,
     );

@@ -1,7 +1,7 @@
 import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
 import { osReason } from "../../../errors.ts";
 import { writeAll } from "../../archive/write_queue.ts";
-import { queryError } from "./run_query.ts";
+import { sourceError } from "../../source_request.ts";
 
 /** Maximum size of a file of a repository that is copied, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -26,7 +26,7 @@ export async function readPlainFile(
     return await readUntrusted(path, { maxBytes });
   } catch (cause) {
     if (isMissing(cause)) return undefined;
-    throw queryError(`read "${path}"`, osReason(cause), cause);
+    throw sourceError(`read "${path}"`, osReason(cause), cause);
   }
 }
 
@@ -58,7 +58,7 @@ export async function copyPlainFile(
     }
   } catch (cause) {
     if (isMissing(cause)) return;
-    throw queryError(`read "${from}"`, osReason(cause), cause);
+    throw sourceError(`read "${from}"`, osReason(cause), cause);
   }
 }
 
@@ -89,7 +89,7 @@ export async function listPlainFiles(
   const info = await lstatIfThere(directory);
   if (info === undefined) return [];
   if (!info.isDirectory) {
-    throw queryError(`read "${directory}"`, "not a directory");
+    throw sourceError(`read "${directory}"`, "not a directory");
   }
   const files: string[] = [];
   const visit = async (prefix: string) => {

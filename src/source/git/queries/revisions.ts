@@ -6,8 +6,9 @@ import {
   openQuery,
   resolveRevision,
 } from "./open_query.ts";
-import { missingHistory, queryError, wholeOutput } from "./run_query.ts";
+import { missingHistory, wholeOutput } from "./run_query.ts";
 import { historyOf, withHistory } from "./with_history.ts";
+import { sourceError } from "../../source_request.ts";
 
 /** Options for {@linkcode changedFiles}. */
 export interface ChangedFilesOptions extends GitQueryOptions {
@@ -183,7 +184,7 @@ export async function fileAtRef(
 ): Promise<string | undefined> {
   const action = `read ${JSON.stringify(path)} at "${ref}"`;
   if (path === "" || path.includes("\0")) {
-    throw queryError(action, "not a path");
+    throw sourceError(action, "not a path");
   }
   using query = await openQuery(options);
   const commit = await withHistory(
@@ -201,10 +202,10 @@ export async function fileAtRef(
   if (type !== "blob") return undefined;
   const size = await query.git("cat-file", "-s", id);
   if (size.exitCode !== 0) {
-    throw queryError(action, "its content was not fetched");
+    throw sourceError(action, "its content was not fetched");
   }
   if (Number(size.stdout) > CAPTURE_LIMIT_BYTES) {
-    throw queryError(action, "it is larger than 16 MiB");
+    throw sourceError(action, "it is larger than 16 MiB");
   }
   return wholeOutput(await query.git("cat-file", "blob", id), action);
 }

@@ -7,6 +7,7 @@ import {
   type CaptureResult,
 } from "../../../process/capture.ts";
 import { gitReason } from "../failure.ts";
+import { sourceError } from "../../source_request.ts";
 
 /** Maximum time that git may take to read a repository, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;
@@ -99,10 +100,10 @@ export async function runQuery(
     );
   } catch (cause) {
     if (cause instanceof RunnerError && cause.code === "command-not-found") {
-      throw queryError('run "git"', "it is not installed", cause);
+      throw sourceError('run "git"', "it is not installed", cause);
     }
     if (timedOut) {
-      throw queryError("run git", `it took longer than ${timeoutMs} ms`);
+      throw sourceError("run git", `it took longer than ${timeoutMs} ms`);
     }
     throw cause;
   } finally {
@@ -112,25 +113,6 @@ export async function runQuery(
 
 /** What was asked cannot be known from the history that was fetched. */
 export class MissingHistoryError extends RunnerError {}
-
-/**
- * Creates the error of a question that has no answer.
- *
- * @param action What could not be done, and to what.
- * @param reason Why.
- * @param cause What it comes from.
- * @returns The error, with code `source-failed`.
- */
-export function queryError(
-  action: string,
-  reason: string,
-  cause?: unknown,
-): RunnerError {
-  return new RunnerError(`Cannot ${action}: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
-}
 
 /**
  * Creates the error of a question for which more of the history is needed.
@@ -159,9 +141,9 @@ export function missingHistory(
  */
 export function wholeOutput(result: CaptureResult, action: string): string {
   const { exitCode, stdout } = result;
-  if (exitCode !== 0) throw queryError(action, gitReason(result, ""));
+  if (exitCode !== 0) throw sourceError(action, gitReason(result, ""));
   const isLong = stdout.length > CAPTURE_LIMIT_BYTES / 4 &&
     new TextEncoder().encode(stdout).length >= CAPTURE_LIMIT_BYTES;
-  if (isLong) throw queryError(action, "the answer is longer than 16 MiB");
+  if (isLong) throw sourceError(action, "the answer is longer than 16 MiB");
   return stdout;
 }
