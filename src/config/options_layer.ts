@@ -1,5 +1,6 @@
 import type { Option } from "../options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
+import { isObject } from "../json.ts";
 import { suggest } from "../suggest.ts";
 import type { JobOptions } from "./job_options.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
@@ -39,7 +40,7 @@ function flatten(options: JobOptions, others: readonly string[]): Values {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || others.includes(name)) continue;
     if (!Object.hasOwn(OPTION_GROUPS, name)) set(name, value);
-    else if (typeof value === "object" && !Array.isArray(value)) {
+    else if (isObject(value)) {
       for (const [key, one] of Object.entries(value)) {
         set(`${name}.${key}`, one);
       }
@@ -64,7 +65,7 @@ function settingOf(
   { type }: Option,
   value: unknown,
 ): SettingValue | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || value === null) return undefined;
   if (type === "pluginPermissions") return grantLines(value as PluginGrants);
   if (type === "duration" && typeof value === "number") return `${value}ms`;
   return typeof value === "number" || typeof value === "boolean"

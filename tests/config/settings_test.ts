@@ -155,6 +155,8 @@ describe("optionsLayer()", () => {
     assertEquals(optionsLayer({}), {});
     assertEquals(optionsLayer({ command: undefined, env: undefined }), {});
     assertEquals(optionsLayer({ source: undefined, limits: {} }), {});
+    const nothing = { command: null, limits: { timeoutMs: null } };
+    assertEquals(optionsLayer(nothing as object), {});
   });
 
   it("names the option as the origin", () => {
@@ -180,6 +182,10 @@ describe("optionsLayer()", () => {
         'Unknown option "limits.timoutMs"; did you mean "limits.timeoutMs"?',
       ],
       [{ constructor: 1 }, 'Unknown option "constructor"'],
+      [
+        { source: null },
+        'Cannot use option "source": it must be an object of options',
+      ],
       [
         { plugins: ["npm:x"] },
         'Cannot use option "plugins": it must be an object of options',
