@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the variant `full` has, all of it from Debian, as root.
+# Installs what the target `full` has, all of it from Debian, as root.
 #
 # usage: full.sh [--simulate]
 

@@ -4,7 +4,7 @@
 # that DOCKER_HOST names, or else one that is started for the purpose. It needs
 # the right to install and start one, then.
 #
-# FULL=1 also builds the variant `full`, which takes minutes; without it, only
+# FULL=1 also builds the target `full`, which takes minutes; without it, only
 # its packages are resolved.
 
 set -euo pipefail

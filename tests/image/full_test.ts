@@ -8,7 +8,7 @@ const ignore = IMAGE === "" || !Deno.env.get("RUNNERLIB_TEST_FULL");
 /** Words in backquotes in a column of the documentation's table. */
 function documented(column: number): string[] {
   const page = Deno.readTextFileSync(`${REPOSITORY}/docs/image.md`);
-  const [, section] = page.split("## The variant `full`");
+  const [, section] = page.split("## The target `full`");
   const rows = section.split("\n## ")[0].split("\n")
     .filter((line) => line.startsWith("| ")).slice(2);
   return rows.flatMap((row) =>
@@ -16,7 +16,7 @@ function documented(column: number): string[] {
   );
 }
 
-describeImage("the variant full of the image", (it) => {
+describeImage("the target full of the image", (it) => {
   it("installs the documented packages of Debian", async () => {
     const { code, stdout, stderr } = await engine(
       ...["run", "--rm", "--network=host", "--user=0:0", "--entrypoint="],
@@ -34,7 +34,7 @@ describeImage("the variant full of the image", (it) => {
 });
 
 Deno.test({
-  name: "the variant full of the image has the documented programs",
+  name: "the target full of the image has the documented programs",
   ignore,
   async fn() {
     const programs = documented(2).map((word) => word.split(" ")[0])
@@ -53,7 +53,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the variant full of the image compiles and installs programs",
+  name: "the target full of the image compiles and installs programs",
   ignore,
   async fn() {
     const { code, stdout, stderr } = await inFull(
@@ -76,7 +76,7 @@ func main() { fmt.Println("hello from Go") }' >main.go &&
 });
 
 Deno.test({
-  name: "the variant full of the image lets pip install for the job's user",
+  name: "the target full of the image lets pip install for the job's user",
   ignore,
   async fn() {
     const { stdout } = await inFull(
@@ -89,7 +89,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the variant full of the image runs pipelines in Python",
+  name: "the target full of the image runs pipelines in Python",
   ignore,
   async fn() {
     const { code, stderr } = await inFull(
