@@ -21,7 +21,7 @@
  * @module
  */
 import { processHost } from "./src/host.ts";
-import { type Runner, runnerOn } from "./src/job/runner.ts";
+import { type Runner, runnerOn } from "./src/runner/runner.ts";
 
 export { RunnerError } from "./src/errors.ts";
 export type { RunnerErrorCode, RunnerErrorOptions } from "./src/errors.ts";
@@ -32,9 +32,13 @@ export type {
   Host,
   HostStream,
 } from "./src/host.ts";
-export { createRunner } from "./src/job/runner.ts";
-export type { CreateRunnerOptions, RunJob, Runner } from "./src/job/runner.ts";
-export type { FlushTriggers, RunJobOptions } from "./src/job/job_options.ts";
+export { createRunner } from "./src/runner/runner.ts";
+export type {
+  CreateRunnerOptions,
+  RunJob,
+  Runner,
+} from "./src/runner/runner.ts";
+export type { FlushTriggers, RunJobOptions } from "./src/runner/job_options.ts";
 export type {
   JobArchiveOptions,
   JobCheckoutOptions,
@@ -50,13 +54,13 @@ export type {
   JobTriggersOptions,
 } from "./src/config/job_options.ts";
 export type { SourceType } from "./src/options/source_options.ts";
-export type { LogNextJobOptions } from "./src/job/log_next_job.ts";
-export type { TriggerBatch } from "./src/job/with_triggers.ts";
-export type { FindJobOptions } from "./src/job/find_job.ts";
+export type { LogNextJobOptions } from "./src/runner/find_job.ts";
+export type { TriggerBatch } from "./src/runner/follow_up_jobs.ts";
+export type { FindJobOptions } from "./src/runner/find_job.ts";
 export type {
   WorkflowFunctions,
   WorkflowState,
-} from "./src/job/workflow_functions.ts";
+} from "./src/runner/workflow_functions.ts";
 export type {
   JobInstance,
   JobOutcome,
@@ -66,7 +70,7 @@ export type { JobScope } from "./src/triggers/state/find_job.ts";
 export type { WorkflowVariables } from "./src/triggers/state/workflow_variables.ts";
 export { Job } from "./src/steps/job.ts";
 export type { NeededOutputs, OutputOf } from "./src/steps/job.ts";
-export type { JobResult } from "./src/job/job_result.ts";
+export type { JobResult } from "./src/runner/job_result.ts";
 export type {
   CommandOutputs,
   ConditionContext,

@@ -13,9 +13,9 @@ Deno.test("the package keeps to its floors", async () => {
 
 Deno.test("findLayerProblems() accepts what the floors allow", () => {
   const files = [
-    file("src/job/step.ts", ["src/job/plan.ts", "src/plugins/hooks.ts"]),
+    file("src/runner/step.ts", ["src/runner/plan.ts", "src/plugins/hooks.ts"]),
     file("src/output/pump.ts", ["src/errors.ts", "links/yaml/parse.ts"]),
-    file("src/cli/commands/run.ts", ["src/cli/main.ts", "src/job/step.ts"]),
+    file("src/cli/commands/run.ts", ["src/cli/main.ts", "src/runner/step.ts"]),
     file("src/suggest.ts", ["src/errors.ts", "npm:yaml@^2.9.0"]),
     file("src/version.ts", ["deno.json"]),
     file("mod.ts", ["src/workflow/eval.ts", "src/errors.ts"]),
@@ -26,14 +26,14 @@ Deno.test("findLayerProblems() accepts what the floors allow", () => {
 
 Deno.test("findLayerProblems() finds imports against the floors", () => {
   const wrong: [path: string, target: string][] = [
-    ["src/job/step.ts", "src/workflow/eval.ts"],
+    ["src/runner/step.ts", "src/workflow/eval.ts"],
     ["src/plugins/hooks.ts", "src/triggers/queue.ts"],
     ["src/process/spawn.ts", "src/secrets/masker.ts"],
     ["src/errors.ts", "src/process/spawn.ts"],
-    ["src/job/step.ts", "mod.ts"],
+    ["src/runner/step.ts", "mod.ts"],
     ["src/cli/main.ts", "cli.ts"],
-    ["src/job/step.ts", "tests/helpers/layers.ts"],
-    ["src/job/step.ts", "src/attic/old.ts"],
+    ["src/runner/step.ts", "tests/helpers/layers.ts"],
+    ["src/runner/step.ts", "src/attic/old.ts"],
     ["mod.ts", "src/cli/main.ts"],
     ["mod.ts", "cli.ts"],
     ["cli.ts", "mod.ts"],
@@ -57,8 +57,8 @@ Deno.test("findLayerProblems() lets node: modules be loaded late only", () => {
   const late = file("src/source/git.ts");
   late.imports = [{ target: "node:fs", dynamic: true }];
   assertEquals(
-    findLayerProblems([late, file("src/job/step.ts", ["node:fs"])]),
-    ["src/job/step.ts: loads node:fs at once"],
+    findLayerProblems([late, file("src/runner/step.ts", ["node:fs"])]),
+    ["src/runner/step.ts: loads node:fs at once"],
   );
 });
 
@@ -79,7 +79,7 @@ Deno.test("findLayerProblems() finds platform access outside its place", () => {
     ["", "console.log(1);"],
   ];
   for (const [place, code] of lines) {
-    const elsewhere = findLayerProblems([file("src/job/step.ts", [], code)]);
+    const elsewhere = findLayerProblems([file("src/runner/step.ts", [], code)]);
     assertEquals(elsewhere.length > 0, true, code);
     if (place === "") continue;
     assertEquals(findLayerProblems([file(place, [], code)]), [], code);
@@ -92,7 +92,7 @@ Deno.test("findLayerProblems() reads code, not text and comments", () => {
     'const help = "Deno.args are read // by cli.ts", // Deno.cwd()',
     "  prefetch = api.fetch(url), signal: Deno.Signal = 'SIGTERM';",
   ].join("\n");
-  assertEquals(findLayerProblems([file("src/job/step.ts", [], text)]), []);
+  assertEquals(findLayerProblems([file("src/runner/step.ts", [], text)]), []);
 });
 
 Deno.test("findLayerProblems() finds variables and environments of their own", () => {
@@ -109,7 +109,7 @@ Deno.test("findLayerProblems() finds variables and environments of their own", (
       "spawn(argv, { env: env as unknown as ChildEnvironment });",
     ]
   ) {
-    const found = findLayerProblems([file("src/job/step.ts", [], code)]);
+    const found = findLayerProblems([file("src/runner/step.ts", [], code)]);
     assertEquals(found.length, 1, code);
   }
   const text = [
@@ -119,16 +119,16 @@ Deno.test("findLayerProblems() finds variables and environments of their own", (
     "const id = env[Variable.jobId];",
     "spawn(argv, { env: childEnvironment(host.env, { kind }) });",
   ].join("\n");
-  assertEquals(findLayerProblems([file("src/job/step.ts", [], text)]), []);
+  assertEquals(findLayerProblems([file("src/runner/step.ts", [], text)]), []);
 });
 
 Deno.test("findLayerProblems() finds a file that grew too long", () => {
   assertEquals(
     findLayerProblems([
-      file("src/job/step.ts", [], "\n".repeat(450)),
-      file("src/job/plan.ts", [], "\n".repeat(451)),
+      file("src/runner/step.ts", [], "\n".repeat(450)),
+      file("src/runner/plan.ts", [], "\n".repeat(451)),
     ]),
-    ["src/job/plan.ts: has 451 lines"],
+    ["src/runner/plan.ts: has 451 lines"],
   );
 });
 

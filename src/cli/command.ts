@@ -1,4 +1,4 @@
-import type { RunnerParts } from "../job/runner_parts.ts";
+import type { RunnerParts } from "../runner/runner_parts.ts";
 
 /** An option of a command. */
 export interface Flag {

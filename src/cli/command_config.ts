@@ -12,8 +12,8 @@ import {
   type SecretSurroundings,
   type SettingsSecrets,
   setUpMasker,
-} from "../job/mask_secrets.ts";
-import type { RunnerParts } from "../job/runner_parts.ts";
+} from "../runner/mask_secrets.ts";
+import type { RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer, jobFileOf } from "./config_flags.ts";
 

@@ -1,10 +1,9 @@
 import { osReason, RunnerError } from "../errors.ts";
-import { pluginAddresses } from "../job/plugin_addresses.ts";
+import { pluginAddresses, sandboxSetting } from "../runner/load_plugins.ts";
 import {
   ciPluginDirectory,
   givenPluginDirectory,
-} from "../job/plugin_directories.ts";
-import { sandboxSetting } from "../job/sandbox_setting.ts";
+} from "../runner/plugin_directories.ts";
 import { findPluginFiles, pluginFile } from "../plugins/find_files.ts";
 import {
   type InspectedPlugin,

@@ -2,7 +2,7 @@ import {
   checkCredentials,
   prepareSource,
   removeCredentials,
-} from "../job/prepare_sources.ts";
+} from "../runner/prepare_sources.ts";
 import { lockWorkspace } from "../workspace/lock.ts";
 import type { CommandContext } from "./command.ts";
 import { checkCommandConfig, loadCommandConfig } from "./command_config.ts";

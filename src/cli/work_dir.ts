@@ -1,6 +1,6 @@
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import { createParts, type RunnerParts } from "../job/runner_parts.ts";
+import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext, Flag } from "./command.ts";
 
 /** Option that names the directory in which a command works. */

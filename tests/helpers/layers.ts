@@ -23,7 +23,7 @@ export interface Import {
 const FLOORS: Readonly<Record<string, number>> = {
   cli: 8,
   workflow: 7,
-  job: 6,
+  runner: 6,
   steps: 5,
   triggers: 5,
   source: 5,

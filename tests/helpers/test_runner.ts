@@ -3,7 +3,7 @@ import {
   createRunner,
   type CreateRunnerOptions,
   type Runner,
-} from "../../src/job/runner.ts";
+} from "../../src/runner/runner.ts";
 import { BARE_ENV } from "./running.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import type { Runner } from "../../src/job/runner.ts";
+import type { Runner } from "../../src/runner/runner.ts";
 import {
   startCoordinator,
   type TestCoordinator,

@@ -1,9 +1,11 @@
-import { messageOf, RunnerError } from "../../errors.ts";
 import type { Layer } from "../../config/settings.ts";
-import { triggerOptionsFromEnv } from "../../job/trigger_options.ts";
-import { flushTriggers } from "../../job/flush_triggers.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
-import { workflowFunctions } from "../../job/workflow_functions.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
+import {
+  flushTriggers,
+  triggerOptionsFromEnv,
+} from "../../runner/flush_triggers.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
+import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import { triggersOfWire } from "../../triggers/triggers_file.ts";
 import type { Command, CommandContext } from "../command.ts";

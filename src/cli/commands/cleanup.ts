@@ -1,8 +1,8 @@
 import { readOptions } from "../../config/load_config.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { RunnerError } from "../../errors.ts";
-import { cancelledError } from "../../job/job_run.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
+import { cancelledError } from "../../runner/job_run.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";

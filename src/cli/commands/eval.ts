@@ -2,7 +2,7 @@ import { readOptions } from "../../config/load_config.ts";
 import { defaultOf } from "../../options/options.ts";
 import { isCoordinatorConfigured } from "../../coordinator/access.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { maskDefinitions } from "../../job/mask_secrets.ts";
+import { maskDefinitions } from "../../runner/mask_secrets.ts";
 import { isInside } from "../../job_path.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import {

@@ -1,8 +1,8 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
-import { beginFiles } from "../../job/hold_workspace.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
+import { beginFiles } from "../../runner/hold_workspace.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import {
   runInherited,
   type RunInheritedOptions,
@@ -77,7 +77,7 @@ async function maskedOutput(parts: RunnerParts): Promise<
   const { masker } = parts;
   const { pump } = await import("../../output/pump.ts");
   const { openJobRegistration } = await import(
-    "../../job/open_registration.ts"
+    "../../runner/open_registration.ts"
   );
   const registration = await openJobRegistration(parts);
   return {

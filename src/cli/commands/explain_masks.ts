@@ -3,12 +3,12 @@ import {
   type KnownSecrets,
   secretsOfSettings,
   warnOfUnknownSecretNames,
-} from "../../job/mask_secrets.ts";
+} from "../../runner/mask_secrets.ts";
 import {
   resolveSecrets,
   resolveStepSecrets,
-} from "../../job/resolve_secrets.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
+} from "../../runner/resolve_secrets.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { printable } from "../../terminal/text.ts";
 import { displayWidth } from "../../terminal/width.ts";
 import type { Command } from "../command.ts";

@@ -1,7 +1,7 @@
 import type { Layer } from "../../config/settings.ts";
-import type { ContainerSetting } from "../../job/check_container.ts";
-import type { JobResult } from "../../job/job_result.ts";
-import { runJob } from "../../job/run_job.ts";
+import type { ContainerSetting } from "../../runner/nested_container.ts";
+import type { JobResult } from "../../runner/job_result.ts";
+import { runJob } from "../../runner/run_job.ts";
 import type { Command, CommandContext, Flag } from "../command.ts";
 import {
   configFlags,

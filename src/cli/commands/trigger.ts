@@ -1,7 +1,9 @@
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
-import { triggerOptionsFromEnv } from "../../job/trigger_options.ts";
-import { flushTriggers } from "../../job/flush_triggers.ts";
+import {
+  flushTriggers,
+  triggerOptionsFromEnv,
+} from "../../runner/flush_triggers.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import {
@@ -12,8 +14,8 @@ import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warner } from "../definition_warnings.ts";
 import { usageError } from "../parse_arguments.ts";
-import { untilSignal } from "../until_signal.ts";
 import { triggerOfDefinition } from "../trigger_of_definition.ts";
+import { untilSignal } from "../until_signal.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** Keys of the configuration that the command reads; a job has others. */

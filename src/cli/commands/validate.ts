@@ -1,6 +1,6 @@
 import { RunnerError } from "../../errors.ts";
-import { checkDirectories } from "../../job/check_directories.ts";
-import { unknownSecretNames } from "../../job/mask_secrets.ts";
+import { checkDirectories } from "../../runner/job_directories.ts";
+import { unknownSecretNames } from "../../runner/mask_secrets.ts";
 import type { Command } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";

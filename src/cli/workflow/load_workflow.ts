@@ -1,4 +1,4 @@
-import { maskDefinitions } from "../../job/mask_secrets.ts";
+import { maskDefinitions } from "../../runner/mask_secrets.ts";
 import { normalizePath } from "../../job_path.ts";
 import {
   WORKFLOW_FOLDER,

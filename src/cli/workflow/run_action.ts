@@ -1,8 +1,8 @@
 import { readOptions } from "../../config/load_config.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { Variable } from "../../environment/variables.ts";
-import { maskedTail } from "../../job/run_steps.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
+import { maskedTail } from "../../runner/run_steps.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_table.ts";
 import { shouldUseColor } from "../../terminal/color.ts";

@@ -8,7 +8,7 @@ import { engineNamed, removeContainer } from "../../container/engine.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import type { JobOutcome, JobRequest } from "./executor.ts";
 import type { LocalJob } from "./local_job.ts";
 

@@ -1,7 +1,7 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import type { EndingSignal, Host } from "../../host.ts";
-import { cancelledError } from "../../job/job_run.ts";
-import type { RunnerParts } from "../../job/runner_parts.ts";
+import { cancelledError } from "../../runner/job_run.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";
 import type { JobLog } from "../../output/job_log.ts";

@@ -1,8 +1,8 @@
 import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
+import type { JobPlan } from "../steps/job_plan.ts";
 import { showUrl } from "../url_secrets.ts";
 import type { JobRun } from "./job_run.ts";
-import type { JobPlan } from "../steps/job_plan.ts";
 import { runsInCurrentDirectory } from "./working_directory.ts";
 
 /**

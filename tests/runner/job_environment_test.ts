@@ -11,7 +11,7 @@ import {
   SECRET_VARIABLES,
   Variable,
 } from "../../src/environment/variables.ts";
-import { traceContext } from "../../src/job/job_environment.ts";
+import { traceContext } from "../../src/runner/job_environment.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";

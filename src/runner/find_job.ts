@@ -1,19 +1,20 @@
 import { readOptions } from "../config/load_config.ts";
+import { Variable } from "../environment/variables.ts";
+import { nextJobsText } from "../triggers/next_jobs.ts";
 import {
   type FindJobContext,
   findResult,
   findRunning,
   type JobScope,
 } from "../triggers/state/find_job.ts";
-import { Variable } from "../environment/variables.ts";
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
-import { STATE_FILE } from "../triggers/state/local_state.ts";
+import { readLocalState, STATE_FILE } from "../triggers/state/local_state.ts";
 import {
   readVariables,
   type WorkflowVariables,
 } from "../triggers/state/workflow_variables.ts";
+import { workspacePath } from "./job_directories.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { workspacePath } from "./workspace_path.ts";
 
 /** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
 export interface FindJobOptions {
@@ -112,4 +113,57 @@ function contextOf(
     maskText: (text) => masker.maskText(text),
     signal,
   };
+}
+
+/** Options for {@linkcode Runner.logNextJob}. */
+export interface LogNextJobOptions {
+  /** Why the job is next; said among the runner's own messages. */
+  reason?: string;
+  /**
+   * Names of the jobs that come first.
+   *
+   * @default {[]}
+   */
+  dependsOn?: readonly string[];
+  /**
+   * Path of the workflow file that holds the job.
+   *
+   * @default {"pipeline.yaml"}
+   */
+  workflowFile?: string;
+}
+
+/**
+ * Prints which job comes next, and how to run it by hand.
+ *
+ * The jobs that come first are complete if the local workflow says so; where
+ * there is none, whoever asks for the next job knows.
+ *
+ * @param parts What the runner owns.
+ * @param name Name of the job.
+ * @param options What else is known of it.
+ */
+export async function logNextJob(
+  parts: RunnerParts,
+  name: string,
+  options: LogNextJobOptions,
+): Promise<void> {
+  const { masker, stdout, logger } = parts;
+  const { reason, dependsOn = [], workflowFile = "pipeline.yaml" } = options;
+  const completed = await completedJobs(parts) ?? new Set(dependsOn);
+  const text = nextJobsText([{ name, dependsOn }], completed, { workflowFile });
+  if (reason) logger.info("workflow", `${name} is next: ${reason}`);
+  await stdout.write(new TextEncoder().encode(`${masker.maskText(text)}\n`));
+  await logger.flush();
+}
+
+async function completedJobs(
+  parts: RunnerParts,
+): Promise<ReadonlySet<string> | undefined> {
+  const state = await readLocalState(localStatePath(parts));
+  if (state === null) return undefined;
+  const completed = [...state.jobs].filter(([, instances]) =>
+    instances.every(({ status }) => status === "completed")
+  );
+  return new Set(completed.map(([name]) => name));
 }

@@ -9,7 +9,7 @@ import {
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { Job } from "../../src/steps/job.ts";
-import type { JobResult } from "../../src/job/job_result.ts";
+import type { JobResult } from "../../src/runner/job_result.ts";
 import type { StepEvent } from "../../src/steps/step.ts";
 import { isGone } from "../helpers/process_table.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";

@@ -1,7 +1,10 @@
 import { dirname } from "@std/path/posix/dirname";
+import { resolve } from "@std/path/posix/resolve";
 import type { JobConfig } from "../config/job_config.ts";
+import { parseJobEnv } from "../config/text_values.ts";
 import {
   containerArguments,
+  imageProblem,
   passVariables,
 } from "../container/container_arguments.ts";
 import {
@@ -15,16 +18,14 @@ import {
   childEnvironment,
 } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
-import { RunnerError } from "../errors.ts";
+import { osReason, RunnerError } from "../errors.ts";
 import { isObject } from "../json.ts";
 import type { spawn } from "../process/spawn.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import type { ContainerSetting } from "./check_container.ts";
+import { makeDirectories } from "./job_directories.ts";
 import { jobFacts, type TraceContext } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
-import { makeDirectories } from "./make_directories.ts";
-import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
-import { readSecretsFile } from "./secrets_file.ts";
+import { foreignSources, withSafeDirectories } from "./working_directory.ts";
 
 /** Where a container finds the file of secrets. */
 const SECRETS_FILE = "/run/secrets/env";
@@ -220,5 +221,108 @@ export function containerEnvironment(
       ...secrets,
     },
     jobEnv,
+  });
+}
+
+/** How the command of a job is to be run in a container that the runner starts. */
+export interface ContainerSetting {
+  /**
+   * Program that runs containers, with the command line of Docker.
+   *
+   * @default {what `DOCKER` names, or else `docker`, or `podman`}
+   */
+  readonly engine?: string;
+  /**
+   * Image for a job that names none.
+   *
+   * @default {none: the job must name one}
+   */
+  readonly defaultImage?: string;
+}
+
+/**
+ * Checks whether a job can run in a container that the runner starts, and
+ * says what is to come instead of that.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @throws {RunnerError} `invalid-config`, if it cannot.
+ */
+export function checkContainer(run: JobRun, config: JobConfig): void {
+  const { runnerImage: image = "", command, steps } = config;
+  if (command === undefined || steps !== undefined || run.ownSteps) {
+    throw unusable(image, "a job with steps does not run in it");
+  }
+  const problem = image === ""
+    ? "runner_image names no image"
+    : imageProblem(image);
+  if (problem !== undefined) throw unusable(image, problem);
+  run.parts.logger.warn(
+    "container",
+    `Running in "${image}": this mode is transitional; a worker should start the container, and runnerlib in it`,
+  );
+}
+
+function unusable(image: string, reason: string): RunnerError {
+  return new RunnerError(
+    `Cannot use a nested container of "${image}": ${reason}`,
+    { code: "invalid-config" },
+  );
+}
+
+/** A file of secrets that was read. */
+export interface SecretsFile {
+  /** What is in it. */
+  readonly text: string;
+  /** Its variables. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads the file of variables that the job gets as secrets, if there is one,
+ * and has all of their values masked.
+ *
+ * @param run The run.
+ * @returns The file; `undefined` if none is configured.
+ * @throws {RunnerError} `invalid-config`, if it cannot be read.
+ */
+export async function readSecretsFile(
+  run: JobRun,
+): Promise<SecretsFile | undefined> {
+  const { host } = run.parts;
+  const configured = run.settings.get("secrets_file")?.value;
+  if (typeof configured !== "string" || configured === "") return undefined;
+  const path = resolve(host.cwd, configured);
+  const text = await read(path);
+  // A line break in front: the text itself never is the name of a file.
+  const { env, problems } = parseJobEnv(
+    { value: `\n${text}`, origin: path },
+    host.cwd,
+  );
+  if (problems.length > 0) throw unusableFile(path, problems.join(", "));
+  run.secrets.add(
+    Object.entries(env)
+      .filter(([, value]) => value !== "")
+      .map(([name, value]) => ({ name, value, rule: "file of secrets" })),
+  );
+  return { text, variables: env };
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    throw unusableFile(path, osReason(cause), cause);
+  }
+}
+
+function unusableFile(
+  path: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot use secrets_file "${path}": ${reason}`, {
+    code: "invalid-config",
+    cause,
   });
 }

@@ -2,20 +2,26 @@ import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
+import type { StepResult } from "../steps/step.ts";
 import { openCommandLog } from "./command_log.ts";
-import type { ContainerSetting } from "./check_container.ts";
-import type { Container, OpenContainerOptions } from "./open_container.ts";
+import type { HistoryHint } from "./history_hint.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
-import type { StepResult } from "../steps/step.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
-import type { HistoryHint } from "./history_hint.ts";
+import type {
+  Container,
+  ContainerSetting,
+  OpenContainerOptions,
+} from "./nested_container.ts";
 import { openJobRegistration } from "./open_registration.ts";
-import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
-import { workingDirectory } from "./working_directory.ts";
+import {
+  foreignSources,
+  withSafeDirectories,
+  workingDirectory,
+} from "./working_directory.ts";
 
 /** Name of the only step of a job that is one command. */
 const STEP_NAME = "command";
@@ -130,6 +136,6 @@ async function openContainer(
   config: JobConfig,
   options: OpenContainerOptions,
 ): Promise<Container> {
-  const container = await import("./open_container.ts");
+  const container = await import("./nested_container.ts");
   return await container.openContainer(run, config, options);
 }

@@ -1,35 +1,37 @@
+import { readOptions } from "../config/load_config.ts";
+import type { Layer } from "../config/settings.ts";
 import {
   isCoordinatorConfigured,
   startedByEvent,
 } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { quote } from "../terminal/text.ts";
 import type { OptionValue } from "../options/value_types.ts";
+import type { RetryPolicy } from "../process/retry.ts";
+import { quote } from "../terminal/text.ts";
 import {
   type CheckedTrigger,
   triggerError,
 } from "../triggers/check_triggers.ts";
 import { orderedDocument } from "../triggers/document.ts";
-import type { RetryPolicy } from "../process/retry.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import {
   isRefusal,
   submissionProblem,
   submitTriggers,
 } from "../triggers/submit_triggers.ts";
+import type { Trigger } from "../triggers/trigger.ts";
 import {
   orderTriggers,
   type RefusedTrigger,
 } from "../triggers/trigger_graph.ts";
-import type { Trigger } from "../triggers/trigger.ts";
 import {
   removeTriggers,
   type RemoveTriggersOptions,
   writeTriggers,
 } from "../triggers/triggers_file.ts";
 import { guardPath } from "../workspace/guard.ts";
-import { lockRunFile } from "../workspace/run_files.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
+import { lockRunFile } from "../workspace/run_files.ts";
 import { maskDefinitions } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -341,4 +343,30 @@ function without(
 ): Trigger[] {
   const names = new Set(refused.map(({ trigger }) => trigger.name));
   return triggers.filter(({ name }) => !names.has(name));
+}
+
+/**
+ * Returns how follow-up jobs that belong to no job are submitted, by the
+ * variables of the environment.
+ *
+ * @param parts What the runner owns.
+ * @param layer What overrides the environment.
+ * @returns Options.
+ * @throws {RunnerError} `invalid-config`, if a setting is invalid.
+ */
+export function triggerOptionsFromEnv(
+  { host, allowInsecureTransport }: RunnerParts,
+  layer: Layer = {},
+): FlushTriggersOptions {
+  const options = readOptions(
+    host,
+    ["triggers_file", "trigger_transport", "coordinator_timeout"],
+    layer,
+  );
+  return {
+    file: options.triggers_file,
+    transport: options.trigger_transport,
+    coordinatorTimeoutMs: options.coordinator_timeout,
+    allowInsecureTransport,
+  };
 }

@@ -12,28 +12,31 @@ import {
 import { isInside } from "../job_path.ts";
 import type { JobLog } from "../output/job_log.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { AttemptContext, AttemptFiles } from "../steps/run_step.ts";
 import type { PlannedStep } from "../steps/expand.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keptOutputs } from "../steps/output_files.ts";
 import { StepOutputs } from "../steps/outputs.ts";
+import type { AttemptContext, AttemptFiles } from "../steps/run_step.ts";
 import type { StepEvent } from "../steps/step.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { temporaryDirectory } from "../workspace/temporary.ts";
+import { type HistoryHint, historyHint } from "./history_hint.ts";
+import { makeArtifacts } from "./job_directories.ts";
 import {
   inheritableEnvironment,
   jobFacts,
   type TraceContext,
 } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
-import { makeArtifacts } from "./make_directories.ts";
-import { type HistoryHint, historyHint } from "./history_hint.ts";
-import { openJobRegistration } from "./open_registration.ts";
-import { foreignSources, withSafeDirectories } from "./safe_directories.ts";
 import { openJobLog } from "./open_job_log.ts";
+import { openJobRegistration } from "./open_registration.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { workingDirectory } from "./working_directory.ts";
+import {
+  foreignSources,
+  withSafeDirectories,
+  workingDirectory,
+} from "./working_directory.ts";
 
 /** A step that is about to run. */
 export interface OpenedStep extends AsyncDisposable {

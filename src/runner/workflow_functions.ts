@@ -1,9 +1,8 @@
 import type { JobOutcome } from "../triggers/state/job_outcome.ts";
 import type { WorkflowVariables } from "../triggers/state/workflow_variables.ts";
-import type { FindJobOptions } from "./find_job.ts";
-import type { LogNextJobOptions } from "./log_next_job.ts";
+import type { FindJobOptions, LogNextJobOptions } from "./find_job.ts";
+import type { TriggerBatch } from "./follow_up_jobs.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import type { TriggerBatch } from "./with_triggers.ts";
 
 /** Variables and outputs that the jobs of a workflow share. */
 export interface WorkflowState {
@@ -104,7 +103,7 @@ export interface WorkflowFunctions {
 export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
   return {
     async withTriggers(action) {
-      const { withTriggers } = await import("./with_triggers.ts");
+      const { withTriggers } = await import("./follow_up_jobs.ts");
       return await withTriggers(parts(), action);
     },
     async isJobRunning(name, options = {}) {
@@ -121,16 +120,16 @@ export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
         return await workflowVars(parts());
       },
       async setVar(key, value) {
-        const { setOutput } = await import("./set_output.ts");
+        const { setOutput } = await import("./workflow_output.ts");
         await setOutput(parts(), { kind: "vars", key, value });
       },
       async setOutput(key, value) {
-        const { setOutput } = await import("./set_output.ts");
+        const { setOutput } = await import("./workflow_output.ts");
         await setOutput(parts(), { kind: "outputs", key, value });
       },
     },
     async logNextJob(name, options = {}) {
-      const { logNextJob } = await import("./log_next_job.ts");
+      const { logNextJob } = await import("./find_job.ts");
       await logNextJob(parts(), name, options);
     },
   };

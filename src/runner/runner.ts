@@ -259,7 +259,7 @@ export function runnerOn(
     flushTriggers: masked(async () => {
       const { flushTriggers } = await import("./flush_triggers.ts");
       const { triggerOptionsFromEnv: environmentFlush } = await import(
-        "./trigger_options.ts"
+        "./flush_triggers.ts"
       );
       const flushed = await flushTriggers(
         parts(),

@@ -10,7 +10,7 @@ import type { Job } from "../steps/job.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger.ts";
-import type { ContainerSetting } from "./check_container.ts";
+import type { ContainerSetting } from "./nested_container.ts";
 import { execute } from "./execute.ts";
 import { type TraceContext, traceContext } from "./job_environment.ts";
 import type { RunJobOptions } from "./job_options.ts";
@@ -80,7 +80,7 @@ export async function runJob(
     await callPhase(run, "post_validation");
     if (controls.dryRun) {
       warnOfUnknownSecretNames(run.surroundings, parts.logger);
-      const { announce } = await import("./announce.ts");
+      const { announce } = await import("./dry_run.ts");
       announce(run, config, plan);
     } else {
       await holdWorkspace(run, config, plan, controls);
@@ -127,7 +127,7 @@ export async function runJob(
   const isReported = env[Variable.workflowRunId] &&
     env[Variable.coordinatorUrl];
   if (isReported && !controls.dryRun) {
-    const { publishResult } = await import("./publish_result.ts");
+    const { publishResult } = await import("./workflow_output.ts");
     const exitCode = exitCodeOf(run.error);
     const durationMs = performance.now() - start;
     await publishResult(run, { status, exitCode, durationMs });
@@ -269,7 +269,7 @@ function isThere(path: string): boolean {
 }
 
 async function checkContainer(run: JobRun, config: JobConfig): Promise<void> {
-  const container = await import("./check_container.ts");
+  const container = await import("./nested_container.ts");
   container.checkContainer(run, config);
 }
 
@@ -309,7 +309,7 @@ async function submitFollowUpJobs(
   // Nothing is queued, and no worker reads what steps have left.
   const isStdout = config.triggers.transport === "stdout";
   if (!run.parts.triggers?.size && !isStdout) return [];
-  const { submitFollowUpJobs } = await import("./submit_follow_up_jobs.ts");
+  const { submitFollowUpJobs } = await import("./follow_up_jobs.ts");
   return await submitFollowUpJobs(run, config, when);
 }
 

@@ -5,8 +5,8 @@ import { restoreOwnedPaths } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { JobRun } from "./job_run.ts";
-import { outputPath } from "./set_output.ts";
-import { workspacePath } from "./workspace_path.ts";
+import { outputPath } from "./workflow_output.ts";
+import { workspacePath } from "./job_directories.ts";
 
 /** What a job does in its workspace. */
 export interface WorkspaceUse {

@@ -3,8 +3,11 @@ import { RunnerError } from "../../src/errors.ts";
 import {
   flushTriggers,
   type FlushTriggersOptions,
-} from "../../src/job/flush_triggers.ts";
-import { createParts, type RunnerParts } from "../../src/job/runner_parts.ts";
+} from "../../src/runner/flush_triggers.ts";
+import {
+  createParts,
+  type RunnerParts,
+} from "../../src/runner/runner_parts.ts";
 import { TriggerQueue } from "../../src/triggers/queue.ts";
 import { startCoordinator, type Trouble } from "../helpers/coordinator.ts";
 import { BARE_ENV } from "../helpers/running.ts";

@@ -1,18 +1,32 @@
+import { isInside, jobPathProblem } from "../job_path.ts";
+import type { OptionName } from "../options/options.ts";
+import {
+  fetchPackage,
+  fetchPlugin,
+  type PackageSetting,
+  parseAddress,
+} from "../plugins/fetch_plugin.ts";
 import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
-import { isInside } from "../job_path.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
+import type { PluginSource } from "../plugins/plugin_source.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
+import { readGrants } from "../plugins/rights/grants.ts";
+import { findDeno } from "../plugins/sandbox/find_deno.ts";
+import { TriggerQueue } from "../triggers/queue.ts";
+import { triggersOfWire } from "../triggers/triggers_file.ts";
 import { removeIfEmpty } from "../workspace/remove.ts";
-import type { TemporaryPlace } from "../workspace/temporary.ts";
+import {
+  temporaryDirectory,
+  type TemporaryPlace,
+} from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
-import type { FetchedPlugins } from "./plugin_addresses.ts";
 import {
   checkSourcePlugins,
   ciPluginDirectory,
   givenPluginDirectory,
   mayComeLate,
 } from "./plugin_directories.ts";
-import { sandboxSetting } from "./sandbox_setting.ts";
+import { registerSecret } from "./register_secret.ts";
 
 /** Phases that are over when the sources are there. */
 const EARLY_PHASES = [
@@ -133,6 +147,105 @@ async function fetchPlugins(
   place: TemporaryPlace,
 ): Promise<FetchedPlugins | undefined> {
   if (addresses.length === 0) return undefined;
-  const { pluginAddresses } = await import("./plugin_addresses.ts");
   return await pluginAddresses(addresses, setting, place);
+}
+
+/** Plugins that were fetched, for as long as they are needed. */
+export interface FetchedPlugins extends AsyncDisposable {
+  /** The plugins, in the order of their addresses. */
+  readonly sources: readonly PluginSource[];
+}
+
+/**
+ * Fetches the plugins at addresses, all at the same time.
+ *
+ * @param addresses Addresses with their hashes.
+ * @param setting What fetches packages of registries.
+ * @param place Where temporary files can be.
+ * @returns The plugins.
+ * @throws {RunnerError} `invalid-config`, if an address is none or not pinned;
+ * `plugin-failed`, if a plugin cannot be got or is another one.
+ */
+export async function pluginAddresses(
+  addresses: readonly string[],
+  setting: PackageSetting,
+  place: TemporaryPlace,
+): Promise<FetchedPlugins> {
+  if (addresses.length === 0) {
+    return { sources: [], [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
+  const parsed = addresses.map(parseAddress);
+  const temporary = temporaryDirectory(place);
+  const remove = () => Promise.resolve(temporary[Symbol.dispose]());
+  try {
+    const directory = await Deno.realPath(temporary.path);
+    const sources = await Promise.all(parsed.map(async (address, at) => {
+      const own = `${directory}/${at}`;
+      await Deno.mkdir(own);
+      return await (address.scheme === "https"
+        ? fetchPlugin(address, own)
+        : fetchPackage(address, own, setting));
+    }));
+    return { sources, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** The run for which plugins are loaded; a command that inspects them has none. */
+export type SandboxedRun =
+  & Pick<JobRun, "parts" | "settings" | "findSecrets">
+  & Partial<Pick<JobRun, "areTriggersOpen">>;
+
+/**
+ * Puts together what plugins in processes of their own have to do with.
+ *
+ * @param run The run, whose settings are not validated yet.
+ * @param ciCopy Absolute path at which the CI source will be read.
+ * @returns The setting.
+ * @throws {RunnerError} `invalid-config`, if a permission is none;
+ * `plugin-failed`, if there is no Deno.
+ */
+export async function sandboxSetting(
+  run: SandboxedRun,
+  ciCopy?: string,
+): Promise<SandboxSetting> {
+  const { host, logger, masker, workspace } = run.parts;
+  const directoryOf = (name: OptionName) => {
+    const path = run.settings.get(name)?.value;
+    // An invalid one is reported when all settings are validated.
+    return typeof path === "string" && jobPathProblem(path) === undefined
+      ? workspace.pathOf(path)
+      : workspace.base;
+  };
+  const ciDirectory = workspace.pathOf("/job/ci");
+  return {
+    logger,
+    env: host.env,
+    deno: await findDeno(host.env),
+    maskText: (text) => masker.maskText(text),
+    maskStream: () => masker.stream(),
+    secretNames: () =>
+      new Set(run.findSecrets().secrets.map(({ name }) => name)),
+    registerSecret: (value) => void registerSecret(run.parts, value),
+    cwd: host.cwd,
+    triggerJobs: (jobs) => {
+      if (run.areTriggersOpen === false) {
+        throw new TypeError("the follow-up jobs of the job were submitted");
+      }
+      const queue = run.parts.triggers ??= new TriggerQueue();
+      queue.addAll(triggersOfWire(jobs));
+    },
+    grantsOf: readGrants(run.settings.lines("plugin_permissions")),
+    directories: {
+      JOB_DIR: workspace.base,
+      SOURCE_DIR: directoryOf("code_dir"),
+      CI_DIR: ciCopy ?? ciDirectory,
+      ARTIFACTS_DIR: directoryOf("artifacts_dir"),
+    },
+    ...ciCopy === undefined
+      ? {}
+      : { copy: { original: ciDirectory, path: ciCopy } },
+  };
 }
