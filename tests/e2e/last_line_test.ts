@@ -10,9 +10,7 @@ import {
 /** Half a line on each stream. */
 const HALVES = "printf out; printf err >&2";
 
-const CONTAINER = { REACTORCIDE_IN_CONTAINER: "true" };
-
-/** A job of a worker that starts no containers. */
+/** A job of a worker. In a container it would use `/job` of this machine. */
 const JOB = { REACTORCIDE_JOB_ID: "6a1f" };
 
 const KILLED = `${HALVES}; kill -9 $$`;
@@ -24,26 +22,25 @@ const RUNS: readonly [
   Record<string, string>,
   number,
 ][] = [
-  ["a command", ["--job-command", HALVES], CONTAINER, 0],
-  ["a program", ["--", "sh", "-c", HALVES], CONTAINER, 0],
+  ["a command", ["--job-command", HALVES], JOB, 0],
+  ["a program", ["--", "sh", "-c", HALVES], JOB, 0],
   [
     "a command that fails",
     [
       ...["--job-command", `${HALVES}; exit 3`],
     ],
-    CONTAINER,
+    JOB,
     3,
   ],
-  ["a command that is killed", ["--job-command", KILLED], CONTAINER, 137],
+  ["a command that is killed", ["--job-command", KILLED], JOB, 137],
   [
     "lines without a limit",
     [
       ...["--max-line-bytes", "80", "--job-command", HALVES],
     ],
-    CONTAINER,
+    JOB,
     0,
   ],
-  ["a worker without containers", ["--job-command", HALVES], JOB, 0],
   ["a step", ["--job-file", "step.yaml"], JOB, 0],
   ["a step that is killed", ["--job-file", "killed.yaml"], JOB, 137],
 ];
@@ -85,7 +82,7 @@ describe("where a worker reads it, the output of a job ends with a line break:",
         "--job-command",
         `trap '' TERM; ${HALVES}; exec sleep 1000`,
       ],
-      { cwd: directory.path, env: CONTAINER },
+      { cwd: directory.path, env: JOB },
     );
     await cli.sees("outerr");
     cli.child.kill("SIGTERM");
@@ -103,13 +100,13 @@ describe("the bytes of a command stay as they are", () => {
   });
 
   it("below a runner that ends the line itself", async () => {
-    const env = { ...CONTAINER, REACTORCIDE_SECRETS_SOCKET: "/a/socket" };
+    const env = { ...JOB, REACTORCIDE_SECRETS_SOCKET: "/a/socket" };
     assertEquals((await run(["--", "printf", "out"], env)).stdout, "out");
   });
 
   it("when they end with a line break, or are none", async () => {
     for (const text of ["%s", "line\n", "line\n\n"]) {
-      const { stdout } = await run(["--", "printf", text], CONTAINER);
+      const { stdout } = await run(["--", "printf", text], JOB);
       assertEquals(stdout, text.replace("%s", ""));
     }
   });
