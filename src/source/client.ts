@@ -3,7 +3,8 @@ import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
 import { oneLine } from "../terminal/text.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
-import { type SourceContext, sourceError } from "./source_request.ts";
+import { sourceError } from "./source_error.ts";
+import type { SourceContext } from "./source_request.ts";
 
 /** How much of the end of a client's output is searched for the reason, in characters. */
 const SEARCHED_LENGTH = 8_192;

@@ -6,11 +6,8 @@ import { pathReason } from "../fs/byte_names.ts";
 import { realPath } from "../workspace/guard.ts";
 import { decodedPath } from "./client.ts";
 import { copyTree } from "./copy_tree.ts";
-import {
-  type FillDirectory,
-  type SourceContext,
-  sourceError,
-} from "./source_request.ts";
+import { sourceError } from "./source_error.ts";
+import type { FillDirectory, SourceContext } from "./source_request.ts";
 
 /**
  * Checks a directory as source; copies nothing yet.

@@ -3,12 +3,12 @@ import { isMounted, mountsBelow } from "../fs/mounts.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { claimPath, ownsPath, releasePath } from "../workspace/owned_paths.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
-import {
-  type FillDirectory,
-  type PreparedSource,
-  type SourceContext,
-  sourceError,
-  type SourceRequest,
+import { sourceError } from "./source_error.ts";
+import type {
+  FillDirectory,
+  PreparedSource,
+  SourceContext,
+  SourceRequest,
 } from "./source_request.ts";
 
 /** State of the directory in which source code is prepared. */

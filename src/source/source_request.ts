@@ -1,6 +1,5 @@
 import type { ArchiveConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
-import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { SourceHandler } from "../source_handler.ts";
@@ -87,22 +86,3 @@ export interface PreparedSource {
  * @returns Id of the commit or revision, if the source has any.
  */
 export type FillDirectory = (target: string) => Promise<string | undefined>;
-
-/**
- * Creates the error of a source that cannot be prepared or read.
- *
- * @param action What failed, and on what.
- * @param reason Why.
- * @param cause Error that led to it.
- * @returns The error, with code `source-failed`.
- */
-export function sourceError(
-  action: string,
-  reason: string,
-  cause?: unknown,
-): RunnerError {
-  return new RunnerError(`Cannot ${action}: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
-}

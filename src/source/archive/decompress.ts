@@ -5,6 +5,7 @@ import { onAbort } from "../../process/cancellation.ts";
 import { type ByteStream, spawn } from "../../process/spawn.ts";
 import type { SourceContext } from "../source_request.ts";
 import { hasValidChecksum } from "./tar_header.ts";
+import { unpackError } from "./entry.ts";
 
 /** How an archive is packed. */
 export type ArchiveFormat = "tar" | "gzip" | "bzip2" | "xz" | "zstd" | "zip";
@@ -144,11 +145,4 @@ async function textOf(stream: ByteStream): Promise<string> {
     if (text.length < SHOWN_LENGTH) text += decoder.decode(bytes);
   }
   return oneLine(text.slice(0, SHOWN_LENGTH));
-}
-
-function unpackError(reason: string, cause?: unknown): RunnerError {
-  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
 }

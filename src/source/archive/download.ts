@@ -9,7 +9,7 @@ import {
 import { timeLimit } from "../../process/time_limit.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { decodedPath, percentDecoded } from "../client.ts";
-import { sourceError } from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
 
 /** Pauses of a quarter of a second to one second, or what the server asks for. */
 const RETRY: RetryPolicy = { attempts: 4, delayMs: 250 };

@@ -1,5 +1,5 @@
 import { osReason, RunnerError } from "../../errors.ts";
-import { sourceError } from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
 
 /** One thing in an archive, as the archive describes it: nothing is believed yet. */
 export interface ArchiveEntry {
@@ -143,4 +143,15 @@ export class ByteSource {
   async close(): Promise<void> {
     await this.#iterator.return?.();
   }
+}
+
+/**
+ * Creates the error of an archive that cannot be unpacked.
+ *
+ * @param reason Why.
+ * @param cause Error that led to it.
+ * @returns The error.
+ */
+export function unpackError(reason: string, cause?: unknown): RunnerError {
+  return sourceError("unpack the archive", reason, cause);
 }

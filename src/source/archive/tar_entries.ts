@@ -10,10 +10,9 @@
 
 import { decodeName } from "../../fs/byte_names.ts";
 import type { Budget } from "./unpack.ts";
-import { type ArchiveEntry, ByteSource } from "./entry.ts";
+import { type ArchiveEntry, ByteSource, unpackError } from "./entry.ts";
 import {
   BLOCK_BYTES,
-  damaged,
   expanded,
   latin1,
   parseHeader,
@@ -96,7 +95,7 @@ export async function* tarEntries(
         else {
           globals = [...globals, ...parseRecords(content)];
           if (globals.length > MAX_GLOBAL_COUNT) {
-            throw damaged("it holds too many global records");
+            throw unpackError("it holds too many global records");
           }
         }
         continue;
@@ -117,7 +116,7 @@ export async function* tarEntries(
         const found = await readPaxMap(records, source);
         map = found?.map;
         readBytes = found?.bytes ?? 0;
-        if (readBytes > size) throw damaged("a sparse file has a bad map");
+        if (readBytes > size) throw unpackError("a sparse file has a bad map");
       }
       const body = new Body(source, padded - readBytes, size - readBytes);
       yield {
@@ -129,7 +128,9 @@ export async function* tarEntries(
       await body.skip();
       next = { records: [] };
     }
-    if (isDescribed(next)) throw damaged("it ends behind a header of an entry");
+    if (isDescribed(next)) {
+      throw unpackError("it ends behind a header of an entry");
+    }
     await checkEnd(source);
   } finally {
     await source.close();
@@ -162,7 +163,7 @@ class Body {
 
   async #next(maxBytes: number): Promise<Uint8Array> {
     const bytes = await this.#source.readSome(maxBytes);
-    if (bytes === undefined) throw damaged("it is truncated");
+    if (bytes === undefined) throw unpackError("it is truncated");
     this.#paddedLeft -= bytes.length;
     return bytes;
   }
@@ -170,7 +171,7 @@ class Body {
 
 async function readBlock(source: ByteSource): Promise<Uint8Array> {
   const block = await source.read(BLOCK_BYTES);
-  if (block.length < BLOCK_BYTES) throw damaged("it is truncated");
+  if (block.length < BLOCK_BYTES) throw unpackError("it is truncated");
   return block;
 }
 
@@ -179,11 +180,11 @@ async function readExtension(
   { size }: TarHeader,
 ): Promise<Uint8Array> {
   if (size > MAX_EXTENSION_BYTES) {
-    throw damaged("it holds an extended header that is too long");
+    throw unpackError("it holds an extended header that is too long");
   }
   const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
   const bytes = await source.read(padded);
-  if (bytes.length < padded) throw damaged("it is truncated");
+  if (bytes.length < padded) throw unpackError("it is truncated");
   return bytes.subarray(0, size);
 }
 
@@ -195,12 +196,12 @@ function describe(
   if (type === "x" || type === "X") {
     const records = [...earlier.records, ...parseRecords(content)];
     if (records.length <= MAX_RECORD_COUNT) return { ...earlier, records };
-    throw damaged("it holds too many records of one entry");
+    throw unpackError("it holds too many records of one entry");
   }
   const end = content.indexOf(0);
   const text = decodeName(end === -1 ? content : content.subarray(0, end));
   const name = type === "L" ? "longName" : "longTarget";
-  if (earlier[name] !== undefined) throw damaged("an entry has two names");
+  if (earlier[name] !== undefined) throw unpackError("an entry has two names");
   return { ...earlier, [name]: text };
 }
 
@@ -225,7 +226,7 @@ function entryOf(
   const isAmbiguous = (a?: string, b?: string) =>
     a !== undefined && b !== undefined && a !== b;
   if (isAmbiguous(paxName, longName) || isAmbiguous(paxTarget, longTarget)) {
-    throw damaged("an entry has two names");
+    throw unpackError("an entry has two names");
   }
   const name = paxName ?? longName ?? header.name;
   // Before there was a type for them, directories were files of such names.
@@ -254,13 +255,13 @@ async function checkEnd(source: ByteSource): Promise<void> {
     const bytes = await source.readSome(Infinity);
     if (bytes === undefined) return;
     if (bytes.some((byte) => byte !== 0)) {
-      throw damaged("it goes on behind its end");
+      throw unpackError("it goes on behind its end");
     }
   }
 }
 
 function unknownType(type: string) {
-  return damaged(
+  return unpackError(
     `it holds ${
       REFUSED_TYPES[type] ??
         `an entry of the unknown type ${JSON.stringify(type)}`

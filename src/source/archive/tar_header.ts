@@ -1,7 +1,6 @@
-import { RunnerError } from "../../errors.ts";
 import { decodeName } from "../../fs/byte_names.ts";
 import type { Budget } from "./unpack.ts";
-import type { ByteSource } from "./entry.ts";
+import { type ByteSource, unpackError } from "./entry.ts";
 
 /** Size of a block, the unit of every tar, in bytes. */
 export const BLOCK_BYTES = 512;
@@ -31,7 +30,7 @@ export interface TarHeader {
  */
 export function parseHeader(block: Uint8Array): TarHeader {
   if (!hasValidChecksum(block)) {
-    throw damaged("a header has the wrong checksum");
+    throw unpackError("a header has the wrong checksum");
   }
   const name = stringAt(block, 0, 100);
   // GNU tar keeps times where POSIX has the prefix; star keeps them behind it.
@@ -91,7 +90,7 @@ export function numberAt(
     for (const byte of field.subarray(1)) value = value * 256 + byte;
   } else value = octal(latin1(field));
   if (value !== undefined && Number.isSafeInteger(value)) return value;
-  throw damaged("a header has a field that is not a number");
+  throw unpackError("a header has a field that is not a number");
 }
 
 /**
@@ -113,7 +112,7 @@ export function parseRecords(
     const isWhole = space > at && /^\d+$/.test(digits) &&
       end <= bytes.length && bytes[end - 1] === 0x0a &&
       equals > space && equals < end;
-    if (!isWhole) throw damaged("an extended header is malformed");
+    if (!isWhole) throw unpackError("an extended header is malformed");
     const key = decodeName(bytes.subarray(space + 1, equals));
     records.push([key, bytes.subarray(equals + 1, end - 1)]);
     at = end;
@@ -130,19 +129,7 @@ export function parseRecords(
  */
 export function sizeOf(size: number): number {
   if (Number.isSafeInteger(size) && size >= 0) return size;
-  throw damaged("a header has an impossible size");
-}
-
-/**
- * Creates the error of a tar that cannot be read.
- *
- * @param reason What is wrong with it.
- * @returns The error.
- */
-export function damaged(reason: string): RunnerError {
-  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
-    code: "source-failed",
-  });
+  throw unpackError("a header has an impossible size");
 }
 
 /**
@@ -209,11 +196,11 @@ export async function readOldMap(
   addFrom(header, 386, 4);
   for (let isContinued = header[482] !== 0; isContinued;) {
     const block = await source.read(BLOCK_BYTES);
-    if (block.length < BLOCK_BYTES) throw damaged("it is truncated");
+    if (block.length < BLOCK_BYTES) throw unpackError("it is truncated");
     addFrom(block, 0, 21);
     isContinued = block[504] !== 0;
     if (pieces.length > MAX_PIECES) {
-      throw damaged("a sparse file has too many pieces");
+      throw unpackError("a sparse file has too many pieces");
     }
   }
   return { bytes: sizeOf(numberAt(header, 483, 12)), pieces };
@@ -238,7 +225,7 @@ export async function readPaxMap(
   const size = valuesOf("realsize").at(-1) ?? valuesOf("size").at(-1);
   if (size === undefined) {
     if (records.some(([name]) => name.startsWith("GNU.sparse."))) {
-      throw damaged("a sparse file has no size");
+      throw unpackError("a sparse file has no size");
     }
     return undefined;
   }
@@ -279,13 +266,13 @@ export async function* expanded(
   let total = 0;
   for (const [offset, length] of pieces) {
     if (offset < end || length < 0) {
-      throw damaged("a sparse file has a bad map");
+      throw unpackError("a sparse file has a bad map");
     }
     end = offset + length;
     total += length;
   }
   if (end > bytes || total !== size) {
-    throw damaged("a sparse file has a bad map");
+    throw unpackError("a sparse file has a bad map");
   }
   let position = 0;
   const hole = function* (until: number) {
@@ -326,7 +313,7 @@ async function readNumbers(
   let bytes = 0;
   while (numbers.length < wanted) {
     const block = await source.read(BLOCK_BYTES);
-    if (block.length < BLOCK_BYTES) throw damaged("it is truncated");
+    if (block.length < BLOCK_BYTES) throw unpackError("it is truncated");
     bytes += BLOCK_BYTES;
     for (const character of latin1(block)) {
       if (numbers.length === wanted) break;
@@ -338,16 +325,18 @@ async function readNumbers(
       line = "";
       if (numbers.length === 1) wanted = 1 + 2 * numbers[0];
       if (wanted > 2 * MAX_PIECES) {
-        throw damaged("a sparse file has too many pieces");
+        throw unpackError("a sparse file has too many pieces");
       }
     }
-    if (line.length > 20) throw damaged("a sparse file has a bad map");
+    if (line.length > 20) throw unpackError("a sparse file has a bad map");
   }
   return { numbers: numbers.slice(1), bytes };
 }
 
 function pairsOf(numbers: readonly number[]): [number, number][] {
-  if (numbers.length % 2 !== 0) throw damaged("a sparse file has a bad map");
+  if (numbers.length % 2 !== 0) {
+    throw unpackError("a sparse file has a bad map");
+  }
   const pairs: [number, number][] = [];
   for (let at = 0; at < numbers.length; at += 2) {
     pairs.push([numbers[at], numbers[at + 1]]);
@@ -357,5 +346,5 @@ function pairsOf(numbers: readonly number[]): [number, number][] {
 
 function integer(text: string): number {
   if (/^\d{1,16}$/.test(text)) return sizeOf(Number(text));
-  throw damaged("a sparse file has a bad map");
+  throw unpackError("a sparse file has a bad map");
 }

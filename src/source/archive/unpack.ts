@@ -1,11 +1,16 @@
 import { join } from "@std/path/posix/join";
 import type { ArchiveConfig } from "../../config/job_config.ts";
-import { RunnerError } from "../../errors.ts";
 import { createLink } from "../../fs/byte_names.ts";
 import { NameRestorer } from "../../fs/byte_paths.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { setLinkTime } from "../copy_tree.ts";
-import { type ArchiveEntry, entryError, entryPath, forEntry } from "./entry.ts";
+import {
+  type ArchiveEntry,
+  entryError,
+  entryPath,
+  forEntry,
+  unpackError,
+} from "./entry.ts";
 import { beginFile, endFile, WorkQueue, writeAll } from "./write_queue.ts";
 
 /** Options for {@linkcode unpack}. */
@@ -381,7 +386,7 @@ export class Budget {
   addEntry(): void {
     const { maxEntries } = this.#limits;
     if (++this.#entryCount > maxEntries) {
-      throw tooMuch(`it holds more than ${maxEntries} entries`);
+      throw unpackError(`it holds more than ${maxEntries} entries`);
     }
   }
 
@@ -395,18 +400,12 @@ export class Budget {
     const { maxBytes, maxRatio } = this.#limits;
     this.#bytes += count;
     if (this.#bytes > maxBytes) {
-      throw tooMuch(`it holds more than ${maxBytes} bytes`);
+      throw unpackError(`it holds more than ${maxBytes} bytes`);
     }
     if (
       this.#bytes > FREE_BYTES && this.#bytes > this.#archiveBytes * maxRatio
     ) {
-      throw tooMuch(`it grows to more than ${maxRatio} times its size`);
+      throw unpackError(`it grows to more than ${maxRatio} times its size`);
     }
   }
-}
-
-function tooMuch(reason: string): RunnerError {
-  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
-    code: "source-failed",
-  });
 }

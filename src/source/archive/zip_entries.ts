@@ -1,7 +1,6 @@
-import { RunnerError } from "../../errors.ts";
 import { decodeName } from "../../fs/byte_names.ts";
 import type { Budget } from "./unpack.ts";
-import { type ArchiveEntry, entryError } from "./entry.ts";
+import { type ArchiveEntry, entryError, unpackError } from "./entry.ts";
 
 /** How much packed content is read at a time, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
@@ -181,7 +180,7 @@ export async function* zipRecords(
   const { size: fileBytes } = await file.stat();
   const { count, bytes, offset } = await findDirectory(file, fileBytes);
   if (bytes > MAX_DIRECTORY_BYTES || offset + bytes > fileBytes) {
-    throw damaged("its directory is not in the file");
+    throw unpackError("its directory is not in the file");
   }
   const directory = viewOf(await readAt(file, offset, bytes));
   let at = 0;
@@ -190,13 +189,13 @@ export async function* zipRecords(
       at + ENTRY_BYTES > bytes ||
       directory.getUint32(at, true) !== SIGNATURE.entry
     ) {
-      throw damaged("its directory ends too early");
+      throw unpackError("its directory ends too early");
     }
     const lengths = [28, 30, 32].map((offset) =>
       directory.getUint16(at + offset, true)
     );
     const end = at + ENTRY_BYTES + lengths[0] + lengths[1] + lengths[2];
-    if (end > bytes) throw damaged("its directory ends too early");
+    if (end > bytes) throw unpackError("its directory ends too early");
     yield recordAt(directory, at, lengths[0], lengths[1]);
     at = end;
   }
@@ -219,13 +218,13 @@ export async function contentOffset(
 ): Promise<number> {
   const header = viewOf(await readAt(file, offset, LOCAL_HEADER_BYTES));
   if (header.getUint32(0, true) !== SIGNATURE.local) {
-    throw damaged("an entry is not where its directory says");
+    throw unpackError("an entry is not where its directory says");
   }
   const nameLength = header.getUint16(26, true);
   const nameAt = offset + LOCAL_HEADER_BYTES;
   const localName = decodeName(await readAt(file, nameAt, nameLength));
   if (localName !== name || header.getUint16(8, true) !== method) {
-    throw damaged("an entry has another name than its directory says");
+    throw unpackError("an entry has another name than its directory says");
   }
   return nameAt + nameLength + header.getUint16(28, true);
 }
@@ -248,24 +247,10 @@ export async function readAt(
   await file.seek(offset, Deno.SeekMode.Start);
   for (let at = 0; at < length;) {
     const count = await file.read(bytes.subarray(at));
-    if (count === null) throw damaged("it ends too early");
+    if (count === null) throw unpackError("it ends too early");
     at += count;
   }
   return bytes;
-}
-
-/**
- * Creates the error of a zip that cannot be read.
- *
- * @param reason What is wrong with it.
- * @param cause What was thrown, if anything was.
- * @returns The error.
- */
-export function damaged(reason: string, cause?: unknown): RunnerError {
-  return new RunnerError(`Cannot unpack the archive: ${reason}`, {
-    code: "source-failed",
-    cause,
-  });
 }
 
 async function findDirectory(
@@ -288,7 +273,7 @@ async function findDirectory(
       end.offset === 0xffffffff;
     return isLong ? await findLong(file, start + at) ?? end : end;
   }
-  throw damaged("it has no directory at its end");
+  throw unpackError("it has no directory at its end");
 }
 
 async function findLong(file: Deno.FsFile, end: number) {
@@ -299,7 +284,7 @@ async function findLong(file: Deno.FsFile, end: number) {
   if (locator.getUint32(0, true) !== SIGNATURE.locator) return undefined;
   const record = viewOf(await readAt(file, uint64(locator, 8), 56));
   if (record.getUint32(0, true) !== SIGNATURE.end64) {
-    throw damaged("its directory is not where its end says");
+    throw unpackError("its directory is not where its end says");
   }
   return {
     count: uint64(record, 32),
@@ -329,7 +314,7 @@ function recordAt(
       for (const name of ["bytes", "packedBytes", "offset"] as const) {
         if (fields[name] !== 0xffffffff) continue;
         if (long + 8 > Math.min(end, extra + 4 + length)) {
-          throw damaged("an entry has no size");
+          throw unpackError("an entry has no size");
         }
         fields[name] = uint64(directory, long);
         long += 8;
@@ -352,7 +337,7 @@ function recordAt(
 function uint64(view: DataView, at: number): number {
   const value = Number(view.getBigUint64(at, true));
   if (Number.isSafeInteger(value)) return value;
-  throw damaged("it gives a size that cannot be");
+  throw unpackError("it gives a size that cannot be");
 }
 
 function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {

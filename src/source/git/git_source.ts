@@ -2,11 +2,8 @@ import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
-import {
-  type FillDirectory,
-  type SourceContext,
-  sourceError,
-} from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
+import type { FillDirectory, SourceContext } from "../source_request.ts";
 import { configText } from "./config.ts";
 import { gitReason, type Retry, retrying } from "./failure.ts";
 import {

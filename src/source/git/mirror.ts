@@ -3,7 +3,8 @@ import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../../errors.ts";
 import { lockFile } from "../../fs/lock.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
-import { type SourceContext, sourceError } from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
+import type { SourceContext } from "../source_request.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
@@ -281,7 +282,7 @@ const TIMEOUT_MS = 10 * 60_000;
  * The lock ends with the process; its file stays.
  *
  * @param path Absolute path of the file that stands for the mirror.
- * @param asked Ends the waiting.
+ * @param graceful Stops the wait.
  * @returns The lock, which ends when disposed.
  * @throws {RunnerError} With code `source-failed`, if another run keeps it, or the
  * file cannot be opened.

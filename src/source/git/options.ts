@@ -1,5 +1,5 @@
 import type { RetryPolicy } from "../../process/retry.ts";
-import { sourceError } from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
 
 /** Options for {@linkcode gitSource}. */
 export interface GitOptions {

@@ -11,7 +11,7 @@ import {
   unboundHeaders,
 } from "./login.ts";
 import { type GitContext, runGit } from "./run_git.ts";
-import { sourceError } from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
 
 /** Kind of the ids in a repository. */
 export type ObjectFormat = "sha1" | "sha256";

@@ -1,5 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
-import { type SourceContext, sourceError } from "../source_request.ts";
+import { sourceError } from "../source_error.ts";
+import type { SourceContext } from "../source_request.ts";
 import { type ConfigEntry, readEntries } from "./config.ts";
 import { fetchFailure, gitReason, type Retry } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";

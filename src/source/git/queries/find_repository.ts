@@ -3,7 +3,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
 import { isInside } from "../../../job_path.ts";
 import { lstatIfThere, readPlainText } from "./plain_files.ts";
-import { sourceError } from "../../source_request.ts";
+import { sourceError } from "../../source_error.ts";
 
 /** Where the parts of a repository are. */
 export interface RepositoryParts {

@@ -10,7 +10,7 @@ import {
   readPlainFile,
   readPlainText,
 } from "./plain_files.ts";
-import { sourceError } from "../../source_request.ts";
+import { sourceError } from "../../source_error.ts";
 
 /**
  * Creates the directory of a repository that the runner writes anew.

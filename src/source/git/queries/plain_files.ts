@@ -1,7 +1,7 @@
 import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
 import { osReason } from "../../../errors.ts";
 import { writeAll } from "../../archive/write_queue.ts";
-import { sourceError } from "../../source_request.ts";
+import { sourceError } from "../../source_error.ts";
 
 /** Maximum size of a file of a repository that is copied, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;

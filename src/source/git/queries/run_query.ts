@@ -7,7 +7,7 @@ import {
   type CaptureResult,
 } from "../../../process/capture.ts";
 import { gitReason } from "../failure.ts";
-import { sourceError } from "../../source_request.ts";
+import { sourceError } from "../../source_error.ts";
 
 /** Maximum time that git may take to read a repository, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;
