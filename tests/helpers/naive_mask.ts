@@ -215,7 +215,7 @@ function listed(text: string, radix: number): View {
     }
   };
   for (const { 0: part, index } of text.matchAll(/\\*\w+|\\+|[^\\\w]/g)) {
-    if (/^[\t\n\r "'*+,\-./:;<=>?]$/.test(part)) {
+    if (/^[\t\n\r "'*+,\-./:;<=>?|]$/.test(part)) {
       between += part;
       continue;
     }

@@ -70,6 +70,7 @@ const NUMBERS: ((byte: number) => string)[] = [
 
 /** What stands between numbers. */
 const BETWEEN = [
+  "|",
   ":",
   "-",
   " ",

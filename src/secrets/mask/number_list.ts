@@ -355,6 +355,6 @@ function kinds(): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => {
     const char = String.fromCharCode(byte);
     if (/[0-9A-Za-z_]/.test(char)) return LETTER;
-    return /[\t\n\r "'*+,\-./:;<=>?]/.test(char) ? SEPARATOR : OTHER;
+    return /[\t\n\r "'*+,\-./:;<=>?|]/.test(char) ? SEPARATOR : OTHER;
   });
 }
