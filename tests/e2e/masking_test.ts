@@ -96,7 +96,7 @@ describe("runnerlib run masks", () => {
       [
         "run",
         "--job-env",
-        "PIN=123",
+        "PIN=12",
         "--secret-env-names",
         "PIN",
         "--job-command",
@@ -104,7 +104,7 @@ describe("runnerlib run masks", () => {
       ],
       { cwd: directory.path },
     );
-    assertEquals(stdout, "123\n");
+    assertEquals(stdout, "12\n");
     assertStringIncludes(stderr, "PIN is too short to mask");
   });
 

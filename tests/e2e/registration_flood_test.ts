@@ -31,7 +31,7 @@ Deno.test("runnerlib run loses nothing of a flood in which 1,000 secrets are reg
   const { code, stdout, stderr } = await runCli([
     "run",
     "--job-command",
-    `'${Deno.execPath()}' run -A --no-check flood.js`,
+    `'${Deno.execPath()}' run -A --no-check --config '${REPOSITORY}/deno.json' flood.js`,
   ], { cwd: path });
   assertEquals(code, 0, stderr);
   assert(!stdout.includes("s3cr3t"));
