@@ -57,7 +57,7 @@ export function pipelinePermissions(
     {
       kind: "run",
       values: ["git", "/bin/sh", "sh"],
-      reason: "git and the shell, which can do whatever their user can",
+      reason: "git and the shell, which are not restricted",
     },
     {
       kind: "env",

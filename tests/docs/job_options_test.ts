@@ -27,7 +27,7 @@ Deno.test("the interfaces of a job's options have the values of the table", () =
   assertEquals(areAlike, true);
 });
 
-Deno.test("the interfaces of a job's options are those that the table gives", async () => {
+Deno.test("the interfaces of a job's options match the table", async () => {
   const url = new URL("../../src/config/job_options.ts", import.meta.url);
   assertEquals(
     await Deno.readTextFile(url),

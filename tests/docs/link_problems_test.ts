@@ -5,7 +5,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-Deno.test("linkProblems() finds links to no file and to no heading", async () => {
+Deno.test("linkProblems() reports links to missing files and headings", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "README.md":
@@ -26,7 +26,7 @@ Deno.test("linkProblems() finds links to no file and to no heading", async () =>
   ]);
 });
 
-Deno.test("anchorsOf() numbers headings of the same name", () => {
+Deno.test("anchorsOf() numbers headings with the same name", () => {
   assertEquals(
     anchorsOf("# A b\n## A b\n```sh\n# no heading\n```\n"),
     new Set(["a-b", "a-b-1"]),

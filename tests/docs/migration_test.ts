@@ -37,7 +37,7 @@ function codeIn(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
 }
 
-Deno.test("the migration page names variables and options that there are", async () => {
+Deno.test("the migration page names existing variables and options", async () => {
   const variables = new Set<string>(Object.values(Variable));
   for (const [name] of page.matchAll(/\bREACTORCIDE_\w+/g)) {
     assert(variables.has(name), name);
@@ -54,7 +54,7 @@ Deno.test("the migration page names variables and options that there are", async
   }
 });
 
-Deno.test("the migration page names what the libraries have", () => {
+Deno.test("the migration page names exports of the libraries", () => {
   const exported = new Set(Object.keys(library));
   for (const [python, ours] of rowsBehind("## Library")) {
     const names = [...python.matchAll(/(?<![.\w])([a-z]+_[a-z_]+)\(/g)];
@@ -68,7 +68,7 @@ Deno.test("the migration page names what the libraries have", () => {
   }
 });
 
-Deno.test("the migration page lists how values of YAML change", async () => {
+Deno.test("the migration page lists how YAML values change", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const rows = rowsBehind("### Values of YAML");
@@ -109,7 +109,7 @@ Deno.test("the migration page names targets as the doctor does", () => {
   assert(count > 10);
 });
 
-Deno.test("the doctor names targets that the image has, with their programs", async () => {
+Deno.test("the doctor names existing targets of the image and their programs", async () => {
   const dockerfile = await Deno.readTextFile(`${REPOSITORY}/Dockerfile`);
   const full = await Deno.readTextFile(`${REPOSITORY}/image/full.sh`);
   const packages: Record<string, string> = {
@@ -131,7 +131,7 @@ Deno.test("the doctor names targets that the image has, with their programs", as
   assert(full.includes("pipx"));
 });
 
-Deno.test("every difference of the migration page has its section", () => {
+Deno.test("each difference of the migration page has a section", () => {
   for (const [difference] of rowsBehind("## What behaves differently")) {
     const [, anchor] = /\]\(#([\w-]+)\)/.exec(difference) ?? [];
     if (anchor === undefined) continue;
@@ -141,7 +141,7 @@ Deno.test("every difference of the migration page has its section", () => {
   }
 });
 
-Deno.test("the migration page describes what broken definitions do", async () => {
+Deno.test("the migration page describes the effect of invalid definitions", async () => {
   const good = (name: string) =>
     `name: ${name}\ntriggers: { events: [push] }\njob: { command: make }\n`;
   const workflow =

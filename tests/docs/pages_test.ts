@@ -7,10 +7,10 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** This one has a test of its own: it begins in the repository. */
+/** Has its own test, because it starts in the repository. */
 const QUICK_START = "docs/quick-start.md";
 
-/** YAML that is neither a file to follow the page with, nor an illustration. */
+/** YAML blocks that are neither files of the page nor illustrations. */
 const UNMARKED_YAML = /(?<!-->\n\n)^```yaml\n([\s\S]*?)^```$/gm;
 
 const pages = ["README.md"];
@@ -18,7 +18,7 @@ for (const { name } of Deno.readDirSync(`${REPOSITORY}/docs`)) {
   if (name.endsWith(".md")) pages.push(`docs/${name}`);
 }
 
-Deno.test("job files in pages are right", async () => {
+Deno.test("job files in pages are valid", async () => {
   await using directory = await temporaryDirectory();
   for (const page of pages) {
     const text = await Deno.readTextFile(`${REPOSITORY}/${page}`);
@@ -31,7 +31,7 @@ Deno.test("job files in pages are right", async () => {
 
 for (const page of pages.sort()) {
   if (page === QUICK_START) continue;
-  Deno.test(`the commands of ${page} do what it says`, async () => {
+  Deno.test(`the commands of ${page} print what it shows`, async () => {
     await followPage(await Deno.readTextFile(`${REPOSITORY}/${page}`));
   });
 }

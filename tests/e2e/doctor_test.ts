@@ -18,7 +18,7 @@ describe("runnerlib doctor", () => {
     );
     assertEquals([code, stderr], [0, ""]);
     assertMatch(stdout, /^runnerlib \d.*, deno 2\./);
-    assertMatch(stdout, /^ {2}ok +laptop +\/.*\/job +will be made$/m);
+    assertMatch(stdout, /^ {2}ok +laptop +\/.*\/job +will be created$/m);
     assertMatch(stdout, /^ {2}ok +git +9\.8\.7 +git sources/m);
     assertMatch(
       stdout,

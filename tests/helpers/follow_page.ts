@@ -35,7 +35,7 @@ export async function followPage(
   for (const [at, block] of blocks.entries()) {
     if (block.kind === "file") continue;
     const output = await readText(`${record}/${at}.out`);
-    assert(output !== undefined, `Nobody gets to:\n${block.text}${said}`);
+    assert(output !== undefined, `Not reached:\n${block.text}${said}`);
     const failed = await readText(`${record}/${at}.failed`);
     const shown = `${block.text}\nprints:\n${output}`;
     assert(failed === undefined, `"${failed?.trim()}" fails in:\n${shown}`);

@@ -17,7 +17,7 @@ export async function findWorkspace(
     const file = await Deno.makeTempFile({ dir: directory, prefix: ".try-" });
     await Deno.remove(file);
     const isThere = directory === base;
-    const purpose = isThere ? "can be written to" : "will be made";
+    const purpose = isThere ? "is writable" : "will be created";
     return { state: "ok", ...common, purpose };
   } catch (error) {
     const purpose = `cannot be written to: ${osReason(error)}`;

@@ -14,7 +14,10 @@ const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
   "ci-source-dir": [Variable.ciSourceDir, "Directory of the trusted CI code"],
   "source-dir": [Variable.sourceDir, "Directory of the code"],
   "event-type": [Variable.eventType, "Type of the event, such as push"],
-  branch: [Variable.branch, "Branch or tag; of a pull request the base branch"],
+  branch: [
+    Variable.branch,
+    "Branch or tag of the event; base branch of a pull request",
+  ],
   "pr-base-ref": [Variable.prBaseRef, "Target branch of a pull request"],
   "diff-base": [Variable.diffBase, "Commit to compare the code with"],
   "pr-number": [Variable.prNumber, "Number of the pull request"],
@@ -42,12 +45,12 @@ export const EVAL_FLAGS: readonly Flag[] = [
   {
     name: "triggers-file",
     valueName: "PATH",
-    help: `Where the document is written (${defaultOf("triggers_file")})`,
+    help: `File for the trigger document (${defaultOf("triggers_file")})`,
   },
   {
     name: "workflow-file",
     valueName: "FILE",
-    help: "Evaluate this workflow file alone",
+    help: "Evaluate only this workflow file",
   },
   {
     name: "changed-file",
