@@ -69,6 +69,9 @@ export function parseJobText(
     );
   } catch (error) {
     if (error instanceof RunnerError) throw error;
+    if (error instanceof RangeError) {
+      throw unreadable(name, "it is nested too deeply", kind);
+    }
     // The parser quotes the file, which may hold a secret: so does the error
     // itself, which is why it does not become the cause.
     const [reason] = messageOf(error).split("\n", 1);

@@ -126,7 +126,7 @@ describe("readJobFile() bounds its work on", () => {
   });
 
   it("a problem beside what is nested deeply", async () => {
-    const deep = "[".repeat(2_000) + "]".repeat(2_000);
+    const deep = "[".repeat(1_000) + "]".repeat(1_000);
     const [problem, ...rest] = await problemsOfText(
       `resources: ${deep}\ncomand: x\n`,
     );

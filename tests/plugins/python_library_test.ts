@@ -143,7 +143,7 @@ with workflow_context() as block:
     block.trigger_job("later")
 written = json.loads(file.read_text())
 assert written["type"] == "trigger_job"
-assert [job["job_name"] for job in written["jobs"]] == ["test", "deploy", "later"]
+assert [job["job_name"] for job in written["jobs"]] == ["test", "later", "deploy"]
 assert written["jobs"][0]["env"]["SUITE"] == "unit"
 try:
     with workflow_context() as block:
@@ -156,7 +156,7 @@ submit_job("first")
 trigger_job("second", depends_on=["first"])
 flush_triggers()
 names = [job["job_name"] for job in json.loads(file.read_text())["jobs"]]
-assert names[-2:] == ["first", "second"], names
+assert [name for name in names if name in ("first", "second")] == ["first", "second"], names
 assert "never" not in names
 for caller in (ctx, None):
     running = caller.is_job_running if caller else is_job_running
