@@ -8,8 +8,8 @@ import { usageError } from "../parse_arguments.ts";
 export const registerSecret: Command = {
   usage: "[OPTIONS] [SECRET…] [-] [-- SECRET…]",
   description:
-    `Masks secrets in everything that the running job prints from now on. The job's
-own command calls it.
+    `Masks secrets in everything that the running job prints from now on. Call it from
+the command of the job.
 
 With "-", each line of standard input is a secret; white space around it is
 removed. Unlike arguments, standard input is not visible to other programs.
