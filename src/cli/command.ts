@@ -60,7 +60,7 @@ export interface Command {
   readonly flags: readonly Flag[];
   /** Words of which the first operand is one, for shells to complete. */
   readonly actions?: readonly string[];
-  /** Most operands that are accepted. */
+  /** Maximum number of operands that are accepted. */
   readonly maxOperands: number;
   /** Whether a `--` with more arguments is accepted. */
   readonly takesRest?: boolean;

@@ -3,7 +3,7 @@ import { COMMANDS } from "./commands.ts";
 import { COMMON_FLAGS } from "./parse_arguments.ts";
 
 /**
- * Gives the help text of the whole command line.
+ * Returns the help text of the whole command line.
  *
  * @returns Text without a final line break.
  */
@@ -27,7 +27,7 @@ export function overview(): string {
 }
 
 /**
- * Gives the help text of a command.
+ * Returns the help text of a command.
  *
  * @param name Name of the command.
  * @param command The command.

@@ -163,7 +163,7 @@ function ownCommand(): string[] {
 const NEEDED = [...OF_DENO, ...OF_DENO_FETCH, "DENO_NO_UPDATE_CHECK"];
 
 /**
- * Gives the environment of a pipeline: what it may see, and what Deno needs.
+ * Returns the environment of a pipeline: what it may see, and what Deno needs.
  *
  * @param env Environment of the runner.
  * @param permissions Permissions of the pipeline.

@@ -95,7 +95,7 @@ export function pipelinePermissions(
 }
 
 /**
- * Gives the options of `deno run` that permissions stand for.
+ * Returns the options of `deno run` that permissions stand for.
  *
  * @param permissions Permissions.
  * @returns Options.

@@ -39,7 +39,7 @@ export async function listPlugins(context: CommandContext): Promise<number> {
 }
 
 /**
- * Judges a plugin file, and tells of it.
+ * Checks a plugin file, and tells of it.
  *
  * @param context What the command got to work with.
  * @param path Path of the file as typed.

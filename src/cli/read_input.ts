@@ -4,14 +4,14 @@ import { osReason } from "../errors.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 
-/** Largest text that is read from standard input, in bytes. */
-const LARGEST_INPUT = 1024 * 1024;
+/** Maximum size of a text that is read from standard input, in bytes. */
+const MAX_INPUT_BYTES = 1024 * 1024;
 
 const LINE_FEED = "\n".charCodeAt(0);
 
 /** Options for {@linkcode readText}. */
 export interface ReadTextOptions {
-  /** Most bytes that are read. */
+  /** Maximum number of bytes that are read. */
   limit: number;
   /**
    * Whether to read no further than the first line, whoever may keep the
@@ -67,16 +67,16 @@ export async function readStandardInput(
   command: string,
 ): Promise<string> {
   const text = stdin &&
-    await readText(stdin.readable, { limit: LARGEST_INPUT });
+    await readText(stdin.readable, { limit: MAX_INPUT_BYTES });
   if (text !== undefined) return text;
   throw usageError(
-    `Standard input must be UTF-8 text of up to ${LARGEST_INPUT} bytes`,
+    `Standard input must be UTF-8 text of up to ${MAX_INPUT_BYTES} bytes`,
     command,
   );
 }
 
-/** Longest password that is read from a file descriptor, in bytes. */
-const LONGEST_PASSWORD = 4_096;
+/** Maximum length of a password that is read from a file descriptor, in bytes. */
+const MAX_PASSWORD_LENGTH = 4_096;
 
 /** Option that tells from where the password is read. */
 export const PASSWORD_FD_FLAG: Flag = {
@@ -86,7 +86,7 @@ export const PASSWORD_FD_FLAG: Flag = {
 };
 
 /**
- * Tells whether standard input is where the password comes from.
+ * Checks whether standard input is where the password comes from.
  *
  * @param context What the command got to work with.
  * @returns Whether nothing else can be read from it.
@@ -158,7 +158,7 @@ async function readDescriptor(host: Host, fd: string): Promise<string> {
   }
   const stream = fd === "0" ? host.stdin?.readable : await openDescriptor(fd);
   const line = stream &&
-    await readText(stream, { limit: LONGEST_PASSWORD, firstLine: true });
+    await readText(stream, { limit: MAX_PASSWORD_LENGTH, firstLine: true });
   // A number that was not handed over may be that of a file of the runtime,
   // whose bytes must not become the password of a new store.
   if (line === undefined || line === "" || /\p{Cc}/u.test(line)) {

@@ -20,7 +20,7 @@ export type SecretAction = (
 ) => Promise<void>;
 
 /**
- * Makes the store.
+ * Creates the store.
  *
  * @param _ What the command got to work with.
  * @param store Store.
@@ -183,8 +183,8 @@ function noSecret(action: string, path: string, key: string): RunnerError {
   });
 }
 
-/** Largest file that is read, in bytes. */
-const LARGEST_FILE = 1024 * 1024;
+/** Maximum size of a file that is read, in bytes. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
  * Sets a secret for each line of a file; all of them or none.
@@ -219,10 +219,10 @@ export async function importEnv(
 }
 
 async function readFile(path: string, name: string): Promise<string> {
-  let reason = `it is no UTF-8 text of up to ${LARGEST_FILE} bytes`;
+  let reason = `it is no UTF-8 text of up to ${MAX_FILE_BYTES} bytes`;
   try {
     const { readable } = await Deno.open(path);
-    const text = await readText(readable, { limit: LARGEST_FILE });
+    const text = await readText(readable, { limit: MAX_FILE_BYTES });
     if (text !== undefined) return text;
   } catch (error) {
     reason = osReason(error);

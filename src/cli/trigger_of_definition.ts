@@ -24,7 +24,7 @@ const PASSED_ON = [
 ];
 
 /**
- * Makes a follow-up job of what a job file says.
+ * Creates a follow-up job of what a job file says.
  *
  * It gets the event and the sources of the job that triggers it.
  *

@@ -85,7 +85,7 @@ function jobPathOf(path: string, workspace = ""): string {
 }
 
 /**
- * Makes a layer of the values that options have in one source.
+ * Creates a layer of the values that options have in one source.
  *
  * @param valueOf Returns the value of an option, `undefined` for none.
  * @param originOf Returns where a value came from, worded to follow "from".

@@ -74,7 +74,7 @@ export interface StepSettings {
    */
   readonly shell?: readonly string[];
   /**
-   * Longest time one attempt may take, in milliseconds.
+   * Maximum time one attempt may take, in milliseconds.
    *
    * @default {no limit}
    */
@@ -143,8 +143,8 @@ export interface StepConfig extends StepSettings {
 /** What happens to the other steps when a required one has failed. */
 export type FailurePolicy = "finish" | "continue" | "kill";
 
-/** Longest name of a step, in characters. */
-export const LONGEST_STEP_NAME = 100;
+/** Maximum length of a name of a step, in characters. */
+export const MAX_STEP_NAME_LENGTH = 100;
 
 /**
  * What the name of a step must match, besides its length: names stand in lists
@@ -161,8 +161,8 @@ export const STEP_NAME: RegExp = /^(?![-.\s])[^/,\p{Cc}]*[^/,\s\p{Cc}]$/u;
  */
 export function stepNameProblem(name: string): string | undefined {
   if (name === "") return "must not be empty";
-  if ([...name].length > LONGEST_STEP_NAME) {
-    return `must have at most ${LONGEST_STEP_NAME} characters`;
+  if ([...name].length > MAX_STEP_NAME_LENGTH) {
+    return `must have at most ${MAX_STEP_NAME_LENGTH} characters`;
   }
   if (STEP_NAME.test(name)) return undefined;
   return 'must not hold "/", "," or control characters, start with "-" or ".", or have a space at either end';

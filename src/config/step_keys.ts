@@ -27,8 +27,8 @@ import {
 } from "../schema/schema.ts";
 import { suggest } from "../suggest.ts";
 import {
-  LONGEST_STEP_NAME,
   type MatrixConfig,
+  MAX_STEP_NAME_LENGTH,
   type RetryConfig,
   STEP_NAME,
   type StepConfig,
@@ -123,7 +123,7 @@ function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
 /** Schema of a key that is the name of a step. */
 export const STEP_NAME_SCHEMA: JsonSchema = {
   minLength: 1,
-  maxLength: LONGEST_STEP_NAME,
+  maxLength: MAX_STEP_NAME_LENGTH,
   pattern: STEP_NAME.source,
 };
 
@@ -390,7 +390,7 @@ export const steps: Schema<readonly StepConfig[]> = {
 };
 
 /**
- * Makes the schemas to which others refer.
+ * Creates the schemas to which others refer.
  *
  * @returns Schemas by their names.
  */

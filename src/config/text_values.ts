@@ -49,7 +49,7 @@ export function splitTrimmed(text: string, separator: string): string[] {
 /** Prefix of a text that names a file instead of being the value. */
 const FILE_PREFIX = "./job/";
 
-/** Largest file that is read, in bytes. */
+/** Maximum size of a file that is read, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
 /** Text of a value, or what is wrong with the file that it names. */
@@ -94,7 +94,7 @@ export function readValue(
 /** Name of a variable, as a shell takes it. */
 export const VARIABLE_NAME: RegExp = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Longest value that is not worth a warning, in characters. */
+/** Maximum length of a value that is not worth a warning, in characters. */
 const LONG_VALUE = 1_000;
 
 /** Variables that a job seldom wants to replace. */

@@ -12,7 +12,7 @@ import type { Option } from "./option.ts";
 import { PLUGIN_OPTIONS, SECRET_OPTIONS } from "./security_options.ts";
 import { SOURCE_OPTIONS, SOURCE_TYPES } from "./source_options.ts";
 
-/** Longest line that every worker takes, in bytes: one of them reads no more than 64 KiB. */
+/** Maximum length of a line that every worker takes, in bytes: one of them reads no more than 64 KiB. */
 export const WORKER_LINE_BYTES = 60_000;
 
 /** Every option. */

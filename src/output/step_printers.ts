@@ -17,7 +17,7 @@ import type { StepFile } from "./step_file.ts";
 const WHOLE_LINE_BYTES = 64 * 1024;
 
 /** Maximum width to which names are padded, in cells: lines need room, too. */
-const WIDEST_PADDING = 24;
+const MAX_PADDING = 24;
 
 /** Style in which the output of steps is shown. */
 export type JobLogStyle = "plain" | "prefixed" | "grouped" | "json";
@@ -114,7 +114,7 @@ function prefixedPrinters(
 ): (step: string, sinks: Sinks) => Printer {
   const { steps, color = false, maxLineBytes } = options;
   const width = steps.map((step) => displayWidth(printable(step)))
-    .filter((width) => width <= WIDEST_PADDING)
+    .filter((width) => width <= MAX_PADDING)
     .reduce((most, width) => Math.max(most, width), 0);
   const numbers = new Map(steps.map((step, number) => [step, number]));
   return (step, sinks) => {

@@ -8,7 +8,7 @@ import { realPath } from "../workspace/guard.ts";
 import { temporaryDirectory } from "../workspace/temporary.ts";
 import type { JobRun } from "./job_run.ts";
 
-/** Most paths that a message names. */
+/** Maximum number of paths that a message names. */
 const SHOWN_COUNT = 20;
 
 /**

@@ -8,7 +8,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * Opens the log of a job that is one command: its bytes are shown as they
  * come, unless somebody wants them as JSON, or in lines of a limited length.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param config Configuration of the job.
  * @param name Name of the only step.
  * @param keepsTail Whether the last lines are remembered.
@@ -47,7 +47,7 @@ export async function openCommandLog(
  * Finds the longest line that is printed.
  *
  * @param config Configuration of the job.
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @returns Bytes, without the line break; `undefined` for no limit.
  */
 export function maxLineBytes(

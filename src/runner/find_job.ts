@@ -31,7 +31,7 @@ export interface FindJobOptions {
 /**
  * Checks whether a job of the workflow runs, or is about to.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
  * @returns Whether it does.
@@ -48,7 +48,7 @@ export async function isJobRunning(
 /**
  * Finds the result of a job of the workflow.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
  * @returns The result; `null` if no such job was ever started.
@@ -65,7 +65,7 @@ export async function getJobResult(
 /**
  * Reads the variables of the workflow.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @returns Variables by name.
  */
 export async function workflowVars(
@@ -85,7 +85,7 @@ export async function workflowVars(
 /**
  * Finds the file in which the local workflow remembers its jobs.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @returns Absolute path.
  */
 export function localStatePath(parts: RunnerParts): string {
@@ -139,7 +139,7 @@ export interface LogNextJobOptions {
  * The jobs that come first are complete if the local workflow says so; where
  * there is none, whoever asks for the next job knows.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param name Name of the job.
  * @param options What else is known of it.
  */

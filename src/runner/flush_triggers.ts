@@ -101,7 +101,7 @@ export interface FlushedTriggers {
  *    of a coordinator that cannot be reached stays in both. A job that is refused
  *    once is never sent again.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param queue The follow-up jobs.
  * @param options How, and where.
  * @throws {RunnerError} `invalid-config`, `output-failed`, `workspace`,
@@ -349,7 +349,7 @@ function without(
  * Returns how follow-up jobs that belong to no job are submitted, by the
  * variables of the environment.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param layer What overrides the environment.
  * @returns Options.
  * @throws {RunnerError} `invalid-config`, if a setting is invalid.

@@ -68,7 +68,7 @@ export interface TriggerBatch {
  * Calls a function and submits the follow-up jobs that it adds, all at once and
  * only if it succeeds.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param action The function.
  * @returns What the function returns.
  * @throws {RunnerError} If one is refused, or they cannot be submitted.

@@ -1,7 +1,7 @@
 import type { StepLog } from "../output/job_log.ts";
 import type { JobRun } from "./job_run.ts";
 
-/** Most lines of the output in which git's messages are looked for. */
+/** Maximum number of lines of the output in which git's messages are looked for. */
 const SEARCHED_LINES = 1_000;
 
 /**

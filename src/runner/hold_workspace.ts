@@ -61,7 +61,7 @@ export async function holdWorkspace(
 /**
  * Removes what earlier runs left for those who started them.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param triggersFile Where follow-up jobs are written, as the job knows it.
  * @throws {RunnerError} `output-failed`, if a file cannot be removed.
  */

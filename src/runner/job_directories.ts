@@ -8,10 +8,10 @@ import { claimPath } from "../workspace/owned_paths.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
- * Makes the directories of a job that are missing: the one in which its
+ * Creates the directories of a job that are missing: the one in which its
  * command runs, and the one of its artifacts.
  *
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @param config Configuration of the job.
  * @returns Absolute path of the job directory, with every link followed.
  * @throws {RunnerError} `workspace`, if a directory cannot be made or a link
@@ -26,9 +26,9 @@ export async function makeDirectories(
 }
 
 /**
- * Makes the directory of a job's artifacts, if it is missing.
+ * Creates the directory of a job's artifacts, if it is missing.
  *
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @param config Configuration of the job.
  * @returns Absolute path of the directory, with every link followed.
  * @throws {RunnerError} `workspace`, if it cannot be made or a link leads out.
@@ -70,7 +70,7 @@ async function makeDirectory(
  * Outside a container they may be missing: a run makes them.
  *
  * @param config Configuration of the job.
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @param logger Logger for what is unusual.
  * @throws {RunnerError} `workspace`, if a run would fail because of them.
  */
@@ -115,7 +115,7 @@ function unusable(path: string, reason: string, cause?: unknown): RunnerError {
 /**
  * Finds the real place of a path that a variable gives.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param path Absolute path; `/job` and what is below stand for the workspace.
  * @returns Absolute path.
  */

@@ -8,7 +8,7 @@ import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
 
-/** Longest command that is put into a variable, in bytes of UTF-8 at the most. */
+/** Maximum length of a command that is put into a variable, in bytes of UTF-8 at the most. */
 const MAX_COMMAND_BYTES = 128_000;
 
 /** Trace to which a job belongs. */
@@ -23,7 +23,7 @@ export interface TraceContext {
 export interface JobFacts {
   /** Configuration of the job. */
   config: JobConfig;
-  /** Where the job's files are. */
+  /** The workspace. */
   workspace: Workspace;
   /** The run, for the runners that programs of the job start. */
   run: RunIdentity;
@@ -36,7 +36,7 @@ export interface JobFacts {
 }
 
 /**
- * Gives the variables that describe a job.
+ * Returns the variables that describe a job.
  *
  * @param facts What is known of the job.
  * @returns The variables.
@@ -75,7 +75,7 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
 }
 
 /**
- * Gives the environment from which commands of a job inherit.
+ * Returns the environment from which commands of a job inherit.
  *
  * A program has no terminal of its own here. Where a person watches, colors are
  * asked for, unless somebody decided otherwise.

@@ -25,7 +25,7 @@ import type { WorkspaceLock } from "../workspace/lock.ts";
 
 /** Where in its life a job is, and what it has found out so far. */
 export class JobRun {
-  /** What the runner owns. */
+  /** The context of the runner. */
   readonly parts: RunnerParts;
   /** Settings of all layers. */
   settings: Settings = new Settings();
@@ -79,9 +79,9 @@ export class JobRun {
   #isValid = false;
 
   /**
-   * Makes the run of a job that has not begun.
+   * Creates the run of a job that has not begun.
    *
-   * @param parts What the runner owns.
+   * @param parts The context of the runner.
    * @param cancellation Cancellation of the job.
    * @param ownSteps Steps that a pipeline script made.
    */
@@ -224,7 +224,7 @@ function isPluginError(thrown: unknown): thrown is RunnerError {
 }
 
 /**
- * Makes the error of a job that was cancelled.
+ * Creates the error of a job that was cancelled.
  *
  * @param signal Signal with which it was cancelled.
  * @returns The error, with the exit code of a program that the signal ends.

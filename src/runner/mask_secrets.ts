@@ -64,11 +64,11 @@ export interface SettingsSecrets {
   readonly secrets: readonly KnownSecret[];
   /** Names that `secret_env_names` lists, and no variable has. */
   readonly unknownNames: readonly string[];
-  /** Shortest secret that is masked, in bytes. */
+  /** Minimum length of a secret that is masked, in bytes. */
   readonly minBytes: number;
 }
 
-/** Largest file of secrets that is looked through early, in bytes. */
+/** Maximum size of a file of secrets that is looked through early, in bytes. */
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /** What `secret_env_names` says, in any case, where an empty list cannot be written. */
@@ -171,7 +171,7 @@ export interface DefinedJob {
  * variables and in URLs: they are shown, or handed over to a coordinator whose
  * answer may repeat them.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param jobs Definitions.
  */
 export function maskDefinitions(
@@ -196,7 +196,7 @@ export function maskDefinitions(
 /**
  * Has the masker mask as the caller of the runner wants.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param config Configuration of the job.
  */
 export function setUpMasker(
@@ -270,7 +270,7 @@ export class KnownSecrets {
   readonly #values = new Map<string, boolean>();
 
   /**
-   * Makes an empty set.
+   * Creates an empty set.
    *
    * @param parts Masker and logger of the runner.
    */

@@ -45,7 +45,7 @@ export interface OpenContainerOptions extends ContainerSetting {
 }
 
 /**
- * Makes a container for the command of a job.
+ * Creates a container for the command of a job.
  *
  * @param run The run.
  * @param config Configuration of the job, with a command and an image.

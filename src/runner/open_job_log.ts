@@ -22,7 +22,7 @@ export interface OpenJobLogOptions {
  * Opens the log of a job's steps, and reports what an earlier run that was
  * killed has left of its own.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param config Configuration of the job.
  * @param options Steps and place.
  * @returns The log.

@@ -7,7 +7,7 @@ import type { RunnerParts } from "./runner_parts.ts";
 /**
  * Opens the socket at which the job's programs register secrets.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @returns The socket; `undefined`, after a warning, if it cannot be opened:
  * registering a secret then fails.
  */

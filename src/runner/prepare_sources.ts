@@ -171,7 +171,7 @@ export async function checkCredentials(
   }
 }
 
-/** Most jobs have none, and load nothing for them. */
+/** Maximum number of jobs have none, and load nothing for them. */
 async function withCredentials(
   { parts: { host, workspace, logger } }: Pick<JobRun, "parts">,
   action: "checkCredentials" | "removeCredentials",

@@ -17,7 +17,7 @@ const registered = new WeakMap<RunnerParts, Set<string>>();
  * Masks a value in everything that is printed from now on, by this runner and
  * by those around it: what a pipeline prints does not pass its own runner.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param value The secret.
  * @returns Whether this runner masks it; it does not mask short values.
  * @throws {RunnerError} `registration-failed`, if the runner around this one
@@ -37,7 +37,7 @@ export function registerSecret(parts: RunnerParts, value: string): boolean {
  * around this one, too. What those programs print is masked here, so a failure
  * is a warning.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param values Values that this runner masks already.
  */
 export async function passSecretsOn(

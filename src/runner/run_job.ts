@@ -43,7 +43,7 @@ export type JobControls =
 /**
  * Runs a job, from its configuration to its clean-up.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param layer The strongest layer of the configuration.
  * @param controls What of the options is no configuration.
  * @returns How the job ended.

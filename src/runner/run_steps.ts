@@ -190,7 +190,7 @@ export function endWithJob(
 /**
  * Masks the events of a job: names and reasons may hold secrets.
  *
- * @param masker Knows the secrets.
+ * @param masker Masker of the job.
  * @param onEvent Who watches.
  * @returns Takes events, and passes them on masked.
  */
@@ -235,7 +235,7 @@ export function maskedEvents(
 /**
  * Prints how the steps of a job ended, for a person; machines have the log.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param results How the steps ended.
  * @param tails The last lines of the steps, by name, masked.
  */
@@ -266,7 +266,7 @@ export async function printSummary(
  * Masks the last lines of a step again: since they were printed, more secrets
  * may have become known.
  *
- * @param masker Knows the secrets.
+ * @param masker Masker of the job.
  * @param lines Lines.
  * @returns The lines, without secrets.
  */

@@ -160,7 +160,7 @@ export interface Runner extends WorkflowFunctions {
 }
 
 /**
- * Makes a runner that shares nothing with others.
+ * Creates a runner that shares nothing with others.
  *
  * @param options Additional options.
  * @returns The runner.
@@ -202,12 +202,12 @@ function hostWith(
 }
 
 /**
- * Makes a runner that looks at the process around it when it is used first.
+ * Creates a runner that looks at the process around it when it is used first.
  *
  * The default runner is one: to import the package must not ask for
  * permission to read the environment.
  *
- * @param hostOf Gives the process.
+ * @param hostOf Returns the process.
  * @param options What else is said of the runner.
  * @returns The runner.
  */

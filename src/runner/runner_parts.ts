@@ -57,7 +57,7 @@ export interface RunnerParts {
 }
 
 /**
- * Makes the parts of a runner.
+ * Creates the parts of a runner.
  *
  * Plugins and follow-up jobs come from code that uses the library. Without it,
  * their rooms are not even loaded.

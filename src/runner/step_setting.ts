@@ -256,7 +256,7 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
  * relative to where the job runs. Links that the source brought along are
  * followed before the path is checked.
  *
- * @param workspace Where the job's files are.
+ * @param workspace The workspace.
  * @param jobPath Absolute path of the directory in which the job runs.
  * @param step The step.
  * @returns Absolute path.

@@ -94,10 +94,10 @@ export interface WorkflowFunctions {
 }
 
 /**
- * Makes the functions of a runner that concern its workflow; each loads what
+ * Creates the functions of a runner that concern its workflow; each loads what
  * it needs when it is called.
  *
- * @param parts Gives what the runner owns.
+ * @param parts Returns what the runner owns.
  * @returns The functions.
  */
 export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {

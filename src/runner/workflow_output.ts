@@ -16,7 +16,7 @@ const OUTPUT_FILE = "/job/workflow-output.json";
 /**
  * Says something to the workflow of a job.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param entry Variable or output.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
  * @throws {RunnerError} `output-failed`, if it cannot be written.
@@ -44,7 +44,7 @@ export async function setOutput(
 /**
  * Finds the file that a worker reads when the job is over.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @returns Absolute path.
  */
 export function outputPath(parts: RunnerParts): string {
@@ -66,13 +66,13 @@ function warnOfFanOut({ host, logger }: RunnerParts, key: string): void {
 }
 
 /**
- * Most characters of variables to which a result is added. All of them stand
+ * Maximum number of characters of variables to which a result is added. All of them stand
  * in one variable of each later job, which Linux starts only below 128 KiB.
  */
-const MOST_VARIABLES = 64 * 1024;
+const MAX_VARIABLES = 64 * 1024;
 
-/** Most jobs of one fan-out that publish their results, for the same reason. */
-const MOST_INSTANCES = 50;
+/** Maximum number of jobs of one fan-out that publish their results, for the same reason. */
+const MAX_INSTANCES = 50;
 
 /** How a job ended, for {@linkcode publishResult}. */
 export interface Ending {
@@ -101,8 +101,8 @@ export async function publishResult(
   const node_name = env[Variable.workflowNodeName];
   const vars = env[Variable.workflowVarsJson] ?? "";
   const [, index = "0"] = /\[(\d+)\]$/.exec(node_name ?? "") ?? [];
-  if (vars.length > MOST_VARIABLES) return;
-  if (Number(index) >= MOST_INSTANCES) return;
+  if (vars.length > MAX_VARIABLES) return;
+  if (Number(index) >= MAX_INSTANCES) return;
   const now = Date.now();
   const value = publishedResult({
     status: status === "success" ? "completed" : status,

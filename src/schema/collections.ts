@@ -31,7 +31,7 @@ export interface ListOptions {
 }
 
 /**
- * Makes the schema of a list.
+ * Creates the schema of a list.
  *
  * @param member Schema of its members.
  * @param options Additional options.
@@ -58,7 +58,7 @@ export function list<T>(
 }
 
 /**
- * Makes the schema of a list in whose place a single member may stand.
+ * Creates the schema of a list in whose place a single member may stand.
  *
  * @param expected What is expected, worded to follow "must".
  * @param member Schema of its members.
@@ -95,7 +95,7 @@ export interface RecordOptions {
 }
 
 /**
- * Makes the schema of a mapping whose keys are names.
+ * Creates the schema of a mapping whose keys are names.
  *
  * @param member Schema of its values.
  * @param expected What is expected, worded to follow "must".

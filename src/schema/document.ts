@@ -3,7 +3,7 @@ import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { isObject } from "../json.ts";
 
-/** Largest file that is read, in bytes. */
+/** Maximum size of a file that is read, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
@@ -225,7 +225,7 @@ export class DocumentNode {
   #entries: [string, DocumentNode][] | undefined;
 
   /**
-   * Makes a node.
+   * Creates a node.
    *
    * @param written The value with every scalar as text.
    * @param understood The value as the core schema of YAML understands it.

@@ -1,6 +1,6 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Longest time that is accepted, in milliseconds: 100 years of 365 days. */
+/** Maximum time that is accepted, in milliseconds: 100 years of 365 days. */
 export const MAX_DURATION_MS: number = 36_500 * UNITS.d;
 
 /** What the text of a time looks like. */

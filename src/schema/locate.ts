@@ -18,7 +18,7 @@ export interface TextPlace {
 }
 
 /**
- * Makes a function that finds the places of values in a YAML or JSON text.
+ * Creates a function that finds the places of values in a YAML or JSON text.
  *
  * Loaded only to word a problem: the parser that knows positions takes longer
  * to start than a whole job.

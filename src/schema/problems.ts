@@ -1,17 +1,17 @@
 import type { TextPlace } from "./locate.ts";
 import { RunnerError, type RunnerErrorCode } from "../errors.ts";
 
-/** Most problems that are told; the others are counted. */
-const MOST_TOLD = 100;
+/** Maximum number of problems that are told; the others are counted. */
+const MAX_SHOWN = 100;
 
 /**
- * Most values that are looked at, each use of an alias counted. A file of the
+ * Maximum number of values that are looked at, each use of an alias counted. A file of the
  * largest size cannot hold as many without aliases.
  */
-const MOST_VALUES = 1_000_000;
+const MAX_VALUES = 1_000_000;
 
-/** Most characters of keys and values, each use of an alias counted. */
-const MOST_CHARACTERS = 16 * 1024 * 1024;
+/** Maximum number of characters of keys and values, each use of an alias counted. */
+const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 type Path = readonly (string | number)[];
 
@@ -48,7 +48,7 @@ export class Problems {
   #length = 0;
 
   /**
-   * Makes an empty list.
+   * Creates an empty list.
    *
    * @param name Path of the file as the user gave it.
    * @param kind What kind of file it is.
@@ -69,9 +69,9 @@ export class Problems {
     for (const text of texts) {
       if (typeof text === "string") this.#length += text.length;
     }
-    if (this.#valueCount > MOST_VALUES) this.#stop(`${MOST_VALUES} values`);
-    if (this.#length > MOST_CHARACTERS) {
-      this.#stop(`${MOST_CHARACTERS} characters`);
+    if (this.#valueCount > MAX_VALUES) this.#stop(`${MAX_VALUES} values`);
+    if (this.#length > MAX_CHARACTERS) {
+      this.#stop(`${MAX_CHARACTERS} characters`);
     }
   }
 
@@ -120,7 +120,7 @@ export class Problems {
     isWarning: boolean,
   ): void {
     this.#total++;
-    if (this.#told.length < MOST_TOLD) {
+    if (this.#told.length < MAX_SHOWN) {
       this.#told.push({ path, message: message(), other, isWarning });
     }
   }

@@ -50,7 +50,7 @@ export interface TextOptions {
    */
   areNumbersTexts?: boolean;
   /**
-   * Tells what is wrong with a text beyond the rule, worded to follow its name.
+   * Returns what is wrong with a text beyond the rule, worded to follow its name.
    *
    * @default {nothing}
    */
@@ -58,7 +58,7 @@ export interface TextOptions {
 }
 
 /**
- * Makes the schema of a text.
+ * Creates the schema of a text.
  *
  * @param options Additional options.
  * @returns The schema.
@@ -122,7 +122,7 @@ const NUMBER =
   /^[-+]?(0_*[xX][0-9a-fA-F_]+|0_*[bB][01_]+|0_*[oO][0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
 
 /**
- * Makes the schema of an optional text; an empty one counts as missing.
+ * Creates the schema of an optional text; an empty one counts as missing.
  *
  * @param schema Schema of what is not empty.
  * @returns The schema.
@@ -137,7 +137,7 @@ export function optional(schema: Schema<string>): Schema<string> {
 }
 
 /**
- * Makes the schema of a whole number, in every spelling that the YAML decoder of
+ * Creates the schema of a whole number, in every spelling that the YAML decoder of
  * Go takes for one: `1_800`, `0x10`, `010` for eight, `18e2`.
  *
  * @param minimum Least number.
@@ -194,7 +194,7 @@ export const duration: Schema<number> = {
 };
 
 /**
- * Makes the schema of a whole number.
+ * Creates the schema of a whole number.
  *
  * @param minimum Least number.
  * @param maximum Greatest number.
@@ -213,7 +213,7 @@ export function integer(minimum: number, maximum: number): Schema<number> {
 }
 
 /**
- * Makes the schema of a number that may have a fraction.
+ * Creates the schema of a number that may have a fraction.
  *
  * @param minimum Least number, a whole one.
  * @param maximum Greatest number, a whole one.
@@ -232,7 +232,7 @@ export function decimal(minimum: number, maximum: number): Schema<number> {
 }
 
 /**
- * Makes the schema of one of a few words.
+ * Creates the schema of one of a few words.
  *
  * @param words What each word means; those that are told first.
  * @param more Other spellings, which are accepted and not told.
@@ -310,7 +310,7 @@ function notThat(
 }
 
 /**
- * Makes a regular expression that matches the digits of the whole numbers of a
+ * Creates a regular expression that matches the digits of the whole numbers of a
  * range; zeros may stand before them.
  *
  * @param minimum Least number, not negative.
@@ -328,7 +328,7 @@ export function integerPattern(minimum: number, maximum: number): string {
 }
 
 /**
- * Makes a regular expression that matches the numbers of a range, written with
+ * Creates a regular expression that matches the numbers of a range, written with
  * or without a fraction.
  *
  * @param minimum Least number, whole and not negative.

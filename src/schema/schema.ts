@@ -38,7 +38,7 @@ export interface Shapes<T> {
 }
 
 /**
- * Makes the schema of values that have a different schema for each shape.
+ * Creates the schema of values that have a different schema for each shape.
  *
  * @param expected What is expected, worded to follow "must".
  * @param shapes Schemas.
@@ -63,7 +63,7 @@ export function byShape<T>(expected: string, shapes: Shapes<T>): Schema<T> {
 }
 
 /**
- * Makes a schema whose parsed value is converted.
+ * Creates a schema whose parsed value is converted.
  *
  * @param schema Schema of what is written.
  * @param convert Converts the parsed value; may report problems.
@@ -127,7 +127,7 @@ export interface MappingOptions {
 }
 
 /**
- * Makes the schema of a mapping that has no other keys than the given ones.
+ * Creates the schema of a mapping that has no other keys than the given ones.
  *
  * @param title What the mapping describes, for an editor.
  * @param keys Keys.
@@ -200,7 +200,7 @@ export function reportUnknown(
 }
 
 /**
- * Makes the schema of the value of a key, which may be left empty.
+ * Creates the schema of the value of a key, which may be left empty.
  *
  * @param key The key.
  * @returns Schema.
@@ -215,7 +215,7 @@ export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
 }
 
 /**
- * Makes the schema of objects that say something for a key.
+ * Creates the schema of objects that say something for a key.
  *
  * @param key Name of the key.
  * @returns Schema.

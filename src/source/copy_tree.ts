@@ -170,7 +170,7 @@ const UNIT_BYTES = 64 * 1024;
 const BLOCK_BYTES = 512;
 
 /** Smaller files are copied as they are, holes or not, in bytes. */
-const SMALLEST_BYTES = 1024 * 1024;
+const MIN_BYTES = 1024 * 1024;
 
 /**
  * Checks whether a file takes less space than its length says.
@@ -179,7 +179,7 @@ const SMALLEST_BYTES = 1024 * 1024;
  * @returns Whether it has holes that are worth keeping.
  */
 export function isSparse({ size, blocks }: Deno.FileInfo): boolean {
-  return size >= SMALLEST_BYTES && blocks !== null &&
+  return size >= MIN_BYTES && blocks !== null &&
     blocks * BLOCK_BYTES < size - UNIT_BYTES;
 }
 

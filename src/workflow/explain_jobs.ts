@@ -16,7 +16,7 @@ export interface JobExplanation {
 }
 
 /**
- * Tells why a job never runs, whatever happens to others.
+ * Returns why a job never runs, whatever happens to others.
  *
  * @param job The job.
  * @returns The reason; `undefined` for every other job.
@@ -29,7 +29,7 @@ export function neverRunsReason(
 }
 
 /**
- * Finds out which jobs of a workflow run, by walking through its graph as if
+ * Determines which jobs of a workflow run, by walking through its graph as if
  * every job that runs succeeded.
  *
  * @param jobs Jobs; their dependencies have no cycle.

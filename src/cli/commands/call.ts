@@ -12,7 +12,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
 
-/** Longest arguments, in bytes: those of a large trigger document. */
+/** Maximum length of an arguments, in bytes: those of a large trigger document. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 
 /** Arguments of a function, by their names. */

@@ -6,7 +6,7 @@ import {
   type WordKind,
 } from "./word_kind.ts";
 
-/** Finds out where the cursor is: bash makes a word of each "=", too. */
+/** Determines where the cursor is: bash makes a word of each "=", too. */
 const HEAD = `# Completion of runnerlib for bash 3.2 and newer.
 _runnerlib() {
   local IFS=$'\\n' cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]}

@@ -14,7 +14,7 @@ export type WordKind =
   | readonly string[];
 
 /**
- * Tells what a shell offers as the value of an option.
+ * Returns what a shell offers as the value of an option.
  *
  * @param flag Option that takes a value.
  * @returns Words, or a kind of path, or nothing.
@@ -25,7 +25,7 @@ export function valueKind({ choices, valueName = "" }: Flag): WordKind {
 }
 
 /**
- * Tells what a shell offers as an operand of a command.
+ * Returns what a shell offers as an operand of a command.
  *
  * @param loaded The command.
  * @param position Number of the operand, the first being 0.

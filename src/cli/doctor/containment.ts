@@ -2,7 +2,7 @@ import { findContainment } from "../../process/containment.ts";
 import type { Finding } from "./finding.ts";
 
 /**
- * Finds out whether processes of an untrusted step can outlive it here.
+ * Checks whether processes of an untrusted step can outlive it here.
  *
  * @param isInContainer Whether the runner is in a container for a job.
  * @returns What was found.

@@ -24,7 +24,7 @@ export interface NeedsSetting {
 }
 
 /**
- * Tells which programs a job with this configuration cannot do without.
+ * Returns which programs a job with this configuration cannot do without.
  *
  * @param setting What the needs depend on.
  * @returns Names of programs.

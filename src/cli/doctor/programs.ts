@@ -4,7 +4,7 @@ import { Cancellation } from "../../process/cancellation.ts";
 import { capture } from "../../process/capture.ts";
 import type { Finding } from "./finding.ts";
 
-/** Longest time that a program may take to tell its version, in milliseconds. */
+/** Maximum time that a program may take to tell its version, in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
 /** A program that jobs may need. */

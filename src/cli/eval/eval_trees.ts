@@ -81,7 +81,7 @@ export async function evalTrees(
 }
 
 /**
- * Finds out which files have changed.
+ * Determines which files have changed.
  *
  * @param context What the command got to work with.
  * @param source Absolute path of the code.

@@ -38,10 +38,10 @@ export interface MigrationReport {
   readonly fileCount: number;
 }
 
-/** Most findings of a file that are reported. */
+/** Maximum number of findings of a file that are reported. */
 const MAX_PER_FILE = 100;
 
-/** Longest text of a finding, in characters. */
+/** Maximum length of a text of a finding, in characters. */
 const MAX_LENGTH = 400;
 
 /**

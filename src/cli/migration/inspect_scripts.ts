@@ -20,10 +20,10 @@ import { sourceCommands } from "./source_commands.ts";
 import { checkCommands, checkLines } from "./text_rules.ts";
 import { namedFile, type TreeFile } from "./untrusted_tree.ts";
 
-/** Most words of a command that are looked up as files. */
+/** Maximum number of words of a command that are looked up as files. */
 const MAX_WORDS = 50;
 
-/** Most directories of `cd` in which files of a script are looked up. */
+/** Maximum number of directories of `cd` in which files of a script are looked up. */
 const MAX_DIRECTORIES = 8;
 
 /**

@@ -6,16 +6,16 @@ import { osReason } from "../../errors.ts";
 /** Deepest directory that is entered. */
 const MAX_DEPTH = 12;
 
-/** Most paths that are looked up, as words of commands that may be files. */
+/** Maximum number of paths that are looked up, as words of commands that may be files. */
 const MAX_LOOKUPS = 20_000;
 
 /** Limits of {@linkcode UntrustedTree}. */
 export interface UntrustedTreeLimits {
-  /** Most files that are read. */
+  /** Maximum number of files that are read. */
   readonly files: number;
-  /** Largest file, in bytes. */
+  /** Maximum size of a file, in bytes. */
   readonly fileBytes: number;
-  /** Most bytes of all files together. */
+  /** Maximum number of bytes of all files together. */
   readonly totalBytes: number;
 }
 
@@ -63,7 +63,7 @@ export class UntrustedTree {
   #totalBytes = 0;
 
   /**
-   * Makes a reader.
+   * Creates a reader.
    *
    * @param root Absolute path of the root, without links.
    * @param limits What is read at most.

@@ -11,7 +11,7 @@ export interface Yaml11Value {
   readonly json: string | undefined;
 }
 
-/** Longest scalar that is looked at: a number of any use is shorter. */
+/** Maximum length of a scalar that is looked at: a number of any use is shorter. */
 const MAX_LENGTH = 100;
 
 const BOOLEAN =

@@ -1,4 +1,4 @@
-/** Makes the cursor invisible. */
+/** Creates the cursor invisible. */
 export const HIDE_CURSOR = "\x1b[?25l";
 
 /** Makes the cursor visible. */

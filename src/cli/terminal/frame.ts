@@ -233,7 +233,7 @@ export class Region {
   #isClosed = false;
 
   /**
-   * Makes a region that is not on the screen.
+   * Creates a region that is not on the screen.
    *
    * @param lines Tells the lines to draw now, none for an empty region.
    */

@@ -95,7 +95,7 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   };
 }
 
-/** Makes a queue: each task begins when those before it are over. */
+/** Creates a queue: each task begins when those before it are over. */
 function turns(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {

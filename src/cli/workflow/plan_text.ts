@@ -8,7 +8,7 @@ import {
 import { levels } from "../../workflow/render/draw_graph.ts";
 
 /**
- * Tells what would be run, and when.
+ * Returns what would be run, and when.
  *
  * @param workflow The workflow.
  * @param only Names of the only jobs; `undefined` for all.

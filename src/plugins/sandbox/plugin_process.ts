@@ -10,13 +10,13 @@ import {
 } from "./messages.ts";
 
 /** Maximum length of a message, in characters. */
-const LONGEST_MESSAGE = 1024 * 1024;
+const MAX_MESSAGE_LENGTH = 1024 * 1024;
 
 /** Most that a plugin may say from one call to the next, in bytes. */
-const MOST_BYTES = 8 * 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
 
 /** Most of its standard error that is passed on, in characters. */
-const MOST_STDERR = 64 * 1024;
+const MAX_STDERR = 64 * 1024;
 
 /** How long the rest of its output is waited for once it was ended, in milliseconds. */
 const DRAIN_MS = 500;
@@ -120,13 +120,13 @@ export class PluginProcess implements AsyncDisposable {
 
   async #readMessages(): Promise<void> {
     await readLines(this.#child.stdout, {
-      maxLength: LONGEST_MESSAGE,
+      maxLength: MAX_MESSAGE_LENGTH,
       onTooLong: () =>
-        this.end(`it sent a message of more than ${LONGEST_MESSAGE} bytes`),
+        this.end(`it sent a message of more than ${MAX_MESSAGE_LENGTH} bytes`),
       onBytes: (count) => {
         this.#bytes += count;
-        if (this.#bytes <= MOST_BYTES || this.#isProgram) return;
-        this.end(`it sent more than ${MOST_BYTES} bytes at once`);
+        if (this.#bytes <= MAX_BYTES || this.#isProgram) return;
+        this.end(`it sent more than ${MAX_BYTES} bytes at once`);
       },
       onLine: (line) => {
         if (this.#reason !== undefined) return;
@@ -158,7 +158,7 @@ export class PluginProcess implements AsyncDisposable {
         if (this.#isOutOfMemory || line.trim() === "") return;
         if (line === BROKER_WARNING) return;
         this.#stderrLength += line.length;
-        if (this.#stderrLength <= MOST_STDERR) this.#listener.stderr(line);
+        if (this.#stderrLength <= MAX_STDERR) this.#listener.stderr(line);
       },
     });
   }

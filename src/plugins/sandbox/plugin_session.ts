@@ -9,10 +9,10 @@ import { thrownText } from "../thrown_text.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
 /** Maximum number of secrets that a plugin may have registered. */
-const MOST_SECRETS = 1_000;
+const MAX_SECRETS = 1_000;
 
 /** Maximum number of lines of a plugin that are logged. */
-const MOST_LINES = 10_000;
+const MAX_LINES = 10_000;
 
 /** What a plugin can do at any time. */
 export interface SessionListener {
@@ -191,8 +191,8 @@ export class PluginSession implements AsyncDisposable {
       case "log":
         return this.#messages.write(message.message);
       case "secret":
-        if (++this.#secretCount > MOST_SECRETS) {
-          return this.end(`it registered more than ${MOST_SECRETS} secrets`);
+        if (++this.#secretCount > MAX_SECRETS) {
+          return this.end(`it registered more than ${MAX_SECRETS} secrets`);
         }
         return this.#registerSecret(message);
       case "trigger":
@@ -232,8 +232,8 @@ export class PluginSession implements AsyncDisposable {
 
   #log(line: string): void {
     if (this.#isProgram) return this.#listener.log(line);
-    if (++this.#lineCount < MOST_LINES) this.#listener.log(line);
-    else if (this.#lineCount === MOST_LINES) {
+    if (++this.#lineCount < MAX_LINES) this.#listener.log(line);
+    else if (this.#lineCount === MAX_LINES) {
       this.#listener.log("It says too much; the rest is left out");
     }
   }

@@ -9,7 +9,7 @@ const OTHER = 0xfd;
 
 const [BLANK, PLUS, BACKSLASH] = [0x20, 0x2b, 0x5c];
 
-/** Gives the normal form of each byte that is not part of an escape. */
+/** Returns the normal form of each byte that is not part of an escape. */
 export const NORMAL: Uint8Array = normalForms();
 
 /** The value of each hexadecimal digit; 255 for other bytes. */
@@ -30,7 +30,7 @@ function hexValues(): Uint8Array {
   });
 }
 
-/** Longest name of an entity. */
+/** Maximum length of a name of an entity. */
 export const MAX_ENTITY_NAME = 10;
 
 /** Entities of ASCII that are escaped by XML, HTML and what encodes all punctuation. */
@@ -47,7 +47,7 @@ const EURO = 0x20ac;
 let entities: Map<string, number> | undefined;
 
 /**
- * Gives the character that an entity stands for.
+ * Returns the character that an entity stands for.
  *
  * @param name Its name.
  * @returns Number of the character; `undefined` for other names.

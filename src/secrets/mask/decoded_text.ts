@@ -153,7 +153,7 @@ export class Stretches {
   readonly #bounds: number[] = [];
 
   /**
-   * Makes a list without stretches.
+   * Creates a list without stretches.
    *
    * @param marks Marks of the text.
    */

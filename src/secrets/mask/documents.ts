@@ -1,13 +1,13 @@
-/** Most parts of a document that are secrets of their own. */
+/** Maximum number of parts of a document that are secrets of their own. */
 const MAX_PARTS = 1_000;
 
 /** How deep documents are looked for within one another. */
 const MAX_DEPTH = 8;
 
-/** Shortest part that is a secret because of its name, in characters. */
+/** Minimum length of a part that is a secret because of its name, in characters. */
 const MIN_NAMED = 6;
 
-/** Shortest part that is a secret because it looks like one, in characters. */
+/** Minimum length of a part that is a secret because it looks like one, in characters. */
 const MIN_SHAPED = 16;
 
 /** How much of a part is looked at for that. */
@@ -181,7 +181,7 @@ function separated(name: string): string {
   return name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_");
 }
 
-/** Tells whether a word looks as if it were made by chance: long, of letters and digits in any order. */
+/** Checks whether a word looks as if it were made by chance: long, of letters and digits in any order. */
 function isRandom(text: string): boolean {
   if (text.length < MIN_SHAPED || !/^[\w+/=.~-]+$/.test(text)) return false;
   if (UUID.test(text)) return false;

@@ -20,10 +20,10 @@
 
 import { entityOf, HEX, MAX_ENTITY_NAME, NORMAL, QUOTE } from "./characters.ts";
 
-/** Longest code for a terminal that is read as one, in bytes. */
+/** Maximum length of a code for a terminal that is read as one, in bytes. */
 export const MAX_CODE_BYTES = 1024;
 
-/** Most backslashes that are read as one escape, and most escapes within one another. */
+/** Maximum number of backslashes that are read as one escape, and most escapes within one another. */
 const MAX_DEPTH = 64;
 
 const [LF, CR, ESC, DEL, BEL] = [0x0a, 0x0d, 0x1b, 0x7f, 0x07];

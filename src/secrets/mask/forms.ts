@@ -16,7 +16,7 @@ export interface Form {
 /** Kinds of forms. */
 export type FormKind = "plain" | "encoded" | "normal";
 
-/** Shortest line of a value of several lines that is a secret by itself, in characters. */
+/** Minimum length of a line of a value of several lines that is a secret by itself, in characters. */
 const MIN_LINE = 8;
 
 /** Longer values are quoted line by line only, in ways that leave no trace. */
@@ -25,7 +25,7 @@ const MAX_QUOTED = 2048;
 /** Values of more lines than these are found encoded as a whole only. */
 const MAX_ENCODED_LINES = 256;
 
-/** Shortest form that is found with line breaks in it, in bytes. */
+/** Minimum length of a form that is found with line breaks in it, in bytes. */
 const MIN_JOINED_BYTES = 8;
 
 /** The same for hexadecimal digits, which may have blanks between them. */
@@ -68,7 +68,7 @@ const [PLUS, SLASH, MINUS, UNDERSCORE] = [0x2b, 0x2f, 0x2d, 0x5f];
 const [marks, decoded] = [new Marks(), new DecodedText()];
 
 /**
- * Gives every form in which a secret may be printed and which is no matter of
+ * Returns every form in which a secret may be printed and which is no matter of
  * escapes: those are undone in the text.
  *
  * These are the value, the value without the white space or quotes around it,
@@ -200,7 +200,7 @@ function inertTexts(value: string): string[] {
 }
 
 /**
- * Gives a text as shells quote it that end a quoting in front of what it cannot
+ * Returns a text as shells quote it that end a quoting in front of what it cannot
  * quote, and begin it again behind that.
  *
  * @param normal The text in normal form.
@@ -261,7 +261,7 @@ function quotedPrintable(value: string): string {
 }
 
 /**
- * Gives a text as the masker looks at it: with its escapes undone, and with
+ * Returns a text as the masker looks at it: with its escapes undone, and with
  * one sign for all that quotes.
  */
 function normalForm(bytes: Uint8Array, isJoined: boolean): Uint8Array {
@@ -301,7 +301,7 @@ function form(bytes: Uint8Array, minLength = MIN_JOINED_BYTES): Form {
 }
 
 /**
- * Gives what bytes leave in a base64 text.
+ * Returns what bytes leave in a base64 text.
  *
  * Three bytes become four characters, so they show in one of three ways. The
  * characters at the edges also depend on what is next to them and are left out.
@@ -355,7 +355,7 @@ function hex(bytes: Uint8Array, digits: Uint8Array): Uint8Array {
   return text;
 }
 
-/** Gives room for a form, the same for each of them. */
+/** Returns room for a form, the same for each of them. */
 function roomFor(length: number): Uint8Array {
   if (room.length < length) room = new Uint8Array(2 * length);
   return room.subarray(0, length);

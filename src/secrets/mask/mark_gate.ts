@@ -19,7 +19,7 @@ const SIDE_BYTES = MIN_GRAM_NEEDLE_BYTES - 1;
 /** Of so many grams in a row, those of a needle hold at least one of every place. */
 const GRAMS_IN_ROW = MIN_GRAM_NEEDLE_BYTES - 3;
 
-/** Most marks that are looked through for how many bytes they stand for. */
+/** Maximum number of marks that are looked through for how many bytes they stand for. */
 const MAX_FEW_MARKS = 4;
 
 /** In the two tables below, what is no byte of its own in every place. */
@@ -49,7 +49,7 @@ export class MarkGate {
   #isLast = false;
 
   /**
-   * Makes a gate.
+   * Creates a gate.
    *
    * @param marks The marks of each window.
    * @param needles What is looked for.
@@ -141,7 +141,7 @@ export class MarkGate {
   }
 
   /**
-   * Tells whether a needle may lie across marks.
+   * Checks whether a needle may lie across marks.
    *
    * @param first Number of the first mark.
    * @param last Number of the last one.
@@ -253,7 +253,7 @@ export class MarkGate {
     return byte === QUOTE && length > 0 && this.#bytes[length - 1] === QUOTE;
   }
 
-  /** Tells whether as many grams in a row of a text are those of needles as the shortest one has. */
+  /** Checks whether as many grams in a row of a text are those of needles as the shortest one has. */
   holdsGrams(bytes: Uint8Array, length: number): boolean {
     return holdsGrams(bytes, length, this.#needles.grams.filter, GRAMS_IN_ROW);
   }

@@ -198,7 +198,7 @@ export function isLeftOut(byte: number): boolean {
 }
 
 /**
- * Tells whether four bytes of joined text in front of a place may be those of
+ * Checks whether four bytes of joined text in front of a place may be those of
  * a needle.
  *
  * @param text The text.

@@ -4,7 +4,7 @@ import { WordFilter } from "./words.ts";
 /** Lengths at which the beginning of a text is compared with those of needles. */
 const LEVELS = [3, 6, 12, 24, 48, 96];
 
-/** Longest needle, in bytes. */
+/** Maximum length of a needle, in bytes. */
 export const MAX_NEEDLE_BYTES = 128;
 
 const [LEVEL, END] = [1, 2];
@@ -32,7 +32,7 @@ export class NeedleFlood {
   #longest = 0;
 
   /**
-   * Makes a flood without needles.
+   * Creates a flood without needles.
    *
    * @param fingerprints Has the fingerprints of all needles.
    */
@@ -200,7 +200,7 @@ export class Fingerprints {
   }
 
   /**
-   * Tells whether a string was added.
+   * Checks whether a string was added.
    *
    * @param first First number of its fingerprint.
    * @param second Second number of it.

@@ -1,6 +1,6 @@
 import { hashOf, wordAt, WordFilter } from "./words.ts";
 
-/** Longest distance at which needles are known to repeat themselves, in bytes. */
+/** Maximum length of a distance at which needles are known to repeat themselves, in bytes. */
 const MAX_REPEAT_BYTES = 128;
 
 /**
@@ -40,7 +40,7 @@ export class NeedlePool {
   }
 
   /**
-   * Tells where a needle starts.
+   * Returns where a needle starts.
    *
    * @param needle Its number.
    * @returns Offset in {@linkcode bytes}.
@@ -50,7 +50,7 @@ export class NeedlePool {
   }
 
   /**
-   * Tells where a needle ends.
+   * Returns where a needle ends.
    *
    * @param needle Its number.
    * @returns Offset behind its last byte in {@linkcode bytes}.
@@ -60,7 +60,7 @@ export class NeedlePool {
   }
 
   /**
-   * Gives the bytes of a needle.
+   * Returns the bytes of a needle.
    *
    * @param needle Its number.
    * @returns A view of {@linkcode bytes}.
@@ -109,7 +109,7 @@ export class NeedlePool {
   }
 
   /**
-   * Tells whether a needle stands at a place of a text. One that was found
+   * Checks whether a needle stands at a place of a text. One that was found
    * nearby, and repeats itself at that distance, is compared only where the two
    * do not overlap: a run such as "aaaa…" holds it at every place.
    *
@@ -205,7 +205,7 @@ export function grown<T extends Int32Array | Uint8Array>(
   return longer;
 }
 
-/** Most needles that are put in their places one by one, instead of all by sorting. */
+/** Maximum number of needles that are put in their places one by one, instead of all by sorting. */
 const MAX_INSERTED = 64;
 
 /** Size of the filter for words, as a power of two. */
@@ -235,7 +235,7 @@ export class PrefixIndex {
   #longest = 0;
 
   /**
-   * Makes an index without needles.
+   * Creates an index without needles.
    *
    * @param pool Holds the needles.
    */
@@ -344,7 +344,7 @@ function classOf(word: number): number {
   return hashOf(word) >>> (32 - CLASS_BITS);
 }
 
-/** Tells whether a needle comes behind `text[from..to)` in the order. */
+/** Checks whether a needle comes behind `text[from..to)` in the order. */
 function isAbove(
   pool: NeedlePool,
   needle: number,

@@ -19,10 +19,10 @@ import {
   WordIndex,
 } from "./words.ts";
 
-/** Shortest needle that can be found, in bytes: a pair at an even offset, plus one. */
+/** Minimum length of a needle that can be found, in bytes: a pair at an even offset, plus one. */
 export const MIN_NEEDLE_BYTES = 3;
 
-/** Shortest needle that has a whole word at a multiple of four, wherever it stands. */
+/** Minimum length of a needle that has a whole word at a multiple of four, wherever it stands. */
 const MIN_WORD_NEEDLE_BYTES = 4 + 3;
 
 /** Distance of the words that are looked at, in bytes. */
@@ -31,7 +31,7 @@ const STRIDE = 8;
 /** Number of words in which the longest needle lies. */
 const MAX_NEEDLE_WORDS = MAX_NEEDLE_BYTES / 4;
 
-/** Shortest needle of which each registered word has another one behind it. */
+/** Minimum length of a needle in which each registered word has another one behind it. */
 const MIN_CONTEXT_NEEDLE_BYTES = STRIDE + 4 + 3;
 
 /** Size of the filter for words and what follows, as a power of two. */
@@ -41,13 +41,13 @@ const CONTEXT_BITS = 16;
 const LARGE_CONTEXT_BITS = 18;
 const MAX_CONTEXTS = 1 << 17;
 
-/** Most needles that are found by their words; more would take too much memory. */
+/** Maximum number of needles that are found by their words; more would take too much memory. */
 const MAX_INDEXED = 24_000;
 
-/** Most needles that are found by the same word, and by the same two; more would take too much time. */
+/** Maximum number of needles that are found by the same word, and by the same two; more would take too much time. */
 const [MAX_SHARING, MAX_ALIKE] = [250, 12];
 
-/** Most needles that are found by the same word if they are too short for two. */
+/** Maximum number of needles that are found by the same word if they are too short for two. */
 const MAX_SHORT_ALIKE = 100;
 
 /** How many counts of needles that share two words there are, as a power of two. */
@@ -236,7 +236,7 @@ export class NeedleSet {
     }
   }
 
-  /** Tells whether a word of a text is followed by what follows it in a needle. */
+  /** Checks whether a word of a text is followed by what follows it in a needle. */
   #isLikely(words: Int32Array, at: number): boolean {
     // Whoever comes here has found a word, so there is a filter.
     const contexts = this.#contexts!;
@@ -403,7 +403,7 @@ function alikeOf(context: number): number {
   return hashOf(context) >>> (32 - ALIKE_BITS);
 }
 
-/** Tells whether a needle is white space, which is no secret. */
+/** Checks whether a needle is white space, which is no secret. */
 function isBlank(needle: Uint8Array): boolean {
   return needle.every((byte) => byte === 0x20 || byte >= 9 && byte <= 13);
 }

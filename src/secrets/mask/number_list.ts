@@ -2,13 +2,13 @@ import { GAP, HEX } from "./characters.ts";
 import { grown } from "./needle_pool.ts";
 import { holdsGrams, type WordFilter } from "./words.ts";
 
-/** Most bytes between two numbers of a list. */
+/** Maximum number of bytes between two numbers of a list. */
 const MAX_SEPARATOR_BYTES = 10;
 
-/** Most letters and digits of a number, and most backslashes in front of them. */
+/** Maximum number of letters and digits of a number, and most backslashes in front of them. */
 const [MAX_LETTERS, MAX_BACKSLASHES] = [4, 4];
 
-/** Most bytes of a number: backslashes with `x2f`. */
+/** Maximum number of bytes of a number: backslashes with `x2f`. */
 const MAX_NUMBER_BYTES = MAX_BACKSLASHES + 3;
 
 /** How many bytes of a text tell what the first number behind them belongs to. */
@@ -172,7 +172,7 @@ function isX(byte: number): boolean {
 }
 
 /**
- * Tells whether a number, and two on each side of it, may be part of a needle.
+ * Checks whether a number, and two on each side of it, may be part of a needle.
  *
  * @param text The text.
  * @param at Where the digits of the number start.

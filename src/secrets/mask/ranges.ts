@@ -27,7 +27,7 @@ export class Ranges implements RangeSink {
   }
 
   /**
-   * Tells where a range starts.
+   * Returns where a range starts.
    *
    * @param at Number of the range.
    * @returns Offset of its first byte.
@@ -37,7 +37,7 @@ export class Ranges implements RangeSink {
   }
 
   /**
-   * Tells where a range ends.
+   * Returns where a range ends.
    *
    * @param at Number of the range.
    * @returns Offset behind its last byte.
@@ -99,7 +99,7 @@ export class Printer {
   }
 
   /**
-   * Gives what is printed of a window.
+   * Returns what is printed of a window.
    *
    * @param window The window.
    * @param heldFrom Where the bytes start that are held back.

@@ -191,7 +191,7 @@ export class Grams {
   }
 
   /**
-   * Makes the filter larger.
+   * Creates the filter larger.
    *
    * @param bytes All needles.
    * @param starts Where each of them starts; the last number is their end.

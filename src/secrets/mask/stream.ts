@@ -117,7 +117,7 @@ export class MaskStream {
   #partialFrom = 0;
 
   /**
-   * Makes a stream.
+   * Creates a stream.
    *
    * @param rules Secrets and placeholder.
    */

@@ -4,7 +4,7 @@ import { grown } from "./needle_pool.ts";
 export const MULTIPLIER = 0x9E3779B1 | 0;
 
 /**
- * Tells which words were certainly never added.
+ * Returns which words were certainly never added.
  *
  * Its numbers are exposed, because the loops that ask are the hottest of the
  * program and must not call out.
@@ -16,7 +16,7 @@ export class WordFilter {
   readonly shift: number;
 
   /**
-   * Makes a filter without words.
+   * Creates a filter without words.
    *
    * @param sizeBits How many bits it takes to count its numbers.
    * @param bits Its numbers, if they have to be in a certain place.
@@ -40,7 +40,7 @@ export class WordFilter {
   }
 
   /**
-   * Tells whether a word may have been added.
+   * Checks whether a word may have been added.
    *
    * @param word The word, as an integer of 32 bits.
    */
@@ -132,7 +132,7 @@ export function nextPair(
 }
 
 /**
- * Tells whether so many words in a row of a text, which begin one byte apart,
+ * Checks whether so many words in a row of a text, which begin one byte apart,
  * may have been added.
  *
  * @param bytes The text.
@@ -182,7 +182,7 @@ const SPARE_BITS = 3;
 /** Greatest size of a filter, as a power of two: more would not stay in the caches. */
 const MAX_FILTER_BITS = 18;
 
-/** Most offsets of a needle that are compared when a rare word is chosen. */
+/** Maximum number of offsets of a needle that are compared when a rare word is chosen. */
 const MAX_CHOICES = 64;
 
 /**
@@ -200,7 +200,7 @@ export class WordIndex {
   #counts = new Int32Array();
   #filter = new WordFilter(0);
 
-  /** Makes an index without places. */
+  /** Creates an index without places. */
   constructor() {
     this.#rebuild(MIN_BUCKET_BITS);
   }
@@ -247,7 +247,7 @@ export class WordIndex {
   }
 
   /**
-   * Gives the first place of a word.
+   * Returns the first place of a word.
    *
    * @param word The word, as a signed 32-bit integer.
    * @returns The place; negative if there is none.
@@ -257,7 +257,7 @@ export class WordIndex {
   }
 
   /**
-   * Gives the next place of the same word.
+   * Returns the next place of the same word.
    *
    * @param place A place.
    * @returns The next one; negative if there is none.
@@ -268,7 +268,7 @@ export class WordIndex {
   }
 
   /**
-   * Tells which needle a place belongs to.
+   * Returns which needle a place belongs to.
    *
    * @param place The place.
    * @returns Number of the needle.
@@ -278,7 +278,7 @@ export class WordIndex {
   }
 
   /**
-   * Tells where in its needle a place is.
+   * Returns where in its needle a place is.
    *
    * @param place The place.
    * @returns Offset of the word.

@@ -2,7 +2,7 @@ import { osReason, RunnerError } from "../../errors.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 
 /** Maximum size of a file that is read, in bytes; no store of secrets comes near it. */
-const LARGEST_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
  * Creates a directory that is its owner's only, and those above it.
@@ -37,8 +37,8 @@ export async function readPrivate(
   try {
     const { isFile, size } = await Deno.stat(path);
     if (!isFile) reason = "it is not a file";
-    else if (size > LARGEST_BYTES) {
-      reason = `it is larger than ${LARGEST_BYTES} bytes`;
+    else if (size > MAX_BYTES) {
+      reason = `it is larger than ${MAX_BYTES} bytes`;
     } else return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;

@@ -29,7 +29,7 @@ export function flattened(
 }
 
 /**
- * Makes the definition of a job.
+ * Creates the definition of a job.
  *
  * @param name Name of the job.
  * @param own Its entry in a workflow file, or its job file.
@@ -93,7 +93,7 @@ function placeOf(node: DocumentNode, key: string): DocumentNode {
 }
 
 /**
- * Makes the job that the coordinator is to run out of a definition, without an
+ * Creates the job that the coordinator is to run out of a definition, without an
  * event and sources.
  *
  * @param definition Definition that has a command.

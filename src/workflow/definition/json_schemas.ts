@@ -59,7 +59,7 @@ const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
 };
 
 /**
- * Makes the JSON Schema of the documents with which jobs are triggered.
+ * Creates the JSON Schema of the documents with which jobs are triggered.
  *
  * It is as strict as the coordinator should be: what the coordinator would
  * take and never run does not pass, as far as a schema can tell.
@@ -140,7 +140,7 @@ function amount({ source }: RegExp): JsonSchema {
 const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
 
 /**
- * Makes the JSON Schema of workflow files, for editors.
+ * Creates the JSON Schema of workflow files, for editors.
  *
  * It accepts what the reader accepts, from the same definition, except for what a
  * schema cannot say: duplicate or unknown names, cycles, what a

@@ -194,7 +194,7 @@ export interface CodePlace {
 }
 
 /**
- * Makes the job that the coordinator is to run out of a definition.
+ * Creates the job that the coordinator is to run out of a definition.
  *
  * @param definition Definition.
  * @param event What happened.

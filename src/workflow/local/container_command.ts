@@ -18,7 +18,7 @@ const RUNNER = "1001:1001";
 /** Maximum number of processes of a job. */
 const MAX_PROCESSES = 4_096;
 
-/** Gives the files to the user of the job first, if the runner may. */
+/** Returns the files to the user of the job first, if the runner may. */
 const GIVE_FILES =
   'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R "$user" "$files" || exit; exec "$@"';
 
@@ -49,7 +49,7 @@ export interface ContainerSetting extends ContainerOptions {
 }
 
 /**
- * Makes the command that runs a job in a container of its own: with the
+ * Creates the command that runs a job in a container of its own: with the
  * workspace at `/job`, as another user, without privileges and within limits.
  *
  * Values of variables are in the environment of the command, not among its

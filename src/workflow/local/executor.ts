@@ -11,7 +11,7 @@ export interface JobRequest {
   readonly node: LocalNode;
   /** Id of the workflow that the job belongs to. */
   readonly workflowId: string;
-  /** Gives the variables of the workflow as JSON. */
+  /** Returns the variables of the workflow as JSON. */
   readonly varsText: () => string;
   /** Aborted when the run is to end. */
   readonly signal: AbortSignal;

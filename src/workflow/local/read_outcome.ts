@@ -11,7 +11,7 @@ import type { JobOutputs, JsonObject } from "./variables.ts";
 import type { TriggeredWorkflow } from "./workflow_state.ts";
 
 /** Maximum size of outputs, in bytes. */
-const LARGEST_OUTPUT_BYTES = 1024 * 1024;
+const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** What only evaluations say of a job, and only the coordinator reads. */
 const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
@@ -24,7 +24,7 @@ const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
  * @throws {RunnerError} `output-failed`, if the file is no such document.
  */
 export async function readOutputs(path: string): Promise<JobOutputs> {
-  const document = await readDocument(path, LARGEST_OUTPUT_BYTES);
+  const document = await readDocument(path, MAX_OUTPUT_BYTES);
   if (document === undefined) return {};
   const { vars = null, outputs = null } = document;
   for (const [name, value] of Object.entries({ vars, outputs })) {

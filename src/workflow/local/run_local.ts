@@ -66,7 +66,7 @@ export interface LocalResult {
  * Runs a workflow on this machine, each job in a workspace of its own below
  * `.reactorcide/workflow`.
  *
- * @param parts What the runner owns.
+ * @param parts The context of the runner.
  * @param definition The workflow.
  * @param options What of it is run, and how.
  * @returns How it ended.

@@ -18,7 +18,7 @@ export class WorkflowVariables {
   #text: string | undefined;
 
   /**
-   * Makes the variables that a workflow starts with.
+   * Creates the variables that a workflow starts with.
    *
    * @param initial Variables.
    */

@@ -75,7 +75,7 @@ export class JobKeys {
   }
 
   /**
-   * Gives the key of a job of the workflow file.
+   * Returns the key of a job of the workflow file.
    *
    * @param displayName Display name of the job.
    * @returns The display name, which is taken from now on.
@@ -86,7 +86,7 @@ export class JobKeys {
   }
 
   /**
-   * Gives the key of a job that another one triggered.
+   * Returns the key of a job that another one triggered.
    *
    * @param origin Where the job comes from.
    * @param displayName Display name of the job.

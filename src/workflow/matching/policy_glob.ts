@@ -1,5 +1,5 @@
 /**
- * Makes a test out of a pattern of a CI policy, which are other ones than
+ * Creates a test out of a pattern of a CI policy, which are other ones than
  * those of events: `**` stands for any text, `*` for any text without a slash,
  * `?` for one character that is no slash, and all else for itself.
  *
