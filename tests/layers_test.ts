@@ -132,6 +132,15 @@ Deno.test("findLayerProblems() finds a file that grew too long", () => {
   );
 });
 
+Deno.test("findLayerProblems() finds files that import one another", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name) => `src/steps/${name}.ts`);
+  assertEquals(
+    findLayerProblems([file(a, [b]), file(b, [c]), file(c, [b])]),
+    [`${b} imports ${c} imports ${b}`],
+  );
+  assertEquals(findLayerProblems([file(a, [b, c]), file(b, [c]), file(c)]), []);
+});
+
 function file(path: string, targets: string[] = [], text = ""): SourceFile {
   const imports = targets.map((target) => ({ target, dynamic: false }));
   return { path, imports, text };

@@ -128,12 +128,43 @@ interface PlatformRule {
  * @returns One line per finding; none when all is well.
  */
 export function findLayerProblems(files: readonly SourceFile[]): string[] {
-  return files.flatMap((file) => [
-    ...findImportProblems(file),
-    ...findPlatformProblems(file),
-    ...findEnvironmentProblems(file),
-    ...findSizeProblems(file),
-  ]);
+  return [
+    ...files.flatMap((file) => [
+      ...findImportProblems(file),
+      ...findPlatformProblems(file),
+      ...findEnvironmentProblems(file),
+      ...findSizeProblems(file),
+    ]),
+    ...findCircle(files),
+  ];
+}
+
+/** Files that import one another, types included: one circle, if there is any. */
+function findCircle(files: readonly SourceFile[]): string[] {
+  const open = new Map(
+    files.map(({ path, imports }) => [
+      path,
+      new Set(imports.map(({ target }) => target)),
+    ]),
+  );
+  for (let count = -1; count !== open.size;) {
+    count = open.size;
+    for (const [path, targets] of open) {
+      if (![...targets].some((target) => open.has(target))) open.delete(path);
+    }
+  }
+  const [start] = open.keys();
+  if (start === undefined) return [];
+  const way: string[] = [];
+  for (let at = start; !way.includes(at);) {
+    way.push(at);
+    at = [...open.get(at)!].find((target) => open.has(target))!;
+    if (way.includes(at)) {
+      const circle = [...way.slice(way.indexOf(at)), at];
+      return [`${circle.join(" imports ")}`];
+    }
+  }
+  return [];
 }
 
 function findImportProblems(file: SourceFile): string[] {

@@ -88,11 +88,17 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
 async function inspect(
   directory: string,
   loaded: CommandConfig,
-  { isOn, print }: CommandContext,
+  { isOn, print, loadCommands }: CommandContext,
 ): Promise<number> {
   const { migrateReport } = await import("../migration/inspect_repository.ts");
   const { reportText } = await import("../migration/finding.ts");
-  const report = await migrateReport(directory, loaded);
+  const commands = await loadCommands();
+  const report = await migrateReport(
+    directory,
+    loaded,
+    (wanted) =>
+      Promise.resolve(commands.find(({ name }) => name === wanted)?.command),
+  );
   await print(
     isOn("json") ? JSON.stringify(report, null, 2) : reportText(report),
   );

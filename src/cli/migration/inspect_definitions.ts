@@ -182,6 +182,6 @@ export async function inspectDefinition(
       traits: traitsOf(context, text),
       isDefinition: true,
     };
-    findings.push(...await checkCommands(check, context.hasProgram));
+    findings.push(...await checkCommands(check, context));
   }
 }

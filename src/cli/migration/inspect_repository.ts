@@ -42,10 +42,12 @@ import {
  *
  * @param directory Absolute path of the repository.
  * @param config Configuration of the command.
+ * @param commandNamed Returns a command of the runner.
  */
 export function migrateReport(
   directory: string,
   { settings, parts }: CommandConfig,
+  commandNamed: InspectOptions["commandNamed"],
 ): Promise<MigrationReport> {
   const { host, workspace, allowInsecureTransport } = parts;
   return inspectRepository(directory, {
@@ -57,6 +59,7 @@ export function migrateReport(
     allowsPlainHttp: allowInsecureTransport,
     hasProgram: async (name) =>
       workspace.inContainer && await findOnPath(name, host.env) !== undefined,
+    commandNamed,
     temporaryDirectories: temporaryParents({ env: host.env, workspace }),
   });
 }

@@ -90,7 +90,7 @@ export async function inspectScripts(
     const commands = commandsOf(file);
     if (commands === undefined) continue;
     const check = { file: path, commands, traits: of, isDefinition: false };
-    findings.push(...await checkCommands(check, context.hasProgram));
+    findings.push(...await checkCommands(check, context));
     if (!path.startsWith(`${CI_FOLDER}/`)) {
       findings.push(...checkLines(path, file.text, context.allowsPlainHttp));
     }

@@ -1,3 +1,4 @@
+import type { Command } from "../command.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { GrantsOf } from "../../plugins/rights/grants.ts";
 import {
@@ -46,6 +47,12 @@ export interface InspectOptions {
    * @param name Name of the program.
    */
   readonly hasProgram: (name: string) => Promise<boolean>;
+  /**
+   * Returns a command of the runner.
+   *
+   * @param name Name of the command.
+   */
+  readonly commandNamed: (name: string) => Promise<Command | undefined>;
   /** Absolute paths of directories for temporary files. */
   readonly temporaryDirectories: readonly string[];
 }

@@ -1,9 +1,8 @@
 import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
-import { COMMANDS } from "../commands.ts";
 import { parseArguments } from "../parse_arguments.ts";
 import type { MigrationFinding } from "./finding.ts";
-import type { JobTraits } from "./inspection.ts";
+import type { InspectOptions, JobTraits } from "./inspection.ts";
 import { historyCommand, isFullClone } from "./git_history.ts";
 import { programFix } from "./old_image.ts";
 import { baseName, type ShellCommand } from "./shell_commands.ts";
@@ -31,11 +30,14 @@ const DEPTH_LINE = `${Variable.fetchDepth}: "0"`;
  * which options the runner does not know.
  *
  * @param text The commands.
- * @param hasProgram Checks whether the image of the jobs has a program.
+ * @param options What the image of the jobs and the runner have.
  */
 export async function checkCommands(
   text: CheckedText,
-  hasProgram: (name: string) => Promise<boolean>,
+  { hasProgram, commandNamed }: Pick<
+    InspectOptions,
+    "hasProgram" | "commandNamed"
+  >,
 ): Promise<MigrationFinding[]> {
   const { file, commands, traits, isDefinition } = text;
   const findings: MigrationFinding[] = [];
@@ -76,7 +78,7 @@ export async function checkCommands(
         });
       }
     }
-    const problem = await usageProblem(argv);
+    const problem = await usageProblem(argv, commandNamed);
     if (problem !== undefined && !reported.has(problem)) {
       reported.add(problem);
       findings.push({
@@ -123,6 +125,7 @@ export function checkLines(
 /** A command line of the runner that it would refuse. */
 async function usageProblem(
   argv: readonly string[],
+  commandNamed: InspectOptions["commandNamed"],
 ): Promise<string | undefined> {
   const old = argv.indexOf("-m") >= 0
     ? /^src\.(cli|register_secret)$/.exec(argv[argv.indexOf("-m") + 1] ?? "")
@@ -137,7 +140,8 @@ async function usageProblem(
     return undefined;
   }
   const shown = `"runnerlib ${name}"`;
-  if (!Object.hasOwn(COMMANDS, name)) {
+  const command = await commandNamed(name);
+  if (command === undefined) {
     return `${shown} is not a command of the runner`;
   }
   // What a variable holds is not known, and may be an option with its value.
@@ -145,7 +149,7 @@ async function usageProblem(
     return undefined;
   }
   try {
-    parseArguments(args, name, await COMMANDS[name].load());
+    parseArguments(args, name, command);
     return undefined;
   } catch (error) {
     if (!(error instanceof RunnerError)) throw error;

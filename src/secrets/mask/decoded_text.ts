@@ -2,7 +2,7 @@ import { GAP, NORMAL, QUOTE } from "./characters.ts";
 import { MAX_CODE_BYTES } from "./escapes.ts";
 import { DOLLAR, isLeftOut, type Marks, startsQuotes } from "./marks.ts";
 import { MAX_NEEDLE_BYTES } from "./needle_flood.ts";
-import { grown } from "./needle_pool.ts";
+import { grown } from "./words.ts";
 
 const BLANK = 0x20;
 

@@ -8,7 +8,7 @@ import {
   mayEndAt,
   startsQuotes,
 } from "./marks.ts";
-import { grown } from "./needle_pool.ts";
+import { grown } from "./words.ts";
 import type { NeedleSet } from "./needle_set.ts";
 import { MIN_GRAM_NEEDLE_BYTES } from "./scanner.ts";
 import { holdsGrams, wordAt } from "./words.ts";

@@ -1,6 +1,6 @@
 import { NORMAL, QUOTE } from "./characters.ts";
 import { EscapeReader } from "./escapes.ts";
-import { grown } from "./needle_pool.ts";
+import { grown } from "./words.ts";
 import { isSeparator, ListedParts, mayBeListed } from "./number_list.ts";
 import { type Grams, LIST, type Scanner } from "./scanner.ts";
 import type { WordFilter } from "./words.ts";

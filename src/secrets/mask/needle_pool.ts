@@ -1,4 +1,4 @@
-import { hashOf, wordAt, WordFilter } from "./words.ts";
+import { grown, hashOf, wordAt, WordFilter } from "./words.ts";
 
 /** Maximum length of a distance at which needles are known to repeat themselves, in bytes. */
 const MAX_REPEAT_BYTES = 128;
@@ -185,24 +185,6 @@ export class NeedlePool {
     }
     return true;
   }
-}
-
-/**
- * Makes room in an array, twice what it had whenever it gets too small.
- *
- * @param array The array.
- * @param length How many numbers it has to hold.
- * @returns The array itself, or a longer one that begins with its numbers.
- */
-export function grown<T extends Int32Array | Uint8Array>(
-  array: T,
-  length: number,
-): T {
-  if (length <= array.length) return array;
-  const Type = array.constructor as new (length: number) => T;
-  const longer = new Type(Math.max(length, 2 * array.length));
-  longer.set(array);
-  return longer;
 }
 
 /** Maximum number of needles that are put in their places one by one, instead of all by sorting. */

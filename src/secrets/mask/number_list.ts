@@ -1,5 +1,5 @@
 import { GAP, HEX } from "./characters.ts";
-import { grown } from "./needle_pool.ts";
+import { grown } from "./words.ts";
 import { holdsGrams, type WordFilter } from "./words.ts";
 
 /** Maximum number of bytes between two numbers of a list. */

@@ -1,5 +1,3 @@
-import { grown } from "./needle_pool.ts";
-
 /** Fibonacci hashing: spreads words that differ in any byte. */
 export const MULTIPLIER = 0x9E3779B1 | 0;
 
@@ -406,4 +404,22 @@ function byteRarity(byte: number): number {
   if (byte >= 0x61 && byte <= 0x7a) return 3;
   if (byte >= 0x41 && byte <= 0x5a) return 4;
   return byte > 0x20 && byte < 0x7f ? 3 : 6;
+}
+
+/**
+ * Makes room in an array, twice what it had whenever it gets too small.
+ *
+ * @param array The array.
+ * @param length How many numbers it has to hold.
+ * @returns The array itself, or a longer one that begins with its numbers.
+ */
+export function grown<T extends Int32Array | Uint8Array>(
+  array: T,
+  length: number,
+): T {
+  if (length <= array.length) return array;
+  const Type = array.constructor as new (length: number) => T;
+  const longer = new Type(Math.max(length, 2 * array.length));
+  longer.set(array);
+  return longer;
 }

@@ -17,12 +17,8 @@ import {
   type TriggerFilter,
   triggerFilter,
 } from "./filters.ts";
-import {
-  JOB_KEYS,
-  type JobContent,
-  nestedJob,
-  REFUSED_KEYS,
-} from "./job_body.ts";
+import type { JobContent } from "./definition.ts";
+import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body.ts";
 import { filled, JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
 import { jsonVariables } from "./json.ts";
 

@@ -3,7 +3,7 @@ import { jobPathProblem } from "../../job_path.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "./definition.ts";
-import type { JobBody, JobContent } from "./job_body.ts";
+import type { JobBody, JobContent } from "./definition.ts";
 
 /** Paths that a job knows. */
 const PATHS = [

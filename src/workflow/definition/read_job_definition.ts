@@ -9,7 +9,7 @@ import type { Schema } from "../../schema/schema.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
-import type { JobContent } from "./job_body.ts";
+import type { JobContent } from "./definition.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
 
 /** A job file over which an entry of a workflow is laid. */

@@ -1,13 +1,16 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
-import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
+import { triggerDocument } from "../../triggers/document.ts";
 import { orderTriggers } from "../../triggers/trigger_graph.ts";
-import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
+import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
-import { definitionTrigger } from "../definition/job_definition.ts";
-import { type EvalEvent, eventVariables } from "./eval_event.ts";
+import type { EvalEvent } from "./eval_event.ts";
 import type { EvalPlan } from "./eval_plan.ts";
-import type { PlannedWorkflow } from "./planned_workflow.ts";
+import {
+  type EvalWorkflow,
+  generatedJob,
+  wireWorkflow,
+} from "./wire_workflow.ts";
 
 /** What an evaluation hands to the coordinator. */
 export type EvalDocument =
@@ -129,101 +132,4 @@ function attempt<T>(
     onProblem(`${action}: ${messageOf(error)}`);
     return [];
   }
-}
-
-/** A workflow of an evaluation, with the keys of the wire. */
-export interface EvalWorkflow {
-  /** Jobs, each behind those that it waits for. */
-  readonly jobs: readonly TriggerJob[];
-  /** Whatever else is said of the workflow. */
-  readonly [key: string]: JsonValue;
-}
-
-/**
- * Writes a workflow in the form that the coordinator reads.
- *
- * @param workflow The workflow.
- * @param event What happened.
- * @returns The workflow, with its jobs in topological order.
- * @throws {RunnerError} `invalid-trigger` if the coordinator would refuse a
- * job, or a job would wait forever; `invalid-workflow` for steps.
- */
-export function wireWorkflow(
-  { definition, origin, ci, grant, isSkipped, authority }: PlannedWorkflow,
-  event: EvalEvent,
-): EvalWorkflow {
-  const { id, name, sourceFile, vars, jobs } = definition;
-  const { jobs: wired } = triggerDocument(
-    isSkipped ? [] : jobs.map((job) => generatedJob(job, event, ci)),
-  );
-  return {
-    id,
-    name,
-    source_file: sourceFile,
-    ci_origin: origin,
-    ci_repository: ci.url,
-    ci_sha: ci.ref,
-    execution_profile: grant.profile,
-    worker_class: grant.workers,
-    policy_revision: grant.policyRevision,
-    policy_rule_id: grant.ruleId,
-    approval_id: grant.approvalId,
-    dependency_paths: definition.dependencyPaths,
-    vars,
-    jobs: wired.map((job) => {
-      const own = authority.get(job.job_name);
-      return own === undefined ? job : {
-        ...job,
-        ci_origin: "base",
-        execution_profile: own.profile,
-        worker_class: own.workers,
-        ci_source_type: "git",
-        ci_source_url: event.ciSourceUrl,
-        ci_source_ref: event.ciSourceRef,
-      };
-    }),
-  };
-}
-
-/** A repository and a commit in it. */
-export interface CodePlace {
-  /** Repository; empty if there is none. */
-  readonly url: string;
-  /** Commit. */
-  readonly ref: string;
-}
-
-/**
- * Creates the job that the coordinator is to run out of a definition.
- *
- * @param definition Definition.
- * @param event What happened.
- * @param ci Where the definition and other trusted code come from.
- * @returns The job.
- * @throws {RunnerError} `invalid-workflow`, for a job with steps.
- */
-export function generatedJob(
-  definition: JobDefinition,
-  event: EvalEvent,
-  ci: CodePlace,
-): Trigger {
-  if (definition.body.command === undefined) {
-    throw new RunnerError(
-      `Cannot evaluate job "${definition.name}": it has steps, of which the coordinator knows nothing`,
-      { code: "invalid-workflow" },
-    );
-  }
-  const job = definitionTrigger(definition);
-  return {
-    ...job,
-    env: { ...job.env, ...eventVariables(event) },
-    ...event.sourceUrl === "" ? {} : {
-      sourceType: "git",
-      sourceUrl: event.sourceUrl,
-      sourceRef: event.sourceRef,
-    },
-    ...ci.url === ""
-      ? {}
-      : { ciSourceType: "git", ciSourceUrl: ci.url, ciSourceRef: ci.ref },
-  };
 }

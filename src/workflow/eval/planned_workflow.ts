@@ -5,8 +5,15 @@ import type {
 } from "../definition/definition.ts";
 import type { FilterMatch } from "../matching/match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
-import type { CodePlace } from "./eval_document.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
+
+/** A repository and a commit in it. */
+export interface CodePlace {
+  /** Repository; empty if there is none. */
+  readonly url: string;
+  /** Commit. */
+  readonly ref: string;
+}
 
 /** Profile and class of what runs from the trusted tree. */
 const DEFAULT_PROFILE = "standard";

@@ -6,13 +6,14 @@ import type {
 } from "../definition/definition.ts";
 import { type Approval, decide, type Grant } from "./decide.ts";
 import type { EvalEvent } from "./eval_event.ts";
-import { type CodePlace, wireWorkflow } from "./eval_document.ts";
 import {
+  type CodePlace,
   type PlannedWorkflow,
   type PolicyViolation,
   type StartDecision,
   trusted,
 } from "./planned_workflow.ts";
+import { wireWorkflow } from "./wire_workflow.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 import { explainJobs } from "../explain_jobs.ts";

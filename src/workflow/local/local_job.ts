@@ -6,10 +6,10 @@ import { suggest } from "../../suggest.ts";
 import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
 import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
-import type { JobBody } from "../definition/job_body.ts";
+import type { JobBody } from "../definition/definition.ts";
 import { itemText } from "../definition/json.ts";
+import type { JsonObject } from "./variables.ts";
 import type { ConditionalNode } from "./node_states.ts";
-import type { LocalWorkflow } from "./run_workflow.ts";
 import { WorkflowVariables } from "./variables.ts";
 import type { JobRecords } from "./workflow_state.ts";
 
@@ -53,6 +53,14 @@ export interface LocalJob {
   readonly isWrapped?: boolean;
   /** Resources of the container. */
   readonly resources?: JobBody["resources"];
+}
+
+/** A workflow that is run on this machine. */
+export interface LocalWorkflow {
+  /** Initial variables. */
+  readonly vars: JsonObject;
+  /** Jobs. */
+  readonly jobs: readonly LocalJob[];
 }
 
 /** One node of a workflow: a job, or one of the many that it becomes. */

@@ -12,18 +12,19 @@ import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
-import { localJob, localNodes, selectJobs } from "./local_job.ts";
+import {
+  localJob,
+  localNodes,
+  type LocalWorkflow,
+  selectJobs,
+} from "./local_job.ts";
 import {
   type NodeStatus,
   type WorkflowStatus,
   workflowStatus,
 } from "./node_states.ts";
 import { processExecutor } from "./process_executor.ts";
-import {
-  type LocalWorkflow,
-  runWorkflow,
-  type WorkflowJobResult,
-} from "./run_workflow.ts";
+import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
 import { openStateFile } from "./state_file.ts";
 
 /** Options for {@linkcode runLocal}. */

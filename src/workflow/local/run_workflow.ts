@@ -4,13 +4,13 @@ import { neverRunsReason } from "../explain_jobs.ts";
 import type { Executor, JobOutcome } from "./executor.ts";
 import {
   localGraph,
-  type LocalJob,
   type LocalNode,
   localNodes,
+  type LocalWorkflow,
   triggeredJob,
 } from "./local_job.ts";
 import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
-import { type JsonObject, WorkflowVariables } from "./variables.ts";
+import { WorkflowVariables } from "./variables.ts";
 import {
   JobKeys,
   type JobRecord,
@@ -20,14 +20,6 @@ import {
 
 /** Maximum length of a chain of jobs that trigger one another. */
 const MAX_CHAIN = 50;
-
-/** A workflow that is run on this machine. */
-export interface LocalWorkflow {
-  /** Initial variables. */
-  readonly vars: JsonObject;
-  /** Jobs. */
-  readonly jobs: readonly LocalJob[];
-}
 
 /** Options for {@linkcode runWorkflow}. */
 export interface RunWorkflowOptions {
