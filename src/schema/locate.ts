@@ -24,7 +24,7 @@ export interface TextPlace {
  * to start than a whole job.
  *
  * @param text The text, which is known to parse.
- * @returns Gives the place of a key or of a member of a list, the way to which
+ * @returns The place of a key or of a member of a list, the way to which
  * it is told, or that of the deepest one on the way that was found.
  */
 export function makeLocator(

@@ -146,7 +146,7 @@ function endOfString(source: string, from: number, quote: string): number {
  * must not decrease; the text is read once.
  *
  * @param text The text.
- * @returns Gives the number of the line, from 1, of an offset.
+ * @returns The number of the line, from 1, of an offset.
  */
 export function lineCounter(text: string): (offset: number) => number {
   let line = 1;

@@ -1,7 +1,7 @@
-/** Creates the cursor invisible. */
+/** Hides the cursor. */
 export const HIDE_CURSOR = "\x1b[?25l";
 
-/** Makes the cursor visible. */
+/** Shows the cursor. */
 export const SHOW_CURSOR = "\x1b[?25h";
 
 /** Keeps what follows off the screen until {@linkcode END_UPDATE}. */

@@ -235,7 +235,7 @@ export class Region {
   /**
    * Creates a region that is not on the screen.
    *
-   * @param lines Tells the lines to draw now, none for an empty region.
+   * @param lines Returns the lines to draw now, none for an empty region.
    */
   constructor(lines: () => readonly string[]) {
     this.#lines = lines;

@@ -36,7 +36,7 @@ const DEFAULT: PluginPermissions = { read: ["$JOB_DIR", "$PLUGIN_DIR"] };
  * plugin of the trusted CI source.
  *
  * @param lines Lines; empty ones do not count.
- * @returns Gives the rights that the plugin of a name is granted, and that of
+ * @returns The rights that the plugin of a name is granted, and that of
  * the CI source.
  * @throws {RunnerError} `invalid-config`, if a line or a value is invalid.
  */

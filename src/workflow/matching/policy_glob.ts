@@ -4,7 +4,7 @@
  * `?` for one character that is no slash, and all else for itself.
  *
  * @param pattern Pattern.
- * @returns Tells whether the whole of a text matches.
+ * @returns Whether the whole of a text matches.
  */
 export function policyGlob(pattern: string): (text: string) => boolean {
   const tokens = pattern.match(/\*\*|[^]/gu) ?? [];
