@@ -74,7 +74,10 @@ export function parseJobText(
     }
     // The parser quotes the file, which may hold a secret: so does the error
     // itself, which is why it does not become the cause.
-    const [reason] = messageOf(error).split("\n", 1);
+    const [message] = messageOf(error).split("\n", 1);
+    const reason = /call stack/.test(message)
+      ? "it is nested too deeply"
+      : message;
     throw unreadable(name, reason.replace(/ ".*"| !?<.*>|:$/g, ""), kind);
   }
 }

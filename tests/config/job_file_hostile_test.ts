@@ -56,6 +56,12 @@ describe("readJobFile() bounds its work on", () => {
     assertEquals(step.forEach?.length, 500_000);
   });
 
+  it("lists that are nested more deeply than can be read", async () => {
+    assertEquals(await problemsOfText("[".repeat(LIMIT)), [
+      'Cannot read job file "job.yaml": it is nested too deeply',
+    ]);
+  });
+
   it("aliases that are nested where a value is expected", async () => {
     const text = bomb(20, 10, "a").replace("resources:", "steps:");
     const problems = await problemsOfText(text);
