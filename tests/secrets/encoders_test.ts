@@ -4,6 +4,7 @@ import { isInstalled } from "../helpers/is_installed.ts";
 
 /** What encoders have trouble with: quotes, blanks, other alphabets, line breaks, and what looks encoded. */
 const SECRETS = [
+  "pa$'ss-$'w0rd",
   "correct-horse-battery-staple-77",
   `p@ss 'w"o\\rd'/+<&>$HOME\`x\`!{~}`,
   "übergrößenträger-日本語-🔑-x",

@@ -45,11 +45,15 @@ const PLAIN = /^[\w.-]+$/;
 /** Lines that every file of their kind has. */
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
-/** Stand for an ampersand and a percent sign that begin no escape. */
-const INERT = ["\x01", "\x02"];
+/** Stand for an ampersand, a percent sign and a dollar sign that begin no escape and no quotes. */
+const INERT = ["\x01", "\x02", "\x03"];
 
 /** What they stand for. */
-const INERT_BYTES: Readonly<Record<number, number>> = { 1: 0x26, 2: 0x25 };
+const INERT_BYTES: Readonly<Record<number, number>> = {
+  1: 0x26,
+  2: 0x25,
+  3: 0x24,
+};
 
 /** Bytes in front of a value that is encoded; two of them at most matter. */
 const MAX_SHIFT = 2;
@@ -192,11 +196,15 @@ function withLatinBytes(text: string): Uint8Array {
 function inertTexts(value: string): string[] {
   const withoutEntities = value.replaceAll("&", INERT[0]);
   const withoutSigns = withoutEntities.replaceAll("%", INERT[1]);
-  return [
+  const texts = [
+    value,
     withoutEntities,
     withoutSigns.replace(/\\+(?=[uUxMC])/g, '"'),
     withoutSigns.replace(/\\+/g, '"'),
-  ].filter((text) => text !== value);
+  ];
+  // The quote behind a dollar sign may be escaped, which opens no quotes.
+  const withoutDollars = texts.map((it) => it.replaceAll("$'", `${INERT[2]}'`));
+  return [...texts, ...withoutDollars].filter((text) => text !== value);
 }
 
 /**
