@@ -347,13 +347,15 @@ function quoted(bytes: string): string[] {
       spliced(text, /[\x00-\x1f\x7f-\xfe]/g),
       spliced(text, /[\x00-\x1f\x7f-\xfe]+/g),
     ]),
-    normal(bytes.replaceAll("&", "\x01")).replaceAll("\x01", "&"),
-    ...[/\\+(?=[uUxMC])/g, /\\+/g].map((backslashes) =>
-      normal(
-        bytes.replace(backslashes, '"').replaceAll("&", "\x01")
-          .replaceAll("%", "\x02"),
-      ).replaceAll("\x01", "&").replaceAll("\x02", "%")
-    ),
+    ...[bytes, inner].flatMap((text) => [
+      normal(text.replaceAll("&", "\x01")).replaceAll("\x01", "&"),
+      ...[/\\+(?=[uUxMC])/g, /\\+/g].map((backslashes) =>
+        normal(
+          text.replace(backslashes, '"').replaceAll("&", "\x01")
+            .replaceAll("%", "\x02"),
+        ).replaceAll("\x01", "&").replaceAll("\x02", "%")
+      ),
+    ]),
   ];
 }
 

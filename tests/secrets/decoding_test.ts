@@ -220,6 +220,17 @@ const found: [name: string, secret: string, text: string, masked: string][] = [
 ];
 
 describe("Masker finds a secret in", () => {
+  it("escapes of each character, whatever backslashes it has", () => {
+    for (
+      const secret of ["ab\\rcd-efgh\\", "k6\\29Hm=x\\\\", "\\a\\b\\new\\"]
+    ) {
+      const text = [...secret].map((char) => `\\x${hex(char, 2)}`).join("");
+      const shown = maskerOf(secret).maskText(`|${text}|`);
+      // A backslash at the end may remain.
+      assertEquals(shown.replaceAll("\\x5c", ""), "|[REDACTED]|");
+    }
+  });
+
   for (const [name, secret, text, expected] of found) {
     it(name, () => {
       assertEquals(maskerOf(secret).maskText(text), expected);

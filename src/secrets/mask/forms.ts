@@ -176,7 +176,7 @@ function* quotedForms(value: string): Generator<Form> {
   if (/[\x80-\xff]/.test(value)) {
     yield { bytes: normalForm(withLatinBytes(value), false), kind: "normal" };
   }
-  for (const text of inertTexts(value)) {
+  for (const text of new Set([value, inner].flatMap(inertTexts))) {
     const normal = normalForm(encoder.encode(text), false);
     const form = normal.map((byte) => INERT_BYTES[byte] ?? byte);
     yield { bytes: form, kind: "normal" };
