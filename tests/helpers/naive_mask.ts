@@ -312,6 +312,8 @@ function variantsOf(
   const loose: string[] = [];
   const inQuotes = /^(["'])(.*)\1$/s.exec(trimmed);
   if (inQuotes) variants.push(inQuotes[2]);
+  const inner = trimmed.replace(/^["']{2,}|["']{2,}$/g, "");
+  if (inner !== trimmed && inner.length >= 8) variants.push(inner);
   if (/[\r\n]/.test(trimmed)) {
     const lines = trimmed.split(/\r\n|[\r\n]/);
     loose.push(trimmed.replace(/\s+/g, " "), lines.join(""));

@@ -421,3 +421,17 @@ describe("Masker holds back", () => {
     assertEquals(heldBytes(masker, far), 0);
   });
 });
+
+Deno.test("Masker masks a value with several quotes at an edge, one of which is escaped", () => {
+  for (const secret of [`hfuF3vDGzHi'"`, `"'hfuF3vDGzHi`, `'"hfuF3vDGzHi"'`]) {
+    const masker = new Masker();
+    masker.add(secret);
+    for (
+      const text of [
+        JSON.stringify({ secret }),
+        encodeURIComponent(secret),
+        `'${secret.replaceAll("'", `'\\''`)}'`,
+      ]
+    ) assertEquals(masker.maskText(text).includes("hfuF3v"), false, text);
+  }
+});

@@ -42,6 +42,9 @@ const LINE_BREAK = /\r\n|[\r\n]/;
 /** Texts that need no quotes anywhere and have no parts. */
 const PLAIN = /^[\w.-]+$/;
 
+/** Minimum length of what several quotes surround, to be masked by itself, in characters. */
+const MIN_INNER_LENGTH = 8;
+
 /** Lines that every file of their kind has. */
 const STRUCTURAL = /^(-----(BEGIN|END) .*-----|[\s{}[\]()<>;:,"'=_*#/.-]*)$/;
 
@@ -142,6 +145,11 @@ function variantsOf(value: string): Variants {
   variants.whole.add(trimmed);
   const unquoted = /^(["'])(.*)\1$/s.exec(trimmed)?.[2] ?? "";
   if (unquoted.trim() !== "") variants.whole.add(unquoted);
+  // Of several quotes at an edge, one may be escaped and the others not.
+  const inner = trimmed.replace(/^["']{2,}|["']{2,}$/g, "");
+  if (inner !== trimmed && inner.length >= MIN_INNER_LENGTH) {
+    variants.whole.add(inner);
+  }
   const lines = trimmed.split(LINE_BREAK);
   if (lines.length === 1) return variants;
   variants.loose.add(trimmed.replace(/\s+/g, " "));
