@@ -57,10 +57,7 @@ export type { SourceType } from "./src/options/source_options.ts";
 export type { LogNextJobOptions } from "./src/runner/find_job.ts";
 export type { TriggerBatch } from "./src/runner/follow_up_jobs.ts";
 export type { FindJobOptions } from "./src/runner/find_job.ts";
-export type {
-  WorkflowFunctions,
-  WorkflowState,
-} from "./src/runner/workflow_functions.ts";
+export type { WorkflowFunctions } from "./src/runner/workflow_functions.ts";
 export type {
   JobInstance,
   JobOutcome,
@@ -172,8 +169,17 @@ export const isJobRunning: Runner["isJobRunning"] = defaultRunner.isJobRunning;
 /** Finds the result of a job of the workflow; see {@linkcode Runner.getJobResult}. */
 export const getJobResult: Runner["getJobResult"] = defaultRunner.getJobResult;
 
-/** Variables and outputs of the workflow; see {@linkcode WorkflowState}. */
-export const workflow: Runner["workflow"] = defaultRunner.workflow;
+/** Reads the variables of the workflow; see {@linkcode Runner.getWorkflowVars}. */
+export const getWorkflowVars: Runner["getWorkflowVars"] =
+  defaultRunner.getWorkflowVars;
+
+/** Sets a variable of the workflow; see {@linkcode Runner.setWorkflowVar}. */
+export const setWorkflowVar: Runner["setWorkflowVar"] =
+  defaultRunner.setWorkflowVar;
+
+/** Sets an output of this job; see {@linkcode Runner.setWorkflowOutput}. */
+export const setWorkflowOutput: Runner["setWorkflowOutput"] =
+  defaultRunner.setWorkflowOutput;
 
 /** Tells which job comes next, and how it is run by hand; see {@linkcode Runner.logNextJob}. */
 export const logNextJob: Runner["logNextJob"] = defaultRunner.logNextJob;

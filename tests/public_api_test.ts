@@ -10,6 +10,7 @@ Deno.test("mod.ts exports exactly what is promised", () => {
     "defaultRunner",
     "flushTriggers",
     "getJobResult",
+    "getWorkflowVars",
     "git",
     "isJobRunning",
     "logNextJob",
@@ -18,11 +19,12 @@ Deno.test("mod.ts exports exactly what is promised", () => {
     "registerSecret",
     "registerSource",
     "runJob",
+    "setWorkflowOutput",
+    "setWorkflowVar",
     "submitJob",
     "triggerJob",
     "triggerJobs",
     "withTriggers",
-    "workflow",
   ]);
 });
 

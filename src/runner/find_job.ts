@@ -68,7 +68,7 @@ export async function getJobResult(
  * @param parts The context of the runner.
  * @returns Variables by name.
  */
-export async function workflowVars(
+export async function getWorkflowVars(
   parts: RunnerParts,
 ): Promise<WorkflowVariables> {
   const { host: { env }, logger } = parts;
@@ -105,7 +105,7 @@ function contextOf(
     statePath: localStatePath(parts),
     isLocal: !env[Variable.coordinatorUrl] ||
       Boolean(env[Variable.workflowStateFile]),
-    variables: () => workflowVars(parts),
+    variables: () => getWorkflowVars(parts),
     scope: scope ?? (env[Variable.workflowId] ? "workflow" : "project"),
     allowInsecureTransport,
     timeoutMs: readOptions(parts.host, ["coordinator_timeout"])

@@ -272,11 +272,9 @@ export function runnerOn(
     ...functions,
     isJobRunning: masked(functions.isJobRunning),
     getJobResult: masked(functions.getJobResult),
-    workflow: {
-      vars: masked(functions.workflow.vars),
-      setVar: masked(functions.workflow.setVar),
-      setOutput: masked(functions.workflow.setOutput),
-    },
+    getWorkflowVars: masked(functions.getWorkflowVars),
+    setWorkflowVar: masked(functions.setWorkflowVar),
+    setWorkflowOutput: masked(functions.setWorkflowOutput),
     registerSecret: (value) => registerSecret(parts(), value),
   };
 }

@@ -4,37 +4,6 @@ import type { FindJobOptions, LogNextJobOptions } from "./find_job.ts";
 import type { TriggerBatch } from "./follow_up_jobs.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** Variables and outputs that the jobs of a workflow share. */
-export interface WorkflowState {
-  /**
-   * Reads the variables of the workflow, as they were when this job started.
-   *
-   * @returns Variables by name, outputs of jobs as `<job>.<key>`; none outside
-   * a workflow.
-   */
-  readonly vars: () => Promise<WorkflowVariables>;
-  /**
-   * Sets a variable of the workflow, once this job has ended. Setting a variable
-   * that has another value makes the workflow fail.
-   *
-   * @param name Name of the variable.
-   * @param value Any value that JSON can represent.
-   * @throws {TypeError} If the name is empty or the value is not plain JSON data.
-   * @throws {RunnerError} `output-failed`, if it cannot be written.
-   */
-  readonly setVar: (name: string, value: unknown) => Promise<void>;
-  /**
-   * Sets an output of this job, which later jobs of the workflow read as
-   * `<name of this job>.<key>`.
-   *
-   * @param key Key of the output; each job of a fan-out needs its own.
-   * @param value Any value that JSON can represent.
-   * @throws {TypeError} If the key is empty or the value is not plain JSON data.
-   * @throws {RunnerError} `output-failed`, if it cannot be written.
-   */
-  readonly setOutput: (key: string, value: unknown) => Promise<void>;
-}
-
 /** Functions about other jobs of the workflow. */
 export interface WorkflowFunctions {
   /**
@@ -79,8 +48,33 @@ export interface WorkflowFunctions {
     name: string,
     options?: FindJobOptions,
   ) => Promise<JobOutcome | null>;
-  /** Variables and outputs that the jobs of a workflow share. */
-  readonly workflow: WorkflowState;
+  /**
+   * Reads the variables of the workflow, as they were when this job started.
+   *
+   * @returns Variables by name, outputs of jobs as `<job>.<key>`; none outside
+   * a workflow.
+   */
+  readonly getWorkflowVars: () => Promise<WorkflowVariables>;
+  /**
+   * Sets a variable of the workflow, once this job has ended. Setting a variable
+   * that has another value makes the workflow fail.
+   *
+   * @param name Name of the variable.
+   * @param value Any value that JSON can represent.
+   * @throws {TypeError} If the name is empty or the value is not plain JSON data.
+   * @throws {RunnerError} `output-failed`, if it cannot be written.
+   */
+  readonly setWorkflowVar: (name: string, value: unknown) => Promise<void>;
+  /**
+   * Sets an output of this job, which later jobs of the workflow read as
+   * `<name of this job>.<key>`.
+   *
+   * @param key Key of the output; each job of a fan-out needs its own.
+   * @param value Any value that JSON can represent.
+   * @throws {TypeError} If the key is empty or the value is not plain JSON data.
+   * @throws {RunnerError} `output-failed`, if it cannot be written.
+   */
+  readonly setWorkflowOutput: (key: string, value: unknown) => Promise<void>;
   /**
    * Prints which job comes next, and how to run it by hand.
    *
@@ -114,19 +108,17 @@ export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
       const { getJobResult } = await import("./find_job.ts");
       return await getJobResult(parts(), name, options);
     },
-    workflow: {
-      async vars() {
-        const { workflowVars } = await import("./find_job.ts");
-        return await workflowVars(parts());
-      },
-      async setVar(key, value) {
-        const { setOutput } = await import("./workflow_output.ts");
-        await setOutput(parts(), { kind: "vars", key, value });
-      },
-      async setOutput(key, value) {
-        const { setOutput } = await import("./workflow_output.ts");
-        await setOutput(parts(), { kind: "outputs", key, value });
-      },
+    async getWorkflowVars() {
+      const { getWorkflowVars } = await import("./find_job.ts");
+      return await getWorkflowVars(parts());
+    },
+    async setWorkflowVar(key, value) {
+      const { setOutput } = await import("./workflow_output.ts");
+      await setOutput(parts(), { kind: "vars", key, value });
+    },
+    async setWorkflowOutput(key, value) {
+      const { setOutput } = await import("./workflow_output.ts");
+      await setOutput(parts(), { kind: "outputs", key, value });
     },
     async logNextJob(name, options = {}) {
       const { logNextJob } = await import("./find_job.ts");

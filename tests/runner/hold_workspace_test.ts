@@ -79,14 +79,14 @@ describe("runJob() in one workspace", () => {
 
   it("keeps variables that were set before, in and after a job", async () => {
     await using made = await runnerWithCode();
-    const { runJob, workflow } = made.runner;
+    const { runJob, setWorkflowVar } = made.runner;
     await makeFiles(made.path, {
       "job/workflow-output.json": '{"vars":{"x":1}}',
     });
-    await workflow.setVar("before", 1);
-    const job = new Job("job").addStep("a", () => workflow.setVar("in", 1));
+    await setWorkflowVar("before", 1);
+    const job = new Job("job").addStep("a", () => setWorkflowVar("in", 1));
     assertEquals((await runJob(job)).status, "success");
-    await workflow.setVar("after", 1);
+    await setWorkflowVar("after", 1);
     const file = `${made.path}/job/workflow-output.json`;
     assertEquals(JSON.parse(await Deno.readTextFile(file)), {
       vars: { before: 1, in: 1, after: 1 },
@@ -97,12 +97,12 @@ describe("runJob() in one workspace", () => {
     const stale = { "job/workflow-output.json": "stale" };
     for (const files of [{}, stale] as Record<string, string>[]) {
       await using made = await testRunner();
-      const { runJob, workflow } = made.runner;
+      const { runJob, setWorkflowOutput } = made.runner;
       await makeFiles(made.path, files);
       const command =
         `mkdir -p job; echo '{"vars":{"a":1}}' > job/workflow-output.json`;
       assertEquals((await runJob({ command })).status, "success");
-      await workflow.setOutput("b", 2);
+      await setWorkflowOutput("b", 2);
       const file = `${made.path}/job/workflow-output.json`;
       assertEquals(JSON.parse(await Deno.readTextFile(file)), {
         vars: { a: 1 },

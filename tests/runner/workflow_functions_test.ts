@@ -8,7 +8,8 @@ import { testRunner } from "../helpers/test_runner.ts";
 describe("setWorkflowVar() and setWorkflowOutput()", () => {
   it("write what a worker reads", async () => {
     await using made = await testRunner();
-    const { setOutput, setVar } = made.runner.workflow;
+    const { setWorkflowOutput: setOutput, setWorkflowVar: setVar } =
+      made.runner;
     await setVar(" version ", "1.2");
     await setOutput("files", [{ org: "any key will do" }, null, 1.5]);
     await setOutput("files", ["later"]);
@@ -30,7 +31,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
       Array.from(
         { length: 40 },
         (_, at) =>
-          (at % 2 === 0 ? made : other).runner.workflow.setOutput(`k${at}`, at),
+          (at % 2 === 0 ? made : other).runner.setWorkflowOutput(`k${at}`, at),
       ),
     );
     const file = `${made.path}/job/workflow-output.json`;
@@ -40,7 +41,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
 
   it("refuse what no worker understands, and leave the file", async () => {
     await using made = await testRunner({ REACTORCIDE_RUN_ID: "run" });
-    const { setOutput } = made.runner.workflow;
+    const { setWorkflowOutput: setOutput } = made.runner;
     const values = [NaN, undefined, () => {}, new Date(), 1n, { a: Infinity }];
     for (const value of values) {
       await assertRejects(() => setOutput("a", value), TypeError);
@@ -70,32 +71,34 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
 
   it("warn the jobs of a fan-out that they write the same key", async () => {
     await using made = await testRunner({ RC_WF_NODE_NAME: "build[3]" });
-    await made.runner.workflow.setOutput("digest-3", 1);
+    await made.runner.setWorkflowOutput("digest-3", 1);
     assertEquals(made.stderr(), "");
-    await made.runner.workflow.setOutput("digest", 1);
+    await made.runner.setWorkflowOutput("digest", 1);
     assertStringIncludes(made.stderr(), 'Output "digest" is that of every job');
   });
 });
 
-describe("workflowVars()", () => {
+describe("getWorkflowVars()", () => {
   it("reads the environment before the file", async () => {
     await using made = await testRunner();
-    assertEquals(await made.runner.workflow.vars(), {});
+    assertEquals(await made.runner.getWorkflowVars(), {});
     await makeFiles(made.path, {
       "job/workflow-vars.json": '{"build.digest": "abc"}',
     });
-    assertEquals(await made.runner.workflow.vars(), { "build.digest": "abc" });
+    assertEquals(await made.runner.getWorkflowVars(), {
+      "build.digest": "abc",
+    });
     await using other = await testRunner({
       RC_WF_VARS_JSON: '{"a": 1}',
       RC_WF_VARS_FILE: `${made.path}/job/workflow-vars.json`,
     });
-    assertEquals(await other.runner.workflow.vars(), { a: 1 });
+    assertEquals(await other.runner.getWorkflowVars(), { a: 1 });
   });
 
   it("tells of variables that are damaged, and shows none of them", async () => {
     for (const text of ["[1]", "hidden{", "7"]) {
       await using made = await testRunner({ RC_WF_VARS_JSON: text });
-      assertEquals(await made.runner.workflow.vars(), {});
+      assertEquals(await made.runner.getWorkflowVars(), {});
       assertStringIncludes(made.stderr(), "they are not a JSON object");
       assertEquals(made.stderr().includes("hidden"), false);
     }

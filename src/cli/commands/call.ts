@@ -54,16 +54,16 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
     });
   },
   async setWorkflowVar({ name, value }, parts) {
-    await workflowFunctions(() => parts).workflow.setVar(text({ name }), value);
+    await workflowFunctions(() => parts).setWorkflowVar(text({ name }), value);
   },
   async setWorkflowOutput({ key, value }, parts) {
-    await workflowFunctions(() => parts).workflow.setOutput(
+    await workflowFunctions(() => parts).setWorkflowOutput(
       text({ key }),
       value,
     );
   },
-  async workflowVars(_, parts) {
-    return await workflowFunctions(() => parts).workflow.vars();
+  async getWorkflowVars(_, parts) {
+    return await workflowFunctions(() => parts).getWorkflowVars();
   },
 };
 

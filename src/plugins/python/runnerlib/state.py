@@ -49,7 +49,7 @@ def set_workflow_output(key: str, value: Any) -> None:
 
 def workflow_vars() -> Dict[str, Any]:
     """Reads the variables of the workflow."""
-    return _program.call("workflowVars") or {}
+    return _program.call("getWorkflowVars") or {}
 
 
 def _snake_case(value: Any) -> Any:
