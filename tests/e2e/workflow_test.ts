@@ -279,10 +279,10 @@ jobs:
     const { path } = directory;
     await makeFiles(path, {
       "script.ts": `
-import { flushTriggers, getJobResult, isJobRunning, triggerJob, workflow } from "${REPOSITORY}/mod.ts";
+import { flushTriggers, getJobResult, isJobRunning, triggerJob, setWorkflowOutput } from "${REPOSITORY}/mod.ts";
 triggerJob("next", { jobCommand: 'echo "next $A"', env: { A: "1" } });
 await flushTriggers();
-await workflow.setOutput("k", 5);
+await setWorkflowOutput("k", 5);
 console.log(await isJobRunning("script"), await isJobRunning("after"));
 console.log((await getJobResult("first"))?.exitCode);
 `,
