@@ -94,8 +94,9 @@ secrets: [A]
     await makeFiles(directory.path, {
       "job.yaml": "job: { command: echo ran, disable_run_local: yes }",
     });
+    // A real run in a container would use the machine's /job.
     const run = (inContainer: string) =>
-      runCli(["run", "--job-file", "job.yaml"], {
+      runCli(["run", "--dry-run", "--job-file", "job.yaml"], {
         cwd: directory.path,
         env: { REACTORCIDE_IN_CONTAINER: inContainer },
       });
@@ -105,6 +106,6 @@ secrets: [A]
       refused.stderr,
       'Cannot run "job.yaml" on this machine: disable_run_local is set in it',
     );
-    assertEquals((await run("true")).stdout, "ran\n");
+    assertEquals((await run("true")).code, 0);
   });
 });
