@@ -1,4 +1,4 @@
-/** Commands that reach nobody, not even through a socket. */
+/** Commands that use neither the network nor a socket. */
 const OFFLINE: ReadonlySet<string> = new Set([
   "completions",
   "config",

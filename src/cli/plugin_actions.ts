@@ -39,7 +39,7 @@ export async function listPlugins(context: CommandContext): Promise<number> {
 }
 
 /**
- * Checks a plugin file, and tells of it.
+ * Checks a plugin file and prints what it finds.
  *
  * @param context What the command got to work with.
  * @param path Path of the file as typed.
@@ -139,7 +139,7 @@ export function pluginLines(
     ...isAll
       ? ["  may do whatever the runner can: plugins are trusted"]
       : allowed.length === 0
-      ? ["  may read and write nothing, and reach nobody"]
+      ? ["  may not read, write or use the network"]
       : allowed,
     ...isAll
       ? []

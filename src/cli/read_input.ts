@@ -14,8 +14,7 @@ export interface ReadTextOptions {
   /** Maximum number of bytes that are read. */
   limit: number;
   /**
-   * Whether to read no further than the first line, whoever may keep the
-   * stream open.
+   * Whether to stop after the first line, even if the stream stays open.
    *
    * @default {false}
    */
@@ -49,7 +48,7 @@ export async function readText(
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return firstLine ? text.replace(/\r$/, "") : text;
   } catch {
-    // Who asked knows what it was to be, and tells.
+    // The caller reports it, because it knows what was expected.
     return undefined;
   }
 }
@@ -136,7 +135,7 @@ export async function readPassword(
  *
  * @param host The process.
  * @param question What is asked.
- * @returns The line; `undefined` if nobody is at a terminal.
+ * @returns The line; `undefined` without a terminal.
  */
 export async function promptFor(
   { stdin, stdout }: Host,

@@ -137,7 +137,7 @@ export interface LogNextJobOptions {
  * Prints which job comes next, and how to run it by hand.
  *
  * The jobs that come first are complete if the local workflow says so; where
- * there is none, whoever asks for the next job knows.
+ * there is none, the caller knows.
  *
  * @param parts The context of the runner.
  * @param name Name of the job.

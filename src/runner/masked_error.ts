@@ -2,8 +2,8 @@ import { RunnerError } from "../errors.ts";
 import type { Masker } from "../secrets/masker.ts";
 
 /**
- * Takes the secrets out of an error that leaves the runner: whoever catches it
- * may print all of it, its stack and its causes included.
+ * Takes the secrets out of an error that leaves the runner: its catcher may
+ * print all of it, its stack and its causes included.
  *
  * @param error The error.
  * @param masker Masker.

@@ -38,8 +38,7 @@ export function mayComeLate(run: JobRun, directory: string): boolean {
  * Finds the plugins of the trusted CI source.
  *
  * Before the sources are prepared, that is a source which a worker has put in
- * its place. Elsewhere an old one may be there, of which nobody knows whose it
- * is.
+ * its place. Elsewhere one of an earlier run may be there.
  *
  * @param run The run.
  * @param time Whether it is before or after the sources are prepared.
@@ -68,8 +67,8 @@ export function ciPluginDirectory(
 }
 
 /**
- * Looks for plugins in the source, which are never loaded from there: whoever
- * proposes a change of the source would run code as the runner.
+ * Looks for plugins in the source, which are never loaded from there: a
+ * pull request would run code as the runner.
  *
  * The Python runner loads them when there is no trusted CI source. A job that
  * relies on that must not end green without them, so it is refused; with a

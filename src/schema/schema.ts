@@ -98,7 +98,7 @@ export interface Key<T> {
   readonly description: string;
   /** What its value may be. */
   readonly schema: Schema<T>;
-  /** Value when nobody says anything, for an editor. */
+  /** Default value, for an editor. */
   readonly defaultValue?: unknown;
   /** Whether there must be such a key. */
   readonly isRequired?: boolean;

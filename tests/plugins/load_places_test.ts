@@ -370,7 +370,7 @@ Deno.test("runnerlib plugins tells what would be loaded", async () => {
   assertEquals(list.stdout.split("\n"), [
     "first  priority 5  pre_validation, post_validation, pre_source_prep, post_source_prep, pre_execution, post_execution, on_error, cleanup",
     `  from ${path}/plugins/plugin_a.js`,
-    "  may read and write nothing, and reach nobody",
+    "  may not read, write or use the network",
     "second  priority 100  cleanup",
     `  from ${path}/plugins/plugin_b.ts`,
     `  may read: ${path}/job`,
@@ -378,7 +378,7 @@ Deno.test("runnerlib plugins tells what would be loaded", async () => {
     "broken",
     `  from ${path}/plugins/plugin_broken.ts`,
     `  cannot be loaded: Cannot load plugin "${path}/plugins/plugin_broken.ts": its default export is no plugin, class of a plugin or function that registers plugins`,
-    "  may read and write nothing, and reach nobody",
+    "  may not read, write or use the network",
     "",
   ]);
   const check = await runCli([

@@ -18,7 +18,7 @@ export interface WatchedJob extends AsyncDisposable {
  *
  * @param host The process.
  * @returns The watched process, to be disposed of when the job is over;
- * `undefined` if nobody watches.
+ * `undefined` without an interactive terminal.
  */
 export function watchJob(host: Host): WatchedJob | undefined {
   if (!isInteractive(host)) return undefined;

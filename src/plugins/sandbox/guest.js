@@ -191,7 +191,7 @@ try {
 }
 for await (const line of lines()) {
   const message = JSON.parse(line);
-  // Not waited for: the wish to cancel it must be heard meanwhile.
+  // Not waited for: a cancellation must be handled meanwhile.
   if (message.type === "call") call(message);
   else controllers.get(message.id)?.abort(new DOMException("", "AbortError"));
 }

@@ -11,7 +11,7 @@
  * in different ways, any number of times, are the same:
  *
  * - quotes and backslashes, in any number and of any kind, are one
- *   {@linkcode QUOTE}: nobody can say whether `\\"` is one or two of them;
+ *   {@linkcode QUOTE}: it is unknown whether `\\"` is one or two of them;
  * - a backslash before another punctuation character is nothing;
  * - a blank is a plus sign, which stands for a blank in addresses.
  *

@@ -200,7 +200,7 @@ async function update(
   return found;
 }
 
-/** Tips of names that were not asked for now stay as they were. */
+/** Returns the fetched tips, with the existing tips of all other names. */
 async function newTips(
   { git }: Repository,
   tips: ReadonlyMap<string, string>,

@@ -22,7 +22,7 @@ from typing import Any, Dict, List, Optional
 from runnerlib import _runner, plugins
 from runnerlib.plugins import METHODS, Plugin, PluginPhase
 
-# How long output that nobody reads delays an answer, in seconds.
+# Maximum time that unread output delays an answer, in seconds.
 MAX_DRAIN_SECONDS = 2.0
 
 

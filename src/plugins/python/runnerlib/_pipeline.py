@@ -125,7 +125,7 @@ def _answer(by_name: Dict[str, Any], message: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _drain_until_over(outgoing: int, worker: threading.Thread) -> None:
-    """Waits for the last answer, which nobody may read any more.
+    """Waits for the last answer, which may have no reader any more.
 
     A plugin that hangs was given up by the runner, and is here, too.
     """
