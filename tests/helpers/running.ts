@@ -60,17 +60,23 @@ export function run(
     get isGivenUp() {
       return giveUp.signal.aborted;
     },
-    supervise: (options = {}) =>
-      soon(
-        supervise(child, {
-          graceMs: 100,
-          cancellation,
-          drained,
-          stopDraining: () => giveUp.abort(),
-          ...options,
-        }),
-        "the end of the program",
-      ),
+    async supervise(options = {}) {
+      try {
+        return await soon(
+          supervise(child, {
+            graceMs: 100,
+            cancellation,
+            drained,
+            stopDraining: () => giveUp.abort(),
+            ...options,
+          }),
+          "the end of the program",
+        );
+      } finally {
+        // A test that brings a sink of its own does not wait for this reader.
+        await soon(drained, "the end of the output");
+      }
+    },
     printedNumber(at = 0) {
       return Number(stdout.text.match(/\d+/g)![at]);
     },
