@@ -2,13 +2,14 @@ import type { ChildEnvironment } from "../environment/child_environment.ts";
 import { type Cancellation, onAbort } from "./cancellation.ts";
 import type { ExitStatus } from "./exit_code.ts";
 import { type ByteStream, spawn } from "./spawn.ts";
-import { supervise } from "./supervise.ts";
+import { supervise, type SuperviseOptions } from "./supervise.ts";
 
 /** Maximum output that is kept of one stream, in bytes. */
 export const CAPTURE_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** Options for {@linkcode capture}. */
-export interface CaptureOptions {
+export interface CaptureOptions
+  extends Pick<SuperviseOptions, "drainMs" | "closeMs"> {
   /** Working directory. */
   cwd: string;
   /** The complete environment of the program. */
@@ -57,6 +58,7 @@ export async function capture(
   const stdout = readText(child.stdout, giveUp.signal);
   const stderr = readText(child.stderr!, giveUp.signal);
   const exit = await supervise(child, {
+    ...options,
     graceMs: 2_000,
     cancellation,
     drained: Promise.all([stdout, stderr]).then(() => {}),

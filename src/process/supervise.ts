@@ -3,12 +3,6 @@ import { type ExitStatus, TIMEOUT_EXIT_CODE } from "./exit_code.ts";
 import type { RunningProcess } from "./spawn.ts";
 import { settlesWithin, timeLimit } from "./time_limit.ts";
 
-/** Time for which descendants may hold the pipe of a program that has exited, in milliseconds. */
-const DRAIN_MS = 2_000;
-
-/** Time for which a pipe may stay open after the group was signalled again, in milliseconds. */
-const CLOSE_MS = 500;
-
 /** Options for {@linkcode supervise}. */
 export interface SuperviseOptions {
   /** Time between the first signal and SIGKILL, in milliseconds. */
@@ -19,6 +13,20 @@ export interface SuperviseOptions {
    * @default {no limit}
    */
   timeoutMs?: number;
+  /**
+   * Time for which descendants may hold the pipe of a program that has exited,
+   * in milliseconds.
+   *
+   * @default {2_000}
+   */
+  drainMs?: number;
+  /**
+   * Time for which a pipe may stay open after another signal to the group, in
+   * milliseconds.
+   *
+   * @default {500}
+   */
+  closeMs?: number;
   /** Cancellation of the program. */
   cancellation: Cancellation;
   /** Resolves once every stream of the program was read to its end. */
@@ -48,7 +56,8 @@ export async function supervise(
   child: RunningProcess,
   options: SuperviseOptions,
 ): Promise<SupervisedExit> {
-  const { graceMs, cancellation, drained, stopDraining } = options;
+  const { graceMs, drainMs = 2_000, closeMs = 500, cancellation } = options;
+  const { drained } = options;
   using _ = onAbort(cancellation.forced, () => child.signal("SIGKILL"));
   const cause = await firstCause(child, options);
   if (cause !== "exit") {
@@ -60,8 +69,8 @@ export async function supervise(
     child.signal("SIGKILL");
   }
   const status = await child.status;
-  await settlesWithin(drained, cause === "exit" ? DRAIN_MS : 0) ||
-    await closePipes(child, drained, stopDraining);
+  await settlesWithin(drained, cause === "exit" ? drainMs : 0) ||
+    await closePipes(child, options, closeMs);
   // The remaining processes hold no pipe.
   const survivors = await child.end() ? {} : { hasSurvivors: true as const };
   if (cause === "exit") {
@@ -71,7 +80,7 @@ export async function supervise(
     await Promise.race([drained, cancelled.promise]);
   }
   // What was read still reaches the sink, unless the sink is stuck.
-  if (await settlesWithin(drained, CLOSE_MS)) await drained;
+  if (await settlesWithin(drained, closeMs)) await drained;
   return cause === "timeout"
     ? { ...status, ...survivors, exitCode: TIMEOUT_EXIT_CODE, cause }
     : {
@@ -100,12 +109,12 @@ async function firstCause(
 /** Signals processes that hold a pipe, then kills them; those that left the group are ignored. */
 async function closePipes(
   child: RunningProcess,
-  drained: Promise<void>,
-  stopDraining: () => void,
+  { drained, stopDraining }: SuperviseOptions,
+  closeMs: number,
 ): Promise<void> {
   for (const signal of ["SIGTERM", "SIGKILL"] as const) {
     child.signal(signal);
-    if (await settlesWithin(drained, CLOSE_MS)) return;
+    if (await settlesWithin(drained, closeMs)) return;
   }
   stopDraining();
 }

@@ -39,7 +39,7 @@ describe("runnerlib run, asked to end,", () => {
     it(`forwards ${signal} to the whole tree and ends with ${code}`, async () => {
       await using directory = await temporaryDirectory();
       // A shell lets its background jobs ignore SIGINT: they end by SIGKILL.
-      const cli = startCli(
+      await using cli = startCli(
         ["run", "--grace", "500ms", "--job-command", `${TREE}; exit 9`],
         { cwd: directory.path },
       );
@@ -55,7 +55,7 @@ describe("runnerlib run, asked to end,", () => {
 
   it("asks programs with SIGTERM when it gets SIGQUIT itself", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli([
+    await using cli = startCli([
       "run",
       "--job-command",
       `trap 'echo got TERM; exit 3' TERM; trap 'echo got QUIT; exit 4' QUIT
@@ -73,7 +73,7 @@ describe("runnerlib run, asked to end,", () => {
   it("goes on after a SIGHUP that it was started to ignore", async () => {
     await using directory = await temporaryDirectory();
     const gate = `${directory.path}/gate`;
-    const cli = startCli([
+    await using cli = startCli([
       "run",
       "--job-command",
       `echo ready; while [ ! -e ${gate} ]; do sleep 0.01; done
@@ -94,7 +94,7 @@ describe("runnerlib run, asked to end,", () => {
       "plugins/plugin_tidy.js": CLEANUP_PLUGIN,
       "job/.reactorcide/vcs-auth/credentials": "https://token@example.com",
     });
-    const cli = startCli(
+    await using cli = startCli(
       [
         "run",
         "--plugin-dir",
@@ -120,7 +120,7 @@ describe("runnerlib run, asked to end,", () => {
 
   it("lets a command finish within its grace time and prints what it says", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli([
+    await using cli = startCli([
       "run",
       "--job-command",
       `trap 'echo tidying; exit 3' TERM; echo ready; while :; do sleep 0.01; done`,
@@ -134,7 +134,7 @@ describe("runnerlib run, asked to end,", () => {
 
   it("kills what ignores the signal once the grace time is over", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli([
+    await using cli = startCli([
       ...["run", "--grace", "200ms", "--job-command"],
       `trap '' TERM; echo "pid $$"; while :; do sleep 0.01; done`,
     ], { cwd: directory.path });
@@ -147,7 +147,7 @@ describe("runnerlib run, asked to end,", () => {
 
   it("kills at once when asked a second time", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli([
+    await using cli = startCli([
       ...["run", "--grace", "1h", "--job-command"],
       `trap 'echo "asked"' TERM; echo "pid $$"; while :; do sleep 0.01; done`,
     ], { cwd: directory.path });
@@ -164,7 +164,7 @@ describe("runnerlib run, asked to end,", () => {
 describe("runnerlib run does not wait for", () => {
   it("a daemon that holds its output", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli(
+    await using cli = startCli(
       ["run", "--job-command", `sleep 1000 & echo "pid $!"`],
       { cwd: directory.path },
     );
@@ -175,7 +175,7 @@ describe("runnerlib run does not wait for", () => {
 
   it("a daemon that left its session and holds its output", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli([
+    await using cli = startCli([
       "run",
       "--job-command",
       `setsid sh -c 'echo "pid $$"; exec sleep 1000' & sleep 0.3; printf tail`,
@@ -188,7 +188,7 @@ describe("runnerlib run does not wait for", () => {
 
   it("a daemon that left its session and holds nothing", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli([
+    await using cli = startCli([
       "run",
       "--job-command",
       `setsid sh -c 'echo $$ > pid; exec sleep 1000' > /dev/null 2>&1 &
@@ -201,7 +201,7 @@ describe("runnerlib run does not wait for", () => {
 
   it("a command beyond its time limit", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli(
+    await using cli = startCli(
       ["run", "--timeout", "300ms", "--job-command", TREE],
       { cwd: directory.path },
     );

@@ -74,7 +74,7 @@ describe("where a worker reads it, the output of a job ends with a line break:",
 
   it("a command that is cancelled", async () => {
     await using directory = await temporaryDirectory();
-    const cli = startCli(
+    await using cli = startCli(
       [
         "run",
         "--grace",

@@ -7,7 +7,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 /** Runs a TypeScript pipeline that imports the package by its public name. */
-async function runPipeline(cwd: string, source: string) {
+async function runPipeline(cwd: string, source: string, check = "--no-check") {
   await makeFiles(cwd, { "pipeline.ts": source });
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -15,7 +15,7 @@ async function runPipeline(cwd: string, source: string) {
       "-A",
       "--config",
       `${REPOSITORY}/deno.json`,
-      "--check",
+      check,
       "pipeline.ts",
     ],
     cwd,
@@ -66,6 +66,7 @@ const { exitCode } = await runJob({
 });
 Deno.exit(exitCode);
 `,
+      "--check",
     );
     assertEquals(code, 0, stderr);
     assertEquals(

@@ -146,7 +146,7 @@ report       | reporting
       run: `${sleep} & setsid ${sleep} & ${sleep}`,
     }));
     await makeFiles(directory.path, { "job.json": JSON.stringify({ steps }) });
-    const cli = startCli(
+    await using cli = startCli(
       [
         "run",
         "--job-file",
@@ -176,7 +176,9 @@ report       | reporting
       "job.yaml": "steps: [{name: a, run: 'echo begun; sleep 1000'}]\n",
       "next.yaml": "steps: [{name: a, run: 'echo done'}]\n",
     });
-    const cli = startCli(["run", "--job-file", "job.yaml"], { cwd: path });
+    await using cli = startCli(["run", "--job-file", "job.yaml"], {
+      cwd: path,
+    });
     await cli.sees("begun");
     cli.child.kill("SIGKILL");
     await cli.child.status;

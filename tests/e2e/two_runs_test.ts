@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  CLI,
-  cliEnv,
-  type CliResult,
-  runCli,
-  startCli,
-} from "../helpers/cli.ts";
+import { CLI, type CliResult, runCli, startCli } from "../helpers/cli.ts";
 import { endProcess } from "../helpers/process_table.ts";
 import {
   exists,
@@ -57,7 +51,7 @@ describe("a workspace that a job uses", () => {
     await makeFiles(directory.path, {
       "steps.yaml": "steps: [{ name: a, run: 'true' }]",
     });
-    const first = startCli(FIRST, options);
+    await using first = startCli(FIRST, options);
     await first.sees("started");
     for (const [, args] of others) {
       assertRefused(await runCli(args, options));
@@ -76,9 +70,9 @@ describe("a workspace that a job uses", () => {
     it(`is waited for with an ${setting}`, async () => {
       await using directory = await project();
       const options = optionsIn(directory);
-      const first = startCli(FIRST, options);
+      await using first = startCli(FIRST, options);
       await first.sees("started");
-      const second = startCli([
+      await using second = startCli([
         ...["run", "--source-type", "copy", "--source-url", "two"],
         ...setting === "option" ? ["--wait"] : [],
         ...["--job-command", "cat name"],
@@ -96,24 +90,17 @@ describe("a workspace that a job uses", () => {
   it("can be waited for until a signal", async () => {
     await using directory = await project();
     const options = optionsIn(directory);
-    const first = startCli(FIRST, options);
+    await using first = startCli(FIRST, options);
     await first.sees("started");
-    const waiting = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", CLI, "cleanup", "--wait"],
-      cwd: directory.path,
-      clearEnv: true,
-      env: cliEnv({ ...options.env, LOG_LEVEL: "info" }),
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    const reader = waiting.stderr.pipeThrough(new TextDecoderStream())
-      .getReader();
-    const { value = "" } = await reader.read();
-    assertMatch(value, /Waiting for "[^"]*": process \d+ \(run\)/);
-    waiting.kill("SIGTERM");
-    assertEquals((await waiting.status).code, 143);
-    await reader.cancel();
+    await using waiting = startCli(["cleanup", "--wait"], {
+      ...options,
+      env: { ...options.env, LOG_LEVEL: "info" },
+    });
+    await waiting.sees("Waiting for ", "stderr");
+    waiting.child.kill("SIGTERM");
+    const { code, stderr } = await waiting.end();
+    assertEquals(code, 143);
+    assertMatch(stderr, /Waiting for "[^"]*": process \d+ \(run\)/);
     await makeFiles(directory.path, { go: "" });
     assertEquals((await first.end()).code, 0);
   });
@@ -121,7 +108,7 @@ describe("a workspace that a job uses", () => {
   it("is free once the runner was killed, whatever its job has left", async () => {
     await using directory = await project();
     const options = optionsIn(directory);
-    const first = startCli([
+    await using first = startCli([
       ...["run", "--source-type", "copy", "--source-url", "one"],
       ...["--job-command", "echo pid $$; exec sleep 1000"],
     ], options);
@@ -187,13 +174,13 @@ describe("a workflow that runs", () => {
     await using directory = await project();
     const options = optionsIn(directory);
     const args = ["workflow", "run", "w.yaml"];
-    const first = startCli(args, options);
+    await using first = startCli(args, options);
     await first.sees("started");
     assertRefused(await runCli(args, options));
     assertRefused(
       await runCli(["run", "--job", "a", "--workflow-file", "w.yaml"], options),
     );
-    const second = startCli([...args, "--wait"], options);
+    await using second = startCli([...args, "--wait"], options);
     await makeFiles(directory.path, { go: "" });
     assertEquals((await first.end()).code, 0);
     assertEquals((await second.end()).code, 0);

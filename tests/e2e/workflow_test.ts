@@ -133,7 +133,7 @@ describe("runnerlib workflow", () => {
       "--source",
       "none",
     ];
-    const running = startCli(args, { cwd: path });
+    await using running = startCli(args, { cwd: path });
     const ended = running.end();
     const lines = () =>
       Deno.readTextFileSync(`${path}/ran`).split("\n")
@@ -175,7 +175,7 @@ jobs:
 `,
     });
     const args = ["workflow", "run", "pipeline.yaml", "--source", "none"];
-    const running = startCli(args, { cwd: path });
+    await using running = startCli(args, { cwd: path });
     await running.sees("ready");
     running.child.kill("SIGTERM");
     const { code } = await running.end();

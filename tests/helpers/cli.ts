@@ -23,12 +23,12 @@ export interface CliOptions {
   ignoresHangup?: boolean;
 }
 
-/** A command line that runs. */
-export interface RunningCli {
+/** A command line that runs; it is ended, with its job, when it is disposed. */
+export interface RunningCli extends AsyncDisposable {
   /** The process. */
   readonly child: Deno.ChildProcess;
-  /** Resolves once standard output holds a text. */
-  sees(text: string): Promise<void>;
+  /** Resolves once standard output, or the other stream, holds a text. */
+  sees(text: string, stream?: "stdout" | "stderr"): Promise<void>;
   /** Everything that was printed on standard output so far. */
   readonly stdout: string;
   /** Ends and tells how. */
@@ -73,27 +73,28 @@ export function startCli(args: string[], options: CliOptions): RunningCli {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  let stdout = "";
-  let wake = () => {};
   const latin1 = new TextDecoder("latin1");
-  const reading = (async () => {
-    for await (const bytes of child.stdout) {
-      stdout += latin1.decode(bytes);
+  const utf8 = new TextDecoder();
+  const printed = { stdout: "", stderr: "" };
+  let wake = () => {};
+  const read = async (name: keyof typeof printed, decoder: TextDecoder) => {
+    for await (const bytes of child[name]) {
+      printed[name] += decoder.decode(bytes, { stream: true });
       wake();
     }
     wake();
-  })();
-  const errors = new Response(child.stderr).text();
+  };
+  const reading = Promise.all([read("stdout", latin1), read("stderr", utf8)]);
   return {
     child,
     get stdout() {
-      return stdout;
+      return printed.stdout;
     },
-    async sees(text) {
+    async sees(text, stream = "stdout") {
       let over = false;
       const ended = reading.then(() => over = true);
-      while (!stdout.includes(text)) {
-        if (over) throw new Error(`Ended with: ${stdout}${await errors}`);
+      while (!printed[stream].includes(text)) {
+        if (over) throw new Error(`Ended with: ${Object.values(printed)}`);
         await Promise.race([
           ended,
           new Promise<void>((resolve) => wake = resolve),
@@ -103,7 +104,16 @@ export function startCli(args: string[], options: CliOptions): RunningCli {
     async end() {
       const { code } = await child.status;
       await reading;
-      return { code, stdout, stderr: await errors };
+      return { code, ...printed };
+    },
+    async [Symbol.asyncDispose]() {
+      try {
+        // The second signal kills the job.
+        for (let count = 0; count < 2; count++) child.kill("SIGTERM");
+      } catch {
+        // It has ended.
+      }
+      await Promise.all([child.status, reading]);
     },
   };
 }

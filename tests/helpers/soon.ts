@@ -1,5 +1,5 @@
 /** Longest wait for something that must happen, in milliseconds; not a measure of anything. */
-const BOUND_MS = 20_000;
+const BOUND_MS = 60_000;
 
 /** Time between two looks at something that tells nobody when it changes. */
 const LOOK_MS = 5;

@@ -112,7 +112,7 @@ Deno.test({
       "w/pipeline.yaml":
         `name: x\njobs: { a: { image: "${IMAGE}", raw_command: true, command: "trap 'echo asked' TERM; echo ready; sleep 300 & wait; sleep 300" } }`,
     });
-    const running = startCli([
+    await using running = startCli([
       ...["workflow", "run", "pipeline.yaml"],
       ...["--executor", "docker", "--network", "none", "--source", "none"],
     ], { cwd: `${path}/w`, env: engineEnv() });

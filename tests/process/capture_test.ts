@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
-import { capture } from "../../src/process/capture.ts";
+import { capture, type CaptureOptions } from "../../src/process/capture.ts";
 import { makeGate } from "../helpers/gate.ts";
 import { endProcess, isGone } from "../helpers/process_table.ts";
 import { BARE_ENV } from "../helpers/running.ts";
@@ -13,12 +13,18 @@ import {
 
 const LIMIT_BYTES = 16 * 1024 * 1024;
 
-function sh(script: string, cancellation = new Cancellation(), env = {}) {
+function sh(
+  script: string,
+  cancellation = new Cancellation(),
+  env = {},
+  limits: Pick<CaptureOptions, "drainMs" | "closeMs"> = {},
+) {
   return soon(
     capture(["sh", "-c", script], {
       cwd: "/",
       env: { ...BARE_ENV, ...env },
       cancellation,
+      ...limits,
     }),
     "the end of the program",
   );
@@ -96,8 +102,13 @@ Deno.test("capture() ends the program and its descendants when the job is cancel
 });
 
 Deno.test("capture() returns though a daemon holds both pipes", async () => {
+  await using directory = await temporaryDirectory();
+  using gate = await makeGate(directory.path);
   const { stdout, exitCode } = await sh(
-    "setsid sh -c 'echo $$; exec sleep 1000' &",
+    `setsid sh -c 'echo $$; echo > "$GATE"; exec sleep 1000' & read _ < "$GATE"`,
+    undefined,
+    { GATE: gate.path },
+    { drainMs: 20, closeMs: 20 },
   );
   using cleanup = new DisposableStack();
   cleanup.defer(() => endProcess(Number(stdout)));

@@ -72,7 +72,8 @@ describe("supervise() of a program that ends by itself", () => {
 
   it("bounds the wait for descendants who hold its pipe", async () => {
     const running = run("sleep 1000 & echo $!; exit 5");
-    assertEquals(await running.supervise(), {
+    const limits = { drainMs: 20, closeMs: HOUR_MS };
+    assertEquals(await running.supervise(limits), {
       exitCode: 5,
       signal: null,
       cause: "exit",
@@ -83,9 +84,10 @@ describe("supervise() of a program that ends by itself", () => {
 
   it("gives up on a pipe that is held outside its group, and lets the holder live", async () => {
     const running = run(`${DAEMON} & exit 0`);
+    await running.stdout.seen("daemon");
     using cleanup = new DisposableStack();
     cleanup.defer(() => endProcess(running.printedNumber()));
-    assertEquals(await running.supervise(), {
+    assertEquals(await running.supervise({ drainMs: 20, closeMs: 20 }), {
       exitCode: 0,
       signal: null,
       cause: "exit",
@@ -114,8 +116,12 @@ describe("supervise() of a program that is cancelled", () => {
       // A background process of a shell ignores SIGINT from the start.
       const heard = signal === "SIGINT" ? ["outer"] : ["inner", "outer"];
       running.cancellation.cancel(signal);
-      const graceMs = signal === "SIGINT" ? 100 : HOUR_MS;
-      const exit = await running.supervise({ graceMs });
+      const supervised = running.supervise({ graceMs: HOUR_MS });
+      if (signal === "SIGINT") {
+        await running.stdout.seen("outer INT");
+        running.cancellation.cancel(signal);
+      }
+      const exit = await supervised;
       if (signal !== "SIGINT") assertEquals(exit.exitCode, exitCode);
       assertEquals(exit.cause, "cancelled");
       assertEquals(
@@ -195,7 +201,7 @@ describe("supervise() of a program that is cancelled", () => {
     await running.stdout.seen("daemon");
     using cleanup = new DisposableStack();
     cleanup.defer(() => endProcess(running.printedNumber()));
-    const exit = running.supervise({ graceMs: HOUR_MS });
+    const exit = running.supervise({ graceMs: HOUR_MS, closeMs: 20 });
     running.cancellation.cancel("SIGTERM");
     await isGone(running.child.pid);
     running.cancellation.cancel("SIGTERM");

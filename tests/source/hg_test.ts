@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { describe, it } from "@std/testing/bdd";
+import { afterAll, beforeAll, describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { hgSource } from "../../src/source/hg.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
@@ -10,6 +10,7 @@ import {
   exists,
   listFiles,
   makeFiles,
+  type TemporaryDirectory,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
@@ -19,8 +20,18 @@ function hg(repository: string, ...args: string[]): Promise<string> {
   return runTool(repository, "hg", ...OPTIONS, ...args);
 }
 
-/** Makes a repository with a tag, a branch and a newer changeset of `default`. */
-async function makeRepository(path: string): Promise<Record<string, string>> {
+/** A repository that is created once, and copied for each test. */
+let template: TemporaryDirectory;
+let changesets: Record<"first" | "stable" | "newest", string>;
+
+/** Copies a repository with a tag, a branch and a newer changeset of `default`. */
+async function makeRepository(path: string): Promise<typeof changesets> {
+  await runTool(template.path, "cp", "-a", "origin", path);
+  return changesets;
+}
+
+async function createTemplate(): Promise<typeof changesets> {
+  const path = `${template.path}/origin`;
   await Deno.mkdir(path);
   await hg(path, "init");
   const commit = async (content: string) => {
@@ -92,6 +103,12 @@ async function serveHg(repository: string) {
 const suite = isClientMissing("hg") ? () => {} : describe;
 
 suite("hgSource()", () => {
+  beforeAll(async () => {
+    template = await temporaryDirectory();
+    changesets = await createTemplate();
+  });
+  afterAll(async () => await template[Symbol.asyncDispose]());
+
   it("checks out the default branch, a branch, a tag or a changeset", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
