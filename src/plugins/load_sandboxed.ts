@@ -46,6 +46,12 @@ export interface SandboxSetting extends RightsPolicy {
   /** Absolute path of the directory in which the runner works. */
   readonly cwd: string;
   /**
+   * Maximum time that a plugin may take to be loaded, in milliseconds.
+   *
+   * @default {10_000; 60_000 if its code may have to be fetched}
+   */
+  readonly loadTimeoutMs?: number;
+  /**
    * Adds follow-up jobs, as trigger documents spell them.
    *
    * @throws {Error} If they are not accepted.
@@ -190,6 +196,7 @@ async function start(
     env,
     seesUngranted: ungrantedVariables(source, setting),
     workspace: setting.directories.JOB_DIR,
+    loadTimeoutMs: setting.loadTimeoutMs,
     prepare: setting.prepare,
     warn: (message) => logger.warn(label, message),
   }, {

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
 import type { Logger } from "../../src/output/logger.ts";
 import { Masker } from "../../src/secrets/masker.ts";
@@ -32,29 +32,44 @@ const context: PhaseContext = {
   registerSource() {},
 };
 
+/** Loads a plugin from a file of the given text. */
+async function load(directory: string, text: string, loadTimeoutMs?: number) {
+  const path = `${directory}/plugin_slow.ts`;
+  await Deno.writeTextFile(path, text);
+  return await loadSandboxed(await fileSource((await pluginFile(path))!), {
+    logger,
+    env: cacheVariables(),
+    deno: Deno.execPath(),
+    maskText: (text) => text,
+    maskStream: () => new Masker().stream(),
+    registerSecret() {},
+    secretNames: () => new Set(),
+    triggerJobs() {},
+    cwd: directory,
+    loadTimeoutMs,
+    grantsOf: () => ({}),
+    directories: { JOB_DIR: directory },
+  });
+}
+
+Deno.test("a plugin that cannot be loaded in time is ended", async () => {
+  await using directory = await temporaryDirectory();
+  const error = await assertRejects(
+    () => load(directory.path, "for (;;);", 500),
+    RunnerError,
+  );
+  assertMatch(
+    error.message,
+    /^Cannot load plugin ".*": it was not loaded within 500 ms$/,
+  );
+});
+
 Deno.test("a plugin that hangs is ended within its limit, and not called again", async () => {
   for (const body of ["for (;;);", "await new Promise(() => {})"]) {
     await using directory = await temporaryDirectory();
-    const path = `${directory.path}/plugin_slow.ts`;
-    await Deno.writeTextFile(
-      path,
+    await using loaded = await load(
+      directory.path,
       `export default { name: "slow", async execute() { ${body} } };`,
-    );
-    await using loaded = await loadSandboxed(
-      await fileSource((await pluginFile(path))!),
-      {
-        logger,
-        env: cacheVariables(),
-        deno: Deno.execPath(),
-        maskText: (text) => text,
-        maskStream: () => new Masker().stream(),
-        registerSecret() {},
-        secretNames: () => new Set(),
-        triggerJobs() {},
-        cwd: directory.path,
-        grantsOf: () => ({}),
-        directories: { JOB_DIR: directory.path },
-      },
     );
     const registry = new PluginRegistry();
     for (const plugin of loaded.plugins) registry.add(plugin);

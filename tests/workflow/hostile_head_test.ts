@@ -1,53 +1,44 @@
 import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
-import type { EvalEvent } from "../../src/workflow/eval/eval_event.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
 import { type Policy, readPolicy } from "../../src/workflow/eval/policy.ts";
+import { EVENT, pullRequestEvent } from "../helpers/pull_requests/trees.ts";
 import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-const EVENT = "pull_request_updated";
 const MAIN = ".reactorcide/workflows/main.yaml";
 const HEADER = `id: main\nname: Main\non: { events: [${EVENT}] }\n`;
 const TRUSTED = `${HEADER}jobs: { test: { command: trusted } }\n`;
 
-/** A policy that allows every change. */
-const GENEROUS = readPolicy(JSON.stringify({
-  version: 1,
-  head_ci: [{
-    id: "all",
-    workflows: ["main"],
-    paths: [".reactorcide/**"],
-    head_repository: "any",
-    use: { ci_source: "head", profile: "limited", workers: "pool" },
-  }],
-}));
+/** A policy that allows every change, but for jobs that stay trusted. */
+const policyWith = (...nodes: string[]) =>
+  readPolicy(JSON.stringify({
+    version: 1,
+    head_ci: [{
+      id: "all",
+      workflows: ["main"],
+      paths: [".reactorcide/**"],
+      head_repository: "any",
+      use: {
+        ci_source: "head",
+        profile: "limited",
+        workers: "pool",
+        base_nodes: nodes.length === 0 ? [] : [{
+          nodes,
+          ci_source: "base",
+          profile: "standard",
+          workers: "default",
+        }],
+      },
+    }],
+  }));
 
-/** The same, but a job stays trusted. */
-const GUARDED = readPolicy(JSON.stringify({
-  version: 1,
-  head_ci: [{
-    id: "all",
-    workflows: ["main"],
-    paths: [".reactorcide/**"],
-    head_repository: "any",
-    use: {
-      ci_source: "head",
-      profile: "limited",
-      workers: "pool",
-      base_nodes: [{
-        nodes: ["test"],
-        ci_source: "base",
-        profile: "standard",
-        workers: "default",
-      }],
-    },
-  }],
-}));
+const GENEROUS = policyWith();
+const GUARDED = policyWith("test");
 
 interface Attack {
   readonly policy?: Policy;
@@ -65,21 +56,7 @@ async function evaluate(
   const heads = Object.entries(files)
     .map(([path, text]) => [`head/${path}`, text]);
   await makeFiles(root, Object.fromEntries(heads));
-  const event: EvalEvent = {
-    type: EVENT,
-    branch: "main",
-    sourceUrl: "https://example.com/fork.git",
-    sourceRef: "head",
-    ciSourceUrl: "https://example.com/ci.git",
-    ciSourceRef: "base",
-    prBaseRef: "main",
-    prNumber: "7",
-    headUrl: "https://example.com/fork.git",
-    headRef: "topic",
-    baseUrl: "https://example.com/ci.git",
-    baseRef: "main",
-    isForkPr: "true",
-  };
+  const event = pullRequestEvent();
   const fail = (problem: string) => {
     throw new Error(problem);
   };

@@ -6,7 +6,6 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
-import type { EvalEvent } from "../../src/workflow/eval/eval_event.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
 import { readPolicy } from "../../src/workflow/eval/policy.ts";
@@ -22,6 +21,7 @@ import {
   changedPaths,
   EVENT,
   MUTATION_NAMES,
+  pullRequestEvent,
   writeTree,
 } from "../helpers/pull_requests/trees.ts";
 import { Random } from "../helpers/random.ts";
@@ -60,21 +60,7 @@ async function evaluate(
   const { base, head, rules, isFork, mayWrite, isApproved } = situation;
   await writeTree(`${root}/base`, base);
   await writeTree(`${root}/head`, head);
-  const event: EvalEvent = {
-    type: EVENT,
-    branch: "main",
-    sourceUrl: "https://example.com/fork.git",
-    sourceRef: "head",
-    ciSourceUrl: "https://example.com/ci.git",
-    ciSourceRef: "base",
-    prBaseRef: "main",
-    prNumber: "7",
-    headUrl: "https://example.com/fork.git",
-    headRef: "topic",
-    baseUrl: "https://example.com/ci.git",
-    baseRef: "main",
-    isForkPr: isFork ? "true" : "false",
-  };
+  const event = pullRequestEvent(isFork);
   const onBaseProblem = (problem: string) => {
     throw new Error(problem);
   };

@@ -10,12 +10,6 @@ import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
 
-/** Maximum time that a plugin may take to be loaded, in milliseconds. */
-const START_MS = 10_000;
-
-/** The same for one whose code Deno may have to fetch. */
-const FETCH_MS = 60_000;
-
 /** How a plugin is started. */
 export interface PluginStart {
   /** Address of its code; none for a program. */
@@ -44,6 +38,12 @@ export interface PluginStart {
   readonly seesUngranted: (name: string) => boolean;
   /** Absolute path of the workspace, in which the job may put links. */
   readonly workspace: string;
+  /**
+   * Maximum time that it may take to be loaded, in milliseconds.
+   *
+   * @default {10_000; 60_000 if its code may have to be fetched}
+   */
+  readonly loadTimeoutMs?: number;
   /** Creates the workspace, if it may not be there. */
   readonly prepare?: () => Promise<void>;
   /** Warns that something cannot be guaranteed on this system. */
@@ -101,9 +101,9 @@ export async function startPlugin(
   // What talks to the process is loaded while the process starts.
   const { PluginSession } = await import("./plugin_session.ts");
   const session = new PluginSession(child, listener, !isDeno);
-  const limitMs = fetchesCode ? FETCH_MS : START_MS;
-  if (!await settlesWithin(session.ready, limitMs)) {
-    session.end(`it was not loaded within ${limitMs} ms`);
+  const { loadTimeoutMs = fetchesCode ? 60_000 : 10_000 } = start;
+  if (!await settlesWithin(session.ready, loadTimeoutMs)) {
+    session.end(`it was not loaded within ${loadTimeoutMs} ms`);
   }
   try {
     await session.ready;

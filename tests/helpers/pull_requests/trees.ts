@@ -1,8 +1,28 @@
+import type { EvalEvent } from "../../../src/workflow/eval/eval_event.ts";
 import type { Random } from "../random.ts";
 
 export const FOLDER = ".reactorcide/workflows";
 export const JOB_FILE = ".reactorcide/jobs/shared.yaml";
 export const EVENT = "pull_request_updated";
+
+/** The update of a pull request of a fork, or of the repository itself. */
+export function pullRequestEvent(isFork = true): EvalEvent {
+  return {
+    type: EVENT,
+    branch: "main",
+    sourceUrl: "https://example.com/fork.git",
+    sourceRef: "head",
+    ciSourceUrl: "https://example.com/ci.git",
+    ciSourceRef: "base",
+    prBaseRef: "main",
+    prNumber: "7",
+    headUrl: "https://example.com/fork.git",
+    headRef: "topic",
+    baseUrl: "https://example.com/ci.git",
+    baseRef: "main",
+    isForkPr: isFork ? "true" : "false",
+  };
+}
 
 export interface Job {
   command: string;

@@ -3,9 +3,9 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { triggerSchema } from "../../src/workflow/definition/json_schemas.ts";
 import { runnerCommand } from "../../src/command_text.ts";
-import { runCli } from "../helpers/cli.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
+import { runMain } from "../helpers/run_main.ts";
 import {
   exists,
   makeFiles,
@@ -26,6 +26,12 @@ jobs:
   raw: { command: make, raw_command: true, disable_run_local: true, capabilities: [docker] }
 `;
 
+/** The same for pull requests that change the code. */
+const PULL_REQUESTS = MAIN.replace(
+  "events: [push]",
+  "events: [pull_request_opened]",
+) + "paths: { include: [src/**] }\n";
+
 interface RawDocument {
   type: string;
   operation_id: string;
@@ -42,7 +48,7 @@ async function evaluate(
   args: string[] = [],
   env: Record<string, string> = {},
 ) {
-  const result = await runCli([
+  const result = await runMain([
     "eval",
     ...["--ci-source-dir", `${path}/ci`, "--source-dir", `${path}/src`],
     ...["--triggers-file", `${path}/out/triggers.json`],
@@ -360,10 +366,7 @@ owner: team
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
-      "ci/base/.reactorcide/workflows/main.yaml": MAIN.replace(
-        "events: [push]",
-        "events: [pull_request_opened]",
-      ) + "paths: { include: [src/**] }\n",
+      "ci/base/.reactorcide/workflows/main.yaml": PULL_REQUESTS,
     });
     const source = await makeRepository(`${path}/src`);
     const base = await source.commit({ "a.txt": "1" });
@@ -514,10 +517,7 @@ owner: team
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
-      "job/ci/base/.reactorcide/workflows/main.yaml": MAIN.replace(
-        "events: [push]",
-        "events: [pull_request_opened]",
-      ) + "paths: { include: [src/**] }\n",
+      "job/ci/base/.reactorcide/workflows/main.yaml": PULL_REQUESTS,
     });
     const fork = await makeRepository(`${path}/fork`);
     const blob = await fork.git("hash-object", "-w", `${path}/fork/.git/HEAD`);
@@ -533,7 +533,7 @@ owner: team
     );
     const sha = await fork.git("commit-tree", "-m", "Attack", tree);
     await fork.git("update-ref", "refs/heads/main", sha);
-    const { code, stderr } = await runCli([
+    const { code, stderr } = await runMain([
       ...["eval", "--event-type", "pull_request_opened", "--branch", "main"],
       ...["--pr-number", "7", "--triggers-file", `${path}/triggers.json`],
     ], {
@@ -566,7 +566,7 @@ owner: team
       await makeFiles(`${path}/job/ci/base`, files);
       await Deno.chmod(`${path}/job/ci/base/${file}`, 0o444);
       await fork.commit({ ...files, "src/x": crypto.randomUUID(), ...changes });
-      const { code, stderr } = await runCli([
+      const { code, stderr } = await runMain([
         ...["eval", "--event-type", "pull_request_opened", "--branch", "main"],
         ...["--pr-number", "7", "--triggers-file", `${path}/triggers.json`],
       ], {
