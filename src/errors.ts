@@ -40,6 +40,7 @@ export type RunnerErrorCode =
   | "ci-source-modified"
   | "plugin-failed"
   | "invalid-trigger"
+  | "invalid-record"
   | "coordinator-failed"
   | "coordinator-forbidden"
   | "command-not-found"

@@ -163,6 +163,13 @@ export interface ScheduleOptions {
    * that depends on the node starts.
    */
   start: (node: number) => Promise<boolean | void> | undefined;
+  /**
+   * Called once for a node whose dependencies have ended, and which waits for a
+   * free slot.
+   *
+   * @param node The node.
+   */
+  onWait?: (node: number) => void;
 }
 
 /**
@@ -178,7 +185,7 @@ export interface ScheduleOptions {
  */
 export function schedule(
   graph: Graph,
-  { concurrency, ended = [], start }: ScheduleOptions,
+  { concurrency, ended = [], start, onWait }: ScheduleOptions,
 ): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const progress = new Progress(graph);
@@ -186,6 +193,7 @@ export function schedule(
   const ready = progress.ready().filter((node) => !isEnded.has(node));
   for (const node of isEnded) progress.end(node, ready);
   let next = 0;
+  let announced = 0;
   let runningCount = 0;
 
   function advance(): void {
@@ -204,7 +212,12 @@ export function schedule(
         advance();
       });
     }
-    if (runningCount === 0) resolve();
+    if (runningCount === 0) return resolve();
+    if (onWait === undefined) return;
+    for (announced = Math.max(announced, next); announced < ready.length;) {
+      const node = ready[announced++];
+      if (!isEnded.has(node)) onWait(node);
+    }
   }
 
   advance();

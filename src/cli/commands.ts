@@ -44,6 +44,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show the configuration and where each value comes from",
     load: () => import("./commands/config.ts").then((module) => module.config),
   },
+  report: {
+    summary: "Show what a run did, from its record",
+    load: () => import("./commands/report.ts").then((module) => module.report),
+  },
   "explain-masks": {
     summary: "Show which names are masked, and why",
     load: () =>

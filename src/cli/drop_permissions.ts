@@ -4,6 +4,7 @@ const OFFLINE: ReadonlySet<string> = new Set([
   "config",
   "explain-masks",
   "permissions",
+  "report",
   "schema",
   "validate",
 ]);

@@ -263,6 +263,12 @@ export interface JobOutputOptions {
    * @default {60000 in a container, no limit elsewhere}
    */
   maxLineBytes?: number;
+  /**
+   * File for the record of the run; `off` for none.
+   *
+   * @default {`run.jsonl` in the directory for artifacts, if the job has steps or a source}
+   */
+  record?: string;
 }
 
 /** Options of a job. */

@@ -231,6 +231,23 @@ export const OPTIONS = [
     doc: "Maximum length of a line of output, in bytes; longer ones are cut",
   },
   {
+    name: "record",
+    option: "output.record",
+    flag: "record",
+    valueName: "PATH",
+    env: {
+      name: "REACTORCIDE_RECORD",
+      setBy: "user",
+      seenBy: "runner",
+      isOutside: true,
+    },
+    type: "text",
+    defaultText:
+      "`run.jsonl` in the directory for artifacts, if the job has steps or a source",
+    isCallersOnly: true,
+    doc: "File for the record of the run; `off` for none",
+  },
+  {
     name: "inherit_env",
     option: "inheritEnv",
     flag: "inherit-env",

@@ -294,10 +294,8 @@ export type SummaryStatus =
   | "skipped"
   | "neutral";
 
-/** What a summary tells of a step. */
-export interface SummaryStep {
-  /** Name of the step. */
-  readonly name: string;
+/** How a step ended. */
+export interface StepEnding {
   /** What the step did by itself. */
   readonly outcome: SummaryStatus;
   /** What the job makes of it. */
@@ -306,6 +304,12 @@ export interface SummaryStep {
   readonly exitCode: number | null;
   /** Signal that ended the step. */
   readonly signal?: string | null;
+}
+
+/** A step as a summary shows it. */
+export interface SummaryStep extends StepEnding {
+  /** Name of the step. */
+  readonly name: string;
   /** How often the step was started. */
   readonly attempts: number;
   /** When the step was started first, `null` for a step that never ran. */
@@ -324,7 +328,7 @@ export interface SummaryStep {
  * @param step The step.
  * @returns `false` for a step that was let fail, or ended by others.
  */
-export function hasFailed(step: SummaryStep): boolean {
+export function hasFailed(step: StepEnding): boolean {
   return didFail(step) && step.conclusion !== "success";
 }
 
@@ -334,7 +338,7 @@ export function hasFailed(step: SummaryStep): boolean {
  * @param step The step.
  * @returns `false` for a step that did well.
  */
-export function isAllowed(step: SummaryStep): boolean {
+export function isAllowed(step: StepEnding): boolean {
   return didFail(step) && step.conclusion === "success";
 }
 
@@ -344,15 +348,15 @@ export function isAllowed(step: SummaryStep): boolean {
  * @param step The step.
  * @returns `success`, `exit code 3` or `timeout, allowed`, say.
  */
-export function endingOf(step: SummaryStep): string {
+export function endingOf(step: StepEnding): string {
   return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);
 }
 
-function didFail({ outcome }: SummaryStep): boolean {
+function didFail({ outcome }: StepEnding): boolean {
   return outcome === "failed" || outcome === "timeout";
 }
 
-function outcomeOf({ outcome, exitCode, signal }: SummaryStep): string {
+function outcomeOf({ outcome, exitCode, signal }: StepEnding): string {
   if (outcome !== "failed") return outcome;
   if (signal) return signal;
   return exitCode ? `exit code ${exitCode}` : "failed";

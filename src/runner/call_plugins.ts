@@ -76,9 +76,14 @@ export async function callPlugins(
     logger,
     maskStream: () => masker.stream(),
     hookTimeoutMs: timeoutMs(run),
-    onTiming: (timing) => void run.hooks.push(timing),
-    onMetric: (metric) =>
-      void run.metrics.push({ ...metric, name: masker.maskText(metric.name) }),
+    onTiming(timing) {
+      run.hooks.push(timing);
+      run.recorder.add("plugin.called", timing);
+    },
+    onMetric(metric) {
+      run.metrics.push({ ...metric, name: masker.maskText(metric.name) });
+      run.recorder.add("metric", metric);
+    },
   });
   return errors;
 }

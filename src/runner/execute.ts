@@ -2,7 +2,7 @@ import { commandText } from "../command_text.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
-import type { StepResult } from "../steps/step.ts";
+import type { AttemptResult, StepResult } from "../steps/step.ts";
 import { openCommandLog } from "./command_log.ts";
 import type { HistoryHint } from "./history_hint.ts";
 import {
@@ -81,7 +81,12 @@ export async function execute(
     hint !== undefined,
   );
   const startedAt = new Date();
+  const startMs = run.recorder.ms;
   const start = performance.now();
+  run.recorder.add("run.planned", {
+    steps: [{ name: STEP_NAME, dependsOn: [] }],
+  });
+  run.recorder.add("step.started", { step: STEP_NAME, attempt: 1 });
   const exit = runCommand(command, {
     stderr: config.output.stderr,
     timeoutMs: config.limits.timeoutMs,
@@ -109,18 +114,32 @@ export async function execute(
     : end.error;
   run.exitCode = exitCode;
   if (error) run.fail(error);
-  return [{
-    name: STEP_NAME,
-    outcome,
-    conclusion: outcome,
-    exitCode,
-    signal,
-    attempts: 1,
+  const attempt: AttemptResult = {
+    number: 1,
     startedAt,
     durationMs,
+    outcome,
+    exitCode,
+    signal,
     ...error && error.code !== "command-failed"
       ? { reason: error.message }
       : {},
+  };
+  const { number: attempts, ...result } = attempt;
+  const { startedAt: _, ...recorded } = attempt;
+  run.recorder.add("step.ended", {
+    step: STEP_NAME,
+    conclusion: outcome,
+    ...result,
+    startedAt: startedAt.toISOString(),
+    attempts: [{ ...recorded, startMs }],
+  });
+  return [{
+    name: STEP_NAME,
+    conclusion: outcome,
+    attempts,
+    attemptResults: [attempt],
+    ...result,
   }];
 }
 

@@ -19,6 +19,7 @@ import {
   type SettingsSecrets,
   setUpMasker,
 } from "./mask_secrets.ts";
+import { RunRecorder } from "../report/run_recorder.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import type { Step } from "../steps/step.ts";
 import type { WorkspaceLock } from "../workspace/lock.ts";
@@ -27,6 +28,8 @@ import type { WorkspaceLock } from "../workspace/lock.ts";
 export class JobRun {
   /** The context of the runner. */
   readonly parts: RunnerParts;
+  /** What happens in the run. */
+  readonly recorder: RunRecorder = new RunRecorder();
   /** Settings of all layers. */
   settings: Settings = new Settings();
   /** Steps that a pipeline script made; they win over those of a job file. */

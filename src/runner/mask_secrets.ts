@@ -18,7 +18,7 @@ import {
 } from "../secrets/collect.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { Step } from "../steps/step.ts";
+import type { Step, StepResult } from "../steps/step.ts";
 import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
 
@@ -349,4 +349,28 @@ function readText(path: string): string {
   } catch {
     return "";
   }
+}
+
+/**
+ * Masks the reasons in the result of a step.
+ *
+ * @param result The result.
+ * @param mask Masks a text.
+ * @returns The result, itself if there is no reason in it.
+ */
+export function maskedResult(
+  result: StepResult,
+  mask: (text: string) => string,
+): StepResult {
+  const { reason, attemptResults } = result;
+  if (reason === undefined && attemptResults.length < 2) return result;
+  return {
+    ...result,
+    ...reason === undefined ? {} : { reason: mask(reason) },
+    attemptResults: attemptResults.map((attempt) =>
+      attempt.reason === undefined
+        ? attempt
+        : { ...attempt, reason: mask(attempt.reason) }
+    ),
+  };
 }

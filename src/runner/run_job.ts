@@ -17,7 +17,9 @@ import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";
-import { warnOfUnknownSecretNames } from "./mask_secrets.ts";
+import { maskedResult, warnOfUnknownSecretNames } from "./mask_secrets.ts";
+import type { RecordWriter } from "../report/record_writer.ts";
+import type { OpenRecordOptions } from "./write_record.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -65,6 +67,7 @@ export async function runJob(
     },
   };
   const trace = traceContext(parts.host.env);
+  let record: RecordWriter | undefined;
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
   let plugins: JobPlugins | undefined;
@@ -84,8 +87,16 @@ export async function runJob(
       announce(run, config, plan);
     } else {
       await holdWorkspace(run, config, plan, controls);
+      record = await openRecord(run, config, {
+        trace,
+        when: "before the sources",
+      });
       await callPhase(run, "pre_source_prep");
       await prepareSources(run, config);
+      record ??= await openRecord(run, config, {
+        trace,
+        when: "after the sources",
+      });
       if (plugins !== undefined) await plugins.loadLate();
       else if (
         run.sourcePath !== undefined || run.parts.workspace.inContainer
@@ -109,6 +120,9 @@ export async function runJob(
       steps = await executed.finally(parts.endLines);
       await callPhase(run, "post_execution");
       triggers = await submitFollowUpJobs(run, config, controls);
+      for (const { name } of triggers) {
+        run.recorder.add("trigger.submitted", { name });
+      }
     }
   } catch (error) {
     run.fail(error);
@@ -123,6 +137,15 @@ export async function runJob(
   }
   await removeCredentials(run);
   const status = statusOf(run.error);
+  if (record !== undefined) {
+    run.recorder.add("run.ended", {
+      status,
+      exitCode: exitCodeOf(run.error),
+      durationMs: performance.now() - start,
+      ...run.error === undefined ? {} : { error: run.error.message },
+    });
+    await record.finish();
+  }
   const { env } = parts.host;
   const isReported = env[Variable.workflowRunId] &&
     env[Variable.coordinatorUrl];
@@ -144,9 +167,7 @@ export async function runJob(
     status,
     exitCode: exitCodeOf(run.error),
     steps: steps.map((step) =>
-      step.reason === undefined
-        ? step
-        : { ...step, reason: parts.masker.maskText(step.reason) }
+      maskedResult(step, (text) => parts.masker.maskText(text))
     ),
     triggers,
     traceId: trace.traceId,
@@ -217,7 +238,10 @@ async function callPhase(run: JobRun, phase: Phase): Promise<void> {
   }
   const { callPlugins } = await import("./call_plugins.ts");
   using _ = run.lock?.enterFunction();
+  const startMs = run.recorder.ms;
   const errors = await callPlugins(registered, phase, run);
+  const durationMs = run.recorder.ms - startMs;
+  run.recorder.add("phase.ended", { phase, startMs, durationMs });
   run.laterErrors.push(...errors);
   // They may have set variables, or what is secret.
   run.fillMasker();
@@ -233,6 +257,18 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
   const { loadJobPlugins } = await import("./load_plugins.ts");
   return await loadJobPlugins(run);
+}
+
+/** A job that holds no workspace leaves no record there, unless it is asked to. */
+async function openRecord(
+  run: JobRun,
+  config: JobConfig,
+  options: OpenRecordOptions,
+): Promise<RecordWriter | undefined> {
+  const { record } = config.output;
+  if (record === "off" || record === undefined && !run.lock) return undefined;
+  const { openRecord } = await import("./write_record.ts");
+  return await openRecord(run, config, options);
 }
 
 /** A command in the user's own directory has no files in a workspace. */

@@ -2,6 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import { schedule } from "../graph.ts";
+import { isObject } from "../json.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
@@ -14,7 +15,9 @@ import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/color.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
+import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { recordSteps } from "./write_record.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 
 /** Options for {@linkcode runSteps}. */
@@ -43,7 +46,16 @@ export async function runSteps(
 ): Promise<readonly StepResult[]> {
   const { failurePolicy, limits } = config;
   const { concurrency = navigator.hardwareConcurrency } = limits;
-  const onEvent = maskedEvents(run.parts.masker, options.onEvent);
+  const watch = maskedEvents(run.parts.masker, options.onEvent);
+  const outputNames = new Map<string, readonly string[]>();
+  const record = recordSteps(run.recorder, {
+    tail: (step) => setting.tails.get(step),
+    outputs: (step) => outputNames.get(step) ?? [],
+  });
+  const onEvent = (event: StepEvent) => {
+    record(event);
+    watch(event);
+  };
   await using setting = await openStepSetting(run, config, plan, {
     trace: options.trace,
     onEvent,
@@ -56,7 +68,11 @@ export async function runSteps(
   });
   onEvent({
     type: "planned",
-    steps: plan.steps.map(({ name, dependsOn }) => ({ name, dependsOn })),
+    steps: plan.steps.map(({ name, group, dependsOn }) => ({
+      name,
+      group,
+      dependsOn,
+    })),
   });
   {
     using _ = endWithJob(run, config, graph);
@@ -64,8 +80,10 @@ export async function runSteps(
       concurrency,
       start: (step) =>
         graph.shouldStart(step)
-          ? runStep(step, plan, graph, setting, onEvent)
+          ? runStep(step, plan, graph, setting, onEvent, outputNames)
           : undefined,
+      onWait: (step) =>
+        onEvent({ type: "queued", step: plan.steps[step].name }),
     });
   }
   await keepForLater(run, setting);
@@ -96,6 +114,7 @@ async function runStep(
   graph: GraphRun,
   setting: StepSetting,
   onEvent: (event: StepEvent) => void,
+  outputNames: Map<string, readonly string[]>,
 ): Promise<void> {
   const { name } = plan.steps[step];
   const cancellation = graph.running.add(step);
@@ -108,7 +127,10 @@ async function runStep(
       onEvent,
       openAttempt: opened.openAttempt,
     });
-    if ("value" in end) setting.outputs.set(step, end.value);
+    if ("value" in end) {
+      setting.outputs.set(step, end.value);
+      if (isObject(end.value)) outputNames.set(name, Object.keys(end.value));
+    }
     const { log } = opened.context;
     const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
     setting.tails.set(name, [
@@ -126,7 +148,7 @@ async function runStep(
     const { exitCode } = error;
     graph.end(
       step,
-      { outcome: "failed", exitCode, signal: null, error, attempts: 0 },
+      { outcome: "failed", exitCode, signal: null, error, attemptResults: [] },
       startedAt,
       performance.now() - start,
     );
@@ -204,20 +226,17 @@ export function maskedEvents(
       case "planned":
         return onEvent({
           ...event,
-          steps: event.steps.map(({ name, dependsOn }) => ({
+          steps: event.steps.map(({ name, group, dependsOn }) => ({
             name: mask(name),
+            group: mask(group),
             dependsOn: dependsOn.map(mask),
           })),
         });
       case "ended": {
-        const { name, reason } = event.result;
+        const result = maskedResult(event.result, mask);
         return onEvent({
           ...event,
-          result: {
-            ...event.result,
-            name: mask(name),
-            ...reason === undefined ? {} : { reason: mask(reason) },
-          },
+          result: { ...result, name: mask(result.name) },
         });
       }
       case "retrying":
@@ -225,6 +244,12 @@ export function maskedEvents(
           ...event,
           step: mask(event.step),
           reason: mask(event.reason),
+          last: {
+            ...event.last,
+            ...event.last.reason === undefined
+              ? {}
+              : { reason: mask(event.last.reason) },
+          },
         });
       default:
         return onEvent({ ...event, step: mask(event.step) });

@@ -103,7 +103,7 @@ export class GraphRun {
         { code: "step-failed", cause },
       );
       const end = { outcome: "failed", exitCode: 1, signal: null } as const;
-      this.end(step, { ...end, error, attempts: 0 }, new Date(), 0);
+      this.end(step, { ...end, error, attemptResults: [] }, new Date(), 0);
       return false;
     }
     if (reason !== undefined) this.#note(step, notRun(name, reason));
@@ -262,6 +262,7 @@ export function notRun(
     exitCode: null,
     signal: null,
     attempts: 0,
+    attemptResults: [],
     startedAt: null,
     durationMs: 0,
     reason,
@@ -283,7 +284,7 @@ export function resultOf(
   startedAt: Date,
   durationMs: number,
 ): StepResult {
-  const { outcome, exitCode, signal, attempts, error, endJob } = end;
+  const { outcome, exitCode, signal, attemptResults, error, endJob } = end;
   // For a command that failed, the exit code says it all.
   const reason = error?.code === "command-failed"
     ? undefined
@@ -294,7 +295,8 @@ export function resultOf(
     conclusion: conclusionOf(outcome, definition.continueOnError ?? false),
     exitCode,
     signal,
-    attempts,
+    attempts: attemptResults.length,
+    attemptResults,
     startedAt,
     durationMs,
     ...reason === undefined ? {} : { reason },

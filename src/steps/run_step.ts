@@ -17,6 +17,7 @@ import {
   type RunCommandOptions,
 } from "./run_command.ts";
 import type {
+  AttemptResult,
   CommandOutputs,
   NeedState,
   Step,
@@ -110,8 +111,8 @@ export interface RunAttemptsOptions {
 
 /** How a step ended. */
 export interface StepEnd extends AttemptEnd {
-  /** Number of attempts. */
-  readonly attempts: number;
+  /** How each attempt ended. */
+  readonly attemptResults: readonly AttemptResult[];
 }
 
 /**
@@ -127,16 +128,30 @@ export async function runAttempts(
 ): Promise<StepEnd> {
   const { name, definition: { retry }, cancellation } = context;
   const { onEvent, openAttempt } = options;
+  const attemptResults: AttemptResult[] = [];
   for (let attempt = 1;; attempt++) {
     onEvent({ type: "started", step: name, attempt });
+    const startedAt = new Date();
+    const start = performance.now();
     const end = await attemptOnce({ ...context, attempt }, openAttempt);
-    const attempts = attempt;
+    const last: AttemptResult = {
+      number: attempt,
+      startedAt,
+      durationMs: performance.now() - start,
+      outcome: end.outcome,
+      exitCode: end.exitCode,
+      signal: end.signal,
+      ...end.error === undefined || end.error.code === "command-failed"
+        ? {}
+        : { reason: end.error.message },
+    };
+    attemptResults.push(last);
     const failed = end.outcome === "failed" || end.outcome === "timeout";
     if (
       !failed || retry === undefined || cancellation.signal !== null ||
       !shouldRetry(retry, attempt, end.exitCode)
     ) {
-      return { ...end, attempts };
+      return { ...end, attemptResults };
     }
     const delayMs = retryDelay(retry, attempt, Math.random());
     const reason = messageOf(end.error);
@@ -146,11 +161,12 @@ export async function runAttempts(
       attempt: attempt + 1,
       delayMs,
       reason,
+      last,
     });
     await context.log.endLine();
     // A step that is cancelled while it waits keeps its last failure.
     if (await isAbortedWithin(delayMs, cancellation.graceful)) {
-      return { ...end, outcome: "cancelled", attempts };
+      return { ...end, outcome: "cancelled", attemptResults };
     }
   }
 }

@@ -8,6 +8,24 @@ export type JobStatus = "success" | "failed" | "cancelled" | "timeout";
 /** How a step ended: `skipped` never ran, `neutral` found nothing to do. */
 export type StepStatus = JobStatus | "skipped" | "neutral";
 
+/** How one attempt at a step ended. */
+export interface AttemptResult {
+  /** Number of the attempt, from 1. */
+  readonly number: number;
+  /** When it started. */
+  readonly startedAt: Date;
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+  /** How it ended. */
+  readonly outcome: StepStatus;
+  /** Exit code as a shell counts it. */
+  readonly exitCode: number;
+  /** Signal that ended it, `null` when it ended by itself. */
+  readonly signal: Deno.Signal | null;
+  /** Why it did not succeed. */
+  readonly reason?: string;
+}
+
 /** How one step of a job ended. */
 export interface StepResult {
   /** Name of the step. */
@@ -25,6 +43,8 @@ export interface StepResult {
   readonly signal: Deno.Signal | null;
   /** How often the step was started. */
   readonly attempts: number;
+  /** How each attempt ended, in their order. */
+  readonly attemptResults: readonly AttemptResult[];
   /** When the step was started first, `null` for a step that never ran. */
   readonly startedAt: Date | null;
   /** How long it took, in milliseconds. */
@@ -160,6 +180,8 @@ export type StepEvent =
     readonly type: "planned";
     readonly steps: readonly PlannedStepInfo[];
   }
+  /** The dependencies of a step have ended, and it waits for a free slot. */
+  | { readonly type: "queued"; readonly step: string }
   /** An attempt begins. */
   | {
     readonly type: "started";
@@ -177,6 +199,8 @@ export type StepEvent =
     readonly delayMs: number;
     /** Why the last one failed. */
     readonly reason: string;
+    /** How the last one ended. */
+    readonly last: AttemptResult;
   }
   /** A running step shows how far it is, by a carriage return; masked. */
   | {
@@ -192,6 +216,8 @@ export type StepEvent =
 export interface PlannedStepInfo {
   /** Name of the step. */
   readonly name: string;
-  /** Steps for which it waits. */
+  /** Name by which others depend on it: that of its matrix, or its own. */
+  readonly group: string;
+  /** Groups for which it waits. */
   readonly dependsOn: readonly string[];
 }

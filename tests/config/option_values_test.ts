@@ -89,7 +89,12 @@ describe("validateSettings()", () => {
       failurePolicy: "finish",
       selection: { only: undefined, from: undefined, skip: undefined },
       wait: false,
-      output: { stderr: "merged", group: false, maxLineBytes: undefined },
+      output: {
+        stderr: "merged",
+        group: false,
+        maxLineBytes: undefined,
+        record: undefined,
+      },
       inheritEnv: true,
     });
   });
@@ -144,6 +149,7 @@ describe("validateSettings()", () => {
       wait: "true",
       log_group: "true",
       max_line_bytes: "80",
+      record: "out.jsonl",
       inherit_env: "PATH, LANG",
     });
     assertEquals(problems, []);
@@ -197,7 +203,12 @@ describe("validateSettings()", () => {
       failurePolicy: "kill",
       selection: { only: ["a", "b c"], from: ["d", "e"], skip: ["f"] },
       wait: true,
-      output: { stderr: "separate", group: true, maxLineBytes: 80 },
+      output: {
+        stderr: "separate",
+        group: true,
+        maxLineBytes: 80,
+        record: "out.jsonl",
+      },
       inheritEnv: ["PATH", "LANG"],
     });
   });

@@ -6,13 +6,32 @@ import type {
 
 /** Says that steps are part of the job. */
 export function planned(...names: string[]): StepEvent {
-  const steps = names.map((name) => ({ name, dependsOn: [] }));
+  const steps = names.map((name) => ({ name, group: name, dependsOn: [] }));
   return { type: "planned", steps };
 }
 
 /** Says that an attempt begins. */
 export function started(step: string, attempt: number = 1): StepEvent {
   return { type: "started", step, attempt };
+}
+
+/** Says that an attempt failed and another one follows. */
+export function retrying(
+  step: string,
+  attempt: number,
+  delayMs: number,
+  reason: string,
+): StepEvent {
+  const last = {
+    number: attempt - 1,
+    startedAt: new Date(0),
+    durationMs: 0,
+    outcome: "failed",
+    exitCode: 1,
+    signal: null,
+    reason,
+  } as const;
+  return { type: "retrying", step, attempt, delayMs, reason, last };
 }
 
 /** Says that a step is over. */
@@ -28,6 +47,7 @@ export function ended(
     exitCode: 0,
     signal: null,
     attempts: 1,
+    attemptResults: [],
     startedAt: null,
     durationMs: 0,
   };

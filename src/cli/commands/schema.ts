@@ -16,6 +16,10 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
     );
     return workflowSchema();
   },
+  async run() {
+    const { runEventSchema } = await import("../../report/event_schema.ts");
+    return runEventSchema();
+  },
   async trigger() {
     const { triggerSchema } = await import(
       "../../workflow/definition/json_schemas.ts"
@@ -26,10 +30,10 @@ const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
 
 /** The command `schema`. */
 export const schema: Command = {
-  usage: "[job|workflow|trigger]",
+  usage: "[job|workflow|run|trigger]",
   description:
-    `Prints the JSON Schema of job files, workflow files or trigger documents, so that
-editors can complete and check them.`,
+    `Prints the JSON Schema of job files, workflow files, the lines of run records or
+trigger documents, so that editors can complete and check them.`,
   flags: [],
   actions: Object.keys(SCHEMAS),
   maxOperands: 1,

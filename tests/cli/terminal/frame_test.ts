@@ -3,7 +3,12 @@ import { Board } from "../../../src/cli/terminal/board.ts";
 import { formatFrame } from "../../../src/cli/terminal/frame.ts";
 import { displayWidth } from "../../../src/terminal/width.ts";
 import type { StepEvent } from "../../../src/steps/step.ts";
-import { ended, planned, started } from "../../helpers/step_events.ts";
+import {
+  ended,
+  planned,
+  retrying,
+  started,
+} from "../../helpers/step_events.ts";
 
 function frame(
   events: readonly StepEvent[],
@@ -24,13 +29,7 @@ Deno.test("formatFrame() shows steps, attempts, progress and counts", () => {
     started("build", 2),
     { type: "progress", step: "build", text: "\x1b[32m[ 45%]\x1b[0m link\t." },
     started("test"),
-    {
-      type: "retrying",
-      step: "test",
-      attempt: 2,
-      delayMs: 70_000,
-      reason: "exit code 1",
-    },
+    retrying("test", 2, 70_000, "exit code 1"),
     ended("docs", "failed"),
     ended("old", "failed", "success"),
     ended("side", "skipped"),

@@ -10,7 +10,12 @@ import { streamSink } from "../../../src/output/sink.ts";
 import { Random } from "../../helpers/random.ts";
 import { Screen, type ScreenOptions } from "../../helpers/screen.ts";
 import { until } from "../../helpers/soon.ts";
-import { ended, planned, started } from "../../helpers/step_events.ts";
+import {
+  ended,
+  planned,
+  retrying,
+  started,
+} from "../../helpers/step_events.ts";
 
 const encoder = new TextEncoder();
 
@@ -258,7 +263,7 @@ function someEvent(random: Random, step: string): StepEvent {
   return random.pick<StepEvent>([
     started(step, attempt),
     { type: "progress", step, text },
-    { type: "retrying", step, attempt, delayMs: 3_000, reason: text },
+    retrying(step, attempt, 3_000, text),
     ended(step, random.pick(["success", "failed", "skipped", "cancelled"])),
   ]);
 }

@@ -1,0 +1,82 @@
+import { messageOf, RunnerError } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { Variable } from "../../environment/variables.ts";
+import { FORMATS } from "../../report/formats/formats.ts";
+import { readRecord, type RunRecord } from "../../report/run_record.ts";
+import { RECORD_FILE } from "../../report/run_recorder.ts";
+import { shouldUseColor } from "../../terminal/color.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+
+/** Maximum size of a record, in bytes. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** The command `report`. */
+export const report: Command = {
+  usage: "[FILE] [--format FORMAT]",
+  description:
+    `Shows what a run did, from its record. Without FILE, that is the last run in
+./job: job/artifacts/run.jsonl.`,
+  flags: [
+    {
+      name: "format",
+      valueName: "FORMAT",
+      choices: Object.keys(FORMATS),
+      help: `${Object.keys(FORMATS).join(", ")} (table)`,
+    },
+  ],
+  maxOperands: 1,
+  async run(context) {
+    const { flags, parts: { host } } = context;
+    const name = String(flags.get("format") ?? "table");
+    if (!Object.hasOwn(FORMATS, name)) {
+      throw usageError(
+        `--format must be one of ${
+          Object.keys(FORMATS).join(", ")
+        }, not "${name}"`,
+        "report",
+      );
+    }
+    const format = await FORMATS[name]();
+    const isTerminal = host.stdout.isTerminal();
+    const text = format(await readFile(context), {
+      columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
+      color: shouldUseColor(host.env, isTerminal),
+    });
+    await context.print(text.replace(/\n$/, ""));
+    return 0;
+  },
+};
+
+async function readFile(
+  { operands: [file], parts: { host, workspace } }: CommandContext,
+): Promise<RunRecord> {
+  const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
+  const path = file === undefined
+    ? `${workspace.pathOf(directory)}/${RECORD_FILE}`
+    : file.startsWith("/")
+    ? file
+    : `${host.cwd}/${file}`;
+  const shown = file ?? path;
+  let record: RunRecord | undefined;
+  try {
+    const bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
+    record = readRecord(new TextDecoder().decode(bytes));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw failure(
+        shown,
+        "there is no such file; a job with steps or a source leaves one, or `run --record FILE`",
+      );
+    }
+    throw failure(shown, messageOf(error));
+  }
+  if (record !== undefined) return record;
+  throw failure(shown, "it does not begin with the start of a run");
+}
+
+function failure(path: string, reason: string): RunnerError {
+  return new RunnerError(`Cannot read the run record "${path}": ${reason}`, {
+    code: "invalid-record",
+  });
+}

@@ -1,0 +1,34 @@
+import { criticalPath } from "../critical_path.ts";
+import { isFlaky, type RunRecord } from "../run_record.ts";
+
+/**
+ * Writes a run as one JSON object: the events of its record put together.
+ *
+ * @param record The run.
+ * @returns JSON, indented.
+ */
+export function jsonReport(record: RunRecord): string {
+  const { started, ended, lastMs, steps, ...rest } = record;
+  const { event: _started, ms: _startMs, time: startedAt, ...run } = started;
+  const path = criticalPath(steps);
+  return `${
+    JSON.stringify(
+      {
+        ...run,
+        startedAt,
+        status: ended?.status ?? "interrupted",
+        exitCode: ended?.exitCode ?? null,
+        durationMs: ended?.durationMs ?? lastMs,
+        error: ended?.error,
+        steps: steps.map((step) => ({ ...step, isFlaky: isFlaky(step) })),
+        criticalPath: {
+          durationMs: path.durationMs,
+          steps: path.steps.map(({ name }) => name),
+        },
+        ...rest,
+      },
+      null,
+      2,
+    )
+  }\n`;
+}

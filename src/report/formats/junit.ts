@@ -1,0 +1,111 @@
+import { isFlaky, type RunRecord, type StepRecord } from "../run_record.ts";
+import { endingOf, hasFailed } from "../summary_table.ts";
+
+/** Characters that XML 1.0 cannot have, not even escaped. */
+const INVALID = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
+
+/**
+ * Writes a run as JUnit XML, in the form of Surefire, which knows flaky tests.
+ *
+ * Each step is a test case. A failed attempt of a step that succeeded later is
+ * a `flakyFailure`; of a step that failed in the end, a `rerunFailure`.
+ *
+ * @param record The run.
+ * @returns An XML document.
+ * @see https://maven.apache.org/surefire/maven-surefire-plugin/xsd/surefire-test-report.xsd
+ */
+export function junitReport(record: RunRecord): string {
+  const { started, ended, lastMs, steps } = record;
+  const name = started.name ?? started.kind;
+  const counts = {
+    tests: steps.length,
+    errors: 0,
+    skipped: steps.filter(isSkipped).length,
+    failures: steps.filter(hasFailed).length,
+  };
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    open("testsuite", {
+      name,
+      time: seconds(ended?.durationMs ?? lastMs),
+      ...counts,
+      timestamp: started.time,
+    }),
+    ...steps.flatMap((step) => testCase(step, name)),
+    "</testsuite>",
+    "",
+  ].join("\n");
+}
+
+function testCase(step: StepRecord, suite: string): string[] {
+  return [
+    `  ${
+      open("testcase", {
+        name: step.name,
+        classname: suite,
+        time: seconds(step.durationMs),
+      })
+    }`,
+    ...outcomeLines(step).map((line) => `    ${line}`),
+    "  </testcase>",
+  ];
+}
+
+function outcomeLines(step: StepRecord): string[] {
+  if (isSkipped(step)) {
+    return [
+      `${open("skipped", { message: step.reason ?? step.outcome })}</skipped>`,
+    ];
+  }
+  const failed = step.attempts.slice(0, -1);
+  const output = element("system-out", {}, step.tail.join("\n"));
+  if (!hasFailed(step)) {
+    const kind = isFlaky(step) ? "flakyFailure" : "rerunFailure";
+    return [...failed.map((one) => attemptElement(kind, one.reason)), output];
+  }
+  const message = step.reason ?? endingOf(step);
+  return [
+    element("failure", { message, type: step.outcome }, step.tail.join("\n")),
+    ...failed.map((one) => attemptElement("rerunFailure", one.reason)),
+    output,
+  ];
+}
+
+function attemptElement(kind: string, reason = "failed"): string {
+  const trace = element("stackTrace", {}, reason);
+  return `${open(kind, { message: reason, type: "failed" })}${trace}</${kind}>`;
+}
+
+function isSkipped({ outcome, startedAt }: StepRecord): boolean {
+  return outcome === "skipped" || startedAt === null && outcome !== "failed";
+}
+
+function element(
+  name: string,
+  attributes: Readonly<Record<string, string | number>>,
+  text: string,
+): string {
+  return `${open(name, attributes)}${escape(text)}</${name}>`;
+}
+
+function open(
+  name: string,
+  attributes: Readonly<Record<string, string | number>>,
+): string {
+  const written = Object.entries(attributes).map(([key, value]) =>
+    ` ${key}="${escape(String(value)).replaceAll("\n", "&#10;")}"`
+  );
+  return `<${name}${written.join("")}>`;
+}
+
+function escape(text: string): string {
+  return text.replace(INVALID, "\ufffd")
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}
+
+function seconds(ms: number): string {
+  return (ms / 1000).toFixed(3);
+}

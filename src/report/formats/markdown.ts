@@ -1,0 +1,97 @@
+import { criticalPath } from "../critical_path.ts";
+import { isFlaky, type RunRecord } from "../run_record.ts";
+import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";
+
+/** How many of its last lines are shown of a step that failed. */
+const TAIL_LINES = 20;
+
+/** How many failed steps are shown with their lines; the table has all. */
+const MAX_FAILURES = 10;
+
+/**
+ * Writes a run as Markdown, for the summary page of a CI or a comment.
+ *
+ * The failed steps with their last lines come first, then all steps as a table.
+ *
+ * @param record The run.
+ * @returns GitHub-flavored Markdown.
+ */
+export function markdownReport(record: RunRecord): string {
+  const { ended, lastMs, steps } = record;
+  const failed = steps.filter(hasFailed);
+  const status = ended?.status ?? "interrupted";
+  const title = record.started.name ?? record.started.kind;
+  const time = formatDuration(ended?.durationMs ?? lastMs);
+  const path = criticalPath(steps).steps;
+  return [
+    `## ${MARKS[status]} ${escape(title)}: ${status} in ${time}`,
+    ...ended?.error && failed.length === 0 ? [escape(ended.error)] : [],
+    ...failed.slice(0, MAX_FAILURES).map((step) => {
+      const reason = step.reason === undefined
+        ? ""
+        : `: ${escape(step.reason)}`;
+      return `### ✗ ${escape(step.name)} (${endingOf(step)})${reason}\n\n${
+        fenced(step.tail.slice(-TAIL_LINES))
+      }`;
+    }),
+    ...failed.length > MAX_FAILURES
+      ? [`${failed.length - MAX_FAILURES} more steps failed.`]
+      : [],
+    ...steps.length === 0 ? [] : [tableOf(record)],
+    ...path.length < 2 ? [] : [
+      `Critical path: ${
+        path.map(({ name, durationMs }) =>
+          `${escape(name)} (${formatDuration(durationMs)})`
+        ).join(" → ")
+      }`,
+    ],
+  ].join("\n\n") + "\n";
+}
+
+const MARKS = {
+  success: "✓",
+  failed: "✗",
+  timeout: "⏱",
+  cancelled: "–",
+  interrupted: "–",
+} as const;
+
+function tableOf({ steps }: RunRecord): string {
+  const rows = steps.map((step) => {
+    const { attempts, startedAt, durationMs } = step;
+    const notes = [
+      isFlaky(step) ? "flaky" : "",
+      attempts.length > 1 ? `${attempts.length} attempts` : "",
+      step.reason ?? "",
+    ];
+    return [
+      step.name,
+      endingOf(step),
+      startedAt === null ? "–" : formatDuration(durationMs),
+      notes.filter((note) => note !== "").join(" · "),
+    ];
+  });
+  return [
+    "| step | result | time | notes |",
+    "| --- | --- | ---: | --- |",
+    ...rows.map((cells) => `| ${cells.map(escape).join(" | ")} |`),
+  ].join("\n");
+}
+
+/** Puts lines into a code block that no line of theirs can end. */
+function fenced(lines: readonly string[]): string {
+  const text = lines.length === 0 ? "(no output)" : lines.join("\n");
+  const runs = text.match(/`+/g) ?? [];
+  const longest = runs.reduce((most, run) => Math.max(most, run.length), 2);
+  const fence = "`".repeat(longest + 1);
+  return `${fence}text\n${text}\n${fence}`;
+}
+
+/** Makes text mean itself in a line or a cell: no markup, tag or mention. */
+function escape(text: string): string {
+  return text.replace(/\s+/g, " ")
+    .replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`)
+    .replace(/[\\`*_{}[\]#!|~$]/g, "\\$&")
+    // A word joiner, which cannot be seen, keeps "@name" from being a mention.
+    .replaceAll("@", "@\u2060");
+}

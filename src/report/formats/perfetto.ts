@@ -1,0 +1,180 @@
+import type { RunRecord, StepRecord } from "../run_record.ts";
+
+/** Lane of the phases of the job. */
+const PHASES = 1;
+
+/** Lane of what plugins and sources did, within the phases. */
+const WORK = 2;
+
+/** First lane of steps. */
+const FIRST_STEP_LANE = 3;
+
+/** A step that ran, and where it is drawn. */
+interface Placed {
+  step: StepRecord;
+  startMs: number;
+  endMs: number;
+  lane: number;
+}
+
+type TraceEvent = Readonly<Record<string, unknown>>;
+
+/**
+ * Writes a run as a trace of Chrome's format, which Perfetto, Speedscope and
+ * browsers open.
+ *
+ * The process is the job. Steps that ran side by side are in lanes of their
+ * own, their attempts are slices within them, and arrows show on which step
+ * each one waited.
+ *
+ * @param record The run.
+ * @returns JSON.
+ * @see https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+ */
+export function perfettoReport(record: RunRecord): string {
+  const { started, ended, phases, plugins, sources } = record;
+  const name = started.name ?? started.kind;
+  const steps = place(record.steps);
+  const laneCount = steps.reduce((most, { lane }) => Math.max(most, lane), 0);
+  const traceEvents: TraceEvent[] = [
+    metadata("process_name", 0, name),
+    metadata("thread_name", PHASES, "phases"),
+    metadata("thread_name", WORK, "sources and plugins"),
+    ...Array.from(
+      { length: Math.max(0, laneCount - FIRST_STEP_LANE + 1) },
+      (_, index) =>
+        metadata("thread_name", FIRST_STEP_LANE + index, `steps ${index + 1}`),
+    ),
+    ...phases.map(({ phase, startMs, durationMs }) =>
+      slice(phase, PHASES, startMs, durationMs, "phase")
+    ),
+    ...sources.map(({ source, startMs, durationMs, repository, ref, commit }) =>
+      slice(source, WORK, startMs, durationMs, "source", {
+        repository,
+        ref,
+        commit,
+      })
+    ),
+    ...plugins.map(({ plugin, phase, ms, durationMs, error }) =>
+      slice(plugin, WORK, Math.max(0, ms - durationMs), durationMs, "plugin", {
+        phase,
+        error,
+      })
+    ),
+    ...steps.flatMap(stepEvents),
+    ...flows(steps),
+  ];
+  return `${
+    JSON.stringify({
+      displayTimeUnit: "ms",
+      otherData: {
+        traceId: started.trace.traceId,
+        startedAt: started.time,
+        status: ended?.status,
+      },
+      traceEvents,
+    })
+  }\n`;
+}
+
+/** Gives each step the first lane that is free while it runs. */
+function place(steps: readonly StepRecord[]): Placed[] {
+  const ran = steps.flatMap((step): Placed[] => {
+    const { startMs, durationMs } = step;
+    if (startMs === undefined) return [];
+    return [{ step, startMs, endMs: startMs + durationMs, lane: 0 }];
+  }).sort((a, b) => a.startMs - b.startMs);
+  const free: number[] = [];
+  for (const placed of ran) {
+    const index = free.findIndex((endMs) => endMs <= placed.startMs);
+    const lane = index < 0 ? free.length : index;
+    free[lane] = placed.endMs;
+    placed.lane = FIRST_STEP_LANE + lane;
+  }
+  return ran;
+}
+
+function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
+  const { queuedMs = startMs, attempts } = step;
+  return [
+    slice(step.name, lane, startMs, endMs - startMs, "step", {
+      outcome: step.outcome,
+      conclusion: step.conclusion,
+      exitCode: step.exitCode,
+      reason: step.reason,
+      waitedMs: Math.max(0, startMs - queuedMs),
+    }),
+    ...attempts.length < 2 ? [] : attempts.map((attempt) =>
+      slice(
+        `attempt ${attempt.number}`,
+        lane,
+        attempt.startMs,
+        attempt.durationMs,
+        "attempt",
+        { outcome: attempt.outcome, exitCode: attempt.exitCode },
+      )
+    ),
+  ];
+}
+
+/** One arrow for each step: from the dependency that ended last. */
+function flows(steps: readonly Placed[]): TraceEvent[] {
+  const last = new Map<string, Placed>();
+  for (const placed of steps) {
+    const other = last.get(placed.step.group);
+    if (other === undefined || placed.endMs > other.endMs) {
+      last.set(placed.step.group, placed);
+    }
+  }
+  return steps.flatMap((placed, id) => {
+    const [from] = placed.step.dependsOn
+      .flatMap((group) => last.get(group) ?? [])
+      .sort((a, b) => b.endMs - a.endMs);
+    if (from === undefined) return [];
+    const arrow = { name: "waits for", cat: "needs", pid: 1, id };
+    return [
+      {
+        ...arrow,
+        ph: "s",
+        tid: from.lane,
+        // An arrow starts within its slice, not at the end of it.
+        ts: microseconds((from.startMs + from.endMs) / 2),
+      },
+      {
+        ...arrow,
+        ph: "f",
+        bp: "e",
+        tid: placed.lane,
+        ts: microseconds(placed.startMs),
+      },
+    ];
+  });
+}
+
+function slice(
+  name: string,
+  lane: number,
+  startMs: number,
+  durationMs: number,
+  category: string,
+  args: TraceEvent = {},
+): TraceEvent {
+  return {
+    name,
+    cat: category,
+    ph: "X",
+    pid: 1,
+    tid: lane,
+    ts: microseconds(startMs),
+    dur: microseconds(durationMs),
+    args,
+  };
+}
+
+function metadata(kind: string, lane: number, name: string): TraceEvent {
+  return { name: kind, ph: "M", pid: 1, tid: lane, args: { name } };
+}
+
+function microseconds(ms: number): number {
+  return Math.round(ms * 1000);
+}

@@ -1,0 +1,29 @@
+import { isFlaky, type RunRecord } from "../run_record.ts";
+import { formatSummary, type SummaryOptions } from "../summary.ts";
+import { formatDuration } from "../summary_table.ts";
+
+/**
+ * Writes the table that a run printed at its end, and what the whole run took.
+ *
+ * @param record The run.
+ * @param options Width and color.
+ * @returns Text.
+ */
+export function tableReport(
+  record: RunRecord,
+  options: SummaryOptions,
+): string {
+  const { steps, ended, lastMs } = record;
+  const table = steps.map((step) => ({
+    ...step,
+    attempts: step.attempts.length,
+  }));
+  const status = ended?.status ?? "interrupted";
+  const flaky = steps.filter(isFlaky).length;
+  const total = `${status} in ${formatDuration(ended?.durationMs ?? lastMs)}`;
+  return [
+    ...table.length === 0 ? [] : [formatSummary(table, options), ""],
+    flaky === 0 ? total : `${total}, ${flaky} flaky`,
+    "",
+  ].join("\n");
+}

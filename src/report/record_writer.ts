@@ -1,0 +1,180 @@
+import { osReason } from "../errors.ts";
+import { writeAtomic } from "../fs/write_atomic.ts";
+import { LogDirectory } from "../output/log_directory.ts";
+import { removeTree } from "../workspace/remove.ts";
+import { maskEvent } from "./event_schema.ts";
+import type { RunEvent } from "./run_event.ts";
+import type { RunRecorder } from "./run_recorder.ts";
+
+/** Only the user who runs the job may read what it did. */
+const MODE = 0o600;
+
+const encoder = new TextEncoder();
+
+/** Where a record goes. */
+export interface RecordPlace {
+  /** Absolute path of its directory, which is created if it is missing. */
+  directory: string;
+  /** Name of the file. */
+  name: string;
+  /**
+   * Whether the place is the runner's own, so that a directory that a step has
+   * put there is removed. Elsewhere only a file is replaced.
+   */
+  isOwn: boolean;
+}
+
+/** Options for {@linkcode RecordWriter.open}. */
+export interface RecordWriterOptions extends RecordPlace {
+  /** Masks a text with the secrets that are known at the time. */
+  maskText: (text: string) => string;
+  /** Called once, with the first error; a run does not fail for its record. */
+  onWarning: (message: string) => void;
+}
+
+/**
+ * Writes the record of a run: one line for each event, at once, so that the
+ * file can be read while the run goes on and after it was killed.
+ *
+ * Steps can reach the file. Therefore {@linkcode finish} compares it with what
+ * the run has recorded, and puts that in the place of whatever is there by then.
+ */
+export class RecordWriter {
+  readonly #recorder: RunRecorder;
+  readonly #options: RecordWriterOptions;
+  readonly #directory: LogDirectory;
+  #file: Deno.FsFile | undefined;
+  #hasFailed = false;
+
+  private constructor(recorder: RunRecorder, options: RecordWriterOptions) {
+    this.#recorder = recorder;
+    this.#options = options;
+    this.#directory = new LogDirectory(options.directory);
+  }
+
+  /**
+   * Opens a record in the place of that of an earlier run.
+   *
+   * @param recorder The run. What it has recorded so far is written at once.
+   * @param options Place, masking, and where a failure is reported.
+   * @returns The writer; it writes nothing if the file cannot be created.
+   */
+  static async open(
+    recorder: RunRecorder,
+    options: RecordWriterOptions,
+  ): Promise<RecordWriter> {
+    const writer = new RecordWriter(recorder, options);
+    try {
+      const path = writer.#path();
+      await writer.#clear(path);
+      writer.#file = Deno.openSync(path, {
+        read: true,
+        write: true,
+        createNew: true,
+        mode: MODE,
+      });
+      for (const event of recorder.events) writer.#write(event);
+      recorder.onEvent = (event) => writer.#write(event);
+    } catch (error) {
+      writer.#fail(error);
+    }
+    return writer;
+  }
+
+  /**
+   * Closes the record. If secrets have become known since its lines were
+   * written, or something else has changed the file, it is replaced.
+   */
+  async finish(): Promise<void> {
+    this.#recorder.onEvent = undefined;
+    using file = this.#file;
+    if (file === undefined || this.#hasFailed) return;
+    try {
+      const lines = this.#recorder.events.map((event) => this.#line(event));
+      const bytes = encoder.encode(lines.join(""));
+      const path = this.#path();
+      if (isIntact(path, file, bytes)) return;
+      await this.#clear(path);
+      await writeAtomic(path, bytes, { mode: MODE });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #clear(path: string): Promise<void> {
+    if (this.#options.isOwn) return void await removeTree(path);
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  #path(): string {
+    return `${this.#directory.ready()}/${this.#options.name}`;
+  }
+
+  #write(event: RunEvent): void {
+    if (this.#file === undefined || this.#hasFailed) return;
+    try {
+      writeAll(this.#file, encoder.encode(this.#line(event)));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #line(event: RunEvent): string {
+    const masked = maskEvent(event, this.#options.maskText);
+    return `${JSON.stringify(masked, roundTimes)}\n`;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const { directory, name, onWarning } = this.#options;
+    onWarning(
+      `Cannot write the run record "${directory}/${name}": ${osReason(error)}`,
+    );
+  }
+}
+
+/** Times have microseconds; more digits say nothing. */
+function roundTimes(_key: string, value: unknown): unknown {
+  return typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
+}
+
+function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    at += file.writeSync(bytes.subarray(at));
+  }
+}
+
+/** Checks whether a path is an open file, private, with exactly these bytes. */
+function isIntact(
+  path: string,
+  file: Deno.FsFile,
+  bytes: Uint8Array,
+): boolean {
+  try {
+    const [there, ours] = [Deno.lstatSync(path), file.statSync()];
+    const isSame = there.dev === ours.dev && there.ino === ours.ino &&
+      there.mode !== null && (there.mode & 0o777) === MODE &&
+      ours.size === bytes.length;
+    if (!isSame) return false;
+    const content = new Uint8Array(bytes.length);
+    file.seekSync(0, Deno.SeekMode.Start);
+    for (let at = 0; at < content.length;) {
+      const count = file.readSync(content.subarray(at));
+      if (count === null) return false;
+      at += count;
+    }
+    return equals(content, bytes);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function equals(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}

@@ -1,0 +1,157 @@
+import type { SummaryStatus } from "./summary_table.ts";
+
+/** What every event of a run record has. */
+export interface EventTime {
+  /** Wall time in ISO 8601, with milliseconds, in UTC. */
+  readonly time: string;
+  /** Time since the run started by a clock that never jumps, in milliseconds. */
+  readonly ms: number;
+}
+
+/** One attempt at a step. */
+export interface AttemptRecord {
+  /** Number of the attempt, from 1. */
+  readonly number: number;
+  /** When it started, in milliseconds since the run started. */
+  readonly startMs: number;
+  /** How long it took, in milliseconds. */
+  readonly durationMs: number;
+  /** How it ended. */
+  readonly outcome: SummaryStatus;
+  /** Exit code as a shell counts it. */
+  readonly exitCode: number | null;
+  /** Signal that ended it. */
+  readonly signal: string | null;
+  /** Why it did not succeed. */
+  readonly reason?: string;
+  /** Span of a trace that this attempt is: 16 hexadecimal digits. */
+  readonly spanId?: string;
+  /** Most memory that its processes used at once, in bytes, as far as it was seen. */
+  readonly peakMemoryBytes?: number;
+  /** CPU time that its processes used, in milliseconds, as far as it was seen. */
+  readonly cpuMs?: number;
+}
+
+/** The events of a run record by their names, without their times. */
+export interface RunEvents {
+  /** The first line. */
+  readonly "run.started": {
+    readonly version: number;
+    readonly kind: "job" | "workflow";
+    /** Id of the run. */
+    readonly id: string;
+    /** Name of the job or workflow, if it has one. */
+    readonly name?: string;
+    /** Versions of the runner and of what runs it. */
+    readonly runner: { readonly version: string; readonly deno: string };
+    readonly trace: {
+      readonly traceId: string;
+      /** Span of the run. */
+      readonly spanId: string;
+      readonly parentSpanId?: string;
+      readonly sampled: boolean;
+    };
+  };
+  /** Settings that differ from their defaults. */
+  readonly "run.configured": {
+    readonly options: readonly {
+      readonly name: string;
+      readonly value: string;
+      readonly origin: string;
+    }[];
+  };
+  /** Steps of the job, in their order. */
+  readonly "run.planned": {
+    readonly steps: readonly {
+      readonly name: string;
+      /** Name by which others depend on it, if it is another: that of its matrix. */
+      readonly group?: string;
+      /** Groups for which it waits. */
+      readonly dependsOn: readonly string[];
+    }[];
+  };
+  /** A phase of the job's life is over. */
+  readonly "phase.ended": {
+    readonly phase: string;
+    readonly startMs: number;
+    readonly durationMs: number;
+  };
+  /** Source code is in its place. */
+  readonly "source.prepared": {
+    /** `source`, or `ci` for the trusted CI source. */
+    readonly source: "source" | "ci";
+    readonly type: string;
+    readonly repository?: string;
+    readonly ref?: string;
+    readonly commit?: string;
+    readonly startMs: number;
+    readonly durationMs: number;
+  };
+  /** A plugin was called. */
+  readonly "plugin.called": {
+    readonly plugin: string;
+    readonly phase: string;
+    readonly durationMs: number;
+    readonly error?: string;
+  };
+  /** A step could start, and waits for a free place. */
+  readonly "step.queued": { readonly step: string };
+  readonly "step.started": {
+    readonly step: string;
+    readonly attempt: number;
+    readonly spanId?: string;
+  };
+  /** An attempt failed, and another one follows. */
+  readonly "step.retrying": {
+    readonly step: string;
+    readonly attempt: AttemptRecord;
+    readonly delayMs: number;
+  };
+  /** A step is over, or will never run. */
+  readonly "step.ended": {
+    readonly step: string;
+    readonly outcome: SummaryStatus;
+    readonly conclusion: SummaryStatus;
+    readonly exitCode: number | null;
+    readonly signal: string | null;
+    readonly reason?: string;
+    /** When it started; `null` for a step that never ran. */
+    readonly startedAt: string | null;
+    readonly durationMs: number;
+    readonly attempts: readonly AttemptRecord[];
+    /** Names of its outputs. */
+    readonly outputs?: readonly string[];
+    /** Path of its log, relative to the record. */
+    readonly log?: string;
+    readonly logBytes?: number;
+    /** Its last lines, if it did not succeed. */
+    readonly tail?: readonly string[];
+  };
+  /** A follow-up job was submitted, or written to a file. */
+  readonly "trigger.submitted": { readonly name: string };
+  /** A number that a plugin recorded. */
+  readonly "metric": {
+    readonly plugin: string;
+    readonly phase: string;
+    readonly name: string;
+    readonly value: number;
+  };
+  /** The last line; a run that was killed has none. */
+  readonly "run.ended": {
+    readonly status: "success" | "failed" | "cancelled" | "timeout";
+    readonly exitCode: number;
+    readonly durationMs: number;
+    readonly error?: string;
+  };
+}
+
+/** Name of an event. */
+export type RunEventName = keyof RunEvents;
+
+/** An event of a run record: one line of its file. */
+export type RunEvent = {
+  [Name in RunEventName]:
+    & { readonly event: Name }
+    & EventTime
+    & RunEvents[Name];
+}[RunEventName];

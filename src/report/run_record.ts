@@ -1,0 +1,210 @@
+import { parseEvent } from "./event_schema.ts";
+import type {
+  AttemptRecord,
+  RunEvent,
+  RunEventName,
+  RunEvents,
+} from "./run_event.ts";
+import { RECORD_VERSION } from "./run_recorder.ts";
+import type { SummaryStatus, SummaryStep } from "./summary_table.ts";
+
+/** Reason of a step that was running when its runner ended without a word. */
+const INTERRUPTED = "the record ends while it runs";
+
+/** A step as a record has it. */
+export interface StepRecord {
+  readonly name: string;
+  /** Name by which others depend on it: that of its matrix, or its own. */
+  readonly group: string;
+  /** Groups for which it waits. */
+  readonly dependsOn: readonly string[];
+  /** When it could start, in milliseconds since the run started. */
+  queuedMs?: number;
+  /** When its first attempt started. */
+  startMs?: number;
+  /** When it ended. */
+  endMs?: number;
+  outcome: SummaryStatus;
+  conclusion: SummaryStatus;
+  exitCode: number | null;
+  signal: string | null;
+  reason?: string;
+  startedAt: Date | null;
+  durationMs: number;
+  attempts: readonly AttemptRecord[];
+  outputs: readonly string[];
+  log?: string;
+  logBytes?: number;
+  tail: readonly string[];
+}
+
+/** What a record says about a run. */
+export interface RunRecord {
+  readonly started: EventOf<"run.started">;
+  /** Missing if the runner was killed, or runs still. */
+  readonly ended?: EventOf<"run.ended">;
+  /** Time of the last event, in milliseconds since the run started. */
+  readonly lastMs: number;
+  /** Settings that differ from their defaults. */
+  readonly options: RunEvents["run.configured"]["options"];
+  /** Steps in the order of the job. */
+  readonly steps: readonly StepRecord[];
+  readonly phases: readonly EventOf<"phase.ended">[];
+  readonly sources: readonly EventOf<"source.prepared">[];
+  readonly plugins: readonly EventOf<"plugin.called">[];
+  readonly triggers: readonly string[];
+  readonly metrics: readonly EventOf<"metric">[];
+}
+
+type EventOf<Name extends RunEventName> = Extract<RunEvent, { event: Name }>;
+
+/**
+ * Reads a run record.
+ *
+ * A line that is cut, unknown or no event is skipped: a run may have been
+ * killed, and another version may have written it.
+ *
+ * @param text Text of the file.
+ * @returns The record; `undefined` if the text does not begin with a run.
+ * @throws {RangeError} If a later version of the format wrote it.
+ */
+export function readRecord(text: string): RunRecord | undefined {
+  const events = text.split("\n").flatMap((line) => parseEvent(line) ?? []);
+  const [started] = events;
+  if (started?.event !== "run.started") return undefined;
+  if (started.version > RECORD_VERSION) {
+    throw new RangeError(
+      `the record has version ${started.version}, and this program reads versions up to ${RECORD_VERSION}`,
+    );
+  }
+  const all = <Name extends RunEventName>(name: Name) =>
+    events.filter((event): event is EventOf<Name> => event.event === name);
+  return {
+    started,
+    ended: all("run.ended").at(-1),
+    lastMs: events.reduce((last, { ms }) => Math.max(last, ms), 0),
+    options: all("run.configured").at(-1)?.options ?? [],
+    steps: stepsOf(events),
+    phases: all("phase.ended"),
+    sources: all("source.prepared"),
+    plugins: all("plugin.called"),
+    triggers: all("trigger.submitted").map(({ name }) => name),
+    metrics: all("metric"),
+  };
+}
+
+function stepsOf(events: readonly RunEvent[]): StepRecord[] {
+  const steps = new Map<string, StepRecord>();
+  const running = new Map<string, AttemptRecord>();
+  const failed = new Map<string, AttemptRecord[]>();
+
+  function stepNamed(
+    name: string,
+    { group = name, dependsOn = [] }: Partial<StepRecord> = {},
+  ): StepRecord {
+    const known = steps.get(name) ?? { ...NOT_RUN, name, group, dependsOn };
+    steps.set(name, known);
+    return known;
+  }
+
+  for (const event of events) {
+    switch (event.event) {
+      case "run.planned":
+        // A plugin may have added steps: the last plan counts.
+        for (const step of event.steps) stepNamed(step.name, step);
+        break;
+      case "step.queued":
+        stepNamed(event.step).queuedMs = event.ms;
+        break;
+      case "step.started": {
+        const step = stepNamed(event.step);
+        step.startMs ??= event.ms;
+        step.startedAt ??= new Date(event.time);
+        running.set(event.step, startedAttempt(event));
+        break;
+      }
+      case "step.retrying":
+        running.delete(event.step);
+        failed.set(event.step, [
+          ...failed.get(event.step) ?? [],
+          event.attempt,
+        ]);
+        break;
+      case "step.ended":
+        running.delete(event.step);
+        failed.delete(event.step);
+        applyEnd(stepNamed(event.step), event);
+        break;
+    }
+  }
+  const lastMs = events.at(-1)?.ms ?? 0;
+  for (const step of steps.values()) {
+    const attempt = running.get(step.name);
+    const earlier = failed.get(step.name) ?? [];
+    if (step.endMs !== undefined || step.startMs === undefined) continue;
+    step.reason = INTERRUPTED;
+    step.durationMs = lastMs - step.startMs;
+    step.attempts = attempt === undefined ? earlier : [
+      ...earlier,
+      { ...attempt, durationMs: lastMs - attempt.startMs, reason: INTERRUPTED },
+    ];
+  }
+  return [...steps.values()];
+}
+
+/** A step of which the record says no more than that there is one. */
+const NOT_RUN = {
+  outcome: "cancelled",
+  conclusion: "cancelled",
+  exitCode: null,
+  signal: null,
+  startedAt: null,
+  durationMs: 0,
+  attempts: [],
+  outputs: [],
+  tail: [],
+} as const satisfies Omit<StepRecord, "name" | "group" | "dependsOn">;
+
+function startedAttempt(event: EventOf<"step.started">): AttemptRecord {
+  return {
+    number: event.attempt,
+    startMs: event.ms,
+    durationMs: 0,
+    outcome: "cancelled",
+    exitCode: null,
+    signal: null,
+    ...event.spanId === undefined ? {} : { spanId: event.spanId },
+  };
+}
+
+function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
+  const { step: _name, event: _event, time: _time, ms, ...end } = event;
+  Object.assign(step, {
+    ...end,
+    outputs: end.outputs ?? [],
+    tail: end.tail ?? [],
+    startedAt: end.startedAt === null ? null : new Date(end.startedAt),
+    endMs: ms,
+  });
+}
+
+/**
+ * Checks whether a step succeeded only after a failed attempt.
+ *
+ * @param step The step.
+ */
+export function isFlaky(
+  { outcome, attempts }: Pick<StepRecord, "outcome" | "attempts">,
+): boolean {
+  return outcome === "success" && attempts.length > 1;
+}
+
+/**
+ * Prepares a step of a record for the summary.
+ *
+ * @param step The step.
+ * @returns The step as the summary of a run has it.
+ */
+export function summaryStepOf(step: StepRecord): SummaryStep {
+  return { ...step, attempts: step.attempts.length };
+}

@@ -1,0 +1,55 @@
+import type { RunEvent, RunEventName, RunEvents } from "./run_event.ts";
+
+/**
+ * Version of the run record. A reader takes records of its own version and of
+ * earlier ones, and skips events and fields that it does not know.
+ */
+export const RECORD_VERSION = 1;
+
+/** Name of the file with the record, in the directory of the artifacts. */
+export const RECORD_FILE = "run.jsonl";
+
+/**
+ * Collects what happens in a run. The engine writes here and nowhere else;
+ * whoever reports on a run listens, or reads the record that is made of it.
+ */
+export class RunRecorder {
+  /** What has happened so far, unmasked. */
+  readonly events: RunEvent[] = [];
+  /** Called with each event from now on, unmasked. */
+  onEvent: ((event: RunEvent) => void) | undefined;
+  readonly #startedAt = new Date();
+  readonly #start = performance.now();
+
+  /** Time since the run started, in milliseconds. */
+  get ms(): number {
+    return performance.now() - this.#start;
+  }
+
+  /**
+   * Records an event that happens now.
+   *
+   * @param event Name of the event.
+   * @param fields What it says, unmasked.
+   */
+  add<Name extends RunEventName>(event: Name, fields: RunEvents[Name]): void {
+    const full = {
+      event,
+      time: new Date().toISOString(),
+      ms: this.ms,
+      ...fields,
+    } as unknown as RunEvent;
+    this.events.push(full);
+    this.onEvent?.(full);
+  }
+
+  /**
+   * Records what the run is, as its first event.
+   *
+   * @param fields What is known of the run.
+   */
+  begin(fields: RunEvents["run.started"]): void {
+    const time = this.#startedAt.toISOString();
+    this.events.unshift({ event: "run.started", time, ms: 0, ...fields });
+  }
+}

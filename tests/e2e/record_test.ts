@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
+import { startCli } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const JOB = `
+concurrency: 1
+failure_policy: continue
+steps:
+  - name: build
+    run: echo version=7 >> "$REACTORCIDE_OUTPUT"
+  - name: test
+    matrix: { n: [one, two] }
+    depends_on: [build]
+    run: echo $n
+  - name: flaky
+    retry: { attempts: 2, delay: 0 }
+    run: test -e tried || { touch tried; exit 3; }
+  - name: broken
+    run: echo the end is s3cret-word; exit 9
+  - name: after
+    depends_on: [broken]
+    run: "true"
+`;
+
+const RECORD = "job/artifacts/run.jsonl";
+
+async function recordAt(path: string): Promise<RunRecord> {
+  const record = readRecord(await Deno.readTextFile(path));
+  assert(record !== undefined, "no record");
+  return record;
+}
+
+describe("the record of a run", () => {
+  it("says what each step did, and gives the same table again", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": JOB });
+    const run = await runMain(["run", "--job-file", "job.yaml"], {
+      cwd,
+      env: { REACTORCIDE_SECRET_VALUES_LIST: "s3cret-word" },
+    });
+    assertEquals(run.code, 9);
+    const text = await Deno.readTextFile(`${cwd}/${RECORD}`);
+    assertEquals(text.includes("s3cret-word"), false);
+    const record = await recordAt(`${cwd}/${RECORD}`);
+    assertEquals(
+      record.steps.map(({ name, group, outcome, attempts, exitCode }) =>
+        [name, group, outcome, attempts.length, exitCode].join(" ")
+      ),
+      [
+        "build build success 1 0",
+        "test (one) test success 1 0",
+        "test (two) test success 1 0",
+        "flaky flaky success 2 0",
+        "broken broken failed 1 9",
+        "after after skipped 0 ",
+      ],
+    );
+    const [build, , second, flaky, broken] = record.steps;
+    assertEquals(build.outputs, ["version"]);
+    assertEquals(broken.tail, ["the end is [REDACTED]"]);
+    assertEquals(flaky.attempts.map((one) => one.exitCode), [3, 0]);
+    assert(flaky.attempts[0].startMs < flaky.attempts[1].startMs);
+    assert(second.queuedMs! < second.startMs!);
+    assertEquals(record.ended?.status, "failed");
+    assertEquals(record.ended?.exitCode, 9);
+
+    const { stdout, code } = await runMain(["report"], { cwd });
+    assertEquals(code, 0);
+    const lines = stdout.trimEnd().split("\n");
+    const table = lines.slice(0, -2).join("\n");
+    assert(run.stderr.includes(`\n${table}\n`), `${run.stderr}\n!==\n${table}`);
+    assertMatch(lines.at(-1)!, /^failed in \d+\.\ds, 1 flaky$/);
+  });
+
+  it("is not written by a command in the user's own directory, unless asked", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const command = ["run", "--job-command", "exit 3"];
+    await runMain(command, { cwd });
+    assertEquals(await Array.fromAsync(Deno.readDir(cwd)), []);
+    await runMain([...command, "--record", "out/run.jsonl"], { cwd });
+    const { steps, ended } = await recordAt(`${cwd}/out/run.jsonl`);
+    assertEquals(steps.map(({ exitCode }) => exitCode), [3]);
+    assertEquals(ended?.exitCode, 3);
+  });
+
+  it("is off when it is turned off", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": "steps: [{ name: a, run: 'true' }]\n" });
+    await runMain(["run", "--job-file", "job.yaml", "--record", "off"], {
+      cwd,
+    });
+    const files = await Array.fromAsync(Deno.readDir(`${cwd}/job/artifacts`));
+    assertEquals(files.map(({ name }) => name).includes("run.jsonl"), false);
+  });
+
+  it("can be read after the runner was killed", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "job.yaml": `
+concurrency: 1
+steps:
+  - { name: done, run: "true" }
+  - name: endless
+    run: echo running; exec sleep 1000
+`,
+    });
+    const running = await startCli(["run", "--job-file", "job.yaml"], { cwd });
+    await running.sees("running");
+    running.child.kill("SIGKILL");
+    await running.end();
+    const { stdout } = await runMain(["report"], { cwd });
+    assertMatch(stdout, /✓ done +success/);
+    assertMatch(stdout, /– endless +cancelled .*the record ends while it runs/);
+    assertMatch(stdout, /^interrupted in /m);
+  });
+
+  it("is described in one message when it cannot be read", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "other.txt": "hello\n", "empty": "", "dir/": "" });
+    for (
+      const [file, reason] of Object.entries({
+        "missing.jsonl": "there is no such file",
+        "other.txt": "it does not begin with the start of a run",
+        "empty": "it does not begin with the start of a run",
+        "dir": "",
+      })
+    ) {
+      const { code, stderr } = await runMain(["report", file], { cwd });
+      assertEquals(code, 1);
+      assert(
+        stderr.includes(`Cannot read the run record "${file}": ${reason}`),
+        stderr,
+      );
+    }
+    const { code, stderr } = await runMain(["report", "--format", "pdf"], {
+      cwd,
+    });
+    assertEquals(code, 2);
+    assertMatch(stderr, /--format must be one of table, json/);
+  });
+});

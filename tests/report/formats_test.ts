@@ -1,0 +1,223 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { FORMATS } from "../../src/report/formats/formats.ts";
+import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
+import { outputOf } from "../helpers/running.ts";
+
+const HOSTILE =
+  `</script>]]>--><b>&amp;"'\`|@all ::error::\x1b[2J\x00\ufffe\n# x`;
+
+const RUN = [
+  event("run.started", 0, {
+    version: 1,
+    kind: "job",
+    id: "1",
+    name: HOSTILE,
+    runner: { version: "0", deno: "2" },
+    trace: { traceId: "a", spanId: "b", sampled: true },
+  }),
+  event("run.planned", 1, {
+    steps: [
+      { name: "build", dependsOn: [] },
+      { name: HOSTILE, dependsOn: ["build"] },
+      { name: "flaky", dependsOn: ["build"] },
+      { name: "left out", dependsOn: [HOSTILE] },
+    ],
+  }),
+  event("phase.ended", 2, {
+    phase: "pre_validation",
+    startMs: 1,
+    durationMs: 1,
+  }),
+  event("plugin.called", 2, {
+    plugin: HOSTILE,
+    phase: "pre_validation",
+    durationMs: 1,
+  }),
+  event("source.prepared", 3, {
+    source: "source",
+    type: "git",
+    startMs: 2,
+    durationMs: 1,
+  }),
+  ...step("build", 10, 40, { outcome: "success", exitCode: 0 }),
+  event("step.queued", 50, { step: "flaky" }),
+  ...step(HOSTILE, 50, 90, {
+    outcome: "failed",
+    exitCode: 3,
+    reason: HOSTILE,
+    tail: ["````", HOSTILE, "::error::forged"],
+  }),
+  ...step("flaky", 140, 20, {
+    outcome: "success",
+    exitCode: 0,
+    attempts: [
+      attempt(1, 140, 5, "failed"),
+      attempt(2, 150, 10, "success"),
+    ],
+  }),
+  event("step.ended", 170, {
+    step: "left out",
+    outcome: "skipped",
+    conclusion: "skipped",
+    exitCode: null,
+    signal: null,
+    reason: "not today",
+    startedAt: null,
+    durationMs: 0,
+    attempts: [],
+  }),
+  event("run.ended", 180, { status: "failed", exitCode: 3, durationMs: 180 }),
+].join("\n");
+
+function event(name: string, ms: number, fields: object): string {
+  return JSON.stringify({
+    event: name,
+    time: new Date(Date.UTC(2026, 0, 1) + ms).toISOString(),
+    ms,
+    ...fields,
+  });
+}
+
+function attempt(
+  number: number,
+  startMs: number,
+  durationMs: number,
+  outcome: string,
+) {
+  const exitCode = outcome === "success" ? 0 : 3;
+  return { number, startMs, durationMs, outcome, exitCode, signal: null };
+}
+
+function step(
+  name: string,
+  startMs: number,
+  durationMs: number,
+  end: { outcome: string; exitCode: number } & Record<string, unknown>,
+): string[] {
+  return [
+    event("step.started", startMs, { step: name, attempt: 1 }),
+    event("step.ended", startMs + durationMs, {
+      step: name,
+      conclusion: end.outcome,
+      signal: null,
+      startedAt: new Date(Date.UTC(2026, 0, 1) + startMs).toISOString(),
+      durationMs,
+      attempts: [attempt(1, startMs, durationMs, end.outcome)],
+      ...end,
+    }),
+  ];
+}
+
+const record: RunRecord = readRecord(RUN)!;
+
+async function reportAs(format: string): Promise<string> {
+  const write = await FORMATS[format]();
+  return write(record, { color: false });
+}
+
+describe("a run as JUnit", () => {
+  it("is XML that a parser takes, with each step as a case", async () => {
+    const xml = await reportAs("junit");
+    const script = `
+import json, sys, xml.etree.ElementTree as tree
+suite = tree.fromstring(sys.argv[1])
+print(json.dumps([suite.attrib, [
+  [case.attrib["name"], [child.tag for child in case]] for case in suite
+]]))`;
+    const [suite, cases] = JSON.parse(
+      await outputOf(["python3", "-c", script, xml]),
+    );
+    assertEquals([suite.tests, suite.failures, suite.skipped], ["4", "1", "1"]);
+    assertEquals(suite.time, "0.180");
+    assertEquals(cases.map(([, tags]: [string, string[]]) => tags[0]), [
+      "system-out",
+      "failure",
+      "flakyFailure",
+      "skipped",
+    ]);
+    // A line break in an attribute stays; what XML cannot have is replaced.
+    assertEquals(
+      cases[1][0],
+      ["\x1b", "\x00", "\ufffe"].reduce(
+        (text, character) => text.replaceAll(character, "\ufffd"),
+        HOSTILE,
+      ),
+    );
+  });
+});
+
+describe("a run as Markdown", () => {
+  it("shows what failed first, and cannot be steered by what a step printed", async () => {
+    const text = await reportAs("markdown");
+    const [title, failed] = text.split("\n\n");
+    assertMatch(title, /^## ✗ .*: failed in 0\.1s$/);
+    assertMatch(failed, /^### ✗ .*\(exit code 3\)/);
+    // The fence is longer than that of the step.
+    assertMatch(text, /\n`{5}text\n/);
+    const outside = text.split("`````")
+      .filter((_, index) => index % 2 === 0).join("");
+    assertEquals(/<b>|<\/script>|@all|^# x/m.test(outside), false, outside);
+    assertMatch(
+      outside,
+      /\| flaky \| success \| 0\.0s \| flaky · 2 attempts \|/,
+    );
+  });
+});
+
+describe("a run as a trace", () => {
+  it("has a slice for each step that ran and each attempt of several", async () => {
+    const { traceEvents } = JSON.parse(await reportAs("perfetto"));
+    const slices = traceEvents.filter(({ ph }: { ph: string }) => ph === "X");
+    const byCategory = (category: string) =>
+      slices.filter(({ cat }: { cat: string }) => cat === category);
+    assertEquals(byCategory("step").length, 3);
+    assertEquals(byCategory("attempt").length, 2);
+    assertEquals(byCategory("plugin").length, 1);
+    assertEquals(byCategory("phase").length, 1);
+    assertEquals(byCategory("source").length, 1);
+    const [build] = byCategory("step");
+    assertEquals([build.ts, build.dur], [10_000, 40_000]);
+  });
+
+  it("draws steps that overlap in lanes of their own, and arrows between them", async () => {
+    const { traceEvents } = JSON.parse(await reportAs("perfetto"));
+    const steps = traceEvents.filter(({ cat }: { cat: string }) =>
+      cat === "step"
+    );
+    for (const a of steps) {
+      for (const b of steps) {
+        if (a === b || a.tid !== b.tid) continue;
+        assert(a.ts + a.dur <= b.ts || b.ts + b.dur <= a.ts);
+      }
+    }
+    const kinds = traceEvents.map(({ ph }: { ph: string }) => ph);
+    assertEquals(kinds.filter((kind: string) => kind === "s").length, 2);
+    assertEquals(kinds.filter((kind: string) => kind === "f").length, 2);
+  });
+});
+
+describe("a run as JSON", () => {
+  it("has each step, and the critical path", async () => {
+    const run = JSON.parse(await reportAs("json"));
+    assertEquals(run.status, "failed");
+    assertEquals(run.steps.length, 4);
+    assertEquals(run.steps[2].isFlaky, true);
+    assertEquals(run.criticalPath, {
+      durationMs: 130,
+      steps: ["build", HOSTILE],
+    });
+  });
+});
+
+describe("the profile of a run", () => {
+  it("says what the run waited for, safe on a terminal", async () => {
+    const text = await reportAs("profile");
+    assertMatch(text, /^total 0\.1s: steps 0\.1s \(83 %\)/);
+    assertMatch(
+      text,
+      /critical path, 0\.1s \(72 %\) of the run:\n +0\.0s {2}build/,
+    );
+    assertEquals(text.includes("\x1b"), false);
+  });
+});
