@@ -69,7 +69,6 @@ export type LoadConfigOptions = Pick<
  *
  * @param host The process, with its environment and its current directory.
  * @param layers Other layers.
- * @param options Additional options.
  * @returns The configuration.
  */
 export async function loadConfig(
@@ -92,7 +91,6 @@ export async function loadConfig(
  *
  * @param host The process, with its environment and its current directory.
  * @param layers Other layers.
- * @returns The settings.
  */
 export async function loadSettings(
   { env, cwd }: Pick<Host, "env" | "cwd">,

@@ -59,7 +59,6 @@ export interface ValidateOptions {
  * Every problem is found, not only the first one.
  *
  * @param settings Settings of all layers.
- * @param options Additional options.
  * @returns Configuration, problems and warnings.
  */
 export function validateSettings(

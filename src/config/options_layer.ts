@@ -12,7 +12,6 @@ type Values = ReadonlyMap<string, unknown>;
 /**
  * Turns the options of the library into a layer of the configuration.
  *
- * @param options Options.
  * @param others Names of options that are not part of the configuration.
  * @returns The strongest layer.
  * @throws {TypeError} If there is no option of a name that is given.

@@ -113,11 +113,7 @@ export function layerOf(
 export class Settings {
   readonly #stacks = new Map<OptionName, Setting[]>();
 
-  /**
-   * Adds a layer, which overrides those before it.
-   *
-   * @param layer The layer.
-   */
+  /** Adds a layer, which overrides those before it. */
   add(layer: Layer): void {
     for (const [name, setting] of Object.entries(layer)) {
       this.set(name as OptionName, setting);

@@ -2,13 +2,12 @@ import { isInside } from "../job_path.ts";
 import type { Setting } from "./settings.ts";
 
 /**
- * Parses a list that is written as one text: items with commas between them,
- * or a JSON list of strings, whose items may hold anything.
+ * Parses a list that is written as one text: items with commas between them, or
+ * a JSON list of strings, whose items may hold anything.
  *
- * @param text Text.
  * @returns Items, without the white space around them and without empty ones
- * where commas divide them; `undefined` if the text begins like a JSON list
- * of strings and is not one.
+ * where commas divide them; `undefined` if the text begins like a JSON list of
+ * strings and is not one.
  */
 export function parseList(text: string): string[] | undefined {
   if (!/^\s*\[\s*"/.test(text)) return splitTrimmed(text, ",");
@@ -26,7 +25,6 @@ export function parseList(text: string): string[] | undefined {
 /**
  * Writes a list as {@linkcode parseList} parses it.
  *
- * @param items Items.
  * @returns Text of one line.
  */
 export function listText(items: readonly string[]): string {
@@ -39,7 +37,6 @@ export function listText(items: readonly string[]): string {
 /**
  * Splits a text, and leaves out white space and empty parts.
  *
- * @param text Text.
  * @param separator What stands between the parts.
  */
 export function splitTrimmed(text: string, separator: string): string[] {

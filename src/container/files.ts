@@ -72,7 +72,6 @@ export async function openContainerFiles(
  * Changes the owner of what root created for a job. Symbolic links change
  * themselves, never their targets.
  *
- * @param user The user.
  * @param paths Absolute paths of the workspace and of single files.
  * @param cancellation Ends the change.
  */

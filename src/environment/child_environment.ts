@@ -175,7 +175,6 @@ export function childEnvironment(
  * Creates the environment of a program that inherits nothing.
  *
  * @param variables The complete environment.
- * @returns The same.
  */
 export function fixedEnvironment(variables: Environment): ChildEnvironment {
   return variables as ChildEnvironment;

@@ -493,7 +493,6 @@ export function variableInfo(name: string): VariableInfo | undefined {
  * newer worker may set variables that the table does not have.
  *
  * @param name Name of a variable.
- * @returns Whether it does.
  */
 export function isSystemName(name: string): boolean {
   return name.startsWith("REACTORCIDE_") || name.startsWith("RC_WF_");

@@ -93,7 +93,6 @@ export function decodeName(bytes: Uint8Array): string {
 /**
  * Encodes a name that {@linkcode decodeName} decoded.
  *
- * @param name The name.
  * @returns Its bytes.
  */
 export function encodeName(name: string): Uint8Array<ArrayBuffer> {

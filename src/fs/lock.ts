@@ -79,7 +79,6 @@ export interface LockDirectoryOptions {
  * that cannot be opened is not locked: using it fails as well, with the reason.
  *
  * @param directory Path of the directory.
- * @param options Additional options.
  * @returns The lock; disposing releases it.
  * @throws {RunnerError} `output-failed`, if another process holds it too long.
  */

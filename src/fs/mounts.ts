@@ -37,7 +37,6 @@ export async function mountsBelow(
  *
  * @param path Absolute path; the directory around it must be writable.
  * @param mounts What {@linkcode mountsBelow} returned.
- * @returns Whether it is.
  */
 export async function isMounted(
   path: string,

@@ -27,7 +27,6 @@ export interface WriteAtomicOptions {
  *
  * @param path Path of the file; its directory must exist.
  * @param content The whole content.
- * @param options Additional options.
  * @throws {RunnerError} `output-failed`; the old file is unchanged then, and
  * nothing is left behind.
  */

@@ -275,7 +275,6 @@ export function defaultOf(
  * Describes an option in one line, for help texts and tables: what it means,
  * and how its value is written as text.
  *
- * @param option The option.
  * @returns Text without a period at its end.
  */
 export function describeOption({ doc, form, type }: Option): string {

@@ -48,7 +48,6 @@ export class LogFile implements Disposable {
   /**
    * Creates a file in a directory.
    *
-   * @param directory The directory.
    * @param name Name of the file.
    * @param options Listeners for errors.
    * @throws If the system refuses.

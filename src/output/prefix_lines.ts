@@ -80,7 +80,6 @@ export function stepPrefix(
  * Attributes that a line leaves switched on, such as colors, are switched off
  * at its end, and on again after the prefix of the next line.
  *
- * @param prefix The prefix.
  * @returns The format, for one stream.
  */
 export function prefixLines(prefix: Uint8Array): LineFormat {

@@ -27,7 +27,6 @@ export interface LineSink extends Sink {
  * Once the stream is closed, further output is dropped: a job must not fail
  * because a reader such as `head` has seen enough.
  *
- * @param stream The stream.
  * @returns The sink.
  */
 export function streamSink(stream: HostStream): LineSink {

@@ -206,7 +206,6 @@ interface UnfinishedLines extends Disposable {
   /**
    * Updates the timer after a write.
    *
-   * @param stream The stream.
    * @param isOpen Whether its last line has no end yet.
    * @param hasLineBreak Whether a line has ended.
    */

@@ -33,7 +33,6 @@ export function exitStatus(status: Deno.CommandStatus): ExitStatus {
 /**
  * Returns the exit code of a program that a signal ended.
  *
- * @param signal Signal.
  * @returns 128 plus the number of the signal.
  */
 export function signalExitCode(signal: keyof typeof SIGNAL_NUMBERS): number {

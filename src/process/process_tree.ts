@@ -92,7 +92,6 @@ export interface ProcessTree {
 /**
  * Creates the tag of a command, before the command is started.
  *
- * @param options Additional options.
  * @returns The tree.
  */
 export function tagProcessTree(

@@ -27,7 +27,6 @@ export interface TimeLimitOptions {
  * takes 4 to 8 ms.
  *
  * @param ms Milliseconds from now.
- * @param options Additional options.
  * @returns The limit; dispose of it when it is not needed any more.
  */
 export function timeLimit(

@@ -34,7 +34,6 @@ export interface ListOptions {
  * Creates the schema of a list.
  *
  * @param member Schema of its members.
- * @param options Additional options.
  * @returns The schema.
  */
 export function list<T>(
@@ -62,7 +61,6 @@ export function list<T>(
  *
  * @param expected What is expected, worded to follow "must".
  * @param member Schema of its members.
- * @param options Additional options.
  * @returns The schema.
  */
 export function listOrOne<T>(
@@ -99,7 +97,6 @@ export interface RecordOptions {
  *
  * @param member Schema of its values.
  * @param expected What is expected, worded to follow "must".
- * @param options Additional options.
  * @returns The schema.
  */
 export function record<T>(

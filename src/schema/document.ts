@@ -12,7 +12,6 @@ const MAX_BYTES = 1024 * 1024;
  * @param path Absolute path of the file.
  * @param name Path as the user gave it, for messages.
  * @param kind What kind of file it is.
- * @returns The text.
  * @throws {RunnerError} With the code of the kind.
  */
 export async function readJobText(
@@ -35,7 +34,6 @@ export async function readJobText(
 /**
  * Parses the text of a file, YAML or JSON.
  *
- * @param text Text.
  * @param name Path as the user gave it, for messages.
  * @param problems Gathers what is wrong with the values.
  * @param kind What kind of file it is.

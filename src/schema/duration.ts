@@ -10,7 +10,6 @@ export const DURATION: RegExp = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
  * Reads a length of time: a number of seconds, or one with a unit, such as
  * `500ms`, `90s`, `15m`, `2h`, `1d` or `1h30m`.
  *
- * @param text Text.
  * @returns Milliseconds; `undefined` if the text is not a time or longer than
  * {@linkcode MAX_DURATION_MS}.
  */
@@ -31,7 +30,6 @@ function bounded(ms: number): number | undefined {
 /**
  * Describes why {@linkcode parseDuration} does not accept a text.
  *
- * @param text Text.
  * @returns What it must be, for a message that starts with the setting's name.
  */
 export function durationProblem(text: string): string {

@@ -60,7 +60,6 @@ export interface TextOptions {
 /**
  * Creates the schema of a text.
  *
- * @param options Additional options.
  * @returns The schema.
  */
 export function text(options: TextOptions = {}): Schema<string> {

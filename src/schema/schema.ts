@@ -130,8 +130,6 @@ export interface MappingOptions {
  * Creates the schema of a mapping that has no other keys than the given ones.
  *
  * @param title What the mapping describes, for an editor.
- * @param keys Keys.
- * @param options Additional options.
  * @returns The schema.
  */
 export function mapping<T extends object>(
@@ -202,7 +200,6 @@ export function reportUnknown(
 /**
  * Creates the schema of the value of a key, which may be left empty.
  *
- * @param key The key.
  * @returns Schema.
  */
 export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {

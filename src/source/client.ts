@@ -6,7 +6,10 @@ import { showUrl, showUrlsIn } from "../url_secrets.ts";
 import { sourceError } from "./source_error.ts";
 import type { SourceContext } from "./source_request.ts";
 
-/** How much of the end of a client's output is searched for the reason, in characters. */
+/**
+ * Length of the end of a client's output that is searched for the reason, in
+ * characters.
+ */
 const SEARCHED_LENGTH = 8_192;
 
 /** Maximum length of a reason that is shown, in characters. */
@@ -16,14 +19,14 @@ const SHOWN_LENGTH = 400;
 const CONTROL_CHARACTER = /[\x00-\x1f\x7f-\x9f]/;
 const ENCODED_CONTROL_CHARACTER = /%(?:[01][0-9a-f]|7f)/i;
 
-/** What a client is run with. */
+/** Options for {@linkcode runClient}. */
 export interface ClientOptions {
   /** Working directory. */
   cwd: string;
   /** The complete environment. */
   env: ChildEnvironment;
   /**
-   * What the client reads from its standard input.
+   * Standard input of the client.
    *
    * @default {nothing}
    */
@@ -31,14 +34,14 @@ export interface ClientOptions {
 }
 
 /**
- * Runs the client of a version control system to its end.
+ * Runs the client of a version control system until it exits.
  *
- * @param argv Program and arguments; the caller has validated what came from outside.
- * @param options Directory and environment.
- * @param context Cancellation of the run.
+ * @param argv Program and arguments. The caller must have validated untrusted
+ * values.
  * @returns Exit status and output.
- * @throws {RunnerError} With code `source-failed`, if it is not installed.
- * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ * @throws {RunnerError} With code `source-failed`, if the client is not
+ * installed.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function runClient(
   argv: readonly string[],
@@ -59,10 +62,9 @@ export async function runClient(
 }
 
 /**
- * Finds in the output of a failed client why it failed.
+ * Extracts the reason of a failure from the output of a client.
  *
- * @param result Exit status and output.
- * @param mark Pattern of the start of the lines that say why.
+ * @param mark Start of the lines that contain the reason.
  * @param url URL that the client was given; its user info is removed.
  * @returns The reason in one line.
  */
@@ -81,11 +83,11 @@ export function clientReason(
 }
 
 /**
- * Splits the end of a client's output into lines. A line whose start is cut off
- * is left out: half a password would not be recognised.
+ * Splits the end of a client's output into lines. A truncated first line is
+ * left out, because half a password would not be recognized.
  *
  * @param text Output.
- * @returns Lines without white space around them; none is empty.
+ * @returns Trimmed lines; none is empty.
  */
 export function lastLines(text: string): string[] {
   const end = text.length > SEARCHED_LENGTH
@@ -96,9 +98,9 @@ export function lastLines(text: string): string[] {
 }
 
 /**
- * Prepares the output of a client or a server for a message.
+ * Prepares the output of a client or a server for an error message.
  *
- * @param reason Text; it may hold terminal sequences.
+ * @param reason Text that may contain terminal escape sequences.
  * @param url URL that the client was given; its user info is removed.
  * @returns One line of limited length.
  */
@@ -110,15 +112,15 @@ export function shownReason(reason: string, url: string): string {
 }
 
 /**
- * Checks the location of a repository.
+ * Validates the URL of a repository.
  *
- * Refused is whatever a client or a program that it starts, ssh above all,
- * could take for an option or a command, and a password that every local user
- * would see among the arguments.
+ * Rejects everything that the client, or a program that it starts such as ssh,
+ * could interpret as an option or a command, and passwords that every local
+ * user could see among the arguments.
  *
  * @param url URL or local path.
- * @param schemes Schemes that may be used.
- * @returns The problem, worded to follow the name of the value; `undefined` if
+ * @param schemes Allowed schemes.
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
 export function repositoryUrlProblem(
@@ -137,10 +139,10 @@ export function repositoryUrlProblem(
 }
 
 /**
- * Checks a URL or path for what no client may be given.
+ * Rejects URLs and paths that no client may be given.
  *
  * @param url URL or path.
- * @returns The problem, worded to follow the name of the value; `undefined` if
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
 export function textProblem(url: string): string | undefined {
@@ -150,11 +152,10 @@ export function textProblem(url: string): string | undefined {
 }
 
 /**
- * Checks a URL for percent-encoded control characters, with which a credential
- * helper can be asked for the password of another host.
+ * Rejects URLs with percent-encoded control characters, which can make a
+ * credential helper return the password of another host.
  *
- * @param url URL.
- * @returns The problem, worded as for {@linkcode textProblem}.
+ * @returns The problem, phrased as for {@linkcode textProblem}.
  */
 export function encodingProblem(url: string): string | undefined {
   return ENCODED_CONTROL_CHARACTER.test(url)
@@ -163,11 +164,10 @@ export function encodingProblem(url: string): string | undefined {
 }
 
 /**
- * Checks the user and host of a URL, which ssh gets as arguments once they are
- * decoded.
+ * Validates the user and host of a URL, which ssh gets as decoded arguments.
  *
  * @param authority User and host, percent-encoded.
- * @returns The problem, worded as for {@linkcode textProblem}.
+ * @returns The problem, phrased as for {@linkcode textProblem}.
  */
 export function authorityProblem(authority: string): string | undefined {
   const decoded = authority.replace(
@@ -180,12 +180,10 @@ export function authorityProblem(authority: string): string | undefined {
 }
 
 /**
- * Creates the error of a source that a client cannot get.
+ * Creates the error of a source that cannot be checked out.
  *
  * @param url URL as configured; its user info is not shown.
  * @param ref Branch, tag or revision, if one was given.
- * @param reason What is wrong.
- * @returns The error.
  */
 export function checkoutError(
   url: string,
@@ -199,22 +197,23 @@ export function checkoutError(
   );
 }
 
-/** A URL of a repository, apart from the user and the password in it. */
+/** The URL of a repository without its user and password. */
 export interface UrlCredentials {
   /**
-   * URL as a client gets it, which shows its arguments to every local user and
-   * stores the URL in the working copy. The user of an ssh URL stays in it.
+   * URL that is passed to a client. Clients show their arguments to every local
+   * user and store the URL in the working copy. The user of an ssh URL stays in
+   * it.
    */
   readonly url: string;
-  /** Host, without a port. */
+  /** Host without a port. */
   readonly host: string;
-  /** Name of the user, decoded; it may be a token. */
+  /** Decoded user name, which may be a token. */
   readonly username?: Uint8Array<ArrayBuffer>;
-  /** Password, decoded. */
+  /** Decoded password. */
   readonly password?: Uint8Array<ArrayBuffer>;
 }
 
-/** Schemes whose clients take a password from somewhere else than a URL. */
+/** Schemes whose clients do not need the password in the URL. */
 const WITH_PASSWORD = ["http", "https", "svn"];
 
 /** Scheme, user info, host and the rest of a URL. */
@@ -222,10 +221,10 @@ const URL_PARTS =
   /^([a-z][a-z0-9+.-]*):\/\/(?:([^/?#]*)@)?(\[[^\]]*\]|[^/?#:]*)(.*)$/is;
 
 /**
- * Separates a URL from its credentials.
+ * Removes user and password from a URL.
  *
  * @param url URL, or a local path.
- * @returns The URL without them, and the credentials.
+ * @returns The URL without credentials, and the credentials.
  */
 export function splitCredentials(url: string): UrlCredentials {
   const [, scheme, userInfo, host = "", rest] = URL_PARTS.exec(url) ?? [];
@@ -242,15 +241,16 @@ export function splitCredentials(url: string): UrlCredentials {
 }
 
 /**
- * Checks that no client would be given a password in its arguments.
+ * Rejects URLs whose password would become an argument of the client.
  *
  * @param url URL, or a local path.
- * @returns The problem, worded to follow "the URL"; `undefined` if there is none.
+ * @returns The problem, phrased to follow "the URL"; `undefined` if there is
+ * none.
  */
 export function credentialsProblem(url: string): string | undefined {
   const [, scheme, userInfo, , rest] = URL_PARTS.exec(url) ?? [];
   if (scheme === undefined) return undefined;
-  // A colon without a port behind it: a slash has cut the password in two.
+  // A colon without a port: a slash in the password split it in two.
   if (rest.includes("@") && /^:(?!\d*(?:[/?#]|$))/.test(rest)) {
     return "has a password with a character that must be percent-encoded";
   }
@@ -263,11 +263,11 @@ export function credentialsProblem(url: string): string | undefined {
 /**
  * Decodes the percent-encoding of a part of a URL.
  *
- * A `%` that begins no escape stands for itself, as in a password that was
- * copied into a URL as it is.
+ * A `%` that does not start an escape stands for itself, as in a password that
+ * was pasted into a URL.
  *
  * @param text Part of a URL.
- * @returns The bytes that it stands for; they need not be UTF-8.
+ * @returns The decoded bytes, which may not be UTF-8.
  */
 export function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
@@ -282,7 +282,6 @@ export function percentDecoded(text: string): Uint8Array<ArrayBuffer> {
 /**
  * Returns the path of a `file:` URL.
  *
- * @param url The URL.
  * @returns Absolute path.
  * @throws {TypeError} If it is not UTF-8 or contains a NUL character.
  */

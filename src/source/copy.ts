@@ -10,19 +10,19 @@ import { sourceError } from "./source_error.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 
 /**
- * Checks a directory as source; copies nothing yet.
+ * Validates a directory as a source. Nothing is copied yet.
  *
- * A workspace that lies below the source, as in a project that holds its own,
- * is left out. So are the target and the runner's own files, among which
- * credentials may be, of a source in the workspace.
+ * A workspace inside the source is left out. If the source is inside the
+ * workspace, so are the target and the runner's own files, which may contain
+ * credentials.
  *
- * @param url Path, relative to the current directory or absolute, or `file:` URL.
- * @param target Absolute path, free of links, to which the directory is copied.
- * @param ignore Patterns of `.gitignore` of what is left out.
- * @param context What the run offers.
+ * @param url `file:` URL or path, absolute or relative to the current
+ * directory.
+ * @param target Absolute path of the copy, without symbolic links.
+ * @param ignore `.gitignore` patterns of files that are not copied.
  * @returns Function that copies the directory.
- * @throws {RunnerError} With code `source-failed`, if there is no such
- * directory, or it is in the target; the function throws the same when
+ * @throws {RunnerError} With code `source-failed`, if the directory does not
+ * exist or is inside the target. The returned function throws the same if
  * something cannot be copied.
  */
 export async function copySource(
@@ -54,7 +54,7 @@ export async function copySource(
   };
 }
 
-/** The library is loaded when there are patterns. */
+/** Loads the library only if there are patterns. */
 async function ignored(
   patterns: readonly string[],
 ): Promise<(path: string) => boolean> {

@@ -4,16 +4,17 @@ import { createLink, readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 
-/** As many calls as keep the threads of the runtime busy. */
+/** Number of parallel calls that keeps the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;
 
 /** Options for {@linkcode copyTree}. */
 export interface CopyTreeOptions {
-  /** Absolute paths that are not copied, nor anything below them. */
+  /** Absolute paths that are not copied, including everything below them. */
   leaveOut: readonly string[];
   /**
-   * Checks whether something is not copied, by its path below the directory;
-   * that of a directory ends with a slash, and nothing below it is asked for.
+   * Returns whether a path is left out. Paths are relative to the directory;
+   * the path of a directory ends with a slash, and nothing below an ignored
+   * directory is checked.
    *
    * @default {nothing is ignored}
    */
@@ -24,17 +25,20 @@ export interface CopyTreeOptions {
   signal: AbortSignal;
 }
 
-/** One entry of a directory on its way. */
+/** An entry that is being copied. */
 interface Entry {
-  /** Path at which it is read. */
+  /** Path of the original. */
   from: string;
-  /** Path at which it is created. */
+  /** Path of the copy. */
   to: string;
-  /** Path below the directory that is copied; that of a directory ends with a slash. */
+  /**
+   * Path relative to the copied directory; the path of a directory ends with a
+   * slash.
+   */
   path: string;
 }
 
-/** What is found on the way. */
+/** Entries that were found so far. */
 interface Found {
   readonly directories: Entry[];
   readonly files: Entry[];
@@ -42,15 +46,15 @@ interface Found {
 }
 
 /**
- * Copies a directory with all that is in it: files and directories with their
- * permission bits, times and holes, empty directories, links as links. Names
- * and targets of links may be any bytes. The bits of the copied directory
- * itself are not carried over.
+ * Copies a directory and everything in it: files and directories with their
+ * permissions, times and holes, empty directories, and symbolic links as links.
+ * Names and link targets may be any bytes. The copied directory itself keeps
+ * its permissions.
  *
  * @param from Absolute path of an existing directory.
- * @param to Absolute path of the copy, which may exist and be empty.
- * @param options What to leave out.
- * @throws {RunnerError} With code `source-failed`, if something cannot be copied.
+ * @param to Absolute path of the copy, which may exist if it is empty.
+ * @throws {RunnerError} With code `source-failed`, if something cannot be
+ * copied.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function copyTree(
@@ -94,8 +98,8 @@ export async function copyTree(
   }
   await each(files, (entry) => copyFile(entry, signal));
   await each(links, copyLink);
-  // The deepest come first: a directory that cannot be written to cannot be
-  // filled, and what is put into a directory changes its time.
+  // The deepest directories come first: a read-only directory cannot be filled,
+  // and creating an entry changes the directory's times.
   for (const level of levels) {
     await attempt(level[0], () => restorer.restore(level.map(({ to }) => to)));
     await each(level, (entry) => copyAttributes(entry, entry !== root));
@@ -129,7 +133,7 @@ async function openDirectory(
   }
 }
 
-/** Also carries the permission bits over. */
+/** Also copies the permissions. */
 async function copyFile(
   { from, to }: Entry,
   signal: AbortSignal,
@@ -163,20 +167,19 @@ function copyError({ from }: Entry, cause: unknown): unknown {
   });
 }
 
-/** Smallest hole that stays one, in bytes. */
+/** Size of the smallest hole that is preserved, in bytes. */
 const UNIT_BYTES = 64 * 1024;
 
-/** What the system counts the space of a file in, in bytes. */
+/** Unit in which the system counts disk usage, in bytes. */
 const BLOCK_BYTES = 512;
 
-/** Smaller files are copied as they are, holes or not, in bytes. */
+/** Size below which a file is copied without looking for holes, in bytes. */
 const MIN_BYTES = 1024 * 1024;
 
 /**
- * Checks whether a file takes less space than its length says.
+ * Checks whether a file uses less disk space than its size.
  *
- * @param info What the system says of the file.
- * @returns Whether it has holes that are worth keeping.
+ * @returns Whether it has holes that are worth preserving.
  */
 export function isSparse({ size, blocks }: Deno.FileInfo): boolean {
   return size >= MIN_BYTES && blocks !== null &&
@@ -184,12 +187,10 @@ export function isSparse({ size, blocks }: Deno.FileInfo): boolean {
 }
 
 /**
- * Copies a file and leaves holes where it holds nothing but zeros, which the
- * copying of the system would fill. Permission bits are carried over.
+ * Copies a file and its permissions, and leaves holes where it contains only
+ * zeros. The system call for copying would fill them.
  *
- * @param from Path of the file.
- * @param to Path of the copy, at which nothing is yet.
- * @param signal Stops the copying.
+ * @param to Path of the copy, which must not exist.
  */
 export async function copySparse(
   from: string,
@@ -217,7 +218,7 @@ export async function copySparse(
   if (mode !== null) await Deno.chmod(to, mode & 0o7777);
 }
 
-/** Looks at four bytes at a time, for speed. */
+/** Compares four bytes at a time, for speed. */
 function isZero(buffer: Uint8Array<ArrayBuffer>, count: number): boolean {
   const words = new Int32Array(buffer.buffer, 0, count >> 2);
   for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;
@@ -225,12 +226,8 @@ function isZero(buffer: Uint8Array<ArrayBuffer>, count: number): boolean {
 }
 
 /**
- * Sets the times of a symbolic link, not those of what it leads to, where the
- * file system keeps them.
- *
- * @param path Path of the link.
- * @param accessedAt When it was read last.
- * @param modifiedAt When it was changed last.
+ * Sets the times of a symbolic link, not of its target, if the file system
+ * supports it.
  */
 export async function setLinkTime(
   path: string,
@@ -241,6 +238,6 @@ export async function setLinkTime(
   try {
     await lutimes(path, accessedAt, modifiedAt);
   } catch {
-    // Nothing depends on it.
+    // Nothing depends on the times of a link.
   }
 }

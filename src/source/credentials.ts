@@ -11,24 +11,22 @@ import type { Workspace } from "../workspace/layout.ts";
 import { emptyDirectory, removeIfEmpty } from "../workspace/remove.ts";
 import { withConfigEntries } from "./git/config.ts";
 
-/** What functions for the credentials need of the run. */
+/** Parts of a run that the functions for credentials need. */
 export interface CredentialsContext {
   /**
-   * Environment; `REACTORCIDE_VCS_AUTH_DIR` and `REACTORCIDE_VCS_AUTH_CLEANUP`
-   * are read from it.
+   * Environment with `REACTORCIDE_VCS_AUTH_DIR` and
+   * `REACTORCIDE_VCS_AUTH_CLEANUP`.
    */
   env: Environment;
-  /** Where the directory of the credentials must be. */
+  /** Workspace that must contain the directory of the credentials. */
   workspace: Workspace;
-  /** Log of what could not be removed. */
+  /** Log for warnings. */
   log: Logger;
 }
 
 /**
- * Warns that a worker's credentials cannot be read: a worker may keep them in a
- * directory of root's, which a job of another user cannot enter.
- *
- * @param context What the run offers.
+ * Warns if the worker's credentials cannot be read: a worker may keep them in a
+ * directory that only root can enter.
  */
 export async function checkCredentials(
   { env, workspace, log }: CredentialsContext,
@@ -44,7 +42,10 @@ export async function checkCredentials(
   );
 }
 
-/** What keeps this user from reading a directory: itself, or one above it. */
+/**
+ * Finds out which directory this user cannot read: the given one or one above
+ * it.
+ */
 async function unreadableDirectory(
   directory: string,
 ): Promise<{ path: string; owner: number | null } | undefined> {
@@ -58,21 +59,20 @@ async function unreadableDirectory(
     try {
       return { path, owner: (await Deno.stat(path)).uid };
     } catch (error) {
-      // It is in a directory that this user cannot enter.
+      // The path is in a directory that this user cannot enter.
       if (!(error instanceof Deno.errors.PermissionDenied)) return undefined;
     }
   }
 }
 
 /**
- * Removes the credentials with which a worker let the source be cloned, so
- * that the job does not get them. Doing it again does no harm.
+ * Removes the credentials that the worker provided for cloning the source, so
+ * that the job cannot read them. Calling it again has no effect.
  *
- * A value `0`, `false` or `no` of `REACTORCIDE_VCS_AUTH_CLEANUP` keeps them. A
- * directory that is not below the workspace is left alone. What cannot be
- * removed is a warning; the directory itself may stay, as a mount point does.
- *
- * @param context What the run offers.
+ * The values `0`, `false` and `no` of `REACTORCIDE_VCS_AUTH_CLEANUP` keep them.
+ * A directory outside the workspace is left alone. If something cannot be
+ * removed, a warning is logged. The directory itself may remain, for example if
+ * it is a mount point.
  */
 export async function removeCredentials(
   context: CredentialsContext,
@@ -85,7 +85,7 @@ export async function removeCredentials(
     await emptyDirectory(directory);
     await removeIfEmpty(directory);
   } catch (error) {
-    // A job that cannot read them does not get them.
+    // If this user cannot read them, neither can the job.
     if (await unreadableDirectory(pathOf(configured, workspace))) return;
     const causes = error instanceof AggregateError ? error.errors : [error];
     log.warn("source", "Cannot remove the credentials of the source", {
@@ -96,14 +96,11 @@ export async function removeCredentials(
 }
 
 /**
- * Creates the environment of a job whose credentials are removed.
+ * Creates the environment of a job after its credentials were removed.
  *
  * A `GIT_CONFIG_GLOBAL` that was removed with them is dropped. Its other
- * settings are set by `GIT_CONFIG_*` instead, after the entries that are there:
- * git trusts all directories, regardless of their owner.
- *
- * @param env Environment with which the source was prepared.
- * @returns Environment of the job.
+ * setting, that git trusts directories of all owners, is appended to the
+ * existing `GIT_CONFIG_*` entries.
  */
 export function withoutCredentials(env: Environment): Record<string, string> {
   const { GIT_CONFIG_GLOBAL: file, ...rest } = env;
@@ -117,7 +114,9 @@ export function withoutCredentials(env: Environment): Record<string, string> {
   return withConfigEntries(rest, [["safe.directory", "*"]]);
 }
 
-/** The directory to empty; `undefined` if there is none or it is kept. */
+/**
+ * Returns the directory to empty; `undefined` if there is none or it is kept.
+ */
 function removableDirectory(env: Environment): string | undefined {
   const isRemoved = parseBoolean(env[Variable.vcsAuthCleanup] ?? "", {
     acceptsWorkerWords: true,

@@ -10,32 +10,27 @@ import type {
   SourceRequest,
 } from "./source_request.ts";
 
-/** The handlers of types of sources that the runner does not know itself. */
+/** Handlers of source types that are not built in. */
 export class SourceRegistry {
   readonly #handlers: Map<string, SourceHandler>;
 
-  /**
-   * Creates a registry.
-   *
-   * @param other Registry whose handlers it holds from the beginning.
-   */
+  /** @param other Registry to copy handlers from. */
   constructor(other?: SourceRegistry) {
     this.#handlers = new Map(other?.handlers);
   }
 
-  /** The handlers, by type. */
   get handlers(): ReadonlyMap<string, SourceHandler> {
     return this.#handlers;
   }
 
   /**
-   * Registers the handler of a type of sources.
+   * Registers the handler of a source type.
    *
-   * @param type Name of the type: small letters, digits, `-` and `_`.
+   * @param type Name of the type: lowercase letters, digits, `-` and `_`.
    * @param handler Function that fills a directory.
    * @returns Handle that unregisters the handler when disposed.
-   * @throws {TypeError} If the type is one of the runner, has a handler or a
-   * name that cannot be, or the handler is not a function.
+   * @throws {TypeError} If the type is built in, already has a handler or an
+   * invalid name, or if the handler is not a function.
    */
   add(type: string, handler: SourceHandler): Disposable {
     const problem = this.#problemOf(type, handler);
@@ -47,7 +42,7 @@ export class SourceRegistry {
     this.#handlers.set(type, handler);
     return {
       [Symbol.dispose]: () => {
-        // The type may have passed to another handler meanwhile.
+        // Another handler may have been registered for the type since.
         if (this.#handlers.get(type) === handler) this.#handlers.delete(type);
       },
     };
@@ -66,17 +61,16 @@ export class SourceRegistry {
   }
 }
 
-/** How long a handler may take to end once the job is cancelled, in milliseconds. */
+/**
+ * How long a handler may continue after the job is cancelled, in milliseconds.
+ */
 const CANCEL_GRACE_MS = 5_000;
 
 /**
- * Creates a source of a registered type.
+ * Creates a source from a handler.
  *
- * @param handler Code that gets it.
- * @param request What to prepare.
- * @param context What the run offers.
- * @returns Function that has the handler fill the directory. It throws a
- * {@linkcode RunnerError} with code `source-failed`, if the handler throws or
+ * @returns Function that calls the handler to fill the directory. It throws a
+ * {@linkcode RunnerError} with code `source-failed` if the handler throws or
  * leaves the directory empty.
  */
 export function handledSource(
@@ -116,7 +110,9 @@ export function handledSource(
   };
 }
 
-/** What does not end although it is asked to is left to itself: nothing can end it. */
+/**
+ * A handler that ignores its signal keeps running, since nothing can stop it.
+ */
 async function orCancelled(
   filling: Promise<unknown>,
   signal: AbortSignal,

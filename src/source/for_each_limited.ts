@@ -1,12 +1,10 @@
 /**
  * Runs an action for each item, with limited concurrency.
  *
- * After a failure nothing new is begun, and what was begun is waited for, so
- * that nothing goes on behind the caller's back.
+ * After a failure, it starts no more actions and waits for those that are
+ * running, so that nothing continues in the background.
  *
- * @param items Items.
- * @param limitCount How many are worked on at a time.
- * @param action What is done with an item.
+ * @param limitCount Maximum number of concurrent actions.
  * @throws {unknown} The first failure.
  */
 export async function forEachLimited<T>(

@@ -13,18 +13,22 @@ import {
 } from "./client.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 
-/** Schemes that Mercurial may use; `bundle:`, `static-http:` and those of extensions are not among them. */
+/**
+ * Allowed schemes. `bundle:`, `static-http:` and schemes of extensions are not
+ * allowed.
+ */
 const SCHEMES = ["file", "http", "https", "ssh"];
 
-/** What Mercurial says of a failure. */
+/** Start of the lines in which Mercurial explains a failure. */
 const REASON = /^(?:abort|hg): ?/;
 
-/** Variable that stands for a dollar sign in Mercurial's configuration. */
+/** Variable that inserts a dollar sign into Mercurial's configuration. */
 const DOLLAR = "RUNNERLIB_DOLLAR";
 
 /**
- * Extension of Mercurial that sends a password to the server alone that asked
- * for it. Mercurial adds it to every later request, also after a redirection.
+ * Mercurial extension that sends a password only to the server that requested
+ * it. Mercurial itself would add it to all later requests, even after a
+ * redirect.
  */
 const ORIGIN_EXTENSION = `\
 from mercurial import url
@@ -51,31 +55,33 @@ handler.http_request = limited(handler.http_request)
 handler.https_request = limited(handler.https_request)
 `;
 
-/** Options that keep the client from asking, and from what a tree could make it do. */
+/**
+ * Options that disable prompts and features that an untrusted tree could abuse.
+ */
 const NEUTRAL_OPTIONS = [
   "--noninteractive",
   "--config=ui.interactive=false",
   "--config=ui.merge=:fail",
-  // Names of other repositories in the tree would be fetched from, unasked.
+  // A tree could name other repositories, which would be fetched.
   "--config=subrepos.allowed=false",
-  // A server that falls silent is a broken connection.
+  // A server that sends nothing for two minutes is treated as a broken
+  // connection.
   "--config=http.timeout=120",
-  // So would the addresses of bundles that a server gives instead of its own data.
+  // A server could redirect to bundles at other URLs.
   "--config=ui.clonebundles=false",
   "--config=phases.publish=true",
   "--config=progress.disable=true",
 ];
 
 /**
- * Checks a Mercurial repository and a revision as source; runs nothing yet.
+ * Validates a Mercurial URL and revision. Nothing runs yet.
  *
  * @param url URL or local path.
- * @param ref Branch, tag, bookmark or id of a changeset; empty or absent for
- * the default branch.
- * @param context What the run offers.
+ * @param ref Branch, tag, bookmark or changeset ID; the default branch if
+ * empty.
  * @returns Function that clones the repository and updates to the revision.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with
- * the two; the function throws the same when Mercurial fails.
+ * @throws {RunnerError} With code `source-failed`, if the URL or revision is
+ * invalid. The returned function throws the same if Mercurial fails.
  */
 export function hgSource(
   url: string,
@@ -116,8 +122,8 @@ async function clone(
     if (result.exitCode === 0) return result.stdout.trim();
     throw checkoutError(location, ref, clientReason(result, REASON, location));
   };
-  // The server resolves the name, and sends what it consists of: the newest
-  // changeset of the clone is the one that was asked for.
+  // The server resolves the name and sends its changesets, so the requested
+  // changeset is the newest one in the clone.
   const wanted = ref === undefined ? [] : [`--rev=${ref}`];
   await hg("clone", "--noupdate", "--pull", ...wanted, "--", url, target);
   const repository = ["--repository", target];
@@ -132,11 +138,14 @@ async function clone(
   return commit;
 }
 
-/** What Mercurial is configured with outside of any repository. */
+/** Mercurial's configuration outside repositories. */
 interface HgConfig {
-  /** Names of hooks; they would run in a tree that is not trusted. */
+  /** Names of hooks, which must not run in an untrusted tree. */
   readonly hooks: readonly string[];
-  /** Absolute paths of the files that it reads, in this order. */
+  /**
+   * Absolute paths of configuration files, in the order in which Mercurial
+   * reads them.
+   */
   readonly files: readonly string[];
 }
 
@@ -147,7 +156,7 @@ async function readConfig(context: SourceContext): Promise<HgConfig> {
     files: lines.flatMap((line) =>
       /^read config from: (\/.*)$/.exec(line)?.[1] ?? []
     ),
-    // Where a hook is defined stands in front of it.
+    // A line can start with the place where the hook is defined.
     hooks: lines.flatMap((line) =>
       /(?:^|: )hooks\.([^=\s]+)=/.exec(line)?.[1] ?? []
     ),
@@ -155,9 +164,8 @@ async function readConfig(context: SourceContext): Promise<HgConfig> {
 }
 
 /**
- * Writes the credentials into a configuration file of their own, which
- * includes the ones of the system and the user. Mercurial sends them to URLs
- * that begin like this one alone.
+ * Writes the credentials into a configuration file that includes the files of
+ * the system and the user. Mercurial sends them only to URLs with this prefix.
  */
 async function logIn(
   { url, username, password }: UrlCredentials,
@@ -174,7 +182,7 @@ async function logIn(
     const extension = join(directory.path, "runnerlib.py");
     await Deno.writeTextFile(extension, ORIGIN_EXTENSION);
     const decoder = new TextDecoder();
-    // Mercurial replaces variables in the name of a user, and in no password.
+    // Mercurial expands variables in user names, but not in passwords.
     const name = decoder.decode(username).replaceAll("$", `\${${DOLLAR}}`);
     const lines = [
       ...files.map((file) => `%include ${file}`),
@@ -207,7 +215,8 @@ async function runHg(
     cwd,
     env: {
       ...env,
-      // Options are read where they belong alone, not out of any argument.
+      // Options are recognized only at their own position, not inside other
+      // arguments.
       HGPLAIN: "+strictflags",
       // The configuration of a local repository is not trusted.
       HGRCSKIPREPO: "1",
@@ -220,7 +229,7 @@ async function runHg(
   }, context);
 }
 
-/** Mercurial crashes at other characters. */
+/** Mercurial crashes on other characters. */
 function asciiProblem(url: string): string | undefined {
   const { username = [], password = [] } = splitCredentials(url);
   return [...username, ...password].some((byte) => byte > 0x7e)
@@ -228,7 +237,7 @@ function asciiProblem(url: string): string | undefined {
     : undefined;
 }
 
-/** The name is looked up as it is, and never read as an expression. */
+/** Names must not be interpreted as revset expressions. */
 function revisionProblem(revision: string): string | undefined {
   if (revision.startsWith("-")) return 'starts with "-"';
   // deno-lint-ignore no-control-regex

@@ -6,60 +6,65 @@ import { openUntrusted } from "../fs/read_untrusted.ts";
 import { sha256Of } from "./archive/download.ts";
 import { forEachLimited } from "./for_each_limited.ts";
 
-/** As many calls as keep the threads of the runtime busy. */
+/** Number of parallel calls that keeps the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;
 
-/** Maximum size of a file that is read at once, in bytes. */
+/** Maximum size of a file that is read in one piece, in bytes. */
 const MAX_BYTES_AT_ONCE = 1024 * 1024;
 
-/** Permission bits that allow to write. */
+/** Write permission bits. */
 const WRITE_BITS = 0o222;
 
-/** What version control rewrites when it only reads. */
+/** Files that version control systems rewrite even when they only read. */
 const REFRESHED = /^\.(?:git\/index|hg\/(?:dirstate|w?cache))(?:\/|$)/;
 
-/** What is in a directory: kind, permission bits and content of each path, in one line. */
+/**
+ * The contents of a directory: one line with type, permissions and checksum for
+ * each path.
+ */
 export type Manifest = ReadonlyMap<string, string>;
 
-/** A path on its way into the list. */
+/** A path that is being listed. */
 interface Listed {
-  /** Path below the directory; lone surrogates stand for bytes that are not UTF-8. */
+  /**
+   * Path relative to the directory; lone surrogates stand for bytes that are
+   * not UTF-8.
+   */
   readonly name: string;
-  /** Path that reaches it. */
+  /** Path to use for file operations. */
   readonly path: string;
-  /** Whether that path is a link which stands for what it leads to. */
+  /** Whether `path` is a symbolic link to the actual entry. */
   readonly isAlias: boolean;
 }
 
 /** Options for {@linkcode takeManifest}. */
 export interface TakeManifestOptions {
   /**
-   * Whether write permission is removed from what is listed.
+   * Whether to remove write permission from everything that is listed.
    *
    * @default {false}
    */
   isSealed?: boolean;
   /**
-   * Earlier list of a directory that may be changing now. What
-   * differs from it in kind, size or permission bits is not read, what is below
-   * a new directory not listed, and no file is waited for.
+   * Earlier manifest of a directory that may be changing. Files with a
+   * different type, size or permissions are not read, new directories are not
+   * listed, and no read waits.
    *
    * @default {everything is read}
    */
   expected?: Manifest;
-  /** Stops the work. */
+  /** Stops the listing. */
   signal: AbortSignal;
 }
 
 /**
- * Lists all that is in a directory, with the checksum of each file.
+ * Lists everything in a directory, with the checksum of each file.
  *
- * Links are listed as links and not followed; owners and times do not count,
- * and neither does what version control notes of the state of files.
+ * Symbolic links are listed as links and not followed. Owners, times and the
+ * file state that version control systems record are ignored.
  *
  * @param root Absolute path of the directory.
- * @param options Additional options.
- * @returns The list, in which also the directory itself stands.
+ * @returns The manifest, which includes the directory itself.
  * @throws {RunnerError} With code `source-failed`, if something cannot be read.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
@@ -105,11 +110,9 @@ export async function takeManifest(
 }
 
 /**
- * Finds what is different between two lists.
+ * Compares two manifests.
  *
- * @param before Earlier list.
- * @param after Later list.
- * @returns Paths with what happened to each, sorted: `added`, `changed` or `removed`.
+ * @returns Sorted paths, each with `added`, `changed` or `removed`.
  */
 export function changesBetween(
   before: Manifest,
@@ -141,7 +144,7 @@ async function describe(
   const shape = `file ${bits} ${size}`;
   if (expected !== undefined) {
     if (expected.get(name)?.startsWith(`${shape} `) !== true) return shape;
-    // An alias is a link, and opened as such.
+    // An alias is a link, so it is opened as one.
     if (!isAlias) return `${shape} ${await untrustedSum(path, size, options)}`;
   }
   const sum = size > MAX_BYTES_AT_ONCE
@@ -150,7 +153,7 @@ async function describe(
   return `${shape} ${sum}`;
 }
 
-/** Reads no more than the file is expected to hold. */
+/** Reads at most as much as the file is expected to contain. */
 async function untrustedSum(
   path: string,
   size: number,
@@ -174,7 +177,10 @@ function bitsOf({ mode }: Deno.FileInfo): number {
   return (mode ?? 0) & 0o7777;
 }
 
-/** A file with several names may be another's, too, whose bits are not ours to change. */
+/**
+ * A file with several hard links may belong to someone else, so its permissions
+ * are not changed.
+ */
 async function sealed(path: string, info: Deno.FileInfo): Promise<number> {
   const { nlink, isFile, isDirectory } = info;
   const mode = bitsOf(info);

@@ -11,27 +11,26 @@ import type {
   SourceRequest,
 } from "./source_request.ts";
 
-/** State of the directory in which source code is prepared. */
+/** State of the target directory before preparation. */
 type TargetState = "absent" | "empty" | "populated";
 
 /**
- * Puts source code into its place in the workspace.
+ * Fetches source code into its directory in the workspace.
  *
- * What is there already decides: nothing, or an empty directory, is filled. In
- * a container a worker has put the source there, and it is left alone unless
- * it is to be replaced. Elsewhere, a directory that an earlier run created is
- * replaced, and a directory of the user never.
+ * A missing or empty directory is filled. In a container, existing code was put
+ * there by the worker and is kept, unless it has to be replaced. Elsewhere, a
+ * directory that an earlier run created is replaced, and the user's own
+ * directory never.
  *
- * After a failure or a cancellation the place is empty, or absent as before.
+ * After a failure or a cancellation, the directory is empty, or missing if it
+ * was missing before.
  *
- * @param request What to prepare, and where.
- * @param context What the run offers.
- * @param resolve Checks the request and returns what fills the place.
- * @returns Where the code is.
- * @throws {RunnerError} With code `source-failed`, if the code cannot be got or
- * the place is taken; `workspace`, if the place is outside the workspace;
- * `output-failed`, if it cannot be recorded.
- * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ * @param resolve Validates the request and returns the function that fills the
+ * directory.
+ * @throws {RunnerError} With code `source-failed`, if the code cannot be
+ * fetched or the directory is in use; `workspace`, if the directory is outside
+ * the workspace; `output-failed`, if its owner cannot be recorded.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function prepareSource(
   request: SourceRequest,
@@ -83,7 +82,10 @@ async function stateOf(target: string): Promise<TargetState> {
   }
 }
 
-/** Keeps the directory: it may be a mount point, or the current directory of a process. */
+/**
+ * Keeps the directory itself, which may be a mount point or the current
+ * directory of a process.
+ */
 async function makeEmpty(
   target: string,
   { log }: SourceContext,
@@ -99,7 +101,7 @@ async function makeEmpty(
   }
 }
 
-/** Leaves nothing half-prepared; the failure that led here goes first. */
+/** Removes a partial result. The original failure is reported first. */
 async function undo(
   target: string,
   keepDirectory: boolean,
@@ -108,7 +110,7 @@ async function undo(
   try {
     let hasMount = false;
     await emptyDirectory(target, { onMount: () => hasMount = true });
-    // It stays the runner's directory, for the next run to fill.
+    // The runner still owns the directory, so the next run can fill it.
     if (hasMount) return;
     if (!keepDirectory) await removeTree(target);
     if (!workspace.inContainer) await releasePath(workspace, target);
@@ -124,7 +126,10 @@ function failure(path: string, reason: string, cause?: unknown): RunnerError {
   return sourceError(`prepare "${path}"`, reason, cause);
 }
 
-/** Checks a source of one type and returns what fills its place. */
+/**
+ * Validates a source of one type and returns the function that fills its
+ * directory.
+ */
 type SourceProvider = (
   url: string,
   request: SourceRequest,
@@ -132,7 +137,7 @@ type SourceProvider = (
   context: SourceContext,
 ) => Promise<FillDirectory>;
 
-/** Types of sources; each is loaded when a job has one. */
+/** Source types, each loaded only when a job uses it. */
 const PROVIDERS: ReadonlyMap<string, SourceProvider> = new Map<
   string,
   SourceProvider
@@ -160,14 +165,12 @@ const PROVIDERS: ReadonlyMap<string, SourceProvider> = new Map<
 ]);
 
 /**
- * Checks a source before anything in its place is touched.
+ * Validates a source before anything in its directory is changed.
  *
- * @param request What to prepare.
- * @param target Absolute path of its place, free of links.
- * @param context What the run offers.
- * @returns Function that fills the place.
- * @throws {RunnerError} With code `source-failed`, if there is no provider, or it
- * refuses the source.
+ * @param target Absolute path of the directory, without symbolic links.
+ * @returns Function that fills the directory.
+ * @throws {RunnerError} With code `source-failed`, if the type has no provider
+ * or the source is invalid.
  */
 export async function resolveSource(
   request: SourceRequest,

@@ -3,10 +3,7 @@ import { RunnerError } from "../errors.ts";
 /**
  * Creates the error of a source that cannot be prepared or read.
  *
- * @param action What failed, and on what.
- * @param reason Why.
- * @param cause Error that led to it.
- * @returns The error, with code `source-failed`.
+ * @param action Failed action with its object, such as `read "file"`.
  */
 export function sourceError(
   action: string,

@@ -6,83 +6,85 @@ import type { SourceHandler } from "../source_handler.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { GitOptions } from "./git/options.ts";
 
-/** Source code that a job needs, and where. */
+/** Source code that a job needs, and its target directory. */
 export interface SourceRequest {
   /**
-   * How the code is got: `git`, `copy`, `tarball`, `hg`, `svn`, a type that
-   * has a handler, or `none`.
+   * Type of the source: `git`, `copy`, `tarball`, `hg`, `svn`, a type with a
+   * registered handler, or `none`.
    */
   type: string;
   /**
-   * Where the code is: a URL or, relative to the current directory, a path.
+   * URL, or path relative to the current directory.
    *
    * Required unless the type is `none` or has a handler.
    */
   url?: string;
   /**
-   * Branch, tag, commit id or full name of a reference; `sha256:` and the
-   * checksum of an archive.
+   * Branch, tag, commit ID or full ref name; for an archive, `sha256:` and its
+   * checksum.
    *
    * @default {the default branch of the repository}
    */
   ref?: string;
   /**
-   * What a copy leaves out, as patterns of `.gitignore`.
+   * `.gitignore` patterns of files that are not copied.
    *
    * @default {everything is copied}
    */
   copyIgnore?: readonly string[];
   /**
-   * How a git repository is checked out.
+   * Options of a git checkout.
    *
-   * @default {the commit alone}
+   * @default {only the commit is fetched}
    */
   git?: GitOptions;
-  /** What an archive may hold; required for type `tarball`. */
+  /** Limits of an archive; required for type `tarball`. */
   archive?: ArchiveConfig;
-  /** Absolute path in the workspace at which the code is put. */
+  /** Absolute path of the target directory in the workspace. */
   target: string;
   /**
-   * Whether code that is in its place in a container is replaced: the trusted
-   * CI code is, because only the runner's own copy of it can be trusted.
+   * Whether existing code is replaced in a container. Trusted CI code is,
+   * because only the runner's own copy can be trusted.
    */
   replace: boolean;
 }
 
-/** What the preparation of source code needs of the run. */
+/** Parts of a run that the preparation of source code needs. */
 export interface SourceContext {
-  /** Where the code goes. */
+  /** Workspace that contains the target. */
   workspace: Workspace;
-  /** The complete environment of programs that get the code. */
+  /** Complete environment of the programs that fetch the code. */
   env: ChildEnvironment;
-  /** Absolute path of the directory against which relative paths are read. */
+  /** Absolute path against which relative paths are resolved. */
   cwd: string;
-  /** Log of what is prepared; never the user info of a URL. */
+  /** Log, which never gets the user info of a URL. */
   log: Logger;
   /** Cancellation of the job. */
   cancellation: Cancellation;
   /**
-   * Code that gets sources of other types, by type.
+   * Handlers of other source types, by type.
    *
    * @default {there are no other types}
    */
   handlers?: ReadonlyMap<string, SourceHandler>;
 }
 
-/** Source code that is in its place. */
+/** Result of the preparation. */
 export interface PreparedSource {
-  /** Absolute path of the code, absent for type `none`. */
+  /** Absolute path of the code; absent for type `none`. */
   path?: string;
-  /** Id of the commit or revision that was checked out, if the source has any. */
+  /**
+   * ID of the commit or revision that was checked out, if the source has one.
+   */
   commit?: string;
-  /** Whether the code was there already and was left as it was. */
+  /** Whether existing code was kept. */
   skipped?: boolean;
 }
 
 /**
- * Fills an empty directory with a source that was checked.
+ * Fills an empty directory with a validated source.
  *
  * @param target Absolute path of the directory.
- * @returns Id of the commit or revision, if the source has any.
+ * @returns ID of the commit or revision, if the source has one.
  */
 export type FillDirectory = (target: string) => Promise<string | undefined>;

@@ -14,16 +14,16 @@ import {
 } from "./client.ts";
 import type { FillDirectory, SourceContext } from "./source_request.ts";
 
-/** Schemes that Subversion may use; a tunnel of another name would be any program. */
+/** Allowed schemes. A tunnel with another name could start any program. */
 const SCHEMES = ["file", "http", "https", "svn", "svn+ssh"];
 
-/** What Subversion says of a failure. */
+/** Start of the lines in which Subversion explains a failure. */
 const REASON = /^svn: (?:E\d+: )?/;
 
-/** Error of Subversion for a path that is not in the repository. */
+/** Error code of a path that does not exist in the repository. */
 const NOT_FOUND = /\bE(?:160013|170000|200009)\b/;
 
-/** What is checked out. */
+/** URL and revision to check out. */
 interface Wanted {
   /** URL of the tree. */
   url: string;
@@ -32,16 +32,15 @@ interface Wanted {
 }
 
 /**
- * Checks a Subversion repository and a revision as source; runs nothing yet.
+ * Validates a Subversion URL and revision. Nothing runs yet.
  *
  * @param url URL, or local path of a repository.
- * @param ref Revision (`123` or `r123`), `trunk`, `branches/NAME`, `tags/NAME`
- * or the name of a branch or tag; each of them with `@REVISION` behind it, too.
- * Without it, the URL is checked out as it stands.
- * @param context What the run offers.
+ * @param ref Revision (`123` or `r123`), `trunk`, `branches/NAME`, `tags/NAME`,
+ * or the name of a branch or tag, each optionally followed by `@REVISION`. If
+ * absent, the URL is checked out as it is.
  * @returns Function that checks out the tree.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with
- * the two; the function throws the same when Subversion fails.
+ * @throws {RunnerError} With code `source-failed`, if the URL or revision is
+ * invalid. The returned function throws the same if Subversion fails.
  */
 export function svnSource(
   url: string,
@@ -83,7 +82,7 @@ async function checkOut(
   const result = await svn([
     "checkout",
     "--quiet",
-    // They name other repositories, which the job did not ask for.
+    // Externals name other repositories, which the job did not request.
     "--ignore-externals",
     `--revision=${revision}`,
     "--",
@@ -106,7 +105,7 @@ async function checkOut(
   return `r${found}`;
 }
 
-/** Looks for a name where repositories have their branches and tags. */
+/** Looks up a name in the usual directories of branches and tags. */
 async function find(
   url: string,
   ref: string | undefined,
@@ -142,11 +141,11 @@ async function find(
   throw checkoutError(location, ref, "there is no such branch or tag");
 }
 
-/** How Subversion logs in. */
+/** Login of Subversion. */
 interface Login extends AsyncDisposable {
-  /** Options for every command. */
+  /** Options of every command. */
   readonly options: readonly string[];
-  /** What every command reads from its standard input. */
+  /** Standard input of every command. */
   readonly stdin?: Uint8Array<ArrayBuffer>;
 }
 
@@ -192,7 +191,7 @@ async function runSvn(
         ...env,
         SSH_ASKPASS: "",
         SSH_ASKPASS_REQUIRE: "never",
-        // Its reasons are shown and must not be translated.
+        // Error messages are parsed and must not be translated.
         LC_ALL: "C.UTF-8",
       },
     },
@@ -209,26 +208,22 @@ function nameProblem(ref: string): string | undefined {
     : "is not a valid name of a branch, tag or revision";
 }
 
-/** Group of servers for a host that is in none of the user's. */
+/** Server group of a host that is in none of the user's groups. */
 const GROUP = "runnerlib";
 
-/** All ways to log in that use a password, and one that does not. */
+/** All authentication types that use a password, and one that does not. */
 const PASSWORD_TYPES = "basic;digest;negotiate";
 const OTHER_TYPES = "negotiate";
 
 /**
- * Creates a configuration directory by which Subversion logs in at one host.
+ * Creates a Subversion configuration directory with a login for one host.
  *
- * The name of the user, which may be a token, is written there, not passed as
- * an argument. Subversion offers the password that it reads to any server that
- * asks, such as the target of a redirection; so every other host is limited to
- * ways to log in without a password.
+ * The user name, which may be a token, is written to a file instead of an
+ * argument. Subversion offers its password to every server that asks, even
+ * after a redirect, so all other hosts are limited to authentication types
+ * without a password.
  *
- * What the user has configured stays in force, except for these two settings.
- *
- * @param credentials Host and name of the user.
- * @param context What the run offers.
- * @returns The directory.
+ * Other settings of the user stay in effect.
  */
 export async function svnConfigDirectory(
   { host, username }: UrlCredentials,
@@ -279,7 +274,10 @@ function serversFile(
   return new Uint8Array(bytes);
 }
 
-/** Names of the user's groups that have the host; Subversion picks any of them. */
+/**
+ * Returns the user's server groups that contain the host. Subversion uses any
+ * of them.
+ */
 function groupsOf(lines: readonly string[], host: string): string[] {
   let section = "";
   return lines.flatMap((line) => {
@@ -299,7 +297,7 @@ function matches(pattern: string, host: string): boolean {
   try {
     return new RegExp(`^${source}$`, "i").test(host);
   } catch {
-    // A class of characters that nothing closes matches no host.
+    // An unterminated character class matches no host.
     return false;
   }
 }
@@ -308,7 +306,7 @@ async function readText(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch {
-    // What cannot be read configures nothing, as for Subversion itself.
+    // Like Subversion, treat an unreadable file as empty.
     return "";
   }
 }

@@ -19,16 +19,16 @@ import { tarEntries } from "./tar_entries.ts";
 import { Budget, unpack } from "./unpack.ts";
 
 /**
- * Checks an archive as source; fetches and unpacks nothing yet.
+ * Validates an archive as a source. Nothing is fetched or unpacked yet.
  *
  * @param url `https:`, `http:` or `file:` URL, or path.
- * @param request What to prepare; its ref is the checksum.
- * @param target Absolute path, free of links, at which it is unpacked.
- * @param context What the run offers.
+ * @param request Request whose ref is the checksum.
+ * @param target Absolute path of the target directory, without symbolic links.
  * @returns Function that unpacks the archive.
  * @throws {RunnerError} With code `source-failed`, if there is no such file or
- * the checksum is missing; the function throws the same when the archive
- * cannot be got, is not the right one, or holds what is refused.
+ * the checksum is missing. The returned function throws the same if the archive
+ * cannot be fetched, has another checksum, or contains something that is not
+ * allowed.
  */
 export async function archiveSource(
   url: string,
@@ -51,7 +51,7 @@ export async function archiveSource(
   const { place } = location;
   if (typeof place === "string") return (target) => unpackInto(place, target);
   return async (target) => {
-    // In the same place, there is room for what is about to be unpacked.
+    // Stored next to the target, where there is space for the contents as well.
     const room = join(target, `.download-${crypto.randomUUID()}`);
     await Deno.mkdir(room, { mode: 0o700 });
     const path = join(room, "archive");
@@ -102,7 +102,10 @@ async function fetchTo(
   });
 }
 
-/** Before anything reads it: programs that unpack have had their flaws. */
+/**
+ * The checksum is verified before any program reads the archive, since programs
+ * that unpack archives have had vulnerabilities.
+ */
 async function verify(
   url: string,
   path: string,

@@ -7,28 +7,29 @@ import type { SourceContext } from "../source_request.ts";
 import { hasValidChecksum } from "./tar_header.ts";
 import { unpackError } from "./entry.ts";
 
-/** How an archive is packed. */
+/** Format of an archive. */
 export type ArchiveFormat = "tar" | "gzip" | "bzip2" | "xz" | "zstd" | "zip";
 
-/** First bytes of each format, by which `file` knows it, too. */
+/** First bytes of each format, as in the database of `file`. */
 const SIGNATURES: readonly [ArchiveFormat, readonly number[]][] = [
   ["gzip", [0x1f, 0x8b]],
   ["bzip2", [0x42, 0x5a, 0x68]],
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
   ["zip", [0x50, 0x4b, 0x03, 0x04]],
-  // One without entries has its end alone.
+  // A zip without entries consists of its end record only.
   ["zip", [0x50, 0x4b, 0x05, 0x06]],
 ];
 
-/** Where a tar of any of the newer kinds says `ustar`. */
+/** Position of `ustar` in a tar since POSIX.1-1988. */
 const MAGIC_OFFSET = 257;
 
 /**
- * Determines the format of an archive by its first bytes; a name proves nothing.
+ * Determines the format of an archive from its first bytes. Its name is
+ * ignored.
  *
  * @param path Path of the archive.
- * @returns The format, `undefined` if it is none of those that are known.
+ * @returns The format; `undefined` if it is unknown.
  */
 export async function formatOf(
   path: string,
@@ -52,16 +53,18 @@ export async function formatOf(
 function isTar(block: Uint8Array): boolean {
   const magic = new TextDecoder("latin1")
     .decode(block.subarray(MAGIC_OFFSET, MAGIC_OFFSET + 5));
-  // One without entries begins with the zeros of its end.
+  // A tar without entries starts with the zeros of its end.
   return magic === "ustar" || block.every((byte) => byte === 0) ||
-    // The oldest kind has no other mark.
+    // The v7 format has no other signature.
     hasValidChecksum(block);
 }
 
-/** How much of a tool's complaints is kept, in characters. */
+/** Maximum length of a tool's error output that is kept, in characters. */
 const SHOWN_LENGTH = 400;
 
-/** The system's own tools: they know several streams in one file, and use a second processor. */
+/**
+ * System tools support several streams in one file, and use a second processor.
+ */
 const TOOLS: Readonly<Partial<Record<ArchiveFormat, readonly string[]>>> = {
   gzip: ["gzip", "-dc", "--"],
   bzip2: ["bzip2", "-dc", "--"],
@@ -70,14 +73,13 @@ const TOOLS: Readonly<Partial<Record<ArchiveFormat, readonly string[]>>> = {
 };
 
 /**
- * Reads a file without its compression, piece by piece.
+ * Decompresses a file in chunks.
  *
  * @param path Absolute path of the file.
- * @param format How it is packed.
- * @param context What the run offers.
- * @returns The bytes.
- * @throws {RunnerError} With code `source-failed`, if the tool is missing or fails.
- * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ * @returns The decompressed bytes.
+ * @throws {RunnerError} With code `source-failed`, if the tool is missing or
+ * fails.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function* decompressed(
   path: string,
@@ -141,7 +143,7 @@ async function textOf(stream: ByteStream): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const bytes of stream) {
-    // Read to its end in any case, so that the tool is not held up.
+    // Always read to the end, so that the tool does not block.
     if (text.length < SHOWN_LENGTH) text += decoder.decode(bytes);
   }
   return oneLine(text.slice(0, SHOWN_LENGTH));

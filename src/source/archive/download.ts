@@ -11,47 +11,51 @@ import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { decodedPath, percentDecoded } from "../client.ts";
 import { sourceError } from "../source_error.ts";
 
-/** Pauses of a quarter of a second to one second, or what the server asks for. */
+/**
+ * Retries after a quarter of a second to one second, or when the server asks
+ * for it.
+ */
 const RETRY: RetryPolicy = { attempts: 4, delayMs: 250 };
 
-/** How long a server may be silent, in milliseconds. */
+/** Maximum time without data from the server, in milliseconds. */
 const SILENCE_MS = 60_000;
 
-/** How many redirections are followed. */
+/** Maximum number of redirects. */
 const MAX_REDIRECTIONS = 10;
 
-/** Errors that may be over at the next attempt, beside those of the server. */
+/** Status codes that are retried, in addition to 5xx. */
 const TRANSIENT_STATUS = [408, 425, 429];
 
 /** Options for {@linkcode download}. */
 export interface DownloadOptions {
-  /** Maximum number of bytes that are fetched. */
+  /** Maximum size of the file, in bytes. */
   maxBytes: number;
-  /** Maximum time of the whole download, all attempts included, in milliseconds. */
+  /**
+   * Maximum time of the whole download including all attempts, in milliseconds.
+   */
   timeoutMs: number;
   /** Stops the download. */
   signal: AbortSignal;
-  /** Called with the reason and the pause before another attempt. */
+  /** Called with the reason and the delay before each retry. */
   onRetry: (reason: string, pauseMs: number) => void;
 }
 
-/** A failure that may be over at the next attempt. */
+/** A failure that is retried. */
 class TransientError extends Error {
   retryAfterMs?: number;
 }
 
 /**
- * Fetches a file as the server stores it, piece by piece. The caller compares
- * its checksum.
+ * Downloads a file exactly as the server stores it. The caller verifies its
+ * checksum.
  *
- * After a broken connection or an error of the server, another attempt starts
- * from the beginning, not before the server's `Retry-After`. User info of the
- * URL is sent to its own host alone.
+ * After a broken connection or a server error, the download starts again,
+ * respecting `Retry-After`. User info of the URL is sent only to its own host.
  *
  * @param url `https:` or `http:` URL.
- * @param path Absolute path of the file that is written.
- * @param options Limits and listeners.
- * @throws {RunnerError} With code `source-failed`, if the file cannot be fetched.
+ * @param path Absolute path of the file to write.
+ * @throws {RunnerError} With code `source-failed`, if the file cannot be
+ * fetched.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function download(
@@ -117,12 +121,14 @@ async function attemptDownload(
       }
     }
   } finally {
-    // After its end there is nothing to cancel.
+    // A response that was read to its end needs no cancellation.
     await reader.cancel().catch(() => {});
   }
 }
 
-/** Follows redirections itself, so that none leads to another kind of URL. */
+/**
+ * Follows redirects here, so that they cannot change to another kind of URL.
+ */
 async function answer(url: URL, stop: AbortController): Promise<Response> {
   let place = url;
   for (let count = 0; count <= MAX_REDIRECTIONS; count++) {
@@ -131,8 +137,8 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
     bare.username = "";
     bare.password = "";
     const headers = new Headers({
-      // A server that labels an archive as content that is encoded by gzip
-      // sends the stored bytes all the same; only so does fetch() leave them.
+      // Some servers label a gzip archive as encoded content. With this header
+      // they still send the stored bytes, and `fetch()` does not decode them.
       "accept-encoding": "identity",
     });
     if (username !== "" || password !== "") {
@@ -179,7 +185,7 @@ function redirection(from: URL, location: string): URL {
 function basicAuth(username: string, password: string): string {
   const colon = ":".charCodeAt(0);
   const name = percentDecoded(username);
-  // The server takes the first colon for the end of the name.
+  // The server takes the first colon as the end of the user name.
   if (name.includes(colon)) throw new Error("the user name contains a colon");
   const bytes = [
     ...name,
@@ -189,7 +195,7 @@ function basicAuth(username: string, password: string): string {
   return `Basic ${new Uint8Array(bytes).toBase64()}`;
 }
 
-/** Whatever the network does may be over at the next attempt. */
+/** Retries any network error. */
 async function orSilence<T>(
   promise: Promise<T>,
   stop: AbortController,
@@ -208,25 +214,24 @@ async function orSilence<T>(
   }
 }
 
-/** The errors of `fetch` hide the reason in their cause. */
+/** `fetch` reports the actual reason as the cause of its error. */
 function innermost(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error
     ? innermost(error.cause)
     : error;
 }
 
-/** How much of a file is read at a time, in bytes. */
+/** Size of the chunks in which a file is read, in bytes. */
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Computes the SHA-256 of a file without holding more than a piece of it.
+ * Computes the SHA-256 of a file in chunks.
  *
- * WebCrypto wants the whole of it at once, so it is not used.
+ * WebCrypto is not used because it needs the whole file in memory.
  *
  * @param path Path of the file.
- * @param signal Stops the work.
- * @returns Checksum in small hexadecimal digits.
- * @throws {unknown} What the system says, or the reason of the signal.
+ * @returns Checksum in lowercase hexadecimal digits.
+ * @throws {unknown} The error of the system, or the reason of the signal.
  */
 export async function sha256Of(
   path: string,
@@ -244,22 +249,25 @@ export async function sha256Of(
   }
 }
 
-/** Where an archive is, and how it is known. */
+/** Location and checksum of an archive. */
 export interface ArchiveLocation {
-  /** Absolute path, or a URL from which it is fetched. */
+  /** Absolute path of a local archive, or the URL to download it from. */
   readonly place: string | URL;
-  /** SHA-256 of the archive in lower-case hexadecimal digits, if one was given. */
+  /**
+   * SHA-256 of the archive in lowercase hexadecimal digits, if one was given.
+   */
   readonly checksum: string | undefined;
 }
 
 /**
- * Checks where an archive is; looks at nothing yet.
+ * Validates the location of an archive. Nothing is read yet.
  *
  * @param url `https:`, `http:` or `file:` URL, or path.
- * @param ref `sha256:` and 64 hexadecimal digits; required for what is fetched.
- * @param cwd Absolute path of the directory against which a path is read.
+ * @param ref `sha256:` and 64 hexadecimal digits; required for a download.
+ * @param cwd Absolute path against which a relative path is resolved.
  * @returns The location.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
+ * @throws {RunnerError} With code `source-failed`, if the URL or checksum is
+ * invalid.
  */
 export function archiveLocation(
   url: string,
@@ -278,12 +286,9 @@ export function archiveLocation(
 }
 
 /**
- * Creates the error of an archive that cannot be got.
+ * Creates the error of an archive that cannot be fetched.
  *
  * @param url URL or path as configured; its user info is not shown.
- * @param reason What is wrong.
- * @param cause What was thrown, if anything was.
- * @returns The error.
  */
 export function archiveError(
   url: string,

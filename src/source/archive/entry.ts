@@ -1,34 +1,38 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import { sourceError } from "../source_error.ts";
 
-/** One thing in an archive, as the archive describes it: nothing is believed yet. */
+/**
+ * An entry of an archive as the archive describes it. Nothing is validated yet.
+ */
 export interface ArchiveEntry {
   /**
-   * Name with all folders, as it stands in the archive; lone surrogates stand
-   * for bytes that are not UTF-8.
+   * Full name as written in the archive; lone surrogates stand for bytes that
+   * are not UTF-8.
    */
   readonly name: string;
-  /** Its type; `other` cannot be unpacked. */
+  /** Type of the entry; `other` cannot be unpacked. */
   readonly type: "file" | "directory" | "link" | "hard link" | "other";
-  /** What cannot be unpacked, in words, for type `other`. */
+  /** Description of an entry of type `other`. */
   readonly kind?: string;
-  /** Permission bits; anything above them does not count. */
+  /** Permission bits; higher bits are ignored. */
   readonly mode: number;
-  /** When its content was changed last. */
+  /** Time of the last modification. */
   readonly modifiedAt?: Date;
-  /** Where a link leads, or the name of the file that a hard link stands for. */
+  /**
+   * Target of a symbolic link, or name of the file that a hard link refers to.
+   */
   readonly target?: string;
-  /** Content of a file; to be read before the next entry is asked for. */
+  /** Content of a file, which must be read before the next entry. */
   readonly content?: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Finds where an entry belongs, and refuses names that lead elsewhere.
+ * Resolves the path of an entry, and rejects names that lead out of the
+ * directory.
  *
- * @param name Name as it stands in the archive.
- * @returns Path below the directory in which it is unpacked, empty for that
- * directory itself.
- * @throws {RunnerError} With code `source-failed`, if the name leads out.
+ * @returns Path relative to the target directory, empty for that directory
+ * itself.
+ * @throws {RunnerError} With code `source-failed`, if the name leads out of it.
  */
 export function entryPath(name: string): string {
   const problem = nameProblem(name);
@@ -37,14 +41,7 @@ export function entryPath(name: string): string {
     .join("/");
 }
 
-/**
- * Creates the error of an entry that is refused.
- *
- * @param name Name as it stands in the archive.
- * @param reason What is wrong with it.
- * @param cause What was thrown, if anything was.
- * @returns The error.
- */
+/** Creates the error of a rejected entry. */
 export function entryError(
   name: string,
   reason: string,
@@ -58,12 +55,9 @@ export function entryError(
 }
 
 /**
- * Runs an action for an entry, and names the entry in the error when
- * it fails.
+ * Runs an action for an entry, and names the entry if it fails.
  *
- * @param entry The entry.
- * @param action What is done.
- * @throws {RunnerError} With code `source-failed`, if it fails.
+ * @throws {RunnerError} With code `source-failed`, if the action fails.
  */
 export async function forEntry(
   { name }: ArchiveEntry,
@@ -90,24 +84,19 @@ function shortened(name: string): string {
   return name.length > 200 ? `${name.slice(0, 200)}…` : name;
 }
 
-/** A stream of bytes that is read in pieces of any length. */
+/** Reads any number of bytes from a stream of chunks. */
 export class ByteSource {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #chunk: Uint8Array = new Uint8Array();
 
-  /**
-   * Starts to read a stream.
-   *
-   * @param stream Bytes in pieces of any length.
-   */
   constructor(stream: AsyncIterable<Uint8Array>) {
     this.#iterator = stream[Symbol.asyncIterator]();
   }
 
   /**
-   * Reads the next bytes, whatever is there.
+   * Reads the bytes that are available.
    *
-   * @param maxBytes How many at most; at least 1.
+   * @param maxBytes Maximum number of bytes; at least 1.
    * @returns At least one byte; `undefined` at the end.
    */
   async readSome(maxBytes: number): Promise<Uint8Array | undefined> {
@@ -122,10 +111,9 @@ export class ByteSource {
   }
 
   /**
-   * Reads a number of bytes.
+   * Reads an exact number of bytes.
    *
-   * @param count How many.
-   * @returns The bytes, fewer than asked for only at the end of the stream.
+   * @returns The bytes; fewer only at the end of the stream.
    */
   async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(count);
@@ -139,19 +127,13 @@ export class ByteSource {
     return bytes;
   }
 
-  /** Ends the stream, read or not. */
+  /** Ends the stream, even if it was not read to its end. */
   async close(): Promise<void> {
     await this.#iterator.return?.();
   }
 }
 
-/**
- * Creates the error of an archive that cannot be unpacked.
- *
- * @param reason Why.
- * @param cause Error that led to it.
- * @returns The error.
- */
+/** Creates the error of an archive that cannot be unpacked. */
 export function unpackError(reason: string, cause?: unknown): RunnerError {
   return sourceError("unpack the archive", reason, cause);
 }

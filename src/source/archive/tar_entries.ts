@@ -1,11 +1,11 @@
 /**
- * A reader of tars in one pass over their bytes.
+ * Reads a tar in one pass.
  *
- * It reads v7, ustar, pax and GNU archives, with names of any length and any
- * bytes, sizes over 8 GiB and sparse files. Two programs that read one archive
- * differently are how a harmless archive becomes a hostile one; so whatever is
- * not exactly defined is refused: unknown types, two names for one entry,
- * wrong checksums, bytes behind the end.
+ * It supports v7, ustar, pax and GNU archives, names of any length and any
+ * bytes, sizes over 8 GiB and sparse files. An archive is dangerous if two
+ * programs read it differently, so everything that is not exactly defined is
+ * rejected: unknown types, two names for one entry, wrong checksums, data after
+ * the end.
  */
 
 import { decodeName } from "../../fs/byte_names.ts";
@@ -24,10 +24,10 @@ import {
   type TarHeader,
 } from "./tar_header.ts";
 
-/** Maximum length of a header that describes the next entry, in bytes. */
+/** Maximum size of an extension header, in bytes. */
 const MAX_EXTENSION_BYTES = 8 * 1024 * 1024;
 
-/** What entries of each type are; `other` cannot be unpacked. */
+/** Entry type of each type flag; `other` cannot be unpacked. */
 const TYPES: Readonly<Record<string, [ArchiveEntry["type"], kind?: string]>> = {
   "0": ["file"],
   "1": ["hard link"],
@@ -36,17 +36,17 @@ const TYPES: Readonly<Record<string, [ArchiveEntry["type"], kind?: string]>> = {
   "4": ["other", "block device"],
   "5": ["directory"],
   "6": ["other", "fifo"],
-  // Contiguous, which means nothing to today's file systems.
+  // Contiguous file, which modern file systems treat as a regular one.
   "7": ["file"],
-  // A directory with a list of what was in it, for incremental backups.
+  // A directory with a list of its contents, for incremental backups.
   "D": ["directory"],
   "S": ["file"],
 };
 
-/** Types without content, whatever the size in their headers says. */
+/** Types that have no content, whatever size their headers give. */
 const TYPES_WITHOUT_CONTENT = "123456";
 
-/** Types that are refused by name. */
+/** Types that are rejected by name. */
 const REFUSED_TYPES: Readonly<Record<string, string>> = {
   M: "the rest of a file of another volume",
 };
@@ -54,12 +54,12 @@ const REFUSED_TYPES: Readonly<Record<string, string>> = {
 /** Maximum number of records that apply to all entries. */
 const MAX_GLOBAL_COUNT = 1_000;
 
-/** Maximum number of records that describe one entry. */
+/** Maximum number of records that apply to one entry. */
 const MAX_RECORD_COUNT = 1_000_000;
 
 type PaxRecord = readonly [key: string, value: Uint8Array];
 
-/** What headers say of the entry behind them. */
+/** What extension headers say about the next entry. */
 interface Description {
   readonly records: readonly PaxRecord[];
   readonly longName?: string;
@@ -67,14 +67,14 @@ interface Description {
 }
 
 /**
- * Reads the entries of a tar as its bytes come in.
+ * Reads the entries of a tar stream.
  *
- * @param stream Bytes of the tar, not compressed.
+ * @param stream Bytes of the uncompressed tar.
  * @param budget Counts the zeros of sparse files.
- * @returns The entries; the content of each must be read, or left, before the
- * next one is asked for.
- * @throws {RunnerError} With code `source-failed`, if the tar is damaged or
- * holds what cannot be unpacked.
+ * @returns The entries. The content of each is available until the next one is
+ * read.
+ * @throws {RunnerError} With code `source-failed`, if the tar is damaged or has
+ * an entry that cannot be unpacked.
  */
 export async function* tarEntries(
   stream: AsyncIterable<Uint8Array>,
@@ -100,7 +100,7 @@ export async function* tarEntries(
         }
         continue;
       }
-      // The label of a volume says nothing of what is in it.
+      // A volume label does not describe an entry.
       if (type === "V" && at === 0) continue;
       const known = TYPES[type];
       if (known === undefined) throw unknownType(type);
@@ -137,7 +137,7 @@ export async function* tarEntries(
   }
 }
 
-/** Content of an entry, and what pads it to whole blocks. */
+/** Content of an entry, padded to whole blocks. */
 class Body {
   readonly #source: ByteSource;
   #paddedLeft: number;
@@ -216,7 +216,7 @@ function entryOf(
   { longName, longTarget }: Description,
   [type, kind]: [ArchiveEntry["type"], kind?: string],
 ): ArchiveEntry {
-  // A record without a value stands for none.
+  // A record without a value removes the value.
   const textOf = (key: string) => {
     const value = values.get(key);
     return value?.length ? decodeName(value) : undefined;
@@ -229,7 +229,7 @@ function entryOf(
     throw unpackError("an entry has two names");
   }
   const name = paxName ?? longName ?? header.name;
-  // Before there was a type for them, directories were files of such names.
+  // Before directories had a type of their own, a trailing slash marked them.
   const isDirectory = header.type === "0" && name.endsWith("/");
   const mtime = Number(textOf("mtime") ?? header.mtime);
   const modifiedAt = new Date(mtime * 1_000);

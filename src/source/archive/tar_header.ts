@@ -2,14 +2,17 @@ import { decodeName } from "../../fs/byte_names.ts";
 import type { Budget } from "./unpack.ts";
 import { type ByteSource, unpackError } from "./entry.ts";
 
-/** Size of a block, the unit of every tar, in bytes. */
+/** Size of a tar block, in bytes. */
 export const BLOCK_BYTES = 512;
 
-/** A header as POSIX.1-2017 and GNU tar define it. */
+/** A header as defined by POSIX.1-2017 and GNU tar. */
 export interface TarHeader {
   /** Type flag; `0` for the NUL of old archives. */
   readonly type: string;
-  /** Name with its prefix; lone surrogates stand for bytes that are not UTF-8. */
+  /**
+   * Name including its prefix; lone surrogates stand for bytes that are not
+   * UTF-8.
+   */
   readonly name: string;
   /** Permission bits. */
   readonly mode: number;
@@ -17,23 +20,22 @@ export interface TarHeader {
   readonly size: number;
   /** Seconds since 1970. */
   readonly mtime: number;
-  /** Where a link leads, as the name. */
+  /** Target of a link, encoded as the name. */
   readonly target: string;
 }
 
 /**
  * Parses a header.
  *
- * @param block The block.
- * @returns The header.
- * @throws {RunnerError} With code `source-failed`, if it is damaged.
+ * @throws {RunnerError} With code `source-failed`, if the header is damaged.
  */
 export function parseHeader(block: Uint8Array): TarHeader {
   if (!hasValidChecksum(block)) {
     throw unpackError("a header has the wrong checksum");
   }
   const name = stringAt(block, 0, 100);
-  // GNU tar keeps times where POSIX has the prefix; star keeps them behind it.
+  // GNU tar stores times in the place of the POSIX prefix; star stores them
+  // after it.
   const isPosix = latin1(block.subarray(257, 263)) === "ustar\0";
   const isStar = latin1(block.subarray(508, 512)) === "tar\0";
   const prefix = isPosix ? stringAt(block, 345, isStar ? 131 : 155) : [];
@@ -51,10 +53,10 @@ export function parseHeader(block: Uint8Array): TarHeader {
 }
 
 /**
- * Checks the sum of all bytes, in which those of the sum count as spaces.
+ * Verifies the sum of all bytes, in which the checksum field counts as spaces.
  *
- * @param block The block.
- * @returns Whether it is right; old tars add the bytes up as signed ones.
+ * @returns Whether it is correct, as unsigned or, for old tars, as signed
+ * bytes.
  */
 export function hasValidChecksum(block: Uint8Array): boolean {
   let unsigned = 0;
@@ -69,12 +71,11 @@ export function hasValidChecksum(block: Uint8Array): boolean {
 }
 
 /**
- * Reads a number: octal digits or, for what they cannot say, a binary number
- * with a mark.
+ * Reads a number: octal digits, or a marked binary number if they do not
+ * suffice.
  *
- * @param block Block in which it is.
- * @param at Where it begins.
- * @param length Length of the field.
+ * @param block Block that contains the number.
+ * @param at Offset of the field.
  * @returns The number; 0 for an empty field.
  * @throws {RunnerError} With code `source-failed`, if it is not a number.
  */
@@ -96,9 +97,8 @@ export function numberAt(
 /**
  * Parses the records of an extended header: `LENGTH KEY=VALUE\n`.
  *
- * @param bytes Content of the header.
- * @returns Keys and values in their order; a key may occur several times.
- * @throws {RunnerError} With code `source-failed`, if it is damaged.
+ * @returns Keys and values in order; a key may occur several times.
+ * @throws {RunnerError} With code `source-failed`, if a record is damaged.
  */
 export function parseRecords(
   bytes: Uint8Array,
@@ -121,11 +121,9 @@ export function parseRecords(
 }
 
 /**
- * Checks the size of a file or an extended header.
+ * Validates the size of a file or an extended header.
  *
- * @param size The size.
- * @returns The same.
- * @throws {RunnerError} With code `source-failed`, if it cannot be one.
+ * @throws {RunnerError} With code `source-failed`, if the size is invalid.
  */
 export function sizeOf(size: number): number {
   if (Number.isSafeInteger(size) && size >= 0) return size;
@@ -133,16 +131,15 @@ export function sizeOf(size: number): number {
 }
 
 /**
- * Decodes bytes of a header that are ASCII.
+ * Decodes ASCII bytes of a header.
  *
- * @param bytes The bytes.
  * @returns One character for each byte.
  */
 export function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
 
-/** Fields of text end with a NUL or with the field. */
+/** Text fields end with a NUL or at the end of the field. */
 function stringAt(
   block: Uint8Array,
   at: number,
@@ -159,27 +156,25 @@ function octal(field: string): number | undefined {
   return digits === "" ? 0 : Number.parseInt(digits, 8);
 }
 
-/** Maximum number of pieces of one sparse file. */
+/** Maximum number of segments of one sparse file. */
 const MAX_PIECES = 1_000_000;
 
-/** How much of a hole is written at a time. */
+/** Buffer for writing holes. */
 const ZEROS = new Uint8Array(64 * 1024);
 
-/** A sparse file: what lies between its pieces is zeros. */
+/** Layout of a sparse file. Everything between its segments is zeros. */
 export interface SparseMap {
   /** Size of the file, in bytes. */
   readonly bytes: number;
-  /** Places of the pieces that the archive holds, in their order. */
+  /** Segments that the archive contains, in order. */
   readonly pieces: readonly (readonly [offset: number, length: number])[];
 }
 
 /**
- * Reads the map of the old format of GNU tar: in the header, and in blocks
- * that follow it.
+ * Reads the map of GNU tar's old sparse format: in the header and the blocks
+ * after it.
  *
- * @param header The header.
- * @param source Stream behind the header.
- * @returns The map.
+ * @param source Stream after the header.
  */
 export async function readOldMap(
   header: Uint8Array,
@@ -207,13 +202,12 @@ export async function readOldMap(
 }
 
 /**
- * Reads the map of the formats 0.0, 0.1 and 1.0, which extended headers tell
- * of. That of 1.0 stands in front of the content.
+ * Reads the map of the sparse formats 0.0, 0.1 and 1.0, which are described by
+ * extended headers. The map of format 1.0 precedes the content.
  *
- * @param records Records of the extended headers.
- * @param source Stream behind the header.
- * @returns The map, and how much of the content it took; `undefined` for a
- * file that is not sparse.
+ * @param source Stream after the header.
+ * @returns The map and the size of its part of the content; `undefined` if the
+ * file is not sparse.
  */
 export async function readPaxMap(
   records: readonly (readonly [key: string, value: Uint8Array])[],
@@ -249,12 +243,13 @@ export async function readPaxMap(
 /**
  * Fills the holes of a sparse file with zeros.
  *
- * @param map Places of the pieces.
- * @param content The pieces, one behind the other.
- * @param size Size of all pieces.
- * @param budget Counts the zeros, of which an archive can claim any number.
+ * @param content The segments, one after the other.
+ * @param size Total size of the segments.
+ * @param budget Counts the zeros, since an archive can claim any number of
+ * them.
  * @returns Content of the file.
- * @throws {RunnerError} With code `source-failed`, if the map is not of that content.
+ * @throws {RunnerError} With code `source-failed`, if the map does not match
+ * the content.
  */
 export async function* expanded(
   { bytes, pieces }: SparseMap,
@@ -303,7 +298,10 @@ export async function* expanded(
   yield* hole(bytes);
 }
 
-/** Decimal numbers, each on a line, the first of which counts pairs; padded to a block. */
+/**
+ * Reads decimal numbers, one per line and padded to a block; the first one
+ * counts the pairs.
+ */
 async function readNumbers(
   source: ByteSource,
 ): Promise<{ numbers: number[]; bytes: number }> {

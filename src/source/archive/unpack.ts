@@ -15,27 +15,25 @@ import { beginFile, endFile, WorkQueue, writeAll } from "./write_queue.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions {
-  /** Whether the one folder at the top of the archive is left out. */
+  /** Whether to strip the only directory at the top of the archive. */
   stripTop: boolean;
-  /** Counts what is unpacked. */
+  /** Counts the unpacked entries and bytes. */
   budget: Budget;
-  /** Stops the work. */
+  /** Stops the unpacking. */
   signal: AbortSignal;
 }
 
 /**
  * Unpacks an archive into an empty directory.
  *
- * Nothing is written through a link, whatever the order of the entries, and
- * links may not lead out: those that exist when all is unpacked are followed
- * as the system would. Owners, special bits and devices are not taken over.
+ * Nothing is written through a link, whatever the order of the entries. Links
+ * must not lead out of the directory; those that remain at the end are followed
+ * as the system would. Owners, special bits and devices are not restored.
  *
- * After a failure the directory holds whatever was unpacked until then.
+ * After a failure, the directory contains the entries unpacked so far.
  *
- * @param entries Entries of the archive.
- * @param directory Absolute path of the directory, free of links.
- * @param options How to unpack.
- * @throws {RunnerError} With code `source-failed`, if an entry is refused or
+ * @param directory Absolute path of the directory, without symbolic links.
+ * @throws {RunnerError} With code `source-failed`, if an entry is rejected or
  * cannot be written.
  */
 export async function unpack(
@@ -54,7 +52,7 @@ export async function unpack(
     }
     await unpacking.finish();
   } finally {
-    // No write may be in progress when what was unpacked is removed.
+    // No write may be in progress when the unpacked files are removed.
     await unpacking.settle();
   }
 }
@@ -69,38 +67,41 @@ async function* abortable(
   }
 }
 
-/** How many small files are written at a time. */
+/** Maximum number of small files that are written concurrently. */
 const PARALLEL_COUNT = 8;
 
-/** Larger files are written piece by piece as they come in, in bytes. */
+/** Files that are larger are written in chunks as they are read, in bytes. */
 const SMALL_BYTES = 64 * 1024;
 
-/** Maximum length of a text of a link that a system takes. */
+/** Maximum length of a link target on Linux. */
 const MAX_TARGET_LENGTH = 4_096;
 
-/** As many links as Linux follows in one path. */
+/** Maximum number of links that Linux follows in one path. */
 const MAX_LINK_COUNT = 40;
 
-/** An archive that is being unpacked: what came out of it so far. */
+/** The state of an archive that is being unpacked. */
 export class Unpacking {
   readonly #root: string;
   readonly #stripTop: boolean;
   #top: string | undefined;
-  /** What is at each path; the names are those of the archive, not of the system. */
+  /**
+   * Type of each created path; the names are those of the archive, not of the
+   * file system.
+   */
   readonly #created = new Map<string, "directory" | "file" | "link">();
-  /** Entries of directories; those without one have the usual mode. */
+  /**
+   * Entries of directories; a directory without an entry has the default mode.
+   */
   readonly #directories = new Map<string, ArchiveEntry>();
   readonly #links = new Map<string, ArchiveEntry>();
   readonly #restorer = new NameRestorer();
-  /** Where what has a name that is not UTF-8 waits for it. */
+  /** Temporary paths of entries whose names are not UTF-8. */
   readonly #places = new Map<string, string>();
   readonly #queue = new WorkQueue(PARALLEL_COUNT);
 
   /**
-   * Creates the state of an archive that is not unpacked yet.
-   *
-   * @param root Absolute path of an empty directory, free of links.
-   * @param stripTop Whether the one folder at the top is left out.
+   * @param root Absolute path of an empty directory, without symbolic links.
+   * @param stripTop Whether to strip the only directory at the top.
    */
   constructor(root: string, stripTop: boolean) {
     this.#root = root;
@@ -108,10 +109,9 @@ export class Unpacking {
   }
 
   /**
-   * Unpacks an entry; a small file is perhaps written later.
+   * Unpacks an entry. A small file may be written later.
    *
-   * @param entry The entry.
-   * @throws {RunnerError} With code `source-failed`, if it is refused.
+   * @throws {RunnerError} With code `source-failed`, if the entry is rejected.
    */
   async add(entry: ArchiveEntry): Promise<void> {
     const path = this.#pathOf(entry.name);
@@ -140,16 +140,16 @@ export class Unpacking {
   }
 
   /**
-   * Ends it: checks the links, gives names that are not UTF-8, and sets times
-   * and permission bits of directories.
+   * Checks all links, restores names that are not UTF-8, and sets times and
+   * permissions of directories.
    *
-   * @throws {RunnerError} With code `source-failed`, if a link leads out or a
-   * file could not be written.
+   * @throws {RunnerError} With code `source-failed`, if a link leads out of the
+   * directory or a file could not be written.
    */
   async finish(): Promise<void> {
     await this.#queue.drain();
     for (const [path, entry] of this.#links) await this.#checkLink(path, entry);
-    // What is put into a directory, or gets another name, changes its time.
+    // Creating or renaming an entry changes the directory's times.
     for (const paths of this.#directoriesByDepth()) {
       await this.#restorer.restore(paths.map((path) => this.#placeOf(path)));
       for (const path of paths) {
@@ -165,7 +165,7 @@ export class Unpacking {
     }
   }
 
-  /** Waits until nothing is written any more, whatever came of it. */
+  /** Waits until no write is in progress. Ignores failures. */
   async settle(): Promise<void> {
     await this.#queue.settle();
   }
@@ -181,7 +181,9 @@ export class Unpacking {
     return rest.join("/");
   }
 
-  /** Path at which something is created until it gets its true name. */
+  /**
+   * Returns the path at which an entry is created until it gets its final name.
+   */
   #placeOf(path: string): string {
     if (path.isWellFormed()) return join(this.#root, path);
     const known = this.#places.get(path);
@@ -195,7 +197,9 @@ export class Unpacking {
     return place;
   }
 
-  /** The deepest come first; the root is the last, with an empty path. */
+  /**
+   * The deepest directories come first. The root is last, with an empty path.
+   */
   #directoriesByDepth(): string[][] {
     const levels: string[][] = [[""]];
     for (const [path, type] of this.#created) {
@@ -207,8 +211,9 @@ export class Unpacking {
   }
 
   /**
-   * Follows a link through the others, in the archive's own names and, as some
-   * file systems take different names for one, in those of the system.
+   * Follows a link through other links, both by the names in the archive and by
+   * those of the file system, since some file systems treat different names as
+   * one.
    */
   async #checkLink(
     path: string,
@@ -220,7 +225,7 @@ export class Unpacking {
     try {
       await guardPath(this.#root, join(this.#root, path));
     } catch (cause) {
-      // What has another name still is followed above.
+      // A path that still has a temporary name is checked above.
       if (this.#places.size === 0) {
         throw entryError(name, problem().message, cause);
       }
@@ -255,7 +260,7 @@ export class Unpacking {
     }
   }
 
-  /** Not with all that is around it at once: that would go through links. */
+  /** A recursive mkdir would go through links. */
   async #makeDirectory(path: string, { name }: ArchiveEntry): Promise<void> {
     const there = this.#created.get(path);
     if (there === "directory") return;
@@ -312,7 +317,10 @@ export class Unpacking {
     this.#links.set(path, entry);
   }
 
-  /** A link is created again: it may have to be checked at its own place. */
+  /**
+   * The link is created again instead, since its own location has to be
+   * checked.
+   */
   async #addHardLink(path: string, entry: ArchiveEntry): Promise<void> {
     const { name, target = "" } = entry;
     const original = this.#pathOf(target);
@@ -333,7 +341,9 @@ export class Unpacking {
     await Deno.link(this.#placeOf(original), this.#placeOf(path));
   }
 
-  /** The last of several entries of one name wins, if they are alike. */
+  /**
+   * The last of several entries with one name wins if they have the same type.
+   */
   async #makeRoom(
     path: string,
     type: "file" | "link",
@@ -351,7 +361,10 @@ export class Unpacking {
   }
 }
 
-/** What any archive may grow to, in bytes: small ones are often very compressible. */
+/**
+ * Size up to which the compression ratio is not limited, in bytes: small
+ * archives are often very compressible.
+ */
 const FREE_BYTES = 16 * 1024 * 1024;
 
 /** Limits of an archive. */
@@ -360,19 +373,14 @@ export type ArchiveLimits = Pick<
   "maxEntries" | "maxBytes" | "maxRatio"
 >;
 
-/** Counts what an archive holds, and ends it when that is too much. */
+/** Counts the entries and bytes of an archive, and stops it at the limits. */
 export class Budget {
   readonly #limits: ArchiveLimits;
   readonly #archiveBytes: number;
   #entryCount = 0;
   #bytes = 0;
 
-  /**
-   * Creates an unspent budget.
-   *
-   * @param limits Limits.
-   * @param archiveBytes Size of the archive itself.
-   */
+  /** @param archiveBytes Size of the archive itself. */
   constructor(limits: ArchiveLimits, archiveBytes: number) {
     this.#limits = limits;
     this.#archiveBytes = archiveBytes;
@@ -391,9 +399,8 @@ export class Budget {
   }
 
   /**
-   * Counts bytes that were unpacked.
+   * Counts unpacked bytes.
    *
-   * @param count How many.
    * @throws {RunnerError} With code `source-failed`, if there are too many.
    */
   addBytes(count: number): void {

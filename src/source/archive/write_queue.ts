@@ -1,28 +1,23 @@
 import type { ArchiveEntry } from "./entry.ts";
 
 /**
- * Does things side by side, a few at a time, while more of them come in.
+ * Runs tasks with limited concurrency while more are added.
  *
- * After a failure nothing new is begun.
+ * After a failure, no more tasks start.
  */
 export class WorkQueue {
   readonly #limitCount: number;
   readonly #running = new Set<Promise<void>>();
   readonly #failures: unknown[] = [];
 
-  /**
-   * Creates a queue with nothing in it.
-   *
-   * @param limitCount How many things are done at a time.
-   */
+  /** @param limitCount Maximum number of concurrent tasks. */
   constructor(limitCount: number) {
     this.#limitCount = limitCount;
   }
 
   /**
-   * Begins something, once there is room for it.
+   * Starts a task as soon as fewer than the maximum are running.
    *
-   * @param work What is done.
    * @throws {unknown} The first failure so far.
    */
   async add(work: () => Promise<void>): Promise<void> {
@@ -36,13 +31,13 @@ export class WorkQueue {
     this.#running.add(running);
   }
 
-  /** Waits until nothing is being done any more, whatever came of it. */
+  /** Waits until no task is running. Ignores failures. */
   async settle(): Promise<void> {
     await Promise.all(this.#running);
   }
 
   /**
-   * Waits until everything is done.
+   * Waits until all tasks are done.
    *
    * @throws {unknown} The first failure.
    */
@@ -57,11 +52,10 @@ export class WorkQueue {
 }
 
 /**
- * Creates a file and writes what there is of it.
+ * Creates a file and writes the start of its content.
  *
- * @param path Absolute path, at which nothing may be, not even a link.
- * @param pieces The first pieces of its content.
- * @returns The open file.
+ * @param path Absolute path, which must not exist, even as a link.
+ * @param pieces First chunks of the content.
  */
 export async function beginFile(
   path: string,
@@ -72,29 +66,18 @@ export async function beginFile(
   return file;
 }
 
-/**
- * Returns a file that is written the time and permission bits of its entry.
- *
- * @param file The open file.
- * @param path Absolute path of the file.
- * @param entry Entry of the archive.
- */
+/** Sets the time and permissions of a file after its content was written. */
 export async function endFile(
   file: Deno.FsFile,
   path: string,
   { mode, modifiedAt }: ArchiveEntry,
 ): Promise<void> {
   if (modifiedAt) await file.utime(modifiedAt, modifiedAt);
-  // After the content: a mask of the process would take bits away before.
+  // The umask of the process does not apply to `chmod`.
   await Deno.chmod(path, mode & 0o777);
 }
 
-/**
- * Writes a piece of a file, all of it.
- *
- * @param file The open file.
- * @param bytes The piece.
- */
+/** Writes all bytes to a file. */
 export async function writeAll(
   file: Deno.FsFile,
   bytes: Uint8Array,

@@ -2,27 +2,26 @@ import { decodeName } from "../../fs/byte_names.ts";
 import type { Budget } from "./unpack.ts";
 import { type ArchiveEntry, entryError, unpackError } from "./entry.ts";
 
-/** How much packed content is read at a time, in bytes. */
+/** Size of the chunks in which packed content is read, in bytes. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** Maximum length of a text of a link that a system takes. */
+/** Maximum length of a link target on Linux. */
 const MAX_TARGET_LENGTH = 4_096;
 
-/** Kinds of files in the mode that Unix has. */
+/** File types in a Unix mode. */
 const FILE_KINDS = { link: 0o120000, directory: 0o040000, file: 0o100000 };
 
 /**
- * Reads the entries of a zip in the order of its directory.
+ * Reads the entries of a zip in the order of its central directory.
  *
- * The content is measured as it comes out: what the archive says of its size
- * and checksum has to be true.
+ * Size and checksum of the unpacked content must match the archive.
  *
  * @param path Absolute path of the file.
- * @param budget Counts the bytes that come out.
- * @returns The entries; the content of each must be read, or left, before the
- * next one is asked for.
+ * @param budget Counts the unpacked bytes.
+ * @returns The entries. The content of each must be read or skipped before the
+ * next one.
  * @throws {RunnerError} With code `source-failed`, if the zip is damaged or
- * written in a way that cannot be read.
+ * uses an unsupported feature.
  */
 export async function* zipEntries(
   path: string,
@@ -60,7 +59,7 @@ function refuseUnreadable({ name, flags, method }: ZipRecord): void {
   if (problem !== undefined) throw entryError(name, problem);
 }
 
-/** What the content is read with. */
+/** Tools for reading the content. */
 interface Tools {
   budget: Budget;
   crc32: (data: Uint8Array, value?: number) => number;
@@ -133,10 +132,10 @@ const LOCATOR_BYTES = 20;
 const ENTRY_BYTES = 46;
 const LOCAL_HEADER_BYTES = 30;
 
-/** Maximum number of bytes that a comment behind the end of the directory takes. */
+/** Maximum size of the comment after the central directory, in bytes. */
 const MAX_COMMENT_BYTES = 0xffff;
 
-/** Maximum length of a directory that is read, in bytes: it is kept in memory. */
+/** Maximum size of the central directory, in bytes: it is kept in memory. */
 const MAX_DIRECTORY_BYTES = 256 * 1024 * 1024;
 
 const SIGNATURE = {
@@ -147,31 +146,29 @@ const SIGNATURE = {
   locator: 0x07064b50,
 };
 
-/** What the directory of a zip says of an entry. */
+/** An entry of the central directory. */
 export interface ZipRecord {
-  /** Name with all folders. */
+  /** Full name. */
   readonly name: string;
-  /** Bits that say how the entry is written. */
+  /** General purpose bit flags. */
   readonly flags: number;
-  /** How its content is packed: 0 not at all, 8 by deflate. */
+  /** Compression method: 0 for none, 8 for deflate. */
   readonly method: number;
   /** CRC-32 of the content. */
   readonly crc: number;
-  /** Size of the packed content. */
+  /** Compressed size, in bytes. */
   readonly packedBytes: number;
-  /** Size of the content. */
+  /** Uncompressed size, in bytes. */
   readonly bytes: number;
-  /** Mode of the file as Unix has it, 0 if the archive comes from elsewhere. */
+  /** Unix mode; 0 if the archive was created on another system. */
   readonly unixMode: number;
-  /** Where the entry begins in the file. */
+  /** Offset of the local header in the file. */
   readonly offset: number;
 }
 
 /**
- * Reads the directory at the end of a zip, the only authority on its contents.
+ * Reads the central directory of a zip, the only authority on its contents.
  *
- * @param file The open file.
- * @returns Its records, one after the other.
  * @throws {RunnerError} With code `source-failed`, if it is damaged.
  */
 export async function* zipRecords(
@@ -202,15 +199,14 @@ export async function* zipRecords(
 }
 
 /**
- * Finds where the packed content of an entry begins.
+ * Finds the start of an entry's compressed content.
  *
- * A program that reads a zip from its beginning goes by the name that stands
- * there; so it has to be the one of the directory.
+ * Programs that read a zip from its start use the name in the local header, so
+ * it must be the same as in the central directory.
  *
- * @param file The open file.
- * @param record The entry.
  * @returns Offset in the file.
- * @throws {RunnerError} With code `source-failed`, if no such entry begins there.
+ * @throws {RunnerError} With code `source-failed`, if there is no matching
+ * entry at that offset.
  */
 export async function contentOffset(
   file: Deno.FsFile,
@@ -230,13 +226,10 @@ export async function contentOffset(
 }
 
 /**
- * Reads a piece of a file.
+ * Reads a range of a file.
  *
- * @param file The open file.
- * @param offset Where the piece begins.
- * @param length How long it is.
- * @returns The bytes, all of them.
- * @throws {RunnerError} With code `source-failed`, if the file ends before.
+ * @returns All bytes of the range.
+ * @throws {RunnerError} With code `source-failed`, if the file is too short.
  */
 export async function readAt(
   file: Deno.FsFile,
@@ -262,7 +255,8 @@ async function findDirectory(
   const tail = viewOf(await readAt(file, start, length));
   for (let at = length - END_BYTES; at >= 0; at--) {
     if (tail.getUint32(at, true) !== SIGNATURE.end) continue;
-    // A comment may hold the signature; the true end fits the end of the file.
+    // A comment may contain the signature. The actual end record reaches
+    // exactly to the end of the file.
     if (at + END_BYTES + tail.getUint16(at + 20, true) !== length) continue;
     const end = {
       count: tail.getUint16(at + 10, true),
@@ -309,7 +303,7 @@ function recordAt(
   for (let extra = nameAt + nameLength; extra + 4 <= end;) {
     const length = directory.getUint16(extra + 2, true);
     if (directory.getUint16(extra, true) === 1) {
-      // The long form holds, in this order, the fields that are full.
+      // The zip64 extension contains the fields that are full, in this order.
       let long = extra + 4;
       for (const name of ["bytes", "packedBytes", "offset"] as const) {
         if (fields[name] !== 0xffffffff) continue;

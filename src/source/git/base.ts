@@ -18,42 +18,38 @@ import { gitLocation, isSameRepository } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
 
-/** What is checked out. */
+/** The checkout whose base is fetched. */
 export interface BaseRequest {
-  /** What was found for the ref. */
+  /** The commit found for the ref. */
   readonly found: FoundCommit;
-  /** Id of the commit that is checked out. */
+  /** ID of the commit that is checked out. */
   readonly commit: string;
-  /** Number of commits that were fetched of its history; 0 for all. */
+  /** Number of commits fetched from its history; 0 for all. */
   readonly depth: number;
 }
 
-/** With what a pull request is compared. */
+/** Base of a pull request. */
 interface Base {
-  /** Name of the remote that has it. */
+  /** Name of its remote. */
   readonly remote: "origin" | "upstream";
-  /** Location of the remote. */
+  /** URL of the remote. */
   readonly url: string;
-  /** Id of the commit at which the branch was, if it is known. */
+  /** ID of the base commit, if it is known. */
   readonly id: string | undefined;
-  /** Branch into which the pull request is to be merged, if it is known. */
+  /** Target branch of the pull request, if it is known. */
   readonly branch: string | undefined;
 }
 
 /**
- * Fetches the base of the pull request that is checked out, and what lies
- * between: `git diff`, `git log` and `git merge-base` answer as in a whole clone.
+ * Fetches the base of the pull request that is checked out, and the commits in
+ * between, so that `git diff`, `git log` and `git merge-base` give the same
+ * results as in a full clone.
  *
- * The base is named by `REACTORCIDE_DIFF_BASE`, its branch by
- * `REACTORCIDE_BASE_REF` or `REACTORCIDE_PR_BASE_REF`. `REACTORCIDE_BASE_URL`
- * names the repository that has them, if it is another one; it becomes the
- * remote `upstream`. A failure is a warning: the code of the job is there
- * without them.
- *
- * @param repository Clone.
- * @param request What is checked out.
- * @param retry Does what connects.
- * @param context What the run offers.
+ * `REACTORCIDE_DIFF_BASE` names the base, and `REACTORCIDE_BASE_REF` or
+ * `REACTORCIDE_PR_BASE_REF` its branch. `REACTORCIDE_BASE_URL` names the
+ * repository of the base, if it is another one; it becomes the remote
+ * `upstream`. A failure is only a warning, since the job's own code does not
+ * depend on the base.
  */
 export async function fetchBase(
   repository: Repository,
@@ -84,9 +80,8 @@ export async function fetchBase(
 /**
  * Finds the base of the pull request that an environment describes.
  *
- * @param env Environment.
- * @param url Location of what is checked out.
- * @returns The base; `undefined` if none is described.
+ * @param url URL of the repository that is checked out.
+ * @returns The base; `undefined` if the environment describes none.
  */
 function baseOf(env: Environment, url: string): Base | undefined {
   const diffBase = env[Variable.diffBase] ?? "";
@@ -124,7 +119,7 @@ async function reachBase(
   };
   const isEnough = async () => {
     if (id !== undefined && !await isKnown(id)) return false;
-    // The branch may be gone.
+    // The branch may have been deleted.
     const isOptional = branch === undefined || id !== undefined &&
         await commitOf(repository, tracking) === undefined;
     return isOptional || await isKnown(tracking) === true;
@@ -137,7 +132,7 @@ async function reachBase(
   const fetchBases = fetcher(holder, remote, retry, [
     [head, id, branchRefspec],
     [head, id],
-    // Some servers give away no commits by their ids.
+    // Some servers do not serve commits by ID.
     [head && found.name, branchRefspec],
   ]);
   const fetchHead = fetcher(
@@ -165,7 +160,7 @@ async function reachBase(
   }
 }
 
-/** Adds the repository into which a fork is to be merged. */
+/** Adds the repository that a fork's pull request targets. */
 async function addUpstream(
   repository: Repository,
   location: string,

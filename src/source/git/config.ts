@@ -4,12 +4,9 @@ import type { Environment } from "../../environment/variables.ts";
 export type ConfigEntry = readonly [key: string, value: string];
 
 /**
- * Adds to what an environment configures of git by `GIT_CONFIG_*`; the entries
- * that are there stay, and come first.
+ * Appends settings to the `GIT_CONFIG_*` entries of an environment.
  *
- * @param env Environment.
- * @param entries What is added.
- * @returns The environment with the entries.
+ * @returns A copy of the environment with the settings.
  */
 export function withConfigEntries<Env extends Environment>(
   env: Env,
@@ -29,18 +26,18 @@ export function withConfigEntries<Env extends Environment>(
   };
 }
 
-/** Values of yes-or-no settings and their like; none is a program or a path. */
+/** Values of boolean settings and similar ones; none is a program or a path. */
 const WORD =
   /^(?:true|false|yes|no|on|off|[01]|input|auto|default|minimal|crlf|lf|native|warn)?$/i;
 
-/** Any value: git prints it or compares it, and does nothing else with it here. */
+/** Any value, for settings that git only prints or compares. */
 // deno-lint-ignore no-control-regex
 const TEXT = /^[^\x00-\x1f\x7f]*$/;
 
 /**
- * Settings of a repository that have a meaning for questions, and their values.
- * Everything else is left out: so no setting that is known today or added to git
- * tomorrow can start a program, or lead to another file or server.
+ * Allowed settings of a repository for queries, and their values. All other
+ * settings are ignored, so no current or future setting of git can start a
+ * program, or lead to another file or server.
  */
 const REPOSITORY_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
   [
@@ -53,17 +50,16 @@ const REPOSITORY_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
   [/^runnerlib\.fetchdepth$/, /^\d+$/],
 ];
 
-/** Settings of the user that say what counts as a change. */
+/** Settings of the user that affect what counts as a change. */
 const USER_SETTINGS: readonly (readonly [RegExp, RegExp])[] = [
   [/^core\.(?:autocrlf|eol|safecrlf)$/, WORD],
   [/^core\.(?:excludesfile|attributesfile)$/, TEXT],
 ];
 
 /**
- * Picks the settings of a repository that questions need.
+ * Selects the settings of a repository that queries need.
  *
- * @param entries All of its settings, in the order of the file.
- * @returns The settings.
+ * @param entries All settings, in the order of the file.
  */
 export function repositorySettings(
   entries: readonly ConfigEntry[],
@@ -71,20 +67,14 @@ export function repositorySettings(
   return pick(entries, REPOSITORY_SETTINGS);
 }
 
-/**
- * Picks the settings of the user that questions need.
- *
- * @param entries All of the user's settings.
- * @returns The settings.
- */
+/** Selects the settings of the user that queries need. */
 export function userSettings(entries: readonly ConfigEntry[]): ConfigEntry[] {
   return pick(entries, USER_SETTINGS);
 }
 
 /**
- * Reads what `git config --null --list` prints.
+ * Parses the output of `git config --null --list`.
  *
- * @param text Output of git.
  * @returns Keys and values; a key without a value is `true`.
  */
 export function readEntries(text: string): ConfigEntry[] {
@@ -96,12 +86,7 @@ export function readEntries(text: string): ConfigEntry[] {
   });
 }
 
-/**
- * Writes settings as a file of git's configuration.
- *
- * @param entries Keys and values.
- * @returns Text of the file.
- */
+/** Formats settings as a git configuration file. */
 export function configText(entries: readonly ConfigEntry[]): string {
   return entries.map(([key, value]) => {
     const [, section, subsection, name] = /^([^.]+)(?:\.(.*))?\.([^.]+)$/s.exec(
@@ -129,10 +114,9 @@ function pick(
 }
 
 /**
- * Quotes a path as in C, for a file of git that holds one on each line.
+ * Quotes a path like a C string, for git's files with one path per line.
  *
- * @param path Path.
- * @returns The path in quotes, on one line.
+ * @returns The quoted path in one line.
  */
 export function quotedPath(path: string): string {
   const text = path.replace(

@@ -4,21 +4,26 @@ import { lastLines, shownReason } from "../client.ts";
 import type { SourceContext } from "../source_request.ts";
 
 /**
- * Why git could not fetch:
+ * Reasons why git could not fetch:
  *
- * - `missing`: the server has no such thing, or does not give it away
- * - `denied`: there is no such repository, or it is not open to us
- * - `unreachable`: there was no connection
+ * - `missing`: the server does not have the requested ref or commit, or does
+ *   not serve it
+ * - `denied`: the repository does not exist or access was denied
+ * - `unreachable`: the connection could not be established
  * - `dropped`: the connection broke
- * - `format`: the repository has ids of another kind
- * - `refused`: anything else, such as an option that the server does not know
+ * - `format`: the repository uses another object format
+ * - `refused`: anything else, such as an option that the server does not
+ *   support
  */
 export type FetchFailure = (typeof SIGNS)[number][0];
 
-/** What git says of a repository whose ids are of another kind. */
+/** Message of git for a repository with another object format. */
 const MISMATCH = /mismatched algorithms: client \w+; server (sha1|sha256)/;
 
-/** What git says, most telling first: a broken connection follows many a refusal. */
+/**
+ * Patterns in git's output, most specific first: a broken connection is often
+ * only the consequence of another failure.
+ */
 const SIGNS = [
   ["format", MISMATCH],
   [
@@ -43,21 +48,15 @@ const SIGNS = [
   ],
 ] as const;
 
-/**
- * Determines from the output of a failed git why it could not fetch.
- *
- * @param result Exit status and output of git.
- * @returns The kind of failure.
- */
+/** Classifies a failure of git by its output. */
 export function fetchFailure({ stderr }: CaptureResult): FetchFailure {
   return SIGNS.find(([, sign]) => sign.test(stderr))?.[0] ?? "refused";
 }
 
 /**
- * Finds in the output of a failed git the kind of ids that the server has.
+ * Finds the object format of the server in the output of a failed git.
  *
- * @param result Exit status and output of git.
- * @returns The kind; `undefined` if that is not why git failed.
+ * @returns The format; `undefined` if git failed for another reason.
  */
 export function serverFormat(
   { stderr }: CaptureResult,
@@ -65,17 +64,16 @@ export function serverFormat(
   return MISMATCH.exec(stderr)?.[1] as "sha1" | "sha256" | undefined;
 }
 
-/** What git says beside the reason. */
+/** Output of git that does not explain a failure. */
 const NOISE = /^(?:Cloning into|warning:|hint:|remote: *$)/;
 
 /**
- * Finds in the output of a failed git why it failed.
+ * Extracts the reason of a failure from the output of git.
  *
- * That is everything up to its last `fatal:` or `error:` line: what ssh or the
- * server said comes before it, general advice after it.
+ * The reason ends with the last `fatal:` or `error:` line: messages of ssh and
+ * of the server come before it, general advice after it.
  *
- * @param result Exit status and output of git.
- * @param url URL that git was given; its user info is taken out.
+ * @param url URL that git was given; its user info is removed.
  * @returns The reason in one line.
  */
 export function gitReason(result: CaptureResult, url: string): string {
@@ -89,7 +87,7 @@ export function gitReason(result: CaptureResult, url: string): string {
     `git ended with exit code ${result.exitCode}`;
 }
 
-/** Pauses of one second, four and ten. */
+/** Retries after one, four and ten seconds. */
 const RETRY: RetryPolicy = {
   attempts: 4,
   delayMs: 1_000,
@@ -98,21 +96,21 @@ const RETRY: RetryPolicy = {
   jitter: 0.25,
 };
 
-/** Runs something that connects, and retries it if the connection fails. */
+/**
+ * Runs a command that connects to the server, and retries it if the connection
+ * fails.
+ */
 export type Retry = (
   action: () => Promise<CaptureResult>,
 ) => Promise<CaptureResult>;
 
 /**
- * Creates the retries of one source.
+ * Creates the function that retries the commands of one source.
  *
- * All of its connections share the pauses: a source that has waited for a
- * server does not wait as long again for each further way to ask it.
+ * All commands share the delays: a source that has waited for a server does not
+ * start again with the shortest delay.
  *
- * @param url Location of the repository; its user info is not shown.
- * @param context What the run offers.
- * @param policy Number of attempts and their pauses.
- * @returns Function that retries.
+ * @param url URL of the repository; its user info is not shown.
  */
 export function retrying(
   url: string,

@@ -17,15 +17,15 @@ import { sourceError } from "../source_error.ts";
 
 /** What {@linkcode fetchCommit} works with. */
 export interface FetchCommitOptions {
-  /** Commits of history; 0 for all. */
+  /** Number of commits to fetch from the history; 0 for all. */
   readonly depth: number;
-  /** Whether every branch and tag is fetched, too. */
+  /** Whether to fetch all branches and tags as well. */
   readonly everything: boolean;
-  /** Filter of a partial clone, if there is one. */
+  /** Filter of a partial clone. */
   readonly filter?: string;
-  /** Number of the pull request to which the commit belongs, if it does. */
+  /** Number of the pull request that contains the commit. */
   readonly pullRequest?: string;
-  /** Does what connects. */
+  /** Retries commands that connect to the server. */
   readonly retry: Retry;
   /**
    * Name of the remote.
@@ -34,7 +34,7 @@ export interface FetchCommitOptions {
    */
   readonly remote?: string;
   /**
-   * Returns the local name of what is fetched.
+   * Returns the local name of a fetched ref.
    *
    * @default {trackingName}
    */
@@ -43,41 +43,38 @@ export interface FetchCommitOptions {
 
 /** A commit that was fetched. */
 export interface FoundCommit {
-  /** Its id, or that of a tag which names it. */
+  /** ID of the commit, or of a tag that points to it. */
   readonly id: string;
-  /** Name at the remote by which it was found; `undefined` for a part of an id. */
+  /** Name on the remote; `undefined` if it was found by an abbreviated ID. */
   readonly name?: string;
-  /** Full name of the default branch of the remote, if it was asked for. */
+  /** Full name of the remote's default branch, if it was needed. */
   readonly defaultBranch?: string;
   /**
-   * Whether a part of the id was all that it was found by.
+   * Whether it was found by an abbreviated ID.
    *
    * @default {false}
    */
   readonly isAbbreviated?: boolean;
 }
 
-/** Every branch and every tag. */
+/** Refspecs of all branches and tags. */
 const EVERYTHING = [
   "+refs/heads/*:refs/remotes/origin/*",
   "+refs/tags/*:refs/tags/*",
 ];
 
-/** Where the large hosts keep what is to be merged. */
+/** Namespaces of pull requests on common hosts. */
 const PULL_REQUEST_FOLDERS = ["pull", "merge-requests"];
 
 /**
- * Fetches a commit by the shortest way, and resolves its name:
- * a file that bears the name cannot win.
+ * Fetches a commit in the fastest way that the server supports, and resolves
+ * its ref. A file with the name of the ref does not interfere.
  *
- * Where a server does not give a commit away by its id, it is looked for in
- * the pull request of the job, then in the history of every branch and tag.
+ * If the server does not serve a commit by ID, it is searched in the job's pull
+ * request, then in the history of all branches and tags.
  *
- * @param repository Repository.
- * @param ref Validated name; `undefined` for the default branch.
- * @param options Additional options.
- * @returns The commit.
- * @throws {RunnerError} With code `source-failed`, if there is none.
+ * @param ref Validated ref; `undefined` for the default branch.
+ * @throws {RunnerError} With code `source-failed`, if the ref does not exist.
  */
 export async function fetchCommit(
   repository: Repository,
@@ -96,11 +93,11 @@ export async function fetchCommit(
   return branch === undefined ? commit : { ...commit, defaultBranch: branch };
 }
 
-/** A commit that is looked for. */
+/** State of the search for a commit. */
 interface Search extends FetchCommitOptions {
   readonly repository: Repository;
   readonly ref: string;
-  /** Why the server did not give it away, if that was not for want of it. */
+  /** Why the server did not serve the commit, unless it does not have it. */
   refusal?: string;
 }
 
@@ -126,11 +123,11 @@ async function fetchByName(search: Search): Promise<FoundCommit | undefined> {
   for (const name of remoteNames(ref)) {
     const here = nameHere(name);
     const outcome = await fetch(search, [
-      // With a plus of our own, the one of a ref is part of its name.
+      // The plus sign is ours, so a plus sign in the ref is part of its name.
       here === undefined ? `+${name}` : `+${name}:${here}`,
     ]);
     if (outcome.isFetched) {
-      // What was asked for by its id is that, whatever the server says.
+      // A commit fetched by ID has this ID, whatever the server says.
       const id = isFullCommitId(name) ? name : await fetchedId(repository);
       return { id, name };
     }
@@ -147,7 +144,7 @@ async function fetchedId({ gitDirectory }: Repository): Promise<string> {
   return text.split("\t", 1)[0];
 }
 
-/** The long way, for what looks like an id. */
+/** Searches the history for an ID that could not be fetched directly. */
 async function fetchFromHistory(
   search: Search,
 ): Promise<FoundCommit | undefined> {
@@ -166,7 +163,7 @@ async function fetchFromHistory(
   return everything ? undefined : await fetchEverything(search);
 }
 
-/** A commit of the history, by its name in this repository. */
+/** Describes a commit by its local name. */
 function foundIn(id: string, name: string): FoundCommit {
   if (name.startsWith("refs/")) {
     return {
@@ -196,19 +193,19 @@ function giveUp({ repository, ref, refusal }: Search): never {
   );
 }
 
-/** What {@linkcode fetchFrom} fetches, and how. */
+/** Options for {@linkcode fetchFrom}. */
 export interface FetchRequest {
-  /** Name or location of the remote. */
+  /** Name or URL of the remote. */
   readonly remote: string;
-  /** What is fetched, and the names that it gets. */
+  /** Refs to fetch, and their local names. */
   readonly refspecs: readonly string[];
-  /** Commits of history; 0 for all. */
+  /** Number of commits to fetch from the history; 0 for all. */
   readonly depth: number;
-  /** Filter of a partial clone, if there is one. */
+  /** Filter of a partial clone. */
   readonly filter: string | undefined;
 }
 
-/** What became of a {@linkcode FetchRequest}. */
+/** Result of {@linkcode fetchFrom}. */
 export type FetchOutcome =
   | {
     readonly isFetched: true;
@@ -217,20 +214,16 @@ export type FetchOutcome =
   }
   | {
     readonly isFetched: false;
-    /** Why not; whatever else goes wrong is thrown. */
+    /** Kind of the failure; all other failures are thrown. */
     readonly failure: Extract<FetchFailure, "missing" | "dropped" | "refused">;
-    /** The same in git's words. */
+    /** Message of git. */
     readonly reason: string;
   };
 
 /**
- * Fetches by the shortest way that the server allows: as asked, without the
- * filter, with the whole history.
+ * Fetches as requested; if the server refuses, without the filter, then with
+ * the full history.
  *
- * @param repository Repository.
- * @param request What to fetch.
- * @param retry Does what connects.
- * @returns What became of it.
  * @throws {RunnerError} With code `source-failed`, if the server cannot be
  * reached or denies access.
  */
@@ -247,12 +240,12 @@ export async function fetchFrom(
       "--quiet",
       "--no-tags",
       "--no-recurse-submodules",
-      // The names that are given are all that are written.
+      // Git must write only the refs named here.
       "--refmap=",
       depth > 0 ? `--depth=${depth}` : "--update-shallow",
       ...filter === undefined ? [] : [`--filter=${filter}`],
       ...isPlain ? ["--no-filter"] : [],
-      // A branch may have the name of a folder of branches that are gone.
+      // A branch may have the name of a directory of deleted branches.
       ...request.refspecs.some((refspec) => refspec.includes("*"))
         ? ["--prune"]
         : [],
@@ -279,11 +272,9 @@ function waysOf(
 /**
  * Finds the default branch of the remote `origin`.
  *
- * @param repository Repository.
- * @param retry Does what connects.
- * @returns Full name of the branch; `undefined` if the remote names none.
+ * @returns Full name of the branch; `undefined` if the remote has none.
  * @throws {RunnerError} With code `source-failed`, if the server cannot be
- * reached or refuses access.
+ * reached or denies access.
  */
 export async function defaultBranch(
   repository: Repository,
@@ -312,7 +303,7 @@ async function connect(
   let result = await fetch();
   const format = result.exitCode === 0 ? undefined : serverFormat(result);
   if (format !== undefined) {
-    // Nothing is lost: what could not be fetched at all has left nothing.
+    // A fetch that failed like this has stored nothing, so nothing is lost.
     await make(format);
     result = await fetch();
   }
@@ -325,7 +316,7 @@ async function connect(
   throw sourceError(`clone "${shownUrl}"`, reason);
 }
 
-/** Git notes the filter before it knows whether the server takes it. */
+/** Git stores the filter before it knows whether the server supports it. */
 async function forgetFilter({ git }: Repository): Promise<void> {
   for (
     const key of [

@@ -25,24 +25,22 @@ import { gitLocation } from "./url.ts";
 
 /** A validated source. */
 interface GitSource extends GitOptions {
-  /** Location that git is given. */
+  /** URL that is passed to git. */
   readonly url: string;
-  /** Name of what is checked out, absent for the default branch. */
+  /** Ref to check out; `undefined` for the default branch. */
   readonly ref: string | undefined;
 }
 
 /**
- * Validates a git repository and a ref as source; runs nothing yet.
+ * Validates a git URL, ref and options. Nothing runs yet.
  *
- * @param url URL, `host:path` of ssh, or local path.
- * @param ref Branch, tag, commit id or full name of a reference; empty or
- * absent for the default branch.
- * @param context What the run offers.
- * @param options Additional options.
- * @returns Function that checks out a branch by its name, and anything else with
+ * @param url URL, scp-like address such as `host:path`, or local path.
+ * @param ref Branch, tag, commit ID or full ref name; the default branch if
+ * empty.
+ * @returns Function that checks out a branch by name, and everything else with
  * a detached `HEAD`.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with
- * what was given; the function throws the same when git fails.
+ * @throws {RunnerError} With code `source-failed`, if an argument is invalid.
+ * The returned function throws the same if git fails.
  */
 export function gitSource(
   url: string,
@@ -72,7 +70,8 @@ async function prepare(
   const stage = stages(log);
   const repository = repositoryAt({ path: target }, url, {
     ...context,
-    // The workspace does not outlive the machine: its disk need not be waited for.
+    // The workspace does not outlive the machine, so there is no need to wait
+    // for the disk.
     config: [["core.fsync", "none"]],
   });
   const retry = retrying(url, context, source.retry);
@@ -81,7 +80,7 @@ async function prepare(
     "fetch",
     () => fetch(source, repository, retry, context),
   );
-  // For a part of an id, every branch and tag was fetched.
+  // An abbreviated ID was resolved with all branches and tags.
   if (depth > 0 && !found.isAbbreviated) await noteDepth(repository, depth);
   if (depth > 0 && ref !== undefined && isFullCommitId(ref)) {
     await fetchEventTag(repository, depth, retry, context);
@@ -118,7 +117,9 @@ async function prepare(
   return commit;
 }
 
-/** A coordinator names the commit of a tag that was pushed; jobs ask for the tag. */
+/**
+ * For a pushed tag, the coordinator passes the commit, but jobs expect the tag.
+ */
 async function fetchEventTag(
   repository: Repository,
   depth: number,
@@ -130,7 +131,7 @@ async function fetchEventTag(
   const name = `refs/tags/${tag}`;
   if (gitRefProblem(tag) !== undefined) return;
   const refspecs = [`+${name}:${name}`];
-  // If it is gone by now, the commit is there all the same.
+  // If the tag has been deleted, the commit is still there.
   await fetchFrom(
     repository,
     { remote: "origin", refspecs, depth, filter: undefined },
@@ -138,7 +139,10 @@ async function fetchEventTag(
   );
 }
 
-/** Without it, nothing in a clone of a short history says that tags are missing. */
+/**
+ * Records the depth, because nothing else in a shallow clone shows that tags
+ * are missing.
+ */
 async function noteDepth(
   { gitDirectory }: Repository,
   depth: number,
@@ -183,19 +187,16 @@ async function fetch(
   }
   await repository.make(formatOf(ref));
   const found = await fetchCommit(repository, ref, options);
-  // The repository can be fetched, so it was the mirror.
+  // The repository itself can be fetched, so the mirror was the problem.
   await emptyMirror(mirrorDirectory, url, context).catch(warn);
   return found;
 }
 
-/** Runs a stage of the preparation and logs how long it took. */
+/** Runs a stage of the preparation and logs its duration. */
 export type Stage = <T>(name: string, action: () => Promise<T>) => Promise<T>;
 
 /**
- * Creates a function that times the stages of a preparation.
- *
- * @param log Log; a stage that fails is logged, too.
- * @returns The function.
+ * Creates a function that logs the duration of each stage, even if it fails.
  */
 export function stages(log: Logger): Stage {
   return async (name, action) => {
@@ -209,35 +210,33 @@ export function stages(log: Logger): Stage {
   };
 }
 
-/** What {@linkcode checkOut} checks out, and how. */
+/** Options for {@linkcode checkOut}. */
 export interface CheckOutRequest extends FoundCommit {
-  /** Name that the user gave it. */
+  /** Ref that the user requested. */
   readonly ref: string | undefined;
   /**
-   * Directories that are checked out.
+   * Directories to check out.
    *
    * @default {all of them}
    */
   readonly sparsePaths?: readonly string[];
   /**
-   * Whether files in Git LFS are fetched.
+   * Whether to fetch Git LFS files.
    *
    * @default {"auto"}
    */
   readonly lfs?: LfsMode;
-  /** Does what connects. */
+  /** Retries commands that connect to the server. */
   readonly retry: Retry;
 }
 
 /**
- * Fills the work tree with a commit and verifies `HEAD`.
+ * Checks out a commit and verifies `HEAD`.
  *
- * As in a clone, a branch is checked out by its name, with that of `origin` as
- * its upstream. For a tag or a commit, `HEAD` is detached.
+ * Like in a clone, a branch is checked out by name and tracks the branch of
+ * `origin`. For a tag or a commit, `HEAD` is detached.
  *
- * @param repository Repository that has the commit.
- * @param request What to check out.
- * @returns Id of the commit.
+ * @returns ID of the commit.
  * @throws {RunnerError} With code `source-failed`, if git fails.
  */
 export async function checkOut(
@@ -248,7 +247,7 @@ export async function checkOut(
   const { id, ref = "HEAD", sparsePaths, lfs = "auto", retry } = request;
   const branch = branchOf(request);
   const action = `check out "${ref}" of "${shownUrl}"`;
-  // In a partial clone, it is now that files are fetched.
+  // In a partial clone, git fetches missing files now.
   const run = async (
     args: readonly string[],
     variables?: Readonly<Record<string, string>>,
@@ -281,14 +280,16 @@ export async function checkOut(
   await writeDefaultBranch(repository, request);
   const file = branch === undefined ? "HEAD" : `refs/heads/${branch}`;
   const head = (await Deno.readTextFile(`${gitDirectory}/${file}`)).trim();
-  // The one call of git is spared unless a tag stands for the commit.
+  // This call is needed only if `id` is that of a tag.
   if (head !== id && head !== await commitOf(repository, id)) {
     throw sourceError(action, `git left HEAD at ${head}`);
   }
   return head;
 }
 
-/** Name of the branch that is checked out; git accepts fewer than servers do. */
+/**
+ * Returns the branch to check out. Git rejects some names that servers accept.
+ */
 function branchOf({ name }: FoundCommit): string | undefined {
   const [, branch] = /^refs\/heads\/(.+)$/.exec(name ?? "") ?? [];
   return branch === undefined || /^(?:-.*|@|HEAD)$/.test(branch)
@@ -296,7 +297,10 @@ function branchOf({ name }: FoundCommit): string | undefined {
     : branch;
 }
 
-/** Written here, it does not depend on other remotes that a user configures. */
+/**
+ * Written directly, it does not depend on other remotes in the user's
+ * configuration.
+ */
 async function writeUpstream(
   { gitDirectory }: Repository,
   branch: string,
@@ -308,7 +312,7 @@ async function writeUpstream(
   await Deno.writeTextFile(`${gitDirectory}/config`, text, { append: true });
 }
 
-/** As in a clone, `origin/HEAD` stands for the default branch. */
+/** Like in a clone, `origin/HEAD` points to the default branch. */
 async function writeDefaultBranch(
   { gitDirectory }: Repository,
   { defaultBranch }: FoundCommit,

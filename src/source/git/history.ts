@@ -8,29 +8,27 @@ import type { Retry } from "./failure.ts";
 import { fetchFrom } from "./fetch.ts";
 import type { Repository } from "./repository.ts";
 
-/** Option that fetches all of the history, as messages name it. */
+/** How to fetch the full history, for messages. */
 export const WHOLE_HISTORY_OPTION =
   `--fetch-depth 0, or ${Variable.fetchDepth}=0, fetches all of it`;
 
-/** Numbers of commits that are fetched one after the other, until they suffice. */
+/** Depths that are tried one after the other. */
 const DEPTHS = [16, 128, 1_024, 8_192];
 
 /** Runs git on a repository. */
 type Git = (args: readonly string[]) => Promise<CaptureResult>;
 
-/** A repository of which a part of the history may be missing. */
+/** A repository that may lack part of its history. */
 export interface PartialHistory {
   /** Absolute path of the repository. */
   readonly gitDirectory: string;
-  /** Runs git on it. */
   readonly git: Git;
 }
 
 /**
- * Reads where a history is cut off.
+ * Reads the boundary of a shallow history.
  *
- * @param gitDirectory Absolute path of the repository.
- * @returns Ids of the commits without whose parents it was fetched.
+ * @returns IDs of the commits whose parents were not fetched.
  */
 export async function endsOfHistory(
   gitDirectory: string,
@@ -41,22 +39,20 @@ export async function endsOfHistory(
 }
 
 /**
- * Checks whether a shallow repository knows all that lies between two
- * commits: which commits belong to the history of one of them alone, and where
- * they have parted. Only then do `git log A..B`, `git diff A...B` and
- * `git merge-base A B` answer as in a whole clone.
+ * Checks whether a shallow repository has all commits between two commits, so
+ * that `git log A..B`, `git diff A...B` and `git merge-base A B` give the same
+ * results as in a full clone. This requires two conditions:
  *
- * 1. None of the commits of one side alone may be an end of the history: what
- *    is behind it may belong to that side, too.
- * 2. An end that both sides share may hide that a commit of one side belongs to
- *    the other one as well: it may be behind the end. It is not if it descends
- *    from the end, as all do that descend from where the sides have parted, or
- *    if it is newer. Git, too, expects that no commit is older than its parents.
+ * 1. No commit that only one side has is on the boundary, because its missing
+ *    ancestors could belong to that side as well.
+ * 2. If a boundary commit is shared by both sides, its missing ancestors could
+ *    include commits that seem to belong to one side. A commit cannot be among
+ *    them if it descends from the boundary, as all descendants of the merge
+ *    base do, or if it is newer. Git itself assumes that no commit is older
+ *    than its parents.
  *
- * @param history Repository, with what is cut off of it.
- * @param one Id of a commit that is there.
- * @param other Id of another one.
- * @returns Whether it does.
+ * @param one ID of a commit in the repository.
+ * @param other ID of another commit in the repository.
  */
 export async function isHistoryBetweenKnown(
   history: PartialHistory,
@@ -78,7 +74,7 @@ export async function isHistoryBetweenKnown(
   if (commits.some(({ id }) => ends.has(id))) return false;
   const bases = (await git(["merge-base", "--all", one, other])).stdout
     .split("\n").slice(0, -1);
-  // Without a common commit, both histories are complete.
+  // Without a common ancestor, both histories are complete.
   if (bases.length === 0) return true;
   const doubtful = new Set(bases.length > 1 ? bases : []);
   for (const base of bases) {
@@ -98,7 +94,7 @@ export async function isHistoryBetweenKnown(
     if (ends.has(id)) newestEnd = Math.max(newestEnd, Number(time));
   }
   const times = new Map(commits.map(({ id, time }) => [id, time]));
-  // One place at which the sides have parted may be behind the other one.
+  // One merge base may be an ancestor of another one.
   return newestEnd === -Infinity ||
     [...doubtful].every((id) => (times.get(id) ?? -Infinity) > newestEnd);
 }
@@ -108,13 +104,11 @@ function isCut({ stdout }: CaptureResult): boolean {
 }
 
 /**
- * Fetches more and more of a history, until enough is known or the server has no
- * more.
+ * Deepens a history until enough is known, or the server has no more commits.
  *
- * @param gitDirectory Absolute path of the repository.
- * @param depth Number of commits that were fetched.
- * @param fetch Fetches a number of commits of each side.
- * @param isEnough Checks what is known.
+ * @param depth Number of commits fetched so far.
+ * @param fetch Fetches the given number of commits of each side.
+ * @param isEnough Checks whether enough is known.
  * @returns Whether enough is known now.
  */
 export async function deepen(
@@ -136,14 +130,12 @@ export async function deepen(
 }
 
 /**
- * Creates a function that fetches the first of several lists which the server
- * serves, and returns why it refused the one before. A longer history is fetched by the same list.
+ * Creates a function that fetches the first list of refspecs that the server
+ * serves, and returns why it refused the list before. Later calls continue with
+ * the same list.
  *
- * @param repository Repository.
- * @param remote Name of the remote.
- * @param retry Does what connects.
- * @param lists Lists of what is fetched, best first; nothing is fetched without one.
- * @returns Function that fetches a number of commits of each, 0 for all.
+ * @param lists Lists of refspecs, best first. Without any, nothing is fetched.
+ * @returns Function that fetches the given number of commits, or all for 0.
  */
 export function fetcher(
   repository: Repository,
@@ -171,17 +163,17 @@ export function fetcher(
   };
 }
 
-/** Largest configuration that is read, in bytes. */
+/** Maximum size of a configuration file, in bytes. */
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
-/** What a clone says of itself that has one branch or tag, and no others. */
+/** Marks a clone that has only one branch or tag. */
 const NARROW = /^\[runnerlib\]\s+fetchDepth = [1-9]/m;
 
-/** What a failure that a shallow history may explain is told. */
+/** Hint for failures that a shallow history can cause. */
 export const MISSING_HISTORY =
   `Only a part of the history, its branches and tags was fetched, which may be why git failed; ${WHOLE_HISTORY_OPTION}`;
 
-/** What git says of a revision, tag or ancestor that it does not know. */
+/** Messages of git about missing revisions, tags and ancestors. */
 const GIT_MESSAGES = [
   "unknown revision",
   "bad (?:default )?revision",
@@ -208,7 +200,7 @@ const GIT_MESSAGES = [
   "src refspec .{1,200} does not match any",
 ];
 
-/** What git says without a prefix, and programs that call it. */
+/** Messages of git without a prefix, and of programs that call git. */
 const OTHER_MESSAGES = [
   "not something we can merge",
   "bad rev input",
@@ -228,10 +220,9 @@ const MESSAGE = new RegExp(
 );
 
 /**
- * Checks whether a clone lacks a part of the history, or branches and tags.
+ * Checks whether a clone lacks part of its history, or branches and tags.
  *
  * @param path Absolute path of its work tree.
- * @returns Whether it does.
  */
 export async function isPartial(path: string): Promise<boolean> {
   const git = `${path}/.git`;
@@ -248,11 +239,10 @@ export async function isPartial(path: string): Promise<boolean> {
 }
 
 /**
- * Checks whether git, or a program that calls it, says that it misses a
- * revision, a tag or a common ancestor.
+ * Checks whether the output of git, or of a program that calls it, reports a
+ * missing revision, tag or common ancestor.
  *
- * @param lines Output of a command that failed.
- * @returns Whether it does.
+ * @param lines Output of a failed command.
  */
 export function missesHistory(lines: readonly string[]): boolean {
   return lines.some((line) => MESSAGE.test(line));

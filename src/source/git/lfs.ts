@@ -1,22 +1,22 @@
 import type { CaptureResult } from "../../process/capture.ts";
 
-/** Whether files in Git LFS are fetched as git checks them out. */
+/** Whether to fetch Git LFS files during a checkout. */
 export type LfsMode = "auto" | "off";
 
 /**
- * The filter that git starts at the first file whose attributes say that it is
- * in Git LFS.
+ * The filter that git starts when it checks out the first Git LFS file.
  *
- * `git-lfs` works for an empty repository that holds nothing but the location of
- * the remote. So it does not see the tree that is being checked out: neither
- * `.lfsconfig` nor any other file of it can name a server. It asks the server of
- * the remote, and those that the configuration of the operator names.
+ * `git-lfs` runs in an empty repository that contains only the URL of the
+ * remote. So it does not see the tree, and no file in it, such as `.lfsconfig`,
+ * can name a server. It contacts the server of the remote and those in the
+ * operator's configuration.
  *
- * `git-lfs` retries an object eight times, twice over, also if the server has
- * said that there is none, which takes 36 seconds; four retries take four.
+ * By default, `git-lfs` retries each object eight times, twice, even if the
+ * server does not have it, which takes 36 seconds. Four retries take four
+ * seconds.
  *
  * The clone is configured as by `git lfs install --local`, so that its files
- * count as unchanged for the job as well.
+ * count as unchanged in the job as well.
  */
 const FILTER = `
 trap 'test $? = 0 || echo "Git LFS failed" >&2' EXIT
@@ -43,7 +43,7 @@ cd / && rm -rf "$client"
 exit $status
 `;
 
-/** Leaves pointers where files in Git LFS belong. */
+/** Checks out pointers instead of Git LFS files. */
 const WITHOUT_LFS = [
   "filter.lfs.smudge=",
   "filter.lfs.process=",
@@ -52,28 +52,26 @@ const WITHOUT_LFS = [
 
 const WITH_LFS = [
   "filter.lfs.smudge=",
-  // The variable keeps the text of the filter out of git's messages.
+  // The variable keeps the source of the filter out of git's messages.
   'filter.lfs.process=eval "$RUNNERLIB_LFS_FILTER"',
   "filter.lfs.required=true",
 ];
 
-/** What git and `git-lfs` say beside the reason. */
+/** Output of git and `git-lfs` that does not explain a failure. */
 const NOISE =
   /^(?:Downloading |Errors logged to |Use `git lfs |Git LFS failed|error: external filter |fatal: (?:.*smudge filter lfs failed|the remote end hung up))/;
 
-/** What a git that checks out is given because of Git LFS. */
+/** Options and variables of a git that checks out files. */
 export interface LfsSettings {
-  /** Options of git. */
   readonly options: readonly string[];
-  /** Variables to which they refer. */
+  /** Variables that the options refer to. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * Lets git check out files in Git LFS, or the pointers to them.
+ * Makes git check out either Git LFS files or pointers to them.
  *
- * @param mode Whether the files are fetched.
- * @returns What git is given.
+ * @param mode Whether to fetch the files.
  */
 export function lfsSettings(mode: LfsMode): LfsSettings {
   const config = mode === "auto" ? WITH_LFS : WITHOUT_LFS;
@@ -86,8 +84,8 @@ export function lfsSettings(mode: LfsMode): LfsSettings {
 /**
  * Checks whether git failed because of Git LFS.
  *
- * @param result Exit status and output of git.
- * @returns What `git-lfs` said; `undefined` if it did not fail.
+ * @returns The result with the messages of `git-lfs` only; `undefined` if git
+ * failed for another reason.
  */
 export function lfsFailure(result: CaptureResult): CaptureResult | undefined {
   const { stderr } = result;

@@ -3,51 +3,49 @@ import type { ConfigEntry } from "./config.ts";
 import { isLocalPath } from "./url.ts";
 
 /**
- * Command that serves a repository of this machine, regardless of its owner: git passes
- * `safe.directory` on to the server in no other way.
+ * Command that serves a local repository regardless of its owner. Git has no
+ * other way to pass `safe.directory` to the server process.
  *
- * Git's own rule for serving the repository of another user holds as well: the
- * server starts no program that the repository configures. A repository that
- * lacks objects must not fetch them from its own remotes.
+ * As git requires for repositories of other users, the server starts no program
+ * that the repository configures. If objects are missing, it must not fetch
+ * them from the repository's remotes.
  */
 export const UPLOAD_PACK =
   "GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1 git -c 'safe.directory=*' upload-pack";
 
 /**
- * Checks whether git opens a location on this machine, without a connection.
+ * Checks whether git opens a URL on this machine, without a connection.
  *
- * @param url Location that was validated.
- * @returns Whether it does.
+ * @param url Validated URL or path.
  */
 export function isLocalUrl(url: string): boolean {
   return isLocalPath(url) || /^file:/i.test(url);
 }
 
 /**
- * Lets git fetch a remote of this machine, regardless of its owner.
+ * Returns the configuration that allows fetching from a local remote regardless
+ * of its owner.
  *
- * @param url Location of the remote.
- * @param remote Name of the remote.
- * @returns Configuration of git; none for other remotes.
+ * @returns Settings of git; none if the remote is not local.
  */
 export function ownerConfig(url: string, remote = "origin"): ConfigEntry[] {
   return isLocalUrl(url) ? [[`remote.${remote}.uploadpack`, UPLOAD_PACK]] : [];
 }
 
-/** Variables that hold until they are disposed of. */
+/** Variables that are valid until they are disposed. */
 export interface OwnerVariables extends AsyncDisposable {
-  /** Variables of git. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * Lets git and every git that it starts work on the repositories of all owners.
- * For submodules, this takes a configuration file.
+ * Makes git, and every git that it starts, accept repositories of all owners.
+ * For submodules, this requires a configuration file.
  *
- * @param directory Absolute path of a directory for the file.
- * @param env Environment, which says where the configuration of the user is.
- * @param cwd Absolute path against which a relative one is read.
- * @returns Variables of git.
+ * @param directory Absolute path of the directory in which the file is created.
+ * @param env Environment that determines the location of the user's
+ * configuration.
+ * @param cwd Absolute path against which a relative path is resolved.
+ * @returns Environment variables of git.
  */
 export async function trustOwners(
   directory: string,
@@ -68,7 +66,7 @@ export async function trustOwners(
   };
 }
 
-/** Files of the user's configuration, as git finds them. */
+/** Lists the configuration files of the user in git's order. */
 function globalFiles(env: Readonly<Record<string, string>>): string[] {
   const { GIT_CONFIG_GLOBAL: file, XDG_CONFIG_HOME, HOME } = env;
   if (file !== undefined) return file === "" ? [] : [file];

@@ -1,20 +1,20 @@
 import type { ConfigEntry } from "./config.ts";
 
-/** A location and the login that lets git reach it. */
+/** A URL without its credentials, and the settings with which git uses them. */
 export interface UrlLogin {
-  /** The location without its login, as it may stand in a file. */
+  /** The URL without credentials, which may be stored in a file. */
   readonly publicUrl: string;
-  /** Configuration that gives git the login, for the host of the location alone. */
+  /** Settings that give git the credentials for this host only. */
   readonly config: readonly ConfigEntry[];
-  /** Variables to which the configuration refers. */
+  /** Variables that the settings refer to. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /** Options for {@linkcode splitLogin}. */
 export interface SplitLoginOptions {
   /**
-   * Whether the login is for every repository of the host, such as submodules,
-   * or for the repository alone.
+   * Whether the credentials are for all repositories of the host, such as
+   * submodules, or only for this one.
    *
    * @default {"host"}
    */
@@ -22,19 +22,17 @@ export interface SplitLoginOptions {
 }
 
 /**
- * Takes the login out of the location of a repository. What remains can stand in
- * the configuration of a clone, which the job reads.
+ * Removes the credentials from the URL of a repository, so that it can be
+ * stored in the configuration of a clone, which the job can read.
  *
- * Git gets the login from a credential helper that is bound to the host (in
- * https too when the location says http, since servers redirect to it). So it
- * also holds for submodules and Git LFS on the same host, and for no other.
+ * Git gets them from a credential helper for this host (and for https if the
+ * URL is http, since servers redirect to it). So they also work for submodules
+ * and Git LFS on the same host, and for no other host.
  *
- * The user of an ssh location is not a secret and stays. In any other location
- * the whole user info may be a token.
+ * The user of an ssh URL is not a secret and stays. In all other URLs, the
+ * entire user info may be a token.
  *
- * @param url Location of a repository.
- * @param options Additional options.
- * @returns The location without the login, and the login.
+ * @returns The URL without credentials, and the credentials.
  */
 export function splitLogin(
   url: string,
@@ -50,7 +48,7 @@ export function splitLogin(
   const publicUrl = `${scheme}${keepsUser ? `${user}@` : ""}${rest}`;
   if (!isHttp(publicUrl)) return { publicUrl, config: [], variables: {} };
   const scopes = scopesOf(publicUrl, scope);
-  // Other locations alone are subject to the rewriting of a user.
+  // `insteadOf` settings of the user must not rewrite this URL.
   const plain: ConfigEntry = [`url.${publicUrl}.insteadOf`, publicUrl];
   if (!userInfo.includes(":")) {
     const config = scopes.map((scope): ConfigEntry => [
@@ -63,7 +61,7 @@ export function splitLogin(
   const helper =
     `!f() { if test "$1" = get; then printf %b "$${name}"; fi; }; f`;
   const config = scopes.flatMap((scope): ConfigEntry[] => [
-    // The login of the location wins over that of a user's helpers.
+    // The credentials in the URL take precedence over helpers of the user.
     [`credential.${scope}.helper`, ""],
     [`credential.${scope}.helper`, helper],
   ]);
@@ -73,13 +71,12 @@ export function splitLogin(
 }
 
 /**
- * Binds the program of `GIT_ASKPASS`, which may answer any question with the
+ * Restricts the `GIT_ASKPASS` program, which may answer every prompt with the
  * same token, to one host.
  *
- * @param url Location to which git connects.
- * @param askpass The program.
- * @returns Configuration that asks it after every other helper, and the
- * variables to which that refers.
+ * @param url URL that git connects to.
+ * @returns Settings that call the program after all other helpers, and the
+ * variables that they refer to.
  */
 export function bindAskpass(
   url: string,
@@ -93,20 +90,16 @@ export function bindAskpass(
   return { config, variables: { RUNNERLIB_GIT_ASKPASS: askpass } };
 }
 
-/** Headers that an environment configures for every host. */
+/** Headers that an environment configures for all hosts. */
 export interface UnboundHeaders {
-  /** The headers. */
   readonly values: readonly string[];
-  /** Variables that take them out of the configuration. */
+  /** Variables that remove the headers from the configuration. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * Finds the http headers that an environment sets by `GIT_CONFIG_*` without a
- * host: workers set one of the source, with its token.
- *
- * @param env Environment of git.
- * @returns The headers.
+ * Finds the HTTP headers that `GIT_CONFIG_*` variables set for all hosts.
+ * Workers use such a header to pass the token of the source.
  */
 export function unboundHeaders(
   env: Readonly<Record<string, string>>,
@@ -124,11 +117,10 @@ export function unboundHeaders(
 }
 
 /**
- * Binds http headers to one host.
+ * Restricts HTTP headers to one host.
  *
- * @param url Location to which git connects.
- * @param headers The headers.
- * @returns Configuration of git.
+ * @param url URL that git connects to.
+ * @returns Settings of git.
  */
 export function bindHeaders(
   url: string,
@@ -141,12 +133,14 @@ export function bindHeaders(
 }
 
 /**
- * Binds the credential helpers that are shell snippets without a host: most of
- * them print one token, whatever host asks. Programs know hosts themselves.
+ * Restricts credential helpers that are shell snippets to one host, because
+ * most of them print the same token for every host. Programs are expected to
+ * check the host.
  *
- * @param url Location to which git connects.
- * @param helpers All helpers that are configured, in their order.
- * @returns The helpers in the same order; `undefined` if none has to be bound.
+ * @param url URL that git connects to.
+ * @param helpers All configured helpers in order.
+ * @returns The helpers in the same order; `undefined` if there are no shell
+ * snippets.
  */
 export function bindHelpers(
   url: string,
@@ -163,7 +157,7 @@ export function bindHelpers(
   );
 }
 
-/** Adapts a program that answers prompts to git's credential protocol. */
+/** Makes a program that answers prompts work as a credential helper. */
 const askpassHelper = `!f() {
   test "$1" = get || exit 0
   user=
@@ -181,22 +175,17 @@ const askpassHelper = `!f() {
   printf '%s\\n' "username=$user" "password=$password"
 }; f`;
 
-/**
- * Checks whether git reaches a location by HTTP.
- *
- * @param url Location.
- * @returns Whether it does.
- */
+/** Checks whether git uses HTTP for a URL. */
 export function isHttp(url: string): boolean {
   return /^https?:\/\//i.test(url);
 }
 
 /**
- * Lists the prefixes of URLs that share the host of a location.
+ * Lists the URL prefixes to which settings for a URL apply.
  *
- * @param url Location that git reaches by http.
+ * @param url HTTP or HTTPS URL.
  * @param scope Whether the prefix is the host or the repository.
- * @returns The prefixes: http locations also count in https.
+ * @returns The prefixes; an http URL also has one in https.
  */
 export function scopesOf(
   url: string,
@@ -210,7 +199,7 @@ export function scopesOf(
     : [`http://${host}${end}`, `https://${host}${end}`];
 }
 
-/** Writes each byte of a percent-encoded text as `printf %b` reads it. */
+/** Converts percent-encoding to the escapes of `printf %b`. */
 function escaped(text: string): string {
   let result = "";
   for (const [part, hex] of text.matchAll(/%([0-9a-f]{2})|[^%]+|%/gi)) {
@@ -228,7 +217,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Not an encoded text.
+    // It is not percent-encoded.
     return text;
   }
 }

@@ -23,33 +23,29 @@ import {
 } from "./repository.ts";
 import { plainLocation } from "./url.ts";
 
-/** Names of the tips that a mirror had before. */
+/** Namespace of the tips that the mirror had before. */
 const TIPS = "refs/tips";
 
-/** The place of one repository among those that runs share. */
+/** Paths of a repository in the shared directory. */
 interface Place {
-  /** Absolute path of what is kept of it. */
+  /** Absolute path of the mirror. */
   readonly path: string;
-  /** Absolute path of the file on which the lock stands. */
+  /** Absolute path of its lock file. */
   readonly lock: string;
 }
 
 /**
- * Fetches a commit into a repository that runs share, and from there into a
- * clone. The clone gets the objects themselves: it does not miss the mirror
- * once that is gone.
+ * Fetches a commit into a mirror that runs share, and from there into a clone.
+ * The clone copies the objects, so it does not depend on the mirror.
  *
- * A commit that the mirror has and that is asked for by its id needs no
- * connection. So those who may read the directory may read what is in it. Those
- * who may write to it can make it useless, and nothing else.
+ * A commit ID that the mirror already has needs no connection. So everyone who
+ * can read the directory can read its contents, and everyone who can write to
+ * it can make it useless, but nothing more.
  *
- * @param directory Absolute path of the directory of mirrors.
- * @param clone Clone that holds nothing yet.
- * @param ref Name that was validated; `undefined` for the default branch.
- * @param options How much of the history, and who connects.
- * @param context What the run offers.
- * @returns The commit.
- * @throws {RunnerError} With code `source-failed`, if that fails.
+ * @param clone Empty clone.
+ * @param ref Validated ref; `undefined` for the default branch.
+ * @throws {RunnerError} With code `source-failed`, if the mirror cannot be
+ * used.
  */
 export async function fetchThroughMirror(
   directory: string,
@@ -75,13 +71,10 @@ export async function fetchThroughMirror(
 }
 
 /**
- * Removes the mirror of a repository, so that the next run starts with a sound
- * one: a full disk leaves half an object, and a job anything.
+ * Removes a mirror, so that the next run creates a new one. A full disk or a
+ * job may have damaged it.
  *
- * @param directory Absolute path of the directory of mirrors.
- * @param url Location of the repository.
- * @param context What the run offers.
- * @throws {unknown} Whatever keeps it from being removed.
+ * @throws {unknown} If it cannot be removed.
  */
 export async function emptyMirror(
   directory: string,
@@ -109,10 +102,10 @@ async function placeOf(directory: string, url: string): Promise<Place> {
   };
 }
 
-/** A repository of the run's own on the objects of a mirror. */
+/** A private repository that uses the objects of a mirror. */
 interface OpenMirror extends AsyncDisposable {
   readonly repository: Repository;
-  /** Tips that the store had, by number. */
+  /** Tips recorded in the mirror, by number. */
   readonly tips: ReadonlyMap<string, string>;
 }
 
@@ -135,7 +128,7 @@ async function openMirror(
   });
   const make = async (format: ObjectFormat) => {
     await inner.make(format);
-    // For clients that are configured to speak an old protocol.
+    // For clients that are configured to use an old protocol version.
     await Deno.writeTextFile(
       `${own}/config`,
       "[uploadpack]\n\tallowAnySHA1InWant = true\n",
@@ -149,7 +142,7 @@ async function openMirror(
   };
   const repository: Repository = {
     ...inner,
-    // Ids of another kind have no use for the objects that are there.
+    // Objects of another format are useless.
     async make(format) {
       await emptyDirectory(objects);
       await make(format);
@@ -191,7 +184,8 @@ async function update(
     );
   }
   await writeTips(place.path, await newTips(repository, tips));
-  // Concurrent readers are safe: objects that are in use, or new, are kept.
+  // This is safe for concurrent readers: git keeps objects that are new or in
+  // use.
   await repository.git([
     ...["-c", "gc.auto=6700", "-c", "gc.autoDetach=false"],
     ...["-c", "gc.writeCommitGraph=false", "-c", "repack.writeBitmaps=false"],
@@ -200,7 +194,7 @@ async function update(
   return found;
 }
 
-/** Returns the fetched tips, with the existing tips of all other names. */
+/** Returns the fetched tips together with all other existing tips. */
 async function newTips(
   { git }: Repository,
   tips: ReadonlyMap<string, string>,
@@ -220,15 +214,19 @@ async function isShallow({ gitDirectory }: Repository): Promise<boolean> {
   return await Deno.lstat(path).then(({ size }) => size > 0, () => false);
 }
 
-/** A name without folders: a branch may be called like a folder that is gone. */
+/**
+ * The name has no slashes, since a branch may have the name of a deleted
+ * directory of branches.
+ */
 function nameInMirror(name: string): string {
   const short = isFullCommitId(name) ? "id" : encodeURIComponent(name);
   return `refs/mirror/${short}`;
 }
 
 /**
- * Copies a commit into a clone, which computes the ids of what it gets. Only
- * there can a part of an id be resolved: the mirror may hold other objects.
+ * Copies a commit into a clone, which verifies the IDs of all objects. An
+ * abbreviated ID is resolved in the clone, since the mirror may contain other
+ * objects.
  */
 async function copy(
   mirror: Repository,
@@ -240,7 +238,7 @@ async function copy(
 ): Promise<FoundCommit> {
   const { id, name = id, isAbbreviated = false } = found;
   if (formatOf(id) !== formatOf(ref)) await clone.make(formatOf(id));
-  // Among all of the references, it has its name anyway.
+  // When everything is fetched, it has its name anyway.
   const here = everything ? undefined : trackingName(name);
   const nearby = repositoryAt(
     { path: dirname(clone.gitDirectory) },
@@ -273,19 +271,22 @@ async function digest(text: string): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-/** Maximum time to wait for others, in milliseconds: they may fetch a large repository. */
+/**
+ * Maximum time to wait for other runs, in milliseconds: they may be fetching a
+ * large repository.
+ */
 const TIMEOUT_MS = 10 * 60_000;
 
 /**
- * Waits until no other run works on a mirror, and takes it.
+ * Locks a mirror, and waits while another run uses it.
  *
- * The lock ends with the process; its file stays.
+ * The lock ends with the process. Its file stays.
  *
- * @param path Absolute path of the file that stands for the mirror.
- * @param graceful Stops the wait.
- * @returns The lock, which ends when disposed.
- * @throws {RunnerError} With code `source-failed`, if another run keeps it, or the
- * file cannot be opened.
+ * @param path Absolute path of the lock file.
+ * @param graceful Stops waiting.
+ * @returns Handle that releases the lock when disposed.
+ * @throws {RunnerError} With code `source-failed`, if another run keeps the
+ * lock or the file cannot be opened.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function lockMirror(

@@ -5,31 +5,33 @@ import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { ObjectFormat } from "./repository.ts";
 
 /**
- * What a mirror keeps: objects, and the tips of what was fetched.
+ * Contents of a mirror: objects, and the tips of fetched refs.
  *
- * Every job that runs with the directory can write to it. So nothing in it is
- * configuration, and nothing is believed:
+ * Every job that has access to the directory can write to it, so nothing in it
+ * is trusted:
  *
- * 1. Of the objects, packs and loose objects stay that are regular files in
- *    their places. Everything else goes before git looks at it: alternates,
- *    graphs and indexes beside the packs, links, pipes, unfinished files.
- * 2. The tips are ids and names. The server learns from them what it need not send;
- *    no name is resolved by them.
- * 3. Git works on the objects from a repository of the run's own.
- * 4. What leaves the mirror is sent as a pack, and the clone computes the id of
- *    each object from its content. An object that is not what its name says is
- *    missing there, and the clone is fetched without the mirror.
+ * 1. Only packs and loose objects that are regular files at their proper paths
+ *    are kept. Everything else is removed before git sees it, such as
+ *    alternates, commit graphs, indexes, links, pipes and incomplete files.
+ * 2. Tips are only IDs and names. They show the server which objects need not
+ *    be sent, and are never used to resolve a name.
+ * 3. Git uses the objects from a private repository.
+ * 4. The clone gets objects from the mirror as a pack and computes their IDs
+ *    from their contents. An object with a wrong ID is missing there, and the
+ *    commit is fetched without the mirror.
  */
 export interface MirrorStore {
   /** Absolute path of the objects. */
   readonly objects: string;
-  /** Id of each tip, by the name that it has at the remote. */
+  /** ID of each tip, by its name on the remote. */
   readonly tips: ReadonlyMap<string, string>;
-  /** Kind of the ids; `undefined` if there are none. */
+  /** Object format; `undefined` if there are no tips. */
   readonly format: ObjectFormat | undefined;
 }
 
-/** Maximum size of a file with tips, in bytes: it holds 200,000 of them. */
+/**
+ * Maximum size of the file of tips, in bytes, which is enough for 200,000 tips.
+ */
 const MAX_TIPS_BYTES = 16 * 1024 * 1024;
 
 const TIP = /^([0-9a-f]{40}|[0-9a-f]{64}) ([^\s\ufffd]+)$/;
@@ -38,10 +40,9 @@ const FOLDER = /^[0-9a-f]{2}$/;
 const OBJECT = /^(?:[0-9a-f]{38}|[0-9a-f]{62})$/;
 
 /**
- * Opens the store of a mirror, and removes what is not part of one.
+ * Opens a mirror, and removes everything that does not belong to one.
  *
- * @param path Absolute path of its directory, on which the caller has the lock.
- * @returns The store.
+ * @param path Absolute path of its directory, which the caller has locked.
  * @throws {unknown} If it cannot be read or written.
  */
 export async function openMirrorStore(path: string): Promise<MirrorStore> {
@@ -54,7 +55,7 @@ export async function openMirrorStore(path: string): Promise<MirrorStore> {
   );
   await makeDirectory(objects);
   const tips = await readTips(path);
-  // Without tips, git would not know of any object.
+  // Without tips, git would not use any objects.
   if (tips.size === 0) await emptyDirectory(objects);
   else await keepObjects(objects);
   const [id] = tips.values();
@@ -67,11 +68,12 @@ export async function openMirrorStore(path: string): Promise<MirrorStore> {
 }
 
 /**
- * Writes down the tips of a store.
+ * Writes the tips of a mirror.
  *
- * @param path Absolute path of its directory, on which the caller has the lock.
- * @param tips Id of each tip, by name.
- * @throws {RunnerError} With code `output-failed`, if that cannot be done.
+ * @param path Absolute path of its directory, which the caller has locked.
+ * @param tips ID of each tip, by name.
+ * @throws {RunnerError} With code `output-failed`, if the file cannot be
+ * written.
  */
 export async function writeTips(
   path: string,
@@ -89,7 +91,7 @@ async function readTips(path: string): Promise<Map<string, string>> {
     });
     text = new TextDecoder().decode(bytes);
   } catch {
-    // A mirror that cannot be read starts anew.
+    // A mirror that cannot be read starts empty.
     return new Map();
   }
   const tips = new Map<string, string>();
@@ -117,7 +119,9 @@ async function keepObjects(objects: string): Promise<void> {
   }
 }
 
-/** Removes the other entries of a directory; links are removed, not followed. */
+/**
+ * Removes all other entries of a directory. Links are removed and not followed.
+ */
 async function keepOnly(
   directory: string,
   isKept: (name: string, entry: Deno.DirEntry) => boolean,
@@ -129,7 +133,7 @@ async function keepOnly(
   for (const name of others) await removeTree(join(directory, name));
 }
 
-/** Something else of that name, such as a link, is replaced. */
+/** Replaces anything else with this name, such as a link. */
 async function makeDirectory(path: string): Promise<void> {
   const info = await Deno.lstat(path).catch((error) => {
     if (error instanceof Deno.errors.NotFound) return undefined;

@@ -4,14 +4,15 @@ import { sourceError } from "../source_error.ts";
 /** Options for {@linkcode gitSource}. */
 export interface GitOptions {
   /**
-   * Commits of history that are fetched; 0 for all of every branch and tag.
+   * Number of commits to fetch; 0 for the full history of all branches and
+   * tags.
    *
    * @default {1}
    */
   depth?: number;
   /**
-   * Whether the base of the job's pull request is fetched as well, and what lies
-   * between.
+   * Whether to fetch the base of the job's pull request as well, and the
+   * commits in between.
    *
    * @default {true}
    */
@@ -23,46 +24,45 @@ export interface GitOptions {
    */
   filter?: string;
   /**
-   * Directories that are checked out, beside the files around them.
+   * Directories to check out, with the files in their parent directories.
    *
    * @default {the whole tree}
    */
   sparsePaths?: readonly string[];
   /**
-   * Whether submodules are checked out, and those of submodules as well.
+   * Whether to check out submodules, and optionally nested ones.
    *
    * @default {"off"}
    */
   submodules?: "off" | "on" | "recursive";
   /**
-   * Whether files in Git LFS are fetched.
+   * Whether to fetch Git LFS files.
    *
    * @default {"auto"}
    */
   lfs?: "auto" | "off";
   /**
-   * Absolute path of the directory with the repositories that runs share.
+   * Absolute path of the directory of mirrors that runs share.
    *
-   * @default {nothing is shared}
+   * @default {no mirror is used}
    */
   mirrorDirectory?: string;
   /**
-   * How often a failed connection is retried, and after which pauses.
+   * Number of attempts after failed connections, and their delays.
    *
-   * @default {4 attempts, with pauses from 1_000 to 10_000}
+   * @default {4 attempts, with delays from 1 to 10 seconds}
    */
   retry?: RetryPolicy;
 }
 
-/** Filters that leave out what can be fetched later. */
+/** Filters whose objects can be fetched later. */
 const FILTER = /^(?:blob:none|blob:limit=\d+[kmg]?|tree:\d+)$/;
 
 /**
- * Validates options that git could take for something else.
+ * Rejects values that git could misinterpret.
  *
- * @param options Options.
- * @throws {RunnerError} With code `source-failed`, if the filter is unknown or a
- * path leads out of the tree.
+ * @throws {RunnerError} With code `source-failed`, if the filter is unknown or
+ * a path leads out of the tree.
  */
 export function checkGitOptions(options: GitOptions): void {
   const { filter, sparsePaths = [] } = options;

@@ -1,20 +1,19 @@
 import { RunnerError } from "../../errors.ts";
 
-/** What may not be anywhere in a name, by the rules of `git check-ref-format`. */
+/** Characters and sequences that `git check-ref-format` forbids. */
 // deno-lint-ignore no-control-regex
 const FORBIDDEN = /[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$|^@$/;
 
-/** What may not be in one component of a name, by the same rules. */
+/** Forbidden starts and ends of one component of a name, by the same rules. */
 const FORBIDDEN_COMPONENT = /^\.|\.lock$/;
 
 /**
- * Returns what is wrong with the name of a branch, tag, commit or reference.
+ * Checks a branch, tag, commit ID or ref name.
  *
- * The rules are those of `git check-ref-format`. A leading dash is refused as
- * well: git would take the name for an option.
+ * The rules are those of `git check-ref-format`. A leading dash is rejected as
+ * well, because git would take the name as an option.
  *
- * @param ref Name.
- * @returns The problem, worded to follow the name of the value; `undefined` if
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
 export function gitRefProblem(ref: string): string | undefined {
@@ -28,17 +27,16 @@ export function gitRefProblem(ref: string): string | undefined {
 }
 
 /**
- * Folders of references. A name that begins with one is the name of a reference
- * without its `refs/`, as git resolves it, before it is that of a branch.
+ * Namespaces under `refs/`. For a name that starts with one, git tries the ref
+ * before a branch of this name.
  */
 const FOLDERS =
   /^(?:heads|tags|remotes|notes|pull|pull-requests|merge-requests|changes)\//;
 
 /**
- * Checks the name of a branch, tag, commit or reference.
+ * Validates a branch, tag, commit ID or ref name.
  *
- * @param ref Name.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
+ * @throws {RunnerError} With code `source-failed`, if it is invalid.
  */
 export function checkGitRef(ref: string): void {
   const problem = gitRefProblem(ref);
@@ -49,25 +47,19 @@ export function checkGitRef(ref: string): void {
   );
 }
 
-/**
- * Checks whether a name is the unabbreviated id of a commit, in SHA-1 or SHA-256.
- *
- * @param ref Name.
- * @returns Whether it is.
- */
+/** Checks whether a name is a full commit ID, in SHA-1 or SHA-256. */
 export function isFullCommitId(ref: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(ref);
 }
 
 /**
- * Lists the names under which a fresh clone may know a ref, best first.
+ * Lists the possible names of a ref in a fresh clone, best first.
  *
- * As for `git checkout`, a branch comes before a tag and a tag before an abbreviated commit id. The
- * full id of a commit is never anything else: a branch
- * of that name could have been created to run another commit.
+ * Like in `git checkout`, a branch takes precedence over a tag, and a tag over
+ * an abbreviated commit ID. A full commit ID never means a branch, because
+ * someone could create a branch with this name to run another commit.
  *
- * @param ref Validated name.
- * @returns Names that leave git nothing to guess.
+ * @returns Unambiguous names.
  */
 export function localNames(ref: string): string[] {
   if (isFullCommitId(ref)) return [ref];
@@ -86,11 +78,10 @@ export function localNames(ref: string): string[] {
 }
 
 /**
- * Lists the names that a ref may have at the remote, best first, in the order
- * of {@linkcode localNames}; abbreviated ids cannot be asked for.
+ * Lists the possible names of a ref on the remote, in the order of {@linkcode
+ * localNames}. Abbreviated IDs cannot be requested.
  *
- * @param ref Validated name.
- * @returns Names that leave the server nothing to guess.
+ * @returns Unambiguous names.
  */
 export function remoteNames(ref: string): string[] {
   if (isFullCommitId(ref)) return [ref.toLowerCase()];
@@ -104,16 +95,16 @@ export function remoteNames(ref: string): string[] {
     `refs/heads/${ref}`,
     `refs/tags/${ref}`,
     ...branch,
-    // What has no folder is nothing that a job should see.
+    // Jobs do not need refs outside the namespaces.
     ...ref.includes("/") && !isInFolder ? [`refs/${ref}`] : [],
   ];
 }
 
 /**
- * Returns the local name of what is fetched.
+ * Returns the local name of a fetched ref.
  *
- * @param name Name at the remote, one of {@linkcode remoteNames}.
- * @returns The name here; `undefined` for a commit, which has none.
+ * @param name Name on the remote, one of {@linkcode remoteNames}.
+ * @returns The local name; `undefined` for a commit, which has none.
  */
 export function trackingName(name: string): string | undefined {
   if (isFullCommitId(name)) return undefined;

@@ -13,53 +13,56 @@ import {
 import { type GitContext, runGit } from "./run_git.ts";
 import { sourceError } from "../source_error.ts";
 
-/** Kind of the ids in a repository. */
+/** Object format of a repository. */
 export type ObjectFormat = "sha1" | "sha256";
 
 /**
- * Guesses the kind of the ids in a repository that was not yet reached.
+ * Guesses the object format of a repository that was not contacted yet.
  *
- * @param ref What is fetched from it.
- * @returns That of the id, if it is a whole one; the usual kind otherwise.
+ * @param ref Ref to fetch.
+ * @returns `sha256` for a full SHA-256 commit ID, otherwise `sha1`.
  */
 export function formatOf(ref: string | undefined): ObjectFormat {
   return /^[0-9a-f]{64}$/i.test(ref ?? "") ? "sha256" : "sha1";
 }
 
-/** What lets git in at the host of a repository, and at no other. */
+/** Settings that give git the credentials for one host only. */
 export interface Access {
-  /** Configuration of git. */
   readonly config: readonly ConfigEntry[];
-  /** Variables to which the configuration refers. */
+  /** Variables that the settings refer to. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
-/** A repository of the runner, with a remote of the name `origin`. */
+/** A repository of the runner with a remote named `origin`. */
 export interface Repository {
-  /** Absolute path of the repository itself, which is in its work tree if it has one. */
+  /**
+   * Absolute path of the repository itself, inside the work tree if it has one.
+   */
   readonly gitDirectory: string;
-  /** Location of the remote, with whatever secret is in it. */
+  /** URL of the remote, including credentials. */
   readonly url: string;
-  /** The location as it is shown. */
+  /** The URL without credentials, for messages. */
   readonly shownUrl: string;
-  /** Runs git on the repository. */
   git(
     args: readonly string[],
     variables?: GitContext["variables"],
   ): Promise<CaptureResult>;
   /**
-   * Creates the repository; replaces the one that is there.
+   * Creates the repository, and replaces an existing one.
    *
    * @throws {RunnerError} With code `source-failed`, if git cannot.
    */
   make(objectFormat: ObjectFormat): Promise<void>;
-  /** Resolves what lets git in at the host of the remote. */
+  /** Returns the credentials for the host of the remote. */
   access(): Promise<Access>;
 }
 
-/** A place of a repository. */
+/** Location of a repository. */
 export interface RepositoryPlace {
-  /** Absolute path of an existing directory: the work tree, or the repository. */
+  /**
+   * Absolute path of an existing directory: the work tree, or the repository
+   * itself.
+   */
   readonly path: string;
   /**
    * Whether the directory is the repository itself.
@@ -68,20 +71,17 @@ export interface RepositoryPlace {
    */
   readonly bare?: boolean;
   /**
-   * Locations of its other remotes, without their logins.
+   * URLs of other remotes, without credentials.
    *
-   * @default {there are none}
+   * @default {there are no other remotes}
    */
   readonly otherUrls?: readonly string[];
 }
 
 /**
- * Describes how git is run on a repository, which need not exist yet.
+ * Describes how to run git on a repository, which may not exist yet.
  *
- * @param place Where the repository is.
- * @param url Location of the remote; a secret in it is written nowhere.
- * @param context What the run offers.
- * @returns The repository.
+ * @param url URL of the remote; its credentials are never written to a file.
  */
 export function repositoryAt(
   { path, bare = false, otherUrls = [] }: RepositoryPlace,
@@ -90,7 +90,7 @@ export function repositoryAt(
 ): Repository {
   const { publicUrl, ...login } = splitLogin(url);
   const gitDirectory = bare ? path : `${path}/.git`;
-  // Named outright, the repository is not searched for in the directories above.
+  // With explicit paths, git does not search the parent directories.
   const place = [`--git-dir=${gitDirectory}`];
   if (!bare) place.push(`--work-tree=${path}`);
   let resolved: Promise<Access> | undefined;
@@ -119,7 +119,8 @@ export function repositoryAt(
         `--object-format=${objectFormat}`,
         ...bare ? ["--bare"] : [],
       ]);
-      // As "git remote add" does, without a program: its start takes longer.
+      // Writes what `git remote add` would write, which is faster than starting
+      // git.
       const config = `${gitDirectory}/config`;
       await Deno.writeTextFile(config, remoteConfig(publicUrl), {
         append: true,
@@ -141,7 +142,7 @@ async function accessTo(
   let access = login;
   if (askpass === "" && headers.values.length === 0) return access;
   for (const url of urls) {
-    // The configuration of a user may lead to another host.
+    // The user's configuration may rewrite the URL to another host.
     const { stdout } = await runGit(
       ["ls-remote", "--get-url", "--end-of-options", url],
       cwd,
@@ -164,11 +165,10 @@ async function accessTo(
 }
 
 /**
- * Finds the commit that a name stands for.
+ * Resolves a name to a commit.
  *
- * @param repository Repository.
- * @param name Name that leaves git nothing to guess.
- * @returns Id of the commit; `undefined` if the name stands for none.
+ * @param name Unambiguous name.
+ * @returns ID of the commit; `undefined` if there is none.
  */
 export async function commitOf(
   repository: Repository,

@@ -7,32 +7,33 @@ import { runClient } from "../client.ts";
 import type { SourceContext } from "../source_request.ts";
 import { type ConfigEntry, withConfigEntries } from "./config.ts";
 
-/** Transports that git may use, whatever a URL or a redirection asks for. */
+/** Transports that git may use, regardless of URLs and redirects. */
 const PROTOCOLS = ["file", "git", "http", "https", "ssh"];
 
-/** Options that keep a repository, or a template, from running its own programs. */
+/** Options that prevent a repository or template from running programs. */
 const NEUTRAL_OPTIONS = [
   "core.hooksPath=/dev/null",
   "core.fsmonitor=false",
   "init.templateDir=",
   "submodule.recurse=false",
-  // Maintenance would go on in the background of a directory that may be removed.
+  // Maintenance would continue in the background of a directory that may be
+  // removed.
   "gc.auto=0",
   "maintenance.auto=false",
   "advice.detachedHead=false",
 ].flatMap((option) => ["-c", option]);
 
-/** What {@linkcode runGit} needs of the run. */
+/** Parts of a run that {@linkcode runGit} needs. */
 export interface GitContext
   extends Pick<SourceContext, "env" | "cancellation"> {
   /**
-   * Configuration that holds for this one call and is written nowhere.
+   * Settings for this call only.
    *
    * @default {[]}
    */
   config?: readonly ConfigEntry[];
   /**
-   * Variables that have the last word.
+   * Variables that override all others.
    *
    * @default {{}}
    */
@@ -40,18 +41,17 @@ export interface GitContext
 }
 
 /**
- * Runs git: the one way in which source preparation does.
+ * Runs git with the safe settings of source preparation, which always uses this
+ * function.
  *
- * Neither the environment nor a repository can redirect it, make it ask for a
- * password or run hooks. What the environment configures beside that
- * (`GIT_CONFIG_COUNT`, credential helpers, the ssh command) stays in force.
+ * Neither the environment nor a repository can redirect it, make it prompt for
+ * a password, or run hooks. Other settings of the environment
+ * (`GIT_CONFIG_COUNT`, credential helpers, the ssh command) stay in effect.
  *
- * @param args Arguments; the caller has validated what came from outside.
- * @param cwd Working directory.
- * @param context Environment and cancellation.
+ * @param args Arguments. The caller must have validated untrusted values.
  * @returns Exit status and output.
  * @throws {RunnerError} With code `source-failed`, if git is not installed.
- * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if the job is cancelled.
  */
 export async function runGit(
   args: readonly string[],
@@ -70,33 +70,36 @@ function gitEnvironment(
 ): ChildEnvironment {
   const inherited = childEnvironment(env, { kind: "git" });
   return {
-    // The directories are named outright, so it does not matter who owns them.
+    // Directories are always given explicitly, so their owners do not matter.
     ...withConfigEntries(inherited, [["safe.directory", "*"], ...config]),
-    // A server that falls silent is a broken connection, which is retried.
+    // A server that sends nothing for two minutes is treated as a broken
+    // connection and retried.
     GIT_HTTP_LOW_SPEED_LIMIT: env.GIT_HTTP_LOW_SPEED_LIMIT ?? "1",
     GIT_HTTP_LOW_SPEED_TIME: env.GIT_HTTP_LOW_SPEED_TIME ?? "120",
     GIT_ALLOW_PROTOCOL: allowedProtocols(env.GIT_ALLOW_PROTOCOL).join(":"),
     GIT_TERMINAL_PROMPT: "0",
-    // Empty, it also silences core.askPass and SSH_ASKPASS. The program that the
-    // environment names answers for the host of the source alone: see login.ts.
+    // The empty value also disables core.askPass and SSH_ASKPASS. The program
+    // that the environment names is used for the host of the source only: see
+    // login.ts.
     GIT_ASKPASS: "",
-    // Without terminal and askpass ssh fails instead of asking. GIT_SSH_COMMAND
-    // is left alone: setting it would override the core.sshCommand of a user.
+    // Without a terminal and askpass, ssh fails instead of prompting.
+    // GIT_SSH_COMMAND is kept, because setting it would override
+    // core.sshCommand of the user.
     SSH_ASKPASS: "",
     SSH_ASKPASS_REQUIRE: "never",
-    // Git's reasons are shown and must not be translated.
+    // Error messages are parsed and must not be translated.
     LC_ALL: "C",
-    // References are read as files.
+    // The code reads refs as files.
     GIT_DEFAULT_REF_FORMAT: "files",
     ...variables,
   };
 }
 
 /**
- * Lists the transports that git may use: an environment may allow less, not more.
+ * Lists the transports that git may use. The environment can restrict them
+ * further.
  *
- * @param inherited The variable `GIT_ALLOW_PROTOCOL`, if it is set.
- * @returns Names of transports.
+ * @param inherited Value of `GIT_ALLOW_PROTOCOL`.
  */
 export function allowedProtocols(inherited: string | undefined): string[] {
   const wanted = inherited?.split(":") ?? PROTOCOLS;

@@ -14,38 +14,37 @@ import { checkGitRef, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
 import { gitLocation, isSameRepository } from "./url.ts";
 
-/** A repository and a revision in it. */
+/** A revision of a repository. */
 export interface Revision {
-  /** URL, `host:path` of ssh, or local path. */
+  /** URL, scp-like address such as `host:path`, or local path. */
   readonly url: string;
-  /** Branch, tag, commit id or full name of a reference. */
+  /** Branch, tag, commit ID or full ref name. */
   readonly ref: string;
 }
 
-/** How one repository is filled for both sources of an evaluation. */
+/** Functions that fetch both sources of an evaluation into one repository. */
 export interface SharedSource {
-  /** Creates the repository, without a work tree, and fetches both revisions. */
+  /** Creates the repository without a work tree and fetches both revisions. */
   readonly fillRepository: FillDirectory;
   /**
-   * Puts the job definitions of both into `base` and `head`. Nothing in those of
-   * the head can make it fail: where they cannot be written, there are none.
+   * Writes the job definitions of both into `base` and `head`. Definitions of
+   * the head cannot make this fail: if they cannot be written, there are none.
    */
   readonly fillDefinitions: FillDirectory;
 }
 
-/** All of the history, but files only when they are needed. */
+/** Full history, but files only when they are needed. */
 const WHOLE_HISTORY = { depth: 0, everything: false, filter: "blob:none" };
 
 /**
- * Checks the two sources of an evaluation that share one repository; runs
- * nothing yet.
+ * Validates the two sources of an evaluation, which share one repository.
+ * Nothing runs yet.
  *
- * @param head The possibly untrusted source.
- * @param base The trusted CI source.
- * @param context What the run offers.
- * @returns Functions that fill the two places, to be called one after the other.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with
- * what was given; the functions throw the same when git fails.
+ * @param head Source that may be untrusted.
+ * @param base Trusted CI source.
+ * @returns Functions to call one after the other.
+ * @throws {RunnerError} With code `source-failed`, if an argument is invalid.
+ * The functions throw the same if git fails.
  */
 export function sharedSource(
   head: Revision,
@@ -56,7 +55,7 @@ export function sharedSource(
     checkGitRef(ref);
     return gitLocation(url, context.cwd);
   });
-  // On the same host, each repository has its own login.
+  // Repositories on the same host have separate credentials.
   const { publicUrl, config, variables } = splitLogin(urls[1], {
     scope: "repository",
   });
@@ -112,11 +111,11 @@ export function sharedSource(
   };
 }
 
-/** What {@linkcode fetchOne} may fall back upon, and where it asks. */
+/** Options for {@linkcode fetchOne}. */
 interface FetchOneOptions {
   readonly fallback: string | undefined;
   readonly pullRequest?: string;
-  /** Location of another repository than `origin`. */
+  /** URL of the remote, if it is not `origin`. */
   readonly upstream?: string;
 }
 
@@ -163,29 +162,27 @@ async function fetchOne(
   );
 }
 
-/** Folder of the job definitions in a repository. */
+/** Directory of job definitions in a repository. */
 const FOLDER = ".reactorcide";
 
 /**
- * Attributes that win over those of the tree: files are written as they are
- * stored. So no tree can choose a filter, such as that of Git LFS, which asks
- * the server that the tree names.
+ * Attributes that override those of the tree, so that files are written as they
+ * are stored. Otherwise a tree could choose a filter such as Git LFS, which
+ * contacts a server that the tree names.
  */
 const PLAIN_ATTRIBUTES = "* -filter -text -ident !working-tree-encoding\n";
 
-/** An entry as `git ls-tree` lists it: mode, type, id, path. */
+/** An entry as listed by `git ls-tree`: mode, type, ID, path. */
 const ENTRY = /^(\d+) (\w+) [0-9a-f]+\t(.*)$/s;
 
 /**
- * Writes the job definitions of a commit into a directory, and nothing else of
- * it. A commit without any gives an empty folder.
+ * Writes only the job definitions of a commit into a directory. Without any,
+ * the directory is empty.
  *
- * @param repository Repository that has the commit.
- * @param commit Id of the commit.
- * @param directory Absolute path of the directory; it is absent after an error.
- * @param retry Does what connects.
- * @throws {RunnerError} With code `source-failed`, if there is anything but
- * files and folders among them, or git fails.
+ * @param directory Absolute path of the directory, which does not exist after
+ * an error.
+ * @throws {RunnerError} With code `source-failed`, if the definitions contain
+ * anything other than files and directories, or git fails.
  */
 export async function stageDefinitions(
   repository: Repository,
@@ -204,7 +201,8 @@ export async function stageDefinitions(
     const problem = problemOf(entry);
     if (problem !== undefined) throw sourceError(action, problem);
   }
-  // An index of its own, since the one of the repository is the job's.
+  // The index of the repository belongs to the job, so this uses a separate
+  // one.
   const variables = { GIT_INDEX_FILE: `${gitDirectory}/staged` };
   const attributes = `${gitDirectory}/info/attributes`;
   await using cleanup = new AsyncDisposableStack();
@@ -222,7 +220,7 @@ export async function stageDefinitions(
   }
   const commands = entries.length === 0 ? [] : [
     ["read-tree", `--prefix=${FOLDER}/`, `${commit}:${FOLDER}`],
-    // Files that are missing in a partial clone are fetched now.
+    // In a partial clone, git fetches missing files now.
     ["checkout-index", "--all", "--force", `--prefix=${directory}/`],
   ];
   for (const command of commands) {
@@ -234,11 +232,7 @@ export async function stageDefinitions(
   undo.move();
 }
 
-/**
- * Creates a directory as that of a commit without job definitions.
- *
- * @param directory Absolute path of the directory.
- */
+/** Creates the directory of a commit without job definitions. */
 export async function makeNoDefinitions(directory: string): Promise<void> {
   await Deno.mkdir(`${directory}/${FOLDER}`, { recursive: true });
 }

@@ -16,17 +16,13 @@ export type SubmoduleOptions = Required<
 >;
 
 /**
- * Checks out the submodules of the commit that is checked out.
+ * Checks out the submodules of the current commit.
  *
- * The repository chose their locations. So those on the host of the repository
- * get its login, its http headers and what shell snippets answer as helpers, and
- * those on other hosts get nothing that is not bound to them. None may be a directory of this machine, unless the
- * repository is one itself.
+ * The repository chose their URLs. Submodules on the host of the repository get
+ * its credentials, HTTP headers and credential helpers. Submodules on other
+ * hosts get only what is configured for these hosts. A submodule can be a local
+ * directory only if the repository itself is local.
  *
- * @param repository Repository.
- * @param options Which submodules, and how much of their history.
- * @param retry Does what connects.
- * @param context What the run offers.
  * @throws {RunnerError} With code `source-failed`, if git fails.
  */
 export async function updateSubmodules(
@@ -64,7 +60,8 @@ export async function updateSubmodules(
             ...lfs.variables,
             ...owners?.variables,
             GIT_ALLOW_PROTOCOL: protocols.join(":"),
-            // Git itself would go up to the repository around this one.
+            // Otherwise, git would search for a repository in the parent
+            // directories.
             GIT_CEILING_DIRECTORIES: dirname(dirname(gitDirectory)),
           },
         },
@@ -82,7 +79,7 @@ export async function updateSubmodules(
   );
 }
 
-/** What the submodules get on the host of the repository. */
+/** Returns the settings of submodules on the host of the repository. */
 async function submoduleAccess(
   repository: Repository,
 ): Promise<{ options: string[]; variables: Record<string, string> }> {
@@ -96,7 +93,7 @@ async function submoduleAccess(
   const headers = settings.filter(([key]) => key === "http.extraheader");
   const helpers = settings.filter(([key]) => key !== "http.extraheader");
   const entries: ConfigEntry[] = [];
-  // What has no host would go to every host that the tree names.
+  // Without a host, the settings would apply to all hosts that the tree names.
   if (headers.length > 0) {
     entries.push(["http.extraHeader", ""]);
     entries.push(...bindHeaders(publicUrl, headers.map(([, value]) => value)));
@@ -104,7 +101,7 @@ async function submoduleAccess(
   const bound = bindHelpers(publicUrl, helpers);
   if (bound !== undefined) entries.push(["credential.helper", ""], ...bound);
   entries.push(...config);
-  // Git passes on to submodules what stands in its options alone.
+  // Git passes only its command line settings on to submodules.
   const values = entries.map(([, value], index) => [
     `RUNNERLIB_GIT_CONFIG_${index}`,
     value,

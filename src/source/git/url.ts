@@ -4,19 +4,19 @@ import { RunnerError } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
 import { authorityProblem, encodingProblem, textProblem } from "../client.ts";
 
-/** Schemes of the transports that git may use; the last two are old spellings of ssh. */
+/** Allowed schemes; the last two are old names of ssh. */
 const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
 
 /**
- * Returns what is wrong with the location of a git repository.
+ * Checks the URL of a git repository.
  *
- * Refused is whatever git or a program that it starts could take for an option
- * or a command: a leading dash, also of a host; `<helper>::` transports, of
- * which `ext::` runs any command; control characters, with which a credential
- * helper can be asked for the password of another host.
+ * Rejects everything that git, or a program that it starts, could interpret as
+ * an option or a command: a leading dash, even of the host; `<helper>::`
+ * transports, since `ext::` runs any command; control characters, which can
+ * make a credential helper return the password of another host.
  *
- * @param url URL, `host:path` of ssh, or local path.
- * @returns The problem, worded to follow the name of the value; `undefined` if
+ * @param url URL, scp-like address such as `host:path`, or local path.
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
 export function gitUrlProblem(url: string): string | undefined {
@@ -35,12 +35,12 @@ export function gitUrlProblem(url: string): string | undefined {
 }
 
 /**
- * Validates the location of a git repository, and makes a local path absolute.
+ * Validates the URL of a git repository, and makes a local path absolute.
  *
- * @param url URL, `host:path` of ssh, or local path.
- * @param cwd Absolute path of the directory against which a local path is read.
- * @returns What git is given.
- * @throws {RunnerError} With code `source-failed`, if something is wrong with it.
+ * @param url URL, scp-like address such as `host:path`, or local path.
+ * @param cwd Absolute path against which a local path is resolved.
+ * @returns The URL or absolute path for git.
+ * @throws {RunnerError} With code `source-failed`, if the URL is invalid.
  */
 export function gitLocation(url: string, cwd: string): string {
   const problem = gitUrlProblem(url);
@@ -54,34 +54,26 @@ export function gitLocation(url: string, cwd: string): string {
 }
 
 /**
- * Checks whether a location is a path, by the rule of git: a colon before the
- * first slash makes it remote.
- *
- * @param url Validated location.
- * @returns Whether it is.
+ * Checks whether a URL is a local path. As in git, a colon before the first
+ * slash makes it remote.
  */
 export function isLocalPath(url: string): boolean {
   return !/^[^/]*:/.test(url);
 }
 
 /**
- * Checks whether two locations mean the same repository, however they are
- * spelled: by https or ssh, with `.git` or a slash at the end, with a user,
- * with capitals in the name of the host.
- *
- * @param one Location.
- * @param other Location.
- * @returns Whether they do.
+ * Checks whether two URLs refer to the same repository, ignoring the transport,
+ * a trailing `.git` or slash, the user, and the case of the host.
  */
 export function isSameRepository(one: string, other: string): boolean {
   return plainLocation(one) === plainLocation(other);
 }
 
 /**
- * Brings the location of a repository into a form that its spellings share.
+ * Normalizes the URL of a repository to a form that all its spellings share.
  *
- * @param url URL, `host:path` of ssh, or local path.
- * @returns `host/path`, or the path of a local one.
+ * @param url URL, scp-like address such as `host:path`, or local path.
+ * @returns `host/path`, or the local path.
  */
 export function plainLocation(url: string): string {
   const [, authority, path] = /^[^/:]+:\/\/([^/]*)\/*(.*)$/.exec(url) ??

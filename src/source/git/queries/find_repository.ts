@@ -5,31 +5,31 @@ import { isInside } from "../../../job_path.ts";
 import { lstatIfThere, readPlainText } from "./plain_files.ts";
 import { sourceError } from "../../source_error.ts";
 
-/** Where the parts of a repository are. */
+/** Paths of a repository. */
 export interface RepositoryParts {
   /** Absolute path of the work tree. */
   readonly workTree: string;
-  /** Absolute path of what belongs to the work tree alone, such as its index. */
+  /** Absolute path of the data of this work tree only, such as its index. */
   readonly gitDirectory: string;
-  /** Absolute path of what all work trees share: objects, references, settings. */
+  /**
+   * Absolute path of the data that all work trees share: objects, refs,
+   * configuration.
+   */
   readonly commonDirectory: string;
 }
 
-/** Reads a file of git's configuration, without what it includes. */
+/** Reads a git configuration file without its includes. */
 export type ReadConfig = (path: string) => Promise<ReadonlyMap<string, string>>;
 
 /**
- * Finds the repository in just this directory; one around it does not count.
+ * Finds the repository in exactly this directory. A repository in a parent
+ * directory does not count.
  *
- * What is in the directory may have been brought by an archive or written by a
- * step, so it does not lead anywhere by itself. It leads to a repository outside
- * the directory, as those of submodules and of `git worktree` are, if that
- * repository names this directory as its work tree.
+ * The directory may come from an archive or a step, so its `.git` file alone is
+ * not trusted. A repository elsewhere, as for submodules and `git worktree`, is
+ * used only if it names this directory as its work tree.
  *
- * @param path Absolute path of the directory.
- * @param readConfig Reads a configuration file.
- * @returns Its parts.
- * @throws {RunnerError} With code `source-failed`, if there is none.
+ * @throws {RunnerError} With code `source-failed`, if there is no repository.
  */
 export async function findRepository(
   path: string,
@@ -69,7 +69,7 @@ async function gitFileTarget(dotGit: string): Promise<string> {
   return resolve(dirname(dotGit), target);
 }
 
-/** The repository of a further work tree is in `worktrees` of the common one. */
+/** The repository of a linked work tree is in `worktrees` of the shared one. */
 async function withCommon(
   gitDirectory: string,
   dotGit: string,

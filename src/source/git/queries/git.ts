@@ -11,14 +11,14 @@ import {
 } from "./revisions.ts";
 
 /**
- * Questions to a git repository. Nothing that the repository configures is run
- * or followed.
+ * Queries of a git repository. They never run or follow anything that the
+ * repository configures.
  */
 export interface Git {
   /**
-   * Lists the files that differ between two revisions; a renamed file under both
-   * names. An empty list means that nothing differs: what cannot be known from
-   * the history that was fetched is an error.
+   * Lists the files that differ between two revisions; a renamed file with both
+   * names. An empty list means that nothing differs: if the answer is unknown
+   * because history was not fetched, an error is thrown.
    *
    * @param base Revision to compare with. @default {"HEAD^"}
    * @param options Additional options.
@@ -28,13 +28,13 @@ export interface Git {
    */
   changedFiles(base?: string, options?: ChangedFilesOptions): Promise<string[]>;
   /**
-   * Lists the commits in the history of one revision that are not in the history
-   * of another one, newest first.
+   * Lists the commits that one revision has and another one does not, newest
+   * first.
    *
-   * @param base Revision whose history is left out.
+   * @param base Revision whose commits are left out.
    * @param options Additional options.
    * @returns The commits.
-   * @throws {RunnerError} `source-failed`, if a revision or a part of the history
+   * @throws {RunnerError} `source-failed`, if a revision or part of the history
    * was not fetched.
    */
   commitsBetween(
@@ -42,15 +42,15 @@ export interface Git {
     options?: CommitsBetweenOptions,
   ): Promise<CommitInfo[]>;
   /**
-   * Reads a file as it was at a revision.
+   * Reads a file at a revision.
    *
    * @param ref Revision.
    * @param path Path relative to the top of the repository.
    * @param options Additional options.
    * @returns Text of the file, or the target of a symbolic link; `undefined` if
    * the revision has no such file.
-   * @throws {RunnerError} `source-failed`, if the revision was not fetched or the
-   * file is larger than 16 MiB.
+   * @throws {RunnerError} `source-failed`, if the revision was not fetched or
+   * the file is larger than 16 MiB.
    */
   fileAtRef(
     ref: string,
@@ -58,17 +58,17 @@ export interface Git {
     options?: FileAtRefOptions,
   ): Promise<string | undefined>;
   /**
-   * Describes what is checked out.
+   * Describes the current checkout.
    *
    * @param options Additional options.
-   * @returns What is known; every field is `null` outside a repository.
+   * @returns The checkout; every field is `null` outside a repository.
    * @throws {RunnerError} `source-failed`, if git is not installed.
    */
   info(options?: GitQueryOptions): Promise<GitInfo>;
 }
 
 /**
- * Questions to a git repository.
+ * Queries of a git repository.
  *
  * @example Build the documentation only if it changed
  * ```ts

@@ -11,21 +11,21 @@ import {
 } from "./open_query.ts";
 import { copyPlainFile, lstatIfThere } from "./plain_files.ts";
 
-/** What {@linkcode gitInfo} finds; `null` stands for what is absent, or not known. */
+/** Description of a checkout; `null` means absent or unknown. */
 export interface GitInfo {
-  /** Branch that is checked out; `null` if none is. */
+  /** Name of the branch; `null` if `HEAD` is detached. */
   readonly branch: string | null;
-  /** Id of the commit that is checked out. */
+  /** ID of the commit. */
   readonly commit: string | null;
-  /** Its first seven digits. */
+  /** First seven digits of the ID. */
   readonly shortCommit: string | null;
-  /** A tag of just that commit. */
+  /** A tag that points to the commit. */
   readonly tag: string | null;
-  /** Location of the remote `origin`, without user and password. */
+  /** URL of the remote `origin`, without user and password. */
   readonly remoteUrl: string | null;
   /** Names of all remotes. */
   readonly remotes: readonly string[] | null;
-  /** Whether the work tree is as the commit is, and has no files beside it. */
+  /** Whether the work tree has no changes and no untracked files. */
   readonly isClean: boolean | null;
 }
 
@@ -40,12 +40,12 @@ const NOTHING: GitInfo = {
 };
 
 /**
- * Describes what is checked out.
+ * Describes the current checkout.
  *
  * Nothing that the repository configures is run.
  *
  * @param options Additional options.
- * @returns What is known; nothing of a directory that is not a repository.
+ * @returns The checkout; every field is `null` outside a repository.
  * @throws {RunnerError} With code `source-failed`, if git is not installed.
  */
 export async function gitInfo(options: GitQueryOptions = {}): Promise<GitInfo> {
@@ -85,24 +85,22 @@ async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
   };
 }
 
-/** Maximum time that each look at the work tree may take, in milliseconds. */
+/** Maximum time for each command that reads the work tree, in milliseconds. */
 const TIMEOUT_MS = 60_000;
 
-/** Largest index that is read, in bytes; that of a million files is smaller. */
+/** Maximum size of the index, in bytes; one with a million files is smaller. */
 const MAX_INDEX_BYTES = 512 * 1024 * 1024;
 
 /**
- * Checks whether a work tree is as its commit is, with all of its submodules,
- * and has no other files.
+ * Checks whether a work tree and its submodules have no changes and no
+ * untracked files.
  *
- * What counts as a change depends on a few settings of the user and of the
- * repository, such as those of line ends. A file in Git LFS is compared with its
- * pointer by `git-lfs`, which does not see the tree. No other filter is run.
+ * Some settings of the user and the repository, such as those for line endings,
+ * affect what counts as a change. `git-lfs` compares Git LFS files with their
+ * pointers without access to the tree. No other filter runs.
  *
- * @param query Repository.
- * @param options Options of the question.
- * @param timeoutMs Maximum time that each look may take, in milliseconds.
- * @returns Whether it is; `null` if that cannot be known.
+ * @param timeoutMs Maximum time for each command, in milliseconds.
+ * @returns Whether it is clean; `null` if that is unknown.
  */
 export async function isCleanTree(
   query: GitQuery,
@@ -145,7 +143,7 @@ async function compare(
   const { exitCode, stdout } = await query.gitWithin(
     timeoutMs,
     ...["-c", `include.path=${file}`, "status", "--porcelain"],
-    // A submodule has settings of its own, which git would follow.
+    // A submodule has its own configuration, which git would follow.
     ...["--untracked-files=normal", "--ignore-submodules=dirty"],
   );
   if (exitCode !== 0) return null;
@@ -164,7 +162,7 @@ async function areSubmodulesClean(
   for (const entry of stdout.split("\0")) {
     if (!entry.startsWith("160000 ")) continue;
     const directory = `${workTree}/${entry.slice(entry.indexOf("\t") + 1)}`;
-    // One that is not checked out has no changes.
+    // A submodule that is not checked out has no changes.
     if (await lstatIfThere(`${directory}/.git`) === undefined) continue;
     using submodule = await openQuery({ ...options, directory });
     const isClean = await isCleanTree(
@@ -177,7 +175,7 @@ async function areSubmodulesClean(
   return true;
 }
 
-/** An index may be split, and name the file with its larger part. */
+/** A split index refers to a second file. */
 async function sharedIndexes(gitDirectory: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name, isFile } of Deno.readDir(gitDirectory)) {
@@ -186,7 +184,10 @@ async function sharedIndexes(gitDirectory: string): Promise<string[]> {
   return names;
 }
 
-/** Runs `git-lfs` in an empty repository, where no setting of the tree counts. */
+/**
+ * Runs `git-lfs` in an empty repository, where it does not see settings of the
+ * tree.
+ */
 async function lfsFilter(ownDirectory: string): Promise<ConfigEntry[]> {
   const client = `${ownDirectory}/lfs/.git`;
   await Deno.mkdir(`${client}/objects`, { recursive: true });

@@ -20,80 +20,76 @@ import { readPlainFile } from "./plain_files.ts";
 import { missingHistory, runQuery } from "./run_query.ts";
 import { sourceError } from "../../source_error.ts";
 
-/** Options of every question to a git repository. */
+/** Options of all queries of a git repository. */
 export interface GitQueryOptions {
   /**
-   * Directory of the repository: `/job` or a path below it, as a job knows it, or
-   * any other path.
+   * Directory of the repository: any path, where `/job` is the job's directory
+   * even outside a container.
    *
    * @default {the code directory of the job}
    */
   directory?: string;
   /**
-   * Environment of git, which gets the variables that programs need to run.
+   * Environment of git, of which it gets only the variables that programs need
+   * to run.
    *
    * @default {the environment of the process}
    */
   env?: Readonly<Record<string, string>>;
-  /** Ends the question when aborted. */
+  /** Stops the query. */
   signal?: AbortSignal;
 }
 
 /**
- * A repository that is asked.
+ * An opened repository.
  *
- * Git runs on a repository of the runner's own, which has the objects of the
- * other one and copies of its references. Its configuration is new, so that
- * nothing in the other one can start a program, or lead to another server or
- * directory. What is missing there is not fetched.
+ * Git runs on a private repository that has the objects of the actual one and
+ * copies of its refs. Its configuration is new, so nothing in the actual
+ * repository can start a program or lead to another server or directory.
+ * Missing objects are not fetched.
  */
 export interface GitQuery extends Disposable {
-  /** Absolute path of the directory that was asked for. */
+  /** Absolute path of the directory. */
   readonly path: string;
-  /** Where the repository is that answers. */
+  /** Paths of the actual repository. */
   readonly parts: RepositoryParts;
-  /** Absolute path of the repository on which git runs. */
+  /** Absolute path of the private repository. */
   readonly ownDirectory: string;
-  /** Settings that say how the repository is stored. */
+  /** Settings that describe the storage format. */
   readonly extensions: readonly ConfigEntry[];
-  /** Settings of the repository that are in force. */
+  /** Allowed settings of the actual repository. */
   readonly settings: readonly ConfigEntry[];
-  /** Names of its remotes, sorted. */
+  /** Sorted names of its remotes. */
   readonly remotes: readonly string[];
-  /** Runs git, which reads but does not write. */
+  /** Runs git, which only reads. */
   git(...args: string[]): Promise<CaptureResult>;
   /**
-   * Runs git in the same way on files that a step can replace. A pipe in the
-   * place of one, such as `.gitignore`, would have git wait forever.
+   * Runs git with a time limit, for commands that read files that a step can
+   * replace. A pipe in place of `.gitignore`, for example, would block git
+   * forever.
    */
   gitWithin(timeoutMs: number, ...args: string[]): Promise<CaptureResult>;
 }
 
-/**
- * Finds the directory that is meant.
- *
- * @param options Directory and environment.
- * @returns Its absolute path.
- */
+/** Resolves the directory of a query. */
 export function queryDirectory(options: GitQueryOptions): string {
   const host = processHost();
   const { env = host.env } = options;
   const directory = options.directory ??
     (env[Variable.codeDir] || defaultOf("code_dir"));
   if (!directory.startsWith("/")) return resolve(host.cwd, directory);
-  // Outside a container, jobs are told where their directories really are.
+  // Outside a container, the directories of jobs are elsewhere.
   return isInside("/job", directory)
     ? openWorkspace({ cwd: host.cwd, env }).pathOf(directory)
     : directory;
 }
 
 /**
- * Opens the repository that is meant.
+ * Opens the repository of a query.
  *
- * @param options Directory and environment.
- * @returns The repository; to be disposed of.
- * @throws {RunnerError} With code `source-failed`, if there is none in just that
- * directory, or it cannot be read without following what it says.
+ * @returns The repository, which the caller must dispose.
+ * @throws {RunnerError} With code `source-failed`, if the directory itself has
+ * no repository, or the repository cannot be read safely.
  */
 export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   const host = processHost();
@@ -148,14 +144,12 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
 }
 
 /**
- * Finds the commit that a revision means: one that is known here by that name,
- * or a branch of `origin`.
+ * Finds a commit by the name of a local revision or of a branch of `origin`.
  *
- * @param query Repository.
- * @param revision Name of a branch, tag or commit, also with `^` and `~`.
- * @returns Id of the commit.
+ * @param revision Branch, tag or commit, optionally with `^` and `~`.
+ * @returns ID of the commit.
  * @throws {RunnerError} With code `source-failed`, if the repository does not
- * know it.
+ * have the revision.
  */
 export async function resolveRevision(
   query: GitQuery,
@@ -187,13 +181,12 @@ function remotesOf(entries: readonly ConfigEntry[]): string[] {
 }
 
 /**
- * Reads the settings of the user and the machine. This starts no program.
+ * Reads the settings of the user and the system. This starts no program except
+ * git.
  *
- * @param query Repository, whose own settings are left out.
- * @param env Environment, which says where they are.
- * @param timeoutMs Maximum time that git may take, in milliseconds.
- * @returns The settings.
- * @throws {RunnerError} With code `source-failed`, if it takes longer.
+ * @param env Environment that determines where the settings are.
+ * @param timeoutMs Time limit of git, in milliseconds.
+ * @throws {RunnerError} With code `source-failed`, if git takes longer.
  */
 export async function readUserSettings(
   { ownDirectory }: GitQuery,
@@ -219,7 +212,7 @@ export async function readUserSettings(
   return scopes.flatMap(({ stdout }) => readEntries(stdout));
 }
 
-/** Has git parse a copy of the file, which includes no other one. */
+/** Makes git parse a copy of the file, without its includes. */
 async function readSettings(
   file: string,
   ownDirectory: string,

@@ -13,12 +13,11 @@ import {
 import { sourceError } from "../../source_error.ts";
 
 /**
- * Creates the directory of a repository that the runner writes anew.
+ * Creates the directory of a private repository.
  *
- * @param env Environment, which says where the workspace is.
- * @param cwd Absolute path of the current directory.
- * @returns The directory; it is removed when disposed.
- * @throws {RunnerError} With code `workspace`, if there is no place for it.
+ * @param env Environment that determines where the workspace is.
+ * @returns The directory, which is removed when disposed.
+ * @throws {RunnerError} With code `workspace`, if it cannot be created.
  */
 export async function makeOwnDirectory(
   env: Readonly<Record<string, string>>,
@@ -39,17 +38,16 @@ export async function makeOwnDirectory(
 }
 
 /**
- * Fills it with what questions need of another repository: a way to its objects,
- * and copies of its references and of a few settings.
+ * Fills a private repository with everything that queries need of the actual
+ * one: a reference to its objects, and copies of its refs and some settings.
  *
- * @param ownDirectory Absolute path of the directory.
- * @param path Path of the other one, for errors.
- * @param parts Where the other one is.
- * @param all All of its settings.
- * @param settings Those that are taken over.
- * @returns Settings that say how it is stored.
- * @throws {RunnerError} With code `source-failed`, if it is not a repository, or
- * leads out of itself.
+ * @param ownDirectory Absolute path of the private repository.
+ * @param path Path of the actual repository, for errors.
+ * @param all All settings of the actual repository.
+ * @param settings Settings that are copied.
+ * @returns Settings that describe the storage format.
+ * @throws {RunnerError} With code `source-failed`, if it is not a repository,
+ * or refers to files outside it.
  */
 export async function fillOwnDirectory(
   ownDirectory: string,
@@ -94,7 +92,7 @@ export async function fillOwnDirectory(
   return extensions;
 }
 
-/** Makes sure that the objects are in their directory, and lead nowhere. */
+/** Verifies that the objects are inside the repository and contain no links. */
 async function plainObjects(
   commonDirectory: string,
   action: string,
@@ -116,7 +114,7 @@ async function plainObjects(
   return objects;
 }
 
-/** References outside `refs/` by which people name a commit. */
+/** Refs outside `refs/` that users refer to. */
 const PSEUDO_REFERENCES = [
   "FETCH_HEAD",
   "ORIG_HEAD",
@@ -126,19 +124,18 @@ const PSEUDO_REFERENCES = [
   "REBASE_HEAD",
 ];
 
-/** A name without what git and its files cannot hold. */
+/** A valid ref name, except of replacement refs. */
 // deno-lint-ignore no-control-regex
 const NAME = /^refs\/(?!replace\/)[^\x00-\x20\x7f\ufffd]+$/;
 
 const ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
- * Copies what names commits into another repository, as data: nothing of it is
- * followed. References that replace objects are left out.
+ * Copies the refs of a repository as data, without following anything.
+ * Replacement refs are left out.
  *
- * @param parts The repository.
- * @param target Absolute path of the other one.
- * @returns Whether `HEAD` is one of a repository.
+ * @param target Absolute path of the private repository.
+ * @returns Whether `HEAD` is valid.
  */
 export async function copyReferences(
   { gitDirectory, commonDirectory }: RepositoryParts,
@@ -172,10 +169,9 @@ export async function copyReferences(
 }
 
 /**
- * Copies the earlier values of references, which `@{…}` asks for.
+ * Copies the reflogs, which `@{…}` refers to.
  *
- * @param parts The repository.
- * @param target Absolute path of the other one.
+ * @param target Absolute path of the private repository.
  */
 export async function copyReflogs(
   { gitDirectory, commonDirectory }: RepositoryParts,
@@ -189,10 +185,10 @@ export async function copyReflogs(
 }
 
 /**
- * Copies files of a repository that are there; others are left out.
+ * Copies the files that exist.
  *
  * @param from Absolute path of a directory.
- * @param to Absolute path of another one.
+ * @param to Absolute path of another directory.
  * @param names Paths relative to both.
  */
 export async function copyFiles(

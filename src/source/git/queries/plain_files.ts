@@ -3,20 +3,19 @@ import { osReason } from "../../../errors.ts";
 import { writeAll } from "../../archive/write_queue.ts";
 import { sourceError } from "../../source_error.ts";
 
-/** Maximum size of a file of a repository that is copied, in bytes. */
+/** Maximum size of a file that is copied from a repository, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
-/** How much of a file is copied at a time, in bytes. */
+/** Size of the chunks in which a file is copied, in bytes. */
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Reads a file that is not trusted: a regular one, of bounded size. Opening
- * anything else might block, read without end, or lead elsewhere.
+ * Reads an untrusted file only if it is a regular file of limited size. Opening
+ * anything else could block, never end, or lead elsewhere.
  *
- * @param path Absolute path.
- * @param maxBytes Largest size.
  * @returns The bytes; `undefined` if there is no file.
- * @throws {RunnerError} With code `source-failed`, if it is anything else.
+ * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
+ * or is too large.
  */
 export async function readPlainFile(
   path: string,
@@ -31,12 +30,11 @@ export async function readPlainFile(
 }
 
 /**
- * Copies a file as {@linkcode readPlainFile} reads it, but not all at once.
+ * Copies a file with the checks of {@linkcode readPlainFile}, in chunks.
  *
- * @param from Absolute path; a file that is absent is not copied.
- * @param to Absolute path of the copy.
- * @param maxBytes Largest size.
- * @throws {RunnerError} With code `source-failed`, if it is anything else.
+ * @param from Absolute path. A missing file is not copied.
+ * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
+ * or is too large.
  */
 export async function copyPlainFile(
   from: string,
@@ -63,22 +61,22 @@ export async function copyPlainFile(
 }
 
 /**
- * Reads a text as {@linkcode readPlainFile} does.
+ * Reads text with the checks of {@linkcode readPlainFile}.
  *
- * @param path Absolute path.
  * @returns The text; empty if there is no file.
- * @throws {RunnerError} With code `source-failed`, if it is anything else.
+ * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
+ * or is too large.
  */
 export async function readPlainText(path: string): Promise<string> {
   return new TextDecoder().decode(await readPlainFile(path));
 }
 
 /**
- * Lists the regular files below a directory that is not trusted.
+ * Lists the regular files in an untrusted directory and its subdirectories.
  *
- * @param directory Absolute path; an absent directory has no files.
- * @param onOther Gets the absolute path of whatever is neither a regular file
- * nor a directory.
+ * @param directory Absolute path. A missing directory has no files.
+ * @param onOther Called with the absolute path of everything that is neither a
+ * regular file nor a directory.
  * @returns Paths relative to the directory.
  * @throws {RunnerError} With code `source-failed`, if it is not a directory.
  */
@@ -105,10 +103,9 @@ export async function listPlainFiles(
 }
 
 /**
- * Looks at a path without following it.
+ * Returns information about a path without following a link.
  *
- * @param path Absolute path.
- * @returns What is there; `undefined` if nothing is.
+ * @returns The information; `undefined` if the path does not exist.
  */
 export async function lstatIfThere(
   path: string,

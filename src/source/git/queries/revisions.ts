@@ -13,14 +13,14 @@ import { sourceError } from "../../source_error.ts";
 /** Options for {@linkcode changedFiles}. */
 export interface ChangedFilesOptions extends GitQueryOptions {
   /**
-   * Revision with which the base is compared.
+   * Revision to compare with the base.
    *
    * @default {"HEAD"}
    */
   head?: string;
   /**
-   * Whether a base from which the histories have parted counts as it was when
-   * they did, so that what others changed there since is left out.
+   * Whether to compare with the merge base, so that later changes of the base
+   * branch are left out.
    *
    * @default {true}
    */
@@ -28,16 +28,16 @@ export interface ChangedFilesOptions extends GitQueryOptions {
 }
 
 /**
- * Lists the files that differ between two revisions; a renamed one under both
- * of its names.
+ * Lists the files that differ between two revisions; a renamed file with both
+ * names.
  *
- * An empty list means that nothing differs. What cannot be known, because a
- * revision or the history between the two was not fetched, is an error.
+ * An empty list means that nothing differs. If the answer is unknown because a
+ * revision or the history between the two was not fetched, an error is thrown.
  *
- * @param base Revision with which the comparison begins.
+ * @param base Revision to compare with.
  * @param options Additional options.
- * @returns Paths, relative to the top of the repository.
- * @throws {RunnerError} With code `source-failed`, if it cannot be known.
+ * @returns Paths relative to the top of the repository.
+ * @throws {RunnerError} With code `source-failed`, if the answer is unknown.
  */
 export async function changedFiles(
   base = "HEAD^",
@@ -60,7 +60,7 @@ export async function changedFiles(
   );
   const result = await query.git(
     ...["diff-tree", "-r", "-z", "--name-only", "--no-renames"],
-    // A submodule may ask not to be looked at.
+    // A submodule's own configuration could hide it.
     ...["--no-ext-diff", "--ignore-submodules=none"],
     from,
     to,
@@ -87,7 +87,7 @@ async function commonCommit(
 /** Options for {@linkcode commitsBetween}. */
 export interface CommitsBetweenOptions extends GitQueryOptions {
   /**
-   * Revision whose history is listed.
+   * Revision whose commits are listed.
    *
    * @default {"HEAD"}
    */
@@ -96,13 +96,13 @@ export interface CommitsBetweenOptions extends GitQueryOptions {
 
 /** A commit that {@linkcode commitsBetween} lists. */
 export interface CommitInfo {
-  /** Id. */
+  /** ID of the commit. */
   readonly id: string;
-  /** Ids of the commits that it follows; a merge has several. */
+  /** IDs of the parents; a merge has several. */
   readonly parents: readonly string[];
   /** Name of the author. */
   readonly author: string;
-  /** Address of the author. */
+  /** Email address of the author. */
   readonly email: string;
   /** Time of the commit, in milliseconds since 1970. */
   readonly committedAt: number;
@@ -111,14 +111,14 @@ export interface CommitInfo {
 }
 
 /**
- * Lists the commits that belong to the history of one revision and not to that
- * of another one, the newest first.
+ * Lists the commits that one revision has and another one does not, newest
+ * first.
  *
- * @param base Revision whose history is left out.
+ * @param base Revision whose commits are left out.
  * @param options Additional options.
  * @returns The commits; none if the base has all of them.
- * @throws {RunnerError} With code `source-failed`, if it cannot be known,
- * because a revision or a part of the history was not fetched.
+ * @throws {RunnerError} With code `source-failed`, if the answer is unknown
+ * because a revision or part of the history was not fetched.
  */
 export async function commitsBetween(
   base: string,
@@ -164,18 +164,18 @@ function readCommit(text: string): CommitInfo {
 export type FileAtRefOptions = GitQueryOptions;
 
 /**
- * Reads a file as it is in a revision, whatever is in the work tree.
+ * Reads a file at a revision. The work tree does not matter.
  *
- * In a partial clone, the content of the file may not be there. It is not
- * fetched: use `git fetch` or `git show` for that.
+ * In a partial clone, the contents of the file may be missing. They are not
+ * fetched; use `git fetch` or `git show` for that.
  *
  * @param ref Revision.
- * @param path Path, relative to the top of the repository.
+ * @param path Path relative to the top of the repository.
  * @param options Additional options.
- * @returns Text of the file, of a symbolic link its target; `undefined` if the
- * revision has no such file.
- * @throws {RunnerError} With code `source-failed`, if the revision is not known
- * here, or the file has more than 16 MiB.
+ * @returns Text of the file, or the target of a symbolic link; `undefined` if
+ * the revision has no such file.
+ * @throws {RunnerError} With code `source-failed`, if the revision was not
+ * fetched, or the file is larger than 16 MiB.
  */
 export async function fileAtRef(
   ref: string,

@@ -9,26 +9,26 @@ import {
 import { gitReason } from "../failure.ts";
 import { sourceError } from "../../source_error.ts";
 
-/** Maximum time that git may take to read a repository, in milliseconds. */
+/** Default time limit of git, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;
 
-/** What a question is run with. */
+/** Options for {@linkcode runQuery}. */
 export interface QueryRun {
   readonly ownDirectory: string;
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
   readonly cwd: string;
-  /** Variables instead of those that hide the settings of the user. */
+  /** Variables that replace those that hide the user's settings. */
   readonly variables?: Readonly<Record<string, string>>;
   /**
-   * Maximum time that git may take, in milliseconds.
+   * Time limit of git, in milliseconds.
    *
    * @default {600_000}
    */
   readonly timeoutMs?: number;
 }
 
-/** Settings that keep git to what is there, whatever is beside the objects. */
+/** Settings that make git ignore auxiliary files next to the objects. */
 const NEUTRAL_OPTIONS = [
   "core.commitGraph=false",
   "core.multiPackIndex=false",
@@ -38,26 +38,23 @@ const NEUTRAL_OPTIONS = [
   "gc.auto=0",
 ].flatMap((option) => ["-c", option]);
 
-/** Variables that programs need to run; git gets no token, not even to lose it. */
+/** Variables that programs need to run. Git gets no tokens. */
 const INHERITED = [
   ...["PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "LD_LIBRARY_PATH"],
   "GIT_EXEC_PATH",
 ];
 
-/** The user's settings may start programs as well, and a step may change them. */
+/** The user's settings could start programs, and a step can change them. */
 const HIDDEN_SETTINGS = {
   GIT_CONFIG_GLOBAL: "/dev/null",
   GIT_CONFIG_NOSYSTEM: "1",
 };
 
 /**
- * Runs git on a repository of the runner's own, where it reads and does not write.
+ * Runs git on a private repository, where it only reads.
  *
- * @param args Arguments of git.
- * @param run Where, and with which variables.
- * @returns Exit status and output.
- * @throws {RunnerError} With code `source-failed`, if git is not installed, or
- * gives no answer in time.
+ * @throws {RunnerError} With code `source-failed`, if git is not installed or
+ * exceeds the time limit.
  */
 export async function runQuery(
   args: readonly string[],
@@ -111,15 +108,13 @@ export async function runQuery(
   }
 }
 
-/** What was asked cannot be known from the history that was fetched. */
+/** The answer is unknown because part of the history was not fetched. */
 export class MissingHistoryError extends RunnerError {}
 
 /**
- * Creates the error of a question for which more of the history is needed.
+ * Creates the error of a query that needs more history.
  *
- * @param action What could not be done, and to what.
- * @param reason Why.
- * @returns The error, with code `source-failed`.
+ * @param action Failed action with its object.
  */
 export function missingHistory(
   action: string,
@@ -131,13 +126,11 @@ export function missingHistory(
 }
 
 /**
- * Takes what git printed, all of it or nothing.
+ * Returns the complete output of git.
  *
- * @param result Exit status and output of git.
- * @param action What git was to do, for an error.
- * @returns Standard output.
- * @throws {RunnerError} With code `source-failed`, if git failed, or printed
- * more than is kept.
+ * @param action Action of git, for the error.
+ * @throws {RunnerError} With code `source-failed`, if git failed or its output
+ * was truncated.
  */
 export function wholeOutput(result: CaptureResult, action: string): string {
   const { exitCode, stdout } = result;

@@ -27,7 +27,10 @@ import {
 } from "./open_query.ts";
 import { MissingHistoryError } from "./run_query.ts";
 
-/** Programs of the user's settings and variables, which a step may have changed. */
+/**
+ * Variables with programs and settings of the user, which a step may have
+ * changed.
+ */
 const PROGRAMS =
   /^GIT_(?:ASKPASS|SSH|SSH_COMMAND|PROXY_COMMAND|CONFIG_GLOBAL)$/;
 
@@ -39,12 +42,7 @@ const SILENT: Logger = {
   flush: () => Promise.resolve(),
 };
 
-/**
- * Adapts a repository that is queried to checks of its history.
- *
- * @param query Repository.
- * @returns The same.
- */
+/** Makes the history checks work on a query. */
 export function historyOf(query: GitQuery): PartialHistory {
   return {
     gitDirectory: query.ownDirectory,
@@ -53,21 +51,17 @@ export function historyOf(query: GitQuery): PartialHistory {
 }
 
 /**
- * Answers a question, and fetches more of the history if it takes that.
+ * Answers a query, and fetches more history if necessary.
  *
- * What is fetched goes to the runner's own repository; the other one stays as it
- * is. The location is that of the job's source, which its environment names, and
- * never one that the repository configures. Access comes from the
- * environment alone: settings of the user, and the programs that they name, are
- * ignored.
+ * New commits are fetched into the private repository; the actual one does not
+ * change. The URL is that of the job's source in the environment, never one
+ * that the repository configures. Credentials come only from the environment;
+ * settings of the user, and programs that they name, are ignored.
  *
- * @param query Repository.
- * @param options Options of the question.
- * @param revisions Revisions of the question.
- * @param answer Answers it.
- * @returns The answer.
- * @throws {RunnerError} What the answer throws; if the history is to blame, it
- * names the option that fetches all of it.
+ * @param revisions Revisions that the answer needs.
+ * @param answer Computes the answer.
+ * @throws {RunnerError} The error of `answer`; if history is missing, it names
+ * the option that fetches all of it.
  */
 export async function withHistory<T>(
   query: GitQuery,
@@ -117,7 +111,10 @@ async function attempt<T>(
   }
 }
 
-/** Location of the source that is in the directory, if git needs no other program for it. */
+/**
+ * Returns the URL of the source in the directory, if git needs no other program
+ * to fetch it.
+ */
 function sourceUrl(
   { path }: GitQuery,
   options: GitQueryOptions,
@@ -149,7 +146,7 @@ async function fetchMore(
   const { ownDirectory, extensions, settings } = query;
   const { signal } = options;
   const { publicUrl } = splitLogin(url);
-  // No remote of the other repository may take the place of this one.
+  // No remote of the actual repository may replace this one.
   await Deno.writeTextFile(
     `${ownDirectory}/config`,
     configText([
@@ -178,7 +175,9 @@ async function fetchMore(
   }, isEnough);
 }
 
-/** What is fetched for a revision: a commit that is here, or the names that it may have. */
+/**
+ * Returns what to fetch for a revision: a known commit, or its possible names.
+ */
 async function namesOf(
   query: GitQuery,
   revision: string,
@@ -197,7 +196,10 @@ async function namesOf(
   );
 }
 
-/** What the environment says of access, without what a step may have changed. */
+/**
+ * Returns the environment's credentials, without anything that a step may have
+ * changed.
+ */
 function accessOf(options: GitQueryOptions) {
   const { cwd, env: processEnv } = processHost();
   const { env = processEnv } = options;
