@@ -2,60 +2,59 @@ import type { OptionName } from "../options/options.ts";
 import type { OptionValues } from "../options/value_types.ts";
 import type { StepConfig } from "./step_config.ts";
 
-/** Where code comes from. */
+/** Type and location of a source. */
 export type SourceConfig =
   | { readonly type: "none" }
   | {
-    /** How the code is fetched: a type of the runner, or a registered one. */
+    /** Type of the source, built in or registered. */
     readonly type: string;
-    /** Repository, archive or directory; a registered type may need none. */
+    /** Repository, archive or directory; empty only for registered types. */
     readonly url: string;
-    /** Branch, tag or commit, or the checksum of an archive. */
+    /** Branch, tag or commit; for an archive, its checksum. */
     readonly ref?: string;
   };
 
-/** How an archive is unpacked, and what it may hold. */
+/** How an archive is unpacked, and its limits. */
 export type ArchiveConfig = OptionValues["archive"];
 
-/** How git repositories are checked out. */
+/** Options of a git checkout. */
 export type CheckoutConfig = OptionValues["checkout"];
 
 /**
- * The configuration of a job, validated: the values of all options, in the
- * groups that their rows in the table of options name.
+ * The validated configuration of a job: the values of all options, in their
+ * groups.
  */
 export interface JobConfig
   extends Omit<OptionValues, "cwd" | "source" | "ciSource"> {
-  /** What the job is made of, when it is not one command. */
+  /** Steps of the job; absent for a job with one command. */
   readonly steps?: readonly StepConfig[];
-  /** Where the command runs, as the job knows it. */
+  /** Directory that the command runs in, as the job sees it. */
   readonly cwd: string;
-  /** Whether the directory was chosen, or is the default. */
+  /** Whether the directory was configured, and is not the default. */
   readonly isCwdChosen: boolean;
-  /** The possibly untrusted source. */
+  /** The source, which may be untrusted. */
   readonly source: SourceConfig;
   /** The trusted CI source. */
   readonly ciSource: SourceConfig;
-  /** Image of a nested container, as given; passed on to the command. */
+  /** Image of a nested container, as configured; passed on to the command. */
   readonly runnerImage: string | undefined;
 }
 
-/** Something wrong with the configuration. */
+/** A problem of the configuration. */
 export interface ConfigProblem {
-  /** Name of the option. */
   readonly key: OptionName;
-  /** What is wrong and what is allowed; repeats no secret. */
+  /** What is wrong and what is allowed, without secrets. */
   readonly message: string;
-  /** Where the value came from; `undefined` when there is none. */
+  /** Where the value came from; `undefined` if it is missing. */
   readonly origin: string | undefined;
 }
 
-/** The outcome of a validation. */
+/** Result of a validation. */
 export interface ValidationResult {
-  /** The configuration; `undefined` as soon as there is a problem. */
+  /** The configuration; `undefined` if there are problems. */
   readonly config: JobConfig | undefined;
-  /** Everything that is wrong. */
+  /** All problems. */
   readonly problems: readonly ConfigProblem[];
-  /** What is unusual, though not wrong. */
+  /** Warnings about valid but unusual values. */
   readonly warnings: readonly string[];
 }

@@ -11,23 +11,23 @@ import type { StepConfig } from "./step_config.ts";
 
 /** The contents of a job file. */
 export interface JobFile {
-  /** Values of the configuration. */
+  /** Values of options. */
   readonly layer: Layer;
   /** Steps of the job; `undefined` if the file has none. */
   readonly steps: readonly StepConfig[] | undefined;
-  /** Whether the job does not run on a developer's machine. */
+  /** Whether the job must not run on a developer's machine. */
   readonly disableRunLocal: boolean;
 }
 
-/** Type of sources of files that run with the code that is there already. */
+/** Source type of files that use existing code. */
 const LOCAL_SOURCE = "local";
 
 const SOURCE_TYPES: readonly string[] = ["source_type", "ci_source_type"];
 
-/** Shells with which a command may begin; it needs no other one then. */
+/** Command that starts its own shell, and so needs no other. */
 const SHELL_COMMAND = /^\s*(\/(usr\/)?bin\/)?(ba|z|da|k)?sh\s+-c\b/;
 
-/** What has been read of a job file so far. */
+/** Values read so far. */
 interface Reading {
   readonly layer: Layer;
   readonly origin: string;
@@ -39,16 +39,14 @@ interface Reading {
 }
 
 /**
- * Reads a job file, YAML or JSON: a layer of the configuration, and steps.
+ * Reads a YAML or JSON job file: a layer of the configuration, and steps.
  *
  * Scalars keep the text that was written: `1.0`, `yes` and `0x10` reach the
  * environment of a job unchanged.
  *
- * @param path Absolute path of the file.
- * @param name Path as the user gave it, for messages.
- * @returns The contents of the file.
+ * @param name Path as the user wrote it, for messages.
  * @throws {RunnerError} With code `invalid-job-file`, if the file cannot be
- * read or understood; the message lists all problems with line and column.
+ * read or is invalid; the message lists all problems with line and column.
  */
 export async function readJobFile(
   path: string,
@@ -72,7 +70,7 @@ export async function readJobFile(
   return { layer, steps, disableRunLocal };
 }
 
-/** The command becomes the last argument of the shell that the file names. */
+/** Makes the command the last argument of the shell that the file specifies. */
 function addPrefix({ layer, commandPrefix = "" }: Reading): void {
   const { job_command: command } = layer;
   const shell = commandPrefix.trim().split(/\s+/).filter(Boolean);
@@ -103,7 +101,7 @@ function readKeys(
       if (value.isNull && !("nullValue" in key.schema)) continue;
       const read = value.isNull ? undefined : key.schema.parse(value);
       if (key.means === "job_command") reading.commandNode = value;
-      // Said twice, as `command` and `job.command`: the later one wins.
+      // If both `command` and `job.command` exist, the later one is used.
       reading.layer[key.means] = {
         value: key.areLines
           ? (read ?? []) as string[]
@@ -130,7 +128,9 @@ function readSteps(
   reading.steps = schema.parse(node) as readonly StepConfig[];
 }
 
-/** A value as it is written; it is validated with those of all layers. */
+/**
+ * Returns a value as written. It is validated together with all other layers.
+ */
 function settingOf(node: DocumentNode): SettingValue {
   if (node.items) return node.items.map((item) => item.text ?? "");
   return node.text ?? Object.fromEntries(

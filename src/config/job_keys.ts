@@ -31,7 +31,7 @@ import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { inheritance, stepDefinitions, steps } from "./step_keys.ts";
 import { listText } from "./text_values.ts";
 
-/** A plugin at an address, as a job file describes it. */
+/** A plugin URL in a job file. */
 interface PluginEntry {
   readonly url: string;
   readonly integrity: string;
@@ -54,7 +54,7 @@ const entry = mapping<PluginEntry>("Plugin", {
   },
 });
 
-/** Schema of the plugins at addresses; parses to lines `URL#HASH`. */
+/** Schema of plugin URLs, parsed to `URL#HASH` lines. */
 export const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
   "be a text or a list of plugins",
   {
@@ -72,7 +72,7 @@ const permissions = record(
   { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
 );
 
-/** Schema of what a pipeline is granted; parses to lines `KIND=VALUES`. */
+/** Schema of permissions of a pipeline, parsed to `KIND=VALUES` lines. */
 export const pipelinePermissions: Schema<readonly string[]> = mapped(
   permissions,
   (kinds) =>
@@ -81,7 +81,7 @@ export const pipelinePermissions: Schema<readonly string[]> = mapped(
     ),
 );
 
-/** Schema of what plugins are granted; parses to lines `NAME:KIND=VALUES`. */
+/** Schema of permissions of plugins, parsed to `NAME:KIND=VALUES` lines. */
 export const pluginPermissions: Schema<readonly string[]> = byShape<
   readonly string[]
 >("be a text or map plugins to permissions", {
@@ -96,7 +96,7 @@ export const pluginPermissions: Schema<readonly string[]> = byShape<
   ),
 });
 
-/** A name or kind that cannot be one is a problem of its own by then. */
+/** An invalid name or kind has already been reported. */
 function linesOf(grants: PluginGrants): readonly string[] {
   try {
     return grantLines(grants);
@@ -108,31 +108,32 @@ function linesOf(grants: PluginGrants): readonly string[] {
 
 /** A key of a job file. */
 export interface JobFileKey {
-  /** What the key means, for an editor. */
+  /** Description for editors. */
   readonly description: string;
-  /** What its value may be. */
   readonly schema: Schema<unknown>;
-  /** Option that it sets, the steps of the job, or another property of the file. */
+  /**
+   * Option that it sets, the steps of the job, or another property of the file.
+   */
   readonly means?: OptionName | "steps" | "commandPrefix" | "disableRunLocal";
-  /** Whether the value is parsed to lines, which the configuration holds. */
+  /** Whether the value is parsed to lines. */
   readonly areLines?: boolean;
-  /** Keys below this one. */
+  /** Nested keys. */
   readonly keys?: JobFileKeys;
-  /** Default, for an editor. */
+  /** Default for editors. */
   readonly defaultValue?: unknown;
 }
 
-/** Keys of a job file, or of a part of one, by their names. */
+/** Keys of a job file, or of one of its mappings, by name. */
 export type JobFileKeys = ReadonlyMap<string, JobFileKey>;
 
-/** Types whose values are lines. */
+/** Option types whose values are lines. */
 const LINES: readonly OptionType[] = [
   "plugins",
   "pluginPermissions",
   "pipelinePermissions",
 ];
 
-/** Keys that only a worker or a coordinator reads; the runner leaves them alone. */
+/** Keys that only a worker or a coordinator reads. */
 const FOREIGN = {
   capabilities: "Capabilities that the worker must have, such as docker.",
   image_pull_secrets: "Secrets for pulling the image.",
@@ -160,7 +161,7 @@ const STEPS: JobFileKey = {
   means: "steps",
 };
 
-/** Schemas by type. */
+/** Schemas by option type. */
 const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   text: text(),
   command: text(),
@@ -184,14 +185,14 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   plugins: pluginList,
   pluginPermissions,
   pipelinePermissions,
-  // Code may register types, of which a file alone knows nothing.
+  // Code may register types that are unknown here.
   sourceType: text({
     rule: { pattern: SOURCE_TYPE, words: "be a type of sources" },
     areNumbersTexts: false,
   }),
 };
 
-/** How code is checked out; it may stand in the job as well. */
+/** Options of the checkout, which may also be part of the job. */
 const CHECKOUT: Entry = group(
   "checkout",
   `${OPTION_GROUPS.checkout}.`,
@@ -203,7 +204,7 @@ const SOURCE: Entry = group("source", "Source of the code.", [
   ...foreign({ path: "Directory of the code on a developer's machine." }),
 ]);
 
-/** Keys that no option has. */
+/** Keys that are not options. */
 const OWN: Entry[] = [
   ["command_prefix", {
     description:
@@ -218,7 +219,7 @@ const OWN: Entry[] = [
   }],
 ];
 
-/** Every key of a job file. */
+/** All keys of a job file. */
 export const JOB_FILE_KEYS: JobFileKeys = new Map([
   ...foreign({
     name: "Name of the job.",
@@ -263,7 +264,9 @@ function group(name: string, description: string, keys: Entry[]): Entry {
   return [name, { description, schema: anything, keys: new Map(keys) }];
 }
 
-/** Other keys than their names that options have in a mapping, or in the file. */
+/**
+ * Returns the alternative keys of options, in a mapping or at the top level.
+ */
 function optionKeys(mapping?: string): Entry[] {
   const options: readonly (Option & { name: OptionName })[] = OPTIONS;
   return options.flatMap((option) =>
@@ -274,22 +277,19 @@ function optionKeys(mapping?: string): Entry[] {
   );
 }
 
-/** An option by the key that it has in a mapping of a file. */
+/** The key of an option in a mapping of a file. */
 export interface OptionKey {
   /** Key in the mapping. */
   readonly key: string;
-  /** What the key means, for an editor. */
+  /** Description for editors. */
   readonly description: string;
-  /** Schema of its value, as the text that its variable holds. */
+  /** Schema of its value, parsed to the text of its variable. */
   readonly schema: Schema<string>;
 }
 
 /**
- * Lists the options that have keys in a mapping, by the variables which transport
+ * Lists the options that have keys in a mapping, by their variables, which pass
  * them to the runner of another job.
- *
- * @param name Name of the mapping.
- * @returns Their keys, by the names of their variables.
  */
 export function optionVariables(
   name: string,
@@ -328,21 +328,21 @@ function schemaOfType(type: OptionType): Schema<unknown> {
     : integer(type.minimum, type.maximum);
 }
 
-/** What JSON Schema cannot express is left to the parser. */
+/** Values that JSON Schema cannot describe are checked only by the parser. */
 const DRAFT = "http://json-schema.org/draft-07/schema#";
 
-/** Name of the schema; nothing is fetched from there. */
+/** Name of the schema; it is not downloaded from there. */
 const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
 
 /**
  * Returns the JSON Schema of job files, for editors.
  *
  * It accepts what the parser accepts, except for what JSON Schema cannot
- * express: names of steps that are given twice, times of more than 100 years
- * with a unit, paths outside `/job`, and `exclude` of a variable that the matrix
- * does not have.
+ * describe: duplicate step names, durations of more than 100 years with a unit,
+ * paths outside `/job`, and `exclude` of a variable that the matrix does not
+ * have.
  *
- * @returns A schema of draft 7, the newest that editors commonly know.
+ * @returns A schema of draft 7, the newest draft that most editors support.
  */
 export function jobFileSchema(): JsonSchema {
   const commands = placesOf("job_command");
@@ -373,7 +373,7 @@ function schemaOf(keys: JobFileKeys): JsonSchema {
   return { type: "object", properties, additionalProperties: false };
 }
 
-/** JSON Schemas of files that set an option, by the place where they do. */
+/** Returns JSON Schemas of files that set an option, by the path of its key. */
 function placesOf(
   meaning: string,
   keys: JobFileKeys = JOB_FILE_KEYS,

@@ -274,8 +274,8 @@ export interface JobOutputOptions {
 /** Options of a job. */
 export interface JobOptions {
   /**
-   * Command that the job runs. A text is run by `sh -c`; a list is a program
-   * and its arguments.
+   * Command that the job runs. A string is run with `sh -c`; a list is a
+   * program and its arguments.
    */
   command?: string | readonly string[];
   /**

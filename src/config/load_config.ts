@@ -22,39 +22,46 @@ import {
 } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 
-/** Layers of the configuration, besides the defaults and the environment. */
+/**
+ * Layers of the configuration in addition to the defaults and the environment.
+ */
 export interface ConfigLayers {
   /**
-   * Path of a job file, whose values override the defaults only.
+   * Path of a job file, which overrides only the defaults.
    *
    * @default {no job file}
    */
   jobFile?: string;
   /**
-   * The strongest layer: flags, or options of the library.
+   * The layer that overrides all others: flags, or options of the library.
    *
    * @default {nothing}
    */
   layer?: Layer;
 }
 
-/** Settings of all layers, before they are validated. */
+/** Settings of all layers before validation. */
 export interface LoadedSettings {
-  /** The settings. */
   readonly settings: Settings;
   /** Steps of the job file, if it has any. */
   readonly steps: readonly StepConfig[] | undefined;
-  /** Whether the job file says that the job does not run on a developer's machine. */
+  /**
+   * Whether the job file says that the job must not run on a developer's
+   * machine.
+   */
   readonly disableRunLocal: boolean;
   /**
-   * Why the job file, or a variable, cannot be used; the settings have all other
-   * layers then, so that what is secret in them can be masked before it is
+   * Why the job file or a variable is invalid. The settings still have all
+   * other layers, so that their secrets can be masked before the error is
    * reported.
    */
   readonly error: RunnerError | undefined;
 }
 
-/** The configuration: settings of all layers, and their values or problems. */
+/**
+ * The configuration: settings of all layers, and the validated values or their
+ * problems.
+ */
 export interface LoadedConfig extends LoadedSettings, ValidationResult {}
 
 /** Options for {@linkcode loadConfig}. */
@@ -65,11 +72,9 @@ export type LoadConfigOptions = Pick<
 
 /**
  * Loads the configuration from all layers and validates it. Nothing is run,
- * printed or thrown: the result holds everything that is wrong.
+ * printed or thrown; the result contains all problems.
  *
- * @param host The process, with its environment and its current directory.
- * @param layers Other layers.
- * @returns The configuration.
+ * @param host The process, with its environment and current directory.
  */
 export async function loadConfig(
   host: Pick<Host, "env" | "cwd">,
@@ -89,8 +94,7 @@ export async function loadConfig(
  * Loads the settings of all layers: options override variables, which override
  * the job file, which overrides the defaults.
  *
- * @param host The process, with its environment and its current directory.
- * @param layers Other layers.
+ * @param host The process, with its environment and current directory.
  */
 export async function loadSettings(
   { env, cwd }: Pick<Host, "env" | "cwd">,
@@ -109,7 +113,8 @@ export async function loadSettings(
       settings.add(file.layer);
       ({ steps, disableRunLocal } = file);
     }
-    // Removing the credentials is too late to report an invalid word.
+    // Validated early, because removing the credentials would be too late to
+    // report an invalid value.
     booleanVariable(env, Variable.vcsAuthCleanup, { acceptsWorkerWords: true });
   } catch (thrown) {
     if (!(thrown instanceof RunnerError)) throw thrown;
@@ -121,11 +126,11 @@ export async function loadSettings(
 }
 
 /**
- * Reads a few options from all layers but a job file, for what needs no more.
+ * Reads single options from all layers except a job file.
  *
- * @param host The process, with its environment and its current directory.
+ * @param host The process, with its environment and current directory.
  * @param names Names of the options.
- * @param layer The strongest layer.
+ * @param layer The layer that overrides all others.
  * @returns Values by name.
  * @throws {RunnerError} `invalid-config`, if one of them is invalid.
  */
@@ -147,11 +152,9 @@ export function readOptions<Name extends OptionName>(
 }
 
 /**
- * Returns a configuration that was validated.
+ * Returns the validated configuration.
  *
- * @param result The outcome of the validation.
- * @returns The configuration.
- * @throws {RunnerError} `invalid-config`, with every problem.
+ * @throws {RunnerError} `invalid-config`, with all problems.
  */
 export function validConfig(
   { config, problems }: Pick<ValidationResult, "config" | "problems">,

@@ -24,29 +24,28 @@ import {
 
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions {
-  /** Absolute path of the current directory, for values that name a file. */
+  /** Absolute path against which relative paths are resolved. */
   cwd: string;
   /**
-   * Steps of the job file, validated already.
+   * Validated steps of the job file.
    *
-   * @default {the job is one command}
+   * @default {the job has one command}
    */
   steps?: readonly StepConfig[];
   /**
-   * Whether the job has steps that come from elsewhere, and so no command.
+   * Whether the job has steps from elsewhere, and therefore no command.
    *
    * @default {false}
    */
   hasOwnSteps?: boolean;
   /**
-   * Whether a command is required, unless there are steps.
+   * Whether a command is required if there are no steps.
    *
    * @default {true}
    */
   needsCommand?: boolean;
   /**
-   * Types of sources beside those of the runner; `any` while plugins may still
-   * add some.
+   * Registered source types; `any` while plugins may still register some.
    *
    * @default {none}
    */
@@ -56,10 +55,9 @@ export interface ValidateOptions {
 /**
  * Validates settings and converts them to their types.
  *
- * Every problem is found, not only the first one.
+ * It reports all problems, not only the first one.
  *
  * @param settings Settings of all layers.
- * @returns Configuration, problems and warnings.
  */
 export function validateSettings(
   settings: Settings,
@@ -97,12 +95,12 @@ export function validateSettings(
   };
 }
 
-/** Types of options that {@linkcode validateSettings} reads with others. */
+/** Option types that {@linkcode validateSettings} reads together. */
 const READ_WITH_OTHERS: readonly string[] = ["command", "source", "ciSource"];
 
 type Values = Omit<JobConfig, "cwd"> & { readonly cwd: string | undefined };
 
-/** Reads every option of the library, into the group that its row names. */
+/** Reads all options of the library into their groups. */
 function readAll(reader: OptionReader): Values {
   const values: Record<string, unknown> = {};
   const options: readonly (Option & { name: OptionName })[] = OPTIONS;
@@ -119,7 +117,10 @@ function readAll(reader: OptionReader): Values {
   return values as unknown as Values;
 }
 
-/** A worker sets the variable for every job: only a command given by the caller counts. */
+/**
+ * A worker sets the variable for every job, so only a command from the caller
+ * counts.
+ */
 function replacesSteps(settings: Settings): boolean {
   const setting = settings.get("job_command");
   return setting !== undefined &&
@@ -137,22 +138,17 @@ function imageWarnings(image: string | undefined): string[] {
   return warnings;
 }
 
-/** Reads the values of options one by one, and collects what is wrong with them. */
+/** Reads the values of single options, and collects their problems. */
 export class OptionReader {
-  /** What is wrong. */
+  /** Problems found so far. */
   readonly problems: ConfigProblem[] = [];
-  /** What is unusual, though not wrong. */
+  /** Warnings about valid but unusual values. */
   readonly warnings: string[] = [];
   readonly #settings: Settings;
   readonly #cwd: string;
   readonly #sourceTypes: readonly string[] | "any";
 
-  /**
-   * Creates a reader.
-   *
-   * @param settings Settings of all layers.
-   * @param options Where files are found, and types of sources.
-   */
+  /** @param settings Settings of all layers. */
   constructor(
     settings: Settings,
     { cwd, sourceTypes = [] }: Pick<ValidateOptions, "cwd" | "sourceTypes">,
@@ -163,9 +159,8 @@ export class OptionReader {
   }
 
   /**
-   * Reads the value of an option as its row says.
+   * Reads and validates the value of an option.
    *
-   * @param name Name of the option.
    * @returns The value; the default if a problem was reported.
    */
   read<Name extends OptionName>(name: Name): OptionValue<Name> {
@@ -176,17 +171,14 @@ export class OptionReader {
     if (this.problems.length === problemCount || fallback === undefined) {
       return value as OptionValue<Name>;
     }
-    // What masks the message about an invalid value must not depend on it.
+    // Masking of the message about an invalid value must not depend on that
+    // value.
     const defaults = new Settings();
     defaults.set(name, { value: fallback, origin: "the default" });
     return new OptionReader(defaults, { cwd: this.#cwd }).read(name);
   }
 
-  /**
-   * Reads the command.
-   *
-   * @param isRequired Whether there must be one.
-   */
+  /** Reads the command. */
   command(isRequired: boolean): string | readonly string[] | undefined {
     const command = this.read("job_command");
     if (command === undefined && isRequired) {
@@ -196,9 +188,9 @@ export class OptionReader {
   }
 
   /**
-   * Reads where code comes from.
+   * Reads the type and location of a source.
    *
-   * @param prefix Which of the two sources it is.
+   * @param prefix Prefix of the option names: empty, or `ci_`.
    */
   source(prefix: "" | "ci_"): SourceConfig {
     const type = this.read(`${prefix}source_type`);
@@ -248,7 +240,7 @@ export class OptionReader {
     }
   }
 
-  /** A worker sets a variable to an empty text when there is no value. */
+  /** A worker sets a variable to an empty string if there is no value. */
   #text(name: OptionName): string {
     const { value = "", origin } = this.#settings.get(name) ?? {};
     if (typeof value !== "string") return Object.values(value).join(",");
@@ -337,11 +329,11 @@ export class OptionReader {
     return items.length === 0 && fallback === undefined ? undefined : items;
   }
 
-  /** No layer takes a name off the list of another. */
+  /** No layer can remove a name from the list of another layer. */
   #union(name: OptionName): string[] | undefined {
     const settings = this.#settings.all(name);
     const names = settings.flatMap((setting) => this.#items(name, setting));
-    // An empty list means that nothing is secret; commas alone mean less.
+    // An empty list means that nothing is secret; commas alone are not enough.
     const isGiven = names.length > 0 ||
       settings.some(({ value }) => value.length === 0);
     return isGiven ? [...new Set(names)] : undefined;
@@ -403,7 +395,7 @@ export class OptionReader {
     return undefined;
   }
 
-  /** An item of a list stays one item; a text is divided at its commas. */
+  /** Items of a list are kept; a string is split at commas. */
   #items(name: OptionName, { value }: Setting): string[] {
     if (typeof value !== "string") {
       return Object.values(value).filter((item) => item !== "");

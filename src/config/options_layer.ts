@@ -6,15 +6,15 @@ import type { JobOptions } from "./job_options.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { type Layer, layerOf, type SettingValue } from "./settings.ts";
 
-/** Values by their properties, with those of a group as `group.property`. */
+/** Values by property; `group.property` for those in a group. */
 type Values = ReadonlyMap<string, unknown>;
 
 /**
- * Turns the options of the library into a layer of the configuration.
+ * Converts the options of the library to a layer of the configuration.
  *
  * @param others Names of options that are not part of the configuration.
- * @returns The strongest layer.
- * @throws {TypeError} If there is no option of a name that is given.
+ * @returns The layer that overrides all others.
+ * @throws {TypeError} If an option is unknown.
  */
 export function optionsLayer(
   options: JobOptions,

@@ -1,18 +1,18 @@
 import { RunnerError } from "../errors.ts";
 import { listText, parseList } from "./text_values.ts";
 
-/** Rights by plugin and kind, as a job file and the library spell them. */
+/** Permissions by plugin and kind, as in a job file and the library. */
 export type PluginGrants = Readonly<
   Record<string, { readonly [kind: string]: readonly string[] | undefined }>
 >;
 
 /**
- * Writes grants as variables and options spell them: a line
- * `NAME:KIND=VALUE,VALUE` for each.
+ * Formats permissions as in variables and options: lines of the form
+ * `NAME:KIND=VALUE,VALUE`.
  *
- * @param grants Grants by plugin and kind.
- * @returns Lines, which {@linkcode readGrantValues} reads back exactly.
- * @throws {RunnerError} `invalid-config`, if a name or a kind cannot be one.
+ * @returns Lines, from which {@linkcode readGrantValues} restores the exact
+ * values.
+ * @throws {RunnerError} `invalid-config`, if a name or kind is invalid.
  */
 export function grantLines(grants: PluginGrants): string[] {
   return Object.entries(grants).flatMap(([name, rights]) => {
@@ -29,11 +29,10 @@ export function grantLines(grants: PluginGrants): string[] {
 }
 
 /**
- * Reads the values of a grant.
+ * Parses the values of a permission.
  *
  * @param text `VALUE,VALUE` or a JSON list of strings.
- * @returns Values.
- * @throws {TypeError} If it begins like a JSON list and is not one.
+ * @throws {TypeError} If the text starts like a JSON list but is not one.
  */
 export function readGrantValues(text: string): string[] {
   const values = parseList(text);

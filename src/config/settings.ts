@@ -9,7 +9,7 @@ import {
   OPTIONS,
 } from "../options/options.ts";
 
-/** Value that one layer has for an option. */
+/** Value of an option in one layer. */
 export type SettingValue =
   | string
   | readonly string[]
@@ -17,16 +17,19 @@ export type SettingValue =
 
 /** A value and where it came from. */
 export interface Setting {
-  /** The value as given, not validated. */
+  /** The value as configured, before validation. */
   readonly value: SettingValue;
-  /** Where it came from, worded to follow "from". */
+  /** Where it came from, phrased to follow "from". */
   readonly origin: string;
 }
 
-/** The options of one source: the defaults, a job file, the environment … */
+/**
+ * The options from one source, such as the defaults, a job file or the
+ * environment.
+ */
 export type Layer = Partial<Record<OptionName, Setting>>;
 
-/** Variables of the design that mean a git source. */
+/** Variables that imply a git source. */
 const GIT_VARIABLES = {
   source_url: Variable.gitUrl,
   source_ref: Variable.gitRef,
@@ -35,18 +38,13 @@ const GIT_VARIABLES = {
 /**
  * Returns the default values.
  *
- * @returns The weakest layer.
+ * @returns The layer that all others override.
  */
 export function defaultLayer(): Layer {
   return layerOf((option) => option.default, () => "the default");
 }
 
-/**
- * Reads options from environment variables, empty ones included.
- *
- * @param env Environment.
- * @returns The layer.
- */
+/** Reads options from environment variables, including empty ones. */
 export function environmentLayer(
   env: Readonly<Record<string, string>>,
 ): Layer {
@@ -74,9 +72,9 @@ export function environmentLayer(
 }
 
 /**
- * Translates the path of a directory to the one that the job knows. Outside a
- * container, programs of a job get the real paths of its directories; a runner
- * among them reads these.
+ * Converts the path of a directory to the path that the job sees. Outside a
+ * container, programs of a job get the real paths of its directories, and a
+ * nested runner reads these.
  */
 function jobPathOf(path: string, workspace = ""): string {
   return workspace.startsWith("/") && isInside(workspace, path)
@@ -85,11 +83,10 @@ function jobPathOf(path: string, workspace = ""): string {
 }
 
 /**
- * Creates a layer of the values that options have in one source.
+ * Creates a layer.
  *
- * @param valueOf Returns the value of an option, `undefined` for none.
- * @param originOf Returns where a value came from, worded to follow "from".
- * @returns The layer.
+ * @param valueOf Returns the value of an option; `undefined` if it has none.
+ * @param originOf Returns where a value came from, phrased to follow "from".
  */
 export function layerOf(
   valueOf: (option: Option) => SettingValue | undefined,
@@ -106,9 +103,9 @@ export function layerOf(
 }
 
 /**
- * The values that all layers have for the options, the strongest last.
+ * The values of all options in all layers.
  *
- * Every value keeps its origin, so that a message can name the place to fix.
+ * Each value keeps its origin, so that a message can name the place to fix.
  */
 export class Settings {
   readonly #stacks = new Map<OptionName, Setting[]>();
@@ -121,9 +118,8 @@ export class Settings {
   }
 
   /**
-   * Returns the strongest setting of an option.
+   * Returns the setting of an option that overrides all others.
    *
-   * @param name Name of the option.
    * @returns The setting; `undefined` if no layer has one.
    */
   get(name: OptionName): Setting | undefined {
@@ -131,10 +127,10 @@ export class Settings {
   }
 
   /**
-   * Returns the settings of an option in all layers, for those that are merged.
+   * Returns the settings of an option in all layers, for options that are
+   * merged.
    *
-   * @param name Name of the option.
-   * @returns Settings, the weakest first.
+   * @returns Settings in the order of the layers.
    */
   all(name: OptionName): readonly Setting[] {
     return this.#stacks.get(name) ?? [];
@@ -143,7 +139,6 @@ export class Settings {
   /**
    * Returns the lines that all layers have for an option.
    *
-   * @param name Name of the option.
    * @returns Lines, without empty ones.
    */
   lines(name: OptionName): string[] {
@@ -156,9 +151,9 @@ export class Settings {
   }
 
   /**
-   * Returns every text of every layer.
+   * Returns all strings of all layers.
    *
-   * @returns Names and texts; those of a list or mapping one by one.
+   * @returns Names and strings; those of a list or mapping separately.
    */
   texts(): [OptionName, string][] {
     return [...this.#stacks].flatMap(([name, stack]) =>
@@ -172,9 +167,8 @@ export class Settings {
   /**
    * Checks whether an option is on, before all settings are validated.
    *
-   * @param name Name of the option.
-   * @returns Whether it is on; an unset or empty one is off.
-   * @throws {RunnerError} `invalid-config`, if it is neither on nor off.
+   * @returns Whether it is on; an unset or empty option is off.
+   * @throws {RunnerError} `invalid-config`, if the value is not a boolean.
    */
   isOn(name: OptionNameOf<"boolean">): boolean {
     const { value = "", origin = "" } = this.get(name) ?? {};
@@ -192,7 +186,6 @@ export class Settings {
   /**
    * Adds a setting, which overrides those before it.
    *
-   * @param name Name of the option.
    * @param setting Value and origin.
    */
   set(name: OptionName, setting: Setting): void {

@@ -1,6 +1,6 @@
 import type { Condition } from "../schema/condition.ts";
 
-/** How a step is tried again. */
+/** How a failed step is retried. */
 export interface RetryConfig {
   /** Maximum number of attempts, including the first. */
   readonly attempts: number;
@@ -23,31 +23,33 @@ export interface RetryConfig {
    */
   readonly maxDelayMs?: number;
   /**
-   * Maximum share of the delay that is subtracted at random, from 0 to 1, so that jobs
-   * that failed together do not come back together.
+   * Maximum share of the delay that is subtracted at random, from 0 to 1, so
+   * that jobs that failed together do not retry together.
    *
    * @default {0.5}
    */
   readonly jitter?: number;
   /**
-   * Exit codes after which the step is tried again; 124 is the time limit.
+   * Exit codes after which the step is retried; 124 is a timeout.
    *
-   * @default {every one but 0}
+   * @default {all except 0}
    */
   readonly exitCodes?: readonly number[];
 }
 
-/** Values of a step's variables, combined with each other. */
+/** Values of a step's variables, of which all combinations are run. */
 export interface MatrixConfig {
-  /** Variables and their values; every combination is a step. */
+  /** Variables and their values; each combination becomes a step. */
   readonly axes: Readonly<Record<string, readonly string[]>>;
-  /** Combinations that are added, or that add variables to those they match. */
+  /**
+   * Combinations to add, or variables to add to the combinations that match.
+   */
   readonly include?: readonly Readonly<Record<string, string>>[];
   /** Combinations to leave out: those that match all of the given values. */
   readonly exclude?: readonly Readonly<Record<string, string>>[];
 }
 
-/** What can be said of a step besides its name and what it runs. */
+/** Settings of a step other than its name and command. */
 export interface StepSettings {
   /** Steps that must end before this one starts. */
   readonly dependsOn?: readonly string[];
@@ -57,17 +59,17 @@ export interface StepSettings {
    * @default {"all_success"}
    */
   readonly condition?: Condition;
-  /** Variables of the step; they override those of the job. */
+  /** Variables of the step, which override those of the job. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * Where the step runs: a path below `/job`, or one relative to where the
-   * job runs.
+   * Directory of the step: a path below `/job`, or relative to the job's
+   * directory.
    *
-   * @default {where the job runs}
+   * @default {the job's directory}
    */
   readonly workingDir?: string;
   /**
-   * Program, and arguments, that get the text of the command as their last
+   * Program and arguments that get the text of the command as their last
    * argument. A program alone gets `-c` before it.
    *
    * @default {["/bin/sh", "-c"]}
@@ -80,19 +82,19 @@ export interface StepSettings {
    */
   readonly timeoutMs?: number;
   /**
-   * How the step is tried again.
+   * How the step is retried.
    *
-   * @default {not at all}
+   * @default {no retries}
    */
   readonly retry?: RetryConfig;
   /**
-   * Whether the job goes on as if the step had succeeded when it failed.
+   * Whether a failure of the step is ignored.
    *
    * @default {false}
    */
   readonly continueOnError?: boolean;
   /**
-   * Whether the job fails when the step does.
+   * Whether a failure of the step makes the job fail.
    *
    * @default {true}
    */
@@ -108,31 +110,31 @@ export interface StepSettings {
   /** Runs the step once for each combination of values. */
   readonly matrix?: MatrixConfig;
   /**
-   * Whether exit code 78 ends the whole job early, as neither success nor
-   * failure of the step: there was nothing to do.
+   * Whether exit code 78 ends the whole job early, without counting as success
+   * or failure, because there is nothing to do.
    *
    * @default {false}
    */
   readonly neutralExit?: boolean;
   /**
-   * Variables of the runner's own environment that the step gets: all, none,
-   * or those named.
+   * Variables of the runner's environment that the step inherits: all, none, or
+   * those named.
    *
    * @default {what the job inherits}
    */
   readonly inheritEnv?: boolean | readonly string[];
   /**
-   * Whether the step runs code that is not trusted. It inherits an allowlist of
-   * variables, and those of the runner and of the job that its own
-   * {@linkcode inheritEnv} names. It gets no known secret and no socket at which
-   * secrets are registered.
+   * Whether the step runs untrusted code. It inherits an allowlist of
+   * variables, and the variables of the runner and the job that its own
+   * {@linkcode inheritEnv} names. It gets no known secret and no access to the
+   * socket for registering secrets.
    *
    * @default {false}
    */
   readonly untrusted?: boolean;
 }
 
-/** A step as a job file describes it. */
+/** A step of a job file. */
 export interface StepConfig extends StepSettings {
   /** Name of the step, unique in its job. */
   readonly name: string;
@@ -140,23 +142,22 @@ export interface StepConfig extends StepSettings {
   readonly run: string | readonly string[];
 }
 
-/** What happens to the other steps when a required one has failed. */
+/** What happens to other steps when a required one has failed. */
 export type FailurePolicy = "finish" | "continue" | "kill";
 
-/** Maximum length of a name of a step, in characters. */
+/** Maximum length of a step name, in characters. */
 export const MAX_STEP_NAME_LENGTH = 100;
 
 /**
- * What the name of a step must match, besides its length: names stand in lists
- * that commas separate, in names of files, and on the command line.
+ * Pattern of a step name. Names are used in lists separated by commas, in file
+ * names, and on the command line.
  */
 export const STEP_NAME: RegExp = /^(?![-.\s])[^/,\p{Cc}]*[^/,\s\p{Cc}]$/u;
 
 /**
- * Returns what is wrong with the name of a step.
+ * Checks the name of a step.
  *
- * @param name Name.
- * @returns The problem, worded to follow the name of the value; `undefined` if
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
 export function stepNameProblem(name: string): string | undefined {

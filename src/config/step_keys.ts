@@ -60,7 +60,7 @@ const EXTRAS = {
   },
 };
 
-/** Schema of a matrix: lists of values by the variables that hold them. */
+/** Schema of a matrix: lists of values by variable. */
 export const matrix: Schema<MatrixConfig> = {
   jsonSchema: () => ({
     title: "Matrix",
@@ -106,7 +106,7 @@ export const matrix: Schema<MatrixConfig> = {
   },
 };
 
-/** A name that is no axis would leave nothing out, without a word. */
+/** An unknown variable would silently exclude nothing. */
 function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
   for (const combination of node.items ?? []) {
     for (const [name, value] of combination.entries ?? []) {
@@ -120,14 +120,14 @@ function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
   }
 }
 
-/** Schema of a key that is the name of a step. */
+/** JSON Schema of a key that is the name of a step. */
 export const STEP_NAME_SCHEMA: JsonSchema = {
   minLength: 1,
   maxLength: MAX_STEP_NAME_LENGTH,
   pattern: STEP_NAME.source,
 };
 
-/** Schema of the name of a step. */
+/** Schema of a step name. */
 export const stepName: Schema<string> = {
   ...text({ problemOf: stepNameProblem }),
   jsonSchema: () => ({
@@ -172,7 +172,7 @@ const command: Schema<string | readonly string[]> = byShape<
   },
 });
 
-/** Schema of what a job or step gets of the runner's environment. */
+/** Schema of the variables that a job or step inherits from the runner. */
 export const inheritance: Schema<boolean | readonly string[]> = byShape<
   boolean | readonly string[]
 >("be true, false or a list of names", {
@@ -228,7 +228,7 @@ const retry: Schema<RetryConfig> = byShape(
   },
 );
 
-/** Keys of a step whose name stands elsewhere. */
+/** Keys of a step, except its name. */
 export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   run: {
     key: "run",
@@ -348,7 +348,7 @@ const step = mapping<StepConfig>("Step", {
 
 const stepBody = mapping<Omit<StepConfig, "name">>("Step", STEP_BODY_KEYS);
 
-/** Steps in a list, each with its name. */
+/** Steps in a list. */
 const listed: Schema<readonly StepConfig[]> = {
   jsonSchema: () => ({
     type: "array",
@@ -362,7 +362,7 @@ const listed: Schema<readonly StepConfig[]> = {
   },
 };
 
-/** Steps by their names. */
+/** Steps by name. */
 const named: Schema<readonly StepConfig[]> = {
   jsonSchema: () => ({
     type: "object",
@@ -390,9 +390,9 @@ export const steps: Schema<readonly StepConfig[]> = {
 };
 
 /**
- * Creates the schemas to which others refer.
+ * Creates the JSON Schemas that others refer to.
  *
- * @returns Schemas by their names.
+ * @returns Schemas by name.
  */
 export function stepDefinitions(): Readonly<Record<string, JsonSchema>> {
   return {

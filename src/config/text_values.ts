@@ -2,12 +2,12 @@ import { isInside } from "../job_path.ts";
 import type { Setting } from "./settings.ts";
 
 /**
- * Parses a list that is written as one text: items with commas between them, or
- * a JSON list of strings, whose items may hold anything.
+ * Parses a list in text form: items separated by commas, or a JSON list of
+ * strings, for items with any content.
  *
- * @returns Items, without the white space around them and without empty ones
- * where commas divide them; `undefined` if the text begins like a JSON list of
- * strings and is not one.
+ * @returns Items; those separated by commas are trimmed, and empty ones left
+ * out. `undefined` if the text starts like a JSON list of strings but is not
+ * one.
  */
 export function parseList(text: string): string[] | undefined {
   if (!/^\s*\[\s*"/.test(text)) return splitTrimmed(text, ",");
@@ -17,15 +17,15 @@ export function parseList(text: string): string[] | undefined {
       return items;
     }
   } catch {
-    // The caller reports what is expected.
+    // The caller reports the problem.
   }
   return undefined;
 }
 
 /**
- * Writes a list as {@linkcode parseList} parses it.
+ * Formats a list for {@linkcode parseList}.
  *
- * @returns Text of one line.
+ * @returns Text in one line.
  */
 export function listText(items: readonly string[]): string {
   const isPlain = items.every((item) =>
@@ -34,30 +34,26 @@ export function listText(items: readonly string[]): string {
   return isPlain ? items.join(",") : JSON.stringify(items);
 }
 
-/**
- * Splits a text, and leaves out white space and empty parts.
- *
- * @param separator What stands between the parts.
- */
+/** Splits a text into trimmed parts, without empty ones. */
 export function splitTrimmed(text: string, separator: string): string[] {
   return text.split(separator).map((part) => part.trim()).filter(Boolean);
 }
 
-/** Prefix of a text that names a file instead of being the value. */
+/** Prefix of a value that names a file with the actual value. */
 const FILE_PREFIX = "./job/";
 
-/** Maximum size of a file that is read, in bytes. */
+/** Maximum size of the file, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
-/** Text of a value, or what is wrong with the file that it names. */
+/** Text of a value, or the problem of the file that it names. */
 export type ValueText = { text: string } | { problem: string };
 
 /**
- * Reads a value that may be the name of a file below `./job/`.
+ * Reads a value, or the file below `./job/` that it names.
  *
  * @param value Value as configured.
  * @param cwd Absolute path of the current directory.
- * @returns Whether it was a file, and its text or the value itself.
+ * @returns The text, or the problem.
  */
 export function readValue(
   value: string,
@@ -88,37 +84,35 @@ export function readValue(
   }
 }
 
-/** Name of a variable, as a shell takes it. */
+/** Pattern of a variable name that shells accept. */
 export const VARIABLE_NAME: RegExp = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** Maximum length of a value that is not worth a warning, in characters. */
+/** Length of a value above which there is a warning, in characters. */
 const LONG_VALUE = 1_000;
 
-/** Variables that a job seldom wants to replace. */
+/** Variables that a job rarely means to replace. */
 const SYSTEM_VARIABLES = ["PATH", "HOME", "USER"];
 
-/** Variables of a job, and what is wrong with them. */
+/** Variables of a job, and their problems. */
 export interface JobEnv {
   /** Variables by name. */
   env: Record<string, string>;
-  /** What keeps them from being used. */
+  /** Why they cannot be used. */
   problems: string[];
 }
 
 /**
- * Reads the variables of a job: `KEY=VALUE` lines, a file of such lines below
- * `./job/`, or variables by name.
+ * Parses the variables of a job: `KEY=VALUE` lines, a file of such lines below
+ * `./job/`, or a mapping.
  *
- * Lines are trimmed, blank ones and those that start with `#` are left out,
- * and the last of several values wins. Quotes have no meaning, except behind
+ * Lines are trimmed; blank lines and comments that start with `#` are skipped;
+ * the last of several values is used. Quotes have no meaning, except after
  * `export`: such a line comes from a file that shells read as well, and its
- * value is read as dotenv does. Single quotes keep everything, double quotes
- * know `\n`, `\r` and `\t`, both may hold line breaks, and ` #` starts a
+ * value is parsed like dotenv. Single quotes keep everything, double quotes
+ * support `\n`, `\r` and `\t`, both may contain line breaks, and ` #` starts a
  * comment.
  *
- * @param setting Variables as configured.
  * @param cwd Absolute path of the current directory.
- * @returns Variables and problems.
  */
 export function parseJobEnv(setting: Setting, cwd: string): JobEnv {
   const { value } = setting;
@@ -138,10 +132,10 @@ export function parseJobEnv(setting: Setting, cwd: string): JobEnv {
   return result;
 }
 
-/** What stands before a name in a file that shells read as well. */
+/** Prefix of a line that shells read as well. */
 const EXPORT = /^export[ \t]+(?=\S)/;
 
-/** A quoted value, with nothing but a comment behind it on its last line. */
+/** A quoted value, which only a comment may follow. */
 const QUOTED =
   /[ \t]*(?:'([^']*)'|"((?:[^"\\]|\\[^])*)")[ \t\r]*(?:#[^\n]*)?(?=\n|$)/y;
 
@@ -175,7 +169,7 @@ function addLines(result: JobEnv, text: string): void {
         report("has a quote that is not closed at its end");
       } else {
         addVariable(result, name, single ?? unescaped(double));
-        // The value may go on over several lines.
+        // The value may continue over several lines.
         const after = offset + equals + 1 + whole.length;
         number += text.slice(start - 1, after).split("\n").length - 1;
         start = after + 1;
@@ -197,10 +191,9 @@ function unescaped(text: string): string {
 }
 
 /**
- * Returns what is unusual about variables, though not wrong.
+ * Returns warnings about valid but unusual variables.
  *
- * @param env Variables of a job.
- * @returns Warnings, which name variables and repeat no value.
+ * @returns Warnings, which contain no values.
  */
 export function jobEnvWarnings(
   env: Readonly<Record<string, string>>,

@@ -1,55 +1,55 @@
 import { RunnerError } from "../errors.ts";
 import type { Command } from "../process/spawn.ts";
 
-/** Name that engines take for one variable; Podman expands `*`. */
+/** Variable names that engines accept; Podman expands `*`. */
 const ENGINE_VARIABLE = /^[^\s=#*\0][^\s=*\0]*$/;
 
 /** Maximum length of an image reference, in characters. */
 const MAX_REFERENCE_LENGTH = 1_024;
 
-/** `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, the only form that engines know. */
+/** `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`, the only form that engines accept. */
 const REFERENCE =
   /^[a-z0-9][\w.-]*(?::\d{1,5}(?=\/))?(?:\/[a-z0-9][\w.-]*)*(?::\w[\w.-]{0,127})?(?:@[a-z][\w.+-]*:[0-9a-f]{32,128})?$/i;
 
-/** A file or directory of this machine that a container sees. */
+/** A file or directory of the host that is mounted into a container. */
 export interface Mount {
-  /** Absolute path outside. */
+  /** Absolute path on the host. */
   readonly source: string;
-  /** Absolute path inside. */
+  /** Absolute path in the container. */
   readonly target: string;
   /**
-   * Whether the container cannot write there.
+   * Whether the mount is read-only.
    *
    * @default {false}
    */
   readonly readOnly?: boolean;
 }
 
-/** How a job runs in a container. */
+/** Settings of a job's container. */
 export interface ContainerSpec {
   /** Name of the container. */
   readonly name: string;
-  /** Image reference, checked with {@linkcode imageProblem}. */
+  /** Image reference, validated with {@linkcode imageProblem}. */
   readonly image: string;
   /** Text for `/bin/sh`, or a program and its arguments. */
   readonly command: Command;
   /** `UID:GID`, as numbers. */
   readonly user: string;
-  /** Absolute path inside of the directory in which the command runs. */
+  /** Absolute path of the working directory in the container. */
   readonly directory: string;
-  /** What it sees of this machine. */
+  /** Files and directories of the host. */
   readonly mounts: readonly Mount[];
-  /** Options of the engine that only this container gets. */
+  /** Additional options of the engine. */
   readonly options: readonly string[];
 }
 
 /**
- * Builds the arguments of an engine that creates or runs a container for a job:
- * no capabilities, no way to gain any, and no files but those mounted.
+ * Returns the arguments with which an engine creates or runs the container of a
+ * job: without capabilities, without a way to gain privileges, and without
+ * access to other files.
  *
- * @param verb Command of the engine: `create`, or `run` to start it at once.
- * @param spec The container.
- * @returns Arguments of the engine.
+ * @param verb Command of the engine: `create`, or `run` to start it
+ * immediately.
  */
 export function containerArguments(
   verb: "create" | "run",
@@ -72,21 +72,17 @@ export function containerArguments(
   ];
 }
 
-/**
- * Checks whether an engine reads a name as that of one variable.
- *
- * @param name Name of a variable.
- */
+/** Checks whether an engine accepts a name as the name of one variable. */
 export function isEngineVariable(name: string): boolean {
   return ENGINE_VARIABLE.test(name);
 }
 
 /**
- * Checks an image reference before an engine gets it as an argument: one that
- * starts with a dash would be an option, and could mount the whole machine.
+ * Validates an image reference, which becomes an argument of the engine. A
+ * reference that starts with a dash would be an option, which could mount the
+ * entire host.
  *
- * @param image Image reference.
- * @returns What is wrong with it; `undefined` if nothing is.
+ * @returns The problem; `undefined` if there is none.
  */
 export function imageProblem(image: string): string | undefined {
   return image.length <= MAX_REFERENCE_LENGTH && REFERENCE.test(image)
@@ -95,10 +91,10 @@ export function imageProblem(image: string): string | undefined {
 }
 
 /**
- * Writes the option that mounts a file or directory.
+ * Formats the option that mounts a file or directory.
  *
- * Engines read its value as a line of CSV, in which a path may contain any
- * character. `--volume` splits at colons, which cannot be escaped.
+ * Engines parse its value as CSV, in which a path may contain any character.
+ * `--volume` splits at colons, which cannot be escaped.
  */
 function mountOption({ source, target, readOnly = false }: Mount): string {
   const fields = [
@@ -114,26 +110,28 @@ function quoted(field: string): string {
   return /[",\r\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
 }
 
-/** Maximum length of a line, in characters: readers of engines give up at 64 KiB. */
+/** Maximum length of a line, in characters. Engines fail at 64 KiB. */
 const MAX_LINE_LENGTH = 16 * 1_024;
 
-/** How variables reach a container. */
+/** How variables are passed to a container. */
 export interface PassedVariables {
   /** Content of an env-file. */
   readonly file: string;
-  /** Variables that no env-file can hold: the engine takes them from its own environment. */
+  /**
+   * Variables that an env-file cannot contain. The engine takes them from its
+   * own environment.
+   */
   readonly direct: Readonly<Record<string, string>>;
 }
 
 /**
- * Divides variables between an env-file, which knows no quotes and so no line
+ * Divides variables between an env-file, which supports neither quotes nor line
  * breaks, and the environment of the engine. No value becomes an argument,
  * which every user of the machine could read.
  *
- * @param variables Variables of the container.
- * @param engineEnv Environment of the engine, which must stay what it is.
- * @returns Both parts.
- * @throws {RunnerError} `invalid-config`, if a variable fits in neither.
+ * @param engineEnv Environment of the engine, which must not change.
+ * @throws {RunnerError} `invalid-config`, if a variable can be passed neither
+ * way.
  */
 export function passVariables(
   variables: Readonly<Record<string, string>>,

@@ -9,13 +9,13 @@ import { capture } from "../process/capture.ts";
 import { spawn } from "../process/spawn.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 
-/** Engines that are tried when none is named. */
+/** Engines that are tried if none is configured. */
 const ENGINES = ["docker", "podman"];
 
-/** Time that an engine has to remove a container, in milliseconds. */
+/** Maximum time to remove a container, in milliseconds. */
 const REMOVE_MS = 20_000;
 
-/** Messages of engines about a container that is gone or about to go. */
+/** Error messages for a container that is already gone or being removed. */
 const GONE = /no such container|no container with|already in progress/i;
 
 /** A program that runs containers, with the command line of Docker. */
@@ -27,10 +27,9 @@ export interface Engine {
   /** Environment of the program. */
   readonly env: ChildEnvironment;
   /**
-   * Calls the program and captures its output.
+   * Runs the program and captures its output.
    *
-   * @param args Arguments.
-   * @param cancellation Ends the call.
+   * @param cancellation Stops the program.
    * @param variables Variables to add to its environment.
    */
   call(
@@ -40,7 +39,7 @@ export interface Engine {
   ): ReturnType<typeof capture>;
 }
 
-/** Where an engine is called. */
+/** Where the engine is run. */
 export interface EngineHost {
   /** Environment of the runner. */
   readonly env: Environment;
@@ -49,13 +48,11 @@ export interface EngineHost {
 }
 
 /**
- * Finds the engine: the one that is named, else the one in `DOCKER`, else
- * `docker` or `podman`.
+ * Finds the engine: the given one, or the one in `DOCKER`, or `docker` or
+ * `podman`.
  *
- * @param host Where it is called.
- * @param cancellation Ends the search.
- * @param named Name or path that the caller gave.
- * @returns The engine.
+ * @param cancellation Stops the search.
+ * @param named Name or path of the given engine.
  * @throws {RunnerError} `container-failed`, if there is none.
  */
 export async function findEngine(
@@ -77,11 +74,9 @@ export async function findEngine(
 }
 
 /**
- * Returns an engine without checking that it can be called.
+ * Creates an engine without checking that it works.
  *
- * @param program Name or path of the program.
- * @param host Where it is called.
- * @returns The engine; its name alone decides whether it is Podman.
+ * @returns The engine; its name decides whether it is treated as Podman.
  */
 export function engineNamed(program: string, host: EngineHost): Engine {
   const env = childEnvironment(host.env, { kind: "container-engine" });
@@ -101,11 +96,9 @@ export function engineNamed(program: string, host: EngineHost): Engine {
 /**
  * Removes a container, running or not.
  *
- * An engine that does not answer within 20 s is given up. A container that is
- * already gone is no problem: `--rm` removes it when it ends.
+ * Gives up if the engine does not respond within 20 seconds. A container that
+ * is already gone is not an error, since `--rm` removes it when it exits.
  *
- * @param engine Engine that runs it.
- * @param name Name of the container.
  * @returns Why it could not be removed; `undefined` if it is gone.
  */
 export async function removeContainer(
@@ -126,23 +119,19 @@ export async function removeContainer(
   return `Cannot remove container "${name}": ${problem}`;
 }
 
-/** Starts a container; disposing of it waits for the signals that it sends. */
+/** Starts a container. Disposing it waits until pending signals were sent. */
 export interface AttachedStart extends AsyncDisposable {
-  /** Starts the container in place of a command. */
+  /** Starts the container instead of a command. */
   readonly start: typeof spawn;
 }
 
 /**
- * Returns a function that starts a container as if it were a program of this
- * machine.
+ * Returns a function that starts a container like a local program.
  *
- * Signals reach the container through the engine. Whether the engine's own
- * `start --attach` forwards them depends on its version.
+ * Signals are sent through the engine, because whether `start --attach`
+ * forwards them depends on the version.
  *
- * @param engine Engine that created it.
- * @param name Name of the container.
- * @param cwd Directory in which the engine is called.
- * @returns The start function.
+ * @param cwd Working directory of the engine.
  */
 export function attachedStart(
   engine: Engine,
@@ -162,7 +151,7 @@ export function attachedStart(
       return {
         ...child,
         signal(signal) {
-          // Removing the container kills all that is left in it.
+          // Removing the container kills all processes in it.
           if (signal === "SIGKILL") return child.signal(signal);
           const sent = send(signal).finally(() => sending.delete(sent));
           sending.add(sent);
@@ -175,7 +164,7 @@ export function attachedStart(
   };
 }
 
-/** A program that is not installed is no error while another one may be. */
+/** A missing program is not an error, since another engine may be installed. */
 async function versionOf(
   engine: Engine,
   cancellation: Cancellation,
@@ -192,11 +181,11 @@ async function versionOf(
 }
 
 /**
- * Sends a signal to every process of the container and returns whether the
- * container got it; it may not run yet, or no longer.
+ * Sends a signal to every process of the container. Returns whether it was
+ * delivered; the container may not be running.
  *
- * The init process of Docker forwards it to the whole group when
- * `TINI_KILL_PROCESS_GROUP` is set; that of Podman forwards it to one process.
+ * Docker's init process forwards it to the whole group if
+ * `TINI_KILL_PROCESS_GROUP` is set. Podman's forwards it to one process.
  */
 async function sendSignal(
   engine: Engine,

@@ -8,23 +8,21 @@ import {
   type TemporaryPlace,
 } from "../workspace/temporary.ts";
 
-/** User and group of a job that root starts. */
+/** User and group of a job that is started by root. */
 const RUNNER = { uid: 1001, gid: 1001 } as const;
 
-/** Private files of one container; disposing of it removes them. */
+/** Private files of one container, which are removed when disposed. */
 export interface ContainerFiles extends AsyncDisposable {
   /** Absolute path of their directory (mode 0700). */
   readonly directory: string;
-  /** User and group of the container: the caller's, but never root. */
+  /** User and group of the container: those of the caller, but never root. */
   readonly user: { readonly uid: number; readonly gid: number };
-  /** Whether the caller is root, so that files have to change owners. */
+  /** Whether the caller is root, so that owners of files have to be changed. */
   readonly isRoot: boolean;
   /**
    * Writes a file (mode 0600).
    *
-   * @param name Name of the file.
-   * @param text Its content.
-   * @returns Its absolute path.
+   * @returns Absolute path of the file.
    */
   write(name: string, text: string): Promise<string>;
 }
@@ -32,11 +30,9 @@ export interface ContainerFiles extends AsyncDisposable {
 /**
  * Creates the directory for a container's files.
  *
- * The caller's user is that of the new directory: asking Deno for it would need
- * a permission.
+ * The user is read from the new directory, because asking Deno for it would
+ * need a permission.
  *
- * @param place Where it may be created.
- * @returns The files.
  * @throws {RunnerError} `container-failed`, if it cannot be created.
  */
 export async function openContainerFiles(
@@ -69,11 +65,10 @@ export async function openContainerFiles(
 }
 
 /**
- * Changes the owner of what root created for a job. Symbolic links change
- * themselves, never their targets.
+ * Changes the owner of files that root created for a job. Symbolic links
+ * themselves are changed, never their targets.
  *
- * @param paths Absolute paths of the workspace and of single files.
- * @param cancellation Ends the change.
+ * @param paths Absolute paths of files and directories.
  */
 export async function changeOwner(
   user: ContainerFiles["user"],

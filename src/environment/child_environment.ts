@@ -14,13 +14,13 @@ import {
 declare const CHILD: unique symbol;
 
 /**
- * The complete environment of a program that the runner starts. Only
- * {@linkcode childEnvironment} and {@linkcode fixedEnvironment} make one, so
- * that no program gets the runner's own environment by mistake.
+ * The complete environment of a program that the runner starts. Only {@linkcode
+ * childEnvironment} and {@linkcode fixedEnvironment} create one, so that no
+ * program gets the runner's own environment by mistake.
  */
 export type ChildEnvironment = Environment & { readonly [CHILD]: true };
 
-/** Variables of a job's command or step, besides those that it inherits. */
+/** Variables of a job's command or step, in addition to inherited ones. */
 interface JobLayers {
   /** Variables that the runner sets for every command of the job. */
   readonly facts: Environment;
@@ -34,42 +34,49 @@ interface JobLayers {
   readonly own?: Environment;
 }
 
-/** The command of a job, or a step that is trusted. */
+/** The command of a job, or a trusted step. */
 interface JobChild extends JobLayers {
   readonly kind: "job";
-  /** Variables of the runner that it inherits: all, few, or few and these. */
+  /**
+   * Which variables of the runner it inherits: all, a minimum, or a minimum and
+   * these.
+   */
   readonly inherit: boolean | readonly string[];
 }
 
-/** A step that runs code which is not trusted. */
+/** A step that runs untrusted code. */
 interface UntrustedChild extends JobLayers {
   readonly kind: "untrusted-step";
-  /** Whether it inherits as little as a trusted step with `inherit_env: false`. */
+  /**
+   * Whether it inherits as little as a trusted step with `inherit_env: false`.
+   */
   readonly isNarrow: boolean;
-  /** Variables of the runner and of the job that the step asks for by name. */
+  /**
+   * Variables of the runner and the job that the step names in `inherit_env`.
+   */
   readonly names: readonly string[];
   /** Checks whether a text contains a known secret. */
   readonly holdsSecret: (text: string) => boolean;
-  /** Gets the name of each variable that the step asks for and that is withheld. */
+  /** Called with the name of each requested variable that is withheld. */
   readonly onWithheld?: (name: string) => void;
 }
 
-/** The container of a job: another machine, with an environment of its own. */
+/** The container of a job, which has an environment of its own. */
 interface ContainerChild extends JobLayers {
   readonly kind: "container";
-  /** Variables of the runner that it gets besides those of the system. */
+  /** Variables of the runner that it gets in addition to system variables. */
   readonly names: readonly string[];
 }
 
-/** A program that sees a variable only if it is allowed to. */
+/** A program that gets only the variables that it is allowed to use. */
 interface LimitedChild {
   readonly kind: "plugin" | "git-query" | "pipeline";
   /** Checks whether it needs a variable, or was granted it. */
   readonly mayUse: (name: string) => boolean;
   /**
-   * Checks whether it was granted a variable by its name, or by the start of
-   * it: only so does it see variables of the worker that the table does not
-   * have, such as those that a team has named like them.
+   * Checks whether it was granted a variable by name or prefix. Variables with
+   * a reserved prefix that are not in the table, such as a team's own, require
+   * this.
    *
    * @default {no variable}
    */
@@ -77,8 +84,8 @@ interface LimitedChild {
 }
 
 /**
- * A tool of the runner: git, another client that fetches sources or a program
- * that helps one, a container engine, and so on.
+ * A tool of the runner, such as git, another source client or its helper, or a
+ * container engine.
  */
 interface Tool {
   readonly kind: "git" | "source-client" | "container-engine" | "tool";
@@ -89,7 +96,7 @@ interface NestedRunner {
   readonly kind: "nested-runner";
 }
 
-/** A program that the runner starts, by kind. */
+/** A program that the runner starts. */
 export type Child =
   | JobChild
   | UntrustedChild
@@ -99,29 +106,27 @@ export type Child =
   | NestedRunner;
 
 /**
- * Creates the environment of a program that the runner starts: the one place that
- * decides what each kind of program sees.
+ * Creates the environment of a program that the runner starts. This is the only
+ * place that decides what each kind of program sees.
  *
  * - Variables for the runner alone, such as the password of the secret store,
- *   reach no program.
- * - Variables that point a hook to its repository are not inherited.
+ *   are never passed on.
+ * - Variables that point a git hook to its repository are not inherited.
  * - A job's command and its trusted steps inherit everything else, or what
- *   `inherit_env` leaves of it.
+ *   `inherit_env` allows.
  * - An untrusted step inherits an allowlist, and the variables that it names. A
  *   value that contains a known secret is withheld, wherever it was set.
- * - A container gets the worker's variables that do not describe the machine
- *   around it, and the variables that are named.
- * - A plugin, a pipeline, or git that is asked about a repository gets what it
- *   may use, of variables like those of the worker that the table does not have
- *   only what is named; a pipeline alone also what is for commands of the job only.
- * - Tools of the runner inherit everything but what is for commands of the job
- *   only: they have no use for its tokens. Of the variables of git, git itself
- *   gets those by which an operator configures it.
+ * - A container gets the worker's variables that do not describe the host, and
+ *   variables that are passed by name.
+ * - Plugins, pipelines and git queries get the variables that they may use.
+ *   Unknown variables with a reserved prefix must be granted by name. Only
+ *   pipelines get variables for commands of the job.
+ * - Tools of the runner inherit everything except variables for commands of the
+ *   job, since they do not need its tokens. Only git itself gets the variables
+ *   with which an operator configures git.
  * - The runner of another job, in this process, gets the settings.
  *
  * @param parent Environment of the runner.
- * @param child The program.
- * @returns Its whole environment.
  */
 export function childEnvironment(
   parent: Environment,
@@ -171,22 +176,14 @@ export function childEnvironment(
   }
 }
 
-/**
- * Creates the environment of a program that inherits nothing.
- *
- * @param variables The complete environment.
- */
+/** Creates the environment of a program that inherits nothing. */
 export function fixedEnvironment(variables: Environment): ChildEnvironment {
   return variables as ChildEnvironment;
 }
 
 /**
- * Sets a variable of the runner's own environment, so that an option holds for
- * the programs that the runner starts as the variable would.
- *
- * @param env Environment of the runner.
- * @param name Name of the variable.
- * @param value Value of the variable.
+ * Sets a variable in the runner's own environment, so that an option also
+ * applies to the programs that the runner starts.
  */
 export function withVariable(
   env: Environment,
@@ -197,10 +194,9 @@ export function withVariable(
 }
 
 /**
- * Leaves out what is for the runner alone.
+ * Removes the variables for the runner alone.
  *
- * @param env Environment of the runner.
- * @returns Variables to which a job may refer.
+ * @returns Variables that a job may refer to.
  */
 export function visibleToJobs(env: Environment): Environment {
   return pick(env, isForJobs);
@@ -245,7 +241,7 @@ function isHarmless(name: string, value: string, isNarrow: boolean): boolean {
   return HARMLESS.has(name);
 }
 
-/** Entries of git's configuration that name directories, and nothing else. */
+/** Selects the entries of git's configuration that only name directories. */
 function safeDirectories(env: Environment): Environment {
   const count = Number(env.GIT_CONFIG_COUNT);
   const safe: Record<string, string> = {};
@@ -260,7 +256,9 @@ function safeDirectories(env: Environment): Environment {
   return kept === 0 ? {} : { ...safe, GIT_CONFIG_COUNT: String(kept) };
 }
 
-/** A user name alone is no credential of ssh; a query may hold a signature. */
+/**
+ * A user name alone is no credential for ssh. A query may contain a signature.
+ */
 function hasCredentials(url: string): boolean {
   if (/[?#]/.test(url)) return true;
   const [, scheme = "ssh", rest] = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(.*)$/is
@@ -289,7 +287,7 @@ function isInheritedByContainer(
   return isSystemName(name) || names.includes(name);
 }
 
-/** What a job gets of its trace is among the facts. */
+/** A job gets its trace from the runner's own variables. */
 function isTrace(name: string): boolean {
   return name === Variable.traceParent || name === Variable.traceState;
 }

@@ -1,8 +1,8 @@
 /**
- * Every variable that the worker, the coordinator and the runner share: the one
- * place that knows their names, who sets them, and which programs see them.
+ * All variables that the worker, the coordinator and the runner share: their
+ * names, who sets them, and which programs see them.
  *
- * Other files name a variable by its key, `Variable.jobId`, and get the
+ * Other files refer to a variable by key, as `Variable.jobId`, and get the
  * environment of a program from `childEnvironment()`, which applies this table.
  *
  * @module
@@ -16,13 +16,13 @@ export type Environment = Readonly<Record<string, string>>;
 
 /** One variable. */
 export interface VariableInfo extends VariableFacts {
-  /** Meaning, in Markdown; that of an option's variable is the option's. */
+  /** Meaning, in Markdown. The variable of an option has the option's text. */
   readonly doc?: string;
 }
 
 type VariableTable = Readonly<Record<string, VariableInfo>>;
 
-/** Spelling of an option's name as a key: `codeDir` for `code_dir`. */
+/** Converts an option's name to a key: `codeDir` for `code_dir`. */
 type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Name;
@@ -33,20 +33,23 @@ type OptionVariables = {
   ]: Row["env"];
 };
 
-/** Variables of the options, whose table has their facts and their meaning. */
+/**
+ * Variables of options, whose facts and descriptions are in the table of
+ * options.
+ */
 const CONFIGURATION = Object.fromEntries(
   OPTIONS.flatMap((option) =>
     "env" in option ? [[camelCase(option.name), option.env]] : []
   ),
 ) as OptionVariables;
 
-/** Image that a coordinator takes for a job that names none. */
+/** Image that the coordinator uses for jobs without one. */
 export const DEFAULT_RUNNER_IMAGE =
   "containers.catalystsquad.com/public/reactorcide/runnerbase:dev";
 
 /** Variables that describe a job, its steps and its runner. */
 const JOB = {
-  jobId: { name: "REACTORCIDE_JOB_ID", setBy: "worker", doc: "Id of the job" },
+  jobId: { name: "REACTORCIDE_JOB_ID", setBy: "worker", doc: "ID of the job" },
   jobKind: {
     name: "REACTORCIDE_JOB_KIND",
     setBy: "worker",
@@ -73,7 +76,7 @@ const JOB = {
     setBy: "runner",
     isOutside: true,
     doc:
-      "Outside a container: absolute path of the workspace, instead of `./job`",
+      "Absolute path of the workspace outside a container; `./job` by default",
   },
   gitUrl: {
     name: "REACTORCIDE_GIT_URL",
@@ -183,14 +186,14 @@ const JOB = {
     setBy: "runner",
     isSetting: true,
     doc:
-      "Id of the run; nested runners use it to add to the files of the run instead of replacing them",
+      "ID of the run; nested runners use it to add to the files of the run instead of replacing them",
   },
   workspaceLock: {
     name: "REACTORCIDE_WORKSPACE_LOCK",
     setBy: "runner",
     isSetting: true,
     doc:
-      "Ids of the workspace locks that the run holds; nested runners use the workspace under the same locks",
+      "IDs of the workspace locks that the run holds; nested runners use the workspace under the same locks",
   },
   processTag: {
     name: "REACTORCIDE_PROCESS_TAG",
@@ -206,7 +209,7 @@ const JOB = {
   output: {
     name: "REACTORCIDE_OUTPUT",
     setBy: "runner",
-    doc: "File to which a step writes its outputs, as `key=value` lines",
+    doc: "File for the outputs of a step, as `key=value` lines",
   },
   stepOutput: {
     name: "REACTORCIDE_OUTPUT_<STEP>_<KEY>",
@@ -331,7 +334,7 @@ const EVENT = {
     name: "REACTORCIDE_REPORT_TARGET_ID",
     setBy: "coordinator",
     seenBy: "job",
-    doc: "Target to which the result is reported",
+    doc: "Target that the result is reported to",
   },
   reportGeneration: {
     name: "REACTORCIDE_REPORT_GENERATION",
@@ -346,17 +349,17 @@ const WORKFLOW = {
   workflowId: {
     name: "RC_WF_ID",
     setBy: "coordinator",
-    doc: "Id of the workflow",
+    doc: "ID of the workflow",
   },
   workflowRunId: {
     name: "RC_WF_RUN_ID",
     setBy: "coordinator",
-    doc: "Id of the run of the workflow",
+    doc: "ID of the run of the workflow",
   },
   workflowNodeId: {
     name: "RC_WF_NODE_ID",
     setBy: "coordinator",
-    doc: "Id of this job in the run",
+    doc: "ID of this job in the run",
   },
   workflowNodeName: {
     name: "RC_WF_NODE_NAME",
@@ -376,7 +379,7 @@ const WORKFLOW = {
   workflowOutputFile: {
     name: "RC_WF_OUTPUT_FILE",
     setBy: "coordinator",
-    doc: "File to which the job writes its outputs",
+    doc: "File for the outputs of the job",
   },
   workflowStateFile: {
     name: "REACTORCIDE_WORKFLOW_STATE_FILE",
@@ -386,7 +389,7 @@ const WORKFLOW = {
   },
 } as const satisfies VariableTable;
 
-/** Variables that the runner reads and other programs know, too. */
+/** Variables that the runner reads and other programs define as well. */
 const SHARED = {
   logFormat: {
     name: "LOG_FORMAT",
@@ -405,19 +408,20 @@ const SHARED = {
     name: "NO_COLOR",
     setBy: "user",
     isSetting: true,
-    doc: "Any text: no colors",
+    doc: "Any non-empty value turns colors off",
   },
   forceColor: {
     name: "FORCE_COLOR",
     setBy: "user",
     isSetting: true,
-    doc: "`0` or `false`: no colors; any other text: colors",
+    doc:
+      "`0` or `false` turns colors off; any other non-empty value turns them on",
   },
   traceParent: {
     name: "TRACEPARENT",
     setBy: "user",
     isSetting: true,
-    doc: "Trace to which the job belongs, in the format of W3C Trace Context",
+    doc: "Trace that the job belongs to, in the format of W3C Trace Context",
   },
   traceState: {
     name: "TRACESTATE",
@@ -430,7 +434,7 @@ const SHARED = {
     setBy: "user",
     isSetting: true,
     doc:
-      "Container engine: name or path of a program that is called like `docker`",
+      "Container engine: name or path of a program with the command line of `docker`",
   },
   configHome: {
     name: "XDG_CONFIG_HOME",
@@ -440,7 +444,7 @@ const SHARED = {
   },
 } as const satisfies VariableTable;
 
-/** The whole table, by subject. */
+/** All variables by subject. */
 export const VARIABLE_GROUPS = {
   configuration: CONFIGURATION,
   job: JOB,
@@ -474,14 +478,13 @@ function camelCase(name: string): string {
   return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 }
 
-/** Start of the names of outputs; the rest depends on the step. */
+/** Prefix of the names of outputs, followed by the name of the step. */
 const OUTPUT_PREFIX = `${Variable.output}_`;
 
 /**
- * Finds the row of a variable.
+ * Looks up a variable.
  *
- * @param name Name of any variable.
- * @returns Its row; `undefined` for a variable that the table does not have.
+ * @returns Its row; `undefined` if the table does not have it.
  */
 export function variableInfo(name: string): VariableInfo | undefined {
   return BY_NAME.get(name) ??
@@ -489,36 +492,38 @@ export function variableInfo(name: string): VariableInfo | undefined {
 }
 
 /**
- * Checks whether a name begins like those of the worker and the coordinator. A
- * newer worker may set variables that the table does not have.
- *
- * @param name Name of a variable.
+ * Checks whether a name has a prefix reserved for the worker and the
+ * coordinator. A newer worker may set variables that the table does not have.
  */
 export function isSystemName(name: string): boolean {
   return name.startsWith("REACTORCIDE_") || name.startsWith("RC_WF_");
 }
 
-/** Names of the variables whose values are always secrets. */
+/** Names of variables whose values are always secrets. */
 export const SECRET_VARIABLES: readonly string[] = Object.values(TABLE)
   .filter((info: VariableInfo) => info.isSecret).map(({ name }) => name);
 
-/** Names of the variables whose values are URLs. */
+/** Names of variables whose values are URLs. */
 export const URL_VARIABLES: readonly string[] = Object.values(TABLE)
   .filter((info: VariableInfo) => info.isUrl).map(({ name }) => name);
 
-/** What a job with `inherit_env: false` inherits besides the system's variables. */
+/**
+ * What a job with `inherit_env: false` inherits in addition to system
+ * variables.
+ */
 export const ALWAYS_INHERITED: ReadonlySet<string> = new Set([
   "CI",
   "PATH",
   "HOME",
 ]);
 
-/** What an untrusted step inherits: nothing here can be a credential. */
+/** What an untrusted step inherits. None of these can contain a credential. */
 export const HARMLESS: ReadonlySet<string> = new Set([
   ...ALWAYS_INHERITED,
   ...["USER", "LOGNAME", "SHELL", "HOSTNAME"],
   ...["LANG", "LANGUAGE", "TZ", "LC_ALL"],
-  // Not whatever has this prefix: ssh lets people send other things that way.
+  // The prefix alone is not enough, because ssh lets users send any variable
+  // with it.
   ...["LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC"],
   ...["LC_TIME", "LC_ADDRESS", "LC_IDENTIFICATION", "LC_MEASUREMENT"],
   ...["LC_NAME", "LC_PAPER", "LC_TELEPHONE"],
@@ -528,16 +533,17 @@ export const HARMLESS: ReadonlySet<string> = new Set([
   ...["NO_PROXY", "no_proxy"],
 ]);
 
-/** Proxies; curl and others take them without a scheme, too. */
+/** Proxies. Some programs, such as curl, accept them without a scheme. */
 export const PROXIES: ReadonlySet<string> = new Set(
   ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"]
     .flatMap((name) => [name, name.toLowerCase()]),
 );
 
 /**
- * Variables that point a hook, or an alias, to a repository: what
- * `git rev-parse --local-env-vars` lists, in any version of git, but for
- * `GIT_CONFIG_COUNT`, with which workers configure git. Mercurial has two.
+ * Variables that point a hook or an alias to a repository: the output of `git
+ * rev-parse --local-env-vars` in any version of git, without
+ * `GIT_CONFIG_COUNT`, which workers use to configure git, and two variables of
+ * Mercurial.
  */
 export const OF_A_HOOK: ReadonlySet<string> = new Set([
   "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -560,7 +566,7 @@ export const OF_A_HOOK: ReadonlySet<string> = new Set([
   "HG_SHAREDPENDING",
 ]);
 
-/** Preferences of a user that change what a tool of the runner does. */
+/** User preferences that change the behavior of tools. */
 export const PREFERENCES: ReadonlySet<string> = new Set([
   "GZIP",
   "HG",
@@ -572,7 +578,7 @@ export const PREFERENCES: ReadonlySet<string> = new Set([
   "XZ_OPT",
 ]);
 
-/** Variables by which an operator configures git itself. */
+/** Variables with which an operator configures git. */
 export const OF_GIT: readonly RegExp[] = [
   /^GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)$/,
   /^GIT_SSH(?:_COMMAND|_VARIANT)?$/,
@@ -585,7 +591,7 @@ export const OF_DENO: readonly string[] = [
   ...["DENO_DIR", "DENO_DISABLE_NODE_SHIM", "HOME", "XDG_CACHE_HOME"],
 ];
 
-/** Variables that Deno needs to fetch code. */
+/** Variables that Deno needs to download code. */
 export const OF_DENO_FETCH: readonly string[] = [
   ...["DENO_CERT", "DENO_TLS_CA_STORE"],
   ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],

@@ -1,22 +1,21 @@
 /**
- * Names of files that are not UTF-8.
+ * File names that are not UTF-8.
  *
- * A name on Linux is a row of bytes. Deno decodes it lossily: it returns
- * U+FFFD for what is not UTF-8, and cannot open, rename or remove a file by
- * such a name. Reading through an entry is not affected: a path to a directory
- * that is well-formed reaches everything that Deno itself walks below it, as
- * `Deno.remove(path, { recursive: true })` does.
+ * On Linux, a name is a sequence of bytes. Deno decodes it lossily: it returns
+ * U+FFFD for bytes that are not UTF-8, and cannot open, rename or remove such a
+ * file. A well-formed path to a directory still reaches everything that Deno
+ * itself walks below it, as in `Deno.remove(path, { recursive: true })`.
  *
- * 1. In this package such a name is a string in which each undecodable byte is
- *    a lone surrogate from U+DC80 to U+DCFF, as in PEP 383 ("surrogateescape")
- *    of Python. That is reversible, so two files never share a name.
- *    `name.isWellFormed()` says whether Deno can use it.
- * 2. When Deno returns U+FFFD, {@linkcode listDirectory} asks the shell for the
- *    bytes.
- * 3. Deno works on such an entry by another path, see `byte_paths.ts`.
+ * 1. This package represents such a name as a string in which each undecodable
+ *    byte is a lone surrogate from U+DC80 to U+DCFF, like Python's
+ *    "surrogateescape" (PEP 383). This is reversible, so two files never share
+ *    a name. `name.isWellFormed()` tells whether Deno can use it.
+ * 2. If Deno returns U+FFFD, {@linkcode listDirectory} gets the bytes from the
+ *    shell.
+ * 3. Deno accesses such an entry through another path, see `byte_paths.ts`.
  *
- * The shell gets names as octal escapes on its standard input, so that neither
- * their bytes nor their number matter.
+ * The shell reads names as octal escapes from its standard input, so neither
+ * their bytes nor their number matters.
  */
 
 import { toBytes } from "@std/streams/to-bytes";
@@ -25,14 +24,16 @@ import { fixedEnvironment } from "../environment/child_environment.ts";
 import { osReason } from "../errors.ts";
 import { spawn } from "../process/spawn.ts";
 
-/** Where every system has the shell's file tools; no variable of a job counts. */
+/**
+ * Directories of the standard file tools; the variables of the job are ignored.
+ */
 const ENVIRONMENT = fixedEnvironment({
   LC_ALL: "C",
   PATH:
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/run/current-system/sw/bin",
 });
 
-/** Prints the type and the name of each entry of the directory `$1`. */
+/** Prints the type and name of each entry of the directory `$1`. */
 const LIST = `cd -- "$1" || exit 1
 for f in * .[!.]* ..?*; do
   if [ -L "$f" ]; then t=l; elif [ -d "$f" ]; then t=d
@@ -40,7 +41,9 @@ for f in * .[!.]* ..?*; do
   printf '%s%s\\0' "$t" "$f"
 done`;
 
-/** Functions of the scripts that {@linkcode runFileCommands} runs. */
+/**
+ * Shell functions that implement the commands of {@linkcode runFileCommands}.
+ */
 const COMMANDS = `set -e
 d() { D=$(printf '%b.' "$1"); D=\${D%.}; }
 n() { d "$1"; A=$D; d "$2"; if [ -e "$D" ] || [ -L "$D" ]; then
@@ -51,7 +54,7 @@ copy_link() { n "$1" "$2"; cp -pP "$A" "$D"; }
 read_link() { d "$1"; readlink "$D"; printf '\\0'; }
 `;
 
-/** What {@linkcode runFileCommands} can do; paths are absolute. */
+/** Commands of {@linkcode runFileCommands}; paths are absolute. */
 export type FileCommand =
   | readonly ["rename" | "copy_link", from: string, to: string]
   | readonly ["link", target: string, path: string]
@@ -70,9 +73,8 @@ export interface DirectoryEntry {
 }
 
 /**
- * Decodes a name.
+ * Decodes a file name.
  *
- * @param bytes Bytes of the name.
  * @returns The name, with a lone surrogate for each byte that is not UTF-8.
  */
 export function decodeName(bytes: Uint8Array): string {
@@ -90,11 +92,7 @@ export function decodeName(bytes: Uint8Array): string {
   return name;
 }
 
-/**
- * Encodes a name that {@linkcode decodeName} decoded.
- *
- * @returns Its bytes.
- */
+/** Encodes a name that {@linkcode decodeName} returned. */
 export function encodeName(name: string): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
   if (name.isWellFormed()) return encoder.encode(name);
@@ -108,11 +106,9 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Says why a path that was given by a user cannot be used.
+ * Explains why a path from the user cannot be used.
  *
- * @param path The path, as Deno decoded it.
- * @param cause What was thrown.
- * @returns The reason.
+ * @param path The path as Deno decoded it.
  */
 export function pathReason(path: string, cause: unknown): string {
   return path.includes("\ufffd") && cause instanceof Deno.errors.NotFound
@@ -123,13 +119,13 @@ export function pathReason(path: string, cause: unknown): string {
 /**
  * Lists a directory with exact names.
  *
- * @param path Path of the directory; it must be well-formed.
- * @returns Its entries, in no order.
- * @throws {Error} What the system says.
+ * @param path Well-formed path of the directory.
+ * @returns Its entries in any order.
+ * @throws {Error} The error of the system.
  */
 export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
   const entries: DirectoryEntry[] = await Array.fromAsync(Deno.readDir(path));
-  // A name may hold a true U+FFFD, too.
+  // A name may also contain a real U+FFFD.
   if (!entries.some(({ name }) => name.includes("\ufffd"))) return entries;
   const child = spawn(["/bin/sh", "-c", LIST, "sh", path], {
     cwd: "/",
@@ -149,11 +145,11 @@ export async function listDirectory(path: string): Promise<DirectoryEntry[]> {
 }
 
 /**
- * Reads where a symbolic link leads.
+ * Reads the target of a symbolic link.
  *
- * @param path Path of the link; it must be well-formed.
+ * @param path Well-formed path of the link.
  * @returns The target; lone surrogates stand for bytes that are not UTF-8.
- * @throws {Error} What the system says.
+ * @throws {Error} The error of the system.
  */
 export async function readLinkTarget(path: string): Promise<string> {
   try {
@@ -161,7 +157,7 @@ export async function readLinkTarget(path: string): Promise<string> {
   } catch (cause) {
     if (!(cause instanceof Deno.errors.InvalidData)) throw cause;
     const stdout = await runFileCommands([["read_link", path]]);
-    // The tool adds a line break to the target.
+    // The tool appends a line break to the target.
     return decodeName(stdout.subarray(0, -2));
   }
 }
@@ -169,9 +165,9 @@ export async function readLinkTarget(path: string): Promise<string> {
 /**
  * Creates a symbolic link.
  *
- * @param target Where it leads; lone surrogates stand for bytes that are not UTF-8.
- * @param path Path of the link; it must be well-formed.
- * @throws {Error} What the system says.
+ * @param target Target; lone surrogates stand for bytes that are not UTF-8.
+ * @param path Well-formed path of the link.
+ * @throws {Error} The error of the system.
  */
 export async function createLink(target: string, path: string): Promise<void> {
   if (target.isWellFormed()) await Deno.symlink(target, path);
@@ -179,11 +175,11 @@ export async function createLink(target: string, path: string): Promise<void> {
 }
 
 /**
- * Has the shell work on names that Deno cannot pass to the system.
+ * Runs shell commands on names that Deno cannot pass to the system.
  *
- * @param commands What to do, in order; the first failure ends it.
- * @returns What the commands print.
- * @throws {Error} What the failed tool says.
+ * @param commands Commands to run in order, until the first failure.
+ * @returns Output of the commands.
+ * @throws {Error} The error of the failed command.
  */
 export async function runFileCommands(
   commands: readonly FileCommand[],
@@ -200,7 +196,8 @@ export async function runFileCommands(
   });
   const script = ReadableStream.from([COMMANDS, ...lines])
     .pipeThrough(new TextEncoderStream());
-  // A shell that fails stops reading; its exit code and its words tell why.
+  // A failing shell stops reading; its exit code and error output tell the
+  // reason.
   const fed = script.pipeTo(child.stdin!).catch(() => {});
   const stdout = await finished(child, commands[0][1]);
   await fed;
@@ -225,7 +222,9 @@ async function finished(
   );
 }
 
-/** Only characters that mean nothing to `printf %b` and the shell stay as they are. */
+/**
+ * Escapes everything that could have a meaning for `printf %b` or the shell.
+ */
 function escaped(path: string): string {
   return Array.from(encodeName(path), (byte) => {
     const character = String.fromCharCode(byte);
@@ -245,7 +244,7 @@ function splitAtNul(bytes: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-/** Length of the UTF-8 sequence that begins at a byte, 0 if none does. */
+/** Length of the UTF-8 sequence that starts at a byte; 0 if none does. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
     try {
@@ -253,7 +252,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
         .decode(bytes.subarray(at, at + length));
       return length;
     } catch {
-      // Not with so few bytes, or not at all.
+      // Overlong, or out of range.
     }
   }
   return 0;

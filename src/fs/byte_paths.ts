@@ -1,8 +1,8 @@
 /**
- * Paths by which Deno reaches entries whose names are not UTF-8, see
- * `byte_names.ts`: a temporary link that leads to the entry
- * ({@linkcode DirectoryReader}), or a temporary name that the entry is given
- * ({@linkcode renameUndecodable}, {@linkcode NameRestorer}).
+ * Paths with which Deno can access entries whose names are not UTF-8, see
+ * `byte_names.ts`: a temporary link to the entry ({@linkcode DirectoryReader}),
+ * or a temporary name ({@linkcode renameUndecodable}, {@linkcode
+ * NameRestorer}).
  */
 
 import { join } from "@std/path/posix/join";
@@ -18,12 +18,12 @@ import {
 } from "./temporary_directory.ts";
 
 /**
- * Renames the entries of a directory that Deno cannot address, to names that
- * say so. For directories whose content is about to be removed.
+ * Renames the entries of a directory that Deno cannot access, for directories
+ * whose contents are about to be removed.
  *
- * @param directory Path of the directory; it must be well-formed.
+ * @param directory Well-formed path of the directory.
  * @returns The new names.
- * @throws {Error} What the system says.
+ * @throws {Error} The error of the system.
  */
 export async function renameUndecodable(directory: string): Promise<string[]> {
   const restorer = new NameRestorer();
@@ -39,10 +39,10 @@ export async function renameUndecodable(directory: string): Promise<string[]> {
 }
 
 /**
- * Reads directories and gives each entry a path that Deno can use.
+ * Reads directories, and returns a path for each entry that Deno can use.
  *
- * The entries of a directory with undecodable names are reached through links
- * in a temporary directory, which is removed with the reader.
+ * Directories with undecodable names are reached through links in a temporary
+ * directory, which is removed when the reader is disposed.
  */
 export class DirectoryReader implements Disposable {
   readonly #parents: readonly string[];
@@ -50,10 +50,8 @@ export class DirectoryReader implements Disposable {
   #count = 0;
 
   /**
-   * Creates a reader.
-   *
-   * @param parents Absolute paths of directories for the links, where `/tmp`
-   * takes none.
+   * @param parents Absolute paths of directories for the links, if `/tmp`
+   * cannot be used.
    */
   constructor(parents: readonly string[]) {
     this.#parents = ["/tmp", ...parents];
@@ -62,12 +60,12 @@ export class DirectoryReader implements Disposable {
   /**
    * Reads a directory.
    *
-   * A path that is an alias must be opened or changed through its name, not
-   * removed or renamed. The alias of a symbolic link is a copy of the link.
+   * A path that is an alias can be used to open or change the entry, but not to
+   * remove or rename it. The alias of a symbolic link is a copy of the link.
    *
    * @param directory Path of the directory, well-formed or from this reader.
-   * @returns Its entries, each with the path that reaches it.
-   * @throws {Error} What the system says.
+   * @returns Its entries with paths.
+   * @throws {Error} The error of the system.
    */
   async read(
     directory: string,
@@ -100,19 +98,17 @@ export class DirectoryReader implements Disposable {
   }
 }
 
-/** Creates entries under temporary names and gives them their true names. */
+/** Creates entries under temporary names and renames them at the end. */
 export class NameRestorer {
   readonly #renames = new Map<string, FileCommand[]>();
   readonly #id = crypto.randomUUID();
   #count = 0;
 
   /**
-   * Finds the path at which an entry is created.
+   * Returns the path at which to create an entry.
    *
-   * @param directory Path of the directory around it, from this restorer if
-   * its name is not well-formed.
-   * @param name Name of the entry.
-   * @returns Path that Deno can use.
+   * @param directory Path of the parent directory, from this restorer if its
+   * name is not well-formed.
    */
   place(directory: string, name: string): string {
     if (name.isWellFormed()) return join(directory, name);
@@ -124,11 +120,12 @@ export class NameRestorer {
   }
 
   /**
-   * Gives the entries of some directories their true names. The deepest
-   * directories come first: what is renamed cannot be addressed any more.
+   * Renames the entries of directories to their actual names. The deepest
+   * directories must come first, because renamed entries can no longer be
+   * accessed.
    *
    * @param directories Paths as given to {@linkcode place}.
-   * @throws {Error} What the system says.
+   * @throws {Error} The error of the system.
    */
   async restore(directories: readonly string[]): Promise<void> {
     if (this.#renames.size === 0) return;

@@ -3,28 +3,28 @@ import { pause } from "../process/time_limit.ts";
 
 /** Options for {@linkcode lockFile}. */
 export interface LockFileOptions {
-  /** Maximum time to wait for others, in milliseconds. */
+  /** Maximum time to wait for the lock, in milliseconds. */
   timeoutMs: number;
-  /** Creates the error for a lock that others hold longer than that. */
+  /** Creates the error that is thrown after this time. */
   busyError: () => Error;
   /**
-   * Ends the wait.
+   * Stops waiting.
    *
    * @default {none}
    */
   signal?: AbortSignal;
 }
 
-/** Pause between two tries, in milliseconds. */
+/** Delay between two attempts, in milliseconds. */
 const PAUSE_MS = 20;
 
 /**
- * Waits until no other process holds a file or directory, and locks it.
+ * Locks a file or directory, and waits while another process holds the lock.
  *
- * @param file What is locked; it is closed with the lock, or after an error.
- * @param options How long to wait.
- * @returns The lock; disposing releases it.
- * @throws What `busyError` returns, or the reason of the signal.
+ * @param file What to lock. It is closed when the lock is released, or after an
+ * error.
+ * @returns Handle that releases the lock when disposed.
+ * @throws The error of `busyError`, or the reason of the signal.
  */
 export async function lockFile(
   file: Deno.FsFile,
@@ -45,19 +45,18 @@ export async function lockFile(
 /**
  * Locks a file or directory, unless another open file holds the lock.
  *
- * The system releases the lock when the file is closed, and so when the process
- * ends, however it ends; programs that the process starts do not inherit it.
- * Some network file systems have no locks. There, the work goes on without one:
- * losing a race is less likely than having to give up.
+ * The system releases the lock when the file is closed, and therefore also when
+ * the process is killed. Child processes do not inherit it. Some network file
+ * systems do not support locks. There, this function succeeds without a lock,
+ * because a race is less likely than a failure.
  *
- * @param file What is locked.
  * @returns Whether no other open file holds the lock.
  */
 export function tryLockFile(file: Deno.FsFile): boolean {
   try {
     return file.tryLockSync(true);
   } catch {
-    // There are no locks here.
+    // The file system does not support locks.
     return true;
   }
 }
@@ -65,7 +64,7 @@ export function tryLockFile(file: Deno.FsFile): boolean {
 /** Options for {@linkcode lockDirectory}. */
 export interface LockDirectoryOptions {
   /**
-   * Maximum time to wait for others, in milliseconds.
+   * Maximum time to wait for the lock, in milliseconds.
    *
    * @default {5_000}
    */
@@ -73,14 +72,16 @@ export interface LockDirectoryOptions {
 }
 
 /**
- * Waits until no other process holds a directory, and locks it for a moment.
+ * Locks a directory for a short time, and waits while another process holds the
+ * lock.
  *
  * The lock is on the directory itself, so it leaves no file behind. A directory
- * that cannot be opened is not locked: using it fails as well, with the reason.
+ * that cannot be opened is not locked, because using it will fail anyway, with
+ * the actual reason.
  *
- * @param directory Path of the directory.
- * @returns The lock; disposing releases it.
- * @throws {RunnerError} `output-failed`, if another process holds it too long.
+ * @returns Handle that releases the lock when disposed.
+ * @throws {RunnerError} `output-failed`, if another process holds the lock for
+ * too long.
  */
 export async function lockDirectory(
   directory: string,
@@ -89,7 +90,8 @@ export async function lockDirectory(
   const { timeoutMs = 5_000 } = options;
   let file: Deno.FsFile;
   try {
-    // With the dot, a pipe in its place is an error, and does not block.
+    // With the trailing dot, opening a pipe in its place fails instead of
+    // blocking.
     file = await Deno.open(`${directory}/.`);
   } catch {
     return { [Symbol.dispose]() {} };

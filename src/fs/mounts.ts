@@ -2,13 +2,14 @@ import { dirname } from "@std/path/posix/dirname";
 import { isInside } from "../job_path.ts";
 
 /**
- * Finds what is mounted at a directory and below it.
+ * Lists the mount points at and below a directory.
  *
- * The device of a directory does not tell: a bind mount may be of the same one.
+ * Device numbers are not sufficient, because a bind mount can have the same
+ * one.
  *
  * @param directory Absolute path.
- * @returns Paths that begin like the given one; `undefined` if the system does
- * not say.
+ * @returns Mount points whose paths start with the directory; `undefined` if
+ * the system does not list them.
  */
 export async function mountsBelow(
   directory: string,
@@ -19,7 +20,7 @@ export async function mountsBelow(
   let text: string;
   let real: string;
   try {
-    // Deno shows it only to a process that has every permission.
+    // Deno allows this only with all permissions.
     text = await Deno.readTextFile(path);
     real = await Deno.realPath(directory);
   } catch {
@@ -32,11 +33,11 @@ export async function mountsBelow(
 }
 
 /**
- * Checks whether something is mounted at a path, also where the system has no
- * list: it does not let anybody rename such a path.
+ * Checks whether something is mounted at a path. If the system does not list
+ * mounts, this tries to rename the path, which fails for mount points.
  *
- * @param path Absolute path; the directory around it must be writable.
- * @param mounts What {@linkcode mountsBelow} returned.
+ * @param path Absolute path in a writable directory.
+ * @param mounts Result of {@linkcode mountsBelow}.
  */
 export async function isMounted(
   path: string,
@@ -58,17 +59,12 @@ export async function isMounted(
   return false;
 }
 
-/**
- * Checks whether the system refused to change a path because something is
- * mounted there.
- *
- * @param error What the system said.
- */
+/** Checks whether a change failed because something is mounted at the path. */
 export function isBusy(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EBUSY";
 }
 
-/** Blanks, line breaks and backslashes are written as octal numbers. */
+/** Spaces, line breaks and backslashes are written as octal escapes. */
 function unescaped(text: string): string {
   return text.replace(
     /\\([0-7]{3})/g,

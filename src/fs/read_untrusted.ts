@@ -1,19 +1,19 @@
 import { dirname } from "@std/path/posix/dirname";
 
-/** Maximum time that opening and reading may take, in milliseconds. */
+/** Default time limit for opening and reading, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
 /** Options for {@linkcode openUntrusted}. */
 export interface OpenUntrustedOptions {
   /**
-   * Absolute path of a directory above the file. Below it, nothing on the way
-   * to the file may be a link.
+   * Absolute path of a parent directory of the file. No path component below it
+   * may be a symbolic link.
    *
    * @default {the directory of the file}
    */
   base?: string;
   /**
-   * Maximum time to wait for the system, in milliseconds.
+   * Maximum time of a system call, in milliseconds.
    *
    * @default {10_000}
    */
@@ -22,47 +22,44 @@ export interface OpenUntrustedOptions {
 
 /** Options for {@linkcode readUntrusted}. */
 export interface ReadUntrustedOptions extends OpenUntrustedOptions {
-  /** Maximum number of bytes that are read. */
+  /** Maximum size of the file, in bytes. */
   maxBytes: number;
 }
 
 /** A regular file that is open for reading. */
 export interface UntrustedFile extends AsyncDisposable {
-  /** Its size when it was opened, in bytes. */
+  /** Size when the file was opened, in bytes. */
   readonly size: number;
   /**
    * Reads the next bytes.
    *
-   * @param buffer Where they go.
-   * @returns How many there are, 0 at the end of the file.
+   * @returns Number of bytes read; 0 at the end of the file.
    */
   read(buffer: Uint8Array): Promise<number>;
 }
 
 /**
- * Reads a file that somebody else could have replaced by anything: a link, a
- * pipe without a writer, a device, a file without an end.
+ * Reads a file that others could have replaced by a link, a pipe without a
+ * writer, a device, or an endless file.
  *
- * @param path Absolute path of the file.
- * @param options Limits, and the directory below which no link is followed.
- * @returns The whole content.
- * @throws {Deno.errors.NotFound} If there is no file.
- * @throws {Error} If it is not a regular file, or is larger than allowed; the
- * message continues "Cannot read …: ".
+ * @returns The entire content.
+ * @throws {Deno.errors.NotFound} If the file does not exist.
+ * @throws {Error} If it is not a regular file or is too large. The message
+ * continues "Cannot read …: ".
  */
 export async function readUntrusted(
   path: string,
   options: ReadUntrustedOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBytes, timeoutMs = TIMEOUT_MS } = options;
-  // `node:fs` costs 25 ms the first time: most steps leave no or empty files.
+  // Loading `node:fs` takes 25 ms, and most steps leave no or empty files.
   const info = await withinTime(Deno.lstat(path), timeoutMs);
   checkKind(info);
   if (info.size === 0) return new Uint8Array();
   if (info.size > maxBytes) throw tooLarge(maxBytes);
   await using file = await openUntrusted(path, options);
   if (file.size > maxBytes) throw tooLarge(maxBytes);
-  // One byte more than its size shows whether it grows.
+  // One more byte shows whether the file is growing.
   const bytes = new Uint8Array(Math.min(file.size, maxBytes) + 1);
   let length = 0;
   while (length < bytes.length) {
@@ -74,19 +71,16 @@ export async function readUntrusted(
 }
 
 /**
- * Opens a file that somebody else could have replaced by anything.
+ * Opens a file that others could have replaced by something else.
  *
- * The file is opened without waiting (`O_NONBLOCK`) and without following a
- * link (`O_NOFOLLOW`), and checked once it is open, so that nothing can change
- * between the check and the use. On Linux, each directory below `base` is
- * opened in the same way, and the next name is looked up in the open directory.
- * Deno's own `open` has no such flags; that of `node:fs` does. No call runs on
- * the thread of the event loop, and none is waited for longer than `timeoutMs`.
+ * The file is opened without blocking (`O_NONBLOCK`) and without following a
+ * link (`O_NOFOLLOW`), and is checked only when it is open, so that it cannot
+ * be replaced between check and use. On Linux, each directory below `base` is
+ * opened the same way and the next name is looked up in it. `Deno.open` has no
+ * such flags, so this uses `node:fs`. No call blocks the event loop, and none
+ * is awaited longer than `timeoutMs`.
  *
- * @param path Absolute path of the file.
- * @param options Limits, and the directory below which no link is followed.
- * @returns The open file.
- * @throws {Deno.errors.NotFound} If there is no file.
+ * @throws {Deno.errors.NotFound} If the file does not exist.
  * @throws {Error} If it is not a regular file.
  */
 export async function openUntrusted(
@@ -99,7 +93,7 @@ export async function openUntrusted(
   try {
     file = await withinTime(opening, timeoutMs);
   } catch (error) {
-    // What is opened too late is closed again.
+    // Close a file that is opened after the time limit.
     opening.then((file) => file.close(), () => {});
     throw readableError(error);
   }
@@ -120,7 +114,7 @@ export async function openUntrusted(
   }
 }
 
-/** What is used of a file of `node:fs`. */
+/** The used part of a `node:fs` file handle. */
 interface NodeFile {
   readonly fd: number;
   stat(): Promise<{ size: number; isFile(): boolean }>;
@@ -167,13 +161,13 @@ async function open(path: string, base: string): Promise<NodeFile> {
   }
 }
 
-/** Deno shows `/proc` only to a process that has every permission. */
+/** Deno allows access to `/proc` only with all permissions. */
 function canUseDescriptors(): boolean {
   if (Deno.build.os !== "linux") return false;
   try {
     return Deno.statSync("/proc/self/fd").isDirectory;
   } catch {
-    // Not there, or not for us: each directory is checked before the opening.
+    // Without `/proc`, each directory is checked before the file is opened.
     return false;
   }
 }
@@ -199,7 +193,7 @@ function tooLarge(maxBytes: number): Error {
   return new Error(`it is larger than ${maxBytes} bytes`);
 }
 
-/** Errors of `node:fs` tell paths, and have a code in the place of a class. */
+/** Errors of `node:fs` contain paths, and have a code instead of a class. */
 function readableError(error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
   const [reason] = error.message.replace(/^[A-Z0-9]+: /, "").split(", ");

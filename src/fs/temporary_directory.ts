@@ -1,39 +1,42 @@
 /**
- * Directories for files that a run needs for a while: sockets, credentials,
- * outputs of steps.
+ * Temporary directories of a run for sockets, credentials and outputs of steps.
  *
- * 1. A directory is created in the first place that takes it, so that neither a
- *    read-only `/tmp` nor a wrong `TMPDIR` keeps a job from running.
+ * 1. A directory is created in the first location that works, so a read-only
+ *    `/tmp` or a wrong `TMPDIR` does not make a job fail.
  * 2. Only its owner can enter it, and its name cannot be guessed.
- * 3. Its creator holds a lock on the directory itself, which the system releases
- *    when the process ends, also when it is killed. Who disposes of a directory
- *    removes those beside it that belong to the same user and are not locked.
+ * 3. Its creator holds a lock on the directory itself. The system releases the
+ *    lock when the process ends, even if it is killed. When a directory is
+ *    disposed, other directories next to it are removed if they belong to the
+ *    same user and are not locked.
  */
 
 import { dirname } from "@std/path/posix/dirname";
 
-/** What directories are called; old ones are found by it. */
+/** Pattern of directory names, by which old directories are found. */
 const NAME = /^runnerlib-[0-9a-f]{12}$/;
 
-/** What the paths of directories contain that the runner may create. */
+/** Part of the path of a directory that the runner may create. */
 const OWN = "/.reactorcide/";
 
-/** How often a directory is created again that somebody took for an abandoned one. */
+/**
+ * Maximum number of attempts if another process removes the new directory as
+ * abandoned.
+ */
 const MAX_TRIES = 10;
 
-/** A directory that is gone when its scope is left. */
+/** A directory that is removed when it is disposed. */
 export interface PrivateDirectory extends Disposable {
   /** Absolute path. */
   readonly path: string;
 }
 
-/** Places where this process has looked for abandoned directories. */
+/** Locations where this process has already removed abandoned directories. */
 const cleaned = new Set<string>();
 
-/** Directories that this process uses. */
+/** Directories that this process is using. */
 const used = new Set<string>();
 
-/** Lists the directories for temporary files that this process uses now. */
+/** Lists the temporary directories that this process is using. */
 export function privateDirectories(): string[] {
   return [...used];
 }
@@ -41,12 +44,11 @@ export function privateDirectories(): string[] {
 /**
  * Creates a directory that no other user can enter.
  *
- * @param parents Absolute paths of directories, the first suitable one of which
- * is used. A missing one is created if it is the runner's own.
- * @param use Puts something into the directory; when it fails, the next parent
- * is tried.
- * @returns The directory, with what `use` returned.
- * @throws {AggregateError} With a reason for each parent.
+ * @param parents Absolute paths of parent directories, of which the first
+ * usable one is chosen. A missing one is created if it belongs to the runner.
+ * @param use Uses the new directory. If it fails, the next parent is tried.
+ * @returns The directory and the result of `use`.
+ * @throws {AggregateError} With the reason for each parent.
  */
 export function privateDirectory<T = undefined>(
   parents: readonly string[],
@@ -67,7 +69,7 @@ function createIn<T>(
   parent: string,
   use: (path: string) => T,
 ): PrivateDirectory & { readonly content: T } {
-  // Programs that are told the path run in other directories.
+  // The path must be absolute, because programs use it from other directories.
   if (!parent.startsWith("/")) throw new RangeError("not an absolute path");
   refusePrompt(parent);
   const created = createOwn(parent);
@@ -85,13 +87,15 @@ function createIn<T>(
   return { path, content, [Symbol.dispose]: () => kept.dispose() };
 }
 
-/** To be asked by Deno in every job is worse than another place. */
+/** Skip a location if Deno would prompt for permission. */
 function refusePrompt(path: string): void {
   const { state } = Deno.permissions.querySync({ name: "write", path });
   if (state !== "granted") throw new Error("no permission to write");
 }
 
-/** Creates a directory of the runner's own, and says what was missing. */
+/**
+ * Creates a directory of the runner, and returns the paths that were missing.
+ */
 function createOwn(path: string): string[] {
   if (!path.includes(OWN)) return [];
   const missing: string[] = [];
@@ -111,7 +115,9 @@ function createLocked(parent: string): { path: string; lock: Deno.FsFile } {
   }
 }
 
-/** Between its creation and its lock, it looks abandoned to others. */
+/**
+ * Between its creation and its lock, the directory looks abandoned to others.
+ */
 function lockIfPresent(path: string): Deno.FsFile | undefined {
   let file: Deno.FsFile;
   try {
@@ -125,7 +131,10 @@ function lockIfPresent(path: string): Deno.FsFile | undefined {
   return undefined;
 }
 
-/** Whether we have the lock; `undefined` where the system has no locks. */
+/**
+ * Whether this process has the lock; `undefined` if the file system does not
+ * support locks.
+ */
 function isLockedByUs(file: Deno.FsFile): boolean | undefined {
   try {
     return file.tryLockSync(true);
@@ -142,7 +151,7 @@ function removeAbandoned(parent: string, user: number | null): void {
       if (NAME.test(name)) removeIfAbandoned(`${parent}/${name}`, user);
     }
   } catch {
-    // What cannot be listed is left to its owner.
+    // A directory that cannot be listed belongs to someone else.
   }
 }
 
@@ -153,7 +162,7 @@ function removeIfAbandoned(path: string, user: number | null): void {
     using file = Deno.openSync(path);
     if (isLockedByUs(file) === true) remove(path);
   } catch {
-    // It is gone, or cannot be removed by us.
+    // It is already gone, or cannot be removed by this user.
   }
 }
 
@@ -161,7 +170,7 @@ function remove(path: string): void {
   try {
     Deno.removeSync(path, { recursive: true });
   } catch (error) {
-    // A job may have removed more than it created.
+    // The job may already have removed it.
     if (error instanceof Deno.errors.NotFound) return;
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
     makeWritable(path);
@@ -180,7 +189,7 @@ function removeEmpty(paths: readonly string[]): void {
   try {
     for (const path of paths) Deno.removeSync(path);
   } catch {
-    // Something else is in there.
+    // It is not empty.
   }
 }
 

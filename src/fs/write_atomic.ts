@@ -5,13 +5,13 @@ import { osReason, RunnerError } from "../errors.ts";
 /** Options for {@linkcode writeAtomic}. */
 export interface WriteAtomicOptions {
   /**
-   * Permission bits of the file, whatever the umask.
+   * Permissions of the file, regardless of the umask.
    *
    * @default {0o644}
    */
   mode?: number;
   /**
-   * Whether the bytes are on the disk before the old file goes.
+   * Whether to flush the content to disk before the old file is replaced.
    *
    * @default {false}
    */
@@ -19,15 +19,14 @@ export interface WriteAtomicOptions {
 }
 
 /**
- * Writes a file so that a reader sees either the old or the whole new one.
+ * Writes a file atomically: readers see either the old or the new content.
  *
- * The content goes into a file of an unguessable name in the same directory,
- * which then takes the place of the path. A symbolic link at the path is
- * replaced, never followed.
+ * The content is written to a file with an unguessable name in the same
+ * directory, which then replaces the path. A symbolic link at the path is
+ * replaced and not followed.
  *
- * @param path Path of the file; its directory must exist.
- * @param content The whole content.
- * @throws {RunnerError} `output-failed`; the old file is unchanged then, and
+ * @param path Path of the file, whose directory must exist.
+ * @throws {RunnerError} `output-failed`; the old file is then unchanged, and
  * nothing is left behind.
  */
 export async function writeAtomic(
@@ -62,6 +61,6 @@ async function discard(path: string): Promise<void> {
   try {
     await Deno.remove(path);
   } catch {
-    // Usually it was never created; the first failure is the one to report.
+    // It was probably never created; the first failure is the one to report.
   }
 }

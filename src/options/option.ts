@@ -1,19 +1,20 @@
 /**
- * What the value of an option may be, and how it is written as text.
+ * Type of an option's value, and its form as text.
  *
- * - `text`: any text, an empty one being none
+ * - `text`: any text; an empty one counts as unset
  * - `command`: text for the shell, or a program and its arguments
  * - `jobDirectory`, `jobFile`: `/job` or a path below it
- * - `boolean`: `true` or `false`, in the spellings of `src/boolean.ts`
- * - `duration`: milliseconds; written with a unit, or in seconds
- * - `list`: texts; written with commas or as a JSON list
- * - `variables`: names and values; written as lines, or in a file
- * - `secretValues`: a list; written with commas, or one a line in a file
+ * - `boolean`: `true` or `false`, and the spellings of `src/boolean.ts`
+ * - `duration`: milliseconds; as text, seconds or a number with a unit
+ * - `list`: strings; as text, separated by commas or a JSON list
+ * - `variables`: names and values; as text, lines or a file
+ * - `secretValues`: a list; as text, separated by commas, or a file with one
+ *   per line
  * - `inheritance`: `true`, `false` or names of variables
  * - `plugins`, `pluginPermissions`, `pipelinePermissions`: lines
- * - `sourceType`: a type of `SOURCE_TYPES`, or one that code registers
- * - choices: one of a few words
- * - a range: a whole number
+ * - `sourceType`: one of `SOURCE_TYPES`, or a registered type
+ * - list of strings: one of these
+ * - range: an integer
  */
 export type OptionType =
   | "text"
@@ -40,15 +41,15 @@ export interface VariableFacts {
   /** Who sets it. */
   readonly setBy: "coordinator" | "worker" | "runner" | "user";
   /**
-   * Which programs see it: every program that the runner starts, only trusted
+   * Programs that see it: all programs that the runner starts, only trusted
    * commands of the job, or none.
    *
    * @default {"everyone"}
    */
   readonly seenBy?: "everyone" | "job" | "runner";
   /**
-   * Whether it says how a runner works. Other variables describe one job, and
-   * mean nothing to another one.
+   * Whether it configures the runner. Other variables describe one job, and
+   * have no meaning for another one.
    *
    * @default {false}
    */
@@ -60,61 +61,60 @@ export interface VariableFacts {
    */
   readonly isSecret?: boolean;
   /**
-   * Whether its value is a URL, which may hold a password.
+   * Whether its value is a URL, which may contain a password.
    *
    * @default {false}
    */
   readonly isUrl?: boolean;
   /**
-   * Whether it is about something outside the job's container: a path or a
-   * socket of the machine, or more than a container needs.
+   * Whether it refers to something outside the job's container, such as a path
+   * or a socket of the host.
    *
    * @default {false}
    */
   readonly isOutside?: boolean;
 }
 
-/** One row of the table of options. */
+/** A row of the table of options. */
 export interface Option {
   /** Name in job files, messages and plugins. */
   readonly name: string;
   /**
-   * Property of the options of `runJob`, and of the resolved configuration; a
-   * dot leads into a group.
+   * Property of the options of `runJob`, and of the validated configuration;
+   * `group.property` if it is in a group.
    */
   readonly option?: string;
-  /** Option of the command line without its dashes, if there is one. */
+  /** Command line flag without dashes. */
   readonly flag?: string;
-  /** What stands for the value of the flag in help texts. */
+  /** Placeholder for the value of the flag in help texts. */
   readonly valueName?: string;
-  /** Environment variable, if there is one. */
+  /** Environment variable of the option. */
   readonly env?: VariableFacts;
-  /** Other keys of a job file that mean this option; a dot leads into a mapping. */
+  /** Alternative keys in a job file; `mapping.key` if it is in a mapping. */
   readonly keys?: readonly string[];
-  /** What the value may be. */
   readonly type: OptionType;
-  /** Default, as text. */
+  /** Default in text form. */
   readonly default?: string;
-  /** The default in words, where it is not one value. */
+  /** Description of a default that is not a single value. */
   readonly defaultText?: string;
   /**
-   * Whether the lists of all layers are joined, so that none takes a name off
-   * the list of another.
+   * Whether the lists of all layers are joined, so that no layer can remove an
+   * item of another.
    *
    * @default {false}
    */
   readonly isUnion?: boolean;
   /**
-   * Whether neither a job file nor a plugin may set it, because it weakens what
-   * protects the secrets from them.
+   * Whether job files and plugins must not set it, because it weakens the
+   * protection of secrets from them.
    *
    * @default {false}
    */
   readonly isCallersOnly?: boolean;
-  /** What the option means, in one line without a period at its end. */
+  /** Description in one line, without a period. */
   readonly doc: string;
-  /** How the value is written as text, worded to follow the line and a colon. */
+  /** Text form of the value, phrased to follow the description and a colon. */
   readonly form?: string;
-  /** More for readers of the library's documentation, in Markdown sentences. */
+  /** More documentation for users of the library, in Markdown sentences. */
   readonly details?: string;
 }

@@ -1,10 +1,10 @@
 /**
- * The table of options: each one's name, property, flag, variable, type,
- * default and meaning stand in one row and nowhere else.
+ * The table of options. A row contains everything about an option: its name,
+ * property, flag, variable, type, default and description.
  *
  * Flags and `--help`, the layers of the configuration, its validation, the keys
- * of job files and their JSON Schema, the options of `runJob`, the environment's
- * table and the tables in `docs/` are made of it.
+ * of job files and their JSON Schema, the options of `runJob`, the table of
+ * variables and the tables in `docs/` are derived from it.
  *
  * @module
  */
@@ -12,7 +12,10 @@ import type { Option } from "./option.ts";
 import { PLUGIN_OPTIONS, SECRET_OPTIONS } from "./security_options.ts";
 import { SOURCE_OPTIONS, SOURCE_TYPES } from "./source_options.ts";
 
-/** Maximum length of a line that every worker takes, in bytes: one of them reads no more than 64 KiB. */
+/**
+ * Maximum length of an output line, in bytes, so that all workers can read it:
+ * one of them supports at most 64 KiB.
+ */
 export const WORKER_LINE_BYTES = 60_000;
 
 /** Every option. */
@@ -26,7 +29,8 @@ export const OPTIONS = [
     keys: ["command", "job.command"],
     type: "command",
     doc: "Command that the job runs",
-    details: "A text is run by `sh -c`; a list is a program and its arguments.",
+    details:
+      "A string is run with `sh -c`; a list is a program and its arguments.",
   },
   {
     name: "code_dir",
@@ -259,12 +263,7 @@ export const OPTIONS = [
   },
 ] as const satisfies readonly Option[];
 
-/**
- * Returns the default of an option as text, for what needs no configuration.
- *
- * @param name Name of the option.
- * @returns The default.
- */
+/** Returns the default of an option in text form. */
 export function defaultOf(
   name: Extract<OptionRow, { default: string }>["name"],
 ): string {
@@ -272,10 +271,9 @@ export function defaultOf(
 }
 
 /**
- * Describes an option in one line, for help texts and tables: what it means,
- * and how its value is written as text.
+ * Describes an option in one line, for help texts and tables.
  *
- * @returns Text without a period at its end.
+ * @returns Description and text form, without a period.
  */
 export function describeOption({ doc, form, type }: Option): string {
   const words = type === "sourceType"
@@ -288,7 +286,7 @@ export function describeOption({ doc, form, type }: Option): string {
   return text === undefined ? doc : `${doc}: ${text}`;
 }
 
-/** What the options of a group are about, by the property that holds them. */
+/** Descriptions of the option groups, by property. */
 export const OPTION_GROUPS = {
   source: "Source of the code",
   ciSource: "Source of the trusted CI code in /job/ci",

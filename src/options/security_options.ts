@@ -1,12 +1,15 @@
 import type { Option } from "./option.ts";
 
-/** Time limit of a plugin in a phase, unless one is set. */
+/** Default time limit of a plugin in a phase. */
 export const PLUGIN_TIMEOUT = "60s";
 
-/** The same for clean-up, which may run while the whole container is ended. */
+/**
+ * Default time limit of a plugin in clean-up, which may run while the container
+ * is being stopped.
+ */
 export const PLUGIN_CLEANUP_TIMEOUT = "10s";
 
-/** Options that say what is secret, and how it is masked. */
+/** Options for secrets and masking. */
 export const SECRET_OPTIONS = [
   {
     name: "secret_env_names",
@@ -79,7 +82,7 @@ export const SECRET_OPTIONS = [
   },
 ] as const satisfies readonly Option[];
 
-/** Options that say which plugins are loaded, and what they and pipelines may do. */
+/** Options for plugins and pipelines, and their permissions. */
 export const PLUGIN_OPTIONS = [
   {
     name: "plugin_dir",

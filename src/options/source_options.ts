@@ -1,6 +1,6 @@
 import type { Option } from "./option.ts";
 
-/** Types of sources that the runner prepares itself. */
+/** Built-in source types. */
 export const SOURCE_TYPES = [
   "none",
   "git",
@@ -11,8 +11,8 @@ export const SOURCE_TYPES = [
 ] as const;
 
 /**
- * How code gets into the workspace: from a git, Mercurial or Subversion
- * repository, a directory, an archive, or in a way that was registered.
+ * Type of a source: a git, Mercurial or Subversion repository, a directory, an
+ * archive, or a registered type.
  */
 export type SourceType =
   | "none"
@@ -21,13 +21,16 @@ export type SourceType =
   | "tarball"
   | "hg"
   | "svn"
-  // Completion of the words above needs a type that does not include them.
+  // Without the intersection, editors would not complete the built-in types.
   | (string & Record<never, never>);
 
-/** Name of any type of sources, also of one that code registers; a worker may set none. */
+/**
+ * Pattern of a source type, built in or registered. A worker may set an empty
+ * one.
+ */
 export const SOURCE_TYPE = /^([a-z][a-z0-9_-]{0,62})?$/;
 
-/** Options that say where code comes from, and how it is prepared. */
+/** Options of sources and their preparation. */
 export const SOURCE_OPTIONS = [
   {
     name: "source_type",

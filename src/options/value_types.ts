@@ -23,7 +23,7 @@ type RowValue<Row extends OptionRow> = Row extends
 
 type LibraryRow = Extract<OptionRow, { option: string }>;
 
-/** Values of the options, in the shape that the options of `runJob` have. */
+/** Values of all options, in the structure of the options of `runJob`. */
 export type OptionValues =
   & {
     readonly [

@@ -12,17 +12,17 @@ const UNFINISHED_LINE_MS = 2_000;
 /** Options for {@linkcode createJobLog}. */
 export interface JobLogOptions extends StepPrintersOptions {
   /**
-   * Absolute path of the directory in which each step gets a file; no files
-   * are written without it.
+   * Absolute path of the directory in which each step gets a file; no files are
+   * written without it.
    *
-   * The file holds whole lines of any length, as a terminal finally shows
-   * them; each ends with a line feed. A line of more than 64 KiB keeps what
-   * came before a carriage return.
+   * A file contains complete lines of any length, as a terminal finally shows
+   * them, each with a line feed. A line of more than 64 KiB keeps the text
+   * before a carriage return.
    */
   logDirectory?: string;
   /**
    * Masker of the job. Secrets that are registered while a step runs are also
-   * masked in what its file already holds.
+   * masked in the text that its file already contains.
    *
    * @default {no secrets are added}
    */
@@ -33,9 +33,9 @@ export interface JobLogOptions extends StepPrintersOptions {
    */
   onWarning: (message: string) => void;
   /**
-   * Time after which an unfinished line is shown as far as it goes, in
-   * milliseconds; each further piece of it waits twice as long. The file of
-   * the step has the line in one piece. Ignored with `grouped`.
+   * Time after which an unfinished line is shown, in milliseconds. The delay
+   * doubles for each further part of the line. The file of the step contains
+   * the line in one piece. Ignored with `grouped`.
    *
    * @default {2_000}
    */
@@ -49,14 +49,12 @@ export interface JobLogOptions extends StepPrintersOptions {
 }
 
 /**
- * Creates the log of a job, which takes bytes that are masked already.
+ * Creates the log of a job, which takes masked output.
  *
- * A write resolves once the lines that it completes were printed. With the
- * style `plain`, without a limit and a file, a step gets the given sinks
- * themselves, and its last lines are not kept.
+ * A write resolves when the lines that it completes have been printed. With the
+ * style `plain`, no limit and no file, a step writes directly to the given
+ * sinks, and its last lines are not kept.
  *
- * @param options Where, and how.
- * @returns The log.
  * @throws {RangeError} If the limit is below the minimum.
  */
 export function createJobLog(options: JobLogOptions): JobLog {

@@ -1,6 +1,6 @@
 const MIN_BYTES = 256;
 
-/** Growing buffer of bytes; it keeps its memory when it is cleared. */
+/** A buffer that grows as needed and keeps its memory when it is cleared. */
 export class GrowingBytes {
   #room = new Uint8Array();
   #length = 0;
@@ -15,14 +15,14 @@ export class GrowingBytes {
     return this.#room.subarray(0, this.#length);
   }
 
-  /** Adds bytes. */
+  /** Appends bytes. */
   add(bytes: Uint8Array): void {
     this.reserve(bytes.length);
     this.#room.set(bytes, this.#length);
     this.#length += bytes.length;
   }
 
-  /** Reserves room for more bytes, and returns the whole buffer. */
+  /** Reserves space for more bytes, and returns the whole buffer. */
   reserve(moreBytes: number): Uint8Array {
     const needed = this.#length + moreBytes;
     if (needed > this.#room.length) {
@@ -35,7 +35,9 @@ export class GrowingBytes {
     return this.#room;
   }
 
-  /** Sets the length after bytes were written into the reserved room directly. */
+  /**
+   * Sets the length after bytes were written directly into the reserved space.
+   */
   extendTo(length: number): void {
     this.#length = length;
   }

@@ -1,17 +1,17 @@
 import type { LogTail } from "./log_tail.ts";
 import type { Sink } from "./sink.ts";
 
-/** Log of one step; it takes output that is masked already. */
+/** Log of one step, which takes masked output. */
 export interface StepLog {
-  /** Standard output, with standard error when the two are merged. */
+  /** Standard output, with standard error if the two are merged. */
   readonly stdout: Sink;
-  /** Standard error, when it is kept apart. */
+  /** Standard error, if it is separate. */
   readonly stderr: Sink;
-  /** Ends an unfinished line, before output of another attempt follows. */
+  /** Ends an unfinished line before the output of the next attempt. */
   endLine(): Promise<void>;
   /**
    * Returns the last lines, which may show why the step failed: 20 by default,
-   * out of the last 64 KiB.
+   * from the last 64 KiB.
    */
   tail(lineCount?: number): readonly string[];
   /** Writes unfinished lines, and finishes the file. */
@@ -20,25 +20,22 @@ export interface StepLog {
 
 /** Log of all steps of a job. */
 export interface JobLog {
-  /**
-   * Opens the log of a step; all of its attempts share it.
-   *
-   * @param name Name of the step.
-   */
+  /** Opens the log of a step, which all of its attempts share. */
   openStep(name: string): Promise<StepLog>;
   /**
-   * Masks, in the files of steps that are over, the secrets that became known
-   * since a step began, or since the last time. Never rejects.
+   * Masks secrets in the files of finished steps that became known since the
+   * step started, or since the last call. Never rejects.
    */
   remaskLogs(): Promise<void>;
 }
 
 /**
- * Creates the log of a step that writes straight to the sinks and keeps nothing.
+ * Creates the log of a step that writes directly to the sinks and keeps
+ * nothing.
  *
- * @param stdout Where standard output is shown.
- * @param stderr Where standard error is shown, when it is kept apart.
- * @returns The log, which knows nothing of lines.
+ * @param stdout Sink of standard output.
+ * @param stderr Sink of standard error, if it is separate.
+ * @returns The log, which does not split its input into lines.
  */
 export function bareLog(stdout: Sink, stderr: Sink): StepLog {
   const nothing = () => Promise.resolve();
@@ -46,12 +43,12 @@ export function bareLog(stdout: Sink, stderr: Sink): StepLog {
 }
 
 /**
- * Creates the same log, but keeps the last lines.
+ * Creates the log of a step that writes directly to the sinks and keeps the
+ * last lines.
  *
- * @param stdout Where standard output is shown.
- * @param stderr Where standard error is shown, when it is kept apart.
- * @param tail Remembers the last bytes.
- * @returns The log.
+ * @param stdout Sink of standard output.
+ * @param stderr Sink of standard error, if it is separate.
+ * @param tail Keeps the last bytes.
  */
 export function tailedLog(stdout: Sink, stderr: Sink, tail: LogTail): StepLog {
   const remembering = (sink: Sink): Sink => ({

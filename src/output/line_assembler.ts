@@ -8,36 +8,38 @@ const NOTHING = new Uint8Array();
 
 /** Options for {@linkcode LineAssembler}. */
 export interface LineAssemblerOptions {
-  /** Maximum number of bytes of a line that wait for its end. */
+  /** Maximum number of bytes of an unfinished line that are held back. */
   maxBytes: number;
   /**
-   * How a longer line is returned: `broken` into lines, or `open`, in pieces
-   * without a line break between them.
+   * How a longer line is returned: `broken` into lines, or `open`, in parts
+   * without line breaks.
    */
   longLines: "broken" | "open";
 }
 
 /**
- * Assembles the whole lines of a stream, each as a terminal finally shows it:
+ * Assembles complete lines from a stream, each as a terminal finally shows it:
  * the text after its last carriage return.
  *
  * Carriage returns right before the line break belong to the break, which
- * becomes a line feed. Pieces of a long line that were returned already stay,
- * even if a carriage return follows.
+ * becomes a line feed. Parts of a long line that were already returned are not
+ * affected by a later carriage return.
  */
 export class LineAssembler {
   readonly #maxBytes: number;
   readonly #breaksLines: boolean;
   readonly #line = new GrowingBytes();
   readonly #output = new GrowingBytes();
-  /** Whether the line ends in a carriage return: the next text replaces it. */
+  /**
+   * Whether the line ends with a carriage return, so that the next text
+   * replaces it.
+   */
   #isReturned = false;
   #isRewritten = false;
   #isOpen = false;
   /** Whether the start of the line was returned with a line break. */
   #isBroken = false;
 
-  /** Creates an assembler for one stream. */
   constructor(options: LineAssemblerOptions) {
     this.#maxBytes = options.maxBytes;
     this.#breaksLines = options.longLines === "broken";
@@ -56,8 +58,8 @@ export class LineAssembler {
   /**
    * Adds bytes.
    *
-   * @param chunk What the stream gave.
-   * @returns The complete lines, valid until the next call and as long as the chunk is.
+   * @returns The complete lines, valid until the next call and while the chunk
+   * is.
    */
   take(chunk: Uint8Array): Uint8Array {
     this.#output.clear();
@@ -68,7 +70,7 @@ export class LineAssembler {
   }
 
   /**
-   * Returns the unfinished line; as a line of its own if long lines are broken.
+   * Returns the unfinished line, as a complete line if long lines are broken.
    */
   flush(): Uint8Array {
     this.#output.clear();
@@ -122,7 +124,8 @@ export class LineAssembler {
     let lineEnd = -1;
     let back = -1;
     for (let at = 0; at < chunk.length;) {
-      // Searched again only once passed: a chunk may hold one of a kind and many of the other.
+      // The search continues from the last match, because a chunk may contain
+      // few of one character and many of the other.
       if (lineEnd < at) lineEnd = indexOf(chunk, LINE_FEED, at);
       if (back < at) back = indexOf(chunk, CARRIAGE_RETURN, at);
       const end = Math.min(lineEnd, back);
@@ -141,7 +144,7 @@ export class LineAssembler {
       this.#isRewritten = true;
     }
     while (this.#line.length + text.length > this.#maxBytes) {
-      // One byte more than fits shows whether a character is cut.
+      // One extra byte shows whether a character is cut.
       const count = this.#maxBytes + 1 - this.#line.length;
       this.#line.add(text.subarray(0, count));
       text = text.subarray(count);
@@ -155,7 +158,7 @@ export class LineAssembler {
   }
 
   #endLine(): void {
-    // The start of the line was returned with a line break already.
+    // The start of the line was already returned with a line break.
     if (!this.#isBroken || this.#line.length > 0) {
       this.#output.add(this.#line.view);
       this.#output.add(LINE_BREAK);

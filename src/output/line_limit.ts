@@ -4,23 +4,23 @@ export const LINE_FEED = 10;
 /** A line break. */
 export const LINE_BREAK: Uint8Array = Uint8Array.of(LINE_FEED);
 
-/** Minimum of the limit for the length of a line, in bytes. */
+/** Minimum of the line length limit, in bytes. */
 export const MIN_LINE_BYTES = 32;
 
-/** Maximum length of a character of UTF-8, in bytes. */
+/** Maximum length of a UTF-8 character, in bytes. */
 const CHARACTER_BYTES = 4;
 
 const NOTHING = new Uint8Array();
 
 /**
- * Finds where to cut a line that is too long: never inside a character.
+ * Finds where to cut a line that is too long, without splitting a character.
  *
- * Bytes that are not UTF-8 are cut anywhere.
+ * Bytes that are not UTF-8 can be cut anywhere.
  *
- * @param bytes Bytes that hold the line.
- * @param end Index of the first byte that does not fit.
- * @param from Index at which the line, or the known part of it, begins.
- * @returns Index of the first byte behind the cut, at most three before `end`.
+ * @param bytes Bytes that contain the line.
+ * @param end Index of the first byte over the limit.
+ * @param from Index at which the line, or its known part, starts.
+ * @returns Index of the first byte after the cut, at most three before `end`.
  */
 export function cutAt(bytes: Uint8Array, end: number, from: number): number {
   if (!isContinuation(bytes[end])) return end;
@@ -29,12 +29,13 @@ export function cutAt(bytes: Uint8Array, end: number, from: number): number {
 }
 
 /**
- * Finds an incomplete character at the end that would not fit once complete.
+ * Finds an incomplete character at the end that would exceed the limit once it
+ * is complete.
  *
- * @param bytes Bytes, the line being at their end.
- * @param from Index at which the known part of the line begins.
- * @param limit Index of the first byte that would not fit.
- * @returns Where the character begins; the length of the bytes without one.
+ * @param bytes Bytes that end with the line.
+ * @param from Index at which the known part of the line starts.
+ * @param limit Index of the first byte over the limit.
+ * @returns Start of the character; the length of the bytes if there is none.
  */
 export function crossingFrom(
   bytes: Uint8Array,
@@ -45,7 +46,10 @@ export function crossingFrom(
   return start + lengthOf(bytes[start]) > limit ? start : bytes.length;
 }
 
-/** Returns the index of the first byte of the last character; `end` if there is none. */
+/**
+ * Returns the index of the first byte of the last character; `end` if there is
+ * none.
+ */
 function lastCharacter(bytes: Uint8Array, end: number, from: number): number {
   const first = Math.max(from, end - CHARACTER_BYTES + 1);
   for (let at = end - 1; at >= first; at--) {
@@ -58,7 +62,10 @@ function isContinuation(byte: number): boolean {
   return (byte & 0xc0) === 0x80;
 }
 
-/** Returns the length of a character by its first byte; 0 if there is none. */
+/**
+ * Returns the length of a character by its first byte; 0 if the byte does not
+ * start one.
+ */
 function lengthOf(byte: number | undefined): number {
   if (byte === undefined) return 0;
   if (byte >= 0xf8 || byte < 0xc0) return 1;
@@ -66,22 +73,21 @@ function lengthOf(byte: number | undefined): number {
   return byte >= 0xe0 ? 3 : 2;
 }
 
-/** Stream of a step. */
+/** Output stream of a step. */
 export type StreamName = "stdout" | "stderr";
 
 /**
  * Formats lines for printing.
  *
- * @param lines Whole lines, with their line feeds.
- * @returns Bytes to print, valid until the next call.
+ * @param lines Complete lines with line feeds.
  */
 export type LineFormat = (lines: Uint8Array) => Uint8Array;
 
 /**
  * Breaks the lines of a stream that are longer than a limit.
  *
- * Everything else passes unchanged and immediately, unfinished lines included;
- * only an incomplete character that may not fit is held back.
+ * Everything else is passed on unchanged and immediately, including unfinished
+ * lines. Only an incomplete character that may exceed the limit is held back.
  */
 export class LineLimit {
   readonly #maxBytes: number;
@@ -89,9 +95,7 @@ export class LineLimit {
   #held = NOTHING;
 
   /**
-   * Creates a limit for one stream.
-   *
-   * @param maxBytes Maximum length of a line in bytes, its break not counted.
+   * @param maxBytes Maximum length of a line in bytes, without its line break.
    */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
@@ -100,8 +104,8 @@ export class LineLimit {
   /**
    * Adds line breaks to bytes.
    *
-   * @param chunk What the stream gave.
-   * @returns What may be printed; the chunk itself or a part of it, if nothing is cut.
+   * @returns Bytes to print; the chunk itself or a part of it if nothing is
+   * cut.
    */
   pass(chunk: Uint8Array): Uint8Array {
     const bytes = this.#held.length > 0 ? join([this.#held, chunk]) : chunk;

@@ -1,12 +1,15 @@
 import { osReason } from "../errors.ts";
 
-/** Pattern of the name that the file of a step has until the step ends. */
+/** Pattern of the name of an unfinished log. */
 const PARTIAL = /^\..+\.log\.partial$/;
 
 /** Characters that are percent-encoded in a file name. */
 const SAFE = /[^A-Za-z0-9 ._,=+@()[\]-]/gu;
 
-/** Maximum length of a name of a file before `.log`, well below the 255 bytes that file systems take. */
+/**
+ * Maximum length of a file name before `.log`, well below the limit of 255
+ * bytes of most file systems.
+ */
 const MAX_LENGTH = 200;
 
 const encoder = new TextEncoder();
@@ -14,28 +17,23 @@ const encoder = new TextEncoder();
 /**
  * The directory for the logs of steps.
  *
- * The steps of a job can remove it, or put a link in its place. It is then
- * created again, but a link is never followed.
+ * Steps of the job can remove it or replace it with a link. It is then created
+ * again, and a link is never followed.
  */
 export class LogDirectory {
-  /** Absolute path, as it was given. */
   readonly path: string;
   #realPath: string | undefined;
 
-  /**
-   * Creates an object for a directory, which itself is created on first use.
-   *
-   * @param path Absolute path.
-   */
+  /** The directory is created on first use. */
   constructor(path: string) {
     this.path = path;
   }
 
   /**
-   * Creates the directory, or checks that it is still the same one.
+   * Creates the directory, or checks that it was not replaced.
    *
-   * The calls are synchronous: a step that takes a millisecond must not wait
-   * as long for its log.
+   * The calls are synchronous, because a step that takes a millisecond should
+   * not wait longer than that for its log.
    *
    * @returns Its real path.
    * @throws If it cannot be created, or a link is in its place.
@@ -54,7 +52,10 @@ export class LogDirectory {
   }
 }
 
-/** A step that removed the directory may have replaced one above it by a link. */
+/**
+ * A step that removed the directory may have replaced a parent directory by a
+ * link.
+ */
 function makeAgain(path: string): void {
   const parent = path.slice(0, path.lastIndexOf("/")) || "/";
   if (realPathOf(parent) === undefined) makeAgain(parent);
@@ -71,7 +72,7 @@ function realPathOf(path: string): string | undefined {
   }
 }
 
-/** Returns the name of a step's file until the step ends. */
+/** Returns the name of a step's log until the step ends. */
 export function partialName(name: string): string {
   return `.${name}.partial`;
 }
@@ -79,9 +80,9 @@ export function partialName(name: string): string {
 /**
  * Removes unfinished logs of earlier runs that were killed.
  *
- * @param logDirectory Absolute path of the directory; it may be missing.
+ * @param logDirectory Absolute path of the directory, which may not exist.
  * @param onWarning Called with each error.
- * @returns Names of the files that were found, sorted.
+ * @returns Sorted names of the files that were found.
  */
 export async function partialLogs(
   logDirectory: string,
@@ -114,20 +115,21 @@ export class LogFileNames {
   readonly #taken = new Set<string>();
 
   /**
-   * Returns the name of a step's file: the step's own name, if possible.
+   * Returns the name of a step's file, which is the step's own name if
+   * possible.
    *
-   * Names that differ only in case, or beyond the maximum length, get a number:
+   * Names that differ only in case, or after the maximum length, get a number:
    * `test.log`, `Test~2.log`.
    *
-   * @param step Name of the step.
-   * @returns The name, safe on every file system, the same each time.
+   * @returns The name, which is safe on every file system and does not change.
    */
   nameFor(step: string): string {
     const known = this.#names.get(step);
     if (known !== undefined) return known;
     const stem = safeName(step);
     let name = stem;
-    // A tilde is always encoded, so no other step can have this name.
+    // A tilde in a step's name is always encoded, so no other step can have
+    // this name.
     for (let number = 2; this.#taken.has(name.toLowerCase()); number++) {
       name = `${stem}~${number}`;
     }
@@ -138,7 +140,7 @@ export class LogFileNames {
 }
 
 function safeName(step: string): string {
-  // A leading dot hides a file, a leading dash looks like an option.
+  // A leading dot hides a file, and a leading dash looks like an option.
   const name = step.replace(SAFE, escape).replace(/^[.-]/, escape);
   return name.slice(0, MAX_LENGTH) || "%";
 }

@@ -24,7 +24,7 @@ interface Place {
 }
 
 /**
- * File with the output of a step, renamed once it is complete.
+ * Log of a step, which is renamed when it is complete.
  *
  * Until then it is `.<name>.partial` in the same directory.
  */
@@ -49,8 +49,7 @@ export class LogFile implements Disposable {
    * Creates a file in a directory.
    *
    * @param name Name of the file.
-   * @param options Listeners for errors.
-   * @throws If the system refuses.
+   * @throws The error of the system.
    */
   static async create(
     directory: LogDirectory,
@@ -65,8 +64,7 @@ export class LogFile implements Disposable {
   /**
    * Creates an unlinked temporary file, which disappears when it is closed.
    *
-   * @param options Listeners for errors.
-   * @throws If the system refuses.
+   * @throws The error of the system.
    */
   static async temporary(options: OrderedWriterOptions): Promise<LogFile> {
     const directory = await Deno.makeTempDir({ prefix: "runnerlib-log-" });
@@ -78,7 +76,7 @@ export class LogFile implements Disposable {
     }
   }
 
-  /** Writes bytes; resolves when more may be written, and never rejects. */
+  /** Writes bytes. Resolves when more can be written, and never rejects. */
   write(bytes: Uint8Array): Promise<void> {
     return this.#writer.write(bytes);
   }
@@ -86,7 +84,7 @@ export class LogFile implements Disposable {
   /**
    * Writes pending bytes, and renames the file.
    *
-   * @throws If the system refuses.
+   * @throws The error of the system.
    */
   async finish(): Promise<void> {
     await this.#writer.flush();
@@ -95,7 +93,7 @@ export class LogFile implements Disposable {
     const path = directory.ready();
     const partial = `${path}/${partialName(name)}`;
     try {
-      // The step may have removed the file, or put a link in its place.
+      // The step may have removed the file or replaced it with a link.
       if (!isAt(partial, this.#file)) await this.#writeAgain(partial);
       Deno.renameSync(partial, `${path}/${name}`);
     } catch (error) {
@@ -105,11 +103,12 @@ export class LogFile implements Disposable {
     }
   }
 
-  /** Reads what was written, up to the first error. */
+  /** Reads the written bytes, up to the first error. */
   async *content(): AsyncGenerator<Uint8Array> {
     const room = new Uint8Array(CHUNK_BYTES);
     await this.#writer.flush();
-    // Not to the end of the file: another process could append to it for ever.
+    // Not to the end of the file, because another process could append to it
+    // forever.
     for (let at = 0; at < this.#writer.writtenBytes;) {
       const left = this.#writer.writtenBytes - at;
       const count = await this.#readAt(at, room.subarray(0, left));
@@ -148,13 +147,13 @@ async function openNew(path: string): Promise<Deno.FsFile> {
     return makeNew(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    // Left by a runner that was killed, or put there by a step.
+    // A runner that was killed left it behind, or a step created it.
     await removeTree(path);
     return makeNew(path);
   }
 }
 
-/** Synchronous, since a short step must not wait for its log. */
+/** Synchronous, because a short step should not wait for its log. */
 function makeNew(path: string): Deno.FsFile {
   return Deno.openSync(path, NEW_FILE);
 }
@@ -175,15 +174,15 @@ interface Gathering {
   written: Promise<void>;
 }
 
-/** The part of a file that is written to. */
+/** The part of a file that an {@linkcode OrderedWriter} uses. */
 export interface ByteWriter {
-  /** Writes some of the bytes, and returns how many. */
+  /** Writes some of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
 }
 
 /** Options for {@linkcode OrderedWriter}. */
 export interface OrderedWriterOptions {
-  /** Called with the first error, after which nothing more is written. */
+  /** Called with the first error. Nothing is written after it. */
   onFailure: (cause: unknown) => void;
   /** Called with bytes that could not be written, valid during the call. */
   onUnwritten?: (bytes: Uint8Array) => void;
@@ -203,7 +202,6 @@ export class OrderedWriter {
   #writtenBytes = 0;
   #hasFailed = false;
 
-  /** Creates the only writer of a file. */
   constructor(file: ByteWriter, options: OrderedWriterOptions) {
     this.#file = file;
     this.#options = options;
@@ -217,8 +215,8 @@ export class OrderedWriter {
   /**
    * Writes bytes.
    *
-   * @param bytes Bytes, not to be changed before the promise resolves.
-   * @returns Resolves when more may come; never rejects.
+   * @param bytes Bytes, which must not change before the promise resolves.
+   * @returns Resolves when more can be written; never rejects.
    */
   write(bytes: Uint8Array): Promise<void> {
     if (bytes.length >= GATHER_BYTES) {

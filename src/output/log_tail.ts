@@ -4,7 +4,10 @@ import { plainText } from "../terminal/text.ts";
 /** Default number of lines. */
 const TAIL_LINES = 20;
 
-/** Maximum number of characters of a line; of longer ones the end is shown. */
+/**
+ * Maximum length of a line in characters. Only the end of a longer line is
+ * shown.
+ */
 const TAIL_LINE_LENGTH = 2_000;
 
 /** Number of bytes that are kept. */
@@ -13,9 +16,9 @@ const TAIL_BYTES = 64 * 1024;
 const MIN_ROOM_BYTES = 1024;
 
 /**
- * Keeps the last bytes of an output, at the cost of a copy.
+ * Keeps the last bytes of an output, at the cost of one copy.
  *
- * The bytes are split into lines on request only.
+ * They are split into lines only on request.
  */
 export class LogTail {
   #bytes = new Uint8Array();
@@ -32,13 +35,13 @@ export class LogTail {
   }
 
   /**
-   * Returns the last lines, of at most 2,000 characters each, as far as the last
-   * 64 KiB reach.
+   * Returns the last lines of the last 64 KiB, with at most 2,000 characters
+   * each.
    *
-   * @param rest What continues the last line, if that has no end.
-   * @param other Another line without an end.
-   * @param lineCount How many lines; 20 unless given.
-   * @returns Lines without line breaks and without what steers a terminal.
+   * @param rest Continuation of the last line, if it is unfinished.
+   * @param other Another unfinished line.
+   * @param lineCount Number of lines.
+   * @returns Lines without line breaks and terminal sequences.
    */
   lines(
     rest: Uint8Array,

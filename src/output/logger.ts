@@ -27,11 +27,11 @@ export type LogStyle = "short" | "text" | "json";
 
 /** Options for {@linkcode createLogger}. */
 export interface LoggerOptions {
-  /** Where messages go. */
+  /** Destination of messages. */
   sink: Sink;
   /** Masker of the job. */
   masker: Masker;
-  /** `short` for a person, `text` with time and level, `json` for machines. */
+  /** `short` for people, `text` with time and level, `json` for programs. */
   style: LogStyle;
   /** Minimum level. */
   level: LogLevel;
@@ -41,12 +41,6 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 
 const encoder = new TextEncoder();
 
-/**
- * Creates a logger.
- *
- * @param options Sink, masker, style and level.
- * @returns The logger.
- */
 export function createLogger(options: LoggerOptions): Logger {
   const { sink, style, level } = options;
   const threshold = LEVELS.indexOf(level);
@@ -55,7 +49,8 @@ export function createLogger(options: LoggerOptions): Logger {
     return (component: string, message: string, fields: LogFields = {}) => {
       if (LEVELS.indexOf(level) < threshold) return;
       const { masker } = options;
-      // Masked before it is formatted, since escaping would hide a secret.
+      // Values are masked before they are formatted, since escaping would hide
+      // a secret.
       const line = formatLine(
         style,
         level,
@@ -70,7 +65,7 @@ export function createLogger(options: LoggerOptions): Logger {
       );
       const writing = sink.write(encoder.encode(`${line}\n`));
       written = Promise.all([written, writing]).then(() => {});
-      // flush() reports the error.
+      // `flush()` reports the error.
       written.catch(() => {});
     };
   }
@@ -87,14 +82,14 @@ export function createLogger(options: LoggerOptions): Logger {
   };
 }
 
-/** Parses `LOG_LEVEL`; `info` unless it is a known level. */
+/** Parses `LOG_LEVEL`; unknown levels become `info`. */
 export function logLevelOf(text: string | undefined): LogLevel {
   const level = text?.toLowerCase();
   if (level === "warn") return "warning";
   return LEVELS.find((known) => known === level) ?? "info";
 }
 
-/** Masks a value; it stays a number unless it holds a secret. */
+/** Masks a value. A number stays a number unless it contains a secret. */
 function maskValue(
   masker: Masker,
   value: LogFields[string],
@@ -131,8 +126,8 @@ function formatLine(
       new Date().toISOString()
     } [${level.toUpperCase()}] [${name}] ${message}`
     : `[${name}] ${mark}${message}`;
-  // Names from a repository or a plugin must neither steer the terminal nor
-  // look like another message.
+  // Names from a repository or a plugin must not control the terminal or look
+  // like another message.
   return printableLines(line + facts.join(""))
     .replace(/\n(?=\S)/g, "\n  ");
 }

@@ -4,7 +4,9 @@ import { printable } from "../terminal/text.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
 import { LINE_BREAK, LINE_FEED, type LineFormat } from "./line_limit.ts";
 
-/** Cyan, green, yellow, magenta, blue: legible on dark and on light backgrounds. */
+/**
+ * Cyan, green, yellow, magenta, blue: readable on dark and light backgrounds.
+ */
 const COLORS = [36, 32, 33, 35, 34];
 
 /** Four line feeds as one word. */
@@ -18,13 +20,18 @@ const BRACKET = 0x5b;
 
 const LETTER_M = 0x6d;
 
-/** Control character that selects the second character set, often of lines. */
+/**
+ * Control character that selects the second character set, which often contains
+ * lines.
+ */
 const SHIFT_OUT = 0x0e;
 
-/** Control character that selects the first one again. */
+/** Control character that selects the first character set. */
 const SHIFT_IN = 0x0f;
 
-/** Maximum number of bytes of sequences that are repeated at the start of a line. */
+/**
+ * Maximum size of sequences that are repeated at the start of a line, in bytes.
+ */
 const MAX_KEPT_BYTES = 64;
 
 const RESET = new TextEncoder().encode("\x1b[0m");
@@ -35,7 +42,7 @@ const FIRST_CHARSET = Uint8Array.of(SHIFT_IN);
 
 const ASCII = new TextEncoder().encode("\x1b(B");
 
-/** Maximum number of bytes that {@linkcode TerminalStyle} adds to a line. */
+/** Maximum size of what {@linkcode TerminalStyle} adds to a line, in bytes. */
 export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
   CLOSE_LINK.length + ASCII.length + FIRST_CHARSET.length;
 
@@ -43,19 +50,15 @@ export const MAX_STYLE_BYTES: number = MAX_KEPT_BYTES + RESET.length +
 export interface StepPrefixOptions {
   /** Number of cells to which the name is padded. */
   width: number;
-  /** Number of the step, which chooses its color; no color without it. */
+  /**
+   * Number of the step, which determines its color; `undefined` for no color.
+   */
   color: number | undefined;
-  /** Maximum length of a prefix in bytes; the name is cut to fit. */
+  /** Maximum length of the prefix in bytes. A longer name is cut. */
   maxBytes: number | undefined;
 }
 
-/**
- * Creates the prefix of the lines of a step: `name | `.
- *
- * @param name Name of the step.
- * @param options Width, color and limit.
- * @returns The bytes of the prefix.
- */
+/** Creates the prefix of the lines of a step: `name | `. */
 export function stepPrefix(
   name: string,
   options: StepPrefixOptions,
@@ -77,10 +80,10 @@ export function stepPrefix(
 /**
  * Creates a format that puts a prefix before each line.
  *
- * Attributes that a line leaves switched on, such as colors, are switched off
- * at its end, and on again after the prefix of the next line.
+ * Attributes that a line leaves on, such as colors, are switched off at its
+ * end, and on again after the prefix of the next line.
  *
- * @returns The format, for one stream.
+ * @returns The format of one stream.
  */
 export function prefixLines(prefix: Uint8Array): LineFormat {
   const output = new GrowingBytes();
@@ -154,9 +157,9 @@ function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
 }
 
 /**
- * Tracks what the lines of one stream leave switched on in a terminal: colors
- * and other attributes (SGR), a hyperlink (OSC 8), a character set (`ESC (`
- * and the control character SO).
+ * Tracks which terminal attributes the lines of a stream leave on: colors and
+ * other attributes (SGR), hyperlinks (OSC 8), and character sets (`ESC (` and
+ * the control character SO).
  */
 class TerminalStyle {
   #attributes: Uint8Array[] = [];
@@ -165,7 +168,7 @@ class TerminalStyle {
   #isCharsetShifted = false;
   #isShiftedOut = false;
 
-  /** Whether attributes are switched on at the start of the next line. */
+  /** Whether attributes are on at the start of the next line. */
   get isActive(): boolean {
     return this.#attributes.length > 0;
   }
@@ -185,11 +188,7 @@ class TerminalStyle {
     ];
   }
 
-  /**
-   * Reads the text of a line.
-   *
-   * @param text The line, without its line break.
-   */
+  /** Updates the attributes with the text of a line. */
   read(text: Uint8Array): void {
     this.#isLinkOpen = this.#isCharsetShifted = false;
     this.#isShiftedOut = text.lastIndexOf(SHIFT_OUT) >
@@ -202,9 +201,9 @@ class TerminalStyle {
 
   #readSequence(text: Uint8Array, at: number): void {
     if (text[at + 1] === BRACKET) this.#readAttributes(text, at);
-    // "ESC ( B" is ASCII again.
+    // "ESC ( B" selects ASCII.
     if (text[at + 1] === 0x28) this.#isCharsetShifted = text[at + 2] !== 0x42;
-    // "ESC ] 8 ; parameters ; address": without an address, the link ends.
+    // "ESC ] 8 ; parameters ; address" ends a link if the address is empty.
     if (
       text[at + 1] === 0x5d && text[at + 2] === 0x38 && text[at + 3] === 0x3b
     ) {
@@ -228,7 +227,7 @@ class TerminalStyle {
     if (last && equal(last, sequence)) return;
     this.#attributes.push(sequence);
     this.#attributeBytes += sequence.length;
-    // A program that never resets keeps the latest ones.
+    // For a program that never resets, only the latest sequences are kept.
     while (this.#attributeBytes > MAX_KEPT_BYTES) {
       this.#attributeBytes -= this.#attributes.shift()!.length;
     }

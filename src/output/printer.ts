@@ -22,24 +22,21 @@ export type Sinks = Readonly<Record<StreamName, Sink>>;
 /** Prints the output of one step. */
 export interface Printer {
   /**
-   * Prints output; each stream must await one call before the next.
+   * Prints output. The next call for a stream must await the previous one.
    *
-   * @param stream Where the output comes from.
-   * @param bytes The output, not to be changed before the promise resolves.
+   * @param bytes The output, which must not change before the promise resolves.
    */
   write(stream: StreamName, bytes: Uint8Array): Promise<void>;
-  /** Prints the unfinished line, if the printer holds one back. */
+  /** Prints the unfinished line, if the printer holds it back. */
   flush?(stream: StreamName): Promise<void>;
-  /** Prints what is held back. */
+  /** Prints everything that is held back. */
   close(): Promise<void>;
 }
 
 /**
  * Creates a printer that prints output immediately.
  *
- * @param sinks Where it goes.
- * @param maxBytes Maximum length of a line in bytes; no limit without it.
- * @returns The printer.
+ * @param maxBytes Maximum length of a line in bytes; unlimited by default.
  */
 export function plainPrinter(
   sinks: Sinks,
@@ -65,12 +62,10 @@ export function plainPrinter(
 }
 
 /**
- * Creates a printer of whole lines, with one write for all that came together.
+ * Creates a printer of complete lines. Lines that arrive together are written
+ * together.
  *
- * @param sinks Where they go.
- * @param maxBytes Maximum length of a line in bytes, before it is formatted.
- * @param formatOf Creates the format for a stream.
- * @returns The printer.
+ * @param maxBytes Maximum length of an unformatted line, in bytes.
  */
 export function linePrinter(
   sinks: Sinks,
@@ -107,20 +102,20 @@ function print(sink: Sink, bytes: Uint8Array): Promise<void> {
 export interface JsonLinesOptions {
   /** Name of the step. */
   step: string;
-  /** Stream from which the lines come. */
+  /** Stream of the lines. */
   stream: StreamName;
-  /** Maximum length of a message in bytes, as it is written, without its quotes. */
+  /** Maximum length of an encoded message in bytes, without quotes. */
   maxBytes: number | undefined;
 }
 
 /**
  * Creates a format that writes each line as a JSON object.
  *
- * It has `timestamp` (ISO 8601, UTC; one for all lines that came together),
- * `stream`, `message` (decoded, without white space at its end) and `step`.
+ * The object has `timestamp` (ISO 8601, UTC; the same for all lines that arrive
+ * together), `stream`, `message` (decoded, without trailing white space) and
+ * `step`.
  *
- * @param options Step, stream and limit.
- * @returns The format, for one stream.
+ * @returns The format of one stream.
  */
 export function jsonLines(options: JsonLinesOptions): LineFormat {
   const { stream, maxBytes = Infinity } = options;
@@ -136,7 +131,7 @@ export function jsonLines(options: JsonLinesOptions): LineFormat {
   };
 }
 
-/** Returns a text as JSON, split in halves until each fits. */
+/** Returns text as JSON strings, split in halves until each fits. */
 function messagesOf(text: string, maxBytes: number): string[] {
   const json = JSON.stringify(text);
   const fits = json.length * UNIT_BYTES <= maxBytes ||
@@ -151,7 +146,7 @@ function messagesOf(text: string, maxBytes: number): string[] {
   ];
 }
 
-/** Runs one task after the other. */
+/** Runs tasks one after the other. */
 export type InTurn = <T>(task: () => Promise<T>) => Promise<T>;
 
 /** Options for {@linkcode groupPrinter}. */
@@ -160,27 +155,26 @@ export interface GroupPrinterOptions {
   step: string;
   /** File with the output of the step. */
   file: { content(): AsyncIterable<Uint8Array> };
-  /** Output that could not be written to the file; emptied once it was printed. */
+  /**
+   * Output that could not be written to the file; emptied when it is printed.
+   */
   unwritten: Uint8Array[];
   /** Sink of the block. */
   sink: Sink;
-  /** Maximum length of a line in bytes; no limit without it. */
+  /** Maximum length of a line in bytes; `undefined` for no limit. */
   maxBytes: number | undefined;
-  /** Keeps blocks from being mixed. */
+  /** Prevents blocks from being mixed. */
   inTurn: InTurn;
   /** Prints further output once the file cannot be written any more. */
   fallback: Printer;
 }
 
 /**
- * Creates a printer that prints nothing of a step until it ends, then all of
- * it as one block under a header, from a file.
+ * Creates a printer that prints the whole output of a step as one block with a
+ * header when the step ends.
  *
  * If the file cannot be written any more, the block is printed early, and the
  * rest immediately.
- *
- * @param options Step, file and sink.
- * @returns The printer.
  */
 export function groupPrinter(options: GroupPrinterOptions): Printer {
   const { unwritten, inTurn, fallback } = options;
@@ -202,7 +196,7 @@ export function groupPrinter(options: GroupPrinterOptions): Printer {
 
   return {
     write() {
-      // A failed write rejects for its caller alone.
+      // A failed write rejects only for its caller.
       last = last.catch(() => {}).then(goOn);
       return last;
     },

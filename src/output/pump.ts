@@ -4,16 +4,22 @@ import { settlesWithin } from "../process/time_limit.ts";
 import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { Sink } from "./sink.ts";
 
-/** Time that a stopped pump waits for what is already in the pipe, in milliseconds. */
+/**
+ * Time that a stopped pump waits for output that is already in the pipe, in
+ * milliseconds.
+ */
 const REST_MS = 50;
 
-/** Maximum number of bytes that a stopped pump still reads: all that a pipe can hold. */
+/**
+ * Maximum number of bytes that a stopped pump still reads, which is more than a
+ * pipe can hold.
+ */
 const REST_BYTES = 1024 * 1024;
 
-/** Maximum number of bytes of one read. */
+/** Maximum size of one read, in bytes. */
 const READ_BYTES = 64 * 1024;
 
-/** The same until a read is full: most programs print little. */
+/** Size of reads until one is full, in bytes: most programs print little. */
 const FIRST_READ_BYTES = 8 * 1024;
 
 /** Maximum number of full reads that are combined while a write is pending. */
@@ -23,11 +29,10 @@ const BATCH_READS = 4;
 export interface PumpOptions {
   /** Masker of the job. */
   mask: MaskStream;
-  /** Ends the pump after what is already in the pipe, even if the stream goes on. */
+  /** Stops the pump once it has read what is already in the pipe. */
   stop: AbortSignal;
   /**
-   * Called with the bytes as they were read, which are only valid during the
-   * call.
+   * Called with the unmasked bytes, which are valid only during the call.
    *
    * @default {none}
    */
@@ -37,13 +42,11 @@ export interface PumpOptions {
 /**
  * Copies a program's output to a sink, masked, as fast as the pipe allows.
  *
- * What was read is written immediately. Only what is read while a write is
- * pending is combined for the next one, since a write costs as much as a
- * read. Nothing is decoded or split into lines.
+ * What was read is written immediately. Reads are combined only while a write
+ * is pending, because a write costs as much as a read. Nothing is decoded or
+ * split into lines.
  *
  * @param stream The program's pipe.
- * @param sink Where the masked bytes go.
- * @param options Mask and end.
  * @throws The error of the sink; the pipe is then closed.
  */
 export async function pump(
@@ -59,7 +62,7 @@ export async function pump(
   let restBytes = Infinity;
 
   function giveUp(): void {
-    // The output is not wanted any more, so its errors do not matter.
+    // The output is no longer needed, so its errors do not matter.
     reader.cancel().catch(() => {});
   }
 
@@ -109,22 +112,22 @@ export async function pump(
 /**
  * Bytes for the next write, after those that were held back.
  *
- * A pending read owns the buffer it reads into. The buffer of the batch is
- * therefore lent to a read only while nothing in it waits to be written.
+ * A pending read owns the buffer that it reads into, so the buffer of the batch
+ * is lent to a read only while it contains nothing to be written.
  */
 class Batch {
   #readBytes = FIRST_READ_BYTES;
   #bytes = new Uint8Array(FIRST_READ_BYTES);
-  /** Holds the previous batch, which may still be being written. */
+  /** The buffer of the previous batch, which may still be being written. */
   #spare = new Uint8Array();
-  /** Receives what is read while bytes wait to be written. */
+  /** The buffer for reads while bytes are waiting to be written. */
   #scratch = new ArrayBuffer();
   /** The bytes that were held back, in the spare buffer. */
   #held = this.#spare.subarray(0, 0);
   #filledBytes = 0;
   #isLent = false;
 
-  /** Whether bytes wait to be written. */
+  /** Whether bytes are waiting to be written. */
   get isWaiting(): boolean {
     return this.#filledBytes > this.#held.length;
   }
@@ -165,12 +168,15 @@ class Batch {
 
   /** Returns all bytes, those that were held back first. */
   window(): Uint8Array<ArrayBuffer> {
-    // A read that was cancelled never gives the lent buffer back.
+    // A cancelled read never returns the lent buffer.
     if (this.#isLent) return this.#held.slice();
     return this.#bytes.subarray(0, this.#filledBytes);
   }
 
-  /** Starts the next batch with the bytes that are held back; the others stay valid until the next call. */
+  /**
+   * Starts the next batch with the bytes that are held back. The others stay
+   * valid until the next call.
+   */
   restart(held: Uint8Array<ArrayBuffer>): void {
     const neededBytes = held.length + BATCH_READS * this.#readBytes;
     if (neededBytes > this.#spare.length) {

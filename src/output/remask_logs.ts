@@ -10,9 +10,7 @@ const CHUNK_BYTES = 256 * 1024;
 /**
  * Masks bytes that are read in chunks.
  *
- * @param chunks The bytes; a chunk is valid until the next one is requested.
- * @param mask Masker of the job.
- * @returns The masked bytes.
+ * @param chunks Chunks, each of which is valid until the next one is requested.
  */
 export async function* maskChunks(
   chunks: AsyncIterable<Uint8Array>,
@@ -34,13 +32,10 @@ export async function* maskChunks(
 /**
  * Masks a log that was finished before all of its secrets were known.
  *
- * The log is replaced atomically. If a step has replaced it by anything but a
- * file, it is left alone.
+ * The log is replaced atomically. If a step has replaced it with anything but a
+ * regular file, it is left alone.
  *
- * @param directory Directory of the log.
- * @param name Name of the log.
- * @param masker Masker of the job.
- * @throws If the system refuses.
+ * @throws The error of the system.
  */
 export async function remaskLog(
   directory: LogDirectory,

@@ -2,15 +2,18 @@ import { pause } from "../process/time_limit.ts";
 import type { HostStream } from "../host.ts";
 import { LINE_BREAK, LINE_FEED } from "./line_limit.ts";
 
-/** Time between two attempts to write to a non-blocking stream that is full, in milliseconds. */
+/**
+ * Delay before another write to a non-blocking stream that is full, in
+ * milliseconds.
+ */
 const FULL_WAIT_MS = 5;
 
-/** Destination of bytes; writes keep their order. */
+/** Destination of bytes. Writes keep their order. */
 export interface Sink {
   /**
-   * Writes all the bytes.
+   * Writes all bytes.
    *
-   * @param bytes Bytes, not to be changed before the promise resolves.
+   * @param bytes Bytes, which must not change before the promise resolves.
    */
   write(bytes: Uint8Array): Promise<void>;
 }
@@ -22,12 +25,10 @@ export interface LineSink extends Sink {
 }
 
 /**
- * Creates a sink of one of the process's streams.
+ * Creates a sink that writes to a standard stream of the process.
  *
  * Once the stream is closed, further output is dropped: a job must not fail
- * because a reader such as `head` has seen enough.
- *
- * @returns The sink.
+ * because a reader such as `head` has stopped reading.
  */
 export function streamSink(stream: HostStream): LineSink {
   let last: Promise<void> = Promise.resolve();
@@ -49,7 +50,7 @@ export function streamSink(stream: HostStream): LineSink {
     }
   }
   function enqueue(task: () => Promise<void>): Promise<void> {
-    // A failed write rejects for its caller alone.
+    // A failed write rejects only for its caller.
     last = last.catch(() => {}).then(task);
     return last;
   }

@@ -8,9 +8,9 @@ import { maskChunks } from "./remask_logs.ts";
 export interface StepFileOptions {
   /** Name of the step. */
   step: string;
-  /** Directory and name of the file; it is not kept without them. */
+  /** Directory and name of the file; `undefined` if it is not kept. */
   place: { directory: LogDirectory; name: string } | undefined;
-  /** Whether the output is read again, so that a file is needed in any case. */
+  /** Whether the output is read again, which requires a file in any case. */
   isSpool: boolean;
   /** Masker of the job, if secrets may be added to it. */
   masker: Masker | undefined;
@@ -22,21 +22,22 @@ export interface StepFileOptions {
 export interface StepFile extends Disposable {
   /** The file; `undefined` if it could not be created. */
   readonly file: LogFile | undefined;
-  /** Output of a spool that could not be written to the file. */
+  /**
+   * Output that could not be written to the file and is printed from memory.
+   */
   readonly unwritten: Uint8Array[];
   /** Renames the finished file. */
   finish(): Promise<void>;
-  /** Reads what was written, with secrets masked that were added later. */
+  /** Reads the written output, and masks secrets that were added later. */
   content(): AsyncIterable<Uint8Array>;
   /** Masks secrets in the finished file that were added later. */
   remaskLogs(): Promise<void>;
 }
 
 /**
- * Opens the file of a step; errors become a warning.
+ * Opens the file of a step. Errors become a warning.
  *
- * @param options Step, place and listener.
- * @returns The file, to be finished and disposed of.
+ * @returns The file, which the caller must finish and dispose.
  */
 export async function openStepFile(
   options: StepFileOptions,

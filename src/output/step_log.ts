@@ -9,16 +9,22 @@ import type { Printer } from "./printer.ts";
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
 
-/** Maximum number of bytes of an unfinished line that are held back, in case a carriage return rewrites it. */
+/**
+ * Maximum size of an unfinished line that is held back in case a carriage
+ * return rewrites it, in bytes.
+ */
 const HELD_BYTES = 64 * 1024;
 
-/** Maximum length of a progress text. */
+/** Maximum length of a progress text, in characters. */
 const PROGRESS_LENGTH = 200;
 
-/** Number of bytes of a line that are searched for it: escape sequences take room, too. */
+/**
+ * Maximum size of the line from which the text is taken, in bytes; escape
+ * sequences take space too.
+ */
 const PROGRESS_BYTES = 1024;
 
-/** Maximum time between two pieces of one line, in milliseconds. */
+/** Maximum time between two parts of one line, in milliseconds. */
 const MAX_DELAY_MS = 60_000;
 
 /** Options for {@linkcode openStepLog}. */
@@ -27,7 +33,7 @@ export interface StepLogOptions {
   file: StepFile;
   /** Printer of the step. */
   printer: Printer;
-  /** Called with the line that a carriage return rewrites. */
+  /** Called with a line that a carriage return rewrites. */
   onProgress: ((text: string) => void) | undefined;
   /** Time after which an unfinished line is shown, in milliseconds. */
   unfinishedLineMs: number;
@@ -36,8 +42,7 @@ export interface StepLogOptions {
 /**
  * Opens the log of a step.
  *
- * @param options Where output is shown and kept.
- * @returns The log; writes are dropped once it is closed.
+ * @returns The log, which ignores writes after it is closed.
  */
 export function openStepLog(options: StepLogOptions): StepLog {
   const { file, printer, onProgress, unfinishedLineMs } = options;
@@ -65,7 +70,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
       unfinished.note(stream, isLineOpen[stream], hasByte(bytes, LINE_FEED));
     }
     const printed = printer.write(stream, bytes);
-    // Awaited below, once the bytes are not used any more.
+    // Awaited below, when the bytes are no longer used.
     printed.catch(() => {});
     await record.write(stream, bytes);
     await printed;
@@ -75,7 +80,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
     return {
       write(bytes) {
         if (closing) return Promise.resolve();
-        // A failed write rejects for its caller alone.
+        // A failed write rejects only for its caller.
         written[stream] = written[stream].catch(() => {})
           .then(() => write(stream, bytes));
         return written[stream];
@@ -110,13 +115,13 @@ export function openStepLog(options: StepLogOptions): StepLog {
 
 /** Options for {@linkcode StepRecord}. */
 interface StepRecordOptions {
-  /** File to which the lines are written. */
+  /** File to which lines are written. */
   file: LogFile | undefined;
-  /** Called with the line that a carriage return rewrites, once per chunk. */
+  /** Called with a line that a carriage return rewrites, once per chunk. */
   onProgress: ((text: string) => void) | undefined;
 }
 
-/** Record of a step's output: the file, the last lines, the progress. */
+/** Record of a step's output: its file, its last lines and its progress. */
 class StepRecord {
   readonly #options: StepRecordOptions;
   readonly #tail = new LogTail();
@@ -129,17 +134,15 @@ class StepRecord {
   #progress = "";
   #lastLines: readonly string[] | undefined;
 
-  /** Creates the record of one step. */
   constructor(options: StepRecordOptions) {
     this.#options = options;
   }
 
   /**
-   * Records output; each stream must await one call before the next.
+   * Records output. The next call for a stream must await the previous one.
    *
-   * @param stream Where the output comes from.
-   * @param bytes The output, not to be changed before the promise resolves.
-   * @returns Resolves when more may be written; never rejects.
+   * @param bytes The output, which must not change before the promise resolves.
+   * @returns Resolves when more can be written; never rejects.
    */
   write(stream: StreamName, bytes: Uint8Array): Promise<void> {
     const assembler = this.#assemblers[stream];
@@ -151,12 +154,12 @@ class StepRecord {
   /** Records the unfinished line. */
   flush(stream: StreamName): Promise<void> {
     const assembler = this.#assemblers[stream];
-    // Of a line that is rewritten, only the last form is kept.
+    // Only the last form of a rewritten line is kept.
     if (assembler.isRewritten) return Promise.resolve();
     return this.#keep(stream, assembler.flush());
   }
 
-  /** Returns the last lines, complete or not; 20 unless another number is given. */
+  /** Returns the last lines, complete or not; 20 by default. */
   tail(lineCount?: number): readonly string[] {
     if (this.#lastLines) return this.#lastLines;
     const { stdout: { rest: out }, stderr: { rest: err } } = this.#assemblers;
@@ -176,7 +179,7 @@ class StepRecord {
   async #keep(stream: StreamName, lines: Uint8Array): Promise<void> {
     if (lines.length === 0) return;
     const { file } = this.#options;
-    // Both streams may have a line that is too long to be held back.
+    // Both streams may have a line that was too long to hold back.
     if (this.#open !== undefined && this.#open !== stream) {
       this.#tail.add(LINE_BREAK);
       await file?.write(LINE_BREAK);
@@ -206,7 +209,7 @@ interface UnfinishedLines extends Disposable {
   /**
    * Updates the timer after a write.
    *
-   * @param isOpen Whether its last line has no end yet.
+   * @param isOpen Whether the last line is unfinished.
    * @param hasLineBreak Whether a line has ended.
    */
   note(stream: StreamName, isOpen: boolean, hasLineBreak: boolean): void;
@@ -214,11 +217,10 @@ interface UnfinishedLines extends Disposable {
 
 /**
  * Starts timers for unfinished lines, so that dots and prompts are shown while
- * a program runs. Each further piece of one line waits twice as long.
+ * a program runs. The delay doubles for each further part of a line.
  *
- * @param firstMs Time until the first piece is shown, in milliseconds.
- * @param flush Shows the unfinished line.
- * @returns The timers, until they are disposed.
+ * @param firstMs Delay before the first part is shown, in milliseconds.
+ * @returns The timers, which run until they are disposed.
  */
 function watchUnfinishedLines(
   firstMs: number,

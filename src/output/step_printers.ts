@@ -13,10 +13,15 @@ import {
 import type { Sink } from "./sink.ts";
 import type { StepFile } from "./step_file.ts";
 
-/** Maximum length of a line of the styles `prefixed` and `json`, if no limit is given. */
+/**
+ * Maximum line length of the styles `prefixed` and `json` if no limit is given.
+ */
 const WHOLE_LINE_BYTES = 64 * 1024;
 
-/** Maximum width to which names are padded, in cells: lines need room, too. */
+/**
+ * Maximum width to which names are padded, in cells, so that enough space is
+ * left for the lines.
+ */
 const MAX_PADDING = 24;
 
 /** Style in which the output of steps is shown. */
@@ -32,10 +37,10 @@ export interface StepPrintersOptions {
    * How output is shown.
    *
    * - `plain`: unchanged; for jobs of one step.
-   * - `prefixed`: whole lines after the name of their step; names are padded to one
-   *   width unless they are very long.
-   * - `grouped`: each step as one block on standard output, under a header,
-   *   once it ends.
+   * - `prefixed`: complete lines with the name of their step; names are padded
+   *   to the same width unless they are very long.
+   * - `grouped`: each step as one block with a header on standard output when
+   *   it ends.
    * - `json`: each line as an object with `timestamp`, `stream`, `message` and
    *   `step`.
    *
@@ -52,23 +57,22 @@ export interface StepPrintersOptions {
    */
   color?: boolean;
   /**
-   * Maximum length of a line that is shown, in bytes, without its line break; 32 at least.
-   * Longer lines are broken, between characters.
+   * Maximum length of a shown line in bytes, without its line break; at least
+   * 32. Longer lines are broken between characters.
    *
-   * The prefix counts, and from a limit of 2 KiB on the sequences that switch
-   * colors off. With `json` the encoded message counts. Without a limit,
-   * `prefixed` and `json` break lines of more than 64 KiB.
+   * The prefix counts and, for limits of at least 2 KiB, so do the sequences
+   * that switch colors off. With `json`, the encoded message counts. Without a
+   * limit, `prefixed` and `json` break lines of more than 64 KiB.
    */
   maxLineBytes?: number;
 }
 
-/** Creates the printer of a step from its name and its file. */
+/** Creates the printer of a step from its name and file. */
 export type StepPrinters = (step: string, file: StepFile) => Printer;
 
 /**
  * Selects the printer for the steps of a job.
  *
- * @param options Style, sinks and limits.
  * @returns Function that creates the printer of a step.
  */
 export function stepPrinters(options: StepPrintersOptions): StepPrinters {
@@ -131,7 +135,10 @@ function prefixedPrinters(
   };
 }
 
-/** Returns the room for sequences that switch colors off and on, unless lines are tiny. */
+/**
+ * Returns the space for sequences that switch colors off and on, unless the
+ * limit is very small.
+ */
 function styleRoom(maxLineBytes: number): number {
   return maxLineBytes < 16 * MAX_STYLE_BYTES ? 0 : MAX_STYLE_BYTES;
 }
@@ -140,7 +147,7 @@ function makeTurns(): InTurn {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
     const run = last.then(task);
-    // A failure rejects for its caller alone.
+    // A failure rejects only for its caller.
     last = run.catch(() => {});
     return run;
   };

@@ -1,12 +1,12 @@
 import { findNamespace, type Namespace } from "./namespace.ts";
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
 
-/** Bit of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
+/** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
 const CAP_SYS_RESOURCE = 24n;
 
 /** How the processes of an untrusted step are prevented from outliving it. */
 export interface Containment {
-  /** Namespaces in which it runs, if the system allows them. */
+  /** Namespaces for the step, if the system allows them. */
   readonly namespace?: Namespace;
   /** Why a process may outlive the step. */
   readonly problem?: string;
@@ -16,7 +16,6 @@ export interface Containment {
  * Determines how an untrusted command can be contained on this system.
  *
  * @param isInContainer Whether the runner is in a container for this job.
- * @returns The way, and what it lacks.
  */
 export async function findContainment(
   isInContainer: boolean,
@@ -29,7 +28,7 @@ export async function findContainment(
  * Determines how reliable tags are without a PID namespace.
  *
  * @param isInContainer Whether the runner is in a container for this job.
- * @returns What the tags lack.
+ * @returns The weakness of the tags, if there is one.
  */
 export async function tagContainment(
   isInContainer: boolean,
@@ -65,7 +64,7 @@ async function isSetByShell({ shellText }: ProcessTree): Promise<boolean> {
     }).output();
     return new TextDecoder().decode(stdout).includes(tag);
   } catch {
-    // Deno may not start it.
+    // Deno may lack the permission to start it.
     return false;
   }
 }

@@ -2,12 +2,13 @@
  * Namespaces for untrusted commands.
  *
  * 1. No process can leave its PID namespace, or see one outside. When its first
- *    process exits, the kernel kills all others, and waits for that.
- * 2. In a mount namespace, a directory can be made read-only, or be hidden, for
- *    the command alone.
- * 3. The command must not undo that. As root, it keeps only the capabilities
- *    that containers have. Otherwise, a user namespace creates the others, and
- *    the command gets a nested one, in which it has its own user id again.
+ *    process exits, the kernel kills all others and waits until they are gone.
+ * 2. In a mount namespace, a directory can be made read-only or hidden for the
+ *    command alone.
+ * 3. The command must not be able to undo this. As root, it keeps only the
+ *    capabilities that containers have. Otherwise, the other namespaces are
+ *    created inside a user namespace, and the command gets a nested one, in
+ *    which it has its own user ID again.
  *
  * @module
  */
@@ -19,9 +20,9 @@ const UNSHARE = "/usr/bin/unshare";
 const TRY_MS = 5_000;
 
 /**
- * Capabilities of root in a container, as container engines grant them, without
- * the one that creates devices. Root can neither unmount, nor open files by
- * their handles, nor inspect processes of other users.
+ * Capabilities of root in a container, as container engines grant them, except
+ * for creating devices. With these, root cannot unmount file systems, open
+ * files by handle, or inspect processes of other users.
  */
 const CAPABILITIES = [
   "chown",
@@ -41,8 +42,8 @@ const CAPABILITIES = [
 
 /**
  * Lets `drop` run a command without the rights that created the namespaces. The
- * working directory is opened again, since something may be mounted on it.
- * `cd` would set variables.
+ * working directory is opened again, since something may be mounted on it. `cd`
+ * would set variables.
  */
 const DROP_AS_ROOT = `drop() {
   exec ${UNSHARE} "--wd=$(pwd -P)" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
@@ -55,21 +56,21 @@ const DROP_AS_USER = `drop() {
   exec ${UNSHARE} "--wd=$(pwd -P)" --user "--map-user=$user" "--map-group=$group" -- "$@"
 }`;
 
-/** Where there are PID namespaces only. */
+/** For systems that only allow PID namespaces. */
 const DROP_NOTHING = 'drop() { "$@"; }';
 
 /**
  * The first process of the namespaces. Its arguments are mounts, `--` and the
- * command. A hidden directory is replaced by an empty one with nothing but the
- * directory that the command may see.
+ * command. A hidden directory is replaced by an empty one that contains only
+ * the visible subdirectory.
  *
  * It exits when the command has ended and nothing else holds the output any
  * more: `bash -c 'exec > >(tee log); …'` ends when `tee` does. A process that
- * holds it for more than two seconds does not count. Signals that the runner sends to the
- * whole group do not end it, as the kernel protects the first process, and
- * without the trap, a shell would exit after SIGINT. The shell's messages about
- * signals that killed the command are dropped. `PATH` belongs to the command,
- * and is not used here.
+ * holds it for more than two seconds does not count. Signals that the runner
+ * sends to the whole group do not end it, as the kernel protects the first
+ * process, and without the trap, a shell would exit after SIGINT. The shell's
+ * messages about signals that killed the command are dropped. `PATH` belongs to
+ * the command, and is not used here.
  */
 const INIT = `exec 3>&2 2>/dev/null
 trap : INT
@@ -184,10 +185,10 @@ export interface Namespace {
 let found: Promise<Namespace | undefined> | undefined;
 
 /**
- * Determines, once, how this process can run a command in namespaces.
+ * Determines once how this process can run a command in namespaces.
  *
- * @returns The namespaces; `undefined` where the system does not allow them: on
- * other systems than Linux, and in most containers.
+ * @returns The namespaces; `undefined` if the system does not allow them: on
+ * systems other than Linux, and in most containers.
  */
 export function findNamespace(): Promise<Namespace | undefined> {
   return found ??= tryWays();

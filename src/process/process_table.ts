@@ -1,4 +1,4 @@
-/** Maximum number of process ids that are probed one by one. */
+/** Maximum number of process IDs that are probed one by one. */
 const MAX_TRIED = 1_000;
 
 /** Returns the parent of a process; 0 if the process has exited. */
@@ -18,13 +18,15 @@ export function limitOf(pid: number | "self"): bigint | undefined {
     if (hard === undefined) return undefined;
     return hard === "unlimited" ? UNLIMITED : BigInt(hard);
   } catch {
-    // The process has exited; or Deno, which allows /proc only with all
-    // permissions, refuses.
+    // The process has exited, or Deno denies access, which needs all
+    // permissions for /proc.
     return undefined;
   }
 }
 
-/** Returns the last process id that was assigned; `undefined` if it is unknown. */
+/**
+ * Returns the last process ID that was assigned; `undefined` if it is unknown.
+ */
 export function lastPid(): number | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
@@ -35,16 +37,19 @@ export function lastPid(): number | undefined {
   }
 }
 
-/** Returns the process ids that were assigned after the first, up to the last one. */
+/**
+ * Returns the process IDs that were assigned after the first, up to the last
+ * one.
+ */
 export function pidsBetween(
   first: number | undefined,
   last: number | undefined,
 ): number[] {
   if (first === undefined || last === undefined) return [];
-  // The counter may have wrapped, and some systems assign ids at random.
+  // The counter may have wrapped, and some systems assign IDs at random.
   const isKnown = first > 0 && last >= first && last - first <= MAX_TRIED;
   if (isKnown) {
-    // The newest first: one that forks and exits does not live long.
+    // The newest come first: a process that forks and exits does not live long.
     return Array.from({ length: last - first }, (_, index) => last - index);
   }
   return [...Deno.readDirSync("/proc")]

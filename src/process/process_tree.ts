@@ -2,21 +2,21 @@
  * Finds every process that a command started, in whatever group or session.
  *
  * A process can leave its group and its session, clear its environment, and
- * outlive its parents. It keeps its resource limits. Linux has one limit that
- * nothing uses any more (`RLIMIT_LOCKS`): a number in it, set by the shell that
- * starts a command, is inherited by everything that the command starts, can be
- * read by every user in `/proc`, and can only be lowered, except with
+ * outlive its parents. But it keeps its resource limits. Linux has one limit
+ * that is no longer used (`RLIMIT_LOCKS`). The shell that starts a command sets
+ * it to a number, which everything that the command starts inherits. Every user
+ * can read it in `/proc`, and it can only be lowered, except with
  * CAP_SYS_RESOURCE.
  *
- * 1. Each command gets an interval of numbers: its tag, the highest of them,
- *    and those below, from which a runner inside the command tags its own.
+ * 1. Each command gets an interval of numbers. Its tag is the highest of them.
+ *    A runner inside the command uses those below for its own tags.
  * 2. Trusted commands have higher numbers than untrusted ones, so that an
  *    untrusted process cannot pass for one of a trusted command.
- * 3. In a container, a process with a number of no running command has lowered
- *    it on purpose, and is a survivor too, unless it descends from another
- *    runner. Elsewhere it could belong to another user.
- * 4. A variable in the environment marks the processes where a system or a
- *    shell has no such limit.
+ * 3. In a container, a process whose number belongs to no running command has
+ *    lowered it on purpose, so it is a survivor too, unless it descends from
+ *    another runner. Elsewhere it could belong to another user.
+ * 4. An environment variable marks the processes on systems and in shells that
+ *    do not support the limit.
  *
  * @module
  */
@@ -34,16 +34,23 @@ import {
 /** Variable that marks processes where limits cannot be used. */
 const TAG = Variable.processTag;
 
-/** Size of the interval of a command; nested runners use it up. */
+/** Size of the interval of a command, which nested runners divide. */
 const INTERVAL = 1n << 28n;
 
-/** Tags of untrusted commands start here, those of trusted ones twice as high. */
+/**
+ * Lowest tag of untrusted commands; those of trusted commands start at twice
+ * this number.
+ */
 const LOWEST_TAG = 1n << 61n;
 
-/** Maximum time without a pause for the rest of the runner, in milliseconds. */
+/**
+ * Maximum time before other tasks of the runner get a turn, in milliseconds.
+ */
 const BURST_MS = 20;
 
-/** Maximum time to kill processes that go on starting others, in milliseconds. */
+/**
+ * Maximum time to kill processes that keep starting others, in milliseconds.
+ */
 const MAX_KILL_MS = 5_000;
 
 /** Running commands by the highest number of their intervals. */
@@ -75,8 +82,8 @@ export interface ProcessTree {
   /** Shell text that tags the shell and what it starts; it prints nothing. */
   readonly shellText: string;
   /**
-   * Whether a process needs the rights of root to leave the tree. Otherwise,
-   * only processes that keep their environment are found.
+   * Whether a process needs root to leave the tree. Otherwise, only processes
+   * that keep their environment are found.
    */
   readonly isTagged: boolean;
   /** Kills every process of the tree that one scan finds. */
@@ -84,7 +91,7 @@ export interface ProcessTree {
   /**
    * Kills until no process is left, and releases the tag.
    *
-   * @returns Whether none is left.
+   * @returns Whether no process is left.
    */
   end(): Promise<boolean>;
 }
@@ -119,7 +126,7 @@ export function tagProcessTree(
       !isOfRunningCommand(limit) && !hasOtherRunner(pid, own!);
   }
 
-  /** Kills those processes that belong to the tree. */
+  /** Kills the given processes that belong to the tree. */
   function killAmong(pids: readonly number[]): Look {
     const look = { found: 0, gone: 0 };
     for (const pid of pids) {
@@ -138,12 +145,12 @@ export function tagProcessTree(
   }
 
   /**
-   * Kills until none is found, or until the time slice ends.
+   * Kills until no process is found, or the time slice ends.
    *
    * A process that only forks and exits is gone before a scan of all processes
-   * reaches it. New processes are therefore checked as soon as their id is
-   * assigned, for as long as the full scan took: the scan finds those that
-   * live longer, and this check those that live shorter.
+   * reaches it. Therefore, new processes are checked as soon as their IDs are
+   * assigned, for as long as the full scan took: the scan finds long-lived
+   * processes, and this check finds short-lived ones.
    */
   function killInBurst(): boolean {
     const end = performance.now() + BURST_MS;
@@ -154,7 +161,7 @@ export function tagProcessTree(
       let quietSince = performance.now();
       const quietMs = quietSince - start;
       let isQuiet = found === 0;
-      // Only code that tries to survive does that, and the check costs time.
+      // Only code that tries to survive does this, and the check costs time.
       if (isQuiet && !isUntrusted && !hasFound) return true;
       hasFound = true;
       while (performance.now() < quietSince + quietMs) {
@@ -195,24 +202,25 @@ export function tagProcessTree(
 interface Look {
   /** Number of live processes of the tree. */
   found: number;
-  /** Number of processes that exited before they were checked. */
+  /** Number of processes that had exited before they were checked. */
   gone: number;
 }
 
 interface Interval {
   /** Tag of the command: the highest number. */
   readonly tag: bigint;
-  /** Number below the lowest one. */
+  /** One less than the lowest number. */
   readonly floor: bigint;
-  /** Number below those of every command of this runner. */
+  /** One less than the lowest number of all commands of this runner. */
   readonly outerFloor: bigint;
 }
 
 /**
- * Chooses numbers that no other command has: of 2³³ intervals, or, inside a
- * command of another runner, a single one of that command's 2²⁸ numbers.
+ * Chooses an interval that no other command has: one of 2³³ intervals or,
+ * inside a command of another runner, a single one of that command's 2²⁸
+ * numbers.
  *
- * @returns `undefined`, where all numbers are used up or the limit has another
+ * @returns `undefined`, if all numbers are used up or the limit has another
  * purpose.
  */
 function newInterval(own: bigint, isUntrusted: boolean): Interval | undefined {
@@ -254,6 +262,6 @@ function killProcess(pid: number): void {
   try {
     Deno.kill(pid, "SIGKILL");
   } catch {
-    // It has exited, or changed its user, so that no signal reaches it.
+    // It has exited, or changed its user so that signals cannot reach it.
   }
 }

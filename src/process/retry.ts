@@ -1,40 +1,40 @@
 import { onAbort } from "./cancellation.ts";
 import { settlesWithin } from "./time_limit.ts";
 
-/** Maximum length of a pause that a server can ask for, in milliseconds. */
+/** Maximum delay that a server can request, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
-/** How often a failed action is retried, and after which pauses. */
+/** Number of attempts of a failing action, and the delays between them. */
 export interface RetryPolicy {
-  /** Maximum number of attempts, the first one included. */
+  /** Maximum number of attempts, including the first. */
   readonly attempts: number;
   /**
-   * Pause before the second attempt, in milliseconds.
+   * Delay before the second attempt, in milliseconds.
    *
    * @default {1_000}
    */
   readonly delayMs?: number;
   /**
-   * Factor by which the pause grows from attempt to attempt.
+   * Factor by which the delay grows with each attempt.
    *
    * @default {2}
    */
   readonly factor?: number;
   /**
-   * Maximum length of a pause, in milliseconds.
+   * Maximum delay, in milliseconds.
    *
    * @default {60_000}
    */
   readonly maxDelayMs?: number;
   /**
-   * Random share of the pause that is left out, from 0 to 1, so that runners
-   * that failed together do not retry together.
+   * Maximum share of the delay that is subtracted at random, from 0 to 1, so
+   * that runners that failed together do not retry together.
    *
    * @default {0.5}
    */
   readonly jitter?: number;
   /**
-   * Maximum time after which no attempt is started, in milliseconds.
+   * Time after which no more attempts start, in milliseconds.
    *
    * @default {unlimited}
    */
@@ -44,36 +44,30 @@ export interface RetryPolicy {
 /** Options for {@linkcode createBackoff}. */
 export interface BackoffOptions {
   /**
-   * Called before each pause.
+   * Called before each delay.
    *
    * @default {none}
    */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
-  /** Aborts a pause. */
+  /** Aborts a delay. */
   readonly signal: AbortSignal;
 }
 
-/** Attempts and pauses of one action. */
+/** Attempts and delays of one action. */
 export interface Backoff {
   /**
-   * Waits until the next attempt.
+   * Waits before the next attempt.
    *
    * @param reason Why the last attempt failed.
-   * @param retryAfterMs Pause that the server asks for, see
-   * {@linkcode parseRetryAfter}; at most one minute of it is kept.
+   * @param retryAfterMs Delay that the server requests, see {@linkcode
+   * parseRetryAfter}; limited to one minute.
    * @returns Whether there is another attempt.
    * @throws {unknown} The reason of the signal once it is aborted.
    */
   next(reason: string, retryAfterMs?: number): Promise<boolean>;
 }
 
-/**
- * Creates the backoff of one action.
- *
- * @param policy Number of attempts and their pauses.
- * @param options Signal and listener.
- * @returns The pauses.
- */
+/** Creates the backoff of one action. */
 export function createBackoff(
   policy: RetryPolicy,
   options: BackoffOptions,
@@ -86,7 +80,8 @@ export function createBackoff(
     async next(reason, retryAfterMs = 0) {
       if (++attempt >= policy.attempts) return false;
       const chance = Math.random();
-      // The server's pause is never shortened, but gets jitter like the others.
+      // The delay that the server requests is never shortened, but jitter is
+      // added.
       const askedMs = retryAfterMs === 0 ? 0 : Math.min(
         retryAfterMs,
         MAX_RETRY_AFTER_MS,
@@ -101,12 +96,11 @@ export function createBackoff(
 }
 
 /**
- * Returns the pause before another attempt.
+ * Returns the delay before another attempt.
  *
- * @param policy How the pauses grow.
- * @param attempt Number of the attempt that failed, from 1.
- * @param chance A number from 0 up to but not including 1.
- * @returns Time in milliseconds.
+ * @param attempt Number of the failed attempt, starting at 1.
+ * @param chance Random number from 0 (included) to 1 (excluded).
+ * @returns Delay in milliseconds.
  */
 export function retryDelay(
   policy: RetryPolicy,
@@ -136,7 +130,10 @@ export async function isAbortedWithin(
   return signal.aborted;
 }
 
-/** The three forms of a date in RFC 9110, section 5.6.7; the last one says no zone. */
+/**
+ * The three date formats of RFC 9110, section 5.6.7; the last one has no time
+ * zone.
+ */
 const HTTP_DATES = [
   /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/,
   /^[A-Z][a-z]+day, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT$/,
@@ -144,14 +141,12 @@ const HTTP_DATES = [
 ];
 
 /**
- * Parses the header `Retry-After` of RFC 9110, section 10.2.3: seconds, or a
- * date.
+ * Parses a `Retry-After` header (RFC 9110, section 10.2.3): seconds, or a date.
  *
- * A date is compared with the `Date` of the same response, because the clock
- * of the server may differ.
+ * A date is compared with the `Date` header of the same response, because the
+ * clock of the server may differ.
  *
- * @param headers Headers of the answer.
- * @returns Time in milliseconds; `undefined` without a valid header.
+ * @returns Delay in milliseconds; `undefined` without a valid header.
  */
 export function parseRetryAfter(headers: Headers): number | undefined {
   const value = headers.get("retry-after")?.trim() ?? "";

@@ -14,8 +14,8 @@ export interface RunInheritedOptions {
   /** Whether the terminal sends its signals to the program, too. */
   hasTerminal: boolean;
   /**
-   * Forwards the output of the program, up to the end of its streams; after the
-   * signal is aborted, only what is already in them.
+   * Forwards the output of the program until its streams end. Once the signal
+   * is aborted, it forwards only what the streams already contain.
    *
    * @default {the program inherits the streams of the runner}
    */
@@ -30,8 +30,7 @@ export type ProgramOutput = Pick<Deno.ChildProcess, "stdout" | "stderr">;
  * unless its output is forwarded.
  *
  * @param argv Program and arguments.
- * @param options Directory, environment and signals, which are passed on.
- * @returns How it ended.
+ * @returns Exit status of the program.
  * @throws {RunnerError} If it cannot be started.
  */
 export async function runInherited(
@@ -62,8 +61,8 @@ export async function runInherited(
   const stop = new AbortController();
   const passed = passOn?.(child, stop.signal);
   using _ = onSignal((signal) => {
-    // A terminal signals its whole group, and a runner that receives a signal
-    // twice kills immediately.
+    // A terminal sends signals to its whole process group, and a runner that
+    // receives a signal twice kills immediately.
     const isFromKeyboard = signal === "SIGINT" || signal === "SIGQUIT";
     if (isFromKeyboard && hasTerminal) return;
     try {

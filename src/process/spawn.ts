@@ -44,7 +44,8 @@ export interface SpawnOptions {
    */
   tree?: ProcessTree;
   /**
-   * Words that precede the command: a program that creates its namespaces.
+   * Arguments that precede the command, such as a program that creates
+   * namespaces.
    *
    * @default {none}
    */
@@ -54,21 +55,23 @@ export interface SpawnOptions {
 /** A stream of bytes from a program's pipe. */
 export type ByteStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** A program that was started in a session and process group of its own. */
+/** A program that was started in its own session and process group. */
 export interface RunningProcess {
-  /** Process id, and id of its group. */
+  /** Process ID, and ID of its group. */
   readonly pid: number;
   /** Standard output, with standard error if the two are merged. */
   readonly stdout: ByteStream;
   /**
-   * Standard error, if it is separate. With merged streams, it has the shell's
-   * messages about the first line of its text, which it parses before it
-   * merges them.
+   * Standard error, if it is separate. With merged streams, it contains only
+   * the shell's syntax errors in the first line, which it parses before it
+   * merges the streams.
    */
   readonly stderr?: ByteStream;
   /** Standard input, if it is piped. */
   readonly stdin?: WritableStream<Uint8Array<ArrayBuffer>>;
-  /** Resolves when the program itself, not its descendants, has ended. */
+  /**
+   * Resolves when the program itself has exited; its descendants may still run.
+   */
   readonly status: Promise<ExitStatus>;
   /**
    * Sends a signal to the whole group; a group that has exited is not an error.
@@ -78,7 +81,7 @@ export interface RunningProcess {
   /**
    * Kills the whole group and the whole tree, once the program has ended.
    *
-   * @returns Whether no process is left, as far as the tree can be known.
+   * @returns Whether no process is left, as far as the tree is known.
    */
   end(): Promise<boolean>;
 }
@@ -93,8 +96,8 @@ export interface RunningProcess {
  * @param options Directory, environment and streams.
  * @returns The running program.
  * @throws {RunnerError} If it cannot be started: `command-not-found`,
- * `command-not-executable` or, for the directory, `workspace`. While streams
- * are merged, the shell reports a missing program in the output, with the
+ * `command-not-executable` or, for the directory, `workspace`. With merged
+ * streams, the shell reports a missing program in the output instead, with the
  * same exit codes 127 and 126.
  */
 export function spawn(command: Command, options: SpawnOptions): RunningProcess {
@@ -137,13 +140,13 @@ export function spawn(command: Command, options: SpawnOptions): RunningProcess {
 }
 
 /**
- * `Deno.Command` cannot put two streams on one pipe; a shell can. The text of a
- * command is prefixed on its first line, so that line numbers in messages of
- * the shell stay right.
+ * `Deno.Command` cannot connect two streams to one pipe, but a shell can. Text
+ * is prefixed on its first line, so that line numbers in the shell's messages
+ * stay correct.
  *
- * The session is created by a program if there is one: `detached` copies the
- * runner's page tables, which takes 2 to 30 times as long. A program that may
- * not exist is started by Deno, which reports the error.
+ * The session is created by a program if there is one, because `detached`
+ * copies the runner's page tables, which takes 2 to 30 times as long. A program
+ * that may not exist is started by Deno, which reports the error.
  */
 function start(
   command: Command,
@@ -157,7 +160,7 @@ function start(
     // The shell would only print that the program does not exist.
     checkProgram(command[0], String(options.cwd), env.PATH);
   }
-  // Without PATH, Deno would search that of its own process.
+  // Without PATH, Deno would use that of its own process.
   const needsShell = merges || isTagged || typeof command !== "string" &&
       env.PATH === undefined && !command[0].includes("/");
   const carried = needsShell && typeof command !== "string"
@@ -190,14 +193,14 @@ function start(
 }
 
 /**
- * Passes variables through the shell that starts a program: shells drop names
- * that are not identifiers (`with.dot`, functions that bash exports), and set
- * some variables themselves.
+ * Passes variables through the shell that starts a program. Shells drop names
+ * that are not identifiers (such as `with.dot`, or functions that bash
+ * exports), and set some variables themselves.
  *
- * `env -S` sets them after the shell, from variables with names that a shell
+ * After the shell, `env -S` sets them from variables with names that a shell
  * keeps. No value becomes an argument, which every user of the machine can
- * read. BusyBox has no `-S`, but its shell keeps all names. `env` would take a
- * program with `=` in its name for a variable.
+ * read. BusyBox has no `-S`, but its shell keeps all names. `env` would
+ * interpret a program with `=` in its name as a variable.
  */
 function carryPastShell(
   argv: readonly string[],
@@ -243,7 +246,7 @@ function hasSplittingEnv(): boolean {
   }
 }
 
-/** Sends a signal, and returns whether it reached, or no longer needed to reach, a process. */
+/** Sends a signal. Returns whether it was delivered, or is no longer needed. */
 function signalProcess(pid: number, signal: Deno.Signal): boolean {
   try {
     Deno.kill(pid, signal);

@@ -27,18 +27,17 @@ export interface CheckCommandSizeOptions {
 }
 
 /**
- * Checks the size of a command, which the system would refuse as "argument list
- * too long" without naming the cause.
+ * Checks the size of a command. Otherwise, the system rejects it as "argument
+ * list too long" without naming the cause.
  *
- * @param argv Program and arguments.
- * @param options Name and environment.
- * @throws {RunnerError} `command-not-executable`, with what is too large.
+ * @throws {RunnerError} `command-not-executable`, naming the largest strings.
  */
 export function checkCommandSize(
   argv: readonly string[],
   { name, env }: CheckCommandSizeOptions,
 ): void {
-  // At most three bytes per UTF-16 unit: exact sizes are rarely needed.
+  // A UTF-16 unit takes at most three bytes, so the exact size is rarely
+  // needed.
   let most = 0;
   let longest = 0;
   for (const text of argv) {
@@ -124,8 +123,8 @@ export function checkProgram(name: string, cwd: string, path = ""): void {
  *
  * @param program Name of the program.
  * @param cwd Directory in which it is started.
- * @param cause What Deno throws.
- * @returns The error; that of a missing permission stays as it is.
+ * @param cause Error that Deno threw.
+ * @returns The error; a missing permission of Deno is returned unchanged.
  */
 export function startError(
   program: string,
@@ -153,7 +152,8 @@ function isDirectory(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch (error) {
-    // Without permission to look, the directory cannot be blamed.
+    // Without permission to check it, the directory is not reported as the
+    // cause.
     return error instanceof Deno.errors.NotCapable;
   }
 }

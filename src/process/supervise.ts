@@ -44,8 +44,9 @@ export interface SupervisedExit extends ExitStatus {
 }
 
 /**
- * Supervises a program until it ends: forwards a cancellation, enforces the time
- * limit, bounds the wait for its output and leaves no process in its group.
+ * Supervises a program until it ends: forwards a cancellation, enforces the
+ * time limit, limits the wait for its output, and leaves no process in its
+ * group.
  *
  * @param child Running program.
  * @param options Limits, and the reading side.
@@ -71,7 +72,7 @@ export async function supervise(
   const status = await child.status;
   await settlesWithin(drained, cause === "exit" ? drainMs : 0) ||
     await closePipes(child, options, closeMs);
-  // The remaining processes hold no pipe.
+  // None of the remaining processes holds a pipe.
   const survivors = await child.end() ? {} : { hasSurvivors: true as const };
   if (cause === "exit") {
     // Waits for a slow reader of the output, unless the job is cancelled.
@@ -90,7 +91,10 @@ export async function supervise(
     };
 }
 
-/** Ends a program whose output cannot be written: its log would be lost. */
+/**
+ * Terminates a program whose output cannot be written, because its log would be
+ * lost.
+ */
 async function firstCause(
   child: RunningProcess,
   { timeoutMs, cancellation, drained }: SuperviseOptions,
@@ -106,7 +110,10 @@ async function firstCause(
   return await promise;
 }
 
-/** Signals processes that hold a pipe, then kills them; those that left the group are ignored. */
+/**
+ * Signals processes that hold a pipe, then kills them. Processes that left the
+ * group are ignored.
+ */
 async function closePipes(
   child: RunningProcess,
   { drained, stopDraining }: SuperviseOptions,

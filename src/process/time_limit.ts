@@ -6,7 +6,10 @@ export interface TimeLimit extends Disposable {
   readonly reached: Promise<true>;
 }
 
-/** Maximum time of one timer, in milliseconds: more than 2³¹−1 fires at once. */
+/**
+ * Maximum time of one timer, in milliseconds. A longer timer than 2³¹−1 would
+ * fire at once.
+ */
 const MAX_TIMER_MS = 2 ** 30;
 
 /** Options for {@linkcode timeLimit}. */
@@ -27,7 +30,7 @@ export interface TimeLimitOptions {
  * takes 4 to 8 ms.
  *
  * @param ms Milliseconds from now.
- * @returns The limit; dispose of it when it is not needed any more.
+ * @returns The limit; dispose it when it is no longer needed.
  */
 export function timeLimit(
   ms: number,
@@ -54,7 +57,7 @@ export function timeLimit(
   return {
     reached: promise,
     [Symbol.dispose]() {
-      // Without a listener the timer does not keep the process alive.
+      // Without a listener, the timer does not keep the process alive.
       signal.removeEventListener("abort", onTimer);
     },
   };
@@ -77,7 +80,7 @@ export async function settlesWithin(
 }
 
 /**
- * Waits for a time.
+ * Waits for the given time.
  *
  * @param ms Milliseconds.
  * @param signal Ends the pause early.

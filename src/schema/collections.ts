@@ -4,7 +4,10 @@ import { byShape, type Schema } from "./schema.ts";
 
 const anyText = text();
 
-/** Schema of a value whose null is the text `null`, as the coordinator has it. */
+/**
+ * Schema of a string for which null becomes the string `null`, as in the
+ * coordinator.
+ */
 export const item: Schema<string> = {
   jsonSchema: () => ({
     ...anyText.jsonSchema(),
@@ -14,28 +17,22 @@ export const item: Schema<string> = {
   parse: anyText.parse,
 };
 
-/** Schema of a variable's value, whose null is an empty text. */
+/** Schema of a variable's value, for which null becomes an empty string. */
 const variable: Schema<string> = { ...item, nullValue: "" };
 
-/** What the name of a variable must match. */
+/** Pattern of a variable name. */
 const VARIABLE = /^\s*[^=\s\0][^=\0]*$/;
 
 /** Options for {@linkcode list}. */
 export interface ListOptions {
   /**
-   * Fewest members.
+   * Minimum number of items.
    *
    * @default {0}
    */
   minimum?: number;
 }
 
-/**
- * Creates the schema of a list.
- *
- * @param member Schema of its members.
- * @returns The schema.
- */
 export function list<T>(
   member: Schema<T>,
   options: ListOptions = {},
@@ -57,11 +54,9 @@ export function list<T>(
 }
 
 /**
- * Creates the schema of a list in whose place a single member may stand.
+ * Creates the schema of a list, or of a single item instead.
  *
- * @param expected What is expected, worded to follow "must".
- * @param member Schema of its members.
- * @returns The schema.
+ * @param expected Allowed values, phrased to follow "must".
  */
 export function listOrOne<T>(
   expected: string,
@@ -82,10 +77,10 @@ export function listOrOne<T>(
 
 /** Options for {@linkcode record}. */
 export interface RecordOptions {
-  /** What each key must match, and what such a key is. */
+  /** Pattern of the keys, and its description. */
   keys: { readonly pattern: RegExp; readonly words: string };
   /**
-   * Fewest entries.
+   * Minimum number of entries.
    *
    * @default {0}
    */
@@ -93,11 +88,9 @@ export interface RecordOptions {
 }
 
 /**
- * Creates the schema of a mapping whose keys are names.
+ * Creates the schema of a mapping with arbitrary keys.
  *
- * @param member Schema of its values.
- * @param expected What is expected, worded to follow "must".
- * @returns The schema.
+ * @param expected Allowed values, phrased to follow "must".
  */
 export function record<T>(
   member: Schema<T>,
@@ -127,7 +120,7 @@ export function record<T>(
   };
 }
 
-/** Schema of variables by their names. */
+/** Schema of environment variables by name. */
 export const variables: Schema<Readonly<Record<string, string>>> = {
   ...record(variable, "map names to values", {
     keys: { pattern: VARIABLE, words: 'a name without "="' },

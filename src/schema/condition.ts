@@ -1,5 +1,5 @@
 /**
- * When a step or a job runs, once everything that it depends on is over.
+ * When a step or job runs after all of its dependencies have ended.
  *
  * | condition | runs if |
  * | --- | --- |
@@ -12,10 +12,10 @@
 export type Condition = "all_success" | "any_failed" | "always";
 
 /**
- * Spellings of conditions.
+ * All spellings of conditions.
  *
- * These are the ones that the coordinator understands. It skips a job that has
- * any other condition without an error.
+ * The coordinator understands exactly these. It silently skips a job with any
+ * other condition.
  */
 export const CONDITIONS: Readonly<Record<string, Condition>> = {
   all_success: "all_success",
@@ -27,21 +27,20 @@ export const CONDITIONS: Readonly<Record<string, Condition>> = {
   "always()": "always",
 };
 
-/** Source of a regular expression that matches every spelling. */
+/** Source of a regular expression that matches all spellings. */
 export const CONDITION_PATTERN: string = `^\\s*(${
   Object.keys(CONDITIONS)
     .map((spelling) => spelling.replace(/[()]/g, "\\$&"))
     .join("|")
 })\\s*$`;
 
-/** What a condition may be, for messages that say what is allowed. */
+/** Allowed conditions, for messages. */
 export const CONDITION_WORDS = '"all_success", "any_failed" or "always"';
 
 /**
- * Reads a condition. White space around it does not count.
+ * Parses a condition, ignoring white space around it.
  *
- * @param value Value from any document or caller.
- * @returns The condition; `undefined`, if it is none.
+ * @returns The condition; `undefined` if the value is not one.
  */
 export function parseCondition(value: unknown): Condition | undefined {
   if (typeof value !== "string") return undefined;

@@ -3,16 +3,14 @@ import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
 import { isObject } from "../json.ts";
 
-/** Maximum size of a file that is read, in bytes. */
+/** Maximum size of a file, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
 /**
- * Reads the text of a job file, or of a file of another kind.
+ * Reads the text of a file.
  *
- * @param path Absolute path of the file.
- * @param name Path as the user gave it, for messages.
- * @param kind What kind of file it is.
- * @throws {RunnerError} With the code of the kind.
+ * @param name Path as the user wrote it, for messages.
+ * @throws {RunnerError} With the code of the kind, if the file cannot be read.
  */
 export async function readJobText(
   path: string,
@@ -32,13 +30,12 @@ export async function readJobText(
 }
 
 /**
- * Parses the text of a file, YAML or JSON.
+ * Parses the text of a YAML or JSON file.
  *
- * @param name Path as the user gave it, for messages.
- * @param problems Gathers what is wrong with the values.
- * @param kind What kind of file it is.
- * @returns The document.
- * @throws {RunnerError} With the code of the kind, if the text is no YAML.
+ * @param name Path as the user wrote it, for messages.
+ * @param problems Collects invalid values.
+ * @throws {RunnerError} With the code of the kind, if the text is not valid
+ * YAML.
  */
 export function parseJobText(
   text: string,
@@ -70,8 +67,8 @@ export function parseJobText(
     if (error instanceof RangeError) {
       throw unreadable(name, "it is nested too deeply", kind);
     }
-    // The parser quotes the file, which may hold a secret: so does the error
-    // itself, which is why it does not become the cause.
+    // The parser quotes the file, which may contain a secret. So does its
+    // error, which is therefore not used as the cause.
     const [message] = messageOf(error).split("\n", 1);
     const reason = /call stack/.test(message)
       ? "it is nested too deeply"
@@ -80,7 +77,9 @@ export function parseJobText(
   }
 }
 
-/** A merge key, or the member of its list, for a message. */
+/**
+ * Formats the path of a merge key, or of an item of its list, for a message.
+ */
 function keyText(path: readonly (string | number)[]): string {
   return path.slice(path.lastIndexOf("<<"))
     .map((key) => typeof key === "number" ? `[${key}]` : key).join("");
@@ -102,35 +101,34 @@ function unreadable(
   return new RunnerError(`Cannot read ${words} "${name}": ${reason}`, { code });
 }
 
-/** Key that brings other mappings into its own. */
+/** Key that merges other mappings into its own. */
 const MERGE = "<<";
 
 type Mapping = Record<string, unknown>;
 
 /** What {@linkcode resolveMergeKeys} hears from. */
 export interface MergeKeysOptions {
-  /** Counts a value that a mapping gets from another one; may throw. */
+  /** Counts a merged value; may throw. */
   count: () => void;
   /**
-   * Hears of a merge key that cannot be resolved.
+   * Called for each invalid merge key.
    *
-   * @param path Keys and indexes that lead to it.
-   * @param problem What is wrong, worded to follow its name.
+   * @param path Keys and indexes from the document to the merge key.
+   * @param problem What is wrong, phrased to follow the key.
    */
   report: (path: readonly (string | number)[], problem: string) => void;
 }
 
 /**
  * Resolves the merge keys (`<<`) of a parsed YAML document as PyYAML does: a
- * mapping, or a list of mappings, is merged into the mapping that has the key.
- * Own keys win over merged ones, and earlier mappings of a list over later
- * ones.
+ * mapping, or a list of mappings, is merged into the mapping that contains the
+ * key. Its own keys override merged ones, and earlier mappings of a list
+ * override later ones.
  *
- * What aliases share stays shared, so that the work is bounded by the size of
+ * Values that aliases share stay shared, so the work is limited by the size of
  * the text and the number of merged keys.
  *
- * @param document Parsed document; it is not changed.
- * @param options Who counts, and who hears of problems.
+ * @param document Parsed document, which is not changed.
  * @returns Document without merge keys.
  */
 export function resolveMergeKeys(
@@ -149,7 +147,7 @@ export function resolveMergeKeys(
     const known = resolved.get(value);
     if (known !== undefined) return known;
     const result: unknown[] | Mapping = Array.isArray(value) ? [] : {};
-    // Before its members are: an alias may lead back here.
+    // Must precede its members, since an alias may lead back here.
     resolved.set(value, result);
     if (Array.isArray(value)) {
       for (const [at, item] of value.entries()) {
@@ -174,7 +172,7 @@ export function resolveMergeKeys(
     path: readonly (string | number)[],
   ): void {
     const mappings = Array.isArray(source) ? source : [source];
-    // Later ones first, so that earlier ones replace what they brought.
+    // In reverse order, so that earlier mappings override later ones.
     for (const [at, mapping] of [...mappings.entries()].reverse()) {
       const place = Array.isArray(source) ? [...path, at] : path;
       if (
@@ -197,7 +195,7 @@ export function resolveMergeKeys(
   return resolve(document, []);
 }
 
-/** As an own property, whatever its name: `__proto__` is a key like others. */
+/** Defines an own property, so that `__proto__` is a key like any other. */
 function define(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, {
     value,
@@ -208,15 +206,15 @@ function define(target: object, key: string, value: unknown): void {
 }
 
 /**
- * A value of a job file, as it is written and as YAML understands it.
+ * A value of a document, both as written and as parsed by YAML.
  *
- * Every scalar is text; the understood form only tells a plain `null` from a
- * quoted one. Nodes are made on the way down, so that nothing is read of what
- * no definition asks for, and each one counts: aliases can make a small file
- * large.
+ * All written scalars are strings; the parsed form only distinguishes a plain
+ * `null` from a quoted one. Nodes are created while a schema reads the
+ * document, so that nothing is read that no schema needs. Each node is counted,
+ * since aliases can make a small file huge.
  */
 export class DocumentNode {
-  /** Key or index in the node above; `undefined` for the document. */
+  /** Key or index in the parent; `undefined` for the document. */
   readonly key: string | number | undefined;
   readonly #written: unknown;
   readonly #understood: unknown;
@@ -226,13 +224,11 @@ export class DocumentNode {
   #entries: [string, DocumentNode][] | undefined;
 
   /**
-   * Creates a node.
-   *
-   * @param written The value with every scalar as text.
-   * @param understood The value as the core schema of YAML understands it.
-   * @param problems Gathers what is wrong.
-   * @param parent Node above; none for the document.
-   * @param key Key or index in the node above.
+   * @param written The value, in which all scalars are strings.
+   * @param understood The value as parsed with the core schema of YAML.
+   * @param problems Collects problems.
+   * @param parent Parent node; `undefined` for the document.
+   * @param key Key or index in the parent.
    */
   constructor(
     written: unknown,
@@ -249,32 +245,35 @@ export class DocumentNode {
     problems.count(key, written);
   }
 
-  /** Whether the file says nothing here. */
+  /** Whether the value is missing or null. */
   get isNull(): boolean {
     return this.#understood === null || this.#written === null ||
       this.#written === undefined;
   }
 
-  /** Text of a scalar; `undefined` if it is none. */
+  /** Text of a scalar; `undefined` for other values. */
   get text(): string | undefined {
     return typeof this.#written === "string" && !this.isNull
       ? this.#written
       : undefined;
   }
 
-  /** The value as the core schema of YAML understands it: for what becomes JSON. */
+  /**
+   * The value as parsed with the core schema of YAML, for values that become
+   * JSON.
+   */
   get value(): unknown {
     return this.#understood;
   }
 
-  /** Members of a list; `undefined` if it is none. */
+  /** Items of a list; `undefined` for other values. */
   get items(): DocumentNode[] | undefined {
     if (!Array.isArray(this.#written)) return undefined;
     return this.#items ??= this.#written
       .map((item, at) => this.#child(at, item));
   }
 
-  /** Members of a mapping; `undefined` if it is none. */
+  /** Entries of a mapping; `undefined` for other values. */
   get entries(): [string, DocumentNode][] | undefined {
     if (!isObject(this.#written)) return undefined;
     return this.#entries ??= Object.entries(this.#written)
@@ -288,14 +287,14 @@ export class DocumentNode {
       : [...this.#parent.path, this.key];
   }
 
-  /** Where the node is, for messages: `steps[0].retry`. */
+  /** Path of the node for messages, such as `steps[0].retry`. */
   get label(): string {
     return typeof this.key === "number"
       ? `${this.#parent?.label ?? ""}[${this.key}]`
       : this.prefix + brief(this.key ?? "");
   }
 
-  /** What stands before the key in the {@linkcode label}. */
+  /** Part of the {@linkcode label} before the key. */
   get prefix(): string {
     const above = this.#parent?.label ?? "";
     return above && `${above}.`;
@@ -304,26 +303,26 @@ export class DocumentNode {
   /**
    * Reports a problem of this value.
    *
-   * @param message What is wrong, worded to follow the {@linkcode label}.
+   * @param message What is wrong, phrased to follow the {@linkcode label}.
    */
   report(message: string): void {
     this.explain(() => `${this.label} ${message}`.trimStart());
   }
 
   /**
-   * Reports a problem whose wording is worth work only when it is told.
+   * Reports a problem whose message is computed only when it is shown.
    *
-   * @param message Words what is wrong, as a whole sentence.
-   * @param other Place that the message ends with, if there is one.
+   * @param message Returns the message, a complete sentence.
+   * @param other Node whose position ends the message.
    */
   explain(message: () => string, other?: DocumentNode): void {
     this.#problems.add(this.path, message, other?.path);
   }
 
   /**
-   * Reports what does not keep the file from being used.
+   * Reports something that does not make the file invalid.
    *
-   * @param message Words what is wrong, as a whole sentence.
+   * @param message Returns the message, a complete sentence.
    */
   warn(message: () => string): void {
     this.#problems.warn(this.path, message);
@@ -338,7 +337,7 @@ export class DocumentNode {
   }
 }
 
-/** YAML understands keys as well: `NULL` becomes `null`, and `0x1F` becomes 31. */
+/** YAML also converts keys: `NULL` becomes `null`, and `0x1F` becomes 31. */
 function memberOf(
   above: Record<string | number, unknown>,
   key: string | number,
@@ -348,7 +347,7 @@ function memberOf(
   return Object.hasOwn(above, understood) ? above[understood] : undefined;
 }
 
-/** A key as a message can show it: in one line, and not at any length. */
+/** Formats a key for a message: in one line and of limited length. */
 function brief(key: string): string {
   const shown = JSON.stringify(key.slice(0, 100)).slice(1, -1);
   return key.length > 100 ? `${shown}…` : shown;

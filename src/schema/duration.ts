@@ -1,17 +1,17 @@
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Maximum time that is accepted, in milliseconds: 100 years of 365 days. */
+/** Maximum duration, in milliseconds: 100 years of 365 days. */
 export const MAX_DURATION_MS: number = 36_500 * UNITS.d;
 
-/** What the text of a time looks like. */
+/** Pattern of a duration. */
 export const DURATION: RegExp = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ms|s|m|h|d))+)$/;
 
 /**
- * Reads a length of time: a number of seconds, or one with a unit, such as
+ * Parses a duration: a number of seconds, or numbers with units, such as
  * `500ms`, `90s`, `15m`, `2h`, `1d` or `1h30m`.
  *
- * @returns Milliseconds; `undefined` if the text is not a time or longer than
- * {@linkcode MAX_DURATION_MS}.
+ * @returns Milliseconds; `undefined` if the text is not a duration, or longer
+ * than {@linkcode MAX_DURATION_MS}.
  */
 export function parseDuration(text: string): number | undefined {
   if (!DURATION.test(text)) return undefined;
@@ -28,9 +28,9 @@ function bounded(ms: number): number | undefined {
 }
 
 /**
- * Describes why {@linkcode parseDuration} does not accept a text.
+ * Explains why {@linkcode parseDuration} does not accept a text.
  *
- * @returns What it must be, for a message that starts with the setting's name.
+ * @returns The problem, phrased to follow the name of the value.
  */
 export function durationProblem(text: string): string {
   const given = JSON.stringify(text);

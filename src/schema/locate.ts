@@ -9,23 +9,21 @@ import {
   parseDocument,
 } from "yaml";
 
-/** A place in a text; both count from one. */
+/** A position in a text; both numbers start at 1. */
 export interface TextPlace {
-  /** Number of the line. */
   line: number;
-  /** Number of the character in its line. */
   column: number;
 }
 
 /**
- * Creates a function that finds the places of values in a YAML or JSON text.
+ * Creates a function that finds the positions of values in a YAML or JSON text.
  *
- * Loaded only to word a problem: the parser that knows positions takes longer
- * to start than a whole job.
+ * This file is loaded only to report a problem, because the parser that knows
+ * positions takes longer to load than a whole job.
  *
- * @param text The text, which is known to parse.
- * @returns The place of a key or of a member of a list, the way to which
- * it is told, or that of the deepest one on the way that was found.
+ * @param text Valid text.
+ * @returns Function that returns the position of a key or list item, given its
+ * path, or of its closest parent that was found.
  */
 export function makeLocator(
   text: string,
@@ -51,14 +49,15 @@ function parse(text: string, lineCounter: LineCounter): Document | null {
   const options = {
     schema: "failsafe",
     lineCounter,
-    // The text has no doubled keys; looking for them takes the square of time.
+    // The text has no duplicate keys, and checking for them takes quadratic
+    // time.
     uniqueKeys: false,
   } as const;
   try {
     return parseDocument(text, options);
   } catch {
-    // Nested more deeply than this parser can follow, though not the other
-    // one: the problem is told without its place then.
+    // The text is nested more deeply than this parser supports, so the problem
+    // is reported without a position.
     lineCounter.addNewLine(0);
     return null;
   }
@@ -70,7 +69,7 @@ function step(
   key: string | number,
   merging: ReadonlySet<unknown> = new Set(),
 ): { at: Node | null; value: unknown } | undefined {
-  // A mapping that is merged into itself is found here, and only here.
+  // Only here, a mapping that is merged into itself is detected.
   if (merging.has(node)) return undefined;
   if (isSeq(node) && typeof key === "number") {
     const value = node.items[key] as Node | undefined;

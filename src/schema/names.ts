@@ -8,7 +8,10 @@
 export const SUBDOMAIN =
   /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Keys that make the coordinator refuse a whole document, wherever they are. */
+/**
+ * Keys for which the coordinator rejects the entire document, wherever they
+ * occur.
+ */
 export const RESERVED_KEYS: readonly string[] = [
   "org",
   "org_id",

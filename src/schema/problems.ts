@@ -1,16 +1,19 @@
 import type { TextPlace } from "./locate.ts";
 import { RunnerError, type RunnerErrorCode } from "../errors.ts";
 
-/** Maximum number of problems that are told; the others are counted. */
+/** Maximum number of problems that are listed; the others are counted. */
 const MAX_SHOWN = 100;
 
 /**
- * Maximum number of values that are looked at, each use of an alias counted. A file of the
- * largest size cannot hold as many without aliases.
+ * Maximum number of values, counting each use of an alias. Without aliases, a
+ * file of the maximum size cannot contain as many.
  */
 const MAX_VALUES = 1_000_000;
 
-/** Maximum number of characters of keys and values, each use of an alias counted. */
+/**
+ * Maximum total length of keys and values in characters, counting each use of
+ * an alias.
+ */
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 type Path = readonly (string | number)[];
@@ -22,9 +25,9 @@ interface Problem {
   readonly isWarning: boolean;
 }
 
-/** What kind of file is read, for messages, and what it is to be refused with. */
+/** Kind of a file, for errors. */
 export interface FileKind {
-  /** The kind, worded to stand before the path. */
+  /** The kind, phrased to precede the path. */
   readonly words: string;
   /** Code of the error. */
   readonly code: RunnerErrorCode;
@@ -36,7 +39,7 @@ export const JOB_FILE: FileKind = {
   code: "invalid-job-file",
 };
 
-/** Gathers what is wrong with a file, and bounds the work of reading it. */
+/** Collects the problems of a file, and limits the work of reading it. */
 export class Problems {
   readonly #name: string;
   readonly #kind: FileKind;
@@ -47,21 +50,16 @@ export class Problems {
   #valueCount = 0;
   #length = 0;
 
-  /**
-   * Creates an empty list.
-   *
-   * @param name Path of the file as the user gave it.
-   * @param kind What kind of file it is.
-   */
+  /** @param name Path of the file as the user wrote it. */
   constructor(name: string, kind: FileKind = JOB_FILE) {
     this.#name = name;
     this.#kind = kind;
   }
 
   /**
-   * Counts a value that is looked at.
+   * Counts a value.
    *
-   * @param texts Its key and its text, if it has them.
+   * @param texts Its key and text, if any.
    * @throws {RunnerError} With the code of the kind, if there are too many.
    */
   count(...texts: unknown[]): void {
@@ -83,9 +81,9 @@ export class Problems {
   }
 
   /**
-   * Names the document that is read: no problem is to repeat its secrets.
+   * Sets the document, whose secrets are hidden in all messages.
    *
-   * @param document Parsed file, with every scalar as text.
+   * @param document Parsed file, in which all scalars are strings.
    */
   readFrom(document: unknown): void {
     this.#document = document;
@@ -94,9 +92,9 @@ export class Problems {
   /**
    * Adds a problem.
    *
-   * @param path Keys and indexes that lead to its place.
-   * @param message Words what is wrong; called only if it is shown.
-   * @param other Place with which the message ends, if there is one.
+   * @param path Keys and indexes that lead to its position.
+   * @param message Returns the message; called only if it is shown.
+   * @param other Path of the position that ends the message.
    */
   add(path: Path, message: () => string, other?: Path): void {
     this.#errorCount++;
@@ -104,10 +102,10 @@ export class Problems {
   }
 
   /**
-   * Adds a problem that does not keep the file from being used.
+   * Adds something that does not make the file invalid.
    *
-   * @param path Keys and indexes that lead to its place.
-   * @param message Words what is wrong; called only if it is shown.
+   * @param path Keys and indexes that lead to its position.
+   * @param message Returns the message; called only if it is shown.
    */
   warn(path: Path, message: () => string): void {
     this.#add(path, message, undefined, true);
@@ -126,11 +124,12 @@ export class Problems {
   }
 
   /**
-   * Fails if there is a problem that is not just a warning. Warnings are listed
-   * as well: a mistyped key often is why another one is missing.
+   * Throws if there is a problem that is not just a warning. The error lists
+   * the warnings too, since a mistyped key is often the reason why another one
+   * is missing.
    *
-   * @param text Text of the file, in which the problems are located.
-   * @throws {RunnerError} With the code of the kind, with every problem.
+   * @param text Text of the file, in which positions are looked up.
+   * @throws {RunnerError} With the code of the kind, and all problems.
    */
   async throwIfAny(text: string): Promise<void> {
     if (this.#errorCount === 0) return;
@@ -146,8 +145,8 @@ export class Problems {
   /**
    * Lists the warnings.
    *
-   * @param text Text of the file, in which they are located.
-   * @returns A line for each one, with its place.
+   * @param text Text of the file, in which positions are looked up.
+   * @returns One line for each warning, with its position.
    */
   async warnings(text: string): Promise<string[]> {
     return this.#total === this.#errorCount
@@ -174,7 +173,7 @@ export class Problems {
   }
 }
 
-/** Keys whose values may be secret, or hold what is. */
+/** Keys whose values may be or contain secrets. */
 const KEYS: ReadonlySet<string> = new Set([
   "environment",
   "env",
@@ -183,17 +182,20 @@ const KEYS: ReadonlySet<string> = new Set([
   "secrets",
 ]);
 
-/** Shorter values protect nothing, and are parts of many others. */
+/**
+ * Shorter values are parts of many other values, so hiding them would protect
+ * nothing.
+ */
 const MIN_LENGTH = 4;
 
 /** A value that a message repeats. */
 const REPEATED = /\bnot ("(?:[^"\\]|\\.)*")/g;
 
 /**
- * Hides what a message repeats of values that may be secret: variables and
- * listed secrets of a file whose other values are wrong.
+ * Hides parts of a message that may be secret: values of variables and of
+ * listed secrets.
  *
- * A file that is wrong is no configuration, so that nothing says which of its
+ * An invalid file is not a configuration, so it is unknown which of its
  * variables are secret.
  */
 function hideValues(message: string, document: unknown): string {
@@ -204,7 +206,7 @@ function hideValues(message: string, document: unknown): string {
     try {
       text = JSON.parse(quoted);
     } catch {
-      // Cut in the middle of a character.
+      // It was cut in the middle of a character.
       return 'not "[REDACTED]"';
     }
     const isHidden = hidden.some((value) =>
@@ -221,12 +223,13 @@ function valuesOf(document: unknown): string[] {
   const visit = (value: unknown, isHidden: boolean): void => {
     if (typeof value === "string") {
       if (!isHidden) return;
-      // A text may be lines of variables, or a list.
+      // Text may contain variables in lines, or a list.
       for (const part of [value, ...value.split(/[\n,]|(?<=^|\n)[^=\n]*=/)]) {
         if (part.trim().length >= MIN_LENGTH) values.add(part.trim());
       }
     } else if (typeof value === "object" && value !== null) {
-      // Visited again where its values are hidden, if they were not before.
+      // A value is visited again to hide its parts if they were not hidden
+      // before.
       if (seen.has(value) && !isHidden) return;
       if (isHidden && hiddenSeen.has(value)) return;
       seen.add(value);

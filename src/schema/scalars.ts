@@ -15,53 +15,50 @@ import {
 } from "./duration.ts";
 import type { Schema } from "./schema.ts";
 
-/** What any text must match: a program cannot be given a NUL character. */
+/** Rule of every string: programs cannot be passed a NUL character. */
 const ANY_TEXT: TextRule = {
   pattern: /^[^\0]*$/,
   words: "not contain a NUL character",
 };
 
-/** What a text that says something must match. */
+/** Rule of a string that must not be blank. */
 export const FILLED_TEXT: TextRule = {
   pattern: /^\s*[^\s\0][^\0]*$/,
   words: "not be empty",
 };
 
-/** What a text must match. */
+/** A rule for strings. */
 export interface TextRule {
-  /** Expression, which matches no NUL character. */
+  /** Regular expression, which must not match a NUL character. */
   readonly pattern: RegExp;
-  /** The rule, worded to follow "must". */
+  /** The rule, phrased to follow "must". */
   readonly words: string;
 }
 
 /** Options for {@linkcode text}. */
 export interface TextOptions {
   /**
-   * What the text must match.
+   * Rule of the string.
    *
-   * @default {any text without a NUL character}
+   * @default {any string without a NUL character}
    */
   rule?: TextRule;
   /**
-   * Whether numbers match the rule; when they do not, none does.
+   * Whether numbers match the rule. Either all do or none.
    *
    * @default {true}
    */
   areNumbersTexts?: boolean;
   /**
-   * Returns what is wrong with a text beyond the rule, worded to follow its name.
+   * Checks a string that matches the rule, and returns the problem, phrased to
+   * follow the name of the value.
    *
-   * @default {nothing}
+   * @default {no further check}
    */
   problemOf?: (text: string) => string | undefined;
 }
 
-/**
- * Creates the schema of a text.
- *
- * @returns The schema.
- */
+/** Creates the schema of a string. */
 export function text(options: TextOptions = {}): Schema<string> {
   const { rule = ANY_TEXT, areNumbersTexts = true, problemOf } = options;
   return {
@@ -87,17 +84,17 @@ export const flag: Schema<boolean> = {
   }),
 };
 
-/** Words of YAML for yes and no, which Go takes for flags in any version of it. */
+/** YAML booleans that Go's decoder accepts in any of its versions. */
 const FLAG_WORDS = /^(?:(true|yes|y|on)|false|no|n|off)$/i;
 
-/** How these words are usually written, for a schema. */
+/** Their usual spellings, for a JSON Schema. */
 const FLAG_SPELLINGS = ["true", "false", "yes", "no", "y", "n", "on", "off"]
   .flatMap((
     word,
   ) => [word, word[0].toUpperCase() + word.slice(1), word.toUpperCase()])
   .filter((word, at, all) => all.indexOf(word) === at);
 
-/** Schema of a flag, in every spelling that the YAML decoder of Go takes for one. */
+/** Schema of a boolean in all spellings that Go's YAML decoder accepts. */
 export const yamlFlag: Schema<boolean> = {
   jsonSchema: () => ({ enum: [true, false, ...FLAG_SPELLINGS] }),
   parse(node) {
@@ -108,7 +105,7 @@ export const yamlFlag: Schema<boolean> = {
   },
 };
 
-/** Numbers of YAML, each with the base of its digits. */
+/** YAML numbers and their bases. */
 const NUMBERS: readonly (readonly [RegExp, number])[] = [
   [/^([-+]?)0x([0-9a-f]+)$/i, 16],
   [/^([-+]?)0b([01]+)$/i, 2],
@@ -116,15 +113,14 @@ const NUMBERS: readonly (readonly [RegExp, number])[] = [
   [/^([-+]?)0([0-7]+)$/, 8],
 ];
 
-/** Every spelling of a number that may be a whole one. */
+/** All spellings of numbers that may be integers. */
 const NUMBER =
   /^[-+]?(0_*[xX][0-9a-fA-F_]+|0_*[bB][01_]+|0_*[oO][0-7_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?)$/;
 
 /**
- * Creates the schema of an optional text; an empty one counts as missing.
+ * Creates the schema of an optional string; an empty one counts as missing.
  *
- * @param schema Schema of what is not empty.
- * @returns The schema.
+ * @param schema Schema of a string that is not empty.
  */
 export function optional(schema: Schema<string>): Schema<string> {
   return {
@@ -136,12 +132,8 @@ export function optional(schema: Schema<string>): Schema<string> {
 }
 
 /**
- * Creates the schema of a whole number, in every spelling that the YAML decoder of
- * Go takes for one: `1_800`, `0x10`, `010` for eight, `18e2`.
- *
- * @param minimum Least number.
- * @param maximum Greatest number.
- * @returns The schema.
+ * Creates the schema of an integer in all spellings that Go's YAML decoder
+ * accepts: `1_800`, `0x10`, `010` for eight, `18e2`.
  */
 export function yamlInteger(minimum: number, maximum: number): Schema<number> {
   return {
@@ -178,7 +170,7 @@ function numberOf(text: string): number {
   return Number(plain);
 }
 
-/** Schema of a time; gives milliseconds. */
+/** Schema of a duration, which is parsed to milliseconds. */
 export const duration: Schema<number> = {
   jsonSchema: () => ({
     type: ["number", "string"],
@@ -192,13 +184,7 @@ export const duration: Schema<number> = {
   ),
 };
 
-/**
- * Creates the schema of a whole number.
- *
- * @param minimum Least number.
- * @param maximum Greatest number.
- * @returns The schema.
- */
+/** Creates the schema of an integer. */
 export function integer(minimum: number, maximum: number): Schema<number> {
   return {
     jsonSchema: () => ({
@@ -212,11 +198,10 @@ export function integer(minimum: number, maximum: number): Schema<number> {
 }
 
 /**
- * Creates the schema of a number that may have a fraction.
+ * Creates the schema of a decimal number.
  *
- * @param minimum Least number, a whole one.
- * @param maximum Greatest number, a whole one.
- * @returns The schema.
+ * @param minimum Minimum, an integer.
+ * @param maximum Maximum, an integer.
  */
 export function decimal(minimum: number, maximum: number): Schema<number> {
   return {
@@ -231,11 +216,11 @@ export function decimal(minimum: number, maximum: number): Schema<number> {
 }
 
 /**
- * Creates the schema of one of a few words.
+ * Creates the schema of a string with a few allowed values.
  *
- * @param words What each word means; those that are told first.
- * @param more Other spellings, which are accepted and not told.
- * @returns The schema.
+ * @param words Allowed values, which messages list.
+ * @param more Additional spellings and their values, which messages do not
+ * list.
  */
 export function choice<T extends string>(
   words: readonly T[],
@@ -264,7 +249,7 @@ export function choice<T extends string>(
 
 const CHOSEN_CONDITION = choice(["all_success", "any_failed", "always"]);
 
-/** Schema of a condition, in every spelling. */
+/** Schema of a condition in all spellings. */
 export const condition: Schema<Condition> = {
   jsonSchema: () => ({
     anyOf: [
@@ -309,11 +294,10 @@ function notThat(
 }
 
 /**
- * Creates a regular expression that matches the digits of the whole numbers of a
- * range; zeros may stand before them.
+ * Returns the source of a regular expression for the integers of a range, which
+ * may have leading zeros.
  *
- * @param minimum Least number, not negative.
- * @param maximum Greatest number.
+ * @param minimum Minimum, not negative.
  * @returns Source of the expression, without anchors.
  */
 export function integerPattern(minimum: number, maximum: number): string {
@@ -327,11 +311,11 @@ export function integerPattern(minimum: number, maximum: number): string {
 }
 
 /**
- * Creates a regular expression that matches the numbers of a range, written with
- * or without a fraction.
+ * Returns the source of a regular expression for the decimal numbers of a
+ * range.
  *
- * @param minimum Least number, whole and not negative.
- * @param maximum Greatest number, whole.
+ * @param minimum Minimum, an integer that is not negative.
+ * @param maximum Maximum, an integer.
  * @returns Source of the expression, without anchors.
  */
 export function decimalPattern(minimum: number, maximum: number): string {
@@ -339,7 +323,9 @@ export function decimalPattern(minimum: number, maximum: number): string {
   return `(?:${below}(?:\\.\\d+)?|0*${maximum}(?:\\.0+)?)`;
 }
 
-/** The numbers between two of the same length. */
+/**
+ * Returns expressions for the numbers between two numbers of the same length.
+ */
 function between(low: string, high: string): string[] {
   if (low === "") return [""];
   const [from, to] = [Number(low[0]), Number(high[0])];

@@ -5,44 +5,40 @@ import { suggest } from "../suggest.ts";
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /**
- * Which values are valid: for editors, as a JSON Schema, and for the program,
- * which parses them. The two are defined together so that they agree.
+ * Defines the valid values both as a JSON Schema for editors and as a parser.
+ * They are defined together so that they agree.
  */
 export interface Schema<T> {
   /**
-   * Describes the valid values for an editor; a number or a flag is as good as its
-   * text.
-   *
-   * @returns JSON Schema.
+   * Describes the valid values for editors, where a number or a boolean can
+   * also be written as a string.
    */
   jsonSchema(): JsonSchema;
-  /** Value of a key without a value, if that is valid. */
+  /** Value of a key that is empty, if that is valid. */
   readonly nullValue?: T;
   /**
-   * Parses a value and reports what is wrong with it.
+   * Parses a value, and reports its problems.
    *
-   * @param node The value, which is not null.
+   * @param node Value that is not null.
    * @returns The parsed value; meaningless if a problem was reported.
    */
   parse(node: DocumentNode): T | undefined;
 }
 
-/** Schemas of a value by its shape. */
+/** Schemas by type of the value. */
 export interface Shapes<T> {
-  /** For a text, a number or a flag. */
+  /** Schema of a string, number or boolean. */
   readonly scalar?: Schema<T>;
-  /** For a list. */
+  /** Schema of a list. */
   readonly list?: Schema<T>;
-  /** For a mapping. */
+  /** Schema of a mapping. */
   readonly mapping?: Schema<T>;
 }
 
 /**
- * Creates the schema of values that have a different schema for each shape.
+ * Creates a schema that depends on the type of the value.
  *
- * @param expected What is expected, worded to follow "must".
- * @param shapes Schemas.
- * @returns The schema.
+ * @param expected Allowed values, phrased to follow "must".
  */
 export function byShape<T>(expected: string, shapes: Shapes<T>): Schema<T> {
   return {
@@ -63,11 +59,9 @@ export function byShape<T>(expected: string, shapes: Shapes<T>): Schema<T> {
 }
 
 /**
- * Creates a schema whose parsed value is converted.
+ * Creates a schema that converts the parsed value.
  *
- * @param schema Schema of what is written.
  * @param convert Converts the parsed value; may report problems.
- * @returns The schema.
  */
 export function mapped<T, U>(
   schema: Schema<T>,
@@ -82,7 +76,7 @@ export function mapped<T, U>(
   };
 }
 
-/** Schema of what other programs read. */
+/** Schema of values that only other programs read. */
 export const anything: Schema<unknown> = {
   jsonSchema: () => ({}),
   parse: () => undefined,
@@ -92,19 +86,18 @@ export const anything: Schema<unknown> = {
 export interface Key<T> {
   /** Name in the file. */
   readonly key: string;
-  /** Another name, which means the same. */
+  /** Alternative name. */
   readonly alias?: string;
-  /** What the key means, for an editor. */
+  /** Description for editors. */
   readonly description: string;
-  /** What its value may be. */
   readonly schema: Schema<T>;
-  /** Default value, for an editor. */
+  /** Default for editors. */
   readonly defaultValue?: unknown;
-  /** Whether there must be such a key. */
+  /** Whether the key is required. */
   readonly isRequired?: boolean;
 }
 
-/** Keys of a mapping by the property that each one becomes. */
+/** Keys of a mapping, by the property that each one sets. */
 export type Keys<T> = {
   readonly [Property in keyof T]-?: Key<Exclude<T[Property], undefined>>;
 };
@@ -112,14 +105,14 @@ export type Keys<T> = {
 /** Options for {@linkcode mapping}. */
 export interface MappingOptions {
   /**
-   * Whether an unknown key is a warning, as in files that other programs read
-   * as well. The schema has no warnings, and refuses it.
+   * Whether an unknown key is only a warning, for files that other programs
+   * read as well. The JSON Schema always rejects it.
    *
    * @default {false}
    */
   ignoresUnknown?: boolean;
   /**
-   * Keys that make a file invalid, with the reason, worded to follow the key.
+   * Keys that make a file invalid, and why, phrased to follow the key.
    *
    * @default {none}
    */
@@ -127,10 +120,9 @@ export interface MappingOptions {
 }
 
 /**
- * Creates the schema of a mapping that has no other keys than the given ones.
+ * Creates the schema of a mapping that allows only the given keys.
  *
- * @param title What the mapping describes, for an editor.
- * @returns The schema.
+ * @param title Description of the mapping for editors.
  */
 export function mapping<T extends object>(
   title: string,
@@ -177,11 +169,11 @@ export function mapping<T extends object>(
 }
 
 /**
- * Reports a key that is not known.
+ * Reports an unknown key.
  *
  * @param node Value of the key.
- * @param known Keys that would be.
- * @param isWarning Whether the file can be used all the same.
+ * @param known Allowed keys.
+ * @param isWarning Whether the file is still valid.
  */
 export function reportUnknown(
   node: DocumentNode,
@@ -197,11 +189,7 @@ export function reportUnknown(
   else node.explain(message);
 }
 
-/**
- * Creates the schema of the value of a key, which may be left empty.
- *
- * @returns Schema.
- */
+/** Creates the JSON Schema of the value of a key, which may be empty. */
 export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
   const { description, schema, defaultValue, isRequired } = key;
   return {
@@ -211,12 +199,7 @@ export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
   };
 }
 
-/**
- * Creates the schema of objects that say something for a key.
- *
- * @param key Name of the key.
- * @returns Schema.
- */
+/** Creates the JSON Schema of objects that have a non-empty value for a key. */
 export function saying(key: string): JsonSchema {
   return {
     type: "object",
@@ -263,6 +246,6 @@ function orNull(schema: JsonSchema): JsonSchema {
   if (Array.isArray(anyOf)) {
     return { ...schema, anyOf: [...anyOf, { type: "null" }] };
   }
-  // Others hold nothing, or a reference, beside which nothing may stand.
+  // Other schemas are empty or a reference, which allows no siblings.
   return "$ref" in schema ? { anyOf: [schema, { type: "null" }] } : schema;
 }
