@@ -141,13 +141,13 @@ export function passVariables(
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) {
     if (!isEngineVariable(name)) {
-      throw unfit(name, "an engine does not take this name");
+      throw unfit(name, "container engines do not accept this name");
     }
     const line = `${name}=${value}`;
     if (!/[\r\n]/.test(value) && line.length <= MAX_LINE_LENGTH) {
       lines.push(line);
     } else if (Object.hasOwn(engineEnv, name) && engineEnv[name] !== value) {
-      throw unfit(name, "the engine itself has one of this name");
+      throw unfit(name, "the engine itself uses a variable of this name");
     } else direct[name] = value;
   }
   return { file: lines.map((line) => `${line}\n`).join(""), direct };
@@ -155,7 +155,7 @@ export function passVariables(
 
 function unfit(name: string, reason: string): RunnerError {
   return new RunnerError(
-    `Cannot give variable "${name}" to a container: ${reason}`,
+    `Cannot pass variable "${name}" to a container: ${reason}`,
     { code: "invalid-config" },
   );
 }

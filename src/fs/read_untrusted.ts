@@ -67,7 +67,7 @@ export async function readUntrusted(
     if (count === 0) return bytes.subarray(0, length);
     length += count;
   }
-  throw new Error("it changes while it is read");
+  throw new Error("it changed while it was being read");
 }
 
 /**
@@ -186,7 +186,7 @@ function notRegular(): Error {
 }
 
 function linkOnTheWay(): Error {
-  return new Error("a part of its path is not a directory");
+  return new Error("a component of its path is not a directory");
 }
 
 function tooLarge(maxBytes: number): Error {
@@ -216,7 +216,8 @@ function readableError(error: unknown): unknown {
 async function withinTime<T>(work: Promise<T>, ms: number): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const signal = AbortSignal.timeout(ms);
-  const onTimeout = () => reject(new Error(`it cannot be read in ${ms} ms`));
+  const onTimeout = () =>
+    reject(new Error(`it could not be read within ${ms} ms`));
   signal.addEventListener("abort", onTimeout, { once: true });
   try {
     return await Promise.race([work, promise]);

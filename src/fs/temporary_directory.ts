@@ -62,7 +62,10 @@ export function privateDirectory<T = undefined>(
       causes.push(cause);
     }
   }
-  throw new AggregateError(causes, "no directory for temporary files");
+  throw new AggregateError(
+    causes,
+    "no directory is usable for temporary files",
+  );
 }
 
 function createIn<T>(
@@ -111,7 +114,9 @@ function createLocked(parent: string): { path: string; lock: Deno.FsFile } {
     Deno.mkdirSync(path, { mode: 0o700 });
     const lock = lockIfPresent(path);
     if (lock !== undefined) return { path, lock };
-    if (count === MAX_TRIES) throw new Error("something removes it at once");
+    if (count === MAX_TRIES) {
+      throw new Error("something removes it immediately");
+    }
   }
 }
 

@@ -73,7 +73,9 @@ export function createJobLog(options: JobLogOptions): JobLog {
   return {
     async openStep(name): Promise<StepLog> {
       if (opened.has(name)) {
-        throw new TypeError(`Cannot open the log of "${name}": it is open`);
+        throw new TypeError(
+          `Cannot open the log of "${name}": it is already open`,
+        );
       }
       opened.add(name);
       if (isBare) {
@@ -107,6 +109,6 @@ function checkLimit(maxLineBytes: number | undefined): void {
   if (maxLineBytes === undefined) return;
   if (Number.isInteger(maxLineBytes) && maxLineBytes >= MIN_LINE_BYTES) return;
   throw new RangeError(
-    `Cannot keep lines within ${maxLineBytes} bytes: the least limit is ${MIN_LINE_BYTES}`,
+    `Cannot keep lines within ${maxLineBytes} bytes: the minimum is ${MIN_LINE_BYTES}`,
   );
 }

@@ -106,7 +106,7 @@ export async function partialLogs(
 }
 
 function linkError(): Error {
-  return new Error("A link is in the place of the directory");
+  return new Error("the directory was replaced with a link");
 }
 
 /** Assigns a unique file name to each step. */

@@ -33,18 +33,18 @@ export async function findContainment(
 export async function tagContainment(
   isInContainer: boolean,
 ): Promise<Containment> {
-  const noNamespace = "the system allows no PID namespace";
+  const noNamespace = "the system does not allow PID namespaces";
   const tree = tagProcessTree({ isUntrusted: true });
   await tree.end();
   if (!tree.isTagged || !await isSetByShell(tree)) {
     return { problem: `${noNamespace}, and its processes cannot be tagged` };
   }
   if (canRaiseLimits()) {
-    return { problem: `${noNamespace}, and root can take its tag off` };
+    return { problem: `${noNamespace}, and root can remove its tag` };
   }
   return isInContainer ? {} : {
     problem: `${noNamespace}, and outside a container ` +
-      `a process that changes its tag could be a stranger's`,
+      `a process that changed its tag could belong to another user`,
   };
 }
 

@@ -75,7 +75,7 @@ export class Problems {
 
   #stop(limit: string): never {
     throw new RunnerError(
-      `Cannot read ${this.#kind.words} "${this.#name}": its aliases stand for more than ${limit}`,
+      `Cannot read ${this.#kind.words} "${this.#name}": its aliases expand to more than ${limit}`,
       { code: this.#kind.code },
     );
   }

@@ -256,7 +256,7 @@ export function credentialsProblem(url: string): string | undefined {
   }
   return userInfo?.includes(":") &&
       !WITH_PASSWORD.includes(scheme.toLowerCase())
-    ? `has a password, which ${scheme} does not take from a URL`
+    ? `has a password, which ${scheme} does not support`
     : undefined;
 }
 

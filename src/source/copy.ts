@@ -45,9 +45,13 @@ export async function copySource(
       isIgnored,
       leaveOut: holdsWorkspace ? [base] : [target, join(base, ".reactorcide")],
       onSpecialFile: (path) =>
-        log.warn("source", "Left out what is no file, directory or link", {
-          path,
-        }),
+        log.warn(
+          "source",
+          "Skipped a file that is not a regular file, directory or link",
+          {
+            path,
+          },
+        ),
       signal: cancellation.graceful,
     });
     return undefined;
@@ -82,7 +86,7 @@ function pathOf(url: string): string {
   if (!url.startsWith("file://")) return url;
   try {
     const parsed = new URL(url);
-    if (parsed.host !== "") throw new TypeError("it names another host");
+    if (parsed.host !== "") throw new TypeError("its URL names another host");
     return decodedPath(parsed);
   } catch (cause) {
     throw failure(url, messageOf(cause), cause);

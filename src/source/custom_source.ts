@@ -50,11 +50,11 @@ export class SourceRegistry {
 
   #problemOf(type: unknown, handler: unknown): string | undefined {
     if (typeof type !== "string" || type === "" || !SOURCE_TYPE.test(type)) {
-      return "it is not a name of small letters, digits, - and _";
+      return "a type may only contain lowercase letters, digits, - and _, and starts with a letter";
     }
     const builtIn: readonly string[] = SOURCE_TYPES;
-    if (builtIn.includes(type)) return "the runner has a type of this name";
-    if (this.#handlers.has(type)) return "it has a handler";
+    if (builtIn.includes(type)) return "it is a built-in type";
+    if (this.#handlers.has(type)) return "it already has a handler";
     return typeof handler === "function"
       ? undefined
       : "its handler is not a function";
@@ -82,11 +82,11 @@ export function handledSource(
   const { env, cwd, log, cancellation } = context;
   const failure = (reason: string, cause?: unknown) =>
     new RunnerError(
-      `Cannot get the source "${showUrl(url) || type}": ${reason}`,
+      `Cannot fetch the source "${showUrl(url) || type}": ${reason}`,
       { code: "source-failed", cause },
     );
   return async (target) => {
-    log.info("source", "Asking the handler", { type, url: showUrl(url) });
+    log.info("source", "Calling the handler", { type, url: showUrl(url) });
     const filling = (async () =>
       await handler(Object.freeze({
         type,

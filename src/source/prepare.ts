@@ -44,7 +44,7 @@ export async function prepareSource(
   const state = await stateOf(target);
   const path = request.target;
   if (state === "populated" && workspace.inContainer && !request.replace) {
-    log.info("source", "The source is in its place already", { path });
+    log.info("source", "The source already exists", { path });
     return { path, skipped: true };
   }
   const fill = await resolve(request, target, context);
@@ -53,7 +53,7 @@ export async function prepareSource(
     throw failure(
       path,
       "the directory is not empty, and no earlier run of runnerlib created it; " +
-        "remove it if another runner left it, or choose another directory with --code-dir",
+        "remove it if another runner created it, or choose another directory with --code-dir",
     );
   }
   if (state === "populated" && !workspace.inContainer) {
@@ -115,7 +115,7 @@ async function undo(
     if (!keepDirectory) await removeTree(target);
     if (!workspace.inContainer) await releasePath(workspace, target);
   } catch (error) {
-    log.warn("source", "Cannot remove a half-prepared source", {
+    log.warn("source", "Cannot remove a partially prepared source", {
       path: target,
       reason: messageOf(error),
     });

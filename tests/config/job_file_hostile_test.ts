@@ -29,7 +29,7 @@ describe("readJobFile() bounds its work on", () => {
     );
     assertMatch(
       problem,
-      /^Cannot read job file "job\.yaml": its aliases stand for more than 1000000 values$/,
+      /^Cannot read job file "job\.yaml": its aliases expand to more than 1000000 values$/,
     );
   });
 
@@ -43,7 +43,7 @@ describe("readJobFile() bounds its work on", () => {
       ]
     ) {
       assertEquals(await problemsOfText(text), [
-        'Cannot read job file "job.yaml": its aliases stand for more than 16777216 characters',
+        'Cannot read job file "job.yaml": its aliases expand to more than 16777216 characters',
       ]);
     }
   });

@@ -111,7 +111,7 @@ Deno.test("passVariables() never changes the environment of the engine", () => {
   );
   assertEquals(
     error.message,
-    `Cannot give variable "PATH" to a container: the engine itself has one of this name`,
+    `Cannot pass variable "PATH" to a container: the engine itself uses a variable of this name`,
   );
 });
 
@@ -120,7 +120,7 @@ Deno.test("passVariables() refuses names that mean something else in the file", 
     assertThrows(
       () => passVariables({ [name]: "1" }, {}),
       RunnerError,
-      "an engine does not take this name",
+      "container engines do not accept this name",
     );
   }
 });

@@ -94,7 +94,9 @@ Deno.test("readUntrusted() follows no link below its base", async () => {
       await assertRejects(
         () => textOf(`${base}/${name}`, { base }),
         Error,
-        name === "a/pipe/file" ? "" : "a part of its path is not a directory",
+        name === "a/pipe/file"
+          ? ""
+          : "a component of its path is not a directory",
       );
     }
   }
@@ -167,6 +169,6 @@ Deno.test("readUntrusted() follows no link below its base without access to /pro
   }).output();
   assertEquals(
     new TextDecoder().decode(stdout),
-    "inside\na part of its path is not a directory\n",
+    "inside\na component of its path is not a directory\n",
   );
 });

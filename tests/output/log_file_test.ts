@@ -177,7 +177,7 @@ describe("createJobLog() is not led astray by a step", () => {
         await finish(step, "one\n");
         await finish(await open("b"), "two\n");
         assertEquals(await listFiles(`${root}/elsewhere`), {});
-        const why = "a link is in the place of the directory";
+        const why = "the directory was replaced with a link";
         assertEquals(warnings, [
           `Cannot write the log "${logs}/a.log": ${why}`,
           `Cannot write the log "${logs}/b.log": ${why}`,

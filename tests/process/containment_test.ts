@@ -17,13 +17,13 @@ Deno.test("tagContainment() says when a process can shake its tag off", async ()
     await tagContainment(false),
     await tagContainment(true),
   ];
-  assertStringIncludes(outside.problem ?? "", "allows no PID namespace");
+  assertStringIncludes(outside.problem ?? "", "does not allow PID namespaces");
   const status = await Deno.readTextFile("/proc/self/status");
   const effective = BigInt(`0x${/CapEff:\s*(\w+)/.exec(status)![1]}`);
   if ((effective >> 24n & 1n) === 1n) {
     assertStringIncludes(inside.problem ?? "", "root can take its tag off");
   } else {
     assertEquals(inside, {});
-    assertStringIncludes(outside.problem ?? "", "could be a stranger's");
+    assertStringIncludes(outside.problem ?? "", "could belong to another user");
   }
 });

@@ -98,7 +98,7 @@ environment: { <<: *b, C: "3" }
       levels.join("")
     }`;
     const [problem] = await problemsOfText(`${wide}command: x\n`);
-    assertMatch(problem, /its aliases stand for more than 1000000 values/);
+    assertMatch(problem, /its aliases expand to more than 1000000 values/);
     const { layer } = await readText(`${deep}command: x\n`);
     assertEquals(layer.job_command?.value, "x");
   });

@@ -266,7 +266,7 @@ describe("copySource()", () => {
       "file": "it is not a directory",
       "loop": "too many levels of symbolic links",
       "a\0b": "it contains a NUL character",
-      "file://host/path": "it names another host",
+      "file://host/path": "its URL names another host",
       "./\ufffd": "no such file or directory; its name may not be UTF-8",
       "file:///%ff": "its path is not UTF-8",
     };
@@ -288,7 +288,7 @@ describe("copySource()", () => {
     await copy("from", `${path}/to`, context);
     assertEquals(await listFiles(`${path}/to`), { "file": "" });
     assertEquals(context.log.lines.slice(1), [
-      "warning source: Left out what is no file, directory or link " +
+      "warning source: Skipped a file that is not a regular file, directory or link " +
       `{"path":"${path}/from/socket"}`,
     ]);
   });

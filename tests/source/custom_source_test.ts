@@ -85,7 +85,7 @@ describe("handledSource()", () => {
       assertEquals(error.code, "source-failed");
       assertEquals(
         error.message,
-        `Cannot get the source "https://***@host/x": ${reason}`,
+        `Cannot fetch the source "https://***@host/x": ${reason}`,
       );
       assertEquals(await exists(`${directory.path}/job/src`), false);
     }

@@ -87,7 +87,7 @@ describe("prepareSource()", () => {
     });
     assertEquals(await listFiles(target), { "file": "mounted" });
     assertEquals(context.log.lines, [
-      `info source: The source is in its place already {"path":"${target}"}`,
+      `info source: The source already exists {"path":"${target}"}`,
     ]);
   });
 
@@ -117,7 +117,7 @@ describe("prepareSource()", () => {
       const error = await assertRejects(
         () => prepareSource(request(context, { replace }), context),
         RunnerError,
-        `Cannot prepare "${target}": the directory is not empty, and no earlier run of runnerlib created it; remove it if another runner left it, or choose another directory with --code-dir`,
+        `Cannot prepare "${target}": the directory is not empty, and no earlier run of runnerlib created it; remove it if another runner created it, or choose another directory with --code-dir`,
       );
       assertEquals(error.code, "source-failed");
       assertEquals(await listFiles(directory.path), before);

@@ -94,7 +94,7 @@ async function fetchTo(
     timeoutMs: archive.timeoutMs,
     signal: cancellation.graceful,
     onRetry: (reason, ms) =>
-      log.warn("source", "Fetching once more", {
+      log.warn("source", "Fetching again", {
         url: showUrl(url),
         reason,
         ms,

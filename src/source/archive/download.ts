@@ -68,7 +68,7 @@ export async function download(
   using _ = onAbort(signal, () => stop.abort(signal.reason));
   using limit = timeLimit(timeoutMs);
   limit.reached.then(() =>
-    stop.abort(new Error(`it takes longer than ${timeoutMs} ms`))
+    stop.abort(new Error(`it took longer than ${timeoutMs} ms`))
   );
   const backoff = createBackoff(RETRY, { signal: stop.signal, onRetry });
   const failure = (cause: unknown) =>
@@ -114,7 +114,7 @@ async function attemptDownload(
       if (done) break;
       count += value.length;
       if (count > maxBytes) {
-        throw new Error(`it has more than ${maxBytes} bytes`);
+        throw new Error(`it is larger than ${maxBytes} bytes`);
       }
       for (let at = 0; at < value.length;) {
         at += await file.write(value.subarray(at));
@@ -156,7 +156,8 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
       place = redirection(place, location);
       continue;
     }
-    const reason = `the server answers ${status} ${response.statusText}`.trim();
+    const reason = `the server responded with ${status} ${response.statusText}`
+      .trim();
     if (status < 500 && !TRANSIENT_STATUS.includes(status)) {
       throw new Error(reason);
     }
@@ -164,16 +165,16 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
     error.retryAfterMs = parseRetryAfter(response.headers);
     throw error;
   }
-  throw new Error(`it is redirected more than ${MAX_REDIRECTIONS} times`);
+  throw new Error(`more than ${MAX_REDIRECTIONS} redirects`);
 }
 
 function redirection(from: URL, location: string): URL {
   const to = new URL(location, from);
   if (!["https:", "http:"].includes(to.protocol)) {
-    throw new Error("it is redirected to another kind of URL");
+    throw new Error("the server redirects to another kind of URL");
   }
   if (from.protocol === "https:" && to.protocol === "http:") {
-    throw new Error("it is redirected from https to http");
+    throw new Error("the server redirects from https to http");
   }
   if (to.host === from.host && to.username === "" && to.password === "") {
     to.username = from.username;
@@ -206,7 +207,7 @@ async function orSilence<T>(
       promise,
       limit.reached.then(() => {
         stop.abort();
-        throw new Error(`the server says nothing for ${SILENCE_MS} ms`);
+        throw new Error(`the server sent nothing for ${SILENCE_MS} ms`);
       }),
     ]);
   } catch (cause) {
@@ -279,7 +280,7 @@ export function archiveLocation(
   if (place instanceof URL && checksum === undefined) {
     throw archiveError(
       url,
-      "an archive that is fetched needs a checksum, sha256:HEX, as its ref",
+      "a downloaded archive needs a checksum as its ref: sha256:HEX",
     );
   }
   return { place, checksum };
@@ -296,7 +297,7 @@ export function archiveError(
   cause?: unknown,
 ): RunnerError {
   return sourceError(
-    `get the archive ${JSON.stringify(showUrl(url))}`,
+    `fetch the archive ${JSON.stringify(showUrl(url))}`,
     reason,
     cause,
   );
@@ -312,9 +313,9 @@ function placeOf(url: string, cwd: string): string | URL {
     const parsed = new URL(url);
     if (["https:", "http:"].includes(parsed.protocol)) return parsed;
     if (parsed.protocol !== "file:") {
-      throw new TypeError("its scheme is none of https, http and file");
+      throw new TypeError("its scheme is not https, http or file");
     }
-    if (parsed.host !== "") throw new TypeError("it names another host");
+    if (parsed.host !== "") throw new TypeError("its URL names another host");
     return decodedPath(parsed);
   } catch (cause) {
     throw archiveError(url, messageOf(cause).replace(/: '.*$/s, ""), cause);
@@ -325,7 +326,7 @@ function checksumOf(ref: string): string {
   const [, digits] = /^sha256:([0-9a-f]{64})$/i.exec(ref) ?? [];
   if (digits !== undefined) return digits.toLowerCase();
   throw new RunnerError(
-    `Cannot compare ${JSON.stringify(ref)} with the archive: it is not ` +
+    `Cannot compare ${JSON.stringify(ref)} with the archive: not ` +
       "sha256: and 64 hexadecimal digits",
     { code: "source-failed" },
   );

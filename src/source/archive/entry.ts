@@ -74,7 +74,7 @@ export async function forEntry(
 }
 
 function nameProblem(name: string): string | undefined {
-  if (name === "") return "the archive gives it no name";
+  if (name === "") return "it has no name";
   if (name.includes("\0")) return "its name contains a NUL character";
   if (name.startsWith("/")) return "its name is absolute";
   return name.split("/").includes("..") ? 'its name contains ".."' : undefined;

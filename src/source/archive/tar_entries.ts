@@ -48,7 +48,7 @@ const TYPES_WITHOUT_CONTENT = "123456";
 
 /** Types that are rejected by name. */
 const REFUSED_TYPES: Readonly<Record<string, string>> = {
-  M: "the rest of a file of another volume",
+  M: "a file continued from another volume",
 };
 
 /** Maximum number of records that apply to all entries. */
@@ -95,7 +95,7 @@ export async function* tarEntries(
         else {
           globals = [...globals, ...parseRecords(content)];
           if (globals.length > MAX_GLOBAL_COUNT) {
-            throw unpackError("it holds too many global records");
+            throw unpackError("it has too many global records");
           }
         }
         continue;
@@ -116,7 +116,9 @@ export async function* tarEntries(
         const found = await readPaxMap(records, source);
         map = found?.map;
         readBytes = found?.bytes ?? 0;
-        if (readBytes > size) throw unpackError("a sparse file has a bad map");
+        if (readBytes > size) {
+          throw unpackError("a sparse file has an invalid map");
+        }
       }
       const body = new Body(source, padded - readBytes, size - readBytes);
       yield {
@@ -129,7 +131,7 @@ export async function* tarEntries(
       next = { records: [] };
     }
     if (isDescribed(next)) {
-      throw unpackError("it ends behind a header of an entry");
+      throw unpackError("it ends after an extended header");
     }
     await checkEnd(source);
   } finally {
@@ -180,7 +182,7 @@ async function readExtension(
   { size }: TarHeader,
 ): Promise<Uint8Array> {
   if (size > MAX_EXTENSION_BYTES) {
-    throw unpackError("it holds an extended header that is too long");
+    throw unpackError("an extended header is too long");
   }
   const padded = Math.ceil(size / BLOCK_BYTES) * BLOCK_BYTES;
   const bytes = await source.read(padded);
@@ -196,7 +198,7 @@ function describe(
   if (type === "x" || type === "X") {
     const records = [...earlier.records, ...parseRecords(content)];
     if (records.length <= MAX_RECORD_COUNT) return { ...earlier, records };
-    throw unpackError("it holds too many records of one entry");
+    throw unpackError("an entry has too many records");
   }
   const end = content.indexOf(0);
   const text = decodeName(end === -1 ? content : content.subarray(0, end));
@@ -255,7 +257,7 @@ async function checkEnd(source: ByteSource): Promise<void> {
     const bytes = await source.readSome(Infinity);
     if (bytes === undefined) return;
     if (bytes.some((byte) => byte !== 0)) {
-      throw unpackError("it goes on behind its end");
+      throw unpackError("it has data after its end");
     }
   }
 }

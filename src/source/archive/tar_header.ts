@@ -127,7 +127,7 @@ export function parseRecords(
  */
 export function sizeOf(size: number): number {
   if (Number.isSafeInteger(size) && size >= 0) return size;
-  throw unpackError("a header has an impossible size");
+  throw unpackError("a header has an invalid size");
 }
 
 /**
@@ -195,7 +195,7 @@ export async function readOldMap(
     addFrom(block, 0, 21);
     isContinued = block[504] !== 0;
     if (pieces.length > MAX_PIECES) {
-      throw unpackError("a sparse file has too many pieces");
+      throw unpackError("a sparse file has too many segments");
     }
   }
   return { bytes: sizeOf(numberAt(header, 483, 12)), pieces };
@@ -261,13 +261,13 @@ export async function* expanded(
   let total = 0;
   for (const [offset, length] of pieces) {
     if (offset < end || length < 0) {
-      throw unpackError("a sparse file has a bad map");
+      throw unpackError("a sparse file has an invalid map");
     }
     end = offset + length;
     total += length;
   }
   if (end > bytes || total !== size) {
-    throw unpackError("a sparse file has a bad map");
+    throw unpackError("a sparse file has an invalid map");
   }
   let position = 0;
   const hole = function* (until: number) {
@@ -323,17 +323,17 @@ async function readNumbers(
       line = "";
       if (numbers.length === 1) wanted = 1 + 2 * numbers[0];
       if (wanted > 2 * MAX_PIECES) {
-        throw unpackError("a sparse file has too many pieces");
+        throw unpackError("a sparse file has too many segments");
       }
     }
-    if (line.length > 20) throw unpackError("a sparse file has a bad map");
+    if (line.length > 20) throw unpackError("a sparse file has an invalid map");
   }
   return { numbers: numbers.slice(1), bytes };
 }
 
 function pairsOf(numbers: readonly number[]): [number, number][] {
   if (numbers.length % 2 !== 0) {
-    throw unpackError("a sparse file has a bad map");
+    throw unpackError("a sparse file has an invalid map");
   }
   const pairs: [number, number][] = [];
   for (let at = 0; at < numbers.length; at += 2) {
@@ -344,5 +344,5 @@ function pairsOf(numbers: readonly number[]): [number, number][] {
 
 function integer(text: string): number {
   if (/^\d{1,16}$/.test(text)) return sizeOf(Number(text));
-  throw unpackError("a sparse file has a bad map");
+  throw unpackError("a sparse file has an invalid map");
 }

@@ -117,7 +117,7 @@ export class Unpacking {
     const path = this.#pathOf(entry.name);
     if (path === "") {
       if (entry.type === "directory") return;
-      throw entryError(entry.name, "it stands for the whole archive");
+      throw entryError(entry.name, "it names the target directory itself");
     }
     await this.#makeAround(path, entry);
     switch (entry.type) {
@@ -176,7 +176,10 @@ export class Unpacking {
     const [top, ...rest] = path.split("/");
     this.#top ??= top;
     if (top !== this.#top) {
-      throw entryError(name, `it is beside the top folder "${this.#top}"`);
+      throw entryError(
+        name,
+        `it is not in the top-level directory "${this.#top}"`,
+      );
     }
     return rest.join("/");
   }
@@ -219,7 +222,8 @@ export class Unpacking {
     path: string,
     { name, target }: ArchiveEntry,
   ): Promise<void> {
-    const problem = () => entryError(name, `its target "${target}" leads out`);
+    const problem = () =>
+      entryError(name, `its target "${target}" leads out of the archive`);
     if (!this.#staysInside(path)) throw problem();
     if (!path.isWellFormed() || !target?.isWellFormed()) return;
     try {
@@ -303,7 +307,7 @@ export class Unpacking {
   async #addLink(path: string, entry: ArchiveEntry): Promise<void> {
     const { name, target = "", modifiedAt } = entry;
     const problem = target === ""
-      ? "it is a link without a target"
+      ? "the link has no target"
       : target.startsWith("/")
       ? `its target "${target}" is absolute`
       : target.includes("\0") || target.length > MAX_TARGET_LENGTH
@@ -332,7 +336,7 @@ export class Unpacking {
     if (this.#created.get(original) !== "file") {
       throw entryError(
         name,
-        `"${target}", for which it stands, is no file that came before it`,
+        `"${target}" is not an earlier file in the archive`,
       );
     }
     if (original === path) return;
@@ -394,7 +398,7 @@ export class Budget {
   addEntry(): void {
     const { maxEntries } = this.#limits;
     if (++this.#entryCount > maxEntries) {
-      throw unpackError(`it holds more than ${maxEntries} entries`);
+      throw unpackError(`it has more than ${maxEntries} entries`);
     }
   }
 
@@ -407,12 +411,14 @@ export class Budget {
     const { maxBytes, maxRatio } = this.#limits;
     this.#bytes += count;
     if (this.#bytes > maxBytes) {
-      throw unpackError(`it holds more than ${maxBytes} bytes`);
+      throw unpackError(`its contents are larger than ${maxBytes} bytes`);
     }
     if (
       this.#bytes > FREE_BYTES && this.#bytes > this.#archiveBytes * maxRatio
     ) {
-      throw unpackError(`it grows to more than ${maxRatio} times its size`);
+      throw unpackError(
+        `its contents are more than ${maxRatio} times its size`,
+      );
     }
   }
 }

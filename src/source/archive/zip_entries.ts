@@ -52,7 +52,7 @@ function refuseUnreadable({ name, flags, method }: ZipRecord): void {
   const problem = (flags & 0x2041) !== 0
     ? "it is encrypted"
     : method !== 0 && method !== 8
-    ? `it is packed by method ${method}, not by deflate`
+    ? `it uses compression method ${method}; only deflate is supported`
     : name.includes("\\")
     ? "its name contains a backslash"
     : undefined;
@@ -86,12 +86,12 @@ async function* contentOf(
     }
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    throw entryError(name, "its content is damaged", cause);
+    throw entryError(name, "its contents are damaged", cause);
   }
   if (count !== bytes || sum !== crc) {
     throw entryError(
       name,
-      "its content has another size or checksum than its directory says",
+      "its contents do not match their size or checksum",
     );
   }
 }
@@ -177,7 +177,7 @@ export async function* zipRecords(
   const { size: fileBytes } = await file.stat();
   const { count, bytes, offset } = await findDirectory(file, fileBytes);
   if (bytes > MAX_DIRECTORY_BYTES || offset + bytes > fileBytes) {
-    throw unpackError("its directory is not in the file");
+    throw unpackError("its central directory is not in the file");
   }
   const directory = viewOf(await readAt(file, offset, bytes));
   let at = 0;
@@ -186,13 +186,13 @@ export async function* zipRecords(
       at + ENTRY_BYTES > bytes ||
       directory.getUint32(at, true) !== SIGNATURE.entry
     ) {
-      throw unpackError("its directory ends too early");
+      throw unpackError("its central directory is truncated");
     }
     const lengths = [28, 30, 32].map((offset) =>
       directory.getUint16(at + offset, true)
     );
     const end = at + ENTRY_BYTES + lengths[0] + lengths[1] + lengths[2];
-    if (end > bytes) throw unpackError("its directory ends too early");
+    if (end > bytes) throw unpackError("its central directory is truncated");
     yield recordAt(directory, at, lengths[0], lengths[1]);
     at = end;
   }
@@ -214,13 +214,13 @@ export async function contentOffset(
 ): Promise<number> {
   const header = viewOf(await readAt(file, offset, LOCAL_HEADER_BYTES));
   if (header.getUint32(0, true) !== SIGNATURE.local) {
-    throw unpackError("an entry is not where its directory says");
+    throw unpackError("an entry is not at the offset in the central directory");
   }
   const nameLength = header.getUint16(26, true);
   const nameAt = offset + LOCAL_HEADER_BYTES;
   const localName = decodeName(await readAt(file, nameAt, nameLength));
   if (localName !== name || header.getUint16(8, true) !== method) {
-    throw unpackError("an entry has another name than its directory says");
+    throw unpackError("an entry has a different name in the central directory");
   }
   return nameAt + nameLength + header.getUint16(28, true);
 }
@@ -240,7 +240,7 @@ export async function readAt(
   await file.seek(offset, Deno.SeekMode.Start);
   for (let at = 0; at < length;) {
     const count = await file.read(bytes.subarray(at));
-    if (count === null) throw unpackError("it ends too early");
+    if (count === null) throw unpackError("it is truncated");
     at += count;
   }
   return bytes;
@@ -267,7 +267,7 @@ async function findDirectory(
       end.offset === 0xffffffff;
     return isLong ? await findLong(file, start + at) ?? end : end;
   }
-  throw unpackError("it has no directory at its end");
+  throw unpackError("it has no central directory");
 }
 
 async function findLong(file: Deno.FsFile, end: number) {
@@ -278,7 +278,9 @@ async function findLong(file: Deno.FsFile, end: number) {
   if (locator.getUint32(0, true) !== SIGNATURE.locator) return undefined;
   const record = viewOf(await readAt(file, uint64(locator, 8), 56));
   if (record.getUint32(0, true) !== SIGNATURE.end64) {
-    throw unpackError("its directory is not where its end says");
+    throw unpackError(
+      "its central directory is not at the offset in the end record",
+    );
   }
   return {
     count: uint64(record, 32),
@@ -331,7 +333,7 @@ function recordAt(
 function uint64(view: DataView, at: number): number {
   const value = Number(view.getBigUint64(at, true));
   if (Number.isSafeInteger(value)) return value;
-  throw unpackError("it gives a size that cannot be");
+  throw unpackError("it has an invalid size");
 }
 
 function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView<ArrayBuffer> {

@@ -65,13 +65,13 @@ export async function fetchBase(
     await reachBase(repository, base, request, retry, context);
   } catch (error) {
     cancellation.graceful.throwIfAborted();
-    log.warn("source", "Cannot fetch what the pull request is compared with", {
+    log.warn("source", "Cannot fetch the base of the pull request", {
       base: id ?? branch ?? "",
       url: showUrl(url),
       reason: messageOf(error),
       effect: "git diff, git log and git merge-base with it may fail",
       ...context.env[Variable.isForkPr] === "true" && remote === "origin"
-        ? { hint: `${Variable.baseUrl} names the repository that has it` }
+        ? { hint: `${Variable.baseUrl} can name the repository that has it` }
         : {},
     });
   }
@@ -156,7 +156,9 @@ async function reachBase(
     await fetchHead(depth);
   }, isEnough);
   if (!isReached) {
-    throw new Error(`it is too far away; ${WHOLE_HISTORY_OPTION}`);
+    throw new Error(
+      `it is too far back in the history; ${WHOLE_HISTORY_OPTION}`,
+    );
   }
 }
 

@@ -120,7 +120,7 @@ export function retrying(
   const backoff = createBackoff(policy, {
     signal: cancellation.graceful,
     onRetry: (reason, ms) =>
-      log.warn("source", "The connection failed and is retried", {
+      log.warn("source", "Connection failed, retrying", {
         reason,
         ms,
       }),

@@ -256,7 +256,7 @@ export async function checkOut(
     if (result.exitCode === 0) return;
     const failure = lfsFailure(result);
     if (failure !== undefined) {
-      const action = `fetch the files in Git LFS of "${shownUrl}"`;
+      const action = `fetch the Git LFS files of "${shownUrl}"`;
       throw sourceError(action, gitReason(failure, url));
     }
     const isCommit = await commitOf(repository, id) !== undefined;

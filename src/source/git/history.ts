@@ -171,7 +171,7 @@ const NARROW = /^\[runnerlib\]\s+fetchDepth = [1-9]/m;
 
 /** Hint for failures that a shallow history can cause. */
 export const MISSING_HISTORY =
-  `Only a part of the history, its branches and tags was fetched, which may be why git failed; ${WHOLE_HISTORY_OPTION}`;
+  `Only part of the history, branches and tags was fetched, which may be why git failed; ${WHOLE_HISTORY_OPTION}`;
 
 /** Messages of git about missing revisions, tags and ancestors. */
 const GIT_MESSAGES = [

@@ -94,7 +94,7 @@ async function placeOf(directory: string, url: string): Promise<Place> {
   try {
     await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw sourceError(`make the directory "${directory}"`, osReason(cause));
+    throw sourceError(`create the directory "${directory}"`, osReason(cause));
   }
   return {
     path: join(directory, `${name}.git`),
@@ -180,7 +180,7 @@ async function update(
   if (await isShallow(repository)) {
     throw sourceError(
       "keep the repository in a mirror",
-      "its own history is not complete",
+      "its own history is incomplete",
     );
   }
   await writeTips(place.path, await newTips(repository, tips));
@@ -259,7 +259,9 @@ async function copy(
     depth: isAbbreviated ? 0 : depth,
     filter: undefined,
   }, retry);
-  if (!outcome.isFetched) throw sourceError("copy from it", outcome.reason);
+  if (!outcome.isFetched) {
+    throw sourceError("copy the commit from the mirror", outcome.reason);
+  }
   if (!isAbbreviated || ref === undefined) return found;
   const commit = await commitOf(clone, ref);
   if (commit !== undefined) return { id: commit };

@@ -199,7 +199,7 @@ async function must(
   const result = await repository.git(args);
   if (result.exitCode === 0) return;
   throw sourceError(
-    `make the repository "${repository.gitDirectory}"`,
+    `create the repository "${repository.gitDirectory}"`,
     gitReason(result, repository.url),
   );
 }

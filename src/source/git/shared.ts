@@ -101,7 +101,7 @@ export function sharedSource(
         await stage("head", urls[0]);
       } catch (error) {
         cancellation.graceful.throwIfAborted();
-        log.warn("source", "The definitions of the pull request do not count", {
+        log.warn("source", "Ignoring the job definitions of the pull request", {
           reason: messageOf(error),
         });
         await makeNoDefinitions(join(target, "head"));
@@ -191,7 +191,7 @@ export async function stageDefinitions(
   retry: Retry,
 ): Promise<void> {
   const { git, gitDirectory, url } = repository;
-  const action = `take the job definitions from "${commit}"`;
+  const action = `read the job definitions of "${commit}"`;
   const listed = wholeOutput(
     await git(["ls-tree", "-r", "-z", "--full-tree", commit, "--", FOLDER]),
     action,

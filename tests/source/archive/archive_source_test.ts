@@ -175,18 +175,21 @@ describe("archiveSource()", () => {
     });
     assertEquals(
       beside,
-      'Cannot unpack "c/d": it is beside the top folder "a"',
+      'Cannot unpack "c/d": it is not in the top-level directory "a"',
     );
     const alone = await refusalOf([{ name: "file" }], { stripTop: true });
     assertEquals(
       alone,
-      'Cannot unpack "file": it stands for the whole archive',
+      'Cannot unpack "file": it names the target directory itself',
     );
     const up = await refusalOf(
       [{ name: "a/link", type: "2", target: "../b" }, { name: "a/b" }],
       { stripTop: true },
     );
-    assertEquals(up, 'Cannot unpack "a/link": its target "../b" leads out');
+    assertEquals(
+      up,
+      'Cannot unpack "a/link": its target "../b" leads out of the archive',
+    );
   });
 
   it("compares the checksum before anything is unpacked", async () => {
@@ -202,7 +205,7 @@ describe("archiveSource()", () => {
     const wrong = `sha256:${"0".repeat(64)}`;
     assertEquals(
       await refusal(path, "a.tar", { ref: wrong }),
-      `Cannot get the archive "a.tar": its checksum is ${ref}, not ${
+      `Cannot fetch the archive "a.tar": its checksum is ${ref}, not ${
         "0".repeat(64)
       }`,
     );
@@ -224,7 +227,7 @@ describe("archiveSource()", () => {
       ],
       [
         [{ name: "l", type: "2", target: "../../../victim/file" }],
-        '"l": its target "../../../victim/file" leads out',
+        '"l": its target "../../../victim/file" leads out of the archive',
       ],
       // One that leads out through another one, which is fine by itself.
       [
@@ -232,7 +235,7 @@ describe("archiveSource()", () => {
           { name: "a/b/c/x", type: "2", target: "../../.." },
           { name: "y", type: "2", target: "a/b/c/x/../x/.." },
         ],
-        '"y": its target "a/b/c/x/../x/.." leads out',
+        '"y": its target "a/b/c/x/../x/.." leads out of the archive',
       ],
       // The same in the other order.
       [
@@ -240,7 +243,7 @@ describe("archiveSource()", () => {
           { name: "y", type: "2", target: "d/x/.." },
           { name: "d/x", type: "2", target: ".." },
         ],
-        '"y": its target "d/x/.." leads out',
+        '"y": its target "d/x/.." leads out of the archive',
       ],
       [
         [
@@ -269,22 +272,25 @@ describe("archiveSource()", () => {
           { name: "a/l", type: "2", target: "../x" },
           { name: "h", type: "1", target: "a/l" },
         ],
-        '"h": its target "../x" leads out',
+        '"h": its target "../x" leads out of the archive',
       ],
       [
         [
           { name: "d/", type: "5" },
           { name: "h", type: "1", target: "d" },
         ],
-        '"h": "d", for which it stands, is no file that came before it',
+        '"h": "d" is not an earlier file in the archive',
       ],
       [[{ name: "c", type: "3" }], '"c": it is a character device'],
       [[{ name: "b", type: "4" }], '"b": it is a block device'],
       [[{ name: "p", type: "6" }], '"p": it is a fifo'],
-      [[{ name: "loop", type: "2", target: "loop" }], '"loop" leads out'],
-      [[{ name: "" }], "the archive gives it no name"],
+      [
+        [{ name: "loop", type: "2", target: "loop" }],
+        '"loop" leads out of the archive',
+      ],
+      [[{ name: "" }], "it has no name"],
       [[{ name: "a" }, { name: "a/b" }], '"a/b": "a" is a file in the same'],
-      [[{ name: "m", type: "M" }], "the rest of a file of another volume"],
+      [[{ name: "m", type: "M" }], "a file continued from another volume"],
       [[{ name: "q", type: "Q" }], 'an entry of the unknown type "Q"'],
       [
         [
@@ -309,7 +315,7 @@ describe("archiveSource()", () => {
           },
           { name: "sparse", content: "x" },
         ],
-        "it grows to more than 200 times its size",
+        "its contents are more than 200 times its size",
       ],
       ...["5,1", "0,2", "0,1,0,0", "0", "1,-1", "0,1,", "9,1"].map((
         map,
@@ -325,7 +331,7 @@ describe("archiveSource()", () => {
           },
           { name: "sparse", content: "x" },
         ],
-        "a sparse file has a bad map",
+        "a sparse file has an invalid map",
       ]),
       // Each of two programs would believe another name.
       [
@@ -348,7 +354,7 @@ describe("archiveSource()", () => {
         [{ name: "x", type: "x", content: paxRecords({ size: "-1" }) }, {
           name: "f",
         }],
-        "a header has an impossible size",
+        "a header has an invalid size",
       ],
       ...["8 path=x\n", "x path=x\n", "10 path=x", "", "\n"].filter(Boolean)
         .map((
@@ -370,7 +376,7 @@ describe("archiveSource()", () => {
           { name: "x", type: "x", content: paxRecords({ linkpath: "../.." }) },
           { name: "l", type: "2", target: "harmless" },
         ],
-        '"l": its target "../.." leads out',
+        '"l": its target "../.." leads out of the archive',
       ],
       [
         [{ name: "L", type: "L", content: "../x\0" }, { name: "harmless" }],
@@ -388,19 +394,22 @@ describe("archiveSource()", () => {
   it("treats names that are not UTF-8 as it treats others", async () => {
     const up = { name: "d/l\udce9", type: "2", target: ".." };
     const hostile: [entries: TarEntry[], problem: string][] = [
-      [[{ name: "l\udce9", type: "2", target: ".." }], "leads out"],
+      [
+        [{ name: "l\udce9", type: "2", target: ".." }],
+        "leads out of the archive",
+      ],
       [
         [up, { name: "y", type: "2", target: "d/l\udce9/.." }],
-        '"y": its target "d/l\udce9/.." leads out',
+        '"y": its target "d/l\udce9/.." leads out of the archive',
       ],
       [
         [{ name: "y\udce9", type: "2", target: "d/l\udce9/.." }, up],
-        'its target "d/l\udce9/.." leads out',
+        'its target "d/l\udce9/.." leads out of the archive',
       ],
       [[up, { name: "d/l\udce9/x" }], "is a link in the same archive"],
       [[up, { name: "d/l\udce9" }], "is a link in the same archive"],
       [[{ name: "../\udce9" }], 'its name contains ".."'],
-      [[{ name: "h", type: "1", target: "\udce9" }], "is no file that came"],
+      [[{ name: "h", type: "1", target: "\udce9" }], "is not an earlier file"],
       [[{ name: "a\udce9/b" }, { name: "a\udce9" }], "is a directory in the"],
     ];
     for (const [entries, problem] of hostile) {
@@ -473,12 +482,12 @@ describe("archiveSource()", () => {
     const files = Array.from({ length: 11 }, (_, at) => ({ name: `f${at}` }));
     assertEquals(
       await refusalOf(files, { maxEntries: 10 }),
-      "Cannot unpack the archive: it holds more than 10 entries",
+      "Cannot unpack the archive: it has more than 10 entries",
     );
     const big = [{ name: "big", content: new Uint8Array(100_000) }];
     assertEquals(
       await refusalOf(big, { maxBytes: 50_000 }),
-      "Cannot unpack the archive: it holds more than 50000 bytes",
+      "Cannot unpack the archive: its contents are larger than 50000 bytes",
     );
     await using directory = await temporaryDirectory();
     const { path } = directory;
@@ -489,7 +498,7 @@ describe("archiveSource()", () => {
       await runTool(path, "sh", "-c", packed);
       assertEquals(
         await refusal(path, "bomb"),
-        "Cannot unpack the archive: it grows to more than 200 times its size",
+        "Cannot unpack the archive: its contents are more than 200 times its size",
         program,
       );
     }
@@ -497,7 +506,7 @@ describe("archiveSource()", () => {
     await runTool(path, "zip", "-q9", "bomb.zip", "zeros");
     assertEquals(
       await refusal(path, "bomb.zip"),
-      "Cannot unpack the archive: it grows to more than 200 times its size",
+      "Cannot unpack the archive: its contents are more than 200 times its size",
     );
   });
 
@@ -512,14 +521,17 @@ describe("archiveSource()", () => {
       [tar.subarray(0, 2_700), /truncated/],
       [damagedTar, /checksum/],
       [tar.subarray(0, 2_560), /truncated/],
-      [tarOf([{ name: "L", type: "L", content: "x" }]), /ends behind a header/],
-      [new Uint8Array([...tar, ...tar]), /goes on behind its end/],
+      [
+        tarOf([{ name: "L", type: "L", content: "x" }]),
+        /ends after an extended header/,
+      ],
+      [new Uint8Array([...tar, ...tar]), /has data after its end/],
       [new TextEncoder().encode("#!/bin/sh\n"), /not a tar/],
       [new Uint8Array(), /not a tar/],
       [new Uint8Array([0x1f, 0x8b, 8, 0, 1, 2, 3]), /gzip: the archive: /],
       [
         new TextEncoder().encode("PK\x03\x04 and so on and on and on"),
-        /no dir/,
+        /no central dir/,
       ],
     ];
     for (const [bytes, problem] of cases) {
@@ -538,12 +550,15 @@ describe("archiveSource()", () => {
       ["missing.tar", "no such file or directory"],
       ["directory", "it is not a file"],
       ["a\0b", "it contains a NUL character"],
-      ["file://host/a.tar", "it names another host"],
-      ["ftp://host/a.tar", "its scheme is none of https, http and file", ref],
+      ["file://host/a.tar", "its URL names another host"],
+      ["ftp://host/a.tar", "its scheme is not https, http or file", ref],
       ["https://", "Invalid URL", ref],
-      ["https://host/a.tar", "needs a checksum, sha256:HEX"],
-      ["http://127.0.0.1:1/a.tar", "needs a checksum, sha256:HEX"],
-      ["https://me:s3cret@host/a", '"https://***@host/a": an archive'],
+      ["https://host/a.tar", "needs a checksum as its ref: sha256:HEX"],
+      ["http://127.0.0.1:1/a.tar", "needs a checksum as its ref: sha256:HEX"],
+      [
+        "https://me:s3cret@host/a",
+        '"https://***@host/a": a downloaded archive',
+      ],
     ];
     for (const [url, problem, ref] of problems) {
       const error = await assertRejects(

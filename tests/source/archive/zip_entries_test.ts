@@ -135,7 +135,10 @@ describe("zipEntries()", () => {
       [[{ name: "a/../../x" }], 'its name contains ".."'],
       [[{ name: "..\\x" }], "its name contains a backslash"],
       [[{ name: "l", content: "/etc", mode: 0o120777 }], "is absolute"],
-      [[{ name: "l", content: "..", mode: 0o120777 }], "leads out"],
+      [
+        [{ name: "l", content: "..", mode: 0o120777 }],
+        "leads out of the archive",
+      ],
       [
         [
           { name: "l", content: "x", mode: 0o120777 },
@@ -149,13 +152,22 @@ describe("zipEntries()", () => {
       ],
       [[{ name: "dev", mode: 0o020644 }], "it is a device"],
       [[{ name: "f", flags: 1 }], "it is encrypted"],
-      [[{ name: "f", method: 14 }], "it is packed by method 14"],
-      [[{ name: "f", content: "x", crc: 1 }], "another size or checksum"],
-      [[{ name: "f", content: "xyz", size: 2 }], "another size or checksum"],
-      [[{ name: "f", content: "\x07", method: 8 }], "its content is damaged"],
-      [[{ name: "f", localName: "../f" }], "an entry has another name than"],
-      [[{ name: "f", offset: 7 }], "an entry is not where its directory says"],
-      [[{ name: "f", offset: 1e9 }], "it ends too early"],
+      [[{ name: "f", method: 14 }], "it uses compression method 14"],
+      [
+        [{ name: "f", content: "x", crc: 1 }],
+        "do not match their size or checksum",
+      ],
+      [
+        [{ name: "f", content: "xyz", size: 2 }],
+        "do not match their size or checksum",
+      ],
+      [[{ name: "f", content: "\x07", method: 8 }], "its contents are damaged"],
+      [[{ name: "f", localName: "../f" }], "an entry has a different name"],
+      [
+        [{ name: "f", offset: 7 }],
+        "an entry is not at the offset in the central directory",
+      ],
+      [[{ name: "f", offset: 1e9 }], "it is truncated"],
     ];
     for (const [entries, problem] of hostile) {
       const error = await assertRejects(

@@ -227,7 +227,7 @@ describe("gitSource() and the base of a pull request", () => {
         [{ REACTORCIDE_DIFF_BASE }, NO_COMMIT],
         [
           { REACTORCIDE_DIFF_BASE, REACTORCIDE_IS_FORK_PR: "true" },
-          "REACTORCIDE_BASE_URL names the repository that has it",
+          "REACTORCIDE_BASE_URL can name the repository that has it",
         ],
         [{ REACTORCIDE_BASE_URL: `${path}/missing` }, "does not appear to be"],
         [{ REACTORCIDE_BASE_URL: "ext::sh -c 'touch marker'" }, "helper"],

@@ -64,7 +64,7 @@ describe("gitSource() without git-lfs", () => {
       () =>
         clone(path, "origin", { env, retry: { attempts: 2, delayMs: 60_000 } }),
       RunnerError,
-      `Cannot fetch the files in Git LFS of "${path}/origin": git-lfs is not installed`,
+      `Cannot fetch the Git LFS files of "${path}/origin": git-lfs is not installed`,
     );
     for (const options of [{ lfs: "off" }, { ref: plain }] as const) {
       const made = await clone(path, "origin", { ...options, env });
@@ -165,7 +165,7 @@ suite("gitSource() and Git LFS", () => {
       await assertRejects(
         () => clone(path, `${server.url}origin/.git`, { env }),
         RunnerError,
-        "Cannot fetch the files in Git LFS of",
+        "Cannot fetch the Git LFS files of",
       );
       assert(count > 0 && count <= most, `${count} requests`);
     });
@@ -221,7 +221,7 @@ suite("gitSource() and Git LFS", () => {
     await assertRejects(
       () => clone(path, `${server.url}origin/.git`),
       RunnerError,
-      `Cannot fetch the files in Git LFS of "${server.url}origin/.git": `,
+      `Cannot fetch the Git LFS files of "${server.url}origin/.git": `,
     );
   });
 
@@ -297,7 +297,7 @@ suite("gitSource() and Git LFS", () => {
             },
           }),
         RunnerError,
-        "Cannot fetch the files in Git LFS",
+        "Cannot fetch the Git LFS files",
       );
     }
     assert(canary.visits.length > 0);

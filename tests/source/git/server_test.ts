@@ -105,7 +105,7 @@ describe("gitSource() with a server", () => {
       assertEquals(await Deno.readTextFile(`${scene.target}/version`), "2");
     }
     const warnings = scene.context.log.lines.filter((line) =>
-      line.includes("is retried")
+      line.includes("retrying")
     );
     assertEquals(warnings.length, 7);
   });

@@ -53,7 +53,7 @@ export async function findRepository(
   if (!isOwn && !await namesWorkTree(parts, readConfig)) {
     throw sourceError(
       action,
-      `its repository "${gitDirectory}" is outside and does not belong to it`,
+      `its repository "${gitDirectory}" is elsewhere and belongs to another directory`,
     );
   }
   return parts;
@@ -82,7 +82,10 @@ async function withCommon(
   if (
     basename(folder) !== "worktrees" || dirname(folder) !== commonDirectory
   ) {
-    throw sourceError(action, "its common directory is not the one around it");
+    throw sourceError(
+      action,
+      "its common directory is not its parent directory",
+    );
   }
   return { gitDirectory, commonDirectory };
 }

@@ -171,7 +171,7 @@ export async function resolveRevision(
   }
   throw missingHistory(
     `find "${revision}" in "${query.path}"`,
-    "the repository does not know it",
+    "the repository has no such revision",
   );
 }
 

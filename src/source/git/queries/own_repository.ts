@@ -60,7 +60,7 @@ export async function fillOwnDirectory(
   const { commonDirectory, gitDirectory } = parts;
   const references = all.get("extensions.refstorage");
   if (references !== undefined && references !== "files") {
-    throw sourceError(action, "its references are not stored as files");
+    throw sourceError(action, "its refs are not stored as files");
   }
   const format = all.get("extensions.objectformat") ?? "sha1";
   const isSha256 = /^sha256$/i.test(format);
@@ -108,7 +108,7 @@ async function plainObjects(
     if (line === "" || line.startsWith("#")) continue;
     throw sourceError(
       action,
-      `it borrows objects of ${JSON.stringify(line)}, outside of it`,
+      `it uses objects of another repository: ${JSON.stringify(line)}`,
     );
   }
   return objects;

@@ -50,7 +50,7 @@ export async function copyPlainFile(
     const buffer = new Uint8Array(Math.min(file.size, CHUNK_BYTES));
     for (let left = file.size; left > 0;) {
       const count = await file.read(buffer.subarray(0, left));
-      if (count === 0) throw new Error("it changes while it is read");
+      if (count === 0) throw new Error("it changed while it was being read");
       await writeAll(copy, buffer.subarray(0, count));
       left -= count;
     }

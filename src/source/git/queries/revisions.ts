@@ -80,7 +80,7 @@ async function commonCommit(
   if (exitCode === 0 && isKnown) return stdout.trim();
   throw missingHistory(
     action,
-    "the commit at which they parted is not known here",
+    "their common ancestor was not fetched",
   );
 }
 
@@ -137,7 +137,7 @@ export async function commitsBetween(
       if (await isHistoryBetweenKnown(historyOf(query), from, to)) {
         return [from, to];
       }
-      throw missingHistory(action, "not all of the history was fetched");
+      throw missingHistory(action, "part of the history was not fetched");
     },
   );
   const result = await query.git(
@@ -202,7 +202,7 @@ export async function fileAtRef(
   if (type !== "blob") return undefined;
   const size = await query.git("cat-file", "-s", id);
   if (size.exitCode !== 0) {
-    throw sourceError(action, "its content was not fetched");
+    throw sourceError(action, "its contents were not fetched");
   }
   if (Number(size.stdout) > CAPTURE_LIMIT_BYTES) {
     throw sourceError(action, "it is larger than 16 MiB");

@@ -137,6 +137,6 @@ export function wholeOutput(result: CaptureResult, action: string): string {
   if (exitCode !== 0) throw sourceError(action, gitReason(result, ""));
   const isLong = stdout.length > CAPTURE_LIMIT_BYTES / 4 &&
     new TextEncoder().encode(stdout).length >= CAPTURE_LIMIT_BYTES;
-  if (isLong) throw sourceError(action, "the answer is longer than 16 MiB");
+  if (isLong) throw sourceError(action, "the output is larger than 16 MiB");
   return stdout;
 }

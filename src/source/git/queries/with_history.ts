@@ -91,7 +91,7 @@ export async function withHistory<T>(
   } catch (error) {
     options.signal?.throwIfAborted();
     if (!(error instanceof Error)) throw error;
-    reason = `; more cannot be fetched: ${messageOf(error)}`;
+    reason = `; more history cannot be fetched: ${messageOf(error)}`;
   }
   if (answers.length > 0) return answers[0];
   const { message } = first.error;

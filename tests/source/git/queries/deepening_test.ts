@@ -135,7 +135,7 @@ describe("questions to a shallow clone", () => {
     await assertRejects(
       () => changedFiles("HEAD~2", { env }),
       RunnerError,
-      `the repository does not know it; ${HINT}`,
+      `the repository has no such revision; ${HINT}`,
     );
     // The source is in another directory, or ssh would read a file of the user.
     for (
@@ -152,7 +152,7 @@ describe("questions to a shallow clone", () => {
             env: jobEnv(codeDir, url),
           }),
         RunnerError,
-        `the repository does not know it; ${HINT}`,
+        `the repository has no such revision; ${HINT}`,
       );
     }
     // Nothing is missing that could be fetched.

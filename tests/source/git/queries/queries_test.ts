@@ -72,7 +72,7 @@ describe("changedFiles()", () => {
     await repository.commit({ other: "" });
     await assertUnknown(
       () => changedFiles("main", options),
-      'Cannot compare "main" with "HEAD": the commit at which they parted is not known here',
+      'Cannot compare "main" with "HEAD": their common ancestor was not fetched',
     );
     await assertUnknown(
       () => changedFiles("main", { env, directory: `${path}/none` }),
@@ -98,8 +98,11 @@ describe("changedFiles()", () => {
       ...["fetch", "--quiet", "--depth=1", "origin"],
       "main:refs/remotes/origin/main",
     );
-    await assertUnknown(() => changedFiles("main", options), "parted");
-    await assertUnknown(() => commitsBetween("main", options), "not all");
+    await assertUnknown(() => changedFiles("main", options), "common ancestor");
+    await assertUnknown(
+      () => commitsBetween("main", options),
+      "part of the history",
+    );
     await made.git("fetch", "--quiet", "--unshallow", "origin");
     assertEquals((await changedFiles("main", options)).length, 4);
     assertEquals((await commitsBetween("main", options)).length, 2);
