@@ -269,6 +269,14 @@ export interface JobOutputOptions {
    * @default {`run.jsonl` in the directory for artifacts, if the job has steps or a source}
    */
   record?: string;
+  /**
+   * Export the run to a collector of OpenTelemetry. A variable
+   * `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is
+   * at `http://localhost:4318`.
+   *
+   * @default {false}
+   */
+  otel?: boolean;
 }
 
 /** Options of a job. */

@@ -252,6 +252,17 @@ export const OPTIONS = [
     doc: "File for the record of the run; `off` for none",
   },
   {
+    name: "otel",
+    option: "output.otel",
+    flag: "otel",
+    type: "boolean",
+    default: "false",
+    isCallersOnly: true,
+    doc: "Export the run to a collector of OpenTelemetry",
+    details:
+      "A variable `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is at `http://localhost:4318`.",
+  },
+  {
     name: "inherit_env",
     option: "inheritEnv",
     flag: "inherit-env",

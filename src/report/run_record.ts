@@ -69,7 +69,17 @@ type EventOf<Name extends RunEventName> = Extract<RunEvent, { event: Name }>;
  * @throws {RangeError} If a later version of the format wrote it.
  */
 export function readRecord(text: string): RunRecord | undefined {
-  const events = text.split("\n").flatMap((line) => parseEvent(line) ?? []);
+  return recordOf(text.split("\n").flatMap((line) => parseEvent(line) ?? []));
+}
+
+/**
+ * Puts the events of a run together.
+ *
+ * @param events Events in the order of their times.
+ * @returns The record; `undefined` if the first event is not the start of a run.
+ * @throws {RangeError} If a later version of the format wrote it.
+ */
+export function recordOf(events: readonly RunEvent[]): RunRecord | undefined {
   const [started] = events;
   if (started?.event !== "run.started") return undefined;
   if (started.version > RECORD_VERSION) {

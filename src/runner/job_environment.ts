@@ -15,9 +15,27 @@ const MAX_COMMAND_BYTES = 128_000;
 export interface TraceContext {
   /** Its id: 32 hexadecimal digits. */
   readonly traceId: string;
+  /** Span of the run: 16 hexadecimal digits. */
+  readonly spanId: string;
+  /** Span of whoever started the run, if it belongs to a trace. */
+  readonly parentSpanId?: string;
+  /** Whether the trace is recorded, as its starter has decided. */
+  readonly sampled: boolean;
+  /**
+   * Value of `TRACEPARENT` below a span. Missing if spans are not exported:
+   * programs then continue the trace of whoever started the run.
+   */
+  readonly parentOf?: (spanId: string) => string;
   /** Variables by which programs of the job continue it. */
   readonly variables: Environment;
 }
+
+/** Any of these has runs exported. */
+const ENDPOINTS = [
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+];
 
 /** What is known of a job and set for its commands. */
 export interface JobFacts {
@@ -104,31 +122,73 @@ export async function inheritableEnvironment(
  */
 export function traceContext(env: Environment): TraceContext {
   const parent = env[Variable.traceParent] ?? "";
-  const traceId = traceIdIn(parent);
-  if (traceId === undefined) {
-    const traceId = randomHex(16);
-    const started = `00-${traceId}-${randomHex(8)}-01`;
-    return { traceId, variables: { [Variable.traceParent]: started } };
-  }
+  const given = parentIn(parent);
+  const { traceId = randomHex(16), sampled = true } = given ?? {};
+  const spanId = randomHex(8);
   const state = env[Variable.traceState];
   return {
     traceId,
+    spanId,
+    sampled,
+    ...given === undefined ? {} : { parentSpanId: given.spanId },
     variables: {
-      [Variable.traceParent]: parent,
-      ...state ? { [Variable.traceState]: state } : {},
+      [Variable.traceParent]: given
+        ? parent
+        : traceParent({ traceId, spanId, sampled }),
+      ...given && state ? { [Variable.traceState]: state } : {},
     },
   };
 }
 
+/**
+ * Decides whether a run is exported to a collector, by the standard variables of
+ * OpenTelemetry.
+ *
+ * @param env Environment of the runner.
+ * @param isAsked Whether the user asked for it.
+ * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ */
+export function isExported(env: Environment, isAsked: boolean): boolean {
+  if (env.OTEL_SDK_DISABLED?.toLowerCase() === "true") return false;
+  return isAsked || ENDPOINTS.some((name) => env[name]);
+}
+
+/**
+ * Has programs continue the spans of a run, because these are exported.
+ *
+ * @param trace The trace of the run.
+ * @returns The trace with the variables of the run's own span.
+ */
+export function exportedTrace(trace: TraceContext): TraceContext {
+  const parentOf = (spanId: string) => traceParent({ ...trace, spanId });
+  const variables = {
+    ...trace.variables,
+    [Variable.traceParent]: parentOf(trace.spanId),
+  };
+  return { ...trace, variables, parentOf };
+}
+
+function traceParent(
+  { traceId, spanId, sampled }: Pick<
+    TraceContext,
+    "traceId" | "spanId" | "sampled"
+  >,
+): string {
+  return `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
+}
+
 /** Later versions than 00 may add fields; version ff is not valid. */
-function traceIdIn(parent: string): string | undefined {
-  const [, version, traceId, spanId, rest] =
-    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
+function parentIn(
+  parent: string,
+): { traceId: string; spanId: string; sampled: boolean } | undefined {
+  const [, version, traceId, spanId, flags, rest] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
       .exec(parent) ?? [];
   const isValid = version !== undefined && version !== "ff" &&
     !(version === "00" && rest !== undefined) &&
     /[^0]/.test(traceId) && /[^0]/.test(spanId);
-  return isValid ? traceId : undefined;
+  const sampled = (Number.parseInt(flags, 16) & 1) === 1;
+  return isValid ? { traceId, spanId, sampled } : undefined;
 }
 
 function randomHex(bytes: number): string {

@@ -12,7 +12,12 @@ import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 import type { ContainerSetting } from "./nested_container.ts";
 import { execute } from "./execute.ts";
-import { type TraceContext, traceContext } from "./job_environment.ts";
+import {
+  exportedTrace,
+  isExported,
+  type TraceContext,
+  traceContext,
+} from "./job_environment.ts";
 import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
@@ -66,7 +71,7 @@ export async function runJob(
       await releaseWorkspace(run, run.lock);
     },
   };
-  const trace = traceContext(parts.host.env);
+  let trace = traceContext(parts.host.env);
   let record: RecordWriter | undefined;
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
@@ -86,6 +91,9 @@ export async function runJob(
       const { announce } = await import("./dry_run.ts");
       announce(run, config, plan);
     } else {
+      if (isExported(parts.host.env, config.output.otel)) {
+        trace = exportedTrace(trace);
+      }
       await holdWorkspace(run, config, plan, controls);
       record = await openRecord(run, config, {
         trace,
@@ -137,14 +145,18 @@ export async function runJob(
   }
   await removeCredentials(run);
   const status = statusOf(run.error);
-  if (record !== undefined) {
+  if (record !== undefined || trace.parentOf !== undefined) {
     run.recorder.add("run.ended", {
       status,
       exitCode: exitCodeOf(run.error),
       durationMs: performance.now() - start,
       ...run.error === undefined ? {} : { error: run.error.message },
     });
-    await record.finish();
+    await record?.finish();
+  }
+  if (trace.parentOf !== undefined) {
+    const { exportRecord } = await import("./write_record.ts");
+    await exportRecord(run, trace);
   }
   const { env } = parts.host;
   const isReported = env[Variable.workflowRunId] &&

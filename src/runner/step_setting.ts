@@ -173,6 +173,7 @@ export async function openStepSetting(
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,
+        parentOf: options.trace.parentOf,
         registerSecret: await secretRegistrar(run.parts, definition),
         stderr: config.output.stderr,
         graceMs: config.limits.graceMs,

@@ -1,8 +1,11 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { isInside } from "../job_path.ts";
+import { maskEvent } from "../report/event_schema.ts";
+import { exportRun } from "../report/export_otlp.ts";
+import { recordOf } from "../report/run_record.ts";
 import { RecordWriter } from "../report/record_writer.ts";
-import type { AttemptRecord, RunEvents } from "../report/run_event.ts";
+import type { AttemptRecord } from "../report/run_event.ts";
 import {
   RECORD_FILE,
   RECORD_VERSION,
@@ -67,13 +70,7 @@ export async function openRecord(
       name: path.slice(slash + 1),
       isOwn: false,
     };
-  run.recorder.begin({
-    version: RECORD_VERSION,
-    kind: "job",
-    id: run.parts.run.id,
-    runner: { version: VERSION, deno: Deno.version.deno },
-    trace: spanOf(trace, host.env),
-  });
+  beginRecord(run, trace);
   return await RecordWriter.open(run.recorder, {
     ...place,
     maskText: (text) => masker.maskText(text),
@@ -81,23 +78,59 @@ export async function openRecord(
   });
 }
 
+function beginRecord(
+  { recorder, parts: { run } }: JobRun,
+  { traceId, spanId, parentSpanId, sampled }: TraceContext,
+): void {
+  if (recorder.events[0]?.event === "run.started") return;
+  recorder.begin({
+    version: RECORD_VERSION,
+    kind: "job",
+    id: run.id,
+    runner: { version: VERSION, deno: Deno.version.deno },
+    trace: {
+      traceId,
+      spanId,
+      ...parentSpanId === undefined ? {} : { parentSpanId },
+      sampled,
+    },
+  });
+}
+
+/**
+ * Exports a run that is over to a collector of OpenTelemetry.
+ *
+ * @param run The run.
+ * @param trace Trace to which the job belongs.
+ */
+export async function exportRecord(
+  run: JobRun,
+  trace: TraceContext,
+): Promise<void> {
+  const { host, masker, logger } = run.parts;
+  beginRecord(run, trace);
+  const record = recordOf(
+    run.recorder.events.map((event) =>
+      maskEvent(event, (text) => masker.maskText(text))
+    ),
+  );
+  if (record === undefined) return;
+  if (host.env.OTEL_DENO === "true") {
+    logger.warn(
+      "otel",
+      "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may hold the end of the run for 10 s",
+    );
+  }
+  await exportRun(
+    record,
+    host.env,
+    (message) => logger.warn("otel", message),
+  );
+}
+
 /** What is there before a source is prepared would be in its way. */
 function isInSource({ artifactsDir, sourceDir }: JobConfig): boolean {
   return isInside(sourceDir, artifactsDir) || isInside("/job/ci", artifactsDir);
-}
-
-/** A run without a parent is the span that its programs continue. */
-function spanOf(
-  { traceId, variables }: TraceContext,
-  env: Environment,
-): RunEvents["run.started"]["trace"] {
-  const [, , spanId, flags] = variables[Variable.traceParent].split("-");
-  const sampled = (Number.parseInt(flags, 16) & 1) === 1;
-  if (env[Variable.traceParent] !== variables[Variable.traceParent]) {
-    return { traceId, spanId, sampled };
-  }
-  const own = crypto.getRandomValues(new Uint8Array(8)).toHex();
-  return { traceId, spanId: own, parentSpanId: spanId, sampled };
 }
 
 /** A job that a program of another job runs does not replace the other's record. */
@@ -126,13 +159,13 @@ export function recordSteps(
   recorder: RunRecorder,
   details: StepDetails,
 ): (event: StepEvent) => void {
-  const starts = new Map<string, number[]>();
+  const starts = new Map<string, { startMs: number; spanId: string }[]>();
   const attemptOf = (
     step: string,
     { startedAt: _, ...attempt }: AttemptResult,
   ): AttemptRecord => ({
     ...attempt,
-    startMs: starts.get(step)?.[attempt.number - 1] ?? 0,
+    ...starts.get(step)?.[attempt.number - 1] ?? { startMs: 0 },
   });
   return (event) => {
     switch (event.type) {
@@ -147,9 +180,10 @@ export function recordSteps(
       case "queued":
         return recorder.add("step.queued", { step: event.step });
       case "started": {
-        const { step, attempt } = event;
-        starts.set(step, [...starts.get(step) ?? [], recorder.ms]);
-        return recorder.add("step.started", { step, attempt });
+        const { step, attempt, spanId } = event;
+        const start = { startMs: recorder.ms, spanId };
+        starts.set(step, [...starts.get(step) ?? [], start]);
+        return recorder.add("step.started", { step, attempt, spanId });
       }
       case "retrying": {
         const { step, last, delayMs } = event;

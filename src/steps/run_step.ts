@@ -78,6 +78,8 @@ export interface AttemptContext extends AttemptFiles {
   graceMs: number;
   /** Declares that a function of the job runs until the result is disposed. */
   enterFunction: () => Disposable | undefined;
+  /** Value of `TRACEPARENT` below a span, if spans are exported. */
+  parentOf?: (spanId: string) => string;
   /** Cancellation of the step. */
   cancellation: Cancellation;
 }
@@ -130,10 +132,14 @@ export async function runAttempts(
   const { onEvent, openAttempt } = options;
   const attemptResults: AttemptResult[] = [];
   for (let attempt = 1;; attempt++) {
-    onEvent({ type: "started", step: name, attempt });
+    const spanId = crypto.getRandomValues(new Uint8Array(8)).toHex();
+    onEvent({ type: "started", step: name, attempt, spanId });
     const startedAt = new Date();
     const start = performance.now();
-    const end = await attemptOnce({ ...context, attempt }, openAttempt);
+    const end = await attemptOnce(
+      { ...context, env: attemptEnvironment(context, spanId), attempt },
+      openAttempt,
+    );
     const last: AttemptResult = {
       number: attempt,
       startedAt,
@@ -169,6 +175,16 @@ export async function runAttempts(
       return { ...end, outcome: "cancelled", attemptResults };
     }
   }
+}
+
+/** Programs of an attempt continue its span, if spans are exported. */
+function attemptEnvironment(
+  { env, parentOf }: Pick<AttemptContext, "env" | "parentOf">,
+  spanId: string,
+): ChildEnvironment {
+  return parentOf === undefined || env[Variable.traceParent] === undefined
+    ? env
+    : { ...env, [Variable.traceParent]: parentOf(spanId) };
 }
 
 async function attemptOnce(

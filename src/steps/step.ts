@@ -188,6 +188,8 @@ export type StepEvent =
     readonly step: string;
     /** Number of the attempt, from 1. */
     readonly attempt: number;
+    /** Span of a trace that the attempt is: 16 hexadecimal digits. */
+    readonly spanId: string;
   }
   /** An attempt failed, and another one follows after a while. */
   | {

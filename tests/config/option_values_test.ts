@@ -94,6 +94,7 @@ describe("validateSettings()", () => {
         group: false,
         maxLineBytes: undefined,
         record: undefined,
+        otel: false,
       },
       inheritEnv: true,
     });
@@ -150,6 +151,7 @@ describe("validateSettings()", () => {
       log_group: "true",
       max_line_bytes: "80",
       record: "out.jsonl",
+      otel: "true",
       inherit_env: "PATH, LANG",
     });
     assertEquals(problems, []);
@@ -208,6 +210,7 @@ describe("validateSettings()", () => {
         group: true,
         maxLineBytes: 80,
         record: "out.jsonl",
+        otel: true,
       },
       inheritEnv: ["PATH", "LANG"],
     });

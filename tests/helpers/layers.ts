@@ -82,7 +82,12 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
   {
     what: "uses the network",
     pattern: /(?<![.\w])fetch\s*\(|\bglobalThis\.fetch\b/,
-    places: ["src/coordinator/", "src/source/", "src/plugins/"],
+    places: [
+      "src/report/export_otlp.ts",
+      "src/coordinator/",
+      "src/source/",
+      "src/plugins/",
+    ],
   },
 ];
 

@@ -12,7 +12,7 @@ export function planned(...names: string[]): StepEvent {
 
 /** Says that an attempt begins. */
 export function started(step: string, attempt: number = 1): StepEvent {
-  return { type: "started", step, attempt };
+  return { type: "started", step, attempt, spanId: "0".repeat(16) };
 }
 
 /** Says that an attempt failed and another one follows. */

@@ -32,14 +32,13 @@ describe("traceContext()", () => {
       ]
     ) {
       const TRACESTATE = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7";
-      assertEquals(traceContext({ TRACEPARENT: parent, TRACESTATE }), {
-        traceId: TRACE_ID,
-        variables: { TRACEPARENT: parent, TRACESTATE },
-      });
-      assertEquals(traceContext({ TRACEPARENT: parent, TRACESTATE: "" }), {
-        traceId: TRACE_ID,
-        variables: { TRACEPARENT: parent },
-      });
+      const context = traceContext({ TRACEPARENT: parent, TRACESTATE });
+      assertEquals(context.traceId, TRACE_ID);
+      assertEquals(context.parentSpanId, SPAN_ID);
+      assertEquals(context.sampled, !parent.startsWith("-00", 52));
+      assertEquals(context.variables, { TRACEPARENT: parent, TRACESTATE });
+      const stateless = traceContext({ TRACEPARENT: parent, TRACESTATE: "" });
+      assertEquals(stateless.variables, { TRACEPARENT: parent });
     }
   });
 

@@ -16,5 +16,6 @@ export const FORMATS: Readonly<Record<string, () => Promise<Format>>> = {
   junit: () => import("./junit.ts").then((module) => module.junitReport),
   perfetto: () =>
     import("./perfetto.ts").then((module) => module.perfettoReport),
+  otlp: () => import("./otlp.ts").then((module) => module.otlpReport),
   profile: () => import("./profile.ts").then((module) => module.profileReport),
 };

@@ -1,0 +1,250 @@
+import type { AttemptRecord } from "../run_event.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
+import type { SummaryStatus } from "../summary_table.ts";
+
+/** Kinds of spans, as the protocol numbers them. */
+const SERVER = 2;
+const INTERNAL = 1;
+
+/** Status of a span: nothing to say, or an error. */
+const UNSET = 0;
+const ERROR = 2;
+
+/** A metric counts what happened since its start. */
+const DELTA = 1;
+
+/** Upper limits of the buckets of the duration of runs, in seconds. */
+const BUCKETS = [1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200];
+
+/** A pipeline without a name of its own. */
+const UNNAMED = "runnerlib";
+
+/** How results are called in OpenTelemetry. */
+const RESULTS: Readonly<Record<SummaryStatus, string>> = {
+  success: "success",
+  neutral: "success",
+  failed: "failure",
+  timeout: "timeout",
+  cancelled: "cancellation",
+  skipped: "skip",
+};
+
+/** Additional attributes of the resource, as `OTEL_RESOURCE_ATTRIBUTES` has them. */
+export type ResourceAttributes = Readonly<Record<string, string>>;
+
+/** Requests to a collector, by the last part of their path. */
+export interface OtlpRequests {
+  readonly traces: object;
+  readonly metrics: object;
+}
+
+/**
+ * Writes a run as the JSON of the OpenTelemetry protocol.
+ *
+ * @param record The run.
+ * @returns One JSON object with the requests for traces and for metrics.
+ */
+export function otlpReport(record: RunRecord): string {
+  return `${JSON.stringify(otlpRequests(record))}\n`;
+}
+
+/**
+ * Makes the requests by which a run is exported, named by the semantic
+ * conventions for CI/CD: a span for the run, one for each attempt at a step,
+ * and the duration and the failures of runs.
+ *
+ * @param record The run.
+ * @param resource Additional attributes of the resource.
+ * @returns The requests, to be sent as JSON.
+ * @see https://opentelemetry.io/docs/specs/semconv/cicd/
+ */
+export function otlpRequests(
+  record: RunRecord,
+  resource: ResourceAttributes = {},
+): OtlpRequests {
+  const { started, sources } = record;
+  const source = sources.find((one) => one.source === "source");
+  const common = {
+    "service.name": "runnerlib",
+    "service.version": started.runner.version,
+    "cicd.pipeline.name": started.name ?? UNNAMED,
+    "vcs.repository.url.full": source?.repository,
+    ...resource,
+  };
+  const scope = { name: "runnerlib", version: started.runner.version };
+  return {
+    traces: {
+      resourceSpans: [{
+        resource: {
+          attributes: attributes({
+            ...common,
+            "cicd.pipeline.run.id": started.id,
+            "vcs.ref.head.name": source?.ref,
+            "vcs.ref.head.revision": source?.commit,
+          }),
+        },
+        scopeSpans: [{
+          scope,
+          spans: [
+            runSpan(record),
+            ...record.steps.flatMap((step) => stepSpans(step, record)),
+          ],
+        }],
+      }],
+    },
+    metrics: {
+      resourceMetrics: [{
+        // The id of a run would make each run a series of its own.
+        resource: { attributes: attributes(common) },
+        scopeMetrics: [{ scope, metrics: metricsOf(record) }],
+      }],
+    },
+  };
+}
+
+function runSpan(record: RunRecord): object {
+  const { started, ended, lastMs } = record;
+  const { traceId, spanId, parentSpanId, sampled } = started.trace;
+  const result = resultOf(record);
+  return {
+    traceId,
+    spanId,
+    ...parentSpanId === undefined ? {} : { parentSpanId },
+    flags: sampled ? 1 : 0,
+    name: `RUN ${started.name ?? UNNAMED}`,
+    kind: SERVER,
+    startTimeUnixNano: nanoseconds(record, 0),
+    endTimeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
+    attributes: attributes({
+      "cicd.pipeline.action.name": "RUN",
+      "cicd.pipeline.result": result,
+      "error.type": errorTypeOf(result),
+      "process.exit.code": ended?.exitCode,
+    }),
+    status: statusOf(result, ended?.error),
+  };
+}
+
+function stepSpans(step: StepRecord, record: RunRecord): object[] {
+  return step.attempts.flatMap((attempt) => {
+    if (attempt.spanId === undefined) return [];
+    return [attemptSpan(step, attempt, attempt.spanId, record)];
+  });
+}
+
+function attemptSpan(
+  { name }: StepRecord,
+  attempt: AttemptRecord,
+  spanId: string,
+  record: RunRecord,
+): object {
+  const { id, trace } = record.started;
+  const { number, startMs, durationMs, outcome, exitCode, signal } = attempt;
+  const result = RESULTS[outcome];
+  return {
+    traceId: trace.traceId,
+    spanId,
+    parentSpanId: trace.spanId,
+    flags: trace.sampled ? 1 : 0,
+    name,
+    kind: INTERNAL,
+    startTimeUnixNano: nanoseconds(record, startMs),
+    endTimeUnixNano: nanoseconds(record, startMs + durationMs),
+    attributes: attributes({
+      "cicd.pipeline.task.name": name,
+      "cicd.pipeline.task.run.id": `${id}/${name}/${number}`,
+      "cicd.pipeline.task.run.result": result,
+      "error.type": errorTypeOf(result),
+      "process.exit.code": exitCode ?? undefined,
+      "runnerlib.step.attempt": number,
+      "runnerlib.step.signal": signal ?? undefined,
+    }),
+    status: statusOf(result, attempt.reason),
+  };
+}
+
+function metricsOf(record: RunRecord): object[] {
+  const { started, ended, lastMs } = record;
+  const seconds = (ended?.durationMs ?? lastMs) / 1000;
+  const result = resultOf(record);
+  const point = {
+    startTimeUnixNano: nanoseconds(record, 0),
+    timeUnixNano: nanoseconds(record, ended?.durationMs ?? lastMs),
+  };
+  const labels = {
+    "cicd.pipeline.name": started.name ?? UNNAMED,
+    "error.type": errorTypeOf(result),
+  };
+  const bucket = BUCKETS.findIndex((limit) => seconds <= limit);
+  const counts = new Array<string>(BUCKETS.length + 1).fill("0");
+  counts[bucket < 0 ? BUCKETS.length : bucket] = "1";
+  const duration = {
+    name: "cicd.pipeline.run.duration",
+    description: "Duration of a pipeline run",
+    unit: "s",
+    histogram: {
+      aggregationTemporality: DELTA,
+      dataPoints: [{
+        ...point,
+        count: "1",
+        sum: seconds,
+        min: seconds,
+        max: seconds,
+        bucketCounts: counts,
+        explicitBounds: BUCKETS,
+        attributes: attributes({
+          ...labels,
+          "cicd.pipeline.run.state": "executing",
+          "cicd.pipeline.result": result,
+        }),
+      }],
+    },
+  };
+  if (labels["error.type"] === undefined) return [duration];
+  return [duration, {
+    name: "cicd.pipeline.run.errors",
+    description: "Number of errors in pipeline runs",
+    unit: "{error}",
+    sum: {
+      aggregationTemporality: DELTA,
+      isMonotonic: true,
+      dataPoints: [{ ...point, asInt: "1", attributes: attributes(labels) }],
+    },
+  }];
+}
+
+/** A run that was killed ended by an error of the system around it. */
+function resultOf({ ended, steps }: RunRecord): string {
+  if (ended === undefined) return "error";
+  const isStepFailure = steps.some(({ conclusion }) => conclusion === "failed");
+  return ended.status === "failed" && !isStepFailure
+    ? "error"
+    : RESULTS[ended.status];
+}
+
+function errorTypeOf(result: string): string | undefined {
+  return result === "success" || result === "skip" ? undefined : result;
+}
+
+function statusOf(result: string, message?: string): object {
+  if (errorTypeOf(result) === undefined) return { code: UNSET };
+  return { code: ERROR, ...message === undefined ? {} : { message } };
+}
+
+function attributes(
+  values: Readonly<Record<string, string | number | undefined>>,
+): object[] {
+  return Object.entries(values).flatMap(([key, value]): object[] => {
+    if (value === undefined) return [];
+    return typeof value === "string"
+      ? [{ key, value: { stringValue: value } }]
+      // 64-bit numbers are texts in the protocol's JSON.
+      : [{ key, value: { intValue: String(value) } }];
+  });
+}
+
+/** Wall time of a moment of the run, in nanoseconds since 1970. */
+function nanoseconds({ started }: RunRecord, ms: number): string {
+  const start = BigInt(Date.parse(started.time)) * 1_000_000n;
+  return String(start + BigInt(Math.round(ms * 1_000_000)));
+}

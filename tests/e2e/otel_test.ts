@@ -1,0 +1,226 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import root from "otlp-protos/build/src/generated/root.js";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+// deno-lint-ignore no-explicit-any
+type Json = any;
+
+const JOB = `
+failure_policy: continue
+steps:
+  - name: build
+    run: echo "$TRACEPARENT" > parent
+  - name: flaky
+    retry: { attempts: 2, delay: 0 }
+    run: test -e tried || { touch tried; exit 3; }
+  - name: broken
+    run: echo s3cret-word; exit 9
+`;
+
+const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT = "00f067aa0ba902b7";
+
+interface Received {
+  path: string;
+  headers: Headers;
+  body: Json;
+}
+
+/** A collector on loopback that answers as the test says. */
+function collector(
+  answer: (
+    request: Request,
+    ended: Promise<Response>,
+  ) => Response | Promise<Response>,
+): AsyncDisposable & { url: string; received: Received[] } {
+  const received: Received[] = [];
+  const ended = Promise.withResolvers<Response>();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request) => {
+      const { pathname } = new URL(request.url);
+      const body = await request.json();
+      received.push({ path: pathname, headers: request.headers, body });
+      return await answer(request, ended.promise);
+    },
+  );
+  const { port } = server.addr as Deno.NetAddr;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    received,
+    async [Symbol.asyncDispose]() {
+      ended.resolve(new Response());
+      await server.shutdown();
+    },
+  };
+}
+
+async function run(env: Record<string, string>, cwd: string) {
+  await makeFiles(cwd, { "job.yaml": JOB });
+  return await runMain(["run", "--job-file", "job.yaml"], {
+    cwd,
+    env: { REACTORCIDE_SECRET_VALUES_LIST: "s3cret-word", ...env },
+  });
+}
+
+function attributesOf({ attributes }: Json): Record<string, string> {
+  return Object.fromEntries(
+    attributes.map(({ key, value }: Json) => [
+      key,
+      value.stringValue ?? value.intValue,
+    ]),
+  );
+}
+
+describe("a run with a collector of OpenTelemetry", () => {
+  it("exports a span for itself and for each attempt, below its parent", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    const { code } = await run({
+      OTEL_EXPORTER_OTLP_ENDPOINT: `${server.url}/`,
+      OTEL_EXPORTER_OTLP_HEADERS: "x-team=blue%20sky,authorization=Bearer tok",
+      OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=ci",
+      OTEL_SERVICE_NAME: "my-ci",
+      TRACEPARENT: `00-${TRACE_ID}-${PARENT}-01`,
+    }, directory.path);
+    assertEquals(code, 9);
+    assertEquals(server.received.map(({ path }) => path).sort(), [
+      "/v1/metrics",
+      "/v1/traces",
+    ]);
+    const { body, headers } = server.received
+      .find(({ path }) => path === "/v1/traces")!;
+    assertEquals(headers.get("x-team"), "blue sky");
+    assertEquals(headers.get("authorization"), "Bearer tok");
+    assertEquals(JSON.stringify(body).includes("s3cret-word"), false);
+    const [{ resource, scopeSpans: [{ spans }] }] = body.resourceSpans;
+    const facts = attributesOf(resource);
+    assertEquals(facts["service.name"], "my-ci");
+    assertEquals(facts["deployment.environment.name"], "ci");
+    const [whole, ...attempts] = spans;
+    assertEquals([whole.traceId, whole.parentSpanId], [TRACE_ID, PARENT]);
+    assertEquals(attributesOf(whole)["cicd.pipeline.result"], "failure");
+    assertEquals(
+      attempts.map((span: Json) =>
+        `${span.name} ${attributesOf(span)["cicd.pipeline.task.run.result"]}`
+      ).sort(),
+      ["broken failure", "build success", "flaky failure", "flaky success"],
+    );
+    for (const span of attempts) {
+      assertEquals([span.traceId, span.parentSpanId], [TRACE_ID, whole.spanId]);
+      assert(BigInt(span.startTimeUnixNano) <= BigInt(span.endTimeUnixNano));
+    }
+    const build = attempts.find(({ name }: Json) => name === "build");
+    const seen = await Deno.readTextFile(`${directory.path}/job/src/parent`)
+      .catch(() => Deno.readTextFile(`${directory.path}/parent`));
+    assertEquals(seen.trim(), `00-${TRACE_ID}-${build.spanId}-01`);
+  });
+
+  it("sends what the protocol's own definition takes, and nothing else", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    await run({ OTEL_EXPORTER_OTLP_ENDPOINT: server.url }, directory.path);
+    const { trace, metrics } = (root as Json).opentelemetry.proto.collector;
+    for (const { path, body } of server.received) {
+      const type = path === "/v1/traces"
+        ? trace.v1.ExportTraceServiceRequest
+        : metrics.v1.ExportMetricsServiceRequest;
+      // Ids are hexadecimal in the protocol's JSON, where Protobuf has Base64.
+      const expected = JSON.parse(
+        JSON.stringify(body),
+        (key, value) =>
+          /(?:trace|[sS]pan)Id$/.test(key)
+            ? Uint8Array.fromHex(value).toBase64()
+            : value,
+      );
+      const message = type.fromObject(expected);
+      assertEquals(type.verify(message), null);
+      const decoded = type.decode(type.encode(message).finish());
+      const options = { longs: String, bytes: String };
+      assertEquals(type.toObject(decoded, options), expected);
+    }
+    assertEquals(server.received.length, 2);
+  });
+
+  it("lets programs continue the starter's span when nothing is exported", async () => {
+    await using directory = await temporaryDirectory();
+    const TRACEPARENT = `00-${TRACE_ID}-${PARENT}-00`;
+    await run({ TRACEPARENT }, directory.path);
+    const seen = await Deno.readTextFile(`${directory.path}/job/src/parent`)
+      .catch(() => Deno.readTextFile(`${directory.path}/parent`));
+    assertEquals(seen.trim(), TRACEPARENT);
+  });
+
+  it("exports no spans of a trace that is not sampled", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    await run({
+      OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+      TRACEPARENT: `00-${TRACE_ID}-${PARENT}-00`,
+    }, directory.path);
+    assertEquals(server.received.map(({ path }) => path), ["/v1/metrics"]);
+  });
+
+  for (
+    const [name, answer, reason] of [
+      ["fails", () => new Response("no", { status: 500 }), "answered with 500"],
+      [
+        "is busy",
+        () =>
+          new Response("", { status: 429, headers: { "retry-after": "60" } }),
+        "answered with 429",
+      ],
+      [
+        "sends it elsewhere",
+        (request: Request) =>
+          Response.redirect(new URL("/elsewhere", request.url), 307),
+        "answered with 307",
+      ],
+      [
+        "never answers",
+        (_request: Request, ended: Promise<Response>) => ended,
+        "no answer within 50 ms",
+      ],
+    ] as const
+  ) {
+    it(`keeps its result when a collector ${name}`, async () => {
+      await using directory = await temporaryDirectory();
+      await using server = collector(answer);
+      const { code, stderr } = await run({
+        OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+        OTEL_EXPORTER_OTLP_TIMEOUT: "50",
+      }, directory.path);
+      assertEquals(code, 9);
+      assertMatch(stderr, new RegExp(`Cannot export traces to .*${reason}`));
+      assertEquals(
+        server.received.some(({ path }) => path === "/elsewhere"),
+        false,
+      );
+    });
+  }
+
+  it("keeps its result when there is no collector", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await run({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://user:hunter22@127.0.0.1:1",
+    }, directory.path);
+    assertEquals(code, 9);
+    assertMatch(stderr, /Cannot export traces to "http:.*127\.0\.0\.1:1/);
+    assertEquals(stderr.includes("hunter22"), false);
+  });
+
+  it("exports nothing when OpenTelemetry is switched off", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    await run({
+      OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+      OTEL_SDK_DISABLED: "true",
+    }, directory.path);
+    assertEquals(server.received, []);
+  });
+});
