@@ -10,6 +10,7 @@ const TYPES: Readonly<Record<OptionType & string, string>> = {
   jobFile: "string",
   boolean: "boolean",
   duration: "number",
+  timeLimit: "number",
   list: "readonly string[]",
   variables: "Readonly<Record<string, string>>",
   secretValues: "readonly string[]",
@@ -71,7 +72,9 @@ function interfaceName(group: string): string {
 
 function property(key: string, option: Option): string {
   const { type, doc, details } = option;
-  const unit = type === "duration" ? ", in milliseconds" : "";
+  const unit = type === "duration" || type === "timeLimit"
+    ? ", in milliseconds"
+    : "";
   const value = defaultOf(option);
   return comment([
     [sentence(doc + unit), ...details === undefined ? [] : [details]].join(" "),
@@ -92,7 +95,9 @@ function defaultOf(option: Option): string | undefined {
   if (type === "boolean") return value ?? "false";
   if (value === undefined) return undefined;
   if (type === "inheritance") return value;
-  if (type === "duration") return grouped(parseDuration(value)!);
+  if (type === "duration" || type === "timeLimit") {
+    return grouped(parseDuration(value)!);
+  }
   if (type === "list") return JSON.stringify(value.split(","));
   return typeof type === "object" && "minimum" in type
     ? grouped(Number(value))

@@ -23,6 +23,7 @@ const VALUE_NAMES: Readonly<Partial<Record<OptionType & string, string>>> = {
   jobDirectory: "PATH",
   jobFile: "PATH",
   duration: "TIME",
+  timeLimit: "TIME",
   list: "NAME,...",
   inheritance: "NAME,...",
 };

@@ -1,8 +1,7 @@
-import {
-  type DocumentNode,
-  parseJobText,
-  readJobText,
-} from "../schema/document.ts";
+import { parseDuration } from "../schema/duration.ts";
+import { timeLimit } from "../schema/scalars.ts";
+import type { DocumentNode } from "../schema/document.ts";
+import { parseJobText, readJobText } from "../schema/read_document.ts";
 import { reportUnknown, type Schema } from "../schema/schema.ts";
 import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
 import { Problems } from "../schema/problems.ts";
@@ -54,7 +53,7 @@ export async function readJobFile(
 ): Promise<JobFile> {
   const text = await readJobText(path, name);
   const problems = new Problems(name);
-  const document = parseJobText(text, name, problems);
+  const document = await parseJobText(text, name, problems);
   const reading: Reading = { layer: {}, origin: name };
   readKeys(document, JOB_FILE_KEYS, reading);
   const { layer, steps, stepsNode, commandNode, disableRunLocal = false } =
@@ -107,6 +106,9 @@ function readKeys(
           ? (read ?? []) as string[]
           : SOURCE_TYPES.includes(key.means) && value.text === LOCAL_SOURCE
           ? "none"
+          // Spellings of numbers that only YAML knows become a time.
+          : key.schema === timeLimit && parseDuration(value.text ?? "") !== read
+          ? `${read}ms`
           : settingOf(value),
         origin: reading.origin,
       };

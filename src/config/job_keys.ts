@@ -15,6 +15,7 @@ import {
   flag,
   integer,
   text,
+  timeLimit,
   yamlFlag,
 } from "../schema/scalars.ts";
 import {
@@ -169,6 +170,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   jobFile: text(),
   boolean: flag,
   duration,
+  timeLimit,
   list: byShape<unknown>("be a text or a list of names", {
     scalar: text(),
     list: list(text()),

@@ -4,7 +4,11 @@ import type { Option } from "../options/option.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
 import { SOURCE_TYPE, SOURCE_TYPES } from "../options/source_options.ts";
 import type { OptionValue } from "../options/value_types.ts";
-import { durationProblem, parseDuration } from "../schema/duration.ts";
+import {
+  durationProblem,
+  parseDuration,
+  timeLimitProblem,
+} from "../schema/duration.ts";
 import type {
   ConfigProblem,
   JobConfig,
@@ -225,6 +229,8 @@ export class OptionReader {
         return this.#boolean(option);
       case "duration":
         return this.#duration(name);
+      case "timeLimit":
+        return this.#duration(name, timeLimitProblem);
       case "list":
         return option.isUnion ? this.#union(name) : this.#list(option);
       case "variables":
@@ -315,12 +321,17 @@ export class OptionReader {
     return isOn ?? false;
   }
 
-  #duration(name: OptionName): number | undefined {
+  #duration(
+    name: OptionName,
+    problemOf: (text: string) => string | undefined = durationProblem,
+  ): number | undefined {
     if (this.#settings.get(name) === undefined) return undefined;
     const text = this.#text(name);
     const ms = parseDuration(text);
-    if (ms === undefined) this.#report(name, durationProblem(text));
-    return ms;
+    const problem = problemOf(text);
+    if (problem === undefined) return ms;
+    this.#report(name, problem);
+    return undefined;
   }
 
   #list({ name, default: fallback }: Option & { name: OptionName }) {

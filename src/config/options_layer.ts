@@ -66,7 +66,9 @@ function settingOf(
 ): SettingValue | undefined {
   if (value === undefined || value === null) return undefined;
   if (type === "pluginPermissions") return grantLines(value as PluginGrants);
-  if (type === "duration" && typeof value === "number") return `${value}ms`;
+  if (
+    (type === "duration" || type === "timeLimit") && typeof value === "number"
+  ) return `${value}ms`;
   return typeof value === "number" || typeof value === "boolean"
     ? String(value)
     : value as SettingValue;

@@ -1,5 +1,10 @@
 import { jobPathProblem } from "../job_path.ts";
 import {
+  dependenciesOf,
+  type NamedNode,
+  reportGraphProblems,
+} from "../schema/graph_problems.ts";
+import {
   item,
   list,
   listOrOne,
@@ -15,6 +20,7 @@ import {
   flag,
   integer,
   text,
+  timeLimit,
 } from "../schema/scalars.ts";
 import {
   byShape,
@@ -276,7 +282,7 @@ export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
   timeoutMs: {
     key: "timeout",
-    schema: duration,
+    schema: timeLimit,
     description:
       "Time limit of each attempt: seconds, or a text such as 90s, 15m or 2h.",
   },
@@ -357,7 +363,7 @@ const listed: Schema<readonly StepConfig[]> = {
   }),
   parse(node) {
     const steps = list(step, { minimum: 1 }).parse(node);
-    checkNames(node);
+    reportGraphProblems(namedNodes(node), "step");
     return steps;
   },
 };
@@ -373,6 +379,7 @@ const named: Schema<readonly StepConfig[]> = {
   parse(node) {
     const entries = node.entries ?? [];
     if (entries.length === 0) node.report("must not be empty");
+    reportGraphProblems(namedNodes(node), "step");
     return entries.flatMap(([name, value]) => {
       const problem = stepNameProblem(name);
       if (problem !== undefined) value.report(problem);
@@ -406,14 +413,14 @@ function reference(name: string): JsonSchema {
   return { $ref: `#/definitions/${name}` };
 }
 
-function checkNames(node: DocumentNode): void {
-  const first = new Map<string, DocumentNode>();
-  for (const one of node.items ?? []) {
-    const name = one.entries?.find(([key]) => key === "name")?.[1];
-    if (name?.text === undefined) continue;
-    const other = first.get(name.text);
-    if (other === undefined) first.set(name.text, name);
-    else {name.explain(() =>
-        `${name.label} is already that of the step at`, other);}
-  }
+/** Steps with their names, whatever else is wrong with them. */
+function namedNodes(node: DocumentNode): NamedNode[] {
+  const nodes = node.items ?? node.entries?.map(([, value]) => value) ?? [];
+  return nodes.flatMap((one) => {
+    const name = typeof one.key === "string"
+      ? one.key
+      : one.entries?.find(([key]) => key === "name")?.[1].text;
+    const dependsOn = dependenciesOf(one);
+    return name === undefined ? [] : [{ name, dependsOn, node: one }];
+  });
 }

@@ -6,6 +6,7 @@
  * - `jobDirectory`, `jobFile`: `/job` or a path below it
  * - `boolean`: `true` or `false`, and the spellings of `src/boolean.ts`
  * - `duration`: milliseconds; as text, seconds or a number with a unit
+ * - `timeLimit`: a duration longer than zero
  * - `list`: strings; as text, separated by commas or a JSON list
  * - `variables`: names and values; as text, lines or a file
  * - `secretValues`: a list; as text, separated by commas, or a file with one
@@ -23,6 +24,7 @@ export type OptionType =
   | "jobFile"
   | "boolean"
   | "duration"
+  | "timeLimit"
   | "list"
   | "variables"
   | "secretValues"

@@ -139,7 +139,7 @@ export const PLUGIN_OPTIONS = [
       seenBy: "job",
       isSetting: true,
     },
-    type: "duration",
+    type: "timeLimit",
     defaultText: `${PLUGIN_TIMEOUT}, in cleanup ${PLUGIN_CLEANUP_TIMEOUT}`,
     doc: "Time limit of a plugin in each phase",
   },

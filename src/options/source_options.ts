@@ -168,7 +168,7 @@ export const SOURCE_OPTIONS = [
       setBy: "user",
       isSetting: true,
     },
-    type: "duration",
+    type: "timeLimit",
     default: "1h",
     doc: "Time limit for the download of an archive",
   },

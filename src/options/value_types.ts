@@ -4,7 +4,8 @@ import type { OPTION_GROUPS, OptionName, OptionRow } from "./options.ts";
 /** Value of an option of a type. */
 type ValueOf<Type extends OptionType> = Type extends
   { readonly choices: readonly (infer Word)[] } ? Word
-  : Type extends { readonly minimum: number } | "duration" ? number
+  : Type extends { readonly minimum: number } | "duration" | "timeLimit"
+    ? number
   : Type extends "boolean" ? boolean
   : Type extends "variables" ? Readonly<Record<string, string>>
   : Type extends "command" ? string | readonly string[]

@@ -30,11 +30,27 @@ function bounded(ms: number): number | undefined {
 /**
  * Explains why {@linkcode parseDuration} does not accept a text.
  *
- * @returns The problem, phrased to follow the name of the value.
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
+ * the text is accepted.
  */
-export function durationProblem(text: string): string {
+export function durationProblem(text: string): string | undefined {
+  if (parseDuration(text) !== undefined) return undefined;
   const given = JSON.stringify(text);
   return DURATION.test(text)
     ? `must be at most "36500d" (100 years), not ${given}`
     : `must be a time such as "90s", "15m" or "2h", not ${given}`;
+}
+
+/**
+ * Describes why a text is not a time limit: a time that is longer than zero.
+ *
+ * @param text Text.
+ * @returns What it must be; `undefined` if it is accepted.
+ */
+export function timeLimitProblem(text: string): string | undefined {
+  return parseDuration(text) === 0
+    ? `must be longer than zero, such as "90s" or "15m", not ${
+      JSON.stringify(text)
+    }`
+    : durationProblem(text);
 }

@@ -8,12 +8,7 @@ import {
   type Node,
   parseDocument,
 } from "yaml";
-
-/** A position in a text; both numbers start at 1. */
-export interface TextPlace {
-  line: number;
-  column: number;
-}
+import type { TextPlace } from "./excerpt.ts";
 
 /**
  * Creates a function that finds the positions of values in a YAML or JSON text.

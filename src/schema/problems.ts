@@ -1,4 +1,9 @@
-import type { TextPlace } from "./locate.ts";
+import {
+  makeExcerpts,
+  placedProblem,
+  PRIVATE_KEYS,
+  type TextPlace,
+} from "./excerpt.ts";
 import { RunnerError, type RunnerErrorCode } from "../errors.ts";
 
 /** Maximum number of problems that are listed; the others are counted. */
@@ -151,12 +156,14 @@ export class Problems {
   async warnings(text: string): Promise<string[]> {
     return this.#total === this.#errorCount
       ? []
-      : await this.#lines(text, this.#told.filter((one) => one.isWarning));
+      : (await this.#lines(text, this.#told.filter((one) => one.isWarning)))
+        .map((problem) => problem.split("\n", 1)[0]);
   }
 
   async #lines(text: string, problems: readonly Problem[]): Promise<string[]> {
     const { makeLocator } = await import("./locate.ts");
     const locate = makeLocator(text);
+    const excerpts = makeExcerpts(text);
     const textOf = ({ line, column }: TextPlace) =>
       `${this.#name}:${line}:${column}`;
     const lines = problems
@@ -165,22 +172,18 @@ export class Problems {
         a.place.line - b.place.line || a.place.column - b.place.column
       )
       .map(({ place, message, other }) =>
-        `${textOf(place)}: ${hideValues(message, this.#document)}` +
-        (other === undefined ? "" : ` ${textOf(locate(other))}`)
+        placedProblem(
+          this.#name,
+          excerpts,
+          place,
+          hideValues(message, this.#document) +
+            (other === undefined ? "" : ` ${textOf(locate(other))}`),
+        )
       );
     const rest = this.#total - this.#told.length;
     return rest > 0 ? [...lines, `and ${rest} more`] : lines;
   }
 }
-
-/** Keys whose values may be or contain secrets. */
-const KEYS: ReadonlySet<string> = new Set([
-  "environment",
-  "env",
-  "job_env",
-  "secret_values_list",
-  "secrets",
-]);
 
 /**
  * Shorter values are parts of many other values, so hiding them would protect
@@ -235,7 +238,7 @@ function valuesOf(document: unknown): string[] {
       seen.add(value);
       if (isHidden) hiddenSeen.add(value);
       for (const [key, member] of Object.entries(value)) {
-        visit(member, isHidden || KEYS.has(key));
+        visit(member, isHidden || PRIVATE_KEYS.has(key));
       }
     }
   };

@@ -12,6 +12,7 @@ import {
   durationProblem,
   MAX_DURATION_MS,
   parseDuration,
+  timeLimitProblem,
 } from "./duration.ts";
 import type { Schema } from "./schema.ts";
 
@@ -180,8 +181,34 @@ export const duration: Schema<number> = {
   }),
   parse: scalar((text, node) =>
     parseDuration(text) ??
-      void node.report(durationProblem(text.slice(0, 100)))
+      void node.report(durationProblem(text.slice(0, 100))!)
   ),
+};
+
+/**
+ * Schema of a time limit; gives milliseconds. A number of seconds may have every
+ * spelling that the YAML decoder of Go takes for a whole one.
+ */
+export const timeLimit: Schema<number> = {
+  jsonSchema: () => ({
+    type: ["number", "string"],
+    exclusiveMinimum: 0,
+    maximum: MAX_DURATION_MS / 1_000,
+    pattern: `(${DURATION.source})|(${NUMBER.source})`,
+    not: { type: "string", pattern: "^[0.]*[a-z]*$" },
+  }),
+  parse: scalar((text, node) => {
+    const shown = text.slice(0, 100);
+    const seconds = numberOf(text);
+    const time = Number.isInteger(seconds) && seconds >= 0
+      ? `${seconds}s`
+      : shown;
+    const problem = timeLimitProblem(time);
+    if (problem === undefined) return parseDuration(time);
+    return void node.report(
+      timeLimitProblem(shown) ?? problem,
+    );
+  }),
 };
 
 /** Creates the schema of an integer. */

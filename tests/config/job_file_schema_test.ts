@@ -5,6 +5,7 @@ import { describe, it } from "@std/testing/bdd";
 import { readJobFile } from "../../src/config/job_file.ts";
 import { jobFileSchema } from "../../src/config/job_keys.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { withoutExcerpts } from "../helpers/problem_text.ts";
 import { Random } from "../helpers/random.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -18,7 +19,7 @@ const accepts = new Ajv({
 
 /** What the reader refuses and no schema can: see {@linkcode jobFileSchema}. */
 const BEYOND =
-  /already that of the step|is no variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
+  /has the same name as the step|names ".*", which is no step|waits for itself|is no variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
 
 /** The problems that the reader of job files finds and a schema could. */
 async function problemsOf(path: string, text: string): Promise<string[]> {
@@ -28,7 +29,7 @@ async function problemsOf(path: string, text: string): Promise<string[]> {
     return [];
   } catch (error) {
     assert(error instanceof RunnerError, `${error}`);
-    return error.message.split("\n").slice(1)
+    return withoutExcerpts(error.message).split("\n").slice(1)
       .filter((line) => !BEYOND.test(line));
   }
 }

@@ -270,7 +270,7 @@ steps:
         "8:14: steps[1].run[1] must be a single value",
         "9:16: steps[1].needs[1] must be a single value",
         "11:7: steps[1].env.A must be a single value",
-        "12:5: steps[2].name is already that of the step at 3:5",
+        "12:5: steps[2] has the same name as the step at 3:5",
         "15:7: steps[2].matrix.OS must be a list",
         '17:12: steps[2].matrix.exclude[0].OSS is no variable of the matrix; did you mean "OS"?',
       ],
@@ -345,14 +345,14 @@ steps:
   - {name: a, run: x}
 `),
       [
-        "4:6: steps[2].name is already that of the step at 2:6",
-        "5:6: steps[3].name is already that of the step at 2:6",
+        "4:6: steps[2] has the same name as the step at 2:6",
+        "5:6: steps[3] has the same name as the step at 2:6",
       ],
     );
     const [problem] = await problemsOfText(
       "steps:\n  a: {run: x}\n  a: {run: y}\n",
     );
-    assertMatch(problem, /duplicat.* at line 3, column \d+$/);
+    assertEquals(problem, '3:3: the key "a" is defined twice; first at 2:3');
   });
 
   it("names of variables that are none", async () => {
@@ -408,7 +408,9 @@ steps:
 
   it("two keys that mean the same", async () => {
     assertEquals(await problemsOfStep("needs: b", "depends_on: c"), [
+      '4:5: steps[0].needs names "b", which is no step; did you mean "a"?',
       "5:5: steps[0].depends_on means the same as needs: give one",
+      '5:5: steps[0].depends_on names "c", which is no step; did you mean "a"?',
     ]);
   });
 

@@ -265,7 +265,7 @@ describe("runnerlib run tells what is wrong with", () => {
       "a broken job file",
       ["run", "--job-file", "broken.yaml"],
       1,
-      /Cannot read job file "broken.yaml": .* line 2, column \d+/,
+      /Cannot read job file "broken.yaml": .*\n {2}broken.yaml:2:\d+: /,
     ],
     [
       "a wrong job file",

@@ -270,7 +270,12 @@ jobs:
       stderr,
       `Cannot use workflow file "p.yaml": 2 problems
   p.yaml:3:20: unknown key "jobs.a.neds"; did you mean "jobs.a.needs"?
-  p.yaml:4:20: jobs.b.needs names "c", which is no job`,
+    3 |   a: { command: x, neds: b }
+      |                    ^
+  p.yaml:4:20: jobs.b.needs names "c", which is no job; did you mean "a"?
+    4 |   b: { command: x, needs: c }
+      |                    ^
+`,
     );
   });
 

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { type JobFile, readJobFile } from "../../src/config/job_file.ts";
 import type { StepConfig } from "../../src/config/step_config.ts";
 import { RunnerError } from "../../src/errors.ts";
+import { withoutExcerpts } from "./problem_text.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
 /** Reads a job file of the given text, which is called `job.yaml`. */
@@ -22,7 +23,7 @@ export async function stepsOf(text: string): Promise<readonly StepConfig[]> {
 export async function problemsOfText(text: string): Promise<string[]> {
   const error = await assertRejects(() => readText(text), RunnerError);
   assertEquals(error.code, "invalid-job-file");
-  const [first, ...lines] = error.message.split("\n");
+  const [first, ...lines] = withoutExcerpts(error.message).split("\n");
   return lines.length > 0
     ? lines.map((line) => line.replaceAll("job.yaml:", ""))
     : [first];

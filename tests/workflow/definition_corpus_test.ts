@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { withoutExcerpts } from "../helpers/problem_text.ts";
 import { triggerDocument } from "../../src/triggers/document.ts";
 import { JOB_KEYS } from "../../src/workflow/definition/job_body.ts";
 import { definitionTrigger } from "../../src/workflow/definition/job_definition.ts";
@@ -45,7 +46,7 @@ async function problemsOf(text: string): Promise<string[]> {
     return [];
   } catch (error) {
     assert(error instanceof Error);
-    return error.message.split("\n").slice(1);
+    return withoutExcerpts(error.message).split("\n").slice(1);
   }
 }
 
@@ -184,7 +185,9 @@ describe("values of definitions", () => {
     ["18e2", 1800],
     ["60.0", 60],
     ['"90"', 90],
-    ["0", undefined],
+    ["15m", 900],
+    ["1h30m", 5400],
+    ["1000ms", 1],
     ["~", undefined],
     ["", undefined],
   ];
@@ -196,6 +199,17 @@ describe("values of definitions", () => {
         );
         assertEquals(job.body.timeoutSeconds, value, key);
       }
+    });
+  }
+
+  for (const written of ["0", "0s", "1.5", "1500ms", "-1", "soon"]) {
+    it(`refuses a timeout of ${written}, as a job file does`, async () => {
+      const text = `name: a\njob: { command: x, timeout: ${written} }`;
+      const error = await readJob(text).catch((error) => error);
+      assertStringIncludes(
+        error.message,
+        "job.yaml:2:20: job.timeout must be ",
+      );
     });
   }
 
@@ -341,7 +355,10 @@ environment: { <<: [{ A: 1, B: 1 }, { B: 2, C: 2 }], A: 0 }
     });
     const error = await readJob("name: a\njob: { command: x }\nname: b")
       .catch((error) => error);
-    assert(/duplicated key at line 3/.test(error.message), error.message);
+    assertStringIncludes(
+      error.message,
+      'the key "name" is defined twice; first at',
+    );
   });
 
   it("reads events as a list, and as a text", async () => {

@@ -1,5 +1,11 @@
 import { steps } from "../../config/step_keys.ts";
-import { condition, yamlFlag, yamlInteger } from "../../schema/scalars.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import {
+  condition,
+  timeLimit,
+  yamlFlag,
+  yamlInteger,
+} from "../../schema/scalars.ts";
 import {
   type Keys,
   mapped,
@@ -43,6 +49,17 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
     ].map((key) => [key, "is a key that only the coordinator sets"]),
   );
 
+/** The coordinator counts whole seconds. */
+function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
+  const seconds = ms / 1_000;
+  if (Number.isInteger(seconds) && seconds <= MAX_SECONDS) return seconds;
+  return void node.report(
+    `must be whole seconds, at most ${MAX_SECONDS}, not ${
+      JSON.stringify(node.text)
+    }`,
+  );
+}
+
 /** Keys of a job. */
 export const JOB_KEYS: Keys<JobContent> = {
   image: {
@@ -64,12 +81,9 @@ export const JOB_KEYS: Keys<JobContent> = {
   timeoutSeconds: {
     key: "timeout",
     alias: "timeout_seconds",
-    // Zero is no limit of the job's own.
-    schema: mapped(
-      yamlInteger(0, MAX_SECONDS),
-      (seconds) => seconds || undefined,
-    ),
-    description: "Time limit of the job, in seconds.",
+    schema: mapped(timeLimit, wholeSeconds),
+    description:
+      "Time limit of the job: seconds, or a text such as 90s, 15m or 2h.",
   },
   priority: {
     key: "priority",

@@ -1,10 +1,7 @@
 import { Problems } from "../../schema/problems.ts";
 import { RunnerError } from "../../errors.ts";
-import {
-  type DocumentNode,
-  parseJobText,
-  readJobText,
-} from "../../schema/document.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import type { Schema } from "../../schema/schema.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
@@ -99,7 +96,7 @@ async function readFile(
 ): Promise<{ content: JobFileContent; job: JobContent }> {
   const text = await readJobText(`${root}/${sourceFile}`, sourceFile);
   const problems = new Problems(sourceFile);
-  const document = parseJobText(text, sourceFile, problems);
+  const document = await parseJobText(text, sourceFile, problems);
   const content = file.parse(document) ?? {};
   const {
     name: _name,

@@ -1,12 +1,7 @@
 import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { cycleText, findCycle, linkNodes } from "../../graph.ts";
-import {
-  type DocumentNode,
-  parseJobText,
-  readJobText,
-} from "../../schema/document.ts";
-import { suggest } from "../../suggest.ts";
+import { reportGraphProblems } from "../../schema/graph_problems.ts";
+import { parseJobText, readJobText } from "../../schema/read_document.ts";
 import {
   type JobDefinition,
   WORKFLOW_FOLDER,
@@ -58,7 +53,12 @@ export async function readWorkflow(
     WORKFLOW_FILE,
   );
   const problems = new Problems(sourceFile, WORKFLOW_FILE);
-  const document = parseJobText(text, sourceFile, problems, WORKFLOW_FILE);
+  const document = await parseJobText(
+    text,
+    sourceFile,
+    problems,
+    WORKFLOW_FILE,
+  );
   const content = workflowFile.parse(document) ?? {};
   const { jobs: entries = [], on, isTrue } = content;
   if (on !== undefined && isTrue !== undefined) {
@@ -73,11 +73,14 @@ export async function readWorkflow(
   const errors: string[] = [];
   const bases = await readBases(root, entries, errors, options);
   const jobs = entries.map((entry) => layOver(entry, bases));
-  checkJobs(entries.map(({ node }, at) => ({
-    name: jobs[at].name,
-    dependsOn: jobs[at].body.dependsOn ?? [],
-    node,
-  })));
+  reportGraphProblems(
+    entries.map(({ node }, at) => ({
+      name: jobs[at].name,
+      dependsOn: jobs[at].body.dependsOn ?? [],
+      node,
+    })),
+    "job",
+  );
   await problems.throwIfAny(text).catch((error) =>
     void errors.unshift(messageOf(error))
   );
@@ -162,78 +165,4 @@ function layOver(
   }
   checkJob(node, job.body);
   return job;
-}
-
-/** Keys under which dependencies stand. */
-const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
-
-/** A job and its dependencies, to be checked. */
-export interface CheckedJob {
-  /** Name of the job. */
-  readonly name: string;
-  /** Names of jobs that come first. */
-  readonly dependsOn: readonly string[];
-  /** Entry of the job. */
-  readonly node: DocumentNode;
-}
-
-/**
- * Reports duplicate names, unknown names and cycles, which would make jobs wait
- * forever.
- *
- * @param jobs Jobs of one workflow.
- */
-export function checkJobs(jobs: readonly CheckedJob[]): void {
-  const places = new Map<string, number>();
-  jobs.forEach(({ name, node }, at) => {
-    const first = places.get(name);
-    if (first === undefined) places.set(name, at);
-    else {
-      const { node: other } = jobs[first];
-      node.explain(() => `${node.label} has the name of the job at`, other);
-    }
-  });
-  const cycle = findCycle(linkNodes(jobs.map((job) => {
-    const { name: group, dependsOn } = job;
-    const known = dependsOn.filter((name) => places.has(name));
-    for (const name of dependsOn) {
-      if (!places.has(name)) reportUnknown(job, name, places.keys());
-    }
-    return { group, dependsOn: known };
-  })));
-  if (cycle === undefined) return;
-  const { node } = jobs[places.get(cycle[0])!];
-  node.report(cycleText(cycle));
-}
-
-function reportUnknown(
-  { node }: CheckedJob,
-  name: string,
-  known: Iterable<string>,
-): void {
-  const place = dependencyNode(node, name) ?? node;
-  place.explain(() => {
-    const near = suggest(name, known);
-    return `${place.label} names ${JSON.stringify(name)}, which is no job` +
-      (near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`);
-  });
-}
-
-/** The dependency may stand in a job file, whose place is not at hand. */
-function dependencyNode(
-  node: DocumentNode,
-  name: string,
-): DocumentNode | undefined {
-  for (const [key, value] of node.entries ?? []) {
-    if (key === "job") {
-      const found = dependencyNode(value, name);
-      if (found !== undefined) return found;
-    }
-    if (!DEPENDENCY_KEYS.includes(key)) continue;
-    const found = [value, ...value.items ?? []].find((entry) =>
-      entry.text === name
-    );
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }

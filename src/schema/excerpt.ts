@@ -1,0 +1,207 @@
+/** A position in a text; both numbers start at 1. */
+export interface TextPlace {
+  /** Number of the line. */
+  line: number;
+  /** Number of the character in its line, in UTF-16 units. */
+  column: number;
+}
+
+/** Maximum number of characters of a line that are shown. */
+const MAX_SHOWN = 100;
+
+/** Number of characters that are shown in front of the place, if the line is longer. */
+const SHOWN_BEFORE = 60;
+
+/** Maximum number of characters of a line of which a part is shown. */
+const MAX_LINE = 2_000;
+
+/** Maximum number of characters of a key that is private. */
+const MAX_KEY = 100;
+
+/** What replaces text that may be secret. */
+const HIDDEN = "[REDACTED]";
+
+/** Keys whose values may be secret, or hold what is. */
+export const PRIVATE_KEYS: ReadonlySet<string> = new Set([
+  "environment",
+  "env",
+  "job_env",
+  "secret_values_list",
+  "secrets",
+  "vars",
+]);
+
+/** A key in front of its colon, with or without quotes; `=` for lines of variables. */
+const KEY = /(["']?)([\w.$-]+)\1[ \t]*[:=](?=[ \t"'[{]|$)/g;
+
+/** A key that looks like the name of a variable. */
+const VARIABLE_KEY = /^[A-Z_][A-Z0-9_]+$/;
+
+/** A key that looks like the name of a secret. */
+const SECRET_KEY = /token|secret|passw|credential|api.?key|private.?key|auth/i;
+
+/** Keys whose values are names or switches, though they match the above. */
+const PUBLIC_KEY =
+  /^(secret_env_(names|patterns)|image_pull_secrets|secrets_file)$/;
+
+/** Full-width characters, which take two columns of a terminal. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+
+/** Formats the line of a place with a caret; empty if it has no text. */
+export type Excerpts = (place: TextPlace) => string;
+
+/**
+ * Creates a function that formats lines of a text with a caret below a place.
+ *
+ * What may be secret is replaced: values below the keys `environment`, `env`,
+ * `secrets` and the like, and those of keys that look like the name of a
+ * variable or of a secret.
+ *
+ * @param text The text.
+ * @returns Formats the line of a place, in two lines.
+ */
+export function makeExcerpts(text: string): Excerpts {
+  const lines = text.split(/\r\n|\r|\n/);
+  let bracketed: ReadonlySet<number> | undefined;
+  return ({ line, column }) => {
+    const whole = lines[line - 1] ?? "";
+    // Of a longer line, it takes too long to find out what may be shown.
+    if (whole.trim() === "" || whole.length > MAX_LINE) return "";
+    bracketed ??= linesInPrivateBrackets(text);
+    const isPrivateLine = bracketed.has(line - 1) ||
+      isInPrivateBlock(lines, line - 1);
+    const shown = whole.slice(0, hiddenFrom(whole, isPrivateLine));
+    const source = shown.length < whole.length ? shown + HIDDEN : whole;
+    const at = Math.min(column - 1, shown.length);
+    const start = source.length > MAX_SHOWN
+      ? Math.max(0, at - SHOWN_BEFORE)
+      : 0;
+    const end = start + MAX_SHOWN;
+    const before = (start > 0 ? "…" : "") + visible(source.slice(start, at));
+    const after = visible(source.slice(at, end)) +
+      (end < source.length ? "…" : "");
+    const indent = [...before].map(blankOf).join("");
+    const margin = " ".repeat(`${line}`.length);
+    return `    ${line} | ${before}${after}\n    ${margin} | ${indent}^`;
+  };
+}
+
+/** Tabs become arrows of one column; other control characters cannot be shown. */
+function visible(text: string): string {
+  return text.replaceAll("\t", "→")
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "�");
+}
+
+function blankOf(character: string): string {
+  if (/\p{M}/u.test(character)) return "";
+  return WIDE.test(character) ? "  " : " ";
+}
+
+/** Returns from which character on a line may hold what is secret. */
+function hiddenFrom(line: string, isPrivateLine: boolean): number {
+  if (isPrivateLine) {
+    // The name of a variable or the start of a list item may be shown.
+    const [name] = /^\s*(?:-\s+)?(["']?)[\w.-]+\1\s*:(?=\s|$)/.exec(line) ??
+      /^\s*/.exec(line)!;
+    return line.slice(name.length).trim() === "" ? line.length : name.length;
+  }
+  for (const match of line.matchAll(KEY)) {
+    const [whole, , key] = match;
+    if (!isPrivate(key)) continue;
+    const end = match.index + whole.length;
+    return line.slice(end).trim() === "" ? line.length : end;
+  }
+  return line.length;
+}
+
+function isPrivate(key: string): boolean {
+  return PRIVATE_KEYS.has(key) || VARIABLE_KEY.test(key) ||
+    SECRET_KEY.test(key) && !PUBLIC_KEY.test(key);
+}
+
+/** Keys that open the blocks around a line are those of lines with less indentation. */
+function isInPrivateBlock(lines: readonly string[], at: number): boolean {
+  let limit = indentOf(lines[at]);
+  for (let above = at - 1; above >= 0; above--) {
+    const line = lines[above];
+    if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
+    // A list may stand as far left as its key.
+    const isListKey = /^\s*-(\s|$)/.test(lines[at]) &&
+      indentOf(line) === limit && !/^\s*-(\s|$)/.test(line);
+    if (indentOf(line) >= limit && !isListKey) continue;
+    const start = line.slice(0, MAX_KEY + limit).replace(/^\s*(?:-\s+)*/, "");
+    const [, , key] = /^(["']?)([\w.$-]+)\1\s*:/.exec(start) ?? [];
+    if (key !== undefined && isPrivate(key)) return true;
+    limit = Math.min(limit, indentOf(line));
+    if (limit === 0 && !isListKey) return false;
+  }
+  return false;
+}
+
+/** Finds the lines at whose start a bracket that a private key opened is open. */
+function linesInPrivateBrackets(text: string): ReadonlySet<number> {
+  const found = new Set<number>();
+  const open: boolean[] = [];
+  let openCount = 0;
+  let line = 0;
+  let word = "";
+  let key = "";
+  let quote = "";
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === "\n") {
+      line++;
+      if (openCount > 0) found.add(line);
+      // A quote that is not closed must not hide the brackets of other lines.
+      quote = "";
+      if (key === "") word = "";
+    } else if (quote !== "") {
+      if (character === quote) quote = "";
+      else if (character === "\\" && quote === '"') at++;
+      else word += character;
+    } else if (character === '"' || character === "'") {
+      quote = character;
+      word = "";
+    } else if (character === ":") {
+      key = word.slice(-MAX_KEY).trim();
+      word = "";
+    } else if (character === "{" || character === "[") {
+      open.push(isPrivate(key));
+      if (open.at(-1)) openCount++;
+      key = word = "";
+    } else if (character === "}" || character === "]") {
+      if (open.pop()) openCount--;
+      key = word = "";
+    } else if (character === ",") key = word = "";
+    else if (!/\s/.test(character)) {
+      key = "";
+      word += character;
+    }
+  }
+  return found;
+}
+
+function indentOf(line: string): number {
+  return line.length - line.trimStart().length;
+}
+
+/**
+ * Formats a problem of a file with its place and the line in question.
+ *
+ * @param name Path of the file as the user gave it.
+ * @param excerpts Formats lines of the file.
+ * @param place Where the problem is.
+ * @param message What is wrong.
+ * @returns `FILE:LINE:COLUMN: MESSAGE`, and the line with a caret.
+ */
+export function placedProblem(
+  name: string,
+  excerpts: Excerpts,
+  place: TextPlace,
+  message: string,
+): string {
+  const excerpt = excerpts(place);
+  return `${name}:${place.line}:${place.column}: ${message}` +
+    (excerpt === "" ? "" : `\n${excerpt}`);
+}

@@ -1,0 +1,121 @@
+import { cycleText, findCycle, linkNodes } from "../graph.ts";
+import { suggest } from "../suggest.ts";
+import type { DocumentNode } from "./document.ts";
+
+/** A job or step of a file, and what it depends on. */
+export interface NamedNode {
+  /** Its name. */
+  readonly name: string;
+  /** Names of others that come first. */
+  readonly dependsOn: readonly string[];
+  /** Its place in the file. */
+  readonly node: DocumentNode;
+}
+
+/** Keys under which dependencies stand. */
+const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
+
+/**
+ * Reports duplicate names, unknown dependencies and cycles, which would make jobs
+ * or steps wait forever.
+ *
+ * @param members Jobs or steps that are defined together.
+ * @param kind What they are.
+ */
+export function reportGraphProblems(
+  members: readonly NamedNode[],
+  kind: "job" | "step",
+): void {
+  const places = new Map<string, number>();
+  members.forEach(({ name, node }, at) => {
+    const first = places.get(name);
+    if (first === undefined) places.set(name, at);
+    else {
+      const { node: other } = members[first];
+      nameOf(node).explain(
+        () => `${node.label} has the same name as the ${kind} at`,
+        nameOf(other),
+      );
+    }
+  });
+  const cycle = findCycle(linkNodes(members.map((member) => {
+    const { name: group, dependsOn } = member;
+    const known = dependsOn.filter((name) => places.has(name));
+    for (const name of dependsOn) {
+      if (!places.has(name)) reportUnknown(member, name, places.keys(), kind);
+    }
+    return { group, dependsOn: known };
+  })));
+  if (cycle === undefined) return;
+  const [first, second = first] = cycle;
+  const { node } = members[places.get(first)!];
+  (dependencyNode(node, second) ?? node).explain(() =>
+    `${node.label} ${cycleText(cycle)}`
+  );
+}
+
+function reportUnknown(
+  { node }: NamedNode,
+  name: string,
+  known: Iterable<string>,
+  kind: string,
+): void {
+  const place = dependencyNode(node, name) ?? node;
+  place.explain(() => {
+    const names = [...known];
+    const near = suggest(name, names);
+    return `${place.label} names ${JSON.stringify(name)}, which is no ${kind}` +
+      (near === undefined
+        ? `; there ${names.length === 1 ? "is" : "are"} ${listOf(names)}`
+        : `; did you mean ${JSON.stringify(near)}?`);
+  });
+}
+
+/** Maximum number of names that a message lists. */
+const MAX_NAMES = 10;
+
+function listOf(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_NAMES).map((name) =>
+    JSON.stringify(name.slice(0, 50))
+  );
+  const rest = names.length - shown.length;
+  return shown.join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+/**
+ * Reads the names on which an entry depends, whatever else is wrong with it.
+ *
+ * @param node The entry.
+ */
+export function dependenciesOf(node: DocumentNode): string[] {
+  return (node.entries ?? [])
+    .filter(([key]) => DEPENDENCY_KEYS.includes(key))
+    .flatMap(([, value]) => [value, ...value.items ?? []])
+    .flatMap(({ text }) => text ?? []);
+}
+
+/** The value of the key `name`; the entry itself, if its key is the name. */
+function nameOf(node: DocumentNode): DocumentNode {
+  return node.entries?.find(([key, value]) =>
+    key === "name" && typeof node.key === "number" && value.text !== undefined
+  )?.[1] ?? node;
+}
+
+/** The dependency may stand in another file, whose place is not at hand. */
+function dependencyNode(
+  node: DocumentNode,
+  name: string,
+): DocumentNode | undefined {
+  for (const [key, value] of node.entries ?? []) {
+    if (key === "job") {
+      const found = dependencyNode(value, name);
+      if (found !== undefined) return found;
+    }
+    if (!DEPENDENCY_KEYS.includes(key)) continue;
+    const found = [value, ...value.items ?? []].find((entry) =>
+      entry.text === name
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

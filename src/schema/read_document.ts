@@ -1,0 +1,190 @@
+import { parse } from "@std/yaml/parse";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
+import { DocumentNode, resolveMergeKeys } from "./document.ts";
+import { makeExcerpts, placedProblem } from "./excerpt.ts";
+import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
+
+/** Maximum size of a file that is read, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/** A line that is indented by a tab. */
+const TAB_INDENT = /^ *\t/m;
+
+/**
+ * Reads the text of a file.
+ *
+ * @param name Path as the user wrote it, for messages.
+ * @throws {RunnerError} With the code of the kind, if the file cannot be read.
+ */
+export async function readJobText(
+  path: string,
+  name: string,
+  kind: FileKind = JOB_FILE,
+): Promise<string> {
+  let reason: string;
+  try {
+    const info = await Deno.stat(path);
+    if (!info.isFile) reason = notAFile(info);
+    else if (info.size > MAX_BYTES) {
+      reason = `it is larger than ${MAX_BYTES} bytes`;
+    } else return decodeText(await Deno.readFile(path), name);
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw unreadable(name, reason, kind);
+}
+
+/**
+ * Parses the text of a YAML or JSON file.
+ *
+ * @param name Path as the user wrote it, for messages.
+ * @param problems Collects invalid values.
+ * @throws {RunnerError} With the code of the kind, if the text is not valid
+ * YAML; the message has the position and the line.
+ */
+export async function parseJobText(
+  text: string,
+  name: string,
+  problems: Problems,
+  kind: FileKind = JOB_FILE,
+): Promise<DocumentNode> {
+  // Tabs are fine between brackets: in JSON.
+  if (TAB_INDENT.test(text) && !/^\s*[[{]/.test(text)) {
+    await throwIfSyntaxProblem(text, "", name, kind);
+  }
+  try {
+    return documentOf(text, problems);
+  } catch (error) {
+    if (error instanceof RunnerError) throw error;
+    const message = messageOf(error);
+    if (error instanceof RangeError || /call stack/.test(message)) {
+      throw unreadable(name, "it is nested too deeply", kind);
+    }
+    // The parser quotes the file, which may contain a secret. So does its
+    // error, which is therefore not used as the cause.
+    await throwIfSyntaxProblem(text, message.split("\n", 1)[0], name, kind);
+    throw unreadable(name, "it is not valid YAML", kind);
+  }
+}
+
+function documentOf(text: string, problems: Problems): DocumentNode {
+  const written = parse(text, { schema: "failsafe" });
+  problems.readFrom(written);
+  const understood = parse(text, {
+    schema: "core",
+    allowDuplicateKeys: true,
+  });
+  if (!text.includes("<<")) {
+    return new DocumentNode(written, understood, problems);
+  }
+  return new DocumentNode(
+    resolveMergeKeys(written, {
+      count: () => problems.count(),
+      report: (path, problem) =>
+        problems.add(path, () => `${keyText(path)} ${problem}`),
+    }),
+    resolveMergeKeys(understood, { count: () => {}, report: () => {} }),
+    problems,
+  );
+}
+
+async function throwIfSyntaxProblem(
+  text: string,
+  reason: string,
+  name: string,
+  kind: FileKind,
+): Promise<void> {
+  const { findSyntaxProblem } = await import("./syntax.ts");
+  const problem = findSyntaxProblem(text, reason);
+  if (problem === undefined) return;
+  const { place, message, other } = problem;
+  const end = other === undefined
+    ? ""
+    : ` ${name}:${other.line}:${other.column}`;
+  throw new RunnerError(
+    `Cannot read ${kind.words} "${name}": it is not valid YAML\n${
+      placedProblem(name, makeExcerpts(text), place, message + end)
+    }`,
+    { code: kind.code },
+  );
+}
+
+/** Formats the path of a merge key, or of an item of its list, for a message. */
+function keyText(path: readonly (string | number)[]): string {
+  return path.slice(path.lastIndexOf("<<"))
+    .map((key) => typeof key === "number" ? `[${key}]` : key).join("");
+}
+
+function notAFile(info: Deno.FileInfo): string {
+  if (info.isDirectory) return "it is a directory, not a file";
+  if (info.isFifo) return "it is a named pipe, not a file";
+  return "it is a device or a socket, not a file";
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const [first, second] = bytes;
+    const isUtf16 = first === 0xff && second === 0xfe ||
+      first === 0xfe && second === 0xff;
+    throw new Error(
+      isUtf16
+        ? "it is UTF-16 text; save it as UTF-8"
+        : `it is not UTF-8 text${invalidByte(bytes, name)}`,
+    );
+  }
+}
+
+/** Decoding the invalid bytes and all others changes the former only. */
+function invalidByte(bytes: Uint8Array, name: string): string {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let [low, high] = [0, bytes.length];
+  // A longer start of the bytes is valid only if a shorter one is.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (isValidStart(decoder, bytes.subarray(0, middle))) low = middle;
+    else high = middle - 1;
+  }
+  // The last character may only be the start of one.
+  while (low > 0 && !isValid(bytes.subarray(0, low))) low--;
+  const lines = new TextDecoder().decode(bytes.subarray(0, low)).split("\n");
+  const byte = bytes[low]?.toString(16).toUpperCase().padStart(2, "0");
+  return byte === undefined
+    ? ""
+    : `\n${name}:${lines.length}:${
+      lines.at(-1)!.length + 1
+    }: the byte 0x${byte} is not part of any UTF-8 character; save the file as UTF-8`;
+}
+
+function isValid(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isValidStart(decoder: TextDecoder, bytes: Uint8Array): boolean {
+  try {
+    decoder.decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    try {
+      decoder.decode();
+    } catch {
+      // A character that is cut at the end is reset this way.
+    }
+  }
+}
+
+function unreadable(
+  name: string,
+  reason: string,
+  { words, code }: FileKind,
+): RunnerError {
+  return new RunnerError(`Cannot read ${words} "${name}": ${reason}`, { code });
+}

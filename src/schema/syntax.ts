@@ -1,0 +1,360 @@
+import {
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLParseError,
+} from "yaml";
+import type { TextPlace } from "./excerpt.ts";
+import {
+  afterQuote,
+  innermostBracket,
+  type Parsed,
+  type SyntaxProblem,
+  unclosedBracket,
+  unclosedQuote,
+} from "./unclosed.ts";
+
+/**
+ * Explains why a text is not YAML.
+ *
+ * Loaded only to word a problem: the parser that knows positions takes longer
+ * to start than a whole job.
+ *
+ * @param text The text.
+ * @param reason Message of the parser that refused it, with the place in
+ * its first line; empty if none did.
+ * @returns The first problem; `undefined` if nothing is wrong.
+ */
+export function findSyntaxProblem(
+  text: string,
+  reason = "",
+): SyntaxProblem | undefined {
+  return conflictMarker(text) ?? controlCharacter(text) ??
+    parserProblem(text, reason);
+}
+
+function parserProblem(
+  text: string,
+  reason: string,
+): SyntaxProblem | undefined {
+  const parsed = parse(text);
+  if (parsed === undefined) return fallback(reason);
+  const { errors } = parsed.document;
+  const tab = errors.find(({ code }) => code === "TAB_AS_INDENT");
+  if (tab !== undefined) {
+    return {
+      place: parsed.placeOf(tab.pos[0]),
+      message: TAB,
+    };
+  }
+  if (reason === "") return undefined;
+  if (/duplicated key/.test(reason)) {
+    const duplicate = duplicateKey(parsed);
+    if (duplicate !== undefined) return duplicate;
+  }
+  const [, alias] = /unidentified alias "(.*?)"/.exec(reason) ?? [];
+  if (alias !== undefined) return unknownAlias(text, alias, reason);
+  if (/unknown tag/.test(reason)) return unknownTag(text, reason);
+  if (errors.length === 0) return fallback(reason);
+  return explain(errors[0], parsed, reason) ?? fallback(reason);
+}
+
+function parse(text: string): Parsed | undefined {
+  const lineCounter = new LineCounter();
+  try {
+    const document = parseDocument(text, {
+      schema: "failsafe",
+      lineCounter,
+      prettyErrors: false,
+      // Looking for them takes the square of time.
+      uniqueKeys: false,
+    });
+    return {
+      text,
+      lines: text.split(/\r\n|\r|\n/),
+      document,
+      placeOf(offset) {
+        const { line, col } = lineCounter.linePos(offset);
+        return { line, column: col };
+      },
+    };
+  } catch {
+    // Nested more deeply than this parser can follow.
+    return undefined;
+  }
+}
+
+/** The place of the other parser, whose words are about its own work. */
+function fallback(reason: string): SyntaxProblem | undefined {
+  const place = placeIn(reason);
+  return place && { place, message: "the text is not valid YAML from here on" };
+}
+
+function placeIn(reason: string): TextPlace | undefined {
+  const [, line, column] = /at line (\d+), column (\d+)/.exec(reason) ?? [];
+  if (line === undefined) return undefined;
+  return { line: Number(line), column: Number(column) };
+}
+
+function conflictMarker(text: string): SyntaxProblem | undefined {
+  const match = /^(<{7}|>{7})(?= |\r?$)/m.exec(text);
+  return match
+    ? {
+      place: placeAt(text, match.index),
+      message: `"${match[1]}" marks a merge conflict; resolve it first`,
+    }
+    : undefined;
+}
+
+function controlCharacter(text: string): SyntaxProblem | undefined {
+  // deno-lint-ignore no-control-regex
+  const match = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]/.exec(text);
+  if (!match) return undefined;
+  const code = match[0].charCodeAt(0).toString(16).toUpperCase();
+  return {
+    place: placeAt(text, match.index),
+    message: `the character U+${
+      code.padStart(4, "0")
+    } is not allowed in YAML; write it as an escape in double quotes`,
+  };
+}
+
+/**
+ * Finds the line and the column of an offset.
+ *
+ * @param text Text.
+ * @param offset Number of UTF-16 units before the place.
+ */
+export function placeAt(text: string, offset: number): TextPlace {
+  const before = text.slice(0, offset).split(/\r\n|\r|\n/);
+  return { line: before.length, column: before.at(-1)!.length + 1 };
+}
+
+function duplicateKey({ document, placeOf }: Parsed) {
+  let found: SyntaxProblem | undefined;
+  visit(document, {
+    Map(_, { items }) {
+      const first = new Map<string, number>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        const at = key.range?.[0] ?? 0;
+        const earlier = first.get(name);
+        if (earlier !== undefined) {
+          found = {
+            place: placeOf(at),
+            message: `the key ${
+              JSON.stringify(name.slice(0, 100))
+            } is defined twice; first at`,
+            other: placeOf(earlier),
+          };
+          return visit.BREAK;
+        }
+        first.set(name, at);
+      }
+      return undefined;
+    },
+  });
+  return found;
+}
+
+function unknownAlias(text: string, name: string, reason: string) {
+  const offset = text.indexOf(`*${name}`);
+  return {
+    place: offset < 0 ? placeIn(reason)! : placeAt(text, offset),
+    message:
+      'no anchor of that name stands above the alias; put text that starts with "*" in quotes',
+  };
+}
+
+function unknownTag(text: string, reason: string): SyntaxProblem | undefined {
+  const place = placeIn(reason);
+  if (place === undefined) return undefined;
+  const line = text.split(/\r\n|\r|\n/)[place.line - 1] ?? "";
+  const start = line.slice(0, place.column).search(/!!?[^!]*$/);
+  return {
+    place: { line: place.line, column: Math.max(0, start) + 1 },
+    message:
+      'tags are not supported; remove it, or put text that starts with "!" in quotes',
+  };
+}
+
+const MIXED =
+  'a list ("- ITEM") and keys ("KEY: VALUE") cannot be mixed at the same indentation';
+
+const TAB = "a tab cannot indent a line of YAML; use spaces";
+
+const QUOTE_COLON = 'put the value in quotes, because ": " starts a new key';
+
+/** Words an error of the parser, by its code. */
+function explain(
+  { code, message, pos: [offset] }: YAMLParseError,
+  parsed: Parsed,
+  reason: string,
+): SyntaxProblem | undefined {
+  const { text, lines, placeOf } = parsed;
+  const place = placeOf(offset);
+  const at = (message: string): SyntaxProblem => ({ place, message });
+  const line = lines[place.line - 1] ?? "";
+  const sign = JSON.stringify(text.charAt(offset));
+  switch (code) {
+    case "BLOCK_AS_IMPLICIT_KEY":
+    case "MULTILINE_IMPLICIT_KEY":
+      return innerColon(line, place) ?? wrongIndent(parsed, reason) ??
+        keyWithoutColon(line, place);
+    case "BLOCK_IN_FLOW":
+      return innerColon(line, place) ??
+        at(`${sign} is not allowed between brackets`);
+    case "BAD_INDENT":
+      return /^Flow/.test(message)
+        ? unclosedBracket(parsed, offset)
+        : wrongIndent(parsed, reason, place);
+    case "MISSING_CHAR":
+      if (/quote$/.test(message)) return unclosedQuote(parsed, offset);
+      if (/^Flow/.test(message)) return unclosedBracket(parsed, offset);
+      if (/directives-end/.test(message)) {
+        return at('lines that start with "%" must be followed by a line "---"');
+      }
+      if (/^Sequence item/.test(message)) {
+        return wrongIndent(parsed, reason, place);
+      }
+      return afterQuote(parsed, place) ?? keyWithoutColon(line, place);
+    case "BAD_SCALAR_START":
+      return at(`a value cannot start with ${sign}; put it in quotes`);
+    case "BAD_DQ_ESCAPE":
+      return at(
+        "the backslash starts no known escape; write it twice, or use single quotes",
+      );
+    case "BAD_ALIAS":
+      return at(
+        `${sign} must be followed by a name; put text that starts with it in quotes`,
+      );
+    case "MULTIPLE_ANCHORS":
+      return at("a value can have only one anchor");
+    case "MULTIPLE_TAGS":
+      return at("a value can have only one tag");
+    case "MULTIPLE_DOCS":
+      return at("a second document starts here; a file must contain only one");
+    case "UNEXPECTED_TOKEN":
+      return unexpected(message, parsed, place, offset);
+    default:
+      return undefined;
+  }
+}
+
+function unexpected(
+  message: string,
+  parsed: Parsed,
+  place: TextPlace,
+  offset: number,
+): SyntaxProblem | undefined {
+  const sign = JSON.stringify(parsed.text.charAt(offset));
+  const line = parsed.lines[place.line - 1] ?? "";
+  if (/Block scalar header/.test(message)) {
+    const near = Math.max(0, line.slice(0, place.column).search(/[|>]\S*$/));
+    return {
+      place: { line: place.line, column: near + 1 },
+      message:
+        'only an indentation (1 to 9), "-" or "+" can follow "|" or ">"; start the text on the next line, or put it in quotes',
+    };
+  }
+  if (/flow-(map|seq)-end/.test(message)) {
+    return { place, message: `${sign} closes nothing` };
+  }
+  if (/block-seq-ind on same line/.test(message)) {
+    return {
+      place,
+      message:
+        'a list cannot start on the line of its key; put "- " on a new line, or the text in quotes',
+    };
+  }
+  if (innermostBracket(parsed, offset)) {
+    return {
+      place,
+      message: 'expected "," or the closing bracket in front of this',
+    };
+  }
+  return afterQuote(parsed, place) ?? innerColon(line, place) ??
+    wrongIndent(parsed, "", place) ?? { place, message: MIXED };
+}
+
+/** `command: echo a: b`. */
+function innerColon(
+  line: string,
+  { line: number }: TextPlace,
+): SyntaxProblem | undefined {
+  const [head = ""] =
+    /^\s*(?:-\s+)*(?:"[^"]*"|'[^']*'|[^\s"'#:[{][^:]*|[^\s"':][^\s:]*)\s*:\s+(?=[^\s"'#|>&*!])/
+      .exec(line) ?? [];
+  if (head === "") return undefined;
+  const colon = line.slice(head.length).search(/:(\s|$)/);
+  if (colon < 0) return undefined;
+  return {
+    place: { line: number, column: head.length + colon + 1 },
+    message: QUOTE_COLON,
+  };
+}
+
+function keyWithoutColon(
+  line: string,
+  place: TextPlace,
+): SyntaxProblem {
+  if (/^\s*-(\s|$)/.test(line)) return { place, message: MIXED };
+  const colon = line.search(/[\w"']:[^\s/]/);
+  if (/^\s*(-\s+)?[\w.-]+:[^\s/]/.test(line)) {
+    return {
+      place: { line: place.line, column: colon + 2 },
+      message: 'a space must follow the ":" of a key',
+    };
+  }
+  return {
+    place,
+    message: 'the line is neither "KEY: VALUE" nor a list item ("- ITEM")',
+  };
+}
+
+/** Indentation that is that of no line around it. */
+function wrongIndent(
+  { lines }: Parsed,
+  reason: string,
+  at?: TextPlace,
+): SyntaxProblem | undefined {
+  const number = /bad indentation/.test(reason)
+    ? placeIn(reason)!.line
+    : at?.line;
+  if (number === undefined) return undefined;
+  const line = lines[number - 1] ?? "";
+  const indent = indentOf(line);
+  const tab = line.slice(0, indent).indexOf("\t");
+  if (tab >= 0) {
+    return { place: { line: number, column: tab + 1 }, message: TAB };
+  }
+  const allowed: number[] = [];
+  let limit = Infinity;
+  for (let above = number - 2; above >= 0; above--) {
+    const other = lines[above];
+    if (other.trim() === "" || other.trimStart().startsWith("#")) continue;
+    const levels = [indentOf(other), contentIndent(other)]
+      .filter((level) => level < limit).sort((a, b) => b - a);
+    allowed.push(...levels.filter((level, i) => levels.indexOf(level) === i));
+    limit = Math.min(limit, ...levels);
+    if (limit === 0) break;
+  }
+  if (allowed.length === 0 || allowed.includes(indent)) return undefined;
+  const words = allowed.slice(0, 4).reverse().join(" or ");
+  return {
+    place: { line: number, column: indent + 1 },
+    message:
+      `the line is indented by ${indent}, which matches no line above; indent it by ${words}`,
+  };
+}
+
+function indentOf(line: string): number {
+  return line.length - line.trimStart().length;
+}
+
+/** Where the keys of a list item stand. */
+function contentIndent(line: string): number {
+  return /^\s*(?:-\s+)*/.exec(line)![0].length;
+}
