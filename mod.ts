@@ -121,8 +121,8 @@ export type {
 export type { FileAtRefOptions } from "./src/source/git/queries/revisions.ts";
 export type { GitInfo } from "./src/source/git/queries/git_info.ts";
 export type { GitQueryOptions } from "./src/source/git/queries/open_query.ts";
+export type { JsonValue } from "./src/json.ts";
 export type {
-  JsonValue,
   Trigger,
   TriggerOptions,
   TriggerResources,

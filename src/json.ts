@@ -1,3 +1,12 @@
+/** A value that JSON can hold. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
 /**
  * Checks whether a value is a JSON object: neither `null` nor an array.
  *

@@ -13,7 +13,6 @@ import { PluginRegistry } from "../plugins/registry.ts";
 import { readGrants } from "../plugins/rights/grants.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
-import { triggersOfWire } from "../triggers/triggers_file.ts";
 import { removeIfEmpty } from "../workspace/remove.ts";
 import {
   temporaryDirectory,
@@ -235,7 +234,7 @@ export async function sandboxSetting(
         throw new TypeError("the follow-up jobs of the job were submitted");
       }
       const queue = run.parts.triggers ??= new TriggerQueue();
-      queue.addAll(triggersOfWire(jobs));
+      queue.addWire(jobs);
     },
     grantsOf: readGrants(run.settings.lines("plugin_permissions")),
     directories: {

@@ -1,115 +1,39 @@
-import { parse } from "@std/yaml/parse";
-import type { Problems } from "./problems.ts";
 import { isObject } from "../json.ts";
 
-/** Key that merges other mappings into its own. */
-const MERGE = "<<";
-
-type Mapping = Record<string, unknown>;
-
-/** What {@linkcode resolveMergeKeys} hears from. */
-export interface MergeKeysOptions {
-  /** Counts a merged value; may throw. */
-  count: () => void;
+/** Receives the problems of nodes. */
+export interface NodeReports {
   /**
-   * Called for each invalid merge key.
+   * Counts a value; may throw.
    *
-   * @param path Keys and indexes from the document to the merge key.
-   * @param problem What is wrong, phrased to follow the key.
+   * @param texts Its key and its text, if any.
    */
-  report: (path: readonly (string | number)[], problem: string) => void;
+  count(...texts: unknown[]): void;
+  /**
+   * Adds a problem that makes the document invalid.
+   *
+   * @param message Returns the message, a complete sentence.
+   * @param other Node whose position ends the message.
+   */
+  add(path: NodePath, message: () => string, other?: NodePath): void;
+  /**
+   * Adds a problem that does not make the document invalid.
+   *
+   * @param message Returns the message, a complete sentence.
+   */
+  warn(path: NodePath, message: () => string): void;
+  /**
+   * Converts a key as YAML does: `NULL` becomes `null`, and `0x1F` becomes 31.
+   */
+  understoodKey?(key: string): string;
 }
+
+/** Keys and indexes from a document to a value. */
+export type NodePath = readonly (string | number)[];
 
 /**
- * Resolves the merge keys (`<<`) of a parsed YAML document as PyYAML does: a
- * mapping, or a list of mappings, is merged into the mapping that contains the
- * key. Its own keys override merged ones, and earlier mappings of a list
- * override later ones.
+ * A value of a document, both as written and as parsed by YAML or JSON.
  *
- * Values that aliases share stay shared, so the work is limited by the size of
- * the text and the number of merged keys.
- *
- * @param document Parsed document, which is not changed.
- * @returns Document without merge keys.
- */
-export function resolveMergeKeys(
-  document: unknown,
-  options: MergeKeysOptions,
-): unknown {
-  const resolved = new Map<object, unknown>();
-  /** Mappings whose merge keys are being resolved. */
-  const open = new Set<object>();
-
-  function resolve(
-    value: unknown,
-    path: readonly (string | number)[],
-  ): unknown {
-    if (typeof value !== "object" || value === null) return value;
-    const known = resolved.get(value);
-    if (known !== undefined) return known;
-    const result: unknown[] | Mapping = Array.isArray(value) ? [] : {};
-    // Must precede its members, since an alias may lead back here.
-    resolved.set(value, result);
-    if (Array.isArray(value)) {
-      for (const [at, item] of value.entries()) {
-        (result as unknown[]).push(resolve(item, [...path, at]));
-      }
-      return result;
-    }
-    open.add(value);
-    if (Object.hasOwn(value, MERGE)) {
-      merge(result as Mapping, (value as Mapping)[MERGE], [...path, MERGE]);
-    }
-    open.delete(value);
-    for (const [key, member] of Object.entries(value)) {
-      if (key !== MERGE) define(result, key, resolve(member, [...path, key]));
-    }
-    return result;
-  }
-
-  function merge(
-    target: Mapping,
-    source: unknown,
-    path: readonly (string | number)[],
-  ): void {
-    const mappings = Array.isArray(source) ? source : [source];
-    // In reverse order, so that earlier mappings override later ones.
-    for (const [at, mapping] of [...mappings.entries()].reverse()) {
-      const place = Array.isArray(source) ? [...path, at] : path;
-      if (
-        typeof mapping !== "object" || mapping === null ||
-        Array.isArray(mapping)
-      ) {
-        options.report(place, "must be a mapping or a list of mappings");
-      } else if (open.has(mapping)) {
-        options.report(place, "must not merge a mapping into itself");
-      } else {
-        const resolvedMapping = resolve(mapping, place) as Mapping;
-        for (const [key, member] of Object.entries(resolvedMapping)) {
-          options.count();
-          define(target, key, member);
-        }
-      }
-    }
-  }
-
-  return resolve(document, []);
-}
-
-/** Defines an own property, so that `__proto__` is a key like any other. */
-function define(target: object, key: string, value: unknown): void {
-  Object.defineProperty(target, key, {
-    value,
-    configurable: true,
-    enumerable: true,
-    writable: true,
-  });
-}
-
-/**
- * A value of a document, both as written and as parsed by YAML.
- *
- * All written scalars are strings; the parsed form only distinguishes a plain
+ * In YAML, all written scalars are strings; the parsed form only distinguishes a plain
  * `null` from a quoted one. Nodes are created while a schema reads the
  * document, so that nothing is read that no schema needs. Each node is counted,
  * since aliases can make a small file huge.
@@ -120,30 +44,30 @@ export class DocumentNode {
   readonly #written: unknown;
   readonly #understood: unknown;
   readonly #parent: DocumentNode | undefined;
-  readonly #problems: Problems;
+  readonly #reports: NodeReports;
   #items: DocumentNode[] | undefined;
   #entries: [string, DocumentNode][] | undefined;
 
   /**
    * @param written The value, in which all scalars are strings.
    * @param understood The value as parsed with the core schema of YAML.
-   * @param problems Collects problems.
+   * @param reports Collects problems.
    * @param parent Parent node; `undefined` for the document.
    * @param key Key or index in the parent.
    */
   constructor(
     written: unknown,
     understood: unknown,
-    problems: Problems,
+    reports: NodeReports,
     parent?: DocumentNode,
     key?: string | number,
   ) {
     this.#written = written;
     this.#understood = understood;
-    this.#problems = problems;
+    this.#reports = reports;
     this.#parent = parent;
     this.key = key;
-    problems.count(key, written);
+    reports.count(key, written);
   }
 
   /** Whether the value is missing or null. */
@@ -192,7 +116,7 @@ export class DocumentNode {
   get label(): string {
     return typeof this.key === "number"
       ? `${this.#parent?.label ?? ""}[${this.key}]`
-      : this.prefix + brief(this.key ?? "");
+      : this.prefix + shownKey(this.key ?? "");
   }
 
   /** Part of the {@linkcode label} before the key. */
@@ -217,7 +141,7 @@ export class DocumentNode {
    * @param other Node whose position ends the message.
    */
   explain(message: () => string, other?: DocumentNode): void {
-    this.#problems.add(this.path, message, other?.path);
+    this.#reports.add(this.path, message, other?.path);
   }
 
   /**
@@ -226,30 +150,33 @@ export class DocumentNode {
    * @param message Returns the message, a complete sentence.
    */
   warn(message: () => string): void {
-    this.#problems.warn(this.path, message);
+    this.#reports.warn(this.path, message);
   }
 
   #child(key: string | number, written: unknown): DocumentNode {
     const above = this.#understood;
     const understood = typeof above === "object" && above !== null
-      ? memberOf(above as Record<string | number, unknown>, key)
+      ? this.#memberOf(above as Record<string | number, unknown>, key)
       : undefined;
-    return new DocumentNode(written, understood, this.#problems, this, key);
+    return new DocumentNode(written, understood, this.#reports, this, key);
+  }
+
+  #memberOf(
+    above: Record<string | number, unknown>,
+    key: string | number,
+  ): unknown {
+    if (Object.hasOwn(above, key)) return above[key];
+    const understood = this.#reports.understoodKey?.(`${key}`);
+    return understood !== undefined && Object.hasOwn(above, understood)
+      ? above[understood]
+      : undefined;
   }
 }
 
-/** YAML also converts keys: `NULL` becomes `null`, and `0x1F` becomes 31. */
-function memberOf(
-  above: Record<string | number, unknown>,
-  key: string | number,
-): unknown {
-  if (Object.hasOwn(above, key)) return above[key];
-  const understood = String(parse(`${key}`, { schema: "core" }));
-  return Object.hasOwn(above, understood) ? above[understood] : undefined;
-}
-
-/** Formats a key for a message: in one line and of limited length. */
-function brief(key: string): string {
+/**
+ * Formats a key for a message: in one line and of limited length.
+ */
+export function shownKey(key: string): string {
   const shown = JSON.stringify(key.slice(0, 100)).slice(1, -1);
   return key.length > 100 ? `${shown}…` : shown;
 }

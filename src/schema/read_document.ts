@@ -1,7 +1,8 @@
 import { parse } from "@std/yaml/parse";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { DocumentNode, resolveMergeKeys } from "./document.ts";
+import { DocumentNode, type NodeReports } from "./document.ts";
 import { makeExcerpts, placedProblem } from "./excerpt.ts";
+import { resolveMergeKeys } from "./merge_keys.ts";
 import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 
 /** Maximum size of a file that is read, in bytes. */
@@ -74,8 +75,14 @@ function documentOf(text: string, problems: Problems): DocumentNode {
     schema: "core",
     allowDuplicateKeys: true,
   });
+  const reports: NodeReports = {
+    count: (...texts) => problems.count(...texts),
+    add: (...problem) => problems.add(...problem),
+    warn: (...problem) => problems.warn(...problem),
+    understoodKey: (key) => String(parse(key, { schema: "core" })),
+  };
   if (!text.includes("<<")) {
-    return new DocumentNode(written, understood, problems);
+    return new DocumentNode(written, understood, reports);
   }
   return new DocumentNode(
     resolveMergeKeys(written, {
@@ -84,8 +91,32 @@ function documentOf(text: string, problems: Problems): DocumentNode {
         problems.add(path, () => `${keyText(path)} ${problem}`),
     }),
     resolveMergeKeys(understood, { count: () => {}, report: () => {} }),
-    problems,
+    reports,
   );
+}
+
+/**
+ * Parses the text of a JSON document.
+ *
+ * @param name Source of the text, for messages.
+ * @param problems Collects invalid values.
+ * @throws {RunnerError} With the code of the kind, if the text is not valid JSON.
+ */
+export function parseJsonText(
+  text: string,
+  name: string,
+  problems: Problems,
+  kind: FileKind,
+): DocumentNode {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // The parser quotes the text, which may contain a secret.
+    throw unreadable(name, "it is not valid JSON", kind);
+  }
+  problems.readFrom(value);
+  return new DocumentNode(value, value, problems);
 }
 
 async function throwIfSyntaxProblem(

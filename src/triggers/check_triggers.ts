@@ -1,26 +1,26 @@
+import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
+import type { JsonValue } from "../json.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import { suggest } from "../suggest.ts";
+import { DocumentNode } from "../schema/document.ts";
+import { brief, printable, quote } from "../terminal/text.ts";
 import {
-  checkField,
-  FIELD_OF_WIRE,
-  type ReportProblem,
-  TRIGGER_FIELDS,
+  programTrigger,
   variableProblem,
+  wireTrigger,
 } from "./trigger_fields.ts";
-import { kindOf, plainEntries } from "./copy_json.ts";
-import { brief, quote } from "../terminal/text.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** Maximum number of problems in a message. */
 const MAX_SHOWN = 20;
 
-const FIELD_NAMES = Object.keys(TRIGGER_FIELDS);
+/** Fields whose members are values that the caller means to give. */
+const RECORDS: readonly string[] = ["env", "characteristics"];
 
 declare const CHECKED: unique symbol;
 
 /**
- * A trigger that {@linkcode checkTriggers} has checked, the only function that
- * makes one, so that nothing is checked twice or not at all.
+ * A trigger that has been checked. Only {@linkcode checkTriggers} returns one, so
+ * that no trigger is checked twice or not at all.
  */
 export type CheckedTrigger = Trigger & { readonly [CHECKED]: true };
 
@@ -35,7 +35,13 @@ export interface TriggerProblem {
 /** Options for {@linkcode checkTriggers}. */
 export interface CheckTriggersOptions {
   /**
-   * Describes why a name cannot be used, if it cannot.
+   * Whether keys are those of trigger documents, such as `job_name`.
+   *
+   * @default {false}
+   */
+  isWire?: boolean;
+  /**
+   * Describes why a name cannot be used.
    *
    * @default {every name can be used}
    */
@@ -55,7 +61,7 @@ export function checkTriggers(
   values: unknown,
   options: CheckTriggersOptions = {},
 ): CheckedTrigger[] {
-  const { nameProblem = () => undefined } = options;
+  const { isWire = false, nameProblem = () => undefined } = options;
   if (!Array.isArray(values)) {
     const problem = `must be a list of triggers, not ${kindOf(values)}`;
     throw triggerError([{ job: '"jobs"', problem }]);
@@ -71,8 +77,8 @@ export function checkTriggers(
   ) {
     const found: string[] = [];
     const trigger = checkTrigger(
-      values,
-      index,
+      () => values[index],
+      isWire,
       (problem) => void found.push(problem),
     );
     const name = typeof trigger.name === "string" ? trigger.name : undefined;
@@ -108,36 +114,48 @@ export function triggerError(
   return new RunnerError(sentences.join("; "), { code: "invalid-trigger" });
 }
 
+/** Called with a problem: the end of the sentence `Cannot trigger "…": `. */
+type ReportProblem = (problem: string) => void;
+
 function checkTrigger(
-  values: readonly unknown[],
-  index: number,
+  read: () => unknown,
+  isWire: boolean,
   report: ReportProblem,
-): Partial<Record<keyof Trigger, unknown>> {
-  const trigger: Partial<Record<keyof Trigger, unknown>> = {};
-  let entries: [string, unknown][] = [];
-  try {
-    entries = plainEntries(values[index], "it");
-  } catch (error) {
-    // A getter or a proxy of the caller may throw any value.
-    report(problemOf(error));
-    return trigger;
-  }
-  for (const [key, value] of entries) {
-    if (value === undefined) continue;
-    if (!isField(key)) {
-      report(unknownField(key));
-      continue;
-    }
-    try {
-      const { kind } = TRIGGER_FIELDS[key];
-      trigger[key] = Object.freeze(checkField(kind, value, key, report));
-    } catch (error) {
-      report(problemOf(error));
-    }
-  }
-  if (!entries.some(([key]) => key === "name")) report("name is missing");
-  checkItems(trigger as Partial<Trigger>, report);
+): Partial<Trigger> {
+  const copy = copyTrigger(read, report);
+  if (copy === undefined) return {};
+  const node = new DocumentNode(copy, copy, {
+    count() {},
+    add: (_path, message) => report(printable(message())),
+    warn() {},
+  });
+  const schema = isWire ? wireTrigger : programTrigger;
+  const trigger: Partial<Trigger> = schema.parse(node) ?? {};
+  for (const value of Object.values(trigger)) Object.freeze(value);
+  checkItems(trigger, report);
   return Object.freeze(trigger);
+}
+
+/** A getter or a proxy of the caller may throw any value. */
+function copyTrigger(
+  read: () => unknown,
+  report: ReportProblem,
+): Record<string, JsonValue> | undefined {
+  const copy: Record<string, JsonValue> = {};
+  try {
+    for (const [key, value] of plainEntries(read(), "it")) {
+      if (value === undefined) continue;
+      const refusesUndefined = RECORDS.includes(key);
+      try {
+        copy[key] = copyJson(value, brief(key), { refusesUndefined });
+      } catch (error) {
+        report(problemOf(error));
+      }
+    }
+    return copy;
+  } catch (error) {
+    return void report(problemOf(error));
+  }
 }
 
 /** Each item becomes the value of a variable, as the coordinator writes it. */
@@ -145,26 +163,12 @@ function checkItems(
   { forEach = [], itemVar = "" }: Partial<Trigger>,
   report: ReportProblem,
 ): void {
-  if (!Array.isArray(forEach) || typeof itemVar !== "string") return;
   for (const [index, item] of forEach.entries()) {
     const text = typeof item === "string" ? item : JSON.stringify(item)
       .replace(/[<>&\u2028\u2029]/g, "\\u0000");
     const problem = variableProblem(itemVar || "ITEM", text);
     if (problem !== undefined) report(`forEach[${index}] ${problem}`);
   }
-}
-
-function isField(key: string): key is keyof Trigger {
-  return Object.hasOwn(TRIGGER_FIELDS, key);
-}
-
-function unknownField(key: string): string {
-  if (key === "job_file" || key === "jobFile") {
-    return `${key} is refused by the coordinator`;
-  }
-  const meant = FIELD_OF_WIRE[key] ?? suggest(key, FIELD_NAMES);
-  return `the field ${quote(key)} is unknown` +
-    (meant === undefined ? "" : `, did you mean "${meant}"`);
 }
 
 function problemOf(error: unknown): string {

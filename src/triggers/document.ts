@@ -1,12 +1,13 @@
 import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import { bypassEmptyLists, topologicalOrder } from "./trigger_graph.ts";
-import type { JsonValue, Trigger } from "./trigger.ts";
+import type { JsonValue } from "../json.ts";
+import type { Trigger } from "./trigger.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
 
 const FIELDS = Object.entries(TRIGGER_FIELDS) as [
   keyof Trigger,
-  { wire: string },
+  { key: string },
 ][];
 
 /** A job of a {@linkcode TriggerDocument}, with the keys of the wire. */
@@ -90,9 +91,9 @@ export function orderedDocument(
 function jobOf(trigger: Trigger): TriggerJob {
   const { name, dependsOn = [], condition = "all_success", env = {} } = trigger;
   const job: Record<string, JsonValue> = {};
-  for (const [field, { wire }] of FIELDS) {
+  for (const [field, { key }] of FIELDS) {
     const value = trigger[field] as JsonValue | undefined;
-    if (value !== undefined && !isEmpty(value)) job[wire] = value;
+    if (value !== undefined && !isEmpty(value)) job[key] = value;
   }
   return { job_name: name, depends_on: dependsOn, condition, env, ...job };
 }

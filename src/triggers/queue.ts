@@ -64,7 +64,23 @@ export class TriggerQueue {
    * @throws {RunnerError} `invalid-trigger`, with the problems of all of them.
    */
   addAll(triggers: readonly Trigger[]): void {
-    const checked = checkTriggers(triggers, {
+    this.#add(triggers, false);
+  }
+
+  /**
+   * Adds jobs with the keys of trigger documents, or none of them if one is
+   * invalid.
+   *
+   * @param jobs Jobs from another process.
+   * @throws {RunnerError} `invalid-trigger`, with the problems of all of them.
+   */
+  addWire(jobs: readonly unknown[]): void {
+    this.#add(jobs, true);
+  }
+
+  #add(values: readonly unknown[], isWire: boolean): void {
+    const checked = checkTriggers(values, {
+      isWire,
       nameProblem: (name) =>
         this.#triggers.has(name) ? "it is queued already" : undefined,
     });

@@ -1,13 +1,5 @@
+import type { JsonValue } from "../json.ts";
 import type { Condition } from "../schema/condition.ts";
-
-/** A value that JSON can hold. */
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
 
 /** How a triggered job gets its code. */
 export type TriggerSourceType = "git" | "copy" | "none";

@@ -123,7 +123,7 @@ function unknownDependencies(triggers: readonly CheckedTrigger[]): Problems {
         problems,
         trigger,
         `its dependency ${quote(name)} is not triggered` +
-          (meant === undefined ? "" : `, did you mean ${quote(meant)}`),
+          (meant === undefined ? "" : `; did you mean ${quote(meant)}?`),
       );
     }
   }

@@ -8,11 +8,10 @@ import {
   checkTriggers,
   triggerError,
 } from "./check_triggers.ts";
-import { kindOf, plainEntries } from "./copy_json.ts";
+import { kindOf, plainEntries } from "../schema/copy_json.ts";
 import { orderedDocument, type TriggerDocument } from "./document.ts";
 import { quote } from "../terminal/text.ts";
 import type { Trigger } from "./trigger.ts";
-import { FIELD_OF_WIRE } from "./trigger_fields.ts";
 import {
   orderTriggers,
   type RefusedTrigger,
@@ -166,21 +165,10 @@ export async function readTriggers(path: string): Promise<CheckedTrigger[]> {
   const text = await readText(path);
   if (text === null) return [];
   try {
-    return checkTriggers(triggersOfWire(jobsOf(parse(text))));
+    return checkTriggers(jobsOf(parse(text)), { isWire: true });
   } catch (cause) {
     throw fileError(path, messageOf(cause), cause);
   }
-}
-
-/**
- * Reads follow-up jobs as trigger documents spell them, without a check of
- * their values.
- *
- * @param jobs The jobs.
- * @throws {TypeError} If one is not an object, or has an unknown key.
- */
-export function triggersOfWire(jobs: readonly unknown[]): Trigger[] {
-  return jobs.map(fieldsOf);
 }
 
 async function readText(path: string): Promise<string | null> {
@@ -228,17 +216,6 @@ function jobsOf(document: unknown): readonly unknown[] {
     throw new TypeError(`its jobs are not a list but ${kindOf(jobs)}`);
   }
   return jobs;
-}
-
-/** On the wire, `null` is the same as nothing. */
-function fieldsOf(job: unknown, index: number): Trigger {
-  const entries = plainEntries(job, `jobs[${index}]`)
-    .filter(([, value]) => value !== null);
-  return Object.fromEntries(entries.map(([key, value]) => {
-    const field = FIELD_OF_WIRE[key];
-    if (field !== undefined) return [field, value];
-    throw new TypeError(`jobs[${index}] has the unknown key ${quote(key)}`);
-  })) as unknown as Trigger;
 }
 
 function isEmpty(value: unknown): boolean {

@@ -82,7 +82,7 @@ describe("a job that triggers", () => {
       assertEquals(coordinator.jobs.submitted, ["lint", "build"]);
       assertEquals(
         error!.message,
-        'Cannot trigger "test": its dependency "biuld" is not triggered, did you mean "build"; ' +
+        'Cannot trigger "test": its dependency "biuld" is not triggered; did you mean "build"?; ' +
           'cannot trigger "report": its dependency "test" is refused; ' +
           'cannot trigger "one": it waits for itself: one → two → one; ' +
           'cannot trigger "two": its dependency "one" is refused',

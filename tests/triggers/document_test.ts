@@ -144,7 +144,7 @@ Deno.test("triggerDocument() names dependencies that are unknown", () => {
       { name: "build", dependsOn: ["tset", "constructor"] },
       { name: "test", dependsOn: ["nothing"] },
     ]),
-    'Cannot trigger "build": its dependency "tset" is not triggered, did you mean "test"; ' +
+    'Cannot trigger "build": its dependency "tset" is not triggered; did you mean "test"?; ' +
       'its dependency "constructor" is not triggered; ' +
       'cannot trigger "test": its dependency "nothing" is not triggered',
   );

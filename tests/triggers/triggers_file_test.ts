@@ -126,8 +126,8 @@ Deno.test("writeTriggers() never overwrites what it does not understand", () =>
         [{ type: " trigger_job" }, 'its type is not "trigger_job"'],
         [{ type: "trigger_job", version: null }, 'it contains "version"'],
         [{ type: "trigger_job", jobs: {} }, "its jobs are not a list"],
-        [{ type: "trigger_job", jobs: [[]] }, "jobs[0] must be a plain object"],
-        [{ type: "trigger_job", jobs: [{}] }, "name is missing"],
+        [{ type: "trigger_job", jobs: [[]] }, '"jobs[0]": it must be a plain'],
+        [{ type: "trigger_job", jobs: [{}] }, 'needs the key "job_name"'],
         [{ type: "trigger_job", jobs: [job, job] }, "its name is used twice"],
         [
           { type: "trigger_job", trigger_type: "runnerlib_eval" },
@@ -139,7 +139,7 @@ Deno.test("writeTriggers() never overwrites what it does not understand", () =>
         ],
         [
           { type: "trigger_job", jobs: [{ ...job, dependsOn: [] }] },
-          'jobs[0] has the unknown key "dependsOn"',
+          'unknown key "dependsOn"; did you mean "depends_on"?',
         ],
         [
           { type: "trigger_job", jobs: [{ ...job, env: { A: 1 } }] },

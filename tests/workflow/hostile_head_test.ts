@@ -16,29 +16,32 @@ const TRUSTED = `${HEADER}jobs: { test: { command: trusted } }\n`;
 
 /** A policy that allows every change, but for jobs that stay trusted. */
 const policyWith = (...nodes: string[]) =>
-  readPolicy(JSON.stringify({
-    version: 1,
-    head_ci: [{
-      id: "all",
-      workflows: ["main"],
-      paths: [".reactorcide/**"],
-      head_repository: "any",
-      use: {
-        ci_source: "head",
-        profile: "limited",
-        workers: "pool",
-        base_nodes: nodes.length === 0 ? [] : [{
-          nodes,
-          ci_source: "base",
-          profile: "standard",
-          workers: "default",
-        }],
-      },
-    }],
-  }));
+  readPolicy(
+    JSON.stringify({
+      version: 1,
+      head_ci: [{
+        id: "all",
+        workflows: ["main"],
+        paths: [".reactorcide/**"],
+        head_repository: "any",
+        use: {
+          ci_source: "head",
+          profile: "limited",
+          workers: "pool",
+          base_nodes: nodes.length === 0 ? [] : [{
+            nodes,
+            ci_source: "base",
+            profile: "standard",
+            workers: "default",
+          }],
+        },
+      }],
+    }),
+    "POLICY",
+  );
 
-const GENEROUS = policyWith();
-const GUARDED = policyWith("test");
+const GENEROUS = await policyWith();
+const GUARDED = await policyWith("test");
 
 interface Attack {
   readonly policy?: Policy;

@@ -1,7 +1,9 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
+import { RunnerError } from "../../src/errors.ts";
 import { decide, type DecisionFacts } from "../../src/workflow/eval/decide.ts";
 import { policyRevision, readPolicy } from "../../src/workflow/eval/policy.ts";
+import { withoutExcerpts } from "../helpers/problem_text.ts";
 
 const RULE = {
   id: "r1",
@@ -10,12 +12,14 @@ const RULE = {
   use: { ci_source: "head", profile: "p", workers: "default" },
 };
 
+const read = (text: string) => readPolicy(text, "POLICY");
+
 const policyOf = (...rules: unknown[]) =>
-  readPolicy(JSON.stringify({ version: 1, head_ci: rules }));
+  read(JSON.stringify({ version: 1, head_ci: rules }));
 
 describe("readPolicy()", () => {
   it("finds the revision that the coordinator finds", async () => {
-    const policy = policyOf(RULE);
+    const policy = await policyOf(RULE);
     assertEquals(
       policy.canonical,
       '{"defaults":{"ci_source":"base","profile":"standard"},"head_ci":[{"actors":{"any":[]},"approval":{"any":[]},"base_branches":[],"events":[],"head_repository":"same","id":"r1","paths":[".reactorcide/**"],"use":{"ci_source":"head","profile":"p","workers":"default"},"workflows":["w1"]}],"version":1}',
@@ -26,8 +30,8 @@ describe("readPolicy()", () => {
     );
   });
 
-  it("writes text as the coordinator does", () => {
-    const { canonical } = policyOf({
+  it("writes text as the coordinator does", async () => {
+    const { canonical } = await policyOf({
       ...RULE,
       actors: { any: ["vcs_user:é<&>\u2028"] },
       use: {
@@ -51,7 +55,7 @@ describe("readPolicy()", () => {
     );
   });
 
-  it("refuses what it does not know", () => {
+  it("refuses what it does not know", async () => {
     for (
       const wrong of [
         "[]",
@@ -91,7 +95,32 @@ describe("readPolicy()", () => {
           head_ci: [RULE, { ...RULE, id: "r2" }],
         }),
       ]
-    ) assertThrows(() => readPolicy(wrong), Error, "Cannot use the CI policy");
+    ) {
+      const error = await assertRejects(() => read(wrong), RunnerError);
+      assertMatch(
+        error.message,
+        /^Cannot (use|read) the CI policy in "POLICY"/,
+      );
+      assertEquals(error.code, "invalid-config");
+    }
+  });
+
+  it("reports all problems, each with its place", async () => {
+    const text = JSON.stringify(
+      { version: 2, head_ci: [{ ...RULE, id: 5, pathes: [] }, RULE, RULE] },
+      null,
+      1,
+    );
+    const { message } = await assertRejects(() => read(text), RunnerError);
+    assertEquals(
+      withoutExcerpts(message),
+      `Cannot use the CI policy in "POLICY": 5 problems
+POLICY:1:1: names rule "r1" twice
+POLICY:1:1: names workflow "w1" twice
+POLICY:2:2: version must be 1
+POLICY:5:4: head_ci[0].id must be a string, not a number
+POLICY:17:4: unknown key "head_ci[0].pathes"; did you mean "head_ci[0].paths"?`,
+    );
   });
 });
 
@@ -109,11 +138,11 @@ const FACTS: DecisionFacts = {
 };
 
 describe("decide()", () => {
-  const holds = (rule: object, facts: object = {}) =>
-    decide(policyOf({ ...RULE, ...rule }), { ...FACTS, ...facts });
+  const holds = async (rule: object, facts: object = {}) =>
+    decide(await policyOf({ ...RULE, ...rule }), { ...FACTS, ...facts });
 
-  it("grants what a rule that holds says", () => {
-    assertEquals(holds({}), {
+  it("grants what a rule that holds says", async () => {
+    assertEquals(await holds({}), {
       profile: "p",
       workers: "default",
       baseNodes: [],
@@ -122,21 +151,21 @@ describe("decide()", () => {
     });
   });
 
-  it("wants everything about a rule to hold", () => {
+  it("wants everything about a rule to hold", async () => {
     const changed = [...FACTS.changedCiPaths, "elsewhere"];
-    assertEquals(holds({}, { workflowId: "w2" }), undefined);
-    assertEquals(holds({}, { changedCiPaths: ["x"] }), undefined);
-    assertEquals(holds({}, { changedCiPaths: changed }), undefined);
-    assertEquals(holds({}, { relation: "fork" }), undefined);
-    assert(holds({ head_repository: "any" }, { relation: "fork" }));
-    assertEquals(holds({ events: ["push"] }), undefined);
-    assert(holds({ base_branches: ["ma*"] }));
-    assertEquals(holds({ base_branches: ["dev"] }), undefined);
-    assert(holds({ actors: { any: ["repository_write"] } }));
-    assertEquals(holds({ actors: { any: ["vcs_user:a"] } }), undefined);
+    assertEquals(await holds({}, { workflowId: "w2" }), undefined);
+    assertEquals(await holds({}, { changedCiPaths: ["x"] }), undefined);
+    assertEquals(await holds({}, { changedCiPaths: changed }), undefined);
+    assertEquals(await holds({}, { relation: "fork" }), undefined);
+    assert(await holds({ head_repository: "any" }, { relation: "fork" }));
+    assertEquals(await holds({ events: ["push"] }), undefined);
+    assert(await holds({ base_branches: ["ma*"] }));
+    assertEquals(await holds({ base_branches: ["dev"] }), undefined);
+    assert(await holds({ actors: { any: ["repository_write"] } }));
+    assertEquals(await holds({ actors: { any: ["vcs_user:a"] } }), undefined);
   });
 
-  it("looks for an approval that fits and has not passed", () => {
+  it("looks for an approval that fits and has not passed", async () => {
     const approval = {
       approval_id: "a1",
       approver_subject: "project_owner",
@@ -149,8 +178,11 @@ describe("decide()", () => {
       invalidated_at: null,
     };
     const rule = { approval: { any: ["project_owner"] } };
-    assertEquals(holds(rule), undefined);
-    assertEquals(holds(rule, { approvals: [approval] })?.approvalId, "a1");
+    assertEquals(await holds(rule), undefined);
+    assertEquals(
+      (await holds(rule, { approvals: [approval] }))?.approvalId,
+      "a1",
+    );
     for (
       const change of [
         { head_sha: "x" },
@@ -163,7 +195,7 @@ describe("decide()", () => {
       ]
     ) {
       const approvals = [{ ...approval, ...change }];
-      assertEquals(holds(rule, { approvals }), undefined);
+      assertEquals(await holds(rule, { approvals }), undefined);
     }
   });
 });

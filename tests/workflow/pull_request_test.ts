@@ -28,23 +28,26 @@ import { Random } from "../helpers/random.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 function policyOf(rules: Rule[]) {
-  return readPolicy(JSON.stringify({
-    version: 1,
-    head_ci: rules.map(({ nodes, ...rule }) => ({
-      ...rule,
-      use: {
-        ci_source: "head",
-        profile: "limited",
-        workers: "pool",
-        base_nodes: nodes.length === 0 ? [] : [{
-          nodes,
-          ci_source: "base",
-          profile: "trusted",
-          workers: "safe",
-        }],
-      },
-    })),
-  }));
+  return readPolicy(
+    JSON.stringify({
+      version: 1,
+      head_ci: rules.map(({ nodes, ...rule }) => ({
+        ...rule,
+        use: {
+          ci_source: "head",
+          profile: "limited",
+          workers: "pool",
+          base_nodes: nodes.length === 0 ? [] : [{
+            nodes,
+            ci_source: "base",
+            profile: "trusted",
+            workers: "safe",
+          }],
+        },
+      })),
+    }),
+    "POLICY",
+  );
 }
 
 interface Evaluated extends Expected {
@@ -68,7 +71,7 @@ async function evaluate(
     event,
     base: await loadTree(`${root}/base`, onBaseProblem),
     changedFiles: changedPaths(base, head),
-    policy: rules && policyOf(rules),
+    policy: rules && await policyOf(rules),
     policyRevision: "rev",
     pullRequest: {
       head: await loadHead(`${root}/head`, () => {}),

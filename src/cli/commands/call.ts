@@ -7,7 +7,6 @@ import {
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { workflowFunctions } from "../../runner/workflow_functions.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
-import { triggersOfWire } from "../../triggers/triggers_file.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
@@ -28,7 +27,7 @@ const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   async triggerJobs({ jobs, triggersFile }, parts) {
     if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
     const queue = new TriggerQueue();
-    queue.addAll(triggersOfWire(jobs));
+    queue.addWire(jobs);
     const { triggers } = await flushTriggers(parts, queue, {
       ...triggerOptionsFromEnv(
         parts,

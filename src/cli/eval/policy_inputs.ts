@@ -31,7 +31,7 @@ export interface PolicyInputs {
  */
 export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
   const text = env[Variable.ciPolicy];
-  const policy = text ? readPolicy(text) : undefined;
+  const policy = text ? await readPolicy(text, Variable.ciPolicy) : undefined;
   return {
     policy,
     policyRevision: env[Variable.ciPolicyRevision] ||

@@ -14,8 +14,8 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isObject } from "../../json.ts";
 import { quote } from "../../terminal/text.ts";
-import { copyJson } from "../copy_json.ts";
-import type { JsonValue } from "../trigger.ts";
+import { copyJson } from "../../schema/copy_json.ts";
+import type { JsonValue } from "../../json.ts";
 
 /** Maximum size of the variables. */
 const MAX_VARIABLES_BYTES = 64 * 1024 * 1024;

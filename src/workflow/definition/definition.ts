@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../triggers/trigger.ts";
+import type { JsonValue } from "../../json.ts";
 import type { PathFilter, TriggerFilter } from "./filters.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import type { Condition } from "../../schema/condition.ts";

@@ -10,7 +10,7 @@ import {
   mapping,
   type Schema,
 } from "../../schema/schema.ts";
-import type { JsonValue } from "../../triggers/trigger.ts";
+import type { JsonValue } from "../../json.ts";
 import {
   type PathFilter,
   pathFilter,

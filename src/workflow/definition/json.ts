@@ -1,8 +1,8 @@
 import { RESERVED_KEYS } from "../../schema/names.ts";
 import type { Schema } from "../../schema/schema.ts";
 import type { DocumentNode } from "../../schema/document.ts";
-import { copyJson } from "../../triggers/copy_json.ts";
-import type { JsonValue } from "../../triggers/trigger.ts";
+import { copyJson } from "../../schema/copy_json.ts";
+import type { JsonValue } from "../../json.ts";
 
 /** Deepest nesting of a value. */
 const DEEPEST = 100;

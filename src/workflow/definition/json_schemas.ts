@@ -1,12 +1,7 @@
 import { stepDefinitions } from "../../config/step_keys.ts";
-import { CPU_PATTERN, MEMORY_PATTERN } from "../../schema/amount.ts";
-import { CONDITIONS } from "../../schema/condition.ts";
 import type { JsonSchema } from "../../schema/schema.ts";
-import {
-  TRIGGER_FIELDS,
-  type TriggerFieldKind,
-} from "../../triggers/trigger_fields.ts";
-import { workflowFile } from "./file_schemas.ts";
+import { wireTrigger } from "../../triggers/trigger_fields.ts";
+import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 
 /** Name of the schema; nothing is fetched from there. */
 const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
@@ -14,50 +9,6 @@ const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 const TEXT: JsonSchema = { type: "string" };
 const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };
 const OBJECT: JsonSchema = { type: "object" };
-const CPU: JsonSchema = amount(CPU_PATTERN);
-const MEMORY: JsonSchema = amount(MEMORY_PATTERN);
-
-/** What each kind of field may hold in a document. */
-const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
-  name: { type: "string", pattern: "\\S" },
-  text: TEXT,
-  command: TEXT,
-  user: TEXT,
-  variable: { type: "string", pattern: "^[^=]*$" },
-  condition: {
-    enum: Object.keys(CONDITIONS),
-  },
-  "source-type": { enum: ["git", "copy", "none"] },
-  integer: { type: "integer", minimum: -(2 ** 31), maximum: 2 ** 31 - 1 },
-  seconds: { type: "integer", minimum: 1, maximum: 2 ** 31 - 1 },
-  flag: { type: "boolean" },
-  texts: TEXTS,
-  "secret-names": TEXTS,
-  env: { type: "object", additionalProperties: { type: "string" } },
-  items: { type: "array" },
-  characteristics: {
-    type: "object",
-    additionalProperties: { type: ["string", "boolean"] },
-  },
-  resources: {
-    type: "object",
-    properties: {
-      cpu: {
-        type: "object",
-        properties: { request: CPU, limit: CPU },
-        additionalProperties: false,
-      },
-      memory: {
-        type: "object",
-        properties: { limit: MEMORY },
-        additionalProperties: false,
-      },
-    },
-    additionalProperties: false,
-  },
-  object: OBJECT,
-};
-
 /**
  * Creates the JSON Schema of the documents with which jobs are triggered.
  *
@@ -68,6 +19,7 @@ const FIELDS: Readonly<Record<TriggerFieldKind, JsonSchema>> = {
  */
 export function triggerSchema(): JsonSchema {
   const jobs = { type: "array", items: { $ref: "#/definitions/job" } };
+  const job = wireTrigger.jsonSchema();
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     $id: TRIGGER_ID,
@@ -95,23 +47,18 @@ export function triggerSchema(): JsonSchema {
     },
     definitions: {
       job: {
-        type: "object",
-        required: ["job_name"],
+        ...job,
         properties: {
-          ...Object.fromEntries(
-            Object.values(TRIGGER_FIELDS)
-              .map(({ wire, kind }) => [wire, FIELDS[kind]]),
-          ),
+          ...job.properties as object,
           ci_origin: { const: "base" },
           execution_profile: TEXT,
         },
-        additionalProperties: false,
       },
       workflow: {
         type: "object",
         required: ["name", "jobs"],
         properties: {
-          id: { type: "string", pattern: "^[a-z0-9][a-z0-9-]{0,62}$" },
+          id: { type: "string", pattern: WORKFLOW_ID.source },
           name: TEXT,
           source_file: TEXT,
           ci_origin: { enum: ["base", "head"] },
@@ -130,10 +77,6 @@ export function triggerSchema(): JsonSchema {
       },
     },
   };
-}
-
-function amount({ source }: RegExp): JsonSchema {
-  return { type: ["string", "number"], pattern: source, minimum: 0 };
 }
 
 /** Name of the schema; nothing is fetched from there. */

@@ -1,8 +1,13 @@
 import { messageOf, RunnerError } from "../../errors.ts";
-import { checkTriggers } from "../../triggers/check_triggers.ts";
-import { triggerDocument } from "../../triggers/document.ts";
+import {
+  type CheckedTrigger,
+  checkTriggers,
+} from "../../triggers/check_triggers.ts";
+import {
+  orderedDocument,
+  type TriggerDocument,
+} from "../../triggers/document.ts";
 import { orderTriggers } from "../../triggers/trigger_graph.ts";
-import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { EvalPlan } from "./eval_plan.ts";
@@ -14,7 +19,7 @@ import {
 
 /** What an evaluation hands to the coordinator. */
 export type EvalDocument =
-  | ReturnType<typeof triggerDocument>
+  | TriggerDocument
   | {
     /** Kind of the document. */
     readonly type: "trigger_job";
@@ -59,8 +64,7 @@ export function evalDocument(
 ): EvalDocument | undefined {
   const { violations, changedCiPaths, actorSubjects } = plan;
   if (plan.jobs.length > 0) {
-    const jobs = soundJobs(plan.jobs, event, onProblem);
-    const document = triggerDocument(jobs);
+    const document = orderedDocument(soundJobs(plan.jobs, event, onProblem));
     return document.jobs.length > 0 ? document : undefined;
   }
   const ordered = ["head", "base"].flatMap((side) =>
@@ -85,19 +89,17 @@ export function evalDocument(
   };
 }
 
-/** The jobs that the coordinator takes, together with all that they wait for. */
+/** Returns the jobs that the coordinator accepts, with all jobs that they wait for. */
 function soundJobs(
   definitions: readonly JobDefinition[],
   event: EvalEvent,
   onProblem: ReportProblem,
-): Trigger[] {
+): readonly CheckedTrigger[] {
   const ci = { url: event.ciSourceUrl, ref: event.ciSourceRef };
   let jobs = definitions.flatMap((definition) =>
     attempt(`Cannot use job "${definition.name}"`, onProblem, () => {
-      const job = generatedJob(definition, event, ci);
-      triggerDocument([{ ...job, dependsOn: [] }]);
-      return job;
-    })
+      return checkTriggers([generatedJob(definition, event, ci)]);
+    }).flat()
   );
   // Without one job, those that wait for it would wait forever.
   for (let count = -1; count !== jobs.length;) {
@@ -113,11 +115,11 @@ function soundJobs(
     });
   }
   // Those that wait for one another would wait forever as well.
-  const { ordered, refused } = orderTriggers(checkTriggers(jobs));
+  const { ordered, refused } = orderTriggers(jobs);
   for (const { job, problem } of refused) {
     onProblem(`Cannot use job ${job}: ${problem}`);
   }
-  return [...ordered];
+  return ordered;
 }
 
 function attempt<T>(

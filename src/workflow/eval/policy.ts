@@ -1,8 +1,13 @@
-import { RunnerError } from "../../errors.ts";
+import { parseJsonText } from "../../schema/read_document.ts";
+import { list } from "../../schema/collections.ts";
+import { jsonChoice, jsonString } from "../../schema/json_values.ts";
+import { type FileKind, Problems } from "../../schema/problems.ts";
+import { mapped, mapping, type Schema } from "../../schema/schema.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import { WORKFLOW_ID } from "../definition/file_schemas.ts";
 import { goJson } from "../definition/json.ts";
 
-/** Which code may be trusted with the definitions of a pull request. */
+/** Policy that decides which pull requests may use their own definitions. */
 export interface Policy {
   /** Profile of what runs from the trusted tree. */
   readonly profile: string;
@@ -16,13 +21,13 @@ export interface Policy {
 export interface PolicyRule {
   /** Id of the rule. */
   readonly id: string;
-  /** Subjects, one of which the actor must have; any without them. */
+  /** Subjects, one of which the actor must have; empty for any actor. */
   readonly actors: readonly string[];
-  /** Subjects, one of which must have approved; none needed without them. */
+  /** Subjects, one of which must have approved; empty if none has to. */
   readonly approval: readonly string[];
-  /** Patterns of base branches; all without them. */
+  /** Patterns of base branches; empty for all. */
   readonly baseBranches: readonly string[];
-  /** Events; all without them. */
+  /** Events; empty for all. */
   readonly events: readonly string[];
   /** Where the code comes from. */
   readonly headRepository: string;
@@ -54,43 +59,256 @@ export interface BaseNodes {
   readonly workers: string;
 }
 
-/** Name of a job that a policy may name. */
-const NODE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+const POLICY: FileKind = {
+  words: "the CI policy in",
+  code: "invalid-config",
+};
 
-/** Who may be an actor; approvals may come of a `project_owner`, too. */
+const filled = jsonString({ rule: { pattern: /[^]/, words: "not be empty" } });
+
+const workflowId = jsonString({
+  rule: {
+    pattern: WORKFLOW_ID,
+    words: "consist of up to 63 small letters, digits and dashes",
+  },
+});
+
+const jobName = jsonString({
+  rule: {
+    pattern: /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/,
+    words: "consist of up to 128 letters, digits, dashes and underscores",
+  },
+});
+
+const path = jsonString({
+  rule: {
+    pattern: /^(?!.*(^|\/)\.{0,2}(\/|$))[^\\\0]+$/s,
+    words: "be a path or a pattern of paths below the root",
+  },
+});
+
 const SUBJECT =
   /^(repository_write|(vcs_user|vcs_team|reactorcide_group):.+)$/s;
 
-/** A path below the root, in which stars may stand. */
-const PATH = /^(?!.*(^|\/)\.{0,2}(\/|$))[^\\\0]+$/s;
+const SUBJECT_WORDS =
+  "be repository_write, vcs_user:NAME, vcs_team:NAME or reactorcide_group:NAME";
+
+const actor = jsonString({ rule: { pattern: SUBJECT, words: SUBJECT_WORDS } });
+
+const approver = jsonString({
+  rule: {
+    pattern: new RegExp(`^project_owner$|${SUBJECT.source}`, "s"),
+    words: `be project_owner, or ${SUBJECT_WORDS}`,
+  },
+});
+
+const baseNodes: Schema<BaseNodes> = mapping<
+  BaseNodes & { ciSource: "base" }
+>("Trusted jobs", {
+  ciSource: {
+    key: "ci_source",
+    description: "The trusted tree defines the jobs.",
+    schema: jsonChoice(["base"]),
+    isRequired: true,
+  },
+  nodes: {
+    key: "nodes",
+    description: "Names of the jobs.",
+    schema: list(jobName, { minimum: 1 }),
+    isRequired: true,
+  },
+  profile: {
+    key: "profile",
+    description: "Execution profile of the jobs.",
+    schema: filled,
+    isRequired: true,
+  },
+  workers: {
+    key: "workers",
+    description: "Class of the workers that run the jobs.",
+    schema: filled,
+    isRequired: true,
+  },
+});
+
+const use: Schema<PolicyUse> = mapped(
+  mapping<Partial<PolicyUse> & { ciSource: "head" }>("Use", {
+    ciSource: {
+      key: "ci_source",
+      description: "The pull request defines the jobs.",
+      schema: jsonChoice(["head"]),
+      isRequired: true,
+    },
+    profile: {
+      key: "profile",
+      description: "Execution profile of the jobs.",
+      schema: filled,
+      isRequired: true,
+    },
+    workers: {
+      key: "workers",
+      description: "Class of the workers that run the jobs.",
+      schema: filled,
+      isRequired: true,
+    },
+    baseNodes: {
+      key: "base_nodes",
+      description: "Jobs that keep their trusted definition.",
+      schema: list(baseNodes),
+    },
+  }),
+  ({ profile = "", workers = "", baseNodes = [] }, node) => {
+    checkUnique(node, baseNodes.flatMap(({ nodes }) => nodes ?? []), "node");
+    return { profile, workers, baseNodes };
+  },
+);
+
+/** What a rule says; lists may be left out. */
+interface RuleContent extends Omit<Partial<PolicyRule>, "actors" | "approval"> {
+  readonly actors?: { readonly any?: readonly string[] };
+  readonly approval?: { readonly any?: readonly string[] };
+}
+
+const rule: Schema<PolicyRule> = mapped(
+  mapping<RuleContent>("Rule", {
+    id: {
+      key: "id",
+      description: "Id of the rule.",
+      schema: workflowId,
+      isRequired: true,
+    },
+    actors: {
+      key: "actors",
+      description: "Who may change the definitions.",
+      schema: subjects(actor),
+    },
+    approval: {
+      key: "approval",
+      description: "Who must have approved the change.",
+      schema: subjects(approver),
+    },
+    baseBranches: {
+      key: "base_branches",
+      description: "Patterns of the branches that a pull request is for.",
+      schema: list(filled),
+    },
+    events: {
+      key: "events",
+      description: "Types of events.",
+      schema: list(filled),
+    },
+    headRepository: {
+      key: "head_repository",
+      description: "Whether the code comes from the repository or a fork.",
+      schema: jsonChoice(["same", "fork", "any"]),
+      defaultValue: "same",
+    },
+    paths: {
+      key: "paths",
+      description: "Patterns of the files that define the workflow.",
+      schema: list(path, { minimum: 1 }),
+      isRequired: true,
+    },
+    workflows: {
+      key: "workflows",
+      description: "Ids of the workflows.",
+      schema: list(workflowId, { minimum: 1 }),
+      isRequired: true,
+    },
+    use: {
+      key: "use",
+      description: "What the rule grants.",
+      schema: use,
+      isRequired: true,
+    },
+  }),
+  (
+    {
+      id = "",
+      actors = {},
+      approval = {},
+      baseBranches = [],
+      events = [],
+      headRepository = "same",
+      paths = [],
+      workflows = [],
+      use = { profile: "", workers: "", baseNodes: [] },
+    },
+  ) => ({
+    id,
+    actors: actors.any ?? [],
+    approval: approval.any ?? [],
+    baseBranches,
+    events,
+    headRepository,
+    paths,
+    workflows,
+    use,
+  }),
+);
+
+/** What a policy says. */
+interface PolicyContent {
+  readonly version: 1;
+  readonly defaults?: {
+    readonly ciSource?: "base";
+    readonly profile?: string;
+  };
+  readonly rules?: readonly PolicyRule[];
+}
+
+const policySchema: Schema<PolicyContent> = mapping("CI policy", {
+  version: {
+    key: "version",
+    description: "Version of the format.",
+    schema: {
+      jsonSchema: () => ({ const: 1 }),
+      parse: (node) =>
+        node.value === 1 ? node.value : void node.report("must be 1"),
+    },
+    isRequired: true,
+  },
+  defaults: {
+    key: "defaults",
+    description: "Rights of what the trusted tree defines.",
+    schema: mapping("Defaults", {
+      ciSource: {
+        key: "ci_source",
+        description: "The trusted tree defines the jobs.",
+        schema: jsonChoice(["base"]),
+      },
+      profile: {
+        key: "profile",
+        description: "Execution profile of the jobs.",
+        schema: filled,
+        defaultValue: "standard",
+      },
+    }),
+  },
+  rules: {
+    key: "head_ci",
+    description:
+      "Rules under which the definitions of a pull request are used.",
+    schema: list(rule),
+  },
+});
 
 /**
  * Reads a CI policy.
  *
  * @param text The policy as JSON.
+ * @param name What the text comes from, for messages.
  * @returns The policy, with defaults filled in.
- * @throws {RunnerError} `invalid-config`, with the first thing that is wrong.
+ * @throws {RunnerError} `invalid-config`, with all problems and their places.
  */
-export function readPolicy(text: string): Policy {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new RunnerError("Cannot use the CI policy: it is not valid JSON", {
-      code: "invalid-config",
-      cause,
-    });
-  }
-  const top = new PolicyReader(value, "the policy");
-  if (top.value("version") !== 1) top.fail("version", "must be 1");
-  const defaults = top.object("defaults");
-  defaults.word("ci_source", ["base"], "base");
-  const profile = defaults.text("profile", "standard");
-  defaults.end();
-  const rules = top.list("head_ci").map(readRule);
-  top.end();
-  checkUnique(top, rules.map(({ id }) => id), "rule");
-  checkUnique(top, rules.flatMap(({ workflows }) => workflows), "workflow");
+export async function readPolicy(text: string, name: string): Promise<Policy> {
+  const problems = new Problems(name, POLICY);
+  const document = parseJsonText(text, name, problems, POLICY);
+  const { defaults, rules = [] } = policySchema.parse(document) ?? {};
+  checkUnique(document, rules.map(({ id }) => id), "rule");
+  checkUnique(document, rules.flatMap((rule) => rule.workflows), "workflow");
+  await problems.throwIfAny(text);
+  const { profile = "standard" } = defaults ?? {};
   return { profile, rules, canonical: canonicalText(profile, rules) };
 }
 
@@ -105,59 +323,25 @@ export async function policyRevision({ canonical }: Policy): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-function readRule(rule: PolicyReader): PolicyRule {
-  const actors = rule.object("actors");
-  const approval = rule.object("approval");
-  const use = rule.object("use");
-  const read = {
-    id: rule.text("id", undefined, WORKFLOW_ID),
-    actors: actors.texts("any", SUBJECT),
-    approval: approval.texts(
-      "any",
-      new RegExp(`^project_owner$|${SUBJECT.source}`, "s"),
-    ),
-    baseBranches: rule.texts("base_branches"),
-    events: rule.texts("events"),
-    headRepository: rule.word(
-      "head_repository",
-      ["same", "fork", "any"],
-      "same",
-    ),
-    paths: rule.someTexts("paths", PATH),
-    workflows: rule.someTexts("workflows", WORKFLOW_ID),
-    use: readUse(use),
-  };
-  for (const reader of [rule, actors, approval, use]) reader.end();
-  const nodes = read.use.baseNodes.flatMap(({ nodes }) => nodes);
-  checkUnique(rule, nodes, "node");
-  return read;
-}
-
-function readUse(use: PolicyReader): PolicyUse {
-  use.word("ci_source", ["head"]);
-  return {
-    profile: use.text("profile"),
-    workers: use.text("workers"),
-    baseNodes: use.list("base_nodes").map((grant) => {
-      grant.word("ci_source", ["base"]);
-      const nodes = {
-        nodes: grant.someTexts("nodes", NODE),
-        profile: grant.text("profile"),
-        workers: grant.text("workers"),
-      };
-      grant.end();
-      return nodes;
-    }),
-  };
+function subjects(
+  subject: Schema<string>,
+): Schema<{ readonly any?: readonly string[] }> {
+  return mapping("Subjects", {
+    any: {
+      key: "any",
+      description: "Subjects, of which one is enough.",
+      schema: list(subject),
+    },
+  });
 }
 
 function checkUnique(
-  reader: PolicyReader,
+  node: DocumentNode,
   names: readonly string[],
   what: string,
 ): void {
   const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) reader.fail(`${what} "${twice}"`, "occurs twice");
+  if (twice !== undefined) node.report(`names ${what} "${twice}" twice`);
 }
 
 function canonicalText(profile: string, rules: readonly PolicyRule[]): string {
@@ -188,136 +372,4 @@ function canonicalText(profile: string, rules: readonly PolicyRule[]): string {
       },
     })),
   });
-}
-
-/** Reads an object of a policy key by key, and overlooks none. */
-export class PolicyReader {
-  readonly #members: Map<string, unknown>;
-  readonly #place: string;
-
-  /**
-   * Creates a reader of an object.
-   *
-   * @param value The object; nothing is an empty one.
-   * @param place Where it is, for messages.
-   * @throws {RunnerError} `invalid-config`, if it is not an object.
-   */
-  constructor(value: unknown, place: string) {
-    this.#place = place;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      this.fail(place, "must be an object");
-    }
-    this.#members = new Map(Object.entries(value));
-  }
-
-  /**
-   * Takes a value of any kind.
-   *
-   * @param key Key.
-   * @returns The value; `undefined` if there is none.
-   */
-  value(key: string): unknown {
-    const value = this.#members.get(key);
-    this.#members.delete(key);
-    return value;
-  }
-
-  /**
-   * Takes a text.
-   *
-   * @param key Key.
-   * @param fallback Text if there is none; without it there must be one.
-   * @param pattern What the text must match.
-   * @returns The text.
-   */
-  text(key: string, fallback?: string, pattern: RegExp = /./s): string {
-    const value = this.value(key) ?? fallback;
-    if (typeof value === "string" && pattern.test(value)) return value;
-    return this.fail(key, `must be a string that matches ${pattern}`);
-  }
-
-  /**
-   * Takes one of a few words.
-   *
-   * @param key Key.
-   * @param words The words.
-   * @param fallback Word if there is none.
-   * @returns The word.
-   */
-  word(key: string, words: readonly string[], fallback?: string): string {
-    const value = this.value(key) ?? fallback;
-    const word = words.find((allowed) => allowed === value);
-    return word ?? this.fail(key, `must be ${words.join(" or ")}`);
-  }
-
-  /**
-   * Takes a list of texts.
-   *
-   * @param key Key.
-   * @param pattern What each must match.
-   * @returns The texts; none if there is no list.
-   */
-  texts(key: string, pattern: RegExp = /./s): string[] {
-    const list = this.value(key) ?? [];
-    const isRight = Array.isArray(list) &&
-      list.every((item) => typeof item === "string" && pattern.test(item));
-    return isRight
-      ? list
-      : this.fail(key, `must be a list of strings that match ${pattern}`);
-  }
-
-  /**
-   * Takes a list of texts that must not be empty.
-   *
-   * @param key Key.
-   * @param pattern What each must match.
-   * @returns The texts.
-   */
-  someTexts(key: string, pattern: RegExp): string[] {
-    const texts = this.texts(key, pattern);
-    return texts.length > 0 ? texts : this.fail(key, "must not be empty");
-  }
-
-  /**
-   * Takes an object.
-   *
-   * @param key Key.
-   * @returns Its reader; that of an empty one if there is none.
-   */
-  object(key: string): PolicyReader {
-    return new PolicyReader(this.value(key) ?? {}, `${this.#place}.${key}`);
-  }
-
-  /**
-   * Takes a list of objects.
-   *
-   * @param key Key.
-   * @returns Their readers.
-   */
-  list(key: string): PolicyReader[] {
-    const list = this.value(key) ?? [];
-    if (!Array.isArray(list)) return this.fail(key, "must be a list");
-    return list.map((item, at) =>
-      new PolicyReader(item, `${this.#place}.${key}[${at}]`)
-    );
-  }
-
-  /** Fails if there is a key that was not taken: a rule may not be overlooked. */
-  end(): void {
-    for (const key of this.#members.keys()) this.fail(key, "is unknown");
-  }
-
-  /**
-   * Fails.
-   *
-   * @param key What is wrong.
-   * @param problem Why, worded to follow its name.
-   * @throws {RunnerError} `invalid-config`, always.
-   */
-  fail(key: string, problem: string): never {
-    throw new RunnerError(
-      `Cannot use the CI policy: ${key} of ${this.#place} ${problem}`,
-      { code: "invalid-config" },
-    );
-  }
 }

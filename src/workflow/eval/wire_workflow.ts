@@ -1,6 +1,7 @@
 import { RunnerError } from "../../errors.ts";
 import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
-import type { JsonValue, Trigger } from "../../triggers/trigger.ts";
+import type { JsonValue } from "../../json.ts";
+import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import { definitionTrigger } from "../definition/job_definition.ts";
 import { type EvalEvent, eventVariables } from "./eval_event.ts";

@@ -2,11 +2,10 @@ import { isObject } from "../../json.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { checkTriggers } from "../../triggers/check_triggers.ts";
-import { copyJson } from "../../triggers/copy_json.ts";
+import { copyJson } from "../../schema/copy_json.ts";
 import { MAX_DOCUMENT_BYTES } from "../../triggers/triggers_file.ts";
 import { topologicalOrder } from "../../triggers/trigger_graph.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
-import { FIELD_OF_WIRE } from "../../triggers/trigger_fields.ts";
 import type { JobOutputs, JsonObject } from "./variables.ts";
 import type { TriggeredWorkflow } from "./workflow_state.ts";
 
@@ -74,17 +73,14 @@ function batchOf(batch: unknown): TriggeredWorkflow {
 
 function triggersOf(jobs: unknown): readonly Trigger[] {
   if (!Array.isArray(jobs)) throw new TypeError("its jobs are no list");
-  return topologicalOrder(checkTriggers(jobs.map((job: unknown) => {
-    if (!isObject(job)) throw new TypeError("a job is no object");
-    const fields = Object.entries(job)
-      .filter(([key, value]) =>
-        value !== null && !EVALUATION_KEYS.includes(key)
-      );
-    // A key that is not known is told by its own name.
-    return Object.fromEntries(
-      fields.map(([key, value]) => [FIELD_OF_WIRE[key] ?? key, value]),
-    );
-  })));
+  const known = jobs.map((job: unknown) =>
+    isObject(job)
+      ? Object.fromEntries(
+        Object.entries(job).filter(([key]) => !EVALUATION_KEYS.includes(key)),
+      )
+      : job
+  );
+  return topologicalOrder(checkTriggers(known, { isWire: true }));
 }
 
 async function readDocument(

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../../triggers/trigger.ts";
+import type { JsonValue } from "../../json.ts";
 import { goJson } from "../definition/json.ts";
 
 /** Values by their names. */

@@ -1,6 +1,6 @@
-import { RESERVED_KEYS } from "../schema/names.ts";
-import { brief } from "../terminal/text.ts";
-import type { JsonValue } from "./trigger.ts";
+import type { JsonValue } from "../json.ts";
+import { RESERVED_KEYS } from "./names.ts";
+import { shownKey } from "./document.ts";
 
 /** Maximum number of values in one field. */
 const MAX_VALUES = 250_000;
@@ -9,9 +9,8 @@ const MAX_VALUES = 250_000;
 const MAX_DEPTH = 100;
 
 /** What a copy may still contain. */
-interface Budget {
+interface Budget extends CopyJsonOptions {
   left: number;
-  readonly areKeysFree: boolean;
 }
 
 /** Options for {@linkcode copyJson}. */
@@ -23,13 +22,20 @@ export interface CopyJsonOptions {
    * @default {false}
    */
   areKeysFree?: boolean;
+  /**
+   * Whether a property that is `undefined` is an error, as a value that the
+   * caller meant to give.
+   *
+   * @default {false}
+   */
+  refusesUndefined?: boolean;
 }
 
 /**
  * Copies a value of unknown origin as plain, frozen JSON data.
  *
  * No getter, `toJSON` or iterator of the value is called, and only own
- * properties count; properties that are `undefined` are left out.
+ * properties count.
  *
  * @param value Any value.
  * @param path Where the value is, for messages.
@@ -42,8 +48,7 @@ export function copyJson(
   path: string,
   options: CopyJsonOptions = {},
 ): JsonValue {
-  const { areKeysFree = false } = options;
-  return copy(value, path, 0, { left: MAX_VALUES, areKeysFree });
+  return copy(value, path, 0, { ...options, left: MAX_VALUES });
 }
 
 /**
@@ -75,12 +80,12 @@ export function plainEntries(
     if (problem !== undefined) {
       throw new TypeError(`${path} has a key that ${problem}`);
     }
-    return [key, dataProperty(value, key, `${path}.${brief(key)}`)];
+    return [key, dataProperty(value, key, `${path}.${shownKey(key)}`)];
   });
 }
 
 /**
- * Describes why a value is not a text that every consumer can store.
+ * Describes why a value is not a string that every consumer can store.
  *
  * @param value Any value.
  * @returns The end of a sentence that starts with the place, if there is a
@@ -138,11 +143,14 @@ function copy(
   if (typeof value === "number" || typeof value === "boolean") return value;
   if (value === null) return null;
   if (Array.isArray(value)) return copyList(value, path, depth, budget);
+  if (typeof value !== "object") {
+    throw new TypeError(`${path} must be JSON, not ${kindOf(value)}`);
+  }
   const entries = plainEntries(value, path, budget)
-    .filter(([, member]) => member !== undefined)
+    .filter(([, member]) => member !== undefined || budget.refusesUndefined)
     .map(([key, member]) => [
       key,
-      copy(member, `${path}.${brief(key)}`, depth + 1, budget),
+      copy(member, `${path}.${shownKey(key)}`, depth + 1, budget),
     ]);
   return Object.freeze(Object.fromEntries(entries));
 }
