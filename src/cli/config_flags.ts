@@ -13,6 +13,7 @@ import type { Flag, ParsedArguments } from "./command.ts";
  * become lines, of which one flag may have several.
  */
 const REPEATABLE: readonly OptionType[] = [
+  "list",
   "variables",
   "plugins",
   "pluginPermissions",
@@ -63,9 +64,9 @@ export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
     ({ type, flag }) => {
       if (flag === undefined) return undefined;
       const value = flags.get(flag) ?? switches.get(flag)?.toString();
-      return typeof value === "object" && type === "variables"
-        ? value.join("\n")
-        : value;
+      if (typeof value !== "object") return value;
+      if (type === "variables") return value.join("\n");
+      return type === "list" ? value.join(",") : value;
     },
     ({ flag }) => `--${flag}`,
   );

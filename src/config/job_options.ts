@@ -270,6 +270,13 @@ export interface JobOutputOptions {
    */
   record?: string;
   /**
+   * Reports on the run to write when it has ended. Without a path, a report
+   * goes into the directory for artifacts.
+   *
+   * @default {[""]}
+   */
+  reports?: readonly string[];
+  /**
    * Export the run to a collector of OpenTelemetry. A variable
    * `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is
    * at `http://localhost:4318`.

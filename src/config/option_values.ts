@@ -334,9 +334,13 @@ export class OptionReader {
     return undefined;
   }
 
-  #list({ name, default: fallback }: Option & { name: OptionName }) {
+  #list({ name, default: fallback, members }: Option & { name: OptionName }) {
     const setting = this.#settings.get(name);
     const items = setting ? this.#items(name, setting) : [];
+    for (const item of items) {
+      if (members === undefined || members.pattern.test(item)) continue;
+      this.#report(name, `must ${members.words}, not ${JSON.stringify(item)}`);
+    }
     return items.length === 0 && fallback === undefined ? undefined : items;
   }
 

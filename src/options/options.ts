@@ -18,6 +18,17 @@ import { SOURCE_OPTIONS, SOURCE_TYPES } from "./source_options.ts";
  */
 export const WORKER_LINE_BYTES = 60_000;
 
+/** Formats of reports on a run. */
+export const REPORT_FORMATS = [
+  "table",
+  "json",
+  "markdown",
+  "junit",
+  "perfetto",
+  "otlp",
+  "profile",
+] as const;
+
 /** Every option. */
 export const OPTIONS = [
   {
@@ -250,6 +261,28 @@ export const OPTIONS = [
       "`run.jsonl` in the directory for artifacts, if the job has steps or a source",
     isCallersOnly: true,
     doc: "File for the record of the run; `off` for none",
+  },
+  {
+    name: "report",
+    option: "output.reports",
+    flag: "report",
+    valueName: "FORMAT[=PATH]",
+    env: {
+      name: "REACTORCIDE_REPORT",
+      setBy: "user",
+      seenBy: "runner",
+      isOutside: true,
+    },
+    type: "list",
+    default: "",
+    members: {
+      pattern: new RegExp(`^(?:${REPORT_FORMATS.join("|")})(?:=.+)?$`),
+      words: `be ${
+        REPORT_FORMATS.join(", ")
+      } or one of these with "=" and the path of a file`,
+    },
+    doc: "Reports on the run to write when it has ended",
+    details: "Without a path, a report goes into the directory for artifacts.",
   },
   {
     name: "otel",

@@ -23,8 +23,7 @@ import type { JobResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";
 import { maskedResult, warnOfUnknownSecretNames } from "./mask_secrets.ts";
-import type { RecordWriter } from "../report/record_writer.ts";
-import type { OpenRecordOptions } from "./write_record.ts";
+import type { Reporting } from "./reporting.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -72,7 +71,7 @@ export async function runJob(
     },
   };
   let trace = traceContext(parts.host.env);
-  let record: RecordWriter | undefined;
+  let reporting: Reporting | undefined;
   let steps: readonly StepResult[] = [];
   let triggers: readonly Trigger[] = [];
   let plugins: JobPlugins | undefined;
@@ -95,16 +94,10 @@ export async function runJob(
         trace = exportedTrace(trace);
       }
       await holdWorkspace(run, config, plan, controls);
-      record = await openRecord(run, config, {
-        trace,
-        when: "before the sources",
-      });
+      reporting = await openReporting(run, config, trace);
       await callPhase(run, "pre_source_prep");
       await prepareSources(run, config);
-      record ??= await openRecord(run, config, {
-        trace,
-        when: "after the sources",
-      });
+      await reporting?.afterSources();
       if (plugins !== undefined) await plugins.loadLate();
       else if (
         run.sourcePath !== undefined || run.parts.workspace.inContainer
@@ -145,19 +138,12 @@ export async function runJob(
   }
   await removeCredentials(run);
   const status = statusOf(run.error);
-  if (record !== undefined || trace.parentOf !== undefined) {
-    run.recorder.add("run.ended", {
-      status,
-      exitCode: exitCodeOf(run.error),
-      durationMs: performance.now() - start,
-      ...run.error === undefined ? {} : { error: run.error.message },
-    });
-    await record?.finish();
-  }
-  if (trace.parentOf !== undefined) {
-    const { exportRecord } = await import("./write_record.ts");
-    await exportRecord(run, trace);
-  }
+  await reporting?.finish({
+    status,
+    exitCode: exitCodeOf(run.error),
+    durationMs: performance.now() - start,
+    ...run.error === undefined ? {} : { error: run.error.message },
+  });
   const { env } = parts.host;
   const isReported = env[Variable.workflowRunId] &&
     env[Variable.coordinatorUrl];
@@ -271,16 +257,18 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   return await loadJobPlugins(run);
 }
 
-/** A job that holds no workspace leaves no record there, unless it is asked to. */
-async function openRecord(
+/** A job that holds no workspace leaves nothing there, unless it is asked to. */
+async function openReporting(
   run: JobRun,
   config: JobConfig,
-  options: OpenRecordOptions,
-): Promise<RecordWriter | undefined> {
-  const { record } = config.output;
-  if (record === "off" || record === undefined && !run.lock) return undefined;
-  const { openRecord } = await import("./write_record.ts");
-  return await openRecord(run, config, options);
+  trace: TraceContext,
+): Promise<Reporting | undefined> {
+  const { output } = config;
+  const hasRecord = output.record !== "off" && (output.record || run.lock);
+  const isWanted = hasRecord || output.reports.length > 0 || trace.parentOf;
+  if (!isWanted) return undefined;
+  const { Reporting } = await import("./reporting.ts");
+  return await Reporting.open(run, config, trace);
 }
 
 /** A command in the user's own directory has no files in a workspace. */

@@ -17,7 +17,7 @@ import type { TraceContext } from "./job_environment.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { recordSteps } from "./write_record.ts";
+import { recordSteps } from "./record_steps.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 
 /** Options for {@linkcode runSteps}. */

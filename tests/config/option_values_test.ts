@@ -95,6 +95,7 @@ describe("validateSettings()", () => {
         maxLineBytes: undefined,
         record: undefined,
         otel: false,
+        reports: [],
       },
       inheritEnv: true,
     });
@@ -152,6 +153,7 @@ describe("validateSettings()", () => {
       max_line_bytes: "80",
       record: "out.jsonl",
       otel: "true",
+      report: "junit=a.xml,table",
       inherit_env: "PATH, LANG",
     });
     assertEquals(problems, []);
@@ -211,6 +213,7 @@ describe("validateSettings()", () => {
         maxLineBytes: 80,
         record: "out.jsonl",
         otel: true,
+        reports: ["junit=a.xml", "table"],
       },
       inheritEnv: ["PATH", "LANG"],
     });

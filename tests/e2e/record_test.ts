@@ -150,3 +150,42 @@ steps:
     assertMatch(stderr, /--format must be one of table, json/);
   });
 });
+
+describe("reports on a run", () => {
+  it("are written where they are asked for", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": JOB });
+    const { code } = await runMain([
+      "run",
+      "--job-file=job.yaml",
+      "--report=junit=out/results.xml",
+      "--report=markdown",
+    ], { cwd, env: { REACTORCIDE_SECRET_VALUES_LIST: "s3cret-word" } });
+    assertEquals(code, 9);
+    const xml = await Deno.readTextFile(`${cwd}/out/results.xml`);
+    assertMatch(xml, /<testcase name="broken"/);
+    const markdown = await Deno.readTextFile(`${cwd}/job/artifacts/report.md`);
+    assertMatch(markdown, /the end is \[REDACTED\]/);
+  });
+
+  it("are refused by name", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await runMain(
+      ["run", "--job-command=true", "--report=pdf"],
+      { cwd: directory.path },
+    );
+    assertEquals(code, 1);
+    assertMatch(stderr, /report: must be table, json, .*, not "pdf"/);
+  });
+
+  it("do not fail a run that has no place for them", async () => {
+    await using directory = await temporaryDirectory();
+    const { code, stderr } = await runMain(
+      ["run", "--job-command=true", "--report=json=/dev/null/x.json"],
+      { cwd: directory.path },
+    );
+    assertEquals(code, 0);
+    assertMatch(stderr, /Cannot write the report "\/dev\/null\/x\.json": /);
+  });
+});

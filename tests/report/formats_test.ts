@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { FORMATS } from "../../src/report/formats/formats.ts";
+import {
+  FORMATS,
+  type ReportFormat,
+} from "../../src/report/formats/formats.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
 import { outputOf } from "../helpers/running.ts";
 
@@ -111,8 +114,8 @@ function step(
 
 const record: RunRecord = readRecord(RUN)!;
 
-async function reportAs(format: string): Promise<string> {
-  const write = await FORMATS[format]();
+async function reportAs(format: ReportFormat): Promise<string> {
+  const write = await FORMATS[format].load();
   return write(record, { color: false });
 }
 

@@ -1,7 +1,7 @@
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { Variable } from "../../environment/variables.ts";
-import { FORMATS } from "../../report/formats/formats.ts";
+import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
 import { readRecord, type RunRecord } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_recorder.ts";
 import { shouldUseColor } from "../../terminal/color.ts";
@@ -37,7 +37,7 @@ export const report: Command = {
         "report",
       );
     }
-    const format = await FORMATS[name]();
+    const format = await FORMATS[name as ReportFormat].load();
     const isTerminal = host.stdout.isTerminal();
     const text = format(await readFile(context), {
       columns: isTerminal ? host.consoleSize?.()?.columns : undefined,

@@ -1,21 +1,54 @@
+import type { REPORT_FORMATS } from "../../options/options.ts";
 import type { RunRecord } from "../run_record.ts";
 import type { SummaryOptions } from "../summary.ts";
 
-/** Makes text of a run; width and color are for formats that a terminal shows. */
-export type Format = (record: RunRecord, options: SummaryOptions) => string;
+/** Name of a format. */
+export type ReportFormat = typeof REPORT_FORMATS[number];
+
+/** A format in which a run can be reported. */
+export interface Format {
+  /** Name of the file if none is given. */
+  readonly fileName: string;
+  /**
+   * Loads what writes the format; width and color are for those that a terminal
+   * shows.
+   */
+  readonly load: () => Promise<
+    (record: RunRecord, options: SummaryOptions) => string
+  >;
+}
 
 /**
- * The formats in which a run can be reported. A new one is a row here and a file
- * beside this one, which reads the record and nothing else.
+ * All formats. A new one is a name in the table of options, a row here and a
+ * file beside this one, which reads the record and nothing else.
  */
-export const FORMATS: Readonly<Record<string, () => Promise<Format>>> = {
-  table: () => import("./table.ts").then((module) => module.tableReport),
-  json: () => import("./json.ts").then((module) => module.jsonReport),
-  markdown: () =>
-    import("./markdown.ts").then((module) => module.markdownReport),
-  junit: () => import("./junit.ts").then((module) => module.junitReport),
-  perfetto: () =>
-    import("./perfetto.ts").then((module) => module.perfettoReport),
-  otlp: () => import("./otlp.ts").then((module) => module.otlpReport),
-  profile: () => import("./profile.ts").then((module) => module.profileReport),
+export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
+  table: {
+    fileName: "report.txt",
+    load: () => import("./table.ts").then((module) => module.tableReport),
+  },
+  json: {
+    fileName: "report.json",
+    load: () => import("./json.ts").then((module) => module.jsonReport),
+  },
+  markdown: {
+    fileName: "report.md",
+    load: () => import("./markdown.ts").then((module) => module.markdownReport),
+  },
+  junit: {
+    fileName: "junit.xml",
+    load: () => import("./junit.ts").then((module) => module.junitReport),
+  },
+  perfetto: {
+    fileName: "trace.json",
+    load: () => import("./perfetto.ts").then((module) => module.perfettoReport),
+  },
+  otlp: {
+    fileName: "otlp.json",
+    load: () => import("./otlp.ts").then((module) => module.otlpReport),
+  },
+  profile: {
+    fileName: "profile.txt",
+    load: () => import("./profile.ts").then((module) => module.profileReport),
+  },
 };

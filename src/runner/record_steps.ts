@@ -1,0 +1,83 @@
+import type { AttemptRecord } from "../report/run_event.ts";
+import type { RunRecorder } from "../report/run_recorder.ts";
+import { hasFailed } from "../report/summary_table.ts";
+import type { AttemptResult, StepEvent } from "../steps/step.ts";
+
+/** How many of its last lines the record keeps of a step that failed. */
+const TAIL_LINES = 20;
+
+/** Maximum length of such a line, in UTF-16 units. */
+const MAX_LINE_LENGTH = 2_000;
+
+/** What the record of a step has besides its result. */
+export interface StepDetails {
+  /** Its last lines, masked, as far as it has any. */
+  tail: (step: string) => readonly string[] | undefined;
+  /** Names of its outputs. */
+  outputs: (step: string) => readonly string[];
+}
+
+/**
+ * Records what happens to the steps of a job.
+ *
+ * @param recorder The run.
+ * @param details What is known of a step when it has ended.
+ * @returns Takes events, unmasked.
+ */
+export function recordSteps(
+  recorder: RunRecorder,
+  details: StepDetails,
+): (event: StepEvent) => void {
+  const starts = new Map<string, { startMs: number; spanId: string }[]>();
+  const attemptOf = (
+    step: string,
+    { startedAt: _, ...attempt }: AttemptResult,
+  ): AttemptRecord => ({
+    ...attempt,
+    ...starts.get(step)?.[attempt.number - 1] ?? { startMs: 0 },
+  });
+  return (event) => {
+    switch (event.type) {
+      case "planned":
+        return recorder.add("run.planned", {
+          steps: event.steps.map(({ name, group, dependsOn }) => ({
+            name,
+            ...group === name ? {} : { group },
+            dependsOn,
+          })),
+        });
+      case "queued":
+        return recorder.add("step.queued", { step: event.step });
+      case "started": {
+        const { step, attempt, spanId } = event;
+        const start = { startMs: recorder.ms, spanId };
+        starts.set(step, [...starts.get(step) ?? [], start]);
+        return recorder.add("step.started", { step, attempt, spanId });
+      }
+      case "retrying": {
+        const { step, last, delayMs } = event;
+        const attempt = attemptOf(step, last);
+        return recorder.add("step.retrying", { step, attempt, delayMs });
+      }
+      case "ended": {
+        const { name, attempts: _, attemptResults, ...result } = event.result;
+        const { startedAt } = result;
+        const outputs = details.outputs(name);
+        return recorder.add("step.ended", {
+          step: name,
+          ...result,
+          startedAt: startedAt === null ? null : startedAt.toISOString(),
+          attempts: attemptResults.map((attempt) => attemptOf(name, attempt)),
+          ...outputs.length === 0 ? {} : { outputs },
+          ...hasFailed(result) ? { tail: tailOf(details.tail(name)) } : {},
+        });
+      }
+    }
+  };
+}
+
+function tailOf(lines: readonly string[] = []): readonly string[] {
+  return lines.slice(-TAIL_LINES).map((line) =>
+    line.slice(0, MAX_LINE_LENGTH).toWellFormed()
+  );
+}

@@ -1,0 +1,176 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
+import { messageOf } from "../errors.ts";
+import { writeAtomic } from "../fs/write_atomic.ts";
+import { isInside } from "../job_path.ts";
+import { maskEvent } from "../report/event_schema.ts";
+import { exportRun } from "../report/export_otlp.ts";
+import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
+import { RecordWriter } from "../report/record_writer.ts";
+import type { RunEvents } from "../report/run_event.ts";
+import { recordOf, type RunRecord } from "../report/run_record.ts";
+import { RECORD_FILE, RECORD_VERSION } from "../report/run_recorder.ts";
+import { VERSION } from "../version.ts";
+import { makeArtifacts } from "./job_directories.ts";
+import type { TraceContext } from "./job_environment.ts";
+import type { JobRun } from "./job_run.ts";
+
+/** How a run ended. */
+export type RunEnd = RunEvents["run.ended"];
+
+/** Everything that reads what a run does, besides the log. */
+export class Reporting {
+  readonly #run: JobRun;
+  readonly #config: JobConfig;
+  readonly #trace: TraceContext;
+  #record: RecordWriter | undefined;
+
+  private constructor(run: JobRun, config: JobConfig, trace: TraceContext) {
+    this.#run = run;
+    this.#config = config;
+    this.#trace = trace;
+  }
+
+  /**
+   * Begins to report on a run that holds its workspace, before its sources are
+   * prepared.
+   *
+   * @param run The run.
+   * @param config Configuration of the job.
+   * @param trace Trace to which the job belongs.
+   * @returns What reports on the run.
+   * @throws {RunnerError} `workspace`, if a directory cannot be made.
+   */
+  static async open(
+    run: JobRun,
+    config: JobConfig,
+    trace: TraceContext,
+  ): Promise<Reporting> {
+    const reporting = new Reporting(run, config, trace);
+    const { traceId, spanId, parentSpanId, sampled } = trace;
+    run.recorder.begin({
+      version: RECORD_VERSION,
+      kind: "job",
+      id: run.parts.run.id,
+      runner: { version: VERSION, deno: Deno.version.deno },
+      trace: {
+        traceId,
+        spanId,
+        ...parentSpanId === undefined ? {} : { parentSpanId },
+        sampled,
+      },
+    });
+    if (!isInSource(config)) await reporting.#openRecord();
+    return reporting;
+  }
+
+  /**
+   * Opens a record that had to wait, because a source went where it is to be.
+   *
+   * @throws {RunnerError} `workspace`, if a directory cannot be made.
+   */
+  async afterSources(): Promise<void> {
+    if (this.#record === undefined) await this.#openRecord();
+  }
+
+  /**
+   * Finishes the record, writes the reports that were asked for, and exports
+   * the run. Whatever fails is a warning.
+   *
+   * @param end How the run ended.
+   */
+  async finish(end: RunEnd): Promise<void> {
+    const { recorder, parts: { host, masker, logger } } = this.#run;
+    recorder.add("run.ended", end);
+    await this.#record?.finish();
+    const { reports } = this.#config.output;
+    const isExported = this.#trace.parentOf !== undefined;
+    if (reports.length === 0 && !isExported) return;
+    const maskText = (text: string) => masker.maskText(text);
+    const record = recordOf(
+      recorder.events.map((event) => maskEvent(event, maskText)),
+    );
+    if (record === undefined) return;
+    for (const report of reports) await this.#writeReport(report, record);
+    if (!isExported) return;
+    const warn = (message: string) => logger.warn("otel", message);
+    if (host.env.OTEL_DENO === "true") {
+      warn(
+        "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may hold the end of the run for 10 s",
+      );
+    }
+    await exportRun(record, host.env, warn);
+  }
+
+  async #openRecord(): Promise<void> {
+    const { recorder, parts, lock } = this.#run;
+    const { record } = this.#config.output;
+    if (record === "off" || record === undefined && !lock) return;
+    const place = record === undefined
+      ? { ...await this.#artifact(recordName(parts.host.env)), isOwn: true }
+      : { ...splitPath(record, parts.host.cwd), isOwn: false };
+    this.#record = await RecordWriter.open(recorder, {
+      ...place,
+      maskText: (text) => parts.masker.maskText(text),
+      onWarning: (message) => parts.logger.warn("record", message),
+    });
+  }
+
+  /** Writes `FORMAT` or `FORMAT=PATH`. */
+  async #writeReport(report: string, record: RunRecord): Promise<void> {
+    const { host, logger } = this.#run.parts;
+    const [format] = report.split("=", 1) as [ReportFormat];
+    const path = report.slice(format.length + 1) || undefined;
+    const { load, fileName } = FORMATS[format];
+    try {
+      const { directory, name } = path === undefined
+        ? await this.#artifact(fileName)
+        : splitPath(path, host.cwd);
+      await Deno.mkdir(directory, { recursive: true });
+      const write = await load();
+      await writeAtomic(
+        `${directory}/${name}`,
+        write(record, { color: false }),
+      );
+    } catch (error) {
+      logger.warn(
+        "report",
+        `Cannot write the report "${path ?? fileName}": ${messageOf(error)}`,
+      );
+    }
+  }
+
+  async #artifact(name: string): Promise<Place> {
+    const { workspace } = this.#run.parts;
+    return { directory: await makeArtifacts(workspace, this.#config), name };
+  }
+}
+
+/** Where a file goes. */
+interface Place {
+  /** Absolute path of the directory. */
+  directory: string;
+  /** Name of the file. */
+  name: string;
+}
+
+function splitPath(path: string, cwd: string): Place {
+  const absolute = path.startsWith("/") ? path : `${cwd}/${path}`;
+  const slash = absolute.lastIndexOf("/");
+  return {
+    directory: absolute.slice(0, slash) || "/",
+    name: absolute.slice(slash + 1),
+  };
+}
+
+/** What is there before a source is prepared would be in its way. */
+function isInSource({ artifactsDir, sourceDir }: JobConfig): boolean {
+  return isInside(sourceDir, artifactsDir) || isInside("/job/ci", artifactsDir);
+}
+
+/** A job that a program of another job runs does not replace the other's record. */
+function recordName(env: Environment): string {
+  const isNested = (env[Variable.workspaceLock] ?? "") !== "";
+  if (!isNested) return RECORD_FILE;
+  return `run-${crypto.randomUUID().slice(0, 8)}.jsonl`;
+}
