@@ -56,7 +56,7 @@ const entry = mapping<PluginEntry>("Plugin", {
 });
 
 /** Schema of plugin URLs, parsed to `URL#HASH` lines. */
-export const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
+const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
   "be a text or a list of plugins",
   {
     scalar: mapped(text(), (value) => [value]),

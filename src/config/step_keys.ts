@@ -127,7 +127,7 @@ function checkExcluded(node: DocumentNode, axes: readonly string[]): void {
 }
 
 /** JSON Schema of a key that is the name of a step. */
-export const STEP_NAME_SCHEMA: JsonSchema = {
+const STEP_NAME_SCHEMA: JsonSchema = {
   minLength: 1,
   maxLength: MAX_STEP_NAME_LENGTH,
   pattern: STEP_NAME.source,
@@ -235,7 +235,7 @@ const retry: Schema<RetryConfig> = byShape(
 );
 
 /** Keys of a step, except its name. */
-export const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
+const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   run: {
     key: "run",
     schema: command,

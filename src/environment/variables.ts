@@ -528,7 +528,7 @@ export const SECRET_VARIABLES: readonly string[] = Object.values(TABLE)
   .filter((info: VariableInfo) => info.isSecret).map(({ name }) => name);
 
 /** Names of variables whose values are URLs. */
-export const URL_VARIABLES: readonly string[] = Object.values(TABLE)
+const URL_VARIABLES: readonly string[] = Object.values(TABLE)
   .filter((info: VariableInfo) => info.isUrl).map(({ name }) => name);
 
 /**

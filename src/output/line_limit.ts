@@ -37,7 +37,7 @@ export function cutAt(bytes: Uint8Array, end: number, from: number): number {
  * @param limit Index of the first byte over the limit.
  * @returns Start of the character; the length of the bytes if there is none.
  */
-export function crossingFrom(
+function crossingFrom(
   bytes: Uint8Array,
   from: number,
   limit: number,

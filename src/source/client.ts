@@ -247,7 +247,7 @@ export function splitCredentials(url: string): UrlCredentials {
  * @returns The problem, phrased to follow "the URL"; `undefined` if there is
  * none.
  */
-export function credentialsProblem(url: string): string | undefined {
+function credentialsProblem(url: string): string | undefined {
   const [, scheme, userInfo, , rest] = URL_PARTS.exec(url) ?? [];
   if (scheme === undefined) return undefined;
   // A colon without a port: a slash in the password split it in two.

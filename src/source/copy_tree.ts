@@ -181,7 +181,7 @@ const MIN_BYTES = 1024 * 1024;
  *
  * @returns Whether it has holes that are worth preserving.
  */
-export function isSparse({ size, blocks }: Deno.FileInfo): boolean {
+function isSparse({ size, blocks }: Deno.FileInfo): boolean {
   return size >= MIN_BYTES && blocks !== null &&
     blocks * BLOCK_BYTES < size - UNIT_BYTES;
 }
@@ -192,7 +192,7 @@ export function isSparse({ size, blocks }: Deno.FileInfo): boolean {
  *
  * @param to Path of the copy, which must not exist.
  */
-export async function copySparse(
+async function copySparse(
   from: string,
   to: string,
   signal: AbortSignal,

@@ -172,7 +172,7 @@ const PROVIDERS: ReadonlyMap<string, SourceProvider> = new Map<
  * @throws {RunnerError} With code `source-failed`, if the type has no provider
  * or the source is invalid.
  */
-export async function resolveSource(
+async function resolveSource(
   request: SourceRequest,
   target: string,
   context: SourceContext,

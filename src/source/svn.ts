@@ -225,7 +225,7 @@ const OTHER_TYPES = "negotiate";
  *
  * Other settings of the user stay in effect.
  */
-export async function svnConfigDirectory(
+async function svnConfigDirectory(
   { host, username }: UrlCredentials,
   context: SourceContext,
 ): Promise<PrivateDirectory> {

@@ -171,7 +171,7 @@ export interface ZipRecord {
  *
  * @throws {RunnerError} With code `source-failed`, if it is damaged.
  */
-export async function* zipRecords(
+async function* zipRecords(
   file: Deno.FsFile,
 ): AsyncGenerator<ZipRecord> {
   const { size: fileBytes } = await file.stat();
@@ -208,7 +208,7 @@ export async function* zipRecords(
  * @throws {RunnerError} With code `source-failed`, if there is no matching
  * entry at that offset.
  */
-export async function contentOffset(
+async function contentOffset(
   file: Deno.FsFile,
   { offset, name, method }: ZipRecord,
 ): Promise<number> {

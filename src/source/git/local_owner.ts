@@ -10,7 +10,7 @@ import { isLocalPath } from "./url.ts";
  * that the repository configures. If objects are missing, it must not fetch
  * them from the repository's remotes.
  */
-export const UPLOAD_PACK =
+const UPLOAD_PACK =
   "GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1 git -c 'safe.directory=*' upload-pack";
 
 /**

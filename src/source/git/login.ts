@@ -176,7 +176,7 @@ const askpassHelper = `!f() {
 }; f`;
 
 /** Checks whether git uses HTTP for a URL. */
-export function isHttp(url: string): boolean {
+function isHttp(url: string): boolean {
   return /^https?:\/\//i.test(url);
 }
 
@@ -187,7 +187,7 @@ export function isHttp(url: string): boolean {
  * @param scope Whether the prefix is the host or the repository.
  * @returns The prefixes; an http URL also has one in https.
  */
-export function scopesOf(
+function scopesOf(
   url: string,
   scope: "host" | "repository" = "host",
 ): string[] {

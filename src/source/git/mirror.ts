@@ -291,7 +291,7 @@ const TIMEOUT_MS = 10 * 60_000;
  * lock or the file cannot be opened.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
-export async function lockMirror(
+async function lockMirror(
   path: string,
   graceful: AbortSignal,
 ): Promise<Disposable> {

@@ -184,7 +184,7 @@ const ENTRY = /^(\d+) (\w+) [0-9a-f]+\t(.*)$/s;
  * @throws {RunnerError} With code `source-failed`, if the definitions contain
  * anything other than files and directories, or git fails.
  */
-export async function stageDefinitions(
+async function stageDefinitions(
   repository: Repository,
   commit: string,
   directory: string,
@@ -233,7 +233,7 @@ export async function stageDefinitions(
 }
 
 /** Creates the directory of a commit without job definitions. */
-export async function makeNoDefinitions(directory: string): Promise<void> {
+async function makeNoDefinitions(directory: string): Promise<void> {
   await Deno.mkdir(`${directory}/${FOLDER}`, { recursive: true });
 }
 

@@ -19,7 +19,7 @@ const SCHEMES = ["file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"];
  * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
-export function gitUrlProblem(url: string): string | undefined {
+function gitUrlProblem(url: string): string | undefined {
   const plain = textProblem(url);
   if (plain !== undefined) return plain;
   const [helper] = /^[A-Za-z0-9+.-]*(?=::)/.exec(url) ?? [];

@@ -137,7 +137,7 @@ const ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
  * @param target Absolute path of the private repository.
  * @returns Whether `HEAD` is valid.
  */
-export async function copyReferences(
+async function copyReferences(
   { gitDirectory, commonDirectory }: RepositoryParts,
   target: string,
 ): Promise<boolean> {
@@ -191,7 +191,7 @@ export async function copyReflogs(
  * @param to Absolute path of another directory.
  * @param names Paths relative to both.
  */
-export async function copyFiles(
+async function copyFiles(
   from: string,
   to: string,
   names: readonly string[],
