@@ -60,3 +60,10 @@ function editDistance(a: string, b: string): number {
   }
   return above[b.length];
 }
+
+/** Lists allowed words for a message: `"a", "b" or "c"`. */
+export function oneOf(words: readonly string[]): string {
+  const quoted = words.map((word) => `"${word}"`);
+  const last = quoted.pop() ?? "";
+  return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
+}

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { suggest } from "../src/suggest.ts";
+import { oneOf, suggest } from "../src/suggest.ts";
 
 const FIELDS = ["name", "dependsOn", "condition", "priority", "env"];
 
@@ -27,4 +27,10 @@ Deno.test("suggest() keeps silent when nothing is near", () => {
 Deno.test("suggest() prefers the nearest, then the first", () => {
   assertEquals(suggest("buidl", ["bundle", "build"]), "build");
   assertEquals(suggest("bat", ["cat", "hat"]), "cat");
+});
+
+Deno.test("oneOf() lists words", () => {
+  assertEquals(oneOf(["a"]), '"a"');
+  assertEquals(oneOf(["a", "b"]), '"a" or "b"');
+  assertEquals(oneOf(["a", "b", "c"]), '"a", "b" or "c"');
 });

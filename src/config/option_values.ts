@@ -23,8 +23,9 @@ import {
   parseList,
   readValue,
   splitTrimmed,
-  VARIABLE_NAME,
 } from "./text_values.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
+import { oneOf } from "../suggest.ts";
 
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions {
@@ -280,8 +281,10 @@ export class OptionReader {
   #choice(name: OptionName, choices: readonly string[]): string {
     const text = this.#text(name);
     if (!choices.includes(text)) {
-      const allowed = choices.map((one) => `"${one}"`).join(" or ");
-      this.#report(name, `must be ${allowed}, not ${JSON.stringify(text)}`);
+      this.#report(
+        name,
+        `must be ${oneOf(choices)}, not ${JSON.stringify(text)}`,
+      );
     }
     return text;
   }

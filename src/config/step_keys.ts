@@ -40,7 +40,7 @@ import {
   type StepConfig,
   stepNameProblem,
 } from "./step_config.ts";
-import { VARIABLE_NAME } from "./text_values.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
 
 const NAMES = {
   pattern: VARIABLE_NAME,

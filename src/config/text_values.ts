@@ -84,9 +84,6 @@ export function readValue(
   }
 }
 
-/** Pattern of a variable name that shells accept. */
-export const VARIABLE_NAME: RegExp = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
 /** Length of a value above which there is a warning, in characters. */
 const LONG_VALUE = 1_000;
 

@@ -11,6 +11,9 @@
 import type { VariableFacts } from "../options/option.ts";
 import { type OptionRow, OPTIONS } from "../options/options.ts";
 
+/** Pattern of a variable name that shells accept. */
+export const VARIABLE_NAME: RegExp = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string>>;
 
@@ -526,10 +529,6 @@ export function isSystemName(name: string): boolean {
 /** Names of variables whose values are always secrets. */
 export const SECRET_VARIABLES: readonly string[] = Object.values(TABLE)
   .filter((info: VariableInfo) => info.isSecret).map(({ name }) => name);
-
-/** Names of variables whose values are URLs. */
-const URL_VARIABLES: readonly string[] = Object.values(TABLE)
-  .filter((info: VariableInfo) => info.isUrl).map(({ name }) => name);
 
 /**
  * What a job with `inherit_env: false` inherits in addition to system

@@ -34,7 +34,7 @@ export async function lockFile(
   const start = performance.now();
   using stack = new DisposableStack();
   stack.use(file);
-  while (!tryLockFile(file)) {
+  while (tryLockFile(file) === false) {
     signal?.throwIfAborted();
     if (performance.now() - start > timeoutMs) throw busyError();
     await pause(PAUSE_MS, signal);
@@ -47,17 +47,17 @@ export async function lockFile(
  *
  * The system releases the lock when the file is closed, and therefore also when
  * the process is killed. Child processes do not inherit it. Some network file
- * systems do not support locks. There, this function succeeds without a lock,
- * because a race is less likely than a failure.
+ * systems do not support locks. There, callers continue without a lock, because
+ * a race is less likely than a failure.
  *
- * @returns Whether no other open file holds the lock.
+ * @returns Whether the lock was free; `undefined` if the file system does not
+ * support locks.
  */
-export function tryLockFile(file: Deno.FsFile): boolean {
+export function tryLockFile(file: Deno.FsFile): boolean | undefined {
   try {
     return file.tryLockSync(true);
   } catch {
-    // The file system does not support locks.
-    return true;
+    return undefined;
   }
 }
 

@@ -11,6 +11,8 @@
  */
 
 import { dirname } from "@std/path/posix/dirname";
+import { pathExistsSync } from "./files.ts";
+import { tryLockFile } from "./lock.ts";
 
 /** Pattern of directory names, by which old directories are found. */
 const NAME = /^runnerlib-[0-9a-f]{12}$/;
@@ -102,7 +104,7 @@ function refusePrompt(path: string): void {
 function createOwn(path: string): string[] {
   if (!path.includes(OWN)) return [];
   const missing: string[] = [];
-  for (let at = path; !exists(at); at = dirname(at)) missing.push(at);
+  for (let at = path; !pathExistsSync(at); at = dirname(at)) missing.push(at);
   Deno.mkdirSync(path, { recursive: true });
   return missing;
 }
@@ -131,21 +133,9 @@ function lockIfPresent(path: string): Deno.FsFile | undefined {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
-  if (isLockedByUs(file) !== false && exists(path)) return file;
+  if (tryLockFile(file) !== false && pathExistsSync(path)) return file;
   file.close();
   return undefined;
-}
-
-/**
- * Whether this process has the lock; `undefined` if the file system does not
- * support locks.
- */
-function isLockedByUs(file: Deno.FsFile): boolean | undefined {
-  try {
-    return file.tryLockSync(true);
-  } catch {
-    return undefined;
-  }
 }
 
 function removeAbandoned(parent: string, user: number | null): void {
@@ -165,7 +155,7 @@ function removeIfAbandoned(path: string, user: number | null): void {
     const { isDirectory, uid } = Deno.lstatSync(path);
     if (!isDirectory || uid !== user) return;
     using file = Deno.openSync(path);
-    if (isLockedByUs(file) === true) remove(path);
+    if (tryLockFile(file) === true) remove(path);
   } catch {
     // It is already gone, or cannot be removed by this user.
   }
@@ -195,14 +185,5 @@ function removeEmpty(paths: readonly string[]): void {
     for (const path of paths) Deno.removeSync(path);
   } catch {
     // It is not empty.
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }

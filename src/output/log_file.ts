@@ -1,6 +1,7 @@
 import { removeTree } from "../workspace/remove.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
+import { writeAll } from "../fs/files.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 
@@ -135,9 +136,7 @@ export class LogFile implements Disposable {
   async #writeAgain(path: string): Promise<void> {
     using file = await openNew(path);
     for await (const chunk of this.content()) {
-      for (let at = 0; at < chunk.length;) {
-        at += await file.write(chunk.subarray(at));
-      }
+      await writeAll(file, chunk);
     }
   }
 }

@@ -3,6 +3,7 @@ import type { MaskStream } from "../secrets/mask/stream.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { type LogDirectory, partialName } from "./log_directory.ts";
+import { writeAll } from "../fs/files.ts";
 
 /** Maximum number of bytes that are read at once. */
 const CHUNK_BYTES = 256 * 1024;
@@ -51,9 +52,7 @@ export async function remaskLog(
   try {
     using _ = copy;
     for await (const bytes of maskChunks(chunksOf(log), masker.stream())) {
-      for (let at = 0; at < bytes.length;) {
-        at += await copy.write(bytes.subarray(at));
-      }
+      await writeAll(copy, bytes);
     }
     await Deno.rename(partial, path);
   } catch (error) {

@@ -1,5 +1,4 @@
-import { onAbort } from "./cancellation.ts";
-import { settlesWithin } from "./time_limit.ts";
+import { pause } from "./time_limit.ts";
 
 /** Maximum delay that a server can request, in milliseconds. */
 const MAX_RETRY_AFTER_MS = 60_000;
@@ -48,7 +47,7 @@ export interface BackoffOptions {
    *
    * @default {none}
    */
-  readonly onRetry?: (reason: string, pauseMs: number) => void;
+  readonly onRetry?: (reason: string, delayMs: number) => void;
   /** Aborts a delay. */
   readonly signal: AbortSignal;
 }
@@ -82,14 +81,15 @@ export function createBackoff(
       const chance = Math.random();
       // The delay that the server requests is never shortened, but jitter is
       // added.
-      const askedMs = retryAfterMs === 0 ? 0 : Math.min(
+      const requestedMs = retryAfterMs === 0 ? 0 : Math.min(
         retryAfterMs,
         MAX_RETRY_AFTER_MS,
       ) + retryDelay(policy, 1, 0) - retryDelay(policy, 1, chance);
-      const pauseMs = Math.max(retryDelay(policy, attempt, chance), askedMs);
-      if (performance.now() - start + pauseMs > maxElapsedMs) return false;
-      onRetry(reason, pauseMs);
-      if (await isAbortedWithin(pauseMs, signal)) throw signal.reason;
+      const waitMs = Math.max(retryDelay(policy, attempt, chance), requestedMs);
+      if (performance.now() - start + waitMs > maxElapsedMs) return false;
+      onRetry(reason, waitMs);
+      await pause(waitMs, signal);
+      signal.throwIfAborted();
       return true;
     },
   };
@@ -111,23 +111,6 @@ export function retryDelay(
     policy;
   const longest = Math.min(delayMs * factor ** (attempt - 1), maxDelayMs);
   return Math.round(longest * (1 - jitter * chance));
-}
-
-/**
- * Waits until a signal is aborted, or the time has passed.
- *
- * @param ms Time in milliseconds.
- * @param signal Ends the wait.
- * @returns Whether the signal is aborted.
- */
-export async function isAbortedWithin(
-  ms: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  using _ = onAbort(signal, resolve);
-  await settlesWithin(promise, ms);
-  return signal.aborted;
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   isFile,
   startError,
 } from "./start_error.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /** Program that creates a session and executes another program in it. */
 const SETSID = "/usr/bin/setsid";
@@ -233,7 +234,7 @@ function carryPastShell(
 }
 
 function isLostInShell(name: string): boolean {
-  return !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ||
+  return !VARIABLE_NAME.test(name) ||
     ["IFS", "OPTIND", "PPID"].includes(name);
 }
 

@@ -34,6 +34,7 @@ import { claimPath } from "../workspace/owned_paths.ts";
 import { lockRunFile } from "../workspace/run_files.ts";
 import { maskDefinitions } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { pathExists } from "../fs/files.ts";
 
 /** Maximum number of names that a message lists. */
 const MAX_SHOWN = 20;
@@ -167,7 +168,7 @@ async function print(
   triggerNonce(host.env);
   const { pending } = queue;
   const path = await pathOf(parts, options.file);
-  if (pending.length === 0 && !await exists(path)) return { triggers: [] };
+  if (pending.length === 0 && !await pathExists(path)) return { triggers: [] };
   const lock = lockOptions(parts, path, options);
   // After a failure, the jobs are in the file already.
   const { document, refused } = await writeTriggers(path, pending, {
@@ -325,10 +326,6 @@ function lockOptions(
   // A run that goes on adds to its own jobs, and to no others.
   const keepsEarlier = joinsEarlier && !run.isInherited;
   return { lock: () => lockRunFile(workspace, path, run, { keepsEarlier }) };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }
 
 function refusalOf(

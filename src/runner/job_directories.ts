@@ -6,6 +6,7 @@ import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import { claimPath } from "../workspace/owned_paths.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { pathExists } from "../fs/files.ts";
 
 /**
  * Creates the directories of a job that are missing: the one in which its
@@ -50,7 +51,7 @@ async function makeDirectory(
 ): Promise<{ path: string; isNew: boolean }> {
   const path = await guardPath(workspace.base, workspace.pathOf(jobPath));
   try {
-    const isNew = await Deno.lstat(path).then(() => false, () => true);
+    const isNew = !await pathExists(path);
     if (isNew) await Deno.mkdir(path, { recursive: true });
     else if (!(await Deno.stat(path)).isDirectory) {
       throw new Error("not a directory");

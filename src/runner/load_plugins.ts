@@ -26,6 +26,7 @@ import {
   mayComeLate,
 } from "./plugin_directories.ts";
 import { registerSecret } from "./register_secret.ts";
+import { pathExists } from "../fs/files.ts";
 
 /** Phases that are over when the sources are there. */
 const EARLY_PHASES = [
@@ -59,7 +60,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const setting: SandboxSetting = {
     ...await sandboxSetting(run, await ciCopyOf(run)),
     async prepare() {
-      isBaseMade ||= await Deno.lstat(base).then(() => false, () => true);
+      isBaseMade ||= !await pathExists(base);
       await Deno.mkdir(base, { recursive: true });
     },
   };

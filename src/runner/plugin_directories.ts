@@ -3,6 +3,7 @@ import { RunnerError } from "../errors.ts";
 import { isInside, jobPathProblem } from "../job_path.ts";
 import { printable } from "../terminal/text.ts";
 import type { JobRun } from "./job_run.ts";
+import { isDirectorySync } from "../fs/files.ts";
 
 /** Where a trusted CI source has its plugins. */
 const CI_PLUGINS = ".reactorcide/plugins";
@@ -30,7 +31,7 @@ export function givenPluginDirectory(run: Configured): string | undefined {
  * @returns Whether to look again once the sources are there.
  */
 export function mayComeLate(run: JobRun, directory: string): boolean {
-  return !isDirectory(directory) &&
+  return !isDirectorySync(directory) &&
     (isPrepared(run, "source_type") || isPrepared(run, "ci_source_type"));
 }
 
@@ -57,7 +58,7 @@ export function ciPluginDirectory(
   const root = time === "early" ? inPlace ?? mounted : run.ciPreparedPath;
   if (root === undefined) return undefined;
   const path = `${root}/${CI_PLUGINS}`;
-  if (!isDirectory(path)) return undefined;
+  if (!isDirectorySync(path)) return undefined;
   const real = Deno.realPathSync(path);
   if (isInside(Deno.realPathSync(root), real)) return real;
   throw new RunnerError(
@@ -82,12 +83,12 @@ export function checkSourcePlugins(run: JobRun): void {
   const root = sourceRoot(run);
   if (root === undefined) return;
   const path = `${root}/${CI_PLUGINS}`;
-  if (!isDirectory(path)) return;
+  if (!isDirectorySync(path)) return;
   const names = [...Deno.readDirSync(path)].map(({ name }) => name)
     .filter((name) => name.startsWith("plugin_")).sort();
   if (names.length === 0) return;
   const isDecided = isPrepared(run, "ci_source_type") ||
-    isDirectory(run.parts.host.env[Variable.ciSourceDir] ?? "");
+    isDirectorySync(run.parts.host.env[Variable.ciSourceDir] ?? "");
   const inPython = isDecided
     ? []
     : names.filter((name) => name.endsWith(".py"));
@@ -122,13 +123,4 @@ function isPrepared(
 ): boolean {
   const type = run.settings.get(key)?.value ?? "";
   return type !== "" && type !== "none";
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    // What cannot be looked at holds no plugins.
-    return false;
-  }
 }

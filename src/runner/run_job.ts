@@ -27,6 +27,7 @@ import type { Reporting } from "./reporting.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
+import { pathExistsSync } from "../fs/files.ts";
 
 /** What of the options of a job is no configuration. */
 export type JobControls =
@@ -286,22 +287,13 @@ async function holdWorkspace(
     ciSource.type !== "none";
   if (!hasFiles) {
     if (workspace.inContainer) return;
-    if (!isCwdChosen && !isThere(workspace.base)) {
+    if (!isCwdChosen && !pathExistsSync(workspace.base)) {
       identity.begunIn.add(workspace.base);
       return;
     }
   }
   const hold = await import("./hold_workspace.ts");
   await hold.holdWorkspace(run, config, { hasSteps, hasContainer });
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function checkContainer(run: JobRun, config: JobConfig): Promise<void> {

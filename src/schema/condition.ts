@@ -1,3 +1,5 @@
+import { oneOf } from "../suggest.ts";
+
 /**
  * When a step or job runs after all of its dependencies have ended.
  *
@@ -34,8 +36,15 @@ export const CONDITION_PATTERN: string = `^\\s*(${
     .join("|")
 })\\s*$`;
 
+/** Usual spellings of conditions. */
+export const CONDITION_NAMES: readonly Condition[] = [
+  "all_success",
+  "any_failed",
+  "always",
+];
+
 /** Allowed conditions, for messages. */
-export const CONDITION_WORDS = '"all_success", "any_failed" or "always"';
+export const CONDITION_WORDS: string = oneOf(CONDITION_NAMES);
 
 /**
  * Parses a condition, ignoring white space around it.

@@ -1,8 +1,9 @@
 import { booleanProblem, parseBoolean } from "../boolean.ts";
 import type { DocumentNode } from "./document.ts";
-import { suggest } from "../suggest.ts";
+import { oneOf, suggest } from "../suggest.ts";
 import {
   type Condition,
+  CONDITION_NAMES,
   CONDITION_PATTERN,
   CONDITIONS,
   parseCondition,
@@ -257,7 +258,7 @@ export function choice<T extends string>(
     ...words.map((word): [string, T] => [word, word]),
     ...Object.entries(more),
   ]);
-  const expected = words.map((word) => `"${word}"`).join(" or ");
+  const expected = oneOf(words);
   return {
     jsonSchema: () => ({ enum: [...meanings.keys()] }),
     parse: scalar((text, node) => {
@@ -274,7 +275,7 @@ export function choice<T extends string>(
   };
 }
 
-const CHOSEN_CONDITION = choice(["all_success", "any_failed", "always"]);
+const CHOSEN_CONDITION = choice(CONDITION_NAMES);
 
 /** Schema of a condition in all spellings. */
 export const condition: Schema<Condition> = {

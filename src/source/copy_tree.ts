@@ -2,7 +2,8 @@ import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
 import { createLink, readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
-import { forEachLimited } from "./for_each_limited.ts";
+import { forEachLimited } from "./work_queue.ts";
+import { writeAll } from "../fs/files.ts";
 
 /** Number of parallel calls that keeps the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;
@@ -207,9 +208,7 @@ async function copySparse(
     if (count === null) break;
     if (!isZero(buffer, count)) {
       await target.seek(position, Deno.SeekMode.Start);
-      for (let at = 0; at < count;) {
-        at += await target.write(buffer.subarray(at, count));
-      }
+      await writeAll(target, buffer.subarray(0, count));
     }
     position += count;
   }

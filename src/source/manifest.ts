@@ -4,7 +4,7 @@ import { readLinkTarget } from "../fs/byte_names.ts";
 import { DirectoryReader } from "../fs/byte_paths.ts";
 import { openUntrusted } from "../fs/read_untrusted.ts";
 import { sha256Of } from "./archive/download.ts";
-import { forEachLimited } from "./for_each_limited.ts";
+import { forEachLimited } from "./work_queue.ts";
 
 /** Number of parallel calls that keeps the threads of the runtime busy. */
 const PARALLEL_COUNT = 32;

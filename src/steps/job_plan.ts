@@ -1,5 +1,4 @@
 import { MAX_DURATION_MS } from "../schema/duration.ts";
-import { VARIABLE_NAME } from "../config/text_values.ts";
 import { stepNameProblem } from "../config/step_config.ts";
 import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
@@ -7,6 +6,7 @@ import { checkOutputNames } from "./outputs.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
 import { type PlannedStep, plannedSteps } from "./expand.ts";
 import { buildGraph, type Plan, type Selection, selectSteps } from "./graph.ts";
+import { VARIABLE_NAME } from "../environment/variables.ts";
 
 /** The graph of a job and which of its steps run. */
 export interface JobPlan extends Plan<PlannedStep> {

@@ -6,8 +6,8 @@ import type { StepLog } from "../output/job_log.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import type { ProtectedPaths } from "../process/namespace.ts";
-import { isAbortedWithin, retryDelay } from "../process/retry.ts";
-import { settlesWithin, timeLimit } from "../process/time_limit.ts";
+import { retryDelay } from "../process/retry.ts";
+import { pause, settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
 import { readOutputs } from "./output_files.ts";
@@ -171,7 +171,8 @@ export async function runAttempts(
     });
     await context.log.endLine();
     // A step that is cancelled while it waits keeps its last failure.
-    if (await isAbortedWithin(delayMs, cancellation.graceful)) {
+    await pause(delayMs, cancellation.graceful);
+    if (cancellation.graceful.aborted) {
       return { ...end, outcome: "cancelled", attemptResults };
     }
   }

@@ -1,6 +1,7 @@
 import { Variable } from "../environment/variables.ts";
 import { booleanVariable } from "../boolean.ts";
 import { isInside, normalizeJobPath } from "../job_path.ts";
+import { isDirectorySync } from "../fs/files.ts";
 
 /** Where a job's files are. */
 export interface Workspace {
@@ -67,16 +68,7 @@ export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
 }
 
 function looksLikeContainer(root: string, cwd: string): boolean {
-  return isDirectory(root) && (isInside(root, cwd) || isWritable(root));
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    // What cannot be looked at cannot be used as a workspace either.
-    return false;
-  }
+  return isDirectorySync(root) && (isInside(root, cwd) || isWritable(root));
 }
 
 /** Mode bits do not show read-only mounts, ACLs and user namespaces. */

@@ -118,7 +118,7 @@ export async function isWorkspaceLocked(
     if (!(await Deno.lstat(path)).isFile) return false;
     // Opened for writing as well, a pipe does not block.
     using file = await Deno.open(path, { read: true, write: true });
-    return !tryLockFile(file);
+    return tryLockFile(file) === false;
   } catch {
     // What does not exist or cannot be opened is not held.
     return false;
@@ -144,7 +144,7 @@ async function acquire(
     // A worker may have created a directory that the job cannot write to.
     if (opened === undefined) return heldByOther(inherited);
     const { file, path } = opened;
-    if (tryLockFile(file)) {
+    if (tryLockFile(file) !== false) {
       if (isInPlace({ path, file })) {
         return holdLock(workspace, { file, path }, options, inherited);
       }

@@ -29,6 +29,7 @@ import {
 } from "./own_files.ts";
 import { removeTree } from "./remove.ts";
 import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
+import { pathExists } from "../fs/files.ts";
 
 /** Maximum number of bytes of the record. */
 const MAX_BYTES = 64 * 1024;
@@ -59,7 +60,7 @@ export async function beginRun(
   run: RunIdentity,
 ): Promise<void> {
   if (workspace.inContainer) return;
-  if (await exists(workspace.base)) {
+  if (await pathExists(workspace.base)) {
     const base = await realPath(workspace.base);
     using _ = await lockDirectory(base);
     const files = await Promise.all(paths.map(placeOf));
@@ -169,7 +170,7 @@ async function writeRecord(
 async function remove(path: string, isOutside: boolean): Promise<void> {
   try {
     if (!isOutside) await removeTree(path);
-    else if (await exists(path)) await Deno.remove(path);
+    else if (await pathExists(path)) await Deno.remove(path);
   } catch (cause) {
     throw new RunnerError(
       `Cannot remove "${path}", which an earlier run left: ${osReason(cause)}`,
@@ -182,8 +183,4 @@ async function remove(path: string, isOutside: boolean): Promise<void> {
 async function placeOf(path: string): Promise<string> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return `${await realPath(dirname(path))}/${name}`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }

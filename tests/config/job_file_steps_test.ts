@@ -263,7 +263,7 @@ steps:
       [
         '1:1: timeout must be a time such as "90s", "15m" or "2h", not "soon"',
         '5:5: unknown key "steps[0].timeot"; did you mean "steps[0].timeout"?',
-        '6:5: steps[0].condition must be "all_success" or "any_failed" or "always", not "any_fail"; did you mean "any_failed"?',
+        '6:5: steps[0].condition must be "all_success", "any_failed" or "always", not "any_fail"; did you mean "any_failed"?',
         '7:13: steps[0].retry.attempts must be a whole number from 1 to 100, not "0"',
         '7:26: unknown key "steps[0].retry.jiter"; did you mean "steps[0].retry.jitter"?',
         '8:5: steps[1] needs the key "name"',

@@ -264,7 +264,7 @@ describe("validateSettings()", () => {
       {
         key: "source_type",
         message:
-          'must be "none" or "git" or "copy" or "tarball" or "hg" or "svn", not "cvs"',
+          'must be "none", "git", "copy", "tarball", "hg" or "svn", not "cvs"',
         origin: "REACTORCIDE_SOURCE_TYPE",
       },
       {
@@ -425,8 +425,8 @@ describe("validateSettings() judges sources", () => {
     it(`${prefix}source of an unknown type`, () => {
       for (const type of ["cvs", "Git", "git ", "constructor"]) {
         assertEquals(problemsOf(given(type, "x")), [
-          `${prefix}source_type: must be "none" or "git" or "copy" or ` +
-          `"tarball" or "hg" or "svn", not ${JSON.stringify(type)}`,
+          `${prefix}source_type: must be "none", "git", "copy", ` +
+          `"tarball", "hg" or "svn", not ${JSON.stringify(type)}`,
         ]);
       }
     });
@@ -542,7 +542,7 @@ describe("validateSettings() judges how steps run", () => {
 
   it("policies", () => {
     assertEquals(problemsOf({ failure_policy: "stop" }), [
-      'failure_policy: must be "finish" or "continue" or "kill", not "stop"',
+      'failure_policy: must be "finish", "continue" or "kill", not "stop"',
     ]);
   });
 

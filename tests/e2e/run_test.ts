@@ -235,7 +235,7 @@ describe("runnerlib run tells what is wrong with", () => {
       "an unknown source type",
       ["run", "--source-type", "cvs", "--", "true"],
       1,
-      /source_type: must be "none" or "git" or "copy" or "tarball" or "hg" or "svn", not "cvs"/,
+      /source_type: must be "none", "git", "copy", "tarball", "hg" or "svn", not "cvs"/,
     ],
     [
       "a missing repository",

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   createBackoff,
-  isAbortedWithin,
   parseRetryAfter,
   retryDelay,
   type RetryPolicy,
@@ -78,12 +77,4 @@ Deno.test("createBackoff() begins no attempt after the longest time", async () =
     { signal: never },
   );
   assertEquals(await backoff.next("busy", 30_000), false);
-});
-
-Deno.test("isAbortedWithin() ends with the time or the signal", async () => {
-  assertEquals(await isAbortedWithin(1, never), false);
-  const stop = new AbortController();
-  const waiting = isAbortedWithin(3_600_000, stop.signal);
-  stop.abort();
-  assertEquals(await waiting, true);
 });

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { settlesWithin, timeLimit } from "../../src/process/time_limit.ts";
+import {
+  pause,
+  settlesWithin,
+  timeLimit,
+} from "../../src/process/time_limit.ts";
 import { soon } from "../helpers/soon.ts";
 
 const HOUR_MS = 3_600_000;
@@ -91,4 +95,14 @@ Deno.test("settlesWithin() is done with what rejects too late", async () => {
   assertEquals(await settlesWithin(late.promise, 1), false);
   late.reject(new Error("nobody is there to be told"));
   await Promise.resolve();
+});
+
+Deno.test("pause() ends with the time or the signal", async () => {
+  const stop = new AbortController();
+  await pause(1, stop.signal);
+  assertEquals(stop.signal.aborted, false);
+  const waiting = pause(3_600_000, stop.signal);
+  stop.abort();
+  await waiting;
+  await pause(3_600_000, stop.signal);
 });

@@ -176,7 +176,7 @@ describe("registerSource()", () => {
     await assertRejects(
       () => test.runner.runJob({ jobFile: "job.yaml" }),
       RunnerError,
-      'source_type: must be "none" or "git"',
+      'source_type: must be "none", "git"',
     );
   });
 

@@ -9,6 +9,7 @@ import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
 import type { Command } from "../command.ts";
 import { configFlags } from "../config_flags.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+import { pathExists } from "../../fs/files.ts";
 
 /** The command `cleanup`. */
 export const cleanup: Command = {
@@ -30,7 +31,7 @@ export const cleanup: Command = {
         { code: "workspace" },
       );
     }
-    if (!await exists(workspace.base)) return 0;
+    if (!await pathExists(workspace.base)) return 0;
     await using _ = await lock(
       parts,
       readOptions(parts.host, ["wait"], flagsLayer(context)).wait,
@@ -66,8 +67,4 @@ async function lock(
     const { signal } = cancellation;
     throw signal === null ? error : cancelledError(signal);
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }

@@ -14,6 +14,7 @@ import { prepareSource } from "../../source/prepare.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import type { CommandContext } from "../command.ts";
 import { evalValue } from "./eval_flags.ts";
+import { pathExists } from "../../fs/files.ts";
 
 /** All of the history, but files only when they are needed. */
 const HISTORY = { depth: 0, filter: "blob:none" };
@@ -48,7 +49,8 @@ export async function evalTrees(
     context,
     evalValue(context, "source-dir", defaultOf("code_dir")),
   );
-  const hasSides = event.prNumber !== "" && !await exists(`${ci}/.reactorcide`);
+  const hasSides = event.prNumber !== "" &&
+    !await pathExists(`${ci}/.reactorcide`);
   const base = hasSides ? `${ci}/base` : ci;
   const head = hasSides ? `${ci}/head` : undefined;
   const { sourceUrl, sourceRef, ciSourceUrl, ciSourceRef, headUrl } = event;
@@ -67,14 +69,14 @@ export async function evalTrees(
       );
     }
   };
-  if (ciSourceUrl !== "" && !await exists(`${base}/.reactorcide`)) {
+  if (ciSourceUrl !== "" && !await pathExists(`${base}/.reactorcide`)) {
     await get(ciSourceUrl, ciSourceRef, base);
   }
   if (
     head !== undefined && headUrl !== "" && sourceRef !== "" &&
     await isEmpty(head)
   ) await getProposed(headUrl, sourceRef, head);
-  if (sourceUrl !== "" && !await exists(`${source}/.git`)) {
+  if (sourceUrl !== "" && !await pathExists(`${source}/.git`)) {
     await getProposed(sourceUrl, sourceRef, source, HISTORY);
   }
   return { base, head, source };
@@ -95,7 +97,7 @@ export async function evalChanges(
 ): Promise<readonly string[] | undefined> {
   const given = context.flags.get("changed-file");
   if (Array.isArray(given)) return given;
-  if (!await exists(`${source}/.git`)) return undefined;
+  if (!await pathExists(`${source}/.git`)) return undefined;
   const { host, logger } = context.parts;
   const base = evalValue(context, "diff-base") || branchOfBase(event) ||
     "HEAD^";
@@ -142,7 +144,7 @@ async function definitionFiles(
   signal: AbortSignal,
 ): Promise<Manifest> {
   const directory = `${root}/.reactorcide`;
-  if (!await exists(directory)) return new Map();
+  if (!await pathExists(directory)) return new Map();
   const manifest = await takeManifest(directory, { signal });
   const files = [...manifest].filter(([, line]) =>
     !line.startsWith("directory")
@@ -220,8 +222,4 @@ async function isEmpty(path: string): Promise<boolean> {
     if (error instanceof Deno.errors.NotFound) return true;
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
 }

@@ -1,4 +1,5 @@
 import { RunnerError } from "../../errors.ts";
+import { isFile } from "../../fs/files.ts";
 
 /** Options for {@linkcode findDeno}. */
 export interface FindDenoOptions {
@@ -49,13 +50,4 @@ export async function findOnPath(
     if (path.startsWith("/") && await isFile(path)) return path;
   }
   return undefined;
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    // Whatever keeps it from being looked at keeps it from being run.
-    return false;
-  }
 }

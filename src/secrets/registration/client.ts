@@ -6,7 +6,8 @@ import {
   requestFrames,
   unlessRefused,
 } from "./protocol.ts";
-import { closeOn, connect, readLine, writeAll } from "./socket.ts";
+import { closeOn, connect, readLine } from "./socket.ts";
+import { writeAll } from "../../fs/files.ts";
 
 /** Number of the shared words before the reply: whether it is there, its length. */
 const HEAD_WORDS = 2;

@@ -6,7 +6,8 @@ import {
   parseRequest,
   REFUSALS,
 } from "./protocol.ts";
-import { closeOn, writeAll } from "./socket.ts";
+import { closeOn } from "./socket.ts";
+import { writeAll } from "../../fs/files.ts";
 
 /** Maximum number of values that clients register in one run; masking them costs memory. */
 export const MAX_VALUES = 20_000;

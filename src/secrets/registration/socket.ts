@@ -157,18 +157,3 @@ export async function readLine(
   }
   return room.subarray(0, length);
 }
-
-/**
- * Writes all the bytes.
- *
- * @param connection Where they go.
- * @param bytes Bytes.
- */
-export async function writeAll(
-  connection: Deno.UnixConn,
-  bytes: Uint8Array,
-): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    at += await connection.write(bytes.subarray(at));
-  }
-}

@@ -16,7 +16,8 @@ import {
   sha256Of,
 } from "./download.ts";
 import { tarEntries } from "./tar_entries.ts";
-import { Budget, unpack } from "./unpack.ts";
+import { unpack } from "./unpack.ts";
+import { Budget } from "./entry.ts";
 
 /**
  * Validates an archive as a source. Nothing is fetched or unpacked yet.

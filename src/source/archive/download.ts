@@ -10,6 +10,7 @@ import { timeLimit } from "../../process/time_limit.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { decodedPath, percentDecoded } from "../client.ts";
 import { sourceError } from "../source_error.ts";
+import { writeAll } from "../../fs/files.ts";
 
 /**
  * Retries after a quarter of a second to one second, or when the server asks
@@ -116,9 +117,7 @@ async function attemptDownload(
       if (count > maxBytes) {
         throw new Error(`it is larger than ${maxBytes} bytes`);
       }
-      for (let at = 0; at < value.length;) {
-        at += await file.write(value.subarray(at));
-      }
+      await writeAll(file, value);
     }
   } finally {
     // A response that was read to its end needs no cancellation.

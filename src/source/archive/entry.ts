@@ -1,5 +1,6 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import { sourceError } from "../source_error.ts";
+import type { ArchiveConfig } from "../../config/job_config.ts";
 
 /**
  * An entry of an archive as the archive describes it. Nothing is validated yet.
@@ -136,4 +137,62 @@ export class ByteSource {
 /** Creates the error of an archive that cannot be unpacked. */
 export function unpackError(reason: string, cause?: unknown): RunnerError {
   return sourceError("unpack the archive", reason, cause);
+}
+
+/**
+ * Size up to which the compression ratio is not limited, in bytes: small
+ * archives are often very compressible.
+ */
+const FREE_BYTES = 16 * 1024 * 1024;
+
+/** Limits of an archive. */
+export type ArchiveLimits = Pick<
+  ArchiveConfig,
+  "maxEntries" | "maxBytes" | "maxRatio"
+>;
+
+/** Counts the entries and bytes of an archive, and stops it at the limits. */
+export class Budget {
+  readonly #limits: ArchiveLimits;
+  readonly #archiveBytes: number;
+  #entryCount = 0;
+  #bytes = 0;
+
+  /** @param archiveBytes Size of the archive itself. */
+  constructor(limits: ArchiveLimits, archiveBytes: number) {
+    this.#limits = limits;
+    this.#archiveBytes = archiveBytes;
+  }
+
+  /**
+   * Counts an entry.
+   *
+   * @throws {RunnerError} With code `source-failed`, if there are too many.
+   */
+  addEntry(): void {
+    const { maxEntries } = this.#limits;
+    if (++this.#entryCount > maxEntries) {
+      throw unpackError(`it has more than ${maxEntries} entries`);
+    }
+  }
+
+  /**
+   * Counts unpacked bytes.
+   *
+   * @throws {RunnerError} With code `source-failed`, if there are too many.
+   */
+  addBytes(count: number): void {
+    const { maxBytes, maxRatio } = this.#limits;
+    this.#bytes += count;
+    if (this.#bytes > maxBytes) {
+      throw unpackError(`its contents are larger than ${maxBytes} bytes`);
+    }
+    if (
+      this.#bytes > FREE_BYTES && this.#bytes > this.#archiveBytes * maxRatio
+    ) {
+      throw unpackError(
+        `its contents are more than ${maxRatio} times its size`,
+      );
+    }
+  }
 }

@@ -9,8 +9,12 @@
  */
 
 import { decodeName } from "../../fs/byte_names.ts";
-import type { Budget } from "./unpack.ts";
-import { type ArchiveEntry, ByteSource, unpackError } from "./entry.ts";
+import {
+  type ArchiveEntry,
+  type Budget,
+  ByteSource,
+  unpackError,
+} from "./entry.ts";
 import {
   BLOCK_BYTES,
   expanded,

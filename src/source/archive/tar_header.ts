@@ -1,6 +1,5 @@
 import { decodeName } from "../../fs/byte_names.ts";
-import type { Budget } from "./unpack.ts";
-import { type ByteSource, unpackError } from "./entry.ts";
+import { type Budget, type ByteSource, unpackError } from "./entry.ts";
 
 /** Size of a tar block, in bytes. */
 export const BLOCK_BYTES = 512;

@@ -1,17 +1,17 @@
 import { join } from "@std/path/posix/join";
-import type { ArchiveConfig } from "../../config/job_config.ts";
 import { createLink } from "../../fs/byte_names.ts";
 import { NameRestorer } from "../../fs/byte_paths.ts";
 import { guardPath } from "../../workspace/guard.ts";
 import { setLinkTime } from "../copy_tree.ts";
 import {
   type ArchiveEntry,
+  type Budget,
   entryError,
   entryPath,
   forEntry,
-  unpackError,
 } from "./entry.ts";
-import { beginFile, endFile, WorkQueue, writeAll } from "./write_queue.ts";
+import { writeAll } from "../../fs/files.ts";
+import { WorkQueue } from "../work_queue.ts";
 
 /** Options for {@linkcode unpack}. */
 export interface UnpackOptions {
@@ -366,59 +366,27 @@ export class Unpacking {
 }
 
 /**
- * Size up to which the compression ratio is not limited, in bytes: small
- * archives are often very compressible.
+ * Creates a file and writes the start of its content.
+ *
+ * @param path Absolute path, which must not exist, even as a link.
+ * @param pieces First chunks of the content.
  */
-const FREE_BYTES = 16 * 1024 * 1024;
+async function beginFile(
+  path: string,
+  pieces: readonly Uint8Array[],
+): Promise<Deno.FsFile> {
+  const file = await Deno.open(path, { write: true, createNew: true });
+  for (const bytes of pieces) await writeAll(file, bytes);
+  return file;
+}
 
-/** Limits of an archive. */
-export type ArchiveLimits = Pick<
-  ArchiveConfig,
-  "maxEntries" | "maxBytes" | "maxRatio"
->;
-
-/** Counts the entries and bytes of an archive, and stops it at the limits. */
-export class Budget {
-  readonly #limits: ArchiveLimits;
-  readonly #archiveBytes: number;
-  #entryCount = 0;
-  #bytes = 0;
-
-  /** @param archiveBytes Size of the archive itself. */
-  constructor(limits: ArchiveLimits, archiveBytes: number) {
-    this.#limits = limits;
-    this.#archiveBytes = archiveBytes;
-  }
-
-  /**
-   * Counts an entry.
-   *
-   * @throws {RunnerError} With code `source-failed`, if there are too many.
-   */
-  addEntry(): void {
-    const { maxEntries } = this.#limits;
-    if (++this.#entryCount > maxEntries) {
-      throw unpackError(`it has more than ${maxEntries} entries`);
-    }
-  }
-
-  /**
-   * Counts unpacked bytes.
-   *
-   * @throws {RunnerError} With code `source-failed`, if there are too many.
-   */
-  addBytes(count: number): void {
-    const { maxBytes, maxRatio } = this.#limits;
-    this.#bytes += count;
-    if (this.#bytes > maxBytes) {
-      throw unpackError(`its contents are larger than ${maxBytes} bytes`);
-    }
-    if (
-      this.#bytes > FREE_BYTES && this.#bytes > this.#archiveBytes * maxRatio
-    ) {
-      throw unpackError(
-        `its contents are more than ${maxRatio} times its size`,
-      );
-    }
-  }
+/** Sets the time and permissions of a file after its content was written. */
+async function endFile(
+  file: Deno.FsFile,
+  path: string,
+  { mode, modifiedAt }: ArchiveEntry,
+): Promise<void> {
+  if (modifiedAt) await file.utime(modifiedAt, modifiedAt);
+  // The umask of the process does not apply to `chmod`.
+  await Deno.chmod(path, mode & 0o777);
 }

@@ -1,6 +1,10 @@
 import { decodeName } from "../../fs/byte_names.ts";
-import type { Budget } from "./unpack.ts";
-import { type ArchiveEntry, entryError, unpackError } from "./entry.ts";
+import {
+  type ArchiveEntry,
+  type Budget,
+  entryError,
+  unpackError,
+} from "./entry.ts";
 
 /** Size of the chunks in which packed content is read, in bytes. */
 const CHUNK_BYTES = 64 * 1024;

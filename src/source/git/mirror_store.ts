@@ -3,6 +3,7 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { ObjectFormat } from "./repository.ts";
+import { lstatIfThere } from "../../fs/files.ts";
 
 /**
  * Contents of a mirror: objects, and the tips of fetched refs.
@@ -135,10 +136,7 @@ async function keepOnly(
 
 /** Replaces anything else with this name, such as a link. */
 async function makeDirectory(path: string): Promise<void> {
-  const info = await Deno.lstat(path).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
+  const info = await lstatIfThere(path);
   if (info?.isDirectory) return;
   if (info !== undefined) await Deno.remove(path);
   await Deno.mkdir(path);

@@ -8,9 +8,9 @@ import {
   MEMORY_WORDS,
 } from "../../schema/amount.ts";
 import { RESERVED_KEYS, SUBDOMAIN } from "../../schema/names.ts";
-import { VARIABLE_NAME } from "../../config/text_values.ts";
 import { mapped, mapping, type Schema } from "../../schema/schema.ts";
 import type { JobBody, JobContent } from "./definition.ts";
+import { VARIABLE_NAME } from "../../environment/variables.ts";
 
 /** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex

@@ -8,6 +8,7 @@ import { JOB_FOLDER, type JobFileDefinition } from "./definition.ts";
 import { baseJobFile, jobFile, type JobFileContent } from "./file_schemas.ts";
 import type { JobContent } from "./definition.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
+import { isFile } from "../../fs/files.ts";
 
 /** A job file over which an entry of a workflow is laid. */
 export interface BaseJobFile {
@@ -132,15 +133,6 @@ async function inside(root: string, path: string): Promise<string> {
   } catch (cause) {
     if (!(cause instanceof RunnerError)) throw cause;
     throw unusable(path, "it leads out of the root", cause);
-  }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    // Whatever the reason, there is nothing to read.
-    return false;
   }
 }
 

@@ -6,6 +6,7 @@ import { isObject } from "../../json.ts";
 import { openOwnFile } from "../../workspace/own_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
+import { writeAll } from "../../fs/files.ts";
 
 /**
  * How often the file is written anew while a workflow of many jobs runs: the
@@ -146,7 +147,10 @@ class JournaledState implements StateFile {
     if (lines.length === 0) return;
     this.#lines = [];
     try {
-      await writeAll(journal, `${lines.join("\n")}\n`);
+      await writeAll(
+        journal,
+        new TextEncoder().encode(`${lines.join("\n")}\n`),
+      );
     } catch (cause) {
       throw unwritable(this.path, osReason(cause), cause);
     }
@@ -176,13 +180,6 @@ async function writeState(
 ): Promise<void> {
   const state = { ...head, jobs: Object.fromEntries(records) };
   await writeAtomic(path, `${JSON.stringify(state)}\n`, { mode: MODE });
-}
-
-async function writeAll(file: Deno.FsFile, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) {
-    at += await file.write(bytes.subarray(at));
-  }
 }
 
 function unwritable(path: string, state: string, cause?: unknown): RunnerError {

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../../src/errors.ts";
 import { isInside } from "../../../src/job_path.ts";
 import { tarEntries } from "../../../src/source/archive/tar_entries.ts";
-import { Budget, unpack } from "../../../src/source/archive/unpack.ts";
+import { unpack } from "../../../src/source/archive/unpack.ts";
 import { type TarEntry, tarOf } from "../../helpers/archives.ts";
 import { Random } from "../../helpers/random.ts";
 import {
@@ -11,6 +11,7 @@ import {
   openToAll,
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
+import { Budget } from "../../../src/source/archive/entry.ts";
 
 const PARTS = ["a", "b", "c", "..", ".", ""];
 

@@ -2,8 +2,9 @@ import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
 import { isInside } from "../../../job_path.ts";
-import { lstatIfThere, readPlainText } from "./plain_files.ts";
+import { readPlainText } from "./plain_files.ts";
 import { sourceError } from "../../source_error.ts";
+import { lstatIfThere } from "../../../fs/files.ts";
 
 /** Paths of a repository. */
 export interface RepositoryParts {

@@ -9,7 +9,9 @@ import {
   openQuery,
   readUserSettings,
 } from "./open_query.ts";
-import { copyPlainFile, lstatIfThere } from "./plain_files.ts";
+import { copyPlainFile } from "./plain_files.ts";
+import { lstatIfThere } from "../../../fs/files.ts";
+import { quoteWord } from "../../../command_text.ts";
 
 /** Description of a checkout; `null` means absent or unknown. */
 export interface GitInfo {
@@ -193,8 +195,8 @@ async function lfsFilter(ownDirectory: string): Promise<ConfigEntry[]> {
   await Deno.mkdir(`${client}/objects`, { recursive: true });
   await Deno.mkdir(`${client}/refs`);
   await Deno.writeTextFile(`${client}/HEAD`, "ref: refs/heads/none\n");
-  const directory = `${ownDirectory}/lfs`.replaceAll("'", `'\\''`);
+  const directory = quoteWord(`${ownDirectory}/lfs`);
   const command = "unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX; " +
-    `cd '${directory}' && exec git-lfs clean`;
+    `cd ${directory} && exec git-lfs clean`;
   return [["filter.lfs.clean", command], ["filter.lfs.required", "false"]];
 }

@@ -4,13 +4,9 @@ import { openWorkspace } from "../../../workspace/layout.ts";
 import { temporaryDirectory } from "../../../workspace/temporary.ts";
 import { type ConfigEntry, configText, quotedPath } from "../config.ts";
 import type { RepositoryParts } from "./find_repository.ts";
-import {
-  listPlainFiles,
-  lstatIfThere,
-  readPlainFile,
-  readPlainText,
-} from "./plain_files.ts";
+import { listPlainFiles, readPlainFile, readPlainText } from "./plain_files.ts";
 import { sourceError } from "../../source_error.ts";
+import { lstatIfThere } from "../../../fs/files.ts";
 
 /**
  * Creates the directory of a private repository.

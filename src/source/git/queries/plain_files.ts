@@ -1,7 +1,7 @@
 import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
 import { osReason } from "../../../errors.ts";
-import { writeAll } from "../../archive/write_queue.ts";
 import { sourceError } from "../../source_error.ts";
+import { isMissing, lstatIfThere, writeAll } from "../../../fs/files.ts";
 
 /** Maximum size of a file that is copied from a repository, in bytes. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -100,25 +100,4 @@ export async function listPlainFiles(
   };
   await visit("");
   return files;
-}
-
-/**
- * Returns information about a path without following a link.
- *
- * @returns The information; `undefined` if the path does not exist.
- */
-export async function lstatIfThere(
-  path: string,
-): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.lstat(path);
-  } catch (cause) {
-    if (isMissing(cause)) return undefined;
-    throw cause;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
 }

@@ -26,6 +26,7 @@ import {
   queryDirectory,
 } from "./open_query.ts";
 import { MissingHistoryError } from "./run_query.ts";
+import { quoteWord } from "../../../command_text.ts";
 
 /**
  * Variables with programs and settings of the user, which a step may have
@@ -212,9 +213,9 @@ function accessOf(options: GitQueryOptions) {
     const path = isInside("/job", directory)
       ? openWorkspace({ cwd, env }).pathOf(directory)
       : directory;
-    const file = `${path}/credentials`.replaceAll("'", `'\\''`);
+    const file = quoteWord(`${path}/credentials`);
     config.push(
-      ["credential.helper", `store --file='${file}'`],
+      ["credential.helper", `store --file=${file}`],
       ["credential.useHttpPath", "true"],
     );
   }
