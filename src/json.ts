@@ -15,3 +15,45 @@ export type JsonValue =
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+/**
+ * Formats an item of `for_each` as the variable of a job.
+ *
+ * @returns Text as the coordinator writes it: a string unchanged, and all other
+ * values as compact JSON with sorted keys.
+ */
+export function itemText(item: JsonValue): string {
+  return typeof item === "string" ? item : goJson(item);
+}
+
+/**
+ * Formats a value as the JSON of Go's standard library: with sorted keys, without
+ * spaces, and with the characters escaped that could end a script in a web page.
+ */
+export function goJson(value: JsonValue): string {
+  return JSON.stringify(sorted(value)).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) =>
+      `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+function sorted(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => compareCodePoints(a, b))
+      .map(([key, member]) => [key, sorted(member)]),
+  );
+}
+
+/** Go sorts by the bytes of UTF-8, JavaScript by units of UTF-16. */
+function compareCodePoints(a: string, b: string): number {
+  const [left, right] = [[...a], [...b]];
+  for (let at = 0; at < left.length && at < right.length; at++) {
+    const order = left[at].codePointAt(0)! - right[at].codePointAt(0)!;
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
+}

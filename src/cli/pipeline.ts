@@ -1,11 +1,10 @@
-import { shellWord } from "../command_text.ts";
+import { joinList, shellWord } from "../command_text.ts";
 import {
   type ChildEnvironment,
   childEnvironment,
 } from "../environment/child_environment.ts";
 import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
-import { joinList } from "../join_list.ts";
 import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { covers } from "../plugins/rights/rights.ts";
 import { findDeno, findOnPath } from "../plugins/sandbox/find_deno.ts";

@@ -12,7 +12,7 @@ import {
   type CheckedTrigger,
   triggerError,
 } from "../triggers/check_triggers.ts";
-import { orderedDocument } from "../triggers/document.ts";
+import { orderedDocument } from "../triggers/trigger_document.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import {
   isRefusal,

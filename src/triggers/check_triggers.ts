@@ -1,5 +1,5 @@
 import { copyJson, kindOf, plainEntries } from "../schema/copy_json.ts";
-import type { JsonValue } from "../json.ts";
+import { itemText, type JsonValue } from "../json.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { DocumentNode } from "../schema/document.ts";
 import { brief, printable, quote } from "../terminal/text.ts";
@@ -164,9 +164,7 @@ function checkItems(
   report: ReportProblem,
 ): void {
   for (const [index, item] of forEach.entries()) {
-    const text = typeof item === "string" ? item : JSON.stringify(item)
-      .replace(/[<>&\u2028\u2029]/g, "\\u0000");
-    const problem = variableProblem(itemVar || "ITEM", text);
+    const problem = variableProblem(itemVar || "ITEM", itemText(item));
     if (problem !== undefined) report(`forEach[${index}] ${problem}`);
   }
 }

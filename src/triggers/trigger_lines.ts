@@ -16,7 +16,7 @@ import { GrowingBytes } from "../output/growing_bytes.ts";
 import { LINE_BREAK, LINE_FEED } from "../output/line_limit.ts";
 import type { Sink } from "../output/sink.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { TriggerDocument } from "./document.ts";
+import type { TriggerDocument } from "./trigger_document.ts";
 
 /** Size up to which a line is held back; no worker reads longer ones. */
 const MAX_HELD_BYTES = 1024 * 1024;

@@ -9,7 +9,7 @@ import {
   triggerError,
 } from "./check_triggers.ts";
 import { kindOf, plainEntries } from "../schema/copy_json.ts";
-import { orderedDocument, type TriggerDocument } from "./document.ts";
+import { orderedDocument, type TriggerDocument } from "./trigger_document.ts";
 import { quote } from "../terminal/text.ts";
 import type { Trigger } from "./trigger.ts";
 import {

@@ -6,7 +6,7 @@ import {
 } from "../../src/coordinator/client.ts";
 import { submitDocument } from "../../src/coordinator/jobs.ts";
 import { RunnerError } from "../../src/errors.ts";
-import { triggerDocument } from "../../src/triggers/document.ts";
+import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import {
   startCoordinator,
   type TestCoordinator,

@@ -6,7 +6,7 @@ import {
   readGrantValues,
 } from "../../src/config/plugin_grants.ts";
 import { RunnerError } from "../../src/errors.ts";
-import { joinList } from "../../src/join_list.ts";
+import { joinList } from "../../src/command_text.ts";
 import { readGrants } from "../../src/plugins/rights/grants.ts";
 import {
   checkManifest,

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { triggerDocument } from "../../src/triggers/document.ts";
+import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
 import { startCoordinator } from "../helpers/coordinator.ts";
 import { Random } from "../helpers/random.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { withoutExcerpts } from "../helpers/problem_text.ts";
-import { triggerDocument } from "../../src/triggers/document.ts";
+import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import { JOB_KEYS } from "../../src/workflow/definition/job_body.ts";
 import { definitionTrigger } from "../../src/workflow/definition/job_definition.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { eventGlob } from "../../src/workflow/matching/event_glob.ts";
-import { policyGlob } from "../../src/workflow/matching/policy_glob.ts";
+import { eventGlob } from "../../src/workflow/eval/match_filters.ts";
+import { policyGlob } from "../../src/workflow/eval/decide.ts";
 import { Random } from "../helpers/random.ts";
 
 Deno.test("eventGlob() matches as the coordinator does", () => {

@@ -7,7 +7,7 @@ import {
 import {
   type MatchedEvent,
   matchFilters,
-} from "../../src/workflow/matching/match_filters.ts";
+} from "../../src/workflow/eval/match_filters.ts";
 import { Random } from "../helpers/random.ts";
 
 const FILTERS = {

@@ -2,8 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import type {
   Executor,
   JobOutcome,
-} from "../../src/workflow/local/executor.ts";
-import type { LocalJob } from "../../src/workflow/local/local_job.ts";
+  LocalJob,
+} from "../../src/workflow/local/local_job.ts";
 import type {
   NodeEnd,
   NodeStatus,

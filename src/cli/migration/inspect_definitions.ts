@@ -1,6 +1,6 @@
 import { RunnerError } from "../../errors.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
-import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { jobDefinition } from "../../workflow/definition/job_definition.ts";
 import {
   readBaseJobFile,

@@ -5,7 +5,7 @@ import {
   mermaidGraph,
   svgGraph,
   terminalGraph,
-} from "../../workflow/render/draw_graph.ts";
+} from "../../workflow/draw_graph.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /**

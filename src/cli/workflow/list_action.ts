@@ -1,6 +1,6 @@
 import { messageOf } from "../../errors.ts";
 import { printable } from "../../terminal/text.ts";
-import { findDefinitions } from "../../workflow/definition/find_definitions.ts";
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import { readJobDefinition } from "../../workflow/definition/read_job_definition.ts";
 import type { CommandContext } from "../command.ts";

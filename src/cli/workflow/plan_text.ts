@@ -5,7 +5,7 @@ import {
   localNodes,
   selectJobs,
 } from "../../workflow/local/local_job.ts";
-import { levels } from "../../workflow/render/draw_graph.ts";
+import { levels } from "../../workflow/draw_graph.ts";
 
 /**
  * Returns what would be run, and when.

@@ -16,7 +16,7 @@ import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
 import {
   type FilterMatch,
   matchFilters,
-} from "../../workflow/matching/match_filters.ts";
+} from "../../workflow/eval/match_filters.ts";
 import type { CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";

@@ -3,7 +3,7 @@ import {
   childEnvironment,
 } from "../../environment/child_environment.ts";
 import { OF_DENO, OF_DENO_FETCH } from "../../environment/variables.ts";
-import { joinList } from "../../join_list.ts";
+import { joinList } from "../../command_text.ts";
 import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
 import { confinedCommand, type Confinement } from "./confinement.ts";
 import guest from "./guest.js" with { type: "text" };

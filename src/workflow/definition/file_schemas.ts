@@ -20,7 +20,7 @@ import {
 import type { JobContent } from "./definition.ts";
 import { JOB_KEYS, nestedJob, REFUSED_KEYS } from "./job_body.ts";
 import { filled, JOB_NAME, jobName, optionalText } from "./job_schemas.ts";
-import { jsonVariables } from "./json.ts";
+import { jsonVariables } from "./job_schemas.ts";
 
 const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
 

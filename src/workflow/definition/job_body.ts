@@ -28,7 +28,7 @@ import {
   source,
   variableName,
 } from "./job_schemas.ts";
-import { jsonItems } from "./json.ts";
+import { jsonItems } from "./job_schemas.ts";
 
 /** Maximum time limit of a job, in seconds. */
 const MAX_SECONDS = 999_999_999;

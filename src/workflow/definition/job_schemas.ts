@@ -11,6 +11,9 @@ import { RESERVED_KEYS, SUBDOMAIN } from "../../schema/names.ts";
 import { mapped, mapping, type Schema } from "../../schema/schema.ts";
 import type { JobBody, JobContent } from "./definition.ts";
 import { VARIABLE_NAME } from "../../environment/variables.ts";
+import type { JsonValue } from "../../json.ts";
+import type { DocumentNode } from "../../schema/document.ts";
+import { copyJson } from "../../schema/copy_json.ts";
 
 /** Name of a job: one line, not an endless one, and none of a fan-out's. */
 // deno-lint-ignore no-control-regex
@@ -179,3 +182,75 @@ export const runLocal: Schema<NonNullable<JobBody["runLocal"]>> = mapping<
     description: "User of the job: runner, root, host or uid[:gid].",
   },
 }, { ignoresUnknown: true });
+
+/** Maximum depth of nested values. */
+const MAX_DEPTH = 100;
+
+/** Schema of the variables of a workflow, which map names to JSON values. */
+export const jsonVariables: Schema<Readonly<Record<string, JsonValue>>> = {
+  jsonSchema: () => ({
+    type: "object",
+    propertyNames: { pattern: "\\S", not: { enum: RESERVED_KEYS } },
+  }),
+  parse(node) {
+    const { entries } = node;
+    if (entries === undefined) {
+      return void node.report("must map names to values");
+    }
+    for (const [key, value] of entries) {
+      if (key.trim() === "") value.report("must have a name");
+    }
+    return jsonOf(node, 0) as Readonly<Record<string, JsonValue>>;
+  },
+};
+
+/**
+ * Schema of the items of `for_each`: a scalar keeps its text, since the
+ * coordinator would print a large number as `1e+06`. An item may be null.
+ */
+export const jsonItems: Schema<readonly JsonValue[]> = {
+  jsonSchema: () => ({ type: "array" }),
+  parse: (node) =>
+    node.items === undefined
+      ? void node.report("must be a list")
+      : node.items.map((item) => item.text ?? jsonOf(item, 0)),
+};
+
+function jsonOf(node: DocumentNode, depth: number): JsonValue {
+  if (depth > MAX_DEPTH) {
+    node.report(`is nested deeper than ${MAX_DEPTH} levels`);
+    return null;
+  }
+  if (node.isNull) return null;
+  if (node.items !== undefined) {
+    return node.items.map((item) => jsonOf(item, depth + 1));
+  }
+  if (node.entries === undefined) return jsonScalar(node);
+  const members = node.entries.map(([key, value]) => {
+    if (RESERVED_KEYS.includes(key) || key === "__proto__") {
+      value.report("has a name that the coordinator keeps for itself");
+    }
+    return [key, jsonOf(value, depth + 1)] as const;
+  });
+  return Object.fromEntries(members);
+}
+
+function jsonScalar(node: DocumentNode): JsonValue {
+  const { value } = node;
+  if (typeof value === "number" && !isExact(value)) {
+    node.report("must be put in quotation marks: no JSON number is exactly it");
+    return null;
+  }
+  try {
+    return copyJson(value, "it");
+  } catch {
+    node.report("must be a value that JSON can hold");
+    return null;
+  }
+}
+
+function isExact(value: number): boolean {
+  return Number.isInteger(value)
+    ? Number.isSafeInteger(value)
+    : Number.isFinite(value);
+}

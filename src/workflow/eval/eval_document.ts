@@ -6,7 +6,7 @@ import {
 import {
   orderedDocument,
   type TriggerDocument,
-} from "../../triggers/document.ts";
+} from "../../triggers/trigger_document.ts";
 import { orderTriggers } from "../../triggers/trigger_graph.ts";
 import type { JobDefinition } from "../definition/definition.ts";
 import type { EvalEvent } from "./eval_event.ts";

@@ -3,7 +3,7 @@ import type {
   JobDefinition,
   JobFileDefinition,
 } from "../definition/definition.ts";
-import { type FilterMatch, matchFilters } from "../matching/match_filters.ts";
+import { type FilterMatch, matchFilters } from "./match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { DefinitionTree } from "./load_tree.ts";
 import {

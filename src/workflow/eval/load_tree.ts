@@ -1,15 +1,16 @@
-import { messageOf, RunnerError } from "../../errors.ts";
-import type {
-  JobFileDefinition,
-  WorkflowDefinition,
+import { messageOf, osReason, RunnerError } from "../../errors.ts";
+import { guardPath } from "../../workspace/guard.ts";
+import {
+  JOB_FOLDER,
+  type JobFileDefinition,
+  WORKFLOW_FOLDER,
+  type WorkflowDefinition,
 } from "../definition/definition.ts";
-import { findDefinitions } from "../definition/find_definitions.ts";
 import {
   type ReadDefinitionOptions,
   readJobDefinition,
 } from "../definition/read_job_definition.ts";
 import { readWorkflow } from "../definition/read_workflow.ts";
-import { guardPath } from "../../workspace/guard.ts";
 
 /** Maximum time for reading an untrusted tree, in milliseconds. */
 const MAX_HEAD_MS = 60_000;
@@ -147,4 +148,42 @@ function unambiguous<T extends { readonly sourceFile: string }>(
     }
   }
   return list.filter((one) => groups.get(nameOf(one))!.length === 1);
+}
+
+/** Files that define what is run, as paths from the CI root, sorted. */
+export interface DefinitionFiles {
+  /** Workflow files. */
+  readonly workflows: readonly string[];
+  /** Job files. */
+  readonly jobs: readonly string[];
+}
+
+/**
+ * Finds the files in `.reactorcide/workflows` and `.reactorcide/jobs`.
+ *
+ * @param root Absolute path of the CI root.
+ * @returns The files; none in a folder that is not there.
+ * @throws {RunnerError} `invalid-workflow`, if a folder cannot be read.
+ */
+export async function findDefinitions(root: string): Promise<DefinitionFiles> {
+  return {
+    workflows: await list(root, WORKFLOW_FOLDER),
+    jobs: await list(root, JOB_FOLDER),
+  };
+}
+
+async function list(root: string, folder: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(`${root}/${folder}`));
+    return entries
+      .filter(({ name, isDirectory }) => !isDirectory && /\.ya?ml$/.test(name))
+      .map(({ name }) => `${folder}/${name}`)
+      .sort();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return [];
+    throw new RunnerError(`Cannot read "${folder}": ${osReason(cause)}`, {
+      code: "invalid-workflow",
+      cause,
+    });
+  }
 }

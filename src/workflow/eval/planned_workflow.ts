@@ -3,7 +3,7 @@ import type {
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
-import type { FilterMatch } from "../matching/match_filters.ts";
+import type { FilterMatch } from "./match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 

@@ -5,7 +5,7 @@ import { type FileKind, Problems } from "../../schema/problems.ts";
 import { mapped, mapping, type Schema } from "../../schema/schema.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { WORKFLOW_ID } from "../definition/file_schemas.ts";
-import { goJson } from "../definition/json.ts";
+import { goJson } from "../../json.ts";
 
 /** Policy that decides which pull requests may use their own definitions. */
 export interface Policy {

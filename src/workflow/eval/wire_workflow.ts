@@ -1,5 +1,8 @@
 import { RunnerError } from "../../errors.ts";
-import { triggerDocument, type TriggerJob } from "../../triggers/document.ts";
+import {
+  triggerDocument,
+  type TriggerJob,
+} from "../../triggers/trigger_document.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "../definition/definition.ts";

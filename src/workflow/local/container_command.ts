@@ -1,4 +1,3 @@
-import { defaultOf } from "../../options/options.ts";
 import {
   containerArguments,
   imageProblem,
@@ -8,9 +7,9 @@ import { engineNamed, removeContainer } from "../../container/engine.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { DEFAULT_RUNNER_IMAGE, Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
+import { defaultOf } from "../../options/options.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
-import type { JobOutcome, JobRequest } from "./executor.ts";
-import type { LocalJob } from "./local_job.ts";
+import type { JobOutcome, JobRequest, LocalJob } from "./local_job.ts";
 
 /** User of a job that names none, as workers have it. */
 const RUNNER = "1001:1001";

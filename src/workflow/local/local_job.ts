@@ -1,18 +1,21 @@
 import type { StepConfig } from "../../config/step_config.ts";
 import { RunnerError } from "../../errors.ts";
 import { type Graph, linkNodes } from "../../graph.ts";
+import type { JsonValue } from "../../json.ts";
 import type { Condition } from "../../schema/condition.ts";
 import { suggest } from "../../suggest.ts";
-import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
-import type { JsonValue } from "../../json.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
-import type { JobDefinition } from "../definition/definition.ts";
-import type { JobBody } from "../definition/definition.ts";
-import { itemText } from "../definition/json.ts";
-import type { JsonObject } from "./variables.ts";
-import type { ConditionalNode } from "./node_states.ts";
-import { WorkflowVariables } from "./variables.ts";
-import type { JobRecords } from "./workflow_state.ts";
+import { bypassEmptyLists } from "../../triggers/trigger_graph.ts";
+import type { JobBody, JobDefinition } from "../definition/definition.ts";
+import { itemText } from "../../json.ts";
+import type { ConditionalNode, NodeEnd } from "./node_states.ts";
+import {
+  type JobOutputs,
+  type JobRecords,
+  type JsonObject,
+  type TriggeredWorkflow,
+  WorkflowVariables,
+} from "./workflow_state.ts";
 
 /** A job that is run on this machine. */
 export interface LocalJob {
@@ -235,3 +238,39 @@ function unknownJob(name: string, known: Iterable<string>): RunnerError {
     { code: "invalid-config" },
   );
 }
+
+/** A job to run now. */
+export interface JobRequest {
+  /** Key of the job, which no other job of the run has. */
+  readonly key: string;
+  /** The job. */
+  readonly node: LocalNode;
+  /** Id of the workflow that the job belongs to. */
+  readonly workflowId: string;
+  /** Returns the variables of the workflow as JSON. */
+  readonly varsText: () => string;
+  /** Aborted when the run is to end. */
+  readonly signal: AbortSignal;
+}
+
+/** How a job has ended, and what it left. */
+export interface JobOutcome extends JobOutputs {
+  /** How it ended. */
+  readonly status: NodeEnd;
+  /** Its exit code, `null` if it never had one. */
+  readonly exitCode: number | null;
+  /** Why it ended as it did, if there is more to say. */
+  readonly reason?: string;
+  /** Follow-up jobs. */
+  readonly triggers?: readonly TriggeredWorkflow[];
+  /** The last lines that it printed, masked. */
+  readonly tail?: readonly string[];
+}
+
+/**
+ * Runs a job.
+ *
+ * @param request The job.
+ * @returns How it ended; the job fails with whatever it throws.
+ */
+export type Executor = (request: JobRequest) => Promise<JobOutcome>;

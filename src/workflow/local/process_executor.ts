@@ -1,20 +1,24 @@
-import { defaultOf } from "../../options/options.ts";
 import type { Layer } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host, HostStream } from "../../host.ts";
-import type { JobResult } from "../../runner/job_result.ts";
-import { runJob } from "../../runner/run_job.ts";
-import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
 import { isInside, normalizePath } from "../../job_path.ts";
+import { defaultOf } from "../../options/options.ts";
 import type { JobLog, StepLog } from "../../output/job_log.ts";
 import { LogFileNames } from "../../output/log_directory.ts";
 import type { Sink } from "../../output/sink.ts";
+import type { JobResult } from "../../runner/job_result.ts";
+import { runJob } from "../../runner/run_job.ts";
+import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
-import type { Executor, JobOutcome, JobRequest } from "./executor.ts";
-import type { LocalJob } from "./local_job.ts";
+import type {
+  Executor,
+  JobOutcome,
+  JobRequest,
+  LocalJob,
+} from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
 

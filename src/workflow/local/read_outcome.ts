@@ -1,13 +1,16 @@
-import { isObject } from "../../json.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
-import { checkTriggers } from "../../triggers/check_triggers.ts";
+import { isObject } from "../../json.ts";
 import { copyJson } from "../../schema/copy_json.ts";
-import { MAX_DOCUMENT_BYTES } from "../../triggers/triggers_file.ts";
-import { topologicalOrder } from "../../triggers/trigger_graph.ts";
+import { checkTriggers } from "../../triggers/check_triggers.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
-import type { JobOutputs, JsonObject } from "./variables.ts";
-import type { TriggeredWorkflow } from "./workflow_state.ts";
+import { topologicalOrder } from "../../triggers/trigger_graph.ts";
+import { MAX_DOCUMENT_BYTES } from "../../triggers/triggers_file.ts";
+import type {
+  JobOutputs,
+  JsonObject,
+  TriggeredWorkflow,
+} from "./workflow_state.ts";
 
 /** Maximum size of outputs, in bytes. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;

@@ -1,8 +1,9 @@
 import { messageOf } from "../../errors.ts";
 import { schedule } from "../../graph.ts";
 import { neverRunsReason } from "../explain_jobs.ts";
-import type { Executor, JobOutcome } from "./executor.ts";
 import {
+  type Executor,
+  type JobOutcome,
   localGraph,
   type LocalNode,
   localNodes,
@@ -10,12 +11,12 @@ import {
   triggeredJob,
 } from "./local_job.ts";
 import { type NodeEnd, NodeStates, type NodeStatus } from "./node_states.ts";
-import { WorkflowVariables } from "./variables.ts";
 import {
   JobKeys,
   type JobRecord,
   type TriggeredWorkflow,
   type WorkflowState,
+  WorkflowVariables,
 } from "./workflow_state.ts";
 
 /** Maximum length of a chain of jobs that trigger one another. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import { triggerDocument } from "../../src/triggers/document.ts";
+import { triggerDocument } from "../../src/triggers/trigger_document.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
 import { Random } from "../helpers/random.ts";
 

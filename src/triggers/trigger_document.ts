@@ -1,9 +1,9 @@
+import type { JsonValue } from "../json.ts";
 import type { Condition } from "../schema/condition.ts";
 import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
-import { bypassEmptyLists, topologicalOrder } from "./trigger_graph.ts";
-import type { JsonValue } from "../json.ts";
 import type { Trigger } from "./trigger.ts";
 import { TRIGGER_FIELDS } from "./trigger_fields.ts";
+import { bypassEmptyLists, topologicalOrder } from "./trigger_graph.ts";
 
 const FIELDS = Object.entries(TRIGGER_FIELDS) as [
   keyof Trigger,

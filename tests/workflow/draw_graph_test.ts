@@ -6,7 +6,7 @@ import {
   mermaidGraph,
   svgGraph,
   terminalGraph,
-} from "../../src/workflow/render/draw_graph.ts";
+} from "../../src/workflow/draw_graph.ts";
 
 function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
   return {

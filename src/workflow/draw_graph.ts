@@ -1,7 +1,7 @@
-import { displayWidth } from "../../terminal/width.ts";
-import { linkNodes, topologicalOrder } from "../../graph.ts";
-import { printable } from "../../terminal/text.ts";
-import type { LocalJob } from "../local/local_job.ts";
+import { linkNodes, topologicalOrder } from "../graph.ts";
+import { printable } from "../terminal/text.ts";
+import { displayWidth } from "../terminal/width.ts";
+import type { LocalJob } from "./local/local_job.ts";
 
 /**
  * Draws a workflow for a terminal: a row for each job, behind those that it
