@@ -24,6 +24,7 @@ export const REPORT_FORMATS = [
   "json",
   "markdown",
   "junit",
+  "html",
   "perfetto",
   "otlp",
   "profile",

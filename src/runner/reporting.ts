@@ -1,3 +1,4 @@
+import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
@@ -52,6 +53,7 @@ export class Reporting {
       version: RECORD_VERSION,
       kind: "job",
       id: run.parts.run.id,
+      name: basename(run.parts.host.cwd) || "job",
       runner: { version: VERSION, deno: Deno.version.deno },
       trace: {
         traceId,
@@ -128,10 +130,8 @@ export class Reporting {
         : splitPath(path, host.cwd);
       await Deno.mkdir(directory, { recursive: true });
       const write = await load();
-      await writeAtomic(
-        `${directory}/${name}`,
-        write(record, { color: false }),
-      );
+      const text = await write(record, { color: false });
+      await writeAtomic(`${directory}/${name}`, text);
     } catch (error) {
       logger.warn(
         "report",

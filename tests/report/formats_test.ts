@@ -116,7 +116,7 @@ const record: RunRecord = readRecord(RUN)!;
 
 async function reportAs(format: ReportFormat): Promise<string> {
   const write = await FORMATS[format].load();
-  return write(record, { color: false });
+  return await write(record, { color: false });
 }
 
 describe("a run as JUnit", () => {
@@ -165,6 +165,49 @@ describe("a run as Markdown", () => {
       outside,
       /\| flaky \| success \| 0\.0s \| flaky · 2 attempts \|/,
     );
+  });
+});
+
+describe("a run as a page", () => {
+  it("runs nothing and loads nothing, whatever a job printed", async () => {
+    const page = await reportAs("html");
+    assertMatch(
+      page,
+      /<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; style-src &#39;sha256-/,
+    );
+    // What a job chose is text: no tag, no attribute, no comment of its own.
+    const [, body] = page.split("</style>");
+    assertEquals(/<script|<\/script|<!--|\son\w+=/i.test(body), false);
+    assertEquals(
+      /[\p{Cc}\ufffe]/u.test(page.replaceAll("\n", "")),
+      false,
+    );
+    assertMatch(page, /&#60;\/script&#62;/);
+  });
+
+  it("shows result, failed lines, retries and what waited for what", async () => {
+    const page = await reportAs("html");
+    assertMatch(page, /<span class="status">failed<\/span>/);
+    assertMatch(page, /<pre tabindex="0">````\n/);
+    assertMatch(page, /flaky · 2 attempts/);
+    assertMatch(page, /aria-label="Graph of 4 steps"/);
+  });
+
+  it("is small for a thousand steps", async () => {
+    const steps = Array.from(
+      { length: 1_000 },
+      (_, index) =>
+        step(`step number ${index}`, index, 5, {
+          outcome: "success",
+          exitCode: 0,
+        }),
+    ).flat();
+    const [started] = RUN.split("\n");
+    const write = await FORMATS.html.load();
+    const page = await write(readRecord([started, ...steps].join("\n"))!, {
+      color: false,
+    });
+    assert(page.length < 1_000_000, `${page.length}`);
   });
 });
 

@@ -39,7 +39,7 @@ export const report: Command = {
     }
     const format = await FORMATS[name as ReportFormat].load();
     const isTerminal = host.stdout.isTerminal();
-    const text = format(await readFile(context), {
+    const text = await format(await readFile(context), {
       columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
       color: shouldUseColor(host.env, isTerminal),
     });

@@ -14,7 +14,7 @@ export interface Format {
    * shows.
    */
   readonly load: () => Promise<
-    (record: RunRecord, options: SummaryOptions) => string
+    (record: RunRecord, options: SummaryOptions) => string | Promise<string>
   >;
 }
 
@@ -38,6 +38,10 @@ export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   junit: {
     fileName: "junit.xml",
     load: () => import("./junit.ts").then((module) => module.junitReport),
+  },
+  html: {
+    fileName: "report.html",
+    load: () => import("./html.ts").then((module) => module.htmlReport),
   },
   perfetto: {
     fileName: "trace.json",
