@@ -21,8 +21,6 @@ export interface ParseBooleanOptions {
  * Parses the text of a boolean, wherever it stands: an option, a variable, a
  * job file or an input of an evaluation.
  *
- * @param text Text.
- * @param options Additional options.
  * @returns The boolean; `undefined` for every other word than `true` and
  * `false`, the empty one included.
  */
@@ -41,7 +39,6 @@ export function parseBoolean(
 /**
  * Describes what is wrong with a text that is not a boolean.
  *
- * @param text Text.
  * @returns The problem, worded to follow the name of the value.
  */
 export function booleanProblem(text: string): string {
@@ -53,8 +50,6 @@ export function booleanProblem(text: string): string {
 /**
  * Checks whether a text is a word for yes or no in other programs, and so is not
  * meant as a name.
- *
- * @param text Text.
  */
 export function isNearlyBoolean(text: string): boolean {
   return nearBoolean(text) !== undefined;
@@ -65,7 +60,6 @@ export function isNearlyBoolean(text: string): boolean {
  *
  * @param env Environment.
  * @param name Name of the variable.
- * @param options Additional options.
  * @returns The boolean; `undefined` if the variable is unset or empty.
  * @throws {RunnerError} `invalid-config`, for any other word.
  */

@@ -36,7 +36,6 @@ export function commandText(command: string | readonly string[]): string {
  * Writes an option of the command line with its value.
  *
  * @param name The option, with its dashes.
- * @param value Its value.
  * @param quote How the value is quoted.
  */
 export function optionText(
@@ -66,10 +65,8 @@ export function runnerCommand(command: string): string {
  * A value was validated as one value. If the receiver would read it as two, or
  * as none, it would get something that was never validated.
  *
- * @param values Values.
  * @param separator What the receiver splits at.
  * @param receiver What reads the list, for the message.
- * @returns The list.
  * @throws {TypeError} If a value is empty, or contains the separator or a
  * character that ends the text.
  */

@@ -32,7 +32,6 @@ export interface Graph {
 /**
  * Links nodes by the names that they depend on.
  *
- * @param nodes The nodes.
  * @returns The graph, which may have cycles and groups without a node.
  */
 export function linkNodes(nodes: readonly GraphNode[]): Graph {
@@ -92,7 +91,6 @@ class Progress {
 /**
  * Puts nodes behind those that they depend on.
  *
- * @param graph The graph.
  * @returns Nodes in the order in which they would become ready, without those
  * that never would, because of a cycle or of a group that has no node.
  */
@@ -157,7 +155,6 @@ export interface ScheduleOptions {
   /**
    * Called when the dependencies of a node have ended and a slot is free.
    *
-   * @param node The node.
    * @returns A promise that resolves when the node has ended and never rejects;
    * `undefined` for a node that does not run. If it resolves to `false`, nothing
    * that depends on the node starts.
@@ -166,8 +163,6 @@ export interface ScheduleOptions {
   /**
    * Called once for a node whose dependencies have ended, and which waits for a
    * free slot.
-   *
-   * @param node The node.
    */
   onWait?: (node: number) => void;
 }
@@ -179,7 +174,6 @@ export interface ScheduleOptions {
  * together start in the order of the graph. The cost per edge is constant, and
  * nothing recurses.
  *
- * @param graph The graph.
  * @param options Concurrency and what to do with a node.
  * @returns A promise that resolves when nothing runs and nothing can start.
  */

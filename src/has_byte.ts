@@ -8,7 +8,6 @@ const HIGH_BITS = 0x80808080;
  * Tells, four bytes at a time, whether a byte is there: twice as fast as
  * `includes()`.
  *
- * @param bytes Bytes.
  * @param byte The byte to look for.
  */
 export function hasByte(bytes: Uint8Array, byte: number): boolean {

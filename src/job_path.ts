@@ -53,7 +53,6 @@ export function normalizeJobPath(path: string): string {
  * Every job checks its paths, so this does without a library, which takes
  * longer to load than to work.
  *
- * @param path Path.
  * @returns The same path in its one form.
  */
 export function normalizePath(path: string): string {

@@ -7,11 +7,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/**
- * Checks whether a value is a JSON object: neither `null` nor an array.
- *
- * @param value Any value.
- */
+/** Checks whether a value is a JSON object: neither `null` nor an array. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

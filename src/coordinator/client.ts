@@ -120,7 +120,6 @@ export interface CoordinatorClient {
   /**
    * Sends a request, again while its failure may be transient.
    *
-   * @param request The request.
    * @throws {CoordinatorError} `coordinator-forbidden` for 403,
    * `coordinator-failed` otherwise.
    * @throws {unknown} The reason of the signal once it is aborted.

@@ -245,8 +245,6 @@ export function parseEvent(line: string): RunEvent | undefined {
 /**
  * Masks the text of an event that is not the runner's own.
  *
- * @param event The event.
- * @param maskText Masks a text.
  * @returns A copy of the event.
  */
 export function maskEvent(

@@ -198,11 +198,7 @@ function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
   });
 }
 
-/**
- * Checks whether a step succeeded only after a failed attempt.
- *
- * @param step The step.
- */
+/** Checks whether a step succeeded only after a failed attempt. */
 export function isFlaky(
   { outcome, attempts }: Pick<StepRecord, "outcome" | "attempts">,
 ): boolean {
@@ -212,7 +208,6 @@ export function isFlaky(
 /**
  * Prepares a step of a record for the summary.
  *
- * @param step The step.
  * @returns The step as the summary of a run has it.
  */
 export function summaryStepOf(step: StepRecord): SummaryStep {

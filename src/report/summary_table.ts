@@ -325,7 +325,6 @@ export interface SummaryStep extends StepEnding {
 /**
  * Checks whether a step is one of those for which a job fails.
  *
- * @param step The step.
  * @returns `false` for a step that was let fail, or ended by others.
  */
 export function hasFailed(step: StepEnding): boolean {
@@ -335,7 +334,6 @@ export function hasFailed(step: StepEnding): boolean {
 /**
  * Checks whether a step failed, and the job makes nothing of it.
  *
- * @param step The step.
  * @returns `false` for a step that did well.
  */
 export function isAllowed(step: StepEnding): boolean {
@@ -345,7 +343,6 @@ export function isAllowed(step: StepEnding): boolean {
 /**
  * Says in a few words how a step ended.
  *
- * @param step The step.
  * @returns `success`, `exit code 3` or `timeout, allowed`, say.
  */
 export function endingOf(step: StepEnding): string {

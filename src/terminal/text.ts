@@ -24,7 +24,6 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
  * Makes text from elsewhere safe to print: nothing is lost, and nothing in it
  * steers the terminal.
  *
- * @param text Any text.
  * @returns The text with every character that is not for print as `\u{…}`.
  */
 export function printable(text: string): string {
@@ -35,7 +34,6 @@ export function printable(text: string): string {
  * Makes text of several lines safe to print: {@linkcode printable}, but for its
  * line breaks and tabs.
  *
- * @param text Any text.
  * @returns The text.
  */
 export function printableLines(text: string): string {
@@ -52,7 +50,6 @@ function escape(character: string): string {
 /**
  * Removes the sequences that a program sends to a terminal.
  *
- * @param text Any text.
  * @returns The text without them; single control characters stay.
  */
 export function withoutSequences(text: string): string {
@@ -66,7 +63,6 @@ export function withoutSequences(text: string): string {
  * Bytes that are not UTF-8 become replacement characters. Tabs stay.
  *
  * @param bytes Bytes of one line.
- * @returns The text.
  */
 export function plainText(bytes: Uint8Array): string {
   return withoutSequences(decoder.decode(bytes)).replace(CONTROLS, "");
@@ -75,7 +71,6 @@ export function plainText(bytes: Uint8Array): string {
 /**
  * Creates one line of what a program or a server said, for a message.
  *
- * @param text Any text.
  * @returns The text without sequences; each control character is a space.
  */
 export function oneLine(text: string): string {
@@ -85,7 +80,6 @@ export function oneLine(text: string): string {
 /**
  * Cuts text that is too long for a message, and makes it {@linkcode printable}.
  *
- * @param text Any text.
  * @param maxLength Maximum number of UTF-16 units that are shown.
  * @returns The text or its beginning.
  */
@@ -98,7 +92,6 @@ export function brief(text: string, maxLength: number = 100): string {
 /**
  * Puts text between quotation marks for a message.
  *
- * @param text Any text.
  * @returns The text as {@linkcode brief} shows it, quoted.
  */
 export function quote(text: string): string {

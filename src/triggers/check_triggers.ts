@@ -52,7 +52,6 @@ export interface CheckTriggersOptions {
  * Checks triggers of unknown origin.
  *
  * @param values Triggers from a program or a file.
- * @param options Additional options.
  * @returns Frozen copies with plain conditions, and items as strings.
  * @throws {RunnerError} `invalid-trigger`, with all problems, if a trigger
  * would be refused, or be accepted and never run.

@@ -36,7 +36,6 @@ export interface NextJobsTextOptions {
  *
  * @param jobs The jobs that come next.
  * @param completed Names of the jobs that have ended.
- * @param options Additional options.
  * @returns Lines without a final newline; an empty string without jobs.
  */
 export function nextJobsText(

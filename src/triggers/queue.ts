@@ -49,7 +49,6 @@ export class TriggerQueue {
    *
    * Dependencies are checked later, when all triggers are known.
    *
-   * @param trigger Trigger.
    * @throws {RunnerError} `invalid-trigger` if it would not be accepted, or a
    * trigger of that name is queued.
    */
@@ -60,7 +59,6 @@ export class TriggerQueue {
   /**
    * Adds several triggers, or none of them if one is invalid.
    *
-   * @param triggers Triggers.
    * @throws {RunnerError} `invalid-trigger`, with the problems of all of them.
    */
   addAll(triggers: readonly Trigger[]): void {

@@ -103,7 +103,6 @@ export async function submitTriggers(
  * answered like a token that lacks a right.
  *
  * @param error What {@linkcode submitTriggers} threw.
- * @param document The document.
  */
 export function isRefusal(
   error: unknown,

@@ -55,7 +55,6 @@ export interface TriggerDocumentOptions {
  * Writes triggers in the form that the coordinator reads.
  *
  * @param triggers Triggers, with all those that they depend on.
- * @param options Additional options.
  * @returns The document; what is empty is left out, except for the name, the
  * dependencies, the condition and the environment. A job with an empty list of
  * items is left out as well.
@@ -73,7 +72,6 @@ export function triggerDocument(
  * Writes triggers that are checked and in order.
  *
  * @param ordered Triggers, each behind those that it depends on.
- * @param options Additional options.
  */
 export function orderedDocument(
   ordered: readonly CheckedTrigger[],

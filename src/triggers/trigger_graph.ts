@@ -202,7 +202,6 @@ export interface Bypassed<Job> {
  *
  * The coordinator would run a job with an empty list once, without an item.
  *
- * @param jobs Jobs.
  * @returns The jobs that are left, in the same order, and the others.
  */
 export function bypassEmptyLists<Job extends Dependent>(

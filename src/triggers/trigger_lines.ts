@@ -39,7 +39,6 @@ export interface TriggerLineOptions {
 /**
  * Writes a document as the line that a worker watches for.
  *
- * @param document The document.
  * @param options Nonce and secrets.
  * @returns The line, with a line feed at its end.
  * @throws {RunnerError} `invalid-config`, if there is no nonce;

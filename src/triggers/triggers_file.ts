@@ -67,7 +67,6 @@ export interface WrittenTriggers {
  *
  * @param path Path of the file; its directory must exist.
  * @param triggers Triggers to add.
- * @param options Additional options.
  * @throws {RunnerError} `invalid-trigger` if a trigger is refused and nothing is
  * to be written then; `output-failed` if the file is not a document of plain
  * jobs, would exceed 8 MiB, or cannot be read or written. The file is left as
@@ -113,7 +112,6 @@ export async function writeTriggers(
  *
  * @param path Path of the file.
  * @param names Names of the triggers.
- * @param options Additional options.
  * @throws {RunnerError} `output-failed`, as {@linkcode writeTriggers}.
  */
 export async function removeTriggers(

@@ -7,7 +7,6 @@ import type { LocalJob } from "./local/local_job.ts";
  * Draws a workflow for a terminal: a row for each job, behind those that it
  * waits for.
  *
- * @param jobs Jobs.
  * @returns Lines.
  */
 export function terminalGraph(jobs: readonly LocalJob[]): string {
@@ -25,7 +24,6 @@ export function terminalGraph(jobs: readonly LocalJob[]): string {
 /**
  * Draws a workflow for Mermaid, as documents on the web show it.
  *
- * @param jobs Jobs.
  * @returns Lines.
  */
 export function mermaidGraph(jobs: readonly LocalJob[]): string {
@@ -48,7 +46,6 @@ export function mermaidGraph(jobs: readonly LocalJob[]): string {
  * Draws a workflow for Graphviz.
  *
  * @param name Name of the workflow.
- * @param jobs Jobs.
  * @returns Lines of DOT.
  */
 export function dotGraph(name: string, jobs: readonly LocalJob[]): string {
@@ -72,7 +69,6 @@ export function dotGraph(name: string, jobs: readonly LocalJob[]): string {
 /**
  * Says in a few words what a job is: its name, how often it runs and when.
  *
- * @param job Job.
  * @returns The words.
  */
 export function labelOf({ name, forEach = [], condition }: LocalJob): string {
@@ -114,7 +110,6 @@ interface Box {
  * Draws a workflow as a picture: rows of boxes, and lines to those that wait.
  *
  * @param name Name of the workflow.
- * @param jobs Jobs.
  * @returns An SVG document, which needs nothing else.
  */
 export function svgGraph(name: string, jobs: readonly LocalJob[]): string {

@@ -2,13 +2,13 @@ import { topologicalOrder } from "../graph.ts";
 import { localGraph, type LocalJob, localNodes } from "./local/local_job.ts";
 import { NodeStates } from "./local/node_states.ts";
 
-/** Whether a job of a workflow that starts is going to run. */
+/** Whether a job runs when its workflow starts. */
 export interface JobExplanation {
   /** Name of the job. */
   readonly name: string;
   /**
-   * `starts`: at once · `waits`: for other jobs · `maybe`: only if something
-   * goes wrong · `skipped`: never.
+   * `starts`: immediately · `waits`: after other jobs · `maybe`: only after a
+   * failure · `skipped`: never.
    */
   readonly status: "starts" | "waits" | "maybe" | "skipped";
   /** Why; empty for a job that starts at once. */
@@ -16,9 +16,8 @@ export interface JobExplanation {
 }
 
 /**
- * Returns why a job never runs, whatever happens to others.
+ * Returns why a job never runs, whatever the outcome of other jobs.
  *
- * @param job The job.
  * @returns The reason; `undefined` for every other job.
  */
 export function neverRunsReason(
@@ -29,14 +28,13 @@ export function neverRunsReason(
 }
 
 /**
- * Determines which jobs of a workflow run, by walking through its graph as if
- * every job that runs succeeded.
+ * Determines which jobs of a workflow run if every job succeeds.
  *
- * @param jobs Jobs; their dependencies have no cycle.
+ * @param jobs Jobs without dependency cycles.
  * @returns An explanation for each job, in the same order.
  */
 export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
-  // All nodes of a job have the same fate, and there may be very many.
+  // All nodes of a job behave alike, and there may be many.
   const nodes = localNodes(jobs.map((job) => ({
     ...job,
     env: {},
@@ -51,7 +49,8 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
   const places = new Map(nodes.map(({ name }, at) => [name, at]));
   const placeOf = (name: string) => places.get(name)!;
   const runs = (name: string) => states.statuses[placeOf(name)] === "completed";
-  // What depends on a job without items depends on its dependencies instead.
+  // A job that depends on one without items depends on that job's dependencies
+  // instead.
   const resolved = jobs.map(({ name }) => nodes[placeOf(name)].job);
   const possible = possibleJobs(resolved);
   return resolved.map((job): JobExplanation => {
@@ -77,7 +76,7 @@ function waitsText({ dependsOn, condition }: LocalJob): string {
   return condition === "always" ? `${names}, however they end` : names;
 }
 
-/** Jobs that run in one case or another. */
+/** Returns the jobs that can run in at least one case. */
 function possibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
   const possible = new Set<string>();
   for (const at of topologicalOrder(localGraph(jobs))) {

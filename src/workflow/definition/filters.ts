@@ -22,7 +22,6 @@ export type EventType = (typeof EVENT_TYPES)[number];
  * Parses the type of an event.
  *
  * @param text Text from an option or a variable.
- * @returns The type.
  * @throws {RunnerError} `invalid-config` for any other text.
  */
 export function parseEventType(text: string): EventType {

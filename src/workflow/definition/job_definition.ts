@@ -69,7 +69,6 @@ function baseBody(base: JobContent, own: JobContent): JobContent {
  * Checks keys of a job that depend on one another.
  *
  * @param node Entry or file of the job.
- * @param job The job.
  */
 export function checkJob(node: DocumentNode, job: JobBody): void {
   if (job.command !== undefined && job.steps !== undefined) {

@@ -38,7 +38,6 @@ export interface ReadDefinitionOptions {
  *
  * @param root Absolute path of the CI root.
  * @param sourceFile Path of the file from there.
- * @param options Additional options.
  * @returns What the file says.
  * @throws {RunnerError} `invalid-job-file`, with all problems and their places.
  */
@@ -67,7 +66,6 @@ export async function readJobDefinition(
  *
  * @param root Absolute path of the CI root.
  * @param given Path as given: from the root, or from `.reactorcide/jobs`.
- * @param options Additional options.
  * @returns What the file says.
  * @throws {RunnerError} `invalid-job-file`, if there is no such file, it lies
  * outside the root or it cannot be used.

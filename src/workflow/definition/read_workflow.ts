@@ -35,8 +35,6 @@ export interface ReadWorkflowOptions extends ReadDefinitionOptions {
  *
  * @param root Absolute path of the CI root, in which job files are looked for.
  * @param sourceFile Path of the workflow file from there.
- * @param options Additional options.
- * @returns The workflow.
  * @throws {RunnerError} `invalid-workflow`, with everything that is wrong in
  * any of the files, and where.
  */

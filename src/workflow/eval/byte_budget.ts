@@ -1,36 +1,36 @@
 /**
- * Room for what a pull request contributes to a document.
+ * Limits the size of what a pull request adds to a document.
  *
- * A value is measured before it is written as JSON: aliases of YAML can make a
- * small file stand for more text than memory holds.
+ * Values are measured before they are serialized: with YAML aliases, a small
+ * file can expand to more text than fits in memory.
  */
 export class ByteBudget {
   #left: number;
 
   /**
-   * Creates a budget.
+   * Creates a budget that is not used yet.
    *
-   * @param bytes Room, in bytes of JSON.
+   * @param bytes Maximum size as JSON.
    */
   constructor(bytes: number) {
     this.#left = bytes;
   }
 
   /**
-   * Checks whether there is room for a value.
+   * Checks whether a value fits.
    *
    * @param value Plain data without cycles.
-   * @returns Whether there is.
+   * @returns Whether it fits.
    */
   hasRoomFor(value: unknown): boolean {
     return restOf(value, this.#left) >= 0;
   }
 
   /**
-   * Takes the room for a value, if there is enough.
+   * Subtracts the size of a value if it fits.
    *
    * @param value Plain data without cycles.
-   * @returns Whether there was.
+   * @returns Whether it fits.
    */
   take(value: unknown): boolean {
     const rest = restOf(value, this.#left);
@@ -39,9 +39,12 @@ export class ByteBudget {
   }
 }
 
-/** Subtracts the length of a value as JSON; stops once nothing is left. */
+/**
+ * Subtracts the size of a value as JSON; stops as soon as the result is
+ * negative.
+ */
 function restOf(value: unknown, bytes: number): number {
-  // Quotes and what separates the value from the next one.
+  // Quotes, and the separator from the next value.
   let rest = bytes - 4;
   if (typeof value === "string") {
     if (rest < value.length) return -1;

@@ -2,7 +2,7 @@ import { RunnerError } from "../../errors.ts";
 import { goJson } from "../../json.ts";
 import type { Policy, PolicyRule, PolicyUse } from "./policy.ts";
 
-/** Facts that a policy decides by. */
+/** Input of {@linkcode decide}. */
 export interface DecisionFacts {
   /** Id of the workflow. */
   readonly workflowId: string;
@@ -10,9 +10,9 @@ export interface DecisionFacts {
   readonly dependencyPaths: readonly string[];
   /** Files of CI definitions that have changed. */
   readonly changedCiPaths: readonly string[];
-  /** Kind of the event. */
+  /** Type of the event. */
   readonly event: string;
-  /** Branch that the changes are for. */
+  /** Target branch of the changes. */
   readonly baseBranch: string;
   /** Whether the code comes from a fork. */
   readonly relation: "same" | "fork";
@@ -20,7 +20,7 @@ export interface DecisionFacts {
   readonly actorSubjects: readonly string[];
   /** Approvals. */
   readonly approvals: readonly Approval[];
-  /** What a valid approval refers to. */
+  /** Values that an approval must match. */
   readonly approved: {
     readonly headSha: string;
     readonly baseSha: string;
@@ -30,15 +30,15 @@ export interface DecisionFacts {
   readonly now: number;
 }
 
-/** An approval, with the keys of the wire. */
+/** An approval, with the keys of the protocol. */
 export interface Approval {
   /** Values as the coordinator wrote them. */
   readonly [key: string]: unknown;
 }
 
-/** The decision that definitions of a pull request may be used. */
+/** Permission to use the definitions of a pull request. */
 export interface Grant extends PolicyUse {
-  /** The first rule that holds. */
+  /** Id of the first matching rule. */
   readonly ruleId: string;
   /** Id of the approval that the rule requires; `null` if it requires none. */
   readonly approvalId: string | null;
@@ -47,10 +47,8 @@ export interface Grant extends PolicyUse {
 /**
  * Decides whether the definition of a workflow in a pull request may be used.
  *
- * @param policy Policy.
- * @param facts Facts.
  * @returns What is granted; `undefined` if the trusted definition is used.
- * @throws {RunnerError} `invalid-config`, if rules that hold do not agree.
+ * @throws {RunnerError} `invalid-config` if matching rules disagree.
  */
 export function decide(
   policy: Policy,
@@ -65,7 +63,7 @@ export function decide(
   if (new Set(rules.map(({ use }) => usedText(use))).size > 1) {
     const names = rules.map(({ id }) => id).join(", ");
     throw new RunnerError(
-      `Cannot use the CI policy: rules ${names} do not agree on workflow "${workflowId}"`,
+      `Cannot use the CI policy: rules ${names} disagree on workflow "${workflowId}"`,
       { code: "invalid-config" },
     );
   }
@@ -109,7 +107,7 @@ function findApproval(
 
 function isInFuture(time: unknown, now: number): boolean {
   if (time === undefined || time === null || time === "") return true;
-  // An invalid time counts as past: comparing with NaN is false.
+  // An invalid time counts as past, since comparisons with NaN are false.
   return Date.parse(String(time)) > now;
 }
 
@@ -129,19 +127,21 @@ function usedText({ profile, workers, baseNodes }: PolicyUse): string {
 }
 
 /**
- * Creates a test out of a pattern of a CI policy, which are other ones than
- * those of events: `**` stands for any text, `*` for any text without a slash,
- * `?` for one character that is no slash, and all else for itself.
+ * Compiles a pattern of a CI policy. Its syntax differs from that of event
+ * filters: `**` matches any text, `*` any text without a slash, `?` one
+ * character except a slash, and every other character itself.
  *
- * @param pattern Pattern.
- * @returns Whether the whole of a text matches.
+ * @returns Function that checks whether a whole text matches.
  */
 export function policyGlob(pattern: string): (text: string) => boolean {
   const tokens = pattern.match(/\*\*|[^]/gu) ?? [];
   return (text) => matches(tokens, [...text]);
 }
 
-/** Goes through the text with all places in the pattern that fit so far. */
+/**
+ * Walks through the text, and tracks all positions in the pattern that match so
+ * far.
+ */
 function matches(
   tokens: readonly string[],
   characters: readonly string[],
@@ -162,7 +162,7 @@ function matches(
   return fits[tokens.length];
 }
 
-/** A star may also stand for nothing. */
+/** A star also matches the empty text. */
 function reach(
   tokens: readonly string[],
   fits: boolean[],

@@ -17,43 +17,44 @@ import {
   wireWorkflow,
 } from "./wire_workflow.ts";
 
-/** What an evaluation hands to the coordinator. */
+/** Document that an evaluation submits to the coordinator. */
 export type EvalDocument =
   | TriggerDocument
   | {
-    /** Kind of the document. */
+    /** Type of the document. */
     readonly type: "trigger_job";
-    /** Identity of the content. */
+    /** Id of the document. */
     readonly operation_id: string;
-    /** Who wrote it. */
+    /** Program that wrote the document. */
     readonly trigger_type: "runnerlib_eval";
-    /** Workflows that are to run. */
+    /** Workflows to run. */
     readonly workflows: readonly EvalWorkflow[];
     /** Changes of CI definitions that the policy does not allow. */
     readonly policy_violations: EvalPlan["violations"];
     /** Changed files of CI definitions. */
     readonly changed_ci_paths: readonly string[];
-    /** What the actor is. */
+    /** Subjects that the actor belongs to. */
     readonly actor_subjects: readonly string[];
   };
 
-/** Takes what is wrong with one definition, which is left out. */
+/** Called with the problem of a definition that is left out. */
 type ReportProblem = (problem: string) => void;
 
 /**
- * Writes the result of an evaluation in the form that the coordinator reads.
+ * Converts the result of an evaluation to the document that the coordinator
+ * reads.
  *
- * A workflow or job that the coordinator would refuse is left out, so that it
- * does not take the others with it.
+ * Workflows and jobs that the coordinator would refuse are left out, since it
+ * would refuse the whole document.
  *
- * Definitions of a pull request come first: when the coordinator refuses one,
- * it has not queued anything that is trusted.
+ * Definitions of a pull request come first, so that the coordinator has queued
+ * no trusted job when it refuses one of them.
  *
- * @param plan What is to run.
- * @param event What happened.
- * @param onProblem Takes what is wrong with a definition that is left out.
- * @param operationId Identity of the document; workflows that were accepted
- * under the same one are not started twice.
+ * @param plan Workflows or jobs to run.
+ * @param event Event that starts them.
+ * @param onProblem Called with the problem of each definition that is left out.
+ * @param operationId Id of the document; the coordinator starts the workflows
+ * of an id once.
  * @returns The document; `undefined` if there is nothing to submit.
  */
 export function evalDocument(
@@ -101,7 +102,7 @@ function soundJobs(
       return checkTriggers([generatedJob(definition, event, ci)]);
     }).flat()
   );
-  // Without one job, those that wait for it would wait forever.
+  // Jobs would wait forever for a dependency that is left out.
   for (let count = -1; count !== jobs.length;) {
     count = jobs.length;
     const names = new Set(jobs.map(({ name }) => name));
@@ -114,7 +115,7 @@ function soundJobs(
       return false;
     });
   }
-  // Those that wait for one another would wait forever as well.
+  // Jobs that depend on one another would wait forever, too.
   const { ordered, refused } = orderTriggers(jobs);
   for (const { job, problem } of refused) {
     onProblem(`Cannot use job ${job}: ${problem}`);

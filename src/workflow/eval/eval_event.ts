@@ -1,11 +1,14 @@
 import { Variable } from "../../environment/variables.ts";
 import type { EventType } from "../definition/filters.ts";
 
-/** An event and where the code of both sides is; empty texts are unknown. */
+/**
+ * An event, and the repositories and commits of both of its sides. An empty
+ * string means unknown.
+ */
 export interface EvalEvent {
-  /** Kind of the event. */
+  /** Type of the event. */
   readonly type: EventType;
-  /** Branch or tag; of a pull request the base branch. */
+  /** Branch or tag; for a pull request, the base branch. */
   readonly branch: string;
   /** Repository of the code. */
   readonly sourceUrl: string;
@@ -15,7 +18,7 @@ export interface EvalEvent {
   readonly ciSourceUrl: string;
   /** Commit of the trusted definitions. */
   readonly ciSourceRef: string;
-  /** Branch that a pull request is for. */
+  /** Target branch of a pull request. */
   readonly prBaseRef: string;
   /** Number of the pull request. */
   readonly prNumber: string;
@@ -23,9 +26,9 @@ export interface EvalEvent {
   readonly headUrl: string;
   /** Branch of the pull request's code. */
   readonly headRef: string;
-  /** Repository that the pull request is for. */
+  /** Target repository of the pull request. */
   readonly baseUrl: string;
-  /** Branch that the pull request is for. */
+  /** Target branch of the pull request. */
   readonly baseRef: string;
   /** `true` for a pull request from a fork. */
   readonly isForkPr: "true" | "false" | "";
@@ -51,7 +54,6 @@ const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
 /**
  * Returns the variables that describe an event to jobs.
  *
- * @param event Event.
  * @returns Variables that are not empty.
  */
 export function eventVariables(event: EvalEvent): Record<string, string> {

@@ -24,11 +24,11 @@ import {
 export interface EvalPlan {
   /** Workflows to submit. */
   readonly workflows: readonly PlannedWorkflow[];
-  /** Jobs to submit, of a tree without workflows. */
+  /** Jobs to submit, if the tree has no workflows. */
   readonly jobs: readonly JobDefinition[];
   /** Changes that the policy does not allow. */
   readonly violations: readonly PolicyViolation[];
-  /** Changed files of CI definitions, as far as the document has room. */
+  /** Changed files of CI definitions that fit in the document. */
   readonly changedCiPaths: readonly string[];
   /** Subjects that the actor belongs to. */
   readonly actorSubjects: readonly string[];
@@ -45,7 +45,7 @@ export interface EvalInput {
   /** Changed files; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
   /**
-   * Files of CI definitions that the pull request may have changed, where the
+   * Files of CI definitions that the pull request may have changed; used if the
    * changed files are unknown.
    *
    * @default {none}
@@ -53,16 +53,18 @@ export interface EvalInput {
   readonly changedDefinitions?: readonly string[];
   /** Policy, if there is one. */
   readonly policy?: Policy;
-  /** Revision of the policy; empty without one. */
+  /** Revision of the policy; empty if there is no policy. */
   readonly policyRevision?: string;
-  /** Definitions of the pull request and its author, if it is one. */
+  /**
+   * Definitions and author of the pull request, if the event belongs to one.
+   */
   readonly pullRequest?: PullRequestFacts;
-  /** Whether a workflow that is not started is submitted without jobs. */
+  /** Whether workflows that do not start are submitted without jobs. */
   readonly marksSkipped: boolean;
 }
 
 /**
- * Finds what an event starts.
+ * Determines which workflows and jobs an event starts.
  *
  * @param input Event and definitions.
  * @returns What to submit, and why.

@@ -16,38 +16,37 @@ import { readWorkflow } from "../definition/read_workflow.ts";
 const MAX_HEAD_MS = 60_000;
 
 /**
- * Hears of a problem.
+ * Called with each problem.
  *
  * @param problem What is wrong.
- * @param sourceFile Path from the CI root of the file that is left out.
+ * @param sourceFile Path of the file that is left out, relative to the CI root.
  */
 export type ReportProblem = (problem: string, sourceFile?: string) => void;
 
 /** Options for {@linkcode loadTree}. */
 export interface LoadTreeOptions extends ReadDefinitionOptions {
   /**
-   * Path from the CI root of the only workflow file that counts.
+   * Path of the only workflow file to read, relative to the CI root.
    *
    * @default {all files}
    */
   only?: string;
 }
 
-/** What a tree of CI definitions holds, as far as it is valid. */
+/** The valid CI definitions of a tree. */
 export interface DefinitionTree {
   /** Workflows. */
   readonly workflows: readonly WorkflowDefinition[];
-  /** Jobs; none if there are workflows. */
+  /** Jobs; empty if there are workflows. */
   readonly jobs: readonly JobFileDefinition[];
 }
 
 /**
- * Reads the definitions of a trusted tree: workflows, or jobs if there are
- * none. A file that is invalid is left out, and no other one.
+ * Reads the definitions of a trusted tree: its workflows or, if there are none,
+ * its jobs. Only invalid files are left out.
  *
  * @param root Absolute path of the CI root.
- * @param onProblem Takes what is wrong with a file.
- * @param options Additional options.
+ * @param onProblem Called with the problem of each invalid file.
  * @returns The definitions.
  * @throws {RunnerError} `invalid-workflow` if a folder cannot be read.
  */
@@ -81,12 +80,12 @@ export async function loadTree(
 }
 
 /**
- * Reads the workflows of an untrusted tree. Nothing in it makes this fail: what
- * cannot be read is not used.
+ * Reads the workflows of an untrusted tree. It never fails: files that cannot
+ * be read are left out.
  *
  * @param root Absolute path of the tree.
- * @param onProblem Takes what is wrong with a file.
- * @param signal Ends the work, after which no definition of the tree is used.
+ * @param onProblem Called with the problem of each invalid file.
+ * @param signal Stops reading; then no definition of the tree is used.
  * @returns The valid workflows whose ids are unique.
  */
 export async function loadHead(
@@ -132,7 +131,7 @@ async function readAll<T>(
   return all;
 }
 
-/** Leaves out what has a name that occurs twice. */
+/** Leaves out definitions whose names are not unique. */
 function unambiguous<T extends { readonly sourceFile: string }>(
   list: readonly T[],
   nameOf: (one: T) => string,
@@ -150,7 +149,7 @@ function unambiguous<T extends { readonly sourceFile: string }>(
   return list.filter((one) => groups.get(nameOf(one))!.length === 1);
 }
 
-/** Files that define what is run, as paths from the CI root, sorted. */
+/** Definition files, as sorted paths relative to the CI root. */
 export interface DefinitionFiles {
   /** Workflow files. */
   readonly workflows: readonly string[];
@@ -162,7 +161,7 @@ export interface DefinitionFiles {
  * Finds the files in `.reactorcide/workflows` and `.reactorcide/jobs`.
  *
  * @param root Absolute path of the CI root.
- * @returns The files; none in a folder that is not there.
+ * @returns The files; an empty list for a missing folder.
  * @throws {RunnerError} `invalid-workflow`, if a folder cannot be read.
  */
 export async function findDefinitions(root: string): Promise<DefinitionFiles> {

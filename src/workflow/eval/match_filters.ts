@@ -6,7 +6,7 @@ const MAX_LISTED = 6;
 
 /** The event, as filters see it. */
 export interface MatchedEvent {
-  /** Kind of the event. */
+  /** Type of the event. */
   readonly type: EventType;
   /** Branch or tag; every pattern matches an empty one. */
   readonly branch: string;
@@ -26,7 +26,6 @@ export interface FilterMatch {
  * Compares the filters of a workflow or job with an event.
  *
  * @param filters Events, branches and paths.
- * @param event The event.
  * @returns Whether the event starts it, and the reason in words.
  */
 export function matchFilters(
@@ -106,7 +105,6 @@ type Part = "any" | ((item: string) => boolean);
  * Matching takes at most time in proportion to the lengths of pattern and text,
  * multiplied: no pattern makes it run away.
  *
- * @param pattern Pattern.
  * @returns Function that tells whether the whole of a text matches.
  */
 export function eventGlob(pattern: string): (text: string) => boolean {

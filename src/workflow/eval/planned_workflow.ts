@@ -15,39 +15,41 @@ export interface CodePlace {
   readonly ref: string;
 }
 
-/** Profile and class of what runs from the trusted tree. */
+/** Profile and worker class of trusted definitions. */
 const DEFAULT_PROFILE = "standard";
 const DEFAULT_WORKERS = "default";
 
-/** Rights of a workflow, and why it has them. */
+/** Permissions of a workflow, and their reason. */
 export interface WorkflowGrant {
   /** Execution profile. */
   readonly profile: string;
   /** Class of workers. */
   readonly workers: string;
-  /** Revision of the policy; empty without one. */
+  /** Revision of the policy; empty if there is no policy. */
   readonly policyRevision: string;
-  /** Rule of the policy; empty for a trusted definition. */
+  /** Id of the matching rule; empty for a trusted definition. */
   readonly ruleId: string;
-  /** Approval; `null` if none was needed. */
+  /** Id of the approval; `null` if none is required. */
   readonly approvalId: string | null;
 }
 
-/** A workflow that is to run. */
+/** A workflow to run. */
 export interface PlannedWorkflow {
   /** Definition that is used. */
   readonly definition: WorkflowDefinition;
-  /** Which events start it. The pull request itself never decides that. */
+  /** Events that start the workflow; a pull request cannot change them. */
   readonly filters: Filters;
-  /** Whose definition it is. */
+  /** Whether the definition is the trusted one or that of the pull request. */
   readonly origin: "base" | "head";
-  /** Where the definition comes from. */
+  /** Repository and commit of the definition. */
   readonly ci: CodePlace;
-  /** Rights of the workflow. */
+  /** Permissions of the workflow. */
   readonly grant: WorkflowGrant;
-  /** Jobs that keep their trusted definition, by their names. */
+  /** Jobs that keep their trusted definition, by name. */
   readonly authority: ReadonlyMap<string, BaseNodes>;
-  /** Whether it is submitted without jobs, since the event does not start it. */
+  /**
+   * Whether it is submitted without jobs, because the event does not start it.
+   */
   readonly isSkipped: boolean;
   /** Why this definition is used, if the pull request has changed it. */
   readonly note?: string;
@@ -65,15 +67,15 @@ export interface StartDecision extends FilterMatch {
   readonly jobs?: readonly JobDefinition[];
 }
 
-/** A change that the policy does not allow, with the keys of the wire. */
+/** A change that the policy does not allow, with the keys of the protocol. */
 export interface PolicyViolation {
   /** Changed file. */
   readonly path: string;
-  /** Workflow that the file defines; empty for none. */
+  /** Workflow that uses the file; empty if none does. */
   readonly workflow_id: string;
   /** Author of the change. */
   readonly actor: string;
-  /** Rule that was broken. */
+  /** Why the change is not allowed. */
   readonly rule: string;
   /** Commit of the trusted definitions. */
   readonly base_sha: string;
@@ -84,10 +86,9 @@ export interface PolicyViolation {
 }
 
 /**
- * Plans a workflow as the trusted tree defines it.
+ * Plans a workflow with its trusted definition.
  *
- * @param definition Definition.
- * @param event What happened.
+ * @param event Event that starts them.
  * @param policy Policy and its revision, if there is one.
  * @returns The workflow.
  */

@@ -315,7 +315,6 @@ export async function readPolicy(text: string, name: string): Promise<Policy> {
 /**
  * Finds the revision of a policy, by which the coordinator knows it.
  *
- * @param policy Policy.
  * @returns SHA-256 of its canonical form, in hexadecimal.
  */
 export async function policyRevision({ canonical }: Policy): Promise<string> {

@@ -19,10 +19,10 @@ import type { BaseNodes, Policy } from "./policy.ts";
 import { explainJobs } from "../explain_jobs.ts";
 import { localJob } from "../local/local_job.ts";
 
-/** The policy itself is not part of a workflow. */
+/** Files of the policy, which belong to no workflow. */
 const POLICY_FILES = /^\.reactorcide\/(policy\.yaml$|policies\/)/;
 
-// A document takes 8 MiB. What a pull request adds leaves room for the trusted
+// A document has at most 8 MiB. These limits leave room for the trusted
 // workflows.
 
 /** Maximum size of all definitions of a pull request, in bytes. */
@@ -33,9 +33,11 @@ const MAX_LIST_BYTES = 1024 * 1024;
 
 /** Facts about a pull request. */
 export interface PullRequestFacts {
-  /** Workflows of the pull request itself, of ids that no other one has. */
+  /** Workflows of the pull request, with unique ids. */
   readonly head: readonly WorkflowDefinition[];
-  /** Why no definition of the pull request is used, whatever the policy says. */
+  /**
+   * Why no definition of the pull request is used, regardless of the policy.
+   */
   readonly refusal?: string;
   /** Author of the change. */
   readonly actor: string;
@@ -47,11 +49,11 @@ export interface PullRequestFacts {
   readonly now: number;
 }
 
-/** Everything that decides about a pull request. */
+/** Input of {@linkcode planPullRequest}. */
 export interface PullRequestInput extends PullRequestFacts {
   /** The event. */
   readonly event: EvalEvent;
-  /** Policy; `undefined` if there is none, and nothing is allowed. */
+  /** Policy; without one, no change is allowed. */
   readonly policy: Policy | undefined;
   /** Revision of the policy. */
   readonly policyRevision: string;
@@ -63,9 +65,9 @@ export interface PullRequestInput extends PullRequestFacts {
   readonly isStarted: (filters: Filters) => boolean;
 }
 
-/** What a pull request runs. */
+/** Result of {@linkcode planPullRequest}. */
 export interface PullRequestPlan {
-  /** Workflows, whether the event starts them or not. */
+  /** Workflows, including those that the event does not start. */
   readonly workflows: readonly PlannedWorkflow[];
   /** New workflows of the pull request that are not used. */
   readonly refused: readonly StartDecision[];
@@ -74,13 +76,13 @@ export interface PullRequestPlan {
 }
 
 /**
- * Decides for each workflow whether its trusted definition is used, or that of
+ * Decides for each workflow whether to use its trusted definition or that of
  * the pull request.
  *
- * No change of a pull request makes fewer trusted jobs start than the trusted
- * definitions alone: where its own definition cannot take the place of the
- * trusted one, for whatever reason, the trusted one runs, and the changed files
- * are violations. Which events start a workflow is up to the trusted one.
+ * A pull request cannot keep trusted jobs from starting: if its definition
+ * cannot replace the trusted one, for whatever reason, the trusted one runs,
+ * and the changed files are reported as violations. Only the trusted definition
+ * decides which events start a workflow.
  *
  * @param input Definitions, policy and changed files.
  * @returns Workflows and violations.
@@ -139,7 +141,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
   return { workflows, refused, violations: violations.list };
 }
 
-/** Changes that are not allowed, as far as the document has room. */
+/** Changes that are not allowed, as many as fit in the document. */
 class Violations {
   readonly list: PolicyViolation[] = [];
   readonly #reported = new Set<string>();
@@ -173,11 +175,10 @@ class Violations {
 }
 
 /**
- * Finds the changed files that define CI. The policy is not among them: the
+ * Returns the changed files that define CI, without the policy, of which the
  * coordinator keeps its own copy.
  *
- * @param changedFiles All changed files.
- * @returns Those below `.reactorcide`, without the files of the policy.
+ * @returns Files below `.reactorcide`.
  */
 export function ciPaths(changedFiles: readonly string[]): string[] {
   return changedFiles.filter((path) =>
@@ -186,12 +187,12 @@ export function ciPaths(changedFiles: readonly string[]): string[] {
 }
 
 /**
- * Leaves out changed files for which a document has no room. The coordinator
- * decides by those that it gets, so that definitions of a pull request are not
- * used when any is left out.
+ * Leaves out changed files that do not fit in a document. The coordinator
+ * decides by the list that it gets, so definitions of a pull request are not
+ * used if a file is left out.
  *
  * @param changedCiPaths All changed files that define CI.
- * @returns The first of them.
+ * @returns The first files that fit.
  */
 export function reportedPaths(changedCiPaths: readonly string[]): string[] {
   const budget = new ByteBudget(MAX_LIST_BYTES);
@@ -199,7 +200,10 @@ export function reportedPaths(changedCiPaths: readonly string[]): string[] {
   return changedCiPaths.slice(0, end < 0 ? changedCiPaths.length : end);
 }
 
-/** Changed files that any workflow may use, since none says that they are its own. */
+/**
+ * Returns changed files that no workflow claims, so that any workflow may use
+ * them.
+ */
 function sharedPaths(
   { base, head }: PullRequestInput,
   changedCiPaths: readonly string[],
@@ -210,7 +214,7 @@ function sharedPaths(
   return changedCiPaths.filter((path) => !claimed.has(path));
 }
 
-/** A workflow that only the pull request has must be known to the policy. */
+/** Returns the ids of new workflows, which the policy must list. */
 function newIds(
   { head, policy }: PullRequestInput,
   bases: ReadonlyMap<string, unknown>,
@@ -221,7 +225,7 @@ function newIds(
   ).map(({ id }) => id);
 }
 
-/** A workflow of either side, and what has been changed. */
+/** Both definitions of a workflow, and the changed files. */
 interface Candidate {
   readonly ours: WorkflowDefinition | undefined;
   readonly theirs: WorkflowDefinition | undefined;
@@ -231,7 +235,7 @@ interface Candidate {
   readonly changedCiPaths: readonly string[];
 }
 
-/** The definition of the pull request; a text says why it is not used. */
+/** Returns the definition of the pull request, or why it is not used. */
 function headWorkflow(
   candidate: Candidate,
   input: PullRequestInput,
@@ -266,7 +270,7 @@ function headWorkflow(
   const workflow: PlannedWorkflow = {
     definition: {
       ...theirs,
-      // Checks are reported under the name.
+      // Check results are reported under this name.
       name: (ours ?? theirs).name,
       jobs,
       dependencyPaths: candidate.dependencyPaths,
@@ -280,7 +284,7 @@ function headWorkflow(
     note:
       `the definition of the pull request is used by rule "${grant.ruleId}"`,
   };
-  // Whatever it throws, no definition of a pull request ends the evaluation.
+  // A definition of a pull request must not end the evaluation.
   try {
     return problemOf(workflow, ours?.jobs ?? [], input.event, budget) ??
       workflow;
@@ -289,7 +293,7 @@ function headWorkflow(
   }
 }
 
-/** Finds what is wrong with a definition that the policy allows. */
+/** Returns why a definition cannot be used although the policy allows it. */
 function problemOf(
   workflow: PlannedWorkflow,
   trustedJobs: readonly JobDefinition[],
@@ -299,7 +303,7 @@ function problemOf(
   const tooLarge = "the definitions of the pull request are too large";
   const { definition, authority } = workflow;
   if (!budget.hasRoomFor(definition)) return tooLarge;
-  // One job that the coordinator refuses makes it refuse the whole document.
+  // If the coordinator refuses one job, it refuses the whole document.
   if (!budget.take(wireWorkflow(workflow, event))) return tooLarge;
   const [before, after] = [trustedJobs, definition.jobs].map(chancesOf);
   const lost = [...authority.keys()].find((name) =>
@@ -310,7 +314,10 @@ function problemOf(
     : `the pull request keeps the trusted job "${lost}" from running`;
 }
 
-/** Whether each job runs if all others succeed (2), if some fail (1), or never. */
+/**
+ * Rates each job: 2 if it runs when all others succeed, 1 if it runs only after
+ * a failure, 0 if it never runs.
+ */
 function chancesOf(
   jobs: readonly JobDefinition[],
 ): ReadonlyMap<string, number> {
@@ -347,7 +354,7 @@ function grantFor(
   });
 }
 
-/** A new workflow could otherwise report the checks of a trusted one. */
+/** Otherwise, a new workflow could report the checks of a trusted one. */
 function hasTrustedName(
   { name }: WorkflowDefinition,
   { base }: PullRequestInput,

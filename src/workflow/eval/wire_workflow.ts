@@ -10,22 +10,21 @@ import { definitionTrigger } from "../definition/job_definition.ts";
 import { type EvalEvent, eventVariables } from "./eval_event.ts";
 import type { CodePlace, PlannedWorkflow } from "./planned_workflow.ts";
 
-/** A workflow of an evaluation, with the keys of the wire. */
+/** A workflow of an evaluation, with the keys of the protocol. */
 export interface EvalWorkflow {
-  /** Jobs, each behind those that it waits for. */
+  /** Jobs in topological order. */
   readonly jobs: readonly TriggerJob[];
-  /** Whatever else is said of the workflow. */
+  /** Other properties of the workflow. */
   readonly [key: string]: JsonValue;
 }
 
 /**
- * Writes a workflow in the form that the coordinator reads.
+ * Converts a workflow to the form that the coordinator reads.
  *
- * @param workflow The workflow.
- * @param event What happened.
+ * @param event Event that starts them.
  * @returns The workflow, with its jobs in topological order.
  * @throws {RunnerError} `invalid-trigger` if the coordinator would refuse a
- * job, or a job would wait forever; `invalid-workflow` for steps.
+ * job, or a job would wait forever; `invalid-workflow` if a job has steps.
  */
 export function wireWorkflow(
   { definition, origin, ci, grant, isSkipped, authority }: PlannedWorkflow,
@@ -65,13 +64,11 @@ export function wireWorkflow(
 }
 
 /**
- * Creates the job that the coordinator is to run out of a definition.
+ * Creates the job for the coordinator from a definition.
  *
- * @param definition Definition.
- * @param event What happened.
- * @param ci Where the definition and other trusted code come from.
- * @returns The job.
- * @throws {RunnerError} `invalid-workflow`, for a job with steps.
+ * @param event Event that starts them.
+ * @param ci Source of the definition and other trusted code.
+ * @throws {RunnerError} `invalid-workflow` if the job has steps.
  */
 export function generatedJob(
   definition: JobDefinition,
@@ -80,7 +77,7 @@ export function generatedJob(
 ): Trigger {
   if (definition.body.command === undefined) {
     throw new RunnerError(
-      `Cannot evaluate job "${definition.name}": it has steps, of which the coordinator knows nothing`,
+      `Cannot evaluate job "${definition.name}": it has steps, which the coordinator does not support`,
       { code: "invalid-workflow" },
     );
   }

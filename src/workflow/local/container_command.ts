@@ -54,7 +54,6 @@ export interface ContainerSetting extends ContainerOptions {
  * Values of variables are in the environment of the command, not among its
  * arguments, which every user of the machine can read.
  *
- * @param job Job.
  * @param setting Everything around it.
  * @returns Program and arguments.
  * @throws {RunnerError} `invalid-job`, if no container can run the job.

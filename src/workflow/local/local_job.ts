@@ -75,12 +75,7 @@ export interface LocalNode extends ConditionalNode {
   readonly job: LocalJob;
 }
 
-/**
- * Creates a job from its definition.
- *
- * @param definition Definition.
- * @returns The job.
- */
+/** Converts a definition to a job of this machine. */
 export function localJob({ name, body, env }: JobDefinition): LocalJob {
   const { dependsOn = [], condition = "all_success" } = body;
   return {
@@ -115,9 +110,7 @@ function localResources(
  * Creates a job from a trigger; what the trigger leaves out is inherited from
  * the job that sent it.
  *
- * @param trigger Trigger.
  * @param parent The job that sent it.
- * @returns The job.
  */
 export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
   const { sourceType, sourceUrl, sourceRef } = trigger;
@@ -145,7 +138,7 @@ export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
 /**
  * Creates the nodes of a workflow.
  *
- * @param jobs Jobs; their dependencies have no cycle.
+ * @param jobs Jobs without dependency cycles.
  * @returns A node for each job, or for each item of one that has items. No node
  * depends on one whose list is empty.
  */
@@ -191,7 +184,6 @@ export function localGraph(
  * Other jobs that they depend on count as done; variables and outputs of jobs
  * that succeeded earlier are kept.
  *
- * @param workflow The workflow.
  * @param names Names of the jobs.
  * @param earlier Results of earlier runs.
  * @returns A workflow of these jobs.

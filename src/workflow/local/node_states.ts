@@ -42,11 +42,7 @@ export class NodeStates {
   readonly #groups: ReadonlyMap<string, GroupEnd>;
   readonly #skipReasons = new Map<number, string>();
 
-  /**
-   * Creates the states of nodes that have not started.
-   *
-   * @param nodes The nodes.
-   */
+  /** Creates the states of nodes that have not started. */
   constructor(nodes: readonly ConditionalNode[]) {
     this.#nodes = nodes;
     this.#statuses = nodes.map(({ dependsOn }) =>
@@ -65,7 +61,6 @@ export class NodeStates {
   /**
    * Returns why the condition of a node skipped it.
    *
-   * @param node The node.
    * @returns The reason; `undefined` for any other node.
    */
   skipReason(node: number): string | undefined {
@@ -75,7 +70,6 @@ export class NodeStates {
   /**
    * Evaluates the condition of a node whose dependencies have ended.
    *
-   * @param node The node.
    * @returns Whether it runs; if not, it is skipped now.
    */
   submit(node: number): boolean {
@@ -89,11 +83,7 @@ export class NodeStates {
     return false;
   }
 
-  /**
-   * Notes that a node runs.
-   *
-   * @param node The node.
-   */
+  /** Notes that a node runs. */
   start(node: number): void {
     this.#statuses[node] = "running";
   }
@@ -101,7 +91,6 @@ export class NodeStates {
   /**
    * Notes how a node has ended.
    *
-   * @param node The node.
    * @param status How it ended, or that it does not run.
    */
   end(node: number, status: NodeEnd | "skipped"): void {
@@ -144,7 +133,6 @@ export type WorkflowStatus =
  * Derives the status of a workflow, by the rules of the coordinator.
  *
  * @param nodes Statuses of its nodes, including those of follow-up jobs.
- * @returns The status.
  */
 export function workflowStatus(nodes: readonly NodeStatus[]): WorkflowStatus {
   const has = new Set(nodes);

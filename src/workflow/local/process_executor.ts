@@ -74,9 +74,6 @@ const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
  * A job is run as `runnerlib run` runs it, with its steps, its secrets and its
  * plugins; only its command is another process. All jobs share the secrets
  * that are masked, since one may print what another one outputs.
- *
- * @param options Options.
- * @returns The executor.
  */
 export function processExecutor(options: ProcessExecutorOptions): Executor {
   const { parts, directory, log } = options;
@@ -258,7 +255,6 @@ export interface JobSurroundings {
  *
  * @param request The job.
  * @param surroundings Facts for it.
- * @returns The variables.
  */
 export function jobVariables(
   request: JobRequest,

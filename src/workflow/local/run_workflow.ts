@@ -53,8 +53,6 @@ export interface RunWorkflowOptions {
  * that a run that is killed can be resumed without doing twice what others
  * depend on. Follow-up jobs are a workflow of their own.
  *
- * @param workflow The workflow.
- * @param options Additional options.
  * @returns How each job has ended: first those of the workflow, in its order.
  * @throws {RunnerError} `output-failed`, if the state cannot be saved; running
  * jobs are waited for.
@@ -353,7 +351,6 @@ export class Pool {
   /**
    * Runs a task as soon as a slot is free.
    *
-   * @param task The task.
    * @returns The result of the task.
    */
   async run<T>(task: () => Promise<T>): Promise<T> {
