@@ -169,6 +169,17 @@ describe("reports on a run", () => {
     assertMatch(markdown, /the end is \[REDACTED\]/);
   });
 
+  it("can stand in a job file", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "job.yaml": "report: [json]\nsteps: [{ name: a, run: 'true' }]\n",
+    });
+    await runMain(["run", "--job-file=job.yaml"], { cwd });
+    const text = await Deno.readTextFile(`${cwd}/job/artifacts/report.json`);
+    assertEquals(JSON.parse(text).status, "success");
+  });
+
   it("are refused by name", async () => {
     await using directory = await temporaryDirectory();
     const { code, stderr } = await runMain(
