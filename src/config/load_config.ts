@@ -83,10 +83,10 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const loaded = await loadSettings(host, layers);
   const { settings, steps } = loaded;
-  const { cwd } = host;
+  const { cwd, env } = host;
   return {
     ...loaded,
-    ...validateSettings(settings, { cwd, steps, ...options }),
+    ...validateSettings(settings, { cwd, env, steps, ...options }),
   };
 }
 

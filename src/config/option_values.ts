@@ -1,4 +1,5 @@
 import { booleanProblem, isNearlyBoolean, parseBoolean } from "../boolean.ts";
+import type { Environment } from "../environment/variables.ts";
 import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
 import type { Option } from "../options/option.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
@@ -15,6 +16,7 @@ import type {
   SourceConfig,
   ValidationResult,
 } from "./job_config.ts";
+import { misspelledVariables } from "./misspelled_variables.ts";
 import { type Setting, Settings } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 import {
@@ -31,6 +33,12 @@ import { oneOf } from "../suggest.ts";
 export interface ValidateOptions {
   /** Absolute path against which relative paths are resolved. */
   cwd: string;
+  /**
+   * Environment of the runner, in which misspelled names are looked for.
+   *
+   * @default {none}
+   */
+  env?: Environment;
   /**
    * Validated steps of the job file.
    *
@@ -68,7 +76,7 @@ export function validateSettings(
   settings: Settings,
   options: ValidateOptions,
 ): ValidationResult {
-  const { steps, hasOwnSteps = false, needsCommand = true } = options;
+  const { steps, hasOwnSteps = false, needsCommand = true, env = {} } = options;
   const reader = new OptionReader(settings, options);
   const isCommand = !hasOwnSteps &&
     (steps === undefined || replacesSteps(settings));
@@ -90,6 +98,9 @@ export function validateSettings(
     config: problems.length === 0 ? config : undefined,
     problems,
     warnings: [
+      ...misspelledVariables(env).map(([name, near]) =>
+        `${name} is not a variable of runnerlib; did you mean ${near}?`
+      ),
       ...reader.warnings,
       ...steps !== undefined && isCommand
         ? ["job_command: replaces the steps of the job file"]

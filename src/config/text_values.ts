@@ -1,4 +1,5 @@
 import { isInside } from "../job_path.ts";
+import { referenceProblem } from "../schema/reference.ts";
 import type { Setting } from "./settings.ts";
 
 /**
@@ -84,6 +85,10 @@ export function readValue(
   }
 }
 
+/** A text that is the path of a file, and so not a secret. */
+const PATH =
+  /^(?:\.{0,2}\/[\w./-]{1,200}|~\/[\w./-]{1,200}|[\w.-]{0,50}\.env)$/;
+
 /** Length of a value above which there is a warning, in characters. */
 const LONG_VALUE = 1_000;
 
@@ -123,6 +128,14 @@ export function parseJobEnv(setting: Setting, cwd: string): JobEnv {
   const read = readValue(value, cwd);
   if ("problem" in read) {
     result.problems.push(read.problem);
+    return result;
+  }
+  if (!read.isFile && PATH.test(value.trim())) {
+    result.problems.push(
+      `${
+        JSON.stringify(value.trim())
+      } is not KEY=VALUE lines; a file must be in ./job, such as ./job/.env`,
+    );
     return result;
   }
   addLines(result, read.text);
@@ -215,5 +228,9 @@ function addVariable(result: JobEnv, name: string, value: string): void {
     result.problems.push(
       `"${key}" cannot be the name of a variable with this value`,
     );
-  } else result.env[key] = value;
+  } else {
+    const problem = referenceProblem(value);
+    if (problem === undefined) result.env[key] = value;
+    else result.problems.push(`"${key}" ${problem}`);
+  }
 }

@@ -518,12 +518,15 @@ export function variableInfo(name: string): VariableInfo | undefined {
     (name.startsWith(OUTPUT_PREFIX) ? TABLE.stepOutput : undefined);
 }
 
+/** Prefix of the names of the system's variables. */
+export const SYSTEM_PREFIX = "REACTORCIDE_";
+
 /**
  * Checks whether a name has a prefix reserved for the worker and the
  * coordinator. A newer worker may set variables that the table does not have.
  */
 export function isSystemName(name: string): boolean {
-  return name.startsWith("REACTORCIDE_") || name.startsWith("RC_WF_");
+  return name.startsWith(SYSTEM_PREFIX) || name.startsWith("RC_WF_");
 }
 
 /** Names of variables whose values are always secrets. */

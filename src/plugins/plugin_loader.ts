@@ -13,7 +13,7 @@ import {
   type SandboxedPlugin,
   type SandboxSetting,
 } from "./load_sandboxed.ts";
-import type { Phase } from "./plugin.ts";
+import type { Phase, Plugin } from "./plugin.ts";
 import {
   fileSource,
   mayRun,
@@ -21,6 +21,7 @@ import {
   ungrantedText,
 } from "./plugin_source.ts";
 import {
+  hookProblem,
   type PluginReceiver,
   type PluginRegistry,
   registerExport,
@@ -84,6 +85,14 @@ export class PluginLoader {
     const { shownAs, isOfCiSource } = options;
     const files = await findPluginFiles(directory);
     const { logger } = this.#setting;
+    if (files.length === 0) {
+      logger.warn(
+        "plugins",
+        `"${
+          printable(shownAs ?? directory)
+        }" has no plugins: their files are named plugin_NAME.ts, plugin_NAME.js or plugin_NAME.py, or are programs named plugin_NAME`,
+      );
+    }
     if (this.#trustsFiles) {
       this.#ending.use(await loadPlugins(directory, this.#registry, logger));
     }
@@ -177,6 +186,7 @@ export class PluginLoader {
     try {
       for (const plugin of plugins) {
         this.#ending.use(this.#registry.add(plugin));
+        warnIfUseless(plugin, logger);
       }
     } catch (cause) {
       throw loadError(source.origin, cause);
@@ -194,6 +204,13 @@ export class PluginLoader {
         } would`,
       );
     }
+  }
+}
+
+function warnIfUseless(plugin: Plugin, logger: Logger): void {
+  const problem = hookProblem(plugin);
+  if (problem !== undefined) {
+    logger.warn("plugins", `Plugin "${plugin.name}" ${problem}`);
   }
 }
 
@@ -234,7 +251,11 @@ export async function loadPlugins(
   const files = await findPluginFiles(directory);
   using handles = new DisposableStack();
   const receiver: PluginReceiver = {
-    add: (plugin) => handles.use(registry.add(plugin)),
+    add: (plugin) => {
+      const handle = handles.use(registry.add(plugin));
+      warnIfUseless(plugin, logger);
+      return handle;
+    },
   };
   for (const { path, kind } of files) {
     if (kind !== "module") continue;

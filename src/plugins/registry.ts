@@ -131,6 +131,42 @@ function methodProblem(plugin: Plugin): string | undefined {
   return undefined;
 }
 
+/** Methods that the phases of a job call. */
+const HOOKS = ["execute", ...Object.values(PHASE_METHODS).flat()] as const;
+
+/** Members of a plugin that are not hooks. */
+const OTHER_MEMBERS: readonly string[] = [
+  "name",
+  "priority",
+  "errorPolicy",
+  "enabled",
+  "phases",
+  "supportedPhases",
+];
+
+/**
+ * Explains why a plugin is never called.
+ *
+ * @returns The reason, phrased to follow its name; `undefined` if it has a hook.
+ */
+export function hookProblem(plugin: Plugin): string | undefined {
+  if (HOOKS.some((hook) => plugin[hook] !== undefined)) return undefined;
+  const own = [plugin, Object.getPrototypeOf(plugin)]
+    .flatMap((one) => Object.getOwnPropertyNames(one ?? {}));
+  for (const name of own) {
+    if (name in Object.prototype || OTHER_MEMBERS.includes(name)) continue;
+    const near = suggest(name, HOOKS);
+    if (near !== undefined) {
+      return `has no hook, and so is never called; did you mean ${near} instead of ${
+        printable(name)
+      }?`;
+    }
+  }
+  return `has no hook, and so is never called; the hooks are ${
+    HOOKS.filter((hook) => !/Container$/.test(hook)).join(", ")
+  }`;
+}
+
 function isMethod(value: unknown): boolean {
   return value === undefined || typeof value === "function";
 }

@@ -122,6 +122,7 @@ export class JobRun {
     const { host, logger } = this.parts;
     const result = validateSettings(this.settings, {
       cwd: host.cwd,
+      env: host.env,
       steps: this.steps,
       hasOwnSteps: this.ownSteps !== undefined,
       sourceTypes: this.#sourceTypes(),

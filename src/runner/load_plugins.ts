@@ -10,8 +10,9 @@ import type { SandboxSetting } from "../plugins/load_sandboxed.ts";
 import { PluginLoader } from "../plugins/plugin_loader.ts";
 import type { PluginSource } from "../plugins/plugin_source.ts";
 import { PluginRegistry } from "../plugins/registry.ts";
-import { readGrants } from "../plugins/rights/grants.ts";
+import { ALL_OF_CI_SOURCE, readGrants } from "../plugins/rights/grants.ts";
 import { findDeno } from "../plugins/sandbox/find_deno.ts";
+import { suggest } from "../suggest.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import { removeIfEmpty } from "../workspace/remove.ts";
 import {
@@ -57,8 +58,14 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const registry = parts.plugins ??= new PluginRegistry();
   const { base } = parts.workspace;
   let isBaseMade = false;
+  const usedGrants = new Set<string>();
+  const given = await sandboxSetting(run, await ciCopyOf(run));
   const setting: SandboxSetting = {
-    ...await sandboxSetting(run, await ciCopyOf(run)),
+    ...given,
+    grantsOf: (plugin, isOfCiSource) => {
+      usedGrants.add(plugin);
+      return given.grantsOf(plugin, isOfCiSource);
+    },
     async prepare() {
       isBaseMade ||= !await pathExists(base);
       await Deno.mkdir(base, { recursive: true });
@@ -105,12 +112,36 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
           });
         }
         loader.tellMissed(before, EARLY_PHASES);
+        warnAboutUnusedGrants(run, usedGrants);
       },
       end,
     };
   } catch (error) {
     await end();
     throw error;
+  }
+}
+
+/** Warns about grants for plugins that were not loaded. */
+function warnAboutUnusedGrants(
+  { settings, parts: { logger } }: JobRun,
+  used: ReadonlySet<string>,
+): void {
+  if (settings.isOn("trust_plugins")) return;
+  const names = settings.lines("plugin_permissions")
+    .map((line) => line.slice(0, line.indexOf(":")));
+  for (const name of new Set(names)) {
+    if (name === "*" || name === ALL_OF_CI_SOURCE || used.has(name)) continue;
+    const near = suggest(name, used);
+    const hint = near !== undefined
+      ? `; did you mean "${near}"?`
+      : used.size > 0
+      ? `; there is ${[...used].map((one) => `"${one}"`).join(", ")}`
+      : "";
+    logger.warn(
+      "plugins",
+      `plugin_permissions: no plugin has the name "${name}"${hint}`,
+    );
   }
 }
 

@@ -30,11 +30,19 @@ export async function resolveSecrets(
   }
   const { resolveReferences } = await import("../secrets/references.ts");
   const { storeLookup } = await import("../secrets/store/lookup.ts");
-  const { values, secrets } = await resolveReferences(variables, {
+  const { values, secrets, missing } = await resolveReferences(variables, {
     lookup: storeLookup(host.env),
     env: visibleToJobs(host.env),
   });
   run.secrets.add(secrets);
+  for (const [variable, names] of missing) {
+    run.parts.logger.warn(
+      "secrets",
+      `${
+        [...names].join(", ")
+      }: \${env:${variable}} is empty, because ${variable} is not set`,
+    );
+  }
   return values;
 }
 

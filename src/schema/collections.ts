@@ -1,8 +1,12 @@
 import type { DocumentNode } from "./document.ts";
+import { referenceProblem } from "./reference.ts";
 import { text } from "./scalars.ts";
 import { byShape, type Schema } from "./schema.ts";
 
 const anyText = text();
+
+/** Schema of a string in which references are well-formed. */
+const referringText = text({ problemOf: referenceProblem });
 
 /**
  * Schema of a string for which null becomes the string `null`, as in the
@@ -18,7 +22,11 @@ export const item: Schema<string> = {
 };
 
 /** Schema of a variable's value, for which null becomes an empty string. */
-const variable: Schema<string> = { ...item, nullValue: "" };
+const variable: Schema<string> = {
+  ...item,
+  nullValue: "",
+  parse: referringText.parse,
+};
 
 /** Pattern of a variable name. */
 const VARIABLE = /^\s*[^=\s\0][^=\0]*$/;

@@ -1,13 +1,10 @@
 import { messageOf, RunnerError } from "../errors.ts";
+import {
+  referencePattern,
+  referenceProblem,
+  variablePattern,
+} from "../schema/reference.ts";
 import type { KnownSecret } from "./collect.ts";
-
-const ENV = String.raw`\$\{env:[A-Za-z_]\w*\}`;
-
-/** A reference to a secret, whose parts may hold those to variables, or one to a variable. */
-const REFERENCE = new RegExp(
-  String.raw`\$\{secret:((?:[\w/-]|${ENV})+):((?:[\w-]|${ENV})+)\}|${ENV}`,
-  "g",
-);
 
 /** A reference that was found in a text. */
 export type Reference =
@@ -46,6 +43,8 @@ export interface ResolvedReferences {
   values: Record<string, string>;
   /** Every secret that was put in, to be masked; named as it was referred to. */
   secrets: KnownSecret[];
+  /** Variables that do not exist, and the names of those that refer to them. */
+  missing: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /** A secret that is asked for, and the variables that do so. */
@@ -64,13 +63,15 @@ interface Wanted {
  * secret comes behind it.
  */
 export function findReferences(text: string): Reference[] {
-  return [...text.matchAll(REFERENCE)].flatMap(([whole, path, key]) => {
-    const names = [...whole.matchAll(new RegExp(ENV, "g"))]
-      .map(([env]): Reference => ({ kind: "env", name: nameIn(env) }));
-    return path === undefined
-      ? names
-      : [{ kind: "secret", path, key }, ...names];
-  });
+  return [...text.matchAll(referencePattern())].flatMap(
+    ([whole, path, key]) => {
+      const names = [...whole.matchAll(variablePattern())]
+        .map(([env]): Reference => ({ kind: "env", name: nameIn(env) }));
+      return path === undefined
+        ? names
+        : [{ kind: "secret", path, key }, ...names];
+    },
+  );
 }
 
 /**
@@ -97,8 +98,8 @@ export function isSecretKey(key: string): boolean {
  * Replaces `${secret:PATH:KEY}` and `${env:NAME}` in the values of variables.
  *
  * Both may stand anywhere in a value, several times, and a variable may give a
- * part of a path or key. There is no escape; text that is not quite a
- * reference stays. A missing variable is empty. A secret that is stored as an
+ * part of a path or key. There is no escape, and a malformed
+ * reference is an error. A missing variable is empty. A secret that is stored as an
  * empty text counts as missing, as it does for the coordinator: the same job
  * must not succeed here and fail there.
  *
@@ -108,8 +109,8 @@ export function isSecretKey(key: string): boolean {
  * @param values Values by the names of their variables.
  * @param options Where secrets and variables come from.
  * @returns New values, and the secrets in them.
- * @throws {RunnerError} `invalid-config`, with every secret that is missing, or
- * what kept the first one from being looked up.
+ * @throws {RunnerError} `invalid-config`, with every malformed reference, every
+ * secret that is missing, or the reason why one cannot be looked up.
  */
 export async function resolveReferences(
   values: Readonly<Record<string, string>>,
@@ -117,14 +118,43 @@ export async function resolveReferences(
 ): Promise<ResolvedReferences> {
   const { lookup, env } = options;
   const wanted = new Map<string, Wanted>();
+  const missing = new Map<string, Set<string>>();
+  const malformed: string[] = [];
   for (const [name, text] of Object.entries(values)) {
+    const problem = referenceProblem(text);
+    if (problem !== undefined) {
+      malformed.push(`${JSON.stringify(name)} ${problem}`);
+    }
+    for (const reference of findReferences(text)) {
+      if (reference.kind !== "env" || Object.hasOwn(env, reference.name)) {
+        continue;
+      }
+      const names = missing.get(reference.name) ?? new Set();
+      missing.set(reference.name, names.add(name));
+    }
     replaceReferences(text, env, (path, key) => {
+      if (!isSecretPath(path) || !isSecretKey(key)) {
+        malformed.push(
+          `${
+            JSON.stringify(name)
+          } has a reference whose path or key is empty or invalid once its variables are filled in`,
+        );
+        return "";
+      }
       const reference = referenceTo(path, key);
       const known = wanted.get(reference) ?? { path, key, names: new Set() };
       wanted.set(reference, known);
       known.names.add(name);
       return "";
     });
+  }
+  if (malformed.length > 0) {
+    throw new RunnerError(
+      `Cannot resolve references:\n${
+        malformed.map((problem) => `  ${problem}`).join("\n")
+      }`,
+      { code: "invalid-config" },
+    );
   }
   await lookUp(wanted, lookup);
   const resolved: Record<string, string> = Object.create(null);
@@ -137,7 +167,7 @@ export async function resolveReferences(
   }
   const secrets = [...wanted]
     .map(([name, { value }]) => ({ name, value: value!, rule: "reference" }));
-  return { values: resolved, secrets };
+  return { values: resolved, secrets, missing };
 }
 
 function replaceReferences(
@@ -146,17 +176,17 @@ function replaceReferences(
   secretOf: (path: string, key: string) => string,
 ): string {
   const fill = (part: string) =>
-    part.replace(new RegExp(ENV, "g"), (reference) => {
+    part.replace(variablePattern(), (reference) => {
       const name = nameIn(reference);
       return Object.hasOwn(env, name) ? env[name] : "";
     });
-  return text.replace(REFERENCE, (whole, path?: string, key?: string) => {
-    if (path === undefined || key === undefined) return fill(whole);
-    const [filledPath, filledKey] = [fill(path), fill(key)];
-    return isSecretPath(filledPath) && isSecretKey(filledKey)
-      ? secretOf(filledPath, filledKey)
-      : referenceTo(filledPath, filledKey);
-  });
+  return text.replace(
+    referencePattern(),
+    (whole, path?: string, key?: string) => {
+      if (path === undefined || key === undefined) return fill(whole);
+      return secretOf(fill(path), fill(key));
+    },
+  );
 }
 
 async function lookUp(

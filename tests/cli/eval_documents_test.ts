@@ -48,6 +48,7 @@ async function evaluate(
   args: string[] = [],
   env: Record<string, string> = {},
 ) {
+  await Deno.mkdir(`${path}/src`, { recursive: true });
   const result = await runMain([
     "eval",
     ...["--ci-source-dir", `${path}/ci`, "--source-dir", `${path}/src`],

@@ -206,7 +206,14 @@ describe("parseJobEnv() reads a file below ./job", () => {
 
   it("and takes no other path for one", () => {
     for (const text of ["job/env", "/job/env", "././job/env", "./jobs/env"]) {
-      assertEquals(parse(text).problems, ['line 1 has no "="'], text);
+      const [problem] = parse(text).problems;
+      assert(
+        [
+          'line 1 has no "="',
+          `"${text}" is not KEY=VALUE lines; a file must be in ./job, such as ./job/.env`,
+        ].includes(problem),
+        problem,
+      );
     }
   });
 });

@@ -43,6 +43,35 @@ describe("runnerlib doctor", () => {
     assertMatch(stdout, /^ {2}needed +hg +Mercurial sources/m);
   });
 
+  it("misses a container engine that does not respond", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, {
+      "bin/docker":
+        '#!/bin/sh\n[ "$1" = --version ] && echo "Docker version 1.2.3" || exit 1\n',
+      "bin/podman": "#!/bin/sh\necho podman version 4.5.6\n",
+    });
+    for (const name of ["docker", "podman"]) {
+      await Deno.chmod(`${path}/bin/${name}`, 0o755);
+    }
+    const { stdout } = await runCli(["doctor", "--json"], {
+      cwd: path,
+      env: { PATH: `${path}/bin:${Deno.env.get("PATH")}` },
+    });
+    const { findings } = JSON.parse(stdout);
+    const found = (wanted: string) => {
+      const { state, detail } = findings.find((
+        { name }: { name: string },
+      ) => name === wanted);
+      return [state, detail];
+    };
+    assertEquals(found("docker"), [
+      "missing",
+      "1.2.3, engine does not respond",
+    ]);
+    assertEquals(found("podman"), ["ok", "4.5.6"]);
+  });
+
   it("ends with 1 when there is no place for the workspace", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -69,10 +69,14 @@ describe("runnerlib run resolves references", () => {
 
   it("and needs no store when there are none", async () => {
     await using directory = await temporaryDirectory();
-    const { code, stdout } = await runCli([
+    const { code, stdout, stderr } = await runCli([
       ...["run", "--secret-env-names", "", "--job-command", "echo $A"],
-      ...["--job-env", "A=${secret:not quite} ${env:NO_HOST}."],
+      ...["--job-env", "A=${secret:-default} ${env:NO_HOST}."],
     ], { cwd: directory.path });
-    assertEquals([code, stdout], [0, "${secret:not quite} .\n"]);
+    assertEquals([code, stdout], [0, "${secret:-default} .\n"]);
+    assertStringIncludes(
+      stderr,
+      "[secrets] warning: A: ${env:NO_HOST} is empty, because NO_HOST is not set",
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { childEnvironment } from "../../environment/child_environment.ts";
 import type { Host } from "../../host.ts";
 import { Cancellation } from "../../process/cancellation.ts";
-import { capture } from "../../process/capture.ts";
+import { capture, type CaptureResult } from "../../process/capture.ts";
 import type { Finding } from "./finding.ts";
 
 /** Maximum time that a program may take to tell its version, in milliseconds. */
@@ -25,6 +25,12 @@ interface ProgramEntry {
    * @default {the name}
    */
   readonly path?: string;
+  /**
+   * Arguments with which it succeeds only if its engine responds.
+   *
+   * @default {it needs no engine}
+   */
+  readonly engineArgs?: readonly string[];
 }
 
 const PROGRAMS: readonly ProgramEntry[] = [
@@ -45,8 +51,16 @@ const PROGRAMS: readonly ProgramEntry[] = [
   { name: "zstd", purpose: "tarball sources, .tar.zst" },
   { name: "deno", purpose: "pipelines and plugins of a compiled runner" },
   { name: "perl", purpose: "plugins that use paths start sooner" },
-  { name: "docker", purpose: "nested containers" },
-  { name: "podman", purpose: "nested containers, in the place of docker" },
+  {
+    name: "docker",
+    purpose: "nested containers",
+    engineArgs: ["version", "--format", "{{.Server.Version}}"],
+  },
+  {
+    name: "podman",
+    purpose: "nested containers, in place of docker",
+    engineArgs: ["info", "--format", "{{.Host.Arch}}"],
+  },
 ];
 
 /**
@@ -61,13 +75,18 @@ export function findPrograms(
   needed: ReadonlySet<string>,
 ): Promise<Finding[]> {
   return Promise.all(PROGRAMS.map(async (entry) => {
-    const { name, purpose, path = name, args = ["--version"] } = entry;
+    const { name, purpose, path = name, args = ["--version"], engineArgs } =
+      entry;
     const version = await versionOf([path, ...args], host);
-    const isThere = version !== undefined;
+    const responds = version !== undefined && (engineArgs === undefined ||
+      (await ask([path, ...engineArgs], host, "container-engine"))
+          ?.exitCode === 0);
     return {
-      state: isThere ? "ok" : needed.has(name) ? "needed" : "missing",
+      state: responds ? "ok" : needed.has(name) ? "needed" : "missing",
       name,
-      detail: version ?? "",
+      detail: version === undefined || responds
+        ? version ?? ""
+        : `${version}, engine does not respond`,
       purpose,
     };
   }));
@@ -78,15 +97,25 @@ async function versionOf(
   argv: readonly string[],
   host: Host,
 ): Promise<string | undefined> {
+  const result = await ask(argv, host, "tool");
+  return result &&
+    (/\d+(?:\.\d+)+/.exec(result.stdout + result.stderr)?.[0] ?? "");
+}
+
+/** Runs a program for a short time. */
+async function ask(
+  argv: readonly string[],
+  host: Host,
+  kind: "tool" | "container-engine",
+): Promise<CaptureResult | undefined> {
   const cancellation = new Cancellation();
   const timer = setTimeout(() => cancellation.cancel("SIGTERM"), TIMEOUT_MS);
   try {
-    const { stdout, stderr } = await capture(argv, {
+    return await capture(argv, {
       cwd: host.cwd,
-      env: childEnvironment(host.env, { kind: "tool" }),
+      env: childEnvironment(host.env, { kind }),
       cancellation,
     });
-    return /\d+(?:\.\d+)+/.exec(stdout + stderr)?.[0] ?? "";
   } catch {
     // Not there, not for us, or stuck: of no use in any case.
     return undefined;

@@ -1,7 +1,7 @@
 import { defaultOf } from "../../options/options.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { childEnvironment } from "../../environment/child_environment.ts";
-import { messageOf, RunnerError } from "../../errors.ts";
+import { messageOf, osReason, RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import type { Cancellation } from "../../process/cancellation.ts";
 import { changedFiles } from "../../source/git/queries/revisions.ts";
@@ -79,7 +79,31 @@ export async function evalTrees(
   if (sourceUrl !== "" && !await pathExists(`${source}/.git`)) {
     await getProposed(sourceUrl, sourceRef, source, HISTORY);
   }
+  await requireDirectory(base, "the CI code", "ci-source-dir");
+  if (evalValue(context, "source-dir") !== "") {
+    await requireDirectory(source, "the code", "source-dir");
+  }
   return { base, head, source };
+}
+
+/** Without its definitions, an evaluation would start nothing and look fine. */
+async function requireDirectory(
+  path: string,
+  what: string,
+  flag: string,
+): Promise<void> {
+  let state: string;
+  try {
+    const { isDirectory } = await Deno.stat(path);
+    if (isDirectory) return;
+    state = "it is not a directory";
+  } catch (error) {
+    state = osReason(error);
+  }
+  throw new RunnerError(
+    `Cannot read ${what} in "${path}": ${state}; name its directory with --${flag}`,
+    { code: "workspace" },
+  );
 }
 
 /**
