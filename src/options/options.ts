@@ -26,6 +26,7 @@ export const REPORT_FORMATS = [
   "junit",
   "html",
   "perfetto",
+  "prometheus",
   "otlp",
   "profile",
 ] as const;

@@ -2,6 +2,8 @@ import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf } from "../errors.ts";
+import { lockFile } from "../fs/lock.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";
 import { maskEvent } from "../report/event_schema.ts";
@@ -123,15 +125,18 @@ export class Reporting {
     const { host, logger } = this.#run.parts;
     const [format] = report.split("=", 1) as [ReportFormat];
     const path = report.slice(format.length + 1) || undefined;
-    const { load, fileName } = FORMATS[format];
+    const { load, fileName, addsUp = false } = FORMATS[format];
     try {
       const { directory, name } = path === undefined
         ? await this.#artifact(fileName)
         : splitPath(path, host.cwd);
       await Deno.mkdir(directory, { recursive: true });
       const write = await load();
-      const text = await write(record, { color: false });
-      await writeAtomic(`${directory}/${name}`, text);
+      const file = `${directory}/${name}`;
+      using _ = addsUp ? await lockReport(file) : undefined;
+      const previous = addsUp ? await readReport(file) : undefined;
+      const text = await write(record, { color: false, previous });
+      await writeAtomic(file, text);
     } catch (error) {
       logger.warn(
         "report",
@@ -143,6 +148,31 @@ export class Reporting {
   async #artifact(name: string): Promise<Place> {
     const { workspace } = this.#run.parts;
     return { directory: await makeArtifacts(workspace, this.#config), name };
+  }
+}
+
+/** Maximum time to wait for other runs that write the same report, in milliseconds. */
+const LOCK_TIMEOUT_MS = 10_000;
+
+/** Maximum size of a report that goes on from an earlier one, in bytes. */
+const MAX_PREVIOUS_BYTES = 16 * 1024 * 1024;
+
+/** The file itself is replaced, so the lock is one beside it. */
+async function lockReport(file: string): Promise<Disposable> {
+  const lock = await Deno.open(`${file}.lock`, { write: true, create: true });
+  return await lockFile(lock, {
+    timeoutMs: LOCK_TIMEOUT_MS,
+    busyError: () => new Error("another run holds it"),
+  });
+}
+
+async function readReport(file: string): Promise<string | undefined> {
+  try {
+    const bytes = await readUntrusted(file, { maxBytes: MAX_PREVIOUS_BYTES });
+    return new TextDecoder().decode(bytes);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

@@ -5,6 +5,16 @@ import type { SummaryOptions } from "../summary.ts";
 /** Name of a format. */
 export type ReportFormat = typeof REPORT_FORMATS[number];
 
+/** What a format may take into account. */
+export interface FormatOptions extends SummaryOptions {
+  /**
+   * What earlier runs have left in the file.
+   *
+   * @default {""}
+   */
+  previous?: string;
+}
+
 /** A format in which a run can be reported. */
 export interface Format {
   /** Name of the file if none is given. */
@@ -14,8 +24,14 @@ export interface Format {
    * shows.
    */
   readonly load: () => Promise<
-    (record: RunRecord, options: SummaryOptions) => string | Promise<string>
+    (record: RunRecord, options: FormatOptions) => string | Promise<string>
   >;
+  /**
+   * Whether the file goes on from what earlier runs have left in it.
+   *
+   * @default {false}
+   */
+  readonly addsUp?: boolean;
 }
 
 /**
@@ -46,6 +62,14 @@ export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
   perfetto: {
     fileName: "trace.json",
     load: () => import("./perfetto.ts").then((module) => module.perfettoReport),
+  },
+  prometheus: {
+    fileName: "runnerlib.prom",
+    addsUp: true,
+    load: async () => {
+      const { prometheusReport } = await import("./prometheus.ts");
+      return (record, { previous }) => prometheusReport(record, previous);
+    },
   },
   otlp: {
     fileName: "otlp.json",

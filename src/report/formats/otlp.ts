@@ -14,10 +14,22 @@ const ERROR = 2;
 const DELTA = 1;
 
 /** Upper limits of the buckets of the duration of runs, in seconds. */
-const BUCKETS = [1, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200];
+export const RUN_DURATION_BUCKETS: readonly number[] = [
+  1,
+  5,
+  10,
+  30,
+  60,
+  120,
+  300,
+  600,
+  1_800,
+  3_600,
+  7_200,
+];
 
-/** A pipeline without a name of its own. */
-const UNNAMED = "runnerlib";
+/** Name of a pipeline that has no other. */
+export const UNNAMED = "runnerlib";
 
 /** How results are called in OpenTelemetry. */
 const RESULTS: Readonly<Record<SummaryStatus, string>> = {
@@ -175,9 +187,9 @@ function metricsOf(record: RunRecord): object[] {
     "cicd.pipeline.name": started.name ?? UNNAMED,
     "error.type": errorTypeOf(result),
   };
-  const bucket = BUCKETS.findIndex((limit) => seconds <= limit);
-  const counts = new Array<string>(BUCKETS.length + 1).fill("0");
-  counts[bucket < 0 ? BUCKETS.length : bucket] = "1";
+  const bucket = RUN_DURATION_BUCKETS.findIndex((limit) => seconds <= limit);
+  const counts = new Array<string>(RUN_DURATION_BUCKETS.length + 1).fill("0");
+  counts[bucket < 0 ? RUN_DURATION_BUCKETS.length : bucket] = "1";
   const duration = {
     name: "cicd.pipeline.run.duration",
     description: "Duration of a pipeline run",
@@ -191,7 +203,7 @@ function metricsOf(record: RunRecord): object[] {
         min: seconds,
         max: seconds,
         bucketCounts: counts,
-        explicitBounds: BUCKETS,
+        explicitBounds: RUN_DURATION_BUCKETS,
         attributes: attributes({
           ...labels,
           "cicd.pipeline.run.state": "executing",
@@ -213,8 +225,14 @@ function metricsOf(record: RunRecord): object[] {
   }];
 }
 
-/** A run that was killed ended by an error of the system around it. */
-function resultOf({ ended, steps }: RunRecord): string {
+/**
+ * Names the result of a run as OpenTelemetry does. A run that was killed, or
+ * failed without a step that did, ended by an error of the system around it.
+ *
+ * @param record The run.
+ * @returns `success`, `failure`, `error`, `timeout` or `cancellation`.
+ */
+export function resultOf({ ended, steps }: RunRecord): string {
   if (ended === undefined) return "error";
   const isStepFailure = steps.some(({ conclusion }) => conclusion === "failed");
   return ended.status === "failed" && !isStepFailure
