@@ -6,6 +6,7 @@ import { OPTION_GROUPS, OPTIONS } from "../../src/options/options.ts";
 const TYPES: Readonly<Record<OptionType & string, string>> = {
   text: "string",
   command: "string | readonly string[]",
+  shell: "readonly string[]",
   jobDirectory: "string",
   jobFile: "string",
   boolean: "boolean",

@@ -29,7 +29,7 @@ import {
   type Schema,
 } from "../schema/schema.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
-import { inheritance, stepDefinitions, steps } from "./step_keys.ts";
+import { inheritance, shell, stepDefinitions, steps } from "./step_keys.ts";
 import { listText } from "./text_values.ts";
 
 /** A plugin URL in a job file. */
@@ -166,6 +166,7 @@ const STEPS: JobFileKey = {
 const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   text: text(),
   command: text(),
+  shell,
   jobDirectory: text(),
   jobFile: text(),
   boolean: flag,

@@ -294,6 +294,15 @@ export interface JobOptions {
    */
   command?: string | readonly string[];
   /**
+   * Shell of the command and of steps without a shell of their own. All named
+   * shells stop at the first error: `sh` is `/bin/sh -e`, and `bash` is `bash
+   * -eo pipefail`. Only a command without a shell is run with `sh -c`, which
+   * does not.
+   *
+   * @default {sh}
+   */
+  shell?: readonly string[];
+  /**
    * Directory for the source: `/job` or below. Outside a container, `/job`
    * stands for the directory `job` in the current one.
    *

@@ -20,11 +20,13 @@ import { misspelledVariables } from "./misspelled_variables.ts";
 import { type Setting, Settings } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 import {
+  imageWarnings,
   jobEnvWarnings,
   parseJobEnv,
   parseList,
   readValue,
   splitTrimmed,
+  splitWords,
 } from "./text_values.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 import { oneOf } from "../suggest.ts";
@@ -143,17 +145,6 @@ function replacesSteps(settings: Settings): boolean {
     setting.origin !== findOption("job_command")?.env?.name;
 }
 
-function imageWarnings(image: string | undefined): string[] {
-  if (image === undefined) return [];
-  const warnings: string[] = [];
-  if (/\s/.test(image)) warnings.push("runner_image: contains white space");
-  const tag = image.slice(image.lastIndexOf("/") + 1);
-  if (!tag.includes(":") || tag.endsWith(":latest")) {
-    warnings.push("runner_image: is not pinned to a version");
-  }
-  return warnings;
-}
-
 /** Reads the values of single options, and collects their problems. */
 export class OptionReader {
   /** Problems found so far. */
@@ -234,6 +225,8 @@ export class OptionReader {
         return this.#text(name) || undefined;
       case "command":
         return this.#command(name);
+      case "shell":
+        return splitWords(this.#command(name));
       case "jobDirectory":
       case "jobFile":
         return this.#jobPath(option);

@@ -69,10 +69,13 @@ export interface StepSettings {
    */
   readonly workingDir?: string;
   /**
-   * Program and arguments that get the text of the command as their last
-   * argument. A program alone gets `-c` before it.
+   * Shell that runs the text of a command: `sh` (`/bin/sh -e`), `bash`
+   * (`bash -eo pipefail`), `python`, `pwsh` or `deno`; or a program and its
+   * arguments, in which `{}` stands for the path of a file with the text.
+   * Without `{}`, the text is the last argument; a program alone gets `-c`
+   * before it.
    *
-   * @default {["/bin/sh", "-c"]}
+   * @default {the shell of the job, or ["sh"]}
    */
   readonly shell?: readonly string[];
   /**

@@ -234,6 +234,15 @@ const retry: Schema<RetryConfig> = byShape(
   },
 );
 
+/** Schema of the shell of a job or step. */
+export const shell: Schema<readonly string[]> = byShape<readonly string[]>(
+  "be a text or a list of words",
+  {
+    scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
+    list: words,
+  },
+);
+
 /** Keys of a step, except its name. */
 const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   run: {
@@ -272,13 +281,10 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
   },
   shell: {
     key: "shell",
-    schema: byShape("be a text or a list of words", {
-      scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
-      list: words,
-    }),
+    schema: shell,
     description:
-      "Shell of the step: a program and its arguments; the command is added as the last argument. A program alone also gets -c.",
-    defaultValue: "/bin/sh -c",
+      "Shell of the step: sh, bash, python, pwsh, deno, or a program and its arguments, in which {} stands for the script file. Without {}, the text is the last argument.",
+    defaultValue: "sh",
   },
   timeoutMs: {
     key: "timeout",

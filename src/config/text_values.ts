@@ -234,3 +234,22 @@ function addVariable(result: JobEnv, name: string, value: string): void {
     else result.problems.push(`"${key}" ${problem}`);
   }
 }
+
+/** Splits text at white space; a list stays as it is. */
+export function splitWords(
+  value: string | readonly string[] | undefined,
+): readonly string[] | undefined {
+  return typeof value === "string" ? value.trim().split(/\s+/) : value;
+}
+
+/** Returns what is unusual about the name of an image. */
+export function imageWarnings(image: string | undefined): string[] {
+  if (image === undefined) return [];
+  const warnings: string[] = [];
+  if (/\s/.test(image)) warnings.push("runner_image: contains white space");
+  const tag = image.slice(image.lastIndexOf("/") + 1);
+  if (!tag.includes(":") || tag.endsWith(":latest")) {
+    warnings.push("runner_image: is not pinned to a version");
+  }
+  return warnings;
+}

@@ -3,6 +3,7 @@
  *
  * - `text`: any text; an empty one counts as unset
  * - `command`: text for the shell, or a program and its arguments
+ * - `shell`: a program and its arguments; as text, separated by white space
  * - `jobDirectory`, `jobFile`: `/job` or a path below it
  * - `boolean`: `true` or `false`, and the spellings of `src/boolean.ts`
  * - `duration`: milliseconds; as text, seconds or a number with a unit
@@ -20,6 +21,7 @@
 export type OptionType =
   | "text"
   | "command"
+  | "shell"
   | "jobDirectory"
   | "jobFile"
   | "boolean"

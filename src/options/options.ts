@@ -46,6 +46,20 @@ export const OPTIONS = [
       "A string is run with `sh -c`; a list is a program and its arguments.",
   },
   {
+    name: "shell",
+    option: "shell",
+    flag: "shell",
+    valueName: "SHELL",
+    env: { name: "REACTORCIDE_SHELL", setBy: "user" },
+    keys: ["job.shell"],
+    type: "shell",
+    defaultText: "sh",
+    doc: "Shell of the command and of steps without a shell of their own",
+    form: "sh, bash, python, pwsh, deno, or a program with {} for the script",
+    details:
+      "All named shells stop at the first error: `sh` is `/bin/sh -e`, and `bash` is `bash -eo pipefail`. Only a command without a shell is run with `sh -c`, which does not.",
+  },
+  {
     name: "code_dir",
     option: "sourceDir",
     flag: "code-dir",

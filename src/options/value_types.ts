@@ -9,6 +9,7 @@ type ValueOf<Type extends OptionType> = Type extends
   : Type extends "boolean" ? boolean
   : Type extends "variables" ? Readonly<Record<string, string>>
   : Type extends "command" ? string | readonly string[]
+  : Type extends "shell" ? readonly string[]
   : Type extends "inheritance" ? boolean | readonly string[]
   : Type extends "text" | "jobDirectory" | "jobFile" | "sourceType" ? string
   : readonly string[];

@@ -93,6 +93,9 @@ export async function execute(
     graceMs: config.limits.graceMs,
     cwd,
     env,
+    // A container has the whole command line already.
+    shell: container ? undefined : config.shell,
+    stopsOnError: config.shell !== undefined,
     start: container?.start,
     cancellation,
     masker,

@@ -26,6 +26,7 @@ import { makeDirectories } from "./job_directories.ts";
 import { jobFacts, type TraceContext } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
+import { inlineCommand } from "../steps/shell.ts";
 
 /** Where a container finds the file of secrets. */
 const SECRETS_FILE = "/run/secrets/env";
@@ -97,7 +98,9 @@ export async function openContainer(
   const args = containerArguments("create", {
     name,
     image,
-    command: config.command!,
+    command: typeof config.command === "string" && config.shell
+      ? inlineCommand(config.shell, config.command)
+      : config.command!,
     user: `${user.uid}:${user.gid}`,
     directory: config.cwd,
     mounts: [

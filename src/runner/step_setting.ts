@@ -166,7 +166,10 @@ export async function openStepSetting(
     return {
       context: {
         name,
-        definition,
+        definition: {
+          ...definition,
+          shell: definition.shell ?? config.shell,
+        },
         cwd,
         artifactsPath,
         env: await withSafeDirectories(environmentOf(step), safePaths),

@@ -38,11 +38,18 @@ export interface RunCommandOptions {
   /** Where standard error goes if it is separate. */
   stderrSink: Sink;
   /**
-   * Program, with arguments, that runs a text.
+   * Shell of a text: a known name, or a program and its arguments.
    *
    * @default {`/bin/sh`}
    */
   shell?: readonly string[];
+  /**
+   * Whether a text that `/bin/sh` runs stops at the first command that fails,
+   * as with `sh -e`.
+   *
+   * @default {false}
+   */
+  stopsOnError?: boolean;
   /**
    * Whether the command runs untrusted code: it gets its own namespaces where
    * the system supports them.
@@ -94,7 +101,7 @@ export async function runCommand(
   options: RunCommandOptions,
 ): Promise<SupervisedExit> {
   const { masker, cancellation, graceMs, timeoutMs, start = spawn } = options;
-  const { stdout, stderr, stderrSink } = options;
+  const { stdout, stderr, stderrSink, stopsOnError } = options;
   const { isUntrusted = false, isInContainer, onWarning } = options;
   const { protectedPaths, onOutput } = options;
   const { namespace, problem } = isUntrusted
@@ -114,7 +121,11 @@ export async function runCommand(
   }
   using passable = await passableCommand(command, options);
   const tree = tagProcessTree({ isUntrusted, isInContainer });
-  const child = start(passable.command, {
+  const isText = typeof passable.command === "string";
+  const started = isText && stopsOnError
+    ? `set -e; ${passable.command}`
+    : passable.command;
+  const child = start(started, {
     ...options,
     stderr: onOutput ? "separate" : stderr,
     tree,

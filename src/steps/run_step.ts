@@ -296,6 +296,7 @@ export function runStepCommand(
     ...context,
     ...overrides,
     shell: definition.shell,
+    stopsOnError: true,
     isUntrusted: definition.untrusted,
     timeoutMs: definition.timeoutMs,
     stdout: log.stdout,
@@ -317,8 +318,7 @@ export async function attemptFunction(
   run: StepFunction<unknown, unknown>,
   context: AttemptContext,
 ): Promise<AttemptEnd> {
-  const { name, cancellation, graceMs } = context;
-  const { timeoutMs } = context.definition;
+  const { name, cancellation, graceMs, definition: { timeoutMs } } = context;
   // Commands of the function end with the step, whatever ends it.
   const ending = new Cancellation();
   using _asked = onAbort(

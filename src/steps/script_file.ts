@@ -1,5 +1,6 @@
 import type { Command } from "../process/spawn.ts";
 import type { TemporaryPlace } from "../workspace/temporary.ts";
+import { fileCommand, findShell, takesFile } from "./shell.ts";
 
 /** Maximum length of a text passed as an argument, in bytes; Linux allows 131,071. */
 const MAX_ARGUMENT_BYTES = 128_000;
@@ -15,7 +16,7 @@ export interface PassableCommandOptions {
   /** Where the file is created. */
   temporaryPlace: TemporaryPlace;
   /**
-   * Program, with arguments, that runs a text.
+   * Shell of a text: a known name, or a program and its arguments.
    *
    * @default {`/bin/sh`}
    */
@@ -23,8 +24,8 @@ export interface PassableCommandOptions {
 }
 
 /**
- * Writes the text of a command to a private file if it is too long for an
- * argument.
+ * Writes the text of a command to a private file if its shell reads files, or
+ * if it is too long for an argument.
  *
  * @param command The command.
  * @param options Additional options.
@@ -34,25 +35,25 @@ export async function passableCommand(
   command: Command,
   options: PassableCommandOptions,
 ): Promise<PassableCommand> {
-  const { shell, temporaryPlace } = options;
   if (typeof command !== "string") return asIs(command);
-  if (!isTooLong(command)) {
-    if (shell === undefined) return asIs(command);
-    const [program] = shell;
-    return asIs(
-      shell.length === 1 ? [program, "-c", command] : [...shell, command],
-    );
+  const shell = options.shell && findShell(options.shell);
+  const { words, extension = "", prefix = "", suffix = "" } = shell ?? {};
+  if (!isTooLong(command) && !(words && takesFile(words))) {
+    return asIs(words === undefined ? command : [...words, command]);
   }
   const { temporaryDirectory } = await import("../workspace/temporary.ts");
   using directory = new DisposableStack();
-  const { path } = directory.use(temporaryDirectory(temporaryPlace));
-  const file = `${path}/script`;
-  await Deno.writeTextFile(file, command, { mode: 0o600, createNew: true });
+  const { path } = directory.use(temporaryDirectory(options.temporaryPlace));
+  const file = `${path}/script${extension}`;
+  await Deno.writeTextFile(file, `${prefix}${command}${suffix}`, {
+    mode: 0o600,
+    createNew: true,
+  });
   const kept = directory.move();
   return {
-    command: shell === undefined
+    command: words === undefined
       ? `. '${file.replaceAll("'", "'\\''")}'`
-      : [...withoutTextOption(shell), file],
+      : fileCommand(words, file),
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
@@ -64,12 +65,4 @@ function isTooLong(text: string): boolean {
 
 function asIs(command: Command): PassableCommand {
   return { command, [Symbol.dispose]() {} };
-}
-
-/** `bash -euc TEXT` is `bash -eu FILE`, and `perl -e TEXT` is `perl FILE`. */
-function withoutTextOption(shell: readonly string[]): readonly string[] {
-  const last = shell.at(-1)!;
-  const [, rest] = /^-([A-Za-z]*)[ce]$/.exec(last) ?? [];
-  if (shell.length === 1 || rest === undefined) return shell;
-  return [...shell.slice(0, -1), ...rest === "" ? [] : [`-${rest}`]];
 }

@@ -69,6 +69,7 @@ describe("validateSettings()", () => {
         mask: true,
       },
       runnerImage: undefined,
+      shell: undefined,
       plugins: {
         dir: undefined,
         urls: [],
@@ -191,6 +192,7 @@ describe("validateSettings()", () => {
         mask: false,
       },
       runnerImage: "image:1",
+      shell: undefined,
       plugins: {
         dir: "plugins",
         urls: ["npm:a@1#h", "npm:b@1#h"],

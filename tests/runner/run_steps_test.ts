@@ -167,7 +167,7 @@ describe("a job of steps", () => {
           retry: { attempts: 3, delayMs: 1, exitCodes: [75] },
           required: false,
         })
-        .addStep("reads", "cat $REACTORCIDE_OUTPUT; env", {
+        .addStep("reads", '[ ! -e "$REACTORCIDE_OUTPUT" ]; env', {
           dependsOn: ["flaky"],
         }),
       { onStepEvent: (event) => events.push(event) },
