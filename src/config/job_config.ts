@@ -1,5 +1,4 @@
-import type { OptionName } from "../options/options.ts";
-import type { OptionValues } from "../options/value_types.ts";
+import type { OptionName, OptionValues } from "../options/options.ts";
 import type { StepConfig } from "./step_config.ts";
 
 /** Type and location of a source. */

@@ -2,8 +2,7 @@ import { booleanVariable } from "../boolean.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import type { OptionName } from "../options/options.ts";
-import type { OptionValue } from "../options/value_types.ts";
+import type { OptionName, OptionValue } from "../options/options.ts";
 import type {
   ConfigProblem,
   JobConfig,

@@ -1,15 +1,20 @@
 import { booleanProblem, isNearlyBoolean, parseBoolean } from "../boolean.ts";
-import type { Environment } from "../environment/variables.ts";
+import { type Environment, VARIABLE_NAME } from "../environment/variables.ts";
 import { jobPathProblem, normalizeJobPath } from "../job_path.ts";
 import type { Option } from "../options/option.ts";
-import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
+import {
+  findOption,
+  type OptionName,
+  OPTIONS,
+  type OptionValue,
+} from "../options/options.ts";
 import { SOURCE_TYPE, SOURCE_TYPES } from "../options/source_options.ts";
-import type { OptionValue } from "../options/value_types.ts";
 import {
   durationProblem,
   parseDuration,
   timeLimitProblem,
 } from "../schema/duration.ts";
+import { oneOf } from "../suggest.ts";
 import type {
   ConfigProblem,
   JobConfig,
@@ -28,8 +33,6 @@ import {
   splitTrimmed,
   splitWords,
 } from "./text_values.ts";
-import { VARIABLE_NAME } from "../environment/variables.ts";
-import { oneOf } from "../suggest.ts";
 
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions {

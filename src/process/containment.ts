@@ -1,4 +1,19 @@
-import { findNamespace, type Namespace } from "./namespace.ts";
+/**
+ * Containment of untrusted commands: in namespaces or, where the system does not
+ * allow them, by tags (see `process_tree.ts`).
+ *
+ * 1. No process can leave its PID namespace, or see one outside. When its first
+ *    process exits, the kernel kills all others and waits until they are gone.
+ * 2. In a mount namespace, a directory can be made read-only or hidden for the
+ *    command alone.
+ * 3. The command must not be able to undo this. As root, it keeps only the
+ *    capabilities that containers have. Otherwise, the other namespaces are
+ *    created inside a user namespace, and the command gets a nested one, in
+ *    which it has its own user ID again.
+ *
+ * @module
+ */
+
 import { type ProcessTree, tagProcessTree } from "./process_tree.ts";
 
 /** Number of `CAP_SYS_RESOURCE`, with which a process can raise its limits. */
@@ -73,4 +88,242 @@ function canRaiseLimits(): boolean {
   const status = Deno.readTextFileSync("/proc/self/status");
   const [, effective] = /^CapEff:\s*([0-9a-f]+)/m.exec(status) ?? [];
   return (BigInt(`0x${effective ?? "0"}`) >> CAP_SYS_RESOURCE & 1n) === 1n;
+}
+
+/** Program that creates namespaces and executes another program in them. */
+const UNSHARE = "/usr/bin/unshare";
+
+/** Maximum time of an attempt, in milliseconds. */
+const TRY_MS = 5_000;
+
+/**
+ * Capabilities of root in a container, as container engines grant them, except
+ * for creating devices. With these, root cannot unmount file systems, open
+ * files by handle, or inspect processes of other users.
+ */
+const CAPABILITIES = [
+  "chown",
+  "dac_override",
+  "fowner",
+  "fsetid",
+  "kill",
+  "setgid",
+  "setuid",
+  "setpcap",
+  "net_bind_service",
+  "net_raw",
+  "sys_chroot",
+  "audit_write",
+  "setfcap",
+].map((name) => `+${name}`).join(",");
+
+/**
+ * Lets `drop` run a command without the rights that created the namespaces. The
+ * working directory is opened again, since something may be mounted on it. `cd`
+ * would set variables.
+ */
+const DROP_AS_ROOT = `drop() {
+  exec ${UNSHARE} "--wd=$(pwd -P)" -- /usr/bin/setpriv --inh-caps=-all --bounding-set=-all,${CAPABILITIES} "$@"
+}`;
+
+/** The first process is root in its user namespace; the command keeps its user id. */
+const DROP_AS_USER = `drop() {
+  read -r _ user _ < /proc/self/uid_map
+  read -r _ group _ < /proc/self/gid_map
+  exec ${UNSHARE} "--wd=$(pwd -P)" --user "--map-user=$user" "--map-group=$group" -- "$@"
+}`;
+
+/** For systems that only allow PID namespaces. */
+const DROP_NOTHING = 'drop() { "$@"; }';
+
+/**
+ * The first process of the namespaces. Its arguments are mounts, `--` and the
+ * command. A hidden directory is replaced by an empty one that contains only
+ * the visible subdirectory.
+ *
+ * It exits when the command has ended and nothing else holds the output any
+ * more: `bash -c 'exec > >(tee log); …'` ends when `tee` does. A process that
+ * holds it for more than two seconds does not count. Signals that the runner
+ * sends to the whole group do not end it, as the kernel protects the first
+ * process, and without the trap, a shell would exit after SIGINT. The shell's
+ * messages about signals that killed the command are dropped. `PATH` belongs to
+ * the command, and is not used here.
+ */
+const INIT = `exec 3>&2 2>/dev/null
+trap : INT
+# What is not there any more needs no protection.
+lock() {
+  [ -d "$1" ] || return 0
+  # With what is mounted below it, which must not be uncovered.
+  /bin/mount --rbind "$1" "$1" && /bin/mount -o remount,bind,ro "$1"
+}
+hide() {
+  [ ! -d "$1" ] || replace "$1" "$2" || [ ! -d "$1" ]
+}
+replace() (
+  cd "$2" && /bin/mount -t tmpfs -o mode=0755,size=64k none "$1" || exit
+  if [ "$1" != "$2" ]; then
+    /bin/mkdir -p "$2" && /bin/mount -c --bind . "$2" || exit
+  fi
+  /bin/mount -o remount,bind,ro "$1"
+)
+while [ "$1" != -- ]; do
+  case $1 in
+    lock) lock "$2" ;;
+    hide) hide "$2" "$3" ;;
+  esac || {
+    echo "Cannot protect \\"$2\\" from an untrusted command" >&3
+    exit 126
+  }
+  shift 3
+done
+shift
+(exec 2>&3 3>&-; drop "$@")
+code=$?
+for turn in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  held=
+  for file in /proc/[0-9]*/fd/[12]; do
+    case $file in /proc/1/*) continue ;; esac
+    if [ "$file" -ef /proc/1/fd/1 ]; then held=1; fi
+    if [ -p /proc/1/fd/3 ] && [ "$file" -ef /proc/1/fd/3 ]; then held=1; fi
+  done
+  [ "$held" ] || break
+  /bin/sleep 0.1 >/dev/null
+done
+exit $code`;
+
+/** A way to create namespaces. */
+interface Way {
+  /** Options of `unshare`. */
+  readonly options: readonly string[];
+  /** How the command drops the rights that created them. */
+  readonly drop: string;
+  /** Whether directories can be protected. */
+  readonly hasMounts: boolean;
+}
+
+/** Ways for each kind of user, best first. */
+const WAYS: readonly Way[] = [
+  { options: [], drop: DROP_AS_ROOT, hasMounts: true },
+  {
+    options: ["--user", "--map-root-user"],
+    drop: DROP_AS_USER,
+    hasMounts: true,
+  },
+  { options: [], drop: DROP_NOTHING, hasMounts: false },
+  {
+    options: ["--user", "--map-current-user"],
+    drop: DROP_NOTHING,
+    hasMounts: false,
+  },
+];
+
+/** Directories that a command must not change or see. */
+export interface ProtectedPaths {
+  /**
+   * Absolute paths of directories that are read-only for the command.
+   *
+   * @default {[]}
+   */
+  readonly readOnly?: readonly string[];
+  /**
+   * Directories of which the command sees at most one subdirectory.
+   *
+   * @default {[]}
+   */
+  readonly hidden?: readonly HiddenDirectory[];
+}
+
+/** A directory that is hidden from a command. */
+export interface HiddenDirectory {
+  /** Its absolute path. */
+  readonly path: string;
+  /**
+   * Absolute path of the subdirectory that stays visible.
+   *
+   * @default {none}
+   */
+  readonly except?: string;
+}
+
+/** Namespaces in which this process can run a command. */
+export interface Namespace {
+  /** Whether paths can be protected. */
+  readonly hasMounts: boolean;
+  /**
+   * Returns the words that precede a command.
+   *
+   * @param paths Directories to protect; ignored where that is not possible.
+   * @returns The words.
+   */
+  wordsFor(paths?: ProtectedPaths): readonly string[];
+}
+
+let found: Promise<Namespace | undefined> | undefined;
+
+/**
+ * Determines once how this process can run a command in namespaces.
+ *
+ * @returns The namespaces; `undefined` if the system does not allow them: on
+ * systems other than Linux, and in most containers.
+ */
+export function findNamespace(): Promise<Namespace | undefined> {
+  return found ??= tryWays();
+}
+
+async function tryWays(): Promise<Namespace | undefined> {
+  if (Deno.build.os !== "linux") return undefined;
+  for (const way of WAYS) {
+    const namespace = namespaceOf(way);
+    const words = namespace.wordsFor({
+      readOnly: ["/tmp"],
+      hidden: [{ path: "/tmp" }],
+    });
+    // Checks that the command can do what it must be able to do.
+    if (await works([...words, "/bin/sh", "-c", "echo > /dev/null"])) {
+      return namespace;
+    }
+  }
+  return undefined;
+}
+
+function namespaceOf({ options, drop, hasMounts }: Way): Namespace {
+  return {
+    hasMounts,
+    wordsFor: ({ readOnly = [], hidden = [] } = {}) => [
+      UNSHARE,
+      ...options,
+      ...["--pid", "--fork", "--kill-child", "--mount-proc", "--"],
+      ...["/bin/sh", "-c", `${drop}\n${INIT}`, "sh"],
+      ...hasMounts ? readOnly.flatMap((path) => ["lock", path, ""]) : [],
+      ...hasMounts
+        ? hidden.flatMap(({ path, except = path }) => ["hide", path, except])
+        : [],
+      "--",
+    ],
+  };
+}
+
+async function works([program, ...args]: readonly string[]): Promise<boolean> {
+  // On a terminal, Deno would prompt for a program that no job file names.
+  const { state } = Deno.permissions.querySync({
+    name: "run",
+    command: program,
+  });
+  if (state !== "granted") return false;
+  try {
+    const { success } = await new Deno.Command(program, {
+      args,
+      cwd: "/",
+      clearEnv: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      signal: AbortSignal.timeout(TRY_MS),
+    }).output();
+    return success;
+  } catch {
+    // The program is missing, or Deno has no permission to start it.
+    return false;
+  }
 }

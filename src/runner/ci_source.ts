@@ -2,7 +2,7 @@ import type { StepConfig } from "../config/step_config.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { Phase } from "../plugins/plugin.ts";
 import { printable } from "../terminal/text.ts";
-import { copyTree } from "../source/copy_tree.ts";
+import { copyTree } from "../source/copy.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
 import { realPath } from "../workspace/guard.ts";
 import { temporaryDirectory } from "../workspace/temporary.ts";

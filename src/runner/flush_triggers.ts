@@ -5,7 +5,7 @@ import {
   startedByEvent,
 } from "../coordinator/access.ts";
 import { messageOf, RunnerError } from "../errors.ts";
-import type { OptionValue } from "../options/value_types.ts";
+import type { OptionValue } from "../options/options.ts";
 import type { RetryPolicy } from "../process/retry.ts";
 import { quote } from "../terminal/text.ts";
 import {

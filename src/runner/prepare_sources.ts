@@ -1,7 +1,8 @@
+import { resolve } from "@std/path/posix/resolve";
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
-import type { SourceContext } from "../source/source_request.ts";
+import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Where the trusted CI source goes, as the job knows it. */
@@ -116,12 +117,18 @@ export async function prepareSource(
   if (source.type === "none") return undefined;
   const { workspace, host } = run.parts;
   const prepare = await import("../source/prepare.ts");
-  const { gitOptions } = await import("./git_options.ts");
   const isTrusted = source === config.ciSource;
+  const { mirror, sparsePaths } = config.checkout;
   const { path } = await prepare.prepareSource(
     {
       ...source,
-      git: gitOptions(config.checkout, isTrusted, host.cwd),
+      git: {
+        ...config.checkout,
+        pullRequestBase: !isTrusted,
+        // They are paths of the other tree.
+        sparsePaths: isTrusted ? undefined : sparsePaths,
+        mirror: mirror && resolve(host.cwd, mirror),
+      },
       copyIgnore: config.copy.ignore,
       archive: config.archive,
       target: workspace.pathOf(directory),

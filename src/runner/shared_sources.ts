@@ -2,7 +2,7 @@ import { Variable } from "../environment/variables.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { prepareSource } from "../source/prepare.ts";
 import { type Revision, sharedSource } from "../source/git/shared.ts";
-import type { SourceContext } from "../source/source_request.ts";
+import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { JsonValue } from "../json.ts";
-import { RESERVED_KEYS } from "./names.ts";
+import { RESERVED_KEYS } from "./coordinator_values.ts";
 import { shownKey } from "./document.ts";
 
 /** Maximum number of values in one field. */

@@ -3,8 +3,7 @@ import { RunnerError } from "../errors.ts";
 import { capture, type CaptureResult } from "../process/capture.ts";
 import { oneLine } from "../terminal/text.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
-import { sourceError } from "./source_error.ts";
-import type { SourceContext } from "./source_request.ts";
+import { type SourceContext, sourceError } from "./source.ts";
 
 /**
  * Length of the end of a client's output that is searched for the reason, in

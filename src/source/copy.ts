@@ -1,13 +1,18 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
-import { messageOf, type RunnerError } from "../errors.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
+import { createLink, pathReason, readLinkTarget } from "../fs/byte_names.ts";
+import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
+import { writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
-import { pathReason } from "../fs/byte_names.ts";
 import { realPath } from "../workspace/guard.ts";
 import { decodedPath } from "./client.ts";
-import { copyTree } from "./copy_tree.ts";
-import { sourceError } from "./source_error.ts";
-import type { FillDirectory, SourceContext } from "./source_request.ts";
+import {
+  type FillDirectory,
+  type SourceContext,
+  sourceError,
+} from "./source.ts";
+import { forEachLimited } from "./work_queue.ts";
 
 /**
  * Validates a directory as a source. Nothing is copied yet.
@@ -95,4 +100,240 @@ function pathOf(url: string): string {
 
 function failure(url: string, reason: string, cause?: unknown): RunnerError {
   return sourceError(`copy ${JSON.stringify(url)}`, reason, cause);
+}
+
+/** Number of parallel calls that keeps the threads of the runtime busy. */
+const PARALLEL_COUNT = 32;
+
+/** Options for {@linkcode copyTree}. */
+export interface CopyTreeOptions {
+  /** Absolute paths that are not copied, including everything below them. */
+  leaveOut: readonly string[];
+  /**
+   * Returns whether a path is left out. Paths are relative to the directory;
+   * the path of a directory ends with a slash, and nothing below an ignored
+   * directory is checked.
+   *
+   * @default {nothing is ignored}
+   */
+  isIgnored?: (path: string) => boolean;
+  /** Called for each socket, pipe and device; they are not copied. */
+  onSpecialFile: (path: string) => void;
+  /** Stops the copying. */
+  signal: AbortSignal;
+}
+
+/** An entry that is being copied. */
+interface Entry {
+  /** Path of the original. */
+  from: string;
+  /** Path of the copy. */
+  to: string;
+  /**
+   * Path relative to the copied directory; the path of a directory ends with a
+   * slash.
+   */
+  path: string;
+}
+
+/** Entries that were found so far. */
+interface Found {
+  readonly directories: Entry[];
+  readonly files: Entry[];
+  readonly links: Entry[];
+}
+
+/**
+ * Copies a directory and everything in it: files and directories with their
+ * permissions, times and holes, empty directories, and symbolic links as links.
+ * Names and link targets may be any bytes. The copied directory itself keeps
+ * its permissions.
+ *
+ * @param from Absolute path of an existing directory.
+ * @param to Absolute path of the copy, which may exist if it is empty.
+ * @throws {RunnerError} With code `source-failed`, if something cannot be
+ * copied.
+ * @throws {unknown} The reason of the signal once it is aborted.
+ */
+export async function copyTree(
+  from: string,
+  to: string,
+  options: CopyTreeOptions,
+): Promise<void> {
+  const { signal } = options;
+  const attempt = async (entry: Entry, action: () => Promise<void>) => {
+    signal.throwIfAborted();
+    try {
+      await action();
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw copyError(entry, cause);
+    }
+  };
+  const each = (
+    entries: readonly Entry[],
+    action: (entry: Entry) => Promise<void>,
+  ) =>
+    forEachLimited(
+      entries,
+      PARALLEL_COUNT,
+      (entry) => attempt(entry, () => action(entry)),
+    );
+  using reader = new DirectoryReader([to]);
+  const restorer = new NameRestorer();
+  const root: Entry = { from, to, path: "" };
+  const levels: Entry[][] = [];
+  const files: Entry[] = [];
+  const links: Entry[] = [];
+  for (let level = [root]; level.length > 0;) {
+    const found: Found = { directories: [], files, links };
+    await each(
+      level,
+      (entry) => openDirectory(entry, found, { reader, restorer, options }),
+    );
+    levels.unshift(level);
+    level = found.directories;
+  }
+  await each(files, (entry) => copyFile(entry, signal));
+  await each(links, copyLink);
+  // The deepest directories come first: a read-only directory cannot be filled,
+  // and creating an entry changes the directory's times.
+  for (const level of levels) {
+    await attempt(level[0], () => restorer.restore(level.map(({ to }) => to)));
+    await each(level, (entry) => copyAttributes(entry, entry !== root));
+  }
+}
+
+async function openDirectory(
+  directory: Entry,
+  { directories, files, links }: Found,
+  { reader, restorer, options }: {
+    reader: DirectoryReader;
+    restorer: NameRestorer;
+    options: CopyTreeOptions;
+  },
+): Promise<void> {
+  const { leaveOut, isIgnored, onSpecialFile } = options;
+  await Deno.mkdir(directory.to, { recursive: true });
+  for (const item of await reader.read(directory.from)) {
+    const { name, path: from, isDirectory, isFile, isSymlink } = item;
+    const path = `${directory.path}${name}${isDirectory ? "/" : ""}`;
+    if (leaveOut.includes(from) || isIgnored?.(path)) continue;
+    const group = isDirectory
+      ? directories
+      : isFile
+      ? files
+      : isSymlink
+      ? links
+      : undefined;
+    if (group === undefined) onSpecialFile(join(directory.from, name));
+    else group.push({ from, to: restorer.place(directory.to, name), path });
+  }
+}
+
+/** Also copies the permissions. */
+async function copyFile(
+  { from, to }: Entry,
+  signal: AbortSignal,
+): Promise<void> {
+  const info = await Deno.stat(from);
+  if (isSparse(info)) await copySparse(from, to, signal);
+  else await Deno.copyFile(from, to);
+  const { atime, mtime } = info;
+  if (mtime) await Deno.utime(to, atime ?? mtime, mtime);
+}
+
+async function copyLink({ from, to }: Entry): Promise<void> {
+  const { atime, mtime } = await Deno.lstat(from);
+  await createLink(await readLinkTarget(from), to);
+  if (mtime) await setLinkTime(to, atime ?? mtime, mtime);
+}
+
+async function copyAttributes(
+  { from, to }: Entry,
+  withMode: boolean,
+): Promise<void> {
+  const { mode, atime, mtime } = await Deno.stat(from);
+  if (mtime) await Deno.utime(to, atime ?? mtime, mtime);
+  if (withMode && mode !== null) await Deno.chmod(to, mode & 0o7777);
+}
+
+function copyError({ from }: Entry, cause: unknown): unknown {
+  return new RunnerError(`Cannot copy "${from}": ${osReason(cause)}`, {
+    code: "source-failed",
+    cause,
+  });
+}
+
+/** Size of the smallest hole that is preserved, in bytes. */
+const UNIT_BYTES = 64 * 1024;
+
+/** Unit in which the system counts disk usage, in bytes. */
+const BLOCK_BYTES = 512;
+
+/** Size below which a file is copied without looking for holes, in bytes. */
+const MIN_BYTES = 1024 * 1024;
+
+/**
+ * Checks whether a file uses less disk space than its size.
+ *
+ * @returns Whether it has holes that are worth preserving.
+ */
+function isSparse({ size, blocks }: Deno.FileInfo): boolean {
+  return size >= MIN_BYTES && blocks !== null &&
+    blocks * BLOCK_BYTES < size - UNIT_BYTES;
+}
+
+/**
+ * Copies a file and its permissions, and leaves holes where it contains only
+ * zeros. The system call for copying would fill them.
+ *
+ * @param to Path of the copy, which must not exist.
+ */
+async function copySparse(
+  from: string,
+  to: string,
+  signal: AbortSignal,
+): Promise<void> {
+  using source = await Deno.open(from);
+  using target = await Deno.open(to, { write: true, createNew: true });
+  const buffer = new Uint8Array(UNIT_BYTES);
+  let position = 0;
+  while (true) {
+    signal.throwIfAborted();
+    const count = await source.read(buffer);
+    if (count === null) break;
+    if (!isZero(buffer, count)) {
+      await target.seek(position, Deno.SeekMode.Start);
+      await writeAll(target, buffer.subarray(0, count));
+    }
+    position += count;
+  }
+  await target.truncate(position);
+  const { mode } = await source.stat();
+  if (mode !== null) await Deno.chmod(to, mode & 0o7777);
+}
+
+/** Compares four bytes at a time, for speed. */
+function isZero(buffer: Uint8Array<ArrayBuffer>, count: number): boolean {
+  const words = new Int32Array(buffer.buffer, 0, count >> 2);
+  for (let at = 0; at < words.length; at++) if (words[at] !== 0) return false;
+  return buffer.subarray(words.length * 4, count).every((byte) => byte === 0);
+}
+
+/**
+ * Sets the times of a symbolic link, not of its target, if the file system
+ * supports it.
+ */
+export async function setLinkTime(
+  path: string,
+  accessedAt: Date,
+  modifiedAt: Date,
+): Promise<void> {
+  const { lutimes } = await import("node:fs/promises");
+  try {
+    await lutimes(path, accessedAt, modifiedAt);
+  } catch {
+    // Nothing depends on the times of a link.
+  }
 }

@@ -4,11 +4,7 @@ import { onAbort } from "../process/cancellation.ts";
 import { settlesWithin } from "../process/time_limit.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import { showUrl, showUrlsIn } from "../url_secrets.ts";
-import type {
-  FillDirectory,
-  SourceContext,
-  SourceRequest,
-} from "./source_request.ts";
+import type { FillDirectory, SourceContext, SourceRequest } from "./source.ts";
 
 /** Handlers of source types that are not built in. */
 export class SourceRegistry {

@@ -11,7 +11,7 @@ import {
   splitCredentials,
   type UrlCredentials,
 } from "./client.ts";
-import type { FillDirectory, SourceContext } from "./source_request.ts";
+import type { FillDirectory, SourceContext } from "./source.ts";
 
 /**
  * Allowed schemes. `bundle:`, `static-http:` and schemes of extensions are not

@@ -3,13 +3,13 @@ import { isMounted, mountsBelow } from "../fs/mounts.ts";
 import { guardPath } from "../workspace/guard.ts";
 import { claimPath, ownsPath, releasePath } from "../workspace/owned_paths.ts";
 import { emptyDirectory, removeTree } from "../workspace/remove.ts";
-import { sourceError } from "./source_error.ts";
-import type {
-  FillDirectory,
-  PreparedSource,
-  SourceContext,
-  SourceRequest,
-} from "./source_request.ts";
+import {
+  type FillDirectory,
+  type PreparedSource,
+  type SourceContext,
+  sourceError,
+  type SourceRequest,
+} from "./source.ts";
 
 /** State of the target directory before preparation. */
 type TargetState = "absent" | "empty" | "populated";

@@ -12,7 +12,7 @@ import {
   splitCredentials,
   type UrlCredentials,
 } from "./client.ts";
-import type { FillDirectory, SourceContext } from "./source_request.ts";
+import type { FillDirectory, SourceContext } from "./source.ts";
 
 /** Allowed schemes. A tunnel with another name could start any program. */
 const SCHEMES = ["file", "http", "https", "svn", "svn+ssh"];

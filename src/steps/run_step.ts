@@ -5,7 +5,7 @@ import { messageOf, RunnerError } from "../errors.ts";
 import type { StepLog } from "../output/job_log.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
-import type { ProtectedPaths } from "../process/namespace.ts";
+import type { ProtectedPaths } from "../process/containment.ts";
 import { retryDelay } from "../process/retry.ts";
 import { pause, settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";

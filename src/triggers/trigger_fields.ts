@@ -1,11 +1,4 @@
-import { kindOf } from "../schema/copy_json.ts";
 import type { JsonValue } from "../json.ts";
-import {
-  CPU_PATTERN,
-  CPU_WORDS,
-  MEMORY_PATTERN,
-  MEMORY_WORDS,
-} from "../schema/amount.ts";
 import { list, record } from "../schema/collections.ts";
 import {
   type Condition,
@@ -13,6 +6,14 @@ import {
   CONDITIONS,
   parseCondition,
 } from "../schema/condition.ts";
+import {
+  CPU_PATTERN,
+  CPU_WORDS,
+  MEMORY_PATTERN,
+  MEMORY_WORDS,
+  SUBDOMAIN,
+} from "../schema/coordinator_values.ts";
+import { kindOf } from "../schema/copy_json.ts";
 import {
   exceedsBytes,
   jsonArray,
@@ -22,7 +23,6 @@ import {
   jsonObject,
   jsonString,
 } from "../schema/json_values.ts";
-import { SUBDOMAIN } from "../schema/names.ts";
 import {
   type Key,
   type Keys,

@@ -3,7 +3,7 @@ import { formatted } from "../../scripts/docs/fill_page.ts";
 import { jobOptionsSource } from "../../scripts/docs/job_options.ts";
 import type { JobOptions } from "../../src/config/job_options.ts";
 import type { PluginGrants } from "../../src/config/plugin_grants.ts";
-import type { OptionValues } from "../../src/options/value_types.ts";
+import type { OptionValues } from "../../src/options/options.ts";
 
 /** `true` if each type can be assigned to the other one. */
 type AreAlike<A, B> = [A, B] extends [B, A] ? true : false;

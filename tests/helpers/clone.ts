@@ -1,8 +1,8 @@
 import { gitSource } from "../../src/source/git/git_source.ts";
-import type { GitOptions } from "../../src/source/git/options.ts";
 import { GIT_ENV } from "./git_repository.ts";
 import { type RecordingLog, sourceContext } from "./source_context.ts";
 import { exists } from "./temporary_directory.ts";
+import type { GitOptions } from "../../src/source/source.ts";
 
 /** What a test says of a clone, besides where it comes from. */
 export interface CloneOptions extends GitOptions {

@@ -1,7 +1,7 @@
 import { childEnvironment } from "../../src/environment/child_environment.ts";
 import type { LogFields, Logger } from "../../src/output/logger.ts";
 import { Cancellation } from "../../src/process/cancellation.ts";
-import type { SourceContext } from "../../src/source/source_request.ts";
+import type { SourceContext } from "../../src/source/source.ts";
 import { openWorkspace } from "../../src/workspace/layout.ts";
 import { GIT_ENV } from "./git_repository.ts";
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   findContainment,
+  findNamespace,
   tagContainment,
 } from "../../src/process/containment.ts";
-import { findNamespace } from "../../src/process/namespace.ts";
 
 Deno.test("findContainment() prefers a PID namespace, which lacks nothing", async () => {
   const namespace = await findNamespace();

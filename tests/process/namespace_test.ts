@@ -6,7 +6,7 @@ import {
 } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { fixedEnvironment } from "../../src/environment/child_environment.ts";
-import { findNamespace } from "../../src/process/namespace.ts";
+import { findNamespace } from "../../src/process/containment.ts";
 import { endProcess, isGone } from "../helpers/process_table.ts";
 import { run } from "../helpers/running.ts";
 import {

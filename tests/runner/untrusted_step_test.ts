@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { privateDirectory } from "../../src/fs/temporary_directory.ts";
+import {
+  findContainment,
+  findNamespace,
+} from "../../src/process/containment.ts";
 import { Job } from "../../src/steps/job.ts";
-import { findContainment } from "../../src/process/containment.ts";
-import { findNamespace } from "../../src/process/namespace.ts";
 import { soon } from "../helpers/soon.ts";
 import {
   makeFiles,

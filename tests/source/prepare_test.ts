@@ -2,10 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { prepareSource } from "../../src/source/prepare.ts";
-import type {
-  SourceContext,
-  SourceRequest,
-} from "../../src/source/source_request.ts";
+import type { SourceContext, SourceRequest } from "../../src/source/source.ts";
 import { ownsPath, removeOwnedPaths } from "../../src/workspace/owned_paths.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { sourceContext } from "../helpers/source_context.ts";

@@ -3,11 +3,7 @@ import type { ArchiveConfig } from "../../config/job_config.ts";
 import { pathReason } from "../../fs/byte_names.ts";
 import { isInside } from "../../job_path.ts";
 import { showUrl } from "../../url_secrets.ts";
-import type {
-  FillDirectory,
-  SourceContext,
-  SourceRequest,
-} from "../source_request.ts";
+import type { FillDirectory, SourceContext, SourceRequest } from "../source.ts";
 import { decompressed, formatOf } from "./decompress.ts";
 import {
   archiveError,

@@ -3,7 +3,7 @@ import type { ChildEnvironment } from "../../environment/child_environment.ts";
 import { RunnerError } from "../../errors.ts";
 import { onAbort } from "../../process/cancellation.ts";
 import { type ByteStream, spawn } from "../../process/spawn.ts";
-import type { SourceContext } from "../source_request.ts";
+import type { SourceContext } from "../source.ts";
 import { hasValidChecksum } from "./tar_header.ts";
 import { unpackError } from "./entry.ts";
 

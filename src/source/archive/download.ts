@@ -9,7 +9,7 @@ import {
 import { timeLimit } from "../../process/time_limit.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import { decodedPath, percentDecoded } from "../client.ts";
-import { sourceError } from "../source_error.ts";
+import { sourceError } from "../source.ts";
 import { writeAll } from "../../fs/files.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { osReason, RunnerError } from "../../errors.ts";
-import { sourceError } from "../source_error.ts";
+import { sourceError } from "../source.ts";
 import type { ArchiveConfig } from "../../config/job_config.ts";
 
 /**

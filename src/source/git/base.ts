@@ -1,7 +1,7 @@
 import { type Environment, Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { showUrl } from "../../url_secrets.ts";
-import type { SourceContext } from "../source_request.ts";
+import type { SourceContext } from "../source.ts";
 import type { Retry } from "./failure.ts";
 import type { FoundCommit } from "./fetch.ts";
 import {

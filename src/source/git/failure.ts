@@ -1,7 +1,7 @@
 import type { CaptureResult } from "../../process/capture.ts";
 import { createBackoff, type RetryPolicy } from "../../process/retry.ts";
 import { lastLines, shownReason } from "../client.ts";
-import type { SourceContext } from "../source_request.ts";
+import type { SourceContext } from "../source.ts";
 
 /**
  * Reasons why git could not fetch:

@@ -13,7 +13,7 @@ import {
   trackingName,
 } from "./ref.ts";
 import { commitOf, type Repository } from "./repository.ts";
-import { sourceError } from "../source_error.ts";
+import { sourceError } from "../source.ts";
 
 /** What {@linkcode fetchCommit} works with. */
 export interface FetchCommitOptions {

@@ -2,8 +2,12 @@ import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
-import { sourceError } from "../source_error.ts";
-import type { FillDirectory, SourceContext } from "../source_request.ts";
+import {
+  type FillDirectory,
+  type GitOptions,
+  type SourceContext,
+  sourceError,
+} from "../source.ts";
 import { configText } from "./config.ts";
 import { gitReason, type Retry, retrying } from "./failure.ts";
 import {
@@ -13,7 +17,6 @@ import {
   type FoundCommit,
 } from "./fetch.ts";
 import { lfsFailure, type LfsMode, lfsSettings } from "./lfs.ts";
-import { checkGitOptions, type GitOptions } from "./options.ts";
 import { checkGitRef, gitRefProblem, isFullCommitId } from "./ref.ts";
 import {
   commitOf,
@@ -55,12 +58,48 @@ export function gitSource(
   return (target) => prepare(source, target, context);
 }
 
+/** Filters whose objects can be fetched later. */
+const FILTER = /^(?:blob:none|blob:limit=\d+[kmg]?|tree:\d+)$/;
+
+/**
+ * Rejects values that git could misinterpret.
+ *
+ * @throws {RunnerError} With code `source-failed`, if the filter is unknown or
+ * a path leads out of the tree.
+ */
+function checkGitOptions(options: GitOptions): void {
+  const { filter, sparsePaths = [] } = options;
+  if (filter !== undefined && !FILTER.test(filter)) {
+    throw sourceError(
+      `fetch with the filter ${JSON.stringify(filter)}`,
+      "it is not blob:none, blob:limit=SIZE or tree:DEPTH",
+    );
+  }
+  for (const path of sparsePaths) {
+    const problem = pathProblem(path);
+    if (problem !== undefined) {
+      throw sourceError(`check out the path ${JSON.stringify(path)}`, problem);
+    }
+  }
+}
+
+function pathProblem(path: string): string | undefined {
+  if (path.startsWith("-")) return 'it starts with "-"';
+  if (path.startsWith("/")) return "it is absolute";
+  // deno-lint-ignore no-control-regex
+  if (/[\x00-\x1f\x7f"\\]/.test(path)) {
+    return "it contains a quote, a backslash or a control character";
+  }
+  return path.split("/").includes("..") ? 'it contains ".."' : undefined;
+}
+
 async function prepare(
   source: GitSource,
   target: string,
   context: SourceContext,
 ): Promise<string> {
-  const { url, ref, depth = 1, submodules = "off", lfs = "auto" } = source;
+  const { url, ref, fetchDepth: depth = 1, submodules = "off", lfs = "auto" } =
+    source;
   const { log } = context;
   const start = performance.now();
   log.info("source", "Cloning", {
@@ -91,7 +130,7 @@ async function prepare(
   );
   if (submodules !== "off") {
     const { updateSubmodules } = await import("./submodules.ts");
-    const options = { depth, submodules, lfs };
+    const options = { fetchDepth: depth, submodules, lfs };
     await stage(
       "submodules",
       () => updateSubmodules(repository, options, retry, context),
@@ -152,7 +191,7 @@ async function noteDepth(
 }
 
 async function fetch(
-  { url, ref, depth = 1, filter, mirrorDirectory }: GitSource,
+  { url, ref, fetchDepth: depth = 1, filter, mirror }: GitSource,
   repository: Repository,
   retry: Retry,
   context: SourceContext,
@@ -164,7 +203,7 @@ async function fetch(
     pullRequest: context.env[Variable.prNumber],
     retry,
   };
-  if (mirrorDirectory === undefined) {
+  if (mirror === undefined) {
     return await fetchCommit(repository, ref, options);
   }
   const { fetchThroughMirror, emptyMirror } = await import("./mirror.ts");
@@ -176,7 +215,7 @@ async function fetch(
   };
   try {
     return await fetchThroughMirror(
-      mirrorDirectory,
+      mirror,
       repository,
       ref,
       options,
@@ -188,7 +227,7 @@ async function fetch(
   await repository.make(formatOf(ref));
   const found = await fetchCommit(repository, ref, options);
   // The repository itself can be fetched, so the mirror was the problem.
-  await emptyMirror(mirrorDirectory, url, context).catch(warn);
+  await emptyMirror(mirror, url, context).catch(warn);
   return found;
 }
 

@@ -3,8 +3,8 @@ import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../../errors.ts";
 import { lockFile } from "../../fs/lock.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
-import { sourceError } from "../source_error.ts";
-import type { SourceContext } from "../source_request.ts";
+import { type SourceContext, sourceError } from "../source.ts";
+import { quotedPath } from "./config.ts";
 import {
   fetchCommit,
   type FetchCommitOptions,
@@ -12,7 +12,6 @@ import {
   type FoundCommit,
 } from "./fetch.ts";
 import { openMirrorStore, writeTips } from "./mirror_store.ts";
-import { quotedPath } from "./config.ts";
 import { isFullCommitId, trackingName } from "./ref.ts";
 import {
   commitOf,

@@ -11,7 +11,7 @@ import {
   unboundHeaders,
 } from "./login.ts";
 import { type GitContext, runGit } from "./run_git.ts";
-import { sourceError } from "../source_error.ts";
+import { sourceError } from "../source.ts";
 
 /** Object format of a repository. */
 export type ObjectFormat = "sha1" | "sha256";

@@ -4,7 +4,7 @@ import {
 } from "../../environment/child_environment.ts";
 import type { CaptureResult } from "../../process/capture.ts";
 import { runClient } from "../client.ts";
-import type { SourceContext } from "../source_request.ts";
+import type { SourceContext } from "../source.ts";
 import { type ConfigEntry, withConfigEntries } from "./config.ts";
 
 /** Transports that git may use, regardless of URLs and redirects. */

@@ -3,8 +3,11 @@ import { join } from "@std/path/posix/join";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { removeTree } from "../../workspace/remove.ts";
-import { sourceError } from "../source_error.ts";
-import type { FillDirectory, SourceContext } from "../source_request.ts";
+import {
+  type FillDirectory,
+  type SourceContext,
+  sourceError,
+} from "../source.ts";
 import { gitReason, type Retry, retrying } from "./failure.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
 import { ownerConfig } from "./local_owner.ts";

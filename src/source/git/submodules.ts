@@ -1,18 +1,16 @@
 import { dirname } from "@std/path/posix/dirname";
-import { sourceError } from "../source_error.ts";
-import type { SourceContext } from "../source_request.ts";
+import { type GitOptions, type SourceContext, sourceError } from "../source.ts";
 import { type ConfigEntry, readEntries } from "./config.ts";
 import { fetchFailure, gitReason, type Retry } from "./failure.ts";
 import { lfsFailure, lfsSettings } from "./lfs.ts";
 import { isLocalUrl, trustOwners } from "./local_owner.ts";
 import { bindHeaders, bindHelpers, splitLogin } from "./login.ts";
-import type { GitOptions } from "./options.ts";
 import type { Repository } from "./repository.ts";
 import { allowedProtocols, runGit } from "./run_git.ts";
 
 /** Options for {@linkcode updateSubmodules}. */
 export type SubmoduleOptions = Required<
-  Pick<GitOptions, "depth" | "submodules" | "lfs">
+  Pick<GitOptions, "fetchDepth" | "submodules" | "lfs">
 >;
 
 /**
@@ -67,9 +65,9 @@ export async function updateSubmodules(
         },
       )
     );
-  let result = await update(options.depth);
+  let result = await update(options.fetchDepth);
   if (
-    result.exitCode !== 0 && options.depth > 0 &&
+    result.exitCode !== 0 && options.fetchDepth > 0 &&
     ["missing", "refused"].includes(fetchFailure(result))
   ) result = await update(0);
   if (result.exitCode === 0) return;

@@ -1,16 +1,17 @@
-import { listOrOne, record, variables } from "../../schema/collections.ts";
 import { optionVariables } from "../../config/job_keys.ts";
-import { FILLED_TEXT, optional, text, yamlFlag } from "../../schema/scalars.ts";
+import { VARIABLE_NAME } from "../../environment/variables.ts";
+import { listOrOne, record, variables } from "../../schema/collections.ts";
 import {
   CPU_PATTERN,
   CPU_WORDS,
   MEMORY_PATTERN,
   MEMORY_WORDS,
-} from "../../schema/amount.ts";
-import { RESERVED_KEYS, SUBDOMAIN } from "../../schema/names.ts";
+  RESERVED_KEYS,
+  SUBDOMAIN,
+} from "../../schema/coordinator_values.ts";
+import { FILLED_TEXT, optional, text, yamlFlag } from "../../schema/scalars.ts";
 import { mapped, mapping, type Schema } from "../../schema/schema.ts";
 import type { JobBody, JobContent } from "./definition.ts";
-import { VARIABLE_NAME } from "../../environment/variables.ts";
 import type { JsonValue } from "../../json.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { copyJson } from "../../schema/copy_json.ts";

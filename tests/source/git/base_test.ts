@@ -69,7 +69,7 @@ describe("gitSource() and the base of a pull request", () => {
     const request = await makePullRequest(origin);
     await using server = startGitServer(path);
     const { git } = await clone(path, origin.path, {
-      depth: 0,
+      fetchDepth: 0,
       ref: request.head,
     });
     const expected = await answers({ git }, request);
@@ -78,8 +78,8 @@ describe("gitSource() and the base of a pull request", () => {
         [origin.path, {}],
         [`file://${origin.path}`, {}],
         [`${server.url}origin/.git`, {}],
-        [origin.path, { depth: 2 }],
-        [origin.path, { mirrorDirectory: `${path}/mirrors` }],
+        [origin.path, { fetchDepth: 2 }],
+        [origin.path, { mirror: `${path}/mirrors` }],
       ] as const
     ) {
       const refs = url === origin.path ? ["feature"] : [request.head];
@@ -112,7 +112,7 @@ describe("gitSource() and the base of a pull request", () => {
     ) {
       const made = await clone(path, url, {
         ref: request.head,
-        depth,
+        fetchDepth: depth,
         env: {
           ...request.env,
           REACTORCIDE_BASE_URL: baseUrl,
@@ -245,7 +245,7 @@ describe("gitSource() and the base of a pull request", () => {
       for (const depth of reason === NO_COMMIT ? [1, 0] : [1]) {
         const made = await clone(path, origin.path, {
           ref: head,
-          depth,
+          fetchDepth: depth,
           env: { ...env, ...variables },
         });
         assertEquals(made.commit, head);

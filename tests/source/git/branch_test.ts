@@ -48,9 +48,9 @@ describe("gitSource() and branches", () => {
       [origin.path, {}],
       [`file://${origin.path}`, { filter: "blob:none" }],
       [`${server.url}origin/.git`, {}],
-      [origin.path, { depth: 0 }],
-      [origin.path, { mirrorDirectory: `${path}/mirrors` }],
-      [origin.path, { mirrorDirectory: `${path}/mirrors`, depth: 0 }],
+      [origin.path, { fetchDepth: 0 }],
+      [origin.path, { mirror: `${path}/mirrors` }],
+      [origin.path, { mirror: `${path}/mirrors`, fetchDepth: 0 }],
     ];
     for (const ref of [undefined, "side", "main"]) {
       await origin.git(
@@ -63,7 +63,7 @@ describe("gitSource() and branches", () => {
       // Only the default branch, or all, are known to be it.
       for (const [url, options] of ways) {
         const made = await clone(path, url, { ...options, ref });
-        const isKnown = ref === undefined || options.depth === 0;
+        const isKnown = ref === undefined || options.fetchDepth === 0;
         assertEquals(
           await facts(made),
           isKnown ? expected : { ...expected, default: undefined },
@@ -123,7 +123,7 @@ describe("gitSource() and branches", () => {
     const refs = ["v1", "light", "tags/v1", id, id.slice(0, 9), "pull/7/head"];
     for (const ref of refs) {
       for (const depth of [1, 0]) {
-        const made = await clone(path, origin.path, { ref, depth });
+        const made = await clone(path, origin.path, { ref, fetchDepth: depth });
         await assertRejects(() => made.git("symbolic-ref", "HEAD"));
         assertEquals(await made.git("branch", "--list", "main"), "");
       }
@@ -134,8 +134,8 @@ describe("gitSource() and branches", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
-    const mirrorDirectory = `${path}/mirrors`;
-    for (const options of [{}, { mirrorDirectory }, { depth: 0 }]) {
+    const mirror = `${path}/mirrors`;
+    for (const options of [{}, { mirror }, { fetchDepth: 0 }]) {
       for (const ref of ["v1", "refs/tags/v1"]) {
         const made = await clone(path, `file://${origin.path}`, {
           ...options,
@@ -155,11 +155,11 @@ describe("gitSource() and branches", () => {
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
     const ref = await origin.git("rev-parse", "v1^{commit}");
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     for (
       const [name, type, options] of [
         ["v1", "tag_created", {}],
-        ["refs/tags/v1", "tag_created", { mirrorDirectory }],
+        ["refs/tags/v1", "tag_created", { mirror }],
         ["v1", "push", {}],
         ["gone", "tag_created", {}],
         ["--exec=x", "tag_created", {}],
@@ -214,7 +214,7 @@ describe("gitSource() and branches", () => {
     const origin = await makeOrigin(`${path}/origin`);
     await origin.git("checkout", "--quiet", "--detach", "side");
     for (const depth of [1, 0]) {
-      const made = await clone(path, origin.path, { depth });
+      const made = await clone(path, origin.path, { fetchDepth: depth });
       assertEquals(made.commit, await origin.git("rev-parse", "side"));
       assertEquals(await made.git("branch", "--show-current"), "");
     }

@@ -18,7 +18,7 @@ interface Attack {
   /** Absolute path of the directory of the test. */
   readonly path: string;
   /** Absolute path of the mirror. */
-  readonly mirror: string;
+  readonly mirrorPath: string;
   /** Command that leaves a mark. */
   readonly run: string;
   /** Commit that the next run wants. */
@@ -45,19 +45,19 @@ function looseObject(id: string): string {
 
 /** Puts one object of the attacker in the place of one that is wanted. */
 async function forgeLoose(
-  { mirror, origin, evil }: Attack,
+  { mirrorPath, origin, evil }: Attack,
   name: string,
 ): Promise<void> {
   const from = await evil.git("rev-parse", name);
   const to = await origin.git("rev-parse", name);
-  const target = `${mirror}/objects/${looseObject(to)}`;
+  const target = `${mirrorPath}/objects/${looseObject(to)}`;
   await Deno.remove(target);
   await Deno.copyFile(`${evil.path}/.git/objects/${looseObject(from)}`, target);
 }
 
 /** Makes a pack with the attacker's file, and an index that calls it otherwise. */
 async function forgePack(attack: Attack): Promise<void> {
-  const { path, mirror, origin, evil } = attack;
+  const { path, mirrorPath, origin, evil } = attack;
   const from = await evil.git("rev-parse", "HEAD:file");
   const to = await origin.git("rev-parse", "HEAD:file");
   await makeFiles(path, { "ids": `${from}\n` });
@@ -76,15 +76,15 @@ async function forgePack(attack: Attack): Promise<void> {
   index.set(id, 8 + 1024);
   const sum = await crypto.subtle.digest("SHA-1", index.subarray(0, -20));
   index.set(new Uint8Array(sum), index.length - 20);
-  const target = `${mirror}/objects/pack/pack-${name}`;
-  await Deno.mkdir(`${mirror}/objects/pack`, { recursive: true });
+  const target = `${mirrorPath}/objects/pack/pack-${name}`;
+  await Deno.mkdir(`${mirrorPath}/objects/pack`, { recursive: true });
   await Deno.copyFile(`${path}/pack-${name}.pack`, `${target}.pack`);
   await Deno.writeFile(`${target}.idx`, index);
-  await Deno.remove(`${mirror}/objects/${looseObject(to)}`);
+  await Deno.remove(`${mirrorPath}/objects/${looseObject(to)}`);
 }
 
 const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
-  "a configuration that runs programs": async ({ mirror, run, path }) => {
+  "a configuration that runs programs": async ({ mirrorPath, run, path }) => {
     const config = [
       `[core]\n\tsshCommand = "${run}"\n\tfsmonitor = "${run}"\n\thooksPath = ${path}/hooks\n\talternateRefsCommand = "${run}"\n\tgitProxy = "${run}"\n\trepositoryFormatVersion = 1`,
       `[remote "origin"]\n\tuploadpack = "${run}"\n\turl = ${path}/evil\n\tvcs = evil\n\tpromisor = true`,
@@ -95,7 +95,7 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
       `[include]\n\tpath = ${path}/more`,
       `[gc]\n\tauto = 1\n\trecentObjectsHook = "${run}"`,
     ].join("\n");
-    await makeFiles(mirror, {
+    await makeFiles(mirrorPath, {
       "config": config,
       "config.worktree": config,
       "HEAD": "ref: refs/heads/main\n",
@@ -106,56 +106,56 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
       "info/attributes": "* filter=evil\n",
       "commondir": `${path}/evil/.git\n`,
     });
-    for await (const { name } of Deno.readDir(`${mirror}/hooks`)) {
-      await Deno.chmod(`${mirror}/hooks/${name}`, 0o755);
+    for await (const { name } of Deno.readDir(`${mirrorPath}/hooks`)) {
+      await Deno.chmod(`${mirrorPath}/hooks/${name}`, 0o755);
     }
   },
-  "names that lead elsewhere": async ({ mirror, evil }) => {
+  "names that lead elsewhere": async ({ mirrorPath, evil }) => {
     const id = await evil.git("rev-parse", "HEAD");
-    await makeFiles(mirror, {
+    await makeFiles(mirrorPath, {
       "packed-refs": `${id} refs/remotes/origin/main\n`,
       "refs/remotes/origin/main": `${id}\n`,
       "tips": ["refs/remotes/origin/main", "refs/tags/v1", "HEAD"]
         .map((name) => `${id} ${name}\n`).join(""),
     });
     await new Deno.Command("cp", {
-      args: ["-r", `${evil.path}/.git/objects/.`, `${mirror}/objects`],
+      args: ["-r", `${evil.path}/.git/objects/.`, `${mirrorPath}/objects`],
     }).output();
   },
-  "tips that are not ids": ({ mirror }) =>
-    makeFiles(mirror, { tips: "--upload-pack=x refs/heads/main\n" }),
-  "tips that do not exist": ({ mirror }) =>
-    makeFiles(mirror, { tips: `${"1".repeat(40)} refs/heads/main\n` }),
-  "a cut history": ({ mirror, wanted }) =>
-    makeFiles(mirror, {
+  "tips that are not ids": ({ mirrorPath }) =>
+    makeFiles(mirrorPath, { tips: "--upload-pack=x refs/heads/main\n" }),
+  "tips that do not exist": ({ mirrorPath }) =>
+    makeFiles(mirrorPath, { tips: `${"1".repeat(40)} refs/heads/main\n` }),
+  "a cut history": ({ mirrorPath, wanted }) =>
+    makeFiles(mirrorPath, {
       "shallow": `${wanted}\n`,
       "info/grafts": `${wanted}\n`,
     }),
-  "alternates": ({ mirror, path }) =>
-    makeFiles(mirror, {
+  "alternates": ({ mirrorPath, path }) =>
+    makeFiles(mirrorPath, {
       "objects/info/alternates": `${path}/secret/.git/objects\n`,
       "objects/info/commit-graph": "forged",
       "objects/pack/multi-pack-index": "forged",
     }),
-  "a link to other objects": ({ mirror, path }) =>
-    replaceByLink(`${mirror}/objects`, `${path}/outside`),
-  "a link to other packs": ({ mirror, path }) =>
-    replaceByLink(`${mirror}/objects/pack`, `${path}/outside`),
-  "a link to another directory": ({ mirror, path }) =>
-    replaceByLink(mirror, `${path}/outside`),
-  "a link in the place of the tips": ({ mirror, path }) =>
-    replaceByLink(`${mirror}/tips`, `${path}/outside/file`),
-  "a link in the place of the lock": ({ mirror, path }) =>
-    replaceByLink(mirror.replace(/git$/, "lock"), `${path}/outside/new`),
-  "a pipe in the place of the lock": ({ mirror }) =>
-    replaceByPipe(mirror.replace(/git$/, "lock")),
-  "a pipe in the place of the tips": ({ mirror }) =>
-    replaceByPipe(`${mirror}/tips`),
-  "a pipe among the packs": ({ mirror }) =>
-    replaceByPipe(`${mirror}/objects/pack/pack-0123456789.idx`),
-  "a pipe in the place of an object": async ({ mirror, origin }) =>
+  "a link to other objects": ({ mirrorPath, path }) =>
+    replaceByLink(`${mirrorPath}/objects`, `${path}/outside`),
+  "a link to other packs": ({ mirrorPath, path }) =>
+    replaceByLink(`${mirrorPath}/objects/pack`, `${path}/outside`),
+  "a link to another directory": ({ mirrorPath, path }) =>
+    replaceByLink(mirrorPath, `${path}/outside`),
+  "a link in the place of the tips": ({ mirrorPath, path }) =>
+    replaceByLink(`${mirrorPath}/tips`, `${path}/outside/file`),
+  "a link in the place of the lock": ({ mirrorPath, path }) =>
+    replaceByLink(mirrorPath.replace(/git$/, "lock"), `${path}/outside/new`),
+  "a pipe in the place of the lock": ({ mirrorPath }) =>
+    replaceByPipe(mirrorPath.replace(/git$/, "lock")),
+  "a pipe in the place of the tips": ({ mirrorPath }) =>
+    replaceByPipe(`${mirrorPath}/tips`),
+  "a pipe among the packs": ({ mirrorPath }) =>
+    replaceByPipe(`${mirrorPath}/objects/pack/pack-0123456789.idx`),
+  "a pipe in the place of an object": async ({ mirrorPath, origin }) =>
     await replaceByPipe(
-      `${mirror}/objects/${
+      `${mirrorPath}/objects/${
         looseObject(await origin.git("rev-parse", "HEAD:file"))
       }`,
     ),
@@ -163,8 +163,8 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
   "a forged tree": (attack) => forgeLoose(attack, "HEAD^{tree}"),
   "a forged commit": (attack) => forgeLoose(attack, "HEAD"),
   "a forged pack": forgePack,
-  "an index without its pack": ({ mirror }) =>
-    makeFiles(mirror, { "objects/pack/pack-0123456789.idx": "forged" }),
+  "an index without its pack": ({ mirrorPath }) =>
+    makeFiles(mirrorPath, { "objects/pack/pack-0123456789.idx": "forged" }),
 };
 
 describe("a mirror that an earlier job has changed", () => {
@@ -179,16 +179,17 @@ describe("a mirror that an earlier job has changed", () => {
     const secret = await makeRepository(`${path}/secret`);
     await secret.commit({ secret: "secret" });
     await makeFiles(path, { "outside/file": "outside" });
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     const next = (ref: string, depth = 1): Promise<Clone> =>
-      clone(path, origin.path, { ref, mirrorDirectory, depth });
+      clone(path, origin.path, { ref, mirror, fetchDepth: depth });
     await next("main", 0);
-    await Deno.rename(mirrorDirectory, `${path}/pristine`);
-    const [mirror] = (await Array.fromAsync(Deno.readDir(`${path}/pristine`)))
-      .map(({ name }) => `${mirrorDirectory}/${name}`)
-      .filter((name) => name.endsWith(".git"));
+    await Deno.rename(mirror, `${path}/pristine`);
+    const [mirrorPath] =
+      (await Array.fromAsync(Deno.readDir(`${path}/pristine`)))
+        .map(({ name }) => `${mirror}/${name}`)
+        .filter((name) => name.endsWith(".git"));
     const attack: Attack = {
-      ...{ path, mirror, wanted, origin, evil },
+      ...{ path, mirrorPath, wanted, origin, evil },
       run: `touch ${path}/marker`,
     };
     let depth = 0;
@@ -197,7 +198,7 @@ describe("a mirror that an earlier job has changed", () => {
       const refs = name.includes("forged") ? [wanted, "main"] : ["main"];
       for (const ref of refs) {
         await new Deno.Command("cp", {
-          args: ["-a", `${path}/pristine`, mirrorDirectory],
+          args: ["-a", `${path}/pristine`, mirror],
         }).output();
         await attackWith(attack);
         depth = 1 - depth;
@@ -213,7 +214,7 @@ describe("a mirror that an earlier job has changed", () => {
         assertEquals(await exists(`${path}/marker`), false, name);
         const outside = await listFiles(`${path}/outside`);
         assertEquals(outside, { file: "outside" }, name);
-        await Deno.remove(mirrorDirectory, { recursive: true });
+        await Deno.remove(mirror, { recursive: true });
       }
     }
   });
@@ -223,14 +224,14 @@ describe("a mirror that an earlier job has changed", () => {
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
     const wanted = await origin.commit({ file: "good" });
-    const mirrorDirectory = `${path}/mirrors`;
-    const next = () => clone(path, "origin", { ref: wanted, mirrorDirectory });
+    const mirror = `${path}/mirrors`;
+    const next = () => clone(path, "origin", { ref: wanted, mirror });
     await next();
-    const [mirror] = (await Array.fromAsync(Deno.readDir(mirrorDirectory)))
-      .map(({ name }) => `${mirrorDirectory}/${name}`)
+    const [mirrorPath] = (await Array.fromAsync(Deno.readDir(mirror)))
+      .map(({ name }) => `${mirror}/${name}`)
       .filter((name) => name.endsWith(".git"));
     const blob = await origin.git("rev-parse", "HEAD:file");
-    await Deno.remove(`${mirror}/objects/${looseObject(blob)}`);
+    await Deno.remove(`${mirrorPath}/objects/${looseObject(blob)}`);
     const warned = async () =>
       (await next()).log.lines.join().includes("Cannot use the mirror");
     assertEquals([await warned(), await warned()], [true, false]);
@@ -243,19 +244,19 @@ describe("a mirror that an earlier job has changed", () => {
     await origin.commit({ file: "good" });
     const evil = await makeRepository(`${path}/evil`);
     const id = await evil.commit({ file: "evil" });
-    const mirrorDirectory = `${path}/mirrors`;
-    await clone(path, "origin", { ref: "main", mirrorDirectory });
-    const [mirror] = (await Array.fromAsync(Deno.readDir(mirrorDirectory)))
+    const mirror = `${path}/mirrors`;
+    await clone(path, "origin", { ref: "main", mirror });
+    const [mirrorPath] = (await Array.fromAsync(Deno.readDir(mirror)))
       .map(({ name }) => name).filter((name) => name.endsWith(".git"));
     await new Deno.Command("cp", {
       args: [
         ...["-r", `${evil.path}/.git/objects/.`],
-        `${mirrorDirectory}/${mirror}/objects`,
+        `${mirror}/${mirrorPath}/objects`,
       ],
     }).output();
     const error = await clone(path, "origin", {
       ref: id.slice(0, 10),
-      mirrorDirectory,
+      mirror,
     }).then(() => undefined, (error) => error);
     assert(
       String(error).includes("the repository has no such branch or tag"),

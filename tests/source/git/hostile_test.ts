@@ -103,7 +103,7 @@ describe("a hostile git source", () => {
     for (const ref of [first, second, first]) {
       const context = sourceContext({ cwd: path });
       const target = context.workspace.pathOf("/job/src");
-      const git = { depth: 0 };
+      const git = { fetchDepth: 0 };
       await prepareSource(
         { type: "git", url: origin.path, ref, target, replace: true, git },
         context,

@@ -48,14 +48,14 @@ describe("gitSource() with a mirror", () => {
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
     const id = await origin.git("rev-parse", "main~1");
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     for (const ref of [undefined, "main", "v1", id, id.slice(0, 9)]) {
       for (const depth of [1, 0]) {
-        const facts = async (mirrorDirectory?: string) => {
+        const facts = async (mirror?: string) => {
           const made = await clone(path, "origin", {
             ref,
-            depth,
-            mirrorDirectory,
+            fetchDepth: depth,
+            mirror,
           });
           assert(!made.log.lines.join().includes("Cannot use the mirror"));
           const count = await made.git("rev-list", "--count", "HEAD");
@@ -64,7 +64,7 @@ describe("gitSource() with a mirror", () => {
           return { commit: made.commit, count, names, url };
         };
         const expected = await facts();
-        const actual = await facts(mirrorDirectory);
+        const actual = await facts(mirror);
         // An abbreviated id needs the history, but then only in the mirror.
         if (ref === id.slice(0, 9)) {
           assertEquals(actual.commit, expected.commit);
@@ -77,9 +77,9 @@ describe("gitSource() with a mirror", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeHistory(`${path}/origin`);
-    const mirrorDirectory = `${path}/mirrors`;
-    const made = await clone(path, "origin", { depth: 0, mirrorDirectory });
-    await Deno.remove(mirrorDirectory, { recursive: true });
+    const mirror = `${path}/mirrors`;
+    const made = await clone(path, "origin", { fetchDepth: 0, mirror });
+    await Deno.remove(mirror, { recursive: true });
     await made.git("fsck", "--strict");
     assertEquals(await made.git("rev-list", "--count", "HEAD"), "2");
     assertEquals(
@@ -94,13 +94,13 @@ describe("gitSource() with a mirror", () => {
     const origin = await makeHistory(`${path}/origin`);
     await using server = startGitServer(path);
     const url = `${server.url}origin/.git`;
-    const mirrorDirectory = `${path}/mirrors`;
-    const first = await clone(path, url, { ref: "main", mirrorDirectory });
+    const mirror = `${path}/mirrors`;
+    const first = await clone(path, url, { ref: "main", mirror });
     const before = server.requests.length;
-    await clone(path, url, { ref: first.commit, mirrorDirectory });
+    await clone(path, url, { ref: first.commit, mirror });
     assertEquals(server.requests.length, before);
     const id = await origin.commit({ file: "3" });
-    const second = await clone(path, url, { ref: "main", mirrorDirectory });
+    const second = await clone(path, url, { ref: "main", mirror });
     assertEquals(second.commit, id);
     assertEquals(second.path, `${path}/clone`);
     assertEquals(await Deno.readTextFile(`${path}/clone/file`), "3");
@@ -110,30 +110,30 @@ describe("gitSource() with a mirror", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     const made = await Promise.all(["a", "b", "c"].map(async (name) => {
       await Deno.mkdir(`${path}/${name}`);
       return await clone(`${path}/${name}`, origin.path, {
         ref: "main",
-        mirrorDirectory,
+        mirror,
       });
     }));
     const id = await origin.git("rev-parse", "main");
     assertEquals(made.map(({ commit }) => commit), [id, id, id]);
-    await mirrorOf(mirrorDirectory);
+    await mirrorOf(mirror);
   });
 
   it("survives branches that become folders, and the other way round", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     for (const [name, depth] of [["x", 1], ["x/y", 1], ["x", 0], ["x/y", 0]]) {
       await origin.git("branch", `${name}`, "main");
       const made = await clone(path, "origin", {
         ref: `${name}`,
-        depth: Number(depth),
-        mirrorDirectory,
+        fetchDepth: Number(depth),
+        mirror,
       });
       assert(!made.log.lines.join().includes("Cannot use the mirror"));
       await origin.git("branch", "-D", `${name}`);
@@ -144,18 +144,18 @@ describe("gitSource() with a mirror", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
-    const mirrorDirectory = `${path}/mirrors`;
-    const options = { ref: "main", mirrorDirectory };
+    const mirror = `${path}/mirrors`;
+    const options = { ref: "main", mirror };
     await clone(path, "origin", options);
-    const mirror = await mirrorOf(mirrorDirectory);
-    await Deno.remove(`${mirror}/tips`);
-    await makeFiles(mirror, { "objects/pack/tmp_pack_1": "half" });
+    const mirrorPath = await mirrorOf(mirror);
+    await Deno.remove(`${mirrorPath}/tips`);
+    await makeFiles(mirrorPath, { "objects/pack/tmp_pack_1": "half" });
     const anew = await clone(path, "origin", options);
     assert(!anew.log.lines.join().includes("Cannot use the mirror"));
-    assert(await exists(`${mirror}/tips`));
-    assertEquals(await exists(`${mirror}/objects/pack/tmp_pack_1`), false);
-    for (const file of await listNames(`${mirror}/objects`)) {
-      await Deno.remove(`${mirror}/objects/${file}`);
+    assert(await exists(`${mirrorPath}/tips`));
+    assertEquals(await exists(`${mirrorPath}/objects/pack/tmp_pack_1`), false);
+    for (const file of await listNames(`${mirrorPath}/objects`)) {
+      await Deno.remove(`${mirrorPath}/objects/${file}`);
     }
     await origin.commit({ file: "3" });
     const made = await clone(path, "origin", options);
@@ -172,9 +172,9 @@ describe("gitSource() with a mirror", () => {
     await origin.git("init", "--quiet", "--object-format=sha256", "-b", "main");
     await origin.commit({ file: "1" });
     const id = await origin.commit({ file: "2" });
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     for (const ref of ["main", id, id, "main", undefined, id.slice(0, 10)]) {
-      const made = await clone(path, "origin", { ref, mirrorDirectory });
+      const made = await clone(path, "origin", { ref, mirror });
       assertEquals(
         made.log.lines.filter((line) => line.startsWith("warning")),
         [],
@@ -192,18 +192,18 @@ describe("gitSource() with a mirror", () => {
     await makeHistory(`${path}/origin`);
     await using server = startGitServer(path);
     server.faults = { login: "me:horse" };
-    const mirrorDirectory = `${path}/mirrors`;
+    const mirror = `${path}/mirrors`;
     const url = server.url.replace("//", "//me:horse@");
-    await clone(path, `${url}origin/.git`, { mirrorDirectory });
-    await clone(path, `${url}origin/.git/`, { mirrorDirectory });
-    const mirror = await mirrorOf(mirrorDirectory);
+    await clone(path, `${url}origin/.git`, { mirror });
+    await clone(path, `${url}origin/.git/`, { mirror });
+    const mirrorPath = await mirrorOf(mirror);
     const files = await new Deno.Command("grep", {
-      args: ["-rl", "horse", mirror, `${path}/clone`],
+      args: ["-rl", "horse", mirrorPath, `${path}/clone`],
     }).output();
     assertEquals(new TextDecoder().decode(files.stdout), "");
     server.faults = { login: "another:one" };
     await assertRejects(
-      () => clone(path, `${url}origin/.git`, { ref: "main", mirrorDirectory }),
+      () => clone(path, `${url}origin/.git`, { ref: "main", mirror }),
       RunnerError,
       "Cannot clone",
     );

@@ -29,7 +29,10 @@ describe("gitSource() options", () => {
     const { path } = directory;
     await makeHistory(`${path}/origin`);
     const countOf = async (depth?: number) => {
-      const made = await clone(path, "origin", { ref: "main", depth });
+      const made = await clone(path, "origin", {
+        ref: "main",
+        fetchDepth: depth,
+      });
       return await made.git("rev-list", "--count", "HEAD");
     };
     assertEquals(await countOf(), "1");
@@ -44,7 +47,7 @@ describe("gitSource() options", () => {
     const origin = await makeHistory(`${path}/origin`);
     const id = await origin.git("rev-parse", "main~1");
     for (const ref of [undefined, "main", "side", "v1", id, id.slice(0, 9)]) {
-      const made = await clone(path, "origin", { ref, depth: 0 });
+      const made = await clone(path, "origin", { ref, fetchDepth: 0 });
       const names = await made.git("for-each-ref", "--format=%(refname)");
       assertEquals(
         names.split("\n").filter((name) => !name.startsWith("refs/heads/")),
@@ -83,7 +86,7 @@ describe("gitSource() options", () => {
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
     const url = `file://${origin.path}`;
-    const made = await clone(path, url, { depth: 0, filter: "blob:none" });
+    const made = await clone(path, url, { fetchDepth: 0, filter: "blob:none" });
     const missing = async () =>
       (await made.git("rev-list", "--objects", "--all", "--missing=print"))
         .split("\n").filter((line) => line.startsWith("?")).length;
@@ -152,8 +155,8 @@ describe("gitSource() options", () => {
     const id = await origin.commit({ file: "text" });
     assertEquals(id.length, 64);
     for (const ref of [undefined, "main", id]) {
-      const mirrorDirectory = ref === id ? `${path}/mirrors` : undefined;
-      const made = await clone(path, "other", { ref, mirrorDirectory });
+      const mirror = ref === id ? `${path}/mirrors` : undefined;
+      const made = await clone(path, "other", { ref, mirror });
       assertEquals(made.commit, id);
       assertEquals(await Deno.readTextFile(`${made.path}/file`), "text");
     }

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import type { GitOptions } from "../../../src/source/git/options.ts";
 import { prepareSource } from "../../../src/source/prepare.ts";
 import {
   type GitRepository,
@@ -14,6 +13,7 @@ import {
   listFiles,
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
+import type { GitOptions } from "../../../src/source/source.ts";
 
 /** A repository with three commits behind a server, and a place for the source. */
 interface Scene extends AsyncDisposable {

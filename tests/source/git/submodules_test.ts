@@ -80,7 +80,7 @@ describe("gitSource() and submodules", () => {
     for (const [depth, isShallow] of [[1, true], [0, false]] as const) {
       const made = await clone(path, `file://${path}/origin`, {
         submodules: "on",
-        depth,
+        fetchDepth: depth,
       });
       assertEquals(
         await exists(`${made.path}/.git/modules/sub/inner/shallow`),

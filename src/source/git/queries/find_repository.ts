@@ -3,7 +3,7 @@ import { dirname } from "@std/path/posix/dirname";
 import { resolve } from "@std/path/posix/resolve";
 import { isInside } from "../../../job_path.ts";
 import { readPlainText } from "./plain_files.ts";
-import { sourceError } from "../../source_error.ts";
+import { sourceError } from "../../source.ts";
 import { lstatIfThere } from "../../../fs/files.ts";
 
 /** Paths of a repository. */

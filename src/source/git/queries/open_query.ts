@@ -18,7 +18,7 @@ import {
 } from "./own_repository.ts";
 import { readPlainFile } from "./plain_files.ts";
 import { missingHistory, runQuery } from "./run_query.ts";
-import { sourceError } from "../../source_error.ts";
+import { sourceError } from "../../source.ts";
 
 /** Options of all queries of a git repository. */
 export interface GitQueryOptions {

@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../../../workspace/temporary.ts";
 import { type ConfigEntry, configText, quotedPath } from "../config.ts";
 import type { RepositoryParts } from "./find_repository.ts";
 import { listPlainFiles, readPlainFile, readPlainText } from "./plain_files.ts";
-import { sourceError } from "../../source_error.ts";
+import { sourceError } from "../../source.ts";
 import { lstatIfThere } from "../../../fs/files.ts";
 
 /**

@@ -1,6 +1,6 @@
 import { openUntrusted, readUntrusted } from "../../../fs/read_untrusted.ts";
 import { osReason } from "../../../errors.ts";
-import { sourceError } from "../../source_error.ts";
+import { sourceError } from "../../source.ts";
 import { isMissing, lstatIfThere, writeAll } from "../../../fs/files.ts";
 
 /** Maximum size of a file that is copied from a repository, in bytes. */

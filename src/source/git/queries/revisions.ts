@@ -8,7 +8,7 @@ import {
 } from "./open_query.ts";
 import { missingHistory, wholeOutput } from "./run_query.ts";
 import { historyOf, withHistory } from "./with_history.ts";
-import { sourceError } from "../../source_error.ts";
+import { sourceError } from "../../source.ts";
 
 /** Options for {@linkcode changedFiles}. */
 export interface ChangedFilesOptions extends GitQueryOptions {

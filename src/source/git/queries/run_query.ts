@@ -7,7 +7,7 @@ import {
   type CaptureResult,
 } from "../../../process/capture.ts";
 import { gitReason } from "../failure.ts";
-import { sourceError } from "../../source_error.ts";
+import { sourceError } from "../../source.ts";
 
 /** Default time limit of git, in milliseconds. */
 const TIMEOUT_MS = 10 * 60_000;

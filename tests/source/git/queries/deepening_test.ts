@@ -63,7 +63,10 @@ describe("questions to a shallow clone", () => {
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
     await using server = startGitServer(path);
-    const whole = await clone(path, origin.path, { ref: "main", depth: 0 });
+    const whole = await clone(path, origin.path, {
+      ref: "main",
+      fetchDepth: 0,
+    });
     const expected = await answers(jobEnv(whole.path, ""));
     const url = `${server.url}origin`;
     const made = await clone(path, url, { ref: "main" });
@@ -81,7 +84,10 @@ describe("questions to a shallow clone", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
-    const made = await clone(path, origin.path, { ref: "main", depth: 99 });
+    const made = await clone(path, origin.path, {
+      ref: "main",
+      fetchDepth: 99,
+    });
     const env = jobEnv(made.path, origin.path);
     assertEquals(await changedFiles("side", { env, head: "v1" }), []);
     assertEquals((await commitsBetween("v1", { env, head: "side" })).length, 2);

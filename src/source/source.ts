@@ -1,10 +1,11 @@
-import type { ArchiveConfig } from "../config/job_config.ts";
+import type { ArchiveConfig, CheckoutConfig } from "../config/job_config.ts";
 import type { ChildEnvironment } from "../environment/child_environment.ts";
+import { RunnerError } from "../errors.ts";
 import type { Logger } from "../output/logger.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { RetryPolicy } from "../process/retry.ts";
 import type { SourceHandler } from "../source_handler.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import type { GitOptions } from "./git/options.ts";
 
 /** Source code that a job needs, and its target directory. */
 export interface SourceRequest {
@@ -49,6 +50,23 @@ export interface SourceRequest {
   replace: boolean;
 }
 
+/** Options of a git source: those of a checkout, and how to fetch it. */
+export interface GitOptions extends Partial<Omit<CheckoutConfig, "mode">> {
+  /**
+   * Whether to fetch the base of the job's pull request as well, and the
+   * commits in between.
+   *
+   * @default {true}
+   */
+  pullRequestBase?: boolean;
+  /**
+   * Number of attempts after failed connections, and their delays.
+   *
+   * @default {4 attempts, with delays from 1 to 10 seconds}
+   */
+  retry?: RetryPolicy;
+}
+
 /** Parts of a run that the preparation of source code needs. */
 export interface SourceContext {
   /** Workspace that contains the target. */
@@ -88,3 +106,19 @@ export interface PreparedSource {
  * @returns ID of the commit or revision, if the source has one.
  */
 export type FillDirectory = (target: string) => Promise<string | undefined>;
+
+/**
+ * Creates the error of a source that cannot be prepared or read.
+ *
+ * @param action Failed action with its object, such as `read "file"`.
+ */
+export function sourceError(
+  action: string,
+  reason: string,
+  cause?: unknown,
+): RunnerError {
+  return new RunnerError(`Cannot ${action}: ${reason}`, {
+    code: "source-failed",
+    cause,
+  });
+}
