@@ -8,11 +8,7 @@ import type {
   JobConfig,
   ValidationResult,
 } from "./job_config.ts";
-import {
-  OptionReader,
-  type ValidateOptions,
-  validateSettings,
-} from "./option_values.ts";
+import { type ValidateOptions, validateSettings } from "./option_values.ts";
 import {
   defaultLayer,
   environmentLayer,
@@ -20,6 +16,7 @@ import {
   Settings,
 } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
+import { OptionReader } from "./option_reader.ts";
 
 /**
  * Layers of the configuration in addition to the defaults and the environment.

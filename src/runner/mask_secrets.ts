@@ -1,4 +1,3 @@
-import { OptionReader } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { parseJobEnv } from "../config/text_values.ts";
 import {
@@ -21,6 +20,7 @@ import type { Masker } from "../secrets/masker.ts";
 import type { Step, StepResult } from "../steps/step.ts";
 import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
+import { OptionReader } from "../config/option_reader.ts";
 
 /** What masking needs of a runner. */
 interface MaskingContext {

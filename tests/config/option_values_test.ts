@@ -2,10 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { environmentLayer } from "../../src/config/settings.ts";
 import type { JobConfig } from "../../src/config/job_config.ts";
-import {
-  OptionReader,
-  validateSettings,
-} from "../../src/config/option_values.ts";
+import { validateSettings } from "../../src/config/option_values.ts";
 import {
   type GivenValues,
   judge,
@@ -16,6 +13,7 @@ import {
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
+import { OptionReader } from "../../src/config/option_reader.ts";
 
 describe("validateSettings()", () => {
   it("gives a job that says nothing but its command the defaults", () => {
