@@ -4,8 +4,7 @@ import { displayWidth } from "../terminal/width.ts";
 import type { LocalJob } from "./local/local_job.ts";
 
 /**
- * Draws a workflow for a terminal: a row for each job, behind those that it
- * waits for.
+ * Draws a workflow for a terminal: a line for each job, below its dependencies.
  *
  * @returns Lines.
  */
@@ -22,7 +21,7 @@ export function terminalGraph(jobs: readonly LocalJob[]): string {
 }
 
 /**
- * Draws a workflow for Mermaid, as documents on the web show it.
+ * Draws a workflow as a Mermaid flowchart.
  *
  * @returns Lines.
  */
@@ -67,9 +66,9 @@ export function dotGraph(name: string, jobs: readonly LocalJob[]): string {
 }
 
 /**
- * Says in a few words what a job is: its name, how often it runs and when.
+ * Returns the label of a job: its name, number of items and condition.
  *
- * @returns The words.
+ * @returns The label.
  */
 export function labelOf({ name, forEach = [], condition }: LocalJob): string {
   const count = forEach.length === 0 ? "" : ` ×${forEach.length}`;
@@ -77,7 +76,7 @@ export function labelOf({ name, forEach = [], condition }: LocalJob): string {
   return `${name}${count}${when}`;
 }
 
-/** Names may hold anything, which no language of graphs takes. */
+/** Names of jobs are not valid identifiers in every graph language. */
 function idsOf(jobs: readonly LocalJob[]): ReadonlyMap<string, string> {
   return new Map(jobs.map(({ name }, at) => [name, `job${at}`]));
 }
@@ -92,7 +91,7 @@ function edgesOf(jobs: readonly LocalJob[]) {
   );
 }
 
-/** Measures of the picture, in pixels. */
+/** Dimensions of the drawing, in pixels. */
 const CHARACTER = 8;
 const PADDING = 12;
 const HEIGHT = 32;
@@ -107,10 +106,10 @@ interface Box {
 }
 
 /**
- * Draws a workflow as a picture: rows of boxes, and lines to those that wait.
+ * Draws a workflow as SVG: rows of boxes, and lines to their dependents.
  *
  * @param name Name of the workflow.
- * @returns An SVG document, which needs nothing else.
+ * @returns A self-contained SVG document.
  */
 export function svgGraph(name: string, jobs: readonly LocalJob[]): string {
   const boxes = new Map<string, Box>();
@@ -174,18 +173,18 @@ function escape(text: string): string {
   );
 }
 
-/** What has to be known of a job to put it in its place. */
+/** Properties of a job that determine its row. */
 export interface DrawnJob {
   /** Name of the job. */
   readonly name: string;
-  /** Names of the jobs that it waits for. */
+  /** Names of its dependencies. */
   readonly dependsOn: readonly string[];
 }
 
 /**
- * Puts jobs into rows: each one below all those that it waits for.
+ * Arranges jobs in rows, each job below all of its dependencies.
  *
- * @param jobs Jobs without a cycle; names that are unknown do not count.
+ * @param jobs Jobs without a cycle; unknown dependencies are ignored.
  * @returns Rows, each in the order of the jobs.
  */
 export function levels<J extends DrawnJob>(jobs: readonly J[]): J[][] {

@@ -234,7 +234,7 @@ jobs:
   i: { command: x, characteristics: { cores: 4 }, image_pull_secrets: [A_b] }
 `),
       [
-        "w.yaml:2:1: id must consist of up to 63 small letters, digits and dashes",
+        "w.yaml:2:1: id must consist of up to 63 lower-case letters, digits and dashes",
         'w.yaml:2:1: needs the key "name"',
         'w.yaml:3:1: unknown key "nam"; did you mean "name"?',
         'w.yaml:4:16: on.events[0] is not an event, and starts nothing; did you mean "push"?',
@@ -273,7 +273,7 @@ jobs:
       'Cannot use job file "x.yaml": there is no such file, nor one in .reactorcide/jobs',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "-> /etc/passwd" }), [
-      'Cannot use job file "x.yaml": it leads out of the root',
+      'Cannot use job file "x.yaml": it is outside the root',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "job: { comand: x }" }), [
       'w.yaml:2:9: jobs.a needs the key "command"',

@@ -90,7 +90,7 @@ Deno.test("openStateFile() tells why it cannot go on", async () => {
   await assertRejects(
     () => openStateFile(path, RESUMED),
     RunnerError,
-    "Cannot resume the workflow: there is no",
+    "does not exist",
   );
   {
     await using _ = await openStateFile(path, { ...NEW, workflow: "other" });
@@ -111,7 +111,7 @@ Deno.test("openStateFile() tells why it cannot go on", async () => {
   await assertRejects(
     () => openStateFile(path, RESUMED),
     RunnerError,
-    "is no state of one",
+    "is damaged",
   );
 });
 

@@ -3,37 +3,40 @@ import type { PathFilter, TriggerFilter } from "./filters.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import type { Condition } from "../../schema/condition.ts";
 
-/** A job in a job file, or in an entry of a workflow file, without its variables. */
+/**
+ * A job of a job file, or of an entry of a workflow file, without its
+ * variables.
+ */
 export interface JobBody {
   /** Image of the container. */
   readonly image?: string;
-  /** Text for the shell. */
+  /** Shell command. */
   readonly command?: string;
-  /** Steps of the job, instead of a command; on this machine only. */
+  /** Steps of the job, instead of a command; only for local workflows. */
   readonly steps?: readonly StepConfig[];
   /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
   /** Priority in the queue. */
   readonly priority?: number;
-  /** Whether the coordinator gets the command as it is. */
+  /** Whether the worker runs the command itself, without the runner. */
   readonly rawCommand?: boolean;
-  /** Whether the job does not run on a developer's machine. */
+  /** Whether the job is skipped on a developer's machine. */
   readonly disableRunLocal?: boolean;
-  /** What the job needs of its worker. */
+  /** Capabilities that the worker must have. */
   readonly capabilities?: readonly string[];
   /** Jobs that must end before this one starts. */
   readonly dependsOn?: readonly string[];
   /** Condition for running the job, checked when its dependencies have ended. */
   readonly condition?: Condition;
-  /** Values, for each of which the job runs. */
+  /** Items; the job runs once for each of them. */
   readonly forEach?: readonly JsonValue[];
-  /** Variable that holds the value. */
+  /** Variable that contains the item. */
   readonly itemVar?: string;
   /** Secrets for pulling the image. */
   readonly imagePullSecrets?: readonly string[];
-  /** Where the source goes. */
+  /** Directory of the source. */
   readonly codeDir?: string;
-  /** Where the command runs. */
+  /** Directory in which the command runs. */
   readonly jobDir?: string;
   /** Working directory of the container. */
   readonly workingDir?: string;
@@ -55,26 +58,26 @@ export interface JobBody {
   };
   /** How the job runs on a developer's machine. */
   readonly runLocal?: {
-    /** Whether as the user of the runner. */
+    /** Whether the job runs as the user of the runner. */
     readonly asRunner?: boolean;
     /** User. */
     readonly user?: string;
   };
-  /** Processors of a container on this machine; the resources override it. */
+  /** CPU limit of a local container; overridden by `resources`. */
   readonly cpuLimit?: string;
-  /** Memory of a container on this machine; the resources override it. */
+  /** Memory limit of a local container; overridden by `resources`. */
   readonly memoryLimit?: string;
 }
 
-/** A job as a file describes it. */
+/** A job as a file defines it. */
 export interface JobContent extends JobBody {
-  /** How code is checked out, as variables of the job's runner. */
+  /** Checkout settings, as variables of the job's runner. */
   readonly checkout?: Readonly<Record<string, string>>;
-  /** Variables, as they are written. */
+  /** Variables, as written. */
   readonly environment?: Readonly<Record<string, string>>;
   /**
-   * Where the code comes from when the file itself is submitted. A job that an
-   * event starts gets the code of the event.
+   * Source of the code when the file itself is submitted. A job that an event
+   * starts gets the code of the event.
    */
   readonly source?: {
     readonly type?: string;
@@ -86,37 +89,37 @@ export interface JobContent extends JobBody {
   readonly commandPrefix?: string;
 }
 
-/** A job of a workflow, or of a job file, with everything laid over it. */
+/** A job of a workflow or job file, with all overrides applied. */
 export interface JobDefinition {
   /** Name, unique in its workflow. */
   readonly name: string;
-  /** Keys of the job. */
+  /** Properties of the job. */
   readonly body: JobBody;
-  /** Variables, as they are written, and those that say how code is checked out. */
+  /** Variables, as written, including checkout settings. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Filters that decide when a workflow or job starts. */
 export interface Filters {
-  /** For which events. */
+  /** Events that start it. */
   readonly triggers: TriggerFilter;
-  /** For changes of which files. */
+  /** Files whose changes start it. */
   readonly paths: PathFilter;
 }
 
-/** A workflow, as its file says. */
+/** A workflow as its file defines it. */
 export interface WorkflowDefinition extends Filters {
   /** Id: letters, digits and dashes. */
   readonly id: string;
-  /** Whether the file gives the id, or it follows from its path. */
+  /** Whether the file sets the id; otherwise it is derived from the path. */
   readonly hasOwnId: boolean;
-  /** Name for people. */
+  /** Display name. */
   readonly name: string;
-  /** What the workflow is for. */
+  /** Purpose of the workflow. */
   readonly description?: string;
-  /** Path from the CI root. */
+  /** Path relative to the CI root. */
   readonly sourceFile: string;
-  /** Paths from the CI root of all files that define the workflow. */
+  /** Paths of all files that define the workflow, relative to the CI root. */
   readonly dependencyPaths: readonly string[];
   /** Initial variables. */
   readonly vars: Readonly<Record<string, JsonValue>>;
@@ -124,16 +127,16 @@ export interface WorkflowDefinition extends Filters {
   readonly jobs: readonly JobDefinition[];
 }
 
-/** What a file in `.reactorcide/jobs` says. */
+/** Content of a file in `.reactorcide/jobs`. */
 export interface JobFileDefinition extends Filters {
   /** The job. */
   readonly job: JobDefinition;
-  /** Path from the CI root. */
+  /** Path relative to the CI root. */
   readonly sourceFile: string;
 }
 
-/** Folder of workflow files, from the CI root. */
+/** Folder of workflow files, relative to the CI root. */
 export const WORKFLOW_FOLDER = ".reactorcide/workflows";
 
-/** Folder of job files, from the CI root. */
+/** Folder of job files, relative to the CI root. */
 export const JOB_FOLDER = ".reactorcide/jobs";

@@ -24,7 +24,7 @@ import { jsonVariables } from "./job_schemas.ts";
 
 const LENIENT = { ignoresUnknown: true, refused: REFUSED_KEYS };
 
-/** What an entry of `jobs` says, as it is written. */
+/** Content of an entry of `jobs`, as written. */
 interface EntryContent extends JobContent {
   readonly name?: string;
   readonly description?: string;
@@ -40,9 +40,9 @@ export interface JobEntry {
   readonly name: string;
   /** The entry in the document. */
   readonly node: DocumentNode;
-  /** Path of the job file that the entry is laid over. */
+  /** Path of the job file that the entry overrides. */
   readonly jobFile: string | undefined;
-  /** Keys of the job, both those of the entry and those under `job`. */
+  /** Properties of the job, from the entry itself and from `job`. */
   readonly content: JobContent;
 }
 
@@ -57,22 +57,22 @@ const ENTRY_KEYS: Omit<Keys<EntryContent>, "name"> = {
     key: "job_file",
     schema: optionalText,
     description:
-      "Job file that holds what the entry leaves out: a path from the root, or from .reactorcide/jobs.",
+      "Job file that the entry overrides: a path relative to the root or to .reactorcide/jobs.",
   },
   job: {
     key: "job",
     schema: nestedJob,
-    description: "The job; keys here override those beside it.",
+    description: "The job; its keys override those at the top level.",
   },
   triggers: {
     key: "triggers",
     schema: anything,
-    description: "Left out: the workflow says when it is started.",
+    description: "Ignored: the workflow decides when it starts.",
   },
   paths: {
     key: "paths",
     schema: anything,
-    description: "Left out: the workflow says when it is started.",
+    description: "Ignored: the workflow decides when it starts.",
   },
 };
 
@@ -85,7 +85,7 @@ const NAME_KEY: Keys<Pick<EntryContent, "name">> = {
   },
 };
 
-/** The key of the mapping is the name; another one in the entry is ignored. */
+/** The key of the mapping is the name; a name in the entry is ignored. */
 const namedEntry = mapping<Omit<EntryContent, "name"> & { name?: unknown }>(
   "Job",
   {
@@ -171,7 +171,7 @@ function entryOf(
   return { name, node, jobFile, content: { ...flat, ...job } };
 }
 
-/** A file of jobs that belong together. */
+/** A workflow file. */
 export const WORKFLOW_FILE: FileKind = {
   words: "workflow file",
   code: "invalid-workflow",
@@ -180,33 +180,36 @@ export const WORKFLOW_FILE: FileKind = {
 /** Id of a workflow. */
 export const WORKFLOW_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-/** What a job file says: keys of the job may stand at its top, or below `job`. */
+/**
+ * Content of a job file: properties of the job are at its top level or below
+ * `job`.
+ */
 export interface JobFileContent extends JobContent {
   /** Name of the job. */
   readonly name?: string;
   /** Description of the job. */
   readonly description?: string;
-  /** For which events the job is started. */
+  /** Events that start the job. */
   readonly triggers?: TriggerFilter;
-  /** For changes of which files the job is started. */
+  /** Files whose changes start the job. */
   readonly paths?: PathFilter;
-  /** The job; keys here override those beside it. */
+  /** The job; its keys override those at the top level. */
   readonly job?: JobContent;
 }
 
-/** What a workflow file says. */
+/** Content of a workflow file. */
 export interface WorkflowFileContent {
-  /** Id, if the file gives one. */
+  /** Id, if the file sets one. */
   readonly id?: string;
   /** Name. */
   readonly name?: string;
-  /** What the workflow is for. */
+  /** Purpose of the workflow. */
   readonly description?: string;
-  /** For which events the workflow is started. */
+  /** Events that start the workflow. */
   readonly on?: TriggerFilter;
-  /** The same, behind the key that other tools make of `on`. */
+  /** The same, with the key that other tools write for `on`. */
   readonly isTrue?: TriggerFilter;
-  /** For changes of which files the workflow is started. */
+  /** Files whose changes start the workflow. */
   readonly paths?: PathFilter;
   /** Initial variables. */
   readonly vars?: Readonly<Record<string, JsonValue>>;
@@ -217,13 +220,13 @@ export interface WorkflowFileContent {
 const description: Key<string> = {
   key: "description",
   schema: optionalText,
-  description: "What it is for.",
+  description: "Description for people.",
 };
 
 const paths: Key<PathFilter> = {
   key: "paths",
   schema: pathFilter,
-  description: "Files for whose changes it is started; any unless given.",
+  description: "Files whose changes start it; all by default.",
 };
 
 const JOB_FILE_KEYS: Keys<JobFileContent> = {
@@ -233,13 +236,13 @@ const JOB_FILE_KEYS: Keys<JobFileContent> = {
   triggers: {
     key: "triggers",
     schema: triggerFilter,
-    description: "Events for which the job is started.",
+    description: "Events that start the job.",
   },
   paths,
   job: {
     key: "job",
     schema: nestedJob,
-    description: "The job; keys here override those beside it.",
+    description: "The job; its keys override those at the top level.",
   },
 };
 
@@ -249,7 +252,7 @@ export const jobFile: Schema<JobFileContent> = mapping("Job file", {
   name: { ...JOB_FILE_KEYS.name, isRequired: true },
 }, LENIENT);
 
-/** Schema of a job file over which an entry of a workflow is laid. */
+/** Schema of a job file that an entry of a workflow overrides. */
 export const baseJobFile: Schema<JobFileContent> = mapping(
   "Job file",
   JOB_FILE_KEYS,
@@ -263,10 +266,10 @@ export const workflowFile: Schema<WorkflowFileContent> = mapping("Workflow", {
     schema: optional(text({
       rule: {
         pattern: WORKFLOW_ID,
-        words: "consist of up to 63 small letters, digits and dashes",
+        words: "consist of up to 63 lower-case letters, digits and dashes",
       },
     })),
-    description: "Id of the workflow; it follows from the path unless given.",
+    description: "Id of the workflow; derived from the path by default.",
   },
   name: {
     key: "name",
@@ -279,18 +282,18 @@ export const workflowFile: Schema<WorkflowFileContent> = mapping("Workflow", {
     key: "on",
     alias: "triggers",
     schema: triggerFilter,
-    description: "Events for which the workflow is started.",
+    description: "Events that start the workflow.",
   },
   isTrue: {
     key: "true",
     schema: triggerFilter,
-    description: 'Same as "on", which older YAML takes for the value true.',
+    description: 'Same as "on", which older versions of YAML read as true.',
   },
   paths,
   vars: {
     key: "vars",
     schema: jsonVariables,
-    description: "Variables that the workflow starts with.",
+    description: "Initial variables of the workflow.",
   },
   jobs: {
     key: "jobs",

@@ -5,7 +5,7 @@ import { FILLED_TEXT, text } from "../../schema/scalars.ts";
 import { mapping, type Schema } from "../../schema/schema.ts";
 import { suggest } from "../../suggest.ts";
 
-/** Types of events in a repository; the coordinator sends no others. */
+/** Types of repository events; the coordinator sends no others. */
 export const EVENT_TYPES = [
   "push",
   "pull_request_opened",
@@ -15,13 +15,13 @@ export const EVENT_TYPES = [
   "tag_created",
 ] as const;
 
-/** Kind of an event in a repository. */
+/** Type of a repository event. */
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /**
  * Parses the type of an event.
  *
- * @param text Text from an option or a variable.
+ * @param text Value of an option or a variable.
  * @throws {RunnerError} `invalid-config` for any other text.
  */
 export function parseEventType(text: string): EventType {
@@ -35,25 +35,28 @@ export function parseEventType(text: string): EventType {
   );
 }
 
-/** For which events something is started. */
+/** Events that start a workflow or job. */
 export interface TriggerFilter {
-  /** Events; none without them. */
+  /** Types of events; without any, no event matches. */
   readonly events?: readonly EventType[];
-  /** Patterns of branches; all without them. */
+  /** Patterns of branches; without any, all branches match. */
   readonly branches?: readonly string[];
 }
 
-/** For changes of which files something is started. */
+/** Files whose changes start a workflow or job. */
 export interface PathFilter {
-  /** Patterns of files, one of which must have changed; any without them. */
+  /**
+   * Patterns of files, one of which must have changed; without any, all files
+   * match.
+   */
   readonly include?: readonly string[];
-  /** Patterns of files that do not count. */
+  /** Patterns of files whose changes are ignored. */
   readonly exclude?: readonly string[];
 }
 
-/** Schema of a list of texts, or of one text in its place. */
+/** Schema of a list of strings, or of a single string. */
 export const texts: Schema<readonly string[]> = listOrOne(
-  "be a text or a list of texts",
+  "be a string or a list of strings",
   text({ rule: FILLED_TEXT }),
 );
 
@@ -63,8 +66,8 @@ const eventTexts = listOrOne(
 );
 
 /**
- * Schema of the names of events: a list, or one text. A name that no event has is
- * ignored with a warning, as it never starts anything.
+ * Schema of event types: a list or a comma-separated string. Unknown types are
+ * ignored with a warning, since they never match.
  */
 const events: Schema<readonly EventType[]> = {
   jsonSchema: () => {
@@ -98,25 +101,25 @@ function eventOf(name: string, node: DocumentNode): EventType[] {
   return [];
 }
 
-/** Schema of what says for which events something is started. */
+/** Schema of a filter for events. */
 export const triggerFilter: Schema<TriggerFilter> = mapping<TriggerFilter>(
   "Events",
   {
     events: {
       key: "events",
       schema: events,
-      description: "Events that start it; without any, none does.",
+      description: "Types of events that start it; none by default.",
     },
     branches: {
       key: "branches",
       schema: texts,
-      description: "Patterns of branches, or of tags; all unless given.",
+      description: "Patterns of branches or tags; all by default.",
     },
   },
   { ignoresUnknown: true },
 );
 
-/** Schema of what says for changes of which files something is started. */
+/** Schema of a filter for changed files. */
 export const pathFilter: Schema<PathFilter> = mapping<PathFilter>("Paths", {
   include: {
     key: "include",
@@ -126,6 +129,6 @@ export const pathFilter: Schema<PathFilter> = mapping<PathFilter>("Paths", {
   exclude: {
     key: "exclude",
     schema: texts,
-    description: "Patterns of files whose changes do not count.",
+    description: "Patterns of files whose changes are ignored.",
   },
 }, { ignoresUnknown: true });

@@ -33,10 +33,10 @@ import { jsonItems } from "./job_schemas.ts";
 /** Maximum time limit of a job, in seconds. */
 const MAX_SECONDS = 999_999_999;
 
-/** Numbers that every program on the way can hold. */
+/** Maximum integer that every program involved can store. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** Keys with which a repository would give rights to its own jobs. */
+/** Keys with which a repository would grant permissions to its own jobs. */
 export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
   .fromEntries(
     [
@@ -70,13 +70,13 @@ export const JOB_KEYS: Keys<JobContent> = {
   command: {
     key: "command",
     schema: optionalText,
-    description: "Command of the job: text for the shell.",
+    description: "Shell command of the job.",
   },
   steps: {
     key: "steps",
     schema: steps,
     description:
-      "Steps of the job in place of a command, for local workflows: the coordinator knows none.",
+      "Steps of the job instead of a command; only for local workflows.",
   },
   timeoutSeconds: {
     key: "timeout",
@@ -88,7 +88,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   priority: {
     key: "priority",
     schema: yamlInteger(-MAX_INTEGER, MAX_INTEGER),
-    description: "Priority in the queue; a higher number is served first.",
+    description: "Priority in the queue; higher numbers come first.",
     defaultValue: 0,
   },
   rawCommand: {
@@ -100,13 +100,14 @@ export const JOB_KEYS: Keys<JobContent> = {
   disableRunLocal: {
     key: "disable_run_local",
     schema: yamlFlag,
-    description: "Whether the job does not run on a developer's machine.",
+    description: "Whether the job is skipped on a developer's machine.",
     defaultValue: false,
   },
   capabilities: {
     key: "capabilities",
     schema: texts,
-    description: "What the job needs of its worker: docker, builder, gpu.",
+    description:
+      "Capabilities that the worker must have: docker, builder, gpu.",
   },
   dependsOn: {
     key: "depends_on",
@@ -124,23 +125,23 @@ export const JOB_KEYS: Keys<JobContent> = {
   forEach: {
     key: "for_each",
     schema: jsonItems,
-    description: "Values, for each of which the job runs.",
+    description: "Items; the job runs once for each of them.",
   },
   itemVar: {
     key: "item_var",
     schema: variableName,
-    description: "Variable that holds the value of for_each.",
+    description: "Variable that contains the item of for_each.",
     defaultValue: "ITEM",
   },
   imagePullSecrets: {
     key: "image_pull_secrets",
     schema: secretNames,
-    description: "Kubernetes secrets with which the image is fetched.",
+    description: "Kubernetes secrets for pulling the image.",
   },
   checkout: {
     key: "checkout",
     schema: checkout,
-    description: "How code is checked out, such as fetch_depth: 0.",
+    description: "Checkout settings, such as fetch_depth: 0.",
   },
   codeDir: {
     key: "code_dir",
@@ -150,12 +151,13 @@ export const JOB_KEYS: Keys<JobContent> = {
   jobDir: {
     key: "job_dir",
     schema: optionalText,
-    description: "Where the command runs; the code directory unless given.",
+    description:
+      "Directory in which the command runs; the code directory by default.",
   },
   workingDir: {
     key: "working_dir",
     schema: optionalText,
-    description: "Working directory of the container; wins over job_dir.",
+    description: "Working directory of the container; overrides job_dir.",
   },
   workerClass: {
     key: "worker_class",
@@ -187,30 +189,28 @@ export const JOB_KEYS: Keys<JobContent> = {
   runLocal: {
     key: "run_local",
     schema: runLocal,
-    description: "How the job runs on a developer's machine.",
+    description: "Settings for a developer's machine.",
   },
   cpuLimit: {
     key: "cpu_limit",
     schema: cpuLimit,
-    description:
-      "Processors of a container on a developer's machine; resources win.",
+    description: "CPU limit of a local container; overridden by resources.",
   },
   memoryLimit: {
     key: "memory_limit",
     schema: memoryLimit,
-    description:
-      "Memory of a container on a developer's machine; resources win.",
+    description: "Memory limit of a local container; overridden by resources.",
   },
   environment: {
     key: "environment",
     schema: environment,
-    description: "Variables of the job, as they are written.",
+    description: "Environment variables of the job.",
   },
   source: {
     key: "source",
     schema: source,
     description:
-      "Where the code comes from when the file itself is run or submitted; an event brings its own.",
+      "Source of the code when the file itself is run or submitted; an event sets its own.",
   },
   commandPrefix: {
     key: "command_prefix",
@@ -220,7 +220,7 @@ export const JOB_KEYS: Keys<JobContent> = {
   },
 };
 
-/** Schema of a job in the nested form of a file, or of an entry. */
+/** Schema of a job below the key `job` of a file or entry. */
 export const nestedJob: Schema<JobContent> = mapping("Job", JOB_KEYS, {
   ignoresUnknown: true,
   refused: REFUSED_KEYS,

@@ -5,7 +5,7 @@ import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "./definition.ts";
 import type { JobBody, JobContent } from "./definition.ts";
 
-/** Paths that a job knows. */
+/** Paths in the workspace of a job. */
 const PATHS = [
   ["codeDir", "code_dir"],
   ["jobDir", "job_dir"],
@@ -13,12 +13,12 @@ const PATHS = [
 ] as const;
 
 /**
- * Merges the two forms in which a file describes a job.
+ * Merges the two forms in which a file can define a job.
  *
- * @param flat Keys at the top.
- * @param nested Keys under `job`, which override those at the top.
- * @returns The job. An `environment` under `job` replaces the other one, and
- * the keys of `checkout` are merged.
+ * @param flat Properties at the top level.
+ * @param nested Properties below `job`, which override those at the top level.
+ * @returns The job. An `environment` below `job` replaces the one at the top
+ * level; the keys of `checkout` are merged.
  */
 export function flattened(
   flat: JobContent,
@@ -33,9 +33,9 @@ export function flattened(
  *
  * @param name Name of the job.
  * @param own Its entry in a workflow file, or its job file.
- * @param base Job file that the entry names.
- * @returns The definition. Keys and variables of `own` override those of `base`;
- * variables override the `checkout` beside them.
+ * @param base Job file that the entry refers to.
+ * @returns The definition. Properties and variables of `own` override those of
+ * `base`; variables override the `checkout` next to them.
  */
 export function jobDefinition(
   name: string,
@@ -58,7 +58,10 @@ export function jobDefinition(
   return { name, body, env };
 }
 
-/** A command or steps of the entry replace both of the file. */
+/**
+ * A command or steps of the entry replace the command and the steps of the
+ * file.
+ */
 function baseBody(base: JobContent, own: JobContent): JobContent {
   if (own.command === undefined && own.steps === undefined) return base;
   const { command: _command, steps: _steps, ...rest } = base;
@@ -66,7 +69,7 @@ function baseBody(base: JobContent, own: JobContent): JobContent {
 }
 
 /**
- * Checks keys of a job that depend on one another.
+ * Checks properties of a job that depend on one another.
  *
  * @param node Entry or file of the job.
  */
@@ -74,7 +77,7 @@ export function checkJob(node: DocumentNode, job: JobBody): void {
   if (job.command !== undefined && job.steps !== undefined) {
     node.report("has steps and a command: a job has one of them");
   }
-  // Without a runner of its own, a container may work anywhere.
+  // A container without a runner may use any directory.
   if (job.rawCommand) return;
   for (const [property, key] of PATHS) {
     const path = job[property];
@@ -84,7 +87,7 @@ export function checkJob(node: DocumentNode, job: JobBody): void {
   }
 }
 
-/** The key may stand in a job file, whose place is not at hand. */
+/** If the key comes from a job file, its position is not known here. */
 function placeOf(node: DocumentNode, key: string): DocumentNode {
   const entries = new Map(node.entries);
   const nested = new Map(entries.get("job")?.entries);
@@ -92,12 +95,11 @@ function placeOf(node: DocumentNode, key: string): DocumentNode {
 }
 
 /**
- * Creates the job that the coordinator is to run out of a definition, without an
- * event and sources.
+ * Creates the coordinator's job from a definition, without event and sources.
  *
  * @param definition Definition that has a command.
- * @returns The job. What only concerns containers on a developer's machine is
- * left out, as the coordinator does not know it.
+ * @returns The job, without properties of local containers, which the
+ * coordinator does not support.
  */
 export function definitionTrigger(
   { name, body, env }: JobDefinition,

@@ -16,7 +16,10 @@ import type { JsonValue } from "../../json.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 
-/** Name of a job: one line, not an endless one, and none of a fan-out's. */
+/**
+ * Name of a job: a single line of limited length, without the index of a
+ * fan-out.
+ */
 // deno-lint-ignore no-control-regex
 export const JOB_NAME = /^(?=.*\S)(?!.*\[\d+\]$)[^\x00-\x1f\x7f]{1,200}$/;
 
@@ -34,13 +37,13 @@ export const jobNames: Schema<readonly string[]> = listOrOne(
   jobName,
 );
 
-/** Schema of a text that must not be empty. */
+/** Schema of a non-empty string. */
 export const filled: Schema<string> = text({ rule: FILLED_TEXT });
 
-/** Schema of an optional text; an empty one counts as missing. */
+/** Schema of an optional string; an empty one counts as missing. */
 export const optionalText: Schema<string> = optional(text());
 
-/** Schema of the name of a variable; an empty one is the default. */
+/** Schema of the name of a variable; an empty one means the default. */
 export const variableName: Schema<string> = optional(text({
   rule: {
     pattern: VARIABLE_NAME,
@@ -49,7 +52,7 @@ export const variableName: Schema<string> = optional(text({
   areNumbersTexts: false,
 }));
 
-/** Schema of variables that go into a document. */
+/** Schema of variables of a document. */
 export const environment: Schema<Readonly<Record<string, string>>> = {
   ...mapped(variables, (value, node) => {
     for (const [name, member] of node.entries ?? []) {
@@ -61,7 +64,7 @@ export const environment: Schema<Readonly<Record<string, string>>> = {
   nullValue: {},
 };
 
-/** Schema of where the code of a job comes from. */
+/** Schema of the source of a job. */
 export const source: Schema<NonNullable<JobContent["source"]>> = mapping<
   NonNullable<JobContent["source"]>
 >("Source", {
@@ -83,7 +86,7 @@ export const source: Schema<NonNullable<JobContent["source"]>> = mapping<
   },
 }, { ignoresUnknown: true });
 
-/** Schema of how code is checked out. */
+/** Schema of checkout settings. */
 export const checkout: Schema<Readonly<Record<string, string>>> = mapping(
   "Checkout",
   optionVariables("checkout"),
@@ -92,7 +95,7 @@ export const checkout: Schema<Readonly<Record<string, string>>> = mapping(
 
 /** Schema of the names of Kubernetes secrets. */
 export const secretNames: Schema<readonly string[]> = listOrOne(
-  "be a text or a list of texts",
+  "be a string or a list of strings",
   text({
     rule: { pattern: SUBDOMAIN, words: "be the name of a Kubernetes secret" },
   }),
@@ -109,7 +112,7 @@ const wordOrFlag: Schema<string | boolean> = {
   },
 };
 
-/** Schema of what a worker must be like. */
+/** Schema of characteristics that a worker must have. */
 export const characteristics: Schema<
   NonNullable<JobBody["characteristics"]>
 > = record(wordOrFlag, "map names to texts or flags", {
@@ -129,10 +132,10 @@ const memory = text({
   rule: { pattern: MEMORY_PATTERN, words: `be ${MEMORY_WORDS}` },
 });
 
-/** Schema of a limit of processors. */
+/** Schema of a CPU limit. */
 export const cpuLimit: Schema<string> = optional(processors);
 
-/** Schema of a limit of memory. */
+/** Schema of a memory limit. */
 export const memoryLimit: Schema<string> = optional(memory);
 
 /** Schema of the resources of a container. */
@@ -145,15 +148,15 @@ export const resources: Schema<NonNullable<JobBody["resources"]>> = mapping<
       request: {
         key: "request",
         schema: processors,
-        description: "Share that is set aside.",
+        description: "Reserved share.",
       },
       limit: {
         key: "limit",
         schema: processors,
-        description: "Share that may be used.",
+        description: "Maximum share.",
       },
     }),
-    description: "Processors: cores, or thousandths such as 500m.",
+    description: "CPU: cores, or thousandths such as 500m.",
   },
   memory: {
     key: "memory",
@@ -161,14 +164,14 @@ export const resources: Schema<NonNullable<JobBody["resources"]>> = mapping<
       limit: {
         key: "limit",
         schema: memory,
-        description: "Memory that may be used.",
+        description: "Maximum memory.",
       },
     }),
     description: "Memory: bytes, or a number with a unit such as 4Gi.",
   },
 });
 
-/** Schema of how a job runs on a developer's machine. */
+/** Schema of the settings for a developer's machine. */
 export const runLocal: Schema<NonNullable<JobBody["runLocal"]>> = mapping<
   NonNullable<JobBody["runLocal"]>
 >("Local run", {

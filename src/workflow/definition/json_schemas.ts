@@ -3,17 +3,17 @@ import type { JsonSchema } from "../../schema/schema.ts";
 import { wireTrigger } from "../../triggers/trigger_fields.ts";
 import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 
-/** Name of the schema; nothing is fetched from there. */
+/** Name of the schema, which is not an address. */
 const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 
 const TEXT: JsonSchema = { type: "string" };
 const TEXTS: JsonSchema = { type: "array", items: { type: "string" } };
 const OBJECT: JsonSchema = { type: "object" };
 /**
- * Creates the JSON Schema of the documents with which jobs are triggered.
+ * Creates the JSON Schema of trigger documents.
  *
- * It is as strict as the coordinator should be: what the coordinator would
- * take and never run does not pass, as far as a schema can tell.
+ * It is as strict as the coordinator should be: as far as a schema can express
+ * it, it rejects what the coordinator would accept and never run.
  *
  * @returns A schema of draft 7.
  */
@@ -79,15 +79,15 @@ export function triggerSchema(): JsonSchema {
   };
 }
 
-/** Name of the schema; nothing is fetched from there. */
+/** Name of the schema, which is not an address. */
 const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
 
 /**
  * Creates the JSON Schema of workflow files, for editors.
  *
- * It accepts what the reader accepts, from the same definition, except for what a
- * schema cannot say: duplicate or unknown names, cycles, what a
- * job file adds to an entry, and paths outside `/job`.
+ * It is derived from the same definition as the parser, and agrees with it
+ * except for what a schema cannot express: duplicate or unknown names, cycles,
+ * properties that a job file adds to an entry, and paths outside `/job`.
  *
  * @returns A schema of draft 7, the newest that editors commonly know.
  */

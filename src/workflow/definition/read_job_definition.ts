@@ -10,23 +10,23 @@ import type { JobContent } from "./definition.ts";
 import { checkJob, flattened, jobDefinition } from "./job_definition.ts";
 import { isFile } from "../../fs/files.ts";
 
-/** A job file over which an entry of a workflow is laid. */
+/** A job file that an entry of a workflow overrides. */
 export interface BaseJobFile {
-  /** Name of the job, if the file gives one. */
+  /** Name of the job, if the file sets one. */
   readonly name: string | undefined;
   /** The job. */
   readonly job: JobContent;
-  /** Path of the file from the CI root. */
+  /** Path of the file relative to the CI root. */
   readonly sourceFile: string;
 }
 
-/** Takes a warning: what is ignored in a file, with its place. */
+/** Called with a warning about an ignored value, and its position. */
 export type OnWarning = (warning: string) => void;
 
 /** Options for {@linkcode readJobDefinition}. */
 export interface ReadDefinitionOptions {
   /**
-   * Takes what is ignored in the files, such as keys that are not known.
+   * Called with a warning for each ignored value, such as an unknown key.
    *
    * @default {warnings are ignored}
    */
@@ -34,12 +34,13 @@ export interface ReadDefinitionOptions {
 }
 
 /**
- * Reads a job file: keys of the job stand below `job`, or at the top.
+ * Reads a job file, whose properties are below `job` or at the top level.
  *
  * @param root Absolute path of the CI root.
- * @param sourceFile Path of the file from there.
- * @returns What the file says.
- * @throws {RunnerError} `invalid-job-file`, with all problems and their places.
+ * @param sourceFile Path of the file relative to the CI root.
+ * @returns Content of the file.
+ * @throws {RunnerError} `invalid-job-file`, with all problems and their
+ * positions.
  */
 export async function readJobDefinition(
   root: string,
@@ -62,13 +63,13 @@ export async function readJobDefinition(
 }
 
 /**
- * Finds and reads the job file that an entry of a workflow names.
+ * Finds and reads the job file that an entry of a workflow refers to.
  *
  * @param root Absolute path of the CI root.
- * @param given Path as given: from the root, or from `.reactorcide/jobs`.
- * @returns What the file says.
- * @throws {RunnerError} `invalid-job-file`, if there is no such file, it lies
- * outside the root or it cannot be used.
+ * @param given Path as written, relative to the root or to `.reactorcide/jobs`.
+ * @returns Content of the file.
+ * @throws {RunnerError} `invalid-job-file`, if the file does not exist, is
+ * outside the root or is invalid.
  */
 export async function readBaseJobFile(
   root: string,
@@ -130,7 +131,7 @@ async function inside(root: string, path: string): Promise<string> {
     return await guardPath(root, path);
   } catch (cause) {
     if (!(cause instanceof RunnerError)) throw cause;
-    throw unusable(path, "it leads out of the root", cause);
+    throw unusable(path, "it is outside the root", cause);
   }
 }
 

@@ -23,20 +23,20 @@ import {
 
 /** Options for {@linkcode readWorkflow}. */
 export interface ReadWorkflowOptions extends ReadDefinitionOptions {
-  /** Ends the work between two files. */
+  /** Stops reading between two files. */
   signal?: AbortSignal;
 }
 
 /**
- * Reads a workflow file, and the job files that it names.
+ * Reads a workflow file, and the job files that it refers to.
  *
- * An entry of `jobs` is laid over its job file: of the job and its variables,
- * each key that the entry gives wins, and the others stay.
+ * An entry of `jobs` overrides its job file: properties and variables of the
+ * entry replace those of the file.
  *
- * @param root Absolute path of the CI root, in which job files are looked for.
- * @param sourceFile Path of the workflow file from there.
- * @throws {RunnerError} `invalid-workflow`, with everything that is wrong in
- * any of the files, and where.
+ * @param root Absolute path of the CI root, which contains the job files.
+ * @param sourceFile Path of the workflow file relative to the CI root.
+ * @throws {RunnerError} `invalid-workflow`, with the problems of all files, and
+ * their positions.
  */
 export async function readWorkflow(
   root: string,
@@ -70,7 +70,7 @@ export async function readWorkflow(
   }
   const errors: string[] = [];
   const bases = await readBases(root, entries, errors, options);
-  const jobs = entries.map((entry) => layOver(entry, bases));
+  const jobs = entries.map((entry) => mergeEntry(entry, bases));
   reportGraphProblems(
     entries.map(({ node }, at) => ({
       name: jobs[at].name,
@@ -99,9 +99,9 @@ export async function readWorkflow(
 /**
  * Derives the id of a workflow from the path of its file.
  *
- * @param sourceFile Path of the file from the CI root.
- * @returns The path below the folder of workflows, in small letters, digits and
- * dashes; it may be empty or too long.
+ * @param sourceFile Path of the file relative to the CI root.
+ * @returns The path below the folder of workflows, converted to lower-case
+ * letters, digits and dashes; it may be empty or too long.
  */
 export function workflowId(sourceFile: string): string {
   const path = sourceFile.startsWith(`${WORKFLOW_FOLDER}/`)
@@ -149,14 +149,14 @@ async function readBases(
   return bases;
 }
 
-function layOver(
+function mergeEntry(
   { name, node, jobFile, content }: JobEntry,
   bases: ReadonlyMap<string, BaseJobFile>,
 ): JobDefinition {
   const base = jobFile === undefined ? undefined : bases.get(jobFile)?.job;
   const job = jobDefinition(name, content, base);
   const { command, steps } = job.body;
-  // A job file that could not be read may have had a command.
+  // A job file that cannot be read may contain a command.
   const isWhole = jobFile === undefined || base !== undefined;
   if (isWhole && command === undefined && steps === undefined) {
     node.explain(() => `${node.label} needs the key "command"`);

@@ -4,29 +4,29 @@ import type { EventType } from "../definition/filters.ts";
 /** Maximum number of patterns that a reason lists. */
 const MAX_LISTED = 6;
 
-/** The event, as filters see it. */
+/** Properties of an event that filters use. */
 export interface MatchedEvent {
   /** Type of the event. */
   readonly type: EventType;
-  /** Branch or tag; every pattern matches an empty one. */
+  /** Branch or tag; an empty one matches every pattern. */
   readonly branch: string;
-  /** Files that have changed; `undefined` if they are unknown. */
+  /** Changed files; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
 }
 
-/** Whether an event starts something, and why. */
+/** Whether an event starts a workflow or job, and why. */
 export interface FilterMatch {
-  /** Whether event, branch and changed files all match. */
+  /** Whether the event, the branch and the changed files match. */
   readonly isStarted: boolean;
   /** Why, or why not. */
   readonly reason: string;
 }
 
 /**
- * Compares the filters of a workflow or job with an event.
+ * Matches the filters of a workflow or job against an event.
  *
  * @param filters Events, branches and paths.
- * @returns Whether the event starts it, and the reason in words.
+ * @returns Whether the event starts it, and the reason.
  */
 export function matchFilters(
   { triggers, paths }: Filters,
@@ -65,7 +65,7 @@ function matchPaths(
   files: readonly string[] | undefined,
 ): [isMatch: boolean, reason: string] {
   if (include.length === 0 && exclude.length === 0) return [true, ""];
-  // To run too much is better than to leave out what should have run.
+  // Running too many jobs is better than skipping one that should run.
   if (files === undefined) {
     return [true, "paths are ignored because the changed files are unknown"];
   }
@@ -92,20 +92,20 @@ function listed(texts: readonly string[]): string {
     (hiddenCount > 0 ? ` and ${hiddenCount} more` : "");
 }
 
-/** Part of a pattern: any number of items, or a test of one item. */
+/** Part of a pattern: any number of items, or a predicate for one item. */
 type Part = "any" | ((item: string) => boolean);
 
 /**
  * Compiles a pattern for branches or paths.
  *
- * Pattern and text are split at slashes. A segment `**` matches any number of
- * segments, none included; `*`, `?`, `[abc]` and `[!abc]` stay within one.
- * Patterns are case-sensitive, and a leading dot is like any other character.
+ * Patterns and texts are split at slashes. The segment `**` matches any number
+ * of segments, including none; `*`, `?`, `[abc]` and `[!abc]` match within a
+ * segment. Patterns are case-sensitive, and a leading dot is not special.
  *
- * Matching takes at most time in proportion to the lengths of pattern and text,
- * multiplied: no pattern makes it run away.
+ * The time of a match is at most proportional to the length of the pattern
+ * times the length of the text.
  *
- * @returns Function that tells whether the whole of a text matches.
+ * @returns Function that checks whether a whole text matches.
  */
 export function eventGlob(pattern: string): (text: string) => boolean {
   const parts = pattern.split("/").map((segment): Part =>
@@ -120,7 +120,10 @@ function segmentGlob(pattern: string): (segment: string) => boolean {
   return (segment) => matchParts(parts, [...segment]);
 }
 
-/** After a mismatch, the last "any" takes one item more: no other can help. */
+/**
+ * After a mismatch, the last "any" matches one more item; backtracking further
+ * cannot help.
+ */
 function matchParts(parts: readonly Part[], items: readonly string[]): boolean {
   let at = 0;
   let part = 0;
@@ -161,7 +164,10 @@ function characterParts(pattern: readonly string[]): Part[] {
   return parts;
 }
 
-/** A bracket right behind the first one, or behind its `!`, is a member. */
+/**
+ * A closing bracket directly after the first one, or after its `!`, is a
+ * member.
+ */
 function endOfClass(pattern: readonly string[], start: number): number {
   const first = pattern[start + 1] === "!" ? start + 2 : start + 1;
   return pattern.indexOf("]", first + 1);

@@ -69,7 +69,7 @@ const filled = jsonString({ rule: { pattern: /[^]/, words: "not be empty" } });
 const workflowId = jsonString({
   rule: {
     pattern: WORKFLOW_ID,
-    words: "consist of up to 63 small letters, digits and dashes",
+    words: "consist of up to 63 lower-case letters, digits and dashes",
   },
 });
 
@@ -299,7 +299,8 @@ const policySchema: Schema<PolicyContent> = mapping("CI policy", {
  * @param text The policy as JSON.
  * @param name What the text comes from, for messages.
  * @returns The policy, with defaults filled in.
- * @throws {RunnerError} `invalid-config`, with all problems and their places.
+ * @throws {RunnerError} `invalid-config`, with all problems and their
+ * positions.
  */
 export async function readPolicy(text: string, name: string): Promise<Policy> {
   const problems = new Problems(name, POLICY);

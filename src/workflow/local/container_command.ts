@@ -11,50 +11,50 @@ import { defaultOf } from "../../options/options.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import type { JobOutcome, JobRequest, LocalJob } from "./local_job.ts";
 
-/** User of a job that names none, as workers have it. */
+/** Default user of a job, the same as on a worker. */
 const RUNNER = "1001:1001";
 
 /** Maximum number of processes of a job. */
 const MAX_PROCESSES = 4_096;
 
-/** Returns the files to the user of the job first, if the runner may. */
+/** Gives the files to the user of the job first, if the runner may. */
 const GIVE_FILES =
   'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R "$user" "$files" || exit; exec "$@"';
 
-/** How containers are started. */
+/** Options for starting containers. */
 export interface ContainerOptions {
-  /** Program that is called as the one of Docker: `docker` or `podman`. */
+  /** Program with the command line of Docker: `docker` or `podman`. */
   readonly program: string;
   /**
    * Network of the containers.
    *
-   * @default {that of the program}
+   * @default {the default network of the program}
    */
   readonly network?: string;
 }
 
-/** Settings of a container, besides the job. */
+/** Settings of a container, in addition to the job. */
 export interface ContainerSetting extends ContainerOptions {
   /** Name of the container. */
   readonly name: string;
-  /** Absolute path of what the job knows as `/job`. */
+  /** Absolute path of the directory that is mounted at `/job`. */
   readonly workspace: string;
-  /** Absolute path of the code, if the job shares it with others. */
+  /** Absolute path of the code, if jobs share it. */
   readonly sharedCode: string | undefined;
-  /** Names of variables that the container gets as the program has them. */
+  /** Names of variables that the container inherits from the program. */
   readonly variables: readonly string[];
-  /** User and group of the process, for jobs that are to have them. */
+  /** User and group of this process, for jobs that run as this user. */
   readonly hostUser: string;
 }
 
 /**
- * Creates the command that runs a job in a container of its own: with the
- * workspace at `/job`, as another user, without privileges and within limits.
+ * Creates the command that runs a job in its own container: with the workspace
+ * at `/job`, as an unprivileged user and with resource limits.
  *
- * Values of variables are in the environment of the command, not among its
- * arguments, which every user of the machine can read.
+ * Values of variables are passed in the environment of the command, since every
+ * user of the machine can read its arguments.
  *
- * @param setting Everything around it.
+ * @param setting Container, directories and variables.
  * @returns Program and arguments.
  * @throws {RunnerError} `invalid-job`, if no container can run the job.
  */
@@ -106,7 +106,7 @@ export function containerCommand(
   ];
 }
 
-/** An image that begins with a dash would be an option of the engine. */
+/** The engine would parse an image that starts with a dash as an option. */
 function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
   const problem = imageProblem(image);
   if (problem === undefined) return image;
@@ -118,7 +118,7 @@ function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
   );
 }
 
-/** A variable of this machine that an engine cannot pass is left out. */
+/** Leaves out variables of this machine that an engine cannot pass. */
 function namesOf(
   { name, env }: LocalJob,
   variables: readonly string[],
@@ -128,7 +128,7 @@ function namesOf(
   );
   if (unfit === undefined) return variables.filter(isEngineVariable);
   throw new RunnerError(
-    `Cannot run job "${name}" in a container: an engine does not take the variable ${
+    `Cannot run job "${name}" in a container: the engine does not accept the variable ${
       JSON.stringify(unfit)
     }`,
     { code: "invalid-job" },
@@ -150,7 +150,7 @@ function argvOf({ name, command = "", steps, isWrapped }: LocalJob): string[] {
 function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
   if (runAsUser === "root") return "0:0";
   if (runAsUser === "host") return hostUser;
-  // Without the right to give files away, only their owner can write them.
+  // A runner that may not change the owner of files runs jobs as their owner.
   if (runAsUser === "" || runAsUser === "runner") {
     return hostUser.startsWith("0:") ? RUNNER : hostUser;
   }
@@ -185,19 +185,19 @@ function bytesOf(amount: string): number {
 
 /** Options for {@linkcode runContained}. */
 export interface RunContainedOptions extends ContainerOptions {
-  /** Absolute path of the code, if the job shares it with others. */
+  /** Absolute path of the code, if jobs share it. */
   readonly sharedCode: string | undefined;
   /** Runs the command that starts the container. */
   readonly run: (command: readonly string[]) => Promise<JobOutcome>;
 }
 
 /**
- * Runs a job in a container of its own, which is gone afterwards.
+ * Runs a job in its own container, and removes the container.
  *
- * @param parts What the job's runner owns.
+ * @param parts Runner of the job.
  * @param request The job.
- * @param options Everything around the container.
- * @returns How the job ended.
+ * @param options Engine, shared code and command runner.
+ * @returns Outcome of the job.
  * @throws {RunnerError} `invalid-job`, if no container can run the job.
  */
 export async function runContained(
@@ -207,7 +207,7 @@ export async function runContained(
 ): Promise<JobOutcome> {
   const { program, run } = options;
   const name = `reactorcide-${crypto.randomUUID()}`;
-  // This process created the directory, so its user needs no permission.
+  // This process owns the directory.
   const { uid, gid } = await Deno.stat(workspace.base);
   const forContainer = childEnvironment(host.env, {
     ...{ kind: "container", names: [], facts: {}, jobEnv: {} },
@@ -220,7 +220,7 @@ export async function runContained(
       ...Object.keys(forContainer),
       ...Object.keys(job.env),
       ...[Variable.traceParent, Variable.traceState],
-      // A runner in there works in the workspace that this job has locked.
+      // A runner in the container uses the workspace that this job has locked.
       Variable.workspaceLock,
     ],
     hostUser: `${uid ?? 0}:${gid ?? 0}`,
@@ -228,7 +228,7 @@ export async function runContained(
   try {
     return await run(command);
   } finally {
-    // A container may outlive the program that was to end with it.
+    // A container may outlive the program that started it.
     const engine = engineNamed(program, { ...host, cwd: workspace.base });
     const problem = await removeContainer(engine, name);
     if (problem !== undefined) logger.warn("job", problem);

@@ -17,11 +17,11 @@ import {
   WorkflowVariables,
 } from "./workflow_state.ts";
 
-/** A job that is run on this machine. */
+/** A job of a local workflow. */
 export interface LocalJob {
   /** Name, unique in its workflow. */
   readonly name: string;
-  /** Text for the shell. */
+  /** Shell command. */
   readonly command?: string;
   /** Steps of the job, instead of a command. */
   readonly steps?: readonly StepConfig[];
@@ -29,29 +29,29 @@ export interface LocalJob {
   readonly env: Readonly<Record<string, string>>;
   /** Jobs that must end before this one starts. */
   readonly dependsOn: readonly string[];
-  /** When the job runs then. */
+  /** Condition for running the job. */
   readonly condition: Condition;
-  /** Values, for each of which the job runs. */
+  /** Items; the job runs once for each of them. */
   readonly forEach?: readonly JsonValue[];
-  /** Variable that holds the value. */
+  /** Variable that contains the item. */
   readonly itemVar?: string;
   /** Image of the container. */
   readonly image?: string;
   /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
-  /** Where the source goes, as the job knows it. */
+  /** Directory of the source, as the job sees it. */
   readonly codeDir?: string;
-  /** Where the command runs, as the job knows it. */
+  /** Directory in which the command runs, as the job sees it. */
   readonly jobDir?: string;
   /** User of the container. */
   readonly runAsUser?: string;
-  /** Where the code comes from, if the job says so itself. */
+  /** Source of the code, if the job sets its own. */
   readonly source?: {
     readonly type: string;
     readonly url: string;
     readonly ref?: string;
   };
-  /** Whether the job does not run on a developer's machine. */
+  /** Whether the job is skipped on a developer's machine. */
   readonly disableRunLocal?: boolean;
   /** Whether a runner in the container runs the command. */
   readonly isWrapped?: boolean;
@@ -59,7 +59,7 @@ export interface LocalJob {
   readonly resources?: JobBody["resources"];
 }
 
-/** A workflow that is run on this machine. */
+/** A local workflow. */
 export interface LocalWorkflow {
   /** Initial variables. */
   readonly vars: JsonObject;
@@ -67,9 +67,9 @@ export interface LocalWorkflow {
   readonly jobs: readonly LocalJob[];
 }
 
-/** One node of a workflow: a job, or one of the many that it becomes. */
+/** A node of a workflow: a job, or one item of its fan-out. */
 export interface LocalNode extends ConditionalNode {
-  /** Name that no other node of the workflow has. */
+  /** Name of the node, unique in its workflow. */
   readonly displayName: string;
   /** The job, with the variable of its item. */
   readonly job: LocalJob;
@@ -91,7 +91,7 @@ export function localJob({ name, body, env }: JobDefinition): LocalJob {
   };
 }
 
-/** What a job says of developers' machines wins over what it says of workers. */
+/** Settings for a developer's machine override those for workers. */
 function localUser({ runLocal, runAs }: JobBody): string | undefined {
   return runLocal?.user ?? (runLocal?.asRunner ? "runner" : runAs?.user);
 }
@@ -107,10 +107,10 @@ function localResources(
 }
 
 /**
- * Creates a job from a trigger; what the trigger leaves out is inherited from
- * the job that sent it.
+ * Creates a job from a trigger. Properties that the trigger omits are inherited
+ * from the job that sent it.
  *
- * @param parent The job that sent it.
+ * @param parent Job that sent the trigger.
  */
 export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
   const { sourceType, sourceUrl, sourceRef } = trigger;
@@ -139,8 +139,8 @@ export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
  * Creates the nodes of a workflow.
  *
  * @param jobs Jobs without dependency cycles.
- * @returns A node for each job, or for each item of one that has items. No node
- * depends on one whose list is empty.
+ * @returns A node for each job, or for each of its items. No node depends on a
+ * job whose list of items is empty.
  */
 export function localNodes(jobs: readonly LocalJob[]): LocalNode[] {
   const { jobs: kept, empty } = bypassEmptyLists(jobs);
@@ -165,10 +165,10 @@ function nodesOf(job: LocalJob): LocalNode[] {
 }
 
 /**
- * Links jobs of a workflow, or the nodes that they become.
+ * Creates the dependency graph of jobs or nodes.
  *
- * @param nodes Jobs or nodes.
- * @returns Which of them depend on which.
+ * @param nodes Jobs of a workflow, or its nodes.
+ * @returns The graph.
  */
 export function localGraph(
   nodes: readonly Pick<LocalNode, "name" | "dependsOn">[],
@@ -179,15 +179,15 @@ export function localGraph(
 }
 
 /**
- * Selects jobs of a workflow, to run them alone.
+ * Selects jobs of a workflow to run without the others.
  *
- * Other jobs that they depend on count as done; variables and outputs of jobs
- * that succeeded earlier are kept.
+ * Dependencies that are not selected count as completed. Variables and outputs
+ * of jobs that succeeded earlier are kept.
  *
  * @param names Names of the jobs.
  * @param earlier Results of earlier runs.
  * @returns A workflow of these jobs.
- * @throws {RunnerError} `invalid-config`, if there is no job of a name.
+ * @throws {RunnerError} `invalid-config` if a job does not exist.
  */
 export function selectJobs(
   { vars, jobs }: LocalWorkflow,
@@ -217,7 +217,7 @@ function withoutOthers(
   chosen: ReadonlySet<string>,
 ): LocalJob {
   const dependsOn = job.dependsOn.filter((name) => chosen.has(name));
-  // A job that runs only after a failure runs when it is selected alone.
+  // A job that runs only after a failure also runs when it is selected alone.
   const isAlone = dependsOn.length === 0;
   return { ...job, dependsOn, ...isAlone ? { condition: "always" } : {} };
 }
@@ -225,7 +225,7 @@ function withoutOthers(
 function unknownJob(name: string, known: Iterable<string>): RunnerError {
   const near = suggest(name, known);
   return new RunnerError(
-    `Cannot run job "${name}": the workflow has none of that name` +
+    `Cannot run job "${name}": the workflow has no job of that name` +
       (near === undefined ? "" : `; did you mean "${near}"?`),
     { code: "invalid-config" },
   );
@@ -233,7 +233,7 @@ function unknownJob(name: string, known: Iterable<string>): RunnerError {
 
 /** A job to run now. */
 export interface JobRequest {
-  /** Key of the job, which no other job of the run has. */
+  /** Key of the job, unique in the run. */
   readonly key: string;
   /** The job. */
   readonly node: LocalNode;
@@ -241,21 +241,21 @@ export interface JobRequest {
   readonly workflowId: string;
   /** Returns the variables of the workflow as JSON. */
   readonly varsText: () => string;
-  /** Aborted when the run is to end. */
+  /** Aborted when the run is cancelled. */
   readonly signal: AbortSignal;
 }
 
-/** How a job has ended, and what it left. */
+/** Outcome and outputs of a job. */
 export interface JobOutcome extends JobOutputs {
   /** How it ended. */
   readonly status: NodeEnd;
-  /** Its exit code, `null` if it never had one. */
+  /** Exit code; `null` if there is none. */
   readonly exitCode: number | null;
-  /** Why it ended as it did, if there is more to say. */
+  /** Reason of the outcome, if it is known. */
   readonly reason?: string;
   /** Follow-up jobs. */
   readonly triggers?: readonly TriggeredWorkflow[];
-  /** The last lines that it printed, masked. */
+  /** Last lines of its output, masked. */
   readonly tail?: readonly string[];
 }
 
@@ -263,6 +263,6 @@ export interface JobOutcome extends JobOutputs {
  * Runs a job.
  *
  * @param request The job.
- * @returns How it ended; the job fails with whatever it throws.
+ * @returns Its outcome; if the function throws, the job fails.
  */
 export type Executor = (request: JobRequest) => Promise<JobOutcome>;

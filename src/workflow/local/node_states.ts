@@ -12,29 +12,29 @@ export type NodeStatus =
   | "timeout"
   | "skipped";
 
-/** How a node that has run ended. */
+/** Outcome of a node that ran. */
 export type NodeEnd = "completed" | "failed" | "cancelled" | "timeout";
 
-/** What a condition needs to know about a node. */
+/** Properties of a node that conditions depend on. */
 export interface ConditionalNode {
-  /** Name that others depend on; all nodes of one fan-out share it. */
+  /** Name for dependencies; all nodes of a fan-out share it. */
   readonly name: string;
-  /** Names of the nodes that must end first. */
+  /** Names of its dependencies. */
   readonly dependsOn: readonly string[];
-  /** When the node runs then. */
+  /** Condition for running the node. */
   readonly condition: Condition;
 }
 
-/** How the nodes of one name have ended so far. */
+/** Outcomes of the nodes of a name so far. */
 interface GroupEnd {
-  /** How the first of them ended that did not succeed. */
+  /** Outcome of the first node that did not succeed. */
   firstOther?: NodeEnd | "skipped";
   hasFailure: boolean;
 }
 
 /**
- * States of the nodes of a workflow, which are known by their index. Conditions
- * follow the rules of the coordinator.
+ * States of the nodes of a workflow, by index. Conditions follow the rules of
+ * the coordinator.
  */
 export class NodeStates {
   readonly #nodes: readonly ConditionalNode[];
@@ -59,18 +59,19 @@ export class NodeStates {
   }
 
   /**
-   * Returns why the condition of a node skipped it.
+   * Returns why the condition of a node was not met.
    *
-   * @returns The reason; `undefined` for any other node.
+   * @returns The reason; `undefined` for other nodes.
    */
   skipReason(node: number): string | undefined {
     return this.#skipReasons.get(node);
   }
 
   /**
-   * Evaluates the condition of a node whose dependencies have ended.
+   * Evaluates the condition of a node whose dependencies have ended, and skips
+   * the node if it is not met.
    *
-   * @returns Whether it runs; if not, it is skipped now.
+   * @returns Whether the node runs.
    */
   submit(node: number): boolean {
     const reason = this.#findSkipReason(this.#nodes[node]);
@@ -83,15 +84,15 @@ export class NodeStates {
     return false;
   }
 
-  /** Notes that a node runs. */
+  /** Marks a node as running. */
   start(node: number): void {
     this.#statuses[node] = "running";
   }
 
   /**
-   * Notes how a node has ended.
+   * Records the outcome of a node.
    *
-   * @param status How it ended, or that it does not run.
+   * @param status Outcome, or `skipped`.
    */
   end(node: number, status: NodeEnd | "skipped"): void {
     this.#statuses[node] = status;
@@ -130,9 +131,9 @@ export type WorkflowStatus =
   | "skipped";
 
 /**
- * Derives the status of a workflow, by the rules of the coordinator.
+ * Derives the status of a workflow as the coordinator does.
  *
- * @param nodes Statuses of its nodes, including those of follow-up jobs.
+ * @param nodes Statuses of its nodes, including follow-up jobs.
  */
 export function workflowStatus(nodes: readonly NodeStatus[]): WorkflowStatus {
   const has = new Set(nodes);

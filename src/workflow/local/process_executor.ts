@@ -22,7 +22,7 @@ import type {
 import type { NodeEnd } from "./node_states.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
 
-/** What a workflow leaves in the directory that is copied, from there. */
+/** Files that a workflow writes to the copied directory, relative to it. */
 export const OWN_FILES: readonly string[] = [
   "/.reactorcide/workflow/",
   "/.reactorcide/workflow-state.json*",
@@ -33,33 +33,33 @@ export interface ProcessExecutorOptions
   extends Pick<JobSurroundings, "stateFile" | "event"> {
   /** The runner of the workflow. */
   parts: RunnerParts;
-  /** Absolute path of the directory in which each job gets its own. */
+  /** Absolute path of the directory for the workspaces of jobs. */
   directory: string;
-  /** Absolute path of the directory from which jobs get their code. */
+  /** Absolute path of the directory that contains the code. */
   root: string;
   /**
-   * Where jobs get their code: a copy of the root, the root itself, which they
-   * share, or nowhere.
+   * Source of the code of jobs: a copy of the root, the root itself, which jobs
+   * share, or none.
    */
   source: "copy" | "in-place" | "none";
-  /** Where the output of jobs goes. */
+  /** Log of the jobs. */
   log: JobLog;
   /** Called with the log of each job that has steps. */
   onJobLog: (log: JobLog) => void;
   /**
-   * How each job gets a container of its own.
+   * Options for running each job in its own container.
    *
-   * @default {jobs run on this machine itself}
+   * @default {jobs run without containers}
    */
   container?: ContainerOptions;
   /** Calls listeners when the run is cancelled. */
   onSignal: Host["onSignal"];
 }
 
-/** Where a job finds its code, unless it says where. */
+/** Default directory of the code. */
 const CODE_DIR = defaultOf("code_dir");
 
-/** Status of a node by the status of its job. */
+/** Outcome of a node by the status of its job. */
 const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
   success: "completed",
   failed: "failed",
@@ -68,12 +68,11 @@ const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
 };
 
 /**
- * Creates an executor that runs each job in this process, in a workspace of its
- * own.
+ * Creates an executor that runs each job in this process, in its own workspace.
  *
- * A job is run as `runnerlib run` runs it, with its steps, its secrets and its
- * plugins; only its command is another process. All jobs share the secrets
- * that are masked, since one may print what another one outputs.
+ * Jobs run as with `runnerlib run`, including steps, secrets and plugins; only
+ * their commands are separate processes. All jobs share one masker, since a job
+ * may print the output of another.
  */
 export function processExecutor(options: ProcessExecutorOptions): Executor {
   const { parts, directory, log } = options;
@@ -89,7 +88,7 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
         ),
     });
     await Deno.mkdir(workspace, { recursive: true });
-    // The user of a container may be another one.
+    // A container may run as another user.
     const mode = options.container === undefined ? 0o600 : 0o644;
     const surroundings = { ...options, workspace, inContainer: false };
     const variables = jobVariables(request, surroundings);
@@ -174,7 +173,7 @@ function layerOf(
   const values = {
     job_command: job.steps === undefined ? command : undefined,
     job_env: job.env,
-    // The others stand in a file that anybody may read.
+    // The others are in a file that everyone may read.
     secret_env_names: Object.keys(job.env)
       .filter((name) => job.env[name].includes("${secret:")),
     code_dir: isInPlace ? undefined : job.codeDir ?? CODE_DIR,
@@ -192,7 +191,7 @@ function layerOf(
   );
 }
 
-/** The process as a job's runner sees it. */
+/** Creates the host of the runner of a job. */
 function jobHost(
   { node: { job } }: JobRequest,
   variables: Record<string, string>,
@@ -219,7 +218,7 @@ function runsInPlace(
   return source === "in-place" && own === undefined;
 }
 
-/** Where a job that shares the code runs in it. */
+/** Returns the directory, relative to the shared code, in which a job runs. */
 function placeInCode({ codeDir = CODE_DIR, jobDir = codeDir }: LocalJob) {
   const [code, place] = [normalizePath(codeDir), normalizePath(jobDir)];
   return isInside(code, place) ? place.slice(code.length) : "";
@@ -235,26 +234,26 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
   };
 }
 
-/** Maximum length of a variable on Linux, less some room for its name. */
+/** Maximum size of a variable on Linux, minus a margin for its name. */
 const MAX_VARIABLE_BYTES = 127 * 1024;
 
-/** Facts that a job gets in variables, besides its own. */
+/** Values for the variables that describe a job's environment. */
 export interface JobSurroundings {
-  /** Absolute path of what the job knows as `/job`, as the job sees it. */
+  /** Absolute path of the workspace, as the job sees it. */
   readonly workspace: string;
-  /** Whether the job has a container of its own. */
+  /** Whether the job runs in its own container. */
   readonly inContainer: boolean;
-  /** Absolute path of the file with the states of the jobs, if the job can see it. */
+  /** Absolute path of the state file, if the job can read it. */
   readonly stateFile: string | undefined;
   /** Variables that describe the event. */
   readonly event: Readonly<Record<string, string>>;
 }
 
 /**
- * Returns the variables that describe a job's place in a workflow.
+ * Returns the variables that describe the workflow of a job.
  *
  * @param request The job.
- * @param surroundings Facts for it.
+ * @param surroundings Paths, and variables of the event.
  */
 export function jobVariables(
   request: JobRequest,

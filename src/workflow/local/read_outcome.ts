@@ -15,15 +15,15 @@ import type {
 /** Maximum size of outputs, in bytes. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
-/** What only evaluations say of a job, and only the coordinator reads. */
+/** Keys of a job that only evaluations write and only the coordinator reads. */
 const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
 
 /**
- * Reads what a job left for those behind it.
+ * Reads the variables and outputs that a job wrote.
  *
- * @param path Absolute path of the file; there need not be one.
+ * @param path Absolute path of the file, which may be missing.
  * @returns Variables and outputs.
- * @throws {RunnerError} `output-failed`, if the file is no such document.
+ * @throws {RunnerError} `output-failed` if the file is not such a document.
  */
 export async function readOutputs(path: string): Promise<JobOutputs> {
   const document = await readDocument(path, MAX_OUTPUT_BYTES);
@@ -31,19 +31,19 @@ export async function readOutputs(path: string): Promise<JobOutputs> {
   const { vars = null, outputs = null } = document;
   for (const [name, value] of Object.entries({ vars, outputs })) {
     if (value !== null && !isObject(value)) {
-      throw unusable(path, `"${name}" is no object`);
+      throw unusable(path, `"${name}" must be an object`);
     }
   }
   return { vars: vars as JsonObject, outputs: outputs as JsonObject };
 }
 
 /**
- * Reads the follow-up jobs that a job left.
+ * Reads the follow-up jobs that a job wrote.
  *
- * @param path Absolute path of the file; there need not be one.
- * @returns Workflows, one for a document of plain jobs.
- * @throws {RunnerError} `output-failed`, if the file is no such document, or
- * has jobs that the coordinator would not run.
+ * @param path Absolute path of the file, which may be missing.
+ * @returns Workflows; a document of plain jobs is one workflow.
+ * @throws {RunnerError} `output-failed` if the file is not such a document, or
+ * contains jobs that the coordinator would not run.
  */
 export async function readTriggered(
   path: string,
@@ -65,7 +65,7 @@ export async function readTriggered(
 }
 
 function batchOf(batch: unknown): TriggeredWorkflow {
-  if (!isObject(batch)) throw new TypeError("a workflow is no object");
+  if (!isObject(batch)) throw new TypeError("a workflow must be an object");
   const { name, vars, jobs } = batch;
   return {
     ...typeof name === "string" ? { name } : {},
@@ -75,7 +75,7 @@ function batchOf(batch: unknown): TriggeredWorkflow {
 }
 
 function triggersOf(jobs: unknown): readonly Trigger[] {
-  if (!Array.isArray(jobs)) throw new TypeError("its jobs are no list");
+  if (!Array.isArray(jobs)) throw new TypeError("its jobs must be a list");
   const known = jobs.map((job: unknown) =>
     isObject(job)
       ? Object.fromEntries(
@@ -96,12 +96,12 @@ async function readDocument(
     document = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    // The message of the parser quotes the text, which may hold secrets.
+    // The message of the parser quotes the text, which may contain secrets.
     const isSyntax = error instanceof SyntaxError;
     throw unusable(path, isSyntax ? "it is not valid JSON" : messageOf(error));
   }
   if (isObject(document)) return document;
-  throw unusable(path, "it is no JSON object");
+  throw unusable(path, "it must be a JSON object");
 }
 
 function unusable(path: string, state: string, cause?: unknown): RunnerError {

@@ -31,20 +31,20 @@ import { openStateFile } from "./state_file.ts";
 export interface RunLocalOptions {
   /** Absolute path of the CI root. */
   root: string;
-  /** Maximum number of jobs that run at the same time. */
+  /** Maximum number of jobs that run concurrently. */
   concurrency: number;
-  /** Whether to wait while another run of a workflow goes on there. */
+  /** Whether to wait for another run of a workflow in the CI root. */
   wait: boolean;
-  /** Whether what has succeeded in an earlier run is not run again. */
+  /** Whether jobs that succeeded in an earlier run are not run again. */
   resume: boolean;
-  /** Names of the only jobs that run; `undefined` for all. */
+  /** Names of the jobs to run; `undefined` for all. */
   only: readonly string[] | undefined;
-  /** Where jobs get their code. */
+  /** Source of the code of jobs. */
   source: "copy" | "in-place" | "none";
   /**
-   * How each job gets a container of its own.
+   * Options for running each job in its own container.
    *
-   * @default {jobs run on this machine itself}
+   * @default {jobs run without containers}
    */
   container?: ContainerOptions;
   /** Variables that describe the event. */
@@ -53,28 +53,27 @@ export interface RunLocalOptions {
 
 /** Result of a run of a workflow. */
 export interface LocalResult {
-  /** How the workflow ended. */
+  /** Status of the workflow. */
   readonly status: WorkflowStatus;
-  /** Exit code: that of the first job that failed. */
+  /** Exit code of the first failed job. */
   readonly exitCode: number;
-  /** How each job ended. */
+  /** Outcome of each job. */
   readonly jobs: readonly WorkflowJobResult[];
-  /** Keys of the jobs that have succeeded, in earlier runs as well. */
+  /** Keys of the jobs that have succeeded, including earlier runs. */
   readonly completed: ReadonlySet<string>;
 }
 
 /**
- * Runs a workflow on this machine, each job in a workspace of its own below
+ * Runs a workflow on this machine, each job in its own workspace below
  * `.reactorcide/workflow`.
  *
- * @param parts The context of the runner.
+ * @param parts Context of the runner.
  * @param definition The workflow.
- * @param options What of it is run, and how.
- * @returns How it ended.
- * @throws {RunnerError} `invalid-config` for an unknown job;
- * `workspace-busy` if another run of a workflow goes on there;
- * `invalid-workflow` if there is nothing to resume; `output-failed` if what
- * happens cannot be remembered.
+ * @param options Selection of jobs, and how to run them.
+ * @returns Its outcome.
+ * @throws {RunnerError} `invalid-config` for an unknown job; `workspace-busy`
+ * if another workflow is running in the CI root; `invalid-workflow` if there is
+ * nothing to resume; `output-failed` if the state cannot be saved.
  */
 export async function runLocal(
   parts: RunnerParts,
@@ -137,12 +136,12 @@ export async function runLocal(
     jobs,
     completed: new Set([
       ...completed,
-      ...jobs.filter((it) => it.status === "completed").map(({ key }) => key),
+      ...jobs.filter((job) => job.status === "completed").map(({ key }) => key),
     ]),
   };
 }
 
-/** One run of a workflow at a time works below `.reactorcide` of a CI root. */
+/** Only one workflow at a time may run in a CI root. */
 async function lockRoot(
   { host, logger }: RunnerParts,
   { root, wait }: RunLocalOptions,
@@ -169,8 +168,8 @@ async function lockRoot(
 }
 
 /**
- * Below it are the outputs of jobs, which may be secret. Jobs that work in the
- * root can put a link in its place, which would lead the runner elsewhere.
+ * Creates a private directory, since outputs of jobs may be secret. Jobs that
+ * run in the root may have replaced it with a link, which is removed.
  */
 async function makePrivate(directory: string): Promise<void> {
   try {
@@ -190,7 +189,9 @@ async function removeOther(directory: string): Promise<void> {
   if (info !== undefined && !info.isDirectory) await removeTree(directory);
 }
 
-/** A secret that one job registers may stand in the log of another that is over. */
+/**
+ * A secret that a job registers may occur in the log of a job that has ended.
+ */
 function openLogs(): AsyncDisposable & { add(log: JobLog): void } {
   const logs: JobLog[] = [];
   return {
@@ -246,17 +247,17 @@ function exitCodeOf(
   return failed?.exitCode || 1;
 }
 
-/** Cancellation of a run by signals, which reach all of its jobs. */
+/** Cancellation of a run by signals, which are forwarded to all jobs. */
 interface Termination extends Disposable {
-  /** Aborted by the first signal. */
+  /** Aborted by the first process signal. */
   readonly signal: AbortSignal;
-  /** The first signal; `undefined` before. */
+  /** The first signal; `undefined` before it arrives. */
   readonly name: EndingSignal | undefined;
-  /** Passes this and further signals on to a job. */
+  /** Forwards this and further signals to a job. */
   readonly onSignal: Host["onSignal"];
 }
 
-/** Listens for signals on behalf of all jobs, until it is disposed. */
+/** Listens for signals for all jobs, until it is disposed. */
 function listenForSignals(host: Host): Termination {
   const controller = new AbortController();
   const listeners = new Set<(signal: EndingSignal) => void>();

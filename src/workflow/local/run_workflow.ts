@@ -26,16 +26,16 @@ const MAX_CHAIN = 50;
 export interface RunWorkflowOptions {
   /** Runs a job. */
   executor: Executor;
-  /** Maximum number of jobs that run at the same time. */
+  /** Maximum number of jobs that run concurrently. */
   concurrency: number;
   /** Saved state of the jobs. */
   state: WorkflowState;
-  /** Ends the run. */
+  /** Cancels the run. */
   signal: AbortSignal;
   /**
    * Whether a job that succeeded in an earlier run is not run again.
    *
-   * @default {every such job}
+   * @default {no such job is run again}
    */
   isDone?: (key: string) => boolean;
   /**
@@ -47,15 +47,16 @@ export interface RunWorkflowOptions {
 }
 
 /**
- * Runs a workflow, and the follow-up jobs that its jobs leave, to the end.
+ * Runs a workflow and all follow-up jobs.
  *
- * The result of a job is saved before anything that depends on it starts, so
- * that a run that is killed can be resumed without doing twice what others
- * depend on. Follow-up jobs are a workflow of their own.
+ * The result of a job is saved before its dependents start, so that a killed
+ * run can be resumed without running any dependency twice. The follow-up jobs
+ * of a job are a separate workflow.
  *
- * @returns How each job has ended: first those of the workflow, in its order.
- * @throws {RunnerError} `output-failed`, if the state cannot be saved; running
- * jobs are waited for.
+ * @returns Outcome of each job; the jobs of the workflow come first, in its
+ * order.
+ * @throws {RunnerError} `output-failed` if the state cannot be saved, after the
+ * running jobs have ended.
  */
 export async function runWorkflow(
   workflow: LocalWorkflow,
@@ -77,7 +78,7 @@ interface Run extends RunWorkflowOptions {
   readonly pool: Pool;
   readonly keys: JobKeys;
   readonly parts: Part[];
-  /** Why the run cannot go on: its state cannot be saved. */
+  /** Error that stopped the run: its state could not be saved. */
   failure?: Error;
 }
 
@@ -116,7 +117,7 @@ async function runPart(
   await noteSkipped(run, part).catch((error) => fail(run, error));
 }
 
-/** Runs a node, unless everything is being ended; returns whether it ended. */
+/** Runs a node unless the run is cancelled; returns whether the node ended. */
 async function runUnlessOver(
   run: Run,
   part: Part,
@@ -142,7 +143,7 @@ function fail(run: Run, error: unknown): void {
   run.failure ??= error instanceof Error ? error : new Error(String(error));
 }
 
-/** What has succeeded before is not run again, but what it left counts. */
+/** Adopts the results of jobs that succeeded in an earlier run. */
 function takeUp(run: Run, part: Part): number[] {
   const { state: { earlier }, isDone = () => true } = run;
   return part.keys.flatMap((key, node) => {
@@ -268,7 +269,7 @@ async function noteSkipped(run: Run, part: Part): Promise<void> {
   }));
 }
 
-/** Result of a job that this run did not start. */
+/** Result of a job that did not start in this run. */
 export const NEVER_RUN = {
   exitCode: null,
   startedAt: null,
@@ -276,25 +277,27 @@ export const NEVER_RUN = {
   tail: [],
 } as const;
 
-/** Result, or current state, of one job of a workflow. */
+/** Result or current state of a job of a workflow. */
 export interface WorkflowJobResult {
   /** Key of the job. */
   readonly key: string;
-  /** Its state; `waiting` or `submitted` if it never ran. */
+  /** State; `waiting` or `submitted` if the job never ran. */
   readonly status: NodeStatus;
-  /** Exit code, `null` if it has none. */
+  /** Exit code; `null` if there is none. */
   readonly exitCode: number | null;
-  /** When it was started, `null` if it was not in this run. */
+  /** Start time; `null` if the job did not start in this run. */
   readonly startedAt: Date | null;
-  /** How long it took, in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs: number;
-  /** Why it ended as it did, if there is more to say. */
+  /** Reason of the outcome, if it is known. */
   readonly reason?: string;
-  /** The last lines that it printed. */
+  /** Last lines of its output. */
   readonly tail: readonly string[];
 }
 
-/** A workflow of its own: that of the file, or what one job has left. */
+/**
+ * A part of a run: the workflow of the file, or the follow-up jobs of one job.
+ */
 export interface Part {
   /** Id of the workflow. */
   readonly id: string;
@@ -306,20 +309,23 @@ export interface Part {
   readonly states: NodeStates;
   /** Variables of the workflow. */
   readonly variables: WorkflowVariables;
-  /** How nodes have ended. */
+  /** Outcomes of nodes. */
   readonly ends: Map<number, Omit<WorkflowJobResult, "key" | "status">>;
-  /** Where the nodes come from, unless the workflow file has them. */
+  /**
+   * Key of the job that triggered the nodes; `undefined` for those of the
+   * workflow file.
+   */
   readonly origin: string | undefined;
-  /** How many jobs have triggered one another before this workflow. */
+  /** Length of the chain of triggering jobs before this part. */
   readonly depth: number;
-  /** Workflows of follow-up jobs, which are waited for. */
+  /** Parts of follow-up jobs that have not ended. */
   readonly children: Promise<void>[];
 }
 
 /**
- * Returns the results of the nodes of a workflow.
+ * Returns the results of the nodes of a part.
  *
- * @param part The workflow.
+ * @param part The part.
  * @returns A result for each node.
  */
 export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
@@ -332,7 +338,7 @@ export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
   }));
 }
 
-/** Limits how many tasks run at the same time; the others queue. */
+/** Limits the number of concurrent tasks; the others wait in a queue. */
 export class Pool {
   readonly #limitCount: number;
   #runningCount = 0;
@@ -340,9 +346,9 @@ export class Pool {
   #next = 0;
 
   /**
-   * Creates a pool without tasks.
+   * Creates an empty pool.
    *
-   * @param limitCount Maximum number of tasks that run at the same time.
+   * @param limitCount Maximum number of concurrent tasks.
    */
   constructor(limitCount: number) {
     this.#limitCount = limitCount;
@@ -363,7 +369,7 @@ export class Pool {
     }
   }
 
-  /** The slot goes to the next task without being free in between. */
+  /** Passes the slot directly to the next task. */
   #release(): void {
     const next = this.#waiting[this.#next++];
     if (next !== undefined) return next();

@@ -9,45 +9,45 @@ import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
 import { writeAll } from "../../fs/files.ts";
 
 /**
- * How often the file is written anew while a workflow of many jobs runs: the
- * whole of it takes time in proportion to the number of jobs each time.
+ * Number of times that the whole file is rewritten in the course of a workflow.
+ * Each write takes time in proportion to the number of jobs.
  */
 const SNAPSHOT_COUNT = 64;
 
-/** Only the owner may read what jobs have given. */
+/** Only the owner may read the outputs of jobs. */
 const MODE = 0o600;
 
 /** Options for {@linkcode openStateFile}. */
 export interface OpenStateFileOptions {
-  /** Id of the workflow; the state of another one is not gone on with. */
+  /** Id of the workflow; the state of another workflow is not resumed. */
   workflow: string;
   /**
-   * Whether to go on with what an earlier run has left: `required` fails
-   * without it, and `wanted` takes it if it is there and of this workflow.
+   * Whether to resume the state of an earlier run: `required` fails without
+   * one, and `wanted` uses it if it exists and belongs to this workflow.
    */
   earlier: "required" | "wanted" | "none";
 }
 
-/** The memory of a local workflow, on disk. */
+/** The saved state of a local workflow. */
 export interface StateFile extends WorkflowState, AsyncDisposable {
   /** Absolute path of the file. */
   readonly path: string;
 }
 
 /**
- * Opens the file in which a local workflow remembers its jobs.
+ * Opens the state file of a local workflow.
  *
- * The file is always whole: it is written anew and renamed. What has happened
- * since stands in a journal beside it, `<path>.log`, so that remembering costs
- * the same however many jobs there are, and a run that is killed loses
- * nothing. Only one run at a time may have the file open.
+ * The file is always complete, since it is replaced atomically. Later changes
+ * are in the journal `<path>.log`, so that saving a change costs the same for
+ * any number of jobs, and a killed run loses nothing. Only one run at a time
+ * may open the file.
  *
  * @param path Absolute path of the file; its directory is created when missing.
- * @param options Which workflow, and whether to go on with it.
- * @returns The memory, which is closed by being disposed.
- * @throws {RunnerError} `output-failed`, if the file is damaged or cannot be
- * written; `invalid-workflow`, if there is nothing to go
- * on with, or it is that of another workflow.
+ * @param options Workflow, and whether to resume it.
+ * @returns The state, which is closed when it is disposed.
+ * @throws {RunnerError} `output-failed` if the file is damaged or cannot be
+ * written; `invalid-workflow` if there is no state to resume, or it belongs to
+ * another workflow.
  */
 export async function openStateFile(
   path: string,
@@ -71,7 +71,7 @@ export async function openStateFile(
   }
 }
 
-/** Nothing can be renamed to a directory that is not empty. */
+/** A file cannot replace a directory that is not empty. */
 async function removeDirectory(path: string): Promise<void> {
   const info = await Deno.lstat(path).catch(() => undefined);
   if (info?.isDirectory) await removeTree(path);
@@ -121,12 +121,12 @@ class JournaledState implements StateFile {
     return this.append(JSON.stringify({ key, record }));
   }
 
-  /** Lines that come while others are written go together. */
+  /** Lines that are added during a write are written together. */
   async append(line: string): Promise<void> {
     this.#lines.push(line);
     const before = this.#writing;
     if (before !== undefined) await before;
-    // Whoever waited first has taken the lines of all.
+    // The first waiting call writes the lines of all.
     this.#writing ??= this.#write().finally(() => this.#writing = undefined);
     await this.#writing;
   }
@@ -192,24 +192,24 @@ function unwritable(path: string, state: string, cause?: unknown): RunnerError {
 /** Maximum size of a state or journal, in bytes. */
 const MAX_BYTES = 512 * 1024 * 1024;
 
-/** What a state says besides its jobs. */
+/** Properties of a state besides its jobs. */
 export interface StateHead {
-  /** Version of the form. */
+  /** Version of the format. */
   readonly version: number;
   /** Id of the workflow. */
   readonly workflow: string;
-  /** Id of the run, which its journal has, too. */
+  /** Id of the run, which the journal contains as well. */
   readonly runId: string;
 }
 
 /**
- * Reads what an earlier run of a workflow has left, with its journal.
+ * Reads the state and the journal of an earlier run.
  *
  * @param path Absolute path of the state.
- * @param workflow Id of the workflow that is to go on.
- * @returns Records by the keys of jobs.
- * @throws {RunnerError} `invalid-workflow`, if there is none, or it is that of
- * another workflow; `output-failed`, if it is damaged or cannot be read.
+ * @param workflow Id of the workflow to resume.
+ * @returns Records by job key.
+ * @throws {RunnerError} `invalid-workflow` if there is no state, or it belongs
+ * to another workflow; `output-failed` if it is damaged or cannot be read.
  */
 export async function readState(
   path: string,
@@ -218,7 +218,7 @@ export async function readState(
   const text = await readText(path);
   if (text === undefined) {
     throw new RunnerError(
-      `Cannot resume the workflow: there is no "${path}"`,
+      `Cannot resume the workflow: "${path}" does not exist`,
       { code: "invalid-workflow" },
     );
   }
@@ -226,7 +226,7 @@ export async function readState(
   if (!isState(state)) throw damaged(path);
   if (state.workflow !== workflow) {
     throw new RunnerError(
-      `Cannot resume the workflow: "${path}" is of "${state.workflow}"`,
+      `Cannot resume the workflow: "${path}" belongs to workflow "${state.workflow}"`,
       { code: "invalid-workflow" },
     );
   }
@@ -236,7 +236,7 @@ export async function readState(
   // A journal of another run is older than the state.
   if (!isObject(first) || first.runId !== state.runId) return records;
   for (const line of lines) {
-    // The last line is cut when the run was killed as it wrote.
+    // The last line is incomplete if the run was killed while writing.
     if (!isObject(line) || typeof line.key !== "string") break;
     records.set(line.key, line.record as JobRecord);
   }
@@ -260,7 +260,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // Told by what it is taken for.
+    // The caller reports values that it cannot use.
     return undefined;
   }
 }
@@ -274,7 +274,7 @@ function isState(
 
 function damaged(path: string): RunnerError {
   return new RunnerError(
-    `Cannot resume the workflow: "${path}" is no state of one`,
+    `Cannot resume the workflow: "${path}" is damaged`,
     { code: "output-failed" },
   );
 }

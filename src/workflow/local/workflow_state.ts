@@ -3,9 +3,9 @@ import type { Trigger } from "../../triggers/trigger.ts";
 import { goJson } from "../../json.ts";
 import type { NodeStatus } from "./node_states.ts";
 
-/** Follow-up jobs that a job left, as one workflow of their own. */
+/** Follow-up jobs of a job, as a separate workflow. */
 export interface TriggeredWorkflow {
-  /** Name of the workflow, if the job gave one. */
+  /** Name of the workflow, if the job set one. */
   readonly name?: string;
   /** Initial variables. */
   readonly vars?: JsonObject;
@@ -13,11 +13,11 @@ export interface TriggeredWorkflow {
   readonly jobs: readonly Trigger[];
 }
 
-/** What is known of a job of a local workflow. */
+/** Saved state of a job of a local workflow. */
 export interface JobRecord {
-  /** How the job stands. */
+  /** Status of the job. */
   readonly status: NodeStatus;
-  /** Exit code; `null` as long as there is none. */
+  /** Exit code; `null` if there is none yet. */
   readonly exitCode: number | null;
   /** Outputs of the job. */
   readonly outputs: JsonObject;
@@ -25,43 +25,46 @@ export interface JobRecord {
   readonly name: string;
   /** Variables of the workflow that the job set. */
   readonly vars?: JsonObject;
-  /** Where the job comes from, unless the workflow file has it. */
+  /**
+   * Key of the job that triggered this one; `undefined` for jobs of the
+   * workflow file.
+   */
   readonly origin?: string;
-  /** Follow-up jobs that the job left. */
+  /** Follow-up jobs of the job. */
   readonly triggers?: readonly TriggeredWorkflow[];
   /** Why the job ended as it did, if there is more to say. */
   readonly reason?: string;
 }
 
-/** Records by the keys of jobs. */
+/** Records by job key. */
 export type JobRecords = ReadonlyMap<string, JobRecord>;
 
-/** What a local workflow remembers of its jobs, so that it can be resumed. */
+/** Saved state of a local workflow, from which it can be resumed. */
 export interface WorkflowState {
-  /** What an earlier run left, when this one goes on with it. */
+  /** State of the earlier run that this one resumes. */
   readonly earlier: JobRecords;
   /**
-   * Notes how a job stands.
+   * Saves the state of a job.
    *
    * @param key Key of the job.
-   * @param record What is known of it.
-   * @returns A promise that resolves when a crash could not undo it any more.
+   * @param record State of the job.
+   * @returns A promise that resolves when the state would survive a crash.
    */
   record(key: string, record: JobRecord): Promise<void>;
 }
 
 /**
- * Finds the key of each job: its display name, unless another job has it.
+ * Assigns a key to each job: its display name, unless another job has it.
  *
- * A job keeps its key when the workflow is resumed, in whatever order jobs
- * come then.
+ * A job keeps its key when the workflow is resumed, in whatever order jobs run
+ * then.
  */
 export class JobKeys {
   readonly #keys = new Map<string, string>();
   readonly #taken = new Set<string>();
 
   /**
-   * Takes the keys that an earlier run gave.
+   * Adopts the keys of an earlier run.
    *
    * @param earlier Records of the earlier run.
    */
@@ -79,7 +82,7 @@ export class JobKeys {
    * Returns the key of a job of the workflow file.
    *
    * @param displayName Display name of the job.
-   * @returns The display name, which is taken from now on.
+   * @returns The display name, which no other job gets.
    */
   own(displayName: string): string {
     this.#taken.add(displayName);
@@ -87,11 +90,11 @@ export class JobKeys {
   }
 
   /**
-   * Returns the key of a job that another one triggered.
+   * Returns the key of a triggered job.
    *
-   * @param origin Where the job comes from.
+   * @param origin Key of the job that triggered it.
    * @param displayName Display name of the job.
-   * @returns The key, the same each time.
+   * @returns The key, the same for each call.
    */
   triggered(origin: string, displayName: string): string {
     const id = `${origin}\0${displayName}`;
@@ -105,41 +108,40 @@ export class JobKeys {
   }
 }
 
-/** Values by their names. */
+/** JSON values by name. */
 export type JsonObject = Readonly<Record<string, JsonValue>>;
 
-/** What a job leaves for those behind it. */
+/** Variables and outputs that a job passes to later jobs. */
 export interface JobOutputs {
   /** Variables of the workflow. */
   readonly vars?: JsonObject | null;
-  /** Outputs, which others know as `<job>.<key>`. */
+  /** Outputs, available to other jobs as `<job>.<key>`. */
   readonly outputs?: JsonObject | null;
 }
 
-/** The variables of a workflow, to which jobs add. */
+/** The variables of a workflow, which jobs can extend. */
 export class WorkflowVariables {
   readonly #values = new Map<string, JsonValue>();
   #text: string | undefined;
 
   /**
-   * Creates the variables that a workflow starts with.
+   * Creates the variables of a workflow that starts.
    *
-   * @param initial Variables.
+   * @param initial Initial variables.
    */
   constructor(initial: JsonObject = {}) {
     this.#merge("", initial);
   }
 
   /**
-   * Adds what a job leaves.
+   * Adds the variables and outputs of a job.
    *
-   * A variable that is there may only be said again: another value is a
-   * conflict, and what was added before it stays.
+   * An existing variable may be set to the same value again. A different value
+   * is a conflict; variables that were added before it are kept.
    *
    * @param job Name of the job, without the index of a fan-out.
-   * @param outputs What it leaves.
-   * @returns Name of the variable that has another value; `undefined` if all
-   * went well.
+   * @param outputs Variables and outputs of the job.
+   * @returns Name of the conflicting variable; `undefined` without a conflict.
    */
   add(job: string, { vars, outputs }: JobOutputs): string | undefined {
     return this.#merge("", vars ?? {}) ?? this.#merge(`${job}.`, outputs ?? {});
@@ -164,12 +166,12 @@ export class WorkflowVariables {
   }
 }
 
-/** As the coordinator compares: the order of keys does not count. */
+/** Compares as the coordinator does: the order of keys is irrelevant. */
 function isSame(a: JsonValue, b: JsonValue): boolean {
   return goJson(bare(a)) === goJson(bare(b));
 }
 
-/** A value and an object that holds nothing but it as `value` are the same. */
+/** A value equals an object whose only property `value` contains it. */
 function bare(value: JsonValue): JsonValue {
   if (typeof value !== "object" || value === null) return value;
   const keys = Object.keys(value);
