@@ -5,10 +5,10 @@ import { shownKey } from "./document.ts";
 /** Maximum number of values in one field. */
 const MAX_VALUES = 250_000;
 
-/** Maximum depth; a value that contains itself reaches it, too. */
+/** Maximum depth, which also ends the copy of a value that contains itself. */
 const MAX_DEPTH = 100;
 
-/** What a copy may still contain. */
+/** Remaining limits of a copy. */
 interface Budget extends CopyJsonOptions {
   left: number;
 }
@@ -16,15 +16,15 @@ interface Budget extends CopyJsonOptions {
 /** Options for {@linkcode copyJson}. */
 export interface CopyJsonOptions {
   /**
-   * Whether objects may have the keys that the coordinator refuses in a trigger
-   * document, for values that go elsewhere.
+   * Whether objects may have the keys that the coordinator refuses in trigger
+   * documents; for other documents.
    *
    * @default {false}
    */
   areKeysFree?: boolean;
   /**
-   * Whether a property that is `undefined` is an error, as a value that the
-   * caller meant to give.
+   * Whether a property that is `undefined` is an error, because the caller
+   * meant to set it.
    *
    * @default {false}
    */
@@ -38,7 +38,7 @@ export interface CopyJsonOptions {
  * properties count.
  *
  * @param value Any value.
- * @param path Where the value is, for messages.
+ * @param path Path of the value, for messages.
  * @param options Additional options.
  * @returns The copy.
  * @throws {TypeError} If the value is not plain JSON data.
@@ -55,11 +55,11 @@ export function copyJson(
  * Lists the own, enumerable data properties of a plain object.
  *
  * @param value Any value.
- * @param path Where the value is, for messages.
+ * @param path Path of the value, for messages.
  * @param options Additional options.
  * @returns Keys and values.
- * @throws {TypeError} If the value is not a plain object, has a getter, or
- * has a key that no document may have.
+ * @throws {TypeError} If the value is not a plain object, has a getter, or has
+ * a reserved key.
  */
 export function plainEntries(
   value: unknown,
@@ -88,25 +88,24 @@ export function plainEntries(
  * Describes why a value is not a string that every consumer can store.
  *
  * @param value Any value.
- * @returns The end of a sentence that starts with the place, if there is a
- * problem.
+ * @returns The problem, phrased to follow the path of the value; `undefined` if
+ * there is none.
  */
 export function textProblem(value: unknown): string | undefined {
   if (typeof value !== "string") {
     return `must be a string, not ${kindOf(value)}`;
   }
-  // The database of the coordinator stores neither.
+  // The database of the coordinator can store neither.
   if (value.includes("\0")) return "must not contain a NUL character";
   if (!value.isWellFormed()) return "must be well-formed Unicode";
   return undefined;
 }
 
 /**
- * Names the kind of a value, and nothing of the value itself, which may be
- * secret.
+ * Returns the kind of a value, but no part of the value, which may be secret.
  *
  * @param value Any value.
- * @returns The kind, with its article.
+ * @returns The kind, with an article.
  */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
@@ -121,7 +120,7 @@ function copy(
   depth: number,
   budget: Budget,
 ): JsonValue {
-  // Objects that are shared can multiply without ever being nested deeply.
+  // Shared objects can multiply without deep nesting.
   if (--budget.left < 0) {
     throw new TypeError(`${path} exceeds ${MAX_VALUES} values`);
   }
@@ -162,7 +161,7 @@ function copyList(
   budget: Budget,
 ): readonly JsonValue[] {
   const items: JsonValue[] = [];
-  // A list can claim any length; its first hole ends the work.
+  // A list can claim any length, but its first hole throws.
   for (let index = 0; index < list.length; index++) {
     const place = `${path}[${index}]`;
     const item = dataProperty(list, index, place);
@@ -183,7 +182,10 @@ function dataProperty(
   return property?.value;
 }
 
-/** Objects of another realm have another `Object.prototype`, but it has none. */
+/**
+ * Objects of another realm have another `Object.prototype`, which has no
+ * prototype either.
+ */
 function isPlainObject(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return false;

@@ -28,7 +28,7 @@ export type CheckedTrigger = Trigger & { readonly [CHECKED]: true };
 export interface TriggerProblem {
   /** Name of the job, or its place in the list, quoted. */
   readonly job: string;
-  /** End of a sentence that starts with the job. */
+  /** The problem, phrased to follow the job. */
   readonly problem: string;
 }
 
@@ -52,9 +52,10 @@ export interface CheckTriggersOptions {
  * Checks triggers of unknown origin.
  *
  * @param values Triggers from a program or a file.
- * @returns Frozen copies with plain conditions, and items as strings.
- * @throws {RunnerError} `invalid-trigger`, with all problems, if a trigger
- * would be refused, or be accepted and never run.
+ * @returns Frozen copies with normalized conditions, and numeric items as
+ * strings.
+ * @throws {RunnerError} `invalid-trigger` with all problems, if the coordinator
+ * would refuse a trigger, or accept it and never run it.
  */
 export function checkTriggers(
   values: unknown,
@@ -97,9 +98,9 @@ export function checkTriggers(
 }
 
 /**
- * Creates the error of one or more problems.
+ * Creates the error for one or more problems.
  *
- * @param problems Problems; those of one job are next to each other.
+ * @param problems Problems, grouped by job.
  */
 export function triggerError(
   problems: readonly TriggerProblem[],
@@ -157,7 +158,7 @@ function copyTrigger(
   }
 }
 
-/** Each item becomes the value of a variable, as the coordinator writes it. */
+/** Checks items, which become values of variables. */
 function checkItems(
   { forEach = [], itemVar = "" }: Partial<Trigger>,
   report: ReportProblem,

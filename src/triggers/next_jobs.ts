@@ -2,17 +2,17 @@ import { optionText } from "../command_text.ts";
 import { printable } from "../terminal/text.ts";
 import { secretsInText } from "../url_secrets.ts";
 
-/** A job that {@linkcode nextJobsText} shows. */
+/** A job that {@linkcode nextJobsText} lists. */
 export interface NextJob {
   /** Name of the job. */
   readonly name: string;
   /**
-   * Names of the jobs that come first.
+   * Names of its dependencies.
    *
    * @default {[]}
    */
   readonly dependsOn?: readonly string[];
-  /** Why it is next, as the caller says. */
+  /** Why the job is next, in the caller's words. */
   readonly reason?: string;
   /** Command of a job that is not in a workflow file. */
   readonly jobCommand?: string;
@@ -21,21 +21,21 @@ export interface NextJob {
 /** Options for {@linkcode nextJobsText}. */
 export interface NextJobsTextOptions {
   /**
-   * Path of the workflow file that holds the jobs.
+   * Path of the workflow file that contains the jobs.
    *
-   * @default {none: a job is run by its own command}
+   * @default {none; the jobs run by their own commands}
    */
   workflowFile?: string;
 }
 
 /**
- * Lists the jobs that a person runs by hand next.
+ * Lists the jobs to run manually next.
  *
- * A command is shown for each job whose dependencies are completed, if the job
- * has one and it can be shown as it is.
+ * It shows a command for each job whose dependencies are complete, unless the
+ * command contains secrets or characters that must be escaped.
  *
- * @param jobs The jobs that come next.
- * @param completed Names of the jobs that have ended.
+ * @param jobs The next jobs.
+ * @param completed Names of the completed jobs.
  * @returns Lines without a final newline; an empty string without jobs.
  */
 export function nextJobsText(
@@ -88,13 +88,13 @@ function commandOf(
         optionText("--workflow-file", workflowFile)
       : undefined;
   }
-  // Commands of several lines are usual, and quotes keep their newlines.
+  // Commands often have several lines, and quotes preserve newlines.
   return jobCommand && isShowable(jobCommand.replace(/[\n\t]/g, ""))
     ? `runnerlib run ${optionText("--job-command", jobCommand)}`
     : undefined;
 }
 
-/** A command with escaped or masked parts would be another one when copied. */
+/** A command with escaped or masked parts would be wrong when copied. */
 function isShowable(text: string): boolean {
   return text === printable(text) && secretsInText(text).length === 0;
 }

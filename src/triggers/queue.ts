@@ -2,44 +2,44 @@ import { type CheckedTrigger, checkTriggers } from "./check_triggers.ts";
 import type { Trigger } from "./trigger.ts";
 
 /**
- * Follow-up jobs that wait to be submitted.
+ * Queue of follow-up jobs to submit.
  *
- * Triggers are checked and copied when they are added, so that a mistake is
- * reported where it is made and later changes to the caller's objects have no
- * effect.
+ * Triggers are checked and copied when they are added, so that errors are
+ * reported at the call that causes them, and later changes to the caller's
+ * objects have no effect.
  */
 export class TriggerQueue {
   readonly #triggers: Map<string, CheckedTrigger> = new Map();
   #operationId: string | undefined;
   #sentId: string | undefined;
 
-  /** Number of triggers that wait. */
+  /** Number of queued triggers. */
   get size(): number {
     return this.#triggers.size;
   }
 
-  /** The triggers that wait, frozen, in the order in which they were added. */
+  /** The queued triggers, frozen, in the order in which they were added. */
   get pending(): readonly CheckedTrigger[] {
     return [...this.#triggers.values()];
   }
 
   /**
-   * Identity of what waits: the same until another trigger is added or removed,
-   * so that the coordinator recognizes a submission that is repeated.
+   * Id of the queued triggers. It stays the same until a trigger is added or
+   * removed, so that the coordinator recognizes a repeated submission.
    */
   get operationId(): string {
     return this.#operationId ??= crypto.randomUUID();
   }
 
   /**
-   * Whether what waits was sent before, and the answer may have been lost: the
-   * coordinator may know it.
+   * Whether the queued triggers were sent before without an answer, so that the
+   * coordinator may know them.
    */
   get wasSent(): boolean {
     return this.#sentId !== undefined && this.#sentId === this.#operationId;
   }
 
-  /** Records that what waits is about to be sent. */
+  /** Records that the queued triggers are about to be sent. */
   markSent(): void {
     this.#sentId = this.operationId;
   }
@@ -47,10 +47,10 @@ export class TriggerQueue {
   /**
    * Adds a trigger.
    *
-   * Dependencies are checked later, when all triggers are known.
+   * Dependencies are checked when all triggers are known.
    *
-   * @throws {RunnerError} `invalid-trigger` if it would not be accepted, or a
-   * trigger of that name is queued.
+   * @throws {RunnerError} `invalid-trigger` if the trigger is invalid, or one
+   * of that name is queued.
    */
   add(trigger: Trigger): void {
     this.addAll([trigger]);
@@ -87,16 +87,17 @@ export class TriggerQueue {
   }
 
   /**
-   * Removes triggers that were submitted, or refused; those added meanwhile stay.
+   * Removes triggers that were submitted or refused. Triggers that were added
+   * meanwhile stay.
    *
-   * @param triggers What was pending.
+   * @param triggers Triggers to remove.
    */
   remove(triggers: readonly Trigger[]): void {
     for (const { name } of triggers) this.#triggers.delete(name);
     this.#operationId = undefined;
   }
 
-  /** Removes the triggers that wait. */
+  /** Removes all triggers. */
   clear(): void {
     this.remove(this.pending);
   }

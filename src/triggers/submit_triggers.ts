@@ -10,7 +10,7 @@ import type { RetryPolicy } from "../process/retry.ts";
 import type { Trigger } from "./trigger.ts";
 import { MAX_DOCUMENT_BYTES } from "./triggers_file.ts";
 
-/** What submitting needs of a job of a document. */
+/** Properties of a job that submitting depends on. */
 interface SubmittableJob {
   readonly depends_on: readonly string[];
   readonly condition: string;
@@ -18,13 +18,13 @@ interface SubmittableJob {
   readonly ci_source_url?: unknown;
 }
 
-/** A document of either form. */
+/** A document of jobs or of workflows. */
 export interface SubmittableDocument {
-  /** Identity of the content. */
+  /** Id of the document. */
   readonly operation_id: string;
-  /** Jobs of the single form. */
+  /** Jobs of a document of jobs. */
   readonly jobs?: readonly SubmittableJob[];
-  /** Workflows of the multi form. */
+  /** Workflows of a document of workflows. */
   readonly workflows?: readonly {
     readonly jobs: readonly SubmittableJob[];
   }[];
@@ -32,44 +32,45 @@ export interface SubmittableDocument {
 
 /** Options for {@linkcode submitTriggers}. */
 export interface SubmitTriggersOptions {
-  /** Environment of the job: address, token and id come from it. */
+  /** Environment of the job, with URL, token and id. */
   readonly env: Readonly<Record<string, string>>;
   /** Whether the token may be sent over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
   /**
-   * How often a request is sent while its failure may be transient.
+   * Retries of requests whose failure may be transient.
    *
-   * @default {that of the client}
+   * @default {the policy of the client}
    */
   readonly retry?: RetryPolicy;
-  /** Masks the secrets in what the coordinator answers. */
+  /** Masks secrets in answers of the coordinator. */
   readonly maskText: (text: string) => string;
   /**
-   * Whether the document was sent before, and the answer may have been lost.
+   * Whether the document was sent before without an answer.
    *
    * @default {false}
    */
   readonly wasSent?: boolean;
-  /** Gets the reason and the pause before a request is sent again. */
+  /** Called with the reason and the delay before each retry. */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
-  /** Ends requests and pauses. */
+  /** Cancels requests and delays. */
   readonly signal?: AbortSignal;
 }
 
 /**
  * Submits a trigger document to the coordinator.
  *
- * While a failure may be transient, the same bytes are sent again, under the same
- * `operation_id`: each job is created once.
+ * After a failure that may be transient, the same bytes are sent again with the
+ * same `operation_id`, so that each job is created once.
  *
- * @param document Document whose jobs have been checked.
+ * @param document Document of checked jobs.
  * @param options Environment and limits.
- * @returns Ids of the jobs that were started at once.
- * @throws {RunnerError} `invalid-config`, if there is no coordinator to
- * which a token may be sent; `invalid-trigger`, if the document is too large;
- * `coordinator-failed` or `coordinator-forbidden` with the coordinator's reason.
+ * @returns Ids of the jobs that started immediately.
+ * @throws {RunnerError} `invalid-config` if no coordinator is configured to
+ * which a token may be sent; `invalid-trigger` if the document is too large;
+ * `coordinator-failed` or `coordinator-forbidden` with the coordinator's
+ * reason.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
 export async function submitTriggers(
@@ -97,10 +98,10 @@ export async function submitTriggers(
 
 /**
  * Checks whether an error means that the coordinator refused the document, so
- * that it must not be sent again: with a 4xx answer that is not about the token.
+ * that it must not be sent again.
  *
- * Where operators allow some repositories only, a source in another one is
- * answered like a token that lacks a right.
+ * If operators allow only some repositories, the coordinator refuses a source
+ * in another one with the same status as a token that lacks a permission.
  *
  * @param error What {@linkcode submitTriggers} threw.
  */
@@ -114,7 +115,7 @@ export function isRefusal(
   if (status === 403) {
     return jobsOf(document).some((job) => job.source_url || job.ci_source_url);
   }
-  // It knows the document by now, and would make nothing of it once more.
+  // It knows the document by now, and would ignore it.
   if (status === 201) return true;
   return status >= 400 && status < 500 && status !== 401 && status !== 404 &&
     !isTransientStatus(status);
@@ -127,16 +128,17 @@ function jobsOf(
 }
 
 /**
- * Describes why the coordinator would refuse a follow-up job of this job, though
- * it takes the same one from another job.
+ * Describes why the coordinator would refuse a follow-up job of this job,
+ * although it accepts the same one from other jobs.
  *
- * A job that was submitted by hand has no execution profile, which could allow
- * capabilities, and no CI repository, which the coordinator puts in the place of
- * whatever a follow-up job names.
+ * A job that was submitted manually has no execution profile, which could allow
+ * capabilities, and no CI repository, which would replace that of a follow-up
+ * job.
  *
  * @param trigger The follow-up job.
- * @param isEventJob Whether an event started the job that triggers.
- * @returns The end of a sentence that starts with the job, if there is a problem.
+ * @param isEventJob Whether an event started the triggering job.
+ * @returns The problem, phrased to follow the job; `undefined` if there is
+ * none.
  */
 export function submissionProblem(
   { capabilities = [], ciSourceType, ciSourceUrl, ciSourceRef }: Trigger,

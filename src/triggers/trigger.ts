@@ -1,12 +1,12 @@
 import type { JsonValue } from "../json.ts";
 import type { Condition } from "../schema/condition.ts";
 
-/** How a triggered job gets its code. */
+/** Type of the source of a triggered job. */
 export type TriggerSourceType = "git" | "copy" | "none";
 
-/** What a triggered job needs of the machine that runs it. */
+/** Resources of a triggered job. */
 export interface TriggerResources {
-  /** Processors: cores as a number or string (`0.5`), or thousandths (`"500m"`). */
+  /** CPU: cores as a number or string (`0.5`), or thousandths (`"500m"`). */
   readonly cpu?: {
     /** Share that is reserved for the job. */
     readonly request?: string | number;
@@ -20,11 +20,11 @@ export interface TriggerResources {
   };
 }
 
-/** Everything about a triggered job except its name. */
+/** Properties of a triggered job except its name. */
 export interface TriggerOptions {
   /**
-   * Environment variables, which override those of the job that triggers. A
-   * value can contain a `${secret:path:key}` reference, and has at most 128 KiB.
+   * Environment variables, which override those of the triggering job. A value
+   * can contain a `${secret:path:key}` reference, and has at most 128 KiB.
    *
    * @default {{}}
    */
@@ -36,29 +36,33 @@ export interface TriggerOptions {
    */
   readonly dependsOn?: readonly string[];
   /**
-   * When the job runs, depending on the jobs in `dependsOn`.
+   * Condition for running the job, checked when the jobs in `dependsOn` have
+   * ended.
    *
    * @default {"all_success"}
    */
   readonly condition?: Condition;
   /**
-   * How the source is prepared.
+   * Type of the source.
    *
    * @default {none; the source of the triggering job is not inherited}
    */
   readonly sourceType?: TriggerSourceType;
-  /** Address or path of the source. */
+  /** URL or path of the source. */
   readonly sourceUrl?: string;
   /** Branch, tag or commit of the source. */
   readonly sourceRef?: string;
   /**
-   * How the trusted CI code is prepared. Only a job that an event started can set
-   * it.
+   * Type of the source of the trusted CI code. Only a job that an event started
+   * can set it.
    */
   readonly ciSourceType?: TriggerSourceType;
-  /** Address of the trusted CI code, which the coordinator may replace. */
+  /** URL of the trusted CI code, which the coordinator may replace. */
   readonly ciSourceUrl?: string;
-  /** Branch, tag or commit of the trusted CI code, like `ciSourceUrl`. */
+  /**
+   * Branch, tag or commit of the trusted CI code, which the coordinator may
+   * replace.
+   */
   readonly ciSourceRef?: string;
   /**
    * Image of the container.
@@ -89,7 +93,7 @@ export interface TriggerOptions {
    */
   readonly runAsUser?: string;
   /**
-   * Priority in the queue; a higher number comes first.
+   * Priority in the queue; higher numbers come first.
    *
    * @default {0}
    */
@@ -101,20 +105,20 @@ export interface TriggerOptions {
    */
   readonly timeoutSeconds?: number;
   /**
-   * Capabilities that the job needs: `docker`, `builder`, `gpu`. Only a job that an
-   * event started can ask for some, and only for those of its profile.
+   * Capabilities that the job needs: `docker`, `builder`, `gpu`. Only a job
+   * that an event started can request them, and only those of its profile.
    */
   readonly capabilities?: readonly string[];
-  /** Names of the Kubernetes secrets with which the image is pulled. */
+  /** Names of the Kubernetes secrets for pulling the image. */
   readonly imagePullSecrets?: readonly string[];
   /**
-   * Items for each of which the job runs once; numbers are sent as strings.
+   * Items; the job runs once for each of them. Numbers are sent as strings.
    *
-   * @default {[], which means that the job runs once and without an item}
+   * @default {none; the job runs once, without an item}
    */
   readonly forEach?: readonly JsonValue[];
   /**
-   * Environment variable with the item.
+   * Environment variable that contains the item.
    *
    * @default {"ITEM"}
    */
@@ -127,16 +131,16 @@ export interface TriggerOptions {
    * @default {that of the triggering job}
    */
   readonly characteristics?: Readonly<Record<string, string | boolean>>;
-  /** What the job needs of the machine. */
+  /** Resources that the job needs. */
   readonly resources?: TriggerResources;
-  /** Whether the job cannot run on a developer's machine. */
+  /** Whether the job is skipped on a developer's machine. */
   readonly disableRunLocal?: boolean;
-  /** Settings for a run on a developer's machine. */
+  /** Settings for a developer's machine. */
   readonly runLocal?: { readonly [key: string]: JsonValue };
 }
 
 /** A follow-up job. */
 export interface Trigger extends TriggerOptions {
-  /** Name of the job, unique among those that are triggered with it. */
+  /** Name of the job, unique among the jobs that are triggered together. */
   readonly name: string;
 }

@@ -10,13 +10,13 @@ const FIELDS = Object.entries(TRIGGER_FIELDS) as [
   { key: string },
 ][];
 
-/** A job of a {@linkcode TriggerDocument}, with the keys of the wire. */
+/** A job of a {@linkcode TriggerDocument}, with the keys of the protocol. */
 export interface TriggerJob {
   /** Name of the job. */
   readonly job_name: string;
-  /** Names of jobs of the same document that come first. */
+  /** Names of its dependencies in the same document. */
   readonly depends_on: readonly string[];
-  /** When the job runs. */
+  /** Condition for running the job. */
   readonly condition: Condition;
   /** Environment variables. */
   readonly env: Readonly<Record<string, string>>;
@@ -24,27 +24,27 @@ export interface TriggerJob {
   readonly [key: string]: JsonValue;
 }
 
-/** A document for the coordinator, or for the triggers file. */
+/** A document for the coordinator or the triggers file. */
 export interface TriggerDocument {
-  /** Kind of the document. */
+  /** Type of the document. */
   readonly type: "trigger_job";
   /**
-   * Identity of the content.
+   * Id of the document.
    *
-   * The coordinator drops a document whose id it knows: the same document can be
-   * sent again, and another one under its id would be lost.
+   * The coordinator ignores a document whose id it knows. The same document can
+   * therefore be sent again, but a different one needs a new id.
    */
   readonly operation_id: string;
-  /** Who wrote it. */
+  /** Program that wrote the document. */
   readonly trigger_type: "runnerlib";
-  /** Jobs, each behind those that it depends on. */
+  /** Jobs in topological order. */
   readonly jobs: readonly TriggerJob[];
 }
 
 /** Options for {@linkcode triggerDocument}. */
 export interface TriggerDocumentOptions {
   /**
-   * Identity of the content.
+   * Id of the document.
    *
    * @default {crypto.randomUUID()}
    */
@@ -52,14 +52,14 @@ export interface TriggerDocumentOptions {
 }
 
 /**
- * Writes triggers in the form that the coordinator reads.
+ * Converts triggers to the document that the coordinator reads.
  *
- * @param triggers Triggers, with all those that they depend on.
- * @returns The document; what is empty is left out, except for the name, the
- * dependencies, the condition and the environment. A job with an empty list of
- * items is left out as well.
- * @throws {RunnerError} `invalid-trigger` if a trigger is invalid, a name
- * is used twice, a dependency is unknown or there is a cycle.
+ * @param triggers Triggers, including all of their dependencies.
+ * @returns The document. Empty properties are left out, except for the name,
+ * the dependencies, the condition and the environment. Jobs with an empty list
+ * of items are left out.
+ * @throws {RunnerError} `invalid-trigger` if a trigger is invalid, a name is
+ * used twice, a dependency is unknown or there is a cycle.
  */
 export function triggerDocument(
   triggers: readonly Trigger[],
@@ -69,9 +69,9 @@ export function triggerDocument(
 }
 
 /**
- * Writes triggers that are checked and in order.
+ * Converts checked triggers that are in topological order.
  *
- * @param ordered Triggers, each behind those that it depends on.
+ * @param ordered Triggers in topological order.
  */
 export function orderedDocument(
   ordered: readonly CheckedTrigger[],

@@ -175,7 +175,7 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   sourceType: {
     key: "source_type",
-    description: "How the source is prepared.",
+    description: "Type of the source.",
     schema: sourceType,
   },
   sourceUrl: {
@@ -240,7 +240,7 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   priority: {
     key: "priority",
-    description: "Priority in the queue; a higher number comes first.",
+    description: "Priority in the queue; higher numbers come first.",
     schema: jsonInteger(-MAX_INTEGER - 1, MAX_INTEGER),
   },
   timeoutSeconds: {
@@ -265,7 +265,7 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   itemVar: {
     key: "item_var",
-    description: "Environment variable with the item.",
+    description: "Environment variable that contains the item.",
     schema: jsonString({
       rule: { pattern: /^[^=]*$/, words: 'not contain "="' },
     }),
@@ -282,17 +282,17 @@ export const TRIGGER_FIELDS: Keys<Trigger> = {
   },
   resources: {
     key: "resources",
-    description: "What the job needs of the machine.",
+    description: "Resources that the job needs.",
     schema: resources,
   },
   disableRunLocal: {
     key: "disable_run_local",
-    description: "Whether the job cannot run on a developer's machine.",
+    description: "Whether the job is skipped on a developer's machine.",
     schema: jsonBoolean,
   },
   runLocal: {
     key: "run_local",
-    description: "Settings for a run on a developer's machine.",
+    description: "Settings for a developer's machine.",
     schema: jsonObject,
   },
 };
@@ -318,8 +318,8 @@ export const programTrigger: Schema<Trigger> = mapping(
  *
  * @param name Name of the variable.
  * @param value Value of the variable.
- * @returns The end of a sentence that starts with the variable, if there is a
- * problem.
+ * @returns The problem, phrased to follow the variable; `undefined` if there is
+ * none.
  */
 export function variableProblem(
   name: string,

@@ -12,7 +12,7 @@ import {
 } from "./check_triggers.ts";
 import { brief, quote } from "../terminal/text.ts";
 
-/** Maximum number of names that the picture of a cycle shows. */
+/** Maximum number of names in the description of a cycle. */
 const MAX_SHOWN = 10;
 
 /** Maximum number of suggestions; each one is compared with every name. */
@@ -21,19 +21,19 @@ const MAX_SUGGESTIONS = 20;
 /** Maximum number of cycles that are searched; each search walks the graph. */
 const MAX_CYCLES = 5;
 
-/** A trigger that must not be submitted, and why. */
+/** A trigger that must not be submitted, and the reason. */
 export interface RefusedTrigger extends TriggerProblem {
   /** The trigger. */
   readonly trigger: CheckedTrigger;
-  /** Whether its only problem is a dependency that is refused. */
+  /** Whether the only problem is a refused dependency. */
   readonly isConsequence: boolean;
 }
 
-/** Triggers that can be submitted together, and those that cannot. */
+/** Result of {@linkcode orderTriggers}. */
 export interface OrderedTriggers {
-  /** Triggers with all that they depend on, each behind its dependencies. */
+  /** Triggers that can be submitted together, in topological order. */
   readonly ordered: readonly CheckedTrigger[];
-  /** The other ones, in the order in which they were given. */
+  /** The other triggers, in the original order. */
   readonly refused: readonly RefusedTrigger[];
 }
 
@@ -41,15 +41,14 @@ export interface OrderedTriggers {
 type Problems = Map<CheckedTrigger, string[]>;
 
 /**
- * Puts triggers behind their dependencies, in the order in which they become
- * ready.
+ * Sorts triggers topologically, in the order in which they become ready.
  *
- * Triggers with unknown dependencies and those of a cycle are refused, because
- * the coordinator would let them wait forever, and with them whatever depends
- * on them. It takes time in proportion to the number of jobs and dependencies.
+ * Triggers that have unknown dependencies or are part of a cycle are refused
+ * together with their dependents, because they would wait forever at the
+ * coordinator. The time is proportional to the number of jobs and dependencies.
  *
  * @param triggers Triggers with distinct names.
- * @param problemOf Describes what else keeps a trigger from being submitted.
+ * @param problemOf Describes other reasons to refuse a trigger.
  */
 export function orderTriggers(
   triggers: readonly CheckedTrigger[],
@@ -61,7 +60,7 @@ export function orderTriggers(
     if (problem !== undefined) addProblem(problems, trigger, problem);
   }
   const sound = triggers.filter((trigger) => !problems.has(trigger));
-  // Whatever depends on a trigger that is left out never becomes ready.
+  // Dependents of a trigger that is left out never become ready.
   const ordered = orderNodes(graphOf(sound)).map((node) => sound[node]);
   const isOrdered = new Set(ordered);
   const waiting = sound.filter((trigger) => !isOrdered.has(trigger));
@@ -77,10 +76,10 @@ export function orderTriggers(
 }
 
 /**
- * Puts triggers behind their dependencies, or none of them.
+ * Sorts triggers topologically.
  *
  * @param triggers Triggers with distinct names.
- * @returns The same triggers in their new order.
+ * @returns The same triggers in topological order.
  * @throws {RunnerError} `invalid-trigger` if a dependency is unknown or there
  * is a cycle.
  */
@@ -188,21 +187,21 @@ interface Dependent {
   readonly forEach?: readonly unknown[];
 }
 
-/** Jobs, divided by whether their list of items is empty. */
+/** Result of {@linkcode bypassEmptyLists}. */
 export interface Bypassed<Job> {
-  /** Jobs to run; none of them depends on a job of an empty list. */
+  /** Jobs to run; none of them depends on a job with an empty list. */
   readonly jobs: Job[];
-  /** Jobs whose list is empty. */
+  /** Jobs with an empty list. */
   readonly empty: Job[];
 }
 
 /**
- * Leaves out jobs that run for each item of an empty list. Whatever depends on
- * such a job depends on its dependencies instead.
+ * Leaves out jobs with an empty list of items. Dependents of such a job depend
+ * on its dependencies instead.
  *
  * The coordinator would run a job with an empty list once, without an item.
  *
- * @returns The jobs that are left, in the same order, and the others.
+ * @returns The remaining jobs, in the same order, and the others.
  */
 export function bypassEmptyLists<Job extends Dependent>(
   jobs: readonly Job[],

@@ -1,10 +1,10 @@
 /**
- * Triggers on standard output, for a worker that watches it for them.
+ * Triggers on standard output, for workers that read them there.
  *
- * 1. A genuine line is the document with a nonce, which only the worker and the
- *    runner know.
- * 2. Lines of steps that look like one are marked, so that a worker which does
- *    not compare the nonce cannot take them for triggers.
+ * 1. A genuine line contains the document and a nonce, which only the worker
+ *    and the runner know.
+ * 2. Similar lines of steps are marked, so that a worker that does not compare
+ *    the nonce cannot mistake them for triggers.
  *
  * @module
  */
@@ -18,31 +18,31 @@ import type { Sink } from "../output/sink.ts";
 import type { Masker } from "../secrets/masker.ts";
 import type { TriggerDocument } from "./trigger_document.ts";
 
-/** Size up to which a line is held back; no worker reads longer ones. */
+/** Maximum size of a line that is held back; no worker reads longer lines. */
 const MAX_HELD_BYTES = 1024 * 1024;
 
 const BRACE = 0x7b;
 
-/** Prefix of a line that looks like a trigger. */
+/** Prefix for lines of steps that look like a trigger. */
 const MARK = new TextEncoder().encode("[not a trigger] ");
 
 const decoder = new TextDecoder();
 
 /** Options for {@linkcode triggerLine}. */
 export interface TriggerLineOptions {
-  /** Environment of the runner, with the nonce. */
+  /** Environment of the runner, which contains the nonce. */
   readonly env: Readonly<Record<string, string>>;
-  /** Finds secrets, which must not be printed. */
+  /** Masker for finding secrets, which must not be printed. */
   readonly masker: Masker;
 }
 
 /**
- * Writes a document as the line that a worker watches for.
+ * Formats a document as the line that workers read.
  *
  * @param options Nonce and secrets.
- * @returns The line, with a line feed at its end.
- * @throws {RunnerError} `invalid-config`, if there is no nonce;
- * `invalid-trigger`, if the line would be too long or contain a secret.
+ * @returns The line, including a line feed.
+ * @throws {RunnerError} `invalid-config` if there is no nonce;
+ * `invalid-trigger` if the line would be too long or contain a secret.
  */
 export function triggerLine(
   document: TriggerDocument,
@@ -50,7 +50,7 @@ export function triggerLine(
 ): string {
   const nonce = triggerNonce(env);
   if (masker.holdsSecret(JSON.stringify(document))) {
-    throw refused("they hold a secret, which logs must not show");
+    throw refused("they contain a secret, which must not be printed");
   }
   const { type, ...rest } = document;
   const line = JSON.stringify({ type, nonce, ...rest });
@@ -64,7 +64,7 @@ export function triggerLine(
  * Reads the nonce of trigger lines.
  *
  * @param env Environment of the runner.
- * @throws {RunnerError} `invalid-config`, if the worker has set none.
+ * @throws {RunnerError} `invalid-config` if the worker has not set one.
  */
 export function triggerNonce(env: Readonly<Record<string, string>>): string {
   const nonce = env[Variable.triggerNonce];
@@ -75,7 +75,7 @@ export function triggerNonce(env: Readonly<Record<string, string>>): string {
   );
 }
 
-/** Marks what steps print that looks like a trigger, on both streams. */
+/** Marks output of steps that looks like a trigger, on both streams. */
 export class TriggerSpoofFilter {
   readonly #stdout: FilteredSink;
   readonly #stderr: FilteredSink;
@@ -83,8 +83,8 @@ export class TriggerSpoofFilter {
   /**
    * Creates a filter.
    *
-   * @param stdout Where standard output goes.
-   * @param stderr Where standard error goes.
+   * @param stdout Sink for standard output.
+   * @param stderr Sink for standard error.
    */
   constructor(stdout: Sink, stderr: Sink) {
     this.#stdout = new FilteredSink(stdout);
@@ -101,7 +101,7 @@ export class TriggerSpoofFilter {
     return this.#stderr;
   }
 
-  /** Writes what is held back. */
+  /** Writes the output that is held back. */
   async end(): Promise<void> {
     await this.#stdout.end();
     await this.#stderr.end();
@@ -110,7 +110,7 @@ export class TriggerSpoofFilter {
   /**
    * Writes a genuine trigger on a line of its own.
    *
-   * @param line The line, with a line feed at its end.
+   * @param line The line, including a line feed.
    */
   async writeTrigger(line: string): Promise<void> {
     await this.#stdout.end();
@@ -149,9 +149,12 @@ class FilteredSink implements Sink {
     await this.#sink.write(bytes);
   }
 
-  /** The bytes of the marker are valid until its next call only. */
+  /**
+   * Runs tasks one after another, since the bytes of the marker are valid only
+   * until its next call.
+   */
   #enqueue(task: () => Promise<void>): Promise<void> {
-    // A failed write fails its caller; later ones try on their own.
+    // A failed write fails its caller only; later writes are attempted.
     this.#last = this.#last.catch(() => {}).then(task);
     return this.#last;
   }
@@ -160,8 +163,8 @@ class FilteredSink implements Sink {
 /**
  * Marks the lines of one stream that look like a trigger.
  *
- * Lines that begin with a brace wait for their end, all others pass as they
- * come: a trigger is an object of JSON.
+ * Lines that start with a brace are held back until their end; all others pass
+ * immediately, since a trigger is a JSON object.
  */
 export class SpoofedLineMarker {
   readonly #held = new GrowingBytes();
@@ -186,7 +189,7 @@ export class SpoofedLineMarker {
     return this.#output.view;
   }
 
-  /** Ends the stream, and returns what was held back. */
+  /** Ends the stream, and returns the output that was held back. */
   end(): Uint8Array {
     this.#output.clear();
     this.#endLine();
@@ -196,7 +199,7 @@ export class SpoofedLineMarker {
   /** Takes a part of one line. */
   #takePart(part: Uint8Array): void {
     if (this.#state === "start") {
-      // Whatever a reader may trim comes before the object.
+      // A reader may trim white space in front of the object.
       const first = part.findIndex((byte) => byte > 0x20 && byte < 0x7f);
       if (first < 0) return this.#output.add(part);
       this.#state = part[first] === BRACE ? "held" : "text";
@@ -221,7 +224,7 @@ export class SpoofedLineMarker {
   }
 }
 
-/** JSON can write each letter in a second way. */
+/** Decodes escape sequences first, since JSON can escape any letter. */
 function looksLikeTrigger(line: Uint8Array): boolean {
   return decoder.decode(line)
     .replace(

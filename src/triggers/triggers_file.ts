@@ -18,10 +18,10 @@ import {
   topologicalOrder,
 } from "./trigger_graph.ts";
 
-/** Size of the largest document that every consumer takes. */
+/** Maximum size of a document that every consumer accepts, in bytes. */
 export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 
-/** Keys of a document that contains nothing but jobs. */
+/** Keys of a document that contains only jobs. */
 const ENVELOPE_KEYS = ["type", "operation_id", "trigger_type", "jobs"];
 
 /** Options for {@linkcode removeTriggers}. */
@@ -37,40 +37,40 @@ export interface RemoveTriggersOptions {
 /** Options for {@linkcode writeTriggers}. */
 export interface WriteTriggersOptions extends RemoveTriggersOptions {
   /**
-   * Whether triggers replace jobs of their names.
+   * Whether triggers replace jobs with the same names.
    *
    * @default {false}
    */
   replaces?: boolean;
   /**
-   * Whether nothing is written if a trigger is refused.
+   * Whether to write nothing if a trigger is refused.
    *
    * @default {false}
    */
   isAtomic?: boolean;
 }
 
-/** What {@linkcode writeTriggers} has done. */
+/** Result of {@linkcode writeTriggers}. */
 export interface WrittenTriggers {
-  /** The document that is now in the file. */
+  /** The new content of the file. */
   readonly document: TriggerDocument;
   /** Triggers that were left out. */
   readonly refused: readonly RefusedTrigger[];
 }
 
 /**
- * Adds triggers to a file, which is created if it is missing.
+ * Adds triggers to a file, which is created if missing.
  *
- * The jobs that are in the file stay, in front, and may be depended on. The
- * content changes, so the document gets a new `operation_id`. Writers wait for
- * one another; a reader sees the old or the new document, never half of one.
+ * The existing jobs stay in front, and new jobs may depend on them. Since the
+ * content changes, the document gets a new `operation_id`. Writers wait for one
+ * another; a reader sees either the old or the new document.
  *
  * @param path Path of the file; its directory must exist.
  * @param triggers Triggers to add.
- * @throws {RunnerError} `invalid-trigger` if a trigger is refused and nothing is
- * to be written then; `output-failed` if the file is not a document of plain
- * jobs, would exceed 8 MiB, or cannot be read or written. The file is left as
- * it is then.
+ * @throws {RunnerError} `invalid-trigger` if a trigger is refused and
+ * `isAtomic` is set; `output-failed` if the file is not a document of plain
+ * jobs, would exceed 8 MiB, or cannot be read or written. The file is not
+ * changed then.
  */
 export async function writeTriggers(
   path: string,
@@ -107,8 +107,8 @@ export async function writeTriggers(
 }
 
 /**
- * Removes triggers that were submitted, or refused, from a file, and the file
- * with the last of them.
+ * Removes triggers that were submitted or refused from a file, and the file
+ * itself if none are left.
  *
  * @param path Path of the file.
  * @param names Names of the triggers.
@@ -151,13 +151,13 @@ async function writeDocument(
 }
 
 /**
- * Reads the triggers that an earlier flush left in a file. Any program in the
- * workspace may have written it, so that everything in it is checked.
+ * Reads the triggers in a file. Its content is checked, since any program in
+ * the workspace may have written it.
  *
  * @param path Path of the file.
- * @returns The triggers, none if there is no file.
- * @throws {RunnerError} `output-failed` if the file cannot be read, or is
- * anything but a document of plain jobs.
+ * @returns The triggers; none if the file is missing.
+ * @throws {RunnerError} `output-failed` if the file cannot be read, or is not a
+ * document of plain jobs.
  */
 export async function readTriggers(path: string): Promise<CheckedTrigger[]> {
   const text = await readText(path);
@@ -197,7 +197,7 @@ function parse(text: string): unknown {
 function jobsOf(document: unknown): readonly unknown[] {
   const envelope = new Map(plainEntries(document, "it"));
   for (const [key, value] of envelope) {
-    // Workflows and their variables would be lost, or would win over the jobs.
+    // Workflows and their variables would be lost, or override the jobs.
     if (!ENVELOPE_KEYS.includes(key) && !isEmpty(value)) {
       throw new TypeError(`it contains ${quote(key)} besides jobs`);
     }

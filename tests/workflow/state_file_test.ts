@@ -98,7 +98,7 @@ Deno.test("openStateFile() tells why it cannot go on", async () => {
   await assertRejects(
     () => openStateFile(path, RESUMED),
     RunnerError,
-    'is of "other"',
+    'belongs to workflow "other"',
   );
   {
     await using state = await openStateFile(path, {
