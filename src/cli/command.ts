@@ -1,5 +1,22 @@
 import type { RunnerParts } from "../runner/runner_parts.ts";
 
+/** Groups of options, in the order of the help. */
+export const FLAG_GROUPS = [
+  "What to run",
+  "Source",
+  "Secrets",
+  "Steps",
+  "Output",
+  "Limits",
+  "More",
+] as const;
+
+/** Heading under which the help lists an option. */
+export type FlagGroup = (typeof FLAG_GROUPS)[number];
+
+/** Names that are known only on the machine of the user. */
+export type NameKind = "step" | "job" | "workflow" | "command";
+
 /** An option of a command. */
 export interface Flag {
   /** Name without its dashes. */
@@ -12,10 +29,20 @@ export interface Flag {
   readonly isRepeatable?: boolean;
   /** Whether `--no-NAME` says the opposite; the switch is on by default then. */
   readonly isNegatable?: boolean;
+  /** Kind of names that the value may be, for shells to complete. */
+  readonly names?: NameKind;
   /** Words of which the value is one, for shells to complete. */
   readonly choices?: readonly string[];
   /** What the option does, in one line. */
   readonly help: string;
+  /**
+   * Heading under which the help lists the option.
+   *
+   * @default {"More"}
+   */
+  readonly group?: FlagGroup;
+  /** Whether the option is accepted, but has no effect worth showing. */
+  readonly isHidden?: boolean;
 }
 
 /** The arguments after the name of a command. */
@@ -46,8 +73,8 @@ export interface CommandContext extends ParsedArguments {
    * @param text Text.
    */
   print(text: string): Promise<void>;
-  /** Loads every command, in the order of the help. */
-  loadCommands(): Promise<LoadedCommand[]>;
+  /** All commands. */
+  readonly catalog: CommandCatalog;
 }
 
 /** A command of the command line. */
@@ -56,10 +83,16 @@ export interface Command {
   readonly usage: string;
   /** What the command does, for its help text. */
   readonly description: string;
+  /** Command lines without the name of the program, and what they do. */
+  readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Options, besides those that every command has. */
   readonly flags: readonly Flag[];
   /** Words of which the first operand is one, for shells to complete. */
   readonly actions?: readonly string[];
+  /** Kind of names that operands may be, for shells to complete. */
+  readonly operandNames?: NameKind;
+  /** Whether the command sends tokens to the coordinator. */
+  readonly usesCoordinator?: boolean;
   /** Maximum number of operands that are accepted. */
   readonly maxOperands: number;
   /** Whether a `--` with more arguments is accepted. */
@@ -74,6 +107,44 @@ export interface Command {
    */
   run(context: CommandContext): Promise<number>;
 }
+
+/** The commands of the program. */
+export interface CommandCatalog {
+  /** What each command does, by its name, in the order of the help. */
+  readonly entries: Readonly<Record<string, CommandEntry>>;
+  /**
+   * Finds a command.
+   *
+   * @param name Name as typed.
+   * @throws {RunnerError} `usage`, if there is no such command.
+   */
+  find(name: string): CommandEntry;
+  /** Loads every command. */
+  load(): Promise<LoadedCommand[]>;
+}
+
+/** A command that is loaded when it is used. */
+export interface CommandEntry {
+  /** What the command does, in one line. */
+  readonly summary: string;
+  /** Heading under which the help lists the command. */
+  readonly group: CommandGroup;
+  /** Loads the command. */
+  readonly load: () => Promise<Command>;
+}
+
+/** Groups of commands, in the order of the help. */
+export const COMMAND_GROUPS = [
+  "Run",
+  "Inspect",
+  "Sources and workspace",
+  "Secrets",
+  "Inside jobs and on workers",
+  "More",
+] as const;
+
+/** Heading under which the help lists a command. */
+export type CommandGroup = (typeof COMMAND_GROUPS)[number];
 
 /** A command with all that help and completions show. */
 export interface LoadedCommand {

@@ -15,10 +15,13 @@ import {
 } from "../runner/mask_secrets.ts";
 import type { RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext } from "./command.ts";
-import { flagsLayer, jobFileOf } from "./config_flags.ts";
+import { flagsLayer } from "./config_flags.ts";
+import { givenJobFile, jobFileOf } from "./job_file.ts";
 
 /** The configuration that a command works with; no job is run. */
 export interface CommandConfig extends LoadedConfig {
+  /** Path or other name of the job file, if there is one. */
+  readonly jobFile: string | undefined;
   /** Parts of the runner. */
   readonly parts: RunnerParts;
   /** Where secrets are looked for. */
@@ -41,6 +44,12 @@ export interface CommandConfigOptions extends LoadConfigOptions {
    * @default {the flags of the command}
    */
   layer?: Layer;
+  /**
+   * Whether the job file of the directory counts if nothing says what to run.
+   *
+   * @default {false}
+   */
+  findsJobFile?: boolean;
 }
 
 /**
@@ -56,10 +65,16 @@ export async function loadCommandConfig(
   context: CommandContext,
   options: CommandConfigOptions = {},
 ): Promise<CommandConfig> {
-  const { parts = context.parts, layer = flagsLayer(context), ...validation } =
-    options;
+  const {
+    parts = context.parts,
+    layer = flagsLayer(context),
+    findsJobFile = false,
+    ...validation
+  } = options;
   const { host: { env, cwd }, masker } = parts;
-  const jobFile = jobFileOf(context);
+  const jobFile = findsJobFile
+    ? await jobFileOf(context, layer, { env, cwd })
+    : await givenJobFile(context);
   const loaded = await loadConfig({ env, cwd }, { jobFile, layer }, validation);
   const { settings, steps, error } = loaded;
   const surroundings = { settings, env, cwd, steps };
@@ -68,7 +83,8 @@ export async function loadCommandConfig(
   masker.minBytes = minBytes;
   for (const { value } of secrets) masker.add(value);
   if (error !== undefined) throw error;
-  return { ...loaded, parts, surroundings, findSecrets };
+  const name = typeof jobFile === "object" ? jobFile.name : jobFile;
+  return { ...loaded, jobFile: name, parts, surroundings, findSecrets };
 }
 
 /**

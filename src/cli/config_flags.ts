@@ -6,7 +6,7 @@ import {
   OPTIONS,
 } from "../options/options.ts";
 import { SOURCE_TYPES } from "../options/source_options.ts";
-import type { Flag, ParsedArguments } from "./command.ts";
+import type { Flag, FlagGroup, ParsedArguments } from "./command.ts";
 
 /**
  * Types whose flag may be given several times. Each value stays one; variables
@@ -35,9 +35,41 @@ const GIT_FLAGS: readonly Flag[] = [
     name: "git-url",
     valueName: "URL",
     help: "Short for --source-type git --source-url URL",
+    group: "Source",
   },
-  { name: "git-ref", valueName: "REF", help: "Short for --source-ref REF" },
+  {
+    name: "git-ref",
+    valueName: "REF",
+    help: "Short for --source-ref REF",
+    group: "Source",
+  },
 ];
+
+/** Headings of options by the mapping of their property. */
+const GROUPS: Readonly<Record<string, FlagGroup>> = {
+  source: "Source",
+  ciSource: "Source",
+  checkout: "Source",
+  copy: "Source",
+  archive: "Source",
+  secrets: "Secrets",
+  selection: "Steps",
+  output: "Output",
+  limits: "Limits",
+};
+
+/** Headings of options that belong elsewhere than the others of their mapping. */
+const OWN_GROUPS: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
+  job_command: "What to run",
+  job_env: "What to run",
+  job_dir: "What to run",
+  runner_image: "What to run",
+  code_dir: "Source",
+  artifacts_dir: "Output",
+  secrets_file: "Secrets",
+  concurrency: "Steps",
+  failure_policy: "Steps",
+};
 
 /**
  * Returns the flags of options.
@@ -50,8 +82,12 @@ export function configFlags(names?: readonly OptionName[]): Flag[] {
   const flags = OPTIONS
     .filter(({ name }) => names?.includes(name) ?? true)
     .flatMap((option): Flag[] => "flag" in option ? [flagOf(option)] : []);
-  return names === undefined ? [...flags, ...GIT_FLAGS] : flags;
+  return names === undefined ? [...GIT_FLAGS, ...flags] : flags;
 }
+
+/** Options that scripts for the Python runner may pass to any command. */
+export const IGNORED_FLAGS: readonly Flag[] = configFlags(["runner_image"])
+  .map((flag) => ({ ...flag, isHidden: true }));
 
 /**
  * Reads options from the flags of a command.
@@ -89,10 +125,17 @@ function flagOf(option: Option & { flag: string }): Flag {
     name: flag,
     ...valueName === undefined ? {} : { valueName },
     ...choicesOf(type),
+    group: groupOf(option),
+    ...option.option?.startsWith("selection.") ? { names: "step" } : {},
     help: defaultText === undefined ? help : `${help} (${defaultText})`,
     isRepeatable: REPEATABLE.includes(type),
     isNegatable: type === "boolean" && value === "true",
   };
+}
+
+function groupOf({ name, option = "" }: Option): FlagGroup {
+  return OWN_GROUPS[name as OptionName] ?? GROUPS[option.split(".")[0]] ??
+    "More";
 }
 
 function valueNameOf({ valueName, type }: Option): string | undefined {
@@ -136,22 +179,4 @@ export function argumentLayer(args: readonly string[]): Layer {
   // Any key does: what is secret in a URL is looked for in all of them.
   layer.job_command = { value: args, origin: "the arguments" };
   return layer;
-}
-
-/** Option that names a job file. */
-export const JOB_FILE_FLAG: Flag = {
-  name: "job-file",
-  valueName: "FILE",
-  help:
-    "Load defaults from a YAML or JSON job file (variables and options override them)",
-};
-
-/**
- * Returns the path of the job file that a command was given.
- *
- * @param parsed The parsed arguments.
- */
-export function jobFileOf({ flags }: ParsedArguments): string | undefined {
-  const value = flags.get(JOB_FILE_FLAG.name);
-  return typeof value === "string" ? value : undefined;
 }

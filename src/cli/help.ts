@@ -1,28 +1,91 @@
-import type { Command, Flag } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { COMMON_FLAGS } from "./parse_arguments.ts";
+import type { Host } from "../host.ts";
+import {
+  type Command,
+  COMMAND_GROUPS,
+  type CommandCatalog,
+  type Flag,
+  FLAG_GROUPS,
+} from "./command.ts";
+import { flagsOf } from "./parse_arguments.ts";
+
+/** Width of a line where no terminal has another. */
+const DEFAULT_COLUMNS = 80;
+
+/** Options that most people look for: the first ones of their groups. */
+const EVERYDAY: readonly string[] = [
+  "job-file",
+  "job-command",
+  "job-env",
+  "dry-run",
+  "git-url",
+  "git-ref",
+  "secret-env-names",
+  "only",
+  "skip",
+  "from",
+  "timeout",
+];
+
+/** Longer lines are hard to read, however wide the terminal is. */
+const MAX_COLUMNS = 100;
+
+/** Narrower lines would hold a word each. */
+const MIN_COLUMNS = 30;
+
+/** Maximum share of a line that the names of a table take. */
+const NAMES_SHARE = 0.45;
+
+/** Maximum number of options that are listed without groups. */
+const MAX_UNGROUPED = 8;
+
+type Row = readonly [name: string, meaning: string];
 
 /**
- * Returns the help text of the whole command line.
+ * Returns the width of help texts.
  *
+ * @param host The process.
+ * @returns Number of columns.
+ */
+export function helpColumns({ stdout, consoleSize }: Host): number {
+  const { columns = DEFAULT_COLUMNS } =
+    (stdout.isTerminal() ? consoleSize?.() : undefined) ?? {};
+  return Math.max(MIN_COLUMNS, Math.min(columns, MAX_COLUMNS));
+}
+
+/**
+ * Returns the help text of the program.
+ *
+ * @param catalog All commands.
+ * @param columns Width of the text.
  * @returns Text without a final line break.
  */
-export function overview(): string {
-  const rows = Object.entries(COMMANDS)
-    .map(([name, { summary }]): [string, string] => [name, summary]);
+export function overview(
+  { entries }: CommandCatalog,
+  columns: number,
+): string {
+  const groups = COMMAND_GROUPS.map((group): [string, Row[]] => [
+    group,
+    Object.entries(entries).filter(([, entry]) => entry.group === group)
+      .map(([name, { summary }]) => [name, summary]),
+  ]);
   return [
-    "Runs CI jobs in a worker's container or on a laptop.",
+    ...wrap(
+      "Runs CI jobs on your machine and in the containers of CI workers.",
+      {
+        columns,
+      },
+    ),
     "",
     "Usage: runnerlib COMMAND [OPTIONS]",
+    ...tables(groups, columns),
     "",
-    "Commands:",
-    ...table(rows),
-    "",
-    "Options:",
-    ...table([
-      ["-h, --help", "Show this help, or the help of a command"],
-      ["    --version", "Print the version"],
-    ]),
+    "Examples:",
+    ...examples([
+      ["init", "Write a first job.yaml"],
+      ["run", "Run it"],
+      ["run -- make test", "Run a command"],
+      ["help run", "Show how to use a command"],
+    ], columns),
   ].join("\n");
 }
 
@@ -31,16 +94,23 @@ export function overview(): string {
  *
  * @param name Name of the command.
  * @param command The command.
+ * @param columns Width of the text.
  * @returns Text without a final line break.
  */
-export function commandHelp(name: string, command: Command): string {
+export function commandHelp(
+  name: string,
+  command: Command,
+  columns: number,
+): string {
+  const usage = `Usage: runnerlib ${name} ${command.usage}`.trimEnd();
   return [
-    command.description,
+    ...prose(command.description, columns),
     "",
-    `Usage: runnerlib ${name} ${command.usage}`,
+    ...wrap(usage, { columns, hang: 4 }),
     "",
-    "Options:",
-    ...table([...command.flags, ...COMMON_FLAGS].map(flagRow)),
+    "Examples:",
+    ...examples(command.examples, columns),
+    ...tables(groupFlags(flagsOf(command)), columns),
   ].join("\n");
 }
 
@@ -54,7 +124,29 @@ export function describeFlag({ help, isRepeatable }: Flag): string {
   return isRepeatable ? `${help}; can be repeated` : help;
 }
 
-function flagRow(flag: Flag): [string, string] {
+/**
+ * Sorts options into groups.
+ *
+ * @param flags Options of a command.
+ * @returns Headings and options; one heading if there are few options.
+ */
+export function groupFlags(
+  flags: readonly Flag[],
+): [heading: string, rows: Row[]][] {
+  const isEveryday = ({ name }: Flag) => EVERYDAY.includes(name);
+  const all = flags.filter(({ isHidden }) => !isHidden);
+  const shown = [
+    ...EVERYDAY.flatMap((name) => all.filter((flag) => flag.name === name)),
+    ...all.filter((flag) => !isEveryday(flag)),
+  ];
+  if (all.length <= MAX_UNGROUPED) return [["Options", all.map(flagRow)]];
+  return FLAG_GROUPS.map((group): [string, Row[]] => [
+    group,
+    shown.filter((flag) => (flag.group ?? "More") === group).map(flagRow),
+  ]);
+}
+
+function flagRow(flag: Flag): Row {
   const { name, short, valueName, isNegatable } = flag;
   const shown = isNegatable ? `[no-]${name}` : name;
   const value = valueName === undefined ? "" : ` ${valueName}`;
@@ -64,7 +156,103 @@ function flagRow(flag: Flag): [string, string] {
   ];
 }
 
-function table(rows: readonly [string, string][]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+function examples(rows: readonly Row[], columns: number): string[] {
+  return rows.flatMap(([line, meaning]) => [
+    ...wrap(`# ${meaning}`, { columns, indent: 2, hang: 4 }),
+    // A command line is copied, so it is never broken.
+    `  runnerlib ${line}`,
+  ]);
+}
+
+/** Tables with headings; all have the same columns. */
+function tables(
+  groups: readonly (readonly [heading: string, rows: readonly Row[]])[],
+  columns: number,
+): string[] {
+  const nameWidth = widthOfNames(groups.flatMap(([, rows]) => rows), columns);
+  return groups.filter(([, rows]) => rows.length > 0)
+    .flatMap(([heading, rows]) => [
+      "",
+      `${heading}:`,
+      ...rows.flatMap((row) => rowLines(row, nameWidth, columns)),
+    ]);
+}
+
+function widthOfNames(rows: readonly Row[], columns: number): number {
+  const most = Math.floor(columns * NAMES_SHARE);
+  return Math.max(
+    ...rows.map(([name]) => name.length).filter((width) => width <= most),
+    // Every name may be too long.
+    4,
+  );
+}
+
+/** A name that is too long for its column has a line of its own. */
+function rowLines([name, meaning]: Row, width: number, columns: number) {
+  const indent = width + 4;
+  const lines = wrap(meaning, { columns, indent });
+  if (name.length > width) return [`  ${name}`, ...lines];
+  return [
+    `  ${name.padEnd(width)}  ${lines[0].trimStart()}`.trimEnd(),
+    ...lines.slice(1),
+  ];
+}
+
+/**
+ * Wraps a description. Paragraphs are joined; indented lines are the rows of a
+ * table, or stay as they are.
+ */
+function prose(text: string, columns: number): string[] {
+  const blocks: { isTable: boolean; lines: string[] }[] = [];
+  for (const line of text.split("\n")) {
+    const isTable = line.startsWith("  ");
+    const last = blocks.at(-1);
+    if (line !== "" && last?.isTable === isTable && last.lines[0] !== "") {
+      last.lines.push(line);
+    } else blocks.push({ isTable, lines: [line] });
+  }
+  return blocks.flatMap(({ isTable, lines }) =>
+    isTable ? textTable(lines, columns) : wrap(lines.join(" "), { columns })
+  );
+}
+
+function textTable(lines: readonly string[], columns: number): string[] {
+  const rows: [string, string][] = [];
+  for (const line of lines) {
+    const [, name, meaning] = /^ {2}(\S.*?)(?: {2,}(\S.*))?$/.exec(line) ?? [];
+    if (name !== undefined) rows.push([name, meaning ?? ""]);
+    // A line that is indented further goes on with the row above.
+    else if (rows.length > 0) rows.at(-1)![1] += ` ${line.trim()}`;
+  }
+  const width = widthOfNames(rows, columns);
+  return rows.flatMap((row) => rowLines(row, width, columns));
+}
+
+interface WrapOptions {
+  /** Width of a line, the indentation included. */
+  readonly columns: number;
+  /** Indentation of every line. */
+  readonly indent?: number;
+  /** Indentation of all lines but the first. */
+  readonly hang?: number;
+}
+
+/** Breaks a text at spaces; a word that is longer than a line is kept whole. */
+function wrap(
+  text: string,
+  { columns, indent = 0, hang = indent }: WrapOptions,
+): string[] {
+  const lines: string[] = [];
+  let line = " ".repeat(indent);
+  let isEmpty = true;
+  for (const word of text.split(" ")) {
+    if (!isEmpty && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = " ".repeat(hang);
+      isEmpty = true;
+    }
+    line += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  return [...lines, line];
 }

@@ -6,14 +6,21 @@ import type { Host } from "../host.ts";
 import { maskEnvironment } from "../runner/mask_secrets.ts";
 import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
 import { showUrlsIn } from "../url_secrets.ts";
-import { suggest } from "../suggest.ts";
 import { argumentLayer } from "./config_flags.ts";
-import { COMMANDS, loadCommands } from "./commands.ts";
-import {
-  parseArguments,
-  shownArgument,
-  usageError,
-} from "./parse_arguments.ts";
+import { CATALOG } from "./commands.ts";
+import { parseArguments } from "./parse_arguments.ts";
+
+/** Exit code of wrong usage. */
+const WRONG_USAGE = 2;
+
+/** Commands that are also options of the program. */
+const COMMAND_OF_OPTION: Readonly<Record<string, string>> = {
+  "--help": "help",
+  "-h": "help",
+  "--version": "version",
+  "-v": "version",
+  "-V": "version",
+};
 
 /**
  * Runs the command line.
@@ -36,7 +43,7 @@ export async function main(
     const cwd = directoryOf(host);
     const around = { env, cwd, stdin, stdout, stderr, consoleSize, onSignal };
     const { logger, masker } = parts ?? createPartsForError(around, layer);
-    // No job runs any more: what may be secret in it is not to be shown.
+    // No job runs any more: everything in it that may be secret is masked.
     maskEnvironment(masker, around, layer, { hasJobFile: true });
     logger.error("runnerlib", reportOf(error));
     await logger.flush();
@@ -44,7 +51,7 @@ export async function main(
   }
 }
 
-/** The variable that says where the runner is may be what the error is about. */
+/** The error may be about the variable that says whether this is a container. */
 function createPartsForError(host: Host, layer: Layer): RunnerParts {
   try {
     return createParts(host, { layer });
@@ -68,27 +75,23 @@ async function runCommandLine(
   args: readonly string[],
   parts: RunnerParts,
 ): Promise<number> {
-  const [name, ...rest] = args;
+  const [typed, ...rest] = args;
   const print = (text: string) =>
     parts.stdout.write(
       new TextEncoder().encode(`${parts.masker.maskText(text)}\n`),
     );
-  if (name === "--version") {
-    const { VERSION } = await import("../version.ts");
-    await print(VERSION);
-    return 0;
+  if (typed === undefined) {
+    const { helpColumns, overview } = await import("./help.ts");
+    const text = overview(CATALOG, helpColumns(parts.host));
+    await parts.stderr.write(new TextEncoder().encode(`${text}\n`));
+    return WRONG_USAGE;
   }
-  if (name === "--help" || name === "-h") {
-    const { overview } = await import("./help.ts");
-    await print(overview());
-    return 0;
-  }
-  const entry = findCommand(name);
-  const command = await entry.load();
+  const name = COMMAND_OF_OPTION[typed] ?? typed;
+  const command = await CATALOG.find(name).load();
   const parsed = parseArguments(rest, name, command);
   if (parsed.isOn("help")) {
-    const { commandHelp } = await import("./help.ts");
-    await print(commandHelp(name, command));
+    const { commandHelp, helpColumns } = await import("./help.ts");
+    await print(commandHelp(name, command, helpColumns(parts.host)));
     return 0;
   }
   const allowed = parsed.switches.get("allow-insecure-transport");
@@ -96,7 +99,7 @@ async function runCommandLine(
     ...parsed,
     parts: allowed === undefined ? parts : allowTransport(parts, allowed),
     print,
-    loadCommands,
+    catalog: CATALOG,
   });
 }
 
@@ -108,16 +111,7 @@ function allowTransport(parts: RunnerParts, isAllowed: boolean): RunnerParts {
   return createParts({ ...host, env }, { masker });
 }
 
-function findCommand(name: string | undefined) {
-  if (name === undefined) throw usageError("A command is required");
-  if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name];
-  const kind = name.startsWith("-") ? "option" : "command";
-  const near = suggest(name.replace(/^-+/, ""), Object.keys(COMMANDS));
-  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-  throw usageError(`Unknown ${kind} "${shownArgument(name)}"${hint}`);
-}
-
-/** What a user is told; anything but a foreseen error is a fault of ours. */
+/** The message of an error; any but a `RunnerError` is a bug of the runner. */
 function reportOf(error: unknown): string {
   if (error instanceof RunnerError) return error.message;
   if (error instanceof Deno.errors.NotCapable) return error.message;

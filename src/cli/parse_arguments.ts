@@ -4,15 +4,26 @@ import { RunnerError } from "../errors.ts";
 import { suggest } from "../suggest.ts";
 import type { Command, Flag, ParsedArguments } from "./command.ts";
 
-/** Options that every command has. */
-export const COMMON_FLAGS: readonly Flag[] = [
-  {
-    // A worker appends it to whatever command there is, so every one takes it.
-    name: "allow-insecure-transport",
-    help: "Allow sending tokens to the coordinator over plain HTTP",
-  },
-  { name: "help", short: "h", help: "Show this help" },
-];
+/** A worker appends it to whatever command there is, so every one takes it. */
+const TRANSPORT_FLAG: Flag = {
+  name: "allow-insecure-transport",
+  help: "Allow sending tokens to the coordinator over plain HTTP",
+};
+
+const HELP_FLAG: Flag = { name: "help", short: "h", help: "Show this help" };
+
+/**
+ * Returns the options of a command, with those that every command has.
+ *
+ * @param command The command.
+ */
+export function flagsOf({ flags, usesCoordinator = false }: Command): Flag[] {
+  return [
+    ...flags,
+    { ...TRANSPORT_FLAG, isHidden: !usesCoordinator },
+    HELP_FLAG,
+  ];
+}
 
 /**
  * Parses what a user typed behind the name of a command.
@@ -34,7 +45,7 @@ export function parseArguments(
   name: string,
   command: Command,
 ): ParsedArguments {
-  const known = [...command.flags, ...COMMON_FLAGS];
+  const known = flagsOf(command);
   const valued = known.filter((flag) => flag.valueName !== undefined);
   const { switches, others } = takeSwitches(args, name, command);
   const parsed = parseArgs(joinValues(others, valued, name), {
@@ -76,7 +87,7 @@ export function parseArguments(
  * Creates the error of something that was typed wrongly.
  *
  * @param message What is wrong.
- * @param command Name of the command whose help tells what is right.
+ * @param command Name of the command whose help the message names.
  * @returns The error, with exit code 2.
  */
 export function usageError(message: string, command = ""): RunnerError {
@@ -97,8 +108,7 @@ function takeSwitches(
   name: string,
   command: Command,
 ): { switches: Map<string, boolean>; others: string[] } {
-  const known = [...command.flags, ...COMMON_FLAGS]
-    .filter((flag) => flag.valueName === undefined);
+  const known = flagsOf(command).filter((flag) => flag.valueName === undefined);
   const switches = new Map<string, boolean>();
   const end = args.indexOf("--");
   const before = end < 0 ? args : args.slice(0, end);
@@ -144,7 +154,10 @@ function unknownFlag(
   const negated = known.find(({ name }) => `--no-${name}` === typed);
   const near = negated?.valueName === undefined && negated !== undefined
     ? `${negated.name}=false`
-    : suggest(typed.replace(/^-+/, ""), namesOf(known));
+    : suggest(
+      typed.replace(/^-+/, ""),
+      namesOf(known.filter(({ isHidden }) => !isHidden)),
+    );
   if (near !== undefined) {
     return usageError(
       `Unknown option ${typed}; did you mean --${near}?`,

@@ -58,7 +58,10 @@ export async function checkPluginFile(
 }
 
 function load(context: CommandContext): Promise<CommandConfig> {
-  return loadCommandConfig(context, { parts: partsInWorkDir(context) });
+  return loadCommandConfig(context, {
+    parts: partsInWorkDir(context),
+    findsJobFile: true,
+  });
 }
 
 async function sourcesIn(

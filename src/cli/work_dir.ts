@@ -8,13 +8,14 @@ export const WORK_DIR_FLAG: Flag = {
   name: "work-dir",
   valueName: "PATH",
   help: "Use PATH as the current directory",
+  group: "What to run",
 };
 
 /**
  * Moves a runner into the directory that `--work-dir` names.
  *
- * @param context What the command got to work with.
- * @param host The process, if it is not the one of the context.
+ * @param context Context of the command.
+ * @param host The process, if not that of the context.
  * @returns Parts of the runner that works there.
  * @throws {RunnerError} `workspace`, if there is no such directory.
  */
@@ -36,7 +37,7 @@ export function partsInWorkDir(
       return createParts({ ...host, cwd }, { masker: parts.masker });
     }
   } catch {
-    // Reported below: whatever the reason, it is no directory to work in.
+    // Reported below, whatever the reason.
   }
   throw new RunnerError(`Cannot work in "${given}": no such directory`, {
     code: "workspace",

@@ -4,12 +4,21 @@ import type { DocumentNode } from "../schema/document.ts";
 import { parseJobText, readJobText } from "../schema/read_document.ts";
 import { reportUnknown, type Schema } from "../schema/schema.ts";
 import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
-import { Problems } from "../schema/problems.ts";
+import {
+  refuseForeignDocument,
+  refuseForeignPath,
+} from "../schema/foreign_format.ts";
+import { JOB_FILE, Problems } from "../schema/problems.ts";
+import { RunnerError } from "../errors.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 
 /** The contents of a job file. */
 export interface JobFile {
+  /** Name of the job. */
+  readonly name?: string;
+  /** Description of the job. */
+  readonly description?: string;
   /** Values of options. */
   readonly layer: Layer;
   /** Steps of the job; `undefined` if the file has none. */
@@ -51,9 +60,29 @@ export async function readJobFile(
   path: string,
   name: string,
 ): Promise<JobFile> {
-  const text = await readJobText(path, name);
+  refuseForeignPath(name, JOB_FILE);
+  return await parseJobFile({ name, text: await readJobText(path, name) });
+}
+
+/** The text of a job file. */
+export interface JobFileText {
+  /** Path or another name of the file, for messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Parses the text of a job file.
+ *
+ * @throws {RunnerError} With code `invalid-job-file`, if it is invalid.
+ */
+export async function parseJobFile(
+  { name, text }: JobFileText,
+): Promise<JobFile> {
   const problems = new Problems(name);
   const document = await parseJobText(text, name, problems);
+  refuseForeignDocument(document, name, JOB_FILE);
+  refuseWorkflow(document, name);
   const reading: Reading = { layer: {}, origin: name };
   readKeys(document, JOB_FILE_KEYS, reading);
   const { layer, steps, stepsNode, commandNode, disableRunLocal = false } =
@@ -66,7 +95,45 @@ export async function readJobFile(
   }
   await problems.throwIfAny(text);
   addPrefix(reading);
-  return { layer, steps, disableRunLocal };
+  const textOf = (key: string) =>
+    document.entries?.find(([name]) => name === key)?.[1].text;
+  return {
+    name: textOf("name"),
+    description: textOf("description"),
+    layer,
+    steps,
+    disableRunLocal,
+  };
+}
+
+/** Keys of which a job has one. */
+const CONTENT: readonly string[] = ["steps", "command", "job", "job_command"];
+
+/** Jobs are a mapping or a list in a workflow file, and nothing in a job file. */
+function refuseWorkflow({ entries = [] }: DocumentNode, name: string): void {
+  if (!isWorkflow(entries.map(([key]) => key))) return;
+  throw new RunnerError(
+    `Cannot read job file "${name}": it is a workflow file, which "runnerlib workflow run ${name}" runs`,
+    { code: JOB_FILE.code },
+  );
+}
+
+/**
+ * Checks whether the text of a file is that of a workflow file.
+ *
+ * @param name Path of the file, for messages.
+ * @throws {RunnerError} `invalid-job-file`, if it is not YAML.
+ */
+export async function hasJobs(
+  text: string,
+  name: string,
+): Promise<boolean> {
+  const { entries = [] } = await parseJobText(text, name, new Problems(name));
+  return isWorkflow(entries.map(([key]) => key));
+}
+
+function isWorkflow(keys: readonly string[]): boolean {
+  return keys.includes("jobs") && !CONTENT.some((key) => keys.includes(key));
 }
 
 /** Makes the command the last argument of the shell that the file specifies. */

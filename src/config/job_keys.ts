@@ -21,6 +21,7 @@ import {
 import {
   anything,
   byShape,
+  EXTENSION,
   type JsonSchema,
   keySchema,
   mapped,
@@ -373,7 +374,12 @@ function schemaOf(keys: JobFileKeys): JsonSchema {
       : key.schema;
     properties[name] = keySchema({ ...key, schema });
   }
-  return { type: "object", properties, additionalProperties: false };
+  return {
+    type: "object",
+    properties,
+    patternProperties: { [EXTENSION.source]: {} },
+    additionalProperties: false,
+  };
 }
 
 /** Returns JSON Schemas of files that set an option, by the path of its key. */

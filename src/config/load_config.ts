@@ -3,6 +3,7 @@ import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import type { OptionName, OptionValue } from "../options/options.ts";
+import type { JobFileText } from "./job_file.ts";
 import type {
   ConfigProblem,
   JobConfig,
@@ -23,11 +24,11 @@ import { OptionReader } from "./option_reader.ts";
  */
 export interface ConfigLayers {
   /**
-   * Path of a job file, which overrides only the defaults.
+   * Path or text of a job file, which overrides only the defaults.
    *
    * @default {no job file}
    */
-  jobFile?: string;
+  jobFile?: string | JobFileText;
   /**
    * The layer that overrides all others: flags, or options of the library.
    *
@@ -103,9 +104,13 @@ export async function loadSettings(
   let error: RunnerError | undefined;
   try {
     if (jobFile !== undefined) {
-      const { readJobFile } = await import("./job_file.ts");
-      const path = jobFile.startsWith("/") ? jobFile : `${cwd}/${jobFile}`;
-      const file = await readJobFile(path, jobFile);
+      const { parseJobFile, readJobFile } = await import("./job_file.ts");
+      const file = typeof jobFile === "object"
+        ? await parseJobFile(jobFile)
+        : await readJobFile(
+          jobFile.startsWith("/") ? jobFile : `${cwd}/${jobFile}`,
+          jobFile,
+        );
       settings.add(file.layer);
       ({ steps, disableRunLocal } = file);
     }

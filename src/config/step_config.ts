@@ -51,6 +51,8 @@ export interface MatrixConfig {
 
 /** Settings of a step other than its name and command. */
 export interface StepSettings {
+  /** Description for people. */
+  readonly description?: string;
   /** Steps that must end before this one starts. */
   readonly dependsOn?: readonly string[];
   /**

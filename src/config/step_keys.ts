@@ -245,6 +245,11 @@ export const shell: Schema<readonly string[]> = byShape<readonly string[]>(
 
 /** Keys of a step, except its name. */
 const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
+  description: {
+    key: "description",
+    schema: text(),
+    description: "Description of the step, as `runnerlib list` shows it.",
+  },
   run: {
     key: "run",
     schema: command,

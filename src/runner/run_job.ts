@@ -1,4 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
+import type { JobFileText } from "../config/job_file.ts";
 import { loadSettings } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
 import { Variable } from "../environment/variables.ts";
@@ -33,7 +34,6 @@ import { pathExistsSync } from "../fs/files.ts";
 export type JobControls =
   & Pick<
     RunJobOptions,
-    | "jobFile"
     | "signal"
     | "handleSignals"
     | "flushTriggers"
@@ -41,6 +41,8 @@ export type JobControls =
     | "onStepEvent"
   >
   & {
+    /** Path or text of a job file. */
+    jobFile?: string | JobFileText;
     /** The job, if a pipeline script made one of steps. */
     job?: Pick<Job, "steps">;
     /** How the command runs in a container of its own, if it does. */
@@ -198,8 +200,9 @@ async function loadRunSettings(
   run.fillMasker();
   if (error !== undefined) throw error;
   if (disableRunLocal && !run.parts.workspace.inContainer) {
+    const name = typeof jobFile === "object" ? jobFile.name : jobFile;
     throw new RunnerError(
-      `Cannot run "${jobFile}" on this machine: disable_run_local is set in it`,
+      `Cannot run "${name}" on this machine: disable_run_local is set in it`,
       { code: "invalid-job" },
     );
   }

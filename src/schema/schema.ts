@@ -169,7 +169,13 @@ export function mapping<T extends object>(
 }
 
 /**
- * Reports an unknown key.
+ * Keys that are ignored everywhere, such as those of templates that aliases
+ * refer to.
+ */
+export const EXTENSION = /^x-/;
+
+/**
+ * Reports an unknown key, unless it is an {@linkcode EXTENSION}.
  *
  * @param node Value of the key.
  * @param known Allowed keys.
@@ -180,6 +186,7 @@ export function reportUnknown(
   known: Iterable<string>,
   isWarning: boolean = false,
 ): void {
+  if (EXTENSION.test(String(node.key))) return;
   const message = () => {
     const near = suggest(String(node.key), known);
     return `unknown key "${node.label}"` +
@@ -229,6 +236,7 @@ function schemaOf(
     title,
     type: "object",
     properties,
+    patternProperties: { [EXTENSION.source]: {} },
     additionalProperties: false,
     ...required.length > 0 ? { required } : {},
     ...both.length > 0 ? { allOf: both } : {},

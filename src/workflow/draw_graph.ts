@@ -1,14 +1,14 @@
 import { linkNodes, topologicalOrder } from "../graph.ts";
 import { printable } from "../terminal/text.ts";
 import { displayWidth } from "../terminal/width.ts";
-import type { LocalJob } from "./local/local_job.ts";
+import type { Condition } from "../schema/condition.ts";
 
 /**
  * Draws a workflow for a terminal: a line for each job, below its dependencies.
  *
  * @returns Lines.
  */
-export function terminalGraph(jobs: readonly LocalJob[]): string {
+export function terminalGraph(jobs: readonly DrawnJob[]): string {
   return levels(jobs).flatMap((row, depth) =>
     row.map((job) => {
       const waits = job.dependsOn.length === 0
@@ -25,7 +25,7 @@ export function terminalGraph(jobs: readonly LocalJob[]): string {
  *
  * @returns Lines.
  */
-export function mermaidGraph(jobs: readonly LocalJob[]): string {
+export function mermaidGraph(jobs: readonly DrawnJob[]): string {
   const ids = idsOf(jobs);
   const text = (label: string) =>
     `"${
@@ -47,7 +47,7 @@ export function mermaidGraph(jobs: readonly LocalJob[]): string {
  * @param name Name of the workflow.
  * @returns Lines of DOT.
  */
-export function dotGraph(name: string, jobs: readonly LocalJob[]): string {
+export function dotGraph(name: string, jobs: readonly DrawnJob[]): string {
   const ids = idsOf(jobs);
   const text = (label: string) =>
     `"${printable(label).replace(/["\\]/g, "\\$&")}"`;
@@ -70,18 +70,18 @@ export function dotGraph(name: string, jobs: readonly LocalJob[]): string {
  *
  * @returns The label.
  */
-export function labelOf({ name, forEach = [], condition }: LocalJob): string {
-  const count = forEach.length === 0 ? "" : ` ×${forEach.length}`;
+export function labelOf({ name, count, condition }: DrawnJob): string {
+  const times = count === undefined ? "" : ` ×${count}`;
   const when = condition === "all_success" ? "" : ` (${condition})`;
-  return `${name}${count}${when}`;
+  return `${name}${times}${when}`;
 }
 
 /** Names of jobs are not valid identifiers in every graph language. */
-function idsOf(jobs: readonly LocalJob[]): ReadonlyMap<string, string> {
+function idsOf(jobs: readonly DrawnJob[]): ReadonlyMap<string, string> {
   return new Map(jobs.map(({ name }, at) => [name, `job${at}`]));
 }
 
-function edgesOf(jobs: readonly LocalJob[]) {
+function edgesOf(jobs: readonly DrawnJob[]) {
   return jobs.flatMap(({ name, dependsOn, condition }) =>
     dependsOn.map((from) => ({
       from,
@@ -111,7 +111,7 @@ interface Box {
  * @param name Name of the workflow.
  * @returns A self-contained SVG document.
  */
-export function svgGraph(name: string, jobs: readonly LocalJob[]): string {
+export function svgGraph(name: string, jobs: readonly DrawnJob[]): string {
   const boxes = new Map<string, Box>();
   let width = 0;
   const rows = levels(jobs);
@@ -141,7 +141,7 @@ export function svgGraph(name: string, jobs: readonly LocalJob[]): string {
 }
 
 function linesTo(
-  { name, dependsOn, condition }: LocalJob,
+  { name, dependsOn, condition }: DrawnJob,
   boxes: ReadonlyMap<string, Box>,
 ): string[] {
   const to = boxes.get(name)!;
@@ -174,11 +174,19 @@ function escape(text: string): string {
 }
 
 /** Properties of a job that determine its row. */
-export interface DrawnJob {
+export interface PlacedJob {
   /** Name of the job. */
   readonly name: string;
   /** Names of its dependencies. */
   readonly dependsOn: readonly string[];
+}
+
+/** A job of a workflow, or a step of a job, as it is drawn. */
+export interface DrawnJob extends PlacedJob {
+  /** Condition for running it. */
+  readonly condition: Condition;
+  /** How often it runs: once for each value or combination of values. */
+  readonly count?: number;
 }
 
 /**
@@ -187,7 +195,7 @@ export interface DrawnJob {
  * @param jobs Jobs without a cycle; unknown dependencies are ignored.
  * @returns Rows, each in the order of the jobs.
  */
-export function levels<J extends DrawnJob>(jobs: readonly J[]): J[][] {
+export function levels<J extends PlacedJob>(jobs: readonly J[]): J[][] {
   const names = new Set(jobs.map(({ name }) => name));
   const graph = linkNodes(jobs.map(({ name, dependsOn }) => ({
     group: name,

@@ -29,7 +29,7 @@ describe("runnerlib", () => {
       assertMatch(stdout, new RegExp(`^  ${name} +\\S`, "m"));
       const help = await runCli([name, "--help"], { cwd: "/" });
       assertEquals([help.code, help.stderr], [0, ""]);
-      assertStringIncludes(help.stdout, `Usage: runnerlib ${name} `);
+      assertStringIncludes(help.stdout, `Usage: runnerlib ${name}`);
     }
   });
 });

@@ -13,6 +13,11 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   checkout: ["checkout", "repository"],
   copy: ["copy", "directory"],
   cleanup: ["cleanup"],
+  init: ["init", "plugin"],
+  list: ["list"],
+  graph: ["graph", "steps.yaml"],
+  help: ["help"],
+  version: ["version"],
   config: ["config", "--job-file", "job.yaml"],
   "explain-masks": ["explain-masks", "--job-file", "job.yaml"],
   validate: ["validate", "--job-file", "job.yaml"],
@@ -45,6 +50,7 @@ for (const [name, flags] of TABLE) {
     const { path } = directory;
     await makeFiles(path, {
       "job.yaml": "command: echo done\nplugin_dir: plugins\n",
+      "steps.yaml": "steps: { a: { run: echo a } }\n",
       "next.yaml": "name: next\njob: { command: make }\n",
       "plugins/plugin_a.ts": `export default { name: "a", cleanup() {} };`,
       "directory/file": "",

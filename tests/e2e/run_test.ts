@@ -211,7 +211,12 @@ describe("runnerlib run tells what is wrong with", () => {
     message: RegExp,
     env?: Record<string, string>,
   ][] = [
-    ["a missing command", ["run"], 1, /job_command: is required\n$/],
+    [
+      "a missing command and job file",
+      ["run"],
+      1,
+      /there is no command and no job file\n {2}looked for "job.yaml", /,
+    ],
     [
       "an empty command",
       ["run", "--job-command", " "],
@@ -328,7 +333,7 @@ describe("runnerlib run tells what is wrong with", () => {
       2,
       /Unknown command "rn"; did you mean "run"\?/,
     ],
-    ["no command", [], 2, /A command is required/],
+    ["no command", [], 2, /^Usage: runnerlib COMMAND/m],
     [
       "a nested container of nothing",
       ["run", "--container", "--", "true"],

@@ -1,17 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import type { LocalJob } from "../../src/workflow/local/local_job.ts";
 import {
   dotGraph,
+  type DrawnJob,
   levels,
   mermaidGraph,
   svgGraph,
   terminalGraph,
 } from "../../src/workflow/draw_graph.ts";
 
-function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
+function job(name: string, more: Partial<DrawnJob> = {}): DrawnJob {
   return {
     name,
-    env: {},
     dependsOn: [],
     condition: "all_success",
     ...more,
@@ -20,7 +19,7 @@ function job(name: string, more: Partial<LocalJob> = {}): LocalJob {
 
 const JOBS = [
   job("build", { dependsOn: ["test", "lint"] }),
-  job("test", { forEach: ["1", "2"] }),
+  job("test", { count: 2 }),
   job("lint"),
   job('mend "<it>"\u001b', { dependsOn: ["build"], condition: "any_failed" }),
 ];

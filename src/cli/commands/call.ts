@@ -76,6 +76,17 @@ failure, prints {"error": {"code", "message"}} and exits with 1.
 
 Functions: ${Object.keys(FUNCTIONS).join(", ")}.
 Follow-up jobs use the keys of trigger documents: job_name, depends_on, env.`,
+  usesCoordinator: true,
+  examples: [
+    [
+      'call triggerJobs <<< \'{"jobs": [{"job_name": "deploy"}]}\'',
+      "Submit a follow-up job",
+    ],
+    [
+      'call getJobResult <<< \'{"name": "build"}\'',
+      "Print how a job of the workflow ended",
+    ],
+  ],
   flags: [],
   maxOperands: 1,
   async run(context) {

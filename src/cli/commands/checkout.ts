@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { configFlags } from "../config_flags.ts";
+import { configFlags, IGNORED_FLAGS } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";
@@ -12,6 +12,13 @@ export const checkout: Command = {
   usage: "URL [OPTIONS]",
   description:
     "Checks out a repository, or unpacks an archive, into the code directory and\nreplaces what an earlier run put there.",
+  examples: [
+    ["checkout https://example.com/repo.git --ref v1", "Check out a tag"],
+    [
+      "checkout source.tar.gz --source-type tarball --archive-strip-top",
+      "Unpack an archive",
+    ],
+  ],
   flags: [
     {
       name: "source-type",
@@ -26,12 +33,13 @@ export const checkout: Command = {
       help: "Branch, tag or commit; for an archive, its checksum as sha256:HEX",
     },
     ...configFlags([
-      ...["code_dir", "job_dir", "runner_image", "fetch_depth"] as const,
+      ...["code_dir", "job_dir", "fetch_depth"] as const,
       ...["git_filter", "sparse_paths", "submodules", "git_lfs"] as const,
       ...["git_mirror", "archive_strip_top", "archive_max_entries"] as const,
       ...["archive_max_bytes", "archive_max_ratio"] as const,
       ...["archive_timeout", "wait"] as const,
     ]),
+    ...IGNORED_FLAGS,
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

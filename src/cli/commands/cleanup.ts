@@ -16,6 +16,10 @@ export const cleanup: Command = {
   usage: "[OPTIONS]",
   description:
     "Removes what earlier runs created in ./job, and nothing else. In a container, the\nworker removes the workspace itself.",
+  examples: [
+    ["cleanup", "Remove what earlier runs left"],
+    ["cleanup --verbose", "Print each path that is removed"],
+  ],
   flags: [
     { name: "verbose", short: "v", help: "Print each path that is removed" },
     ...configFlags(["wait"]),

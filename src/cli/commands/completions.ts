@@ -20,10 +20,17 @@ Shells, and how to load the script:
   bash  eval "$(runnerlib completions bash)" in ~/.bashrc
   zsh   eval "$(runnerlib completions zsh)" in ~/.zshrc, after compinit
   fish  runnerlib completions fish > ~/.config/fish/completions/runnerlib.fish`,
+  examples: [
+    ["completions bash", "Print the script for bash"],
+    [
+      "completions fish > ~/.config/fish/completions/runnerlib.fish",
+      "Install the script for fish",
+    ],
+  ],
   flags: [],
   actions: Object.keys(SHELLS),
   maxOperands: 1,
-  async run({ operands: [shell], print, loadCommands }) {
+  async run({ operands: [shell], print, catalog }) {
     const names = Object.keys(SHELLS).join(", ");
     if (shell === undefined) {
       throw usageError(`A shell is required: ${names}`, "completions");
@@ -34,7 +41,7 @@ Shells, and how to load the script:
         "completions",
       );
     }
-    await print(SHELLS[shell](await loadCommands()));
+    await print(SHELLS[shell](await catalog.load()));
     return 0;
   },
 };

@@ -8,7 +8,8 @@ import {
   type CommandConfig,
   loadCommandConfig,
 } from "../command_config.ts";
-import { configFlags, JOB_FILE_FLAG, jobFileOf } from "../config_flags.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 
 /** Options whose values are not shown until it is known what is secret in them. */
 const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
@@ -18,10 +19,14 @@ export const config: Command = {
   usage: "[OPTIONS]",
   description:
     "Shows each configuration value and where it comes from. Secrets are masked.",
+  examples: [
+    ["config", "Show the configuration of the job.yaml of the directory"],
+    ["config --job-file ci.yaml --timeout 5m", "Show what an option changes"],
+  ],
   flags: [...configFlags(), JOB_FILE_FLAG],
   maxOperands: 0,
   async run(context) {
-    const loaded = await loadCommandConfig(context);
+    const loaded = await loadCommandConfig(context, { findsJobFile: true });
     const { settings, steps } = loaded;
     const problem = problemOf(loaded);
     for (const { name } of OPTIONS) {
@@ -32,7 +37,7 @@ export const config: Command = {
     }
     if (steps !== undefined) {
       const names = steps.map((step) => step.name).join(", ");
-      await context.print(`steps = ${names}  # from ${jobFileOf(context)}`);
+      await context.print(`steps = ${names}  # from ${loaded.jobFile}`);
     }
     if (problem !== undefined) context.parts.logger.warn("config", problem);
     await context.parts.logger.flush();

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { configFlags } from "../config_flags.ts";
+import { configFlags, IGNORED_FLAGS } from "../config_flags.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";
 
@@ -8,14 +8,18 @@ export const copy: Command = {
   usage: "DIRECTORY [OPTIONS]",
   description:
     "Copies a directory into the code directory and replaces what an earlier run put\nthere.",
+  examples: [
+    ["copy .", "Copy the current directory"],
+    ["copy ../project --copy-ignore node_modules", "Leave out some files"],
+  ],
   flags: [
     ...configFlags([
       "code_dir",
       "job_dir",
-      "runner_image",
       "copy_ignore",
       "wait",
     ]),
+    ...IGNORED_FLAGS,
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

@@ -2,7 +2,8 @@ import { resolve } from "@std/path/posix/resolve";
 import { VERSION } from "../../version.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
-import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 import { findConfinement } from "../doctor/confinement.ts";
 import { findUntrustedContainment } from "../doctor/containment.ts";
 import { type Finding, findingLines } from "../doctor/finding.ts";
@@ -23,6 +24,13 @@ the repository is run. Values of variables are never shown.
 
 Lines that start with "needed" show what is missing for a job with this
 configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
+  examples: [
+    ["doctor", "Show what is missing on this machine"],
+    [
+      "doctor --migrate .",
+      "Show what has to change in a repository that uses the Python runner",
+    ],
+  ],
   flags: [
     {
       name: "migrate",
@@ -88,11 +96,11 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
 async function inspect(
   directory: string,
   loaded: CommandConfig,
-  { isOn, print, loadCommands }: CommandContext,
+  { isOn, print, catalog }: CommandContext,
 ): Promise<number> {
   const { migrateReport } = await import("../migration/inspect_repository.ts");
   const { reportText } = await import("../migration/finding.ts");
-  const commands = await loadCommands();
+  const commands = await catalog.load();
   const report = await migrateReport(
     directory,
     loaded,

@@ -40,6 +40,17 @@ them to a file and submits them to the coordinator if one is configured.
 
 Invalid definitions are left out: the others are submitted, and the exit code
 is 1.`,
+  usesCoordinator: true,
+  examples: [
+    [
+      "eval --event-type push --branch main --explain",
+      "Show what a push to main starts",
+    ],
+    [
+      "eval --event-type pull_request_opened --pr-base-ref main --explain --json",
+      "Show what a pull request starts, as JSON",
+    ],
+  ],
   flags: [...EVAL_FLAGS, ...EXPLAIN_FLAGS],
   maxOperands: 0,
   async run(context) {

@@ -9,7 +9,7 @@ import {
 } from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
-import { JOB_FILE_FLAG } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 import {
   ALLOW_FLAG,
   pipelineCommand,
@@ -26,6 +26,14 @@ and write the workspace, run git and the shell, read REACTORCIDE_* and RC_*
 variables, and connect to the coordinator. "runnerlib permissions" lists them. A
 Python pipeline (PIPELINE.py) gets the same variables and can import runnerlib,
 but is not confined otherwise. Exits with the pipeline's exit code.`,
+  usesCoordinator: true,
+  examples: [
+    ["exec pipeline.ts", "Run a pipeline"],
+    [
+      "exec pipeline.ts --allow net=example.com -- --verbose",
+      "Run it with another permission and an argument",
+    ],
+  ],
   flags: [ALLOW_FLAG, JOB_FILE_FLAG],
   maxOperands: Infinity,
   takesRest: true,

@@ -17,7 +17,8 @@ import {
   type CommandConfig,
   loadCommandConfig,
 } from "../command_config.ts";
-import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 
 /** Heading of the table. */
 const HEADING = ["NAME", "WHY", "FORMS"];
@@ -29,11 +30,21 @@ export const explainMasks: Command = {
     `Shows what a job with this configuration masks from the start: the names, why
 they are secret, and how many forms of each value are masked. Values are never
 shown. Secrets that a job registers while it runs are not listed.`,
+  examples: [
+    ["explain-masks", "Show what the job.yaml of the directory masks"],
+    [
+      "explain-masks --job-env TOKEN=abcdefgh --secret-env-names TOKEN",
+      "Show what options mask",
+    ],
+  ],
   flags: [...configFlags(), JOB_FILE_FLAG],
   maxOperands: 0,
   async run(context) {
     const { parts, print } = context;
-    const loaded = await loadCommandConfig(context, { needsCommand: false });
+    const loaded = await loadCommandConfig(context, {
+      needsCommand: false,
+      findsJobFile: true,
+    });
     const { isComplete, secrets } = await findSecrets(loaded);
     for (const line of tableOf(secrets, parts)) await print(line);
     await parts.logger.flush();

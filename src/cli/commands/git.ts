@@ -10,7 +10,7 @@ import {
 } from "../../source/git/queries/open_query.ts";
 import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { configFlags, flagsLayer } from "../config_flags.ts";
+import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
@@ -38,6 +38,10 @@ Actions:
 If nothing has changed, prints nothing and exits with 0. Exits with 1 if the
 directory or the revision does not exist, or if too little of the history was
 fetched (see --fetch-depth of "checkout" and "run").`,
+  examples: [
+    ["git files-changed main", "List the files that a branch changed"],
+    ["git info", "Show the branch and the commit"],
+  ],
   flags: [
     {
       name: "null",
@@ -48,7 +52,8 @@ fetched (see --fetch-depth of "checkout" and "run").`,
       name: "direct",
       help: "Compare with REF itself instead of the merge base",
     },
-    ...configFlags(["code_dir", "job_dir", "runner_image"]),
+    ...configFlags(["code_dir", "job_dir"]),
+    ...IGNORED_FLAGS,
     WORK_DIR_FLAG,
   ],
   actions: Object.keys(ACTIONS),

@@ -1,6 +1,6 @@
 import { commandText } from "../../command_text.ts";
 import type { Command } from "../command.ts";
-import { JOB_FILE_FLAG } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 
 /** The command `permissions`. */
@@ -9,6 +9,13 @@ export const permissions: Command = {
   description:
     `Shows the permissions that "runnerlib exec" gives a pipeline, the reason for each
 one, and the resulting command line. Runs nothing.`,
+  examples: [
+    ["permissions pipeline.ts", "Show the permissions of a pipeline"],
+    [
+      "permissions pipeline.ts --allow net=example.com",
+      "Show them with another one",
+    ],
+  ],
   flags: [
     ALLOW_FLAG,
     JOB_FILE_FLAG,

@@ -1,5 +1,6 @@
 import type { Command } from "../command.ts";
-import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 import { usageError } from "../parse_arguments.ts";
 import { checkPluginFile, listPlugins } from "../plugin_actions.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";
@@ -16,6 +17,10 @@ Actions:
 
 Each plugin is loaded in a separate process without permissions. None of its
 methods is called.`,
+  examples: [
+    ["plugins list --plugin-dir plugins", "Show the plugins of a directory"],
+    ["plugins check plugins/plugin_hello.ts", "Check one plugin"],
+  ],
   flags: [
     ...configFlags([
       "ci_source_type",

@@ -14,6 +14,10 @@ the command of the job.
 With "-", each line of standard input is a secret; white space around it is
 removed. Unlike arguments, standard input is not visible to other programs.
 Arguments after "--" are taken literally.`,
+  examples: [
+    ["register-secret - < token.txt", "Mask each line of a file"],
+    ['register-secret -- "$TOKEN"', "Mask the value of a variable"],
+  ],
   flags: [
     {
       name: "socket",

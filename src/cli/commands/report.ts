@@ -17,6 +17,10 @@ export const report: Command = {
   description:
     `Shows what a run did, from its record. Without FILE, that is the last run in
 ./job: job/artifacts/run.jsonl.`,
+  examples: [
+    ["report", "Show the last run in ./job"],
+    ["report --format junit > junit.xml", "Write a report for other programs"],
+  ],
   flags: [
     {
       name: "format",

@@ -1,14 +1,16 @@
-import type { Layer } from "../../config/settings.ts";
+import { environmentLayer, type Layer } from "../../config/settings.ts";
+import type { Host } from "../../host.ts";
 import type { ContainerSetting } from "../../runner/nested_container.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import { runJob } from "../../runner/run_job.ts";
 import type { Command, CommandContext, Flag } from "../command.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
 import {
-  configFlags,
-  flagsLayer,
+  type GivenJobFile,
   JOB_FILE_FLAG,
   jobFileOf,
-} from "../config_flags.ts";
+  nothingToRun,
+} from "../job_file.ts";
 import { usageError } from "../parse_arguments.ts";
 import type { WatchedJob } from "../terminal/watch_job.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
@@ -18,34 +20,72 @@ export const ENGINE_FLAG: Flag = {
   name: "docker",
   valueName: "PROGRAM",
   help: "Container engine to use (DOCKER, docker or podman)",
+  group: "What to run",
 };
+
+/** Option that runs nothing. */
+export const DRY_RUN_FLAG: Flag = {
+  name: "dry-run",
+  help: "Validate and print the plan without running it",
+  group: "What to run",
+};
+
+/** Options that name a job of a workflow. */
+const WORKFLOW_JOB_FLAGS: readonly Flag[] = [
+  {
+    name: "job",
+    valueName: "NAME",
+    names: "job",
+    help: "Run only this job of the workflow file",
+    group: "What to run",
+  },
+  {
+    name: "workflow-file",
+    valueName: "FILE",
+    names: "workflow",
+    help: "Workflow file that defines the job",
+    group: "What to run",
+  },
+];
 
 /** The command `run`. */
 export const run: Command = {
   usage: "[OPTIONS] [-- PROGRAM [ARGUMENTS]]",
   description:
-    `Runs a job: prepares its sources, runs its command with secrets masked, calls
-plugins, submits follow-up jobs and cleans up. Exits with the command's exit code.
+    `Runs a job: prepares its sources, runs its command or steps with secrets masked,
+calls plugins, submits follow-up jobs and cleans up. Exits with the command's exit
+code.
+
+Without a command and --job-file, runs the job.yaml, job.yml, job.json or
+.reactorcide/job.yaml of the directory.
 
 Options override REACTORCIDE_* variables, which override the job file, which
 overrides the defaults. Defaults are shown in parentheses.`,
+  usesCoordinator: true,
+  examples: [
+    ["run", "Run the job.yaml of the directory"],
+    ["run -- make test", "Run a command"],
+    [
+      "run --job-file ci.yaml --only test,build",
+      "Run some of the steps of a job file",
+    ],
+    [
+      "run --git-url https://example.com/repo.git --git-ref main -- make test",
+      "Check out a repository and run a command in it",
+    ],
+  ],
   flags: [
-    ...configFlags(),
     JOB_FILE_FLAG,
+    ...WORKFLOW_JOB_FLAGS,
+    DRY_RUN_FLAG,
     {
-      name: "job",
-      valueName: "NAME",
-      help: "Run only this job of the workflow file",
+      name: "container",
+      help: "Run the command in a nested container",
+      group: "What to run",
     },
-    {
-      name: "workflow-file",
-      valueName: "FILE",
-      help: "Workflow file that defines the job",
-    },
-    { name: "dry-run", help: "Validate and print the plan without running it" },
-    { name: "container", help: "Run the command in a nested container" },
     ENGINE_FLAG,
     WORK_DIR_FLAG,
+    ...configFlags(),
   ],
   maxOperands: 0,
   takesRest: true,
@@ -63,11 +103,12 @@ overrides the defaults. Defaults are shown in parentheses.`,
       }
       layer.job_command = { value: context.rest, origin: `"--"` };
     }
-    return await runWith(context, {
-      layer,
-      container,
-      jobFile: jobFileOf(context),
-    });
+    const { host } = partsInWorkDir(context);
+    const jobFile = await jobFileOf(context, layer, host);
+    if (jobFile === undefined && !hasCommand(layer, host)) {
+      throw await nothingToRun(host.cwd);
+    }
+    return await runWith(context, { layer, container, jobFile });
   },
 };
 
@@ -75,8 +116,8 @@ overrides the defaults. Defaults are shown in parentheses.`,
 export interface RunRequest {
   /** What the options say. */
   readonly layer: Layer;
-  /** Path of a job file. */
-  readonly jobFile: string | undefined;
+  /** Path or text of a job file. */
+  readonly jobFile: GivenJobFile | undefined;
   /** The container to run the command in, if the runner starts one. */
   readonly container: ContainerSetting | undefined;
 }
@@ -105,10 +146,17 @@ export async function runWith(
   return result.exitCode;
 }
 
+/** A command may also come from a plugin. */
+function hasCommand(layer: Layer, { env }: Host): boolean {
+  const given = { ...environmentLayer(env), ...layer };
+  return [given.job_command, given.plugin_dir, given.plugins]
+    .some((setting) => setting !== undefined);
+}
+
 /** Only a job file has steps that somebody could watch. */
 async function watch(
   { parts }: CommandContext,
-  jobFile: string | undefined,
+  jobFile: GivenJobFile | undefined,
 ): Promise<WatchedJob | undefined> {
   if (jobFile === undefined) return undefined;
   const { watchJob } = await import("../terminal/watch_job.ts");

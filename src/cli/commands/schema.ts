@@ -34,6 +34,10 @@ export const schema: Command = {
   description:
     `Prints the JSON Schema of job files, workflow files, the lines of run records or
 trigger documents, so that editors can complete and check them.`,
+  examples: [
+    ["schema > job.schema.json", "Write the schema of job files"],
+    ["schema workflow", "Print the schema of workflow files"],
+  ],
   flags: [],
   actions: Object.keys(SCHEMAS),
   maxOperands: 1,

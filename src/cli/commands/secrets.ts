@@ -51,6 +51,10 @@ The password comes from --password-fd, from ${Variable.secretsPassword}, or from
 a prompt. The password and secrets are never passed as arguments, because other
 programs can see them and shells keep them in their history. The line break at
 the end of a single-line secret is removed; a multi-line secret is kept as it is.`,
+  examples: [
+    ["secrets init", "Create the store"],
+    ["secrets set demo/app API_TOKEN", "Set a secret; the value is asked for"],
+  ],
   flags: [PASSWORD_FD_FLAG],
   // What is too much may be a secret, so it is refused here, without naming it.
   takesSecrets: true,

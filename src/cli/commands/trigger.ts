@@ -32,6 +32,14 @@ export const trigger: Command = {
     `Submits the jobs in job files as follow-up jobs of this one, all at once. They go
 to the coordinator if one is configured, and otherwise to a file that a local
 workflow reads. Nothing is submitted unless all files are valid.`,
+  usesCoordinator: true,
+  examples: [
+    ["trigger .reactorcide/jobs/deploy.yaml", "Submit a job"],
+    [
+      "trigger build.yaml test.yaml --trigger-transport file",
+      "Write two jobs to the file for follow-up jobs",
+    ],
+  ],
   flags: [...configFlags(SETTINGS), WORK_DIR_FLAG],
   maxOperands: Infinity,
   async run(context) {

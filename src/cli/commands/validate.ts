@@ -3,13 +3,21 @@ import { checkDirectories } from "../../runner/job_directories.ts";
 import { unknownSecretNames } from "../../runner/mask_secrets.ts";
 import type { Command } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
-import { configFlags, JOB_FILE_FLAG } from "../config_flags.ts";
+import { configFlags } from "../config_flags.ts";
+import { JOB_FILE_FLAG } from "../job_file.ts";
 
 /** The command `validate`. */
 export const validate: Command = {
   usage: "[OPTIONS]",
   description:
     "Checks the configuration, and the directories in it, without running anything.\nExits with 0 if a job can be run, and with 1 otherwise.",
+  examples: [
+    ["validate", "Check the job.yaml of the directory"],
+    [
+      "validate --job-file ci.yaml --no-check-files",
+      "Check another file, and not the directories in it",
+    ],
+  ],
   flags: [
     ...configFlags(),
     JOB_FILE_FLAG,
@@ -22,7 +30,7 @@ export const validate: Command = {
   maxOperands: 0,
   async run(context) {
     const { parts, switches } = context;
-    const loaded = await loadCommandConfig(context);
+    const loaded = await loadCommandConfig(context, { findsJobFile: true });
     const { config } = checkCommandConfig(loaded);
     if (config.steps !== undefined) {
       const { planJob } = await import("../../steps/job_plan.ts");

@@ -17,15 +17,12 @@ const ACTIONS: Readonly<
     return result?.exitCode ?? 0;
   },
   async graph(context, file) {
-    const { loadWorkflow } = await import("../workflow/load_workflow.ts");
-    const { graphText } = await import("../workflow/graph_action.ts");
-    const { workflow } = await loadWorkflow(context, file);
-    await context.print(graphText(workflow, context.flags.get("format")));
-    return 0;
+    const { drawDefinition } = await import("../draw_definition.ts");
+    return await drawDefinition(context, file);
   },
   async list(context, directory) {
-    const { listAction } = await import("../workflow/list_action.ts");
-    return await listAction(context, directory);
+    const { listDefinitions } = await import("../list_definitions.ts");
+    return await listDefinitions(context, directory);
   },
 };
 
@@ -43,6 +40,18 @@ Actions:
 Each job has its own workspace below .reactorcide/workflow, with a copy of the
 workflow's directory. The state of the jobs, with their outputs, is kept in
 .reactorcide/workflow-state.json.`,
+  usesCoordinator: true,
+  examples: [
+    ["workflow run .reactorcide/workflows/ci.yaml", "Run a workflow"],
+    [
+      "workflow run ci.yaml --only test --dry-run",
+      "Show what one of its jobs would run",
+    ],
+    [
+      "workflow run ci.yaml --resume",
+      "Run the jobs that have not succeeded yet",
+    ],
+  ],
   flags: [
     {
       name: "concurrency",

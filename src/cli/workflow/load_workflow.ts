@@ -1,12 +1,13 @@
-import { maskDefinitions } from "../../runner/mask_secrets.ts";
 import { normalizePath } from "../../job_path.ts";
 import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
 } from "../../workflow/definition/definition.ts";
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
 import type { CommandContext } from "../command.ts";
 import { warner } from "../definition_warnings.ts";
+import { maskJobs } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** A workflow and the directory that it belongs to. */
@@ -22,30 +23,33 @@ export interface LoadedWorkflow {
 /**
  * Reads the workflow file that a user named.
  *
- * @param context What the command got to work with.
- * @param file Path of the file.
+ * @param context Context of the command.
+ * @param given Path of the file; by default the only one of the directory.
  * @returns The workflow.
- * @throws {RunnerError} `usage` without a file; `invalid-workflow`.
+ * @throws {RunnerError} `usage` if there are none or several; `invalid-workflow`.
  */
 export async function loadWorkflow(
   { parts }: CommandContext,
-  file: string | undefined,
+  given: string | undefined,
 ): Promise<LoadedWorkflow> {
-  if (file === undefined) {
-    throw usageError("The path of a workflow file is required", "workflow");
-  }
+  const file = given ?? await onlyWorkflow(parts.host.cwd);
   const { root, sourceFile } = workflowPlace(file, parts.host.cwd);
   const workflow = await readWorkflow(root, sourceFile, {
     onWarning: warner(parts.logger, "workflow"),
   });
-  maskDefinitions(
-    parts,
-    workflow.jobs.map(({ env, body: { command, steps = [] } }) => ({
-      env,
-      texts: [command, ...steps.flatMap(({ run }) => run)],
-    })),
-  );
+  maskJobs(parts, workflow.jobs);
   return { workflow, root, file };
+}
+
+async function onlyWorkflow(cwd: string): Promise<string> {
+  const { workflows: [file, ...others] } = await findDefinitions(cwd);
+  if (file !== undefined && others.length === 0) return file;
+  throw usageError(
+    file === undefined
+      ? `A workflow file is required: there is none in ${WORKFLOW_FOLDER}`
+      : `A workflow file is required: one of ${[file, ...others].join(", ")}`,
+    "workflow",
+  );
 }
 
 /** Where a workflow file is. */

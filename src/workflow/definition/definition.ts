@@ -93,6 +93,8 @@ export interface JobContent extends JobBody {
 export interface JobDefinition {
   /** Name, unique in its workflow. */
   readonly name: string;
+  /** Description for people. */
+  readonly description?: string;
   /** Properties of the job. */
   readonly body: JobBody;
   /** Variables, as written, including checkout settings. */

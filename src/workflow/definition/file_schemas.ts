@@ -40,6 +40,8 @@ export interface JobEntry {
   readonly name: string;
   /** The entry in the document. */
   readonly node: DocumentNode;
+  /** Description for people. */
+  readonly description: string | undefined;
   /** Path of the job file that the entry overrides. */
   readonly jobFile: string | undefined;
   /** Properties of the job, from the entry itself and from `job`. */
@@ -161,14 +163,14 @@ function entryOf(
 ): JobEntry {
   const {
     name: _name,
-    description: _description,
+    description,
     triggers: _triggers,
     paths: _paths,
     jobFile,
     job = {},
     ...flat
   } = entry;
-  return { name, node, jobFile, content: { ...flat, ...job } };
+  return { name, node, description, jobFile, content: { ...flat, ...job } };
 }
 
 /** A workflow file. */

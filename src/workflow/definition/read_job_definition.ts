@@ -59,7 +59,16 @@ export async function readJobDefinition(
     },
   });
   const { name = "", triggers = {}, paths = {} } = content;
-  return { job: jobDefinition(name, job), triggers, paths, sourceFile };
+  const { description } = content;
+  return {
+    job: {
+      ...jobDefinition(name, job),
+      ...description === undefined ? {} : { description },
+    },
+    triggers,
+    paths,
+    sourceFile,
+  };
 }
 
 /**

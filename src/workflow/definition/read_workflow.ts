@@ -1,3 +1,7 @@
+import {
+  refuseForeignDocument,
+  refuseForeignPath,
+} from "../../schema/foreign_format.ts";
 import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { reportGraphProblems } from "../../schema/graph_problems.ts";
@@ -45,6 +49,7 @@ export async function readWorkflow(
 ): Promise<WorkflowDefinition> {
   const { signal, onWarning } = options;
   signal?.throwIfAborted();
+  refuseForeignPath(`${root}/${sourceFile}`, WORKFLOW_FILE);
   const text = await readJobText(
     `${root}/${sourceFile}`,
     sourceFile,
@@ -57,6 +62,7 @@ export async function readWorkflow(
     problems,
     WORKFLOW_FILE,
   );
+  refuseForeignDocument(document, sourceFile, WORKFLOW_FILE);
   const content = workflowFile.parse(document) ?? {};
   const { jobs: entries = [], on, isTrue } = content;
   if (on !== undefined && isTrue !== undefined) {
@@ -150,7 +156,7 @@ async function readBases(
 }
 
 function mergeEntry(
-  { name, node, jobFile, content }: JobEntry,
+  { name, node, description, jobFile, content }: JobEntry,
   bases: ReadonlyMap<string, BaseJobFile>,
 ): JobDefinition {
   const base = jobFile === undefined ? undefined : bases.get(jobFile)?.job;
@@ -162,5 +168,5 @@ function mergeEntry(
     node.explain(() => `${node.label} needs the key "command"`);
   }
   checkJob(node, job.body);
-  return job;
+  return description === undefined ? job : { ...job, description };
 }

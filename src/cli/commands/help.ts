@@ -1,0 +1,24 @@
+import type { Command } from "../command.ts";
+import { commandHelp, helpColumns, overview } from "../help.ts";
+
+/** The command `help`. */
+export const help: Command = {
+  usage: "[COMMAND]",
+  description: "Shows the commands, or how to use one of them.",
+  examples: [
+    ["help", "Show all commands"],
+    ["help run", "Show how to use a command"],
+  ],
+  flags: [],
+  operandNames: "command",
+  maxOperands: 1,
+  async run({ operands: [name], print, catalog, parts: { host } }) {
+    const columns = helpColumns(host);
+    if (name === undefined) await print(overview(catalog, columns));
+    else {
+      const command = await catalog.find(name).load();
+      await print(commandHelp(name, command, columns));
+    }
+    return 0;
+  },
+};

@@ -1,0 +1,154 @@
+import { osReason, RunnerError } from "../../errors.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { FIRST_FILES } from "../first_files.ts";
+import { usageError } from "../parse_arguments.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+
+/** Kinds of files, each with what it is. */
+const KINDS: Readonly<Record<string, string>> = {
+  job: "a job of shell commands: job.yaml",
+  pipeline: "a job in TypeScript: pipeline.ts and deno.json",
+  workflow: "jobs that depend on each other: .reactorcide/workflows/ci.yaml",
+  plugin: "code that runs around every job: plugins/plugin_hello.ts",
+};
+
+const DEFAULT_KIND = "job";
+
+/** The command `init`. */
+export const init: Command = {
+  usage: "[KIND] [OPTIONS]",
+  description:
+    `Writes first files that run as they are, and shows the command that runs them.
+Never replaces a file. On a terminal, asks for the kind if none is given;
+elsewhere, writes a job.
+
+Kinds:
+${
+      Object.entries(KINDS).map(([name, what]) => `  ${name}  ${what}`).join(
+        "\n",
+      )
+    }`,
+  examples: [
+    ["init", "Write a first job.yaml, or choose something else"],
+    ["init --pipeline", "Write a pipeline in TypeScript"],
+  ],
+  flags: [
+    ...Object.keys(KINDS).map((kind) => ({
+      name: kind,
+      help: `Same as "init ${kind}"`,
+    })),
+    WORK_DIR_FLAG,
+  ],
+  actions: Object.keys(KINDS),
+  maxOperands: 1,
+  async run(context) {
+    const kind = await kindOf(context);
+    const { host: { cwd } } = partsInWorkDir(context);
+    const { files, shared = {}, next, notes = [] } = await FIRST_FILES[kind](
+      cwd,
+    );
+    const present = await presentPaths(cwd, Object.keys(files));
+    if (present.length > 0) throw alreadyThere(present);
+    const kept = await presentPaths(cwd, Object.keys(shared));
+    const written = Object.entries({ ...files, ...shared })
+      .filter(([path]) => !kept.includes(path));
+    for (const [path, text] of written) await writeNew(cwd, path, text);
+    await context.print([
+      ...written.map(([path]) => `Wrote ${path}`),
+      ...notes,
+      "",
+      "Run it:",
+      `  ${next}`,
+    ].join("\n"));
+    return 0;
+  },
+};
+
+/** The kind that is given, or chosen on a terminal. */
+async function kindOf(context: CommandContext): Promise<string> {
+  const { operands, isOn } = context;
+  const given = [
+    ...operands,
+    ...Object.keys(KINDS).filter((kind) => isOn(kind)),
+  ];
+  if (given.length > 1) {
+    throw usageError(`Give one kind, not ${given.join(" and ")}`, "init");
+  }
+  const [kind = await chooseKind(context)] = given;
+  if (Object.hasOwn(KINDS, kind)) return kind;
+  const names = Object.keys(KINDS).join(", ");
+  throw usageError(`The kind must be one of ${names}`, "init");
+}
+
+/** Asks for the number or the name of a kind. */
+async function chooseKind(
+  { parts: { host, stdout }, print }: CommandContext,
+): Promise<string> {
+  const { stdin } = host;
+  if (!stdin?.isTerminal() || !host.stdout.isTerminal()) return DEFAULT_KIND;
+  const kinds = Object.entries(KINDS);
+  await print([
+    "What do you want to write?",
+    ...kinds.map(([name, what], at) =>
+      `  ${at + 1}) ${name.padEnd(8)}  ${what}`
+    ),
+  ].join("\n"));
+  await stdout.write(
+    new TextEncoder().encode(`Number or name (${DEFAULT_KIND}): `),
+  );
+  const { readText } = await import("../read_input.ts");
+  const line = await readText(stdin.readable, { limit: 100, firstLine: true });
+  const answer = line?.trim() || DEFAULT_KIND;
+  return kinds[Number(answer) - 1]?.[0] ?? answer;
+}
+
+async function presentPaths(
+  cwd: string,
+  paths: readonly string[],
+): Promise<string[]> {
+  const present: string[] = [];
+  for (const path of paths) {
+    try {
+      await Deno.lstat(`${cwd}/${path}`);
+      present.push(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) {
+        throw unwritable(path, error);
+      }
+    }
+  }
+  return present;
+}
+
+async function writeNew(
+  cwd: string,
+  path: string,
+  text: string,
+): Promise<void> {
+  try {
+    const folder = path.lastIndexOf("/");
+    if (folder > 0) {
+      await Deno.mkdir(`${cwd}/${path.slice(0, folder)}`, { recursive: true });
+    }
+    await Deno.writeTextFile(`${cwd}/${path}`, text, { createNew: true });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+function alreadyThere(paths: readonly string[]): RunnerError {
+  const names = paths.map((path) => `"${path}"`).join(" and ");
+  return new RunnerError(
+    `Cannot write ${names}: ${
+      paths.length === 1 ? "it exists" : "they exist"
+    } already`,
+    { code: "workspace" },
+  );
+}
+
+function unwritable(path: string, cause: unknown): RunnerError {
+  return new RunnerError(`Cannot write "${path}": ${osReason(cause)}`, {
+    code: "workspace",
+    cause,
+  });
+}

@@ -1,0 +1,218 @@
+import { parseJobFile } from "../config/job_file.ts";
+import { messageOf } from "../errors.ts";
+import { maskDefinitions, maskEnvironment } from "../runner/mask_secrets.ts";
+import type { RunnerParts } from "../runner/runner_parts.ts";
+import { readJobText } from "../schema/read_document.ts";
+import type { Condition } from "../schema/condition.ts";
+import { plannedSteps } from "../steps/expand.ts";
+import { findDefinitions } from "../workflow/eval/load_tree.ts";
+import { readJobDefinition } from "../workflow/definition/read_job_definition.ts";
+import { readWorkflow } from "../workflow/definition/read_workflow.ts";
+import type { JobDefinition } from "../workflow/definition/definition.ts";
+import { findJobFile } from "./job_file.ts";
+
+/** A job or a workflow, with what it consists of. */
+export interface InventoryEntry {
+  /** Kind of the entry: what a `run` runs, what events start, or both. */
+  readonly kind: "job" | "workflow" | "event-job";
+  /** File that defines it, from the directory. */
+  readonly file: string;
+  /** Name; a job file may have none. */
+  readonly name?: string;
+  /** Description for people, or the command. */
+  readonly description?: string;
+  /** Events that start it. */
+  readonly events?: readonly string[];
+  /** Steps of a job, or jobs of a workflow. */
+  readonly parts: readonly InventoryPart[];
+}
+
+/** A step of a job, or a job of a workflow. */
+export interface InventoryPart {
+  readonly name: string;
+  /** Description for people, or the command. */
+  readonly description: string;
+  /** Names of the parts that must end before. */
+  readonly dependsOn: readonly string[];
+  /** Condition for running it. */
+  readonly condition: Condition;
+  /** How often it runs, if there is a list or a matrix of values. */
+  readonly count?: number;
+}
+
+/** Options for {@linkcode readInventory}. */
+export interface InventoryOptions {
+  /** Parts of the runner; what is secret in the files is masked. */
+  readonly parts: RunnerParts;
+  /** Called for each file that cannot be used. */
+  readonly onProblem: (message: string) => void;
+  /** Called for each warning about a file. */
+  readonly onWarning: (message: string) => void;
+}
+
+/**
+ * Reads what a directory defines: its job file, the workflows and the jobs that
+ * events start.
+ *
+ * @param root Absolute path of the directory.
+ * @param options Additional options.
+ * @returns Entries in the order of the files.
+ */
+export async function readInventory(
+  root: string,
+  { parts, onProblem, onWarning }: InventoryOptions,
+): Promise<InventoryEntry[]> {
+  const entries: InventoryEntry[] = [];
+  const add = async (read: () => Promise<InventoryEntry>) => {
+    try {
+      entries.push(await read());
+    } catch (error) {
+      onProblem(messageOf(error));
+    }
+  };
+  const file = await findJobFile(root);
+  if (file !== undefined) await add(() => jobFileEntry(root, file, parts));
+  const { workflows, jobs } = await findDefinitions(root);
+  for (const file of workflows) {
+    await add(() => workflowEntry(root, file, { parts, onWarning }));
+  }
+  for (const file of jobs) {
+    await add(async () => {
+      const { job, triggers: { events = [] } } = await readJobDefinition(
+        root,
+        file,
+        { onWarning },
+      );
+      maskJobs(parts, [job]);
+      const { name, description, body: { command, steps = [] } } = job;
+      return {
+        kind: "event-job",
+        file,
+        name,
+        description: description ?? summaryOf(command),
+        events,
+        parts: steps.map(stepPart),
+      };
+    });
+  }
+  return entries;
+}
+
+/**
+ * Reads the entry of a job file.
+ *
+ * @param root Absolute path of the directory.
+ * @param file Path of the file from there.
+ * @param parts Parts of the runner; what is secret in the file is masked.
+ * @throws {RunnerError} `invalid-job-file`
+ */
+export async function jobFileEntry(
+  root: string,
+  file: string,
+  parts: RunnerParts,
+): Promise<InventoryEntry> {
+  const path = file.startsWith("/") ? file : `${root}/${file}`;
+  const { name, description, layer, steps = [] } = await parseJobFile({
+    name: file,
+    text: await readJobText(path, file),
+  });
+  maskEnvironment(parts.masker, parts.host, layer, { hasJobFile: true });
+  const command = layer.job_command?.value;
+  const words = typeof command === "string"
+    ? command
+    : Object.values(command ?? {}).join(" ");
+  return {
+    kind: "job",
+    file,
+    name,
+    description: description ?? summaryOf(words),
+    parts: steps.map(stepPart),
+  };
+}
+
+async function workflowEntry(
+  root: string,
+  file: string,
+  { parts, onWarning }: Pick<InventoryOptions, "parts" | "onWarning">,
+): Promise<InventoryEntry> {
+  const { name, id, description, triggers, jobs } = await readWorkflow(
+    root,
+    file,
+    { onWarning },
+  );
+  maskJobs(parts, jobs);
+  return {
+    kind: "workflow",
+    file,
+    name: name || id,
+    description,
+    events: triggers.events ?? [],
+    parts: jobs.map(jobPart),
+  };
+}
+
+/**
+ * Masks what is secret in jobs that are about to be shown.
+ *
+ * @param parts Parts of the runner.
+ * @param jobs The jobs.
+ */
+export function maskJobs(
+  parts: RunnerParts,
+  jobs: readonly JobDefinition[],
+): void {
+  maskDefinitions(
+    parts,
+    jobs.map(({ env, body: { command, steps = [] } }) => ({
+      env,
+      texts: [command, ...steps.flatMap(({ run }) => run)],
+    })),
+  );
+}
+
+function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
+  const { name, description, run, dependsOn = [], condition } = step;
+  const text = typeof run === "string"
+    ? run
+    : Array.isArray(run)
+    ? run.join(" ")
+    : "";
+  return {
+    name,
+    description: description ?? summaryOf(text) ?? "",
+    dependsOn,
+    // Steps of a file have no condition that is a function.
+    condition: typeof condition === "string" ? condition : "all_success",
+    ...step.forEach === undefined && step.matrix === undefined
+      ? {}
+      : { count: plannedSteps(step).length },
+  };
+}
+
+/**
+ * Returns a job of a workflow.
+ *
+ * @param job The job.
+ */
+export function jobPart(
+  { name, description, body }: JobDefinition,
+): InventoryPart {
+  const { command, steps = [], forEach, ...rest } = body;
+  const { dependsOn = [], condition = "all_success" } = rest;
+  const names = steps.map((step) => step.name).join(", ");
+  return {
+    name,
+    description: description ?? summaryOf(command) ?? `steps: ${names}`,
+    dependsOn,
+    condition,
+    ...forEach === undefined ? {} : { count: forEach.length },
+  };
+}
+
+/** The first line that does something. */
+function summaryOf(command: string | undefined): string | undefined {
+  const lines = (command ?? "").split("\n").map((line) => line.trim())
+    .filter((line) => line !== "" && !/^(#|set -)/.test(line));
+  if (lines.length === 0) return undefined;
+  return lines.length > 1 ? `${lines[0]} …` : lines[0];
+}

@@ -1,0 +1,126 @@
+import { RunnerError } from "../errors.ts";
+import type { JobFileText } from "../config/job_file.ts";
+import { environmentLayer, type Layer } from "../config/settings.ts";
+import type { Host } from "../host.ts";
+import type { CommandContext, Flag, ParsedArguments } from "./command.ts";
+
+/** Job files that a command looks for in the directory, the first one first. */
+const JOB_FILES: readonly string[] = [
+  "job.yaml",
+  "job.yml",
+  "job.json",
+  ".reactorcide/job.yaml",
+];
+
+/** Stands for standard input in place of a path. */
+const STANDARD_INPUT = "-";
+
+/** A job file: its path, or its text. */
+export type GivenJobFile = string | JobFileText;
+
+/** Option that names a job file. */
+export const JOB_FILE_FLAG: Flag = {
+  name: "job-file",
+  valueName: "FILE",
+  help:
+    "Load defaults from a YAML or JSON job file, or from standard input (-); variables and options override them",
+  group: "What to run",
+};
+
+/**
+ * Returns the job file that `--job-file` names.
+ *
+ * @param context Context of the command.
+ */
+export async function givenJobFile(
+  context: CommandContext,
+): Promise<GivenJobFile | undefined> {
+  const path = jobFilePath(context);
+  return path === undefined ? undefined : await readGiven(context, path);
+}
+
+/**
+ * Reads standard input where the path of a job file is `-`.
+ *
+ * @param context Context of the command.
+ * @param path Path of the file.
+ */
+export async function readGiven(
+  { parts }: CommandContext,
+  path: string,
+): Promise<GivenJobFile> {
+  if (path !== STANDARD_INPUT) return path;
+  const { readStandardInput } = await import("./read_input.ts");
+  const text = await readStandardInput(parts.host, "run");
+  return { name: "standard input", text };
+}
+
+/**
+ * Returns the job file of a command that is about a job: the one that
+ * `--job-file` names or, if nothing says what to run, the one of the directory.
+ *
+ * @param context Context of the command.
+ * @param layer What the options say.
+ * @param host The process, in the directory of the job.
+ */
+export async function jobFileOf(
+  context: CommandContext,
+  layer: Layer,
+  { cwd, env }: Pick<Host, "cwd" | "env">,
+): Promise<GivenJobFile | undefined> {
+  const given = await givenJobFile(context);
+  const { job_command } = { ...environmentLayer(env), ...layer };
+  return given ??
+    (job_command !== undefined ? undefined : await findJobFile(cwd));
+}
+
+/**
+ * Returns the error of a directory in which nothing says what to run.
+ *
+ * @param cwd The directory.
+ */
+export async function nothingToRun(cwd: string): Promise<RunnerError> {
+  const { findDefinitions } = await import(
+    "../workflow/eval/load_tree.ts"
+  );
+  const { workflows } = await findDefinitions(cwd);
+  const looked = JOB_FILES.map((file) => `"${file}"`).join(", ");
+  return new RunnerError(
+    [
+      `Cannot run a job in "${cwd}": there is no command and no job file`,
+      `  looked for ${looked}`,
+      "  runnerlib run -- make test   runs a command",
+      ...workflows.slice(0, 1).map((file) =>
+        `  runnerlib workflow run ${file}   runs the workflow`
+      ),
+      "  runnerlib init               writes a first job.yaml",
+    ].join("\n"),
+    { code: "invalid-config" },
+  );
+}
+
+function jobFilePath({ flags }: ParsedArguments): string | undefined {
+  const value = flags.get(JOB_FILE_FLAG.name);
+  return typeof value === "string" ? value : undefined;
+}
+
+/**
+ * Finds the job file of a directory.
+ *
+ * @param cwd Absolute path of the directory.
+ * @returns Path from there; `undefined` if there is none.
+ */
+export async function findJobFile(cwd: string): Promise<string | undefined> {
+  for (const name of JOB_FILES) {
+    try {
+      await Deno.lstat(`${cwd}/${name}`);
+      return name;
+    } catch (error) {
+      // What is there but cannot be read is reported when it is read.
+      const isAbsent = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.NotADirectory;
+      if (!isAbsent) return name;
+    }
+  }
+  return undefined;
+}

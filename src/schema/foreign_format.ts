@@ -1,0 +1,76 @@
+import { RunnerError } from "../errors.ts";
+import type { DocumentNode } from "./document.ts";
+import type { FileKind } from "./problems.ts";
+
+/** Paths of the files of other CI systems. */
+const PATHS: readonly (readonly [pattern: RegExp, system: string])[] = [
+  [/(^|\/)\.gitlab-ci\.ya?ml$/, "GitLab CI"],
+  [/(^|\/)\.(github|gitea|forgejo)\/workflows\/[^/]+$/, "GitHub Actions"],
+  [/(^|\/)\.circleci\/[^/]+$/, "CircleCI"],
+  [/(^|\/)\.travis\.ya?ml$/, "Travis CI"],
+  [/(^|\/)azure-pipelines\.ya?ml$/, "Azure Pipelines"],
+  [/(^|\/)bitbucket-pipelines\.ya?ml$/, "Bitbucket Pipelines"],
+  [/(^|\/)\.woodpecker(\/[^/]+|\.ya?ml)$/, "Woodpecker CI"],
+  [/(^|\/)\.drone\.ya?ml$/, "Drone CI"],
+  [/(^|\/)\.buildkite\/[^/]+$/, "Buildkite"],
+];
+
+/** Keys of which a job file or a workflow file has one. */
+const OWN_KEYS: readonly string[] = ["command", "steps", "job", "jobs"];
+
+/**
+ * Refuses a file whose path is that of a file of another CI system. Its text
+ * may use a dialect of YAML that cannot be parsed here.
+ *
+ * @param name Path as the user wrote it.
+ * @param kind Kind of the file that is expected.
+ * @throws {RunnerError} With the code of the kind.
+ */
+export function refuseForeignPath(
+  name: string,
+  kind: FileKind,
+): void {
+  for (const [pattern, system] of PATHS) {
+    if (pattern.test(name)) throw foreign(name, system, kind);
+  }
+}
+
+/**
+ * Refuses a file that is written for another CI system.
+ *
+ * @param document The document.
+ * @param name Path as the user wrote it.
+ * @param kind Kind of the file that is expected.
+ * @throws {RunnerError} With the code of the kind.
+ */
+export function refuseForeignDocument(
+  document: DocumentNode,
+  name: string,
+  kind: FileKind,
+): void {
+  const entries = document.entries ?? [];
+  const jobs = entries.find(([key]) => key === "jobs")?.[1].entries ?? [];
+  if (jobs.some(([, job]) => hasKey(job, "runs-on"))) {
+    throw foreign(name, "GitHub Actions", kind);
+  }
+  if (entries.some(([key]) => OWN_KEYS.includes(key))) return;
+  if (entries.some(([, value]) => hasKey(value, "script"))) {
+    throw foreign(name, "GitLab CI", kind);
+  }
+}
+
+function hasKey(node: DocumentNode, key: string): boolean {
+  return node.entries?.some(([name]) => name === key) ?? false;
+}
+
+function foreign(
+  name: string,
+  system: string,
+  { words, code }: FileKind,
+): RunnerError {
+  return new RunnerError(
+    `Cannot read ${words} "${name}": it is a file of ${system}, and runnerlib has its own format\n` +
+      '  "runnerlib init" writes a first file to move its commands to',
+    { code },
+  );
+}

@@ -1,0 +1,184 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { displayWidth } from "../../src/terminal/width.ts";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const FILES = {
+  "job.yaml": `
+name: app
+description: Builds the app
+environment: { API_TOKEN: hunter2hunter2 }
+steps:
+  - { name: lint, description: Checks the style, run: deno lint }
+  - name: test
+    run: |
+      # Why
+      set -e
+      make test KEY=hunter2hunter2
+      make more
+    matrix: { OS: [a, b], V: ["1", "2"] }
+  - { name: tidy, run: [rm, -r, out], needs: [lint, test], condition: always }
+`,
+  ".reactorcide/workflows/ci.yaml": `
+name: CI
+description: Tests pushes
+on: { events: [push, tag_created] }
+jobs:
+  unit: { description: Unit tests, command: make unit, for_each: [1, 2, 3] }
+  all: { steps: { a: { run: x }, b: { run: y } }, needs: unit }
+`,
+  ".reactorcide/jobs/nightly.yaml": `
+name: nightly
+description: Cleans the caches
+triggers: { events: [push] }
+command: make clean
+`,
+};
+
+const LIST = `job.yaml  app  Builds the app
+  lint           Checks the style
+  test ×4        make test KEY=[REDACTED] …
+  tidy (always)  rm -r out  ← lint, test
+
+.reactorcide/workflows/ci.yaml  CI  (on push, tag_created)  Tests pushes
+  unit ×3        Unit tests
+  all            steps: a, b  ← unit
+
+.reactorcide/jobs/nightly.yaml  nightly  (on push)  Cleans the caches
+`;
+
+async function runIn(
+  files: Record<string, string>,
+  args: string[],
+  columns?: number,
+) {
+  await using directory = await temporaryDirectory();
+  await makeFiles(directory.path, files);
+  return await runMain(args, { cwd: directory.path, columns });
+}
+
+describe("runnerlib list", () => {
+  it("shows jobs, steps and workflows with their descriptions", async () => {
+    for (const args of [["list"], ["list", "."], ["workflow", "list"]]) {
+      const { code, stdout, stderr } = await runIn(FILES, args);
+      assertEquals([code, stderr, stdout], [0, "", LIST]);
+    }
+  });
+
+  it("fits into the terminal", async () => {
+    for (const columns of [20, 40, 80]) {
+      const { stdout } = await runIn(FILES, ["list"], columns);
+      for (const line of stdout.split("\n")) {
+        assertEquals(displayWidth(line) <= columns, true, line);
+      }
+    }
+  });
+
+  it("prints JSON for programs", async () => {
+    const { stdout } = await runIn(FILES, ["list", "--json"]);
+    const entries = JSON.parse(stdout);
+    assertEquals(
+      entries.map(({ kind }: { kind: string }) => kind),
+      ["job", "workflow", "event-job"],
+    );
+    assertEquals(entries[0].parts[1], {
+      name: "test",
+      description: "make test KEY=[REDACTED] …",
+      dependsOn: [],
+      condition: "all_success",
+      count: 4,
+    });
+  });
+
+  it("lists the others if a file is invalid", async () => {
+    const { code, stdout, stderr } = await runIn({
+      ...FILES,
+      ".reactorcide/jobs/broken.yaml": "name: x\n",
+    }, ["list"]);
+    assertEquals([code, stdout], [1, LIST]);
+    assertStringIncludes(stderr, "broken.yaml");
+  });
+
+  it("says what to do in an empty directory, and refuses what is none", async () => {
+    const empty = await runIn({}, ["list"]);
+    assertEquals(empty.code, 0);
+    assertStringIncludes(empty.stdout, '"runnerlib init"');
+    for (const name of ["nowhere", "file"]) {
+      const { code, stderr } = await runIn({ file: "" }, ["list", name]);
+      assertEquals(code, 1);
+      assertStringIncludes(stderr, `Cannot list "${name}": `);
+    }
+  });
+});
+
+describe("runnerlib graph", () => {
+  it("draws the steps of a job and the jobs of a workflow", async () => {
+    const job = "lint\ntest ×4\n└─ tidy (always)  ← lint, test\n";
+    const workflow = "unit ×3\n└─ all  ← unit\n";
+    const { "job.yaml": text, ...others } = FILES;
+    for (
+      const [files, args, expected] of [
+        [FILES, ["graph"], job],
+        [FILES, ["workflow", "graph"], job],
+        [{ "a.yaml": text }, ["graph", "a.yaml"], job],
+        [others, ["graph"], workflow],
+        [FILES, ["graph", ".reactorcide/workflows/ci.yaml"], workflow],
+        [
+          { "w.yaml": others[".reactorcide/workflows/ci.yaml"] },
+          ["graph", "w.yaml"],
+          workflow,
+        ],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runIn(files, [...args]);
+      assertEquals([code, stderr, stdout], [0, "", expected]);
+    }
+  });
+
+  it("draws in every format", async () => {
+    for (
+      const [format, text] of [
+        ["mermaid", "flowchart TD"],
+        ["dot", 'digraph "app" {'],
+        ["svg", "<title>app</title>"],
+      ]
+    ) {
+      const { stdout } = await runIn(FILES, ["graph", "--format", format]);
+      assertStringIncludes(stdout, text);
+    }
+    const { code, stderr } = await runIn(FILES, ["graph", "--format", "png"]);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "must be one of text, mermaid, dot, svg");
+  });
+
+  it("says why there is nothing to draw", async () => {
+    const [one, two] = ["a", "b"].map((name) =>
+      `.reactorcide/workflows/${name}.yaml`
+    );
+    const jobs = "name: x\njobs: { a: { command: x } }\n";
+    for (
+      const [files, message] of [
+        [{}, "A job file or a workflow file is required"],
+        [{ [one]: jobs, [two]: jobs }, `one of ${one}, ${two}`],
+        [{ "job.yaml": "command: x" }, "the job has a command, and no steps"],
+      ] as const
+    ) {
+      const { stderr } = await runIn({ ...files }, ["graph"]);
+      assertStringIncludes(stderr, message);
+    }
+  });
+});
+
+describe("runnerlib workflow run", () => {
+  it("runs the only workflow of the directory", async () => {
+    const { stdout } = await runIn(FILES, ["workflow", "run", "--dry-run"]);
+    assertStringIncludes(stdout, 'Would run "CI"');
+    const { code, stderr } = await runIn({}, ["workflow", "run"]);
+    assertEquals(code, 2);
+    assertStringIncludes(stderr, "there is none in .reactorcide/workflows");
+  });
+});
