@@ -1,16 +1,11 @@
 import type { JsonSchema } from "../../src/schema/schema.ts";
 
-/**
- * Says in words what values a schema of a job file accepts.
- *
- * @param schema Schema.
- * @returns Words, in Markdown.
- */
+/** Describes in Markdown which values a schema of a job file accepts. */
 export function valueText(schema: JsonSchema): string {
   const { enum: words, anyOf, type, items, properties } = schema;
   if (Array.isArray(words)) return wordsText(words);
   if (Array.isArray(anyOf)) {
-    // A pattern beside words only allows more ways to write them.
+    // A pattern next to words only allows more spellings.
     const hasWords = anyOf.some((one: JsonSchema) => Array.isArray(one.enum));
     const texts = anyOf
       .filter((one: JsonSchema) => !(hasWords && "pattern" in one))
@@ -28,13 +23,13 @@ export function valueText(schema: JsonSchema): string {
   if (types.includes("integer")) return rangeText("whole number", schema);
   if (types.includes("number") && !types.includes("boolean")) {
     return String(schema.pattern).includes("ms|s")
-      ? "time"
+      ? "duration"
       : rangeText("number", schema);
   }
-  return types.includes("string") ? "text" : "";
+  return types.includes("string") ? "string" : "";
 }
 
-/** Older spellings of words, and the words for nothing, are left out. */
+/** Leaves out older spellings, and words that stand for an empty value. */
 function wordsText(words: readonly unknown[]): string {
   if (words.includes(true)) return "`true` or `false`";
   return words
@@ -54,7 +49,7 @@ function rangeText(kind: string, { minimum, maximum }: JsonSchema): string {
 
 function plural(text: string): string {
   return text.split(" or ")
-    .map((it) => it.replace(/^(text|mapping|list|whole number)\b/, "$1s"))
+    .map((it) => it.replace(/^(string|mapping|list|whole number)\b/, "$1s"))
     .join(" or ");
 }
 

@@ -58,10 +58,10 @@ const entry = mapping<PluginEntry>("Plugin", {
 
 /** Schema of plugin URLs, parsed to `URL#HASH` lines. */
 const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
-  "be a text or a list of plugins",
+  "be a string or a list of plugins",
   {
     scalar: mapped(text(), (value) => [value]),
-    list: list(byShape<string>("be a text or a mapping of keys", {
+    list: list(byShape<string>("be a string or a mapping of keys", {
       scalar: filled,
       mapping: mapped(entry, ({ url, integrity }) => `${url}#${integrity}`),
     })),
@@ -69,7 +69,7 @@ const pluginList: Schema<readonly string[]> = byShape<readonly string[]>(
 );
 
 const permissions = record(
-  listOrOne("be a text or a list of texts", filled),
+  listOrOne("be a string or a list of strings", filled),
   "map kinds of permissions to lists",
   { keys: { pattern: /^[a-z]+$/, words: "a kind of permission" } },
 );
@@ -86,7 +86,7 @@ export const pipelinePermissions: Schema<readonly string[]> = mapped(
 /** Schema of permissions of plugins, parsed to `NAME:KIND=VALUES` lines. */
 export const pluginPermissions: Schema<readonly string[]> = byShape<
   readonly string[]
->("be a text or map plugins to permissions", {
+>("be a string or map plugins to permissions", {
   scalar: mapped(text(), (value) => [value]),
   mapping: mapped(
     record(
@@ -173,7 +173,7 @@ const SCHEMAS: Readonly<Record<OptionType & string, Schema<unknown>>> = {
   boolean: flag,
   duration,
   timeLimit,
-  list: byShape<unknown>("be a text or a list of names", {
+  list: byShape<unknown>("be a string or a list of names", {
     scalar: text(),
     list: list(text()),
   }),

@@ -158,7 +158,7 @@ const words: Schema<readonly string[]> = list(filled, { minimum: 1 });
 /** Schema of a command. */
 const command: Schema<string | readonly string[]> = byShape<
   string | readonly string[]
->("be a text or a list of words", {
+>("be a string or a list of strings", {
   scalar: filled,
   list: {
     jsonSchema: () => ({
@@ -236,7 +236,7 @@ const retry: Schema<RetryConfig> = byShape(
 
 /** Schema of the shell of a job or step. */
 export const shell: Schema<readonly string[]> = byShape<readonly string[]>(
-  "be a text or a list of words",
+  "be a string or a list of strings",
   {
     scalar: mapped(filled, (text) => text.trim().split(/\s+/)),
     list: words,
@@ -295,7 +295,7 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     key: "timeout",
     schema: timeLimit,
     description:
-      "Time limit of each attempt: seconds, or a text such as 90s, 15m or 2h.",
+      "Time limit of each attempt: seconds, or a string such as 90s, 15m or 2h.",
   },
   retry: {
     key: "retry",

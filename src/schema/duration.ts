@@ -38,7 +38,7 @@ export function durationProblem(text: string): string | undefined {
   const given = JSON.stringify(text);
   return DURATION.test(text)
     ? `must be at most "36500d" (100 years), not ${given}`
-    : `must be a time such as "90s", "15m" or "2h", not ${given}`;
+    : `must be a duration such as "90s", "15m" or "2h", not ${given}`;
 }
 
 /**

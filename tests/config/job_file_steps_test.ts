@@ -261,7 +261,7 @@ steps:
         - {OSS: linux}
 `),
       [
-        '1:1: timeout must be a time such as "90s", "15m" or "2h", not "soon"',
+        '1:1: timeout must be a duration such as "90s", "15m" or "2h", not "soon"',
         '5:5: unknown key "steps[0].timeot"; did you mean "steps[0].timeout"?',
         '6:5: steps[0].condition must be "all_success", "any_failed" or "always", not "any_fail"; did you mean "any_failed"?',
         '7:13: steps[0].retry.attempts must be a whole number from 1 to 100, not "0"',
@@ -391,7 +391,7 @@ steps:
       "env: A=b": "env must map names to values",
       "shell: []": "shell must not be empty",
       'shell: ""': "shell must not be empty",
-      "shell: {a: b}": "shell must be a text or a list of words",
+      "shell: {a: b}": "shell must be a string or a list of strings",
       'working_dir: " "': "working_dir must not be empty",
       "working_dir: /etc": 'working_dir must be "/job" or a path below it',
       "depends_on: [~]": "depends_on[0] must not be empty",

@@ -252,7 +252,7 @@ describe("validateSettings()", () => {
       },
       {
         key: "grace",
-        message: 'must be a time such as "90s", "15m" or "2h", not "soon"',
+        message: 'must be a duration such as "90s", "15m" or "2h", not "soon"',
         origin: "--grace",
       },
       { key: "job_command", message: "is required", origin: undefined },
@@ -500,7 +500,7 @@ describe("validateSettings() judges words and times", () => {
     for (const time of ["", "x", "-1s", "1 h"]) {
       assertEquals(problemsOf({ timeout: time, grace: time }), [
         ...["timeout", "grace"].map((key) =>
-          `${key}: must be a time such as "90s", "15m" or "2h", not ${
+          `${key}: must be a duration such as "90s", "15m" or "2h", not ${
             JSON.stringify(time)
           }`
         ),

@@ -64,7 +64,7 @@ describe("runnerlib config", () => {
       { cwd: "/" },
     );
     assertStringIncludes(stdout, "job_env = (not shown)");
-    assertStringIncludes(stderr, "grace: must be a time");
+    assertStringIncludes(stderr, "grace: must be a duration");
     assertEquals((stdout + stderr).includes("hunter2"), false);
   });
 });

@@ -71,7 +71,7 @@ Deno.test("durationProblem() names the limit that a time exceeds", () => {
   );
   assertEquals(
     durationProblem("soon"),
-    'must be a time such as "90s", "15m" or "2h", not "soon"',
+    'must be a duration such as "90s", "15m" or "2h", not "soon"',
   );
 });
 

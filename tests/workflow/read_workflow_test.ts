@@ -250,11 +250,11 @@ jobs:
         "w.yaml:11:3: jobs.e must be a mapping of keys",
         "w.yaml:12:35: jobs.f.environment.org_id has a name that the coordinator keeps for itself",
         'w.yaml:12:46: jobs.f.environment.a=b must be a name without "="',
-        'w.yaml:13:20: jobs.g.timeout must be a time such as "90s", "15m" or "2h", not "soon"',
+        'w.yaml:13:20: jobs.g.timeout must be a duration such as "90s", "15m" or "2h", not "soon"',
         'w.yaml:13:35: jobs.g.code_dir must be "/job" or a path below it',
         'w.yaml:13:51: jobs.g.condition must be "all_success", "any_failed" or "always", not "sometimes"',
         'w.yaml:14:43: unknown key "jobs.h.resources.memory.request"',
-        "w.yaml:15:39: jobs.i.characteristics.cores must be put in quotation marks to be a text",
+        "w.yaml:15:39: jobs.i.characteristics.cores must be quoted to be a string",
         "w.yaml:15:72: jobs.i.image_pull_secrets[0] must be the name of a Kubernetes secret",
       ],
     );

@@ -77,7 +77,7 @@ function checkPermissions(permissions: unknown): PluginPermissions {
       values.every((value) => typeof value === "string" && value !== "");
     if (!isList) {
       throw new TypeError(
-        `the permission "${kind}" in its manifest is not a list of texts`,
+        `the permission "${kind}" in its manifest is not a list of strings`,
       );
     }
     checked[kind as RightKind] = values.map((value) =>

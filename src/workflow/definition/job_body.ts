@@ -83,7 +83,7 @@ export const JOB_KEYS: Keys<JobContent> = {
     alias: "timeout_seconds",
     schema: mapped(timeLimit, wholeSeconds),
     description:
-      "Time limit of the job: seconds, or a text such as 90s, 15m or 2h.",
+      "Time limit of the job: seconds, or a string such as 90s, 15m or 2h.",
   },
   priority: {
     key: "priority",

@@ -104,10 +104,10 @@ export const secretNames: Schema<readonly string[]> = listOrOne(
 const wordOrFlag: Schema<string | boolean> = {
   jsonSchema: () => ({ type: ["string", "boolean"], pattern: "^[^\\0]*$" }),
   parse(node) {
-    if (node.text === undefined) return void node.report("must be a text");
+    if (node.text === undefined) return void node.report("must be a string");
     if (typeof node.value === "boolean") return node.value;
     return typeof node.value === "number"
-      ? void node.report("must be put in quotation marks to be a text")
+      ? void node.report("must be quoted to be a string")
       : text().parse(node);
   },
 };
