@@ -1,6 +1,9 @@
 import { RunnerError } from "./errors.ts";
 
-/** Words for yes and no elsewhere; only those in the first place are accepted everywhere. */
+/**
+ * Spellings of booleans in other programs; only the first of each list is
+ * accepted everywhere.
+ */
 const WORDS = {
   true: ["true", "1", "yes", "y", "on"],
   false: ["false", "0", "no", "n", "off"],
@@ -9,8 +12,8 @@ const WORDS = {
 /** Options for {@linkcode parseBoolean}. */
 export interface ParseBooleanOptions {
   /**
-   * Whether `1`, `yes`, `0` and `no`, in any case, are accepted as well, as in
-   * the variables that a worker sets.
+   * Whether to accept `1`, `yes`, `0` and `no` in any case, too, as in
+   * variables that workers set.
    *
    * @default {false}
    */
@@ -18,11 +21,10 @@ export interface ParseBooleanOptions {
 }
 
 /**
- * Parses the text of a boolean, wherever it stands: an option, a variable, a
- * job file or an input of an evaluation.
+ * Parses a boolean of an option, a variable, a job file or an input of an
+ * evaluation.
  *
- * @returns The boolean; `undefined` for every other word than `true` and
- * `false`, the empty one included.
+ * @returns The boolean; `undefined` for any text except `true` and `false`.
  */
 export function parseBoolean(
   text: string,
@@ -39,7 +41,7 @@ export function parseBoolean(
 /**
  * Describes what is wrong with a text that is not a boolean.
  *
- * @returns The problem, worded to follow the name of the value.
+ * @returns The problem, phrased to follow the name of the value.
  */
 export function booleanProblem(text: string): string {
   const near = nearBoolean(text);
@@ -48,8 +50,8 @@ export function booleanProblem(text: string): string {
 }
 
 /**
- * Checks whether a text is a word for yes or no in other programs, and so is not
- * meant as a name.
+ * Checks whether a text is a boolean in other programs, and so is not meant as
+ * a name.
  */
 export function isNearlyBoolean(text: string): boolean {
   return nearBoolean(text) !== undefined;
@@ -61,7 +63,7 @@ export function isNearlyBoolean(text: string): boolean {
  * @param env Environment.
  * @param name Name of the variable.
  * @returns The boolean; `undefined` if the variable is unset or empty.
- * @throws {RunnerError} `invalid-config`, for any other word.
+ * @throws {RunnerError} `invalid-config` for any other text.
  */
 export function booleanVariable(
   env: Readonly<Record<string, string | undefined>>,
@@ -79,10 +81,10 @@ export function booleanVariable(
 
 /**
  * Checks whether a variable that other programs define, such as `CI` or
- * `FORCE_COLOR`, is switched on: by any text but an empty one, `0` and
+ * `FORCE_COLOR`, is enabled: set to anything except an empty text, `0` and
  * `false`.
  *
- * @param text Text of the variable.
+ * @param text Value of the variable.
  */
 export function isSwitchedOn(text: string | undefined): boolean {
   return !["", "0", "false"].includes(text?.toLowerCase() ?? "");

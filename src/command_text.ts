@@ -1,10 +1,10 @@
-/** Words that no shell takes for anything else. */
+/** Words that need no quotes in any shell. */
 const PLAIN_WORD = /^[\w./:@%+,-][\w./:@%+,=-]*$/;
 
 /**
  * Quotes a word for a shell.
  *
- * The splitter with which workers start a command understands the same quotes.
+ * Workers, which split commands themselves, understand the same quotes.
  *
  * @param word Any text without a NUL character.
  */
@@ -22,9 +22,9 @@ export function shellWord(word: string): string {
 }
 
 /**
- * Writes a command as a person would type it.
+ * Formats a command as a person would type it.
  *
- * @param command Text for the shell, or a program and its arguments.
+ * @param command Shell command, or a program and its arguments.
  */
 export function commandText(command: string | readonly string[]): string {
   return typeof command === "string"
@@ -33,25 +33,25 @@ export function commandText(command: string | readonly string[]): string {
 }
 
 /**
- * Writes an option of the command line with its value.
+ * Formats an option and its value for a command line.
  *
- * @param name The option, with its dashes.
- * @param quote How the value is quoted.
+ * @param name The option, including dashes.
+ * @param quote Quotes the value.
  */
 export function optionText(
   name: string,
   value: string,
   quote: (word: string) => string = shellWord,
 ): string {
-  // A value that starts with a dash would be taken for an option.
+  // A value that starts with a dash would be parsed as an option.
   return `${name}${value.startsWith("-") ? "=" : " "}${quote(value)}`;
 }
 
 /**
- * Writes the command of a job that has the runner run another command, unless
- * that is one of the runner already.
+ * Wraps a command so that the runner runs it, unless it is a command of the
+ * runner already.
  *
- * @param command Text for the shell.
+ * @param command Shell command.
  */
 export function runnerCommand(command: string): string {
   return command.startsWith("runnerlib ")
@@ -60,13 +60,13 @@ export function runnerCommand(command: string): string {
 }
 
 /**
- * Joins values into one text for a program that splits it again.
+ * Joins values to a list for a program that splits it again.
  *
- * A value was validated as one value. If the receiver would read it as two, or
- * as none, it would get something that was never validated.
+ * Each value was validated as one value. If the receiver split it into several,
+ * or dropped it, it would use values that were never validated.
  *
- * @param separator What the receiver splits at.
- * @param receiver What reads the list, for the message.
+ * @param separator Separator of the list.
+ * @param receiver Program that reads the list, for the message.
  * @throws {TypeError} If a value is empty, or contains the separator or a
  * character that ends the text.
  */

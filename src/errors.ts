@@ -1,7 +1,7 @@
 import { showUrlsIn } from "./url_secrets.ts";
 
 /**
- * What kept a job from being run, as a stable word that programs can compare.
+ * Reason for an error, as a stable code that programs can compare.
  *
  * | code | what was wrong |
  * | --- | --- |
@@ -55,10 +55,10 @@ export type RunnerErrorCode =
 
 /** Options for {@linkcode RunnerError}. */
 export interface RunnerErrorOptions extends ErrorOptions {
-  /** What was wrong, as a stable word. */
+  /** Reason for the error, as a stable code. */
   code: RunnerErrorCode;
   /**
-   * Exit code with which the command line ends because of this error.
+   * Exit code of the command line for this error.
    *
    * @default {1}
    */
@@ -66,13 +66,13 @@ export interface RunnerErrorOptions extends ErrorOptions {
 }
 
 /**
- * An error that a caller is expected to meet: bad input, or a world that is
- * not as the job needs it.
+ * An error that callers are expected to handle: invalid input, or an
+ * environment that does not meet the needs of the job.
  *
- * The message has the form `Cannot <action> "<object>": <state>`. It holds
- * no credentials of URLs, and no secret that the run knew when it ended.
+ * The message has the form `Cannot <action> "<object>": <state>`. It contains
+ * neither credentials of URLs nor secrets that the run knew when it ended.
  *
- * @example Tell the kinds of failure apart
+ * @example Distinguish failures
  * ```ts
  * import { createRunner, RunnerError } from "@reactorcide/runnerlib";
  * import { assert, assertEquals } from "@std/assert";
@@ -85,15 +85,15 @@ export interface RunnerErrorOptions extends ErrorOptions {
 export class RunnerError extends Error {
   /** Name of the class, for printing. */
   override readonly name = "RunnerError";
-  /** What was wrong, as a stable word. */
+  /** Reason for the error, as a stable code. */
   readonly code: RunnerErrorCode;
-  /** Exit code with which the command line ends because of this error. */
+  /** Exit code of the command line for this error. */
   readonly exitCode: number;
 
   /**
    * Creates an error.
    *
-   * @param message What could not be done, to what, and why.
+   * @param message Failed action, its object and the reason.
    * @param options Code, exit code and cause.
    */
   constructor(message: string, options: RunnerErrorOptions) {
@@ -104,7 +104,7 @@ export class RunnerError extends Error {
 }
 
 /**
- * Returns what went wrong in one line, whatever was thrown.
+ * Returns the message of whatever was thrown.
  *
  * @param error The thrown value.
  * @returns The message of an error, or the value as text.
@@ -114,8 +114,8 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * Returns why the system refused something, without what Deno adds: the number
- * of the error, the name of the call and its paths.
+ * Returns the reason of a system error, without what Deno adds: the error
+ * number, the name of the call and its paths.
  *
  * @param error The thrown value.
  * @returns The reason, such as `no such file or directory`.

@@ -1,36 +1,36 @@
 /** Maximum number of names in the text about a cycle. */
 const MAX_SHOWN = 10;
 
-/** What a graph needs to know about a node. */
+/** Properties of a node that a graph depends on. */
 export interface GraphNode {
-  /** Name to depend on; several nodes may share it. */
+  /** Name for dependencies; several nodes may share it. */
   readonly group: string;
-  /** Groups whose nodes must all end before this one starts. */
+  /** Groups whose nodes must all end before this node starts. */
   readonly dependsOn: readonly string[];
 }
 
 /**
- * Which nodes depend on which. Nodes and groups are known by their index.
+ * Dependencies between nodes. Nodes and groups are identified by index.
  *
- * Nodes depend on groups, not on nodes, so that the size is linear in the number
- * of names that they depend on: 1,000 nodes that depend on 1,000 others take
+ * Nodes depend on groups, not on nodes, so that the size is linear in the
+ * number of names: 1,000 nodes that depend on 1,000 others of one group need
  * 1,000 edges.
  */
 export interface Graph {
   /** Names of the groups. */
   readonly groups: readonly string[];
-  /** For each group, its nodes; none if no node has the name. */
+  /** For each group, its nodes; empty if no node has the name. */
   readonly members: readonly (readonly number[])[];
   /** For each group, the nodes that depend on it. */
   readonly dependents: readonly (readonly number[])[];
   /** For each node, its group. */
   readonly groupOf: readonly number[];
-  /** For each node, the groups that it depends on, each once. */
+  /** For each node, the distinct groups that it depends on. */
   readonly needs: readonly (readonly number[])[];
 }
 
 /**
- * Links nodes by the names that they depend on.
+ * Creates the graph of nodes that depend on names.
  *
  * @returns The graph, which may have cycles and groups without a node.
  */
@@ -59,12 +59,12 @@ export function linkNodes(nodes: readonly GraphNode[]): Graph {
   return { groups: [...indexes.keys()], members, dependents, groupOf, needs };
 }
 
-/** Counts what nodes still wait for. */
+/** Counts the open dependencies of nodes. */
 class Progress {
   readonly #graph: Graph;
-  /** For each node, the groups that it waits for. */
+  /** For each node, the number of groups that it waits for. */
   readonly #openNeeds: number[];
-  /** For each group, its nodes that have not ended. */
+  /** For each group, the number of its nodes that have not ended. */
   readonly #openMembers: number[];
 
   constructor(graph: Graph) {
@@ -73,12 +73,14 @@ class Progress {
     this.#openMembers = graph.members.map(({ length }) => length);
   }
 
-  /** Nodes that wait for nothing. */
+  /** Returns the nodes without dependencies. */
   ready(): number[] {
     return this.#openNeeds.flatMap((count, node) => count === 0 ? [node] : []);
   }
 
-  /** Notes that a node has ended, and adds those that become ready to a list. */
+  /**
+   * Records that a node has ended, and adds nodes that become ready to a list.
+   */
   end(node: number, ready: number[]): void {
     const group = this.#graph.groupOf[node];
     if (--this.#openMembers[group] > 0) return;
@@ -89,21 +91,21 @@ class Progress {
 }
 
 /**
- * Puts nodes behind those that they depend on.
+ * Sorts nodes topologically.
  *
- * @returns Nodes in the order in which they would become ready, without those
- * that never would, because of a cycle or of a group that has no node.
+ * @returns Nodes in the order in which they become ready, without those that
+ * never do because of a cycle or a group without nodes.
  */
 export function topologicalOrder(graph: Graph): number[] {
   const progress = new Progress(graph);
   const order = progress.ready();
-  // The list grows while it is walked through.
+  // The list grows during the iteration.
   for (const node of order) progress.end(node, order);
   return order;
 }
 
 /**
- * Finds a cycle. It does not recurse: chains may be long.
+ * Finds a cycle, without recursion since chains may be long.
  *
  * @param graph A graph in which each group has a node.
  * @returns Names of groups, each depending on the next and the last on the
@@ -116,8 +118,7 @@ export function findCycle(graph: Graph): string[] | undefined {
   if (start === -1) return undefined;
   const stuck = (group: number) =>
     members[group].find((node) => !ended.has(node));
-  // A node that never becomes ready depends on another one: following these
-  // comes back to a group.
+  // A node that never becomes ready depends on another such node. Following these leads back to a group.
   const path: number[] = [];
   const places = new Map<number, number>();
   let node = start;
@@ -144,10 +145,10 @@ export function cycleText(names: readonly string[]): string {
 
 /** Options for {@linkcode schedule}. */
 export interface ScheduleOptions {
-  /** Maximum number of nodes that run at the same time. */
+  /** Maximum number of concurrent nodes. */
   concurrency: number;
   /**
-   * Nodes that have ended before.
+   * Nodes that have ended already.
    *
    * @default {none}
    */
@@ -156,8 +157,8 @@ export interface ScheduleOptions {
    * Called when the dependencies of a node have ended and a slot is free.
    *
    * @returns A promise that resolves when the node has ended and never rejects;
-   * `undefined` for a node that does not run. If it resolves to `false`, nothing
-   * that depends on the node starts.
+   * `undefined` if the node does not run. If it resolves to `false`, dependents
+   * of the node do not start.
    */
   start: (node: number) => Promise<boolean | void> | undefined;
   /**
@@ -168,14 +169,14 @@ export interface ScheduleOptions {
 }
 
 /**
- * Walks the graph: starts each node when its dependencies have ended.
+ * Runs a graph: starts each node when its dependencies have ended.
  *
- * Nodes start in the order in which they become ready; those that become ready
- * together start in the order of the graph. The cost per edge is constant, and
- * nothing recurses.
+ * Nodes start in the order in which they become ready, and in the order of the
+ * graph if they become ready together. The cost per edge is constant, and there
+ * is no recursion.
  *
- * @param options Concurrency and what to do with a node.
- * @returns A promise that resolves when nothing runs and nothing can start.
+ * @param options Concurrency, and the function that starts a node.
+ * @returns A promise that resolves when no node runs or can start.
  */
 export function schedule(
   graph: Graph,

@@ -1,18 +1,18 @@
-/** One in each byte of a word. */
+/** The number 1 in each byte of a word. */
 const ONES = 0x01010101;
 
 /** The highest bit of each byte of a word. */
 const HIGH_BITS = 0x80808080;
 
 /**
- * Tells, four bytes at a time, whether a byte is there: twice as fast as
- * `includes()`.
+ * Checks whether an array contains a byte, four bytes at a time, which is twice
+ * as fast as `includes()`.
  *
  * @param byte The byte to look for.
  */
 export function hasByte(bytes: Uint8Array, byte: number): boolean {
   const { buffer, byteOffset, length } = bytes;
-  // The first words begin at the next multiple of four.
+  // The first word starts at a multiple of four.
   const start = -byteOffset & 3;
   if (length < start) return bytes.includes(byte);
   const count = (length - start) >> 2;
@@ -29,7 +29,7 @@ export function hasByte(bytes: Uint8Array, byte: number): boolean {
 /**
  * Checks whether one of the four bytes of a word is zero.
  *
- * @param word The word; combined with a pattern by `^`, it tells of any byte.
+ * @param word The word; XOR with a pattern finds any other byte.
  */
 export function hasZero(word: number): boolean {
   return ((word - ONES) & ~word & HIGH_BITS) !== 0;

@@ -1,61 +1,62 @@
 import { Variable } from "./environment/variables.ts";
 import { osReason, RunnerError } from "./errors.ts";
 
-/** A stream of bytes that the process was given: its standard output, say. */
+/** A standard stream of the process, such as its output. */
 export interface HostStream {
-  /** Writes some of the bytes and tells how many. */
+  /** Writes some of the bytes, and returns their number. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Checks whether a person is watching. */
+  /** Checks whether the stream is a terminal. */
   isTerminal(): boolean;
 }
 
 /**
- * What a runner takes from the process around it.
+ * The parts of the process that a runner uses.
  *
- * Everything below the two doors of the package gets these values handed in,
- * so that two runners in one process, and tests, do not share them.
+ * All code below the two entry points of the package receives these values as
+ * arguments, so that runners in one process, and tests, do not share them.
  */
 export interface Host {
   /** Environment variables at the start, as the user set them. */
   readonly env: Readonly<Record<string, string>>;
-  /** Directory against which relative paths are read. */
+  /** Directory for resolving relative paths. */
   readonly cwd: string;
-  /** What the process is told, for commands that read it; jobs do not. */
+  /** Standard input, for commands that read it; jobs do not. */
   readonly stdin?: {
     /** The bytes, for one reader. */
     readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-    /** Checks whether a person is typing. */
+    /** Checks whether it is a terminal. */
     isTerminal(): boolean;
   };
-  /** Where the output of jobs goes. */
+  /** Stream for the output of jobs. */
   readonly stdout: HostStream;
-  /** Where the runner's own messages go. */
+  /** Stream for messages of the runner. */
   readonly stderr: HostStream;
-  /** Returns how large the terminal is now; `undefined` when there is none. */
+  /** Returns the current size of the terminal; `undefined` if there is none. */
   consoleSize?(): ConsoleSize | undefined;
   /**
    * Calls the listener for SIGTERM, SIGINT, SIGQUIT and SIGHUP until disposed.
    *
-   * While a listener is there, these signals do not end the process. A SIGHUP
-   * that the process was started to ignore, as by `nohup`, stays ignored.
+   * While a listener is registered, these signals do not end the process. If
+   * the process was started with SIGHUP ignored, as by `nohup`, it stays
+   * ignored.
    */
   onSignal(listener: (signal: EndingSignal) => void): Disposable;
   /**
    * Calls the listener when the process is about to end, with a function that
-   * writes to standard error at once: nothing asynchronous happens any more.
+   * writes to standard error synchronously.
    */
   onExit?(listener: (write: (bytes: Uint8Array) => void) => void): void;
 }
 
-/** Cells of a terminal. */
+/** Size of a terminal. */
 export interface ConsoleSize {
-  /** Cells of a line. */
+  /** Number of columns. */
   readonly columns: number;
-  /** Lines. */
+  /** Number of rows. */
   readonly rows: number;
 }
 
-/** A signal that asks the whole job to end. */
+/** A signal that requests the termination of the job. */
 export type EndingSignal = "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP";
 
 const ENDING_SIGNALS: readonly EndingSignal[] = [
@@ -66,16 +67,16 @@ const ENDING_SIGNALS: readonly EndingSignal[] = [
 ];
 
 /**
- * Takes the environment, the streams and the signals of this process.
+ * Returns the environment, streams and signals of this process.
  *
- * This is the one place that reads them.
+ * No other code reads them.
  *
  * @returns The process as a {@linkcode Host}.
  */
 export function processHost(): Host {
   return {
     env: withoutLauncher(environment()),
-    // Read when it is needed, so that its error is shown like any other.
+    // Read on demand, so that its error is reported like any other.
     get cwd() {
       return currentDirectory();
     },
@@ -86,8 +87,7 @@ export function processHost(): Host {
     onSignal(listener) {
       const isHangupIgnored = ignoresHangup();
       const listeners = ENDING_SIGNALS.map((signal) => {
-        // Deno handles SIGHUP itself as soon as there is any listener: only a
-        // listener that does nothing keeps it ignored.
+        // Deno handles SIGHUP itself as soon as there is any listener. Only a listener that does nothing keeps the signal ignored.
         const isIgnored = signal === "SIGHUP" && isHangupIgnored;
         const onSignal = isIgnored ? () => {} : () => listener(signal);
         Deno.addSignalListener(signal, onSignal);
@@ -107,7 +107,7 @@ export function processHost(): Host {
           try {
             Deno.stderr.writeSync(bytes);
           } catch {
-            // No one reads it any more.
+            // The reader has closed the stream.
           }
         });
       });
@@ -130,7 +130,10 @@ function currentDirectory(): string {
   }
 }
 
-/** Who may see some variables only cannot list them, and has to be told their names. */
+/**
+ * Returns the environment. A process that may read only some variables cannot
+ * list them, so it gets their names in a variable.
+ */
 function environment(): Record<string, string> {
   try {
     return Deno.env.toObject();
@@ -152,20 +155,25 @@ function environment(): Record<string, string> {
   }
 }
 
-/** What git tells a hook of `git commit` about the commit. */
-const OF_A_COMMIT = ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE"];
+/** Variables that git sets for a hook of `git commit`. */
+const COMMIT_VARIABLES = [
+  "GIT_AUTHOR_NAME",
+  "GIT_AUTHOR_EMAIL",
+  "GIT_AUTHOR_DATE",
+];
 
 /**
- * Undoes what the programs that started this one did to the environment, which
- * belongs to the user: a job must not find Deno under the name `node`, nor what
- * is installed for npx alone, nor commit with the date of another commit.
+ * Reverts changes that the programs which started this process made to the
+ * user's environment: a job must not find Deno under the name `node`, nor
+ * programs that are installed only for npx, nor commit with the date of another
+ * commit.
  *
- * - Deno puts a directory with a `node` of its own first into `PATH`, if there
- *   is none. Without any `PATH` it makes one of that directory.
- * - npx (and `npm exec`) put several directories first, the last of which holds
- *   `node-gyp`.
- * - git puts its own directory first for hooks and aliases, switches the editor
- *   off, and names the author of the commit, with a date that starts with `@`.
+ * - Deno prepends a directory with its own `node` to `PATH` if there is no
+ *   other. Without `PATH`, it sets one to that directory.
+ * - npx (and `npm exec`) prepend several directories, the last of which
+ *   contains `node-gyp`.
+ * - git prepends its own directory for hooks and aliases, disables the editor,
+ *   and sets the author of the commit, with a date that starts with `@`.
  *
  * @see https://github.com/denoland/deno/pull/34969
  */
@@ -174,11 +182,15 @@ function withoutLauncher(env: Record<string, string>): Record<string, string> {
   if (PATH === undefined) return rest;
   let directories = PATH.split(":");
   if (DENO_NODE_SHIM_ACTIVE !== undefined) {
-    directories = directories.filter((it) => !it.endsWith("/node_compat_bin"));
+    directories = directories.filter((path) =>
+      !path.endsWith("/node_compat_bin")
+    );
     if (directories.length === 0) return rest;
   }
   if (env.npm_lifecycle_event === "npx") {
-    const last = directories.findIndex((it) => it.endsWith("/node-gyp-bin"));
+    const last = directories.findIndex((path) =>
+      path.endsWith("/node-gyp-bin")
+    );
     directories = directories.slice(last + 1);
   }
   if (directories[0] === env.GIT_EXEC_PATH) {
@@ -186,7 +198,7 @@ function withoutLauncher(env: Record<string, string>): Record<string, string> {
     delete rest.GIT_EXEC_PATH;
     if (env.GIT_EDITOR === ":") delete rest.GIT_EDITOR;
     if (env.GIT_AUTHOR_DATE?.startsWith("@")) {
-      for (const name of OF_A_COMMIT) delete rest[name];
+      for (const name of COMMIT_VARIABLES) delete rest[name];
     }
   }
   return { ...rest, PATH: directories.join(":") };
@@ -210,7 +222,7 @@ function consoleSize(): ConsoleSize | undefined {
   try {
     return Deno.consoleSize();
   } catch {
-    // Whatever keeps it from being known: there is no size to go by.
+    // Whatever the reason, the size is unknown.
     return undefined;
   }
 }

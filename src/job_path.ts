@@ -1,14 +1,14 @@
 import { RunnerError } from "./errors.ts";
 
-/** Directory that jobs know as their workspace, wherever it really is. */
+/** Path of the workspace as jobs see it. */
 const JOB_ROOT = "/job";
 
 /**
- * Checks whether a path is a directory or something below it, as text.
+ * Checks whether a path is a directory or below it, by text alone.
  *
  * @param directory Normalised path of the directory.
  * @param path Normalised path.
- * @returns Whether the path does not leave the directory.
+ * @returns Whether the path stays in the directory.
  */
 export function isInside(directory: string, path: string): boolean {
   return path === directory || directory === "/" ||
@@ -16,13 +16,14 @@ export function isInside(directory: string, path: string): boolean {
 }
 
 /**
- * Returns what is wrong with the text of a path that a job is given, such as a
- * code directory.
+ * Returns the problem of a path in the workspace of a job, such as a code
+ * directory.
  *
- * The path is normalised first, so `/job/../etc` does not pass, nor does `/jobs`.
+ * The path is normalized first, so that neither `/job/../etc` nor `/jobs` is
+ * valid.
  *
  * @param path Path as configured.
- * @returns The problem, worded to follow the name of the value; `undefined` if
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
  * there is none.
  */
 export function jobPathProblem(path: string): string | undefined {
@@ -33,11 +34,11 @@ export function jobPathProblem(path: string): string | undefined {
 }
 
 /**
- * Brings the path that a job is given into its one form.
+ * Normalizes a path in the workspace of a job.
  *
  * @param path Path as configured: `/job` or below.
  * @returns The path without `.`, `..`, doubled and final slashes.
- * @throws {RunnerError} With code `workspace`, if the path leaves `/job`.
+ * @throws {RunnerError} `workspace` if the path leaves `/job`.
  */
 export function normalizeJobPath(path: string): string {
   const problem = jobPathProblem(path);
@@ -48,12 +49,12 @@ export function normalizeJobPath(path: string): string {
 }
 
 /**
- * Takes `.`, `..`, doubled and final slashes out of a path.
+ * Removes `.`, `..`, repeated and trailing slashes from a path.
  *
- * Every job checks its paths, so this does without a library, which takes
- * longer to load than to work.
+ * Since every job checks its paths, this uses no library, which would take
+ * longer to load than to run.
  *
- * @returns The same path in its one form.
+ * @returns The normalized path.
  */
 export function normalizePath(path: string): string {
   const parts: string[] = [];

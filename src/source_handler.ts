@@ -1,40 +1,40 @@
-/** What the handler of a type of sources is told. */
+/** Context of a {@linkcode SourceHandler}. */
 export interface SourceHandlerContext {
   /** Type of the source. */
   readonly type: string;
-  /** Absolute path of an empty directory, which the handler fills. */
+  /** Absolute path of an empty directory that the handler fills. */
   readonly target: string;
   /** Configured URL of the source; `undefined` if there is none. */
   readonly url: string | undefined;
   /** Configured ref of the source; `undefined` if there is none. */
   readonly ref: string | undefined;
   /**
-   * Environment for programs that get the source: that of the runner, without
+   * Environment for programs that fetch the source: that of the runner, without
    * its tokens and passwords.
    */
   readonly env: Readonly<Record<string, string>>;
-  /** Absolute path of the directory against which relative paths are read. */
+  /** Absolute path of the directory for resolving relative paths. */
   readonly cwd: string;
   /** Aborted when the job is cancelled. */
   readonly signal: AbortSignal;
   /**
-   * Says something in the runner's log; known secrets are masked.
+   * Writes a message to the log of the runner; known secrets are masked.
    *
-   * @param message What to say.
+   * @param message The message.
    */
   log(message: string): void;
 }
 
 /**
- * Gets sources of a type that the runner does not know.
+ * Fetches sources of a custom type.
  *
- * It has done its work when the directory is filled. What it throws ends the
- * job, and the directory is emptied.
+ * It fills the target directory. If it throws, the job fails, and the directory
+ * is emptied.
  *
- * @param context Where the source is and where it goes.
- * @returns The id of the revision, if there is one; a promise is waited for.
+ * @param context Location of the source, and the target directory.
+ * @returns The id of the revision, if any, or a promise of it.
  *
- * @example Get a source from an object store
+ * @example Fetch a source from an object store
  * ```ts
  * import { createRunner, type SourceHandler } from "@reactorcide/runnerlib";
  * import { assertEquals } from "@std/assert";

@@ -1,29 +1,29 @@
-/** Maximum length of a word that is compared, which bounds the work. */
-const LONGEST = 64;
+/** Maximum length of a word, which limits the work. */
+const MAX_LENGTH = 64;
 
 /**
- * Finds the candidate that was probably meant by a word that is unknown.
+ * Finds the candidate that an unknown word probably stands for.
  *
- * Case, `_` and `-` do not count, so that `depends_on` finds `dependsOn`.
- * Otherwise one mistake in three letters is forgiven: a letter too many, too
- * few or wrong, or two that changed places.
+ * Case, `_` and `-` are ignored, so that `depends_on` finds `dependsOn`. One
+ * mistake per three letters is allowed: an extra, missing or wrong letter, or
+ * two swapped ones.
  *
  * @param word The unknown word.
- * @param candidates Words that would have been right.
- * @returns The nearest candidate, the first of several equally near ones, or
- * `undefined` if none is near.
+ * @param candidates Valid words.
+ * @returns The closest candidate, or the first of several equally close ones;
+ * `undefined` if none is close.
  */
 export function suggest(
   word: string,
   candidates: Iterable<string>,
 ): string | undefined {
   const folded = fold(word);
-  if (folded === "" || folded.length > LONGEST) return undefined;
+  if (folded === "" || folded.length > MAX_LENGTH) return undefined;
   let best: string | undefined;
   let least = Math.max(1, Math.floor(folded.length / 3)) + 1;
   for (const candidate of candidates) {
     const other = fold(candidate);
-    // The difference in length is a lower bound that spares most of the work.
+    // The difference in length is a lower bound, which avoids most of the work.
     if (Math.abs(other.length - folded.length) >= least) continue;
     const distance = editDistance(folded, other);
     if (distance < least) {
@@ -38,7 +38,7 @@ function fold(word: string): string {
   return word.toLowerCase().replace(/[-_]/g, "");
 }
 
-/** Counts edits row by row; two rows back are kept for letters that changed places. */
+/** Counts edits row by row, and keeps the last two rows for swapped letters. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -1,20 +1,20 @@
-/** Names of parameters whose values are secret, however short. */
+/** Names of parameters whose values are secret at any length. */
 const SECRET_NAME = /sig(?:nature)?$|token$|secret|passw|pwd|passphrase|^sas$/i;
 
-/** Names of parameters whose values are secret, unless they are mere words. */
+/** Names of parameters whose values are secret unless they are short. */
 const LIKELY_SECRET_NAME =
   /key|pass|token|credential|auth(?!or)|^code$|jwt|session/i;
 
-/** Minimum length of a value of such a parameter that is taken for a secret. */
-const LIKELY_LENGTH = 8;
+/** Minimum length of a secret value of such a parameter. */
+const MIN_LIKELY_LENGTH = 8;
 
-/** Minimum length of a value of another parameter that is taken for a secret. */
-const LONG_VALUE = 20;
+/** Minimum length of a secret value of another parameter. */
+const MIN_LONG_LENGTH = 20;
 
-/** Minimum length of a text that is taken for a password though it may be a path. */
-const AMBIGUOUS_LENGTH = 12;
+/** Minimum length of a password that may also be a path. */
+const MIN_AMBIGUOUS_LENGTH = 12;
 
-/** Parts of connection strings that have no URL around them. */
+/** Parts of connection strings outside of URLs. */
 export const CONNECTION_PART: RegExp =
   /\b(SharedAccess(?:Signature|Key)|AccountKey|AccessKey|Password|Pwd)(\s*=\s*)([^;\s"'&]+)/gi;
 
@@ -22,31 +22,34 @@ export const CONNECTION_PART: RegExp =
 export const URL_IN_TEXT: RegExp =
   /(?:(?:\b[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|\b(?:https?|ssh|git|svn|ftp):\/?(?=[^\s/"'<>`]{1,1000}@)|(?<![^\s"'(=])\/\/(?=[^\s/"'<>`]{1,1000}@))[^\s"'<>`]+/gi;
 
-/** Oracle's addresses in a text. */
+/** Connection strings of Oracle in a text. */
 export const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
-/** Parameters of a query, also of one that no scheme makes a URL. */
+/** Query parameters, also without the scheme of a URL. */
 const PARAMETER = /([?&])([\w.-]{1,64})=([^&;\s"'`<>#]+)/g;
 
-/** What a shell or a template puts a value in the place of. */
+/** Placeholders of shells and templates. */
 const PLACEHOLDER =
   /^(?:\$\w+|\$\{[^}]*\}|\$\([^)]*\)|%\w+%|<[^>]*>|\{\{.*\}\})$/;
 
-/** Passwords that are no secret: none, or what stands for one beside a token. */
+/**
+ * Passwords that are not secret: an empty one, and placeholders next to a
+ * token.
+ */
 const NO_PASSWORDS = ["", "x-oauth-basic", "x-access-token"];
 
-/** What stands for a hidden part of a URL. */
+/** Replacement for a hidden part of a URL. */
 export const HIDDEN = "***";
 
-/** Words that no rule takes for a secret. */
+/** Words that are never secret. */
 const COMMON_VALUES = ["true", "false", "null", "none", HIDDEN];
 
 /**
- * Finds what is secret in a URL.
+ * Finds the secrets in a URL.
  *
  * @param url URL, or any other text.
- * @returns Secrets as they are written and decoded, longest first.
+ * @returns Secrets, as written and decoded, longest first.
  */
 export function secretsInUrl(url: string): string[] {
   if (isLocal(url)) return [];
@@ -69,10 +72,10 @@ export function secretsInUrl(url: string): string[] {
 }
 
 /**
- * Finds what is secret in the URLs and connection strings of a text.
+ * Finds the secrets in the URLs and connection strings of a text.
  *
  * @param text Text, such as the value of a variable.
- * @returns Secrets, each one once.
+ * @returns Distinct secrets.
  */
 export function secretsInText(text: string): string[] {
   const isWhole = SCHEME.test(text) && !/\s/.test(text);
@@ -98,24 +101,26 @@ function userInfoSecrets(
   const [, user, password] =
     (isOracle ? /^([^/]*)\/?(.*)$/s : /^([^:]*):?(.*)$/s).exec(userInfo)!;
   const secrets: string[] = [];
-  // Without a password, a user of https is a token; one of ssh is just a name.
+  // Without a password, the user of an https URL is a token; that of ssh is just a name.
   const isWeb = /^https?:\/\/$/i.test(scheme);
   const hasPassword = !NO_PASSWORDS.includes(password);
-  // Some services want any word beside a token.
+  // Some services require an arbitrary word next to a token.
   const isBeside = password.length < 4 && user.length >= 8;
   if (isTokenLike(user) || isWeb && (!hasPassword || isBeside)) {
     secrets.push(user);
   }
-  // As in postgres:postgres@, which hides nothing and is everywhere in a log.
+  // As in postgres:postgres@, which protects nothing and is frequent in logs.
   if (!hasPassword || password === user) return secrets;
-  if (end !== "ambiguous" || password.length >= AMBIGUOUS_LENGTH) {
+  if (end !== "ambiguous" || password.length >= MIN_AMBIGUOUS_LENGTH) {
     secrets.push(password);
   }
   if (end === "ambiguous") {
     secrets.push(...password.match(/^[^/?#]+(?=@)/) ?? []);
   }
   if (end === "cut") {
-    secrets.push(...password.split(/[/?#@:]/).filter((it) => it.length >= 6));
+    secrets.push(
+      ...password.split(/[/?#@:]/).filter((part) => part.length >= 6),
+    );
   }
   return secrets;
 }
@@ -137,14 +142,14 @@ function parameterSecrets(query: string): string[] {
 
 function isSecretParameter(name: string, value: string): boolean {
   return isNamedSecret(name, value) ||
-    value.length >= LONG_VALUE && !isHarmless(name, value);
+    value.length >= MIN_LONG_LENGTH && !isHarmless(name, value);
 }
 
 /** Outside of a URL, a long value may be anything, such as a path. */
 function isNamedSecret(name: string, value: string): boolean {
   if (isHarmless(name, value)) return false;
   return isTokenLike(value) || SECRET_NAME.test(name) ||
-    value.length >= LIKELY_LENGTH && LIKELY_SECRET_NAME.test(name);
+    value.length >= MIN_LIKELY_LENGTH && LIKELY_SECRET_NAME.test(name);
 }
 
 function isWorthMasking(value: string): boolean {
@@ -152,7 +157,7 @@ function isWorthMasking(value: string): boolean {
     !PLACEHOLDER.test(value);
 }
 
-/** Hides the parameters of a text that are secret. */
+/** Hides secret parameters in a text. */
 export function hideParameters(text: string): string {
   return text.replace(
     PARAMETER,
@@ -162,24 +167,24 @@ export function hideParameters(text: string): string {
 }
 
 /**
- * How a URL is shown, and what in it is secret.
+ * Display of URLs without their secrets.
  *
- * A URL reaches messages from everywhere, often because it is wrong. So this
- * file lists what is shown, not what is hidden: the scheme, host, port and
- * path, the few query parameters that are known to be harmless, and the hash
- * of a pinned plugin. All else becomes `***`: user info, other parameters,
+ * URLs in messages come from everywhere, and are often invalid. Therefore the
+ * rules list what is shown, not what is hidden: the scheme, host, port and
+ * path, a few query parameters that are known to be harmless, and the hash of a
+ * pinned plugin. Everything else becomes `***`: user info, other parameters,
  * fragments, `;name=value` parts, and path segments that look like tokens.
  */
 
-/** User info of addresses whose scheme was left out: name, colon, password. */
+/** User info of URLs without a scheme: name, colon, password. */
 const SCHEMELESS_USER_INFO =
   /(^|[\s'"(=])(?!(?:npm|jsr|jdbc):)[^\s/@:'"(=]+:[^\s/@'"]*@(?!sha\d+:)/g;
 
 /**
- * Writes a URL so that it can be shown.
+ * Formats a URL for display, without its secrets.
  *
- * @param url URL, `host:path` of ssh, or local path; it may be broken, but is
- * not part of a longer text.
+ * @param url URL, `host:path` of ssh, or local path. It may be invalid, but not
+ * part of a longer text.
  */
 export function showUrl(url: string): string {
   if (isLocal(url)) return url;
@@ -194,11 +199,11 @@ export function showUrl(url: string): string {
 }
 
 /**
- * Writes a text so that the URLs in it can be shown.
+ * Formats a text for display, without the secrets of its URLs.
  *
- * @param text Message, or what a program said.
- * @param url URL that the program was given: what is secret in it is hidden in
- * other shapes as well, such as the password alone.
+ * @param text Message, or output of a program.
+ * @param url URL that the program received; its secrets are also hidden in
+ * other forms, such as the password alone.
  */
 export function showUrlsIn(text: string, url?: string): string {
   let shown = text;
@@ -240,13 +245,16 @@ function showFragment(fragment: string): string {
   return fragment === "" || INTEGRITY.test(fragment) ? fragment : HIDDEN;
 }
 
-/** Punctuation behind a URL belongs to the sentence. */
+/** Punctuation after a URL belongs to the sentence. */
 function showMatch(match: string): string {
   const [end] = /[.,:;!)\]}]*$/.exec(match)!;
   return showUrl(match.slice(0, match.length - end.length)) + end;
 }
 
-/** The secrets of a URL, and its user info as a whole, in the shapes that tools repeat. */
+/**
+ * Returns the secrets of a URL, and its whole user info, in the forms that
+ * tools print.
+ */
 function shapesOf(url: string): string[] {
   const { userInfo } = isLocal(url) ? { userInfo: "" } : partsOf(url);
   return [
@@ -256,47 +264,47 @@ function shapesOf(url: string): string[] {
 }
 
 /**
- * Division of a URL into its parts, for those who show it or look for secrets.
+ * Parsing of URLs, for display and for finding secrets.
  *
- * Passwords with raw `@ / ? # :` make the end of the user info ambiguous. Then
- * the last `@` ends it, so that rather a part of the path is hidden than a part
- * of a password shown.
+ * Passwords that contain unescaped `@ / ? # :` make the end of the user info
+ * ambiguous. Then the last `@` ends it, since it is better to hide a part of
+ * the path than to show a part of a password.
  */
 
 /**
- * One or more schemes, as in `https://` and `jdbc:postgresql://`. They may lack
- * a slash or the name of the scheme, where user info shows what is meant.
+ * One or more schemes, as in `https://` and `jdbc:postgresql://`. A slash or
+ * the name of the scheme may be missing if there is user info.
  */
 export const SCHEME: RegExp =
   /^\s*(?:(?:[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|(?:https?|ssh|git|svn|ftp):\/?(?=[^/]+@)|\/\/(?=[^/]+@))/i;
 
-/** Oracle's drivers have no slashes before user and password. */
+/** URLs of Oracle have no slashes before user and password. */
 const ORACLE = /^jdbc:oracle:\w+:(?=[^@/]*\/[^@]*@|\*\*\*@)/i;
 
 /** Ports, also of several hosts. */
 export const PORTS: RegExp = /^\d{0,5}(?:,[\w.-]+(?::\d{1,5})?)*$/;
 
-/** Query parameters that say which code is meant, and nothing of who asks. */
+/** Query parameters that identify the code, not the user. */
 const HARMLESS_NAMES = new Set([
   ...["arch", "archive", "branch", "commit", "depth", "file", "filename"],
   ...["format", "os", "page", "path", "platform", "ref", "rev", "tag", "v"],
   ...["version"],
 ]);
 
-/** What a harmless parameter may hold. */
+/** Values of harmless parameters. */
 const HARMLESS_VALUE = /^[\w.,/-]{0,64}$/;
 
 /** Hash of a pinned file or package. */
 export const INTEGRITY: RegExp = /^sha(?:256|384|512)-[A-Za-z0-9+/=]+$/;
 
-/** Tokens whose services give them a prefix. */
+/** Tokens with a known prefix. */
 const KNOWN_TOKEN =
   /^(?:gh[pousr]_|github_pat_|glpat-|gl[a-z]{1,5}-|xox[a-z]-|sk-|sk_|pk_|rk_|AKIA|ASIA|AIza|ya29\.|npm_|pypi-|dop_v1_|hvs\.|eyJ)\w/;
 
 /** Parts of a URL. */
 export interface UrlParts {
   readonly scheme: string;
-  /** Text before the `@`, which is not part of it. */
+  /** Text before the `@`. */
   readonly userInfo: string;
   /** How the end of the user info was found. */
   readonly end: "plain" | "cut" | "ambiguous";
@@ -311,7 +319,7 @@ export function isLocal(url: string): boolean {
   return /^[./~]/.test(url) && !SCHEME.test(url) || !/[:@?]/.test(url);
 }
 
-/** Divides a URL, or `host:path` of ssh. */
+/** Splits a URL, or `host:path` of ssh, into its parts. */
 export function partsOf(url: string): UrlParts {
   const scheme = SCHEME.exec(url)?.[0] ?? ORACLE.exec(url)?.[0] ?? "";
   const rest = url.slice(scheme.length);
@@ -338,14 +346,14 @@ function userInfoOf(
     const [withPassword] = /^(?!npm:|jsr:)[^/@]*:[^/]*(?=@(?!sha\d+:))/s
       .exec(rest) ?? [];
     if (withPassword !== undefined) return upTo(withPassword.length, "plain");
-    // The "git" of git@host:path is a name that everybody knows.
+    // The "git" of git@host:path is not a secret.
     const [user = ""] = /^[^/@:]+(?=@)/.exec(rest) ?? [];
     return isTokenLike(user) ? upTo(user.length, "plain") : none;
   }
   const [authority] = /^[^/?#]*/.exec(rest)!;
   const at = authority.lastIndexOf("@");
   if (at >= 0) {
-    // What is in a query is hidden in any case.
+    // Queries are hidden anyway.
     const inPath = /^[^?#]*/.exec(rest)![0].lastIndexOf("@");
     const isAmbiguous = inPath > at && authority.slice(0, at).includes(":");
     return isAmbiguous ? upTo(inPath, "ambiguous") : upTo(at, "plain");
@@ -354,39 +362,42 @@ function userInfoOf(
   if (port === undefined) return none;
   if (!PORTS.test(port)) return upTo(last, "cut");
   const behind = rest.slice(authority.length);
-  // Registries have such paths: https://host:8080/@scope/name
+  // Registries use such paths: https://host:8080/@scope/name
   if (behind.startsWith("/@")) return none;
   return upTo(last, behind.startsWith("/") ? "ambiguous" : "cut");
 }
 
-/** What stands behind the first colon of an authority that is not an IPv6 address. */
+/**
+ * Returns the text after the first colon of an authority, except in an IPv6
+ * address.
+ */
 export function portsOf(authority: string): string | undefined {
   const from = authority.startsWith("[") ? authority.indexOf("]") + 1 : 0;
   const colon = authority.indexOf(":", from);
   return colon < 0 ? undefined : authority.slice(colon + 1);
 }
 
-/** Checks whether a word looks generated: long, with digits and letters of both cases. */
+/**
+ * Checks whether a word looks like a token: long, with digits and letters of
+ * both cases.
+ */
 export function isTokenLike(word: string): boolean {
   if (KNOWN_TOKEN.test(word) || /^bot\d+:/.test(word)) return true;
   return /^[A-Za-z0-9_=+~-]{20,}$/.test(word) && /\d/.test(word) &&
     /[a-z]/.test(word) && /[A-Z]/.test(word);
 }
 
-/** Decodes percent-encoding, where it is that. */
+/** Decodes percent-encoding, if it is valid. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Not an encoded text: it has no other shape.
+    // The text is not encoded.
     return text;
   }
 }
 
-/**
- * Checks whether a query parameter only names the code, and nothing about who
- * requests it.
- */
+/** Checks whether a query parameter only identifies the code. */
 export function isHarmless(name: string, value: string): boolean {
   return HARMLESS_NAMES.has(name.toLowerCase()) && HARMLESS_VALUE.test(value) &&
     !isTokenLike(value);

@@ -4,11 +4,11 @@ import { RunnerError } from "../errors.ts";
 /** Environment variables of a job. */
 type Environment = Readonly<Record<string, string>>;
 
-/** What a worker gives to a job that may talk to the coordinator. */
+/** Access of a job to the coordinator, as configured by its worker. */
 export interface CoordinatorAccess {
   /** URL of the coordinator. */
   readonly url: string;
-  /** Token of the job: it may submit triggers of its own job, and nothing else. */
+  /** Token of the job, which may only submit triggers of this job. */
   readonly token: string;
   /** Id of the job. */
   readonly jobId: string;
@@ -20,7 +20,7 @@ const VARIABLES: Readonly<Record<keyof CoordinatorAccess, string>> = {
   jobId: Variable.jobId,
 };
 
-/** Ids of jobs are UUIDs; any other text could lead to another path. */
+/** Ids of jobs are UUIDs; other text could change the path of a request. */
 const JOB_ID = /^[\w-]+$/;
 
 /**
@@ -34,10 +34,10 @@ export function isCoordinatorConfigured(env: Environment): boolean {
 }
 
 /**
- * Reads how a job reaches the coordinator.
+ * Reads the access of a job to the coordinator.
  *
  * @param env Environment of the job.
- * @throws {RunnerError} `invalid-config`, if a variable is missing.
+ * @throws {RunnerError} `invalid-config` if a variable is missing.
  */
 export function coordinatorAccess(env: Environment): CoordinatorAccess {
   const missing = Object.values(VARIABLES).filter((name) => !env[name]);
@@ -57,7 +57,7 @@ export function coordinatorAccess(env: Environment): CoordinatorAccess {
 }
 
 /**
- * Checks whether an event started a job, or the job that triggered it.
+ * Checks whether an event started a job or the job that triggered it.
  *
  * @param env Environment of the job.
  */
@@ -67,12 +67,12 @@ export function startedByEvent(env: Environment): boolean {
 }
 
 /**
- * Validates the URL of the coordinator, to which a token will be sent.
+ * Validates the URL of the coordinator, to which the token is sent.
  *
  * @param text Value of the variable.
  * @param allowInsecureTransport Whether plain HTTP is allowed.
- * @returns The URL without a slash at its end.
- * @throws {RunnerError} `invalid-config`, if it is not such a URL.
+ * @returns The URL without a trailing slash.
+ * @throws {RunnerError} `invalid-config` if the URL cannot be used.
  */
 export function coordinatorUrl(
   text: string,
@@ -81,11 +81,14 @@ export function coordinatorUrl(
   const url = URL.parse(text.trim());
   if (url === null || url.host === "") throw unusable(text, "it is not a URL");
   if (url.username !== "" || url.password !== "") {
-    // Not quoted: the user info is a secret.
-    throw unusable(url.host, "its URL holds user info");
+    // The URL is not quoted, since the user info is secret.
+    throw unusable(url.host, "its URL contains user info");
   }
   if (url.search !== "" || url.hash !== "") {
-    throw unusable(url.origin + url.pathname, "its URL holds more than a path");
+    throw unusable(
+      url.origin + url.pathname,
+      "its URL contains a query or a fragment",
+    );
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     throw unusable(text, "it is not an https URL");
@@ -102,10 +105,10 @@ export function coordinatorUrl(
 }
 
 /**
- * Returns the path of a job below the URL of the coordinator.
+ * Returns the path of a job, relative to the URL of the coordinator.
  *
  * @param id Id of the job.
- * @throws {RunnerError} `invalid-config`, if it is not an id.
+ * @throws {RunnerError} `invalid-config` if it is not an id.
  */
 export function jobPath(id: string): string {
   if (JOB_ID.test(id)) return `/api/v1/jobs/${id}`;

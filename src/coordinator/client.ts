@@ -3,13 +3,13 @@ import { parseDuration } from "../schema/duration.ts";
 /**
  * The HTTP client of the coordinator.
  *
- * 1. The token is sent to the coordinator only: the URL must be https, or plain
- *    HTTP be allowed, and redirects to another origin are refused.
- * 2. A request is sent again while its failure may be transient: without an
- *    answer, or with 408, 425, 429 or 5xx. The same bytes are sent each time.
- *    Every other answer is final.
- * 3. Time, redirects and the size of an answer are limited.
- * 4. Errors repeat what the coordinator answers, without the token and secrets.
+ * 1. The token is sent only to the coordinator: the URL must use https unless
+ *    plain HTTP is allowed, and redirects to another origin are refused.
+ * 2. Requests are retried with the same bytes after failures that may be
+ *    transient: no answer, or status 408, 425, 429 or 5xx. All other answers
+ *    are final.
+ * 3. The time, the number of redirects and the size of an answer are limited.
+ * 4. Errors quote the answer of the coordinator, with token and secrets masked.
  *
  * @module
  */
@@ -25,18 +25,18 @@ import {
 import { timeLimit } from "../process/time_limit.ts";
 import { coordinatorUrl } from "./access.ts";
 
-/** Maximum size of an answer: a page of jobs with all their variables. */
+/** Maximum size of an answer, in bytes: a page of jobs with all variables. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** Maximum number of characters of an answer that a message repeats. */
+/** Maximum number of characters of an answer that a message quotes. */
 const MAX_REASON_LENGTH = 300;
 
 const MAX_REDIRECTS = 3;
 
-/** Redirects that keep the method and the body of a request. */
+/** Redirects that preserve the method and body of a request. */
 const SAFE_REDIRECTS = [307, 308];
 
-/** Answers that may be better the next time, besides those of a broken server. */
+/** Status of transient failures besides 5xx. */
 const TRANSIENT_STATUS = [408, 425, 429];
 
 const RETRY: RetryPolicy = {
@@ -46,7 +46,7 @@ const RETRY: RetryPolicy = {
   maxElapsedMs: 180_000,
 };
 
-/** What a header can hold; an empty token would be found, and masked, everywhere. */
+/** Characters of a header; an empty token would be masked everywhere. */
 const TOKEN = /^[\x21-\x7e]+$/;
 
 const DEFAULT_TIMEOUT_MS = parseDuration(defaultOf("coordinator_timeout")) ?? 0;
@@ -66,42 +66,42 @@ export interface ClientOptions {
   /**
    * Time limit of one request, in milliseconds.
    *
-   * @default {that of the option `coordinator_timeout`}
+   * @default {the value of the option `coordinator_timeout`}
    */
   readonly timeoutMs?: number;
   /**
-   * How often a request is sent, and after which pauses.
+   * Retry policy.
    *
-   * @default {8 attempts, with pauses from 250 to 8_000}
+   * @default {8 attempts with delays from 250 to 8_000 ms}
    */
   readonly retry?: RetryPolicy;
-  /** Masks the secrets in what the coordinator answers. */
+  /** Masks secrets in answers of the coordinator. */
   readonly maskText: (text: string) => string;
   /**
-   * Called with the reason and the pause before a request is sent again.
+   * Called with the reason and the delay before each retry.
    *
-   * @default {nothing is called}
+   * @default {no function}
    */
   readonly onRetry?: (reason: string, pauseMs: number) => void;
   /**
-   * Ends requests and pauses.
+   * Cancels requests and delays.
    *
-   * @default {nothing does}
+   * @default {no signal}
    */
   readonly signal?: AbortSignal;
 }
 
 /** A request to the coordinator. */
 export interface ClientRequest {
-  /** What cannot be done if it fails, worded to follow "Cannot". */
+  /** The action, phrased to follow "Cannot" in errors. */
   readonly action: string;
-  /** Method of HTTP. */
+  /** HTTP method. */
   readonly method: "GET" | "POST";
-  /** Path below the URL, with its query. */
+  /** Path and query, relative to the URL. */
   readonly path: string;
-  /** JSON in UTF-8; the same bytes are sent each time. */
+  /** JSON in UTF-8; retries send the same bytes. */
   readonly body?: Uint8Array<ArrayBuffer>;
-  /** Status of an answer that is a success. */
+  /** Status of a successful answer. */
   readonly success: number;
 }
 
@@ -109,33 +109,33 @@ export interface ClientRequest {
 export interface ClientAnswer {
   /** The parsed body; `undefined` if it is not JSON. */
   readonly value: unknown;
-  /** Number of the attempt that succeeded, from 1. */
+  /** Number of the successful attempt, from 1. */
   readonly attempt: number;
 }
 
-/** Sends requests to one coordinator. */
+/** Client of one coordinator. */
 export interface CoordinatorClient {
   /** URL of the coordinator. */
   readonly url: string;
   /**
-   * Sends a request, again while its failure may be transient.
+   * Sends a request, and retries transient failures.
    *
-   * @throws {CoordinatorError} `coordinator-forbidden` for 403,
-   * `coordinator-failed` otherwise.
+   * @throws {CoordinatorError} `coordinator-forbidden` for status 403,
+   * otherwise `coordinator-failed`.
    * @throws {unknown} The reason of the signal once it is aborted.
    */
   send(request: ClientRequest): Promise<ClientAnswer>;
 }
 
-/** An error of a request to the coordinator. */
+/** Error of a request to the coordinator. */
 export class CoordinatorError extends RunnerError {
-  /** Status of HTTP, if there was an answer. */
+  /** HTTP status, if there was an answer. */
   readonly status: number | undefined;
 
   /**
    * Creates an error.
    *
-   * @param message What could not be done, and why.
+   * @param message Failed action and reason.
    * @param options Code, cause and status.
    */
   constructor(
@@ -151,11 +151,11 @@ export class CoordinatorError extends RunnerError {
 interface RawAnswer {
   readonly status: number;
   readonly text: string;
-  /** Pause that the coordinator asks for. */
+  /** Delay that the coordinator requests. */
   readonly retryAfterMs: number | undefined;
 }
 
-/** A request that is sent once. */
+/** One attempt to send a request. */
 interface Attempt {
   readonly method: "GET" | "POST";
   readonly token: string;
@@ -164,14 +164,15 @@ interface Attempt {
   readonly signal: AbortSignal;
 }
 
-/** A failure of the network, or a time limit. */
+/** A network failure or timeout. */
 class TransientError extends Error {}
 
 /**
- * Opens a client; no connection is made yet.
+ * Creates a client without connecting.
  *
  * @param options URL, token and limits.
- * @throws {RunnerError} `invalid-config`, if the URL or token cannot be used.
+ * @throws {RunnerError} `invalid-config` if the URL or the token cannot be
+ * used.
  */
 export function openClient(options: ClientOptions): CoordinatorClient {
   const { token, timeoutMs = DEFAULT_TIMEOUT_MS, retry = RETRY, maskText } =
@@ -223,9 +224,9 @@ export function openClient(options: ClientOptions): CoordinatorClient {
 }
 
 /**
- * Checks whether an answer may be better the next time.
+ * Checks whether a failed request may succeed when it is retried.
  *
- * @param status Status of HTTP.
+ * @param status HTTP status.
  */
 export function isTransientStatus(status: number): boolean {
   return status >= 500 || TRANSIENT_STATUS.includes(status);
@@ -241,7 +242,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The status says that it succeeded; who needs the body checks it.
+    // The status means success; callers that need the body check it.
     return undefined;
   }
 }
@@ -269,7 +270,7 @@ function reasonOf({ status, text }: RawAnswer): string {
   return `it answers ${status}${shown && ` ${printable(shown)}`}`;
 }
 
-/** A proxy answers without JSON, and its first line is worth showing too. */
+/** A proxy answers without JSON; then the first line is shown. */
 function wordsIn(text: string): string {
   try {
     const { error, message } = JSON.parse(text);
@@ -354,7 +355,7 @@ async function readText(
       text += decoder.decode(value, { stream: true });
     }
   } finally {
-    // After its end, or a failure, there is nothing to cancel.
+    // After the end or a failure, there is nothing to cancel.
     await reader.cancel().catch(() => {});
   }
 }
@@ -372,7 +373,10 @@ async function orTransient<T>(
   }
 }
 
-/** The innermost cause says most; the others repeat the URL, which the message has. */
+/**
+ * The innermost cause is the most specific; the others repeat the URL, which is
+ * in the message.
+ */
 function networkReason(error: unknown): string {
   let innermost = error;
   while (innermost instanceof Error && innermost.cause instanceof Error) {

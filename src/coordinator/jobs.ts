@@ -11,37 +11,40 @@ const PAGE_SIZE = 100;
 
 const MAX_PAGES = 10_000;
 
-/** A job as the coordinator returns it, as far as the runner needs it. */
+/**
+ * The properties of a job that the runner needs, as returned by the
+ * coordinator.
+ */
 export interface JobRecord {
   /** Id of the job. */
   readonly job_id: string;
-  /** Name of the job; all instances of a fan-out have the same. */
+  /** Name of the job; all instances of a fan-out share it. */
   readonly name: string;
   /** State of the job. */
   readonly status: string;
-  /** When the job was created, in the format of RFC 3339. */
+  /** Creation time, in the format of RFC 3339. */
   readonly created_at: string;
-  /** When it started. */
+  /** Start time. */
   readonly started_at?: string;
-  /** When it ended. */
+  /** End time. */
   readonly completed_at?: string;
   /** Exit code of its command. */
   readonly exit_code?: number;
-  /** Why it failed. */
+  /** Reason of a failure. */
   readonly last_error?: string;
-  /** Project to which it belongs. */
+  /** Project of the job. */
   readonly project_id?: string;
-  /** Workflow to which it belongs. */
+  /** Workflow of the job. */
   readonly workflow_id?: string;
-  /** Name of this one instance in the workflow: `name`, or `name[0]`. */
+  /** Name of this instance in the workflow, such as `name` or `name[0]`. */
   readonly workflow_node_name?: string;
 }
 
-/** Which jobs are returned; all of the organization without a filter. */
+/** Filter for jobs; without one, all jobs of the organization match. */
 export interface JobFilter {
-  /** Only those of that workflow. */
+  /** Workflow of the jobs. */
   readonly workflow_id?: string;
-  /** Only those of that project. */
+  /** Project of the jobs. */
   readonly project_id?: string;
 }
 
@@ -67,10 +70,9 @@ export async function readJob(
 }
 
 /**
- * Reads all jobs of a kind, page by page.
+ * Reads all jobs that match a filter, page by page.
  *
- * Jobs that are created meanwhile move others to the next page; each job is
- * returned once.
+ * New jobs can move others to the next page; each job is returned once.
  *
  * @param client Client with a token that can read jobs.
  * @param filter Which jobs.
@@ -97,7 +99,7 @@ export async function listJobs(
     const found = jobsIn(value);
     if (found === undefined) throw unreadable(client);
     for (const job of found) jobs.set(job.job_id, job);
-    // For some tokens the total is that of the page: only a short page is the last.
+    // For some tokens, the total is that of the page: only a short page is the last one.
     if (found.length < PAGE_SIZE) return [...jobs.values()];
   }
   throw new RunnerError(
@@ -108,7 +110,7 @@ export async function listJobs(
 
 function jobsIn(page: unknown): JobRecord[] | undefined {
   if (typeof page !== "object" || page === null) return undefined;
-  // An empty list of Go is `null`.
+  // Go writes an empty list as `null`.
   const jobs = (page as { jobs?: unknown }).jobs ?? [];
   return Array.isArray(jobs) && jobs.every(isJob) ? jobs : undefined;
 }
@@ -129,14 +131,17 @@ function unreadable(client: CoordinatorClient): RunnerError {
 
 /** Options for {@linkcode submitDocument}. */
 export interface SubmitDocumentOptions {
-  /** Id of the job that triggers. */
+  /** Id of the triggering job. */
   readonly jobId: string;
-  /** The document, as JSON in UTF-8; it has an operation id. */
+  /** The document with its operation id, as JSON in UTF-8. */
   readonly body: Uint8Array<ArrayBuffer>;
-  /** Whether a job of the document waits for no other, and so starts at once. */
+  /**
+   * Whether the document has a job without dependencies, which starts
+   * immediately.
+   */
   readonly startsAtOnce: boolean;
   /**
-   * Whether the document was sent before, and the answer may have been lost.
+   * Whether the document was sent before without an answer.
    *
    * @default {false}
    */
@@ -146,16 +151,16 @@ export interface SubmitDocumentOptions {
 /**
  * Submits a trigger document.
  *
- * After a failure that may be transient, the same bytes are sent again: if only
+ * After a failure that may be transient, the same bytes are sent again; if only
  * the answer was lost, the coordinator knows the operation id. A refusal is
- * final. The coordinator queues jobs before it rolls back, so that each further
- * attempt would leave tasks in the queue that belong to no job.
+ * final: since the coordinator queues jobs before it rolls back, each further
+ * attempt would leave orphaned tasks in the queue.
  *
  * @param client Client with the token of the job.
  * @param options The document.
- * @returns Ids of the jobs that were started.
+ * @returns Ids of the started jobs.
  * @throws {RunnerError} `coordinator-forbidden` or `coordinator-failed`, also
- * if the coordinator took the document and started nothing.
+ * if the coordinator accepted the document and started no job.
  */
 export async function submitDocument(
   client: CoordinatorClient,
@@ -171,10 +176,10 @@ export async function submitDocument(
   };
   const { value, attempt } = await client.send(request);
   const ids = createdIds(value);
-  // After an attempt whose answer was lost, an empty list is the right answer.
+  // After an attempt whose answer was lost, an empty list is correct.
   if (startsAtOnce && !wasSent && attempt === 1 && ids?.length === 0) {
     throw new CoordinatorError(
-      `Cannot ${request.action} "${client.url}": it took the document and started no job`,
+      `Cannot ${request.action} "${client.url}": it accepted the document and started no job`,
       { code: "coordinator-failed", status: request.success },
     );
   }

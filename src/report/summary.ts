@@ -11,7 +11,7 @@ import {
 /** Options for {@linkcode formatSummary}. */
 export interface SummaryOptions {
   /**
-   * Cells of a line of the terminal; names and reasons are cut to fit.
+   * Width of the terminal; names and reasons are truncated to fit.
    *
    * @default {no limit}
    */
@@ -21,42 +21,42 @@ export interface SummaryOptions {
 }
 
 /**
- * Writes what is to be read at the end of a job made of steps.
+ * Formats the summary at the end of a job with steps.
  *
- * A table tells how each step ended. Below it stand the last lines of each
- * step that failed; the failure that came first stands at the very end.
- * Nothing in names, reasons and lines can steer the terminal.
+ * A table shows the outcome of each step. The last lines of each failed step
+ * follow, the first failure last. Control characters in names, reasons and
+ * lines are escaped.
  *
  * @param steps Steps in the order of the table.
  * @param options Width and color.
- * @returns Lines with a break between two, none at the end.
+ * @returns Lines, without a final line feed.
  */
 export function formatSummary(
   steps: readonly SummaryStep[],
   options: SummaryOptions,
 ): string {
   const { columns, color } = options;
-  // A character in the last cell makes some terminals begin a new line.
+  // Some terminals start a new line after a character in the last cell.
   const width = columns === undefined ? Infinity : Math.max(1, columns - 1);
   const table = summaryTable(steps, width)
     .map((line) => styledLine(line, { width, color }));
-  // What a step printed is shown whole: it is what people copy.
+  // Output of steps is not truncated, since people copy it.
   const blocks = failures(steps)
     .map((lines) => lines.map((line) => styledLine(line, { color })));
   return [table, ...blocks].map((lines) => lines.join("\n")).join("\n\n");
 }
 
-/** How many lines of a failed step are shown again. */
+/** Number of lines of a failed step that are shown again. */
 const TAIL_LINES = 20;
 
 /**
- * Lays out what failed steps printed last.
+ * Formats the last lines of failed steps.
  *
- * The one that failed first comes last: it is what most often made the others
- * fail, and what stands at the bottom is read.
+ * The first failure comes last, because it often caused the others, and people
+ * read the end of a log.
  *
  * @param steps Steps of the job.
- * @returns One list of lines for each step; the first line is its heading.
+ * @returns A list of lines for each failed step; the first line is its heading.
  */
 export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
   return steps.filter(hasFailed)
@@ -67,7 +67,7 @@ export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
     ]);
 }
 
-/** A step that never ran failed before everything that did. */
+/** A step that never ran counts as the first to end. */
 function endOf({ startedAt, durationMs }: SummaryStep): number {
   return (startedAt?.getTime() ?? 0) + durationMs;
 }

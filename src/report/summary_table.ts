@@ -1,16 +1,19 @@
 import { cutToWidth, displayWidth, takeWidth } from "../terminal/width.ts";
 import { printable, withoutSequences } from "../terminal/text.ts";
 
-/** More skipped or cancelled steps than these are told by their number. */
+/**
+ * Maximum number of skipped or cancelled steps that are listed; more are only
+ * counted.
+ */
 const MAX_LISTED = 10;
 
-/** Least cells of a line that also says in words how a step ended. */
+/** Minimum width of a line with a column for outcomes. */
 const WIDE_COLUMNS = 48;
 
-/** Part of a wide line that names may take. */
+/** Maximum share of the names in a wide line. */
 const NAMES_SHARE = 0.35;
 
-/** Least cells in which a name or a reason says something. */
+/** Minimum width of a name or a reason. */
 const NARROWEST = 8;
 
 const MARK_CELLS = 2;
@@ -34,7 +37,7 @@ interface Row {
   note: string;
 }
 
-/** Cells of each column; none for a column that is left out. */
+/** Width of each column; 0 for a column that is left out. */
 interface Cells {
   name: number;
   ending: number;
@@ -43,14 +46,13 @@ interface Cells {
 }
 
 /**
- * Lays out the table at the end of a job, one line for each step.
+ * Formats the table at the end of a job, with a line for each step.
  *
- * Steps that were ended because of another one, and skipped ones when they are
- * many, share a line.
+ * Cancelled steps, and skipped steps if there are many, share a line.
  *
- * @param steps Steps in the order in which they are to be shown.
- * @param width Cells of a line; `Infinity` if there is no limit.
- * @returns Lines, to be cut where they do not fit.
+ * @param steps Steps in the order of the table.
+ * @param width Width of a line; `Infinity` if there is no limit.
+ * @returns Lines, which may be longer than the width.
  */
 export function summaryTable(
   steps: readonly SummaryStep[],
@@ -72,7 +74,7 @@ function measure(rows: readonly Row[], width: number): Cells {
   const ending = width < WIDE_COLUMNS ? 0 : widest(rows, "ending");
   const others = MARK_CELLS + GAP.length + time +
     (ending === 0 ? 0 : GAP.length + ending);
-  // On a wide line the names leave some room for reasons.
+  // On a wide line, names leave some room for reasons.
   const room = ending === 0 ? width - others : NAMES_SHARE * width;
   const name = Math.min(
     widest(rows, "name"),
@@ -140,7 +142,7 @@ function padEnd(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - displayWidth(text)));
 }
 
-/** How a piece of text looks where there is color. */
+/** Style of a piece of text on a terminal with colors. */
 export type TextStyle =
   | "bold"
   | "dim"
@@ -149,12 +151,12 @@ export type TextStyle =
   | "yellow"
   | "cyan";
 
-/** A piece of a line, and how it looks. */
+/** A piece of a line and its style. */
 export type StyledText = readonly [text: string, style?: TextStyle];
 
 /** Options for {@linkcode styledLine}. */
 export interface StyledLineOptions {
-  /** Maximum number of cells that the line may take; as many as it needs when left out. */
+  /** Maximum width of the line; unlimited by default. */
   width?: number;
   /** Whether the line may have colors. */
   color: boolean;
@@ -170,11 +172,11 @@ const SGR: Readonly<Record<TextStyle, [on: number, off: number]>> = {
 };
 
 /**
- * Puts pieces of text together to one line.
+ * Joins pieces of text to a line.
  *
- * @param pieces Pieces without anything that steers a terminal.
+ * @param pieces Pieces without control characters.
  * @param options Width and color.
- * @returns The line; one that does not fit is cut and ends with `…`.
+ * @returns The line; if it does not fit, it is truncated and ends with `…`.
  */
 export function styledLine(
   pieces: readonly StyledText[],
@@ -215,18 +217,17 @@ function styled(
 
 const TAB_STOP = 8;
 
-/** Maximum length of a text that is looked at, in UTF-16 units. */
+/** Maximum length of a line, in UTF-16 units. */
 const MAX_LENGTH = 4_000;
 
 /**
- * Creates a line that a job printed, or a name that it chose, safe to show.
+ * Makes a line or a name from a job safe to print.
  *
- * Colors and other well-formed sequences are left out, tabs become spaces,
- * and whatever could steer a terminal is shown as `\u{…}`. Of a line that is
- * longer than a few screens only the beginning is kept.
+ * Colors and other escape sequences are removed, tabs become spaces, and
+ * control characters are shown as `\u{…}`. Very long lines are truncated.
  *
  * @param line A line without its line break.
- * @returns Text that takes as many cells as it seems to.
+ * @returns Text whose width is that of its characters.
  */
 export function plainLine(line: string): string {
   const text = withoutSequences(line.slice(0, MAX_LENGTH).toWellFormed())
@@ -247,10 +248,10 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /**
- * Writes a length of time for a person: `0.4s`, `12.3s`, `2m 05s`, `1h 02m`.
+ * Formats a duration for people: `0.4s`, `12.3s`, `2m 05s`, `1h 02m`.
  *
- * @param ms Milliseconds; what is shown is rounded down.
- * @returns Text of digits, units and at most one space.
+ * @param ms Milliseconds; the result is rounded down.
+ * @returns Digits, units and at most one space.
  */
 export function formatDuration(ms: number): string {
   const time = Math.max(0, ms);
@@ -264,10 +265,10 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * Writes a time that goes on, as a clock does: `0:42`, `12:03`, `1:02:03`.
+ * Formats an elapsed time like a clock: `0:42`, `12:03`, `1:02:03`.
  *
- * @param ms Milliseconds; what is shown is rounded down.
- * @returns Text that changes once a second.
+ * @param ms Milliseconds; the result is rounded down.
+ * @returns Text that changes once per second.
  */
 export function formatClock(ms: number): string {
   const time = Math.max(0, ms);
@@ -285,7 +286,7 @@ function twoDigits(ms: number, unitMs: number): string {
   return String(whole(ms, unitMs)).padStart(2, "0");
 }
 
-/** How a step ended: `skipped` never ran, `neutral` found nothing to do. */
+/** Outcome of a step: `skipped` never ran, `neutral` had nothing to do. */
 export type SummaryStatus =
   | "success"
   | "failed"
@@ -296,11 +297,11 @@ export type SummaryStatus =
 
 /** How a step ended. */
 export interface StepEnding {
-  /** What the step did by itself. */
+  /** Outcome of the step itself. */
   readonly outcome: SummaryStatus;
-  /** What the job makes of it. */
+  /** Effect on the job. */
   readonly conclusion: SummaryStatus;
-  /** Exit code, `null` for a step that never ran. */
+  /** Exit code; `null` for a step that never ran. */
   readonly exitCode: number | null;
   /** Signal that ended the step. */
   readonly signal?: string | null;
@@ -310,40 +311,40 @@ export interface StepEnding {
 export interface SummaryStep extends StepEnding {
   /** Name of the step. */
   readonly name: string;
-  /** How often the step was started. */
+  /** Number of attempts. */
   readonly attempts: number;
-  /** When the step was started first, `null` for a step that never ran. */
+  /** Start time of the first attempt; `null` for a step that never ran. */
   readonly startedAt: Date | null;
-  /** How long it took, in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs: number;
-  /** Why it ended as it did, if there is more to say than its exit code. */
+  /** Reason of the outcome, if it is more than the exit code. */
   readonly reason?: string;
-  /** The last lines that it printed, masked. */
+  /** Last lines of its output, masked. */
   readonly tail: readonly string[];
 }
 
 /**
- * Checks whether a step is one of those for which a job fails.
+ * Checks whether a step makes its job fail.
  *
- * @returns `false` for a step that was let fail, or ended by others.
+ * @returns `false` for a step that may fail, or that was cancelled.
  */
 export function hasFailed(step: StepEnding): boolean {
   return didFail(step) && step.conclusion !== "success";
 }
 
 /**
- * Checks whether a step failed, and the job makes nothing of it.
+ * Checks whether a step failed without making its job fail.
  *
- * @returns `false` for a step that did well.
+ * @returns `false` for a successful step.
  */
 export function isAllowed(step: StepEnding): boolean {
   return didFail(step) && step.conclusion === "success";
 }
 
 /**
- * Says in a few words how a step ended.
+ * Describes the outcome of a step.
  *
- * @returns `success`, `exit code 3` or `timeout, allowed`, say.
+ * @returns Text such as `success`, `exit code 3` or `timeout, allowed`.
  */
 export function endingOf(step: StepEnding): string {
   return isAllowed(step) ? `${outcomeOf(step)}, allowed` : outcomeOf(step);

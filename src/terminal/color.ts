@@ -1,19 +1,19 @@
 import { isSwitchedOn } from "../boolean.ts";
 
 /**
- * Decides whether what is written to a stream may have colors.
+ * Decides whether to write colors to a stream.
  *
- * The first of these that says something decides:
+ * The first of these rules that applies decides:
  *
- * 1. `FORCE_COLOR`: `0` and `false` say no, any other text says yes.
- * 2. `NO_COLOR`: any text says no (https://no-color.org).
- * 3. A stream that is no terminal, as those of most CI systems, has none.
- * 4. `TERM=dumb` says no.
+ * 1. `FORCE_COLOR` is set: yes, unless it is `0` or `false`.
+ * 2. `NO_COLOR` is set: no (https://no-color.org).
+ * 3. The stream is not a terminal, as in most CI systems: no.
+ * 4. `TERM` is `dumb`: no.
  *
- * `CI` alone says nothing: a CI system that gives jobs a terminal shows
+ * `CI` alone is ignored, since a CI system that gives jobs a terminal shows
  * colors, and others set `FORCE_COLOR`.
  *
- * @param env Variables of the environment.
+ * @param env Environment variables.
  * @param isTerminal Whether the stream is a terminal.
  * @returns Whether to color.
  */

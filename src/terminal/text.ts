@@ -1,19 +1,20 @@
 /**
- * Sequences that a program sends to a terminal: control sequences (colors, the
- * cursor), strings (titles, links), and all others.
+ * Escape sequences of terminals: control sequences (colors, cursor), strings
+ * (titles, links), and all others.
  *
- * @see https://www.ecma-international.org/publications-and-standards/standards/ecma-48/
+ * @see
+ * https://www.ecma-international.org/publications-and-standards/standards/ecma-48/
  */
 const SEQUENCES =
   // deno-lint-ignore no-control-regex
   /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)|\x1b[ -/]*[0-~]/g;
 
-/** Control characters and line breaks of Unicode, but tabs. */
+/** Control characters and line breaks of Unicode, except tabs. */
 const CONTROLS = /(?!\t)[\p{Cc}\u2028\u2029]/gu;
 
 /**
- * Characters that steer a terminal or change the direction of text, and
- * halves of surrogate pairs; not what joins two emoji to one.
+ * Characters that control a terminal or change the direction of text, and lone
+ * surrogates; not joiners between emoji.
  */
 const STEERING =
   /(?!(?<=\p{Extended_Pictographic}[\ufe0f\p{Emoji_Modifier}]?)\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -21,18 +22,17 @@ const STEERING =
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * Makes text from elsewhere safe to print: nothing is lost, and nothing in it
- * steers the terminal.
+ * Makes untrusted text safe to print, without losing any of it.
  *
- * @returns The text with every character that is not for print as `\u{…}`.
+ * @returns The text with control characters written as `\u{…}`.
  */
 export function printable(text: string): string {
   return text.replace(STEERING, escape);
 }
 
 /**
- * Makes text of several lines safe to print: {@linkcode printable}, but for its
- * line breaks and tabs.
+ * Makes untrusted text of several lines safe to print: like {@linkcode
+ * printable}, but with line feeds and tabs preserved.
  *
  * @returns The text.
  */
@@ -48,19 +48,18 @@ function escape(character: string): string {
 }
 
 /**
- * Removes the sequences that a program sends to a terminal.
+ * Removes escape sequences.
  *
- * @returns The text without them; single control characters stay.
+ * @returns The text, which may still contain single control characters.
  */
 export function withoutSequences(text: string): string {
   return text.replace(SEQUENCES, "");
 }
 
 /**
- * Decodes what a program printed, without what steers a terminal: colors,
- * cursor, title, bells.
+ * Decodes output of a program, without escape sequences and control characters.
  *
- * Bytes that are not UTF-8 become replacement characters. Tabs stay.
+ * Invalid UTF-8 becomes replacement characters. Tabs are preserved.
  *
  * @param bytes Bytes of one line.
  */
@@ -69,19 +68,20 @@ export function plainText(bytes: Uint8Array): string {
 }
 
 /**
- * Creates one line of what a program or a server said, for a message.
+ * Converts output of a program or a server to one line for a message.
  *
- * @returns The text without sequences; each control character is a space.
+ * @returns The text without escape sequences, and with control characters
+ * replaced by spaces.
  */
 export function oneLine(text: string): string {
   return withoutSequences(text).replace(/[\p{Cc}\u2028\u2029]/gu, " ");
 }
 
 /**
- * Cuts text that is too long for a message, and makes it {@linkcode printable}.
+ * Truncates text for a message, and makes it {@linkcode printable}.
  *
- * @param maxLength Maximum number of UTF-16 units that are shown.
- * @returns The text or its beginning.
+ * @param maxLength Maximum number of UTF-16 units.
+ * @returns The text or its start.
  */
 export function brief(text: string, maxLength: number = 100): string {
   return text.length > maxLength
@@ -90,9 +90,9 @@ export function brief(text: string, maxLength: number = 100): string {
 }
 
 /**
- * Puts text between quotation marks for a message.
+ * Quotes text for a message.
  *
- * @returns The text as {@linkcode brief} shows it, quoted.
+ * @returns The text as {@linkcode brief} returns it, in quotation marks.
  */
 export function quote(text: string): string {
   return `"${brief(text)}"`;

@@ -1,29 +1,32 @@
-/** Text of which every UTF-16 unit takes one cell: no need to look closer. */
+/** Text in which every UTF-16 unit takes one cell. */
 const PLAIN = /^[\x20-\x7e\xa1-\xac\xae-\u02ff\u2010-\u2027]*$/;
 
-/** Takes no cell: marks, joiners and the second half of Hangul syllables. */
+/**
+ * Characters without width: marks, joiners and trailing parts of Hangul
+ * syllables.
+ */
 const ZERO_CELLS = /^[\p{M}\p{Cc}\p{Cf}\u1160-\u11ff\ud7b0-\ud7ff]$/u;
 
 /**
- * Takes two cells: what Unicode 16 calls wide or fullwidth (UAX #11).
+ * Characters of two cells: wide or fullwidth in Unicode 16 (UAX #11).
  *
- * Unassigned places inside of those blocks count as wide, as UAX #11 asks.
+ * Unassigned code points in these blocks count as wide, as UAX #11 requires.
  */
 const TWO_CELLS =
   /^[\p{Emoji_Presentation}\u1100-\u115f\u2329\u232a\u2630-\u2637\u268a-\u268f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1d300}-\u{1d376}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]$/u;
 
-/** Several characters that a terminal shows as one emoji. */
+/** Sequences that a terminal shows as one emoji. */
 const EMOJI_SEQUENCE =
   /^(\p{Emoji}\ufe0f|\p{Emoji_Presentation}\p{M}*[\u200d\p{Emoji_Modifier}]|\p{RI}\p{RI})/u;
 
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * Measures how many cells of a terminal a text takes.
+ * Measures the width of a text on a terminal.
  *
- * Where terminals disagree, on joined emoji, the newer ones are believed.
+ * For joined emoji, where terminals disagree, it follows newer terminals.
  *
- * @param text Text of one line without anything that steers a terminal.
+ * @param text Text of one line without control characters.
  * @returns Number of cells.
  */
 export function displayWidth(text: string): number {
@@ -34,11 +37,11 @@ export function displayWidth(text: string): number {
 }
 
 /**
- * Takes as much of the beginning of a text as fits.
+ * Returns the longest start of a text that fits.
  *
  * @param text Text of one line.
  * @param width Number of cells.
- * @returns Whole graphemes that take no more than these cells.
+ * @returns Complete graphemes.
  */
 export function takeWidth(text: string, width: number): string {
   if (PLAIN.test(text)) return text.slice(0, Math.max(0, width));
@@ -53,18 +56,20 @@ export function takeWidth(text: string, width: number): string {
 }
 
 /**
- * Cuts a text that does not fit, and shows that it was cut.
+ * Truncates a text that does not fit, and marks it with an ellipsis.
  *
  * @param text Text of one line.
  * @param width Number of cells.
- * @returns The text, or its beginning and `…`.
+ * @returns The text, or its start and `…`.
  */
 export function cutToWidth(text: string, width: number): string {
   if (displayWidth(text) <= width) return text;
   return width < 1 ? "" : `${takeWidth(text, width - 1)}…`;
 }
 
-/** One that is made costs 20 ms, so it is made for text that needs it. */
+/**
+ * Creates the segmenter only for text that needs it, since that takes 20 ms.
+ */
 function* graphemesOf(text: string): Generator<string> {
   segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
   for (const { segment } of segmenter.segment(text)) yield segment;

@@ -126,7 +126,7 @@ Deno.test("submitDocument() gives up with the reason of the coordinator", async 
 Deno.test("submitDocument() fails if the coordinator starts nothing", async () => {
   assertEquals(await refusal(["nothing"]), {
     message:
-      'Cannot submit triggers to "URL": it took the document and started no job',
+      'Cannot submit triggers to "URL": it accepted the document and started no job',
     code: "coordinator-failed",
     requestCount: 1,
   });
@@ -217,8 +217,8 @@ Deno.test("openClient() wants https, and no secret in the address", () => {
     ],
     ["ftp://host", "it is not an https URL"],
     ["nonsense", "it is not a URL"],
-    ["https://user:hidden@host", "its URL holds user info"],
-    ["https://host/?a=1", "its URL holds more than a path"],
+    ["https://user:hidden@host", "its URL contains user info"],
+    ["https://host/?a=1", "its URL contains a query or a fragment"],
   ];
   for (const [url, message] of wrong) {
     const error = assertThrows(
