@@ -1,7 +1,6 @@
 /**
- * Runs a job on a real repository: checkout, masked secret, follow-up job.
- *
- * Everything happens in a temporary directory, which is removed at the end.
+ * Runs a job on a real repository: checkout, masked secret, plugin, follow-up
+ * job. Everything happens in a temporary directory, which is removed at the end.
  */
 import { createRunner, type Plugin, processHost } from "@reactorcide/runnerlib";
 
@@ -29,18 +28,27 @@ try {
     env: { DEPLOY_TARGET: "staging" },
     jobCommand: "./deploy.sh staging",
   });
+  console.log("A job on a repository that this demo creates:\n");
   const result = await runner.runJob({
     command: "sh test.sh",
     source: { type: "git", url: `${directory}/repository`, ref: commit },
     env: { DEPLOY_TOKEN: "s3cr3t-t0k3n" },
     secrets: { envNames: ["DEPLOY_TOKEN"] },
   });
-  console.log(`\nThe job ended: ${result.status}`);
-  console.log("Follow-up jobs, as written to job/triggers.json:");
-  console.log(await Deno.readTextFile(`${directory}/job/triggers.json`));
+  console.log(`
+What to look at:
+- The commit was checked out, and the job ran in it.
+- The job printed its token, and the log shows [REDACTED].
+- The plugin "stopwatch" ran before and after the command.
+- Status: ${result.status}. Next: ${namesOf(result.triggers)}.
+`);
   if (result.exitCode !== 0) Deno.exit(result.exitCode);
 } finally {
   await Deno.remove(directory, { recursive: true });
+}
+
+function namesOf(triggers: readonly { name: string }[]): string {
+  return triggers.map(({ name }) => name).join(", ") || "nothing";
 }
 
 function stopwatch(): Plugin {

@@ -1,9 +1,9 @@
 /**
- * Writes the generated parts of `docs/`, and the source of the options of
- * `runJob`: `deno task docs`.
+ * Writes the generated parts of `docs/`, the picture of a run and the source of
+ * the options of `runJob`: `deno task docs`.
  *
- * With `--check` nothing is written; it ends with 1 when a page is stale, or a
- * link in a page leads nowhere.
+ * With `--check`, writes nothing and exits with 1 if a file is stale or a link
+ * in a page is broken.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import { fillPage, formatted } from "./docs/fill_page.ts";
 import { jobFileReference } from "./docs/job_file_reference.ts";
 import { jobOptionsSource } from "./docs/job_options.ts";
 import { linkProblems } from "./docs/link_problems.ts";
+import { runPicture } from "./docs/run_picture.ts";
 import { optionsReference } from "./docs/options_reference.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -28,6 +29,11 @@ const PARTS: Readonly<Record<string, () => Promise<string> | string>> = {
 /** Source files that are generated. */
 const SOURCES: Readonly<Record<string, () => string>> = {
   "src/config/job_options.ts": jobOptionsSource,
+};
+
+/** Pictures that are generated. */
+const PICTURES: Readonly<Record<string, () => Promise<string>>> = {
+  "docs/run.svg": () => runPicture(ROOT),
 };
 
 /** Pages whose links are checked, besides those of `docs/`. */
@@ -53,6 +59,12 @@ async function writeFiles(isCheck: boolean): Promise<string[]> {
   for (const [path, generate] of Object.entries(SOURCES)) {
     const before = await Deno.readTextFile(new URL(path, ROOT));
     const after = await formatted(generate(), "ts");
+    problems.push(...await replace(path, before, after, isCheck));
+  }
+  for (const [path, generate] of Object.entries(PICTURES)) {
+    const before = await Deno.readTextFile(new URL(path, ROOT))
+      .catch(() => "");
+    const after = await formatted(await generate(), "svg");
     problems.push(...await replace(path, before, after, isCheck));
   }
   return problems;

@@ -1,0 +1,74 @@
+import { displayWidth } from "../../src/terminal/width.ts";
+import { terminalPicture } from "./terminal_picture.ts";
+
+/** The job of the picture. One step at a time, so that lines keep their order. */
+const JOB = `
+concurrency: 1
+secret_env_names: [API_TOKEN]
+environment: { API_TOKEN: s3cr3t-t0k3n }
+steps:
+  - name: version
+    run: echo "tag=1.2.3" >> "$REACTORCIDE_OUTPUT"
+  - name: test
+    matrix: { NODE: [22, 24] }
+    run: echo "42 tests passed on node $NODE"
+  - name: build
+    needs: [version, test]
+    run: echo "building app:$REACTORCIDE_OUTPUT_VERSION_TAG"
+  - name: publish
+    needs: build
+    run: echo "POST /upload, Authorization $API_TOKEN"
+  - name: alert
+    needs: publish
+    condition: any_failed
+    run: echo "calling somebody"
+`;
+
+/**
+ * Runs the job with nothing of the environment but what finds programs, in a
+ * directory of its own. Both streams are one, as on a terminal.
+ */
+const SCRIPT = `
+set -e
+directory="$(mktemp -d)"
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
+cat > job.yaml
+env -i PATH="$PATH" HOME="$HOME" \${DENO_DIR:+DENO_DIR="$DENO_DIR"} \\
+  REACTORCIDE_IN_CONTAINER=false FORCE_COLOR=1 DENO_NO_UPDATE_CHECK=1 \\
+  "$0" run --quiet --no-check -A --config "$1/deno.json" "$1/cli.ts" run 2>&1
+`;
+
+/**
+ * Runs a job and draws what it prints on a terminal.
+ *
+ * @param root Directory of the repository.
+ * @returns An SVG document, the same for every run.
+ */
+export async function runPicture(root: URL): Promise<string> {
+  const directory = root.pathname.replace(/\/$/, "");
+  const child = new Deno.Command("/bin/sh", {
+    args: ["-c", SCRIPT, Deno.execPath(), directory],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(JOB));
+  await writer.close();
+  const { success, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  if (!success) {
+    throw new Error(decoder.decode(stdout) + decoder.decode(stderr));
+  }
+  const printed = withoutTimes(decoder.decode(stdout)).trimEnd();
+  return terminalPicture(`\x1b[2m$\x1b[22m runnerlib run\n${printed}`, {
+    title: "runnerlib run",
+    widthOf: displayWidth,
+  });
+}
+
+/** No two runs take the same time. */
+function withoutTimes(text: string): string {
+  return text.replace(/\b\d+(\.\d+)?(m?s)\b/g, "0.1s");
+}
