@@ -2,10 +2,12 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { problemsOfText, stepsOf } from "../helpers/job_file.ts";
 
-/** A file of the largest size that a job file can have. */
+/** A job file of the maximum size. */
 const LIMIT = 1024 * 1024;
 
-/** Levels of aliases, each of which stands for many of the level below. */
+/**
+ * Levels of aliases, each of which expands to many values of the level below.
+ */
 function bomb(levels: number, width: number, leaf: string): string {
   const lines = [`&x0 ${leaf}`];
   for (let at = 1; at <= levels; at++) {
@@ -15,13 +17,13 @@ function bomb(levels: number, width: number, leaf: string): string {
   return `resources:\n${lines.map((line) => `  - ${line}\n`).join("")}`;
 }
 
-describe("readJobFile() bounds its work on", () => {
-  it("aliases that no key reads", async () => {
+describe("readJobFile() limits its work on", () => {
+  it("unused aliases", async () => {
     const text = bomb(30, 10, "[a]") + "steps: [{name: a, run: x}]\n";
     assertEquals((await stepsOf(text)).length, 1);
   });
 
-  it("aliases that stand for very many values", async () => {
+  it("aliases that expand to many values", async () => {
     const items = Array.from({ length: 20_000 }, () => "a").join(",");
     const uses = Array.from({ length: 20_000 }, () => "  - *s\n").join("");
     const [problem] = await problemsOfText(
@@ -33,7 +35,7 @@ describe("readJobFile() bounds its work on", () => {
     );
   });
 
-  it("aliases that stand for very long texts", async () => {
+  it("aliases that expand to long strings", async () => {
     const long = "a".repeat(500_000);
     const uses = Array.from({ length: 1_000 }, () => "*s").join(",");
     for (
@@ -48,7 +50,7 @@ describe("readJobFile() bounds its work on", () => {
     }
   });
 
-  it("no file that is only large", async () => {
+  it("large files only above the maximum size", async () => {
     const values = Array.from({ length: 500_000 }, () => "a").join(",");
     const [step] = await stepsOf(
       `steps: [{name: a, run: x, for_each: [${values}]}]`,
@@ -56,20 +58,20 @@ describe("readJobFile() bounds its work on", () => {
     assertEquals(step.forEach?.length, 500_000);
   });
 
-  it("lists that are nested more deeply than can be read", async () => {
+  it("deeply nested lists", async () => {
     assertEquals(await problemsOfText("[".repeat(LIMIT)), [
       'Cannot read job file "job.yaml": it is nested too deeply',
     ]);
   });
 
-  it("aliases that are nested where a value is expected", async () => {
+  it("nested aliases in place of a value", async () => {
     const text = bomb(20, 10, "a").replace("resources:", "steps:");
     const problems = await problemsOfText(text);
     assertEquals(problems.length, 21);
     assertEquals(problems[0], "2:9: steps[0] must be a mapping of keys");
   });
 
-  it("aliases that lead back to themselves", async () => {
+  it("recursive aliases", async () => {
     const texts = [
       "steps: &s [*s]",
       "steps: &s {a: *s}",
@@ -85,7 +87,7 @@ describe("readJobFile() bounds its work on", () => {
     }
   });
 
-  it("more problems than anybody reads", async () => {
+  it("files with many problems", async () => {
     const keys = Array.from({ length: 50_000 }, (_, at) => `ke_${at}: 1\n`);
     const problems = await problemsOfText(keys.join(""));
     assertEquals(problems.length, 101);
@@ -93,7 +95,7 @@ describe("readJobFile() bounds its work on", () => {
     assertEquals(problems[100], "and 49900 more");
   });
 
-  it("text that expressions could take long to judge", async () => {
+  it("strings that make regular expressions backtrack", async () => {
     const long = "a".repeat(LIMIT / 2);
     const files = [
       { steps: [{ name: "a", run: `${long}\0` }] },
@@ -119,7 +121,7 @@ describe("readJobFile() bounds its work on", () => {
     }
   });
 
-  it("steps that are nested deeply", async () => {
+  it("deeply nested steps", async () => {
     for (const open of ["[", "{a: "]) {
       for (const depth of [100, 1_000, 100_000]) {
         const closing = (open === "[" ? "]" : "}").repeat(depth);
@@ -131,7 +133,7 @@ describe("readJobFile() bounds its work on", () => {
     }
   });
 
-  it("a problem beside what is nested deeply", async () => {
+  it("problems next to deeply nested values", async () => {
     const deep = "[".repeat(1_000) + "]".repeat(1_000);
     const [problem, ...rest] = await problemsOfText(
       `resources: ${deep}\ncomand: x\n`,
@@ -141,14 +143,14 @@ describe("readJobFile() bounds its work on", () => {
   });
 });
 
-describe("readJobFile() is not misled by", () => {
-  it("keys that change how a terminal shows them", async () => {
+describe("readJobFile() is not confused by", () => {
+  it("keys with terminal escape sequences", async () => {
     assertEquals(await problemsOfText('"a\\u001b[2Jb\\nc": 1'), [
       '1:1: unknown key "a\\u001b[2Jb\\nc"',
     ]);
   });
 
-  it("keys of every JavaScript object", async () => {
+  it("keys that every JavaScript object has", async () => {
     for (
       const key of ["__proto__", "constructor", "toString", "hasOwnProperty"]
     ) {

@@ -17,11 +17,14 @@ const accepts = new Ajv({
   strictTuples: false,
 }).compile(schema);
 
-/** What the reader refuses and no schema can: see {@linkcode jobFileSchema}. */
+/**
+ * Problems that the parser reports and a JSON Schema cannot describe: see
+ * {@linkcode jobFileSchema}.
+ */
 const BEYOND =
   /has the same name as the step|names ".*", which is no step|waits for itself|is no variable of the matrix|"\/job" or a path below it|must be at most .*not "36501d"$/;
 
-/** The problems that the reader of job files finds and a schema could. */
+/** The problems that the parser reports and a JSON Schema could describe. */
 async function problemsOf(path: string, text: string): Promise<string[]> {
   await Deno.writeTextFile(path, text);
   try {
@@ -93,7 +96,7 @@ describe("jobFileSchema()", () => {
     const walk = (at: string, value: unknown) => {
       if (typeof value !== "object" || value === null) return;
       for (const [key, inner] of Object.entries(value)) {
-        // Conditions name keys that are described elsewhere.
+        // Conditions contain keys that are described elsewhere.
         if (key === "allOf" || key === "not") continue;
         if (key === "properties") {
           for (const [name, one] of Object.entries(inner)) {
@@ -109,7 +112,7 @@ describe("jobFileSchema()", () => {
     assertEquals(missing, []);
   });
 
-  it("judges as the reader does", async () => {
+  it("accepts the same documents as the parser", async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/job.yaml`;
     for (const text of VALID) {
@@ -123,7 +126,7 @@ describe("jobFileSchema()", () => {
     }
   });
 
-  it("judges documents made at random as the reader does", async () => {
+  it("accepts the same random documents as the parser", async () => {
     const random = new Random();
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/job.yaml`;
@@ -145,7 +148,7 @@ describe("jobFileSchema()", () => {
   });
 });
 
-/** Values of which each is right for some keys and wrong for others. */
+/** Values, each of which is valid for some keys and invalid for others. */
 const VALUES = [
   ...[null, true, false, 0, 1, 2, 0.5, 1.5, 80, 100, 101, 255, 256, 1_024],
   ...[
@@ -172,7 +175,7 @@ const VALUES = [
   ...[{ A: [1], exclude: [{ A: 1 }] }, { A: [1], include: null, "b-c": [1] }],
 ];
 
-/** Values that are right for a key of a step. */
+/** Values that are valid for a key of a step. */
 const RIGHT: Readonly<Record<string, unknown>> = {
   depends_on: ["a"],
   needs: "b",

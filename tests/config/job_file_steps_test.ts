@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { problemsOfText, readText, stepsOf } from "../helpers/job_file.ts";
 
-/** The only step of a file, made of the given lines. */
+/** Returns the only step of a file with the given lines. */
 async function stepOf(...lines: string[]): Promise<Record<string, unknown>> {
   const [step] = await stepsOf(
     `steps:\n  - name: a\n    run: x\n${
@@ -14,7 +14,9 @@ async function stepOf(...lines: string[]): Promise<Record<string, unknown>> {
   return rest;
 }
 
-/** The problems of a step that is made of the given lines, from line 4 on. */
+/**
+ * Returns the problems of a step with the given lines, which start at line 4.
+ */
 function problemsOfStep(...lines: string[]): Promise<string[]> {
   return problemsOfText(
     `steps:\n  - name: a\n    run: x\n${
@@ -52,7 +54,7 @@ steps:
     );
   });
 
-  it("from a mapping of names, in their order", async () => {
+  it("from a mapping of names, in order", async () => {
     assertEquals(
       await stepsOf(`
 steps:
@@ -77,7 +79,7 @@ steps:
     assertEquals(await stepsOf(JSON.stringify({ steps }, null, "\t")), steps);
   });
 
-  it("beside the configuration of the job", async () => {
+  it("next to the configuration of the job", async () => {
     const { layer, steps } = await readText(`
 concurrency: 2
 failure_policy: kill
@@ -114,7 +116,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
     ]);
   });
 
-  it("with everything that can be said of one", async () => {
+  it("with all of their keys", async () => {
     assertEquals(
       await stepOf(
         "condition: any_failed",
@@ -190,7 +192,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
     });
   });
 
-  it("and the spellings of a condition that triggers know", async () => {
+  it("and all spellings of a condition", async () => {
     const spellings = {
       all_success: "all_success",
       "all_success(needs)": "all_success",
@@ -205,7 +207,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
     }
   });
 
-  it("and keys that say nothing as none", async () => {
+  it("and treats empty keys as missing", async () => {
     assertEquals(
       await stepOf("retry:", "timeout: ~", "matrix: null", "needs:", "shell:"),
       {},
@@ -213,7 +215,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
     assertEquals(await stepOf("env:"), { env: {} });
   });
 
-  it("and names that mean something to JavaScript", async () => {
+  it("and names that have a meaning in JavaScript", async () => {
     assertEquals(
       (await stepsOf(
         "steps: {__proto__: {run: x, env: {__proto__: y}}, constructor: {run: z}}",
@@ -223,7 +225,7 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
     assertEquals(Object.getPrototypeOf({}), Object.prototype);
   });
 
-  it("that aliases share", async () => {
+  it("that share aliases", async () => {
     assertEquals(
       await stepsOf(`steps:
   a: &a {run: x, env: &env {A: b}}
@@ -239,8 +241,8 @@ job: {timeout: 1h, steps: [{name: a, run: x}]}
   });
 });
 
-describe("readJobFile() tells of steps", () => {
-  it("every problem at once, with its place", async () => {
+describe("readJobFile() reports about steps", () => {
+  it("all problems at once, with their positions", async () => {
     assertEquals(
       await problemsOfText(`timeout: soon
 steps:
@@ -277,7 +279,7 @@ steps:
     );
   });
 
-  it("what a flag is", async () => {
+  it("invalid booleans", async () => {
     assertEquals(await problemsOfStep("required: yes", "untrusted: maybe"), [
       '4:5: steps[0].required must be true or false, not "yes"; did you mean true?',
       '5:5: steps[0].untrusted must be true or false, not "maybe"',
@@ -287,7 +289,7 @@ steps:
     }
   });
 
-  it("which numbers are allowed", async () => {
+  it("numbers out of range", async () => {
     const wrong = {
       "retry: 0": "retry",
       "retry: 101": "retry",
@@ -313,7 +315,7 @@ steps:
     }
   });
 
-  it("what a name may be", async () => {
+  it("invalid names", async () => {
     const long = "é".repeat(100);
     for (const name of ["a", "0", "a b", "a.b", "[x]", "é", "a-", long, "🙂"]) {
       const file = JSON.stringify({ steps: [{ name, run: "x" }] });
@@ -336,7 +338,7 @@ steps:
     }
   });
 
-  it("names that are given twice", async () => {
+  it("duplicate names", async () => {
     assertEquals(
       await problemsOfText(`steps:
   - {name: a, run: x}
@@ -355,7 +357,7 @@ steps:
     assertEquals(problem, '3:3: the key "a" is defined twice; first at 2:3');
   });
 
-  it("names of variables that are none", async () => {
+  it("invalid variable names", async () => {
     assertEquals(
       await problemsOfStep(
         "item_var: 1A",
@@ -376,7 +378,7 @@ steps:
     );
   });
 
-  it("values of the wrong shape", async () => {
+  it("values of the wrong type", async () => {
     const wrong = {
       "for_each: {a: b}": "for_each must be a list of values",
       "for_each: [[a]]": "for_each[0] must be a single value",
@@ -406,7 +408,7 @@ steps:
     }
   });
 
-  it("two keys that mean the same", async () => {
+  it("two keys with the same meaning", async () => {
     assertEquals(await problemsOfStep("needs: b", "depends_on: c"), [
       '4:5: steps[0].needs names "b", which is no step; did you mean "a"?',
       "5:5: steps[0].depends_on means the same as needs: give one",
@@ -414,7 +416,7 @@ steps:
     ]);
   });
 
-  it("steps that are none", async () => {
+  it("invalid steps", async () => {
     const wrong = {
       "steps: []": "1:1: steps must not be empty",
       "steps: {}": "1:1: steps must not be empty",
@@ -437,7 +439,7 @@ steps:
     }
   });
 
-  it("that a job is steps or a command, and says it once", async () => {
+  it("once that a job has both steps and a command", async () => {
     assertEquals(
       await problemsOfText("command: x\nsteps: [{name: a, run: x}]\n"),
       ["2:1: a job has steps or a command, and there is a command at 1:1"],

@@ -15,7 +15,9 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Reads a job file of the given text and returns the values of its layer. */
+/**
+ * Reads a job file with the given text, and returns the values of its layer.
+ */
 async function valuesOf(
   text: string | Uint8Array,
 ): Promise<Record<string, unknown>> {
@@ -33,7 +35,7 @@ async function valuesOf(
   );
 }
 
-/** Reads a job file that is wrong and returns the lines of its error. */
+/** Reads an invalid job file, and returns the lines of its error. */
 async function complaintsOf(text: string | Uint8Array): Promise<string[]> {
   const error = await assertRejects(() => valuesOf(text), RunnerError);
   assertEquals(error.code, "invalid-job-file");
@@ -110,7 +112,7 @@ environment: {A: b}
     );
   });
 
-  it("keys that stand in the job, and those of files without a source", async () => {
+  it("keys of the nested form at the top level, and files without a source", async () => {
     assertEquals(
       await valuesOf(`
 image: image:1
@@ -133,7 +135,7 @@ needs: [a]
     );
   });
 
-  it("the shell of a command, unless the command names its own", async () => {
+  it("the shell of a command, unless the command has its own", async () => {
     const commands: [string, string | string[]][] = [
       ["command_prefix: bash -c\ncommand: a b", ["bash", "-c", "a b"]],
       ["job: {command_prefix: zsh -e -c, command: $X}", [
@@ -164,7 +166,7 @@ needs: [a]
     assertEquals(await valuesOf(JSON.stringify(document, null, "\t")), values);
   });
 
-  it("the names that variables and flags have", async () => {
+  it("the names of variables and flags", async () => {
     assertEquals(
       await valuesOf(
         "job_command: x\nstderr: separate\ngrace: 5s\nsecrets_file: f\n" +
@@ -181,7 +183,7 @@ needs: [a]
     );
   });
 
-  it("every key of a worker, and leaves it alone", async () => {
+  it("and ignores all keys of a worker", async () => {
     const foreign = {
       ...{ name: "n", description: "d", triggers: {}, paths: {} },
       ...{ command_prefix: "p", capabilities: ["docker"] },
@@ -252,7 +254,7 @@ needs: [a]
     });
   });
 
-  it("nothing where nothing is said", async () => {
+  it("nothing from an empty file", async () => {
     assertEquals(
       await valuesOf("command:\nsource:\njob: {}\nenvironment:\ntimeout:\n"),
       { job_env: {} },
@@ -260,7 +262,7 @@ needs: [a]
     assertEquals(await valuesOf("{}"), {});
   });
 
-  it("null as nothing, and as empty text in a variable", async () => {
+  it("null as missing, and as an empty string in a variable", async () => {
     assertEquals(
       await valuesOf(
         '{"command": null, "source": null, "timeout": null, "environment": {"A": null, "B": "null"}}',
@@ -277,7 +279,7 @@ needs: [a]
     );
   });
 
-  it("text after a byte order mark, and any kind of line break", async () => {
+  it("text after a byte order mark, and all kinds of line breaks", async () => {
     assertEquals(
       await valuesOf("\ufeffcommand: x\r\nenvironment:\r\n  A: b\r\n"),
       {
@@ -287,7 +289,7 @@ needs: [a]
     );
   });
 
-  it("names that mean something to JavaScript", async () => {
+  it("names that have a meaning in JavaScript", async () => {
     const { job_env } = await valuesOf(
       "environment: {__proto__: x, constructor: y, toString: z}",
     );
@@ -300,8 +302,8 @@ needs: [a]
   });
 });
 
-describe("readJobFile() tells", () => {
-  it("every problem with its line and column", async () => {
+describe("readJobFile() reports", () => {
+  it("all problems with line and column", async () => {
     assertEquals(
       await complaintsOf(`# A job
 comand: make
@@ -326,7 +328,7 @@ timeout: {s: 1}
     );
   });
 
-  it("where a problem is in JSON", async () => {
+  it("the position of a problem in JSON", async () => {
     assertEquals(
       await complaintsOf('{"name": "x", "job": {\n  "comand": "y"}}'),
       [
@@ -336,7 +338,7 @@ timeout: {s: 1}
     );
   });
 
-  it("an unknown key without a suggestion when nothing is near", async () => {
+  it("an unknown key without a suggestion if none is similar", async () => {
     for (const key of ["xyzzy", "__proto__", "constructor", "hasOwnProperty"]) {
       assertEquals(
         (await complaintsOf(`${key}: 1`))[1],
@@ -348,7 +350,7 @@ timeout: {s: 1}
     assertEquals((await complaintsOf("__proto__: {command: x}")).length, 2);
   });
 
-  it("which keys must hold others", async () => {
+  it("keys that must be mappings", async () => {
     for (const key of ["source", "ci_source", "checkout", "job"]) {
       for (const value of ["text", "[a]"]) {
         assertEquals(
@@ -365,7 +367,7 @@ timeout: {s: 1}
     );
   });
 
-  it("that a file is no mapping", async () => {
+  it("a file that is not a mapping", async () => {
     for (const text of ["", "\n\n", "# only\n", "- a\n", "text", '"x"', "[]"]) {
       const [head, line, ...rest] = await complaintsOf(text);
       assertEquals(head, 'Cannot use job file "ci/job.yaml": 1 problem');
@@ -374,7 +376,7 @@ timeout: {s: 1}
     }
   });
 
-  it("a syntax error with line and column, and quotes nothing of the file", async () => {
+  it("a syntax error with line and column, without quoting the file", async () => {
     const texts = [
       'environment:\n  A: "s3cret\n',
       "environment: [s3cret\ncommand: s3cret\n",
@@ -398,7 +400,7 @@ timeout: {s: 1}
       const error = await assertRejects(() => valuesOf(text), RunnerError);
       assertEquals(error.code, "invalid-job-file");
       assertMatch(error.message, /job\.yaml:\d+:\d+: /);
-      // As it looks when nobody catches it: with its causes.
+      // Formats an error like an uncaught one, with its causes.
       assertNotMatch(
         Deno.inspect(error).replaceAll(/^ *at .*/gm, ""),
         /s3cret/,
@@ -406,7 +408,7 @@ timeout: {s: 1}
     }
   });
 
-  it("the right line and column of a syntax error", async () => {
+  it("the exact line and column of a syntax error", async () => {
     const line = await complaintsOf('command: x\nsource: {type: "git\n}\n');
     assertEquals(line, [
       'Cannot read job file "ci/job.yaml": it is not valid YAML',
@@ -414,7 +416,7 @@ timeout: {s: 1}
     ]);
   });
 
-  it("that an alias leads back to itself", async () => {
+  it("a recursive alias", async () => {
     assertEquals(await complaintsOf("job: &a {job: *a}"), [
       'Cannot use job file "ci/job.yaml": 1 problem',
       'ci/job.yaml:1:10: unknown key "job.job"',
@@ -425,7 +427,7 @@ timeout: {s: 1}
     ]);
   });
 
-  it("that aliases grow beyond measure, at once", async () => {
+  it("aliases that expand to too much, immediately", async () => {
     const levels = Array.from(
       { length: 30 },
       (_, at) => `x${at + 1}: &x${at + 1} [*x${at}, *x${at}]\n`,
@@ -434,12 +436,12 @@ timeout: {s: 1}
     assertEquals(lines.length, 1 + 31);
   });
 
-  it("that a text is nested too deeply", async () => {
+  it("a file that is nested too deeply", async () => {
     await complaintsOf(`command: ${"[".repeat(50_000)}`);
     await complaintsOf("{a: ".repeat(50_000));
   });
 
-  it("that a file is not UTF-8", async () => {
+  it("a file that is not UTF-8", async () => {
     const latin1 = Uint8Array.from(
       "environment: {A: caf\xe9}\n",
       (character) => character.charCodeAt(0),
@@ -450,7 +452,7 @@ timeout: {s: 1}
     ]);
   });
 
-  it("that a file is too large", async () => {
+  it("a file that is too large", async () => {
     const limit = 1024 * 1024;
     assertEquals(await valuesOf("command: x\n".padEnd(limit, "#")), {
       job_command: "x",
@@ -486,7 +488,7 @@ timeout: {s: 1}
   });
 });
 
-Deno.test("readJobFile() tells where the permission of a plugin is wrong", async () => {
+Deno.test("readJobFile() reports the position of an invalid plugin permission", async () => {
   assertEquals(
     await problemsOfText("command: x\nplugin_permissions: { a: { B: c } }\n"),
     ["2:28: plugin_permissions.a.B must be a kind of permission"],

@@ -41,7 +41,7 @@ describe("loadConfig()", () => {
     ]);
   });
 
-  it("gives what is wrong instead of throwing it", async () => {
+  it("returns problems instead of throwing them", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job.yaml": "comand: make\n" });
     const host = {
@@ -50,7 +50,7 @@ describe("loadConfig()", () => {
     };
     const invalid = await loadConfig(host, { jobFile: "job.yaml" });
     assertEquals(invalid.error?.code, "invalid-job-file");
-    // What is secret in the other layers can be masked.
+    // Secrets of the other layers can be masked.
     assertEquals(invalid.settings.get("job_env")?.value, "A=1");
     assertEquals(invalid.config, undefined);
     assertEquals(invalid.problems.map(({ key }) => key).sort(), [
@@ -60,7 +60,7 @@ describe("loadConfig()", () => {
     assertThrows(() => validConfig(invalid), RunnerError, "job_command: is");
   });
 
-  it("needs no command to validate the rest", async () => {
+  it("does not require a command to validate other options", async () => {
     const host = { env: {}, cwd: "/" };
     const { config } = await loadConfig(host, {}, { needsCommand: false });
     assertEquals(config?.command, undefined);
@@ -70,7 +70,7 @@ describe("loadConfig()", () => {
     assertEquals(problems.map(({ message }) => message), ["must not be empty"]);
   });
 
-  it("reports a variable that only the clean-up reads", async () => {
+  it("reports an invalid variable that only clean-up uses", async () => {
     const { error } = await loadConfig({
       env: { REACTORCIDE_VCS_AUTH_CLEANUP: "perhaps" },
       cwd: "/",
@@ -80,7 +80,7 @@ describe("loadConfig()", () => {
 });
 
 describe("readOptions()", () => {
-  it("reads some options, whatever is wrong with the others", () => {
+  it("reads some options even if others are invalid", () => {
     const host = {
       env: {
         REACTORCIDE_TRIGGERS_FILE: "/job/next.json",

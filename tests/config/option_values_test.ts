@@ -16,7 +16,7 @@ import {
 import { OptionReader } from "../../src/config/option_reader.ts";
 
 describe("validateSettings()", () => {
-  it("gives a job that says nothing but its command the defaults", () => {
+  it("returns the defaults for a job that has only a command", () => {
     const { config, problems, warnings } = judge({ job_command: "make test" });
     assertEquals(problems, []);
     assertEquals(warnings, []);
@@ -100,7 +100,7 @@ describe("validateSettings()", () => {
     });
   });
 
-  it("gives every value its type", () => {
+  it("converts every value to its type", () => {
     const { config, problems } = judge({
       job_command: ["make", "all"],
       code_dir: "/job/./x/",
@@ -219,7 +219,7 @@ describe("validateSettings()", () => {
     });
   });
 
-  it("finds every problem at once, with its key, its origin and what is allowed", () => {
+  it("reports all problems at once, with key, origin and allowed values", () => {
     const settings = settingsOf();
     settings.add(environmentLayer({
       REACTORCIDE_CODE_DIR: "/job/../etc",
@@ -275,7 +275,7 @@ describe("validateSettings()", () => {
     ]);
   });
 
-  it("lets an empty variable win, as a worker means it", () => {
+  it("treats an empty variable as set, as workers expect", () => {
     const settings = settingsOf({
       job_command: "true",
       job_dir: "/job/x",
@@ -309,8 +309,8 @@ describe("validateSettings()", () => {
   });
 });
 
-describe("validateSettings() judges the command", () => {
-  it("that is missing or empty", () => {
+describe("validateSettings() validates the command", () => {
+  it("if it is missing or empty", () => {
     for (const command of ["", " \n\t", [], [""], ["", "x"]]) {
       assertEquals(problemsOf({ job_command: command }), [
         "job_command: must not be empty",
@@ -320,7 +320,7 @@ describe("validateSettings() judges the command", () => {
     assertEquals(problems.map(({ message }) => message), ["is required"]);
   });
 
-  it("that no program could get", () => {
+  it("if no program could get it", () => {
     for (const command of ["a\0b", ["a", "b\0"], ["a", "", "\0"]]) {
       assertEquals(problemsOf({ job_command: command }), [
         "job_command: must not contain a NUL character",
@@ -328,20 +328,20 @@ describe("validateSettings() judges the command", () => {
     }
   });
 
-  it("that only speaks of such a character", () => {
+  it("if it only mentions a NUL character", () => {
     for (const command of ["printf '\\u0000'", ["printf", "\\u0000", "\\0"]]) {
       assertEquals(problemsOf({ job_command: command }), []);
     }
   });
 
-  it("and leaves it as it is", () => {
+  it("and does not change it", () => {
     for (const command of ["  a  b\n", ["a", "", " b "]]) {
       assertEquals(judge({ job_command: command }).config?.command, command);
     }
   });
 });
 
-describe("validateSettings() judges paths", () => {
+describe("validateSettings() validates paths", () => {
   const keys = ["code_dir", "job_dir", "artifacts_dir", "triggers_file"];
   const hostile = [
     "/job/../etc",
@@ -386,7 +386,7 @@ describe("validateSettings() judges paths", () => {
     assertEquals(problemsOf({ job_dir: "" }), [], "the code directory then");
   });
 
-  it("and brings good ones into one form", () => {
+  it("and normalizes them", () => {
     const paths = {
       "/job": "/job",
       "/job/": "/job",
@@ -404,14 +404,14 @@ describe("validateSettings() judges paths", () => {
   });
 });
 
-describe("validateSettings() judges sources", () => {
+describe("validateSettings() validates sources", () => {
   for (const prefix of ["", "ci_"]) {
     const given = (type: string, url?: string): GivenValues => ({
       [`${prefix}source_type`]: type,
       ...url === undefined ? {} : { [`${prefix}source_url`]: url },
     });
 
-    it(`${prefix}source without an address`, () => {
+    it(`${prefix}source without a URL`, () => {
       for (const type of ["git", "copy", "tarball", "hg", "svn"]) {
         for (const url of [undefined, ""]) {
           assertEquals(problemsOf(given(type, url)), [
@@ -431,7 +431,7 @@ describe("validateSettings() judges sources", () => {
       }
     });
 
-    it(`${prefix}source of a type that code adds`, () => {
+    it(`${prefix}source of a registered type`, () => {
       const settings = settingsOf({ job_command: "true", ...given("p4") });
       for (const sourceTypes of [["p4"], "any"] as const) {
         const { config } = validateSettings(settings, {
@@ -454,7 +454,7 @@ describe("validateSettings() judges sources", () => {
       }
     });
 
-    it(`${prefix}source of an unknown type without telling what that type needs`, () => {
+    it(`${prefix}source of an unknown type, without other problems`, () => {
       assertEquals(problemsOf(given("svn")).length, 1);
     });
   }
@@ -465,7 +465,7 @@ describe("validateSettings() judges sources", () => {
   });
 });
 
-describe("validateSettings() judges words and times", () => {
+describe("validateSettings() validates choices and durations", () => {
   it("checkout_mode", () => {
     for (const mode of ["isolated", "shared"]) {
       assertEquals(problemsOf({ checkout_mode: mode }), []);
@@ -509,7 +509,7 @@ describe("validateSettings() judges words and times", () => {
   });
 });
 
-describe("validateSettings() judges how steps run", () => {
+describe("validateSettings() validates the options of steps", () => {
   it("counts", () => {
     const limits = {
       concurrency: [1, 1_024],
@@ -529,7 +529,7 @@ describe("validateSettings() judges how steps run", () => {
     }
   });
 
-  it("switches", () => {
+  it("booleans", () => {
     assertEquals(judge({ log_group: "false" }).config?.output.group, false);
     for (const key of ["log_group", "trust_plugins", "mask"] as const) {
       for (const wrong of ["yes", "True", "1", " true"]) {
@@ -540,13 +540,13 @@ describe("validateSettings() judges how steps run", () => {
     }
   });
 
-  it("policies", () => {
+  it("failure policies", () => {
     assertEquals(problemsOf({ failure_policy: "stop" }), [
       'failure_policy: must be "finish", "continue" or "kill", not "stop"',
     ]);
   });
 
-  it("names of steps, of which none are all", () => {
+  it("step names, which may be empty", () => {
     for (const key of ["only", "from", "skip"] as const) {
       for (const none of ["", " , ", []]) {
         assertEquals(judge({ [key]: none }).config?.selection[key], undefined);
@@ -554,7 +554,7 @@ describe("validateSettings() judges how steps run", () => {
     }
   });
 
-  it("what is inherited", () => {
+  it("inherited variables", () => {
     const given = {
       true: true,
       false: false,
@@ -584,7 +584,7 @@ describe("validateSettings() chooses between steps and a command", () => {
     return validateSettings(settings, { cwd: "/", steps });
   };
 
-  it("and needs no command when there are steps", () => {
+  it("and requires no command if there are steps", () => {
     const { config, problems, warnings } = judgeSteps();
     assertEquals(problems, []);
     assertEquals(warnings, []);
@@ -592,7 +592,7 @@ describe("validateSettings() chooses between steps and a command", () => {
     assertEquals(config?.steps, steps);
   });
 
-  it("and lets the command of who runs the job win, with a warning", () => {
+  it("and prefers the command of the caller, with a warning", () => {
     for (const origin of ["--job-command", 'option "command"', "a plugin"]) {
       const { config, warnings } = judgeSteps(origin);
       assertEquals(warnings, [
@@ -612,7 +612,7 @@ describe("validateSettings() chooses between steps and a command", () => {
 });
 
 describe("validateSettings() merges the variables of the job", () => {
-  it("name by name, the strongest layer last", () => {
+  it("by name, in the order of the layers", () => {
     const settings = settingsOf(
       { job_command: "true", job_env: { A: "file", B: "file", C: "file" } },
       { job_env: "B=variable\nC=variable" },
@@ -628,7 +628,7 @@ describe("validateSettings() merges the variables of the job", () => {
     });
   });
 
-  it("and finds the problems of each layer", () => {
+  it("and reports the problems of each layer", () => {
     const settings = settingsOf({ job_command: "true" });
     settings.set("job_env", { value: "A", origin: "one" });
     settings.set("job_env", { value: "B=1\nC", origin: "two" });
@@ -639,7 +639,7 @@ describe("validateSettings() merges the variables of the job", () => {
     ]);
   });
 
-  it("and pollutes no prototype", () => {
+  it("and does not pollute prototypes", () => {
     const { config } = judge({ job_env: "__proto__=x\nconstructor=y" });
     assertEquals(Object.keys(config!.env), ["__proto__", "constructor"]);
     assertEquals(({} as Record<string, unknown>).x, undefined);
@@ -648,7 +648,7 @@ describe("validateSettings() merges the variables of the job", () => {
 });
 
 describe("validateSettings() reads secrets", () => {
-  it("from a list of the library, commas included", () => {
+  it("from a list of the library, including commas", () => {
     const { config } = judge({
       secret_values_list: ["a,b", " c "],
       secret_env_names: ["A", "B"],
@@ -657,7 +657,7 @@ describe("validateSettings() reads secrets", () => {
     assertEquals(config?.secrets.envNames, ["A", "B"]);
   });
 
-  it("from a file below ./job, a line each", async () => {
+  it("from a file below ./job with one per line", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job/secrets": "one,1\n\n  two  \r\n# three\n#four\n",
@@ -681,8 +681,8 @@ describe("validateSettings() reads secrets", () => {
   });
 });
 
-describe("validateSettings() warns", () => {
-  it("of an image that is not pinned or has blanks in its name", () => {
+describe("validateSettings() warns about", () => {
+  it("an image that is not pinned or contains white space", () => {
     const images: Record<string, number> = {
       "host:5000/image:1.2": 0,
       "image@sha256:0123": 0,
@@ -701,7 +701,7 @@ describe("validateSettings() warns", () => {
     }
   });
 
-  it("of variables that replace those of the system or are very long", () => {
+  it("variables that replace system variables or are very long", () => {
     const { warnings } = judge({
       job_env: {
         PATH: "p4th",
@@ -733,7 +733,7 @@ describe("validateSettings() reads lists", () => {
   const read = (key: keyof typeof READ, value: string | readonly string[]) =>
     READ[key](judge({ [key]: value }).config!);
 
-  it("and keeps each item of a list, whatever it holds", () => {
+  it("and keeps each item with any content", () => {
     for (const key of Object.keys(READ) as (keyof typeof READ)[]) {
       const items = ["a,b", "c", " d ", '["e"]'];
       assertEquals(read(key, items), items, key);
@@ -746,7 +746,7 @@ describe("validateSettings() reads lists", () => {
     }
   });
 
-  it("and does not take a list that came out empty for one that says nothing is secret", async () => {
+  it("and does not accept commas alone as no secrets", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/secrets": "# none\n\n" });
     for (const value of [",", " ", ["", ""], "./job/secrets"]) {
@@ -764,7 +764,7 @@ describe("validateSettings() reads lists", () => {
 });
 
 describe("OptionReader", () => {
-  it("reads the default in the place of an invalid value", () => {
+  it("returns the default if a value is invalid", () => {
     const reader = new OptionReader(
       settingsOf({
         secret_env_patterns: '["*", 1]',

@@ -17,7 +17,7 @@ function valuesOf(layer: Layer): Record<string, unknown> {
 }
 
 describe("defaultLayer()", () => {
-  it("gives what holds when nobody says anything", () => {
+  it("returns the defaults", () => {
     assertEquals(valuesOf(defaultLayer()), {
       code_dir: "/job/src",
       artifacts_dir: "/job/artifacts",
@@ -50,7 +50,7 @@ describe("defaultLayer()", () => {
 });
 
 describe("environmentLayer()", () => {
-  it("reads every variable and names it as the origin", () => {
+  it("reads every variable, which is the origin", () => {
     const variables = OPTIONS.flatMap((key) =>
       "env" in key ? [[key.name, key.env.name]] : []
     );
@@ -68,14 +68,14 @@ describe("environmentLayer()", () => {
     );
   });
 
-  it("keeps empty values and leaves out what is not set", () => {
+  it("keeps empty values and skips unset variables", () => {
     assertEquals(
       environmentLayer({ REACTORCIDE_JOB_COMMAND: "", HOME: "/", PATH: "" }),
       { job_command: { value: "", origin: "REACTORCIDE_JOB_COMMAND" } },
     );
   });
 
-  it("takes the address of a git repository for a git source", () => {
+  it("treats the URL of a git repository as a git source", () => {
     assertEquals(
       environmentLayer({
         REACTORCIDE_GIT_URL: "https://host/x",
@@ -89,7 +89,7 @@ describe("environmentLayer()", () => {
     );
   });
 
-  it("lets the variables of the system win over the short ones", () => {
+  it("prefers REACTORCIDE_* variables over the older names", () => {
     assertEquals(
       valuesOf(environmentLayer({
         REACTORCIDE_GIT_URL: "https://host/short",
@@ -100,7 +100,7 @@ describe("environmentLayer()", () => {
     );
   });
 
-  it("takes the real place of a job's directory for its path", () => {
+  it("converts the real path of a job's directory", () => {
     const workspace = { REACTORCIDE_WORKSPACE: "/home/user/job" };
     const places: [place: string, path: string][] = [
       ["/home/user/job", "/job"],
@@ -114,14 +114,14 @@ describe("environmentLayer()", () => {
     }
   });
 
-  it("takes no inherited property for a variable", () => {
+  it("does not read inherited properties", () => {
     assertEquals(environmentLayer(Object.create({ REACTORCIDE_X: "y" })), {});
     assertEquals(environmentLayer({ constructor: "x", __proto__: "y" }), {});
   });
 });
 
 describe("optionsLayer()", () => {
-  it("takes values as they are and writes times as text", () => {
+  it("keeps values and converts times to text", () => {
     assertEquals(
       valuesOf(optionsLayer({
         command: ["make", "a b"],
@@ -153,7 +153,7 @@ describe("optionsLayer()", () => {
     );
   });
 
-  it("leaves out what is not given", () => {
+  it("skips options that are not given", () => {
     assertEquals(optionsLayer({}), {});
     assertEquals(optionsLayer({ command: undefined, env: undefined }), {});
     assertEquals(optionsLayer({ source: undefined, limits: {} }), {});
@@ -161,7 +161,7 @@ describe("optionsLayer()", () => {
     assertEquals(optionsLayer(nothing as object), {});
   });
 
-  it("names the option as the origin", () => {
+  it("uses the option's name as the origin", () => {
     const { fetch_depth } = optionsLayer({ checkout: { fetchDepth: 0 } });
     assertEquals(fetch_depth, {
       value: "0",
@@ -169,7 +169,7 @@ describe("optionsLayer()", () => {
     });
   });
 
-  it("refuses what is no option, and suggests the right name", () => {
+  it("rejects unknown options, and suggests a name", () => {
     const wrong: [options: Record<string, unknown>, message: string][] = [
       [
         { fetchDepth: 1 },
@@ -201,7 +201,7 @@ describe("optionsLayer()", () => {
 });
 
 describe("layerOf()", () => {
-  it("asks for every key", () => {
+  it("asks for every option", () => {
     const layer = layerOf((key) => key.name, (key) => `from ${key.name}`);
     assertEquals(
       Object.keys(layer),
@@ -212,7 +212,7 @@ describe("layerOf()", () => {
 });
 
 describe("Settings", () => {
-  it("let the last layer win and remember the others", () => {
+  it("use the last layer and keep the others", () => {
     const settings = new Settings();
     settings.add({
       code_dir: { value: "/job/a", origin: "one" },
@@ -230,7 +230,7 @@ describe("Settings", () => {
     assertEquals(settings.all("timeout"), []);
   });
 
-  it("rank defaults, a file, variables and options in this order", () => {
+  it("apply defaults, a file, variables and options in this order", () => {
     const layers: Layer[] = [
       defaultLayer(),
       { code_dir: { value: "/job/file", origin: "job.yaml" } },

@@ -14,7 +14,7 @@ function parse(value: SettingValue, cwd = "/"): JobEnv {
 }
 
 describe("parseJobEnv() reads lines", () => {
-  it("as they are written, but for the white space around", () => {
+  it("as they are written, without surrounding white space", () => {
     const texts: [string, Record<string, string>][] = [
       ["", {}],
       ["A=1", { A: "1" }],
@@ -49,7 +49,7 @@ describe("parseJobEnv() reads lines", () => {
     }
   });
 
-  it("and tells every wrong one by its number, not by its text", () => {
+  it("and reports invalid lines by number, without their text", () => {
     const { problems } = parse("s3cret1\nA=1\n\n=s3cret2\n  s3cret3\n = \n");
     assertEquals(problems.length, 4);
     assert(problems[0].includes("line 1"), problems[0]);
@@ -57,7 +57,7 @@ describe("parseJobEnv() reads lines", () => {
     assert(!problems.join().includes("s3cret"), problems.join());
   });
 
-  it("and tells of a quote behind export that is not closed", () => {
+  it("and reports an unterminated quote after export", () => {
     for (
       const [text, line] of [
         ["A=1\nexport B='s3cret", 2],
@@ -72,14 +72,14 @@ describe("parseJobEnv() reads lines", () => {
     }
   });
 
-  it("and refuses what no program could get", () => {
+  it("and rejects values that no program could get", () => {
     for (const text of ["A=a\0b", "A\0B=1"]) {
       assertEquals(parse(text).problems.length, 1);
       assertEquals(parse(text).env, {});
     }
   });
 
-  it("and pollutes no prototype", () => {
+  it("and does not pollute prototypes", () => {
     const { env } = parseJobEnv(
       { value: "__proto__=x\nconstructor=y", origin: "test" },
       "/",
@@ -113,19 +113,19 @@ describe("parseJobEnv() reads lines", () => {
 });
 
 describe("parseJobEnv() reads variables by name", () => {
-  it("with values as they are", () => {
+  it("with their exact values", () => {
     const env = { A: " 1 ", B: "", C: "x\ny", D: "./job/file" };
     assertEquals(parse(env), { env, problems: [] });
   });
 
-  it("and refuses names and values that no program could get", () => {
+  it("and rejects names and values that no program could get", () => {
     const env = { "": "1", " ": "2", "A=B": "3", "C\0": "4", D: "\0", E: "6" };
     const { env: left, problems } = parse(env);
     assertEquals(left, { E: "6" });
     assertEquals(problems.length, 5);
   });
 
-  it("and refuses what is no text", () => {
+  it("and rejects values that are not strings", () => {
     const { env, problems } = parse(
       { A: 1, B: null, C: undefined, D: ["x"], E: "5" } as never,
     );
@@ -138,7 +138,7 @@ describe("parseJobEnv() reads variables by name", () => {
 });
 
 describe("parseJobEnv() reads a file below ./job", () => {
-  it("as it reads lines", async () => {
+  it("like lines", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job/env": "# variables\nA=1\n\nB=./job/env\n",
@@ -154,7 +154,7 @@ describe("parseJobEnv() reads a file below ./job", () => {
     assertEquals(parse("./job/empty", path), { env: {}, problems: [] });
   });
 
-  it("through links that stay there", async () => {
+  it("through links that stay in the directory", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job/real": "A=1",
@@ -166,7 +166,7 @@ describe("parseJobEnv() reads a file below ./job", () => {
     assertEquals(parse("./job/env", `${directory.path}/outer`).env, { B: "2" });
   });
 
-  it("but none that is elsewhere, missing or no file", async () => {
+  it("but no file that is elsewhere, missing or not a regular file", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -204,7 +204,7 @@ describe("parseJobEnv() reads a file below ./job", () => {
     assertEquals(parse("./job/env", "/nonexistent").problems.length, 1);
   });
 
-  it("and takes no other path for one", () => {
+  it("and no other path", () => {
     for (const text of ["job/env", "/job/env", "././job/env", "./jobs/env"]) {
       const [problem] = parse(text).problems;
       assert(

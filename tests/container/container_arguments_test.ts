@@ -27,7 +27,7 @@ Deno.test("containerArguments() gives a container no capabilities and one mount"
   ]);
 });
 
-Deno.test("containerArguments() mounts read-only where it is asked to", () => {
+Deno.test("containerArguments() mounts read-only if requested", () => {
   const args = containerArguments("run", {
     ...SPEC,
     mounts: [{ source: "/tmp/s", target: "/run/s", readOnly: true }],
@@ -37,7 +37,7 @@ Deno.test("containerArguments() mounts read-only where it is asked to", () => {
   ]);
 });
 
-Deno.test("containerArguments() passes commands and paths as nothing else", () => {
+Deno.test("containerArguments() passes commands and paths unchanged", () => {
   const args = containerArguments("create", {
     ...SPEC,
     command: ["--privileged", "-v", "/:/host"],
@@ -63,7 +63,7 @@ Deno.test("imageProblem() accepts the names of images", () => {
   for (const name of names) assertEquals(imageProblem(name), undefined, name);
 });
 
-Deno.test("imageProblem() refuses whatever an engine could take for something else", () => {
+Deno.test("imageProblem() rejects everything that an engine could misinterpret", () => {
   const names = [
     ...["", " ", "-", "--privileged", "-v/:/host", "--volume=/:/host"],
     ...["alpine --privileged", "alpine\n--privileged", "alpine\0", "a;b"],
@@ -76,7 +76,7 @@ Deno.test("imageProblem() refuses whatever an engine could take for something el
   }
 });
 
-Deno.test("imageProblem() does not backtrack without end in long names", () => {
+Deno.test("imageProblem() does not backtrack on long names", () => {
   for (const text of ["a/", "a.", "a:1/", "a-", "@a"]) {
     const name = text.repeat(500) + "!";
     assertEquals(imageProblem(name), "not an image reference", text);
@@ -90,7 +90,7 @@ Deno.test("passVariables() writes a line for each variable, without quotes", () 
   );
 });
 
-Deno.test("passVariables() keeps out of the file what its readers would change", () => {
+Deno.test("passVariables() keeps values out of the file that engines would change", () => {
   const long = "x".repeat(70_000);
   const direct = { LF: "a\nPATH=/evil", CR: "a\r", LONG: long };
   assertEquals(passVariables({ A: "1", ...direct }, {}), {
@@ -115,7 +115,7 @@ Deno.test("passVariables() never changes the environment of the engine", () => {
   );
 });
 
-Deno.test("passVariables() refuses names that mean something else in the file", () => {
+Deno.test("passVariables() rejects names that have a meaning in the file", () => {
   for (const name of ["#A", "A B", " A", "A\nB", "A*", "*", "A=B", ""]) {
     assertThrows(
       () => passVariables({ [name]: "1" }, {}),

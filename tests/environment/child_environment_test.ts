@@ -50,7 +50,7 @@ const CREDENTIALS = {
   LC_TOKEN: "sent by ssh",
 };
 
-/** Where git says a hook is. */
+/** Variables in which git passes the repository to a hook. */
 const OF_A_HOOK = {
   GIT_DIR: ".git",
   GIT_WORK_TREE: "/outer",
@@ -87,7 +87,7 @@ describe("childEnvironment() of a job", () => {
     inherit: boolean | string[] = true,
   ) => environmentOf(parent, { kind: "job", inherit, ...NO_LAYERS });
 
-  it("inherits everything that is not the runner's alone", () => {
+  it("inherits everything except the runner's own variables", () => {
     const parent = { ...ORDINARY, ...CREDENTIALS, "a.b": "1", "c-d": "2" };
     const runner = {
       [Variable.secretsPassword]: "p",
@@ -102,7 +102,7 @@ describe("childEnvironment() of a job", () => {
     });
   });
 
-  it("narrows what is inherited, but for the system's variables", () => {
+  it("inherits less on request, but always the system variables", () => {
     const parent = {
       ...ORDINARY,
       A: "a",
@@ -122,7 +122,7 @@ describe("childEnvironment() of a job", () => {
     assertEquals(job(parent, ["A", "NOT_SET"]), { ...narrow, A: "a" });
   });
 
-  it("overrides what is inherited, layer by layer", () => {
+  it("overrides inherited variables, layer by layer", () => {
     const env = environmentOf({ A: "1", B: "1", C: "1", D: "1" }, {
       kind: "job",
       inherit: true,
@@ -133,7 +133,7 @@ describe("childEnvironment() of a job", () => {
     assertEquals(env, { A: "1", B: "2", C: "3", D: "4" });
   });
 
-  it("leaves the trace to the facts", () => {
+  it("takes the trace from the facts", () => {
     const parent = {
       [Variable.traceParent]: "not a trace",
       [Variable.traceState]: "a=b",
@@ -143,7 +143,7 @@ describe("childEnvironment() of a job", () => {
     }
   });
 
-  it("knows no repository of a git hook, unless it is named", () => {
+  it("does not inherit the repository of a git hook, unless it is named", () => {
     assertEquals(job({ A: "a", ...OF_A_HOOK }), { A: "a" });
     assertEquals(job({ A: "a", ...OF_A_HOOK }, ["GIT_DIR"]), {
       GIT_DIR: ".git",
@@ -156,7 +156,7 @@ describe("childEnvironment() of an untrusted step", () => {
     assertEquals(untrusted({ ...ORDINARY, ...CREDENTIALS }), { ...ORDINARY });
   });
 
-  it("gets facts of the job, and nothing that opens more", () => {
+  it("gets facts of the job, but no additional access", () => {
     const facts = {
       [Variable.jobId]: "1",
       [Variable.codeDir]: "/job/src",
@@ -181,7 +181,7 @@ describe("childEnvironment() of an untrusted step", () => {
     assertEquals(untrusted({}, { facts: parent }), { ...facts });
   });
 
-  it("gets what it names, of the runner and of the job", () => {
+  it("gets the variables of the runner and the job that it names", () => {
     const parent = { ...CREDENTIALS, A: "runner" };
     const jobEnv = { A: "job", B: "job", C: "job" };
     assertEquals(
@@ -198,7 +198,7 @@ describe("childEnvironment() of an untrusted step", () => {
     );
   });
 
-  it("gets no known secret, and says which variable was asked for", () => {
+  it("gets no known secret, and reports variables that were withheld", () => {
     const withheld: string[] = [];
     const env = untrusted({ LANG: "hunter2", GITHUB_PAT: "x" }, {
       secret: "hunter2",
@@ -212,7 +212,7 @@ describe("childEnvironment() of an untrusted step", () => {
     assertEquals(withheld.sort(), ["COPY", "PASS"]);
   });
 
-  it("gets URLs and proxies without credentials only", () => {
+  it("gets only URLs and proxies without credentials", () => {
     const harmless = {
       HTTP_PROXY: "http://proxy:3128",
       all_proxy: "socks5://proxy",
@@ -261,7 +261,7 @@ describe("childEnvironment() of an untrusted step", () => {
     });
   });
 
-  it("inherits as little as other steps that inherit little", () => {
+  it("inherits as little as other steps with inherit_env: false", () => {
     const parent = {
       ...ORDINARY,
       [Variable.jobId]: "1",
@@ -296,7 +296,7 @@ describe("childEnvironment() of other programs", () => {
     REACTORCIDE_OF_A_NEWER_WORKER: "x",
   };
 
-  it("gives tools what may hold their own credentials, and none of the system's", () => {
+  it("gives tools their own credentials, but none of the system's", () => {
     for (const kind of ["source-client", "container-engine", "tool"] as const) {
       assertEquals(environmentOf({ ...parent, HGMERGE: "x" }, { kind }), {
         ...ORDINARY,
@@ -309,7 +309,7 @@ describe("childEnvironment() of other programs", () => {
     }
   });
 
-  it("gives git what an operator configures", () => {
+  it("gives git the operator's configuration", () => {
     const { GIT_TEMPLATE_DIR: _, ...rest } = environmentOf(parent, {
       kind: "tool",
     });
@@ -329,7 +329,7 @@ describe("childEnvironment() of other programs", () => {
     );
   });
 
-  it("gives a plugin what it may use, but for what is the job's", () => {
+  it("gives a plugin what it may use, except for variables of the job", () => {
     const all = environmentOf(parent, {
       kind: "plugin",
       mayUse: () => true,
@@ -349,7 +349,7 @@ describe("childEnvironment() of other programs", () => {
     });
   });
 
-  it("gives a container what does not describe the machine around it", () => {
+  it("gives a container everything that does not describe the host", () => {
     const env = environmentOf(parent, {
       ...NO_LAYERS,
       kind: "container",
@@ -383,7 +383,7 @@ describe("the table of variables", () => {
     assertEquals(new Set(names).size, names.length);
   });
 
-  it("has the variable of each option, by its name", () => {
+  it("has the variable of each option under its name", () => {
     assertEquals(Variable.codeDir, "REACTORCIDE_CODE_DIR");
     assertEquals(Variable.ciSourceUrl, "REACTORCIDE_CI_SOURCE_URL");
     assertEquals(
@@ -392,7 +392,7 @@ describe("the table of variables", () => {
     );
   });
 
-  it("lets no program that is not trusted see a secret", () => {
+  it("shows no secret to untrusted programs", () => {
     assertEquals(SECRET_VARIABLES.length > 0, true);
     for (const name of SECRET_VARIABLES) {
       const { seenBy = "everyone" } = variableInfo(name)!;
@@ -400,7 +400,7 @@ describe("the table of variables", () => {
     }
   });
 
-  it("has what git passes to hooks about their repository", async () => {
+  it("has the variables that git passes to hooks", async () => {
     const { stdout } = await new Deno.Command("git", {
       args: ["rev-parse", "--local-env-vars"],
     }).output();
@@ -408,7 +408,7 @@ describe("the table of variables", () => {
     const parent = Object.fromEntries(names.map((name) => [name, "x"]));
     assertEquals(
       environmentOf(parent, { kind: "job", inherit: true, ...NO_LAYERS }),
-      // Workers configure git by it.
+      // Workers use it to configure git.
       { GIT_CONFIG_COUNT: "x" },
     );
   });

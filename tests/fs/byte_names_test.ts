@@ -83,7 +83,7 @@ Deno.test("createLink() and readLinkTarget() keep the bytes of a target", async 
   }
 });
 
-Deno.test("runFileCommands() replaces nothing and names what failed", async () => {
+Deno.test("runFileCommands() replaces nothing and names the failure", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await Deno.writeTextFile(`${path}/kept`, "kept");
@@ -97,7 +97,7 @@ Deno.test("runFileCommands() replaces nothing and names what failed", async () =
   assertEquals(await Deno.readTextFile(`${path}/kept`), "kept");
 });
 
-Deno.test("runFileCommands() takes more commands than an argument list holds", async () => {
+Deno.test("runFileCommands() accepts more commands than an argument list can contain", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const name = "n".repeat(200);

@@ -8,7 +8,7 @@ import {
 import { runShell } from "../helpers/archives.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-Deno.test("DirectoryReader reaches files, links and directories, and leaves nothing", async () => {
+Deno.test("DirectoryReader reaches files, links and directories, and leaves nothing behind", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await runShell(
@@ -44,7 +44,7 @@ Deno.test("DirectoryReader reaches files, links and directories, and leaves noth
   );
 });
 
-Deno.test("NameRestorer gives entries their true names, the deepest first", async () => {
+Deno.test("NameRestorer restores names, the deepest first", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const restorer = new NameRestorer();
@@ -73,7 +73,7 @@ Deno.test("NameRestorer gives entries their true names, the deepest first", asyn
   );
 });
 
-Deno.test("renameUndecodable() renames what Deno cannot address, and nothing else", async () => {
+Deno.test("renameUndecodable() renames only what Deno cannot access", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await runShell(

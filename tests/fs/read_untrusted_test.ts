@@ -21,7 +21,7 @@ function textOf(
   return soon(reading.then((bytes) => new TextDecoder().decode(bytes)), path);
 }
 
-Deno.test("readUntrusted() reads a regular file, an empty one too", async () => {
+Deno.test("readUntrusted() reads regular files, including empty ones", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await sh("printf 'a=1\\n' > file; : > empty; ln file second", path);
@@ -31,7 +31,7 @@ Deno.test("readUntrusted() reads a regular file, an empty one too", async () => 
   await assertRejects(() => textOf(`${path}/none`), Deno.errors.NotFound);
 });
 
-Deno.test("readUntrusted() refuses what is not a regular file, and never waits for it", async () => {
+Deno.test("readUntrusted() rejects everything that is not a regular file, without blocking", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await sh(
@@ -54,7 +54,7 @@ Deno.test("readUntrusted() refuses what is not a regular file, and never waits f
       })
     ) {
       await assertRejects(() => textOf(`${path}/${name}`), Error, reason);
-      // The check before the opening could be passed by what is there then.
+      // The file is replaced after the check and before it is opened.
       await assertRejects(
         () => soon(openUntrusted(`${path}/${name}`), name),
         Error,
@@ -67,7 +67,7 @@ Deno.test("readUntrusted() refuses what is not a regular file, and never waits f
   }
 });
 
-Deno.test("readUntrusted() reads up to its limit and not a byte more", async () => {
+Deno.test("readUntrusted() reads exactly up to its limit", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/file`;
   await Deno.writeFile(path, new Uint8Array(1_000).fill(97));
@@ -107,7 +107,7 @@ Deno.test("readUntrusted() follows no link below its base", async () => {
   );
 });
 
-Deno.test("readUntrusted() gets the file or an error while somebody swaps it for a pipe and a link", async () => {
+Deno.test("readUntrusted() returns the file or an error while it is being swapped for a pipe and a link", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await sh("mkdir dir other; echo good > dir/file; mkfifo pipe", path);
@@ -141,7 +141,7 @@ Deno.test("readUntrusted() gets the file or an error while somebody swaps it for
   assertEquals([...seen].some((text) => text.includes("in 10000 ms")), false);
 });
 
-Deno.test("readUntrusted() follows no link below its base without access to /proc either", async () => {
+Deno.test("readUntrusted() follows no link below its base without access to /proc", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await sh(

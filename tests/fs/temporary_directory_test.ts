@@ -12,7 +12,10 @@ import {
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 const MODULE = import.meta.resolve("../../src/fs/temporary_directory.ts");
 
-/** Runs code that has `privateDirectory` and a parent `dir`, and is killed where it waits. */
+/**
+ * Runs code that has `privateDirectory` and a parent `dir`, and is killed while
+ * it waits.
+ */
 async function runUntilKilled(code: string, parent: string): Promise<void> {
   const text = `import { privateDirectory } from ${JSON.stringify(MODULE)};
     const dir = Deno.args[0]; ${code}; console.log("ready");
@@ -37,7 +40,7 @@ function names(directory: string): string[] {
 }
 
 describe("privateDirectory()", () => {
-  it("is only for its owner, has a new name each time, and goes with its scope", async () => {
+  it("is private, has a new name each time, and is removed with its scope", async () => {
     await using directory = await testDirectory();
     {
       using a = privateDirectory([directory.path]);
@@ -51,7 +54,7 @@ describe("privateDirectory()", () => {
     assertEquals(await listFiles(directory.path), {});
   });
 
-  it("is in the first place that takes it", async () => {
+  it("is created in the first usable place", async () => {
     await using directory = await testDirectory();
     await makeFiles(directory.path, { file: "", "good/": "" });
     const places = ["/nowhere/there", `${directory.path}/file`, "relative"];
@@ -61,7 +64,7 @@ describe("privateDirectory()", () => {
     assertEquals(error.errors.length, places.length);
   });
 
-  it("is where what it is for can be put", async () => {
+  it("is created where its content can be written", async () => {
     await using directory = await testDirectory();
     await makeFiles(directory.path, { "a/": "", "b/": "" });
     const places = ["a", "b"].map((name) => `${directory.path}/${name}`);
@@ -73,7 +76,7 @@ describe("privateDirectory()", () => {
     assertEquals(names(places[0]), []);
   });
 
-  it("removes those of processes that were killed, and no others", async () => {
+  it("removes only the directories of killed processes", async () => {
     await using directory = await testDirectory();
     const parent = directory.path;
     await makeFiles(parent, {
@@ -97,7 +100,7 @@ describe("privateDirectory()", () => {
 });
 
 describe("temporaryDirectory()", () => {
-  it("is below the workspace when nothing else can be written to, and leaves nothing there", async () => {
+  it("is below the workspace if nothing else is writable, and leaves nothing there", async () => {
     await using directory = await testDirectory();
     const base = `${directory.path}/job`;
     const parent = `${base}/.reactorcide/tmp`;
@@ -118,7 +121,7 @@ describe("temporaryDirectory()", () => {
     assert(made.path.startsWith(`${directory.path}/`));
   });
 
-  it("names every place that it has tried", () => {
+  it("names every place that was tried", () => {
     const script = `import { temporaryDirectory } from ${
       JSON.stringify(import.meta.resolve("../../src/workspace/temporary.ts"))
     };

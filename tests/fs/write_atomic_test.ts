@@ -9,7 +9,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 describe("writeAtomic()", () => {
-  it("writes text and bytes, and nothing beside", async () => {
+  it("writes text and bytes, and no other files", async () => {
     await using directory = await temporaryDirectory();
     await writeAtomic(`${directory.path}/text`, "ä\n");
     await writeAtomic(`${directory.path}/bytes`, Uint8Array.of(0x61, 0x62));
@@ -29,7 +29,7 @@ describe("writeAtomic()", () => {
     assertEquals(await modeOf("b"), 0o600);
   });
 
-  it("replaces a link and leaves alone what it points to", async () => {
+  it("replaces a link and leaves its target alone", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "victim": "old", "file": "-> victim" });
     await writeAtomic(`${directory.path}/file`, "new");
@@ -39,7 +39,7 @@ describe("writeAtomic()", () => {
     });
   });
 
-  it("leaves a reader of the old file with the whole old file", async () => {
+  it("does not change the file that a reader has open", async () => {
     await using directory = await temporaryDirectory();
     const path = `${directory.path}/file`;
     await writeAtomic(path, "old");
@@ -50,7 +50,7 @@ describe("writeAtomic()", () => {
     assertEquals(new TextDecoder().decode(bytes.subarray(0, length!)), "old");
   });
 
-  it("leaves nothing behind when it fails", async () => {
+  it("leaves nothing behind after a failure", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "taken/": "", "file": "" });
     const taken = await assertRejects(

@@ -20,8 +20,8 @@ describe("OPTIONS", () => {
     }
   });
 
-  it("spells names, variables and flags alike", () => {
-    // A flag that can be given several times names one of the values.
+  it("uses the same spelling for names, variables and flags", () => {
+    // The placeholder of a repeatable flag is one of the values.
     const one = ["plugins", "plugin_permissions"];
     for (const { name, env, flag } of TABLE) {
       if (env) assertEquals(env.name, `REACTORCIDE_${name.toUpperCase()}`);
@@ -38,13 +38,13 @@ describe("OPTIONS", () => {
     }
   });
 
-  it("has a value name for each text, which could be anything", () => {
+  it("has a placeholder for each text value", () => {
     for (const { name, type, flag, valueName } of TABLE) {
       if (type === "text") assertEquals(valueName !== undefined, !!flag, name);
     }
   });
 
-  it("holds every setting of the system it plugs into", () => {
+  it("has all settings of the coordinator and the worker", () => {
     const names = [
       ...["code_dir", "job_dir", "job_command", "runner_image", "job_env"],
       ...["secret_values_list", "secret_env_names", "secrets_file"],
@@ -55,7 +55,7 @@ describe("OPTIONS", () => {
   });
 });
 
-Deno.test("findOption() finds names of the table only", () => {
+Deno.test("findOption() only finds names in the table", () => {
   assertEquals(findOption("grace")?.flag, "grace");
   assertEquals(findOption("constructor"), undefined);
   assertEquals(findOption("fetch-depth"), undefined);

@@ -11,7 +11,7 @@ import { soon } from "../helpers/soon.ts";
 
 const encoder = new TextEncoder();
 
-/** A log whose sinks remember what they were given. */
+/** A log with sinks that record their input. */
 function logOf(options: Partial<JobLogOptions> = {}) {
   const [stdout, stderr] = [new RecordingSink(), new RecordingSink()];
   const warnings: string[] = [];
@@ -30,7 +30,9 @@ function say(sink: Sink, text: string): Promise<void> {
   return soon(sink.write(encoder.encode(text)), "the end of a write");
 }
 
-/** What is shown of one step that says these texts on standard output. */
+/**
+ * Returns what is shown of one step that prints these texts on standard output.
+ */
 async function shown(
   options: Partial<JobLogOptions>,
   ...texts: string[]
@@ -42,7 +44,7 @@ async function shown(
   return stdout.text;
 }
 
-/** The last lines of a step that says these texts. */
+/** Returns the last lines of a step that prints these texts. */
 async function tailOf(...texts: string[]): Promise<readonly string[]> {
   const step = await logOf().log.openStep("a");
   for (const text of texts) await say(step.stdout, text);
@@ -53,7 +55,7 @@ async function tailOf(...texts: string[]): Promise<readonly string[]> {
 }
 
 describe("createJobLog() shows plain output", () => {
-  it("through the given sinks themselves", async () => {
+  it("directly through the given sinks", async () => {
     const { log, stdout, stderr } = logOf({ style: "plain" });
     const step = await log.openStep("a");
     assert(step.stdout === stdout);
@@ -62,7 +64,7 @@ describe("createJobLog() shows plain output", () => {
     await step.close();
   });
 
-  it("unchanged and at once, to the stream from which it came", async () => {
+  it("unchanged and immediately, on the original stream", async () => {
     const { log, stdout, stderr } = logOf({
       style: "plain",
       maxLineBytes: 100,
@@ -78,7 +80,7 @@ describe("createJobLog() shows plain output", () => {
     assertEquals(step.tail(), ["oh", "100%"]);
   });
 
-  it("with a character that does not fit on the next line", async () => {
+  it("and moves a character that does not fit to the next line", async () => {
     const line = "x".repeat(30);
     const options = { style: "plain", maxLineBytes: 32 } as const;
     assertEquals(await shown(options, `${line}é\n`), `${line}é\n`);
@@ -104,7 +106,7 @@ describe("createJobLog() shows prefixed lines", () => {
     await Promise.all([lint.close(), build.close()]);
   });
 
-  it("whole, so that steps do not mix", async () => {
+  it("in complete lines, so that steps do not mix", async () => {
     const { log, stdout } = logOf();
     const steps = [await log.openStep("a"), await log.openStep("b")];
     for (const step of steps) await say(step.stdout, "be");
@@ -114,7 +116,7 @@ describe("createJobLog() shows prefixed lines", () => {
     assertEquals(stdout.text, "a | begin\nb | begin\na | end\nb | end\n");
   });
 
-  it("with a color for each step, in the prefix only", async () => {
+  it("with a color for each step in the prefix only", async () => {
     const { log, stdout } = logOf({ steps: ["a", "b"], color: true });
     for (const name of ["b", "a"]) {
       const step = await log.openStep(name);
@@ -127,7 +129,7 @@ describe("createJobLog() shows prefixed lines", () => {
     );
   });
 
-  it("without anything in a name that steers the terminal", async () => {
+  it("without terminal control characters from a name", async () => {
     const { log, stdout } = logOf();
     const step = await log.openStep("a\x1b[2J\nb");
     await say(step.stdout, "x\n");
@@ -145,7 +147,7 @@ describe("createJobLog() shows prefixed lines", () => {
     assertEquals(await shown({}, "\r"), "");
   });
 
-  it("within the limit, the prefix included", async () => {
+  it("within the limit, including the prefix", async () => {
     const text = await shown({ maxLineBytes: 32 }, "x".repeat(60), "\ny\n");
     assertEquals(
       text,
@@ -153,7 +155,7 @@ describe("createJobLog() shows prefixed lines", () => {
     );
   });
 
-  it("within the limit, also when the name is long", async () => {
+  it("within the limit even if the name is long", async () => {
     const { log, stdout } = logOf({ maxLineBytes: 32, color: true });
     const step = await log.openStep("é".repeat(100));
     await say(step.stdout, "x".repeat(100));
@@ -164,7 +166,7 @@ describe("createJobLog() shows prefixed lines", () => {
     assertEquals(stdout.text.match(/x/g)?.length, 100);
   });
 
-  it("in pieces, when a line does not end", async () => {
+  it("in parts if a line does not end", async () => {
     const { log, stdout } = logOf();
     const step = await log.openStep("a");
     for (let count = 0; count < 10; count++) {
@@ -177,7 +179,7 @@ describe("createJobLog() shows prefixed lines", () => {
 });
 
 describe("createJobLog() shows groups", () => {
-  it("when their steps are over, one after the other", async () => {
+  it("when their steps have ended, one after the other", async () => {
     const { log, stdout, stderr } = logOf({ style: "grouped" });
     const [a, b] = [await log.openStep("a"), await log.openStep("b")];
     await say(a.stdout, "one\r1\n");
@@ -191,7 +193,7 @@ describe("createJobLog() shows groups", () => {
     assertEquals(a.tail(), ["1", "three"]);
   });
 
-  it("that are longer than memory should hold, apart from each other", async () => {
+  it("that are too long to be kept in memory, separately", async () => {
     const { log, stdout } = logOf({ style: "grouped", maxLineBytes: 100 });
     const names = ["a", "b"];
     await Promise.all(names.map(async (name) => {
@@ -233,7 +235,7 @@ describe("createJobLog() shows JSON", () => {
     );
   });
 
-  it("with messages within the limit, as they are written", async () => {
+  it("with messages whose encoded form is within the limit", async () => {
     const message = "\x01\x02😀é\x03".repeat(40);
     const text = await shown({ style: "json", maxLineBytes: 32 }, message);
     const messages = text.trimEnd().split("\n")
@@ -247,7 +249,7 @@ describe("createJobLog() shows JSON", () => {
 
 describe("createJobLog() makes a step wait", () => {
   for (const style of ["plain", "prefixed", "json"] as const) {
-    it(`until its ${style} output was shown`, async () => {
+    it(`until its ${style} output is shown`, async () => {
       const { log, stdout } = logOf({ style, maxLineBytes: 100 });
       const step = await log.openStep("a");
       stdout.block();
@@ -263,7 +265,7 @@ describe("createJobLog() makes a step wait", () => {
     });
   }
 
-  it("and tells it that nobody takes its output", async () => {
+  it("and reports that its output cannot be written", async () => {
     const full = { write: () => Promise.reject(new Error("No space left")) };
     const { log } = logOf({ stdout: full });
     const step = await log.openStep("a");
@@ -272,7 +274,7 @@ describe("createJobLog() makes a step wait", () => {
     await step.close();
   });
 
-  it("no longer once it is closed", async () => {
+  it("no longer after it is closed", async () => {
     const { log, stdout } = logOf();
     const step = await log.openStep("a");
     await step.close();
@@ -282,7 +284,7 @@ describe("createJobLog() makes a step wait", () => {
   });
 });
 
-describe("createJobLog() tells progress", () => {
+describe("createJobLog() reports progress", () => {
   async function progressOf(
     options: Partial<JobLogOptions>,
     speak: (step: StepLog) => Promise<void>,
@@ -309,7 +311,7 @@ describe("createJobLog() tells progress", () => {
     assertEquals(told, ["a: 3%"]);
   });
 
-  it("in no more than 200 characters", async () => {
+  it("with at most 200 characters", async () => {
     const [told] = await progressOf(
       {},
       ({ stdout }) => say(stdout, `\r${"x".repeat(100_000)}`),
@@ -317,7 +319,7 @@ describe("createJobLog() tells progress", () => {
     assertEquals(told, `a: ${"x".repeat(200)}`);
   });
 
-  it("not for plain output, which shows it itself", async () => {
+  it("but not for plain output, which shows it already", async () => {
     const told = await progressOf(
       { style: "plain", maxLineBytes: 50 },
       ({ stdout }) => say(stdout, "\r1%"),
@@ -326,22 +328,22 @@ describe("createJobLog() tells progress", () => {
   });
 });
 
-describe("createJobLog() knows the last lines", () => {
-  it("twenty of them, the last one without its end", async () => {
+describe("createJobLog() keeps the last lines", () => {
+  it("twenty of them, and an unfinished one", async () => {
     const lines = Array.from({ length: 50 }, (_, at) => `line ${at}`);
     assertEquals(await tailOf(lines.join("\n")), lines.slice(-20));
     assertEquals(await tailOf("one\n\ntwo\n"), ["one", "", "two"]);
     assertEquals(await tailOf(), []);
   });
 
-  it("without what steers a terminal", async () => {
+  it("without terminal sequences", async () => {
     assertEquals(
       await tailOf("1%\r\x1b[1;31mred\x1b[0m\t\x1b]0;title\x07\x9b\0é\n"),
       ["red\té"],
     );
   });
 
-  it("after a great deal of output", async () => {
+  it("after a lot of output", async () => {
     const lines = Array.from({ length: 40_000 }, (_, at) => `line ${at}`);
     const text = `${lines.join("\n")}\n`;
     assertEquals(await tailOf(text), lines.slice(-20));
@@ -351,7 +353,7 @@ describe("createJobLog() knows the last lines", () => {
     );
   });
 
-  it("by their ends, when they are long", async () => {
+  it("and only the ends of long ones", async () => {
     const [first, second] = await tailOf(
       `${"x".repeat(3_000)}!\n${"y".repeat(50_000)}`,
       "!",
@@ -363,14 +365,14 @@ describe("createJobLog() knows the last lines", () => {
   });
 });
 
-describe("createJobLog() refuses", () => {
-  it("a limit that leaves no room", () => {
+describe("createJobLog() rejects", () => {
+  it("a limit that is too small", () => {
     for (const maxLineBytes of [31, -1, 99.5, NaN]) {
       assertThrows(() => logOf({ maxLineBytes }), RangeError);
     }
   });
 
-  it("to open a step twice", async () => {
+  it("opening a step twice", async () => {
     const { log } = logOf();
     const step = await log.openStep("a");
     await assertRejects(() => log.openStep("a"), TypeError);

@@ -9,7 +9,7 @@ const STYLES: readonly JobLogStyle[] = ["plain", "prefixed", "grouped", "json"];
 
 const [LF, CR] = [10, 13];
 
-/** Characters, halves of them, and what ends lines. */
+/** Characters, halves of characters, and line ends. */
 const MORSELS: readonly number[][] = [
   ...["a", "b ", "é", "€", "😀", "\t", "word word word"].map(bytesOf),
   ...["\x1b[1m", "\x1b[31m", "\x1b[0m", "\x1b[m", "\x1b[0;4m"].map(bytesOf),
@@ -17,7 +17,7 @@ const MORSELS: readonly number[][] = [
   ...[[LF], [LF], [CR], [CR, LF]],
 ];
 
-/** What a step of one stream shows, character by character. */
+/** Returns what a step with one stream shows, character by character. */
 function modelOf(
   style: JobLogStyle,
   output: readonly number[],
@@ -46,7 +46,7 @@ function modelOf(
   }
 }
 
-/** Lines that leave no color on; it goes on in the next one. */
+/** Lines that reset their color; it continues in the next line. */
 function restyled(lines: readonly string[]): string[] {
   let on: string[] = [];
   return lines.map((line) => {
@@ -63,7 +63,7 @@ function restyled(lines: readonly string[]): string[] {
   });
 }
 
-/** The lines in their final states, none longer than the limit. */
+/** Returns the lines in their final states, none longer than the limit. */
 function linesOf(output: readonly number[], limit: number): number[][] {
   const lines: number[][] = [];
   let line: number[] = [];
@@ -84,7 +84,7 @@ function linesOf(output: readonly number[], limit: number): number[][] {
   return line.length > 0 ? [...lines, line] : lines;
 }
 
-/** The bytes with line breaks where lines would be too long. */
+/** Adds line breaks to bytes where lines would be too long. */
 function broken(output: readonly number[], limit: number): number[] {
   const shown: number[] = [];
   const line: number[] = [];
@@ -98,7 +98,10 @@ function broken(output: readonly number[], limit: number): number[] {
   return [...shown, ...line];
 }
 
-/** How much of a line that is one byte too long stays, character by character. */
+/**
+ * Returns how much of a line that is one byte too long is kept, character by
+ * character.
+ */
 function naiveCut(line: readonly number[], limit: number): number {
   for (let length = 2; length <= 4; length++) {
     for (let start = limit - length + 1; start < limit; start++) {
@@ -124,12 +127,12 @@ function bytesOf(text: string): number[] {
   return [...new TextEncoder().encode(text)];
 }
 
-/** Bytes as text that tells them apart, whether they are UTF-8 or not. */
+/** Converts bytes to distinct text, whether they are UTF-8 or not. */
 function latin(bytes: readonly number[]): string {
   return bytes.map((byte) => String.fromCharCode(byte)).join("");
 }
 
-/** The bytes in chunks of random lengths. */
+/** Splits bytes into chunks of random lengths. */
 function* chunksOf(
   output: readonly number[],
   random: Random,
@@ -170,7 +173,7 @@ Deno.test("createJobLog() shows and files what a naive model expects", async () 
     const step = await log.openStep("step");
     for (const chunk of chunksOf(output, random)) {
       await step.stdout.write(chunk);
-      // The owner may use its buffer again.
+      // The owner may reuse its buffer.
       chunk.fill(0x21);
     }
     await step.close();

@@ -2,14 +2,14 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LogFileNames } from "../../src/output/log_directory.ts";
 import { Random } from "../helpers/random.ts";
 
-Deno.test("LogFileNames keeps names that are safe as they are", () => {
+Deno.test("LogFileNames keeps names that are safe", () => {
   const names = new LogFileNames();
   for (const step of ["test", "Build all", "test (linux, 1)", "a.b_c-d[x]"]) {
     assertEquals(names.nameFor(step), `${step}.log`);
   }
 });
 
-Deno.test("LogFileNames writes in another way what is not safe", () => {
+Deno.test("LogFileNames encodes unsafe characters", () => {
   const names = new LogFileNames();
   const table: Record<string, string> = {
     "../x": "%2E.%2Fx.log",
@@ -25,7 +25,7 @@ Deno.test("LogFileNames writes in another way what is not safe", () => {
   }
 });
 
-Deno.test("LogFileNames numbers names that a file system may take for one", () => {
+Deno.test("LogFileNames numbers names that a file system may treat as one", () => {
   const names = new LogFileNames();
   const long = "x".repeat(300);
   assertEquals(names.nameFor("test"), "test.log");
@@ -36,7 +36,7 @@ Deno.test("LogFileNames numbers names that a file system may take for one", () =
   assertEquals(names.nameFor(`${long}y`), `${"x".repeat(200)}~2.log`);
 });
 
-Deno.test("LogFileNames never gives one name to two steps", () => {
+Deno.test("LogFileNames never gives two steps the same name", () => {
   const random = new Random();
   const names = new LogFileNames();
   const files = new Map<string, string>();

@@ -17,7 +17,7 @@ import {
 
 const encoder = new TextEncoder();
 
-/** A log with files, in a directory that is gone after the test. */
+/** A log with files in a directory that is removed after the test. */
 async function withLog(
   options: Partial<JobLogOptions>,
   body: (context: LogContext) => Promise<void>,
@@ -57,8 +57,8 @@ async function finish(step: StepLog, ...texts: string[]): Promise<void> {
   await soon(step.close(), "the end of a step");
 }
 
-describe("createJobLog() files the output of each step", () => {
-  it("as plain lines in order of arrival, under its name once it is over", async () => {
+describe("createJobLog() writes the output of each step to a file", () => {
+  it("as plain lines in order of arrival, under its name when it has ended", async () => {
     for (const style of ["plain", "prefixed", "grouped", "json"] as const) {
       await withLog({ style, color: true }, async ({ logs, open }) => {
         const step = await open("test (linux, 1)");
@@ -74,7 +74,7 @@ describe("createJobLog() files the output of each step", () => {
     }
   });
 
-  it("without cutting its lines", async () => {
+  it("without breaking its lines", async () => {
     const line = "é".repeat(150_000);
     await withLog({ maxLineBytes: 50 }, async ({ logs, open }) => {
       const step = await open("a");
@@ -87,7 +87,7 @@ describe("createJobLog() files the output of each step", () => {
     });
   });
 
-  it("also when it is much, or nothing", async () => {
+  it("even if it is large or empty", async () => {
     await withLog({}, async ({ logs, open, stdout }) => {
       const lines = `${"x".repeat(999)}\n`.repeat(300);
       const [much, nothing] = [await open("much"), await open("nothing")];
@@ -101,7 +101,7 @@ describe("createJobLog() files the output of each step", () => {
     });
   });
 
-  it("in the place of an older file", async () => {
+  it("and replaces an older file", async () => {
     await withLog({}, async ({ root, logs, open }) => {
       await makeFiles(root, {
         "artifacts/logs/a.log": "old",
@@ -116,8 +116,8 @@ describe("createJobLog() files the output of each step", () => {
   });
 });
 
-describe("createJobLog() is not led astray by a step", () => {
-  it("that puts a link where its file will stand", async () => {
+describe("createJobLog() is not confused by a step", () => {
+  it("that puts a link in place of its file", async () => {
     await withLog({}, async ({ root, logs, open, warnings }) => {
       await makeFiles(root, {
         victim: "untouched",
@@ -165,7 +165,7 @@ describe("createJobLog() is not led astray by a step", () => {
     });
   });
 
-  it("that puts a link in the place of a directory", async () => {
+  it("that replaces the directory with a link", async () => {
     for (const place of ["artifacts", "artifacts/logs"]) {
       await withLog({}, async ({ root, logs, open, warnings, stdout }) => {
         const step = await open("a");
@@ -187,7 +187,7 @@ describe("createJobLog() is not led astray by a step", () => {
     }
   });
 
-  it("of an earlier run that left a link in the place of the directory", async () => {
+  it("of an earlier run that replaced the directory with a link", async () => {
     await withLog({}, async ({ root, open, warnings }) => {
       await makeFiles(root, {
         "elsewhere/": "",
@@ -199,7 +199,7 @@ describe("createJobLog() is not led astray by a step", () => {
     });
   });
 
-  it("that makes a directory where its file will stand", async () => {
+  it("that creates a directory in place of its file", async () => {
     await withLog({}, async ({ logs, open, warnings }) => {
       const step = await open("a");
       await makeFiles(logs, { "a.log/file": "in the way" });
@@ -211,7 +211,7 @@ describe("createJobLog() is not led astray by a step", () => {
   });
 });
 
-describe("createJobLog() shows output that it cannot file", () => {
+describe("createJobLog() shows output that it cannot write to a file", () => {
   for (const style of ["plain", "grouped"] as const) {
     it(`in ${style} style, and warns once for each step`, async () => {
       await withLog({ style }, async ({ root, open, warnings, stdout }) => {
@@ -226,7 +226,7 @@ describe("createJobLog() shows output that it cannot file", () => {
 });
 
 describe("partialLogs()", () => {
-  it("lists and removes what a killed runner left", async () => {
+  it("lists and removes the logs of a killed runner", async () => {
     await withLog({}, async ({ logs, open }) => {
       const step = await open("b");
       await finish(await open("done"), "done\n");
@@ -248,12 +248,12 @@ describe("partialLogs()", () => {
     });
   });
 
-  it("finds nothing where nothing is", async () => {
+  it("finds nothing in a missing directory", async () => {
     await using directory = await temporaryDirectory();
     assertEquals(await partialLogs(`${directory.path}/missing`), []);
   });
 
-  it("warns of a directory that it cannot read", async () => {
+  it("warns about a directory that it cannot read", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { logs: "a file" });
     const warnings: string[] = [];

@@ -23,7 +23,7 @@ interface LogOptions {
   secrets?: readonly string[];
 }
 
-/** Returns what was logged. */
+/** Returns the logged text. */
 async function logged(
   say: (logger: Logger) => void,
   options: LogOptions = {},
@@ -38,7 +38,7 @@ async function logged(
   return sink.text;
 }
 
-Deno.test("createLogger() writes short lines for a person", async () => {
+Deno.test("createLogger() writes short lines for people", async () => {
   const text = await logged((logger) => {
     logger.debug("git", "Cloning", { depth: 1, shallow: true });
     logger.info("git", "Cloned");
@@ -65,7 +65,7 @@ Deno.test("createLogger() writes lines with time and level", async () => {
   );
 });
 
-Deno.test("createLogger() writes one JSON object a line", async () => {
+Deno.test("createLogger() writes one JSON object per line", async () => {
   const text = await logged((logger) => {
     logger.error("job", 'Two\nlines and "quotes"', { code: 7, last: false });
     logger.info("job", "\u2028\x1b[31m\0");
@@ -88,7 +88,7 @@ Deno.test("createLogger() writes one JSON object a line", async () => {
   assert(!text.includes("\x1b"), "steers the terminal");
 });
 
-Deno.test("createLogger() writes nothing below its level", async () => {
+Deno.test("createLogger() writes no messages below its level", async () => {
   const levels: readonly LogLevel[] = ["debug", "info", "warning", "error"];
   for (const style of STYLES) {
     for (const [at, level] of levels.entries()) {
@@ -106,7 +106,7 @@ Deno.test("createLogger() writes nothing below its level", async () => {
   }
 });
 
-Deno.test("createLogger() masks secrets wherever they stand", async () => {
+Deno.test("createLogger() masks secrets in all parts of a message", async () => {
   const secret = "s3cr3t-value";
   for (const style of STYLES) {
     const text = await logged(
@@ -119,7 +119,7 @@ Deno.test("createLogger() masks secrets wherever they stand", async () => {
   }
 });
 
-Deno.test("createLogger() masks secrets with characters that it writes in another way", async () => {
+Deno.test("createLogger() masks secrets with escaped characters", async () => {
   const secrets = [
     'pa"ss\\word',
     "-----KEY\r\nabc\r\n",
@@ -138,7 +138,7 @@ Deno.test("createLogger() masks secrets with characters that it writes in anothe
   }
 });
 
-Deno.test("createLogger() writes JSON that stays whole, whatever is masked", async () => {
+Deno.test("createLogger() writes valid JSON after masking", async () => {
   const secrets = [
     "message",
     '":"',
@@ -157,7 +157,7 @@ Deno.test("createLogger() writes JSON that stays whole, whatever is masked", asy
   assertEquals(message, "the [REDACTED]");
 });
 
-Deno.test("createLogger() keeps a message from steering the terminal", async () => {
+Deno.test("createLogger() escapes terminal control characters", async () => {
   for (const style of ["short", "text"] as const) {
     const text = await logged(
       (logger) =>
@@ -175,14 +175,14 @@ Deno.test("createLogger() keeps a message from steering the terminal", async () 
   }
 });
 
-Deno.test("createLogger() keeps the lines and tabs of a message", async () => {
+Deno.test("createLogger() keeps line breaks and tabs of a message", async () => {
   assertEquals(
     await logged((logger) => logger.error("c", "Problems:\n\tone\n\ttwo é")),
     "[c] error: Problems:\n\tone\n\ttwo é\n",
   );
 });
 
-Deno.test("createLogger() tells who flushes that a message is lost, and nobody else", async () => {
+Deno.test("createLogger() reports a lost message only to flush()", async () => {
   const logger = createLogger({
     sink: { write: () => Promise.reject(new Error("No space left")) },
     masker: new Masker(),
@@ -191,12 +191,12 @@ Deno.test("createLogger() tells who flushes that a message is lost, and nobody e
   });
   logger.info("c", "one");
   logger.info("c", "two");
-  // An event loop turn in which nobody listens to the failure.
+  // A turn of the event loop in which the failure is not handled.
   await new Promise((resolve) => setTimeout(resolve, 0));
   await assertRejects(() => logger.flush(), Error, "No space left");
 });
 
-Deno.test("logLevelOf() knows every spelling and falls back to info", () => {
+Deno.test("logLevelOf() accepts every spelling and defaults to info", () => {
   const levels: Record<string, LogLevel> = {
     debug: "debug",
     INFO: "info",
@@ -213,7 +213,7 @@ Deno.test("logLevelOf() knows every spelling and falls back to info", () => {
   assertEquals(logLevelOf(undefined), "info");
 });
 
-Deno.test("createLogger() lets no message look like another one", async () => {
+Deno.test("createLogger() does not let a message look like another one", async () => {
   for (const style of ["short", "text"] as const) {
     const text = await logged((logger) => {
       logger.info("plugin:a\n[job", "one\n[runnerlib] error: two\n  three", {

@@ -6,7 +6,10 @@ import { soon } from "../helpers/soon.ts";
 
 const encoder = new TextEncoder();
 
-/** A file that takes a part of each write, and at some point nothing more. */
+/**
+ * A file that accepts only a part of each write, and at some point nothing
+ * more.
+ */
 class SlowFile extends ByteLog implements ByteWriter {
   readonly #random: Random;
   readonly #size: number;
@@ -29,7 +32,7 @@ class SlowFile extends ByteLog implements ByteWriter {
   }
 }
 
-Deno.test("OrderedWriter keeps the order, whatever the sizes", async () => {
+Deno.test("OrderedWriter keeps the order of writes of any size", async () => {
   const random = new Random();
   for (const size of [Infinity, 150_000]) {
     const file = new SlowFile(random, size);
@@ -55,7 +58,7 @@ Deno.test("OrderedWriter keeps the order, whatever the sizes", async () => {
   }
 });
 
-Deno.test("OrderedWriter gathers small writes, and waits when they are many", async () => {
+Deno.test("OrderedWriter combines small writes, and waits if there are many", async () => {
   const file = new SlowFile(new Random());
   const writer = new OrderedWriter(file, { onFailure: () => {} });
   let isDone = false;
@@ -72,7 +75,7 @@ Deno.test("OrderedWriter gathers small writes, and waits when they are many", as
   assert(file.writes < 64, `${file.writes} writes`);
 });
 
-Deno.test("OrderedWriter survives a disk that is full", async () => {
+Deno.test("OrderedWriter survives a full disk", async () => {
   using full = await Deno.open("/dev/full", { write: true });
   const failures: unknown[] = [];
   const writer = new OrderedWriter(full, {

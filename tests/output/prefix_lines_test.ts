@@ -3,7 +3,7 @@ import { prefixLines } from "../../src/output/prefix_lines.ts";
 
 const encoder = new TextEncoder();
 
-/** What stands behind the prefix of each line. */
+/** Returns the text after the prefix of each line. */
 function linesOf(...chunks: string[]): string[] {
   const format = prefixLines(encoder.encode("> "));
   return chunks
@@ -11,7 +11,7 @@ function linesOf(...chunks: string[]): string[] {
     .join("").trimEnd().split("\n").map((line) => line.slice("> ".length));
 }
 
-Deno.test("prefixLines() keeps a color within its lines and goes on with it", () => {
+Deno.test("prefixLines() keeps a color within its lines and continues it", () => {
   assertEquals(linesOf("\x1b[31mred\nred\n", "red\x1b[0m\nplain\n"), [
     "\x1b[31mred\x1b[0m",
     "\x1b[31mred\x1b[0m",
@@ -38,7 +38,7 @@ Deno.test("prefixLines() closes hyperlinks and character sets", () => {
   );
 });
 
-Deno.test("prefixLines() adds nothing to lines that switch off what they switch on", () => {
+Deno.test("prefixLines() adds nothing to lines that reset their attributes", () => {
   assertEquals(linesOf("\x0eline\n"), ["\x0eline\x0f"]);
   const lines = [
     "\x1b[1;32mok\x1b[0m done",
@@ -49,7 +49,7 @@ Deno.test("prefixLines() adds nothing to lines that switch off what they switch 
   assertEquals(linesOf(lines.join("\n") + "\n"), lines);
 });
 
-Deno.test("prefixLines() repeats a bounded number of sequences", () => {
+Deno.test("prefixLines() repeats a limited number of sequences", () => {
   const many = Array.from({ length: 500 }, (_, at) => `\x1b[38;5;${at % 256}m`);
   const [, second] = linesOf(`${many.join("")}\nx\n`);
   assertEquals(second.length < 80, true, JSON.stringify(second));

@@ -6,7 +6,7 @@ import { RecordingSink } from "../helpers/recording_sink.ts";
 
 const encoder = new TextEncoder();
 
-Deno.test("groupPrinter() shows the block early when the disk is full, and the rest as it comes", async () => {
+Deno.test("groupPrinter() prints the block early if the disk is full, and the rest immediately", async () => {
   const sink = new RecordingSink();
   const unwritten: Uint8Array[] = [];
   using file = await LogFile.temporary({ onFailure: () => {} });

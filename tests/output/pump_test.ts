@@ -26,7 +26,7 @@ const SECRET = "hunter2-swordfish";
 
 const NO_SPACE = new Error("No space left on device");
 
-/** A sink that takes nothing, and says so a little later. */
+/** A sink that fails after a short time. */
 const FULL: Sink = {
   async write() {
     await Promise.resolve();
@@ -38,9 +38,9 @@ const FULL: Sink = {
 interface Pumped extends AsyncDisposable {
   child: RunningProcess;
   masker: Masker;
-  /** Ends the pump, though the stream may go on. */
+  /** Stops the pump even if the stream continues. */
   stop(): void;
-  /** The end of the pump. */
+  /** Resolves when the pump has ended. */
   done: Promise<void>;
 }
 
@@ -91,7 +91,7 @@ async function pumped(
   return sink;
 }
 
-/** Pumps a stream that fills every read as far as it can. */
+/** Pumps a stream that fills every read as far as possible. */
 async function pumpedBytes(
   bytes: Uint8Array<ArrayBuffer>,
   secrets: readonly string[],
@@ -123,8 +123,8 @@ async function withGate(body: (gate: Gate) => Promise<void>): Promise<void> {
   await body(gate);
 }
 
-describe("pump() keeps bytes as they are", () => {
-  it("when they are no text", async () => {
+describe("pump() does not change bytes", () => {
+  it("that are not text", async () => {
     await using directory = await temporaryDirectory();
     const random = new Random();
     const bytes = Uint8Array.from(
@@ -141,7 +141,7 @@ describe("pump() keeps bytes as they are", () => {
     );
   });
 
-  it("when a character is cut by a pause", async () => {
+  it("if a pause splits a character", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       await using running = pumpOf(
@@ -156,7 +156,7 @@ describe("pump() keeps bytes as they are", () => {
     });
   });
 
-  it("when there is no line break in 16 MiB", async () => {
+  it("of 16 MiB without a line break", async () => {
     const size = 16 * KIB * KIB;
     const sink = await pumped(`head -c ${size} /dev/zero`, {
       secrets: [SECRET],
@@ -165,14 +165,14 @@ describe("pump() keeps bytes as they are", () => {
     assert(sink.bytes.every((byte) => byte === 0));
   });
 
-  it("when there are none", async () => {
+  it("if there are none", async () => {
     const sink = await pumped("exit 0");
     assertEquals([sink.length, sink.writes], [0, 0]);
   });
 });
 
 describe("pump() masks a secret", () => {
-  it("that is written one byte at a time", async () => {
+  it("that is written byte by byte", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       const script = Array.from(
@@ -194,7 +194,7 @@ describe("pump() masks a secret", () => {
     });
   });
 
-  it("that a pause splits, and holds its first part back", async () => {
+  it("that a pause splits, and holds back its first part", async () => {
     for (let at = 1; at < SECRET.length; at++) {
       await withGate(async (gate) => {
         const sink = new RecordingSink();
@@ -213,7 +213,7 @@ describe("pump() masks a secret", () => {
     }
   });
 
-  it("but not what only began like one", async () => {
+  it("but not text that only starts like one", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       await using running = pumpOf(
@@ -229,7 +229,7 @@ describe("pump() masks a secret", () => {
     });
   });
 
-  it("that is registered while the stream flows, held bytes included", async () => {
+  it("that is registered during the stream, including held bytes", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       await using running = pumpOf(
@@ -246,7 +246,7 @@ describe("pump() masks a secret", () => {
     });
   });
 
-  it("that is longer than every buffer", async () => {
+  it("that is longer than all buffers", async () => {
     await using directory = await temporaryDirectory();
     const random = new Random();
     const key = random.text(700_000, "0123456789abcdef");
@@ -256,7 +256,7 @@ describe("pump() masks a secret", () => {
       `printf '<'; cat ${file}; printf '><'; head -c 699999 ${file}; printf '>'`,
       { secrets: [key] },
     );
-    // Most of a long secret is a secret, too.
+    // Most of a long secret is masked as well.
     assertMatch(
       sink.text,
       /^<\[REDACTED\]><\[REDACTED\][0-9a-f]{0,127}>$/,
@@ -264,7 +264,7 @@ describe("pump() masks a secret", () => {
     );
   });
 
-  it("across the ends of reads and batches, wherever it starts", async () => {
+  it("across reads and batches, at any position", async () => {
     for (const border of [READ_BYTES, 4 * READ_BYTES, 5 * READ_BYTES]) {
       for (let shift = -SECRET.length - 1; shift <= 1; shift++) {
         const before = ".".repeat(border + shift);
@@ -278,11 +278,11 @@ describe("pump() masks a secret", () => {
     }
   });
 
-  it("across the ends of reads of a real pipe", async () => {
+  it("across reads of a real pipe", async () => {
     await using directory = await temporaryDirectory();
     const text: string[] = [];
     for (let border = 0; border < 10 * READ_BYTES; border += 4 * KIB) {
-      // A different distance from each place where a pipe may be cut.
+      // A different distance from each position at which a pipe may be split.
       const start = border + 4 * KIB - (border / (4 * KIB)) % SECRET.length;
       text.push(".".repeat(start - text.join("").length), SECRET);
     }
@@ -327,8 +327,8 @@ describe("pump() masks a secret", () => {
   });
 });
 
-describe("pump() delivers at once", () => {
-  it("a prompt that waits for its answer", async () => {
+describe("pump() immediately writes", () => {
+  it("a prompt that waits for an answer", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       await using running = pumpOf(
@@ -364,7 +364,7 @@ describe("pump() delivers at once", () => {
     }
   });
 
-  it("what it read while a write was under way", async () => {
+  it("what it read during a write", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       sink.block();
@@ -385,7 +385,7 @@ describe("pump() delivers at once", () => {
     });
   });
 
-  it("full reads but for what may become a secret", async () => {
+  it("full reads, except for the start of a possible secret", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       const half = SECRET.slice(0, 8);
@@ -405,7 +405,7 @@ describe("pump() delivers at once", () => {
 });
 
 describe("pump() that is stopped", () => {
-  it("delivers what it has read, held bytes included", async () => {
+  it("writes what it has read, including held bytes", async () => {
     const sink = new RecordingSink();
     await using running = pumpOf(
       `printf 'text ${SECRET} hunter2'; exec sleep 1000`,
@@ -418,11 +418,12 @@ describe("pump() that is stopped", () => {
     assertEquals(sink.text, "text [REDACTED] hunter2");
   });
 
-  it("still takes what a program left in its pipe while the sink was slow", async () => {
+  it("still reads what a program left in its pipe while the sink was slow", async () => {
     await withGate(async (gate) => {
       const sink = new RecordingSink();
       sink.block();
-      // The pauses make it likely, not certain, that the last part stays unread.
+      // With the pauses, it is likely but not certain that the last part stays
+      // unread.
       await using running = pumpOf(
         `printf 'first '; read _ < "$GATE"; printf 'second '; sleep 0.05
          head -c 60000 /dev/zero; printf ' last'`,
@@ -443,7 +444,7 @@ describe("pump() that is stopped", () => {
     });
   });
 
-  it("comes to its end though a program goes on and on", async () => {
+  it("ends even if the program keeps writing", async () => {
     const sink = new RecordingSink();
     await using running = pumpOf(["cat", "/dev/zero"], sink);
     await sink.reached(1);
@@ -451,7 +452,7 @@ describe("pump() that is stopped", () => {
     await running.done;
   });
 
-  it("before it began comes to its end", async () => {
+  it("before it starts ends as well", async () => {
     const sink = new RecordingSink();
     await using running = pumpOf("exec sleep 1000", sink);
     running.stop();
@@ -460,8 +461,8 @@ describe("pump() that is stopped", () => {
   });
 });
 
-describe("pump() of a program that is supervised", () => {
-  it("has delivered everything when the program has been cancelled", async () => {
+describe("pump() of a supervised program", () => {
+  it("has written everything when the program was cancelled", async () => {
     const sink = new RecordingSink();
     const child = spawn(
       `setsid sh -c 'printf "$$ hunter2"; exec sleep 1000' &
@@ -491,7 +492,7 @@ describe("pump() of a program that is supervised", () => {
 });
 
 describe("pump() into a sink", () => {
-  it("that is slow holds the program up instead of gathering what it prints", async () => {
+  it("that is slow makes the program wait instead of buffering its output", async () => {
     const sink = new RecordingSink();
     sink.block();
     await using running = pumpOf(["cat", "/dev/zero"], sink);
@@ -513,7 +514,7 @@ describe("pump() into a sink", () => {
     await running.done;
   });
 
-  it("never has more than one write under way", async () => {
+  it("never starts a write before the previous one has ended", async () => {
     let writing = 0;
     let most = 0;
     const sink = new RecordingSink();
@@ -531,7 +532,7 @@ describe("pump() into a sink", () => {
     assertEquals([most, writing, sink.length], [1, 0, size]);
   });
 
-  it("that fails rejects with its reason and breaks the pipe of the program", async () => {
+  it("that fails rejects with its error and closes the pipe of the program", async () => {
     await using running = pumpOf(["cat", "/dev/zero"], FULL);
     assertEquals(await assertRejects(() => running.done, Error), NO_SPACE);
     assertEquals(
@@ -540,7 +541,7 @@ describe("pump() into a sink", () => {
     );
   });
 
-  it("that fails rejects though the program prints nothing any more", async () => {
+  it("that fails rejects even if the program prints nothing more", async () => {
     await using running = pumpOf("printf x; exec sleep 1000", FULL);
     assertEquals(await assertRejects(() => running.done, Error), NO_SPACE);
   });

@@ -33,8 +33,8 @@ function logIn(directory: string, style: "prefixed" | "grouped") {
   return { log, masker, stdout, warnings, write };
 }
 
-describe("createJobLog() masks secrets that became known late", () => {
-  it("in files that are finished and in those that were open", async () => {
+describe("createJobLog() masks secrets that are registered late", () => {
+  it("in finished and open files", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { log, masker, warnings, write } = logIn(path, "prefixed");
@@ -54,7 +54,7 @@ describe("createJobLog() masks secrets that became known late", () => {
     assertEquals(warnings, []);
   });
 
-  it("in a block that was not shown yet", async () => {
+  it("in a block that is not printed yet", async () => {
     await using directory = await temporaryDirectory();
     const { masker, stdout, write } = logIn(directory.path, "grouped");
     const step = await write("a", `before ${SECRET}\n`);
@@ -63,7 +63,7 @@ describe("createJobLog() masks secrets that became known late", () => {
     assertEquals(stdout.text, "=== a\nbefore [REDACTED]\n");
   });
 
-  it("and touches nothing else", async () => {
+  it("and changes nothing else", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { log, masker, warnings, write } = logIn(path, "prefixed");

@@ -4,13 +4,15 @@ import { streamSink } from "../../src/output/sink.ts";
 
 const encoder = new TextEncoder();
 
-/** A stream that takes what an answer allows: so many bytes, or an error. */
+/**
+ * A stream that accepts what an answer allows: a number of bytes, or an error.
+ */
 class ScriptedStream implements HostStream {
   readonly #answers: (number | Error)[];
   readonly #decoder = new TextDecoder();
-  /** What it took. */
+  /** Bytes that it accepted. */
   text = "";
-  /** How often it was asked to take something. */
+  /** Number of writes. */
   calls = 0;
 
   constructor(answers: readonly (number | Error)[] = []) {
@@ -19,7 +21,7 @@ class ScriptedStream implements HostStream {
 
   async write(bytes: Uint8Array): Promise<number> {
     this.calls++;
-    // As a real stream, it takes its time, and some writes take longer.
+    // Like a real stream, it takes some time, and some writes take longer.
     await new Promise((resolve) => setTimeout(resolve, this.calls % 2));
     const answer = this.#answers.shift() ?? bytes.length;
     if (answer instanceof Error) throw answer;
@@ -33,19 +35,19 @@ class ScriptedStream implements HostStream {
   }
 }
 
-Deno.test("streamSink() goes on after writes that took only a part", async () => {
+Deno.test("streamSink() continues after partial writes", async () => {
   const stream = new ScriptedStream([1, 3, 2]);
   await streamSink(stream).write(encoder.encode("0123456789"));
   assertEquals([stream.text, stream.calls], ["0123456789", 4]);
 });
 
-Deno.test("streamSink() writes nothing when there is nothing", async () => {
+Deno.test("streamSink() writes nothing without bytes", async () => {
   const stream = new ScriptedStream();
   await streamSink(stream).write(new Uint8Array());
   assertEquals(stream.calls, 0);
 });
 
-Deno.test("streamSink() keeps the order of writes that do not wait for each other", async () => {
+Deno.test("streamSink() keeps the order of writes that do not await each other", async () => {
   const stream = new ScriptedStream([2, 1, new Deno.errors.WouldBlock(), 1]);
   const sink = streamSink(stream);
   const words = ["one ", "two ", "three ", "four "];
@@ -53,14 +55,14 @@ Deno.test("streamSink() keeps the order of writes that do not wait for each othe
   assertEquals(stream.text, words.join(""));
 });
 
-Deno.test("streamSink() tries again when the stream is full for the moment", async () => {
+Deno.test("streamSink() retries if the stream is full", async () => {
   const full = () => new Deno.errors.WouldBlock("try again");
   const stream = new ScriptedStream([full(), full(), 4, full()]);
   await streamSink(stream).write(encoder.encode("0123456789"));
   assertEquals([stream.text, stream.calls], ["0123456789", 5]);
 });
 
-Deno.test("streamSink() drops what follows when nobody reads any more", async () => {
+Deno.test("streamSink() drops output once the reader has closed the stream", async () => {
   const stream = new ScriptedStream([3, new Deno.errors.BrokenPipe("gone")]);
   const sink = streamSink(stream);
   await sink.write(encoder.encode("0123456789"));
@@ -68,7 +70,7 @@ Deno.test("streamSink() drops what follows when nobody reads any more", async ()
   assertEquals([stream.text, stream.calls], ["012", 2]);
 });
 
-Deno.test("streamSink() fails the writer whose bytes cannot be written, and no other", async () => {
+Deno.test("streamSink() rejects only the write that failed", async () => {
   const stream = new ScriptedStream([3, new Error("No space left on device")]);
   const sink = streamSink(stream);
   const first = assertRejects(
@@ -82,12 +84,12 @@ Deno.test("streamSink() fails the writer whose bytes cannot be written, and no o
   assertEquals(stream.text, "012more");
 });
 
-Deno.test("streamSink() fails on a disk that is full", async () => {
+Deno.test("streamSink() rejects on a full disk", async () => {
   using full = await Deno.open("/dev/full", { write: true });
   await assertRejects(() => streamSink(full).write(encoder.encode("x")));
 });
 
-Deno.test("streamSink() ends a line that has no line break, and no other", async () => {
+Deno.test("streamSink() ends only a line without a line break", async () => {
   for (
     const [writes, text] of [
       [[], ""],
@@ -105,7 +107,7 @@ Deno.test("streamSink() ends a line that has no line break, and no other", async
   }
 });
 
-Deno.test("streamSink() ends no line that nobody reads any more", async () => {
+Deno.test("streamSink() does not end a line of a closed stream", async () => {
   const stream = new ScriptedStream([3, new Deno.errors.BrokenPipe("gone")]);
   const sink = streamSink(stream);
   await sink.write(encoder.encode("0123456789"));

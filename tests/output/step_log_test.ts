@@ -41,7 +41,7 @@ async function withLog(
   });
 }
 
-Deno.test("a line without an end is shown after a while, apart from other steps", async () => {
+Deno.test("an unfinished line is shown after a while, separate from other steps", async () => {
   await withLog(async ({ sees, write, close, filed }) => {
     await write("a", "one.");
     await sees("a | one.\n");
@@ -53,7 +53,7 @@ Deno.test("a line without an end is shown after a while, apart from other steps"
   });
 });
 
-Deno.test("the end of a line that was shown adds no empty line", async () => {
+Deno.test("the end of a line that was already shown adds no empty line", async () => {
   for (const end of ["\n", "\r\n"]) {
     await withLog(async ({ shown, sees, write, close }) => {
       await write("a", "prompt> ");
@@ -66,7 +66,7 @@ Deno.test("the end of a line that was shown adds no empty line", async () => {
   }
 });
 
-Deno.test("a line that is written anew is shown as it stands, and filed in its last form", async () => {
+Deno.test("a rewritten line is shown as it is, and written to the file in its last form", async () => {
   await withLog(async ({ sees, write, close, filed }) => {
     await write("a", "\rprogress 1\rprogress 2");
     await sees("a | progress 2\n");

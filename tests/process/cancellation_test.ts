@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Cancellation, onAbort } from "../../src/process/cancellation.ts";
 import { signalExitCode } from "../../src/process/exit_code.ts";
 
-Deno.test("Cancellation asks first and insists the second time", () => {
+Deno.test("Cancellation is graceful first and forced the second time", () => {
   const cancellation = new Cancellation();
   const heard: string[] = [];
   cancellation.graceful.addEventListener("abort", () => heard.push("asked"));
@@ -17,7 +17,7 @@ Deno.test("Cancellation asks first and insists the second time", () => {
   assertEquals(cancellation.signal, "SIGHUP", "the first signal stays");
 });
 
-Deno.test("Cancellation knows its signal when the listeners are called", () => {
+Deno.test("Cancellation has its signal when listeners are called", () => {
   const cancellation = new Cancellation();
   let signal: string | null = null;
   cancellation.graceful.addEventListener("abort", () => {
@@ -33,7 +33,7 @@ Deno.test("Cancellation knows its signal when the listeners are called", () => {
   ]);
 });
 
-Deno.test("onAbort() calls at once, later, or no more once disposed", () => {
+Deno.test("onAbort() calls the listener immediately, later, or never after it is disposed", () => {
   let calls = 0;
   const late = new AbortController();
   onAbort(AbortSignal.abort(), () => calls++);
@@ -47,7 +47,7 @@ Deno.test("onAbort() calls at once, later, or no more once disposed", () => {
   assertEquals(calls, 2);
 });
 
-Deno.test("signalExitCode() counts as a shell does", () => {
+Deno.test("signalExitCode() counts like a shell", () => {
   assertEquals(
     (["SIGHUP", "SIGINT", "SIGQUIT", "SIGKILL", "SIGTERM"] as const)
       .map(signalExitCode),

@@ -30,7 +30,7 @@ function sh(
   );
 }
 
-Deno.test("capture() returns both streams and how the program ended", async () => {
+Deno.test("capture() returns both streams and the exit status", async () => {
   const result = await sh("echo out; echo err >&2; exit 3");
   assertEquals(result.stdout, "out\n");
   assertEquals(result.stderr, "err\n");
@@ -38,14 +38,14 @@ Deno.test("capture() returns both streams and how the program ended", async () =
   assertEquals(result.signal, null);
 });
 
-Deno.test("capture() decodes characters that a pipe has cut", async () => {
+Deno.test("capture() decodes characters that are split by reads", async () => {
   const { stdout } = await sh(
     "printf '\\303'; sleep 0.01; printf '\\251\\342'; sleep 0.01; printf '\\202\\254\\377'",
   );
   assertEquals(stdout, "é€\ufffd");
 });
 
-Deno.test("capture() keeps the first 16 MiB of a stream and lets the program go on", async () => {
+Deno.test("capture() keeps the first 16 MiB of a stream and lets the program continue", async () => {
   const bytes = LIMIT_BYTES + 100_000;
   const { stdout, stderr, exitCode } = await sh(
     `head -c ${bytes} /dev/zero; head -c ${bytes} /dev/zero >&2; exit 9`,
@@ -67,7 +67,7 @@ Deno.test("capture() fails when the program does not exist", async () => {
   assertEquals(error.code, "command-not-found");
 });
 
-Deno.test("capture() starts nothing when the job was cancelled before", async () => {
+Deno.test("capture() starts nothing if the job is already cancelled", async () => {
   await using directory = await temporaryDirectory();
   const cancellation = new Cancellation();
   cancellation.cancel("SIGTERM");
@@ -101,7 +101,7 @@ Deno.test("capture() ends the program and its descendants when the job is cancel
   }
 });
 
-Deno.test("capture() returns though a daemon holds both pipes", async () => {
+Deno.test("capture() returns even if a daemon holds both pipes", async () => {
   await using directory = await temporaryDirectory();
   using gate = await makeGate(directory.path);
   const { stdout, exitCode } = await sh(

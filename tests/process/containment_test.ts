@@ -5,14 +5,14 @@ import {
   tagContainment,
 } from "../../src/process/containment.ts";
 
-Deno.test("findContainment() prefers a PID namespace, which lacks nothing", async () => {
+Deno.test("findContainment() prefers a PID namespace, which has no weakness", async () => {
   const namespace = await findNamespace();
   const found = await findContainment(false);
   if (namespace) assertEquals(found, { namespace });
   else assert(found.problem !== undefined);
 });
 
-Deno.test("tagContainment() says when a process can shake its tag off", async () => {
+Deno.test("tagContainment() reports when a process can remove its tag", async () => {
   const [outside, inside] = [
     await tagContainment(false),
     await tagContainment(true),

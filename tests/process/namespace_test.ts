@@ -18,11 +18,11 @@ import {
 const found = await findNamespace();
 const namespace = found?.wordsFor();
 
-// Most containers allow none.
+// Most containers do not allow namespaces.
 if (found === undefined) {
   Deno.test.ignore("findNamespace() is not allowed here", () => {});
 } else {describe("findNamespace()", () => {
-    it("keeps exit code, output and its order", async () => {
+    it("keeps the exit code, the output and its order", async () => {
       for (const exitCode of [0, 1, 78, 124, 255]) {
         const running = run(`echo a; echo b >&2; echo c; exit ${exitCode}`, {
           namespace,
@@ -44,7 +44,7 @@ if (found === undefined) {
       ]);
     });
 
-    it("shows no process outside, and the same user", async () => {
+    it("hides outside processes, and keeps the user", async () => {
       const script = "id -u; id -g; for p in /proc/[0-9]*; do echo $p; done";
       const [inside, outside] = [run(script, { namespace }), run(script)];
       await Promise.all([inside.supervise(), outside.supervise()]);
@@ -58,13 +58,13 @@ if (found === undefined) {
       assert(!kill.stdout.text.includes("Operation not permitted"));
     });
 
-    it("leaves no process, whatever it does", async () => {
+    it("leaves no process behind", async () => {
       const script = `
       fork() { setsid env -i /bin/sh -c 'exec /bin/sleep 1000' > /dev/null 2>&1 & }
       fork; (fork; setsid sh -c '(sleep 1000 &) & sleep 1000' > /dev/null 2>&1 &)
       echo ready; sleep 0.1; exit 5`;
       const running = run(script, { namespace });
-      // From outside, they have other numbers.
+      // Outside the namespace, they have other IDs.
       await running.stdout.seen("ready");
       const inside = childrenOf(running.child.pid);
       using cleanup = new DisposableStack();
@@ -74,7 +74,7 @@ if (found === undefined) {
       for (const pid of inside) await isGone(pid);
     });
 
-    it("lets a program that takes the output finish", async () => {
+    it("lets a program that reads the output finish", async () => {
       const running = run(
         "(sleep 0.3; echo late) & echo early; (sleep 1000 > /dev/null 2>&1) &",
         { namespace },
@@ -83,7 +83,7 @@ if (found === undefined) {
       assertEquals([exitCode, running.stdout.text], [0, "early\nlate\n"]);
     });
 
-    it("passes signals on, and kills what ignores them", async () => {
+    it("forwards signals, and kills processes that ignore them", async () => {
       for (
         const signal of ["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"] as const
       ) {
@@ -112,11 +112,11 @@ if (found === undefined) {
     });
   });}
 
-// Slim systems have no program that mounts.
+// Minimal systems have no `mount` program.
 if (!found?.hasMounts) {
   Deno.test.ignore("no mount namespace is allowed here", () => {});
 } else {describe("wordsFor()", () => {
-    /** Runs a script that wants to get at what is protected. */
+    /** Runs a script that tries to access protected directories. */
     async function attack(script: string) {
       await using directory = await temporaryDirectory();
       const { path } = directory;
@@ -148,7 +148,7 @@ if (!found?.hasMounts) {
       };
     }
 
-    it("hides directories except for one, and keeps others from changes", async () => {
+    it("hides directories except one, and protects others from changes", async () => {
       assertEquals(
         await attack(
           "ls hidden buried hidden/own; cat shown/file; " +
@@ -163,7 +163,7 @@ if (!found?.hasMounts) {
       );
     });
 
-    it("protects the directory in which the command runs, too", async () => {
+    it("also protects the directory in which the command runs", async () => {
       await using directory = await temporaryDirectory();
       const { path } = directory;
       await makeFiles(path, { "shown/deep/file": "shown" });
@@ -213,7 +213,7 @@ if (!found?.hasMounts) {
         ],
       ]
     ) {
-      it(`is not undone ${way}`, async () => {
+      it(`cannot be undone ${way}`, async () => {
         const { output, shown, own } = await attack(`${script}\necho over`);
         assert(output.endsWith("over\n"), output);
         assert(!/^secret/m.test(output), output);
@@ -221,7 +221,7 @@ if (!found?.hasMounts) {
       });
     }
 
-    it("runs nothing that the command's PATH names", async () => {
+    it("runs no program from the command's PATH", async () => {
       await using directory = await temporaryDirectory();
       const { path } = directory;
       await Deno.mkdir(`${path}/empty`);
@@ -244,7 +244,7 @@ if (!found?.hasMounts) {
       );
     });
 
-    it("starts no command that it cannot protect from", async () => {
+    it("does not start a command that it cannot restrict", async () => {
       const running = run("echo started", {
         namespace: found.wordsFor({
           hidden: [{ path: "/etc", except: "/not/there" }],
@@ -260,7 +260,7 @@ if (!found?.hasMounts) {
     });
   });}
 
-/** All descendants of a process. */
+/** Returns all descendants of a process. */
 function childrenOf(pid: number): number[] {
   const parents = new Map<number, number>();
   for (const { name } of Deno.readDirSync("/proc")) {
@@ -270,7 +270,7 @@ function childrenOf(pid: number): number[] {
       const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       parents.set(Number(name), Number(parent));
     } catch {
-      // It ended meanwhile.
+      // It has exited.
     }
   }
   const found = [pid];

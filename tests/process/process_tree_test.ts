@@ -5,7 +5,7 @@ import { endProcess, isGone, isRunning } from "../helpers/process_table.ts";
 import { BARE_ENV, run } from "../helpers/running.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
-/** Ways to leave a step; each prints the id of a process that stays. */
+/** Ways to leave a step; each prints the ID of a process that stays. */
 const ESCAPES = {
   "leaves its session": "setsid sh -c 'echo $$; exec sleep 1000 >&- 2>&-' &",
   "clears its environment":
@@ -18,7 +18,7 @@ const ESCAPES = {
     "trap '' HUP INT QUIT TERM; setsid env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' &",
 };
 
-/** Whether nobody holds a lock that processes inherit. */
+/** Checks whether an inherited lock is free. */
 async function isFree(path: string): Promise<boolean> {
   const { success } = await new Deno.Command("flock", {
     args: ["-n", path, "true"],
@@ -40,7 +40,7 @@ describe("tagProcessTree() finds a process that", () => {
     });
   }
 
-  it("is started without a shell, and with streams of its own", async () => {
+  it("was started without a shell and with its own streams", async () => {
     const tree = tagProcessTree();
     const running = run(
       [
@@ -61,7 +61,7 @@ describe("tagProcessTree() finds a process that", () => {
     await isGone(running.printedNumber());
   });
 
-  it("forks on and on, each time in a new session without an environment", async () => {
+  it("keeps forking into new sessions without an environment", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await Deno.writeTextFile(
@@ -80,7 +80,7 @@ describe("tagProcessTree() finds a process that", () => {
     assert(await isFree(`${path}/lock`), "a process is left");
   });
 
-  it("lowered its tag, in a container only, where it is no stranger's", async () => {
+  it("lowered its tag, but only in a container", async () => {
     const script = `setsid env -i /bin/sh -c '
         ulimit -w 5 2> /dev/null || ulimit -x 5; echo $$ $PPID; exec sleep 1000 >&- 2>&-' &
       sleep 0.1`;
@@ -97,7 +97,10 @@ describe("tagProcessTree() finds a process that", () => {
   });
 });
 
-/** An init of a user's session, say, takes orphans in; they could be its own. */
+/**
+ * The init process of a user's session, for example, adopts orphans, which
+ * could be its own.
+ */
 function hasForeignParent(pid: number): boolean {
   if (!isRunning(pid)) return false;
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
@@ -105,7 +108,7 @@ function hasForeignParent(pid: number): boolean {
 }
 
 describe("tagProcessTree() leaves alone", () => {
-  it("what another command has started that still runs", async () => {
+  it("processes of another running command", async () => {
     for (const isInContainer of [false, true]) {
       const other = run(
         "setsid env -i /bin/sh -c 'echo $$; exec /bin/sleep 1000 >&- 2>&-' & sleep 1000",
@@ -125,7 +128,7 @@ describe("tagProcessTree() leaves alone", () => {
     }
   });
 
-  it("what was started outside of commands", async () => {
+  it("processes that were started outside of commands", async () => {
     const stranger = new Deno.Command("sleep", { args: ["1000"] }).spawn();
     try {
       const tree = tagProcessTree({ isUntrusted: true, isInContainer: true });
@@ -178,7 +181,7 @@ describe("tagProcessTree() lets", () => {
     }
   });
 
-  it("a command see nothing of it but a limit that nothing uses", async () => {
+  it("a command see only a limit that is otherwise unused", async () => {
     const plain = run("echo a; echo b >&2; ulimit -n; echo $0 $# $?");
     const tagged = run("echo a; echo b >&2; ulimit -n; echo $0 $# $?", {
       tree: tagProcessTree(),

@@ -8,7 +8,7 @@ import {
 
 const never = new AbortController().signal;
 
-Deno.test("retryDelay() grows by the factor, is bounded, and chance takes a share away", () => {
+Deno.test("retryDelay() grows by the factor up to the maximum, minus a random share", () => {
   const policy: RetryPolicy = { attempts: 9, delayMs: 250, maxDelayMs: 8_000 };
   const delays = (chance: number) =>
     [1, 2, 3, 6, 7].map((attempt) => retryDelay(policy, attempt, chance));
@@ -21,7 +21,7 @@ Deno.test("retryDelay() grows by the factor, is bounded, and chance takes a shar
   );
 });
 
-Deno.test("parseRetryAfter() reads seconds and the three forms of a date", () => {
+Deno.test("parseRetryAfter() reads seconds and the three formats of a date", () => {
   const date = "Sun, 06 Nov 1994 08:49:07 GMT";
   const read = (value: string, at = date) =>
     parseRetryAfter(new Headers({ "retry-after": value, date: at }));
@@ -37,13 +37,13 @@ Deno.test("parseRetryAfter() reads seconds and the three forms of a date", () =>
     assertEquals(read(value), undefined, value);
   }
   assertEquals(parseRetryAfter(new Headers()), undefined);
-  // Without the date of the answer, the clock of this machine counts.
+  // Without a `Date` header, the clock of this machine is used.
   const inAnHour = new Date(Date.now() + 3_600_000).toUTCString();
   const found = read(inAnHour, "no date") ?? 0;
   assert(found > 3_500_000 && found <= 3_600_000, String(found));
 });
 
-Deno.test("createBackoff() counts attempts and announces each pause", async () => {
+Deno.test("createBackoff() counts attempts and reports each delay", async () => {
   const pauses: [string, number][] = [];
   const backoff = createBackoff(
     { attempts: 3, delayMs: 2, jitter: 0 },
@@ -55,7 +55,7 @@ Deno.test("createBackoff() counts attempts and announces each pause", async () =
   assertEquals(pauses, [["one", 2], ["two", 4]]);
 });
 
-Deno.test("createBackoff() keeps what a server asks for, up to one minute, and spreads it", async () => {
+Deno.test("createBackoff() waits as long as a server requests, up to one minute, with jitter", async () => {
   for (const [asked, least] of [[5_000, 5_000], [86_400_000, 60_000]]) {
     const stop = new AbortController();
     let pause = 0;
@@ -71,7 +71,7 @@ Deno.test("createBackoff() keeps what a server asks for, up to one minute, and s
   }
 });
 
-Deno.test("createBackoff() begins no attempt after the longest time", async () => {
+Deno.test("createBackoff() starts no attempt after the maximum time", async () => {
   const backoff = createBackoff(
     { attempts: 9, maxElapsedMs: 1_000 },
     { signal: never },

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { spawn } from "../../src/process/spawn.ts";
 import { BARE_ENV } from "../helpers/running.ts";
 
-Deno.test("spawn() gives a program standard input when it is asked for", async () => {
+Deno.test("spawn() pipes standard input if requested", async () => {
   const child = spawn(["cat"], {
     cwd: "/",
     env: BARE_ENV,
@@ -17,7 +17,7 @@ Deno.test("spawn() gives a program standard input when it is asked for", async (
   assertEquals((await child.status).exitCode, 0);
 });
 
-Deno.test("spawn() closes standard input otherwise", async () => {
+Deno.test("spawn() closes standard input by default", async () => {
   const child = spawn(["cat"], { cwd: "/", env: BARE_ENV });
   assertEquals(child.stdin, undefined);
   assertEquals(await new Response(child.stdout).text(), "");

@@ -17,7 +17,7 @@ import {
 
 const MODES = ["merged", "separate"] as const;
 
-/** Variables that the shell which merges the streams adds of its own accord. */
+/** Variables that the shell that merges the streams sets itself. */
 const SHELL_VARIABLES = ["PWD", "OLDPWD", "SHLVL", "_"];
 
 function startError(
@@ -46,20 +46,20 @@ function variablesIn(
   );
 }
 
-Deno.test("spawn() merges standard error into standard output in true order", async () => {
+Deno.test("spawn() merges standard error into standard output in the original order", async () => {
   const lines = Array.from({ length: 200 }, (_, i) => `line ${i}`);
   const script = lines.map((line, i) => `echo ${line} >&${1 + i % 2}`);
   assertEquals(await outputOf(script.join("\n")), lines.join("\n") + "\n");
 });
 
-Deno.test("spawn() keeps standard error apart when asked", async () => {
+Deno.test("spawn() keeps standard error separate if requested", async () => {
   const running = run("echo out; echo err >&2", { stderr: "separate" });
   await running.supervise();
   assertEquals(running.stdout.text, "out\n");
   assertEquals(running.stderr.text, "err\n");
 });
 
-Deno.test("spawn() hands arguments over as they are", async () => {
+Deno.test("spawn() passes arguments unchanged", async () => {
   const args = [
     "two words",
     "'single' \"double\"",
@@ -77,14 +77,14 @@ Deno.test("spawn() hands arguments over as they are", async () => {
   }
 });
 
-Deno.test("spawn() gives text to a shell, which knows nothing of another one", async () => {
+Deno.test("spawn() passes text to one shell only", async () => {
   assertEquals(
     await outputOf("printf '%s %s' \"$0\" $#; exit 0"),
     "/bin/sh 0",
   );
 });
 
-Deno.test("spawn() starts a program in the environment that it is given", async () => {
+Deno.test("spawn() starts a program in the given environment", async () => {
   const env = { ...BARE_ENV, ONE: "1", TEXT: "a b\n'c'", EMPTY: "" };
   for (const stderr of MODES) {
     const output = await outputOf(["env", "-0"], { env, stderr });
@@ -118,7 +118,7 @@ Deno.test("spawn() keeps variables whose names are not identifiers", async () =>
   }
 });
 
-Deno.test("spawn() reports a program that does not exist also to odd variables", async () => {
+Deno.test("spawn() reports a missing program even with unusual variables", async () => {
   const env = { ...BARE_ENV, "with.dot": "1" };
   const missing = run(["no-such-program"], { env });
   assertEquals((await missing.supervise()).exitCode, 127);
@@ -131,12 +131,12 @@ Deno.test("spawn() reports a program that does not exist also to odd variables",
   assertEquals(await outputOf([program, "x"], { env }), "got x\n");
 });
 
-Deno.test("spawn() gives functions of bash to bash", async () => {
+Deno.test("spawn() passes functions of bash to bash", async () => {
   const env = { ...BARE_ENV, "BASH_FUNC_greet%%": "() {  echo hello\n}" };
   assertEquals(await outputOf(["bash", "-c", "greet"], { env }), "hello\n");
 });
 
-Deno.test("spawn() does not look for a program on the PATH of this process", async () => {
+Deno.test("spawn() does not search the PATH of this process", async () => {
   await using directory = await temporaryDirectory();
   const program = `${directory.path}/only-here`;
   await Deno.writeTextFile(program, "#!/bin/sh\n", { mode: 0o755 });
@@ -154,7 +154,7 @@ Deno.test("spawn() does not look for a program on the PATH of this process", asy
   assertEquals(new TextDecoder().decode(stdout), "127\n127\n");
 });
 
-Deno.test("spawn() inherits nothing from the process around it", async () => {
+Deno.test("spawn() inherits nothing from this process", async () => {
   assert(Deno.env.has("PATH"));
   for (const stderr of MODES) {
     const output = await outputOf(["/usr/bin/env", "-0"], {
@@ -180,7 +180,7 @@ Deno.test("spawn() closes standard input", async () => {
   assertEquals(await outputOf(["cat"]), "");
 });
 
-Deno.test("spawn() starts a session and a group of its own", async () => {
+Deno.test("spawn() creates its own session and group", async () => {
   for (const stderr of MODES) {
     const running = run("echo ready; exec cat /proc/self/stat", { stderr });
     await running.supervise();
@@ -212,13 +212,13 @@ Deno.test("spawn() reports how the program ended", async () => {
   }
 });
 
-Deno.test("spawn().signal() is no error when everybody is gone", async () => {
+Deno.test("spawn().signal() does not fail if all processes have exited", async () => {
   const running = run("exit 0");
   await running.supervise();
   running.child.signal("SIGTERM");
 });
 
-Deno.test("spawn() fails with 127 when a program does not exist", () => {
+Deno.test("spawn() fails with 127 if a program does not exist", () => {
   for (const program of ["no-such-program", "/no/such/program"]) {
     assertEquals(startError([program, "x"], { stderr: "separate" }), {
       code: "command-not-found",
@@ -239,7 +239,7 @@ Deno.test({
   },
 });
 
-Deno.test("spawn() lets the shell say that a program does not exist when streams are merged", async () => {
+Deno.test("spawn() lets the shell report a missing program if streams are merged", async () => {
   for (
     const [program, exitCode] of [
       ["no-such-program", 127],
@@ -252,7 +252,7 @@ Deno.test("spawn() lets the shell say that a program does not exist when streams
   }
 });
 
-Deno.test("spawn() counts the lines of a text as its author does", async () => {
+Deno.test("spawn() keeps line numbers in messages of the shell", async () => {
   const second = run("echo first\nif then");
   assertEquals((await second.supervise()).exitCode, 2);
   assertMatch(second.stdout.text, /^first\n\S+: (line )?2: /);
@@ -264,7 +264,7 @@ Deno.test("spawn() counts the lines of a text as its author does", async () => {
   assertMatch(first.stderr.text, /^\S+: (line )?1: /);
 });
 
-Deno.test("spawn() fails with 126 when a file is no program", async () => {
+Deno.test("spawn() fails with 126 if a file is not executable", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, { "plain.txt": "hello" });
   const plain = `${directory.path}/plain.txt`;
@@ -277,7 +277,7 @@ Deno.test("spawn() fails with 126 when a file is no program", async () => {
   }
 });
 
-Deno.test("spawn() names the program, not the shell around it, when it cannot start", () => {
+Deno.test("spawn() names the program, not the shell, if it cannot start", () => {
   for (const stderr of MODES) {
     const tooLong = startError(["echo", "x".repeat(4 * 1024 * 1024)], {
       stderr,
@@ -294,7 +294,7 @@ Deno.test("spawn() names the program, not the shell around it, when it cannot st
   }
 });
 
-Deno.test("spawn() blames the directory when there is no such one", async () => {
+Deno.test("spawn() reports a missing directory", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, { "file": "" });
   for (const stderr of MODES) {
@@ -308,10 +308,10 @@ Deno.test("spawn() blames the directory when there is no such one", async () => 
   }
 });
 
-Deno.test("spawn() lets a program be signalled from its first moment on", async () => {
+Deno.test("spawn() accepts signals immediately after the start", async () => {
   for (let time = 0; time < 20; time++) {
     const running = run("sleep 1000");
-    // A few of them are met before they have made their group.
+    // Some of them are signalled before they have created their group.
     for (let turn = 0; turn < time; turn++) await Promise.resolve();
     running.child.signal("SIGTERM");
     assertEquals((await running.supervise()).exitCode, 143);

@@ -29,7 +29,7 @@ Deno.test({
       refusalOf(["tool"], { A: `${fits}x` }),
       'Cannot start "tool": its variable "A" has 131072 bytes, and the system allows 131071 for one',
     );
-    // It is the system that refuses one byte more.
+    // The system itself rejects one more byte.
     assertThrows(() =>
       new Deno.Command("/bin/true", { env: { A: `${fits}x` } }).outputSync()
     );
@@ -48,7 +48,7 @@ Deno.test({
   },
 });
 
-Deno.test("checkCommandSize() names the largest of many", async () => {
+Deno.test("checkCommandSize() names the largest strings", async () => {
   const many = (count: number) =>
     Object.fromEntries(
       Array.from({ length: count }, (_, at) => [

@@ -9,13 +9,19 @@ import {
 } from "../helpers/process_table.ts";
 import { run, type Running } from "../helpers/running.ts";
 
-/** A grace that no test lives to see the end of. */
+/** A grace time that is longer than any test. */
 const HOUR_MS = 3_600_000;
 
-/** Goes on for ever in a shell that hears signals soon, and says nothing of killed children. */
+/**
+ * Runs forever in a shell that handles signals soon, and prints nothing about
+ * killed children.
+ */
 const FOREVER = "while :; do sleep 0.02; done 2> /dev/null";
 
-/** Prints its process id once it has left the session, whose pipe it holds for ever. */
+/**
+ * Prints its process ID once it has left the session, and holds the pipe
+ * forever.
+ */
 const DAEMON = "setsid sh -c 'echo $$ daemon; exec sleep 1000'";
 
 async function ready(script: string): Promise<Running> {
@@ -24,8 +30,8 @@ async function ready(script: string): Promise<Running> {
   return running;
 }
 
-describe("supervise() of a program that ends by itself", () => {
-  it("tells its exit code", async () => {
+describe("supervise() of a program that exits", () => {
+  it("returns its exit code", async () => {
     for (const exitCode of [0, 1, 7, 124, 255]) {
       assertEquals(await run(`exit ${exitCode}`).supervise(), {
         exitCode,
@@ -35,7 +41,7 @@ describe("supervise() of a program that ends by itself", () => {
     }
   });
 
-  it("tells 128+N when signal N killed it", async () => {
+  it("returns 128+N if signal N killed it", async () => {
     for (
       const [signal, exitCode] of [
         ["SIGHUP", 129],
@@ -53,14 +59,14 @@ describe("supervise() of a program that ends by itself", () => {
     }
   });
 
-  it("waits for what it has printed", async () => {
+  it("waits for its output", async () => {
     const running = run("head -c 1000000 /dev/zero");
     await running.supervise();
     assertEquals(running.stdout.length, 1_000_000);
     assert(!running.isGivenUp);
   });
 
-  it("leaves nobody in its group who holds no pipe", async () => {
+  it("leaves no process in its group, even without a pipe", async () => {
     const running = run(
       `sh -c 'trap "" TERM HUP; ${FOREVER}' > /dev/null 2>&1 &
        echo $!; exit 4`,
@@ -70,7 +76,7 @@ describe("supervise() of a program that ends by itself", () => {
     assert(!running.isGivenUp);
   });
 
-  it("bounds the wait for descendants who hold its pipe", async () => {
+  it("limits the wait for descendants that hold its pipe", async () => {
     const running = run("sleep 1000 & echo $!; exit 5");
     const limits = { drainMs: 20, closeMs: HOUR_MS };
     assertEquals(await running.supervise(limits), {
@@ -82,7 +88,7 @@ describe("supervise() of a program that ends by itself", () => {
     assert(!running.isGivenUp, "the pipe closed by itself");
   });
 
-  it("gives up on a pipe that is held outside its group, and lets the holder live", async () => {
+  it("gives up on a pipe that is held outside its group, without killing the holder", async () => {
     const running = run(`${DAEMON} & exit 0`);
     await running.stdout.seen("daemon");
     using cleanup = new DisposableStack();
@@ -132,7 +138,7 @@ describe("supervise() of a program that is cancelled", () => {
     });
   }
 
-  it("tells the exit code that it chose itself", async () => {
+  it("returns the exit code that the program chose", async () => {
     const running = await ready(
       `trap 'echo bye; exit 3' TERM; echo ready; ${FOREVER}`,
     );
@@ -145,7 +151,7 @@ describe("supervise() of a program that is cancelled", () => {
     assertEquals(running.stdout.text, "ready\nbye\n");
   });
 
-  it("cancels a program that runs already", async () => {
+  it("cancels a running program", async () => {
     const running = await ready(`echo ready; ${FOREVER}`);
     const exit = running.supervise({ graceMs: HOUR_MS });
     running.cancellation.cancel("SIGINT");
@@ -156,7 +162,7 @@ describe("supervise() of a program that is cancelled", () => {
     });
   });
 
-  it("kills the whole group when the signal is ignored and the grace is over", async () => {
+  it("kills the whole group if the signal is ignored for the grace time", async () => {
     const running = await ready(
       `trap '' TERM; sleep 1000 & echo $! ready; ${FOREVER}`,
     );
@@ -169,7 +175,7 @@ describe("supervise() of a program that is cancelled", () => {
     await isGroupGone(running.child.pid);
   });
 
-  it("grants the grace to descendants who outlive it", async () => {
+  it("grants the grace time to descendants that outlive it", async () => {
     const running = await ready(
       `sh -c 'trap "sleep 0.1; echo saved; exit" TERM; echo ready; ${FOREVER}' &
        wait`,
@@ -180,7 +186,7 @@ describe("supervise() of a program that is cancelled", () => {
     assertEquals(running.stdout.text, "ready\nsaved\n");
   });
 
-  it("kills at once when it is cancelled a second time", async () => {
+  it("kills immediately when it is cancelled a second time", async () => {
     const running = await ready(
       `trap 'echo asked' TERM; echo ready; ${FOREVER}`,
     );
@@ -196,7 +202,7 @@ describe("supervise() of a program that is cancelled", () => {
     await isGroupGone(running.child.pid);
   });
 
-  it("does not wait out the grace for a holder outside its group when it is cancelled a second time", async () => {
+  it("does not wait for a holder outside its group when it is cancelled a second time", async () => {
     const running = run(`${DAEMON} & ${FOREVER}`);
     await running.stdout.seen("daemon");
     using cleanup = new DisposableStack();
@@ -215,7 +221,7 @@ describe("supervise() of a program that is cancelled", () => {
 });
 
 describe("supervise() of a program with a time limit", () => {
-  it("ends the whole group with exit code 124", async () => {
+  it("terminates the whole group with exit code 124", async () => {
     const running = await ready(
       `sleep 1000 & sh -c 'trap "" TERM; echo ready; ${FOREVER}' &
        wait`,
@@ -228,7 +234,7 @@ describe("supervise() of a program with a time limit", () => {
     await isGroupGone(running.child.pid);
   });
 
-  it("asks with SIGTERM before it kills", async () => {
+  it("sends SIGTERM before it kills", async () => {
     const running = await ready(
       `trap 'echo asked; exit 0' TERM; echo ready; ${FOREVER}`,
     );
@@ -237,7 +243,7 @@ describe("supervise() of a program with a time limit", () => {
     assertEquals(running.stdout.text, "ready\nasked\n");
   });
 
-  it("leaves one alone that is done in time", async () => {
+  it("does not affect a program that exits in time", async () => {
     assertEquals(await run("exit 6").supervise({ timeoutMs: HOUR_MS }), {
       exitCode: 6,
       signal: null,
@@ -245,7 +251,7 @@ describe("supervise() of a program with a time limit", () => {
     });
   });
 
-  it("names the first cause when it is cancelled while it is being ended", async () => {
+  it("names the first cause if it is cancelled while it is being terminated", async () => {
     const running = await ready(
       `trap 'echo asked' TERM; echo ready; ${FOREVER}`,
     );
@@ -260,7 +266,7 @@ describe("supervise() of a program with a time limit", () => {
     });
   });
 
-  it("names the first cause when the time runs out while it is being cancelled", async () => {
+  it("names the first cause if the time runs out while it is being cancelled", async () => {
     const running = await ready(`trap '' TERM; echo ready; ${FOREVER}`);
     running.cancellation.cancel("SIGTERM");
     const exit = await running.supervise({ timeoutMs: 20, graceMs: 60 });
@@ -272,8 +278,8 @@ describe("supervise() of a program with a time limit", () => {
   });
 });
 
-describe("supervise() of a program whose output cannot be passed on", () => {
-  it("leaves a sink behind that nobody empties when it has to end", async () => {
+describe("supervise() of a program whose output cannot be written", () => {
+  it("abandons a stuck sink when it has to end", async () => {
     const [cancelled, late] = [run(FOREVER), run(FOREVER)];
     cancelled.cancellation.cancel("SIGTERM");
     let givenUpCount = 0;
@@ -292,7 +298,7 @@ describe("supervise() of a program whose output cannot be passed on", () => {
     assertEquals(givenUpCount, 2);
   });
 
-  it("waits for a slow sink after the program has ended, unless it is cancelled", async () => {
+  it("waits for a slow sink after the program has exited, unless it is cancelled", async () => {
     const [slow, stuck] = [run("exit 3"), run("exit 4")];
     const sink = Promise.withResolvers<void>();
     const exits = await Promise.all([
@@ -312,7 +318,7 @@ describe("supervise() of a program whose output cannot be passed on", () => {
     ]);
   });
 
-  it("ends the whole group and fails with the reason", async () => {
+  it("terminates the whole group and rejects with the error", async () => {
     const running = await ready(
       `sleep 1000 & trap '' PIPE; echo ready; ${FOREVER}`,
     );

@@ -13,7 +13,7 @@ Deno.test("timeLimit() is reached", async () => {
   assertEquals(await soon(limit.reached, "the time limit"), true);
 });
 
-Deno.test("timeLimit() is not reached early when it is longer than a timer measures", async () => {
+Deno.test("timeLimit() is not reached early if it is longer than one timer", async () => {
   using long = timeLimit(2 ** 31);
   using longer = timeLimit(100 * 365 * 24 * HOUR_MS);
   let isReached = false;
@@ -36,7 +36,7 @@ Deno.test("timeLimit() of several timers is reached after all of them", async ()
   assertEquals(order, ["one", "several"]);
 });
 
-Deno.test("timeLimit() of several timers can be called off between them", async () => {
+Deno.test("timeLimit() of several timers can be disposed between them", async () => {
   const limit = timeLimit(30, { maxTimerMs: 10 });
   let isReached = false;
   limit.reached.then(() => isReached = true);
@@ -48,18 +48,19 @@ Deno.test("timeLimit() of several timers can be called off between them", async 
   assertEquals(isReached, false);
 });
 
-Deno.test("timeLimit() is never reached once it was called off", async () => {
+Deno.test("timeLimit() is never reached after it is disposed", async () => {
   const called = timeLimit(1);
   let isReached = false;
   called.reached.then(() => isReached = true);
   called[Symbol.dispose]();
-  // A later limit of the same clock that is over: the earlier one would be, too.
+  // If a later limit of the same clock is over, the earlier one would be as
+  // well.
   using later = timeLimit(20);
   await soon(later.reached, "the later limit");
   assertEquals(isReached, false);
 });
 
-Deno.test("timeLimit() does not keep the process alive once it was called off", async () => {
+Deno.test("timeLimit() does not keep the process alive after it is disposed", async () => {
   const script = `
     import { timeLimit } from ${
     JSON.stringify(import.meta.resolve("../../src/process/time_limit.ts"))
@@ -75,7 +76,7 @@ Deno.test("timeLimit() does not keep the process alive once it was called off", 
   assertEquals(code, 0);
 });
 
-Deno.test("settlesWithin() tells what settled, whichever way", async () => {
+Deno.test("settlesWithin() returns true for a promise that resolves or rejects", async () => {
   assertEquals(await settlesWithin(Promise.resolve(), 0), true);
   assertEquals(await settlesWithin(Promise.reject(new Error("x")), 0), true);
   const late = Promise.withResolvers<void>();
@@ -84,13 +85,13 @@ Deno.test("settlesWithin() tells what settled, whichever way", async () => {
   assertEquals(await inTime, true);
 });
 
-Deno.test("settlesWithin() tells what did not settle", async () => {
+Deno.test("settlesWithin() returns false for a promise that does not settle", async () => {
   const never = new Promise(() => {});
   assertEquals(await soon(settlesWithin(never, 0), "no time"), false);
   assertEquals(await soon(settlesWithin(never, 5), "some time"), false);
 });
 
-Deno.test("settlesWithin() is done with what rejects too late", async () => {
+Deno.test("settlesWithin() ignores a late rejection", async () => {
   const late = Promise.withResolvers<void>();
   assertEquals(await settlesWithin(late.promise, 1), false);
   late.reject(new Error("nobody is there to be told"));

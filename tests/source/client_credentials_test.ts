@@ -12,18 +12,18 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Characters that mean something to URLs, shells, and files of configuration. */
+/** Characters with a meaning in URLs, shells and configuration files. */
 const PASSWORD = `p %$HOME"'[x]#;=@/:`;
 const USER = "user%(x)s $HOME";
 const USER_INFO = `${encodeURIComponent(USER)}:${encodeURIComponent(PASSWORD)}`;
 
 interface Prepared {
   error: unknown;
-  /** Everything that the client was called with, and said. */
+  /** Everything that the client was called with, and its output. */
   seen: string;
 }
 
-/** Prepares a source by a recorded client with temporary files of its own. */
+/** Prepares a source with a recorded client and its own temporary files. */
 async function prepareFrom(
   cwd: string,
   type: "hg" | "svn",
@@ -46,7 +46,10 @@ async function prepareFrom(
   };
 }
 
-/** Checks that neither a part of the user info nor a form of it is anywhere. */
+/**
+ * Asserts that neither a part of the user info nor an encoded form of it occurs
+ * anywhere.
+ */
 async function assertHidden(cwd: string, { seen }: Prepared): Promise<void> {
   const secrets = [
     PASSWORD,
@@ -60,7 +63,9 @@ async function assertHidden(cwd: string, { seen }: Prepared): Promise<void> {
   }
 }
 
-/** A server that asks for a password, and may redirect whoever knows it. */
+/**
+ * A server that requires a password, and may redirect authenticated clients.
+ */
 function startServer(place?: string) {
   const seen: (string | null)[] = [];
   const server = Deno.serve(
@@ -98,7 +103,7 @@ function basic(): string {
 for (const type of ["hg", "svn"] as const) {
   const suite = isClientMissing(type) ? () => {} : describe;
   suite(`the credentials of a source of type ${type}`, () => {
-    it("reach the server, and no argument, variable, file or message", async () => {
+    it("reach the server, but no argument, variable, file or message", async () => {
       await using directory = await temporaryDirectory();
       await using server = startServer();
       const url = `http://${USER_INFO}@127.0.0.1:${server.port}/repository`;
@@ -108,7 +113,7 @@ for (const type of ["hg", "svn"] as const) {
       await assertHidden(directory.path, prepared);
     });
 
-    it("reach no other server that redirects to itself", async () => {
+    it("reach no other server after a redirect", async () => {
       await using directory = await temporaryDirectory();
       await using other = startServer();
       await using server = startServer(`http://localhost:${other.port}`);
@@ -118,7 +123,7 @@ for (const type of ["hg", "svn"] as const) {
       assertEquals(other.seen.filter((given) => given !== null), []);
     });
 
-    it("are refused where only an argument could pass them", async () => {
+    it("are rejected if they could only be passed as an argument", async () => {
       await using directory = await temporaryDirectory();
       const { path } = directory;
       const scheme = type === "svn" ? "svn+ssh" : "ssh";
@@ -147,7 +152,7 @@ for (const type of ["hg", "svn"] as const) {
 const svnSuite = isClientMissing("svnserve") ? () => {} : describe;
 
 svnSuite("svnSource() with svnserve", () => {
-  it("logs in, also where the user has configured the host", async () => {
+  it("are used even if the user has configured the host", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await runTool(path, "svnadmin", "create", "repository");
@@ -201,7 +206,7 @@ async function startSvnserve(repository: string) {
       (await Deno.connect({ hostname: "127.0.0.1", port })).close();
       break;
     } catch {
-      // It does not listen yet.
+      // It is not listening yet.
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }

@@ -50,7 +50,7 @@ describe("copySource()", () => {
     }
   });
 
-  it("keeps permission bits, also of directories that cannot be written to", async () => {
+  it("keeps permissions, even of read-only directories", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "from/script": "", "from/closed/file": "" });
@@ -94,7 +94,7 @@ describe("copySource()", () => {
     }
   });
 
-  it("keeps names and targets of links that are not UTF-8, byte for byte", async () => {
+  it("keeps names and link targets that are not UTF-8, byte for byte", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await runShell(
@@ -128,7 +128,7 @@ describe("copySource()", () => {
     );
   });
 
-  it("copies many files of many directories", async () => {
+  it("copies many files in many directories", async () => {
     await using directory = await temporaryDirectory();
     const files: Record<string, string> = {};
     for (let index = 0; index < 500; index++) {
@@ -169,7 +169,7 @@ describe("copySource()", () => {
     }
   });
 
-  it("leaves out what patterns name, in the way of .gitignore", async () => {
+  it("leaves out what .gitignore patterns match", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -209,7 +209,7 @@ describe("copySource()", () => {
     });
   });
 
-  it("leaves out the workspace that a project holds", async () => {
+  it("leaves out a workspace inside the source", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "file": "",
@@ -243,7 +243,7 @@ describe("copySource()", () => {
     });
   });
 
-  it("refuses a source in the target, also through a link", async () => {
+  it("rejects a source in the target, even through a link", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "to/from/file": "", "link": "-> to/from" });
@@ -257,7 +257,7 @@ describe("copySource()", () => {
     }
   });
 
-  it("refuses what is no directory", async () => {
+  it("rejects everything that is not a directory", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "file": "", "loop": "-> loop" });
@@ -279,7 +279,7 @@ describe("copySource()", () => {
     }
   });
 
-  it("warns of sockets and leaves them out", async () => {
+  it("warns about sockets and leaves them out", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "from/file": "" });

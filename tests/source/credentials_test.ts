@@ -26,7 +26,7 @@ describe("removeCredentials()", () => {
     env,
   });
 
-  it("removes the directory and what is in it, again and again", async () => {
+  it("removes the directory and its contents, and can be called again", async () => {
     await using directory = await temporaryDirectory();
     for (
       const path of [
@@ -50,7 +50,7 @@ describe("removeCredentials()", () => {
     }
   });
 
-  it("empties a directory that is a mount", async () => {
+  it("empties a directory that is a mount point", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/auth/": "" });
     const path = `${directory.path}/job/auth`;
@@ -58,7 +58,7 @@ describe("removeCredentials()", () => {
       new Deno.Command(program, { args, stderr: "null" }).output();
     const mount = await run("mount", "-t", "tmpfs", "none", path)
       .catch(() => ({ success: false }));
-    // Few users may mount anything; as root in a container, this one may.
+    // Few users may mount anything; root in a container may.
     if (!mount.success) return;
     try {
       await makeFiles(path, { "credentials": "secret", "deep/file": "" });
@@ -73,7 +73,7 @@ describe("removeCredentials()", () => {
     }
   });
 
-  it("does nothing where there are none, or they shall stay", async () => {
+  it("does nothing if there are none, or they are kept", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, CREDENTIALS);
     const before = await listFiles(directory.path);
@@ -94,7 +94,7 @@ describe("removeCredentials()", () => {
     assertEquals(await listFiles(directory.path), before);
   });
 
-  it("refuses directories that are not below the workspace", async () => {
+  it("rejects directories outside the workspace", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       ...CREDENTIALS,
@@ -134,7 +134,7 @@ describe("removeCredentials()", () => {
     }
   });
 
-  it("warns when the directory is a file", async () => {
+  it("warns if the directory is a file", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/auth": "" });
     const context = contextIn(directory.path, {
@@ -148,7 +148,7 @@ describe("removeCredentials()", () => {
 
 Deno.test({
   name: "credentials that the user cannot read are a warning, once",
-  // Root reads everything; as root, the tests of the image show it.
+  // Root can read everything; the tests of the image cover other users.
   ignore: Deno.uid() === 0,
   async fn() {
     await using directory = await temporaryDirectory();
@@ -183,7 +183,7 @@ describe("withoutCredentials()", () => {
     GIT_CONFIG_GLOBAL: "/job/.reactorcide/vcs-auth/gitconfig",
   };
 
-  it("drops the removed configuration and keeps directories safe", () => {
+  it("drops the removed configuration and keeps safe directories", () => {
     assertEquals(withoutCredentials({ ...AUTH, HOME: "/home/runner" }), {
       REACTORCIDE_VCS_AUTH_DIR: "/job/.reactorcide/vcs-auth",
       HOME: "/home/runner",
@@ -193,7 +193,7 @@ describe("withoutCredentials()", () => {
     });
   });
 
-  it("appends to the configuration that is there", () => {
+  it("appends to the existing configuration", () => {
     const env = withoutCredentials({
       ...AUTH,
       GIT_CONFIG_COUNT: "2",
@@ -208,7 +208,7 @@ describe("withoutCredentials()", () => {
     assertEquals(env.GIT_CONFIG_KEY_2, "safe.directory");
   });
 
-  it("leaves an environment alone whose configuration is elsewhere, or stays", () => {
+  it("does not change an environment whose configuration is elsewhere, or kept", () => {
     const environments: Record<string, string>[] = [
       {},
       { GIT_CONFIG_GLOBAL: "/home/me/.gitconfig" },

@@ -13,7 +13,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** Prepares a source of a type that a handler gets. */
+/** Prepares a source with a handler. */
 async function prepareWith(
   cwd: string,
   handler: SourceHandler,
@@ -33,7 +33,7 @@ async function prepareWith(
 }
 
 describe("handledSource()", () => {
-  it("has the handler fill the directory", async () => {
+  it("calls the handler to fill the directory", async () => {
     await using directory = await temporaryDirectory();
     const { path, commit, log } = await prepareWith(
       directory.path,
@@ -52,7 +52,7 @@ describe("handledSource()", () => {
     assert(log.includes("info source:p4: working {}"), log.join("\n"));
   });
 
-  it("needs no URL and no result", async () => {
+  it("requires no URL and no result", async () => {
     await using directory = await temporaryDirectory();
     const { commit } = await prepareWith(directory.path, ({ target, url }) => {
       assertEquals(url, undefined);
@@ -61,7 +61,7 @@ describe("handledSource()", () => {
     assertEquals(commit, undefined);
   });
 
-  it("leaves nothing of a handler that fails", async () => {
+  it("leaves nothing of a failed handler behind", async () => {
     await using directory = await temporaryDirectory();
     const failures: [handler: SourceHandler, reason: string][] = [
       [() => {}, "its handler left the directory empty"],
@@ -117,7 +117,7 @@ describe("handledSource()", () => {
 });
 
 describe("SourceRegistry", () => {
-  it("takes a type once, until it is given back", () => {
+  it("accepts a type once, until it is unregistered", () => {
     const registry = new SourceRegistry();
     const handle = registry.add("p4", () => {});
     const copy = new SourceRegistry(registry);
@@ -135,7 +135,7 @@ describe("SourceRegistry", () => {
     assertEquals(registry.handlers.size, 1);
   });
 
-  it("refuses names that cannot be, and those of the runner", () => {
+  it("rejects invalid names, and built-in types", () => {
     const registry = new SourceRegistry();
     for (const type of ["", "P4", "a b", "-x", "git", "none", "tarball"]) {
       assertThrows(() => registry.add(type, () => {}), TypeError, "Cannot reg");
@@ -153,7 +153,7 @@ describe("registerSource()", () => {
   const fill: SourceHandler = ({ target, ref }) =>
     Deno.writeTextFile(`${target}/file`, String(ref));
 
-  it("makes a type for both sources of a job", async () => {
+  it("adds a type for both sources of a job", async () => {
     await using test = await testRunner();
     using _ = test.runner.registerSource("p4", fill);
     const { status } = await test.runner.runJob({
@@ -164,7 +164,7 @@ describe("registerSource()", () => {
     assertEquals(status, "success");
   });
 
-  it("is known to a job file and forgotten when it is given back", async () => {
+  it("is known to a job file until it is unregistered", async () => {
     await using test = await testRunner();
     await makeFiles(test.path, {
       "job.yaml": "command: cat file\nsource: { type: p4, ref: r7 }\n",
@@ -180,7 +180,7 @@ describe("registerSource()", () => {
     );
   });
 
-  it("can be done by a plugin for one run, before the source is prepared", async () => {
+  it("can be called by a plugin for one run, before the source is prepared", async () => {
     await using test = await testRunner();
     const problems: string[] = [];
     test.runner.registerPlugin({

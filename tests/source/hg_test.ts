@@ -67,7 +67,7 @@ async function prepareFrom(
   return { commit, file, target, log: context.log.lines };
 }
 
-/** Serves a repository on a port of its own choice. */
+/** Serves a repository on a free port. */
 async function serveHg(repository: string) {
   const child = new Deno.Command("hg", {
     args: [
@@ -165,7 +165,7 @@ suite("hgSource()", () => {
     assertEquals(await exists(`${path}/job/src`), false);
   });
 
-  it("runs nothing for a repository of git in the tree, even if the user allows them", async () => {
+  it("runs nothing for a git repository in the tree, even if the user allows them", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = `${path}/origin`;
@@ -194,7 +194,7 @@ suite("hgSource()", () => {
     assertEquals(await exists(`${path}/marker`), false);
   });
 
-  it("fetches no bundle from where a server points to", async () => {
+  it("fetches no bundle from a URL that the server names", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { newest } = await makeRepository(`${path}/origin`);
@@ -216,7 +216,7 @@ suite("hgSource()", () => {
     assertEquals([commit, seen], [newest, []]);
   });
 
-  it("tells what Mercurial says, without user info", async () => {
+  it("includes Mercurial's message, without user info", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeRepository(`${path}/origin`);
@@ -248,7 +248,7 @@ suite("hgSource()", () => {
   });
 });
 
-Deno.test("hgSource() refuses what could be an option, a command or an expression", () => {
+Deno.test("hgSource() rejects values that could be an option, a command or an expression", () => {
   const context = sourceContext({ cwd: "/" });
   const urls = [
     "",
@@ -293,7 +293,7 @@ Deno.test("hgSource() refuses what could be an option, a command or an expressio
   }
 });
 
-Deno.test("hgSource() says when Mercurial is not installed", async () => {
+Deno.test("hgSource() reports that Mercurial is not installed", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await assertRejects(

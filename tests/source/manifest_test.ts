@@ -19,7 +19,7 @@ const FILES = {
 };
 
 describe("takeManifest()", () => {
-  it("tells names apart that are not UTF-8, and seals what bears them", async () => {
+  it("distinguishes names that are not UTF-8, and makes them read-only", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const script = (text: string) =>
@@ -60,7 +60,7 @@ describe("takeManifest()", () => {
     ]);
   });
 
-  it("finds every change, and nothing else", async () => {
+  it("finds exactly the changes", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const changes: [what: string, expected: string, () => Promise<unknown>][] =
@@ -135,7 +135,7 @@ describe("takeManifest()", () => {
     }
   });
 
-  it("closes what it lists, but no file that has another name", async () => {
+  it("makes everything read-only except files with several hard links", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(`${path}/ci`, FILES);
@@ -154,7 +154,7 @@ describe("takeManifest()", () => {
     );
   });
 
-  it("reads nothing that is not as it was, however much there is", async () => {
+  it("reads only unchanged files, even in large directories", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { ...FILES, "kept": "same", "other": "one" });
@@ -176,7 +176,7 @@ describe("takeManifest()", () => {
     ]);
   });
 
-  it("agrees with itself, with and without an earlier list", async () => {
+  it("gives the same result with and without an earlier manifest", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, FILES);
@@ -190,7 +190,7 @@ describe("takeManifest()", () => {
     assertEquals(after, before);
   });
 
-  it("does not wait for who writes to a pipe", async () => {
+  it("does not wait for the writer of a pipe", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await new Deno.Command("mkfifo", { args: [`${path}/pipe`] }).output();
@@ -198,7 +198,7 @@ describe("takeManifest()", () => {
     assert(manifest.get("pipe")?.startsWith("other "));
   });
 
-  it("tells what cannot be listed, and stops when it is asked to", async () => {
+  it("reports what cannot be listed, and can be stopped", async () => {
     await using directory = await temporaryDirectory();
     const missing = `${directory.path}/missing`;
     await assertRejects(
@@ -213,7 +213,7 @@ describe("takeManifest()", () => {
   });
 });
 
-Deno.test("changesBetween() agrees with a naive comparison on random lists", () => {
+Deno.test("changesBetween() agrees with a naive comparison of random manifests", () => {
   const random = new Random();
   for (let round = 0; round < 300; round++) {
     const list = () =>

@@ -13,7 +13,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Asks for a copy of `from` at `/job/src`, unless told otherwise. */
+/** Requests a copy of `from` at `/job/src` by default. */
 function request(
   { workspace }: SourceContext,
   changes: Partial<SourceRequest> = {},
@@ -38,7 +38,7 @@ describe("prepareSource()", () => {
     assertEquals(await listFiles(directory.path), {});
   });
 
-  it("fills a place that is absent or empty", async () => {
+  it("fills a directory that is missing or empty", async () => {
     for (const inContainer of [false, true]) {
       for (const state of ["absent", "empty"]) {
         await using directory = await temporaryDirectory();
@@ -56,7 +56,7 @@ describe("prepareSource()", () => {
     }
   });
 
-  it("tells the commit of a git source", async () => {
+  it("returns the commit of a git source", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     const commit = await origin.commit({ file: "text" });
@@ -65,12 +65,12 @@ describe("prepareSource()", () => {
     const path = context.workspace.pathOf("/job/src");
     assertEquals(await prepareSource(git, context), { path, commit });
     assertEquals(await Deno.readTextFile(`${path}/file`), "text");
-    // What it made it may replace.
+    // The runner may replace what it has created.
     assertEquals(await prepareSource(git, context), { path, commit });
     assertEquals(await removeOwnedPaths(context.workspace), [path]);
   });
 
-  it("leaves the source that a worker put into a container", async () => {
+  it("keeps the source that a worker put into a container", async () => {
     await using directory = await temporaryDirectory();
     const context = sourceContext({ cwd: directory.path, inContainer: true });
     await makeFiles(directory.path, {
@@ -121,7 +121,7 @@ describe("prepareSource()", () => {
     }
   });
 
-  it("replaces what an earlier run made, or began", async () => {
+  it("replaces the result of an earlier run, even an incomplete one", async () => {
     await using directory = await temporaryDirectory();
     const context = sourceContext({ cwd: directory.path });
     const target = context.workspace.pathOf("/job/src");
@@ -133,7 +133,7 @@ describe("prepareSource()", () => {
     assertEquals(await listFiles(target), { "file": "2" });
   });
 
-  it("leaves nothing half-prepared after a failure", async () => {
+  it("leaves no partial result after a failure", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     await origin.commit({ file: "text" });
@@ -157,9 +157,9 @@ describe("prepareSource()", () => {
     }
   });
 
-  it("leaves nothing half-prepared after a cancellation", async () => {
+  it("leaves no partial result after a cancellation", async () => {
     await using directory = await temporaryDirectory();
-    // A server that accepts, and then says nothing.
+    // A server that accepts connections and sends nothing.
     using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = server.addr as Deno.NetAddr;
     const context = sourceContext({ cwd: directory.path, inContainer: true });
@@ -177,7 +177,7 @@ describe("prepareSource()", () => {
     assertEquals(await listFiles(target), {});
   });
 
-  it("does not begin once the job is cancelled", async () => {
+  it("does not start if the job is already cancelled", async () => {
     await using directory = await temporaryDirectory();
     const context = sourceContext({ cwd: directory.path });
     await makeFiles(directory.path, { "from/file": "" });
@@ -189,7 +189,7 @@ describe("prepareSource()", () => {
     assertEquals(await exists(context.workspace.base), false);
   });
 
-  it("judges the source before it empties the place", async () => {
+  it("validates the source before it empties the directory", async () => {
     await using directory = await temporaryDirectory();
     const context = sourceContext({ cwd: directory.path, inContainer: true });
     const target = context.workspace.pathOf("/job/ci");
@@ -216,7 +216,7 @@ describe("prepareSource()", () => {
     }
   });
 
-  it("goes through no link that leads out of the workspace", async () => {
+  it("follows no link that leads out of the workspace", async () => {
     await using directory = await temporaryDirectory();
     for (const inContainer of [false, true]) {
       const context = sourceContext({ cwd: directory.path, inContainer });
@@ -242,7 +242,7 @@ describe("prepareSource()", () => {
     }
   });
 
-  it("refuses a place that is a file", async () => {
+  it("rejects a path that is a file", async () => {
     await using directory = await temporaryDirectory();
     const context = sourceContext({ cwd: directory.path, inContainer: true });
     await makeFiles(directory.path, { "from/file": "", "job/src": "a file" });

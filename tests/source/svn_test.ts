@@ -13,7 +13,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Makes a repository in the usual layout; the revision is the content of `file`. */
+/** Creates a repository with the usual layout; `file` contains its revision. */
 async function makeRepository(path: string): Promise<string> {
   await runTool(path, "svnadmin", "create", "repository");
   const url = `file://${path}/repository`;
@@ -74,7 +74,7 @@ suite("svnSource()", () => {
     }
   });
 
-  it("fetches nothing that a tree names", async () => {
+  it("fetches no externals", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const url = await makeRepository(path);
@@ -86,7 +86,7 @@ suite("svnSource()", () => {
     assertEquals([commit, files], ["r5", { file: "r4" }]);
   });
 
-  it("tells what Subversion says, without user info", async () => {
+  it("includes Subversion's message, without user info", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const url = await makeRepository(path);
@@ -110,7 +110,7 @@ suite("svnSource()", () => {
   });
 });
 
-Deno.test("svnSource() refuses what could be an option or a command", () => {
+Deno.test("svnSource() rejects values that could be an option or a command", () => {
   const context = sourceContext({ cwd: "/" });
   const urls = [
     "",
@@ -148,7 +148,7 @@ Deno.test("svnSource() refuses what could be an option or a command", () => {
   }
 });
 
-Deno.test("svnSource() says when Subversion is not installed", async () => {
+Deno.test("svnSource() reports that Subversion is not installed", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   await assertRejects(

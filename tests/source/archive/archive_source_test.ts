@@ -55,7 +55,7 @@ async function unpackIn(
   return { target, lines: context.log.lines };
 }
 
-/** Fails to unpack, and leaves nothing. */
+/** Asserts that an archive is rejected, and leaves nothing behind. */
 async function refusal(
   cwd: string,
   url: string,
@@ -86,7 +86,7 @@ async function refusalOf(
 }
 
 describe("archiveSource()", () => {
-  it("unpacks what tar and zip pack, however it is compressed", async () => {
+  it("unpacks tar and zip archives with every compression", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(`${path}/from`, FILES);
@@ -135,7 +135,7 @@ describe("archiveSource()", () => {
     assertEquals((await Deno.stat(`${target}/from/file`)).size, 10_000);
   });
 
-  it("keeps times, hard links, closed directories and long names", async () => {
+  it("keeps times, hard links, read-only directories and long names", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const long = `${"d".repeat(90)}/${"e".repeat(90)}/${"f".repeat(90)}`;
@@ -156,7 +156,7 @@ describe("archiveSource()", () => {
     }
   });
 
-  it("leaves the one top folder out when it is asked to", async () => {
+  it("strips the top-level directory if requested", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(`${path}/from`, FILES);
@@ -192,7 +192,7 @@ describe("archiveSource()", () => {
     );
   });
 
-  it("compares the checksum before anything is unpacked", async () => {
+  it("verifies the checksum before anything is unpacked", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const bytes = tarOf([{ name: "file", content: "text" }]);
@@ -215,7 +215,7 @@ describe("archiveSource()", () => {
     }
   });
 
-  it("leaves nothing of what is refused", async () => {
+  it("leaves nothing of a rejected archive behind", async () => {
     const hostile: [entries: TarEntry[], problem: string][] = [
       [[{ name: "/etc/x" }], '"/etc/x": its name is absolute'],
       [[{ name: "../x" }], '"../x": its name contains ".."'],
@@ -229,7 +229,7 @@ describe("archiveSource()", () => {
         [{ name: "l", type: "2", target: "../../../victim/file" }],
         '"l": its target "../../../victim/file" leads out of the archive',
       ],
-      // One that leads out through another one, which is fine by itself.
+      // A link that leads out through another link, which is valid by itself.
       [
         [
           { name: "a/b/c/x", type: "2", target: "../../.." },
@@ -333,7 +333,7 @@ describe("archiveSource()", () => {
         ],
         "a sparse file has an invalid map",
       ]),
-      // Each of two programs would believe another name.
+      // Two programs would use different names.
       [
         [
           { name: "x", type: "x", content: paxRecords({ path: "one" }) },
@@ -363,7 +363,7 @@ describe("archiveSource()", () => {
           [{ name: "x", type: "x", content }, { name: "f" }],
           "an extended header is malformed",
         ]),
-      // An extended header renames what follows it.
+      // An extended header renames the entries after it.
       [
         [
           { name: "x", type: "x", content: paxRecords({ path: "/etc/x" }) },
@@ -391,7 +391,7 @@ describe("archiveSource()", () => {
     }
   });
 
-  it("treats names that are not UTF-8 as it treats others", async () => {
+  it("treats names that are not UTF-8 like all others", async () => {
     const up = { name: "d/l\udce9", type: "2", target: ".." };
     const hostile: [entries: TarEntry[], problem: string][] = [
       [
@@ -441,7 +441,7 @@ describe("archiveSource()", () => {
     );
   });
 
-  it("takes links that stay inside, also those that lead nowhere", async () => {
+  it("accepts links that stay inside, even dangling ones", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await Deno.writeFile(
@@ -457,7 +457,7 @@ describe("archiveSource()", () => {
     assertEquals(await Deno.readTextFile(`${target}/y`), "found");
   });
 
-  it("takes the last of several files of one name", async () => {
+  it("uses the last of several files with one name", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await Deno.writeFile(
@@ -478,7 +478,7 @@ describe("archiveSource()", () => {
     });
   });
 
-  it("ends at its limits", async () => {
+  it("stops at its limits", async () => {
     const files = Array.from({ length: 11 }, (_, at) => ({ name: `f${at}` }));
     assertEquals(
       await refusalOf(files, { maxEntries: 10 }),
@@ -510,7 +510,7 @@ describe("archiveSource()", () => {
     );
   });
 
-  it("refuses what is cut off, damaged or no archive", async () => {
+  it("rejects truncated, damaged and other files", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const tar = tarOf([{ name: "file", content: "x".repeat(2_000) }]);
@@ -541,7 +541,7 @@ describe("archiveSource()", () => {
     }
   });
 
-  it("judges where the archive is before it touches anything", async () => {
+  it("validates the location before it changes anything", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "directory/file": "", "job/src/a.tar": "" });
@@ -578,7 +578,7 @@ describe("archiveSource()", () => {
     assert(await exists(`${path}/job/src/small.tar`));
   });
 
-  it("names the tool that is missing", async () => {
+  it("names a missing tool", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await Deno.writeFile(`${path}/a`, new Uint8Array([0x28, 0xb5, 0x2f, 0xfd]));

@@ -13,7 +13,7 @@ const ARCHIVE = tarOf([{ name: "file", content: "fetched" }]);
 
 type Answer = (request: Request, count: number) => Response;
 
-/** Prepares an archive from a server that answers as it is told. */
+/** Prepares an archive from a server with the given responses. */
 async function prepareFrom(
   answer: Answer,
   options: {
@@ -51,7 +51,7 @@ async function prepareFrom(
   return { error, count, log: context.log.lines.join("\n") };
 }
 
-/** A body whose connection breaks in the middle. */
+/** A response body whose connection breaks in the middle. */
 function cutOff(): Response {
   return new Response(
     new ReadableStream({
@@ -71,7 +71,7 @@ describe("download()", () => {
     assert(log.includes("info source: Fetching"), log);
   });
 
-  it("tries again what may be over the next time", async () => {
+  it("retries failures that may be temporary", async () => {
     const failures: Answer[] = [
       () => new Response("", { status: 503 }),
       () => new Response("", { status: 429 }),
@@ -83,7 +83,7 @@ describe("download()", () => {
     assertEquals([error, count], [undefined, 4]);
   });
 
-  it("waits as long as the server asks, in seconds or until a date", async () => {
+  it("waits as long as the server requests, in seconds or until a date", async () => {
     const asked: Answer[] = [
       () => new Response("", { status: 429, headers: { "retry-after": "1" } }),
       () =>
@@ -104,7 +104,7 @@ describe("download()", () => {
     for (const ms of pauses) assert(ms >= 1_000 && ms <= 1_125, log);
   });
 
-  it("fetches what is stored, whatever encoding the server says it has", async () => {
+  it("fetches the stored bytes, whatever encoding the server reports", async () => {
     const zipped = await new Response(
       new Response(ARCHIVE).body!.pipeThrough(new CompressionStream("gzip")),
     ).bytes();
@@ -120,7 +120,7 @@ describe("download()", () => {
     }
   });
 
-  it("sends any password as it is meant, a bare % included", async () => {
+  it("sends every password unchanged, including a bare %", async () => {
     const passwords: [inUrl: string, meant: string][] = [
       ["100%25", "100%"],
       ["100%", "100%"],
@@ -138,7 +138,7 @@ describe("download()", () => {
     }
   });
 
-  it("sends no user name that the server would cut at a colon", async () => {
+  it("rejects a user name that the server would cut at a colon", async () => {
     let count = 0;
     const { error } = await prepareFrom(() => {
       count++;
@@ -152,7 +152,7 @@ describe("download()", () => {
     assertEquals(count, 0);
   });
 
-  it("gives up a server that sends byte after byte, and ends its attempts in time", async () => {
+  it("gives up on a server that sends slowly, and stops its attempts in time", async () => {
     const dribbles = () => {
       let timer: ReturnType<typeof setInterval> | undefined;
       return new Response(
@@ -185,7 +185,7 @@ describe("download()", () => {
     assertEquals(busy.count, 1);
   });
 
-  it("gives up a server that stays broken", async () => {
+  it("gives up on a server that keeps failing", async () => {
     const { error, count } = await prepareFrom(() =>
       new Response("", { status: 500 })
     );
@@ -198,7 +198,7 @@ describe("download()", () => {
     );
   });
 
-  it("does not ask again for what is not there, too large or not the right one", async () => {
+  it("does not retry a missing, too large or wrong file", async () => {
     const missing = await prepareFrom(() => new Response("", { status: 404 }));
     assert(missing.error.message.endsWith("responded with 404 Not Found"));
     const large = await prepareFrom(() => new Response(ARCHIVE), {
@@ -210,7 +210,7 @@ describe("download()", () => {
     assertEquals([missing.count, large.count, wrong.count], [1, 1, 1]);
   });
 
-  it("shows no user info and sends it to its own host alone", async () => {
+  it("shows no user info and sends it only to its own host", async () => {
     const seen: (string | null)[] = [];
     await using other = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen() {} },
@@ -235,7 +235,7 @@ describe("download()", () => {
     assert(!failed.error.message.includes("s3cret"), failed.error.message);
   });
 
-  it("follows no redirection to another kind of URL, nor for ever", async () => {
+  it("follows no redirect to another kind of URL, and not forever", async () => {
     for (const place of ["file:///etc/passwd", "data:,x"]) {
       const { error } = await prepareFrom(() =>
         new Response("", { status: 302, headers: { location: place } })
@@ -249,7 +249,7 @@ describe("download()", () => {
     assertEquals(count, 11);
   });
 
-  it("tells what the network says, and stops when the job is cancelled", async () => {
+  it("reports network errors, and stops when the job is cancelled", async () => {
     await using directory = await temporaryDirectory();
     const context = sourceContext({
       cwd: directory.path,

@@ -24,7 +24,7 @@ async function unpackIn(cwd: string, url: string): Promise<string> {
   return target;
 }
 
-/** Sums names, types, contents, permission bits, times and targets of links up. */
+/** Summarizes names, types, contents, permissions, times and link targets. */
 function sumOf(directory: string): Promise<string> {
   return runTool(
     directory,
@@ -63,7 +63,7 @@ const KINDS = [
 ];
 
 describe("tarEntries()", () => {
-  it("reads what GNU tar writes, in each format", async () => {
+  it("reads all formats that GNU tar writes", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await runShell(
@@ -92,7 +92,7 @@ line'
     }
   });
 
-  it("reads random trees as GNU tar does", async () => {
+  it("reads random trees like GNU tar", async () => {
     const random = new Random();
     const names = ["a", "b\\351", "c\\350d", "\\303\\274", "e f"];
     for (let round = 0; round < 12; round++) {

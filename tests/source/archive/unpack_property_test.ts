@@ -15,11 +15,11 @@ import { Budget } from "../../../src/source/archive/entry.ts";
 
 const PARTS = ["a", "b", "c", "..", ".", ""];
 
-/** A path of few names, so that entries meet each other. */
+/** A path from a few names, so that entries collide. */
 function randomPath(random: Random, wildness: number): string {
   const length = 1 + random.below(4);
   return Array.from({ length }, () =>
-    // Names that are refused at once would hide what comes behind them.
+    // Names that are rejected immediately would hide later problems.
     PARTS[random.below(random.below(wildness) === 0 ? PARTS.length : 3)])
     .join("/");
 }
@@ -35,7 +35,7 @@ function randomEntry(random: Random): TarEntry {
   };
 }
 
-Deno.test("unpack() writes nothing outside and leaves no link that leads out, whatever the archive", async () => {
+Deno.test("unpack() writes nothing outside and leaves no link that leads out, for any archive", async () => {
   const random = new Random();
   let acceptedCount = 0;
   for (let round = 0; round < 150; round++) {
@@ -65,7 +65,7 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, wh
       assert(error instanceof RunnerError, `${context}\n${error}`);
       return false;
     });
-    // An archive may make directories that only root can list.
+    // An archive may contain directories that only root can list.
     await openToAll(path);
     const all = Object.entries(await listFiles(path));
     const around = all.filter(([name, content]) =>
@@ -76,7 +76,7 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, wh
     acceptedCount++;
     for (const [name, content] of all) {
       if (!content.startsWith("-> ")) continue;
-      // One that dangles leads nowhere until its place is made; inside, too.
+      // A dangling link leads nowhere until its target is created, even inside.
       const real = await Deno.realPath(`${path}/${name}`).catch(() => root);
       assert(isInside(root, real), `${context}\n${name} leads to ${real}`);
     }
@@ -84,7 +84,7 @@ Deno.test("unpack() writes nothing outside and leaves no link that leads out, wh
   assert(acceptedCount > 10, `only ${acceptedCount}, seed ${random.seed}`);
 });
 
-Deno.test("unpack() stops within a file without an end", async () => {
+Deno.test("unpack() can be stopped within an endless file", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const stop = new AbortController();
@@ -114,7 +114,7 @@ Deno.test("unpack() stops within a file without an end", async () => {
   );
 });
 
-/** Pieces of odd sizes, as a pipe gives them. */
+/** Chunks of odd sizes, as from a pipe. */
 async function* streamOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += 777) {
     yield await Promise.resolve(bytes.subarray(at, at + 777));

@@ -12,7 +12,7 @@ import {
 } from "../../helpers/temporary_directory.ts";
 import { Budget } from "../../../src/source/archive/entry.ts";
 
-/** An entry of a zip that is made byte by byte. */
+/** An entry of a zip that is written byte by byte. */
 interface ZipEntry {
   name: string;
   content?: string;
@@ -22,7 +22,7 @@ interface ZipEntry {
   crc?: number;
   size?: number;
   offset?: number;
-  /** Name in front of the content, if it is another one. */
+  /** Name in the local header, if it differs. */
   localName?: string;
 }
 
@@ -130,7 +130,7 @@ describe("zipEntries()", () => {
     assertEquals(await runShell(`${path}/to`, "find . | wc -l"), "5");
   });
 
-  it("refuses what leads out or cannot be read", async () => {
+  it("rejects names and links that lead out, and unsupported features", async () => {
     const hostile: [entries: ZipEntry[], problem: string][] = [
       [[{ name: "/etc/x" }], "its name is absolute"],
       [[{ name: "a/../../x" }], 'its name contains ".."'],
@@ -179,7 +179,7 @@ describe("zipEntries()", () => {
     }
   });
 
-  it("refuses a directory that is cut off or damaged, whatever byte is wrong", async () => {
+  it("rejects a central directory that is truncated or damaged at any byte", async () => {
     const bytes = zipOf([{ name: "a", content: "text" }, { name: "b" }]);
     for (let length = 0; length < bytes.length; length++) {
       await assertRejects(

@@ -10,14 +10,17 @@ import {
 import { startGitServer } from "../../helpers/git_server.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 
-/** A base and a pull request that have parted, and what names them. */
+/** A base and a pull request that have diverged, and how they are named. */
 interface PullRequest {
   readonly base: string;
   readonly head: string;
   readonly env: Record<string, string>;
 }
 
-/** Two commits on `main` since a branch `feature` with three has parted from it. */
+/**
+ * Two commits on `main` since a branch `feature` with three commits was
+ * created.
+ */
 async function makePullRequest(
   base: GitRepository,
   head: GitRepository = base,
@@ -43,7 +46,9 @@ async function makePullRequest(
   };
 }
 
-/** What jobs of pull requests ask, in a clone that is offline by now. */
+/**
+ * Commands that jobs of pull requests run, in a clone that is offline by now.
+ */
 async function answers(
   { git }: Pick<Clone, "git">,
   { base, head }: Pick<PullRequest, "base" | "head">,
@@ -62,7 +67,7 @@ function warningsOf({ log }: Clone): string[] {
 }
 
 describe("gitSource() and the base of a pull request", () => {
-  it("has both, and what lies between", async () => {
+  it("has both, and everything in between", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -133,7 +138,7 @@ describe("gitSource() and the base of a pull request", () => {
     }
   });
 
-  it("goes back as far as it has to, and no further", async () => {
+  it("deepens the history as far as necessary, and no further", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     // 600 on main; 40 on the other side of the 400th.
@@ -166,14 +171,14 @@ describe("gitSource() and the base of a pull request", () => {
     assertEquals(await facts(ids[599]), ["40", "199", ids[400], false]);
   });
 
-  it("takes what the server gives", async () => {
+  it("accepts what the server serves", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
     const request = await makePullRequest(origin);
     await using server = startGitServer(path);
     const url = `${server.url}origin/.git`;
-    // The branch has gone on, or is gone.
+    // The branch has new commits, or was deleted.
     await origin.commit({ later: "" });
     for (const branch of ["main", "gone"]) {
       const made = await clone(path, url, {
@@ -183,7 +188,7 @@ describe("gitSource() and the base of a pull request", () => {
       assertEquals((await answers(made, request)).own, "a\nb\nfile");
       assertEquals(warningsOf(made), []);
     }
-    // Commits are not given away by their ids.
+    // The server does not serve commits by ID.
     await origin.git("config", "uploadpack.allowAnySHA1InWant", "false");
     server.faults = { speaksOldProtocol: true };
     for (const refusesDepth of [false, true]) {
@@ -194,7 +199,7 @@ describe("gitSource() and the base of a pull request", () => {
     }
   });
 
-  it("leaves alone what is no pull request", async () => {
+  it("fetches nothing without a pull request", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -215,7 +220,7 @@ describe("gitSource() and the base of a pull request", () => {
     }
   });
 
-  it("is a warning that says what will fail when it cannot be fetched", async () => {
+  it("warns about the consequences if it cannot be fetched", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -256,10 +261,10 @@ describe("gitSource() and the base of a pull request", () => {
     }
   });
 
-  it("is far away only once it is not reached", async () => {
+  it("counts as too far away only after all attempts", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
-    // The server itself does not have what lies between.
+    // The server itself lacks the commits in between.
     const origin = await makeRepository(`${path}/origin`);
     const request = await makePullRequest(origin);
     await origin.git("branch", "tip", request.head);
@@ -281,7 +286,7 @@ describe("gitSource() and the base of a pull request", () => {
   });
 });
 
-describe("gitSource() and the repository to merge into", () => {
+describe("gitSource() and the base repository", () => {
   it("is the remote `upstream`, with its branch", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
@@ -300,7 +305,7 @@ describe("gitSource() and the repository to merge into", () => {
     }
   });
 
-  it("is left out without a ref, and when it is the same", async () => {
+  it("is left out without a ref, and if it is the same", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const fork = await makeRepository(`${path}/fork`);
@@ -321,7 +326,7 @@ describe("gitSource() and the repository to merge into", () => {
   });
 });
 
-Deno.test("isSameRepository() sees through spellings", () => {
+Deno.test("isSameRepository() ignores differences in spelling", () => {
   const spellings = [
     "https://github.com/user/repo",
     "https://github.com/user/repo.git",

@@ -8,7 +8,9 @@ import {
 import { startGitServer } from "../../helpers/git_server.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 
-/** Three commits: two on `main`, of which the first is `v1`, one on `side`. */
+/**
+ * Three commits: two on `main`, the first of which is `v1`, and one on `side`.
+ */
 async function makeOrigin(path: string): Promise<GitRepository> {
   const origin = await makeRepository(path);
   await origin.git("config", "receive.denyCurrentBranch", "ignore");
@@ -22,7 +24,7 @@ async function makeOrigin(path: string): Promise<GitRepository> {
   return origin;
 }
 
-/** What a clone says of itself, to be compared with that of `git clone`. */
+/** Facts about a clone, to be compared with those of `git clone`. */
 async function facts({ git }: Pick<Clone, "git">) {
   const ask = (...args: string[]) => git(...args).catch(() => undefined);
   return {
@@ -37,7 +39,7 @@ async function facts({ git }: Pick<Clone, "git">) {
 }
 
 describe("gitSource() and branches", () => {
-  it("leaves what git clone leaves", async () => {
+  it("gives the same result as git clone", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -60,7 +62,7 @@ describe("gitSource() and branches", () => {
       const expected = await facts({
         git: (...args) => origin.git("-C", `${path}/expected-${ref}`, ...args),
       });
-      // Only the default branch, or all, are known to be it.
+      // Only the default branch, or all branches, can identify it.
       for (const [url, options] of ways) {
         const made = await clone(path, url, { ...options, ref });
         const isKnown = ref === undefined || options.fetchDepth === 0;
@@ -73,7 +75,7 @@ describe("gitSource() and branches", () => {
     }
   });
 
-  it("does not depend on the remotes and branches that a user configures", async () => {
+  it("does not depend on remotes and branches in the user's configuration", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -114,7 +116,7 @@ describe("gitSource() and branches", () => {
     );
   });
 
-  it("detaches HEAD for tags, commits and other references", async () => {
+  it("detaches HEAD for tags, commits and other refs", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -130,7 +132,7 @@ describe("gitSource() and branches", () => {
     }
   });
 
-  it("has the tag that was asked for", async () => {
+  it("has the requested tag", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -179,12 +181,12 @@ describe("gitSource() and branches", () => {
     }
   });
 
-  it("takes branches of any name that git can check out", async () => {
+  it("accepts branches with any name that git can check out", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
     const side = await origin.git("rev-parse", "side");
-    // The tags lead elsewhere, and must not win.
+    // Tags that point elsewhere must not be preferred.
     for (
       const name of ["refs/heads/x", 'a"b', "ü/ö", "deadbee", "a&b;c", "v1"]
     ) {
@@ -208,7 +210,7 @@ describe("gitSource() and branches", () => {
     }
   });
 
-  it("detaches HEAD where the server has no default branch", async () => {
+  it("detaches HEAD if the server has no default branch", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -220,7 +222,7 @@ describe("gitSource() and branches", () => {
     }
   });
 
-  it("refuses a branch that does not lead to a commit", async () => {
+  it("rejects a branch that does not point to a commit", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);

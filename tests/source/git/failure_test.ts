@@ -11,14 +11,14 @@ describe("gitReason()", () => {
       stderr,
     }, url);
 
-  it("gives git's own reason in one line", () => {
+  it("returns git's own reason in one line", () => {
     assertEquals(
       reasonOf("Cloning into 'x'...\nfatal: repository 'x' does not exist\n"),
       "repository 'x' does not exist",
     );
   });
 
-  it("says what ssh and the server said, but no general advice", () => {
+  it("includes messages of ssh and the server, but no general advice", () => {
     assertEquals(
       reasonOf([
         "Cloning into 'x'...",
@@ -36,12 +36,12 @@ describe("gitReason()", () => {
     );
   });
 
-  it("makes do with what there is", () => {
+  it("returns something for unusual output", () => {
     assertEquals(reasonOf("something odd\n"), "something odd");
     assertEquals(reasonOf(""), "git ended with exit code 128");
   });
 
-  it("shows neither terminal sequences nor whole novels", () => {
+  it("removes terminal sequences and limits the length", () => {
     assertEquals(reasonOf("fatal: a\x1b[2Jb\u009b1mc\x07d"), "abc d");
     const long = reasonOf(`fatal: ${"x".repeat(5_000)}`);
     assertEquals(long.length, 401);
@@ -49,7 +49,7 @@ describe("gitReason()", () => {
     assert(flood.length <= 401);
   });
 
-  it("hides user info, also where the output is cut", () => {
+  it("hides user info, even if the output is truncated", () => {
     const url = "https://me:correct-horse@example.com/a";
     for (let length = 8_120; length < 8_260; length++) {
       const line = `fatal: ${url} ${".".repeat(length)}`;

@@ -14,7 +14,7 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** Clones into `clone` of the directory and tells what is there then. */
+/** Clones into `clone` of the directory, and describes the result. */
 async function checkOut(
   cwd: string,
   url: string,
@@ -33,7 +33,7 @@ async function checkOut(
   };
 }
 
-/** Commits a file `version` of the given content. */
+/** Commits a file `version` with the given content. */
 function commit(repository: GitRepository, version: string): Promise<string> {
   return repository.commit({ version });
 }
@@ -54,7 +54,7 @@ describe("gitSource()", () => {
     }
   });
 
-  it("finds branches, tags, commits and references", async () => {
+  it("finds branches, tags, commits and other refs", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     const first = await commit(origin, "1");
@@ -105,7 +105,7 @@ describe("gitSource()", () => {
     }
   });
 
-  it("takes a branch before a tag before a commit id", async () => {
+  it("prefers a branch over a tag, and a tag over a commit ID", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     const first = await commit(origin, "1");
@@ -123,7 +123,7 @@ describe("gitSource()", () => {
     assertEquals(await resolve(abbreviated), second);
   });
 
-  it("is not misled by a branch that bears the full id of a commit", async () => {
+  it("is not confused by a branch with the full ID of a commit", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     const reviewed = await commit(origin, "reviewed");
@@ -136,7 +136,7 @@ describe("gitSource()", () => {
     assertEquals(result.version, "reviewed");
   });
 
-  it("is not misled by files that bear the name of a branch", async () => {
+  it("is not confused by files with the name of a branch", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     await origin.commit({ "version": "1", "side": "a file", "HEAD": "" });
@@ -162,7 +162,7 @@ describe("gitSource()", () => {
     }
   });
 
-  it("ends errors with git's own reason", async () => {
+  it("includes git's own reason in errors", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     await assertRejects(
@@ -194,9 +194,9 @@ describe("gitSource()", () => {
     assertEquals(error.code, "source-failed");
   });
 
-  it("shows no user info, be it in the log or in an error", async () => {
+  it("shows no user info in the log or in errors", async () => {
     await using directory = await temporaryDirectory();
-    // Nobody listens at port 1.
+    // No server listens on port 1.
     const url = "http://me:correct-horse@127.0.0.1:1/a";
     const context = sourceContext({ cwd: directory.path });
     await Deno.mkdir(`${directory.path}/clone`);
@@ -215,7 +215,7 @@ describe("gitSource()", () => {
     );
   });
 
-  it("runs nothing that a template, a repository or the environment brings", async () => {
+  it("runs nothing from a template, a repository or the environment", async () => {
     await using directory = await temporaryDirectory();
     const marker = `${directory.path}/marker`;
     const hook = `#!/bin/sh\ntouch ${marker}\n`;
@@ -277,7 +277,7 @@ describe("gitSource()", () => {
     assertEquals(await exists(marker), false);
   });
 
-  it("keeps to its own repository, whatever a git around it says", async () => {
+  it("uses its own repository, even inside another one", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     const id = await commit(origin, "1");
@@ -298,7 +298,7 @@ describe("gitSource()", () => {
     assertEquals(await listFiles(`${other.path}/.git`), before);
   });
 
-  it("judges before it runs anything", async () => {
+  it("validates everything before it runs anything", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "bin/git": "#!/bin/sh\ntouch marker\n" });

@@ -9,7 +9,7 @@ import {
 import { Random } from "../../helpers/random.ts";
 import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 
-/** Runs git as the source does. */
+/** Runs git like the source does. */
 async function run(path: string, args: readonly string[]) {
   const { code, stdout, stderr } = await new Deno.Command("git", {
     args: ["-C", path, ...args],
@@ -26,7 +26,7 @@ async function run(path: string, args: readonly string[]) {
   };
 }
 
-/** A commit and all that it is made of, by the plain definition. */
+/** A commit and all of its ancestors, by the plain definition. */
 function ancestors(commits: readonly HistoryCommit[], from: number) {
   const found = new Set([from]);
   for (const at of found) {
@@ -35,7 +35,7 @@ function ancestors(commits: readonly HistoryCommit[], from: number) {
   return found;
 }
 
-/** What a whole clone answers, by the plain definition. */
+/** What a full clone answers, by the plain definition. */
 function naiveAnswers(
   commits: readonly HistoryCommit[],
   one: number,
@@ -53,7 +53,7 @@ function naiveAnswers(
   };
 }
 
-Deno.test("isHistoryBetweenKnown() is true only where git answers as in a whole clone", async () => {
+Deno.test("isHistoryBetweenKnown() is true only if git gives the same answers as in a full clone", async () => {
   const random = new Random();
   const counts = { known: 0, unknown: 0 };
   for (let round = 0; round < 6; round++) {
@@ -73,7 +73,7 @@ Deno.test("isHistoryBetweenKnown() is true only where git answers as in a whole 
         .map((id) => ids.indexOf(id)).sort();
     const naive = naiveAnswers(commits, one, other);
     for (const depth of [1, 2, 3, 5, 9, 100]) {
-      // A third commit has ends of its own.
+      // A third commit has its own boundary.
       const wanted = [one, other, random.below(ids.length)]
         .slice(0, 2 + random.below(2)).map((at) => ids[at]);
       const fetched = await run(clone, [
@@ -106,15 +106,16 @@ Deno.test("isHistoryBetweenKnown() is true only where git answers as in a whole 
   assert(counts.known > 0 && counts.unknown > 0, `seed ${random.seed}`);
 });
 
-Deno.test("isHistoryBetweenKnown() doubts what may be behind an end that both sides share", async () => {
-  // 0 ← 1 ← 2 ← 3 ← 4 ← 5, and 7 merges 4 with 1, or with 6, which stands alone.
+Deno.test("isHistoryBetweenKnown() is false if commits may be missing behind a shared boundary", async () => {
+  // 0 ← 1 ← 2 ← 3 ← 4 ← 5, and 7 merges 4 with 1, or with 6, which has no
+  // parents.
   const graph = [[], [0], [1], [2], [3], [4]];
   for (
     const [other, time, depths] of [
-      // Of depth 4 are 5, 4, 3, 2 and 7, 1, 0: as if 1 and 0 were of 7 alone.
+      // Depth 4 includes 5, 4, 3, 2 and 7, 1, 0, as if only 7 had 1 and 0.
       [1, 0, { 2: false, 3: false, 4: false, 5: true }],
       [6, 0, { 2: false, 3: false, 6: false, 7: true }],
-      // It is newer than all that the end can hide.
+      // It is newer than everything behind the boundary.
       [6, 9, { 2: false, 3: true }],
     ] as const
   ) {

@@ -13,19 +13,19 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** What an earlier job works with: it can write to the mirror. */
+/** What an earlier job can use: it can write to the mirror. */
 interface Attack {
-  /** Absolute path of the directory of the test. */
+  /** Absolute path of the test's directory. */
   readonly path: string;
   /** Absolute path of the mirror. */
   readonly mirrorPath: string;
   /** Command that leaves a mark. */
   readonly run: string;
-  /** Commit that the next run wants. */
+  /** Commit that the next run requests. */
   readonly wanted: string;
-  /** Repository from which the mirror is fetched. */
+  /** Repository of the mirror. */
   readonly origin: GitRepository;
-  /** Repository of the attacker, in which `file` says `evil`. */
+  /** Repository of the attacker, in which `file` contains `evil`. */
   readonly evil: GitRepository;
 }
 
@@ -43,7 +43,7 @@ function looseObject(id: string): string {
   return `${id.slice(0, 2)}/${id.slice(2)}`;
 }
 
-/** Puts one object of the attacker in the place of one that is wanted. */
+/** Replaces a requested object with an object of the attacker. */
 async function forgeLoose(
   { mirrorPath, origin, evil }: Attack,
   name: string,
@@ -55,7 +55,9 @@ async function forgeLoose(
   await Deno.copyFile(`${evil.path}/.git/objects/${looseObject(from)}`, target);
 }
 
-/** Makes a pack with the attacker's file, and an index that calls it otherwise. */
+/**
+ * Creates a pack with the attacker's file, and an index with another ID for it.
+ */
 async function forgePack(attack: Attack): Promise<void> {
   const { path, mirrorPath, origin, evil } = attack;
   const from = await evil.git("rev-parse", "HEAD:file");
@@ -168,7 +170,7 @@ const ATTACKS: Readonly<Record<string, (attack: Attack) => Promise<void>>> = {
 };
 
 describe("a mirror that an earlier job has changed", () => {
-  it("gives what was asked for, runs nothing and leads nowhere", async () => {
+  it("gives the requested commit, runs nothing and leads nowhere", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -194,7 +196,7 @@ describe("a mirror that an earlier job has changed", () => {
     };
     let depth = 0;
     for (const [name, attackWith] of Object.entries(ATTACKS)) {
-      // An id that is in the mirror is not looked for at the remote.
+      // A commit ID in the mirror is not looked up on the remote.
       const refs = name.includes("forged") ? [wanted, "main"] : ["main"];
       for (const ref of refs) {
         await new Deno.Command("cp", {
@@ -219,7 +221,7 @@ describe("a mirror that an earlier job has changed", () => {
     }
   });
 
-  it("is removed when it was of no use", async () => {
+  it("is removed if it is useless", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -237,7 +239,7 @@ describe("a mirror that an earlier job has changed", () => {
     assertEquals([await warned(), await warned()], [true, false]);
   });
 
-  it("does not resolve a part of an id to a commit of the attacker", async () => {
+  it("does not resolve an abbreviated ID to a commit of the attacker", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);

@@ -58,7 +58,7 @@ const HOSTILE_URLS = [
 ];
 
 describe("a hostile git source", () => {
-  it("runs nothing and leaves nothing, whatever its ref and URL are", async () => {
+  it("runs nothing and leaves nothing behind, for any ref and URL", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -97,7 +97,8 @@ describe("a hostile git source", () => {
     await Deno.symlink("../../outside", `${origin.path}/relative`);
     await Deno.symlink(".git/hooks", `${origin.path}/hooks`);
     const first = await origin.commit({ version: "1" });
-    // A tree in which the link is a folder, as a switch between commits meets it.
+    // A tree in which the link is a directory, as when switching between
+    // commits.
     await Deno.remove(`${origin.path}/link`);
     const second = await origin.commit({ "link/file": "x", version: "2" });
     for (const ref of [first, second, first]) {

@@ -16,7 +16,7 @@ import {
 
 const ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n";
 
-/** Makes a repository in which the real `git-lfs` cleans files as they are added. */
+/** Creates a repository in which the real `git-lfs` processes added files. */
 async function makeLfsRepository(path: string): Promise<GitRepository> {
   const origin = await makeRepository(path);
   await origin.git("lfs", "install", "--local");
@@ -29,7 +29,7 @@ async function pathOf(program: string): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-/** A server that notes who comes, and knows nothing. */
+/** A server that records its clients, and has no content. */
 function startCanary() {
   const visits: string[] = [];
   const server = Deno.serve(
@@ -51,7 +51,7 @@ function startCanary() {
 }
 
 describe("gitSource() without git-lfs", () => {
-  it("fails only where a file is in Git LFS, unless it is off", async () => {
+  it("fails only if a file is in Git LFS, unless it is off", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -77,7 +77,7 @@ describe("gitSource() without git-lfs", () => {
 const suite = isClientMissing("git-lfs") ? () => {} : describe;
 
 suite("gitSource() and Git LFS", () => {
-  it("replaces pointers by the attributes as git reads them", async () => {
+  it("replaces pointers according to git's attributes", async () => {
     for (
       const attributes of [
         "*.bin filter=lfs diff=lfs merge=lfs -text\n",
@@ -100,7 +100,7 @@ suite("gitSource() and Git LFS", () => {
     }
   });
 
-  it("fetches with the login of the source", async () => {
+  it("fetches with the credentials of the source", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeLfsRepository(`${path}/origin`);
@@ -142,7 +142,7 @@ suite("gitSource() and Git LFS", () => {
       ],
     ] as const
   ) {
-    it(`asks ${name} for an object that the server refuses`, async () => {
+    it(`asks ${name} for an object that the server does not serve`, async () => {
       await using directory = await temporaryDirectory();
       const { path } = directory;
       const origin = await makeLfsRepository(`${path}/origin`);
@@ -171,7 +171,7 @@ suite("gitSource() and Git LFS", () => {
     });
   }
 
-  it("leaves a tree that is clean to the job", async () => {
+  it("leaves a clean tree to the job", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeLfsRepository(`${path}/origin`);
@@ -191,7 +191,7 @@ suite("gitSource() and Git LFS", () => {
     );
   });
 
-  it("fetches what is checked out, and no other directory", async () => {
+  it("fetches only the directories that are checked out", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeLfsRepository(`${path}/origin`);
@@ -225,7 +225,7 @@ suite("gitSource() and Git LFS", () => {
     );
   });
 
-  it("asks no server that only the tree names", async () => {
+  it("contacts no server that only the tree names", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await using canary = startCanary();
@@ -268,7 +268,7 @@ suite("gitSource() and Git LFS", () => {
     assert(server.headers.some((it) => it.get("x-token") === "header-token"));
   });
 
-  it("sends no login, token or header to other hosts that have the objects", async () => {
+  it("sends no credentials, token or header to other hosts that have the objects", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await using canary = startCanary();
@@ -305,7 +305,7 @@ suite("gitSource() and Git LFS", () => {
     assert(!/x-token|authorization/.test(visits), visits);
   });
 
-  it("fetches the files of submodules in the same way", async () => {
+  it("fetches the files of submodules the same way", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await using canary = startCanary();

@@ -8,11 +8,11 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** Root alone can give files away. */
+/** Only root can give files to another user. */
 const suite = Deno.uid() === 0 ? describe : () => {};
 
 suite("gitSource() and repositories of another user", () => {
-  it("fetches them by path and URL, with their submodules and a filter", async () => {
+  it("are fetched by path and URL, with their submodules and a filter", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const inner = await makeRepository(`${path}/inner`);
@@ -47,7 +47,7 @@ suite("gitSource() and repositories of another user", () => {
     );
   });
 
-  it("runs nothing that they configure", async () => {
+  it("run nothing that they configure", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -55,7 +55,8 @@ suite("gitSource() and repositories of another user", () => {
     const run = `touch ${path}/marker; false`;
     await makeFiles(path, { "hook": `#!/bin/sh\n${run}\n` });
     await Deno.chmod(`${path}/hook`, 0o755);
-    // A missing object makes git look for it at the remotes of the repository.
+    // If an object is missing, git looks for it in the remotes of the
+    // repository.
     const blob = await origin.git("rev-parse", "HEAD:file");
     await Deno.remove(
       `${origin.path}/.git/objects/${blob.slice(0, 2)}/${blob.slice(2)}`,

@@ -12,15 +12,15 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** User and password of which every byte is awkward. */
+/** A user and password with special characters. */
 const LOGIN = "us@er:p@ss:w%rd/'\\$HOME\"é";
 const ENCODED = LOGIN.split(/:(.*)/s).slice(0, 2)
   .map(encodeURIComponent).join(":");
 
-/** A helper that has the same answer for every host. */
+/** A helper that has the same answer for all hosts. */
 const SNIPPET = "!f() { echo 'username=to ken'; echo 'password=to ken'; }; f";
 
-/** Makes `inner`, and `outer` with submodules at the given locations. */
+/** Creates `inner`, and `outer` with submodules at the given URLs. */
 async function makeModules(path: string, urls: string[]): Promise<void> {
   const inner = await makeRepository(`${path}/inner`);
   await inner.commit({ file: "inner" });
@@ -56,7 +56,7 @@ function secretsOf(server: GitServer): string[] {
 }
 
 describe("splitLogin()", () => {
-  it("keeps the login out of what may stand in a file", () => {
+  it("keeps credentials out of the public URL", () => {
     for (
       const [url, expected] of [
         ["https://me:horse@host/x", "https://host/x"],
@@ -76,7 +76,7 @@ describe("splitLogin()", () => {
     }
   });
 
-  it("binds the login to the host, or to the repository", () => {
+  it("restricts credentials to the host, or to the repository", () => {
     const keysOf = (url: string, scope: "host" | "repository") =>
       new Set(
         splitLogin(url, { scope }).config.map(([key]) => key)
@@ -96,8 +96,8 @@ describe("splitLogin()", () => {
   });
 });
 
-describe("gitSource() with a login", () => {
-  it("lets submodules in on the same host", async () => {
+describe("gitSource() with credentials", () => {
+  it("uses them for submodules on the same host", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeModules(path, ["../inner.git"]);
@@ -112,7 +112,7 @@ describe("gitSource() with a login", () => {
     assertEquals(new TextDecoder().decode(stdout), "");
   });
 
-  it("gives no other host a login, a token or a header", async () => {
+  it("gives other hosts no credentials, token or header", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await using other = startGitServer(path);
@@ -167,7 +167,7 @@ describe("gitSource() with a login", () => {
     assert(!questions.includes(new URL(other.url).host), questions);
   });
 
-  it("asks the program of the operator after the helpers of the user", async () => {
+  it("calls the operator's program after the user's helpers", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -199,7 +199,7 @@ describe("gitSource() with a login", () => {
       assertEquals(await Deno.readTextFile(`${made.path}/file`), "1");
     }
     const questions = await Deno.readTextFile(`${path}/questions`);
-    // The default branch is asked for first, by a connection of its own.
+    // The default branch is looked up first, over a separate connection.
     assertEquals([...new Set(questions.split("\n"))].slice(0, 3), [
       `Username for 'http://${host}': `,
       `Password for 'http://to ken@${host}': `,
@@ -207,7 +207,7 @@ describe("gitSource() with a login", () => {
     ]);
   });
 
-  it("gives each of two hosts what the operator has for it", async () => {
+  it("gives each of two hosts its own credentials from the operator", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (const name of ["head", "base"]) {

@@ -21,7 +21,7 @@ async function makeHistory(path: string): Promise<GitRepository> {
   return origin;
 }
 
-/** The one mirror of a directory. */
+/** Returns the only mirror in a directory. */
 async function mirrorOf(directory: string): Promise<string> {
   const names = (await Array.fromAsync(Deno.readDir(directory)))
     .map(({ name }) => name).filter((name) => name.endsWith(".git"));
@@ -29,7 +29,7 @@ async function mirrorOf(directory: string): Promise<string> {
   return `${directory}/${names[0]}`;
 }
 
-/** Files below a directory, without their contents. */
+/** Lists the files in a directory, without their contents. */
 async function listNames(directory: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(directory)) {
@@ -65,7 +65,7 @@ describe("gitSource() with a mirror", () => {
         };
         const expected = await facts();
         const actual = await facts(mirror);
-        // An abbreviated id needs the history, but then only in the mirror.
+        // An abbreviated ID needs the history, but only in the mirror.
         if (ref === id.slice(0, 9)) {
           assertEquals(actual.commit, expected.commit);
         } else assertEquals(actual, expected);
@@ -73,7 +73,7 @@ describe("gitSource() with a mirror", () => {
     }
   });
 
-  it("gives clones that do not need it", async () => {
+  it("gives clones that do not depend on it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeHistory(`${path}/origin`);
@@ -88,7 +88,7 @@ describe("gitSource() with a mirror", () => {
     );
   });
 
-  it("fetches only what is new, and nothing that is there", async () => {
+  it("fetches only new objects, and nothing that it already has", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -106,7 +106,7 @@ describe("gitSource() with a mirror", () => {
     assertEquals(await Deno.readTextFile(`${path}/clone/file`), "3");
   });
 
-  it("serves several runs at a time", async () => {
+  it("serves several runs at once", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -123,7 +123,7 @@ describe("gitSource() with a mirror", () => {
     await mirrorOf(mirror);
   });
 
-  it("survives branches that become folders, and the other way round", async () => {
+  it("survives branches that become directories, and vice versa", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -140,7 +140,7 @@ describe("gitSource() with a mirror", () => {
     }
   });
 
-  it("starts anew without its tips, and is done without when damaged", async () => {
+  it("starts empty without its tips, and is not used if damaged", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -164,7 +164,7 @@ describe("gitSource() with a mirror", () => {
     assert(!log.lines.join().includes("Cannot use the mirror"));
   });
 
-  it("serves repositories whose ids are SHA-256, by name and by id", async () => {
+  it("serves SHA-256 repositories, by name and ID", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/origin`);
@@ -186,7 +186,7 @@ describe("gitSource() with a mirror", () => {
     }
   });
 
-  it("keeps no secret, and one mirror for all spellings", async () => {
+  it("stores no secret, and uses one mirror for all spellings of a URL", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeHistory(`${path}/origin`);

@@ -11,7 +11,7 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** Makes a repository with three commits on `main` and one on `side`. */
+/** Creates a repository with three commits on `main` and one on `side`. */
 async function makeHistory(path: string): Promise<GitRepository> {
   const origin = await makeRepository(path);
   await origin.git("config", "uploadpack.allowFilter", "true");
@@ -24,7 +24,7 @@ async function makeHistory(path: string): Promise<GitRepository> {
 }
 
 describe("gitSource() options", () => {
-  it("depth: fetches one commit unless told otherwise", async () => {
+  it("fetchDepth: fetches one commit by default", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeHistory(`${path}/origin`);
@@ -41,7 +41,7 @@ describe("gitSource() options", () => {
     assertEquals(await countOf(0), "3");
   });
 
-  it("depth: 0 fetches every branch and tag", async () => {
+  it("fetchDepth: 0 fetches all branches and tags", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -70,7 +70,7 @@ describe("gitSource() options", () => {
     }
   });
 
-  it("writes down what git needs to go on", async () => {
+  it("write the configuration that git needs later", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -81,7 +81,7 @@ describe("gitSource() options", () => {
     assertEquals(await made.git("status", "--porcelain"), "");
   });
 
-  it("filter: leaves out what can be fetched later", async () => {
+  it("filter: leaves out objects that can be fetched later", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -95,7 +95,7 @@ describe("gitSource() options", () => {
     assertEquals(await missing(), 1);
   });
 
-  it("filter: goes on without one where the server knows none", async () => {
+  it("filter: continues without one if the server does not support it", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -105,7 +105,7 @@ describe("gitSource() options", () => {
     assertEquals(await Deno.readTextFile(`${made.path}/b/c/file`), "c");
   });
 
-  it("sparsePaths: checks out these directories and the files around them", async () => {
+  it("sparsePaths: checks out these directories and the files in their parents", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeHistory(`${path}/origin`);
@@ -122,7 +122,7 @@ describe("gitSource() options", () => {
     }
   });
 
-  it("judges filters and paths before it runs anything", async () => {
+  it("validates filters and paths before it runs anything", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     for (
@@ -146,7 +146,7 @@ describe("gitSource() options", () => {
     }
   });
 
-  it("takes repositories whose ids are SHA-256", async () => {
+  it("supports SHA-256 repositories", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeRepository(`${path}/other`);
@@ -162,7 +162,7 @@ describe("gitSource() options", () => {
     }
   });
 
-  it("tells the stages and their times", async () => {
+  it("logs the duration of each stage", async () => {
     await using directory = await temporaryDirectory();
     await makeHistory(`${directory.path}/origin`);
     const { log } = await clone(directory.path, "origin", { ref: "v1" });

@@ -30,7 +30,7 @@ Deno.test("gitRefProblem() accepts names of branches, tags and commits", () => {
   }
 });
 
-Deno.test("gitRefProblem() refuses what git check-ref-format refuses", () => {
+Deno.test("gitRefProblem() rejects what git check-ref-format rejects", () => {
   const refs = [
     "a..b",
     "a@{1}",
@@ -71,7 +71,7 @@ Deno.test("gitRefProblem() agrees with git check-ref-format on random names", as
   const random = new Random();
   const cancellation = new Cancellation();
   for (let round = 0; round < 100; round++) {
-    // Without a dash in front, which git's rules allow and ours do not.
+    // Without a leading dash, which git allows and runnerlib does not.
     const ref = "ab@".charAt(random.below(3)) +
       random.text(random.below(6), "ab/.@{}~^:?*[\\ \n\x7f-+.lock/");
     const { exitCode } = await runGit(
@@ -87,7 +87,7 @@ Deno.test("gitRefProblem() agrees with git check-ref-format on random names", as
   }
 });
 
-Deno.test("checkGitRef() refuses options", () => {
+Deno.test("checkGitRef() rejects options", () => {
   for (const ref of ["-b", "--detach", "--upload-pack=touch marker"]) {
     const error = assertThrows(
       () => checkGitRef(ref),
@@ -112,7 +112,7 @@ Deno.test("localNames() puts branches before tags before commits", () => {
   assertEquals(localNames("refs/tags/v1"), ["refs/tags/v1"]);
 });
 
-Deno.test("names that begin with a folder of references are those first", () => {
+Deno.test("names that start with a namespace are refs in it first", () => {
   assertEquals(localNames("heads/main")[0], "refs/remotes/origin/main");
   assertEquals(localNames("tags/v1")[0], "refs/tags/v1");
   assertEquals(remoteNames("heads/main").slice(0, 3), [
@@ -128,7 +128,7 @@ Deno.test("names that begin with a folder of references are those first", () => 
   ]);
 });
 
-Deno.test("localNames() takes a full id for nothing but a commit", () => {
+Deno.test("localNames() takes a full ID only as a commit", () => {
   for (const id of ["a".repeat(40), "0".repeat(64)]) {
     assertEquals(localNames(id), [id]);
   }

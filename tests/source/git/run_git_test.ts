@@ -30,7 +30,7 @@ async function environmentOf(
 }
 
 describe("runGit()", () => {
-  it("keeps git from asking and from unknown transports", async () => {
+  it("prevents git from prompting and from using unknown transports", async () => {
     const env = await environmentOf({ SSH_ASKPASS: "/bin/x", LC_ALL: "de_DE" });
     assertEquals(env.GIT_TERMINAL_PROMPT, "0");
     assertEquals(env.GIT_ASKPASS, "");
@@ -40,7 +40,7 @@ describe("runGit()", () => {
     assertEquals(env.LC_ALL, "C");
   });
 
-  it("leaves what the environment configures", async () => {
+  it("keeps the configuration of the environment", async () => {
     const kept = {
       GIT_SSH_COMMAND: "ssh -i key",
       GIT_CONFIG_GLOBAL: "/somewhere",
@@ -64,7 +64,7 @@ describe("runGit()", () => {
     assertEquals(env.GIT_ALLOW_PROTOCOL, "https");
   });
 
-  it("drops every variable that says which repository git works on", async () => {
+  it("drops every variable that selects a repository", async () => {
     const { stdout } = await new Deno.Command("git", {
       args: ["rev-parse", "--local-env-vars"],
       clearEnv: true,
@@ -84,7 +84,7 @@ describe("runGit()", () => {
     assertEquals(names.filter((name) => name in env), []);
   });
 
-  it("gives its options the last word over the environment", async () => {
+  it("prefers its options over the environment", async () => {
     const { stdout } = await runGit(["config", "core.hooksPath"], "/", {
       env: {
         ...GIT_ENV,
@@ -97,7 +97,7 @@ describe("runGit()", () => {
     assertEquals(stdout, "/dev/null\n");
   });
 
-  it("says that git is not installed", async () => {
+  it("reports that git is not installed", async () => {
     await using directory = await temporaryDirectory();
     const error = await assertRejects(
       () =>

@@ -15,16 +15,19 @@ import {
 } from "../../helpers/temporary_directory.ts";
 import type { GitOptions } from "../../../src/source/source.ts";
 
-/** A repository with three commits behind a server, and a place for the source. */
+/**
+ * A repository with three commits behind a server, and a directory for the
+ * source.
+ */
 interface Scene extends AsyncDisposable {
   readonly server: GitServer;
   readonly origin: GitRepository;
-  /** Ids of the commits; the last is on no branch. */
+  /** IDs of the commits; the last one is on no branch. */
   readonly ids: readonly [string, string, string];
   readonly context: ReturnType<typeof sourceContext>;
   /** Absolute path of the source. */
   readonly target: string;
-  /** Prepares the source, with two short pauses for the server. */
+  /** Prepares the source, with two short delays for the server. */
   prepare(ref: string, git?: GitOptions): Promise<string | undefined>;
 }
 
@@ -63,7 +66,7 @@ async function openScene(env: Record<string, string> = {}): Promise<Scene> {
   };
 }
 
-/** Asserts that the source cannot be prepared and nothing of it is there. */
+/** Asserts that the source cannot be prepared and nothing of it remains. */
 async function assertNothing(
   scene: Scene,
   ref: string,
@@ -80,7 +83,7 @@ async function assertNothing(
 }
 
 describe("gitSource() with a server", () => {
-  it("asks for one commit in two requests", async () => {
+  it("fetches one commit in two requests", async () => {
     await using scene = await openScene();
     const { server, ids } = scene;
     assertEquals(await scene.prepare(ids[0]), ids[0]);
@@ -90,7 +93,7 @@ describe("gitSource() with a server", () => {
     ]);
   });
 
-  it("tries again when connections break", async () => {
+  it("retries broken connections", async () => {
     await using scene = await openScene();
     for (
       const faults of [
@@ -110,7 +113,7 @@ describe("gitSource() with a server", () => {
     assertEquals(warnings.length, 7);
   });
 
-  it("gives up, and leaves nothing, when they go on to break", async () => {
+  it("gives up if connections keep breaking, and leaves nothing behind", async () => {
     await using scene = await openScene();
     scene.server.faults = { dropped: 99 };
     await assertNothing(scene, "main", "Cannot check out");
@@ -120,7 +123,7 @@ describe("gitSource() with a server", () => {
     await assertNothing(scene, "main", "error: 500");
   });
 
-  it("does not ask again who lets nobody in", async () => {
+  it("does not retry if access is denied", async () => {
     await using scene = await openScene();
     for (const code of [401, 403, 404]) {
       scene.server.faults = { status: [code, 99] };
@@ -130,7 +133,7 @@ describe("gitSource() with a server", () => {
     }
   });
 
-  it("does without a filter that is refused", async () => {
+  it("continues without a filter that is refused", async () => {
     await using scene = await openScene();
     await scene.origin.git("config", "uploadpack.allowFilter", "true");
     scene.server.faults = { refusesFilter: true };
@@ -140,7 +143,7 @@ describe("gitSource() with a server", () => {
     assert(!/promisor|partial/i.test(config), config);
   });
 
-  it("does without a depth that is refused", async () => {
+  it("continues without a depth that is refused", async () => {
     await using scene = await openScene();
     scene.server.faults = { refusesDepth: true };
     for (const ref of [scene.ids[0], "main"]) {
@@ -149,7 +152,7 @@ describe("gitSource() with a server", () => {
     }
   });
 
-  it("looks for a commit that is not given away in the history", async () => {
+  it("searches the history for a commit that the server does not serve", async () => {
     await using scene = await openScene();
     await scene.origin.git("config", "uploadpack.allowAnySHA1InWant", "false");
     scene.server.faults = { speaksOldProtocol: true };
@@ -159,7 +162,7 @@ describe("gitSource() with a server", () => {
     await assertNothing(scene, third, "the repository has no such commit");
   });
 
-  it("looks for it in the pull request first", async () => {
+  it("searches the pull request first", async () => {
     await using scene = await openScene({ REACTORCIDE_PR_NUMBER: "7" });
     const { origin, server, ids: [first, , third] } = scene;
     await origin.git("config", "uploadpack.allowAnySHA1InWant", "false");
@@ -173,14 +176,14 @@ describe("gitSource() with a server", () => {
     }
   });
 
-  it("refuses another commit than the one it asked for", async () => {
+  it("rejects another commit than the requested one", async () => {
     await using scene = await openScene();
     const [first, , third] = scene.ids;
     scene.server.faults = { swapped: [third, first] };
     await assertNothing(scene, third, "Cannot check out");
   });
 
-  it("shows its login to nobody, not even to the clone", async () => {
+  it("hides its credentials everywhere, even in the clone", async () => {
     await using scene = await openScene();
     scene.server.faults = { login: "me:correct horse" };
     const url = scene.server.url.replace("//", "//me:correct%20horse@");

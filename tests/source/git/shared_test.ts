@@ -15,7 +15,7 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** Makes `base`, and `fork` with one commit more. */
+/** Creates `base`, and `fork` with one more commit. */
 async function makePair(
   path: string,
 ): Promise<{ base: GitRepository; fork: GitRepository }> {
@@ -34,7 +34,7 @@ async function makePair(
 }
 
 describe("sharedSource()", () => {
-  it("fetches both revisions and stages their definitions alone", async () => {
+  it("fetches both revisions and writes only their definitions", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { base, fork } = await makePair(path);
@@ -72,7 +72,7 @@ describe("sharedSource()", () => {
     assert(/\[remote "upstream"\]/.test(config), config);
   });
 
-  it("refuses links among trusted definitions, and makes an empty folder of none", async () => {
+  it("rejects links among trusted definitions, and creates an empty directory for none", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const base = await makeRepository(`${path}/base`);
@@ -106,12 +106,12 @@ describe("sharedSource()", () => {
     }
   });
 
-  it("lets no tree of a head keep the trusted definitions from being staged", async () => {
+  it("writes the trusted definitions whatever the tree of the head contains", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { base, fork } = await makePair(path);
     const blob = await fork.git("hash-object", "-w", `${fork.path}/outside`);
-    // As no tool of git would write it.
+    // No tool of git would write such an object.
     const tree = async (mode: string, id: string, name: string) => {
       const head = new TextEncoder().encode(`${mode} ${name}\0`);
       const bytes = [...head, ...Uint8Array.fromHex(id)];
@@ -159,7 +159,7 @@ describe("sharedSource()", () => {
     }
   });
 
-  it("writes files as they are stored, whatever attributes the tree gives them", async () => {
+  it("writes files as they are stored, whatever attributes the tree has", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { base, fork } = await makePair(path);
@@ -197,11 +197,12 @@ describe("sharedSource()", () => {
     assertEquals(await exists(`${path}/src/.git/staged`), false);
   });
 
-  it("is what an evaluation of a pull request gets, when asked for", async () => {
+  it("is used for the evaluation of a pull request, if requested", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { base, fork } = await makePair(path);
-    // The command line keeps its caches at home, which must be there.
+    // The command line keeps its caches in the home directory, which must
+    // exist.
     const { HOME: _, ...gitEnv } = GIT_ENV;
     for (const mode of ["shared", "isolated"]) {
       await Deno.mkdir(`${path}/${mode}`);

@@ -12,7 +12,10 @@ import {
   temporaryDirectory,
 } from "../../helpers/temporary_directory.ts";
 
-/** Makes `origin` with the submodule `inner`, which has the submodule `innermost`. */
+/**
+ * Creates `origin` with the submodule `inner`, which has the submodule
+ * `innermost`.
+ */
 async function makeNest(path: string): Promise<GitRepository> {
   const innermost = await makeRepository(`${path}/innermost`);
   await innermost.commit({ file: "innermost" });
@@ -22,12 +25,12 @@ async function makeNest(path: string): Promise<GitRepository> {
   const origin = await makeRepository(`${path}/origin`);
   await link(origin, "../inner", "sub/inner");
   await origin.commit({ file: "origin" });
-  // The commit that is linked is not the newest.
+  // The commit of the submodule is not its newest one.
   await inner.commit({ file: "newer" });
   return origin;
 }
 
-/** Adds a submodule, whatever git thinks of its location. */
+/** Adds a submodule with any URL. */
 async function link(
   repository: GitRepository,
   url: string,
@@ -39,7 +42,7 @@ async function link(
   );
 }
 
-/** Adds a submodule that git would not add itself. */
+/** Adds a submodule that git itself would reject. */
 async function forge(
   repository: GitRepository,
   modules: string,
@@ -55,7 +58,7 @@ async function forge(
 }
 
 describe("gitSource() and submodules", () => {
-  it("leaves them, checks them out, or goes all the way", async () => {
+  it("skips them, checks them out, or includes nested ones", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeNest(path);
@@ -73,7 +76,7 @@ describe("gitSource() and submodules", () => {
     assertEquals(await read("recursive"), ["inner", "innermost"]);
   });
 
-  it("get their part of the history, too", async () => {
+  it("fetches only a part of their history as well", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeNest(path);
@@ -89,7 +92,7 @@ describe("gitSource() and submodules", () => {
     }
   });
 
-  it("may not be directories of this machine when the repository is none", async () => {
+  it("rejects local directories if the repository is not local", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const secret = await makeRepository(`${path}/secret`);
@@ -105,7 +108,7 @@ describe("gitSource() and submodules", () => {
     );
   });
 
-  it("run nothing and write nothing outside, whatever they are called", async () => {
+  it("runs nothing and writes nothing outside, whatever their names are", async () => {
     const forgeries = [
       `[submodule "s"]\n\tpath = sub\n\turl = ext::sh -c "touch MARKER"\n`,
       `[submodule "s"]\n\tpath = sub\n\turl = --upload-pack=touch MARKER\n`,
@@ -133,7 +136,7 @@ describe("gitSource() and submodules", () => {
     }
   });
 
-  it("are not put behind a link of the repository", async () => {
+  it("does not put them behind a link of the repository", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await Deno.mkdir(`${path}/outside`);
@@ -149,7 +152,7 @@ describe("gitSource() and submodules", () => {
     assertEquals(await Array.fromAsync(Deno.readDir(`${path}/outside`)), []);
   });
 
-  it("run none of their hooks", async () => {
+  it("runs none of their hooks", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeNest(path);

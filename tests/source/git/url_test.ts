@@ -4,7 +4,7 @@ import { RunnerError } from "../../../src/errors.ts";
 import { gitLocation } from "../../../src/source/git/url.ts";
 
 describe("gitLocation()", () => {
-  it("passes URLs on as they are", () => {
+  it("passes URLs unchanged", () => {
     const urls = [
       "https://example.com/a/b.git",
       "http://me:secret@example.com:8080/a%20b?c#d",
@@ -36,7 +36,7 @@ describe("gitLocation()", () => {
     }
   });
 
-  it("refuses what git could take for an option or a command", () => {
+  it("rejects everything that git could take as an option or a command", () => {
     const problems = {
       "": "is empty",
       " ": "is empty",
@@ -75,7 +75,7 @@ describe("gitLocation()", () => {
     }
   });
 
-  it("does not repeat the user info of what it refuses", () => {
+  it("does not repeat the user info of a rejected URL", () => {
     assertThrows(
       () => gitLocation("https://me:secret\n@example.com/a", "/here"),
       RunnerError,

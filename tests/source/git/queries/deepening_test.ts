@@ -16,7 +16,10 @@ const { changedFiles, commitsBetween, fileAtRef } = git;
 
 const HINT = "--fetch-depth 0, or REACTORCIDE_FETCH_DEPTH=0";
 
-/** Twenty commits on `main`; `side` has parted from it at the third, `v1` is the second. */
+/**
+ * Twenty commits on `main`; `side` branches off at the third, and `v1` is the
+ * second.
+ */
 async function makeOrigin(path: string): Promise<{ path: string }> {
   const commits = Array.from({ length: 20 }, (_, at) => ({
     parents: at === 0 ? [] : [at - 1],
@@ -43,7 +46,7 @@ function jobEnv(path: string, url: string): Record<string, string> {
   };
 }
 
-/** Everything that questions find in a repository. */
+/** Everything that queries find in a repository. */
 async function answers(env: Record<string, string>) {
   const ids = async (base: string, head?: string) =>
     (await commitsBetween(base, { env, head })).map(({ id }) => id);
@@ -57,8 +60,8 @@ async function answers(env: Record<string, string>) {
   };
 }
 
-describe("questions to a shallow clone", () => {
-  it("fetch what they need, and leave the clone as it is", async () => {
+describe("queries of a shallow clone", () => {
+  it("fetch what they need, and do not change the clone", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -98,7 +101,7 @@ describe("questions to a shallow clone", () => {
     );
   });
 
-  it("use the credentials while they are there, and name the option afterwards", async () => {
+  it("use the credentials while they exist, and name the option afterwards", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeOrigin(`${path}/origin`);
@@ -132,7 +135,7 @@ describe("questions to a shallow clone", () => {
     }
   });
 
-  it("name the option where no source is known", async () => {
+  it("name the option if no source is known", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeOrigin(`${path}/origin`);
@@ -169,7 +172,7 @@ describe("questions to a shallow clone", () => {
     assert(!error.message.includes(HINT), error.message);
   });
 
-  it("are not lead astray by what a step has written", async () => {
+  it("are not misled by files that a step has written", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeOrigin(`${path}/origin`);

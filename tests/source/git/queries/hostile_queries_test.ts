@@ -17,7 +17,9 @@ import {
 
 const { changedFiles, commitsBetween, fileAtRef, info: gitInfo } = git;
 
-/** Makes two commits, and a file whose change only its content tells. */
+/**
+ * Creates two commits, and a file whose change is visible only in its content.
+ */
 async function makeSource(path: string): Promise<GitRepository> {
   const repository = await makeRepository(path);
   await repository.commit({ "kept.txt": "1", ".gitattributes": "" });
@@ -28,14 +30,17 @@ async function makeSource(path: string): Promise<GitRepository> {
 
 let touched = 0;
 
-/** Has git compare the contents, as the times are not those that it knows. */
+/**
+ * Makes git compare the contents, because the times differ from those in the
+ * index.
+ */
 async function touch({ path }: GitRepository): Promise<void> {
   touched++;
   await Deno.utime(`${path}/kept.txt`, touched, touched);
   await Deno.utime(`${path}/changed.txt`, touched, touched);
 }
 
-/** Asks everything that can be asked; failures are answers as well. */
+/** Runs all queries; failures are answers as well. */
 async function askAll(directory: string, environment = env) {
   const options = { directory, env: environment };
   const answers = await Promise.allSettled([
@@ -54,7 +59,7 @@ async function askAll(directory: string, environment = env) {
   });
 }
 
-/** Names of all settings, from git's own documentation. */
+/** Names of all settings in git's documentation. */
 async function documentedSettings(): Promise<string[]> {
   const { stdout } = await new Deno.Command("git", {
     args: ["help", "--config"],
@@ -68,7 +73,7 @@ async function documentedSettings(): Promise<string[]> {
   return names;
 }
 
-/** Programs that git runs in a repository with these settings, one each. */
+/** Programs that git runs in a repository with these settings. */
 const CANARIES: readonly (readonly [
   settings: Record<string, string>,
   args: readonly string[],
@@ -92,8 +97,8 @@ const CANARIES: readonly (readonly [
   [{ "gpg.program": "RUN", "log.showSignature": "true" }, ["log"]],
 ];
 
-describe("questions to a hostile repository", () => {
-  it("get the same answers whatever it configures, and run nothing", async () => {
+describe("queries of a hostile repository", () => {
+  it("give the same answers whatever it configures, and run nothing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeSource(`${path}/repository`);
@@ -102,7 +107,7 @@ describe("questions to a hostile repository", () => {
     assertEquals((expected[0] as { isClean: boolean }).isClean, true);
     const canary = `touch ${path}/marker; false`;
     const settings = (await documentedSettings())
-      // What is printed, and where the branch of a remote is, may be anything.
+      // Colors and the branch of a remote may differ.
       .filter((name) => !/^remote\.|^extensions\.|^core\.worktree$/.test(name));
     const lines = settings.map((name) => {
       const [, section, subsection, key] = /^([^.]+)(?:\.(.*))?\.([^.]+)$/s
@@ -164,7 +169,7 @@ describe("questions to a hostile repository", () => {
       await askAll(repository.path);
       const name = Object.keys(settings).join();
       assertEquals(await exists(`${path}/marker`), false, name);
-      // The canary sings where git itself is asked.
+      // The canary is triggered by git itself.
       await touch(repository);
       await new Deno.Command("git", {
         args: [...args],
@@ -245,7 +250,7 @@ describe("questions to a hostile repository", () => {
     }
   });
 
-  it("do not follow what leads out of the directory", async () => {
+  it("follow nothing that leads out of the directory", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const secret = await makeRepository(`${path}/secret`);
@@ -341,7 +346,7 @@ describe("questions to a hostile repository", () => {
     }
   });
 
-  it("are answered where git itself leads out: work trees and submodules", async () => {
+  it("work where git itself leads out: work trees and submodules", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const inner = await makeRepository(`${path}/inner`);
@@ -366,7 +371,7 @@ describe("questions to a hostile repository", () => {
     assertEquals(isClean, false);
   });
 
-  it("see through forged objects, replacements and histories", async () => {
+  it("detect forged objects, replacements and histories", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeSource(`${path}/repository`);
@@ -387,7 +392,7 @@ describe("questions to a hostile repository", () => {
     assertEquals(await askAll(repository.path), expected);
   });
 
-  it("compare files in Git LFS by their pointers, without the tree's settings", async () => {
+  it("compare Git LFS files by their pointers, without the tree's settings", async () => {
     if (isClientMissing("git-lfs")) return;
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -14,7 +14,9 @@ import {
 
 const { changedFiles, commitsBetween, fileAtRef, info: gitInfo } = git;
 
-/** Makes `main` and, checked out, `side`, which parted from it two commits ago. */
+/**
+ * Creates `main`, and checks out `side`, which branched off two commits ago.
+ */
 async function makeFork(path: string): Promise<GitRepository> {
   const repository = await makeRepository(path);
   await repository.commit({ "old": "same\ntext\n", "kept": "1" });
@@ -28,7 +30,7 @@ async function makeFork(path: string): Promise<GitRepository> {
   return repository;
 }
 
-/** Asserts that something cannot be known. */
+/** Asserts that the answer is unknown. */
 async function assertUnknown(
   question: () => Promise<unknown>,
   message: string,
@@ -38,7 +40,7 @@ async function assertUnknown(
 }
 
 describe("changedFiles()", () => {
-  it("compares with where the histories parted, or with the base itself", async () => {
+  it("compares with the merge base, or with the base itself", async () => {
     await using directory = await temporaryDirectory();
     const { path } = await makeFork(`${directory.path}/repository`);
     const options = { directory: path, env };
@@ -55,7 +57,7 @@ describe("changedFiles()", () => {
     );
   });
 
-  it("tells none from unknown", async () => {
+  it("distinguishes an empty answer from an unknown one", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeFork(`${path}/repository`);
@@ -78,7 +80,7 @@ describe("changedFiles()", () => {
       () => changedFiles("main", { env, directory: `${path}/none` }),
       `Cannot read "${path}/none": no such directory`,
     );
-    // The repository around a directory is not the one that is meant.
+    // The repository of a parent directory is not used.
     await makeFiles(repository.path, { "inner/": "" });
     await assertUnknown(
       () =>
@@ -87,7 +89,7 @@ describe("changedFiles()", () => {
     );
   });
 
-  it("does not guess from a part of the history", async () => {
+  it("does not guess from a partial history", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const origin = await makeFork(`${path}/repository`);
@@ -108,7 +110,7 @@ describe("changedFiles()", () => {
     assertEquals((await commitsBetween("main", options)).length, 2);
   });
 
-  it("is not fooled by submodules that ask not to be looked at", async () => {
+  it("is not fooled by submodules that hide their changes", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const repository = await makeRepository(`${path}/repository`);
@@ -151,7 +153,7 @@ describe("commitsBetween()", () => {
 });
 
 describe("fileAtRef()", () => {
-  it("reads what the revision has, whatever the work tree has", async () => {
+  it("reads the file of the revision, not of the work tree", async () => {
     await using directory = await temporaryDirectory();
     const { path, commit } = await makeFork(`${directory.path}/repository`);
     const options = { directory: path, env };
@@ -167,7 +169,7 @@ describe("fileAtRef()", () => {
 });
 
 describe("gitInfo()", () => {
-  it("tells what is checked out", async () => {
+  it("describes the checkout", async () => {
     await using directory = await temporaryDirectory();
     const repository = await makeFork(`${directory.path}/repository`);
     const { path: place, git } = repository;
@@ -195,7 +197,7 @@ describe("gitInfo()", () => {
     });
   });
 
-  it("tells nothing where there is nothing", async () => {
+  it("returns null outside a repository", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const info = await gitInfo({ directory: path, env });
