@@ -104,13 +104,26 @@ export class RunnerError extends Error {
 }
 
 /**
+ * Name of the global function that rewords the message of a denied permission,
+ * in a process that was not started by `deno run` itself.
+ */
+export const PERMISSION_TEXT: unique symbol = Symbol.for(
+  "@reactorcide/runnerlib/permission_text",
+);
+
+/**
  * Returns the message of whatever was thrown.
  *
  * @param error The thrown value.
  * @returns The message of an error, or the value as text.
  */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Deno.errors.NotCapable)) return error.message;
+  const { [PERMISSION_TEXT]: reword } = globalThis as unknown as {
+    [PERMISSION_TEXT]?: (text: string) => string;
+  };
+  return reword?.(error.message) ?? error.message;
 }
 
 /**

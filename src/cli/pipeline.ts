@@ -33,6 +33,8 @@ export interface PipelineCommand {
   readonly permissions: readonly PipelinePermission[];
   /** Whether Python runs it, and not Deno. */
   readonly isPython: boolean;
+  /** Absolute path of the pipeline. */
+  readonly path: string;
 }
 
 /**
@@ -70,7 +72,7 @@ export async function pipelineCommand(
       ...["run", "--no-prompt", ...denoFlags(permissions)],
     ];
   const argv = [...program, path, ...args, ...rest];
-  return { argv, permissions, isPython: isPythonPipeline(path) };
+  return { argv, permissions, isPython: isPythonPipeline(path), path };
 }
 
 async function realFile(path: string, name: string): Promise<string> {

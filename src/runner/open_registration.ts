@@ -39,7 +39,15 @@ export async function openJobRegistration(
       onWarning: warn,
     });
   } catch (error) {
-    warn(messageOf(error));
+    // A pipeline is started without the permission on purpose.
+    if (isDenied(error)) logger.debug("secrets", messageOf(error));
+    else warn(messageOf(error));
     return undefined;
   }
+}
+
+function isDenied(error: unknown): boolean {
+  const { cause } = error as Error;
+  return cause instanceof AggregateError &&
+    cause.errors.some((one) => one instanceof Deno.errors.NotCapable);
 }

@@ -16,6 +16,8 @@ import {
   pipelineEnvironment,
   writePythonPackage,
 } from "../pipeline.ts";
+import { permissionTextOption } from "../permission_text.ts";
+import { pipelineImports } from "../pipeline_imports.ts";
 
 /** The command `exec`. */
 export const exec: Command = {
@@ -44,7 +46,7 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       ? await maskedOutput(parts)
       : undefined;
     const socket = output?.socket ?? host.env[Variable.secretsSocket];
-    const { argv, permissions, isPython } = await pipelineCommand(
+    const { argv, permissions, isPython, path } = await pipelineCommand(
       context,
       "exec",
       socket,
@@ -56,7 +58,16 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
     const ofPython = isPython
       ? await writePythonPackage(temporary.path, host.env)
       : {};
-    const { exitCode } = await runInherited(argv, {
+    const [program, ...args] = argv;
+    // Options of `deno run` precede the pipeline.
+    const command = isPython ? argv : [
+      program,
+      ...args.slice(0, args.indexOf(path)),
+      permissionTextOption(host.cwd),
+      ...await pipelineImports(path, { directory: temporary.path }),
+      ...args.slice(args.indexOf(path)),
+    ];
+    const { exitCode } = await runInherited(command, {
       cwd: host.cwd,
       env: {
         ...pipelineEnvironment({

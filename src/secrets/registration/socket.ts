@@ -89,7 +89,8 @@ function listenIn(directory: string): {
 function refusePrompt(path: string): void {
   const host = `unix:${path}`;
   const { state } = Deno.permissions.querySync({ name: "net", host });
-  if (state !== "granted") throw new Error("no permission to use the network");
+  if (state === "granted") return;
+  throw new Deno.errors.NotCapable("no permission to use the network");
 }
 
 /**

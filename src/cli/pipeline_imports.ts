@@ -1,0 +1,280 @@
+/**
+ * Lets a pipeline import the library and std wherever it lies.
+ *
+ * Deno reads the imports of a file from the nearest `deno.json` or
+ * `package.json`. Where that one does not map the library, the pipeline gets an
+ * import map: the user's own imports, and behind them those of the library that
+ * runs the pipeline, from the same place as the runner itself.
+ *
+ * @module
+ */
+import { dirname } from "@std/path/posix/dirname";
+import { RunnerError } from "../errors.ts";
+import { isObject } from "../json.ts";
+import { VERSION } from "../version.ts";
+
+/** Name by which pipelines import the library. */
+const LIBRARY = "@reactorcide/runnerlib";
+
+/** Packages of std that pipelines can import, with their versions. */
+const STD = ["assert", "cli", "path", "streams", "testing", "yaml"];
+
+/** Imports by their names. */
+type Imports = Record<string, string>;
+
+/** An import map, with absolute addresses. */
+interface ImportMap {
+  readonly imports: Imports;
+  readonly scopes: Readonly<Record<string, Imports>>;
+}
+
+/** Options for {@linkcode pipelineImports}. */
+export interface PipelineImportsOptions {
+  /** Absolute path of a directory for files that Deno reads. */
+  directory: string;
+}
+
+/**
+ * Returns the options of `deno run` with which a pipeline finds the library.
+ *
+ * @param pipeline Absolute path of the pipeline.
+ * @param options Additional options.
+ * @returns Options; none where the nearest configuration maps the library.
+ * @throws {RunnerError} `invalid-config`, if that configuration is not JSON.
+ */
+export async function pipelineImports(
+  pipeline: string,
+  { directory }: PipelineImportsOptions,
+): Promise<string[]> {
+  const nearest = await findConfiguration(dirname(pipeline));
+  if (nearest.isMapped) return [];
+  const own = await libraryImports();
+  const map: ImportMap = {
+    imports: { ...own.imports, ...nearest.imports },
+    scopes: { ...nearest.scopes, ...own.scopes },
+  };
+  const file = `${directory}/import_map.json`;
+  await Deno.writeTextFile(file, JSON.stringify(map));
+  return [
+    `--import-map=${file}`,
+    ...nearest.hasPackage && await needsOwnModules(pipeline, nearest)
+      ? ["--node-modules-dir=none"]
+      : [],
+    // The lock of the user's project stays as it is.
+    ...await lockOption(nearest, directory),
+  ];
+}
+
+/** What the nearest configuration of a pipeline says. */
+interface Configuration extends ImportMap {
+  /** Directory of the configuration; the root if there is none. */
+  readonly directory: string;
+  /** Whether it maps the library itself. */
+  readonly isMapped: boolean;
+  /** Whether there is a `package.json`, so that Deno looks into node_modules. */
+  readonly hasPackage: boolean;
+}
+
+async function findConfiguration(start: string): Promise<Configuration> {
+  const none = {
+    directory: "/",
+    imports: {},
+    scopes: {},
+    isMapped: false,
+    hasPackage: false,
+  };
+  let found: Configuration | undefined;
+  for (let directory = start;; directory = dirname(directory)) {
+    const here = await readDirectory(directory);
+    if (here !== undefined && found === undefined) found = here;
+    else if (here?.members && found !== undefined) {
+      // The root of a workspace has imports for its members.
+      found = {
+        ...found,
+        imports: { ...here.imports, ...found.imports },
+        scopes: { ...here.scopes, ...found.scopes },
+        isMapped: found.isMapped || here.isMapped,
+      };
+      return found;
+    }
+    if (directory === "/") return found ?? none;
+  }
+}
+
+async function readDirectory(
+  directory: string,
+): Promise<(Configuration & { members: boolean }) | undefined> {
+  const own = await readJson(`${directory}/deno.json`) ??
+    await readJson(`${directory}/deno.jsonc`);
+  const npm = await readJson(`${directory}/package.json`);
+  if (own === undefined && npm === undefined) return undefined;
+  const { importMap } = own ?? {};
+  const isInline = own?.imports !== undefined || own?.scopes !== undefined;
+  const mapFile = !isInline && typeof importMap === "string"
+    ? `${directory}/${importMap}`
+    : undefined;
+  // An import map elsewhere cannot be merged; whoever has one maps everything.
+  const isRemote = mapFile !== undefined && /^\w+:/.test(String(importMap));
+  const source = mapFile === undefined ? own : await readJson(mapFile);
+  const base = mapFile ?? `${directory}/deno.json`;
+  const imports = absolute(source?.imports, base);
+  const scopes = isObject(source?.scopes)
+    ? Object.entries(source.scopes).map(([scope, values]) =>
+      [address(scope, base), absolute(values, base)] as const
+    )
+    : [];
+  const dependencies = ["dependencies", "devDependencies"]
+    .map((key) => npm?.[key]);
+  return {
+    directory,
+    imports,
+    scopes: Object.fromEntries(scopes),
+    isMapped: isRemote || Object.hasOwn(imports, LIBRARY) ||
+      dependencies.some((one) => isObject(one) && Object.hasOwn(one, LIBRARY)),
+    hasPackage: npm !== undefined,
+    members: own?.workspace !== undefined || npm?.workspaces !== undefined,
+  };
+}
+
+/** A `jsr:` or `npm:` package in a configuration stands for its modules as well. */
+function absolute(values: unknown, base: string): Imports {
+  const imports: Imports = {};
+  if (!isObject(values)) return imports;
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value !== "string") continue;
+    imports[name] = address(value, base);
+    const [, scheme, rest] = /^(jsr|npm):\/?(.+[^/])$/.exec(value) ?? [];
+    if (scheme === undefined || name.endsWith("/")) continue;
+    imports[`${name}/`] ??= `${scheme}:/${rest}/`;
+  }
+  return imports;
+}
+
+function address(value: string, base: string): string {
+  return /^\.{0,2}\//.test(value)
+    ? new URL(value, `file://${encodeURI(base)}`).href
+    : value;
+}
+
+/** The library and std, from where the runner comes from. */
+async function libraryImports(): Promise<ImportMap> {
+  const root = await findSources();
+  const std = Object.fromEntries(
+    STD.flatMap((name) => [
+      [`@std/${name}`, `jsr:@std/${name}@^1.0.0`],
+      [`@std/${name}/`, `jsr:/@std/${name}@^1.0.0/`],
+    ]),
+  );
+  if (root === undefined) {
+    const library = `jsr:@reactorcide/runnerlib@${VERSION}`;
+    return { imports: { [LIBRARY]: library, ...std }, scopes: {} };
+  }
+  const config = await readJson(`${root}/deno.json`);
+  const links: Imports = {};
+  for (const name of STD) {
+    const link = await readJson(`${root}/links/${name}/deno.json`);
+    if (!isObject(link?.exports)) continue;
+    for (const [key, file] of Object.entries(link.exports)) {
+      const specifier = `@std/${name}${key.slice(1)}`;
+      links[specifier] = address(
+        String(file),
+        `${root}/links/${name}/deno.json`,
+      );
+    }
+  }
+  const imports = absolute(config?.imports, `${root}/deno.json`);
+  // Other versions may not be there, and without a network cannot be fetched.
+  const { specifiers } = await readJson(`${root}/deno.lock`) ?? {};
+  for (const [name, value] of Object.entries(imports)) {
+    const version = isObject(specifiers) ? specifiers[value] : undefined;
+    if (!value.startsWith("npm:") || typeof version !== "string") continue;
+    const [exact] = version.split("_");
+    imports[name] = `${value.slice(0, value.lastIndexOf("@"))}@${exact}`;
+  }
+  const library = address("./mod.ts", `${root}/deno.json`);
+  return {
+    imports: { [LIBRARY]: library, ...std, ...links },
+    // Whatever the user maps these names to, the library has its own.
+    scopes: {
+      [address("./", `${root}/deno.json`)]: { ...imports, ...links },
+    },
+  };
+}
+
+/**
+ * Finds the sources of the library: those that run, or beside a compiled or
+ * bundled runner those that were left for pipelines.
+ */
+async function findSources(): Promise<string | undefined> {
+  const start = Deno.build.standalone ? Deno.execPath() : import.meta.filename;
+  if (start === undefined) return undefined;
+  for (
+    let directory = dirname(start);
+    directory !== "/";
+    directory = dirname(directory)
+  ) {
+    const config = await readJson(`${directory}/deno.json`)
+      .catch(() => undefined);
+    if (config?.name === LIBRARY) return directory;
+  }
+  return undefined;
+}
+
+/**
+ * With a `package.json`, Deno takes packages from npm only out of node_modules,
+ * where those of the library are not. A pipeline that does not use the library
+ * keeps what it has.
+ */
+async function needsOwnModules(
+  pipeline: string,
+  { directory }: Configuration,
+): Promise<boolean> {
+  const text = await Deno.readTextFile(pipeline);
+  if (text.includes(LIBRARY) || text.includes("@std/")) return true;
+  return !await exists(`${directory}/node_modules`);
+}
+
+async function lockOption(
+  configuration: Configuration,
+  directory: string,
+): Promise<string[]> {
+  const lock = `${configuration.directory}/deno.lock`;
+  if (!await exists(lock)) return ["--no-lock"];
+  await Deno.copyFile(lock, `${directory}/deno.lock`);
+  return [`--lock=${directory}/deno.lock`];
+}
+
+/** Reads JSON with comments and trailing commas, as Deno does. */
+async function readJson(
+  path: string,
+): Promise<Record<string, unknown> | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+  try {
+    const value = JSON.parse(withoutComments(text));
+    return isObject(value) ? value : {};
+  } catch (cause) {
+    throw new RunnerError(`Cannot read "${path}": it is not valid JSON`, {
+      code: "invalid-config",
+      cause,
+    });
+  }
+}
+
+function withoutComments(text: string): string {
+  const string = `"(?:\\\\.|[^"\\\\])*"`;
+  const comments = new RegExp(`(${string})|//[^\n]*|/\\*[^]*?\\*/`, "g");
+  const commas = new RegExp(`(${string})|,(?=\\s*[}\\]])`, "g");
+  return text.replace(/^\uFEFF/, "").replace(comments, "$1")
+    .replace(commas, "$1");
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
