@@ -178,7 +178,8 @@ describe("runnerlib run does not wait for", () => {
     await using cli = startCli([
       "run",
       "--job-command",
-      `setsid sh -c 'echo "pid $$"; exec sleep 1000' & sleep 0.3; printf tail`,
+      `setsid sh -c 'echo "pid $$"; echo > ready; exec sleep 1000' &
+       until [ -s ready ]; do sleep 0.01; done; printf tail`,
     ], { cwd: directory.path });
     const { code, stdout } = await cli.end();
     const [pid] = pidsIn(stdout);

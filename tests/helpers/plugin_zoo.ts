@@ -1,5 +1,5 @@
 import type { JobResult, RunJobOptions } from "@reactorcide/runnerlib";
-import { soon } from "./soon.ts";
+import { soon, until } from "./soon.ts";
 import { cacheVariables } from "./surroundings.ts";
 import { makeFiles } from "./temporary_directory.ts";
 import { testRunner } from "./test_runner.ts";
@@ -24,6 +24,8 @@ export interface ZooOptions extends RunJobOptions {
   hostEnv?: Record<string, string>;
   /** More files, by their paths from the directory of the runner. */
   files?: Record<string, string>;
+  /** Text in the log of the runner at which the job is cancelled. */
+  cancelAt?: string;
   /** Looks at what is left while it is there. */
   inspect?: (path: string) => Promise<void>;
 }
@@ -33,7 +35,7 @@ export async function runZoo(
   plugins: Record<string, string>,
   options: ZooOptions = {},
 ): Promise<ZooResult> {
-  const { hostEnv, files = {}, inspect, ...job } = options;
+  const { hostEnv, files = {}, inspect, cancelAt, ...job } = options;
   await using test = await testRunner({
     ...cacheVariables(),
     REACTORCIDE_IN_CONTAINER: "false",
@@ -46,13 +48,19 @@ export async function runZoo(
     ),
     ...files,
   });
+  const cancellation = new AbortController();
   const running = test.runner.runJob({
     command: "echo ran",
+    signal: cancellation.signal,
     ...job,
     plugins: { dir: "plugins", ...job.plugins },
   });
   let result: JobResult | undefined;
   let error: Error | undefined;
+  if (cancelAt !== undefined) {
+    await until(() => test.stderr().includes(cancelAt), `"${cancelAt}"`);
+    cancellation.abort();
+  }
   try {
     result = await soon(running, "the end of the job");
     error = result.error;

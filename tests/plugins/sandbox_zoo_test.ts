@@ -382,8 +382,8 @@ for (const [what, body, state, more] of ROWDIES) {
 
 Deno.test("a plugin that loops is ended with the job", async () => {
   const { message, stderr } = await runZoo({
-    "beast.ts": zooPlugin(`for (;;);`),
-  }, { signal: AbortSignal.timeout(500), handleSignals: false });
+    "beast.ts": zooPlugin(`context.log("looping"); for (;;);`),
+  }, { cancelAt: "looping", handleSignals: false });
   assertEquals(message, "The job was cancelled by SIGTERM");
   assertStringIncludes(
     stderr,

@@ -79,7 +79,7 @@ if (found === undefined) {
         "(sleep 0.3; echo late) & echo early; (sleep 1000 > /dev/null 2>&1) &",
         { namespace },
       );
-      const { exitCode } = await running.supervise();
+      const { exitCode } = await running.supervise({ drainMs: 60_000 });
       assertEquals([exitCode, running.stdout.text], [0, "early\nlate\n"]);
     });
 

@@ -173,7 +173,7 @@ describe("download()", () => {
       slow.error.message.endsWith("it took longer than 300 ms"),
       slow.error.message,
     );
-    assertEquals(slow.count, 1);
+    assert(slow.count <= 1, `${slow.count} requests`);
     const busy = await prepareFrom(
       () => new Response("", { status: 503, headers: { "retry-after": "30" } }),
       { timeoutMs: 300 },
@@ -182,7 +182,7 @@ describe("download()", () => {
       busy.error.message.endsWith("it took longer than 300 ms"),
       busy.error.message,
     );
-    assertEquals(busy.count, 1);
+    assert(busy.count <= 1, `${busy.count} requests`);
   });
 
   it("gives up on a server that keeps failing", async () => {
