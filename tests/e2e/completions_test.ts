@@ -2,9 +2,10 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { loadCommands } from "../../src/cli/commands.ts";
 import { isClientMissing } from "../helpers/client.ts";
-import { runCli } from "../helpers/cli.ts";
+import { CLI, runCli } from "../helpers/cli.ts";
 import { complete, COMPLETION_SHELLS } from "../helpers/completion_shells.ts";
 import {
+  exists,
   makeFiles,
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
@@ -37,10 +38,50 @@ for (const shell of COMPLETION_SHELLS) {
       for (const [line, word] of LINES) {
         const words = await complete(shell, `${path}/script`, line, path);
         // A shell adds what separates the word from the next one, or closes it.
-        const last = words.at(-1)?.split(" ").filter((it) => it !== "").at(-1);
+        const last = words.at(-1)?.split(" ").filter((part) => part !== "").at(
+          -1,
+        );
         assertEquals(words.length, 1, `${line}: ${words}`);
         assertEquals(last?.replace(/[=/]$/, ""), word, line);
       }
+    });
+
+    it("completes names of steps, jobs, workflows and commands, as they are", async () => {
+      await using directory = await temporaryDirectory();
+      const { path } = directory;
+      const { stdout } = await runCli(["completions", shell.name], {
+        cwd: path,
+      });
+      await makeFiles(path, {
+        script: stdout,
+        "bin/runnerlib":
+          `#!/bin/sh\nexec "${Deno.execPath()}" run -A "${CLI}" "$@"\n`,
+        "job.yaml":
+          "steps: [{ name: lint-all, run: x }, { name: 'p$(touch pwned)', run: x }]\n",
+        "other.yaml": "steps: [{ name: lint-other, run: x }]\n",
+        ".reactorcide/workflows/nightly.yaml":
+          "name: n\njobs: { unit-tests: { command: x } }\n",
+      });
+      await Deno.chmod(`${path}/bin/runnerlib`, 0o755);
+      const env = { PATH: `${path}/bin:${Deno.env.get("PATH")}` };
+      for (
+        const [line, word] of [
+          ["runnerlib run --job-file other.yaml --skip li", "lint-other"],
+          ["runnerlib workflow run --only un", "unit-tests"],
+          ["runnerlib workflow run .reactorcide/workflows/n", "nightly.yaml"],
+        ]
+      ) {
+        const words = await complete(shell, `${path}/script`, line, path, env);
+        assertStringIncludes(words.at(-1) ?? "", word, line);
+      }
+      await complete(
+        shell,
+        `${path}/script`,
+        "runnerlib run --only p",
+        path,
+        env,
+      );
+      assertEquals(await exists(`${path}/pwned`), false);
     });
 
     it("knows every command and every option", async () => {

@@ -39,6 +39,7 @@ export const COMPLETION_SHELLS: readonly CompletionShell[] = [
  * @param script Path of the script with the completions.
  * @param line What was typed so far.
  * @param cwd Directory in which it was typed.
+ * @param env Variables besides those that every run needs.
  * @returns Words that are offered; for zsh the line as it became.
  */
 export async function complete(
@@ -46,17 +47,20 @@ export async function complete(
   script: string,
   line: string,
   cwd: string,
+  env: Record<string, string> = {},
 ): Promise<string[]> {
   const [program, ...args] = shell.command;
   const { stdout, stderr } = await new Deno.Command(program, {
     args: [...args, script, line],
     cwd,
     clearEnv: true,
-    env: { ...cliEnv(), HOME: cwd, TERM: "dumb" },
+    env: { ...cliEnv(), HOME: cwd, TERM: "dumb", ...env },
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();
-  const words = decoder.decode(stdout).split("\n").filter((it) => it !== "");
+  const words = decoder.decode(stdout).split("\n").filter((word) =>
+    word !== ""
+  );
   const complaint = decoder.decode(stderr);
   if (complaint !== "") throw new Error(`${shell.name}: ${complaint}`);
   return words;

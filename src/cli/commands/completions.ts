@@ -14,7 +14,8 @@ const SHELLS = {
 export const completions: Command = {
   usage: "SHELL [OPTIONS]",
   description:
-    `Prints a script that makes a shell complete commands, options and values.
+    `Prints a script that makes a shell complete commands, options, values, and the
+names of steps, jobs and workflows.
 
 Shells, and how to load the script:
   bash  eval "$(runnerlib completions bash)" in ~/.bashrc
@@ -29,8 +30,18 @@ Shells, and how to load the script:
   ],
   flags: [],
   actions: Object.keys(SHELLS),
-  maxOperands: 1,
-  async run({ operands: [shell], print, catalog }) {
+  maxOperands: 2,
+  takesRest: true,
+  async run(context) {
+    const { operands: [shell, kind = ""], rest, print, catalog } = context;
+    // Called by the scripts, with the words of the line that is typed.
+    if (shell === "names") {
+      const { completedNames } = await import("../completions/names.ts");
+      for (const name of await completedNames(context, kind, rest ?? [])) {
+        await print(name);
+      }
+      return 0;
+    }
     const names = Object.keys(SHELLS).join(", ");
     if (shell === undefined) {
       throw usageError(`A shell is required: ${names}`, "completions");

@@ -62,6 +62,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     {
       name: "only",
       valueName: "JOB",
+      names: "job",
       isRepeatable: true,
       help: "Run only this job",
     },
@@ -109,6 +110,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     },
   ],
   actions: Object.keys(ACTIONS),
+  operandNames: "workflow",
   maxOperands: 2,
   async run(context) {
     const { operands: [name, operand], parts } = context;

@@ -1,5 +1,6 @@
 import type { Flag, LoadedCommand } from "../command.ts";
 import {
+  isWordList,
   operandKind,
   typedNames,
   valueKind,
@@ -39,6 +40,16 @@ _runnerlib_files() {
 _runnerlib_directories() {
   compopt -o filenames 2>/dev/null
   COMPREPLY=($(compgen -d -- "$cur"))
+}
+
+# Names come from files, so nothing in them is expanded.
+_runnerlib_names() {
+  local name
+  while IFS= read -r name; do
+    if [[ $name == "$cur"* ]]; then
+      COMPREPLY+=("$(printf '%q' "$name")")
+    fi
+  done < <(runnerlib completions names "$1" -- "\${COMP_WORDS[@]:1}" 2>/dev/null)
 }
 
 complete -F _runnerlib runnerlib`;
@@ -94,5 +105,9 @@ function offer(kind: WordKind): string {
   if (kind === "nothing") return ":";
   if (kind === "file") return "_runnerlib_files";
   if (kind === "directory") return "_runnerlib_directories";
+  if (!isWordList(kind)) {
+    const names = `_runnerlib_names ${kind.names}`;
+    return kind.names === "workflow" ? `_runnerlib_files; ${names}` : names;
+  }
   return `_runnerlib_words $'${kind.join("\\n")}'`;
 }

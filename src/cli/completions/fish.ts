@@ -1,5 +1,10 @@
 import type { Flag, LoadedCommand } from "../command.ts";
-import { operandKind, valueKind, type WordKind } from "./word_kind.ts";
+import {
+  isWordList,
+  operandKind,
+  valueKind,
+  type WordKind,
+} from "./word_kind.ts";
 
 const HEAD = `# Completion of runnerlib for fish.
 function __runnerlib_command_is
@@ -10,6 +15,11 @@ end
 function __runnerlib_has_operand
     set -l words (commandline -opc)
     string match -qv -- '-*' $words[3..]
+end
+
+function __runnerlib_names
+    set -l words (commandline -opc)
+    runnerlib completions names $argv[1] -- $words[2..] (commandline -ct) 2>/dev/null
 end
 
 complete -c runnerlib -f
@@ -77,7 +87,9 @@ function valuePart(kind: WordKind): string {
   if (kind === "nothing") return "-x";
   if (kind === "file") return "-r -F";
   if (kind === "directory") return "-x -a '(__fish_complete_directories)'";
-  return `-x -a ${quoted(kind.join(" "))}`;
+  if (isWordList(kind)) return `-x -a ${quoted(kind.join(" "))}`;
+  const names = `-a '(__runnerlib_names ${kind.names})'`;
+  return kind.names === "workflow" ? `-r -F ${names}` : `-x ${names}`;
 }
 
 function quoted(text: string): string {

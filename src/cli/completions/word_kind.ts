@@ -1,4 +1,4 @@
-import type { Flag, LoadedCommand } from "../command.ts";
+import type { Flag, LoadedCommand, NameKind } from "../command.ts";
 
 /** Places that hold the path of a file. */
 const FILES = /\b(?:FILE|PATH|PIPELINE)\b/;
@@ -11,7 +11,17 @@ export type WordKind =
   | "nothing"
   | "file"
   | "directory"
+  | { readonly names: NameKind }
   | readonly string[];
+
+/**
+ * Checks whether a place holds a list of words that are known in advance.
+ *
+ * @param kind What a shell offers there.
+ */
+export function isWordList(kind: WordKind): kind is readonly string[] {
+  return Array.isArray(kind);
+}
 
 /**
  * Returns what a shell offers as the value of an option.
@@ -19,7 +29,10 @@ export type WordKind =
  * @param flag Option that takes a value.
  * @returns Words, or a kind of path, or nothing.
  */
-export function valueKind({ choices, valueName = "" }: Flag): WordKind {
+export function valueKind(
+  { choices, names, valueName = "" }: Flag,
+): WordKind {
+  if (names !== undefined) return { names };
   if (choices !== undefined) return choices.filter((word) => word !== "");
   return pathKind(valueName);
 }
@@ -35,11 +48,13 @@ export function operandKind(
   { command }: LoadedCommand,
   position: number,
 ): WordKind {
-  const { actions, maxOperands, takesSecrets, usage } = command;
+  const { actions, maxOperands, operandNames, takesSecrets, usage } = command;
   if (actions !== undefined) {
     if (position === 0) return actions;
+    if (operandNames !== undefined) return { names: operandNames };
     return maxOperands > 1 ? "file" : "nothing";
   }
+  if (operandNames !== undefined) return { names: operandNames };
   return takesSecrets ? "nothing" : pathKind(usage);
 }
 

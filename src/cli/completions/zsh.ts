@@ -1,9 +1,21 @@
 import { quoteWord } from "../../command_text.ts";
 import type { Flag, LoadedCommand } from "../command.ts";
-import { operandKind, valueKind, type WordKind } from "./word_kind.ts";
+import {
+  isWordList,
+  operandKind,
+  valueKind,
+  type WordKind,
+} from "./word_kind.ts";
 
 /** Works from a folder of `fpath`, and when the shell reads it as it starts. */
 const TAIL = `
+_runnerlib_names() {
+  local -a names
+  names=("\${(@f)$(runnerlib completions names $1 -- "\${words[@]}" 2>/dev/null)}")
+  names=(\${names:#})
+  compadd -a names
+}
+
 if [[ $funcstack[1] == _runnerlib ]]; then
   _runnerlib "$@"
 else
@@ -56,7 +68,9 @@ function commandCase(loaded: LoadedCommand): string[] {
   return [
     `        ${name})`,
     "          _arguments \\",
-    specifications.map((it) => `            ${quoteWord(it)}`).join(" \\\n"),
+    specifications.map((text) => `            ${quoteWord(text)}`).join(
+      " \\\n",
+    ),
     "          ;;",
   ];
 }
@@ -72,7 +86,7 @@ function flagSpecifications(flag: Flag): string[] {
       ...short ? [`-${short}`] : [],
     ];
     const others = names.length > 1 ? `(${names.join(" ")})` : "";
-    return names.map((it) => `${others}${it}${about}`);
+    return names.map((typed) => `${others}${typed}${about}`);
   }
   const value = `:${escaped(valueName, ":")}:${action(valueKind(flag))}`;
   return [
@@ -90,10 +104,13 @@ function action(kind: WordKind): string {
   if (kind === "nothing") return " ";
   if (kind === "file") return "_files";
   if (kind === "directory") return "_files -/";
-  return `(${kind.join(" ")})`;
+  if (isWordList(kind)) return `(${kind.join(" ")})`;
+  const files = kind.names === "workflow" ? "; _files" : "";
+  return `{_runnerlib_names ${kind.names}${files}}`;
 }
 
 function escaped(text: string, characters: string): string {
-  return [...text].map((it) => characters.includes(it) ? `\\${it}` : it)
+  return [...text]
+    .map((sign) => characters.includes(sign) ? `\\${sign}` : sign)
     .join("");
 }

@@ -1,0 +1,89 @@
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
+import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
+import type { CommandContext, NameKind } from "../command.ts";
+import { jobFileEntry } from "../inventory.ts";
+import { findJobFile } from "../job_file.ts";
+import { workflowPlace } from "../workflow/load_workflow.ts";
+
+/** Functions that list the names of a kind. */
+const NAMES: Readonly<
+  Record<
+    NameKind,
+    (context: CommandContext, words: readonly string[]) => Promise<string[]>
+  >
+> = {
+  step: stepNames,
+  job: jobNames,
+  workflow: async ({ parts }) => [
+    ...(await findDefinitions(parts.host.cwd)).workflows,
+  ],
+  command: ({ catalog }) => Promise.resolve(Object.keys(catalog.entries)),
+};
+
+/**
+ * Lists what a shell offers in place of an unfinished name.
+ *
+ * @param context Context of the command.
+ * @param kind Kind of the name.
+ * @param words Words of the command line behind the program; the last one is
+ * unfinished, and may be a list with commas.
+ * @returns Names; none if the files that define them cannot be read.
+ */
+export async function completedNames(
+  context: CommandContext,
+  kind: string,
+  words: readonly string[],
+): Promise<string[]> {
+  if (!Object.hasOwn(NAMES, kind)) return [];
+  const [, list = ""] = /^(.*,)/.exec(words.at(-1) ?? "") ?? [];
+  try {
+    const names = await NAMES[kind as NameKind](context, words);
+    return names.filter((name) => !/[\n,]/.test(name))
+      .map((name) => list + name);
+  } catch {
+    // A shell has no place for errors while somebody types.
+    return [];
+  }
+}
+
+async function stepNames(
+  { parts }: CommandContext,
+  words: readonly string[],
+): Promise<string[]> {
+  const { cwd } = parts.host;
+  const file = valueOf("job-file", words) ?? await findJobFile(cwd);
+  if (file === undefined) return [];
+  const { parts: steps } = await jobFileEntry(cwd, file, parts);
+  return steps.map(({ name }) => name);
+}
+
+async function jobNames(
+  { parts }: CommandContext,
+  words: readonly string[],
+): Promise<string[]> {
+  const { cwd } = parts.host;
+  const typed = valueOf("workflow-file", words) ??
+    words.slice(0, -1).find((word) => /^[^-].*\.ya?ml$/.test(word));
+  const files = typed === undefined
+    ? (await findDefinitions(cwd)).workflows
+    : [typed];
+  if (files.length !== 1) return [];
+  const { root, sourceFile } = workflowPlace(files[0], cwd);
+  const { jobs } = await readWorkflow(root, sourceFile);
+  return jobs.map(({ name }) => name);
+}
+
+/** The value of an option; bash makes a word of each "=", too. */
+function valueOf(
+  option: string,
+  words: readonly string[],
+): string | undefined {
+  const flag = `--${option}`;
+  for (const [at, word] of words.entries()) {
+    if (word.startsWith(`${flag}=`)) return word.slice(flag.length + 1);
+    if (word !== flag) continue;
+    const value = words[at + 1] === "=" ? words[at + 2] : words[at + 1];
+    return value || undefined;
+  }
+  return undefined;
+}
