@@ -3,7 +3,11 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../environment/child_environment.ts";
-import { OF_DENO, OF_DENO_FETCH, Variable } from "../environment/variables.ts";
+import {
+  DENO_DOWNLOAD_VARIABLES,
+  DENO_VARIABLES,
+  Variable,
+} from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { PYTHON_PACKAGE } from "../plugins/python/python_command.ts";
 import { covers } from "../plugins/rights/rights.ts";
@@ -161,7 +165,11 @@ function ownCommand(): string[] {
 }
 
 /** Variables that Deno itself needs; a pipeline cannot read them. */
-const NEEDED = [...OF_DENO, ...OF_DENO_FETCH, "DENO_NO_UPDATE_CHECK"];
+const NEEDED = [
+  ...DENO_VARIABLES,
+  ...DENO_DOWNLOAD_VARIABLES,
+  "DENO_NO_UPDATE_CHECK",
+];
 
 /**
  * Returns the environment of a pipeline: what it may see, and what Deno needs.

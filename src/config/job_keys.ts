@@ -26,7 +26,7 @@ import {
   keySchema,
   mapped,
   mapping,
-  saying,
+  requiresKey,
   type Schema,
 } from "../schema/schema.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
@@ -388,7 +388,7 @@ function placesOf(
   keys: JobFileKeys = JOB_FILE_KEYS,
 ): JsonSchema[] {
   return [...keys].flatMap(([name, key]) => {
-    if (key.means === meaning) return [saying(name)];
+    if (key.means === meaning) return [requiresKey(name)];
     return placesOf(meaning, key.keys ?? new Map()).map((inner) => ({
       required: [name],
       properties: { [name]: { type: "object", ...inner } },

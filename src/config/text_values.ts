@@ -14,7 +14,9 @@ export function parseList(text: string): string[] | undefined {
   if (!/^\s*\[\s*"/.test(text)) return splitTrimmed(text, ",");
   try {
     const items: unknown = JSON.parse(text);
-    if (Array.isArray(items) && items.every((it) => typeof it === "string")) {
+    if (
+      Array.isArray(items) && items.every((item) => typeof item === "string")
+    ) {
       return items;
     }
   } catch {

@@ -141,19 +141,19 @@ export function passVariables(
   const direct: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables)) {
     if (!isEngineVariable(name)) {
-      throw unfit(name, "container engines do not accept this name");
+      throw passError(name, "container engines do not accept this name");
     }
     const line = `${name}=${value}`;
     if (!/[\r\n]/.test(value) && line.length <= MAX_LINE_LENGTH) {
       lines.push(line);
     } else if (Object.hasOwn(engineEnv, name) && engineEnv[name] !== value) {
-      throw unfit(name, "the engine itself uses a variable of this name");
+      throw passError(name, "the engine itself uses a variable of this name");
     } else direct[name] = value;
   }
   return { file: lines.map((line) => `${line}\n`).join(""), direct };
 }
 
-function unfit(name: string, reason: string): RunnerError {
+function passError(name: string, reason: string): RunnerError {
   return new RunnerError(
     `Cannot pass variable "${name}" to a container: ${reason}`,
     { code: "invalid-config" },

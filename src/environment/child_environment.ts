@@ -1,12 +1,12 @@
 import {
   ALWAYS_INHERITED,
   type Environment,
-  HARMLESS,
+  GIT_CONFIG_VARIABLES,
+  GIT_HOOK_VARIABLES,
   isSystemName,
-  OF_A_HOOK,
-  OF_GIT,
-  PREFERENCES,
-  PROXIES,
+  PREFERENCE_VARIABLES,
+  PROXY_VARIABLES,
+  UNTRUSTED_ALLOWLIST,
   Variable,
   variableInfo,
 } from "./variables.ts";
@@ -157,21 +157,24 @@ export function childEnvironment(
     case "pipeline":
       return pick(
         parent,
-        (name) => !OF_A_HOOK.has(name) && child.mayUse(name),
+        (name) => !GIT_HOOK_VARIABLES.has(name) && child.mayUse(name),
       );
     case "nested-runner":
-      return pick(parent, (name) => !OF_A_HOOK.has(name) && isSetting(name));
+      return pick(
+        parent,
+        (name) => !GIT_HOOK_VARIABLES.has(name) && isSetting(name),
+      );
     case "git":
       return pick(
         parent,
         (name) =>
           isForTools(name) && (!name.startsWith("GIT_") ||
-            OF_GIT.some((pattern) => pattern.test(name))),
+            GIT_CONFIG_VARIABLES.some((pattern) => pattern.test(name))),
       );
     default:
       return pick(
         parent,
-        (name) => isForTools(name) && !PREFERENCES.has(name),
+        (name) => isForTools(name) && !PREFERENCE_VARIABLES.has(name),
       );
   }
 }
@@ -237,8 +240,8 @@ function isHarmless(name: string, value: string, isNarrow: boolean): boolean {
       (!isNarrow || isSystemName(name));
   }
   if (isNarrow) return false;
-  if (PROXIES.has(name)) return !value.includes("@");
-  return HARMLESS.has(name);
+  if (PROXY_VARIABLES.has(name)) return !value.includes("@");
+  return UNTRUSTED_ALLOWLIST.has(name);
 }
 
 /** Selects the entries of git's configuration that only name directories. */
@@ -273,7 +276,7 @@ function isInheritedByJob(
   inherit: boolean | readonly string[],
 ): boolean {
   if (!isForJobs(name) || isTrace(name)) return false;
-  if (inherit === true) return !OF_A_HOOK.has(name);
+  if (inherit === true) return !GIT_HOOK_VARIABLES.has(name);
   return ALWAYS_INHERITED.has(name) || isSystemName(name) ||
     inherit !== false && inherit.includes(name);
 }
@@ -299,7 +302,7 @@ function isSetting(name: string): boolean {
 
 function isForTools(name: string): boolean {
   return isForEveryone(name) && !isUnknownSystemName(name) &&
-    !OF_A_HOOK.has(name);
+    !GIT_HOOK_VARIABLES.has(name);
 }
 
 function isUnknownSystemName(name: string): boolean {

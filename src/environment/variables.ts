@@ -544,7 +544,7 @@ export const ALWAYS_INHERITED: ReadonlySet<string> = new Set([
 ]);
 
 /** What an untrusted step inherits. None of these can contain a credential. */
-export const HARMLESS: ReadonlySet<string> = new Set([
+export const UNTRUSTED_ALLOWLIST: ReadonlySet<string> = new Set([
   ...ALWAYS_INHERITED,
   ...["USER", "LOGNAME", "SHELL", "HOSTNAME"],
   ...["LANG", "LANGUAGE", "TZ", "LC_ALL"],
@@ -560,7 +560,7 @@ export const HARMLESS: ReadonlySet<string> = new Set([
 ]);
 
 /** Proxies. Some programs, such as curl, accept them without a scheme. */
-export const PROXIES: ReadonlySet<string> = new Set(
+export const PROXY_VARIABLES: ReadonlySet<string> = new Set(
   ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY"]
     .flatMap((name) => [name, name.toLowerCase()]),
 );
@@ -571,7 +571,7 @@ export const PROXIES: ReadonlySet<string> = new Set(
  * `GIT_CONFIG_COUNT`, which workers use to configure git, and two variables of
  * Mercurial.
  */
-export const OF_A_HOOK: ReadonlySet<string> = new Set([
+export const GIT_HOOK_VARIABLES: ReadonlySet<string> = new Set([
   "GIT_ALTERNATE_OBJECT_DIRECTORIES",
   "GIT_COMMON_DIR",
   "GIT_CONFIG",
@@ -593,7 +593,7 @@ export const OF_A_HOOK: ReadonlySet<string> = new Set([
 ]);
 
 /** User preferences that change the behavior of tools. */
-export const PREFERENCES: ReadonlySet<string> = new Set([
+export const PREFERENCE_VARIABLES: ReadonlySet<string> = new Set([
   "GZIP",
   "HG",
   "HGEDITOR",
@@ -605,7 +605,7 @@ export const PREFERENCES: ReadonlySet<string> = new Set([
 ]);
 
 /** Variables with which an operator configures git. */
-export const OF_GIT: readonly RegExp[] = [
+export const GIT_CONFIG_VARIABLES: readonly RegExp[] = [
   /^GIT_CONFIG_(?:COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)$/,
   /^GIT_SSH(?:_COMMAND|_VARIANT)?$/,
   /^GIT_(?:SSL|HTTP|PROXY|TRACE|TRACE2|CURL|LFS)_/,
@@ -613,12 +613,12 @@ export const OF_GIT: readonly RegExp[] = [
 ];
 
 /** Variables that Deno needs to run a program. */
-export const OF_DENO: readonly string[] = [
+export const DENO_VARIABLES: readonly string[] = [
   ...["DENO_DIR", "DENO_DISABLE_NODE_SHIM", "HOME", "XDG_CACHE_HOME"],
 ];
 
 /** Variables that Deno needs to download code. */
-export const OF_DENO_FETCH: readonly string[] = [
+export const DENO_DOWNLOAD_VARIABLES: readonly string[] = [
   ...["DENO_CERT", "DENO_TLS_CA_STORE"],
   ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],
   ...["JSR_URL", "NPM_CONFIG_REGISTRY"],

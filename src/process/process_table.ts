@@ -58,7 +58,7 @@ export function pidsBetween(
 }
 
 /** Checks whether the initial environment of a process contains some bytes. */
-export function carries(pid: number, mark: Uint8Array): boolean {
+export function environmentContains(pid: number, mark: Uint8Array): boolean {
   try {
     return holds(Deno.readFileSync(`/proc/${pid}/environ`), mark);
   } catch {
@@ -75,7 +75,7 @@ function holds(bytes: Uint8Array, part: Uint8Array): boolean {
 }
 
 /** Checks whether a process is a zombie: dead, but not reaped by its parent. */
-export function isDead(pid: number): boolean {
+export function isZombie(pid: number): boolean {
   const [state] = statOf(pid) ?? [];
   return state === undefined || state === "Z" || state === "X";
 }

@@ -23,8 +23,8 @@
 import { pause } from "./time_limit.ts";
 import { Variable } from "../environment/variables.ts";
 import {
-  carries,
-  isDead,
+  environmentContains,
+  isZombie,
   lastPid,
   limitOf,
   parentOf,
@@ -120,7 +120,9 @@ export function tagProcessTree(
   function belongs(pid: number): boolean | undefined {
     const limit = limitOf(pid);
     if (limit === undefined) return undefined;
-    if (interval === undefined || limit === own) return carries(pid, mark);
+    if (interval === undefined || limit === own) {
+      return environmentContains(pid, mark);
+    }
     if (limit > interval.floor && limit <= interval.tag) return true;
     return isInContainer && limit > interval.outerFloor && limit < own! &&
       !isOfRunningCommand(limit) && !hasOtherRunner(pid, own!);
@@ -134,7 +136,7 @@ export function tagProcessTree(
       const isOurs = belongs(pid);
       if (isOurs === undefined) look.gone++;
       if (!isOurs) continue;
-      if (isDead(pid)) {
+      if (isZombie(pid)) {
         dead.add(pid);
         continue;
       }

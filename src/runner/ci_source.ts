@@ -46,7 +46,10 @@ export async function sealCiSource(
   if (prepared === undefined) return;
   const signal = run.cancellation.graceful;
   run.ciPreparedPath = prepared;
-  run.ciManifest = await takeManifest(prepared, { isSealed: true, signal });
+  run.ciManifest = await takeManifest(prepared, {
+    makesReadOnly: true,
+    signal,
+  });
   if (!await isCopyRead(run, prepared, steps)) return;
   const copy = ciCopyPath(run);
   const root = await realPath(run.parts.workspace.pathOf("/job/ci"));

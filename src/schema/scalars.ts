@@ -69,7 +69,7 @@ export function text(options: TextOptions = {}): Schema<string> {
       pattern: rule.pattern.source,
     }),
     parse: scalar((text, node) => {
-      const broken = [ANY_TEXT, rule].find((it) => !it.pattern.test(text));
+      const broken = [ANY_TEXT, rule].find((item) => !item.pattern.test(text));
       const problem = broken ? `must ${broken.words}` : problemOf?.(text);
       return problem === undefined ? text : void node.report(problem);
     }),
@@ -265,7 +265,7 @@ export function choice<T extends string>(
       const meaning = meanings.get(text);
       if (meaning !== undefined) return meaning;
       const near = suggest(text, words);
-      return notThat(
+      return reportUnexpected(
         node,
         expected,
         text,
@@ -298,7 +298,7 @@ function number(
     const value = digits.test(text) ? Number(text) : NaN;
     return value >= minimum && value <= maximum
       ? value
-      : notThat(node, `${what} from ${minimum} to ${maximum}`, text);
+      : reportUnexpected(node, `${what} from ${minimum} to ${maximum}`, text);
   });
 }
 
@@ -311,7 +311,7 @@ function scalar<T>(
       : parse(node.text, node);
 }
 
-function notThat(
+function reportUnexpected(
   node: DocumentNode,
   expected: string,
   text: string,
@@ -359,7 +359,7 @@ function between(low: string, high: string): string[] {
   const [from, to] = [Number(low[0]), Number(high[0])];
   const rest = low.length - 1;
   if (from === to) {
-    return between(low.slice(1), high.slice(1)).map((it) => `${from}${it}`);
+    return between(low.slice(1), high.slice(1)).map((item) => `${from}${item}`);
   }
   const startsLate = !/^0*$/.test(low.slice(1));
   const endsEarly = !/^9*$/.test(high.slice(1));
@@ -367,11 +367,11 @@ function between(low: string, high: string): string[] {
   const last = endsEarly ? to - 1 : to;
   return [
     ...startsLate
-      ? between(low.slice(1), "9".repeat(rest)).map((it) => `${from}${it}`)
+      ? between(low.slice(1), "9".repeat(rest)).map((item) => `${from}${item}`)
       : [],
     ...first <= last ? [digit(first, last) + "\\d".repeat(rest)] : [],
     ...endsEarly
-      ? between("0".repeat(rest), high.slice(1)).map((it) => `${to}${it}`)
+      ? between("0".repeat(rest), high.slice(1)).map((item) => `${to}${item}`)
       : [],
   ];
 }

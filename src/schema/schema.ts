@@ -207,7 +207,7 @@ export function keySchema(key: Omit<Key<unknown>, "key">): JsonSchema {
 }
 
 /** Creates the JSON Schema of objects that have a non-empty value for a key. */
-export function saying(key: string): JsonSchema {
+export function requiresKey(key: string): JsonSchema {
   return {
     type: "object",
     required: [key],
@@ -229,7 +229,7 @@ function schemaOf(
   const both = keys.flatMap(({ key, alias }) =>
     alias === undefined
       ? []
-      : [{ not: { allOf: [saying(key), saying(alias)] } }]
+      : [{ not: { allOf: [requiresKey(key), requiresKey(alias)] } }]
   );
   const required = keys.filter((key) => key.isRequired).map(({ key }) => key);
   return {

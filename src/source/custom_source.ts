@@ -69,7 +69,7 @@ const CANCEL_GRACE_MS = 5_000;
  * {@linkcode RunnerError} with code `source-failed` if the handler throws or
  * leaves the directory empty.
  */
-export function handledSource(
+export function customSource(
   handler: SourceHandler,
   request: SourceRequest,
   context: SourceContext,
@@ -94,7 +94,7 @@ export function handledSource(
         signal: cancellation.graceful,
         log: (message: string) => log.info(`source:${type}`, message),
       })))();
-    const revision = await orCancelled(filling, cancellation.graceful)
+    const revision = await untilCancelled(filling, cancellation.graceful)
       .catch((cause) => {
         cancellation.graceful.throwIfAborted();
         throw failure(showUrlsIn(messageOf(cause), url), cause);
@@ -109,7 +109,7 @@ export function handledSource(
 /**
  * A handler that ignores its signal keeps running, since nothing can stop it.
  */
-async function orCancelled(
+async function untilCancelled(
   filling: Promise<unknown>,
   signal: AbortSignal,
 ): Promise<unknown> {

@@ -44,7 +44,7 @@ export interface TakeManifestOptions {
    *
    * @default {false}
    */
-  isSealed?: boolean;
+  makesReadOnly?: boolean;
   /**
    * Earlier manifest of a directory that may be changing. Files with a
    * different type, size or permissions are not read, new directories are not
@@ -133,10 +133,10 @@ async function describe(
   options: TakeManifestOptions & { sumOf: (bytes: Uint8Array) => string },
 ): Promise<string> {
   const { name, path, isAlias } = listed;
-  const { isSealed = false, expected, signal, sumOf } = options;
+  const { makesReadOnly = false, expected, signal, sumOf } = options;
   const { isDirectory, isFile, isSymlink, size } = info;
   if (isSymlink) return `link ${JSON.stringify(await readLinkTarget(path))}`;
-  const mode = isSealed ? await sealed(path, info) : bitsOf(info);
+  const mode = makesReadOnly ? await makeReadOnly(path, info) : bitsOf(info);
   const bits = mode.toString(8);
   if (isDirectory) return `directory ${bits}`;
   // Opening a pipe would block until it has a writer.
@@ -181,7 +181,10 @@ function bitsOf({ mode }: Deno.FileInfo): number {
  * A file with several hard links may belong to someone else, so its permissions
  * are not changed.
  */
-async function sealed(path: string, info: Deno.FileInfo): Promise<number> {
+async function makeReadOnly(
+  path: string,
+  info: Deno.FileInfo,
+): Promise<number> {
   const { nlink, isFile, isDirectory } = info;
   const mode = bitsOf(info);
   const isOwn = isDirectory || (isFile && (nlink ?? 1) === 1);

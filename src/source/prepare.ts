@@ -180,8 +180,8 @@ async function resolveSource(
   const { type, url } = request;
   const handler = context.handlers?.get(type);
   if (handler) {
-    const { handledSource } = await import("./custom_source.ts");
-    return handledSource(handler, request, context);
+    const { customSource } = await import("./custom_source.ts");
+    return customSource(handler, request, context);
   }
   const provider = PROVIDERS.get(type);
   if (provider === undefined) {

@@ -51,7 +51,7 @@ const CREDENTIALS = {
 };
 
 /** Variables in which git passes the repository to a hook. */
-const OF_A_HOOK = {
+const GIT_HOOK_VARIABLES = {
   GIT_DIR: ".git",
   GIT_WORK_TREE: "/outer",
   GIT_INDEX_FILE: "/outer/.git/index.lock",
@@ -144,8 +144,8 @@ describe("childEnvironment() of a job", () => {
   });
 
   it("does not inherit the repository of a git hook, unless it is named", () => {
-    assertEquals(job({ A: "a", ...OF_A_HOOK }), { A: "a" });
-    assertEquals(job({ A: "a", ...OF_A_HOOK }, ["GIT_DIR"]), {
+    assertEquals(job({ A: "a", ...GIT_HOOK_VARIABLES }), { A: "a" });
+    assertEquals(job({ A: "a", ...GIT_HOOK_VARIABLES }, ["GIT_DIR"]), {
       GIT_DIR: ".git",
     });
   });
@@ -282,7 +282,7 @@ describe("childEnvironment() of other programs", () => {
   const parent = {
     ...ORDINARY,
     ...CREDENTIALS,
-    ...OF_A_HOOK,
+    ...GIT_HOOK_VARIABLES,
     GIT_TEMPLATE_DIR: "/t",
     [Variable.jobId]: "1",
     [Variable.apiToken]: "t",

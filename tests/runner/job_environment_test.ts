@@ -167,7 +167,10 @@ describe("a program that gets the source", () => {
       .map((name) => [name, `value-of-${name}`]),
   );
 
-  const OF_A_HOOK = { GIT_DIR: "/other", GIT_INDEX_FILE: "/other/index" };
+  const GIT_HOOK_VARIABLES = {
+    GIT_DIR: "/other",
+    GIT_INDEX_FILE: "/other/index",
+  };
 
   it("has no key of the job, nor the repository of a hook", async () => {
     await using tools = await temporaryDirectory();
@@ -193,7 +196,7 @@ exit 1
     ) {
       await using test = await testRunner({
         ...KEYS,
-        ...OF_A_HOOK,
+        ...GIT_HOOK_VARIABLES,
         CREDENTIAL_OF_A_HELPER: "kept",
         PATH: `${tools.path}:/usr/bin:/bin`,
       });

@@ -32,7 +32,7 @@ async function prepareWith(
   return { ...prepared, target, log: context.log.lines };
 }
 
-describe("handledSource()", () => {
+describe("customSource()", () => {
   it("calls the handler to fill the directory", async () => {
     await using directory = await temporaryDirectory();
     const { path, commit, log } = await prepareWith(

@@ -28,7 +28,7 @@ describe("takeManifest()", () => {
       [ -L "$n/l" ] || ln -s "$n" "$n/l"
     done`;
     await runShell(path, script("one"));
-    const before = await takeManifest(path, { isSealed: true, signal });
+    const before = await takeManifest(path, { makesReadOnly: true, signal });
     assertEquals([...before.keys()].sort(), [
       "",
       "d\udce8",
@@ -140,7 +140,10 @@ describe("takeManifest()", () => {
     const { path } = directory;
     await makeFiles(`${path}/ci`, FILES);
     await Deno.link(`${path}/ci/script`, `${path}/outside`);
-    const sealed = await takeManifest(`${path}/ci`, { isSealed: true, signal });
+    const sealed = await takeManifest(`${path}/ci`, {
+      makesReadOnly: true,
+      signal,
+    });
     const modeOf = async (name: string) =>
       (await Deno.lstat(`${path}/ci/${name}`)).mode! & 0o222;
     assertEquals(

@@ -14,7 +14,7 @@ export interface Confinement {
 }
 
 /** What Deno itself reads: names of hosts, certificates, facts of the machine. */
-const OF_DENO = [
+const DENO_VARIABLES = [
   ...["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"],
   ...["/etc/host.conf", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl"],
   ...["/etc/pki", "/usr/share/ca-certificates", "/usr/share/zoneinfo"],
@@ -74,7 +74,7 @@ export async function confinementOf(
     );
   return {
     read: [
-      ...OF_DENO,
+      ...DENO_VARIABLES,
       ...certificates,
       ...own,
       ...needed,

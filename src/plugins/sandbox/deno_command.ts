@@ -2,7 +2,10 @@ import {
   type ChildEnvironment,
   childEnvironment,
 } from "../../environment/child_environment.ts";
-import { OF_DENO, OF_DENO_FETCH } from "../../environment/variables.ts";
+import {
+  DENO_DOWNLOAD_VARIABLES,
+  DENO_VARIABLES,
+} from "../../environment/variables.ts";
 import { joinList } from "../../command_text.ts";
 import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
 import { confinedCommand, type Confinement } from "./confinement.ts";
@@ -196,8 +199,8 @@ export function processEnvironment(
   const { isDeno, fetchesCode, seesUngranted } = options;
   const names = new Set([
     ...OF_ALL,
-    ...isDeno ? OF_DENO : [],
-    ...fetchesCode ? OF_DENO_FETCH : [],
+    ...isDeno ? DENO_VARIABLES : [],
+    ...fetchesCode ? DENO_DOWNLOAD_VARIABLES : [],
   ]);
   const given = childEnvironment(env, {
     kind: "plugin",

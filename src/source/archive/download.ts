@@ -111,7 +111,7 @@ async function attemptDownload(
   let count = 0;
   try {
     while (true) {
-      const { value, done } = await orSilence(reader.read(), stop);
+      const { value, done } = await withSilenceLimit(reader.read(), stop);
       if (done) break;
       count += value.length;
       if (count > maxBytes) {
@@ -143,7 +143,7 @@ async function answer(url: URL, stop: AbortController): Promise<Response> {
     if (username !== "" || password !== "") {
       headers.set("authorization", basicAuth(username, password));
     }
-    const response = await orSilence(
+    const response = await withSilenceLimit(
       fetch(bare, { headers, redirect: "manual", signal: stop.signal }),
       stop,
     );
@@ -196,7 +196,7 @@ function basicAuth(username: string, password: string): string {
 }
 
 /** Retries any network error. */
-async function orSilence<T>(
+async function withSilenceLimit<T>(
   promise: Promise<T>,
   stop: AbortController,
 ): Promise<T> {

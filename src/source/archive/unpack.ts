@@ -42,7 +42,7 @@ export async function unpack(
   options: UnpackOptions,
 ): Promise<void> {
   const { stripTop, budget, signal } = options;
-  const unpacking = new Unpacking(directory, stripTop);
+  const unpacking = new Unpacker(directory, stripTop);
   try {
     for await (const entry of entries) {
       signal.throwIfAborted();
@@ -80,7 +80,7 @@ const MAX_TARGET_LENGTH = 4_096;
 const MAX_LINK_COUNT = 40;
 
 /** The state of an archive that is being unpacked. */
-export class Unpacking {
+export class Unpacker {
   readonly #root: string;
   readonly #stripTop: boolean;
   #top: string | undefined;

@@ -5,8 +5,8 @@ import type { SourceContext } from "../source.ts";
 import type { Retry } from "./failure.ts";
 import type { FoundCommit } from "./fetch.ts";
 import {
+  createFetcher,
   deepen,
-  fetcher,
   isHistoryBetweenKnown,
   WHOLE_HISTORY_OPTION,
 } from "./history.ts";
@@ -14,7 +14,7 @@ import { ownerConfig } from "./local_owner.ts";
 import { splitLogin } from "./login.ts";
 import { checkGitRef, isFullCommitId } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
-import { gitLocation, isSameRepository } from "./url.ts";
+import { isSameRepository, resolveGitUrl } from "./url.ts";
 
 const NO_COMMIT = "the repository has no such commit";
 
@@ -129,13 +129,13 @@ async function reachBase(
   if (isFetched && await isEnough()) return;
   const branchRefspec = branch && `+refs/heads/${branch}:${tracking}`;
   const head = remote === "origin" && depth > 0 ? commit : undefined;
-  const fetchBases = fetcher(holder, remote, retry, [
+  const fetchBases = createFetcher(holder, remote, retry, [
     [head, id, branchRefspec],
     [head, id],
     // Some servers do not serve commits by ID.
     [head && found.name, branchRefspec],
   ]);
-  const fetchHead = fetcher(
+  const fetchHead = createFetcher(
     repository,
     "origin",
     retry,
@@ -168,7 +168,7 @@ async function addUpstream(
   location: string,
   context: SourceContext,
 ): Promise<Repository> {
-  const url = gitLocation(location, context.cwd);
+  const url = resolveGitUrl(location, context.cwd);
   const { publicUrl } = splitLogin(url);
   await repository.git(["remote", "add", "--", "upstream", publicUrl]);
   return repositoryAt(

@@ -89,7 +89,7 @@ export async function fetchCommit(
   const search: Search = { ...options, repository, ref: name };
   const found = options.everything ? await fetchEverything(search) : undefined;
   const commit = found ?? await fetchByName(search) ??
-    await fetchFromHistory(search) ?? giveUp(search);
+    await fetchFromHistory(search) ?? throwNotFound(search);
   return branch === undefined ? commit : { ...commit, defaultBranch: branch };
 }
 
@@ -182,7 +182,7 @@ function fetch(
   return fetchFrom(repository, request, retry);
 }
 
-function giveUp({ repository, ref, refusal }: Search): never {
+function throwNotFound({ repository, ref, refusal }: Search): never {
   const what = isFullCommitId(ref) ? "commit" : "branch or tag";
   const absence = ref === "HEAD"
     ? "it does not name a commit"
@@ -233,7 +233,7 @@ export async function fetchFrom(
   retry: Retry,
 ): Promise<FetchOutcome> {
   let outcome: FetchOutcome | undefined;
-  for (const { depth, filter } of waysOf(request)) {
+  for (const { depth, filter } of fetchVariants(request)) {
     const isPlain = request.filter !== undefined && filter === undefined;
     const args = [
       "fetch",
@@ -254,13 +254,13 @@ export async function fetchFrom(
       ...request.refspecs,
     ];
     outcome = await connect(repository, args, retry);
-    if (outcome.isFetched && isPlain) await forgetFilter(repository);
+    if (outcome.isFetched && isPlain) await removeFilter(repository);
     if (outcome.isFetched || outcome.failure === "missing") return outcome;
   }
   return outcome!;
 }
 
-function waysOf(
+function fetchVariants(
   { depth, filter }: FetchRequest,
 ): Pick<FetchRequest, "depth" | "filter">[] {
   const ways = [{ depth, filter }];
@@ -317,7 +317,7 @@ async function connect(
 }
 
 /** Git stores the filter before it knows whether the server supports it. */
-async function forgetFilter({ git }: Repository): Promise<void> {
+async function removeFilter({ git }: Repository): Promise<void> {
   for (
     const key of [
       "remote.origin.promisor",

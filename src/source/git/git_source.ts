@@ -24,7 +24,7 @@ import {
   type Repository,
   repositoryAt,
 } from "./repository.ts";
-import { gitLocation } from "./url.ts";
+import { resolveGitUrl } from "./url.ts";
 
 /** A validated source. */
 interface GitSource extends GitOptions {
@@ -51,7 +51,7 @@ export function gitSource(
   context: SourceContext,
   options: GitOptions = {},
 ): FillDirectory {
-  const location = gitLocation(url, context.cwd);
+  const location = resolveGitUrl(url, context.cwd);
   if (ref) checkGitRef(ref);
   checkGitOptions(options);
   const source = { ...options, url: location, ref: ref || undefined };
@@ -106,7 +106,7 @@ async function prepare(
     url: showUrl(url),
     ref: ref ?? "default branch",
   });
-  const stage = stages(log);
+  const stage = createStageTimer(log);
   const repository = repositoryAt({ path: target }, url, {
     ...context,
     // The workspace does not outlive the machine, so there is no need to wait
@@ -232,12 +232,15 @@ async function fetch(
 }
 
 /** Runs a stage of the preparation and logs its duration. */
-export type Stage = <T>(name: string, action: () => Promise<T>) => Promise<T>;
+export type StageTimer = <T>(
+  name: string,
+  action: () => Promise<T>,
+) => Promise<T>;
 
 /**
  * Creates a function that logs the duration of each stage, even if it fails.
  */
-export function stages(log: Logger): Stage {
+export function createStageTimer(log: Logger): StageTimer {
   return async (name, action) => {
     const start = performance.now();
     try {

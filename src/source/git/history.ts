@@ -137,7 +137,7 @@ export async function deepen(
  * @param lists Lists of refspecs, best first. Without any, nothing is fetched.
  * @returns Function that fetches the given number of commits, or all for 0.
  */
-export function fetcher(
+export function createFetcher(
   repository: Repository,
   remote: string,
   retry: Retry,

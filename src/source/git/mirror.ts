@@ -20,7 +20,7 @@ import {
   type Repository,
   repositoryAt,
 } from "./repository.ts";
-import { plainLocation } from "./url.ts";
+import { normalizeGitUrl } from "./url.ts";
 
 /** Namespace of the tips that the mirror had before. */
 const TIPS = "refs/tips";
@@ -86,7 +86,7 @@ export async function emptyMirror(
 }
 
 async function placeOf(directory: string, url: string): Promise<Place> {
-  const location = plainLocation(url);
+  const location = normalizeGitUrl(url);
   const folder = location.replace(/[^A-Za-z0-9]+/g, "-").slice(-60)
     .replace(/^-/, "");
   const name = `${folder}-${(await digest(location)).slice(0, 16)}`;

@@ -112,7 +112,7 @@ export function repositoryAt(
     async make(objectFormat) {
       await removeTree(gitDirectory);
       if (bare) await Deno.mkdir(path);
-      await must(repository, [
+      await runOrThrow(repository, [
         "init",
         "--quiet",
         "--initial-branch=main",
@@ -192,7 +192,7 @@ function remoteConfig(url: string): string {
 `;
 }
 
-async function must(
+async function runOrThrow(
   repository: Repository,
   args: readonly string[],
 ): Promise<void> {

@@ -12,10 +12,10 @@ import { gitReason, type Retry, retrying } from "./failure.ts";
 import { fetchCommit, type FetchCommitOptions } from "./fetch.ts";
 import { ownerConfig } from "./local_owner.ts";
 import { splitLogin } from "./login.ts";
-import { wholeOutput } from "./queries/run_query.ts";
+import { completeOutput } from "./queries/run_query.ts";
 import { checkGitRef, trackingName } from "./ref.ts";
 import { commitOf, type Repository, repositoryAt } from "./repository.ts";
-import { gitLocation, isSameRepository } from "./url.ts";
+import { isSameRepository, resolveGitUrl } from "./url.ts";
 
 /** A revision of a repository. */
 export interface Revision {
@@ -56,7 +56,7 @@ export function sharedSource(
 ): SharedSource {
   const urls = [head, base].map(({ url, ref }) => {
     checkGitRef(ref);
-    return gitLocation(url, context.cwd);
+    return resolveGitUrl(url, context.cwd);
   });
   // Repositories on the same host have separate credentials.
   const { publicUrl, config, variables } = splitLogin(urls[1], {
@@ -93,7 +93,7 @@ export function sharedSource(
     async fillDefinitions(target) {
       const { cancellation, log } = context;
       const stage = (side: "base" | "head", url: string) =>
-        stageDefinitions(
+        writeDefinitions(
           repository,
           commits[side],
           join(target, side),
@@ -107,7 +107,7 @@ export function sharedSource(
         log.warn("source", "Ignoring the job definitions of the pull request", {
           reason: messageOf(error),
         });
-        await makeNoDefinitions(join(target, "head"));
+        await createEmptyDefinitions(join(target, "head"));
       }
       return commits.base;
     },
@@ -187,7 +187,7 @@ const ENTRY = /^(\d+) (\w+) [0-9a-f]+\t(.*)$/s;
  * @throws {RunnerError} With code `source-failed`, if the definitions contain
  * anything other than files and directories, or git fails.
  */
-async function stageDefinitions(
+async function writeDefinitions(
   repository: Repository,
   commit: string,
   directory: string,
@@ -195,7 +195,7 @@ async function stageDefinitions(
 ): Promise<void> {
   const { git, gitDirectory, url } = repository;
   const action = `read the job definitions of "${commit}"`;
-  const listed = wholeOutput(
+  const listed = completeOutput(
     await git(["ls-tree", "-r", "-z", "--full-tree", commit, "--", FOLDER]),
     action,
   );
@@ -212,7 +212,7 @@ async function stageDefinitions(
   const undo = cleanup.use(new AsyncDisposableStack());
   undo.defer(async () => void await removeTree(directory));
   try {
-    await makeNoDefinitions(directory);
+    await createEmptyDefinitions(directory);
     await Deno.mkdir(`${gitDirectory}/info`, { recursive: true });
     await Deno.writeTextFile(attributes, PLAIN_ATTRIBUTES);
   } catch (cause) {
@@ -236,7 +236,7 @@ async function stageDefinitions(
 }
 
 /** Creates the directory of a commit without job definitions. */
-async function makeNoDefinitions(directory: string): Promise<void> {
+async function createEmptyDefinitions(directory: string): Promise<void> {
   await Deno.mkdir(`${directory}/${FOLDER}`, { recursive: true });
 }
 

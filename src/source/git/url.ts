@@ -42,7 +42,7 @@ function gitUrlProblem(url: string): string | undefined {
  * @returns The URL or absolute path for git.
  * @throws {RunnerError} With code `source-failed`, if the URL is invalid.
  */
-export function gitLocation(url: string, cwd: string): string {
+export function resolveGitUrl(url: string, cwd: string): string {
   const problem = gitUrlProblem(url);
   if (problem !== undefined) {
     const shown = JSON.stringify(showUrl(url));
@@ -66,7 +66,7 @@ export function isLocalPath(url: string): boolean {
  * a trailing `.git` or slash, the user, and the case of the host.
  */
 export function isSameRepository(one: string, other: string): boolean {
-  return plainLocation(one) === plainLocation(other);
+  return normalizeGitUrl(one) === normalizeGitUrl(other);
 }
 
 /**
@@ -75,7 +75,7 @@ export function isSameRepository(one: string, other: string): boolean {
  * @param url URL, scp-like address such as `host:path`, or local path.
  * @returns `host/path`, or the local path.
  */
-export function plainLocation(url: string): string {
+export function normalizeGitUrl(url: string): string {
   const [, authority, path] = /^[^/:]+:\/\/([^/]*)\/*(.*)$/.exec(url) ??
     /^([^/:]+):\/*(.*)$/.exec(url) ?? [null, "", url];
   const host = authority.replace(/^.*@/, "").toLowerCase()

@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../../src/errors.ts";
-import { gitLocation } from "../../../src/source/git/url.ts";
+import { resolveGitUrl } from "../../../src/source/git/url.ts";
 
-describe("gitLocation()", () => {
+describe("resolveGitUrl()", () => {
   it("passes URLs unchanged", () => {
     const urls = [
       "https://example.com/a/b.git",
@@ -19,7 +19,7 @@ describe("gitLocation()", () => {
       "file:///a/b",
       "/a/b",
     ];
-    for (const url of urls) assertEquals(gitLocation(url, "/here"), url);
+    for (const url of urls) assertEquals(resolveGitUrl(url, "/here"), url);
   });
 
   it("makes local paths absolute", () => {
@@ -32,7 +32,7 @@ describe("gitLocation()", () => {
       "./a::b": "/here/a::b",
     };
     for (const [path, location] of Object.entries(paths)) {
-      assertEquals(gitLocation(path, "/here"), location);
+      assertEquals(resolveGitUrl(path, "/here"), location);
     }
   });
 
@@ -67,7 +67,7 @@ describe("gitLocation()", () => {
     };
     for (const [url, problem] of Object.entries(problems)) {
       const error = assertThrows(
-        () => gitLocation(url, "/here"),
+        () => resolveGitUrl(url, "/here"),
         RunnerError,
         problem,
       );
@@ -77,7 +77,7 @@ describe("gitLocation()", () => {
 
   it("does not repeat the user info of a rejected URL", () => {
     assertThrows(
-      () => gitLocation("https://me:secret\n@example.com/a", "/here"),
+      () => resolveGitUrl("https://me:secret\n@example.com/a", "/here"),
       RunnerError,
       'Cannot clone "https://***@example.com/a": the URL contains',
     );

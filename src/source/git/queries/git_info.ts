@@ -122,24 +122,24 @@ async function compare(
   options: GitQueryOptions,
   timeoutMs: number,
 ): Promise<boolean | null> {
-  const { ownDirectory, parts: { gitDirectory, workTree }, settings } = query;
+  const { privatePath, parts: { gitDirectory, workTree }, settings } = query;
   const { env = processHost().env } = options;
   const copy = (name: string) =>
     copyPlainFile(
       `${gitDirectory}/${name}`,
-      `${ownDirectory}/${name}`,
+      `${privatePath}/${name}`,
       MAX_INDEX_BYTES,
     );
   await copy("index");
   for (const name of await sharedIndexes(gitDirectory)) await copy(name);
   const user = userSettings(await readUserSettings(query, env, timeoutMs));
   const repository = settings.map(([key]) => key);
-  const file = `${ownDirectory}/tree-config`;
+  const file = `${privatePath}/tree-config`;
   await Deno.writeTextFile(
     file,
     configText([
       ...user.filter(([key]) => !repository.includes(key)),
-      ...await lfsFilter(ownDirectory),
+      ...await lfsFilter(privatePath),
     ]),
   );
   const { exitCode, stdout } = await query.gitWithin(
@@ -190,12 +190,12 @@ async function sharedIndexes(gitDirectory: string): Promise<string[]> {
  * Runs `git-lfs` in an empty repository, where it does not see settings of the
  * tree.
  */
-async function lfsFilter(ownDirectory: string): Promise<ConfigEntry[]> {
-  const client = `${ownDirectory}/lfs/.git`;
+async function lfsFilter(privatePath: string): Promise<ConfigEntry[]> {
+  const client = `${privatePath}/lfs/.git`;
   await Deno.mkdir(`${client}/objects`, { recursive: true });
   await Deno.mkdir(`${client}/refs`);
   await Deno.writeTextFile(`${client}/HEAD`, "ref: refs/heads/none\n");
-  const directory = quoteWord(`${ownDirectory}/lfs`);
+  const directory = quoteWord(`${privatePath}/lfs`);
   const command = "unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_PREFIX; " +
     `cd ${directory} && exec git-lfs clean`;
   return [["filter.lfs.clean", command], ["filter.lfs.required", "false"]];

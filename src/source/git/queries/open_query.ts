@@ -13,9 +13,9 @@ import {
 import { findRepository, type RepositoryParts } from "./find_repository.ts";
 import {
   copyReflogs,
-  fillOwnDirectory,
-  makeOwnDirectory,
-} from "./own_repository.ts";
+  createPrivateRepository,
+  fillPrivateRepository,
+} from "./private_repository.ts";
 import { readPlainFile } from "./plain_files.ts";
 import { missingHistory, runQuery } from "./run_query.ts";
 import { sourceError } from "../../source.ts";
@@ -54,7 +54,7 @@ export interface GitQuery extends Disposable {
   /** Paths of the actual repository. */
   readonly parts: RepositoryParts;
   /** Absolute path of the private repository. */
-  readonly ownDirectory: string;
+  readonly privatePath: string;
   /** Settings that describe the storage format. */
   readonly extensions: readonly ConfigEntry[];
   /** Allowed settings of the actual repository. */
@@ -97,12 +97,12 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   signal?.throwIfAborted();
   const path = queryDirectory(options);
   using cleanup = new DisposableStack();
-  const { path: ownDirectory } = cleanup.use(
-    await makeOwnDirectory(env, host.cwd),
+  const { path: privatePath } = cleanup.use(
+    await createPrivateRepository(env, host.cwd),
   );
   const run = (args: readonly string[]) =>
-    runQuery(args, { ownDirectory, env, signal, cwd: ownDirectory });
-  const readConfig = (file: string) => readSettings(file, ownDirectory, run);
+    runQuery(args, { privatePath, env, signal, cwd: privatePath });
+  const readConfig = (file: string) => readSettings(file, privatePath, run);
   const parts = await findRepository(
     path,
     async (file) => new Map(await readConfig(file)),
@@ -114,8 +114,8 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
     entries.push(...own);
   }
   const settings = repositorySettings(entries);
-  const extensions = await fillOwnDirectory(
-    ownDirectory,
+  const extensions = await fillPrivateRepository(
+    privatePath,
     path,
     parts,
     all,
@@ -124,7 +124,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   const disposable = cleanup.move();
   const git = (args: readonly string[], timeoutMs?: number) =>
     runQuery([`--work-tree=${parts.workTree}`, ...args], {
-      ownDirectory,
+      privatePath,
       env,
       signal,
       cwd: parts.workTree,
@@ -133,7 +133,7 @@ export async function openQuery(options: GitQueryOptions): Promise<GitQuery> {
   return {
     path,
     parts,
-    ownDirectory,
+    privatePath,
     extensions,
     settings,
     remotes: remotesOf(entries),
@@ -160,7 +160,7 @@ export async function resolveRevision(
     throw sourceError(`find ${JSON.stringify(revision)}`, "not a revision");
   }
   if (revision.includes("@{")) {
-    await copyReflogs(query.parts, query.ownDirectory);
+    await copyReflogs(query.parts, query.privatePath);
   }
   for (const name of [revision, `refs/remotes/origin/${revision}`]) {
     const { exitCode, stdout } = await query.git(
@@ -189,18 +189,18 @@ function remotesOf(entries: readonly ConfigEntry[]): string[] {
  * @throws {RunnerError} With code `source-failed`, if git takes longer.
  */
 export async function readUserSettings(
-  { ownDirectory }: GitQuery,
+  { privatePath }: GitQuery,
   env: Readonly<Record<string, string>>,
   timeoutMs: number,
 ): Promise<ConfigEntry[]> {
   const scopes = await Promise.all(
     ["--system", "--global"].map((scope) =>
       runQuery(["config", scope, "--includes", "--null", "--list"], {
-        ownDirectory,
+        privatePath,
         env,
         signal: undefined,
         timeoutMs,
-        cwd: ownDirectory,
+        cwd: privatePath,
         variables: Object.fromEntries(
           ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"]
             .map((name) => [name, env[name]])
@@ -215,12 +215,12 @@ export async function readUserSettings(
 /** Makes git parse a copy of the file, without its includes. */
 async function readSettings(
   file: string,
-  ownDirectory: string,
+  privatePath: string,
   run: (args: readonly string[]) => Promise<CaptureResult>,
 ): Promise<ConfigEntry[]> {
   const bytes = await readPlainFile(file, 1024 * 1024);
   if (bytes === undefined) return [];
-  const copy = `${ownDirectory}/foreign-config`;
+  const copy = `${privatePath}/foreign-config`;
   await Deno.writeFile(copy, bytes);
   const { exitCode, stdout } = await run(
     ["config", "--file", copy, "--no-includes", "--null", "--list"],

@@ -6,7 +6,7 @@ import {
   openQuery,
   resolveRevision,
 } from "./open_query.ts";
-import { missingHistory, wholeOutput } from "./run_query.ts";
+import { completeOutput, missingHistory } from "./run_query.ts";
 import { historyOf, withHistory } from "./with_history.ts";
 import { sourceError } from "../../source.ts";
 
@@ -65,7 +65,7 @@ export async function changedFiles(
     from,
     to,
   );
-  const names = wholeOutput(result, action);
+  const names = completeOutput(result, action);
   return names.split("\0").slice(0, -1);
 }
 
@@ -144,7 +144,7 @@ export async function commitsBetween(
     ...["log", "-z", "--no-show-signature", "--encoding=UTF-8", "--no-mailmap"],
     ...["--format=%H%n%P%n%an%n%ae%n%ct%n%s", `^${from}`, to, "--"],
   );
-  return wholeOutput(result, action).split("\0")
+  return completeOutput(result, action).split("\0")
     .filter((text) => text !== "").map(readCommit);
 }
 
@@ -198,7 +198,7 @@ export async function fileAtRef(
     path.replace(/\/+$/, ""),
   );
   const [, type, id] =
-    /^\d+ (\w+) ([0-9a-f]+)\t/.exec(wholeOutput(listed, action)) ?? [];
+    /^\d+ (\w+) ([0-9a-f]+)\t/.exec(completeOutput(listed, action)) ?? [];
   if (type !== "blob") return undefined;
   const size = await query.git("cat-file", "-s", id);
   if (size.exitCode !== 0) {
@@ -207,5 +207,5 @@ export async function fileAtRef(
   if (Number(size.stdout) > CAPTURE_LIMIT_BYTES) {
     throw sourceError(action, "it is larger than 16 MiB");
   }
-  return wholeOutput(await query.git("cat-file", "blob", id), action);
+  return completeOutput(await query.git("cat-file", "blob", id), action);
 }

@@ -14,7 +14,7 @@ const TIMEOUT_MS = 10 * 60_000;
 
 /** Options for {@linkcode runQuery}. */
 export interface QueryRun {
-  readonly ownDirectory: string;
+  readonly privatePath: string;
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
   readonly cwd: string;
@@ -60,7 +60,7 @@ export async function runQuery(
   args: readonly string[],
   query: QueryRun,
 ): Promise<CaptureResult> {
-  const { ownDirectory, env, signal, cwd } = query;
+  const { privatePath, env, signal, cwd } = query;
   const { variables = HIDDEN_SETTINGS, timeoutMs = TIMEOUT_MS } = query;
   const { Cancellation } = await import("../../../process/cancellation.ts");
   const { onAbort } = await import("../../../process/cancellation.ts");
@@ -77,7 +77,7 @@ export async function runQuery(
   });
   try {
     return await capture(
-      ["git", ...NEUTRAL_OPTIONS, `--git-dir=${ownDirectory}`, ...args],
+      ["git", ...NEUTRAL_OPTIONS, `--git-dir=${privatePath}`, ...args],
       {
         cwd,
         cancellation,
@@ -132,7 +132,7 @@ export function missingHistory(
  * @throws {RunnerError} With code `source-failed`, if git failed or its output
  * was truncated.
  */
-export function wholeOutput(result: CaptureResult, action: string): string {
+export function completeOutput(result: CaptureResult, action: string): string {
   const { exitCode, stdout } = result;
   if (exitCode !== 0) throw sourceError(action, gitReason(result, ""));
   const isLong = stdout.length > CAPTURE_LIMIT_BYTES / 4 &&

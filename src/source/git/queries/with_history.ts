@@ -9,9 +9,9 @@ import { openWorkspace } from "../../../workspace/layout.ts";
 import { type ConfigEntry, configText } from "../config.ts";
 import { retrying } from "../failure.ts";
 import {
+  createFetcher,
   deepen,
   endsOfHistory,
-  fetcher,
   type PartialHistory,
   WHOLE_HISTORY_OPTION,
 } from "../history.ts";
@@ -19,7 +19,7 @@ import { splitLogin } from "../login.ts";
 import { isFullCommitId, remoteNames, trackingName } from "../ref.ts";
 import { repositoryAt } from "../repository.ts";
 import { allowedProtocols } from "../run_git.ts";
-import { gitLocation, isLocalPath } from "../url.ts";
+import { isLocalPath, resolveGitUrl } from "../url.ts";
 import {
   type GitQuery,
   type GitQueryOptions,
@@ -46,7 +46,7 @@ const SILENT: Logger = {
 /** Makes the history checks work on a query. */
 export function historyOf(query: GitQuery): PartialHistory {
   return {
-    gitDirectory: query.ownDirectory,
+    gitDirectory: query.privatePath,
     git: (args) => query.git(...args),
   };
 }
@@ -76,7 +76,7 @@ export async function withHistory<T>(
     key === "runnerlib.fetchdepth"
   );
   const isPartial = isNarrow ||
-    (await endsOfHistory(query.ownDirectory)).size > 0;
+    (await endsOfHistory(query.privatePath)).size > 0;
   if (!isPartial) throw first.error;
   const answers: T[] = [];
   let reason = "";
@@ -131,7 +131,7 @@ function sourceUrl(
     ? env[Variable.sourceUrl]
     : undefined;
   if (!url) return undefined;
-  const location = gitLocation(url, cwd);
+  const location = resolveGitUrl(url, cwd);
   return isLocalPath(location) || /^(?:file|git|https?):/i.test(location)
     ? location
     : undefined;
@@ -144,12 +144,12 @@ async function fetchMore(
   revisions: readonly string[],
   isEnough: () => Promise<boolean>,
 ): Promise<void> {
-  const { ownDirectory, extensions, settings } = query;
+  const { privatePath, extensions, settings } = query;
   const { signal } = options;
   const { publicUrl } = splitLogin(url);
   // No remote of the actual repository may replace this one.
   await Deno.writeTextFile(
-    `${ownDirectory}/config`,
+    `${privatePath}/config`,
     configText([
       ...extensions,
       ...settings.filter(([key]) => !/^(?:remote|branch)\./.test(key)),
@@ -161,7 +161,7 @@ async function fetchMore(
   using _ = signal && onAbort(signal, () => cancellation.cancel("SIGTERM"));
   const context = { cancellation, ...accessOf(options) };
   const repository = repositoryAt(
-    { path: ownDirectory, bare: true },
+    { path: privatePath, bare: true },
     url,
     context,
   );
@@ -169,9 +169,9 @@ async function fetchMore(
   const fetches: ((depth: number) => Promise<unknown>)[] = [];
   for (const revision of revisions) {
     const lists = (await namesOf(query, revision)).map((name) => [name]);
-    fetches.push(fetcher(repository, "origin", retry, lists));
+    fetches.push(createFetcher(repository, "origin", retry, lists));
   }
-  await deepen(ownDirectory, 0, async (depth) => {
+  await deepen(privatePath, 0, async (depth) => {
     for (const fetch of fetches) await fetch(depth);
   }, isEnough);
 }

@@ -1,12 +1,12 @@
 import { dirname } from "@std/path/posix/dirname";
+import { lstatIfThere } from "../../../fs/files.ts";
 import type { PrivateDirectory } from "../../../fs/temporary_directory.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
 import { temporaryDirectory } from "../../../workspace/temporary.ts";
+import { sourceError } from "../../source.ts";
 import { type ConfigEntry, configText, quotedPath } from "../config.ts";
 import type { RepositoryParts } from "./find_repository.ts";
 import { listPlainFiles, readPlainFile, readPlainText } from "./plain_files.ts";
-import { sourceError } from "../../source.ts";
-import { lstatIfThere } from "../../../fs/files.ts";
 
 /**
  * Creates the directory of a private repository.
@@ -15,7 +15,7 @@ import { lstatIfThere } from "../../../fs/files.ts";
  * @returns The directory, which is removed when disposed.
  * @throws {RunnerError} With code `workspace`, if it cannot be created.
  */
-export async function makeOwnDirectory(
+export async function createPrivateRepository(
   env: Readonly<Record<string, string>>,
   cwd: string,
 ): Promise<PrivateDirectory> {
@@ -37,7 +37,7 @@ export async function makeOwnDirectory(
  * Fills a private repository with everything that queries need of the actual
  * one: a reference to its objects, and copies of its refs and some settings.
  *
- * @param ownDirectory Absolute path of the private repository.
+ * @param privatePath Absolute path of the private repository.
  * @param path Path of the actual repository, for errors.
  * @param all All settings of the actual repository.
  * @param settings Settings that are copied.
@@ -45,8 +45,8 @@ export async function makeOwnDirectory(
  * @throws {RunnerError} With code `source-failed`, if it is not a repository,
  * or refers to files outside it.
  */
-export async function fillOwnDirectory(
-  ownDirectory: string,
+export async function fillPrivateRepository(
+  privatePath: string,
   path: string,
   parts: RepositoryParts,
   all: ReadonlyMap<string, string>,
@@ -68,23 +68,23 @@ export async function fillOwnDirectory(
     ["core.bare", "false"],
   ];
   await Deno.writeTextFile(
-    `${ownDirectory}/config`,
+    `${privatePath}/config`,
     configText([...extensions, ...settings]),
   );
   const objects = await plainObjects(commonDirectory, action);
   await Deno.writeTextFile(
-    `${ownDirectory}/objects/info/alternates`,
+    `${privatePath}/objects/info/alternates`,
     `${quotedPath(objects)}\n`,
   );
-  if (!await copyReferences(parts, ownDirectory)) {
+  if (!await copyReferences(parts, privatePath)) {
     throw sourceError(action, "not a git repository");
   }
-  await copyFiles(commonDirectory, ownDirectory, [
+  await copyFiles(commonDirectory, privatePath, [
     "shallow",
     "info/exclude",
     "info/attributes",
   ]);
-  await copyFiles(gitDirectory, ownDirectory, ["info/sparse-checkout"]);
+  await copyFiles(gitDirectory, privatePath, ["info/sparse-checkout"]);
   return extensions;
 }
 
