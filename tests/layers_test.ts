@@ -171,15 +171,15 @@ async function listSources(folder: string): Promise<string[]> {
 async function readImports(paths: string[]): Promise<Map<string, Import[]>> {
   const entry = await Deno.makeTempFile({ suffix: ".ts" });
   try {
-    const lines = paths.map((it) => `import "${new URL(it, root)}";\n`);
+    const lines = paths.map((path) => `import "${new URL(path, root)}";\n`);
     await Deno.writeTextFile(entry, lines.join(""));
     const { modules } = await denoInfo(entry);
     return new Map(modules.map(({ specifier, dependencies = [] }) => [
       fromRoot(specifier),
       dependencies.flatMap(({ code, type, isDynamic = false }) =>
         [...new Set([code?.specifier, type?.specifier])]
-          .filter((it) => it !== undefined)
-          .map((it) => ({ target: fromRoot(it), dynamic: isDynamic }))
+          .filter((item) => item !== undefined)
+          .map((item) => ({ target: fromRoot(item), dynamic: isDynamic }))
       ),
     ]));
   } finally {

@@ -16,12 +16,12 @@ Deno.test("publish.yml runs gates and tasks that exist, with the one Deno", asyn
     .flatMap(({ steps }) => steps)
     .flatMap(({ run }) => run ?? []);
   const { tasks } = JSON.parse(await read("deno.json"));
-  const called = commands.flatMap((it) =>
-    /\$DENO task (\S+)/.exec(it)?.[1] ?? []
+  const called = commands.flatMap((command) =>
+    /\$DENO task (\S+)/.exec(command)?.[1] ?? []
   );
   assertEquals(called, ["publish"]);
   for (const task of called) assert(task in tasks, task);
-  assert(commands.some((it) => it.endsWith(".ci/run")));
+  assert(commands.some((command) => command.endsWith(".ci/run")));
   assert((await read(".ci/run")).includes(`deno=(${env.DENO})`));
 });
 

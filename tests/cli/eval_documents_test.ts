@@ -480,7 +480,9 @@ owner: team
     );
     assertEquals([used.ci_repository, used.ci_sha], [`${path}/src`, "h"]);
     assertEquals(
-      jobs.map((it) => [it.job_command, it.ci_origin, it.execution_profile]),
+      jobs.map((
+        job,
+      ) => [job.job_command, job.ci_origin, job.execution_profile]),
       [
         [runnerCommand("theirs"), undefined, undefined],
         [runnerCommand("ours"), "base", "trusted"],

@@ -603,7 +603,7 @@ describe("validateSettings() chooses between steps and a command", () => {
     }
   });
 
-  it("but not the command that a worker sets for every job", () => {
+  it("but not the command that a worker sets forevery job", () => {
     const { config, warnings } = judgeSteps("REACTORCIDE_JOB_COMMAND");
     assertEquals(warnings, []);
     assertEquals(config?.command, undefined);
@@ -712,7 +712,7 @@ describe("validateSettings() warns about", () => {
     });
     assertEquals(warnings.length, 4);
     for (const name of ["PATH", "HOME", "USER", "A"]) {
-      assert(warnings.some((it) => it.includes(name)), name);
+      assert(warnings.some((warning) => warning.includes(name)), name);
     }
     assert(!/p4th|h0me|us3r|xxxx/.test(warnings.join()), "tells a value");
     assertEquals(judge({ job_env: { A: "x".repeat(1_000) } }).warnings, []);

@@ -201,7 +201,7 @@ describe("optionsLayer()", () => {
 });
 
 describe("layerOf()", () => {
-  it("asks for every option", () => {
+  it("asks forevery option", () => {
     const layer = layerOf((key) => key.name, (key) => `from ${key.name}`);
     assertEquals(
       Object.keys(layer),

@@ -70,7 +70,7 @@ describe("runnerlib run, asked to end,", () => {
     assertStringIncludes(stderr, "The job was cancelled by SIGQUIT");
   });
 
-  it("goes on after a SIGHUP that it was started to ignore", async () => {
+  it("continues after a SIGHUP that it was started to ignore", async () => {
     await using directory = await temporaryDirectory();
     const gate = `${directory.path}/gate`;
     await using cli = startCli([

@@ -87,7 +87,7 @@ describe("runnerlib validate", () => {
     assertStringIncludes(wrong.stderr, "job_command: is required");
   });
 
-  it("looks at the directories unless told not to", async () => {
+  it("checks the directories unless told otherwise", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/src": "a file" });
     const args = ["validate", "--job-command", "x"];

@@ -38,7 +38,9 @@ async function lateModules(): Promise<string[]> {
       dependencies?: { isDynamic?: boolean; code?: { specifier: string } }[];
     },
   ) =>
-    dependencies.filter((it) => it.isDynamic).map((it) => it.code!.specifier)
+    dependencies.filter((dependency) => dependency.isDynamic).map((item) =>
+      item.code!.specifier
+    )
   );
   return urls.filter((url) => url.startsWith("file:"))
     .map((url) => url.slice(url.lastIndexOf("/") + 1));

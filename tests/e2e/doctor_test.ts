@@ -9,7 +9,7 @@ import {
 } from "../helpers/temporary_directory.ts";
 
 describe("runnerlib doctor", () => {
-  it("tells versions, and ends with 0 when nothing needed is missing", async () => {
+  it("reports versions, and ends with 0 when nothing needed is missing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { code, stdout, stderr } = await runCli(
@@ -144,7 +144,7 @@ describe("runnerlib doctor", () => {
   });
 });
 
-/** Makes a git that tells its version, and every variable besides. */
+/** Creates a git that tells its version, and every variable besides. */
 async function fakePrograms({ path }: TemporaryDirectory): Promise<string> {
   await makeFiles(path, {
     "bin/git": "#!/bin/sh\necho git version 9.8.7\nexport -p\n",

@@ -56,7 +56,7 @@ Deno.test("runnerlib exec grants what flags and a job file grant", async () => {
   assertMatch(stdout, /^net: Requires/m);
 });
 
-Deno.test("runnerlib permissions tells what a pipeline may do", async () => {
+Deno.test("runnerlib permissions reports what a pipeline may do", async () => {
   await using directory = await temporaryDirectory();
   const { path } = directory;
   const options = {

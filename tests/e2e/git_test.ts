@@ -13,7 +13,7 @@ import {
 const { HOME: _home, ...CLI_GIT_ENV } = GIT_ENV;
 
 describe("runnerlib git", () => {
-  it("files-changed lists files, and tells none from unknown", async () => {
+  it("files-changed lists files, and distinguishes none from unknown", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const source = await makeRepository(`${path}/job/src`);
@@ -43,7 +43,7 @@ describe("runnerlib git", () => {
     assertEquals((await run("HEAD", "--code-dir", "/etc")).code, 1);
   });
 
-  it("info tells what is checked out", async () => {
+  it("info reports what is checked out", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const source = await makeRepository(`${path}/job/src`);

@@ -20,7 +20,7 @@ describe("runnerlib schema", () => {
 });
 
 describe("runnerlib and the steps of a job file", () => {
-  it("validate tells every problem of them", async () => {
+  it("validate reports every problem of them", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job.yaml": "steps:\n  - nam: a\n    run: x\n    retry: 0\n",

@@ -186,7 +186,7 @@ steps:
     assertEquals([code, stdout], [0, "Nothing is masked\n"]);
   });
 
-  it("tells of the rest when a reference cannot be resolved", async () => {
+  it("reports the rest when a reference cannot be resolved", async () => {
     const { code, stdout, stderr } = await runIn([
       ...["explain-masks", "--job-env", "A=${secret:db:KEY}"],
       ...["--secret-values-list", SECRET],

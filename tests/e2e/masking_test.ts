@@ -73,7 +73,7 @@ describe("runnerlib run masks", () => {
     assertEquals((stdout + stderr).includes(SECRET), false);
   });
 
-  it("every job variable when nobody says which are secret", async () => {
+  it("every job variable when none is declared secret", async () => {
     await using directory = await temporaryDirectory();
     const args = [
       "run",

@@ -40,10 +40,10 @@ Deno.test("run --runner-image makes, starts and removes a container", async () =
   assertEquals(calls.map(([verb]) => verb), [
     ...["--version", "create", "start", "rm"],
   ]);
-  const name = calls[1].find((it) => it.startsWith("--name="))!.slice(7);
+  const name = calls[1].find((item) => item.startsWith("--name="))!.slice(7);
   assertEquals(calls[2], ["start", "--attach", name]);
   assertEquals(calls[3], ["rm", "--force", "--volumes", name]);
-  assert(!calls.flat().some((it) => it.includes("s3cr3t-value")));
+  assert(!calls.flat().some((item) => item.includes("s3cr3t-value")));
 });
 
 Deno.test("run-job runs a job file in a container of its image, or of the default one", async () => {
@@ -93,7 +93,7 @@ Deno.test("run --runner-image limits the container as a plugin asks", async () =
   assertMatch(refused.stderr, /"memory" of resource_limits is not an amount/);
 });
 
-Deno.test("run --runner-image hands secrets over in a file that nobody else can read", async () => {
+Deno.test("run --runner-image hands secrets over in a file that no one else can read", async () => {
   await using machine = await fakeMachine();
   await machine.run([
     ...["--runner-image", "image:1", "--job-command", "true"],
@@ -130,13 +130,13 @@ Deno.test("run --runner-image has the engine pass SIGTERM on", async () => {
   assertEquals(code, 143);
   assertMatch(stdout, /got it/);
   const verbs = (await machine.calls()).map(([verb]) => verb);
-  assertEquals(verbs.filter((it) => it === "kill" || it === "rm"), [
+  assertEquals(verbs.filter((verb) => verb === "kill" || verb === "rm"), [
     ...["kill", "rm"],
   ]);
   assertEquals(await machine.leftovers(), []);
 });
 
-Deno.test("run --runner-image tells when there is no engine", async () => {
+Deno.test("run --runner-image reports when there is no engine", async () => {
   await using directory = await temporaryDirectory();
   const { code, stderr } = await runCli([
     ...["run", "--runner-image", "image:1", "--docker", "/no/engine"],
@@ -188,14 +188,14 @@ async function fakeMachine() {
     /** Each call as its words. */
     async calls(): Promise<string[][]> {
       const text = await Deno.readTextFile(calls).catch(() => "");
-      return text.trimEnd().split("\n").filter((it) => it !== "")
+      return text.trimEnd().split("\n").filter((part) => part !== "")
         .map((line) => line.split(" "));
     },
     /** Files of the container, and of the socket. */
     async leftovers(): Promise<string[]> {
       const entries = await Array.fromAsync(Deno.readDir(path));
       return entries.map(({ name }) => name)
-        .filter((it) => /^(container|secrets)-/.test(it));
+        .filter((item) => /^(container|secrets)-/.test(item));
     },
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };

@@ -121,7 +121,9 @@ print("one-made-up")`,
       clearEnv: true,
       env: cliEnv({ REACTORCIDE_JOB_ID: "6a1f" }),
     }).output();
-    const texts = [stdout, stderr].map((it) => new TextDecoder().decode(it));
+    const texts = [stdout, stderr].map((item) =>
+      new TextDecoder().decode(item)
+    );
     assertEquals(code, 0, texts[1]);
     assertEquals(texts[0], "[REDACTED]\n");
     assertMatch(texts[1], /^\[REDACTED\]$/m);
@@ -151,7 +153,7 @@ describe("registerSecret(), when the runner around it", () => {
       ["repeats the value", "one-made-up\n", "an answer that is no success"],
     ]
   ) {
-    it(`${name}, fails and tells no value`, async () => {
+    it(`${name}, fails and shows no value`, async () => {
       await using server = await foreignRunner(reply);
       const error = assertThrows(
         () => runnerBelow(server.path).registerSecret("one-made-up"),

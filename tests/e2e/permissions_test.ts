@@ -40,7 +40,7 @@ const REFUSAL = /requires \w+ access|no permission/i;
 const TABLE = await readTable();
 
 Deno.test("docs/permissions.md names the permissions of every command", () => {
-  assertEquals(Object.keys(COMMANDS).filter((it) => !TABLE.has(it)), []);
+  assertEquals(Object.keys(COMMANDS).filter((key) => !TABLE.has(key)), []);
 });
 
 for (const [name, flags] of TABLE) {

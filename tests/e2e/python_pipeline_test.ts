@@ -183,7 +183,7 @@ jobs:
   ) assertStringIncludes(stdout, text);
 });
 
-Deno.test("runnerlib call tells what is wrong as JSON", async () => {
+Deno.test("runnerlib call reports what is wrong as JSON", async () => {
   await using directory = await temporaryDirectory();
   const options = { cwd: directory.path };
   assertEquals((await runMain(["call"], options)).code, 2);

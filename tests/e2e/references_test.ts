@@ -10,7 +10,7 @@ import {
 
 const PASSWORD = "correct horse battery";
 
-/** Makes a store in the configuration directory of a test, and says what a run needs. */
+/** Creates a store in the configuration directory of a test, and says what a run needs. */
 async function storeBelow(path: string): Promise<Record<string, string>> {
   const store = new SecretStore({
     directory: `${path}/config/reactorcide/secrets`,

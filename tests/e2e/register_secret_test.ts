@@ -66,7 +66,7 @@ describe("runnerlib register-secret", () => {
     assertEquals(registration.values, []);
   });
 
-  it("ends with 1 when nobody says where the socket is", async () => {
+  it("ends with 1 when the socket is unknown", async () => {
     const [code, stdout, stderr] = await register(undefined, [SECRET]);
     assertEquals([code, stdout], [1, ""]);
     assertStringIncludes(

@@ -178,7 +178,7 @@ secret_env_names: ""
     assertEquals(await exists(`${directory.path}/job`), false);
   });
 
-  it("goes on when nobody reads its output any more", async () => {
+  it("continues when its output is no longer read", async () => {
     await using directory = await temporaryDirectory();
     const { code, stdout } = await runCli([
       "run",
@@ -203,7 +203,7 @@ secret_env_names: ""
   });
 });
 
-describe("runnerlib run tells what is wrong with", () => {
+describe("runnerlib run reports what is wrong with", () => {
   const cases: [
     name: string,
     args: string[],

@@ -36,7 +36,9 @@ async function run(
   const child = shell(...args).spawn();
   await child.stdin.close();
   const { code, stdout, stderr } = await child.output();
-  const [out, err] = [stdout, stderr].map((it) => new TextDecoder().decode(it));
+  const [out, err] = [stdout, stderr].map((item) =>
+    new TextDecoder().decode(item)
+  );
   return { code, stdout: out, stderr: err };
 }
 
@@ -264,7 +266,7 @@ function hasScript(): boolean {
   return code === 0 && new TextDecoder().decode(stdout).includes("util-linux");
 }
 
-/** Tells whether the terminal that a file names prints what a person types. */
+/** Checks whether the terminal that a file names prints what a person types. */
 function showsInput(file: string): boolean {
   const { stdout } = new Deno.Command("stty", {
     args: ["-a", "-F", Deno.readTextFileSync(file).trim()],

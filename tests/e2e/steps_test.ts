@@ -46,7 +46,7 @@ function processesWith(text: string): number[] {
 }
 
 describe("runnerlib run with steps", () => {
-  it("runs them as a graph, files their logs and tells how they ended", async () => {
+  it("runs them as a graph, files their logs and reports how they ended", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "job.yaml": JOB });
@@ -137,7 +137,7 @@ report       | reporting
     assertEquals(await Deno.stat(`${directory.path}/ran`).catch(() => 0), 0);
   });
 
-  it("leaves nobody behind when it is ended while ten steps run", async () => {
+  it("leaves no process behind when it is ended while ten steps run", async () => {
     await using directory = await temporaryDirectory();
     const seconds = `${1000 + Math.floor(Math.random() * 1e6)}.5`;
     const sleep = `sleep ${seconds}`;
@@ -169,7 +169,7 @@ report       | reporting
     assertEquals(sleeping(), []);
   });
 
-  it("leaves no half-written log when it is killed, and tells next time", async () => {
+  it("leaves no half-written log when it is killed, and reports it the next time", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {

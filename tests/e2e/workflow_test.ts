@@ -55,7 +55,7 @@ async function stateOf(path: string) {
 }
 
 describe("runnerlib workflow", () => {
-  it("runs the whole graph, follow-up jobs as well, and tells how it went", async () => {
+  it("runs the whole graph, follow-up jobs as well, and reports how it went", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "pipeline.yaml": PIPELINE, "code.txt": "x" });
@@ -190,7 +190,7 @@ jobs:
     );
   });
 
-  it("runs one job with what the others gave, and tells what is next", async () => {
+  it("runs one job with what the others gave, and reports what is next", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "ci/pipeline.yaml": PIPELINE });

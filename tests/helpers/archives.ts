@@ -16,7 +16,7 @@ export interface TarEntry {
   size?: number;
 }
 
-/** Makes a tar with its end. */
+/** Creates a tar with its end. */
 export function tarOf(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
   const blocks = entries.flatMap((entry) => {
     const content = typeof entry.content === "string"
@@ -27,7 +27,7 @@ export function tarOf(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
   return joined([...blocks, new Uint8Array(1024)]);
 }
 
-/** Makes the content of an extended header. */
+/** Creates the content of an extended header. */
 export function paxRecords(records: Record<string, string>): string {
   return Object.entries(records).map(([key, value]) => {
     const text = ` ${key}=${value}\n`;

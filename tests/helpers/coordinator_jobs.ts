@@ -36,7 +36,7 @@ interface WorkflowNode {
  *
  * A document is one transaction of the database, but not of the queue: when a job
  * is refused, those in front of it stay in the queue without being in the
- * database, and a worker tries each of these orphans for ever.
+ * database, and a worker tries each of these orphans forever.
  */
 export class CoordinatorJobs {
   /** All jobs. */

@@ -6,7 +6,7 @@ export interface Gate extends Disposable {
   open(): Promise<void>;
 }
 
-/** Makes a gate, a named pipe, in a directory of the test. */
+/** Creates a gate, a named pipe, in a directory of the test. */
 export async function makeGate(
   directory: string,
   name = "gate",

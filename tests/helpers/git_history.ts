@@ -49,7 +49,7 @@ export async function writeHistory(
   return ids;
 }
 
-/** Makes a history with branches and merges, in which no commit is older than its parents. */
+/** Creates a history with branches and merges, in which no commit is older than its parents. */
 export function randomHistory(random: Random, count: number): HistoryCommit[] {
   const commits: HistoryCommit[] = [];
   for (let at = 0; at < count; at++) {

@@ -28,7 +28,7 @@ export interface GitRepository {
   commit(files: Record<string, string>): Promise<string>;
 }
 
-/** Makes an empty repository with the branch `main`. */
+/** Creates an empty repository with the branch `main`. */
 export async function makeRepository(path: string): Promise<GitRepository> {
   await Deno.mkdir(path, { recursive: true });
   const git = (...args: string[]) => runGit(path, args);

@@ -16,7 +16,7 @@ export interface GitServerFaults {
   speaksOldProtocol?: boolean;
   /** Id that is asked for, and the one whose objects are sent. */
   swapped?: [from: string, to: string];
-  /** User and password without which nobody gets in. */
+  /** User and password without which no one gets in. */
   login?: string;
   /** Ids of objects in Git LFS that are not there. */
   lostObjects?: readonly string[];

@@ -81,10 +81,10 @@ async function answerDownload(
 ): Promise<Response | undefined> {
   const [, name, file] =
     new URL(request.url).pathname.match(/^\/(@[^/]+\/[^/]+)\/(.+)$/) ?? [];
-  const versions = [...releases.values()].filter((it) => it.name === name);
+  const versions = [...releases.values()].filter((item) => item.name === name);
   if (file === "meta.json" && versions.length > 0) {
     return Response.json({
-      versions: Object.fromEntries(versions.map((it) => [it.version, {}])),
+      versions: Object.fromEntries(versions.map((item) => [item.version, {}])),
     });
   }
   for (const release of versions) {

@@ -209,7 +209,7 @@ function brokenRules(
   code: string,
 ): string[] {
   return rules
-    .filter(({ places }) => !places.some((it) => path.startsWith(it)))
+    .filter(({ places }) => !places.some((place) => path.startsWith(place)))
     .flatMap(({ what, pattern }) => {
       const found = code.match(pattern)?.[0];
       return found === undefined ? [] : [`${path}: ${what} (${found})`];

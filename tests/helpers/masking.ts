@@ -49,7 +49,7 @@ export function bytewise(text: string): Uint8Array[] {
  */
 export function naiveMaskLate(events: readonly (string | Late)[]): string {
   const known: string[] = [];
-  const text = events.filter((it) => typeof it === "string").join("");
+  const text = events.filter((event) => typeof event === "string").join("");
   const secret = new Array<boolean>(text.length).fill(false);
   let [come, printed] = [0, 0];
   for (const event of events) {

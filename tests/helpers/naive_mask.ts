@@ -274,11 +274,11 @@ export function formsOf(secrets: readonly string[]): Form[] {
       if (!/^[\w.-]+$/.test(variant)) {
         plain.push(...quoted(bytes), latin(variant));
       }
-      forms.push(...plain.map((it) => ({ bytes: it, isEncoded: false })));
+      forms.push(...plain.map((item) => ({ bytes: item, isEncoded: false })));
       forms.push(
-        ...encoded(bytes, variant).map((it) => ({
-          bytes: it,
-          isEncoded: it.length >= (/^[0-9a-f]+$/i.test(it) ? 12 : 8),
+        ...encoded(bytes, variant).map((item) => ({
+          bytes: item,
+          isEncoded: item.length >= (/^[0-9a-f]+$/i.test(item) ? 12 : 8),
         })),
       );
     }
@@ -289,7 +289,7 @@ export function formsOf(secrets: readonly string[]): Form[] {
     .map((bytes) => ({ bytes, isEncoded: false }));
   return [...short, ...forms.filter(({ bytes }) => bytes.length >= 4)]
     .flatMap(({ bytes, isEncoded }) =>
-      piecesOf(bytes).map((it) => ({ bytes: it, isEncoded }))
+      piecesOf(bytes).map((item) => ({ bytes: item, isEncoded }))
     )
     .filter(({ bytes }) => /[^\t-\r ]/.test(bytes));
 }
@@ -317,11 +317,11 @@ function variantsOf(
   if (/[\r\n]/.test(trimmed)) {
     const lines = trimmed.split(/\r\n|[\r\n]/);
     loose.push(trimmed.replace(/\s+/g, " "), lines.join(""));
-    for (const line of lines.map((it) => it.trim())) {
+    for (const line of lines.map((line) => line.trim())) {
       if (line.length >= 8 && !STRUCTURAL.test(line)) variants.push(line);
     }
   }
-  const texts = variants.filter((it) => it.trim() !== "");
+  const texts = variants.filter((variant) => variant.trim() !== "");
   return { variants: new Set(texts), loose };
 }
 
@@ -394,8 +394,8 @@ function encoded(bytes: string, text: string): string[] {
       )
     )
   );
-  const forUrls = base64.map((it) =>
-    it.replaceAll("+", "-").replaceAll("/", "_")
+  const forUrls = base64.map((item) =>
+    item.replaceAll("+", "-").replaceAll("/", "_")
   );
   return [...base64, ...forUrls, hex, hex.toUpperCase()];
 }
@@ -405,7 +405,7 @@ function joined(secret: string): Form[] {
   if (lines.length === 1) return [];
   const body = lines.filter((line) => !STRUCTURAL.test(line.trim()));
   return [lines, body]
-    .map((it) => decoded(bytesOf(it.join("")), true).text)
+    .map((item) => decoded(bytesOf(item.join("")), true).text)
     .filter((bytes) => bytes.length >= 8)
     .map((bytes) => ({ bytes, isEncoded: true }));
 }

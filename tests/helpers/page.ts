@@ -10,7 +10,7 @@ export type PageBlock =
 const BLOCK =
   /(?:<!-- *(illustration|file: *(\S+)) *-->\s*)?^```([^\n]*)\n([\s\S]*?)^```$|<!-- setup\n([\s\S]*?)-->/gm;
 
-/** Other blocks of code that Markdown knows: nobody would run them. */
+/** Other blocks of code that Markdown knows: no one would run them. */
 const OTHER_BLOCK = /^[ \t>*-]*(?:```|~~~).*|(?<=\n\n)(?: {4}|\t).*/m;
 
 /**

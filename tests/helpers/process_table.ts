@@ -25,7 +25,7 @@ export function processEntry(pid: number): ProcessEntry | undefined {
   return { state, group: Number(group), session: Number(session) };
 }
 
-/** Tells whether a process runs; one that nobody has fetched does not. */
+/** Checks whether a process runs; one that no one has fetched does not. */
 export function isRunning(pid: number): boolean {
   const entry = processEntry(pid);
   return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
@@ -36,7 +36,7 @@ export async function isGone(pid: number): Promise<void> {
   await until(() => !isRunning(pid), `the end of process ${pid}`);
 }
 
-/** Waits until nobody runs in a process group. */
+/** Waits until no one runs in a process group. */
 export async function isGroupGone(group: number): Promise<void> {
   await until(
     () =>

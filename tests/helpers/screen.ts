@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 /** A line of the screen: cells, of which the second half of a wide one is empty. */
 interface Row {
   cells: string[];
-  /** Whether it goes on in the next row. */
+  /** Whether it continues in the next row. */
   isWrapped: boolean;
 }
 

@@ -1,7 +1,7 @@
 /** Longest wait for something that must happen, in milliseconds; not a measure of anything. */
 const BOUND_MS = 60_000;
 
-/** Time between two looks at something that tells nobody when it changes. */
+/** Time between two looks at something that tells no one when it changes. */
 const LOOK_MS = 5;
 
 /** Waits for a promise, and fails instead of hanging when it never settles. */

@@ -11,7 +11,7 @@ export interface RecordingLog extends Logger {
   readonly lines: string[];
 }
 
-/** Makes a logger that calls a listener, if any, with each line. */
+/** Creates a logger that calls a listener, if any, with each line. */
 export function recordingLog(listener?: (line: string) => void): RecordingLog {
   const lines: string[] = [];
   const say =
@@ -45,7 +45,7 @@ export interface SourceContextOptions {
   onLog?: (line: string) => void;
 }
 
-/** Makes the context of a preparation, with a log that can be read. */
+/** Creates the context of a preparation, with a log that can be read. */
 export function sourceContext(
   options: SourceContextOptions,
 ): SourceContext & { log: RecordingLog } {

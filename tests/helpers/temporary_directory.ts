@@ -6,7 +6,7 @@ export interface TemporaryDirectory extends AsyncDisposable {
   path: string;
 }
 
-/** Makes a directory for one test: `await using directory = await …`. */
+/** Creates a directory for one test: `await using directory = await …`. */
 export async function temporaryDirectory(): Promise<TemporaryDirectory> {
   const path = await Deno.realPath(await Deno.makeTempDir());
   return {
@@ -64,7 +64,7 @@ export async function openToAll(directory: string): Promise<void> {
     .output();
 }
 
-/** Tells whether there is anything at a path, be it a dangling link. */
+/** Checks whether there is anything at a path, be it a dangling link. */
 export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);

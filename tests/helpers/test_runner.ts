@@ -22,7 +22,7 @@ export interface TestRunner extends AsyncDisposable {
   signal(name: EndingSignal): void;
 }
 
-/** Makes a runner that shares nothing with the process of the tests. */
+/** Creates a runner that shares nothing with the process of the tests. */
 export async function testRunner(
   env: Readonly<Record<string, string>> = {},
   options: Omit<CreateRunnerOptions, "host"> = {},

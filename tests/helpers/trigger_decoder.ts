@@ -74,7 +74,7 @@ const mapOf = (member: Decoder): Decoder => (value, path) => {
   if (!isObject(value)) throw new Error(`${path}: not an object`);
   return Object.fromEntries(
     Object.entries(value)
-      .map(([key, it]) => [key, member(it, `${path}.${key}`)]),
+      .map(([key, item]) => [key, member(item, `${path}.${key}`)]),
   );
 };
 

@@ -50,7 +50,9 @@ export function submitProblem(
   if (resources !== undefined) return resources;
   const limit = profile === undefined ? [] : profile.capabilities;
   const capabilities = job.capabilities as string[];
-  const added = capabilities.find((it) => limit && !limit.includes(it));
+  const added = capabilities.find((capability) =>
+    limit && !limit.includes(capability)
+  );
   if (added !== undefined) return `adds capability ${added}`;
   const secrets = job.image_pull_secrets as string[];
   if (new Set(secrets).size < secrets.length) return "pull secret given twice";

@@ -124,7 +124,7 @@ token is [REDACTED]
     assert(stderr.endsWith("\n"), stderr);
   });
 
-  it("says once that it cannot read a worker's credentials, and goes on", async () => {
+  it("says once that it cannot read a worker's credentials, and continues", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "src/": "",

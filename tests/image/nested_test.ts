@@ -84,7 +84,7 @@ describeImage("runnerlib run --runner-image", (it) => {
     await leavesNothing(directory.path);
   });
 
-  it("tells that there is no such image", async () => {
+  it("reports that there is no such image", async () => {
     await using directory = await temporaryDirectory();
     const { code, stderr } = await nested(directory.path, [
       "true",

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { describeImage, inImage, startInImage } from "../helpers/image.ts";
 
-/** Orphans 1,000 processes that end, and counts those that nobody has reaped. */
+/** Orphans 1,000 processes that end, and counts those that no one has reaped. */
 const ORPHANS = `
 i=0
 while [ $i -lt 1000 ]; do (true &); i=$((i + 1)); done

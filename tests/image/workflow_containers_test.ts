@@ -22,7 +22,7 @@ if (!hasEngine) {
   console.log("Tests of containers of workflows are left out: no engine runs");
 }
 
-/** Makes the image out of what this machine has, without any network. */
+/** Creates the image out of what this machine has, without any network. */
 async function makeImage(directory: string): Promise<void> {
   const script = `set -e
 mkdir -p ${directory}/root/bin ${directory}/root/tmp

@@ -109,7 +109,7 @@ function naiveCut(line: readonly number[], limit: number): number {
         .map((byte) => byte.toString(2).padStart(8, "0"));
       const [lead, ...rest] = bits;
       const isLead = lead.startsWith(`${"1".repeat(length)}0`);
-      if (isLead && rest.every((it) => it.startsWith("10"))) return start;
+      if (isLead && rest.every((item) => item.startsWith("10"))) return start;
     }
   }
   return limit;

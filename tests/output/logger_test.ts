@@ -100,7 +100,7 @@ Deno.test("createLogger() writes no messages below its level", async () => {
       }, { style, level });
       assertEquals(
         text.match(/m-\w+/g),
-        levels.slice(at).map((it) => `m-${it}`),
+        levels.slice(at).map((item) => `m-${item}`),
       );
     }
   }

@@ -115,7 +115,7 @@ Deno.test("artifact_collector lists artifacts with checksums", async () => {
   });
 });
 
-Deno.test("webhook_notifier tells what Slack understands", async () => {
+Deno.test("webhook_notifier sends what Slack understands", async () => {
   const told: unknown[] = [];
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },

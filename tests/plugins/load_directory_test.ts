@@ -105,7 +105,7 @@ Deno.test("loadPlugins() takes file names that mean something in a URL", () =>
     assertEquals(namesOf(registry), ["odd"]);
   }));
 
-Deno.test("loadPlugins() tells what a file should export", async () => {
+Deno.test("loadPlugins() reports what a file should export", async () => {
   for (
     const text of [
       "export {};",
@@ -129,7 +129,7 @@ Deno.test("loadPlugins() tells what a file should export", async () => {
   }
 });
 
-Deno.test("loadPlugins() tells which file fails, and undoes the others", async () => {
+Deno.test("loadPlugins() reports which file fails, and undoes the others", async () => {
   for (
     const [text, state] of [
       ["export default {", "Expected"],
@@ -180,7 +180,7 @@ Deno.test("loadPlugins() loads regular files only", () =>
     assert(message.endsWith("it is not a regular file"), message);
   }));
 
-Deno.test("loadPlugins() tells of a directory that is none", () =>
+Deno.test("loadPlugins() reports a directory that is not one", () =>
   withFiles({ "file": "" }, async (directory, registry) => {
     for (const name of ["missing", "file"]) {
       const path = `${directory}/${name}`;

@@ -251,7 +251,9 @@ async function runPackage(
   options: ZooOptions = {},
 ) {
   await using folder = await temporaryDirectory();
-  const names = [...new Set(Object.keys(files).map((it) => it.split("/")[0]))];
+  const names = [
+    ...new Set(Object.keys(files).map((key) => key.split("/")[0])),
+  ];
   await makeFiles(folder.path, {
     ...files,
     ...Object.fromEntries(names.map((name) => [
@@ -350,7 +352,7 @@ Deno.test("dependencies of a package are loaded only if the operator allows it",
   assertStringIncludes(stderr, "from other", message);
 });
 
-Deno.test("runnerlib plugins tells what would be loaded", async () => {
+Deno.test("runnerlib plugins reports what would be loaded", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {
     "plugins/plugin_b.ts": `export const manifest = { permissions: {

@@ -94,7 +94,7 @@ Deno.test("readManifest() reads what is written out, and runs nothing", () => {
   }
 });
 
-Deno.test("readGrants() adds lines up, and lets everybody read the workspace", () => {
+Deno.test("readGrants() adds lines up, and lets all plugins read the workspace", () => {
   const grantsOf = readGrants([
     "slack:net=a.com, b.com",
     "",

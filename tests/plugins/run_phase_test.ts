@@ -165,7 +165,7 @@ Deno.test("runPhase() asks in each phase whether a plugin is enabled", async () 
   assertEquals(timings, []);
 });
 
-Deno.test("runPhase() tells a plugin what it may know", async () => {
+Deno.test("runPhase() gives a plugin what it may know", async () => {
   const error = new Error("first");
   const { run, lines, context } = startRun([{
     name: "a",
@@ -271,7 +271,11 @@ Deno.test("runPhase() calls every plugin in on_error and cleanup", async () => {
       errors.map(({ message }) => `error plugins: ${message}`),
     );
     assertEquals(timings.map(({ plugin }) => plugin), order);
-    assert(timings.every((it) => it.phase === phase && it.durationMs >= 0));
+    assert(
+      timings.every((timing) =>
+        timing.phase === phase && timing.durationMs >= 0
+      ),
+    );
   }
 });
 

@@ -342,7 +342,7 @@ const ROWDIES: [what: string, body: string, state: RegExp, more?: string][] = [
     /it sent what is no message: "garbage"/,
   ],
   [
-    "answers what nobody asked",
+    "answers a call that was not made",
     `Deno.stdout.writeSync(new TextEncoder().encode(
        '{"type":"done","id":77,"changes":{}}\\n'));
      await new Promise(() => setTimeout(() => {}, 1e6))`,

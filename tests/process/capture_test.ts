@@ -91,7 +91,9 @@ Deno.test("capture() ends the program and its descendants when the job is cancel
   const rejected = assertRejects(() => result, DOMException);
   await until(
     () =>
-      [...Deno.readDirSync(directory.path)].some((it) => it.name === "pids"),
+      [...Deno.readDirSync(directory.path)].some((item) =>
+        item.name === "pids"
+      ),
     "the program",
   );
   cancellation.cancel("SIGTERM");

@@ -38,7 +38,7 @@ const MIXED: readonly SummaryStep[] = [
   step("deploy", "skipped", { reason: `Step "e2e"\nfailed` }),
 ];
 
-Deno.test("formatSummary() aligns what it tells of each step", () => {
+Deno.test("formatSummary() aligns what it says about each step", () => {
   assertEquals(
     formatSummary(MIXED, { columns: 80, color: false }),
     [

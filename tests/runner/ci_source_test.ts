@@ -49,7 +49,7 @@ async function run(command: string, phases?: PluginContext["phase"][]) {
   return { result, seen, path: test.path };
 }
 
-/** A plugin that changes the CI source in the workspace when nobody compares it. */
+/** A plugin that changes the CI source in the workspace when no one compares it. */
 const INTRUDER: Plugin = {
   name: "intruder",
   priority: 1_000,
@@ -156,7 +156,7 @@ describe("the copy of the trusted CI source", () => {
     assert(!/evil|runnerlib-ci/.test(test.stdout()), test.stdout());
   });
 
-  it("is not made for a job in which nobody reads it", async () => {
+  it("is not created for a job that does not read it", async () => {
     await using temporary = await temporaryDirectory();
     await using test = await testRunner({ TMPDIR: temporary.path });
     await makeFiles(test.path, FILES);
@@ -171,7 +171,7 @@ describe("the copy of the trusted CI source", () => {
 });
 
 describe("the trusted CI source", () => {
-  it("is given to plugins as long as nobody changes it", async () => {
+  it("is given to plugins as long as it is unchanged", async () => {
     const { result, seen } = await run("cat ../ci/deploy.sh");
     assertEquals(result.status, "success");
     assertEquals(seen.slice(2), [

@@ -245,9 +245,9 @@ describe("a job in a hook of git", () => {
     await outer.commit({ file: "changed" });
     const variables = (await Deno.readTextFile(seen)).split("\0").slice(0, -1);
     const env = Object.fromEntries(
-      variables.map((it) => [
-        it.slice(0, it.indexOf("=")),
-        it.slice(it.indexOf("=") + 1),
+      variables.map((variable) => [
+        variable.slice(0, variable.indexOf("=")),
+        variable.slice(variable.indexOf("=") + 1),
       ]),
     );
     assert("GIT_INDEX_FILE" in env, "git tells a hook of its index");

@@ -60,7 +60,7 @@ describe("a job of steps", () => {
     assertEquals(endings(result), ["a: failed/failed", "b: failed/failed"]);
   });
 
-  it("starts nothing new after a failure, or goes on, or ends what runs", async () => {
+  it("starts nothing new after a failure, or continues, or ends what runs", async () => {
     await using test = await testRunner();
     const job = (endsByItself: boolean) => {
       const both = gate();
@@ -152,7 +152,7 @@ describe("a job of steps", () => {
     assertEquals(result.error?.message, 'The condition of step "d" threw: odd');
   });
 
-  it("tries a step again, with new outputs, and tells", async () => {
+  it("tries a step again, with new outputs, and reports it", async () => {
     await using test = await testRunner();
     const events: StepEvent[] = [];
     const result = await test.runner.runJob(
@@ -495,7 +495,7 @@ describe("a job of steps", () => {
     const seen: string[][] = [];
     const job = new Job("x").addStep("names", ({ env }) => {
       assert("PATH" in env);
-      seen.push(Object.keys(env).filter((it) => /^(LANG|UN|LIST)/.test(it)));
+      seen.push(Object.keys(env).filter((key) => /^(LANG|UN|LIST)/.test(key)));
     }, { untrusted: true });
     await test.runner.runJob(job);
     await test.runner.runJob(job, {
@@ -503,7 +503,7 @@ describe("a job of steps", () => {
     });
     assertEquals(seen, [["LANG"], []]);
     const naming = new Job("x").addStep("names", ({ env }) => {
-      seen.push(Object.keys(env).filter((it) => /^(LANG|UN|LIST)/.test(it)));
+      seen.push(Object.keys(env).filter((key) => /^(LANG|UN|LIST)/.test(key)));
     }, { untrusted: true, inheritEnv: ["UNKNOWN"] });
     await test.runner.runJob(naming, { inheritEnv: false });
     assertEquals(seen[2].sort(), ["LANG", "UNKNOWN"]);
@@ -536,7 +536,7 @@ describe("a job of steps", () => {
     assertEquals(result.status, "success", result.error?.message);
   });
 
-  it("tells what a function threw, without secrets, and keeps the cause", async () => {
+  it("reports what a function threw, without secrets, and keeps the cause", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x").addStep("a", ({ registerSecret }) => {
@@ -591,7 +591,7 @@ describe("a part of a job of steps", () => {
         dependsOn: ["b"],
       });
 
-  it("goes on with what the other steps gave and left behind", async () => {
+  it("continues with what the other steps gave and left behind", async () => {
     await using test = await testRunner();
     await test.runner.runJob(job());
     const made = await Deno.readTextFile(`${test.path}/made`);

@@ -46,7 +46,7 @@ suite("a source in a directory of another user", () => {
     assertEquals(await run({ env }), ["success", "Change", "me"]);
   });
 
-  it("is one in which git works for every kind of step", async () => {
+  it("is one in which git works forevery kind of step", async () => {
     const job = new Job("x").addStep("a", "git log --format=a-%s")
       .addStep("b", "git log --format=b-%s", { inheritEnv: false })
       .addStep("c", "git log --format=c-%s", { untrusted: true });

@@ -95,7 +95,7 @@ describe("getWorkflowVars()", () => {
     assertEquals(await other.runner.getWorkflowVars(), { a: 1 });
   });
 
-  it("tells of variables that are damaged, and shows none of them", async () => {
+  it("reports damaged variables, and shows none of them", async () => {
     for (const text of ["[1]", "hidden{", "7"]) {
       await using made = await testRunner({ RC_WF_VARS_JSON: text });
       assertEquals(await made.runner.getWorkflowVars(), {});

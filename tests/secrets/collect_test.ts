@@ -54,7 +54,7 @@ describe("collectSecrets() takes listed variables", () => {
     ]);
   });
 
-  it("and tells the names of the variables", () => {
+  it("and reports the names of the variables", () => {
     const [secret] = collectSecrets({
       jobEnv,
       env: {},
@@ -97,7 +97,7 @@ describe("collectSecrets() takes variables by their names", () => {
     assertEquals(valuesOf({ env, secretEnvPatterns }), []);
   });
 
-  it("and tells which pattern it was, of the first rule only", () => {
+  it("and reports which pattern it was, of the first rule only", () => {
     const secrets = collectSecrets({
       jobEnv: { A_TOKEN: "t0ken" },
       env: { A_TOKEN: "t0ken", B_TOKEN: "other" },

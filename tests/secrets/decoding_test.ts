@@ -324,7 +324,7 @@ function escapedLines(random: Random): string[] {
       (text: string) => JSON.stringify(JSON.stringify({ text })),
       encodeURIComponent,
       (text: string) =>
-        text.replace(/[<>"]/g, (it) => `&#${it.charCodeAt(0)};`),
+        text.replace(/[<>"]/g, (item) => `&#${item.charCodeAt(0)};`),
       (text: string) => `\x1b[31m${text}\x1b[0m`,
       (text: string) => btoa(text).replace(/.{20}/g, "$&\n"),
       (text: string) => bytesHex(text).replace(/../g, "$& "),

@@ -17,7 +17,7 @@ const SECRETS = [
 /** What a tool makes of a text in the variable `S`; several tools of a language share a process. */
 interface Tool {
   program: string;
-  /** Makes a program of several expressions. */
+  /** Creates a program of several expressions. */
   script: (expressions: readonly string[]) => string;
   args: (script: string) => string[];
   env?: Record<string, string>;
@@ -37,8 +37,8 @@ const PYTHON: Tool = {
       "def row(**o):\n f=io.StringIO();csv.writer(f,**o).writerow([s]);return f.getvalue()",
       "def attr(m):\n e=E.Element('a');e.set('v',s);return E.tostring(e,encoding=m)",
       "out=[]",
-      ...expressions.map((it) =>
-        `r=${it}\nout.append(r if isinstance(r,bytes) else r.encode())`
+      ...expressions.map((expression) =>
+        `r=${expression}\nout.append(r if isinstance(r,bytes) else r.encode())`
       ),
       `sys.stdout.buffer.write(${
         JSON.stringify(SEPARATOR)
@@ -122,7 +122,7 @@ const JQ: Tool = {
   args: (script) => ["-nj", script],
   script: (expressions) =>
     `env.S as $s | [${
-      expressions.map((it) => `($s|${it})`).join(",")
+      expressions.map((expression) => `($s|${expression})`).join(",")
     }] | join(${JSON.stringify(SEPARATOR)})`,
   expressions: {
     "@json": "@json",
@@ -145,7 +145,7 @@ const PERL: Tool = {
   script: (expressions) =>
     `$Data::Dumper::Terse=1;$s=$ENV{S};print join(${
       JSON.stringify(SEPARATOR)
-    },${expressions.map((it) => `do{${it}}`).join(",")});`,
+    },${expressions.map((expression) => `do{${expression}}`).join(",")});`,
   expressions: {
     "Data::Dumper": "Dumper($s)",
     "Data::Dumper with Useqq": "local $Data::Dumper::Useqq=1;Dumper({k=>$s})",

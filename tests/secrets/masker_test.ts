@@ -56,7 +56,9 @@ Deno.test("Masker agrees with a naive model on secrets that become known late", 
     });
     const { text } = maskPieces(
       new Masker(),
-      events.map((it) => typeof it === "string" ? encoder.encode(it) : it),
+      events.map((event) =>
+        typeof event === "string" ? encoder.encode(event) : event
+      ),
     );
     assertEquals(
       text,
@@ -116,7 +118,7 @@ for (const [name, secrets, text, masked] of traps) {
   });
 }
 
-Deno.test("Masker masks secrets of three bytes when told to", () => {
+Deno.test("Masker masks secrets of three bytes when configured to", () => {
   const shortest = (...secrets: string[]) => {
     const masker = new Masker();
     masker.minBytes = 3;
@@ -302,7 +304,7 @@ Deno.test("Masker finds secrets of each length wherever they stand", () => {
   }
 });
 
-Deno.test("Masker tells secrets apart that share all but a few bytes", () => {
+Deno.test("Masker distinguishes secrets that share all but a few bytes", () => {
   const random = new Random();
   const shared = random.text(48, "0123456789abcdef");
   const secrets = Array.from(

@@ -164,7 +164,7 @@ describe("resolveReferences()", () => {
     assertEquals(asked, ["a:b"]);
   });
 
-  it("tells all that is missing, and no value", async () => {
+  it("reports all that is missing, and no value", async () => {
     assertEquals(
       await refusal({
         A: "${secret:db:PASSWORD} ${secret:no:KEY}",
@@ -177,7 +177,7 @@ describe("resolveReferences()", () => {
     );
   });
 
-  it("tells which reference kept a store from being opened", async () => {
+  it("reports which reference kept a store from being opened", async () => {
     const cause = new RunnerError("Cannot open it", { code: "invalid-config" });
     const error = await assertRejects(
       () =>

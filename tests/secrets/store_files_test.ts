@@ -33,7 +33,7 @@ function storeIn(directory: string, password = "correct horse") {
   return Object.assign(store, { asked: () => asked });
 }
 
-/** Makes a store that holds one secret. */
+/** Creates a store that holds one secret. */
 async function makeStore(directory: string): Promise<void> {
   const store = storeIn(directory);
   await store.init();
@@ -98,7 +98,7 @@ describe("SecretStore.init()", () => {
     assertEquals((await Deno.readFile(`${directory.path}/.salt`)).length, 32);
   });
 
-  it("tells why a directory cannot be made", async () => {
+  it("reports why a directory cannot be made", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
     await assertRejects(
@@ -135,7 +135,7 @@ describe("SecretStore.read()", () => {
     );
   });
 
-  it("tells a wrong password, a changed file and a changed salt in the same words", async () => {
+  it("reports a wrong password, a changed file and a changed salt in the same words", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeStore(path);
@@ -165,7 +165,7 @@ describe("SecretStore.read()", () => {
     }
   });
 
-  it("tells nothing of a content that is no table", async () => {
+  it("shows nothing of a content that is not a table", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeStore(path);
@@ -185,7 +185,7 @@ describe("SecretStore.read()", () => {
     }
   });
 
-  it("tells why a file cannot be read", async () => {
+  it("reports why a file cannot be read", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { ".salt/": "" });
     assertEquals(

@@ -26,7 +26,7 @@ describe("secretsDirectory()", () => {
     ) assertEquals(secretsDirectory(env), directory);
   });
 
-  it("is nowhere when the environment does not tell", () => {
+  it("is nowhere when the environment does not say where", () => {
     const envs: Record<string, string>[] = [{}, { HOME: "" }, { HOME: "me" }];
     for (const env of envs) {
       assertThrows(

@@ -162,7 +162,7 @@ describe("copySource()", () => {
     assert(made.blocks! * 512 < 1_000_000, `${made.blocks} blocks`);
     for (const name of ["sparse", "dense"]) {
       const [from, to] = await Promise.all(
-        ["from", "to"].map((it) => Deno.readFile(`${path}/${it}/${name}`)),
+        ["from", "to"].map((item) => Deno.readFile(`${path}/${item}/${name}`)),
       );
       assertEquals(from.length, to.length);
       assert(from.every((byte, at) => byte === to[at]), name);

@@ -128,7 +128,11 @@ describe("takeManifest()", () => {
         before,
         await takeManifest(path, { signal }),
       );
-      assertEquals(found.map((it) => it.join(" ")).join(", "), expected, what);
+      assertEquals(
+        found.map((item) => item.join(" ")).join(", "),
+        expected,
+        what,
+      );
       for (const { name } of await Array.fromAsync(Deno.readDir(path))) {
         await Deno.remove(`${path}/${name}`, { recursive: true });
       }

@@ -16,7 +16,7 @@ function planOf(graph: Readonly<Record<string, readonly string[]>>) {
 }
 
 describe("buildGraph()", () => {
-  it("tells every unknown and duplicate name at once", () => {
+  it("reports every unknown and duplicate name at once", () => {
     const error = assertThrows(
       () =>
         buildGraph([

@@ -83,7 +83,7 @@ describe("the text of a function's command", () => {
 });
 
 describe("the command of a job", () => {
-  it("goes on after a failing line, unless it has a shell", async () => {
+  it("continues after a failing line, unless it has a shell", async () => {
     await using test = await testRunner();
     const command = "false\ntrue";
     const [plain, sh, bash, words] = [

@@ -210,7 +210,7 @@ async function checkDocument(
   assertEquals(error !== undefined, sound.length < added.length);
   if (error !== undefined) {
     assert(error instanceof RunnerError && error.code === "invalid-trigger");
-    for (const sample of added.filter((it) => !sound.includes(it))) {
+    for (const sample of added.filter((item) => !sound.includes(item))) {
       assert(error.message.includes(`trigger "${sample.trigger.name}": `));
     }
   }
@@ -304,6 +304,6 @@ Deno.test("the double of the coordinator has trouble with each bad value", async
       orphanCount += jobs.orphans.length > orphanCount ? 1 : 0;
     }
   }
-  assertEquals(unnoticed.filter((it) => !OURS_ALONE.has(it)), []);
+  assertEquals(unnoticed.filter((item) => !OURS_ALONE.has(item)), []);
   assert(orphanCount > 10, `${orphanCount}`);
 });

@@ -224,7 +224,9 @@ function simpleOrder(triggers: readonly Trigger[]): string[] | null {
 
   /** Place of the dependency that comes last. */
   function lastNeed(name: string): number {
-    const { dependsOn = [] } = triggers.find((it) => it.name === name)!;
+    const { dependsOn = [] } = triggers.find((trigger) =>
+      trigger.name === name
+    )!;
     return Math.max(...dependsOn.map((need) => order.indexOf(need)));
   }
 }

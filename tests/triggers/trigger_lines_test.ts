@@ -85,7 +85,7 @@ Deno.test("SpoofedLineMarker marks the same lines however they are cut", () => {
   }
 });
 
-Deno.test("SpoofedLineMarker holds back lines that begin with a brace, and not for ever", () => {
+Deno.test("SpoofedLineMarker holds back lines that begin with a brace, and not forever", () => {
   const lines = new SpoofedLineMarker();
   const take = (text: string) => {
     const bytes = lines.take(new TextEncoder().encode(text));

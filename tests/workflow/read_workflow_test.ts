@@ -215,7 +215,7 @@ jobs:
     });
   });
 
-  it("tells every problem with its place", async () => {
+  it("reports every problem with its place", async () => {
     assertEquals(
       await problemsOf(`
 id: Not an id
@@ -260,7 +260,7 @@ jobs:
     );
   });
 
-  it("tells what is wrong with job files", async () => {
+  it("reports what is wrong with job files", async () => {
     const one = (file: string, files: Record<string, string> = {}) =>
       problemsOf(`name: x\njobs: { a: { job_file: ${file} } }`, files);
     assertEquals(await one("/etc/passwd"), [

@@ -120,8 +120,10 @@ function interpret(
       const all = needs.flat();
       const runs = node.condition === "always" ||
         (node.condition === "any_failed"
-          ? all.some((it) => ["failed", "cancelled", "timeout"].includes(it))
-          : all.every((it) => it === "completed"));
+          ? all.some((item) =>
+            ["failed", "cancelled", "timeout"].includes(item)
+          )
+          : all.every((item) => item === "completed"));
       statuses[node.displayName] = runs ? endOf(node.displayName) : "skipped";
       changed = true;
     }
@@ -358,7 +360,7 @@ Deno.test("runWorkflow() leaves what was not started when it is to end", async (
   assertEquals(records.get("b"), undefined);
 });
 
-Deno.test("runWorkflow() goes on with what has not succeeded", async () => {
+Deno.test("runWorkflow() continues with what has not succeeded", async () => {
   const record: JobRecord = {
     name: "a",
     status: "completed",

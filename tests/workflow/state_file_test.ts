@@ -84,7 +84,7 @@ Deno.test("openStateFile() does not take a journal of another run for its own", 
   assertEquals([...state.earlier.keys()], ["b"]);
 });
 
-Deno.test("openStateFile() tells why it cannot go on", async () => {
+Deno.test("openStateFile() reports why it cannot go on", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/state.json`;
   await assertRejects(

@@ -136,7 +136,7 @@ describe("guardPath()", () => {
     }
   });
 
-  it("tells where a path would lead", async () => {
+  it("reports where a path would lead", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "root/link": "-> ../outside" });
     await assertRejects(

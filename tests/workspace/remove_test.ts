@@ -58,7 +58,7 @@ describe("removeTree()", () => {
     assertEquals(await listFiles(path), {});
   });
 
-  it("tells that nothing was there", async () => {
+  it("reports that nothing was there", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
     for (const name of ["missing", "missing/deep", "file/below"]) {
@@ -129,7 +129,7 @@ Deno.test("removeIfEmpty() removes empty directories alone", async () => {
   });
 });
 
-/** Whether this process may mount something where nobody else sees it. */
+/** Whether this process may mount something where no one else sees it. */
 const canMount = Deno.build.os === "linux" &&
   await new Deno.Command("unshare", {
     args: ["--mount", "true"],

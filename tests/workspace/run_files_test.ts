@@ -151,7 +151,7 @@ describe("runIdentity()", () => {
     assertEquals([inner.id, inner.isInherited], ["outer", true]);
   });
 
-  it("tells a process that has ended from one that is alive", async () => {
+  it("distinguishes a process that has ended from one that is alive", async () => {
     const { id } = runIdentity({});
     if (!isProcessAlive(id)) return;
     const [namespace, pid, startTime, uuid] = id.split(".");

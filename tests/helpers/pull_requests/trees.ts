@@ -49,7 +49,7 @@ export interface Entry {
   content?: string | Uint8Array;
   /** Where the symbolic link leads that is there instead. */
   link?: string;
-  /** Whether a submodule is there, which nobody checks out. */
+  /** Whether a submodule is there, which no one checks out. */
   isSubmodule?: boolean;
 }
 

@@ -13,7 +13,7 @@ describe("registerSecrets()", () => {
   it("has values masked before it resolves", async () => {
     const masker = new Masker();
     await using registration = await testRegistration({
-      onRegister: (values) => values.forEach((it) => masker.add(it)),
+      onRegister: (values) => values.forEach((value) => masker.add(value)),
     });
     assertEquals(await registerSecrets(registration.path, [SECRET, ""]), 1);
     assertEquals(masker.maskText(`<${SECRET}>`), "<[REDACTED]>");
@@ -31,7 +31,7 @@ describe("registerSecrets()", () => {
     assertEquals(registration.values, values);
   });
 
-  it("connects to nobody when there is nothing to register", async () => {
+  it("does not connect when there is nothing to register", async () => {
     assertEquals(await registerSecrets("/nowhere", []), 0);
     assertEquals(await registerSecrets("/nowhere", [""]), 0);
   });
@@ -93,7 +93,7 @@ describe("registerSecrets()", () => {
     );
   });
 
-  it("gives up when no answer comes in time, or when told to", async () => {
+  it("gives up when no answer comes in time, or when it is aborted", async () => {
     await using server = await serve(undefined);
     const { path } = server;
     const late = await assertRejects(

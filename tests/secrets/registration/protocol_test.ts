@@ -29,7 +29,7 @@ Deno.test("requestFrames() carries every value in as few frames as it may", () =
       assertEquals(count >= registered.length, true, `${random.seed}`);
       return registered;
     });
-    const sent = values.filter((it) => it !== "");
+    const sent = values.filter((value) => value !== "");
     assertEquals(read, sent, `seed ${random.seed}`);
     const bytes = frames.reduce((sum, { frame }) => sum + frame.length, 0);
     // Two frames that follow each other would not fit into one.

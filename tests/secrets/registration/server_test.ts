@@ -380,7 +380,7 @@ describe("openRegistration(), when it is disposed of,", () => {
     assertEquals([await idle.rest(), await half.rest()], [CLOSED, CLOSED]);
     assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
     await registration.close();
-    const error = await registerSecrets(path, ["late"]).catch((it) => it);
+    const error = await registerSecrets(path, ["late"]).catch((item) => item);
     assertEquals(
       error.message,
       `Cannot register secrets at "${path}": no such file or directory`,

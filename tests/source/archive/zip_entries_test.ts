@@ -191,7 +191,7 @@ describe("zipEntries()", () => {
     for (let at = 0; at < bytes.length; at++) {
       const wrong = bytes.slice();
       wrong[at] ^= 0xff;
-      const error = await unpacked(wrong).then(() => undefined, (it) => it);
+      const error = await unpacked(wrong).then(() => undefined, (item) => item);
       assert(
         error === undefined || error instanceof RunnerError,
         String(error),

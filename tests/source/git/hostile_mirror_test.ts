@@ -212,7 +212,11 @@ describe("a mirror that an earlier job has changed", () => {
         const count = await made.git("rev-list", "--count", "HEAD");
         assertEquals(count, depth === 0 ? "2" : "1", name);
         const files = await Array.fromAsync(Deno.readDir(made.path));
-        assertEquals(files.map((it) => it.name).sort(), [".git", "file"], name);
+        assertEquals(
+          files.map((file) => file.name).sort(),
+          [".git", "file"],
+          name,
+        );
         assertEquals(await exists(`${path}/marker`), false, name);
         const outside = await listFiles(`${path}/outside`);
         assertEquals(outside, { file: "outside" }, name);

@@ -123,7 +123,9 @@ suite("gitSource() and Git LFS", () => {
       "d/b.bin": "big b",
       "d/ü \n.bin": "big u",
     });
-    const batches = server.requests.filter((it) => it.endsWith("/batch"));
+    const batches = server.requests.filter((request) =>
+      request.endsWith("/batch")
+    );
     assert(batches.length <= 3, server.requests.join("\n"));
     const { stdout } = await new Deno.Command("grep", {
       args: ["-rlE", "p%25w|p%w", made.path],
@@ -265,7 +267,9 @@ suite("gitSource() and Git LFS", () => {
     }
     assertEquals(canary.visits, []);
     assertEquals((await filesOf(path)).files.marker, undefined);
-    assert(server.headers.some((it) => it.get("x-token") === "header-token"));
+    assert(
+      server.headers.some((item) => item.get("x-token") === "header-token"),
+    );
   });
 
   it("sends no credentials, token or header to other hosts that have the objects", async () => {

@@ -156,8 +156,8 @@ describe("gitSource() with credentials", () => {
         RunnerError,
         `Cannot check out the submodules of`,
       );
-      const inner = server.requests.findLastIndex((it) =>
-        it.includes("/inner.git")
+      const inner = server.requests.findLastIndex((item) =>
+        item.includes("/inner.git")
       );
       assertEquals(server.headers[inner].get("x-token"), "header-token");
       assert(other.requests.length > 0);

@@ -116,7 +116,9 @@ describe("gitSource() options", () => {
         filter,
       });
       const files = await listFiles(made.path);
-      const names = Object.keys(files).filter((it) => !it.startsWith(".git/"));
+      const names = Object.keys(files).filter((key) =>
+        !key.startsWith(".git/")
+      );
       assertEquals(names, ["b/", "b/c/", "b/c/file", "file"]);
       assertEquals(await made.git("status", "--porcelain"), "");
     }
