@@ -12,5 +12,5 @@ import { processHost } from "./src/host.ts";
 
 if (import.meta.main) {
   dropPermissions(Deno.args);
-  Deno.exit(await main(Deno.args, processHost()));
+  Deno.exit(await main(Deno.args, processHost({ isCommandLine: true })));
 }

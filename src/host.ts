@@ -20,6 +20,12 @@ export interface Host {
   readonly env: Readonly<Record<string, string>>;
   /** Directory for resolving relative paths. */
   readonly cwd: string;
+  /**
+   * Program and arguments that start the command line.
+   *
+   * @default {there is none}
+   */
+  readonly program?: readonly string[];
   /** Standard input, for commands that read it; jobs do not. */
   readonly stdin?: {
     /** The bytes, for one reader. */
@@ -66,16 +72,32 @@ const ENDING_SIGNALS: readonly EndingSignal[] = [
   "SIGHUP",
 ];
 
+/** Options for {@linkcode processHost}. */
+export interface ProcessHostOptions {
+  /**
+   * Whether the process is the command line, and not a program with the library.
+   *
+   * @default {false}
+   */
+  isCommandLine?: boolean;
+}
+
 /**
  * Returns the environment, streams and signals of this process.
  *
  * No other code reads them.
  *
+ * @param options Additional options.
  * @returns The process as a {@linkcode Host}.
  */
-export function processHost(): Host {
+export function processHost(
+  { isCommandLine = false }: ProcessHostOptions = {},
+): Host {
   return {
     env: withoutLauncher(environment()),
+    get program() {
+      return ownProgram(isCommandLine);
+    },
     // Read on demand, so that its error is reported like any other.
     get cwd() {
       return currentDirectory();
@@ -153,6 +175,32 @@ function environment(): Record<string, string> {
       }),
     );
   }
+}
+
+/**
+ * Returns the command that starts the command line, in the version that runs. A
+ * bundle or a compiled program knows no other file than itself.
+ */
+function ownProgram(isCommandLine: boolean): string[] | undefined {
+  const isSource = !Deno.build.standalone &&
+    import.meta.url.endsWith("/src/host.ts");
+  if (!isSource && !isCommandLine) return undefined;
+  let deno: string;
+  try {
+    deno = Deno.execPath();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+  if (Deno.build.standalone) return [deno];
+  const url = isSource
+    ? new URL("../cli.ts", import.meta.url).href
+    : Deno.mainModule;
+  // The configuration of a project must not change what the registry has.
+  const isolation = url.startsWith("file:")
+    ? []
+    : ["--no-config", "--no-lock", "--node-modules-dir=none"];
+  return [deno, "run", "--quiet", "--no-prompt", "-A", ...isolation, url];
 }
 
 /** Variables that git sets for a hook of `git commit`. */

@@ -126,6 +126,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
         module.registerSecret
       ),
   },
+  output: {
+    group: "Inside jobs and on workers",
+    summary: "Set outputs of the running step or job",
+    load: () => import("./commands/output.ts").then((module) => module.output),
+  },
   trigger: {
     group: "Inside jobs and on workers",
     summary: "Submit the jobs in job files as follow-up jobs",

@@ -1,4 +1,4 @@
-import { joinList, shellWord } from "../command_text.ts";
+import { joinList } from "../command_text.ts";
 import {
   type ChildEnvironment,
   childEnvironment,
@@ -122,18 +122,17 @@ export async function findPython(
 }
 
 /**
- * Writes the package `runnerlib` for Python, and the program that it calls if
- * that is not on `PATH`.
+ * Writes the package `runnerlib` for Python.
  *
- * @param directory Directory for both, which the caller removes.
+ * @param directory Directory for it, which the caller removes.
  * @param env Environment of the runner.
- * @returns Variables by which Python finds them.
+ * @returns Variables by which Python finds it.
  */
 export async function writePythonPackage(
   directory: string,
   env: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
-  const { PATH = "", PYTHONPATH } = env;
+  const { PYTHONPATH } = env;
   const root = `${directory}/python`;
   await Deno.mkdir(`${root}/runnerlib`, { recursive: true });
   await Promise.all(
@@ -142,26 +141,7 @@ export async function writePythonPackage(
       return Deno.writeTextFile(`${root}/runnerlib/${name}.py`, text);
     }),
   );
-  const variables = {
-    PYTHONPATH: PYTHONPATH ? `${root}:${PYTHONPATH}` : root,
-  };
-  if (await findOnPath("runnerlib", env) !== undefined) return variables;
-  const programs = `${directory}/bin`;
-  await Deno.mkdir(programs);
-  await Deno.writeTextFile(
-    `${programs}/runnerlib`,
-    `#!/bin/sh\nexec ${ownCommand().map(shellWord).join(" ")} "$@"\n`,
-    { mode: 0o755 },
-  );
-  return { ...variables, PATH: `${PATH}:${programs}` };
-}
-
-/** The command that started this program. */
-function ownCommand(): string[] {
-  const deno = Deno.execPath();
-  return Deno.build.standalone
-    ? [deno]
-    : [deno, "run", "--quiet", "--allow-all", Deno.mainModule];
+  return { PYTHONPATH: PYTHONPATH ? `${root}:${PYTHONPATH}` : root };
 }
 
 /** Variables that Deno itself needs; a pipeline cannot read them. */

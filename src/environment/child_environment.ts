@@ -197,6 +197,17 @@ export function withVariable(
 }
 
 /**
+ * Puts a directory first on `PATH`. Without `PATH`, a shell uses a default one,
+ * which must stay.
+ */
+export function withProgramDirectory<Env extends Environment>(
+  env: Env,
+  directory: string,
+): Env {
+  return env.PATH ? { ...env, PATH: `${directory}:${env.PATH}` } : env;
+}
+
+/**
  * Removes the variables for the runner alone.
  *
  * @returns Variables that a job may refer to.

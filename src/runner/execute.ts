@@ -4,6 +4,7 @@ import { childEnvironment } from "../environment/child_environment.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
 import type { AttemptResult, StepResult } from "../steps/step.ts";
 import { openCommandLog } from "./command_log.ts";
+import { openLauncher } from "./launcher.ts";
 import type { HistoryHint } from "./history_hint.ts";
 import {
   inheritableEnvironment,
@@ -62,10 +63,11 @@ export async function execute(
     jobEnv,
   });
   const foreign = await foreignSources(run, config.sourceDir);
-  const env = await withSafeDirectories(
+  const safe = await withSafeDirectories(
     inherited,
     foreign.map(({ path }) => path),
   );
+  const env = openLauncher(host, registration)?.addTo(safe) ?? safe;
   cancellation.graceful.throwIfAborted();
   await using container = nested && await openContainer(run, config, {
     ...nested,

@@ -29,6 +29,7 @@ import {
   type TraceContext,
 } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
+import { openLauncher } from "./launcher.ts";
 import { openJobLog } from "./open_job_log.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -99,6 +100,8 @@ export async function openStepSetting(
   stack.defer(() => log?.remaskLogs());
   const registration = await openJobRegistration(parts);
   if (registration) stack.use(registration);
+  const launcher = openLauncher(host, registration);
+  const isMixed = plan.steps.some(({ definition }) => definition.untrusted);
   const outputs = new StepOutputs(plan, parts);
   if (plan.isSelected.includes(false)) {
     const warn = (message: string) => logger.warn("steps", message);
@@ -160,9 +163,13 @@ export async function openStepSetting(
   async function openStep(step: number): Promise<OpenedStep> {
     const planned: PlannedStep = plan.steps[step];
     const { name, definition } = planned;
-    if (!definition.untrusted) await checkTrusted(run);
+    if (!definition.untrusted) {
+      await checkTrusted(run);
+      if (isMixed) launcher?.restore();
+    }
     const cwd = await stepDirectory(workspace, jobPath, planned);
     const stepLog = await jobLog.openStep(labels[step]);
+    const env = await withSafeDirectories(environmentOf(step), safePaths);
     return {
       context: {
         name,
@@ -172,7 +179,7 @@ export async function openStepSetting(
         },
         cwd,
         artifactsPath,
-        env: await withSafeDirectories(environmentOf(step), safePaths),
+        env: definition.untrusted ? env : launcher?.addTo(env) ?? env,
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,

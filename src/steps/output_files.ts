@@ -12,7 +12,8 @@ import {
 /** Maximum size of the outputs that a step writes. */
 const MAX_WRITTEN_BYTES = 1024 * 1024;
 
-const KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
+/** Pattern of the key of an output. */
+export const OUTPUT_KEY: RegExp = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
 
 /**
  * Reads what a step wrote to the file in `REACTORCIDE_OUTPUT`.
@@ -50,7 +51,7 @@ export function parseOutputs(text: string): CommandOutputs {
     if (sign === undefined) {
       throw new Error(`line ${at + 1} is neither key=value nor key<<WORD`);
     }
-    if (!KEY.test(key)) {
+    if (!OUTPUT_KEY.test(key)) {
       throw new Error(
         `line ${
           at + 1
@@ -69,6 +70,19 @@ export function parseOutputs(text: string): CommandOutputs {
     at = end;
   }
   return outputs;
+}
+
+/**
+ * Formats an output as {@linkcode parseOutputs} reads it, whatever the value.
+ *
+ * @param key Valid key.
+ * @param value Value.
+ * @returns Lines; lines of the value that end with a carriage return lose it.
+ */
+export function outputLines(key: string, value: string): string {
+  if (!/[\r\n]/.test(value)) return `${key}=${value}\n`;
+  const word = `END_${crypto.randomUUID()}`;
+  return `${key}<<${word}\n${value}\n${word}\n`;
 }
 
 function decode(bytes: Uint8Array): string {

@@ -31,6 +31,7 @@ const CALLS: Readonly<Record<string, readonly string[]>> = {
   schema: ["schema"],
   secrets: ["secrets", "init"],
   "register-secret": ["register-secret", "s3cr3t", "--socket", "/nowhere"],
+  output: ["output", "set", "a=1"],
   git: ["git", "info", "--code-dir", "/job/code"],
 };
 

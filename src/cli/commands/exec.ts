@@ -1,6 +1,7 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
+import { createLauncher } from "../../runner/launcher.ts";
 import { beginFiles } from "../../runner/hold_workspace.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import {
@@ -67,18 +68,20 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       ...await pipelineImports(path, { directory: temporary.path }),
       ...args.slice(args.indexOf(path)),
     ];
+    const launcher = createLauncher(host, temporary.path);
+    const ofPipeline = {
+      ...pipelineEnvironment({
+        ...host.env,
+        TMPDIR: temporary.path,
+        // Programs that the pipeline starts leave their files with its own.
+        [Variable.runId]: run.id,
+        ...socket ? { [Variable.secretsSocket]: socket } : {},
+      }, permissions),
+      ...ofPython,
+    };
     const { exitCode } = await runInherited(command, {
       cwd: host.cwd,
-      env: {
-        ...pipelineEnvironment({
-          ...host.env,
-          TMPDIR: temporary.path,
-          // Programs that the pipeline starts leave their files with its own.
-          [Variable.runId]: run.id,
-          ...socket ? { [Variable.secretsSocket]: socket } : {},
-        }, permissions),
-        ...ofPython,
-      },
+      env: launcher?.addTo(ofPipeline) ?? ofPipeline,
       onSignal: (listener) => host.onSignal(listener),
       hasTerminal: host.stdin?.isTerminal() ?? false,
       passOn: output?.passOn,

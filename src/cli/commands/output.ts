@@ -1,0 +1,100 @@
+import { Variable } from "../../environment/variables.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { setOutput } from "../../runner/workflow_output.ts";
+import { OUTPUT_KEY, outputLines } from "../../steps/output_files.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+import { readText } from "../read_input.ts";
+
+/** Maximum size of the outputs of a step, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/** The command `output`. */
+export const output: Command = {
+  usage: "set KEY=VALUE… | set KEY",
+  description:
+    `Sets outputs of the running step, which the steps that depend on it get, or of the
+job in its workflow if the command belongs to no step. Without "=VALUE", the value
+is standard input, without the line break at its end.`,
+  examples: [
+    ["output set version=1.2.3", "Give the next steps a version"],
+    ["output set notes < CHANGES.md", "Give them a text of several lines"],
+  ],
+  flags: [{
+    name: "workflow",
+    help: "Set an output of the job in its workflow, also in a step",
+  }],
+  actions: ["set"],
+  maxOperands: Infinity,
+  async run(context) {
+    const { operands: [action, ...assignments], parts } = context;
+    if (action !== "set") {
+      throw usageError('An action is required: "set"', "output");
+    }
+    if (assignments.length === 0) {
+      throw usageError("An assignment KEY=VALUE is required", "output");
+    }
+    const outputs = await readOutputs(context, assignments);
+    const path = parts.host.env[Variable.output];
+    if (path && !context.isOn("workflow")) await append(path, outputs);
+    else {
+      for (const [key, value] of outputs) {
+        await setOutput(parts, { kind: "outputs", key, value });
+      }
+    }
+    await parts.logger.flush();
+    return 0;
+  },
+};
+
+async function readOutputs(
+  { parts: { host } }: CommandContext,
+  assignments: readonly string[],
+): Promise<[key: string, value: string][]> {
+  const outputs: [string, string][] = [];
+  let hasRead = false;
+  for (const assignment of assignments) {
+    const at = assignment.indexOf("=");
+    const key = at === -1 ? assignment : assignment.slice(0, at);
+    if (!OUTPUT_KEY.test(key)) {
+      throw usageError(
+        `Cannot set output ${
+          JSON.stringify(key)
+        }: a key has letters, digits, "_" and "-", and starts with a letter or "_"`,
+        "output",
+      );
+    }
+    if (at !== -1) {
+      outputs.push([key, assignment.slice(at + 1)]);
+      continue;
+    }
+    if (hasRead || host.stdin === undefined || host.stdin.isTerminal()) {
+      throw usageError(`Output "${key}" has no value`, "output");
+    }
+    hasRead = true;
+    const text = await readText(host.stdin.readable, { limit: MAX_BYTES });
+    if (text === undefined) {
+      throw new RunnerError(
+        `Cannot set output "${key}": standard input has more than ${MAX_BYTES} bytes`,
+        { code: "output-failed" },
+      );
+    }
+    outputs.push([key, text.replace(/\r?\n$/, "")]);
+  }
+  return outputs;
+}
+
+async function append(
+  path: string,
+  outputs: readonly (readonly [key: string, value: string])[],
+): Promise<void> {
+  const text = outputs.map(([key, value]) => outputLines(key, value)).join("");
+  try {
+    await Deno.writeTextFile(path, text, { append: true });
+  } catch (cause) {
+    throw new RunnerError(
+      `Cannot write the outputs of the step: ${osReason(cause)}`,
+      { code: "output-failed", cause },
+    );
+  }
+}

@@ -1,0 +1,118 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runCli } from "../helpers/cli.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+Deno.test("a job's command finds runnerlib, and registers a secret with it", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  // The tested code has a program of that name.
+  await makeFiles(path, { "bin/runnerlib": "#!/bin/sh\necho stolen\n" });
+  await Deno.chmod(`${path}/bin/runnerlib`, 0o755);
+  const { code, stdout, stderr } = await runCli([
+    "run",
+    "--job-command",
+    "echo t0k3n-0f-t0day | runnerlib register-secret - && echo it is t0k3n-0f-t0day; " +
+    "stat -c %a $(command -v runnerlib) $(dirname $(command -v runnerlib))",
+  ], {
+    cwd: path,
+    env: { PATH: `${path}/bin:${Deno.env.get("PATH")}` },
+  });
+  assertEquals(code, 0, stderr);
+  assertEquals(
+    stdout,
+    "Registered 1 secret\nit is [REDACTED]\n700\n700\n",
+  );
+});
+
+Deno.test("steps set outputs of any text with runnerlib", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "job.yaml": `
+steps:
+  - name: a
+    run: |
+      runnerlib output set one=1 "two=a=b" empty=
+      printf 'l1\\nkey<<END\\n\\n' | runnerlib output set text
+  - name: b
+    needs: a
+    run: printf '%s|' "$REACTORCIDE_OUTPUT_A_ONE" "$REACTORCIDE_OUTPUT_A_TWO" "$REACTORCIDE_OUTPUT_A_EMPTY" "$REACTORCIDE_OUTPUT_A_TEXT"
+  - name: wrong
+    needs: b
+    run: runnerlib output set 1x=2
+`,
+  });
+  const { code, stdout, stderr } = await runCli(
+    ["run", "--job-file", "job.yaml"],
+    { cwd: path },
+  );
+  assertEquals(code, 2);
+  assertStringIncludes(
+    stdout,
+    "b     | 1|a=b||l1\nb     | key<<END\nb     | |\n",
+  );
+  assertStringIncludes(stdout + stderr, 'Cannot set output "1x"');
+});
+
+Deno.test("an untrusted step gets no runnerlib, and changes none", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "job.yaml": `
+steps:
+  - name: before
+    run: command -v runnerlib > launcher
+  - name: untrusted
+    untrusted: true
+    needs: before
+    run: |
+      command -v runnerlib && exit 1
+      launcher="$(cat launcher)"
+      printf '#!/bin/sh\\necho stolen\\n' > "$launcher" || mkdir -p "$(dirname "$launcher")" || exit 0
+  - name: after
+    needs: untrusted
+    run: runnerlib --version
+`,
+  });
+  const { code, stdout, stderr } = await runCli(
+    ["run", "--job-file", "job.yaml"],
+    { cwd: path },
+  );
+  assertEquals(code, 0, stdout + stderr);
+  assertEquals(stdout.includes("stolen"), false, stdout);
+});
+
+Deno.test("jobs of a pipeline find runnerlib", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "p.ts": `
+import { runJob } from "@reactorcide/runnerlib";
+Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
+`,
+  });
+  const { code, stdout, stderr } = await runCli(["exec", "p.ts"], {
+    cwd: path,
+  });
+  assertEquals([code, stdout], [0, "0.1.0\n"], stderr);
+});
+
+Deno.test("runnerlib output outside of a step sets outputs of the job", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  const { code, stderr } = await runCli(["output", "set", "a=1"], {
+    cwd: path,
+  });
+  assertEquals(code, 0, stderr);
+  assertEquals(
+    JSON.parse(await Deno.readTextFile(`${path}/job/workflow-output.json`)),
+    { outputs: { a: "1" } },
+  );
+  for (const args of [[], ["get"], ["set"], ["set", "=x"]]) {
+    const { code } = await runCli(["output", ...args], { cwd: path });
+    assertEquals(code, 2, args.join(" "));
+  }
+});
