@@ -15,6 +15,12 @@ const SHOWN_BEFORE = 60;
 /** Maximum number of characters of a line of which a part is shown. */
 const MAX_LINE = 2_000;
 
+/** Maximum number of lines in which private values are looked for. */
+const MAX_LINES = 5_000;
+
+/** Minimum length of a value that is not shown where it is repeated. */
+const MIN_VALUE = 4;
+
 /** Maximum number of characters of a key that is private. */
 const MAX_KEY = 100;
 
@@ -58,20 +64,36 @@ export type Excerpts = (place: TextPlace) => string;
  * `secrets` and the like, and those of keys that look like the name of a
  * variable or of a secret.
  *
+ * So is what follows on a line that repeats one of these values.
+ *
  * @param text The text.
+ * @param privateValues Values that may be secret; found in the text by default.
  * @returns Formats the line of a place, in two lines.
  */
-export function makeExcerpts(text: string): Excerpts {
+export function makeExcerpts(
+  text: string,
+  privateValues?: readonly string[],
+): Excerpts {
   const lines = text.split(/\r\n|\r|\n/);
   let bracketed: ReadonlySet<number> | undefined;
+  let values = privateValues;
   return ({ line, column }) => {
     const whole = lines[line - 1] ?? "";
     // Of a longer line, it takes too long to find out what may be shown.
     if (whole.trim() === "" || whole.length > MAX_LINE) return "";
+    if (values === undefined && lines.length > MAX_LINES) return "";
     bracketed ??= linesInPrivateBrackets(text);
-    const isPrivateLine = bracketed.has(line - 1) ||
-      isInPrivateBlock(lines, line - 1);
-    const shown = whole.slice(0, hiddenFrom(whole, isPrivateLine));
+    const isPrivateLine = (at: number) =>
+      bracketed!.has(at) || isInPrivateBlock(lines, at);
+    values ??= lines.flatMap((one, at) =>
+      valuesIn(one.slice(hiddenFrom(one, isPrivateLine(at))))
+    );
+    const hiddenAt = hiddenFrom(whole, isPrivateLine(line - 1));
+    const shownEnd = values.reduce((end, value) => {
+      const at = whole.indexOf(value);
+      return at < 0 ? end : Math.min(end, at);
+    }, hiddenAt);
+    const shown = whole.slice(0, shownEnd);
     const source = shown.length < whole.length ? shown + HIDDEN : whole;
     const at = Math.min(column - 1, shown.length);
     const start = source.length > MAX_SHOWN
@@ -113,6 +135,12 @@ function hiddenFrom(line: string, isPrivateLine: boolean): number {
     return line.slice(end).trim() === "" ? line.length : end;
   }
   return line.length;
+}
+
+/** The words of a part of a line that is not shown. */
+function valuesIn(text: string): string[] {
+  return text.split(/[\s,{}[\]"'=]+/)
+    .filter((word) => word.length >= MIN_VALUE);
 }
 
 function isPrivate(key: string): boolean {

@@ -163,7 +163,7 @@ export class Problems {
   async #lines(text: string, problems: readonly Problem[]): Promise<string[]> {
     const { makeLocator } = await import("./locate.ts");
     const locate = makeLocator(text);
-    const excerpts = makeExcerpts(text);
+    const excerpts = makeExcerpts(text, valuesOf(this.#document));
     const textOf = ({ line, column }: TextPlace) =>
       `${this.#name}:${line}:${column}`;
     const lines = problems

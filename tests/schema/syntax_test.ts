@@ -179,3 +179,10 @@ Deno.test("makeExcerpts() puts the caret below wide characters and marks", () =>
   const [, caret] = excerpts({ line: 1, column: 8 }).split("\n");
   assertEquals(caret, "      |         ^");
 });
+
+Deno.test("parseJobText() shows no private value where it is repeated", async () => {
+  const excerpt = await problemIn(
+    "environment:\n  A: s3cret\ncommand: echo s3cret a: b\n",
+  );
+  assertEquals(excerpt.split("\n")[1], "    3 | command: echo [REDACTED]");
+});
