@@ -13,6 +13,7 @@ import {
   type SettingsSecrets,
   setUpMasker,
 } from "../runner/mask_secrets.ts";
+import { maskSecret } from "../secrets/collect.ts";
 import type { RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
@@ -81,7 +82,7 @@ export async function loadCommandConfig(
   const findSecrets = () => secretsOfSettings(surroundings);
   const { secrets, minBytes } = findSecrets();
   masker.minBytes = minBytes;
-  for (const { value } of secrets) masker.add(value);
+  for (const secret of secrets) maskSecret(masker, secret);
   if (error !== undefined) throw error;
   const name = typeof jobFile === "object" ? jobFile.name : jobFile;
   return { ...loaded, jobFile: name, parts, surroundings, findSecrets };

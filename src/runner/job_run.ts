@@ -144,7 +144,7 @@ export class JobRun {
     const { secrets, minBytes } = this.findSecrets();
     if (this.#isValid) return this.secrets.add(secrets);
     this.parts.masker.minBytes = minBytes;
-    for (const { value } of secrets) this.secrets.mask(value);
+    for (const secret of secrets) this.secrets.mask(secret);
   }
 
   /** Finds what is secret by now. */

@@ -10,8 +10,10 @@ import { Variable } from "../environment/variables.ts";
 import type { Host } from "../host.ts";
 import {
   collectSecrets,
+  GUESS,
   IN_URL,
   type KnownSecret,
+  maskSecret,
   matchingSecrets,
   urlSecrets,
 } from "../secrets/collect.ts";
@@ -155,7 +157,7 @@ export function maskEnvironment(
     ...options,
   });
   masker.minBytes = minBytes;
-  for (const { value } of secrets) masker.add(value);
+  for (const secret of secrets) maskSecret(masker, secret);
 }
 
 /** What of the definition of a job may be secret. */
@@ -250,6 +252,38 @@ export function warnOfUnknownSecretNames(
   }
 }
 
+/** Maximum number of names in the note about guesses. */
+const MAX_NAMES = 10;
+
+/**
+ * Logs which variables are masked only because nothing says which of them are
+ * secret.
+ */
+export function noteGuesses(
+  surroundings: SecretSurroundings,
+  logger: Logger,
+): void {
+  const { secrets } = secretsOfSettings(surroundings);
+  const certain = new Set(
+    secrets.flatMap(({ name, rule }) => rule === GUESS ? [] : [name]),
+  );
+  const names = [
+    ...new Set(
+      secrets.flatMap(({ name, rule }) =>
+        rule === GUESS && !certain.has(name) ? [name] : []
+      ),
+    ),
+  ];
+  if (names.length === 0) return;
+  const hidden = names.length - MAX_NAMES;
+  const shown = names.slice(0, MAX_NAMES).join(", ") +
+    (hidden > 0 ? ` and ${hidden} more` : "");
+  logger.info(
+    "secrets",
+    `Masked because no secrets are listed: ${shown}. List the secret ones with --secret-env-names or secret_env_names, or none`,
+  );
+}
+
 /** Names of the variables that only steps have. */
 function stepVariables(steps: readonly Step[]): string[] {
   return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
@@ -291,24 +325,23 @@ export class KnownSecrets {
       this.#keys.add(key);
       this.all.push(secret);
       // Of a URL, it is not known whether all that is hidden is secret.
-      if (!this.mask(value) && rule !== IN_URL) {
+      if (!this.mask(secret) && rule !== IN_URL) {
         this.#parts.logger.warn("secrets", `${name} is too short to mask`);
       }
     }
   }
 
   /**
-   * Masks a value, unless that was done before.
+   * Masks a secret, unless that was done before.
    *
-   * @param value The secret.
    * @returns Whether it is masked; a short one is not.
    */
-  mask(value: string): boolean {
+  mask(secret: KnownSecret): boolean {
     const { masker } = this.#parts;
-    const key = `${masker.minBytes} ${value}`;
+    const key = `${masker.minBytes} ${secret.rule === GUESS} ${secret.value}`;
     const known = this.#values.get(key);
     if (known !== undefined) return known;
-    const isMasked = masker.add(value);
+    const isMasked = maskSecret(masker, secret);
     this.#values.set(key, isMasked);
     return isMasked;
   }

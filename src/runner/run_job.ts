@@ -23,7 +23,11 @@ import type { RunJobOptions } from "./job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";
-import { maskedResult, warnOfUnknownSecretNames } from "./mask_secrets.ts";
+import {
+  maskedResult,
+  noteGuesses,
+  warnOfUnknownSecretNames,
+} from "./mask_secrets.ts";
 import type { Reporting } from "./reporting.ts";
 import { prepareSources, removeCredentials } from "./prepare_sources.ts";
 import { resolveSecrets } from "./resolve_secrets.ts";
@@ -118,6 +122,7 @@ export async function runJob(
       }
       // Plugins may have brought variables until here.
       warnOfUnknownSecretNames(run.surroundings, parts.logger);
+      noteGuesses(run.surroundings, parts.logger);
       const executed = plan === undefined
         ? execute(run, config, trace, controls.container)
         : executeSteps(run, config, plan, { ...controls, trace });

@@ -1,4 +1,5 @@
 import { isSystemName, SECRET_VARIABLES } from "../environment/variables.ts";
+import type { Masker } from "./masker.ts";
 import { secretsInText } from "../url_secrets.ts";
 
 /** A value that is masked, and why. */
@@ -27,11 +28,28 @@ export interface SecretSources {
   readonly hidesJobEnv: boolean;
 }
 
+/** Why a variable is masked of which nothing says whether it is secret. */
+export const GUESS = "variable of the job";
+
+/**
+ * Has a secret masked.
+ *
+ * @returns Whether it is; a short one is not.
+ */
+export function maskSecret(
+  masker: Pick<Masker, "add" | "addGuess">,
+  { value, rule }: Pick<KnownSecret, "value" | "rule">,
+): boolean {
+  return rule === GUESS ? masker.addGuess(value) : masker.add(value);
+}
+
 /** Why what is secret in a URL is a secret. */
 export const IN_URL = "in a URL";
 
 /** Values that no rule by itself takes for a secret: masking them hides nothing. */
-const COMMON_VALUES = ["true", "false", "null", "none"];
+const COMMON_VALUES: readonly string[] = [
+  ...["true", "false", "null", "none", "yes", "no", "on", "off"],
+];
 
 /**
  * Finds what is to be masked before a job starts.
@@ -63,7 +81,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   if (hidesJobEnv) {
     for (const [name, value] of Object.entries(jobEnv)) {
       if (isSystemName(name) || isCommon(value)) continue;
-      all.push({ name, value, rule: "variable of the job" });
+      all.push({ name, value, rule: GUESS });
     }
   }
   return withoutRepetition(all);

@@ -2,6 +2,7 @@ import { secretParts } from "./mask/documents.ts";
 import { formsOf } from "./mask/forms.ts";
 import { MIN_NEEDLE_BYTES, NeedleSet } from "./mask/needle_set.ts";
 import { Ranges } from "./mask/ranges.ts";
+import { isOrdinary, WholeWords } from "./mask/whole_words.ts";
 import { type MaskRules, MaskStream } from "./mask/stream.ts";
 
 const encoder = new TextEncoder();
@@ -22,6 +23,8 @@ const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
 export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
+  /** Ordinary values, which are masked as whole words only. */
+  readonly words: WholeWords = new WholeWords();
   /** Minimum length of a value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_NEEDLE_BYTES;
   #placeholder = PLACEHOLDERS[0];
@@ -30,7 +33,7 @@ export class Masker {
 
   /** In how many forms all secrets are known; grows with each new one. */
   get formTotal(): number {
-    return this.needles.size;
+    return this.needles.size + this.words.size;
   }
 
   /** What is printed for a range of secret bytes. */
@@ -64,6 +67,20 @@ export class Masker {
   }
 
   /**
+   * Adds a value of which nothing says whether it is secret. An ordinary word,
+   * number or path is masked only where it is a whole word, and in no other form.
+   *
+   * @returns Whether it is masked from now on.
+   */
+  addGuess(value: string): boolean {
+    const word = value.trim();
+    if (!isOrdinary(word)) return this.add(value);
+    if (word.length < Math.max(this.minBytes, MIN_NEEDLE_BYTES)) return false;
+    this.words.add(word);
+    return true;
+  }
+
+  /**
    * Has secrets masked, or everything printed as it is; they stay known.
    *
    * @param isOn Whether streams and texts are masked from now on.
@@ -71,20 +88,9 @@ export class Masker {
   turn(isOn: boolean): void {
     this.#printed = isOn ? this : {
       needles: new NeedleSet(),
+      words: new WholeWords(),
       placeholder: new Uint8Array(),
     };
-  }
-
-  /**
-   * Returns in how many forms a secret is masked.
-   *
-   * @param value The secret.
-   * @returns Number of forms; 0 for a value that is too short.
-   */
-  formCount(value: string): number {
-    const masker = new Masker();
-    masker.minBytes = this.minBytes;
-    return masker.add(value) ? masker.formTotal : 0;
   }
 
   /**
@@ -127,7 +133,7 @@ export class Masker {
 }
 
 function maskWith(rules: MaskRules, text: string): string {
-  if (rules.needles.size === 0) return text;
+  if (rules.needles.size === 0 && rules.words.size === 0) return text;
   const { output } = new MaskStream(rules).mask(encoder.encode(text), true);
   return decoder.decode(output);
 }

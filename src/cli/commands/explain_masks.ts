@@ -1,4 +1,9 @@
-import { messageOf } from "../../errors.ts";
+import { resolve } from "@std/path/posix/resolve";
+import { Variable } from "../../environment/variables.ts";
+import { messageOf, osReason, RunnerError } from "../../errors.ts";
+import { readUntrusted } from "../../fs/read_untrusted.ts";
+import { type KnownSecret, maskSecret } from "../../secrets/collect.ts";
+import { Masker } from "../../secrets/masker.ts";
 import {
   type KnownSecrets,
   secretsOfSettings,
@@ -11,7 +16,7 @@ import {
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { printable } from "../../terminal/text.ts";
 import { displayWidth } from "../../terminal/width.ts";
-import type { Command } from "../command.ts";
+import type { Command, CommandContext } from "../command.ts";
 import {
   checkCommandConfig,
   type CommandConfig,
@@ -21,15 +26,19 @@ import { configFlags } from "../config_flags.ts";
 import { JOB_FILE_FLAG } from "../job_file.ts";
 
 /** Heading of the table. */
-const HEADING = ["NAME", "WHY", "FORMS"];
+const HEADING = ["NAME", "WHY", "FORMS", "HITS"];
+
+/** Maximum size of a log in which secrets are counted, in bytes. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
 /** The command `explain-masks`. */
 export const explainMasks: Command = {
   usage: "[OPTIONS]",
   description:
     `Shows what a job with this configuration masks from the start: the names, why
-they are secret, and how many forms of each value are masked. Values are never
-shown. Secrets that a job registers while it runs are not listed.`,
+they are secret, how many forms of each value are masked, and how often it would
+be masked in the log of --log, or else in the logs of the last run of steps. Values
+are never shown. Secrets that a job registers while it runs are not listed.`,
   examples: [
     ["explain-masks", "Show what the job.yaml of the directory masks"],
     [
@@ -37,7 +46,15 @@ shown. Secrets that a job registers while it runs are not listed.`,
       "Show what options mask",
     ],
   ],
-  flags: [...configFlags(), JOB_FILE_FLAG],
+  flags: [
+    ...configFlags(),
+    JOB_FILE_FLAG,
+    {
+      name: "log",
+      valueName: "FILE",
+      help: "Count in this log (the logs of steps in job/artifacts/logs)",
+    },
+  ],
   maxOperands: 0,
   async run(context) {
     const { parts, print } = context;
@@ -46,7 +63,16 @@ shown. Secrets that a job registers while it runs are not listed.`,
       findsJobFile: true,
     });
     const { isComplete, secrets } = await findSecrets(loaded);
-    for (const line of tableOf(secrets, parts)) await print(line);
+    const logs = await readLogs(context);
+    for (const line of tableOf(secrets, parts, logs)) await print(line);
+    const { placeholder } = parts.masker;
+    const maskedCount = countOf(new TextDecoder().decode(placeholder), logs);
+    if (maskedCount > 0) {
+      parts.logger.info(
+        "secrets",
+        `The log has ${maskedCount} places that were masked when it was written, which HITS cannot count; a run with --no-mask or --secret-env-names none shows them`,
+      );
+    }
     await parts.logger.flush();
     return isComplete ? 0 : 1;
   },
@@ -73,11 +99,83 @@ async function findSecrets(
   return { isComplete, secrets };
 }
 
-function tableOf({ all }: KnownSecrets, { masker }: RunnerParts): string[] {
+/** Reads the given log, or those of the last run. */
+async function readLogs(
+  { flags, parts: { host, workspace } }: CommandContext,
+): Promise<string[]> {
+  const given = flags.get("log");
+  const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
+  const paths = typeof given === "string"
+    ? [resolve(host.cwd, given)]
+    : await logsIn(`${workspace.pathOf(directory)}/logs`);
+  const decoder = new TextDecoder();
+  return await Promise.all(paths.map(async (path) => {
+    try {
+      const bytes = await readUntrusted(path, { maxBytes: MAX_LOG_BYTES });
+      return decoder.decode(bytes);
+    } catch (cause) {
+      if (given === undefined) return "";
+      throw new RunnerError(
+        `Cannot read the log "${given}": ${osReason(cause)}`,
+        { code: "invalid-config", cause },
+      );
+    }
+  }));
+}
+
+async function logsIn(directory: string): Promise<string[]> {
+  try {
+    const entries = await Array.fromAsync(Deno.readDir(directory));
+    return entries.filter(({ isFile }) => isFile)
+      .map(({ name }) => `${directory}/${name}`).sort();
+  } catch {
+    // No run has left logs.
+    return [];
+  }
+}
+
+/** How often a text occurs in logs. */
+function countOf(text: string, logs: readonly string[]): number {
+  return text === ""
+    ? 0
+    : logs.reduce((count, log) => count + log.split(text).length - 1, 0);
+}
+
+/** How often a secret would be masked in logs, in any of its forms. */
+function hitsOf(
+  secret: KnownSecret,
+  minBytes: number,
+  logs: readonly string[],
+): number {
+  const masker = new Masker();
+  masker.minBytes = minBytes;
+  maskSecret(masker, secret);
+  const mark = new TextDecoder().decode(masker.placeholder);
+  const masked = logs.map((log) => masker.maskText(log));
+  return countOf(mark, masked) - countOf(mark, logs);
+}
+
+/** In how many forms a secret is masked. */
+function formsOf(secret: KnownSecret, minBytes: number): number {
+  const masker = new Masker();
+  masker.minBytes = minBytes;
+  return maskSecret(masker, secret) ? masker.formTotal : 0;
+}
+
+function tableOf(
+  { all }: KnownSecrets,
+  { masker: { minBytes } }: RunnerParts,
+  logs: readonly string[],
+): string[] {
   if (all.length === 0) return ["Nothing is masked"];
-  const rows = all.map(({ name, value, rule }) => {
-    const count = masker.formCount(value);
-    return [printable(name), rule, count > 0 ? String(count) : "too short"];
+  const rows = all.map((secret) => {
+    const count = formsOf(secret, minBytes);
+    return [
+      printable(secret.name),
+      secret.rule,
+      count > 0 ? String(count) : "too short",
+      logs.length === 0 ? "-" : String(hitsOf(secret, minBytes, logs)),
+    ];
   });
   return aligned([HEADING, ...rows]);
 }

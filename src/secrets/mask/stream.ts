@@ -10,6 +10,7 @@ import {
   TAIL_BYTES,
 } from "./number_list.ts";
 import { Printer, Ranges, type RangeSink } from "./ranges.ts";
+import type { WholeWords } from "./whole_words.ts";
 import { holdsGrams } from "./words.ts";
 
 /** What masking a window of a stream gave. */
@@ -24,6 +25,8 @@ export interface MaskedWindow {
 export interface MaskRules {
   /** Secrets in all their forms; may grow while the stream flows. */
   readonly needles: NeedleSet;
+  /** Ordinary values, which are masked as whole words only; may grow, too. */
+  readonly words: WholeWords;
   /** What is printed for a range of secret bytes. */
   readonly placeholder: Uint8Array;
 }
@@ -104,6 +107,8 @@ export class MaskStream {
   readonly #numbers = new NumberList();
   /** How much was put in front of the text that the numbers are from. */
   #numbersFrom = 0;
+  /** The last byte that was printed, as it is; 0 at the start. */
+  #lastByte = 0;
   /** The last bytes that were printed, as they are. */
   #tail = new Uint8Array();
   readonly #gate: MarkGate;
@@ -139,8 +144,10 @@ export class MaskStream {
     ranges.clear();
     const { coveredBytes } = this.#printer;
     if (coveredBytes > 0) ranges.add(0, coveredBytes);
+    const wordsFrom = this.#findWords(window, isLast);
     if (needles.size === 0) {
-      const heldFrom = window.length;
+      const heldFrom = wordsFrom;
+      this.#rememberLast(window, heldFrom);
       return { output: this.#print(window, heldFrom), heldFrom };
     }
     needles.find(window, ranges);
@@ -151,9 +158,22 @@ export class MaskStream {
     this.#gate.open(window, isLast, needles);
     this.#lookAtMarks();
     this.#lookAtNumbers();
-    const heldFrom = isLast ? window.length : this.#heldFrom();
+    const heldFrom = isLast
+      ? window.length
+      : Math.min(wordsFrom, this.#heldFrom());
+    this.#rememberLast(window, heldFrom);
     this.#remember(heldFrom);
     return { output: this.#print(window, heldFrom), heldFrom };
+  }
+
+  #findWords(window: Uint8Array, isLast: boolean): number {
+    const { words } = this.#rules;
+    if (words.size === 0) return window.length;
+    return words.find(window, this.#lastByte, isLast, this.#ranges);
+  }
+
+  #rememberLast(window: Uint8Array, heldFrom: number): void {
+    if (heldFrom > 0) this.#lastByte = window[heldFrom - 1];
   }
 
   #print(window: Uint8Array, heldFrom: number): Uint8Array {

@@ -1,0 +1,104 @@
+import { assert, assertEquals } from "@std/assert";
+import { isOrdinary } from "../../src/secrets/mask/whole_words.ts";
+import { Masker } from "../../src/secrets/masker.ts";
+import { Random } from "../helpers/random.ts";
+
+Deno.test("Masker masks ordinary values as whole words only", () => {
+  const masker = new Masker();
+  for (const value of ["test", "20.11", "production", "/job/src"]) {
+    assert(masker.addGuess(value));
+  }
+  for (
+    const [text, expected] of [
+      [
+        "running tests in test mode, latest attestation on node 20.11",
+        "running tests in [REDACTED] mode, latest attestation on node [REDACTED]",
+      ],
+      ["test", "[REDACTED]"],
+      ["(test) test_a atest testé 120.11 20.110", null],
+      ["production-db", "[REDACTED]-db"],
+      ["cd /job/src && ls", "cd [REDACTED] && ls"],
+      ["dGVzdA== 74657374", "dGVzdA== 74657374"],
+    ] as const
+  ) {
+    assertEquals(
+      masker.maskText(text),
+      expected ?? text.replace("(test)", "([REDACTED])"),
+    );
+  }
+});
+
+Deno.test("Masker masks a value that is not ordinary everywhere, guess or not", () => {
+  const masker = new Masker();
+  masker.addGuess("s3cr3t-t0k3n");
+  masker.addGuess("test");
+  masker.add("test");
+  assertEquals(
+    masker.maskText("xs3cr3t-t0k3nx attestation"),
+    "x[REDACTED]x at[REDACTED]ation",
+  );
+});
+
+Deno.test("Masker masks no guess that is too short", () => {
+  const masker = new Masker();
+  assertEquals(masker.addGuess("ab"), false);
+  masker.minBytes = 6;
+  assertEquals(masker.addGuess("test"), false);
+  assertEquals(masker.maskText("ab test"), "ab test");
+});
+
+Deno.test("isOrdinary() knows words, numbers and plain paths", () => {
+  for (
+    const value of [
+      ...["test", "production", "Debug", "ON", "8080", "20.11", "v1.2.3"],
+      ...["1.2.3-4", "./dist", "/usr/local/bin", "~/src", "../lib/"],
+    ]
+  ) assert(isOrdinary(value), value);
+  for (
+    const value of [
+      ...["", "hunter2", "correct horse", "verylongpasswordx", "a1b2c3d4"],
+      ...[
+        "s3cr3t-t0k3n",
+        "/services/T00/B00",
+        "https://host/x",
+        "1234567890123",
+      ],
+      ...["AKIAIOSFODNN7EXAMPLE", "p@ssword", "pässword", "a_b", "x\ny"],
+    ]
+  ) assert(!isOrdinary(value), value);
+});
+
+Deno.test("MaskStream masks whole words however the stream is cut", () => {
+  const random = new Random();
+  const encoder = new TextEncoder();
+  const words = ["test", "tes", "20.11", "/a/b", "testing"];
+  const parts = [...words, "te", "st", "t", " ", "-", ".", "/", "s", "é", "\n"];
+  const masker = new Masker();
+  for (const word of words) masker.addGuess(word);
+  masker.add("long-secret-value");
+  for (let round = 0; round < 2_000; round++) {
+    const text = Array.from(
+      { length: random.below(12) },
+      () => random.pick([...parts, "long-secret-value"]),
+    ).join("");
+    const whole = masker.maskText(text);
+    const stream = masker.stream();
+    let held = new Uint8Array();
+    let output = "";
+    const bytes = encoder.encode(text);
+    const decoder = new TextDecoder();
+    for (let at = 0; at <= bytes.length;) {
+      const size = 1 + random.below(5);
+      const isLast = at + size > bytes.length;
+      const window = new Uint8Array([
+        ...held,
+        ...bytes.subarray(at, at + size),
+      ]);
+      const result = stream.mask(window, isLast);
+      output += decoder.decode(result.output, { stream: true });
+      held = window.slice(result.heldFrom);
+      at += size;
+    }
+    assertEquals(output, whole, `seed ${random.seed}: ${JSON.stringify(text)}`);
+  }
+});
