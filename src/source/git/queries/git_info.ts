@@ -41,15 +41,7 @@ const NOTHING: GitInfo = {
   isClean: null,
 };
 
-/**
- * Describes the current checkout.
- *
- * Nothing that the repository configures is run.
- *
- * @param options Additional options.
- * @returns The checkout; every field is `null` outside a repository.
- * @throws {RunnerError} With code `source-failed`, if git is not installed.
- */
+/** Implements {@linkcode Git.info}. */
 export async function gitInfo(options: GitQueryOptions = {}): Promise<GitInfo> {
   try {
     return await infoOf(options);

@@ -27,18 +27,7 @@ export interface ChangedFilesOptions extends GitQueryOptions {
   mergeBase?: boolean;
 }
 
-/**
- * Lists the files that differ between two revisions; a renamed file with both
- * names.
- *
- * An empty list means that nothing differs. If the answer is unknown because a
- * revision or the history between the two was not fetched, an error is thrown.
- *
- * @param base Revision to compare with.
- * @param options Additional options.
- * @returns Paths relative to the top of the repository.
- * @throws {RunnerError} With code `source-failed`, if the answer is unknown.
- */
+/** Implements {@linkcode Git.changedFiles}. */
 export async function changedFiles(
   base = "HEAD^",
   options: ChangedFilesOptions = {},
@@ -110,16 +99,7 @@ export interface CommitInfo {
   readonly subject: string;
 }
 
-/**
- * Lists the commits that one revision has and another one does not, newest
- * first.
- *
- * @param base Revision whose commits are left out.
- * @param options Additional options.
- * @returns The commits; none if the base has all of them.
- * @throws {RunnerError} With code `source-failed`, if the answer is unknown
- * because a revision or part of the history was not fetched.
- */
+/** Implements {@linkcode Git.commitsBetween}. */
 export async function commitsBetween(
   base: string,
   options: CommitsBetweenOptions = {},
@@ -163,20 +143,7 @@ function readCommit(text: string): CommitInfo {
 /** Options for {@linkcode fileAtRef}. */
 export type FileAtRefOptions = GitQueryOptions;
 
-/**
- * Reads a file at a revision. The work tree does not matter.
- *
- * In a partial clone, the contents of the file may be missing. They are not
- * fetched; use `git fetch` or `git show` for that.
- *
- * @param ref Revision.
- * @param path Path relative to the top of the repository.
- * @param options Additional options.
- * @returns Text of the file, or the target of a symbolic link; `undefined` if
- * the revision has no such file.
- * @throws {RunnerError} With code `source-failed`, if the revision was not
- * fetched, or the file is larger than 16 MiB.
- */
+/** Implements {@linkcode Git.fileAtRef}. */
 export async function fileAtRef(
   ref: string,
   path: string,
