@@ -106,10 +106,10 @@ export async function parseJobFile(
   };
 }
 
-/** Keys of which a job has one. */
+/** Keys, at least one of which each job has. */
 const CONTENT: readonly string[] = ["steps", "command", "job", "job_command"];
 
-/** Jobs are a mapping or a list in a workflow file, and nothing in a job file. */
+/** Rejects a workflow file, which unlike a job file has `jobs`. */
 function refuseWorkflow({ entries = [] }: DocumentNode, name: string): void {
   if (!isWorkflow(entries.map(([key]) => key))) return;
   throw new RunnerError(
@@ -173,7 +173,7 @@ function readKeys(
           ? (read ?? []) as string[]
           : SOURCE_TYPES.includes(key.means) && value.text === LOCAL_SOURCE
           ? "none"
-          // Spellings of numbers that only YAML knows become a time.
+          // Spellings of numbers that only YAML supports become durations.
           : key.schema === timeLimit && parseDuration(value.text ?? "") !== read
           ? `${read}ms`
           : settingOf(value),

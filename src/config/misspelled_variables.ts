@@ -9,7 +9,7 @@ import { suggest } from "../suggest.ts";
 /**
  * Finds variables whose names are probably misspelled.
  *
- * A variable that resembles no other one may be that of a newer worker.
+ * A variable that is not similar to a known one may come from a newer worker.
  *
  * @returns Pairs of the name and the one that was probably meant.
  */

@@ -11,7 +11,7 @@ import { OptionReader, type OptionReaderOptions } from "./option_reader.ts";
 /** Options for {@linkcode validateSettings}. */
 export interface ValidateOptions extends OptionReaderOptions {
   /**
-   * Environment of the runner, in which misspelled names are looked for.
+   * Environment of the runner, which is checked for misspelled names.
    *
    * @default {none}
    */

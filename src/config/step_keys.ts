@@ -424,7 +424,7 @@ function reference(name: string): JsonSchema {
   return { $ref: `#/definitions/${name}` };
 }
 
-/** Steps with their names, whatever else is wrong with them. */
+/** Returns the steps with their names, even if other parts of them are invalid. */
 function namedNodes(node: DocumentNode): NamedNode[] {
   const nodes = node.items ?? node.entries?.map(([, value]) => value) ?? [];
   return nodes.flatMap((one) => {

@@ -87,7 +87,7 @@ export function readValue(
   }
 }
 
-/** A text that is the path of a file, and so not a secret. */
+/** A value that is the path of a file, and so not a secret. */
 const PATH =
   /^(?:\.{0,2}\/[\w./-]{1,200}|~\/[\w./-]{1,200}|[\w.-]{0,50}\.env)$/;
 
@@ -244,7 +244,7 @@ export function splitWords(
   return typeof value === "string" ? value.trim().split(/\s+/) : value;
 }
 
-/** Returns what is unusual about the name of an image. */
+/** Returns warnings about an unusual image name. */
 export function imageWarnings(image: string | undefined): string[] {
   if (image === undefined) return [];
   const warnings: string[] = [];

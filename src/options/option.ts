@@ -97,7 +97,7 @@ export interface Option {
   /** Alternative keys in a job file; `mapping.key` if it is in a mapping. */
   readonly keys?: readonly string[];
   readonly type: OptionType;
-  /** What each member of a list must match, and that in words that follow "must". */
+  /** Pattern of each item of a list, and its description, phrased to follow "must". */
   readonly members?: { readonly pattern: RegExp; readonly words: string };
   /** Default in text form. */
   readonly default?: string;

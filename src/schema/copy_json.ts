@@ -16,8 +16,8 @@ interface Budget extends CopyJsonOptions {
 /** Options for {@linkcode copyJson}. */
 export interface CopyJsonOptions {
   /**
-   * Whether objects may have the keys that the coordinator refuses in trigger
-   * documents; for other documents.
+   * Whether objects may have the keys that the coordinator rejects in trigger
+   * documents.
    *
    * @default {false}
    */
@@ -39,7 +39,6 @@ export interface CopyJsonOptions {
  *
  * @param value Any value.
  * @param path Path of the value, for messages.
- * @param options Additional options.
  * @returns The copy.
  * @throws {TypeError} If the value is not plain JSON data.
  */
@@ -55,8 +54,6 @@ export function copyJson(
  * Lists the own, enumerable data properties of a plain object.
  *
  * @param value Any value.
- * @param path Path of the value, for messages.
- * @param options Additional options.
  * @returns Keys and values.
  * @throws {TypeError} If the value is not a plain object, has a getter, or has
  * a reserved key.
@@ -85,9 +82,8 @@ export function plainEntries(
 }
 
 /**
- * Describes why a value is not a string that every consumer can store.
+ * Checks whether a value is a string that every consumer can store.
  *
- * @param value Any value.
  * @returns The problem, phrased to follow the path of the value; `undefined` if
  * there is none.
  */
@@ -104,7 +100,6 @@ export function textProblem(value: unknown): string | undefined {
 /**
  * Returns the kind of a value, but no part of the value, which may be secret.
  *
- * @param value Any value.
  * @returns The kind, with an article.
  */
 export function kindOf(value: unknown): string {
@@ -183,7 +178,7 @@ function dataProperty(
 }
 
 /**
- * Objects of another realm have another `Object.prototype`, which has no
+ * Objects from another realm have another `Object.prototype`, which has no
  * prototype either.
  */
 function isPlainObject(value: unknown): value is object {

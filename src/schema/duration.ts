@@ -42,10 +42,11 @@ export function durationProblem(text: string): string | undefined {
 }
 
 /**
- * Describes why a text is not a time limit: a time that is longer than zero.
+ * Explains why a text is not a time limit, which is a duration longer than
+ * zero.
  *
- * @param text Text.
- * @returns What it must be; `undefined` if it is accepted.
+ * @returns The problem, phrased to follow the name of the value; `undefined` if
+ * the text is accepted.
  */
 export function timeLimitProblem(text: string): string | undefined {
   return parseDuration(text) === 0

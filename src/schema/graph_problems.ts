@@ -2,25 +2,25 @@ import { cycleText, findCycle, linkNodes } from "../graph.ts";
 import { suggest } from "../suggest.ts";
 import type { DocumentNode } from "./document.ts";
 
-/** A job or step of a file, and what it depends on. */
+/** A job or step of a file, and its dependencies. */
 export interface NamedNode {
   /** Its name. */
   readonly name: string;
-  /** Names of others that come first. */
+  /** Names of its dependencies. */
   readonly dependsOn: readonly string[];
-  /** Its place in the file. */
+  /** Its node in the file. */
   readonly node: DocumentNode;
 }
 
-/** Keys under which dependencies stand. */
+/** Keys of dependencies. */
 const DEPENDENCY_KEYS: readonly string[] = ["depends_on", "needs"];
 
 /**
- * Reports duplicate names, unknown dependencies and cycles, which would make jobs
- * or steps wait forever.
+ * Reports duplicate names, unknown dependencies and cycles, which would make
+ * jobs or steps wait forever.
  *
  * @param members Jobs or steps that are defined together.
- * @param kind What they are.
+ * @param kind What the members are called in messages.
  */
 export function reportGraphProblems(
   members: readonly NamedNode[],
@@ -83,9 +83,7 @@ function listOf(names: readonly string[]): string {
 }
 
 /**
- * Reads the names on which an entry depends, whatever else is wrong with it.
- *
- * @param node The entry.
+ * Reads the dependencies of an entry, even if other parts of it are invalid.
  */
 export function dependenciesOf(node: DocumentNode): string[] {
   return (node.entries ?? [])
@@ -94,14 +92,14 @@ export function dependenciesOf(node: DocumentNode): string[] {
     .flatMap(({ text }) => text ?? []);
 }
 
-/** The value of the key `name`; the entry itself, if its key is the name. */
+/** Value of the key `name`; the entry itself, if its key is the name. */
 function nameOf(node: DocumentNode): DocumentNode {
   return node.entries?.find(([key, value]) =>
     key === "name" && typeof node.key === "number" && value.text !== undefined
   )?.[1] ?? node;
 }
 
-/** The dependency may stand in another file, whose place is not at hand. */
+/** The dependency may be in another file, whose positions are unknown here. */
 function dependencyNode(
   node: DocumentNode,
   name: string,

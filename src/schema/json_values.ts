@@ -1,6 +1,6 @@
 /**
- * Schemas for documents of JSON, whose readers are strict: a number is not a
- * string there, as it is in YAML.
+ * Schemas for JSON documents. Their readers are strict: unlike in YAML, a
+ * number is not a string.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { Schema } from "./schema.ts";
 /** Options for {@linkcode jsonString}. */
 export interface JsonStringOptions {
   /**
-   * What the string must match.
+   * Rule of the string.
    *
    * @default {any string}
    */
@@ -26,18 +26,13 @@ export interface JsonStringOptions {
   maxBytes?: number;
 }
 
-/**
- * Creates the schema of a string.
- *
- * @param options Additional options.
- * @returns The schema.
- */
+/** Creates the schema of a string. */
 export function jsonString(options: JsonStringOptions = {}): Schema<string> {
   const { rule, maxBytes = Infinity } = options;
   return {
     jsonSchema: () => ({
       type: "string",
-      // A JSON Schema has no flags of expressions.
+      // Regular expressions in a JSON Schema have no flags.
       ...rule?.pattern.flags === "" ? { pattern: rule.pattern.source } : {},
     }),
     parse(node) {
@@ -64,13 +59,7 @@ export const jsonBoolean: Schema<boolean> = {
       : void node.report(`must be true or false, not ${kindOf(node.value)}`),
 };
 
-/**
- * Creates the schema of a whole number.
- *
- * @param minimum Least number.
- * @param maximum Greatest number.
- * @returns The schema.
- */
+/** Creates the schema of an integer. */
 export function jsonInteger(minimum: number, maximum: number): Schema<number> {
   return {
     jsonSchema: () => ({ type: "integer", minimum, maximum }),
@@ -86,11 +75,9 @@ export function jsonInteger(minimum: number, maximum: number): Schema<number> {
 }
 
 /**
- * Creates the schema of one of a few words.
+ * Creates the schema of a string with a few allowed values.
  *
- * @param words The words.
- * @param unnamed Words that are accepted, and that no message lists.
- * @returns The schema.
+ * @param unnamed Other allowed values, which messages do not list.
  */
 export function jsonChoice<T extends string>(
   words: readonly T[],
@@ -127,14 +114,9 @@ export const jsonObject: Schema<{ readonly [key: string]: JsonValue }> = {
       : node.value as { readonly [key: string]: JsonValue },
 };
 
-/**
- * Checks whether a text has more bytes in UTF-8 than it may have.
- *
- * @param text Text.
- * @param maxBytes Maximum number of bytes.
- */
+/** Checks whether a text is longer than a number of bytes in UTF-8. */
 export function exceedsBytes(text: string, maxBytes: number): boolean {
-  // A UTF-16 unit has at most 3 bytes in UTF-8.
+  // A UTF-16 unit takes at most 3 bytes in UTF-8.
   return text.length * 3 > maxBytes &&
     new TextEncoder().encode(text).length > maxBytes;
 }

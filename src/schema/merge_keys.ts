@@ -3,7 +3,7 @@ const MERGE = "<<";
 
 type Mapping = Record<string, unknown>;
 
-/** What {@linkcode resolveMergeKeys} hears from. */
+/** Options for {@linkcode resolveMergeKeys}. */
 export interface MergeKeysOptions {
   /** Counts a merged value; may throw. */
   count: () => void;

@@ -8,7 +8,7 @@ import { type FileKind, JOB_FILE, type Problems } from "./problems.ts";
 /** Maximum size of a file that is read, in bytes. */
 const MAX_BYTES = 1024 * 1024;
 
-/** A line that is indented by a tab. */
+/** A line with a tab in its indentation. */
 const TAB_INDENT = /^ *\t/m;
 
 /**
@@ -49,7 +49,7 @@ export async function parseJobText(
   problems: Problems,
   kind: FileKind = JOB_FILE,
 ): Promise<DocumentNode> {
-  // Tabs are fine between brackets: in JSON.
+  // Tabs are allowed between brackets, as in JSON.
   if (TAB_INDENT.test(text) && !/^\s*[[{]/.test(text)) {
     await throwIfSyntaxProblem(text, "", name, kind);
   }
@@ -167,17 +167,17 @@ function decodeText(bytes: Uint8Array, name: string): string {
   }
 }
 
-/** Decoding the invalid bytes and all others changes the former only. */
+/** Finds the first invalid byte by binary search. */
 function invalidByte(bytes: Uint8Array, name: string): string {
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   let [low, high] = [0, bytes.length];
-  // A longer start of the bytes is valid only if a shorter one is.
+  // If a prefix of the bytes is invalid, so is every longer one.
   while (low < high) {
     const middle = (low + high + 1) >> 1;
     if (isValidStart(decoder, bytes.subarray(0, middle))) low = middle;
     else high = middle - 1;
   }
-  // The last character may only be the start of one.
+  // The last character may be incomplete.
   while (low > 0 && !isValid(bytes.subarray(0, low))) low--;
   const lines = new TextDecoder().decode(bytes.subarray(0, low)).split("\n");
   const byte = bytes[low]?.toString(16).toUpperCase().padStart(2, "0");
@@ -207,7 +207,7 @@ function isValidStart(decoder: TextDecoder, bytes: Uint8Array): boolean {
     try {
       decoder.decode();
     } catch {
-      // A character that is cut at the end is reset this way.
+      // Resets the decoder after an incomplete character.
     }
   }
 }

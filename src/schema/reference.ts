@@ -3,28 +3,29 @@ import { suggest } from "../suggest.ts";
 const ENV = String.raw`\$\{env:[A-Za-z_]\w*\}`;
 
 /**
- * A reference to a secret, whose parts may contain references to variables, or a
- * reference to a variable.
+ * A reference to a secret, whose parts may contain references to variables, or
+ * a reference to a variable.
  */
 const REFERENCE = String
   .raw`\$\{secret:((?:[\w/-]|${ENV})+):((?:[\w-]|${ENV})+)\}|${ENV}`;
 
-/** The start of a reference, or of what a shell expands: `${NAME:-word}`. */
+/** Start of a reference, or of a shell expansion such as `${NAME:-word}`. */
 const START = /\$\{([A-Za-z]\w*):(?![-=?+]|\s*-?\d)/g;
 
 const KINDS = ["secret", "env"];
 
 /**
- * Returns an expression that finds references.
+ * Returns a regular expression that finds references.
  *
- * @returns Expression with the flag `g`; of a secret, it captures path and key.
+ * @returns Expression with the flag `g`; for a secret, it captures path and
+ * key.
  */
 export function referencePattern(): RegExp {
   return new RegExp(REFERENCE, "g");
 }
 
 /**
- * Returns an expression that finds references to variables.
+ * Returns a regular expression that finds references to variables.
  *
  * @returns Expression with the flag `g`.
  */
@@ -33,8 +34,8 @@ export function variablePattern(): RegExp {
 }
 
 /**
- * Explains why a reference in a text is malformed. The text itself may be a
- * secret, so nothing of it is repeated.
+ * Explains why a reference in a text is malformed. The text may be a secret, so
+ * the message repeats nothing of it.
  *
  * @param text Value of a variable.
  * @returns The problem, phrased to follow a name; `undefined` if there is none.

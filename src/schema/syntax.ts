@@ -16,15 +16,14 @@ import {
 } from "./unclosed.ts";
 
 /**
- * Explains why a text is not YAML.
+ * Explains why a text is not valid YAML.
  *
- * Loaded only to word a problem: the parser that knows positions takes longer
- * to start than a whole job.
+ * This file is loaded only to report a problem, because the parser that knows
+ * positions takes longer to load than a whole job.
  *
- * @param text The text.
- * @param reason Message of the parser that refused it, with the place in
- * its first line; empty if none did.
- * @returns The first problem; `undefined` if nothing is wrong.
+ * @param reason Message of the parser that rejected the text, with the position
+ * in its first line; empty if none did.
+ * @returns The first problem; `undefined` if the text is valid.
  */
 export function findSyntaxProblem(
   text: string,
@@ -67,7 +66,7 @@ function parse(text: string): Parsed | undefined {
       schema: "failsafe",
       lineCounter,
       prettyErrors: false,
-      // Looking for them takes the square of time.
+      // Checking for duplicate keys takes quadratic time.
       uniqueKeys: false,
     });
     return {
@@ -80,12 +79,15 @@ function parse(text: string): Parsed | undefined {
       },
     };
   } catch {
-    // Nested more deeply than this parser can follow.
+    // The text is nested more deeply than this parser supports.
     return undefined;
   }
 }
 
-/** The place of the other parser, whose words are about its own work. */
+/**
+ * Uses only the position from the other parser, because its message describes
+ * its internals.
+ */
 function fallback(reason: string): SyntaxProblem | undefined {
   const place = placeIn(reason);
   return place && { place, message: "the text is not valid YAML from here on" };
@@ -121,10 +123,9 @@ function controlCharacter(text: string): SyntaxProblem | undefined {
 }
 
 /**
- * Finds the line and the column of an offset.
+ * Converts an offset to line and column.
  *
- * @param text Text.
- * @param offset Number of UTF-16 units before the place.
+ * @param offset Number of UTF-16 units before the position.
  */
 export function placeAt(text: string, offset: number): TextPlace {
   const before = text.slice(0, offset).split(/\r\n|\r|\n/);
@@ -187,7 +188,7 @@ const TAB = "a tab cannot indent a line of YAML; use spaces";
 
 const QUOTE_COLON = 'put the value in quotes, because ": " starts a new key';
 
-/** Words an error of the parser, by its code. */
+/** Explains an error of the parser by its code. */
 function explain(
   { code, message, pos: [offset] }: YAMLParseError,
   parsed: Parsed,
@@ -314,7 +315,7 @@ function keyWithoutColon(
   };
 }
 
-/** Indentation that is that of no line around it. */
+/** Indentation that matches none of the enclosing lines. */
 function wrongIndent(
   { lines }: Parsed,
   reason: string,
@@ -354,7 +355,7 @@ function indentOf(line: string): number {
   return line.length - line.trimStart().length;
 }
 
-/** Where the keys of a list item stand. */
+/** Column of the keys of a list item. */
 function contentIndent(line: string): number {
   return /^\s*(?:-\s+)*/.exec(line)![0].length;
 }

@@ -1,26 +1,28 @@
 import { type Document, isCollection, isMap, type Node, visit } from "yaml";
 import type { TextPlace } from "./excerpt.ts";
 
-/** Why a text is not YAML, and where. */
+/** Why a text is not valid YAML, and where. */
 export interface SyntaxProblem {
-  /** Where the text stops being YAML. */
+  /** Position at which the text becomes invalid. */
   readonly place: TextPlace;
-  /** What is wrong, and what is allowed; no part of the text but keys and signs. */
+  /**
+   * What is wrong, and what is allowed. It quotes only keys and punctuation.
+   */
   readonly message: string;
-  /** Place that the message ends with, if there is one. */
+  /** Position that the message ends with. */
   readonly other?: TextPlace;
 }
 
-/** A text, parsed as far as it goes. */
+/** A text, parsed as far as possible. */
 export interface Parsed {
   readonly text: string;
   readonly lines: readonly string[];
   readonly document: Document;
-  /** Finds the position of an offset. */
+  /** Converts an offset to a position. */
   placeOf(offset: number): TextPlace;
 }
 
-/** Finds the quote that nothing closes in front of an offset. */
+/** Finds the unclosed quote before an offset. */
 export function unclosedQuote(
   { document, text, placeOf }: Parsed,
   offset: number,
@@ -33,7 +35,8 @@ export function unclosedQuote(
         return;
       }
       start = range[0];
-      // A quote that another one on a later line closes, in the middle of text.
+      // A quote that is closed by another one on a later line, in the middle of
+      // text.
       if (
         text.slice(start, range[1]).includes("\n") &&
         /[^\s,:\]}]/.test(text.charAt(range[1]))
@@ -53,7 +56,7 @@ function notClosedOnLine(quote: string, place: TextPlace): SyntaxProblem {
   return { place, message: `the quote ${quote} is not closed on its line` };
 }
 
-/** `a: 'it's'`, or text behind a quote that an earlier line opened. */
+/** `a: 'it's'`, or text after a quote that an earlier line opened. */
 export function afterQuote(
   { document, placeOf, text }: Parsed,
   place: TextPlace,
@@ -81,7 +84,7 @@ export function afterQuote(
   };
 }
 
-/** Finds the collection in brackets that is open at an offset. */
+/** Finds the bracketed collection that is open at an offset. */
 export function innermostBracket(
   { document, text }: Parsed,
   offset: number,
@@ -96,13 +99,13 @@ export function innermostBracket(
     },
   });
   const last = open.at(-1);
-  // A bracket in front of the place closes the innermost one.
+  // A bracket before the position closes the innermost one.
   const isClosed = last?.range?.[1] === offset &&
     /[\]}]/.test(text.charAt(offset - 1));
   return isClosed ? open.at(-2) : last;
 }
 
-/** Finds the bracket that nothing closes in front of an offset. */
+/** Finds the unclosed bracket before an offset. */
 export function unclosedBracket(
   parsed: Parsed,
   offset: number,

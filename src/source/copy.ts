@@ -146,8 +146,8 @@ interface Found {
 /**
  * Copies a directory and everything in it: files and directories with their
  * permissions, times and holes, empty directories, and symbolic links as links.
- * Names and link targets may be any bytes. The copied directory itself keeps
- * its permissions.
+ * Names and link targets may be any bytes. The permissions of the
+ * copied directory itself are not copied.
  *
  * @param from Absolute path of an existing directory.
  * @param to Absolute path of the copy, which may exist if it is empty.
