@@ -9,25 +9,28 @@ export interface TextPlace {
 /** Maximum number of characters of a line that are shown. */
 const MAX_SHOWN = 100;
 
-/** Number of characters that are shown in front of the place, if the line is longer. */
+/**
+ * Number of characters that are shown before the position, if the line is
+ * longer.
+ */
 const SHOWN_BEFORE = 60;
 
-/** Maximum number of characters of a line of which a part is shown. */
+/** Maximum length of a line that is shown in part, in characters. */
 const MAX_LINE = 2_000;
 
-/** Maximum number of lines in which private values are looked for. */
+/** Maximum number of lines that are searched for private values. */
 const MAX_LINES = 5_000;
 
-/** Minimum length of a value that is not shown where it is repeated. */
+/** Minimum length of a value whose repetitions are hidden. */
 const MIN_VALUE = 4;
 
-/** Maximum number of characters of a key that is private. */
+/** Maximum length of a key that is recognized as private, in characters. */
 const MAX_KEY = 100;
 
-/** What replaces text that may be secret. */
+/** Placeholder for text that may be secret. */
 const HIDDEN = "[REDACTED]";
 
-/** Keys whose values may be secret, or hold what is. */
+/** Keys whose values may be or contain secrets. */
 export const PRIVATE_KEYS: ReadonlySet<string> = new Set([
   "environment",
   "env",
@@ -37,7 +40,9 @@ export const PRIVATE_KEYS: ReadonlySet<string> = new Set([
   "vars",
 ]);
 
-/** A key in front of its colon, with or without quotes; `=` for lines of variables. */
+/**
+ * A key before its colon, with or without quotes; `=` for lines of variables.
+ */
 const KEY = /(["']?)([\w.$-]+)\1[ \t]*[:=](?=[ \t"'[{]|$)/g;
 
 /** A key that looks like the name of a variable. */
@@ -46,7 +51,10 @@ const VARIABLE_KEY = /^[A-Z_][A-Z0-9_]+$/;
 /** A key that looks like the name of a secret. */
 const SECRET_KEY = /token|secret|passw|credential|api.?key|private.?key|auth/i;
 
-/** Keys whose values are names or switches, though they match the above. */
+/**
+ * Keys whose values are names or switches, although they match the patterns
+ * above.
+ */
 const PUBLIC_KEY =
   /^(secret_env_(names|patterns)|image_pull_secrets|secrets_file)$/;
 
@@ -54,21 +62,22 @@ const PUBLIC_KEY =
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** Formats the line of a place with a caret; empty if it has no text. */
+/**
+ * Formats the line of a position with a caret; empty if the line has no text.
+ */
 export type Excerpts = (place: TextPlace) => string;
 
 /**
- * Creates a function that formats lines of a text with a caret below a place.
+ * Creates a function that formats lines of a text with a caret below a
+ * position.
  *
- * What may be secret is replaced: values below the keys `environment`, `env`,
- * `secrets` and the like, and those of keys that look like the name of a
- * variable or of a secret.
+ * Text that may be secret is replaced: values of the keys `environment`, `env`,
+ * `secrets` and similar ones, of keys that look like the name of a variable or
+ * a secret, and everything after a repetition of such a value in a line.
  *
- * So is what follows on a line that repeats one of these values.
- *
- * @param text The text.
- * @param privateValues Values that may be secret; found in the text by default.
- * @returns Formats the line of a place, in two lines.
+ * @param privateValues Values that may be secret; by default, those found in
+ * the text.
+ * @returns Function that formats the line of a position as two lines.
  */
 export function makeExcerpts(
   text: string,
@@ -79,7 +88,7 @@ export function makeExcerpts(
   let values = privateValues;
   return ({ line, column }) => {
     const whole = lines[line - 1] ?? "";
-    // Of a longer line, it takes too long to find out what may be shown.
+    // Checking a longer line for secrets takes too long.
     if (whole.trim() === "" || whole.length > MAX_LINE) return "";
     if (values === undefined && lines.length > MAX_LINES) return "";
     bracketed ??= linesInPrivateBrackets(text);
@@ -109,7 +118,9 @@ export function makeExcerpts(
   };
 }
 
-/** Tabs become arrows of one column; other control characters cannot be shown. */
+/**
+ * Tabs become arrows of one column. Other control characters cannot be shown.
+ */
 function visible(text: string): string {
   return text.replaceAll("\t", "→")
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "�");
@@ -120,10 +131,10 @@ function blankOf(character: string): string {
   return WIDE.test(character) ? "  " : " ";
 }
 
-/** Returns from which character on a line may hold what is secret. */
+/** Returns the index from which a line may contain a secret. */
 function hiddenFrom(line: string, isPrivateLine: boolean): number {
   if (isPrivateLine) {
-    // The name of a variable or the start of a list item may be shown.
+    // The name of a variable and the start of a list item may be shown.
     const [name] = /^\s*(?:-\s+)?(["']?)[\w.-]+\1\s*:(?=\s|$)/.exec(line) ??
       /^\s*/.exec(line)!;
     return line.slice(name.length).trim() === "" ? line.length : name.length;
@@ -137,7 +148,7 @@ function hiddenFrom(line: string, isPrivateLine: boolean): number {
   return line.length;
 }
 
-/** The words of a part of a line that is not shown. */
+/** Returns the words in the hidden part of a line. */
 function valuesIn(text: string): string[] {
   return text.split(/[\s,{}[\]"'=]+/)
     .filter((word) => word.length >= MIN_VALUE);
@@ -148,13 +159,13 @@ function isPrivate(key: string): boolean {
     SECRET_KEY.test(key) && !PUBLIC_KEY.test(key);
 }
 
-/** Keys that open the blocks around a line are those of lines with less indentation. */
+/** The keys of the enclosing blocks are on lines with less indentation. */
 function isInPrivateBlock(lines: readonly string[], at: number): boolean {
   let limit = indentOf(lines[at]);
   for (let above = at - 1; above >= 0; above--) {
     const line = lines[above];
     if (line.trim() === "" || line.trimStart().startsWith("#")) continue;
-    // A list may stand as far left as its key.
+    // A list may have the same indentation as its key.
     const isListKey = /^\s*-(\s|$)/.test(lines[at]) &&
       indentOf(line) === limit && !/^\s*-(\s|$)/.test(line);
     if (indentOf(line) >= limit && !isListKey) continue;
@@ -167,7 +178,7 @@ function isInPrivateBlock(lines: readonly string[], at: number): boolean {
   return false;
 }
 
-/** Finds the lines at whose start a bracket that a private key opened is open. */
+/** Finds the lines that start inside brackets opened by a private key. */
 function linesInPrivateBrackets(text: string): ReadonlySet<number> {
   const found = new Set<number>();
   const open: boolean[] = [];
@@ -181,7 +192,7 @@ function linesInPrivateBrackets(text: string): ReadonlySet<number> {
     if (character === "\n") {
       line++;
       if (openCount > 0) found.add(line);
-      // A quote that is not closed must not hide the brackets of other lines.
+      // An unclosed quote must not hide the brackets of other lines.
       quote = "";
       if (key === "") word = "";
     } else if (quote !== "") {
@@ -215,11 +226,11 @@ function indentOf(line: string): number {
 }
 
 /**
- * Formats a problem of a file with its place and the line in question.
+ * Formats a problem of a file with its position and line.
  *
- * @param name Path of the file as the user gave it.
+ * @param name Path of the file as the user wrote it.
  * @param excerpts Formats lines of the file.
- * @param place Where the problem is.
+ * @param place Position of the problem.
  * @param message What is wrong.
  * @returns `FILE:LINE:COLUMN: MESSAGE`, and the line with a caret.
  */
