@@ -31,7 +31,7 @@ export interface Flag {
   readonly isNegatable?: boolean;
   /** Kind of names that the value may be, for shells to complete. */
   readonly names?: NameKind;
-  /** Words of which the value is one, for shells to complete. */
+  /** Allowed values, for shells to complete. */
   readonly choices?: readonly string[];
   /** What the option does, in one line. */
   readonly help: string;
@@ -87,7 +87,7 @@ export interface Command {
   readonly examples: readonly (readonly [line: string, meaning: string])[];
   /** Options, besides those that every command has. */
   readonly flags: readonly Flag[];
-  /** Words of which the first operand is one, for shells to complete. */
+  /** Allowed first operands, for shells to complete. */
   readonly actions?: readonly string[];
   /** Kind of names that operands may be, for shells to complete. */
   readonly operandNames?: NameKind;

@@ -29,7 +29,7 @@ const VALUE_NAMES: Readonly<Partial<Record<OptionType & string, string>>> = {
   inheritance: "NAME,...",
 };
 
-/** Options of the design that mean a git source. */
+/** Short options for a git source. */
 const GIT_FLAGS: readonly Flag[] = [
   {
     name: "git-url",
@@ -74,8 +74,8 @@ const OWN_GROUPS: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
 /**
  * Returns the flags of options.
  *
- * @param names Names of the options; all of them unless given, with those of
- * the design for a git source.
+ * @param names Names of the options; by default all of them, with the short
+ * options for a git source.
  * @returns Flags.
  */
 export function configFlags(names?: readonly OptionName[]): Flag[] {
@@ -86,8 +86,17 @@ export function configFlags(names?: readonly OptionName[]): Flag[] {
 }
 
 /** Options that scripts for the Python runner may pass to any command. */
-export const IGNORED_FLAGS: readonly Flag[] = configFlags(["runner_image"])
-  .map((flag) => ({ ...flag, isHidden: true }));
+export const IGNORED_FLAGS: readonly Flag[] = hidden(["runner_image"]);
+
+/** Options that commands without a job only check. */
+export const CHECKED_FLAGS: readonly Flag[] = hidden([
+  "job_dir",
+  "runner_image",
+]);
+
+function hidden(names: readonly OptionName[]): Flag[] {
+  return configFlags(names).map((flag) => ({ ...flag, isHidden: true }));
+}
 
 /**
  * Reads options from the flags of a command.
@@ -176,7 +185,7 @@ export function argumentLayer(args: readonly string[]): Layer {
     },
     ({ flag }) => `--${flag}`,
   );
-  // Any key does: what is secret in a URL is looked for in all of them.
+  // Any key would do: URLs in all of them are searched for secrets.
   layer.job_command = { value: args, origin: "the arguments" };
   return layer;
 }

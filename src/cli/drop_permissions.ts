@@ -11,7 +11,7 @@ const OFFLINE: ReadonlySet<string> = new Set([
 
 /**
  * Commands that read what Linux shows only to who has every permission: the
- * environment of a job's processes, or a descriptor that was handed in.
+ * environment of a job's processes, or an inherited descriptor.
  */
 const ALL_SEEING: ReadonlySet<string> = new Set([
   "doctor",

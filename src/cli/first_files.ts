@@ -1,4 +1,4 @@
-import { VERSION } from "../version.ts";
+import { LIBRARY, libraryImports } from "./pipeline_imports.ts";
 
 /** The first files of a kind. */
 export interface FirstFiles {
@@ -16,8 +16,6 @@ export interface FirstFiles {
 export const FIRST_FILES: Readonly<
   Record<string, (cwd: string) => Promise<FirstFiles>>
 > = { job, pipeline, workflow, plugin };
-
-const LIBRARY = "@reactorcide/runnerlib";
 
 async function job(): Promise<FirstFiles> {
   const { default: text } = await import("./first_files/job.yaml.txt", {
@@ -72,13 +70,15 @@ async function pipeline(cwd: string): Promise<FirstFiles> {
   const { default: text } = await import("./first_files/pipeline.ts.txt", {
     with: { type: "text" },
   });
-  const { imports, scopes } = await libraryImports();
+  const { imports: { [LIBRARY]: library }, scopes } = await libraryImports();
+  const imports = { [LIBRARY]: library };
   const config = await presentConfig(cwd);
   const deno = {
     // A package.json above has modules of its own.
     nodeModulesDir: "none",
     imports,
-    ...scopes === undefined ? {} : { scopes },
+    // What the library itself imports, if it comes from a checkout.
+    ...Object.keys(scopes).length === 0 ? {} : { scopes },
   };
   return {
     files: {
@@ -110,50 +110,4 @@ async function presentConfig(cwd: string): Promise<string | undefined> {
     }
   }
   return undefined;
-}
-
-/** What is read of the configuration of a package. */
-interface PackageConfig {
-  readonly name: string;
-  readonly imports?: Imports;
-  readonly exports: Imports;
-  readonly links?: readonly string[];
-}
-
-type Imports = Readonly<Record<string, string>>;
-
-/**
- * Returns how a pipeline imports the library of this program: from the
- * registry, or from the checkout that the program is run from, with what the
- * library itself imports there.
- */
-async function libraryImports(): Promise<
-  { imports: Imports; scopes?: Readonly<Record<string, Imports>> }
-> {
-  const root = new URL("../../", import.meta.url);
-  if (root.protocol !== "file:" || Deno.build.standalone) {
-    return { imports: { [LIBRARY]: `jsr:${LIBRARY}@^${VERSION}` } };
-  }
-  const { imports = {}, links = [] } = await readJson(
-    new URL("deno.json", root),
-  );
-  const own: Record<string, string> = {};
-  for (const [name, target] of Object.entries(imports)) {
-    if (name !== LIBRARY) own[name] = target;
-  }
-  for (const link of links) {
-    const folder = new URL(`${link}/`, root);
-    const { name, exports } = await readJson(new URL("deno.json", folder));
-    for (const [key, path] of Object.entries(exports)) {
-      own[`${name}${key.slice(1)}`] = new URL(path, folder).href;
-    }
-  }
-  return {
-    imports: { [LIBRARY]: new URL("mod.ts", root).href },
-    scopes: { [root.href]: own },
-  };
-}
-
-async function readJson(url: URL): Promise<PackageConfig> {
-  return JSON.parse(await Deno.readTextFile(url));
 }

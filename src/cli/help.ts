@@ -140,8 +140,9 @@ export function groupFlags(
     ...all.filter((flag) => !isEveryday(flag)),
   ];
   if (all.length <= MAX_UNGROUPED) return [["Options", all.map(flagRow)]];
+  const hasGroups = shown.some(({ group = "More" }) => group !== "More");
   return FLAG_GROUPS.map((group): [string, Row[]] => [
-    group,
+    hasGroups ? group : "Options",
     shown.filter((flag) => (flag.group ?? "More") === group).map(flagRow),
   ]);
 }

@@ -1,14 +1,15 @@
 import { parseJobFile } from "../config/job_file.ts";
 import { messageOf } from "../errors.ts";
+import type { Logger } from "../output/logger.ts";
 import { maskDefinitions, maskEnvironment } from "../runner/mask_secrets.ts";
 import type { RunnerParts } from "../runner/runner_parts.ts";
-import { readJobText } from "../schema/read_document.ts";
 import type { Condition } from "../schema/condition.ts";
+import { readJobText } from "../schema/read_document.ts";
 import { plannedSteps } from "../steps/expand.ts";
-import { findDefinitions } from "../workflow/eval/load_tree.ts";
+import type { JobDefinition } from "../workflow/definition/definition.ts";
 import { readJobDefinition } from "../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../workflow/definition/read_workflow.ts";
-import type { JobDefinition } from "../workflow/definition/definition.ts";
+import { findDefinitions } from "../workflow/eval/load_tree.ts";
 import { findJobFile } from "./job_file.ts";
 
 /** A job or a workflow, with what it consists of. */
@@ -215,4 +216,23 @@ function summaryOf(command: string | undefined): string | undefined {
     .filter((line) => line !== "" && !/^(#|set -)/.test(line));
   if (lines.length === 0) return undefined;
   return lines.length > 1 ? `${lines[0]} …` : lines[0];
+}
+
+/**
+ * Logs what is ignored in definitions, each thing once: several workflows may
+ * use one job file.
+ *
+ * @param logger Logger.
+ * @param part Part of the program that the lines name.
+ * @returns Takes a warning.
+ */
+export function warner(
+  logger: Logger,
+  part: string,
+): (warning: string) => void {
+  const logged = new Set<string>();
+  return (warning) => {
+    if (!logged.has(warning)) logger.warn(part, warning);
+    logged.add(warning);
+  };
 }

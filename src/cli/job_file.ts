@@ -27,6 +27,11 @@ export const JOB_FILE_FLAG: Flag = {
   group: "What to run",
 };
 
+/** Option of commands that read only some keys of a job file. */
+export function partialJobFileFlag(keys: string): Flag {
+  return { ...JOB_FILE_FLAG, help: `Job file that sets ${keys}` };
+}
+
 /**
  * Returns the job file that `--job-file` names.
  *

@@ -1,10 +1,9 @@
 import { osReason, RunnerError } from "../errors.ts";
-import { cutToWidth, displayWidth } from "../terminal/width.ts";
 import { printable } from "../terminal/text.ts";
+import { cutToWidth, displayWidth } from "../terminal/width.ts";
 import { labelOf } from "../workflow/draw_graph.ts";
 import type { CommandContext } from "./command.ts";
-import { warner } from "./definition_warnings.ts";
-import { type InventoryEntry, readInventory } from "./inventory.ts";
+import { type InventoryEntry, readInventory, warner } from "./inventory.ts";
 
 /** Maximum number of columns that the names of steps and jobs take. */
 const MAX_NAME_WIDTH = 40;

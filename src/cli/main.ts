@@ -66,7 +66,7 @@ function directoryOf(host: Host): string {
   try {
     return host.cwd;
   } catch {
-    // That is the error which is about to be shown.
+    // The caller is about to report this error.
     return "/";
   }
 }

@@ -26,7 +26,7 @@ export function flagsOf({ flags, usesCoordinator = false }: Command): Flag[] {
 }
 
 /**
- * Parses what a user typed behind the name of a command.
+ * Parses the arguments of a command.
  *
  * A switch is `--NAME` or `--NAME=true`, and `--NAME=false`, or `--no-NAME`
  * for one that is on by default. Its value is never the next argument, and
@@ -84,7 +84,7 @@ export function parseArguments(
 }
 
 /**
- * Creates the error of something that was typed wrongly.
+ * Creates a usage error.
  *
  * @param message What is wrong.
  * @param command Name of the command whose help the message names.
@@ -130,7 +130,7 @@ function takeSwitches(
     }
     const isOn = negated === undefined && parseBoolean(value ?? "true");
     if (isOn === undefined) {
-      // What is no boolean may be a secret that was meant for another option.
+      // The value may be a secret that was meant for another option.
       const problem = command.takesSecrets
         ? "must be true or false"
         : booleanProblem(value);
@@ -178,7 +178,7 @@ function nameIn(arg: string): string {
 }
 
 /**
- * Writes an argument that is not known, so that it can be shown.
+ * Returns an unknown argument in a form that can be shown.
  *
  * @param arg Argument.
  * @returns Its name, with an ellipsis in the place of a value.

@@ -42,9 +42,9 @@ export interface PipelineCommand {
 }
 
 /**
- * Puts together how a pipeline is run.
+ * Creates the command line of a pipeline.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param name Name of the command.
  * @param socket Socket at which the pipeline registers secrets.
  * @returns Command line and permissions.

@@ -1,5 +1,5 @@
 /**
- * Lets a pipeline import the library and std wherever it lies.
+ * Lets a pipeline import the library and std from any directory.
  *
  * Deno reads the imports of a file from the nearest `deno.json` or
  * `package.json`. Where that one does not map the library, the pipeline gets an
@@ -14,7 +14,7 @@ import { isObject } from "../json.ts";
 import { VERSION } from "../version.ts";
 
 /** Name by which pipelines import the library. */
-const LIBRARY = "@reactorcide/runnerlib";
+export const LIBRARY = "@reactorcide/runnerlib";
 
 /** Packages of std that pipelines can import, with their versions. */
 const STD = ["assert", "cli", "path", "streams", "testing", "yaml"];
@@ -23,7 +23,7 @@ const STD = ["assert", "cli", "path", "streams", "testing", "yaml"];
 type Imports = Record<string, string>;
 
 /** An import map, with absolute addresses. */
-interface ImportMap {
+export interface ImportMap {
   readonly imports: Imports;
   readonly scopes: Readonly<Record<string, Imports>>;
 }
@@ -156,8 +156,8 @@ function address(value: string, base: string): string {
     : value;
 }
 
-/** The library and std, from where the runner comes from. */
-async function libraryImports(): Promise<ImportMap> {
+/** Returns the imports of the library and std that belong to this runner. */
+export async function libraryImports(): Promise<ImportMap> {
   const root = await findSources();
   const std = Object.fromEntries(
     STD.flatMap((name) => [

@@ -38,7 +38,7 @@ export interface PipelineSetting {
 }
 
 /**
- * Finds what a pipeline may do: what every pipeline needs, and what is granted.
+ * Returns the permissions of a pipeline: those that every pipeline needs, and those granted.
  *
  * @param setting Process and workspace.
  * @param grants Lines `KIND=VALUE,VALUE` of flags and job file.
@@ -142,7 +142,9 @@ function readPermissions(
   const { read = [], ...rest } = readGrants(lines)("pipeline");
   const directories = { JOB_DIR: workspace.base };
   // What every plugin may read is none of a pipeline's grants.
-  const own = read.filter((it) => it !== "$JOB_DIR" && it !== "$PLUGIN_DIR");
+  const own = read.filter((path) =>
+    path !== "$JOB_DIR" && path !== "$PLUGIN_DIR"
+  );
   try {
     return expandPaths({ read: own, ...rest }, directories);
   } catch (error) {

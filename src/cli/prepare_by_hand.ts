@@ -62,7 +62,7 @@ export async function prepareByHand(
         },
       );
     } finally {
-      // A source that is never begun leaves credentials behind, too.
+      // Credentials are also left behind if the source was never started.
       await removeCredentials({ parts });
     }
   });

@@ -57,7 +57,7 @@ export async function readText(
  * Reads standard input to its end.
  *
  * @param host The process.
- * @param command Name of the command whose help tells what is right.
+ * @param command Name of the command whose help the error names.
  * @returns Text.
  * @throws {RunnerError} `usage` if there is none, or it is no text of up to 1 MiB.
  */
@@ -77,7 +77,7 @@ export async function readStandardInput(
 /** Maximum length of a password that is read from a file descriptor, in bytes. */
 const MAX_PASSWORD_LENGTH = 4_096;
 
-/** Option that tells from where the password is read. */
+/** Option for the source of the password. */
 export const PASSWORD_FD_FLAG: Flag = {
   name: "password-fd",
   valueName: "N",
@@ -87,7 +87,7 @@ export const PASSWORD_FD_FLAG: Flag = {
 /**
  * Checks whether standard input is where the password comes from.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @returns Whether nothing else can be read from it.
  */
 export function isPasswordOnStdin({ flags }: CommandContext): boolean {
@@ -95,11 +95,11 @@ export function isPasswordOnStdin({ flags }: CommandContext): boolean {
 }
 
 /**
- * Gets the password of the store: from the file descriptor of
- * `--password-fd`, from the environment, or from a person at a terminal.
+ * Reads the password of the store from the file descriptor of `--password-fd`,
+ * from the environment, or from a prompt.
  *
- * @param context What the command got to work with.
- * @param isNew Whether it is a new one, which a person has to type twice.
+ * @param context Context of the command.
+ * @param isNew Whether it is a new password, which a prompt asks for twice.
  * @returns The password, which is masked from here on.
  * @throws {RunnerError} `usage` if there is none, or it cannot be one.
  */
@@ -112,7 +112,7 @@ export async function readPassword(
   const given = typeof fd === "string"
     ? await readDescriptor(host, fd)
     : host.env[Variable.secretsPassword];
-  // An empty variable is one that somebody unset.
+  // An empty variable counts as unset.
   const password = given || await promptFor(host, "Password:");
   if (!password) {
     throw usageError(
@@ -128,10 +128,10 @@ export async function readPassword(
 }
 
 /**
- * Asks a person for a line that is not shown.
+ * Prompts for a line without showing it.
  *
- * The question goes to standard output: were that a file or a pipe, it would
- * end up among what the command prints.
+ * The question goes to standard output, which must be a terminal: otherwise the
+ * question would be part of the command's output.
  *
  * @param host The process.
  * @param question What is asked.
@@ -143,7 +143,7 @@ export async function promptFor(
 ): Promise<string | undefined> {
   if (!stdin?.isTerminal() || !stdout.isTerminal()) return undefined;
   const { promptSecret } = await import("@std/cli/prompt-secret");
-  // Stars would tell how long it is.
+  // Stars would show its length.
   return promptSecret(question, { mask: "" }) ?? undefined;
 }
 
@@ -158,7 +158,7 @@ async function readDescriptor(host: Host, fd: string): Promise<string> {
   const stream = fd === "0" ? host.stdin?.readable : await openDescriptor(fd);
   const line = stream &&
     await readText(stream, { limit: MAX_PASSWORD_LENGTH, firstLine: true });
-  // A number that was not handed over may be that of a file of the runtime,
+  // The descriptor may belong to a file of the runtime,
   // whose bytes must not become the password of a new store.
   if (line === undefined || line === "" || /\p{Cc}/u.test(line)) {
     throw usageError(

@@ -22,7 +22,7 @@ export type SecretAction = (
 /**
  * Creates the store.
  *
- * @param _ What the command got to work with.
+ * @param _ Context of the command.
  * @param store Store.
  * @throws {RunnerError} As {@linkcode SecretStore.init}.
  */
@@ -34,9 +34,9 @@ export async function initStore(
 }
 
 /**
- * Sets a secret to what standard input or a person says.
+ * Sets a secret to the text from standard input or a prompt.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param store Store.
  * @param path Path of the secret.
  * @param key Key of the secret.
@@ -52,7 +52,7 @@ export async function setSecret(
   checkSecretPath(path);
   if (!isSecretKey(key)) {
     throw usageError(
-      `A key is made of letters, digits, "_" and "-"`,
+      `A key consists of letters, digits, "_" and "-"`,
       "secrets",
     );
   }
@@ -64,7 +64,7 @@ export async function setSecret(
 /**
  * Prints a secret as it is, not masked.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param store Store.
  * @param path Path of the secret.
  * @param key Key of the secret.
@@ -80,7 +80,7 @@ export async function getSecret(
   const { host, stdout } = context.parts;
   const value = (await store.read()).get(path)?.get(key);
   if (!value) throw noSecret("get", path, key);
-  // Past the masker: to see the secret is what was asked for.
+  // Bypasses the masker: the user asked for the secret.
   const end = host.stdout.isTerminal() ? "\n" : "";
   await stdout.write(new TextEncoder().encode(value + end));
 }
@@ -88,7 +88,7 @@ export async function getSecret(
 /**
  * Lists the paths, or the keys of one, never a value.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param store Store.
  * @param path Path whose keys are listed.
  * @throws {RunnerError} `invalid-config` if there is no such path.
@@ -113,7 +113,7 @@ export async function listSecrets(
 /**
  * Deletes a secret, and its path with the last one.
  *
- * @param _ What the command got to work with.
+ * @param _ Context of the command.
  * @param store Store.
  * @param path Path of the secret.
  * @param key Key of the secret.
@@ -141,7 +141,7 @@ export async function deleteSecret(
 export function checkSecretPath(path: string): void {
   if (isSecretPath(path)) return;
   throw usageError(
-    `A path is made of letters, digits, "/", "_" and "-"`,
+    `A path consists of letters, digits, "/", "_" and "-"`,
     "secrets",
   );
 }
@@ -149,7 +149,7 @@ export function checkSecretPath(path: string): void {
 /**
  * Refuses to read secrets where the password comes from.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @throws {RunnerError} `usage`.
  */
 export function checkStandardInput(context: CommandContext): void {
@@ -189,7 +189,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /**
  * Sets a secret for each line of a file; all of them or none.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param store Store.
  * @param file Path of the file as typed; `-` is standard input.
  * @param path Path of the secrets.
@@ -282,7 +282,7 @@ function problemOf(
 ): string | undefined {
   if (key === undefined || value === undefined) return `has no "="`;
   if (!isSecretKey(key)) {
-    return `has a name that is not made of letters, digits, "_" and "-"`;
+    return `has a name that does not consist of letters, digits, "_" and "-"`;
   }
   if (value.includes("\0")) return "holds a NUL character";
   // The lines that follow would be taken for names and values.

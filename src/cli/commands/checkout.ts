@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { configFlags, IGNORED_FLAGS } from "../config_flags.ts";
+import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";
@@ -25,21 +25,23 @@ export const checkout: Command = {
       valueName: "TYPE",
       choices: TYPES,
       help: `Type of the source: ${TYPES.join(", ")} (git)`,
+      group: "Source",
     },
     {
       name: "ref",
       short: "r",
       valueName: "REF",
       help: "Branch, tag or commit; for an archive, its checksum as sha256:HEX",
+      group: "Source",
     },
     ...configFlags([
-      ...["code_dir", "job_dir", "fetch_depth"] as const,
+      ...["code_dir", "fetch_depth"] as const,
       ...["git_filter", "sparse_paths", "submodules", "git_lfs"] as const,
       ...["git_mirror", "archive_strip_top", "archive_max_entries"] as const,
       ...["archive_max_bytes", "archive_max_ratio"] as const,
       ...["archive_timeout", "wait"] as const,
     ]),
-    ...IGNORED_FLAGS,
+    ...CHECKED_FLAGS,
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

@@ -1,5 +1,5 @@
 import type { Command } from "../command.ts";
-import { configFlags, IGNORED_FLAGS } from "../config_flags.ts";
+import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../work_dir.ts";
 
@@ -15,11 +15,10 @@ export const copy: Command = {
   flags: [
     ...configFlags([
       "code_dir",
-      "job_dir",
       "copy_ignore",
       "wait",
     ]),
-    ...IGNORED_FLAGS,
+    ...CHECKED_FLAGS,
     WORK_DIR_FLAG,
   ],
   maxOperands: 1,

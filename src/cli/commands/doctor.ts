@@ -3,14 +3,16 @@ import { VERSION } from "../../version.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
+import {
+  findConfinement,
+  type Finding,
+  findingLines,
+  findPermissions,
+  findUntrustedContainment,
+  findWorkspace,
+} from "../doctor/machine.ts";
+import { findPrograms, neededPrograms } from "../doctor/programs.ts";
 import { JOB_FILE_FLAG } from "../job_file.ts";
-import { findConfinement } from "../doctor/confinement.ts";
-import { findUntrustedContainment } from "../doctor/containment.ts";
-import { type Finding, findingLines } from "../doctor/finding.ts";
-import { neededPrograms } from "../doctor/needs.ts";
-import { findPermissions } from "../doctor/permissions.ts";
-import { findPrograms } from "../doctor/programs.ts";
-import { findWorkspace } from "../doctor/workspace.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `doctor`. */

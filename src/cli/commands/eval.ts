@@ -1,10 +1,11 @@
 import { readOptions } from "../../config/load_config.ts";
-import { defaultOf } from "../../options/options.ts";
 import { isCoordinatorConfigured } from "../../coordinator/access.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { maskDefinitions } from "../../runner/mask_secrets.ts";
+import { writeAtomic } from "../../fs/write_atomic.ts";
 import { isInside } from "../../job_path.ts";
+import { defaultOf } from "../../options/options.ts";
 import { Cancellation } from "../../process/cancellation.ts";
+import { maskDefinitions } from "../../runner/mask_secrets.ts";
 import {
   type EvalDocument,
   evalDocument,
@@ -14,19 +15,17 @@ import { loadHead, loadTree } from "../../workflow/eval/load_tree.ts";
 import type { StartDecision } from "../../workflow/eval/planned_workflow.ts";
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import { localJob } from "../../workflow/local/local_job.ts";
-import { writeAtomic } from "../../fs/write_atomic.ts";
 import type { Command, CommandContext } from "../command.ts";
-import { warner } from "../definition_warnings.ts";
-import { EVAL_FLAGS, evalEvent } from "../eval/eval_flags.ts";
+import { warner } from "../inventory.ts";
+import { EVAL_FLAGS, evalEvent, policyInputs } from "../eval/eval_inputs.ts";
 import {
   changedDefinitions,
   evalChanges,
   evalTrees,
   placeOf,
 } from "../eval/eval_trees.ts";
-import { policyInputs } from "../eval/policy_inputs.ts";
-import { EXPLAIN_FLAGS } from "../workflow/explain_flags.ts";
 import {
+  EXPLAIN_FLAGS,
   type Explanation,
   printExplanations,
 } from "../workflow/explanation.ts";

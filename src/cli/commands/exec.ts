@@ -10,7 +10,7 @@ import {
 } from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
+import { partialJobFileFlag } from "../job_file.ts";
 import {
   ALLOW_FLAG,
   pipelineCommand,
@@ -37,7 +37,7 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       "Run it with another permission and an argument",
     ],
   ],
-  flags: [ALLOW_FLAG, JOB_FILE_FLAG],
+  flags: [ALLOW_FLAG, partialJobFileFlag("pipeline_permissions")],
   maxOperands: Infinity,
   takesRest: true,
   async run(context) {

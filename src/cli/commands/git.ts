@@ -97,7 +97,7 @@ interface CodeDirectory extends GitQueryOptions {
 /**
  * Prints the files that have changed.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @throws {RunnerError} With code `source-failed`, if it cannot be known.
  */
 export async function printChangedFiles(
@@ -117,7 +117,7 @@ export async function printChangedFiles(
 /**
  * Prints what is checked out.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @throws {RunnerError} With code `source-failed`, if there is no repository.
  */
 export async function printGitInfo(context: CommandContext): Promise<void> {
@@ -136,7 +136,7 @@ export async function printGitInfo(context: CommandContext): Promise<void> {
   await context.print(lines.map(printable).join("\n"));
 }
 
-/** A job is told where its code really is, outside a container as well. */
+/** Shows a job the real path of its code, outside a container as well. */
 function codeDirectory(context: CommandContext): CodeDirectory {
   const { workspace, host } = partsInWorkDir(context);
   const { env } = host;

@@ -1,6 +1,6 @@
 import { commandText } from "../../command_text.ts";
 import type { Command } from "../command.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
+import { partialJobFileFlag } from "../job_file.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 
 /** The command `permissions`. */
@@ -18,7 +18,7 @@ one, and the resulting command line. Runs nothing.`,
   ],
   flags: [
     ALLOW_FLAG,
-    JOB_FILE_FLAG,
+    partialJobFileFlag("pipeline_permissions"),
     { name: "flags", help: "Print only the options of deno run" },
   ],
   maxOperands: Infinity,

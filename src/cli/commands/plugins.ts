@@ -1,9 +1,24 @@
-import type { Command } from "../command.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { findPluginFiles, pluginFile } from "../../plugins/find_files.ts";
+import {
+  type InspectedPlugin,
+  inspectPlugin,
+} from "../../plugins/inspect_plugin.ts";
+import { fileSource, type PluginSource } from "../../plugins/plugin_source.ts";
+import { grantOption } from "../../plugins/rights/rights.ts";
+import { pluginAddresses, sandboxSetting } from "../../runner/load_plugins.ts";
+import {
+  ciPluginDirectory,
+  givenPluginDirectory,
+} from "../../runner/plugin_directories.ts";
+import { printable } from "../../terminal/text.ts";
+import { showUrl } from "../../url_secrets.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
 import { JOB_FILE_FLAG } from "../job_file.ts";
 import { usageError } from "../parse_arguments.ts";
-import { checkPluginFile, listPlugins } from "../plugin_actions.ts";
-import { WORK_DIR_FLAG } from "../work_dir.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `plugins`. */
 export const plugins: Command = {
@@ -48,3 +63,141 @@ methods is called.`,
     );
   },
 };
+
+/**
+ * Lists every plugin that a job would load, in the order of the calls.
+ *
+ * @param context Context of the command.
+ * @returns Exit code: 1 if one of them cannot be loaded.
+ * @throws {RunnerError} If the configuration or a directory is wrong.
+ */
+export async function listPlugins(context: CommandContext): Promise<number> {
+  const loaded = await load(context);
+  await using fetched = await pluginAddresses(
+    loaded.settings.lines("plugins"),
+    await sandboxSetting(loaded),
+    { env: loaded.parts.host.env, workspace: loaded.parts.workspace },
+  );
+  const sources = await Promise.all([
+    sourcesIn(givenPluginDirectory(loaded)),
+    sourcesIn(ciPluginDirectory(loaded, "early"), { isOfCiSource: true }),
+  ]);
+  return await report(context, loaded, [...fetched.sources, ...sources.flat()]);
+}
+
+/**
+ * Checks a plugin file and prints what it finds.
+ *
+ * @param context Context of the command.
+ * @param path Path of the file as typed.
+ * @returns Exit code: 1 if it cannot be loaded.
+ * @throws {RunnerError} If there is no such plugin.
+ */
+export async function checkPluginFile(
+  context: CommandContext,
+  path: string,
+): Promise<number> {
+  const loaded = await load(context);
+  const absolute = path.startsWith("/")
+    ? path
+    : `${loaded.parts.host.cwd}/${path}`;
+  return await report(context, loaded, [await sourceAt(absolute, path)]);
+}
+
+function load(context: CommandContext): Promise<CommandConfig> {
+  return loadCommandConfig(context, {
+    parts: partsInWorkDir(context),
+    findsJobFile: true,
+  });
+}
+
+async function sourcesIn(
+  directory: string | undefined,
+  origin: Pick<PluginSource, "isOfCiSource"> = {},
+): Promise<PluginSource[]> {
+  if (directory === undefined) return [];
+  const files = await findPluginFiles(directory);
+  return await Promise.all(
+    files.map(async ({ path }) => ({
+      ...await sourceAt(path, path),
+      ...origin,
+    })),
+  );
+}
+
+async function sourceAt(path: string, name: string): Promise<PluginSource> {
+  let reason =
+    "its name is not plugin_*.ts, plugin_*.js, plugin_*.py or that of a program";
+  try {
+    const file = await pluginFile(await Deno.realPath(path));
+    if (file !== undefined) return await fileSource(file);
+  } catch (error) {
+    if (error instanceof RunnerError) throw error;
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot use plugin "${name}": ${reason}`, {
+    code: "plugin-failed",
+  });
+}
+
+async function report(
+  { print, parts }: CommandContext,
+  loaded: CommandConfig,
+  sources: readonly PluginSource[],
+): Promise<number> {
+  const setting = await sandboxSetting(loaded);
+  const isTrusted = loaded.settings.isOn("trust_plugins");
+  const found = await Promise.all(
+    sources.map((source) => inspectPlugin(source, setting)),
+  );
+  found.sort((a, b) => priorityOf(a) - priorityOf(b));
+  for (const plugin of found) {
+    for (const line of pluginLines(plugin, isTrusted)) await print(line);
+  }
+  if (found.length === 0) await print("No plugin is there");
+  await parts.logger.flush();
+  return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+function priorityOf({ plugins }: InspectedPlugin): number {
+  return plugins[0]?.priority ?? Infinity;
+}
+
+/**
+ * Returns the lines that describe a plugin.
+ *
+ * @param plugin The plugin.
+ * @param isTrusted Whether plugin files run in the runner's own process.
+ * @returns Lines.
+ */
+export function pluginLines(
+  plugin: InspectedPlugin,
+  isTrusted: boolean,
+): string[] {
+  const { source, plugins, problem, rights, refused } = plugin;
+  const heads = plugins.map(({ name, priority, phases }) =>
+    `${name}  priority ${priority}  ${phases.join(", ") || "no phase"}`
+  );
+  const isAll = isTrusted && source.file !== undefined &&
+    source.lockFile === undefined;
+  const allowed = Object.entries(rights)
+    .map(([kind, values = []]) => `  may ${kind}: ${values.join(", ")}`);
+  const lines = [
+    ...heads.length === 0 ? [source.name] : heads,
+    `  from ${showUrl(source.origin)}`,
+    ...problem === undefined ? [] : [`  cannot be loaded: ${problem}`],
+    ...isAll
+      ? ["  may do whatever the runner can: plugins are trusted"]
+      : allowed.length === 0
+      ? ["  may not read, write or use the network"]
+      : allowed,
+    ...isAll
+      ? []
+      : refused.map(({ kind, value }) =>
+        `  asks for ${kind}: ${value}; to allow it: ${
+          grantOption(source.name, { kind, value })
+        }`
+      ),
+  ];
+  return lines.map(printable);
+}

@@ -59,7 +59,7 @@ function socketOf({ flags, parts }: CommandContext): string {
 
 async function valuesOf(context: CommandContext): Promise<string[]> {
   const { operands, rest = [] } = context;
-  const values = [...operands.filter((it) => it !== "-"), ...rest];
+  const values = [...operands.filter((operand) => operand !== "-"), ...rest];
   if (operands.includes("-")) values.push(...await readLines(context));
   return values;
 }
@@ -75,8 +75,8 @@ async function readLines({ parts }: CommandContext): Promise<string[]> {
       text += decoder.decode(bytes, { stream: true });
     }
     text += decoder.decode();
-    return text.split(/\r\n?|\n/).map((it) => it.trim())
-      .filter((it) => it !== "");
+    return text.split(/\r\n?|\n/).map((line) => line.trim())
+      .filter((line) => line !== "");
   } catch (cause) {
     throw new RunnerError(
       `Cannot read secrets from standard input: ${messageOf(cause)}`,

@@ -12,7 +12,7 @@ import {
   nothingToRun,
 } from "../job_file.ts";
 import { usageError } from "../parse_arguments.ts";
-import type { WatchedJob } from "../terminal/watch_job.ts";
+import type { WatchedJob } from "../terminal/live_view.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** Option that names the program which runs containers. */
@@ -93,7 +93,7 @@ overrides the defaults. Defaults are shown in parentheses.`,
     const container = containerOf(context);
     if (context.flags.has("job") || context.flags.has("workflow-file")) {
       if (container) throw usageError("Give --job or --container, not both");
-      const { runOneJob } = await import("../workflow/run_one_job.ts");
+      const { runOneJob } = await import("../workflow/run_workflow.ts");
       return await runOneJob(context);
     }
     const layer = flagsLayer(context);
@@ -125,7 +125,7 @@ export interface RunRequest {
 /**
  * Runs a job, shows its steps, and prints what comes next.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param request What to run.
  * @returns Exit code.
  */
@@ -159,7 +159,7 @@ async function watch(
   jobFile: GivenJobFile | undefined,
 ): Promise<WatchedJob | undefined> {
   if (jobFile === undefined) return undefined;
-  const { watchJob } = await import("../terminal/watch_job.ts");
+  const { watchJob } = await import("../terminal/live_view.ts");
   return watchJob(parts.host);
 }
 

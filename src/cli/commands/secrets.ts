@@ -56,7 +56,7 @@ the end of a single-line secret is removed; a multi-line secret is kept as it is
     ["secrets set demo/app API_TOKEN", "Set a secret; the value is asked for"],
   ],
   flags: [PASSWORD_FD_FLAG],
-  // What is too much may be a secret, so it is refused here, without naming it.
+  // Extra operands may be secrets, so the error does not repeat them.
   takesSecrets: true,
   actions: Object.keys(ACTIONS),
   maxOperands: Infinity,
@@ -93,7 +93,8 @@ function checkOperands(
   operands: readonly string[],
 ): void {
   const most = action.operands.length;
-  const least = action.operands.filter((it) => !it.startsWith("[")).length;
+  const least =
+    action.operands.filter((operand) => !operand.startsWith("[")).length;
   if (name === "set" && operands.length > most) {
     throw usageError(
       "A secret is never an argument, which other programs see and shells remember; give it on standard input",

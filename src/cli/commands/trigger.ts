@@ -1,3 +1,5 @@
+import { startedByEvent } from "../../coordinator/access.ts";
+import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import type { Host } from "../../host.ts";
 import {
@@ -6,15 +8,16 @@ import {
 } from "../../runner/flush_triggers.ts";
 import { TriggerQueue } from "../../triggers/queue.ts";
 import type { Trigger } from "../../triggers/trigger.ts";
+import type { JobDefinition } from "../../workflow/definition/definition.ts";
+import { definitionTrigger } from "../../workflow/definition/job_definition.ts";
 import {
   type ReadDefinitionOptions,
   readJobDefinition,
 } from "../../workflow/definition/read_job_definition.ts";
 import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
-import { warner } from "../definition_warnings.ts";
+import { warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
-import { triggerOfDefinition } from "../trigger_of_definition.ts";
 import { untilSignal } from "../until_signal.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
@@ -91,4 +94,83 @@ async function triggerIn(
     `Cannot trigger "${job.name}": the coordinator knows no steps, which "${file}" has`,
     { code: "invalid-trigger" },
   );
+}
+
+/** Variables of an event that triggered jobs get. */
+const PASSED_ON = [
+  Variable.eventType,
+  Variable.branch,
+  Variable.sha,
+  Variable.sourceUrl,
+  Variable.prBaseRef,
+  Variable.prNumber,
+  Variable.prRef,
+  Variable.diffBase,
+  Variable.ciSourceUrl,
+  Variable.ciSourceRef,
+  Variable.headUrl,
+  Variable.headRef,
+  Variable.baseUrl,
+  Variable.baseRef,
+  Variable.isForkPr,
+];
+
+/**
+ * Creates a follow-up job of what a job file says.
+ *
+ * It gets the event and the sources of the job that triggers it.
+ *
+ * @param definition What the file says.
+ * @param env Environment of the job that triggers.
+ * @returns The follow-up job.
+ */
+export function triggerOfDefinition(
+  definition: JobDefinition,
+  env: Readonly<Record<string, string>>,
+): Trigger {
+  const job = definitionTrigger(definition);
+  return {
+    ...job,
+    env: { ...job.env, ...passedOn(env), ...ciSourceVariables(env) },
+    ...source(env),
+    ...ciSource(env),
+  };
+}
+
+function passedOn(
+  env: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    PASSED_ON.filter((name) => env[name]).map((name) => [name, env[name]]),
+  );
+}
+
+function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
+  const { [Variable.sourceUrl]: url, [Variable.sha]: ref } = env;
+  return url
+    ? { sourceType: "git", sourceUrl: url, sourceRef: ref || undefined }
+    : {};
+}
+
+/**
+ * A type without an address would make the follow-up job fail, and so would an
+ * address that a job which no event started gives: the coordinator drops it.
+ */
+function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
+  const {
+    [Variable.ciSourceUrl]: url,
+    [Variable.ciSourceRef]: ref,
+  } = env;
+  return url && startedByEvent(env)
+    ? { ciSourceType: "git", ciSourceUrl: url, ciSourceRef: ref || undefined }
+    : {};
+}
+
+/** Address and ref are variables of the follow-up job in any case. */
+function ciSourceVariables(
+  env: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return env[Variable.ciSourceUrl] && !startedByEvent(env)
+    ? { [Variable.ciSourceType]: "git" }
+    : {};
 }

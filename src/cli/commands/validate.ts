@@ -39,7 +39,7 @@ export const validate: Command = {
     if (switches.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);
     }
-    // A run masks more then, and warns; what is wrong is to be put right here.
+    // A run masks more and warns; `validate` reports an error.
     const problems = unknownSecretNames({
       ...loaded.surroundings,
       jobEnv: config.env,

@@ -1,23 +1,24 @@
 import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
+import { DRY_RUN_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
+import { drawDefinition, FORMAT_FLAG } from "../draw_definition.ts";
 import { usageError } from "../parse_arguments.ts";
-import { EXPLAIN_FLAGS } from "../workflow/explain_flags.ts";
+import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 
-/** What can be done with workflows; each is loaded when it is asked for. */
+/** Actions; each is loaded when it is used. */
 const ACTIONS: Readonly<
   Record<string, (context: CommandContext, file?: string) => Promise<number>>
 > = {
   async run(context, file) {
     const { loadWorkflow } = await import("../workflow/load_workflow.ts");
-    const { runAction } = await import("../workflow/run_action.ts");
+    const { runAction } = await import("../workflow/run_workflow.ts");
     const loaded = await loadWorkflow(context, file);
     const only = context.flags.get("only") as readonly string[] | undefined;
     const result = await runAction(context, loaded, only);
     return result?.exitCode ?? 0;
   },
   async graph(context, file) {
-    const { drawDefinition } = await import("../draw_definition.ts");
     return await drawDefinition(context, file);
   },
   async list(context, directory) {
@@ -33,9 +34,11 @@ export const workflow: Command = {
     `Runs and shows workflows: graphs of jobs that depend on each other.
 
 Actions:
-  run FILE          Run the jobs of a workflow file on this machine
-  graph FILE        Print the graph of a workflow file
-  list [DIRECTORY]  List the files in .reactorcide/workflows and .reactorcide/jobs
+  run [FILE]        Run the jobs of a workflow file on this machine
+  graph [FILE]      Draw the graph, as "runnerlib graph" does
+  list [DIRECTORY]  List what there is, as "runnerlib list" does
+
+Without FILE, takes the only workflow in .reactorcide/workflows.
 
 Each job has its own workspace below .reactorcide/workflow, with a copy of the
 workflow's directory. The state of the jobs, with their outputs, is kept in
@@ -58,6 +61,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       valueName: "COUNT",
       help:
         "Maximum number of jobs that run at once (the number of processors)",
+      group: "Limits",
     },
     {
       name: "only",
@@ -65,16 +69,19 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       names: "job",
       isRepeatable: true,
       help: "Run only this job",
+      group: "What to run",
     },
     {
       name: "resume",
       help: "Continue the last run: run the jobs that have not succeeded",
+      group: "What to run",
     },
     {
       name: "source",
       valueName: "WHERE",
       choices: ["copy", "in-place", "none"],
       help: "How jobs get their code: copy, in-place or none (copy)",
+      group: "Source",
     },
     {
       name: "executor",
@@ -91,23 +98,25 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       name: "event",
       valueName: "TYPE",
       help: "Run only if the workflow handles this event, such as push",
+      group: "What to run",
     },
-    { name: "branch", valueName: "NAME", help: "Branch of the event" },
+    {
+      name: "branch",
+      valueName: "NAME",
+      help: "Branch of the event",
+      group: "What to run",
+    },
     {
       name: "changed-file",
       valueName: "PATH",
       isRepeatable: true,
       help: "File that the event changed",
+      group: "What to run",
     },
     ...configFlags(["wait"]),
-    { name: "dry-run", help: "Validate and print the plan without running it" },
+    DRY_RUN_FLAG,
     ...EXPLAIN_FLAGS,
-    {
-      name: "format",
-      valueName: "FORMAT",
-      choices: ["text", "mermaid", "dot", "svg"],
-      help: "Output format of a graph: text, mermaid, dot or svg (text)",
-    },
+    FORMAT_FLAG,
   ],
   actions: Object.keys(ACTIONS),
   operandNames: "workflow",

@@ -1,10 +1,11 @@
+import type { Settings } from "../../config/settings.ts";
 import { childEnvironment } from "../../environment/child_environment.ts";
 import type { Host } from "../../host.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { capture, type CaptureResult } from "../../process/capture.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding } from "./machine.ts";
 
-/** Maximum time that a program may take to tell its version, in milliseconds. */
+/** Time limit for a program to print its version, in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
 /** A program that jobs may need. */
@@ -14,13 +15,13 @@ interface ProgramEntry {
   /** What it is for. */
   readonly purpose: string;
   /**
-   * How it is asked for its version.
+   * Arguments that print the version.
    *
    * @default {["--version"]}
    */
   readonly args?: readonly string[];
   /**
-   * Where it is, if `PATH` does not matter.
+   * Path of the program, if it is not searched on `PATH`.
    *
    * @default {the name}
    */
@@ -64,7 +65,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
 ];
 
 /**
- * Looks for the programs that jobs may need, and asks each for its version.
+ * Finds the programs that jobs may need, and their versions.
  *
  * @param host The process.
  * @param needed Names of those that a job with this configuration needs.
@@ -92,7 +93,7 @@ export function findPrograms(
   }));
 }
 
-/** Takes the number only: what a program prints besides is its own business. */
+/** Returns only the number of what a program prints. */
 async function versionOf(
   argv: readonly string[],
   host: Host,
@@ -117,9 +118,65 @@ async function ask(
       cancellation,
     });
   } catch {
-    // Not there, not for us, or stuck: of no use in any case.
+    // Missing, not executable or stuck: unusable in any case.
     return undefined;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Programs that types of sources are fetched with. */
+const CLIENTS: Readonly<Record<string, string>> = {
+  git: "git",
+  hg: "hg",
+  svn: "svn",
+};
+
+/** Endings of archives, and the programs that unpack them. */
+const UNPACKERS: readonly (readonly [RegExp, string])[] = [
+  [/\.(?:tar\.gz|tgz)$/, "gzip"],
+  [/\.(?:tar\.bz2|tbz2?)$/, "bzip2"],
+  [/\.(?:tar\.xz|txz)$/, "xz"],
+  [/\.(?:tar\.zst|tzst)$/, "zstd"],
+];
+
+/** What the needs of a job depend on. */
+export interface NeedsSetting {
+  /** The configuration of the job. */
+  readonly settings: Settings;
+  /** Whether the runner is a compiled program. */
+  readonly isStandalone: boolean;
+}
+
+/**
+ * Returns the programs that a job with this configuration needs.
+ *
+ * @param setting What the needs depend on.
+ * @returns Names of programs.
+ */
+export function neededPrograms(
+  { settings, isStandalone }: NeedsSetting,
+): Set<string> {
+  const needed = new Set(["sh"]);
+  for (const source of ["source", "ci_source"] as const) {
+    const type = textOf(settings, `${source}_type`);
+    if (Object.hasOwn(CLIENTS, type)) needed.add(CLIENTS[type]);
+    if (type !== "tarball") continue;
+    const url = textOf(settings, `${source}_url`).replace(/[?#].*$/, "");
+    for (const [ending, program] of UNPACKERS) {
+      if (ending.test(url)) needed.add(program);
+    }
+  }
+  const hasPlugins = textOf(settings, "plugin_dir") !== "" &&
+    !settings.isOn("trust_plugins");
+  if (isStandalone && hasPlugins) needed.add("deno");
+  return needed;
+}
+
+function textOf(
+  settings: Settings,
+  name: Parameters<Settings["get"]>[0],
+): string {
+  const value = settings.get(name)?.value;
+  return typeof value === "string" ? value : "";
 }

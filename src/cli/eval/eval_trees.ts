@@ -13,7 +13,7 @@ import {
 import { prepareSource } from "../../source/prepare.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import type { CommandContext } from "../command.ts";
-import { evalValue } from "./eval_flags.ts";
+import { evalValue } from "./eval_inputs.ts";
 import { pathExists } from "../../fs/files.ts";
 
 /** All of the history, but files only when they are needed. */
@@ -33,7 +33,7 @@ export interface EvalTrees {
  * Finds the code of an evaluation, and fetches what is missing and known. That
  * of a pull request may be impossible to check out; then it stays missing.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param event What happened.
  * @param cancellation Ends the command.
  * @returns Where the code is.
@@ -56,7 +56,7 @@ export async function evalTrees(
   const { sourceUrl, sourceRef, ciSourceUrl, ciSourceRef, headUrl } = event;
   const get = (url: string, ref: string, target: string, git = {}) =>
     fetchTree(context, { url, ref, target, git }, cancellation);
-  // No name in the tree of a pull request may stop the evaluation.
+  // The evaluation must not fail because of names in a pull request.
   const getProposed: typeof get = async (...args) => {
     try {
       await get(...args);
@@ -109,7 +109,7 @@ async function requireDirectory(
 /**
  * Determines which files have changed.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param source Absolute path of the code.
  * @param event What happened.
  * @returns Paths; `undefined` if they are unknown, after a warning.
@@ -195,9 +195,9 @@ function branchOfBase(event: EvalEvent): string | undefined {
 }
 
 /**
- * Finds the real place of a path that was given.
+ * Returns the real path of a given path.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param path Path, as a job knows it or relative to the current directory.
  * @returns Absolute path.
  */

@@ -14,7 +14,7 @@ export interface RunningStep {
   progress: string | undefined;
 }
 
-/** How many steps are over, by how that is to be told. */
+/** Number of finished steps, by how they are shown. */
 export interface EndedCounts {
   /** Steps that did what they were to do, or were let fail. */
   done: number;
@@ -62,10 +62,10 @@ export class Board {
   }
 
   /**
-   * Takes note of what happened.
+   * Records an event.
    *
    * @param event What happened.
-   * @param now When, in milliseconds.
+   * @param now Time of the event, in milliseconds.
    */
   apply(event: StepEvent, now: number): void {
     switch (event.type) {

@@ -23,7 +23,7 @@ export interface FrameOptions {
   size: ConsoleSize;
   /** Whether lines may have colors. */
   color: boolean;
-  /** What time it is, in milliseconds. */
+  /** Current time, in milliseconds. */
   now: number;
 }
 
@@ -47,9 +47,9 @@ const NARROWEST_DETAIL = 8;
 const NAMES_SHARE = 0.4;
 
 /**
- * Draws the steps that run, and counts all of them.
+ * Draws the running steps, and counts all steps.
  *
- * @param board What is known of the steps.
+ * @param board State of the steps.
  * @param options Terminal, color and time.
  * @returns Lines of which none takes the last cell of the terminal.
  */
@@ -159,8 +159,8 @@ interface Count {
 /**
  * Counts the steps of a job in one line.
  *
- * @param board What is known of the steps.
- * @param now What time it is, in milliseconds.
+ * @param board State of the steps.
+ * @param now Current time, in milliseconds.
  * @param width Cells of the line; when words do not fit, marks stand for them.
  * @returns The line; in a very narrow terminal still one to be cut.
  */
@@ -178,15 +178,15 @@ export function countsLine(
     { count: cancelled, word: "cancelled", mark: "⊘" },
     { count: skipped, word: "skipped", mark: "–" },
   ];
-  const told = counts.filter(({ count }) => count > 0);
+  const shown = counts.filter(({ count }) => count > 0);
   const clock = formatClock(now - board.startedAt);
   const inWords = joined(
-    told.map(({ count, word, style }) => [`${count} ${word}`, style]),
+    shown.map(({ count, word, style }) => [`${count} ${word}`, style]),
     clock,
     " · ",
   );
   return widthOf(inWords) <= width ? inWords : joined(
-    told.map(({ count, mark, style }) => [`${mark}${count}`, style]),
+    shown.map(({ count, mark, style }) => [`${mark}${count}`, style]),
     clock,
     " ",
   );
@@ -220,9 +220,8 @@ const NEW_LINE = 0x0a;
 /**
  * The lines at the bottom of a terminal, below all that is printed.
  *
- * It says what to write and trusts that this is written, all of it and in
- * order. Half a line of others is not disturbed: there is no region until the
- * line is complete.
+ * It returns what to write and relies on all of it being written in order. The
+ * region is hidden while another writer's line is incomplete.
  */
 export class Region {
   readonly #lines: () => readonly string[];

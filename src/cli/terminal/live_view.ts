@@ -1,8 +1,65 @@
-import type { HostStream } from "../../host.ts";
-import type { StepEvent } from "../../steps/step.ts";
+import { isSwitchedOn } from "../../boolean.ts";
+import type { Host, HostStream } from "../../host.ts";
 import { type Sink, streamSink } from "../../output/sink.ts";
+import type { StepEvent } from "../../steps/step.ts";
+import { shouldUseColor } from "../../terminal/color.ts";
 import { Board } from "./board.ts";
 import { formatFrame, Region } from "./frame.ts";
+
+/** A process whose terminal shows how far a job is. */
+export interface WatchedJob extends AsyncDisposable {
+  /** The process, with streams that leave room for the view. */
+  readonly host: Host;
+  /** Shows what happens to the steps. */
+  readonly onStepEvent: (event: StepEvent) => void;
+}
+
+/**
+ * Shows the steps of a job at the bottom of the terminal as soon as there are
+ * several.
+ *
+ * @param host The process.
+ * @returns The watched process, to be disposed of when the job is over;
+ * `undefined` without an interactive terminal.
+ */
+export function watchJob(host: Host): WatchedJob | undefined {
+  if (!isInteractive(host)) return undefined;
+  const view = openLiveView({
+    stdout: host.stdout,
+    stderr: host.stderr,
+    columns: () => host.consoleSize?.()?.columns ?? 80,
+    rows: () => host.consoleSize?.()?.rows ?? 24,
+    color: shouldUseColor(host.env, true),
+    now: () => performance.now(),
+  });
+  let isShown = false;
+  return {
+    host: { ...host, stdout: view.stdout, stderr: view.stderr },
+    onStepEvent(event) {
+      if (event.type === "planned") isShown = event.steps.length > 1;
+      // A single step may leave an incomplete line on the screen.
+      if (isShown) view.onEvent(event);
+    },
+    [Symbol.asyncDispose]: () => view.close(),
+  };
+}
+
+/**
+ * Checks whether a live view can be drawn on the terminal.
+ *
+ * Both streams must be terminals that can move their cursor, and `CI` must not
+ * be set, because a terminal in CI is a recording.
+ *
+ * @param host The process.
+ * @returns Whether it can.
+ */
+export function isInteractive(
+  host: Pick<Host, "env" | "stdout" | "stderr">,
+): boolean {
+  const { env, stdout, stderr } = host;
+  if (isSwitchedOn(env.CI) || env.TERM === "dumb") return false;
+  return stdout.isTerminal() && stderr.isTerminal();
+}
 
 /** Options for {@linkcode openLiveView}. */
 export interface LiveViewOptions {
@@ -20,15 +77,15 @@ export interface LiveViewOptions {
   now(): number;
 }
 
-/** What a person sees of a job while it runs. */
+/** The view of a running job. */
 export interface LiveView extends AsyncDisposable {
-  /** Standard output for everybody else, from now on and for good. */
+  /** Standard output for all other writers, also after the view is closed. */
   readonly stdout: HostStream;
-  /** Standard error for everybody else. */
+  /** Standard error for all other writers. */
   readonly stderr: HostStream;
-  /** Takes note of what happened; it is seen soon. */
+  /** Records an event, which is drawn soon. */
   onEvent(event: StepEvent): void;
-  /** Leaves nothing of the view on the screen; more than once is harmless. */
+  /** Erases the view; may be called several times. */
   close(): Promise<void>;
 }
 
@@ -39,8 +96,8 @@ const encoder = new TextEncoder();
 /**
  * Opens a view of the steps of a job at the bottom of the terminal.
  *
- * Nothing else may write to the terminal while it is open. Its timer keeps no
- * process alive. After it was closed, the streams go on to work.
+ * Nothing else may write to the terminal while it is open. Its timer does not
+ * keep the process alive. The streams still work after it is closed.
  *
  * @param options Terminal, color and clock.
  * @returns The view; to be closed whatever happens.
@@ -60,14 +117,14 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   let closing: Promise<void> | undefined;
 
   async function draw(): Promise<void> {
-    // A terminal that is slow is not to get more behind.
+    // A slow terminal must not fall further behind.
     if (isDrawing) return;
     isDrawing = true;
     try {
       await inTurn(() => writeText(stderr, region.update()));
       isDrawing = false;
     } catch {
-      // A terminal that cannot be drawn on is no reason to end a job.
+      // A job does not fail because its terminal cannot be drawn on.
       clearInterval(timer);
     }
   }
@@ -82,7 +139,7 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   }
   function close(): Promise<void> {
     clearInterval(timer);
-    // As for drawing: who prints learns by itself what is wrong.
+    // As for drawing: the next writer gets the error itself.
     closing ??= inTurn(() => writeText(stderr, region.close())).catch(() => {});
     return closing;
   }
@@ -100,7 +157,7 @@ function turns(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
     const turn = last.then(task);
-    // A task that fails, fails for who asked for it, and no other.
+    // The caller of a task gets its error; later tasks still run.
     last = turn.catch(() => {});
     return turn;
   };

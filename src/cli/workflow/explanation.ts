@@ -1,7 +1,18 @@
-import { cutToWidth, displayWidth, takeWidth } from "../../terminal/width.ts";
 import { printable } from "../../terminal/text.ts";
+import { cutToWidth, displayWidth, takeWidth } from "../../terminal/width.ts";
 import type { JobExplanation } from "../../workflow/explain_jobs.ts";
-import type { CommandContext } from "../command.ts";
+import type { CommandContext, Flag } from "../command.ts";
+
+/** Options of commands that explain what starts. */
+export const EXPLAIN_FLAGS: readonly Flag[] = [
+  {
+    name: "explain",
+    help:
+      "Print which workflows and jobs start, which are skipped and why, without starting any",
+    group: "What to run",
+  },
+  { name: "json", help: "Print the explanation as JSON", group: "Output" },
+];
 
 /** Cells of a line where the terminal does not say how many it has. */
 const DEFAULT_COLUMNS = 80;
@@ -51,8 +62,8 @@ export async function printExplanations(
 }
 
 /**
- * Lays out explanations as a table: a line for each workflow, and one for each
- * of its jobs if it starts. Reasons that are too long go on below themselves.
+ * Formats explanations as a table: a line for each workflow, and for each of its
+ * jobs if it starts. Long reasons are wrapped.
  *
  * @param explanations Workflows and jobs.
  * @param columns Cells of a line.

@@ -3,11 +3,10 @@ import {
   WORKFLOW_FOLDER,
   type WorkflowDefinition,
 } from "../../workflow/definition/definition.ts";
-import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import type { CommandContext } from "../command.ts";
-import { warner } from "../definition_warnings.ts";
-import { maskJobs } from "../inventory.ts";
+import { maskJobs, warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 
 /** A workflow and the directory that it belongs to. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isInteractive } from "../../../src/cli/terminal/watch_job.ts";
+import { isInteractive } from "../../../src/cli/terminal/live_view.ts";
 import { shouldUseColor } from "../../../src/terminal/color.ts";
 
 Deno.test("shouldUseColor() follows the variables, then the terminal", () => {

@@ -1,32 +1,38 @@
 import { readOptions } from "../../config/load_config.ts";
-import { flagsLayer } from "../config_flags.ts";
 import { Variable } from "../../environment/variables.ts";
-import { maskedTail } from "../../runner/run_steps.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_table.ts";
+import { maskedTail } from "../../runner/run_steps.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { shouldUseColor } from "../../terminal/color.ts";
-import { parseEventType } from "../../workflow/definition/filters.ts";
+import { printable } from "../../terminal/text.ts";
+import { nextJobsText } from "../../triggers/next_jobs.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
-import { explainJobs } from "../../workflow/explain_jobs.ts";
-import type { ContainerOptions } from "../../workflow/local/container_command.ts";
-import { localJob, selectJobs } from "../../workflow/local/local_job.ts";
-import type { NodeStatus } from "../../workflow/local/node_states.ts";
-import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
+import { parseEventType } from "../../workflow/definition/filters.ts";
+import { levels } from "../../workflow/draw_graph.ts";
 import {
   type FilterMatch,
   matchFilters,
 } from "../../workflow/eval/match_filters.ts";
+import { explainJobs } from "../../workflow/explain_jobs.ts";
+import type { ContainerOptions } from "../../workflow/local/container_command.ts";
+import {
+  localJob,
+  localNodes,
+  selectJobs,
+} from "../../workflow/local/local_job.ts";
+import type { NodeStatus } from "../../workflow/local/node_states.ts";
+import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
 import type { CommandContext } from "../command.ts";
+import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
-import type { LoadedWorkflow } from "./load_workflow.ts";
-import { planText } from "./plan_text.ts";
+import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
 
-/** Where jobs may get their code. */
+/** Sources of the code of jobs. */
 const SOURCES = ["copy", "in-place", "none"] as const;
 
-/** A run without an event starts whatever the file is for. */
+/** Without an event, a run starts every workflow. */
 const ANY_EVENT: FilterMatch = {
   isStarted: true,
   reason: "no event is given with --event",
@@ -46,12 +52,12 @@ const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
 };
 
 /**
- * Runs a workflow as the options of a command say.
+ * Runs a workflow according to the options of a command.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param loaded The workflow.
  * @param only Names of the only jobs that run; `undefined` for all.
- * @returns How it ended; `undefined` if nothing was run.
+ * @returns Result; `undefined` if nothing was run.
  * @throws {RunnerError} As {@linkcode runLocal}, and `usage`.
  */
 export async function runAction(
@@ -180,4 +186,89 @@ async function printJobs(
   });
   await logger.flush();
   await stderr.write(new TextEncoder().encode(`\n${text}\n`));
+}
+
+/**
+ * Returns the plan of a run.
+ *
+ * @param workflow The workflow.
+ * @param only Names of the only jobs; `undefined` for all.
+ * @returns Lines: jobs behind those that they wait for.
+ * @throws {RunnerError} `invalid-config` for an unknown job.
+ */
+export function planText(
+  { name, vars, jobs }: WorkflowDefinition,
+  only: readonly string[] | undefined,
+): string {
+  const all = { vars, jobs: jobs.map(localJob) };
+  const { jobs: chosen } = only === undefined
+    ? all
+    : selectJobs(all, only, new Map());
+  const order = levels(chosen).flat();
+  return [
+    `Would run "${printable(name)}":`,
+    ...localNodes(order).flatMap(({ displayName, job }) => {
+      const { dependsOn, condition, command, steps } = job;
+      const when = condition === "all_success" ? "" : `, ${condition}`;
+      const waits = dependsOn.length === 0 && when === ""
+        ? ""
+        : ` (after ${dependsOn.join(", ") || "nothing"}${when})`;
+      const what = command?.trim().split("\n") ??
+        steps!.map((step) => `step ${step.name}`);
+      return [
+        `  ${printable(displayName + waits)}`,
+        ...what.map((line) => `    ${command ? "$ " : ""}${printable(line)}`),
+      ];
+    }),
+  ].join("\n");
+}
+
+/** Options of `run` that mean the same for a job of a workflow. */
+const SHARED_FLAGS: readonly string[] = [
+  "job",
+  "workflow-file",
+  "dry-run",
+  "wait",
+];
+
+/**
+ * Runs one job of a workflow file, and prints which ones come next.
+ *
+ * @param context Context of the command `run`.
+ * @returns Exit code of the job.
+ * @throws {RunnerError} `usage`, `invalid-config` or `invalid-workflow`.
+ */
+export async function runOneJob(context: CommandContext): Promise<number> {
+  const { flags, switches, rest, parts, print } = context;
+  const [job, file] = [flags.get("job"), flags.get("workflow-file")];
+  if (typeof job !== "string" || typeof file !== "string") {
+    throw usageError("--job and --workflow-file go together", "run");
+  }
+  const other = [...flags.keys(), ...switches.keys()]
+    .find((name) => !SHARED_FLAGS.includes(name));
+  if (other !== undefined || rest !== undefined) {
+    throw usageError(
+      `Cannot use ${
+        rest ? '"--"' : `--${other}`
+      } with --job: the workflow file says what runs`,
+      "run",
+    );
+  }
+  const loaded = await loadWorkflow(context, file);
+  const result = await runAction(context, loaded, [job]);
+  if (result === undefined) return 0;
+  const { completed, exitCode } = result;
+  const names = new Set(
+    [...completed].map((key) => key.replace(/\[\d+\]$/, "")),
+  );
+  const next = loaded.workflow.jobs
+    .map(({ name, body }) => ({ name, dependsOn: body.dependsOn ?? [] }))
+    .filter(({ name, dependsOn }) =>
+      dependsOn.includes(job) && !names.has(name)
+    );
+  if (exitCode === 0 && next.length > 0) {
+    await print(`\n${nextJobsText(next, names, { workflowFile: file })}`);
+  }
+  await parts.logger.flush();
+  return exitCode;
 }

@@ -1,15 +1,22 @@
-import { defaultOf } from "../../options/options.ts";
-import { Variable } from "../../environment/variables.ts";
 import { booleanProblem, parseBoolean } from "../../boolean.ts";
+import { Variable } from "../../environment/variables.ts";
+import type { Host } from "../../host.ts";
+import { defaultOf } from "../../options/options.ts";
 import {
   type EventType,
   parseEventType,
 } from "../../workflow/definition/filters.ts";
+import type { Approval } from "../../workflow/eval/decide.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
+import {
+  type Policy,
+  policyRevision,
+  readPolicy,
+} from "../../workflow/eval/policy.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** Options that have a variable in their place. */
+/** Options that a variable can replace, by name. */
 const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
   "ci-source-dir": [Variable.ciSourceDir, "Directory of the trusted CI code"],
   "source-dir": [Variable.sourceDir, "Directory of the code"],
@@ -41,31 +48,38 @@ export const EVAL_FLAGS: readonly Flag[] = [
     name,
     valueName: "TEXT",
     help: `${help} (${variable})`,
+    group: /^(event-type|branch|pr-|is-fork)/.test(name)
+      ? "What to run" as const
+      : "Source" as const,
   })),
   {
     name: "triggers-file",
     valueName: "PATH",
+    group: "Output",
     help: `File for the trigger document (${defaultOf("triggers_file")})`,
   },
   {
     name: "workflow-file",
     valueName: "FILE",
+    names: "workflow",
     help: "Evaluate only this workflow file",
+    group: "What to run",
   },
   {
     name: "changed-file",
     valueName: "PATH",
     isRepeatable: true,
     help: "File that the event changed",
+    group: "What to run",
   },
 ];
 
 /**
- * Reads an option, or the variable in its place.
+ * Reads an option, or else its variable.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @param name Name of the option.
- * @param fallback Text without both.
+ * @param fallback Value if neither is set.
  * @returns The text.
  */
 export function evalValue(
@@ -82,7 +96,7 @@ export function evalValue(
 /**
  * Reads the event.
  *
- * @param context What the command got to work with.
+ * @param context Context of the command.
  * @returns The event.
  * @throws {RunnerError} `usage` without a type; `invalid-config` for an unknown
  * one.
@@ -120,4 +134,52 @@ function forkText(given: string): EvalEvent["isForkPr"] {
 function eventType(given: string): EventType {
   if (given === "") throw usageError("Option --event-type is required", "eval");
   return parseEventType(given);
+}
+
+/** Inputs of the policy, from the coordinator. */
+export interface PolicyInputs {
+  /** Policy, if there is one. */
+  readonly policy: Policy | undefined;
+  /** Revision of the policy. */
+  readonly policyRevision: string;
+  /** Author of the change. */
+  readonly actor: string;
+  /** Subjects that the actor belongs to. */
+  readonly actorSubjects: readonly string[];
+  /** Approvals. */
+  readonly approvals: readonly Approval[];
+}
+
+/**
+ * Reads the inputs of the policy.
+ *
+ * @param env Environment.
+ * @returns The inputs; lists that cannot be read count as empty, as they do
+ * for the coordinator: they can only take rights away.
+ * @throws {RunnerError} `invalid-config`, if the policy cannot be used.
+ */
+export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
+  const text = env[Variable.ciPolicy];
+  const policy = text ? await readPolicy(text, Variable.ciPolicy) : undefined;
+  return {
+    policy,
+    policyRevision: env[Variable.ciPolicyRevision] ||
+      (policy === undefined ? "" : await policyRevision(policy)),
+    actor: env[Variable.headActor] ?? "",
+    actorSubjects: listOf(env[Variable.actorSubjects])
+      .filter((subject) => typeof subject === "string"),
+    approvals: listOf(env[Variable.ciApprovals])
+      .filter((approval): approval is Approval =>
+        typeof approval === "object" && approval !== null
+      ),
+  };
+}
+
+function listOf(text: string | undefined): unknown[] {
+  try {
+    const list: unknown = JSON.parse(text || "[]");
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
 }

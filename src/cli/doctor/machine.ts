@@ -1,0 +1,177 @@
+import { childEnvironment } from "../../environment/child_environment.ts";
+import { osReason } from "../../errors.ts";
+import type { Host } from "../../host.ts";
+import { confinedCommand } from "../../plugins/sandbox/confinement.ts";
+import { findDeno, findOnPath } from "../../plugins/sandbox/find_deno.ts";
+import { Cancellation } from "../../process/cancellation.ts";
+import { capture } from "../../process/capture.ts";
+import { findContainment } from "../../process/containment.ts";
+import type { Workspace } from "../../workspace/layout.ts";
+
+/** Something that the doctor looked at. */
+export interface Finding {
+  /**
+   * State: present, missing without harm, or missing although a job with this
+   * configuration needs it.
+   */
+  readonly state: "ok" | "missing" | "needed";
+  /** What was looked at. */
+  readonly name: string;
+  /** What was found. */
+  readonly detail: string;
+  /** What it is for. */
+  readonly purpose: string;
+}
+
+/**
+ * Formats findings as lines.
+ *
+ * @param findings Findings.
+ * @returns Lines.
+ */
+export function findingLines(findings: readonly Finding[]): string[] {
+  const widths = (["state", "name", "detail"] as const).map((key) =>
+    [key, Math.max(...findings.map((finding) => finding[key].length))] as const
+  );
+  return findings.map((finding) => {
+    const cells = widths.map(([key, width]) => finding[key].padEnd(width));
+    return `  ${cells.join("  ")}  ${finding.purpose}`.trimEnd();
+  });
+}
+
+/**
+ * Checks whether jobs can write to their workspace.
+ *
+ * @param workspace Where a job's files are.
+ * @returns What was found.
+ */
+export async function findWorkspace(
+  { base, inContainer }: Workspace,
+): Promise<Finding> {
+  const common = { name: inContainer ? "container" : "laptop", detail: base };
+  try {
+    const directory = await nearestDirectory(base);
+    const file = await Deno.makeTempFile({ dir: directory, prefix: ".try-" });
+    await Deno.remove(file);
+    const isThere = directory === base;
+    const purpose = isThere ? "is writable" : "will be created";
+    return { state: "ok", ...common, purpose };
+  } catch (error) {
+    const purpose = `cannot be written to: ${osReason(error)}`;
+    return { state: "needed", ...common, purpose };
+  }
+}
+
+/** A missing workspace will be created in the nearest directory that exists. */
+async function nearestDirectory(path: string): Promise<string> {
+  try {
+    await Deno.stat(path);
+    return path;
+  } catch (error) {
+    const isTop = path === "/" || path === "";
+    if (isTop || !(error instanceof Deno.errors.NotFound)) throw error;
+    return await nearestDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
+  }
+}
+
+/**
+ * Checks whether processes of an untrusted step can outlive it here.
+ *
+ * @param isInContainer Whether the runner is in a container for a job.
+ * @returns What was found.
+ */
+export async function findUntrustedContainment(
+  isInContainer: boolean,
+): Promise<Finding> {
+  const { namespace, problem } = await findContainment(isInContainer);
+  return {
+    state: problem === undefined ? "ok" : "missing",
+    name: "untrusted steps",
+    detail: namespace
+      ? `PID${namespace.hasMounts ? " and mount" : ""} namespace`
+      : "tags",
+    purpose: problem === undefined
+      ? "none of their processes outlives them"
+      : `their processes may outlive them: ${problem}`,
+  };
+}
+
+/**
+ * Checks whether the kernel confines the processes of plugins.
+ *
+ * @param host The process.
+ * @returns What was found.
+ */
+export async function findConfinement(host: Host): Promise<Finding> {
+  const isThere = Deno.build.os === "linux" && await isConfined(host);
+  return {
+    state: isThere ? "ok" : "missing",
+    name: "landlock",
+    detail: "",
+    purpose: "plugins, against links that are swapped while they run",
+  };
+}
+
+async function isConfined(host: Host): Promise<boolean> {
+  try {
+    const command = confinedCommand(
+      ["/bin/sh", "-c", ":"],
+      { read: ["/"], write: ["/"], env: {} },
+      {
+        deno: await findDeno(host.env),
+        perl: await findOnPath("perl", host.env),
+      },
+    );
+    const { exitCode, stdout } = await capture(command, {
+      cwd: host.cwd,
+      env: childEnvironment(host.env, { kind: "tool" }),
+      cancellation: new Cancellation(),
+    });
+    return exitCode === 0 && stdout === "";
+  } catch {
+    // Without a program that sets it up, there is no confinement.
+    return false;
+  }
+}
+
+/**
+ * Kinds of permissions, and what the runner uses them for. It gives the others
+ * up as it starts.
+ */
+const KINDS = {
+  read: "job files, sources, plugins",
+  write: "the workspace",
+  run: "commands of jobs",
+  env: "configuration",
+  net: "the coordinator, downloads, plugins, the socket for secrets",
+} as const;
+
+/**
+ * Checks the permissions of this process.
+ *
+ * @param directory Directory that jobs write to.
+ * @returns What was found; what every job needs is marked as such.
+ */
+export function findPermissions(directory: string): Finding[] {
+  const needs: readonly Deno.PermissionDescriptor[] = [
+    { name: "read", path: directory },
+    { name: "write", path: directory },
+    { name: "run", command: "/bin/sh" },
+  ];
+  return Object.entries(KINDS).map(([kind, purpose]) => {
+    const isAll = isGranted({ name: kind } as Deno.PermissionDescriptor);
+    const need = needs.find(({ name }) => name === kind);
+    const isEnough = isAll || (need !== undefined && isGranted(need));
+    return {
+      state: isEnough ? "ok" : need === undefined ? "missing" : "needed",
+      name: kind,
+      detail: isAll ? "all" : isEnough ? "what a job needs" : "not all",
+      purpose,
+    };
+  });
+}
+
+function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
+  const { state, partial } = Deno.permissions.querySync(descriptor);
+  return state === "granted" && !partial;
+}
