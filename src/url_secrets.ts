@@ -15,15 +15,15 @@ const MIN_LONG_LENGTH = 20;
 const MIN_AMBIGUOUS_LENGTH = 12;
 
 /** Parts of connection strings outside of URLs. */
-export const CONNECTION_PART: RegExp =
+const CONNECTION_PART: RegExp =
   /\b(SharedAccess(?:Signature|Key)|AccountKey|AccessKey|Password|Pwd)(\s*=\s*)([^;\s"'&]+)/gi;
 
 /** URLs in a text; quotes and brackets end them. */
-export const URL_IN_TEXT: RegExp =
+const URL_IN_TEXT: RegExp =
   /(?:(?:\b[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|\b(?:https?|ssh|git|svn|ftp):\/?(?=[^\s/"'<>`]{1,1000}@)|(?<![^\s"'(=])\/\/(?=[^\s/"'<>`]{1,1000}@))[^\s"'<>`]+/gi;
 
 /** Connection strings of Oracle in a text. */
-export const ORACLE_IN_TEXT: RegExp =
+const ORACLE_IN_TEXT: RegExp =
   /\bjdbc:oracle:\w+:[^\s"'<>`@]*\/[^\s"'<>`]*@[^\s"'<>`]*/gi;
 
 /** Query parameters, also without the scheme of a URL. */
@@ -158,7 +158,7 @@ function isWorthMasking(value: string): boolean {
 }
 
 /** Hides secret parameters in a text. */
-export function hideParameters(text: string): string {
+function hideParameters(text: string): string {
   return text.replace(
     PARAMETER,
     (whole, separator, name, value) =>
@@ -275,14 +275,14 @@ function shapesOf(url: string): string[] {
  * One or more schemes, as in `https://` and `jdbc:postgresql://`. A slash or
  * the name of the scheme may be missing if there is user info.
  */
-export const SCHEME: RegExp =
+const SCHEME: RegExp =
   /^\s*(?:(?:[a-z][a-z0-9+.-]{0,30}::?){1,4}\/\/|(?:https?|ssh|git|svn|ftp):\/?(?=[^/]+@)|\/\/(?=[^/]+@))/i;
 
 /** URLs of Oracle have no slashes before user and password. */
 const ORACLE = /^jdbc:oracle:\w+:(?=[^@/]*\/[^@]*@|\*\*\*@)/i;
 
 /** Ports, also of several hosts. */
-export const PORTS: RegExp = /^\d{0,5}(?:,[\w.-]+(?::\d{1,5})?)*$/;
+const PORTS: RegExp = /^\d{0,5}(?:,[\w.-]+(?::\d{1,5})?)*$/;
 
 /** Query parameters that identify the code, not the user. */
 const HARMLESS_NAMES = new Set([
@@ -295,14 +295,14 @@ const HARMLESS_NAMES = new Set([
 const HARMLESS_VALUE = /^[\w.,/-]{0,64}$/;
 
 /** Hash of a pinned file or package. */
-export const INTEGRITY: RegExp = /^sha(?:256|384|512)-[A-Za-z0-9+/=]+$/;
+const INTEGRITY: RegExp = /^sha(?:256|384|512)-[A-Za-z0-9+/=]+$/;
 
 /** Tokens with a known prefix. */
 const KNOWN_TOKEN =
   /^(?:gh[pousr]_|github_pat_|glpat-|gl[a-z]{1,5}-|xox[a-z]-|sk-|sk_|pk_|rk_|AKIA|ASIA|AIza|ya29\.|npm_|pypi-|dop_v1_|hvs\.|eyJ)\w/;
 
 /** Parts of a URL. */
-export interface UrlParts {
+interface UrlParts {
   readonly scheme: string;
   /** Text before the `@`. */
   readonly userInfo: string;
@@ -371,7 +371,7 @@ function userInfoOf(
  * Returns the text after the first colon of an authority, except in an IPv6
  * address.
  */
-export function portsOf(authority: string): string | undefined {
+function portsOf(authority: string): string | undefined {
   const from = authority.startsWith("[") ? authority.indexOf("]") + 1 : 0;
   const colon = authority.indexOf(":", from);
   return colon < 0 ? undefined : authority.slice(colon + 1);
@@ -381,7 +381,7 @@ export function portsOf(authority: string): string | undefined {
  * Checks whether a word looks like a token: long, with digits and letters of
  * both cases.
  */
-export function isTokenLike(word: string): boolean {
+function isTokenLike(word: string): boolean {
   if (KNOWN_TOKEN.test(word) || /^bot\d+:/.test(word)) return true;
   return /^[A-Za-z0-9_=+~-]{20,}$/.test(word) && /\d/.test(word) &&
     /[a-z]/.test(word) && /[A-Z]/.test(word);

@@ -174,7 +174,7 @@ function escape(text: string): string {
 }
 
 /** Properties of a job that determine its row. */
-export interface PlacedJob {
+interface PlacedJob {
   /** Name of the job. */
   readonly name: string;
   /** Names of its dependencies. */

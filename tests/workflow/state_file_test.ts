@@ -111,7 +111,7 @@ Deno.test("openStateFile() reports why it cannot go on", async () => {
   await assertRejects(
     () => openStateFile(path, RESUMED),
     RunnerError,
-    "is damaged",
+    "it is not the state of a workflow",
   );
 });
 

@@ -18,36 +18,63 @@ export interface LocalState {
   readonly jobs: ReadonlyMap<string, readonly JobInstance[]>;
 }
 
+/** Content of a state file and its journal. */
+export interface SavedState {
+  /** Id of the workflow. */
+  readonly workflow: string;
+  /** Records by job key. */
+  readonly records: Map<string, unknown>;
+}
+
 /**
- * Reads the state of the jobs of a local workflow.
- *
- * The journal next to the file contains what has happened since the file was
- * written, if it is of the same run.
+ * Reads a state file. Its journal contains the changes since the file was
+ * written, if both belong to the same run.
  *
  * @param path Absolute path of the file.
- * @returns The state; `null` if there is no such workflow.
- * @throws {RunnerError} `workspace`, if it is damaged or cannot be read.
+ * @param failure Creates the error for a file that is damaged or unreadable.
+ * @returns The content; `null` if the file does not exist.
  */
-export async function readLocalState(path: string): Promise<LocalState | null> {
-  // In this order: what is recorded in between is at the end of the journal.
-  const text = await readText(path);
+export async function readStateFile(
+  path: string,
+  failure: (state: string, cause?: unknown) => RunnerError,
+): Promise<SavedState | null> {
+  // In this order, since changes in between are at the end of the journal.
+  const text = await readText(path, failure);
   if (text === null) return null;
-  const journal = await readText(`${path}.log`) ?? "";
+  const journal = await readText(`${path}.log`, failure) ?? "";
   const state = parse(text);
-  const jobs = isObject(state) ? state.jobs : undefined;
-  if (!isObject(state) || !isObject(jobs)) {
-    throw unreadable(path, "it is not the state of a workflow");
+  if (!isObject(state)) throw failure("it is not the state of a workflow");
+  const { workflow = "", runId, jobs } = state;
+  if (!isObject(jobs) || typeof workflow !== "string") {
+    throw failure("it is not the state of a workflow");
   }
   const records = new Map(Object.entries(jobs));
   const [first, ...lines] = journal.split("\n").map(parse);
-  if (isObject(first) && first.runId === state.runId) {
-    for (const line of lines) {
-      if (!isObject(line) || typeof line.key !== "string") break;
-      records.set(line.key, line.record);
-    }
+  // A journal of another run is older than the state.
+  if (!isObject(first) || first.runId !== runId) return { workflow, records };
+  for (const line of lines) {
+    // The last line is incomplete if the run was killed while writing.
+    if (!isObject(line) || typeof line.key !== "string") break;
+    records.set(line.key, line.record);
   }
+  return { workflow, records };
+}
+
+/**
+ * Reads the state of the jobs of a local workflow.
+ *
+ * @param path Absolute path of the file.
+ * @returns The state; `null` if there is no such workflow.
+ * @throws {RunnerError} `workspace` if it is damaged or cannot be read.
+ */
+export async function readLocalState(path: string): Promise<LocalState | null> {
+  const state = await readStateFile(
+    path,
+    (state, cause) => unreadable(path, state, cause),
+  );
+  if (state === null) return null;
   const byName = new Map<string, JobInstance[]>();
-  for (const [key, record] of records) {
+  for (const [key, record] of state.records) {
     const instance = isObject(record) ? instanceOf(key, record) : undefined;
     if (instance === undefined) continue;
     const { name } = record as Properties;
@@ -92,13 +119,16 @@ function instanceOf(key: string, record: Properties): JobInstance | undefined {
   };
 }
 
-async function readText(path: string): Promise<string | null> {
+async function readText(
+  path: string,
+  failure: (state: string, cause?: unknown) => RunnerError,
+): Promise<string | null> {
   try {
     const bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
     return new TextDecoder().decode(bytes);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) return null;
-    throw unreadable(path, osReason(cause), cause);
+    throw failure(osReason(cause), cause);
   }
 }
 

@@ -238,7 +238,7 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
 const MAX_VARIABLE_BYTES = 127 * 1024;
 
 /** Values for the variables that describe a job's environment. */
-export interface JobSurroundings {
+interface JobSurroundings {
   /** Absolute path of the workspace, as the job sees it. */
   readonly workspace: string;
   /** Whether the job runs in its own container. */
@@ -255,7 +255,7 @@ export interface JobSurroundings {
  * @param request The job.
  * @param surroundings Paths, and variables of the event.
  */
-export function jobVariables(
+function jobVariables(
   request: JobRequest,
   { workspace, inContainer, stateFile, event }: JobSurroundings,
 ): Record<string, string> {

@@ -270,7 +270,7 @@ async function noteSkipped(run: Run, part: Part): Promise<void> {
 }
 
 /** Result of a job that did not start in this run. */
-export const NEVER_RUN = {
+const NEVER_RUN = {
   exitCode: null,
   startedAt: null,
   durationMs: 0,
@@ -328,7 +328,7 @@ export interface Part {
  * @param part The part.
  * @returns A result for each node.
  */
-export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
+function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
   return keys.map((key, node) => ({
     ...NEVER_RUN,
     reason: states.skipReason(node),
@@ -339,7 +339,7 @@ export function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
 }
 
 /** Limits the number of concurrent tasks; the others wait in a queue. */
-export class Pool {
+class Pool {
   readonly #limitCount: number;
   #runningCount = 0;
   #waiting: (() => void)[] = [];

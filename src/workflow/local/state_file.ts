@@ -1,8 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
-import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { isObject } from "../../json.ts";
+import { readStateFile } from "../../triggers/state/local_state.ts";
 import { openOwnFile } from "../../workspace/own_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
@@ -189,11 +188,8 @@ function unwritable(path: string, state: string, cause?: unknown): RunnerError {
   });
 }
 
-/** Maximum size of a state or journal, in bytes. */
-const MAX_BYTES = 512 * 1024 * 1024;
-
 /** Properties of a state besides its jobs. */
-export interface StateHead {
+interface StateHead {
   /** Version of the format. */
   readonly version: number;
   /** Id of the workflow. */
@@ -211,70 +207,29 @@ export interface StateHead {
  * @throws {RunnerError} `invalid-workflow` if there is no state, or it belongs
  * to another workflow; `output-failed` if it is damaged or cannot be read.
  */
-export async function readState(
+async function readState(
   path: string,
   workflow: string,
 ): Promise<Map<string, JobRecord>> {
-  const text = await readText(path);
-  if (text === undefined) {
+  const state = await readStateFile(
+    path,
+    (reason, cause) =>
+      new RunnerError(`Cannot read "${path}": ${reason}`, {
+        code: "output-failed",
+        cause,
+      }),
+  );
+  if (state === null) {
     throw new RunnerError(
       `Cannot resume the workflow: "${path}" does not exist`,
       { code: "invalid-workflow" },
     );
   }
-  const state = parse(text);
-  if (!isState(state)) throw damaged(path);
   if (state.workflow !== workflow) {
     throw new RunnerError(
       `Cannot resume the workflow: "${path}" belongs to workflow "${state.workflow}"`,
       { code: "invalid-workflow" },
     );
   }
-  const records = new Map(Object.entries(state.jobs));
-  const journal = await readText(`${path}.log`) ?? "";
-  const [first, ...lines] = journal.split("\n").map(parse);
-  // A journal of another run is older than the state.
-  if (!isObject(first) || first.runId !== state.runId) return records;
-  for (const line of lines) {
-    // The last line is incomplete if the run was killed while writing.
-    if (!isObject(line) || typeof line.key !== "string") break;
-    records.set(line.key, line.record as JobRecord);
-  }
-  return records;
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    const bytes = await readUntrusted(path, { maxBytes: MAX_BYTES });
-    return new TextDecoder().decode(bytes);
-  } catch (cause) {
-    if (cause instanceof Deno.errors.NotFound) return undefined;
-    throw new RunnerError(`Cannot read "${path}": ${osReason(cause)}`, {
-      code: "output-failed",
-      cause,
-    });
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The caller reports values that it cannot use.
-    return undefined;
-  }
-}
-
-function isState(
-  value: unknown,
-): value is StateHead & { jobs: Record<string, JobRecord> } {
-  return isObject(value) && typeof value.workflow === "string" &&
-    typeof value.runId === "string" && isObject(value.jobs);
-}
-
-function damaged(path: string): RunnerError {
-  return new RunnerError(
-    `Cannot resume the workflow: "${path}" is damaged`,
-    { code: "output-failed" },
-  );
+  return state.records as Map<string, JobRecord>;
 }
