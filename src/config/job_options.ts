@@ -277,6 +277,20 @@ export interface JobOutputOptions {
    */
   reports?: readonly string[];
   /**
+   * CI system that shows failed steps. `auto` finds GitHub Actions, GitLab,
+   * Buildkite, TeamCity and Azure Pipelines by their variables.
+   *
+   * @default {"auto"}
+   */
+  annotate?:
+    | "auto"
+    | "github"
+    | "gitlab"
+    | "buildkite"
+    | "teamcity"
+    | "azure"
+    | "off";
+  /**
    * Export the run to a collector of OpenTelemetry. A variable
    * `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is
    * at `http://localhost:4318`.

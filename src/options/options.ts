@@ -18,6 +18,15 @@ import { SOURCE_OPTIONS, SOURCE_TYPES } from "./source_options.ts";
  */
 export const WORKER_LINE_BYTES = 60_000;
 
+/** CI systems that show marked lines of a log, and the variable that each one sets. */
+export const CI_SYSTEMS = {
+  github: "GITHUB_ACTIONS",
+  gitlab: "GITLAB_CI",
+  buildkite: "BUILDKITE",
+  teamcity: "TEAMCITY_VERSION",
+  azure: "TF_BUILD",
+} as const;
+
 /** Formats of reports on a run. */
 export const REPORT_FORMATS = [
   "table",
@@ -299,6 +308,27 @@ export const OPTIONS = [
     },
     doc: "Reports on the run to write when it has ended",
     details: "Without a path, a report goes into the directory for artifacts.",
+  },
+  {
+    name: "annotate",
+    option: "output.annotate",
+    flag: "annotate",
+    env: { name: "REACTORCIDE_ANNOTATE", setBy: "user", seenBy: "runner" },
+    type: {
+      choices: [
+        "auto",
+        "github",
+        "gitlab",
+        "buildkite",
+        "teamcity",
+        "azure",
+        "off",
+      ],
+    },
+    default: "auto",
+    doc: "CI system that shows failed steps",
+    details:
+      "`auto` finds GitHub Actions, GitLab, Buildkite, TeamCity and Azure Pipelines by their variables.",
   },
   {
     name: "otel",

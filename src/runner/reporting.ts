@@ -1,11 +1,18 @@
 import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, osReason } from "../errors.ts";
 import { lockFile } from "../fs/lock.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";
+import {
+  annotationsBegin,
+  annotationsEnd,
+  type CiSystem,
+  ciSystemOf,
+  forbiddenMarkers,
+} from "../report/annotations.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
@@ -26,12 +33,16 @@ export class Reporting {
   readonly #run: JobRun;
   readonly #config: JobConfig;
   readonly #trace: TraceContext;
+  readonly #ciSystem: CiSystem | undefined;
+  /** Nobody but the CI system knows it. */
+  readonly #token = crypto.randomUUID();
   #record: RecordWriter | undefined;
 
   private constructor(run: JobRun, config: JobConfig, trace: TraceContext) {
     this.#run = run;
     this.#config = config;
     this.#trace = trace;
+    this.#ciSystem = ciSystemAround(run, config);
   }
 
   /**
@@ -64,6 +75,7 @@ export class Reporting {
         sampled,
       },
     });
+    await reporting.#beginAnnotations();
     if (!isInSource(config)) await reporting.#openRecord();
     return reporting;
   }
@@ -89,12 +101,14 @@ export class Reporting {
     await this.#record?.finish();
     const { reports } = this.#config.output;
     const isExported = this.#trace.parentOf !== undefined;
-    if (reports.length === 0 && !isExported) return;
+    const isRead = reports.length > 0 || isExported || this.#ciSystem;
+    if (!isRead) return;
     const maskText = (text: string) => masker.maskText(text);
     const record = recordOf(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
     if (record === undefined) return;
+    await this.#annotate(record);
     for (const report of reports) await this.#writeReport(report, record);
     if (!isExported) return;
     const warn = (message: string) => logger.warn("otel", message);
@@ -104,6 +118,35 @@ export class Reporting {
       );
     }
     await exportRun(record, host.env, warn);
+  }
+
+  async #beginAnnotations(): Promise<void> {
+    const { stderr, masker } = this.#run.parts;
+    if (this.#ciSystem === undefined) return;
+    for (const marker of forbiddenMarkers(this.#ciSystem)) masker.add(marker);
+    const lines = annotationsBegin(this.#ciSystem, this.#token);
+    if (lines !== "") await stderr.write(new TextEncoder().encode(lines));
+  }
+
+  /** Shows what failed where the CI system around the runner does. */
+  async #annotate(record: RunRecord): Promise<void> {
+    const { host, stderr, logger } = this.#run.parts;
+    if (this.#ciSystem === undefined) return;
+    const lines = annotationsEnd(this.#ciSystem, record, this.#token);
+    await logger.flush().catch(() => {});
+    await stderr.write(new TextEncoder().encode(lines)).catch(() => {});
+    const summary = host.env.GITHUB_STEP_SUMMARY;
+    if (this.#ciSystem !== "github" || !summary) return;
+    const write = await FORMATS.markdown.load();
+    const text = await write(record, { color: false });
+    try {
+      await Deno.writeTextFile(summary, `${text}\n`, { append: true });
+    } catch (error) {
+      logger.warn(
+        "report",
+        `Cannot write the step summary "${summary}": ${osReason(error)}`,
+      );
+    }
   }
 
   async #openRecord(): Promise<void> {
@@ -191,6 +234,15 @@ function splitPath(path: string, cwd: string): Place {
     directory: absolute.slice(0, slash) || "/",
     name: absolute.slice(slash + 1),
   };
+}
+
+/** A job within another one belongs to what that one annotates. */
+function ciSystemAround(
+  { parts: { host, run } }: JobRun,
+  { output: { annotate } }: JobConfig,
+): CiSystem | undefined {
+  if (run.isInherited || annotate === "off") return undefined;
+  return annotate === "auto" ? ciSystemOf(host.env) : annotate;
 }
 
 /** What is there before a source is prepared would be in its way. */

@@ -4,7 +4,7 @@ import { loadSettings } from "../config/load_config.ts";
 import type { Layer } from "../config/settings.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
-import type { OptionName } from "../options/options.ts";
+import { CI_SYSTEMS, type OptionName } from "../options/options.ts";
 import type { Phase } from "../plugins/plugin.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import type { Job } from "../steps/job.ts";
@@ -273,8 +273,12 @@ async function openReporting(
   trace: TraceContext,
 ): Promise<Reporting | undefined> {
   const { output } = config;
+  const { env } = run.parts.host;
   const hasRecord = output.record !== "off" && (output.record || run.lock);
-  const isWanted = hasRecord || output.reports.length > 0 || trace.parentOf;
+  const isWanted = hasRecord || output.reports.length > 0 || trace.parentOf ||
+    output.annotate !== "off" &&
+      (output.annotate !== "auto" ||
+        Object.values(CI_SYSTEMS).some((variable) => env[variable]));
   if (!isWanted) return undefined;
   const { Reporting } = await import("./reporting.ts");
   return await Reporting.open(run, config, trace);

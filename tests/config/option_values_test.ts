@@ -95,6 +95,7 @@ describe("validateSettings()", () => {
         record: undefined,
         otel: false,
         reports: [],
+        annotate: "auto",
       },
       inheritEnv: true,
     });
@@ -153,6 +154,7 @@ describe("validateSettings()", () => {
       record: "out.jsonl",
       otel: "true",
       report: "junit=a.xml,table",
+      annotate: "gitlab",
       inherit_env: "PATH, LANG",
     });
     assertEquals(problems, []);
@@ -214,6 +216,7 @@ describe("validateSettings()", () => {
         record: "out.jsonl",
         otel: true,
         reports: ["junit=a.xml", "table"],
+        annotate: "gitlab",
       },
       inheritEnv: ["PATH", "LANG"],
     });

@@ -26,6 +26,7 @@ describe("defaultLayer()", () => {
       coordinator_timeout: "30s",
       source_type: "none",
       ci_source_type: "none",
+      annotate: "auto",
       archive_max_entries: "1000000",
       archive_max_bytes: "17179869184",
       archive_max_ratio: "200",

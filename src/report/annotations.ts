@@ -1,0 +1,141 @@
+import { CI_SYSTEMS } from "../options/options.ts";
+import type { RunRecord, StepRecord } from "./run_record.ts";
+import { endingOf, formatDuration, hasFailed } from "./summary_table.ts";
+
+/** A CI system that shows marked lines of a log in a place of its own. */
+export type CiSystem = keyof typeof CI_SYSTEMS;
+
+/** How many lines of a failed step go into an annotation. */
+const TAIL_LINES = 20;
+
+/** Most annotations of a run; GitHub shows ten errors of a step. */
+const MAX_ANNOTATIONS = 10;
+
+/**
+ * Finds the CI system around the runner.
+ *
+ * @param env Environment of the runner.
+ * @returns The system; `undefined` if none is known.
+ */
+export function ciSystemOf(
+  env: Readonly<Record<string, string>>,
+): CiSystem | undefined {
+  const systems = Object.keys(CI_SYSTEMS) as CiSystem[];
+  return systems.find((system) => env[CI_SYSTEMS[system]]);
+}
+
+/**
+ * What a job's output must not contain, since the system would take it for a
+ * marker of the runner. GitHub can be told to ignore markers.
+ *
+ * @param system The CI system.
+ * @returns Texts to be masked.
+ */
+export function forbiddenMarkers(system: CiSystem): readonly string[] {
+  return FORBIDDEN[system];
+}
+
+const FORBIDDEN: Readonly<Record<CiSystem, readonly string[]>> = {
+  github: [],
+  gitlab: ["section_start:", "section_end:"],
+  buildkite: [],
+  teamcity: ["##teamcity["],
+  azure: ["##vso[", "##[error]", "##[warning]", "##[section]"],
+};
+
+/**
+ * Lines to print before a job prints anything.
+ *
+ * @param system The CI system.
+ * @param token A word that nobody can guess.
+ * @returns Lines, each with its break.
+ */
+export function annotationsBegin(system: CiSystem, token: string): string {
+  return system === "github" ? `::stop-commands::${token}\n` : "";
+}
+
+/**
+ * Lines that show what failed in a run, to be printed when it has ended.
+ *
+ * @param system The CI system.
+ * @param record The run, masked.
+ * @param token The word of {@linkcode annotationsBegin}.
+ * @returns Lines, each with its break.
+ */
+export function annotationsEnd(
+  system: CiSystem,
+  record: RunRecord,
+  token: string,
+): string {
+  const failed = record.steps.filter(hasFailed).slice(0, MAX_ANNOTATIONS);
+  const lines = failed.map(WRITERS[system]);
+  const resume = system === "github" ? [`::${token}::`] : [];
+  return [...resume, ...lines].map((line) => `${line}\n`).join("");
+}
+
+const WRITERS: Readonly<
+  Record<CiSystem, (step: StepRecord, index: number) => string>
+> = {
+  /** @see https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
+  github(step) {
+    const title = githubProperty(titleOf(step));
+    return `::error title=${title}::${githubData(textOf(step))}`;
+  },
+  /** A section that is open, with the last lines of the step. */
+  gitlab(step, index) {
+    const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
+    const end = second + Math.ceil(step.durationMs / 1000);
+    const name = `runnerlib_failed_${index + 1}`;
+    return `\x1b[0Ksection_start:${second}:${name}\r\x1b[0K${
+      plain(titleOf(step))
+    }\n${textOf(step)}\n\x1b[0Ksection_end:${end}:${name}\r\x1b[0K`;
+  },
+  buildkite: (step) => `^^^ +++\n+++ ${plain(titleOf(step))}\n${textOf(step)}`,
+  /** @see https://www.jetbrains.com/help/teamcity/service-messages.html */
+  teamcity: (step) =>
+    `##teamcity[buildProblem description='${
+      teamcity(`${titleOf(step)}\n${textOf(step)}`.slice(0, 4_000))
+    }']`,
+  /** @see https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands */
+  azure: (step) =>
+    `##vso[task.logissue type=error]${plain(titleOf(step))}: ${
+      plain(textOf(step))
+    }`,
+};
+
+function titleOf(step: StepRecord): string {
+  return `Step "${step.name}": ${endingOf(step)} after ${
+    formatDuration(step.durationMs)
+  }`;
+}
+
+/** What the step printed last; its lines begin with a blank, and so no marker. */
+function textOf({ reason, tail }: StepRecord): string {
+  const lines = tail.slice(-TAIL_LINES).map((line) => ` ${plain(line)}`);
+  return [reason === undefined ? [] : [plain(reason)], lines].flat()
+    .join("\n") || "(no output)";
+}
+
+/** Keeps a text on its line. */
+function plain(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
+}
+
+function githubData(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D")
+    .replaceAll("\n", "%0A");
+}
+
+function githubProperty(text: string): string {
+  return githubData(plain(text)).replaceAll(":", "%3A").replaceAll(",", "%2C");
+}
+
+function teamcity(text: string): string {
+  return text.replace(/[|'[\]]/g, "|$&").replaceAll("\n", "|n")
+    .replaceAll("\r", "|r")
+    .replace(
+      /[^\x20-\x7e|]/g,
+      (character) =>
+        `|0x${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
+}

@@ -1,0 +1,173 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import {
+  annotationsEnd,
+  type CiSystem,
+  ciSystemOf,
+} from "../../src/report/annotations.ts";
+import { readRecord } from "../../src/report/run_record.ts";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const SYSTEMS = ["github", "gitlab", "buildkite", "teamcity", "azure"] as const;
+
+/** Tries to mark something itself, in every system. */
+const HOSTILE = [
+  "::error title=forged::x",
+  "::add-mask::a",
+  "##teamcity[buildProblem description='forged']",
+  "##vso[task.setvariable variable=a]b",
+  "\x1b[0Ksection_start:1:forged\r",
+  "+++ forged",
+];
+
+function record(name: string, tail: readonly string[]) {
+  const time = "2026-01-01T00:00:00.000Z";
+  return readRecord(
+    [
+      {
+        event: "run.started",
+        time,
+        ms: 0,
+        version: 1,
+        kind: "job",
+        id: "1",
+        runner: { version: "0", deno: "2" },
+        trace: { traceId: "a", spanId: "b", sampled: true },
+      },
+      {
+        event: "step.ended",
+        time,
+        ms: 1,
+        step: name,
+        outcome: "failed",
+        conclusion: "failed",
+        exitCode: 3,
+        signal: null,
+        startedAt: time,
+        durationMs: 1500,
+        attempts: [],
+        tail,
+      },
+    ].map((event) => JSON.stringify(event)).join("\n"),
+  )!;
+}
+
+/** Lines that a system would take for a marker. */
+function markers(system: CiSystem, text: string): string[] {
+  const pattern = {
+    github: /^::.*/gm,
+    gitlab: /section_start:[^\r\n]*\r/g,
+    buildkite: /^(?:\+\+\+|---|~~~|\^\^\^).*/gm,
+    teamcity: /##teamcity\[.*/g,
+    azure: /##(?:vso)?\[.*/g,
+  }[system];
+  return text.match(pattern) ?? [];
+}
+
+describe("ciSystemOf()", () => {
+  it("recognizes the system by its variable", () => {
+    assertEquals(ciSystemOf({ GITHUB_ACTIONS: "true", CI: "true" }), "github");
+    assertEquals(ciSystemOf({ TF_BUILD: "True" }), "azure");
+    assertEquals(ciSystemOf({ CI: "true" }), undefined);
+  });
+});
+
+describe("annotationsEnd()", () => {
+  it("writes what GitHub reads", () => {
+    assertEquals(
+      annotationsEnd("github", record("a, b: 100%", ["one", "two"]), "token"),
+      "::token::\n" +
+        '::error title=Step "a%2C b%3A 100%25"%3A exit code 3 after 1.5s:: one%0A two\n',
+    );
+  });
+
+  for (const system of SYSTEMS) {
+    it(`has one marker of its own for each step in ${system}`, () => {
+      const usual = annotationsEnd(system, record("step", ["line"]), "token");
+      for (const text of HOSTILE) {
+        const tried = annotationsEnd(
+          system,
+          record(`a\n${text}\r${text}`, [text, `\n${text}`]),
+          "token",
+        );
+        // TeamCity and Azure end a message at a bracket or a line break.
+        const own = markers(system, tried).filter((line) =>
+          !/^##(?:vso\[task\.set|teamcity\[buildProblem description='forged)/
+            .test(line)
+        );
+        assertEquals(
+          own.length,
+          markers(system, usual).length,
+          `${JSON.stringify(text)} gives\n${tried}`,
+        );
+      }
+    });
+  }
+});
+
+describe("a run within a CI system", () => {
+  const JOB = `
+steps:
+  - name: deploy
+    run: |
+      cat <<'END'
+${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
+      END
+      exit 3
+`;
+
+  for (const system of SYSTEMS) {
+    it(`marks a failed step in ${system}, and nothing that a step prints`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path: cwd } = directory;
+      await makeFiles(cwd, { "job.yaml": JOB });
+      const { code, stdout, stderr } = await runMain(
+        ["run", "--job-file=job.yaml", `--annotate=${system}`],
+        { cwd },
+      );
+      assertEquals(code, 3);
+      assertMatch(stderr, /Step "deploy/);
+      if (system === "github") {
+        const [, token] = /^::stop-commands::(.+)$/m.exec(stderr)!;
+        assertEquals(stderr.match(/^::.*/gm)?.slice(0, 2), [
+          `::stop-commands::${token}`,
+          `::${token}::`,
+        ]);
+        assertEquals(stdout.includes(token), false);
+      } else if (system !== "buildkite") {
+        assertEquals(markers(system, stdout), []);
+      }
+    });
+  }
+
+  it("is recognized, and adds to the summary of the step in GitHub", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": JOB, "summary.md": "before\n" });
+    const { stderr } = await runMain(["run", "--job-file=job.yaml"], {
+      cwd,
+      env: {
+        GITHUB_ACTIONS: "true",
+        GITHUB_STEP_SUMMARY: `${cwd}/summary.md`,
+      },
+    });
+    assert(stderr.includes("::error title=Step"), stderr);
+    const summary = await Deno.readTextFile(`${cwd}/summary.md`);
+    assertMatch(summary, /^before\n## ✗ .*\n\n### ✗ deploy \(exit code 3\)/);
+  });
+
+  it("marks nothing when that is turned off", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": JOB });
+    const { stderr } = await runMain(
+      ["run", "--job-file=job.yaml", "--annotate=off"],
+      { cwd, env: { GITHUB_ACTIONS: "true" } },
+    );
+    assertEquals(stderr.match(/^::.*/gm), null);
+  });
+});
