@@ -20,16 +20,16 @@ import {
 } from "./job_outcome.ts";
 import { localInstances, readLocalState } from "./local_state.ts";
 
-/** Jobs among which a name is looked up. */
+/** Scope of a search for jobs. */
 export type JobScope = "workflow" | "project" | "organization";
 
-/** Where to look for a job. */
+/** Context of a search for a job. */
 export interface FindJobContext {
-  /** Environment of the job that asks. */
+  /** Environment of the querying job. */
   readonly env: Readonly<Record<string, string>>;
-  /** Absolute path of the state of a local workflow. */
+  /** Absolute path of the state file of a local workflow. */
   readonly statePath: string;
-  /** Whether to read the state of a local workflow, coordinator or not. */
+  /** Whether to read the state file even if a coordinator is configured. */
   readonly isLocal: boolean;
   /** Variables of the workflow. */
   readonly variables: () => Promise<Readonly<Record<string, unknown>>>;
@@ -39,17 +39,17 @@ export interface FindJobContext {
   readonly allowInsecureTransport: boolean;
   /** Time limit of one request, in milliseconds. */
   readonly timeoutMs: number;
-  /** Masks the secrets in what the coordinator answers. */
+  /** Masks secrets in answers of the coordinator. */
   readonly maskText: (text: string) => string;
-  /** Ends requests and pauses. */
+  /** Cancels requests and delays. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Checks whether a job runs, or is about to.
+ * Checks whether a job is running or about to run.
  *
  * @param name Name of the job, or of one instance of a fan-out.
- * @param context Where to look.
+ * @param context Environment and scope of the search.
  * @returns Whether an instance was submitted and has not ended.
  * @throws {RunnerError} `coordinator-forbidden` if there is no token that can
  * read jobs.
@@ -65,14 +65,14 @@ export async function findRunning(
 }
 
 /**
- * Finds the result of a job; that of its newest run if there are several.
+ * Finds the result of the newest run of a job.
  *
- * Without a token that can read jobs, only results are known that jobs have
- * published in the variables of the workflow.
+ * Without a token that can read jobs, only results that jobs published in the
+ * variables of the workflow are known.
  *
  * @param name Name of the job, or of one instance of a fan-out.
- * @param context Where to look.
- * @returns The result so far; `null` if no such job was ever started.
+ * @param context Environment and scope of the search.
+ * @returns The result so far; `null` if no such job was started.
  * @throws {RunnerError} `coordinator-forbidden` if there is no token that can
  * read jobs.
  */
@@ -100,8 +100,9 @@ async function localInstancesOf(
 }
 
 /**
- * Reads the instances of a job by workflow, the one with the newest instance
- * first. Of several attempts of one instance, only the newest counts.
+ * Reads the instances of a job by workflow, the workflow with the newest
+ * instance first. If an instance has several attempts, only the newest is
+ * returned.
  */
 async function remoteInstances(
   name: string,
@@ -125,7 +126,10 @@ async function remoteInstances(
   );
 }
 
-/** The token of the job itself can submit, and nothing else. */
+/**
+ * Creates a client with the read token, since the token of the job can only
+ * submit triggers.
+ */
 function readingClient(
   name: string,
   context: FindJobContext,
@@ -158,14 +162,14 @@ async function filterOf(
   if (!id) throw unknownScope(scope, `${Variable.jobId} is not set`);
   const { project_id } = await readJob(client, id);
   if (project_id) return { project_id };
-  throw unknownScope(scope, "the job belongs to none");
+  throw unknownScope(scope, "the job has no project");
 }
 
 function instanceOf(job: JobRecord): JobInstance {
   const { status } = job;
   return {
     name: job.workflow_node_name || job.name,
-    // An unknown state is not one of a job that has ended.
+    // A job in an unknown state has not ended.
     status: isJobState(status) ? status : "running",
     exitCode: job.exit_code ?? null,
     lastError: job.last_error || null,

@@ -6,10 +6,7 @@ const RESULT_PREFIX = "result@";
 /** Maximum length of a published error. */
 const MAX_ERROR_LENGTH = 200;
 
-/**
- * State of a job. A job that was not started has none: the coordinator does not
- * list it.
- */
+/** State of a job. The coordinator does not list jobs that were not started. */
 export type JobState =
   | "submitted"
   | "queued"
@@ -25,30 +22,30 @@ export type JobState =
 export interface JobInstance {
   /** Name of the instance: that of the job, or `name[0]` in a fan-out. */
   readonly name: string;
-  /** Its state. */
+  /** State of the instance. */
   readonly status: JobState;
-  /** Exit code; `null` while there is none. */
+  /** Exit code; `null` if there is none yet. */
   readonly exitCode: number | null;
-  /** Why it failed, as the coordinator says; `null` if it did not. */
+  /** Reason of a failure, as reported by the coordinator; otherwise `null`. */
   readonly lastError: string | null;
   /** Id on the coordinator; `null` on a laptop. */
   readonly jobId: string | null;
-  /** When it started, in the format of RFC 3339. */
+  /** Start time, in the format of RFC 3339. */
   readonly startedAt: string | null;
-  /** When it ended, in the format of RFC 3339. */
+  /** End time, in the format of RFC 3339. */
   readonly completedAt: string | null;
   /** Path of its logs on the coordinator; `null` on a laptop. */
   readonly logsUrl: string | null;
-  /** Outputs, which are known on a laptop only. */
+  /** Outputs; known only on a laptop. */
   readonly outputs?: { readonly [key: string]: JsonValue };
 }
 
 /**
- * A job: the instance that decides, and all of them. A failed instance decides
- * before one that runs, and that one before one that succeeded.
+ * Result of a job: its decisive instance, and all instances. A failed instance
+ * takes precedence over a running one, and a running one over a successful one.
  */
 export interface JobOutcome extends JobInstance {
-  /** Every instance of a fan-out; one for any other job. */
+  /** All instances of a fan-out; a single one for other jobs. */
   readonly instances: readonly JobInstance[];
 }
 
@@ -60,7 +57,7 @@ const ACTIVE: ReadonlySet<JobState> = new Set([
   "cancelling",
 ]);
 
-/** States in the order in which they decide for a fan-out. */
+/** States in the order of precedence in a fan-out. */
 const DECIDING: readonly JobState[] = [
   ...["failed", "timeout", "cancelled"] as const,
   ...["cancelling", "running", "queued", "submitted"] as const,
@@ -79,7 +76,7 @@ export function isActive({ status }: JobInstance): boolean {
 /**
  * Checks whether a text is a state of a job.
  *
- * @param status Text of unknown origin.
+ * @param status Untrusted text.
  */
 export function isJobState(status: unknown): status is JobState {
   return DECIDING.includes(status as JobState);
@@ -88,8 +85,8 @@ export function isJobState(status: unknown): status is JobState {
 /**
  * Combines the instances of a job.
  *
- * @param name Name to return.
- * @param instances Instances, each once.
+ * @param name Name of the result.
+ * @param instances Distinct instances.
  * @returns The outcome; `null` without an instance.
  */
 export function outcomeOf(
@@ -112,29 +109,29 @@ export function jobNameOf(name: string): string {
   return name.replace(/\[\d+\]$/, "");
 }
 
-/** A result as it stands in the variables of a workflow. */
+/** A result as published in the variables of a workflow. */
 export interface PublishedResult {
-  /** How the job ended. */
+  /** Outcome of the job. */
   readonly status: string;
-  /** Its exit code. */
+  /** Exit code. */
   readonly exit_code: number;
-  /** Why it failed. */
+  /** Reason of a failure. */
   readonly last_error?: string;
   /** Id on the coordinator. */
   readonly job_id?: string;
   /** Name of the instance. */
   readonly node_name?: string;
-  /** When it started. */
+  /** Start time. */
   readonly started_at: string;
-  /** When it ended; the newest result of an instance counts. */
+  /** End time; the newest result of an instance is used. */
   readonly completed_at: string;
 }
 
 /**
- * Names the output in which a job publishes its result.
+ * Returns the key of the output in which a job publishes its result.
  *
- * It differs for each run of a job: a variable that gets a second value makes
- * the whole workflow fail.
+ * It is different for each run of a job, because setting a variable to a second
+ * value would fail the whole workflow.
  *
  * @param runId Id of the run, from `RC_WF_RUN_ID`.
  * @returns Key of the output.
@@ -144,10 +141,9 @@ export function resultKey(runId: string): string {
 }
 
 /**
- * Writes the result of a job in the form in which it is published.
+ * Converts the result of a job to the form for publishing.
  *
- * @param result The result.
- * @returns The same, with a short reason.
+ * @returns The result with a truncated reason.
  */
 export function publishedResult(result: PublishedResult): PublishedResult {
   const { last_error } = result;
@@ -157,12 +153,11 @@ export function publishedResult(result: PublishedResult): PublishedResult {
 }
 
 /**
- * Finds the results that a job has published, which needs no token.
+ * Finds the published results of a job, which requires no token.
  *
- * @param variables Variables of the workflow, as they were when this job
- * was started.
+ * @param variables Variables of the workflow at the start of this job.
  * @param name Name of the job, or of one instance.
- * @returns Instances; none if the job has published nothing.
+ * @returns Instances; none if the job has published no result.
  */
 export function publishedInstances(
   variables: Readonly<Record<string, unknown>>,

@@ -14,7 +14,7 @@ type Properties = Readonly<Record<string, unknown>>;
 
 /** State of the jobs of a local workflow. */
 export interface LocalState {
-  /** Every instance that was started or skipped, by the name of its job. */
+  /** All instances that were started or skipped, by job name. */
   readonly jobs: ReadonlyMap<string, readonly JobInstance[]>;
 }
 
@@ -89,7 +89,6 @@ export async function readLocalState(path: string): Promise<LocalState | null> {
  *
  * @param state State of a local workflow.
  * @param name Name of the job, or of one instance.
- * @returns Instances.
  */
 export function localInstances(
   { jobs }: LocalState,
@@ -101,7 +100,7 @@ export function localInstances(
 
 function instanceOf(key: string, record: Properties): JobInstance | undefined {
   const { status, exitCode, outputs, reason } = record;
-  // The coordinator calls it "completed".
+  // The coordinator calls this state "completed".
   const state = status === "success" ? "completed" : status;
   if (!isJobState(state)) return undefined;
   return {

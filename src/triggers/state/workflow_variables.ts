@@ -1,7 +1,7 @@
 /**
- * What a job exchanges with its workflow: it reads the variables that were
- * there when it started, and writes variables and outputs, which the worker
- * reads when the job is over.
+ * Variables and outputs of a workflow. A job reads the variables as of its
+ * start, and writes variables and outputs, which the worker reads when the job
+ * has ended.
  *
  * @module
  */
@@ -17,20 +17,20 @@ import { quote } from "../../terminal/text.ts";
 import { copyJson } from "../../schema/copy_json.ts";
 import type { JsonValue } from "../../json.ts";
 
-/** Maximum size of the variables. */
+/** Maximum size of the variables, in bytes. */
 const MAX_VARIABLES_BYTES = 64 * 1024 * 1024;
 
-/** Size of the largest file of outputs that a worker reads. */
+/** Maximum size of a file of outputs that workers read, in bytes. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
-/** Variables of a workflow by their names; outputs of jobs are `job.key`. */
+/** Variables of a workflow by name; outputs of jobs are named `job.key`. */
 export type WorkflowVariables = { readonly [name: string]: JsonValue };
 
 /** Options for {@linkcode readVariables}. */
 export interface ReadVariablesOptions {
   /** Environment of the job. */
   readonly env: Readonly<Record<string, string>>;
-  /** Absolute path of the file, if the environment has no variables. */
+  /** Absolute path of the file, for an environment without variables. */
   readonly path: string;
   /** Called with the reason if the variables are damaged. */
   readonly warn: (message: string) => void;
@@ -38,7 +38,7 @@ export interface ReadVariablesOptions {
 
 /** A variable of the workflow, or an output of the job. */
 export interface WorkflowEntry {
-  /** Where it belongs. */
+  /** Whether it is a variable or an output. */
   readonly kind: "vars" | "outputs";
   /** Name of the variable, or key of the output. */
   readonly key: string;
@@ -62,15 +62,15 @@ export interface WriteOutputOptions {
   mode?: number;
 }
 
-/** What a worker reads of a job. */
+/** Document that a worker reads after a job. */
 interface OutputDocument {
   readonly [key: string]: JsonValue;
 }
 
 /**
- * Reads the variables of the workflow, as they were when the job started.
+ * Reads the variables of the workflow as of the start of the job.
  *
- * @param options Where they are.
+ * @param options Location of the variables.
  * @returns The variables; none if there is no workflow, or they are damaged.
  */
 export async function readVariables(
@@ -98,15 +98,14 @@ export async function readVariables(
 /**
  * Adds a variable or an output to the file that the worker reads.
  *
- * Writers wait for one another; a reader sees the old or the new file, never
- * half of one.
+ * Writers wait for one another; a reader sees either the old or the new file.
  *
  * @param path Absolute path of the file; its directory must exist.
  * @param entry The variable or output.
- * @param options Additional options.
  * @throws {TypeError} If the key is empty or the value is not plain JSON data.
- * @throws {RunnerError} `output-failed`, if the file holds anything else,
- * would exceed 1 MiB, or cannot be read or written. It is left as it is then.
+ * @throws {RunnerError} `output-failed` if the file is not such a document,
+ * would exceed 1 MiB, or cannot be read or written. The file is not changed
+ * then.
  */
 export async function writeOutput(
   path: string,
