@@ -43,6 +43,10 @@ export function maskSecret(
   return rule === GUESS ? masker.addGuess(value) : masker.add(value);
 }
 
+/** A part of a name that says so. */
+const SECRET_WORD =
+  /PASS|PWD|SECRET|TOKEN|KEY|CRED|AUTH|PRIVATE|SIGN|SALT|PHRASE|COOKIE|SESSION|CERT|(?:^|_)PIN(?:_|$)/i;
+
 /** Why what is secret in a URL is a secret. */
 export const IN_URL = "in a URL";
 
@@ -81,7 +85,8 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
   if (hidesJobEnv) {
     for (const [name, value] of Object.entries(jobEnv)) {
       if (isSystemName(name) || isCommon(value)) continue;
-      all.push({ name, value, rule: GUESS });
+      const rule = SECRET_WORD.test(name) ? "named like a secret" : GUESS;
+      all.push({ name, value, rule });
     }
   }
   return withoutRepetition(all);

@@ -68,7 +68,8 @@ export class Masker {
 
   /**
    * Adds a value of which nothing says whether it is secret. An ordinary word,
-   * number or path is masked only where it is a whole word, and in no other form.
+   * number or path is masked where it is a whole word, and where it is encoded,
+   * which an ordinary text does not have by chance.
    *
    * @returns Whether it is masked from now on.
    */
@@ -77,6 +78,11 @@ export class Masker {
     if (!isOrdinary(word)) return this.add(value);
     if (word.length < Math.max(this.minBytes, MIN_NEEDLE_BYTES)) return false;
     this.words.add(word);
+    if (word.length < MIN_FORM_BYTES) return true;
+    for (const { bytes, kind } of formsOf(word)) {
+      if (kind === "encoded") this.needles.add(bytes, kind);
+    }
+    this.#choosePlaceholder();
     return true;
   }
 

@@ -3,6 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { SECRET_VARIABLES } from "../../src/environment/variables.ts";
 import {
   collectSecrets,
+  GUESS,
   type SecretSources,
 } from "../../src/secrets/collect.ts";
 
@@ -149,6 +150,32 @@ describe("collectSecrets() that is told to hide all of the job", () => {
         hidesJobEnv: true,
       }),
       ["t0ken", "lower", "x"],
+    );
+  });
+
+  it("knows names that say that a value is secret", () => {
+    const jobEnv = {
+      DB_PASS: "hunter",
+      session: "abc",
+      MY_PIN: "1234",
+      SPINNER: "dots",
+      STAGE: "test",
+    };
+    const secrets = collectSecrets({
+      jobEnv,
+      env: {},
+      secretEnvNames: [],
+      secretEnvPatterns: [],
+      secretValues: [],
+      hidesJobEnv: true,
+    });
+    assertEquals(
+      secrets.filter(({ rule }) => rule !== GUESS).map(({ name }) => name),
+      ["DB_PASS", "session", "MY_PIN"],
+    );
+    assertEquals(
+      secrets.filter(({ rule }) => rule === GUESS).map(({ name }) => name),
+      ["SPINNER", "STAGE"],
     );
   });
 

@@ -18,7 +18,9 @@ Deno.test("Masker masks ordinary values as whole words only", () => {
       ["(test) test_a atest testé 120.11 20.110", null],
       ["production-db", "[REDACTED]-db"],
       ["cd /job/src && ls", "cd [REDACTED] && ls"],
-      ["dGVzdA== 74657374", "dGVzdA== 74657374"],
+      ["cHJvZHVjdGlvbg==", "[REDACTED]g=="],
+      ["70726f64756374696f6e", "[REDACTED]"],
+      ["a latest cHJvZA== of 7072 parts", "a latest cHJvZA== of 7072 parts"],
     ] as const
   ) {
     assertEquals(

@@ -5,7 +5,7 @@ import type { RangeSink } from "./ranges.ts";
  * they are a whole word: in `test mode`, but not in `attestation`.
  *
  * They come from variables of which nothing says whether they are secret. Unlike
- * needles, they are looked for as they are, in no other form.
+ * needles, they are looked for as they are, without undoing escapes.
  */
 export class WholeWords {
   readonly #words: Uint8Array[] = [];
