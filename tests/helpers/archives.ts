@@ -1,22 +1,22 @@
 import { encodeName } from "../../src/fs/byte_names.ts";
 
-/** An entry of a tar that is made byte by byte, whatever nonsense it is. */
+/** An entry of a tar archive, which may be invalid. */
 export interface TarEntry {
-  /** Name, as it stands in the header; at most 100 bytes. */
+  /** Name in the header; at most 100 bytes. */
   name: string;
   /** Type flag: `0` is a file, `1` a hard link, `2` a link, `5` a directory. */
   type?: string;
   /** Content of the entry. */
   content?: string | Uint8Array;
-  /** Where a link leads. */
+  /** Target of a link. */
   target?: string;
   /** Permission bits. */
   mode?: number;
-  /** Size in the header, when it shall be another than that of the content. */
+  /** Size in the header, if it differs from that of the content. */
   size?: number;
 }
 
-/** Creates a tar with its end. */
+/** Creates a complete tar archive. */
 export function tarOf(entries: readonly TarEntry[]): Uint8Array<ArrayBuffer> {
   const blocks = entries.flatMap((entry) => {
     const content = typeof entry.content === "string"
@@ -37,7 +37,7 @@ export function paxRecords(records: Record<string, string>): string {
   }).join("");
 }
 
-/** Runs a program of the system, or throws with what it says. */
+/** Runs a program of the system, and throws its output if it fails. */
 export async function runTool(
   cwd: string,
   program: string,
@@ -54,12 +54,14 @@ export async function runTool(
   throw new Error(`${program} ${args.join(" ")}: ${decoder.decode(stderr)}`);
 }
 
-/** Runs a script of the shell: it makes what Deno cannot, names that are not UTF-8. */
+/**
+ * Runs a shell script, which can create names that are not UTF-8, unlike Deno.
+ */
 export function runShell(cwd: string, script: string): Promise<string> {
   return runTool(cwd, "sh", "-euc", script);
 }
 
-/** SHA-256 in the form of a ref. */
+/** Returns the SHA-256 as a ref. */
 export async function checksumOf(
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<string> {

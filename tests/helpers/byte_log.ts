@@ -1,12 +1,12 @@
 import { soon } from "./soon.ts";
 
-/** Bytes in the order in which they arrived, and a way to wait for some. */
+/** Records bytes in order, and waits for specific ones. */
 export class ByteLog {
   readonly #pieces: Uint8Array[] = [];
   readonly #watchers = new Set<() => void>();
   #length = 0;
 
-  /** Adds bytes; they are copied, since their owner may use its buffer again. */
+  /** Adds a copy of bytes, since their owner may reuse the buffer. */
   add(bytes: Uint8Array): void {
     this.#pieces.push(bytes.slice());
     this.#length += bytes.length;
@@ -18,7 +18,7 @@ export class ByteLog {
     return this.#length;
   }
 
-  /** Everything so far. */
+  /** All bytes so far. */
   get bytes(): Uint8Array<ArrayBuffer> {
     const whole = new Uint8Array(this.#length);
     let at = 0;
@@ -29,17 +29,17 @@ export class ByteLog {
     return whole;
   }
 
-  /** Everything so far as text. */
+  /** All bytes so far as text. */
   get text(): string {
     return new TextDecoder().decode(this.bytes);
   }
 
-  /** Resolves once a text is there. */
+  /** Resolves when a text has arrived. */
   seen(text: string): Promise<void> {
     return this.#until(() => this.text.includes(text), JSON.stringify(text));
   }
 
-  /** Resolves once so many bytes are there. */
+  /** Resolves when a number of bytes has arrived. */
   reached(length: number): Promise<void> {
     return this.#until(() => this.length >= length, `${length} bytes`);
   }

@@ -13,7 +13,7 @@ export const CLI: string = `${REPOSITORY}/cli.ts`;
 export interface CliOptions {
   /** Directory in which the command line is started. */
   cwd: string;
-  /** Variables, besides those that every run needs. */
+  /** Variables in addition to those that every run needs. */
   env?: Record<string, string>;
   /**
    * Whether it is started with SIGHUP ignored, as `nohup` does.
@@ -23,19 +23,22 @@ export interface CliOptions {
   ignoresHangup?: boolean;
 }
 
-/** A command line that runs; it is ended, with its job, when it is disposed. */
+/**
+ * A running command line, which is ended together with its job when it is
+ * disposed.
+ */
 export interface RunningCli extends AsyncDisposable {
   /** The process. */
   readonly child: Deno.ChildProcess;
-  /** Resolves once standard output, or the other stream, holds a text. */
+  /** Resolves when standard output, or the other stream, contains a text. */
   sees(text: string, stream?: "stdout" | "stderr"): Promise<void>;
-  /** Everything that was printed on standard output so far. */
+  /** Standard output so far. */
   readonly stdout: string;
-  /** Ends and tells how. */
+  /** Waits for the end, and returns the result. */
   end(): Promise<CliResult>;
 }
 
-/** How a command line ended. */
+/** Result of a command line. */
 export interface CliResult {
   /** Exit code. */
   code: number;
@@ -45,7 +48,10 @@ export interface CliResult {
   stderr: string;
 }
 
-/** Environment of a command line: what it needs, and what the test says. */
+/**
+ * Returns the environment of a command line: what it needs, and the variables
+ * of the test.
+ */
 export function cliEnv(
   env: Record<string, string> = {},
 ): Record<string, string> {

@@ -1,10 +1,11 @@
-/** Variable that forbids to leave tests of a client out. */
+/** Variable that forbids skipping tests of a client. */
 const REQUIRED = "REQUIRE_SOURCE_CLIENTS";
 
 /**
- * Tells whether a client is missing, so that its tests cannot run; says so.
+ * Checks whether a client is missing, so that its tests are skipped, and prints
+ * that.
  *
- * On the machines that judge a change no client may be missing.
+ * On machines that check changes, no client may be missing.
  */
 export function isClientMissing(program: string): boolean {
   const paths = (Deno.env.get("PATH") ?? "").split(":");

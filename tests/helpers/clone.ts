@@ -4,7 +4,7 @@ import { type RecordingLog, sourceContext } from "./source_context.ts";
 import { exists } from "./temporary_directory.ts";
 import type { GitOptions } from "../../src/source/source.ts";
 
-/** What a test says of a clone, besides where it comes from. */
+/** Options of a clone. */
 export interface CloneOptions extends GitOptions {
   /** Branch, tag or commit. */
   ref?: string;
@@ -12,7 +12,7 @@ export interface CloneOptions extends GitOptions {
   env?: Record<string, string>;
 }
 
-/** A clone that is there. */
+/** A finished clone. */
 export interface Clone {
   readonly commit: string | undefined;
   readonly path: string;
@@ -21,7 +21,7 @@ export interface Clone {
   git(...args: string[]): Promise<string>;
 }
 
-/** Clones into `clone` of a directory, in the place of what is there. */
+/** Clones into `clone` in a directory, and replaces its content. */
 export async function clone(
   directory: string,
   url: string,

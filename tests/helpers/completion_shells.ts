@@ -1,6 +1,6 @@
 import { cliEnv, REPOSITORY } from "./cli.ts";
 
-/** What a shell makes of an unfinished command line. */
+/** A shell that completes command lines. */
 export interface CompletionShell {
   /** Name of the shell, and of the program. */
   readonly name: string;
@@ -8,7 +8,7 @@ export interface CompletionShell {
   readonly command: readonly string[];
 }
 
-/** Shells that are driven as a person would, or by what they offer for that. */
+/** Shells with the scripts that drive their completion. */
 export const COMPLETION_SHELLS: readonly CompletionShell[] = [
   {
     name: "bash",
@@ -33,14 +33,14 @@ export const COMPLETION_SHELLS: readonly CompletionShell[] = [
 ];
 
 /**
- * Lets a shell complete a line.
+ * Completes a line in a shell.
  *
  * @param shell Shell.
  * @param script Path of the script with the completions.
- * @param line What was typed so far.
+ * @param line Text that has been typed.
  * @param cwd Directory in which it was typed.
  * @param env Variables besides those that every run needs.
- * @returns Words that are offered; for zsh the line as it became.
+ * @returns Offered words; for zsh, the completed line.
  */
 export async function complete(
   shell: CompletionShell,

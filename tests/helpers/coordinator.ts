@@ -2,28 +2,28 @@ import { CoordinatorJobs, type JobRow } from "./coordinator_jobs.ts";
 import { hasReservedKey } from "./trigger_decoder.ts";
 import type { ParentJob } from "./trigger_rules.ts";
 
-/** What the coordinator does with a request instead of answering it well. */
+/** Failure of the coordinator for a request. */
 export type Trouble =
-  /** Answers with that status, without having done anything. */
+  /** Answers with this status, and does nothing. */
   | number
   /** Never answers. */
   | "hang"
-  /** Does the work, and answers with 502 as a proxy does. */
+  /** Processes the request, and answers with 502 as a proxy does. */
   | "lost"
-  /** Sends the caller elsewhere, with that status. */
+  /** Redirects the request with this status. */
   | { redirect: number; to: string }
   /** Answers 201 without creating anything. */
   | "nothing"
-  /** Answers after so many milliseconds. */
+  /** Answers after this time. */
   | { slowMs: number };
 
 /** Options for {@linkcode startCoordinator}. */
 export interface CoordinatorOptions {
-  /** What happens to the first requests, one after the other. */
+  /** Failures of the first requests, in order. */
   troubles?: Trouble[];
-  /** Jobs that are there already. */
+  /** Existing jobs. */
   jobs?: JobRow[];
-  /** Whether a refusal repeats the token that was sent. */
+  /** Whether refusals quote the token of the request. */
   repeatsToken?: boolean;
   /** The job that submits; by default one that an event started. */
   parent?: ParentJob;
@@ -36,7 +36,7 @@ const EVENT_JOB: ParentJob = {
   ciRepository: "https://git.example/ci.git",
 };
 
-/** A request that came in. */
+/** A received request. */
 export interface SeenRequest {
   method: string;
   path: string;
@@ -44,7 +44,7 @@ export interface SeenRequest {
   body: string;
 }
 
-/** A coordinator that runs in this process and is reached by a socket. */
+/** A coordinator that runs in this process and listens on a socket. */
 export interface TestCoordinator extends AsyncDisposable {
   /** Its address. */
   readonly url: string;
@@ -52,17 +52,17 @@ export interface TestCoordinator extends AsyncDisposable {
   readonly port: number;
   /** Id of the job that the job token belongs to. */
   readonly jobId: string;
-  /** May submit triggers of its own job, and nothing else. */
+  /** Token that may only submit triggers of its job. */
   readonly jobToken: string;
-  /** May read jobs. */
+  /** Token that may read jobs. */
   readonly readToken: string;
   /** Variables that a worker gives to a job. */
   readonly env: Record<string, string>;
-  /** Everything that was asked. */
+  /** All received requests. */
   readonly requests: SeenRequest[];
-  /** What it knows of jobs. */
+  /** Its jobs. */
   readonly jobs: CoordinatorJobs;
-  /** What happens to the next requests. */
+  /** Failures of the next requests. */
   readonly troubles: Trouble[];
 }
 
@@ -192,7 +192,7 @@ function refusal(status: number, error: string, message: string): Response {
   return Response.json({ error, message }, { status });
 }
 
-/** Asks the caller to come back at once, so that tests need not wait. */
+/** Requests an immediate retry, so that tests need not wait. */
 function passing(status: number): Response {
   return Response.json(
     { error: "service_unavailable", message: "not now" },

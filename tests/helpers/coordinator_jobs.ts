@@ -41,13 +41,15 @@ interface WorkflowNode {
 export class CoordinatorJobs {
   /** All jobs. */
   readonly rows: JobRow[];
-  /** Why documents were refused; answers do not contain it. */
+  /** Why documents were refused; not part of answers. */
   readonly refusals: string[] = [];
-  /** Nodes of all workflows that were submitted, jobs or not. */
+  /** Nodes of all submitted workflows, whether they are jobs or not. */
   readonly nodes: WorkflowNode[] = [];
-  /** Ids of the jobs in the queue, also of those that the database does not have. */
+  /**
+   * Ids of the jobs in the queue, including those that are not in the database.
+   */
   readonly queue: string[] = [];
-  /** Why jobs that were created, or will be, can never run. */
+  /** Why jobs can never run. */
   readonly doomed: string[] = [];
   readonly #parent: ParentJob;
   readonly #parentId: string;
@@ -64,7 +66,7 @@ export class CoordinatorJobs {
     this.rows = [...rows];
   }
 
-  /** Names of the jobs of all documents so far, waiting ones too. */
+  /** Names of the jobs of all documents so far, including waiting ones. */
   get submitted(): string[] {
     return this.nodes.map(({ display }) => display);
   }
@@ -76,7 +78,10 @@ export class CoordinatorJobs {
     );
   }
 
-  /** Takes a document and returns the ids of the jobs that it starts at once. */
+  /**
+   * Accepts a document, and returns the ids of the jobs that it starts
+   * immediately.
+   */
   submit(json: string): string[] {
     const { operation_id, workflows } = decodeDocument(json);
     const before = [this.rows.length, this.nodes.length, this.doomed.length];
@@ -103,7 +108,7 @@ export class CoordinatorJobs {
     }
   }
 
-  /** One page of jobs, the newest first. */
+  /** Returns a page of jobs, the newest first. */
   page(query: URLSearchParams): object {
     const asked = Number(query.get("limit") ?? 20);
     const limit = asked >= 1 && asked <= 100 ? asked : 20;
@@ -207,7 +212,7 @@ function isCondition(text: string): boolean {
   return Object.hasOwn(CONDITIONS, text.trim());
 }
 
-/** An unknown condition is false, without an error. */
+/** An unknown condition counts as false, without an error. */
 function holds(condition: string, statuses: readonly string[]): boolean {
   return isCondition(condition) && CONDITIONS[condition.trim()](statuses);
 }

@@ -1,21 +1,21 @@
-/** Where in an exchange a connection is cut. */
+/** Point of an exchange at which a connection is cut. */
 export type Cut =
-  /** Before anything was read. */
+  /** Before the request is read. */
   | "at-once"
-  /** After the request has reached the server, whose answer is lost. */
+  /** After the request has reached the server; the answer is lost. */
   | "before-answer"
   /** In the middle of the answer. */
   | "in-answer";
 
-/** A way to a server on which connections are lost. */
+/** A proxy that drops connections to a server. */
 export interface DroppingProxy extends AsyncDisposable {
   /** Address of the proxy. */
   readonly url: string;
 }
 
 /**
- * Starts a proxy that cuts its first connections, each in its way, and passes
- * the others on byte by byte.
+ * Starts a proxy that cuts its first connections at the given points, and
+ * forwards all others.
  */
 export function startDroppingProxy(
   targetPort: number,

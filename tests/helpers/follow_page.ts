@@ -14,12 +14,12 @@ export interface FollowPageOptions {
 }
 
 /**
- * Does what a page says, from its first block to its last one, in one shell.
+ * Follows a page from its first block to its last one, in one shell.
  *
  * @param page Text of the page.
- * @param options Where it is followed.
+ * @param options Directory and environment.
  * @throws {AssertionError} If a command fails, is not reached, or prints
- * something else than the page says.
+ * something else than the page shows.
  */
 export async function followPage(
   page: string,
@@ -48,7 +48,7 @@ export async function followPage(
   }
 }
 
-/** Standard output goes where standard error goes, as on a screen. */
+/** Merges standard output and standard error, as on a screen. */
 function scriptOf(block: PageBlock, record: string): string {
   if (block.kind === "file") {
     const word = `END-${crypto.randomUUID()}`;

@@ -1,8 +1,10 @@
-/** A place where a program waits for the test: `read _ < "$GATE"` in a shell. */
+/**
+ * A gate at which a program waits for the test: `read _ < "$GATE"` in a shell.
+ */
 export interface Gate extends Disposable {
   /** Absolute path, for the environment of the program. */
   readonly path: string;
-  /** Lets one waiting program, or the next one to come, go on. */
+  /** Lets one program pass that waits now or later. */
   open(): Promise<void>;
 }
 

@@ -1,17 +1,17 @@
 import { GIT_ENV } from "./git_repository.ts";
 import type { Random } from "./random.ts";
 
-/** A commit of a history that is written at once. */
+/** A commit of a history. */
 export interface HistoryCommit {
-  /** Places of its parents, all before its own. */
+  /** Indexes of its parents, all before its own. */
   readonly parents: readonly number[];
-  /** When it was committed, in seconds since 1970. */
+  /** Commit time, in seconds since 1970. */
   readonly time: number;
 }
 
 /**
- * Writes commits into a bare repository, each on a branch of its own: `c0`,
- * `c1`, and so on. Each adds a file that has the name of its branch.
+ * Writes commits to a bare repository, each on its own branch: `c0`, `c1`, and
+ * so on. Each adds a file named after its branch.
  *
  * @returns Ids of the commits.
  */

@@ -18,7 +18,7 @@ export const GIT_ENV: ChildEnvironment = fixedEnvironment({
   GIT_COMMITTER_DATE: "2026-01-02T03:04:05Z",
 });
 
-/** A repository made for a test. */
+/** A repository of a test. */
 export interface GitRepository {
   /** Absolute path of the work tree. */
   readonly path: string;

@@ -1,42 +1,42 @@
 import { GIT_ENV } from "./git_repository.ts";
 
-/** How a server misbehaves; each number is counted down with every request. */
+/** Faults of a server; each number is decremented by a request. */
 export interface GitServerFaults {
-  /** Requests that are answered with a broken connection. */
+  /** Number of requests whose connection is broken. */
   dropped?: number;
-  /** Packs of which only the first bytes are sent. */
+  /** Number of packs of which only the first bytes are sent. */
   cut?: number;
   /** Requests that are answered with a status code. */
   status?: [code: number, count: number];
-  /** Whether a request that names a filter is answered with an error. */
+  /** Whether requests with a filter fail. */
   refusesFilter?: boolean;
-  /** Whether a request that names a depth is answered with an error. */
+  /** Whether requests with a depth fail. */
   refusesDepth?: boolean;
-  /** Whether the old protocol is spoken, in which only tips may be asked for. */
+  /** Whether the server uses the old protocol, which serves only tips. */
   speaksOldProtocol?: boolean;
-  /** Id that is asked for, and the one whose objects are sent. */
+  /** Requested id, and the id whose objects are sent instead. */
   swapped?: [from: string, to: string];
-  /** User and password without which no one gets in. */
+  /** Required user and password. */
   login?: string;
-  /** Ids of objects in Git LFS that are not there. */
+  /** Ids of missing objects in Git LFS. */
   lostObjects?: readonly string[];
-  /** Address of another server, which is said to have the objects in Git LFS. */
+  /** URL of another server for the objects in Git LFS. */
   objectsAt?: string;
 }
 
-/** A server of the repositories in a directory, by http. */
+/** An HTTP server for the repositories in a directory. */
 export interface GitServer extends AsyncDisposable {
-  /** Address, with a slash at the end. */
+  /** URL with a trailing slash. */
   readonly url: string;
   /** Method, path and query of each request. */
   readonly requests: readonly string[];
   /** Headers of each request. */
   readonly headers: readonly Headers[];
-  /** How it misbehaves from now on. */
+  /** Faults from now on. */
   faults: GitServerFaults;
 }
 
-/** Starts a server that lets git itself answer, and then spoils it. */
+/** Starts a server that injects faults into the answers of git. */
 export function startGitServer(root: string): GitServer {
   const requests: string[] = [];
   const headers: Headers[] = [];
@@ -98,12 +98,12 @@ function basic(login: string): string {
   return `Basic ${new TextEncoder().encode(login).toBase64()}`;
 }
 
-/** Broken answers are meant, and no news to anybody. */
+/** Ignores errors of answers that are broken on purpose. */
 function refuse(): Response {
   return new Response(null, { status: 500 });
 }
 
-/** An answer that ends before its end. */
+/** Creates a truncated answer. */
 function broken(start = new Uint8Array()): Response {
   let isStarted = false;
   const stream = new ReadableStream({

@@ -1,4 +1,4 @@
-/** What a program printed, and how it ended. */
+/** Output and exit code of a program. */
 export interface EngineResult {
   code: number;
   stdout: string;
@@ -9,9 +9,9 @@ export interface EngineResult {
 export interface RunningContainer extends AsyncDisposable {
   /** Its id. */
   readonly id: string;
-  /** Waits until its output holds a text. */
+  /** Waits until its output contains a text. */
   sees(text: string): Promise<void>;
-  /** Sends a signal to its first process, as an engine does that ends it. */
+  /** Sends a signal to its first process, as an engine does to end it. */
   signal(name: string): Promise<void>;
   /** Waits for its end. */
   end(): Promise<EngineResult>;
@@ -31,8 +31,8 @@ if (ignore) {
 }
 
 /**
- * Makes tests of the image; they are left out, and say so, where there is none.
- * `REQUIRE_IMAGE` forbids that.
+ * Defines tests of the image, which are skipped with a message if there is
+ * none. `REQUIRE_IMAGE` forbids that.
  */
 export function describeImage(
   subject: string,
@@ -41,7 +41,7 @@ export function describeImage(
   tests((name, fn) => Deno.test({ name: `${subject} ${name}`, ignore, fn }));
 }
 
-/** How a worker starts a container, and no network besides. */
+/** Arguments with which a worker starts a container, plus no network. */
 const AS_A_WORKER = [
   "--network=none",
   "--entrypoint=",
@@ -73,7 +73,7 @@ export function inImage(
   return engine("run", "--rm", ...AS_A_WORKER, ...options, IMAGE, ...argv);
 }
 
-/** Runs a command in the image as a worker does, and does not wait for it. */
+/** Starts a command in the image as a worker does. */
 export async function startInImage(
   argv: string[],
   options: string[] = [],

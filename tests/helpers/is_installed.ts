@@ -1,4 +1,4 @@
-/** Whether a program is on the path. */
+/** Checks whether a program is on the path. */
 export function isInstalled(program: string): boolean {
   return (Deno.env.get("PATH") ?? "").split(":").some((directory) => {
     try {

@@ -5,7 +5,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { withoutExcerpts } from "./problem_text.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
-/** Reads a job file of the given text, which is called `job.yaml`. */
+/** Reads a job file with the given text, named `job.yaml`. */
 export async function readText(text: string): Promise<JobFile> {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/job.yaml`;
@@ -13,13 +13,15 @@ export async function readText(text: string): Promise<JobFile> {
   return await readJobFile(path, "job.yaml");
 }
 
-/** Reads a job file of the given text and returns its steps as plain data. */
+/**
+ * Reads a job file with the given text, and returns its steps as plain data.
+ */
 export async function stepsOf(text: string): Promise<readonly StepConfig[]> {
   const { steps } = await readText(text);
   return structuredClone(steps ?? []);
 }
 
-/** Reads a job file that is wrong and returns what is said of each problem. */
+/** Reads an invalid job file, and returns its problems. */
 export async function problemsOfText(text: string): Promise<string[]> {
   const error = await assertRejects(() => readText(text), RunnerError);
   assertEquals(error.code, "invalid-job-file");

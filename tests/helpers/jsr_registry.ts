@@ -1,8 +1,8 @@
 /** A registry of packages on this machine: just enough for one test. */
 export interface JsrRegistry extends AsyncDisposable {
-  /** What the environment variable `JSR_URL` must hold. */
+  /** Value for the environment variable `JSR_URL`. */
   readonly url: string;
-  /** Requests that it did not understand. */
+  /** Unknown requests. */
   readonly refused: readonly string[];
 }
 
@@ -14,10 +14,10 @@ interface Release {
 }
 
 /**
- * Starts a registry that takes every upload.
+ * Starts a registry that accepts every upload.
  *
  * @param folders Folders of packages that it offers from the start.
- * @returns The registry, which stops when it is disposed of.
+ * @returns The registry, which stops when it is disposed.
  */
 export async function startJsrRegistry(
   folders: readonly URL[] = [],
@@ -48,8 +48,8 @@ export async function startJsrRegistry(
 }
 
 /**
- * Answers what `deno publish` asks, in this order: is there such a version, is
- * there such a package, take this archive, is it done.
+ * Answers the requests of `deno publish`, in this order: whether the version
+ * exists, whether the package exists, the upload, and its status.
  */
 async function answerApi(
   request: Request,

@@ -1,10 +1,10 @@
-/** A file of the package and what it imports, as `deno info --json` tells. */
+/** A file of the package and its imports, from `deno info --json`. */
 export interface SourceFile {
-  /** Path from the root of the repository: `src/steps/step.ts`, say. */
+  /** Path from the root of the repository, such as `src/steps/step.ts`. */
   path: string;
-  /** What the file imports. */
+  /** Imports of the file. */
   imports: readonly Import[];
-  /** The file as it is written. */
+  /** Text of the file. */
   text: string;
 }
 

@@ -4,15 +4,15 @@ import { cacheVariables } from "./surroundings.ts";
 import { makeFiles } from "./temporary_directory.ts";
 import { testRunner } from "./test_runner.ts";
 
-/** What became of a job with plugins. */
+/** Result of a job with plugins. */
 export interface ZooResult {
-  /** How the job ended; what it was refused with instead. */
+  /** Result of the job; `undefined` if it was refused. */
   result: JobResult | undefined;
-  /** What went wrong, whether or not there is a result. */
+  /** Message of the error, with or without a result. */
   message: string;
-  /** What the job printed. */
+  /** Standard output of the job. */
   stdout: string;
-  /** What the runner and its plugins said. */
+  /** Messages of the runner and its plugins. */
   stderr: string;
   /** Directory of the runner. */
   path: string;
@@ -26,7 +26,7 @@ export interface ZooOptions extends RunJobOptions {
   files?: Record<string, string>;
   /** Text in the log of the runner at which the job is cancelled. */
   cancelAt?: string;
-  /** Looks at what is left while it is there. */
+  /** Inspects the directory before it is removed. */
   inspect?: (path: string) => Promise<void>;
 }
 

@@ -18,12 +18,15 @@ import {
 import { ByteLog } from "./byte_log.ts";
 import { soon } from "./soon.ts";
 
-/** Environment that finds the system's tools and nothing else. */
+/** Environment with only the tools of the system. */
 export const BARE_ENV: ChildEnvironment = fixedEnvironment({
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 });
 
-/** A program whose output is read from the start, supervised when the test says so. */
+/**
+ * A program whose output is read from the start, and that is supervised on
+ * demand.
+ */
 export interface Running {
   readonly child: RunningProcess;
   readonly cancellation: Cancellation;
@@ -31,15 +34,15 @@ export interface Running {
   readonly stdout: ByteLog;
   /** Standard error when kept apart. */
   readonly stderr: ByteLog;
-  /** Whether the reading was given up. */
+  /** Whether reading was stopped. */
   readonly isGivenUp: boolean;
-  /** Sees the program to its end, which must come soon. */
+  /** Supervises the program until its end, which must come soon. */
   supervise(options?: Partial<SuperviseOptions>): Promise<SupervisedExit>;
-  /** The n-th number that the program printed, such as a process id. */
+  /** Returns the n-th number in the output, such as a process id. */
   printedNumber(at?: number): number;
 }
 
-/** Starts a program and reads what it prints. */
+/** Starts a program and reads its output. */
 export function run(
   command: Command,
   options: Partial<SpawnOptions> = {},
@@ -73,7 +76,7 @@ export function run(
           "the end of the program",
         );
       } finally {
-        // A test that brings a sink of its own does not wait for this reader.
+        // A test with its own sink does not wait for this reader.
         await soon(drained, "the end of the output");
       }
     },
@@ -83,7 +86,7 @@ export function run(
   };
 }
 
-/** Runs a program to its end and returns what it printed on standard output. */
+/** Runs a program, and returns its standard output. */
 export async function outputOf(
   command: Command,
   options: Partial<SpawnOptions> = {},

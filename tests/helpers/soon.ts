@@ -1,10 +1,13 @@
-/** Longest wait for something that must happen, in milliseconds; not a measure of anything. */
+/**
+ * Maximum wait for something that must happen, in milliseconds; not a
+ * measurement.
+ */
 const BOUND_MS = 60_000;
 
-/** Time between two looks at something that tells no one when it changes. */
+/** Polling interval, in milliseconds. */
 const LOOK_MS = 5;
 
-/** Waits for a promise, and fails instead of hanging when it never settles. */
+/** Waits for a promise, and fails instead of hanging if it never settles. */
 export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
@@ -18,7 +21,7 @@ export async function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   }
 }
 
-/** Looks again and again until a condition holds, and fails when it never does. */
+/** Polls until a condition is true, and fails if it never is. */
 export async function until(
   condition: () => boolean,
   what: string,

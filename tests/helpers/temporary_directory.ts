@@ -1,6 +1,6 @@
 import { removeTree } from "../../src/workspace/remove.ts";
 
-/** A directory that is gone when its scope is left. */
+/** A directory that is removed at the end of its scope. */
 export interface TemporaryDirectory extends AsyncDisposable {
   /** Absolute path, free of links. */
   path: string;
@@ -11,7 +11,7 @@ export async function temporaryDirectory(): Promise<TemporaryDirectory> {
   const path = await Deno.realPath(await Deno.makeTempDir());
   return {
     path,
-    // Some tests leave directories that may not be written to.
+    // Some tests leave directories that are not writable.
     [Symbol.asyncDispose]: async () => void await removeTree(path),
   };
 }
@@ -35,7 +35,10 @@ export async function makeFiles(
   }
 }
 
-/** Lists everything below a directory, sorted, in the shape of {@linkcode makeFiles}. */
+/**
+ * Lists all files below a directory, sorted, in the format of {@linkcode
+ * makeFiles}.
+ */
 export async function listFiles(root: string): Promise<Record<string, string>> {
   const files: [string, string][] = [];
   const visit = async (directory: string) => {
