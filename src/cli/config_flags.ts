@@ -34,13 +34,14 @@ const GIT_FLAGS: readonly Flag[] = [
   {
     name: "git-url",
     valueName: "URL",
-    help: "Short for --source-type git --source-url URL",
+    help:
+      "Git repository to check out (short for --source-type git --source-url URL)",
     group: "Source",
   },
   {
     name: "git-ref",
     valueName: "REF",
-    help: "Short for --source-ref REF",
+    help: "Branch, tag or commit to check out (short for --source-ref REF)",
     group: "Source",
   },
 ];

@@ -1,4 +1,5 @@
 import type { Host } from "../host.ts";
+import { wrapText } from "../terminal/wrap.ts";
 import {
   type Command,
   COMMAND_GROUPS,
@@ -69,7 +70,7 @@ export function overview(
       .map(([name, { summary }]) => [name, summary]),
   ]);
   return [
-    ...wrap(
+    ...wrapText(
       "Runs CI jobs on your machine and in the containers of CI workers.",
       {
         columns,
@@ -106,7 +107,7 @@ export function commandHelp(
   return [
     ...prose(command.description, columns),
     "",
-    ...wrap(usage, { columns, hang: 4 }),
+    ...wrapText(usage, { columns, hang: 4 }),
     "",
     "Examples:",
     ...examples(command.examples, columns),
@@ -157,9 +158,21 @@ function flagRow(flag: Flag): Row {
   ];
 }
 
+/**
+ * Formats names and their meanings as a table.
+ *
+ * @param rows Names and meanings.
+ * @param columns Width of the table.
+ * @returns Lines.
+ */
+export function tableLines(rows: readonly Row[], columns: number): string[] {
+  const width = widthOfNames(rows, columns);
+  return rows.flatMap((row) => rowLines(row, width, columns));
+}
+
 function examples(rows: readonly Row[], columns: number): string[] {
   return rows.flatMap(([line, meaning]) => [
-    ...wrap(`# ${meaning}`, { columns, indent: 2, hang: 4 }),
+    ...wrapText(`# ${meaning}`, { columns, indent: 2, hang: 4 }),
     // A command line is copied, so it is never broken.
     `  runnerlib ${line}`,
   ]);
@@ -191,7 +204,7 @@ function widthOfNames(rows: readonly Row[], columns: number): number {
 /** A name that is too long for its column has a line of its own. */
 function rowLines([name, meaning]: Row, width: number, columns: number) {
   const indent = width + 4;
-  const lines = wrap(meaning, { columns, indent });
+  const lines = wrapText(meaning, { columns, indent });
   if (name.length > width) return [`  ${name}`, ...lines];
   return [
     `  ${name.padEnd(width)}  ${lines[0].trimStart()}`.trimEnd(),
@@ -213,7 +226,7 @@ function prose(text: string, columns: number): string[] {
     } else blocks.push({ isTable, lines: [line] });
   }
   return blocks.flatMap(({ isTable, lines }) =>
-    isTable ? textTable(lines, columns) : wrap(lines.join(" "), { columns })
+    isTable ? textTable(lines, columns) : wrapText(lines.join(" "), { columns })
   );
 }
 
@@ -225,35 +238,5 @@ function textTable(lines: readonly string[], columns: number): string[] {
     // A line that is indented further goes on with the row above.
     else if (rows.length > 0) rows.at(-1)![1] += ` ${line.trim()}`;
   }
-  const width = widthOfNames(rows, columns);
-  return rows.flatMap((row) => rowLines(row, width, columns));
-}
-
-interface WrapOptions {
-  /** Width of a line, the indentation included. */
-  readonly columns: number;
-  /** Indentation of every line. */
-  readonly indent?: number;
-  /** Indentation of all lines but the first. */
-  readonly hang?: number;
-}
-
-/** Breaks a text at spaces; a word that is longer than a line is kept whole. */
-function wrap(
-  text: string,
-  { columns, indent = 0, hang = indent }: WrapOptions,
-): string[] {
-  const lines: string[] = [];
-  let line = " ".repeat(indent);
-  let isEmpty = true;
-  for (const word of text.split(" ")) {
-    if (!isEmpty && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = " ".repeat(hang);
-      isEmpty = true;
-    }
-    line += isEmpty ? word : ` ${word}`;
-    isEmpty = false;
-  }
-  return [...lines, line];
+  return tableLines(rows, columns);
 }

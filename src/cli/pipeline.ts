@@ -73,7 +73,7 @@ export async function pipelineCommand(
     ? [await findPython(file, parts.host.env)]
     : [
       await findDeno(parts.host.env),
-      ...["run", "--no-prompt", ...denoFlags(permissions)],
+      ...["run", "--quiet", "--no-prompt", ...denoFlags(permissions)],
     ];
   const argv = [...program, path, ...args, ...rest];
   return { argv, permissions, isPython: isPythonPipeline(path), path };

@@ -86,9 +86,14 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
       await print(JSON.stringify({ ...versions, findings }, null, 2));
     } else {
       const { runnerlib, deno, system } = versions;
+      const columns = parts.host.stdout.isTerminal()
+        ? parts.host.consoleSize?.()?.columns
+        : undefined;
       await print(`runnerlib ${runnerlib}, deno ${deno}, ${system}`);
       for (const [title, findings] of Object.entries(sections)) {
-        await print(["", `${title}:`, ...findingLines(findings)].join("\n"));
+        await print(
+          ["", `${title}:`, ...findingLines(findings, columns)].join("\n"),
+        );
       }
     }
     return exitCodeOf(Object.values(sections).flat());

@@ -1,5 +1,6 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import type { Command, CommandContext } from "../command.ts";
+import { helpColumns, tableLines } from "../help.ts";
 import { FIRST_FILES } from "../first_files.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
@@ -89,8 +90,9 @@ async function chooseKind(
   const kinds = Object.entries(KINDS);
   await print([
     "What do you want to write?",
-    ...kinds.map(([name, what], at) =>
-      `  ${at + 1}) ${name.padEnd(8)}  ${what}`
+    ...tableLines(
+      kinds.map(([name, what], at) => [`${at + 1}) ${name}`, what]),
+      helpColumns(host),
     ),
   ].join("\n"));
   await stdout.write(

@@ -1,4 +1,5 @@
 import { childEnvironment } from "../../environment/child_environment.ts";
+import { wrapText } from "../../terminal/wrap.ts";
 import { osReason } from "../../errors.ts";
 import type { Host } from "../../host.ts";
 import { confinedCommand } from "../../plugins/sandbox/confinement.ts";
@@ -27,15 +28,25 @@ export interface Finding {
  * Formats findings as lines.
  *
  * @param findings Findings.
+ * @param columns Width of a line; unlimited if `undefined`.
  * @returns Lines.
  */
-export function findingLines(findings: readonly Finding[]): string[] {
+export function findingLines(
+  findings: readonly Finding[],
+  columns: number = Infinity,
+): string[] {
   const widths = (["state", "name", "detail"] as const).map((key) =>
     [key, Math.max(...findings.map((finding) => finding[key].length))] as const
   );
-  return findings.map((finding) => {
+  return findings.flatMap((finding) => {
     const cells = widths.map(([key, width]) => finding[key].padEnd(width));
-    return `  ${cells.join("  ")}  ${finding.purpose}`.trimEnd();
+    const start = `  ${cells.join("  ")}  `;
+    if (start.length > columns / 2) {
+      const below = wrapText(finding.purpose, { columns, indent: 6 });
+      return [start.trimEnd(), ...below];
+    }
+    const lines = wrapText(finding.purpose, { columns, indent: start.length });
+    return [`${start}${lines[0].trimStart()}`.trimEnd(), ...lines.slice(1)];
   });
 }
 

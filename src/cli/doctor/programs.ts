@@ -45,7 +45,7 @@ const PROGRAMS: readonly ProgramEntry[] = [
   { name: "git-lfs", purpose: "files in Git LFS" },
   { name: "hg", purpose: "Mercurial sources", args: ["--version", "--quiet"] },
   { name: "svn", purpose: "Subversion sources", args: ["--version", "-q"] },
-  { name: "tar", purpose: "nothing of the runner's own: commands of jobs" },
+  { name: "tar", purpose: "commands of jobs" },
   { name: "gzip", purpose: "tarball sources, .tar.gz" },
   { name: "bzip2", purpose: "tarball sources, .tar.bz2", args: ["--help"] },
   { name: "xz", purpose: "tarball sources, .tar.xz" },

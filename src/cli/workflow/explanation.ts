@@ -1,5 +1,6 @@
 import { printable } from "../../terminal/text.ts";
-import { cutToWidth, displayWidth, takeWidth } from "../../terminal/width.ts";
+import { cutToWidth, displayWidth } from "../../terminal/width.ts";
+import { wrapText } from "../../terminal/wrap.ts";
 import type { JobExplanation } from "../../workflow/explain_jobs.ts";
 import type { CommandContext, Flag } from "../command.ts";
 
@@ -91,7 +92,7 @@ export function explanationTable(
   const indent = nameCells + statusCells + 2 * GAP.length;
   const reasonCells = Math.max(MIN_REASON, columns - indent);
   return rows.flatMap(([name, status, reason]) => {
-    const [first, ...rest] = wrap(reason, reasonCells);
+    const [first, ...rest] = wrapText(reason, { columns: reasonCells });
     const start = [
       pad(cutToWidth(name, nameCells), nameCells),
       pad(status, statusCells),
@@ -105,24 +106,4 @@ export function explanationTable(
 
 function pad(text: string, cells: number): string {
   return text + " ".repeat(Math.max(0, cells - displayWidth(text)));
-}
-
-/** Breaks a text at spaces, and words that are longer than a line anywhere. */
-function wrap(text: string, cells: number): string[] {
-  const lines = [""];
-  for (let word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    if (line !== "" && displayWidth(`${line} ${word}`) <= cells) {
-      lines[lines.length - 1] += ` ${word}`;
-      continue;
-    }
-    if (line !== "") lines.push("");
-    while (displayWidth(word) > cells) {
-      const part = takeWidth(word, cells);
-      lines.splice(-1, 1, part, "");
-      word = word.slice(part.length);
-    }
-    lines[lines.length - 1] = word;
-  }
-  return lines;
 }
