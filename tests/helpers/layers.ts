@@ -12,7 +12,7 @@ export interface SourceFile {
 export interface Import {
   /** Path from the root of the repository, or the specifier of a package. */
   target: string;
-  /** Whether the module is loaded only when it is asked for. */
+  /** Whether the module is imported dynamically. */
   dynamic: boolean;
 }
 
@@ -43,7 +43,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   schema: 1,
 };
 
-/** The two doors, and the highest floor that each may open to. */
+/** The two entry points, and the highest floor that each may import. */
 const DOORS: Readonly<Record<string, number>> = { "mod.ts": 7, "cli.ts": 8 };
 
 const MAX_LINES = 450;
@@ -54,7 +54,9 @@ const TABLES: readonly string[] = [
   "src/options/options.ts",
 ];
 
-/** Access to the platform, and the only places where it may stand. */
+/**
+ * Kinds of access to the platform, and the only places where they are allowed.
+ */
 const PLATFORM_RULES: readonly PlatformRule[] = [
   {
     what: "starts or signals a process",
@@ -94,7 +96,9 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
   },
 ];
 
-/** Names of variables, and environments of programs, come from one folder. */
+/**
+ * Names of variables, and environments of programs, are defined in one folder.
+ */
 const ENVIRONMENT_RULES: readonly PlatformRule[] = [
   {
     what: "names a variable that Variable has",
@@ -130,10 +134,10 @@ interface PlatformRule {
 }
 
 /**
- * Finds what stands on the wrong floor of the house.
+ * Finds imports and platform access that break the rules.
  *
- * @param files Every file under `src/`, and the two doors.
- * @returns One line per finding; none when all is well.
+ * @param files All files under `src/`, and the two entry points.
+ * @returns One line per violation.
  */
 export function findLayerProblems(files: readonly SourceFile[]): string[] {
   return [
@@ -147,7 +151,10 @@ export function findLayerProblems(files: readonly SourceFile[]): string[] {
   ];
 }
 
-/** Files that import one another, types included: one circle, if there is any. */
+/**
+ * Returns a cycle of files that import one another, including types, if there
+ * is one.
+ */
 function findCircle(files: readonly SourceFile[]): string[] {
   const open = new Map(
     files.map(({ path, imports }) => [
@@ -227,8 +234,8 @@ function findSizeProblems({ path, text }: SourceFile): string[] {
 }
 
 /**
- * Doors stand half a floor above the highest floor that they open to, and
- * everybody stands on the package's own description (its version, say).
+ * Entry points are half a floor above the highest floor that they may import,
+ * and all files may import the package's own description, such as its version.
  */
 function floorOf(path: string): number | undefined {
   if (path === "deno.json") return -1;
@@ -251,11 +258,14 @@ function isPackage(target: string): boolean {
   return /^(npm|jsr):/.test(target) || target.startsWith("links/");
 }
 
-/** Texts and comments, told apart by how they begin. */
+/** Strings and comments, distinguished by their first character. */
 const TEXT_OR_COMMENT =
   /`(?:\\.|[^`\\])*`|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\/\*[\s\S]*?\*\/|\/\/.*/g;
 
-/** Leaves code only; template literals stay, for they may hold code. */
+/**
+ * Removes strings and comments, but not template literals, which may contain
+ * code.
+ */
 function withoutTextAndComments(text: string): string {
   return text.replace(
     TEXT_OR_COMMENT,

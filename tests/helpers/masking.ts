@@ -6,7 +6,7 @@ const encoder = new TextEncoder();
 /** A piece of a stream, or a secret that is registered before the next piece. */
 export type Event = Uint8Array | { secret: string };
 
-/** Sends pieces through a stream of the masker as a pump does. */
+/** Passes pieces through a stream of the masker, as a pump does. */
 export function maskPieces(
   masker: Masker,
   events: readonly Event[],
@@ -31,21 +31,21 @@ export function maskPieces(
   return { text: outputs.join(""), outputs };
 }
 
-/** Cuts a text into pieces at the given places. */
+/** Splits a text at the given positions. */
 export function cut(text: string, places: readonly number[]): Uint8Array[] {
   const bytes = encoder.encode(text);
   const bounds = [0, ...[...places].sort((a, b) => a - b), bytes.length];
   return bounds.slice(1).map((end, i) => bytes.slice(bounds[i], end));
 }
 
-/** Each byte as a piece of its own. */
+/** Splits a text into single bytes. */
 export function bytewise(text: string): Uint8Array[] {
   return Array.from(encoder.encode(text), (byte) => Uint8Array.of(byte));
 }
 
 /**
- * What masking must give for a text that comes in pieces, with secrets that
- * become known between them. Neither has anything to decode.
+ * Returns the expected output for a text that arrives in pieces, with secrets
+ * that are registered between them. Neither contains anything to decode.
  */
 export function naiveMaskLate(events: readonly (string | Late)[]): string {
   const known: string[] = [];
@@ -69,12 +69,15 @@ export function naiveMaskLate(events: readonly (string | Late)[]): string {
   ).join("");
 }
 
-/** A secret that becomes known. */
+/** A secret to register. */
 interface Late {
   secret: string;
 }
 
-/** How many characters at the end of a text without escapes and lines may still become a part of a secret. */
+/**
+ * Returns how many characters at the end of a text without escapes and line
+ * breaks may still become part of a secret.
+ */
 export function naiveHeldCount(
   text: string,
   secrets: readonly string[],

@@ -1,16 +1,16 @@
 import { CLI, cliEnv } from "./cli.ts";
 
-/** A command line that was watched from outside. */
+/** Measurements of a command line. */
 export interface Measured {
   /** SHA-256 of standard output. */
   hash: string;
-  /** Most memory that the runner itself had resident, in MiB. */
+  /** Peak resident memory of the runner, in MiB. */
   peakMiB: number;
 }
 
 /**
- * Runs the command line with its output in `sha256sum`, and reads the high
- * water mark of its memory while the last of the output is still held back.
+ * Runs the command line with its output piped to `sha256sum`, and reads its
+ * peak memory while the end of the output is still held back.
  */
 export async function measureCli(
   args: string[],
@@ -45,7 +45,7 @@ export async function measureCli(
   return { hash: hashIn(output.stdout), peakMiB: peakKiB / 1024 };
 }
 
-/** SHA-256 of what a shell prints for a command. */
+/** Returns the SHA-256 of the output of a shell command. */
 export async function shellHash(command: string): Promise<string> {
   const { stdout } = await new Deno.Command("sh", {
     args: ["-c", `{ ${command}; } | sha256sum`],

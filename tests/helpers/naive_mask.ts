@@ -1,13 +1,13 @@
 // deno-lint-ignore-file no-control-regex
 /**
- * What masking must give, computed in the slow and plain way: the text is
- * whole, each view of it is made at once, and each form is looked for by
- * itself. Texts are strings of bytes.
+ * The expected output of masking, computed in a slow and simple way: the whole
+ * text is available, all views of it are computed, and each form is searched
+ * separately. Texts are strings of bytes.
  *
  * @module
  */
 
-/** A text in one of its views, and where in the text each of its bytes stands. */
+/** A view of a text, and the position of each of its bytes in the text. */
 interface View {
   text: string;
   starts: number[];
@@ -16,12 +16,12 @@ interface View {
 
 const encoder = new TextEncoder();
 
-/** The bytes of a text in UTF-8, one character for each. */
+/** Returns the UTF-8 bytes of a text, one character for each. */
 export function bytesOf(text: string): string {
   return String.fromCharCode(...encoder.encode(text));
 }
 
-/** The text of such bytes. */
+/** Returns the text of such bytes. */
 export function textOf(bytes: string): string {
   return new TextDecoder().decode(
     Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)),
@@ -43,17 +43,17 @@ const LETTERS: Record<string, string> = {
   ...{ e: "\x1b", E: "\x1b" },
 };
 
-/** A code for a terminal, whole or broken off. */
+/** A terminal escape sequence, complete or truncated. */
 const CODE =
   /^\x1b(?:\[[\x20-\x3f]*[\x40-\x7e]?|[\]P^_][^\x00-\x1f\x7f]*\x07?|[\x20-\x2f]*[\x30-\x4f\x51-\x5a\x5c\x60-\x7e]?)/;
 
-/** What stands at the beginning of a text: one character, or an escape of some. */
+/** The start of a text: one character, or an escape sequence. */
 interface Head {
   value: string;
   length: number;
 }
 
-/** Reads `%` and `&` at the beginning, again and again. */
+/** Decodes `%` and `&` at the start repeatedly. */
 function reference(text: string): Head {
   let value = text[0];
   let length = 1;
@@ -77,10 +77,10 @@ function character(code: number): string {
   return bytesOf(String.fromCodePoint(code).toWellFormed());
 }
 
-/** More than any escape has. */
+/** More characters than any escape sequence has. */
 const MAX_HEAD = 1_100;
 
-/** Reads whatever is at the beginning. */
+/** Reads the start of a text. */
 function head(text: string): Head {
   if (!/^[%&\\\x1b]/.test(text)) return { value: text[0], length: 1 };
   let { value, length } = reference(text);
@@ -154,7 +154,7 @@ function backslash(
   return { value: isLiteral ? Q : "", length: runLength, isDone: true };
 }
 
-/** Undoes every escape. */
+/** Decodes all escape sequences. */
 function decoded(text: string, isJoined: boolean): View {
   const view: View = { text: "", starts: [], ends: [] };
   for (let at = 0; at < text.length;) {
@@ -202,7 +202,7 @@ const NUMBERS: Record<number, RegExp> = {
   8: /^([0-7]{3})$/,
 };
 
-/** The bytes that lists of numbers stand for, as hexadecimal digits. */
+/** Returns the bytes of lists of numbers, as hexadecimal digits. */
 function listed(text: string, radix: number): View {
   const view: View = { text: "", starts: [], ends: [] };
   let isBroken = true;
@@ -232,7 +232,10 @@ function listed(text: string, radix: number): View {
   return view;
 }
 
-/** Whether there is a reason to look for numbers: three of them that are likely to be text. */
+/**
+ * Checks whether to search for numbers: there are three that are likely to be
+ * text.
+ */
 function isEvident(
   text: string,
   list: View,
@@ -257,10 +260,13 @@ interface Form {
   isEncoded: boolean;
 }
 
-/** Longest form; longer ones are found piece by piece. */
+/** Maximum length of a form; longer ones are found in parts. */
 const PIECE = 128;
 
-/** Every form that is looked for: of 4 bytes at least, or the secret of 3 bytes. */
+/**
+ * Returns all forms of a secret: those of at least 4 bytes, or the secret
+ * itself if it has 3 bytes.
+ */
 export function formsOf(secrets: readonly string[]): Form[] {
   const forms: Form[] = [];
   for (const secret of secrets) {
@@ -361,13 +367,16 @@ function quoted(bytes: string): string[] {
   ];
 }
 
-/** A text in normal form, with one byte for each character that has such a number. */
+/**
+ * Returns a text in normal form, with one byte for each character that fits in
+ * one.
+ */
 function latin(text: string): string {
   const bytes = text.replace(/[^\0-\xff]/gu, bytesOf);
   return decoded(bytes, false).text;
 }
 
-/** A text with quotes around some of it, unless that is at an end. */
+/** Returns a text with quotes around a part that is not at its edge. */
 function spliced(text: string, part: RegExp): string {
   return text.replace(part, `${Q}$&${Q}`).replace(/\xff+/g, Q)
     .replace(text.startsWith(Q) ? /$^/ : /^\xff/, "")
@@ -410,7 +419,7 @@ function joined(secret: string): Form[] {
     .map((bytes) => ({ bytes, isEncoded: true }));
 }
 
-/** Which bytes of a text belong to a secret. */
+/** Returns which bytes of a text belong to a secret. */
 export function secretPlaces(
   text: string,
   secrets: readonly string[],
@@ -473,7 +482,7 @@ function* placesOf(
   }
 }
 
-/** Whether a part of a text has an escape. */
+/** Checks whether a part of a text contains an escape sequence. */
 function hasMark(
   text: string,
   start: number,
@@ -487,7 +496,7 @@ function hasMark(
   return false;
 }
 
-/** Whether a part of a text has a line break, escaped or not. */
+/** Checks whether a part of a text contains a line break, escaped or not. */
 function hasBreak(text: string, start: number, end: number): boolean {
   for (let at = start; at < end;) {
     const { length, value } = head(text.slice(at, at + MAX_HEAD));
@@ -514,7 +523,9 @@ function quoteEnd(text: string, view: View, at: number): number {
   return start + head(text.slice(start, start + MAX_HEAD)).length;
 }
 
-/** Bytes in front of an early break may have been printed before the rest came. */
+/**
+ * Bytes before an early break may have been printed before the rest arrived.
+ */
 function shownFrom(view: View, first: number): number {
   let shown = first;
   for (let at = first; at < first + 3 && at + 1 < view.text.length; at++) {
@@ -523,7 +534,7 @@ function shownFrom(view: View, first: number): number {
   return shown;
 }
 
-/** What masking must give for a text of bytes. */
+/** Returns the expected output for a text of bytes. */
 export function naiveMask(
   text: string,
   secrets: readonly string[],

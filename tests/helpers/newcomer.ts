@@ -4,7 +4,7 @@ import type { PageShell } from "./page_shell.ts";
 import { CERTIFICATE_FILES, REGISTRY_ACCESS } from "./surroundings.ts";
 import { openToAll } from "./temporary_directory.ts";
 
-/** Runs a command as somebody on whose machine is only what a reader needs. */
+/** Runs a command on a machine that has only what the README requires. */
 export function asNewcomer(
   argv: string[],
   options: string[] = [],
@@ -15,7 +15,7 @@ export function asNewcomer(
   );
 }
 
-/** A shell of theirs that begins in a clone of this repository. */
+/** A shell on this machine, in a clone of this repository. */
 export function newcomersShell(): PageShell {
   return async (script, directory) => {
     await clone(`${directory}/clone`);
@@ -47,7 +47,7 @@ function wayOut(): string[] {
   return options;
 }
 
-/** Clones what is committed, and brings along what has changed since. */
+/** Clones the repository, and copies uncommitted changes. */
 async function clone(target: string): Promise<void> {
   const script = `git clone --quiet "$1" "$2" && cd "$1" &&
     git diff --binary HEAD | git -C "$2" apply --allow-empty`;

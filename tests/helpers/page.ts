@@ -1,37 +1,37 @@
-/** A piece of a page that a test can do something with. */
+/** A block of a page that a test can run or write. */
 export type PageBlock =
-  /** Commands to run, and what the page says they print. */
+  /** Commands to run, and their expected output. */
   | { readonly kind: "run"; readonly text: string; readonly output?: string }
   /** A file that the reader is asked to write. */
   | { readonly kind: "file"; readonly name: string; readonly text: string }
-  /** Commands that make the surroundings of the next blocks; not shown. */
+  /** Hidden commands that prepare the next blocks. */
   | { readonly kind: "setup"; readonly text: string };
 
 const BLOCK =
   /(?:<!-- *(illustration|file: *(\S+)) *-->\s*)?^```([^\n]*)\n([\s\S]*?)^```$|<!-- setup\n([\s\S]*?)-->/gm;
 
-/** Other blocks of code that Markdown knows: no one would run them. */
+/** Other code blocks of Markdown, which no test would run. */
 const OTHER_BLOCK = /^[ \t>*-]*(?:```|~~~).*|(?<=\n\n)(?: {4}|\t).*/m;
 
 /**
- * Languages of blocks that other tests run: the ones of the documentation, and
- * the one for job files in pages.
+ * Languages of blocks that other tests run: those of the documentation, and the
+ * one for job files in pages.
  */
 const RUN_ELSEWHERE = new Set(["ts", "yaml"]);
 
 /**
  * Reads the blocks of a page.
  *
- * - A `sh` block is run; the `text` block that follows it, if any comes before
- *   the next block, is what it prints, where `…` stands for any text of a line,
- *   and a line of its own for any lines.
- * - A block behind `<!-- file: NAME -->` is the content of that file.
- * - A block behind `<!-- illustration -->` is left alone.
- * - `<!-- setup … -->` holds commands that no reader needs.
+ * - A `sh` block is run. A directly following `text` block is its expected
+ *   output, where `…` stands for any text in a line, or for any lines if it is
+ *   a line of its own.
+ * - A block after `<!-- file: NAME -->` is the content of that file.
+ * - A block after `<!-- illustration -->` is ignored.
+ * - `<!-- setup … -->` contains commands that are hidden from readers.
  *
  * @param page Text of the page.
- * @returns Blocks in their order.
- * @throws {Error} If a block is neither run, by whomever, nor marked.
+ * @returns Blocks in the order of the page.
+ * @throws {Error} If a block is neither run by any test nor marked.
  */
 export function readPage(page: string): PageBlock[] {
   const blocks: PageBlock[] = [];
@@ -60,8 +60,8 @@ export function readPage(page: string): PageBlock[] {
 }
 
 /**
- * Makes a pattern of a text in which `…` stands for any text of a line, and a
- * line that is nothing else for any lines.
+ * Creates a pattern from a text in which `…` stands for any text in a line, or
+ * for any lines if it is a line of its own.
  */
 export function outputPattern(output: string): RegExp {
   const lines = output.trimEnd().split("\n")

@@ -6,16 +6,16 @@ import { makeFiles } from "./temporary_directory.ts";
 /**
  * Runs a script in bash.
  *
- * @param script Commands that write into the directory only.
+ * @param script Commands that write only to the directory.
  * @param directory Directory to use, the same one in the script.
- * @returns What bash itself says.
+ * @returns Error output of bash itself.
  */
 export type PageShell = (script: string, directory: string) => Promise<string>;
 
 /**
- * Makes a shell of this machine, with a home of its own and a `runnerlib`.
+ * Creates a shell with its own home directory and a `runnerlib` program.
  *
- * @param cwd Directory in which it begins; a new one unless given.
+ * @param cwd Initial directory; a new one by default.
  */
 export function shellHere(cwd?: string): PageShell {
   return async (script, directory) => {

@@ -77,7 +77,7 @@ export async function runZoo(
   };
 }
 
-/** A plugin file with one method, whose body is given. */
+/** Returns a plugin file with one method that has the given body. */
 export function zooPlugin(body: string, more = ""): string {
   return `${more}
     export default { name: "beast", async preExecution(context) { ${body} } };`;

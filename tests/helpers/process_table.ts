@@ -1,8 +1,8 @@
 import { until } from "./soon.ts";
 
-/** What the system's table says of a process. */
+/** Entry of a process in the process table. */
 export interface ProcessEntry {
-  /** `R`, `S`, `Z`, … as `ps` shows it. */
+  /** State as shown by `ps`: `R`, `S`, `Z`, … */
   state: string;
   /** Id of its process group. */
   group: number;
@@ -10,7 +10,7 @@ export interface ProcessEntry {
   session: number;
 }
 
-/** Looks a process up; `undefined` if there is none. */
+/** Looks up a process; `undefined` if there is none. */
 export function processEntry(pid: number): ProcessEntry | undefined {
   let text: string;
   try {
@@ -25,7 +25,7 @@ export function processEntry(pid: number): ProcessEntry | undefined {
   return { state, group: Number(group), session: Number(session) };
 }
 
-/** Checks whether a process runs; one that no one has fetched does not. */
+/** Checks whether a process is running; a zombie is not. */
 export function isRunning(pid: number): boolean {
   const entry = processEntry(pid);
   return entry !== undefined && entry.state !== "Z" && entry.state !== "X";
@@ -36,7 +36,7 @@ export async function isGone(pid: number): Promise<void> {
   await until(() => !isRunning(pid), `the end of process ${pid}`);
 }
 
-/** Waits until no one runs in a process group. */
+/** Waits until no process of a group is running. */
 export async function isGroupGone(group: number): Promise<void> {
   await until(
     () =>

@@ -10,7 +10,7 @@ export class Random {
     this.#state = seed;
   }
 
-  /** A whole number from 0 up to but not including the limit. */
+  /** Returns an integer from 0 up to but not including the limit. */
   below(limit: number): number {
     this.#state = (this.#state + 0x6D2B79F5) | 0;
     let t = Math.imul(this.#state ^ this.#state >>> 15, 1 | this.#state);
@@ -18,12 +18,12 @@ export class Random {
     return Math.floor(((t ^ t >>> 14) >>> 0) / 2 ** 32 * limit);
   }
 
-  /** One of the given values. */
+  /** Returns one of the given values. */
   pick<T>(values: ArrayLike<T>): T {
     return values[this.below(values.length)];
   }
 
-  /** A text of the given length over an alphabet. */
+  /** Returns a text of the given length over an alphabet. */
   text(length: number, alphabet: string): string {
     return Array.from({ length }, () => this.pick(alphabet)).join("");
   }

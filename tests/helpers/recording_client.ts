@@ -1,12 +1,15 @@
-/** A program that stands in front of a client and records how it is called. */
+/** A wrapper around a client program that records its calls. */
 export interface RecordingClient {
-  /** Value of `PATH` with which the program is found first. */
+  /** Value of `PATH` that finds the wrapper first. */
   readonly path: string;
   /** Returns the arguments and environments of all calls. */
   calls(): Promise<string>;
 }
 
-/** Creates a program that records its arguments and environment and becomes the real one. */
+/**
+ * Creates a program that records its arguments and environment, and then runs
+ * the real one.
+ */
 export async function recordClient(
   directory: string,
   program: string,

@@ -1,21 +1,21 @@
 import type { Sink } from "../../src/output/sink.ts";
 import { ByteLog } from "./byte_log.ts";
 
-/** A sink that remembers what it was given and can be made to keep its writers waiting. */
+/** A sink that records bytes and can block its writers. */
 export class RecordingSink extends ByteLog implements Sink {
   #release: (() => void) | undefined;
   #released: Promise<void> = Promise.resolve();
 
-  /** Number of writes that were begun. */
+  /** Number of started writes. */
   writes = 0;
 
-  /** Keeps every write waiting from now on. */
+  /** Blocks all writes from now on. */
   block(): void {
     const { promise, resolve } = Promise.withResolvers<void>();
     [this.#released, this.#release] = [promise, resolve];
   }
 
-  /** Lets writes come to their end again. */
+  /** Lets writes complete again. */
   release(): void {
     this.#release?.();
   }

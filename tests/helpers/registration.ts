@@ -5,21 +5,21 @@ import {
 import { soon } from "./soon.ts";
 import { temporaryDirectory } from "./temporary_directory.ts";
 
-/** A registration socket of a test, and what came of it. */
+/** A registration socket of a test, and the registered values. */
 export interface TestRegistration extends AsyncDisposable {
   /** Absolute path of the socket. */
   readonly path: string;
-  /** Absolute path of the directory in which the private one was made. */
+  /** Absolute path of the directory that contains the private one. */
   readonly directory: string;
   /** Values in the order in which they were registered. */
   readonly values: string[];
-  /** What somebody was warned of. */
+  /** Warnings. */
   readonly warnings: string[];
-  /** Ends it, before its scope is left. */
+  /** Closes the socket before the end of its scope. */
   close(): Promise<void>;
 }
 
-/** Opens a registration socket in a directory of its own. */
+/** Opens a registration socket in its own directory. */
 export async function testRegistration(
   options: Partial<RegistrationOptions> = {},
 ): Promise<TestRegistration> {
@@ -51,7 +51,7 @@ export async function testRegistration(
   };
 }
 
-/** Bytes of a frame, with the length that a test says. */
+/** Returns the bytes of a frame with the given length. */
 export function frame(
   body: string | Uint8Array,
   length?: number,
