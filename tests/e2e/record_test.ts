@@ -151,6 +151,41 @@ steps:
   });
 });
 
+describe("the comparison of two runs", () => {
+  it("shows what changed", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const step = (name: string, run: string) =>
+      `  - name: ${name}\n    run: ${run}\n`;
+    await makeFiles(cwd, {
+      "a.yaml": `failure_policy: continue\nsteps:\n${step("same", "'true'")}${
+        step("flips", "'true'")
+      }${step("old", "'true'")}`,
+      "b.yaml": `failure_policy: continue\nsteps:\n${step("same", "'true'")}${
+        step("flips", "exit 4")
+      }${step("new", "'true'")}`,
+    });
+    for (const name of ["a", "b"]) {
+      await runMain(
+        ["run", `--job-file=${name}.yaml`, `--record=${name}.jsonl`],
+        { cwd },
+      );
+    }
+    const { stdout, code } = await runMain(["report", "a.jsonl", "b.jsonl"], {
+      cwd,
+    });
+    assertEquals(code, 0);
+    assertMatch(stdout, /^total {2}success in .* → failed in .* \([+−]\d/);
+    assertMatch(
+      stdout,
+      /\nChanged results:\n {2}flips {2}success → exit code 4\n/,
+    );
+    assertMatch(stdout, /\nNew steps:\n {2}new {2}success /);
+    assertMatch(stdout, /\nMissing steps:\n {2}old {2}success /);
+    assertEquals(stdout.includes("same"), false);
+  });
+});
+
 describe("reports on a run", () => {
   it("are written where they are asked for", async () => {
     await using directory = await temporaryDirectory();

@@ -13,13 +13,15 @@ const MAX_BYTES = 256 * 1024 * 1024;
 
 /** The command `report`. */
 export const report: Command = {
-  usage: "[FILE] [--format FORMAT]",
+  usage: "[FILE [FILE]] [--format FORMAT]",
   description:
     `Shows what a run did, from its record. Without FILE, that is the last run in
-./job: job/artifacts/run.jsonl.`,
+./job: job/artifacts/run.jsonl. With two files, shows what changed between the
+two runs.`,
   examples: [
     ["report", "Show the last run in ./job"],
     ["report --format junit > junit.xml", "Write a report for other programs"],
+    ["report before.jsonl after.jsonl", "Compare two runs"],
   ],
   flags: [
     {
@@ -29,9 +31,20 @@ export const report: Command = {
       help: `${Object.keys(FORMATS).join(", ")} (table)`,
     },
   ],
-  maxOperands: 1,
+  maxOperands: 2,
   async run(context) {
-    const { flags, parts: { host } } = context;
+    const { flags, operands, parts: { host } } = context;
+    if (operands.length === 2) {
+      if (flags.has("format")) {
+        throw usageError("--format is for one run, not for two", "report");
+      }
+      const { compareRuns } = await import("../../report/compare.ts");
+      const runs = await Promise.all(
+        operands.map((file) => readFile(file, context)),
+      );
+      await context.print(compareRuns(runs[0], runs[1]).trimEnd());
+      return 0;
+    }
     const name = String(flags.get("format") ?? "table");
     if (!Object.hasOwn(FORMATS, name)) {
       throw usageError(
@@ -43,7 +56,7 @@ export const report: Command = {
     }
     const format = await FORMATS[name as ReportFormat].load();
     const isTerminal = host.stdout.isTerminal();
-    const text = await format(await readFile(context), {
+    const text = await format(await readFile(operands[0], context), {
       columns: isTerminal ? host.consoleSize?.()?.columns : undefined,
       color: shouldUseColor(host.env, isTerminal),
     });
@@ -53,7 +66,8 @@ export const report: Command = {
 };
 
 async function readFile(
-  { operands: [file], parts: { host, workspace } }: CommandContext,
+  file: string | undefined,
+  { parts: { host, workspace } }: CommandContext,
 ): Promise<RunRecord> {
   const directory = host.env[Variable.artifactsDir] || "/job/artifacts";
   const path = file === undefined
