@@ -2,7 +2,11 @@ import { parseDuration } from "../schema/duration.ts";
 import { timeLimit } from "../schema/scalars.ts";
 import type { DocumentNode } from "../schema/document.ts";
 import { parseJobText, readJobText } from "../schema/read_document.ts";
-import { reportUnknown, type Schema } from "../schema/schema.ts";
+import {
+  reportNoMapping,
+  reportUnknown,
+  type Schema,
+} from "../schema/schema.ts";
 import { JOB_FILE_KEYS, type JobFileKeys } from "./job_keys.ts";
 import {
   refuseForeignDocument,
@@ -151,7 +155,7 @@ function readKeys(
   reading: Reading,
 ): void {
   const { entries } = node;
-  if (entries === undefined) return node.report("must be a mapping of keys");
+  if (entries === undefined) return reportNoMapping(node);
   for (const [name, value] of entries) {
     const key = keys.get(name);
     if (key === undefined) reportUnknown(value, keys.keys());

@@ -1,3 +1,4 @@
+import { checkOptionType, typeName } from "./option_types.ts";
 import type { Option } from "../options/option.ts";
 import { OPTION_GROUPS, OPTIONS } from "../options/options.ts";
 import { isObject } from "../json.ts";
@@ -20,6 +21,13 @@ export function optionsLayer(
   options: JobOptions,
   others: readonly string[] = [],
 ): Layer {
+  if (!isObject(options)) {
+    throw new TypeError(
+      `Cannot run a job: its options must be an object, not ${
+        typeName(options)
+      }`,
+    );
+  }
   const values = flatten(options, others);
   return layerOf(
     (option) => option.option && settingOf(option, values.get(option.option)),
@@ -45,7 +53,9 @@ function flatten(options: JobOptions, others: readonly string[]): Values {
       }
     } else {
       throw new TypeError(
-        `Cannot use option "${name}": it must be an object of options`,
+        `Cannot use option "${name}": it must be an object of options, not ${
+          typeName(value)
+        }`,
       );
     }
   }
@@ -61,10 +71,12 @@ function unknownOption(name: string, known: readonly string[]): TypeError {
 }
 
 function settingOf(
-  { type }: Option,
+  option: Option,
   value: unknown,
 ): SettingValue | undefined {
   if (value === undefined || value === null) return undefined;
+  const { type } = option;
+  checkOptionType(option.option ?? option.name, option, value);
   if (type === "pluginPermissions") return grantLines(value as PluginGrants);
   if (
     (type === "duration" || type === "timeLimit") && typeof value === "number"

@@ -1,3 +1,4 @@
+import { osReason } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { referenceProblem } from "../schema/reference.ts";
 import type { Setting } from "./settings.ts";
@@ -82,7 +83,7 @@ export function readValue(
   } catch (error) {
     const problem = error instanceof Deno.errors.NotFound
       ? `"${value}" does not exist`
-      : `"${value}" cannot be read`;
+      : `"${value}" cannot be read: ${osReason(error)}`;
     return { isFile: true, problem };
   }
 }
@@ -226,7 +227,9 @@ function addVariable(result: JobEnv, name: string, value: string): void {
   const key = name.trim();
   if (typeof value !== "string") {
     result.problems.push(`the value of "${key}" is no text`);
-  } else if (key === "" || key.includes("=") || (key + value).includes("\0")) {
+  } else if (key === "") {
+    result.problems.push('a variable has no name in front of "="');
+  } else if (key.includes("=") || (key + value).includes("\0")) {
     result.problems.push(
       `"${key}" cannot be the name of a variable with this value`,
     );

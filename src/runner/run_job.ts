@@ -261,7 +261,15 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   const type = run.settings.get("ci_source_type")?.value;
   const hasCiSource = type !== undefined && type !== "" && type !== "none" ||
     run.parts.host.env[Variable.ciSourceDir] !== undefined;
-  if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) return;
+  if (!hasCiSource && !isSet("plugin_dir") && !isSet("plugins")) {
+    if (run.settings.lines("plugin_permissions").length > 0) {
+      run.parts.logger.warn(
+        "plugins",
+        "plugin_permissions: there is no plugin; name some with --plugin-dir or --plugin",
+      );
+    }
+    return;
+  }
   const { loadJobPlugins } = await import("./load_plugins.ts");
   return await loadJobPlugins(run);
 }

@@ -1,3 +1,5 @@
+import { typeName } from "../config/option_types.ts";
+import { isObject } from "../json.ts";
 import { optionsLayer } from "../config/options_layer.ts";
 import type { Layer } from "../config/settings.ts";
 import { RunnerError } from "../errors.ts";
@@ -180,8 +182,32 @@ export interface Runner extends WorkflowFunctions {
  * ```
  */
 export function createRunner(options: CreateRunnerOptions = {}): Runner {
+  checkRunnerOptions(options);
   const { host, cwd, env, ...rest } = options;
   return runnerOn(() => hostWith(host ?? processHost(), { cwd, env }), rest);
+}
+
+/** Options of {@linkcode createRunner}. */
+const RUNNER_OPTIONS: readonly (keyof CreateRunnerOptions)[] = [
+  ...["cwd", "env", "host", "allowInsecureTransport"] as const,
+];
+
+function checkRunnerOptions(options: unknown): void {
+  if (!isObject(options)) {
+    throw new TypeError(
+      `Cannot create a runner: its options must be an object, not ${
+        typeName(options)
+      }`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (RUNNER_OPTIONS.some((one) => one === name)) continue;
+    throw new TypeError(
+      `Cannot create a runner: unknown option "${name}"; the options are ${
+        RUNNER_OPTIONS.join(", ")
+      }`,
+    );
+  }
 }
 
 /** Overrides the directory and the environment of a host. */
@@ -246,9 +272,10 @@ export function runnerOn(
   return {
     runJob: async (first: object, second: RunJobOptions = {}) => {
       // Not by its class: the script may have loaded another copy of it.
-      const isJob = "steps" in first && "addStep" in first;
-      const job = isJob ? first as Pick<Job, "steps"> : undefined;
+      const isJob = isObject(first) && "steps" in first && "addStep" in first;
+      const job = isJob ? first as unknown as Pick<Job, "steps"> : undefined;
       const options = isJob ? second : first as RunJobOptions;
+      checkControls(options);
       const layer = optionsLayer(options, CONTROLS);
       return await runJob(parts(layer), layer, { ...options, job });
     },
@@ -275,8 +302,37 @@ export function runnerOn(
     getWorkflowVars: masked(functions.getWorkflowVars),
     setWorkflowVar: masked(functions.setWorkflowVar),
     setWorkflowOutput: masked(functions.setWorkflowOutput),
-    registerSecret: (value) => registerSecret(parts(), value),
+    registerSecret: (value) => {
+      if (typeof value !== "string") {
+        throw new TypeError(
+          `Cannot register a secret: it must be a string, not ${
+            typeName(value)
+          }`,
+        );
+      }
+      return registerSecret(parts(), value);
+    },
   };
+}
+
+/** Checks what options mean to the run itself; the layer checks the others. */
+function checkControls(options: RunJobOptions): void {
+  if (!isObject(options)) return;
+  const { signal, jobFile } = options as RunJobOptions;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(
+      `Cannot use option "signal": it must be an AbortSignal, not ${
+        typeName(signal)
+      }`,
+    );
+  }
+  if (jobFile !== undefined && typeof jobFile !== "string") {
+    throw new TypeError(
+      `Cannot use option "jobFile": it must be a string, not ${
+        typeName(jobFile)
+      }`,
+    );
+  }
 }
 
 /** Warns of follow-up jobs that a program queues and never submits. */

@@ -49,7 +49,8 @@ const KEY = /(["']?)([\w.$-]+)\1[ \t]*[:=](?=[ \t"'[{]|$)/g;
 const VARIABLE_KEY = /^[A-Z_][A-Z0-9_]+$/;
 
 /** A key that looks like the name of a secret. */
-const SECRET_KEY = /token|secret|passw|credential|api.?key|private.?key|auth/i;
+const SECRET_KEY =
+  /token|secret|passw|credential|api.?key|private.?key|(^|[_-])auth($|[_-])/i;
 
 /**
  * Keys whose values are names or switches, although they match the patterns

@@ -139,9 +139,7 @@ export function mapping<T extends object>(
     jsonSchema: () => schemaOf(title, all.map(([, key]) => key)),
     parse(node) {
       const { entries } = node;
-      if (entries === undefined) {
-        return void node.report("must be a mapping of keys");
-      }
+      if (entries === undefined) return reportNoMapping(node);
       const result: Record<string, unknown> = {};
       const said = new Map<string, string>();
       for (const [name, value] of entries) {
@@ -173,6 +171,18 @@ export function mapping<T extends object>(
  * refer to.
  */
 export const EXTENSION = /^x-/;
+
+/** Reports that a value has no keys; for the whole file, says what it must be. */
+export function reportNoMapping(node: DocumentNode): undefined {
+  if (node.key !== undefined) {
+    return void node.report("must be a mapping of keys");
+  }
+  return void node.report(
+    node.isNull
+      ? 'the file is empty; it must contain keys ("KEY: VALUE")'
+      : 'the file must contain keys ("KEY: VALUE")',
+  );
+}
 
 /**
  * Reports an unknown key, unless it is an {@linkcode EXTENSION}.

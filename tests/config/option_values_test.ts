@@ -261,7 +261,7 @@ describe("validateSettings()", () => {
       { key: "job_command", message: "is required", origin: undefined },
       {
         key: "job_env",
-        message: '"" cannot be the name of a variable with this value',
+        message: 'a variable has no name in front of "="',
         origin: "REACTORCIDE_JOB_ENV",
       },
       {

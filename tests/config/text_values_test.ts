@@ -189,9 +189,9 @@ describe("parseJobEnv() reads a file below ./job", () => {
       "./job/up/secret": "must not leave ./job",
       "./job/none": "does not exist",
       "./job/dangling": "does not exist",
-      "./job/loop": "cannot be read",
-      "./job/dir": "cannot be read",
-      "./job/": "cannot be read",
+      "./job/loop": "cannot be read: too many levels of symbolic links",
+      "./job/dir": "cannot be read: not a regular file",
+      "./job/": "cannot be read: not a regular file",
       "./job/x\0y": "must not leave ./job",
     };
     for (const [text, problem] of Object.entries(texts)) {
