@@ -41,6 +41,11 @@ function section({ name, command, flags }: LoadedCommand): string {
     "<!-- illustration -->",
     "```text\n" +
     `runnerlib ${name} ${command.usage}\n\n${command.description}\n` + "```",
+    "<!-- illustration -->",
+    "```sh\n" +
+    command.examples.map(([line, meaning]) =>
+      `# ${meaning}\nrunnerlib ${line}\n`
+    ).join("") + "```",
     optionTable(own),
     ...takesAll
       ? [

@@ -25,7 +25,9 @@ elsewhere, writes a job.
 
 Kinds:
 ${
-      Object.entries(KINDS).map(([name, what]) => `  ${name}  ${what}`).join(
+      Object.entries(KINDS).map(([name, what]) =>
+        `  ${name.padEnd(8)}  ${what}`
+      ).join(
         "\n",
       )
     }`,

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { jobFileSchema } from "../../src/config/job_keys.ts";
-import { runCli } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -9,7 +9,7 @@ import {
 
 describe("runnerlib schema", () => {
   it("prints the JSON Schema of job files", async () => {
-    const { code, stdout, stderr } = await runCli(["schema"], { cwd: "/" });
+    const { code, stdout, stderr } = await runMain(["schema"], { cwd: "/" });
     assertEquals([code, stderr], [0, ""]);
     assertEquals(
       JSON.parse(stdout),
@@ -25,7 +25,7 @@ describe("runnerlib and the steps of a job file", () => {
     await makeFiles(directory.path, {
       "job.yaml": "steps:\n  - nam: a\n    run: x\n    retry: 0\n",
     });
-    const { code, stdout, stderr } = await runCli(
+    const { code, stdout, stderr } = await runMain(
       ["validate", "--job-file", "job.yaml"],
       { cwd: directory.path },
     );
@@ -41,7 +41,7 @@ describe("runnerlib and the steps of a job file", () => {
     await makeFiles(directory.path, {
       "job.yaml": "steps: {a: {run: x}, b c: {run: y}}\n",
     });
-    const { code, stdout } = await runCli(
+    const { code, stdout } = await runMain(
       ["config", "--job-file", "job.yaml", "--log-group", "--only", "a"],
       { cwd: directory.path },
     );
@@ -82,7 +82,7 @@ disable_run_local: no
 secrets: [A]
 `,
     });
-    const { code, stdout, stderr } = await runCli(
+    const { code, stdout, stderr } = await runMain(
       ["run", "--job-file", "job.yaml", "--secret-env-names", "none"],
       { cwd: directory.path },
     );
@@ -96,7 +96,7 @@ secrets: [A]
     });
     // A real run in a container would use the machine's /job.
     const run = (inContainer: string) =>
-      runCli(["run", "--dry-run", "--job-file", "job.yaml"], {
+      runMain(["run", "--dry-run", "--job-file", "job.yaml"], {
         cwd: directory.path,
         env: { REACTORCIDE_IN_CONTAINER: inContainer },
       });

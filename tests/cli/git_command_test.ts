@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { type CliResult, runCli } from "../helpers/cli.ts";
+import type { CliResult } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import { GIT_ENV, makeRepository } from "../helpers/git_repository.ts";
 import { startGitServer } from "../helpers/git_server.ts";
 import {
@@ -20,7 +21,7 @@ describe("runnerlib git", () => {
     await source.commit({ a: "1" });
     await source.commit({ "b c": "1", "d\ne": "1" });
     const run = (...args: string[]) =>
-      runCli(["git", "files-changed", ...args], {
+      runMain(["git", "files-changed", ...args], {
         cwd: path,
         env: CLI_GIT_ENV,
       });
@@ -49,7 +50,7 @@ describe("runnerlib git", () => {
     const source = await makeRepository(`${path}/job/src`);
     const commit = await source.commit({ a: "1" });
     const run = (cwd: string, env = {}) =>
-      runCli(["git", "info"], { cwd, env: { ...CLI_GIT_ENV, ...env } });
+      runMain(["git", "info"], { cwd, env: { ...CLI_GIT_ENV, ...env } });
     const text = (jobPath: string) =>
       `Code directory: ${path}/job/src
 Container path: ${jobPath}
@@ -85,7 +86,7 @@ describe("runnerlib run with a git source", () => {
         `[credential]\n\thelper = store --file ${cwd}/job/auth/credentials\n`,
     });
     const { GIT_CONFIG_GLOBAL: _, ...gitEnv } = CLI_GIT_ENV;
-    return await runCli([
+    return await runMain([
       ...["run", "--source-type", "git", "--source-url", url],
       "--job-command",
       'cat version; echo "[$GIT_CONFIG_GLOBAL]"; git status --short',
@@ -136,7 +137,7 @@ describe("runnerlib checkout", () => {
     const origin = await makeRepository(`${path}/origin`);
     await origin.commit({ "file": "1", "a/b": "1", "c/d": "1" });
     await origin.commit({ file: "2" });
-    const { code, stdout } = await runCli([
+    const { code, stdout } = await runMain([
       ...["checkout", "origin", "--ref", "main", "--fetch-depth", "2"],
       ...["--sparse-paths", "a", "--git-mirror", "mirrors", "--git-lfs=off"],
     ], { cwd: path, env: CLI_GIT_ENV });

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { SecretStore } from "../../src/secrets/store/store.ts";
 import { addSecrets } from "../../src/secrets/store/table.ts";
-import { runCli } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -37,7 +37,7 @@ describe("runnerlib run resolves references", () => {
         "environment:\n" +
         "  URL: pg://me:${secret:${env:STAGE}/db:PASSWORD}@${env:NO_HOST}/x\n",
     });
-    const { code, stdout, stderr } = await runCli(
+    const { code, stdout, stderr } = await runMain(
       ["run", "--job-file", "job.yaml", "--secret-env-names", ""],
       { cwd: path, env: await storeBelow(path) },
     );
@@ -55,7 +55,7 @@ describe("runnerlib run resolves references", () => {
   it("and runs nothing when a secret is missing", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
-    const { code, stdout, stderr } = await runCli([
+    const { code, stdout, stderr } = await runMain([
       ...["run", "--job-command", "echo ran", "--job-env"],
       "A=${secret:prod/db:NONE}\nB=${secret:prod/db:PASSWORD}",
     ], { cwd: path, env: await storeBelow(path) });
@@ -69,7 +69,7 @@ describe("runnerlib run resolves references", () => {
 
   it("and needs no store when there are none", async () => {
     await using directory = await temporaryDirectory();
-    const { code, stdout, stderr } = await runCli([
+    const { code, stdout, stderr } = await runMain([
       ...["run", "--secret-env-names", "", "--job-command", "echo $A"],
       ...["--job-env", "A=${secret:-default} ${env:NO_HOST}."],
     ], { cwd: directory.path });

@@ -2,7 +2,8 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { VERSION } from "../../src/version.ts";
-import { REPOSITORY, runCli } from "../helpers/cli.ts";
+import { REPOSITORY } from "../helpers/cli.ts";
+import { runMain } from "../helpers/run_main.ts";
 import { runTool } from "../helpers/archives.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import {
@@ -14,7 +15,7 @@ import {
 
 describe("runnerlib", () => {
   it("--version prints the version of the package", async () => {
-    const { code, stdout } = await runCli(["--version"], { cwd: "/" });
+    const { code, stdout } = await runMain(["--version"], { cwd: "/" });
     const config = JSON.parse(
       await Deno.readTextFile(`${REPOSITORY}/deno.json`),
     );
@@ -23,11 +24,11 @@ describe("runnerlib", () => {
   });
 
   it("--help lists every command, and each has a help text", async () => {
-    const { code, stdout } = await runCli(["--help"], { cwd: "/" });
+    const { code, stdout } = await runMain(["--help"], { cwd: "/" });
     assertEquals(code, 0);
     for (const name of Object.keys(COMMANDS)) {
       assertMatch(stdout, new RegExp(`^  ${name} +\\S`, "m"));
-      const help = await runCli([name, "--help"], { cwd: "/" });
+      const help = await runMain([name, "--help"], { cwd: "/" });
       assertEquals([help.code, help.stderr], [0, ""]);
       assertStringIncludes(help.stdout, `Usage: runnerlib ${name}`);
     }
@@ -38,7 +39,7 @@ describe("runnerlib config", () => {
   it("shows values, where they come from, and no secret", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job.yaml": "command: make\n" });
-    const { code, stdout, stderr } = await runCli([
+    const { code, stdout, stderr } = await runMain([
       ...["config", "--job-file", "job.yaml", "--code-dir", "/job/code"],
       ...["--source-url", "https://u:p4ssw0rd@host/r", "--source-type", "git"],
     ], {
@@ -59,7 +60,7 @@ describe("runnerlib config", () => {
   });
 
   it("hides what may be secret when the configuration is wrong", async () => {
-    const { stdout, stderr } = await runCli(
+    const { stdout, stderr } = await runMain(
       ["config", "--job-env", "TOKEN=hunter2hunter2", "--grace", "soon"],
       { cwd: "/" },
     );
@@ -73,7 +74,7 @@ describe("runnerlib validate", () => {
   it("ends with 0 for a configuration that can be run, and with 1 otherwise", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
-    const valid = await runCli(["validate", "--job-command", "x"], {
+    const valid = await runMain(["validate", "--job-command", "x"], {
       cwd: path,
     });
     assertEquals([valid.code, valid.stdout], [
@@ -81,7 +82,9 @@ describe("runnerlib validate", () => {
       "The configuration is valid\n",
     ]);
     assertStringIncludes(valid.stderr, "does not exist yet");
-    const wrong = await runCli(["validate", "--code-dir", "/x"], { cwd: path });
+    const wrong = await runMain(["validate", "--code-dir", "/x"], {
+      cwd: path,
+    });
     assertEquals([wrong.code, wrong.stdout], [1, ""]);
     assertStringIncludes(wrong.stderr, "code_dir: must be");
     assertStringIncludes(wrong.stderr, "job_command: is required");
@@ -91,10 +94,10 @@ describe("runnerlib validate", () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "job/src": "a file" });
     const args = ["validate", "--job-command", "x"];
-    const checked = await runCli(args, { cwd: directory.path });
+    const checked = await runMain(args, { cwd: directory.path });
     assertEquals(checked.code, 1);
     assertStringIncludes(checked.stderr, `src": not a directory`);
-    const unchecked = await runCli([...args, "--no-check-files"], {
+    const unchecked = await runMain([...args, "--no-check-files"], {
       cwd: directory.path,
     });
     assertEquals([unchecked.code, unchecked.stderr], [0, ""]);
@@ -113,7 +116,7 @@ describe("runnerlib checkout, copy and cleanup", () => {
     const file = () => Deno.readTextFile(`${path}/job/src/file`);
     const options = { cwd: path };
 
-    const checkout = await runCli(
+    const checkout = await runMain(
       ["checkout", "repository", "-r", "v1"],
       options,
     );
@@ -123,20 +126,20 @@ describe("runnerlib checkout, copy and cleanup", () => {
       checkout.stderr,
     );
     assertEquals(await file(), "first");
-    await runCli(["checkout", "repository"], options);
+    await runMain(["checkout", "repository"], options);
     assertEquals(await file(), "second");
-    const copy = await runCli(["copy", "plain"], options);
+    const copy = await runMain(["copy", "plain"], options);
     assertEquals(copy.code, 0, copy.stderr);
     assertEquals(await listFiles(`${path}/job/src`), { "file": "copied" });
 
-    const cleanup = await runCli(["cleanup", "-v"], options);
+    const cleanup = await runMain(["cleanup", "-v"], options);
     assertEquals(
       [cleanup.code, cleanup.stdout],
       [0, `${path}/job/src\n`],
       cleanup.stderr,
     );
     assertEquals(await listFiles(`${path}/job`), { "mine": "kept" });
-    const again = await runCli(["cleanup", "-v"], options);
+    const again = await runMain(["cleanup", "-v"], options);
     assertEquals([again.code, again.stdout], [0, ""]);
   });
 
@@ -153,7 +156,7 @@ describe("runnerlib checkout, copy and cleanup", () => {
     const options = { cwd: path };
     const expected = { "closed/": "", "closed/file": "", "file": "text" };
 
-    const unpacked = await runCli(
+    const unpacked = await runMain(
       [
         ...["checkout", "a.tar.gz", "--source-type", "tarball"],
         "--archive-strip-top",
@@ -165,27 +168,27 @@ describe("runnerlib checkout, copy and cleanup", () => {
       ...expected,
       "file.o": "",
     });
-    const copied = await runCli(
+    const copied = await runMain(
       ["copy", "plain", "--copy-ignore=*.o"],
       options,
     );
     assertEquals(copied.code, 0, copied.stderr);
     assertEquals(await listFiles(`${path}/job/src`), expected);
-    const refused = await runCli(
+    const refused = await runMain(
       ["checkout", "a.tar.gz", "--source-type", "cvs"],
       options,
     );
     assertEquals(refused.code, 2);
 
     for (let round = 0; round < 2; round++) {
-      const { code, stderr } = await runCli([
+      const { code, stderr } = await runMain([
         ...["run", "--ci-source-type=copy", "--ci-source-url=plain"],
         ...["--source-type=tarball", "--source-url=a.tar.gz"],
         ...["--job-command", "cat plain/file ../ci/file"],
       ], options);
       assertEquals(code, 0, stderr);
     }
-    assertEquals((await runCli(["cleanup"], options)).code, 0);
+    assertEquals((await runMain(["cleanup"], options)).code, 0);
     assertEquals(await exists(`${path}/job`), false);
   });
 
@@ -193,16 +196,16 @@ describe("runnerlib checkout, copy and cleanup", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "job/src/mine": "work", "plain/file": "" });
-    const { code, stderr } = await runCli(["copy", "plain"], { cwd: path });
+    const { code, stderr } = await runMain(["copy", "plain"], { cwd: path });
     assertEquals(code, 1);
     assertStringIncludes(stderr, "not empty");
-    assertEquals((await runCli(["cleanup"], { cwd: path })).code, 0);
+    assertEquals((await runMain(["cleanup"], { cwd: path })).code, 0);
     assertEquals(await exists(`${path}/job/src/mine`), true);
   });
 
   it("ask for what is missing", async () => {
     for (const name of ["checkout", "copy"]) {
-      const { code, stderr } = await runCli([name], { cwd: "/" });
+      const { code, stderr } = await runMain([name], { cwd: "/" });
       assertEquals(code, 2);
       assertStringIncludes(stderr, "A source is required");
     }
