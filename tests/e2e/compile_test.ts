@@ -3,7 +3,7 @@ import { CLI, cliEnv, REPOSITORY } from "../helpers/cli.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
 /** Size of the end of a program in which all that it holds is. */
-const HELD_BYTES = 16 * 1024 * 1024;
+const HELD_BYTES = 64 * 1024 * 1024;
 
 Deno.test("a compiled runner holds what is imported late, and the hosts of plugins", async () => {
   await using directory = await temporaryDirectory();

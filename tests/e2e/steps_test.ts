@@ -120,7 +120,7 @@ report       | reporting
     ]);
   });
 
-  it("refuses a cycle before anything runs, also when only asked to judge", async () => {
+  it("refuses a cycle before anything runs, also with validate", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, {
       "job.yaml":
@@ -132,7 +132,7 @@ report       | reporting
         { cwd: directory.path },
       );
       assertEquals([code, stdout], [1, ""]);
-      assertStringIncludes(stderr, 'step "a" waits for itself: a → b → a');
+      assertStringIncludes(stderr, "waits for itself: a → b → a");
     }
     assertEquals(await Deno.stat(`${directory.path}/ran`).catch(() => 0), 0);
   });

@@ -315,7 +315,7 @@ describe("the way of standard output", () => {
       [
         ["a", { REACTORCIDE_TRIGGER_NONCE: "" }, "TRIGGER_NONCE is not set"],
         ["a".repeat(60_000), {}, "would exceed 60000 bytes"],
-        ["hidden-value", { MY_TOKEN: "hidden-value" }, "they hold a secret"],
+        ["hidden-value", { MY_TOKEN: "hidden-value" }, "they contain a secret"],
       ];
     for (const [command, env, message] of wrong) {
       const { code, stdout, stderr } = await trigger(["a.yaml"], {
