@@ -17,7 +17,7 @@ import { maskSecret } from "../secrets/collect.ts";
 import type { RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
-import { givenJobFile, jobFileOf } from "./job_file.ts";
+import { givenJobFile, jobFileOf } from "./job_location.ts";
 
 /** The configuration that a command works with; no job is run. */
 export interface CommandConfig extends LoadedConfig {

@@ -12,7 +12,7 @@ import { findDefinitions } from "../workflow/eval/load_tree.ts";
 import { WORKFLOW_FOLDER } from "../workflow/definition/definition.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { jobFileEntry, jobPart } from "./inventory.ts";
-import { findJobFile } from "./job_file.ts";
+import { findJobFile } from "./job_location.ts";
 import { usageError } from "./parse_arguments.ts";
 import { loadWorkflow } from "./workflow/load_workflow.ts";
 

@@ -10,7 +10,7 @@ import type { JobDefinition } from "../workflow/definition/definition.ts";
 import { readJobDefinition } from "../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../workflow/eval/load_tree.ts";
-import { findJobFile } from "./job_file.ts";
+import { findJobFile } from "./job_location.ts";
 
 /** A job or a workflow, with what it consists of. */
 export interface InventoryEntry {

@@ -9,7 +9,7 @@ import { checkCommandConfig, loadCommandConfig } from "./command_config.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { usageError } from "./parse_arguments.ts";
 import { untilSignal } from "./until_signal.ts";
-import { partsInWorkDir } from "./work_dir.ts";
+import { partsInWorkDir } from "./job_location.ts";
 
 /**
  * Prepares a source that the user names, without a job.

@@ -2,7 +2,7 @@ import type { Command } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
-import { WORK_DIR_FLAG } from "../work_dir.ts";
+import { WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Types of sources that have something to be checked out. */
 const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];

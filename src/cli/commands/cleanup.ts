@@ -1,15 +1,14 @@
 import { readOptions } from "../../config/load_config.ts";
-import { flagsLayer } from "../config_flags.ts";
 import { RunnerError } from "../../errors.ts";
+import { pathExists } from "../../fs/files.ts";
+import { Cancellation } from "../../process/cancellation.ts";
 import { cancelledError } from "../../runner/job_run.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
-import { Cancellation } from "../../process/cancellation.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
 import type { Command } from "../command.ts";
-import { configFlags } from "../config_flags.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
-import { pathExists } from "../../fs/files.ts";
+import { configFlags, flagsLayer } from "../config_flags.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** The command `cleanup`. */
 export const cleanup: Command = {

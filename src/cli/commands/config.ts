@@ -9,7 +9,7 @@ import {
   loadCommandConfig,
 } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
+import { JOB_FILE_FLAG } from "../job_location.ts";
 
 /** Options whose values are not shown until it is known what is secret in them. */
 const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];

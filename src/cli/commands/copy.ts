@@ -1,7 +1,7 @@
 import type { Command } from "../command.ts";
 import { CHECKED_FLAGS, configFlags } from "../config_flags.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
-import { WORK_DIR_FLAG } from "../work_dir.ts";
+import { WORK_DIR_FLAG } from "../job_location.ts";
 
 /** The command `copy`. */
 export const copy: Command = {

@@ -12,8 +12,11 @@ import {
   findWorkspace,
 } from "../doctor/machine.ts";
 import { findPrograms, neededPrograms } from "../doctor/programs.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+import {
+  JOB_FILE_FLAG,
+  partsInWorkDir,
+  WORK_DIR_FLAG,
+} from "../job_location.ts";
 
 /** The command `doctor`. */
 export const doctor: Command = {

@@ -10,7 +10,7 @@ import {
 } from "../../process/run_inherited.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
-import { partialJobFileFlag } from "../job_file.ts";
+import { partialJobFileFlag } from "../job_location.ts";
 import {
   ALLOW_FLAG,
   pipelineCommand,

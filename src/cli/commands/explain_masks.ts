@@ -23,7 +23,7 @@ import {
   loadCommandConfig,
 } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
+import { JOB_FILE_FLAG } from "../job_location.ts";
 
 /** Heading of the table. */
 const HEADING = ["NAME", "WHY", "FORMS", "HITS"];

@@ -12,7 +12,7 @@ import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** An action and how many operands it takes. */
 interface ActionEntry {

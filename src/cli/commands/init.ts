@@ -3,7 +3,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { helpColumns, tableLines } from "../help.ts";
 import { FIRST_FILES } from "../first_files.ts";
 import { usageError } from "../parse_arguments.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Kinds of files, each with what it is. */
 const KINDS: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 import { commandText } from "../../command_text.ts";
 import type { Command } from "../command.ts";
-import { partialJobFileFlag } from "../job_file.ts";
+import { partialJobFileFlag } from "../job_location.ts";
 import { ALLOW_FLAG, pipelineCommand } from "../pipeline.ts";
 
 /** The command `permissions`. */

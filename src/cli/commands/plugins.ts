@@ -16,9 +16,12 @@ import { showUrl } from "../../url_secrets.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { type CommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
+import {
+  JOB_FILE_FLAG,
+  partsInWorkDir,
+  WORK_DIR_FLAG,
+} from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** The command `plugins`. */
 export const plugins: Command = {

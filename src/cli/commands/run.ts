@@ -1,7 +1,7 @@
 import { environmentLayer, type Layer } from "../../config/settings.ts";
 import type { Host } from "../../host.ts";
-import type { ContainerSetting } from "../../runner/nested_container.ts";
 import type { JobResult } from "../../runner/job_result.ts";
+import type { ContainerSetting } from "../../runner/nested_container.ts";
 import { runJob } from "../../runner/run_job.ts";
 import type { Command, CommandContext, Flag } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
@@ -10,10 +10,11 @@ import {
   JOB_FILE_FLAG,
   jobFileOf,
   nothingToRun,
-} from "../job_file.ts";
+  partsInWorkDir,
+  WORK_DIR_FLAG,
+} from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import type { WatchedJob } from "../terminal/live_view.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
 
 /** Option that names the program which runs containers. */
 export const ENGINE_FLAG: Flag = {

@@ -1,8 +1,7 @@
 import type { Command } from "../command.ts";
 import { configFlags, flagsLayer } from "../config_flags.ts";
-import { readGiven } from "../job_file.ts";
+import { readGiven, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
-import { WORK_DIR_FLAG } from "../work_dir.ts";
 import { DRY_RUN_FLAG, ENGINE_FLAG, engineOf, runWith } from "./run.ts";
 
 /** Image of a job file that names none. */

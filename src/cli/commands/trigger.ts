@@ -19,7 +19,7 @@ import { configFlags, flagsLayer } from "../config_flags.ts";
 import { warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 import { untilSignal } from "../until_signal.ts";
-import { partsInWorkDir, WORK_DIR_FLAG } from "../work_dir.ts";
+import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
 /** Keys of the configuration that the command reads; a job has others. */
 const SETTINGS = [

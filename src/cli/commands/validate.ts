@@ -4,7 +4,7 @@ import { unknownSecretNames } from "../../runner/mask_secrets.ts";
 import type { Command } from "../command.ts";
 import { checkCommandConfig, loadCommandConfig } from "../command_config.ts";
 import { configFlags } from "../config_flags.ts";
-import { JOB_FILE_FLAG } from "../job_file.ts";
+import { JOB_FILE_FLAG } from "../job_location.ts";
 
 /** The command `validate`. */
 export const validate: Command = {

@@ -1,7 +1,13 @@
-import { RunnerError } from "../errors.ts";
+/**
+ * Where a command finds its job: the directory, and the job file in it.
+ *
+ * @module
+ */
 import type { JobFileText } from "../config/job_file.ts";
 import { environmentLayer, type Layer } from "../config/settings.ts";
+import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
+import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext, Flag, ParsedArguments } from "./command.ts";
 
 /** Job files that a command looks for in the directory, the first one first. */
@@ -128,4 +134,45 @@ export async function findJobFile(cwd: string): Promise<string | undefined> {
     }
   }
   return undefined;
+}
+
+/** Option that names the directory in which a command works. */
+export const WORK_DIR_FLAG: Flag = {
+  name: "work-dir",
+  valueName: "PATH",
+  help: "Use PATH as the current directory",
+  group: "What to run",
+};
+
+/**
+ * Moves a runner into the directory that `--work-dir` names.
+ *
+ * @param context Context of the command.
+ * @param host The process, if not that of the context.
+ * @returns Parts of the runner that works there.
+ * @throws {RunnerError} `workspace`, if there is no such directory.
+ */
+export function partsInWorkDir(
+  { parts, flags }: CommandContext,
+  host: Host = parts.host,
+): RunnerParts {
+  const given = flags.get("work-dir");
+  if (typeof given !== "string") {
+    return host === parts.host
+      ? parts
+      : createParts(host, { masker: parts.masker });
+  }
+  try {
+    const cwd = Deno.realPathSync(
+      given.startsWith("/") ? given : `${host.cwd}/${given}`,
+    );
+    if (Deno.statSync(cwd).isDirectory) {
+      return createParts({ ...host, cwd }, { masker: parts.masker });
+    }
+  } catch {
+    // Reported below, whatever the reason.
+  }
+  throw new RunnerError(`Cannot work in "${given}": no such directory`, {
+    code: "workspace",
+  });
 }
