@@ -82,9 +82,6 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   "time in a variable": run("", { REACTORCIDE_ARCHIVE_TIMEOUT: "0" }),
   "choice in a variable": run("", { REACTORCIDE_TRIGGER_TRANSPORT: "htpp" }),
   "path in a variable": run("", { REACTORCIDE_CODE_DIR: "src" }),
-  "container flag in a variable": run("", {
-    REACTORCIDE_IN_CONTAINER: "perhaps",
-  }),
   "clean-up flag in a variable": run("", {
     REACTORCIDE_VCS_AUTH_CLEANUP: "perhaps",
   }),
