@@ -224,8 +224,12 @@ function checkOperands(
 ): void {
   const { maxOperands, takesRest } = command;
   if (operands.length > maxOperands) {
-    const hint = takesRest ? `; put "--" before a command` : "";
     const shown = shownArgument(operands[maxOperands]);
+    const hint = !takesRest
+      ? ""
+      : /\.(ya?ml|json)$/.test(shown)
+      ? `; did you mean --job-file ${shown}?`
+      : `; put "--" before a command`;
     throw usageError(`Unexpected argument "${shown}"${hint}`, name);
   }
   if (rest !== undefined && !takesRest) {

@@ -134,7 +134,9 @@ describe("files of other systems", () => {
 
   it("are named by their content", async () => {
     for (const [text, system] of [[GITLAB, "GitLab CI"], [ACTIONS, "GitHub"]]) {
-      for (const args of [["run", "--job-file"], ["workflow", "run"]]) {
+      for (
+        const args of [["run", "--job-file"], ["workflow", "run"], ["trigger"]]
+      ) {
         const { stderr } = await runIn({ "ci.yaml": text }, [
           ...args,
           "ci.yaml",

@@ -45,6 +45,8 @@ describe("parseArguments()", () => {
 
   it("suggests what a word may have meant", () => {
     refused(["--trust-plugins=no"], 'not "no"; did you mean false?');
+    refused(["ci.yaml"], "did you mean --job-file ci.yaml?");
+    refused(["make", "test"], 'put "--" before a command');
     refused(["--no-mask=false"], "Option --no-mask takes no value");
     refused(["--no-dry-run"], "did you mean --dry-run=false?");
   });

@@ -1,4 +1,8 @@
-import { Problems } from "../../schema/problems.ts";
+import {
+  refuseForeignDocument,
+  refuseForeignPath,
+} from "../../schema/foreign_format.ts";
+import { JOB_FILE, Problems } from "../../schema/problems.ts";
 import { RunnerError } from "../../errors.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
@@ -103,9 +107,11 @@ async function readFile(
   sourceFile: string,
   { file, check, onWarning }: ReadFileOptions,
 ): Promise<{ content: JobFileContent; job: JobContent }> {
+  refuseForeignPath(`${root}/${sourceFile}`, JOB_FILE);
   const text = await readJobText(`${root}/${sourceFile}`, sourceFile);
   const problems = new Problems(sourceFile);
   const document = await parseJobText(text, sourceFile, problems);
+  refuseForeignDocument(document, sourceFile, JOB_FILE);
   const content = file.parse(document) ?? {};
   const {
     name: _name,
