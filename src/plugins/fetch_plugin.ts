@@ -210,7 +210,7 @@ const PACKAGE =
 export function parseAddress(text: string): PluginAddress {
   const [, url, kind, written] = HASH.exec(text) ?? [];
   if (url === undefined) {
-    throw wrong(text, "it has no hash: #sha256-… is to follow it");
+    throw wrong(text, "it has no hash; append #sha256-…");
   }
   const algorithm = kind as "sha256" | "sha512";
   const hash = algorithm === "sha512" ? written : hexOf(written);

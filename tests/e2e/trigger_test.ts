@@ -258,7 +258,7 @@ describe("runnerlib trigger", () => {
       ],
       [
         { "b.yaml": "name: b\njob: { steps: [{ name: s, run: x }] }" },
-        "knows no steps",
+        "has steps, which a coordinator cannot run",
       ],
     ];
     for (const [files, message] of wrong) {

@@ -91,7 +91,7 @@ async function triggerIn(
   const { job } = await readJobDefinition(root, file, options);
   if (job.body.steps === undefined) return triggerOfDefinition(job, env);
   throw new RunnerError(
-    `Cannot trigger "${job.name}": the coordinator knows no steps, which "${file}" has`,
+    `Cannot trigger "${job.name}": "${file}" has steps, which a coordinator cannot run; give it a command`,
     { code: "invalid-trigger" },
   );
 }
