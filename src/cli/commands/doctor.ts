@@ -109,7 +109,7 @@ async function inspect(
   { isOn, print, catalog }: CommandContext,
 ): Promise<number> {
   const { migrateReport } = await import("../migration/inspect_repository.ts");
-  const { reportText } = await import("../migration/finding.ts");
+  const { reportText } = await import("../migration/inspection.ts");
   const commands = await catalog.load();
   const report = await migrateReport(
     directory,

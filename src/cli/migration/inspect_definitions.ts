@@ -1,6 +1,5 @@
 import { RunnerError } from "../../errors.ts";
 import type { JobDefinition } from "../../workflow/definition/definition.ts";
-import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { jobDefinition } from "../../workflow/definition/job_definition.ts";
 import {
   readBaseJobFile,
@@ -8,12 +7,13 @@ import {
   readJobDefinition,
 } from "../../workflow/definition/read_job_definition.ts";
 import { readWorkflow } from "../../workflow/definition/read_workflow.ts";
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
 import { type DefinitionText, readDefinitionText } from "./definition_text.ts";
-import type { MigrationFinding } from "./finding.ts";
 import {
   CI_FOLDER,
   type Inspection,
   isDefinition,
+  type MigrationFinding,
   traitsOf,
 } from "./inspection.ts";
 import { isOldImage } from "./old_image.ts";

@@ -2,8 +2,12 @@ import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import { findPluginFiles, type PluginFile } from "../../plugins/find_files.ts";
 import { mayRun } from "../../plugins/plugin_source.ts";
-import type { MigrationFinding } from "./finding.ts";
-import { CI_FOLDER, type Inspection, PLUGIN_FOLDER } from "./inspection.ts";
+import {
+  CI_FOLDER,
+  type Inspection,
+  type MigrationFinding,
+  PLUGIN_FOLDER,
+} from "./inspection.ts";
 import { programFix } from "./old_image.ts";
 import { namedPhases } from "./python_names.ts";
 import type { TreeFile } from "./untrusted_tree.ts";

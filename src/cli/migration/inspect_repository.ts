@@ -1,16 +1,11 @@
 import { Variable } from "../../environment/variables.ts";
+import { messageOf, RunnerError } from "../../errors.ts";
+import { privateDirectory } from "../../fs/temporary_directory.ts";
 import { defaultOf } from "../../options/options.ts";
-import type { CommandConfig } from "../command_config.ts";
 import { readGrants } from "../../plugins/rights/grants.ts";
 import { findOnPath } from "../../plugins/sandbox/find_deno.ts";
 import { temporaryParents } from "../../workspace/temporary.ts";
-import { messageOf, RunnerError } from "../../errors.ts";
-import { privateDirectory } from "../../fs/temporary_directory.ts";
-import {
-  type MigrationFinding,
-  type MigrationReport,
-  sortFindings,
-} from "./finding.ts";
+import type { CommandConfig } from "../command_config.ts";
 import {
   inspectDefinition,
   loadJobs,
@@ -27,7 +22,10 @@ import {
   type Inspection,
   type InspectOptions,
   isDefinition,
+  type MigrationFinding,
+  type MigrationReport,
   PLUGIN_FOLDER,
+  sortFindings,
 } from "./inspection.ts";
 import { checkLines } from "./text_rules.ts";
 import {

@@ -1,10 +1,10 @@
 import { Variable } from "../../environment/variables.ts";
 import type { DefinitionText } from "./definition_text.ts";
-import type { MigrationFinding } from "./finding.ts";
 import {
   CI_FOLDER,
   type Inspection,
   type JobTraits,
+  type MigrationFinding,
   PLUGIN_FOLDER,
   traitsOf,
 } from "./inspection.ts";

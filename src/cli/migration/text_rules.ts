@@ -1,9 +1,12 @@
 import { Variable } from "../../environment/variables.ts";
 import { RunnerError } from "../../errors.ts";
 import { parseArguments } from "../parse_arguments.ts";
-import type { MigrationFinding } from "./finding.ts";
-import type { InspectOptions, JobTraits } from "./inspection.ts";
 import { historyCommand, isFullClone } from "./git_history.ts";
+import type {
+  InspectOptions,
+  JobTraits,
+  MigrationFinding,
+} from "./inspection.ts";
 import { programFix } from "./old_image.ts";
 import { baseName, type ShellCommand } from "./shell_commands.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { MigrationReport } from "../../../src/cli/migration/finding.ts";
+import type { MigrationReport } from "../../../src/cli/migration/inspection.ts";
 import { runMain } from "../../helpers/run_main.ts";
 import {
   listFiles,
