@@ -150,6 +150,7 @@ const FOREIGN = {
   raw_command: "Whether the worker runs the command without the runner.",
   depends_on: "Jobs that must end before this one starts.",
   needs: "Same as depends_on.",
+  when: "Condition on the event, for workflows and events.",
   condition:
     "Condition for running the job, checked when its dependencies have ended.",
   for_each: "Runs the job once for each value.",

@@ -1,4 +1,5 @@
 import type { Condition } from "../schema/condition.ts";
+import type { When } from "../schema/when.ts";
 
 /** How a failed step is retried. */
 export interface RetryConfig {
@@ -61,6 +62,13 @@ export interface StepSettings {
    * @default {"all_success"}
    */
   readonly condition?: Condition;
+  /**
+   * Condition on the event of the job: its branch, tag, type, changed files and
+   * variables. A step whose condition does not hold is skipped.
+   *
+   * @default {none}
+   */
+  readonly when?: When;
   /** Variables of the step, which override those of the job. */
   readonly env?: Readonly<Record<string, string>>;
   /**

@@ -31,6 +31,7 @@ import {
   mapping,
   type Schema,
 } from "../schema/schema.ts";
+import { when } from "../schema/when.ts";
 import { suggest } from "../suggest.ts";
 import {
   type MatrixConfig,
@@ -268,6 +269,12 @@ const STEP_BODY_KEYS: Keys<Omit<StepConfig, "name">> = {
     description:
       "Condition for running the step, checked when its dependencies have ended.",
     defaultValue: "all_success",
+  },
+  when: {
+    key: "when",
+    schema: when,
+    description:
+      "Condition on the event: branch, tag, event, paths and env must match; not lists parts that must not.",
   },
   env: {
     key: "env",

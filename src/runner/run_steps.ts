@@ -18,6 +18,7 @@ import { cancelledError, type JobRun } from "./job_run.ts";
 import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { recordSteps } from "./record_steps.ts";
+import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 
 /** Options for {@linkcode runSteps}. */
@@ -62,6 +63,7 @@ export async function runSteps(
   });
   run.cancellation.graceful.throwIfAborted();
   const graph = new GraphRun(plan, {
+    ...await stepConditions(run, plan),
     failurePolicy,
     onEvent,
     onFailure: (error) => run.fail(error),

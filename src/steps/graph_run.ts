@@ -1,3 +1,4 @@
+import { type EventFacts, whenReason } from "../schema/when.ts";
 import type { FailurePolicy } from "../config/step_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { EndingSignal } from "../host.ts";
@@ -23,7 +24,22 @@ export interface GraphRunOptions {
   onEvent: (event: StepEvent) => void;
   /** Called with the error of each required step that fails. */
   onFailure: (error: RunnerError) => void;
+  /**
+   * What is known about the event of the job.
+   *
+   * @default {nothing}
+   */
+  facts?: EventFacts;
+  /**
+   * Returns the variables of a step, without outputs of other steps.
+   *
+   * @default {none}
+   */
+  envOf?: (step: number) => Readonly<Record<string, string>>;
 }
+
+/** Facts of a job whose conditions look at none. */
+const NO_FACTS: EventFacts = { reasons: {} };
 
 /** The state of a running graph: what has ended, what runs, what may start. */
 export class GraphRun {
@@ -96,6 +112,8 @@ export class GraphRun {
         : skipReason(definition, this.needsOf(step), {
           ...this.#state,
           hasFailedAncestor,
+          facts: this.#options.facts ?? NO_FACTS,
+          env: this.#options.envOf?.(step) ?? {},
         });
     } catch (cause) {
       const error = new RunnerError(
@@ -158,7 +176,7 @@ export class GraphRun {
     this.#stopReason = reason;
   }
 
-  get #state(): Omit<GraphState, "hasFailedAncestor"> {
+  get #state(): Omit<GraphState, "hasFailedAncestor" | "facts" | "env"> {
     return {
       stopReason: this.#stopReason,
       hasFailed: this.#hasFailed,
@@ -202,12 +220,22 @@ export interface GraphState extends Omit<ConditionContext, "needs"> {
  * @throws Whatever a condition that is a function throws.
  */
 export function skipReason(
-  { condition = "all_success" }: Step,
+  step: Pick<Step, "condition" | "when">,
   needs: Readonly<Record<string, NeedState>>,
-  { stopReason, hasFailed, isCancelled, hasFailedAncestor }: GraphState,
+  state: GraphState,
+): string | undefined {
+  const { when } = step;
+  return needsReason(step, needs, state) ??
+    (when && whenReason(when, state.facts, state.env));
+}
+
+function needsReason(
+  { condition = "all_success" }: Pick<Step, "condition">,
+  needs: Readonly<Record<string, NeedState>>,
+  { stopReason, hasFailedAncestor, ...context }: GraphState,
 ): string | undefined {
   if (typeof condition === "function") {
-    return condition({ needs, hasFailed, isCancelled })
+    return condition({ needs, ...context })
       ? undefined
       : "its condition does not hold";
   }

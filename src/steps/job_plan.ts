@@ -4,6 +4,7 @@ import { RunnerError } from "../errors.ts";
 import type { Step } from "./step.ts";
 import { checkOutputNames } from "./outputs.ts";
 import { CONDITION_WORDS, parseCondition } from "../schema/condition.ts";
+import { whenProblem } from "../schema/when.ts";
 import { type PlannedStep, plannedSteps } from "./expand.ts";
 import { buildGraph, type Plan, type Selection, selectSteps } from "./graph.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
@@ -68,6 +69,8 @@ function* problemsOf(step: Step): Generator<string> {
   if (!isKnown) {
     yield `its condition must be ${CONDITION_WORDS}, or a function`;
   }
+  const unfit = step.when === undefined ? undefined : whenProblem(step.when);
+  if (unfit !== undefined) yield `its when ${unfit}`;
   if (
     timeoutMs !== undefined && !(timeoutMs > 0 && timeoutMs <= MAX_DURATION_MS)
   ) {

@@ -1,5 +1,6 @@
 import type { StepSettings } from "../config/step_config.ts";
 import type { Condition } from "../schema/condition.ts";
+import type { EventFacts } from "../schema/when.ts";
 import type { CommandArgument, RunningCommand } from "./step_command.ts";
 
 /** How a job ended. */
@@ -80,6 +81,10 @@ export interface ConditionContext {
   readonly needs: Readonly<Record<string, NeedState>>;
   /** Whether a required step of the job has failed. */
   readonly hasFailed: boolean;
+  /** What is known about the event of the job, before any step ran. */
+  readonly facts: EventFacts;
+  /** Variables of the step, without outputs of other steps. */
+  readonly env: Readonly<Record<string, string>>;
   /** Whether the job is being cancelled, or ran into its time limit. */
   readonly isCancelled: boolean;
 }

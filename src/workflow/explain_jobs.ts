@@ -21,8 +21,9 @@ export interface JobExplanation {
  * @returns The reason; `undefined` for every other job.
  */
 export function neverRunsReason(
-  { disableRunLocal, forEach }: LocalJob,
+  { disableRunLocal, forEach, skipReason }: LocalJob,
 ): string | undefined {
+  if (skipReason !== undefined) return skipReason;
   if (disableRunLocal) return "disable_run_local is set";
   return forEach?.length === 0 ? "its for_each list is empty" : undefined;
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { EVENT_TYPES } from "../../src/workflow/definition/filters.ts";
+import { EVENT_TYPES } from "../../src/schema/events.ts";
 import {
   type CoordinatorOptions,
   startCoordinator,
@@ -287,4 +287,52 @@ new              skipped  it has the name of a trusted workflow
     assertEquals(await startedBy("manual", "main"), [1]);
     assertEquals(await startedBy("", "main"), [2]);
   });
+});
+
+Deno.test("runnerlib eval leaves out jobs whose condition does not hold, and says so", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    [FILE]: `name: CI
+on: { events: [push] }
+jobs:
+  build: { command: make }
+  deploy: { command: deploy, needs: build, when: { branch: main } }
+  after: { command: after, needs: deploy }
+  failed: { command: failed, needs: [deploy], condition: any_failed }
+  notify: { command: notify, needs: [build, deploy], condition: always }
+  docs: { command: docs, when: { paths: "docs/**" } }
+`,
+  });
+  const evaluated = async (branch: string, ...more: string[]) => {
+    const { code, stderr } = await runMain([
+      ...["eval", "--event-type", "push", "--branch", branch],
+      ...["--ci-source-dir", path, "--triggers-file", "/job/t.json", ...more],
+    ], { cwd: path });
+    assertEquals(code, 0, stderr);
+    const { workflows: [{ jobs }] } = JSON.parse(
+      await Deno.readTextFile(`${path}/job/t.json`),
+    );
+    const names = jobs.map((
+      job: { job_name: string; depends_on: string[] },
+    ) => `${job.job_name}: ${job.depends_on}`);
+    return { names, stderr };
+  };
+  const { names, stderr } = await evaluated("dev");
+  assertEquals(names, ["build: ", "notify: build"]);
+  assertStringIncludes(
+    stderr,
+    `Skipped job "deploy" of ${FILE}: when.branch: the branch is "dev", not main`,
+  );
+  assertStringIncludes(stderr, `Skipped job "after" of ${FILE}: "deploy" was`);
+  assertStringIncludes(stderr, "when.paths: the changed files are unknown");
+  const main = await evaluated("main", "--changed-file", "docs/a/b.md");
+  assertEquals(main.names.toSorted(), [
+    "after: deploy",
+    "build: ",
+    "deploy: build",
+    "docs: ",
+    "failed: deploy",
+    "notify: build,deploy",
+  ]);
 });

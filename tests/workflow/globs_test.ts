@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { eventGlob } from "../../src/workflow/eval/match_filters.ts";
+import { eventGlob } from "../../src/schema/event_glob.ts";
 import { policyGlob } from "../../src/workflow/eval/decide.ts";
 import { Random } from "../helpers/random.ts";
 

@@ -107,8 +107,15 @@ is 1.`,
         ...invalid,
       ]);
     } else {
-      for (const { isStarted, sourceFile, reason } of plan.decisions) {
+      for (const decision of plan.decisions) {
+        const { isStarted, sourceFile, reason, skipped = [] } = decision;
         if (!isStarted) logger.info("eval", `Skipped ${sourceFile}: ${reason}`);
+        for (const job of isStarted ? skipped : []) {
+          logger.info(
+            "eval",
+            `Skipped job "${job.name}" of ${sourceFile}: ${job.reason}`,
+          );
+        }
       }
       if (document === undefined) {
         logger.info("eval", `Nothing is started by ${event.type}`);
@@ -171,8 +178,10 @@ function invalidFile(file: string, problem: string): Explanation {
 }
 
 function explanationOf(
-  { name, sourceFile, origin, isStarted, reason, jobs }: StartDecision,
+  { name, sourceFile, origin, isStarted, reason, jobs, skipped = [] }:
+    StartDecision,
 ): Explanation {
+  const reasons = new Map(skipped.map((job) => [job.name, job.reason]));
   return {
     name,
     file: sourceFile,
@@ -182,7 +191,11 @@ function explanationOf(
     // `disable_run_local` is about the machines of developers.
     ...jobs === undefined ? {} : {
       jobs: explainJobs(
-        jobs.map((job) => ({ ...localJob(job), disableRunLocal: false })),
+        jobs.map((job) => ({
+          ...localJob(job),
+          disableRunLocal: false,
+          skipReason: reasons.get(job.name),
+        })),
       ),
     },
   };

@@ -2,10 +2,7 @@ import { booleanProblem, parseBoolean } from "../../boolean.ts";
 import { Variable } from "../../environment/variables.ts";
 import type { Host } from "../../host.ts";
 import { defaultOf } from "../../options/options.ts";
-import {
-  type EventType,
-  parseEventType,
-} from "../../workflow/definition/filters.ts";
+import { type EventType, parseEventType } from "../../schema/events.ts";
 import type { Approval } from "../../workflow/eval/decide.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import {

@@ -10,6 +10,7 @@ import {
   type Manifest,
   takeManifest,
 } from "../../source/manifest.ts";
+import { comparedRevision } from "../../runner/event_facts.ts";
 import { prepareSource } from "../../source/prepare.ts";
 import type { EvalEvent } from "../../workflow/eval/eval_event.ts";
 import type { CommandContext } from "../command.ts";
@@ -123,8 +124,10 @@ export async function evalChanges(
   if (Array.isArray(given)) return given;
   if (!await pathExists(`${source}/.git`)) return undefined;
   const { host, logger } = context.parts;
-  const base = evalValue(context, "diff-base") || branchOfBase(event) ||
-    "HEAD^";
+  const base = comparedRevision({
+    ...event,
+    diffBase: evalValue(context, "diff-base"),
+  });
   try {
     return await changedFiles(base, { directory: source, env: host.env });
   } catch (error) {
@@ -180,18 +183,6 @@ async function definitionFiles(
       (_, kind, bits) => `${kind} ${Number.parseInt(bits, 8) & 0o100}`,
     ),
   ]));
-}
-
-/**
- * Names the branch that a pull request is for in full, since a tag could have
- * the same short name. In the clone of a fork, `origin` is the fork, whose
- * branches are up to its owner.
- */
-function branchOfBase(event: EvalEvent): string | undefined {
-  const { prNumber, prBaseRef, baseRef, branch, isForkPr } = event;
-  const name = prBaseRef || (prNumber === "" ? "" : baseRef || branch);
-  const remote = isForkPr === "true" ? "upstream" : "origin";
-  return name === "" ? undefined : `refs/remotes/${remote}/${name}`;
 }
 
 /**

@@ -1,5 +1,13 @@
 import { readOptions } from "../../config/load_config.ts";
-import { Variable } from "../../environment/variables.ts";
+import { type Environment, Variable } from "../../environment/variables.ts";
+import {
+  visibleToJobs,
+  withVariable,
+} from "../../environment/child_environment.ts";
+import { eventFacts } from "../../runner/event_facts.ts";
+import { usesPaths } from "../../schema/when.ts";
+import { withConditions } from "../../workflow/job_conditions.ts";
+
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_table.ts";
 import { maskedTail } from "../../runner/run_steps.ts";
@@ -8,7 +16,7 @@ import { shouldUseColor } from "../../terminal/color.ts";
 import { printable } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
-import { parseEventType } from "../../workflow/definition/filters.ts";
+import { parseEventType } from "../../schema/events.ts";
 import { levels } from "../../workflow/draw_graph.ts";
 import {
   type FilterMatch,
@@ -17,12 +25,17 @@ import {
 import { explainJobs } from "../../workflow/explain_jobs.ts";
 import type { ContainerOptions } from "../../workflow/local/container_command.ts";
 import {
+  type LocalJob,
   localJob,
   localNodes,
   selectJobs,
 } from "../../workflow/local/local_job.ts";
 import type { NodeStatus } from "../../workflow/local/node_states.ts";
-import { type LocalResult, runLocal } from "../../workflow/local/run_local.ts";
+import {
+  type LocalResult,
+  runLocal,
+  type RunLocalOptions,
+} from "../../workflow/local/run_local.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
@@ -81,8 +94,26 @@ export async function runAction(
     branch: typeof branch === "string" ? branch : "",
     changedFiles: Array.isArray(changedFiles) ? changedFiles : undefined,
   });
+  const isConditional = workflow.jobs.some(({ body }) => body.when);
+  const facts = !isConditional ? { reasons: {} } : await eventFacts({
+    env: Object.entries(event).reduce<Environment>(
+      (env, [name, value]) => withVariable(env, name, value),
+      parts.host.env,
+    ),
+    directory: root,
+    hasPaths: !Array.isArray(changedFiles) &&
+      workflow.jobs.some(({ body }) => usesPaths(body.when)),
+  });
+  const conditions = (jobs: readonly LocalJob[]) =>
+    withConditions(
+      jobs,
+      Array.isArray(changedFiles) ? { ...facts, changedFiles } : facts,
+      { ...visibleToJobs(parts.host.env), ...event },
+    );
   if (isOn("explain")) {
-    await printExplanations(context, [explanationOf(workflow, match, only)]);
+    await printExplanations(context, [
+      explanationOf(workflow, match, { only, conditions }),
+    ]);
     return undefined;
   }
   if (!match.isStarted) {
@@ -101,6 +132,7 @@ export async function runAction(
     only,
     source: sourceOf(flags.get("source")),
     container: containerOf(flags),
+    conditions,
     event,
   });
   await printJobs(parts, result);
@@ -110,9 +142,12 @@ export async function runAction(
 function explanationOf(
   workflow: WorkflowDefinition,
   { isStarted, reason }: FilterMatch,
-  only: readonly string[] | undefined,
+  { only, conditions }: Pick<RunLocalOptions, "only" | "conditions">,
 ): Explanation {
-  const all = { vars: workflow.vars, jobs: workflow.jobs.map(localJob) };
+  const all = {
+    vars: workflow.vars,
+    jobs: conditions(workflow.jobs.map(localJob)),
+  };
   const { jobs: selected } = only === undefined
     ? all
     : selectJobs(all, only, new Map());

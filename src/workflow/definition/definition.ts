@@ -2,6 +2,7 @@ import type { JsonValue } from "../../json.ts";
 import type { PathFilter, TriggerFilter } from "./filters.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import type { Condition } from "../../schema/condition.ts";
+import type { When } from "../../schema/when.ts";
 
 /**
  * A job of a job file, or of an entry of a workflow file, without its
@@ -28,6 +29,8 @@ export interface JobBody {
   readonly dependsOn?: readonly string[];
   /** Condition for running the job, checked when its dependencies have ended. */
   readonly condition?: Condition;
+  /** Condition on the event; the coordinator knows no such condition. */
+  readonly when?: When;
   /** Items; the job runs once for each of them. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that contains the item. */

@@ -12,6 +12,7 @@ import {
   mapping,
   type Schema,
 } from "../../schema/schema.ts";
+import { when } from "../../schema/when.ts";
 import type { JobContent } from "./definition.ts";
 import { texts } from "./filters.ts";
 import {
@@ -121,6 +122,12 @@ export const JOB_KEYS: Keys<JobContent> = {
     description:
       "Condition for running the job, checked when its dependencies have ended.",
     defaultValue: "all_success",
+  },
+  when: {
+    key: "when",
+    schema: when,
+    description:
+      "Condition on the event: branch, tag, event, paths and env must match; not lists parts that must not.",
   },
   forEach: {
     key: "for_each",

@@ -108,6 +108,7 @@ export function definitionTrigger(
     image,
     command = "",
     steps: _steps,
+    when: _when,
     rawCommand = false,
     disableRunLocal = false,
     runAs,

@@ -4,7 +4,9 @@ import type {
   JobFileDefinition,
 } from "../definition/definition.ts";
 import { type FilterMatch, matchFilters } from "./match_filters.ts";
-import type { EvalEvent } from "./eval_event.ts";
+import { describedFacts } from "../../runner/event_facts.ts";
+import { type SkippedJob, withoutSkipped } from "../job_conditions.ts";
+import { type EvalEvent, eventVariables } from "./eval_event.ts";
 import type { DefinitionTree } from "./load_tree.ts";
 import {
   type PlannedWorkflow,
@@ -89,30 +91,54 @@ export function evalPlan(input: EvalInput): EvalPlan {
     base.workflows.map((workflow) =>
       trusted(workflow, event, { policy, policyRevision })
     );
+  const facts = {
+    ...describedFacts(event),
+    ...changedFiles === undefined ? {} : { changedFiles },
+  };
+  const choose = (jobs: readonly JobDefinition[]) =>
+    withoutSkipped(jobs, facts, eventVariables(event));
   const workflows = planned.map((workflow) => ({
     workflow,
     match: match(workflow.filters),
+    chosen: choose(workflow.definition.jobs),
   }));
-  const jobs = base.jobs.map((definition) => ({
+  const started = base.jobs.map((definition) => ({
     definition,
     match: match(definition),
   }));
-  return {
-    workflows: workflows.flatMap(({ workflow, match: { isStarted } }) =>
-      isStarted || marksSkipped ? [{ ...workflow, isSkipped: !isStarted }] : []
-    ),
-    jobs: jobs.flatMap(({ definition, match: { isStarted } }) =>
+  // A job that another event starts is no job that this one skips.
+  const chosen = choose(
+    started.flatMap(({ definition, match: { isStarted } }) =>
       isStarted ? [definition.job] : []
     ),
+  );
+  return {
+    workflows: workflows.flatMap(({ workflow, match: { isStarted }, chosen }) =>
+      isStarted || marksSkipped
+        ? [{
+          ...workflow,
+          definition: { ...workflow.definition, jobs: chosen.jobs },
+          isSkipped: !isStarted,
+        }]
+        : []
+    ),
+    jobs: chosen.jobs,
     violations: pull?.violations ?? [],
     changedCiPaths: reportedPaths(ciPaths(changes)),
     actorSubjects: pullRequest?.actorSubjects ?? [],
     decisions: [
-      ...workflows.map(({ workflow, match }) =>
-        workflowDecision(workflow, match)
-      ),
+      ...workflows.map(({ workflow, match, chosen: { skipped } }) => ({
+        ...workflowDecision(workflow, match),
+        skipped,
+      })),
       ...pull?.refused ?? [],
-      ...jobs.map(({ definition, match }) => jobDecision(definition, match)),
+      ...started.map(({ definition, match }) =>
+        jobDecision(
+          definition,
+          match,
+          chosen.skipped.find(({ name }) => name === definition.job.name),
+        )
+      ),
     ],
   };
 }
@@ -135,6 +161,10 @@ function workflowDecision(
 function jobDecision(
   { job, sourceFile }: JobFileDefinition,
   match: FilterMatch,
+  skipped: SkippedJob | undefined,
 ): StartDecision {
-  return { ...match, name: job.name, sourceFile, origin: "base" };
+  const result = match.isStarted && skipped !== undefined
+    ? { isStarted: false, reason: skipped.reason }
+    : match;
+  return { ...result, name: job.name, sourceFile, origin: "base" };
 }

@@ -3,6 +3,7 @@ import type {
   JobDefinition,
   WorkflowDefinition,
 } from "../definition/definition.ts";
+import type { SkippedJob } from "../job_conditions.ts";
 import type { FilterMatch } from "./match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
@@ -65,6 +66,8 @@ export interface StartDecision extends FilterMatch {
   readonly origin: "base" | "head";
   /** Jobs of the workflow; `undefined` for a job. */
   readonly jobs?: readonly JobDefinition[];
+  /** Jobs that the event skips, or the job itself. */
+  readonly skipped?: readonly SkippedJob[];
 }
 
 /** A change that the policy does not allow, with the keys of the protocol. */

@@ -1,3 +1,4 @@
+import type { When } from "../../schema/when.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import { RunnerError } from "../../errors.ts";
 import { type Graph, linkNodes } from "../../graph.ts";
@@ -31,6 +32,10 @@ export interface LocalJob {
   readonly dependsOn: readonly string[];
   /** Condition for running the job. */
   readonly condition: Condition;
+  /** Condition on the event. */
+  readonly when?: When;
+  /** Why the event skips the job. */
+  readonly skipReason?: string;
   /** Items; the job runs once for each of them. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that contains the item. */

@@ -13,6 +13,7 @@ import { removeTree } from "../../workspace/remove.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
 import {
+  type LocalJob,
   localJob,
   localNodes,
   type LocalWorkflow,
@@ -47,6 +48,8 @@ export interface RunLocalOptions {
    * @default {jobs run without containers}
    */
   container?: ContainerOptions;
+  /** Marks the jobs that the event skips. */
+  conditions: (jobs: readonly LocalJob[]) => readonly LocalJob[];
   /** Variables that describe the event. */
   event: Readonly<Record<string, string>>;
 }
@@ -93,7 +96,7 @@ export async function runLocal(
   );
   const all: LocalWorkflow = {
     vars: definition.vars,
-    jobs: definition.jobs.map(localJob),
+    jobs: options.conditions(definition.jobs.map(localJob)),
   };
   const workflow = only === undefined
     ? all

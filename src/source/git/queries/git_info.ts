@@ -55,16 +55,51 @@ function isMissing({ cause }: RunnerError): boolean {
   return cause instanceof RunnerError && cause.code === "command-not-found";
 }
 
-async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
+/** What is checked out. */
+export interface CheckedOut {
+  /** Name of the branch; `null` if `HEAD` is detached. */
+  readonly branch: string | null;
+  /** ID of the commit; `null` if there is none. */
+  readonly commit: string | null;
+  /** Tags that point to the commit. */
+  readonly tags: readonly string[];
+}
+
+/**
+ * Reads what is checked out, without looking at the files.
+ *
+ * @param options Additional options.
+ * @throws {RunnerError} `source-failed`, if it is no repository.
+ */
+export async function checkedOut(
+  options: GitQueryOptions,
+): Promise<CheckedOut> {
   using query = await openQuery(options);
+  return await refsOf(query);
+}
+
+async function refsOf(query: GitQuery): Promise<CheckedOut> {
   const answer = async (...args: string[]) => {
     const { exitCode, stdout } = await query.git(...args);
     return exitCode === 0 ? stdout.trimEnd() : null;
   };
-  const [branch, commit, tags, isClean] = await Promise.all([
-    answer("symbolic-ref", "--quiet", "--short", "HEAD"),
+  const [branch, commit, tags] = await Promise.all([
+    answer("symbolic-ref", "--quiet", "HEAD"),
     answer("rev-parse", "--verify", "--quiet", "HEAD^{commit}"),
     answer("tag", "--points-at", "HEAD"),
+  ]);
+  return {
+    // The short name would be "heads/main" if there is a tag "main".
+    branch: branch?.replace(/^refs\/heads\//, "") ?? null,
+    commit,
+    tags: tags ? tags.split("\n") : [],
+  };
+}
+
+async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
+  using query = await openQuery(options);
+  const [{ branch, commit, tags }, isClean] = await Promise.all([
+    refsOf(query),
     isCleanTree(query, options),
   ]);
   const url = query.settings.findLast(([key]) => key === "remote.origin.url");
@@ -72,7 +107,7 @@ async function infoOf(options: GitQueryOptions): Promise<GitInfo> {
     branch,
     commit,
     shortCommit: commit && commit.slice(0, 7),
-    tag: tags ? tags.split("\n")[0] : null,
+    tag: tags[0] ?? null,
     remoteUrl: url === undefined ? null : showUrl(url[1]),
     remotes: query.remotes,
     isClean,

@@ -1,0 +1,392 @@
+/**
+ * Conditions on the event of a job, for steps and jobs of workflows.
+ *
+ * 1. Each part looks at one fact. All parts must hold.
+ * 2. A part holds if the fact matches one of its patterns and none after `not`.
+ * 3. A fact that is unknown makes its part fail, also one with `not` alone:
+ *    nothing is deployed because something could not be found out.
+ * 4. A fact that is known to be absent, such as the branch of a tag, matches no
+ *    pattern.
+ *
+ * @module
+ */
+import { suggest } from "../suggest.ts";
+import { listOrOne, record } from "./collections.ts";
+import { anyGlob, eventGlob, listed } from "./event_glob.ts";
+import { EVENT_TYPES } from "./events.ts";
+import { FILLED_TEXT, text } from "./scalars.ts";
+import { byShape, mapping, type Schema } from "./schema.ts";
+
+/** What a fact must match: one pattern, several, or both sides. */
+export type Match =
+  | string
+  | readonly string[]
+  | {
+    /** Patterns, one of which must match; any value without them. */
+    readonly any?: string | readonly string[];
+    /** Patterns, none of which may match. */
+    readonly not?: string | readonly string[];
+  };
+
+/** Parts of a condition on the event of a job. */
+export interface WhenParts {
+  /** Patterns of the branch that was pushed; a pull request has none. */
+  readonly branch?: Match;
+  /** Patterns of the tag. */
+  readonly tag?: Match;
+  /** Types of the event, or patterns of them. */
+  readonly event?: Match;
+  /** Patterns of changed files; one file must match `any` and not `not`. */
+  readonly paths?: Match;
+  /** Values of variables, without patterns. */
+  readonly env?: Readonly<Record<string, Match>>;
+}
+
+/** A condition on the event of a job: all parts hold, and none below `not`. */
+export interface When extends WhenParts {
+  /** Parts, none of which may hold. */
+  readonly not?: WhenParts;
+}
+
+/** What is known about the event of a job. */
+export interface EventFacts {
+  /** Branch; `null` if there is none, `undefined` if it is unknown. */
+  readonly branch?: string | null;
+  /** Tags of the commit; empty if it is none of a tag, `undefined` if unknown. */
+  readonly tags?: readonly string[];
+  /** Type of the event, such as `push`; `undefined` if it is unknown. */
+  readonly event?: string;
+  /** Changed files; `undefined` if they are unknown. */
+  readonly changedFiles?: readonly string[];
+  /** Why facts are unknown or absent, by their names. */
+  readonly reasons: Readonly<
+    Partial<Record<"branch" | "tag" | "event" | "paths", string>>
+  >;
+}
+
+/** Variables by name. */
+type Env = Readonly<Record<string, string>>;
+
+/**
+ * Finds why a condition does not hold.
+ *
+ * @param when The condition.
+ * @param facts What is known about the event.
+ * @param env Variables of the step or job.
+ * @returns The part that does not hold, and why; `undefined` if all hold.
+ */
+export function whenReason(
+  when: When,
+  facts: EventFacts,
+  env: Env,
+): string | undefined {
+  for (const { name, problem } of results(when, facts, env)) {
+    if (problem !== undefined) return `when.${name}: ${problem}`;
+  }
+  for (const result of results(when.not ?? {}, facts, env)) {
+    const { name, problem, isUnknown } = result;
+    if (isUnknown) return `when.not.${name}: ${problem}`;
+    if (problem === undefined) return `when.not.${name} holds`;
+  }
+  return undefined;
+}
+
+/** Checks whether a condition looks at changed files, which take time to find. */
+export function usesPaths(when: When | undefined): boolean {
+  return when?.paths !== undefined || when?.not?.paths !== undefined;
+}
+
+/** Lists what is wrong with a condition that is not from a file. */
+export function whenProblem(when: unknown): string | undefined {
+  if (typeof when !== "object" || when === null || Array.isArray(when)) {
+    return "must be an object";
+  }
+  const { not, ...parts } = when as Record<string, unknown>;
+  const all = { ...parts, ...typeof not === "object" ? not : {} };
+  const unknown = Object.keys(all).find((name) => !PARTS.includes(name));
+  if (unknown !== undefined) return `has no part "${unknown}"`;
+  for (const part of [parts, not ?? {}] as WhenParts[]) {
+    for (const [name, match] of matchesOf(part)) {
+      if (!isMatch(match)) {
+        return `${name} must be a string, a list or { any, not }`;
+      }
+    }
+    for (const pattern of part.event ? patternsOf(part.event) : []) {
+      const problem = eventProblem(pattern);
+      if (problem !== undefined) return `event ${problem}`;
+    }
+  }
+  return undefined;
+}
+
+const PARTS = ["branch", "tag", "event", "paths", "env"];
+
+interface PartResult {
+  /** Path of the part. */
+  readonly name: string;
+  /** Why it does not hold. */
+  readonly problem: string | undefined;
+  /** Whether it does not hold because the fact is unknown. */
+  readonly isUnknown: boolean;
+}
+
+function* results(
+  { branch, tag, event, paths, env: variables = {} }: WhenParts,
+  { reasons, ...facts }: EventFacts,
+  env: Env,
+): Generator<PartResult> {
+  const unknown = (fact: string, key: keyof typeof reasons) =>
+    `the ${fact} unknown` +
+    (reasons[key] === undefined ? "" : `: ${reasons[key]}`);
+  if (branch !== undefined) {
+    yield result(
+      "branch",
+      facts.branch,
+      unknown("branch is", "branch"),
+      () =>
+        valueProblem(
+          "branch",
+          facts.branch === null ? [] : [facts.branch!],
+          branch,
+          reasons.branch,
+        ),
+    );
+  }
+  if (tag !== undefined) {
+    yield result(
+      "tag",
+      facts.tags,
+      unknown("tag is", "tag"),
+      () => valueProblem("tag", facts.tags!, tag, reasons.tag),
+    );
+  }
+  if (event !== undefined) {
+    yield result(
+      "event",
+      facts.event,
+      unknown("event is", "event"),
+      () => valueProblem("event", [facts.event!], event),
+    );
+  }
+  if (paths !== undefined) {
+    const fact = unknown("changed files are", "paths");
+    yield result(
+      "paths",
+      facts.changedFiles,
+      fact,
+      () => pathProblem(facts.changedFiles!, paths),
+    );
+  }
+  for (const [name, match] of Object.entries(variables)) {
+    const value = Object.hasOwn(env, name) ? env[name] : undefined;
+    yield {
+      name: `env.${name}`,
+      problem: variableProblem(value, match),
+      isUnknown: false,
+    };
+  }
+}
+
+function result(
+  name: string,
+  fact: unknown,
+  unknown: string,
+  problem: () => string | undefined,
+): PartResult {
+  return fact === undefined
+    ? { name, problem: unknown, isUnknown: true }
+    : { name, problem: problem(), isUnknown: false };
+}
+
+function valueProblem(
+  what: string,
+  values: readonly string[],
+  match: Match,
+  absence?: string,
+): string | undefined {
+  const { any, not = [] } = sidesOf(match);
+  const named = values.map((value) => JSON.stringify(value)).join(" or ");
+  if (any !== undefined && !values.some(anyGlob(any))) {
+    return values.length === 0
+      ? `there is no ${what}` + (absence === undefined ? "" : ` (${absence})`)
+      : `the ${what} is ${named}, not ${listed(any)}`;
+  }
+  if (values.some(anyGlob(not))) {
+    return `the ${what} is ${named}, which is excluded`;
+  }
+  return undefined;
+}
+
+function pathProblem(
+  files: readonly string[],
+  match: Match,
+): string | undefined {
+  const { any = ["**"], not = [] } = sidesOf(match);
+  if (files.length === 0) return "no files have changed";
+  const [isIncluded, isExcluded] = [anyGlob(any), anyGlob(not)];
+  if (files.some((file) => isIncluded(file) && !isExcluded(file))) {
+    return undefined;
+  }
+  const excluded = not.length === 0 ? "" : ` (without ${listed(not)})`;
+  return `none of ${files.length} changed files matches ${
+    listed(any)
+  }${excluded}`;
+}
+
+/** The value may be a secret, so no message contains it. */
+function variableProblem(
+  value: string | undefined,
+  match: Match,
+): string | undefined {
+  const { any, not = [] } = sidesOf(match);
+  if (any !== undefined && (value === undefined || !any.includes(value))) {
+    return value === undefined
+      ? "the variable is not set"
+      : `the value is not ${listed(any.map((one) => JSON.stringify(one)))}`;
+  }
+  return value !== undefined && not.includes(value)
+    ? `the excluded value is ${listed(not.map((one) => JSON.stringify(one)))}`
+    : undefined;
+}
+
+/** An empty list of patterns matches nothing. */
+function sidesOf(
+  match: Match,
+): { any: readonly string[] | undefined; not: readonly string[] | undefined } {
+  const side = (value: string | readonly string[] | undefined) =>
+    typeof value === "string" ? [value] : value;
+  if (typeof match === "string" || isList(match)) {
+    return { any: side(match), not: undefined };
+  }
+  return { any: side(match.any), not: side(match.not) };
+}
+
+function patternsOf(match: Match): readonly string[] {
+  const { any = [], not = [] } = sidesOf(match);
+  return [...any, ...not];
+}
+
+function isList(match: Match): match is readonly string[] {
+  return Array.isArray(match);
+}
+
+function matchesOf({ env, ...parts }: WhenParts): [string, unknown][] {
+  return [
+    ...Object.entries(parts),
+    ...Object.entries(env ?? {}).map(([name, match]): [string, unknown] => [
+      `env.${name}`,
+      match,
+    ]),
+  ];
+}
+
+function isMatch(value: unknown): boolean {
+  const isSide = (side: unknown) =>
+    typeof side === "string" ||
+    Array.isArray(side) && side.every((one) => typeof one === "string");
+  if (isSide(value)) return true;
+  if (typeof value !== "object" || value === null) return false;
+  const entries = Object.entries(value);
+  return entries.length > 0 &&
+    entries.every(([key, side]) =>
+      (key === "any" || key === "not") && isSide(side)
+    );
+}
+
+function eventProblem(pattern: string): string | undefined {
+  if (EVENT_TYPES.some(eventGlob(pattern))) return undefined;
+  const near = suggest(pattern, EVENT_TYPES);
+  return `"${pattern}" matches no event: ${EVENT_TYPES.join(", ")}` +
+    (near === undefined ? "" : `; did you mean "${near}"?`);
+}
+
+const patterns = listOrOne(
+  "be a text or a list of texts",
+  text({ rule: FILLED_TEXT }),
+  { minimum: 1 },
+);
+
+const values = listOrOne("be a text or a list of texts", text(), {
+  minimum: 1,
+});
+
+function matchSchema(side: Schema<readonly string[]>): Schema<Match> {
+  const sides = mapping<{ any?: readonly string[]; not?: readonly string[] }>(
+    "Match",
+    {
+      any: {
+        key: "any",
+        schema: side,
+        description: "Values, one of which must match.",
+      },
+      not: {
+        key: "not",
+        schema: side,
+        description: "Values, none of which may match.",
+      },
+    },
+  );
+  return byShape<Match>("be a text, a list of texts, or map any and not", {
+    scalar: side,
+    list: side,
+    mapping: {
+      ...sides,
+      parse(node) {
+        if (node.entries?.length === 0) node.report("must have any or not");
+        return sides.parse(node);
+      },
+    },
+  });
+}
+
+const match = matchSchema(patterns);
+
+const event: Schema<Match> = {
+  ...match,
+  parse(node) {
+    const parsed = match.parse(node);
+    for (const pattern of parsed === undefined ? [] : patternsOf(parsed)) {
+      const problem = eventProblem(pattern);
+      if (problem !== undefined) {
+        node.explain(() => `${node.label}: ${problem}`);
+      }
+    }
+    return parsed;
+  },
+};
+
+const PART_KEYS = {
+  branch: {
+    key: "branch",
+    schema: match,
+    description: "Patterns of the branch; a pull request has none.",
+  },
+  tag: { key: "tag", schema: match, description: "Patterns of the tag." },
+  event: {
+    key: "event",
+    schema: event,
+    description: `Events: ${EVENT_TYPES.join(", ")}, or patterns of them.`,
+  },
+  paths: {
+    key: "paths",
+    schema: match,
+    description: "Patterns of changed files, such as src/**.",
+  },
+  env: {
+    key: "env",
+    schema: record(matchSchema(values), "map names to values", {
+      keys: { pattern: /^[^=\s]+$/, words: "the name of a variable" },
+    }),
+    description: "Values of variables.",
+  },
+};
+
+/** Schema of a condition on the event of a job. */
+export const when: Schema<When> = mapping<When>("When", {
+  ...PART_KEYS,
+  not: {
+    key: "not",
+    schema: mapping<WhenParts>("Not", PART_KEYS),
+    description: "Parts, none of which may hold.",
+  },
+});
