@@ -406,3 +406,35 @@ jobs:
     assertEquals(modes, [0o700, 0o600]);
   });
 });
+
+Deno.test("runnerlib workflow run sets variables of the workflow and of its jobs", async () => {
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "w.yaml": `
+name: W
+vars: { a: file, b: file, c: file }
+jobs:
+  show:
+    command: echo "$RC_WF_VARS_JSON $STAGE"
+    environment: { STAGE: test }
+`,
+    "in.json": '{"b":["input"],"c":1}',
+    "stage.env": "STAGE=prod\n",
+  });
+  const run = (...args: string[]) =>
+    runCli(["workflow", "run", "w.yaml", ...args], { cwd: path });
+  const { code, stdout, stderr } = await run(
+    ...["--var", "c=x=y", "--input", "in.json", "--env-file", "stage.env"],
+  );
+  assertEquals(code, 0, stderr);
+  const [, json, stage] = /(\{.*\}) (\w+)/.exec(stdout)!;
+  assertEquals(JSON.parse(json), { a: "file", b: ["input"], c: "x=y" });
+  assertEquals(stage, "prod");
+  assertEquals((await run("--var", "=x")).code, 2);
+  for (const option of ["--input", "--env-file"]) {
+    const wrong = await run(option, "w.yaml");
+    assertEquals(wrong.code, 1);
+    assertStringIncludes(wrong.stderr, 'Cannot read "w.yaml": ');
+  }
+});

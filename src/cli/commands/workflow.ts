@@ -4,6 +4,7 @@ import { DRY_RUN_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "../draw_definition.ts";
 import { usageError } from "../parse_arguments.ts";
+import { INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 
 /** Actions; each is loaded when it is used. */
@@ -100,6 +101,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       help: "Run only if the workflow handles this event, such as push",
       group: "What to run",
     },
+    ...INPUT_FLAGS,
     {
       name: "branch",
       valueName: "NAME",

@@ -38,6 +38,7 @@ import {
 } from "../../workflow/local/run_local.ts";
 import type { CommandContext } from "../command.ts";
 import { flagsLayer } from "../config_flags.ts";
+import { withInputs } from "./run_inputs.ts";
 import { usageError } from "../parse_arguments.ts";
 import { type Explanation, printExplanations } from "./explanation.ts";
 import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
@@ -75,9 +76,10 @@ const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
  */
 export async function runAction(
   context: CommandContext,
-  { workflow, root }: LoadedWorkflow,
+  { workflow: definition, root }: LoadedWorkflow,
   only: readonly string[] | undefined,
 ): Promise<LocalResult | undefined> {
+  const workflow = await withInputs(context, definition);
   const { flags, isOn, parts, print } = context;
   const eventName = flags.get("event");
   const type = typeof eventName === "string"
