@@ -264,21 +264,26 @@ jobs:
     const one = (file: string, files: Record<string, string> = {}) =>
       problemsOf(`name: x\njobs: { a: { job_file: ${file} } }`, files);
     assertEquals(await one("/etc/passwd"), [
+      'w.yaml:2:14: jobs.a.job_file names "/etc/passwd", which cannot be used',
       'Cannot use job file "/etc/passwd": it must be a path below the root without ".."',
     ]);
     assertEquals(await one("../x.yaml"), [
+      'w.yaml:2:14: jobs.a.job_file names "../x.yaml", which cannot be used',
       'Cannot use job file "../x.yaml": it must be a path below the root without ".."',
     ]);
     assertEquals(await one("x.yaml"), [
+      'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
       'Cannot use job file "x.yaml": there is no such file, nor one in .reactorcide/jobs',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "-> /etc/passwd" }), [
+      'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
       'Cannot use job file "x.yaml": it is outside the root',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "job: { comand: x }" }), [
       'w.yaml:2:9: jobs.a needs the key "command"',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "job: { command: [x] }" }), [
+      'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
       'Cannot use job file "x.yaml": 1 problem',
       "x.yaml:1:8: job.command must be a single value",
     ]);

@@ -139,7 +139,7 @@ async function readBases(
 ): Promise<ReadonlyMap<string, BaseJobFile>> {
   const bases = new Map<string, BaseJobFile>();
   const failed = new Set<string>();
-  for (const { jobFile } of entries) {
+  for (const { jobFile, node } of entries) {
     if (jobFile === undefined || bases.has(jobFile) || failed.has(jobFile)) {
       continue;
     }
@@ -150,6 +150,12 @@ async function readBases(
       if (!(error instanceof RunnerError)) throw error;
       failed.add(jobFile);
       errors.push(error.message);
+      const place = node.entries?.find(([key]) => key === "job_file")?.[1];
+      (place ?? node).explain(() =>
+        `${(place ?? node).label} names ${
+          JSON.stringify(jobFile)
+        }, which cannot be used`
+      );
     }
   }
   return bases;
