@@ -277,8 +277,8 @@ export interface JobOutputOptions {
    */
   reports?: readonly string[];
   /**
-   * CI system that shows failed steps. `auto` finds GitHub Actions, GitLab,
-   * Buildkite, TeamCity and Azure Pipelines by their variables.
+   * CI system that shows failed steps. With `auto`, GitHub Actions, GitLab,
+   * Buildkite, TeamCity and Azure Pipelines are detected by their variables.
    *
    * @default {"auto"}
    */

@@ -328,7 +328,7 @@ export const OPTIONS = [
     default: "auto",
     doc: "CI system that shows failed steps",
     details:
-      "`auto` finds GitHub Actions, GitLab, Buildkite, TeamCity and Azure Pipelines by their variables.",
+      "With `auto`, GitHub Actions, GitLab, Buildkite, TeamCity and Azure Pipelines are detected by their variables.",
   },
   {
     name: "otel",
