@@ -63,7 +63,8 @@ export function createLauncher(
     Deno.renameSync(file, `${directory}/${NAME}`);
   }
   try {
-    restore();
+    Deno.mkdirSync(directory, { mode: 0o700 });
+    Deno.writeTextFileSync(`${directory}/${NAME}`, script, { mode: 0o700 });
   } catch (error) {
     // A pipeline may be started without the permission.
     if (error instanceof Deno.errors.NotCapable) return undefined;
