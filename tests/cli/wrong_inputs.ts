@@ -186,7 +186,7 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
     "name: w\njobs:\n  - {name: a, command: x}\n  - {name: a, command: y}\n",
   ),
   "time of zero in a workflow": workflow(
-    "name: w\njobs: {a: {command: x, timeout: 0}}\n",
+    "name: w\njobs: {a: {command: x, timeout: 0s}}\n",
   ),
   "time that is not whole seconds": workflow(
     "name: w\njobs: {a: {command: x, timeout: 1500ms}}\n",

@@ -202,7 +202,15 @@ describe("values of definitions", () => {
     });
   }
 
-  for (const written of ["0", "0s", "1.5", "1500ms", "-1", "soon"]) {
+  it("takes a timeout of 0 for none, as the coordinator does", async () => {
+    const { job, warnings } = await readJob(
+      "name: a\njob: { command: x, timeout: 0 }",
+    );
+    assertEquals(job.body.timeoutSeconds, undefined);
+    assertEquals(warnings.length, 1);
+  });
+
+  for (const written of ["0s", "1.5", "1500ms", "-1", "soon"]) {
     it(`refuses a timeout of ${written}, as a job file does`, async () => {
       const text = `name: a\njob: { command: x, timeout: ${written} }`;
       const error = await readJob(text).catch((error) => error);

@@ -61,6 +61,19 @@ function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
   );
 }
 
+const timeout: Schema<number> = mapped(timeLimit, wholeSeconds);
+
+/** A time limit; like the coordinator, it takes 0 for none. */
+const timeoutOrZero: Schema<number> = {
+  jsonSchema: () => ({ anyOf: [timeout.jsonSchema(), { const: 0 }] }),
+  parse(node) {
+    if (node.text !== "0") return timeout.parse(node);
+    return void node.warn(() =>
+      `${node.label} 0 sets no time limit; leave it out`
+    );
+  },
+};
+
 /** Keys of a job. */
 export const JOB_KEYS: Keys<JobContent> = {
   image: {
@@ -82,9 +95,9 @@ export const JOB_KEYS: Keys<JobContent> = {
   timeoutSeconds: {
     key: "timeout",
     alias: "timeout_seconds",
-    schema: mapped(timeLimit, wholeSeconds),
+    schema: timeoutOrZero,
     description:
-      "Time limit of the job: seconds, or a string such as 90s, 15m or 2h.",
+      "Time limit of the job: seconds, or a string such as 90s, 15m or 2h. As on the coordinator, 0 sets none.",
   },
   priority: {
     key: "priority",
