@@ -38,7 +38,10 @@ export type {
   RunJob,
   Runner,
 } from "./src/runner/runner.ts";
-export type { FlushTriggers, RunJobOptions } from "./src/runner/job_options.ts";
+export type {
+  FlushTriggers,
+  RunJobOptions,
+} from "./src/runner/run_job_options.ts";
 export type {
   JobArchiveOptions,
   JobCheckoutOptions,

@@ -6,7 +6,7 @@ import type { Phase, PluginConfig } from "../plugins/plugin.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
 import type { JobRun } from "./job_run.ts";
-import { registerSecret } from "./register_secret.ts";
+import { registerSecret } from "./register_with_outer_runners.ts";
 
 /** Phases in which plugins can provide types of sources. */
 const SOURCE_PHASES: readonly Phase[] = [

@@ -2,7 +2,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import { flushTriggers, triggerOptionsFromEnv } from "./flush_triggers.ts";
-import type { FlushTriggers } from "./job_options.ts";
+import type { FlushTriggers } from "./run_job_options.ts";
 import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 

@@ -26,7 +26,7 @@ import {
   givenPluginDirectory,
   mayComeLate,
 } from "./plugin_directories.ts";
-import { registerSecret } from "./register_secret.ts";
+import { registerSecret } from "./register_with_outer_runners.ts";
 import { pathExists } from "../fs/files.ts";
 
 /** Phases that are over when the sources are there. */

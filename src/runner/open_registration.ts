@@ -33,7 +33,9 @@ export async function openJobRegistration(
           warn("A registered secret is too short to mask");
         }
         if (outerSocket === undefined) return;
-        const { passSecretsOn } = await import("./register_secret.ts");
+        const { passSecretsOn } = await import(
+          "./register_with_outer_runners.ts"
+        );
         await passSecretsOn(parts, values);
       },
       onWarning: warn,

@@ -19,7 +19,7 @@ import {
   type TraceContext,
   traceContext,
 } from "./job_environment.ts";
-import type { RunJobOptions } from "./job_options.ts";
+import type { RunJobOptions } from "./run_job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { JobRun } from "./job_run.ts";
 import type { JobPlugins } from "./load_plugins.ts";

@@ -11,10 +11,10 @@ import type { SourceHandler } from "../source_handler.ts";
 import { TriggerQueue } from "../triggers/queue.ts";
 import type { Trigger, TriggerOptions } from "../triggers/trigger.ts";
 import type { Job } from "../steps/job.ts";
-import type { RunJobOptions } from "./job_options.ts";
+import type { RunJobOptions } from "./run_job_options.ts";
 import type { JobResult } from "./job_result.ts";
 import { type JobControls, runJob } from "./run_job.ts";
-import { registerSecret } from "./register_secret.ts";
+import { registerSecret } from "./register_with_outer_runners.ts";
 import { createParts, type RunnerParts } from "./runner_parts.ts";
 import {
   type WorkflowFunctions,

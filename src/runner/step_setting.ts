@@ -355,6 +355,6 @@ async function secretRegistrar(
   { run }: PlannedStep["definition"],
 ): Promise<(value: string) => boolean> {
   if (typeof run !== "function") return (value) => parts.masker.add(value);
-  const { registerSecret } = await import("./register_secret.ts");
+  const { registerSecret } = await import("./register_with_outer_runners.ts");
   return (value) => registerSecret(parts, value);
 }
