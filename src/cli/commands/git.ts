@@ -2,6 +2,7 @@ import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { isInside } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
+import { quotedPath } from "../../source/git/config.ts";
 import { changedFiles } from "../../source/git/queries/revisions.ts";
 import { gitInfo } from "../../source/git/queries/git_info.ts";
 import {
@@ -149,15 +150,8 @@ function codeDirectory(context: CommandContext): CodeDirectory {
   return { directory: workspace.pathOf(jobPath), jobPath, env };
 }
 
-/** As git does: what would not stay on its line is written as in C. */
+/** Quotes a path that would break its line, as git does. */
 function quoted(path: string): string {
   // deno-lint-ignore no-control-regex
-  if (!/[\x00-\x1f\x7f-\x9f"\\]/.test(path)) return path;
-  const escaped = path.replace(/["\\]/g, "\\$&")
-    // deno-lint-ignore no-control-regex
-    .replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => {
-      const octal = character.charCodeAt(0).toString(8).padStart(3, "0");
-      return { "\n": "\\n", "\t": "\\t" }[character] ?? `\\${octal}`;
-    });
-  return `"${escaped}"`;
+  return /[\x00-\x1f\x7f-\x9f"\\]/.test(path) ? quotedPath(path) : path;
 }

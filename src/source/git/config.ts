@@ -113,16 +113,35 @@ function pick(
   );
 }
 
+const LETTER_ESCAPES: Readonly<Record<string, string>> = {
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\t": "\\t",
+  "\n": "\\n",
+  "\v": "\\v",
+  "\f": "\\f",
+  "\r": "\\r",
+};
+
 /**
- * Quotes a path like a C string, for git's files with one path per line.
+ * Quotes a path like a C string, as git reads and prints paths in lines.
  *
  * @returns The quoted path in one line.
  */
 export function quotedPath(path: string): string {
-  const text = path.replace(
-    // deno-lint-ignore no-control-regex
-    /["\\\x00-\x1f\x7f]/g,
-    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
-  );
+  const text = path.replace(/["\\]/g, "\\$&")
+    .replace(
+      // deno-lint-ignore no-control-regex
+      /[\x00-\x1f\x7f-\x9f]/g,
+      (character) => LETTER_ESCAPES[character] ?? octalBytes(character),
+    );
   return `"${text}"`;
+}
+
+/** Git escapes the bytes of a character, not its code point. */
+function octalBytes(character: string): string {
+  return Array.from(
+    new TextEncoder().encode(character),
+    (byte) => `\\${byte.toString(8).padStart(3, "0")}`,
+  ).join("");
 }
