@@ -20,7 +20,12 @@ Deno.test("quotedPath() quotes a path as git does", async () => {
     const run = async (...args: string[]) => {
       const { stdout } = await new Deno.Command("git", {
         args: ["-C", directory, ...args],
-        env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1" },
+        clearEnv: true,
+        env: {
+          PATH: Deno.env.get("PATH") ?? "",
+          GIT_CONFIG_GLOBAL: "/dev/null",
+          GIT_CONFIG_NOSYSTEM: "1",
+        },
       }).output();
       return new TextDecoder().decode(stdout);
     };
