@@ -31,6 +31,7 @@ export type {
   EndingSignal,
   Host,
   HostStream,
+  ProcessHostOptions,
 } from "./src/host.ts";
 export { createRunner } from "./src/runner/runner.ts";
 export type {
@@ -72,6 +73,7 @@ export { Job } from "./src/steps/job.ts";
 export type { NeededOutputs, OutputOf } from "./src/steps/job.ts";
 export type { JobResult } from "./src/runner/job_result.ts";
 export type {
+  AttemptResult,
   CommandOutputs,
   ConditionContext,
   JobStatus,
@@ -98,6 +100,7 @@ export type {
   StepSettings,
 } from "./src/config/step_config.ts";
 export type { Condition } from "./src/schema/condition.ts";
+export type { EventFacts, Match, When, WhenParts } from "./src/schema/when.ts";
 export { PHASES } from "./src/plugins/plugin.ts";
 export type { Phase, PhaseAlias } from "./src/plugins/plugin.ts";
 export type {
