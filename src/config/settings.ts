@@ -63,7 +63,7 @@ export function environmentLayer(
     ({ env: variable, type }) => {
       const value = variable && env[variable.name];
       return value !== undefined && type === "jobDirectory"
-        ? jobPathOf(value, env[Variable.workspace])
+        ? jobPathOf(value, env)
         : value;
     },
     ({ env }) => env!.name,
@@ -74,12 +74,17 @@ export function environmentLayer(
 /**
  * Converts the path of a directory to the path that the job sees. Outside a
  * container, programs of a job get the real paths of its directories, and a
- * nested runner reads these.
+ * nested runner reads these. It also runs in the current directory if the job
+ * around it does.
  */
-function jobPathOf(path: string, workspace = ""): string {
-  return workspace.startsWith("/") && isInside(workspace, path)
-    ? `/job${path.slice(workspace.length)}`
-    : path;
+function jobPathOf(
+  path: string,
+  env: Readonly<Record<string, string>>,
+): string | undefined {
+  const workspace = env[Variable.workspace] ?? "";
+  if (!workspace.startsWith("/")) return path;
+  if (isInside(workspace, path)) return `/job${path.slice(workspace.length)}`;
+  return env[Variable.runId] && !isInside("/job", path) ? undefined : path;
 }
 
 /**

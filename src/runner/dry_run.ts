@@ -3,7 +3,7 @@ import type { JobConfig } from "../config/job_config.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { showUrl } from "../url_secrets.ts";
 import type { JobRun } from "./job_run.ts";
-import { runsInCurrentDirectory } from "./working_directory.ts";
+import { currentDirectory } from "./working_directory.ts";
 
 /**
  * Prints what a dry run would do.
@@ -26,7 +26,7 @@ export function announce(
       ref,
     });
   }
-  const directory = runsInCurrentDirectory(run, config)
+  const directory = currentDirectory(run, config)
     ? host.cwd
     : workspace.pathOf(config.cwd);
   logger.info("dry-run", `Would run in ${directory}`);

@@ -19,6 +19,7 @@ import type {
 } from "./nested_container.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import {
+  currentDirectory,
   foreignSources,
   withSafeDirectories,
   workingDirectory,
@@ -55,6 +56,7 @@ export async function execute(
     facts: jobFacts({
       config,
       workspace,
+      currentDir: currentDirectory(run, config),
       run: parts.run,
       lockIds: run.lockIds,
       trace,

@@ -4,6 +4,7 @@ import {
   type Environment,
   Variable,
 } from "../environment/variables.ts";
+import { isDirectorySync } from "../fs/files.ts";
 import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
@@ -43,6 +44,8 @@ export interface JobFacts {
   config: JobConfig;
   /** The workspace. */
   workspace: Workspace;
+  /** Absolute path of the current directory, if the job's commands run there. */
+  currentDir: string | undefined;
   /** The run, for the runners that programs of the job start. */
   run: RunIdentity;
   /** Ids of the locks of the workspace that the job holds; may be empty. */
@@ -62,10 +65,11 @@ export interface JobFacts {
 export function jobFacts(facts: JobFacts): Record<string, string> {
   const { config, workspace, trace, secretsSocket, lockIds } = facts;
   const { command, runnerImage } = config;
+  const codeDir = facts.currentDir ?? codeDirectory(facts);
   const text = command && [command].flat().join(" ");
   return {
-    [Variable.codeDir]: workspace.pathOf(config.sourceDir),
-    [Variable.jobDir]: workspace.pathOf(config.cwd),
+    ...codeDir === undefined ? {} : { [Variable.codeDir]: codeDir },
+    [Variable.jobDir]: facts.currentDir ?? workspace.pathOf(config.cwd),
     [Variable.artifactsDir]: workspace.pathOf(config.artifactsDir),
     // A variable as long as a long script could not be passed.
     ...text === undefined || text.length * 3 > MAX_COMMAND_BYTES
@@ -90,6 +94,12 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
       : { [Variable.secretsSocket]: secretsSocket },
     ...trace.variables,
   };
+}
+
+/** A job without a source may have no code directory. */
+function codeDirectory({ config, workspace }: JobFacts): string | undefined {
+  const path = workspace.pathOf(config.sourceDir);
+  return workspace.inContainer || isDirectorySync(path) ? path : undefined;
 }
 
 /**

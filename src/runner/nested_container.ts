@@ -215,6 +215,7 @@ export function containerEnvironment(
         config,
         lockIds,
         workspace: INSIDE,
+        currentDir: undefined,
         trace,
         secretsSocket: hasSocket ? `${SOCKET_DIRECTORY}/socket` : undefined,
       }),

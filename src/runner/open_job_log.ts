@@ -6,6 +6,9 @@ import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
 import { shouldUseColor } from "../terminal/color.ts";
 import { maxLineBytes } from "./command_log.ts";
+import { claimPath, ownsPath } from "../workspace/owned_paths.ts";
+import { beginRun } from "../workspace/run_files.ts";
+import { pathExists } from "../fs/files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** Options for {@linkcode openJobLog}. */
@@ -49,6 +52,7 @@ export async function openJobLog(
       }`,
     );
   }
+  if (!workspace.inContainer) await beginLogs(parts, artifactsPath);
   const log = createJobLog({
     stdout,
     stderr,
@@ -63,6 +67,24 @@ export async function openJobLog(
   });
   parts.onJobLog?.(log);
   return log;
+}
+
+/**
+ * Removes the logs of earlier runs. In a directory that the user created, only
+ * those of the runner are removed.
+ */
+async function beginLogs(
+  { workspace, run }: RunnerParts,
+  artifactsPath: string,
+): Promise<void> {
+  const directory = `${artifactsPath}/logs`;
+  if (!await pathExists(directory)) {
+    await claimPath(workspace, directory);
+  } else if (
+    !await ownsPath(workspace, artifactsPath) &&
+    !await ownsPath(workspace, directory)
+  ) return;
+  await beginRun(workspace, [directory], run);
 }
 
 function styleOf(

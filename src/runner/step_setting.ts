@@ -34,6 +34,7 @@ import { openJobLog } from "./open_job_log.ts";
 import { openJobRegistration } from "./open_registration.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import {
+  currentDirectory,
   foreignSources,
   withSafeDirectories,
   workingDirectory,
@@ -131,6 +132,7 @@ export async function openStepSetting(
         ...jobFacts({
           config,
           workspace,
+          currentDir: currentDirectory(run, config),
           run: parts.run,
           lockIds: run.lockIds,
           trace: options.trace,

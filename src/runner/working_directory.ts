@@ -18,25 +18,28 @@ export async function workingDirectory(
   run: JobRun,
   config: JobConfig,
 ): Promise<string> {
-  const { host, workspace } = run.parts;
-  if (runsInCurrentDirectory(run, config)) return host.cwd;
+  const { workspace } = run.parts;
+  const current = currentDirectory(run, config);
+  if (current !== undefined) return current;
   const { makeDirectories } = await import("./job_directories.ts");
   return await makeDirectories(workspace, config);
 }
 
 /**
- * Checks whether a job's commands run in the current directory.
+ * Returns the current directory if a job's commands run there, and not in a
+ * directory of the job's own.
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @returns Whether they do, and not in a directory of the job's own.
+ * @returns Absolute path, or `undefined`.
  */
-export function runsInCurrentDirectory(
-  { parts: { workspace }, sourcePath }: JobRun,
+export function currentDirectory(
+  { parts: { host, workspace }, sourcePath }: JobRun,
   { isCwdChosen, source }: JobConfig,
-): boolean {
-  return !workspace.inContainer && !isCwdChosen &&
+): string | undefined {
+  const runsThere = !workspace.inContainer && !isCwdChosen &&
     sourcePath === undefined && source.type === "none";
+  return runsThere ? host.cwd : undefined;
 }
 
 /** A source that git would refuse to work in. */

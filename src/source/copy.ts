@@ -6,6 +6,7 @@ import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
 import { writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
 import { realPath } from "../workspace/guard.ts";
+import { isOwnWorkspace, OWN_DIRECTORY } from "../workspace/ignore_files.ts";
 import { decodedPath } from "./client.ts";
 import {
   type FillDirectory,
@@ -19,7 +20,8 @@ import { forEachLimited } from "./work_queue.ts";
  *
  * A workspace inside the source is left out. If the source is inside the
  * workspace, so are the target and the runner's own files, which may contain
- * credentials.
+ * credentials. What other runs left in the source is left out as well: their
+ * workspaces, and the files of local workflows.
  *
  * @param url `file:` URL or path, absolute or relative to the current
  * directory.
@@ -48,7 +50,8 @@ export async function copySource(
     log.info("source", "Copying", { from: source });
     await copyTree(source, target, {
       isIgnored,
-      leaveOut: holdsWorkspace ? [base] : [target, join(base, ".reactorcide")],
+      leaveOut: holdsWorkspace ? [base] : [target, join(base, OWN_DIRECTORY)],
+      isLeftByRun,
       onSpecialFile: (path) =>
         log.warn(
           "source",
@@ -61,6 +64,12 @@ export async function copySource(
     });
     return undefined;
   };
+}
+
+/** Whether earlier runs left a directory, which may contain earlier copies. */
+function isLeftByRun(directory: string): boolean {
+  return directory.endsWith(`/${OWN_DIRECTORY}/workflow`) ||
+    isOwnWorkspace(directory);
 }
 
 /** Loads the library only if there are patterns. */
@@ -117,6 +126,13 @@ export interface CopyTreeOptions {
    * @default {nothing is ignored}
    */
   isIgnored?: (path: string) => boolean;
+  /**
+   * Returns whether a directory below the copied one, given by its absolute
+   * path, is left out.
+   *
+   * @default {none is left out}
+   */
+  isLeftByRun?: (directory: string) => boolean;
   /** Called for each socket, pipe and device; they are not copied. */
   onSpecialFile: (path: string) => void;
   /** Stops the copying. */
@@ -213,12 +229,13 @@ async function openDirectory(
     options: CopyTreeOptions;
   },
 ): Promise<void> {
-  const { leaveOut, isIgnored, onSpecialFile } = options;
+  const { leaveOut, isIgnored, isLeftByRun, onSpecialFile } = options;
   await Deno.mkdir(directory.to, { recursive: true });
   for (const item of await reader.read(directory.from)) {
     const { name, path: from, isDirectory, isFile, isSymlink } = item;
     const path = `${directory.path}${name}${isDirectory ? "/" : ""}`;
     if (leaveOut.includes(from) || isIgnored?.(path)) continue;
+    if (isDirectory && isLeftByRun?.(from)) continue;
     const group = isDirectory
       ? directories
       : isFile

@@ -16,6 +16,7 @@ import { pause } from "../process/time_limit.ts";
 import { Variable } from "../environment/variables.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import { tryLockFile } from "../fs/lock.ts";
+import { removeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import {
   isInPlace,
@@ -199,8 +200,10 @@ function holdLock(
       if (isInPlace({ path, file })) await Deno.remove(path).catch(() => {});
       file.close();
       if (workspace.inContainer) return;
-      if (!await removeIfEmpty(path.slice(0, path.lastIndexOf("/")))) return;
-      await removeIfEmpty(workspace.base);
+      const own = path.slice(0, path.lastIndexOf("/"));
+      if (await removeIgnoreFiles(workspace.base, own)) {
+        await removeIfEmpty(workspace.base);
+      }
     },
   };
 }

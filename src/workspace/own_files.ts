@@ -1,6 +1,7 @@
 import { osReason, RunnerError } from "../errors.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { guardPath, realPath } from "./guard.ts";
+import { OWN_DIRECTORY, writeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import { removeTree } from "./remove.ts";
 
@@ -10,8 +11,8 @@ export const RUN_RECORD = "run.json";
 /** Name of the file that keeps outputs of steps for a later run, in that directory. */
 export const KEPT_OUTPUTS = "outputs.json";
 
-/** Directory for the runner's own files, relative to the workspace. */
-export const OWN_DIRECTORY = ".reactorcide";
+/** How often a file or directory that another run removes is created again. */
+const MAX_TRIES = 100;
 
 /**
  * Finds the directory for the runner's own files in a workspace.
@@ -54,7 +55,10 @@ export async function ownDirectory(workspace: Workspace): Promise<string> {
 export async function makeOwnDirectory(workspace: Workspace): Promise<string> {
   const path = await ownDirectory(workspace);
   try {
-    await Deno.mkdir(path, { recursive: true });
+    const isNew = await createDirectory(path);
+    if (!workspace.inContainer) {
+      writeIgnoreFiles(await realPath(workspace.base), path, isNew);
+    }
   } catch (cause) {
     throw new RunnerError(`Cannot create "${path}": ${osReason(cause)}`, {
       code: "output-failed",
@@ -62,6 +66,25 @@ export async function makeOwnDirectory(workspace: Workspace): Promise<string> {
     });
   }
   return path;
+}
+
+/**
+ * Returns whether the directory did not exist. A run that ends at this moment
+ * may remove the one around it, which is then created again.
+ */
+async function createDirectory(path: string): Promise<boolean> {
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  for (let count = 1;; count++) {
+    await Deno.mkdir(parent, { recursive: true });
+    try {
+      await Deno.mkdir(path);
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return false;
+      const isGone = error instanceof Deno.errors.NotFound;
+      if (!isGone || count === MAX_TRIES) throw error;
+    }
+  }
 }
 
 /**
@@ -98,9 +121,6 @@ function unusable(path: string, cause: unknown): RunnerError {
     cause,
   });
 }
-
-/** How often a file that vanishes is opened again. */
-const MAX_TRIES = 100;
 
 /**
  * Opens a file of the runner's own for writing, and creates it when missing.

@@ -7,11 +7,11 @@ import { privateDirectory } from "../fs/temporary_directory.ts";
 import { isInside } from "../job_path.ts";
 import { lockDirectory } from "../fs/lock.ts";
 import { guardPath, realPath } from "./guard.ts";
+import { OWN_DIRECTORY, removeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import {
   KEPT_OUTPUTS,
   makeOwnDirectory,
-  OWN_DIRECTORY,
   ownDirectory,
   readOwnFile,
   RUN_RECORD,
@@ -166,9 +166,9 @@ async function removeOwnFiles(
   await remove(record);
   const temporary = `${base}/${TEMPORARY_DIRECTORY}`;
   for (const parent of [base, temporary]) removeAbandoned(parent);
-  if (await removeIfEmpty(temporary)) {
-    await removeEmptyAround(record, base);
-  }
+  await removeIfEmpty(temporary);
+  if (workspace.inContainer) return await removeEmptyAround(record, base);
+  await removeIgnoreFiles(base, directory, { isCleanup: true });
 }
 
 async function write(

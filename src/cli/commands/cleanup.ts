@@ -4,6 +4,11 @@ import { pathExists } from "../../fs/files.ts";
 import { Cancellation } from "../../process/cancellation.ts";
 import { cancelledError } from "../../runner/job_run.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
+import {
+  hasWorkflowFiles,
+  removeWorkflowFiles,
+} from "../../workspace/ignore_files.ts";
+import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeOwnedPaths } from "../../workspace/owned_paths.ts";
 import type { Command } from "../command.ts";
@@ -14,7 +19,7 @@ import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 export const cleanup: Command = {
   usage: "[OPTIONS]",
   description:
-    "Removes what earlier runs created in ./job, and nothing else. In a container, the\nworker removes the workspace itself.",
+    "Removes what earlier runs created in ./job and what local workflows left in\n.reactorcide, and nothing else. In a container, the worker removes the workspace\nitself.",
   examples: [
     ["cleanup", "Remove what earlier runs left"],
     ["cleanup --verbose", "Print each path that is removed"],
@@ -34,15 +39,19 @@ export const cleanup: Command = {
         { code: "workspace" },
       );
     }
-    if (!await pathExists(workspace.base)) return 0;
-    await using _ = await lock(
-      parts,
-      readOptions(parts.host, ["wait"], flagsLayer(context)).wait,
-    );
-    const removed = await removeOwnedPaths(
-      workspace,
-      (reason) => parts.logger.warn("workspace", reason),
-    );
+    const { wait } = readOptions(parts.host, ["wait"], flagsLayer(context));
+    const onLeft = (reason: string) => parts.logger.warn("workspace", reason);
+    const removed: string[] = [];
+    if (await pathExists(workspace.base)) {
+      await using _ = await lock(parts, workspace, wait);
+      removed.push(...await removeOwnedPaths(workspace, onLeft));
+    }
+    const { cwd } = parts.host;
+    if (hasWorkflowFiles(cwd)) {
+      const root = { ...workspace, base: cwd };
+      await using _ = await lock(parts, root, wait);
+      removed.push(...await removeWorkflowFiles(cwd, onLeft));
+    }
     if (context.isOn("verbose")) {
       for (const path of removed) await context.print(path);
     }
@@ -53,7 +62,8 @@ export const cleanup: Command = {
 
 /** A signal ends the waiting; afterwards it ends the process, as it does without a listener. */
 async function lock(
-  { workspace, host, logger }: RunnerParts,
+  { host, logger }: RunnerParts,
+  workspace: Workspace,
   wait: boolean,
 ): Promise<WorkspaceLock> {
   const cancellation = new Cancellation();

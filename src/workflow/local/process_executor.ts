@@ -11,6 +11,7 @@ import type { Sink } from "../../output/sink.ts";
 import type { JobResult } from "../../runner/job_result.ts";
 import { runJob } from "../../runner/run_job.ts";
 import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
+import { OWN_DIRECTORY, WORKFLOW_FILES } from "../../workspace/ignore_files.ts";
 import { removeTree } from "../../workspace/remove.ts";
 import { type ContainerOptions, runContained } from "./container_command.ts";
 import type {
@@ -21,12 +22,6 @@ import type {
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
-
-/** Files that a workflow writes to the copied directory, relative to it. */
-export const OWN_FILES: readonly string[] = [
-  "/.reactorcide/workflow/",
-  "/.reactorcide/workflow-state.json*",
-];
 
 /** Options for {@linkcode processExecutor}. */
 export interface ProcessExecutorOptions
@@ -55,6 +50,10 @@ export interface ProcessExecutorOptions
   /** Calls listeners when the run is cancelled. */
   onSignal: Host["onSignal"];
 }
+
+/** Patterns of files that a workflow writes to the copied directory. */
+const OWN_PATTERNS: readonly string[] = WORKFLOW_FILES
+  .map((pattern) => `/${OWN_DIRECTORY}${pattern}`);
 
 /** Default directory of the code. */
 const CODE_DIR = defaultOf("code_dir");
@@ -182,7 +181,7 @@ function layerOf(
     source_type: own?.type ?? "none",
     source_url: own?.url,
     source_ref: own?.ref,
-    copy_ignore: own?.url === root ? OWN_FILES : undefined,
+    copy_ignore: own?.url === root ? OWN_PATTERNS : undefined,
   };
   return Object.fromEntries(
     Object.entries(values).flatMap(([name, value]) =>

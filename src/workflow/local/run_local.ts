@@ -102,6 +102,7 @@ export async function runLocal(
     ? all
     : selectJobs(all, only, state.earlier);
   const failures: string[] = [];
+  if (!resume && only === undefined) await removeTree(`${directory}/logs`);
   for (const path of [directory, `${directory}/jobs`, `${directory}/logs`]) {
     await makePrivate(path);
   }

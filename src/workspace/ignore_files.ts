@@ -1,0 +1,200 @@
+/**
+ * Files that keep what runs leave out of the user's repository, and out of
+ * copies of a directory.
+ *
+ * 1. A workspace that the runner created is marked by `.reactorcide/.gitignore`
+ *    with the pattern `*`. Such a workspace contains only what runs left.
+ * 2. In a git repository, a marked workspace gets a `.gitignore` of its own with
+ *    the same text. Outside of repositories it has no use there, and formatters
+ *    and linters would skip code that a run copies to the workspace.
+ * 3. A `.reactorcide` in a directory of the user may contain committed
+ *    definitions. Its `.gitignore` names only the files of the runner.
+ * 4. These files are created, never replaced: a file of the user stays, and a
+ *    link is not followed. Only a file with the same text is removed again.
+ */
+import { removeIfEmpty, removeTree } from "./remove.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { pathExistsSync } from "../fs/files.ts";
+
+/** Directory for the runner's own files, relative to the workspace. */
+export const OWN_DIRECTORY = ".reactorcide";
+
+const FILE = ".gitignore";
+
+const NOTE = "# Written by runnerlib, which created what this file ignores.\n";
+
+/** Text in a directory that belongs to the runner. */
+const ALL = `${NOTE}*\n`;
+
+/** What local workflows leave in `.reactorcide`, as patterns of git. */
+export const WORKFLOW_FILES: readonly string[] = [
+  "/workflow/",
+  "/workflow-state.json*",
+];
+
+/** Text in a directory that also contains files of the user. */
+const OWN = `${NOTE}${
+  [
+    `/${FILE}`,
+    "/lock",
+    "/lock-*",
+    "/made.json",
+    "/outputs.json",
+    "/run.json",
+    ...WORKFLOW_FILES,
+  ].join("\n")
+}\n`;
+
+/**
+ * Writes the ignore files of a directory that runs use.
+ *
+ * @param base Absolute path of the directory.
+ * @param own Absolute path of its directory for the runner's own files.
+ * @param isNew Whether the runner has just created the latter.
+ */
+export function writeIgnoreFiles(
+  base: string,
+  own: string,
+  isNew: boolean,
+): void {
+  if (isNew && hasOnly(base, [OWN_DIRECTORY])) create(`${own}/${FILE}`, ALL);
+  else if (!hasText(`${own}/${FILE}`, ALL)) {
+    return create(`${own}/${FILE}`, OWN);
+  }
+  if (isInRepository(base)) create(`${base}/${FILE}`, ALL);
+}
+
+/**
+ * Checks whether a directory is a workspace that the runner created.
+ *
+ * @param directory Absolute path.
+ */
+export function isOwnWorkspace(directory: string): boolean {
+  return hasText(`${directory}/${OWN_DIRECTORY}/${FILE}`, ALL);
+}
+
+/**
+ * Removes the runner's ignore files from a directory that no run uses any more.
+ *
+ * @param base Absolute path of the directory.
+ * @param own Absolute path of its directory for the runner's own files, which
+ * is removed if nothing else is in it.
+ * @param options Additional options.
+ * @returns Whether the directory for the runner's own files is gone.
+ */
+export async function removeIgnoreFiles(
+  base: string,
+  own: string,
+  { isCleanup = false }: RemoveIgnoreFilesOptions = {},
+): Promise<boolean> {
+  if (isCleanup) await removeOurs(`${base}/${FILE}`);
+  if (hasOnly(own, [FILE])) await removeOurs(`${own}/${FILE}`);
+  if (!await removeIfEmpty(own)) return false;
+  if (hasOnly(base, [FILE])) await removeOurs(`${base}/${FILE}`);
+  return true;
+}
+
+/** Options for {@linkcode removeIgnoreFiles}. */
+export interface RemoveIgnoreFilesOptions {
+  /**
+   * Whether the directory is no longer ignored even if files of others are in it.
+   *
+   * @default {false}
+   */
+  readonly isCleanup?: boolean;
+}
+
+async function removeOurs(path: string): Promise<void> {
+  // It is useless, but harmless, if it cannot be removed.
+  if (hasText(path, ALL) || hasText(path, OWN)) {
+    await Deno.remove(path).catch(() => {});
+  }
+}
+
+/**
+ * Removes what local workflows left in a directory.
+ *
+ * @param root Absolute path of the directory, whose lock is held.
+ * @param onLeft Called with the reason for each path that is left.
+ * @returns Absolute paths of what was removed.
+ * @throws {RunnerError} `workspace`, if something cannot be removed.
+ */
+export async function removeWorkflowFiles(
+  root: string,
+  onLeft: (reason: string) => void,
+): Promise<string[]> {
+  const own = `${root}/${OWN_DIRECTORY}`;
+  const removed: string[] = [];
+  for (const name of namesIn(own).filter(isWorkflowFile)) {
+    const path = `${own}/${name}`;
+    const onMount = (place: string) =>
+      onLeft(`Left "${place}": something is mounted there`);
+    try {
+      if (await removeTree(path, { onMount })) removed.push(path);
+    } catch (cause) {
+      throw new RunnerError(`Cannot remove "${path}": ${osReason(cause)}`, {
+        code: "workspace",
+        cause,
+      });
+    }
+  }
+  await removeOurs(`${own}/${FILE}`);
+  return removed;
+}
+
+/**
+ * Checks whether local workflows left anything in a directory.
+ *
+ * @param root Absolute path of the directory.
+ */
+export function hasWorkflowFiles(root: string): boolean {
+  return namesIn(`${root}/${OWN_DIRECTORY}`).some(isWorkflowFile);
+}
+
+function isWorkflowFile(name: string): boolean {
+  return name === "workflow" || name.startsWith("workflow-state.json");
+}
+
+function hasOnly(directory: string, names: readonly string[]): boolean {
+  return namesIn(directory).every((name) => names.includes(name));
+}
+
+/** A directory that is a link, or is missing, has no names. */
+function namesIn(directory: string): string[] {
+  try {
+    if (!Deno.lstatSync(directory).isDirectory) return [];
+    return Array.from(Deno.readDirSync(directory), ({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+function isInRepository(directory: string): boolean {
+  for (let path = directory; path !== ""; path = parentOf(path)) {
+    if (pathExistsSync(`${path}/.git`)) return true;
+  }
+  return false;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+/** Without its ignore files, a run works as well. */
+function create(path: string, text: string): void {
+  try {
+    Deno.writeTextFileSync(path, text, { createNew: true });
+  } catch {
+    // It exists, or the directory is read-only.
+  }
+}
+
+function hasText(path: string, text: string): boolean {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    return isFile && size === text.length &&
+      Deno.readTextFileSync(path) === text;
+  } catch {
+    return false;
+  }
+}
