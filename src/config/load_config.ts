@@ -1,15 +1,27 @@
 import { booleanVariable } from "../boolean.ts";
-import { Variable } from "../environment/variables.ts";
+import {
+  type Environment,
+  SYSTEM_PREFIX,
+  Variable,
+  variableInfo,
+} from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
-import type { OptionName, OptionValue } from "../options/options.ts";
-import type { JobFileText } from "./job_file.ts";
+import type { Option } from "../options/option.ts";
+import {
+  findOption,
+  type OptionName,
+  OPTIONS,
+  type OptionValue,
+} from "../options/options.ts";
+import { suggest } from "../suggest.ts";
 import type {
   ConfigProblem,
   JobConfig,
   ValidationResult,
 } from "./job_config.ts";
-import { type ValidateOptions, validateSettings } from "./option_values.ts";
+import type { JobFileText } from "./job_file.ts";
+import { OptionReader, type OptionReaderOptions } from "./option_reader.ts";
 import {
   defaultLayer,
   environmentLayer,
@@ -17,7 +29,7 @@ import {
   Settings,
 } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
-import { OptionReader } from "./option_reader.ts";
+import { imageWarnings, jobEnvWarnings } from "./text_values.ts";
 
 /**
  * Layers of the configuration in addition to the defaults and the environment.
@@ -172,4 +184,131 @@ function invalidConfig(problems: readonly ConfigProblem[]): RunnerError {
     `Cannot use the configuration:\n${lines.join("\n")}`,
     { code: "invalid-config" },
   );
+}
+
+/** Options for {@linkcode validateSettings}. */
+export interface ValidateOptions extends OptionReaderOptions {
+  /**
+   * Environment of the runner, which is checked for misspelled names.
+   *
+   * @default {none}
+   */
+  env?: Environment;
+  /**
+   * Validated steps of the job file.
+   *
+   * @default {the job has one command}
+   */
+  steps?: readonly StepConfig[];
+  /**
+   * Whether the job has steps from elsewhere, and therefore no command.
+   *
+   * @default {false}
+   */
+  hasOwnSteps?: boolean;
+  /**
+   * Whether a command is required if there are no steps.
+   *
+   * @default {true}
+   */
+  needsCommand?: boolean;
+}
+
+/**
+ * Validates settings and converts them to their types.
+ *
+ * It reports all problems, not only the first one.
+ *
+ * @param settings Settings of all layers.
+ */
+export function validateSettings(
+  settings: Settings,
+  options: ValidateOptions,
+): ValidationResult {
+  const { steps, hasOwnSteps = false, needsCommand = true, env = {} } = options;
+  const reader = new OptionReader(settings, options);
+  const isCommand = !hasOwnSteps &&
+    (steps === undefined || replacesSteps(settings));
+  const values = readAll(reader);
+  const command = isCommand ? reader.command(needsCommand) : undefined;
+  const config: JobConfig = {
+    ...values,
+    command,
+    ...isCommand ? {} : { steps },
+    cwd: values.cwd ?? values.sourceDir,
+    isCwdChosen: settings.all("code_dir").length > 1 ||
+      values.cwd !== undefined,
+    source: reader.source(""),
+    ciSource: reader.source("ci_"),
+    runnerImage: reader.read("runner_image"),
+  };
+  const { problems } = reader;
+  return {
+    config: problems.length === 0 ? config : undefined,
+    problems,
+    warnings: [
+      ...misspelledVariables(env).map(([name, near]) =>
+        `${name} is not a variable of runnerlib; did you mean ${near}?`
+      ),
+      ...reader.warnings,
+      ...steps !== undefined && isCommand
+        ? ["job_command: replaces the steps of the job file"]
+        : [],
+      ...jobEnvWarnings(config.env),
+      ...imageWarnings(config.runnerImage),
+    ],
+  };
+}
+
+/** Option types that {@linkcode validateSettings} reads together. */
+const READ_WITH_OTHERS: readonly string[] = ["command", "source", "ciSource"];
+
+type Values = Omit<JobConfig, "cwd"> & { readonly cwd: string | undefined };
+
+/** Reads all options of the library into their groups. */
+function readAll(reader: OptionReader): Values {
+  const values: Record<string, unknown> = {};
+  const options: readonly (Option & { name: OptionName })[] = OPTIONS;
+  for (const { name, option } of options) {
+    if (option === undefined) continue;
+    const [first, second] = option.split(".");
+    if (READ_WITH_OTHERS.includes(first)) continue;
+    if (second === undefined) values[first] = reader.read(name);
+    else {
+      const group = (values[first] ??= {}) as Record<string, unknown>;
+      group[second] = reader.read(name);
+    }
+  }
+  return values as unknown as Values;
+}
+
+/**
+ * A worker sets the variable for every job, so only a command from the caller
+ * counts.
+ */
+function replacesSteps(settings: Settings): boolean {
+  const setting = settings.get("job_command");
+  return setting !== undefined &&
+    setting.origin !== findOption("job_command")?.env?.name;
+}
+
+/**
+ * Finds variables whose names are probably misspelled.
+ *
+ * A variable that is not similar to a known one may come from a newer worker.
+ *
+ * @returns Pairs of the name and the one that was probably meant.
+ */
+export function misspelledVariables(env: Environment): [string, string][] {
+  const unknown = Object.keys(env).filter((name) =>
+    name.startsWith(SYSTEM_PREFIX) && variableInfo(name) === undefined
+  );
+  if (unknown.length === 0) return [];
+  const known = Object.values(Variable).flatMap((name) =>
+    name.startsWith(SYSTEM_PREFIX) ? [name.slice(SYSTEM_PREFIX.length)] : []
+  );
+  return unknown.flatMap((name): [string, string][] => {
+    const near = suggest(name.slice(SYSTEM_PREFIX.length), known);
+    return near === undefined ? [] : [[name, SYSTEM_PREFIX + near]];
+  });
 }

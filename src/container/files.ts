@@ -6,7 +6,7 @@ import { capture } from "../process/capture.ts";
 import {
   temporaryDirectory,
   type TemporaryPlace,
-} from "../workspace/temporary.ts";
+} from "../fs/temporary_directory.ts";
 
 /** User and group of a job that is started by root. */
 const RUNNER = { uid: 1001, gid: 1001 } as const;

@@ -9,10 +9,8 @@
  *    disposed, other directories next to it are removed if they belong to the
  *    same user and are not locked.
  */
-
-import { dirname } from "@std/path/posix/dirname";
-import { pathExistsSync } from "./files.ts";
-import { tryLockFile } from "./lock.ts";
+import { osReason, RunnerError } from "../errors.ts";
+import { pathExistsSync, tryLockFile } from "./files.ts";
 
 /** Pattern of directory names, by which old directories are found. */
 const NAME = /^runnerlib-[0-9a-f]{12}$/;
@@ -104,7 +102,11 @@ function refusePrompt(path: string): void {
 function createOwn(path: string): string[] {
   if (!path.includes(OWN)) return [];
   const missing: string[] = [];
-  for (let at = path; !pathExistsSync(at); at = dirname(at)) missing.push(at);
+  for (
+    let at = path;
+    at !== "" && !pathExistsSync(at);
+    at = at.slice(0, at.lastIndexOf("/"))
+  ) missing.push(at);
   Deno.mkdirSync(path, { recursive: true });
   return missing;
 }
@@ -185,5 +187,57 @@ function removeEmpty(paths: readonly string[]): void {
     for (const path of paths) Deno.removeSync(path);
   } catch {
     // It is not empty.
+  }
+}
+
+/** What decides where temporary files go. */
+export interface TemporaryPlace {
+  /** Environment of the runner. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The workspace. */
+  readonly workspace: { readonly base: string };
+}
+
+/** Directory for temporary files, relative to the workspace. */
+export const TEMPORARY_DIRECTORY = ".reactorcide/tmp";
+
+/**
+ * Lists where temporary files can go: where the user says, where the system
+ * does, and below the workspace, which is always writable.
+ *
+ * @param place What decides.
+ * @returns Absolute paths, the best first.
+ */
+export function temporaryParents(
+  { env, workspace: { base } }: TemporaryPlace,
+): string[] {
+  const { TMPDIR = "" } = env;
+  return [
+    ...TMPDIR === "" ? [] : [TMPDIR],
+    "/tmp",
+    `${base}/${TEMPORARY_DIRECTORY}`,
+  ];
+}
+
+/**
+ * Creates a directory for temporary files that no other user can enter.
+ *
+ * @param place Where it can be.
+ * @returns The directory; it is removed when disposed.
+ * @throws {RunnerError} `workspace`, with a reason for each place.
+ */
+export function temporaryDirectory(place: TemporaryPlace): PrivateDirectory {
+  const parents = temporaryParents(place);
+  try {
+    return privateDirectory(parents);
+  } catch (cause) {
+    const { errors } = cause as AggregateError;
+    const reasons = errors.map((error, at) =>
+      `"${parents[at]}" (${osReason(error)})`
+    );
+    throw new RunnerError(
+      `Cannot create a temporary directory in ${reasons.join(", ")}`,
+      { code: "workspace", cause },
+    );
   }
 }

@@ -5,7 +5,7 @@ import { printable } from "../terminal/text.ts";
 import { copyTree } from "../source/copy.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
 import { realPath } from "../workspace/guard.ts";
-import { temporaryDirectory } from "../workspace/temporary.ts";
+import { temporaryDirectory } from "../fs/temporary_directory.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Maximum number of paths that a message names. */

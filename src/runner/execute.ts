@@ -4,7 +4,6 @@ import { childEnvironment } from "../environment/child_environment.ts";
 import { commandEnd, runCommand } from "../steps/run_command.ts";
 import type { AttemptResult, StepResult } from "../steps/step.ts";
 import { openCommandLog } from "./command_log.ts";
-import { openLauncher } from "./launcher.ts";
 import type { HistoryHint } from "./history_hint.ts";
 import {
   inheritableEnvironment,
@@ -12,12 +11,12 @@ import {
   type TraceContext,
 } from "./job_environment.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
+import { openJobRegistration, openLauncher } from "./job_services.ts";
 import type {
   Container,
   ContainerSetting,
   OpenContainerOptions,
 } from "./nested_container.ts";
-import { openJobRegistration } from "./open_registration.ts";
 import {
   currentDirectory,
   foreignSources,

@@ -1,6 +1,5 @@
-import { validConfig } from "../config/load_config.ts";
-import { validateSettings } from "../config/option_values.ts";
 import type { JobConfig } from "../config/job_config.ts";
+import { validateSettings, validConfig } from "../config/load_config.ts";
 import { Settings } from "../config/settings.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
@@ -10,8 +9,11 @@ import type { EndingSignal } from "../host.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import { signalExitCode } from "../process/exit_code.ts";
-import type { Manifest } from "../source/manifest.ts";
+import { RunRecorder } from "../report/run_recorder.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
+import type { Manifest } from "../source/manifest.ts";
+import type { Step } from "../steps/step.ts";
+import type { WorkspaceLock } from "../workspace/lock.ts";
 import {
   KnownSecrets,
   secretsOfSettings,
@@ -19,10 +21,7 @@ import {
   type SettingsSecrets,
   setUpMasker,
 } from "./mask_secrets.ts";
-import { RunRecorder } from "../report/run_recorder.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import type { Step } from "../steps/step.ts";
-import type { WorkspaceLock } from "../workspace/lock.ts";
 
 /** Where in its life a job is, and what it has found out so far. */
 export class JobRun {

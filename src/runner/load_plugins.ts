@@ -18,7 +18,7 @@ import { removeIfEmpty } from "../workspace/remove.ts";
 import {
   temporaryDirectory,
   type TemporaryPlace,
-} from "../workspace/temporary.ts";
+} from "../fs/temporary_directory.ts";
 import type { JobRun } from "./job_run.ts";
 import {
   checkSourcePlugins,

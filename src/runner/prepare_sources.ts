@@ -1,4 +1,3 @@
-import { resolve } from "@std/path/posix/resolve";
 import type { JobConfig, SourceConfig } from "../config/job_config.ts";
 import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
@@ -115,10 +114,10 @@ export async function prepareSource(
 ): Promise<string | undefined> {
   const { directory = config.sourceDir, replace = false } = options;
   if (source.type === "none") return undefined;
-  const { workspace, host } = run.parts;
+  const { workspace } = run.parts;
   const prepare = await import("../source/prepare.ts");
   const isTrusted = source === config.ciSource;
-  const { mirror, sparsePaths } = config.checkout;
+  const { sparsePaths } = config.checkout;
   const { path } = await prepare.prepareSource(
     {
       ...source,
@@ -127,7 +126,6 @@ export async function prepareSource(
         pullRequestBase: !isTrusted,
         // They are paths of the other tree.
         sparsePaths: isTrusted ? undefined : sparsePaths,
-        mirror: mirror && resolve(host.cwd, mirror),
       },
       copyIgnore: config.copy.ignore,
       archive: config.archive,
@@ -178,7 +176,7 @@ export async function checkCredentials(
   }
 }
 
-/** Maximum number of jobs have none, and load nothing for them. */
+/** Most jobs have no credentials, and load nothing for them. */
 async function withCredentials(
   { parts: { host, workspace, logger } }: Pick<JobRun, "parts">,
   action: "checkCredentials" | "removeCredentials",

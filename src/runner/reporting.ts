@@ -2,7 +2,7 @@ import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, osReason } from "../errors.ts";
-import { lockFile } from "../fs/lock.ts";
+import { lockFile } from "../fs/files.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";

@@ -8,6 +8,7 @@ import { RunnerError } from "../errors.ts";
 import {
   privateDirectories,
   privateDirectory,
+  temporaryDirectory,
 } from "../fs/temporary_directory.ts";
 import { isInside } from "../job_path.ts";
 import type { JobLog } from "../output/job_log.ts";
@@ -20,7 +21,6 @@ import type { AttemptContext, AttemptFiles } from "../steps/run_step.ts";
 import type { StepEvent } from "../steps/step.ts";
 import { guardPath } from "../workspace/guard.ts";
 import type { Workspace } from "../workspace/layout.ts";
-import { temporaryDirectory } from "../workspace/temporary.ts";
 import { type HistoryHint, historyHint } from "./history_hint.ts";
 import { makeArtifacts } from "./job_directories.ts";
 import {
@@ -29,9 +29,8 @@ import {
   type TraceContext,
 } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
-import { openLauncher } from "./launcher.ts";
+import { openJobRegistration, openLauncher } from "./job_services.ts";
 import { openJobLog } from "./open_job_log.ts";
-import { openJobRegistration } from "./open_registration.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import {
   currentDirectory,

@@ -2,7 +2,7 @@ import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import type { CaptureResult } from "../process/capture.ts";
 import { showUrl } from "../url_secrets.ts";
-import { temporaryDirectory } from "../workspace/temporary.ts";
+import { temporaryDirectory } from "../fs/temporary_directory.ts";
 import {
   checkoutError,
   clientReason,

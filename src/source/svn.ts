@@ -1,9 +1,11 @@
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
-import type { PrivateDirectory } from "../fs/temporary_directory.ts";
+import {
+  type PrivateDirectory,
+  temporaryDirectory,
+} from "../fs/temporary_directory.ts";
 import type { CaptureResult } from "../process/capture.ts";
 import { showUrl } from "../url_secrets.ts";
-import { temporaryDirectory } from "../workspace/temporary.ts";
 import {
   checkoutError,
   clientReason,

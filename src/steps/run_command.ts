@@ -9,7 +9,7 @@ import { tagProcessTree } from "../process/process_tree.ts";
 import { type Command, spawn } from "../process/spawn.ts";
 import { supervise, type SupervisedExit } from "../process/supervise.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { TemporaryPlace } from "../workspace/temporary.ts";
+import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import type { PassableCommand } from "./script_file.ts";
 import type { JobStatus } from "./step.ts";
 

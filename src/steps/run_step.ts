@@ -9,7 +9,7 @@ import type { ProtectedPaths } from "../process/containment.ts";
 import { retryDelay } from "../process/retry.ts";
 import { pause, settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
-import type { TemporaryPlace } from "../workspace/temporary.ts";
+import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import { readOutputs } from "./output_files.ts";
 import {
   commandEnd,

@@ -1,5 +1,5 @@
 import type { Command } from "../process/spawn.ts";
-import type { TemporaryPlace } from "../workspace/temporary.ts";
+import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import { fileCommand, findShell, takesFile } from "./shell.ts";
 
 /** Maximum length of a text passed as an argument, in bytes; Linux allows 131,071. */
@@ -41,7 +41,7 @@ export async function passableCommand(
   if (!isTooLong(command) && !(words && takesFile(words))) {
     return asIs(words === undefined ? command : [...words, command]);
   }
-  const { temporaryDirectory } = await import("../workspace/temporary.ts");
+  const { temporaryDirectory } = await import("../fs/temporary_directory.ts");
   using directory = new DisposableStack();
   const { path } = directory.use(temporaryDirectory(options.temporaryPlace));
   const file = `${path}/script${extension}`;

@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/posix/dirname";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { lockDirectory } from "../fs/lock.ts";
+import { lockDirectory } from "../fs/files.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import {

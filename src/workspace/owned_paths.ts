@@ -3,9 +3,12 @@ import { join } from "@std/path/posix/join";
 import { normalize } from "@std/path/posix/normalize";
 import { relative } from "@std/path/posix/relative";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
-import { privateDirectory } from "../fs/temporary_directory.ts";
+import { lockDirectory } from "../fs/files.ts";
+import {
+  privateDirectory,
+  TEMPORARY_DIRECTORY,
+} from "../fs/temporary_directory.ts";
 import { isInside } from "../job_path.ts";
-import { lockDirectory } from "../fs/lock.ts";
 import { guardPath, realPath } from "./guard.ts";
 import { OWN_DIRECTORY, removeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
@@ -18,7 +21,6 @@ import {
   writeOwnFile,
 } from "./own_files.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
-import { TEMPORARY_DIRECTORY } from "./temporary.ts";
 
 /** What the directory for the runner's own files holds besides the record. */
 const OWN_FILES: readonly string[] = [KEPT_OUTPUTS, RUN_RECORD];

@@ -16,8 +16,8 @@
 
 import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../errors.ts";
+import { lockDirectory, pathExists } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
-import { lockDirectory } from "../fs/lock.ts";
 import { realPath } from "./guard.ts";
 import type { Workspace } from "./layout.ts";
 import { isWorkspaceLocked } from "./lock.ts";
@@ -29,7 +29,6 @@ import {
 } from "./own_files.ts";
 import { removeTree } from "./remove.ts";
 import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
-import { pathExists } from "../fs/files.ts";
 
 /** Maximum number of bytes of the record. */
 const MAX_BYTES = 64 * 1024;

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import { privateDirectory } from "../../src/fs/temporary_directory.ts";
-import { temporaryDirectory } from "../../src/workspace/temporary.ts";
+import {
+  privateDirectory,
+  temporaryDirectory,
+} from "../../src/fs/temporary_directory.ts";
 import {
   exists,
   listFiles,
@@ -123,7 +125,7 @@ describe("temporaryDirectory()", () => {
 
   it("names every place that was tried", () => {
     const script = `import { temporaryDirectory } from ${
-      JSON.stringify(import.meta.resolve("../../src/workspace/temporary.ts"))
+      JSON.stringify(import.meta.resolve("../../src/fs/temporary_directory.ts"))
     };
       try { temporaryDirectory({ env: { TMPDIR: "/a" }, workspace: { base: "/b" } }); }
       catch (error) { console.log(error.code, error.message); }`;

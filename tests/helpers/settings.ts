@@ -1,8 +1,11 @@
-import { defaultLayer } from "../../src/config/settings.ts";
-import type { OptionName } from "../../src/options/options.ts";
-import { Settings, type SettingValue } from "../../src/config/settings.ts";
 import type { ValidationResult } from "../../src/config/job_config.ts";
-import { validateSettings } from "../../src/config/option_values.ts";
+import { validateSettings } from "../../src/config/load_config.ts";
+import {
+  defaultLayer,
+  Settings,
+  type SettingValue,
+} from "../../src/config/settings.ts";
+import type { OptionName } from "../../src/options/options.ts";
 
 /** Values of keys that a test gives. */
 export type GivenValues = Partial<Record<OptionName, SettingValue>>;

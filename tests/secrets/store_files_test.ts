@@ -6,7 +6,7 @@ import {
   encryptFernet,
   importFernetKey,
 } from "../../src/secrets/store/fernet.ts";
-import { lockDirectory } from "../../src/fs/lock.ts";
+import { lockDirectory } from "../../src/fs/files.ts";
 import { SecretStore } from "../../src/secrets/store/store.ts";
 import { addSecrets, type SecretTable } from "../../src/secrets/store/table.ts";
 import { Random } from "../helpers/random.ts";

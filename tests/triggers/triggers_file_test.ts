@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { RunnerError } from "../../src/errors.ts";
-import { lockDirectory } from "../../src/fs/lock.ts";
+import { lockDirectory } from "../../src/fs/files.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
 import { checkTriggers } from "../../src/triggers/check_triggers.ts";
 import {

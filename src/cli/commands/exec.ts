@@ -1,7 +1,7 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
-import { createLauncher } from "../../runner/launcher.ts";
+import { createLauncher } from "../../runner/job_services.ts";
 import { beginFiles } from "../../runner/hold_workspace.ts";
 import type { RunnerParts } from "../../runner/runner_parts.ts";
 import {
@@ -99,7 +99,7 @@ async function maskedOutput(parts: RunnerParts): Promise<
   const { masker } = parts;
   const { pump } = await import("../../output/pump.ts");
   const { openJobRegistration } = await import(
-    "../../runner/open_registration.ts"
+    "../../runner/job_services.ts"
   );
   const registration = await openJobRegistration(parts);
   return {

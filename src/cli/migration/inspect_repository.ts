@@ -1,10 +1,12 @@
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
-import { privateDirectory } from "../../fs/temporary_directory.ts";
+import {
+  privateDirectory,
+  temporaryParents,
+} from "../../fs/temporary_directory.ts";
 import { defaultOf } from "../../options/options.ts";
 import { readGrants } from "../../plugins/rights/grants.ts";
 import { findOnPath } from "../../plugins/sandbox/find_deno.ts";
-import { temporaryParents } from "../../workspace/temporary.ts";
 import type { CommandConfig } from "../command_config.ts";
 import {
   inspectDefinition,

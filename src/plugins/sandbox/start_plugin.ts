@@ -2,7 +2,7 @@ import { messageOf } from "../../errors.ts";
 import { tagProcessTree } from "../../process/process_tree.ts";
 import { spawn } from "../../process/spawn.ts";
 import { settlesWithin } from "../../process/time_limit.ts";
-import { temporaryParents } from "../../workspace/temporary.ts";
+import { temporaryParents } from "../../fs/temporary_directory.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 import type { Confinement } from "./confinement.ts";
 import { denoCommand, jsrHost, processEnvironment } from "./deno_command.ts";

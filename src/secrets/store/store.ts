@@ -11,7 +11,7 @@ import {
   SCRYPT_COST,
   type TokenEncoding,
 } from "./fernet.ts";
-import { lockDirectory } from "../../fs/lock.ts";
+import { lockDirectory } from "../../fs/files.ts";
 import {
   makePrivateDirectory,
   readPrivate,

@@ -1,3 +1,4 @@
+import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../output/logger.ts";
@@ -54,7 +55,12 @@ export function gitSource(
   const location = resolveGitUrl(url, context.cwd);
   if (ref) checkGitRef(ref);
   checkGitOptions(options);
-  const source = { ...options, url: location, ref: ref || undefined };
+  const source = {
+    ...options,
+    mirror: options.mirror && resolve(context.cwd, options.mirror),
+    url: location,
+    ref: ref || undefined,
+  };
   return (target) => prepare(source, target, context);
 }
 

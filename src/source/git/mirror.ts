@@ -1,7 +1,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../../errors.ts";
-import { lockFile } from "../../fs/lock.ts";
+import { lockFile } from "../../fs/files.ts";
 import { emptyDirectory, removeTree } from "../../workspace/remove.ts";
 import { type SourceContext, sourceError } from "../source.ts";
 import { quotedPath } from "./config.ts";

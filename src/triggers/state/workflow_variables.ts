@@ -9,13 +9,12 @@
 import { dirname } from "@std/path/posix/dirname";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf, osReason, RunnerError } from "../../errors.ts";
-import { lockDirectory } from "../../fs/lock.ts";
+import { lockDirectory } from "../../fs/files.ts";
 import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
-import { isObject } from "../../json.ts";
-import { quote } from "../../terminal/text.ts";
+import { isObject, type JsonValue } from "../../json.ts";
 import { copyJson } from "../../schema/copy_json.ts";
-import type { JsonValue } from "../../json.ts";
+import { quote } from "../../terminal/text.ts";
 
 /** Maximum size of the variables, in bytes. */
 const MAX_VARIABLES_BYTES = 64 * 1024 * 1024;

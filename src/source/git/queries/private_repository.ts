@@ -1,8 +1,10 @@
 import { dirname } from "@std/path/posix/dirname";
 import { lstatIfThere } from "../../../fs/files.ts";
-import type { PrivateDirectory } from "../../../fs/temporary_directory.ts";
+import {
+  type PrivateDirectory,
+  temporaryDirectory,
+} from "../../../fs/temporary_directory.ts";
 import { openWorkspace } from "../../../workspace/layout.ts";
-import { temporaryDirectory } from "../../../workspace/temporary.ts";
 import { sourceError } from "../../source.ts";
 import { type ConfigEntry, configText, quotedPath } from "../config.ts";
 import type { RepositoryParts } from "./find_repository.ts";

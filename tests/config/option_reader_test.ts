@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { environmentLayer } from "../../src/config/settings.ts";
 import type { JobConfig } from "../../src/config/job_config.ts";
-import { validateSettings } from "../../src/config/option_values.ts";
+import { validateSettings } from "../../src/config/load_config.ts";
 import {
   type GivenValues,
   judge,

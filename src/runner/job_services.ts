@@ -1,0 +1,129 @@
+/**
+ * What the runner provides to the commands of a job: a socket at which they
+ * register secrets, and the program `runnerlib`.
+ *
+ * 1. The program is a script in the private directory of the socket: no other
+ *    user can enter it, and it is removed after the run.
+ * 2. The directory is the first one on the `PATH` of the command, so that no
+ *    file of the tested code takes its place.
+ * 3. Untrusted steps do not get it. Next to them, it is written again before
+ *    each trusted step.
+ *
+ * @module
+ */
+import { quoteWord } from "../command_text.ts";
+import { withProgramDirectory } from "../environment/child_environment.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
+import { messageOf } from "../errors.ts";
+import { temporaryParents } from "../fs/temporary_directory.ts";
+import type { Host } from "../host.ts";
+import type { Registration } from "../secrets/registration/server.ts";
+import type { RunnerParts } from "./runner_parts.ts";
+
+/** Name of the program. */
+const NAME = "runnerlib";
+
+/**
+ * Opens the socket at which the job's programs register secrets.
+ *
+ * @param parts The context of the runner.
+ * @returns The socket; `undefined`, after a warning, if it cannot be opened:
+ * registering a secret then fails.
+ */
+export async function openJobRegistration(
+  parts: RunnerParts,
+): Promise<Registration | undefined> {
+  const { host, workspace, masker, logger } = parts;
+  const { openRegistration } = await import(
+    "../secrets/registration/server.ts"
+  );
+  const warn = (message: string) => logger.warn("secrets", message);
+  const outerSocket = host.env[Variable.secretsSocket] || undefined;
+  let hasShort = false;
+  try {
+    return openRegistration({
+      parents: temporaryParents({ env: host.env, workspace }),
+      mask: (value) => void masker.add(value),
+      outerSocket,
+      async onRegister(values) {
+        for (const value of values) {
+          if (masker.add(value) || hasShort) continue;
+          hasShort = true;
+          warn("A registered secret is too short to mask");
+        }
+        if (outerSocket === undefined) return;
+        const { passSecretsOn } = await import(
+          "./register_with_outer_runners.ts"
+        );
+        await passSecretsOn(parts, values);
+      },
+      onWarning: warn,
+    });
+  } catch (error) {
+    // A pipeline is started without the permission on purpose.
+    if (isDenied(error)) logger.debug("secrets", messageOf(error));
+    else warn(messageOf(error));
+    return undefined;
+  }
+}
+
+function isDenied(error: unknown): boolean {
+  const { cause } = error as Error;
+  return cause instanceof AggregateError &&
+    cause.errors.some((one) => one instanceof Deno.errors.NotCapable);
+}
+
+/** A directory with the program. */
+export interface Launcher {
+  /** Puts the directory first on the `PATH` of a command. */
+  addTo<Env extends Environment>(env: Env): Env;
+  /** Writes the program again, whatever became of it. */
+  restore(): void;
+}
+
+/**
+ * Creates the program next to the socket for secrets.
+ *
+ * @param host The process around the runner.
+ * @param registration The socket; its directory is removed with it.
+ * @returns The directory; `undefined` if there is none, or if the process has no
+ * command line of its own.
+ */
+export function openLauncher(
+  host: Pick<Host, "program">,
+  registration: Registration | undefined,
+): Launcher | undefined {
+  if (registration === undefined) return undefined;
+  const { path } = registration;
+  return createLauncher(host, path.slice(0, path.lastIndexOf("/")));
+}
+
+/**
+ * Creates the program in a directory.
+ *
+ * @param host The process around the runner.
+ * @param parent Absolute path of a private directory, which the caller removes.
+ */
+export function createLauncher(
+  { program }: Pick<Host, "program">,
+  parent: string,
+): Launcher | undefined {
+  if (program === undefined) return undefined;
+  const script = `#!/bin/sh\nexec ${program.map(quoteWord).join(" ")} "$@"\n`;
+  const directory = `${parent}/bin`;
+  function restore(): void {
+    Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const file = `${directory}/${crypto.randomUUID()}`;
+    Deno.writeTextFileSync(file, script, { mode: 0o700, createNew: true });
+    Deno.renameSync(file, `${directory}/${NAME}`);
+  }
+  try {
+    Deno.mkdirSync(directory, { mode: 0o700 });
+    Deno.writeTextFileSync(`${directory}/${NAME}`, script, { mode: 0o700 });
+  } catch (error) {
+    // A pipeline may be started without the permission.
+    if (error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+  return { restore, addTo: (env) => withProgramDirectory(env, directory) };
+}
