@@ -169,6 +169,19 @@ describe("a secret of a URL", () => {
 });
 
 describe("secretsInText()", () => {
+  it("finds secrets in texts that look least like a URL", () => {
+    const texts = [
+      "https:s3cr3t-pass@host",
+      "see //me:s3cr3t-pass@host/path",
+      "jdbc:oracle:thin:me/s3cr3t-pass@host:1521:db",
+      "Password=s3cr3t-pass",
+      "callback?token=s3cr3t-pass",
+    ];
+    for (const text of texts) {
+      assertEquals(secretsInText(text), ["s3cr3t-pass"], text);
+    }
+  });
+
   it("finds nothing in what variables usually hold", () => {
     for (
       const text of [

@@ -32,6 +32,13 @@ Deno.test("printable() keeps emoji whole that are made of several", () => {
 
 Deno.test("printableLines() keeps line breaks and tabs", () => {
   assertEquals(printableLines("a\n\tb\r\x1b[1m"), "a\n\tb\\u{d}\\u{1b}[1m");
+  for (let code = 0; code < 0x2100; code++) {
+    const character = String.fromCharCode(code);
+    assertEquals(
+      printableLines(character),
+      "\n\t".includes(character) ? character : printable(character),
+    );
+  }
 });
 
 /** What programs send to a terminal, and what is left of it. */
