@@ -171,7 +171,7 @@ describe("a secret of a URL", () => {
 describe("secretsInText()", () => {
   it("finds secrets in texts that look least like a URL", () => {
     const texts = [
-      "https:s3cr3t-pass@host",
+      "https:me:s3cr3t-pass@host",
       "see //me:s3cr3t-pass@host/path",
       "jdbc:oracle:thin:me/s3cr3t-pass@host:1521:db",
       "Password=s3cr3t-pass",
