@@ -1,4 +1,5 @@
 import { osReason } from "../errors.ts";
+import { lstatIfThere } from "../fs/files.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { LogDirectory } from "../output/log_directory.ts";
 import { removeTree } from "../workspace/remove.ts";
@@ -103,11 +104,11 @@ export class RecordWriter {
 
   async #clear(path: string): Promise<void> {
     if (this.#options.isOwn) return void await removeTree(path);
-    try {
-      await Deno.remove(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    const there = await lstatIfThere(path);
+    if (there === undefined) return;
+    // Deno.remove() would also remove an empty directory.
+    if (there.isDirectory) throw new Deno.errors.IsADirectory("is a directory");
+    await Deno.remove(path);
   }
 
   #path(): string {

@@ -91,6 +91,22 @@ describe("the record of a run", () => {
     assertEquals(ended?.exitCode, 3);
   });
 
+  it("replaces no directory, not even an empty one", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await Deno.mkdir(`${cwd}/records`);
+    const { code, stderr } = await runMain(
+      ["run", "--job-command", "true", "--record", "records"],
+      { cwd },
+    );
+    assertEquals(code, 0);
+    assertMatch(
+      stderr,
+      /Cannot write the run record "[^"]*\/records": is a directory/,
+    );
+    assertEquals((await Deno.stat(`${cwd}/records`)).isDirectory, true);
+  });
+
   it("is off when it is turned off", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
