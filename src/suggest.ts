@@ -1,3 +1,40 @@
+/** What other programs call something, and what it is called here. */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  script: ["run", "command"],
+  cmd: ["run", "command", "job-command"],
+  c: ["job-command"],
+  if: ["when"],
+  only: ["when"],
+  except: ["when"],
+  rules: ["when"],
+  stage: ["needs", "depends_on"],
+  depends: ["needs", "depends_on"],
+  after: ["needs", "depends_on"],
+  allowfailure: ["continue_on_error"],
+  variables: ["environment", "env"],
+  vars: ["environment", "env", "var"],
+  env: ["environment", "job-env", "var"],
+  environment: ["env"],
+  e: ["job-env"],
+  cwd: ["working_dir", "work-dir"],
+  directory: ["working_dir", "work-dir"],
+  workdir: ["working_dir", "work-dir"],
+  workingdirectory: ["working_dir"],
+  file: ["job-file"],
+  f: ["job-file"],
+  step: ["only"],
+  parallel: ["concurrency"],
+  jobs: ["concurrency"],
+  j: ["concurrency"],
+  n: ["dry-run"],
+  image: ["runner-image"],
+  plugins: ["plugin-dir"],
+  ref: ["git-ref"],
+  branch: ["git-ref"],
+  repo: ["git-url"],
+  url: ["git-url"],
+};
+
 /** Maximum length of a word, which limits the work. */
 const MAX_LENGTH = 64;
 
@@ -32,6 +69,25 @@ export function suggest(
     }
   }
   return best;
+}
+
+/**
+ * Finds the key or option that an unknown one probably stands for: one that is
+ * spelled alike, or what another program calls it.
+ *
+ * @param word The unknown name.
+ * @param candidates Valid names.
+ * @returns The candidate; `undefined` if there is none.
+ */
+export function suggestName(
+  word: string,
+  candidates: Iterable<string>,
+): string | undefined {
+  const known = new Set(candidates);
+  const folded = fold(word);
+  const near = suggest(word, known);
+  if (near !== undefined || !Object.hasOwn(SYNONYMS, folded)) return near;
+  return SYNONYMS[folded].find((name) => known.has(name));
 }
 
 function fold(word: string): string {

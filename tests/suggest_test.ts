@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { oneOf, suggest } from "../src/suggest.ts";
+import { oneOf, suggest, suggestName } from "../src/suggest.ts";
 
 const FIELDS = ["name", "dependsOn", "condition", "priority", "env"];
 
@@ -33,4 +33,15 @@ Deno.test("oneOf() lists words", () => {
   assertEquals(oneOf(["a"]), '"a"');
   assertEquals(oneOf(["a", "b"]), '"a" or "b"');
   assertEquals(oneOf(["a", "b", "c"]), '"a", "b" or "c"');
+});
+
+Deno.test("suggestName() knows what other programs call a key or an option", () => {
+  const keys = ["run", "needs", "when", "env", "continue_on_error"];
+  assertEquals(suggestName("script", keys), "run");
+  assertEquals(suggestName("allow_failure", keys), "continue_on_error");
+  assertEquals(suggestName("if", keys.values()), "when");
+  assertEquals(suggestName("rnu", keys), "run");
+  assertEquals(suggestName("toString", keys), undefined);
+  assertEquals(suggestName("f", ["job-file"]), "job-file");
+  assertEquals(suggestName("f", ["file-count"]), undefined);
 });

@@ -1,7 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { booleanProblem, parseBoolean } from "../boolean.ts";
 import { RunnerError } from "../errors.ts";
-import { suggest } from "../suggest.ts";
+import { suggestName } from "../suggest.ts";
 import type { Command, Flag, ParsedArguments } from "./command.ts";
 
 /** A worker appends it to whatever command there is, so every one takes it. */
@@ -154,7 +154,7 @@ function unknownFlag(
   const negated = known.find(({ name }) => `--no-${name}` === typed);
   const near = negated?.valueName === undefined && negated !== undefined
     ? `${negated.name}=false`
-    : suggest(
+    : suggestName(
       typed.replace(/^-+/, ""),
       namesOf(known.filter(({ isHidden }) => !isHidden)),
     );

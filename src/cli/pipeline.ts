@@ -21,6 +21,12 @@ import {
   pipelinePermissions,
 } from "./pipeline_permissions.ts";
 
+/** Extensions of the files that can be a pipeline. */
+const LANGUAGES: readonly string[] = [
+  ...[".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"],
+  ".py",
+];
+
 /** Option that grants a permission. */
 export const ALLOW_FLAG: Flag = {
   name: "allow",
@@ -68,6 +74,7 @@ export async function pipelineCommand(
     file.startsWith("/") ? file : `${parts.host.cwd}/${file}`,
     file,
   );
+  checkLanguage(path, file);
   // Nothing confines Python: the permissions say what it sees.
   const program = isPythonPipeline(path)
     ? [await findPython(file, parts.host.env)]
@@ -90,6 +97,19 @@ async function realFile(path: string, name: string): Promise<string> {
   throw new RunnerError(`Cannot run pipeline "${name}": ${reason}`, {
     code: "invalid-config",
   });
+}
+
+/** Deno would run any other file as JavaScript. */
+function checkLanguage(path: string, name: string): void {
+  const [extension] = /\.\w+$/.exec(path) ?? [];
+  if (extension === undefined || LANGUAGES.includes(extension)) return;
+  const hint = /^\.(ya?ml|json)$/.test(extension)
+    ? `; "runnerlib run --job-file ${name}" runs a job file`
+    : "";
+  throw new RunnerError(
+    `Cannot run pipeline "${name}": it must be a file of TypeScript, JavaScript or Python${hint}`,
+    { code: "invalid-config" },
+  );
 }
 
 /**

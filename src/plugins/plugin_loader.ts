@@ -197,11 +197,11 @@ export class PluginLoader {
     for (const { kind, value } of refused) {
       logger.info(
         "plugins",
-        `Plugin "${source.name}" asks for ${kind} of "${
+        `Plugin "${source.name}" requests ${kind} "${
           printable(value)
-        }", which is not granted; ${
+        }", which is not granted; to allow it: ${
           grantOption(source.name, { kind, value })
-        } would`,
+        }`,
       );
     }
   }

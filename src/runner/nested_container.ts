@@ -258,7 +258,7 @@ export function checkContainer(run: JobRun, config: JobConfig): void {
     throw unusable(image, "a job with steps does not run in it");
   }
   const problem = image === ""
-    ? "runner_image names no image"
+    ? "no image is set; set one with --runner-image IMAGE or runner_image"
     : imageProblem(image);
   if (problem !== undefined) throw unusable(image, problem);
   run.parts.logger.warn(
@@ -269,7 +269,9 @@ export function checkContainer(run: JobRun, config: JobConfig): void {
 
 function unusable(image: string, reason: string): RunnerError {
   return new RunnerError(
-    `Cannot use a nested container of "${image}": ${reason}`,
+    `Cannot use a nested container${
+      image === "" ? "" : ` of "${image}"`
+    }: ${reason}`,
     { code: "invalid-config" },
   );
 }

@@ -1,5 +1,5 @@
 import type { DocumentNode } from "./document.ts";
-import { suggest } from "../suggest.ts";
+import { suggestName } from "../suggest.ts";
 
 /** A JSON Schema of draft 7. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -198,7 +198,7 @@ export function reportUnknown(
 ): void {
   if (EXTENSION.test(String(node.key))) return;
   const message = () => {
-    const near = suggest(String(node.key), known);
+    const near = suggestName(String(node.key), known);
     return `unknown key "${node.label}"` +
       (near === undefined ? "" : `; did you mean "${node.prefix}${near}"?`);
   };

@@ -11,6 +11,9 @@ import { suggest } from "../suggest.ts";
 /** Maximum number of problems in a message; each edge may have one. */
 const MAX_PROBLEMS = 20;
 
+/** Maximum number of steps that a message lists. */
+const MAX_LISTED = 12;
+
 /** What the graph needs to know about a step. */
 export interface PlanInput extends GraphNode {
   /** Name that is unique in the job; all steps of one definition share the group. */
@@ -150,8 +153,17 @@ function find(
     const meant = suggest(name, steps.map(({ group }) => group));
     throw new RunnerError(
       `Cannot use "${option}": there is no step "${name}"` +
-        (meant === undefined ? "" : `; did you mean "${meant}"?`),
+        (meant === undefined
+          ? `; the steps are ${listed(steps.map(({ group }) => group))}`
+          : `; did you mean "${meant}"?`),
       { code: "invalid-config" },
     );
   });
+}
+
+/** Lists names for a message, each once and not too many. */
+function listed(names: readonly string[]): string {
+  const all = [...new Set(names)].map((name) => `"${name}"`);
+  const shown = all.slice(0, MAX_LISTED).join(", ");
+  return all.length > MAX_LISTED ? `${shown}, …` : shown;
 }

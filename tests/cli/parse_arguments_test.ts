@@ -48,6 +48,8 @@ describe("parseArguments()", () => {
     refused(["ci.yaml"], "did you mean --job-file ci.yaml?");
     refused(["make", "test"], 'put "--" before a command');
     refused(["--no-mask=false"], "Option --no-mask takes no value");
+    refused(["--step", "a"], "Unknown option --step; did you mean --only?");
+    refused(["-f", "ci.yaml"], "Unknown option -f; did you mean --job-file?");
     refused(["--no-dry-run"], "did you mean --dry-run=false?");
   });
 

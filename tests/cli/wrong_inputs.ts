@@ -85,6 +85,23 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   "clean-up flag in a variable": run("", {
     REACTORCIDE_VCS_AUTH_CLEANUP: "perhaps",
   }),
+  // Files of another kind.
+  "directory for a record": run("--record dir"),
+  "job file for a pipeline": {
+    args: "exec j.yaml",
+    files: { "j.yaml": STEP },
+  },
+  "text for a pipeline": { args: "exec plain.txt" },
+  "container without an image": run("--container"),
+  "unknown step among others": {
+    args: "run --job-file j.yaml --skip deploy",
+    files: { "j.yaml": STEP },
+  },
+  "option of another program": run("--parallel 3"),
+  "store that does not exist": {
+    args: "secrets get demo A",
+    env: { HOME: "/none" },
+  },
   // Texts that are not YAML.
   "unquoted colon": job("command: echo a: b\n"),
   "duplicate key": job("command: a\ncommand: b\n"),
@@ -154,6 +171,9 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   "step that is a text": job("steps:\n  - make\n"),
   "step with an invalid name": job('steps:\n  - {name: "", run: x}\n'),
   "unknown key of a step": job(`${STEP}    neds: b\n`),
+  "keys of another system": job(
+    "steps:\n  - name: a\n    script: x\n    if: always()\n    stage: b\n    env: {}\n",
+  ),
   "step that needs nothing known": job(`${STEP}    needs: bb\n`),
   "step that needs itself": job(`${STEP}    needs: a\n`),
   "steps in a circle": job(
@@ -172,6 +192,7 @@ export const WRONG_INPUTS: Readonly<Record<string, WrongInput>> = {
   "code directory elsewhere": job("command: x\ncode_dir: /etc\n"),
   // Workflows, job definitions and what is submitted.
   "workflow that does not exist": { args: "workflow run none.yaml" },
+  "job file for a workflow": workflow(STEP),
   "workflow without jobs": workflow("name: w\n"),
   "workflow with no job": workflow("name: w\njobs: {}\n"),
   "workflow without a name": workflow("jobs: {a: {command: x}}\n"),

@@ -338,7 +338,7 @@ describe("runnerlib run reports what is wrong with", () => {
       "a nested container of nothing",
       ["run", "--container", "--", "true"],
       1,
-      /Cannot use a nested container of "": runner_image names no image/,
+      /Cannot use a nested container: no image is set/,
     ],
   ];
   for (const [name, args, expected, message, env] of cases) {

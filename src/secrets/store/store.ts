@@ -168,7 +168,7 @@ export class SecretStore {
       throw this.#error(`its ".salt" is missing`);
     }
     throw new RunnerError(
-      `Cannot open "${this.#directory}": there is no store of secrets`,
+      `Cannot open "${this.#directory}": there is no store of secrets; "runnerlib secrets init" creates one`,
       { code: "invalid-config" },
     );
   }

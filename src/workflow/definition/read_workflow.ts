@@ -2,6 +2,7 @@ import {
   refuseForeignDocument,
   refuseForeignPath,
 } from "../../schema/foreign_format.ts";
+import type { DocumentNode } from "../../schema/document.ts";
 import { Problems } from "../../schema/problems.ts";
 import { messageOf, RunnerError } from "../../errors.ts";
 import { reportGraphProblems } from "../../schema/graph_problems.ts";
@@ -63,6 +64,7 @@ export async function readWorkflow(
     WORKFLOW_FILE,
   );
   refuseForeignDocument(document, sourceFile, WORKFLOW_FILE);
+  refuseJobFile(document, sourceFile);
   const content = workflowFile.parse(document) ?? {};
   const { jobs: entries = [], on, isTrue } = content;
   if (on !== undefined && isTrue !== undefined) {
@@ -100,6 +102,19 @@ export async function readWorkflow(
     dependencyPaths: [...new Set([sourceFile, ...baseFiles])],
     jobs,
   };
+}
+
+/** Rejects a job file, which unlike a workflow file has no `jobs`. */
+function refuseJobFile(
+  { entries = [] }: DocumentNode,
+  name: string,
+): void {
+  const keys = entries.map(([key]) => key);
+  if (keys.includes("jobs") || !keys.includes("steps")) return;
+  throw new RunnerError(
+    `Cannot read workflow file "${name}": it is a job file, which "runnerlib run --job-file ${name}" runs`,
+    { code: WORKFLOW_FILE.code },
+  );
 }
 
 /**
