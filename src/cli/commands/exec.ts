@@ -1,13 +1,14 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
+import { PERMISSION_TEXT } from "../../errors.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
-import { createLauncher } from "../../runner/job_services.ts";
-import { beginFiles } from "../../runner/hold_workspace.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
 import {
   runInherited,
   type RunInheritedOptions,
 } from "../../process/run_inherited.ts";
+import { beginFiles } from "../../runner/hold_workspace.ts";
+import { createLauncher } from "../../runner/job_services.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
 import { removeIfEmpty } from "../../workspace/remove.ts";
 import type { Command } from "../command.ts";
 import { partialJobFileFlag } from "../job_location.ts";
@@ -17,7 +18,6 @@ import {
   pipelineEnvironment,
   writePythonPackage,
 } from "../pipeline.ts";
-import { permissionTextOption } from "../permission_text.ts";
 import { pipelineImports } from "../pipeline_imports.ts";
 
 /** The command `exec`. */
@@ -130,4 +130,58 @@ async function workspaceDirectory(
       await removeIfEmpty(base);
     },
   };
+}
+
+/**
+ * Rewords the message of Deno for a denied permission, so that it names the
+ * option of `runnerlib exec`. The function runs in the process of a pipeline, and
+ * uses nothing from outside of itself.
+ *
+ * @param text Message of Deno.
+ * @param cwd Directory in which the pipeline was started.
+ * @returns The message.
+ */
+export function permissionText(text: string, cwd: string): string {
+  return text.replace(
+    /access to "([\s\S]*)", run again with the --allow-(\w+) flag/,
+    (_, value, kind) => {
+      const isPath = kind === "read" || kind === "write";
+      const path = isPath && !value.startsWith("/") ? `${cwd}/${value}` : value;
+      const grant = `${kind}=${path}`;
+      const word = /^[\w@%+=:,./*-]+$/.test(grant)
+        ? grant
+        : `'${grant.replaceAll("'", "'\\''")}'`;
+      return `access to "${value}", run again with --allow ${word}`;
+    },
+  ).replace(
+    /run again with the --allow-(\w+) flag/,
+    (_, kind) => `run again with --allow ${kind}=*`,
+  );
+}
+
+/**
+ * Returns the option of `deno run` that loads {@linkcode permissionText} into a
+ * pipeline, for errors that it does not catch and for those in its log.
+ *
+ * @param cwd Directory in which the pipeline is started.
+ * @returns The option.
+ */
+export function permissionTextOption(cwd: string): string {
+  const script = `
+const reword = ${permissionText.toString()};
+const cwd = ${JSON.stringify(cwd)};
+globalThis[Symbol.for(${JSON.stringify(PERMISSION_TEXT.description)})] =
+  (text) => reword(text, cwd);
+const improve = (error) => {
+  for (let depth = 0; error instanceof Error && depth < 20; depth++) {
+    if (error instanceof Deno.errors.NotCapable) {
+      error.message = reword(error.message, cwd);
+    }
+    error = error.cause;
+  }
+};
+addEventListener("error", (event) => improve(event.error));
+addEventListener("unhandledrejection", (event) => improve(event.reason));
+`;
+  return `--preload=data:text/javascript,${encodeURIComponent(script)}`;
 }

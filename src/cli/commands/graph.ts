@@ -1,5 +1,39 @@
-import type { Command } from "../command.ts";
-import { drawDefinition, FORMAT_FLAG } from "../draw_definition.ts";
+import { hasJobs } from "../../config/job_file.ts";
+import { RunnerError } from "../../errors.ts";
+import { readJobText } from "../../schema/read_document.ts";
+import { WORKFLOW_FOLDER } from "../../workflow/definition/definition.ts";
+import {
+  dotGraph,
+  type DrawnJob,
+  mermaidGraph,
+  svgGraph,
+  terminalGraph,
+} from "../../workflow/draw_graph.ts";
+import { findDefinitions } from "../../workflow/eval/load_tree.ts";
+import type { Command, CommandContext, Flag } from "../command.ts";
+import { jobFileEntry, jobPart } from "../inventory.ts";
+import { findJobFile } from "../job_location.ts";
+import { usageError } from "../parse_arguments.ts";
+import { loadWorkflow } from "../workflow/load_workflow.ts";
+
+/** Functions that draw a graph. */
+const FORMATS: Readonly<
+  Record<string, (jobs: readonly DrawnJob[], title: string) => string>
+> = {
+  text: terminalGraph,
+  mermaid: mermaidGraph,
+  dot: (jobs, title) => dotGraph(title, jobs),
+  svg: (jobs, title) => svgGraph(title, jobs),
+};
+
+/** Option that chooses the language of a graph. */
+export const FORMAT_FLAG: Flag = {
+  name: "format",
+  valueName: "FORMAT",
+  choices: Object.keys(FORMATS),
+  help: "Output format of a graph: text, mermaid, dot or svg (text)",
+  group: "Output",
+};
 
 /** The command `graph`. */
 export const graph: Command = {
@@ -16,3 +50,79 @@ the job file of the directory, or its only workflow.`,
   maxOperands: 1,
   run: (context) => drawDefinition(context, context.operands[0]),
 };
+
+/**
+ * Prints the graph of a job file or a workflow file.
+ *
+ * @param context Context of the command.
+ * @param file Path of the file; by default the job file of the directory, or
+ * its only workflow.
+ * @returns Exit code.
+ */
+export async function drawDefinition(
+  context: CommandContext,
+  file: string | undefined,
+): Promise<number> {
+  const { flags, parts, print } = context;
+  const format = String(flags.get(FORMAT_FLAG.name) ?? "text");
+  if (!Object.hasOwn(FORMATS, format)) {
+    const names = Object.keys(FORMATS).join(", ");
+    throw usageError(`Option --format must be one of ${names}`, "graph");
+  }
+  const { cwd } = parts.host;
+  const path = file ?? await onlyDefinition(cwd);
+  const { title, jobs } = await isWorkflow(cwd, path)
+    ? await workflowGraph(context, path)
+    : await jobGraph(context, path);
+  await print(FORMATS[format](jobs, title));
+  await parts.logger.flush();
+  return 0;
+}
+
+interface DrawnGraph {
+  readonly title: string;
+  readonly jobs: readonly DrawnJob[];
+}
+
+async function workflowGraph(
+  context: CommandContext,
+  file: string,
+): Promise<DrawnGraph> {
+  const { workflow } = await loadWorkflow(context, file);
+  return { title: workflow.name, jobs: workflow.jobs.map(jobPart) };
+}
+
+async function jobGraph(
+  { parts }: CommandContext,
+  file: string,
+): Promise<DrawnGraph> {
+  const { name = file, parts: steps } = await jobFileEntry(
+    parts.host.cwd,
+    file,
+    parts,
+  );
+  if (steps.length > 0) return { title: name, jobs: steps };
+  throw new RunnerError(
+    `Cannot draw "${file}": the job has a command, and no steps`,
+    { code: "invalid-job" },
+  );
+}
+
+async function isWorkflow(cwd: string, file: string): Promise<boolean> {
+  const path = file.startsWith("/") ? file : `${cwd}/${file}`;
+  if (path.includes(`/${WORKFLOW_FOLDER}/`)) return true;
+  return hasJobs(await readJobText(path, file), file);
+}
+
+async function onlyDefinition(cwd: string): Promise<string> {
+  const jobFile = await findJobFile(cwd);
+  if (jobFile !== undefined) return jobFile;
+  const { workflows } = await findDefinitions(cwd);
+  if (workflows.length === 1) return workflows[0];
+  throw usageError(
+    workflows.length === 0
+      ? "A job file or a workflow file is required"
+      : `A file is required: one of ${workflows.join(", ")}`,
+    "graph",
+  );
+}

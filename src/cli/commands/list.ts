@@ -1,5 +1,9 @@
-import type { Command } from "../command.ts";
-import { listDefinitions } from "../list_definitions.ts";
+import { osReason, RunnerError } from "../../errors.ts";
+import { printable } from "../../terminal/text.ts";
+import { cutToWidth, displayWidth } from "../../terminal/width.ts";
+import { labelOf } from "../../workflow/draw_graph.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { type InventoryEntry, readInventory, warner } from "../inventory.ts";
 
 /** The command `list`. */
 export const list: Command = {
@@ -16,3 +20,99 @@ the jobs in .reactorcide/jobs. Exits with 1 if one of the files is invalid.`,
   maxOperands: 1,
   run: (context) => listDefinitions(context, context.operands[0]),
 };
+
+/** Maximum number of columns that the names of steps and jobs take. */
+const MAX_NAME_WIDTH = 40;
+
+/**
+ * Lists the jobs, steps and workflows of a directory.
+ *
+ * @param context Context of the command.
+ * @param directory Path of the directory.
+ * @returns Exit code: 1 if one of the files cannot be used.
+ */
+export async function listDefinitions(
+  context: CommandContext,
+  directory: string = ".",
+): Promise<number> {
+  const { parts, print, isOn } = context;
+  const { host, logger } = parts;
+  const root = directory.startsWith("/")
+    ? directory
+    : directory === "."
+    ? host.cwd
+    : `${host.cwd}/${directory}`;
+  await checkDirectory(root, directory);
+  let problemCount = 0;
+  const entries = await readInventory(root, {
+    parts,
+    onProblem(message) {
+      problemCount++;
+      logger.error("list", message);
+    },
+    onWarning: warner(logger, "list"),
+  });
+  const columns = host.stdout.isTerminal()
+    ? host.consoleSize?.()?.columns
+    : undefined;
+  if (isOn("json")) await print(JSON.stringify(entries, null, 2));
+  else if (entries.length > 0) await print(listText(entries, columns));
+  else if (problemCount === 0) {
+    await print(
+      'There are no jobs and no workflows; "runnerlib init" writes a first one',
+    );
+  }
+  await logger.flush();
+  return problemCount > 0 ? 1 : 0;
+}
+
+async function checkDirectory(path: string, name: string): Promise<void> {
+  let reason = "it is not a directory";
+  try {
+    if ((await Deno.stat(path)).isDirectory) return;
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot list "${name}": ${reason}`, {
+    code: "workspace",
+  });
+}
+
+/**
+ * Lays out jobs and workflows, each with its steps or jobs below it.
+ *
+ * @param entries Jobs and workflows.
+ * @param columns Width of a line; unlimited if `undefined`.
+ * @returns Lines.
+ */
+export function listText(
+  entries: readonly InventoryEntry[],
+  columns: number | undefined,
+): string {
+  const names = entries.flatMap(({ parts }) => parts.map(labelOf));
+  const width = Math.min(
+    MAX_NAME_WIDTH,
+    Math.max(0, ...names.map(displayWidth)),
+  );
+  return entries.map((entry) => {
+    const { file, name, description, events = [], parts } = entry;
+    const heading = [
+      file,
+      ...name === undefined ? [] : [name],
+      ...events.length === 0 ? [] : [`(on ${events.join(", ")})`],
+      ...description === undefined ? [] : [description],
+    ].join("  ");
+    const lines = parts.map((part) => {
+      const label = labelOf(part);
+      const gap = " ".repeat(Math.max(0, width - displayWidth(label)));
+      const needs = part.dependsOn.length === 0
+        ? ""
+        : `  ← ${part.dependsOn.join(", ")}`;
+      return `  ${label}${gap}  ${part.description}${needs}`;
+    });
+    return [heading, ...lines].map((line) => {
+      const text = printable(line).trimEnd();
+      return columns === undefined ? text : cutToWidth(text, columns);
+    }).join("\n");
+  }).join("\n\n");
+}

@@ -2,7 +2,7 @@ import { suggest } from "../../suggest.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { DRY_RUN_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
-import { drawDefinition, FORMAT_FLAG } from "../draw_definition.ts";
+import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
 import { usageError } from "../parse_arguments.ts";
 import { INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
@@ -23,7 +23,7 @@ const ACTIONS: Readonly<
     return await drawDefinition(context, file);
   },
   async list(context, directory) {
-    const { listDefinitions } = await import("../list_definitions.ts");
+    const { listDefinitions } = await import("./list.ts");
     return await listDefinitions(context, directory);
   },
 };
@@ -37,7 +37,7 @@ export const workflow: Command = {
 Actions:
   run [FILE]        Run the jobs of a workflow file on this machine
   graph [FILE]      Draw the graph, as "runnerlib graph" does
-  list [DIRECTORY]  List what there is, as "runnerlib list" does
+  list [DIRECTORY]  List the jobs, steps and workflows, as "runnerlib list" does
 
 Without FILE, takes the only workflow in .reactorcide/workflows.
 
