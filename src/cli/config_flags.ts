@@ -131,13 +131,15 @@ function flagOf(option: Option & { flag: string }): Flag {
   const { flag, type, default: value, defaultText = value } = option;
   const help = describeOption(option);
   const valueName = valueNameOf(option);
+  // A switch is off and a list is empty unless the help says otherwise.
+  const isObvious = !defaultText || type === "boolean" && value === "false";
   return {
     name: flag,
     ...valueName === undefined ? {} : { valueName },
     ...choicesOf(type),
     group: groupOf(option),
     ...option.option?.startsWith("selection.") ? { names: "step" } : {},
-    help: defaultText === undefined ? help : `${help} (${defaultText})`,
+    help: isObvious ? help : `${help} (${defaultText})`,
     isRepeatable: REPEATABLE.includes(type),
     isNegatable: type === "boolean" && value === "true",
   };

@@ -219,7 +219,7 @@ export async function importEnv(
 }
 
 async function readFile(path: string, name: string): Promise<string> {
-  let reason = `it is no UTF-8 text of up to ${MAX_FILE_BYTES} bytes`;
+  let reason = `it is not UTF-8 text, or larger than ${MAX_FILE_BYTES} bytes`;
   try {
     const { readable } = await Deno.open(path);
     const text = await readText(readable, { limit: MAX_FILE_BYTES });

@@ -270,8 +270,8 @@ export interface JobOutputOptions {
    */
   record?: string;
   /**
-   * Reports on the run to write when it has ended. Without a path, a report
-   * goes into the directory for artifacts.
+   * Reports to write after the run. Without a path, a report goes into the
+   * directory for artifacts.
    *
    * @default {[""]}
    */

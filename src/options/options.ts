@@ -306,7 +306,7 @@ export const OPTIONS = [
         REPORT_FORMATS.join(", ")
       } or one of these with "=" and the path of a file`,
     },
-    doc: "Reports on the run to write when it has ended",
+    doc: "Reports to write after the run",
     details: "Without a path, a report goes into the directory for artifacts.",
   },
   {

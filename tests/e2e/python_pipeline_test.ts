@@ -188,7 +188,7 @@ Deno.test("runnerlib call reports what is wrong as JSON", async () => {
   const options = { cwd: directory.path };
   assertEquals((await runMain(["call"], options)).code, 2);
   const unknown = await runMain(["call", "toString"], options);
-  assertStringIncludes(unknown.stderr, 'There is no function "toString"');
+  assertStringIncludes(unknown.stderr, 'Unknown function "toString"');
   const { code, stdout } = await runMain(["call", "getJobResult"], options);
   assertEquals(code, 1);
   assertEquals(JSON.parse(stdout), {

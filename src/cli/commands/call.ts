@@ -93,7 +93,7 @@ Follow-up jobs use the keys of trigger documents: job_name, depends_on, env.`,
     const { operands: [name], parts } = context;
     if (!name) throw usageError("A function is required", "call");
     if (!Object.hasOwn(FUNCTIONS, name)) {
-      throw usageError(`There is no function "${name}"`, "call");
+      throw usageError(`Unknown function "${name}"`, "call");
     }
     try {
       const result = await FUNCTIONS[name](await readArguments(context), parts);

@@ -19,7 +19,7 @@ const DEFAULT_KIND = "job";
 export const init: Command = {
   usage: "[KIND] [OPTIONS]",
   description:
-    `Writes first files that run as they are, and shows the command that runs them.
+    `Writes starter files that run as they are, and shows the command that runs them.
 Never replaces a file. On a terminal, asks for the kind if none is given;
 elsewhere, writes a job.
 

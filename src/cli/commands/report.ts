@@ -84,7 +84,7 @@ async function readFile(
     if (error instanceof Deno.errors.NotFound) {
       throw failure(
         shown,
-        "there is no such file; a job with steps or a source leaves one, or `run --record FILE`",
+        "no such file; jobs with steps or a source write one, and so does `run --record FILE`",
       );
     }
     throw failure(shown, messageOf(error));

@@ -46,7 +46,7 @@ trigger documents, so that editors can complete and check them.`,
     if (!Object.hasOwn(SCHEMAS, name)) {
       const near = suggest(name, Object.keys(SCHEMAS));
       const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-      throw usageError(`There is no schema of "${name}"${hint}`, "schema");
+      throw usageError(`Unknown schema "${name}"${hint}`, "schema");
     }
     await context.print(JSON.stringify(await SCHEMAS[name](), null, 2));
     return 0;

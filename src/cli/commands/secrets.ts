@@ -53,7 +53,7 @@ programs can see them and shells keep them in their history. The line break at
 the end of a single-line secret is removed; a multi-line secret is kept as it is.`,
   examples: [
     ["secrets init", "Create the store"],
-    ["secrets set demo/app API_TOKEN", "Set a secret; the value is asked for"],
+    ["secrets set demo/app API_TOKEN", "Set a secret; prompts for the value"],
   ],
   flags: [PASSWORD_FD_FLAG],
   // Extra operands may be secrets, so the error does not repeat them.

@@ -24,7 +24,7 @@ export const validate: Command = {
     {
       name: "check-files",
       isNegatable: true,
-      help: "Check that the directories exist (yes)",
+      help: "Check that the directories exist (true)",
     },
   ],
   maxOperands: 0,

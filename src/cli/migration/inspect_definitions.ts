@@ -158,9 +158,9 @@ export async function inspectDefinition(
       line,
       kind: "value",
       state: "needed",
-      change: `${key} is ${JSON.stringify(after)} now, and was ${
+      change: `${key} is now ${JSON.stringify(after)} instead of ${
         JSON.stringify(before)
-      }. Write, to keep that:`,
+      }. To keep the old value, write:`,
       fix,
     });
   }
@@ -172,7 +172,7 @@ export async function inspectDefinition(
       kind: "image",
       state: "note",
       change:
-        `the job runs in "${text}": push the new image by this name, or name the new one`,
+        `the job runs in "${text}": push the new image under this name, or change the name`,
     });
   }
   for (const { text, line } of commands) {

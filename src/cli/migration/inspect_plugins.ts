@@ -68,7 +68,7 @@ export async function missingPython(
     file: PLUGIN_FOLDER,
     kind: "program",
     state: "needed",
-    change: 'plugins in Python need "python3". Add it by:',
+    change: 'Python plugins need "python3". Add it with:',
     fix: programFix("python3"),
   }];
 }
@@ -96,9 +96,9 @@ export function inspectPlugin(
       file,
       kind: "plugin",
       state: "note",
-      change: `the plugin names ${
+      change: `the plugin supports ${
         phases.join(", ")
-      }: it is called there now. The Python runner did that in nested containers only`,
+      }: it is now called in these phases. The Python runner did so only in nested containers`,
     });
   }
   const rights = grantsOf(name, true);
@@ -108,7 +108,7 @@ export function inspectPlugin(
       kind: "plugin",
       state: "needed",
       change:
-        `the job is refused until ${Variable.pluginPermissions} of the operator has the line:`,
+        `the job is refused until the operator adds this line to ${Variable.pluginPermissions}:`,
       fix: "ci/*:run=*",
     });
   }
@@ -127,7 +127,9 @@ export function inspectPlugin(
       state: "needed",
       change: `the plugin does not see the secret${
         used.length > 1 ? "s" : ""
-      } ${used.join(", ")} until ${Variable.pluginPermissions} has the line:`,
+      } ${
+        used.join(", ")
+      } until the operator adds this line to ${Variable.pluginPermissions}:`,
       fix: `ci/*:env=${used.join(",")}`,
     });
   }
@@ -141,7 +143,7 @@ export function inspectPlugin(
       kind: "plugin",
       state: "needed",
       change:
-        "a plugin may take 60 s in a phase, and this one runs programs or waits. Give it more:",
+        "the time limit of a plugin is 60 s per phase, and this one runs programs or waits. To raise it, set:",
       fix: `${Variable.pluginTimeout}=30m`,
     });
   }

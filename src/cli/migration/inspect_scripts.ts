@@ -203,7 +203,7 @@ async function pythonFindings(
     findings.push(finding(
       "api",
       line,
-      `"${name}" is there for plugins only. Import it as:`,
+      `"${name}" can be imported only in plugins. Elsewhere, import:`,
       `runnerlib${name.slice("src".length)}`,
     ));
   }
@@ -214,7 +214,7 @@ async function pythonFindings(
     findings.push(finding(
       "api",
       query.line,
-      `${query.name}() asks the coordinator, with a token that can read jobs; the Python runner always answered that there is none. Add to the environment of the jobs that run this file:`,
+      `${query.name}() asks the coordinator, which needs a token that can read jobs; in the Python runner, it never found a job. Add to the environment of the jobs that run this file:`,
       `${Variable.readToken}: \${secret:PATH:KEY}`,
     ));
   }

@@ -110,7 +110,7 @@ export function reportText({ findings, fileCount }: MigrationReport): string {
   const needed = findings.filter(({ state }) => state === "needed").length;
   const read = `${fileCount} ${fileCount === 1 ? "file" : "files"} read`;
   const summary = needed === 0
-    ? `Nothing needs to be done; ${read}`
+    ? `No changes are needed; ${read}`
     : `${needed} ${needed === 1 ? "change is" : "changes are"} needed; ${read}`;
   return [...lines, ...lines.length > 0 ? [""] : [], summary].join("\n");
 }

@@ -57,7 +57,7 @@ export async function checkCommands(
         kind: "history",
         state: isOwnClone ? "note" : "needed",
         change: isOwnClone
-          ? `"${history}" works in the clone that line ${firstClone.line} makes; in the checkout of the runner it needs the history`
+          ? `"${history}" works in the clone of line ${firstClone.line}; in the checkout of the runner, it needs the history`
           : `"${history}" needs the history; the checkout has one commit${
             isDefinition
               ? ". Add to the environment of the job:"
@@ -76,7 +76,7 @@ export async function checkCommands(
           line,
           kind: "program",
           state: "needed",
-          change: `"${program}" is not in the default image. Add it by:`,
+          change: `"${program}" is not in the default image. Add it with:`,
           fix,
         });
       }
@@ -118,14 +118,14 @@ export function checkLines(
         kind: "transport",
         state: "needed",
         change:
-          "the runner sends no token to this address over plain HTTP. Use https://, or set for the runner:",
+          "the runner does not send tokens to this address over plain HTTP. Use https://, or set in the environment of the runner:",
         fix: `${Variable.allowInsecureTransport}=true`,
       }]
       : []
   );
 }
 
-/** A command line of the runner that it would refuse. */
+/** Returns why the runner would reject a command line. */
 async function usageProblem(
   argv: readonly string[],
   commandNamed: InspectOptions["commandNamed"],
@@ -135,7 +135,7 @@ async function usageProblem(
     : null;
   if (old !== null) {
     const now = old[1] === "cli" ? "runnerlib" : "runnerlib register-secret";
-    return `"python -m ${old[0]}" is "${now}"`;
+    return `"python -m ${old[0]}" is now "${now}"`;
   }
   const words = runnerWords(argv);
   const [name, ...args] = words ?? [];
@@ -145,9 +145,9 @@ async function usageProblem(
   const shown = `"runnerlib ${name}"`;
   const command = await commandNamed(name);
   if (command === undefined) {
-    return `${shown} is not a command of the runner`;
+    return `${shown} is not a command`;
   }
-  // What a variable holds is not known, and may be an option with its value.
+  // The value of a variable is unknown, and may be an option with its value.
   if (args.some((arg) => /^["']?[$…]/.test(arg) && !arg.includes("="))) {
     return undefined;
   }

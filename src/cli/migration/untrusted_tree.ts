@@ -168,7 +168,7 @@ export class UntrustedTree {
       this.unread.push({
         path: directory,
         isDirectory: true,
-        reason: `it is deeper than ${MAX_DEPTH} directories`,
+        reason: `it is nested more than ${MAX_DEPTH} directories deep`,
       });
       return [];
     }

@@ -284,7 +284,7 @@ Deno.test("doctor --migrate prints lines that editors can open", async () => {
   assertEquals(code, 1);
   assertMatch(
     stdout,
-    /^needed {2}\.reactorcide\/jobs\/a\.yaml:5: ON is "yes" now, and was "True"\. Write, to keep that:\n {8}ON: "True"$/m,
+    /^needed {2}\.reactorcide\/jobs\/a\.yaml:5: ON is now "yes" instead of "True"\. To keep the old value, write:\n {8}ON: "True"$/m,
   );
   assertMatch(stdout, /^\d changes are needed; 1 file read$/m);
 });
@@ -303,7 +303,7 @@ Deno.test("doctor --migrate ends with 0 for a repository that needs nothing", as
   });
   assertEquals([code, stdout], [
     0,
-    "Nothing needs to be done; 2 files read\n",
+    "No changes are needed; 2 files read\n",
   ]);
 });
 
