@@ -140,4 +140,16 @@ describe("runnerlib init", () => {
       'Cannot write ".reactorcide/workflows/ci.yaml"',
     );
   });
+
+  it("leaves nothing behind where it cannot write all files", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { ".reactorcide": "a file" });
+    const failed = await runMain(["init"], { cwd: path });
+    assertEquals(failed.code, 1);
+    const files = await Array.fromAsync(Deno.readDir(path));
+    assertEquals(files.map(({ name }) => name), [".reactorcide"]);
+    await Deno.remove(`${path}/.reactorcide`);
+    assertEquals((await runMain(["init"], { cwd: path })).code, 0);
+  });
 });

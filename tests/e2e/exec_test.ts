@@ -39,6 +39,17 @@ Deno.test("runnerlib exec replaces what an earlier run left, and loses nothing",
   });
 });
 
+Deno.test({
+  name: "runnerlib exec says where it cannot create the workspace",
+  // Not even root can create a directory there.
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const { code, stderr } = await runCli(["exec", PIPELINE], { cwd: "/proc" });
+    assertEquals(code, 1);
+    assertMatch(stderr, /error: Cannot create "\/proc\/job": /);
+  },
+});
+
 Deno.test("runnerlib exec grants what flags and a job file grant", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, {

@@ -1,6 +1,6 @@
 import { readOptions } from "../../config/load_config.ts";
 import { Variable } from "../../environment/variables.ts";
-import { PERMISSION_TEXT } from "../../errors.ts";
+import { osReason, PERMISSION_TEXT, RunnerError } from "../../errors.ts";
 import { privateDirectory } from "../../fs/temporary_directory.ts";
 import {
   runInherited,
@@ -121,7 +121,14 @@ async function maskedOutput(parts: RunnerParts): Promise<
 async function workspaceDirectory(
   base: string,
 ): Promise<AsyncDisposable & { readonly path: string }> {
-  await Deno.mkdir(base, { recursive: true });
+  try {
+    await Deno.mkdir(base, { recursive: true });
+  } catch (cause) {
+    throw new RunnerError(`Cannot create "${base}": ${osReason(cause)}`, {
+      code: "workspace",
+      cause,
+    });
+  }
   const { path, [Symbol.dispose]: dispose } = privateDirectory([base]);
   return {
     path,

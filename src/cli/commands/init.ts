@@ -1,4 +1,6 @@
+import { dirname } from "@std/path/posix/dirname";
 import { osReason, RunnerError } from "../../errors.ts";
+import { writeAll } from "../../fs/files.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { helpColumns, tableLines } from "../help.ts";
 import { FIRST_FILES } from "../first_files.ts";
@@ -55,7 +57,7 @@ ${
     const kept = await presentPaths(cwd, Object.keys(shared));
     const written = Object.entries({ ...files, ...shared })
       .filter(([path]) => !kept.includes(path));
-    for (const [path, text] of written) await writeNew(cwd, path, text);
+    await writeNew(cwd, written);
     await context.print([
       ...written.map(([path]) => `Wrote ${path}`),
       ...notes,
@@ -124,20 +126,24 @@ async function presentPaths(
   return present;
 }
 
+/** Writes all files or none, so that a failure does not stop the next attempt. */
 async function writeNew(
   cwd: string,
-  path: string,
-  text: string,
+  files: readonly (readonly [path: string, text: string])[],
 ): Promise<void> {
-  try {
-    const folder = path.lastIndexOf("/");
-    if (folder > 0) {
-      await Deno.mkdir(`${cwd}/${path.slice(0, folder)}`, { recursive: true });
+  await using undo = new AsyncDisposableStack();
+  for (const [path, text] of files) {
+    const file = `${cwd}/${path}`;
+    try {
+      await Deno.mkdir(dirname(file), { recursive: true });
+      using created = await Deno.open(file, { write: true, createNew: true });
+      undo.defer(() => Deno.remove(file));
+      await writeAll(created, new TextEncoder().encode(text));
+    } catch (error) {
+      throw unwritable(path, error);
     }
-    await Deno.writeTextFile(`${cwd}/${path}`, text, { createNew: true });
-  } catch (error) {
-    throw unwritable(path, error);
   }
+  undo.move();
 }
 
 function alreadyThere(paths: readonly string[]): RunnerError {
