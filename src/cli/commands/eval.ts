@@ -118,7 +118,7 @@ is 1.`,
         }
       }
       if (document === undefined) {
-        logger.info("eval", `Nothing is started by ${event.type}`);
+        logger.info("eval", `Nothing to start for ${event.type}`);
       } else {
         await submitOrFallBack(context, document, { input, cancellation });
       }

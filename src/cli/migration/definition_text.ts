@@ -52,8 +52,8 @@ export interface DefinitionText {
 const COMMAND_KEYS = new Set(["command", "job_command", "run"]);
 
 /**
- * Reads what a migration asks of a job or workflow file. A file that is not
- * YAML says nothing: the reader of definitions reports it.
+ * Reads what a migration needs from a job or workflow file. A file that is not
+ * YAML is skipped: the reader of definitions reports it.
  *
  * @param text Text of the file.
  */

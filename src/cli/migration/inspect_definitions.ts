@@ -64,8 +64,8 @@ export async function readDefinitions(
  * Reads the definitions as an event would.
  *
  * @param root Absolute path of a copy that holds no links.
- * @param findings Takes what is refused.
- * @returns The jobs, with everything laid over them.
+ * @param findings Receives the problems of invalid definitions.
+ * @returns The jobs, with all overrides applied.
  */
 export async function loadJobs(
   root: string,
@@ -140,11 +140,11 @@ function problemFindings(
 }
 
 /**
- * Checks what a definition says.
+ * Checks the contents of a definition.
  *
  * @param context What is known of the repository.
  * @param file Path of the file.
- * @param text What it says.
+ * @param text Its contents.
  */
 export async function inspectDefinition(
   context: Inspection,

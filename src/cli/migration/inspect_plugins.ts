@@ -22,7 +22,7 @@ export type NamedPlugin = PluginFile & { readonly base: string };
  * Finds the plugins of a repository.
  *
  * @param root Absolute path of a copy that holds no links.
- * @param findings Takes what would refuse a job.
+ * @param findings Receives what makes the runner refuse a job.
  */
 export async function pluginFiles(
   root: string,
@@ -74,7 +74,7 @@ export async function missingPython(
 }
 
 /**
- * Checks what a plugin is allowed, and whether it has enough time.
+ * Checks the permissions of a plugin, and whether its time limit is sufficient.
  *
  * @param inspection Settings.
  * @param plugin The plugin.

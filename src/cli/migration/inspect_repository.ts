@@ -37,8 +37,9 @@ import {
 } from "./untrusted_tree.ts";
 
 /**
- * Inspects a repository by the settings of this runner: what they allow already
- * is not reported. In a container, so is no program that is on `PATH`.
+ * Inspects a repository with the settings of this runner: what they already
+ * allow is not reported. In a container, programs on `PATH` are not reported
+ * either.
  *
  * @param directory Absolute path of the repository.
  * @param config Configuration of the command.

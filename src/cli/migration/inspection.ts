@@ -32,7 +32,7 @@ export interface MigrationFinding {
   readonly line?: number;
   /** What it is about. */
   readonly kind: MigrationKind;
-  /** `needed`: something must be done. `note`: worth a look, works as it is. */
+  /** `needed`: must be changed. `note`: works unchanged, but is worth a look. */
   readonly state: "needed" | "note";
   /** What changes. */
   readonly change: string;
@@ -55,8 +55,8 @@ const MAX_PER_FILE = 100;
 const MAX_LENGTH = 400;
 
 /**
- * Sorts findings by file and line. Those that say the same are left out, and
- * what a hostile file makes too long or too many of them is cut.
+ * Sorts findings by file and line. Duplicates are left out, and findings that
+ * a hostile file makes too long or too numerous are cut.
  *
  * @param findings Findings in any order.
  */
@@ -92,7 +92,7 @@ export function sortFindings(
 }
 
 /**
- * Formats a report for people: one paragraph a finding, and a summary.
+ * Formats a report for people: one paragraph per finding, and a summary.
  *
  * Everything that comes from the repository is escaped.
  *

@@ -5,7 +5,7 @@
  *    operators, here-documents.
  * 2. Command substitutions are read as scripts of their own, also in quotes.
  * 3. Words that only introduce a command (`if`, `sudo`, `env A=b`, `timeout 5`)
- *    are taken off; the script of `sh -c` and the command of
+ *    are removed; the script of `sh -c` and the command of
  *    `runnerlib run --job-command` are read as well.
  *
  * Each character is read once, and nesting is bounded: the text is not trusted.

@@ -160,7 +160,7 @@ async function usageProblem(
   }
 }
 
-/** Arguments of the runner, by whatever name it is called. */
+/** Returns the arguments of the runner, whichever way it is started. */
 function runnerWords(argv: readonly string[]): readonly string[] | undefined {
   const program = baseName(argv[0]);
   if (program === "runnerlib") return argv.slice(1);

@@ -66,7 +66,7 @@ export class UntrustedTree {
    * Creates a reader.
    *
    * @param root Absolute path of the root, without links.
-   * @param limits What is read at most.
+   * @param limits Limits on what is read.
    */
   constructor(root: string, limits: UntrustedTreeLimits = TREE_LIMITS) {
     this.root = root;
@@ -133,7 +133,7 @@ export class UntrustedTree {
       }
       return (await Deno.lstat(`${this.root}/${path}`)).isFile;
     } catch {
-      // Not there, or not for us: no file to read.
+      // It does not exist, or cannot be accessed.
       return false;
     }
   }
