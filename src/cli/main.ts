@@ -1,6 +1,6 @@
 import type { Layer } from "../config/settings.ts";
 import { withVariable } from "../environment/child_environment.ts";
-import { Variable } from "../environment/variables.ts";
+import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import type { Host } from "../host.ts";
 import { maskEnvironment } from "../runner/mask_secrets.ts";
@@ -8,7 +8,8 @@ import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
 import { showUrlsIn } from "../url_secrets.ts";
 import { argumentLayer } from "./config_flags.ts";
 import { CATALOG } from "./commands.ts";
-import { parseArguments } from "./parse_arguments.ts";
+import type { ParsedArguments } from "./command.ts";
+import { parseArguments, QUIET_FLAG, VERBOSE_FLAG } from "./parse_arguments.ts";
 
 /** Exit code of wrong usage. */
 const WRONG_USAGE = 2;
@@ -95,19 +96,35 @@ async function runCommandLine(
     return 0;
   }
   const allowed = parsed.switches.get("allow-insecure-transport");
+  const changes: Environment = {
+    ...allowed === undefined
+      ? {}
+      : { [Variable.allowInsecureTransport]: String(allowed) },
+    ...command.flags.includes(QUIET_FLAG) ? levelOf(parsed) : {},
+  };
   return await command.run({
     ...parsed,
-    parts: allowed === undefined ? parts : allowTransport(parts, allowed),
+    parts: Object.keys(changes).length === 0
+      ? parts
+      : withVariables(parts, changes),
     print,
     catalog: CATALOG,
   });
 }
 
-/** As the variable does, for the commands of the job as well. */
-function allowTransport(parts: RunnerParts, isAllowed: boolean): RunnerParts {
+/** How much the runner itself prints. */
+function levelOf({ isOn }: ParsedArguments): Environment {
+  if (isOn(QUIET_FLAG.name)) return { [Variable.logLevel]: "warning" };
+  return isOn(VERBOSE_FLAG.name) ? { [Variable.logLevel]: "debug" } : {};
+}
+
+/** An option does what its variable does, for the commands of the job as well. */
+function withVariables(parts: RunnerParts, changes: Environment): RunnerParts {
   const { host, masker } = parts;
-  const name = Variable.allowInsecureTransport;
-  const env = withVariable(host.env, name, String(isAllowed));
+  const env = Object.entries(changes).reduce<Environment>(
+    (env, [name, value]) => withVariable(env, name, value),
+    host.env,
+  );
   return createParts({ ...host, env }, { masker });
 }
 

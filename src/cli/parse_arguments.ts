@@ -10,6 +10,19 @@ const TRANSPORT_FLAG: Flag = {
   help: "Allow sending tokens to the coordinator over plain HTTP",
 };
 
+/** How much the runner prints, for commands that run jobs. */
+export const QUIET_FLAG: Flag = {
+  name: "quiet",
+  short: "q",
+  help: "Print only output, warnings, errors and failures",
+  group: "Output",
+};
+export const VERBOSE_FLAG: Flag = {
+  name: "verbose",
+  help: "Print more about what the runner does",
+  group: "Output",
+};
+
 const HELP_FLAG: Flag = { name: "help", short: "h", help: "Show this help" };
 
 /**

@@ -258,6 +258,12 @@ export interface JobOutputOptions {
    */
   group?: boolean;
   /**
+   * Print the time of day, in UTC, before each line of output.
+   *
+   * @default {false}
+   */
+  timestamps?: boolean;
+  /**
    * Maximum length of a line of output, in bytes; longer ones are cut.
    *
    * @default {60000 in a container, no limit elsewhere}

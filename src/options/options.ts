@@ -258,6 +258,20 @@ export const OPTIONS = [
     doc: "Print the output of each step as one block",
   },
   {
+    name: "timestamps",
+    option: "output.timestamps",
+    flag: "timestamps",
+    env: {
+      name: "REACTORCIDE_TIMESTAMPS",
+      setBy: "user",
+      seenBy: "runner",
+      isSetting: true,
+    },
+    type: "boolean",
+    default: "false",
+    doc: "Print the time of day, in UTC, before each line of output",
+  },
+  {
     name: "max_line_bytes",
     option: "output.maxLineBytes",
     flag: "max-line-bytes",

@@ -58,10 +58,11 @@ export interface JobLogOptions extends StepPrintersOptions {
  * @throws {RangeError} If the limit is below the minimum.
  */
 export function createJobLog(options: JobLogOptions): JobLog {
-  const { stdout, stderr, style, maxLineBytes, logDirectory } = options;
+  const { stdout, stderr, style, maxLineBytes, logDirectory, timestamps } =
+    options;
   checkLimit(maxLineBytes);
   const isBare = style === "plain" && maxLineBytes === undefined &&
-    logDirectory === undefined;
+    logDirectory === undefined && !timestamps;
   const names = new LogFileNames();
   for (const step of options.steps) names.nameFor(step);
   const directory = logDirectory === undefined
@@ -90,13 +91,16 @@ export function createJobLog(options: JobLogOptions): JobLog {
         onWarning,
       });
       files.push(file);
-      return openStepLog({
+      const log = openStepLog({
         file,
         unfinishedLineMs: options.unfinishedLineMs ?? UNFINISHED_LINE_MS,
         printer: printerFor(name, file),
         onProgress: style === "plain" || !onProgress
           ? undefined
           : (text) => onProgress(name, text),
+      });
+      return logDirectory === undefined ? log : Object.assign(log, {
+        path: `${logDirectory}/${names.nameFor(name)}`,
       });
     },
     async remaskLogs() {

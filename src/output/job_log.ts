@@ -7,6 +7,10 @@ export interface StepLog {
   readonly stdout: Sink;
   /** Standard error, if it is separate. */
   readonly stderr: Sink;
+  /** Absolute path of the file, once it is complete; missing without a file. */
+  readonly path?: string;
+  /** When something was written last, as `performance.now()` has it. */
+  readonly lastOutputMs?: number;
   /** Ends an unfinished line before the output of the next attempt. */
   endLine(): Promise<void>;
   /**

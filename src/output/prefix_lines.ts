@@ -77,6 +77,32 @@ export function stepPrefix(
   }
 }
 
+/** Form of the time of day, in UTC, in front of a line. */
+const TIME = encoder.encode("00:00:00.000 ");
+
+/**
+ * Creates a format that puts the time of day before the prefix of each line.
+ *
+ * @param prefix The prefix, which may be empty.
+ * @returns The format of one stream, and the length of what it adds.
+ */
+export function timedLines(
+  prefix: Uint8Array,
+): { format: LineFormat; addedBytes: number } {
+  const timed = new Uint8Array(TIME.length + prefix.length);
+  timed.set(TIME);
+  timed.set(prefix, TIME.length);
+  const format = prefixLines(timed);
+  return {
+    addedBytes: timed.length,
+    format(lines) {
+      // Lines that arrive together have one time.
+      encoder.encodeInto(new Date().toISOString().slice(11, 23), timed);
+      return format(lines);
+    },
+  };
+}
+
 /**
  * Creates a format that puts a prefix before each line.
  *

@@ -54,6 +54,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
   };
 
   const isLineOpen = { stdout: false, stderr: false };
+  let lastOutputMs: number | undefined;
 
   const unfinished = watchUnfinishedLines(unfinishedLineMs, (stream) => {
     written[stream] = written[stream].catch(() => {}).then(async () => {
@@ -66,6 +67,7 @@ export function openStepLog(options: StepLogOptions): StepLog {
 
   async function write(stream: StreamName, bytes: Uint8Array): Promise<void> {
     if (bytes.length > 0) {
+      lastOutputMs = performance.now();
       isLineOpen[stream] = bytes.at(-1) !== LINE_FEED;
       unfinished.note(stream, isLineOpen[stream], hasByte(bytes, LINE_FEED));
     }
@@ -107,6 +109,9 @@ export function openStepLog(options: StepLogOptions): StepLog {
   const sinks = { stdout: makeSink("stdout"), stderr: makeSink("stderr") };
   return {
     ...sinks,
+    get lastOutputMs() {
+      return lastOutputMs;
+    },
     endLine,
     tail: (lineCount) => record.tail(lineCount),
     close: () => closing ??= close(),

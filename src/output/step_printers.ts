@@ -1,6 +1,11 @@
 import { displayWidth } from "../terminal/width.ts";
 import { printable } from "../terminal/text.ts";
-import { MAX_STYLE_BYTES, prefixLines, stepPrefix } from "./prefix_lines.ts";
+import {
+  MAX_STYLE_BYTES,
+  prefixLines,
+  stepPrefix,
+  timedLines,
+} from "./prefix_lines.ts";
 import {
   groupPrinter,
   type InTurn,
@@ -57,6 +62,13 @@ export interface StepPrintersOptions {
    */
   color?: boolean;
   /**
+   * Whether each line begins with the time of day in UTC. Then `plain` shows
+   * complete lines as `prefixed` does, without a name.
+   *
+   * @default {false}
+   */
+  timestamps?: boolean;
+  /**
    * Maximum length of a shown line in bytes, without its line break; at least
    * 32. Longer lines are broken between characters.
    *
@@ -76,13 +88,15 @@ export type StepPrinters = (step: string, file: StepFile) => Printer;
  * @returns Function that creates the printer of a step.
  */
 export function stepPrinters(options: StepPrintersOptions): StepPrinters {
-  const { stdout, stderr, style, maxLineBytes } = options;
+  const { stdout, stderr, style, maxLineBytes, timestamps } = options;
   const sinks = { stdout, stderr };
   const prefixed = prefixedPrinters(options);
   const inTurn = makeTurns();
   switch (style) {
     case "plain":
-      return () => plainPrinter(sinks, maxLineBytes);
+      return timestamps
+        ? (step) => prefixed(step, sinks)
+        : () => plainPrinter(sinks, maxLineBytes);
     case "prefixed":
       return (step) => prefixed(step, sinks);
     case "json":
@@ -116,22 +130,26 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
 function prefixedPrinters(
   options: StepPrintersOptions,
 ): (step: string, sinks: Sinks) => Printer {
-  const { steps, color = false, maxLineBytes } = options;
+  const { steps, style, color = false, maxLineBytes, timestamps } = options;
   const width = steps.map((step) => displayWidth(printable(step)))
     .filter((width) => width <= MAX_PADDING)
     .reduce((most, width) => Math.max(most, width), 0);
   const numbers = new Map(steps.map((step, number) => [step, number]));
   return (step, sinks) => {
     if (!numbers.has(step)) numbers.set(step, numbers.size);
-    const prefix = stepPrefix(step, {
+    const prefix = style === "plain" ? new Uint8Array() : stepPrefix(step, {
       width,
       color: color ? numbers.get(step) : undefined,
       maxBytes: maxLineBytes && maxLineBytes / 2,
     });
+    const formatOf = () =>
+      timestamps
+        ? timedLines(prefix)
+        : { format: prefixLines(prefix), addedBytes: prefix.length };
     const maxBytes = maxLineBytes === undefined
       ? WHOLE_LINE_BYTES
-      : maxLineBytes - prefix.length - styleRoom(maxLineBytes);
-    return linePrinter(sinks, maxBytes, () => prefixLines(prefix));
+      : maxLineBytes - formatOf().addedBytes - styleRoom(maxLineBytes);
+    return linePrinter(sinks, maxBytes, () => formatOf().format);
   };
 }
 

@@ -121,7 +121,7 @@ export interface RunEvents {
     readonly attempts: readonly AttemptRecord[];
     /** Names of its outputs. */
     readonly outputs?: readonly string[];
-    /** Path of its log, relative to the record. */
+    /** Path of its log, relative to the directory in which the job was started. */
     readonly log?: string;
     readonly logBytes?: number;
     /** Its last lines, if it did not succeed. */

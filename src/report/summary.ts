@@ -1,5 +1,6 @@
 import {
   endingOf,
+  formatDuration,
   hasFailed,
   plainLine,
   styledLine,
@@ -38,12 +39,20 @@ export function formatSummary(
   const { columns, color } = options;
   // Some terminals start a new line after a character in the last cell.
   const width = columns === undefined ? Infinity : Math.max(1, columns - 1);
-  const table = summaryTable(steps, width)
+  const table = [...summaryTable(steps, width), totalLine(steps)]
     .map((line) => styledLine(line, { width, color }));
   // Output of steps is not truncated, since people copy it.
   const blocks = failures(steps)
     .map((lines) => lines.map((line) => styledLine(line, { color })));
   return [table, ...blocks].map((lines) => lines.join("\n")).join("\n\n");
+}
+
+/** From the start of the first step to the end of the last one. */
+function totalLine(steps: readonly SummaryStep[]): StyledText[] {
+  const ran = steps.filter(({ startedAt }) => startedAt !== null);
+  const start = Math.min(...ran.map(({ startedAt }) => startedAt!.getTime()));
+  const end = Math.max(...ran.map(endOf));
+  return [["total ", "dim"], [formatDuration(ran.length ? end - start : 0)]];
 }
 
 /** Number of lines of a failed step that are shown again. */
@@ -64,6 +73,9 @@ export function failures(steps: readonly SummaryStep[]): StyledText[][][] {
     .map((step) => [
       headingOf(step),
       ...tailOf(step).map((line): StyledText[] => [[`  ${plainLine(line)}`]]),
+      ...step.log === undefined
+        ? []
+        : [[[`  log: ${plainLine(step.log)}`, "dim"]] as StyledText[]],
     ]);
 }
 

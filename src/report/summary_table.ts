@@ -321,6 +321,8 @@ export interface SummaryStep extends StepEnding {
   readonly reason?: string;
   /** Last lines of its output, masked. */
   readonly tail: readonly string[];
+  /** Path of its whole log, if there is one. */
+  readonly log?: string;
 }
 
 /**

@@ -26,7 +26,8 @@ export async function openCommandLog(
     : parts;
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";
-  if (!isJson && limit === undefined) {
+  const { timestamps } = config.output;
+  if (!isJson && limit === undefined && !timestamps) {
     if (!keepsTail) return bareLog(stdout, stderr);
     const { LogTail } = await import("../output/log_tail.ts");
     return tailedLog(stdout, stderr, new LogTail());
@@ -37,6 +38,7 @@ export async function openCommandLog(
     stderr,
     style: isJson ? "json" : "plain",
     steps: [name],
+    timestamps,
     maxLineBytes: limit,
     onWarning: (message) => logger.warn("logs", message),
   });

@@ -116,7 +116,12 @@ export async function inheritableEnvironment(
 ): Promise<Environment> {
   const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
   const wantsColor = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
-  const parent = wantsColor ? { ...env, FORCE_COLOR: "1" } : env;
+  // Programs that ask questions or draw on a terminal would wait for nobody.
+  const parent = {
+    CI: "true",
+    ...env,
+    ...wantsColor ? { FORCE_COLOR: "1" } : {},
+  };
   if (env[Variable.vcsAuthDir] === undefined) return parent;
   const credentials = await import("../source/credentials.ts");
   return credentials.withoutCredentials(parent);

@@ -56,6 +56,7 @@ export async function openJobLog(
   const log = createJobLog({
     stdout,
     stderr,
+    timestamps: config.output.timestamps,
     style: styleOf(host.env, config, labels.length),
     steps: labels,
     color: shouldUseColor(host.env, host.stdout.isTerminal()),

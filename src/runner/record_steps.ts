@@ -9,19 +9,21 @@ const TAIL_LINES = 20;
 /** Maximum length of such a line, in UTF-16 units. */
 const MAX_LINE_LENGTH = 2_000;
 
-/** What the record of a step has besides its result. */
-export interface StepDetails {
-  /** Its last lines, masked, as far as it has any. */
-  tail: (step: string) => readonly string[] | undefined;
+/** What is known of steps that have ended, besides their results, by name. */
+export type StepDetails = Map<string, {
+  /** Its last lines, masked. */
+  readonly tail: readonly string[];
   /** Names of its outputs. */
-  outputs: (step: string) => readonly string[];
-}
+  readonly outputs: readonly string[];
+  /** Path of its log, as a user of the current directory writes it. */
+  readonly log?: string;
+}>;
 
 /**
  * Records what happens to the steps of a job.
  *
  * @param recorder The run.
- * @param details What is known of a step when it has ended.
+ * @param details What is known of each step when it has ended.
  * @returns Takes events, unmasked.
  */
 export function recordSteps(
@@ -62,14 +64,15 @@ export function recordSteps(
       case "ended": {
         const { name, attempts: _, attemptResults, ...result } = event.result;
         const { startedAt } = result;
-        const outputs = details.outputs(name);
+        const { outputs = [], log, tail } = details.get(name) ?? {};
         return recorder.add("step.ended", {
           step: name,
           ...result,
           startedAt: startedAt === null ? null : startedAt.toISOString(),
           attempts: attemptResults.map((attempt) => attemptOf(name, attempt)),
           ...outputs.length === 0 ? {} : { outputs },
-          ...hasFailed(result) ? { tail: tailOf(details.tail(name)) } : {},
+          ...log === undefined ? {} : { log },
+          ...hasFailed(result) ? { tail: tailOf(tail) } : {},
         });
       }
     }

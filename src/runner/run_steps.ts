@@ -2,10 +2,12 @@ import type { JobConfig } from "../config/job_config.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import { schedule } from "../graph.ts";
+import { isInside } from "../job_path.ts";
 import { isObject } from "../json.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
+import { hasFailed } from "../report/summary_table.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { runAttempts } from "../steps/run_step.ts";
 import { GraphRun } from "../steps/graph_run.ts";
@@ -15,9 +17,10 @@ import type { StepEvent, StepResult } from "../steps/step.ts";
 import { shouldUseColor } from "../terminal/color.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
+import { logSteps, type StepLines } from "./log_steps.ts";
 import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { recordSteps } from "./record_steps.ts";
+import { recordSteps, type StepDetails } from "./record_steps.ts";
 import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 
@@ -47,15 +50,17 @@ export async function runSteps(
 ): Promise<readonly StepResult[]> {
   const { failurePolicy, limits } = config;
   const { concurrency = navigator.hardwareConcurrency } = limits;
-  const watch = maskedEvents(run.parts.masker, options.onEvent);
-  const outputNames = new Map<string, readonly string[]>();
-  const record = recordSteps(run.recorder, {
-    tail: (step) => setting.tails.get(step),
-    outputs: (step) => outputNames.get(step) ?? [],
+  const { cwd } = run.parts.host;
+  const details: StepDetails = new Map();
+  const record = recordSteps(run.recorder, details);
+  await using lines = openStepLines(run, plan, options.trace);
+  const show = maskedEvents(run.parts.masker, (event) => {
+    options.onEvent(event);
+    lines?.onEvent(event);
   });
   const onEvent = (event: StepEvent) => {
     record(event);
-    watch(event);
+    show(event);
   };
   await using setting = await openStepSetting(run, config, plan, {
     trace: options.trace,
@@ -82,14 +87,20 @@ export async function runSteps(
       concurrency,
       start: (step) =>
         graph.shouldStart(step)
-          ? runStep(step, plan, graph, setting, onEvent, outputNames)
+          ? runStep(step, plan, graph, {
+            setting,
+            onEvent,
+            details,
+            cwd,
+            lines,
+          })
           : undefined,
       onWait: (step) =>
         onEvent({ type: "queued", step: plan.steps[step].name }),
     });
   }
   await keepForLater(run, setting);
-  await printSummary(run.parts, graph.results, setting.tails);
+  await printSummary(run.parts, graph.results, details);
   run.exitCode = run.error instanceof RunnerError ? run.error.exitCode : 0;
   return graph.results;
 }
@@ -114,9 +125,13 @@ async function runStep(
   step: number,
   plan: JobPlan,
   graph: GraphRun,
-  setting: StepSetting,
-  onEvent: (event: StepEvent) => void,
-  outputNames: Map<string, readonly string[]>,
+  { setting, onEvent, details, cwd, lines }: {
+    setting: StepSetting;
+    onEvent: (event: StepEvent) => void;
+    details: StepDetails;
+    cwd: string;
+    lines: StepLines | undefined;
+  },
 ): Promise<void> {
   const { name } = plan.steps[step];
   const cancellation = graph.running.add(step);
@@ -125,20 +140,25 @@ async function runStep(
   try {
     await using opened = await setting.openStep(step);
     const needs = graph.needsOf(step);
+    const { log } = opened.context;
     const end = await runAttempts({ ...opened.context, needs, cancellation }, {
-      onEvent,
+      onEvent(event) {
+        onEvent(event);
+        if (event.type === "started") lines?.watch(name, log);
+      },
       openAttempt: opened.openAttempt,
     });
     if ("value" in end) {
       setting.outputs.set(step, end.value);
-      if (isObject(end.value)) outputNames.set(name, Object.keys(end.value));
     }
-    const { log } = opened.context;
     const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
-    setting.tails.set(name, [
-      ...log.tail(),
-      ...hint === undefined ? [] : [hint],
-    ]);
+    details.set(name, {
+      tail: [...log.tail(), ...hint === undefined ? [] : [hint]],
+      outputs: "value" in end && isObject(end.value)
+        ? Object.keys(end.value)
+        : [],
+      ...log.path === undefined ? {} : { log: shownPath(log.path, cwd) },
+    });
     graph.end(step, end, startedAt, performance.now() - start);
   } catch (cause) {
     const error = cause instanceof RunnerError
@@ -155,6 +175,23 @@ async function runStep(
       performance.now() - start,
     );
   }
+}
+
+/** On a terminal, the live view shows what these lines say. */
+function openStepLines(
+  { parts: { host, logger } }: JobRun,
+  { steps }: JobPlan,
+  { traceId }: TraceContext,
+): StepLines | undefined {
+  const isJson = host.env.LOG_FORMAT === "json";
+  const isTerminal = host.stdout.isTerminal() && host.stderr.isTerminal();
+  if (!isJson && (isTerminal || steps.length < 2)) return undefined;
+  return logSteps({ logger, traceId, isJson });
+}
+
+/** A path as a user writes it who is in the directory. */
+function shownPath(path: string, cwd: string): string {
+  return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
 }
 
 /** How long steps that run always have once a job was cancelled, after the grace time, in milliseconds. */
@@ -264,20 +301,23 @@ export function maskedEvents(
  *
  * @param parts The context of the runner.
  * @param results How the steps ended.
- * @param tails The last lines of the steps, by name, masked.
+ * @param details The last lines and the logs of the steps.
  */
 export async function printSummary(
   parts: RunnerParts,
   results: readonly StepResult[],
-  tails: ReadonlyMap<string, readonly string[]>,
+  details: StepDetails,
 ): Promise<void> {
   const { host, masker, stderr, logger } = parts;
   if (results.length < 2 || host.env.LOG_FORMAT === "json") return;
+  const isQuiet = host.env.LOG_LEVEL === "warning";
+  if (isQuiet && !results.some(hasFailed)) return;
   const steps = results.map(({ name, reason, ...result }) => ({
     ...result,
     name: masker.maskText(name),
     ...reason === undefined ? {} : { reason: masker.maskText(reason) },
-    tail: maskedTail(masker, tails.get(name)),
+    tail: maskedTail(masker, details.get(name)?.tail),
+    log: details.get(name)?.log,
   }));
   const isTerminal = host.stderr.isTerminal();
   const text = formatSummary(steps, {
@@ -301,5 +341,8 @@ export function maskedTail(
   masker: Masker,
   lines: readonly string[] = [],
 ): readonly string[] {
-  return masker.maskText(lines.join("\n")).split("\n");
+  // Joined, since a secret may be broken into several lines.
+  return lines.length === 0
+    ? lines
+    : masker.maskText(lines.join("\n")).split("\n");
 }

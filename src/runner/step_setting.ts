@@ -54,8 +54,6 @@ export interface OpenedStep extends AsyncDisposable {
 export interface StepSetting extends AsyncDisposable {
   /** What the steps have given so far. */
   readonly outputs: StepOutputs;
-  /** The last lines of the steps that are over, by name. */
-  readonly tails: Map<string, readonly string[]>;
   /** Explains failures of git, where it may miss a part of the history. */
   readonly hint: HistoryHint | undefined;
   /**
@@ -225,7 +223,6 @@ export async function openStepSetting(
   logger.debug("steps", `Files of steps go to ${attemptsPath}`);
   return {
     outputs,
-    tails: new Map(),
     hint: await historyHint(run),
     openStep,
     [Symbol.asyncDispose]: () => made.disposeAsync(),

@@ -22,6 +22,7 @@ describe("defaultLayer()", () => {
       code_dir: "/job/src",
       artifacts_dir: "/job/artifacts",
       triggers_file: "/job/triggers.json",
+      timestamps: "false",
       trigger_transport: "auto",
       coordinator_timeout: "30s",
       source_type: "none",

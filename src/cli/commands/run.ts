@@ -13,7 +13,7 @@ import {
   partsInWorkDir,
   WORK_DIR_FLAG,
 } from "../job_location.ts";
-import { usageError } from "../parse_arguments.ts";
+import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
 import type { WatchedJob } from "../terminal/live_view.ts";
 
 /** Option that names the program which runs containers. */
@@ -86,6 +86,8 @@ overrides the defaults. Defaults are shown in parentheses.`,
     },
     ENGINE_FLAG,
     WORK_DIR_FLAG,
+    QUIET_FLAG,
+    VERBOSE_FLAG,
     ...configFlags(),
   ],
   maxOperands: 0,

@@ -3,7 +3,7 @@ import type { Command, CommandContext } from "../command.ts";
 import { DRY_RUN_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
-import { usageError } from "../parse_arguments.ts";
+import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 
@@ -57,6 +57,8 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
     ],
   ],
   flags: [
+    QUIET_FLAG,
+    VERBOSE_FLAG,
     {
       name: "concurrency",
       valueName: "COUNT",

@@ -138,6 +138,13 @@ export async function runAction(
     event,
   });
   await printJobs(parts, result);
+  if (result.jobs.some(({ status }) => status === "failed")) {
+    parts.logger.info(
+      "workflow",
+      "To run only what has not succeeded, add --resume",
+    );
+    await parts.logger.flush();
+  }
   return result;
 }
 

@@ -1,0 +1,154 @@
+import type { LogFields, Logger } from "../output/logger.ts";
+import type { StepLog } from "../output/job_log.ts";
+import { pause } from "../process/time_limit.ts";
+import { endingOf, formatDuration } from "../report/summary_table.ts";
+import type { StepEvent } from "../steps/step.ts";
+
+/** Time after which a silent step is reported to run still, in milliseconds. */
+const STILL_MS = 60_000;
+
+/** Options for {@linkcode logSteps}. */
+export interface LogStepsOptions {
+  /** Where the lines go. */
+  logger: Logger;
+  /** Id of the trace to which the job belongs. */
+  traceId: string;
+  /** Whether lines are objects with fields. */
+  isJson: boolean;
+  /**
+   * Time after which a silent step is reported to run still, in milliseconds.
+   *
+   * @default {60_000}
+   */
+  stillMs?: number;
+}
+
+/** A step that runs. */
+interface RunningStep {
+  readonly startMs: number;
+  /** When a line about it was written last. */
+  saidMs: number;
+  /** Its log, which knows when it printed something last. */
+  log?: StepLog;
+}
+
+/** Lines about the steps of a job, where no live view shows them. */
+export interface StepLines extends AsyncDisposable {
+  /** Logs what happens to a step. */
+  onEvent(event: StepEvent): void;
+  /** Watches whether a running step prints something. */
+  watch(step: string, log: StepLog): void;
+}
+
+/**
+ * Logs the start, each retry and the end of every step, and that a step which
+ * prints nothing runs still.
+ *
+ * @param options Logger and style.
+ * @returns Takes events; dispose of it when the steps are over.
+ */
+export function logSteps(options: LogStepsOptions): StepLines {
+  const { logger, traceId, isJson, stillMs = STILL_MS } = options;
+  const running = new Map<string, RunningStep>();
+  const over = new AbortController();
+
+  function say(step: string, text: string, fields: LogFields): void {
+    logger.info(
+      "steps",
+      `${step}: ${text}`,
+      isJson ? { step, ...fields, trace_id: traceId } : {},
+    );
+  }
+
+  function onEvent(event: StepEvent): void {
+    const now = performance.now();
+    switch (event.type) {
+      case "started": {
+        const { step, attempt, spanId } = event;
+        const { startMs = now } = running.get(step) ?? {};
+        running.set(step, { startMs, saidMs: now });
+        if (attempt > 1) return;
+        say(step, "started", { event: "started", attempt, span_id: spanId });
+        return;
+      }
+      case "retrying": {
+        const { step, attempt, delayMs, last } = event;
+        say(
+          step,
+          `attempt ${attempt - 1} failed (${
+            endingOf({
+              ...last,
+              conclusion: last.outcome,
+            })
+          }), the next one starts in ${formatDuration(delayMs)}`,
+          {
+            event: "retrying",
+            attempt: attempt - 1,
+            exit_code: last.exitCode,
+            delay_ms: Math.round(delayMs),
+          },
+        );
+        return;
+      }
+      case "ended": {
+        const { name, startedAt, durationMs, reason } = event.result;
+        running.delete(name);
+        const { outcome, conclusion, exitCode, attempts } = event.result;
+        const time = startedAt === null
+          ? ""
+          : ` in ${formatDuration(durationMs)}`;
+        say(
+          name,
+          `${endingOf(event.result)}${time}${
+            reason === undefined ? "" : ` (${reason})`
+          }`,
+          {
+            event: "ended",
+            outcome,
+            conclusion,
+            attempts,
+            duration_ms: Math.round(durationMs),
+            ...exitCode === null ? {} : { exit_code: exitCode },
+            ...reason === undefined ? {} : { reason },
+          },
+        );
+        return;
+      }
+    }
+  }
+
+  function sayStill(): void {
+    const now = performance.now();
+    for (const [step, state] of running) {
+      const heardMs = Math.max(state.saidMs, state.log?.lastOutputMs ?? 0);
+      if (now - heardMs < stillMs) continue;
+      state.saidMs = now;
+      const durationMs = now - state.startMs;
+      say(step, `still running after ${formatDuration(durationMs)}`, {
+        event: "running",
+        duration_ms: Math.round(durationMs),
+      });
+    }
+  }
+
+  async function watchSilence(): Promise<void> {
+    // Half the time keeps a notice from being late by all of it.
+    while (!over.signal.aborted) {
+      await pause(stillMs / 2, over.signal);
+      if (!over.signal.aborted) sayStill();
+    }
+  }
+
+  const watching = watchSilence();
+  return {
+    onEvent,
+    watch(step, log) {
+      const state = running.get(step);
+      if (state !== undefined) state.log = log;
+    },
+    async [Symbol.asyncDispose]() {
+      over.abort();
+      await watching;
+    },
+  };
+}
