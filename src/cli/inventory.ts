@@ -116,6 +116,7 @@ export async function jobFileEntry(
   const { name, description, layer, steps = [] } = await parseJobFile({
     name: file,
     text: await readJobText(path, file),
+    path,
   });
   maskEnvironment(parts.masker, parts.host, layer, { hasJobFile: true });
   const command = layer.job_command?.value;

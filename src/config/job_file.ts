@@ -1,3 +1,4 @@
+import { dirname } from "@std/path/posix/dirname";
 import { parseDuration } from "../schema/duration.ts";
 import { timeLimit } from "../schema/scalars.ts";
 import type { DocumentNode } from "../schema/document.ts";
@@ -14,6 +15,7 @@ import {
 } from "../schema/foreign_format.ts";
 import { JOB_FILE, Problems } from "../schema/problems.ts";
 import { RunnerError } from "../errors.ts";
+import type { EnvFile } from "./env_file.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
 
@@ -48,6 +50,7 @@ interface Reading {
   commandNode?: DocumentNode;
   commandPrefix?: string;
   disableRunLocal?: boolean;
+  envFiles?: readonly EnvFile[];
 }
 
 /**
@@ -65,7 +68,11 @@ export async function readJobFile(
   name: string,
 ): Promise<JobFile> {
   refuseForeignPath(name, JOB_FILE);
-  return await parseJobFile({ name, text: await readJobText(path, name) });
+  return await parseJobFile({
+    name,
+    text: await readJobText(path, name),
+    path,
+  });
 }
 
 /** The text of a job file. */
@@ -73,6 +80,8 @@ export interface JobFileText {
   /** Path or another name of the file, for messages. */
   readonly name: string;
   readonly text: string;
+  /** Absolute path of the file; absent if the text is not from a file. */
+  readonly path?: string;
 }
 
 /**
@@ -81,7 +90,7 @@ export interface JobFileText {
  * @throws {RunnerError} With code `invalid-job-file`, if it is invalid.
  */
 export async function parseJobFile(
-  { name, text }: JobFileText,
+  { name, text, path }: JobFileText,
 ): Promise<JobFile> {
   const problems = new Problems(name);
   const document = await parseJobText(text, name, problems);
@@ -97,6 +106,7 @@ export async function parseJobFile(
       commandNode,
     );
   }
+  await addEnvFiles(reading, path);
   await problems.throwIfAny(text);
   addPrefix(reading);
   const textOf = (key: string) =>
@@ -140,6 +150,26 @@ function isWorkflow(keys: readonly string[]): boolean {
   return keys.includes("jobs") && !CONTENT.some((key) => keys.includes(key));
 }
 
+/** Adds the variables of files, which those of the job file override. */
+async function addEnvFiles(
+  { layer, envFiles = [], origin }: Reading,
+  path: string | undefined,
+): Promise<void> {
+  if (envFiles.length === 0) return;
+  const { readEnvFiles } = await import("./env_file.ts");
+  const document = path && await Deno.realPath(path);
+  const env = await readEnvFiles(
+    envFiles,
+    document ? { root: dirname(document), document } : undefined,
+  );
+  const { value } = layer.job_env ?? { value: {} };
+  if (typeof value === "string") {
+    const [{ node }] = envFiles;
+    return node.report("needs an environment that maps names to values");
+  }
+  layer.job_env = { value: { ...env, ...value }, origin };
+}
+
 /** Makes the command the last argument of the shell that the file specifies. */
 function addPrefix({ layer, commandPrefix = "" }: Reading): void {
   const { job_command: command } = layer;
@@ -163,7 +193,8 @@ function readKeys(
       if (!value.isNull) readKeys(value, key.keys, reading);
     } else if (key.means === "steps") readSteps(value, key.schema, reading);
     else if (
-      key.means === "commandPrefix" || key.means === "disableRunLocal"
+      key.means === "commandPrefix" || key.means === "disableRunLocal" ||
+      key.means === "envFiles"
     ) {
       if (value.isNull) continue;
       Object.assign(reading, { [key.means]: key.schema.parse(value) });

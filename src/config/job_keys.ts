@@ -29,6 +29,7 @@ import {
   requiresKey,
   type Schema,
 } from "../schema/schema.ts";
+import { ENV_FILE_KEY } from "./env_file.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { inheritance, shell, stepDefinitions, steps } from "./step_keys.ts";
 import { listText } from "./text_values.ts";
@@ -116,7 +117,12 @@ export interface JobFileKey {
   /**
    * Option that it sets, the steps of the job, or another property of the file.
    */
-  readonly means?: OptionName | "steps" | "commandPrefix" | "disableRunLocal";
+  readonly means?:
+    | OptionName
+    | "steps"
+    | "commandPrefix"
+    | "disableRunLocal"
+    | "envFiles";
   /** Whether the value is parsed to lines. */
   readonly areLines?: boolean;
   /** Nested keys. */
@@ -221,6 +227,11 @@ const OWN: Entry[] = [
     description: "Whether to skip the job on a developer's machine.",
     schema: yamlFlag,
     means: "disableRunLocal",
+  }],
+  [ENV_FILE_KEY.key, {
+    description: ENV_FILE_KEY.description,
+    schema: ENV_FILE_KEY.schema,
+    means: "envFiles",
   }],
 ];
 
@@ -344,7 +355,7 @@ const ID = "jsr:@reactorcide/runnerlib/job_file.schema.json";
  *
  * It accepts what the parser accepts, except for what JSON Schema cannot
  * describe: duplicate step names, durations of more than 100 years with a unit,
- * paths outside `/job`, and `exclude` of a variable that the matrix does not
+ * paths outside `/job`, missing files of variables, and `exclude` of a variable that the matrix does not
  * have.
  *
  * @returns A schema of draft 7, the newest draft that most editors support.

@@ -145,6 +145,16 @@ export function parseJobEnv(setting: Setting, cwd: string): JobEnv {
   return result;
 }
 
+/**
+ * Parses `KEY=VALUE` lines, as {@linkcode parseJobEnv} does, from the text of a
+ * file.
+ */
+export function parseEnvLines(text: string): JobEnv {
+  const result: JobEnv = { env: Object.create(null), problems: [] };
+  addLines(result, text);
+  return result;
+}
+
 /** Prefix of a line that shells read as well. */
 const EXPORT = /^export[ \t]+(?=\S)/;
 

@@ -1,5 +1,5 @@
 import type { JobConfig } from "../config/job_config.ts";
-import { parseJobEnv } from "../config/text_values.ts";
+import { parseEnvLines } from "../config/text_values.ts";
 import {
   defaultLayer,
   environmentLayer,
@@ -368,8 +368,7 @@ function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
   const path = settings.get("secrets_file")?.value;
   if (typeof path !== "string" || path === "") return [];
   const text = readText(path.startsWith("/") ? path : `${cwd}/${path}`);
-  // A line break in front: the text itself never is the name of a file.
-  const { env } = parseJobEnv({ value: `\n${text}`, origin: path }, cwd);
+  const { env } = parseEnvLines(text);
   return Object.entries(env).filter(([, value]) => value !== "")
     .map(([name, value]) => ({ name, value, rule: "file of secrets" }));
 }

@@ -133,7 +133,11 @@ describe("jobFileSchema()", () => {
     const seen = { valid: 0, invalid: 0 };
     for (let round = 0; round < 1_000; round++) {
       const text = JSON.stringify(randomFile(random));
-      const problems = await problemsOf(path, text);
+      // A schema does not know which files exist.
+      const problems = (await problemsOf(path, text)).filter((problem) =>
+        !/env_file(?:\[\d+\])? (?:"[^"]*" cannot be read|needs an environment)/
+          .test(problem)
+      );
       const isAccepted = accepts(JSON.parse(text));
       assertEquals(
         isAccepted,

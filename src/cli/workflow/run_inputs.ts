@@ -1,4 +1,4 @@
-import { parseJobEnv } from "../../config/text_values.ts";
+import { parseEnvLines } from "../../config/text_values.ts";
 import { osReason, RunnerError } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 import type { JsonValue } from "../../json.ts";
@@ -93,10 +93,7 @@ async function envOf(context: CommandContext): Promise<Record<string, string>> {
   const all: Record<string, string> = {};
   for (const file of listOf(context, "env-file")) {
     const value = await read(context, file);
-    const { env, problems } = parseJobEnv(
-      { value, origin: file },
-      context.parts.host.cwd,
-    );
+    const { env, problems } = parseEnvLines(value);
     if (problems.length > 0) throw invalid(file, problems.join("; "));
     Object.assign(all, env);
   }

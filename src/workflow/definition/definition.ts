@@ -1,5 +1,6 @@
 import type { JsonValue } from "../../json.ts";
 import type { PathFilter, TriggerFilter } from "./filters.ts";
+import type { EnvFile } from "../../config/env_file.ts";
 import type { StepConfig } from "../../config/step_config.ts";
 import type { Condition } from "../../schema/condition.ts";
 import type { When } from "../../schema/when.ts";
@@ -78,6 +79,8 @@ export interface JobContent extends JobBody {
   readonly checkout?: Readonly<Record<string, string>>;
   /** Variables, as written. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Files of variables, until they are read. */
+  readonly envFiles?: readonly EnvFile[];
   /**
    * Source of the code when the file itself is submitted. A job that an event
    * starts gets the code of the event.

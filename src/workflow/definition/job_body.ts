@@ -1,3 +1,4 @@
+import { ENV_FILE_KEY } from "../../config/env_file.ts";
 import { steps } from "../../config/step_keys.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import {
@@ -226,6 +227,7 @@ export const JOB_KEYS: Keys<JobContent> = {
     schema: environment,
     description: "Environment variables of the job.",
   },
+  envFiles: ENV_FILE_KEY,
   source: {
     key: "source",
     schema: source,

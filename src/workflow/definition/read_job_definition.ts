@@ -3,6 +3,7 @@ import {
   refuseForeignPath,
 } from "../../schema/foreign_format.ts";
 import { JOB_FILE, Problems } from "../../schema/problems.ts";
+import { readEnvFiles } from "../../config/env_file.ts";
 import { RunnerError } from "../../errors.ts";
 import type { DocumentNode } from "../../schema/document.ts";
 import { parseJobText, readJobText } from "../../schema/read_document.ts";
@@ -20,8 +21,8 @@ export interface BaseJobFile {
   readonly name: string | undefined;
   /** The job. */
   readonly job: JobContent;
-  /** Path of the file relative to the CI root. */
-  readonly sourceFile: string;
+  /** Paths of the file, and of those that it reads, relative to the CI root. */
+  readonly dependencyPaths: readonly string[];
 }
 
 /** Called with a warning about an ignored value, and its position. */
@@ -90,11 +91,12 @@ export async function readBaseJobFile(
   options: ReadDefinitionOptions = {},
 ): Promise<BaseJobFile> {
   const sourceFile = await findJobFile(root, given);
-  const { content: { name }, job } = await readFile(root, sourceFile, {
-    ...options,
-    file: baseJobFile,
-  });
-  return { name, job, sourceFile };
+  const { content: { name }, job, dependencyPaths } = await readFile(
+    root,
+    sourceFile,
+    { ...options, file: baseJobFile },
+  );
+  return { name, job, dependencyPaths };
 }
 
 interface ReadFileOptions extends ReadDefinitionOptions {
@@ -106,7 +108,13 @@ async function readFile(
   root: string,
   sourceFile: string,
   { file, check, onWarning }: ReadFileOptions,
-): Promise<{ content: JobFileContent; job: JobContent }> {
+): Promise<
+  {
+    content: JobFileContent;
+    job: JobContent;
+    dependencyPaths: readonly string[];
+  }
+> {
   refuseForeignPath(`${root}/${sourceFile}`, JOB_FILE);
   const text = await readJobText(`${root}/${sourceFile}`, sourceFile);
   const problems = new Problems(sourceFile);
@@ -121,11 +129,40 @@ async function readFile(
     job: nested,
     ...flat
   } = content;
-  const job = flattened(flat, nested);
+  const { job, paths } = await withEnvFiles(
+    flattened(flat, nested),
+    root,
+    sourceFile,
+  );
   check?.(document, { ...job, job: nested });
   await problems.throwIfAny(text);
   for (const warning of await problems.warnings(text)) onWarning?.(warning);
-  return { content, job };
+  return { content, job, dependencyPaths: [sourceFile, ...paths] };
+}
+
+/**
+ * Reads the files of variables of a job, which its `environment` overrides.
+ *
+ * @param job The job.
+ * @param root Absolute path of the CI root.
+ * @param sourceFile Path of the file of the job relative to the CI root.
+ * @returns The job, and the paths of the files relative to the CI root.
+ */
+export async function withEnvFiles(
+  { envFiles = [], ...job }: JobContent,
+  root: string,
+  sourceFile: string,
+): Promise<{ job: JobContent; paths: readonly string[] }> {
+  if (envFiles.length === 0) return { job, paths: [] };
+  const env = await readEnvFiles(envFiles, {
+    root,
+    document: `${root}/${sourceFile}`,
+  });
+  const directory = sourceFile.slice(0, sourceFile.lastIndexOf("/") + 1);
+  return {
+    job: { ...job, environment: { ...env, ...job.environment } },
+    paths: envFiles.map(({ path }) => `${directory}${path}`),
+  };
 }
 
 async function findJobFile(root: string, given: string): Promise<string> {

@@ -24,6 +24,7 @@ import {
   type BaseJobFile,
   readBaseJobFile,
   type ReadDefinitionOptions,
+  withEnvFiles,
 } from "./read_job_definition.ts";
 
 /** Options for {@linkcode readWorkflow}. */
@@ -78,7 +79,13 @@ export async function readWorkflow(
   }
   const errors: string[] = [];
   const bases = await readBases(root, entries, errors, options);
-  const jobs = entries.map((entry) => mergeEntry(entry, bases));
+  const envPaths: string[] = [];
+  const jobs: JobDefinition[] = [];
+  for (const entry of entries) {
+    const read = await withEnvFiles(entry.content, root, sourceFile);
+    envPaths.push(...read.paths);
+    jobs.push(mergeEntry({ ...entry, content: read.job }, bases));
+  }
   reportGraphProblems(
     entries.map(({ node }, at) => ({
       name: jobs[at].name,
@@ -94,12 +101,12 @@ export async function readWorkflow(
     throw new RunnerError(errors.join("\n"), { code: WORKFLOW_FILE.code });
   }
   for (const warning of await problems.warnings(text)) onWarning?.(warning);
-  const baseFiles = [...bases.values()].map(({ sourceFile }) => sourceFile);
+  const basePaths = [...bases.values()].flatMap((base) => base.dependencyPaths);
   return {
     ...definitionOf(content),
     id,
     sourceFile,
-    dependencyPaths: [...new Set([sourceFile, ...baseFiles])],
+    dependencyPaths: [...new Set([sourceFile, ...envPaths, ...basePaths])],
     jobs,
   };
 }

@@ -1,0 +1,95 @@
+import { dirname } from "@std/path/posix/dirname";
+import { messageOf } from "../errors.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
+import { normalizePath } from "../job_path.ts";
+import { listOrOne } from "../schema/collections.ts";
+import type { DocumentNode } from "../schema/document.ts";
+import { text } from "../schema/scalars.ts";
+import { type Key, mapped } from "../schema/schema.ts";
+import { parseEnvLines } from "./text_values.ts";
+
+/** Maximum size of a file of variables, in bytes. */
+const MAX_BYTES = 1024 * 1024;
+
+/** A file of variables that a document names. */
+export interface EnvFile {
+  /** Path from the directory of the document, normalized. */
+  readonly path: string;
+  /** Where the document names it. */
+  readonly node: DocumentNode;
+}
+
+const path = text({
+  rule: {
+    pattern: /^(?!\/)(?!(?:.*\/)?\.\.(?:\/|$))[^\0]*[^\0/]$/,
+    words: 'be a path below the directory of this file, without ".."',
+  },
+});
+
+/** The key `env_file` of a job. */
+export const ENV_FILE_KEY: Key<readonly EnvFile[]> = {
+  key: "env_file",
+  schema: listOrOne(
+    "be a path or a list of paths",
+    mapped(path, (value, node) => ({ path: normalizePath(value), node })),
+  ),
+  description:
+    "Files of NAME=VALUE lines below the directory of this file; later files override earlier ones, and environment overrides all.",
+};
+
+/** Where {@linkcode readEnvFiles} looks. */
+export interface EnvFilePlace {
+  /** Absolute path of a directory below which no link is followed. */
+  readonly root: string;
+  /** Absolute path of the document, below the root. */
+  readonly document: string;
+}
+
+/**
+ * Reads the files of variables that a document names. The files may belong
+ * to a pull request, so neither a link nor a pipe is opened.
+ *
+ * @param files Files; what is wrong with one is reported where it is named.
+ * @param place Where the document is; `undefined` if it is not a file.
+ * @returns Variables by name.
+ */
+export async function readEnvFiles(
+  files: readonly EnvFile[],
+  place: EnvFilePlace | undefined,
+): Promise<Record<string, string>> {
+  const all: Record<string, string> = {};
+  for (const { path, node } of files) {
+    const name = `${node.label} "${path}"`;
+    if (place === undefined) {
+      node.explain(() =>
+        `${name} cannot be found: a document that is not a file has no directory`
+      );
+      continue;
+    }
+    const { root, document } = place;
+    try {
+      const bytes = await readUntrusted(`${dirname(document)}/${path}`, {
+        base: root,
+        maxBytes: MAX_BYTES,
+      });
+      const { env, problems } = parseEnvLines(decode(bytes));
+      // The lines may be secrets, so problems have only their numbers.
+      for (const problem of problems) node.explain(() => `${name}: ${problem}`);
+      Object.assign(all, env);
+    } catch (error) {
+      const reason = error instanceof Deno.errors.NotFound
+        ? "it does not exist"
+        : messageOf(error);
+      node.explain(() => `${name} cannot be read: ${reason}`);
+    }
+  }
+  return all;
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error("it is not UTF-8 text");
+  }
+}
