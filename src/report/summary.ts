@@ -39,7 +39,7 @@ export function formatSummary(
   const { columns, color } = options;
   // Some terminals start a new line after a character in the last cell.
   const width = columns === undefined ? Infinity : Math.max(1, columns - 1);
-  const table = [...summaryTable(steps, width), totalLine(steps)]
+  const table = [...summaryTable(steps, width), ...totalLine(steps)]
     .map((line) => styledLine(line, { width, color }));
   // Output of steps is not truncated, since people copy it.
   const blocks = failures(steps)
@@ -48,11 +48,12 @@ export function formatSummary(
 }
 
 /** From the start of the first step to the end of the last one. */
-function totalLine(steps: readonly SummaryStep[]): StyledText[] {
+function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
   const ran = steps.filter(({ startedAt }) => startedAt !== null);
+  if (ran.length === 0) return [];
   const start = Math.min(...ran.map(({ startedAt }) => startedAt!.getTime()));
   const end = Math.max(...ran.map(endOf));
-  return [["total ", "dim"], [formatDuration(ran.length ? end - start : 0)]];
+  return [[["total ", "dim"], [formatDuration(end - start)]]];
 }
 
 /** Number of lines of a failed step that are shown again. */

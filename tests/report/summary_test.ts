@@ -47,6 +47,7 @@ Deno.test("formatSummary() aligns what it says about each step", () => {
       "✗ lint 日本語  exit code 1, allowed    1.2s",
       "○ docs         neutral                 1.2s",
       `– deploy       skipped                    –  Step "e2e" failed`,
+      "total 2m 05s",
     ].join("\n"),
   );
   assertEquals(
@@ -57,6 +58,7 @@ Deno.test("formatSummary() aligns what it says about each step", () => {
       "✗ lint 日本語    1.2s",
       "○ docs           1.2s",
       `– deploy            –  Step "e2e" fail…`,
+      "total 2m 05s",
     ].join("\n"),
   );
   assertEquals(
@@ -67,6 +69,7 @@ Deno.test("formatSummary() aligns what it says about each step", () => {
       "✗ lint 日…     1.2s",
       "○ docs         1.2s",
       "– deploy          –",
+      "total 2m 05s",
     ].join("\n"),
   );
   assertEquals(formatSummary([], { color: true }), "");
@@ -101,7 +104,7 @@ Deno.test("formatSummary() names cancelled steps when none failed", () => {
   const steps = [step("a", "cancelled"), step("b", "cancelled")];
   assertEquals(
     formatSummary(steps, { color: false }),
-    "– a  cancelled  1.2s\n– b  cancelled  1.2s",
+    "– a  cancelled  1.2s\n– b  cancelled  1.2s\ntotal 1.2s",
   );
 });
 
@@ -113,7 +116,7 @@ Deno.test("formatSummary() folds skipped steps when they are many", () => {
   assertEquals(count(skipped(10)), 10);
   assertEquals(
     formatSummary([...skipped(11), step("a", "success")], { color: false }),
-    "✓ a  success  1.2s\n– 11 steps skipped",
+    "✓ a  success  1.2s\n– 11 steps skipped\ntotal 1.2s",
   );
 });
 
