@@ -142,7 +142,7 @@ export interface JobSecretsOptions {
    * Case-insensitive; they apply to the variables of the job and of this
    * process.
    *
-   * @default {["*_TOKEN","*_PAT","*_PASSWORD","*_PASSWD","*_PASSPHRASE","*_SECRET","*_PRIVATE_KEY","*_ACCESS_KEY","*_API_KEY","*__AUTH","*_AUTH_CONFIG","*_CONNECTION_STRING"]}
+   * @default {["*TOKEN","*_PAT","*PASSWORD","*PASSWD","*PASSPHRASE","*SECRET","*PRIVATE_KEY","*ACCESS_KEY","*API_KEY","*__AUTH","*_AUTH_CONFIG","*_CONNECTION_STRING"]}
    */
   envPatterns?: readonly string[];
   /**

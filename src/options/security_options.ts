@@ -55,7 +55,7 @@ export const SECRET_OPTIONS = [
     },
     type: "list",
     default:
-      "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
+      "*TOKEN,*_PAT,*PASSWORD,*PASSWD,*PASSPHRASE,*SECRET,*PRIVATE_KEY,*ACCESS_KEY,*API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
     isCallersOnly: true,
     doc: "Names of variables whose values are masked, with * for any text",
     details:

@@ -50,15 +50,15 @@ describe("validateSettings()", () => {
         envNames: undefined,
         values: undefined,
         envPatterns: [
-          "*_TOKEN",
+          "*TOKEN",
           "*_PAT",
-          "*_PASSWORD",
-          "*_PASSWD",
-          "*_PASSPHRASE",
-          "*_SECRET",
-          "*_PRIVATE_KEY",
-          "*_ACCESS_KEY",
-          "*_API_KEY",
+          "*PASSWORD",
+          "*PASSWD",
+          "*PASSPHRASE",
+          "*SECRET",
+          "*PRIVATE_KEY",
+          "*ACCESS_KEY",
+          "*API_KEY",
           "*__AUTH",
           "*_AUTH_CONFIG",
           "*_CONNECTION_STRING",
@@ -781,7 +781,7 @@ describe("OptionReader", () => {
       }),
       { cwd: "/" },
     );
-    assert(reader.read("secret_env_patterns").includes("*_TOKEN"));
+    assert(reader.read("secret_env_patterns").includes("*TOKEN"));
     assertEquals(reader.read("mask_min_length"), 3);
     assertEquals(reader.read("mask"), true);
     assertEquals(reader.read("grace"), 10_000);

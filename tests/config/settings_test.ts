@@ -43,7 +43,7 @@ describe("defaultLayer()", () => {
       otel: "false",
       report: "",
       secret_env_patterns:
-        "*_TOKEN,*_PAT,*_PASSWORD,*_PASSWD,*_PASSPHRASE,*_SECRET,*_PRIVATE_KEY,*_ACCESS_KEY,*_API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
+        "*TOKEN,*_PAT,*PASSWORD,*PASSWD,*PASSPHRASE,*SECRET,*PRIVATE_KEY,*ACCESS_KEY,*API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",
       mask_min_length: "3",
       mask: "true",
     });

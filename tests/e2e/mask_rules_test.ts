@@ -166,12 +166,12 @@ steps:
     const lines = stdout.trimEnd().split("\n")
       .map((line) => line.replace(/\d+(?= +-$)/, "N").replace(/ {2,}/g, " | "));
     assertEquals(lines.toSorted(), [
-      "DEPLOY_TOKEN | name matches *_TOKEN | N | -",
+      "DEPLOY_TOKEN | name matches *TOKEN | N | -",
       "LISTED | listed name | N | -",
       "NAME | WHY | FORMS | HITS",
       "PIN | listed name | too short | -",
       "REACTORCIDE_API_TOKEN | always secret | N | -",
-      "STEP_API_KEY | name matches *_API_KEY | N | -",
+      "STEP_API_KEY | name matches *API_KEY | N | -",
       "secret_values_list | listed value | N | -",
       "source_url | in a URL | N | -",
     ]);

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { SECRET_OPTIONS } from "../../src/options/security_options.ts";
+import { assert, assertEquals } from "@std/assert";
 import { nameMatcher } from "../../src/secrets/collect.ts";
 import { Random } from "../helpers/random.ts";
 
@@ -32,5 +33,19 @@ Deno.test("nameMatcher() agrees with regular expressions", () => {
       new RegExp(`^${rule}$`, "i").test(name),
       `${pattern} ${name}, seed ${random.seed}`,
     );
+  }
+});
+
+Deno.test("the default patterns know names without a prefix", () => {
+  const option = SECRET_OPTIONS.find(({ name }) =>
+    name === "secret_env_patterns"
+  );
+  assert(option?.name === "secret_env_patterns");
+  const match = nameMatcher(option.default.split(","));
+  for (const name of ["TOKEN", "GH_TOKEN", "PGPASSWORD", "SECRET"]) {
+    assertEquals(match(name) !== undefined, true, name);
+  }
+  for (const name of ["PATH", "TOKENS", "KEYBOARD", "MAX_TOKENS"]) {
+    assertEquals(match(name), undefined, name);
   }
 });
