@@ -15,6 +15,7 @@ import {
 } from "../schema/foreign_format.ts";
 import { JOB_FILE, Problems } from "../schema/problems.ts";
 import { RunnerError } from "../errors.ts";
+import type { When } from "../schema/when.ts";
 import type { EnvFile } from "./env_file.ts";
 import type { Layer, SettingValue } from "./settings.ts";
 import type { StepConfig } from "./step_config.ts";
@@ -29,6 +30,8 @@ export interface JobFile {
   readonly layer: Layer;
   /** Steps of the job; `undefined` if the file has none. */
   readonly steps: readonly StepConfig[] | undefined;
+  /** Condition on the event. */
+  readonly when: When | undefined;
   /** Whether the job must not run on a developer's machine. */
   readonly disableRunLocal: boolean;
 }
@@ -51,6 +54,7 @@ interface Reading {
   commandPrefix?: string;
   disableRunLocal?: boolean;
   envFiles?: readonly EnvFile[];
+  when?: When;
 }
 
 /**
@@ -116,6 +120,7 @@ export async function parseJobFile(
     description: textOf("description"),
     layer,
     steps,
+    when: reading.when,
     disableRunLocal,
   };
 }
@@ -194,7 +199,7 @@ function readKeys(
     } else if (key.means === "steps") readSteps(value, key.schema, reading);
     else if (
       key.means === "commandPrefix" || key.means === "disableRunLocal" ||
-      key.means === "envFiles"
+      key.means === "envFiles" || key.means === "when"
     ) {
       if (value.isNull) continue;
       Object.assign(reading, { [key.means]: key.schema.parse(value) });

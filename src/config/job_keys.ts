@@ -30,6 +30,7 @@ import {
   type Schema,
 } from "../schema/schema.ts";
 import { ENV_FILE_KEY } from "./env_file.ts";
+import { when } from "../schema/when.ts";
 import { grantLines, type PluginGrants } from "./plugin_grants.ts";
 import { inheritance, shell, stepDefinitions, steps } from "./step_keys.ts";
 import { listText } from "./text_values.ts";
@@ -122,7 +123,8 @@ export interface JobFileKey {
     | "steps"
     | "commandPrefix"
     | "disableRunLocal"
-    | "envFiles";
+    | "envFiles"
+    | "when";
   /** Whether the value is parsed to lines. */
   readonly areLines?: boolean;
   /** Nested keys. */
@@ -156,7 +158,6 @@ const FOREIGN = {
   raw_command: "Whether the worker runs the command without the runner.",
   depends_on: "Jobs that must end before this one starts.",
   needs: "Same as depends_on.",
-  when: "Condition on the event, for workflows and events.",
   condition:
     "Condition for running the job, checked when its dependencies have ended.",
   for_each: "Runs the job once for each value.",
@@ -232,6 +233,12 @@ const OWN: Entry[] = [
     description: ENV_FILE_KEY.description,
     schema: ENV_FILE_KEY.schema,
     means: "envFiles",
+  }],
+  ["when", {
+    description:
+      "Condition on the event; the job is skipped if it does not hold.",
+    schema: when,
+    means: "when",
   }],
 ];
 

@@ -28,6 +28,7 @@ import {
   type Layer,
   Settings,
 } from "./settings.ts";
+import type { When } from "../schema/when.ts";
 import type { StepConfig } from "./step_config.ts";
 import { imageWarnings, jobEnvWarnings } from "./text_values.ts";
 
@@ -54,6 +55,8 @@ export interface LoadedSettings {
   readonly settings: Settings;
   /** Steps of the job file, if it has any. */
   readonly steps: readonly StepConfig[] | undefined;
+  /** Condition of the job file on the event. */
+  readonly when: When | undefined;
   /**
    * Whether the job file says that the job must not run on a developer's
    * machine.
@@ -112,6 +115,7 @@ export async function loadSettings(
   const settings = new Settings();
   settings.add(defaultLayer());
   let steps: LoadedSettings["steps"];
+  let when: LoadedSettings["when"];
   let disableRunLocal = false;
   let error: RunnerError | undefined;
   try {
@@ -124,7 +128,7 @@ export async function loadSettings(
           jobFile,
         );
       settings.add(file.layer);
-      ({ steps, disableRunLocal } = file);
+      ({ steps, when, disableRunLocal } = file);
     }
     // Validated early, because removing the credentials would be too late to
     // report an invalid value.
@@ -135,7 +139,7 @@ export async function loadSettings(
   }
   settings.add(environmentLayer(env));
   settings.add(layer);
-  return { settings, steps, disableRunLocal, error };
+  return { settings, steps, when, disableRunLocal, error };
 }
 
 /**

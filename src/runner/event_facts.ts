@@ -1,7 +1,13 @@
+import { parseJobEnv } from "../config/text_values.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, RunnerError } from "../errors.ts";
 import { visibleToJobs } from "../environment/child_environment.ts";
-import { type EventFacts, usesPaths } from "../schema/when.ts";
+import {
+  type EventFacts,
+  usesPaths,
+  type When,
+  whenReason,
+} from "../schema/when.ts";
 import type { GraphRunOptions } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { JobRun } from "./job_run.ts";
@@ -148,6 +154,29 @@ export async function eventFacts(
     if (!(error instanceof RunnerError)) throw error;
     return { ...facts, reasons: { ...facts.reasons, paths: messageOf(error) } };
   }
+}
+
+/**
+ * Finds why the event skips a job.
+ *
+ * @param run The run.
+ * @param when Condition of the job.
+ * @returns The part that does not hold; `undefined` if all hold.
+ */
+export async function jobSkipReason(
+  { parts: { host }, settings }: JobRun,
+  when: When,
+): Promise<string | undefined> {
+  const facts = await eventFacts({
+    env: host.env,
+    directory: host.cwd,
+    hasPaths: usesPaths(when),
+  });
+  const setting = settings.get("job_env");
+  const { env } = setting === undefined
+    ? { env: {} }
+    : parseJobEnv(setting, host.cwd);
+  return whenReason(when, facts, { ...visibleToJobs(host.env), ...env });
 }
 
 /**

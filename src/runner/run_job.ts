@@ -83,7 +83,11 @@ export async function runJob(
   let triggers: readonly Trigger[] = [];
   let plugins: JobPlugins | undefined;
   try {
-    await loadRunSettings(run, layer, controls);
+    const skipReason = await loadRunSettings(run, layer, controls);
+    if (skipReason !== undefined) {
+      parts.logger.info("job", `Skipped: ${skipReason}`);
+      return await skippedResult(run, trace, start);
+    }
     plugins = await loadPlugins(run);
     await callPhase(run, "pre_validation");
     let config = run.validate();
@@ -185,13 +189,17 @@ export async function runJob(
   };
 }
 
-/** The masker is filled before anything is reported about the settings. */
+/**
+ * The masker is filled before anything is reported about the settings.
+ *
+ * @returns Why the event skips the job; `undefined` if it runs.
+ */
 async function loadRunSettings(
   run: JobRun,
   layer: Layer,
   { jobFile, container: { defaultImage } = {} }: JobControls,
-): Promise<void> {
-  const { settings, steps, disableRunLocal, error } = await loadSettings(
+): Promise<string | undefined> {
+  const { settings, steps, when, disableRunLocal, error } = await loadSettings(
     run.parts.host,
     { jobFile, layer },
   );
@@ -211,6 +219,32 @@ async function loadRunSettings(
       { code: "invalid-job" },
     );
   }
+  if (when === undefined) return undefined;
+  const { jobSkipReason } = await import("./event_facts.ts");
+  return await jobSkipReason(run, when);
+}
+
+/** No plugin is called, and nothing is prepared or left behind. */
+async function skippedResult(
+  { parts, hooks, metrics }: JobRun,
+  { traceId }: TraceContext,
+  start: number,
+): Promise<JobResult> {
+  await parts.spoofFilter?.end();
+  await parts.endLines().catch(() => {});
+  await parts.logger.flush().catch(() => {});
+  return {
+    status: "success",
+    exitCode: 0,
+    steps: [],
+    triggers: [],
+    traceId,
+    durationMs: performance.now() - start,
+    error: undefined,
+    laterErrors: [],
+    hooks,
+    metrics,
+  };
 }
 
 function cancelOn(run: JobRun, controls: JobControls): Disposable {
