@@ -15,6 +15,7 @@ import { jobOptionsSource } from "./docs/job_options.ts";
 import { linkProblems } from "./docs/link_problems.ts";
 import { runPicture } from "./docs/run_picture.ts";
 import { optionsReference } from "./docs/options_reference.ts";
+import { workflowFileReference } from "./docs/workflow_file_reference.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -24,6 +25,7 @@ const PARTS: Readonly<Record<string, () => Promise<string> | string>> = {
   "docs/environment.md": environmentReference,
   "docs/job-file.md": jobFileReference,
   "docs/options.md": optionsReference,
+  "docs/workflow-file.md": workflowFileReference,
 };
 
 /** Source files that are generated. */

@@ -5,12 +5,8 @@ import {
 } from "../../src/config/job_keys.ts";
 import { OPTIONS } from "../../src/options/options.ts";
 import { anything, type JsonSchema } from "../../src/schema/schema.ts";
-import { code, plain, table } from "./markdown.ts";
-import { valueText } from "./value_text.ts";
-
-const HEADING = ["Key", "Value", "Default", "Meaning"];
-
-type Row = readonly string[];
+import { HEADING, keyRow, type Row } from "./key_rows.ts";
+import { table } from "./markdown.ts";
 
 /**
  * Writes the reference of job files from their schema.
@@ -30,7 +26,10 @@ export function jobFileReference(): string {
     "## Keys of a job",
     table(HEADING, top.map(({ row }) => row)),
     "## Keys of a step",
-    table(HEADING, Object.entries(steps).map(([name, it]) => rowOf(name, it))),
+    table(
+      HEADING,
+      Object.entries(steps).map(([name, key]) => keyRow(name, key)),
+    ),
     "### retry",
     "A number of attempts, or a mapping with these keys:",
     table(HEADING, propertyRows(retry)),
@@ -64,7 +63,7 @@ function rowsOf(
 ): NamedRow[] {
   const properties = schema.properties as Record<string, JsonSchema>;
   return [...keys].flatMap(([name, key]) => {
-    const row = rowOf(prefix + name, properties[name]);
+    const row = keyRow(prefix + name, properties[name]);
     const isForeign = key.schema === anything && key.keys === undefined;
     const one = { key: { name: prefix + name, isForeign }, row };
     if (key.keys === undefined) return [one];
@@ -74,17 +73,5 @@ function rowsOf(
 
 function propertyRows({ properties }: JsonSchema): Row[] {
   return Object.entries(properties as Record<string, JsonSchema>)
-    .map(([name, schema]) => rowOf(name, schema));
-}
-
-function rowOf(name: string, schema: JsonSchema): Row {
-  const { description, default: value } = schema;
-  const text = value === undefined ? undefined : String(value);
-  return [code(name), valueText(schema), code(text), aboutOf(description)];
-}
-
-function aboutOf(description: unknown): string {
-  return plain(String(description).replace(/\.$/, ""))
-    .replace(/^Same as ([\w\\]+)\. .*$/s, "Same as `$1`")
-    .replaceAll("`depends\\_on`", "`depends_on`");
+    .map(([name, schema]) => keyRow(name, schema));
 }

@@ -1,6 +1,6 @@
 import type { JsonSchema } from "../../src/schema/schema.ts";
 
-/** Describes in Markdown which values a schema of a job file accepts. */
+/** Describes in Markdown which values a schema of a file accepts. */
 export function valueText(schema: JsonSchema): string {
   const { enum: words, anyOf, type, items, properties } = schema;
   if (Array.isArray(words)) return wordsText(words);
@@ -15,6 +15,7 @@ export function valueText(schema: JsonSchema): string {
   if ("$ref" in schema) return "list of steps, or names to steps";
   const types = [type].flat();
   if (types.includes("array")) {
+    if (items === undefined) return "list of any values";
     return `list of ${plural(valueText(firstOf(items)))}`;
   }
   if (types.includes("object")) {
@@ -39,6 +40,7 @@ function wordsText(words: readonly unknown[]): string {
 }
 
 function namesText({ additionalProperties }: JsonSchema): string {
+  if (additionalProperties === undefined) return "names to any values";
   const value = valueText(additionalProperties as JsonSchema);
   return `names to ${plural(value)}`;
 }
@@ -49,7 +51,7 @@ function rangeText(kind: string, { minimum, maximum }: JsonSchema): string {
 
 function plural(text: string): string {
   return text.split(" or ")
-    .map((it) => it.replace(/^(string|mapping|list|whole number)\b/, "$1s"))
+    .map((part) => part.replace(/^(string|mapping|list|whole number)\b/, "$1s"))
     .join(" or ");
 }
 

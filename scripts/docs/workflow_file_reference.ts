@@ -1,0 +1,64 @@
+import type { JsonSchema } from "../../src/schema/schema.ts";
+import {
+  jobFile,
+  workflowFile,
+} from "../../src/workflow/definition/file_schemas.ts";
+import { HEADING, keyRow, type Row } from "./key_rows.ts";
+import { table } from "./markdown.ts";
+
+/** Keys whose own keys are those of another key or section. */
+const DESCRIBED_ELSEWHERE = new Set(["job", "not"]);
+
+/**
+ * Writes the reference of workflow files and job definitions from their
+ * schemas.
+ *
+ * @returns Markdown.
+ */
+export function workflowFileReference(): string {
+  const workflow = propertiesOf(workflowFile.jsonSchema());
+  const named = (workflow.jobs.anyOf as JsonSchema[])
+    .find(({ type }) => type === "object")!;
+  const entry = propertiesOf(named.additionalProperties as JsonSchema);
+  const definition = propertiesOf(jobFile.jsonSchema());
+  const job = propertiesOf(entry.job);
+  return [
+    "## Keys of a workflow file",
+    keyTable(workflow),
+    "## Keys of an entry of `jobs`",
+    "These keys, and the [keys of a job](#keys-of-a-job). In a list of jobs, `name` is required.",
+    keyTable(without(entry, job)),
+    "## Keys of a job definition",
+    "These keys, and the [keys of a job](#keys-of-a-job).",
+    keyTable(without(definition, job)),
+    "## Keys of a job",
+    keyTable(job),
+  ].join("\n\n");
+}
+
+type Properties = Readonly<Record<string, JsonSchema>>;
+
+function propertiesOf({ properties }: JsonSchema): Properties {
+  return properties as Properties;
+}
+
+function without(all: Properties, others: Properties): Properties {
+  return Object.fromEntries(
+    Object.entries(all).filter(([name]) => !Object.hasOwn(others, name)),
+  );
+}
+
+function keyTable(properties: Properties): string {
+  return table(HEADING, rowsOf(properties));
+}
+
+function rowsOf(properties: Properties, prefix = ""): Row[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const row = keyRow(prefix + name, schema);
+    const isAlias = String(schema.description).startsWith("Same as");
+    return schema.properties === undefined || isAlias ||
+        DESCRIBED_ELSEWHERE.has(name)
+      ? [row]
+      : [row, ...rowsOf(propertiesOf(schema), `${prefix}${name}.`)];
+  });
+}
