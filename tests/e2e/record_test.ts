@@ -146,7 +146,7 @@ steps:
     await makeFiles(cwd, { "other.txt": "hello\n", "empty": "", "dir/": "" });
     for (
       const [file, reason] of Object.entries({
-        "missing.jsonl": "there is no such file",
+        "missing.jsonl": "no such file",
         "other.txt": "it does not begin with the start of a run",
         "empty": "it does not begin with the start of a run",
         "dir": "",
@@ -198,7 +198,9 @@ describe("the comparison of two runs", () => {
     );
     assertMatch(stdout, /\nNew steps:\n {2}new {2}success /);
     assertMatch(stdout, /\nMissing steps:\n {2}old {2}success /);
-    assertEquals(stdout.includes("same"), false);
+    // A slow machine may change the time of any step, but not its result.
+    const [results] = stdout.split("\nChanged times:");
+    assertEquals(results.includes("same"), false);
   });
 });
 
