@@ -36,6 +36,8 @@ interface RunningStep {
 export interface StepLines extends AsyncDisposable {
   /** Logs what happens to a step. */
   onEvent(event: StepEvent): void;
+  /** Resolves once all lines were written; never rejects. */
+  written(): Promise<void>;
   /** Watches whether a running step prints something. */
   watch(step: string, log: StepLog): void;
 }
@@ -142,6 +144,8 @@ export function logSteps(options: LogStepsOptions): StepLines {
   const watching = watchSilence();
   return {
     onEvent,
+    // A job does not fail because the runner's own messages are lost.
+    written: () => logger.flush().catch(() => {}),
     watch(step, log) {
       const state = running.get(step);
       if (state !== undefined) state.log = log;

@@ -147,6 +147,8 @@ async function runStep(
         if (event.type === "started") lines?.watch(name, log);
       },
       openAttempt: opened.openAttempt,
+      // The line about the start comes before the output.
+      beforeAttempt: lines?.written,
     });
     if ("value" in end) {
       setting.outputs.set(step, end.value);

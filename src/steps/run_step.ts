@@ -109,6 +109,8 @@ export interface RunAttemptsOptions {
    * leaves no outputs. Disposing removes it.
    */
   openAttempt: () => AttemptFiles & Disposable;
+  /** Called between the event of an attempt and its start, if given. */
+  beforeAttempt?: () => Promise<void>;
 }
 
 /** How a step ended. */
@@ -128,16 +130,21 @@ export async function runAttempts(
   context: Omit<AttemptContext, "attempt" | keyof AttemptFiles>,
   options: RunAttemptsOptions,
 ): Promise<StepEnd> {
-  const { name, definition: { retry }, cancellation } = context;
-  const { onEvent, openAttempt } = options;
+  const { name, definition: { retry }, cancellation, parentOf } = context;
+  const { onEvent, openAttempt, beforeAttempt } = options;
   const attemptResults: AttemptResult[] = [];
   for (let attempt = 1;; attempt++) {
     const spanId = crypto.getRandomValues(new Uint8Array(8)).toHex();
     onEvent({ type: "started", step: name, attempt, spanId });
+    await beforeAttempt?.();
+    // Programs of an attempt continue its span, if spans are exported.
+    const env = parentOf === undefined || !context.env[Variable.traceParent]
+      ? context.env
+      : { ...context.env, [Variable.traceParent]: parentOf(spanId) };
     const startedAt = new Date();
     const start = performance.now();
     const end = await attemptOnce(
-      { ...context, env: attemptEnvironment(context, spanId), attempt },
+      { ...context, env, attempt },
       openAttempt,
     );
     const last: AttemptResult = {
@@ -176,16 +183,6 @@ export async function runAttempts(
       return { ...end, outcome: "cancelled", attemptResults };
     }
   }
-}
-
-/** Programs of an attempt continue its span, if spans are exported. */
-function attemptEnvironment(
-  { env, parentOf }: Pick<AttemptContext, "env" | "parentOf">,
-  spanId: string,
-): ChildEnvironment {
-  return parentOf === undefined || env[Variable.traceParent] === undefined
-    ? env
-    : { ...env, [Variable.traceParent]: parentOf(spanId) };
 }
 
 async function attemptOnce(

@@ -3,7 +3,7 @@ import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
 import { inlineCommand } from "../../src/steps/shell.ts";
 import { Job } from "../../src/steps/job.ts";
-import { isInstalled } from "../helpers/is_installed.ts";
+import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 /** Runs a text with a shell, and returns the exit code and output. */
@@ -52,9 +52,16 @@ describe("the text of a step", () => {
   });
 
   it("can be TypeScript", async () => {
-    if (!isInstalled("deno")) return;
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await Deno.symlink(Deno.execPath(), `${path}/deno`);
+    await using test = await testRunner();
     const text = "const code: number = 5;\nDeno.exit(code);";
-    assertEquals(await run(text, ["deno"]), [5, ""]);
+    const job = new Job("x").addStep("step", text, {
+      shell: ["deno"],
+      env: { PATH: `${path}:/usr/bin:/bin`, DENO_DIR: `${path}/cache` },
+    });
+    assertEquals((await test.runner.runJob(job)).exitCode, 5);
   });
 
   it("fails if there is no such program", async () => {
