@@ -268,7 +268,9 @@ function ignoresHangup(): boolean {
 
 function consoleSize(): ConsoleSize | undefined {
   try {
-    return Deno.consoleSize();
+    const size = Deno.consoleSize();
+    // A pseudo-terminal whose size nobody has set has none.
+    return size.columns > 0 && size.rows > 0 ? size : undefined;
   } catch {
     // Whatever the reason, the size is unknown.
     return undefined;

@@ -35,6 +35,12 @@ export interface LoggerOptions {
   style: LogStyle;
   /** Minimum level. */
   level: LogLevel;
+  /**
+   * Whether warnings and errors for people have a color.
+   *
+   * @default {false}
+   */
+  color?: boolean;
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
@@ -42,7 +48,7 @@ const LEVELS: readonly LogLevel[] = ["debug", "info", "warning", "error"];
 const encoder = new TextEncoder();
 
 export function createLogger(options: LoggerOptions): Logger {
-  const { sink, style, level } = options;
+  const { sink, style, level, color = false } = options;
   const threshold = LEVELS.indexOf(level);
   let written: Promise<void> = Promise.resolve();
   function say(level: LogLevel) {
@@ -63,7 +69,8 @@ export function createLogger(options: LoggerOptions): Logger {
           ]),
         ),
       );
-      const writing = sink.write(encoder.encode(`${line}\n`));
+      const shown = color && style === "short" ? colored(line, level) : line;
+      const writing = sink.write(encoder.encode(`${shown}\n`));
       written = Promise.all([written, writing]).then(() => {});
       // `flush()` reports the error.
       written.catch(() => {});
@@ -80,6 +87,14 @@ export function createLogger(options: LoggerOptions): Logger {
       return flushed;
     },
   };
+}
+
+/** Colors what tells a warning or an error from other messages. */
+function colored(line: string, level: LogLevel): string {
+  const code = level === "error" ? 31 : level === "warning" ? 33 : undefined;
+  return code === undefined
+    ? line
+    : line.replace(/^(\[[^\]]*\] )(\w+:)/, `$1\x1b[${code}m$2\x1b[39m`);
 }
 
 /** Parses `LOG_LEVEL`; unknown levels become `info`. */

@@ -4,7 +4,7 @@ import { createJobLog } from "../output/create_job_log.ts";
 import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
-import { shouldUseColor } from "../terminal/color.ts";
+import { shouldUseColor } from "../terminal/text.ts";
 import { maxLineBytes } from "./command_log.ts";
 import { claimPath, ownsPath } from "../workspace/owned_paths.ts";
 import { beginRun } from "../workspace/run_files.ts";

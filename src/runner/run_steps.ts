@@ -14,7 +14,7 @@ import { GraphRun } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import { keepOutputs } from "../steps/output_files.ts";
 import type { StepEvent, StepResult } from "../steps/step.ts";
-import { shouldUseColor } from "../terminal/color.ts";
+import { shouldUseColor } from "../terminal/text.ts";
 import type { TraceContext } from "./job_environment.ts";
 import { cancelledError, type JobRun } from "./job_run.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";

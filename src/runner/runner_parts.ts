@@ -12,6 +12,7 @@ import type { TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
 import type { TriggerQueue } from "../triggers/queue.ts";
 import { type RunIdentity, runIdentity } from "../workspace/run_identity.ts";
 import { maskEnvironment } from "./mask_secrets.ts";
+import { shouldUseColor } from "../terminal/text.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
 /** What a runner owns; its functions share nothing else. */
@@ -100,6 +101,7 @@ export function createParts(
         return filledMasker();
       },
       level: logLevelOf(env.LOG_LEVEL),
+      color: shouldUseColor(env, host.stderr.isTerminal()),
       style: env.LOG_FORMAT === "json"
         ? "json"
         : workspace.inContainer

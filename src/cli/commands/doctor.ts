@@ -1,3 +1,4 @@
+import { shouldUseColor } from "../../terminal/text.ts";
 import { resolve } from "@std/path/posix/resolve";
 import { VERSION } from "../../version.ts";
 import type { Command, CommandContext } from "../command.ts";
@@ -92,16 +93,29 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
       const columns = parts.host.stdout.isTerminal()
         ? parts.host.consoleSize?.()?.columns
         : undefined;
+      const color = shouldUseColor(
+        parts.host.env,
+        parts.host.stdout.isTerminal(),
+      );
       await print(`runnerlib ${runnerlib}, deno ${deno}, ${system}`);
       for (const [title, findings] of Object.entries(sections)) {
-        await print(
-          ["", `${title}:`, ...findingLines(findings, columns)].join("\n"),
-        );
+        const lines = findingLines(findings, columns)
+          .map((line) => color ? coloredState(line) : line);
+        await print(["", `${title}:`, ...lines].join("\n"));
       }
     }
     return exitCodeOf(Object.values(sections).flat());
   },
 };
+
+/** Colors the state in front of a finding. */
+function coloredState(line: string): string {
+  const codes = { ok: 32, missing: 33, needed: 31 };
+  return line.replace(
+    /^ {2}(ok|missing|needed)\b/,
+    (_, state: keyof typeof codes) => `  \x1b[${codes[state]}m${state}\x1b[39m`,
+  );
+}
 
 async function inspect(
   directory: string,

@@ -4,7 +4,7 @@ import { Variable } from "../../environment/variables.ts";
 import { FORMATS, type ReportFormat } from "../../report/formats/formats.ts";
 import { readRecord, type RunRecord } from "../../report/run_record.ts";
 import { RECORD_FILE } from "../../report/run_recorder.ts";
-import { shouldUseColor } from "../../terminal/color.ts";
+import { shouldUseColor } from "../../terminal/text.ts";
 import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 

@@ -2,7 +2,7 @@ import { isSwitchedOn } from "../../boolean.ts";
 import type { Host, HostStream } from "../../host.ts";
 import { type Sink, streamSink } from "../../output/sink.ts";
 import type { StepEvent } from "../../steps/step.ts";
-import { shouldUseColor } from "../../terminal/color.ts";
+import { shouldUseColor } from "../../terminal/text.ts";
 import { Board } from "./board.ts";
 import { formatFrame, Region } from "./frame.ts";
 

@@ -11,8 +11,8 @@ import { withConditions } from "../../workflow/job_conditions.ts";
 import { formatSummary } from "../../report/summary.ts";
 import type { SummaryStatus } from "../../report/summary_table.ts";
 import { maskedTail } from "../../runner/run_steps.ts";
-import type { RunnerParts } from "../../runner/runner_parts.ts";
-import { shouldUseColor } from "../../terminal/color.ts";
+import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
+import { shouldUseColor } from "../../terminal/text.ts";
 import { printable } from "../../terminal/text.ts";
 import { nextJobsText } from "../../triggers/next_jobs.ts";
 import type { WorkflowDefinition } from "../../workflow/definition/definition.ts";
@@ -126,8 +126,14 @@ export async function runAction(
     await print(planText(workflow, only));
     return undefined;
   }
-  const result = await runLocal(parts, workflow, {
+  const { watchJob } = await import("../terminal/live_view.ts");
+  await using watched = watchJob(parts.host);
+  const shown = watched === undefined
+    ? parts
+    : createParts(watched.host, { masker: parts.masker });
+  const result = await runLocal(shown, workflow, {
     root,
+    onEvent: watched?.onStepEvent,
     wait: readOptions(parts.host, ["wait"], flagsLayer(context)).wait,
     concurrency: concurrencyOf(flags.get("concurrency")),
     resume: isOn("resume"),
@@ -137,6 +143,7 @@ export async function runAction(
     conditions,
     event,
   });
+  await watched?.[Symbol.asyncDispose]();
   await printJobs(parts, result);
   if (result.jobs.some(({ status }) => status === "failed")) {
     parts.logger.info(

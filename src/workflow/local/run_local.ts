@@ -6,10 +6,11 @@ import { createJobLog } from "../../output/create_job_log.ts";
 import type { JobLogStyle } from "../../output/step_printers.ts";
 import type { JobLog } from "../../output/job_log.ts";
 import { signalExitCode, TIMEOUT_EXIT_CODE } from "../../process/exit_code.ts";
-import { shouldUseColor } from "../../terminal/color.ts";
+import { shouldUseColor } from "../../terminal/text.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 import { lockWorkspace, type WorkspaceLock } from "../../workspace/lock.ts";
 import { removeTree } from "../../workspace/remove.ts";
+import type { StepEvent, StepStatus } from "../../steps/step.ts";
 import type { WorkflowDefinition } from "../definition/definition.ts";
 import type { ContainerOptions } from "./container_command.ts";
 import {
@@ -52,6 +53,12 @@ export interface RunLocalOptions {
   conditions: (jobs: readonly LocalJob[]) => readonly LocalJob[];
   /** Variables that describe the event. */
   event: Readonly<Record<string, string>>;
+  /**
+   * Called when jobs start and end, as if they were steps of one job.
+   *
+   * @default {nothing}
+   */
+  onEvent?: (event: StepEvent) => void;
 }
 
 /** Result of a run of a workflow. */
@@ -109,6 +116,13 @@ export async function runLocal(
   await using logs = openLogs();
   const log = openLog(parts, workflow, `${directory}/logs`);
   logs.add(log);
+  const report = jobEvents(
+    parts,
+    workflow.jobs.filter(({ name }) =>
+      !resume || state.earlier.get(name)?.status !== "completed"
+    ),
+    options.onEvent,
+  );
   const jobs = await runWorkflow(workflow, {
     executor: processExecutor({
       ...options,
@@ -125,6 +139,7 @@ export async function runLocal(
     isDone: () => resume,
     onChange(key, status, reason) {
       logStatus(parts, key, status, reason);
+      report(key, status);
       if (status === "failed" || status === "timeout") failures.push(key);
     },
   });
@@ -281,5 +296,49 @@ function listenForSignals(host: Host): Termination {
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
     [Symbol.dispose]: () => listening[Symbol.dispose](),
+  };
+}
+
+/** Outcome of a job as that of a step. */
+const OUTCOMES: Readonly<Partial<Record<NodeStatus, StepStatus>>> = {
+  completed: "success",
+  failed: "failed",
+  cancelled: "cancelled",
+  timeout: "timeout",
+  skipped: "skipped",
+};
+
+/** Reports jobs to whoever shows the steps of a job. */
+function jobEvents(
+  { masker }: RunnerParts,
+  jobs: readonly LocalJob[],
+  onEvent: (event: StepEvent) => void = () => {},
+): (key: string, status: NodeStatus) => void {
+  const names = jobs.map(({ name }) => masker.maskText(name));
+  onEvent({
+    type: "planned",
+    steps: names.map((name) => ({ name, group: name, dependsOn: [] })),
+  });
+  return (key, status) => {
+    const name = masker.maskText(key);
+    if (status === "running") {
+      onEvent({ type: "started", step: name, attempt: 1, spanId: "" });
+    }
+    const outcome = OUTCOMES[status];
+    if (outcome === undefined) return;
+    onEvent({
+      type: "ended",
+      result: {
+        name,
+        outcome,
+        conclusion: outcome,
+        exitCode: null,
+        signal: null,
+        attempts: 1,
+        attemptResults: [],
+        startedAt: null,
+        durationMs: 0,
+      },
+    });
   };
 }

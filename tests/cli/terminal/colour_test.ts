@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { isInteractive } from "../../../src/cli/terminal/live_view.ts";
-import { shouldUseColor } from "../../../src/terminal/color.ts";
+import { shouldUseColor } from "../../../src/terminal/text.ts";
 
 Deno.test("shouldUseColor() follows the variables, then the terminal", () => {
   const cases: [
