@@ -90,7 +90,7 @@ export interface Launcher {
  * command line of its own.
  */
 export function openLauncher(
-  host: Pick<Host, "program">,
+  host: Pick<Host, "program" | "env">,
   registration: Registration | undefined,
 ): Launcher | undefined {
   if (registration === undefined) return undefined;
@@ -105,11 +105,17 @@ export function openLauncher(
  * @param parent Absolute path of a private directory, which the caller removes.
  */
 export function createLauncher(
-  { program }: Pick<Host, "program">,
+  { program, env }: Pick<Host, "program" | "env">,
   parent: string,
 ): Launcher | undefined {
   if (program === undefined) return undefined;
-  const script = `#!/bin/sh\nexec ${program.map(quoteWord).join(" ")} "$@"\n`;
+  // The command may have neither this variable nor HOME.
+  const cache = env.DENO_DIR === undefined
+    ? ""
+    : `[ -n "$DENO_DIR" ] || export DENO_DIR=${quoteWord(env.DENO_DIR)}\n`;
+  const script = `#!/bin/sh\n${cache}exec ${
+    program.map(quoteWord).join(" ")
+  } "$@"\n`;
   const directory = `${parent}/bin`;
   function restore(): void {
     Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { jobFileSchema } from "../../src/config/job_keys.ts";
-import { CLI } from "../helpers/cli.ts";
+import { CLI, cliEnv } from "../helpers/cli.ts";
 import { makeRepository } from "../helpers/git_repository.ts";
 import { runMain } from "../helpers/run_main.ts";
 import {
@@ -31,7 +31,8 @@ describe("runnerlib init", () => {
           `"$DENO" run -A --no-check "$CLI" ${line}`,
         ],
         cwd,
-        env: { DENO: Deno.execPath(), CLI, REACTORCIDE_IN_CONTAINER: "false" },
+        env: cliEnv({ DENO: Deno.execPath(), CLI }),
+        clearEnv: true,
       }).output();
       assertEquals(run.code, 0, new TextDecoder().decode(run.stderr));
     });
