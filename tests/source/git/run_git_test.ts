@@ -5,18 +5,22 @@ import { RunnerError } from "../../../src/errors.ts";
 import { Cancellation } from "../../../src/process/cancellation.ts";
 import { runGit } from "../../../src/source/git/run_git.ts";
 import { GIT_ENV } from "../../helpers/git_repository.ts";
-import {
-  makeFiles,
-  temporaryDirectory,
-} from "../../helpers/temporary_directory.ts";
+import { temporaryDirectory } from "../../helpers/temporary_directory.ts";
 
 /** Runs a program named `git` that prints its environment. */
 async function environmentOf(
   env: Record<string, string>,
 ): Promise<Record<string, string>> {
   await using directory = await temporaryDirectory();
-  await makeFiles(directory.path, { "git": "#!/bin/sh\nexec /usr/bin/env\n" });
-  await Deno.chmod(`${directory.path}/git`, 0o755);
+  // Another process writes it: a program that this one has open for writing, or
+  // a child of it before its start, cannot be started ("text file busy").
+  await new Deno.Command("/bin/sh", {
+    args: [
+      "-c",
+      "printf '#!/bin/sh\\nexec /usr/bin/env\\n' >git && chmod 755 git",
+    ],
+    cwd: directory.path,
+  }).output();
   const { stdout } = await runGit([], directory.path, {
     env: fixedEnvironment({ ...env, PATH: directory.path }),
     cancellation: new Cancellation(),
