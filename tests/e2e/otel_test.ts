@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import root from "otlp-protos/build/src/generated/root.js";
+// deno-lint-ignore no-import-prefix
+import root from "npm:@opentelemetry/otlp-transformer@0.203.0/build/src/generated/root.js";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,

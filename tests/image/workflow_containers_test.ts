@@ -90,7 +90,7 @@ Deno.test({
       stdout,
       `a | 1001
 a | code
-a | 1.0 a  b true /job/src
+a | 1.0 [REDACTED] true /job/src
 a | CapEff: 0000000000000000
 a | NoNewPrivs: 1
 b | {"a.x":1}

@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import axe from "axe-core";
-import type { Browser } from "playwright-core";
+// deno-lint-ignore no-import-prefix
+import axe from "npm:axe-core@4.10.3";
+// deno-lint-ignore no-import-prefix
+import type { Browser } from "npm:playwright-core@1.54.1";
 import { FORMATS } from "../../src/report/formats/formats.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { isInstalled } from "../helpers/is_installed.ts";
@@ -112,7 +114,10 @@ Deno.test({
     );
     // Without HOME, the driver finds no place for its cache.
     Deno.env.set("XDG_CACHE_HOME", directory.path);
-    const { chromium } = await import("playwright-core");
+    const { chromium } = await import(
+      // deno-lint-ignore no-import-prefix
+      "npm:playwright-core@1.54.1"
+    );
     const browser = await chromium.launch({
       executablePath: "/usr/bin/chromium",
       args: ["--no-sandbox"],
