@@ -1,7 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-// deno-lint-ignore no-import-prefix
-import root from "npm:@opentelemetry/otlp-transformer@0.203.0/build/src/generated/root.js";
 import { runMain } from "../helpers/run_main.ts";
 import {
   makeFiles,
@@ -120,32 +118,6 @@ describe("a run with a collector of OpenTelemetry", () => {
     const seen = await Deno.readTextFile(`${directory.path}/job/src/parent`)
       .catch(() => Deno.readTextFile(`${directory.path}/parent`));
     assertEquals(seen.trim(), `00-${TRACE_ID}-${build.spanId}-01`);
-  });
-
-  it("sends what the protocol's own definition takes, and nothing else", async () => {
-    await using directory = await temporaryDirectory();
-    await using server = collector(() => new Response("{}"));
-    await run({ OTEL_EXPORTER_OTLP_ENDPOINT: server.url }, directory.path);
-    const { trace, metrics } = (root as Json).opentelemetry.proto.collector;
-    for (const { path, body } of server.received) {
-      const type = path === "/v1/traces"
-        ? trace.v1.ExportTraceServiceRequest
-        : metrics.v1.ExportMetricsServiceRequest;
-      // Ids are hexadecimal in the protocol's JSON, where Protobuf has Base64.
-      const expected = JSON.parse(
-        JSON.stringify(body),
-        (key, value) =>
-          /(?:trace|[sS]pan)Id$/.test(key)
-            ? Uint8Array.fromHex(value).toBase64()
-            : value,
-      );
-      const message = type.fromObject(expected);
-      assertEquals(type.verify(message), null);
-      const decoded = type.decode(type.encode(message).finish());
-      const options = { longs: String, bytes: String };
-      assertEquals(type.toObject(decoded, options), expected);
-    }
-    assertEquals(server.received.length, 2);
   });
 
   it("lets programs continue the starter's span when nothing is exported", async () => {
