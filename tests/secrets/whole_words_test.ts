@@ -30,6 +30,41 @@ Deno.test("Masker masks ordinary values as whole words only", () => {
   }
 });
 
+Deno.test("Masker takes neither escapes nor signs for a part of an ordinary word", () => {
+  const masker = new Masker();
+  masker.addGuess("production");
+  for (
+    const text of [
+      ...["\x1b[32m#\x1b[0m", "\x1b[38;2;255;100;0;48;5;12m#", "\x1b(B#"],
+      ...["\x1b]0;#\x07", "\x1b]8;;#\x1b\\", "\x9b1m #"],
+      ...[
+        '{"env":"a\\n#\\t"}',
+        "\\x1b[0m#",
+        "\\u003d#",
+        "\\u{3d}#",
+        "\\033[1m#",
+        "^[[32m#^[[0m",
+        "\\u001b[1;31m#",
+      ],
+      ...["a%20#%0A", "a=3D#", "a&equals;#&lt;"],
+      ...["‘#’", "“#”", "»#«", "│#│", "→#", "•#", "🔑#🔑", "\u00a0#\u00a0"],
+      ...["環境:#失敗", "環境：#。", "값#값"],
+    ]
+  ) {
+    assertEquals(
+      masker.maskText(text.replace("#", "production")),
+      text.replace("#", "[REDACTED]"),
+    );
+  }
+  for (
+    const text of [
+      ...["reproduction", "productions", "éproduction", "productioné"],
+      ...["производproduction", "\x1b[32mreproduction", "a\\nreproduction"],
+      ...["ẤproductionẤ", "_production", "production_db", "[32mproduction"],
+    ]
+  ) assertEquals(masker.maskText(text), text);
+});
+
 Deno.test("Masker masks a value that is not ordinary everywhere, guess or not", () => {
   const masker = new Masker();
   masker.addGuess("s3cr3t-t0k3n");
@@ -75,6 +110,7 @@ Deno.test("MaskStream masks whole words however the stream is cut", () => {
   const encoder = new TextEncoder();
   const words = ["test", "tes", "20.11", "/a/b", "testing"];
   const parts = [...words, "te", "st", "t", " ", "-", ".", "/", "s", "é", "\n"];
+  parts.push("\x1b[32m", "\\n", "\\", "n", "%20", "“", "”", "環", "=3D");
   const masker = new Masker();
   for (const word of words) masker.addGuess(word);
   masker.add("long-secret-value");

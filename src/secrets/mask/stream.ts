@@ -10,7 +10,7 @@ import {
   TAIL_BYTES,
 } from "./number_list.ts";
 import { Printer, Ranges, type RangeSink } from "./ranges.ts";
-import type { WholeWords } from "./whole_words.ts";
+import { type WholeWords, WORD_CONTEXT_BYTES } from "./whole_words.ts";
 import { holdsGrams } from "./words.ts";
 
 /** What masking a window of a stream gave. */
@@ -107,8 +107,8 @@ export class MaskStream {
   readonly #numbers = new NumberList();
   /** How much was put in front of the text that the numbers are from. */
   #numbersFrom = 0;
-  /** The last byte that was printed, as it is; 0 at the start. */
-  #lastByte = 0;
+  /** The last bytes that were printed, as they are, if there are ordinary words. */
+  #wordContext = new Uint8Array();
   /** The last bytes that were printed, as they are. */
   #tail = new Uint8Array();
   readonly #gate: MarkGate;
@@ -169,11 +169,15 @@ export class MaskStream {
   #findWords(window: Uint8Array, isLast: boolean): number {
     const { words } = this.#rules;
     if (words.size === 0) return window.length;
-    return words.find(window, this.#lastByte, isLast, this.#ranges);
+    return words.find(window, this.#wordContext, isLast, this.#ranges);
   }
 
   #rememberLast(window: Uint8Array, heldFrom: number): void {
-    if (heldFrom > 0) this.#lastByte = window[heldFrom - 1];
+    if (this.#rules.words.size === 0 || heldFrom === 0) return;
+    const printed = window.subarray(0, heldFrom);
+    this.#wordContext = heldFrom < WORD_CONTEXT_BYTES
+      ? joined(this.#wordContext, printed).slice(-WORD_CONTEXT_BYTES)
+      : printed.slice(-WORD_CONTEXT_BYTES);
   }
 
   #print(window: Uint8Array, heldFrom: number): Uint8Array {

@@ -1,11 +1,24 @@
 import type { RangeSink } from "./ranges.ts";
 
+/** How many bytes before a text decide whether its first word is a whole one. */
+export const WORD_CONTEXT_BYTES = 64;
+
+/**
+ * An escape at the end of a text: of terminals, also written out, of strings,
+ * of URLs, of mail.
+ * Its last character is no part of the word behind it.
+ */
+const ESCAPE_AT_END =
+  // deno-lint-ignore no-control-regex
+  /(?:(?:\x1b|\^\[|\\(?:e|0?33|x1b|u001b|u\{1b\}))(?:\[[0-?]*[ -/]*[@-~]|[ -/]*[0-~])|\\(?:[abefnrtv]|x[\da-f]{2}|u[\da-f]{4}|u\{[\da-f]{1,6}\}|[0-7]{1,3})|[%=][\da-f]{2})$/i;
+
 /**
  * Ordinary values, such as `production` or `20.11`, which are masked only where
  * they are a whole word: in `test mode`, but not in `attestation`.
  *
  * They come from variables of which nothing says whether they are secret. Unlike
- * needles, they are looked for as they are, without undoing escapes.
+ * needles, they are looked for as they are, without undoing escapes; but an
+ * escape in front of a word, such as that of a color, is no part of it.
  */
 export class WholeWords {
   readonly #words: Uint8Array[] = [];
@@ -31,7 +44,8 @@ export class WholeWords {
    * Finds every word of a text that is one of these.
    *
    * @param text The text.
-   * @param before The byte in front of the text; 0 if there is none.
+   * @param before The last bytes in front of the text, at most {@linkcode
+   * WORD_CONTEXT_BYTES}.
    * @param isLast Whether the text ends the stream.
    * @param ranges Receives the words.
    * @returns Where a word may start that goes on behind the text; the length of
@@ -39,23 +53,25 @@ export class WholeWords {
    */
   find(
     text: Uint8Array,
-    before: number,
+    before: Uint8Array,
     isLast: boolean,
     ranges: RangeSink,
   ): number {
     let heldFrom = text.length;
     for (let at = 0; at < text.length; at++) {
       if (this.#starts[text[at]] === 0) continue;
-      if (isJoined(at === 0 ? before : text[at - 1], text[at])) continue;
+      let isStart: boolean | undefined;
       for (const word of this.#words) {
         const length = commonLength(text, at, word);
         const end = at + length;
-        if (length < word.length) {
-          if (end === text.length && !isLast) heldFrom = Math.min(heldFrom, at);
-        } else if (end < text.length) {
-          if (!isJoined(word[length - 1], text[end])) ranges.add(at, end);
-        } else if (isLast) ranges.add(at, end);
-        else heldFrom = Math.min(heldFrom, at);
+        const isCut = end === text.length && !isLast;
+        if (length < word.length && !isCut) continue;
+        if (length === word.length && end < text.length) {
+          if (isWordByte(word[length - 1]) && isWordByte(text[end])) continue;
+        }
+        if (!(isStart ??= isWordStart(text, at, before))) break;
+        if (isCut) heldFrom = Math.min(heldFrom, at);
+        else ranges.add(at, end);
       }
     }
     return heldFrom;
@@ -69,14 +85,37 @@ function commonLength(text: Uint8Array, at: number, word: Uint8Array): number {
   return length;
 }
 
-/** Whether two neighbors are parts of the same word; other than ASCII always is. */
-function isJoined(left: number, right: number): boolean {
-  return isWordByte(left) && isWordByte(right);
+/** Whether the byte at an offset does not go on a word. */
+function isWordStart(
+  text: Uint8Array,
+  at: number,
+  before: Uint8Array,
+): boolean {
+  if (!isWordByte(text[at])) return true;
+  const byteAt = (index: number) =>
+    index >= 0 ? text[index] : before.at(index) ?? 0;
+  let last = at - 1;
+  if (byteAt(last) < 0x80) {
+    if (!isWordByte(byteAt(last))) return true;
+    const length = Math.min(WORD_CONTEXT_BYTES, at + before.length);
+    let context = "";
+    for (let index = at - length; index < at; index++) {
+      context += String.fromCharCode(byteAt(index));
+    }
+    return ESCAPE_AT_END.test(context);
+  }
+  while (byteAt(last) >= 0x80 && byteAt(last) < 0xc0 && last > at - 4) last--;
+  return !isWordByte(byteAt(last));
 }
 
+/**
+ * Whether a byte is, or starts, a letter, a digit or an underscore. Of UTF-8,
+ * these are the letters of alphabets, but no quotation marks, lines, arrows or
+ * emoji, and no script without spaces between words.
+ */
 function isWordByte(byte: number): boolean {
-  return byte >= 0x80 || byte >= 0x30 && byte <= 0x39 || byte === 0x5f ||
-    (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
+  return byte >= 0xc3 && byte < 0xe2 || byte >= 0x30 && byte <= 0x39 ||
+    byte === 0x5f || (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
 }
 
 /** Letters, a number or version, or a path of a few plain names. */
