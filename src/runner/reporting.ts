@@ -96,7 +96,8 @@ export class Reporting {
    * @param end How the run ended.
    */
   async finish(end: RunEnd): Promise<void> {
-    const { recorder, parts: { host, masker, logger } } = this.#run;
+    const { recorder, parts } = this.#run;
+    const { host, masker, logger } = parts;
     recorder.add("run.ended", end);
     await this.#record?.finish();
     const { reports } = this.#config.output;
@@ -117,7 +118,10 @@ export class Reporting {
         "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may hold the end of the run for 10 s",
       );
     }
-    await exportRun(record, host.env, warn);
+    await exportRun(record, host.env, {
+      allowInsecureTransport: parts.allowInsecureTransport,
+      onWarning: warn,
+    });
   }
 
   async #beginAnnotations(): Promise<void> {

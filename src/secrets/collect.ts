@@ -1,6 +1,10 @@
-import { isSystemName, SECRET_VARIABLES } from "../environment/variables.ts";
+import {
+  isSystemName,
+  SECRET_VARIABLES,
+  Variable,
+} from "../environment/variables.ts";
 import type { Masker } from "./masker.ts";
-import { secretsInText } from "../url_secrets.ts";
+import { decoded, secretsInText } from "../url_secrets.ts";
 
 /** A value that is masked, and why. */
 export interface KnownSecret {
@@ -43,9 +47,9 @@ export function maskSecret(
   return rule === GUESS ? masker.addGuess(value) : masker.add(value);
 }
 
-/** A part of a name that says so. */
+/** Parts of a name that say so, alone and as a word of their own. */
 const SECRET_WORD =
-  /PASS|PWD|SECRET|TOKEN|KEY|CRED|AUTH|PRIVATE|SIGN|SALT|PHRASE|COOKIE|SESSION|CERT|(?:^|_)PIN(?:_|$)/i;
+  /PASS|PWD|SECRET|TOKEN|KEY|CRED|AUTH|PRIVATE|SIGN|SALT|PHRASE|COOKIE|SESSION|CERT|BEARER|MNEMONIC|(?:^|_)(?:PIN|PW|OTP|TOTP|MFA|PSK|JWT|HMAC|SAS|SEED|DSN)(?:_|$)/i;
 
 /** Why what is secret in a URL is a secret. */
 export const IN_URL = "in a URL";
@@ -65,7 +69,8 @@ const COMMON_VALUES: readonly string[] = [
  *   name does not start with `REACTORCIDE_` or `RC_WF_`, but for words like
  *   `true`.
  * - Always the tokens and passwords of the runner itself, and the passwords,
- *   tokens and signatures in URLs and in headers for git, also in variables.
+ *   tokens and signatures in URLs and in headers for git and for collectors of
+ *   OpenTelemetry, also in variables.
  *
  * @param sources Where to look.
  * @returns Secrets; the same value may have several names.
@@ -78,6 +83,7 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
     ...matchingSecrets(values, sources.secretEnvPatterns),
     ...urlSecrets(values),
     ...headerSecrets(values),
+    ...collectorSecrets(values),
   ]);
   for (const value of secretValues) {
     all.push({ name: "secret_values_list", value, rule: "listed value" });
@@ -166,6 +172,76 @@ export function headerSecrets(
       : [credential];
     const rule = "in a header for git";
     return found.map((value) => ({ name: variable, value, rule }));
+  });
+}
+
+/** Variables with headers for collectors of OpenTelemetry. */
+const COLLECTOR_HEADERS = [
+  Variable.otlpHeaders,
+  Variable.otlpTracesHeaders,
+  Variable.otlpMetricsHeaders,
+  "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+];
+
+/** Minimum length of a header that may be a secret whatever its name is. */
+const MIN_HEADER_LENGTH = 16;
+
+/**
+ * Finds credentials in the headers for collectors of OpenTelemetry.
+ *
+ * @param values Variables.
+ * @returns Credentials as they are written and as they are sent, with and
+ * without the scheme and, of `Basic`, the password.
+ */
+export function collectorSecrets(
+  values: Readonly<Record<string, string>>,
+): KnownSecret[] {
+  const rule = "in a header for a collector";
+  return COLLECTOR_HEADERS.flatMap((variable) => {
+    if (!Object.hasOwn(values, variable)) return [];
+    return headerList(values[variable])
+      .filter(({ name, value }) => isCredential(name, value))
+      .flatMap(({ written, value }) => {
+        const [, scheme, credential] = /^(\w+)\s+(\S+)$/.exec(value) ?? [];
+        if (credential === undefined) return [written, value];
+        const bare = written.replace(/^\w+(?:%20|\s)+/i, "");
+        const password = /^basic$/i.test(scheme) ? passwordOf(credential) : [];
+        return [written, value, bare, credential, ...password];
+      })
+      .map((value) => ({ name: variable, value, rule }));
+  });
+}
+
+/**
+ * Checks whether a header for a collector is a credential, and not the name of
+ * a tenant or a data set.
+ */
+export function isCredential(name: string, value: string): boolean {
+  if (value.trim() === "") return false;
+  return SECRET_WORD.test(name) || value.length >= MIN_HEADER_LENGTH;
+}
+
+/** A header as a variable lists it. */
+export interface ListedHeader {
+  /** Its name. */
+  readonly name: string;
+  /** Its value, percent-encoded. */
+  readonly written: string;
+  /** Its value. */
+  readonly value: string;
+}
+
+/**
+ * Reads a list `name=value,name=value` with percent-encoded values, as
+ * variables of OpenTelemetry hold.
+ */
+export function headerList(text: string): ListedHeader[] {
+  return text.split(",").flatMap((pair): ListedHeader[] => {
+    const at = pair.indexOf("=");
+    const name = pair.slice(0, at).trim();
+    if (at < 0 || name === "") return [];
+    const written = pair.slice(at + 1).trim();
+    return [{ name, written, value: decoded(written) }];
   });
 }
 

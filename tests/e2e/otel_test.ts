@@ -187,6 +187,60 @@ describe("a run with a collector of OpenTelemetry", () => {
     assertEquals(stderr.includes("hunter22"), false);
   });
 
+  for (const timeout of ["-5", "-Infinity", "0", "soon", "1e999"]) {
+    it(`exports within its own limit when the timeout is ${timeout}`, async () => {
+      await using directory = await temporaryDirectory();
+      await using server = collector(() => new Response("{}"));
+      const { code } = await run({
+        OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+        OTEL_EXPORTER_OTLP_TIMEOUT: timeout,
+      }, directory.path);
+      assertEquals([code, server.received.length], [9, 2]);
+    });
+  }
+
+  it("shows nothing of headers and addresses that cannot be used", async () => {
+    await using directory = await temporaryDirectory();
+    for (
+      const [headers, url] of [
+        ["authorization=Bearer%0Aabc%2Bdef-9912", "http://127.0.0.1:1"],
+        ["my abc+def-9912=x", "http://127.0.0.1:1"],
+        ["", "http://user:abc+def-9912@[bad"],
+        ["", "http://[bad/?key=abc+def-9912"],
+      ]
+    ) {
+      const { code, stderr } = await run({
+        OTEL_EXPORTER_OTLP_ENDPOINT: url,
+        OTEL_EXPORTER_OTLP_HEADERS: headers,
+      }, directory.path);
+      assertEquals(code, 9);
+      assertMatch(stderr, /Cannot export traces to/);
+      assertEquals(stderr.includes("def-9912"), false, stderr);
+    }
+  });
+
+  it("sends credentials over plain HTTP to its own machine only", async () => {
+    await using directory = await temporaryDirectory();
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector.invalid:4318",
+      OTEL_EXPORTER_OTLP_HEADERS: "api-key=abc-def-9912",
+    };
+    const refused = await run(env, directory.path);
+    assertMatch(refused.stderr, /plain HTTP would send the credentials/);
+    const tenant = await run(
+      { ...env, OTEL_EXPORTER_OTLP_HEADERS: "x-scope-orgid=blue" },
+      directory.path,
+    );
+    const allowed = await run(
+      { ...env, REACTORCIDE_ALLOW_INSECURE_TRANSPORT: "true" },
+      directory.path,
+    );
+    for (const { stderr } of [tenant, allowed]) {
+      assertMatch(stderr, /Cannot export traces to/);
+      assertEquals(stderr.includes("plain HTTP"), false, stderr);
+    }
+  });
+
   it("exports nothing when OpenTelemetry is switched off", async () => {
     await using directory = await temporaryDirectory();
     await using server = collector(() => new Response("{}"));

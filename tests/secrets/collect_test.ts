@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { SECRET_VARIABLES } from "../../src/environment/variables.ts";
 import {
@@ -20,6 +20,22 @@ function valuesOf(sources: Partial<SecretSources>): string[] {
   });
   return secrets.map(({ value }) => value);
 }
+
+Deno.test("collectSecrets() knows names of secrets from ordinary ones", () => {
+  const rules = (names: readonly string[]) =>
+    collectSecrets({
+      jobEnv: Object.fromEntries(names.map((name) => [name, "word"])),
+      env: {},
+      secretEnvNames: [],
+      secretEnvPatterns: [],
+      secretValues: [],
+      hidesJobEnv: true,
+    }).map(({ rule }) => rule === GUESS);
+  const secret = ["OTP", "DB_PW", "MY_OTP_2", "JWT", "DB_DSN", "WALLET_SEED"];
+  assertEquals(rules(secret), secret.map(() => false));
+  const ordinary = ["STAGE", "OPTION", "POWER", "OPTPARSE", "SEEDS", "SASS"];
+  assertEquals(rules(ordinary), ordinary.map(() => true));
+});
 
 describe("collectSecrets() takes listed variables", () => {
   const jobEnv = { A: "job-a", B: "job-b", REACTORCIDE_X: "job-x" };
@@ -215,6 +231,28 @@ describe("collectSecrets() always takes", () => {
       valuesOf({ env, secretEnvNames: [], secretValues: [] }).sort(),
       Object.values(env).sort(),
     );
+  });
+
+  it("credentials in headers for collectors", () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_HEADERS:
+        "x-scope-orgid=blue, authorization=Bearer%20abc%2Bdef",
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS:
+        "api-key=k-9912,x-team=a-long-text-of-22-letters,broken",
+      OTEL_EXPORTER_OTLP_METRICS_HEADERS: `Authorization=Basic ${
+        btoa("user:hunter22")
+      }`,
+      OTEL_EXPORTER_OTLP_LOGS_HEADERS: "x-token=log-token",
+    };
+    const found = valuesOf({ env });
+    for (
+      const secret of [
+        ...["Bearer%20abc%2Bdef", "Bearer abc+def", "abc%2Bdef", "abc+def"],
+        ...["k-9912", "a-long-text-of-22-letters", "hunter22", "log-token"],
+        ...[btoa("user:hunter22")],
+      ]
+    ) assert(found.includes(secret), secret);
+    assertEquals(found.includes("blue"), false);
   });
 
   it("credentials in headers for git", () => {
