@@ -193,8 +193,11 @@ function tooLarge(maxBytes: number): Error {
   return new Error(`it is larger than ${maxBytes} bytes`);
 }
 
-/** Errors of `node:fs` contain paths, and have a code instead of a class. */
-function readableError(error: unknown): unknown {
+/**
+ * Converts an error of `node:fs`, which contains paths, and has a code instead
+ * of a class.
+ */
+export function readableError(error: unknown): unknown {
   if (!(error instanceof Error) || !("code" in error)) return error;
   const [reason] = error.message.replace(/^[A-Z0-9]+: /, "").split(", ");
   switch (error.code) {

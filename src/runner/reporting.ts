@@ -2,7 +2,8 @@ import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, osReason } from "../errors.ts";
-import { lockFile } from "../fs/files.ts";
+import { appendUntrusted } from "../fs/append_untrusted.ts";
+import { lockDirectory } from "../fs/files.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";
@@ -21,6 +22,7 @@ import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
 import { RECORD_FILE, RECORD_VERSION } from "../report/run_recorder.ts";
 import { VERSION } from "../version.ts";
+import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_directories.ts";
 import type { TraceContext } from "./job_environment.ts";
 import type { JobRun } from "./job_run.ts";
@@ -37,6 +39,8 @@ export class Reporting {
   /** Nobody but the CI system knows it. */
   readonly #token = crypto.randomUUID();
   #record: RecordWriter | undefined;
+  /** Where the directories of reports really were before any step ran. */
+  readonly #places = new Map<string, string>();
 
   private constructor(run: JobRun, config: JobConfig, trace: TraceContext) {
     this.#run = run;
@@ -75,6 +79,7 @@ export class Reporting {
         sampled,
       },
     });
+    await reporting.#rememberPlaces();
     await reporting.#beginAnnotations();
     if (!isInSource(config)) await reporting.#openRecord();
     return reporting;
@@ -127,7 +132,9 @@ export class Reporting {
   async #beginAnnotations(): Promise<void> {
     const { stderr, masker } = this.#run.parts;
     if (this.#ciSystem === undefined) return;
-    for (const marker of forbiddenMarkers(this.#ciSystem)) masker.add(marker);
+    for (const marker of forbiddenMarkers(this.#ciSystem)) {
+      masker.forbid(marker);
+    }
     const lines = annotationsBegin(this.#ciSystem, this.#token);
     if (lines !== "") await stderr.write(new TextEncoder().encode(lines));
   }
@@ -144,7 +151,7 @@ export class Reporting {
     const write = await FORMATS.markdown.load();
     const text = await write(record, { color: false });
     try {
-      await Deno.writeTextFile(summary, `${text}\n`, { append: true });
+      await appendUntrusted(summary, `${text}\n`);
     } catch (error) {
       logger.warn(
         "report",
@@ -169,18 +176,20 @@ export class Reporting {
 
   /** Writes `FORMAT` or `FORMAT=PATH`. */
   async #writeReport(report: string, record: RunRecord): Promise<void> {
-    const { host, logger } = this.#run.parts;
-    const [format] = report.split("=", 1) as [ReportFormat];
-    const path = report.slice(format.length + 1) || undefined;
+    const { logger } = this.#run.parts;
+    const { format, path } = partsOf(report);
     const { load, fileName, addsUp = false } = FORMATS[format];
     try {
       const { directory, name } = path === undefined
         ? await this.#artifact(fileName)
-        : splitPath(path, host.cwd);
+        : await this.#placeOf(path);
       await Deno.mkdir(directory, { recursive: true });
       const write = await load();
       const file = `${directory}/${name}`;
-      using _ = addsUp ? await lockReport(file) : undefined;
+      // The file itself is replaced, so the lock is on its directory.
+      using _ = addsUp
+        ? await lockDirectory(directory, { timeoutMs: LOCK_TIMEOUT_MS })
+        : undefined;
       const previous = addsUp ? await readReport(file) : undefined;
       const text = await write(record, { color: false, previous });
       await writeAtomic(file, text);
@@ -190,6 +199,36 @@ export class Reporting {
         `Cannot write the report "${path ?? fileName}": ${messageOf(error)}`,
       );
     }
+  }
+
+  async #rememberPlaces(): Promise<void> {
+    for (const report of this.#config.output.reports) {
+      const { path } = partsOf(report);
+      if (path === undefined) continue;
+      const { directory } = splitPath(path, this.#run.parts.host.cwd);
+      this.#places.set(path, await realPath(directory));
+    }
+  }
+
+  /**
+   * Finds the place of a report. A link that a step or a source has put on the
+   * way may lead elsewhere in the workspace, but not out of it.
+   */
+  async #placeOf(path: string): Promise<Place> {
+    const { host, workspace } = this.#run.parts;
+    const { directory, name } = splitPath(path, host.cwd);
+    const real = await realPath(directory);
+    const before = this.#places.get(path);
+    if (real === before) return { directory: real, name };
+    const base = await realPath(workspace.base);
+    if (
+      before !== undefined && [real, before].every((one) => isInside(base, one))
+    ) {
+      return { directory: real, name };
+    }
+    throw new Error(
+      `a link has led "${directory}" to "${real}" since the start`,
+    );
   }
 
   async #artifact(name: string): Promise<Place> {
@@ -203,15 +242,6 @@ const LOCK_TIMEOUT_MS = 10_000;
 
 /** Maximum size of a report that goes on from an earlier one, in bytes. */
 const MAX_PREVIOUS_BYTES = 16 * 1024 * 1024;
-
-/** The file itself is replaced, so the lock is one beside it. */
-async function lockReport(file: string): Promise<Disposable> {
-  const lock = await Deno.open(`${file}.lock`, { write: true, create: true });
-  return await lockFile(lock, {
-    timeoutMs: LOCK_TIMEOUT_MS,
-    busyError: () => new Error("another run holds it"),
-  });
-}
 
 async function readReport(file: string): Promise<string | undefined> {
   try {
@@ -229,6 +259,13 @@ interface Place {
   directory: string;
   /** Name of the file. */
   name: string;
+}
+
+/** Takes `FORMAT` or `FORMAT=PATH` apart. */
+function partsOf(report: string): { format: ReportFormat; path?: string } {
+  const [format] = report.split("=", 1) as [ReportFormat];
+  const path = report.slice(format.length + 1);
+  return path === "" ? { format } : { format, path };
 }
 
 function splitPath(path: string, cwd: string): Place {

@@ -28,6 +28,7 @@ export class Masker {
   /** Minimum length of a value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_NEEDLE_BYTES;
   #placeholder = PLACEHOLDERS[0];
+  #forbidden: NeedleSet | undefined;
   /** What streams mask: all that is known, or nothing. */
   #printed: MaskRules = this;
 
@@ -87,15 +88,27 @@ export class Masker {
   }
 
   /**
-   * Has secrets masked, or everything printed as it is; they stay known.
+   * Has a text masked that is not secret, but must not be printed, such as a
+   * marker for the CI system: whatever its length, and also while secrets are
+   * printed as they are.
+   */
+  forbid(text: string): void {
+    const bytes = encoder.encode(text);
+    this.needles.add(bytes, "plain");
+    this.#forbidden ??= new NeedleSet();
+    this.#forbidden.add(bytes, "plain");
+  }
+
+  /**
+   * Has secrets masked, or printed as they are; they stay known.
    *
    * @param isOn Whether streams and texts are masked from now on.
    */
   turn(isOn: boolean): void {
     this.#printed = isOn ? this : {
-      needles: new NeedleSet(),
+      needles: this.#forbidden ??= new NeedleSet(),
       words: new WholeWords(),
-      placeholder: new Uint8Array(),
+      placeholder: PLACEHOLDERS[0],
     };
   }
 

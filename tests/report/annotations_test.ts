@@ -144,6 +144,21 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
     });
   }
 
+  for (const system of ["gitlab", "teamcity", "azure"] as const) {
+    it(`masks markers in ${system} however secrets are masked`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path: cwd } = directory;
+      await makeFiles(cwd, { "job.yaml": JOB });
+      for (const option of ["--mask-min-length=40", "--no-mask"]) {
+        const { code, stdout } = await runMain(
+          ["run", "--job-file=job.yaml", `--annotate=${system}`, option],
+          { cwd },
+        );
+        assertEquals([code, markers(system, stdout)], [3, []], option);
+      }
+    });
+  }
+
   it("is recognized, and adds to the summary of the step in GitHub", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;

@@ -1,0 +1,124 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+/** Runs a job with reports whose step does something to their files. */
+async function runWith(
+  cwd: string,
+  script: string,
+  reports: readonly string[],
+  env: Record<string, string> = {},
+) {
+  const lines = script.split("\n").map((line) => `      ${line}`);
+  await makeFiles(cwd, {
+    "job.yaml": `steps:\n  - name: step\n    run: |\n${lines.join("\n")}\n`,
+  });
+  return await runMain(
+    [
+      ...["run", "--job-file=job.yaml"],
+      ...reports.flatMap((report) => ["--report", report]),
+    ],
+    { cwd, env: { REACTORCIDE_IN_CONTAINER: "false", ...env } },
+  );
+}
+
+async function names(directory: string): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(directory), ({ name }) => name))
+    .sort();
+}
+
+Deno.test("a run ends whatever a step puts beside its reports, and follows no link out", async () => {
+  await using directory = await temporaryDirectory();
+  await using outside = await temporaryDirectory();
+  const { code, stderr } = await runWith(
+    directory.path,
+    `cd ${directory.path}/job/artifacts
+mkfifo runnerlib.prom.lock run.fifo
+ln -s ${outside.path}/a runnerlib.prom
+ln -s ${outside.path}/b junit.xml
+rm run.jsonl; mkfifo run.jsonl`,
+    ["prometheus", "junit"],
+  );
+  assertEquals(code, 0, stderr);
+  assertEquals(await names(outside.path), []);
+  const artifacts = await names(`${directory.path}/job/artifacts`);
+  assertEquals(artifacts.filter((name) => name.endsWith(".lock")), [
+    "runnerlib.prom.lock",
+  ]);
+  assertMatch(stderr, /Cannot write the report "runnerlib.prom": it is a symb/);
+});
+
+Deno.test("a run leaves no lock beside a report that adds up", async () => {
+  await using directory = await temporaryDirectory();
+  const path = `${directory.path}/metrics/ci.prom`;
+  const runs = [1, 2].map(() =>
+    runWith(directory.path, "true", [`prometheus=${path}`], {
+      REACTORCIDE_WORKSPACE: `${directory.path}/${crypto.randomUUID()}`,
+    })
+  );
+  for (const { code, stderr } of await Promise.all(runs)) {
+    assertEquals(code, 0, stderr);
+  }
+  assertEquals(await names(`${directory.path}/metrics`), ["ci.prom"]);
+  assertMatch(await Deno.readTextFile(path), /_count\{.*\} 2\n/);
+});
+
+Deno.test("a report goes where its path led before the job, or within the workspace", async () => {
+  await using directory = await temporaryDirectory();
+  await using outside = await temporaryDirectory();
+  const { path: cwd } = directory;
+  await Deno.mkdir(`${outside.path}/before`);
+  await Deno.symlink(`${outside.path}/before`, `${cwd}/before`);
+  await Deno.mkdir(`${cwd}/replaced`);
+  const { code, stderr } = await runWith(
+    cwd,
+    `cd ${cwd}
+rmdir replaced; ln -s ${outside.path} replaced
+ln -s ${outside.path} added
+mkdir job/real; ln -s real job/link`,
+    [
+      "json=before/deep/r.json",
+      "json=replaced/r.json",
+      "json=added/deep/r.json",
+      "json=job/link/r.json",
+    ],
+  );
+  assertEquals(code, 0, stderr);
+  assertEquals(await names(outside.path), ["before"]);
+  assertEquals(await names(`${outside.path}/before/deep`), ["r.json"]);
+  assertEquals(await names(`${cwd}/job/real`), ["r.json"]);
+  for (const name of ["replaced/r.json", "added/deep/r.json"]) {
+    assertMatch(
+      stderr,
+      new RegExp(`Cannot write the report "${name}": a link has led `),
+    );
+  }
+});
+
+for (
+  const [what, script] of [
+    ["a pipe", "mkfifo summary"],
+    ["a link", "ln -s other summary"],
+    ["a dangling link", "ln -s missing summary"],
+    ["a directory", "mkdir summary"],
+  ] as const
+) {
+  Deno.test(`a run ends when the step summary of GitHub is ${what}`, async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { summary: "", other: "" });
+    const { code, stderr } = await runWith(
+      path,
+      `cd ${path}; rm summary; ${script}`,
+      [],
+      { GITHUB_ACTIONS: "true", GITHUB_STEP_SUMMARY: `${path}/summary` },
+    );
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /Cannot write the step summary ".*": (it|illegal) /);
+    assertEquals(await Deno.readTextFile(`${path}/other`), "");
+    assertEquals((await names(path)).includes("missing"), false);
+  });
+}
