@@ -85,7 +85,10 @@ function section(
 ): string[] {
   if (lines.length === 0) return [];
   const names = lines.map(([name]) => printable(name));
-  const width = Math.max(...names.map(displayWidth));
+  const width = names.reduce(
+    (widest, name) => Math.max(widest, displayWidth(name)),
+    0,
+  );
   return [
     "",
     `${title}:`,

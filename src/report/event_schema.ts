@@ -1,5 +1,6 @@
 import { isObject } from "../json.ts";
 import type { JsonSchema } from "../schema/schema.ts";
+import { printableLines } from "../terminal/text.ts";
 import type { RunEvent, RunEventName } from "./run_event.ts";
 import { RECORD_VERSION } from "./run_recorder.ts";
 
@@ -13,10 +14,11 @@ interface Field {
   /** Checks a value. */
   accepts(value: unknown): boolean;
   /**
-   * Masks the text in a value, if the field may hold text that is not the
-   * runner's own: a secret can be a word such as "success", too.
+   * Copies a value with what is described of it and nothing else, and changes
+   * the text in it that is not the runner's own: a secret can be a word such as
+   * "success", too. Without it, the value is taken as it is.
    */
-  mask?(value: unknown, maskText: (text: string) => string): unknown;
+  copy?(value: unknown, change: (text: string) => string): unknown;
 }
 
 /** Fields of an object by name. */
@@ -26,23 +28,28 @@ type Fields = Readonly<Record<string, Field>>;
 const text: Field = {
   schema: { type: "string" },
   accepts: (value) => typeof value === "string",
-  mask: (value, maskText) => maskText(value as string),
+  copy: (value, change) => change(value as string),
 };
 
-/** Text that the runner chose, and hexadecimal numbers. */
-const word: Field = {
-  schema: { type: "string" },
-  accepts: (value) => typeof value === "string",
-};
+/** Pattern of what the runner chose: words, hexadecimal numbers, versions. */
+const WORD = "^[!-~]{0,256}$";
+
+/** Text that the runner chose. */
+const word: Field = matching({ type: "string", pattern: WORD });
 
 const number: Field = {
   schema: { type: "number" },
   accepts: (value) => typeof value === "number" && Number.isFinite(value),
 };
 
+/** As far as dates reach. */
+const MAX_MS = 8.64e15;
+
 const time: Field = {
-  schema: { type: "number", minimum: 0 },
-  accepts: (value) => number.accepts(value) && (value as number) >= 0,
+  schema: { type: "number", minimum: 0, maximum: MAX_MS },
+  accepts: (value) =>
+    number.accepts(value) && (value as number) >= 0 &&
+    (value as number) <= MAX_MS,
 };
 
 const count: Field = {
@@ -55,12 +62,29 @@ const yesOrNo: Field = {
   accepts: (value) => typeof value === "boolean",
 };
 
+/** `Date.parse()` alone takes more, and ignores text in parentheses. */
+const DATE_TIME =
+  "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d{1,9})?(?:Z|[+-]\\d\\d:\\d\\d)$";
+
+const anyDateTime = matching({
+  type: "string",
+  format: "date-time",
+  pattern: DATE_TIME,
+});
+
 const dateTime: Field = {
-  schema: { type: "string", format: "date-time" },
+  ...anyDateTime,
   accepts: (value) =>
-    typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value) &&
-    !Number.isNaN(Date.parse(value)),
+    anyDateTime.accepts(value) && !Number.isNaN(Date.parse(value as string)),
 };
+
+function matching(schema: JsonSchema & { pattern: string }): Field {
+  const pattern = new RegExp(schema.pattern);
+  return {
+    schema,
+    accepts: (value) => typeof value === "string" && pattern.test(value),
+  };
+}
 
 function oneOf(...values: readonly string[]): Field {
   return {
@@ -73,22 +97,21 @@ function optional(field: Field): Field {
   return { ...field, isOptional: true };
 }
 
-function orNull({ schema, accepts, mask }: Field): Field {
+function orNull({ schema, accepts, copy }: Field): Field {
   return {
     schema: { anyOf: [schema, { type: "null" }] },
     accepts: (value) => value === null || accepts(value),
-    mask: mask &&
-      ((value, maskText) => value === null ? null : mask(value, maskText)),
+    copy: copy &&
+      ((value, change) => value === null ? null : copy(value, change)),
   };
 }
 
-function list({ schema, accepts, mask }: Field): Field {
+function list({ schema, accepts, copy }: Field): Field {
   return {
     schema: { type: "array", items: schema },
     accepts: (value) => Array.isArray(value) && value.every(accepts),
-    mask: mask &&
-      ((value, maskText) =>
-        (value as unknown[]).map((one) => mask(one, maskText))),
+    copy: copy &&
+      ((value, change) => (value as unknown[]).map((one) => copy(one, change))),
   };
 }
 
@@ -108,13 +131,14 @@ function object(fields: Fields): Field {
       entries.every(([name, { isOptional, accepts }]) =>
         Object.hasOwn(value, name) ? accepts(value[name]) : isOptional
       ),
-    mask(value, maskText) {
-      const masked: Record<string, unknown> = { ...value as object };
-      for (const [name, { mask }] of entries) {
-        if (mask === undefined || masked[name] === undefined) continue;
-        masked[name] = mask(masked[name], maskText);
+    copy(value, change) {
+      const copied: Record<string, unknown> = {};
+      for (const [name, one] of Object.entries(value as object)) {
+        if (one === undefined || !Object.hasOwn(fields, name)) continue;
+        const { copy } = fields[name];
+        copied[name] = copy === undefined ? one : copy(one, change);
       }
-      return masked;
+      return copied;
     },
   };
 }
@@ -213,16 +237,20 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
 const COMMON: Fields = { time: dateTime, ms: time };
 
 const schemas = new Map(
-  Object.entries(EVENTS).map(([name, fields]) => [
-    name,
-    object({ ...COMMON, ...fields }),
-  ]),
+  Object.entries(EVENTS).map(([name, fields]) => {
+    const event: Field = {
+      schema: { const: name },
+      accepts: (value) => value === name,
+    };
+    return [name, object({ event, ...COMMON, ...fields })];
+  }),
 );
 
 /**
  * Reads one line of a run record.
  *
  * A record lies where steps of a job can write, so a line may hold anything.
+ * What comes out of it holds known fields only, and text that is safe to print.
  *
  * @param line The line, without its line break.
  * @returns The event; `undefined` for an unknown event, and for a line that is
@@ -237,13 +265,14 @@ export function parseEvent(line: string): RunEvent | undefined {
     return undefined;
   }
   if (!isObject(value) || typeof value.event !== "string") return undefined;
-  return schemas.get(value.event)?.accepts(value)
-    ? value as unknown as RunEvent
-    : undefined;
+  const schema = schemas.get(value.event);
+  if (!schema?.accepts(value)) return undefined;
+  return schema.copy!(value, printableLines) as RunEvent;
 }
 
 /**
- * Masks the text of an event that is not the runner's own.
+ * Masks the text of an event that is not the runner's own, and makes it safe to
+ * print.
  *
  * @returns A copy of the event.
  */
@@ -251,8 +280,8 @@ export function maskEvent(
   event: RunEvent,
   maskText: (text: string) => string,
 ): RunEvent {
-  const { mask } = schemas.get(event.event)!;
-  return mask!(event, maskText) as RunEvent;
+  const { copy } = schemas.get(event.event)!;
+  return copy!(event, (text) => printableLines(maskText(text))) as RunEvent;
 }
 
 /**
@@ -264,14 +293,6 @@ export function runEventSchema(): JsonSchema {
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: `Line of a run record, version ${RECORD_VERSION}`,
-    anyOf: Object.entries(EVENTS).map(([event, fields]) => {
-      const { schema } = object({ ...COMMON, ...fields });
-      const { properties, required } = schema;
-      return {
-        ...schema,
-        properties: { event: { const: event }, ...properties as object },
-        required: ["event", ...required as string[]],
-      };
-    }),
+    anyOf: Array.from(schemas.values(), ({ schema }) => schema),
   };
 }

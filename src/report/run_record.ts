@@ -135,10 +135,8 @@ function stepsOf(events: readonly RunEvent[]): StepRecord[] {
       }
       case "step.retrying":
         running.delete(event.step);
-        failed.set(event.step, [
-          ...failed.get(event.step) ?? [],
-          event.attempt,
-        ]);
+        if (!failed.has(event.step)) failed.set(event.step, []);
+        failed.get(event.step)!.push(event.attempt);
         break;
       case "step.ended":
         running.delete(event.step);

@@ -51,8 +51,11 @@ export function formatSummary(
 function totalLine(steps: readonly SummaryStep[]): StyledText[][] {
   const ran = steps.filter(({ startedAt }) => startedAt !== null);
   if (ran.length === 0) return [];
-  const start = Math.min(...ran.map(({ startedAt }) => startedAt!.getTime()));
-  const end = Math.max(...ran.map(endOf));
+  const start = ran.reduce(
+    (first, { startedAt }) => Math.min(first, startedAt!.getTime()),
+    Infinity,
+  );
+  const end = ran.reduce((last, step) => Math.max(last, endOf(step)), 0);
   return [[["total ", "dim"], [formatDuration(end - start)]]];
 }
 

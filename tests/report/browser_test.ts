@@ -54,7 +54,7 @@ const RUN = [
   event("run.started", 0, {
     version: 1,
     kind: "job",
-    id: HOSTILE,
+    id: "1",
     name: HOSTILE,
     runner: { version: "0", deno: "2" },
     trace: { traceId: "a", spanId: "b", sampled: true },

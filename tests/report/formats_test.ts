@@ -4,11 +4,15 @@ import {
   FORMATS,
   type ReportFormat,
 } from "../../src/report/formats/formats.ts";
+import { compareRuns } from "../../src/report/compare.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
 import { outputOf } from "../helpers/running.ts";
 
 const HOSTILE =
   `</script>]]>--><b>&amp;"'\`|@all ::error::\x1b[2J\x00\ufffe\n# x`;
+
+/** The same, as it may be printed. */
+const SHOWN = HOSTILE.replace("\x1b", "\\u{1b}").replace("\x00", "\\u{0}");
 
 const RUN = [
   event("run.started", 0, {
@@ -119,6 +123,126 @@ async function reportAs(format: ReportFormat): Promise<string> {
   return await write(record, { color: false });
 }
 
+describe("a record that a step has forged", () => {
+  const STARTED = RUN.split("\n", 1)[0];
+  const ENDED = {
+    step: "a",
+    outcome: "failed",
+    conclusion: "failed",
+    exitCode: 1,
+    signal: null,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    durationMs: 3,
+    attempts: [],
+  };
+  const ATTEMPT = {
+    number: 1,
+    startMs: 0,
+    durationMs: 1,
+    outcome: "failed",
+    exitCode: 1,
+    signal: null,
+  };
+  const STEERING = "\x1b[2J\x1b]0;t\x07\r\u009b2J\u202e\u2028\u2066";
+  const DEEP = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+  const ended = (more: object = {}) =>
+    event("step.ended", 1, { ...ENDED, ...more });
+
+  for (
+    const [what, ...lines] of [
+      ["fields of another type", ended({ dependsOn: 5, group: {}, name: [] })],
+      ["times that are none", ended({ queuedMs: "x", startMs: {}, endMs: [] })],
+      [
+        "a prototype",
+        ended().replace("{", '{"__proto__":{"startMs":"x","dependsOn":1},'),
+      ],
+      [
+        "names of properties",
+        ...["__proto__", "constructor", "toString"].flatMap((step) => [
+          ended({ step }),
+          event(step, 1, ENDED),
+          event("run.planned", 1, {
+            steps: [{ name: step, group: step, dependsOn: [step, "valueOf"] }],
+          }),
+        ]),
+      ],
+      [
+        "deep values",
+        ended().replace("{", `{"deep":${DEEP},`),
+        `${DEEP}`,
+      ],
+      [
+        "times without end",
+        ended({ durationMs: 1e308 }),
+        event("run.ended", 1, {
+          status: "failed",
+          exitCode: 1,
+          durationMs: 1e308,
+        }).replace('"ms":1', '"ms":1e300'),
+        event("step.started", 1, { step: "a", attempt: 1 })
+          .replace(
+            /"time":"[^"]*"/,
+            '"time":"2026-01-01T00:00:00Z (\\u001b[2J)"',
+          ),
+      ],
+      [
+        "text that steers a terminal",
+        ended({ step: STEERING, reason: STEERING, tail: [STEERING] }),
+        ended({ step: "s", signal: STEERING }),
+        ended({ attempts: [{ ...ATTEMPT, spanId: STEERING }] }),
+        ended({ step: "r", attempts: [{ ...ATTEMPT, reason: STEERING }] }),
+        event("phase.ended", 1, { phase: STEERING, startMs: 0, durationMs: 1 }),
+        event("plugin.called", 1, {
+          plugin: STEERING,
+          phase: "cleanup",
+          durationMs: 1,
+          error: STEERING,
+        }),
+        event("trigger.submitted", 1, { name: STEERING }),
+        event("source.prepared", 1, {
+          source: "ci",
+          type: STEERING,
+          repository: STEERING,
+          ref: STEERING,
+          startMs: 0,
+          durationMs: 1,
+        }),
+      ],
+      [
+        "a cycle",
+        event("run.planned", 1, {
+          steps: [
+            { name: "a", dependsOn: ["b"] },
+            { name: "b", dependsOn: ["a", "missing"] },
+          ],
+        }),
+      ],
+      [
+        "many attempts",
+        ...new Array(30_000).fill(
+          event("step.retrying", 1, {
+            step: "a",
+            attempt: ATTEMPT,
+            delayMs: 1,
+          }),
+        ),
+        event("step.started", 1, { step: "a", attempt: 1 }),
+      ],
+    ]
+  ) {
+    it(`is shown in each format with ${what}`, async () => {
+      const text = [STARTED, ...lines].join("\n");
+      const forged = readRecord(text)!;
+      for (const [name, { load }] of Object.entries(FORMATS)) {
+        const shown = (await load())(forged, { color: false });
+        const found = /(?![\n\t])[\p{Cc}\u2028\u202e\u2066]/u.exec(await shown);
+        assertEquals(found, null, name);
+      }
+      compareRuns(forged, forged);
+    });
+  }
+});
+
 describe("a run as JUnit", () => {
   it("is XML that a parser takes, with each step as a case", async () => {
     const xml = await reportAs("junit");
@@ -140,13 +264,7 @@ print(json.dumps([suite.attrib, [
       "skipped",
     ]);
     // A line break in an attribute stays; what XML cannot have is replaced.
-    assertEquals(
-      cases[1][0],
-      ["\x1b", "\x00", "\ufffe"].reduce(
-        (text, character) => text.replaceAll(character, "\ufffd"),
-        HOSTILE,
-      ),
-    );
+    assertEquals(cases[1][0], SHOWN.replace("\ufffe", "\ufffd"));
   });
 });
 
@@ -251,7 +369,7 @@ describe("a run as JSON", () => {
     assertEquals(run.steps[2].isFlaky, true);
     assertEquals(run.criticalPath, {
       durationMs: 130,
-      steps: ["build", HOSTILE],
+      steps: ["build", SHOWN],
     });
   });
 });

@@ -143,3 +143,8 @@ Deno.test("formatSummary() breaks no line and lets nothing through", () => {
     }
   }
 });
+
+Deno.test("formatSummary() takes as many steps as a record can hold", () => {
+  const steps = new Array(200_000).fill(step("s", "cancelled"));
+  assertStringIncludes(formatSummary(steps, { color: false }), "total ");
+});

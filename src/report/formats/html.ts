@@ -174,9 +174,9 @@ function row(step: StepRecord, totalMs: number, isCritical: boolean): Html {
 }
 
 function resources({ attempts }: StepRecord): string[] {
-  const memory = Math.max(
+  const memory = attempts.reduce(
+    (most, { peakMemoryBytes = 0 }) => Math.max(most, peakMemoryBytes),
     0,
-    ...attempts.map(({ peakMemoryBytes = 0 }) => peakMemoryBytes),
   );
   const cpuMs = attempts.reduce((sum, { cpuMs = 0 }) => sum + cpuMs, 0);
   return [

@@ -90,8 +90,8 @@ function fenced(lines: readonly string[]): string {
 /** Makes text mean itself in a line or a cell: no markup, tag or mention. */
 function escape(text: string): string {
   return text.replace(/\s+/g, " ")
-    .replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`)
     .replace(/[\\`*_{}[\]#!|~$]/g, "\\$&")
+    .replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`)
     // A word joiner, which cannot be seen, keeps "@name" from being a mention.
     .replaceAll("@", "@\u2060");
 }
