@@ -196,8 +196,9 @@ function ownProgram(isCommandLine: boolean): string[] | undefined {
   const url = isSource
     ? new URL("../cli.ts", import.meta.url).href
     : Deno.mainModule;
-  // The configuration of a project must not change what the registry has.
-  const isolation = url.startsWith("file:")
+  // Only sources on disk need a configuration, the one next to them. Whatever
+  // lies around a bundle or the current directory is of no concern.
+  const isolation = isSource && url.startsWith("file:")
     ? []
     : ["--no-config", "--no-lock", "--node-modules-dir=none"];
   return [deno, "run", "--quiet", "--no-prompt", "-A", ...isolation, url];

@@ -11,6 +11,7 @@
 import { dirname } from "@std/path/posix/dirname";
 import { RunnerError } from "../errors.ts";
 import { isObject } from "../json.ts";
+import { isInside } from "../job_path.ts";
 import { VERSION } from "../version.ts";
 
 /** Name by which pipelines import the library. */
@@ -32,6 +33,11 @@ export interface ImportMap {
 export interface PipelineImportsOptions {
   /** Absolute path of a directory for files that Deno reads. */
   directory: string;
+  /**
+   * Absolute paths of directories above which no configuration is read, if the
+   * pipeline is in one of them.
+   */
+  roots: readonly string[];
 }
 
 /**
@@ -44,9 +50,10 @@ export interface PipelineImportsOptions {
  */
 export async function pipelineImports(
   pipeline: string,
-  { directory }: PipelineImportsOptions,
+  { directory, roots }: PipelineImportsOptions,
 ): Promise<string[]> {
-  const nearest = await findConfiguration(dirname(pipeline));
+  const root = roots.find((root) => isInside(root, pipeline)) ?? "/";
+  const nearest = await findConfiguration(dirname(pipeline), root);
   if (nearest.isMapped) return [];
   const own = await libraryImports();
   const map: ImportMap = {
@@ -57,6 +64,7 @@ export async function pipelineImports(
   await Deno.writeTextFile(file, JSON.stringify(map));
   return [
     `--import-map=${file}`,
+    ...nearest.exists ? [] : ["--no-config"],
     ...nearest.hasPackage && await needsOwnModules(pipeline, nearest)
       ? ["--node-modules-dir=none"]
       : [],
@@ -67,7 +75,9 @@ export async function pipelineImports(
 
 /** What the nearest configuration of a pipeline says. */
 interface Configuration extends ImportMap {
-  /** Directory of the configuration; the root if there is none. */
+  /** Whether there is any. */
+  readonly exists: boolean;
+  /** Its directory; the root if there is none. */
   readonly directory: string;
   /** Whether it maps the library itself. */
   readonly isMapped: boolean;
@@ -75,35 +85,43 @@ interface Configuration extends ImportMap {
   readonly hasPackage: boolean;
 }
 
-async function findConfiguration(start: string): Promise<Configuration> {
-  const none = {
-    directory: "/",
+async function findConfiguration(
+  start: string,
+  root: string,
+): Promise<Configuration> {
+  let found: Configuration | undefined;
+  for (let directory = start;; directory = dirname(directory)) {
+    const here = await readDirectory(directory);
+    if (here?.isWorkspace) return found ? withImportsOf(here, found) : here;
+    found ??= here;
+    if (directory === root || directory === "/") break;
+  }
+  return found ?? {
+    exists: false,
+    directory: root,
     imports: {},
     scopes: {},
     isMapped: false,
     hasPackage: false,
   };
-  let found: Configuration | undefined;
-  for (let directory = start;; directory = dirname(directory)) {
-    const here = await readDirectory(directory);
-    if (here !== undefined && found === undefined) found = here;
-    else if (here?.members && found !== undefined) {
-      // The root of a workspace has imports for its members.
-      found = {
-        ...found,
-        imports: { ...here.imports, ...found.imports },
-        scopes: { ...here.scopes, ...found.scopes },
-        isMapped: found.isMapped || here.isMapped,
-      };
-      return found;
-    }
-    if (directory === "/") return found ?? none;
-  }
+}
+
+/** The root of a workspace has imports for its members. */
+function withImportsOf(
+  root: Configuration,
+  member: Configuration,
+): Configuration {
+  return {
+    ...member,
+    imports: { ...root.imports, ...member.imports },
+    scopes: { ...root.scopes, ...member.scopes },
+    isMapped: member.isMapped || root.isMapped,
+  };
 }
 
 async function readDirectory(
   directory: string,
-): Promise<(Configuration & { members: boolean }) | undefined> {
+): Promise<(Configuration & { isWorkspace: boolean }) | undefined> {
   const own = await readJson(`${directory}/deno.json`) ??
     await readJson(`${directory}/deno.jsonc`);
   const npm = await readJson(`${directory}/package.json`);
@@ -126,13 +144,14 @@ async function readDirectory(
   const dependencies = ["dependencies", "devDependencies"]
     .map((key) => npm?.[key]);
   return {
+    exists: true,
     directory,
     imports,
     scopes: Object.fromEntries(scopes),
     isMapped: isRemote || Object.hasOwn(imports, LIBRARY) ||
       dependencies.some((one) => isObject(one) && Object.hasOwn(one, LIBRARY)),
     hasPackage: npm !== undefined,
-    members: own?.workspace !== undefined || npm?.workspaces !== undefined,
+    isWorkspace: own?.workspace !== undefined || npm?.workspaces !== undefined,
   };
 }
 

@@ -1,3 +1,5 @@
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import type { StepConfig } from "../config/step_config.ts";
 import { osReason, RunnerError } from "../errors.ts";
 import type { Phase } from "../plugins/plugin.ts";
@@ -6,6 +8,7 @@ import { copyTree } from "../source/copy.ts";
 import { changesBetween, takeManifest } from "../source/manifest.ts";
 import { realPath } from "../workspace/guard.ts";
 import { temporaryDirectory } from "../fs/temporary_directory.ts";
+import { boundaryChanges, writeBoundary } from "./ci_boundary.ts";
 import type { JobRun } from "./job_run.ts";
 
 /** Maximum number of paths that a message names. */
@@ -63,6 +66,10 @@ export async function sealCiSource(
       signal,
     });
     await Deno.chmod(path, 0o555);
+    if (isMixed(steps)) {
+      await writeBoundary(dirname(path));
+      run.hasCiBoundary = true;
+    }
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof RunnerError) throw cause;
@@ -84,6 +91,7 @@ export function removeCiCopy(run: JobRun): void {
   run.ciCopyDirectory?.[Symbol.dispose]();
   run.ciCopyDirectory = undefined;
   run.hasCiCopy = false;
+  run.hasCiBoundary = false;
 }
 
 async function isCopyRead(
@@ -91,12 +99,15 @@ async function isCopyRead(
   path: string,
   steps: readonly Pick<StepConfig, "untrusted">[],
 ): Promise<boolean> {
-  const isMixed = steps.some(({ untrusted }) => untrusted) &&
-    steps.some(({ untrusted }) => !untrusted);
-  return isMixed || (plugins?.plugins.length ?? 0) > 0 ||
+  return isMixed(steps) || (plugins?.plugins.length ?? 0) > 0 ||
     (settings.get("plugin_dir")?.value ?? "") !== "" ||
     await Deno.stat(`${path}/.reactorcide/plugins`)
       .then(({ isDirectory }) => isDirectory, () => false);
+}
+
+function isMixed(steps: readonly Pick<StepConfig, "untrusted">[]): boolean {
+  return steps.some(({ untrusted }) => untrusted) &&
+    steps.some(({ untrusted }) => !untrusted);
 }
 
 /**
@@ -115,10 +126,11 @@ export async function checkCiSource(
   signal: AbortSignal = run.cancellation.graceful,
 ): Promise<void> {
   const { ciManifest, ciPreparedPath, ciCopyManifest, ciSourcePath } = run;
+  const { hasCiBoundary } = run;
   if (ciManifest === undefined || ciPreparedPath === undefined) return;
   const problem = await problemOf(ciPreparedPath, ciManifest, signal) ??
     (ciCopyManifest && ciSourcePath &&
-      await problemOf(ciSourcePath, ciCopyManifest, signal));
+      await problemOf(ciSourcePath, ciCopyManifest, signal, hasCiBoundary));
   if (!problem) return;
   run.ciManifest = undefined;
   run.ciSourcePath = undefined;
@@ -157,11 +169,17 @@ async function problemOf(
   path: string,
   before: NonNullable<JobRun["ciManifest"]>,
   signal: AbortSignal,
+  hasBoundary = false,
 ): Promise<{ reason: string; cause?: unknown } | undefined> {
-  let changes: ReturnType<typeof changesBetween>;
+  let changes: [path: string, change: string][];
   try {
     const after = await takeManifest(path, { expected: before, signal });
-    changes = changesBetween(before, after);
+    changes = [
+      ...changesBetween(before, after),
+      ...hasBoundary
+        ? await boundaryChanges(dirname(path), basename(path))
+        : [],
+    ];
   } catch (cause) {
     signal.throwIfAborted();
     // What was readable when it was prepared is not as it was.

@@ -55,6 +55,8 @@ export class JobRun {
   ciCopyDirectory: PrivateDirectory | undefined;
   /** Whether there is such a copy. */
   hasCiCopy = false;
+  /** Whether the copy has files above it at which other programs stop. */
+  hasCiBoundary = false;
   /** What was in the copy when it was made. */
   ciCopyManifest: Manifest | undefined;
   /** What was in the trusted CI source when it was prepared. */

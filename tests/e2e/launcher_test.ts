@@ -116,3 +116,45 @@ Deno.test("runnerlib output outside of a step sets outputs of the job", async ()
     assertEquals(code, 2, args.join(" "));
   }
 });
+
+Deno.test("a trusted pipeline reads no configuration that an untrusted step left above it", async () => {
+  await using temporary = await temporaryDirectory();
+  await using directory = await temporaryDirectory();
+  const { path } = directory;
+  await makeFiles(path, {
+    "trusted/p.ts": `
+import { basename } from "@std/path/posix/basename";
+console.log("basename:", basename("/a/b"));
+`,
+    "job.yaml": `
+ci_source_type: copy
+ci_source_url: ${path}/trusted
+steps:
+  - name: untrusted
+    untrusted: true
+    run: |
+      for directory in job "$TMPDIR" "$PARENT"; do
+        echo 'export const basename = () => "evil";' > "$directory/evil.ts"
+        echo '{ "imports": { "@std/path/posix/basename": "./evil.ts" } }' > "$directory/deno.json"
+        git -c init.defaultBranch=evil init --quiet "$directory"
+      done
+    env: { PARENT: "${temporary.path}" }
+  - name: trusted
+    needs: untrusted
+    env: { DENO: "${Deno.execPath()}" }
+    run: |
+      cd "$REACTORCIDE_CI_SOURCE_DIR"
+      runnerlib exec p.ts
+      runnerlib exec "${path}/job/ci/p.ts"
+      "$DENO" run p.ts || true
+      git symbolic-ref HEAD || true
+`,
+  });
+  const { code, stdout, stderr } = await runCli(
+    ["run", "--job-file", "job.yaml"],
+    { cwd: path, env: { TMPDIR: temporary.path } },
+  );
+  assertEquals(code, 0, stdout + stderr);
+  assertEquals(stdout.match(/basename: b$/gm)?.length, 2, stdout + stderr);
+  assertEquals(/evil/.test(stdout + stderr), false, stdout + stderr);
+});

@@ -156,6 +156,31 @@ describe("the copy of the trusted CI source", () => {
     assert(!/evil|runnerlib-ci/.test(test.stdout()), test.stdout());
   });
 
+  for (
+    const [change, path] of [
+      ["touch ../package.json", "../package.json (added)"],
+      [
+        "chmod u+w ../deno.json && echo {} >../deno.json",
+        "../deno.json (changed)",
+      ],
+      ["rm ../.git && mkfifo ../.git", "../.git (changed)"],
+    ]
+  ) {
+    it(`is lost after ${change}`, async () => {
+      await using test = await testRunner();
+      await makeFiles(test.path, FILES);
+      const job = new Job("mixed")
+        .addStep("untrusted", "true", { untrusted: true })
+        .addStep("change", `cd "$REACTORCIDE_CI_SOURCE_DIR" && ${change}`)
+        .addStep("next", "echo no", { needs: ["untrusted", "change"] });
+      const { error } = await test.runner.runJob(job, SOURCES);
+      assert(error instanceof RunnerError, String(error));
+      assertEquals(error.code, "ci-source-modified");
+      assertStringIncludes(error.message, path);
+      assertEquals(test.stdout().includes("no"), false);
+    });
+  }
+
   it("is not created for a job that does not read it", async () => {
     await using temporary = await temporaryDirectory();
     await using test = await testRunner({ TMPDIR: temporary.path });

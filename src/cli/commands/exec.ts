@@ -65,7 +65,16 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       program,
       ...args.slice(0, args.indexOf(path)),
       permissionTextOption(host.cwd),
-      ...await pipelineImports(path, { directory: temporary.path }),
+      ...await pipelineImports(path, {
+        directory: temporary.path,
+        // Whoever may write around the trusted CI source is not trusted.
+        roots: [
+          ...host.env[Variable.ciSourceDir]?.startsWith("/")
+            ? [host.env[Variable.ciSourceDir]]
+            : [],
+          workspace.pathOf("/job/ci"),
+        ],
+      }),
       ...args.slice(args.indexOf(path)),
     ];
     const launcher = createLauncher(host, temporary.path);
