@@ -172,7 +172,9 @@ describe("the copy of the trusted CI source", () => {
       const job = new Job("mixed")
         .addStep("untrusted", "true", { untrusted: true })
         .addStep("change", `cd "$REACTORCIDE_CI_SOURCE_DIR" && ${change}`)
-        .addStep("next", "echo no", { needs: ["untrusted", "change"] });
+        .addStep("next", "echo no", {
+          dependsOn: ["untrusted", "change"],
+        });
       const { error } = await test.runner.runJob(job, SOURCES);
       assert(error instanceof RunnerError, String(error));
       assertEquals(error.code, "ci-source-modified");
