@@ -106,10 +106,9 @@ export function makeExcerpts(
     const shown = whole.slice(0, shownEnd);
     const source = shown.length < whole.length ? shown + HIDDEN : whole;
     const at = Math.min(column - 1, shown.length);
-    const start = source.length > MAX_SHOWN
-      ? Math.max(0, at - SHOWN_BEFORE)
-      : 0;
-    const end = start + MAX_SHOWN;
+    const range = shownRange(source, at);
+    if (range === undefined) return "";
+    const [start, end] = range;
     const before = (start > 0 ? "…" : "") + visible(source.slice(start, at));
     const after = visible(source.slice(at, end)) +
       (end < source.length ? "…" : "");
@@ -117,6 +116,22 @@ export function makeExcerpts(
     const margin = " ".repeat(`${line}`.length);
     return `    ${line} | ${before}${after}\n    ${margin} | ${indent}^`;
   };
+}
+
+/**
+ * Returns the range around a position that is shown, or `undefined` if none can
+ * be. A longer line is cut at blanks: a part of a secret would not be
+ * recognized and masked.
+ */
+function shownRange(line: string, at: number): [number, number] | undefined {
+  if (line.length <= MAX_SHOWN) return [0, line.length];
+  const isCut = (index: number) =>
+    /^\S\S$/.test(line.slice(Math.max(0, index - 1), index + 1));
+  let start = Math.max(0, at - SHOWN_BEFORE);
+  let end = Math.min(line.length, start + MAX_SHOWN);
+  while (start <= at && isCut(start)) start++;
+  while (end >= at && isCut(end)) end--;
+  return start <= at && at <= end ? [start, end] : undefined;
 }
 
 /**

@@ -1,4 +1,9 @@
-import { assertEquals, assertNotMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotMatch,
+  assertRejects,
+} from "@std/assert";
 import { makeExcerpts } from "../../src/schema/excerpt.ts";
 import { RunnerError } from "../../src/errors.ts";
 import { Problems } from "../../src/schema/problems.ts";
@@ -168,10 +173,24 @@ Deno.test("parseJobText() shows no value of a variable or of a secret", async ()
 });
 
 Deno.test("makeExcerpts() shows the part of a long line around the place", () => {
-  const excerpts = makeExcerpts(`${"a".repeat(500)}X${"b".repeat(500)}`);
+  const excerpts = makeExcerpts(`${"a ".repeat(250)}X${" b".repeat(250)}`);
   const [line, caret] = excerpts({ line: 1, column: 501 }).split("\n");
-  assertEquals(line, `    1 | …${"a".repeat(60)}X${"b".repeat(39)}…`);
+  assertEquals(line, `    1 | …${"a ".repeat(30)}X${" b".repeat(19)} …`);
   assertEquals(caret.length, line.indexOf("X") + 1);
+});
+
+Deno.test("makeExcerpts() shows no part of a word, which could be of a secret", () => {
+  const secret = "s3cret-".repeat(10);
+  for (let before = 0; before < 200; before++) {
+    const text = `${"a ".repeat(before)}${secret}: ${"b ".repeat(100)}`;
+    for (const column of [1, before, before * 2 + 5, before * 2 + 80]) {
+      const shown = makeExcerpts(text)({ line: 1, column })
+        .replace(secret, "");
+      assert(!shown.includes("s3cret"), shown);
+      assert(!shown.includes("cret-"), shown);
+    }
+  }
+  assertEquals(makeExcerpts(secret.repeat(3))({ line: 1, column: 100 }), "");
 });
 
 Deno.test("makeExcerpts() puts the caret below wide characters and marks", () => {
