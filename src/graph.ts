@@ -172,8 +172,8 @@ export interface ScheduleOptions {
  * Runs a graph: starts each node when its dependencies have ended.
  *
  * Nodes start in the order in which they become ready, and in the order of the
- * graph if they become ready together. The cost per edge is constant, and there
- * is no recursion.
+ * graph if they become ready together. The cost per edge is constant, and
+ * nothing is recursive.
  *
  * @param options Concurrency, and the function that starts a node.
  * @returns A promise that resolves when no node runs or can start.

@@ -270,7 +270,7 @@ function ignoresHangup(): boolean {
 function consoleSize(): ConsoleSize | undefined {
   try {
     const size = Deno.consoleSize();
-    // A pseudo-terminal whose size nobody has set has none.
+    // The size of a pseudo-terminal is zero until a program sets it.
     return size.columns > 0 && size.rows > 0 ? size : undefined;
   } catch {
     // Whatever the reason, the size is unknown.

@@ -116,7 +116,7 @@ export interface CommandCatalog {
    * Finds a command.
    *
    * @param name Name as typed.
-   * @throws {RunnerError} `usage`, if there is no such command.
+   * @throws {RunnerError} `usage`, if the command does not exist.
    */
   find(name: string): CommandEntry;
   /** Loads every command. */

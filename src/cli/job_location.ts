@@ -98,7 +98,7 @@ export async function nothingToRun(cwd: string): Promise<RunnerError> {
   const looked = JOB_FILES.map((file) => `"${file}"`).join(", ");
   return new RunnerError(
     [
-      `Cannot run a job in "${cwd}": there is no command and no job file`,
+      `Cannot run a job in "${cwd}": it needs a command or a job file`,
       `  looked for ${looked}`,
       "  runnerlib run -- make test   runs a command",
       ...workflows.slice(0, 1).map((file) =>
@@ -150,7 +150,7 @@ export const WORK_DIR_FLAG: Flag = {
  * @param context Context of the command.
  * @param host The process, if not that of the context.
  * @returns Parts of the runner that works there.
- * @throws {RunnerError} `workspace`, if there is no such directory.
+ * @throws {RunnerError} `workspace`, if the directory does not exist.
  */
 export function partsInWorkDir(
   { parts, flags }: CommandContext,

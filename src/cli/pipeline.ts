@@ -54,7 +54,7 @@ export interface PipelineCommand {
  * @param name Name of the command.
  * @param socket Socket at which the pipeline registers secrets.
  * @returns Command line and permissions.
- * @throws {RunnerError} If there is no such file, or a permission is wrong.
+ * @throws {RunnerError} If the file does not exist, or a permission is invalid.
  */
 export async function pipelineCommand(
   context: CommandContext,
@@ -136,7 +136,7 @@ export async function findPython(
   const path = await findOnPath("python3", env);
   if (path !== undefined) return path;
   throw new RunnerError(
-    `Cannot run pipeline "${name}": there is no python3 on PATH`,
+    `Cannot run pipeline "${name}": python3 is not on PATH`,
     { code: "invalid-config" },
   );
 }

@@ -131,7 +131,7 @@ async function readDirectory(
   const mapFile = !isInline && typeof importMap === "string"
     ? `${directory}/${importMap}`
     : undefined;
-  // An import map elsewhere cannot be merged; whoever has one maps everything.
+  // A remote import map cannot be merged, so it has to map everything itself.
   const isRemote = mapFile !== undefined && /^\w+:/.test(String(importMap));
   const source = mapFile === undefined ? own : await readJson(mapFile);
   const base = mapFile ?? `${directory}/deno.json`;

@@ -141,7 +141,7 @@ function readPermissions(
   const lines = grants.map((grant) => `pipeline:${grant}`);
   const { read = [], ...rest } = readGrants(lines)("pipeline");
   const directories = { JOB_DIR: workspace.base };
-  // What every plugin may read is none of a pipeline's grants.
+  // Pipelines do not get what every plugin may read.
   const own = read.filter((path) =>
     path !== "$JOB_DIR" && path !== "$PLUGIN_DIR"
   );

@@ -91,7 +91,7 @@ export async function getSecret(
  * @param context Context of the command.
  * @param store Store.
  * @param path Path whose keys are listed.
- * @throws {RunnerError} `invalid-config` if there is no such path.
+ * @throws {RunnerError} `invalid-config` if the path does not exist.
  */
 export async function listSecrets(
   context: CommandContext,

@@ -142,7 +142,7 @@ export class OptionReader {
     }
   }
 
-  /** A worker sets a variable to an empty string if there is no value. */
+  /** Workers set a variable without a value to an empty string. */
   #text(name: OptionName): string {
     const { value = "", origin } = this.#settings.get(name) ?? {};
     if (typeof value !== "string") return Object.values(value).join(",");

@@ -271,7 +271,7 @@ function safeDirectories(env: Environment): Environment {
 }
 
 /**
- * A user name alone is no credential for ssh. A query may contain a signature.
+ * In an ssh address, a user name alone is not a credential. A query may contain a signature.
  */
 function hasCredentials(url: string): boolean {
   if (/[?#]/.test(url)) return true;

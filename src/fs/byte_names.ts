@@ -9,7 +9,7 @@
  * 1. This package represents such a name as a string in which each undecodable
  *    byte is a lone surrogate from U+DC80 to U+DCFF, like Python's
  *    "surrogateescape" (PEP 383). This is reversible, so two files never share
- *    a name. `name.isWellFormed()` tells whether Deno can use it.
+ *    a name. Deno can use it if `name.isWellFormed()` is `true`.
  * 2. If Deno returns U+FFFD, {@linkcode listDirectory} gets the bytes from the
  *    shell.
  * 3. Deno accesses such an entry through another path, see `byte_paths.ts`.

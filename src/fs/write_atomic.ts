@@ -1,6 +1,10 @@
+import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
+
+/** Maximum length of a name that is a prefix; names of files have 255 bytes. */
+const MAX_PREFIX = 50;
 
 /** Options for {@linkcode writeAtomic}. */
 export interface WriteAtomicOptions {
@@ -38,7 +42,7 @@ export async function writeAtomic(
   const bytes = typeof content === "string"
     ? new TextEncoder().encode(content)
     : content;
-  const temporary = join(dirname(path), `.${crypto.randomUUID()}.tmp`);
+  const temporary = temporaryPath(path);
   try {
     await Deno.writeFile(temporary, bytes, { createNew: true, mode });
     if (isDurable) await syncFile(temporary);
@@ -50,6 +54,14 @@ export async function writeAtomic(
       cause,
     });
   }
+}
+
+/** The name begins with that of the file, so that rules for it hold as well. */
+function temporaryPath(path: string): string {
+  const suffix = `.${crypto.randomUUID()}.tmp`;
+  return basename(path).length <= MAX_PREFIX
+    ? path + suffix
+    : join(dirname(path), suffix);
 }
 
 async function syncFile(path: string): Promise<void> {

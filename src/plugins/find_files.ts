@@ -42,7 +42,7 @@ export interface PluginFile {
  *
  * @param directory Path of the directory.
  * @returns The files.
- * @throws {RunnerError} `invalid-config` if there is no such directory;
+ * @throws {RunnerError} `invalid-config` if the directory does not exist;
  * `plugin-failed` if a file is named like a plugin and nothing can run it.
  */
 export async function findPluginFiles(

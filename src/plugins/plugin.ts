@@ -41,7 +41,7 @@ export const PHASE_METHODS = {
  * Finds the phase that a name stands for.
  *
  * @param name Name or older name of a phase.
- * @returns The phase, `undefined` if there is none of that name.
+ * @returns The phase, `undefined` if no phase has that name.
  */
 export function phaseOf(name: unknown): Phase | undefined {
   const phases: readonly unknown[] = PHASES;
@@ -144,7 +144,7 @@ export interface PluginContext extends PhaseContext {
    *
    * @param name What was measured.
    * @param value The number.
-   * @throws {TypeError} If there is no name, or the value is no number.
+   * @throws {TypeError} If the name is empty, or the value is not a number.
    */
   metric(name: string, value: number): void;
 }

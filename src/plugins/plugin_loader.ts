@@ -239,7 +239,7 @@ function loadError(origin: string, cause: unknown): RunnerError {
  * @param registry Registry that receives the plugins.
  * @param logger Logger for what was loaded.
  * @returns Handle that unregisters the plugins when disposed.
- * @throws {RunnerError} `invalid-config` if there is no such directory;
+ * @throws {RunnerError} `invalid-config` if the directory does not exist;
  * `plugin-failed` if a file holds no plugin or fails. Nothing stays registered
  * then.
  */

@@ -210,7 +210,7 @@ export type PluginFactory = (registry: PluginReceiver) => unknown;
  * {@linkcode PluginFactory}.
  * @param registry Registry that receives the plugins.
  * @returns Number of plugins that were registered.
- * @throws {TypeError} If there is no plugin in it, or one that is not right.
+ * @throws {TypeError} If it contains no plugin, or an invalid one.
  */
 export async function registerExport(
   exported: unknown,

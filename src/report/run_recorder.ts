@@ -11,7 +11,7 @@ export const RECORD_FILE = "run.jsonl";
 
 /**
  * Collects what happens in a run. The engine writes here and nowhere else;
- * whoever reports on a run listens, or reads the record that is made of it.
+ * a report listens to them, or reads the record that is written from them.
  */
 export class RunRecorder {
   /** What has happened so far, unmasked. */

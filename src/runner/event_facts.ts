@@ -102,7 +102,7 @@ export function describedFacts(
       ...base,
       branch,
       tags: [],
-      reasons: { ...base.reasons, tag: "the event is none of a tag" },
+      reasons: { ...base.reasons, tag: "the event is not a tag" },
     };
 }
 

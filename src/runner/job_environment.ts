@@ -18,13 +18,13 @@ export interface TraceContext {
   readonly traceId: string;
   /** Span of the run: 16 hexadecimal digits. */
   readonly spanId: string;
-  /** Span of whoever started the run, if it belongs to a trace. */
+  /** Span of the program that started the run, if it belongs to a trace. */
   readonly parentSpanId?: string;
   /** Whether the trace is recorded, as its starter has decided. */
   readonly sampled: boolean;
   /**
    * Value of `TRACEPARENT` below a span. Missing if spans are not exported:
-   * programs then continue the trace of whoever started the run.
+   * programs then continue the trace of the program that started the run.
    */
   readonly parentOf?: (spanId: string) => string;
   /** Variables by which programs of the job continue it. */

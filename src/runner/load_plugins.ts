@@ -236,7 +236,7 @@ export type SandboxedRun =
  * @param ciCopy Absolute path at which the CI source will be read.
  * @returns The setting.
  * @throws {RunnerError} `invalid-config`, if a permission is none;
- * `plugin-failed`, if there is no Deno.
+ * `plugin-failed`, if Deno is not found.
  */
 export async function sandboxSetting(
   run: SandboxedRun,

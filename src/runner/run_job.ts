@@ -299,7 +299,7 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
     if (run.settings.lines("plugin_permissions").length > 0) {
       run.parts.logger.warn(
         "plugins",
-        "plugin_permissions: there is no plugin; name some with --plugin-dir or --plugin",
+        "plugin_permissions: no plugin is loaded; load some with --plugin-dir or --plugin",
       );
     }
     return;

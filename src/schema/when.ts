@@ -52,7 +52,7 @@ export interface When extends WhenParts {
 export interface EventFacts {
   /** Branch; `null` if there is none, `undefined` if it is unknown. */
   readonly branch?: string | null;
-  /** Tags of the commit; empty if it is none of a tag, `undefined` if unknown. */
+  /** Tags of the commit; empty if the event is not a tag, `undefined` if unknown. */
   readonly tags?: readonly string[];
   /** Type of the event, such as `push`; `undefined` if it is unknown. */
   readonly event?: string;
@@ -208,7 +208,8 @@ function valueProblem(
   const named = values.map((value) => JSON.stringify(value)).join(" or ");
   if (any !== undefined && !values.some(anyGlob(any))) {
     return values.length === 0
-      ? `there is no ${what}` + (absence === undefined ? "" : ` (${absence})`)
+      ? `the run has no ${what}` +
+        (absence === undefined ? "" : ` (${absence})`)
       : `the ${what} is ${named}, not ${listed(any)}`;
   }
   if (values.some(anyGlob(not))) {

@@ -98,7 +98,7 @@ export function isSecretKey(key: string): boolean {
  * Replaces `${secret:PATH:KEY}` and `${env:NAME}` in the values of variables.
  *
  * Both may stand anywhere in a value, several times, and a variable may give a
- * part of a path or key. There is no escape, and a malformed
+ * part of a path or key. Nothing can be escaped, and a malformed
  * reference is an error. A missing variable is empty. A secret that is stored as an
  * empty text counts as missing, as it does for the coordinator: the same job
  * must not succeed here and fail there.

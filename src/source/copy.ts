@@ -1,3 +1,5 @@
+import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { resolve } from "@std/path/posix/resolve";
 import { messageOf, osReason, RunnerError } from "../errors.ts";
@@ -6,7 +8,11 @@ import { DirectoryReader, NameRestorer } from "../fs/byte_paths.ts";
 import { writeAll } from "../fs/files.ts";
 import { isInside } from "../job_path.ts";
 import { realPath } from "../workspace/guard.ts";
-import { isOwnWorkspace, OWN_DIRECTORY } from "../workspace/ignore_files.ts";
+import {
+  isOwnWorkspace,
+  isWorkflowFile,
+  OWN_DIRECTORY,
+} from "../workspace/ignore_files.ts";
 import { decodedPath } from "./client.ts";
 import {
   type FillDirectory,
@@ -66,10 +72,11 @@ export async function copySource(
   };
 }
 
-/** Whether earlier runs left a directory, which may contain earlier copies. */
-function isLeftByRun(directory: string): boolean {
-  return directory.endsWith(`/${OWN_DIRECTORY}/workflow`) ||
-    isOwnWorkspace(directory);
+/** Whether runs left an entry, which may contain earlier copies and outputs. */
+function isLeftByRun(path: string, isDirectory: boolean): boolean {
+  const parent = dirname(path);
+  return basename(parent) === OWN_DIRECTORY && isWorkflowFile(basename(path)) ||
+    isDirectory && isOwnWorkspace(path);
 }
 
 /** Loads the library only if there are patterns. */
@@ -127,12 +134,11 @@ export interface CopyTreeOptions {
    */
   isIgnored?: (path: string) => boolean;
   /**
-   * Returns whether a directory below the copied one, given by its absolute
-   * path, is left out.
+   * Returns whether an entry, given by its absolute path, is left out.
    *
    * @default {none is left out}
    */
-  isLeftByRun?: (directory: string) => boolean;
+  isLeftByRun?: (path: string, isDirectory: boolean) => boolean;
   /** Called for each socket, pipe and device; they are not copied. */
   onSpecialFile: (path: string) => void;
   /** Stops the copying. */
@@ -163,7 +169,8 @@ interface Found {
  * Copies a directory and everything in it: files and directories with their
  * permissions, times and holes, empty directories, and symbolic links as links.
  * Names and link targets may be any bytes. The permissions of the
- * copied directory itself are not copied.
+ * copied directory itself are not copied. What is removed during the call counts
+ * as never there.
  *
  * @param from Absolute path of an existing directory.
  * @param to Absolute path of the copy, which may exist if it is empty.
@@ -177,13 +184,20 @@ export async function copyTree(
   options: CopyTreeOptions,
 ): Promise<void> {
   const { signal } = options;
+  const root: Entry = { from, to, path: "" };
+  const gone = new Set<Entry>();
   const attempt = async (entry: Entry, action: () => Promise<void>) => {
     signal.throwIfAborted();
+    if (gone.has(entry)) return;
     try {
       await action();
     } catch (cause) {
       signal.throwIfAborted();
-      throw copyError(entry, cause);
+      // It was removed after it had been listed, or a parent directory was.
+      const isGone = entry !== root && cause instanceof Deno.errors.NotFound;
+      if (!isGone) throw copyError(entry, cause);
+      gone.add(entry);
+      await Deno.remove(entry.to).catch(() => {});
     }
   };
   const each = (
@@ -197,7 +211,6 @@ export async function copyTree(
     );
   using reader = new DirectoryReader([to]);
   const restorer = new NameRestorer();
-  const root: Entry = { from, to, path: "" };
   const levels: Entry[][] = [];
   const files: Entry[] = [];
   const links: Entry[] = [];
@@ -235,7 +248,7 @@ async function openDirectory(
     const { name, path: from, isDirectory, isFile, isSymlink } = item;
     const path = `${directory.path}${name}${isDirectory ? "/" : ""}`;
     if (leaveOut.includes(from) || isIgnored?.(path)) continue;
-    if (isDirectory && isLeftByRun?.(from)) continue;
+    if (isLeftByRun?.(from, isDirectory)) continue;
     const group = isDirectory
       ? directories
       : isFile

@@ -140,7 +140,11 @@ async function find(
       );
     }
   }
-  throw checkoutError(location, ref, "there is no such branch or tag");
+  throw checkoutError(
+    location,
+    ref,
+    "the repository has no such branch or tag",
+  );
 }
 
 /** Login of Subversion. */

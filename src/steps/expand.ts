@@ -46,7 +46,7 @@ export interface Expansion {
  *
  * @param definition The definition.
  * @returns The steps: one without variables if there is nothing to expand, none
- * if there is no item or combination.
+ * if no item or combination exists.
  * @throws {RunnerError} `invalid-job`, for more than 1,024 steps, or for items
  * and a matrix.
  */
@@ -75,7 +75,7 @@ export function expand(definition: ExpandInput): Expansion[] {
  * Expands a definition into the steps of the graph.
  *
  * @param definition The definition.
- * @returns Its steps; a single empty one if there is no item or combination.
+ * @returns Its steps; a single empty one if no item or combination exists.
  * @throws {RunnerError} `invalid-job`, as {@linkcode expand} does.
  */
 export function plannedSteps(definition: Step): PlannedStep[] {

@@ -152,7 +152,7 @@ function find(
     if (found.length > 0) return found;
     const meant = suggest(name, steps.map(({ group }) => group));
     throw new RunnerError(
-      `Cannot use "${option}": there is no step "${name}"` +
+      `Cannot use "${option}": the job has no step "${name}"` +
         (meant === undefined
           ? `; the steps are ${listed(steps.map(({ group }) => group))}`
           : `; did you mean "${meant}"?`),

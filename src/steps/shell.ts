@@ -89,7 +89,7 @@ export function fileCommand(
 
 /**
  * Returns the command that runs a text elsewhere, such as in a container, where
- * there is no script file.
+ * no script file is written.
  *
  * @param words Words of the shell.
  * @param text The text.

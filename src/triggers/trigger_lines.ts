@@ -41,7 +41,7 @@ export interface TriggerLineOptions {
  *
  * @param options Nonce and secrets.
  * @returns The line, including a line feed.
- * @throws {RunnerError} `invalid-config` if there is no nonce;
+ * @throws {RunnerError} `invalid-config` without a nonce;
  * `invalid-trigger` if the line would be too long or contain a secret.
  */
 export function triggerLine(

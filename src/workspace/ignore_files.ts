@@ -151,7 +151,10 @@ export function hasWorkflowFiles(root: string): boolean {
   return namesIn(`${root}/${OWN_DIRECTORY}`).some(isWorkflowFile);
 }
 
-function isWorkflowFile(name: string): boolean {
+/**
+ * Checks whether local workflows leave an entry of that name in `.reactorcide`.
+ */
+export function isWorkflowFile(name: string): boolean {
   return name === "workflow" || name.startsWith("workflow-state.json");
 }
 

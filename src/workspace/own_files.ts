@@ -211,7 +211,7 @@ function isOwnFile(path: string): boolean {
  * @param path Path of the file, which the runner may write to.
  * @param maxBytes Maximum number of bytes that it may have.
  * @returns Its text.
- * @throws {Deno.errors.NotFound} If there is no file.
+ * @throws {Deno.errors.NotFound} If the file does not exist.
  * @throws {Error} If it is not a regular file, is too large or cannot be read.
  */
 export async function readOwnFile(

@@ -45,7 +45,7 @@ interface RunRecord {
  * Removes what earlier runs left in some places, for a run that begins.
  *
  * Nothing happens in a container, where each run has a workspace of its own, or
- * where there is no workspace yet.
+ * where the workspace does not exist yet.
  *
  * @param workspace The workspace.
  * @param paths Absolute paths of the files.

@@ -74,7 +74,7 @@ function readable<T>(path: string, read: () => T): T | undefined {
   try {
     return read();
   } catch {
-    // There is no such process, no /proc, or no permission.
+    // The process has ended, /proc is not mounted, or access is denied.
     return undefined;
   }
 }

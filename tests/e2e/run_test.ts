@@ -215,7 +215,7 @@ describe("runnerlib run reports what is wrong with", () => {
       "a missing command and job file",
       ["run"],
       1,
-      /there is no command and no job file\n {2}looked for "job.yaml", /,
+      /it needs a command or a job file\n {2}looked for "job.yaml", /,
     ],
     [
       "an empty command",

@@ -97,7 +97,10 @@ describe("runnerlib workflow", () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "pipeline.yaml": PIPELINE });
-    await runCli(["workflow", "run", "pipeline.yaml"], { cwd: path });
+    const first = await runCli(["workflow", "run", "pipeline.yaml"], {
+      cwd: path,
+    });
+    assertEquals((await stateOf(path))["lint[1]"], "completed", first.stderr);
     await makeFiles(path, {
       "pipeline.yaml": PIPELINE.replace("exit 3", "echo well"),
     });

@@ -580,7 +580,10 @@ Deno.test("a plugin in Python runs with trusted plugins, and needs python3", asy
     ...trusted,
     hostEnv: { PATH: directory.path },
   });
-  assertMatch(message, /plugin_shows\.py": there is no python3 on PATH/);
+  assertMatch(
+    message,
+    /plugin_shows\.py": python3, which runs plugins in Python, is not on PATH/,
+  );
 });
 
 Deno.test("a plugin in Python imports what PYTHONPATH adds, but nothing from the runner's directory", async () => {

@@ -7,6 +7,7 @@ import {
 } from "../../src/report/annotations.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { runMain } from "../helpers/run_main.ts";
+import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -25,35 +26,18 @@ const HOSTILE = [
 ];
 
 function record(name: string, tail: readonly string[]) {
-  const time = "2026-01-01T00:00:00.000Z";
-  return readRecord(
-    [
-      {
-        event: "run.started",
-        time,
-        ms: 0,
-        version: 1,
-        kind: "job",
-        id: "1",
-        runner: { version: "0", deno: "2" },
-        trace: { traceId: "a", spanId: "b", sampled: true },
-      },
-      {
-        event: "step.ended",
-        time,
-        ms: 1,
-        step: name,
-        outcome: "failed",
-        conclusion: "failed",
-        exitCode: 3,
-        signal: null,
-        startedAt: time,
-        durationMs: 1500,
-        attempts: [],
-        tail,
-      },
-    ].map((event) => JSON.stringify(event)).join("\n"),
-  )!;
+  const ended = recordLine("step.ended", 1, {
+    step: name,
+    outcome: "failed",
+    conclusion: "failed",
+    exitCode: 3,
+    signal: null,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    durationMs: 1500,
+    attempts: [],
+    tail,
+  });
+  return readRecord(`${startedLine()}\n${ended}`)!;
 }
 
 /** Lines that a system would take for a marker. */

@@ -5,6 +5,7 @@ import axe from "npm:axe-core@4.10.3";
 import type { Browser } from "npm:playwright-core@1.54.1";
 import { FORMATS } from "../../src/report/formats/formats.ts";
 import { readRecord } from "../../src/report/run_record.ts";
+import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { isInstalled } from "../helpers/is_installed.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 
@@ -19,11 +20,6 @@ const HOSTILE = [
   "javascript:document.title='taken'",
 ].join("\n");
 
-function event(name: string, ms: number, fields: object): string {
-  const time = new Date(Date.UTC(2026, 0, 1) + ms).toISOString();
-  return JSON.stringify({ event: name, time, ms, ...fields });
-}
-
 function step(name: string, startMs: number, outcome: string): string {
   const exitCode = outcome === "success" ? 0 : 3;
   const end = { outcome, exitCode, signal: null };
@@ -35,9 +31,9 @@ function step(name: string, startMs: number, outcome: string): string {
     outcome: number === 1 ? "failed" : outcome,
   }));
   return [
-    event("step.queued", startMs, { step: name }),
-    event("step.started", startMs + 100, { step: name, attempt: 1 }),
-    event("step.ended", startMs + 300, {
+    recordLine("step.queued", startMs, { step: name }),
+    recordLine("step.started", startMs + 100, { step: name, attempt: 1 }),
+    recordLine("step.ended", startMs + 300, {
       ...end,
       step: name,
       conclusion: outcome,
@@ -51,22 +47,17 @@ function step(name: string, startMs: number, outcome: string): string {
 }
 
 const RUN = [
-  event("run.started", 0, {
-    version: 1,
-    kind: "job",
-    id: "1",
+  startedLine({
     name: HOSTILE,
-    runner: { version: "0", deno: "2" },
-    trace: { traceId: "a", spanId: "b", sampled: true },
   }),
-  event("run.planned", 0, {
+  recordLine("run.planned", 0, {
     steps: [
       { name: "build", dependsOn: [] },
       { name: HOSTILE, dependsOn: ["build"] },
       { name: "test", dependsOn: ["build", HOSTILE] },
     ],
   }),
-  event("plugin.called", 1, {
+  recordLine("plugin.called", 1, {
     plugin: HOSTILE,
     phase: "pre_validation",
     durationMs: 1,
@@ -74,7 +65,7 @@ const RUN = [
   step("build", 0, "success"),
   step(HOSTILE, 300, "failed"),
   step("test", 600, "failed"),
-  event("run.ended", 900, {
+  recordLine("run.ended", 900, {
     status: "failed",
     exitCode: 3,
     durationMs: 900,
@@ -112,8 +103,9 @@ Deno.test({
       path,
       await write(readRecord(RUN)!, { color: false }),
     );
-    // Without HOME, the driver finds no place for its cache.
-    Deno.env.set("XDG_CACHE_HOME", directory.path);
+    // Without HOME, the driver does not start and the browser leaves its files
+    // in the directory for temporary ones. No other program reads this variable.
+    Deno.env.set("PLAYWRIGHT_BROWSERS_PATH", directory.path);
     const { chromium } = await import(
       // deno-lint-ignore no-import-prefix
       "npm:playwright-core@1.54.1"
@@ -121,6 +113,7 @@ Deno.test({
     const browser = await chromium.launch({
       executablePath: "/usr/bin/chromium",
       args: ["--no-sandbox"],
+      env: { ...Deno.env.toObject(), HOME: directory.path },
     });
     try {
       await test.step("it runs nothing, loads nothing and reports nothing", async () => {

@@ -6,6 +6,7 @@ import {
 } from "../../src/report/formats/formats.ts";
 import { compareRuns } from "../../src/report/compare.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
+import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { outputOf } from "../helpers/running.ts";
 
 const HOSTILE =
@@ -15,15 +16,10 @@ const HOSTILE =
 const SHOWN = HOSTILE.replace("\x1b", "\\u{1b}").replace("\x00", "\\u{0}");
 
 const RUN = [
-  event("run.started", 0, {
-    version: 1,
-    kind: "job",
-    id: "1",
+  startedLine({
     name: HOSTILE,
-    runner: { version: "0", deno: "2" },
-    trace: { traceId: "a", spanId: "b", sampled: true },
   }),
-  event("run.planned", 1, {
+  recordLine("run.planned", 1, {
     steps: [
       { name: "build", dependsOn: [] },
       { name: HOSTILE, dependsOn: ["build"] },
@@ -31,24 +27,24 @@ const RUN = [
       { name: "left out", dependsOn: [HOSTILE] },
     ],
   }),
-  event("phase.ended", 2, {
+  recordLine("phase.ended", 2, {
     phase: "pre_validation",
     startMs: 1,
     durationMs: 1,
   }),
-  event("plugin.called", 2, {
+  recordLine("plugin.called", 2, {
     plugin: HOSTILE,
     phase: "pre_validation",
     durationMs: 1,
   }),
-  event("source.prepared", 3, {
+  recordLine("source.prepared", 3, {
     source: "source",
     type: "git",
     startMs: 2,
     durationMs: 1,
   }),
   ...step("build", 10, 40, { outcome: "success", exitCode: 0 }),
-  event("step.queued", 50, { step: "flaky" }),
+  recordLine("step.queued", 50, { step: "flaky" }),
   ...step(HOSTILE, 50, 90, {
     outcome: "failed",
     exitCode: 3,
@@ -63,7 +59,7 @@ const RUN = [
       attempt(2, 150, 10, "success"),
     ],
   }),
-  event("step.ended", 170, {
+  recordLine("step.ended", 170, {
     step: "left out",
     outcome: "skipped",
     conclusion: "skipped",
@@ -74,17 +70,12 @@ const RUN = [
     durationMs: 0,
     attempts: [],
   }),
-  event("run.ended", 180, { status: "failed", exitCode: 3, durationMs: 180 }),
+  recordLine("run.ended", 180, {
+    status: "failed",
+    exitCode: 3,
+    durationMs: 180,
+  }),
 ].join("\n");
-
-function event(name: string, ms: number, fields: object): string {
-  return JSON.stringify({
-    event: name,
-    time: new Date(Date.UTC(2026, 0, 1) + ms).toISOString(),
-    ms,
-    ...fields,
-  });
-}
 
 function attempt(
   number: number,
@@ -103,8 +94,8 @@ function step(
   end: { outcome: string; exitCode: number } & Record<string, unknown>,
 ): string[] {
   return [
-    event("step.started", startMs, { step: name, attempt: 1 }),
-    event("step.ended", startMs + durationMs, {
+    recordLine("step.started", startMs, { step: name, attempt: 1 }),
+    recordLine("step.ended", startMs + durationMs, {
       step: name,
       conclusion: end.outcome,
       signal: null,
@@ -146,7 +137,7 @@ describe("a record that a step has forged", () => {
   const STEERING = "\x1b[2J\x1b]0;t\x07\r\u009b2J\u202e\u2028\u2066";
   const DEEP = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
   const ended = (more: object = {}) =>
-    event("step.ended", 1, { ...ENDED, ...more });
+    recordLine("step.ended", 1, { ...ENDED, ...more });
 
   for (
     const [what, ...lines] of [
@@ -160,8 +151,8 @@ describe("a record that a step has forged", () => {
         "names of properties",
         ...["__proto__", "constructor", "toString"].flatMap((step) => [
           ended({ step }),
-          event(step, 1, ENDED),
-          event("run.planned", 1, {
+          recordLine(step, 1, ENDED),
+          recordLine("run.planned", 1, {
             steps: [{ name: step, group: step, dependsOn: [step, "valueOf"] }],
           }),
         ]),
@@ -174,12 +165,12 @@ describe("a record that a step has forged", () => {
       [
         "times without end",
         ended({ durationMs: 1e308 }),
-        event("run.ended", 1, {
+        recordLine("run.ended", 1, {
           status: "failed",
           exitCode: 1,
           durationMs: 1e308,
         }).replace('"ms":1', '"ms":1e300'),
-        event("step.started", 1, { step: "a", attempt: 1 })
+        recordLine("step.started", 1, { step: "a", attempt: 1 })
           .replace(
             /"time":"[^"]*"/,
             '"time":"2026-01-01T00:00:00Z (\\u001b[2J)"',
@@ -191,15 +182,19 @@ describe("a record that a step has forged", () => {
         ended({ step: "s", signal: STEERING }),
         ended({ attempts: [{ ...ATTEMPT, spanId: STEERING }] }),
         ended({ step: "r", attempts: [{ ...ATTEMPT, reason: STEERING }] }),
-        event("phase.ended", 1, { phase: STEERING, startMs: 0, durationMs: 1 }),
-        event("plugin.called", 1, {
+        recordLine("phase.ended", 1, {
+          phase: STEERING,
+          startMs: 0,
+          durationMs: 1,
+        }),
+        recordLine("plugin.called", 1, {
           plugin: STEERING,
           phase: "cleanup",
           durationMs: 1,
           error: STEERING,
         }),
-        event("trigger.submitted", 1, { name: STEERING }),
-        event("source.prepared", 1, {
+        recordLine("trigger.submitted", 1, { name: STEERING }),
+        recordLine("source.prepared", 1, {
           source: "ci",
           type: STEERING,
           repository: STEERING,
@@ -210,7 +205,7 @@ describe("a record that a step has forged", () => {
       ],
       [
         "a cycle",
-        event("run.planned", 1, {
+        recordLine("run.planned", 1, {
           steps: [
             { name: "a", dependsOn: ["b"] },
             { name: "b", dependsOn: ["a", "missing"] },
@@ -220,13 +215,13 @@ describe("a record that a step has forged", () => {
       [
         "many attempts",
         ...new Array(30_000).fill(
-          event("step.retrying", 1, {
+          recordLine("step.retrying", 1, {
             step: "a",
             attempt: ATTEMPT,
             delayMs: 1,
           }),
         ),
-        event("step.started", 1, { step: "a", attempt: 1 }),
+        recordLine("step.started", 1, { step: "a", attempt: 1 }),
       ],
     ]
   ) {

@@ -4,6 +4,7 @@ import { prometheusReport } from "../../src/report/formats/prometheus.ts";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
 import { isInstalled } from "../helpers/is_installed.ts";
 import { Random } from "../helpers/random.ts";
+import { recordLine, startedLine } from "../helpers/record_lines.ts";
 import { runMain } from "../helpers/run_main.ts";
 import { outputOf } from "../helpers/running.ts";
 import {
@@ -14,23 +15,9 @@ import {
 const HOSTILE = 'a "name" \\ of\n{two="lines"} 7';
 
 function run(status: string, durationMs: number, name = "app"): RunRecord {
-  const time = "2026-01-01T00:00:00.000Z";
-  return readRecord(
-    [
-      {
-        event: "run.started",
-        time,
-        ms: 0,
-        version: 1,
-        kind: "job",
-        id: crypto.randomUUID(),
-        name,
-        runner: { version: "0", deno: "2" },
-        trace: { traceId: "a", spanId: "b", sampled: true },
-      },
-      { event: "run.ended", time, ms: 1, status, exitCode: 0, durationMs },
-    ].map((event) => JSON.stringify(event)).join("\n"),
-  )!;
+  const started = startedLine({ id: crypto.randomUUID(), name });
+  const ended = recordLine("run.ended", 1, { status, exitCode: 0, durationMs });
+  return readRecord(`${started}\n${ended}`)!;
 }
 
 function valueOf(text: string, series: string): number {

@@ -133,7 +133,7 @@ describe("conditions on the event of a job", () => {
         [
           "deploy",
           "skipped",
-          "when.branch: there is no branch (the event is a pull request)",
+          "when.branch: the run has no branch (the event is a pull request)",
         ],
         ["after", "skipped", '"deploy" was skipped'],
         ["always", "success", undefined],

@@ -12,7 +12,7 @@ const FACTS: EventFacts = {
   tags: [],
   event: "push",
   changedFiles: ["src/a.ts", "line\nbreak", "docs/x.md"],
-  reasons: { tag: "the event is none of a tag" },
+  reasons: { tag: "the event is not a tag" },
 };
 
 const ENV = { NAME: "value", EMPTY: "" };
@@ -54,7 +54,7 @@ describe("whenReason()", () => {
       ],
       [
         { tag: "v*" },
-        "when.tag: there is no tag (the event is none of a tag)",
+        "when.tag: the run has no tag (the event is not a tag)",
       ],
       [
         { event: "tag_created" },
@@ -112,7 +112,7 @@ describe("whenReason()", () => {
     assertEquals(reason({ branch: { not: "main" } }, facts), undefined);
     assertEquals(
       reason({ branch: "**" }, facts),
-      "when.branch: there is no branch",
+      "when.branch: the run has no branch",
     );
   });
 });

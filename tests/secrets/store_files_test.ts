@@ -116,7 +116,7 @@ describe("SecretStore.read()", () => {
       await assertRejects(
         () => store.read(),
         RunnerError,
-        `Cannot open "${path}": there is no store of secrets`,
+        `Cannot open "${path}": it does not contain a secret store`,
       );
       assertEquals(store.asked(), 0);
     }

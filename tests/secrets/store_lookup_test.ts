@@ -69,7 +69,7 @@ describe("storeLookup()", () => {
     await assertRejects(
       async () => await lookup("demo", "A"),
       RunnerError,
-      "there is no store of secrets",
+      "it does not contain a secret store",
     );
     const directory = secretsDirectory(env);
     await new SecretStore({ directory, password: () => "pw", cost: 16 }).init();

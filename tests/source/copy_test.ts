@@ -50,6 +50,53 @@ describe("copySource()", () => {
     }
   });
 
+  it("takes what is removed meanwhile for never there", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    await makeFiles(path, { "from/kept": "kept", "from/deep/kept": "kept" });
+    const script = `cd from && echo ready && while :; do
+      mkdir -p gone/deep && : >gone/deep/file && ln -s x gone/link && : >file &&
+      rm -r gone file || exit
+    done`;
+    await using child = new Deno.Command("sh", {
+      args: ["-c", script],
+      cwd: path,
+      stdout: "piped",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read();
+    for (let count = 0; count < 40; count++) {
+      const target = `${path}/to${count}`;
+      await copy("from", target, sourceContext({ cwd: path }));
+      const { kept, "deep/kept": deep } = await listFiles(target);
+      assertEquals([kept, deep], ["kept", "kept"]);
+    }
+    child.kill("SIGKILL");
+    await reader.cancel();
+  });
+
+  it("leaves out the state of local workflows", async () => {
+    await using directory = await temporaryDirectory();
+    const { path } = directory;
+    const kept = { ".reactorcide/workflows/ci.yaml": "", "workflow/x": "" };
+    const left = [
+      "workflow-state.json",
+      "workflow-state.json.log",
+      "workflow/x",
+    ]
+      .concat("workflow-state.json.7.tmp")
+      .map((name) => [`from/a/.reactorcide/${name}`, "secret"]);
+    await makeFiles(`${path}/from/a`, kept);
+    await makeFiles(path, Object.fromEntries(left));
+    await copy("from", `${path}/to`, sourceContext({ cwd: path }));
+    assertEquals(
+      Object.keys(await listFiles(`${path}/to/a`)).filter((name) =>
+        !name.endsWith("/")
+      ),
+      Object.keys(kept),
+    );
+  });
+
   it("keeps permissions, even of read-only directories", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;

@@ -93,7 +93,7 @@ suite("svnSource()", () => {
     await assertRejects(
       () => prepareFrom(path, url, "missing"),
       RunnerError,
-      `Cannot check out "missing" of "${url}": there is no such branch or tag`,
+      `Cannot check out "missing" of "${url}": the repository has no such branch or tag`,
     );
     await assertRejects(
       () => prepareFrom(path, url, "99"),

@@ -172,7 +172,7 @@ describe("selectSteps()", () => {
     assertThrows(
       () => names({ from: ["biuld"] }),
       RunnerError,
-      'Cannot use "from": there is no step "biuld"; did you mean "build"?',
+      'Cannot use "from": the job has no step "biuld"; did you mean "build"?',
     );
   });
 });

@@ -3,7 +3,8 @@ import { describe, it } from "@std/testing/bdd";
 import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
-import { type Policy, readPolicy } from "../../src/workflow/eval/policy.ts";
+import type { Policy } from "../../src/workflow/eval/policy.ts";
+import { policyOf } from "../helpers/pull_requests/policy.ts";
 import { EVENT, pullRequestEvent } from "../helpers/pull_requests/trees.ts";
 import {
   makeFiles,
@@ -16,29 +17,13 @@ const TRUSTED = `${HEADER}jobs: { test: { command: trusted } }\n`;
 
 /** A policy that allows every change, but for jobs that stay trusted. */
 const policyWith = (...nodes: string[]) =>
-  readPolicy(
-    JSON.stringify({
-      version: 1,
-      head_ci: [{
-        id: "all",
-        workflows: ["main"],
-        paths: [".reactorcide/**"],
-        head_repository: "any",
-        use: {
-          ci_source: "head",
-          profile: "limited",
-          workers: "pool",
-          base_nodes: nodes.length === 0 ? [] : [{
-            nodes,
-            ci_source: "base",
-            profile: "standard",
-            workers: "default",
-          }],
-        },
-      }],
-    }),
-    "POLICY",
-  );
+  policyOf([{
+    id: "all",
+    workflows: ["main"],
+    paths: [".reactorcide/**"],
+    head_repository: "any",
+    nodes,
+  }]);
 
 const GENEROUS = await policyWith();
 const GUARDED = await policyWith("test");

@@ -8,15 +8,14 @@ import { assert, assertEquals } from "@std/assert";
 import { evalDocument } from "../../src/workflow/eval/eval_document.ts";
 import { evalPlan } from "../../src/workflow/eval/eval_plan.ts";
 import { loadHead, loadTree } from "../../src/workflow/eval/load_tree.ts";
-import { readPolicy } from "../../src/workflow/eval/policy.ts";
 import {
   byId,
   type Expected,
   expectedOf,
   randomSituation,
-  type Rule,
   type Situation,
 } from "../helpers/pull_requests/model.ts";
+import { policyOf } from "../helpers/pull_requests/policy.ts";
 import {
   changedPaths,
   EVENT,
@@ -26,29 +25,6 @@ import {
 } from "../helpers/pull_requests/trees.ts";
 import { Random } from "../helpers/random.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
-
-function policyOf(rules: Rule[]) {
-  return readPolicy(
-    JSON.stringify({
-      version: 1,
-      head_ci: rules.map(({ nodes, ...rule }) => ({
-        ...rule,
-        use: {
-          ci_source: "head",
-          profile: "limited",
-          workers: "pool",
-          base_nodes: nodes.length === 0 ? [] : [{
-            nodes,
-            ci_source: "base",
-            profile: "trusted",
-            workers: "safe",
-          }],
-        },
-      })),
-    }),
-    "POLICY",
-  );
-}
 
 interface Evaluated extends Expected {
   /** Names of the trusted jobs that start, by workflow. */

@@ -273,7 +273,7 @@ jobs:
     ]);
     assertEquals(await one("x.yaml"), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',
-      'Cannot use job file "x.yaml": there is no such file, nor one in .reactorcide/jobs',
+      'Cannot use job file "x.yaml": the file does not exist, neither here nor in .reactorcide/jobs',
     ]);
     assertEquals(await one("x.yaml", { "x.yaml": "-> /etc/passwd" }), [
       'w.yaml:2:14: jobs.a.job_file names "x.yaml", which cannot be used',

@@ -119,7 +119,7 @@ export async function printChangedFiles(
  * Prints what is checked out.
  *
  * @param context Context of the command.
- * @throws {RunnerError} With code `source-failed`, if there is no repository.
+ * @throws {RunnerError} With code `source-failed`, if no repository is found.
  */
 export async function printGitInfo(context: CommandContext): Promise<void> {
   const place = codeDirectory(context);

@@ -94,7 +94,7 @@ export async function listPlugins(context: CommandContext): Promise<number> {
  * @param context Context of the command.
  * @param path Path of the file as typed.
  * @returns Exit code: 1 if it cannot be loaded.
- * @throws {RunnerError} If there is no such plugin.
+ * @throws {RunnerError} If no plugin has the name.
  */
 export async function checkPluginFile(
   context: CommandContext,

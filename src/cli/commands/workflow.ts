@@ -4,7 +4,7 @@ import { DRY_RUN_FLAG } from "./run.ts";
 import { configFlags } from "../config_flags.ts";
 import { drawDefinition, FORMAT_FLAG } from "./graph.ts";
 import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
-import { INPUT_FLAGS } from "../workflow/run_inputs.ts";
+import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 
 /** Actions; each is loaded when it is used. */
@@ -110,13 +110,7 @@ workflow's directory. The state of the jobs, with their outputs, is kept in
       help: "Branch of the event",
       group: "What to run",
     },
-    {
-      name: "changed-file",
-      valueName: "PATH",
-      isRepeatable: true,
-      help: "File that the event changed",
-      group: "What to run",
-    },
+    CHANGED_FILE_FLAG,
     ...configFlags(["wait"]),
     DRY_RUN_FLAG,
     ...EXPLAIN_FLAGS,

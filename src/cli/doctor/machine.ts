@@ -140,7 +140,7 @@ async function isConfined(host: Host): Promise<boolean> {
     });
     return exitCode === 0 && stdout === "";
   } catch {
-    // Without a program that sets it up, there is no confinement.
+    // Plugins are confined only if a program can set it up.
     return false;
   }
 }

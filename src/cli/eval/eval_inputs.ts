@@ -12,6 +12,7 @@ import {
 } from "../../workflow/eval/policy.ts";
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
+import { CHANGED_FILE_FLAG } from "../workflow/run_inputs.ts";
 
 /** Options that a variable can replace, by name. */
 const VALUES: Readonly<Record<string, [variable: string, help: string]>> = {
@@ -62,13 +63,7 @@ export const EVAL_FLAGS: readonly Flag[] = [
     help: "Evaluate only this workflow file",
     group: "What to run",
   },
-  {
-    name: "changed-file",
-    valueName: "PATH",
-    isRepeatable: true,
-    help: "File that the event changed",
-    group: "What to run",
-  },
+  CHANGED_FILE_FLAG,
 ];
 
 /**

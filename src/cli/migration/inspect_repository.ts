@@ -74,7 +74,7 @@ export function migrateReport(
  * @param directory Absolute path of the repository.
  * @param options What matters to the deployment.
  * @returns Differences, by file and line.
- * @throws {RunnerError} `invalid-config`, if there is no such directory.
+ * @throws {RunnerError} `invalid-config`, if the directory does not exist.
  */
 export async function inspectRepository(
   directory: string,
@@ -112,7 +112,7 @@ export async function inspectRepository(
 
 /** The directory itself, or the one around its CI folder. */
 async function repositoryOf(directory: string): Promise<string> {
-  let reason = `there is no ${CI_FOLDER} in it`;
+  let reason = `it does not contain ${CI_FOLDER}`;
   try {
     const root = await Deno.realPath(directory);
     const base = root.endsWith(`/${CI_FOLDER}`)

@@ -194,7 +194,7 @@ async function pythonFindings(
     findings.push(finding(
       "api",
       line,
-      `there is no "${name}"; docs/plugins.md lists what Python can import`,
+      `"${name}" does not exist; docs/plugins.md lists what Python can import`,
     ));
   }
   const isPlugin = path.startsWith(`${PLUGIN_FOLDER}/`);

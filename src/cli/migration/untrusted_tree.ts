@@ -218,7 +218,7 @@ export class UntrustedTree {
  * @param tree The tree.
  * @param word Word of a command.
  * @param from Path of the file that names it.
- * @returns Path from the root; `undefined` if there is no such file.
+ * @returns Path from the root; `undefined` if the file does not exist.
  */
 export async function namedFile(
   tree: UntrustedTree,
@@ -255,6 +255,6 @@ function decode(bytes: Uint8Array, path: string): string | undefined {
 
 function reasonOf(error: unknown): string {
   return error instanceof Deno.errors.NotFound
-    ? "there is no such file"
+    ? "the file does not exist"
     : messageOf(error);
 }

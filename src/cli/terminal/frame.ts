@@ -85,7 +85,7 @@ interface StepCells {
   detail: string;
 }
 
-/** Cells of each column; none for details when there is no room for them. */
+/** Cells of each column; none for details if they do not fit. */
 interface Widths {
   name: number;
   clock: number;
@@ -151,7 +151,7 @@ function lineOf(cells: StepCells, widths: Widths): StyledText[] {
 interface Count {
   count: number;
   word: string;
-  /** What stands for the word where there is no room. */
+  /** Short form of the word, for narrow terminals. */
   mark: string;
   style?: TextStyle;
 }

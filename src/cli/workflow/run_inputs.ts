@@ -6,6 +6,15 @@ import type { WorkflowDefinition } from "../../workflow/definition/definition.ts
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
+/** Option that names the files of an event. */
+export const CHANGED_FILE_FLAG: Flag = {
+  name: "changed-file",
+  valueName: "PATH",
+  isRepeatable: true,
+  help: "File that the event changed",
+  group: "What to run",
+};
+
 /** Options that set variables of a workflow and of its jobs. */
 export const INPUT_FLAGS: readonly Flag[] = [
   {

@@ -34,7 +34,7 @@ const PYTHON_FLAGS = ["-E", "-X", "utf8"];
  * @param file Path of the file.
  * @param env Environment of the runner.
  * @returns Program and arguments.
- * @throws {RunnerError} `plugin-failed`, if there is no Python.
+ * @throws {RunnerError} `plugin-failed`, if Python is not found.
  */
 export async function pythonCommand(
   file: string,
@@ -43,7 +43,7 @@ export async function pythonCommand(
   const python = await findOnPath("python3", env);
   if (python === undefined) {
     throw new RunnerError(
-      "there is no python3 on PATH, which runs plugins in Python",
+      "python3, which runs plugins in Python, is not on PATH",
       { code: "plugin-failed" },
     );
   }

@@ -28,7 +28,7 @@ const ASSIGNMENT = /^export\s+const\s+manifest\b[^={]*=\s*(?=\{)/m;
  * find it would run without anybody knowing its rights.
  *
  * @param source Text of the file.
- * @returns What the plugin asks for; nothing if there is no manifest.
+ * @returns What the plugin asks for; nothing without a manifest.
  * @throws {TypeError} If the manifest is wrong, or not written out.
  */
 export function readManifest(source: string): PluginPermissions {
@@ -174,7 +174,7 @@ function host(value: string, kind: "net" | "import"): string {
   const isAddress = known !== undefined && /^\[|^[\d.]+$/.test(known);
   if (
     known === undefined || name.includes("..") ||
-    // A host that is another spelling of an address is none of its own.
+    // Another spelling of an address is not a host name.
     isAddress && known !== name.toLowerCase() && !name.startsWith("[") ||
     isAddress && wildcard !== "" ||
     isRange && (kind !== "net" || !isAddress || port !== "") ||

@@ -65,7 +65,7 @@ const ALIKE_BITS = 18;
  * needles that are too short for words are found by pairs of bytes.
  *
  * Four bytes, hexadecimal digits above all, are often met by chance. What
- * follows them in the text tells whether it is worth to look closer.
+ * follows them in the text tells whether a closer look is worthwhile.
  *
  * A long needle is cut into pieces that overlap, and each piece is a needle:
  * so little is held back, and nothing takes long to compare. Needles that are

@@ -37,7 +37,7 @@ export interface RegistrationOptions {
   /**
    * Socket of the runner around this one.
    *
-   * @default {there is no such runner}
+   * @default {none}
    */
   outerSocket?: string;
   /**
@@ -75,7 +75,7 @@ export interface Registration extends AsyncDisposable {
  *
  * @param options Where, and what is done with the values.
  * @returns The socket, which serves until it is disposed of.
- * @throws {RunnerError} If there is no directory for it, or no permission.
+ * @throws {RunnerError} If no directory can be used for it, or permission is denied.
  */
 export function openRegistration(options: RegistrationOptions): Registration {
   return new RegistrationServer(listenPrivately(options.parents), options);

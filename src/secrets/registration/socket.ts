@@ -41,7 +41,7 @@ export interface PrivateListener extends Disposable {
  *
  * @param parents Directories, the first suitable one of which is used.
  * @returns The socket.
- * @throws {RunnerError} If none of them is suitable, or there is no permission.
+ * @throws {RunnerError} If none of them can be used, or permission is denied.
  */
 export function listenPrivately(parents: readonly string[]): PrivateListener {
   try {
@@ -79,7 +79,7 @@ function listenIn(directory: string): {
   refusePrompt(path);
   using undo = new DisposableStack();
   const listener = undo.use(Deno.listen({ transport: "unix", path }));
-  // The directory is private, so there is no moment at which the socket is open to others.
+  // The directory is private, so the socket is never open to others.
   Deno.chmodSync(path, 0o600);
   undo.move();
   return { path, listener };

@@ -27,7 +27,7 @@ export async function makePrivateDirectory(path: string): Promise<void> {
  * Reads a file of a store.
  *
  * @param path Path of the file.
- * @returns Its content; `undefined` if there is no such file.
+ * @returns Its content; `undefined` if it does not exist.
  * @throws {RunnerError} `invalid-config` if it cannot be read or is too large.
  */
 export async function readPrivate(

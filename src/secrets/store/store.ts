@@ -113,7 +113,7 @@ export class SecretStore {
    * Reads all secrets.
    *
    * @returns The secrets, a copy of what is in the file.
-   * @throws {RunnerError} `invalid-config` if there is no store, the password
+   * @throws {RunnerError} `invalid-config` if the store does not exist, the password
    * is wrong or a file was changed.
    */
   async read(): Promise<SecretTable> {
@@ -168,7 +168,7 @@ export class SecretStore {
       throw this.#error(`its ".salt" is missing`);
     }
     throw new RunnerError(
-      `Cannot open "${this.#directory}": there is no store of secrets; "runnerlib secrets init" creates one`,
+      `Cannot open "${this.#directory}": it does not contain a secret store; "runnerlib secrets init" creates one`,
       { code: "invalid-config" },
     );
   }

@@ -22,8 +22,8 @@ import { Budget } from "./entry.ts";
  * @param request Request whose ref is the checksum.
  * @param target Absolute path of the target directory, without symbolic links.
  * @returns Function that unpacks the archive.
- * @throws {RunnerError} With code `source-failed`, if there is no such file or
- * the checksum is missing. The returned function throws the same if the archive
+ * @throws {RunnerError} With code `source-failed`, if the file does not
+ * exist or the checksum is missing. The returned function throws the same if the archive
  * cannot be fetched, has another checksum, or contains something that is not
  * allowed.
  */

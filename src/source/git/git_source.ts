@@ -115,7 +115,7 @@ async function prepare(
   const stage = createStageTimer(log);
   const repository = repositoryAt({ path: target }, url, {
     ...context,
-    // The workspace does not outlive the machine, so there is no need to wait
+    // The workspace does not outlive the machine, so it need not wait
     // for the disk.
     config: [["core.fsync", "none"]],
   });

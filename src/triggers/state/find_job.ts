@@ -51,7 +51,7 @@ export interface FindJobContext {
  * @param name Name of the job, or of one instance of a fan-out.
  * @param context Environment and scope of the search.
  * @returns Whether an instance was submitted and has not ended.
- * @throws {RunnerError} `coordinator-forbidden` if there is no token that can
+ * @throws {RunnerError} `coordinator-forbidden` without a token that can
  * read jobs.
  */
 export async function findRunning(
@@ -73,7 +73,7 @@ export async function findRunning(
  * @param name Name of the job, or of one instance of a fan-out.
  * @param context Environment and scope of the search.
  * @returns The result so far; `null` if no such job was started.
- * @throws {RunnerError} `coordinator-forbidden` if there is no token that can
+ * @throws {RunnerError} `coordinator-forbidden` without a token that can
  * read jobs.
  */
 export async function findResult(

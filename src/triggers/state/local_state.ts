@@ -64,7 +64,7 @@ export async function readStateFile(
  * Reads the state of the jobs of a local workflow.
  *
  * @param path Absolute path of the file.
- * @returns The state; `null` if there is no such workflow.
+ * @returns The state; `null` if the workflow does not exist.
  * @throws {RunnerError} `workspace` if it is damaged or cannot be read.
  */
 export async function readLocalState(path: string): Promise<LocalState | null> {

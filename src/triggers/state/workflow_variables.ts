@@ -70,7 +70,7 @@ interface OutputDocument {
  * Reads the variables of the workflow as of the start of the job.
  *
  * @param options Location of the variables.
- * @returns The variables; none if there is no workflow, or they are damaged.
+ * @returns The variables; none outside of a workflow, or if they are damaged.
  */
 export async function readVariables(
   options: ReadVariablesOptions,

@@ -175,7 +175,10 @@ async function findJobFile(root: string, given: string): Promise<string> {
     const real = await inside(root, path);
     if (await isFile(real)) return path;
   }
-  throw unusable(given, `there is no such file, nor one in ${JOB_FOLDER}`);
+  throw unusable(
+    given,
+    `the file does not exist, neither here nor in ${JOB_FOLDER}`,
+  );
 }
 
 async function inside(root: string, path: string): Promise<string> {

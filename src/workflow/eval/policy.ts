@@ -102,6 +102,22 @@ const approver = jsonString({
   },
 });
 
+/** What runs the jobs of an entry. */
+const EXECUTION = {
+  profile: {
+    key: "profile",
+    description: "Execution profile of the jobs.",
+    schema: filled,
+    isRequired: true,
+  },
+  workers: {
+    key: "workers",
+    description: "Class of the workers that run the jobs.",
+    schema: filled,
+    isRequired: true,
+  },
+} as const;
+
 const baseNodes: Schema<BaseNodes> = mapping<
   BaseNodes & { ciSource: "base" }
 >("Trusted jobs", {
@@ -117,18 +133,7 @@ const baseNodes: Schema<BaseNodes> = mapping<
     schema: list(jobName, { minimum: 1 }),
     isRequired: true,
   },
-  profile: {
-    key: "profile",
-    description: "Execution profile of the jobs.",
-    schema: filled,
-    isRequired: true,
-  },
-  workers: {
-    key: "workers",
-    description: "Class of the workers that run the jobs.",
-    schema: filled,
-    isRequired: true,
-  },
+  ...EXECUTION,
 });
 
 const use: Schema<PolicyUse> = mapped(
@@ -139,18 +144,7 @@ const use: Schema<PolicyUse> = mapped(
       schema: jsonChoice(["head"]),
       isRequired: true,
     },
-    profile: {
-      key: "profile",
-      description: "Execution profile of the jobs.",
-      schema: filled,
-      isRequired: true,
-    },
-    workers: {
-      key: "workers",
-      description: "Class of the workers that run the jobs.",
-      schema: filled,
-      isRequired: true,
-    },
+    ...EXECUTION,
     baseNodes: {
       key: "base_nodes",
       description: "Jobs that keep their trusted definition.",

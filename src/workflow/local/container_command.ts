@@ -157,7 +157,9 @@ function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
   const [, uid, gid = uid] = /^(\d+)(?::(\d+))?$/.exec(runAsUser) ?? [];
   if (uid !== undefined) return `${uid}:${gid}`;
   throw new RunnerError(
-    `Cannot run job "${name}": there is no user ${JSON.stringify(runAsUser)}`,
+    `Cannot run job "${name}": the user ${
+      JSON.stringify(runAsUser)
+    } does not exist`,
     { code: "invalid-job" },
   );
 }

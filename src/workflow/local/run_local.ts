@@ -308,7 +308,7 @@ const OUTCOMES: Readonly<Partial<Record<NodeStatus, StepStatus>>> = {
   skipped: "skipped",
 };
 
-/** Reports jobs to whoever shows the steps of a job. */
+/** Reports jobs to the view that shows the steps of a job. */
 function jobEvents(
   { masker }: RunnerParts,
   jobs: readonly LocalJob[],

@@ -45,7 +45,7 @@ export interface StateFile extends WorkflowState, AsyncDisposable {
  * @param options Workflow, and whether to resume it.
  * @returns The state, which is closed when it is disposed.
  * @throws {RunnerError} `output-failed` if the file is damaged or cannot be
- * written; `invalid-workflow` if there is no state to resume, or it belongs to
+ * written; `invalid-workflow` if no state can be resumed, or it belongs to
  * another workflow.
  */
 export async function openStateFile(

@@ -18,6 +18,7 @@ export interface Rule {
   actors: { any: string[] };
   approval: { any: string[] };
   nodes: string[];
+  [key: string]: unknown;
 }
 
 /** A pull request and everything that decides about it. */

@@ -30,7 +30,7 @@ export type ReadConfig = (path: string) => Promise<ReadonlyMap<string, string>>;
  * not trusted. A repository elsewhere, as for submodules and `git worktree`, is
  * used only if it names this directory as its work tree.
  *
- * @throws {RunnerError} With code `source-failed`, if there is no repository.
+ * @throws {RunnerError} With code `source-failed`, if no repository is found.
  */
 export async function findRepository(
   path: string,

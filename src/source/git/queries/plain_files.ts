@@ -13,7 +13,7 @@ const CHUNK_BYTES = 1024 * 1024;
  * Reads an untrusted file only if it is a regular file of limited size. Opening
  * anything else could block, never end, or lead elsewhere.
  *
- * @returns The bytes; `undefined` if there is no file.
+ * @returns The bytes; `undefined` if the file does not exist.
  * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
  * or is too large.
  */
@@ -63,7 +63,7 @@ export async function copyPlainFile(
 /**
  * Reads text with the checks of {@linkcode readPlainFile}.
  *
- * @returns The text; empty if there is no file.
+ * @returns The text; empty if the file does not exist.
  * @throws {RunnerError} With code `source-failed`, if it is not a regular file,
  * or is too large.
  */
