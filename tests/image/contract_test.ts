@@ -23,6 +23,30 @@ token is [REDACTED]
     );
   });
 
+  it("gives jobs the program runnerlib, and its pipelines the library", async () => {
+    await using directory = await temporaryDirectory();
+    await makeFiles(directory.path, {
+      "pipeline.ts": `
+import { runJob } from "@reactorcide/runnerlib";
+import { join } from "@std/path/posix/join";
+console.log(join("a", "b"));
+Deno.exit((await runJob({ command: "runnerlib --version" })).exitCode);
+`,
+    });
+    await openToAll(directory.path);
+    const { code, stdout, stderr } = await inImage([
+      ...["runnerlib", "run", "--job-command"],
+      `echo t0k3n-of-today | runnerlib register-secret - && echo t0k3n-of-today
+       runnerlib output set key=value && cat /job/workflow-output.json
+       runnerlib exec /files/pipeline.ts`,
+    ], [`--volume=${directory.path}:/files:ro`]);
+    assertEquals(code, 0, stderr);
+    assertMatch(
+      stdout,
+      /^Registered 1 secret\n\[REDACTED\]\n.*key.*value[^]*^a\/b$[^]*^\d+\.\d+\.\d+\n$/m,
+    );
+  });
+
   it("is no one's but the job's: no root, no rights, no setting of secrets", async () => {
     const { stdout } = await engine("image", "inspect", IMAGE);
     const [{ Config: config }] = JSON.parse(stdout);
