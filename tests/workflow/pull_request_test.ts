@@ -29,6 +29,8 @@ import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 interface Evaluated extends Expected {
   /** Names of the trusted jobs that start, by workflow. */
   trusted: Record<string, string[]>;
+  /** Why files of the pull request were left out. */
+  problems: string[];
 }
 
 async function evaluate(
@@ -43,6 +45,7 @@ async function evaluate(
   const onBaseProblem = (problem: string) => {
     throw new Error(problem);
   };
+  const problems: string[] = [];
   const plan = evalPlan({
     event,
     base: await loadTree(`${root}/base`, onBaseProblem),
@@ -50,7 +53,10 @@ async function evaluate(
     policy: rules && await policyOf(rules),
     policyRevision: "rev",
     pullRequest: {
-      head: await loadHead(`${root}/head`, () => {}),
+      head: await loadHead(
+        `${root}/head`,
+        (problem) => problems.push(problem),
+      ),
       ...refusal === undefined ? {} : { refusal },
       actor: "someone",
       actorSubjects: mayWrite ? ["repository_write"] : [],
@@ -91,6 +97,7 @@ async function evaluate(
         ]),
       ),
     ]).sort(byId),
+    problems,
     violations: [...new Set(plan.violations.map(({ path }) => path))].sort(),
     trusted: Object.fromEntries(workflows.map(({ id, jobs }) => [
       String(id),
@@ -129,6 +136,19 @@ function described(random: Random, round: number, situation: Situation) {
   return `seed ${random.seed}, round ${round}: ${text.slice(0, 20_000)}`;
 }
 
+/** Adds what repeats a failure below the difference, where a cut log has it. */
+function check(action: () => void, { seed }: Random, problems: string[]) {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    error.message += `\nPULL_REQUEST_SEED=${seed}, the runner says:\n${
+      problems.join("\n")
+    }`;
+    throw error;
+  }
+}
+
 Deno.test("a pull request runs what a naive model of the policy says", async () => {
   const random = new Random(
     Number(Deno.env.get("PULL_REQUEST_SEED")) || undefined,
@@ -140,10 +160,18 @@ Deno.test("a pull request runs what a naive model of the policy says", async () 
   for (let round = 0; round < rounds; round++) {
     const situation = randomSituation(random);
     const context = described(random, round, situation);
-    const { trusted, ...got } = await evaluate(directory.path, situation);
-    assertEquals(got, expectedOf(situation), context);
-    checkTrusted(situation, { trusted, ...got }, context);
-    for (const [, origin] of got.workflows) {
+    const evaluated = await evaluate(directory.path, situation);
+    const { workflows, violations, problems } = evaluated;
+    check(
+      () => {
+        const expected = expectedOf(situation);
+        assertEquals({ workflows, violations }, expected, context);
+        checkTrusted(situation, evaluated, context);
+      },
+      random,
+      problems,
+    );
+    for (const [, origin] of workflows) {
       origins[origin]++;
       if (origin !== "head") continue;
       for (const name of situation.mutations) {
