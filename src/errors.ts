@@ -25,6 +25,7 @@ import { showUrlsIn } from "./url_secrets.ts";
  * | `registration-failed` | the socket for secrets could not be opened, or did not take them |
  * | `command-failed` | the command ended with another exit code than 0 (its own) |
  * | `step-failed` | a step that is a function threw, or its outputs could not be read |
+ * | `step-flaky` | a step succeeded only after a failed attempt, and `failOnFlaky` is set |
  * | `command-timeout` | the command ran into its time limit (exit code 124) |
  * | `cancelled` | a signal, or the caller, ended the job (exit code 128+N) |
  */
@@ -50,6 +51,7 @@ export type RunnerErrorCode =
   | "registration-failed"
   | "command-failed"
   | "step-failed"
+  | "step-flaky"
   | "command-timeout"
   | "cancelled";
 

@@ -352,6 +352,12 @@ export interface JobOptions {
    */
   failurePolicy?: "finish" | "continue" | "kill";
   /**
+   * Fail the job if a step succeeded only after a failed attempt.
+   *
+   * @default {false}
+   */
+  failOnFlaky?: boolean;
+  /**
    * Wait while another job uses the workspace, instead of failing.
    *
    * @default {false}

@@ -222,6 +222,20 @@ export const OPTIONS = [
       "With `finish`, running steps finish and no others start; with `continue`, the others run as well; with `kill`, running steps are stopped.",
   },
   {
+    name: "fail_on_flaky",
+    option: "failOnFlaky",
+    flag: "fail-on-flaky",
+    env: {
+      name: "REACTORCIDE_FAIL_ON_FLAKY",
+      setBy: "user",
+      isSetting: true,
+    },
+    keys: ["job.fail_on_flaky"],
+    type: "boolean",
+    default: "false",
+    doc: "Fail the job if a step succeeded only after a failed attempt",
+  },
+  {
     name: "only",
     option: "selection.only",
     flag: "only",

@@ -219,6 +219,7 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     startedAt: orNull(dateTime),
     durationMs: time,
     attempts: list(attempt),
+    flaky: optional(yesOrNo),
     outputs: optional(list(text)),
     log: optional(text),
     logBytes: optional(count),

@@ -119,6 +119,8 @@ export interface RunEvents {
     readonly startedAt: string | null;
     readonly durationMs: number;
     readonly attempts: readonly AttemptRecord[];
+    /** Whether it succeeded only after a failed attempt. */
+    readonly flaky?: boolean;
     /** Names of its outputs. */
     readonly outputs?: readonly string[];
     /** Path of its log, relative to the directory in which the job was started. */

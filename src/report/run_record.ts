@@ -186,7 +186,8 @@ function startedAttempt(event: EventOf<"step.started">): AttemptRecord {
 }
 
 function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
-  const { step: _name, event: _event, time: _time, ms, ...end } = event;
+  const { step: _name, event: _event, time: _time, flaky: _flaky, ms, ...end } =
+    event;
   Object.assign(step, {
     ...end,
     outputs: end.outputs ?? [],
@@ -194,13 +195,6 @@ function applyEnd(step: StepRecord, event: EventOf<"step.ended">): void {
     startedAt: end.startedAt === null ? null : new Date(end.startedAt),
     endMs: ms,
   });
-}
-
-/** Checks whether a step succeeded only after a failed attempt. */
-export function isFlaky(
-  { outcome, attempts }: Pick<StepRecord, "outcome" | "attempts">,
-): boolean {
-  return outcome === "success" && attempts.length > 1;
 }
 
 /**

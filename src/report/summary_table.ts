@@ -123,7 +123,11 @@ function rowOf(step: SummaryStep): Row {
   const { attempts, startedAt } = step;
   const [mark, style] = MARKS[step.outcome];
   const reason = step.reason && plainLine(step.reason.replace(/\s+/g, " "));
-  const notes = [attempts > 1 ? `${attempts} attempts` : "", reason];
+  const notes = [
+    isFlaky(step) ? "flaky" : "",
+    attempts > 1 ? `${attempts} attempts` : "",
+    reason,
+  ];
   return {
     mark,
     style: isAllowed(step) ? "yellow" : style,
@@ -341,6 +345,21 @@ export function hasFailed(step: StepEnding): boolean {
  */
 export function isAllowed(step: StepEnding): boolean {
   return didFail(step) && step.conclusion === "success";
+}
+
+/**
+ * Checks whether a step succeeded only after a failed attempt.
+ *
+ * @param step Outcome and attempts, or their number.
+ */
+export function isFlaky(
+  { outcome, attempts }: {
+    readonly outcome: SummaryStatus;
+    readonly attempts: number | readonly unknown[];
+  },
+): boolean {
+  const count = typeof attempts === "number" ? attempts : attempts.length;
+  return outcome === "success" && count > 1;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { AttemptRecord } from "../report/run_event.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
-import { hasFailed } from "../report/summary_table.ts";
+import { hasFailed, isFlaky } from "../report/summary_table.ts";
 import type { AttemptResult, StepEvent } from "../steps/step.ts";
 
 /** How many of its last lines the record keeps of a step that failed. */
@@ -70,6 +70,7 @@ export function recordSteps(
           ...result,
           startedAt: startedAt === null ? null : startedAt.toISOString(),
           attempts: attemptResults.map((attempt) => attemptOf(name, attempt)),
+          ...isFlaky(event.result) ? { flaky: true } : {},
           ...outputs.length === 0 ? {} : { outputs },
           ...log === undefined ? {} : { log },
           ...hasFailed(result) ? { tail: tailOf(tail) } : {},

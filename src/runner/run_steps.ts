@@ -7,7 +7,7 @@ import { isObject } from "../json.ts";
 import { onAbort } from "../process/cancellation.ts";
 import { timeLimit } from "../process/time_limit.ts";
 import { formatSummary } from "../report/summary.ts";
-import { hasFailed } from "../report/summary_table.ts";
+import { hasFailed, isFlaky } from "../report/summary_table.ts";
 import type { Masker } from "../secrets/masker.ts";
 import { runAttempts } from "../steps/run_step.ts";
 import { GraphRun } from "../steps/graph_run.ts";
@@ -101,8 +101,23 @@ export async function runSteps(
   }
   await keepForLater(run, setting);
   await printSummary(run.parts, graph.results, details);
+  if (config.failOnFlaky) failIfFlaky(run, graph.results);
   run.exitCode = run.error instanceof RunnerError ? run.error.exitCode : 0;
   return graph.results;
+}
+
+/** The results of the steps stay as they are: none of them has failed. */
+function failIfFlaky(run: JobRun, results: readonly StepResult[]): void {
+  const names = results.filter(isFlaky).map(({ name }) => `"${name}"`);
+  if (names.length === 0) return;
+  run.fail(
+    new RunnerError(
+      `Flaky ${names.length === 1 ? "step" : "steps"}: ${
+        names.join(", ")
+      } succeeded only after a failed attempt`,
+      { code: "step-flaky" },
+    ),
+  );
 }
 
 /** A later run of some of the steps needs what the others gave. */

@@ -86,6 +86,7 @@ describe("validateSettings()", () => {
         concurrency: undefined,
       },
       failurePolicy: "finish",
+      failOnFlaky: false,
       selection: { only: undefined, from: undefined, skip: undefined },
       wait: false,
       output: {
@@ -146,6 +147,7 @@ describe("validateSettings()", () => {
       grace: "0",
       concurrency: "1024",
       failure_policy: "kill",
+      fail_on_flaky: "true",
       only: " a ,,b c ",
       from: ["d", "e"],
       skip: "f",
@@ -209,6 +211,7 @@ describe("validateSettings()", () => {
       },
       limits: { timeoutMs: 5_400_000, graceMs: 0, concurrency: 1_024 },
       failurePolicy: "kill",
+      failOnFlaky: true,
       selection: { only: ["a", "b c"], from: ["d", "e"], skip: ["f"] },
       wait: true,
       output: {

@@ -65,6 +65,7 @@ describe("the record of a run", () => {
     const [build, , second, flaky, broken] = record.steps;
     assertEquals(build.outputs, ["version"]);
     assertEquals(broken.tail, ["the end is [REDACTED]"]);
+    assertEquals(text.match(/"flaky":true/g)?.length, 1);
     assertEquals(flaky.attempts.map((one) => one.exitCode), [3, 0]);
     assert(flaky.attempts[0].startMs < flaky.attempts[1].startMs);
     assert(second.queuedMs! < second.startMs!);

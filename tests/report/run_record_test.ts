@@ -3,7 +3,8 @@ import { describe, it } from "@std/testing/bdd";
 import { runEventSchema } from "../../src/report/event_schema.ts";
 import { RecordWriter } from "../../src/report/record_writer.ts";
 import { RunRecorder } from "../../src/report/run_recorder.ts";
-import { isFlaky, readRecord } from "../../src/report/run_record.ts";
+import { readRecord } from "../../src/report/run_record.ts";
+import { isFlaky } from "../../src/report/summary_table.ts";
 import type { RunEvents } from "../../src/report/run_event.ts";
 import { temporaryDirectory } from "../helpers/temporary_directory.ts";
 

@@ -43,7 +43,7 @@ Deno.test("formatSummary() aligns what it says about each step", () => {
     formatSummary(MIXED, { columns: 80, color: false }),
     [
       "✓ checkout     success                 0.4s",
-      "✓ build        success               2m 05s  2 attempts",
+      "✓ build        success               2m 05s  flaky · 2 attempts",
       "✗ lint 日本語  exit code 1, allowed    1.2s",
       "○ docs         neutral                 1.2s",
       `– deploy       skipped                    –  Step "e2e" failed`,
@@ -54,7 +54,7 @@ Deno.test("formatSummary() aligns what it says about each step", () => {
     formatSummary(MIXED, { columns: 40, color: false }),
     [
       "✓ checkout       0.4s",
-      "✓ build        2m 05s  2 attempts",
+      "✓ build        2m 05s  flaky · 2 attem…",
       "✗ lint 日本語    1.2s",
       "○ docs           1.2s",
       `– deploy            –  Step "e2e" fail…`,

@@ -1,10 +1,11 @@
 import { criticalPath } from "../critical_path.ts";
-import { isFlaky, type RunRecord, type StepRecord } from "../run_record.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
 import {
   endingOf,
   formatDuration,
   hasFailed,
   isAllowed,
+  isFlaky,
 } from "../summary_table.ts";
 import { graphSvg } from "./html_graph.ts";
 import { STYLE } from "./html_style.ts";

@@ -1,5 +1,6 @@
 import { criticalPath } from "../critical_path.ts";
-import { isFlaky, type RunRecord } from "../run_record.ts";
+import type { RunRecord } from "../run_record.ts";
+import { isFlaky } from "../summary_table.ts";
 
 /**
  * Writes a run as one JSON object: the events of its record put together.

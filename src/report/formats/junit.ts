@@ -1,5 +1,5 @@
-import { isFlaky, type RunRecord, type StepRecord } from "../run_record.ts";
-import { endingOf, hasFailed } from "../summary_table.ts";
+import type { RunRecord, StepRecord } from "../run_record.ts";
+import { endingOf, hasFailed, isFlaky } from "../summary_table.ts";
 
 /** Characters that XML 1.0 cannot have, not even escaped. */
 const INVALID = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;

@@ -1,6 +1,11 @@
 import { criticalPath } from "../critical_path.ts";
-import { isFlaky, type RunRecord } from "../run_record.ts";
-import { endingOf, formatDuration, hasFailed } from "../summary_table.ts";
+import type { RunRecord } from "../run_record.ts";
+import {
+  endingOf,
+  formatDuration,
+  hasFailed,
+  isFlaky,
+} from "../summary_table.ts";
 
 /** How many of its last lines are shown of a step that failed. */
 const TAIL_LINES = 20;

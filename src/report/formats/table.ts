@@ -1,6 +1,6 @@
-import { isFlaky, type RunRecord } from "../run_record.ts";
+import type { RunRecord } from "../run_record.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
-import { formatDuration } from "../summary_table.ts";
+import { formatDuration, isFlaky } from "../summary_table.ts";
 
 /**
  * Writes the table that a run printed at its end, and what the whole run took.
