@@ -1,11 +1,11 @@
 /**
  * Runs CI jobs: prepares source code, runs commands with their secrets masked,
- * calls plugins at eight phases, and hands follow-up jobs over.
+ * calls plugins in eight phases, and submits follow-up jobs.
  *
- * The plain functions are those of {@linkcode defaultRunner}. Make others with
- * {@linkcode createRunner}.
+ * The exported functions belong to {@linkcode defaultRunner};
+ * {@linkcode createRunner} creates independent runners.
  *
- * @example Run a job and ask for the next one
+ * @example Run a job and queue the next one
  * ```ts
  * import { runJob, triggerJob } from "@reactorcide/runnerlib";
  * import { assertEquals } from "@std/assert";
@@ -13,7 +13,7 @@
  * triggerJob("deploy-staging", { env: { DEPLOY_TARGET: "staging" } });
  * const result = await runJob({ command: "exit 3" });
  *
- * // The job failed, so nothing is deployed.
+ * // The job failed, so the follow-up job was discarded.
  * assertEquals(result.exitCode, 3);
  * assertEquals(result.triggers, []);
  * ```
@@ -145,20 +145,34 @@ export const runJob: Runner["runJob"] = defaultRunner.runJob;
 export const registerPlugin: Runner["registerPlugin"] =
   defaultRunner.registerPlugin;
 
-/** Registers a type of sources with the default runner; see {@linkcode Runner.registerSource}. */
+/**
+ * Registers a source type with the default runner; see
+ * {@linkcode Runner.registerSource}.
+ */
 export const registerSource: Runner["registerSource"] =
   defaultRunner.registerSource;
 
-/** Queues a follow-up job of the default runner; see {@linkcode Runner.triggerJob}. */
+/**
+ * Queues a follow-up job with the default runner; see
+ * {@linkcode Runner.triggerJob}.
+ */
 export const triggerJob: Runner["triggerJob"] = defaultRunner.triggerJob;
 
-/** Does the same as {@linkcode triggerJob}, by the name that pipelines in Python also know. */
+/**
+ * Alias of {@linkcode triggerJob}, under the name that Python pipelines use.
+ */
 export const submitJob: Runner["triggerJob"] = defaultRunner.triggerJob;
 
-/** Queues follow-up jobs of the default runner; see {@linkcode Runner.triggerJobs}. */
+/**
+ * Queues follow-up jobs with the default runner; see
+ * {@linkcode Runner.triggerJobs}.
+ */
 export const triggerJobs: Runner["triggerJobs"] = defaultRunner.triggerJobs;
 
-/** Hands the default runner's queue over; see {@linkcode Runner.flushTriggers}. */
+/**
+ * Submits the queued follow-up jobs of the default runner; see
+ * {@linkcode Runner.flushTriggers}.
+ */
 export const flushTriggers: Runner["flushTriggers"] =
   defaultRunner.flushTriggers;
 
@@ -166,10 +180,16 @@ export const flushTriggers: Runner["flushTriggers"] =
 export const registerSecret: Runner["registerSecret"] =
   defaultRunner.registerSecret;
 
-/** Hands over the follow-up jobs of a function with the default runner; see {@linkcode Runner.withTriggers}. */
+/**
+ * Submits the follow-up jobs that a function adds, with the default runner; see
+ * {@linkcode Runner.withTriggers}.
+ */
 export const withTriggers: Runner["withTriggers"] = defaultRunner.withTriggers;
 
-/** Tells whether a job of the workflow runs; see {@linkcode Runner.isJobRunning}. */
+/**
+ * Checks whether a job of the workflow is running; see
+ * {@linkcode Runner.isJobRunning}.
+ */
 export const isJobRunning: Runner["isJobRunning"] = defaultRunner.isJobRunning;
 
 /** Finds the result of a job of the workflow; see {@linkcode Runner.getJobResult}. */
@@ -187,5 +207,8 @@ export const setWorkflowVar: Runner["setWorkflowVar"] =
 export const setWorkflowOutput: Runner["setWorkflowOutput"] =
   defaultRunner.setWorkflowOutput;
 
-/** Tells which job comes next, and how it is run by hand; see {@linkcode Runner.logNextJob}. */
+/**
+ * Prints the next job and the command that runs it; see
+ * {@linkcode Runner.logNextJob}.
+ */
 export const logNextJob: Runner["logNextJob"] = defaultRunner.logNextJob;

@@ -30,12 +30,12 @@ const LATE_SETTINGS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Calls the plugins of a phase and lets them take part in a job.
+ * Calls the plugins of a phase, and applies what they change in the job.
  *
  * @param plugins The plugins of the job.
  * @param phase The phase.
- * @param run The job; plugins change it, and what they record is noted there.
- * @returns Errors that end nothing.
+ * @param run The run; it gets changes, timings and metrics of plugins.
+ * @returns Errors that do not end the job.
  * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
  */
 export async function callPlugins(
@@ -88,7 +88,10 @@ export async function callPlugins(
   return errors;
 }
 
-/** A time that is wrong is reported when all settings are validated. */
+/**
+ * Reads the time limit; an invalid one is reported when all settings are
+ * validated.
+ */
 function timeoutMs({ settings }: JobRun): number | undefined {
   const text = settings.get("plugin_timeout")?.value;
   return typeof text === "string" && parseDuration(text) || undefined;

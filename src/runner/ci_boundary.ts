@@ -1,24 +1,24 @@
 /**
- * Files above the copy of the trusted CI source, at which programs stop that
- * look for their configuration in parent directories. An untrusted step could
- * leave one of its own further up, such as `/tmp/deno.json`.
+ * Files above the copy of the trusted CI source, at which programs stop
+ * searching parent directories for their configuration. Otherwise an untrusted
+ * step could leave a configuration further up, such as `/tmp/deno.json`.
  *
  * @module
  */
 import { readUntrusted } from "../fs/read_untrusted.ts";
 
-/** Contents of the files, by their names. */
+/** Contents of the files, by name. */
 const FILES: Readonly<Record<string, string>> = {
-  // Deno climbs to the root of a workspace, which is what this is.
+  // Deno searches up to the root of a workspace, which this file declares.
   "deno.json": '{"workspace":[],"lock":false}\n',
-  // Git takes it for a work tree whose repository is gone.
+  // Git treats the directory as a work tree whose repository is missing.
   ".git": "gitdir: none\n",
 };
 
 /**
  * Writes the files.
  *
- * @param directory Absolute path of the directory in which the copy will be.
+ * @param directory Absolute path of the directory that will contain the copy.
  */
 export async function writeBoundary(directory: string): Promise<void> {
   for (const [name, content] of Object.entries(FILES)) {
@@ -30,12 +30,11 @@ export async function writeBoundary(directory: string): Promise<void> {
 }
 
 /**
- * Checks that the directory contains the files as they were written, the copy,
- * and nothing else.
+ * Checks that the directory contains only the copy and the unchanged files.
  *
  * @param directory Absolute path of the directory.
  * @param copy Name of the copy in it.
- * @returns What was changed: paths in the directory with the kind of change.
+ * @returns Changed paths, relative to the copy, with the kind of change.
  */
 export async function boundaryChanges(
   directory: string,

@@ -11,12 +11,12 @@ import { temporaryDirectory } from "../fs/temporary_directory.ts";
 import { boundaryChanges, writeBoundary } from "./ci_boundary.ts";
 import type { JobRun } from "./job_run.ts";
 
-/** Maximum number of paths that a message names. */
+/** Maximum number of paths that a message lists. */
 const SHOWN_COUNT = 20;
 
 /**
- * Returns the path for a copy of the trusted CI source. The copy is created when
- * a plugin or a trusted step is going to read it.
+ * Returns the path for a copy of the trusted CI source. The copy is created
+ * only if a plugin or a trusted step will read it.
  *
  * @param run The run.
  * @returns Absolute path with a random name.
@@ -28,18 +28,18 @@ export function ciCopyPath(run: JobRun): string {
 }
 
 /**
- * Closes the trusted CI source, once it is in its place, and before anything
- * of the job runs: removes write permission, and records what is in it.
+ * Seals the trusted CI source after its preparation and before any code of the
+ * job runs: removes write permission and records its contents.
  *
- * Permission bits do not stop a user who is root or owns the files, and what
- * was compared may be changed a moment later. Plugins and, in a job with
- * untrusted steps, the trusted steps therefore read a copy outside of the
- * workspace. That a step changed what the job itself reads is found out by
- * {@linkcode checkCiSource}.
+ * Permission bits do not stop root or the owner of the files, and files can
+ * change right after a comparison. Therefore plugins, and the trusted steps of
+ * a job with untrusted ones, read a copy outside the workspace.
+ * {@linkcode checkCiSource} detects changes of the files that the job itself
+ * reads.
  *
  * @param run The run.
  * @param steps Steps of the job, without those that plugins add.
- * @throws {RunnerError} `source-failed`, if something in it cannot be read.
+ * @throws {RunnerError} `source-failed` if it cannot be read or copied.
  */
 export async function sealCiSource(
   run: JobRun,
@@ -85,7 +85,7 @@ export async function sealCiSource(
 /**
  * Removes the copy of the trusted CI source, if there is one.
  *
- * @param run The run, in which nothing reads it any more.
+ * @param run The run; nothing in it reads the copy any more.
  */
 export function removeCiCopy(run: JobRun): void {
   run.ciCopyDirectory?.[Symbol.dispose]();
@@ -111,15 +111,15 @@ function isMixed(steps: readonly Pick<StepConfig, "untrusted">[]): boolean {
 }
 
 /**
- * Compares the trusted CI source with what was prepared, before somebody who
- * is trusted uses it.
+ * Checks that the trusted CI source has not changed since its preparation,
+ * before trusted code uses it.
  *
- * After a change it counts as lost: the run forgets its path,
- * and it is not compared again.
+ * After a change, the run drops the path of the source and does not check it
+ * again.
  *
  * @param run The run.
- * @param signal Stops the work.
- * @throws {RunnerError} `ci-source-modified`, with the names of what was changed.
+ * @param signal Cancels the check.
+ * @throws {RunnerError} `ci-source-modified`, with the changed paths.
  */
 export async function checkCiSource(
   run: JobRun,
@@ -141,14 +141,14 @@ export async function checkCiSource(
 }
 
 /**
- * Does the same before plugins are called in a phase.
+ * Checks the trusted CI source before the plugins of a phase are called.
  *
- * What ends a job cannot be left out: in `on_error` and `cleanup` a change is
- * a failure of the job, and the plugins are called without the CI source.
+ * `on_error` and `cleanup` cannot be skipped: there, a change fails the job,
+ * and the plugins are called without the CI source.
  *
  * @param phase The phase.
  * @param run The run.
- * @throws {RunnerError} `ci-source-modified`, in any other phase.
+ * @throws {RunnerError} `ci-source-modified`, in all other phases.
  */
 export async function checkCiSourceIn(
   phase: Phase,
@@ -158,7 +158,7 @@ export async function checkCiSourceIn(
     return await checkCiSource(run);
   }
   try {
-    // A job that was cancelled is still cleaned up.
+    // A cancelled job is still cleaned up.
     await checkCiSource(run, new AbortController().signal);
   } catch (error) {
     run.fail(error);
@@ -182,7 +182,7 @@ async function problemOf(
     ];
   } catch (cause) {
     signal.throwIfAborted();
-    // What was readable when it was prepared is not as it was.
+    // The files were readable when they were prepared, so they have changed.
     return { reason: "it was changed and cannot be read any more", cause };
   }
   if (changes.length === 0) return undefined;

@@ -5,13 +5,13 @@ import type { Workspace } from "../workspace/layout.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
- * Opens the log of a job that is one command: its bytes are shown as they
- * come, unless somebody wants them as JSON, or in lines of a limited length.
+ * Opens the log of a job that is one command. Output passes unchanged, unless
+ * it must be JSON, have timestamps, or have lines of limited length.
  *
  * @param parts The context of the runner.
  * @param config Configuration of the job.
  * @param name Name of the only step.
- * @param keepsTail Whether the last lines are remembered.
+ * @param keepsTail Whether the log keeps its last lines.
  * @returns The log.
  */
 export async function openCommandLog(
@@ -46,11 +46,11 @@ export async function openCommandLog(
 }
 
 /**
- * Finds the longest line that is printed.
+ * Returns the maximum length of a printed line.
  *
  * @param config Configuration of the job.
  * @param workspace The workspace.
- * @returns Bytes, without the line break; `undefined` for no limit.
+ * @returns Length in bytes, without the line break; `undefined` if unlimited.
  */
 export function maxLineBytes(
   { output: { maxLineBytes } }: JobConfig,

@@ -10,7 +10,7 @@ import { currentDirectory } from "./working_directory.ts";
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @param plan Its steps, if it is made of steps.
+ * @param plan Steps of the job, if it has steps.
  */
 export function announce(
   run: JobRun,

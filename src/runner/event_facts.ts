@@ -12,31 +12,30 @@ import type { GraphRunOptions } from "../steps/graph_run.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { JobRun } from "./job_run.ts";
 
-/** What a pull request is compared with. */
+/** Revisions and branches of an event, for comparing its code. */
 export interface ComparedSides {
   /** Commit to compare with; empty if it is unknown. */
   readonly diffBase: string;
-  /** Number of the pull request; empty if it is none. */
+  /** Number of the pull request; empty for other events. */
   readonly prNumber: string;
-  /** Branch that the pull request is for. */
+  /** Base branch of the pull request. */
   readonly prBaseRef: string;
-  /** The same, by another name. */
+  /** Base branch of the pull request, under another name. */
   readonly baseRef: string;
-  /** Branch of the event; of a pull request the one that it is for. */
+  /** Branch of the event; for a pull request, its base branch. */
   readonly branch: string;
   /** `true` for a pull request from a fork. */
   readonly isForkPr: string;
 }
 
 /**
- * Finds the revision with which the code of an event is compared.
+ * Returns the git revision with which the code of an event is compared.
  *
- * The branch that a pull request is for is named in full, since a tag could have
- * the same short name. In the clone of a fork, `origin` is the fork, whose
- * branches are up to its owner.
+ * The base branch is a full ref name, since a tag could have the same short
+ * name. In the clone of a fork, `origin` is the fork, whose owner controls its
+ * branches.
  *
- * @param sides What is known about the event.
- * @returns A revision of git.
+ * @param sides Known properties of the event.
  */
 export function comparedRevision(sides: ComparedSides): string {
   const { diffBase, prNumber, prBaseRef, baseRef, branch, isForkPr } = sides;
@@ -46,24 +45,24 @@ export function comparedRevision(sides: ComparedSides): string {
   return name === "" ? "HEAD^" : `refs/remotes/${remote}/${name}`;
 }
 
-/** An event, as far as it is described. */
+/** Known properties of an event. */
 export interface DescribedEvent {
   /** Type of the event; empty if it is unknown. */
   readonly type: string;
   /** Branch or tag; empty if it is unknown. */
   readonly branch: string;
-  /** Number of the pull request; empty if it is none. */
+  /** Number of the pull request; empty for other events. */
   readonly prNumber: string;
 }
 
 /**
- * Returns the facts of an event that is described, without changed files.
+ * Returns the facts of a described event, without changed files.
  *
- * A pull request has no branch: neither the one that it is for, because the code
- * is not on it, nor its own, whose name its author chooses. Once it is merged,
- * its code is on the branch that it was for.
+ * A pull request has no branch: its code is not on the base branch, and the
+ * author chooses the name of the head branch. After it is merged, its code is
+ * on the base branch.
  *
- * @param event The event; its type or branch is known.
+ * @param event The event; its type or branch must be known.
  */
 export function describedFacts(
   { type, branch, prNumber }: DescribedEvent,
@@ -108,7 +107,7 @@ export function describedFacts(
 
 /** Options for {@linkcode eventFacts}. */
 export interface EventFactsOptions {
-  /** Environment of the runner; variables of the job do not count. */
+  /** Environment of the runner, without variables of the job. */
   env: Environment;
   /** Absolute path of a directory in the code. */
   directory: string;
@@ -117,11 +116,11 @@ export interface EventFactsOptions {
 }
 
 /**
- * Finds what is known about the event of a job: from the variables that describe
- * it, and without them from git.
+ * Returns the known facts of the event of a job, from the variables that
+ * describe it or, if none is set, from git.
  *
- * @param options Additional options.
- * @returns The facts; each unknown one has a reason.
+ * @param options Environment and directory.
+ * @returns The facts, and a reason for each unknown one.
  */
 export async function eventFacts(
   { env, directory, hasPaths }: EventFactsOptions,
@@ -157,11 +156,12 @@ export async function eventFacts(
 }
 
 /**
- * Finds why the event skips a job.
+ * Determines whether the event skips a job.
  *
  * @param run The run.
  * @param when Condition of the job.
- * @returns The part that does not hold; `undefined` if all hold.
+ * @returns The first part that is not met, as a reason; `undefined` if all are
+ * met.
  */
 export async function jobSkipReason(
   { parts: { host }, settings }: JobRun,
@@ -180,12 +180,13 @@ export async function jobSkipReason(
 }
 
 /**
- * Finds what the conditions of a job's steps look at, before any step runs: none
- * of them can change it.
+ * Collects the facts and variables for the conditions of steps, before any step
+ * runs, so that no step can change them.
  *
  * @param run The run.
  * @param plan The steps.
- * @returns Facts and variables; nothing for a job without such conditions.
+ * @returns Facts and variables; an empty object if no selected step has a
+ * condition that needs them.
  */
 export async function stepConditions(
   { parts: { host }, sourcePath, jobEnv }: JobRun,

@@ -28,14 +28,15 @@ import {
 const STEP_NAME = "command";
 
 /**
- * Runs the command of a job and notes in the run how it ended.
+ * Runs the command of a job, and records its end in the run.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @param trace Trace to which the job belongs.
- * @param nested How it runs in a container of its own, if it does.
- * @returns The steps of the job.
- * @throws {RunnerError} If the directory or the environment cannot be made.
+ * @param nested How the command runs in a nested container, if it does.
+ * @returns The result of the command, as the only step.
+ * @throws {RunnerError} If the directory, the environment or the container
+ * cannot be created.
  */
 export async function execute(
   run: JobRun,
@@ -96,7 +97,7 @@ export async function execute(
     graceMs: config.limits.graceMs,
     cwd,
     env,
-    // A container has the whole command line already.
+    // The command line of the container includes the shell.
     shell: container ? undefined : config.shell,
     stopsOnError: config.shell !== undefined,
     start: container?.start,
@@ -149,7 +150,7 @@ export async function execute(
   }];
 }
 
-/** A job without a source does not even load it. */
+/** Loads the hint only for a job with a source. */
 async function openHint(run: JobRun): Promise<HistoryHint | undefined> {
   if (!run.sourcePath && !run.ciSourcePath) return undefined;
   const { historyHint } = await import("./history_hint.ts");

@@ -19,23 +19,23 @@ import type { RunnerParts } from "./runner_parts.ts";
 /** Options for {@linkcode WorkflowFunctions.isJobRunning} and {@linkcode WorkflowFunctions.getJobResult}. */
 export interface FindJobOptions {
   /**
-   * Among which jobs of the coordinator the name is looked for.
+   * Jobs of the coordinator among which to look up the name.
    *
-   * @default {"workflow" for a job of a workflow, else "project"}
+   * @default {"workflow" in a job of a workflow, else "project"}
    */
   scope?: JobScope;
-  /** Ends the search. */
+  /** Cancels the search. */
   signal?: AbortSignal;
 }
 
 /**
- * Checks whether a job of the workflow runs, or is about to.
+ * Checks whether a job of the workflow is running or about to run.
  *
  * @param parts The context of the runner.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
- * @returns Whether it does.
- * @throws {RunnerError} If it cannot be known.
+ * @returns Whether an instance was submitted and has not ended.
+ * @throws {RunnerError} If the state cannot be read.
  */
 export async function isJobRunning(
   parts: RunnerParts,
@@ -51,8 +51,8 @@ export async function isJobRunning(
  * @param parts The context of the runner.
  * @param name Name of the job, or of one instance.
  * @param options Scope and signal.
- * @returns The result; `null` if no such job was ever started.
- * @throws {RunnerError} If it cannot be known.
+ * @returns The result; `null` if no such job was started.
+ * @throws {RunnerError} If the state cannot be read.
  */
 export async function getJobResult(
   parts: RunnerParts,
@@ -83,7 +83,7 @@ export async function getWorkflowVars(
 }
 
 /**
- * Finds the file in which the local workflow remembers its jobs.
+ * Returns the path of the file with the state of the local workflow.
  *
  * @param parts The context of the runner.
  * @returns Absolute path.
@@ -117,16 +117,16 @@ function contextOf(
 
 /** Options for {@linkcode Runner.logNextJob}. */
 export interface LogNextJobOptions {
-  /** Why the job is next; said among the runner's own messages. */
+  /** Why the job is next; logged with the messages of the runner. */
   reason?: string;
   /**
-   * Names of the jobs that come first.
+   * Names of the jobs that must complete first.
    *
    * @default {[]}
    */
   dependsOn?: readonly string[];
   /**
-   * Path of the workflow file that holds the job.
+   * Path of the workflow file that contains the job.
    *
    * @default {"pipeline.yaml"}
    */
@@ -134,14 +134,14 @@ export interface LogNextJobOptions {
 }
 
 /**
- * Prints which job comes next, and how to run it by hand.
+ * Prints the next job and the command that runs it.
  *
- * The jobs that come first are complete if the local workflow says so; where
- * there is none, the caller knows.
+ * The state of the local workflow decides which dependencies are complete;
+ * without a local workflow, all of them count as complete.
  *
  * @param parts The context of the runner.
  * @param name Name of the job.
- * @param options What else is known of it.
+ * @param options Additional options.
  */
 export async function logNextJob(
   parts: RunnerParts,

@@ -41,7 +41,9 @@ const MAX_SHOWN = 20;
 
 /** Options for {@linkcode flushTriggers}. */
 export interface FlushTriggersOptions {
-  /** Path of the triggers file, as the job sees it. */
+  /**
+   * Path of the triggers file as seen by the job, such as `/job/triggers.json`.
+   */
   readonly file: string;
   /** How follow-up jobs are submitted. */
   readonly transport: OptionValue<"trigger_transport">;
@@ -50,64 +52,63 @@ export interface FlushTriggersOptions {
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
   /**
-   * Whether nothing is submitted if one of the follow-up jobs is refused.
+   * Whether to submit nothing if one follow-up job is refused.
    *
    * @default {false}
    */
   readonly isAtomic?: boolean;
   /**
-   * Whether follow-up jobs join those that an earlier run left in the file, and
-   * replace those of their names: for commands that are called by hand.
+   * Whether follow-up jobs are added to those that an earlier run left in the
+   * file, and replace those with the same names. Meant for commands that a user
+   * calls.
    *
    * @default {false}
    */
   readonly joinsEarlier?: boolean;
   /**
-   * How often a request is sent while its failure may be transient.
-   *
-   * @default {what the client does}
+   * Retries of requests whose failure may be transient.
+   * @default {the policy of the client}
    */
   readonly retry?: RetryPolicy;
   /**
-   * Ends requests to the coordinator.
-   *
-   * @default {nothing does}
+   * Cancels requests to the coordinator.
+   * @default {no signal}
    */
   readonly signal?: AbortSignal;
 }
 
-/** What {@linkcode flushTriggers} has done. */
+/** Result of {@linkcode flushTriggers}. */
 export interface FlushedTriggers {
-  /** Follow-up jobs that were submitted, or written to the file. */
+  /** Follow-up jobs that were submitted or written to the file. */
   readonly triggers: readonly Trigger[];
   /**
-   * Absolute path of the file that they are in; `undefined` if the coordinator
-   * or a worker has them.
+   * Absolute path of the file with the follow-up jobs; `undefined` if they were
+   * submitted to the coordinator or a worker.
    */
   readonly path?: string;
-  /** The error of those that were refused, if there are some. */
+  /** Error with all refused follow-up jobs, if some were refused. */
   readonly refusal?: RunnerError;
 }
 
 /**
- * Submits queued follow-up jobs and takes them off the queue.
+ * Submits queued follow-up jobs and removes them from the queue.
  *
- * 1. Those that the coordinator would refuse, or let wait forever, are refused
- *    here, and with them those that depend on them. The other ones go on, unless
- *    the flush is atomic.
- * 2. On the way to the coordinator, they are written to the file first, so that
- *    a coordinator that cannot be reached loses none of them. On the way of
- *    standard output, what steps have left in the file goes along.
- * 3. Whatever is submitted or refused leaves the queue and the file; what failed
- *    of a coordinator that cannot be reached stays in both. A job that is refused
- *    once is never sent again.
+ * 1. Jobs that the coordinator would refuse or never start are refused here,
+ *    together with their dependents. The others are submitted, unless the flush
+ *    is atomic.
+ * 2. Before jobs are sent to the coordinator, they are written to the file, so
+ *    that none is lost if the coordinator cannot be reached. Jobs that steps
+ *    left in the file are only sent on standard output.
+ * 3. Submitted and refused jobs are removed from the queue and the file. If the
+ *    coordinator cannot be reached, the jobs stay in both. A refused job is
+ *    never sent again.
  *
  * @param parts The context of the runner.
  * @param queue The follow-up jobs.
- * @param options How, and where.
+ * @param options Transport, file and limits.
  * @throws {RunnerError} `invalid-config`, `output-failed`, `workspace`,
- * `coordinator-failed` or `coordinator-forbidden`; `invalid-trigger` if the flush
- * is atomic, or the document as a whole is refused.
+ * `coordinator-failed` or `coordinator-forbidden`; `invalid-trigger` if the
+ * flush is atomic and a job is refused, or if the whole document is refused.
  */
 export async function flushTriggers(
   parts: RunnerParts,
@@ -118,7 +119,7 @@ export async function flushTriggers(
   try {
     return await wayOf(parts, options)(parts, queue, options);
   } catch (error) {
-    // Whatever is done about other triggers, these would be refused again.
+    // These triggers would be refused again with the next flush.
     const isRefused = error instanceof RunnerError &&
       error.code === "invalid-trigger";
     if (isRefused) queue.remove(pending);
@@ -146,7 +147,7 @@ async function write(
   const path = await pathOf(parts, options.file);
   const { refused } = await writeTriggers(path, pending, {
     ...lockOptions(parts, path, options),
-    // Within one run, a second job of a name is a mistake.
+    // Within one run, a second job of the same name is an error.
     replaces: options.joinsEarlier && !parts.run.isInherited,
     isAtomic: options.isAtomic,
   });
@@ -170,7 +171,7 @@ async function print(
   const path = await pathOf(parts, options.file);
   if (pending.length === 0 && !await pathExists(path)) return { triggers: [] };
   const lock = lockOptions(parts, path, options);
-  // After a failure, the jobs are in the file already.
+  // After an earlier failure, the jobs are already in the file.
   const { document, refused } = await writeTriggers(path, pending, {
     ...lock,
     replaces: true,
@@ -183,7 +184,7 @@ async function print(
     try {
       line = triggerLine(document, { env: host.env, masker });
     } catch (error) {
-      // It never becomes a line, and would keep later jobs from being one.
+      // The jobs would make every later flush fail as well.
       await removeTriggers(path, names, lock);
       throw error;
     }
@@ -230,7 +231,7 @@ async function send(
   const { ordered } = orderTriggers(pending);
   const document = orderedDocument(ordered, { operationId });
   if (document.jobs.length === 0) return queue.remove(pending);
-  // What the coordinator answers may repeat what it got.
+  // Answers of the coordinator may quote the document.
   maskDefinitions(
     parts,
     pending.map(({ env, jobCommand }) => ({ env, texts: [jobCommand] })),
@@ -275,8 +276,9 @@ function namesOf(triggers: readonly Trigger[]): string {
 }
 
 /**
- * Keeps the follow-up jobs where a failure of the coordinator cannot lose them.
- * A file that others have damaged does not fail the job.
+ * Writes the follow-up jobs to the file, so that a failure of the coordinator
+ * does not lose them. A file that another program has damaged does not fail the
+ * job.
  */
 async function writeCopy(
   parts: RunnerParts,
@@ -297,7 +299,9 @@ async function writeCopy(
   }
 }
 
-/** A copy that stays behind does no harm. */
+/**
+ * Removes the copy; a failure is only a warning, since the copy does no harm.
+ */
 async function removeCopy(
   parts: RunnerParts,
   path: string | undefined,
@@ -323,7 +327,7 @@ function lockOptions(
   path: string,
   { joinsEarlier }: FlushTriggersOptions,
 ): RemoveTriggersOptions {
-  // A run that goes on adds to its own jobs, and to no others.
+  // An inherited run adds only to its own jobs.
   const keepsEarlier = joinsEarlier && !run.isInherited;
   return { lock: () => lockRunFile(workspace, path, run, { keepsEarlier }) };
 }
@@ -343,12 +347,11 @@ function without(
 }
 
 /**
- * Returns how follow-up jobs that belong to no job are submitted, by the
- * variables of the environment.
+ * Returns the options from the environment for follow-up jobs that are
+ * submitted outside a job.
  *
  * @param parts The context of the runner.
- * @param layer What overrides the environment.
- * @returns Options.
+ * @param layer Values that override the environment.
  * @throws {RunnerError} `invalid-config`, if a setting is invalid.
  */
 export function triggerOptionsFromEnv(

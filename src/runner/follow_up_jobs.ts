@@ -7,14 +7,14 @@ import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
- * Submits the follow-up jobs of a job, or discards them. The job fails if one is
- * refused, and the other ones are submitted.
+ * Submits or discards the follow-up jobs of a job. If one is refused, the job
+ * fails, and the others are submitted.
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @param when When they are submitted.
+ * @param when When to submit follow-up jobs.
  * @returns The follow-up jobs that were submitted.
- * @throws {RunnerError} If they cannot be submitted.
+ * @throws {RunnerError} If submitting fails.
  */
 export async function submitFollowUpJobs(
   run: JobRun,
@@ -29,7 +29,8 @@ export async function submitFollowUpJobs(
       transport: config.triggers.transport,
       coordinatorTimeoutMs: config.triggers.coordinatorTimeoutMs,
       allowInsecureTransport: parts.allowInsecureTransport,
-      // What is submitted in any case is so after a cancellation, too.
+      // With "always", follow-up jobs are submitted after a cancellation as
+      // well.
       signal: when === "always" ? cancellation.forced : cancellation.graceful,
     });
     if (refusal) run.fail(refusal);
@@ -45,34 +46,34 @@ export async function submitFollowUpJobs(
   return [];
 }
 
-/** Takes the follow-up jobs of one function. */
+/** Collects the follow-up jobs of one function. */
 export interface TriggerBatch {
   /**
    * Adds a follow-up job.
    *
    * @param name Name of the follow-up job.
-   * @param options Everything about the follow-up job but its name.
-   * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
+   * @param options Properties of the follow-up job.
+   * @throws {RunnerError} `invalid-trigger`, with all problems.
    */
   readonly triggerJob: (name: string, options?: TriggerOptions) => void;
   /**
-   * Adds several follow-up jobs, or none of them if one is invalid.
+   * Adds several follow-up jobs; if one is invalid, none is added.
    *
    * @param triggers Follow-up jobs.
-   * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
+   * @throws {RunnerError} `invalid-trigger`, with all problems.
    */
   readonly triggerJobs: (triggers: readonly Trigger[]) => void;
 }
 
 /**
- * Calls a function and submits the follow-up jobs that it adds, all at once and
- * only if it succeeds.
+ * Calls a function, and submits the follow-up jobs that it adds together if it
+ * succeeds.
  *
  * @param parts The context of the runner.
  * @param action The function.
  * @returns What the function returns.
- * @throws {RunnerError} If one is refused, or they cannot be submitted.
- * @throws {unknown} Whatever the function throws.
+ * @throws {RunnerError} If a follow-up job is refused or submitting fails.
+ * @throws {unknown} The error of the function.
  */
 export async function withTriggers<T>(
   parts: RunnerParts,
@@ -84,7 +85,7 @@ export async function withTriggers<T>(
     triggerJob: (name, options = {}) => queue.add({ ...options, name }),
     triggerJobs: (triggers) => queue.addAll(triggers),
   });
-  // What steps have left is for the job around them, if there is one.
+  // Triggers that steps left in the file belong to the enclosing job.
   if (queue.size > 0) {
     await flushTriggers(parts, queue, { ...options, isAtomic: true });
   }

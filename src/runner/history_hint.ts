@@ -1,23 +1,23 @@
 import type { StepLog } from "../output/job_log.ts";
 import type { JobRun } from "./job_run.ts";
 
-/** Maximum number of lines of the output in which git's messages are looked for. */
+/** Maximum number of lines of output that are searched for messages of git. */
 const SEARCHED_LINES = 1_000;
 
 /**
- * Explains a failed command to the user, if git says that it misses something.
+ * Explains a failed command to the user if git reported missing history.
  *
  * @param log Log of the command.
- * @returns What the log of the runner says; `undefined` if nothing.
+ * @returns The logged explanation; `undefined` if git reported nothing.
  */
 export type HistoryHint = (log: StepLog) => string | undefined;
 
 /**
- * Creates what explains failures of commands that need more of the history than
- * was fetched. The output is looked at only once a command has failed.
+ * Creates a function that explains failures of commands which need more history
+ * than was fetched. Output is searched only after a command has failed.
  *
- * @param run The run, with its sources in their places.
- * @returns The function; `undefined` if nothing of the history is missing.
+ * @param run The run, after its sources were prepared.
+ * @returns The function; `undefined` if the history is complete.
  */
 export async function historyHint(
   { sourcePath, ciSourcePath, parts: { logger } }: JobRun,

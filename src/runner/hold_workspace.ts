@@ -8,25 +8,25 @@ import type { JobRun } from "./job_run.ts";
 import { outputPath } from "./workflow_output.ts";
 import { workspacePath } from "./job_directories.ts";
 
-/** What a job does in its workspace. */
+/** How a job uses its workspace. */
 export interface WorkspaceUse {
-  /** Whether the job is made of steps, which have logs and outputs there. */
+  /** Whether the job has steps, whose logs and outputs are in the workspace. */
   readonly hasSteps: boolean;
-  /** Whether a container of its own gets the workspace. */
+  /** Whether the workspace is mounted in a nested container. */
   readonly hasContainer: boolean;
 }
 
 /**
- * Locks the workspace for a job, if the job puts files there, and removes what
- * earlier runs left for those who started them.
+ * Locks the workspace if the job writes files there, and removes follow-up
+ * jobs, variables and outputs that earlier runs left.
  *
- * A command that runs in the user's own directory leaves nothing in the
- * workspace, so any number of them may run at once. One that a job around it
- * starts does not replace anything either.
+ * A command in the user's own directory leaves nothing in the workspace, so any
+ * number of them can run at the same time. A command that an outer job starts
+ * does not replace files either.
  *
- * @param run The run, which keeps the lock until it is over.
+ * @param run The run, which holds the lock until it ends.
  * @param config Configuration of the job.
- * @param use What the job does in its workspace.
+ * @param use How the job uses its workspace.
  * @throws {RunnerError} `workspace-busy`, if another job holds the lock;
  * `workspace` or `output-failed`, if files cannot be created or removed.
  * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
@@ -59,10 +59,10 @@ export async function holdWorkspace(
 }
 
 /**
- * Removes what earlier runs left for those who started them.
+ * Removes follow-up jobs, variables and outputs that earlier runs left.
  *
  * @param parts The context of the runner.
- * @param triggersFile Where follow-up jobs are written, as the job knows it.
+ * @param triggersFile Path of the triggers file, as seen by the job.
  * @throws {RunnerError} `output-failed`, if a file cannot be removed.
  */
 export async function beginFiles(
@@ -74,7 +74,7 @@ export async function beginFiles(
 }
 
 /**
- * Ends the lock of a job that is over.
+ * Releases the lock of a job that has ended.
  *
  * @param run The run.
  * @param lock Its lock.

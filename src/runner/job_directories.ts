@@ -9,14 +9,14 @@ import type { RunnerParts } from "./runner_parts.ts";
 import { pathExists } from "../fs/files.ts";
 
 /**
- * Creates the directories of a job that are missing: the one in which its
- * command runs, and the one of its artifacts.
+ * Creates missing directories of a job: its working directory, and the
+ * directory of its artifacts.
  *
  * @param workspace The workspace.
  * @param config Configuration of the job.
- * @returns Absolute path of the job directory, with every link followed.
- * @throws {RunnerError} `workspace`, if a directory cannot be made or a link
- * leads out.
+ * @returns Absolute path of the working directory, without links.
+ * @throws {RunnerError} `workspace` if a directory cannot be created, or a link
+ * leads out of the workspace.
  */
 export async function makeDirectories(
   workspace: Workspace,
@@ -27,24 +27,28 @@ export async function makeDirectories(
 }
 
 /**
- * Creates the directory of a job's artifacts, if it is missing.
+ * Creates the directory of a job's artifacts if it is missing.
  *
  * @param workspace The workspace.
  * @param config Configuration of the job.
- * @returns Absolute path of the directory, with every link followed.
- * @throws {RunnerError} `workspace`, if it cannot be made or a link leads out.
+ * @returns Absolute path of the directory, without links.
+ * @throws {RunnerError} `workspace` if it cannot be created, or a link leads
+ * out of the workspace.
  */
 export async function makeArtifacts(
   workspace: Workspace,
   config: JobConfig,
 ): Promise<string> {
   const { path, isNew } = await makeDirectory(workspace, config.artifactsDir);
-  // What a run leaves there is cleaned up with it; what was there is not its own.
+  // The cleanup removes only a directory that the runner created.
   if (isNew && !workspace.inContainer) await claimPath(workspace, path);
   return path;
 }
 
-/** A link that the source brought along may lead a path elsewhere: it is followed first. */
+/**
+ * Resolves links first, since the source may contain a link that leads
+ * elsewhere.
+ */
 async function makeDirectory(
   workspace: Workspace,
   jobPath: string,
@@ -66,14 +70,13 @@ async function makeDirectory(
 }
 
 /**
- * Checks the directories that a configuration names.
- *
- * Outside a container they may be missing: a run makes them.
+ * Checks the directories of a configuration. Outside a container they can be
+ * missing, since a run creates them.
  *
  * @param config Configuration of the job.
  * @param workspace The workspace.
- * @param logger Logger for what is unusual.
- * @throws {RunnerError} `workspace`, if a run would fail because of them.
+ * @param logger Logger for warnings.
+ * @throws {RunnerError} `workspace` if a run would fail because of a directory.
  */
 export function checkDirectories(
   config: JobConfig,
@@ -114,10 +117,11 @@ function unusable(path: string, reason: string, cause?: unknown): RunnerError {
 }
 
 /**
- * Finds the real place of a path that a variable gives.
+ * Resolves a path from a variable.
  *
  * @param parts The context of the runner.
- * @param path Absolute path; `/job` and what is below stand for the workspace.
+ * @param path Absolute path, or one relative to the current directory; `/job`
+ * stands for the workspace.
  * @returns Absolute path.
  */
 export function workspacePath(

@@ -9,58 +9,67 @@ import type { Host } from "../host.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunIdentity } from "../workspace/run_identity.ts";
 
-/** Maximum length of a command that is put into a variable, in bytes of UTF-8 at the most. */
+/**
+ * Maximum length of a command that is passed in a variable, in bytes of UTF-8.
+ */
 const MAX_COMMAND_BYTES = 128_000;
 
 /** Trace to which a job belongs. */
 export interface TraceContext {
-  /** Its id: 32 hexadecimal digits. */
+  /** Id of the trace: 32 hexadecimal digits. */
   readonly traceId: string;
   /** Span of the run: 16 hexadecimal digits. */
   readonly spanId: string;
   /** Span of the program that started the run, if it belongs to a trace. */
   readonly parentSpanId?: string;
-  /** Whether the trace is recorded, as its starter has decided. */
+  /**
+   * Whether the trace is sampled, as decided by the program that started it.
+   */
   readonly sampled: boolean;
   /**
-   * Value of `TRACEPARENT` below a span. Missing if spans are not exported:
-   * programs then continue the trace of the program that started the run.
+   * Returns the value of `TRACEPARENT` for children of a span. Missing if spans
+   * are not exported; programs then continue the trace of the program that
+   * started the run.
    */
   readonly parentOf?: (spanId: string) => string;
-  /** Variables by which programs of the job continue it. */
+  /** Variables with which programs of the job continue the trace. */
   readonly variables: Environment;
 }
 
-/** Any of these has runs exported. */
+/** Variables that enable the export of runs; one is enough. */
 const ENDPOINTS = [
   "OTEL_EXPORTER_OTLP_ENDPOINT",
   "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
   "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 ];
 
-/** What is known of a job and set for its commands. */
+/** Facts of a job that its commands get as variables. */
 export interface JobFacts {
   /** Configuration of the job. */
   config: JobConfig;
   /** The workspace. */
   workspace: Workspace;
-  /** Absolute path of the current directory, if the job's commands run there. */
+  /**
+   * Absolute path of the current directory, if the job's commands run in it.
+   */
   currentDir: string | undefined;
   /** The run, for the runners that programs of the job start. */
   run: RunIdentity;
-  /** Ids of the locks of the workspace that the job holds; may be empty. */
+  /**
+   * Ids of the locks of the workspace that the job holds, separated by commas;
+   * may be empty.
+   */
   lockIds: string;
   /** Trace to which the job belongs. */
   trace: TraceContext;
-  /** Absolute path of the socket at which secrets are registered, if there is one. */
+  /** Absolute path of the socket for registering secrets, if there is one. */
   secretsSocket: string | undefined;
 }
 
 /**
  * Returns the variables that describe a job.
  *
- * @param facts What is known of the job.
- * @returns The variables.
+ * @param facts Facts of the job.
  */
 export function jobFacts(facts: JobFacts): Record<string, string> {
   const { config, workspace, trace, secretsSocket, lockIds } = facts;
@@ -71,18 +80,18 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
     ...codeDir === undefined ? {} : { [Variable.codeDir]: codeDir },
     [Variable.jobDir]: facts.currentDir ?? workspace.pathOf(config.cwd),
     [Variable.artifactsDir]: workspace.pathOf(config.artifactsDir),
-    // A variable as long as a long script could not be passed.
+    // Linux limits the length of a variable, and a script may be longer.
     ...text === undefined || text.length * 3 > MAX_COMMAND_BYTES
       ? {}
       : { [Variable.jobCommand]: text },
     [Variable.runnerImage]: runnerImage ?? DEFAULT_RUNNER_IMAGE,
-    // Programs of the job that use the library leave theirs in the same place.
+    // Programs of the job that use the library write to the same workspace.
     ...workspace.inContainer ? {} : {
       [Variable.workspace]: workspace.base,
       [Variable.runId]: facts.run.id,
     },
     ...lockIds === "" ? {} : { [Variable.workspaceLock]: lockIds },
-    // They leave their triggers where the runner finds them: it has the nonce.
+    // Only the runner has the nonce, so programs leave triggers in its file.
     ...config.triggers.transport === "stdout"
       ? {
         [Variable.triggerTransport]: "file",
@@ -96,17 +105,17 @@ export function jobFacts(facts: JobFacts): Record<string, string> {
   };
 }
 
-/** A job without a source may have no code directory. */
+/** Returns the code directory; a job without a source may have none. */
 function codeDirectory({ config, workspace }: JobFacts): string | undefined {
   const path = workspace.pathOf(config.sourceDir);
   return workspace.inContainer || isDirectorySync(path) ? path : undefined;
 }
 
 /**
- * Returns the environment from which commands of a job inherit.
+ * Returns the environment that commands of a job inherit.
  *
- * A program has no terminal of its own here. Where a person watches, colors are
- * asked for, unless somebody decided otherwise.
+ * Commands have no terminal. If the output of the runner is a terminal,
+ * `FORCE_COLOR` enables colors, unless a variable decides otherwise.
  *
  * @param host The process around the runner.
  * @returns The environment.
@@ -116,7 +125,7 @@ export async function inheritableEnvironment(
 ): Promise<Environment> {
   const isDecided = ["NO_COLOR", "FORCE_COLOR", "CI"].some((name) => env[name]);
   const wantsColor = stdout.isTerminal() && !isDecided && env.TERM !== "dumb";
-  // Programs that ask questions or draw on a terminal would wait for nobody.
+  // Keeps programs from prompting for input, which would never come.
   const parent = {
     CI: "true",
     ...env,
@@ -128,11 +137,11 @@ export async function inheritableEnvironment(
 }
 
 /**
- * Reads the trace to which a job belongs. A job without a valid one begins a
- * trace, and what other systems noted in an invalid one is dropped with it.
+ * Reads the trace to which a job belongs. A job without a valid trace starts a
+ * new one; the state of an invalid trace is dropped.
  *
  * @param env Environment of the runner.
- * @returns The trace that was begun elsewhere, unchanged, or a new one.
+ * @returns The existing trace, unchanged, or a new one.
  * @see https://www.w3.org/TR/trace-context/
  */
 export function traceContext(env: Environment): TraceContext {
@@ -156,12 +165,13 @@ export function traceContext(env: Environment): TraceContext {
 }
 
 /**
- * Decides whether a run is exported to a collector, by the standard variables of
- * OpenTelemetry.
+ * Checks whether a run is exported to a collector, according to the standard
+ * variables of OpenTelemetry.
  *
  * @param env Environment of the runner.
- * @param isAsked Whether the user asked for it.
- * @see https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ * @param isAsked Whether an option enables the export.
+ * @see
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
 export function isExported(env: Environment, isAsked: boolean): boolean {
   if (env.OTEL_SDK_DISABLED?.toLowerCase() === "true") return false;
@@ -169,10 +179,10 @@ export function isExported(env: Environment, isAsked: boolean): boolean {
 }
 
 /**
- * Has programs continue the spans of a run, because these are exported.
+ * Makes programs of the job children of the run's span, which is exported.
  *
  * @param trace The trace of the run.
- * @returns The trace with the variables of the run's own span.
+ * @returns The trace, with variables for the run's span.
  */
 export function exportedTrace(trace: TraceContext): TraceContext {
   const parentOf = (spanId: string) => traceParent({ ...trace, spanId });
@@ -192,7 +202,10 @@ function traceParent(
   return `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
 }
 
-/** Later versions than 00 may add fields; version ff is not valid. */
+/**
+ * Parses `traceparent`. Versions after 00 can add fields; version ff is
+ * invalid.
+ */
 function parentIn(
   parent: string,
 ): { traceId: string; spanId: string; sampled: boolean } | undefined {

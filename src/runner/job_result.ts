@@ -2,30 +2,31 @@ import type { JobStatus, StepResult } from "../steps/step.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Trigger } from "../triggers/trigger.ts";
 
-/** What running a job gave. */
+/** Result of a job. */
 export interface JobResult {
   /** How the job ended. */
   readonly status: JobStatus;
   /**
-   * Exit code of the job: that of its command, 128+N after signal N, 124 for
-   * the time limit, 143 after SIGTERM, 130 after SIGINT, 131 after SIGQUIT, 129
-   * after SIGHUP, and 1 when something around the command failed.
+   * Exit code of the job: the exit code of its command, 128+N if signal N ended
+   * the command, 124 after a timeout, and 1 if something other than the command
+   * failed. A job that is cancelled by a signal has 143 for SIGTERM, 130 for
+   * SIGINT, 131 for SIGQUIT, and 129 for SIGHUP.
    */
   readonly exitCode: number;
-  /** Its steps, in the order in which they were defined. */
+  /** Results of the steps, in the order of their definitions. */
   readonly steps: readonly StepResult[];
-  /** Follow-up jobs that were submitted, or written to a file. */
+  /** Follow-up jobs that were submitted or written to a file. */
   readonly triggers: readonly Trigger[];
-  /** Id of the trace to which the job belongs: 32 hexadecimal digits. */
+  /** Id of the trace that contains the job: 32 hexadecimal digits. */
   readonly traceId: string;
-  /** How long the whole job took, in milliseconds. */
+  /** Duration of the whole job, in milliseconds. */
   readonly durationMs: number;
-  /** What went wrong first, `undefined` when nothing did. */
+  /** First error; `undefined` if there was none. */
   readonly error: Error | undefined;
-  /** What went wrong besides, while the job was being ended. */
+  /** Errors after the first one, while the job was ending. */
   readonly laterErrors: readonly Error[];
-  /** How long each plugin took in each phase. */
+  /** Duration of each plugin in each phase. */
   readonly hooks: readonly PluginTiming[];
-  /** Numbers that plugins recorded. */
+  /** Metrics that plugins recorded. */
   readonly metrics: readonly PluginMetric[];
 }

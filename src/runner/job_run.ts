@@ -23,71 +23,78 @@ import {
 } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** Where in its life a job is, and what it has found out so far. */
+/** State of one run of a job. */
 export class JobRun {
   /** The context of the runner. */
   readonly parts: RunnerParts;
-  /** What happens in the run. */
+  /** Recorder of the run's events. */
   readonly recorder: RunRecorder = new RunRecorder();
   /** Settings of all layers. */
   settings: Settings = new Settings();
-  /** Steps that a pipeline script made; they win over those of a job file. */
+  /** Steps of a pipeline script; they override those of the job file. */
   readonly ownSteps: readonly Step[] | undefined;
-  /** Steps of the job file, if it has any. */
+  /** Steps of the job file, if it has steps. */
   steps: readonly StepConfig[] | undefined;
-  /** Steps that plugins add. */
+  /** Steps that plugins added. */
   readonly addedSteps: StepConfig[] = [];
   /** Cancellation of the job. */
   readonly cancellation: Cancellation;
-  /** Variables of the command; plugins may change them until it starts. */
+  /** Variables of the job; plugins can change them until the command starts. */
   readonly jobEnv: Record<string, string> = {};
-  /** Lock of the workspace, from when the job begins to put files there. */
+  /** Lock of the workspace, once the job holds it. */
   lock: WorkspaceLock | undefined;
-  /** Types of sources that plugins provide for this run, with all others. */
+  /** Custom source types, including those that plugins provide for this run. */
   sources: SourceRegistry | undefined;
-  /** Absolute path of the source, once it is there. */
+  /** Absolute path of the source, once it is prepared. */
   sourcePath: string | undefined;
-  /** Absolute path at which the trusted CI source is read, once it is there. */
+  /**
+   * Absolute path from which the trusted CI source is read, once it is
+   * prepared.
+   */
   ciSourcePath: string | undefined;
-  /** Absolute path in the workspace at which it was prepared. */
+  /**
+   * Absolute path in the workspace at which the trusted CI source was prepared.
+   */
   ciPreparedPath: string | undefined;
-  /** Directory for a copy of it, as soon as that is named. */
+  /**
+   * Directory for the copy of the trusted CI source, once its path is needed.
+   */
   ciCopyDirectory: PrivateDirectory | undefined;
-  /** Whether there is such a copy. */
+  /** Whether the copy of the trusted CI source exists. */
   hasCiCopy = false;
-  /** Whether the copy has files above it at which other programs stop. */
+  /** Whether files above the copy stop programs from searching further up. */
   hasCiBoundary = false;
-  /** What was in the copy when it was made. */
+  /** Contents of the copy when it was created. */
   ciCopyManifest: Manifest | undefined;
-  /** What was in the trusted CI source when it was prepared. */
+  /** Contents of the trusted CI source when it was prepared. */
   ciManifest: Manifest | undefined;
-  /** Exit code of the command, `null` before it ended. */
+  /** Exit code of the command; `null` until it has ended. */
   exitCode: number | null = null;
-  /** What went wrong first. */
+  /** First error of the job. */
   error: Error | undefined;
-  /** What went wrong while the job was being ended. */
+  /** Errors after the first one, while the job was ending. */
   readonly laterErrors: Error[] = [];
   /** Secrets that were known before the job started. */
   readonly secrets: KnownSecrets;
-  /** How long each plugin took in each phase. */
+  /** Duration of each plugin in each phase. */
   readonly hooks: PluginTiming[] = [];
-  /** Numbers that plugins recorded. */
+  /** Metrics that plugins recorded. */
   readonly metrics: PluginMetric[] = [];
-  /** What plugins keep for one another. */
+  /** Values that plugins share with each other. */
   readonly shared: Map<string, unknown> = new Map();
-  /** Whether plugins may still add follow-up jobs. */
+  /** Whether plugins can still add follow-up jobs. */
   areTriggersOpen = true;
-  /** Whether plugins have changed settings after those were validated. */
+  /** Whether plugins changed settings after they were validated. */
   haveSettingsChanged = false;
   #areSettingsOpen = true;
   #isValid = false;
 
   /**
-   * Creates the run of a job that has not begun.
+   * Creates the run of a job that has not started.
    *
    * @param parts The context of the runner.
    * @param cancellation Cancellation of the job.
-   * @param ownSteps Steps that a pipeline script made.
+   * @param ownSteps Steps of a pipeline script.
    */
   constructor(
     parts: RunnerParts,
@@ -100,21 +107,24 @@ export class JobRun {
     this.ownSteps = ownSteps;
   }
 
-  /** Ids of the locks of the workspace under which programs of the job run. */
+  /**
+   * Ids of the workspace locks that cover programs of the job, separated by
+   * commas; empty if there is no lock.
+   */
   get lockIds(): string {
     return this.lock?.ids ?? this.parts.host.env[Variable.workspaceLock] ?? "";
   }
 
-  /** Whether plugins may still change settings. */
+  /** Whether plugins can still change settings. */
   get areSettingsOpen(): boolean {
     return this.#areSettingsOpen;
   }
 
   /**
-   * Validates the settings, which cannot be changed afterwards.
+   * Validates the settings; afterwards, they cannot be changed.
    *
    * @returns The configuration.
-   * @throws {RunnerError} `invalid-config`, with every problem.
+   * @throws {RunnerError} `invalid-config`, with all problems.
    */
   validate(): JobConfig {
     this.#areSettingsOpen = false;
@@ -138,8 +148,8 @@ export class JobRun {
   }
 
   /**
-   * Has every secret masked that is known by now. Until the settings are
-   * validated, that is what is secret in them as they are.
+   * Adds all known secrets to the masker. Until the settings are validated,
+   * their secrets are found in the raw values.
    */
   fillMasker(): void {
     const { secrets, minBytes } = this.findSecrets();
@@ -148,12 +158,12 @@ export class JobRun {
     for (const secret of secrets) this.secrets.mask(secret);
   }
 
-  /** Finds what is secret by now. */
+  /** Collects the known secrets. */
   findSecrets(): SettingsSecrets {
     return secretsOfSettings(this.surroundings);
   }
 
-  /** Where secrets are looked for. */
+  /** Settings, variables and steps in which to find secrets. */
   get surroundings(): SecretSurroundings {
     const { host: { env, cwd } } = this.parts;
     return {
@@ -165,20 +175,21 @@ export class JobRun {
     };
   }
 
-  /** Every step that is known by now. */
+  /** All known steps, including those of plugins. */
   get allSteps(): readonly Step[] {
     return [...this.ownSteps ?? this.steps ?? [], ...this.addedSteps];
   }
 
   /**
-   * Notes a failure; the first one is what the job failed of.
+   * Records a failure. The first one is the error of the job.
    *
-   * @param thrown What was thrown.
+   * @param thrown Thrown value.
    */
   fail(thrown: unknown): void {
     const { signal } = this.cancellation;
     if (this.error === undefined && signal !== null && isPluginError(thrown)) {
-      // The job was ended first; what a plugin makes of that comes second.
+      // The job was cancelled first; the failure of the plugin is a
+      // consequence.
       this.error = cancelledError(signal);
       this.parts.logger.error("plugins", thrown.message);
     }
@@ -191,9 +202,7 @@ export class JobRun {
     else this.laterErrors.push(error);
   }
 
-  /**
-   * Takes the secrets out of the errors, which are about to leave the runner.
-   */
+  /** Masks secrets in the errors before they leave the runner. */
   async maskErrors(): Promise<void> {
     const { masker } = this.parts;
     if (this.error === undefined && this.laterErrors.length === 0) return;
@@ -206,13 +215,16 @@ export class JobRun {
     );
   }
 
-  /** Whether something ended because the job was cancelled, and says so its own way. */
+  /** Checks whether an error only means that the job was cancelled. */
   #wasCancelled(thrown: unknown): boolean {
     return this.cancellation.signal !== null &&
       thrown instanceof DOMException && thrown.name === "AbortError";
   }
 
-  /** A plugin may provide a type until the source is prepared. */
+  /**
+   * Returns the allowed custom types; plugins can provide types until the
+   * source is prepared.
+   */
   #sourceTypes(): readonly string[] | "any" {
     const { plugins, sources } = this.parts;
     const mayProvide = plugins?.plugins.some(({ plugin }) =>
@@ -232,7 +244,8 @@ function isPluginError(thrown: unknown): thrown is RunnerError {
  * Creates the error of a job that was cancelled.
  *
  * @param signal Signal with which it was cancelled.
- * @returns The error, with the exit code of a program that the signal ends.
+ * @returns The error, with the exit code of a program that is ended by the
+ * signal.
  */
 export function cancelledError(signal: EndingSignal): RunnerError {
   return new RunnerError(`The job was cancelled by ${signal}`, {

@@ -1,13 +1,13 @@
 /**
- * What the runner provides to the commands of a job: a socket at which they
- * register secrets, and the program `runnerlib`.
+ * Services of the runner for commands of a job: a socket for registering
+ * secrets, and the program `runnerlib`.
  *
  * 1. The program is a script in the private directory of the socket: no other
- *    user can enter it, and it is removed after the run.
+ *    user can enter the directory, and it is removed after the run.
  * 2. The directory is the first one on the `PATH` of the command, so that no
- *    file of the tested code takes its place.
- * 3. Untrusted steps do not get it. Next to them, it is written again before
- *    each trusted step.
+ *    file of the tested code takes precedence over the program.
+ * 3. Untrusted steps do not get the program. If a job has such steps, the
+ *    program is written again before each trusted step.
  *
  * @module
  */
@@ -20,15 +20,15 @@ import type { Host } from "../host.ts";
 import type { Registration } from "../secrets/registration/server.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** Name of the program. */
+/** File name of the program. */
 const NAME = "runnerlib";
 
 /**
- * Opens the socket at which the job's programs register secrets.
+ * Opens the socket for programs of the job to register secrets.
  *
  * @param parts The context of the runner.
- * @returns The socket; `undefined`, after a warning, if it cannot be opened:
- * registering a secret then fails.
+ * @returns The socket; `undefined`, after a warning, if it cannot be opened.
+ * Registering a secret then fails.
  */
 export async function openJobRegistration(
   parts: RunnerParts,
@@ -60,7 +60,7 @@ export async function openJobRegistration(
       onWarning: warn,
     });
   } catch (error) {
-    // A pipeline is started without the permission on purpose.
+    // Users may run a pipeline without the permission on purpose.
     if (isDenied(error)) logger.debug("secrets", messageOf(error));
     else warn(messageOf(error));
     return undefined;
@@ -73,11 +73,11 @@ function isDenied(error: unknown): boolean {
     cause.errors.some((one) => one instanceof Deno.errors.NotCapable);
 }
 
-/** A directory with the program. */
+/** Directory that contains the program. */
 export interface Launcher {
-  /** Puts the directory first on the `PATH` of a command. */
+  /** Prepends the directory to the `PATH` of a command. */
   addTo<Env extends Environment>(env: Env): Env;
-  /** Writes the program again, whatever became of it. */
+  /** Writes the program again, in case a step changed it. */
   restore(): void;
 }
 
@@ -86,8 +86,8 @@ export interface Launcher {
  *
  * @param host The process around the runner.
  * @param registration The socket; its directory is removed with it.
- * @returns The directory; `undefined` if there is none, or if the process has no
- * command line of its own.
+ * @returns The directory; `undefined` if there is no socket, or if the host has
+ * no command for `runnerlib`.
  */
 export function openLauncher(
   host: Pick<Host, "program" | "env">,
@@ -109,7 +109,7 @@ export function createLauncher(
   parent: string,
 ): Launcher | undefined {
   if (program === undefined) return undefined;
-  // The command may have neither this variable nor HOME.
+  // The command may not inherit this variable or HOME.
   const cache = env.DENO_DIR === undefined
     ? ""
     : `[ -n "$DENO_DIR" ] || export DENO_DIR=${quoteWord(env.DENO_DIR)}\n`;
@@ -127,7 +127,7 @@ export function createLauncher(
     Deno.mkdirSync(directory, { mode: 0o700 });
     Deno.writeTextFileSync(`${directory}/${NAME}`, script, { mode: 0o700 });
   } catch (error) {
-    // A pipeline may be started without the permission.
+    // A pipeline may run without the permission.
     if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }

@@ -29,25 +29,25 @@ import {
 import { registerSecret } from "./register_with_outer_runners.ts";
 import { pathExists } from "../fs/files.ts";
 
-/** Phases that are over when the sources are there. */
+/** Phases that come before the sources are prepared. */
 const EARLY_PHASES = [
   "pre_validation",
   "post_validation",
   "pre_source_prep",
 ] as const;
 
-/** The plugins that a job loads itself. */
+/** Plugins that a job loads. */
 export interface JobPlugins {
-  /** Loads those that were not there before the sources were. */
+  /** Loads the plugins that the prepared sources contain. */
   loadLate(): Promise<void>;
-  /** Ends and unregisters them. */
+  /** Ends and unregisters the plugins. */
   end(): Promise<void>;
 }
 
 /**
- * Loads the plugins that the configuration names, and those of the trusted CI
- * source: at once those that are there, the others when the sources are. The
- * source itself, which may hold anybody's code, is never looked at.
+ * Loads the plugins of the configuration and of the trusted CI source: those
+ * that exist immediately, the others after the sources are prepared. Plugins in
+ * the source itself, which may contain untrusted code, are never loaded.
  *
  * @param run The run.
  * @returns The plugins.
@@ -57,7 +57,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const { parts } = run;
   const registry = parts.plugins ??= new PluginRegistry();
   const { base } = parts.workspace;
-  let isBaseMade = false;
+  let isBaseCreated = false;
   const usedGrants = new Set<string>();
   const given = await sandboxSetting(run, await ciCopyOf(run));
   const setting: SandboxSetting = {
@@ -67,7 +67,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
       return given.grantsOf(plugin, isOfCiSource);
     },
     async prepare() {
-      isBaseMade ||= !await pathExists(base);
+      isBaseCreated ||= !await pathExists(base);
       await Deno.mkdir(base, { recursive: true });
     },
   };
@@ -84,7 +84,7 @@ export async function loadJobPlugins(run: JobRun): Promise<JobPlugins> {
   const directory = givenPluginDirectory(run);
   const end = async () => {
     await loader.end();
-    if (isBaseMade) await removeIfEmpty(base);
+    if (isBaseCreated) await removeIfEmpty(base);
     await addresses?.[Symbol.asyncDispose]();
   };
   try {
@@ -145,7 +145,10 @@ function warnAboutUnusedGrants(
   }
 }
 
-/** Where plugins will read a CI source that is prepared after they are loaded. */
+/**
+ * Returns the path from which plugins will read a CI source that is prepared
+ * after they are loaded.
+ */
 async function ciCopyOf(run: JobRun): Promise<string | undefined> {
   const type = run.settings.get("ci_source_type")?.value ?? "";
   if (type === "" || type === "none") return undefined;
@@ -153,7 +156,10 @@ async function ciCopyOf(run: JobRun): Promise<string | undefined> {
   return ciCopyPath(run);
 }
 
-/** Maps a directory of the CI source to the copy, which the job cannot change. */
+/**
+ * Maps a directory of the CI source to the same one in the copy, which the job
+ * cannot change.
+ */
 function inCiCopy(
   { ciPreparedPath, ciSourcePath }: JobRun,
   directory: string,
@@ -167,7 +173,7 @@ function inCiCopy(
       ? ciSourcePath + real.slice(ciPreparedPath.length)
       : directory;
   } catch {
-    // That it cannot be read is reported where it is loaded.
+    // Loading reports that the directory cannot be read.
     return directory;
   }
 }
@@ -181,21 +187,22 @@ async function fetchPlugins(
   return await pluginAddresses(addresses, setting, place);
 }
 
-/** Plugins that were fetched, for as long as they are needed. */
+/** Fetched plugins; disposing of them removes their files. */
 export interface FetchedPlugins extends AsyncDisposable {
   /** The plugins, in the order of their addresses. */
   readonly sources: readonly PluginSource[];
 }
 
 /**
- * Fetches the plugins at addresses, all at the same time.
+ * Fetches plugins concurrently.
  *
- * @param addresses Addresses with their hashes.
- * @param setting What fetches packages of registries.
- * @param place Where temporary files can be.
+ * @param addresses Addresses with hashes.
+ * @param setting Setting for fetching packages from registries.
+ * @param place Place for temporary files.
  * @returns The plugins.
- * @throws {RunnerError} `invalid-config`, if an address is none or not pinned;
- * `plugin-failed`, if a plugin cannot be got or is another one.
+ * @throws {RunnerError} `invalid-config` if an address is invalid or not
+ * pinned; `plugin-failed` if a plugin cannot be fetched or does not match its
+ * hash.
  */
 export async function pluginAddresses(
   addresses: readonly string[],
@@ -224,19 +231,22 @@ export async function pluginAddresses(
   }
 }
 
-/** The run for which plugins are loaded; a command that inspects them has none. */
+/**
+ * Part of a run that loading plugins needs; commands that inspect plugins have
+ * no complete run.
+ */
 export type SandboxedRun =
   & Pick<JobRun, "parts" | "settings" | "findSecrets">
   & Partial<Pick<JobRun, "areTriggersOpen">>;
 
 /**
- * Puts together what plugins in processes of their own have to do with.
+ * Creates the setting of sandboxed plugins, which run in their own processes.
  *
- * @param run The run, whose settings are not validated yet.
- * @param ciCopy Absolute path at which the CI source will be read.
+ * @param run The run; its settings need not be validated yet.
+ * @param ciCopy Absolute path from which the CI source will be read.
  * @returns The setting.
- * @throws {RunnerError} `invalid-config`, if a permission is none;
- * `plugin-failed`, if Deno is not found.
+ * @throws {RunnerError} `invalid-config` if a permission is invalid;
+ * `plugin-failed` if Deno is not found.
  */
 export async function sandboxSetting(
   run: SandboxedRun,
@@ -245,7 +255,7 @@ export async function sandboxSetting(
   const { host, logger, masker, workspace } = run.parts;
   const directoryOf = (name: OptionName) => {
     const path = run.settings.get(name)?.value;
-    // An invalid one is reported when all settings are validated.
+    // An invalid path is reported when all settings are validated.
     return typeof path === "string" && jobPathProblem(path) === undefined
       ? workspace.pathOf(path)
       : workspace.base;

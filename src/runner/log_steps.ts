@@ -4,50 +4,52 @@ import { pause } from "../process/time_limit.ts";
 import { endingOf, formatDuration } from "../report/summary_table.ts";
 import type { StepEvent } from "../steps/step.ts";
 
-/** Time after which a silent step is reported to run still, in milliseconds. */
+/** Time without output after which a step is logged as still running, in milliseconds.
+ */
 const STILL_MS = 60_000;
 
 /** Options for {@linkcode logSteps}. */
 export interface LogStepsOptions {
-  /** Where the lines go. */
+  /** Logger for the lines. */
   logger: Logger;
-  /** Id of the trace to which the job belongs. */
+  /** Id of the trace that contains the job. */
   traceId: string;
-  /** Whether lines are objects with fields. */
+  /** Whether lines are JSON objects with fields. */
   isJson: boolean;
   /**
-   * Time after which a silent step is reported to run still, in milliseconds.
+   * Time without output after which a step is logged as still running, in
+   * milliseconds.
    *
    * @default {60_000}
    */
   stillMs?: number;
 }
 
-/** A step that runs. */
+/** State of a running step. */
 interface RunningStep {
   readonly startMs: number;
-  /** When a line about it was written last. */
+  /** Time of the last line about the step. */
   saidMs: number;
-  /** Its log, which knows when it printed something last. */
+  /** Log of the step, with the time of its last output. */
   log?: StepLog;
 }
 
-/** Lines about the steps of a job, where no live view shows them. */
+/** Log lines about the steps of a job, where no live view shows them. */
 export interface StepLines extends AsyncDisposable {
-  /** Logs what happens to a step. */
+  /** Logs an event of a step. */
   onEvent(event: StepEvent): void;
-  /** Resolves once all lines were written; never rejects. */
+  /** Resolves when all lines are written; never rejects. */
   written(): Promise<void>;
-  /** Watches whether a running step prints something. */
+  /** Watches the output of a running step. */
   watch(step: string, log: StepLog): void;
 }
 
 /**
- * Logs the start, each retry and the end of every step, and that a step which
- * prints nothing runs still.
+ * Logs the start, retries and end of each step, and that a silent step is still
+ * running.
  *
  * @param options Logger and style.
- * @returns Takes events; dispose of it when the steps are over.
+ * @returns Receiver of events; dispose of it when all steps have ended.
  */
 export function logSteps(options: LogStepsOptions): StepLines {
   const { logger, traceId, isJson, stillMs = STILL_MS } = options;
@@ -134,7 +136,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
   }
 
   async function watchSilence(): Promise<void> {
-    // Half the time keeps a notice from being late by all of it.
+    // Checking twice per period limits the delay of a notice to half of it.
     while (!over.signal.aborted) {
       await pause(stillMs / 2, over.signal);
       if (!over.signal.aborted) sayStill();
@@ -144,7 +146,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
   const watching = watchSilence();
   return {
     onEvent,
-    // A job does not fail because the runner's own messages are lost.
+    // A job does not fail because messages of the runner are lost.
     written: () => logger.flush().catch(() => {}),
     watch(step, log) {
       const state = running.get(step);

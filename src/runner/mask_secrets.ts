@@ -24,64 +24,66 @@ import { suggest } from "../suggest.ts";
 import { secretsInUrl } from "../url_secrets.ts";
 import { OptionReader } from "../config/option_reader.ts";
 
-/** What masking needs of a runner. */
+/** Parts of a runner that masking needs. */
 interface MaskingContext {
   readonly masker: Masker;
   readonly logger: Logger;
   readonly host: Host;
 }
 
-/** What {@linkcode secretsOfSettings} looks through. */
+/** Input of {@linkcode secretsOfSettings}. */
 export interface SecretSurroundings {
-  /** Settings, which may be wrong: nothing has validated them yet. */
+  /** Settings, which are not validated yet. */
   readonly settings: Settings;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
-  /** Directory against which relative paths are read. */
+  /** Base directory for relative paths. */
   readonly cwd: string;
   /**
-   * Variables of the job, which replace those of the settings.
+   * Variables of the job.
    *
-   * @default {those of the settings}
+   * @default {the variables in the settings}
    */
   readonly jobEnv?: Readonly<Record<string, string>>;
   /**
-   * Steps of the job, which have variables and commands of their own.
+   * Steps of the job, with their own variables and commands.
    *
    * @default {none}
    */
   readonly steps?: readonly Step[];
   /**
-   * Whether every variable of the job is secret when no secrets are listed.
-   * Without the job file it is not known whether there are.
+   * Whether the settings include the job file. If they do and list no secrets,
+   * every variable of the job is secret.
    *
    * @default {true}
    */
   readonly hasJobFile?: boolean;
 }
 
-/** What is secret in the settings of a job. */
+/** Secrets in the settings of a job. */
 export interface SettingsSecrets {
   /** The secrets. */
   readonly secrets: readonly KnownSecret[];
-  /** Names that `secret_env_names` lists, and no variable has. */
+  /** Names in `secret_env_names` that no variable has. */
   readonly unknownNames: readonly string[];
   /** Minimum length of a secret that is masked, in bytes. */
   readonly minBytes: number;
 }
 
-/** Maximum size of a file of secrets that is looked through early, in bytes. */
+/**
+ * Maximum size of a file of secrets that is read before validation, in bytes.
+ */
 const MAX_FILE_BYTES = 1024 * 1024;
 
-/** What `secret_env_names` says, in any case, where an empty list cannot be written. */
+/** Value of `secret_env_names` for an empty list, in any letter case. */
 const NO_NAMES = "none";
 
-/** A value that is not the secret yet, but refers to it. */
+/** Reference to a secret, which the value does not contain yet. */
 const REFERENCE = /\$\{(?:secret|env):/;
 
 /**
- * Finds what is secret in settings, valid or not: the error about an invalid one
- * must be masked, too.
+ * Finds the secrets in settings, which may be invalid: errors about them must
+ * be masked as well.
  *
  * @param surroundings Settings and environment.
  */
@@ -93,7 +95,7 @@ export function secretsOfSettings(
   const commands = steps.flatMap(({ run }) =>
     typeof run === "function" ? [] : run
   );
-  // What is wrong is reported when the settings are validated.
+  // Problems are reported when the settings are validated.
   const reader = new OptionReader(settings, { cwd });
   const jobEnv = surroundings.jobEnv ?? reader.read("job_env");
   const secretEnvNames = reader.read("secret_env_names");
@@ -133,12 +135,12 @@ export function secretsOfSettings(
 }
 
 /**
- * Has what is secret in the environment masked, and in what the caller says.
+ * Adds the secrets of the environment and of the caller's settings to a masker.
  *
  * @param masker Masker.
  * @param host The process around the runner.
- * @param layer What the caller says.
- * @param options Whether these are all the settings that there are.
+ * @param layer Settings of the caller.
+ * @param options Whether these are all settings.
  */
 export function maskEnvironment(
   masker: Masker,
@@ -160,18 +162,18 @@ export function maskEnvironment(
   for (const secret of secrets) maskSecret(masker, secret);
 }
 
-/** What of the definition of a job may be secret. */
+/** Parts of a job definition that may contain secrets. */
 export interface DefinedJob {
-  /** Its variables. */
+  /** Variables of the job. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Its commands, and other texts that may hold URLs. */
+  /** Commands, and other texts that may contain URLs. */
   readonly texts: readonly (string | undefined)[];
 }
 
 /**
- * Has what is secret in the definitions of jobs masked, by the names of
- * variables and in URLs: they are shown, or handed over to a coordinator whose
- * answer may repeat them.
+ * Masks the secrets in job definitions, which are found by the names of
+ * variables and in URLs. Definitions are printed, or submitted to a coordinator
+ * whose answer may quote them.
  *
  * @param parts The context of the runner.
  * @param jobs Definitions.
@@ -196,7 +198,7 @@ export function maskDefinitions(
 }
 
 /**
- * Has the masker mask as the caller of the runner wants.
+ * Applies the configuration of masking.
  *
  * @param parts The context of the runner.
  * @param config Configuration of the job.
@@ -208,15 +210,15 @@ export function setUpMasker(
   masker.minBytes = minBytes;
   masker.turn(mask);
   if (mask) return;
-  // No level of the log is to hide this.
+  // An error, so that it is printed at every log level.
   logger.error("secrets", "MASKING IS OFF: secrets are printed as they are");
 }
 
 /**
- * Finds the names in `secret_env_names` that no variable has.
+ * Describes the names in `secret_env_names` that no variable has.
  *
  * @param surroundings Settings and environment, with the variables of the job.
- * @returns What is wrong with each, worded to follow the key.
+ * @returns A problem for each name, phrased to follow the key.
  */
 export function unknownSecretNames(surroundings: SecretSurroundings): string[] {
   const { env, jobEnv = {}, steps = [] } = surroundings;
@@ -255,10 +257,7 @@ export function warnOfUnknownSecretNames(
 /** Maximum number of names in the note about guesses. */
 const MAX_NAMES = 10;
 
-/**
- * Logs which variables are masked only because nothing says which of them are
- * secret.
- */
+/** Logs which variables are masked only because no secrets are listed. */
 export function noteGuesses(
   surroundings: SecretSurroundings,
   logger: Logger,
@@ -284,7 +283,7 @@ export function noteGuesses(
   );
 }
 
-/** Names of the variables that only steps have. */
+/** Returns the names of variables that only steps have. */
 function stepVariables(steps: readonly Step[]): string[] {
   return steps.flatMap(({ env = {}, forEach, itemVar = "ITEM", matrix }) => [
     ...Object.keys(env),
@@ -294,13 +293,16 @@ function stepVariables(steps: readonly Step[]): string[] {
   ]);
 }
 
-/** The secrets that a job knows before it starts, and what masks them. */
+/** Secrets that are known before the job starts, and their masking. */
 export class KnownSecrets {
-  /** The secrets, and why they are secret. */
+  /** The secrets, with the rules that found them. */
   readonly all: KnownSecret[] = [];
   readonly #parts: Pick<MaskingContext, "masker" | "logger">;
   readonly #keys = new Set<string>();
-  /** Values that the masker has, since finding their forms takes time. */
+  /**
+   * Results for values that were masked before, since computing their encoded
+   * forms takes time.
+   */
   readonly #values = new Map<string, boolean>();
 
   /**
@@ -313,9 +315,9 @@ export class KnownSecrets {
   }
 
   /**
-   * Masks secrets from here on, and warns about those that are too short.
+   * Masks secrets from now on, and warns about those that are too short.
    *
-   * @param secrets Secrets; those that are known change nothing.
+   * @param secrets Secrets; known ones are ignored.
    */
   add(secrets: readonly KnownSecret[]): void {
     for (const secret of secrets) {
@@ -324,7 +326,7 @@ export class KnownSecrets {
       if (this.#keys.has(key)) continue;
       this.#keys.add(key);
       this.all.push(secret);
-      // Of a URL, it is not known whether all that is hidden is secret.
+      // A masked part of a URL is not necessarily a secret.
       if (!this.mask(secret) && rule !== IN_URL) {
         this.#parts.logger.warn("secrets", `${name} is too short to mask`);
       }
@@ -332,9 +334,9 @@ export class KnownSecrets {
   }
 
   /**
-   * Masks a secret, unless that was done before.
+   * Masks a secret, unless it is masked already.
    *
-   * @returns Whether it is masked; a short one is not.
+   * @returns Whether the secret is masked; a short one is not.
    */
   mask(secret: KnownSecret): boolean {
     const { masker } = this.#parts;
@@ -363,7 +365,7 @@ function withoutReferences(
   );
 }
 
-/** The variables of a nested container's own file. */
+/** Reads the variables of the secrets file of a nested container. */
 function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
   const path = settings.get("secrets_file")?.value;
   if (typeof path !== "string" || path === "") return [];
@@ -373,7 +375,10 @@ function fileSecrets(settings: Settings, cwd: string): KnownSecret[] {
     .map(([name, value]) => ({ name, value, rule: "file of secrets" }));
 }
 
-/** The reader of the file reports what is wrong with it. */
+/**
+ * Returns an empty string for an unusable file; `readSecretsFile()` reports the
+ * problem.
+ */
 function readText(path: string): string {
   try {
     const { isFile, size } = Deno.statSync(path);
@@ -388,7 +393,7 @@ function readText(path: string): string {
  *
  * @param result The result.
  * @param mask Masks a text.
- * @returns The result, itself if there is no reason in it.
+ * @returns The masked result; the same object if it contains no reason.
  */
 export function maskedResult(
   result: StepResult,

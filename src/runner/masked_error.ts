@@ -2,13 +2,13 @@ import { RunnerError } from "../errors.ts";
 import type { Masker } from "../secrets/masker.ts";
 
 /**
- * Takes the secrets out of an error that leaves the runner: its catcher may
- * print all of it, its stack and its causes included.
+ * Masks secrets in an error that leaves the runner, since callers may print it
+ * with its stack and causes.
  *
  * @param error The error.
  * @param masker Masker.
- * @returns The error itself, changed if it is one of the runner; a copy of any
- * other one that holds a secret.
+ * @returns The same error, changed in place if it is a `RunnerError`; a masked
+ * copy of any other error that contains a secret.
  */
 export function maskedError(error: Error, masker: Masker): Error {
   return masked(error, masker, new Map()) as Error;
@@ -29,7 +29,7 @@ function masked(
     return shown === text ? thrown : shown;
   }
   const result = thrown instanceof RunnerError ? thrown : copyOf(thrown);
-  // Before its causes are: one of them may be the error itself.
+  // Before the causes, since an error can be its own cause.
   seen.set(thrown, result);
   let isChanged = false;
   for (const name of namesOf(thrown)) {
@@ -50,12 +50,17 @@ function masked(
   return thrown;
 }
 
-/** Whether a cause was replaced; one of the runner is changed in its place. */
+/**
+ * Checks whether the cause was replaced; a `RunnerError` is changed in place.
+ */
 function hasChanged({ cause }: Error, result: Error): boolean {
   return result.cause !== cause;
 }
 
-/** The properties of a platform error are not its own. */
+/**
+ * Lists the properties of an error; those of a platform error are not own
+ * properties.
+ */
 function namesOf(error: Error): Set<string> {
   return new Set([...Object.getOwnPropertyNames(error), "message", "stack"]);
 }
@@ -63,7 +68,7 @@ function namesOf(error: Error): Set<string> {
 /** Creates an empty error of the same class. */
 function copyOf(error: Error): Error {
   const copy = new Error();
-  // That of a platform error would ask for its own kind of object.
+  // The getters of its prototype accept only genuine platform errors.
   if (error instanceof DOMException) {
     Object.defineProperty(copy, "name", { value: error.name });
   } else Object.setPrototypeOf(copy, Object.getPrototypeOf(error));
@@ -74,7 +79,7 @@ function textOf(value: object): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    // It is cyclic, or not plain data.
+    // The value is cyclic or not plain data.
     return String(value);
   }
 }

@@ -34,7 +34,7 @@ import { resolveSecrets } from "./resolve_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 import { pathExistsSync } from "../fs/files.ts";
 
-/** What of the options of a job is no configuration. */
+/** Options of a job that are not configuration. */
 export type JobControls =
   & Pick<
     RunJobOptions,
@@ -47,20 +47,20 @@ export type JobControls =
   & {
     /** Path or text of a job file. */
     jobFile?: string | JobFileText;
-    /** The job, if a pipeline script made one of steps. */
+    /** The job, if a pipeline script defines one with steps. */
     job?: Pick<Job, "steps">;
-    /** How the command runs in a container of its own, if it does. */
+    /** How the command runs in a nested container, if it does. */
     container?: ContainerSetting;
   };
 
 /**
- * Runs a job, from its configuration to its clean-up.
+ * Runs a job, from loading its configuration to its cleanup.
  *
  * @param parts The context of the runner.
- * @param layer The strongest layer of the configuration.
- * @param controls What of the options is no configuration.
- * @returns How the job ended.
- * @throws {RunnerError} If the job cannot be run at all.
+ * @param layer Configuration that overrides all other layers.
+ * @param controls Options that are not configuration.
+ * @returns The result.
+ * @throws {RunnerError} If the job cannot run at all.
  */
 export async function runJob(
   parts: RunnerParts,
@@ -124,7 +124,7 @@ export async function runJob(
         plan = await planSteps(run, config);
         await holdWorkspace(run, config, plan, controls);
       }
-      // Plugins may have brought variables until here.
+      // Plugins can add variables until now.
       warnOfUnknownSecretNames(run.surroundings, parts.logger);
       noteGuesses(run.surroundings, parts.logger);
       const executed = plan === undefined
@@ -166,10 +166,10 @@ export async function runJob(
     await publishResult(run, { status, exitCode, durationMs });
   }
   await run.maskErrors();
-  // Nothing was run, so there is no result to return.
+  // Nothing ran, so there is no result to return.
   const isThrown = status === "failed" && steps.length === 0;
   if (run.error && !isThrown) parts.logger.error("job", run.error.message);
-  // A job does not fail because the runner's own messages are lost.
+  // A job does not fail because messages of the runner are lost.
   await parts.endLines().catch(() => {});
   await parts.logger.flush().catch(() => {});
   if (isThrown) throw run.error;
@@ -190,9 +190,10 @@ export async function runJob(
 }
 
 /**
- * The masker is filled before anything is reported about the settings.
+ * Loads the settings. The masker is filled before any problem of the settings
+ * is reported.
  *
- * @returns Why the event skips the job; `undefined` if it runs.
+ * @returns Why the event skips the job; `undefined` if the job runs.
  */
 async function loadRunSettings(
   run: JobRun,
@@ -224,7 +225,10 @@ async function loadRunSettings(
   return await jobSkipReason(run, when);
 }
 
-/** No plugin is called, and nothing is prepared or left behind. */
+/**
+ * Returns the result of a skipped job: no plugin is called, and no file is
+ * created.
+ */
 async function skippedResult(
   { parts, hooks, metrics }: JobRun,
   { traceId }: TraceContext,
@@ -264,12 +268,12 @@ function cancelOn(run: JobRun, controls: JobControls): Disposable {
 }
 
 /**
- * Calls the plugins of a phase, if there are any.
+ * Calls the plugins that have the phase.
  *
  * @throws {RunnerError} `plugin-failed`, except in `on_error` and `cleanup`.
  */
 async function callPhase(run: JobRun, phase: Phase): Promise<void> {
-  // By then the follow-up jobs of the job are submitted or discarded.
+  // The follow-up jobs have been submitted or discarded by now.
   if (phase === "on_error" || phase === "cleanup") run.areTriggersOpen = false;
   const registered = run.parts.plugins?.plugins ?? [];
   if (registered.length === 0) return;
@@ -284,11 +288,11 @@ async function callPhase(run: JobRun, phase: Phase): Promise<void> {
   const durationMs = run.recorder.ms - startMs;
   run.recorder.add("phase.ended", { phase, startMs, durationMs });
   run.laterErrors.push(...errors);
-  // They may have set variables, or what is secret.
+  // Plugins may have set variables, or listed secrets.
   run.fillMasker();
 }
 
-/** A job without plugins does not even load what would load them. */
+/** Loads plugins; a job without plugins does not load the modules for it. */
 async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   const isSet = (name: OptionName) =>
     (run.settings.get(name)?.value ?? "") !== "";
@@ -308,7 +312,10 @@ async function loadPlugins(run: JobRun): Promise<JobPlugins | undefined> {
   return await loadJobPlugins(run);
 }
 
-/** A job that holds no workspace leaves nothing there, unless it is asked to. */
+/**
+ * Opens reports and the record. Without a lock on the workspace, a job writes
+ * nothing there unless an option requests it.
+ */
 async function openReporting(
   run: JobRun,
   config: JobConfig,
@@ -326,7 +333,10 @@ async function openReporting(
   return await Reporting.open(run, config, trace);
 }
 
-/** A command in the user's own directory has no files in a workspace. */
+/**
+ * Locks the workspace, except for a command in the user's own directory, which
+ * has no files in a workspace.
+ */
 async function holdWorkspace(
   run: JobRun,
   config: JobConfig,
@@ -388,7 +398,8 @@ async function submitFollowUpJobs(
   config: JobConfig,
   { flushTriggers: when = "success" }: JobControls,
 ): Promise<readonly Trigger[]> {
-  // Nothing is queued, and no worker reads what steps have left.
+  // Nothing is queued, and no worker reads triggers that steps left in the
+  // file.
   const isStdout = config.triggers.transport === "stdout";
   if (!run.parts.triggers?.size && !isStdout) return [];
   const { submitFollowUpJobs } = await import("./follow_up_jobs.ts");

@@ -12,8 +12,8 @@ export interface RunJobOptions extends JobOptions {
   signal?: AbortSignal;
   /**
    * Whether SIGTERM, SIGINT, SIGQUIT and SIGHUP cancel the job instead of
-   * ending the process at once. A SIGHUP that the process was started to
-   * ignore, as by `nohup`, stays ignored.
+   * ending the process immediately. SIGHUP stays ignored if the process was
+   * started with it ignored, as under `nohup`.
    *
    * @default {true}
    */
@@ -31,9 +31,9 @@ export interface RunJobOptions extends JobOptions {
    */
   dryRun?: boolean;
   /**
-   * Called with each event of the job's steps, as it happens.
+   * Called with each event of a step when it happens.
    *
-   * @param event What happened; its texts are masked.
+   * @param event The event, with masked texts.
    */
   onStepEvent?: (event: StepEvent) => void;
 }

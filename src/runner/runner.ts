@@ -24,22 +24,22 @@ import {
 /** Options for {@linkcode createRunner}. */
 export interface CreateRunnerOptions {
   /**
-   * Directory against which relative paths are resolved, and in which commands
-   * without a source run.
+   * Base directory for relative paths, and working directory of commands
+   * without a source.
    *
    * @default {the current directory}
    */
   cwd?: string;
   /**
-   * The complete environment: configuration in `REACTORCIDE_*`, and what jobs
-   * inherit.
+   * Complete environment: configuration in `REACTORCIDE_*` variables, and the
+   * variables that jobs inherit.
    *
-   * @default {that of this process}
+   * @default {the environment of this process}
    */
   env?: Readonly<Record<string, string>>;
   /**
-   * Streams and signals, for a runner whose output goes elsewhere. `cwd` and
-   * `env` override those of the host.
+   * Streams and signals, for a runner that does not use those of this process.
+   * `cwd` and `env` override the values of the host.
    *
    * @default {this process}
    */
@@ -47,12 +47,12 @@ export interface CreateRunnerOptions {
   /**
    * Whether tokens may be sent to the coordinator over plain HTTP.
    *
-   * @default {what REACTORCIDE_ALLOW_INSECURE_TRANSPORT says, else false}
+   * @default {the value of REACTORCIDE_ALLOW_INSECURE_TRANSPORT, else false}
    */
   allowInsecureTransport?: boolean;
 }
 
-/** Options of a job that are not part of its configuration. */
+/** Options of `runJob` that are not configuration. */
 const CONTROLS: readonly (keyof JobControls)[] = [
   "jobFile",
   "signal",
@@ -62,107 +62,110 @@ const CONTROLS: readonly (keyof JobControls)[] = [
   "onStepEvent",
 ];
 
-/** Runs a job: one that is made of steps, or one that is a command. */
+/** Runs a job that consists of steps or of one command. */
 export interface RunJob {
   /**
-   * Runs a job that is made of steps.
+   * Runs a job that consists of steps.
    *
    * @param job The job.
-   * @param options How to run it.
-   * @returns How the job ended.
+   * @param options Configuration and controls.
+   * @returns The result.
    */
   <Outputs extends object>(
     job: Job<Outputs>,
     options?: Omit<RunJobOptions, "command">,
   ): Promise<JobResult>;
   /**
-   * Runs a job that is a command, or that a job file describes.
+   * Runs a command, or the job that a job file defines.
    *
-   * @param options What to run, and how.
-   * @returns How the job ended.
+   * @param options The command or job file, configuration and controls.
+   * @returns The result.
    */
   (options: RunJobOptions): Promise<JobResult>;
 }
 
 /**
- * Runs jobs with plugins, secrets and follow-up jobs of its own.
+ * Runs jobs, with its own plugins, secrets and follow-up jobs.
  *
- * The functions need no `this`: they can be taken out of the object.
+ * The functions do not use `this`, so they can be destructured.
  */
 export interface Runner extends WorkflowFunctions {
   /**
-   * Runs a job: prepares its sources, runs its command, masks its output,
-   * calls plugins, hands follow-up jobs over and cleans up.
+   * Runs a job: prepares its sources, runs its command or steps with masked
+   * output, calls plugins, submits follow-up jobs and cleans up.
    *
-   * Configuration that the options do not give comes from `REACTORCIDE_*`
-   * variables, a job file and defaults, in this order.
+   * Options override `REACTORCIDE_*` variables, which override the job file,
+   * which overrides the defaults.
    *
-   * @param options What to run, and how.
-   * @returns How the job ended; a failed command is a result, not an error.
-   * @throws {RunnerError} If the job cannot be run at all: its configuration,
-   * a job file, its source or a plugin that comes before the command is at fault.
+   * @param options Job, configuration and controls.
+   * @returns The result. A failed command is a result, not an error.
+   * @throws {RunnerError} If the job cannot run at all, because of its
+   * configuration, a job file, its source, or a plugin that runs before the
+   * command.
    */
   readonly runJob: RunJob;
   /**
    * Registers a plugin for the jobs that start afterwards.
    *
-   * @param plugin An object with methods named after the phases of a job.
+   * @param plugin Object with methods that are named after the phases of a job.
    * @returns Handle that unregisters the plugin when disposed.
-   * @throws {TypeError} If it is no plugin, or one of its name is registered.
+   * @throws {TypeError} If it is not a plugin, or a plugin of the same name is
+   * registered.
    */
   readonly registerPlugin: (plugin: Plugin) => Disposable;
   /**
-   * Registers code that gets sources of a type of its own, for the jobs that
-   * start afterwards: their `source.type` may name it then.
+   * Registers a custom source type, which jobs that start afterwards can use as
+   * their `source.type`.
    *
-   * @param type Name of the type: small letters, digits, `-` and `_`.
-   * @param handler Function that fills a directory.
+   * @param type Name of the type: lower-case letters, digits, `-` and `_`.
+   * @param handler Function that fetches the source into a directory.
    * @returns Handle that unregisters the handler when disposed.
-   * @throws {TypeError} If the type is one of the runner, has a handler or a
-   * name that cannot be.
+   * @throws {TypeError} If the type is built in, has a handler already, or has
+   * an invalid name.
    */
   readonly registerSource: (type: string, handler: SourceHandler) => Disposable;
   /**
-   * Queues a follow-up job, which is submitted when the running job, or the
-   * next one, has succeeded.
+   * Queues a follow-up job. It is submitted when the running job succeeds, or
+   * the next one if none is running.
    *
    * @param name Name of the follow-up job.
-   * @param options Everything about the follow-up job but its name.
-   * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
+   * @param options Properties of the follow-up job.
+   * @throws {RunnerError} `invalid-trigger`, with all problems.
    */
   readonly triggerJob: (name: string, options?: TriggerOptions) => void;
   /**
-   * Queues several follow-up jobs, or none of them if one is invalid.
+   * Queues several follow-up jobs; if one is invalid, none is queued.
    *
    * @param triggers Follow-up jobs.
-   * @throws {RunnerError} `invalid-trigger`, with everything that is wrong.
+   * @throws {RunnerError} `invalid-trigger`, with all problems.
    */
   readonly triggerJobs: (triggers: readonly Trigger[]) => void;
   /**
    * Submits the queued follow-up jobs without waiting for a job to succeed.
    *
    * @returns The follow-up jobs that were submitted.
-   * @throws {RunnerError} `invalid-trigger` with those that are refused, which
-   * leave the queue, while the other ones are submitted. Other errors if they
-   * cannot be submitted; they stay queued then.
+   * @throws {RunnerError} `invalid-trigger` if some are refused: they are
+   * removed from the queue, and the others are submitted. Other codes if
+   * submitting fails; the jobs then stay queued.
    */
   readonly flushTriggers: () => Promise<readonly Trigger[]>;
   /**
-   * Masks a value in everything that is printed from now on.
+   * Masks a value in all output from now on.
    *
-   * In a program that is itself the job of a runner, that runner masks it, too:
-   * the function returns once the runner has answered, up to 5 seconds later.
+   * If this program runs in a job of another runner, that runner masks the
+   * value as well. The call blocks until that runner has answered, for up to 5
+   * seconds.
    *
    * @param value The secret.
-   * @returns Whether it is masked; values of fewer than 3 bytes are not.
-   * @throws {RunnerError} `registration-failed`, if the runner around this
-   * program does not mask it.
+   * @returns Whether the value is masked; values shorter than 3 bytes are not.
+   * @throws {RunnerError} `registration-failed` if the outer runner does not
+   * mask it.
    */
   readonly registerSecret: (value: string) => boolean;
 }
 
 /**
- * Creates a runner that shares nothing with others.
+ * Creates a runner that shares no state with other runners.
  *
  * @param options Additional options.
  * @returns The runner.
@@ -187,7 +190,7 @@ export function createRunner(options: CreateRunnerOptions = {}): Runner {
   return runnerOn(() => hostWith(host ?? processHost(), { cwd, env }), rest);
 }
 
-/** Options of {@linkcode createRunner}. */
+/** Names of the options of {@linkcode createRunner}. */
 const RUNNER_OPTIONS: readonly (keyof CreateRunnerOptions)[] = [
   ...["cwd", "env", "host", "allowInsecureTransport"] as const,
 ];
@@ -219,7 +222,7 @@ function hostWith(
   const { stdin, stdout, stderr, consoleSize, onSignal, onExit } = host;
   return {
     ...{ env, stdin, stdout, stderr, consoleSize, onSignal, onExit },
-    // Reading it may fail, which is reported when a job runs.
+    // Lazy, since reading it may fail; the error is reported when a job runs.
     get cwd() {
       if (cwd === undefined) return host.cwd;
       return cwd.startsWith("/") ? cwd : `${host.cwd}/${cwd}`;
@@ -228,13 +231,13 @@ function hostWith(
 }
 
 /**
- * Creates a runner that looks at the process around it when it is used first.
+ * Creates a runner that reads its host on first use.
  *
- * The default runner is one: to import the package must not ask for
+ * The default runner needs this: importing the package must not require
  * permission to read the environment.
  *
- * @param hostOf Returns the process.
- * @param options What else is said of the runner.
+ * @param hostOf Returns the host.
+ * @param options Options of the runner, except its host.
  * @returns The runner.
  */
 export function runnerOn(
@@ -244,11 +247,11 @@ export function runnerOn(
   const plugins = new PluginRegistry();
   const triggers = new TriggerQueue();
   const sources = new SourceRegistry();
-  const rooms = { plugins, triggers, sources, ...options };
-  let made: RunnerParts | undefined;
+  const overrides = { plugins, triggers, sources, ...options };
+  let created: RunnerParts | undefined;
   const parts = (layer?: Layer) =>
-    made ??= createParts(hostOf(), { ...rooms, layer });
-  /** What a caller prints of an error is to hold no secret. */
+    created ??= createParts(hostOf(), { ...overrides, layer });
+  /** Masks secrets in errors, because callers print them. */
   const masked = <Arguments extends unknown[], Result>(
     action: (...args: Arguments) => Promise<Result>,
   ) =>
@@ -256,9 +259,9 @@ export function runnerOn(
     try {
       return await action(...args);
     } catch (error) {
-      if (!(error instanceof RunnerError) || made === undefined) throw error;
+      if (!(error instanceof RunnerError) || created === undefined) throw error;
       const { maskedError } = await import("./masked_error.ts");
-      throw maskedError(error, made.masker);
+      throw maskedError(error, created.masker);
     }
   };
   const functions = workflowFunctions(() => parts());
@@ -271,7 +274,7 @@ export function runnerOn(
   };
   return {
     runJob: async (first: object, second: RunJobOptions = {}) => {
-      // Not by its class: the script may have loaded another copy of it.
+      // Not `instanceof`: the script may have loaded another copy of the class.
       const isJob = isObject(first) && "steps" in first && "addStep" in first;
       const job = isJob ? first as unknown as Pick<Job, "steps"> : undefined;
       const options = isJob ? second : first as RunJobOptions;
@@ -284,14 +287,13 @@ export function runnerOn(
     triggerJob: (name, options = {}) => queue([{ ...options, name }]),
     triggerJobs: queue,
     flushTriggers: masked(async () => {
-      const { flushTriggers } = await import("./flush_triggers.ts");
-      const { triggerOptionsFromEnv: environmentFlush } = await import(
+      const { flushTriggers, triggerOptionsFromEnv } = await import(
         "./flush_triggers.ts"
       );
       const flushed = await flushTriggers(
         parts(),
         triggers,
-        environmentFlush(parts()),
+        triggerOptionsFromEnv(parts()),
       );
       if (flushed.refusal) throw flushed.refusal;
       return flushed.triggers;
@@ -315,7 +317,9 @@ export function runnerOn(
   };
 }
 
-/** Checks what options mean to the run itself; the layer checks the others. */
+/**
+ * Checks the options that are not configuration; the layer checks the others.
+ */
 function checkControls(options: RunJobOptions): void {
   if (!isObject(options)) return;
   const { signal, jobFile } = options as RunJobOptions;
@@ -335,7 +339,7 @@ function checkControls(options: RunJobOptions): void {
   }
 }
 
-/** Warns of follow-up jobs that a program queues and never submits. */
+/** Warns at exit about follow-up jobs that were queued and never submitted. */
 function warnAtExit(
   hostOf: () => Host,
   triggers: TriggerQueue,
@@ -345,7 +349,7 @@ function warnAtExit(
   try {
     host = hostOf();
   } catch {
-    // A program that cannot read its environment runs no job either.
+    // A program that cannot read its environment cannot run jobs.
     return;
   }
   host.onExit?.((write) => {

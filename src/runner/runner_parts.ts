@@ -15,62 +15,67 @@ import { maskEnvironment } from "./mask_secrets.ts";
 import { shouldUseColor } from "../terminal/text.ts";
 import { openWorkspace, type Workspace } from "../workspace/layout.ts";
 
-/** What a runner owns; its functions share nothing else. */
+/** State of a runner, shared by all of its functions. */
 export interface RunnerParts {
   /** The process around the runner. */
   readonly host: Host;
-  /** Where a job's files are. */
+  /** Location of the job's files. */
   readonly workspace: Workspace;
-  /** Plugins that take part in jobs; made when there is the first one. */
+  /** Registered plugins; `undefined` until the first one is registered. */
   plugins: PluginRegistry | undefined;
-  /** Code that gets sources of other types; a command line registers none. */
+  /** Handlers of custom source types; `undefined` on the command line. */
   readonly sources: SourceRegistry | undefined;
-  /**
-   * Secrets that are taken out of whatever is printed; filled from the
-   * environment when it is used first.
-   */
+  /** Masks secrets in all output; filled from the environment on first use. */
   readonly masker: Masker;
-  /** Follow-up jobs that wait to be submitted; made when there is the first one. */
+  /** Queued follow-up jobs; `undefined` until the first one is queued. */
   triggers: TriggerQueue | undefined;
-  /** Says what the runner has to say. */
+  /** Logger for the runner's messages. */
   readonly logger: Logger;
-  /** Creates a logger like it that writes elsewhere. */
+  /** Creates an equal logger that writes to another sink. */
   readonly logTo: (sink: Sink) => Logger;
-  /** Where the output of jobs goes. */
+  /** Standard output of jobs. */
   readonly stdout: Sink;
-  /** Where the runner's messages, and separate standard error, go. */
+  /** The runner's messages, and standard error of jobs if it is separate. */
   readonly stderr: Sink;
-  /** Whether a worker reads the output, and no other runner does. */
+  /**
+   * Whether a worker reads the output directly, without another runner between.
+   */
   readonly isReadByWorker: boolean;
   /**
-   * Ends lines of both streams that have no line break, where a worker reads
-   * them: it loses a last line without one. Elsewhere bytes stay as they are.
+   * Ends unfinished lines of both streams if a worker reads them, since a
+   * worker loses a last line without a line break. Otherwise the output stays
+   * as it is.
    */
   readonly endLines: () => Promise<void>;
-  /** Marks what steps print that looks like a trigger; only on that transport. */
+  /**
+   * Marks output of steps that looks like a trigger; only set if triggers are
+   * submitted on standard output.
+   */
   spoofFilter?: TriggerSpoofFilter;
-  /** Called with the log of each job of steps; the caller may mask it again. */
+  /**
+   * Called with the log of each job with steps; the caller may mask it again.
+   */
   readonly onJobLog?: (log: JobLog) => void;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
-  /** The run to which files belong that this runner leaves. */
+  /** Run that owns the files which this runner leaves. */
   readonly run: RunIdentity;
 }
 
 /**
  * Creates the parts of a runner.
  *
- * Plugins and follow-up jobs come from code that uses the library. Without it,
- * their rooms are not even loaded.
+ * Plugins and follow-up jobs come from code that uses the library. On the
+ * command line, their modules are not loaded until they are needed.
  *
- * @param host The process around it.
- * @param rooms What code that uses the library registers and queues, and a
- * masker that several runners share.
- * @returns Parts that are shared with no other runner.
+ * @param host Host of the runner.
+ * @param overrides Registries and queue for code that uses the library, a
+ * masker to share with other runners, and settings.
+ * @returns Parts that are not shared with other runners.
  */
 export function createParts(
   host: Host,
-  rooms:
+  overrides:
     & Partial<
       Pick<
         RunnerParts,
@@ -83,15 +88,18 @@ export function createParts(
       >
     >
     & {
-      /** What the caller says of secrets, before all settings are known. */
+      /**
+       * Settings of the caller, which may list secrets, before the others are
+       * loaded.
+       */
       layer?: Layer;
     } = {},
 ): RunnerParts {
   const { env, cwd } = host;
   const workspace = openWorkspace({ cwd, env });
-  let { masker } = rooms;
-  // Printing needs the masker, which is filled when it is first used.
-  const filledMasker = () => masker ??= maskerOf(host, rooms.layer);
+  let { masker } = overrides;
+  // Filled on first use; all output goes through it.
+  const filledMasker = () => masker ??= maskerOf(host, overrides.layer);
   const stdout = streamSink(host.stdout);
   const stderr = streamSink(host.stderr);
   const logTo = (sink: Sink) =>
@@ -108,22 +116,22 @@ export function createParts(
         ? "text"
         : "short",
     });
-  // A runner around this one has a socket for secrets.
+  // An outer runner provides a socket for secrets.
   const isReadByWorker = (workspace.inContainer || !!env[Variable.jobId]) &&
     !env[Variable.secretsSocket];
   let run: RunIdentity | undefined;
   return {
     host,
     workspace,
-    plugins: rooms.plugins,
-    sources: rooms.sources,
+    plugins: overrides.plugins,
+    sources: overrides.sources,
     get masker() {
       return filledMasker();
     },
-    triggers: rooms.triggers,
-    onJobLog: rooms.onJobLog,
+    triggers: overrides.triggers,
+    onJobLog: overrides.onJobLog,
     get allowInsecureTransport() {
-      return rooms.allowInsecureTransport ??
+      return overrides.allowInsecureTransport ??
         booleanVariable(env, Variable.allowInsecureTransport) ?? false;
     },
     logger: logTo(stderr),
@@ -142,10 +150,13 @@ export function createParts(
   };
 }
 
-/** Knows what is secret in the environment, and in what the caller says. */
+/**
+ * Creates a masker with the secrets of the environment and of the caller's
+ * settings.
+ */
 function maskerOf(host: Host, layer: Layer = {}): Masker {
   const masker = new Masker();
-  // A job file may still say that less is secret.
+  // A job file may still limit which variables are secret.
   maskEnvironment(masker, host, layer, { hasJobFile: false });
   return masker;
 }
