@@ -1,7 +1,7 @@
 import type { StepConfig } from "../config/step_config.ts";
 import type { SourceHandler } from "../source_handler.ts";
 
-/** The phases of a job at which plugins are called, in their order. */
+/** Phases of a job in which plugins are called, in order. */
 export const PHASES = [
   "pre_validation",
   "post_validation",
@@ -16,16 +16,16 @@ export const PHASES = [
 /** A phase of a job. */
 export type Phase = typeof PHASES[number];
 
-/** Older names of phases, from the time when executing meant to start a container. */
+/** Legacy names of phases, from when every job ran in a container. */
 export const PHASE_ALIASES = {
   pre_container: "pre_execution",
   post_container: "post_execution",
 } as const satisfies Readonly<Record<PhaseAlias, Phase>>;
 
-/** An older name of a phase. */
+/** A legacy name of a phase. */
 export type PhaseAlias = "pre_container" | "post_container";
 
-/** Names of the methods that a phase calls; a plugin has at most one of them. */
+/** Methods called in each phase; a plugin defines at most one per phase. */
 export const PHASE_METHODS = {
   pre_validation: ["preValidation"],
   post_validation: ["postValidation"],
@@ -38,10 +38,10 @@ export const PHASE_METHODS = {
 } as const satisfies Readonly<Record<Phase, readonly string[]>>;
 
 /**
- * Finds the phase that a name stands for.
+ * Resolves the name of a phase.
  *
- * @param name Name or older name of a phase.
- * @returns The phase, `undefined` if no phase has that name.
+ * @param name Current or legacy name.
+ * @returns The phase, or `undefined` if the name is unknown.
  */
 export function phaseOf(name: unknown): Phase | undefined {
   const phases: readonly unknown[] = PHASES;
@@ -51,111 +51,112 @@ export function phaseOf(name: unknown): Phase | undefined {
     : undefined;
 }
 
-/** The settings of a job, as a plugin sees them. */
+/** Settings of a job, as a plugin sees them. */
 export interface PluginConfig {
   /**
    * Reads a setting.
    *
    * @param key Name of the setting.
-   * @returns Its value as text, `undefined` if it is not set.
+   * @returns Its value as text, or `undefined` if it is not set.
    */
   get(key: string): string | undefined;
   /**
-   * Changes a setting; possible in `pre_validation`, and for `job_command`,
-   * `timeout` and `grace` until the job's command starts.
+   * Changes a setting. Allowed in `pre_validation`; `job_command`, `timeout`
+   * and `grace` can change until the job's command starts.
    *
    * @param key Name of the setting.
-   * @param value New value as text; it is validated with all the others.
+   * @param value New value as text, validated along with all other settings.
    * @throws {TypeError} In later phases.
    */
   set(key: string, value: string): void;
-  /** Lists the names of the settings that have a value. */
+  /** Lists the names of all settings that have a value. */
   keys(): readonly string[];
 }
 
-/** What all plugins share during one run of a job. */
+/** Context that all plugins share during one run of a job. */
 export interface PhaseContext {
   /** Settings of the job. */
   readonly config: PluginConfig;
   /**
    * Environment of the job's command.
    *
-   * Changes count until the command starts.
+   * Changes take effect until the command starts.
    */
   readonly env: Record<string, string>;
   /** Absolute path of the workspace. */
   readonly jobPath: string;
-  /** Absolute path of the source, once it is there. */
+  /** Absolute path of the source, once it has been prepared. */
   readonly sourcePath?: string;
-  /** Absolute path of the trusted CI code, once it is there. */
+  /** Absolute path of the trusted CI code, once it has been prepared. */
   readonly ciSourcePath?: string;
-  /** Exit code of the job's command, `null` before it ended. */
+  /** Exit code of the job's command, or `null` until it exits. */
   readonly exitCode: number | null;
-  /** What went wrong first, `undefined` as long as nothing did. */
+  /** First error of the job, or `undefined` if there is none so far. */
   readonly error: unknown;
-  /** Place where plugins leave things for one another. */
+  /** Values that plugins share with each other. */
   readonly shared: Map<string, unknown>;
   /**
-   * Aborted when the call should come to its end.
+   * Aborted when the call should return.
    *
-   * That is the case when its time limit is reached and, except in `on_error`
-   * and `cleanup`, when the job is cancelled.
+   * This happens when its time limit is reached and, except in `on_error` and
+   * `cleanup`, when the job is cancelled.
    */
   readonly signal: AbortSignal;
   /**
-   * Has a value masked in everything that is printed from now on.
+   * Masks a value in all output from now on.
    *
    * @param value The secret.
    */
   registerSecret(value: string): void;
   /**
-   * Adds a step to the job, whose command becomes a step of the name
-   * `command` then; possible until the job's command starts.
+   * Adds a step to the job. If the job has a command, the command becomes a
+   * step named `command`. Allowed until the job's command starts.
    *
    * @param step The step.
-   * @throws {TypeError} In every later phase.
+   * @throws {TypeError} In later phases.
    */
   addStep(step: StepConfig): void;
   /**
-   * Provides a type of sources for this run; possible up to `pre_source_prep`.
-   * `source_type` may name it from `pre_validation` on.
+   * Registers a source type for this run. Allowed up to `pre_source_prep`;
+   * `source_type` can name the type as early as `pre_validation`.
    *
-   * @param type Name of the type: small letters, digits, `-` and `_`.
+   * @param type Name of the type: lowercase letters, digits, `-` and `_`.
    * @param handler Function that fills a directory.
-   * @throws {TypeError} In every later phase, or if the type is taken.
+   * @throws {TypeError} In later phases, or if the type is taken.
    */
   registerSource(type: string, handler: SourceHandler): void;
 }
 
-/** What a plugin gets when it is called. */
+/** Context that a plugin receives on each call. */
 export interface PluginContext extends PhaseContext {
   /** Phase in which the plugin is called. */
   readonly phase: Phase;
-  /** Place where the plugin keeps its own things from phase to phase of a run. */
+  /** State of the plugin, kept between the phases of a run. */
   readonly state: Map<string, unknown>;
   /**
-   * Says something in the runner's log, under the name of the plugin.
+   * Writes a message to the runner's log, labeled with the plugin's name.
    *
-   * @param message What to say.
+   * @param message Text to log.
    */
   log(message: string): void;
   /**
-   * Records a number about the job, which its result lists.
+   * Records a metric, which the result of the job lists.
    *
-   * @param name What was measured.
-   * @param value The number.
-   * @throws {TypeError} If the name is empty, or the value is not a number.
+   * @param name Name of the metric.
+   * @param value A finite number.
+   * @throws {TypeError} If the name is empty, or the value is not a finite
+   * number.
    */
   metric(name: string, value: number): void;
 }
 
 /**
- * Something that takes part in the life of a job.
+ * Extends jobs with code that runs in their phases.
  *
- * In each of its phases `execute` is called first, then the method that has
- * the name of the phase. A promise that a method returns is waited for; any
- * other result does not matter. A method that blocks the thread cannot be
- * interrupted; one that waits is given up after its time limit.
+ * In each phase of the plugin, `execute` is called first, then the method named
+ * after the phase. If a method returns a promise, it is awaited; other return
+ * values are ignored. A method that blocks the thread cannot be interrupted; an
+ * asynchronous one is abandoned when its time limit is reached.
  *
  * @example Measure a job
  * ```ts
@@ -177,59 +178,59 @@ export interface PluginContext extends PhaseContext {
  * ```
  */
 export interface Plugin {
-  /** Name, unlike that of any other plugin. */
+  /** Unique name of the plugin. */
   readonly name: string;
   /**
-   * Place among the plugins: lower ones set up earlier and tear down later.
+   * Order among plugins: lower priorities set up earlier and tear down later.
    *
    * @default {100}
    */
   readonly priority?: number;
   /**
-   * What its failure means: `fail` ends the job, `continue` only logs it.
-   * In `on_error` and `cleanup` no failure ends anything.
+   * What happens when the plugin fails: `fail` ends the job, `continue` only
+   * logs the error. In `on_error` and `cleanup`, errors are only logged.
    *
    * @default {"fail"}
    */
   readonly errorPolicy?: "fail" | "continue";
   /**
-   * Whether the plugin is called; read anew in each phase.
+   * Whether the plugin is called; read again in each phase.
    *
    * @default {true}
    */
   readonly enabled?: boolean;
   /**
-   * Phases in which the plugin is called; in others not even the method that
-   * has their name is.
+   * Phases in which the plugin is called. In other phases, none of its methods
+   * are called, not even the one named after the phase.
    *
    * @default {all phases}
    */
   readonly phases?: readonly (Phase | PhaseAlias)[];
   /**
-   * Returns the phases in which the plugin is called, for plugins without
-   * `phases`. It is asked once, when the plugin is registered.
+   * Returns the phases in which the plugin is called, if `phases` is not set.
+   * Called once, when the plugin is registered.
    */
   supportedPhases?(): readonly (Phase | PhaseAlias)[];
-  /** Called in every phase of the plugin. */
+  /** Called in each phase of the plugin. */
   execute?(context: PluginContext): unknown;
   /** Called before the settings are validated, while they can be changed. */
   preValidation?(context: PluginContext): unknown;
-  /** Called when the settings are known to be right. */
+  /** Called after the settings have been validated. */
   postValidation?(context: PluginContext): unknown;
-  /** Called before code is fetched. */
+  /** Called before the sources are fetched. */
   preSourcePrep?(context: PluginContext): unknown;
-  /** Called when the code is in the workspace. */
+  /** Called when the sources are in the workspace. */
   postSourcePrep?(context: PluginContext): unknown;
   /** Called before the job's command starts. */
   preExecution?(context: PluginContext): unknown;
-  /** Called when the job's command has ended, whatever its exit code. */
+  /** Called after the job's command exits, with any exit code. */
   postExecution?(context: PluginContext): unknown;
-  /** Called once if anything went wrong, a failed command included. */
+  /** Called once if the job failed, including a failed command. */
   onError?(context: PluginContext): unknown;
-  /** Called at the end, whatever happened. */
+  /** Called at the end of every job, successful or not. */
   cleanup?(context: PluginContext): unknown;
-  /** Older name of `preExecution`. */
+  /** Legacy name of `preExecution`. */
   preContainer?(context: PluginContext): unknown;
-  /** Older name of `postExecution`. */
+  /** Legacy name of `postExecution`. */
   postContainer?(context: PluginContext): unknown;
 }

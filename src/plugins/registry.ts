@@ -9,15 +9,13 @@ import {
   type Plugin,
 } from "./plugin.ts";
 
-/**
- * The plugins that take part in jobs.
- */
+/** Plugins that are called in the phases of jobs. */
 export class PluginRegistry {
   readonly #plugins: Map<string, RegisteredPlugin> = new Map();
 
   /**
-   * The plugins by priority, lower ones first, and in the order in which they
-   * were registered where it is equal; later changes do not show in it.
+   * Snapshot of the plugins, sorted by ascending priority. Plugins of equal
+   * priority are in order of registration.
    */
   get plugins(): readonly RegisteredPlugin[] {
     return [...this.#plugins.values()]
@@ -27,13 +25,13 @@ export class PluginRegistry {
   /**
    * Registers a plugin for the jobs that start afterwards.
    *
-   * Name, priority and phases are read now and only now.
+   * Name, priority and phases are read once, when the plugin is registered.
    *
    * @param plugin An object with the methods of a plugin.
    * @returns Handle that unregisters the plugin when disposed.
    * @throws {TypeError} If a plugin of the same name is registered, or the
    * plugin has no name, an unknown phase, or a method that is not a function.
-   * @throws {RangeError} If its priority is not a whole number.
+   * @throws {RangeError} If its priority is not an integer.
    */
   add(plugin: Plugin): Disposable {
     const registered = checkPlugin(plugin);
@@ -46,38 +44,39 @@ export class PluginRegistry {
     this.#plugins.set(name, registered);
     return {
       [Symbol.dispose]: () => {
-        // The name may have passed to another plugin meanwhile.
+        // Another plugin may have taken the name in the meantime.
         if (this.#plugins.get(name) === registered) this.#plugins.delete(name);
       },
     };
   }
 }
 
-/** Priority of plugins that name none. */
+/** Priority of plugins that do not set one. */
 const DEFAULT_PRIORITY = 100;
 
-/** A plugin with what was read of it when it was registered. */
+/** A plugin with the values that were read when it was registered. */
 export interface RegisteredPlugin {
   /** Name of the plugin. */
   readonly name: string;
-  /** Place among the plugins; lower ones set up earlier. */
+  /** Order among plugins; lower priorities set up earlier. */
   readonly priority: number;
-  /** Phases in which it is called. */
+  /** Phases in which the plugin is called. */
   readonly phases: ReadonlySet<Phase>;
-  /** What its failure means for the job. */
+  /** Whether an error of the plugin ends the job or is only logged. */
   readonly errorPolicy: "fail" | "continue";
   /** The plugin itself. */
   readonly plugin: Plugin;
 }
 
 /**
- * Checks a plugin and reads what must not change while it is registered.
+ * Validates a plugin and reads the values that must not change while it is
+ * registered.
  *
- * @param plugin An object that claims to be a plugin.
- * @returns What was read.
- * @throws {TypeError} If it has no name, names an unknown phase, or has a
- * method that is none or that would never be called.
- * @throws {RangeError} If its priority is not a whole number.
+ * @param plugin Plugin to validate; may be any object.
+ * @returns The plugin with the values.
+ * @throws {TypeError} If it has no name, lists an unknown phase, or has a
+ * method that is not a function or that would never be called.
+ * @throws {RangeError} If its priority is not an integer.
  */
 export function checkPlugin(plugin: Plugin): RegisteredPlugin {
   if (typeof plugin !== "object" || plugin === null) {
@@ -131,7 +130,7 @@ function methodProblem(plugin: Plugin): string | undefined {
   return undefined;
 }
 
-/** Methods that the phases of a job call. */
+/** Methods of a plugin that phases call. */
 const HOOKS = ["execute", ...Object.values(PHASE_METHODS).flat()] as const;
 
 /** Members of a plugin that are not hooks. */
@@ -145,9 +144,10 @@ const OTHER_MEMBERS: readonly string[] = [
 ];
 
 /**
- * Explains why a plugin is never called.
+ * Explains why a plugin would never be called.
  *
- * @returns The reason, phrased to follow its name; `undefined` if it has a hook.
+ * @returns Reason, phrased to follow the plugin's name; `undefined` if the
+ * plugin has a hook.
  */
 export function hookProblem(plugin: Plugin): string | undefined {
   if (HOOKS.some((hook) => plugin[hook] !== undefined)) return undefined;
@@ -191,26 +191,26 @@ function readPhases(plugin: Plugin, name: string): ReadonlySet<Phase> {
   }));
 }
 
-/** The part of a registry that a plugin file is given. */
+/** The part of a registry that a plugin file receives. */
 export type PluginReceiver = Pick<PluginRegistry, "add">;
 
 /**
  * Default export of a plugin file that registers plugins itself.
  *
- * It gets the registry handed in, because the copy of the package that the
- * file imports need not be the one that runs. A plugin that it returns is
- * registered, too; a promise is waited for.
+ * The registry is passed in because the file may import another copy of the
+ * package than the one that runs. If the function returns a plugin, or a
+ * promise of one, that plugin is registered as well.
  */
 export type PluginFactory = (registry: PluginReceiver) => unknown;
 
 /**
- * Registers what a plugin file exports by default.
+ * Registers the default export of a plugin file.
  *
- * @param exported A plugin, a class that makes one without arguments, or a
- * {@linkcode PluginFactory}.
+ * @param exported A plugin, a plugin class whose constructor needs no
+ * arguments, or a {@linkcode PluginFactory}.
  * @param registry Registry that receives the plugins.
- * @returns Number of plugins that were registered.
- * @throws {TypeError} If it contains no plugin, or an invalid one.
+ * @returns Number of registered plugins.
+ * @throws {TypeError} If it is none of these, or a plugin is invalid.
  */
 export async function registerExport(
   exported: unknown,
@@ -233,7 +233,7 @@ export async function registerExport(
   );
 }
 
-/** Of all functions, classes alone have a `prototype` that cannot be replaced. */
+/** Only classes have a `prototype` that is not writable. */
 function isClass(value: unknown): value is new () => Plugin {
   return typeof value === "function" &&
     Object.getOwnPropertyDescriptor(value, "prototype")?.writable === false;

@@ -18,91 +18,91 @@ import {
 import { PluginLog } from "./plugin_log.ts";
 import { thrownText } from "./thrown_text.ts";
 
-/** Phases in which what was set up last comes first. */
+/** Teardown phases, in which plugins are called in reverse order. */
 const REVERSED: ReadonlySet<Phase> = new Set([
   "post_source_prep",
   "post_execution",
   "cleanup",
 ]);
 
-/** Phases that follow a failure or a cancellation and are gone through to the end. */
+/** Phases that a failure or a cancellation does not cut short. */
 const UNSTOPPABLE: ReadonlySet<Phase> = new Set(["on_error", "cleanup"]);
 
-/** How long a plugin took in a phase. */
+/** Duration of a plugin in a phase. */
 export interface PluginTiming {
   /** Name of the plugin. */
   readonly plugin: string;
   /** The phase. */
   readonly phase: Phase;
-  /** Time in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs: number;
 }
 
-/** A number that a plugin recorded about a job. */
+/** A metric that a plugin recorded about a job. */
 export interface PluginMetric {
   /** Name of the plugin. */
   readonly plugin: string;
-  /** Phase in which it was recorded. */
+  /** Phase in which the metric was recorded. */
   readonly phase: Phase;
-  /** What was measured. */
+  /** Name of the metric. */
   readonly name: string;
-  /** The number. */
+  /** Recorded value. */
   readonly value: number;
 }
 
 /** Options for {@linkcode runPhase}. */
 export interface RunPhaseOptions {
-  /** Where plugins say something, and where errors go that stop nothing. */
+  /** Logger for messages of plugins, and for errors that do not end the job. */
   logger: Logger;
-  /** Starts a stream that masks secrets in what plugins say. */
+  /** Starts a stream that masks secrets in messages of plugins. */
   maskStream: () => MaskStream;
   /**
-   * Maximum time one plugin may take, in milliseconds.
+   * Time limit of each plugin, in milliseconds.
    *
-   * @default {that of the option `plugin_timeout`}
+   * @default {the default of the option for the phase}
    */
   hookTimeoutMs?: number;
   /**
-   * Receives each time as it is measured, also when the phase fails.
+   * Receives each timing as it is measured, even if the phase fails.
    *
    * @default {none}
    */
   onTiming?: (timing: PluginTiming) => void;
   /**
-   * Receives each number that a plugin records.
+   * Receives each metric that a plugin records.
    *
    * @default {none}
    */
   onMetric?: (metric: PluginMetric) => void;
 }
 
-/** What {@linkcode runPhase} did. */
+/** Result of {@linkcode runPhase}. */
 export interface RunPhaseResult {
   /**
-   * Errors that end nothing: those in `on_error` and `cleanup`, and those of
-   * plugins whose policy is to continue.
+   * Errors that do not end the job: those in `on_error` and `cleanup`, and
+   * those of plugins whose error policy is `continue`.
    */
   readonly errors: readonly RunnerError[];
-  /** Times of the plugins that were called, in that order. */
+  /** Timings of the plugins that were called, in call order. */
   readonly timings: readonly PluginTiming[];
 }
 
 /**
  * Calls the plugins of a phase, one after the other.
  *
- * They are called by priority; in `post_source_prep`, `post_execution` and
- * `cleanup` the other way round, so that setting up and tearing down nest. In
- * `on_error` and `cleanup` every plugin is called, whatever the others do, and
- * a cancellation of the job does not reach them.
+ * They are called in order of priority. In `post_source_prep`, `post_execution`
+ * and `cleanup` the order is reversed, so that setup and teardown nest. In
+ * `on_error` and `cleanup` every plugin is called, even if others fail, and
+ * cancellation of the job is ignored.
  *
  * @param plugins Plugins by priority, as a registry lists them.
  * @param phase The phase.
- * @param context Context of all plugins, as a plain object; its `shared` map
- * is the same one in all phases of a run.
+ * @param context Context of all plugins, as a plain object. Its `shared` map
+ * must be the same in all phases of a run.
  * @param options Logger and limits.
- * @returns Errors and times.
+ * @returns Errors and timings.
  * @throws {RunnerError} `plugin-failed` if a plugin throws or takes too long;
- * those behind it are not called.
+ * the remaining plugins are not called.
  * @throws {DOMException} The reason of `context.signal` if it is aborted
  * before a plugin is called.
  * @throws {RangeError} If the time limit is not positive or exceeds 100 years.
@@ -152,40 +152,40 @@ function timeoutOf(phase: Phase, options: RunPhaseOptions): number {
 }
 
 /**
- * What each plugin keeps during a run. The map that all of them share stands
- * for the run, and this goes away with it.
+ * State of each plugin during a run. The key is the map that plugins share,
+ * which identifies the run; the state is collected along with it.
  */
 const STATES = new WeakMap<
   PhaseContext["shared"],
   WeakMap<RegisteredPlugin, PluginContext["state"]>
 >();
 
-/** A method by which a plugin is called. */
+/** Name of a method that a phase calls. */
 type Hook = "execute" | (typeof PHASE_METHODS)[Phase][number];
 
 /** Options for {@linkcode runPlugin}. */
 export interface RunPluginOptions {
-  /** Maximum time the plugin may take, in milliseconds. */
+  /** Time limit of the plugin, in milliseconds. */
   timeoutMs: number;
-  /** Where the plugin says something. */
+  /** Logger for messages of the plugin. */
   logger: Logger;
-  /** Starts a stream that masks secrets in what the plugin says. */
+  /** Starts a stream that masks secrets in messages of the plugin. */
   maskStream: () => MaskStream;
-  /** Receives each number that the plugin records. */
+  /** Receives each metric that the plugin records. */
   onMetric?: (metric: PluginMetric) => void;
   /**
-   * Ends the plugin early.
+   * Cancels the plugin when aborted.
    *
    * @default {never}
    */
   cancelled?: AbortSignal;
 }
 
-/** How a plugin did in a phase. */
+/** Result of a plugin in a phase. */
 export interface RunPluginResult {
-  /** Time in milliseconds. */
+  /** Duration in milliseconds. */
   readonly durationMs: number;
-  /** What went wrong, if anything did. */
+  /** Error of the plugin, if it failed. */
   readonly error?: RunnerError;
 }
 
@@ -196,7 +196,7 @@ export interface RunPluginResult {
  * @param phase The phase.
  * @param context Context of all plugins.
  * @param options Limits and logger.
- * @returns How it did, `null` if it has nothing to do in this phase.
+ * @returns The result, or `null` if the plugin has no method for this phase.
  */
 export async function runPlugin(
   registered: RegisteredPlugin,
@@ -227,7 +227,7 @@ export async function runPlugin(
         },
       });
       for (const hook of hooks) {
-        // A plugin that was given up must not start anything new.
+        // An abandoned plugin must not start another method.
         signal.throwIfAborted();
         await plugin[hook]!(own);
       }
@@ -240,11 +240,11 @@ export async function runPlugin(
 }
 
 /**
- * Lists the methods by which a plugin is called in a phase.
+ * Lists the methods of a plugin that a phase calls.
  *
  * @param registered The plugin.
  * @param phase The phase.
- * @returns Names of methods; none if it is not called.
+ * @returns Names of methods; empty if the plugin is not called.
  */
 export function hooksOf(
   { plugin, phases }: RegisteredPlugin,
@@ -279,15 +279,15 @@ function pluginError(name: string, phase: Phase, cause: unknown): RunnerError {
   );
 }
 
-/** How long a hook may take to end once the job is cancelled, in milliseconds. */
+/** Time for a hook to return after the job is cancelled, in milliseconds. */
 export const CANCEL_GRACE_MS = 5_000;
 
 /** Options for {@linkcode runHook}. */
 export interface RunHookOptions {
-  /** Maximum time the hook may take, in milliseconds. */
+  /** Time limit of the hook, in milliseconds. */
   timeoutMs: number;
   /**
-   * Ends the hook early.
+   * Cancels the hook when aborted.
    *
    * @default {never}
    */
@@ -295,15 +295,16 @@ export interface RunHookOptions {
 }
 
 /**
- * Waits for code of a plugin, but not for ever.
+ * Runs code of a plugin with a time limit.
  *
- * What does not end in time is asked to, by its signal, and left to itself:
- * JavaScript cannot end it.
+ * If the code does not return in time, its signal is aborted and the code is
+ * abandoned: JavaScript cannot terminate it.
  *
- * @param hook The code; its signal is aborted when it should end.
+ * @param hook The code; its signal is aborted when it should return.
  * @param options Limits.
- * @throws {unknown} What the hook throws.
- * @throws {DOMException} A `TimeoutError` or an `AbortError` if it was given up.
+ * @throws {unknown} The error that the hook throws.
+ * @throws {DOMException} A `TimeoutError` or an `AbortError` if the hook was
+ * abandoned.
  */
 export async function runHook(
   hook: (signal: AbortSignal) => Promise<void>,
@@ -317,7 +318,7 @@ export async function runHook(
   const running = hook(signal);
   using limit = timeLimit(timeoutMs);
   using cancellation = whenAborted(cancelled);
-  // From here on the race sees to it that a late failure is not an unhandled one.
+  // The race also handles a rejection that comes after it is decided.
   const reason = await Promise.race([
     running.then(() => undefined),
     limit.reached.then(() => timeoutError(timeoutMs)),
@@ -329,7 +330,7 @@ export async function runHook(
 }
 
 async function giveUp(running: Promise<void>): Promise<DOMException> {
-  // If it ends in time, the race was decided by then.
+  // If the hook settles in time, that has already decided the race.
   await settlesWithin(running, CANCEL_GRACE_MS);
   return new DOMException(
     `it did not end within ${CANCEL_GRACE_MS} ms after the job was cancelled`,

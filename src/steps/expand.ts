@@ -4,51 +4,53 @@ import { parseCondition } from "../schema/condition.ts";
 import type { PlanInput } from "./graph.ts";
 import type { Step } from "./step.ts";
 
-/** Maximum number of steps of one definition. */
+/** Maximum number of steps that one definition expands to. */
 const MAX_STEPS = 1_024;
 
 /** A step of the graph: a definition, or one of its expansions. */
 export interface PlannedStep extends PlanInput {
   /** The definition. */
   readonly definition: Step;
-  /** Variables that distinguish it from the other steps of the definition. */
+  /** Variables of this item or combination. */
   readonly variables: Readonly<Record<string, string>>;
   /** Whether the definition has `forEach` or a matrix. */
   readonly isOneOfMany: boolean;
-  /** Whether there is nothing to run: the list of items is empty. */
+  /** Whether the definition expands to no steps; nothing runs. */
   readonly isEmpty: boolean;
 }
 
-/** The parts of a definition that expand it. */
+/** Parts of a definition that determine its expansion. */
 export interface ExpandInput {
   /** Name of the definition. */
   readonly name: string;
-  /** Items; there is one step for each. */
+  /** Items; each becomes a step. */
   readonly forEach?: readonly string[];
-  /** Variable that holds the item. */
+  /** Variable that contains the item. */
   readonly itemVar?: string;
-  /** Values to combine. */
+  /** Values to combine; each combination becomes a step. */
   readonly matrix?: MatrixConfig;
 }
 
-/** One of the steps of a definition. */
+/** One step of an expanded definition. */
 export interface Expansion {
   /** Name of the step. */
   readonly name: string;
-  /** Variables that distinguish it from the others. */
+  /** Variables of this item or combination. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * Returns the names and variables of a definition's steps: one for each item,
- * named `test[0]` as the coordinator names jobs, or one for each combination of
- * values, named `test (linux, 22)`.
+ * Expands a definition into one step per item or per combination of values.
+ *
+ * Steps of items are named `test[0]`, as the coordinator names jobs; steps of a
+ * matrix are named `test (linux, 22)`.
  *
  * @param definition The definition.
- * @returns The steps: one without variables if there is nothing to expand, none
- * if no item or combination exists.
- * @throws {RunnerError} `invalid-job`, for more than 1,024 steps, or for items
- * and a matrix.
+ * @returns Names and variables of the steps: a single step without variables if
+ * the definition has neither items nor a matrix, none if the list of items or
+ * combinations is empty.
+ * @throws {RunnerError} `invalid-job` if there are more than 1,024 steps, or
+ * both items and a matrix.
  */
 export function expand(definition: ExpandInput): Expansion[] {
   const { name, forEach, itemVar = "ITEM", matrix } = definition;
@@ -75,7 +77,7 @@ export function expand(definition: ExpandInput): Expansion[] {
  * Expands a definition into the steps of the graph.
  *
  * @param definition The definition.
- * @returns Its steps; a single empty one if no item or combination exists.
+ * @returns Its steps; a single empty one if there are no items or combinations.
  * @throws {RunnerError} `invalid-job`, as {@linkcode expand} does.
  */
 export function plannedSteps(definition: Step): PlannedStep[] {
@@ -105,7 +107,7 @@ export function plannedSteps(definition: Step): PlannedStep[] {
   }));
 }
 
-/** The product of the axes without the excluded combinations, with the included ones. */
+/** Multiplies the axes, removes exclusions and adds inclusions. */
 function combine(
   name: string,
   { axes, include = [], exclude = [] }: MatrixConfig,

@@ -8,33 +8,33 @@ import {
 } from "../graph.ts";
 import { suggest } from "../suggest.ts";
 
-/** Maximum number of problems in a message; each edge may have one. */
+/** Maximum number of problems that a message lists; each edge may have one. */
 const MAX_PROBLEMS = 20;
 
 /** Maximum number of steps that a message lists. */
 const MAX_LISTED = 12;
 
-/** What the graph needs to know about a step. */
+/** Node of the graph: name, group and dependencies of a step. */
 export interface PlanInput extends GraphNode {
-  /** Name that is unique in the job; all steps of one definition share the group. */
+  /** Unique name; the steps of one definition share their group. */
   readonly name: string;
 }
 
 /** An acyclic graph of steps, each identified by its index. */
 export interface Plan<S extends PlanInput = PlanInput> {
-  /** The steps, in the order in which they were given. */
+  /** Steps in the order of their definition. */
   readonly steps: readonly S[];
-  /** Which of them depend on which. */
+  /** Edges between the steps. */
   readonly graph: Graph;
 }
 
 /**
  * Builds the graph of steps, in time linear in the number of edges.
  *
- * @param steps Steps in the order in which they were defined.
+ * @param steps Steps in the order of their definition.
  * @returns The graph.
- * @throws {RunnerError} `invalid-job`, for duplicate names, unknown names and
- * cycles.
+ * @throws {RunnerError} `invalid-job` for duplicate names, unknown dependencies
+ * and cycles.
  */
 export function buildGraph<S extends PlanInput>(steps: readonly S[]): Plan<S> {
   const problems = [...duplicateNames(steps), ...unknownNames(steps)];
@@ -48,11 +48,11 @@ export function buildGraph<S extends PlanInput>(steps: readonly S[]): Plan<S> {
 }
 
 /**
- * Lists the steps that a step depends on.
+ * Lists the direct dependencies of a step.
  *
  * @param plan The graph.
  * @param step Index of the step.
- * @returns Indexes of the steps.
+ * @returns Indexes of its dependencies.
  */
 export function needsOf({ graph }: Plan, step: number): readonly number[] {
   const { [step]: groups } = graph.needs;
@@ -77,7 +77,7 @@ function unknownNames(steps: readonly PlanInput[]): string[] {
   for (const { group, dependsOn } of steps) {
     for (const name of dependsOn) {
       if (groups.has(name)) continue;
-      // Each suggestion compares the name with all others.
+      // A suggestion is slow: it compares the name with all others.
       const meant = problems.size < MAX_PROBLEMS
         ? suggest(name, groups)
         : undefined;
@@ -102,7 +102,7 @@ function invalidJob(problems: readonly string[]): RunnerError {
   );
 }
 
-/** Selects steps of a job; all of them by default. */
+/** Selection of steps to run; all steps by default. */
 export interface Selection {
   /** Run only these steps. */
   readonly only?: readonly string[];
@@ -113,13 +113,13 @@ export interface Selection {
 }
 
 /**
- * Returns which steps to run. A name selects a step, or all steps of a
+ * Selects the steps to run. A name selects a single step, or all steps of a
  * definition.
  *
  * @param plan The graph.
  * @param selection The selection.
  * @returns For each step, whether it runs.
- * @throws {RunnerError} `invalid-config`, for a name that no step has.
+ * @throws {RunnerError} `invalid-config` if no step has a selected name.
  */
 export function selectSteps(plan: Plan, selection: Selection): boolean[] {
   const { only, from, skip } = selection;
@@ -129,7 +129,7 @@ export function selectSteps(plan: Plan, selection: Selection): boolean[] {
   );
   for (const step of find(plan, only, "only")) isSelected[step] = true;
   const downstream = new Set(find(plan, from, "from"));
-  // Iterating over a set also visits what is added meanwhile.
+  // Iteration over a set also visits items that are added during the loop.
   for (const step of downstream) {
     isSelected[step] = true;
     for (const dependent of dependents[groupOf[step]]) {
@@ -161,7 +161,7 @@ function find(
   });
 }
 
-/** Lists names for a message, each once and not too many. */
+/** Formats distinct names for a message, up to a limit. */
 function listed(names: readonly string[]): string {
   const all = [...new Set(names)].map((name) => `"${name}"`);
   const shown = all.slice(0, MAX_LISTED).join(", ");

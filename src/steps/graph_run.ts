@@ -18,16 +18,16 @@ import type {
 
 /** Options for {@linkcode GraphRun}. */
 export interface GraphRunOptions {
-  /** What happens to other steps after a required step has failed. */
+  /** What happens to other steps when a required step fails. */
   failurePolicy: FailurePolicy;
   /** Called with the result of each step. */
   onEvent: (event: StepEvent) => void;
   /** Called with the error of each required step that fails. */
   onFailure: (error: RunnerError) => void;
   /**
-   * What is known about the event of the job.
+   * Facts about the event that started the job.
    *
-   * @default {nothing}
+   * @default {none}
    */
   facts?: EventFacts;
   /**
@@ -38,10 +38,10 @@ export interface GraphRunOptions {
   envOf?: (step: number) => Readonly<Record<string, string>>;
 }
 
-/** Facts of a job whose conditions look at none. */
+/** Facts if none are given. */
 const NO_FACTS: EventFacts = { reasons: {} };
 
-/** The state of a running graph: what has ended, what runs, what may start. */
+/** State of a running graph: ended steps, running steps, and what may start. */
 export class GraphRun {
   /** The running steps. */
   readonly running: RunningSteps = new RunningSteps();
@@ -101,7 +101,7 @@ export class GraphRun {
     );
     this.#hasFailedAncestor[step] = hasFailedAncestor;
     if (!isSelected[step]) {
-      // A step that is left out on purpose does not stop its dependents.
+      // Dependents of a step that is not selected still run.
       this.#note(step, notRun(name, "not selected", "success"));
       return false;
     }
@@ -136,7 +136,7 @@ export class GraphRun {
    * Records the end of a step and applies the failure policy.
    *
    * @param step Index of the step.
-   * @param end How it ended.
+   * @param end How the step ended.
    * @param startedAt Start of the first attempt.
    * @param durationMs Duration of all attempts, in milliseconds.
    */
@@ -157,9 +157,9 @@ export class GraphRun {
   }
 
   /**
-   * From now on, only steps with condition `always` start.
+   * Prevents steps with condition `all_success` from starting.
    *
-   * @param reason Reason shown for those that are skipped.
+   * @param reason Reason for skipping them.
    */
   cancel(reason: string): void {
     this.#isCancelled = true;
@@ -167,9 +167,9 @@ export class GraphRun {
   }
 
   /**
-   * From now on, no step starts.
+   * Prevents all steps from starting.
    *
-   * @param reason Reason shown for those that are skipped.
+   * @param reason Reason for skipping them.
    */
   close(reason: string): void {
     this.#isOver = true;
@@ -202,11 +202,11 @@ export class GraphRun {
   }
 }
 
-/** What a condition depends on besides the results of the dependencies. */
+/** State that a condition depends on besides the results of dependencies. */
 export interface GraphState extends Omit<ConditionContext, "needs"> {
   /** Whether a direct or indirect dependency failed. */
   readonly hasFailedAncestor: boolean;
-  /** Why steps with condition `all_success` no longer start; `undefined` while they do. */
+  /** Why steps with condition `all_success` no longer start, if they do not. */
   readonly stopReason: string | undefined;
 }
 
@@ -216,8 +216,8 @@ export interface GraphState extends Omit<ConditionContext, "needs"> {
  * @param step The step.
  * @param needs Results of its dependencies by name.
  * @param state State of the graph.
- * @returns Why the step is skipped; `undefined` if it runs.
- * @throws Whatever a condition that is a function throws.
+ * @returns Reason for skipping the step; `undefined` if it runs.
+ * @throws The error of a condition function.
  */
 export function skipReason(
   step: Pick<Step, "condition" | "when">,
@@ -254,8 +254,8 @@ function needsReason(
 }
 
 /**
- * Checks whether a conclusion counts as a failure; the coordinator uses the same
- * rule.
+ * Checks whether a conclusion counts as a failure. The coordinator uses the
+ * same rule.
  *
  * @param conclusion Conclusion of a step.
  */
@@ -275,7 +275,7 @@ function conclusionText(conclusion: NeedState["conclusion"]): string {
  *
  * @param name Name of the step.
  * @param reason Why it did not run.
- * @param conclusion How the job counts it.
+ * @param conclusion How the job counts the step.
  * @returns The result.
  */
 export function notRun(
@@ -301,7 +301,7 @@ export function notRun(
  * Builds the result of a step that ran.
  *
  * @param step The step.
- * @param end How it ended.
+ * @param end How the step ended.
  * @param startedAt Start of the first attempt.
  * @param durationMs Duration of all attempts, in milliseconds.
  * @returns The result.
@@ -313,7 +313,7 @@ export function resultOf(
   durationMs: number,
 ): StepResult {
   const { outcome, exitCode, signal, attemptResults, error, endJob } = end;
-  // For a command that failed, the exit code says it all.
+  // For a failed command, the exit code is reason enough.
   const reason = error?.code === "command-failed"
     ? undefined
     : error?.message ?? endJob;
@@ -340,12 +340,12 @@ function conclusionOf(
   return isForgiven && continueOnError ? "success" : outcome;
 }
 
-/** The running steps and how to cancel them. */
+/** The running steps and their cancellations. */
 export class RunningSteps {
   readonly #cancellations = new Map<number, Cancellation>();
 
   /**
-   * Adds a step that starts.
+   * Adds a step that is about to start.
    *
    * @param step Index of the step.
    * @returns Its cancellation.
@@ -362,10 +362,10 @@ export class RunningSteps {
   }
 
   /**
-   * Cancels steps that are not being cancelled yet.
+   * Cancels selected steps that are not being cancelled yet.
    *
-   * @param signal Signal for their programs.
-   * @param isMeant Selects the steps.
+   * @param signal Signal for their processes.
+   * @param isMeant Selects the steps to cancel.
    */
   ask(signal: EndingSignal, isMeant: (step: number) => boolean): void {
     for (const [step, cancellation] of [...this.#cancellations]) {

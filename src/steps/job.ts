@@ -7,16 +7,16 @@ import type {
 } from "./step.ts";
 
 /**
- * What others see of a step: its value, or a list of values when the step
- * runs once for each item or combination.
+ * Output of a step as dependent steps see it: a value, or a list of values if
+ * the step runs once per item or combination.
  */
 export type OutputOf<Value, Options> = Options extends
   { forEach: readonly string[] } | { matrix: object } ? readonly Value[]
   : Value;
 
 /**
- * What a step sees of those it depends on; nothing for sure, when it may run
- * although they failed.
+ * Outputs of the dependencies of a step. All are optional if the step can run
+ * after its dependencies failed.
  */
 export type NeededOutputs<Outputs, Needs extends keyof Outputs, Options> =
   Options extends
@@ -25,13 +25,13 @@ export type NeededOutputs<Outputs, Needs extends keyof Outputs, Options> =
     : Readonly<Pick<Outputs, Needs>>;
 
 /**
- * A job made of steps.
+ * A job that consists of steps.
  *
- * Steps without dependencies on each other run at the same time. Names of
- * steps are part of the type: `dependsOn` takes those that were added before,
- * and a step that is a function knows the outputs of those it depends on.
+ * Steps that do not depend on each other run in parallel. Names of steps are
+ * part of the type: `dependsOn` accepts the names of steps added before, and
+ * the outputs that a function step receives are typed.
  *
- * @example Tests and lint side by side, then a build
+ * @example Run tests and lint in parallel, then build
  * ```ts
  * import { createRunner, Job } from "@reactorcide/runnerlib";
  * import { assertEquals } from "@std/assert";
@@ -53,10 +53,10 @@ export type NeededOutputs<Outputs, Needs extends keyof Outputs, Options> =
  * ]);
  * ```
  *
- * @typeParam Outputs What the steps give, by their names.
+ * @typeParam Outputs Outputs of the steps by name.
  */
 export class Job<Outputs extends object = Record<never, never>> {
-  /** Name of the job, for messages. */
+  /** Name of the job, used in messages. */
   readonly name: string;
   readonly #steps: Step[] = [];
 
@@ -69,18 +69,18 @@ export class Job<Outputs extends object = Record<never, never>> {
     this.name = name;
   }
 
-  /** The steps, in the order in which they were added. */
+  /** Steps in the order in which they were added. */
   get steps(): readonly Step[] {
     return this.#steps;
   }
 
   /**
-   * Adds a step that is a command.
+   * Adds a step that runs a command.
    *
    * @param name Name of the step, unique in the job.
-   * @param run Text for the shell, or a program and its arguments.
+   * @param run Shell command, or a program and its arguments.
    * @param options When and how the step runs.
-   * @returns The job, which now knows the step.
+   * @returns The same job, whose type includes the new step.
    */
   addStep<
     const Name extends string,
@@ -92,12 +92,12 @@ export class Job<Outputs extends object = Record<never, never>> {
     options?: Options & { readonly dependsOn?: readonly Needs[] },
   ): Job<Outputs & Record<Name, OutputOf<CommandOutputs, Options>>>;
   /**
-   * Adds a step that is a function.
+   * Adds a step that calls a function.
    *
    * @param name Name of the step, unique in the job.
-   * @param run The function; what it returns is what other steps see.
+   * @param run The function; its return value is the output of the step.
    * @param options When and how the step runs.
-   * @returns The job, which now knows the step.
+   * @returns The same job, whose type includes the new step.
    */
   addStep<
     const Name extends string,

@@ -9,7 +9,7 @@ import { type PlannedStep, plannedSteps } from "./expand.ts";
 import { buildGraph, type Plan, type Selection, selectSteps } from "./graph.ts";
 import { VARIABLE_NAME } from "../environment/variables.ts";
 
-/** The graph of a job and which of its steps run. */
+/** Graph of a job and the selection of steps to run. */
 export interface JobPlan extends Plan<PlannedStep> {
   /** For each step, whether it runs. */
   readonly isSelected: readonly boolean[];
@@ -19,10 +19,10 @@ export interface JobPlan extends Plan<PlannedStep> {
  * Plans the steps of a job without running them.
  *
  * @param steps Definitions.
- * @param selection Which of them to run.
+ * @param selection Steps to run.
  * @returns The plan.
- * @throws {RunnerError} `invalid-job` for invalid definitions, cycles and unknown
- * dependencies; `invalid-config` for a selected step that does not exist.
+ * @throws {RunnerError} `invalid-job` for invalid definitions, cycles and
+ * unknown dependencies; `invalid-config` if a selected step does not exist.
  */
 export function planJob(
   steps: readonly Step[],
@@ -40,11 +40,10 @@ export function planJob(
 }
 
 /**
- * Checks definitions of a pipeline script, whose types may not have been
- * checked.
+ * Validates step definitions; a pipeline script may run without type checking.
  *
  * @param steps Definitions.
- * @throws {RunnerError} `invalid-job`, with every problem.
+ * @throws {RunnerError} `invalid-job` with all problems.
  */
 export function checkSteps(steps: readonly Step[]): void {
   const problems = steps.flatMap((step) =>

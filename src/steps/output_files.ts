@@ -9,17 +9,17 @@ import {
   writeOwnFile,
 } from "../workspace/own_files.ts";
 
-/** Maximum size of the outputs that a step writes. */
+/** Maximum size of a step's output file. */
 const MAX_WRITTEN_BYTES = 1024 * 1024;
 
 /** Pattern of the key of an output. */
 export const OUTPUT_KEY: RegExp = /^[A-Za-z_][A-Za-z0-9_-]{0,99}$/;
 
 /**
- * Reads what a step wrote to the file in `REACTORCIDE_OUTPUT`.
+ * Reads the outputs that a step wrote to the file in `REACTORCIDE_OUTPUT`.
  *
  * @param path Absolute path of the file.
- * @returns The outputs; none without a file.
+ * @returns The outputs; none if the file does not exist.
  * @throws {Error} If the file cannot be read or parsed, with the line number.
  */
 export async function readOutputs(path: string): Promise<CommandOutputs> {
@@ -34,12 +34,12 @@ export async function readOutputs(path: string): Promise<CommandOutputs> {
 }
 
 /**
- * Parses outputs: lines `key=value`, and values of several lines between
- * `key<<WORD` and a line that is the word.
+ * Parses outputs: lines `key=value`, and multi-line values between `key<<WORD`
+ * and a line that consists of the word.
  *
- * @param text The whole text.
- * @returns The outputs; of a key that comes twice, the later value.
- * @throws {Error} If a line is neither; the message holds no values.
+ * @param text Content of the file.
+ * @returns The outputs; the last value of a key counts.
+ * @throws {Error} If a line is invalid; the message contains no values.
  */
 export function parseOutputs(text: string): CommandOutputs {
   const outputs: Record<string, string> = Object.create(null);
@@ -73,11 +73,12 @@ export function parseOutputs(text: string): CommandOutputs {
 }
 
 /**
- * Formats an output as {@linkcode parseOutputs} reads it, whatever the value.
+ * Formats an output for {@linkcode parseOutputs}.
  *
  * @param key Valid key.
- * @param value Value.
- * @returns Lines; lines of the value that end with a carriage return lose it.
+ * @param value Any text. Carriage returns at the end of its lines are lost when
+ * it is parsed.
+ * @returns One or more lines.
  */
 export function outputLines(key: string, value: string): string {
   if (!/[\r\n]/.test(value)) return `${key}=${value}\n`;
@@ -93,17 +94,17 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-/** Maximum size of kept outputs that a later run reads. */
+/** Maximum size of the stored outputs that a later run reads. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 /**
- * Keeps outputs for a later run of selected steps. Outputs that contain a secret
- * are not written to disk.
+ * Stores outputs for a later run of selected steps. Outputs that contain a
+ * secret are not written to disk.
  *
  * @param workspace The workspace.
- * @param outputs Outputs by the names of the steps.
+ * @param outputs Outputs by step name.
  * @param masker Masker of the job.
- * @returns Names of the steps whose outputs are not kept.
+ * @returns Names of the steps whose outputs contain a secret.
  * @throws {RunnerError} `output-failed` or `workspace`.
  */
 export async function keepOutputs(
@@ -116,7 +117,7 @@ export async function keepOutputs(
   for (const [name, value] of outputs) {
     const text = textOf(value);
     if (text === undefined) continue;
-    // The name of a step may be made of values that are secret.
+    // The name of a matrix step may contain secret values.
     const isSecret = [name, text].some((part) => masker.holdsSecret(part));
     if (isSecret) secret.push(name);
     else kept.push(`${JSON.stringify(name)}: ${text}`);
@@ -129,8 +130,8 @@ export async function keepOutputs(
  * Reads the outputs of an earlier run.
  *
  * @param workspace The workspace.
- * @param warn Called with the reason if there are none.
- * @returns Outputs by the names of the steps.
+ * @param warn Called with the reason if no outputs can be read.
+ * @returns Outputs by step name.
  */
 export async function keptOutputs(
   workspace: Workspace,

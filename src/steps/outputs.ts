@@ -6,18 +6,18 @@ import type { Masker } from "../secrets/masker.ts";
 import type { PlannedStep } from "./expand.ts";
 import { needsOf, type Plan } from "./graph.ts";
 
-/** Maximum length of a value; Linux allows 131,071 bytes with the name. */
+/** Maximum size of a value; Linux allows 131,071 bytes including the name. */
 const MAX_VARIABLE_BYTES = 120_000;
 
-/** Maximum size of all outputs in one environment: half of what Linux allows. */
+/** Maximum size of all outputs in one environment: about half of Linux's limit. */
 const MAX_TOTAL_BYTES = 1_000_000;
 
-/** Maximum number of outputs in a message. */
+/** Maximum number of outputs that a message lists. */
 const SHOWN_COUNT = 3;
 
-/** An output and the variable that holds it. */
+/** An output with its value as text. */
 interface VariableOutput extends NamedOutput {
-  /** What the variable holds. */
+  /** Value of the variable. */
   readonly text: string;
 }
 
@@ -32,7 +32,8 @@ export class StepOutputs {
    * Creates the outputs of a job that has not started.
    *
    * @param plan The steps.
-   * @param parts Masker, and logger for outputs that cannot be passed on.
+   * @param parts Masker, and logger for warnings about outputs that are
+   * dropped.
    */
   constructor(
     plan: Plan<PlannedStep>,
@@ -44,8 +45,8 @@ export class StepOutputs {
   }
 
   /**
-   * Stores the outputs of a step. A text that contains a secret becomes a secret
-   * as a whole, because a part of it could reveal the secret.
+   * Stores the outputs of a step. A value that contains a secret is masked as a
+   * whole, because a part of it could reveal the secret.
    *
    * @param step Index of the step.
    * @param value Its outputs.
@@ -60,7 +61,7 @@ export class StepOutputs {
   /**
    * Returns all outputs.
    *
-   * @returns Values by the names of the steps.
+   * @returns Outputs by step name.
    */
   all(): ReadonlyMap<string, unknown> {
     const { steps } = this.#plan;
@@ -70,10 +71,10 @@ export class StepOutputs {
   }
 
   /**
-   * Restores the outputs of an earlier run, for steps that do not run now.
+   * Restores outputs of an earlier run for steps that are not selected.
    *
-   * @param kept Values by the names of the steps.
-   * @param isSelected For each step, whether it runs now.
+   * @param kept Outputs by step name.
+   * @param isSelected For each step, whether it is selected.
    */
   restore(
     kept: ReadonlyMap<string, unknown>,
@@ -85,10 +86,10 @@ export class StepOutputs {
   }
 
   /**
-   * Returns the outputs that a function of a step sees.
+   * Returns the outputs that a function step receives.
    *
    * @param step Index of the dependent step.
-   * @returns Values by the names of the definitions it depends on.
+   * @returns Outputs by name of the definition.
    */
   valuesFor(step: number): Readonly<Record<string, unknown>> {
     const { steps } = this.#plan;
@@ -106,12 +107,12 @@ export class StepOutputs {
   }
 
   /**
-   * Returns the outputs that commands of a step see.
+   * Returns the outputs that commands of a step receive.
    *
    * @param step Index of the dependent step.
-   * @param secretNames Comma-separated names of variables known to be secret.
-   * @returns Variables `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, and the names of
-   * those that hold secrets.
+   * @param secretNames Comma-separated names of secret variables.
+   * @returns Variables `REACTORCIDE_OUTPUT_<STEP>_<KEY>`, and the variable that
+   * lists the names of secret variables, if any of them is secret.
    */
   variablesFor(
     step: number,
@@ -143,7 +144,7 @@ export class StepOutputs {
       : variables;
   }
 
-  /** The smallest outputs that fit into an environment together. */
+  /** Drops the largest outputs until the rest fits into an environment. */
   #fitting(step: number, outputs: Iterable<VariableOutput>): VariableOutput[] {
     const all = [...outputs];
     const bytesOf = ({ text }: VariableOutput) => text.length * 3;
@@ -193,7 +194,7 @@ export class StepOutputs {
   }
 }
 
-/** The texts of an object; other values are for functions only. */
+/** Properties of an object as text; other values are for functions only. */
 function textsOf(value: unknown): Record<string, string> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return {};
@@ -208,7 +209,7 @@ function textsOf(value: unknown): Record<string, string> {
 
 const PREFIX = Variable.output;
 
-/** An output of a step, and the variable in which dependent steps get it. */
+/** An output of a step and the variable that passes it to dependent steps. */
 export interface NamedOutput {
   /** Step that set the output. */
   readonly step: PlannedStep;
@@ -219,7 +220,7 @@ export interface NamedOutput {
 }
 
 /**
- * Returns the variable in which a dependent step gets an output.
+ * Returns the name of the variable that passes an output to dependent steps.
  *
  * @param step Name of the step that set the output.
  * @param key Key of the output.
@@ -231,11 +232,11 @@ export function outputVariable(step: string, key: string): string {
 }
 
 /**
- * Rejects steps whose outputs would have the same variables in a step that
+ * Rejects steps whose outputs would use the same variables in a step that
  * depends on both.
  *
  * @param plan The steps.
- * @throws {RunnerError} `invalid-job`, with every such pair of names.
+ * @throws {RunnerError} `invalid-job` with all conflicting pairs of names.
  */
 export function checkOutputNames(plan: Plan<PlannedStep>): void {
   const problems = new Set<string>();
@@ -264,16 +265,16 @@ export function checkOutputNames(plan: Plan<PlannedStep>): void {
 /**
  * Assigns each variable to one output.
  *
- * Names do not tell where the one of the step ends and that of the key begins:
- * "x_tag" of "build" and "tag" of "build_x" share a variable. It belongs to the
- * step with the longer name. An untrusted step gets no variable that belongs to
- * another step, not even one that is free; a trusted step has precedence over
- * an untrusted one.
+ * The name of a variable is ambiguous: key "x_tag" of step "build" and key
+ * "tag" of step "build_x" map to the same one. It belongs to the step with the
+ * longer name. An untrusted step never sets a variable that belongs to another
+ * step, even an unused one. A trusted step takes precedence over an untrusted
+ * one.
  *
- * @param outputs Outputs of the steps that a step depends on.
+ * @param outputs Outputs of the dependencies of a step.
  * @param steps All steps of the job.
- * @param warn Gets a message for each output that is left out.
- * @returns The outputs by their variables.
+ * @param warn Called with a message for each dropped output.
+ * @returns Outputs by variable.
  */
 export function assignVariables<Output extends NamedOutput>(
   outputs: readonly Output[],
@@ -298,7 +299,7 @@ export function assignVariables<Output extends NamedOutput>(
   return assigned;
 }
 
-/** The step with the longest name that a variable can begin with. */
+/** Finds the step with the longest name that the variable starts with. */
 function ownerOf(
   variable: string,
   steps: readonly PlannedStep[],
@@ -319,7 +320,7 @@ function precedes(
 ): boolean {
   const isTrusted = ({ step }: NamedOutput) => !step.definition.untrusted;
   if (isTrusted(output) !== isTrusted(other)) return isTrusted(output);
-  // Of two keys of one step, the later counts.
+  // If two keys of one step conflict, the later one counts.
   return other.step !== owner || output.step === owner;
 }
 

@@ -13,7 +13,7 @@ import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import type { PassableCommand } from "./script_file.ts";
 import type { JobStatus } from "./step.ts";
 
-/** Length up to which any text fits into one argument, in characters. */
+/** Length in characters up to which any text fits into one argument. */
 const SURELY_SHORT = 40_000;
 
 /** Options for {@linkcode runCommand}. */
@@ -22,55 +22,55 @@ export interface RunCommandOptions {
   cwd: string;
   /** Complete environment of the command. */
   env: ChildEnvironment;
-  /** Whether standard error joins standard output. */
+  /** Whether standard error is merged into standard output. */
   stderr: "merged" | "separate";
-  /** Time limit in milliseconds; none by default. */
+  /** Time limit in milliseconds, or `undefined` for none. */
   timeoutMs: number | undefined;
-  /** Time between the ending signal and SIGKILL, in milliseconds. */
+  /** Time between the termination signal and SIGKILL, in milliseconds. */
   graceMs: number;
   /** Cancellation of the job. */
   cancellation: Cancellation;
   /** Masker of the job. */
   masker: Masker;
-  /** Where standard output goes. */
+  /** Receives standard output. */
   stdout: Sink;
-  /** Where standard error goes if it is separate. */
+  /** Receives standard error if it is separate. */
   stderrSink: Sink;
   /**
-   * Shell of a text: a known name, or a program and its arguments.
+   * Name of a built-in shell, or a program and its arguments.
    *
    * @default {`/bin/sh`}
    */
   shell?: readonly string[];
   /**
-   * Whether a text that `/bin/sh` runs stops at the first command that fails,
-   * as with `sh -e`.
+   * Whether a `/bin/sh` command stops at the first failing command, as with
+   * `sh -e`.
    *
    * @default {false}
    */
   stopsOnError?: boolean;
   /**
-   * Whether the command runs untrusted code: it gets its own namespaces where
-   * the system supports them.
+   * Whether the command is untrusted. Untrusted commands run in their own
+   * namespaces where the system supports them.
    *
    * @default {false}
    */
   isUntrusted?: boolean;
   /**
-   * Paths that an untrusted command must not change or see.
+   * Paths that are read-only or hidden for an untrusted command.
    *
-   * @default {nothing}
+   * @default {none}
    */
   protectedPaths?: ProtectedPaths;
-  /** Where a script is stored that is too long for an argument. */
+  /** Where script files are created. */
   temporaryPlace: TemporaryPlace;
-  /** Whether the runner is in a container for this job. */
+  /** Whether the runner runs in a container that exists only for this job. */
   isInContainer: boolean;
-  /** Called with what the system does not support. */
+  /** Called with warnings about isolation that the system does not support. */
   onWarning: (message: string) => void;
   /**
-   * Called with the bytes of each stream before they are masked; the streams
-   * are separate pipes then.
+   * Receives the unmasked bytes of each stream. If set, the streams use
+   * separate pipes.
    *
    * @default {none}
    */
@@ -79,9 +79,9 @@ export interface RunCommandOptions {
     readonly stderr: (bytes: Uint8Array) => void;
   };
   /**
-   * Starts the command.
+   * Function that starts the command.
    *
-   * @default {spawn() on this machine}
+   * @default {spawn}
    */
   start?: typeof spawn;
 }
@@ -89,11 +89,11 @@ export interface RunCommandOptions {
 /**
  * Runs a command and writes its masked output to the sinks.
  *
- * @param command Text for the shell, or a program and its arguments.
+ * @param command Shell command, or a program and its arguments.
  * @param options Additional options.
- * @returns How it ended.
- * @throws {RunnerError} If it cannot be started; `output-failed`, if its output
- * cannot be written.
+ * @returns How the command ended.
+ * @throws {RunnerError} If the command cannot be started; `output-failed` if
+ * its output cannot be written.
  */
 export async function runCommand(
   command: Command,
@@ -158,7 +158,7 @@ export async function runCommand(
   return exit;
 }
 
-/** Most commands are short and need no script file. */
+/** Loads the module for script files only if the command may need one. */
 async function passableCommand(
   command: Command,
   options: RunCommandOptions,
@@ -170,7 +170,7 @@ async function passableCommand(
   return await script.passableCommand(command, options);
 }
 
-/** Loaded only for untrusted commands. */
+/** Loads the module for isolation only for untrusted commands. */
 async function containment(isInContainer: boolean): Promise<Containment> {
   const { findContainment } = await import("../process/containment.ts");
   return await findContainment(isInContainer);
@@ -187,19 +187,19 @@ function outputFailed(cause: unknown): never {
 export interface CommandEnd {
   /** Outcome of the command. */
   readonly outcome: JobStatus;
-  /** Exit code as a shell counts it. */
+  /** Exit code; 128+N after signal N, as in a shell. */
   readonly exitCode: number;
-  /** Signal that ended it. */
+  /** Signal that ended the command, or `null`. */
   readonly signal: Deno.Signal | null;
-  /** Why it did not succeed; `undefined` too when it was cancelled. */
+  /** Error of a command that failed or timed out, but not of a cancelled one. */
   readonly error?: RunnerError;
 }
 
 /** Options for {@linkcode commandEnd}. */
 export interface CommandEndOptions {
-  /** Subject of the messages, such as `The command`. */
+  /** Subject of error messages, such as `The command`. */
   subject: string;
-  /** Its time limit, in milliseconds. */
+  /** Time limit of the command, in milliseconds, for error messages. */
   timeoutMs: number | undefined;
 }
 
@@ -208,9 +208,9 @@ export interface CommandEndOptions {
  *
  * @param exit Exit of the command; rejects if it cannot be started.
  * @param options Additional options.
- * @returns How it ended; a command that cannot be started has the exit code that
- * a shell would give it.
- * @throws Any other error that kept the command from running.
+ * @returns How the command ended. If it was not found or not executable, the
+ * exit code is that of a shell.
+ * @throws Any other error that prevented the command from running.
  */
 export async function commandEnd(
   exit: Promise<SupervisedExit>,

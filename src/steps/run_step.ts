@@ -34,17 +34,17 @@ import {
   templateCommand,
 } from "./step_command.ts";
 
-/** Private files of one attempt. */
+/** Private files of an attempt. */
 export interface AttemptFiles {
   /** Absolute path of the file in `REACTORCIDE_OUTPUT`. */
   readonly outputPath: string;
-  /** Where a script is stored that is too long for an argument. */
+  /** Where script files are created. */
   readonly temporaryPlace: TemporaryPlace;
-  /** Paths that an untrusted step must not change or see. */
+  /** Paths that are read-only or hidden for untrusted steps. */
   readonly protectedPaths: ProtectedPaths;
 }
 
-/** Everything that one attempt of a step needs. */
+/** Context of an attempt at a step. */
 export interface AttemptContext extends AttemptFiles {
   /** Name of the step. */
   name: string;
@@ -52,77 +52,77 @@ export interface AttemptContext extends AttemptFiles {
   definition: Step;
   /** Number of the attempt, from 1. */
   attempt: number;
-  /** Absolute path of the directory in which commands run. */
+  /** Absolute path of the working directory of commands. */
   cwd: string;
-  /** Absolute path of the directory of the job's artifacts. */
+  /** Absolute path of the job's artifacts directory. */
   artifactsPath: string;
-  /** The complete environment of commands. */
+  /** Complete environment of commands. */
   env: ChildEnvironment;
-  /** Outputs of its dependencies by the names of their definitions. */
+  /** Outputs of the dependencies, by name of the definition. */
   needOutputs: Readonly<Record<string, unknown>>;
-  /** Results of its dependencies by name. */
+  /** Results of the dependencies, by name. */
   needs: Readonly<Record<string, NeedState>>;
   /** Log of the step. */
   log: StepLog;
   /** Masker of the job. */
   masker: Masker;
-  /** Masks a value from now on; for functions. */
+  /** Masks a value from now on; functions can call it. */
   registerSecret: (value: string) => boolean;
-  /** Whether standard error joins standard output. */
+  /** Whether standard error is merged into standard output. */
   stderr: "merged" | "separate";
-  /** Whether the runner is in a container for this job. */
+  /** Whether the runner runs in a container that exists only for this job. */
   isInContainer: boolean;
-  /** Called with what the system does not support. */
+  /** Called with warnings about isolation that the system does not support. */
   onWarning: (message: string) => void;
-  /** Time between the ending signal and SIGKILL, in milliseconds. */
+  /** Time between the termination signal and SIGKILL, in milliseconds. */
   graceMs: number;
-  /** Declares that a function of the job runs until the result is disposed. */
+  /** Marks a function of the job as running until the result is disposed. */
   enterFunction: () => Disposable | undefined;
-  /** Value of `TRACEPARENT` below a span, if spans are exported. */
+  /** Returns the `TRACEPARENT` for children of a span; unset if not exported. */
   parentOf?: (spanId: string) => string;
   /** Cancellation of the step. */
   cancellation: Cancellation;
 }
 
-/** How one attempt of a step ended. */
+/** How an attempt at a step ended. */
 export interface AttemptEnd {
   /** Outcome of the attempt. */
   readonly outcome: StepStatus;
-  /** Exit code as a shell counts it. */
+  /** Exit code; 128+N after signal N, as in a shell. */
   readonly exitCode: number;
-  /** Signal that ended it. */
+  /** Signal that ended the attempt, or `null`. */
   readonly signal: Deno.Signal | null;
-  /** Why it did not succeed. */
+  /** Error of the attempt, if it did not succeed. */
   readonly error?: RunnerError;
   /** Outputs for dependent steps. */
   readonly value?: unknown;
-  /** Why the job ends early with success, if it does. */
+  /** If set, the job ends early and successfully for this reason. */
   readonly endJob?: string;
 }
 
 /** Options for {@linkcode runAttempts}. */
 export interface RunAttemptsOptions {
-  /** Called with each attempt. */
+  /** Called with the start of each attempt, and before each retry. */
   onEvent: (event: StepEvent) => void;
   /**
-   * Creates a directory for the files of an attempt, so that a failed attempt
-   * leaves no outputs. Disposing removes it.
+   * Creates the directory for the files of an attempt, and removes it when
+   * disposed. Each attempt has its own, so outputs of failed attempts are lost.
    */
   openAttempt: () => AttemptFiles & Disposable;
-  /** Called between the event of an attempt and its start, if given. */
+  /** Called after the event of an attempt and before its start. */
   beforeAttempt?: () => Promise<void>;
 }
 
-/** How a step ended. */
+/** How a step ended: the end of its last attempt, and all attempts. */
 export interface StepEnd extends AttemptEnd {
-  /** How each attempt ended. */
+  /** Results of the attempts, in order. */
   readonly attemptResults: readonly AttemptResult[];
 }
 
 /**
- * Runs a step, with the retries of its definition.
+ * Runs a step and retries it as its definition allows.
  *
- * @param context What an attempt needs.
+ * @param context Context of the attempts.
  * @param options Additional options.
  * @returns How the last attempt ended.
  */
@@ -137,7 +137,7 @@ export async function runAttempts(
     const spanId = crypto.getRandomValues(new Uint8Array(8)).toHex();
     onEvent({ type: "started", step: name, attempt, spanId });
     await beforeAttempt?.();
-    // Programs of an attempt continue its span, if spans are exported.
+    // Programs of the attempt become children of its span.
     const env = parentOf === undefined || !context.env[Variable.traceParent]
       ? context.env
       : { ...context.env, [Variable.traceParent]: parentOf(spanId) };
@@ -177,7 +177,7 @@ export async function runAttempts(
       last,
     });
     await context.log.endLine();
-    // A step that is cancelled while it waits keeps its last failure.
+    // If the step is cancelled during the delay, it keeps its last error.
     await pause(delayMs, cancellation.graceful);
     if (cancellation.graceful.aborted) {
       return { ...end, outcome: "cancelled", attemptResults };
@@ -210,11 +210,11 @@ async function attemptOnce(
 }
 
 /**
- * Checks whether a failed step has another attempt.
+ * Checks whether a failed step is retried.
  *
  * @param retry Retry policy of the step.
- * @param attempt Number of the attempt that failed, from 1.
- * @param exitCode Its exit code.
+ * @param attempt Number of the failed attempt, from 1.
+ * @param exitCode Exit code of the failed attempt.
  */
 export function shouldRetry(
   retry: RetryConfig | undefined,
@@ -227,15 +227,15 @@ export function shouldRetry(
     (exitCode !== null && exitCodes.includes(exitCode));
 }
 
-/** Exit code of a command that found nothing to do. */
+/** Exit code that means "nothing to do" for steps with `neutralExit`. */
 const NEUTRAL_EXIT_CODE = 78;
 
 /**
- * Makes one attempt at a step that is a command.
+ * Runs one attempt at a command step.
  *
  * @param command The command.
- * @param context What the attempt needs.
- * @returns How it ended.
+ * @param context Context of the attempt.
+ * @returns How the attempt ended.
  */
 export async function attemptCommand(
   command: StepCommand,
@@ -261,7 +261,7 @@ export async function attemptCommand(
   try {
     value = await readOutputs(outputPath);
   } catch (cause) {
-    // Dependent steps must not run without the outputs that they expect.
+    // Fail the step: its dependents must not run without their inputs.
     return end.error ? end : {
       outcome: "failed",
       exitCode: 1,
@@ -276,12 +276,12 @@ export async function attemptCommand(
 }
 
 /**
- * Runs a command in the directory of a step, into its log.
+ * Runs a command in the working directory of a step and writes to its log.
  *
  * @param command The command.
- * @param context What the attempt needs.
- * @param overrides Options that replace those of the context.
- * @returns How it ended.
+ * @param context Context of the attempt.
+ * @param overrides Options that override those of the context.
+ * @returns How the command ended.
  */
 export function runStepCommand(
   command: StepCommand,
@@ -302,27 +302,27 @@ export function runStepCommand(
 }
 
 /**
- * Makes one attempt at a step that is a function.
+ * Runs one attempt at a function step.
  *
- * A function cannot be killed: its signal is aborted, its commands are ended,
- * and after the grace time the runner stops waiting for it.
+ * A function cannot be killed. Instead, its signal is aborted, its commands are
+ * terminated, and the runner stops waiting for it after the grace period.
  *
  * @param run The function.
- * @param context What the attempt needs.
- * @returns How it ended.
+ * @param context Context of the attempt.
+ * @returns How the attempt ended.
  */
 export async function attemptFunction(
   run: StepFunction<unknown, unknown>,
   context: AttemptContext,
 ): Promise<AttemptEnd> {
   const { name, cancellation, graceMs, definition: { timeoutMs } } = context;
-  // Commands of the function end with the step, whatever ends it.
+  // Commands of the function are cancelled when the step ends for any reason.
   const ending = new Cancellation();
-  using _asked = onAbort(
+  using _graceful = onAbort(
     cancellation.graceful,
     () => ending.cancel(cancellation.signal!),
   );
-  using _insisted = onAbort(cancellation.forced, () => {
+  using _forced = onAbort(cancellation.forced, () => {
     ending.cancel("SIGTERM");
     ending.cancel("SIGTERM");
   });

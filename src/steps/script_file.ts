@@ -2,21 +2,21 @@ import type { Command } from "../process/spawn.ts";
 import type { TemporaryPlace } from "../fs/temporary_directory.ts";
 import { fileCommand, findShell, takesFile } from "./shell.ts";
 
-/** Maximum length of a text passed as an argument, in bytes; Linux allows 131,071. */
+/** Maximum size of a script passed as an argument; Linux allows 131,071 bytes. */
 const MAX_ARGUMENT_BYTES = 128_000;
 
-/** A command whose arguments fit; disposing removes its script file. */
+/** A command that can be started; disposing it removes its script file. */
 export interface PassableCommand extends Disposable {
-  /** Text for the shell, or a program and its arguments. */
+  /** Shell command, or a program and its arguments. */
   readonly command: Command;
 }
 
 /** Options for {@linkcode passableCommand}. */
 export interface PassableCommandOptions {
-  /** Where the file is created. */
+  /** Where the script file is created. */
   temporaryPlace: TemporaryPlace;
   /**
-   * Shell of a text: a known name, or a program and its arguments.
+   * Name of a built-in shell, or a program and its arguments.
    *
    * @default {`/bin/sh`}
    */
@@ -24,12 +24,12 @@ export interface PassableCommandOptions {
 }
 
 /**
- * Writes the text of a command to a private file if its shell reads files, or
- * if it is too long for an argument.
+ * Writes a script to a private file if its shell requires one, or if the script
+ * is too long for an argument.
  *
  * @param command The command.
  * @param options Additional options.
- * @returns The command to start; dispose of it when that has ended.
+ * @returns The command to start; dispose it after the command has ended.
  */
 export async function passableCommand(
   command: Command,

@@ -1,28 +1,28 @@
 import { RunnerError } from "../errors.ts";
 
-/** How a shell runs the text of a step. */
+/** How a shell runs the script of a step. */
 export interface Shell {
   /**
-   * Program and arguments. `{}` stands for the path of a file with the text;
-   * without it, the text is the last argument.
+   * Program and arguments. `{}` is replaced by the path of a script file;
+   * without it, the script is passed as the last argument.
    */
   readonly words: readonly string[];
-  /** Extension of the file, by which some programs recognize the language. */
+  /** Extension of the script file; some programs detect the language by it. */
   readonly extension: string;
-  /** Text in front of the script, on its first line. */
+  /** Code that precedes the script on its first line. */
   readonly prefix: string;
-  /** Lines behind the script. */
+  /** Lines that follow the script. */
   readonly suffix: string;
-  /** Program and arguments that take the text as their last argument. */
+  /** Program and arguments that take the script as their last argument. */
   readonly inline?: readonly string[];
 }
 
-/** Stands for the path of the script file in the words of a shell. */
+/** Placeholder for the path of the script file. */
 const FILE = "{}";
 
 const PLAIN = { extension: "", prefix: "", suffix: "" };
 
-/** Shells with a name. All of them stop at the first error. */
+/** Built-in shells. All of them stop at the first error. */
 const NAMED: Readonly<Record<string, Shell>> = {
   bash: { ...PLAIN, words: ["bash", "-eo", "pipefail", "-c"] },
   python: {
@@ -35,7 +35,7 @@ const NAMED: Readonly<Record<string, Shell>> = {
     inline: ["pwsh", "-NoProfile", "-NonInteractive", "-Command"],
     words: ["pwsh", "-NoProfile", "-NonInteractive", "-File", FILE],
     extension: ".ps1",
-    // PowerShell 7.4 also stops at programs that fail.
+    // PowerShell 7.4 and later also stop when a program fails.
     prefix:
       "$ErrorActionPreference = 'Stop'; $PSNativeCommandUseErrorActionPreference = $true; ",
     suffix:
@@ -49,14 +49,14 @@ const NAMED: Readonly<Record<string, Shell>> = {
   },
 };
 
-/** Names of the shells that are known. */
+/** Names of the built-in shells. */
 export const SHELL_NAMES: readonly string[] = ["sh", ...Object.keys(NAMED)];
 
 /**
- * Finds how a shell runs text.
+ * Resolves a shell.
  *
- * @param words A known name alone, or a program and its arguments.
- * @returns The shell; `undefined` for `sh`, which is `/bin/sh -e`.
+ * @param words The name of a built-in shell, or a program and its arguments.
+ * @returns The shell; `undefined` for `sh`, which runs `/bin/sh -e`.
  */
 export function findShell(words: readonly string[]): Shell | undefined {
   const [first, ...rest] = words;
@@ -66,7 +66,7 @@ export function findShell(words: readonly string[]): Shell | undefined {
   return { ...PLAIN, words: takesFile(words) ? words : [first, "-c"] };
 }
 
-/** Checks whether a shell gets its text from a file. */
+/** Checks whether a shell reads its script from a file. */
 export function takesFile(words: readonly string[]): boolean {
   return words.some((word) => word.includes(FILE));
 }
@@ -88,12 +88,11 @@ export function fileCommand(
 }
 
 /**
- * Returns the command that runs a text elsewhere, such as in a container, where
- * no script file is written.
+ * Returns the command that runs a script without a file, as in a container.
  *
- * @param words Words of the shell.
- * @param text The text.
- * @throws {RunnerError} `invalid-config`, if the shell needs a file.
+ * @param words The name of a built-in shell, or a program and its arguments.
+ * @param text The script.
+ * @throws {RunnerError} `invalid-config` if the shell needs a script file.
  */
 export function inlineCommand(
   words: readonly string[],
@@ -111,7 +110,7 @@ export function inlineCommand(
   );
 }
 
-/** `bash -euc TEXT` is `bash -eu FILE`, and `perl -e TEXT` is `perl FILE`. */
+/** `bash -euc TEXT` becomes `bash -eu FILE`; `perl -e TEXT` becomes `perl FILE`. */
 function withoutTextOption(words: readonly string[]): readonly string[] {
   const [, rest] = /^-([A-Za-z]*)[ce]$/.exec(words.at(-1)!) ?? [];
   if (words.length === 1 || rest === undefined) return words;

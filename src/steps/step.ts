@@ -6,24 +6,24 @@ import type { CommandArgument, RunningCommand } from "./step_command.ts";
 /** How a job ended. */
 export type JobStatus = "success" | "failed" | "cancelled" | "timeout";
 
-/** How a step ended: `skipped` never ran, `neutral` found nothing to do. */
+/** How a step ended: `skipped` did not run, `neutral` had nothing to do. */
 export type StepStatus = JobStatus | "skipped" | "neutral";
 
 /** How one attempt at a step ended. */
 export interface AttemptResult {
   /** Number of the attempt, from 1. */
   readonly number: number;
-  /** When it started. */
+  /** Start of the attempt. */
   readonly startedAt: Date;
-  /** How long it took, in milliseconds. */
+  /** Duration of the attempt, in milliseconds. */
   readonly durationMs: number;
-  /** How it ended. */
+  /** How the attempt ended. */
   readonly outcome: StepStatus;
-  /** Exit code as a shell counts it. */
+  /** Exit code; 128+N after signal N, as in a shell. */
   readonly exitCode: number;
-  /** Signal that ended it, `null` when it ended by itself. */
+  /** Signal that ended the attempt, or `null` if it exited by itself. */
   readonly signal: Deno.Signal | null;
-  /** Why it did not succeed. */
+  /** Why the attempt failed, unless the exit code says it all. */
   readonly reason?: string;
 }
 
@@ -31,108 +31,109 @@ export interface AttemptResult {
 export interface StepResult {
   /** Name of the step. */
   readonly name: string;
-  /** What the step did by itself. */
+  /** How the step ended, before `continueOnError` is applied. */
   readonly outcome: StepStatus;
-  /** What the job makes of it. */
+  /** How the job counts the step, after `continueOnError` is applied. */
   readonly conclusion: StepStatus;
   /**
-   * Exit code as a shell counts it; 124 for a time limit, `null` for a step
-   * that never ran.
+   * Exit code; 128+N after signal N, 124 after the time limit, `null` if the
+   * step did not run.
    */
   readonly exitCode: number | null;
-  /** Signal that ended the step, `null` when it ended by itself. */
+  /** Signal that ended the step, or `null` if it exited by itself. */
   readonly signal: Deno.Signal | null;
-  /** How often the step was started. */
+  /** Number of attempts. */
   readonly attempts: number;
-  /** How each attempt ended, in their order. */
+  /** Results of the attempts, in order. */
   readonly attemptResults: readonly AttemptResult[];
-  /** When the step was started first, `null` for a step that never ran. */
+  /** Start of the first attempt, or `null` if the step did not run. */
   readonly startedAt: Date | null;
-  /** How long it took, in milliseconds. */
+  /** Duration of all attempts and the delays between them, in milliseconds. */
   readonly durationMs: number;
-  /** Why it ended as it did, if there is more to say than its exit code. */
+  /** Why the step failed or was skipped, unless the exit code says it all. */
   readonly reason?: string;
 }
 
-/** A command of a step: text for its shell, or a program and its arguments. */
+/** Command of a step: a shell command, or a program and its arguments. */
 export type StepCommand = string | readonly string[];
 
-/** What a command wrote to the file in `REACTORCIDE_OUTPUT`, by key. */
+/** Outputs that a command wrote to the file in `REACTORCIDE_OUTPUT`, by key. */
 export type CommandOutputs = Readonly<Record<string, string>>;
 
-/** A step that is a function of the pipeline script. */
+/** Function that a step calls. Its return value is the output of the step. */
 export type StepFunction<Value, Outputs> = (
   context: StepContext<Outputs>,
 ) => Value | Promise<Value>;
 
-/** How a step that another one waits for has ended. */
+/** How a dependency of a step ended. */
 export interface NeedState {
-  /** What the step did by itself. */
+  /** How the step ended, before `continueOnError` is applied. */
   readonly outcome: StepStatus;
-  /** What the job makes of it. */
+  /** How the job counts the step, after `continueOnError` is applied. */
   readonly conclusion: StepStatus;
-  /** Exit code, `null` for a step that never ran. */
+  /** Exit code, or `null` if the step did not run. */
   readonly exitCode: number | null;
 }
 
-/** What a condition that is a function can look at. */
+/** Context of a condition function. */
 export interface ConditionContext {
-  /** How the steps that this one waits for have ended, by their names. */
+  /** How the dependencies of the step ended, by name. */
   readonly needs: Readonly<Record<string, NeedState>>;
   /** Whether a required step of the job has failed. */
   readonly hasFailed: boolean;
-  /** What is known about the event of the job, before any step ran. */
+  /** Facts about the event that started the job. */
   readonly facts: EventFacts;
   /** Variables of the step, without outputs of other steps. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whether the job is being cancelled, or ran into its time limit. */
+  /** Whether the job is being cancelled, or has exceeded its time limit. */
   readonly isCancelled: boolean;
 }
 
-/** What a step that is a function gets. */
+/** Context of a function step. */
 export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
   /** Name of the step. */
   readonly name: string;
   /** Number of the attempt, from 1. */
   readonly attempt: number;
   /**
-   * What the steps that this one depends on have given: what a function
-   * returned, or what a command wrote. A step that is many gives a list.
+   * Outputs of the dependencies, by name: the return value of a function, or
+   * the outputs that a command wrote. A step with items or a matrix has a list.
    */
   readonly outputs: Outputs;
-  /** How the steps that this one depends on have ended. */
+  /** How the dependencies of the step ended, by name. */
   readonly needs: Readonly<Record<string, NeedState>>;
-  /** Variables that a command of the step gets. */
+  /** Environment of the step's commands. */
   readonly env: Readonly<Record<string, string>>;
-  /** Absolute path of the directory in which a command of the step runs. */
+  /** Absolute path of the working directory of the step's commands. */
   readonly workingDir: string;
-  /** Absolute path of the directory of the job's artifacts. */
+  /** Absolute path of the job's artifacts directory. */
   readonly artifactsDir: string;
-  /** Aborted when the step is to end: its time is over, or the job is cancelled. */
+  /** Aborted when the step is cancelled or exceeds its time limit. */
   readonly signal: AbortSignal;
   /**
    * Prints a line to the log of the step, with secrets masked.
    *
-   * @param text Text, without a line break at its end.
+   * @param text Text without a trailing newline.
    */
   print(text: string): Promise<void>;
   /**
-   * Runs a command as part of the step, in its directory and environment. Its
-   * masked output goes to the log of the step; the result has the exact output.
+   * Runs a command in the step's working directory and environment. The log of
+   * the step gets its output with secrets masked; the result contains the exact
+   * output.
    *
-   * @param command Text for the shell, or a program and its arguments.
+   * @param command Shell command, or a program and its arguments.
    * @returns The running command.
-   * @throws {RunnerError} `command-failed`, if it ends with another exit code
-   * than 0; the step fails with that code, unless the function catches it.
+   * @throws {RunnerError} `command-failed` if the exit code is not 0. The step
+   * fails with that code unless the function catches the error.
    */
   run(command: StepCommand): RunningCommand;
   /**
-   * Runs a shell command from a template, in which each value is one quoted
-   * word: `` await $`git log ${ref}` ``. Do not quote the values again. The
-   * shell is `/bin/sh`, whatever shell the step has.
+   * Runs a shell command from a template, and quotes each value as one word:
+   * `` await $`git log ${ref}` ``. Do not quote values yourself. The shell is
+   * always `/bin/sh`, even if the step sets another one.
    *
    * @param parts Literal parts of the template.
-   * @param values Strings, numbers, lists of these, or results of commands.
+   * @param values Strings, numbers, arrays of these, or results of commands.
    * @returns The running command.
    * @throws {TypeError} For any other value.
    */
@@ -141,17 +142,17 @@ export interface StepContext<Outputs = Readonly<Record<string, unknown>>> {
     ...values: readonly CommandArgument[]
   ): RunningCommand;
   /**
-   * Has a value masked in everything that is printed from now on.
+   * Masks a value in all output from now on.
    *
    * @param value The secret.
-   * @returns Whether it is masked; values of fewer than 3 bytes are not.
+   * @returns Whether the value is masked; values under 3 bytes are not.
    */
   registerSecret(value: string): boolean;
   /**
-   * Ends the job early and well, once the function has returned: what has not
-   * been started is skipped, except for steps that run always.
+   * Ends the job early and successfully, once the function has returned. Steps
+   * that have not started are skipped, except those with condition `always`.
    *
-   * @param reason Why there is nothing to do.
+   * @param reason Why there is nothing left to do.
    */
   endJob(reason: string): void;
 }
@@ -162,69 +163,72 @@ export interface StepOptions<Needs extends string = string>
   /** Steps that must end before this one starts. */
   readonly dependsOn?: readonly Needs[];
   /**
-   * Condition for running the step, checked when its dependencies have ended.
+   * Condition for running the step, evaluated when its dependencies have ended.
    *
    * @default {"all_success"}
    */
   readonly condition?: Condition | ((context: ConditionContext) => boolean);
 }
 
-/** A step of a job, as its definition says. */
+/** Definition of a step of a job. */
 export interface Step extends StepOptions {
   /** Name of the step, unique in its job. */
   readonly name: string;
-  /** What the step does. */
+  /** Command or function that the step runs. */
   // deno-lint-ignore no-explicit-any
   readonly run: StepCommand | StepFunction<any, any>;
 }
 
-/** Something that a person who watches a job wants to see at once. */
+/** Event that reports the progress of a job's steps as it happens. */
 export type StepEvent =
-  /** The graph is right; these steps are part of the job, in their order. */
+  /** The graph is valid; these are the steps of the job, in order. */
   | {
     readonly type: "planned";
     readonly steps: readonly PlannedStepInfo[];
   }
-  /** The dependencies of a step have ended, and it waits for a free slot. */
+  /** The dependencies of a step have ended; the step waits for a free slot. */
   | { readonly type: "queued"; readonly step: string }
-  /** An attempt begins. */
+  /** An attempt starts. */
   | {
     readonly type: "started";
     readonly step: string;
     /** Number of the attempt, from 1. */
     readonly attempt: number;
-    /** Span of a trace that the attempt is: 16 hexadecimal digits. */
+    /** Trace span id of the attempt: 16 hexadecimal digits. */
     readonly spanId: string;
   }
-  /** An attempt failed, and another one follows after a while. */
+  /** An attempt failed and will be retried after a delay. */
   | {
     readonly type: "retrying";
     readonly step: string;
-    /** Number of the attempt that comes. */
+    /** Number of the next attempt. */
     readonly attempt: number;
-    /** Time until it begins, in milliseconds. */
+    /** Delay before the next attempt, in milliseconds. */
     readonly delayMs: number;
-    /** Why the last one failed. */
+    /** Why the last attempt failed. */
     readonly reason: string;
-    /** How the last one ended. */
+    /** Result of the last attempt. */
     readonly last: AttemptResult;
   }
-  /** A running step shows how far it is, by a carriage return; masked. */
+  /** A running step updates a line with a carriage return, as progress bars do. */
   | {
     readonly type: "progress";
     readonly step: string;
-    /** The line as a terminal would show it now. */
+    /** Current content of the line as a terminal would show it, masked. */
     readonly text: string;
   }
-  /** A step is over, or will never run. */
+  /** A step has ended, or will not run. */
   | { readonly type: "ended"; readonly result: StepResult };
 
-/** A step that is part of a job. */
+/** A step of a planned job. */
 export interface PlannedStepInfo {
   /** Name of the step. */
   readonly name: string;
-  /** Name by which others depend on it: that of its matrix, or its own. */
+  /**
+   * Name that other steps depend on: that of the definition, which all of its
+   * items or combinations share.
+   */
   readonly group: string;
-  /** Groups for which it waits. */
+  /** Groups that the step depends on. */
   readonly dependsOn: readonly string[];
 }

@@ -1,30 +1,30 @@
 import { quoteWord } from "../command_text.ts";
 import type { RunnerError } from "../errors.ts";
 
-/** Maximum output of one stream that a result keeps, in bytes: 16 MiB. */
+/** Maximum output of one stream that a result keeps: 16 MiB. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
-/** How a command of a step ended, and what it printed. */
+/** Exit code and output of a command of a step. */
 export interface CommandResult {
   /**
-   * Standard output as text, exactly as the command printed it: secrets are
-   * masked in the log only.
+   * Standard output as text, exactly as the command printed it. Secrets are
+   * masked only in the log.
    */
   readonly stdout: string;
   /** Standard error as text, exactly as the command printed it. */
   readonly stderr: string;
-  /** Exit code as a shell counts it. */
+  /** Exit code; 128+N after signal N, as in a shell. */
   readonly exitCode: number;
-  /** Whether a stream had more than 16 MiB, of which the result keeps the first. */
+  /** Whether a stream exceeded 16 MiB and was truncated to its beginning. */
   readonly isTruncated: boolean;
 }
 
-/** A command of a step that runs; awaiting it gives its result. */
+/** A running command of a step; awaiting it returns its result. */
 export interface RunningCommand extends Promise<CommandResult> {
   /**
    * Waits for the command to succeed.
    *
-   * @returns Standard output without the line breaks at its end.
+   * @returns Standard output without trailing newlines.
    */
   text(): Promise<string>;
   /**
@@ -36,20 +36,20 @@ export interface RunningCommand extends Promise<CommandResult> {
   /**
    * Waits for the command and accepts any exit code.
    *
-   * @returns The result. A time limit, a cancellation and a program that cannot
-   * be started still reject.
+   * @returns The result. The promise still rejects after a timeout or a
+   * cancellation, and if the program cannot be started.
    */
   noThrow(): Promise<CommandResult>;
 }
 
-/** A value that a template for {@linkcode StepContext.$} takes. */
+/** A value in a template for {@linkcode StepContext.$}. */
 export type CommandArgument =
   | string
   | number
   | CommandResult
   | readonly (string | number)[];
 
-/** An ended command: its result, and its error if it failed. */
+/** Result of a command that has ended, and its error if it failed. */
 export interface EndedCommand {
   /** The result. */
   readonly result: CommandResult;
@@ -58,10 +58,10 @@ export interface EndedCommand {
 }
 
 /**
- * Wraps a command that was started.
+ * Wraps a command that has been started.
  *
  * @param ended Resolves when the command has ended.
- * @returns The command; as a promise, it rejects with the error of the command.
+ * @returns Promise that rejects with the error of the command, if it fails.
  */
 export function runningCommand(ended: Promise<EndedCommand>): RunningCommand {
   const succeeded = ended.then(({ result, error }) => {
@@ -76,7 +76,7 @@ export function runningCommand(ended: Promise<EndedCommand>): RunningCommand {
       return output === "" ? [] : output.split(/\r?\n/);
     },
     async noThrow() {
-      // Its rejection is handled here.
+      // `ended` reports the error instead.
       succeeded.catch(() => {});
       const { result, error } = await ended;
       if (error && error.code !== "command-failed") throw error;
@@ -86,14 +86,14 @@ export function runningCommand(ended: Promise<EndedCommand>): RunningCommand {
 }
 
 /**
- * Builds the shell command of a template: each value becomes one quoted word,
- * each item of a list one of its own.
+ * Builds the shell command of a template. Each value becomes one quoted word;
+ * each item of an array becomes a separate word.
  *
  * @param parts Literal parts of the template.
  * @param values Values between them.
- * @returns Text for `/bin/sh`.
- * @throws {TypeError} For a value that cannot be a word: `undefined`, an object,
- * or a text with a NUL character.
+ * @returns Command for `/bin/sh`.
+ * @throws {TypeError} For a value that cannot be a word: `undefined`, an
+ * object, or a string with a NUL character.
  */
 export function templateCommand(
   parts: readonly string[],
@@ -111,7 +111,7 @@ export class OutputCollector {
   #bytes = 0;
   #isTruncated = false;
 
-  /** Adds bytes in the order in which they came. */
+  /** Appends bytes. */
   readonly add = (bytes: Uint8Array): void => {
     const kept = bytes.subarray(0, MAX_OUTPUT_BYTES - this.#bytes);
     if (kept.length < bytes.length) this.#isTruncated = true;
@@ -119,12 +119,12 @@ export class OutputCollector {
     this.#text += this.#decoder.decode(kept, { stream: true });
   };
 
-  /** Whether there was more than the limit. */
+  /** Whether the output exceeded the limit. */
   get isTruncated(): boolean {
     return this.#isTruncated;
   }
 
-  /** Ends the text and returns it. */
+  /** Flushes the decoder and returns the text. */
   end(): string {
     return this.#text + this.#decoder.decode();
   }

@@ -7,12 +7,12 @@ import {
   type RightKind,
 } from "./rights.ts";
 
-/** What a plugin file says of itself before it runs: `export const manifest`. */
+/** Static description of a plugin file: its `export const manifest`. */
 export interface PluginManifest {
   /**
-   * What the plugin needs; it gets what it is granted, too.
+   * Permissions that the plugin requests. It gets only those that are granted.
    *
-   * @default {nothing}
+   * @default {none}
    */
   readonly permissions?: PluginPermissions;
 }
@@ -22,14 +22,14 @@ const DECLARATION = /^export\s+const\s+manifest\b/m;
 const ASSIGNMENT = /^export\s+const\s+manifest\b[^={]*=\s*(?=\{)/m;
 
 /**
- * Reads the manifest in the text of a plugin file, which does not run.
+ * Reads the manifest of a plugin file without running the file.
  *
- * The manifest has to be written out in the file, since whatever had to run to
- * find it would run without anybody knowing its rights.
+ * The manifest must be a literal: code that computes it would have to run
+ * before its permissions are known.
  *
  * @param source Text of the file.
- * @returns What the plugin asks for; nothing without a manifest.
- * @throws {TypeError} If the manifest is wrong, or not written out.
+ * @returns Requested permissions; empty if there is no manifest.
+ * @throws {TypeError} If the manifest is invalid or not a literal.
  */
 export function readManifest(source: string): PluginPermissions {
   const match = ASSIGNMENT.exec(source);
@@ -43,9 +43,9 @@ export function readManifest(source: string): PluginPermissions {
 /**
  * Validates a manifest.
  *
- * @param manifest A value from a plugin; `undefined` asks for nothing.
- * @returns What the plugin asks for, in canonical form.
- * @throws {TypeError} If it is not a manifest.
+ * @param manifest Value from a plugin; `undefined` requests no permissions.
+ * @returns Requested permissions, in canonical form.
+ * @throws {TypeError} If the manifest is invalid.
  */
 export function checkManifest(manifest: unknown): PluginPermissions {
   if (manifest === undefined) return {};
@@ -98,7 +98,7 @@ function parseManifestValue(kind: RightKind, value: string): string {
   }
 }
 
-/** How the values of a kind are parsed. */
+/** Parses values of one kind. */
 type Parse = (value: string) => string;
 
 const PARSERS: Readonly<Record<RightKind, Parse>> = {
@@ -123,13 +123,13 @@ const PARSERS: Readonly<Record<RightKind, Parse>> = {
 };
 
 /**
- * Parses one value of a right: a host as a host, a name as a name. What is
- * passed to Deno is what was parsed here, and never more than one value.
+ * Parses one value of a permission according to its kind. The result is what
+ * Deno receives, and never more than one value.
  *
- * @param kind Kind of the right.
- * @param value The value; `*` stands for all of a kind.
+ * @param kind Kind of the permission.
+ * @param value The value; `*` means all of a kind.
  * @returns Its canonical form.
- * @throws {TypeError} If it is not a value of this kind.
+ * @throws {TypeError} If the value is invalid for this kind.
  */
 export function parseRight(kind: RightKind, value: string): string {
   if (value === "*") return value;
@@ -143,13 +143,13 @@ function matching(pattern: RegExp, rule: string): Parse {
   };
 }
 
-/** Whether it is absolute is known once `$JOB_DIR` and the like are replaced. */
+/** The path may be relative here: `$JOB_DIR` and the like are replaced later. */
 function path(value: string): string {
   if (value === "") throw invalid(value, "it is empty");
   if (value.includes("\0")) {
     throw invalid(value, "it contains a NUL character");
   }
-  // Deno splits lists of paths at commas, and has no way to escape one.
+  // Deno splits lists of paths at commas, and commas cannot be escaped.
   if (value.includes(",")) throw invalid(value, "it contains a comma");
   return value;
 }
@@ -163,7 +163,7 @@ function socketAddress(value: string): string | undefined {
 const HOST =
   /^(?<wildcard>\*\.)?(?<name>\[[\da-f:.]+\]|[\da-z_](?:[\w.-]*[\da-z_])?)\.?(?<prefix>\/\d{1,3})?(?<port>:\d{1,5})?$/i;
 
-/** A host with or without a port, or, for `net`, a range of addresses. */
+/** A host with or without a port or, for `net`, an address range. */
 function host(value: string, kind: "net" | "import"): string {
   const rule = "it must be HOST, *.HOST, or either with :PORT";
   const { wildcard = "", name, prefix = "", port = "" } =
@@ -174,7 +174,7 @@ function host(value: string, kind: "net" | "import"): string {
   const isAddress = known !== undefined && /^\[|^[\d.]+$/.test(known);
   if (
     known === undefined || name.includes("..") ||
-    // Another spelling of an address is not a host name.
+    // A non-canonical spelling of an address is not accepted.
     isAddress && known !== name.toLowerCase() && !name.startsWith("[") ||
     isAddress && wildcard !== "" ||
     isRange && (kind !== "net" || !isAddress || port !== "") ||
@@ -192,7 +192,7 @@ function invalid(value: string, rule: string): TypeError {
   return new TypeError(`${JSON.stringify(value)} cannot be permitted: ${rule}`);
 }
 
-/** What stands between two tokens. */
+/** Whitespace and comments between tokens. */
 const SPACE = /(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
 
 const TOKEN =
@@ -205,13 +205,13 @@ const WORDS: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * Reads an object or list that is written out in a source text, without
- * running the text: texts, numbers, `true`, `false`, `null`, comments.
+ * Parses an object or array literal in source code without running the code. It
+ * may contain strings, numbers, `true`, `false`, `null` and comments.
  *
- * @param source Source text.
- * @param start Where the literal begins.
+ * @param source Source code.
+ * @param start Offset of the literal.
  * @returns The value.
- * @throws {TypeError} If it is no such literal.
+ * @throws {TypeError} If the literal contains anything else.
  */
 export function parseLiteral(source: string, start: number): unknown {
   let at = start;
@@ -239,7 +239,7 @@ export function parseLiteral(source: string, start: number): unknown {
     }
   }
 
-  /** Calls for each member up to the closing mark. */
+  /** Calls `read` for each member up to the closing bracket. */
   function members(close: string, read: () => void): void {
     while (peek() !== close) {
       read();

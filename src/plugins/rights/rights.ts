@@ -3,9 +3,7 @@ import { listText } from "../../config/text_values.ts";
 import { isInside } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
 
-/**
- * What a plugin may be allowed. The first ones are those of Deno.
- */
+/** Kinds of permissions. All but the last two are kinds of Deno. */
 export const RIGHT_KINDS = [
   "read",
   "write",
@@ -18,41 +16,45 @@ export const RIGHT_KINDS = [
   "steps",
 ] as const satisfies readonly RightKind[];
 
-/** A kind of right. */
+/** A kind of permission. */
 export type RightKind = keyof PluginPermissions;
 
 /**
- * Rights of a plugin, asked for or granted: lists of paths, hosts, variables,
- * programs and so on. `*` stands for all of a kind; a variable, a setting or a
- * step may end in `*`, a host may begin with `*.`.
+ * Permissions of a plugin, requested or granted: lists of paths, hosts,
+ * variables, programs and so on. `*` means all of a kind. The name of a
+ * variable, setting or step may end with `*`; a host may start with `*.`.
  */
 export interface PluginPermissions {
-  /** Paths that are read. */
+  /** Paths that the plugin can read. */
   readonly read?: readonly string[];
-  /** Paths that are written to. */
+  /** Paths that the plugin can write to. */
   readonly write?: readonly string[];
-  /** Hosts, with or without ports, that are reached. */
+  /** Hosts, with or without ports, that the plugin can connect to. */
   readonly net?: readonly string[];
-  /** Variables of runner and job that are seen, and of the job that are changed. */
+  /**
+   * Variables of the runner and the job that the plugin can read. It can also
+   * change those of the job.
+   */
   readonly env?: readonly string[];
-  /** Programs that are started, with whatever those can do. */
+  /** Programs that the plugin can start; they are not sandboxed. */
   readonly run?: readonly string[];
-  /** Facts of the system that are asked for, as Deno names them. */
+  /** System information that the plugin can read, as Deno names it. */
   readonly sys?: readonly string[];
-  /** Hosts from which code is loaded; `npm` stands for the packages of npm. */
+  /** Hosts that the plugin can import code from; `npm` means npm packages. */
   readonly import?: readonly string[];
-  /** Settings that are changed. */
+  /** Settings that the plugin can change. */
   readonly config?: readonly string[];
-  /** Names of steps that are added. */
+  /** Names of steps that the plugin can add. */
   readonly steps?: readonly string[];
 }
 
 /**
- * Returns what is both asked for and granted; the narrower of two that overlap.
+ * Returns the permissions that are both requested and granted. Where two values
+ * overlap, the narrower one counts.
  *
- * @param asked What a plugin asks for.
- * @param granted What it is granted.
- * @returns Its rights.
+ * @param asked Permissions that a plugin requests.
+ * @param granted Permissions that it is granted.
+ * @returns Permissions that it gets.
  */
 export function commonRights(
   asked: PluginPermissions,
@@ -72,12 +74,12 @@ export function commonRights(
 }
 
 /**
- * Checks whether one value of a right allows what another one names.
+ * Checks whether one value of a permission includes another one.
  *
  * @param kind Kind of both.
- * @param outer What is allowed.
+ * @param outer Allowed value.
  * @param inner Requested value.
- * @returns Whether it does.
+ * @returns Whether `outer` includes `inner`.
  */
 export function covers(kind: RightKind, outer: string, inner: string): boolean {
   if (outer === "*" || outer === inner) return true;
@@ -91,12 +93,12 @@ export function covers(kind: RightKind, outer: string, inner: string): boolean {
 }
 
 /**
- * Checks whether a plugin has a right.
+ * Checks whether a plugin has a permission.
  *
- * @param rights Its rights.
- * @param kind Kind of the right.
- * @param value What it is about.
- * @returns Whether it has.
+ * @param rights Permissions of the plugin.
+ * @param kind Kind of the permission.
+ * @param value Requested value, such as a path or a host.
+ * @returns Whether access is allowed.
  */
 export function mayUse(
   rights: PluginPermissions,
@@ -106,9 +108,9 @@ export function mayUse(
   return rights[kind]?.some((right) => covers(kind, right, value)) ?? false;
 }
 
-/** A host without a port stands for all of its ports. */
+/** A host without a port includes all of its ports. */
 function coversHost(outer: string, inner: string): boolean {
-  // Sockets and ranges of addresses are compared as a whole.
+  // Sockets and address ranges only match themselves.
   if (/[/]|^vsock:/.test(outer + inner)) return false;
   const [, host, port] = /^(.*?)(:\d+)?$/s.exec(outer)!;
   const [, otherHost, otherPort] = /^(.*?)(:\d+)?$/s.exec(inner)!;
@@ -117,11 +119,11 @@ function coversHost(outer: string, inner: string): boolean {
   return host === otherHost;
 }
 
-/** What a plugin wanted and may not have. */
+/** An access that a plugin was denied. */
 export interface DeniedAccess {
-  /** Kind of right that it lacks. */
+  /** Kind of the missing permission. */
   readonly kind: RightKind;
-  /** What it wanted; `*` if Deno does not say. */
+  /** Requested value; `*` if Deno does not report it. */
   readonly value: string;
 }
 
@@ -130,10 +132,10 @@ const KINDS = ["read", "write", "net", "env", "run", "sys", "import"] as const;
 const REFUSAL = /Requires (\w+) access(?: to "?([^"\n]+?)"?)?, (?:run|specify)/;
 
 /**
- * Determines what Deno refused.
+ * Parses an error message of Deno about a missing permission.
  *
- * @param message What Deno threw.
- * @returns What was refused; `undefined` if the message is about something else.
+ * @param message Message of an error that Deno threw.
+ * @returns The denied access, or `undefined` for any other message.
  */
 export function deniedAccess(message: string): DeniedAccess | undefined {
   const [, word, value = "*"] = REFUSAL.exec(message) ?? [];
@@ -142,11 +144,11 @@ export function deniedAccess(message: string): DeniedAccess | undefined {
 }
 
 /**
- * Explains what a plugin was refused, and how to allow it.
+ * Explains which access a plugin was denied, and how to allow it.
  *
- * @param plugin Name under which rights are granted to the plugin.
- * @param denied What it wanted.
- * @returns Text that can end a sentence.
+ * @param plugin Name under which the plugin is granted permissions.
+ * @param denied The denied access.
+ * @returns Reason, phrased to follow "Cannot …:".
  */
 export function deniedText(plugin: string, denied: DeniedAccess): string {
   const { kind, value } = denied;
@@ -159,11 +161,11 @@ export function deniedText(plugin: string, denied: DeniedAccess): string {
 }
 
 /**
- * Writes the option that grants a right, as it can be pasted into a shell:
- * its value comes from a plugin.
+ * Formats the option that grants a permission. The value comes from a plugin,
+ * so it is quoted for the shell.
  *
- * @param plugin Name under which rights are granted to the plugin.
- * @param right The right.
+ * @param plugin Name under which the plugin is granted permissions.
+ * @param right The permission.
  * @returns The option with its value.
  */
 export function grantOption(
