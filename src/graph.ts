@@ -105,6 +105,22 @@ export function topologicalOrder(graph: Graph): number[] {
 }
 
 /**
+ * Checks whether no two nodes can run at once, however many may.
+ *
+ * @param graph A graph without cycles.
+ */
+export function isChain(graph: Graph): boolean {
+  const progress = new Progress(graph);
+  let ready = progress.ready();
+  while (ready.length === 1) {
+    const [node] = ready;
+    ready = [];
+    progress.end(node, ready);
+  }
+  return ready.length === 0;
+}
+
+/**
  * Finds a cycle, without recursion since chains may be long.
  *
  * @param graph A graph in which each group has a node.

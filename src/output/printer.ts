@@ -98,6 +98,47 @@ function print(sink: Sink, bytes: Uint8Array): Promise<void> {
   return bytes.length === 0 ? Promise.resolve() : sink.write(bytes);
 }
 
+/** Lines that a CI system shows as the borders of a group that can be folded. */
+export interface GroupMarkers {
+  /** Returns the lines before a group, each with its break. */
+  begin(title: string): string;
+  /** Returns the lines after it. */
+  end(title: string): string;
+}
+
+/**
+ * Puts the output of a step into a group that is printed while it runs. A step
+ * that prints nothing has none.
+ *
+ * @param step Name of the step.
+ * @param printer Prints the output in complete lines.
+ * @param markers Borders of the group.
+ * @param sink Sink of the borders.
+ */
+export function markedPrinter(
+  step: string,
+  printer: Printer,
+  markers: GroupMarkers,
+  sink: Sink,
+): Printer {
+  const title = printable(step);
+  let begun: Promise<void> | undefined;
+  const begin = () =>
+    begun ??= sink.write(encoder.encode(markers.begin(title)));
+  return {
+    async write(stream, bytes) {
+      if (bytes.length > 0) await begin();
+      await printer.write(stream, bytes);
+    },
+    flush: async (stream) => await printer.flush?.(stream),
+    async close() {
+      await printer.close();
+      if (begun === undefined) return;
+      await print(sink, encoder.encode(markers.end(title)));
+    },
+  };
+}
+
 /** Options for {@linkcode jsonLines}. */
 export interface JsonLinesOptions {
   /** Name of the step. */
@@ -161,6 +202,8 @@ export interface GroupPrinterOptions {
   unwritten: Uint8Array[];
   /** Sink of the block. */
   sink: Sink;
+  /** Borders of the block, instead of its header, and where they go. */
+  markers?: { markers: GroupMarkers; sink: Sink };
   /** Maximum length of a line in bytes; `undefined` for no limit. */
   maxBytes: number | undefined;
   /** Prevents blocks from being mixed. */
@@ -210,7 +253,8 @@ export function groupPrinter(options: GroupPrinterOptions): Printer {
 }
 
 async function showBlock(options: GroupPrinterOptions): Promise<void> {
-  const { step, file, sink, maxBytes } = options;
+  const { step, file, sink, maxBytes, markers: group } = options;
+  const title = printable(step);
   const limit = maxBytes === undefined ? undefined : new LineLimit(maxBytes);
   let lastByte: number | undefined = LINE_FEED;
   async function print(bytes: Uint8Array): Promise<void> {
@@ -218,12 +262,18 @@ async function showBlock(options: GroupPrinterOptions): Promise<void> {
     lastByte = bytes.at(-1);
     await sink.write(bytes);
   }
-  const header = encoder.encode(`=== ${printable(step)}\n`);
-  await print(limit ? limit.pass(header) : header);
+  if (group) {
+    await group.sink.write(encoder.encode(group.markers.begin(title)));
+  } else {
+    const header = encoder.encode(`=== ${title}\n`);
+    await print(limit ? limit.pass(header) : header);
+  }
   for await (const chunk of file.content()) {
     await print(limit ? limit.pass(chunk) : chunk);
   }
   if (limit) await print(limit.end());
   // A full disk may have cut a line.
   if (lastByte !== LINE_FEED) await print(LINE_BREAK);
+  if (group === undefined) return;
+  await group.sink.write(encoder.encode(group.markers.end(title)));
 }

@@ -7,10 +7,12 @@ import {
   timedLines,
 } from "./prefix_lines.ts";
 import {
+  type GroupMarkers,
   groupPrinter,
   type InTurn,
   jsonLines,
   linePrinter,
+  markedPrinter,
   plainPrinter,
   type Printer,
   type Sinks,
@@ -77,6 +79,22 @@ export interface StepPrintersOptions {
    * limit, `prefixed` and `json` break lines of more than 64 KiB.
    */
   maxLineBytes?: number;
+  /**
+   * Borders of groups in the log of a CI system, for `grouped` and, if steps run
+   * one after the other, for `prefixed`.
+   *
+   * @default {no borders, and headers with `grouped`}
+   */
+  groups?: StepGroups;
+}
+
+/** Groups in the log of a CI system. */
+export interface StepGroups {
+  readonly markers: GroupMarkers;
+  /** Where the borders go; nothing else changes or holds back what it gets. */
+  readonly sink: Sink;
+  /** Whether no two steps can print at the same time. */
+  readonly isInOrder: boolean;
 }
 
 /** Creates the printer of a step from its name and file. */
@@ -88,7 +106,7 @@ export type StepPrinters = (step: string, file: StepFile) => Printer;
  * @returns Function that creates the printer of a step.
  */
 export function stepPrinters(options: StepPrintersOptions): StepPrinters {
-  const { stdout, stderr, style, maxLineBytes, timestamps } = options;
+  const { stdout, stderr, style, maxLineBytes, timestamps, groups } = options;
   const sinks = { stdout, stderr };
   const prefixed = prefixedPrinters(options);
   const inTurn = makeTurns();
@@ -98,7 +116,12 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
         ? (step) => prefixed(step, sinks)
         : () => plainPrinter(sinks, maxLineBytes);
     case "prefixed":
-      return (step) => prefixed(step, sinks);
+      return (step) => {
+        const printer = prefixed(step, sinks);
+        return groups?.isInOrder
+          ? markedPrinter(step, printer, groups.markers, groups.sink)
+          : printer;
+      };
     case "json":
       return (step) =>
         linePrinter(
@@ -118,6 +141,7 @@ export function stepPrinters(options: StepPrintersOptions): StepPrinters {
           file: stepFile,
           unwritten: stepFile.unwritten,
           sink: stdout,
+          markers: groups,
           maxBytes: maxLineBytes,
           inTurn,
           fallback,

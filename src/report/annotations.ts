@@ -1,4 +1,5 @@
 import { CI_SYSTEMS } from "../options/options.ts";
+import type { GroupMarkers } from "../output/printer.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
 import { endingOf, formatDuration, hasFailed } from "./summary_table.ts";
 
@@ -26,7 +27,8 @@ export function ciSystemOf(
 
 /**
  * What a job's output must not contain, since the system would take it for a
- * marker of the runner. GitHub can be told to ignore markers.
+ * marker of the runner. GitHub can be told to ignore markers, and headings of
+ * Buildkite are broken by `HeadingGuard`, since diffs have such lines.
  *
  * @param system The CI system.
  * @returns Texts to be masked.
@@ -36,11 +38,12 @@ export function forbiddenMarkers(system: CiSystem): readonly string[] {
 }
 
 const FORBIDDEN: Readonly<Record<CiSystem, readonly string[]>> = {
-  github: [],
+  // The page of a log shows these, whether or not commands are ignored.
+  github: ["##["],
   gitlab: ["section_start:", "section_end:"],
   buildkite: [],
   teamcity: ["##teamcity["],
-  azure: ["##vso[", "##[error]", "##[warning]", "##[section]"],
+  azure: ["##vso[", "##["],
 };
 
 /**
@@ -52,6 +55,75 @@ const FORBIDDEN: Readonly<Record<CiSystem, readonly string[]>> = {
  */
 export function annotationsBegin(system: CiSystem, token: string): string {
   return system === "github" ? `::stop-commands::${token}\n` : "";
+}
+
+/**
+ * Lines around the output of a step, which the system shows as a group that can
+ * be folded. In Buildkite, a group ends where the next one begins.
+ *
+ * @param system The CI system.
+ * @param token The word of {@linkcode annotationsBegin}.
+ * @returns What makes the lines, with titles that are masked.
+ */
+export function groupMarkers(system: CiSystem, token: string): GroupMarkers {
+  const markers = GROUPS[system];
+  const numbers = new Map<string, number>();
+  const numberOf = (title: string) => {
+    const number = numbers.get(title) ?? numbers.size + 1;
+    numbers.set(title, number);
+    return number;
+  };
+  const write = (line: string) =>
+    line === ""
+      ? line
+      : system === "github"
+      ? `::${token}::\n${line}\n::stop-commands::${token}\n`
+      : `${line}\n`;
+  return {
+    begin: (title) => write(markers.begin(plain(title), numberOf(title))),
+    end: (title) => write(markers.end(plain(title), numberOf(title))),
+  };
+}
+
+const GROUPS: Readonly<
+  Record<CiSystem, {
+    begin: (title: string, number: number) => string;
+    end: (title: string, number: number) => string;
+  }>
+> = {
+  github: {
+    begin: (title) => `::group::${githubData(title)}`,
+    end: () => "::endgroup::",
+  },
+  /** @see https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections */
+  gitlab: {
+    begin: (title, number) =>
+      `${gitlabSection("start", now(), `runnerlib_step_${number}`)}${title}`,
+    end: (_title, number) =>
+      gitlabSection("end", now(), `runnerlib_step_${number}`),
+  },
+  buildkite: { begin: (title) => `--- ${title}`, end: () => "" },
+  teamcity: {
+    begin: (title) => `##teamcity[blockOpened name='${teamcity(title)}']`,
+    end: (title) => `##teamcity[blockClosed name='${teamcity(title)}']`,
+  },
+  azure: {
+    begin: (title) => `##[group]${title}`,
+    end: () => "##[endgroup]",
+  },
+};
+
+function gitlabSection(
+  border: "start" | "end",
+  second: number,
+  name: string,
+): string {
+  return `\x1b[0Ksection_${border}:${second}:${name}\r\x1b[0K`;
+}
+
+/** Seconds since the epoch. */
+function now(): number {
+  return Math.floor(Date.now() / 1000);
 }
 
 /**
@@ -86,9 +158,9 @@ const WRITERS: Readonly<
     const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
     const end = second + Math.ceil(step.durationMs / 1000);
     const name = `runnerlib_failed_${index + 1}`;
-    return `\x1b[0Ksection_start:${second}:${name}\r\x1b[0K${
-      plain(titleOf(step))
-    }\n${textOf(step)}\n\x1b[0Ksection_end:${end}:${name}\r\x1b[0K`;
+    return `${gitlabSection("start", second, name)}${plain(titleOf(step))}\n${
+      textOf(step)
+    }\n${gitlabSection("end", end, name)}`;
   },
   buildkite: (step) => `^^^ +++\n+++ ${plain(titleOf(step))}\n${textOf(step)}`,
   /** @see https://www.jetbrains.com/help/teamcity/service-messages.html */

@@ -1,6 +1,7 @@
 import { WORKER_LINE_BYTES } from "../options/options.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { bareLog, type StepLog, tailedLog } from "../output/job_log.ts";
+import type { Sinks } from "../output/printer.ts";
 import type { Workspace } from "../workspace/layout.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
@@ -12,6 +13,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * @param config Configuration of the job.
  * @param name Name of the only step.
  * @param keepsTail Whether the log keeps its last lines.
+ * @param sinks Where the output goes.
  * @returns The log.
  */
 export async function openCommandLog(
@@ -19,11 +21,12 @@ export async function openCommandLog(
   config: JobConfig,
   name: string,
   keepsTail: boolean,
+  sinks: Sinks = parts,
 ): Promise<StepLog> {
   const { host, workspace, logger } = parts;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./filtered_sinks.ts")).filteredSinks(parts)
-    : parts;
+    ? (await import("./filtered_sinks.ts")).filteredSinks(parts, sinks)
+    : sinks;
   const limit = maxLineBytes(config, workspace);
   const isJson = host.env.LOG_FORMAT === "json";
   const { timestamps } = config.output;

@@ -83,6 +83,7 @@ export async function execute(
     config,
     STEP_NAME,
     hint !== undefined,
+    run.markers?.sinks,
   );
   const startedAt = new Date();
   const startMs = run.recorder.ms;

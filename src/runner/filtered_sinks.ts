@@ -1,3 +1,4 @@
+import type { Sinks } from "../output/printer.ts";
 import type { Sink } from "../output/sink.ts";
 import { triggerNonce, TriggerSpoofFilter } from "../triggers/trigger_lines.ts";
 import type { RunnerParts } from "./runner_parts.ts";
@@ -7,18 +8,20 @@ import type { RunnerParts } from "./runner_parts.ts";
  * standard output, where no step must be able to forge one.
  *
  * @param parts The context of the runner, in which the filter is stored.
+ * @param sinks Where the filtered output goes.
  * @throws {RunnerError} `invalid-config` if the worker has not set a nonce.
  */
 export function filteredSinks(
   parts: RunnerParts,
+  sinks: Sinks,
 ): { readonly stdout: Sink; readonly stderr: Sink } {
   const { env } = parts.host;
   // A missing nonce is reported before the steps run, perhaps for hours.
   triggerNonce(env);
   // Each line is inside a JSON object, which is never a trigger.
-  if (env.LOG_FORMAT === "json") return parts;
+  if (env.LOG_FORMAT === "json") return sinks;
   return parts.spoofFilter ??= new TriggerSpoofFilter(
-    parts.stdout,
-    parts.stderr,
+    sinks.stdout,
+    sinks.stderr,
   );
 }

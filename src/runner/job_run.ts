@@ -1,3 +1,4 @@
+import type { OutputMarkers } from "./open_job_log.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { validateSettings, validConfig } from "../config/load_config.ts";
 import { Settings } from "../config/settings.ts";
@@ -29,6 +30,8 @@ export class JobRun {
   readonly parts: RunnerParts;
   /** Recorder of the run's events. */
   readonly recorder: RunRecorder = new RunRecorder();
+  /** What a CI system reads in the log, if it is annotated. */
+  markers: OutputMarkers | undefined;
   /** Settings of all layers. */
   settings: Settings = new Settings();
   /** Steps of a pipeline script; they override those of the job file. */

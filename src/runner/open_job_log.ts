@@ -1,6 +1,7 @@
 import type { JobConfig } from "../config/job_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { createJobLog } from "../output/create_job_log.ts";
+import type { GroupMarkers, Sinks } from "../output/printer.ts";
 import type { JobLogStyle } from "../output/step_printers.ts";
 import type { JobLog } from "../output/job_log.ts";
 import { partialLogs } from "../output/log_directory.ts";
@@ -11,12 +12,24 @@ import { beginRun } from "../workspace/run_files.ts";
 import { pathExists } from "../fs/files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
+/** What the CI system around a run reads in its log. */
+export interface OutputMarkers {
+  /** Borders of groups. */
+  readonly groups: GroupMarkers;
+  /** Where the output of steps goes, if markers in it are broken there. */
+  readonly sinks: Sinks | undefined;
+}
+
 /** Options for {@linkcode openJobLog}. */
 export interface OpenJobLogOptions {
   /** What the steps are called. */
   labels: readonly string[];
   /** Absolute path of the directory of the job's artifacts. */
   artifactsPath: string;
+  /** What a CI system reads between the output of steps, if it is annotated. */
+  markers: OutputMarkers | undefined;
+  /** Whether no two steps can run at once. */
+  isInOrder: boolean;
   /** Hears how far a step is. */
   onProgress: (step: string, text: string) => void;
 }
@@ -36,10 +49,11 @@ export async function openJobLog(
   options: OpenJobLogOptions,
 ): Promise<JobLog> {
   const { host, logger, workspace, masker } = parts;
+  const { labels, artifactsPath, markers, isInOrder, onProgress } = options;
+  const sinks = markers?.sinks ?? parts;
   const { stdout, stderr } = config.triggers.transport === "stdout"
-    ? (await import("./filtered_sinks.ts")).filteredSinks(parts)
-    : parts;
-  const { labels, artifactsPath, onProgress } = options;
+    ? (await import("./filtered_sinks.ts")).filteredSinks(parts, sinks)
+    : sinks;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
   // A step of the job around this one is still writing to its own.
@@ -61,6 +75,12 @@ export async function openJobLog(
     steps: labels,
     color: shouldUseColor(host.env, host.stdout.isTerminal()),
     logDirectory,
+    groups: markers && {
+      markers: markers.groups,
+      sink: parts.stdout,
+      // Lines of another stream would be outside.
+      isInOrder: isInOrder && config.output.stderr === "merged",
+    },
     maxLineBytes: maxLineBytes(config, workspace),
     masker,
     onWarning: warn,

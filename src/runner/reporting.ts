@@ -13,7 +13,9 @@ import {
   type CiSystem,
   ciSystemOf,
   forbiddenMarkers,
+  groupMarkers,
 } from "../report/annotations.ts";
+import { HeadingGuard } from "../output/heading_guard.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
@@ -130,11 +132,17 @@ export class Reporting {
   }
 
   async #beginAnnotations(): Promise<void> {
-    const { stderr, masker } = this.#run.parts;
+    const { stdout, stderr, masker } = this.#run.parts;
     if (this.#ciSystem === undefined) return;
     for (const marker of forbiddenMarkers(this.#ciSystem)) {
       masker.forbid(marker);
     }
+    this.#run.markers = {
+      groups: groupMarkers(this.#ciSystem, this.#token),
+      sinks: this.#ciSystem === "buildkite"
+        ? { stdout: new HeadingGuard(stdout), stderr: new HeadingGuard(stderr) }
+        : undefined,
+    };
     const lines = annotationsBegin(this.#ciSystem, this.#token);
     if (lines !== "") await stderr.write(new TextEncoder().encode(lines));
   }

@@ -10,6 +10,7 @@ import {
   privateDirectory,
   temporaryDirectory,
 } from "../fs/temporary_directory.ts";
+import { isChain } from "../graph.ts";
 import { isInside } from "../job_path.ts";
 import type { JobLog } from "../output/job_log.ts";
 import type { Masker } from "../secrets/masker.ts";
@@ -90,6 +91,7 @@ export async function openStepSetting(
 ): Promise<StepSetting> {
   const { parts, jobEnv } = run;
   const { host, workspace, masker, logger } = parts;
+  const { concurrency = navigator.hardwareConcurrency } = config.limits;
   await using stack = new AsyncDisposableStack();
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
@@ -112,6 +114,8 @@ export async function openStepSetting(
   const jobLog = log = await openJobLog(parts, config, {
     labels,
     artifactsPath,
+    markers: run.markers,
+    isInOrder: concurrency === 1 || isChain(plan.graph),
     onProgress: (step, text) =>
       options.onEvent({ type: "progress", step, text }),
   });

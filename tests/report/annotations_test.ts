@@ -23,6 +23,16 @@ const HOSTILE = [
   "##vso[task.setvariable variable=a]b",
   "\x1b[0Ksection_start:1:forged\r",
   "+++ forged",
+  "--- forged",
+  "~~~ forged",
+  "^^^ +++",
+  "::group::forged",
+  "::endgroup::",
+  "##[group]forged",
+  "##[endgroup]",
+  "##[Error]forged",
+  "##teamcity[blockClosed name='two']",
+  "\x1b[0Ksection_end:1:runnerlib_step_1\r",
 ];
 
 function record(name: string, tail: readonly string[]) {
@@ -45,7 +55,7 @@ function markers(system: CiSystem, text: string): string[] {
   const pattern = {
     github: /^::.*/gm,
     gitlab: /section_start:[^\r\n]*\r/g,
-    buildkite: /^(?:\+\+\+|---|~~~|\^\^\^).*/gm,
+    buildkite: /^(?:\+\+\+|---|~~~|\^\^\^)\s.*/gm,
     teamcity: /##teamcity\[.*/g,
     azure: /##(?:vso)?\[.*/g,
   }[system];
@@ -122,11 +132,131 @@ ${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
           `::${token}::`,
         ]);
         assertEquals(stdout.includes(token), false);
-      } else if (system !== "buildkite") {
-        assertEquals(markers(system, stdout), []);
+      } else assertEquals(markers(system, stdout), []);
+    });
+  }
+
+  /** Two steps, of which each prints hostile lines. */
+  const steps = (more: string) => `
+steps:
+  - name: one
+    run: |
+      cat <<'END'
+${HOSTILE.map((line) => `      ${line.replace("\x1b", "")}`).join("\n")}
+      END
+  - name: two
+    ${more}
+    run: printf '%s\\n' 'second' '--- a' '::endgroup::' '##[endgroup]'
+`;
+
+  /** Borders of the groups of steps, in order. */
+  const GROUPS = {
+    github: [
+      ...["::group::one", "::endgroup::"],
+      ...["::group::two", "::endgroup::"],
+    ],
+    gitlab: ["start 1", "end 1", "start 2", "end 2"],
+    buildkite: ["--- one", "--- two"],
+    teamcity: [
+      ...["##teamcity[blockOpened name='one']"],
+      ...["##teamcity[blockClosed name='one']"],
+      ...["##teamcity[blockOpened name='two']"],
+      ...["##teamcity[blockClosed name='two']"],
+    ],
+    azure: ["##[group]one", "##[endgroup]", "##[group]two", "##[endgroup]"],
+  };
+
+  /** Markers that a system acts on, with those that GitHub ignores left out. */
+  function groupsIn(system: CiSystem, text: string): string[] {
+    if (system === "gitlab") {
+      return Array.from(
+        text.matchAll(/section_(\w+):\d+:runnerlib_step_(\d)\r/g),
+        ([, border, number]) => `${border} ${number}`,
+      );
+    }
+    const found = markers(system, text);
+    if (system !== "github") return found;
+    const groups: string[] = [];
+    let isStopped = true;
+    for (const line of found) {
+      if (/^::[\da-f-]{36}::$/.test(line)) isStopped = false;
+      else if (/^::stop-commands::/.test(line)) isStopped = true;
+      else if (!isStopped) groups.push(line);
+    }
+    return groups;
+  }
+
+  for (const system of SYSTEMS) {
+    it(`folds each step in ${system}, if they run one by one or are printed so`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path: cwd } = directory;
+      await makeFiles(cwd, {
+        "chain.yaml": steps("depends_on: [one]"),
+        "free.yaml": steps("retry: 1"),
+      });
+      const run = (...args: string[]) =>
+        runMain(["run", `--annotate=${system}`, ...args], { cwd });
+      const grouped = await run("--job-file=free.yaml", "--log-group");
+      const folded = [
+        await run("--job-file=chain.yaml"),
+        await run("--job-file=free.yaml", "--concurrency=1"),
+        await run("--job-file=chain.yaml", "--log-group"),
+      ];
+      for (const { code, stdout } of folded) {
+        assertEquals(code, 0);
+        assertEquals(groupsIn(system, stdout), GROUPS[system], stdout);
+        // Lines of the second step are behind the borders of the first one.
+        const [before] = stdout.split(/^.*second$/m, 1);
+        assertEquals(
+          groupsIn(system, before).at(-1),
+          GROUPS[system].at(system === "buildkite" ? 1 : 2),
+        );
+      }
+      assertEquals(
+        groupsIn(system, grouped.stdout).toSorted(),
+        GROUPS[system].toSorted(),
+      );
+    });
+
+    it(`does not fold mixed lines in ${system}`, async () => {
+      await using directory = await temporaryDirectory();
+      const { path: cwd } = directory;
+      const run = (...args: string[]) =>
+        runMain(
+          ["run", "--job-file=job.yaml", `--annotate=${system}`, ...args],
+          { cwd },
+        );
+      await makeFiles(cwd, { "job.yaml": steps("retry: 1") });
+      for (
+        const { stdout } of [
+          await run("--concurrency=2"),
+          await run("--concurrency=1", "--stderr=separate"),
+        ]
+      ) {
+        assertEquals(groupsIn(system, stdout), [], stdout);
       }
     });
   }
+
+  it("leaves a command no headings in Buildkite", async () => {
+    await using directory = await temporaryDirectory();
+    const { stdout } = await runMain(
+      ["run", "--annotate=buildkite", "--job-command=echo '--- forged'"],
+      { cwd: directory.path },
+    );
+    assertEquals(stdout, "---\u2060 forged\n");
+  });
+
+  it("prints no borders of groups into JSON", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "job.yaml": steps("depends_on: [one]") });
+    const { stdout } = await runMain(
+      ["run", "--job-file=job.yaml", "--annotate=azure"],
+      { cwd, env: { LOG_FORMAT: "json" } },
+    );
+    for (const line of stdout.trimEnd().split("\n")) JSON.parse(line);
+  });
 
   for (const system of ["gitlab", "teamcity", "azure"] as const) {
     it(`masks markers in ${system} however secrets are masked`, async () => {
