@@ -28,20 +28,20 @@ import type { JobRun } from "./job_run.ts";
 import { foreignSources, withSafeDirectories } from "./working_directory.ts";
 import { inlineCommand } from "../steps/shell.ts";
 
-/** Where a container finds the file of secrets. */
+/** Path of the secrets file in the container. */
 const SECRETS_FILE = "/run/secrets/env";
 
-/** A container that is made and not started; disposing of it removes it. */
+/** A created container that is not started; disposing of it removes it. */
 export interface Container extends AsyncDisposable {
-  /** Starts it, prints what it prints and ends as it ends. */
+  /** Starts the container, forwards its output, and ends with its exit code. */
   readonly start: typeof spawn;
 }
 
-/** What a container needs to know besides the configuration. */
+/** Options for {@linkcode openContainer}. */
 export interface OpenContainerOptions extends ContainerSetting {
   /** Trace to which the job belongs. */
   trace: TraceContext;
-  /** Absolute path of the socket for secrets, if there is one. */
+  /** Absolute path of the socket for registering secrets, if there is one. */
   socket: string | undefined;
 }
 
@@ -50,9 +50,9 @@ export interface OpenContainerOptions extends ContainerSetting {
  *
  * @param run The run.
  * @param config Configuration of the job, with a command and an image.
- * @param options What else it needs.
+ * @param options Trace, socket and engine.
  * @returns The container.
- * @throws {RunnerError} `container-failed`, if it cannot be made.
+ * @throws {RunnerError} `container-failed` if it cannot be created.
  */
 export async function openContainer(
   run: JobRun,
@@ -90,7 +90,7 @@ export async function openContainer(
 
   const image = config.runnerImage!;
   const name = `runnerlib-${crypto.randomUUID()}`;
-  // An engine that is stopped while it makes a container may have made it.
+  // An engine that is stopped while creating a container may have created it.
   stack.defer(async () => {
     const problem = await removeContainer(engine, name);
     if (problem !== undefined) logger.warn("container", problem);
@@ -119,16 +119,16 @@ export async function openContainer(
       "--label=io.reactorcide.runnerlib=job",
       ...engine.isPodman && !files.isRoot ? ["--userns=keep-id"] : [],
       ...limitOptions(run.shared.get("resource_limits")),
-      // The engine would keep the output unmasked.
+      // The engine would store the output unmasked.
       "--log-driver=none",
-      // The command has had its grace time when the engine removes it.
+      // When the engine removes the container, the grace time is already over.
       "--stop-timeout=0",
       `--env-file=${envFile}`,
       ...Object.keys(passed.direct).map((name) => `--env=${name}`),
     ],
   });
-  const made = await engine.call(args, cancellation, passed.direct);
-  if (made.exitCode !== 0) throw notMade(image, made.stderr);
+  const created = await engine.call(args, cancellation, passed.direct);
+  if (created.exitCode !== 0) throw creationError(image, created.stderr);
   await Deno.remove(envFile);
   const attached = stack.use(attachedStart(engine, name, host.cwd));
   const rest = stack.move();
@@ -139,8 +139,8 @@ export async function openContainer(
 }
 
 /**
- * Limits that a plugin leaves for the container, under the name that plugins of
- * the Python runner use.
+ * Reads limits that plugins set for the container, under the key that plugins
+ * of the Python runner use.
  */
 function limitOptions(limits: unknown): string[] {
   if (!isObject(limits)) return [];
@@ -157,46 +157,46 @@ function limitOptions(limits: unknown): string[] {
   });
 }
 
-function notMade(image: string, stderr: string): RunnerError {
+function creationError(image: string, stderr: string): RunnerError {
   const reason = stderr.trim().split("\n")
     .filter((line) => line !== "" && !line.startsWith("See '")).at(-1);
   return new RunnerError(
-    `Cannot make a container of "${image}": ${
-      reason ?? "the engine says no more"
+    `Cannot create a container from image "${image}": ${
+      reason ?? "the engine gave no reason"
     }`,
     { code: "container-failed" },
   );
 }
 
-/** Where the socket for secrets is in a container. */
+/** Directory of the socket for registering secrets, in the container. */
 export const SOCKET_DIRECTORY = "/run/reactorcide/secrets";
 
-/** Paths in a container are those that jobs know. */
+/** Workspace as seen in a container. */
 const INSIDE: Workspace = {
   base: "/job",
   inContainer: true,
   pathOf: (jobPath) => jobPath,
 };
 
-/** What {@linkcode containerEnvironment} is made of. */
+/** Input of {@linkcode containerEnvironment}, besides the run. */
 export interface ContainerEnvironmentParts {
   /** Configuration of the job. */
   config: JobConfig;
   /** Trace to which the job belongs. */
   trace: TraceContext;
-  /** Whether there is a socket for secrets. */
+  /** Whether there is a socket for registering secrets. */
   hasSocket: boolean;
-  /** Variables of the file of secrets. */
+  /** Variables of the secrets file. */
   secrets: Readonly<Record<string, string>>;
 }
 
 /**
- * Builds the environment of a container: variables of the job, and those that
- * were asked for. Everything else describes another machine.
+ * Builds the environment of a container: the variables of the job, and listed
+ * ones of the runner. All other variables of the runner describe the host.
  *
  * @param run The run.
- * @param parts What else it is made of.
- * @returns The variables, besides those of the image.
+ * @param parts Configuration, trace and secrets.
+ * @returns The variables to add to those of the image.
  */
 export function containerEnvironment(
   { parts, jobEnv, lockIds }: JobRun,
@@ -220,7 +220,7 @@ export function containerEnvironment(
         secretsSocket: hasSocket ? `${SOCKET_DIRECTORY}/socket` : undefined,
       }),
       [Variable.inContainer]: "true",
-      // The first process of a container passes signals on to the whole job.
+      // The init process of the container forwards signals to the whole job.
       TINI_KILL_PROCESS_GROUP: "1",
       ...secrets,
     },
@@ -228,25 +228,25 @@ export function containerEnvironment(
   });
 }
 
-/** How the command of a job is to be run in a container that the runner starts. */
+/** How the command of a job runs in a container that the runner starts. */
 export interface ContainerSetting {
   /**
-   * Program that runs containers, with the command line of Docker.
+   * Container engine with the command line of Docker.
    *
-   * @default {what `DOCKER` names, or else `docker`, or `podman`}
+   * @default {the value of `DOCKER`, else `docker`, else `podman`}
    */
   readonly engine?: string;
   /**
-   * Image for a job that names none.
+   * Image for a job that sets none.
    *
-   * @default {none: the job must name one}
+   * @default {none; the job must set one}
    */
   readonly defaultImage?: string;
 }
 
 /**
- * Checks whether a job can run in a container that the runner starts, and
- * says what is to come instead of that.
+ * Checks whether a job can run in a container that the runner starts, and warns
+ * that this mode is transitional.
  *
  * @param run The run.
  * @param config Configuration of the job.
@@ -276,17 +276,16 @@ function unusable(image: string, reason: string): RunnerError {
   );
 }
 
-/** A file of secrets that was read. */
+/** Content of a secrets file. */
 export interface SecretsFile {
-  /** What is in it. */
+  /** Text of the file. */
   readonly text: string;
-  /** Its variables. */
+  /** Variables of the file. */
   readonly variables: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads the file of variables that the job gets as secrets, if there is one,
- * and has all of their values masked.
+ * Reads the configured secrets file, and masks all of its values.
  *
  * @param run The run.
  * @returns The file; `undefined` if none is configured.
@@ -300,7 +299,7 @@ export async function readSecretsFile(
   if (typeof configured !== "string" || configured === "") return undefined;
   const path = resolve(host.cwd, configured);
   const text = await read(path);
-  // A line break in front: the text itself never is the name of a file.
+  // With a leading line break, the text is never read as the name of a file.
   const { env, problems } = parseJobEnv(
     { value: `\n${text}`, origin: path },
     host.cwd,

@@ -12,35 +12,35 @@ import { beginRun } from "../workspace/run_files.ts";
 import { pathExists } from "../fs/files.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** What the CI system around a run reads in its log. */
+/** Markers in the log for the surrounding CI system. */
 export interface OutputMarkers {
-  /** Borders of groups. */
+  /** Markers around groups of lines. */
   readonly groups: GroupMarkers;
-  /** Where the output of steps goes, if markers in it are broken there. */
+  /** Sinks that break markers in the output of steps, if needed. */
   readonly sinks: Sinks | undefined;
 }
 
 /** Options for {@linkcode openJobLog}. */
 export interface OpenJobLogOptions {
-  /** What the steps are called. */
+  /** Labels of the steps in the log. */
   labels: readonly string[];
   /** Absolute path of the directory of the job's artifacts. */
   artifactsPath: string;
-  /** What a CI system reads between the output of steps, if it is annotated. */
+  /** Markers of the CI system that gets annotations, if there is one. */
   markers: OutputMarkers | undefined;
-  /** Whether no two steps can run at once. */
+  /** Whether steps run strictly one after another. */
   isInOrder: boolean;
-  /** Hears how far a step is. */
+  /** Called when a step reports progress. */
   onProgress: (step: string, text: string) => void;
 }
 
 /**
- * Opens the log of a job's steps, and reports what an earlier run that was
- * killed has left of its own.
+ * Opens the log of a job's steps, and reports unfinished logs of an earlier run
+ * that was killed.
  *
  * @param parts The context of the runner.
  * @param config Configuration of the job.
- * @param options Steps and place.
+ * @param options Labels, directory and listener.
  * @returns The log.
  */
 export async function openJobLog(
@@ -56,7 +56,7 @@ export async function openJobLog(
     : sinks;
   const logDirectory = `${artifactsPath}/logs`;
   const warn = (message: string) => logger.warn("logs", message);
-  // A step of the job around this one is still writing to its own.
+  // A step of the outer job is still writing its log.
   const isNested = (host.env[Variable.workspaceLock] ?? "") !== "";
   const left = isNested ? [] : await partialLogs(logDirectory, warn);
   if (left.length > 0) {

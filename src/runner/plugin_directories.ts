@@ -5,17 +5,17 @@ import { printable } from "../terminal/text.ts";
 import type { JobRun } from "./job_run.ts";
 import { isDirectorySync } from "../fs/files.ts";
 
-/** Where a trusted CI source has its plugins. */
+/** Directory of plugins in a trusted CI source. */
 const CI_PLUGINS = ".reactorcide/plugins";
 
-/** What says where plugins are, with or without a run. */
+/** Parts of a run that locate plugins; also available without a run. */
 type Configured = Pick<JobRun, "parts" | "settings">;
 
 /**
- * Returns the directory of plugins that the configuration names.
+ * Returns the configured directory of plugins.
  *
  * @param run The run.
- * @returns Absolute path; `undefined` if none is named.
+ * @returns Absolute path; `undefined` if none is configured.
  */
 export function givenPluginDirectory(run: Configured): string | undefined {
   const path = run.settings.get("plugin_dir")?.value;
@@ -24,11 +24,11 @@ export function givenPluginDirectory(run: Configured): string | undefined {
 }
 
 /**
- * Checks whether a directory is missing and a source may provide it.
+ * Checks whether a directory is missing but may be part of a source.
  *
  * @param run The run.
  * @param directory Path of the directory.
- * @returns Whether to look again once the sources are there.
+ * @returns Whether to look again after the sources are prepared.
  */
 export function mayComeLate(run: JobRun, directory: string): boolean {
   return !isDirectorySync(directory) &&
@@ -38,11 +38,11 @@ export function mayComeLate(run: JobRun, directory: string): boolean {
 /**
  * Finds the plugins of the trusted CI source.
  *
- * Before the sources are prepared, that is a source which a worker has put in
- * its place. Elsewhere one of an earlier run may be there.
+ * Before the sources are prepared, only a source that a worker has prepared is
+ * used; outside a container, an existing one may belong to an earlier run.
  *
  * @param run The run.
- * @param time Whether it is before or after the sources are prepared.
+ * @param time Before (`early`) or after (`late`) the sources are prepared.
  * @returns Absolute path; `undefined` if there are none.
  * @throws {RunnerError} `plugin-failed`, if a link leads out of the CI source.
  */
@@ -68,16 +68,17 @@ export function ciPluginDirectory(
 }
 
 /**
- * Looks for plugins in the source, which are never loaded from there: a
- * pull request would run code as the runner.
+ * Checks for plugins in the source. They are never loaded, since a pull request
+ * could then run code as the runner.
  *
- * The Python runner loads them when there is no trusted CI source. A job that
- * relies on that must not end green without them, so it is refused; with a
- * trusted CI source, that decides, and the log names them.
+ * The Python runner loads them if there is no trusted CI source. A job that
+ * relies on this must not succeed without its plugins, so it is refused. If
+ * there is a trusted CI source, only its plugins count, and the log has a
+ * warning.
  *
- * @param run The run, whose sources are prepared.
- * @throws {RunnerError} `plugin-failed`, if nothing says whether plugins in
- * Python run.
+ * @param run The run, after its sources were prepared.
+ * @throws {RunnerError} `plugin-failed` if there are plugins in Python, and no
+ * trusted CI source.
  */
 export function checkSourcePlugins(run: JobRun): void {
   const root = sourceRoot(run);
@@ -95,7 +96,7 @@ export function checkSourcePlugins(run: JobRun): void {
   if (inPython.length === 0) {
     run.parts.logger.warn(
       "plugins",
-      `Plugins of the source are not loaded: "${path}" has some, and neither --plugin-dir nor a trusted CI source names any`,
+      `Plugins of the source are not loaded: "${path}" contains some, and neither --plugin-dir nor a trusted CI source provides them`,
     );
     return;
   }
@@ -106,7 +107,7 @@ export function checkSourcePlugins(run: JobRun): void {
   );
 }
 
-/** Where the source is, also one that a worker has put in its place. */
+/** Returns the directory of the source, which a worker may have prepared. */
 function sourceRoot(run: JobRun): string | undefined {
   if (run.sourcePath !== undefined) return run.sourcePath;
   const { workspace } = run.parts;

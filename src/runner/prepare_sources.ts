@@ -4,38 +4,38 @@ import { Variable } from "../environment/variables.ts";
 import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
 
-/** Where the trusted CI source goes, as the job knows it. */
+/** Directory of the trusted CI source, as seen by the job. */
 const CI_DIR = "/job/ci";
 
 /** Options for {@linkcode prepareSource}. */
 export interface PrepareSourceOptions {
   /**
-   * Where the source goes, as the job knows it.
+   * Directory of the source, as seen by the job.
    *
    * @default {the source directory of the configuration}
    */
   directory?: string;
   /**
-   * Whether a source that is in its place already is replaced.
+   * Whether to replace a source that exists already.
    *
    * @default {false}
    */
   replace?: boolean;
 }
 
-/** What the preparation of a source needs of a run. */
+/** Parts of a run that preparing a source needs. */
 type SourceRun =
   & Pick<JobRun, "parts" | "cancellation">
   & Partial<Pick<JobRun, "sources">>;
 
 /**
- * Puts the CI source and then the source into the workspace, and takes the
- * credentials away that were there to fetch them, whatever happened.
+ * Prepares the CI source and then the source in the workspace, and removes the
+ * credentials for fetching them, even after a failure.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @throws {RunnerError} `source-failed` or `workspace`.
- * @throws {DOMException} An `AbortError` if the job was cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if the job is cancelled meanwhile.
  */
 export async function prepareSources(
   run: JobRun,
@@ -59,7 +59,7 @@ export async function prepareSources(
       await sealCiSource(run, run.ownSteps ?? config.steps);
     }
     if (isShared) return;
-    // Some of the steps go on with what the others have left there.
+    // Selected steps use the files that the other steps left in an earlier run.
     run.sourcePath = isPart && await keptSource(run, source, sourceDir) ||
       await prepareSource(run, config, source);
   } finally {
@@ -72,7 +72,10 @@ async function prepareShared(run: JobRun, config: JobConfig): Promise<boolean> {
   return await prepareSharedSources(run, config, sourceContext(run));
 }
 
-/** The evaluation of a pull request finds what it trusts below `base`. */
+/**
+ * Returns the directory of the CI source; the evaluation of a pull request
+ * reads it from `base`.
+ */
 function ciDirectory({ parts: { host: { env } } }: JobRun): string {
   return env[Variable.jobKind] === "eval" && env[Variable.prNumber]
     ? `${CI_DIR}/base`
@@ -89,22 +92,22 @@ async function keptSource(
   const path = workspace.pathOf(directory);
   await guardPath(workspace.base, path);
   const entries = await Array.fromAsync(Deno.readDir(path)).catch(() => []);
-  // Preparing the source reports what is wrong with the directory.
+  // Preparing the source reports problems of the directory.
   if (entries.length === 0) return undefined;
-  logger.info("source", "The source of an earlier run is kept", { path });
+  logger.info("source", "Keeping the source of an earlier run", { path });
   return path;
 }
 
 /**
  * Prepares one source.
  *
- * @param run The run, or what a command has of one.
+ * @param run The run, or the parts of one that a command has.
  * @param config Configuration of the job.
  * @param source One of its two sources.
  * @param options Additional options.
  * @returns Absolute path; `undefined` if there is nothing to prepare.
  * @throws {RunnerError} `source-failed` or `workspace`.
- * @throws {DOMException} An `AbortError` if it was cancelled meanwhile.
+ * @throws {DOMException} An `AbortError` if it is cancelled meanwhile.
  */
 export async function prepareSource(
   run: SourceRun,
@@ -124,7 +127,7 @@ export async function prepareSource(
       git: {
         ...config.checkout,
         pullRequestBase: !isTrusted,
-        // They are paths of the other tree.
+        // The sparse paths apply to the other source.
         sparsePaths: isTrusted ? undefined : sparsePaths,
       },
       copyIgnore: config.copy.ignore,
@@ -150,7 +153,7 @@ function sourceContext(run: SourceRun): SourceContext {
 }
 
 /**
- * Takes the credentials of the sources away; doing it again does no harm.
+ * Removes the credentials of the sources. Further calls have no effect.
  *
  * @param run The run.
  */
@@ -161,11 +164,11 @@ export async function removeCredentials(
 }
 
 /**
- * Checks the credentials with which git fetches the sources, if there are any.
+ * Checks the credentials for fetching git sources, if there are any.
  *
  * @param run The run.
  * @param config Configuration of the job.
- * @throws {RunnerError} If they cannot be used.
+ * @throws {RunnerError} If the credentials cannot be used.
  */
 export async function checkCredentials(
   run: Pick<JobRun, "parts">,
@@ -176,7 +179,7 @@ export async function checkCredentials(
   }
 }
 
-/** Most jobs have no credentials, and load nothing for them. */
+/** Loads the module only for jobs with credentials, since most have none. */
 async function withCredentials(
   { parts: { host, workspace, logger } }: Pick<JobRun, "parts">,
   action: "checkCredentials" | "removeCredentials",

@@ -3,28 +3,28 @@ import type { RunRecorder } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/summary_table.ts";
 import type { AttemptResult, StepEvent } from "../steps/step.ts";
 
-/** How many of its last lines the record keeps of a step that failed. */
+/** Number of last lines that the record keeps of a failed step. */
 const TAIL_LINES = 20;
 
 /** Maximum length of such a line, in UTF-16 units. */
 const MAX_LINE_LENGTH = 2_000;
 
-/** What is known of steps that have ended, besides their results, by name. */
+/** Details of ended steps besides their results, by name. */
 export type StepDetails = Map<string, {
-  /** Its last lines, masked. */
+  /** Last lines of the output, masked. */
   readonly tail: readonly string[];
-  /** Names of its outputs. */
+  /** Names of the outputs. */
   readonly outputs: readonly string[];
-  /** Path of its log, as a user of the current directory writes it. */
+  /** Path of the log, relative to the current directory if it is below. */
   readonly log?: string;
 }>;
 
 /**
- * Records what happens to the steps of a job.
+ * Records the events of a job's steps.
  *
- * @param recorder The run.
- * @param details What is known of each step when it has ended.
- * @returns Takes events, unmasked.
+ * @param recorder Recorder of the run.
+ * @param details Details of each step, set before its end is recorded.
+ * @returns Receiver of unmasked events.
  */
 export function recordSteps(
   recorder: RunRecorder,

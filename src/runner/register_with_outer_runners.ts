@@ -10,18 +10,18 @@ import {
 } from "../secrets/registration/socket.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** What each runner has registered with the runners around it. */
+/** Values that each runner has registered with its outer runners. */
 const registered = new WeakMap<RunnerParts, Set<string>>();
 
 /**
- * Masks a value in everything that is printed from now on, by this runner and
- * by those around it: what a pipeline prints does not pass its own runner.
+ * Masks a value in all output of this runner and its outer runners from now on.
+ * Output that a pipeline prints itself passes only the outer runners.
  *
  * @param parts The context of the runner.
  * @param value The secret.
  * @returns Whether this runner masks it; it does not mask short values.
- * @throws {RunnerError} `registration-failed`, if the runner around this one
- * does not mask it.
+ * @throws {RunnerError} `registration-failed` if the outer runner does not mask
+ * it.
  */
 export function registerSecret(parts: RunnerParts, value: string): boolean {
   const isMasked = parts.masker.add(value);
@@ -33,9 +33,9 @@ export function registerSecret(parts: RunnerParts, value: string): boolean {
 }
 
 /**
- * Registers values that programs of the job have registered with the runners
- * around this one, too. What those programs print is masked here, so a failure
- * is a warning.
+ * Forwards values that programs of the job registered to the outer runners.
+ * This runner masks the output of those programs, so a failure is only a
+ * warning.
  *
  * @param parts The context of the runner.
  * @param values Values that this runner masks already.
@@ -52,14 +52,15 @@ export async function passSecretsOn(
   } catch (error) {
     parts.logger.warn(
       "secrets",
-      `The runner around this one does not mask a secret of the job: ${
-        messageOf(error)
-      }`,
+      `The outer runner does not mask a secret of the job: ${messageOf(error)}`,
     );
   }
 }
 
-/** Masks values in runners of this process, and finds the socket of the next one. */
+/**
+ * Masks values in the outer runners of this process, and returns the socket of
+ * the next runner outside of it.
+ */
 function maskLocally(
   { host: { env } }: RunnerParts,
   values: readonly string[],
@@ -70,7 +71,7 @@ function maskLocally(
   while (socket !== undefined) {
     const runner = localRunners.get(socket);
     if (runner === undefined) return socket;
-    // Two runners may each be around the other.
+    // Two runners can each be the outer runner of the other.
     if (seen.has(runner)) return undefined;
     seen.add(runner);
     for (const value of values) runner.mask(value);

@@ -32,16 +32,16 @@ import type { JobRun } from "./job_run.ts";
 /** How a run ended. */
 export type RunEnd = RunEvents["run.ended"];
 
-/** Everything that reads what a run does, besides the log. */
+/** Writes the record, reports, annotations and export of a run. */
 export class Reporting {
   readonly #run: JobRun;
   readonly #config: JobConfig;
   readonly #trace: TraceContext;
   readonly #ciSystem: CiSystem | undefined;
-  /** Nobody but the CI system knows it. */
+  /** Random token for annotations, which steps cannot know. */
   readonly #token = crypto.randomUUID();
   #record: RecordWriter | undefined;
-  /** Where the directories of reports really were before any step ran. */
+  /** Real paths of the directories of reports before any step ran. */
   readonly #places = new Map<string, string>();
 
   private constructor(run: JobRun, config: JobConfig, trace: TraceContext) {
@@ -52,14 +52,12 @@ export class Reporting {
   }
 
   /**
-   * Begins to report on a run that holds its workspace, before its sources are
-   * prepared.
+   * Starts reporting on a run, before its sources are prepared.
    *
    * @param run The run.
    * @param config Configuration of the job.
    * @param trace Trace to which the job belongs.
-   * @returns What reports on the run.
-   * @throws {RunnerError} `workspace`, if a directory cannot be made.
+   * @throws {RunnerError} `workspace` if a directory cannot be created.
    */
   static async open(
     run: JobRun,
@@ -88,17 +86,18 @@ export class Reporting {
   }
 
   /**
-   * Opens a record that had to wait, because a source went where it is to be.
+   * Opens the record if it had to wait, because a source was prepared in its
+   * directory.
    *
-   * @throws {RunnerError} `workspace`, if a directory cannot be made.
+   * @throws {RunnerError} `workspace` if a directory cannot be created.
    */
   async afterSources(): Promise<void> {
     if (this.#record === undefined) await this.#openRecord();
   }
 
   /**
-   * Finishes the record, writes the reports that were asked for, and exports
-   * the run. Whatever fails is a warning.
+   * Finishes the record, writes the requested reports, and exports the run.
+   * Failures are warnings.
    *
    * @param end How the run ended.
    */
@@ -147,7 +146,7 @@ export class Reporting {
     if (lines !== "") await stderr.write(new TextEncoder().encode(lines));
   }
 
-  /** Shows what failed where the CI system around the runner does. */
+  /** Writes annotations for the surrounding CI system. */
   async #annotate(record: RunRecord): Promise<void> {
     const { host, stderr, logger } = this.#run.parts;
     if (this.#ciSystem === undefined) return;
@@ -182,7 +181,7 @@ export class Reporting {
     });
   }
 
-  /** Writes `FORMAT` or `FORMAT=PATH`. */
+  /** Writes a report, given as `FORMAT` or `FORMAT=PATH`. */
   async #writeReport(report: string, record: RunRecord): Promise<void> {
     const { logger } = this.#run.parts;
     const { format, path } = partsOf(report);
@@ -194,7 +193,7 @@ export class Reporting {
       await Deno.mkdir(directory, { recursive: true });
       const write = await load();
       const file = `${directory}/${name}`;
-      // The file itself is replaced, so the lock is on its directory.
+      // The lock is on the directory, since the file itself is replaced.
       using _ = addsUp
         ? await lockDirectory(directory, { timeoutMs: LOCK_TIMEOUT_MS })
         : undefined;
@@ -219,8 +218,8 @@ export class Reporting {
   }
 
   /**
-   * Finds the place of a report. A link that a step or a source has put on the
-   * way may lead elsewhere in the workspace, but not out of it.
+   * Returns the place of a report. A link that a step or source created on the
+   * path may lead elsewhere in the workspace, but not out of it.
    */
   async #placeOf(path: string): Promise<Place> {
     const { host, workspace } = this.#run.parts;
@@ -235,7 +234,7 @@ export class Reporting {
       return { directory: real, name };
     }
     throw new Error(
-      `a link has led "${directory}" to "${real}" since the start`,
+      `"${directory}" leads to "${real}", through a link that was created during the run`,
     );
   }
 
@@ -248,7 +247,7 @@ export class Reporting {
 /** Maximum time to wait for other runs that write the same report, in milliseconds. */
 const LOCK_TIMEOUT_MS = 10_000;
 
-/** Maximum size of a report that goes on from an earlier one, in bytes. */
+/** Maximum size of an existing report that is extended, in bytes. */
 const MAX_PREVIOUS_BYTES = 16 * 1024 * 1024;
 
 async function readReport(file: string): Promise<string | undefined> {
@@ -261,7 +260,7 @@ async function readReport(file: string): Promise<string | undefined> {
   }
 }
 
-/** Where a file goes. */
+/** Place of a file. */
 interface Place {
   /** Absolute path of the directory. */
   directory: string;
@@ -269,7 +268,7 @@ interface Place {
   name: string;
 }
 
-/** Takes `FORMAT` or `FORMAT=PATH` apart. */
+/** Splits `FORMAT` or `FORMAT=PATH`. */
 function partsOf(report: string): { format: ReportFormat; path?: string } {
   const [format] = report.split("=", 1) as [ReportFormat];
   const path = report.slice(format.length + 1);
@@ -285,7 +284,10 @@ function splitPath(path: string, cwd: string): Place {
   };
 }
 
-/** A job within another one belongs to what that one annotates. */
+/**
+ * Returns the CI system to annotate for; an inner job is part of the
+ * annotations of the outer one.
+ */
 function ciSystemAround(
   { parts: { host, run } }: JobRun,
   { output: { annotate } }: JobConfig,
@@ -294,12 +296,18 @@ function ciSystemAround(
   return annotate === "auto" ? ciSystemOf(host.env) : annotate;
 }
 
-/** What is there before a source is prepared would be in its way. */
+/**
+ * Checks whether artifacts are inside a source directory, where a file would be
+ * in the way of preparing the source.
+ */
 function isInSource({ artifactsDir, sourceDir }: JobConfig): boolean {
   return isInside(sourceDir, artifactsDir) || isInside("/job/ci", artifactsDir);
 }
 
-/** A job that a program of another job runs does not replace the other's record. */
+/**
+ * Returns the file name of the record; a job inside another job gets its own
+ * name, so that it does not replace the outer record.
+ */
 function recordName(env: Environment): string {
   const isNested = (env[Variable.workspaceLock] ?? "") !== "";
   if (!isNested) return RECORD_FILE;

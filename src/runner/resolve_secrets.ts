@@ -9,14 +9,14 @@ import type { Step } from "../steps/step.ts";
 import type { JobRun } from "./job_run.ts";
 
 /**
- * Replaces the references in variables, and has the secrets masked.
+ * Replaces references in variables with secrets, which are masked from then on.
  *
- * The store of secrets is opened when a variable refers to it, with the
- * password in `REACTORCIDE_SECRETS_PASSWORD`.
+ * If a variable refers to the secret store, it is opened with the password in
+ * `REACTORCIDE_SECRETS_PASSWORD`.
  *
  * @param run The run.
  * @param variables Variables of the job, or of a step.
- * @returns The same variables, with secrets in the place of references.
+ * @returns The variables, with secrets in place of references.
  * @throws {RunnerError} `invalid-config`, if a secret is missing or the store
  * cannot be opened.
  */
@@ -47,13 +47,13 @@ export async function resolveSecrets(
 }
 
 /**
- * Replaces the references in the variables of steps, and has the secrets
- * masked, as well as the variables that are secret by their names.
+ * Replaces references in the variables of steps with secrets. Those are masked,
+ * and so are variables whose names make them secret.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @param steps Definitions of the steps.
- * @returns The same definitions, with secrets in the place of references.
+ * @returns The definitions, with secrets in place of references.
  * @throws {RunnerError} `invalid-config`, if a secret is missing or the store
  * cannot be opened.
  */

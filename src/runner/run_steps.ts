@@ -28,19 +28,19 @@ import { openStepSetting, type StepSetting } from "./step_setting.ts";
 export interface RunStepsOptions {
   /** Trace to which the job belongs. */
   trace: TraceContext;
-  /** Hears what happens to the steps. */
+  /** Called with each event of a step. */
   onEvent: (event: StepEvent) => void;
 }
 
 /**
- * Runs the steps of a job and notes in the run how they ended.
+ * Runs the steps of a job, and records their end in the run.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @param plan The steps.
  * @param options Trace and listener.
  * @returns The result of each step.
- * @throws {RunnerError} If the steps' directories cannot be made.
+ * @throws {RunnerError} If the directories of the steps cannot be created.
  */
 export async function runSteps(
   run: JobRun,
@@ -106,7 +106,10 @@ export async function runSteps(
   return graph.results;
 }
 
-/** The results of the steps stay as they are: none of them has failed. */
+/**
+ * Fails the job if a step is flaky. Results of steps do not change, since no
+ * step failed.
+ */
 function failIfFlaky(run: JobRun, results: readonly StepResult[]): void {
   const names = results.filter(isFlaky).map(({ name }) => `"${name}"`);
   if (names.length === 0) return;
@@ -120,7 +123,7 @@ function failIfFlaky(run: JobRun, results: readonly StepResult[]): void {
   );
 }
 
-/** A later run of some of the steps needs what the others gave. */
+/** Saves the outputs of steps for a later run that selects only some steps. */
 async function keepForLater(run: JobRun, setting: StepSetting): Promise<void> {
   const { workspace, masker, logger } = run.parts;
   const outputs = setting.outputs.all();
@@ -129,7 +132,10 @@ async function keepForLater(run: JobRun, setting: StepSetting): Promise<void> {
     const secret = await keepOutputs(workspace, outputs, masker);
     if (secret.length > 0) {
       const names = secret.join(", ");
-      logger.debug("steps", `Outputs that hold secrets are not kept: ${names}`);
+      logger.debug(
+        "steps",
+        `Outputs not saved because they contain secrets: ${names}`,
+      );
     }
   } catch (error) {
     logger.warn("steps", messageOf(error));
@@ -162,7 +168,7 @@ async function runStep(
         if (event.type === "started") lines?.watch(name, log);
       },
       openAttempt: opened.openAttempt,
-      // The line about the start comes before the output.
+      // Logs the start of the step before its output.
       beforeAttempt: lines?.written,
     });
     if ("value" in end) {
@@ -194,7 +200,10 @@ async function runStep(
   }
 }
 
-/** On a terminal, the live view shows what these lines say. */
+/**
+ * Opens log lines about steps, except on a terminal, where the live view shows
+ * the same.
+ */
 function openStepLines(
   { parts: { host, logger } }: JobRun,
   { steps }: JobPlan,
@@ -206,24 +215,27 @@ function openStepLines(
   return logSteps({ logger, traceId, isJson });
 }
 
-/** A path as a user writes it who is in the directory. */
+/** Makes a path below the current directory relative to it. */
 function shownPath(path: string, cwd: string): string {
   return isInside(cwd, path) ? path.slice(cwd.length + 1) : path;
 }
 
-/** How long steps that run always have once a job was cancelled, after the grace time, in milliseconds. */
+/**
+ * Time for steps that always run after a job was cancelled, in addition to the
+ * grace time, in milliseconds.
+ */
 const ALWAYS_MS = 20_000;
 
 /**
- * Ends the steps when the job is cancelled, or its time is over.
+ * Ends the steps when the job is cancelled or exceeds its time limit.
  *
- * Those that run are asked, those that run always still start and have a time
- * of their own. Who cancels a second time ends all of them at once.
+ * Running steps are ended gracefully. Steps that always run still start, within
+ * their own time limit. A second cancellation kills all steps immediately.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @param graph The graph of the job.
- * @returns Handle that calls it off.
+ * @returns Handle that stops watching the cancellation and the time limit.
  */
 export function endWithJob(
   run: JobRun,
@@ -259,18 +271,18 @@ export function endWithJob(
         `The job exceeded its time limit of ${timeoutMs} ms`,
         { code: "command-timeout", exitCode: TIMEOUT_EXIT_CODE },
       );
-      end(error, "the job ran into its time limit");
+      end(error, "the job exceeded its time limit");
     });
   }
   return stack;
 }
 
 /**
- * Masks the events of a job: names and reasons may hold secrets.
+ * Masks the events of a job, whose names and reasons may contain secrets.
  *
  * @param masker Masker of the job.
- * @param onEvent Who watches.
- * @returns Takes events, and passes them on masked.
+ * @param onEvent Called with masked events.
+ * @returns Receiver of unmasked events.
  */
 export function maskedEvents(
   masker: Masker,
@@ -314,11 +326,11 @@ export function maskedEvents(
 }
 
 /**
- * Prints how the steps of a job ended, for a person; machines have the log.
+ * Prints a summary of the steps for users; with JSON output, the log is enough.
  *
  * @param parts The context of the runner.
- * @param results How the steps ended.
- * @param details The last lines and the logs of the steps.
+ * @param results Results of the steps.
+ * @param details Last lines and logs of the steps.
  */
 export async function printSummary(
   parts: RunnerParts,
@@ -347,18 +359,17 @@ export async function printSummary(
 }
 
 /**
- * Masks the last lines of a step again: since they were printed, more secrets
- * may have become known.
+ * Masks the last lines of a step again, since more secrets may be known than
+ * when the lines were printed.
  *
  * @param masker Masker of the job.
- * @param lines Lines.
- * @returns The lines, without secrets.
+ * @param lines The lines.
  */
 export function maskedTail(
   masker: Masker,
   lines: readonly string[] = [],
 ): readonly string[] {
-  // Joined, since a secret may be broken into several lines.
+  // Joined, since a secret can span several lines.
   return lines.length === 0
     ? lines
     : masker.maskText(lines.join("\n")).split("\n");

@@ -6,14 +6,15 @@ import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
 
 /**
- * Prepares both sources of an evaluation from one repository: its history goes
- * into the code directory, without a work tree, and the job definitions of the
- * base and of the head go into the directory of the CI source.
+ * Prepares both sources of an evaluation from one repository: the history in
+ * the code directory, without a work tree, and the job definitions of base and
+ * head in the directory of the CI source.
  *
- * @param run The run, which gets both paths.
+ * @param run The run, in which both paths are stored.
  * @param config Configuration of the job.
- * @param context What the preparation needs.
- * @returns Whether it is such an evaluation; nothing was done if not.
+ * @param context Context for preparing sources.
+ * @returns Whether the job is such an evaluation; otherwise nothing is
+ * prepared.
  * @throws {RunnerError} `source-failed` or `workspace`.
  */
 export async function prepareSharedSources(

@@ -40,25 +40,25 @@ import {
   workingDirectory,
 } from "./working_directory.ts";
 
-/** A step that is about to run. */
+/** A step that is ready to run. */
 export interface OpenedStep extends AsyncDisposable {
-  /** What its attempts need, as far as the setting knows. */
+  /** Context of the attempts, without the parts that differ between them. */
   readonly context: Omit<
     AttemptContext,
     "attempt" | "needs" | "cancellation" | keyof AttemptFiles
   >;
-  /** Creates a directory for the files of an attempt. */
+  /** Creates the directory for the files of an attempt. */
   readonly openAttempt: () => AttemptFiles & Disposable;
 }
 
-/** What all steps of a job share. */
+/** Resources that the steps of a job share. */
 export interface StepSetting extends AsyncDisposable {
-  /** What the steps have given so far. */
+  /** Outputs of the steps so far. */
   readonly outputs: StepOutputs;
-  /** Explains failures of git, where it may miss a part of the history. */
+  /** Explains failures of git if the history may be incomplete. */
   readonly hint: HistoryHint | undefined;
   /**
-   * Makes ready what a step needs.
+   * Prepares a step: its directory, environment and log.
    *
    * @param step Index of the step.
    */
@@ -69,19 +69,20 @@ export interface StepSetting extends AsyncDisposable {
 export interface StepSettingOptions {
   /** Trace to which the job belongs. */
   trace: TraceContext;
-  /** Hears of progress. */
+  /** Called when a step reports progress. */
   onEvent: (event: StepEvent) => void;
 }
 
 /**
- * Makes what all steps of a job share: directories, log, socket, outputs.
+ * Creates the resources that the steps of a job share: directories, log, socket
+ * and outputs.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @param plan The steps.
  * @param options Trace and listener.
- * @returns The setting; dispose of it when every step is over.
- * @throws {RunnerError} If a directory cannot be made.
+ * @returns The resources; dispose of them when all steps have ended.
+ * @throws {RunnerError} If a directory cannot be created.
  */
 export async function openStepSetting(
   run: JobRun,
@@ -96,7 +97,7 @@ export async function openStepSetting(
   const jobPath = await workingDirectory(run, config);
   const artifactsPath = await makeArtifacts(workspace, config);
   let log: JobLog | undefined;
-  // Disposed after the socket, when no secret can be registered any more.
+  // Runs after the socket is closed, when no more secrets can be registered.
   stack.defer(() => log?.remaskLogs());
   const registration = await openJobRegistration(parts);
   if (registration) stack.use(registration);
@@ -156,7 +157,7 @@ export async function openStepSetting(
   }
 
   const warnings = new Set<string>();
-  /** What the system does not allow to one step, it does not allow to others. */
+  /** Logs each warning once: a limit of the system affects all steps. */
   function onWarning(message: string): void {
     if (warnings.has(message)) return;
     warnings.add(message);
@@ -200,8 +201,9 @@ export async function openStepSetting(
   }
 
   /**
-   * No step can guess where the files of another one will be, and untrusted ones
-   * do not see them where the system can hide them.
+   * Creates the directory of an attempt. Steps cannot guess the paths of other
+   * steps' files, and the files are hidden from untrusted steps if the system
+   * supports it.
    */
   function openAttempt(): AttemptFiles & Disposable {
     const directory = privateDirectory([attemptsPath]);
@@ -223,24 +225,29 @@ export async function openStepSetting(
     };
   }
 
-  const made = stack.move();
+  const resources = stack.move();
   logger.debug("steps", `Files of steps go to ${attemptsPath}`);
   return {
     outputs,
     hint: await historyHint(run),
     openStep,
-    [Symbol.asyncDispose]: () => made.disposeAsync(),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
 
-/** What an untrusted step may have changed is not run by one that is trusted. */
+/**
+ * Keeps a trusted step from running CI code that an untrusted step has changed.
+ */
 async function checkTrusted(run: JobRun): Promise<void> {
   if (run.ciManifest === undefined) return;
   const { checkCiSource } = await import("./ci_source.ts");
   await checkCiSource(run);
 }
 
-/** Beside untrusted steps, the others read a CI source that those cannot change. */
+/**
+ * In a job with untrusted steps, the trusted ones read a copy of the CI source
+ * that the others cannot change.
+ */
 function trustedFacts(
   { hasCiCopy, ciSourcePath }: JobRun,
   { steps }: JobPlan,
@@ -251,7 +258,10 @@ function trustedFacts(
     : {};
 }
 
-/** What logs call the steps: names may be made of values that are secret. */
+/**
+ * Returns the labels of steps in logs. They are masked, since names can contain
+ * values that are secret.
+ */
 function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
   const counts = new Map<string, number>();
   return steps.map(({ name }) => {
@@ -263,18 +273,19 @@ function stepLabels({ steps }: JobPlan, masker: Masker): string[] {
 }
 
 /**
- * Finds the directory in which a step runs, and makes it where it is missing.
+ * Returns the directory in which a step runs. A missing one below `/job` is
+ * created.
  *
- * A path that begins with `/job` is one that the job knows; another one is
- * relative to where the job runs. Links that the source brought along are
- * followed before the path is checked.
+ * Paths below `/job` are paths of the workspace as seen by the job; other paths
+ * are relative to the job's directory. Links, which the source may contain, are
+ * resolved before the path is checked.
  *
  * @param workspace The workspace.
  * @param jobPath Absolute path of the directory in which the job runs.
  * @param step The step.
  * @returns Absolute path.
- * @throws {RunnerError} `workspace`, if the path leaves both the workspace and
- * the job's directory, or is no directory.
+ * @throws {RunnerError} `workspace` if the path leaves the workspace or the
+ * job's directory, or is not a directory.
  */
 export async function stepDirectory(
   workspace: Workspace,
@@ -297,23 +308,26 @@ export async function stepDirectory(
   );
 }
 
-/** What the environment of a step is made of. */
+/** Input of {@linkcode stepEnvironment}. */
 export interface StepEnvironmentParts {
   /** The step. */
   step: PlannedStep;
-  /** Environment from which commands of the job inherit. */
+  /** Environment that commands of the job inherit. */
   parent: Environment;
-  /** Variables of it that the job's steps inherit. */
+  /** Variables of `parent` that steps inherit. */
   inheritEnv: boolean | readonly string[];
   /** Variables that describe the job. */
   facts: Environment;
   /** Variables of the job. */
   jobEnv: Environment;
-  /** Outputs of the steps it depends on, by variable. */
+  /** Outputs of the step's dependencies, by variable. */
   outputs: Environment;
   /** Checks whether a text contains a known secret. */
   holdsSecret: (text: string) => boolean;
-  /** Gets the name of each variable that an untrusted step does not get. */
+  /**
+   * Called with the name of each variable that is withheld from an untrusted
+   * step.
+   */
   onWithheld: (name: string) => void;
 }
 
@@ -321,8 +335,8 @@ export interface StepEnvironmentParts {
  * Builds the environment of a step's commands. Variables of the step override
  * those of the job, and both override what is inherited.
  *
- * @param parts What it is made of.
- * @returns The whole environment.
+ * @param parts Step and variables.
+ * @returns The complete environment.
  */
 export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
   const { step, parent, facts, jobEnv, outputs } = parts;
@@ -337,11 +351,12 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
     return childEnvironment(parent, { kind: "job", inherit, ...layers });
   }
   const { inheritEnv: own } = definition;
-  // It gets none of the variables that this one names.
+  // An untrusted step gets none of the variables that are listed there.
   const { [Variable.secretEnvNames]: _, ...plain } = layers.own;
   return childEnvironment(parent, {
     kind: "untrusted-step",
-    // A list of its own adds to the allowlist; that of the job limits all steps.
+    // The list of the step extends the allowlist; that of the job limits all
+    // steps.
     isNarrow: Array.isArray(own) ? false : inherit !== true,
     names: Array.isArray(own) ? own : [],
     holdsSecret: parts.holdsSecret,
@@ -351,7 +366,10 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
   });
 }
 
-/** Only functions register secrets here; programs use the socket. */
+/**
+ * Returns the function for registering secrets. Only function steps use it;
+ * programs use the socket.
+ */
 async function secretRegistrar(
   parts: RunnerParts,
   { run }: PlannedStep["definition"],

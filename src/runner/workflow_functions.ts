@@ -4,79 +4,82 @@ import type { FindJobOptions, LogNextJobOptions } from "./find_job.ts";
 import type { TriggerBatch } from "./follow_up_jobs.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** Functions about other jobs of the workflow. */
+/** Functions for the other jobs of a workflow. */
 export interface WorkflowFunctions {
   /**
-   * Calls a function and hands over the follow-up jobs that it adds, all at
-   * once and only if it succeeds.
+   * Calls a function, and submits the follow-up jobs that it adds together if
+   * it succeeds.
    *
    * @param action Function that adds follow-up jobs.
-   * @returns What the function returns.
-   * @throws {RunnerError} If the follow-up jobs cannot be submitted.
+   * @returns The result of the function.
+   * @throws {RunnerError} If a follow-up job is refused or submitting fails.
    */
   readonly withTriggers: <T>(
     action: (triggers: TriggerBatch) => T | Promise<T>,
   ) => Promise<T>;
   /**
-   * Checks whether a job runs, or is about to.
+   * Checks whether a job is running or about to run.
    *
-   * On a coordinator this takes a token that may read jobs, in
-   * `REACTORCIDE_READ_TOKEN`; on a laptop the local workflow knows.
+   * With a coordinator, this needs a token that can read jobs, in
+   * `REACTORCIDE_READ_TOKEN`; on a laptop, the state of the local workflow is
+   * read.
    *
    * @param name Name of the job, or of one instance of a fan-out: `build[0]`.
    * @param options Additional options.
-   * @returns Whether an instance has been submitted and is not over.
-   * @throws {RunnerError} `coordinator-forbidden` if the token may not read,
-   * `coordinator-failed` if the coordinator cannot be asked.
+   * @returns Whether an instance was submitted and has not ended.
+   * @throws {RunnerError} `coordinator-forbidden` if the token is missing or
+   * cannot read jobs; `coordinator-failed` if the request fails.
    */
   readonly isJobRunning: (
     name: string,
     options?: FindJobOptions,
   ) => Promise<boolean>;
   /**
-   * Finds the result of a job, the newest one if it ran several times.
+   * Finds the result of the newest run of a job.
    *
-   * Without `REACTORCIDE_READ_TOKEN`, the results count that jobs of the
-   * workflow had published when this one was started.
+   * Without `REACTORCIDE_READ_TOKEN`, only results are known that jobs of the
+   * workflow had published when this job started.
    *
    * @param name Name of the job, or of one instance of a fan-out: `build[0]`.
    * @param options Additional options.
-   * @returns The result so far; `null` if no such job was ever started.
-   * @throws {RunnerError} As {@linkcode WorkflowFunctions.isJobRunning}.
+   * @returns The result so far; `null` if no such job was started.
+   * @throws {RunnerError} Same as {@linkcode WorkflowFunctions.isJobRunning}.
    */
   readonly getJobResult: (
     name: string,
     options?: FindJobOptions,
   ) => Promise<JobOutcome | null>;
   /**
-   * Reads the variables of the workflow, as they were when this job started.
+   * Reads the variables of the workflow as of the start of this job.
    *
-   * @returns Variables by name, outputs of jobs as `<job>.<key>`; none outside
-   * a workflow.
+   * @returns Variables by name; outputs of jobs are named `<job>.<key>`. Empty
+   * outside a workflow.
    */
   readonly getWorkflowVars: () => Promise<WorkflowVariables>;
   /**
-   * Sets a variable of the workflow, once this job has ended. Setting a variable
-   * that has another value makes the workflow fail.
+   * Sets a variable of the workflow; it takes effect when this job has ended.
+   * If the variable has a different value already, the workflow fails.
    *
    * @param name Name of the variable.
    * @param value Any value that JSON can represent.
-   * @throws {TypeError} If the name is empty or the value is not plain JSON data.
+   * @throws {TypeError} If the name is empty or the value is not plain JSON
+   * data.
    * @throws {RunnerError} `output-failed`, if it cannot be written.
    */
   readonly setWorkflowVar: (name: string, value: unknown) => Promise<void>;
   /**
-   * Sets an output of this job, which later jobs of the workflow read as
-   * `<name of this job>.<key>`.
+   * Sets an output of this job; later jobs of the workflow read it as `<name of
+   * this job>.<key>`.
    *
-   * @param key Key of the output; each job of a fan-out needs its own.
+   * @param key Key of the output; each instance of a fan-out needs its own key.
    * @param value Any value that JSON can represent.
-   * @throws {TypeError} If the key is empty or the value is not plain JSON data.
+   * @throws {TypeError} If the key is empty or the value is not plain JSON
+   * data.
    * @throws {RunnerError} `output-failed`, if it cannot be written.
    */
   readonly setWorkflowOutput: (key: string, value: unknown) => Promise<void>;
   /**
-   * Prints which job comes next, and how to run it by hand.
+   * Prints the next job and the command that runs it.
    *
    * @param name Name of the job.
    * @param options Additional options.
@@ -88,11 +91,10 @@ export interface WorkflowFunctions {
 }
 
 /**
- * Creates the functions of a runner that concern its workflow; each loads what
- * it needs when it is called.
+ * Creates the workflow functions of a runner. Each one loads its modules when
+ * it is called.
  *
- * @param parts Returns what the runner owns.
- * @returns The functions.
+ * @param parts Returns the context of the runner.
  */
 export function workflowFunctions(parts: () => RunnerParts): WorkflowFunctions {
   return {

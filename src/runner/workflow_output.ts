@@ -10,11 +10,11 @@ import { workspacePath } from "./job_directories.ts";
 import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** The only file that a worker reads. */
+/** Only this file is read by workers. */
 const OUTPUT_FILE = "/job/workflow-output.json";
 
 /**
- * Says something to the workflow of a job.
+ * Sets a variable of the workflow or an output of the job.
  *
  * @param parts The context of the runner.
  * @param entry Variable or output.
@@ -42,7 +42,7 @@ export async function setOutput(
 }
 
 /**
- * Finds the file that a worker reads when the job is over.
+ * Returns the path of the file that a worker reads after the job.
  *
  * @param parts The context of the runner.
  * @returns Absolute path.
@@ -52,7 +52,10 @@ export function outputPath(parts: RunnerParts): string {
   return workspacePath(parts, path);
 }
 
-/** All jobs of a fan-out write the same variable, and the second value is a conflict. */
+/**
+ * Warns about an output of a fan-out: all instances set the same variable, and
+ * a second value is a conflict.
+ */
 function warnOfFanOut({ host, logger }: RunnerParts, key: string): void {
   const nodeName = host.env[Variable.workflowNodeName] ?? "";
   const runId = host.env[Variable.workflowRunId] ?? "";
@@ -61,37 +64,41 @@ function warnOfFanOut({ host, logger }: RunnerParts, key: string): void {
   if (runId !== "" && key.includes(runId)) return;
   logger.warn(
     "workflow",
-    `Output "${key}" is that of every job of the fan-out: different values make the workflow fail`,
+    `Output "${key}" is set by every job of the fan-out: different values make the workflow fail`,
   );
 }
 
 /**
- * Maximum number of characters of variables to which a result is added. All of them stand
- * in one variable of each later job, which Linux starts only below 128 KiB.
+ * Maximum length of the workflow's variables to which a result is added, in
+ * characters. Later jobs get all of them in one variable, which Linux limits to
+ * 128 KiB.
  */
 const MAX_VARIABLES = 64 * 1024;
 
-/** Maximum number of jobs of one fan-out that publish their results, for the same reason. */
+/**
+ * Maximum number of instances of a fan-out that publish results, for the same
+ * reason.
+ */
 const MAX_INSTANCES = 50;
 
-/** How a job ended, for {@linkcode publishResult}. */
+/** End of a job, for {@linkcode publishResult}. */
 export interface Ending {
-  /** Whether it succeeded, or what became of it. */
+  /** Outcome of the job. */
   readonly status: "success" | "failed" | "cancelled" | "timeout";
   /** Exit code. */
   readonly exitCode: number;
-  /** How long it took, in milliseconds. */
+  /** Duration, in milliseconds. */
   readonly durationMs: number;
 }
 
 /**
  * Publishes the result of a job in the variables of its workflow, where later
- * jobs find it without a token that may read jobs.
+ * jobs can read it without a token that can read jobs.
  *
- * It is a convenience, and so none of its failures is one of the job.
+ * Failures are warnings and do not fail the job.
  *
  * @param run The run.
- * @param ending How it ended.
+ * @param ending End of the job.
  */
 export async function publishResult(
   run: JobRun,
@@ -119,6 +126,6 @@ export async function publishResult(
     const key = resultKey(env[Variable.workflowRunId]);
     await setOutput(run.parts, { kind: "outputs", key, value });
   } catch (error) {
-    logger.warn("workflow", `The result is not published: ${messageOf(error)}`);
+    logger.warn("workflow", `Cannot publish the result: ${messageOf(error)}`);
   }
 }

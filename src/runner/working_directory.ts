@@ -3,16 +3,17 @@ import type { ChildEnvironment } from "../environment/child_environment.ts";
 import type { JobRun } from "./job_run.ts";
 
 /**
- * Finds, and makes where need be, the directory in which a job's commands run.
+ * Returns the directory in which a job's commands run, and creates it if it is
+ * missing.
  *
- * Only outside a container, when no job directory is set and no source
- * was prepared, that is the current directory: it is the user's own project
- * then, in which nothing is made.
+ * Outside a container, without a job directory and a prepared source, it is the
+ * current directory. This is the user's own project, so nothing is created in
+ * it.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @returns Absolute path.
- * @throws {RunnerError} `workspace`, if the directory cannot be made.
+ * @throws {RunnerError} `workspace` if the directory cannot be created.
  */
 export async function workingDirectory(
   run: JobRun,
@@ -26,8 +27,8 @@ export async function workingDirectory(
 }
 
 /**
- * Returns the current directory if a job's commands run there, and not in a
- * directory of the job's own.
+ * Returns the current directory if the job's commands run in it, instead of in
+ * the job directory.
  *
  * @param run The run.
  * @param config Configuration of the job.
@@ -42,21 +43,20 @@ export function currentDirectory(
   return runsThere ? host.cwd : undefined;
 }
 
-/** A source that git would refuse to work in. */
+/** Source in which git would refuse to work. */
 export interface ForeignSource {
   /** Absolute path, without links. */
   readonly path: string;
-  /** The same as a container of the job knows it. */
+  /** The same path, as seen by a container of the job. */
   readonly jobPath: string;
 }
 
 /**
- * Finds the sources that the runner has checked out into a directory of another
- * user, such as a volume. Git calls their ownership dubious, and does nothing.
+ * Finds sources that the runner checked out in a directory of another user,
+ * such as a volume. Git refuses to work in them because of "dubious ownership".
  *
- * @param run The run, with its sources in their places.
- * @param codeDir Code directory, as the job knows it.
- * @returns The sources.
+ * @param run The run, after its sources were prepared.
+ * @param codeDir Code directory, as seen by the job.
  */
 export async function foreignSources(
   { sourcePath, ciSourcePath }: JobRun,
@@ -75,12 +75,13 @@ export async function foreignSources(
 }
 
 /**
- * Lets git work in directories of any owner. Nothing is written to the
+ * Makes git accept directories of other owners, without changing the
  * configuration of the user.
  *
  * @param env Environment of a command.
  * @param paths Absolute paths of the directories.
- * @returns The environment, with what it configures of git and the directories.
+ * @returns The environment, with the git configuration that it has and the
+ * directories.
  */
 export async function withSafeDirectories(
   env: ChildEnvironment,
@@ -96,13 +97,16 @@ export async function withSafeDirectories(
   );
 }
 
-/** The repository is the runner's own, and shows whose the directory should be. */
+/**
+ * Checks whether the owner of a directory differs from that of its repository,
+ * which the runner created.
+ */
 async function isForeign(path: string): Promise<boolean> {
   try {
     const { uid } = await Deno.lstat(`${path}/.git`);
     return uid !== (await Deno.stat(path)).uid;
   } catch {
-    // It is not a git repository, or cannot be looked at: git will say it.
+    // Not a git repository, or not accessible; git reports that itself.
     return false;
   }
 }

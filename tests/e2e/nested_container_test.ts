@@ -113,7 +113,10 @@ Deno.test("run --runner-image removes what it made when the engine fails", async
     { BROKEN: "1" },
   );
   assertEquals(code, 1);
-  assertMatch(stderr, /Cannot make a container of "image:1": no such image/);
+  assertMatch(
+    stderr,
+    /Cannot create a container from image "image:1": no such image/,
+  );
   assertEquals((await machine.calls()).at(-1)![0], "rm");
   assertEquals(await machine.leftovers(), []);
 });

@@ -235,7 +235,7 @@ Deno.test("a runner masks what its outer runner refuses, and warns", async () =>
   assertEquals([code, stdout], [0, "Registered 1 secret\n"]);
   assertMatch(
     stderr,
-    /The runner around this one does not mask a secret of the job: Cannot register secrets at "\/nowhere\/socket"/,
+    /The outer runner does not mask a secret of the job: Cannot register secrets at "\/nowhere\/socket"/,
   );
 });
 

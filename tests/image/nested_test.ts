@@ -91,7 +91,10 @@ describeImage("runnerlib run --runner-image", (it) => {
       ...["--runner-image", "localhost:1/nobody/nothing:1"],
     ]).end();
     assertEquals(code, 1);
-    assertMatch(stderr, /Cannot make a container of "localhost:1\/nobody/);
+    assertMatch(
+      stderr,
+      /Cannot create a container from image "localhost:1\/nobody/,
+    );
     await leavesNothing(directory.path);
   });
 });

@@ -70,7 +70,7 @@ Deno.test("plugins of the source are never loaded", async () => {
     assert(!stderr.includes("evil"), stderr);
     assertMatch(
       stderr,
-      /Plugins of the source are not loaded: ".*\/\.reactorcide\/plugins" has some/,
+      /Plugins of the source are not loaded: ".*\/\.reactorcide\/plugins" contains some/,
     );
   }
 });

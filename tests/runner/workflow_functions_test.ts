@@ -74,7 +74,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
     await made.runner.setWorkflowOutput("digest-3", 1);
     assertEquals(made.stderr(), "");
     await made.runner.setWorkflowOutput("digest", 1);
-    assertStringIncludes(made.stderr(), 'Output "digest" is that of every job');
+    assertStringIncludes(made.stderr(), 'Output "digest" is set by every job');
   });
 });
 
