@@ -13,7 +13,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * @param config Configuration of the job.
  * @param name Name of the only step.
  * @param keepsTail Whether the log keeps its last lines.
- * @param sinks Where the output goes.
+ * @param sinks Sinks for the output.
  * @returns The log.
  */
 export async function openCommandLog(

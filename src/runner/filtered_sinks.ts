@@ -8,7 +8,7 @@ import type { RunnerParts } from "./runner_parts.ts";
  * standard output, where no step must be able to forge one.
  *
  * @param parts The context of the runner, in which the filter is stored.
- * @param sinks Where the filtered output goes.
+ * @param sinks Sinks for the filtered output.
  * @throws {RunnerError} `invalid-config` if the worker has not set a nonce.
  */
 export function filteredSinks(

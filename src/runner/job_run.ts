@@ -30,7 +30,10 @@ export class JobRun {
   readonly parts: RunnerParts;
   /** Recorder of the run's events. */
   readonly recorder: RunRecorder = new RunRecorder();
-  /** What a CI system reads in the log, if it is annotated. */
+  /**
+   * Markers in the log for the CI system that gets annotations, if there is
+   * one.
+   */
   markers: OutputMarkers | undefined;
   /** Settings of all layers. */
   settings: Settings = new Settings();

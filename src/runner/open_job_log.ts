@@ -78,7 +78,7 @@ export async function openJobLog(
     groups: markers && {
       markers: markers.groups,
       sink: parts.stdout,
-      // Lines of another stream would be outside.
+      // Lines of a separate stream would be outside the group.
       isInOrder: isInOrder && config.output.stderr === "merged",
     },
     maxLineBytes: maxLineBytes(config, workspace),

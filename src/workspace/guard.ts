@@ -4,17 +4,18 @@ import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 
 /**
- * Follows a path from outside and makes sure that it stays in a directory,
- * also behind symbolic links.
+ * Resolves an untrusted path, and checks that it stays inside a directory after
+ * following symbolic links.
  *
- * What follows must use the returned path: the given one may be led elsewhere
- * by a link that is changed meanwhile.
+ * Callers must use the returned path: a link in the given path can change after
+ * the check.
  *
  * @param root Absolute path of the directory; it may be a link itself.
- * @param path Path, absolute or relative to the root; its end may be missing.
- * @returns Where the path really leads.
- * @throws {RunnerError} With code `workspace`, if the path leads out, goes round
- * in circles or cannot be followed.
+ * @param path Path, absolute or relative to the root; its last components may
+ * not exist.
+ * @returns Absolute path without links.
+ * @throws {RunnerError} With code `workspace`, if the path leads out of the
+ * directory, has a cycle of links or cannot be read.
  */
 export async function guardPath(root: string, path: string): Promise<string> {
   if (path.includes("\0")) {
@@ -35,20 +36,20 @@ export async function guardPath(root: string, path: string): Promise<string> {
   );
 }
 
-/** As many symbolic links as Linux follows in one path. */
+/** Maximum number of symbolic links that Linux follows in one path. */
 const LINK_LIMIT = 40;
 
 /**
- * Finds where a path leads, as the kernel would walk it, but lets the end of
- * it be missing.
+ * Resolves a path as the kernel does, but allows its last components to be
+ * missing.
  *
- * `Deno.realPath` refuses a path that does not exist, and so says nothing of
- * a dangling link, through which a file would yet be created.
+ * `Deno.realPath` rejects a path that does not exist, and therefore does not
+ * resolve a dangling link, through which a file could be created.
  *
  * @param path Absolute path.
  * @returns Absolute path without links, `.` and `..`.
- * @throws {RunnerError} With code `workspace`, if a component cannot be read
- * or the links go round in circles.
+ * @throws {RunnerError} With code `workspace`, if a component cannot be read or
+ * there is a cycle of links.
  */
 export async function realPath(path: string): Promise<string> {
   const pending = path.split("/").reverse();
@@ -80,11 +81,12 @@ async function linkTarget(path: string): Promise<string | undefined> {
     const { isSymlink } = await Deno.lstat(path);
     return isSymlink ? await Deno.readLink(path) : undefined;
   } catch (cause) {
-    // What does not exist cannot lead elsewhere.
+    // A missing component cannot lead elsewhere.
     if (cause instanceof Deno.errors.NotFound) return undefined;
     if (cause instanceof Deno.errors.NotADirectory) return undefined;
-    // Deno refuses to follow what it may not read: what is above a workspace,
-    // say. It checks what is below by the same name.
+    // Deno has no permission for paths outside, such as those above a
+    // workspace. For paths below it, Deno checks the same path that is
+    // returned.
     if (cause instanceof Deno.errors.NotCapable) return undefined;
     throw new RunnerError(`Cannot resolve "${path}": ${osReason(cause)}`, {
       code: "workspace",

@@ -1,16 +1,17 @@
 /**
- * Files that keep what runs leave out of the user's repository, and out of
+ * Files that keep the files of runs out of the user's repository, and out of
  * copies of a directory.
  *
  * 1. A workspace that the runner created is marked by `.reactorcide/.gitignore`
- *    with the pattern `*`. Such a workspace contains only what runs left.
- * 2. In a git repository, a marked workspace gets a `.gitignore` of its own with
- *    the same text. Outside of repositories it has no use there, and formatters
- *    and linters would skip code that a run copies to the workspace.
+ *    with the pattern `*`. Such a workspace contains only files of runs.
+ * 2. In a git repository, a marked workspace gets a `.gitignore` of its own
+ *    with the same text. Outside of repositories, the file has no use, and
+ *    would make formatters and linters skip code that a run copies to the
+ *    workspace.
  * 3. A `.reactorcide` in a directory of the user may contain committed
  *    definitions. Its `.gitignore` names only the files of the runner.
- * 4. These files are created, never replaced: a file of the user stays, and a
- *    link is not followed. Only a file with the same text is removed again.
+ * 4. These files are created, but never replaced: a file of the user stays, and
+ *    links are not followed. Only a file with the same text is removed.
  */
 import { removeIfEmpty, removeTree } from "./remove.ts";
 import { osReason, RunnerError } from "../errors.ts";
@@ -23,16 +24,16 @@ const FILE = ".gitignore";
 
 const NOTE = "# Written by runnerlib, which created what this file ignores.\n";
 
-/** Text in a directory that belongs to the runner. */
+/** Text for a directory that belongs to the runner. */
 const ALL = `${NOTE}*\n`;
 
-/** What local workflows leave in `.reactorcide`, as patterns of git. */
+/** Files of local workflows in `.reactorcide`, as git ignore patterns. */
 export const WORKFLOW_FILES: readonly string[] = [
   "/workflow/",
   "/workflow-state.json*",
 ];
 
-/** Text in a directory that also contains files of the user. */
+/** Text for a directory that also contains files of the user. */
 const OWN = `${NOTE}${
   [
     `/${FILE}`,
@@ -50,7 +51,7 @@ const OWN = `${NOTE}${
  *
  * @param base Absolute path of the directory.
  * @param own Absolute path of its directory for the runner's own files.
- * @param isNew Whether the runner has just created the latter.
+ * @param isNew Whether the runner has just created `own`.
  */
 export function writeIgnoreFiles(
   base: string,
@@ -80,7 +81,7 @@ export function isOwnWorkspace(directory: string): boolean {
  * @param own Absolute path of its directory for the runner's own files, which
  * is removed if nothing else is in it.
  * @param options Additional options.
- * @returns Whether the directory for the runner's own files is gone.
+ * @returns Whether the directory for the runner's own files no longer exists.
  */
 export async function removeIgnoreFiles(
   base: string,
@@ -97,7 +98,8 @@ export async function removeIgnoreFiles(
 /** Options for {@linkcode removeIgnoreFiles}. */
 export interface RemoveIgnoreFilesOptions {
   /**
-   * Whether the directory is no longer ignored even if files of others are in it.
+   * Whether to remove the ignore file even if other files are left in the
+   * directory.
    *
    * @default {false}
    */
@@ -105,19 +107,19 @@ export interface RemoveIgnoreFilesOptions {
 }
 
 async function removeOurs(path: string): Promise<void> {
-  // It is useless, but harmless, if it cannot be removed.
+  // A file that cannot be removed is useless, but harmless.
   if (hasText(path, ALL) || hasText(path, OWN)) {
     await Deno.remove(path).catch(() => {});
   }
 }
 
 /**
- * Removes what local workflows left in a directory.
+ * Removes the files of local workflows from a directory.
  *
  * @param root Absolute path of the directory, whose lock is held.
  * @param onLeft Called with the reason for each path that is left.
- * @returns Absolute paths of what was removed.
- * @throws {RunnerError} `workspace`, if something cannot be removed.
+ * @returns Absolute paths of the removed files and directories.
+ * @throws {RunnerError} `workspace` if something cannot be removed.
  */
 export async function removeWorkflowFiles(
   root: string,
@@ -143,7 +145,7 @@ export async function removeWorkflowFiles(
 }
 
 /**
- * Checks whether local workflows left anything in a directory.
+ * Checks whether a directory contains files of local workflows.
  *
  * @param root Absolute path of the directory.
  */
@@ -151,9 +153,7 @@ export function hasWorkflowFiles(root: string): boolean {
   return namesIn(`${root}/${OWN_DIRECTORY}`).some(isWorkflowFile);
 }
 
-/**
- * Checks whether local workflows leave an entry of that name in `.reactorcide`.
- */
+/** Checks whether a name in `.reactorcide` is one of local workflows. */
 export function isWorkflowFile(name: string): boolean {
   return name === "workflow" || name.startsWith("workflow-state.json");
 }
@@ -162,7 +162,10 @@ function hasOnly(directory: string, names: readonly string[]): boolean {
   return namesIn(directory).every((name) => names.includes(name));
 }
 
-/** A directory that is a link, or is missing, has no names. */
+/**
+ * Lists the names in a directory; a link or a missing directory counts as
+ * empty.
+ */
 function namesIn(directory: string): string[] {
   try {
     if (!Deno.lstatSync(directory).isDirectory) return [];
@@ -183,12 +186,12 @@ function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
 }
 
-/** Without its ignore files, a run works as well. */
+/** Creates a file, unless that fails: a run also works without ignore files. */
 function create(path: string, text: string): void {
   try {
     Deno.writeTextFileSync(path, text, { createNew: true });
   } catch {
-    // It exists, or the directory is read-only.
+    // The file exists, or the directory is read-only.
   }
 }
 

@@ -3,17 +3,17 @@ import { booleanVariable } from "../boolean.ts";
 import { isInside, normalizeJobPath } from "../job_path.ts";
 import { isDirectorySync } from "../fs/files.ts";
 
-/** Where a job's files are. */
+/** Location of the files of jobs. */
 export interface Workspace {
-  /** Absolute path of the directory that jobs know as `/job`. */
+  /** Absolute path of the directory that jobs see as `/job`. */
   readonly base: string;
-  /** Whether the job runs in a container of its own, made by a worker. */
+  /** Whether the runner is in a container that a worker created for the job. */
   readonly inContainer: boolean;
   /**
-   * Finds the real place of a path that a job is given.
+   * Resolves a path as seen by the job.
    *
    * @param jobPath `/job` or a path below it.
-   * @returns Absolute path, equal to the given one in a container.
+   * @returns Absolute path; in a container, the same path.
    * @throws {RunnerError} With code `workspace`, if the path leaves `/job`.
    */
   pathOf(jobPath: string): string;
@@ -21,15 +21,14 @@ export interface Workspace {
 
 /** Options for {@linkcode openWorkspace}. */
 export interface OpenWorkspaceOptions {
-  /** Absolute path of the directory in which the runner was started. */
+  /** Absolute path of the runner's current directory. */
   cwd: string;
   /**
-   * Environment; `REACTORCIDE_IN_CONTAINER` and `REACTORCIDE_WORKSPACE` are
-   * read from it.
+   * Environment with `REACTORCIDE_IN_CONTAINER` and `REACTORCIDE_WORKSPACE`.
    */
   env: Readonly<Record<string, string>>;
   /**
-   * Absolute path of the workspace that a container has.
+   * Absolute path of the workspace in a container.
    *
    * @default {"/job"}
    */
@@ -37,17 +36,19 @@ export interface OpenWorkspaceOptions {
 }
 
 /**
- * Determines where a job's files are; makes no directory.
+ * Determines the location of the workspace, without creating a directory.
  *
- * In a container that is `/job`, elsewhere `job` in the current directory, or
- * the directory that `REACTORCIDE_WORKSPACE` names: jobs of a local workflow
- * are given it, so that a runner in one of them finds the job's own files.
- * `REACTORCIDE_IN_CONTAINER` decides with `true`, `1`, `yes`, `false`, `0` or
- * `no`, in any case. Otherwise a `/job` in which the runner was started, or may
- * write, means a container.
+ * In a container, it is `/job`. Elsewhere, it is the directory in
+ * `REACTORCIDE_WORKSPACE`, or `job` in the current directory. Jobs of a local
+ * workflow get the variable, so that a runner in such a job finds the files of
+ * the job.
+ *
+ * `REACTORCIDE_IN_CONTAINER` says whether the runner is in a container: `true`,
+ * `1`, `yes`, `false`, `0` or `no`, in any letter case. Without it, the runner
+ * is in a container if `/job` exists and is writable or contains the current
+ * directory.
  *
  * @param options Directory and environment of the runner.
- * @returns The layout.
  */
 export function openWorkspace(options: OpenWorkspaceOptions): Workspace {
   const { cwd, env, root = "/job" } = options;
@@ -71,7 +72,10 @@ function looksLikeContainer(root: string, cwd: string): boolean {
   return isDirectorySync(root) && (isInside(root, cwd) || isWritable(root));
 }
 
-/** Mode bits do not show read-only mounts, ACLs and user namespaces. */
+/**
+ * Tests by creating a file, since mode bits do not reflect read-only mounts,
+ * ACLs and user namespaces.
+ */
 function isWritable(directory: string): boolean {
   try {
     Deno.removeSync(
@@ -79,7 +83,7 @@ function isWritable(directory: string): boolean {
     );
     return true;
   } catch {
-    // That is the answer.
+    // Creating or removing the file failed.
     return false;
   }
 }

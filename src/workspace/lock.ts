@@ -1,16 +1,16 @@
 /**
- * The lock of a workspace: one job at a time puts its files there.
+ * The lock of a workspace, which only one job at a time can use.
  *
  * 1. A job that prepares sources, runs steps or cleans up holds a lock on
- *    `.reactorcide/lock` until it is over. The system releases it when the
- *    process ends, also when it is killed; children do not inherit it. The file
- *    says who holds the lock.
- * 2. Programs of the job get the id of the lock. A runner among them works
- *    in the same workspace, as part of the job. Two of them at once must still
- *    not prepare sources in one directory: for each such directory, there is a
- *    lock among the runners that one job started.
- * 3. Functions of a job run in the process that holds the lock. What they start
- *    while they run belongs to the job as well.
+ *    `.reactorcide/lock` until it ends. The system releases the lock when the
+ *    process ends, even if it is killed; child processes do not inherit it. The
+ *    file contains the holder of the lock.
+ * 2. Programs of the job get the id of the lock, so that a runner among them
+ *    can use the same workspace as part of the job. Two of these runners must
+ *    still not prepare sources in the same directory: each such directory has a
+ *    lock for the runners that one job started.
+ * 3. Functions of a job run in the process that holds the lock. Runners that
+ *    they start while they run belong to the job as well.
  */
 import { pause } from "../process/time_limit.ts";
 import { Variable } from "../environment/variables.ts";
@@ -27,27 +27,30 @@ import {
 } from "./own_files.ts";
 import { removeIfEmpty } from "./remove.ts";
 
-/** Name of the file, in the directory for the runner's own files. */
+/** Name of the lock file in the directory for the runner's own files. */
 const LOCK_FILE = "lock";
 
-/** Pause between two tries, in milliseconds. */
+/** Delay between two attempts to lock, in milliseconds. */
 const PAUSE_MS = 100;
 
 /** Options for {@linkcode lockWorkspace}. */
 export interface LockWorkspaceOptions {
-  /** Name of the command that takes the lock, for the message of the others. */
+  /**
+   * Name of the command that takes the lock, for error messages of other
+   * runners.
+   */
   readonly command: string;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
   /**
-   * Directories in which sources are prepared, as the job knows them.
+   * Directories in which sources are prepared, as seen by the job.
    *
    * @default {[]}
    */
   readonly sourceDirs?: readonly string[];
-  /** Whether to wait for the lock, for as long as it takes. */
+  /** Whether to wait for the lock, without a time limit. */
   readonly wait: boolean;
-  /** Ends the waiting. */
+  /** Cancels waiting. */
   readonly signal: AbortSignal;
   /** Called once, with the reason, before waiting. */
   readonly onWait: (reason: string) => void;
@@ -58,23 +61,26 @@ export interface WorkspaceLock extends AsyncDisposable {
   /** Value of `REACTORCIDE_WORKSPACE_LOCK` for the programs of the job. */
   readonly ids: string;
   /**
-   * Declares that a function of the job runs in this process.
+   * Records that a function of the job is running in this process.
    *
    * @returns Handle to dispose of when the function has ended.
    */
   enterFunction(): Disposable;
 }
 
-/** Locks that this process holds, by their ids: how many functions of the job run. */
+/**
+ * Number of running functions of the job, by id of the locks that this process
+ * holds.
+ */
 const held = new Map<string, number>();
 
 /**
  * Locks a workspace for a job.
  *
- * @param workspace Workspace; its directory is created when missing.
- * @param options Who asks, and whether to wait.
+ * @param workspace Workspace; its directory is created if missing.
+ * @param options Command, environment and whether to wait.
  * @returns The lock.
- * @throws {RunnerError} `workspace-busy`, if another job holds it; `workspace`,
+ * @throws {RunnerError} `workspace-busy` if another job holds it; `workspace`
  * if the file cannot be created.
  * @throws {unknown} The reason of the signal once it is aborted.
  */
@@ -94,7 +100,7 @@ export async function lockWorkspace(
     : [...inherited, ancestor];
   await using stack = new AsyncDisposableStack();
   let nested = heldByOther(ids);
-  // In one order, so that two runners never wait for each other.
+  // Sorted, so that two runners never wait for each other.
   for (const directory of sourceDirs.toSorted()) {
     const name = `${LOCK_FILE}-${ids.length}-${await digest(directory)}`;
     const own = await acquire(workspace, name, options, nested.ids.split(","));
@@ -109,7 +115,6 @@ export async function lockWorkspace(
  * Checks whether a job holds the lock of a workspace.
  *
  * @param workspace Workspace.
- * @returns Whether one does.
  */
 export async function isWorkspaceLocked(
   workspace: Workspace,
@@ -117,18 +122,18 @@ export async function isWorkspaceLocked(
   try {
     const path = `${await ownDirectory(workspace)}/${LOCK_FILE}`;
     if (!(await Deno.lstat(path)).isFile) return false;
-    // Opened for writing as well, a pipe does not block.
+    // Opening a pipe does not block if it is opened for writing as well.
     using file = await Deno.open(path, { read: true, write: true });
     return tryLockFile(file) === false;
   } catch {
-    // What does not exist or cannot be opened is not held.
+    // A file that is missing or cannot be opened is not locked.
     return false;
   }
 }
 
-/** An ancestor holds the lock, and this runner works in its name. */
+/** The lock is held by the job that started this runner. */
 interface Ancestor {
-  /** Id of its lock, if the file says. */
+  /** Id of the lock, if the file contains it. */
   readonly ancestor: string | undefined;
 }
 
@@ -149,7 +154,7 @@ async function acquire(
       if (isInPlace({ path, file })) {
         return holdLock(workspace, { file, path }, options, inherited);
       }
-      // Its holder has removed it meanwhile.
+      // The holder has removed the file meanwhile.
       file.close();
       continue;
     }
@@ -163,7 +168,10 @@ async function acquire(
   }
 }
 
-/** A file that a step has replaced does not say who holds the lock; what was inherited does. */
+/**
+ * Checks whether the holder is the job of this runner. If the file contains
+ * none, because a step has replaced it, the inherited ids decide.
+ */
 function isAncestor(
   holder: Holder | undefined,
   inherited: readonly string[],
@@ -188,7 +196,7 @@ function holdLock(
     enterFunction() {
       const add = (count: number) => {
         const before = held.get(id);
-        // A function that does not end may outlive the job.
+        // A function that does not end can outlive the job.
         if (before !== undefined) held.set(id, before + count);
       };
       add(1);
@@ -196,7 +204,7 @@ function holdLock(
     },
     async [Symbol.asyncDispose]() {
       held.delete(id);
-      // Before the lock ends: afterwards it may be another's.
+      // Before the lock is released; afterwards, another job may hold it.
       if (isInPlace({ path, file })) await Deno.remove(path).catch(() => {});
       file.close();
       if (workspace.inContainer) return;
@@ -234,29 +242,29 @@ async function digest(text: string): Promise<string> {
   return new Uint8Array(hash).toHex().slice(0, 16);
 }
 
-/** Maximum number of bytes that say who holds the lock. */
+/** Maximum size of the content of a lock file, in bytes. */
 const MAX_BYTES = 4096;
 
-/** Who holds a lock, as its file says. */
+/** Holder of a lock, as written in its file. */
 export interface Holder {
   /** Id of the lock. */
   readonly id: string;
-  /** Process that holds it. */
+  /** Id of the process that holds the lock. */
   readonly pid: number;
   /** Command that the process runs. */
   readonly command: string;
-  /** When it took the lock, as RFC 3339. */
+  /** Time at which the lock was taken, in the format of RFC 3339. */
   readonly since: string;
 }
 
 /**
- * Opens the file of a lock, which is not locked yet, and creates it when
- * missing.
+ * Opens the file of a lock without locking it, and creates it if missing.
  *
- * @param workspace Workspace; its directory is created when missing.
+ * @param workspace Workspace; its directory is created if missing.
  * @param name Name of the file, in the directory for the runner's own files.
  * @returns The file; `undefined` in a container where it cannot be created.
- * @throws {RunnerError} `workspace`, if it cannot be created elsewhere.
+ * @throws {RunnerError} `workspace` if it cannot be created outside a
+ * container.
  */
 export async function openLock(
   workspace: Workspace,
@@ -278,10 +286,10 @@ export async function openLock(
 }
 
 /**
- * Writes who holds a lock into its file.
+ * Writes the holder of a lock to its file.
  *
  * @param file The file.
- * @param holder Who holds the lock.
+ * @param holder The holder.
  */
 export function writeHolder(file: Deno.FsFile, holder: Holder): void {
   file.truncateSync();
@@ -289,11 +297,11 @@ export function writeHolder(file: Deno.FsFile, holder: Holder): void {
 }
 
 /**
- * Reads who holds a lock. A step can write to the file, so only what has the
- * expected form counts.
+ * Reads the holder of a lock. Steps can write to the file, so its content is
+ * validated.
  *
  * @param file The file.
- * @returns The holder; `undefined` if the file does not say.
+ * @returns The holder; `undefined` if the file contains none.
  */
 export function readHolder(file: Deno.FsFile): Holder | undefined {
   try {
@@ -306,7 +314,7 @@ export function readHolder(file: Deno.FsFile): Holder | undefined {
       new Date(since).toISOString() === since;
     return isHolder ? { id, pid, command, since } : undefined;
   } catch {
-    // It has just been taken, or was changed.
+    // The lock has just been taken, or a step has changed the file.
     return undefined;
   }
 }

@@ -5,25 +5,34 @@ import { OWN_DIRECTORY, writeIgnoreFiles } from "./ignore_files.ts";
 import type { Workspace } from "./layout.ts";
 import { removeTree } from "./remove.ts";
 
-/** Name of the file that says to which run files belong, in that directory. */
+/**
+ * Name of the record of which run owns files, in the directory for the runner's
+ * own files.
+ */
 export const RUN_RECORD = "run.json";
 
-/** Name of the file that keeps outputs of steps for a later run, in that directory. */
+/**
+ * Name of the file with outputs of steps for a later run, in the same
+ * directory.
+ */
 export const KEPT_OUTPUTS = "outputs.json";
 
-/** How often a file or directory that another run removes is created again. */
+/**
+ * Maximum number of attempts to create a file or directory that another run
+ * removes.
+ */
 const MAX_TRIES = 100;
 
 /**
- * Finds the directory for the runner's own files in a workspace.
+ * Returns the directory for the runner's own files in a workspace.
  *
- * The steps of a job can put anything in its place. A file, or a link that leads
- * out of the workspace, would keep every later run from its own files, so it is
- * removed; what the link leads to is not touched.
+ * Steps of a job can replace it. A file, or a link that leads out of the
+ * workspace, would block every later run, so it is removed; the target of the
+ * link is not changed.
  *
  * @param workspace Workspace.
  * @returns Absolute path without links; the directory need not exist.
- * @throws {RunnerError} With code `workspace`, if it cannot be made usable.
+ * @throws {RunnerError} With code `workspace`, if the path cannot be used.
  */
 export async function ownDirectory(workspace: Workspace): Promise<string> {
   const base = await realPath(workspace.base);
@@ -48,7 +57,7 @@ export async function ownDirectory(workspace: Workspace): Promise<string> {
 /**
  * Creates the directory for the runner's own files.
  *
- * @param workspace Workspace; its directory is created when missing.
+ * @param workspace Workspace; its directory is created if missing.
  * @returns Absolute path without links.
  * @throws {RunnerError} With code `output-failed`, if it cannot be created.
  */
@@ -69,8 +78,8 @@ export async function makeOwnDirectory(workspace: Workspace): Promise<string> {
 }
 
 /**
- * Returns whether the directory did not exist. A run that ends at this moment
- * may remove the one around it, which is then created again.
+ * Creates a directory, and returns whether it did not exist. A run that ends at
+ * the same time may remove its parent, which is then created again.
  */
 async function createDirectory(path: string): Promise<boolean> {
   const parent = path.slice(0, path.lastIndexOf("/"));
@@ -88,9 +97,9 @@ async function createDirectory(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a file of the runner's own, in the place of whatever is there.
+ * Writes a file of the runner, and replaces whatever is at its path.
  *
- * @param workspace Workspace; its directory is created when missing.
+ * @param workspace Workspace; its directory is created if missing.
  * @param name Name of the file.
  * @param text Content; only the owner can read it.
  * @throws {RunnerError} With code `output-failed`, if it cannot be written.
@@ -101,7 +110,7 @@ export async function writeOwnFile(
   text: string,
 ): Promise<void> {
   const path = `${await makeOwnDirectory(workspace)}/${name}`;
-  // Nothing can be renamed to a directory that is not empty.
+  // A file cannot be renamed to the path of a directory.
   if ((await infoOf(path))?.isDirectory) await removeTree(path);
   await writeAtomic(path, text, { mode: 0o600 });
 }
@@ -123,15 +132,16 @@ function unusable(path: string, cause: unknown): RunnerError {
 }
 
 /**
- * Opens a file of the runner's own for writing, and creates it when missing.
+ * Opens a file of the runner for writing, and creates it if missing.
  *
- * The steps of a job can put anything in its place. The file is written to, so
- * it must not be a link, nor a hard link to another file; what is neither a file
- * nor the runner's is removed. Opened for reading as well, a pipe does not block.
+ * Steps of a job can replace it. The file must not be a link or have other hard
+ * links, because it is written to; anything else at its path is removed.
+ * Opening a pipe does not block, since it is opened for reading as well.
  *
- * @param findPath Returns the absolute path, after its directory was created.
- * @param options How it is opened.
- * @returns The file, and its path.
+ * @param findPath Creates the directory, and returns the absolute path of the
+ * file.
+ * @param options Options for opening the file.
+ * @returns The file and its path.
  */
 export async function openOwnFile(
   findPath: () => Promise<string>,
@@ -143,14 +153,14 @@ export async function openOwnFile(
     const file = tryOpen(path, options);
     if (file !== undefined) return { file, path };
   }
-  throw new Error("something replaces it all the time");
+  throw new Error("it keeps being replaced");
 }
 
-/** A file of the runner's own. */
+/** An open file of the runner. */
 export interface OwnFile {
   /** The open file. */
   readonly file: Deno.FsFile;
-  /** Its absolute path. */
+  /** Absolute path of the file. */
   readonly path: string;
 }
 
@@ -164,7 +174,7 @@ export function isInPlace({ path, file }: OwnFile): boolean {
     const [there, opened] = [Deno.lstatSync(path), file.statSync()];
     return there.ino === opened.ino && there.dev === opened.dev;
   } catch {
-    // Nothing is there.
+    // The path does not exist.
     return false;
   }
 }
@@ -182,7 +192,7 @@ function tryOpen(
       create: true,
     });
   } catch (error) {
-    // Another process has removed it, or its directory, at this moment.
+    // Another process has just removed the file or its directory.
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
@@ -202,15 +212,16 @@ function isOwnFile(path: string): boolean {
 }
 
 /**
- * Reads a file of the runner's own that a step could have replaced by anything.
+ * Reads a file of the runner that a step may have replaced.
  *
- * Other than `readUntrusted()`, it needs no `node:fs`, which would cost more
- * time than all the rest of a short job. Opened for writing as well, a pipe
- * does not block; what was opened counts only if it is the file that is there.
+ * Unlike `readUntrusted()`, it does not need `node:fs`, whose loading takes
+ * longer than the rest of a short job. Opening a pipe does not block, since it
+ * is opened for writing as well; the opened file must be the one that was
+ * checked.
  *
- * @param path Path of the file, which the runner may write to.
- * @param maxBytes Maximum number of bytes that it may have.
- * @returns Its text.
+ * @param path Path of the file, which must be writable.
+ * @param maxBytes Maximum size of the file, in bytes.
+ * @returns Text of the file.
  * @throws {Deno.errors.NotFound} If the file does not exist.
  * @throws {Error} If it is not a regular file, is too large or cannot be read.
  */

@@ -22,23 +22,23 @@ import {
 } from "./own_files.ts";
 import { removeIfEmpty, removeTree } from "./remove.ts";
 
-/** What the directory for the runner's own files holds besides the record. */
+/** Files in the directory for the runner's own files, besides the record. */
 const OWN_FILES: readonly string[] = [KEPT_OUTPUTS, RUN_RECORD];
 
-/** What was on record when this process last changed it. */
+/** Entries of the record when this process last claimed or released a path. */
 const known = new WeakMap<Workspace, readonly string[]>();
 
 /**
- * Records that a path in the workspace is the runner's, to be replaced and
- * removed at will.
+ * Records that the runner owns a path in the workspace, so that it can replace
+ * and remove it.
  *
- * Recorded before it is made, so that what an interrupted run left can be told
- * from what a user put there.
+ * Paths are recorded before they are created. This distinguishes files that an
+ * interrupted run left from files of the user.
  *
- * @param workspace Workspace; its directory is made when missing.
+ * @param workspace Workspace; its directory is created if missing.
  * @param path Absolute path below the workspace; it need not exist yet.
- * @throws {RunnerError} With code `workspace`, if the path leaves the workspace,
- * is the workspace itself or the record is damaged; `output-failed`, if the
+ * @throws {RunnerError} With code `workspace`, if the path leaves the workspace
+ * or is the workspace itself, or the record is damaged; `output-failed`, if the
  * record cannot be written.
  */
 export async function claimPath(
@@ -48,7 +48,7 @@ export async function claimPath(
   const entry = await entryOf(workspace, path);
   if (!isRecordable(entry)) {
     throw new RunnerError(
-      `Cannot use "${path}": it holds files of the runner itself`,
+      `Cannot use "${path}": it contains the runner's own files`,
       { code: "workspace" },
     );
   }
@@ -59,11 +59,12 @@ export async function claimPath(
 }
 
 /**
- * Takes a path off the record, because nothing of the runner is there any more.
+ * Removes a path from the record, because the runner's files there no longer
+ * exist.
  *
  * @param workspace Workspace.
  * @param path Absolute path below the workspace.
- * @throws {RunnerError} As {@linkcode claimPath}.
+ * @throws {RunnerError} Same as {@linkcode claimPath}.
  */
 export async function releasePath(
   workspace: Workspace,
@@ -77,9 +78,8 @@ export async function releasePath(
 }
 
 /**
- * Puts back on record what this process has recorded, if the steps of a job
- * have removed or damaged the record: otherwise no later run could replace what
- * this one leaves.
+ * Restores the entries of this process if steps have removed or damaged the
+ * record. Otherwise no later run could replace the files of this one.
  *
  * @param workspace Workspace.
  * @throws {RunnerError} With code `output-failed`, if it cannot be written.
@@ -96,7 +96,7 @@ export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
 }
 
 /**
- * Checks whether the runner made what is at a path.
+ * Checks whether the runner owns a path.
  *
  * @param workspace Workspace.
  * @param path Absolute path below the workspace.
@@ -113,18 +113,18 @@ export async function ownsPath(
 }
 
 /**
- * Removes what the runner made, and only that: the recorded paths, then the
- * record, then the directories around them as far as they are empty. In a
- * container the workspace itself stays.
+ * Removes only what the runner created: the recorded paths, the record, and
+ * parent directories that are empty. In a container, the workspace itself
+ * stays.
  *
- * A recorded path that has become a symbolic link is removed as a link. One
- * that a link leads out of the workspace is left, and what is mounted there,
- * which stays on record. Of a record that a step has damaged, nothing is
- * believed: only the runner's own files are removed.
+ * If a recorded path has become a symbolic link, the link is removed. A path
+ * that leads out of the workspace through a link is left. Mounts are left and
+ * stay in the record. A damaged record is ignored: only the runner's own files
+ * are removed.
  *
  * @param workspace Workspace.
  * @param onLeft Called with the reason for each path that is left.
- * @returns Absolute paths of the recorded things that were there.
+ * @returns Absolute paths of the removed recorded files and directories.
  * @throws {RunnerError} With code `workspace`, if something cannot be removed.
  */
 export async function removeOwnedPaths(
@@ -135,7 +135,7 @@ export async function removeOwnedPaths(
   const removed: string[] = [];
   const kept: string[] = [];
   const reportDamage = (error: unknown): string[] => {
-    onLeft(`Left what the record names: ${messageOf(error)}`);
+    onLeft(`Left the recorded paths: ${messageOf(error)}`);
     return [];
   };
   for (const entry of await readRecord(workspace).catch(reportDamage)) {
@@ -188,18 +188,23 @@ async function entryOf(workspace: Workspace, path: string): Promise<string> {
   );
 }
 
-/** Removes what runs that were killed have left; that of others is in use. */
+/**
+ * Removes temporary directories of killed runs; those of other runs are in use.
+ */
 function removeAbandoned(parent: string): void {
   try {
     if (Deno.lstatSync(parent).isDirectory) {
       privateDirectory([parent])[Symbol.dispose]();
     }
   } catch {
-    // Nothing was created there, or nothing can be.
+    // The directory does not exist, or is not writable.
   }
 }
 
-/** Follows the directories to an entry, but not the entry itself. */
+/**
+ * Resolves links in the parent directories of an entry, but not the entry
+ * itself.
+ */
 async function placeOf(base: string, entry: string): Promise<string> {
   const directory = await guardPath(base, dirname(entry));
   return join(directory, entry.slice(entry.lastIndexOf("/") + 1));
@@ -229,28 +234,28 @@ async function removeEmptyAround(path: string, base: string): Promise<void> {
 /** Name of the record, in the directory for the runner's own files. */
 const RECORD = "made.json";
 
-/** Maximum number of bytes of the record. */
+/** Maximum size of the record, in bytes. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
- * Finds the file that records what runs made.
+ * Returns the path of the record.
  *
  * @param workspace Workspace.
  * @returns Absolute path; no directory on the way to it is a link.
- * @throws {RunnerError} With code `workspace`, if there can be no such directory.
+ * @throws {RunnerError} With code `workspace`, if the directory cannot be used.
  */
 export async function recordFile(workspace: Workspace): Promise<string> {
   return `${await ownDirectory(workspace)}/${RECORD}`;
 }
 
 /**
- * Reads the record of what runs made.
+ * Reads the record of owned paths.
  *
- * A job could have written to the file, so nothing in it is believed that
- * would name a place outside the workspace.
+ * A job may have written to the file, so paths outside the workspace are
+ * refused.
  *
  * @param workspace Workspace.
- * @returns Paths relative to the workspace, none without a record.
+ * @returns Paths relative to the workspace; none if there is no record.
  * @throws {RunnerError} With code `workspace`, if the record is damaged.
  */
 export async function readRecord(workspace: Workspace): Promise<string[]> {
@@ -270,7 +275,7 @@ export async function readRecord(workspace: Workspace): Promise<string[]> {
 }
 
 /**
- * Writes the record of what runs made.
+ * Writes the record of owned paths.
  *
  * @param workspace Workspace.
  * @param paths Paths relative to the workspace.
@@ -287,11 +292,10 @@ export async function writeRecord(
 }
 
 /**
- * Checks whether a path may be in the record: below the workspace, in its one
- * form, and not what the runner keeps for itself.
+ * Checks whether a path can be in the record: it must be normalized, below the
+ * workspace, and outside the directory for the runner's own files.
  *
  * @param path Path relative to the workspace.
- * @returns Whether it may.
  */
 export function isRecordable(path: string): boolean {
   return path !== "" && path !== "." && !path.includes("\0") &&
@@ -307,7 +311,9 @@ function readPaths(value: unknown): string[] {
     typeof path !== "string" || !isRecordable(path)
   );
   if (odd === undefined) return paths;
-  throw new TypeError(`${JSON.stringify(odd)} is no path below the workspace`);
+  throw new TypeError(
+    `${JSON.stringify(odd)} is not a path below the workspace`,
+  );
 }
 
 function damaged(file: string, reason: string, cause: unknown): RunnerError {

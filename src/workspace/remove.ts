@@ -1,12 +1,12 @@
 /**
- * Removal of trees that somebody else has filled.
+ * Removal of directory trees with untrusted contents.
  *
  * 1. Links are removed, never followed.
- * 2. What is mounted in a tree is another tree: a cache, a bucket, somebody's
- *    home. It is left, with the directories around it.
+ * 2. Mounts in a tree, such as caches, buckets and home directories, are left,
+ *    together with their parent directories.
  * 3. Directories that forbid their removal are made writable first.
- * 4. Names that are not UTF-8 are removed as well: those below a directory that
- *    Deno removes as a whole, and others once they have another name.
+ * 4. Names that are not UTF-8 are removed as well: Deno removes them if it
+ *    removes a whole directory; others are renamed first.
  */
 
 import { join } from "@std/path/posix/join";
@@ -19,25 +19,24 @@ export interface RemoveOptions {
   /**
    * Called for each path that is left because something is mounted there.
    *
-   * @default {nothing is called}
+   * @default {no function}
    */
   onMount?: (path: string) => void;
 }
 
-/** What a removal knows. */
+/** Context of a removal. */
 interface Removal {
-  /** What is mounted in the tree; `undefined` if it has to be found out. */
+  /** Mount points in the tree; `undefined` if unknown. */
   readonly mounts: readonly string[] | undefined;
   readonly onMount: (path: string) => void;
 }
 
 /**
- * Removes a file, a link or a directory with all that is in it, except for what
- * is mounted there.
+ * Removes a file, a link or a directory with its contents, except for mounts.
  *
  * @param path Path.
  * @param options Additional options.
- * @returns Whether there was anything.
+ * @returns Whether the path existed.
  */
 export async function removeTree(
   path: string,
@@ -56,12 +55,13 @@ export async function removeTree(
 }
 
 /**
- * Removes all that is in a directory and keeps the directory, which may be a
- * mount point or the current directory of somebody.
+ * Removes the contents of a directory, but not the directory, which may be a
+ * mount point or the current directory of a process.
  *
- * @param path Path of a directory; one that is missing counts as empty.
+ * @param path Path of a directory; a missing one counts as empty.
  * @param options Additional options.
- * @throws {AggregateError} If some entries could not be removed; the others are gone.
+ * @throws {AggregateError} If some entries cannot be removed; the others are
+ * removed.
  */
 export async function emptyDirectory(
   path: string,
@@ -89,18 +89,18 @@ export async function emptyDirectory(
 }
 
 /**
- * Removes a directory if that is possible: nothing is in it, it is no mount
- * point, and the directory around it may be written to.
+ * Removes a directory if possible: it must be empty and not a mount point, and
+ * its parent directory must be writable.
  *
  * @param path Path of a directory.
- * @returns Whether the directory is gone.
+ * @returns Whether the directory no longer exists.
  */
 export async function removeIfEmpty(path: string): Promise<boolean> {
   try {
     await Deno.remove(path);
     return true;
   } catch (error) {
-    // An empty directory may stay.
+    // It is not empty or cannot be removed, which is no error.
     return isMissing(error);
   }
 }
@@ -122,16 +122,16 @@ async function removeWhole(
   try {
     return await Deno.remove(path, { recursive: true });
   } catch (error) {
-    // A file on which another one is mounted.
+    // A file is mounted on this one.
     if (isBusy(error)) return onMount(path);
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }
-  // Some tools, Go for one, leave directories that forbid their removal.
+  // Some tools, such as Go, create directories that are not writable.
   await makeWritable(path);
   await Deno.remove(path, { recursive: true });
 }
 
-/** Removes entry by entry: something may be mounted at any of them. */
+/** Removes entries one by one, since any of them may be a mount point. */
 async function removeAround(path: string, removal: Removal): Promise<void> {
   const { mounts, onMount } = removal;
   if (await isMounted(path, mounts)) return onMount(path);
@@ -139,7 +139,7 @@ async function removeAround(path: string, removal: Removal): Promise<void> {
   await allowWriting(path);
   const errors: unknown[] = [];
   const names = await removableEntriesOf(path);
-  // An entry that got another name may have something mounted in it.
+  // A renamed entry may contain a mount.
   const inside = mounts && { ...removal, mounts: await mountsBelow(path) };
   for (const name of names) {
     try {
@@ -149,18 +149,20 @@ async function removeAround(path: string, removal: Removal): Promise<void> {
     }
   }
   if (errors.length > 0) throw errors[0];
-  // What is mounted below keeps it.
+  // The directory stays if there is a mount in it.
   await removeIfEmpty(path);
 }
 
-/** What may not be written to cannot be emptied either. */
+/**
+ * Makes a directory writable, since its entries cannot be removed otherwise.
+ */
 async function allowWriting(directory: string): Promise<void> {
   const { mode } = await Deno.stat(directory);
   if (mode === null || (mode & 0o300) === 0o300) return;
   try {
     await Deno.chmod(directory, (mode & 0o7777) | 0o700);
   } catch {
-    // It is another user's; what cannot be removed is reported.
+    // Another user owns it; entries that cannot be removed are reported.
   }
 }
 
@@ -173,7 +175,10 @@ async function makeWritable(path: string): Promise<void> {
   }
 }
 
-/** Deno cannot remove a file whose name is not UTF-8 until it has another one. */
+/**
+ * Lists the entries. Names that are not UTF-8 are changed first, since Deno
+ * cannot remove them.
+ */
 async function removableEntriesOf(directory: string): Promise<string[]> {
   const names = await entriesOf(directory);
   if (!names.some((name) => name.includes("\ufffd"))) return names;

@@ -1,17 +1,19 @@
 /**
- * Files that a job leaves for those who started it: follow-up jobs, variables
- * and outputs. On a laptop they are not collected, so a run finds those of
- * earlier runs and must neither add to them nor lose its own.
+ * Files that a job leaves for its starter: follow-up jobs, variables and
+ * outputs. On a laptop they are not collected, so a run finds the files of
+ * earlier runs. It must not add to them, or lose its own.
  *
- * 1. Every such file belongs to one run. `.reactorcide/run.json` holds the id
- *    of that run and the files that are its own. No clock is involved: the time
- *    of a file and that of the process come from two clocks.
- * 2. A run begins with {@linkcode beginRun}: what earlier runs left goes, and
- *    from then on everything in these places is of this run, whichever program writes it.
+ * 1. Every such file belongs to one run. `.reactorcide/run.json` contains the
+ *    id of the run and the list of its files. Times are not compared, because
+ *    files and processes use different clocks.
+ * 2. A run starts with {@linkcode beginRun}, which removes the files of earlier
+ *    runs. From then on, all files at these paths belong to this run, no matter
+ *    which program writes them.
  * 3. A writer calls {@linkcode lockRunFile}, which does the same for code
- *    that runs outside a job, and locks the directory until the file is written.
- * 4. Another run is over unless its process is alive, or it holds the lock of
- *    the workspace. Until it is over, what others write is added to its files.
+ *    outside a job, and locks the directory until the file is written.
+ * 4. Another run has ended unless its process is alive, or a job holds the lock
+ *    of the workspace. Until it has ended, files of other writers are added to
+ *    its files.
  */
 
 import { dirname } from "@std/path/posix/dirname";
@@ -30,27 +32,27 @@ import {
 import { removeTree } from "./remove.ts";
 import { isProcessAlive, type RunIdentity } from "./run_identity.ts";
 
-/** Maximum number of bytes of the record. */
+/** Maximum size of the record, in bytes. */
 const MAX_BYTES = 64 * 1024;
 
-/** To which run files belong. */
+/** Run that owns files. */
 interface RunRecord {
   /** Id of the run. */
   readonly run: string;
-  /** Absolute paths of its files. */
+  /** Absolute paths of the files. */
   readonly files: readonly string[];
 }
 
 /**
- * Removes what earlier runs left in some places, for a run that begins.
+ * Removes files of earlier runs when a run starts.
  *
- * Nothing happens in a container, where each run has a workspace of its own, or
- * where the workspace does not exist yet.
+ * Nothing is removed in a container, where each run has its own workspace, or
+ * if the workspace does not exist yet.
  *
  * @param workspace The workspace.
  * @param paths Absolute paths of the files.
- * @param run The run that begins.
- * @throws {RunnerError} `output-failed`, if a file cannot be removed or the
+ * @param run The run that starts.
+ * @throws {RunnerError} `output-failed` if a file cannot be removed or the
  * record cannot be written.
  */
 export async function beginRun(
@@ -71,7 +73,7 @@ export async function beginRun(
 /** Options for {@linkcode lockRunFile}. */
 export interface LockRunFileOptions {
   /**
-   * Whether what an earlier run left there stays, because this one adds to it.
+   * Whether to keep the file of an earlier run, because this run adds to it.
    *
    * @default {false}
    */
@@ -79,15 +81,17 @@ export interface LockRunFileOptions {
 }
 
 /**
- * Locks a file of a run, after what an earlier run left there is gone.
+ * Removes the file of an earlier run if there is one, and locks the path for
+ * writing.
  *
  * @param workspace The workspace.
  * @param path Absolute path of the file; its directory must exist.
  * @param run The run that writes.
  * @param options Additional options.
- * @returns The lock, to be disposed of once the file is written.
- * @throws {RunnerError} `output-failed`, if another process keeps the lock for
- * 5 seconds, or as {@linkcode beginRun}.
+ * @returns The lock, to dispose of when the file is written.
+ * @throws {RunnerError} `output-failed` if another process holds the lock for 5
+ * seconds, or if an earlier file cannot be removed or the record cannot be
+ * written.
  */
 export async function lockRunFile(
   workspace: Workspace,
@@ -122,7 +126,7 @@ async function claim(
   const record = await readRecord(workspace);
   const hasBegun = run.isInherited || run.begunIn.has(workspace.base);
   if (record === undefined && hasBegun) {
-    // There was nothing when the run began, or it would be on record.
+    // Without a record, there were no files when the run started.
     return await writeRecord(workspace, { run: run.id, files });
   }
   const goesOn = record !== undefined &&
@@ -134,7 +138,7 @@ async function claim(
   const base = await realPath(workspace.base);
   for (const file of added) {
     const isOutside = !isInside(base, file);
-    // The run around this one may have a workspace of its own, and files there.
+    // The outer run may have its own workspace with files.
     if (keepsEarlier || isOutside && run.isInherited) continue;
     await remove(file, isOutside);
   }
@@ -144,7 +148,7 @@ async function claim(
   });
 }
 
-/** A step could have written anything there; then it is as if nothing were there. */
+/** Reads the record. A step may have damaged it, which counts as no record. */
 async function readRecord(
   workspace: Workspace,
 ): Promise<RunRecord | undefined> {
@@ -178,7 +182,10 @@ async function remove(path: string, isOutside: boolean): Promise<void> {
   }
 }
 
-/** The last part is not followed: a link there is replaced, as the file would be. */
+/**
+ * Resolves links in the directory, but not in the last component: a link there
+ * is replaced like a file.
+ */
 async function placeOf(path: string): Promise<string> {
   const name = path.slice(path.lastIndexOf("/") + 1);
   return `${await realPath(dirname(path))}/${name}`;

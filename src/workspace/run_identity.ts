@@ -1,23 +1,22 @@
 import { Variable } from "../environment/variables.ts";
 
-/** Which run a runner belongs to. */
+/** Run to which a runner belongs. */
 export interface RunIdentity {
   /** Id of the run. */
   readonly id: string;
-  /** Whether a runner around this one began the run. */
+  /** Whether an outer runner started the run. */
   readonly isInherited: boolean;
-  /** Directories of the workspaces in which jobs of this process began. */
+  /** Directories of workspaces in which jobs of this process have started. */
   readonly begunIn: Set<string>;
 }
 
 let own: RunIdentity | undefined;
 
 /**
- * Returns which run a runner belongs to: that of the runner which started it, or
- * else one that all runners of this process share.
+ * Returns the run to which a runner belongs: the run of the runner that started
+ * it, or the one that all runners of this process share.
  *
  * @param env Environment of the runner.
- * @returns The run.
  */
 export function runIdentity(
   env: Readonly<Record<string, string>>,
@@ -29,11 +28,11 @@ export function runIdentity(
 }
 
 /**
- * Checks whether the process that began a run is alive.
+ * Checks whether the process that started a run is alive.
  *
  * @param id Id of the run.
- * @returns Whether it is known to be; never on a system without `/proc`, or for
- * a process in another PID namespace.
+ * @returns Whether the process is known to be alive; always `false` on a system
+ * without `/proc`, or for a process in another PID namespace.
  */
 export function isProcessAlive(id: string): boolean {
   const [namespace, pid, startTime] = id.split(".");
@@ -41,7 +40,10 @@ export function isProcessAlive(id: string): boolean {
     namespace === pidNamespace() && startTime === startTimeOf(pid);
 }
 
-/** A number of a process alone may be given to another process later. */
+/**
+ * Creates an id with the start time of the process, because a process id can be
+ * reused.
+ */
 function makeId(): string {
   const namespace = pidNamespace();
   const startTime = startTimeOf(`${Deno.pid}`);
@@ -56,18 +58,24 @@ function pidNamespace(): string | undefined {
   return readable(link, () => /\d+/.exec(Deno.readLinkSync(link))?.[0]);
 }
 
-/** Ticks between the start of the system and that of a process, unless it has ended. */
+/**
+ * Returns the start time of a process, in ticks since the system started;
+ * `undefined` if the process has ended.
+ */
 function startTimeOf(pid: string): string | undefined {
   const path = `/proc/${pid}/stat`;
   return readable(path, () => {
     const text = Deno.readTextFileSync(path);
-    // The name of the program, in parentheses, may hold anything.
+    // The program name, in parentheses, can contain any character.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     return /[ZX]/.test(fields[0]) ? undefined : fields[19];
   });
 }
 
-/** Deno must not ask the user for permission, and gives it for `/proc` only with all others. */
+/**
+ * Reads only if the permission is granted, so that Deno does not prompt the
+ * user. Deno grants access to `/proc` only together with all other permissions.
+ */
 function readable<T>(path: string, read: () => T): T | undefined {
   const { state } = Deno.permissions.querySync({ name: "read", path });
   if (state !== "granted") return undefined;

@@ -235,7 +235,7 @@ describe("removeOwnedPaths()", () => {
       assertEquals(removed, []);
       assertStringIncludes(
         reasons.join(),
-        `Left what the record names: Cannot read the record "${file}": `,
+        `Left the recorded paths: Cannot read the record "${file}": `,
       );
       assertEquals(await listFiles(directory.path), before);
     }
