@@ -63,11 +63,12 @@ export interface RunPhaseOptions {
    */
   hookTimeoutMs?: number;
   /**
-   * Receives each timing as it is measured, even if the phase fails.
+   * Receives each timing as it is measured, even if the phase fails, and the
+   * error, if there is one.
    *
    * @default {none}
    */
-  onTiming?: (timing: PluginTiming) => void;
+  onTiming?: (timing: PluginTiming, error?: RunnerError) => void;
   /**
    * Receives each metric that a plugin records.
    *
@@ -128,7 +129,7 @@ export async function runPhase(
     const { durationMs, error } = result;
     const timing = { plugin: registered.name, phase, durationMs };
     timings.push(timing);
-    onTiming?.(timing);
+    onTiming?.(timing, error);
     if (error === undefined) continue;
     if (registered.errorPolicy === "fail" && !unstoppable) throw error;
     logger.error("plugins", error.message);

@@ -32,6 +32,14 @@ export interface AttemptRecord {
   readonly cpuMs?: number;
 }
 
+/** A part of the preparation of a source. */
+export interface StageRecord {
+  readonly name: string;
+  /** When it started, in milliseconds since the run started. */
+  readonly startMs: number;
+  readonly durationMs: number;
+}
+
 /** The events of a run record by their names, without their times. */
 export interface RunEvents {
   /** The first line. */
@@ -42,6 +50,12 @@ export interface RunEvents {
     readonly id: string;
     /** Name of the job or workflow, if it has one. */
     readonly name?: string;
+    /** Repository of the source, without credentials. */
+    readonly repository?: string;
+    /** Branch, tag or commit that was requested. */
+    readonly ref?: string;
+    /** Commit of the event that started the run. */
+    readonly commit?: string;
     /** Versions of the runner and of what runs it. */
     readonly runner: { readonly version: string; readonly deno: string };
     readonly trace: {
@@ -76,6 +90,13 @@ export interface RunEvents {
     readonly startMs: number;
     readonly durationMs: number;
   };
+  /** A rule under which values are masked; the values are in no event. */
+  readonly "secret.masked": {
+    /** The rule, such as "named like a secret". */
+    readonly rule: string;
+    /** Name of the variable, option or step that has the value, if it is known. */
+    readonly name?: string;
+  };
   /** Source code is in its place. */
   readonly "source.prepared": {
     /** `source`, or `ci` for the trusted CI source. */
@@ -84,6 +105,15 @@ export interface RunEvents {
     readonly repository?: string;
     readonly ref?: string;
     readonly commit?: string;
+    /**
+     * Size of the fetched archive, of the copied files, or of the objects in
+     * the new repository.
+     */
+    readonly bytes?: number;
+    /** What was done one after the other, such as `fetch` and `checkout`. */
+    readonly stages?: readonly StageRecord[];
+    /** Whether code was there already and was kept. */
+    readonly isKept?: boolean;
     readonly startMs: number;
     readonly durationMs: number;
   };
@@ -93,6 +123,8 @@ export interface RunEvents {
     readonly phase: string;
     readonly durationMs: number;
     readonly error?: string;
+    /** Access that it tried without the right to it, such as `net example.com`. */
+    readonly denied?: readonly string[];
   };
   /** A step could start, and waits for a free place. */
   readonly "step.queued": { readonly step: string };
@@ -128,6 +160,11 @@ export interface RunEvents {
     readonly logBytes?: number;
     /** Its last lines, if it did not succeed. */
     readonly tail?: readonly string[];
+    /**
+     * For a job of a workflow: path of its own record, relative to the
+     * directory of this one.
+     */
+    readonly record?: string;
   };
   /** A follow-up job was submitted, or written to a file. */
   readonly "trigger.submitted": { readonly name: string };

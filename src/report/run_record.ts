@@ -36,6 +36,8 @@ export interface StepRecord {
   log?: string;
   logBytes?: number;
   tail: readonly string[];
+  /** For a job of a workflow: path of its own record. */
+  record?: string;
 }
 
 /** What a record says about a run. */
@@ -52,6 +54,8 @@ export interface RunRecord {
   readonly phases: readonly EventOf<"phase.ended">[];
   readonly sources: readonly EventOf<"source.prepared">[];
   readonly plugins: readonly EventOf<"plugin.called">[];
+  /** Rules under which values were masked. */
+  readonly secrets: readonly EventOf<"secret.masked">[];
   readonly triggers: readonly string[];
   readonly metrics: readonly EventOf<"metric">[];
 }
@@ -98,6 +102,7 @@ export function recordOf(events: readonly RunEvent[]): RunRecord | undefined {
     phases: all("phase.ended"),
     sources: all("source.prepared"),
     plugins: all("plugin.called"),
+    secrets: all("secret.masked"),
     triggers: all("trigger.submitted").map(({ name }) => name),
     metrics: all("metric"),
   };

@@ -20,6 +20,7 @@ export class RunRecorder {
   onEvent: ((event: RunEvent) => void) | undefined;
   readonly #startedAt = new Date();
   readonly #start = performance.now();
+  readonly #secrets = new Set<string>();
 
   /** Time since the run started, in milliseconds. */
   get ms(): number {
@@ -41,6 +42,30 @@ export class RunRecorder {
     } as unknown as RunEvent;
     this.events.push(full);
     this.onEvent?.(full);
+  }
+
+  /**
+   * Records once under which rule the values of a variable or option, or those
+   * that a step or plugin registers, are masked.
+   *
+   * @param rule The rule.
+   * @param name What has the values, if it is known.
+   */
+  noteSecret(rule: string, name?: string): void {
+    const key = `${rule}\0${name ?? ""}`;
+    if (this.#secrets.has(key)) return;
+    this.#secrets.add(key);
+    this.add("secret.masked", name === undefined ? { rule } : { rule, name });
+  }
+
+  /**
+   * Converts a time to the clock of the record.
+   *
+   * @param time Time as `performance.now()` has it.
+   * @returns Milliseconds since the run started.
+   */
+  msAt(time: number): number {
+    return Math.max(0, time - this.#start);
   }
 
   /**

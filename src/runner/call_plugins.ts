@@ -3,6 +3,7 @@ import type { RunnerError } from "../errors.ts";
 import type { RegisteredPlugin } from "../plugins/registry.ts";
 import { findOption, type OptionName, OPTIONS } from "../options/options.ts";
 import type { Phase, PluginConfig } from "../plugins/plugin.ts";
+import { type DeniedAccess, DeniedError } from "../plugins/rights/rights.ts";
 import { runPhase } from "../plugins/run_phase.ts";
 import { SourceRegistry } from "../source/custom_source.ts";
 import type { JobRun } from "./job_run.ts";
@@ -54,7 +55,10 @@ export async function callPlugins(
     error: run.error,
     shared: run.shared,
     signal: run.cancellation.graceful,
-    registerSecret: (value) => void registerSecret(run.parts, value),
+    registerSecret(value) {
+      run.recorder.noteSecret("registered by a plugin");
+      registerSecret(run.parts, value);
+    },
     addStep(step) {
       if (!STEP_PHASES.includes(phase)) {
         throw new TypeError(
@@ -76,9 +80,14 @@ export async function callPlugins(
     logger,
     maskStream: () => masker.stream(),
     hookTimeoutMs: timeoutMs(run),
-    onTiming(timing) {
+    onTiming(timing, error) {
       run.hooks.push(timing);
-      run.recorder.add("plugin.called", timing);
+      const denied = error && deniedIn(error);
+      run.recorder.add("plugin.called", {
+        ...timing,
+        ...error && { error: error.message },
+        ...denied && { denied: [`${denied.kind} ${denied.value}`] },
+      });
     },
     onMetric(metric) {
       run.metrics.push({ ...metric, name: masker.maskText(metric.name) });
@@ -86,6 +95,12 @@ export async function callPlugins(
     },
   });
   return errors;
+}
+
+/** The access for which a plugin failed, if it lacked the right to it. */
+function deniedIn(error: unknown): DeniedAccess | undefined {
+  if (error instanceof DeniedError) return error.denied;
+  return error instanceof Error ? deniedIn(error.cause) : undefined;
 }
 
 /**

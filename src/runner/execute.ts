@@ -49,7 +49,10 @@ export async function execute(
   const { command } = config;
   if (command === undefined) throw new TypeError("The job has no command");
   const cwd = await workingDirectory(run, config);
-  await using registration = await openJobRegistration(parts);
+  await using registration = await openJobRegistration(
+    parts,
+    () => run.recorder.noteSecret("registered by a program of the job"),
+  );
   const inherited = childEnvironment(await inheritableEnvironment(host), {
     kind: "job",
     inherit: config.inheritEnv,
@@ -92,6 +95,8 @@ export async function execute(
     steps: [{ name: STEP_NAME, dependsOn: [] }],
   });
   run.recorder.add("step.started", { step: STEP_NAME, attempt: 1 });
+  // What runs in a container is no process of this runner.
+  using measured = container ? undefined : run.meter?.open();
   const exit = runCommand(command, {
     stderr: config.output.stderr,
     timeoutMs: config.limits.timeoutMs,
@@ -102,6 +107,7 @@ export async function execute(
     shell: container ? undefined : config.shell,
     stopsOnError: config.shell !== undefined,
     start: container?.start,
+    onStart: measured?.add,
     cancellation,
     masker,
     stdout: log.stdout,
@@ -132,6 +138,7 @@ export async function execute(
     ...error && error.code !== "command-failed"
       ? { reason: error.message }
       : {},
+    ...measured?.usage,
   };
   const { number: attempts, ...result } = attempt;
   const { startedAt: _, ...recorded } = attempt;

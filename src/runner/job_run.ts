@@ -9,6 +9,7 @@ import type { PrivateDirectory } from "../fs/temporary_directory.ts";
 import type { EndingSignal } from "../host.ts";
 import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
+import type { UsageMeter } from "../process/usage.ts";
 import { signalExitCode } from "../process/exit_code.ts";
 import { RunRecorder } from "../report/run_recorder.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
@@ -35,6 +36,8 @@ export class JobRun {
    * one.
    */
   markers: OutputMarkers | undefined;
+  /** Measures the programs of the job, if that is recorded. */
+  meter: UsageMeter | undefined;
   /** Settings of all layers. */
   settings: Settings = new Settings();
   /** Steps of a pipeline script; they override those of the job file. */

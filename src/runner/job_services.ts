@@ -27,11 +27,13 @@ const NAME = "runnerlib";
  * Opens the socket for programs of the job to register secrets.
  *
  * @param parts The context of the runner.
+ * @param onSecret Called when values are registered.
  * @returns The socket; `undefined`, after a warning, if it cannot be opened.
  * Registering a secret then fails.
  */
 export async function openJobRegistration(
   parts: RunnerParts,
+  onSecret: () => void = () => {},
 ): Promise<Registration | undefined> {
   const { host, workspace, masker, logger } = parts;
   const { openRegistration } = await import(
@@ -46,6 +48,7 @@ export async function openJobRegistration(
       mask: (value) => void masker.add(value),
       outerSocket,
       async onRegister(values) {
+        onSecret();
         for (const value of values) {
           if (masker.add(value) || hasShort) continue;
           hasShort = true;

@@ -3,6 +3,8 @@ import { childEnvironment } from "../environment/child_environment.ts";
 import { Variable } from "../environment/variables.ts";
 import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
+import type { MeasuredSource } from "./measure_source.ts";
+import type { RunRecorder } from "../report/run_recorder.ts";
 
 /** Directory of the trusted CI source, as seen by the job. */
 const CI_DIR = "/job/ci";
@@ -26,7 +28,7 @@ export interface PrepareSourceOptions {
 /** Parts of a run that preparing a source needs. */
 type SourceRun =
   & Pick<JobRun, "parts" | "cancellation">
-  & Partial<Pick<JobRun, "sources">>;
+  & Partial<Pick<JobRun, "sources" | "recorder">>;
 
 /**
  * Prepares the CI source and then the source in the workspace, and removes the
@@ -121,7 +123,8 @@ export async function prepareSource(
   const prepare = await import("../source/prepare.ts");
   const isTrusted = source === config.ciSource;
   const { sparsePaths } = config.checkout;
-  const { path } = await prepare.prepareSource(
+  const measured = run.recorder && await measure(run.recorder);
+  const { path, commit, skipped } = await prepare.prepareSource(
     {
       ...source,
       git: {
@@ -135,9 +138,20 @@ export async function prepareSource(
       target: workspace.pathOf(directory),
       replace,
     },
-    sourceContext(run),
+    { ...sourceContext(run), measure: measured?.measure },
   );
+  measured?.end(isTrusted ? "ci" : "source", {
+    ...source,
+    commit,
+    isKept: skipped,
+  });
   return path;
+}
+
+/** A job without a source does not even load it. */
+async function measure(recorder: RunRecorder): Promise<MeasuredSource> {
+  const { measureSource } = await import("./measure_source.ts");
+  return measureSource(recorder);
 }
 
 function sourceContext(run: SourceRun): SourceContext {

@@ -17,6 +17,8 @@ export type StepDetails = Map<string, {
   readonly outputs: readonly string[];
   /** Path of the log, relative to the current directory if it is below. */
   readonly log?: string;
+  /** Size of its log. */
+  readonly logBytes?: number;
 }>;
 
 /**
@@ -64,7 +66,7 @@ export function recordSteps(
       case "ended": {
         const { name, attempts: _, attemptResults, ...result } = event.result;
         const { startedAt } = result;
-        const { outputs = [], log, tail } = details.get(name) ?? {};
+        const { outputs = [], log, logBytes, tail } = details.get(name) ?? {};
         return recorder.add("step.ended", {
           step: name,
           ...result,
@@ -73,6 +75,7 @@ export function recordSteps(
           ...isFlaky(event.result) ? { flaky: true } : {},
           ...outputs.length === 0 ? {} : { outputs },
           ...log === undefined ? {} : { log },
+          ...logBytes === undefined ? {} : { logBytes },
           ...hasFailed(result) ? { tail: tailOf(tail) } : {},
         });
       }

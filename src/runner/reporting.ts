@@ -1,5 +1,8 @@
 import { basename } from "@std/path/posix/basename";
 import type { JobConfig } from "../config/job_config.ts";
+import type { SettingValue } from "../config/settings.ts";
+import { shownSetting } from "../config/shown_setting.ts";
+import { parseEnvLines } from "../config/text_values.ts";
 import { type Environment, Variable } from "../environment/variables.ts";
 import { messageOf, osReason } from "../errors.ts";
 import { appendUntrusted } from "../fs/append_untrusted.ts";
@@ -7,6 +10,8 @@ import { lockDirectory } from "../fs/files.ts";
 import { readUntrusted } from "../fs/read_untrusted.ts";
 import { writeAtomic } from "../fs/write_atomic.ts";
 import { isInside } from "../job_path.ts";
+import { OPTIONS } from "../options/options.ts";
+import { UsageMeter } from "../process/usage.ts";
 import {
   annotationsBegin,
   annotationsEnd,
@@ -23,6 +28,7 @@ import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";
 import { RECORD_FILE, RECORD_VERSION } from "../report/run_recorder.ts";
+import { showUrl } from "../url_secrets.ts";
 import { VERSION } from "../version.ts";
 import { realPath } from "../workspace/guard.ts";
 import { makeArtifacts } from "./job_directories.ts";
@@ -66,11 +72,13 @@ export class Reporting {
   ): Promise<Reporting> {
     const reporting = new Reporting(run, config, trace);
     const { traceId, spanId, parentSpanId, sampled } = trace;
+    run.meter = new UsageMeter();
     run.recorder.begin({
       version: RECORD_VERSION,
       kind: "job",
       id: run.parts.run.id,
       name: basename(run.parts.host.cwd) || "job",
+      ...requestedRevision(run, config),
       runner: { version: VERSION, deno: Deno.version.deno },
       trace: {
         traceId,
@@ -79,6 +87,8 @@ export class Reporting {
         sampled,
       },
     });
+    run.recorder.add("run.configured", { options: shownOptions(run) });
+    noteSecrets(run);
     await reporting.#rememberPlaces();
     await reporting.#beginAnnotations();
     if (!isInSource(config)) await reporting.#openRecord();
@@ -104,6 +114,8 @@ export class Reporting {
   async finish(end: RunEnd): Promise<void> {
     const { recorder, parts } = this.#run;
     const { host, masker, logger } = parts;
+    // Plugins and sources may have brought more of them.
+    noteSecrets(this.#run);
     recorder.add("run.ended", end);
     await this.#record?.finish();
     const { reports } = this.#config.output;
@@ -282,6 +294,67 @@ function splitPath(path: string, cwd: string): Place {
     directory: absolute.slice(0, slash) || "/",
     name: absolute.slice(slash + 1),
   };
+}
+
+/** What the run was asked to build, as far as that is known at its start. */
+function requestedRevision(
+  { parts: { host: { env } } }: JobRun,
+  { source }: JobConfig,
+): Pick<RunEvents["run.started"], "repository" | "ref" | "commit"> {
+  const { url, ref } = "url" in source ? source : {};
+  const repository = url && showUrl(url) || env[Variable.repo];
+  const branch = ref || env[Variable.branch];
+  const commit = env[Variable.sha];
+  return {
+    ...repository ? { repository } : {},
+    ...branch ? { ref: branch } : {},
+    ...commit ? { commit } : {},
+  };
+}
+
+/** Maximum length of the value of an option that is shown, in UTF-16 units. */
+const MAX_VALUE_LENGTH = 2_000;
+
+/** Options that hold the values of secrets. */
+const SECRET_OPTIONS: ReadonlySet<string> = new Set(["secret_values_list"]);
+
+/** What differs from the defaults; of variables and secrets the names only. */
+function shownOptions(
+  { settings }: JobRun,
+): RunEvents["run.configured"]["options"] {
+  return OPTIONS.flatMap(({ name }) => {
+    const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
+    return all.flatMap((setting) => {
+      if (setting === undefined || setting.origin === "the default") return [];
+      const { value, origin } = setting;
+      const shown = SECRET_OPTIONS.has(name)
+        ? "(not shown)"
+        : name === "job_env"
+        ? variableNames(value)
+        : shownSetting(name, value);
+      return [{
+        name,
+        // A part of a secret would not be masked.
+        value: shown.length > MAX_VALUE_LENGTH
+          ? `(${shown.length} characters)`
+          : shown,
+        origin,
+      }];
+    });
+  });
+}
+
+function variableNames(value: SettingValue): string {
+  if (typeof value === "string") {
+    const path = value.trim();
+    if (path.startsWith("./job/") && !path.includes("\n")) return path;
+    return Object.keys(parseEnvLines(value).env).join(", ");
+  }
+  return Object.keys(value).join(", ");
+}
+
+function noteSecrets({ secrets, recorder }: JobRun): void {
+  for (const { name, rule } of secrets.all) recorder.noteSecret(rule, name);
 }
 
 /**

@@ -175,12 +175,17 @@ async function runStep(
       setting.outputs.set(step, end.value);
     }
     const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
+    // The size of the log is known when its last line is written.
+    await log.close();
     details.set(name, {
       tail: [...log.tail(), ...hint === undefined ? [] : [hint]],
       outputs: "value" in end && isObject(end.value)
         ? Object.keys(end.value)
         : [],
-      ...log.path === undefined ? {} : { log: shownPath(log.path, cwd) },
+      ...log.path === undefined ? {} : {
+        log: shownPath(log.path, cwd),
+        ...logSize(log.path),
+      },
     });
     graph.end(step, end, startedAt, performance.now() - start);
   } catch (cause) {
@@ -197,6 +202,17 @@ async function runStep(
       startedAt,
       performance.now() - start,
     );
+  }
+}
+
+/** A step may have put something else in the place of its log. */
+function logSize(path: string): { logBytes?: number } {
+  try {
+    const { isFile, size } = Deno.lstatSync(path);
+    return isFile ? { logBytes: size } : {};
+  } catch {
+    // The step has removed it, or a warning says why there is none.
+    return {};
   }
 }
 

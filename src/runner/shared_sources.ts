@@ -4,6 +4,7 @@ import { prepareSource } from "../source/prepare.ts";
 import { type Revision, sharedSource } from "../source/git/shared.ts";
 import type { SourceContext } from "../source/source.ts";
 import type { JobRun } from "./job_run.ts";
+import { measureSource } from "./measure_source.ts";
 
 /**
  * Prepares both sources of an evaluation from one repository: the history in
@@ -29,8 +30,13 @@ export async function prepareSharedSources(
   }
   const { workspace } = run.parts;
   const { fillRepository, fillDefinitions } = sharedSource(head, base, context);
-  const place = async (directory: string, fill: typeof fillRepository) => {
-    const { path } = await prepareSource(
+  const place = async (
+    role: "source" | "ci",
+    directory: string,
+    fill: typeof fillRepository,
+  ) => {
+    const measured = measureSource(run.recorder);
+    const { path, commit } = await prepareSource(
       {
         type: "git",
         target: workspace.pathOf(directory),
@@ -39,10 +45,15 @@ export async function prepareSharedSources(
       context,
       () => Promise.resolve(fill),
     );
+    measured.end(role, {
+      type: "git",
+      ...role === "source" ? head : base,
+      commit,
+    });
     return path;
   };
-  run.sourcePath = await place(config.sourceDir, fillRepository);
-  const definitions = await place("/job/ci", fillDefinitions);
+  run.sourcePath = await place("source", config.sourceDir, fillRepository);
+  const definitions = await place("ci", "/job/ci", fillDefinitions);
   run.ciSourcePath = `${definitions}/base`;
   return true;
 }

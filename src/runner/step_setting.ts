@@ -32,7 +32,6 @@ import {
 import type { JobRun } from "./job_run.ts";
 import { openJobRegistration, openLauncher } from "./job_services.ts";
 import { openJobLog } from "./open_job_log.ts";
-import type { RunnerParts } from "./runner_parts.ts";
 import {
   currentDirectory,
   foreignSources,
@@ -99,7 +98,10 @@ export async function openStepSetting(
   let log: JobLog | undefined;
   // Runs after the socket is closed, when no more secrets can be registered.
   stack.defer(() => log?.remaskLogs());
-  const registration = await openJobRegistration(parts);
+  const registration = await openJobRegistration(
+    parts,
+    () => run.recorder.noteSecret("registered by a program of the job"),
+  );
   if (registration) stack.use(registration);
   const launcher = openLauncher(host, registration);
   const isMixed = plan.steps.some(({ definition }) => definition.untrusted);
@@ -187,8 +189,9 @@ export async function openStepSetting(
         needOutputs: outputs.valuesFor(step),
         log: stepLog,
         masker,
+        meter: run.meter,
         parentOf: options.trace.parentOf,
-        registerSecret: await secretRegistrar(run.parts, definition),
+        registerSecret: await secretRegistrar(run, planned),
         stderr: config.output.stderr,
         graceMs: config.limits.graceMs,
         enterFunction: () => run.lock?.enterFunction(),
@@ -371,10 +374,13 @@ export function stepEnvironment(parts: StepEnvironmentParts): ChildEnvironment {
  * programs use the socket.
  */
 async function secretRegistrar(
-  parts: RunnerParts,
-  { run }: PlannedStep["definition"],
+  { parts, recorder }: JobRun,
+  { name, definition: { run } }: PlannedStep,
 ): Promise<(value: string) => boolean> {
   if (typeof run !== "function") return (value) => parts.masker.add(value);
   const { registerSecret } = await import("./register_with_outer_runners.ts");
-  return (value) => registerSecret(parts, value);
+  return (value) => {
+    recorder.noteSecret("registered by a step", name);
+    return registerSecret(parts, value);
+  };
 }

@@ -58,6 +58,7 @@ export async function copySource(
       isIgnored,
       leaveOut: holdsWorkspace ? [base] : [target, join(base, OWN_DIRECTORY)],
       isLeftByRun,
+      onBytes: context.measure?.bytes,
       onSpecialFile: (path) =>
         log.warn(
           "source",
@@ -139,6 +140,12 @@ export interface CopyTreeOptions {
    * @default {none is left out}
    */
   isLeftByRun?: (path: string, isDirectory: boolean) => boolean;
+  /**
+   * Called with the size of each copied file.
+   *
+   * @default {nothing}
+   */
+  onBytes?: (count: number) => void;
   /** Called for each socket, pipe and device; they are not copied. */
   onSpecialFile: (path: string) => void;
   /** Stops the copying. */
@@ -223,7 +230,7 @@ export async function copyTree(
     levels.unshift(level);
     level = found.directories;
   }
-  await each(files, (entry) => copyFile(entry, signal));
+  await each(files, (entry) => copyFile(entry, options));
   await each(links, copyLink);
   // The deepest directories come first: a read-only directory cannot be filled,
   // and creating an entry changes the directory's times.
@@ -264,13 +271,14 @@ async function openDirectory(
 /** Also copies the permissions. */
 async function copyFile(
   { from, to }: Entry,
-  signal: AbortSignal,
+  { signal, onBytes }: CopyTreeOptions,
 ): Promise<void> {
   const info = await Deno.stat(from);
   if (isSparse(info)) await copySparse(from, to, signal);
   else await Deno.copyFile(from, to);
-  const { atime, mtime } = info;
+  const { atime, mtime, size } = info;
   if (mtime) await Deno.utime(to, atime ?? mtime, mtime);
+  onBytes?.(size);
 }
 
 async function copyLink({ from, to }: Entry): Promise<void> {

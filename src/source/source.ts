@@ -85,6 +85,45 @@ export interface SourceContext {
    * @default {there are no other types}
    */
   handlers?: ReadonlyMap<string, SourceHandler>;
+  /**
+   * Receives what the preparation measures.
+   *
+   * @default {only the log gets it}
+   */
+  measure?: SourceMeasure;
+}
+
+/** Receives what the preparation of a source measures. */
+export interface SourceMeasure {
+  /** A stage has ended; the start is a time of `performance.now()`. */
+  stage(name: string, start: number, durationMs: number): void;
+  /** Some more bytes belong to the source. */
+  bytes(count: number): void;
+}
+
+/** Runs a stage of the preparation and measures its duration. */
+export type StageTimer = <T>(
+  name: string,
+  action: () => Promise<T>,
+) => Promise<T>;
+
+/**
+ * Creates a function that measures the duration of each stage, even if it
+ * fails.
+ */
+export function createStageTimer(
+  { log, measure }: Pick<SourceContext, "log" | "measure">,
+): StageTimer {
+  return async (name, action) => {
+    const start = performance.now();
+    try {
+      return await action();
+    } finally {
+      const durationMs = performance.now() - start;
+      measure?.stage(name, start, durationMs);
+      log.debug("source", `Stage ${name}`, { ms: Math.round(durationMs) });
+    }
+  };
 }
 
 /** Result of the preparation. */

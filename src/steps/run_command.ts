@@ -79,6 +79,13 @@ export interface RunCommandOptions {
     readonly stderr: (bytes: Uint8Array) => void;
   };
   /**
+   * Called with the process ID of the command; what it returns is disposed when
+   * the command has ended.
+   *
+   * @default {none}
+   */
+  onStart?: (pid: number) => Disposable;
+  /**
    * Function that starts the command.
    *
    * @default {spawn}
@@ -145,6 +152,7 @@ export async function runCommand(
       onBytes: onOutput?.stderr,
     }),
   ]);
+  using _ = options.onStart?.(child.pid);
   const exit = await supervise(child, {
     graceMs,
     timeoutMs,

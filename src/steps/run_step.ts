@@ -6,6 +6,7 @@ import type { StepLog } from "../output/job_log.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
 import { TIMEOUT_EXIT_CODE } from "../process/exit_code.ts";
 import type { ProtectedPaths } from "../process/containment.ts";
+import type { UsageMeter } from "../process/usage.ts";
 import { retryDelay } from "../process/retry.ts";
 import { pause, settlesWithin, timeLimit } from "../process/time_limit.ts";
 import type { Masker } from "../secrets/masker.ts";
@@ -45,7 +46,8 @@ export interface AttemptFiles {
 }
 
 /** Context of an attempt at a step. */
-export interface AttemptContext extends AttemptFiles {
+export interface AttemptContext
+  extends AttemptFiles, Pick<RunCommandOptions, "onStart"> {
   /** Name of the step. */
   name: string;
   /** Definition of the step. */
@@ -82,6 +84,8 @@ export interface AttemptContext extends AttemptFiles {
   parentOf?: (spanId: string) => string;
   /** Cancellation of the step. */
   cancellation: Cancellation;
+  /** Measures the commands of attempts, if somebody reads it. */
+  meter?: UsageMeter;
 }
 
 /** How an attempt at a step ended. */
@@ -143,8 +147,9 @@ export async function runAttempts(
       : { ...context.env, [Variable.traceParent]: parentOf(spanId) };
     const startedAt = new Date();
     const start = performance.now();
+    using measured = context.meter?.open();
     const end = await attemptOnce(
-      { ...context, env, attempt },
+      { ...context, env, attempt, onStart: measured?.add },
       openAttempt,
     );
     const last: AttemptResult = {
@@ -157,6 +162,7 @@ export async function runAttempts(
       ...end.error === undefined || end.error.code === "command-failed"
         ? {}
         : { reason: end.error.message },
+      ...measured?.usage,
     };
     attemptResults.push(last);
     const failed = end.outcome === "failed" || end.outcome === "timeout";
@@ -197,15 +203,9 @@ async function attemptOnce(
       ? await attemptFunction(run, context)
       : await attemptCommand(run, context);
   } catch (cause) {
-    if (cause instanceof RunnerError) {
-      const { exitCode } = cause;
-      return { outcome: "failed", exitCode, signal: null, error: cause };
-    }
-    const error = new RunnerError(
-      `Cannot run step "${name}": ${messageOf(cause)}`,
-      { code: "step-failed", cause },
-    );
-    return { outcome: "failed", exitCode: 1, signal: null, error };
+    if (cause instanceof RunnerError) return failed(cause);
+    const message = `Cannot run step "${name}": ${messageOf(cause)}`;
+    return failed(new RunnerError(message, { code: "step-failed", cause }));
   }
 }
 
@@ -436,12 +436,13 @@ async function runAndCollect(
 
 function thrown(name: string, cause: unknown): AttemptEnd {
   if (cause instanceof RunnerError && cause.code.startsWith("command-")) {
-    const { exitCode } = cause;
-    return { outcome: "failed", exitCode, signal: null, error: cause };
+    return failed(cause);
   }
-  const error = new RunnerError(`Step "${name}" threw: ${messageOf(cause)}`, {
-    code: "step-failed",
-    cause,
-  });
-  return { outcome: "failed", exitCode: 1, signal: null, error };
+  const message = `Step "${name}" threw: ${messageOf(cause)}`;
+  return failed(new RunnerError(message, { code: "step-failed", cause }));
+}
+
+function failed(error: RunnerError): AttemptEnd {
+  const { exitCode } = error;
+  return { outcome: "failed", exitCode, signal: null, error };
 }

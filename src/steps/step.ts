@@ -25,6 +25,13 @@ export interface AttemptResult {
   readonly signal: Deno.Signal | null;
   /** Why the attempt failed, unless the exit code says it all. */
   readonly reason?: string;
+  /**
+   * Maximum of the memory that its processes had resident at once, in bytes, as
+   * far as it was measured: on Linux, a few times a second.
+   */
+  readonly peakMemoryBytes?: number;
+  /** CPU time of its processes in milliseconds, measured in the same way. */
+  readonly cpuMs?: number;
 }
 
 /** How one step of a job ended. */

@@ -1,8 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
+import { pathExistsSync } from "../../src/fs/files.ts";
+import { UsageMeter } from "../../src/process/usage.ts";
 import { startCli } from "../helpers/cli.ts";
+import { makeRepository } from "../helpers/git_repository.ts";
 import { runMain } from "../helpers/run_main.ts";
+import { outputOf } from "../helpers/running.ts";
+import { until } from "../helpers/soon.ts";
 import {
   makeFiles,
   temporaryDirectory,
@@ -64,6 +69,9 @@ describe("the record of a run", () => {
     );
     const [build, , second, flaky, broken] = record.steps;
     assertEquals(build.outputs, ["version"]);
+    assertEquals(build.log, "job/artifacts/logs/build.log");
+    assertEquals(build.logBytes, 0);
+    assertEquals(broken.logBytes, "the end is [REDACTED]\n".length);
     assertEquals(broken.tail, ["the end is [REDACTED]"]);
     assertEquals(text.match(/"flaky":true/g)?.length, 1);
     assertEquals(flaky.attempts.map((one) => one.exitCode), [3, 0]);
@@ -78,6 +86,151 @@ describe("the record of a run", () => {
     const table = lines.slice(0, -2).join("\n");
     assert(run.stderr.includes(`\n${table}\n`), `${run.stderr}\n!==\n${table}`);
     assertMatch(lines.at(-1)!, /^failed in \d+\.\ds, 1 flaky$/);
+  });
+
+  it("has the configuration, the source and the names of secrets", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const repository = await makeRepository(`${cwd}/repo`);
+    const commit = await repository.commit({ "a.txt": "hello" });
+    const url = `file://user:hunter22@localhost${cwd}/repo`;
+    await makeFiles(cwd, {
+      "job.yaml": `
+environment: { DB_PASSWORD: correct-horse, PLAIN: other-value }
+secret_env_names: [DB_PASSWORD]
+steps: [{ name: a, run: cat a.txt }]
+`,
+    });
+    const run = await runMain([
+      "run",
+      "--job-file=job.yaml",
+      "--source-type=git",
+      `--source-url=file://${cwd}/repo`,
+      "--source-ref=main",
+      "--secret-values-list=listed-value",
+      "--timeout=90s",
+    ], { cwd, env: { REACTORCIDE_HEAD_URL: url, REACTORCIDE_SHA: commit } });
+    assertEquals(run.code, 0, run.stderr);
+    const text = await Deno.readTextFile(`${cwd}/${RECORD}`);
+    for (const secret of ["correct-horse", "listed-value", "hunter22"]) {
+      assertEquals(text.includes(secret), false, secret);
+    }
+    const { started, options, sources, secrets } = await recordAt(
+      `${cwd}/${RECORD}`,
+    );
+    assertEquals(started.repository, `file://${cwd}/repo`);
+    assertEquals([started.ref, started.commit], ["main", commit]);
+    const shown = Object.fromEntries(
+      options.map(({ name, value, origin }) => [name, `${value} (${origin})`]),
+    );
+    assertEquals(shown.timeout, "90s (--timeout)");
+    assertEquals(shown.job_env, "DB_PASSWORD, PLAIN (job.yaml)");
+    assertEquals(
+      shown.secret_values_list,
+      "(not shown) (--secret-values-list)",
+    );
+    assertEquals("grace" in shown, false);
+    const [source] = sources;
+    assertEquals([source.type, source.ref, source.commit], [
+      "git",
+      "main",
+      commit,
+    ]);
+    assert(source.bytes! > 0);
+    assertEquals(source.stages?.map(({ name }) => name), [
+      "init",
+      "fetch",
+      "checkout",
+    ]);
+    for (const { startMs, durationMs } of source.stages!) {
+      assert(startMs >= source.startMs);
+      assert(startMs + durationMs <= source.startMs + source.durationMs + 0.01);
+    }
+    assert(secrets.some(({ name }) => name === "DB_PASSWORD"));
+  });
+
+  it("has what archives and copies bring, and what was kept", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { "code/a.txt": "12345", "code/b/c.txt": "678" });
+    await outputOf(`tar -C ${cwd}/code -czf ${cwd}/code.tgz .`);
+    for (
+      const [type, url, stages, bytes] of [
+        ["copy", "code", [], 8],
+        [
+          "tarball",
+          "code.tgz",
+          ["unpack"],
+          (await Deno.stat(`${cwd}/code.tgz`)).size,
+        ],
+      ] as const
+    ) {
+      const { code, stderr } = await runMain([
+        "run",
+        `--source-type=${type}`,
+        `--source-url=./${url}`,
+        "--job-command=cat a.txt",
+      ], { cwd });
+      assertEquals(code, 0, stderr);
+      const { sources: [source] } = await recordAt(`${cwd}/${RECORD}`);
+      assertEquals([source.type, source.bytes], [type, bytes]);
+      assertEquals((source.stages ?? []).map(({ name }) => name), [...stages]);
+    }
+  });
+
+  it("says which access a plugin was denied", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "job.yaml": "steps: [{ name: a, run: 'true' }]\n",
+      "plugins/plugin_spy.ts": `export default {
+  name: "spy",
+  errorPolicy: "continue",
+  async preExecution(context) {
+    context.metric("tries", 2);
+    await Deno.readTextFile("/etc/hostname");
+  },
+};
+`,
+    });
+    const { stderr } = await runMain(
+      ["run", "--job-file=job.yaml", "--plugin-dir=plugins"],
+      { cwd },
+    );
+    const record = await recordAt(`${cwd}/${RECORD}`);
+    const spy = record.plugins.find(({ error }) => error !== undefined);
+    assertEquals(spy?.denied, ["read /etc/hostname"], stderr);
+    assertEquals(record.metrics.map(({ name, value }) => [name, value]), [
+      ["tries", 2],
+    ]);
+  });
+
+  it("has the memory and the CPU time of a step that takes a while", async () => {
+    if (Deno.build.os !== "linux") return;
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "job.yaml": `
+steps:
+  - name: busy
+    run: "touch ${cwd}/begun; while [ ! -e ${cwd}/go ]; do :; done"
+`,
+    });
+    const running = runMain(["run", "--job-file=job.yaml"], { cwd });
+    await until(() => pathExistsSync(`${cwd}/begun`), "the step");
+    {
+      // It begins later, so the other one has measured before it.
+      using group = new UsageMeter().open();
+      using _ = group.add(Deno.pid);
+      await until(() => group.usage.cpuMs !== undefined, "a measurement");
+    }
+    await makeFiles(cwd, { go: "" });
+    assertEquals((await running).code, 0);
+    const { steps: [{ attempts: [attempt] }] } = await recordAt(
+      `${cwd}/${RECORD}`,
+    );
+    assert(attempt.cpuMs! >= 0, JSON.stringify(attempt));
+    assert(attempt.peakMemoryBytes! >= 100_000, JSON.stringify(attempt));
   });
 
   it("is not written by a command in the user's own directory, unless asked", async () => {

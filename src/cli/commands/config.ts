@@ -1,7 +1,7 @@
-import type { Settings, SettingValue } from "../../config/settings.ts";
+import type { Settings } from "../../config/settings.ts";
+import { shownSetting } from "../../config/shown_setting.ts";
 import { messageOf } from "../../errors.ts";
 import { type OptionName, OPTIONS } from "../../options/options.ts";
-import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import type { Command } from "../command.ts";
 import {
   checkCommandConfig,
@@ -62,14 +62,7 @@ function linesOf(
   const all = name === "job_env" ? settings.all(name) : [settings.get(name)];
   return all.flatMap((setting) => {
     if (setting === undefined) return [];
-    const text = isHidden ? "(not shown)" : textOf(name, setting.value);
+    const text = isHidden ? "(not shown)" : shownSetting(name, setting.value);
     return [`${name} = ${text}  # from ${setting.origin}`];
   });
-}
-
-function textOf(name: OptionName, value: SettingValue): string {
-  const text = typeof value === "string" && /^[^\n"]*$/.test(value)
-    ? value
-    : JSON.stringify(value);
-  return name.endsWith("_url") ? showUrl(text) : showUrlsIn(text);
 }

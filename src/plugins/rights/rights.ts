@@ -1,5 +1,6 @@
 import { shellWord } from "../../command_text.ts";
 import { listText } from "../../config/text_values.ts";
+import { RunnerError } from "../../errors.ts";
 import { isInside } from "../../job_path.ts";
 import { printable } from "../../terminal/text.ts";
 
@@ -141,6 +142,24 @@ export function deniedAccess(message: string): DeniedAccess | undefined {
   const [, word, value = "*"] = REFUSAL.exec(message) ?? [];
   const kind = KINDS.find((kind) => kind === word);
   return kind === undefined ? undefined : { kind, value };
+}
+
+/** Error of a plugin that lacks a right. */
+export class DeniedError extends RunnerError {
+  /** What it lacks. */
+  readonly denied: DeniedAccess;
+
+  /**
+   * Creates an error that says how to allow the access.
+   *
+   * @param plugin Name under which rights are granted to the plugin.
+   * @param denied What it wanted.
+   * @param cause What the plugin threw.
+   */
+  constructor(plugin: string, denied: DeniedAccess, cause?: unknown) {
+    super(deniedText(plugin, denied), { code: "plugin-failed", cause });
+    this.denied = denied;
+  }
 }
 
 /**

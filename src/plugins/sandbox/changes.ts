@@ -4,7 +4,7 @@ import { jobPathProblem } from "../../job_path.ts";
 import { parseCondition } from "../../schema/condition.ts";
 import type { PluginContext } from "../plugin.ts";
 import {
-  deniedText,
+  DeniedError,
   mayUse,
   type PluginPermissions,
   type RightKind,
@@ -99,7 +99,7 @@ function requireRight(
   { name, rights }: ChangesOptions,
 ): void {
   if (mayUse(rights, kind, value)) return;
-  throw new TypeError(deniedText(name, { kind, value }));
+  throw new DeniedError(name, { kind, value });
 }
 
 function entriesOf(what: string, fields: unknown): [string, unknown][] {

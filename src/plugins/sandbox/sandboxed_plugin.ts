@@ -1,9 +1,8 @@
-import { RunnerError } from "../../errors.ts";
 import type { Plugin, PluginContext } from "../plugin.ts";
 import {
   type DeniedAccess,
   deniedAccess,
-  deniedText,
+  DeniedError,
   mayUse,
   type PluginPermissions,
 } from "../rights/rights.ts";
@@ -96,10 +95,7 @@ async function callHook(
  */
 export function explained(name: string, error: Error): Error {
   const denied: DeniedAccess | undefined = deniedAccess(error.message);
-  return denied === undefined ? error : new RunnerError(
-    deniedText(name, denied),
-    { code: "plugin-failed", cause: error },
-  );
+  return denied === undefined ? error : new DeniedError(name, denied, error);
 }
 
 function methodsOf({ methods = ["execute"] }: PluginDescription): string[] {

@@ -3,7 +3,12 @@ import type { ArchiveConfig } from "../../config/job_config.ts";
 import { pathReason } from "../../fs/byte_names.ts";
 import { isInside } from "../../job_path.ts";
 import { showUrl } from "../../url_secrets.ts";
-import type { FillDirectory, SourceContext, SourceRequest } from "../source.ts";
+import {
+  createStageTimer,
+  type FillDirectory,
+  type SourceContext,
+  type SourceRequest,
+} from "../source.ts";
 import { decompressed, formatOf } from "./decompress.ts";
 import {
   archiveError,
@@ -35,14 +40,20 @@ export async function archiveSource(
 ): Promise<FillDirectory> {
   const { ref, archive } = request;
   if (archive === undefined) throw new TypeError("The archive has no limits");
+  const stage = createStageTimer(context);
   const location = archiveLocation(url, ref, context.cwd);
   if (typeof location.place === "string") {
     await checkFile(url, location.place, target);
   }
   const unpackInto = async (path: string, target: string) => {
-    await verify(url, path, location, context);
+    if (location.checksum !== undefined) {
+      await stage("verify", () => verify(url, path, location, context));
+    }
     context.log.info("source", "Unpacking", { from: showUrl(url) });
-    await unpackFile(url, path, target, { ...context, archive });
+    await stage(
+      "unpack",
+      () => unpackFile(url, path, target, { ...context, archive }),
+    );
     return undefined;
   };
   const { place } = location;
@@ -52,7 +63,10 @@ export async function archiveSource(
     const room = join(target, `.download-${crypto.randomUUID()}`);
     await Deno.mkdir(room, { mode: 0o700 });
     const path = join(room, "archive");
-    await fetchTo(path, url, place, { ...context, archive });
+    await stage(
+      "fetch",
+      () => fetchTo(path, url, place, { ...context, archive }),
+    );
     await unpackInto(path, target);
     return void await Deno.remove(room, { recursive: true });
   };
@@ -130,6 +144,7 @@ async function unpackFile(
     );
   }
   const { size } = await Deno.stat(path);
+  context.measure?.bytes(size);
   const budget = new Budget(archive, size);
   const options = { ...archive, budget, signal: cancellation.graceful };
   if (format === "zip") {

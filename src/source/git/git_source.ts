@@ -1,9 +1,9 @@
 import { resolve } from "@std/path/posix/resolve";
 import { Variable } from "../../environment/variables.ts";
 import { messageOf } from "../../errors.ts";
-import type { Logger } from "../../output/logger.ts";
 import { showUrl, showUrlsIn } from "../../url_secrets.ts";
 import {
+  createStageTimer,
   type FillDirectory,
   type GitOptions,
   type SourceContext,
@@ -112,7 +112,7 @@ async function prepare(
     url: showUrl(url),
     ref: ref ?? "default branch",
   });
-  const stage = createStageTimer(log);
+  const stage = createStageTimer(context);
   const repository = repositoryAt({ path: target }, url, {
     ...context,
     // The workspace does not outlive the machine, so it need not wait
@@ -155,11 +155,33 @@ async function prepare(
       );
     }
   }
+  context.measure?.bytes(await objectBytes(repository));
   log.info("source", "Checked out", {
     commit,
     ms: Math.round(performance.now() - start),
   });
   return commit;
+}
+
+/**
+ * Measures the objects of a repository. A new one has few files: packs, and at
+ * most a hundred objects that git unpacked.
+ */
+async function objectBytes({ gitDirectory }: Repository): Promise<number> {
+  let total = 0;
+  const visit = async (directory: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(directory)) {
+      const path = `${directory}/${name}`;
+      if (isDirectory) await visit(path);
+      else total += (await Deno.lstat(path)).size;
+    }
+  };
+  try {
+    await visit(`${gitDirectory}/objects`);
+  } catch {
+    // Git may be packing them; the source is complete all the same.
+  }
+  return total;
 }
 
 /**
@@ -235,27 +257,6 @@ async function fetch(
   // The repository itself can be fetched, so the mirror was the problem.
   await emptyMirror(mirror, url, context).catch(warn);
   return found;
-}
-
-/** Runs a stage of the preparation and logs its duration. */
-export type StageTimer = <T>(
-  name: string,
-  action: () => Promise<T>,
-) => Promise<T>;
-
-/**
- * Creates a function that logs the duration of each stage, even if it fails.
- */
-export function createStageTimer(log: Logger): StageTimer {
-  return async (name, action) => {
-    const start = performance.now();
-    try {
-      return await action();
-    } finally {
-      const ms = Math.round(performance.now() - start);
-      log.debug("source", `Stage ${name}`, { ms });
-    }
-  };
 }
 
 /** Options for {@linkcode checkOut}. */
