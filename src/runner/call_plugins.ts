@@ -9,7 +9,7 @@ import { SourceRegistry } from "../source/custom_source.ts";
 import type { JobRun } from "./job_run.ts";
 import { registerSecret } from "./register_with_outer_runners.ts";
 
-/** Phases in which plugins can provide types of sources. */
+/** Phases in which plugins can register source types. */
 const SOURCE_PHASES: readonly Phase[] = [
   "pre_validation",
   "post_validation",

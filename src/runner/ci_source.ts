@@ -85,7 +85,7 @@ export async function sealCiSource(
 /**
  * Removes the copy of the trusted CI source, if there is one.
  *
- * @param run The run; nothing in it reads the copy any more.
+ * @param run The run, which no longer reads the copy.
  */
 export function removeCiCopy(run: JobRun): void {
   run.ciCopyDirectory?.[Symbol.dispose]();

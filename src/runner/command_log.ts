@@ -6,8 +6,8 @@ import type { Workspace } from "../workspace/layout.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /**
- * Opens the log of a job that is one command. Output passes unchanged, unless
- * it must be JSON, have timestamps, or have lines of limited length.
+ * Opens the log of a job that is one command. Output passes through unchanged,
+ * unless it must be JSON, have timestamps, or have lines of limited length.
  *
  * @param parts The context of the runner.
  * @param config Configuration of the job.

@@ -28,12 +28,12 @@ import {
 const STEP_NAME = "command";
 
 /**
- * Runs the command of a job, and records its end in the run.
+ * Runs the command of a job, and records the result in the run.
  *
  * @param run The run.
  * @param config Configuration of the job.
  * @param trace Trace to which the job belongs.
- * @param nested How the command runs in a nested container, if it does.
+ * @param nested Setting of the nested container, if the command runs in one.
  * @returns The result of the command, as the only step.
  * @throws {RunnerError} If the directory, the environment or the container
  * cannot be created.

@@ -16,7 +16,7 @@ export function filteredSinks(
   sinks: Sinks,
 ): { readonly stdout: Sink; readonly stderr: Sink } {
   const { env } = parts.host;
-  // A missing nonce is reported before the steps run, perhaps for hours.
+  // Reports a missing nonce now, and not after the steps have run.
   triggerNonce(env);
   // Each line is inside a JSON object, which is never a trigger.
   if (env.LOG_FORMAT === "json") return sinks;

@@ -247,7 +247,7 @@ async function send(
       timeoutMs: options.coordinatorTimeoutMs,
       maskText: (text) => masker.maskText(text),
       onRetry: (reason, ms) =>
-        logger.warn("triggers", `Request sent again: ${reason}`, { ms }),
+        logger.warn("triggers", `Retrying the request: ${reason}`, { ms }),
     });
   } catch (error) {
     if (!isRefusal(error, document)) throw error;

@@ -66,8 +66,8 @@ export interface TriggerBatch {
 }
 
 /**
- * Calls a function, and submits the follow-up jobs that it adds together if it
- * succeeds.
+ * Calls a function and, if it succeeds, submits the follow-up jobs that it
+ * added, all at once.
  *
  * @param parts The context of the runner.
  * @param action The function.

@@ -27,11 +27,11 @@ export async function historyHint(
   const git = await import("../source/git/history.ts");
   const arePartial = await Promise.all(paths.map(git.isPartial));
   if (!arePartial.includes(true)) return undefined;
-  let isSaid = false;
+  let isLogged = false;
   return (log) => {
     if (!git.missesHistory(log.tail(SEARCHED_LINES))) return undefined;
-    if (!isSaid) logger.warn("source", git.MISSING_HISTORY);
-    isSaid = true;
+    if (!isLogged) logger.warn("source", git.MISSING_HISTORY);
+    isLogged = true;
     return git.MISSING_HISTORY;
   };
 }

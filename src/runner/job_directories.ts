@@ -62,7 +62,7 @@ async function makeDirectory(
     }
     return { path, isNew };
   } catch (cause) {
-    throw new RunnerError(`Cannot make "${path}": ${osReason(cause)}`, {
+    throw new RunnerError(`Cannot create "${path}": ${osReason(cause)}`, {
       code: "workspace",
       cause,
     });

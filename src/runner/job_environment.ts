@@ -53,7 +53,7 @@ export interface JobFacts {
    * Absolute path of the current directory, if the job's commands run in it.
    */
   currentDir: string | undefined;
-  /** The run, for the runners that programs of the job start. */
+  /** Identity of the run, for runners that programs of the job start. */
   run: RunIdentity;
   /**
    * Ids of the locks of the workspace that the job holds, separated by commas;
@@ -169,13 +169,13 @@ export function traceContext(env: Environment): TraceContext {
  * variables of OpenTelemetry.
  *
  * @param env Environment of the runner.
- * @param isAsked Whether an option enables the export.
+ * @param isRequested Whether an option enables the export.
  * @see
  * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
  */
-export function isExported(env: Environment, isAsked: boolean): boolean {
+export function isExported(env: Environment, isRequested: boolean): boolean {
   if (env.OTEL_SDK_DISABLED?.toLowerCase() === "true") return false;
-  return isAsked || ENDPOINTS.some((name) => env[name]);
+  return isRequested || ENDPOINTS.some((name) => env[name]);
 }
 
 /**

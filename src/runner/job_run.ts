@@ -252,9 +252,9 @@ function isPluginError(thrown: unknown): thrown is RunnerError {
 /**
  * Creates the error of a job that was cancelled.
  *
- * @param signal Signal with which it was cancelled.
- * @returns The error, with the exit code of a program that is ended by the
- * signal.
+ * @param signal Signal that cancelled the job.
+ * @returns The error, with the exit code of a program that the signal
+ * terminates.
  */
 export function cancelledError(signal: EndingSignal): RunnerError {
   return new RunnerError(`The job was cancelled by ${signal}`, {

@@ -29,7 +29,7 @@ export interface LogStepsOptions {
 interface RunningStep {
   readonly startMs: number;
   /** Time of the last line about the step. */
-  saidMs: number;
+  lastLineMs: number;
   /** Log of the step, with the time of its last output. */
   log?: StepLog;
 }
@@ -56,7 +56,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
   const running = new Map<string, RunningStep>();
   const over = new AbortController();
 
-  function say(step: string, text: string, fields: LogFields): void {
+  function logLine(step: string, text: string, fields: LogFields): void {
     logger.info(
       "steps",
       `${step}: ${text}`,
@@ -70,14 +70,18 @@ export function logSteps(options: LogStepsOptions): StepLines {
       case "started": {
         const { step, attempt, spanId } = event;
         const { startMs = now } = running.get(step) ?? {};
-        running.set(step, { startMs, saidMs: now });
+        running.set(step, { startMs, lastLineMs: now });
         if (attempt > 1) return;
-        say(step, "started", { event: "started", attempt, span_id: spanId });
+        logLine(step, "started", {
+          event: "started",
+          attempt,
+          span_id: spanId,
+        });
         return;
       }
       case "retrying": {
         const { step, attempt, delayMs, last } = event;
-        say(
+        logLine(
           step,
           `attempt ${attempt - 1} failed (${
             endingOf({
@@ -101,7 +105,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
         const time = startedAt === null
           ? ""
           : ` in ${formatDuration(durationMs)}`;
-        say(
+        logLine(
           name,
           `${endingOf(event.result)}${time}${
             reason === undefined ? "" : ` (${reason})`
@@ -121,14 +125,17 @@ export function logSteps(options: LogStepsOptions): StepLines {
     }
   }
 
-  function sayStill(): void {
+  function logSilentSteps(): void {
     const now = performance.now();
     for (const [step, state] of running) {
-      const heardMs = Math.max(state.saidMs, state.log?.lastOutputMs ?? 0);
-      if (now - heardMs < stillMs) continue;
-      state.saidMs = now;
+      const lastActivityMs = Math.max(
+        state.lastLineMs,
+        state.log?.lastOutputMs ?? 0,
+      );
+      if (now - lastActivityMs < stillMs) continue;
+      state.lastLineMs = now;
       const durationMs = now - state.startMs;
-      say(step, `still running after ${formatDuration(durationMs)}`, {
+      logLine(step, `still running after ${formatDuration(durationMs)}`, {
         event: "running",
         duration_ms: Math.round(durationMs),
       });
@@ -139,7 +146,7 @@ export function logSteps(options: LogStepsOptions): StepLines {
     // Checking twice per period limits the delay of a notice to half of it.
     while (!over.signal.aborted) {
       await pause(stillMs / 2, over.signal);
-      if (!over.signal.aborted) sayStill();
+      if (!over.signal.aborted) logSilentSteps();
     }
   }
 

@@ -105,7 +105,7 @@ async function keptSource(
  *
  * @param run The run, or the parts of one that a command has.
  * @param config Configuration of the job.
- * @param source One of its two sources.
+ * @param source One of the two sources in the configuration.
  * @param options Additional options.
  * @returns Absolute path; `undefined` if there is nothing to prepare.
  * @throws {RunnerError} `source-failed` or `workspace`.

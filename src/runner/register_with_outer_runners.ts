@@ -59,7 +59,7 @@ export async function passSecretsOn(
 
 /**
  * Masks values in the outer runners of this process, and returns the socket of
- * the next runner outside of it.
+ * the next one, which is in another process.
  */
 function maskLocally(
   { host: { env } }: RunnerParts,

@@ -133,7 +133,7 @@ export class Reporting {
     const warn = (message: string) => logger.warn("otel", message);
     if (host.env.OTEL_DENO === "true") {
       warn(
-        "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may hold the end of the run for 10 s",
+        "OTEL_DENO is set: Deno exports addresses that the runner requests unmasked, and may delay the end of the run by 10 s",
       );
     }
     await exportRun(record, host.env, {

@@ -49,7 +49,7 @@ export type JobControls =
     jobFile?: string | JobFileText;
     /** The job, if a pipeline script defines one with steps. */
     job?: Pick<Job, "steps">;
-    /** How the command runs in a nested container, if it does. */
+    /** Setting of the nested container, if the command runs in one. */
     container?: ContainerSetting;
   };
 
@@ -124,7 +124,7 @@ export async function runJob(
         plan = await planSteps(run, config);
         await holdWorkspace(run, config, plan, controls);
       }
-      // Plugins can add variables until now.
+      // Plugins can add variables up to this point.
       warnOfUnknownSecretNames(run.surroundings, parts.logger);
       noteGuesses(run.surroundings, parts.logger);
       const executed = plan === undefined

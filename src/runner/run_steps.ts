@@ -33,7 +33,7 @@ export interface RunStepsOptions {
 }
 
 /**
- * Runs the steps of a job, and records their end in the run.
+ * Runs the steps of a job, and records the results in the run.
  *
  * @param run The run.
  * @param config Configuration of the job.

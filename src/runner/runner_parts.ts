@@ -38,7 +38,8 @@ export interface RunnerParts {
   /** The runner's messages, and standard error of jobs if it is separate. */
   readonly stderr: Sink;
   /**
-   * Whether a worker reads the output directly, without another runner between.
+   * Whether a worker reads the output directly, without another runner in
+   * between.
    */
   readonly isReadByWorker: boolean;
   /**
@@ -58,7 +59,7 @@ export interface RunnerParts {
   readonly onJobLog?: (log: JobLog) => void;
   /** Whether a token may be sent to the coordinator over plain HTTP. */
   readonly allowInsecureTransport: boolean;
-  /** Run that owns the files which this runner leaves. */
+  /** Run that owns the files of this runner. */
   readonly run: RunIdentity;
 }
 

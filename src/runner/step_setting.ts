@@ -229,7 +229,7 @@ export async function openStepSetting(
   }
 
   const resources = stack.move();
-  logger.debug("steps", `Files of steps go to ${attemptsPath}`);
+  logger.debug("steps", `Files of steps are in ${attemptsPath}`);
   return {
     outputs,
     hint: await historyHint(run),

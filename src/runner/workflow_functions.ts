@@ -7,8 +7,8 @@ import type { RunnerParts } from "./runner_parts.ts";
 /** Functions for the other jobs of a workflow. */
 export interface WorkflowFunctions {
   /**
-   * Calls a function, and submits the follow-up jobs that it adds together if
-   * it succeeds.
+   * Calls a function and, if it succeeds, submits the follow-up jobs that it
+   * added, all at once.
    *
    * @param action Function that adds follow-up jobs.
    * @returns The result of the function.
@@ -37,8 +37,8 @@ export interface WorkflowFunctions {
   /**
    * Finds the result of the newest run of a job.
    *
-   * Without `REACTORCIDE_READ_TOKEN`, only results are known that jobs of the
-   * workflow had published when this job started.
+   * Without `REACTORCIDE_READ_TOKEN`, only results that jobs of the workflow
+   * published before this job started are known.
    *
    * @param name Name of the job, or of one instance of a fan-out: `build[0]`.
    * @param options Additional options.

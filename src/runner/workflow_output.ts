@@ -10,7 +10,7 @@ import { workspacePath } from "./job_directories.ts";
 import type { JobRun } from "./job_run.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
-/** Only this file is read by workers. */
+/** The only file that workers read. */
 const OUTPUT_FILE = "/job/workflow-output.json";
 
 /**

@@ -7,8 +7,8 @@
  *    file contains the holder of the lock.
  * 2. Programs of the job get the id of the lock, so that a runner among them
  *    can use the same workspace as part of the job. Two of these runners must
- *    still not prepare sources in the same directory: each such directory has a
- *    lock for the runners that one job started.
+ *    not prepare sources in the same directory at the same time: each such
+ *    directory has a lock for the runners that one job started.
  * 3. Functions of a job run in the process that holds the lock. Runners that
  *    they start while they run belong to the job as well.
  */

@@ -100,7 +100,8 @@ export async function restoreOwnedPaths(workspace: Workspace): Promise<void> {
  *
  * @param workspace Workspace.
  * @param path Absolute path below the workspace.
- * @returns Whether the path itself, not a directory around it, is on record.
+ * @returns Whether the path itself, not a directory around it, is in the
+ * record.
  * @throws {RunnerError} With code `workspace`, if the path leaves the workspace
  * or the record is damaged.
  */

@@ -100,7 +100,7 @@ export async function removeIfEmpty(path: string): Promise<boolean> {
     await Deno.remove(path);
     return true;
   } catch (error) {
-    // It is not empty or cannot be removed, which is no error.
+    // It is not empty or cannot be removed. Neither is an error.
     return isMissing(error);
   }
 }
@@ -122,7 +122,7 @@ async function removeWhole(
   try {
     return await Deno.remove(path, { recursive: true });
   } catch (error) {
-    // A file is mounted on this one.
+    // Another file is mounted on this one.
     if (isBusy(error)) return onMount(path);
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
   }

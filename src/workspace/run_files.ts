@@ -1,5 +1,5 @@
 /**
- * Files that a job leaves for its starter: follow-up jobs, variables and
+ * Files that a job leaves for whoever started it: follow-up jobs, variables and
  * outputs. On a laptop they are not collected, so a run finds the files of
  * earlier runs. It must not add to them, or lose its own.
  *
