@@ -9,23 +9,24 @@ import { readManifest } from "./rights/manifest.ts";
 import { grantOption, mayUse } from "./rights/rights.ts";
 import { jsrHost, processEnvironment } from "./sandbox/deno_command.ts";
 
-/** Maximum size of a file that is fetched, in bytes. */
+/** Maximum size of a plugin file, in bytes. */
 const LARGEST = 10 * 1024 * 1024;
 
 /** Time limit for fetching a file or a package, in milliseconds. */
 const FETCH_MS = 60_000;
 
-/** Gets what is at an address. */
+/** Performs a GET request. */
 export type Fetch = (url: string, signal: AbortSignal) => Promise<Response>;
 
 /**
- * Fetches a plugin that is a file, compares it with its hash and keeps it.
+ * Downloads a plugin file, verifies its hash and stores it.
  *
- * @param address An `https:` address.
+ * @param address Address with an `https:` URL.
  * @param directory Private directory for the file.
- * @param get Gets what is at an address.
+ * @param get Performs the request.
  * @returns The plugin.
- * @throws {RunnerError} `plugin-failed`, if it cannot be got or is another one.
+ * @throws {RunnerError} `plugin-failed` if the download fails or the hash does
+ * not match.
  */
 export async function fetchPlugin(
   address: PluginAddress,
@@ -85,22 +86,23 @@ async function checkHash(
   throw new Error(`its hash is sha256-${found}, not sha256-${wanted}`);
 }
 
-/** What fetching a package depends on. */
+/** Settings that fetching a package depends on. */
 export type PackageSetting = Pick<SandboxSetting, "deno" | "env" | "grantsOf">;
 
 /**
- * Fetches a package of a registry into a cache of its own.
+ * Fetches a package from a registry into its own cache.
  *
- * The plugin runs later without a way to the registry: what it can import is
- * the module graph that was fetched here. A lock file holds the hash of the
- * package, and Deno refuses a package that the hash does not pin; the operator
- * may allow dependencies, by granting the import from the registry.
+ * The plugin runs without access to the registry: it can only import the module
+ * graph that is fetched here. A lock file pins the hash of the package, and
+ * Deno rejects any other package. The hash does not pin dependencies; the
+ * operator can allow them by granting imports from the registry.
  *
  * @param address Address of the package.
- * @param directory Directory of its own, writable by the runner only.
- * @param setting What fetches it.
+ * @param directory Directory for this package, writable only by the runner.
+ * @param setting Path of Deno, environment and grants.
  * @returns The plugin.
- * @throws {RunnerError} `plugin-failed`, if it cannot be fetched or is another one.
+ * @throws {RunnerError} `plugin-failed` if the package cannot be fetched or its
+ * hash does not match.
  */
 export async function fetchPackage(
   address: PluginAddress,
@@ -159,13 +161,13 @@ function cannotFetch(url: string, reason: string): RunnerError {
   });
 }
 
-/** What Deno says first; what follows are hints for its own command line. */
+/** First line of Deno's error; hints about its own command line follow. */
 function reasonOf(stderr: string): string {
   const [line = ""] = stderr.split("\n").filter((text) => text.trim() !== "");
   return line.replace(/^error: /, "") || "Deno does not say why";
 }
 
-/** What Deno would have written, had it loaded this version of the package. */
+/** Lock file that Deno writes when it loads this version of the package. */
 function lockText({ scheme, pinned = "", hash }: PluginAddress): string {
   const version = pinned.slice(pinned.lastIndexOf("@") + 1);
   const integrity = scheme === "npm" ? `sha512-${hash}` : hash;
@@ -176,19 +178,19 @@ function lockText({ scheme, pinned = "", hash }: PluginAddress): string {
   });
 }
 
-/** A plugin at an address, and the hash by which it is known. */
+/** URL and hash of a plugin. */
 export interface PluginAddress {
-  /** Name under which rights are granted to it. */
+  /** Name under which the plugin is granted permissions. */
   readonly name: string;
-  /** The address, without the hash. */
+  /** URL without the hash. */
   readonly url: string;
-  /** How it is got. */
+  /** Scheme of the URL. */
   readonly scheme: "https" | "npm" | "jsr";
-  /** Package and version, for those of a registry: `@scope/name@1.2.3`. */
+  /** Package and version, for a package of a registry: `@scope/name@1.2.3`. */
   readonly pinned?: string;
-  /** Kind of the hash. */
+  /** Hash algorithm. */
   readonly algorithm: "sha256" | "sha512";
-  /** The hash: hexadecimal for `sha256`, base64 for `sha512`. */
+  /** Hash: hexadecimal for `sha256`, base64 for `sha512`. */
   readonly hash: string;
 }
 
@@ -198,14 +200,14 @@ const PACKAGE =
   /^(npm|jsr):\/?((?:@[\w.-]+\/)?[\w.-]+)@(\d+\.\d+\.\d+(?:-[\w.-]+)?)(?:\/.*)?$/;
 
 /**
- * Reads the address of a plugin: `URL#sha256-HASH`.
+ * Parses the address of a plugin: `URL#sha256-HASH`.
  *
- * The hash of an `https:` address is that of the file; that of a package is
- * the one that Deno writes into `deno.lock`.
+ * For an `https:` URL, the hash is that of the file; for a package, it is the
+ * integrity that Deno writes to `deno.lock`.
  *
- * @param text Address and hash.
+ * @param text URL with hash.
  * @returns The address.
- * @throws {RunnerError} `invalid-config`, if it is none or not pinned.
+ * @throws {RunnerError} `invalid-config` if the URL is invalid or not pinned.
  */
 export function parseAddress(text: string): PluginAddress {
   const [, url, kind, written] = HASH.exec(text) ?? [];
@@ -239,7 +241,7 @@ export function parseAddress(text: string): PluginAddress {
   };
 }
 
-/** Hashes are written in hexadecimal digits, or as browsers have them. */
+/** Accepts hexadecimal hashes, and base64 ones as in browsers. */
 function hexOf(written: string): string | undefined {
   if (/^[0-9a-f]{64}$/i.test(written)) return written.toLowerCase();
   if (!/^[A-Za-z0-9+/]{43}=$/.test(written)) return undefined;

@@ -2,16 +2,16 @@ import { osReason, RunnerError } from "../errors.ts";
 import { isInside } from "../job_path.ts";
 import { printable } from "../terminal/text.ts";
 
-/** Files that Deno runs; declarations of types hold no code. */
+/** Files that Deno runs. Declaration files contain no code. */
 const MODULE = /^plugin_(.+)(?<!\.d)\.(?:ts|js)$/s;
 
 /** Files that Python runs. */
 const PYTHON = /^plugin_(.+)\.py$/s;
 
-/** Other files: programs, or what lies beside plugins. */
+/** Other files: programs, or files that belong to plugins. */
 const OTHER = /^plugin_([^.]*)/s;
 
-/** Files that hold data, and plugins that somebody put aside. */
+/** Data files, and plugins that were disabled by renaming. */
 const NOT_MEANT = new RegExp(
   [
     String
@@ -22,28 +22,28 @@ const NOT_MEANT = new RegExp(
   "i",
 );
 
-/** What the text of a plugin for the host of Python plugins has. */
+/** Matches the code of a plugin for the Python host. */
 const IMPORTS_RUNNERLIB =
   /^[ \t]*(?:from|import(?:[ \t][\w., \t]*,)?)[ \t]+(?:runnerlib|src)\b/m;
 
 /** A file that is a plugin. */
 export interface PluginFile {
-  /** Name under which rights are granted to it: `slack` for `plugin_slack.ts`. */
+  /** Name for permissions: `slack` for `plugin_slack.ts`. */
   readonly name: string;
-  /** Path as it was found. */
+  /** Path with symbolic links unresolved. */
   readonly path: string;
-  /** What runs it: Deno, the host of Python plugins or the system. */
+  /** What runs the file: Deno, the host for Python plugins, or the system. */
   readonly kind: "module" | "python" | "program";
 }
 
 /**
- * Finds the plugins directly in a directory, by name: `plugin_*.ts`,
- * `plugin_*.js`, `plugin_*.py`, and other files `plugin_*` that are executable.
+ * Finds the plugin files directly in a directory: `plugin_*.ts`, `plugin_*.js`,
+ * `plugin_*.py`, and other executable files `plugin_*`.
  *
  * @param directory Path of the directory.
- * @returns The files.
+ * @returns The files, sorted by name.
  * @throws {RunnerError} `invalid-config` if the directory does not exist;
- * `plugin-failed` if a file is named like a plugin and nothing can run it.
+ * `plugin-failed` if a file is named like a plugin but cannot be run.
  */
 export async function findPluginFiles(
   directory: string,
@@ -64,12 +64,12 @@ export async function findPluginFiles(
 }
 
 /**
- * Checks whether a file is a plugin, by its name.
+ * Checks by its name whether a file is a plugin.
  *
  * @param path Path of the file.
- * @returns The plugin; `undefined` if it is none.
- * @throws {RunnerError} `plugin-failed`, if its name could forge lines of the
- * log, or nothing can run it.
+ * @returns The plugin file; `undefined` if it is not a plugin.
+ * @throws {RunnerError} `plugin-failed` if its name contains control
+ * characters, which could forge log lines, or if the file cannot be run.
  */
 export async function pluginFile(
   path: string,
@@ -103,7 +103,7 @@ export async function pluginFile(
   );
 }
 
-/** A link that leads nowhere is named like a plugin, too. */
+/** Reports dangling links as well: they are named like a plugin. */
 async function stat(path: string): Promise<Deno.FileInfo> {
   try {
     return await Deno.stat(path);
@@ -112,7 +112,7 @@ async function stat(path: string): Promise<Deno.FileInfo> {
   }
 }
 
-/** A program in Python speaks to the runner itself, without our modules. */
+/** A Python program without these imports speaks the plugin protocol itself. */
 async function importsRunnerlib(path: string): Promise<boolean> {
   try {
     return IMPORTS_RUNNERLIB.test(await Deno.readTextFile(path));
@@ -129,12 +129,13 @@ function loadError(path: string, reason: string, cause?: unknown): RunnerError {
 }
 
 /**
- * Finds the real place of a plugin's file.
+ * Resolves a plugin file that may be a symbolic link.
  *
- * @param path Path in the directory of plugins, free of links but for the last
- * part.
+ * @param path Path in the plugin directory; only the last component may be a
+ * link.
  * @returns Path without links.
- * @throws {TypeError} If a link leaves the directory, or it is no file.
+ * @throws {TypeError} If the link leaves the directory, or its target is not a
+ * regular file.
  */
 export async function realPluginFile(path: string): Promise<string> {
   const real = await Deno.realPath(path);
@@ -147,11 +148,11 @@ export async function realPluginFile(path: string): Promise<string> {
 }
 
 /**
- * Returns the address of a file; names may hold `#`, `?` and `%`, which mean
- * something else in an address.
+ * Returns the `file:` URL of a path. Encodes `#`, `?` and `%`, which have a
+ * meaning in URLs.
  *
  * @param path Absolute path.
- * @returns Address.
+ * @returns The URL.
  */
 export function fileUrl(path: string): string {
   return `file://${path.split("/").map(encodeURIComponent).join("/")}`;

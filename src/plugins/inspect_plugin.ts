@@ -14,34 +14,34 @@ import { checkManifest } from "./rights/manifest.ts";
 import { hooksOf } from "./run_phase.ts";
 import { thrownText } from "./thrown_text.ts";
 
-/** What a plugin says of itself. */
+/** Description of a registered plugin. */
 export interface PluginSummary {
   /** Name of the plugin. */
   readonly name: string;
-  /** Its place among the plugins. */
+  /** Priority of the plugin. */
   readonly priority: number;
-  /** Phases in which it is called. */
+  /** Phases in which the plugin is called. */
   readonly phases: readonly string[];
 }
 
-/** What is known of the code of plugins before a job loads it. */
+/** Result of {@linkcode inspectPlugin}. */
 export interface InspectedPlugin extends PluginRights {
-  /** The code. */
+  /** Code of the plugins. */
   readonly source: PluginSource;
-  /** The plugins that it makes; none if it cannot be loaded. */
+  /** Plugins in the code; empty if it cannot be loaded. */
   readonly plugins: readonly PluginSummary[];
-  /** What keeps it from being loaded without rights. */
+  /** Why the code cannot be loaded without permissions. */
   readonly problem?: string;
 }
 
 /**
- * Asks a plugin what it is, in a process without any permission.
+ * Loads a plugin in a process without permissions, to list what it contains.
  *
- * A program is not started: nothing could confine it.
+ * Programs are not started, because they cannot be sandboxed.
  *
  * @param source The plugin.
- * @param setting What it would have to do with.
- * @returns What is known of it.
+ * @param setting Environment of the plugin.
+ * @returns Permissions and contents of the plugin, or the problem.
  */
 export async function inspectPlugin(
   source: PluginSource,

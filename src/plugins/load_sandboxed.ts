@@ -21,68 +21,69 @@ import type { PluginSession, ReadyMessage } from "./sandbox/plugin_session.ts";
 import { startPlugin } from "./sandbox/start_plugin.ts";
 import { thrownText } from "./thrown_text.ts";
 
-/** What plugins in processes of their own have to do with. */
+/** Settings for plugins that run in their own processes. */
 export interface SandboxSetting extends RightsPolicy {
-  /** Where plugins say something. */
+  /** Logger for messages of plugins. */
   readonly logger: Logger;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
   /** Path of Deno. */
   readonly deno: string;
-  /** Takes secrets out of a text. */
+  /** Masks secrets in a text. */
   readonly maskText: (text: string) => string;
   /** Starts a stream that masks secrets. */
   readonly maskStream: () => MaskStream;
   /**
-   * Creates the workspace, which Landlock has to know when a process starts.
+   * Creates the workspace. Landlock requires that it exists when a process
+   * starts.
    *
-   * @default {it is there}
+   * @default {the workspace exists}
    */
   readonly prepare?: () => Promise<void>;
-  /** Lists the variables whose values are known to be secret by now. */
+  /** Lists the variables whose values are known to be secret so far. */
   readonly secretNames: () => ReadonlySet<string>;
-  /** Has a value masked. */
+  /** Masks a value from now on. */
   readonly registerSecret: (value: string) => void;
-  /** Absolute path of the directory in which the runner works. */
+  /** Absolute path of the runner's working directory. */
   readonly cwd: string;
   /**
-   * Maximum time that a plugin may take to be loaded, in milliseconds.
+   * Time limit for loading a plugin, in milliseconds.
    *
    * @default {10_000; 60_000 if its code may have to be fetched}
    */
   readonly loadTimeoutMs?: number;
   /**
-   * Adds follow-up jobs, as trigger documents spell them.
+   * Queues follow-up jobs in the form of trigger documents.
    *
-   * @throws {Error} If they are not accepted.
+   * @throws {Error} If a job is invalid.
    */
   readonly triggerJobs: (jobs: readonly unknown[]) => void;
 }
 
-/** What a plugin can change of a job. */
+/** Permissions to change everything in a job that plugins can change. */
 const ALL_CHANGES = {
   env: ["*"],
   config: ["*"],
   steps: ["*"],
 } satisfies PluginPermissions;
 
-/** A plugin that runs in a process of its own. */
+/** Loaded plugin code that runs in its own process. */
 export interface SandboxedPlugin extends PluginRights, AsyncDisposable {
-  /** Where it comes from. */
+  /** The code. */
   readonly source: PluginSource;
-  /** The plugins that its code makes. */
+  /** Plugins in the code. */
   readonly plugins: readonly Plugin[];
-  /** Its process. */
+  /** Session with the process. */
   readonly session: PluginSession;
 }
 
 /**
- * Starts a plugin in a process of its own, with its rights and no others.
+ * Starts a plugin in its own process with exactly its permissions.
  *
  * @param source The plugin.
- * @param setting What it has to do with.
+ * @param setting Environment of the plugin.
  * @returns The plugin, which is not registered yet.
- * @throws {RunnerError} `plugin-failed`, if it cannot be loaded.
+ * @throws {RunnerError} `plugin-failed` if it cannot be loaded.
  */
 export async function loadSandboxed(
   source: PluginSource,
@@ -110,12 +111,12 @@ export async function loadSandboxed(
 }
 
 /**
- * Returns the permissions of a program. Nothing can confine it, so it runs
- * with all rights or not at all.
+ * Returns the permissions of a program. Programs are not sandboxed: they run
+ * with all rights of the user or not at all.
  *
  * @param source The program.
- * @param policy What decides.
- * @returns Its rights.
+ * @param policy Policy that grants permissions.
+ * @returns Its permissions.
  * @throws {TypeError} If it may not run.
  */
 export function programRights(
@@ -128,8 +129,8 @@ export function programRights(
 }
 
 /**
- * What was written for a runner in Python expects its variables. Secrets are
- * granted one by one.
+ * Python plugins expect the variables of the runner, so they see all of them
+ * except secrets, which must be granted individually.
  */
 function ungrantedVariables(
   { isPython }: PluginSource,
@@ -140,7 +141,7 @@ function ungrantedVariables(
   return (name) => !secrets.has(name);
 }
 
-/** A plugin that misses a secret may do less than it should, and succeed. */
+/** Logs hidden secrets: a plugin without them may silently do less. */
 function reportWithheld(
   { name, isPython }: PluginSource,
   rights: PluginPermissions,
@@ -164,7 +165,7 @@ function reportWithheld(
   );
 }
 
-/** Only once it is known what a plugin asks for, it runs with rights. */
+/** Restarts a plugin with permissions once its requested ones are known. */
 async function restart(
   source: PluginSource,
   first: PluginSession,
@@ -189,7 +190,7 @@ async function start(
   const label = `plugin:${source.name}`;
   const session = startPlugin({
     ...source,
-    // A plugin in Python works where the runner does.
+    // Python plugins run in the runner's working directory.
     ...source.isPython ? { cwd: setting.cwd } : {},
     rights,
     deno,
@@ -210,7 +211,7 @@ async function start(
         `Links that are swapped while it runs may lead it out of its paths: ${reason}`,
       ),
   });
-  // What is needed later is loaded while the process starts.
+  // Import modules that are needed later while the process starts.
   reportWithheld(source, rights, setting);
   await Promise.allSettled([
     session,
@@ -237,7 +238,7 @@ async function describe(
         name: source.name,
         rights,
         seesUngranted: () => ungrantedVariables(source, setting),
-        // A program could change all of that anyway.
+        // A program could change these anyway.
         changeRights: source.url === undefined
           ? { ...rights, ...ALL_CHANGES }
           : rights,

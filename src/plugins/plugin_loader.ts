@@ -30,11 +30,11 @@ import { grantOption } from "./rights/rights.ts";
 import { hooksOf } from "./run_phase.ts";
 import { thrownText } from "./thrown_text.ts";
 
-/** What a loader works with. */
+/** Options for {@linkcode PluginLoader}. */
 export interface PluginLoaderOptions {
   /** Registry that receives the plugins. */
   readonly registry: PluginRegistry;
-  /** What plugins in processes of their own have to do with. */
+  /** Environment of sandboxed plugins. */
   readonly setting: SandboxSetting;
   /** Whether plugin files run in this process, with all of its permissions. */
   readonly trustsFiles: boolean;
@@ -43,27 +43,27 @@ export interface PluginLoaderOptions {
 /** Options for {@linkcode PluginLoader.loadDirectory}. */
 export interface LoadDirectoryOptions {
   /**
-   * Path that messages name instead.
+   * Path of the directory in messages.
    *
-   * @default {that of the directory}
+   * @default {the path of the directory}
    */
   readonly shownAs?: string;
   /**
-   * Whether the plugins are those of the trusted CI source.
+   * Whether the plugins belong to the trusted CI source.
    *
    * @default {false}
    */
   readonly isOfCiSource?: boolean;
 }
 
-/** Loads plugins for one job, and ends them with it. */
+/** Loads the plugins of one job, and stops them when the job ends. */
 export class PluginLoader {
   readonly #registry: PluginRegistry;
   readonly #setting: SandboxSetting;
   readonly #trustsFiles: boolean;
   readonly #ending = new AsyncDisposableStack();
 
-  /** Creates a loader that has loaded nothing. */
+  /** Creates a loader without plugins. */
   constructor(options: PluginLoaderOptions) {
     this.#registry = options.registry;
     this.#setting = options.setting;
@@ -75,8 +75,8 @@ export class PluginLoader {
    *
    * @param directory Path of the directory.
    * @param options Additional options.
-   * @throws {RunnerError} `invalid-config` if there is none; `plugin-failed`
-   * if a plugin cannot be loaded.
+   * @throws {RunnerError} `invalid-config` if the directory does not exist;
+   * `plugin-failed` if a plugin cannot be loaded.
    */
   async loadDirectory(
     directory: string,
@@ -114,7 +114,7 @@ export class PluginLoader {
     await this.load(found);
   }
 
-  /** One message names every program: each of them needs a grant. */
+  /** Reports all programs without a grant in a single error. */
   #refuseUngranted(sources: readonly PluginSource[]): void {
     const ungranted = sources.filter((source) => {
       const { grantsOf } = this.#settingOf(source);
@@ -131,10 +131,10 @@ export class PluginLoader {
   }
 
   /**
-   * Loads plugins into processes of their own, all at the same time.
+   * Loads plugins in parallel, each into its own process.
    *
    * @param sources The plugins.
-   * @throws {RunnerError} `plugin-failed` if one cannot be loaded.
+   * @throws {RunnerError} `plugin-failed` if a plugin cannot be loaded.
    */
   async load(sources: readonly PluginSource[]): Promise<void> {
     const results = await Promise.allSettled(
@@ -150,10 +150,10 @@ export class PluginLoader {
   }
 
   /**
-   * Logs which phases plugins have missed.
+   * Logs which phases have passed before plugins were loaded.
    *
-   * @param before Names of the plugins that have missed nothing.
-   * @param phases Phases that are over.
+   * @param before Names of the plugins that were loaded before these phases.
+   * @param phases Phases that have passed.
    */
   tellMissed(before: ReadonlySet<string>, phases: readonly Phase[]): void {
     for (const registered of this.#registry.plugins) {
@@ -169,12 +169,12 @@ export class PluginLoader {
     }
   }
 
-  /** Ends and unregisters what was loaded. */
+  /** Stops and unregisters the loaded plugins. */
   async end(): Promise<void> {
     await this.#ending.disposeAsync();
   }
 
-  /** A program is trusted like the files are. */
+  /** With `trustsFiles`, programs are trusted as well. */
   #settingOf({ url }: PluginSource): SandboxSetting {
     return this.#trustsFiles && url === undefined
       ? { ...this.#setting, grantsOf: () => ({ run: ["*"], env: ["*"] }) }
@@ -230,18 +230,18 @@ function loadError(origin: string, cause: unknown): RunnerError {
 /**
  * Loads the plugin files of a directory into this process.
  *
- * These are the files `plugin_*.ts` and `plugin_*.js` directly in it, by name.
- * The default export of each is a plugin, a class that makes one without
- * arguments, or a function that gets the registry and registers plugins. A
- * symbolic link is followed if it stays in the directory.
+ * These are the files `plugin_*.ts` and `plugin_*.js` directly in the
+ * directory, sorted by name. The default export of each is a plugin, a plugin
+ * class whose constructor needs no arguments, or a function that receives the
+ * registry and registers plugins. Symbolic links must not leave the directory.
  *
  * @param directory Path of the directory.
  * @param registry Registry that receives the plugins.
- * @param logger Logger for what was loaded.
+ * @param logger Logger.
  * @returns Handle that unregisters the plugins when disposed.
  * @throws {RunnerError} `invalid-config` if the directory does not exist;
- * `plugin-failed` if a file holds no plugin or fails. Nothing stays registered
- * then.
+ * `plugin-failed` if a file contains no plugin or throws. In that case, no
+ * plugins remain registered.
  */
 export async function loadPlugins(
   directory: string,

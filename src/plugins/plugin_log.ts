@@ -1,23 +1,23 @@
 import type { MaskStream } from "../secrets/mask/stream.ts";
 
-/** Maximum length of a line, in characters; the rest goes on in the next one. */
+/** Maximum length of a line, in characters; longer lines are split. */
 const MAX_LINE = 1024 * 1024;
 
 /** Options for {@linkcode PluginLog}. */
 export interface PluginLogOptions {
   /** Starts a stream that masks secrets. */
   readonly maskStream: () => Pick<MaskStream, "mask">;
-  /** Receives each line, masked and without its line break. */
+  /** Receives each masked line without its newline. */
   readonly onLine: (line: string) => void;
 }
 
 /**
- * What a plugin says, message by message: one text that is masked as a whole
- * and only then cut into lines, so that the lines of a secret do not pass one
- * by one.
+ * Masks the messages of a plugin and splits them into lines.
  *
- * A line that may be the beginning of a secret waits for the next message, or
- * for the end of the call.
+ * All messages are masked as one stream before they are split, so a secret of
+ * several lines is masked even if each line is a message of its own. A line
+ * that could be the start of a secret is held back until the next message or
+ * the end of the call.
  */
 export class PluginLog implements Disposable {
   readonly #options: PluginLogOptions;
@@ -28,25 +28,25 @@ export class PluginLog implements Disposable {
   #line = "";
   #isClosed = false;
 
-  /** Starts a log that is empty. */
+  /** Creates an empty log. */
   constructor(options: PluginLogOptions) {
     this.#options = options;
     this.#stream = options.maskStream();
   }
 
   /**
-   * Adds a message, which ends with a line break.
+   * Adds a message and a newline.
    *
-   * @param message The message; it may have several lines.
+   * @param message Message of one or more lines.
    */
   write(message: string): void {
     this.writeBytes(this.#encoder.encode(`${message}\n`));
   }
 
   /**
-   * Adds bytes as they are.
+   * Adds bytes.
    *
-   * @param bytes A piece of UTF-8 text.
+   * @param bytes Chunk of UTF-8 text.
    */
   writeBytes(bytes: Uint8Array): void {
     const window = new Uint8Array(this.#held.length + bytes.length);
@@ -58,7 +58,7 @@ export class PluginLog implements Disposable {
     if (this.#isClosed) this.flush();
   }
 
-  /** Passes on what was held back: it did not become a secret. */
+  /** Prints what is held back, and starts a new stream. */
   flush(): void {
     const { output } = this.#stream.mask(this.#held, true);
     this.#print(this.#decoder.decode(output));
@@ -68,7 +68,7 @@ export class PluginLog implements Disposable {
     this.#stream = this.#options.maskStream();
   }
 
-  /** Holds nothing back any more; messages that come later are passed on at once. */
+  /** Prints what is held back; later messages are printed immediately. */
   [Symbol.dispose](): void {
     this.#isClosed = true;
     this.flush();

@@ -16,54 +16,54 @@ import {
   type RightKind,
 } from "./rights/rights.ts";
 
-/** A plugin that is to run in a process of its own. */
+/** Code of a plugin that runs in its own process. */
 export interface PluginSource {
-  /** Name under which rights are granted to it. */
+  /** Name under which the plugin is granted permissions. */
   readonly name: string;
-  /** Where it comes from, for messages. */
+  /** Path or URL of the plugin, for messages. */
   readonly origin: string;
-  /** Address of its code; none for a program. */
+  /** URL of the code; `undefined` for a program. */
   readonly url?: string;
   /**
-   * Whether it is a program in Python that the host of such plugins loads.
+   * Whether it is a Python file, which the host for Python plugins loads.
    *
    * @default {false}
    */
   readonly isPython?: boolean;
   /**
-   * Whether it is a plugin of the trusted CI source.
+   * Whether the plugin belongs to the trusted CI source.
    *
    * @default {false}
    */
   readonly isOfCiSource?: boolean;
-  /** Path of its file, if it has one. */
+  /** Path of the file; `undefined` for a package. */
   readonly file?: string;
-  /** Directory in which its process runs. */
+  /** Working directory of the process. */
   readonly cwd: string;
-  /** Lock file that holds the pins of its address. */
+  /** Lock file that pins the package. */
   readonly lockFile?: string;
-  /** Cache of Deno that holds its module graph, if that was fetched beforehand. */
+  /** `DENO_DIR` with the module graph, if it was fetched in advance. */
   readonly denoDir?: string;
-  /** What it asks for; `undefined` if only the plugin itself knows. */
+  /** Requested permissions; `undefined` if they are known only after loading. */
   readonly asked?: PluginPermissions;
 }
 
-/** What decides about the rights of plugins. */
+/** Policy that determines the permissions of plugins. */
 export interface RightsPolicy {
-  /** Returns what the plugin of a name is granted. */
+  /** Returns the permissions that a plugin is granted. */
   readonly grantsOf: GrantsOf;
-  /** Directories that may stand in rights. */
+  /** Directories that paths in permissions can refer to. */
   readonly directories: RightsDirectories;
-  /** A directory of which there is a copy: who may read one may read the other. */
+  /** A directory and its copy; read access to one includes the other. */
   readonly copy?: { readonly original: string; readonly path: string };
 }
 
 /**
- * Reads what there is to know of a plugin's file without running it.
+ * Describes the plugin in a file without running it.
  *
  * @param file The file.
  * @returns The plugin.
- * @throws {TypeError} If it is no file to be run, or its manifest is wrong.
+ * @throws {TypeError} If the file cannot be loaded, or its manifest is invalid.
  */
 export async function fileSource(file: PluginFile): Promise<PluginSource> {
   const real = await realPluginFile(file.path);
@@ -78,21 +78,22 @@ export async function fileSource(file: PluginFile): Promise<PluginSource> {
   return { ...source, url: fileUrl(real), asked };
 }
 
-/** What a plugin may do, and what it asks for in vain. */
+/** Permissions of a plugin, and the requested ones that were not granted. */
 export interface PluginRights {
-  /** What it may do. */
+  /** Permissions that the plugin has. */
   readonly rights: PluginPermissions;
-  /** What it asks for and is not granted as it asks. */
+  /** Requested values that were not granted, or not in full. */
   readonly refused: readonly { kind: RightKind; value: string }[];
 }
 
 /**
- * Finds the rights of a plugin: what it asks for and is granted.
+ * Determines the permissions of a plugin: those that are both requested and
+ * granted.
  *
  * @param source The plugin.
- * @param policy What decides.
- * @param asked What it asks for.
- * @returns Its rights.
+ * @param policy Grants and directories.
+ * @param asked Requested permissions.
+ * @returns Permissions of the plugin.
  * @throws {TypeError} If a path cannot be permitted.
  */
 export function rightsOf(
@@ -128,21 +129,21 @@ function withCopy(
 }
 
 /**
- * Checks whether a program may run as a plugin. Nothing can confine it, so it
- * runs with the user's rights or not at all.
+ * Checks whether a program may run as a plugin. Programs are not sandboxed:
+ * they run with all rights of the user or not at all.
  *
- * @param rights What it is granted.
- * @returns Whether it may.
+ * @param rights Permissions that the program is granted.
+ * @returns Whether it may run.
  */
 export function mayRun({ run }: PluginPermissions): boolean {
   return run?.includes("*") ?? false;
 }
 
 /**
- * Explains that programs may not run as plugins, and how to allow it.
+ * Explains why programs may not run as plugins, and how to allow it.
  *
- * @param sources The programs, at least one.
- * @returns Text that can end a sentence.
+ * @param sources One or more programs.
+ * @returns Reason, phrased to follow "Cannot …:".
  */
 export function ungrantedText(sources: readonly PluginSource[]): string {
   const isOne = sources.length === 1;
@@ -163,7 +164,7 @@ export function ungrantedText(sources: readonly PluginSource[]): string {
   } with ${options.join(" ")}${ofCiSource}`;
 }
 
-/** A plain name needs no quotes: no shell finds a file of the name of a grant. */
+/** Quotes a grant for the shell, except plain ones: their `*` matches no files. */
 function grantWord(grant: string): string {
   return /^[\w.:=*-]+$/.test(grant) ? grant : shellWord(grant);
 }

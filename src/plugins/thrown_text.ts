@@ -1,10 +1,11 @@
 import { messageOf } from "../errors.ts";
 
 /**
- * Returns what a plugin threw, which need not be an error, nor have a text.
+ * Describes a value that a plugin threw. It may be any value, including one
+ * that cannot be converted to a string.
  *
  * @param thrown The thrown value.
- * @returns Text that can end a sentence.
+ * @returns Reason, phrased to follow "Cannot …:".
  */
 export function thrownText(thrown: unknown): string {
   try {

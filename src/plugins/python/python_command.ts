@@ -22,19 +22,19 @@ import registerSecret from "./runnerlib/register_secret.py" with {
 import state from "./runnerlib/state.py" with { type: "text" };
 import workflow from "./runnerlib/workflow.py" with { type: "text" };
 
-/** Options of Python: text is UTF-8, and variables of a job do not change Python. */
+/** Options of Python: ignore `PYTHON*` variables of the job; text is UTF-8. */
 const PYTHON_FLAGS = ["-E", "-X", "utf8"];
 
 /**
- * Puts together the command that runs the plugins of a file in Python.
+ * Builds the command that runs the plugins of a Python file.
  *
- * The host that loads the file is passed as text: a compiled runner has no
- * files, and a package from JSR has none that Python could read.
+ * The host that loads the file is passed as text, because neither a compiled
+ * runner nor a package from JSR has files that Python can read.
  *
  * @param file Path of the file.
  * @param env Environment of the runner.
  * @returns Program and arguments.
- * @throws {RunnerError} `plugin-failed`, if Python is not found.
+ * @throws {RunnerError} `plugin-failed` if Python is not found.
  */
 export async function pythonCommand(
   file: string,
@@ -61,7 +61,7 @@ function hostData(): string {
   });
 }
 
-/** The package `runnerlib` for Python: texts of modules by their names. */
+/** The Python package `runnerlib`: source code by module name. */
 export const PYTHON_PACKAGE: Readonly<Record<string, string>> = {
   "runnerlib": root,
   "runnerlib.__main__": entry,

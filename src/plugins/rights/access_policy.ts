@@ -2,37 +2,38 @@ import { isInside, normalizePath } from "../../job_path.ts";
 import { realPath } from "../../workspace/guard.ts";
 import { mayUse, type PluginPermissions, RIGHT_KINDS } from "./rights.ts";
 
-/** Something that a plugin is about to do, as Deno asks about it. */
+/** Access that Deno asks about before a plugin performs it. */
 export interface AccessRequest {
   /** Kind of permission, as Deno names it. */
   readonly permission: string;
-  /** What it is about; `null` for everything of its kind. */
+  /** Path, host, variable and so on; `null` for everything of its kind. */
   readonly value: string | null;
 }
 
 /** Options for {@linkcode openAccessPolicy}. */
 export interface AccessPolicyOptions {
-  /** Rights of the plugin, with absolute paths. */
+  /** Permissions of the plugin, with absolute paths. */
   readonly rights: PluginPermissions;
-  /** Absolute path of the workspace, in which the job may put links. */
+  /** Absolute path of the workspace, in which the job may create links. */
   readonly workspace: string;
-  /** Absolute path of the directory in which its Deno makes temporary files. */
+  /** Absolute path of the directory in which Deno creates temporary files. */
   readonly temporary: string;
 }
 
-/** Resolves to why something is refused; to `undefined` if it is allowed. */
+/** Resolves to the reason for denying access, or `undefined` to allow it. */
 export type AccessPolicy = (
   request: AccessRequest,
 ) => Promise<string | undefined>;
 
 /**
- * Decides what a plugin may do at the moment in which it does it.
+ * Creates a policy that decides about each access when it happens.
  *
- * A path has to be in a permitted directory twice: as it is written, and where
- * it leads. A link that the job or its source has put there leads nowhere else.
+ * A path must be in a permitted directory both as written and after symbolic
+ * links are resolved. A link that the job or its source created cannot lead out
+ * of the permitted directories.
  *
- * @param options Rights and workspace.
- * @returns The policy. Directories outside of the workspace are resolved now.
+ * @param options Permissions and workspace.
+ * @returns The policy. Directories outside the workspace are resolved now.
  */
 export async function openAccessPolicy(
   { rights, workspace, temporary }: AccessPolicyOptions,
@@ -58,7 +59,7 @@ export async function openAccessPolicy(
   };
 }
 
-/** What the job can change is taken as it is written; a link there leads out. */
+/** Does not resolve paths in the workspace, where the job can create links. */
 function resolveRoots(
   paths: readonly string[],
   workspace: string,
@@ -90,18 +91,19 @@ function isInRanges(ranges: readonly string[], host: string): boolean {
   return ranges.some((range) => range.includes("/") && isInRange(range, host));
 }
 
-/** The words of Deno, which are explained wherever they come from. */
+/** Same wording as Deno's, which {@linkcode deniedAccess} parses. */
 function refusal({ permission, value }: AccessRequest): string {
   const what = value === null ? "" : ` to "${value}"`;
   return `Requires ${permission} access${what}, run again with the --allow-${permission} flag`;
 }
 
 /**
- * Checks whether a host is an address within a range.
+ * Checks whether a host is an address in a range.
  *
  * @param range Range such as `10.0.0.0/8` or `[fd00::]/8`.
  * @param host Address with or without a port.
- * @returns Whether it is; not for a name, whatever it stands for.
+ * @returns Whether the address is in the range; always `false` for host names,
+ * which are not resolved.
  */
 export function isInRange(range: string, host: string): boolean {
   const [, network, prefix] = /^(.*)\/(\d+)$/.exec(range) ?? [];

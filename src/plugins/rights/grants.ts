@@ -11,34 +11,33 @@ import {
 
 const LINE = /^([^:\s]+):([^=]*)=(.*)$/s;
 
-/** Name that stands for every plugin of the trusted CI source. */
+/** Name that matches every plugin of the trusted CI source. */
 export const ALL_OF_CI_SOURCE = "ci/*";
 
 /**
- * Gets what a plugin is granted.
+ * Returns the permissions that a plugin is granted.
  *
- * @param plugin Name under which rights are granted to the plugin.
- * @param isOfCiSource Whether it is a plugin of the trusted CI source.
+ * @param plugin Name under which the plugin is granted permissions.
+ * @param isOfCiSource Whether the plugin belongs to the trusted CI source.
  */
 export type GrantsOf = (
   plugin: string,
   isOfCiSource?: boolean,
 ) => PluginPermissions;
 
-/** What every plugin is granted that asks for it. */
+/** Permissions that every plugin is granted. */
 const DEFAULT: PluginPermissions = { read: ["$JOB_DIR", "$PLUGIN_DIR"] };
 
 /**
- * Reads what an operator grants to plugins: lines `NAME:KIND=VALUE,VALUE`, or
- * `NAME:KIND=["VALUE"]` for values that contain commas.
+ * Parses the permissions that an operator grants to plugins: lines
+ * `NAME:KIND=VALUE,VALUE`, or `NAME:KIND=["VALUE"]` for values with commas.
  *
- * Lines add up; the name `*` stands for every plugin, and `ci/*` for every
+ * Lines are cumulative. The name `*` matches every plugin, and `ci/*` every
  * plugin of the trusted CI source.
  *
- * @param lines Lines; empty ones do not count.
- * @returns The rights that the plugin of a name is granted, and that of
- * the CI source.
- * @throws {RunnerError} `invalid-config`, if a line or a value is invalid.
+ * @param lines Lines; empty ones are ignored.
+ * @returns Function that returns the permissions of a plugin.
+ * @throws {RunnerError} `invalid-config` if a line or a value is invalid.
  */
 export function readGrants(
   lines: readonly string[],
@@ -84,16 +83,16 @@ function wrong(line: string, state: string): RunnerError {
   });
 }
 
-/** Directories by the names that stand for them in rights: `JOB_DIR` and so on. */
+/** Directories by their names in permissions: `JOB_DIR` and so on. */
 export type RightsDirectories = Readonly<Record<string, string>>;
 
 /**
- * Puts real directories in the place of `$JOB_DIR` and the like.
+ * Replaces `$JOB_DIR` and the like with directories.
  *
- * @param rights Rights as somebody wrote them.
+ * @param rights Permissions as written in a manifest or a grant.
  * @param directories Directories by name.
- * @returns The same rights with absolute paths.
- * @throws {TypeError} If a path cannot be used.
+ * @returns The same permissions with absolute paths.
+ * @throws {TypeError} If a path cannot be permitted.
  */
 export function expandPaths(
   rights: PluginPermissions,
@@ -113,7 +112,7 @@ function expandPath(path: string, directories: RightsDirectories): string {
     ? `it begins neither with "/" nor with ${
       Object.keys(directories).map((name) => `$${name}`).join(", ")
     }`
-    // Deno takes it for the end of the path, and has no way to write it.
+    // Deno splits lists at commas, and commas cannot be escaped.
     : expanded.includes(",")
     ? "it holds a comma"
     : undefined;

@@ -10,7 +10,7 @@ import {
   type RightKind,
 } from "../rights/rights.ts";
 
-/** Settings that no plugin changes: they say what plugins are and may do. */
+/** Settings that plugins cannot change, because they define permissions. */
 const FIXED: ReadonlySet<string> = new Set([
   "plugin_dir",
   "plugins",
@@ -18,26 +18,26 @@ const FIXED: ReadonlySet<string> = new Set([
   "trust_plugins",
 ]);
 
-/** A name that a variable can have. */
+/** Valid name of a variable. */
 const VARIABLE = /^[^=\0]+$/;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Whose changes are checked, and against what. */
+/** Options for {@linkcode applyChanges}. */
 export interface ChangesOptions {
-  /** Name under which rights are granted to the plugin. */
+  /** Name under which the plugin is granted permissions. */
   readonly name: string;
-  /** Rights of the plugin. */
+  /** Permissions of the plugin. */
   readonly rights: PluginPermissions;
 }
 
 /**
- * Creates the changes that a plugin asks for, all of them or none.
+ * Applies the changes that a plugin requests, all of them or none.
  *
- * @param changes What came from its process.
- * @param context What is changed.
- * @param options Whose changes they are.
- * @throws {TypeError} If it may not change that, or it is not what it should be.
+ * @param changes Changes from the plugin's process, not validated yet.
+ * @param context Context to change.
+ * @param options Name and permissions of the plugin.
+ * @throws {TypeError} If a change is invalid or not permitted.
  */
 export function applyChanges(
   changes: unknown,
@@ -48,7 +48,7 @@ export function applyChanges(
   const variables = checkFields("env", env, options);
   const settings = checkFields("config", config, options);
   const added = checkSteps(steps, options);
-  // What can still be refused goes first.
+  // Changes that can still be rejected come first.
   for (const [name, value] of settings) context.config.set(name, String(value));
   for (const step of added) context.addStep(step);
   for (const [name, value] of variables) {
@@ -116,30 +116,30 @@ function listOf(what: string, list: unknown): unknown[] {
   throw new TypeError(`it sent changes of "${what}" that are no list`);
 }
 
-/** Settings that may hold secrets before anybody knows which. */
+/** Settings that may contain secrets that are not registered yet. */
 const HIDDEN: ReadonlySet<string> = new Set([
   "job_env",
   "secret_values_list",
   "secrets_file",
 ]);
 
-/** What a plugin in its own process gets: data, and only what it may know. */
+/** Context of a sandboxed plugin, reduced to what the plugin may see. */
 export interface ContextData {
   /** Settings by name, with secrets masked. */
   readonly config: Readonly<Record<string, string>>;
-  /** Variables of the job that it may see. */
+  /** Variables of the job that the plugin may see. */
   readonly env: Readonly<Record<string, string>>;
   /** Absolute path of the workspace. */
   readonly jobPath: string;
-  /** Absolute path of the source, once it is there. */
+  /** Absolute path of the source, once it has been prepared. */
   readonly sourcePath: string | undefined;
-  /** Absolute path of the trusted CI code, once it is there. */
+  /** Absolute path of the trusted CI code, once it has been prepared. */
   readonly ciSourcePath: string | undefined;
-  /** Exit code of the job's command, `null` before it ended. */
+  /** Exit code of the job's command, or `null` until it exits. */
   readonly exitCode: number | null;
-  /** What went wrong first, with secrets masked. */
+  /** First error of the job, with secrets masked. */
   readonly error: { readonly name: string; readonly message: string } | null;
-  /** What plugins left for one another, as far as JSON can represent it. */
+  /** Values that plugins share, as far as JSON can represent them. */
   readonly shared: Readonly<Record<string, unknown>>;
 }
 
@@ -147,16 +147,16 @@ export interface ContextData {
 export interface ContextDataOptions {
   /** Checks whether the plugin sees a variable of the job. */
   readonly sees: (variable: string) => boolean;
-  /** Takes secrets out of a text. */
+  /** Masks secrets in a text. */
   readonly maskText: (text: string) => string;
 }
 
 /**
- * Takes out of a context what a plugin may know.
+ * Reduces a context to what a sandboxed plugin may see.
  *
  * @param context Context of plugins in this process.
- * @param options What the plugin may know.
- * @returns Data.
+ * @param options Visible variables and masking.
+ * @returns Data that JSON can represent.
  */
 export function contextData(
   context: PluginContext,
@@ -183,7 +183,7 @@ export function contextData(
   };
 }
 
-/** Masks a password in a URL, which may not be registered yet. */
+/** Removes credentials from URLs; they may not be registered as secrets yet. */
 function withoutLogin(text: string): string {
   return text.replace(/:\/\/[^/@\s]*@/g, "://");
 }
@@ -192,12 +192,12 @@ function isJson([, value]: [string, unknown]): boolean {
   try {
     return JSON.stringify(value) !== undefined;
   } catch {
-    // A cycle, say: it stays among the plugins of this process.
+    // Such as a cycle: only plugins in this process see it.
     return false;
   }
 }
 
-/** What the fields of a step may be, as far as a plugin may set them. */
+/** Validates the fields of a step that a plugin may set. */
 const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   name: isText,
   run: (value) => isText(value) && value !== "" || isWords(value),
@@ -217,10 +217,10 @@ const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
 };
 
 /**
- * Returns what is wrong with a step that came from another process.
+ * Validates a step from another process.
  *
- * @param step What claims to be a step.
- * @returns The problem; `undefined` if there is none.
+ * @param step Value to validate.
+ * @returns The problem; `undefined` if the step is valid.
  */
 export function stepProblem(step: unknown): string | undefined {
   if (typeof step !== "object" || step === null) return "it is no object";

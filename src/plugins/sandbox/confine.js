@@ -1,13 +1,12 @@
 /**
- * Becomes another program that reaches only some directories, whatever its own
- * checks let pass: Linux refuses the rest (Landlock). A link that is swapped
- * between a check and the access therefore leads nowhere.
+ * Restricts the process to some directories with Landlock, then becomes another
+ * program. Even if a link is swapped between the program's own permission check
+ * and the access, the kernel denies the access.
  *
- * It runs with all permissions, and is started as text. Its argument is JSON:
- * the directories and files that may be read and written, variables that are the
- * program's alone, and the program. Where
- * the kernel cannot do it, a message on standard output says so, and the program
- * starts all the same.
+ * The code runs with all permissions and is passed as text. Its argument is
+ * JSON: paths to read, paths to write, variables for the program only, and the
+ * program. If the kernel does not support Landlock, it prints a message on
+ * standard output and starts the program anyway.
  */
 const { read, write, env, argv } = JSON.parse(Deno.args[0]);
 
@@ -17,14 +16,14 @@ const PATH_BENEATH = 1;
 const PR_SET_NO_NEW_PRIVS = 38;
 const O_PATH_CLOEXEC = 0x280000;
 
-/** Bits of the kernel for what is done with files and directories. */
+/** Landlock access rights. */
 const READ = 1n << 2n | 1n << 3n;
 const WRITE_FILE = 1n << 1n;
 const TRUNCATE = 1n << 14n;
 const REFER = 1n << 13n;
-/** To remove a file or directory, and to make one of any kind. */
+/** Remove files and directories, and create files of any type. */
 const CHANGE_DIRECTORY = 0b1_1111_1111n << 4n;
-/** What can be said of a file that is no directory. */
+/** Access rights that apply to files. */
 const OF_FILES = WRITE_FILE | TRUNCATE | 1n << 2n;
 
 const SYMBOLS = {
@@ -66,7 +65,7 @@ function allow(libc, ruleset, path, access) {
   try {
     ({ isDirectory } = Deno.statSync(path));
   } catch {
-    // What is not there needs no rule.
+    // A missing path needs no rule.
     return;
   }
   const rule = new DataView(new ArrayBuffer(12));
@@ -97,7 +96,7 @@ try {
   console.log(JSON.stringify({ type: "unconfined", message }));
 }
 if (libc !== undefined) execute(libc);
-// There is no such library here: another process does as well.
+// Without this library, the program runs as a child process.
 const { code } = new Deno.Command(argv[0], {
   args: argv.slice(1),
   env,

@@ -1,4 +1,4 @@
-# Does what confine.js does, and starts in a few milliseconds.
+# Same as confine.js, but starts in a few milliseconds.
 my $prctl = shift(@ARGV) + 0;
 my (@read, @write);
 while (defined(my $word = shift @ARGV)) {

@@ -3,17 +3,17 @@ import confineByPerl from "./confine.pl" with { type: "text" };
 import { isInside } from "../../job_path.ts";
 import type { PluginPermissions } from "../rights/rights.ts";
 
-/** What the process of a plugin reaches at most, whatever its rights are. */
+/** Paths to which the kernel restricts the process of a plugin. */
 export interface Confinement {
-  /** Absolute paths that are read. */
+  /** Absolute paths that the process can read. */
   readonly read: readonly string[];
-  /** Absolute paths that are written to. */
+  /** Absolute paths that the process can write to. */
   readonly write: readonly string[];
-  /** Variables of the process, besides those that it inherits. */
+  /** Variables of the process in addition to inherited ones. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What Deno itself reads: names of hosts, certificates, facts of the machine. */
+/** Paths that Deno itself reads: hosts, certificates, system information. */
 const DENO_VARIABLES = [
   ...["/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/gai.conf"],
   ...["/etc/host.conf", "/etc/localtime", "/etc/ld.so.cache", "/etc/ssl"],
@@ -24,32 +24,34 @@ const DENO_VARIABLES = [
   ...["/sys/devices/system/cpu", "/dev/null", "/dev/urandom", "/dev/random"],
 ];
 
-/** Variables that name more files of certificates. */
+/** Variables with paths of further certificates. */
 const CERTIFICATES = [
   ...["DENO_CERT", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR", "SSL_CERT_FILE"],
 ];
 
-/** Number of the call `prctl`; those of Landlock are the same everywhere. */
+/** System call number of `prctl`; Landlock's are the same on all platforms. */
 const PRCTL = { x86_64: 157, aarch64: 167 };
 
 /** Options for {@linkcode confinementOf}. */
 export interface ConfinementOptions {
-  /** Rights of the plugin, with absolute paths. */
+  /** Permissions of the plugin, with absolute paths. */
   readonly rights: PluginPermissions;
   /** Absolute path of the workspace. */
   readonly workspace: string;
-  /** Path of Deno, of the plugin's file, and whatever else it needs. */
+  /** Paths of Deno, the plugin's file and other required files. */
   readonly needed: readonly string[];
   /** Environment of the process. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Finds what a plugin's process reaches at most. Directories in the workspace
- * are replaced while the plugin runs, so the workspace stands for them; for
- * what is not there yet, the directory stands in which it would be made.
+ * Determines the paths to which a plugin's process is restricted.
  *
- * @param options Rights and what Deno needs.
+ * Directories in the workspace may be replaced while the plugin runs, so the
+ * whole workspace is allowed instead. For a path that does not exist yet, the
+ * nearest existing parent is allowed.
+ *
+ * @param options Permissions and required paths.
  * @returns Existing paths.
  */
 export async function confinementOf(
@@ -85,15 +87,17 @@ export async function confinementOf(
 }
 
 /**
- * Puts a command into a confinement, as far as the system can do that.
+ * Wraps a command in a launcher that confines it, if the system supports that.
  *
- * Something has to call the kernel and then become the program. Perl, which
- * most systems have, does it at once; Deno takes as long as the plugin itself.
+ * The launcher calls the kernel and then becomes the program. Perl, which most
+ * systems have, starts immediately; Deno takes as long to start as the plugin
+ * itself.
  *
- * @param argv Program, by its absolute path, and arguments.
- * @param confinement What it reaches.
- * @param launcher Path of Deno, and of Perl, if it is there.
- * @returns Program and arguments; its first line says if it is not confined.
+ * @param argv Absolute path of the program, and arguments.
+ * @param confinement Paths to which it is restricted.
+ * @param launcher Path of Deno, and of Perl if it is available.
+ * @returns Program and arguments. If the program is not confined, its first
+ * line of output says so.
  */
 export function confinedCommand(
   argv: readonly string[],

@@ -11,57 +11,57 @@ import { covers, mayUse, type PluginPermissions } from "../rights/rights.ts";
 import { confinedCommand, type Confinement } from "./confinement.ts";
 import guest from "./guest.js" with { type: "text" };
 
-/** Largest heap of a plugin, in MiB; what lies outside of it counts below. */
+/** Maximum heap of a plugin, in MiB; memory outside it is limited below. */
 const HEAP_MIB = 256;
 
 /**
- * Most memory that a plugin may have for data, in KiB. V8 takes half of it at
- * once, and as much again for each worker, which therefore finds no room. A
- * limit on addresses would not do: V8 reserves far more of those than it uses.
+ * Maximum data memory of a plugin, in KiB. V8 allocates half of it at startup
+ * and as much again for each worker, so workers cannot start. Address space
+ * cannot be limited instead, because V8 reserves far more of it than it uses.
  */
 const DATA_KIB = 1024 * 1024;
 
-/** Kinds of rights that Deno itself knows. */
+/** Kinds of permissions that Deno enforces, except imports. */
 const DENO_KINDS = ["read", "write", "net", "env", "run", "sys"] as const;
 
-/** A limit that the system does not know is none; the heap has its own. */
+/** Limits memory where the system supports it; the heap has its own limit. */
 const LIMITED = `ulimit -d ${DATA_KIB} 2>/dev/null; exec "$@"`;
 
-/** The right to load code from npm, among the hosts from which it is loaded. */
+/** Value of the `import` permission that allows npm packages. */
 const NPM = "npm";
 
-/** What a plugin's process is made of. */
+/** Options for {@linkcode denoCommand}. */
 export interface DenoCommandOptions {
   /** Path of Deno. */
   readonly deno: string;
-  /** Address of the plugin: `file:`, `npm:` or `jsr:`. */
+  /** URL of the plugin: `file:`, `npm:` or `jsr:`. */
   readonly url: string;
-  /** Path of the plugin's own file, which it may read. */
+  /** Path of the plugin's file, which it may read. */
   readonly file?: string;
-  /** Rights of the plugin, with absolute paths. */
+  /** Permissions of the plugin, with absolute paths. */
   readonly rights: PluginPermissions;
-  /** Lock file that holds the pins of an address. */
+  /** Lock file that pins the package. */
   readonly lockFile?: string;
   /**
-   * Host of the registry for `jsr:`.
+   * Host and port of the registry for `jsr:`.
    *
    * @default {"jsr.io:443"}
    */
   readonly registry?: string;
   /**
-   * What its process reaches at most.
+   * Paths to which Landlock restricts the process.
    *
-   * @default {whatever Deno lets it reach}
+   * @default {no restriction beyond Deno's permissions}
    */
   readonly confinement?: Confinement;
-  /** Path of Perl, which confines a process sooner than Deno does. */
+  /** Path of Perl, which applies the confinement faster than Deno. */
   readonly perl?: string;
 }
 
 /**
- * Puts together the command that runs a plugin with its rights and no others.
+ * Builds the command that runs a plugin with exactly its permissions.
  *
- * @param options Plugin and rights.
+ * @param options Plugin and permissions.
  * @returns Program and arguments.
  */
 export function denoCommand(options: DenoCommandOptions): string[] {
@@ -74,7 +74,7 @@ export function denoCommand(options: DenoCommandOptions): string[] {
     "--no-prompt",
     "--no-config",
     "--node-modules-dir=none",
-    // Deno keeps what pages would store by their place, which no two plugins share.
+    // A unique origin, so that plugins do not share web storage.
     `--location=https://${crypto.randomUUID()}.invalid/`,
     ...lockFile === undefined
       ? ["--no-lock"]
@@ -94,10 +94,10 @@ export function denoCommand(options: DenoCommandOptions): string[] {
 }
 
 /**
- * Returns the permissions of Deno that rights stand for.
+ * Converts permissions to options of Deno.
  *
- * @param rights Rights, with absolute paths.
- * @param file Path of the plugin's own file.
+ * @param rights Permissions, with absolute paths.
+ * @param file Path of the plugin's file.
  * @returns Options of `deno run`.
  */
 export function permissionFlags(
@@ -112,12 +112,12 @@ export function permissionFlags(
 }
 
 /**
- * Returns the option of `deno run` that permits values of one kind.
+ * Returns the option of `deno run` that allows values of one kind.
  *
  * @param kind Kind, as Deno names it.
- * @param values Values; `*` stands for all.
- * @returns The option; none if nothing is permitted.
- * @throws {TypeError} If Deno would read a value as several.
+ * @param values Values; `*` means all.
+ * @returns The option; empty if there are no values.
+ * @throws {TypeError} If Deno would split a value into several.
  */
 export function permissionFlag(
   kind: string,
@@ -130,10 +130,10 @@ export function permissionFlag(
 }
 
 /**
- * Finds the host of the registry from which Deno loads `jsr:`.
+ * Returns the host of the registry from which Deno loads `jsr:` URLs.
  *
  * @param env Environment of the runner.
- * @returns Host and port, as the right to import names it.
+ * @returns Host and port, as in the `import` permission.
  */
 export function jsrHost(env: Readonly<Record<string, string>>): string {
   const { hostname, port, protocol } = URL.parse(env.JSR_URL ?? "") ??
@@ -142,9 +142,9 @@ export function jsrHost(env: Readonly<Record<string, string>>): string {
 }
 
 /**
- * Without an option that says otherwise, Deno imports from some hosts, and from
- * npm. A plugin does so only by a right; what is at its own address was fetched
- * beforehand, so not even its registry is reached.
+ * By default, Deno imports from npm and from some hosts. A plugin needs a
+ * permission for that. Its own code was fetched in advance, so it does not even
+ * need access to its registry.
  */
 function importFlags(
   url: string,
@@ -169,27 +169,27 @@ function guestCode(): string {
   return encoded ??= new TextEncoder().encode(guest).toBase64();
 }
 
-/** Without it, Deno takes a program for missing that is merely not permitted. */
+/** Without `PATH`, Deno reports a program as missing instead of not permitted. */
 const OF_ALL = ["PATH"];
 
-/** Which variables a plugin's process needs. */
+/** Options for {@linkcode processEnvironment}. */
 export interface ProcessEnvironmentOptions {
-  /** Whether Deno runs it, and not the system. */
+  /** Whether Deno runs the plugin; otherwise it is a program. */
   readonly isDeno: boolean;
-  /** Whether Deno fetches code for it. */
+  /** Whether Deno fetches code for the plugin. */
   readonly fetchesCode: boolean;
-  /** Checks whether it sees a variable without a grant for it. */
+  /** Checks whether the plugin sees a variable without a grant. */
   readonly seesUngranted: (name: string) => boolean;
 }
 
 /**
- * Returns the environment of a plugin's process: what it is granted, and what
- * Deno itself cannot do without.
+ * Returns the environment of a plugin's process: granted variables, and those
+ * that Deno itself requires.
  *
  * @param env Environment of the runner.
- * @param rights Rights of the plugin.
- * @param options What runs it.
- * @returns The whole environment.
+ * @param rights Permissions of the plugin.
+ * @param options What runs the plugin.
+ * @returns The complete environment.
  */
 export function processEnvironment(
   env: Readonly<Record<string, string>>,

@@ -4,21 +4,21 @@ import { isFile } from "../../fs/files.ts";
 /** Options for {@linkcode findDeno}. */
 export interface FindDenoOptions {
   /**
-   * Whether the runner is a compiled program, which cannot run others.
+   * Whether the runner is a compiled program, which cannot run other modules.
    *
-   * @default {as it is}
+   * @default {detected}
    */
   isStandalone?: boolean;
 }
 
 /**
- * Finds the Deno that runs plugins: the one that runs the runner, or, for a
+ * Finds the Deno that runs plugins: the one that runs the runner or, for a
  * compiled runner, the one on `PATH`.
  *
  * @param env Environment of the runner.
  * @param options Additional options.
  * @returns Path of Deno.
- * @throws {RunnerError} `plugin-failed`, if there is none.
+ * @throws {RunnerError} `plugin-failed` if Deno is not found.
  */
 export async function findDeno(
   env: Readonly<Record<string, string>>,
@@ -39,7 +39,7 @@ export async function findDeno(
  *
  * @param name Name of the program.
  * @param env Environment of the runner.
- * @returns Absolute path; `undefined` if it is not there.
+ * @returns Absolute path; `undefined` if the program is not found.
  */
 export async function findOnPath(
   name: string,

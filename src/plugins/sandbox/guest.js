@@ -1,18 +1,17 @@
 /**
- * The side of a sandboxed plugin that runs in the plugin's own process.
+ * Runs in the process of a sandboxed plugin, and calls the plugin.
  *
- * It is started as text, not imported: the process of a plugin may load
- * nothing but the plugin, and a compiled runner has no files. The plugin is
- * imported by a name that only a variable holds: Deno then holds each file of
- * the plugin against its permissions, which it does not do for imports that it
- * sees beforehand.
+ * The code is passed as text instead of imported: the process may load only the
+ * plugin, and a compiled runner has no source files. The specifier of the
+ * plugin is dynamic, because Deno checks permissions only for imports that it
+ * cannot analyze statically.
  *
- * Nothing in here protects anybody: the plugin shares this process and may
- * change all of it. The other side believes nothing that it cannot check.
+ * This code is not a security boundary: the plugin shares the process and can
+ * change everything in it. The runner validates all messages.
  */
 const { exit, inspect, stdin, stdout } = Deno;
 
-/** Methods by which a plugin is called, and those that it was not meant to have. */
+/** Methods that phases call, and misnamed ones that the runner reports. */
 const METHODS = [
   "execute",
   ...["preValidation", "postValidation", "preSourcePrep", "postSourcePrep"],
@@ -31,7 +30,7 @@ function send(message) {
   while (bytes.length > 0) bytes = bytes.subarray(stdout.writeSync(bytes));
 }
 
-/** What a plugin prints must come after the secrets that it had registered. */
+/** Sends output as messages, so that it stays behind registered secrets. */
 function redirectConsole() {
   const log = (...values) => {
     const text = values.map((value) =>
@@ -44,7 +43,7 @@ function redirectConsole() {
   }
 }
 
-/** The same kinds of exports that a trusted plugin file may have. */
+/** Accepts the same exports as trusted plugin files; see `registerExport()`. */
 async function register(exported) {
   const add = (plugin) => void plugins.set(plugin.name, plugin);
   const isObject = (it) => typeof it === "object" && it !== null;
@@ -100,7 +99,7 @@ async function call({ id, plugin: name, hook, phase, context: data }) {
 
 const states = new Map();
 
-/** Makes the context of one call, and tells afterwards what was changed in it. */
+/** Creates the context of a call; `collect` returns the changes made to it. */
 function open(plugin, phase, data, signal) {
   const state = states.get(plugin) ?? new Map();
   states.set(plugin, state);
@@ -167,7 +166,7 @@ async function* lines() {
   }
 }
 
-/** They need no permission, and would leave files of the plugin on the machine. */
+/** Web storage needs no permission, and would leave files on the machine. */
 function removeStorage() {
   for (const name of ["caches", "localStorage", "sessionStorage"]) {
     delete globalThis[name];
@@ -191,9 +190,9 @@ try {
 }
 for await (const line of lines()) {
   const message = JSON.parse(line);
-  // Not waited for: a cancellation must be handled meanwhile.
+  // Not awaited: a cancellation must be handled during the call.
   if (message.type === "call") call(message);
   else controllers.get(message.id)?.abort(new DOMException("", "AbortError"));
 }
-// The runner is gone; timers of the plugin must not keep it alive.
+// The runner has exited; timers of the plugin must not keep the process alive.
 exit(0);

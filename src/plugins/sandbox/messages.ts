@@ -1,26 +1,26 @@
-/** How a loaded plugin describes itself. */
+/** Description of a loaded plugin, as its process sends it. */
 export interface PluginDescription {
   /** Name of the plugin. */
   readonly name: unknown;
-  /** Its place among the plugins. */
+  /** Priority of the plugin. */
   readonly priority?: unknown;
-  /** Phases in which it is called. */
+  /** Phases in which the plugin is called. */
   readonly phases?: unknown;
-  /** What its failure means for the job. */
+  /** Whether an error of the plugin ends the job or is only logged. */
   readonly errorPolicy?: unknown;
-  /** Names of its methods; `execute` alone unless given. */
+  /** Names of its methods; only `execute` by default. */
   readonly methods?: unknown;
 }
 
-/** What a plugin says when it fails. */
+/** Error that a plugin's process reports. */
 export interface GuestFailure {
   /** Name of the error. */
   readonly name: string;
-  /** Its message. */
+  /** Message of the error. */
   readonly message: string;
 }
 
-/** A message from a plugin's process; only its shape has been checked. */
+/** A message from a plugin's process. Only its shape is validated. */
 export type GuestMessage =
   | {
     readonly type: "ready";
@@ -33,13 +33,13 @@ export type GuestMessage =
   | {
     readonly type: "secret";
     readonly value: string;
-    /** Asks for an answer, which comes when the value is masked. */
+    /** Requests an answer, which is sent once the value is masked. */
     readonly id?: number;
   }
   | {
     readonly type: "trigger";
     readonly id: number;
-    /** Follow-up jobs, as trigger documents spell them. */
+    /** Follow-up jobs in the form of trigger documents. */
     readonly jobs: readonly unknown[];
   }
   | { readonly type: "metric"; readonly name: string; readonly value: number }
@@ -60,13 +60,13 @@ export type HostMessage =
   | {
     readonly type: "answer";
     readonly id: number;
-    /** Why what was asked for was not done. */
+    /** Why the request failed, if it did. */
     readonly error?: string;
   };
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** For each type of message, whether its fields are as they should be. */
+/** Checks the fields of each type of message. */
 const SHAPES: Readonly<Record<string, (fields: Fields) => boolean>> = {
   ready: ({ plugins }) =>
     Array.isArray(plugins) && plugins.length > 0 && plugins.every(isFields),
@@ -83,10 +83,10 @@ const SHAPES: Readonly<Record<string, (fields: Fields) => boolean>> = {
 };
 
 /**
- * Reads a line of a plugin's process.
+ * Parses a line from a plugin's process.
  *
  * @param line The line.
- * @returns The message; `undefined` if it is none.
+ * @returns The message; `undefined` if the line is not a valid message.
  */
 export function parseMessage(line: string): GuestMessage | undefined {
   try {
@@ -98,7 +98,7 @@ export function parseMessage(line: string): GuestMessage | undefined {
     }
     return SHAPES[type](message) ? message as GuestMessage : undefined;
   } catch {
-    // Whatever it is, it is no JSON.
+    // The line is not JSON.
     return undefined;
   }
 }
@@ -113,21 +113,21 @@ function isFailure({ message, name = "" }: Fields): boolean {
 
 /** Options for {@linkcode readLines}. */
 export interface ReadLinesOptions {
-  /** Called for each line, without its line break. */
+  /** Called with each line, without its newline. */
   onLine: (line: string) => void;
-  /** Called for each piece that was read, with its length in bytes. */
+  /** Called with the length of each chunk, in bytes. */
   onBytes?: (count: number) => void;
   /** Maximum length of a line, in characters. */
   maxLength: number;
-  /** Called for a line that is longer; the line is dropped. */
+  /** Called for each longer line, which is dropped. */
   onTooLong: () => void;
 }
 
 /**
- * Reads a stream line by line, and holds no more of it than one line.
+ * Reads a stream line by line and buffers at most one line.
  *
  * @param stream The stream.
- * @param options What to do with its lines.
+ * @param options Callbacks and limit.
  */
 export async function readLines(
   stream: AsyncIterable<Uint8Array>,

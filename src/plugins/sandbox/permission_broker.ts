@@ -2,26 +2,26 @@ import { listenPrivately } from "../../secrets/registration/socket.ts";
 import type { AccessPolicy, AccessRequest } from "../rights/access_policy.ts";
 import { readLines } from "./messages.ts";
 
-/** Maximum length of a question, in characters. */
+/** Maximum length of a request, in characters. */
 const MAX_QUESTION_LENGTH = 64 * 1024;
 
-/** Answers the questions of one Deno about what its program may do. */
+/** Answers the permission requests of one Deno process. */
 export interface PermissionBroker extends Disposable {
-  /** Variables that make Deno ask here, and go by nothing else. */
+  /** Variables that make Deno ask the broker instead of using its own options. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /**
- * Opens a socket at which Deno asks before each access.
+ * Opens a socket that Deno asks before each access.
  *
- * Deno's own options are compared with paths as they are written. Here, the
- * decision is made at the moment of the access, when it is known where a path
- * leads. Deno exits when it gets no answer.
+ * Deno compares its own options with paths as they are written. The broker
+ * decides at the time of access, after symbolic links are resolved. Deno exits
+ * if it gets no answer.
  *
- * @param policy Creates the decisions.
- * @param parents Directories in which the socket can be.
+ * @param policy Policy that decides.
+ * @param parents Candidate directories for the socket.
  * @returns The broker, which serves one process.
- * @throws {RunnerError} If there can be no socket.
+ * @throws {RunnerError} If the socket cannot be created.
  */
 export function openPermissionBroker(
   policy: AccessPolicy,
@@ -33,7 +33,7 @@ export function openPermissionBroker(
     connection = await socket.listener.accept();
     await answer(connection, policy);
   };
-  // When it ends, so does the process, or it has ended already.
+  // Closing the connection ends the process, unless it has already ended.
   serve().catch(() => {}).finally(() => close(connection));
   return {
     env: { DENO_PERMISSION_BROKER_PATH: socket.path },
@@ -73,6 +73,6 @@ function close(connection: Deno.UnixConn | undefined): void {
   try {
     connection?.close();
   } catch {
-    // It is closed already.
+    // It is already closed.
   }
 }

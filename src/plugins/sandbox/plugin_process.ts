@@ -12,40 +12,40 @@ import {
 /** Maximum length of a message, in characters. */
 const MAX_MESSAGE_LENGTH = 1024 * 1024;
 
-/** Most that a plugin may say from one call to the next, in bytes. */
+/** Maximum output of a plugin between two messages to it, in bytes. */
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** Most of its standard error that is passed on, in characters. */
+/** Maximum standard error of a plugin that is logged, in characters. */
 const MAX_STDERR = 64 * 1024;
 
-/** How long the rest of its output is waited for once it was ended, in milliseconds. */
+/** Time to wait for remaining output of an ended process, in milliseconds. */
 const DRAIN_MS = 500;
 
-/** What V8 says when the heap is full. */
+/** Messages of V8 when the heap is full. */
 const OUT_OF_MEMORY = /out of memory|memory allocation of \d+ bytes failed/i;
 
-/** What Deno says when the runner decides about each access. */
+/** Warning that Deno prints when a permission broker is used. */
 const BROKER_WARNING = "Warning Permission broker is an experimental feature";
 
-/** Who hears what a plugin says. */
+/** Receives messages and output of a plugin's process. */
 export interface PluginListener {
-  /** Hears every message in its order. */
+  /** Receives each message, in order. */
   message(message: GuestMessage): void;
-  /** Hears what it writes to standard error. */
+  /** Receives lines of standard error of a sandboxed plugin, masked. */
   stderr(line: string): void;
-  /** Hears the same of a program, as it is and in full. */
+  /** Receives standard error of a program, unmasked and without a limit. */
   output(bytes: Uint8Array): void;
   /** Starts a stream that masks secrets. */
   maskStream(): MaskStream;
 }
 
 /**
- * A plugin's process: messages as lines of JSON, and its end.
+ * A plugin's process, which exchanges messages as lines of JSON.
  *
- * Whatever it does that a plugin does not do ends it, with a reason.
+ * A process that violates the protocol or exceeds a limit is killed.
  */
 export class PluginProcess implements AsyncDisposable {
-  /** Resolves with the reason when the process has ended or was ended. */
+  /** Resolves with the reason when the process has exited or was killed. */
   readonly ended: Promise<string>;
   readonly #child: RunningProcess;
   readonly #listener: PluginListener;
@@ -59,12 +59,13 @@ export class PluginProcess implements AsyncDisposable {
   #isOutOfMemory = false;
 
   /**
-   * Takes over a process that was started with all of its streams.
+   * Takes over a process whose streams are all pipes.
    *
    * @param child The process.
-   * @param listener Who hears what it says.
-   * @param isProgram Whether it is a program, which may do the work of a job
-   * and print as much as that, and not code that Deno confines.
+   * @param listener Receives messages and output.
+   * @param isProgram Whether it is a program instead of code that Deno
+   * sandboxes. The output of programs is not limited: they may do the work of a
+   * job.
    */
   constructor(
     child: RunningProcess,
@@ -80,27 +81,27 @@ export class PluginProcess implements AsyncDisposable {
     void this.#watch();
   }
 
-  /** Why it has ended; `undefined` as long as it runs. */
+  /** Why the process has ended; `undefined` while it runs. */
   get reason(): string | undefined {
     return this.#reason;
   }
 
   /**
-   * Sends a message; what the plugin says from here on is counted anew.
+   * Sends a message and resets the limit on output.
    *
    * @param message The message.
    */
   send(message: HostMessage): void {
     this.#bytes = 0;
     const bytes = new TextEncoder().encode(`${JSON.stringify(message)}\n`);
-    // The end of a plugin is reported where it is awaited.
+    // If the process has ended, that is reported where its end is awaited.
     this.#writer.write(bytes).catch(() => {});
   }
 
   /**
-   * Ends the process at once; its first reason stands.
+   * Kills the process. Only the first reason is kept.
    *
-   * @param reason Why, worded to end a sentence.
+   * @param reason Reason, phrased to follow "Cannot …:".
    */
   end(reason: string): void {
     if (this.#reason !== undefined) return;
@@ -109,12 +110,12 @@ export class PluginProcess implements AsyncDisposable {
     this.#end.resolve(reason);
   }
 
-  /** Ends the process, and has its last words heard. */
+  /** Kills the process and drains its output. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.end("the job is over");
     await settlesWithin(this.#drained, DRAIN_MS);
     await this.#child.status;
-    // The pipe may be closed already: by the end of the process.
+    // The pipe may already be closed because the process has ended.
     await this.#writer.abort().catch(() => {});
   }
 
@@ -144,7 +145,7 @@ export class PluginProcess implements AsyncDisposable {
       }
       return;
     }
-    // Its lines may be those of one secret.
+    // Masked as one stream, because a secret may have several lines.
     const stderr = maskChunks(
       this.#child.stderr!,
       this.#listener.maskStream(),
@@ -154,7 +155,7 @@ export class PluginProcess implements AsyncDisposable {
       onTooLong: () => {},
       onLine: (line) => {
         this.#isOutOfMemory ||= OUT_OF_MEMORY.test(line);
-        // Pages of stack trace follow, which do not help a user.
+        // Long stack traces of V8 follow; they do not help users.
         if (this.#isOutOfMemory || line.trim() === "") return;
         if (line === BROKER_WARNING) return;
         this.#stderrLength += line.length;
@@ -163,7 +164,7 @@ export class PluginProcess implements AsyncDisposable {
     });
   }
 
-  /** The line may be a part of a secret, of which the rest is still to come. */
+  /** Omits the end of a line that may be the start of a secret. */
   #summary(line: string): string {
     const bytes = new TextEncoder().encode(`${line}\n`);
     const { output } = this.#listener.maskStream().mask(bytes, false);

@@ -8,34 +8,34 @@ import type { MaskStream } from "../../secrets/mask/stream.ts";
 import { thrownText } from "../thrown_text.ts";
 import { PluginProcess } from "./plugin_process.ts";
 
-/** Maximum number of secrets that a plugin may have registered. */
+/** Maximum number of secrets that a plugin may register. */
 const MAX_SECRETS = 1_000;
 
 /** Maximum number of lines of a plugin that are logged. */
 const MAX_LINES = 10_000;
 
-/** What a plugin can do at any time. */
+/** Handles requests that a plugin can send at any time. */
 export interface SessionListener {
-  /** Says something in the log. */
+  /** Logs a message. */
   log(message: string): void;
-  /** Has a value masked. */
+  /** Masks a value from now on. */
   secret(value: string): void;
   /**
-   * Adds follow-up jobs, as trigger documents spell them.
+   * Queues follow-up jobs in the form of trigger documents.
    *
-   * @throws {Error} If they are not accepted.
+   * @throws {Error} If a job is invalid.
    */
   trigger(jobs: readonly unknown[]): void;
   /** Starts a stream that masks secrets. */
   maskStream(): MaskStream;
-  /** Hears why the system does not confine the process. */
+  /** Called with the reason if Landlock does not confine the process. */
   unconfined(reason: string): void;
 }
 
-/** What a plugin said when it was loaded. */
+/** Message that a plugin sends after it is loaded. */
 export type ReadyMessage = Extract<GuestMessage, { type: "ready" }>;
 
-/** What is said to the plugin to call one of its methods. */
+/** Method to call, and its context. */
 export type CallRequest = Omit<
   Extract<HostMessage, { type: "call" }>,
   "type" | "id"
@@ -43,13 +43,16 @@ export type CallRequest = Omit<
 
 /** Options for {@linkcode PluginSession.call}. */
 export interface CallOptions {
-  /** Aborted when the call should end, with a `TimeoutError` when it must. */
+  /**
+   * Cancels the call when aborted. With a `TimeoutError`, the plugin is killed
+   * immediately.
+   */
   signal: AbortSignal;
-  /** Receives the numbers that the plugin records meanwhile. */
+  /** Receives metrics that the plugin records during the call. */
   metric: (name: string, value: number) => void;
 }
 
-/** An error that a plugin reported. */
+/** Error that a plugin reports. */
 export class GuestError extends Error {
   /** Creates an error from the plugin's message. */
   constructor({ name, message }: GuestFailure) {
@@ -57,7 +60,7 @@ export class GuestError extends Error {
   }
 }
 
-/** A plugin in a process of its own, which is called and answers. */
+/** Session with a plugin that runs in its own process. */
 export class PluginSession implements AsyncDisposable {
   /** Resolves when the plugin is loaded. */
   readonly ready: Promise<ReadyMessage>;
@@ -78,8 +81,8 @@ export class PluginSession implements AsyncDisposable {
    * Takes over a plugin's process.
    *
    * @param child The process.
-   * @param listener What the plugin can do at any time.
-   * @param isProgram Whether it is a program that nothing confines.
+   * @param listener Handles requests of the plugin.
+   * @param isProgram Whether it is a program, which is not sandboxed.
    */
   constructor(
     child: RunningProcess,
@@ -96,7 +99,7 @@ export class PluginSession implements AsyncDisposable {
     this.#messages = openLog();
     this.#output = openLog();
     this.ready = this.#ready.promise;
-    // If it is not awaited, the next call reports it.
+    // If nothing awaits it, the next call reports the error.
     this.ready.catch(() => {});
     this.#process = new PluginProcess(child, {
       message: (message) => this.#hear(message),
@@ -113,12 +116,12 @@ export class PluginSession implements AsyncDisposable {
     });
   }
 
-  /** Whether a call makes sense: the plugin runs, or its end was not reported yet. */
+  /** Whether to call the plugin: it runs, or its end has not been reported. */
   get isCallable(): boolean {
     return this.#process.reason === undefined || !this.#isEndKnown;
   }
 
-  /** Why the plugin ended by itself, until that is reported. */
+  /** Why the plugin ended by itself; `undefined` once that has been reported. */
   get untoldEnd(): string | undefined {
     return this.#isEndKnown ? undefined : this.#process.reason;
   }
@@ -128,7 +131,7 @@ export class PluginSession implements AsyncDisposable {
    *
    * @param request Method and context.
    * @param options Signal and listener.
-   * @returns The changes that it asks for.
+   * @returns Changes that the plugin requests.
    * @throws {GuestError} If the method throws.
    * @throws {Error} If the process ends.
    */
@@ -160,15 +163,15 @@ export class PluginSession implements AsyncDisposable {
   }
 
   /**
-   * Ends the plugin at once.
+   * Kills the plugin.
    *
-   * @param reason Why.
+   * @param reason Reason, phrased to follow "Cannot …:".
    */
   end(reason: string): void {
     this.#process.end(reason);
   }
 
-  /** Ends the plugin, and has its last words heard. */
+  /** Kills the plugin and drains its output. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isEndKnown = true;
     await this.#process[Symbol.asyncDispose]();
@@ -208,7 +211,7 @@ export class PluginSession implements AsyncDisposable {
       return this.end("it answered a call that was not made");
     }
     const call = this.#call;
-    // An end of the process that follows does not change the answer.
+    // If the process ends after the answer, the answer still counts.
     this.#call = undefined;
     void this.#afterOutput().then(() => {
       if (message.type === "done") call.resolve(message.changes);
@@ -221,11 +224,11 @@ export class PluginSession implements AsyncDisposable {
   ): void {
     const answer = errorOf(() => this.#listener.secret(value));
     if (id !== undefined) this.#process.send({ type: "answer", id, ...answer });
-    // The plugin takes for granted that the value is masked.
+    // The plugin relies on the value being masked.
     else if (answer.error !== undefined) this.end(answer.error);
   }
 
-  /** What was read before a message, from another stream, is heard before it. */
+  /** Lets output that was read before a message be logged before it. */
   async #afterOutput(): Promise<void> {
     if (this.#isProgram) await nextTask();
   }

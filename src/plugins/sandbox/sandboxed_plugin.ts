@@ -10,31 +10,31 @@ import { applyChanges, contextData } from "./changes.ts";
 import type { PluginDescription } from "./messages.ts";
 import { GuestError, type PluginSession } from "./plugin_session.ts";
 
-/** Methods that a plugin may be called by; the registry checks others. */
+/** Valid method names; the registry validates the methods themselves. */
 const METHOD = /^[a-z]\w*$/i;
 
-/** What a plugin in a process of its own is made of. */
+/** Options for {@linkcode sandboxedPlugin}. */
 export interface SandboxedPluginOptions {
-  /** Name under which rights are granted to it. */
+  /** Name under which the plugin is granted permissions. */
   readonly name: string;
-  /** Its rights, which decide what it sees. */
+  /** Permissions that determine what the plugin sees. */
   readonly rights: PluginPermissions;
-  /** Returns what checks whether it sees a variable without a grant for it. */
+  /** Returns a check for variables that the plugin sees without a grant. */
   readonly seesUngranted: () => (name: string) => boolean;
-  /** Rights that decide what it changes of the job. */
+  /** Permissions that determine what the plugin can change in the job. */
   readonly changeRights: PluginPermissions;
-  /** Its process. */
+  /** Session with the process. */
   readonly session: PluginSession;
-  /** Takes secrets out of a text. */
+  /** Masks secrets in a text. */
   readonly maskText: (text: string) => string;
 }
 
 /**
- * Creates a plugin of this process that passes its calls on to another one.
+ * Creates a plugin that forwards its calls to another process.
  *
- * @param description What the other process says of the plugin; the registry
- * checks it.
- * @param options Rights and process.
+ * @param description Description from the other process; the registry validates
+ * it.
+ * @param options Permissions and session.
  * @returns The plugin.
  */
 export function sandboxedPlugin(
@@ -78,7 +78,7 @@ async function callHook(
       { plugin, hook, phase, context: data },
       { signal, metric },
     );
-    // What comes too late changes nothing: the job has gone on.
+    // Changes that arrive too late are ignored: the job has moved on.
     signal.throwIfAborted();
     applyChanges(changes, context, { name, rights: changeRights });
   } catch (error) {
@@ -87,11 +87,12 @@ async function callHook(
 }
 
 /**
- * Returns what must be added when Deno refused something.
+ * Explains an error that Deno threw because of a missing permission.
  *
- * @param name Name under which rights are granted to the plugin.
+ * @param name Name under which the plugin is granted permissions.
  * @param error Error that the plugin reported.
- * @returns An error that says so; the same error if nothing was refused.
+ * @returns Error that says how to grant the permission; any other error is
+ * returned unchanged.
  */
 export function explained(name: string, error: Error): Error {
   const denied: DeniedAccess | undefined = deniedAccess(error.message);

@@ -10,53 +10,53 @@ import { findOnPath } from "./find_deno.ts";
 import type { PermissionBroker } from "./permission_broker.ts";
 import type { PluginSession, SessionListener } from "./plugin_session.ts";
 
-/** How a plugin is started. */
+/** Options for {@linkcode startPlugin}. */
 export interface PluginStart {
-  /** Address of its code; none for a program. */
+  /** URL of the code; `undefined` for a program. */
   readonly url?: string;
   /**
-   * Whether the program is a file for the host of plugins in Python.
+   * Whether it is a Python file, which the host for Python plugins loads.
    *
    * @default {false}
    */
   readonly isPython?: boolean;
-  /** Path of its file, if it has one. */
+  /** Path of the file; `undefined` for a package. */
   readonly file?: string;
-  /** Directory in which its process runs. */
+  /** Working directory of the process. */
   readonly cwd: string;
-  /** Its rights, with absolute paths. */
+  /** Permissions of the plugin, with absolute paths. */
   readonly rights: PluginPermissions;
   /** Path of Deno. */
   readonly deno: string;
-  /** Lock file that holds the pins of its address. */
+  /** Lock file that pins the package. */
   readonly lockFile?: string;
-  /** Cache of Deno that holds its module graph, if that was fetched beforehand. */
+  /** `DENO_DIR` with the module graph, if it was fetched in advance. */
   readonly denoDir?: string;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
-  /** Checks whether it sees a variable without a grant for it. */
+  /** Checks whether the plugin sees a variable without a grant. */
   readonly seesUngranted: (name: string) => boolean;
-  /** Absolute path of the workspace, in which the job may put links. */
+  /** Absolute path of the workspace, in which the job may create links. */
   readonly workspace: string;
   /**
-   * Maximum time that it may take to be loaded, in milliseconds.
+   * Time limit for loading the plugin, in milliseconds.
    *
    * @default {10_000; 60_000 if its code may have to be fetched}
    */
   readonly loadTimeoutMs?: number;
-  /** Creates the workspace, if it may not be there. */
+  /** Creates the workspace, if it may not exist. */
   readonly prepare?: () => Promise<void>;
-  /** Warns that something cannot be guaranteed on this system. */
+  /** Called with warnings about isolation that the system does not support. */
   readonly warn: (message: string) => void;
 }
 
 /**
- * Starts a plugin in a process of its own, and waits for it to be loaded.
+ * Starts a plugin in its own process and waits until it is loaded.
  *
- * @param start How it is started.
- * @param listener What the plugin can do at any time.
- * @returns The session; it is ready.
- * @throws {Error} If it cannot be loaded in time.
+ * @param start Plugin, permissions and limits.
+ * @param listener Handles requests of the plugin.
+ * @returns The session with the loaded plugin.
+ * @throws {Error} If the plugin cannot be loaded in time.
  */
 export async function startPlugin(
   start: PluginStart,
@@ -91,14 +91,15 @@ export async function startPlugin(
     : await programCommand(start);
   const child = spawn(argv, {
     cwd,
-    // What confines the process needs permissions of its own, and passes it on.
+    // The launcher that confines the process must not ask the broker itself. It
+    // sets the broker's variables for the plugin.
     env: confinement === undefined ? { ...ownEnv, ...broker?.env } : ownEnv,
     stdin: "piped",
     stderr: "separate",
     ...startsOthers ? { tree: tagProcessTree() } : {},
   });
   child.status.finally(() => broker?.[Symbol.dispose]());
-  // What talks to the process is loaded while the process starts.
+  // Import the session while the process starts.
   const { PluginSession } = await import("./plugin_session.ts");
   const session = new PluginSession(child, listener, !isDeno);
   const { loadTimeoutMs = fetchesCode ? 60_000 : 10_000 } = start;
@@ -123,8 +124,8 @@ async function programCommand(
 }
 
 /**
- * Checks whether a plugin's paths have to be followed. A plugin that starts
- * programs can do whatever those can.
+ * Checks whether symbolic links must be resolved for a plugin. There is no
+ * point for a plugin that starts programs, because those are not confined.
  */
 function usesPaths({ read = [], write = [], run }: PluginPermissions): boolean {
   return run === undefined &&
