@@ -164,7 +164,7 @@ export function ungrantedText(sources: readonly PluginSource[]): string {
   } with ${options.join(" ")}${ofCiSource}`;
 }
 
-/** Quotes a grant for the shell, except plain ones: their `*` matches no files. */
+/** Quotes a grant unless it is plain: no file name matches its `*`. */
 function grantWord(grant: string): string {
   return /^[\w.:=*-]+$/.test(grant) ? grant : shellWord(grant);
 }

@@ -1,7 +1,7 @@
-"""What jobs and plugins in Python use of the runner.
+"""API of the runner for pipelines and plugins in Python.
 
-``import runnerlib`` in a pipeline runs jobs and submits follow-up jobs by the
-program ``runnerlib``; in a plugin it talks to the runner that calls it.
+In a pipeline, it runs jobs and submits follow-up jobs with the program
+``runnerlib``. In a plugin, it talks to the runner that calls the plugin.
 """
 
 from runnerlib import config, logging, plugins, workflow

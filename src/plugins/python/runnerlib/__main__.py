@@ -1,4 +1,4 @@
-"""``python -m runnerlib`` is the program ``runnerlib``."""
+"""Runs the program ``runnerlib`` for ``python -m runnerlib``."""
 
 import sys
 

@@ -1,9 +1,10 @@
-# The first lines of the host of plugins in Python. Its package is in the first
-# argument; the second one is the file with the plugins.
+# Starts the host for Python plugins. The first argument contains the package
+# as JSON; the second one is the path of the plugin file.
 import sys
 
-# What lies in the current directory, the source of a job, is not trusted, and
-# PYTHONPATH, which a job may set, replaces no module of Python.
+# The current directory contains the untrusted source of a job, so nothing is
+# imported from it. PYTHONPATH, which a job may set, must not replace modules of
+# Python; its entries are appended at the end.
 sys.path[:] = [path for path in sys.path if path.startswith("/")]
 
 import json
@@ -31,7 +32,7 @@ modules = data["modules"]
 
 
 class Package(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Imports the package from its texts."""
+    """Imports the package from source code in memory."""
 
     def find_spec(self, name, path=None, target=None):
         if name not in modules:
@@ -59,7 +60,7 @@ class Package(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 class OldName(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the package by the name ``src``, unless there is another such one."""
+    """Imports the package by its old name ``src``, unless another one exists."""
 
     def find_spec(self, name, path=None, target=None):
         ours = self.new_name(name)

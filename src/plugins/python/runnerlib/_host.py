@@ -1,8 +1,8 @@
 """Loads the plugins of a file and calls them for the runner.
 
-The runner and this process exchange lines of JSON by the descriptors that were
-standard input and output. What plugins and the programs that they start print
-goes to standard error, in true order.
+The runner and this process exchange lines of JSON over the original descriptors
+of standard input and output. Output of plugins and of programs that they start
+goes to standard error, in the order in which it was written.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from typing import Any, Dict, List, Optional
 from runnerlib import _runner, plugins
 from runnerlib.plugins import METHODS, Plugin, PluginPhase
 
-# Maximum time that unread output delays an answer, in seconds.
+# Maximum time to wait for unread output before an answer, in seconds.
 MAX_DRAIN_SECONDS = 2.0
 
 
 class _Cancelled(KeyboardInterrupt):
-    """Ends a call, as the job was cancelled."""
+    """Ends a call because the job was cancelled."""
 
 
 class PluginError(Exception):
-    """A file that holds no plugin that can be used."""
+    """Raised if a file contains no usable plugin."""
 
 
 class Host:
-    """Answers the calls of a runner."""
+    """Handles calls from the runner."""
 
     def __init__(self, connection: _runner.Connection):
         self._connection = connection
@@ -44,15 +44,15 @@ class Host:
         self._current: Optional[int] = None
 
     def listen(self, message: Dict[str, Any]) -> None:
-        """Takes a message of the runner, in the thread that reads them."""
+        """Handles a message from the runner, in the thread that reads them."""
         if message["type"] == "call":
             self._calls.put(message)
         elif message["type"] == "cancel" and self._current == message["id"]:
-            # Wakes the main thread, whatever it waits for.
+            # Interrupts the main thread even if it is blocked.
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     def serve(self, found: List[Any]) -> None:
-        """Answers calls of plugins, until the process is ended."""
+        """Handles calls until the process is terminated."""
         self._plugins = {plugins.name_of(plugin): plugin for plugin in found}
         signal.signal(signal.SIGINT, self._interrupt)
         descriptions = [plugins.describe(plugin) for plugin in found]
@@ -104,10 +104,11 @@ def main(path: str) -> None:
 
 
 def load(path: str) -> List[Any]:
-    """Loads a file and finds its plugins.
+    """Loads a file and returns its plugins.
 
-    These are what the file registers, else its subclasses of ``Plugin``, made
-    without arguments, else its functions that are named after phases.
+    These are the plugins that it registers, and instances of its other
+    subclasses of ``Plugin``. If there are none, functions named after phases
+    become a plugin.
     """
     # The directory may belong to a source that must not change.
     sys.dont_write_bytecode = True
@@ -185,7 +186,7 @@ def _plugin_of_functions(module: ModuleType, name: str) -> List[Plugin]:
         getattr(module, "NAME", name[len("plugin_") :]),
         getattr(module, "PRIORITY", 100),
     )
-    # Functions of a module take the context alone, like bound methods.
+    # Like bound methods, functions of a module take only the context.
     for key, function in functions.items():
         setattr(plugin, key, function)
     phases = getattr(module, "PHASES", None)
@@ -212,7 +213,7 @@ def failure_of(error: BaseException) -> Dict[str, str]:
 
 
 def _place_of(error: BaseException) -> Optional[str]:
-    """Finds the innermost line that is not of this package or Python's own."""
+    """Finds the innermost line outside this package and Python's library."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
@@ -234,7 +235,7 @@ def _short(path: str) -> str:
 
 
 def drain_output() -> None:
-    """Waits until the runner has read what was printed before an answer."""
+    """Waits until the runner has read all output that precedes an answer."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -252,21 +253,21 @@ def drain_output() -> None:
                 return
             time.sleep(0.001)
     except (ImportError, OSError):
-        pass  # The order of lines is a courtesy.
+        pass  # The order of lines is only best effort.
 
 
 _directory = os.getcwd()
 
 
 def _return_to_directory() -> None:
-    """Enters the directory anew if it was replaced, as that of a source is."""
+    """Enters the working directory again if it was replaced, as sources are."""
     try:
         os.getcwd()
     except FileNotFoundError:
         try:
             os.chdir(_directory)
         except OSError:
-            pass  # A plugin that needs it says so.
+            pass  # A plugin that needs the directory fails with its own error.
 
 
 def _take_over_streams() -> _runner.Connection:

@@ -1,4 +1,4 @@
-"""Plugins by their names and phases, for programs that call them themselves."""
+"""Manages plugins, for programs that call them without a runner."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class PluginManager:
 
     @property
     def plugins(self) -> Dict[str, Plugin]:
-        """Plugins by their names."""
+        """Plugins by name."""
         return {name_of(plugin): plugin for plugin in self._found}
 
     @property
     def phase_plugins(self) -> Dict[PluginPhase, List[Plugin]]:
-        """Plugins of each phase, in the order in which they are called."""
+        """Plugins of each phase, in call order."""
         ordered = sorted(
             self._found, key=lambda plugin: getattr(plugin, "priority", 100)
         )
@@ -41,16 +41,16 @@ class PluginManager:
         }
 
     def register_plugin(self, plugin: Plugin) -> None:
-        """Adds a plugin; another one of the same name is replaced."""
+        """Adds a plugin; replaces another one of the same name."""
         self.unregister_plugin(name_of(plugin))
         self._found.append(plugin)
 
     def unregister_plugin(self, name: str) -> None:
-        """Removes a plugin, if it is there."""
+        """Removes a plugin, if it exists."""
         self._found[:] = [plugin for plugin in self._found if name_of(plugin) != name]
 
     def get_plugin(self, name: str) -> Optional[Plugin]:
-        """Finds a plugin by its name."""
+        """Returns a plugin by name."""
         return self.plugins.get(name)
 
     def list_plugins(self) -> List[str]:
@@ -58,11 +58,11 @@ class PluginManager:
         return list(self.plugins)
 
     def enable_plugin(self, name: str) -> None:
-        """Lets a plugin be called again."""
+        """Enables a plugin."""
         self._set_enabled(name, True)
 
     def disable_plugin(self, name: str) -> None:
-        """Keeps a plugin from being called."""
+        """Disables a plugin, so that it is not called."""
         self._set_enabled(name, False)
 
     def _set_enabled(self, name: str, is_enabled: bool) -> None:
@@ -71,7 +71,7 @@ class PluginManager:
             plugin.enabled = is_enabled
 
     def load_plugin_from_file(self, file_path: str) -> None:
-        """Adds the plugins of a file: each subclass of :class:`Plugin` in it."""
+        """Adds each subclass of :class:`Plugin` in a file."""
         path = Path(file_path)
         if not path.exists():
             raise FileNotFoundError(f"Cannot load plugin {file_path!r}: no such file")
@@ -93,7 +93,7 @@ class PluginManager:
             self.register_plugin(one())
 
     def load_plugins_from_directory(self, directory: str) -> None:
-        """Adds the plugins of all files ``plugin_*.py`` directly in a directory."""
+        """Adds the plugins of the files ``plugin_*.py`` directly in a directory."""
         if not Path(directory).is_dir():
             logger.warning(f"There is no plugin directory {directory!r}")
             return
@@ -104,13 +104,13 @@ class PluginManager:
                 logger.error(f"Cannot load plugin {path.name!r}: {error}")
 
     def load_builtin_plugins(self) -> None:
-        """Does nothing: the runner has no plugins of its own."""
+        """Does nothing: the runner has no built-in plugins."""
 
     def execute_phase(self, phase: PluginPhase, context: Any) -> None:
         """Calls the plugins of a phase.
 
-        What a plugin raises goes on to the caller, after the other plugins were
-        called in ``ON_ERROR``.
+        If a plugin raises, plugins are called in ``ON_ERROR`` before the error
+        is raised to the caller.
         """
         for plugin in self.phase_plugins[phase]:
             if not getattr(plugin, "enabled", True):

@@ -1,7 +1,7 @@
-"""Lets a runner call the plugins of a pipeline, which live in its process.
+"""Lets a runner call plugins in the process of a pipeline.
 
-The runner starts a program as a plugin that does nothing but pass on what it
-reads, by two named pipes, to the pipeline and back.
+The runner starts a program as a plugin, which only forwards messages to the
+pipeline and back over two named pipes.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any, Dict, Iterator, List
 
 from runnerlib import _host, _runner, _secrets, plugins
 
-# Links to the runners whose jobs run.
+# Connections to the runners of running jobs.
 links: List[_runner.Connection] = []
 
-# How long a plugin may take to end once the job is over, in seconds.
+# Maximum time to wait for a plugin after the job has ended, in seconds.
 MAX_END_SECONDS = 5.0
 
 _END = b'{"type":"end"}\n'
 
 
 class _Nothing(plugins.Plugin):
-    """Stands for a pipeline without plugins: it has secrets to register."""
+    """Placeholder for a pipeline that has no plugins but registers secrets."""
 
     def supported_phases(self) -> List[plugins.PluginPhase]:
         return []
@@ -38,7 +38,7 @@ class _Nothing(plugins.Plugin):
 def open_plugins(directory: str, found: List[Any]) -> Iterator[List[str]]:
     """Serves plugins to a runner.
 
-    :return: Options of ``runnerlib run`` by which it finds them.
+    :return: Options of ``runnerlib run`` that load them.
     """
     if os.environ.get("REACTORCIDE_PLUGIN_DIR"):
         raise _runner.RunnerError(
@@ -59,14 +59,14 @@ def open_plugins(directory: str, found: List[Any]) -> Iterator[List[str]]:
             f"exec cat >{shlex.quote(to_pipeline)}\n"
         )
     os.chmod(program, 0o700)
-    # Open for both ways: neither side waits for the other one to come.
+    # Opened for reading and writing, so that opening does not block.
     incoming = os.open(to_pipeline, os.O_RDWR)
     outgoing = os.open(to_runner, os.O_RDWR)
     connection = _runner.Connection(
         os.fdopen(os.dup(incoming), "rb"), lambda data: _write(outgoing, data)
     )
     calls: "queue.Queue[Any]" = queue.Queue()
-    # The runner answers what is registered before it knows the plugins.
+    # Listen first: the runner answers secrets that are registered before "ready".
     connection.listen(calls.put, on_end=lambda: None)
     worker = threading.Thread(
         target=_serve,
@@ -125,9 +125,9 @@ def _answer(by_name: Dict[str, Any], message: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _drain_until_over(outgoing: int, worker: threading.Thread) -> None:
-    """Waits for the last answer, which may have no reader any more.
+    """Reads until the last answer is written, because the runner may be gone.
 
-    A plugin that hangs was given up by the runner, and is here, too.
+    Gives up on a plugin that hangs, as the runner does.
     """
     end = time.monotonic() + MAX_END_SECONDS
     while worker.is_alive() and time.monotonic() < end:

@@ -1,4 +1,4 @@
-"""Talks to the program ``runnerlib``."""
+"""Calls the program ``runnerlib``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runnerlib._runner import RunnerError
 
 
 def command() -> List[str]:
-    """Finds the program."""
+    """Returns the command of the program."""
     path = shutil.which("runnerlib")
     if path is None:
         raise RunnerError("Cannot call runnerlib: there is no such program on PATH")
@@ -25,9 +25,10 @@ def command() -> List[str]:
 
 @functools.lru_cache(maxsize=None)
 def run_id() -> str:
-    """Gives the id of the run that the jobs of this program belong to.
+    """Returns the id of the run that the jobs of this program belong to.
 
-    The first parts tell runners whether this process is alive.
+    The first parts identify this process, so that runners can check whether it
+    is alive.
     """
     parts = [str(uuid.uuid4())]
     try:
@@ -41,9 +42,9 @@ def run_id() -> str:
 
 
 def environment() -> Dict[str, str]:
-    """Gives the variables with which the program is started.
+    """Returns the environment of the program.
 
-    What it leaves for later, such as follow-up jobs, adds up.
+    Because all calls share a run id, follow-up jobs and the like accumulate.
     """
     inherited = os.environ.get("REACTORCIDE_RUN_ID") or run_id()
     return {**os.environ, "REACTORCIDE_RUN_ID": inherited}
@@ -57,7 +58,7 @@ def call(
 ) -> Any:
     """Calls a function of the runner's library.
 
-    :param prints: Whether it prints for a person, and has no result.
+    :param prints: Whether the function prints text instead of returning a value.
     """
     sys.stdout.flush()
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""The way to the runner: the connection of a plugin, or the program."""
+"""Connection to the runner, in a plugin or in a pipeline."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import os
 import threading
 from typing import Any, BinaryIO, Callable, Dict, FrozenSet, List, Optional
 
-# Settings of jobs, and those that are on or off; the runner fills them in.
+# Names of settings, and of boolean settings; the runner fills them in.
 SETTINGS: FrozenSet[str] = frozenset()
 SWITCHES: FrozenSet[str] = frozenset()
 
-# How long the runner may take to answer a request, in seconds.
+# Time limit for an answer of the runner, in seconds.
 ANSWER_SECONDS = 30.0
 
 _PACKAGE = os.path.dirname(__file__)
 
 
 class RunnerError(RuntimeError):
-    """What the runner refuses, or cannot do."""
+    """Raised if the runner rejects a request or cannot perform it."""
 
 
 class Connection:
-    """Exchanges messages with a runner, a line of JSON each."""
+    """Exchanges messages with a runner as lines of JSON."""
 
     def __init__(self, incoming: BinaryIO, write: Callable[[bytes], None]):
         self._incoming = incoming
@@ -60,7 +60,7 @@ class Connection:
         listener: Callable[[Dict[str, Any]], None],
         on_end: Callable[[], None] = lambda: os._exit(0),
     ) -> None:
-        """Hears messages in a thread of its own, to the end of the runner."""
+        """Reads messages in a separate thread until the runner exits."""
 
         def read() -> None:
             try:
@@ -75,7 +75,7 @@ class Connection:
                     else:
                         listener(message)
             except (OSError, ValueError):
-                pass  # The runner is gone in the middle of a message.
+                pass  # The runner exited in the middle of a message.
             on_end()
 
         threading.Thread(target=read, name="runner", daemon=True).start()
@@ -85,25 +85,25 @@ _connection: Optional[Connection] = None
 
 
 def connect(connection: Connection) -> None:
-    """Makes a connection the way to the runner."""
+    """Sets the connection to the runner."""
     global _connection
     _connection = connection
 
 
 def connection() -> Optional[Connection]:
-    """Gives the connection of a plugin; ``None`` in a pipeline."""
+    """Returns the connection of a plugin; ``None`` in a pipeline."""
     return _connection
 
 
 def send(message: Dict[str, Any]) -> None:
-    """Sends a message that only a plugin can send."""
+    """Sends a message; only possible in a plugin."""
     if _connection is None:
         raise RunnerError("only a plugin of a running job can do this")
     _connection.send(message)
 
 
 def register_secrets(values: List[str]) -> bool:
-    """Has values masked from now on; in a pipeline, by the runner around it."""
+    """Masks values from now on; in a pipeline, by the runner that started it."""
     if _connection is not None:
         for value in values:
             _connection.ask({"type": "secret", "value": str(value)})
@@ -114,7 +114,7 @@ def register_secrets(values: List[str]) -> bool:
 
 
 def log_level() -> str:
-    """Gives the lowest level of messages that are printed."""
+    """Returns the minimum level of printed messages."""
     level = os.environ.get("LOG_LEVEL", "info").lower()
     return {"warn": "warning", "fatal": "critical"}.get(level, level)
 

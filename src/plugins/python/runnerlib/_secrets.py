@@ -1,4 +1,4 @@
-"""Registers secrets, which are masked in the log from then on."""
+"""Registers secrets, which are masked in the log from now on."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Iterable, Iterator, List
 
 from runnerlib import _runner
 
-# Longest time that the runner may take for a step of the exchange, in seconds.
+# Time limit for each socket operation, in seconds.
 TIMEOUT_SECONDS = 5.0
 
 # Maximum size of a request, in bytes, and maximum number of values in it.
 MAX_REQUEST_BYTES = 1_048_576
 MAX_REQUEST_VALUES = 10_000
 
-# Registered where no runner listens; jobs of this pipeline mask them.
+# Registered secrets; jobs that this pipeline runs later mask them as well.
 pending: List[str] = []
 
 
 def register_secret(*values: str) -> bool:
-    """Has values masked in everything that is printed from now on.
+    """Masks values in all output from now on.
 
-    :return: Whether a runner masks them by now. In a pipeline that no runner
-        has started, only the jobs that it runs afterwards do.
+    :return: Whether a runner masks the values now. In a pipeline that was not
+        started by a runner, only jobs that it runs afterwards mask them.
     """
     return _runner.register_secrets([value for value in values if value])
 
 
 def register_secrets(values: Iterable[str]) -> bool:
-    """Registers values at the socket of the runner around this program."""
+    """Registers values at the socket of the runner that started this program."""
     texts = [str(value) for value in values]
     pending.extend(texts)
     _tell_running_jobs(texts)
@@ -44,7 +44,7 @@ def register_secrets(values: Iterable[str]) -> bool:
 
 
 def _requests(values: List[str]) -> Iterator[bytes]:
-    """Makes requests, as few as their limits allow."""
+    """Splits values into as few requests as the limits allow."""
     elements: List[str] = []
     length = len(_request(elements))
     for value in values:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m runnerlib.cli`` is the program ``runnerlib``."""
+"""Runs the program ``runnerlib`` for ``python -m runnerlib.cli``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runnerlib._runner import RunnerError
 
 
 def main() -> int:
-    """Becomes the program."""
+    """Replaces this process with the program."""
     try:
         words = _program.command()
     except RunnerError as error:

@@ -1,4 +1,4 @@
-"""Settings of a job, as a pipeline collects them."""
+"""Settings of a job that a pipeline runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from types import SimpleNamespace
 from typing import Any, Dict
 
-# Settings that a variable of the same name can set.
+# Settings that a ``REACTORCIDE_*`` variable of the same name can set.
 NAMES = (
     "code_dir",
     "job_dir",
@@ -29,14 +29,14 @@ DEFAULT_CODE_DIR = "/job/src"
 
 
 class RunnerConfig(SimpleNamespace):
-    """Settings by their names; one that is not set is ``None``."""
+    """Settings by name; unset ones are ``None``."""
 
     def __init__(self, **settings: Any):
         super().__init__(**{**dict.fromkeys(NAMES), **settings})
 
 
 def get_config(**settings: Any) -> RunnerConfig:
-    """Collects settings: arguments, else variables ``REACTORCIDE_*``."""
+    """Returns settings; arguments override ``REACTORCIDE_*`` variables."""
     values: Dict[str, Any] = {
         name: os.environ.get(f"REACTORCIDE_{name.upper()}") for name in NAMES
     }
@@ -47,7 +47,7 @@ def get_config(**settings: Any) -> RunnerConfig:
 
 
 def get_environment_vars(config: Any) -> Dict[str, str]:
-    """Gives the variables that a job with these settings gets of them."""
+    """Returns the environment variables that settings add to a job."""
     names = ("code_dir", "job_dir", "job_command", "runner_image")
     variables = {
         f"REACTORCIDE_{name.upper()}": str(getattr(config, name))
@@ -58,7 +58,7 @@ def get_environment_vars(config: Any) -> Dict[str, str]:
 
 
 def read_job_env(value: Any) -> Dict[str, str]:
-    """Reads variables of a job: a mapping, ``KEY=VALUE`` lines or ``./job/FILE``."""
+    """Parses variables of a job: a mapping, ``KEY=VALUE`` lines or ``./job/FILE``."""
     if value is None or isinstance(value, dict):
         return {str(name): str(text) for name, text in (value or {}).items()}
     text = _text_of(str(value))

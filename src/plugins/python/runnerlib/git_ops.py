@@ -1,4 +1,4 @@
-"""Questions about the repository of a job."""
+"""Queries of the job's git repository."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import subprocess
 from typing import Dict, List, Optional
 
-# Where the source of a job is, unless a variable names another directory.
+# Source directory of a job, unless ``REACTORCIDE_CODE_DIR`` is set.
 SOURCE_DIRECTORY = "/job/src"
 
 
 def changed_files(
     from_ref: str = "HEAD^", to_ref: str = "HEAD", code_dir: Optional[str] = None
 ) -> List[str]:
-    """Lists the files in which two revisions differ; none if git fails."""
+    """Lists the files that differ between two revisions; empty if git fails."""
     output = _git(
         ["diff", "--name-only", "-z", "--end-of-options", from_ref, to_ref, "--"],
         code_dir,
@@ -26,7 +26,7 @@ git_changed_files = changed_files
 
 
 def git_info(code_dir: Optional[str] = None) -> Dict[str, Optional[str]]:
-    """Describes what is checked out; what git cannot say is ``None``."""
+    """Describes the checked out commit; unknown values are ``None``."""
     branch = _line(["symbolic-ref", "--short", "--quiet", "HEAD"], code_dir)
     return {
         "branch": branch or os.environ.get("REACTORCIDE_BRANCH") or None,

@@ -1,4 +1,4 @@
-"""Runs jobs from a pipeline, with the plugins that it has registered."""
+"""Runs jobs from a pipeline, with its registered plugins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runnerlib.config import get_config, read_job_env
 
 __all__ = ["Job", "get_config", "run_job"]
 
-# Names of arguments that differ from those of settings.
+# Arguments whose names differ from those of settings.
 _NAMES = {
     "command": "job_command",
     "source_dir": "code_dir",
@@ -25,7 +25,7 @@ _NAMES = {
 
 
 class Job:
-    """A job that is made of steps."""
+    """A job that consists of steps."""
 
     def __init__(self, name: str):
         self.name = name
@@ -53,13 +53,13 @@ def run_job(
     arguments: Sequence[str] = (),
     **settings: Any,
 ) -> int:
-    """Runs a job and waits for its end.
+    """Runs a job and waits for it to end.
 
-    :param job: A command, a :class:`Job` or settings of :func:`get_config`.
-    :param env: Variables of the job.
-    :param arguments: Further arguments of ``runnerlib run``.
-    :param settings: Settings by their names in job files, ``command``,
-        ``source_dir`` and ``artifacts_dir`` among them.
+    :param job: A command, a :class:`Job` or settings from :func:`get_config`.
+    :param env: Environment variables of the job.
+    :param arguments: Additional arguments of ``runnerlib run``.
+    :param settings: Settings by their names in job files, such as ``command``,
+        ``source_dir`` and ``artifacts_dir``.
     :return: The exit code.
     """
     if isinstance(job, SimpleNamespace):
@@ -114,7 +114,7 @@ def _text(value: Any) -> str:
 
 def _run(words: List[str], environment: Dict[str, str]) -> int:
     sys.stdout.flush()
-    # In a session of its own it gets each signal once: from here.
+    # In its own session, the process gets each signal only once: from here.
     process = subprocess.Popen(words, env=environment, start_new_session=True)
     restore = _forward_signals(process)
     try:

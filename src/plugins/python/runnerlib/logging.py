@@ -1,7 +1,6 @@
-"""Messages in the log of a job.
+"""Log messages with a level and fields.
 
-Whatever is printed, by ``print`` or by a program that is started, is in the log
-as well; these functions add a level and fields.
+Plain output, of ``print`` and of programs, appears in the log of a job as well.
 """
 
 from __future__ import annotations
@@ -26,42 +25,42 @@ def log_stderr(message: Any, *args: Any, **fields: Any) -> None:
 
 
 class Logger:
-    """Prints messages that are not below a level."""
+    """Prints messages at or above the log level."""
 
     def __init__(self, name: str = "runnerlib"):
         self.name = name
 
     def debug(self, message: Any, *args: Any, **options: Any) -> None:
-        """Prints what helps to find a mistake; needs ``LOG_LEVEL=debug``."""
+        """Prints a debug message; requires ``LOG_LEVEL=debug``."""
         self._log("debug", message, args, options)
 
     def info(self, message: Any, *args: Any, **options: Any) -> None:
-        """Prints what happens."""
+        """Prints an informational message."""
         self._log("info", message, args, options)
 
     def warning(self, message: Any, *args: Any, **options: Any) -> None:
-        """Prints what may be wrong."""
+        """Prints a warning."""
         self._log("warning", message, args, options)
 
     warn = warning
 
     def error(self, message: Any, *args: Any, **options: Any) -> None:
-        """Prints what is wrong."""
+        """Prints an error."""
         self._log("error", message, args, options)
 
     def exception(self, message: Any, *args: Any, **options: Any) -> None:
-        """Prints what is wrong, with the exception that is being handled."""
+        """Prints an error with the exception that is being handled."""
         error = sys.exc_info()[1]
         if error is not None:
             message = f"{message}: {type(error).__name__}: {error}"
         self._log("error", message, args, options)
 
     def critical(self, message: Any, *args: Any, **options: Any) -> None:
-        """Prints what ends a job."""
+        """Prints a critical error."""
         self._log("critical", message, args, options)
 
     def log(self, level: Any, message: Any, *args: Any, **options: Any) -> None:
-        """Prints a message of a level: a name, or a number of ``logging``."""
+        """Prints a message at a level: a name, or a number as in ``logging``."""
         if isinstance(level, int):
             names = [name for name, value in _LEVELS.items() if value <= level]
             level = names[-1] if names else "debug"
@@ -81,7 +80,7 @@ class Logger:
 
 
 def get_logger(name: Optional[str] = None) -> Logger:
-    """Makes a logger."""
+    """Creates a logger."""
     return Logger(name or "runnerlib")
 
 

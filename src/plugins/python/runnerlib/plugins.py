@@ -1,7 +1,7 @@
-"""Plugins: code that takes part in the life of a job.
+"""Plugins: code that runs in the phases of a job.
 
-A file ``plugin_*.py`` holds subclasses of :class:`Plugin`, calls
-:func:`register_plugin`, or has functions that are named after phases.
+A file ``plugin_*.py`` contains subclasses of :class:`Plugin`, calls
+:func:`register_plugin`, or contains functions named after phases.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PluginPhase(Enum):
     POST_CONTAINER = "post_container"
     ON_ERROR = "on_error"
     CLEANUP = "cleanup"
-    # The same phases by the names that the runner uses.
+    # Aliases with the names that the runner uses.
     PRE_EXECUTION = "pre_container"
     POST_EXECUTION = "post_container"
 
@@ -41,7 +41,7 @@ class PluginPhase(Enum):
         return names.get(value)
 
 
-# Methods by which a plugin can be called in a phase; the first one counts.
+# Methods that a phase calls; the first one that exists counts.
 METHODS = {
     phase: (phase.value.replace("container", "execution"), phase.value)
     for phase in PluginPhase
@@ -49,7 +49,7 @@ METHODS = {
 
 
 class JobError(Exception):
-    """What a job failed of, as ``PluginContext.error`` holds it."""
+    """Error of a job, as in ``PluginContext.error``."""
 
     def __init__(self, message: str, name: str = "Error"):
         super().__init__(message)
@@ -57,10 +57,9 @@ class JobError(Exception):
 
 
 class PluginConfig:
-    """The settings of a job, as attributes and as items.
+    """Settings of a job, as attributes and as items.
 
-    Settings are strings, those that are on or off are booleans, and one that
-    is not set is ``None``.
+    Settings are strings, or booleans for switches; unset ones are ``None``.
     """
 
     def __init__(self, values: Dict[str, str]):
@@ -87,7 +86,7 @@ class PluginConfig:
         self._changes[name] = text
 
     def keys(self) -> List[str]:
-        """Lists the settings that have a value."""
+        """Lists the names of settings that have a value."""
         return list(self._values)
 
     def __getattr__(self, name: str) -> Any:
@@ -120,7 +119,7 @@ class PluginConfig:
 
 
 class PluginContext:
-    """What a plugin gets to work with when it is called."""
+    """Context that a plugin receives on each call."""
 
     def __init__(
         self,
@@ -145,7 +144,7 @@ class PluginContext:
 
     @property
     def env(self) -> Dict[str, str]:
-        """The environment of the job's command; ``env_vars`` by another name."""
+        """Environment of the job's command; alias of ``env_vars``."""
         return self.env_vars
 
     @env.setter
@@ -154,30 +153,30 @@ class PluginContext:
 
     @property
     def shared(self) -> Dict[str, Any]:
-        """What plugins keep for one another; ``metadata`` by another name."""
+        """Values that plugins share with each other; alias of ``metadata``."""
         return self.metadata
 
     def log(self, message: Any) -> None:
-        """Prints a message in the job's log."""
+        """Prints a message to the job's log."""
         print(message)
 
     def metric(self, name: str, value: float) -> None:
-        """Records a number about the job."""
+        """Records a metric about the job."""
         _runner.send({"type": "metric", "name": name, "value": value})
 
     def register_secret(self, value: str) -> bool:
-        """Has a value masked in everything that is printed from now on."""
+        """Masks a value in all output from now on."""
         return _runner.register_secrets([value])
 
     def add_step(self, name: str, run: Any, **options: Any) -> None:
-        """Adds a step to the job, until the job's command starts."""
+        """Adds a step to the job; allowed until the job's command starts."""
         self._steps.append({"name": name, "run": run, **options})
 
 
 class Plugin:
-    """Base of all plugins.
+    """Base class of plugins.
 
-    In each of its phases ``execute`` is called first, then the method that is
+    In each phase of the plugin, ``execute`` is called first, then the method
     named after the phase.
     """
 
@@ -192,47 +191,47 @@ class Plugin:
             self.priority = priority
 
     def supported_phases(self) -> List[PluginPhase]:
-        """Gives the phases in which the plugin is called.
+        """Returns the phases in which the plugin is called.
 
-        Unless a plugin says otherwise, these are those for which it has a
-        method, or all of them if it has ``execute``.
+        By default, these are the phases that it has a method for, or all phases
+        if it overrides ``execute``.
         """
         if _is_own(self, "execute"):
             return list(PluginPhase)
         return [phase for phase in PluginPhase if method_of(self, phase)]
 
     def execute(self, context: PluginContext) -> None:
-        """Is called in every phase of the plugin."""
+        """Called in each phase of the plugin."""
 
     def pre_validation(self, context: PluginContext) -> None:
-        """Is called while settings can still be changed."""
+        """Called before the settings are validated, while they can be changed."""
 
     def post_validation(self, context: PluginContext) -> None:
-        """Is called when the settings are valid."""
+        """Called after the settings have been validated."""
 
     def pre_source_prep(self, context: PluginContext) -> None:
-        """Is called before code is fetched."""
+        """Called before the sources are fetched."""
 
     def post_source_prep(self, context: PluginContext) -> None:
-        """Is called when the code is there."""
+        """Called when the sources are in the workspace."""
 
     def pre_container(self, context: PluginContext) -> None:
-        """Is called before the job's command starts."""
+        """Called before the job's command starts."""
 
     def pre_execution(self, context: PluginContext) -> None:
-        """``pre_container`` by another name."""
+        """Alias of ``pre_container``."""
 
     def post_container(self, context: PluginContext) -> None:
-        """Is called when the job's command has ended."""
+        """Called after the job's command exits."""
 
     def post_execution(self, context: PluginContext) -> None:
-        """``post_container`` by another name."""
+        """Alias of ``post_container``."""
 
     def on_error(self, context: PluginContext) -> None:
-        """Is called once, after anything went wrong."""
+        """Called once if the job failed."""
 
     def cleanup(self, context: PluginContext) -> None:
-        """Is called at the end, whatever happened."""
+        """Called at the end of every job, successful or not."""
 
 
 _registered: List[Plugin] = []
@@ -241,7 +240,7 @@ _registered: List[Plugin] = []
 def register_plugin(plugin: Plugin) -> Plugin:
     """Registers a plugin for the jobs that start afterwards.
 
-    Another plugin of the same name is replaced.
+    Replaces another plugin of the same name.
     """
     if isinstance(plugin, type):
         plugin = plugin()
@@ -252,17 +251,17 @@ def register_plugin(plugin: Plugin) -> Plugin:
 
 
 def registered_plugins() -> List[Plugin]:
-    """Lists the plugins that were registered."""
+    """Lists the registered plugins."""
     return list(_registered)
 
 
 def name_of(plugin: Any) -> str:
-    """Gives the name of a plugin; a class that names none is its own name."""
+    """Returns the name of a plugin; the name of its class by default."""
     return getattr(plugin, "name", None) or type(plugin).__name__
 
 
 def method_of(plugin: Any, phase: PluginPhase) -> Any:
-    """Finds the method that a phase calls; ``None`` if there is none."""
+    """Returns the method that a phase calls; ``None`` if there is none."""
     for name in METHODS[phase]:
         if _is_own(plugin, name):
             return getattr(plugin, name)
@@ -270,7 +269,7 @@ def method_of(plugin: Any, phase: PluginPhase) -> Any:
 
 
 def describe(plugin: Any) -> Dict[str, Any]:
-    """Describes a plugin to the runner."""
+    """Describes a plugin for the runner."""
     phases = plugin.supported_phases()
     return {
         "name": name_of(plugin),
@@ -283,15 +282,15 @@ def describe(plugin: Any) -> Dict[str, Any]:
     }
 
 
-# What plugins of this process share and JSON cannot hold.
+# Shared values that JSON cannot represent; they stay in this process.
 _local: Dict[str, Any] = {}
 
-# The environment of this process as the job knows it.
+# Environment of this process that the job already has.
 _known: Dict[str, str] = dict(os.environ)
 
 
 def begin_job() -> None:
-    """Takes this process's environment as one that the job has already."""
+    """Starts a job: it has the current environment, and no local values."""
     _local.clear()
     _known.clear()
     _known.update(os.environ)
@@ -300,7 +299,7 @@ def begin_job() -> None:
 def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
     """Calls a plugin in a phase.
 
-    :return: The changes that it asks for.
+    :return: Changes that the plugin requests.
     """
     if not getattr(plugin, "enabled", True):
         return {}
@@ -340,7 +339,7 @@ def call(plugin: Any, phase_name: str, data: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def _finish(result: Any) -> None:
-    """Waits for a method that is a coroutine."""
+    """Runs the coroutine of an asynchronous method."""
     if inspect.iscoroutine(result):
         import asyncio
 
@@ -374,7 +373,7 @@ def _open_context(phase: PluginPhase, data: Dict[str, Any]) -> PluginContext:
 
 
 def _is_own(plugin: Any, name: str) -> bool:
-    """Checks whether a plugin has a method that is not that of the base."""
+    """Checks whether a plugin overrides a method of the base class."""
     method = getattr(plugin, name, None)
     if not callable(method):
         return False
@@ -394,27 +393,27 @@ def _texts(variables: Dict[Any, Any]) -> Dict[str, str]:
 
 
 def _json_of(value: Any) -> Optional[str]:
-    """Writes a value as JSON; ``None`` if JSON cannot hold it."""
+    """Returns a value as JSON; ``None`` if JSON cannot represent it."""
     try:
         return json.dumps(value, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
 
 
-# It needs the names above.
+# Imported here because it needs the names above.
 from runnerlib._manager import PluginManager  # noqa: E402
 
-# The plugins that are registered; what is added here is called by the runner.
+# Manages the registered plugins, which the runner calls.
 plugin_manager = PluginManager(_registered)
 
 
 def get_plugin_manager() -> PluginManager:
-    """Gives the plugins that are registered."""
+    """Returns the manager of the registered plugins."""
     return plugin_manager
 
 
 def initialize_plugins(plugin_dir: Optional[str] = None) -> None:
-    """Registers the plugins of ``REACTORCIDE_PLUGIN_DIR``, and of a directory."""
+    """Registers the plugins in ``REACTORCIDE_PLUGIN_DIR`` and in a directory."""
     for directory in (os.environ.get("REACTORCIDE_PLUGIN_DIR"), plugin_dir):
         if directory:
             plugin_manager.load_plugins_from_directory(directory)

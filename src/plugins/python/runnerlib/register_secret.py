@@ -1,4 +1,4 @@
-"""The program ``python -m runnerlib.register_secret``, and its function."""
+"""Registers secrets, from code or with ``python -m runnerlib.register_secret``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["main", "register_secret"]
 
 
 def main() -> int:
-    """Registers arguments; ``-`` stands for the lines of standard input."""
+    """Registers the arguments; ``-`` reads lines from standard input."""
     values: List[str] = []
     for value in sys.argv[1:]:
         if value == "-":

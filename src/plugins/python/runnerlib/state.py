@@ -1,4 +1,4 @@
-"""What other jobs of the workflow do, and what comes next."""
+"""State, variables and outputs of the workflow."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from runnerlib import _program
 
 
 def is_job_running(job_name: str) -> bool:
-    """Checks whether a job runs, or is about to."""
+    """Checks whether a job is running, or submitted to run."""
     return bool(_program.call("isJobRunning", {"name": job_name}))
 
 
 def get_job_result(job_name: str) -> Optional[Dict[str, Any]]:
-    """Finds the newest result of a job: ``exit_code``, ``status`` and so on.
+    """Returns the latest result of a job: ``exit_code``, ``status`` and so on.
 
     :return: ``None`` if no such job was ever started.
     """
@@ -27,7 +27,7 @@ def log_next_job(
     depends_on: Optional[Sequence[str]] = None,
     workflow_file: Optional[str] = None,
 ) -> None:
-    """Prints for a person which job comes next, and how it is run."""
+    """Prints which job comes next, and how to run it by hand."""
     arguments = {
         "name": job_name,
         "reason": reason,
@@ -38,7 +38,7 @@ def log_next_job(
 
 
 def set_workflow_var(name: str, value: Any) -> None:
-    """Sets a variable of the workflow, once this job is over."""
+    """Sets a variable of the workflow; takes effect when this job has ended."""
     _program.call("setWorkflowVar", {"name": name, "value": value})
 
 

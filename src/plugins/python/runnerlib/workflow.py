@@ -1,4 +1,4 @@
-"""Follow-up jobs, and what other jobs of the workflow have done."""
+"""Follow-up jobs, and the state of other jobs of the workflow."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ __all__ = [
 
 _queue: List[Dict[str, Any]] = []
 
-# How the program ends, as far as it is known while it does.
+# Whether the program is ending with an error.
 _has_failed = False
 
 
@@ -59,13 +59,14 @@ def trigger_job(
     condition: str = "all_success",
     **fields: Any,
 ) -> None:
-    """Adds a follow-up job.
+    """Queues a follow-up job.
 
-    In a plugin it is submitted with those of the job, once that succeeds; in a
-    pipeline by :func:`flush_triggers`, at the latest when the program ends.
+    In a plugin, it is submitted with those of the job when the job succeeds. In
+    a pipeline, it is submitted by :func:`flush_triggers`, or when the program
+    ends.
 
-    :param fields: What else the job is to be, as trigger documents name it:
-        ``job_command``, ``container_image``, ``timeout`` and so on.
+    :param fields: Other fields of a trigger document: ``job_command``,
+        ``container_image``, ``timeout`` and so on.
     """
     trigger_jobs(
         [
@@ -81,7 +82,7 @@ def trigger_job(
 
 
 def trigger_jobs(jobs: Sequence[Dict[str, Any]]) -> None:
-    """Adds several follow-up jobs."""
+    """Queues several follow-up jobs."""
     checked = [_job(job) for job in jobs]
     connection = _runner.connection()
     if connection is not None:
@@ -94,7 +95,7 @@ def trigger_jobs(jobs: Sequence[Dict[str, Any]]) -> None:
 def flush_triggers(
     triggers_file: Optional[str] = None, allow_insecure_transport: bool = False
 ) -> None:
-    """Submits the follow-up jobs that were added; in a plugin, the job does."""
+    """Submits the queued follow-up jobs; in a plugin, the job submits them."""
     if not _queue:
         return
     from runnerlib import _program
@@ -107,14 +108,14 @@ def flush_triggers(
     _queue.clear()
 
 
-# The same by another name.
+# Alias of ``trigger_job``.
 submit_job = trigger_job
 
 
 class JobTrigger:
     """A follow-up job: fields of a trigger document as attributes.
 
-    A field that is not set is ``None``.
+    Unset fields are ``None``.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class JobTrigger:
         return None
 
     def to_dict(self) -> Dict[str, Any]:
-        """Gives the fields that are set."""
+        """Returns the fields that are set."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
     def __repr__(self) -> str:
@@ -169,7 +170,7 @@ class WorkflowContext:
 
     @property
     def ref(self) -> Optional[str]:
-        """What is checked out: a branch, a tag or a commit."""
+        """Ref of the source: a branch, a tag or a commit."""
         return _variable("GIT_REF", "SOURCE_REF")
 
     @property
@@ -179,11 +180,11 @@ class WorkflowContext:
 
     @property
     def workflow_id(self) -> Optional[str]:
-        """Id of the workflow that the job belongs to."""
+        """Id of the job's workflow."""
         return os.environ.get("RC_WF_ID") or None
 
     def trigger_job(self, job_name: str, *args: Any, **fields: Any) -> None:
-        """Adds a follow-up job, as :func:`trigger_job` does."""
+        """Adds a follow-up job; takes the arguments of :func:`trigger_job`."""
         names = ("env", "depends_on", "condition")
         job = {"job_name": job_name, **dict(zip(names, args)), **fields}
         self.triggers.append(JobTrigger(**_job(job)))
@@ -221,7 +222,7 @@ def _variable(*names: str) -> Optional[str]:
 def workflow_context(
     triggers_file: Optional[str] = None,
 ) -> Iterator[WorkflowContext]:
-    """Submits the follow-up jobs of a block, unless the block raises."""
+    """Submits the follow-up jobs that a block adds, unless the block raises."""
     context = WorkflowContext(triggers_file)
     yield context
     context.flush_triggers()
@@ -240,7 +241,7 @@ def _job(job: Dict[str, Any]) -> Dict[str, Any]:
 
 @functools.lru_cache(maxsize=None)
 def _watch_end() -> None:
-    """Submits what is left when the program ends, unless it fails."""
+    """Submits the remaining jobs when the program ends, unless it fails."""
     original_hook, original_exit = sys.excepthook, sys.exit
 
     def hook(*args: Any) -> None:
@@ -274,5 +275,5 @@ def _flush_at_end() -> None:
         print(error, file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
-        # At this time, nothing else makes the program fail.
+        # At exit, nothing else changes the exit code of the program.
         os._exit(1)
