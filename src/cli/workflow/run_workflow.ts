@@ -9,7 +9,6 @@ import { usesPaths } from "../../schema/when.ts";
 import { withConditions } from "../../workflow/job_conditions.ts";
 
 import { formatSummary } from "../../report/summary.ts";
-import type { SummaryStatus } from "../../report/summary_table.ts";
 import { maskedTail } from "../../runner/run_steps.ts";
 import { createParts, type RunnerParts } from "../../runner/runner_parts.ts";
 import { printable, shouldUseColor } from "../../terminal/text.ts";
@@ -29,7 +28,7 @@ import {
   localNodes,
   selectJobs,
 } from "../../workflow/local/local_job.ts";
-import type { NodeStatus } from "../../workflow/local/node_states.ts";
+import { CONCLUSIONS } from "../../workflow/local/record_workflow.ts";
 import {
   type LocalResult,
   runLocal,
@@ -49,19 +48,6 @@ const SOURCES = ["copy", "in-place", "none"] as const;
 const ANY_EVENT: FilterMatch = {
   isStarted: true,
   reason: "no event is given with --event",
-};
-
-/** Status in the summary of a job in each state. */
-const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
-  pending: "skipped",
-  waiting: "skipped",
-  submitted: "skipped",
-  running: "cancelled",
-  completed: "success",
-  failed: "failed",
-  cancelled: "cancelled",
-  timeout: "timeout",
-  skipped: "skipped",
 };
 
 /**
@@ -130,10 +116,16 @@ export async function runAction(
   const shown = watched === undefined
     ? parts
     : createParts(watched.host, { masker: parts.masker });
+  const { wait, record } = readOptions(
+    parts.host,
+    ["wait", "record"],
+    flagsLayer(context),
+  );
   const result = await runLocal(shown, workflow, {
     root,
+    record,
     onEvent: watched?.onStepEvent,
-    wait: readOptions(parts.host, ["wait"], flagsLayer(context)).wait,
+    wait,
     concurrency: concurrencyOf(flags.get("concurrency")),
     resume: isOn("resume"),
     only,
@@ -279,6 +271,7 @@ const SHARED_FLAGS: readonly string[] = [
   "workflow-file",
   "dry-run",
   "wait",
+  "record",
 ];
 
 /**

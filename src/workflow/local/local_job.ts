@@ -262,6 +262,8 @@ export interface JobOutcome extends JobOutputs {
   readonly triggers?: readonly TriggeredWorkflow[];
   /** Last lines of its output, masked. */
   readonly tail?: readonly string[];
+  /** Absolute path of its record, if it has one. */
+  readonly recordPath?: string;
 }
 
 /**

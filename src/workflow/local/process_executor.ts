@@ -21,6 +21,7 @@ import type {
   LocalJob,
 } from "./local_job.ts";
 import type { NodeEnd } from "./node_states.ts";
+import { jobRecord } from "./record_workflow.ts";
 import { readOutputs, readTriggered } from "./read_outcome.ts";
 
 /** Options for {@linkcode processExecutor}. */
@@ -37,6 +38,12 @@ export interface ProcessExecutorOptions
    * share, or none.
    */
   source: "copy" | "in-place" | "none";
+  /**
+   * Path of the record of the workflow; `off` for no records.
+   *
+   * @default {the runner chooses the path}
+   */
+  record?: string;
   /** Log of the jobs. */
   log: JobLog;
   /** Called with the log of each job that has steps. */
@@ -112,7 +119,13 @@ export function processExecutor(options: ProcessExecutorOptions): Executor {
             : undefined,
           run: (command) => runOne(own, request, options, command),
         });
-      return { ...outcome, tail: step.tail() };
+      return {
+        ...outcome,
+        tail: step.tail(),
+        recordPath: options.record === "off"
+          ? undefined
+          : await jobRecord(workspace),
+      };
     } finally {
       await step.close();
     }
@@ -178,6 +191,8 @@ function layerOf(
     code_dir: isInPlace ? undefined : job.codeDir ?? CODE_DIR,
     job_dir: isInPlace ? undefined : job.jobDir,
     timeout: job.timeoutSeconds?.toString(),
+    // A path is that of the record of the workflow.
+    record: options.record === "off" ? "off" : "",
     source_type: own?.type ?? "none",
     source_url: own?.url,
     source_ref: own?.ref,

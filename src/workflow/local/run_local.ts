@@ -27,6 +27,7 @@ import {
 } from "./node_states.ts";
 import { processExecutor } from "./process_executor.ts";
 import { runWorkflow, type WorkflowJobResult } from "./run_workflow.ts";
+import { recordWorkflow } from "./record_workflow.ts";
 import { openStateFile } from "./state_file.ts";
 
 /** Options for {@linkcode runLocal}. */
@@ -49,6 +50,12 @@ export interface RunLocalOptions {
    * @default {jobs run without containers}
    */
   container?: ContainerOptions;
+  /**
+   * Path of the record of the run; `off` for none.
+   *
+   * @default {`.reactorcide/workflow/run.jsonl` in the CI root}
+   */
+  record?: string;
   /** Marks the jobs that the event skips. */
   conditions: (jobs: readonly LocalJob[]) => readonly LocalJob[];
   /** Variables that describe the event. */
@@ -116,6 +123,14 @@ export async function runLocal(
   await using logs = openLogs();
   const log = openLog(parts, workflow, `${directory}/logs`);
   logs.add(log);
+  const record = options.record === "off"
+    ? undefined
+    : await recordWorkflow(parts, {
+      name: definition.name,
+      jobs: workflow.jobs,
+      directory,
+      path: options.record,
+    });
   const report = jobEvents(
     parts,
     workflow.jobs.filter(({ name }) =>
@@ -137,8 +152,11 @@ export async function runLocal(
     state,
     signal: termination.signal,
     isDone: () => resume,
-    onChange(key, status, reason) {
+    onChange(result) {
+      const { key, status, reason } = result;
       logStatus(parts, key, status, reason);
+      if (status === "running") record?.start(key);
+      else record?.end(result);
       report(key, status);
       if (status === "failed" || status === "timeout") failures.push(key);
     },
@@ -147,11 +165,18 @@ export async function runLocal(
   const completed = [...state.earlier].filter(([, { status }]) =>
     status === "completed"
   ).map(([key]) => key);
+  const end = termination.name === undefined
+    ? {
+      status,
+      exitCode: exitCodeOf(status, jobs.find(({ key }) => key === failures[0])),
+    }
+    : {
+      status: "cancelled",
+      exitCode: signalExitCode(termination.name),
+    } as const;
+  await record?.finish(jobs, end.status, end.exitCode);
   return {
-    status: termination.name === undefined ? status : "cancelled",
-    exitCode: termination.name !== undefined
-      ? signalExitCode(termination.name)
-      : exitCodeOf(status, jobs.find(({ key }) => key === failures[0])),
+    ...end,
     jobs,
     completed: new Set([
       ...completed,

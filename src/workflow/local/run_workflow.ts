@@ -43,7 +43,7 @@ export interface RunWorkflowOptions {
    *
    * @default {status changes are ignored}
    */
-  onChange?: (key: string, status: NodeStatus, reason?: string) => void;
+  onChange?: (result: WorkflowJobResult) => void;
 }
 
 /**
@@ -166,7 +166,7 @@ async function runNode(
   const { states, keys: { [node]: key }, origin } = part;
   const { name } = part.nodes[node];
   states.start(node);
-  onChange(key, "running");
+  onChange({ ...NEVER_RUN, key, status: "running" });
   const start = performance.now();
   const startedAt = new Date();
   const base = { name, ...origin === undefined ? {} : { origin } };
@@ -177,14 +177,16 @@ async function runNode(
     outputs: {},
   });
   const outcome = await execute(run, part, node);
-  const { exitCode, vars, outputs, triggers = [], tail = [] } = outcome;
+  const { exitCode, vars, outputs, triggers = [], tail = [], recordPath } =
+    outcome;
   const problem = problemOf(part, name, outcome);
   const reason = problem ?? outcome.reason;
   const status = problem === undefined || outcome.status !== "completed"
     ? outcome.status
     : "failed";
   const durationMs = performance.now() - start;
-  part.ends.set(node, { exitCode, startedAt, durationMs, reason, tail });
+  const end = { exitCode, startedAt, durationMs, reason, tail, recordPath };
+  part.ends.set(node, end);
   const record: JobRecord = {
     ...base,
     status,
@@ -195,7 +197,7 @@ async function runNode(
     ...reason === undefined ? {} : { reason },
   };
   await Promise.all([begun, state.record(key, record)]);
-  onChange(key, status, reason);
+  onChange({ ...end, key, status });
   if (!signal.aborted) startTriggered(run, part, node, triggers);
   return status;
 }
@@ -265,7 +267,7 @@ async function noteSkipped(run: Run, part: Part): Promise<void> {
       outputs: {},
       ...reason === undefined ? {} : { reason },
     });
-    run.onChange?.(key, "skipped", reason);
+    run.onChange?.({ ...NEVER_RUN, key, status: "skipped", reason });
   }));
 }
 
@@ -293,6 +295,8 @@ export interface WorkflowJobResult {
   readonly reason?: string;
   /** Last lines of its output. */
   readonly tail: readonly string[];
+  /** Absolute path of its record, if it has one. */
+  readonly recordPath?: string;
 }
 
 /**

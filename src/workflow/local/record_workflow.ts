@@ -1,0 +1,179 @@
+import { lstatIfThere } from "../../fs/files.ts";
+import { isInside } from "../../job_path.ts";
+import { RecordWriter } from "../../report/record_writer.ts";
+import {
+  RECORD_FILE,
+  RECORD_VERSION,
+  RunRecorder,
+} from "../../report/run_recorder.ts";
+import { hasFailed, type SummaryStatus } from "../../report/summary_table.ts";
+import { traceContext } from "../../runner/job_environment.ts";
+import type { RunnerParts } from "../../runner/runner_parts.ts";
+import { VERSION } from "../../version.ts";
+import { type LocalJob, localNodes } from "./local_job.ts";
+import type { NodeStatus, WorkflowStatus } from "./node_states.ts";
+import type { WorkflowJobResult } from "./run_workflow.ts";
+
+/** Conclusion about a job in each state. */
+export const CONCLUSIONS: Readonly<Record<NodeStatus, SummaryStatus>> = {
+  pending: "skipped",
+  waiting: "skipped",
+  submitted: "skipped",
+  running: "cancelled",
+  completed: "success",
+  failed: "failed",
+  cancelled: "cancelled",
+  timeout: "timeout",
+  skipped: "skipped",
+};
+
+/** Status of a run in a record. */
+const RUN_STATUSES = {
+  running: "cancelled",
+  success: "success",
+  skipped: "success",
+  failed: "failed",
+  cancelled: "cancelled",
+} as const;
+
+/** Options for {@linkcode recordWorkflow}. */
+export interface RecordWorkflowOptions {
+  /** Name of the workflow. */
+  name: string;
+  /** Its jobs. */
+  jobs: readonly LocalJob[];
+  /** Absolute path of the runner's own directory for the workflow. */
+  directory: string;
+  /** Path of the record; `undefined` for that in the directory. */
+  path: string | undefined;
+}
+
+/** Record of a run of a workflow. */
+export interface WorkflowRecord {
+  /** Records that a job started. */
+  start(key: string): void;
+  /** Records that a job ended. */
+  end(result: WorkflowJobResult): void;
+  /** Records the end of the run, and of the jobs that did not start. */
+  finish(
+    jobs: readonly WorkflowJobResult[],
+    status: WorkflowStatus,
+    exitCode: number,
+  ): Promise<void>;
+}
+
+/**
+ * Opens the record of a run of a workflow. It has the jobs in the place of
+ * steps, and points at the record of each job.
+ */
+export async function recordWorkflow(
+  { host, masker, logger }: RunnerParts,
+  options: RecordWorkflowOptions,
+): Promise<WorkflowRecord> {
+  const recorder = new RunRecorder();
+  const starts = new Map<string, number>();
+  const ended = new Set<string>();
+  const { traceId, spanId, parentSpanId, sampled } = traceContext(host.env);
+  recorder.begin({
+    version: RECORD_VERSION,
+    kind: "workflow",
+    id: crypto.randomUUID(),
+    name: options.name,
+    runner: { version: VERSION, deno: Deno.version.deno },
+    trace: {
+      traceId,
+      spanId,
+      ...parentSpanId === undefined ? {} : { parentSpanId },
+      sampled,
+    },
+  });
+  recorder.add("run.planned", {
+    steps: localNodes(options.jobs).map(({ displayName, name, job }) => ({
+      name: displayName,
+      ...name === displayName ? {} : { group: name },
+      dependsOn: job.dependsOn,
+    })),
+  });
+  const place = placeOf(options, host.cwd);
+  const writer = await RecordWriter.open(recorder, {
+    ...place,
+    maskText: (text) => masker.maskText(text),
+    onWarning: (message) => logger.warn("record", message),
+  });
+
+  function end(result: WorkflowJobResult): void {
+    const { key, status, exitCode, startedAt, durationMs, reason } = result;
+    const outcome = CONCLUSIONS[status];
+    const common = {
+      outcome,
+      exitCode,
+      signal: null,
+      durationMs,
+      ...reason === undefined ? {} : { reason },
+    };
+    const startMs = starts.get(key);
+    ended.add(key);
+    recorder.add("step.ended", {
+      step: key,
+      conclusion: outcome,
+      startedAt: startedAt?.toISOString() ?? null,
+      attempts: startMs === undefined
+        ? []
+        : [{ number: 1, startMs, ...common }],
+      ...common,
+      ...hasFailed({ outcome, conclusion: outcome, exitCode })
+        ? { tail: result.tail }
+        : {},
+      ...result.recordPath === undefined
+        ? {}
+        : { record: relativePath(place.directory, result.recordPath) },
+    });
+  }
+
+  return {
+    start(key) {
+      starts.set(key, recorder.ms);
+      recorder.add("step.started", { step: key, attempt: 1 });
+    },
+    end,
+    async finish(jobs, status, exitCode) {
+      for (const job of jobs) if (!ended.has(job.key)) end(job);
+      recorder.add("run.ended", {
+        status: RUN_STATUSES[status],
+        exitCode,
+        durationMs: recorder.ms,
+      });
+      await writer.finish();
+    },
+  };
+}
+
+/**
+ * Finds the record of a job.
+ *
+ * @param workspace Absolute path of its workspace.
+ * @returns Absolute path; `undefined` if it has none.
+ */
+export async function jobRecord(
+  workspace: string,
+): Promise<string | undefined> {
+  const path = `${workspace}/artifacts/${RECORD_FILE}`;
+  const info = await lstatIfThere(path).catch(() => undefined);
+  return info?.isFile ? path : undefined;
+}
+
+function placeOf({ directory, path }: RecordWorkflowOptions, cwd: string) {
+  if (path === undefined) return { directory, name: RECORD_FILE, isOwn: true };
+  const absolute = path.startsWith("/") ? path : `${cwd}/${path}`;
+  const slash = absolute.lastIndexOf("/");
+  return {
+    directory: absolute.slice(0, slash) || "/",
+    name: absolute.slice(slash + 1),
+    isOwn: false,
+  };
+}
+
+/** The record and those of the jobs can be moved together. */
+function relativePath(directory: string, path: string): string {
+  return isInside(directory, path) ? path.slice(directory.length + 1) : path;
+}

@@ -1,0 +1,103 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { pathExists } from "../../src/fs/files.ts";
+import { readRecord, type RunRecord } from "../../src/report/run_record.ts";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const WORKFLOW = `
+name: ship
+jobs:
+  build:
+    steps:
+      - { name: compile, run: "echo compiled" }
+      - { name: link, run: "echo linked" }
+  test:
+    depends_on: [build]
+    environment: { API_TOKEN: s3cret-word }
+    command: echo "it fails of $API_TOKEN"; exit 9
+  deploy:
+    depends_on: [test]
+    command: "true"
+`;
+
+const DIRECTORY = ".reactorcide/workflow";
+
+async function recordAt(path: string): Promise<RunRecord> {
+  const record = readRecord(await Deno.readTextFile(path));
+  assert(record !== undefined, "no record");
+  return record;
+}
+
+describe("the record of a workflow", () => {
+  it("has its jobs, and points at their records", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });
+    const { code, stderr } = await runMain(["workflow", "run"], { cwd });
+    assertEquals(code, 9, stderr);
+    const path = `${cwd}/${DIRECTORY}/run.jsonl`;
+    assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
+    const text = await Deno.readTextFile(path);
+    assertEquals(text.includes("s3cret-word"), false);
+    const { started, ended, steps } = await recordAt(path);
+    assertEquals([started.kind, started.name], ["workflow", "ship"]);
+    assertEquals([ended?.status, ended?.exitCode], ["failed", 9]);
+    assertEquals(
+      steps.map(({ name, dependsOn, outcome, exitCode }) =>
+        [name, dependsOn, outcome, exitCode].join(" ")
+      ),
+      ["build  success 0", "test build failed 9", "deploy test skipped "],
+    );
+    const [build, test, deploy] = steps;
+    assert(test.startMs! >= build.endMs!);
+    assertMatch(test.tail.join("\n"), /it fails of \[REDACTED\]/);
+    assertEquals([build.attempts.length, deploy.attempts.length], [1, 0]);
+    assertEquals(deploy.record, undefined);
+    const job = await recordAt(`${cwd}/${DIRECTORY}/${build.record}`);
+    assertEquals(job.steps.map(({ name }) => name), ["compile", "link"]);
+    const { stdout } = await runMain(["report", path], { cwd });
+    assertMatch(stdout, /✗ test +exit code 9/);
+  });
+
+  it("has jobs that succeeded earlier, when the run is resumed", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });
+    await runMain(["workflow", "run"], { cwd });
+    const { code } = await runMain(
+      ["workflow", "run", "--resume", "--record=again.jsonl"],
+      { cwd },
+    );
+    assertEquals(code, 9);
+    const { steps } = await recordAt(`${cwd}/again.jsonl`);
+    assertEquals(steps.map(({ name, outcome }) => `${name} ${outcome}`), [
+      "build success",
+      "test failed",
+      "deploy skipped",
+    ]);
+    assertEquals(steps[0].startMs, undefined);
+  });
+
+  it("is written nowhere when records are off, nor over those of jobs", async () => {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, { ".reactorcide/workflows/ship.yaml": WORKFLOW });
+    const job = `${cwd}/${DIRECTORY}/jobs/build/job/artifacts/run.jsonl`;
+    await runMain(["workflow", "run"], {
+      cwd,
+      env: { REACTORCIDE_RECORD: "off" },
+    });
+    assertEquals(await pathExists(`${cwd}/${DIRECTORY}/run.jsonl`), false);
+    assertEquals(await pathExists(job), false);
+    await runMain(["workflow", "run"], {
+      cwd,
+      env: { REACTORCIDE_RECORD: "all.jsonl" },
+    });
+    assertEquals((await recordAt(`${cwd}/all.jsonl`)).started.name, "ship");
+    assertEquals((await recordAt(job)).started.kind, "job");
+  });
+});
