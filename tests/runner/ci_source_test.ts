@@ -30,7 +30,9 @@ const FILES = {
 const TAMPER = "chmod -R u+w ../ci && echo evil >>../ci/deploy.sh && " +
   "touch ../ci/lib/new";
 
-/** Runs a command between two sources, with a plugin that notes what it sees. */
+/**
+ * Runs a command between two sources, with a plugin that records what it sees.
+ */
 async function run(command: string, phases?: PluginContext["phase"][]) {
   await using test = await testRunner();
   await makeFiles(test.path, FILES);
@@ -49,7 +51,7 @@ async function run(command: string, phases?: PluginContext["phase"][]) {
   return { result, seen, path: test.path };
 }
 
-/** A plugin that changes the CI source in the workspace when no one compares it. */
+/** A plugin that changes the CI source in the workspace between two checks. */
 const INTRUDER: Plugin = {
   name: "intruder",
   priority: 1_000,
@@ -67,7 +69,7 @@ const INTRUDER: Plugin = {
   },
 };
 
-/** A plugin of the CI source that reads it, and loads a part of it late. */
+/** A plugin of the CI source that reads it, and imports a part of it late. */
 function reader(directory: string): string {
   return `export const manifest = {
       permissions: { read: ["${directory}", "$PLUGIN_DIR"] } };
@@ -80,7 +82,7 @@ function reader(directory: string): string {
 
 describe("the copy of the trusted CI source", () => {
   for (const directory of ["$CI_DIR", "$JOB_DIR", "$JOB_DIR/ci"]) {
-    it(`is what a plugin reads that may read ${directory}`, async () => {
+    it(`is what a plugin with read access to ${directory} reads`, async () => {
       await using test = await testRunner(cacheVariables());
       await makeFiles(test.path, {
         "trusted/policy.txt": "good",
@@ -102,7 +104,7 @@ describe("the copy of the trusted CI source", () => {
     });
   }
 
-  it("is outside of the workspace, for its owner alone, and removed", async () => {
+  it("is outside the workspace, private to its owner, and removed after the run", async () => {
     await using temporary = await temporaryDirectory();
     await using test = await testRunner({ TMPDIR: temporary.path });
     await makeFiles(test.path, FILES);
@@ -125,7 +127,7 @@ describe("the copy of the trusted CI source", () => {
     assertEquals(await Array.fromAsync(Deno.readDir(temporary.path)), []);
   });
 
-  it("is what trusted steps are given beside untrusted ones", async () => {
+  it("is what trusted steps get in a job with untrusted steps", async () => {
     await using temporary = await temporaryDirectory();
     await using test = await testRunner({
       TMPDIR: temporary.path,
@@ -166,7 +168,7 @@ describe("the copy of the trusted CI source", () => {
       ["rm ../.git && mkfifo ../.git", "../.git (changed)"],
     ]
   ) {
-    it(`is lost after ${change}`, async () => {
+    it(`is no longer used after ${change}`, async () => {
       await using test = await testRunner();
       await makeFiles(test.path, FILES);
       const job = new Job("mixed")
@@ -198,7 +200,7 @@ describe("the copy of the trusted CI source", () => {
 });
 
 describe("the trusted CI source", () => {
-  it("is given to plugins as long as it is unchanged", async () => {
+  it("is passed to plugins while it is unchanged", async () => {
     const { result, seen } = await run("cat ../ci/deploy.sh");
     assertEquals(result.status, "success");
     assertEquals(seen.slice(2), [
@@ -210,14 +212,14 @@ describe("the trusted CI source", () => {
     ]);
   });
 
-  it("may not be written to", async () => {
+  it("is read-only", async () => {
     const { result } = await run(
       'test -z "$(find ../ci ! -type l -perm /222)"',
     );
     assertEquals(result.exitCode, 0);
   });
 
-  it("ends the job when it was changed, and is not given away any more", async () => {
+  it("fails the job after a change, and is no longer passed to plugins", async () => {
     const { result, seen, path } = await run(TAMPER);
     assertEquals(result.status, "failed");
     assertEquals(result.exitCode, 1);
@@ -236,7 +238,7 @@ describe("the trusted CI source", () => {
     ]);
   });
 
-  it("fails the job also when only the clean-up would use it", async () => {
+  it("fails the job even if only the cleanup would use it", async () => {
     const { result, seen } = await run(TAMPER, ["cleanup"]);
     assertEquals(result.status, "failed");
     assertEquals(seen, ["cleanup false ci-source-modified"]);
@@ -246,7 +248,7 @@ describe("the trusted CI source", () => {
     assertEquals(failed.result.laterErrors.length, 1);
   });
 
-  it("that was removed or replaced is changed, too", async () => {
+  it("counts as changed if it was removed or replaced", async () => {
     for (
       const command of [
         "chmod -R u+w ../ci && rm -r ../ci",
@@ -260,7 +262,7 @@ describe("the trusted CI source", () => {
     }
   });
 
-  it("is replaced by the next run although it is closed", async () => {
+  it("is replaced by the next run although it is read-only", async () => {
     await using test = await testRunner();
     await makeFiles(test.path, FILES);
     for (const text of ["one", "two"]) {

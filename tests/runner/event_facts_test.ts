@@ -23,11 +23,11 @@ function factsOf(
   return eventFacts({ env: { ...GIT_ENV, ...env }, directory, hasPaths });
 }
 
-/** Name of a branch that a shell would run. */
+/** Name of a branch that a shell would execute. */
 const HOSTILE = "x$(touch${IFS}pwned)'\"";
 
 describe("eventFacts()", () => {
-  it("takes a described event and does not look at git", async () => {
+  it("uses a described event, without reading git", async () => {
     const push = await factsOf({
       REACTORCIDE_EVENT_TYPE: "push",
       REACTORCIDE_BRANCH: "main",
@@ -47,7 +47,7 @@ describe("eventFacts()", () => {
     assertEquals(incomplete.branch, undefined);
   });
 
-  it("finds no branch for a pull request, whatever its branches are called", async () => {
+  it("returns no branch for a pull request, whatever the names of its branches", async () => {
     for (
       const env of [PULL_REQUEST, {
         ...PULL_REQUEST,
@@ -59,7 +59,7 @@ describe("eventFacts()", () => {
     }
   });
 
-  it("asks git without an event", async () => {
+  it("reads git without a described event", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const nothing = await factsOf({}, path, true);
@@ -93,7 +93,7 @@ describe("eventFacts()", () => {
     assertEquals((await factsOf({}, repository)).branch, HOSTILE);
   });
 
-  it("knows no changed files of a shallow clone", async () => {
+  it("finds no changed files in a shallow clone", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     const { git, commit } = await makeRepository(`${path}/origin`);
@@ -110,7 +110,7 @@ describe("eventFacts()", () => {
 });
 
 describe("conditions on the event of a job", () => {
-  it("skip steps and what depends on them, with the reason", async () => {
+  it("skip steps and their dependents, with the reason", async () => {
     await using test = await testRunner(PULL_REQUEST);
     const result = await test.runner.runJob(
       new Job("x").addStep("deploy", "echo deployed", {
@@ -147,7 +147,7 @@ describe("conditions on the event of a job", () => {
     );
   });
 
-  it("are not changed by the job's variables, outputs or steps", async () => {
+  it("are not affected by the job's variables, outputs or steps", async () => {
     await using test = await testRunner();
     const { git, commit } = await makeRepository(test.path);
     await commit({ a: "1" });
@@ -176,7 +176,7 @@ describe("conditions on the event of a job", () => {
     );
   });
 
-  it("are facts for a condition that is a function", async () => {
+  it("are passed to a condition that is a function", async () => {
     await using test = await testRunner(PULL_REQUEST);
     let seen: ConditionContext | undefined;
     await test.runner.runJob(
@@ -193,7 +193,7 @@ describe("conditions on the event of a job", () => {
     assertEquals(seen?.env.A, "1");
   });
 
-  it("are checked before anything runs", async () => {
+  it("are validated before anything runs", async () => {
     await using test = await testRunner();
     const job = new Job("x").addStep("a", "touch ran", {
       // deno-lint-ignore no-explicit-any

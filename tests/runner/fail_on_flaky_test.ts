@@ -72,7 +72,7 @@ describe("fail_on_flaky", () => {
     );
   });
 
-  it("is also set by a variable and by a job file", async () => {
+  it("can be set by a variable and in a job file", async () => {
     const results = [
       await runJobFile(`steps:${FLAKY}`, [], {
         REACTORCIDE_FAIL_ON_FLAKY: "true",
@@ -83,7 +83,7 @@ describe("fail_on_flaky", () => {
     assertEquals(results.map(({ code }) => code), [1, 1, 1]);
   });
 
-  it("changes nothing without flaky steps, and is off by default", async () => {
+  it("has no effect without flaky steps, and is off by default", async () => {
     const results = [
       await runJobFile(`steps:${FLAKY}`),
       await runJobFile(`fail_on_flaky: true\nsteps:${FLAKY}`, [], {
@@ -103,7 +103,7 @@ describe("fail_on_flaky", () => {
     assertEquals(/error: Flaky/.test(stderr), false);
   });
 
-  it("rejects nothing in a pipeline: the result has the code", async () => {
+  it("does not reject in a pipeline: the result has the error code", async () => {
     await using test = await testRunner();
     let attempts = 0;
     const job = new Job("unsteady").addStep("first", () => {

@@ -23,7 +23,7 @@ const OPTIONS: FlushTriggersOptions = {
   retry: { attempts: 2, delayMs: 1 },
 };
 
-/** Flushes a queue while the coordinator has some trouble. */
+/** Flushes a queue while requests to the coordinator fail. */
 async function failingFlush(
   parts: RunnerParts,
   queue: TriggerQueue,
@@ -54,7 +54,7 @@ async function namesIn(file: string): Promise<string[]> {
   return workflows.flatMap(({ jobs }) => jobs.map((job) => job.job_name));
 }
 
-Deno.test("flushTriggers() keeps what the coordinator cannot take now", () =>
+Deno.test("flushTriggers() keeps jobs after a transient failure of the coordinator", () =>
   withTroubles([503, 503, 401, 404], async (coordinator, parts, file) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
@@ -71,7 +71,7 @@ Deno.test("flushTriggers() keeps what the coordinator cannot take now", () =>
     assertEquals(await exists(file), false);
   }));
 
-Deno.test("flushTriggers() takes an empty answer for what it is after a lost one", () =>
+Deno.test("flushTriggers() accepts an empty answer after one that was lost", () =>
   withTroubles(["lost", "lost"], async (coordinator, parts) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
@@ -84,11 +84,11 @@ Deno.test("flushTriggers() takes an empty answer for what it is after a lost one
     assertEquals(queue.size, 0);
   }));
 
-Deno.test("flushTriggers() drops what the coordinator has refused", () =>
+Deno.test("flushTriggers() discards jobs that the coordinator refused", () =>
   withTroubles([400, 413, 422, 403], async (coordinator, parts, file) => {
     for (const status of [400, 413, 422, 403]) {
       const queue = new TriggerQueue();
-      // Of a repository that operators do not allow, the answer is 403.
+      // For a repository that operators do not allow, the status is 403.
       queue.add({ name: "a", sourceUrl: "https://git.example/other.git" });
       const message = await failingFlush(parts, queue);
       assertEquals(message.includes(`it answers ${status}`), true, message);
@@ -103,7 +103,7 @@ Deno.test("flushTriggers() drops what the coordinator has refused", () =>
     assertEquals(coordinator.requests.length, 4);
   }));
 
-Deno.test("flushTriggers() drops a document that starts nothing", () =>
+Deno.test("flushTriggers() discards a document that starts no job", () =>
   withTroubles(["nothing"], async (_, parts, file) => {
     const queue = new TriggerQueue();
     queue.add({ name: "a" });
@@ -112,7 +112,7 @@ Deno.test("flushTriggers() drops a document that starts nothing", () =>
     assertEquals([queue.size, await exists(file)], [0, false]);
   }));
 
-Deno.test("flushTriggers() drops a document that is too large", () =>
+Deno.test("flushTriggers() discards a document that is too large", () =>
   withTroubles([], async (coordinator, parts, file) => {
     const queue = new TriggerQueue();
     const forEach = Array(90).fill("x".repeat(100_000));
@@ -132,7 +132,7 @@ Deno.test("flushTriggers() drops a document that is too large", () =>
     assertEquals([queue.size, await exists(file)], [0, false]);
   }));
 
-Deno.test("flushTriggers() joins earlier calls by hand, and replaces nothing in a run", async () => {
+Deno.test("flushTriggers() adds to earlier manual calls, and replaces nothing within a run", async () => {
   const options: FlushTriggersOptions = {
     ...OPTIONS,
     isAtomic: true,

@@ -7,7 +7,7 @@ import { type TestRunner, testRunner } from "../helpers/test_runner.ts";
 
 const HINT = "REACTORCIDE_FETCH_DEPTH=0";
 
-/** Commands that need what a clone of depth 1 does not have. */
+/** Commands that need more than a clone of depth 1. */
 const FAILING = [
   "git describe",
   "git describe --tags",
@@ -49,12 +49,12 @@ const FAILING = [
   "git diff $FIRST",
   "git log $FIRST..HEAD",
   "git branch --contains $FIRST",
-  // What follows the reason does not hide it.
+  // Output after the reason does not hide it.
   "git describe || { seq 500; exit 1; }",
   'sh -c "git describe 2>&1" | sed "s/^/npm error stderr: /"; exit 1',
 ];
 
-/** Commands that fail for other reasons, or need nothing that is missing. */
+/** Commands that fail for other reasons, or succeed. */
 const OTHER = [
   "false",
   "echo 'expected shallow(<App />) to equal 1'; exit 1",
@@ -85,14 +85,14 @@ function jobOf(commands: readonly string[]): Job {
   return job;
 }
 
-/** The last lines of each failed step, as the summary shows them. */
+/** Returns the last lines of each failed step in the summary. */
 function tails(test: TestRunner): string[] {
   const [, ...parts] = test.stderr().split(/^✗ /m);
   return parts;
 }
 
 describe("a failed step in a clone of depth 1", () => {
-  it("hears of the option that fetches the history", async () => {
+  it("gets a hint about the option that fetches the history", async () => {
     await using directory = await temporaryDirectory();
     const FIRST = await makeOrigin(`${directory.path}/origin`);
     await using test = await testRunner();
@@ -112,11 +112,11 @@ describe("a failed step in a clone of depth 1", () => {
       return isExplained ? [] : [`${FAILING[Number(name)]}: ${tail}`];
     });
     assertEquals(unexplained, []);
-    // The log says it once.
+    // The hint is logged once.
     assertEquals(test.stderr().split("[source] warning").length, 2);
   });
 
-  it("hears of nothing else than that", async () => {
+  it("gets no hint for any other failure", async () => {
     await using directory = await temporaryDirectory();
     await makeOrigin(`${directory.path}/origin`);
     await using test = await testRunner();
@@ -127,7 +127,7 @@ describe("a failed step in a clone of depth 1", () => {
     assert(!test.stderr().includes(HINT), test.stderr());
   });
 
-  it("needs no hint where the whole history is there, or no source", async () => {
+  it("gets no hint with the complete history, or without a source", async () => {
     await using directory = await temporaryDirectory();
     await makeOrigin(`${directory.path}/origin`);
     const whole = {
@@ -142,7 +142,7 @@ describe("a failed step in a clone of depth 1", () => {
     }
   });
 
-  it("hears of branches and tags that are missing from a short history", async () => {
+  it("gets a hint about branches and tags that are missing from a short history", async () => {
     await using directory = await temporaryDirectory();
     const origin = await makeRepository(`${directory.path}/origin`);
     await origin.commit({ file: "1" });
@@ -165,7 +165,7 @@ describe("a failed step in a clone of depth 1", () => {
     }
   });
 
-  it("is the command of a job, too", async () => {
+  it("can be the command of a job", async () => {
     await using directory = await temporaryDirectory();
     await makeOrigin(`${directory.path}/origin`);
     for (

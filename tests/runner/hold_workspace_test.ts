@@ -17,7 +17,7 @@ async function runnerWithCode(): Promise<TestRunner> {
 }
 
 describe("runJob() in one workspace", () => {
-  it("fails while another job uses it, or waits if asked to", async () => {
+  it("fails while another job uses it, or waits with `wait`", async () => {
     await using made = await runnerWithCode();
     const { runJob } = made.runner;
     const ends = await Promise.allSettled([runJob(COPY), runJob(COPY)]);
@@ -32,7 +32,7 @@ describe("runJob() in one workspace", () => {
     assertEquals(results.map(({ status }) => status), ["success", "success"]);
   });
 
-  it("runs commands of the user's own directory side by side", async () => {
+  it("runs commands in the user's own directory concurrently", async () => {
     await using made = await testRunner();
     const results = await Promise.all(
       ["true", "true"].map((command) => made.runner.runJob({ command })),
@@ -77,7 +77,7 @@ describe("runJob() in one workspace", () => {
     });
   }
 
-  it("keeps variables that were set before, in and after a job", async () => {
+  it("keeps variables that are set before, during and after a job", async () => {
     await using made = await runnerWithCode();
     const { runJob, setWorkflowVar } = made.runner;
     await makeFiles(made.path, {
@@ -93,7 +93,7 @@ describe("runJob() in one workspace", () => {
     });
   });
 
-  it("keeps what a command writes by itself before the library does", async () => {
+  it("keeps outputs that a command wrote directly, before the library", async () => {
     const stale = { "job/workflow-output.json": "stale" };
     for (const files of [{}, stale] as Record<string, string>[]) {
       await using made = await testRunner();

@@ -20,7 +20,7 @@ const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN_ID = "00f067aa0ba902b7";
 
 describe("traceContext()", () => {
-  it("passes a valid parent on as it is, with the state of its vendors", () => {
+  it("passes a valid parent on unchanged, with its trace state", () => {
     for (
       const parent of [
         `00-${TRACE_ID}-${SPAN_ID}-00`,
@@ -42,7 +42,7 @@ describe("traceContext()", () => {
     }
   });
 
-  it("begins a trace in the place of an invalid parent, and drops its state", () => {
+  it("starts a trace if the parent is invalid, and drops its state", () => {
     for (
       const TRACEPARENT of [
         "",
@@ -76,7 +76,7 @@ describe("traceContext()", () => {
 });
 
 describe("the command of a job", () => {
-  it("continues the trace that the runner was given", async () => {
+  it("continues the trace of the runner", async () => {
     const TRACEPARENT = `00-${TRACE_ID}-${SPAN_ID}-00`;
     for (const inheritEnv of [true, false]) {
       await using test = await testRunner({ TRACEPARENT, TRACESTATE: "a=b" });
@@ -89,7 +89,7 @@ describe("the command of a job", () => {
     }
   });
 
-  it("knows the image of the runner, whether one is configured or not", async () => {
+  it("gets the image of the runner, configured or not", async () => {
     const images: [Record<string, string>, string][] = [
       [{}, DEFAULT_RUNNER_IMAGE],
       [{ REACTORCIDE_RUNNER_IMAGE: "" }, DEFAULT_RUNNER_IMAGE],
@@ -107,7 +107,7 @@ describe("the command of a job", () => {
     }
   });
 
-  it("begins a trace of its own, and hears nothing of an invalid one", async () => {
+  it("starts its own trace, and gets nothing of an invalid one", async () => {
     await using test = await testRunner({
       TRACEPARENT: "x",
       TRACESTATE: "a=b",
@@ -118,7 +118,7 @@ describe("the command of a job", () => {
     assertMatch(test.stdout(), new RegExp(`^00-${traceId}-.{16}-01 unset\n$`));
   });
 
-  it("inherits what it is allowed to", async () => {
+  it("inherits only allowed variables", async () => {
     for (
       const [inheritEnv, expected] of [
         [true, "a b 1 unset"],
@@ -160,8 +160,8 @@ describe("the command of a job", () => {
   });
 });
 
-describe("a program that gets the source", () => {
-  /** Variables that none of them has a use for. */
+describe("a program that fetches the source", () => {
+  /** Variables that none of these programs needs. */
   const KEYS = Object.fromEntries(
     [...SECRET_VARIABLES, Variable.secretsSocket, Variable.secretValuesList]
       .map((name) => [name, `value-of-${name}`]),
@@ -172,7 +172,7 @@ describe("a program that gets the source", () => {
     GIT_INDEX_FILE: "/other/index",
   };
 
-  it("has no key of the job, nor the repository of a hook", async () => {
+  it("gets neither keys of the job nor the repository of a git hook", async () => {
     await using tools = await temporaryDirectory();
     const script = `#!/bin/sh
 echo "called: \${0##*/}" >> ${tools.path}/log
@@ -217,7 +217,7 @@ exit 1
     }
   });
 
-  it("may be code that uses the library", async () => {
+  it("can be code that uses the library", async () => {
     await using test = await testRunner({ ...KEYS, HELPER: "kept" });
     let seen: Readonly<Record<string, string>> = {};
     test.runner.registerSource("own", async ({ env, target }) => {
@@ -230,8 +230,8 @@ exit 1
   });
 });
 
-describe("a job in a hook of git", () => {
-  it("works on its own source", async () => {
+describe("a job in a git hook", () => {
+  it("uses its own source", async () => {
     await using directory = await temporaryDirectory();
     const outer = await makeRepository(`${directory.path}/outer`);
     await outer.commit({ file: "outer" });
@@ -253,7 +253,7 @@ describe("a job in a hook of git", () => {
     assert("GIT_INDEX_FILE" in env, "git tells a hook of its index");
     await using test = await testRunner({
       ...env,
-      // As of a hook in a linked working tree.
+      // As in a hook of a linked working tree.
       GIT_DIR: `${directory.path}/outer/.git`,
       GIT_WORK_TREE: `${directory.path}/outer`,
     });
@@ -267,7 +267,7 @@ describe("a job in a hook of git", () => {
 });
 
 describe("the runner", () => {
-  it("masks every variable that is a secret by itself, from the start", async () => {
+  it("masks every variable that is secret by its name, from the start", async () => {
     const env = Object.fromEntries(
       SECRET_VARIABLES.map((name) => [name, `value-of-${name}`]),
     );

@@ -11,7 +11,10 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Lines of a logger, and a promise of the first one that has a text. */
+/**
+ * Returns the lines of a logger, and a promise for the first line that contains
+ * a text.
+ */
 function recordedLines(style: "short" | "json" = "short") {
   const lines: string[] = [];
   const waiting: { text: string; resolve: () => void }[] = [];
@@ -42,7 +45,7 @@ function recordedLines(style: "short" | "json" = "short") {
 }
 
 describe("logSteps()", () => {
-  it("logs the start, the retries and the end of a step", async () => {
+  it("logs the start, retries and end of a step", async () => {
     const { lines, logger } = recordedLines();
     await using steps = logSteps({ logger, traceId: "a", isJson: false });
     steps.onEvent(started("build"));
@@ -56,7 +59,7 @@ describe("logSteps()", () => {
     ]);
   });
 
-  it("logs objects with the trace, the span and the attempt", async () => {
+  it("logs JSON objects with trace, span and attempt", async () => {
     const { lines, logger } = recordedLines("json");
     await using steps = logSteps({ logger, traceId: "abc", isJson: true });
     steps.onEvent(started("build"));
@@ -76,7 +79,7 @@ describe("logSteps()", () => {
     ]);
   });
 
-  it("says that a silent step is still running, and not that of others", async () => {
+  it("logs that a silent step is still running, and no other step", async () => {
     const { lines, logger, seen } = recordedLines();
     await using steps = logSteps({
       logger,
@@ -103,14 +106,14 @@ describe("logSteps()", () => {
   });
 });
 
-describe("a job of steps without a terminal", () => {
+describe("a job with steps, without a terminal", () => {
   const JOB = `
 steps:
   - { name: one, run: echo hello }
   - { name: two, run: exit 3, depends_on: [one] }
 `;
 
-  it("names the log of the step that failed, after its last lines", async () => {
+  it("prints the path of a failed step's log after its last lines", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "job.yaml": JOB });
@@ -123,7 +126,7 @@ steps:
     assert((await Deno.stat(`${cwd}/${log}`)).isFile);
   });
 
-  it("is quiet when asked, but for failures", async () => {
+  it("prints only failures if it is quiet", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, {
@@ -139,7 +142,7 @@ steps:
     assertMatch(all.stderr, /debug: /);
   });
 
-  it("puts the time before each line when asked", async () => {
+  it("prints a timestamp before each line if it is enabled", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     await makeFiles(cwd, { "job.yaml": JOB.replace("exit 3", "'true'") });
@@ -155,7 +158,7 @@ steps:
     );
   });
 
-  it("sees that it is in CI, unless that is set otherwise", async () => {
+  it("sets CI, unless the variable is set", async () => {
     await using directory = await temporaryDirectory();
     const { path: cwd } = directory;
     const command = ["run", "--job-command", "echo ci=$CI"];

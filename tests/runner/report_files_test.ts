@@ -5,7 +5,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Runs a job with reports whose step does something to their files. */
+/** Runs a job with reports whose files are changed by a step. */
 async function runWith(
   cwd: string,
   script: string,
@@ -30,7 +30,7 @@ async function names(directory: string): Promise<string[]> {
     .sort();
 }
 
-Deno.test("a run ends whatever a step puts beside its reports, and follows no link out", async () => {
+Deno.test("a run ends whatever a step creates next to its reports, and follows no link out", async () => {
   await using directory = await temporaryDirectory();
   await using outside = await temporaryDirectory();
   const { code, stderr } = await runWith(
@@ -51,7 +51,7 @@ rm run.jsonl; mkfifo run.jsonl`,
   assertMatch(stderr, /Cannot write the report "runnerlib.prom": it is a symb/);
 });
 
-Deno.test("a run leaves no lock beside a report that adds up", async () => {
+Deno.test("a run leaves no lock file next to a cumulative report", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/metrics/ci.prom`;
   const runs = [1, 2].map(() =>
@@ -66,7 +66,7 @@ Deno.test("a run leaves no lock beside a report that adds up", async () => {
   assertMatch(await Deno.readTextFile(path), /_count\{.*\} 2\n/);
 });
 
-Deno.test("a report goes where its path led before the job, or within the workspace", async () => {
+Deno.test("a report is written where its path led before the job, or inside the workspace", async () => {
   await using directory = await temporaryDirectory();
   await using outside = await temporaryDirectory();
   const { path: cwd } = directory;
@@ -106,7 +106,7 @@ for (
     ["a directory", "mkdir summary"],
   ] as const
 ) {
-  Deno.test(`a run ends when the step summary of GitHub is ${what}`, async () => {
+  Deno.test(`a run ends if the step summary of GitHub is ${what}`, async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { summary: "", other: "" });

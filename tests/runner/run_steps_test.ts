@@ -15,21 +15,21 @@ import { isGone } from "../helpers/process_table.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** Something that one side waits for and the other one announces. */
+/** A gate that one side opens and the other one waits for. */
 function gate() {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { opened: promise, open: resolve };
 }
 
-/** Each step with what it did and what the job makes of it. */
+/** Returns each step with its outcome and conclusion. */
 function endings({ steps }: JobResult): string[] {
   return steps.map(({ name, outcome, conclusion }) =>
     `${name}: ${outcome}/${conclusion}`
   );
 }
 
-describe("a job of steps", () => {
-  it("is refused before anything runs when it forms no graph", async () => {
+describe("a job with steps", () => {
+  it("is refused before anything runs if its steps are not a valid graph", async () => {
     await using test = await testRunner();
     const job = new Job("x").addStep("a", "touch ran");
     job.addStep("a", "true");
@@ -60,7 +60,7 @@ describe("a job of steps", () => {
     assertEquals(endings(result), ["a: failed/failed", "b: failed/failed"]);
   });
 
-  it("starts nothing new after a failure, or continues, or ends what runs", async () => {
+  it("after a failure, starts no new step, continues, or ends running steps", async () => {
     await using test = await testRunner();
     const job = (endsByItself: boolean) => {
       const both = gate();
@@ -109,7 +109,7 @@ describe("a job of steps", () => {
     ]);
   });
 
-  it("does not fail for a step that need not succeed, or is forgiven", async () => {
+  it("does not fail because of a step that is optional or has continueOnError", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -127,7 +127,7 @@ describe("a job of steps", () => {
     ]);
   });
 
-  it("asks a condition that is a function, and fails when it throws", async () => {
+  it("calls a condition that is a function, and fails if it throws", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -152,7 +152,7 @@ describe("a job of steps", () => {
     assertEquals(result.error?.message, 'The condition of step "d" threw: odd');
   });
 
-  it("tries a step again, with new outputs, and reports it", async () => {
+  it("retries a step, with new outputs, and reports it", async () => {
     await using test = await testRunner();
     const events: StepEvent[] = [];
     const result = await test.runner.runJob(
@@ -179,7 +179,7 @@ describe("a job of steps", () => {
     assertStringIncludes(test.stdout(), "REACTORCIDE_OUTPUT_FLAKY_N=old\n");
   });
 
-  it("limits the time of each attempt, of a command and of a function", async () => {
+  it("limits the time of each attempt of a command or function", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -203,7 +203,7 @@ describe("a job of steps", () => {
     assertMatch(result.error!.message, /^Step ".*" exceeded its time limit/);
   });
 
-  it("ends early and well when there is nothing to do", async () => {
+  it("ends early and succeeds if there is nothing to do", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -236,7 +236,7 @@ describe("a job of steps", () => {
     assertEquals(unasked.exitCode, 78);
   });
 
-  it("still runs steps that run always when it is cancelled", async () => {
+  it("runs steps with the condition `always` after a cancellation", async () => {
     await using test = await testRunner();
     const started = gate();
     const running = test.runner.runJob(
@@ -268,7 +268,7 @@ describe("a job of steps", () => {
     await isGone(Number(await Deno.readTextFile(`${test.path}/pid`)));
   });
 
-  it("is over at once when it is cancelled twice", async () => {
+  it("ends immediately when it is cancelled twice", async () => {
     await using test = await testRunner();
     const started = gate();
     const running = test.runner.runJob(
@@ -288,7 +288,7 @@ describe("a job of steps", () => {
     assertEquals(endings(result)[1], "tidy: skipped/skipped");
   });
 
-  it("has a time limit as a whole", async () => {
+  it("has a time limit for all steps together", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -303,7 +303,7 @@ describe("a job of steps", () => {
     ]);
   });
 
-  it("runs a step for each item and each combination, and gathers what they give", async () => {
+  it("runs a step for each item and combination, and collects their outputs", async () => {
     await using test = await testRunner();
     let seen: unknown;
     const result = await test.runner.runJob(
@@ -344,7 +344,7 @@ describe("a job of steps", () => {
     ]);
   });
 
-  it("masks an output that holds a secret, as a whole, and passes it on", async () => {
+  it("masks an output that contains a secret completely, and passes it on", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x")
@@ -363,7 +363,7 @@ describe("a job of steps", () => {
     assertMatch(test.stdout(), /REACTORCIDE_OUTPUT_LOGIN_HEADER\n/);
   });
 
-  it("passes the names of variables with secrets on as one list", async () => {
+  it("passes the names of secret variables on as one list", async () => {
     await using test = await testRunner({
       REACTORCIDE_SECRET_ENV_NAMES: '["ODD,NAME","TOKEN"]',
       "ODD,NAME": "hunter3-hunter3",
@@ -406,7 +406,7 @@ describe("a job of steps", () => {
     assertEquals(logs.some((name) => name.includes("hunter")), false);
   });
 
-  it("masks variables of steps that are said to be secret", async () => {
+  it("masks listed secret variables of steps", async () => {
     await using test = await testRunner();
     await test.runner.runJob(
       new Job("x").addStep("a", 'echo "$STEP_TOKEN"', {
@@ -428,7 +428,7 @@ describe("a job of steps", () => {
     );
   });
 
-  it("gives an untrusted step neither tokens, nor secrets, nor the socket", async () => {
+  it("gives an untrusted step no tokens, secrets or socket", async () => {
     await using test = await testRunner({
       REACTORCIDE_API_TOKEN: "api-token-value",
       GITHUB_TOKEN: "another-token",
@@ -509,7 +509,7 @@ describe("a job of steps", () => {
     assertEquals(seen[2].sort(), ["LANG", "UNKNOWN"]);
   });
 
-  it("narrows what steps inherit", async () => {
+  it("limits what steps inherit", async () => {
     await using test = await testRunner({
       REACTORCIDE_JOB_ID: "1",
       CI: "true",
@@ -536,7 +536,7 @@ describe("a job of steps", () => {
     assertEquals(result.status, "success", result.error?.message);
   });
 
-  it("reports what a function threw, without secrets, and keeps the cause", async () => {
+  it("reports the error of a function, without secrets, and keeps the cause", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x").addStep("a", ({ registerSecret }) => {
@@ -550,7 +550,7 @@ describe("a job of steps", () => {
     assertEquals(test.stderr().includes("hunter2"), false);
   });
 
-  it("passes on the exit code of a command of a function", async () => {
+  it("passes on the exit code of a command in a function", async () => {
     await using test = await testRunner();
     const result = await test.runner.runJob(
       new Job("x").addStep("a", async ({ run, print }) => {
@@ -562,7 +562,7 @@ describe("a job of steps", () => {
     assertEquals(test.stdout(), "before\nwithin\n");
   });
 
-  it("runs a step in a shell and a directory of its own", async () => {
+  it("runs a step with its own shell and directory", async () => {
     await using test = await testRunner();
     await Deno.mkdir(`${test.path}/sub`);
     const result = await test.runner.runJob(
@@ -580,7 +580,7 @@ describe("a job of steps", () => {
   });
 });
 
-describe("a part of a job of steps", () => {
+describe("a job with selected steps", () => {
   const job = () =>
     new Job("x")
       .addStep("a", 'echo "n=1" > "$REACTORCIDE_OUTPUT"; date +%N > made')
@@ -591,7 +591,7 @@ describe("a part of a job of steps", () => {
         dependsOn: ["b"],
       });
 
-  it("continues with what the other steps gave and left behind", async () => {
+  it("continues with the outputs and files of the other steps", async () => {
     await using test = await testRunner();
     await test.runner.runJob(job());
     const made = await Deno.readTextFile(`${test.path}/made`);
@@ -614,7 +614,7 @@ describe("a part of a job of steps", () => {
     assertEquals(endings(skipping), endings(result));
   });
 
-  it("keeps no secret on the disk", async () => {
+  it("stores no secret on disk", async () => {
     await using test = await testRunner();
     await test.runner.runJob(
       new Job("x").addStep("a", 'echo "t=$T" > "$REACTORCIDE_OUTPUT"')
@@ -627,14 +627,14 @@ describe("a part of a job of steps", () => {
     assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
   });
 
-  it("says when there is nothing to go on with", async () => {
+  it("warns if there are no stored outputs", async () => {
     await using test = await testRunner();
     await test.runner.runJob(job(), { selection: { only: ["b"] } });
     assertStringIncludes(test.stderr(), "give no outputs: none were kept");
   });
 });
 
-describe("a definition that no type has checked", () => {
+describe("a definition without type checks", () => {
   it("is refused with all its problems", async () => {
     await using test = await testRunner();
     const job = new Job("x");
@@ -656,8 +656,8 @@ describe("a definition that no type has checked", () => {
   });
 });
 
-describe("a step that is tried again", () => {
-  it("begins on a new line", async () => {
+describe("a step that is retried", () => {
+  it("starts on a new line", async () => {
     await using test = await testRunner();
     await test.runner.runJob(
       new Job("x").addStep("a", "printf unfinished; exit 1", {
@@ -669,7 +669,7 @@ describe("a step that is tried again", () => {
 });
 
 describe("a job with a trusted CI source", () => {
-  it("ends when a step has changed it", async () => {
+  it("fails after a step has changed the source", async () => {
     await using test = await testRunner();
     await makeFiles(test.path, { "ci/build.sh": "echo built\n" });
     const run = (change: string) =>

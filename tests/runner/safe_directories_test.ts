@@ -5,7 +5,7 @@ import { GIT_ENV, makeRepository } from "../helpers/git_repository.ts";
 import { makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** Root alone can give a directory away. */
+/** Only root can change the owner of a directory. */
 const suite = Deno.uid() === 0 ? describe : () => {};
 
 const LOG = "git log --format=%s; git config --get-all user.name";
@@ -13,7 +13,7 @@ const LOG = "git log --format=%s; git config --get-all user.name";
 suite("a source in a directory of another user", () => {
   const { HOME: _, ...gitEnv } = GIT_ENV;
 
-  /** Runs a job on it; what git prints is the output. */
+  /** Runs a job on such a source; git prints its output. */
   async function run(
     options: Record<string, unknown>,
     job?: Job,
@@ -33,7 +33,7 @@ suite("a source in a directory of another user", () => {
     return [result.status, ...test.stdout().trim().split("\n")];
   }
 
-  it("is one in which git works for the command", async () => {
+  it("lets the command use git", async () => {
     assertEquals(await run({ command: "git log --format=%s" }), [
       "success",
       "Change",
@@ -46,7 +46,7 @@ suite("a source in a directory of another user", () => {
     assertEquals(await run({ env }), ["success", "Change", "me"]);
   });
 
-  it("is one in which git works forevery kind of step", async () => {
+  it("lets every kind of step use git", async () => {
     const job = new Job("x").addStep("a", "git log --format=a-%s")
       .addStep("b", "git log --format=b-%s", { inheritEnv: false })
       .addStep("c", "git log --format=c-%s", { untrusted: true });
@@ -58,7 +58,7 @@ suite("a source in a directory of another user", () => {
 });
 
 describe("a source in a directory of the runner", () => {
-  it("changes nothing about the configuration of git", async () => {
+  it("does not change the configuration of git", async () => {
     await using test = await testRunner();
     const origin = await makeRepository(`${test.path}/origin`);
     await origin.commit({ file: "1" });

@@ -35,7 +35,7 @@ async function namesIn(path: string): Promise<string[]> {
 }
 
 describe("a job that triggers", () => {
-  it("hands follow-up jobs to the coordinator, and leaves no file", () =>
+  it("submits follow-up jobs to the coordinator, and leaves no file", () =>
     withCoordinator({ troubles: [503, "lost"] }, async (made, coordinator) => {
       made.runner.triggerJob("b", { dependsOn: ["a"] });
       made.runner.triggerJob("a");
@@ -48,7 +48,7 @@ describe("a job that triggers", () => {
       assertEquals(coordinator.requests.length, 3);
     }));
 
-  it("never sends again what the coordinator has refused", () =>
+  it("never resends jobs that the coordinator refused", () =>
     withCoordinator({ troubles: [400] }, async (made, coordinator) => {
       made.runner.triggerJob("a");
       made.runner.triggerJob("b");
@@ -64,7 +64,7 @@ describe("a job that triggers", () => {
       assertEquals(coordinator.jobs.submitted, ["c"]);
     }));
 
-  it("refuses what is wrong, with what depends on it, and submits the rest", () =>
+  it("refuses invalid jobs and their dependents, and submits the rest", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJobs([
         { name: "lint" },
@@ -91,7 +91,7 @@ describe("a job that triggers", () => {
       assertEquals(await made.runner.flushTriggers(), []);
     }));
 
-  it("refuses what only the job of an event can give to others", () =>
+  it("refuses fields that only a job started by an event can set", () =>
     withCoordinator({ parent: {} }, async (made, coordinator) => {
       made.runner.triggerJob("gpu", { capabilities: ["gpu"] });
       made.runner.triggerJob("ci", { ciSourceUrl: "https://git.example/ci" });
@@ -107,7 +107,7 @@ describe("a job that triggers", () => {
       assertEquals(coordinator.jobs.doomed, []);
     }));
 
-  it("keeps refused jobs from spoiling what other programs write", async () => {
+  it("keeps refused jobs from affecting jobs of other programs", async () => {
     await using made = await testRunner({ REACTORCIDE_RUN_ID: "run" });
     made.runner.triggerJob("bad", { dependsOn: ["missing"] });
     made.runner.triggerJob("good");
@@ -115,7 +115,7 @@ describe("a job that triggers", () => {
     await made.runner.withTriggers((t) => t.triggerJob("later"));
     const path = `${made.path}/job/triggers.json`;
     assertEquals(await namesIn(path), ["good", "later"]);
-    // A job of a name that is there is refused alone.
+    // Only the job whose name is taken is refused.
     made.runner.triggerJobs([{ name: "good" }, { name: "last" }]);
     await assertRejects(
       () => made.runner.flushTriggers(),
@@ -125,7 +125,7 @@ describe("a job that triggers", () => {
     assertEquals(await namesIn(path), ["good", "later", "last"]);
   });
 
-  it("does not let a broken file keep it from the coordinator", () =>
+  it("submits to the coordinator despite a broken file", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJob("a");
       const { status } = await made.runner.runJob({
@@ -138,7 +138,7 @@ describe("a job that triggers", () => {
       assertEquals(await Deno.readTextFile(file), "broken\n");
     }));
 
-  it("logs why a job fails whose command succeeded", async () => {
+  it("logs why a job fails although its command succeeded", async () => {
     await using coordinator = startCoordinator();
     await using made = await testRunner(coordinator.env);
     made.runner.triggerJob("a");
@@ -184,7 +184,7 @@ describe("a job that triggers", () => {
     assertEquals(coordinator.requests.length, 2);
   });
 
-  it("uses the file if the option says so, coordinator or not", () =>
+  it("uses the file if the option is set, with or without a coordinator", () =>
     withCoordinator({}, async (made, coordinator) => {
       made.runner.triggerJob("a");
       await made.runner.runJob({
@@ -195,7 +195,7 @@ describe("a job that triggers", () => {
       assertEquals(coordinator.requests, []);
     }));
 
-  it("is cancelled while the coordinator does not answer", () =>
+  it("can be cancelled while the coordinator does not answer", () =>
     withCoordinator({ troubles: ["hang"] }, async (made, coordinator) => {
       made.runner.triggerJob("a");
       const running = made.runner.runJob({ command: "true" });
@@ -207,7 +207,7 @@ describe("a job that triggers", () => {
       assertEquals([status, exitCode], ["cancelled", 143]);
     }));
 
-  it("prints no message when it fails", async () => {
+  it("prints no trigger if it fails", async () => {
     await using made = await testRunner({
       REACTORCIDE_TRIGGER_TRANSPORT: "stdout",
       REACTORCIDE_TRIGGER_NONCE: "the-nonce",
@@ -222,7 +222,7 @@ describe("a job that triggers", () => {
     assertEquals(decodeDocument(line).workflows[0].jobs[0].job_name, "a");
   });
 
-  it("does not start without a nonce to print messages with", async () => {
+  it("does not start without a nonce for triggers on standard output", async () => {
     await using made = await testRunner();
     const error = await assertRejects(
       () =>
@@ -238,7 +238,7 @@ describe("a job that triggers", () => {
 });
 
 describe("withTriggers()", () => {
-  it("hands over what the function adds, as one document", () =>
+  it("submits the jobs of the function as one document", () =>
     withCoordinator({}, async ({ runner }, coordinator) => {
       runner.triggerJob("another");
       const value = await runner.withTriggers(async (t) => {
@@ -252,7 +252,7 @@ describe("withTriggers()", () => {
       assertEquals(coordinator.requests.length, 1);
     }));
 
-  it("hands nothing over when the function fails or adds nothing", () =>
+  it("submits nothing if the function fails or adds nothing", () =>
     withCoordinator({}, async ({ runner }, coordinator) => {
       await assertRejects(
         () =>
@@ -287,7 +287,7 @@ describe("withTriggers()", () => {
     }
   });
 
-  it("adds to what other programs of the job have left", async () => {
+  it("adds to the jobs of other programs", async () => {
     await using made = await testRunner({
       REACTORCIDE_RUN_ID: "run",
     });

@@ -12,13 +12,13 @@ import {
 } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
-/** Holds an inherited lock in processes that want to survive, and nothing else. */
+/** Holds an inherited lock in processes that try to survive. */
 const SURVIVE = `exec 9> lock; flock 9
   (setsid env -i /bin/sleep 1000 > /dev/null 2>&1 &)
   setsid env -i /bin/sh -c '/usr/bin/setsid /bin/sleep 1000 & exit' > /dev/null 2>&1
   sleep 0.1`;
 
-Deno.test("no process of an untrusted step is left when the next one starts", async () => {
+Deno.test("no process of an untrusted step is left when the next step starts", async () => {
   await using test = await testRunner();
   const result = await test.runner.runJob(
     new Job("x")
@@ -29,13 +29,13 @@ Deno.test("no process of an untrusted step is left when the next one starts", as
   assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
   assertStringIncludes(test.stdout(), "free\n");
   assertStringIncludes(test.stdout(), "done\n");
-  // Where it is luck, the log does not keep it to itself.
+  // If it is not guaranteed, the log contains a warning.
   const { problem } = await findContainment(false);
   const isWarned = test.stderr().includes("no process of an untrusted step");
   assertEquals(isWarned, problem !== undefined, test.stderr());
 });
 
-Deno.test("a step that puts a pipe in the place of its outputs fails, and holds nothing up", async () => {
+Deno.test("a step that replaces its output file with a pipe fails, and blocks nothing", async () => {
   await using test = await testRunner();
   const swap = (kind: string) => `rm -f "$REACTORCIDE_OUTPUT"; ${kind}`;
   const result = await soon(
@@ -64,7 +64,7 @@ Deno.test("a step that puts a pipe in the place of its outputs fails, and holds 
   assertStringIncludes(link, "it is a symbolic link");
 });
 
-Deno.test("no step sets the outputs of one that comes later", async () => {
+Deno.test("no step sets the outputs of a later one", async () => {
   await using test = await testRunner();
   const result = await test.runner.runJob(
     new Job("x")
@@ -87,14 +87,14 @@ Deno.test("no step sets the outputs of one that comes later", async () => {
   assertStringIncludes(test.stdout(), "got <>\n");
 });
 
-Deno.test("untrusted steps neither find nor change what trusted ones read beside them", async () => {
+Deno.test("untrusted steps cannot find or change files of concurrent trusted steps", async () => {
   const hasMounts = (await findNamespace())?.hasMounts ?? false;
   await using temporary = await temporaryDirectory();
   await using test = await testRunner({ TMPDIR: temporary.path });
   await makeFiles(test.path, { "trusted/deploy.sh": "echo deployed" });
   using other = privateDirectory([temporary.path]);
   await Deno.writeTextFile(`${other.path}/of-a-plugin`, "");
-  // Longer than an argument can be, so that it is read from a file.
+  // Longer than an argument, so that the script is read from a file.
   const long = "echo filler > /dev/null\n".repeat(6_000);
   const result = await test.runner.runJob(
     new Job("mixed")
@@ -125,7 +125,7 @@ Deno.test("untrusted steps neither find nor change what trusted ones read beside
   );
   const warning = "Cannot hide the copy of the CI source";
   assertEquals(test.stderr().includes(warning), !hasMounts);
-  // Elsewhere steps share a user, which is documented.
+  // Without mounts, steps share a user, which is documented.
   if (!hasMounts) return;
   assertEquals(result.exitCode, 0, test.stdout() + test.stderr());
   assertStringIncludes(test.stdout(), "| deployed\n");

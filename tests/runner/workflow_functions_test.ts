@@ -6,7 +6,7 @@ import { exists, makeFiles } from "../helpers/temporary_directory.ts";
 import { testRunner } from "../helpers/test_runner.ts";
 
 describe("setWorkflowVar() and setWorkflowOutput()", () => {
-  it("write what a worker reads", async () => {
+  it("write the file that a worker reads", async () => {
     await using made = await testRunner();
     const { setWorkflowOutput: setOutput, setWorkflowVar: setVar } =
       made.runner;
@@ -20,7 +20,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
     });
   });
 
-  it("lose nothing to others who write at the same time", async () => {
+  it("lose nothing to concurrent writers", async () => {
     const run = { REACTORCIDE_RUN_ID: "run" };
     await using made = await testRunner(run);
     await using other = await testRunner({
@@ -39,7 +39,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
     assertEquals(Object.keys(outputs).length, 40);
   });
 
-  it("refuse what no worker understands, and leave the file", async () => {
+  it("refuse invalid values and files, and do not change the file", async () => {
     await using made = await testRunner({ REACTORCIDE_RUN_ID: "run" });
     const { setWorkflowOutput: setOutput } = made.runner;
     const values = [NaN, undefined, () => {}, new Date(), 1n, { a: Infinity }];
@@ -69,7 +69,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
     assertEquals(JSON.parse(text), { vars: null, more: 1, outputs: { a: 1 } });
   });
 
-  it("warn the jobs of a fan-out that they write the same key", async () => {
+  it("warn about the same key in all jobs of a fan-out", async () => {
     await using made = await testRunner({ RC_WF_NODE_NAME: "build[3]" });
     await made.runner.setWorkflowOutput("digest-3", 1);
     assertEquals(made.stderr(), "");
@@ -79,7 +79,7 @@ describe("setWorkflowVar() and setWorkflowOutput()", () => {
 });
 
 describe("getWorkflowVars()", () => {
-  it("reads the environment before the file", async () => {
+  it("prefers the environment to the file", async () => {
     await using made = await testRunner();
     assertEquals(await made.runner.getWorkflowVars(), {});
     await makeFiles(made.path, {
@@ -95,7 +95,7 @@ describe("getWorkflowVars()", () => {
     assertEquals(await other.runner.getWorkflowVars(), { a: 1 });
   });
 
-  it("reports damaged variables, and shows none of them", async () => {
+  it("warns about damaged variables without printing them", async () => {
     for (const text of ["[1]", "hidden{", "7"]) {
       await using made = await testRunner({ RC_WF_VARS_JSON: text });
       assertEquals(await made.runner.getWorkflowVars(), {});
@@ -106,7 +106,7 @@ describe("getWorkflowVars()", () => {
 });
 
 describe("logNextJob()", () => {
-  it("prints what the design shows", async () => {
+  it("prints the next job and its command", async () => {
     await using made = await testRunner();
     await made.runner.logNextJob("deploy-staging", {
       reason: "tests passed",
@@ -124,7 +124,7 @@ Run the next job:
     assertStringIncludes(made.stderr(), "tests passed");
   });
 
-  it("asks the local workflow what is complete", async () => {
+  it("reads completed jobs from the local workflow", async () => {
     await using made = await testRunner();
     await makeFiles(made.path, {
       "job/.reactorcide/workflow-state.json": JSON.stringify({
@@ -165,7 +165,7 @@ describe("a job of a workflow", () => {
     assertEquals(coordinator.requests, []);
   });
 
-  it("publishes nothing where there are many variables, or no coordinator", async () => {
+  it("publishes nothing with too many variables, or without a coordinator", async () => {
     const envs: Record<string, string>[] = [
       { REACTORCIDE_COORDINATOR_URL: "" },
       { RC_WF_NODE_NAME: "test[50]" },

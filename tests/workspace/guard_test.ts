@@ -21,7 +21,7 @@ Deno.test("isInside() compares whole components", () => {
 });
 
 describe("normalizeJobPath()", () => {
-  it("brings paths of a job into one form", () => {
+  it("normalizes paths of a job", () => {
     const forms = {
       "/job": "/job",
       "/job/": "/job",
@@ -35,7 +35,7 @@ describe("normalizeJobPath()", () => {
     }
   });
 
-  it("refuses every other path", () => {
+  it("refuses all other paths", () => {
     const hostile = [
       "",
       ".",
@@ -94,7 +94,7 @@ describe("guardPath()", () => {
     }
   });
 
-  it("refuses whatever leads out", async () => {
+  it("refuses all paths that lead out", async () => {
     await using directory = await temporaryDirectory();
     const root = `${directory.path}/root`;
     await makeFiles(directory.path, {
@@ -123,7 +123,7 @@ describe("guardPath()", () => {
       "dangling/new",
       "chain",
       "tunnel",
-      // The kernel takes the parent of what the link leads to.
+      // The kernel resolves `..` from the target of the link.
       "link/../file",
     ];
     for (const path of hostile) {
@@ -136,7 +136,7 @@ describe("guardPath()", () => {
     }
   });
 
-  it("reports where a path would lead", async () => {
+  it("reports where a path leads", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "root/link": "-> ../outside" });
     await assertRejects(
@@ -146,7 +146,7 @@ describe("guardPath()", () => {
     );
   });
 
-  it("refuses links that go round in circles", async () => {
+  it("refuses cycles of links", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "a": "-> b", "b": "-> a/x" });
     const error = await assertRejects(

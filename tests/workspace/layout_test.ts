@@ -15,7 +15,7 @@ describe("openWorkspace()", () => {
       root: "/nonexistent/job",
     });
 
-  it("obeys REACTORCIDE_IN_CONTAINER in any case", () => {
+  it("accepts REACTORCIDE_IN_CONTAINER in any letter case", () => {
     for (const value of ["true", "1", "yes", "TRUE", " Yes "]) {
       assert(said(value).inContainer, value);
     }
@@ -24,7 +24,7 @@ describe("openWorkspace()", () => {
     }
   });
 
-  it("looks for itself when the variable says nothing", async () => {
+  it("detects a container without the variable", async () => {
     await using root = await temporaryDirectory();
     for (const value of [undefined, "", " "]) {
       const env: Record<string, string> = value === undefined
@@ -38,19 +38,19 @@ describe("openWorkspace()", () => {
     }
   });
 
-  it("refuses a word that REACTORCIDE_IN_CONTAINER does not know", () => {
+  it("refuses an unknown value of REACTORCIDE_IN_CONTAINER", () => {
     const error = assertThrows(() => said("maybe"), RunnerError);
     assertEquals(error.code, "invalid-config");
   });
 
-  it("leaves no trace of its look", async () => {
+  it("leaves no file after the detection", async () => {
     await using root = await temporaryDirectory();
     openWorkspace({ cwd: "/home/me", env: {}, root: root.path });
     assertEquals(await listFiles(root.path), {});
   });
 
-  it("takes a root that cannot be written to only when started in it", () => {
-    // Nobody, root included, makes a file in /proc.
+  it("uses a read-only root only if it contains the current directory", () => {
+    // Not even root can create a file in /proc.
     const open = (cwd: string) =>
       openWorkspace({ cwd, env: {}, root: "/proc" }).inContainer;
     assertEquals(open("/proc"), true);
@@ -59,7 +59,7 @@ describe("openWorkspace()", () => {
     assertEquals(open("/home/me"), false);
   });
 
-  it("does not take a file for a container's workspace", async () => {
+  it("does not use a file as the workspace of a container", async () => {
     await using directory = await temporaryDirectory();
     const root = `${directory.path}/job`;
     await Deno.writeTextFile(root, "");
@@ -76,7 +76,7 @@ describe("openWorkspace()", () => {
     assertEquals(laptop.pathOf("/job//a/./b/"), "/home/me/job/a/b");
   });
 
-  it("has no place for a path outside /job", () => {
+  it("refuses paths outside /job", () => {
     assertThrows(
       () => said("false").pathOf("/job/../etc"),
       RunnerError,

@@ -48,7 +48,7 @@ function under(ids: string): Partial<LockWorkspaceOptions> {
 }
 
 describe("lockWorkspace()", () => {
-  it("refuses a second one, names the first, and leaves nothing behind", async () => {
+  it("refuses a second lock, names the holder, and leaves no file", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     {
@@ -66,7 +66,7 @@ describe("lockWorkspace()", () => {
     await using _ = await lock(workspace);
   });
 
-  it("waits if asked to, and says so once", async () => {
+  it("waits with `wait`, and reports it once", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const first = await lock(workspace);
@@ -93,21 +93,21 @@ describe("lockWorkspace()", () => {
     await assertRejects(() => waiting, DOMException);
   });
 
-  it("hands the lock to one of many that wait", async () => {
+  it("gives the lock to one waiter at a time", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     let holders = 0;
     await Promise.all(Array.from({ length: 8 }, async () => {
       await using _ = await lock(workspace, { wait: true });
       assertEquals(++holders, 1);
-      // Whatever else can run now runs.
+      // Lets everything else run that is ready.
       await new Promise((resolve) => setTimeout(resolve));
       holders--;
     }));
     assertEquals(await listFiles(directory.path), {});
   });
 
-  it("lets runners that the job starts work there, but one in a directory", async () => {
+  it("lets runners of the job use the workspace, but only one per source directory", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await using job = await lock(workspace, { sourceDirs: ["/job/src"] });
@@ -126,7 +126,8 @@ describe("lockWorkspace()", () => {
         sourceDirs: ["/job/b", "/job/src"],
       }),
     );
-    // Its own children may replace its source, as it may that of the job.
+    // Its child processes can replace its source, as it can replace that of the
+    // job.
     await using _nested = await lock(workspace, {
       ...under(a.ids),
       sourceDirs: ["/job/src"],
@@ -137,7 +138,7 @@ describe("lockWorkspace()", () => {
     await assertBusy(lock(workspace, under("of-another-job")));
   });
 
-  it("lets functions of the job start others, while they run", async () => {
+  it("lets functions of the job start other jobs while they run", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await using job = await lock(workspace);
@@ -149,7 +150,7 @@ describe("lockWorkspace()", () => {
     await assertBusy(lock(workspace));
   });
 
-  it("works without a file where a container does not allow one", async () => {
+  it("works without a file if a container does not allow one", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { job: "no directory" });
     const root = `${directory.path}/job`;
@@ -166,7 +167,7 @@ describe("lockWorkspace()", () => {
     ["a directory behind a link", { "job/.reactorcide": "-> ../elsewhere" }],
   ];
   for (const [what, files] of replaced) {
-    it(`does not write through ${what} that a step has left`, async () => {
+    it(`does not write through ${what} that a step left`, async () => {
       await using directory = await temporaryDirectory();
       const workspace = workspaceIn(directory);
       await makeFiles(directory.path, {
@@ -184,7 +185,7 @@ describe("lockWorkspace()", () => {
     });
   }
 
-  it("does not write into a file that a step has linked there", async () => {
+  it("does not write to a file that a step linked there", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const victim = `${directory.path}/victim`;
@@ -198,7 +199,7 @@ describe("lockWorkspace()", () => {
     await assertBusy(lock(workspace));
   });
 
-  it("does not show what a step has written into the file", async () => {
+  it("does not print text that a step wrote to the file", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await using job = await lock(workspace);

@@ -35,7 +35,7 @@ function workspaceIn(
 }
 
 describe("claimPath()", () => {
-  it("is remembered, without making the path", async () => {
+  it("records the path without creating it", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const path = workspace.pathOf("/job/a/src");
@@ -53,7 +53,7 @@ describe("claimPath()", () => {
     );
   });
 
-  it("can be taken back", async () => {
+  it("can be undone", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await claimPath(workspace, workspace.pathOf("/job/src"));
@@ -77,7 +77,7 @@ describe("claimPath()", () => {
     }
   });
 
-  it("replaces a link that leads out by a directory", async () => {
+  it("replaces a link that leads out with a directory", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await makeFiles(directory.path, {
@@ -92,15 +92,17 @@ describe("claimPath()", () => {
 
 describe("restoreOwnedPaths()", () => {
   const damages: [what: string, files: Record<string, string>][] = [
-    ["is gone", {}],
+    ["is missing", {}],
     ["is empty", { ".reactorcide/made.json": "" }],
-    ["names other paths", { ".reactorcide/made.json": '{"paths": ["../x"]}' }],
+    ["contains other paths", {
+      ".reactorcide/made.json": '{"paths": ["../x"]}',
+    }],
     ["is a directory", { ".reactorcide/made.json/": "" }],
     ["is a link", { ".reactorcide/made.json": "-> ../../victim" }],
     ["is behind a link", { ".reactorcide": "-> ../elsewhere" }],
   ];
   for (const [what, files] of damages) {
-    it(`puts back a record that ${what}`, async () => {
+    it(`restores a record that ${what}`, async () => {
       await using directory = await temporaryDirectory();
       const workspace = workspaceIn(directory);
       await makeFiles(directory.path, { victim: "kept", "elsewhere/a": "" });
@@ -117,7 +119,7 @@ describe("restoreOwnedPaths()", () => {
     });
   }
 
-  it("keeps what another process has recorded meanwhile", async () => {
+  it("keeps paths that another process recorded meanwhile", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const other = workspaceIn(directory);
@@ -131,7 +133,7 @@ describe("restoreOwnedPaths()", () => {
 });
 
 describe("removeOwnedPaths()", () => {
-  it("removes what was made, and only that", async () => {
+  it("removes only what the runner created", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await makeFiles(workspace.base, {
@@ -165,7 +167,7 @@ describe("removeOwnedPaths()", () => {
     assertEquals(await listFiles(`${directory.path}/job`), {});
   });
 
-  it("does nothing where nothing was made", async () => {
+  it("does nothing if nothing was created", async () => {
     await using directory = await temporaryDirectory();
     assertEquals(await removeOwnedPaths(workspaceIn(directory)), []);
     assertEquals(await listFiles(directory.path), {});
@@ -199,7 +201,7 @@ describe("removeOwnedPaths()", () => {
     });
   });
 
-  it("removes nothing on the word of a record that was tampered with", async () => {
+  it("removes no path of a record that was tampered with", async () => {
     const records = [
       '{"paths":["src","../victim"]}',
       '{"paths":["src/../../victim"]}',
@@ -262,7 +264,7 @@ describe("removeOwnedPaths()", () => {
     ["directories", { "outputs.json/a/b": "", "run.json/c": "", "tmp/": "" }],
   ];
   for (const [what, files] of replaced) {
-    it(`removes ${what} that a step has put in the place of its files`, async () => {
+    it(`removes ${what} with which a step replaced its files`, async () => {
       await using directory = await temporaryDirectory();
       const workspace = workspaceIn(directory);
       const victim = { "victim/file": "kept" };
@@ -277,7 +279,7 @@ describe("removeOwnedPaths()", () => {
     });
   }
 
-  it("removes what killed runs have left for a while, not what is in use", async () => {
+  it("removes temporary files of killed runs, but not those in use", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await claimPath(workspace, workspace.pathOf("/job/src"));
@@ -295,10 +297,10 @@ describe("removeOwnedPaths()", () => {
     ["a directory", ["mkdir", "-p", "made.json/a"]],
     ["a pipe", ["mkfifo", "made.json"]],
     ["a link to a device", ["ln", "-s", "/dev/zero", "made.json"]],
-    ["a file without an end", ["truncate", "-s", "1T", "made.json"]],
+    ["a huge file", ["truncate", "-s", "1T", "made.json"]],
   ];
   for (const [what, [program, ...args]] of inPlaceOfRecord) {
-    it(`removes ${what} that a step has put in the place of the record`, async () => {
+    it(`removes ${what} with which a step replaced the record`, async () => {
       await using directory = await temporaryDirectory();
       const workspace = workspaceIn(directory);
       const cwd = `${workspace.base}/.reactorcide`;

@@ -29,7 +29,7 @@ describe("removeTree()", () => {
     assertEquals(await listFiles(path), kept);
   });
 
-  it("removes directories that cannot be written to", async () => {
+  it("removes read-only directories", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, {
@@ -45,7 +45,7 @@ describe("removeTree()", () => {
     assertEquals((await Deno.stat(`${path}/victim`)).mode! & 0o777, 0o500);
   });
 
-  it("removes closed directories that hold names that are not UTF-8", async () => {
+  it("removes read-only directories with names that are not UTF-8", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await runShell(
@@ -58,7 +58,7 @@ describe("removeTree()", () => {
     assertEquals(await listFiles(path), {});
   });
 
-  it("reports that nothing was there", async () => {
+  it("reports that the path did not exist", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
     for (const name of ["missing", "missing/deep", "file/below"]) {
@@ -68,7 +68,7 @@ describe("removeTree()", () => {
 });
 
 describe("emptyDirectory()", () => {
-  it("removes names that are not UTF-8, however much they resemble each other", async () => {
+  it("removes names that are not UTF-8, even if they are similar", async () => {
     await using directory = await temporaryDirectory();
     const { path } = directory;
     await makeFiles(path, { "tree/\ufffd": "", "victim/file": "" });
@@ -105,7 +105,7 @@ describe("emptyDirectory()", () => {
     assertEquals((await Deno.stat(directory.path)).ino, ino);
   });
 
-  it("takes a missing directory for empty, but not a file", async () => {
+  it("treats a missing directory as empty, but not a file", async () => {
     await using directory = await temporaryDirectory();
     await makeFiles(directory.path, { "file": "" });
     await emptyDirectory(`${directory.path}/missing`);
@@ -116,7 +116,7 @@ describe("emptyDirectory()", () => {
   });
 });
 
-Deno.test("removeIfEmpty() removes empty directories alone", async () => {
+Deno.test("removeIfEmpty() removes only empty directories", async () => {
   await using directory = await temporaryDirectory();
   await makeFiles(directory.path, { "empty/": "", "full/file": "" });
   const remove = (name: string) => removeIfEmpty(`${directory.path}/${name}`);
@@ -129,7 +129,7 @@ Deno.test("removeIfEmpty() removes empty directories alone", async () => {
   });
 });
 
-/** Whether this process may mount something where no one else sees it. */
+/** Whether this process can mount something in a private namespace. */
 const canMount = Deno.build.os === "linux" &&
   await new Deno.Command("unshare", {
     args: ["--mount", "true"],
@@ -141,7 +141,7 @@ const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
 for (const knowsMounts of [true, false]) {
   Deno.test({
-    name: `removeTree() leaves what is mounted in it, ${
+    name: `removeTree() leaves mounts, ${
       knowsMounts ? "listed" : "not listed"
     } by the system`,
     ignore: !canMount,

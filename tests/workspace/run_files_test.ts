@@ -27,7 +27,7 @@ function newRun(): RunIdentity {
   return { id, isInherited: false, begunIn: new Set() };
 }
 
-/** Adds a letter to a file, as every writer does. */
+/** Adds a letter to a file under the lock. */
 async function add(
   workspace: Workspace,
   run: RunIdentity,
@@ -42,7 +42,7 @@ async function add(
 }
 
 describe("lockRunFile()", () => {
-  it("keeps what this run has written, and replaces what another left", async () => {
+  it("keeps files of this run, and replaces those of another run", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const [first, second] = [newRun(), newRun()];
@@ -52,7 +52,7 @@ describe("lockRunFile()", () => {
     assertEquals(await add(workspace, second, "d"), "cd");
   });
 
-  it("does not look at the time of the file", async () => {
+  it("ignores the time of the file", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const path = `${workspace.base}/${NAME}`;
@@ -66,7 +66,7 @@ describe("lockRunFile()", () => {
     assertEquals(await add(workspace, newRun(), "."), ".");
   });
 
-  it("loses nothing when many write at once, also behind a stale file", async () => {
+  it("loses nothing with concurrent writers, even after a stale file", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     await makeFiles(directory.path, { [`job/${NAME}`]: "stale" });
@@ -92,7 +92,7 @@ describe("lockRunFile()", () => {
     assertEquals(await add(workspace, newRun(), "b"), isKnown ? "ab" : "b");
   });
 
-  it("takes what a step has written by itself for the run's", async () => {
+  it("treats a file that a step wrote directly as one of the run", async () => {
     for (const hasWorkspace of [true, false]) {
       await using directory = await temporaryDirectory();
       const workspace = workspaceIn(directory);
@@ -109,7 +109,7 @@ describe("lockRunFile()", () => {
     }
   });
 
-  it("does not remove a file outside the workspace that the run around it has", async () => {
+  it("does not remove a file of the outer run outside the workspace", async () => {
     await using directory = await temporaryDirectory();
     const workspace = workspaceIn(directory);
     const path = `${directory.path}/other/${NAME}`;
@@ -119,7 +119,7 @@ describe("lockRunFile()", () => {
     assertEquals(await add(workspace, inner, "b", path), "ab");
   });
 
-  it("replaces whatever a step has put in the place of file or record", async () => {
+  it("replaces anything that a step put at the path of the file or record", async () => {
     for (const at of [NAME, ".reactorcide/run.json", ".reactorcide"]) {
       for (const [name, content] of [["", "-> ../../victim"], ["/f", "x"]]) {
         await using directory = await temporaryDirectory();
@@ -145,7 +145,7 @@ describe("lockRunFile()", () => {
 });
 
 describe("runIdentity()", () => {
-  it("is one for all runners of a process, unless it is inherited", () => {
+  it("is the same for all runners of a process, unless it is inherited", () => {
     assertEquals(runIdentity({}).id, runIdentity({ HOME: "/" }).id);
     const inner = runIdentity({ REACTORCIDE_RUN_ID: "outer" });
     assertEquals([inner.id, inner.isInherited], ["outer", true]);
