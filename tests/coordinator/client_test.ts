@@ -56,7 +56,7 @@ async function refusal(
   };
 }
 
-Deno.test("submitDocument() hands jobs over once, whatever passes meanwhile", async () => {
+Deno.test("submitDocument() submits jobs once, despite transient failures", async () => {
   const waits: Trouble[][] = [
     [],
     [503, 503, 503],
@@ -68,7 +68,7 @@ Deno.test("submitDocument() hands jobs over once, whatever passes meanwhile", as
   ];
   for (const troubles of waits) {
     await using coordinator = startCoordinator({ troubles });
-    // A slow machine may miss the short time limit more often.
+    // A slow machine may exceed a short time limit more often.
     const hangs = troubles.includes("hang");
     const timeoutMs = hangs ? 300 : 60_000;
     await submit(clientOf(coordinator, { timeoutMs }), coordinator);
@@ -84,7 +84,7 @@ Deno.test("submitDocument() hands jobs over once, whatever passes meanwhile", as
   }
 });
 
-Deno.test("submitDocument() hands jobs over once though connections drop", async () => {
+Deno.test("submitDocument() submits jobs once, despite dropped connections", async () => {
   const cuts: Cut[] = ["at-once", "before-answer", "in-answer"];
   await using coordinator = startCoordinator();
   await using proxy = startDroppingProxy(coordinator.port, cuts);
@@ -99,7 +99,7 @@ Deno.test("submitDocument() hands jobs over once though connections drop", async
   for (const reason of reasons) assert(!reason.includes("http"), reason);
 });
 
-Deno.test("submitDocument() gives up with the reason of the coordinator", async () => {
+Deno.test("submitDocument() fails with the reason of the coordinator", async () => {
   assertEquals(
     await refusal(Array(9).fill(503), { retry: { attempts: 3, delayMs: 1 } }),
     {
@@ -156,7 +156,7 @@ Deno.test("submitDocument() reports a refused connection", async () => {
   );
 });
 
-Deno.test("a client follows redirections within the coordinator alone", async () => {
+Deno.test("a client follows redirects only within the coordinator", async () => {
   await using other = startCoordinator();
   await using coordinator = startCoordinator();
   const path = `/api/v1/jobs/${coordinator.jobId}/triggers`;
@@ -175,7 +175,7 @@ Deno.test("a client follows redirections within the coordinator alone", async ()
   assertEquals(other.requests, []);
 });
 
-Deno.test("a client shows neither its token nor a secret", async () => {
+Deno.test("a client prints neither its token nor a secret", async () => {
   await using coordinator = startCoordinator({ repeatsToken: true });
   const client = clientOf(coordinator, {
     token: "not-the-token-of-anybody",
@@ -191,7 +191,7 @@ Deno.test("a client shows neither its token nor a secret", async () => {
   );
 });
 
-Deno.test("a client ends at once when its signal is aborted", async () => {
+Deno.test("a client stops immediately when its signal is aborted", async () => {
   for (const troubles of [["hang"], [503]] as Trouble[][]) {
     await using coordinator = startCoordinator({ troubles });
     const stop = new AbortController();
@@ -212,7 +212,7 @@ Deno.test("a client ends at once when its signal is aborted", async () => {
   }
 });
 
-Deno.test("openClient() wants https, and no secret in the address", () => {
+Deno.test("openClient() requires https, and no credentials in the URL", () => {
   const options = { token: "t0ken", maskText: (text: string) => text };
   const wrong: [url: string, message: string][] = [
     [

@@ -3,7 +3,7 @@ import { nextJobsText } from "../../src/triggers/next_jobs.ts";
 
 const done = new Set(["test", "build"]);
 
-Deno.test("nextJobsText() shows what runs next and how", () => {
+Deno.test("nextJobsText() lists the next jobs and their commands", () => {
   assertEquals(
     nextJobsText(
       [{ name: "deploy-staging", dependsOn: ["test", "build"] }],
@@ -18,7 +18,7 @@ Run the next job:
   );
 });
 
-Deno.test("nextJobsText() shows commands for jobs that wait no more", () => {
+Deno.test("nextJobsText() shows commands only for jobs whose dependencies are complete", () => {
   assertEquals(
     nextJobsText([
       { name: "a", reason: "tests passed", jobCommand: "make a" },
@@ -48,7 +48,7 @@ Deno.test("nextJobsText() leaves out an unknown command", () => {
   assertEquals(nextJobsText([], done), "");
 });
 
-Deno.test("nextJobsText() quotes what a shell would take for itself", () => {
+Deno.test("nextJobsText() quotes characters that are special to a shell", () => {
   const text = nextJobsText([{ name: "-a b; $(rm)" }], done, {
     workflowFile: "my flow.yaml",
   });
@@ -60,7 +60,7 @@ Deno.test("nextJobsText() quotes what a shell would take for itself", () => {
   );
 });
 
-Deno.test("nextJobsText() escapes what steers the terminal", () => {
+Deno.test("nextJobsText() escapes terminal control characters", () => {
   const evil = "a\u001b[2J\r\nb\u202e\u0085";
   const text = nextJobsText(
     [{ name: evil, dependsOn: [evil], reason: evil, jobCommand: "x\u001b[m" }],

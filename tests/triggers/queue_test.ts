@@ -3,7 +3,7 @@ import { RunnerError } from "../../src/errors.ts";
 import { TriggerQueue } from "../../src/triggers/queue.ts";
 import type { Trigger } from "../../src/triggers/trigger.ts";
 
-/** Message of the error with which a queue refuses the triggers. */
+/** Returns the error message of a queue that refuses triggers. */
 function refusal(...triggers: unknown[]): string {
   const queue = new TriggerQueue();
   const error = assertThrows(
@@ -15,7 +15,7 @@ function refusal(...triggers: unknown[]): string {
   return error.message;
 }
 
-Deno.test("TriggerQueue keeps triggers in the order in which they came", () => {
+Deno.test("TriggerQueue keeps the order of triggers", () => {
   const queue = new TriggerQueue();
   queue.add({ name: "test" });
   queue.addAll([{ name: "build", dependsOn: ["test"] }, { name: "lint" }]);
@@ -29,7 +29,7 @@ Deno.test("TriggerQueue keeps triggers in the order in which they came", () => {
   assertEquals(queue.pending, []);
 });
 
-Deno.test("TriggerQueue copies what it is given", () => {
+Deno.test("TriggerQueue copies its triggers", () => {
   const queue = new TriggerQueue();
   const env: Record<string, string> = { A: "1" };
   const forEach = [{ os: "linux" }];
@@ -85,7 +85,7 @@ Deno.test("TriggerQueue accepts every field", () => {
   assertEquals<readonly Trigger[]>(queue.pending, [trigger]);
 });
 
-Deno.test("TriggerQueue refuses a name that waits already", () => {
+Deno.test("TriggerQueue refuses a name that is already queued", () => {
   const queue = new TriggerQueue();
   queue.add({ name: "build" });
   const error = assertThrows(
@@ -103,7 +103,7 @@ Deno.test("TriggerQueue refuses a name that waits already", () => {
   );
 });
 
-Deno.test("TriggerQueue reports all problems of a call at once", () => {
+Deno.test("TriggerQueue reports all problems of a call together", () => {
   assertEquals(
     refusal(
       { name: "build", env: { PORT: 80, DEBUG: true }, priority: 1.5 },
@@ -120,13 +120,13 @@ Deno.test("TriggerQueue reports all problems of a call at once", () => {
   );
 });
 
-Deno.test("TriggerQueue stops listing problems some time", () => {
+Deno.test("TriggerQueue limits the number of listed problems", () => {
   const message = refusal(...Array.from({ length: 1_000 }, () => ({})));
   assert(message.endsWith('needs the key "name"; and more problems'));
   assert(message.length < 2_000);
 });
 
-Deno.test("TriggerQueue names the field that was meant", () => {
+Deno.test("TriggerQueue suggests a field for a misspelled one", () => {
   for (
     const [field, problem] of [
       ["depends_on", 'depends_on is unknown; did you mean "dependsOn"?'],
@@ -208,7 +208,7 @@ Deno.test("TriggerQueue refuses values that no consumer accepts", () => {
   }
 });
 
-Deno.test("TriggerQueue takes null for nothing, as documents do", () => {
+Deno.test("TriggerQueue treats null as missing, as in documents", () => {
   const queue = new TriggerQueue();
   queue.addWire([{
     job_name: "a",
@@ -235,7 +235,7 @@ Deno.test("TriggerQueue refuses keys that the coordinator reserves", () => {
   }
 });
 
-Deno.test("TriggerQueue brings conditions and items into their plain form", () => {
+Deno.test("TriggerQueue normalizes conditions and items", () => {
   const spellings = {
     all_success: ["all_success", " all_success(needs)\n", "", " "],
     any_failed: ["any_failed", "any_failed(needs) "],
@@ -317,7 +317,7 @@ Deno.test("TriggerQueue survives hostile objects", () => {
   );
 });
 
-Deno.test("TriggerQueue shows no value and no control character", () => {
+Deno.test("TriggerQueue prints no values and no control characters", () => {
   const message = refusal({
     name: "a\u001b[2Jb\u202e",
     env: { "K\n": 5 },

@@ -5,7 +5,7 @@ import { startCoordinator } from "../helpers/coordinator.ts";
 import { Random } from "../helpers/random.ts";
 import { decodeDocument, hasReservedKey } from "../helpers/trigger_decoder.ts";
 
-/** A decoder that takes everything would prove nothing. */
+/** A decoder that accepts everything would prove nothing. */
 Deno.test("decodeDocument() is as strict as the coordinator", () => {
   const wrong = [
     "",
@@ -43,7 +43,7 @@ Deno.test("decodeDocument() is as strict as the coordinator", () => {
   assertEquals([job.env, job.timeout], [{ B: "" }, 60]);
 });
 
-Deno.test("triggerDocument() writes what the strict decoder reads", () => {
+Deno.test("triggerDocument() writes documents that the strict decoder accepts", () => {
   const random = new Random();
   const names = Array.from({ length: 12 }, (_, at) => `job ${at} ü"\\`);
   for (let round = 0; round < 300; round++) {
@@ -72,7 +72,7 @@ Deno.test("triggerDocument() writes what the strict decoder reads", () => {
   }
 });
 
-Deno.test("the double of the coordinator has its traps", async () => {
+Deno.test("the fake coordinator behaves like the real one in edge cases", async () => {
   await using coordinator = startCoordinator({ hasOrphans: true });
   const post = async (body: string, token = coordinator.jobToken) => {
     const response = await fetch(
@@ -86,7 +86,7 @@ Deno.test("the double of the coordinator has its traps", async () => {
     `{"type": "trigger_job", "operation_id": "${id}", "jobs": [{"job_name": "${name}"${rest}}]}`;
   assert(hasReservedKey('{"a": [{"org_id": null}]}'));
   assertEquals(await post(document("1", "a")), [201, 1]);
-  // The same id loses other jobs without a word.
+  // With a known id, other jobs are dropped silently.
   assertEquals(await post(document("1", "b")), [201, 0]);
   assertEquals(await post(document("2", "c", ', "env": {"org": ""}')), [
     500,
@@ -109,7 +109,7 @@ Deno.test("the double of the coordinator has its traps", async () => {
   ]);
   assertEquals(coordinator.jobs.submitted, ["a", "e", "f"]);
   assertEquals(coordinator.jobs.orphans, []);
-  // What comes before a job that is refused stays in the queue.
+  // Jobs before a refused one stay in the queue.
   const refused = ', "resources": {"disk": {}}';
   const both = document("8", "i", refused)
     .replace("[", '[{"job_name": "h"}, ');
@@ -151,7 +151,7 @@ function randomFields(random: Random): Partial<Trigger> {
   );
 }
 
-Deno.test("the double of the coordinator fails a test that leaves orphans", async () => {
+Deno.test("the fake coordinator fails a test that leaves orphans", async () => {
   const left = startCoordinator();
   left.jobs.queue.push("an-orphan");
   await assertRejects(

@@ -8,12 +8,12 @@ import {
 import { Random } from "../helpers/random.ts";
 import { type TestRunner, testRunner } from "../helpers/test_runner.ts";
 
-/** Documents that one run of this test makes. */
+/** Number of documents in one run of this test. */
 const DOCUMENT_COUNT = Number(Deno.env.get("TRIGGER_DOCUMENTS") ?? 500);
 
 const LONG = "x".repeat(131_072);
 
-/** Valid values of fields, in any job. */
+/** Field values that are valid in any job. */
 const GOOD: { [field in keyof Trigger]?: unknown[] } = {
   env: [
     { A: "1" },
@@ -50,7 +50,7 @@ const GOOD: { [field in keyof Trigger]?: unknown[] } = {
   workerClass: ["large"],
 };
 
-/** Values that are valid only in a job that an event started. */
+/** Field values that are valid only in a job that an event started. */
 const OF_EVENT_JOBS: typeof GOOD = {
   capabilities: [["docker"], ["gpu", "builder"]],
   ciSourceType: ["git"],
@@ -58,7 +58,7 @@ const OF_EVENT_JOBS: typeof GOOD = {
   ciSourceRef: ["main"],
 };
 
-/** Values with which a job is refused, or never runs. */
+/** Field values with which a job is refused, or never runs. */
 const BAD: { [field: string]: unknown[] } = {
   name: ["", "  ", "a\0", 5, LONG.slice(0, 3_000), null],
   env: [
@@ -110,15 +110,15 @@ const BAD: { [field: string]: unknown[] } = {
   execution_profile: ["standard"],
 };
 
-/** A trigger, and what the model knows of it by construction. */
+/** A trigger, with its properties by construction. */
 interface Sample {
   readonly trigger: {
     readonly name: string;
     readonly [field: string]: unknown;
   };
-  /** Fields of which one at least must be named when it is added. */
+  /** Fields, at least one of which the error must name. */
   readonly bad: readonly string[];
-  /** Whether it needs a job that an event started. */
+  /** Whether the trigger needs a job that an event started. */
   readonly isOfEventJob: boolean;
 }
 
@@ -145,7 +145,9 @@ function sampleOf(random: Random, name: string, names: string[]): Sample {
   return { trigger: { ...trigger } as Sample["trigger"], bad, isOfEventJob };
 }
 
-/** Places jobs whose dependencies are placed until nothing changes any more. */
+/**
+ * Repeatedly places jobs whose dependencies are placed, until nothing changes.
+ */
 function placeable(samples: readonly Sample[]): Sample[] {
   const placed: Sample[] = [];
   const isPlaced = (name: unknown) =>
@@ -224,7 +226,7 @@ async function checkDocument(
   assertEquals(await runner.flushTriggers(), []);
 }
 
-Deno.test(`triggerJob() and flushTriggers() refuse what the coordinator would, in ${DOCUMENT_COUNT} documents`, async () => {
+Deno.test(`triggerJob() and flushTriggers() refuse what the coordinator would refuse, in ${DOCUMENT_COUNT} documents`, async () => {
   const random = new Random();
   for (const isEventJob of [true, false]) {
     await using coordinator = startCoordinator(
@@ -260,7 +262,7 @@ const WIRE: Record<string, string> = {
   disableRunLocal: "disable_run_local",
 };
 
-/** What the coordinator takes, and the runner does not: it can only be a mistake. */
+/** Problems that only the runner refuses, because they can only be mistakes. */
 const OURS_ALONE = new Set([
   'name:""',
   'name:"  "',
@@ -273,7 +275,7 @@ const OURS_ALONE = new Set([
   'capabilities:[""]',
 ]);
 
-Deno.test("the double of the coordinator has trouble with each bad value", async () => {
+Deno.test("the fake coordinator refuses or never runs each bad value", async () => {
   await using coordinator = startCoordinator({ hasOrphans: true });
   const { jobs, url, jobId, jobToken } = coordinator;
   const unnoticed: string[] = [];

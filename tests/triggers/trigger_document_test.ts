@@ -14,7 +14,7 @@ function refusal(triggers: readonly Trigger[]): string {
   return error.message;
 }
 
-Deno.test("triggerDocument() writes the least there is", () => {
+Deno.test("triggerDocument() writes a minimal document", () => {
   assertEquals(triggerDocument([{ name: "a" }], { operationId: "id-1" }), {
     type: "trigger_job",
     operation_id: "id-1",
@@ -28,13 +28,13 @@ Deno.test("triggerDocument() writes the least there is", () => {
   });
 });
 
-Deno.test("triggerDocument() makes a new operation id each time", () => {
+Deno.test("triggerDocument() creates a new operation id each time", () => {
   const ids = [1, 2].map(() => triggerDocument([]).operation_id);
   assert(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(ids[0]));
   assert(ids[0] !== ids[1]);
 });
 
-Deno.test("triggerDocument() writes every field under its name on the wire", () => {
+Deno.test("triggerDocument() writes each field under its wire name", () => {
   const [job] = triggerDocument([{
     name: "deploy",
     env: { TARGET: "staging" },
@@ -94,7 +94,7 @@ Deno.test("triggerDocument() writes every field under its name on the wire", () 
   });
 });
 
-Deno.test("triggerDocument() leaves out what is empty", () => {
+Deno.test("triggerDocument() leaves out empty fields", () => {
   const [job] = triggerDocument([{
     name: "a",
     sourceUrl: "",
@@ -111,7 +111,7 @@ Deno.test("triggerDocument() leaves out what is empty", () => {
   ]);
 });
 
-Deno.test("triggerDocument() leaves out a job for each item of an empty list", () => {
+Deno.test("triggerDocument() leaves out a job with an empty list of items", () => {
   const { jobs } = triggerDocument([
     { name: "build" },
     { name: "test", dependsOn: ["build", "lint"], forEach: [] },
@@ -125,7 +125,7 @@ Deno.test("triggerDocument() leaves out a job for each item of an empty list", (
   );
 });
 
-Deno.test("triggerDocument() puts jobs in the order in which they become ready", () => {
+Deno.test("triggerDocument() sorts jobs by the order in which they become ready", () => {
   assertEquals(
     orderOf([
       { name: "z" },
@@ -138,7 +138,7 @@ Deno.test("triggerDocument() puts jobs in the order in which they become ready",
   );
 });
 
-Deno.test("triggerDocument() names dependencies that are unknown", () => {
+Deno.test("triggerDocument() names unknown dependencies", () => {
   assertEquals(
     refusal([
       { name: "build", dependsOn: ["tset", "constructor"] },
@@ -166,12 +166,12 @@ Deno.test("triggerDocument() shows a cycle", () => {
   );
 });
 
-Deno.test("triggerDocument() refuses what a queue would refuse", () => {
+Deno.test("triggerDocument() refuses triggers that a queue refuses", () => {
   refusal([{ name: "a" }, { name: "a" }]);
   refusal([{ name: "a", env: { A: 1 } } as unknown as Trigger]);
 });
 
-Deno.test("triggerDocument() takes long chains and long cycles", () => {
+Deno.test("triggerDocument() handles long chains and long cycles", () => {
   const count = 100_000;
   const chain = Array.from({ length: count }, (_, index): Trigger => ({
     name: `j${index}`,
@@ -188,7 +188,7 @@ Deno.test("triggerDocument() takes long chains and long cycles", () => {
   assert(refusal(cycle).includes("j9 → (99990 more) → j0"), refusal(cycle));
 });
 
-Deno.test("triggerDocument() orders any graph as the simple way does", () => {
+Deno.test("triggerDocument() orders random graphs like a naive version", () => {
   const random = new Random();
   for (let round = 0; round < 300; round++) {
     const names = Array.from({ length: random.below(12) }, (_, i) => `n${i}`);
@@ -204,14 +204,17 @@ Deno.test("triggerDocument() orders any graph as the simple way does", () => {
   }
 });
 
-/** Takes each job as soon as its dependencies are there; `null` for a cycle. */
+/**
+ * Orders jobs naively: each one as soon as its dependencies are placed; `null`
+ * for a cycle.
+ */
 function simpleOrder(triggers: readonly Trigger[]): string[] | null {
   const order: string[] = [];
   const isReady = ({ name, dependsOn = [] }: Trigger) =>
     !order.includes(name) && dependsOn.every((need) => order.includes(need));
   let round: string[];
   do {
-    // Those that become ready by the same job stay in their order.
+    // Jobs that become ready with the same job keep their order.
     const before = order.length;
     round = triggers.filter(isReady).map(({ name }) => name);
     if (before === 0) order.push(...round);
@@ -222,7 +225,7 @@ function simpleOrder(triggers: readonly Trigger[]): string[] | null {
   } while (round.length > 0);
   return order.length === triggers.length ? order : null;
 
-  /** Place of the dependency that comes last. */
+  /** Returns the position of the last dependency. */
   function lastNeed(name: string): number {
     const { dependsOn = [] } = triggers.find((trigger) =>
       trigger.name === name

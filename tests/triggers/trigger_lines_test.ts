@@ -20,7 +20,7 @@ function guardText(text: string): string {
   return guard([new TextEncoder().encode(text)]);
 }
 
-/** The rule, line by line. */
+/** Naive version of the rule, line by line. */
 function naive(text: string): string {
   return text.split(/(?<=\n)/).map((line) => {
     const start = /^[^!-~]*/.exec(line)![0].length;
@@ -31,7 +31,7 @@ function naive(text: string): string {
   }).join("");
 }
 
-Deno.test("SpoofedLineMarker marks lines that look like a message", () => {
+Deno.test("SpoofedLineMarker marks lines that look like a trigger", () => {
   const lines: [line: string, isMarked: boolean][] = [
     ['{"type":"trigger_job"}', true],
     ['{ "type" : "trigger\\u005fjob" }', true],
@@ -52,7 +52,7 @@ Deno.test("SpoofedLineMarker marks lines that look like a message", () => {
   }
 });
 
-Deno.test("SpoofedLineMarker marks the same lines however they are cut", () => {
+Deno.test("SpoofedLineMarker marks the same lines for any split of the output", () => {
   const random = new Random();
   const pieces = [
     '{"type":"trigger_job"}',
@@ -85,7 +85,7 @@ Deno.test("SpoofedLineMarker marks the same lines however they are cut", () => {
   }
 });
 
-Deno.test("SpoofedLineMarker holds back lines that begin with a brace, and not forever", () => {
+Deno.test("SpoofedLineMarker holds back lines that start with a brace, up to a limit", () => {
   const lines = new SpoofedLineMarker();
   const take = (text: string) => {
     const bytes = lines.take(new TextEncoder().encode(text));
@@ -99,7 +99,7 @@ Deno.test("SpoofedLineMarker holds back lines that begin with a brace, and not f
   assertEquals(take("y\n"), "y\n");
 });
 
-Deno.test("TriggerSpoofFilter puts a message on a line of its own", async () => {
+Deno.test("TriggerSpoofFilter writes a trigger on its own line", async () => {
   for (const [before, after] of [["a\n", "a\n"], ["{", "{\n"], ["", ""]]) {
     let printed = "";
     const sink = {

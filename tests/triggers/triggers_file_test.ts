@@ -13,7 +13,7 @@ import {
   temporaryDirectory,
 } from "../helpers/temporary_directory.ts";
 
-/** Runs a test with the path of a file in a directory of its own. */
+/** Runs a test with the path of a file in a new directory. */
 async function withFile(run: (path: string) => Promise<void>): Promise<void> {
   await using directory = await temporaryDirectory();
   await run(`${directory.path}/triggers.json`);
@@ -41,7 +41,7 @@ async function refusal(
   return error.message;
 }
 
-Deno.test("writeTriggers() makes the file and returns what is in it", () =>
+Deno.test("writeTriggers() creates the file and returns its content", () =>
   withFile(async (path) => {
     const document = await writeTriggers(path, [
       { name: "build", dependsOn: ["test"] },
@@ -54,7 +54,7 @@ Deno.test("writeTriggers() makes the file and returns what is in it", () =>
     assertEquals(Object.keys(files), ["triggers.json"]);
   }));
 
-Deno.test("writeTriggers() keeps the jobs that are in the file, in front", () =>
+Deno.test("writeTriggers() keeps the existing jobs in front", () =>
   withFile(async (path) => {
     const first = await writeTriggers(path, [{
       name: "test",
@@ -70,7 +70,7 @@ Deno.test("writeTriggers() keeps the jobs that are in the file, in front", () =>
     assert(first.operation_id !== second.operation_id);
   }));
 
-Deno.test("writeTriggers() takes documents of other writers", () =>
+Deno.test("writeTriggers() accepts documents of other writers", () =>
   withFile(async (path) => {
     await Deno.writeTextFile(
       path,
@@ -95,7 +95,7 @@ Deno.test("writeTriggers() takes documents of other writers", () =>
     });
   }));
 
-Deno.test("writeTriggers() refuses a job that is in the file", () =>
+Deno.test("writeTriggers() refuses a job that is already in the file", () =>
   withFile(async (path) => {
     await writeTriggers(path, [{ name: "a" }]);
     const before = await Deno.readTextFile(path);
@@ -106,13 +106,13 @@ Deno.test("writeTriggers() refuses a job that is in the file", () =>
     assertEquals(await Deno.readTextFile(path), before);
   }));
 
-Deno.test("writeTriggers() writes nothing for triggers that are not right", () =>
+Deno.test("writeTriggers() writes nothing for invalid triggers", () =>
   withFile(async (path) => {
     await refusal(path, [{ name: "a", dependsOn: ["b"] }], "invalid-trigger");
     assert(!await exists(path));
   }));
 
-Deno.test("writeTriggers() never overwrites what it does not understand", () =>
+Deno.test("writeTriggers() never overwrites a file that it cannot parse", () =>
   withFile(async (path) => {
     const job = { job_name: "a", depends_on: [], env: {} };
     for (
@@ -165,7 +165,7 @@ Deno.test("writeTriggers() never overwrites what it does not understand", () =>
     assert((await refusal(path)).endsWith("it is not valid UTF-8"));
   }));
 
-Deno.test("writeTriggers() reads regular files only", () =>
+Deno.test("writeTriggers() reads only regular files", () =>
   withFile(async (path) => {
     await Deno.writeTextFile(`${path}.other`, "{}");
     await Deno.symlink(`${path}.other`, path);
@@ -175,7 +175,7 @@ Deno.test("writeTriggers() reads regular files only", () =>
     assert((await refusal(path)).endsWith("it is not a regular file"));
   }));
 
-Deno.test("writeTriggers() names a directory that is missing", () =>
+Deno.test("writeTriggers() names a missing directory", () =>
   withFile(async (path) => {
     const message = await refusal(`${path}/deeper/triggers.json`);
     assert(message.includes(`"${path}/deeper/triggers.json"`), message);
@@ -195,7 +195,7 @@ Deno.test("writeTriggers() keeps the file below 8 MiB", () =>
     assert((await refusal(path)).endsWith("it is larger than 8388608 bytes"));
   }));
 
-Deno.test("writeTriggers() loses nothing to others who write at the same time", () =>
+Deno.test("writeTriggers() loses nothing to concurrent writers", () =>
   withFile(async (path) => {
     const names = Array.from({ length: 20 }, (_, index) => `j${index}`);
     await Promise.all(names.map((name) => writeTriggers(path, [{ name }])));
@@ -206,7 +206,7 @@ Deno.test("writeTriggers() loses nothing to others who write at the same time", 
     );
   }));
 
-Deno.test("lockDirectory() lets the next one in when it is disposed", () =>
+Deno.test("lockDirectory() gives the lock to the next waiter when disposed", () =>
   withFile(async (path) => {
     const directory = path.slice(0, path.lastIndexOf("/"));
     const order: string[] = [];

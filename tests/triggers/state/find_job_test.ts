@@ -12,13 +12,13 @@ import { testRunner } from "../../helpers/test_runner.ts";
 
 const PROJECT = "5e1f";
 
-/** Makes rows; the later ones are newer. */
+/** Creates rows; later ones are newer. */
 function rows(...given: Partial<JobRow>[]): JobRow[] {
   return given.map((row, index) => ({
     job_id: `job-${index}`,
     name: "build",
     status: "completed",
-    // Times of Go leave trailing zeros out.
+    // Go omits trailing zeros in times.
     created_at: new Date(Date.UTC(2026, 0, 1) + index * 250).toISOString()
       .replace(/\.?0+Z$/, "Z"),
     workflow_id: "w1",
@@ -78,7 +78,7 @@ describe("isJobRunning()", () => {
     });
   });
 
-  it("looks at the newest attempt of each instance, on every page", async () => {
+  it("uses the newest attempt of each instance, on all pages", async () => {
     const old = { status: "running" };
     const others = Array.from({ length: 250 }, (_, at) => ({ name: `x${at}` }));
     const jobs = rows(
@@ -97,7 +97,7 @@ describe("isJobRunning()", () => {
     });
   });
 
-  it("keeps to its scope", async () => {
+  it("finds only jobs in its scope", async () => {
     const jobs = rows(
       { name: "deploy", status: "running", workflow_id: "w2" },
       { name: "test", status: "running", project_id: "another" },
@@ -140,7 +140,7 @@ describe("isJobRunning()", () => {
 });
 
 describe("getJobResult()", () => {
-  it("gives the result of the newest attempt", async () => {
+  it("returns the result of the newest attempt", async () => {
     const jobs = rows(
       { exit_code: 0 },
       {
@@ -170,7 +170,7 @@ describe("getJobResult()", () => {
     });
   });
 
-  it("lets the instance decide that failed", async () => {
+  it("returns the instance that failed", async () => {
     const jobs = rows(
       { workflow_node_name: "build[0]" },
       {
@@ -190,7 +190,7 @@ describe("getJobResult()", () => {
     });
   });
 
-  it("finds what jobs have published where there is no token", async () => {
+  it("finds published results without a token", async () => {
     const at = (status: string, completed_at: string, node_name: string) => ({
       status,
       exit_code: status === "completed" ? 0 : 1,
@@ -217,7 +217,7 @@ describe("getJobResult()", () => {
     });
   });
 
-  it("asks the local workflow on a laptop", async () => {
+  it("reads the local workflow on a laptop", async () => {
     await using made = await testRunner();
     const { getJobResult, isJobRunning } = made.runner;
     assertEquals(await isJobRunning("build"), false);
