@@ -8,26 +8,27 @@ import { showUrlsIn } from "./url_secrets.ts";
  * | `usage` | the command line (exit code 2) |
  * | `invalid-config` | one or more configuration values |
  * | `invalid-job-file` | a job file that cannot be read or understood |
- * | `invalid-workflow` | a workflow file that cannot be used, or an evaluation without an outcome |
- * | `invalid-job` | steps that form no graph, or that cannot be run |
+ * | `invalid-workflow` | a workflow file that cannot be used, or an evaluation without a result |
+ * | `invalid-job` | steps that are not a valid graph, or cannot be run |
  * | `workspace` | a directory that is missing, unwritable or outside the workspace |
  * | `workspace-busy` | another job, which uses the workspace |
  * | `source-failed` | source code that could not be prepared |
- * | `ci-source-modified` | the trusted CI source, which something changed after it was prepared |
+ * | `ci-source-modified` | the trusted CI source, which was changed after its preparation |
  * | `plugin-failed` | a plugin that threw |
  * | `invalid-trigger` | a trigger that no consumer would accept |
- * | `coordinator-failed` | the coordinator, which could not be reached or refused something |
- * | `coordinator-forbidden` | a coordinator that does not let the job see or do something |
+ * | `invalid-record` | a record of a run that cannot be read |
+ * | `coordinator-failed` | the coordinator, which could not be reached or refused a request |
+ * | `coordinator-forbidden` | a missing permission on the coordinator |
  * | `command-not-found` | a program that does not exist (exit code 127) |
- * | `command-not-executable` | a program that may not be started (exit code 126) |
- * | `container-failed` | a nested container, or the engine that should make it |
- * | `output-failed` | a file that the job leaves behind could not be written |
- * | `registration-failed` | the socket for secrets could not be opened, or did not take them |
- * | `command-failed` | the command ended with another exit code than 0 (its own) |
+ * | `command-not-executable` | a program that is not executable (exit code 126) |
+ * | `container-failed` | a nested container, or its container engine |
+ * | `output-failed` | an output file of the job, which could not be written |
+ * | `registration-failed` | the socket for registering secrets could not be opened, or refused a secret |
+ * | `command-failed` | the command exited with a nonzero code (exit code of the command) |
  * | `step-failed` | a step that is a function threw, or its outputs could not be read |
  * | `step-flaky` | a step succeeded only after a failed attempt, and `failOnFlaky` is set |
- * | `command-timeout` | the command ran into its time limit (exit code 124) |
- * | `cancelled` | a signal, or the caller, ended the job (exit code 128+N) |
+ * | `command-timeout` | the command exceeded its time limit (exit code 124) |
+ * | `cancelled` | a signal or the caller cancelled the job (exit code 128+N) |
  */
 export type RunnerErrorCode =
   | "usage"

@@ -97,7 +97,9 @@ export async function callPlugins(
   return errors;
 }
 
-/** The access for which a plugin failed, if it lacked the right to it. */
+/**
+ * Returns the denied access if a plugin failed because of a missing permission.
+ */
 function deniedIn(error: unknown): DeniedAccess | undefined {
   if (error instanceof DeniedError) return error.denied;
   return error instanceof Error ? deniedIn(error.cause) : undefined;

@@ -95,7 +95,7 @@ export async function execute(
     steps: [{ name: STEP_NAME, dependsOn: [] }],
   });
   run.recorder.add("step.started", { step: STEP_NAME, attempt: 1 });
-  // What runs in a container is no process of this runner.
+  // Programs in a container are not processes of this runner.
   using measured = container ? undefined : run.meter?.open();
   const exit = runCommand(command, {
     stderr: config.output.stderr,

@@ -36,7 +36,7 @@ export class JobRun {
    * one.
    */
   markers: OutputMarkers | undefined;
-  /** Measures the programs of the job, if that is recorded. */
+  /** Measures the programs of the job if there is a record. */
   meter: UsageMeter | undefined;
   /** Settings of all layers. */
   settings: Settings = new Settings();

@@ -3,7 +3,7 @@ import type { RunRecorder } from "../report/run_recorder.ts";
 import type { SourceMeasure } from "../source/source.ts";
 import { showUrl } from "../url_secrets.ts";
 
-/** What is known of a source once it is prepared. */
+/** Properties of a prepared source. */
 interface EndedSource {
   readonly type: string;
   readonly url?: string;
@@ -14,17 +14,16 @@ interface EndedSource {
 
 /** A source that is being prepared. */
 export interface MeasuredSource {
-  /** Receives what is measured. */
+  /** Receiver of measurements. */
   readonly measure: SourceMeasure;
-  /** Records that the source is in its place. */
+  /** Records that the source is prepared. */
   end(role: "source" | "ci", source: EndedSource): void;
 }
 
 /**
  * Measures the preparation of a source for the record.
  *
- * @param recorder The run.
- * @returns What measures, and what records the result.
+ * @param recorder Recorder of the run.
  */
 export function measureSource(recorder: RunRecorder): MeasuredSource {
   const startMs = recorder.ms;

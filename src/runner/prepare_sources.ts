@@ -148,7 +148,7 @@ export async function prepareSource(
   return path;
 }
 
-/** A job without a source does not even load it. */
+/** Loads the module only for jobs with a source. */
 async function measure(recorder: RunRecorder): Promise<MeasuredSource> {
   const { measureSource } = await import("./measure_source.ts");
   return measureSource(recorder);

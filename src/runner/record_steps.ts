@@ -17,7 +17,7 @@ export type StepDetails = Map<string, {
   readonly outputs: readonly string[];
   /** Path of the log, relative to the current directory if it is below. */
   readonly log?: string;
-  /** Size of its log. */
+  /** Size of the log, in bytes. */
   readonly logBytes?: number;
 }>;
 

@@ -114,7 +114,7 @@ export class Reporting {
   async finish(end: RunEnd): Promise<void> {
     const { recorder, parts } = this.#run;
     const { host, masker, logger } = parts;
-    // Plugins and sources may have brought more of them.
+    // Plugins and sources may have added secrets.
     noteSecrets(this.#run);
     recorder.add("run.ended", end);
     await this.#record?.finish();
@@ -296,7 +296,10 @@ function splitPath(path: string, cwd: string): Place {
   };
 }
 
-/** What the run was asked to build, as far as that is known at its start. */
+/**
+ * Returns the requested repository, ref and commit, as far as they are known at
+ * the start.
+ */
 function requestedRevision(
   { parts: { host: { env } } }: JobRun,
   { source }: JobConfig,
@@ -312,13 +315,16 @@ function requestedRevision(
   };
 }
 
-/** Maximum length of the value of an option that is shown, in UTF-16 units. */
+/** Maximum length of a recorded option value, in UTF-16 units. */
 const MAX_VALUE_LENGTH = 2_000;
 
-/** Options that hold the values of secrets. */
+/** Options that contain values of secrets. */
 const SECRET_OPTIONS: ReadonlySet<string> = new Set(["secret_values_list"]);
 
-/** What differs from the defaults; of variables and secrets the names only. */
+/**
+ * Returns the options that differ from the defaults; for variables and secrets,
+ * only the names.
+ */
 function shownOptions(
   { settings }: JobRun,
 ): RunEvents["run.configured"]["options"] {
@@ -334,7 +340,7 @@ function shownOptions(
         : shownSetting(name, value);
       return [{
         name,
-        // A part of a secret would not be masked.
+        // Not truncated, since a part of a secret would not be masked.
         value: shown.length > MAX_VALUE_LENGTH
           ? `(${shown.length} characters)`
           : shown,

@@ -175,7 +175,7 @@ async function runStep(
       setting.outputs.set(step, end.value);
     }
     const hint = end.outcome === "failed" ? setting.hint?.(log) : undefined;
-    // The size of the log is known when its last line is written.
+    // The size of the log is final after its last line.
     await log.close();
     details.set(name, {
       tail: [...log.tail(), ...hint === undefined ? [] : [hint]],
@@ -205,13 +205,13 @@ async function runStep(
   }
 }
 
-/** A step may have put something else in the place of its log. */
+/** Returns the size of a log; a step may have replaced the file. */
 function logSize(path: string): { logBytes?: number } {
   try {
     const { isFile, size } = Deno.lstatSync(path);
     return isFile ? { logBytes: size } : {};
   } catch {
-    // The step has removed it, or a warning says why there is none.
+    // A step has removed the file, or a warning explains why there is none.
     return {};
   }
 }

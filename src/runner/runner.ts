@@ -117,7 +117,7 @@ export interface Runner extends WorkflowFunctions {
    * Registers a custom source type, which jobs that start afterwards can use as
    * their `source.type`.
    *
-   * @param type Name of the type: lower-case letters, digits, `-` and `_`.
+   * @param type Name of the type: lowercase letters, digits, `-` and `_`.
    * @param handler Function that fetches the source into a directory.
    * @returns Handle that unregisters the handler when disposed.
    * @throws {TypeError} If the type is built in, has a handler already, or has

@@ -6,8 +6,8 @@ import { oneOf } from "../suggest.ts";
  * | condition | runs if |
  * | --- | --- |
  * | `all_success` | all dependencies succeeded; a skipped one did not |
- * | `any_failed` | one of them failed, was cancelled or timed out; for a step, also one that they depend on |
- * | `always` | they are over, however they ended |
+ * | `any_failed` | a dependency failed, was cancelled or timed out; for a step, indirect dependencies count as well |
+ * | `always` | all dependencies have ended, with any result |
  *
  * With `any_failed`, a step or job without dependencies never runs.
  */

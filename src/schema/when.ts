@@ -1,10 +1,11 @@
 /**
  * Conditions on the event of a job, for steps and jobs of workflows.
  *
- * 1. Each part looks at one fact. All parts must hold.
- * 2. A part holds if the fact matches one of its patterns and none after `not`.
- * 3. A fact that is unknown makes its part fail, also one with `not` alone:
- *    nothing is deployed because something could not be found out.
+ * 1. Each part checks one fact. All parts must be met.
+ * 2. A part is met if the fact matches one of its patterns, and none below
+ *    `not`.
+ * 3. A part with an unknown fact is not met, even if it has only `not`: nothing
+ *    is deployed because a fact could not be determined.
  * 4. A fact that is known to be absent, such as the branch of a tag, matches no
  *    pattern.
  *
@@ -17,12 +18,12 @@ import { EVENT_TYPES } from "./events.ts";
 import { FILLED_TEXT, text } from "./scalars.ts";
 import { byShape, mapping, type Schema } from "./schema.ts";
 
-/** What a fact must match: one pattern, several, or both sides. */
+/** Condition on a fact: one pattern, several patterns, or `any` and `not`. */
 export type Match =
   | string
   | readonly string[]
   | {
-    /** Patterns, one of which must match; any value without them. */
+    /** Patterns, one of which must match; without them, any value matches. */
     readonly any?: string | readonly string[];
     /** Patterns, none of which may match. */
     readonly not?: string | readonly string[];
@@ -42,13 +43,15 @@ export interface WhenParts {
   readonly env?: Readonly<Record<string, Match>>;
 }
 
-/** A condition on the event of a job: all parts hold, and none below `not`. */
+/**
+ * A condition on the event of a job: all parts are met, and none below `not`.
+ */
 export interface When extends WhenParts {
-  /** Parts, none of which may hold. */
+  /** Parts, none of which may be met. */
   readonly not?: WhenParts;
 }
 
-/** What is known about the event of a job. */
+/** Known facts about the event of a job. */
 export interface EventFacts {
   /** Branch; `null` if there is none, `undefined` if it is unknown. */
   readonly branch?: string | null;
@@ -388,6 +391,6 @@ export const when: Schema<When> = mapping<When>("When", {
   not: {
     key: "not",
     schema: mapping<WhenParts>("Not", PART_KEYS),
-    description: "Parts, none of which may hold.",
+    description: "Parts, none of which may be met.",
   },
 });
