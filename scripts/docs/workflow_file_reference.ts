@@ -1,3 +1,4 @@
+import { settingVariables } from "../../src/config/job_keys.ts";
 import type { JsonSchema } from "../../src/schema/schema.ts";
 import {
   jobFile,
@@ -32,8 +33,21 @@ export function workflowFileReference(): string {
     "These keys, and the [keys of a job](#keys-of-a-job).",
     keyTable(without(definition, job)),
     "## Keys of a job",
-    keyTable(job),
+    keyTable(without(job, options())),
+    `These [options of a job file](job-file.md) apply as well. They reach the runner of the job as variables, which \`environment\` overrides: ${
+      Object.keys(options()).map((key) => `\`${key}\``).join(", ")
+    }. Other options of \`run\` are ignored with a warning.`,
   ].join("\n\n");
+}
+
+/** Keys that a job file describes. */
+function options(): Properties {
+  return Object.fromEntries(
+    Object.values(settingVariables()).map(({ key, schema }) => [
+      key,
+      schema.jsonSchema(),
+    ]),
+  );
 }
 
 type Properties = Readonly<Record<string, JsonSchema>>;

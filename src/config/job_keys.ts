@@ -333,6 +333,44 @@ export function optionVariables(
   return Object.fromEntries(keys);
 }
 
+/** Option types whose values a definition can pass on as text. */
+const PASSED_ON: readonly OptionType[] = [
+  ...["text", "list", "boolean", "duration", "timeLimit"] as const,
+  ...LINES,
+];
+
+/** Options that an event, or another key of a definition, sets. */
+const SET_OTHERWISE =
+  /^(?:source_|ci_source_|runner_image$|pipeline_permissions$)/;
+
+/**
+ * Lists the options of a job file that a job definition passes on, by their
+ * variables.
+ */
+export function settingVariables(): Readonly<Record<string, OptionKey>> {
+  const keys = OPTIONS.flatMap((option: Option): [string, OptionKey][] => {
+    const { name, type, env } = option;
+    const isPassedOn = typeof type !== "string" || PASSED_ON.includes(type);
+    if (env === undefined || !isPassedOn) return [];
+    if ("isCallersOnly" in option || SET_OTHERWISE.test(name)) return [];
+    const areLines = LINES.includes(type);
+    return [[env.name, {
+      key: name,
+      description: `${describeOption(option)}.`,
+      schema: mapped(
+        schemaOfType(type),
+        (value) =>
+          Array.isArray(value)
+            ? areLines ? value.join("\n") : listText(value)
+            : type === "duration" || type === "timeLimit"
+            ? `${value}ms`
+            : String(value),
+      ),
+    }]];
+  });
+  return Object.fromEntries(keys);
+}
+
 function keyOf(option: Option & { name: OptionName }): JobFileKey {
   const { name, type, default: defaultValue } = option;
   return {

@@ -8,6 +8,7 @@ import {
   readWorkflow,
   workflowId,
 } from "../../src/workflow/definition/read_workflow.ts";
+import { type ConfigLayers, loadConfig } from "../../src/config/load_config.ts";
 import { readJobDefinition } from "../../src/workflow/definition/read_job_definition.ts";
 import { workflowSchema } from "../../src/workflow/definition/json_schemas.ts";
 import {
@@ -162,6 +163,53 @@ jobs:
       ".reactorcide/jobs/build.yaml",
       "ci/build.yaml",
     ]);
+  });
+
+  it("passes on options of job files with what they mean there", async () => {
+    const options = `
+concurrency: 2
+archive_timeout: 2m
+secret_env_names: [A, "B,c"]
+timestamps: true
+max_line_bytes: 256
+copy_ignore: ["*.o", "build/"]
+plugin_timeout: 90
+plugin_permissions: { a: { run: ["*"], read: [x, y] } }
+plugins:
+- url: npm:a@1.0.0
+  integrity: sha512-a
+- { url: npm:b@1.0.0, integrity: sha512-b }
+fetch_depth: 5
+report: [json=a.json, table]
+`;
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    await makeFiles(cwd, {
+      "job.yaml": `command: make\n${options}`,
+      "definition.yaml":
+        `name: a\n${options}job:\n  command: make\n  wait: false`,
+    });
+    const warnings: string[] = [];
+    const { job } = await readJobDefinition(cwd, "definition.yaml", {
+      onWarning: (warning) => warnings.push(warning),
+    });
+    assertEquals(warnings, []);
+    assertEquals(Object.keys(job.body), ["command"]);
+    const configOf = async (
+      env: Record<string, string>,
+      layers: ConfigLayers,
+    ) => {
+      const { config, problems } = await loadConfig({ env, cwd }, layers);
+      assertEquals(problems, []);
+      const { wait: _, ...rest } = plain(config);
+      return rest;
+    };
+    const command = { value: "make", origin: "" };
+    assertEquals(
+      await configOf(job.env, { layer: { job_command: command } }),
+      await configOf({}, { jobFile: "job.yaml" }),
+    );
+    assertEquals(job.env.REACTORCIDE_WAIT, "false");
   });
 
   it("passes on how code is checked out as variables, which variables override", async () => {

@@ -1,3 +1,4 @@
+import { settingVariables } from "../../config/job_keys.ts";
 import { ENV_FILE_KEY } from "../../config/env_file.ts";
 import { steps } from "../../config/step_keys.ts";
 import type { DocumentNode } from "../../schema/document.ts";
@@ -77,6 +78,7 @@ const timeoutOrZero: Schema<number> = {
 
 /** Keys of a job. */
 export const JOB_KEYS: Keys<JobContent> = {
+  ...settingVariables(),
   image: {
     key: "image",
     schema: optionalText,

@@ -47,15 +47,29 @@ export function jobDefinition(
     environment: _environment,
     source: _source,
     commandPrefix: _commandPrefix,
-    ...body
+    ...rest
   } = { ...baseBody(base, own), ...own };
+  const body = Object.fromEntries(
+    Object.entries(rest).filter(([key]) => !isVariable(key)),
+  );
   const env = {
-    ...base.checkout,
+    ...settingsOf(base),
     ...base.environment,
-    ...own.checkout,
+    ...settingsOf(own),
     ...own.environment,
   };
   return { name, body, env };
+}
+
+/** Returns the options of a job, as variables for its runner. */
+function settingsOf(content: JobContent): Record<string, string> {
+  const { checkout } = content;
+  const settings = Object.entries(content).filter(([key]) => isVariable(key));
+  return { ...Object.fromEntries(settings), ...checkout };
+}
+
+function isVariable(key: string): boolean {
+  return key.startsWith("REACTORCIDE_");
 }
 
 /**
