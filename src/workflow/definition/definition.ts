@@ -76,7 +76,7 @@ export interface JobBody {
 /** A job as a file defines it. */
 export interface JobContent extends JobBody {
   /** Options of a job file, as variables of the job's runner. */
-  readonly [variable: `REACTORCIDE_${string}`]: string | undefined;
+  readonly [variable: Uppercase<string>]: string | undefined;
   /** Checkout settings, as variables of the job's runner. */
   readonly checkout?: Readonly<Record<string, string>>;
   /** Variables, as written. */

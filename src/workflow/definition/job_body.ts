@@ -1,4 +1,4 @@
-import { settingVariables } from "../../config/job_keys.ts";
+import { settingVariables } from "../../config/option_variables.ts";
 import { ENV_FILE_KEY } from "../../config/env_file.ts";
 import { steps } from "../../config/step_keys.ts";
 import type { DocumentNode } from "../../schema/document.ts";

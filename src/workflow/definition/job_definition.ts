@@ -69,7 +69,7 @@ function settingsOf(content: JobContent): Record<string, string> {
 }
 
 function isVariable(key: string): boolean {
-  return key.startsWith("REACTORCIDE_");
+  return key === key.toUpperCase();
 }
 
 /**

@@ -1,4 +1,4 @@
-import { optionVariables } from "../../config/job_keys.ts";
+import { optionVariables } from "../../config/option_variables.ts";
 import { VARIABLE_NAME } from "../../environment/variables.ts";
 import { listOrOne, record, variables } from "../../schema/collections.ts";
 import {
