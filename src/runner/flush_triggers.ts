@@ -117,7 +117,7 @@ export async function flushTriggers(
 ): Promise<FlushedTriggers> {
   const { pending } = queue;
   try {
-    return await wayOf(parts, options)(parts, queue, options);
+    return await submitterFor(parts, options)(parts, queue, options);
   } catch (error) {
     // These triggers would be refused again with the next flush.
     const isRefused = error instanceof RunnerError &&
@@ -127,7 +127,7 @@ export async function flushTriggers(
   }
 }
 
-function wayOf(
+function submitterFor(
   { host }: RunnerParts,
   { transport }: FlushTriggersOptions,
 ): typeof flushTriggers {

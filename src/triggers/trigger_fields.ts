@@ -314,7 +314,7 @@ export const programTrigger: Schema<Trigger> = mapping(
 );
 
 /**
- * Describes what keeps a variable from the environment of a process.
+ * Describes why a variable cannot be part of the environment of a process.
  *
  * @param name Name of the variable.
  * @param value Value of the variable.
@@ -362,7 +362,7 @@ function programKeys(): Keys<Trigger> {
   ) as unknown as Keys<Trigger>;
 }
 
-/** What to use in place of the keys that only documents have. */
+/** Maps the keys that only documents have to a problem with a suggestion. */
 function documentKeys(): Record<string, string> {
   return Object.fromEntries(
     (Object.entries(TRIGGER_FIELDS) as [string, Key<unknown>][])
