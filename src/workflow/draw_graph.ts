@@ -76,7 +76,7 @@ export function labelOf({ name, count, condition }: DrawnJob): string {
   return `${name}${times}${when}`;
 }
 
-/** Names of jobs are not valid identifiers in every graph language. */
+/** Generates ids, because job names may not be valid identifiers. */
 function idsOf(jobs: readonly DrawnJob[]): ReadonlyMap<string, string> {
   return new Map(jobs.map(({ name }, at) => [name, `job${at}`]));
 }
@@ -106,7 +106,7 @@ interface Box {
 }
 
 /**
- * Draws a workflow as SVG: rows of boxes, and lines to their dependents.
+ * Draws a workflow as SVG: rows of boxes, connected to their dependents.
  *
  * @param name Name of the workflow.
  * @returns A self-contained SVG document.
@@ -181,11 +181,11 @@ interface PlacedJob {
   readonly dependsOn: readonly string[];
 }
 
-/** A job of a workflow, or a step of a job, as it is drawn. */
+/** A job of a workflow, or a step of a job, to draw. */
 export interface DrawnJob extends PlacedJob {
   /** Condition for running it. */
   readonly condition: Condition;
-  /** How often it runs: once for each value or combination of values. */
+  /** Number of items or combinations that it runs for. */
   readonly count?: number;
 }
 

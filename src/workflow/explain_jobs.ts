@@ -11,14 +11,14 @@ export interface JobExplanation {
    * failure · `skipped`: never.
    */
   readonly status: "starts" | "waits" | "maybe" | "skipped";
-  /** Why; empty for a job that starts at once. */
+  /** Reason for the status; empty for a job that starts immediately. */
   readonly reason: string;
 }
 
 /**
- * Returns why a job never runs, whatever the outcome of other jobs.
+ * Explains why a job never runs, regardless of the outcome of other jobs.
  *
- * @returns The reason; `undefined` for every other job.
+ * @returns The reason; `undefined` if the job can run.
  */
 export function neverRunsReason(
   { disableRunLocal, forEach, skipReason }: LocalJob,
@@ -35,7 +35,7 @@ export function neverRunsReason(
  * @returns An explanation for each job, in the same order.
  */
 export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
-  // All nodes of a job behave alike, and there may be many.
+  // One node per job is enough: all nodes of a fan-out behave the same.
   const nodes = localNodes(jobs.map((job) => ({
     ...job,
     env: {},
@@ -50,8 +50,7 @@ export function explainJobs(jobs: readonly LocalJob[]): JobExplanation[] {
   const places = new Map(nodes.map(({ name }, at) => [name, at]));
   const placeOf = (name: string) => places.get(name)!;
   const runs = (name: string) => states.statuses[placeOf(name)] === "completed";
-  // A job that depends on one without items depends on that job's dependencies
-  // instead.
+  // A dependency on a job without items is replaced by that job's dependencies.
   const resolved = jobs.map(({ name }) => nodes[placeOf(name)].job);
   const possible = possibleJobs(resolved);
   return resolved.map((job): JobExplanation => {
@@ -77,7 +76,7 @@ function waitsText({ dependsOn, condition }: LocalJob): string {
   return condition === "always" ? `${names}, however they end` : names;
 }
 
-/** Returns the jobs that can run in at least one case. */
+/** Returns the jobs that run for at least one combination of outcomes. */
 function possibleJobs(jobs: readonly LocalJob[]): ReadonlySet<string> {
   const possible = new Set<string>();
   for (const at of topologicalOrder(localGraph(jobs))) {

@@ -11,8 +11,8 @@ interface ConditionalJob {
  * Marks the jobs whose condition on the event does not hold.
  *
  * @param jobs Jobs.
- * @param facts What is known about the event.
- * @param env Variables that all jobs get; those of a job override them.
+ * @param facts Facts about the event.
+ * @param env Variables of all jobs; those of a job override them.
  * @returns The jobs, with the reason for each that is skipped.
  */
 export function withConditions<Job extends ConditionalJob>(
@@ -36,12 +36,12 @@ export interface SkippedJob {
 }
 
 /**
- * Removes the jobs of a workflow that an event skips, for a coordinator, which
- * knows no conditions on events. Jobs that would be skipped because of them are
- * removed as well, and the others no longer depend on them.
+ * Removes the jobs of a workflow that an event skips, because the coordinator
+ * does not support conditions on events. Jobs that would be skipped as a result
+ * are removed as well, along with dependencies on removed jobs.
  *
  * @param jobs Jobs of a workflow.
- * @param facts What is known about the event.
+ * @param facts Facts about the event.
  * @param env Variables of the event, which override those of the jobs.
  * @returns The jobs to submit, and the skipped ones.
  */

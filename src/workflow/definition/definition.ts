@@ -14,7 +14,7 @@ export interface JobBody {
   readonly image?: string;
   /** Shell command. */
   readonly command?: string;
-  /** Steps of the job, instead of a command; only for local workflows. */
+  /** Steps of the job instead of a command; only for local workflows. */
   readonly steps?: readonly StepConfig[];
   /** Time limit, in whole seconds. */
   readonly timeoutSeconds?: number;
@@ -28,11 +28,11 @@ export interface JobBody {
   readonly capabilities?: readonly string[];
   /** Jobs that must end before this one starts. */
   readonly dependsOn?: readonly string[];
-  /** Condition for running the job, checked when its dependencies have ended. */
+  /** Condition for running the job, evaluated when its dependencies ended. */
   readonly condition?: Condition;
-  /** Condition on the event; the coordinator knows no such condition. */
+  /** Condition on the event; the coordinator does not support it. */
   readonly when?: When;
-  /** Items; the job runs once for each of them. */
+  /** Items; the job runs once per item. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that contains the item. */
   readonly itemVar?: string;
@@ -46,7 +46,7 @@ export interface JobBody {
   readonly workingDir?: string;
   /** Class of workers. */
   readonly workerClass?: string;
-  /** User of the container. */
+  /** User that the job runs as. */
   readonly runAs?: {
     /** `runner`, `root` or `uid[:gid]`. */
     readonly user?: string;
@@ -60,11 +60,11 @@ export interface JobBody {
     /** Memory. */
     readonly memory?: { readonly limit?: string };
   };
-  /** How the job runs on a developer's machine. */
+  /** Settings for a developer's machine. */
   readonly runLocal?: {
     /** Whether the job runs as the user of the runner. */
     readonly asRunner?: boolean;
-    /** User. */
+    /** User that the job runs as. */
     readonly user?: string;
   };
   /** CPU limit of a local container; overridden by `resources`. */
@@ -73,7 +73,7 @@ export interface JobBody {
   readonly memoryLimit?: string;
 }
 
-/** A job as a file defines it. */
+/** A job as defined in a file. */
 export interface JobContent extends JobBody {
   /** Options of a job file, as variables of the job's runner. */
   readonly [variable: Uppercase<string>]: string | undefined;
@@ -81,11 +81,11 @@ export interface JobContent extends JobBody {
   readonly checkout?: Readonly<Record<string, string>>;
   /** Variables, as written. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Files of variables, until they are read. */
+  /** Env files, until they are read. */
   readonly envFiles?: readonly EnvFile[];
   /**
-   * Source of the code when the file itself is submitted. A job that an event
-   * starts gets the code of the event.
+   * Source of the code if the file itself is submitted. A job that an event
+   * starts uses the code of the event.
    */
   readonly source?: {
     readonly type?: string;
@@ -93,7 +93,7 @@ export interface JobContent extends JobBody {
     readonly ref?: string;
     readonly path?: string;
   };
-  /** Shell of the command when the file itself is run. */
+  /** Shell of the command if the file itself is run. */
   readonly commandPrefix?: string;
 }
 
@@ -109,7 +109,7 @@ export interface JobDefinition {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Filters that decide when a workflow or job starts. */
+/** Filters that determine when a workflow or job starts. */
 export interface Filters {
   /** Events that start it. */
   readonly triggers: TriggerFilter;
@@ -117,7 +117,7 @@ export interface Filters {
   readonly paths: PathFilter;
 }
 
-/** A workflow as its file defines it. */
+/** A workflow as defined in a file. */
 export interface WorkflowDefinition extends Filters {
   /** Id: letters, digits and dashes. */
   readonly id: string;

@@ -87,7 +87,7 @@ const NAME_KEY: Keys<Pick<EntryContent, "name">> = {
   },
 };
 
-/** The key of the mapping is the name; a name in the entry is ignored. */
+/** In a mapping, the key is the name; a name in the entry is ignored. */
 const namedEntry = mapping<Omit<EntryContent, "name"> & { name?: unknown }>(
   "Job",
   {
@@ -203,13 +203,13 @@ export interface JobFileContent extends JobContent {
 export interface WorkflowFileContent {
   /** Id, if the file sets one. */
   readonly id?: string;
-  /** Name. */
+  /** Display name. */
   readonly name?: string;
   /** Purpose of the workflow. */
   readonly description?: string;
   /** Events that start the workflow. */
   readonly on?: TriggerFilter;
-  /** The same, with the key that other tools write for `on`. */
+  /** Same as `on`, under the key `true` that YAML 1.1 tools write for it. */
   readonly isTrue?: TriggerFilter;
   /** Files whose changes start the workflow. */
   readonly paths?: PathFilter;

@@ -7,17 +7,17 @@ import { suggest } from "../../suggest.ts";
 
 /** Events that start a workflow or job. */
 export interface TriggerFilter {
-  /** Types of events; without any, no event matches. */
+  /** Types of events; if empty, no event matches. */
   readonly events?: readonly EventType[];
-  /** Patterns of branches; without any, all branches match. */
+  /** Patterns of branches; if empty, all branches match. */
   readonly branches?: readonly string[];
 }
 
 /** Files whose changes start a workflow or job. */
 export interface PathFilter {
   /**
-   * Patterns of files, one of which must have changed; without any, all files
-   * match.
+   * Patterns of files, at least one of which must have changed; if empty, all
+   * files match.
    */
   readonly include?: readonly string[];
   /** Patterns of files whose changes are ignored. */

@@ -39,7 +39,7 @@ const MAX_SECONDS = 999_999_999;
 /** Maximum integer that every program involved can store. */
 const MAX_INTEGER = 2 ** 31 - 1;
 
-/** Keys with which a repository would grant permissions to its own jobs. */
+/** Keys that would let a repository grant permissions to its own jobs. */
 export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
   .fromEntries(
     [
@@ -52,7 +52,7 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = Object
     ].map((key) => [key, "is a key that only the coordinator sets"]),
   );
 
-/** The coordinator counts whole seconds. */
+/** Converts to seconds; the coordinator supports only whole ones. */
 function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
   const seconds = ms / 1_000;
   if (Number.isInteger(seconds) && seconds <= MAX_SECONDS) return seconds;
@@ -65,7 +65,7 @@ function wholeSeconds(ms: number, node: DocumentNode): number | undefined {
 
 const timeout: Schema<number> = mapped(timeLimit, wholeSeconds);
 
-/** A time limit; like the coordinator, it takes 0 for none. */
+/** A time limit; 0 means none, as on the coordinator. */
 const timeoutOrZero: Schema<number> = {
   jsonSchema: () => ({ anyOf: [timeout.jsonSchema(), { const: 0 }] }),
   parse(node) {

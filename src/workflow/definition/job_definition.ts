@@ -5,7 +5,7 @@ import type { Trigger } from "../../triggers/trigger.ts";
 import type { JobDefinition } from "./definition.ts";
 import type { JobBody, JobContent } from "./definition.ts";
 
-/** Paths in the workspace of a job. */
+/** Properties that contain a path in the workspace of a job. */
 const PATHS = [
   ["codeDir", "code_dir"],
   ["jobDir", "job_dir"],
@@ -83,15 +83,15 @@ function baseBody(base: JobContent, own: JobContent): JobContent {
 }
 
 /**
- * Checks properties of a job that depend on one another.
+ * Validates properties of a job that depend on each other.
  *
- * @param node Entry or file of the job.
+ * @param node Entry or file of the job; receives the problems.
  */
 export function checkJob(node: DocumentNode, job: JobBody): void {
   if (job.command !== undefined && job.steps !== undefined) {
     node.report("has steps and a command: a job has one of them");
   }
-  // A container without a runner may use any directory.
+  // Without the runner, the job may use any directory of its container.
   if (job.rawCommand) return;
   for (const [property, key] of PATHS) {
     const path = job[property];
@@ -101,7 +101,7 @@ export function checkJob(node: DocumentNode, job: JobBody): void {
   }
 }
 
-/** If the key comes from a job file, its position is not known here. */
+/** Falls back to the whole entry if the key comes from another file. */
 function placeOf(node: DocumentNode, key: string): DocumentNode {
   const entries = new Map(node.entries);
   const nested = new Map(entries.get("job")?.entries);
@@ -109,7 +109,8 @@ function placeOf(node: DocumentNode, key: string): DocumentNode {
 }
 
 /**
- * Creates the coordinator's job from a definition, without event and sources.
+ * Converts a definition to a job for the coordinator, without event and
+ * sources.
  *
  * @param definition Definition that has a command.
  * @returns The job, without properties of local containers, which the

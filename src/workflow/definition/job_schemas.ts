@@ -43,7 +43,7 @@ export const filled: Schema<string> = text({ rule: FILLED_TEXT });
 /** Schema of an optional string; an empty one counts as missing. */
 export const optionalText: Schema<string> = optional(text());
 
-/** Schema of the name of a variable; an empty one means the default. */
+/** Schema of the name of a variable; an empty name means the default. */
 export const variableName: Schema<string> = optional(text({
   rule: {
     pattern: VARIABLE_NAME,
@@ -52,7 +52,7 @@ export const variableName: Schema<string> = optional(text({
   areNumbersTexts: false,
 }));
 
-/** Schema of variables of a document. */
+/** Schema of environment variables. */
 export const environment: Schema<Readonly<Record<string, string>>> = {
   ...mapped(variables, (value, node) => {
     for (const [name, member] of node.entries ?? []) {
@@ -209,7 +209,7 @@ export const jsonVariables: Schema<Readonly<Record<string, JsonValue>>> = {
 };
 
 /**
- * Schema of the items of `for_each`: a scalar keeps its text, since the
+ * Schema of the items of `for_each`. Scalars keep their text, because the
  * coordinator would print a large number as `1e+06`. An item may be null.
  */
 export const jsonItems: Schema<readonly JsonValue[]> = {

@@ -3,7 +3,7 @@ import type { JsonSchema } from "../../schema/schema.ts";
 import { wireTrigger } from "../../triggers/trigger_fields.ts";
 import { WORKFLOW_ID, workflowFile } from "./file_schemas.ts";
 
-/** Name of the schema, which is not an address. */
+/** Id of the schema; it cannot be fetched. */
 const TRIGGER_ID = "jsr:@reactorcide/runnerlib/trigger.schema.json";
 
 const TEXT: JsonSchema = { type: "string" };
@@ -12,10 +12,10 @@ const OBJECT: JsonSchema = { type: "object" };
 /**
  * Creates the JSON Schema of trigger documents.
  *
- * It is as strict as the coordinator should be: as far as a schema can express
- * it, it rejects what the coordinator would accept and never run.
+ * As far as a schema can express it, it also rejects jobs that the coordinator
+ * would accept but never run.
  *
- * @returns A schema of draft 7.
+ * @returns A draft 7 schema.
  */
 export function triggerSchema(): JsonSchema {
   const jobs = { type: "array", items: { $ref: "#/definitions/job" } };
@@ -79,7 +79,7 @@ export function triggerSchema(): JsonSchema {
   };
 }
 
-/** Name of the schema, which is not an address. */
+/** Id of the schema; it cannot be fetched. */
 const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
 
 /**
@@ -89,7 +89,7 @@ const WORKFLOW_SCHEMA_ID = "jsr:@reactorcide/runnerlib/workflow.schema.json";
  * except for what a schema cannot express: duplicate or unknown names, cycles,
  * properties that a job file adds to an entry, and paths outside `/job`.
  *
- * @returns A schema of draft 7, the newest that editors commonly know.
+ * @returns A draft 7 schema, the latest draft that most editors support.
  */
 export function workflowSchema(): JsonSchema {
   return {

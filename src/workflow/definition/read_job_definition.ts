@@ -21,7 +21,7 @@ export interface BaseJobFile {
   readonly name: string | undefined;
   /** The job. */
   readonly job: JobContent;
-  /** Paths of the file, and of those that it reads, relative to the CI root. */
+  /** Paths of the file and of its env files, relative to the CI root. */
   readonly dependencyPaths: readonly string[];
 }
 
@@ -141,12 +141,12 @@ async function readFile(
 }
 
 /**
- * Reads the files of variables of a job, which its `environment` overrides.
+ * Reads the env files of a job. Its `environment` overrides their variables.
  *
  * @param job The job.
  * @param root Absolute path of the CI root.
- * @param sourceFile Path of the file of the job relative to the CI root.
- * @returns The job, and the paths of the files relative to the CI root.
+ * @param sourceFile Path of the job's file relative to the CI root.
+ * @returns The job, and the paths of its env files relative to the CI root.
  */
 export async function withEnvFiles(
   { envFiles = [], ...job }: JobContent,

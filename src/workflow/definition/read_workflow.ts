@@ -29,7 +29,7 @@ import {
 
 /** Options for {@linkcode readWorkflow}. */
 export interface ReadWorkflowOptions extends ReadDefinitionOptions {
-  /** Stops reading between two files. */
+  /** Stops reading when aborted; checked before each file. */
   signal?: AbortSignal;
 }
 
@@ -111,7 +111,7 @@ export async function readWorkflow(
   };
 }
 
-/** Rejects a job file, which unlike a workflow file has no `jobs`. */
+/** Rejects a job file: it has `steps` but no `jobs`. */
 function refuseJobFile(
   { entries = [] }: DocumentNode,
   name: string,
@@ -128,8 +128,8 @@ function refuseJobFile(
  * Derives the id of a workflow from the path of its file.
  *
  * @param sourceFile Path of the file relative to the CI root.
- * @returns The path below the folder of workflows, converted to lower-case
- * letters, digits and dashes; it may be empty or too long.
+ * @returns The path below the workflow folder, converted to lowercase letters,
+ * digits and dashes; it may be empty or too long.
  */
 export function workflowId(sourceFile: string): string {
   const path = sourceFile.startsWith(`${WORKFLOW_FOLDER}/`)
@@ -190,7 +190,7 @@ function mergeEntry(
   const base = jobFile === undefined ? undefined : bases.get(jobFile)?.job;
   const job = jobDefinition(name, content, base);
   const { command, steps } = job.body;
-  // A job file that cannot be read may contain a command.
+  // A job file that could not be read may contain the command.
   const isWhole = jobFile === undefined || base !== undefined;
   if (isWhole && command === undefined && steps === undefined) {
     node.explain(() => `${node.label} needs the key "command"`);

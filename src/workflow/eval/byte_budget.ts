@@ -1,5 +1,5 @@
 /**
- * Limits the size of what a pull request adds to a document.
+ * Limits the size of the content that a pull request adds to a document.
  *
  * Values are measured before they are serialized: with YAML aliases, a small
  * file can expand to more text than fits in memory.
@@ -8,7 +8,7 @@ export class ByteBudget {
   #left: number;
 
   /**
-   * Creates a budget that is not used yet.
+   * Creates an unused budget.
    *
    * @param bytes Maximum size as JSON.
    */
@@ -44,7 +44,7 @@ export class ByteBudget {
  * negative.
  */
 function restOf(value: unknown, bytes: number): number {
-  // Quotes, and the separator from the next value.
+  // For quotes or brackets, and separators.
   let rest = bytes - 4;
   if (typeof value === "string") {
     if (rest < value.length) return -1;

@@ -47,8 +47,8 @@ export interface Grant extends PolicyUse {
 /**
  * Decides whether the definition of a workflow in a pull request may be used.
  *
- * @returns What is granted; `undefined` if the trusted definition is used.
- * @throws {RunnerError} `invalid-config` if matching rules disagree.
+ * @returns The grant; `undefined` if the trusted definition must be used.
+ * @throws {RunnerError} `invalid-config` if matching rules conflict.
  */
 export function decide(
   policy: Policy,
@@ -107,7 +107,7 @@ function findApproval(
 
 function isInFuture(time: unknown, now: number): boolean {
   if (time === undefined || time === null || time === "") return true;
-  // An invalid time counts as past, since comparisons with NaN are false.
+  // An invalid time counts as past, because comparisons with NaN are false.
   return Date.parse(String(time)) > now;
 }
 
@@ -127,9 +127,9 @@ function usedText({ profile, workers, baseNodes }: PolicyUse): string {
 }
 
 /**
- * Compiles a pattern of a CI policy. Its syntax differs from that of event
- * filters: `**` matches any text, `*` any text without a slash, `?` one
- * character except a slash, and every other character itself.
+ * Compiles a pattern of a CI policy. The syntax differs from that of event
+ * filters: `**` matches any text, `*` any text without a slash, `?` any
+ * character except a slash, and any other character itself.
  *
  * @returns Function that checks whether a whole text matches.
  */
@@ -139,7 +139,7 @@ export function policyGlob(pattern: string): (text: string) => boolean {
 }
 
 /**
- * Walks through the text, and tracks all positions in the pattern that match so
+ * Walks through the text and tracks all positions in the pattern that match so
  * far.
  */
 function matches(

@@ -37,22 +37,21 @@ export type EvalDocument =
     readonly actor_subjects: readonly string[];
   };
 
-/** Called with the problem of a definition that is left out. */
+/** Called with the problem of each definition that is dropped. */
 type ReportProblem = (problem: string) => void;
 
 /**
- * Converts the result of an evaluation to the document that the coordinator
- * reads.
+ * Converts the result of an evaluation to a document for the coordinator.
  *
- * Workflows and jobs that the coordinator would refuse are left out, since it
- * would refuse the whole document.
+ * Workflows and jobs that the coordinator would reject are dropped, because it
+ * would reject the whole document.
  *
- * Definitions of a pull request come first, so that the coordinator has queued
- * no trusted job when it refuses one of them.
+ * Definitions of a pull request come first, so that no trusted job is queued
+ * yet if the coordinator rejects one of them.
  *
  * @param plan Workflows or jobs to run.
  * @param event Event that starts them.
- * @param onProblem Called with the problem of each definition that is left out.
+ * @param onProblem Called with the problem of each definition that is dropped.
  * @param operationId Id of the document; the coordinator starts the workflows
  * of an id once.
  * @returns The document; `undefined` if there is nothing to submit.
@@ -90,7 +89,7 @@ export function evalDocument(
   };
 }
 
-/** Returns the jobs that the coordinator accepts, with all jobs that they wait for. */
+/** Returns the jobs that the coordinator accepts and that cannot wait forever. */
 function soundJobs(
   definitions: readonly JobDefinition[],
   event: EvalEvent,
@@ -102,7 +101,7 @@ function soundJobs(
       return checkTriggers([generatedJob(definition, event, ci)]);
     }).flat()
   );
-  // Jobs would wait forever for a dependency that is left out.
+  // Jobs would wait forever for a dropped dependency.
   for (let count = -1; count !== jobs.length;) {
     count = jobs.length;
     const names = new Set(jobs.map(({ name }) => name));
@@ -115,7 +114,7 @@ function soundJobs(
       return false;
     });
   }
-  // Jobs that depend on one another would wait forever, too.
+  // Jobs in a cycle would wait forever as well.
   const { ordered, refused } = orderTriggers(jobs);
   for (const { job, problem } of refused) {
     onProblem(`Cannot use job ${job}: ${problem}`);

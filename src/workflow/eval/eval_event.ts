@@ -34,7 +34,7 @@ export interface EvalEvent {
   readonly isForkPr: "true" | "false" | "";
 }
 
-/** Variables of generated jobs. */
+/** Environment variables of generated jobs. */
 const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
   [Variable.eventType]: "type",
   [Variable.branch]: "branch",
@@ -52,9 +52,7 @@ const VARIABLES: Readonly<Record<string, keyof EvalEvent>> = {
 };
 
 /**
- * Returns the variables that describe an event to jobs.
- *
- * @returns Variables that are not empty.
+ * Returns the variables that describe an event to jobs; empty ones are omitted.
  */
 export function eventVariables(event: EvalEvent): Record<string, string> {
   return Object.fromEntries(

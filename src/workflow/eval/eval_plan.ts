@@ -34,7 +34,7 @@ export interface EvalPlan {
   readonly changedCiPaths: readonly string[];
   /** Subjects that the actor belongs to. */
   readonly actorSubjects: readonly string[];
-  /** Every workflow and job: whether it starts, and why. */
+  /** Decisions for all workflows and jobs, with reasons. */
   readonly decisions: readonly StartDecision[];
 }
 
@@ -69,8 +69,8 @@ export interface EvalInput {
  * Determines which workflows and jobs an event starts.
  *
  * @param input Event and definitions.
- * @returns What to submit, and why.
- * @throws {RunnerError} `invalid-config`, if rules of the policy disagree.
+ * @returns Workflows or jobs to submit, and the reasons.
+ * @throws {RunnerError} `invalid-config` if rules of the policy conflict.
  */
 export function evalPlan(input: EvalInput): EvalPlan {
   const { event, base, changedFiles, pullRequest, marksSkipped } = input;
@@ -106,7 +106,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
     definition,
     match: match(definition),
   }));
-  // A job that another event starts is no job that this one skips.
+  // Jobs that the event does not start do not count as skipped dependencies.
   const chosen = choose(
     started.flatMap(({ definition, match: { isStarted } }) =>
       isStarted ? [definition.job] : []

@@ -18,8 +18,8 @@ const MAX_HEAD_MS = 60_000;
 /**
  * Called with each problem.
  *
- * @param problem What is wrong.
- * @param sourceFile Path of the file that is left out, relative to the CI root.
+ * @param problem The problem.
+ * @param sourceFile Path of the ignored file, relative to the CI root.
  */
 export type ReportProblem = (problem: string, sourceFile?: string) => void;
 
@@ -33,7 +33,7 @@ export interface LoadTreeOptions extends ReadDefinitionOptions {
   only?: string;
 }
 
-/** The valid CI definitions of a tree. */
+/** Valid CI definitions of a tree. */
 export interface DefinitionTree {
   /** Workflows. */
   readonly workflows: readonly WorkflowDefinition[];
@@ -43,7 +43,7 @@ export interface DefinitionTree {
 
 /**
  * Reads the definitions of a trusted tree: its workflows or, if there are none,
- * its jobs. Only invalid files are left out.
+ * its jobs. Invalid files are ignored.
  *
  * @param root Absolute path of the CI root.
  * @param onProblem Called with the problem of each invalid file.
@@ -80,12 +80,12 @@ export async function loadTree(
 }
 
 /**
- * Reads the workflows of an untrusted tree. It never fails: files that cannot
- * be read are left out.
+ * Reads the workflows of an untrusted tree. Never fails: files that cannot be
+ * read are ignored.
  *
  * @param root Absolute path of the tree.
  * @param onProblem Called with the problem of each invalid file.
- * @param signal Stops reading; then no definition of the tree is used.
+ * @param signal Stops reading when aborted; the result is empty then.
  * @returns The valid workflows whose ids are unique.
  */
 export async function loadHead(
@@ -131,7 +131,7 @@ async function readAll<T>(
   return all;
 }
 
-/** Leaves out definitions whose names are not unique. */
+/** Drops definitions whose names are not unique. */
 function unambiguous<T extends { readonly sourceFile: string }>(
   list: readonly T[],
   nameOf: (one: T) => string,
@@ -161,8 +161,8 @@ export interface DefinitionFiles {
  * Finds the files in `.reactorcide/workflows` and `.reactorcide/jobs`.
  *
  * @param root Absolute path of the CI root.
- * @returns The files; an empty list for a missing folder.
- * @throws {RunnerError} `invalid-workflow`, if a folder cannot be read.
+ * @returns The files; empty for a missing folder.
+ * @throws {RunnerError} `invalid-workflow` if a folder cannot be read.
  */
 export async function findDefinitions(root: string): Promise<DefinitionFiles> {
   return {

@@ -6,7 +6,7 @@ import type { EventType } from "../../schema/events.ts";
 export interface MatchedEvent {
   /** Type of the event. */
   readonly type: EventType;
-  /** Branch or tag; an empty one matches every pattern. */
+  /** Branch or tag; if it is empty, branches are not checked. */
   readonly branch: string;
   /** Changed files; `undefined` if they are unknown. */
   readonly changedFiles: readonly string[] | undefined;
@@ -16,7 +16,7 @@ export interface MatchedEvent {
 export interface FilterMatch {
   /** Whether the event, the branch and the changed files match. */
   readonly isStarted: boolean;
-  /** Why, or why not. */
+  /** Reason for the decision. */
   readonly reason: string;
 }
 
@@ -63,7 +63,7 @@ function matchPaths(
   files: readonly string[] | undefined,
 ): [isMatch: boolean, reason: string] {
   if (include.length === 0 && exclude.length === 0) return [true, ""];
-  // Running too many jobs is better than skipping one that should run.
+  // It is safer to run too many jobs than to skip one that should run.
   if (files === undefined) {
     return [true, "paths are ignored because the changed files are unknown"];
   }

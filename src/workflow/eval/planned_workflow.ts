@@ -8,9 +8,9 @@ import type { FilterMatch } from "./match_filters.ts";
 import type { EvalEvent } from "./eval_event.ts";
 import type { BaseNodes, Policy } from "./policy.ts";
 
-/** A repository and a commit in it. */
+/** A commit of a repository. */
 export interface CodePlace {
-  /** Repository; empty if there is none. */
+  /** URL of the repository; empty if there is none. */
   readonly url: string;
   /** Commit. */
   readonly ref: string;
@@ -34,9 +34,9 @@ export interface WorkflowGrant {
   readonly approvalId: string | null;
 }
 
-/** A workflow to run. */
+/** A workflow to run, with the chosen definition and its permissions. */
 export interface PlannedWorkflow {
-  /** Definition that is used. */
+  /** Chosen definition. */
   readonly definition: WorkflowDefinition;
   /** Events that start the workflow; a pull request cannot change them. */
   readonly filters: Filters;
@@ -49,10 +49,11 @@ export interface PlannedWorkflow {
   /** Jobs that keep their trusted definition, by name. */
   readonly authority: ReadonlyMap<string, BaseNodes>;
   /**
-   * Whether it is submitted without jobs, because the event does not start it.
+   * Whether the workflow is submitted without jobs because the event does not
+   * start it.
    */
   readonly isSkipped: boolean;
-  /** Why this definition is used, if the pull request has changed it. */
+  /** Why this definition was chosen, if the pull request changes it. */
   readonly note?: string;
 }
 
@@ -84,14 +85,14 @@ export interface PolicyViolation {
   readonly base_sha: string;
   /** Commit of the change. */
   readonly head_sha: string;
-  /** No other keys. */
+  /** All values are strings. */
   readonly [key: string]: string;
 }
 
 /**
  * Plans a workflow with its trusted definition.
  *
- * @param event Event that starts them.
+ * @param event Event that starts the workflow.
  * @param policy Policy and its revision, if there is one.
  * @returns The workflow.
  */

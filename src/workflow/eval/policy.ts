@@ -9,11 +9,11 @@ import { goJson } from "../../json.ts";
 
 /** Policy that decides which pull requests may use their own definitions. */
 export interface Policy {
-  /** Profile of what runs from the trusted tree. */
+  /** Execution profile of trusted definitions. */
   readonly profile: string;
-  /** Rules under which definitions of the pull request itself are used. */
+  /** Rules that allow definitions of a pull request. */
   readonly rules: readonly PolicyRule[];
-  /** The policy in the one form that all its spellings share. */
+  /** The policy as canonical JSON. */
   readonly canonical: string;
 }
 
@@ -21,25 +21,25 @@ export interface Policy {
 export interface PolicyRule {
   /** Id of the rule. */
   readonly id: string;
-  /** Subjects, one of which the actor must have; empty for any actor. */
+  /** Subjects, one of which the actor must belong to; empty for any actor. */
   readonly actors: readonly string[];
-  /** Subjects, one of which must have approved; empty if none has to. */
+  /** Subjects, one of which must approve; empty if no approval is required. */
   readonly approval: readonly string[];
   /** Patterns of base branches; empty for all. */
   readonly baseBranches: readonly string[];
   /** Events; empty for all. */
   readonly events: readonly string[];
-  /** Where the code comes from. */
+  /** Whether the code may come from the same repository, a fork, or any. */
   readonly headRepository: string;
-  /** Patterns of the files that may define and be changed. */
+  /** Patterns that must match all files of the definition and all changes. */
   readonly paths: readonly string[];
-  /** Ids of the workflows that the rule is about. */
+  /** Ids of the workflows that the rule applies to. */
   readonly workflows: readonly string[];
-  /** What is used when the rule holds. */
+  /** Permissions if the rule matches. */
   readonly use: PolicyUse;
 }
 
-/** What a rule grants. */
+/** Permissions that a rule grants. */
 export interface PolicyUse {
   /** Execution profile. */
   readonly profile: string;
@@ -49,7 +49,7 @@ export interface PolicyUse {
   readonly baseNodes: readonly BaseNodes[];
 }
 
-/** Jobs that keep their trusted definition, with rights of their own. */
+/** Jobs that keep their trusted definition, with their own permissions. */
 export interface BaseNodes {
   /** Names of the jobs. */
   readonly nodes: readonly string[];
@@ -102,7 +102,7 @@ const approver = jsonString({
   },
 });
 
-/** What runs the jobs of an entry. */
+/** Keys for the profile and the workers of jobs. */
 const EXECUTION = {
   profile: {
     key: "profile",
@@ -157,7 +157,7 @@ const use: Schema<PolicyUse> = mapped(
   },
 );
 
-/** What a rule says; lists may be left out. */
+/** Content of a rule, whose lists are optional. */
 interface RuleContent extends Omit<Partial<PolicyRule>, "actors" | "approval"> {
   readonly actors?: { readonly any?: readonly string[] };
   readonly approval?: { readonly any?: readonly string[] };
@@ -241,7 +241,7 @@ const rule: Schema<PolicyRule> = mapped(
   }),
 );
 
-/** What a policy says. */
+/** Content of a policy. */
 interface PolicyContent {
   readonly version: 1;
   readonly defaults?: {
@@ -291,7 +291,7 @@ const policySchema: Schema<PolicyContent> = mapping("CI policy", {
  * Reads a CI policy.
  *
  * @param text The policy as JSON.
- * @param name What the text comes from, for messages.
+ * @param name Name of the file, for messages.
  * @returns The policy, with defaults filled in.
  * @throws {RunnerError} `invalid-config`, with all problems and their
  * positions.
@@ -308,9 +308,9 @@ export async function readPolicy(text: string, name: string): Promise<Policy> {
 }
 
 /**
- * Finds the revision of a policy, by which the coordinator knows it.
+ * Computes the revision by which the coordinator identifies a policy.
  *
- * @returns SHA-256 of its canonical form, in hexadecimal.
+ * @returns SHA-256 of its canonical JSON, in hexadecimal.
  */
 export async function policyRevision({ canonical }: Policy): Promise<string> {
   const bytes = new TextEncoder().encode(canonical);

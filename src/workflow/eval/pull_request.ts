@@ -19,16 +19,16 @@ import type { BaseNodes, Policy } from "./policy.ts";
 import { explainJobs } from "../explain_jobs.ts";
 import { localJob } from "../local/local_job.ts";
 
-/** Files of the policy, which belong to no workflow. */
+/** Files of the policy, which do not belong to workflows. */
 const POLICY_FILES = /^\.reactorcide\/(policy\.yaml$|policies\/)/;
 
-// A document has at most 8 MiB. These limits leave room for the trusted
+// A document can have up to 8 MiB. These limits leave room for the trusted
 // workflows.
 
 /** Maximum size of all definitions of a pull request, in bytes. */
 const MAX_HEAD_BYTES = 4 * 1024 * 1024;
 
-/** Maximum size of the changed files, and of the violations, in bytes. */
+/** Maximum size of each list, changed files and violations, in bytes. */
 const MAX_LIST_BYTES = 1024 * 1024;
 
 /** Facts about a pull request. */
@@ -36,7 +36,8 @@ export interface PullRequestFacts {
   /** Workflows of the pull request, with unique ids. */
   readonly head: readonly WorkflowDefinition[];
   /**
-   * Why no definition of the pull request is used, regardless of the policy.
+   * If set, no definitions of the pull request are used, for this reason and
+   * regardless of the policy.
    */
   readonly refusal?: string;
   /** Author of the change. */
@@ -76,17 +77,17 @@ export interface PullRequestPlan {
 }
 
 /**
- * Decides for each workflow whether to use its trusted definition or that of
+ * Decides for each workflow whether to use its trusted definition or the one in
  * the pull request.
  *
- * A pull request cannot keep trusted jobs from starting: if its definition
- * cannot replace the trusted one, for whatever reason, the trusted one runs,
- * and the changed files are reported as violations. Only the trusted definition
- * decides which events start a workflow.
+ * A pull request cannot prevent trusted jobs from starting: if its definition
+ * cannot replace the trusted one for any reason, the trusted one runs, and the
+ * changed files are reported as violations. The trusted definition alone
+ * determines which events start a workflow.
  *
  * @param input Definitions, policy and changed files.
  * @returns Workflows and violations.
- * @throws {RunnerError} `invalid-config`, if rules of the policy disagree.
+ * @throws {RunnerError} `invalid-config` if rules of the policy conflict.
  */
 export function planPullRequest(input: PullRequestInput): PullRequestPlan {
   const { base, head, event } = input;
@@ -141,7 +142,7 @@ export function planPullRequest(input: PullRequestInput): PullRequestPlan {
   return { workflows, refused, violations: violations.list };
 }
 
-/** Changes that are not allowed, as many as fit in the document. */
+/** Collects changes that are not allowed, as many as fit in the document. */
 class Violations {
   readonly list: PolicyViolation[] = [];
   readonly #reported = new Set<string>();
@@ -175,8 +176,8 @@ class Violations {
 }
 
 /**
- * Returns the changed files that define CI, without the policy, of which the
- * coordinator keeps its own copy.
+ * Returns the changed files that define CI. Files of the policy do not count,
+ * because the coordinator has its own copy.
  *
  * @returns Files below `.reactorcide`.
  */
@@ -187,9 +188,9 @@ export function ciPaths(changedFiles: readonly string[]): string[] {
 }
 
 /**
- * Leaves out changed files that do not fit in a document. The coordinator
- * decides by the list that it gets, so definitions of a pull request are not
- * used if a file is left out.
+ * Drops changed files that do not fit in a document. The coordinator decides by
+ * the list that it receives, so definitions of a pull request are not used if a
+ * file is missing from it.
  *
  * @param changedCiPaths All changed files that define CI.
  * @returns The first files that fit.
@@ -201,8 +202,8 @@ export function reportedPaths(changedCiPaths: readonly string[]): string[] {
 }
 
 /**
- * Returns changed files that no workflow claims, so that any workflow may use
- * them.
+ * Returns changed files that no workflow declares as a dependency. Any workflow
+ * may use them.
  */
 function sharedPaths(
   { base, head }: PullRequestInput,
@@ -214,7 +215,7 @@ function sharedPaths(
   return changedCiPaths.filter((path) => !claimed.has(path));
 }
 
-/** Returns the ids of new workflows, which the policy must list. */
+/** Returns the ids of new workflows that the policy lists. */
 function newIds(
   { head, policy }: PullRequestInput,
   bases: ReadonlyMap<string, unknown>,
@@ -235,7 +236,10 @@ interface Candidate {
   readonly changedCiPaths: readonly string[];
 }
 
-/** Returns the definition of the pull request, or why it is not used. */
+/**
+ * Returns the workflow as the pull request defines it, or why it cannot be
+ * used.
+ */
 function headWorkflow(
   candidate: Candidate,
   input: PullRequestInput,
@@ -270,7 +274,7 @@ function headWorkflow(
   const workflow: PlannedWorkflow = {
     definition: {
       ...theirs,
-      // Check results are reported under this name.
+      // Check results are reported under this name, so it must not change.
       name: (ours ?? theirs).name,
       jobs,
       dependencyPaths: candidate.dependencyPaths,
@@ -284,7 +288,7 @@ function headWorkflow(
     note:
       `the definition of the pull request is used by rule "${grant.ruleId}"`,
   };
-  // A definition of a pull request must not end the evaluation.
+  // An invalid definition in a pull request must not abort the evaluation.
   try {
     return problemOf(workflow, ours?.jobs ?? [], input.event, budget) ??
       workflow;
@@ -293,7 +297,7 @@ function headWorkflow(
   }
 }
 
-/** Returns why a definition cannot be used although the policy allows it. */
+/** Returns why a definition that the policy allows cannot be used. */
 function problemOf(
   workflow: PlannedWorkflow,
   trustedJobs: readonly JobDefinition[],
@@ -303,7 +307,7 @@ function problemOf(
   const tooLarge = "the definitions of the pull request are too large";
   const { definition, authority } = workflow;
   if (!budget.hasRoomFor(definition)) return tooLarge;
-  // If the coordinator refuses one job, it refuses the whole document.
+  // If the coordinator rejects one job, it rejects the whole document.
   if (!budget.take(wireWorkflow(workflow, event))) return tooLarge;
   const [before, after] = [trustedJobs, definition.jobs].map(chancesOf);
   const lost = [...authority.keys()].find((name) =>
@@ -354,7 +358,7 @@ function grantFor(
   });
 }
 
-/** Otherwise, a new workflow could report the checks of a trusted one. */
+/** A new workflow must not report check results under a trusted name. */
 function hasTrustedName(
   { name }: WorkflowDefinition,
   { base }: PullRequestInput,

@@ -19,11 +19,11 @@ export interface EvalWorkflow {
 }
 
 /**
- * Converts a workflow to the form that the coordinator reads.
+ * Converts a workflow to the format of the coordinator.
  *
- * @param event Event that starts them.
+ * @param event Event that starts the workflow.
  * @returns The workflow, with its jobs in topological order.
- * @throws {RunnerError} `invalid-trigger` if the coordinator would refuse a
+ * @throws {RunnerError} `invalid-trigger` if the coordinator would reject a
  * job, or a job would wait forever; `invalid-workflow` if a job has steps.
  */
 export function wireWorkflow(
@@ -66,8 +66,8 @@ export function wireWorkflow(
 /**
  * Creates the job for the coordinator from a definition.
  *
- * @param event Event that starts them.
- * @param ci Source of the definition and other trusted code.
+ * @param event Event that starts the job.
+ * @param ci Repository and commit for the CI source of the job.
  * @throws {RunnerError} `invalid-workflow` if the job has steps.
  */
 export function generatedJob(
