@@ -6,39 +6,39 @@ import {
 import type { Masker } from "./masker.ts";
 import { decoded, secretsInText } from "../url_secrets.ts";
 
-/** A value that is masked, and why. */
+/** A value to mask, and the reason. */
 export interface KnownSecret {
-  /** Name of the variable, or what else the value is called. */
+  /** Name of the variable, or of another source of the value. */
   readonly name: string;
-  /** The secret itself. */
+  /** The secret. */
   readonly value: string;
-  /** What makes it a secret, in a few words. */
+  /** Short description of the rule that makes it a secret. */
   readonly rule: string;
 }
 
-/** What {@linkcode collectSecrets} looks through. */
+/** Input of {@linkcode collectSecrets}. */
 export interface SecretSources {
   /** Variables of the job's command. */
   readonly jobEnv: Readonly<Record<string, string>>;
   /** Environment of the runner. */
   readonly env: Readonly<Record<string, string>>;
-  /** Names of variables that hold secrets. */
+  /** Names of variables that contain secrets. */
   readonly secretEnvNames: readonly string[];
-  /** Patterns of the names of variables that hold secrets. */
+  /** Patterns for names of variables that contain secrets. */
   readonly secretEnvPatterns: readonly string[];
-  /** Secrets themselves. */
+  /** Values of secrets. */
   readonly secretValues: readonly string[];
-  /** Whether all variables of the job are secret, as nothing says which are. */
+  /** Whether to treat all variables of the job as secret, if none are listed. */
   readonly hidesJobEnv: boolean;
 }
 
-/** Why a variable is masked of which nothing says whether it is secret. */
+/** Rule for variables that may or may not be secret. */
 export const GUESS = "variable of the job";
 
 /**
- * Has a secret masked.
+ * Adds a secret to a masker.
  *
- * @returns Whether it is; a short one is not.
+ * @returns Whether the secret is masked; short ones are not.
  */
 export function maskSecret(
   masker: Pick<Masker, "add" | "addGuess">,
@@ -47,32 +47,32 @@ export function maskSecret(
   return rule === GUESS ? masker.addGuess(value) : masker.add(value);
 }
 
-/** Parts of a name that say so, alone and as a word of their own. */
+/** Parts of names that suggest a secret; short ones must be whole words. */
 const SECRET_WORD =
   /PASS|PWD|SECRET|TOKEN|KEY|CRED|AUTH|PRIVATE|SIGN|SALT|PHRASE|COOKIE|SESSION|CERT|BEARER|MNEMONIC|(?:^|_)(?:PIN|PW|OTP|TOTP|MFA|PSK|JWT|HMAC|SAS|SEED|DSN)(?:_|$)/i;
 
-/** Why what is secret in a URL is a secret. */
+/** Rule for secrets in URLs. */
 export const IN_URL = "in a URL";
 
-/** Values that no rule by itself takes for a secret: masking them hides nothing. */
+/** Common values that are masked only if they are listed explicitly. */
 const COMMON_VALUES: readonly string[] = [
   ...["true", "false", "null", "none", "yes", "no", "on", "off"],
 ];
 
 /**
- * Finds what is to be masked before a job starts.
+ * Finds the secrets to mask before a job starts.
  *
- * - The values of the listed variables, of the job and of the runner, and of
- *   those whose names match a pattern.
- * - The listed values.
- * - Where nothing says which variables of the job are secret, every one whose
- *   name does not start with `REACTORCIDE_` or `RC_WF_`, but for words like
+ * - Values of variables of the job and the runner that are listed, or whose
+ *   names match a pattern.
+ * - Listed values.
+ * - If no secret variables are listed, all variables of the job except those
+ *   whose names start with `REACTORCIDE_` or `RC_WF_`, and except words like
  *   `true`.
- * - Always the tokens and passwords of the runner itself, and the passwords,
- *   tokens and signatures in URLs and in headers for git and for collectors of
- *   OpenTelemetry, also in variables.
+ * - Always: tokens and passwords of the runner itself; and passwords, tokens
+ *   and signatures in URLs and in headers for git and OpenTelemetry collectors,
+ *   including those in variables.
  *
- * @param sources Where to look.
+ * @param sources Variables, names and values.
  * @returns Secrets; the same value may have several names.
  */
 export function collectSecrets(sources: SecretSources): KnownSecret[] {
@@ -103,8 +103,8 @@ export function collectSecrets(sources: SecretSources): KnownSecret[] {
  *
  * @param values Variables.
  * @param names Names.
- * @param rule Why they are secret.
- * @returns Those that are there and not empty.
+ * @param rule Rule that makes them secret.
+ * @returns Variables that exist and are not empty.
  */
 export function namedSecrets(
   values: Readonly<Record<string, string>>,
@@ -117,11 +117,11 @@ export function namedSecrets(
 }
 
 /**
- * Finds secrets by patterns that the names of their variables match.
+ * Finds secrets by patterns for the names of their variables.
  *
  * @param values Variables.
  * @param patterns Patterns.
- * @returns Those that match, but for words like `true`.
+ * @returns Variables that match, except words like `true`.
  */
 export function matchingSecrets(
   values: Readonly<Record<string, string>>,
@@ -137,7 +137,7 @@ export function matchingSecrets(
 }
 
 /**
- * Finds what is secret in the URLs that variables hold: passwords, tokens,
+ * Finds secrets in the URLs that variables contain: passwords, tokens and
  * signatures.
  *
  * @param values Variables.
@@ -151,11 +151,11 @@ export function urlSecrets(
 }
 
 /**
- * Finds credentials in the headers that git is configured to send, by
- * `GIT_CONFIG_KEY_0=http.extraHeader` and the like.
+ * Finds credentials in headers that git is configured to send, with variables
+ * such as `GIT_CONFIG_KEY_0=http.extraHeader`.
  *
  * @param values Variables.
- * @returns Credentials as they are written and, of `Basic`, decoded.
+ * @returns Credentials as written, and the decoded password for `Basic`.
  */
 export function headerSecrets(
   values: Readonly<Record<string, string>>,
@@ -175,7 +175,7 @@ export function headerSecrets(
   });
 }
 
-/** Variables with headers for collectors of OpenTelemetry. */
+/** Variables with headers for OpenTelemetry collectors. */
 const COLLECTOR_HEADERS = [
   Variable.otlpHeaders,
   Variable.otlpTracesHeaders,
@@ -183,15 +183,15 @@ const COLLECTOR_HEADERS = [
   "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
 ];
 
-/** Minimum length of a header that may be a secret whatever its name is. */
+/** Minimum length of a header value that is a secret regardless of its name. */
 const MIN_HEADER_LENGTH = 16;
 
 /**
- * Finds credentials in the headers for collectors of OpenTelemetry.
+ * Finds credentials in headers for OpenTelemetry collectors.
  *
  * @param values Variables.
- * @returns Credentials as they are written and as they are sent, with and
- * without the scheme and, of `Basic`, the password.
+ * @returns Credentials as written and as sent, with and without the scheme, and
+ * the password for `Basic`.
  */
 export function collectorSecrets(
   values: Readonly<Record<string, string>>,
@@ -213,27 +213,27 @@ export function collectorSecrets(
 }
 
 /**
- * Checks whether a header for a collector is a credential, and not the name of
- * a tenant or a data set.
+ * Checks whether a header for a collector is a credential, rather than the name
+ * of a tenant or a data set.
  */
 export function isCredential(name: string, value: string): boolean {
   if (value.trim() === "") return false;
   return SECRET_WORD.test(name) || value.length >= MIN_HEADER_LENGTH;
 }
 
-/** A header as a variable lists it. */
+/** A header in the list of a variable. */
 export interface ListedHeader {
-  /** Its name. */
+  /** Name of the header. */
   readonly name: string;
-  /** Its value, percent-encoded. */
+  /** Percent-encoded value, as written. */
   readonly written: string;
-  /** Its value. */
+  /** Decoded value. */
   readonly value: string;
 }
 
 /**
- * Reads a list `name=value,name=value` with percent-encoded values, as
- * variables of OpenTelemetry hold.
+ * Parses a list `name=value,name=value` with percent-encoded values, as in
+ * variables of OpenTelemetry.
  */
 export function headerList(text: string): ListedHeader[] {
   return text.split(",").flatMap((pair): ListedHeader[] => {
@@ -245,13 +245,13 @@ export function headerList(text: string): ListedHeader[] {
   });
 }
 
-/** Password of `user:password` in base64. */
+/** Returns the password of `user:password` in base64. */
 function passwordOf(credential: string): string[] {
   try {
     const [, ...password] = atob(credential).split(":");
     return password.join(":") === "" ? [] : [password.join(":")];
   } catch {
-    // It is not base64: there is nothing else to find in it.
+    // It is not base64, so there is no password in it.
     return [];
   }
 }
@@ -272,13 +272,13 @@ function withoutRepetition(secrets: readonly KnownSecret[]): KnownSecret[] {
 export type NameMatcher = (name: string) => string | undefined;
 
 /**
- * Creates a matcher of patterns in which `*` stands for any text, also for none.
+ * Creates a matcher for patterns in which `*` matches any text, including none.
  *
- * Every job looks through its whole environment, once; to compile regular
- * expressions for that would take longer than the rest of it.
+ * Each job checks its whole environment once. Compiling regular expressions for
+ * that would take longer than the matching.
  *
- * @param patterns Patterns; case does not matter.
- * @returns Finds the first pattern that a whole name matches.
+ * @param patterns Case-insensitive patterns.
+ * @returns Function that returns the first pattern that matches a whole name.
  */
 export function nameMatcher(patterns: readonly string[]): NameMatcher {
   const rules = patterns.map((pattern) => ({
@@ -291,7 +291,7 @@ export function nameMatcher(patterns: readonly string[]): NameMatcher {
   };
 }
 
-/** Checks whether a text is made of these parts with anything between them. */
+/** Checks whether a text consists of these parts with any text between them. */
 function matches(text: string, parts: readonly string[]): boolean {
   if (parts.length === 1) return text === parts[0];
   const last = parts.at(-1)!;

@@ -8,47 +8,50 @@ import { type MaskRules, MaskStream } from "./mask/stream.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Minimum length of a form of a value, other than the value itself, in bytes; shorter ones occur by chance. */
+/**
+ * Minimum length of forms other than the value itself, in bytes; shorter ones
+ * occur by chance.
+ */
 const MIN_FORM_BYTES = 4;
 
-/** What stands for a secret; the first one that holds no secret itself. */
+/** Placeholders for secrets; the first one that contains no secret is used. */
 const PLACEHOLDERS = ["[REDACTED]", "***", "-"].map((it) => encoder.encode(it));
 
 /**
- * Knows the secrets of a run and takes them out of whatever is printed.
+ * Stores the secrets of a run and masks them in all output.
  *
- * A secret that is added is masked in every stream from the next byte on,
- * held-back bytes included.
+ * A new secret is masked in all streams immediately, including in bytes that
+ * are held back.
  */
 export class Masker {
   /** The secrets as bytes. */
   readonly needles: NeedleSet = new NeedleSet();
-  /** Ordinary values, which are masked as whole words only. */
+  /** Ordinary values, which are masked only as whole words. */
   readonly words: WholeWords = new WholeWords();
   /** Minimum length of a value that is masked, in bytes; at least 3. */
   minBytes: number = MIN_NEEDLE_BYTES;
   #placeholder = PLACEHOLDERS[0];
   #forbidden: NeedleSet | undefined;
-  /** What streams mask: all that is known, or nothing. */
+  /** Rules of streams: those of this masker, or nothing but forbidden texts. */
   #printed: MaskRules = this;
 
-  /** In how many forms all secrets are known; grows with each new one. */
+  /** Number of forms of all secrets; grows with each new secret. */
   get formTotal(): number {
     return this.needles.size + this.words.size;
   }
 
-  /** What is printed for a range of secret bytes. */
+  /** Placeholder that replaces a range of secret bytes. */
   get placeholder(): Uint8Array {
     return this.#placeholder;
   }
 
   /**
-   * Adds a secret in every form in which it may be printed, and the secrets in
-   * it if it is a document.
+   * Adds a secret in all forms in which it may be printed. If it is a document,
+   * adds the secrets in it as well.
    *
    * @param value The secret.
-   * @returns Whether it is masked from now on; `false` for a value of fewer
-   * than {@linkcode minBytes} bytes, the white space around it not counted.
+   * @returns Whether the value is masked from now on; `false` if it has fewer
+   * than {@linkcode minBytes} bytes without surrounding whitespace.
    */
   add(value: string): boolean {
     const minBytes = Math.max(this.minBytes, MIN_NEEDLE_BYTES);
@@ -68,11 +71,11 @@ export class Masker {
   }
 
   /**
-   * Adds a value of which nothing says whether it is secret. An ordinary word,
-   * number or path is masked where it is a whole word, and where it is encoded,
-   * which an ordinary text does not have by chance.
+   * Adds a value that may or may not be secret. An ordinary word, number or
+   * path is masked only as a whole word, and in encoded forms, which do not
+   * occur by chance.
    *
-   * @returns Whether it is masked from now on.
+   * @returns Whether the value is masked from now on.
    */
   addGuess(value: string): boolean {
     const word = value.trim();
@@ -88,9 +91,8 @@ export class Masker {
   }
 
   /**
-   * Has a text masked that is not secret, but must not be printed, such as a
-   * marker for the CI system: whatever its length, and also while secrets are
-   * printed as they are.
+   * Masks a text that is not secret but must not be printed, such as a marker
+   * for the CI system. Applies to any length, and even while masking is off.
    */
   forbid(text: string): void {
     const bytes = encoder.encode(text);
@@ -100,7 +102,7 @@ export class Masker {
   }
 
   /**
-   * Has secrets masked, or printed as they are; they stay known.
+   * Turns masking on or off; secrets stay known.
    *
    * @param isOn Whether streams and texts are masked from now on.
    */
@@ -113,16 +115,16 @@ export class Masker {
   }
 
   /**
-   * Creates a stream that masks these secrets, those added later included.
+   * Creates a stream that masks these secrets, including those added later.
    *
-   * @returns A stream for one sequence of bytes.
+   * @returns Stream for one sequence of bytes.
    */
   stream(): MaskStream {
     return new MaskStream(this.#printed);
   }
 
   /**
-   * Checks whether a text holds a secret, also while nothing is masked.
+   * Checks whether a text contains a secret, even while masking is off.
    *
    * @param text Text.
    * @returns Whether a part of it would be masked.
@@ -132,7 +134,7 @@ export class Masker {
   }
 
   /**
-   * Masks a text that is complete.
+   * Masks a complete text.
    *
    * @param text Text.
    * @returns The text, with a placeholder for each range of secret bytes.

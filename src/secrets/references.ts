@@ -6,10 +6,10 @@ import {
 } from "../schema/reference.ts";
 import type { KnownSecret } from "./collect.ts";
 
-/** A reference that was found in a text. */
+/** A reference in a text. */
 export type Reference =
   | {
-    /** It stands for a secret. */
+    /** Reference to a secret. */
     readonly kind: "secret";
     /** Path as written; a `${env:NAME}` in it is not yet resolved. */
     readonly path: string;
@@ -17,13 +17,13 @@ export type Reference =
     readonly key: string;
   }
   | {
-    /** It stands for a variable of the runner's environment. */
+    /** Reference to a variable of the runner's environment. */
     readonly kind: "env";
     /** Name of the variable. */
     readonly name: string;
   };
 
-/** Returns a secret; `undefined` or an empty text if there is none. */
+/** Returns a secret; `undefined` or an empty string if there is none. */
 export type SecretLookup = (
   path: string,
   key: string,
@@ -31,23 +31,23 @@ export type SecretLookup = (
 
 /** Options for {@linkcode resolveReferences}. */
 export interface ResolveReferencesOptions {
-  /** Returns a secret; asked once for each, and only if there is a reference to it. */
+  /** Returns a secret; called once for each secret that is referenced. */
   lookup: SecretLookup;
   /** Environment of the runner, for `${env:NAME}`. */
   env: Readonly<Record<string, string>>;
 }
 
-/** What {@linkcode resolveReferences} gives. */
+/** Result of {@linkcode resolveReferences}. */
 export interface ResolvedReferences {
-  /** The values, without references. */
+  /** Values with references replaced. */
   values: Record<string, string>;
-  /** Every secret that was put in, to be masked; named as it was referred to. */
+  /** All inserted secrets, to be masked; named by their references. */
   secrets: KnownSecret[];
-  /** Variables that do not exist, and the names of those that refer to them. */
+  /** Missing variables, and the names of variables that refer to them. */
   missing: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
-/** A secret that is asked for, and the variables that do so. */
+/** A referenced secret, and the variables that refer to it. */
 interface Wanted {
   readonly path: string;
   readonly key: string;
@@ -59,8 +59,8 @@ interface Wanted {
  * Finds the references in a text.
  *
  * @param text Text.
- * @returns References from left to right; a variable within a reference to a
- * secret comes behind it.
+ * @returns References from left to right; a variable inside a reference to a
+ * secret follows it.
  */
 export function findReferences(text: string): Reference[] {
   return [...text.matchAll(referencePattern())].flatMap(
@@ -78,7 +78,7 @@ export function findReferences(text: string): Reference[] {
  * Checks whether a reference can name a path.
  *
  * @param path Path.
- * @returns Whether it holds letters, digits, `/`, `_` and `-` only.
+ * @returns Whether it consists of letters, digits, `/`, `_` and `-`.
  */
 export function isSecretPath(path: string): boolean {
   return /^[\w/-]+$/.test(path);
@@ -88,7 +88,7 @@ export function isSecretPath(path: string): boolean {
  * Checks whether a reference can name a key.
  *
  * @param key Key.
- * @returns Whether it holds letters, digits, `_` and `-` only.
+ * @returns Whether it consists of letters, digits, `_` and `-`.
  */
 export function isSecretKey(key: string): boolean {
   return /^[\w-]+$/.test(key);
@@ -97,20 +97,19 @@ export function isSecretKey(key: string): boolean {
 /**
  * Replaces `${secret:PATH:KEY}` and `${env:NAME}` in the values of variables.
  *
- * Both may stand anywhere in a value, several times, and a variable may give a
- * part of a path or key. Nothing can be escaped, and a malformed
- * reference is an error. A missing variable is empty. A secret that is stored as an
- * empty text counts as missing, as it does for the coordinator: the same job
- * must not succeed here and fail there.
+ * Both can occur anywhere in a value and several times; a variable can be part
+ * of a path or key. References cannot be escaped, and malformed ones are
+ * errors. A missing variable is empty. An empty secret counts as missing, as on
+ * the coordinator, so that a job does not succeed here and fail there.
  *
- * What was put in is not looked at again, be it a secret or a variable: a
- * commit message in a variable must not get at a secret.
+ * Inserted values are not expanded again: a commit message in a variable must
+ * not gain access to a secret.
  *
- * @param values Values by the names of their variables.
- * @param options Where secrets and variables come from.
- * @returns New values, and the secrets in them.
- * @throws {RunnerError} `invalid-config`, with every malformed reference, every
- * secret that is missing, or the reason why one cannot be looked up.
+ * @param values Values by variable name.
+ * @param options Sources of secrets and variables.
+ * @returns Resolved values, and the secrets in them.
+ * @throws {RunnerError} `invalid-config` with all malformed references, all
+ * missing secrets, or the reason why a lookup failed.
  */
 export async function resolveReferences(
   values: Readonly<Record<string, string>>,

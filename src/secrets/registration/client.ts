@@ -9,10 +9,10 @@ import {
 import { closeOn, connect, readLine } from "./socket.ts";
 import { writeAll } from "../../fs/files.ts";
 
-/** Number of the shared words before the reply: whether it is there, its length. */
+/** Number of shared words before the reply: whether it has arrived, its length. */
 const HEAD_WORDS = 2;
 
-/** The exchange with the runner, in a thread that can wait while this one stands still. */
+/** Code of the worker that talks to the runner while the main thread blocks. */
 const EXCHANGE = `
 onmessage = async ({ data: { path, frame, shared } }) => {
   const head = new Int32Array(shared, 0, ${HEAD_WORDS});
@@ -57,27 +57,28 @@ async function connect(path) {
 /** Options for {@linkcode registerSecrets}. */
 export interface RegisterSecretsOptions {
   /**
-   * Maximum time for one request, in milliseconds.
+   * Time limit for one request, in milliseconds.
    *
    * @default {5_000}
    */
   limitMs?: number;
-  /** Gives up when aborted. */
+  /** Cancels the registration when aborted. */
   signal?: AbortSignal;
 }
 
 /**
  * Registers secrets with the runner of the job in which this program runs.
  *
- * Once the promise resolves, whatever the job prints is masked. Empty values
- * are left out; many values travel in several requests.
+ * Once the promise resolves, all later output of the job is masked. Empty
+ * values are skipped; many values are split into several requests.
  *
  * @param path Absolute path of the runner's socket.
  * @param values Secrets.
  * @param options Additional options.
- * @returns Number of values that were registered.
- * @throws {RunnerError} If the runner cannot be reached, or refuses; the
- * message holds no value. Some of the values may be registered then.
+ * @returns Number of registered values.
+ * @throws {RunnerError} `registration-failed` if the runner cannot be reached
+ * or rejects the request; the message contains no values. Some of the values
+ * may have been registered.
  */
 export async function registerSecrets(
   path: string,
@@ -120,13 +121,13 @@ async function exchange(
   return new TextDecoder().decode(reply);
 }
 
-/** The thread, as long as one call follows the other. */
+/** Worker, shared by consecutive synchronous calls. */
 let thread: Worker | undefined;
 
 /** Options for {@linkcode registerSecretsNow}. */
 export interface RegisterSecretsNowOptions {
   /**
-   * Maximum time for one request, in milliseconds.
+   * Time limit for one request, in milliseconds.
    *
    * @default {5_000}
    */
@@ -135,17 +136,17 @@ export interface RegisterSecretsNowOptions {
 
 /**
  * Registers secrets with the runner of the job in which this program runs, and
- * returns once that runner has answered: whatever this program prints next is
- * masked there. Empty values are left out.
+ * blocks until the runner has replied: all later output of this program is
+ * masked. Empty values are skipped.
  *
- * The program stands still meanwhile. A thread of its own talks to the socket,
- * which takes about 15 ms to start.
+ * While the main thread blocks, a worker talks to the socket. It takes about
+ * 15 ms to start.
  *
  * @param path Absolute path of the runner's socket.
  * @param values Secrets.
  * @param options Additional options.
- * @throws {RunnerError} `registration-failed`, if the runner cannot be reached
- * or refuses; the message holds no value.
+ * @throws {RunnerError} `registration-failed` if the runner cannot be reached
+ * or rejects the request; the message contains no values.
  */
 export function registerSecretsNow(
   path: string,
@@ -184,7 +185,7 @@ function exchangeInThread(
 }
 
 function startThread(): Worker {
-  // A thread that is left alone would keep the program from ending.
+  // A running worker would keep the program from exiting.
   queueMicrotask(endThread);
   return new Worker(`data:text/javascript,${encodeURIComponent(EXCHANGE)}`, {
     type: "module",

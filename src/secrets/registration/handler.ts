@@ -9,15 +9,15 @@ import {
 import { closeOn } from "./socket.ts";
 import { writeAll } from "../../fs/files.ts";
 
-/** Maximum number of values that clients register in one run; masking them costs memory. */
+/** Maximum number of registered values per run; masking them costs memory. */
 export const MAX_VALUES = 20_000;
 
-/** Maximum size of the values that clients register in one run, in bytes. */
+/** Maximum total size of registered values per run, in bytes. */
 export const MAX_VALUES_BYTES = 4 * 1024 * 1024;
 
 const encoder = new TextEncoder();
 
-/** What a {@linkcode RegistrationHandler} does with requests. */
+/** Options for {@linkcode RegistrationHandler}. */
 export interface RegistrationHandlerOptions {
   /**
    * Masks values.
@@ -28,12 +28,12 @@ export interface RegistrationHandlerOptions {
   /**
    * Called with a warning for the log.
    *
-   * @param message Text without any value.
+   * @param message Text that contains no values.
    */
   onWarning: (message: string) => void;
 }
 
-/** Answers the clients of one run. */
+/** Handles the requests of one run. */
 export class RegistrationHandler {
   readonly #limits: RegistrationLimits;
   readonly #warn: (message: string) => void;
@@ -41,7 +41,7 @@ export class RegistrationHandler {
   /**
    * Creates a handler.
    *
-   * @param options What it does with the values.
+   * @param options Callbacks.
    */
   constructor(options: RegistrationHandlerOptions) {
     this.#limits = new RegistrationLimits(options.onRegister);
@@ -49,10 +49,10 @@ export class RegistrationHandler {
   }
 
   /**
-   * Serves a client, and closes the connection.
+   * Handles one request, and closes the connection.
    *
    * @param client Connection to the client.
-   * @param limit When to give the client up.
+   * @param limit Closes the connection when aborted.
    */
   async serve(client: Deno.UnixConn, limit: AbortSignal): Promise<void> {
     using _ = closeOn(client, limit);
@@ -70,7 +70,7 @@ export class RegistrationHandler {
         return grantedReply(request.values.length);
       }
     } catch (error) {
-      // Only its kind: the message might quote a value.
+      // Log only the name of the error: its message might quote a value.
       const kind = error instanceof Error ? error.name : typeof error;
       this.#warn(`Cannot mask a secret: ${kind}`);
       return undefined;
@@ -83,8 +83,8 @@ export class RegistrationHandler {
 /**
  * Reads one request.
  *
- * @param connection Where it comes from.
- * @returns Its JSON text; `undefined` if it is too long, or ends too early.
+ * @param connection Connection to the client.
+ * @returns JSON of the request; `undefined` if it is too long or incomplete.
  */
 async function readRequest(
   connection: Deno.UnixConn,
@@ -93,12 +93,12 @@ async function readRequest(
   if (!await fill(connection, header)) return undefined;
   const length = new DataView(header.buffer).getUint32(0);
   if (length > MAX_REQUEST_BYTES) return undefined;
-  // Zeroed memory takes up room only once it is written to.
+  // Zeroed memory is only committed once it is written to.
   const body = new Uint8Array(length);
   return await fill(connection, body) ? body : undefined;
 }
 
-/** Fills the buffer; returns whether there was enough to do so. */
+/** Fills the buffer; returns whether the connection had enough data. */
 async function fill(
   connection: Deno.UnixConn,
   room: Uint8Array,
@@ -111,7 +111,7 @@ async function fill(
   return true;
 }
 
-/** A client that has left, or was too slow, gets no answer, and that is all. */
+/** Ignores errors of connections that the client or the time limit closed. */
 async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
@@ -124,10 +124,10 @@ async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Hands the values of clients on, up to a limit.
+ * Registers values of clients, up to a limit.
  *
- * A value counts once, however often it is registered: a step that registers
- * its token before each of its commands must not run into a limit.
+ * Each distinct value counts once: a step that registers its token before each
+ * of its commands must not run into the limit.
  */
 export class RegistrationLimits {
   readonly #onRegister: (values: string[]) => void | Promise<void>;
@@ -136,24 +136,26 @@ export class RegistrationLimits {
   #last: Promise<unknown> = Promise.resolve();
 
   /**
-   * Creates limits of which nothing is used.
+   * Creates unused limits.
    *
-   * @param onRegister Gets each value once, before it counts as registered.
+   * @param onRegister Called once with each value, before it counts as
+   * registered.
    */
   constructor(onRegister: (values: string[]) => void | Promise<void>) {
     this.#onRegister = onRegister;
   }
 
   /**
-   * Registers all the values of a request, or none of them; one request after
-   * the other, so that a value is known only once it is masked.
+   * Registers all values of a request, or none of them. Requests are handled
+   * one after the other, so that a value counts as known only once it is
+   * masked.
    *
    * @param values Values.
-   * @returns Whether they were within the limits.
+   * @returns Whether they are within the limits.
    */
   register(values: readonly string[]): Promise<boolean> {
     const registered = this.#last.then(() => this.#register(values));
-    // A failure rejects for its client alone.
+    // A failure must not affect the requests of other clients.
     this.#last = registered.catch(() => {});
     return registered;
   }

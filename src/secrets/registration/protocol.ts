@@ -1,10 +1,10 @@
 import { RunnerError } from "../../errors.ts";
 import { isObject } from "../../json.ts";
 
-/** Maximum time for one request, in milliseconds. */
+/** Time limit for one request, in milliseconds. */
 export const REQUEST_LIMIT_MS = 5_000;
 
-/** Maximum size of the JSON text of a request, in bytes; a longer one is not even read. */
+/** Maximum size of the JSON of a request, in bytes; longer ones are not read. */
 export const MAX_REQUEST_BYTES = 1_048_576;
 
 /** Maximum number of values in one request. */
@@ -13,17 +13,17 @@ export const MAX_REQUEST_VALUES = 10_000;
 /** Maximum size of a reply that a client reads, in bytes. */
 export const MAX_REPLY_BYTES = 4096;
 
-/** Bytes before the JSON text that give its length, the highest one first. */
+/** Size of the header: the length of the JSON as a big-endian integer. */
 export const HEADER_BYTES = 4;
 
-/** Texts with which a request is refused; clients take no other one for known. */
+/** Replies that reject a request; clients do not print any other reply. */
 export const REFUSALS = {
   invalidJson: "ERROR: Invalid JSON\n",
   unknownAction: "ERROR: Unknown action\n",
   tooMany: "ERROR: Too many secrets\n",
 } as const;
 
-/** What a request asks for, or what it gets instead: a text, or nothing at all. */
+/** Values to register, or the reply that rejects the request, if any. */
 export type RegistrationRequest =
   | { readonly values: readonly string[] }
   | { readonly refusal: string | undefined };
@@ -33,21 +33,21 @@ const encoder = new TextEncoder();
 /**
  * Parses a request as the Python runner does.
  *
- * A text stands for a list of one, an object for the list of its keys. In a
- * list, what is no text and empty texts are skipped without a word. Values
- * keep the white space around them.
+ * A string counts as a list of one string, an object as the list of its keys.
+ * In a list, empty strings and other values are silently skipped. Surrounding
+ * whitespace is kept.
  *
- * @param body JSON text of the request.
- * @returns Values to register, or how the request is refused.
+ * @param body JSON of the request.
+ * @returns Values to register, or the reply that rejects the request.
  */
 export function parseRequest(body: Uint8Array): RegistrationRequest {
   let request: unknown;
   try {
-    // A byte order mark is no JSON, and must not be dropped silently.
+    // A byte order mark is not valid JSON, so it must not be dropped.
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     request = JSON.parse(decoder.decode(body));
   } catch {
-    // The client gets the answer; nothing else depends on it.
+    // The reply tells the client; nothing else has to handle the error.
     return { refusal: REFUSALS.invalidJson };
   }
   if (!isObject(request)) return { refusal: undefined };
@@ -65,20 +65,20 @@ export function parseRequest(body: Uint8Array): RegistrationRequest {
 }
 
 /**
- * Creates the reply to a request that was granted.
+ * Creates the reply to a successful request.
  *
- * @param count Number of values that were registered.
- * @returns JSON text with the spaces that Python writes, and a line break.
+ * @param count Number of registered values.
+ * @returns JSON with the spaces that Python writes, and a newline.
  */
 export function grantedReply(count: number): string {
   return `{"status": "ok", "registered": ${count}}\n`;
 }
 
 /**
- * Reads the reply to a request.
+ * Parses the reply to a request.
  *
  * @param text The reply.
- * @returns What a granted request was answered; `undefined` for any other reply.
+ * @returns Content of a successful reply; `undefined` for any other reply.
  */
 export function parseReply(
   text: string,
@@ -88,7 +88,7 @@ export function parseReply(
     if (!isObject(reply) || reply.status !== "ok") return undefined;
     return { registered: reply.registered };
   } catch {
-    // Refusals are no JSON.
+    // Replies that reject a request are not JSON.
     return undefined;
   }
 }
@@ -98,8 +98,8 @@ export function parseReply(
  *
  * @param path Absolute path of the socket, for the message.
  * @param reply The reply.
- * @returns What a granted request was answered.
- * @throws {RunnerError} If the request was refused.
+ * @returns Content of a successful reply.
+ * @throws {RunnerError} `registration-failed` if the request was rejected.
  */
 export function unlessRefused(
   path: string,
@@ -110,7 +110,7 @@ export function unlessRefused(
   return granted;
 }
 
-/** Only known texts are repeated: a reply that quotes the request would hold values. */
+/** Quotes only known replies: another one could quote values of the request. */
 function refusalOf(reply: string): string {
   if (reply === "") return "closed without an answer";
   const known = Object.values(REFUSALS).some((text) => text === reply);
@@ -120,11 +120,11 @@ function refusalOf(reply: string): string {
 }
 
 /**
- * Creates the error of a registration that failed.
+ * Creates the error of a failed registration.
  *
  * @param path Absolute path of the socket.
- * @param state What went wrong.
- * @param cause The error of the system, if there is one.
+ * @param state Reason for the failure.
+ * @param cause Error of the system, if there is one.
  * @returns The error.
  */
 export function registrationFailure(
@@ -139,11 +139,12 @@ export function registrationFailure(
 }
 
 /**
- * Creates requests that register values, as few as their limits allow.
+ * Splits values into as few requests as the limits allow.
  *
  * @param values Values to register.
- * @returns Whole frames, with the number of values in each.
- * @throws {RunnerError} If a value does not fit into any request.
+ * @returns Complete frames, with the number of values in each.
+ * @throws {RunnerError} `registration-failed` if a value is too long for a
+ * request.
  */
 export function* requestFrames(
   values: Iterable<string>,
@@ -177,10 +178,7 @@ export function* requestFrames(
 }
 
 /**
- * Puts the length before a text.
- *
- * @param text Any text.
- * @returns The frame.
+ * Creates a frame: the length of a text, and the text.
  */
 export function frameOf(text: string): Uint8Array {
   const body = encoder.encode(text);

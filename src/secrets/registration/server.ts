@@ -7,75 +7,77 @@ import {
   type PrivateListener,
 } from "./socket.ts";
 
-/** Maximum time for one request, in milliseconds. */
+/** Time limit for one request, in milliseconds. */
 const REQUEST_LIMIT_MS = 5_000;
 
-/** Maximum number of clients that are served at once; others wait in the system's queue. */
+/** Maximum number of concurrent clients; others wait in the system's backlog. */
 const MAX_CLIENTS = 256;
 
-/** From this many clients on, each of them gets less time. */
+/** Number of concurrent clients from which the shorter time limit applies. */
 const CROWD = 64;
 
-/** Maximum time for a request in a crowd, in milliseconds. */
+/** Time limit for a request while there are many clients, in milliseconds. */
 const CROWD_LIMIT_MS = 2_000;
 
-/** Time before clients are accepted again after that failed, in milliseconds. */
+/** Delay after accepting a client failed, in milliseconds. */
 const ACCEPT_AGAIN_MS = 100;
 
 /** Options for {@linkcode openRegistration}. */
 export interface RegistrationOptions {
   /**
-   * Absolute paths of directories, in the first suitable one of which a private
-   * one is created: the path of a socket must be short, and not every file
-   * system has sockets.
+   * Absolute paths of candidate directories. A private directory for the socket
+   * is created in the first suitable one: the path of a socket must be short,
+   * and not all file systems support sockets.
    */
   parents: readonly string[];
   /**
-   * Masks one value, for code of this process, which must not wait for itself.
+   * Masks a value for code in this process, which cannot block while it waits
+   * for its own socket.
    */
   mask: (value: string) => void;
   /**
-   * Socket of the runner around this one.
+   * Socket of the outer runner, which runs this one.
    *
    * @default {none}
    */
   outerSocket?: string;
   /**
-   * Masks values. A client gets its answer after that, so that
-   * whatever it prints from then on is masked.
+   * Masks values. The client gets its reply afterwards, so all of its later
+   * output is masked.
    *
-   * @param values Values that were not registered before, none of them empty.
+   * @param values Non-empty values that were not registered before.
    */
   onRegister: (values: string[]) => void | Promise<void>;
   /**
    * Called with a warning for the log.
    *
-   * @param message Text without any value.
+   * @param message Text that contains no values.
    */
   onWarning: (message: string) => void;
   /**
-   * Maximum time for one request, in milliseconds.
+   * Time limit for one request, in milliseconds.
    *
    * @default {5_000}
    */
   limitMs?: number;
 }
 
-/** A socket at which programs register secrets, until it is disposed of. */
+/** Socket where programs register secrets; disposing it closes it. */
 export interface Registration extends AsyncDisposable {
-  /** Absolute path, for `REACTORCIDE_SECRETS_SOCKET`. */
+  /** Absolute path of the socket, for `REACTORCIDE_SECRETS_SOCKET`. */
   readonly path: string;
 }
 
 /**
- * Opens a socket at which the programs of a job register secrets.
+ * Opens a socket where the programs of a job register secrets.
  *
- * Only programs of the same user can reach it. Each connection carries one
- * request: a length of 4 bytes, then `{"action": "register", "secrets": […]}`.
+ * Only programs of the same user can connect to it. Each connection carries one
+ * request: a 4-byte length, then `{"action": "register", "secrets": […]}`.
  *
- * @param options Where, and what is done with the values.
- * @returns The socket, which serves until it is disposed of.
- * @throws {RunnerError} If no directory can be used for it, or permission is denied.
+ * @param options Directories and callbacks.
+ * @returns The socket, which accepts clients until it is disposed.
+ * @throws {RunnerError} `registration-failed` if no directory is suitable, or
+ * permission is denied.
  */
 export function openRegistration(options: RegistrationOptions): Registration {
   return new RegistrationServer(listenPrivately(options.parents), options);
@@ -126,7 +128,7 @@ class RegistrationServer implements Registration {
         else client.close();
       } catch (error) {
         if (this.#closing !== undefined) return;
-        // The process may have run out of file handles, which comes to an end.
+        // The process may be out of file descriptors, which is temporary.
         this.#warn(`Cannot accept a client: ${osReason(error)}`);
         await pause(ACCEPT_AGAIN_MS);
       }
@@ -140,7 +142,7 @@ class RegistrationServer implements Registration {
       isCrowded ? Math.min(limitMs, CROWD_LIMIT_MS) : limitMs,
     );
     const served = this.#serve(client, limit)
-      // Only the kind of error: its message might quote a value.
+      // Log only the name of the error: its message might quote a value.
       .catch((error) => this.#warn(`Cannot serve a client: ${error?.name}`))
       .finally(() => this.#clients.delete(client));
     this.#clients.set(client, served);
@@ -148,7 +150,7 @@ class RegistrationServer implements Registration {
 
   async #serve(client: Deno.UnixConn, limit: AbortSignal): Promise<void> {
     using _ = client;
-    // Most jobs register nothing, and start faster without this.
+    // Loaded on demand: most jobs register nothing, and start faster.
     const { RegistrationHandler } = await import("./handler.ts");
     this.#handler ??= new RegistrationHandler({
       onRegister: this.#options.onRegister,
@@ -157,7 +159,7 @@ class RegistrationServer implements Registration {
     await this.#handler.serve(client, limit);
   }
 
-  /** A program that tries again and again must not flood the log. */
+  /** Logs each warning once, so that retries do not flood the log. */
   #warn(message: string): void {
     if (this.#warnings.has(message)) return;
     this.#warnings.add(message);

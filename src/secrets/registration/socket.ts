@@ -4,31 +4,34 @@ import { pause } from "../../process/time_limit.ts";
 
 const LOCAL_RUNNERS = Symbol.for("@reactorcide/runnerlib.localRunners");
 
-/** Maximum length of the path of a socket on every system, in bytes: macOS has 104, with a zero. */
+/** Maximum length of a socket's path: 104 bytes with the final NUL on macOS. */
 const MAX_PATH_BYTES = 103;
 
 /**
- * Runners of this process, by the path of their socket; all loaded copies of
- * this package share them. A program that stands still until a socket of its
- * own answers would wait in vain.
+ * Runners in this process, by the path of their socket; all loaded copies of
+ * the package share them. A program that blocks must not wait for its own
+ * socket, which could not reply.
  */
 export const localRunners: Map<string, LocalRunner> =
   (globalThis as { [LOCAL_RUNNERS]?: Map<string, LocalRunner> })[
     LOCAL_RUNNERS
   ] ??= new Map();
 
-/** Time between two attempts at a server with a full queue, in milliseconds. */
+/**
+ * Delay before connecting again if the server's backlog is full, in
+ * milliseconds.
+ */
 const CONNECT_AGAIN_MS = 20;
 
-/** A runner of this process that serves a socket. */
+/** A runner in this process that listens on a socket. */
 export interface LocalRunner {
   /** Masks a value. */
   readonly mask: (value: string) => void;
-  /** Socket of the runner around it, if there is one. */
+  /** Socket of the outer runner, if there is one. */
   readonly outerSocket: string | undefined;
 }
 
-/** A socket that listens; disposing of it closes and removes it. */
+/** A listening socket; disposing it closes and removes it. */
 export interface PrivateListener extends Disposable {
   /** Absolute path of the socket. */
   readonly path: string;
@@ -37,11 +40,12 @@ export interface PrivateListener extends Disposable {
 }
 
 /**
- * Creates a socket that no other user can reach, in a directory of its own.
+ * Creates a socket in a private directory, so that other users cannot connect.
  *
- * @param parents Directories, the first suitable one of which is used.
+ * @param parents Candidate directories; the first suitable one is used.
  * @returns The socket.
- * @throws {RunnerError} If none of them can be used, or permission is denied.
+ * @throws {RunnerError} `registration-failed` if no directory is suitable, or
+ * permission is denied.
  */
 export function listenPrivately(parents: readonly string[]): PrivateListener {
   try {
@@ -85,7 +89,10 @@ function listenIn(directory: string): {
   return { path, listener };
 }
 
-/** The path is random, so no user can allow it in advance, and a prompt in each job is no help. */
+/**
+ * Fails instead of prompting: the path is random and cannot be allowed in
+ * advance.
+ */
 function refusePrompt(path: string): void {
   const host = `unix:${path}`;
   const { state } = Deno.permissions.querySync({ name: "net", host });
@@ -94,10 +101,10 @@ function refusePrompt(path: string): void {
 }
 
 /**
- * Connects to a server, and waits while too many others do.
+ * Connects to a server, and waits while its backlog is full.
  *
- * @param path Absolute path of its socket.
- * @param signal When to give up.
+ * @param path Absolute path of the socket.
+ * @param signal Stops waiting when aborted.
  * @returns The connection.
  */
 export async function connect(
@@ -116,17 +123,17 @@ export async function connect(
 }
 
 /**
- * Closes a connection when a signal is aborted, or when its scope is left.
+ * Closes a connection when a signal is aborted, or when the handle is disposed.
  *
- * @param connection The connection; what it is doing fails when it is closed.
- * @param signal When to give it up.
- * @returns Handle that closes it.
+ * @param connection The connection; pending operations fail when it is closed.
+ * @param signal Closes the connection when aborted.
+ * @returns Handle that closes the connection.
  */
 export function closeOn(
   connection: Deno.UnixConn,
   signal: AbortSignal,
 ): Disposable {
-  // Unlike close(), this may be done twice.
+  // Unlike close(), this can be called twice.
   const close = () => connection[Symbol.dispose]();
   if (signal.aborted) close();
   signal.addEventListener("abort", close);
@@ -139,11 +146,11 @@ export function closeOn(
 }
 
 /**
- * Reads one line, or what there is of it.
+ * Reads one line.
  *
- * @param connection Where it comes from.
- * @param maxBytes Maximum number of bytes that are read.
- * @returns The bytes up to the end of the line, of the connection or of the room.
+ * @param connection The connection.
+ * @param maxBytes Maximum number of bytes to read.
+ * @returns Bytes up to the end of the line or connection, or up to the maximum.
  */
 export async function readLine(
   connection: Deno.UnixConn,

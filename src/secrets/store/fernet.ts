@@ -9,24 +9,24 @@ const MAC_BYTES = 32;
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 
-/** The two keys of Fernet, neither of which can be read back. */
+/** The two keys of Fernet; neither can be exported. */
 export interface FernetKey {
   /** Key that signs tokens. */
   readonly signing: CryptoKey;
-  /** Key that encrypts their content. */
+  /** Key that encrypts the content of tokens. */
   readonly encryption: CryptoKey;
 }
 
 /** Options for {@linkcode encryptFernet}. */
 export interface EncryptFernetOptions {
   /**
-   * When the token is made, in seconds since 1970.
+   * Creation time of the token, in seconds since 1970.
    *
    * @default {now}
    */
   time?: number;
   /**
-   * Initialisation vector, 16 bytes that are used once.
+   * Initialization vector: 16 bytes, used only once.
    *
    * @default {random bytes}
    */
@@ -34,9 +34,9 @@ export interface EncryptFernetOptions {
 }
 
 /**
- * Makes keys of Fernet from their bytes.
+ * Imports the keys of Fernet.
  *
- * @param bytes 32 bytes: the first half signs, the second one encrypts.
+ * @param bytes 32 bytes: the first half signs, the second half encrypts.
  * @returns The keys.
  */
 export async function importFernetKey(
@@ -61,7 +61,7 @@ export async function importFernetKey(
  * @param key Keys.
  * @param content Bytes.
  * @param options Additional options.
- * @returns The token as bytes, without its usual base64.
+ * @returns The token as raw bytes, not encoded as base64.
  *
  * @see {@link https://github.com/fernet/spec/blob/master/Spec.md}
  */
@@ -94,12 +94,12 @@ export async function encryptFernet(
 }
 
 /**
- * Verifies and decrypts a Fernet token, however old it is.
+ * Verifies and decrypts a Fernet token of any age.
  *
  * @param key Keys.
- * @param token The token as bytes.
- * @returns Its content; `undefined` if it was not made with these keys, or was
- * changed since: nothing tells the two apart.
+ * @param token The token as raw bytes.
+ * @returns Its content; `undefined` if it was created with other keys or has
+ * been changed, which cannot be distinguished.
  */
 export async function decryptFernet(
   key: FernetKey,
@@ -111,7 +111,7 @@ export async function decryptFernet(
   }
   const signed = token.subarray(0, -MAC_BYTES);
   const mac = token.subarray(-MAC_BYTES);
-  // Compares in constant time, and before anything is decrypted.
+  // The MAC is compared in constant time, before anything is decrypted.
   const isGenuine = await crypto.subtle.verify(HMAC, key.signing, mac, signed);
   if (!isGenuine || token[0] !== FERNET_VERSION) return undefined;
   try {
@@ -125,12 +125,15 @@ export async function decryptFernet(
       ),
     );
   } catch {
-    // Signed with the right key, but padded wrongly: no token all the same.
+    // Signed with the right key, but with invalid padding.
     return undefined;
   }
 }
 
-/** Cost of a key: about a second and 256 MiB; that of every program that shares the store. */
+/**
+ * Cost of deriving a key: about a second and 256 MiB. All programs that share
+ * the store use the same cost.
+ */
 export const SCRYPT_COST = 2 ** 18;
 
 const BLOCK_SIZE = 8;
@@ -139,8 +142,8 @@ const KEY_BYTES = 32;
 /** Options for {@linkcode deriveKey}. */
 export interface DeriveKeyOptions {
   /**
-   * Cost N of scrypt, a power of two. Another one opens no store but its own:
-   * it is there for tests.
+   * Cost N of scrypt, a power of two. For tests: other programs cannot open a
+   * store with another cost.
    *
    * @default {SCRYPT_COST}
    */
@@ -161,13 +164,13 @@ export async function deriveKey(
   options: DeriveKeyOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { cost = SCRYPT_COST } = options;
-  // WebCrypto knows no scrypt. The module costs too much to load it earlier.
+  // WebCrypto does not support scrypt. The module is too slow to load earlier.
   const { scrypt } = await import("node:crypto");
   const limits = {
     N: cost,
     r: BLOCK_SIZE,
     p: 1,
-    // Twice what it needs, for its own limit of 32 MiB is too small.
+    // Twice the required memory; the default limit of 32 MiB is too small.
     maxmem: 2 * 128 * BLOCK_SIZE * cost,
   };
   return await new Promise((resolve, reject) =>
@@ -178,25 +181,25 @@ export async function deriveKey(
   );
 }
 
-/** How a file holds a token: as URL-safe base64, or as the bytes themselves. */
+/** Encoding of a token in a file: URL-safe base64, or raw bytes. */
 export type TokenEncoding = "base64" | "raw";
 
-/** A token and how its file holds it. */
+/** A token and its encoding in a file. */
 export interface EncodedToken {
-  /** The token. */
+  /** The token as raw bytes. */
   readonly token: Uint8Array<ArrayBuffer>;
-  /** How the file holds it. */
+  /** Encoding in the file. */
   readonly encoding: TokenEncoding;
 }
 
 /**
- * Reads the token off the content of a file.
+ * Decodes the token in a file.
  *
- * The programs that share a store do not agree on an encoding. The first byte
- * tells them apart: that of a token, 0x80, is no character of base64.
+ * Programs that share a store use different encodings. The first byte
+ * distinguishes them: a raw token starts with 0x80, which is not base64.
  *
  * @param content Content of the file.
- * @returns The token; `undefined` if it is neither of the two.
+ * @returns The token; `undefined` if the content is not a token.
  */
 export function decodeToken(
   content: Uint8Array<ArrayBuffer>,
@@ -207,16 +210,16 @@ export function decodeToken(
     const token = Uint8Array.fromBase64(text, { alphabet: "base64url" });
     return { token, encoding: "base64" };
   } catch {
-    // Whatever it is, it is no token.
+    // The content is not a token.
     return undefined;
   }
 }
 
 /**
- * Creates the content of a file that holds a token.
+ * Encodes a token for a file.
  *
  * @param encoded The token and its encoding.
- * @returns Content.
+ * @returns Content of the file.
  */
 export function encodeToken(
   { token, encoding }: EncodedToken,

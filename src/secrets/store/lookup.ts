@@ -8,7 +8,7 @@ import type { SecretTable } from "./table.ts";
 /** Options for {@linkcode storeLookup}. */
 export interface StoreLookupOptions {
   /**
-   * Cost of the key, for tests.
+   * Cost of deriving the key, for tests.
    *
    * @default {SCRYPT_COST}
    */
@@ -16,12 +16,12 @@ export interface StoreLookupOptions {
 }
 
 /**
- * Creates a function that gives secrets of the user's store.
+ * Creates a function that looks up secrets in the user's store.
  *
- * The store is opened, once, when the first secret is asked for.
+ * The store is opened once, when the first secret is looked up.
  *
- * @param env Environment of the runner, which names the directory and holds
- * the password.
+ * @param env Environment of the runner, which determines the directory and
+ * contains the password.
  * @param options Additional options.
  * @returns The function; it throws a {@linkcode RunnerError} if the store
  * cannot be opened.
@@ -54,12 +54,13 @@ async function open(
 }
 
 /**
- * Returns where the store of a user is: `reactorcide/secrets` in
- * `$XDG_CONFIG_HOME`, or else in `~/.config`.
+ * Returns the directory of the user's store: `reactorcide/secrets` in
+ * `$XDG_CONFIG_HOME`, or in `~/.config` by default.
  *
  * @param env Environment of the runner.
  * @returns Absolute path of the directory.
- * @throws {RunnerError} `invalid-config` if the environment does not say.
+ * @throws {RunnerError} `invalid-config` if neither `XDG_CONFIG_HOME` nor
+ * `HOME` is an absolute path.
  *
  * @see {@link https://specifications.freedesktop.org/basedir-spec/latest/}
  */
@@ -67,7 +68,7 @@ export function secretsDirectory(
   env: Readonly<Record<string, string>>,
 ): string {
   const { XDG_CONFIG_HOME: config = "", HOME: home = "" } = env;
-  // The specification has a relative path ignored.
+  // According to the specification, relative paths are ignored.
   if (config.startsWith("/")) return join(config, "reactorcide/secrets");
   if (home.startsWith("/")) return join(home, ".config/reactorcide/secrets");
   throw new RunnerError(

@@ -1,19 +1,20 @@
 import { osReason, RunnerError } from "../../errors.ts";
 import { writeAtomic } from "../../fs/write_atomic.ts";
 
-/** Maximum size of a file that is read, in bytes; no store of secrets comes near it. */
+/** Maximum size of a file, in bytes; far larger than any real store. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /**
- * Creates a directory that is its owner's only, and those above it.
+ * Creates a directory that only its owner can access, and missing parents.
  *
  * @param path Path of the directory.
- * @throws {RunnerError} `output-failed`.
+ * @throws {RunnerError} `output-failed` if it cannot be created.
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-    // One that was there, or was made under an odd umask, may be open to others.
+    // An existing directory, or one created with another umask, may be
+    // accessible.
     await Deno.chmod(path, 0o700);
   } catch (cause) {
     throw new RunnerError(`Cannot make "${path}": ${osReason(cause)}`, {
@@ -50,12 +51,14 @@ export async function readPrivate(
 }
 
 /**
- * Writes a file of a store (mode 0600). The bytes are on the disk before the old
- * file goes: there may be no second copy of these secrets.
+ * Writes a file of a store with mode 0600. The content is flushed to disk
+ * before the old file is replaced, because there may be no other copy of the
+ * secrets.
  *
  * @param path Path of the file; its directory must exist.
- * @param content The whole content.
- * @throws {RunnerError} `output-failed`; the old file is unchanged then.
+ * @param content Complete content.
+ * @throws {RunnerError} `output-failed` if it cannot be written; the old file
+ * is unchanged.
  */
 export async function writePrivate(
   path: string,

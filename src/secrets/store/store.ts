@@ -19,36 +19,36 @@ import {
 } from "./private_file.ts";
 import { formatTable, parseTable, type SecretTable } from "./table.ts";
 
-/** Maximum time to wait for another writer, in milliseconds; creating a store is slow. */
+/** Time to wait for another writer, in milliseconds; creating a store is slow. */
 const LOCK_MS = 15_000;
 
 const SALT_BYTES = 32;
 
 /**
- * How a new file holds its token. The coordinator's command line reads no other
- * form; a file that the Python runner wrote keeps its own.
+ * Encoding of new files, the only one that the coordinator's command line
+ * reads. Files that the Python runner wrote keep their encoding.
  */
 const NEW_ENCODING: TokenEncoding = "raw";
 
-/** Only the owner can find out which of the two, and a stranger does not learn it. */
+/** The two cases cannot be distinguished, so a stranger learns nothing. */
 const NOT_OPENED = "the password is wrong or the store was changed";
 
 /** Options for {@linkcode SecretStore}. */
 export interface SecretStoreOptions {
   /** Directory of the store. */
   directory: string;
-  /** Returns the password; called once, and only when there is something to open. */
+  /** Returns the password; called once, and only if it is needed. */
   password: () => string | Promise<string>;
   /**
-   * Cost of the key. Another one opens no store but its own: it is there for
-   * tests.
+   * Cost of deriving the key. For tests: other programs cannot open a store
+   * with another cost.
    *
    * @default {SCRYPT_COST}
    */
   cost?: number;
 }
 
-/** What is in the files of a store at one moment. */
+/** Content of the files of a store, decrypted. */
 interface OpenStore {
   readonly key: FernetKey;
   readonly table: SecretTable;
@@ -56,12 +56,11 @@ interface OpenStore {
 }
 
 /**
- * Secrets in an encrypted file, which other programs read and write, too.
+ * Secrets in an encrypted file, which other programs also read and write.
  *
- * The directory holds `.salt`, 32 random bytes, and `secrets.enc`, a Fernet
- * token. The key is derived from the password once. A store whose `.salt` is
- * there and whose `secrets.enc` is missing is empty; without `.salt` there is
- * no store.
+ * The directory contains `.salt`, 32 random bytes, and `secrets.enc`, a Fernet
+ * token. The key is derived from the password once. A store with a `.salt` but
+ * no `secrets.enc` is empty; without `.salt`, there is no store.
  */
 export class SecretStore {
   readonly #directory: string;
@@ -73,9 +72,9 @@ export class SecretStore {
   readonly #keys = new Map<string, Promise<FernetKey>>();
 
   /**
-   * Creates the object; no file is touched.
+   * Creates a store object without accessing any files.
    *
-   * @param options Where the store is and how it is opened.
+   * @param options Directory and password.
    */
   constructor(options: SecretStoreOptions) {
     const { directory, password, cost = SCRYPT_COST } = options;
@@ -87,19 +86,19 @@ export class SecretStore {
   }
 
   /**
-   * Creates an empty store, and its directory.
+   * Creates an empty store and its directory.
    *
-   * @throws {RunnerError} `invalid-config` if there is a store; `output-failed`
+   * @throws {RunnerError} `invalid-config` if a store exists; `output-failed`
    * if it cannot be written.
    */
   async init(): Promise<void> {
     await this.#refuseToReplace();
-    // A password that is not given must not leave a directory behind.
+    // Without a password, no directory must be left behind.
     await this.#passwordOnce();
     await makePrivateDirectory(this.#directory);
     using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
     await this.#refuseToReplace();
-    // A salt without secrets is what is left of a store that was never finished.
+    // A salt without secrets is left from an interrupted init.
     let salt = await readPrivate(this.#saltPath);
     if (salt?.length !== SALT_BYTES) {
       salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
@@ -112,26 +111,26 @@ export class SecretStore {
   /**
    * Reads all secrets.
    *
-   * @returns The secrets, a copy of what is in the file.
-   * @throws {RunnerError} `invalid-config` if the store does not exist, the password
-   * is wrong or a file was changed.
+   * @returns A copy of the secrets.
+   * @throws {RunnerError} `invalid-config` if the store does not exist, the
+   * password is wrong or a file was changed.
    */
   async read(): Promise<SecretTable> {
     return (await this.#open()).table;
   }
 
   /**
-   * Changes secrets while no other writer can.
+   * Changes secrets while other writers are locked out.
    *
-   * The encoding of the file stays as it was found.
+   * The encoding of the file does not change.
    *
-   * @param change Changes the table; what it throws leaves the file as it is.
-   * @returns What the function returned.
+   * @param change Changes the table. If it throws, the file is unchanged.
+   * @returns Return value of the function.
    * @throws {RunnerError} As {@linkcode read}; `output-failed` if the file
    * cannot be written.
    */
   async update<T>(change: (table: SecretTable) => T): Promise<T> {
-    // The key takes a second, during which the lock is not needed.
+    // Deriving the key takes a second, so do it before taking the lock.
     await this.#keyFor(await this.#readSalt());
     using _ = await lockDirectory(this.#directory, { timeoutMs: LOCK_MS });
     const open = await this.#open();
@@ -161,7 +160,7 @@ export class SecretStore {
 
   async #readSalt(): Promise<Uint8Array<ArrayBuffer>> {
     const salt = await readPrivate(this.#saltPath);
-    // Another length means that somebody changed it: no program writes one.
+    // Any other length means that the file was changed.
     if (salt?.length === SALT_BYTES) return salt;
     if (salt !== undefined) throw this.#error(NOT_OPENED);
     if (await readPrivate(this.#tokenPath) !== undefined) {

@@ -1,15 +1,16 @@
 import { isObject } from "../../json.ts";
 
-/** Secrets: values by key, by path. */
+/** Values of secrets by key, by path. */
 export type SecretTable = Map<string, Map<string, string>>;
 
 /**
- * Reads secrets from the JSON that a store holds: `{path: {key: value}}`.
+ * Parses the JSON content of a store: `{path: {key: value}}`.
  *
- * Names that no reference can name are kept, since another program wrote them.
+ * Names that references cannot express are kept, because another program wrote
+ * them.
  *
  * @param bytes JSON as UTF-8.
- * @returns The secrets; `undefined` if it is anything else, wherever.
+ * @returns The secrets; `undefined` if any part has another form.
  */
 export function parseTable(bytes: Uint8Array): SecretTable | undefined {
   let document: unknown;
@@ -17,11 +18,11 @@ export function parseTable(bytes: Uint8Array): SecretTable | undefined {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     document = JSON.parse(text);
   } catch {
-    // The error quotes the text, which is made of secrets: it ends here.
+    // The error is dropped because its message quotes secrets.
     return undefined;
   }
   if (!isObject(document)) return undefined;
-  // Maps, since a key such as `__proto__` means nothing to them.
+  // Maps, because keys such as `__proto__` are safe in them.
   const table: SecretTable = new Map();
   for (const [path, keys] of Object.entries(document)) {
     if (!isObject(keys)) return undefined;
@@ -33,7 +34,7 @@ export function parseTable(bytes: Uint8Array): SecretTable | undefined {
 }
 
 /**
- * Writes secrets as the JSON that a store holds.
+ * Formats secrets as the JSON content of a store.
  *
  * @param table Secrets.
  * @returns JSON as UTF-8, indented by two spaces.
@@ -46,7 +47,7 @@ export function formatTable(table: SecretTable): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Puts secrets into a table, in the place of those of the same names.
+ * Adds secrets to a table; existing ones of the same name are replaced.
  *
  * @param table Table.
  * @param path Path of the secrets.

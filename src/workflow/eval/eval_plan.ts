@@ -106,7 +106,7 @@ export function evalPlan(input: EvalInput): EvalPlan {
     definition,
     match: match(definition),
   }));
-  // Jobs that the event does not start do not count as skipped dependencies.
+  // Only started jobs: a job that this event does not start is not "skipped".
   const chosen = choose(
     started.flatMap(({ definition, match: { isStarted } }) =>
       isStarted ? [definition.job] : []

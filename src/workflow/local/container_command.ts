@@ -17,13 +17,13 @@ const RUNNER = "1001:1001";
 /** Maximum number of processes of a job. */
 const MAX_PROCESSES = 4_096;
 
-/** Gives the files to the user of the job first, if the runner may. */
+/** Changes the owner of the files to the user of the job, if run as root. */
 const GIVE_FILES =
   'user=$1 files=$2; shift 2; [ "$(id -u)" != 0 ] || chown -R "$user" "$files" || exit; exec "$@"';
 
 /** Options for starting containers. */
 export interface ContainerOptions {
-  /** Program with the command line of Docker: `docker` or `podman`. */
+  /** Container engine with the command line of Docker: `docker` or `podman`. */
   readonly program: string;
   /**
    * Network of the containers.
@@ -41,22 +41,22 @@ export interface ContainerSetting extends ContainerOptions {
   readonly workspace: string;
   /** Absolute path of the code, if jobs share it. */
   readonly sharedCode: string | undefined;
-  /** Names of variables that the container inherits from the program. */
+  /** Names of variables that the container inherits from the engine. */
   readonly variables: readonly string[];
-  /** User and group of this process, for jobs that run as this user. */
+  /** User and group of this process as `uid:gid`. */
   readonly hostUser: string;
 }
 
 /**
- * Creates the command that runs a job in its own container: with the workspace
+ * Builds the command that runs a job in its own container: with the workspace
  * at `/job`, as an unprivileged user and with resource limits.
  *
- * Values of variables are passed in the environment of the command, since every
- * user of the machine can read its arguments.
+ * Values of variables are passed in the environment of the command, because all
+ * users of the machine can read its arguments.
  *
  * @param setting Container, directories and variables.
  * @returns Program and arguments.
- * @throws {RunnerError} `invalid-job`, if no container can run the job.
+ * @throws {RunnerError} `invalid-job` if the job cannot run in a container.
  */
 export function containerCommand(
   job: LocalJob,
@@ -106,7 +106,7 @@ export function containerCommand(
   ];
 }
 
-/** The engine would parse an image that starts with a dash as an option. */
+/** Rejects invalid images; the engine would parse a leading dash as an option. */
 function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
   const problem = imageProblem(image);
   if (problem === undefined) return image;
@@ -118,7 +118,7 @@ function imageOf({ name, image = DEFAULT_RUNNER_IMAGE }: LocalJob): string {
   );
 }
 
-/** Leaves out variables of this machine that an engine cannot pass. */
+/** Drops inherited variables that an engine cannot pass. */
 function namesOf(
   { name, env }: LocalJob,
   variables: readonly string[],
@@ -150,7 +150,7 @@ function argvOf({ name, command = "", steps, isWrapped }: LocalJob): string[] {
 function userOf({ name, runAsUser = "" }: LocalJob, hostUser: string): string {
   if (runAsUser === "root") return "0:0";
   if (runAsUser === "host") return hostUser;
-  // A runner that may not change the owner of files runs jobs as their owner.
+  // Without root, the owner of files cannot change: run as their owner instead.
   if (runAsUser === "" || runAsUser === "runner") {
     return hostUser.startsWith("0:") ? RUNNER : hostUser;
   }
@@ -200,7 +200,7 @@ export interface RunContainedOptions extends ContainerOptions {
  * @param request The job.
  * @param options Engine, shared code and command runner.
  * @returns Outcome of the job.
- * @throws {RunnerError} `invalid-job`, if no container can run the job.
+ * @throws {RunnerError} `invalid-job` if the job cannot run in a container.
  */
 export async function runContained(
   { host, workspace, logger }: RunnerParts,
@@ -209,7 +209,7 @@ export async function runContained(
 ): Promise<JobOutcome> {
   const { program, run } = options;
   const name = `reactorcide-${crypto.randomUUID()}`;
-  // This process owns the directory.
+  // The directory belongs to the user of this process.
   const { uid, gid } = await Deno.stat(workspace.base);
   const forContainer = childEnvironment(host.env, {
     ...{ kind: "container", names: [], facts: {}, jobEnv: {} },
@@ -230,7 +230,7 @@ export async function runContained(
   try {
     return await run(command);
   } finally {
-    // A container may outlive the program that started it.
+    // The container may outlive the command that started it.
     const engine = engineNamed(program, { ...host, cwd: workspace.base });
     const problem = await removeContainer(engine, name);
     if (problem !== undefined) logger.warn("job", problem);

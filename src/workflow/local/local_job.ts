@@ -24,7 +24,7 @@ export interface LocalJob {
   readonly name: string;
   /** Shell command. */
   readonly command?: string;
-  /** Steps of the job, instead of a command. */
+  /** Steps of the job instead of a command. */
   readonly steps?: readonly StepConfig[];
   /** Variables. */
   readonly env: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export interface LocalJob {
   readonly when?: When;
   /** Why the event skips the job. */
   readonly skipReason?: string;
-  /** Items; the job runs once for each of them. */
+  /** Items; the job runs once per item. */
   readonly forEach?: readonly JsonValue[];
   /** Variable that contains the item. */
   readonly itemVar?: string;
@@ -48,7 +48,7 @@ export interface LocalJob {
   readonly codeDir?: string;
   /** Directory in which the command runs, as the job sees it. */
   readonly jobDir?: string;
-  /** User of the container. */
+  /** User that the job runs as. */
   readonly runAsUser?: string;
   /** Source of the code, if the job sets its own. */
   readonly source?: {
@@ -58,7 +58,7 @@ export interface LocalJob {
   };
   /** Whether the job is skipped on a developer's machine. */
   readonly disableRunLocal?: boolean;
-  /** Whether a runner in the container runs the command. */
+  /** Whether a runner inside the container runs the command. */
   readonly isWrapped?: boolean;
   /** Resources of the container. */
   readonly resources?: JobBody["resources"];
@@ -80,7 +80,7 @@ export interface LocalNode extends ConditionalNode {
   readonly job: LocalJob;
 }
 
-/** Converts a definition to a job of this machine. */
+/** Converts a definition to a local job. */
 export function localJob({ name, body, env }: JobDefinition): LocalJob {
   const { dependsOn = [], condition = "all_success" } = body;
   return {
@@ -144,8 +144,8 @@ export function triggeredJob(trigger: Trigger, parent: LocalJob): LocalJob {
  * Creates the nodes of a workflow.
  *
  * @param jobs Jobs without dependency cycles.
- * @returns A node for each job, or for each of its items. No node depends on a
- * job whose list of items is empty.
+ * @returns One node per job, or per item of a job. No node depends on a job
+ * whose list of items is empty.
  */
 export function localNodes(jobs: readonly LocalJob[]): LocalNode[] {
   const { jobs: kept, empty } = bypassEmptyLists(jobs);
@@ -222,7 +222,7 @@ function withoutOthers(
   chosen: ReadonlySet<string>,
 ): LocalJob {
   const dependsOn = job.dependsOn.filter((name) => chosen.has(name));
-  // A job that runs only after a failure also runs when it is selected alone.
+  // Even a job that only runs after a failure runs if it is selected alone.
   const isAlone = dependsOn.length === 0;
   return { ...job, dependsOn, ...isAlone ? { condition: "always" } : {} };
 }
@@ -252,11 +252,11 @@ export interface JobRequest {
 
 /** Outcome and outputs of a job. */
 export interface JobOutcome extends JobOutputs {
-  /** How it ended. */
+  /** How the job ended. */
   readonly status: NodeEnd;
-  /** Exit code; `null` if there is none. */
+  /** Exit code, or `null` if there is none. */
   readonly exitCode: number | null;
-  /** Reason of the outcome, if it is known. */
+  /** Reason for the outcome, if it is known. */
   readonly reason?: string;
   /** Follow-up jobs. */
   readonly triggers?: readonly TriggeredWorkflow[];
@@ -270,6 +270,6 @@ export interface JobOutcome extends JobOutputs {
  * Runs a job.
  *
  * @param request The job.
- * @returns Its outcome; if the function throws, the job fails.
+ * @returns Its outcome. If the function throws, the job fails.
  */
 export type Executor = (request: JobRequest) => Promise<JobOutcome>;

@@ -25,7 +25,7 @@ export interface ConditionalNode {
   readonly condition: Condition;
 }
 
-/** Outcomes of the nodes of a name so far. */
+/** Outcomes so far of the nodes that share a name. */
 interface GroupEnd {
   /** Outcome of the first node that did not succeed. */
   firstOther?: NodeEnd | "skipped";
@@ -53,7 +53,7 @@ export class NodeStates {
     );
   }
 
-  /** The state of each node. */
+  /** Status of each node. */
   get statuses(): readonly NodeStatus[] {
     return this.#statuses;
   }
@@ -61,7 +61,8 @@ export class NodeStates {
   /**
    * Returns why the condition of a node was not met.
    *
-   * @returns The reason; `undefined` for other nodes.
+   * @returns The reason; `undefined` if the node was not skipped by a
+   * condition.
    */
   skipReason(node: number): string | undefined {
     return this.#skipReasons.get(node);

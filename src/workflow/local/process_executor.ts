@@ -27,15 +27,15 @@ import { readOutputs, readTriggered } from "./read_outcome.ts";
 /** Options for {@linkcode processExecutor}. */
 export interface ProcessExecutorOptions
   extends Pick<JobSurroundings, "stateFile" | "event"> {
-  /** The runner of the workflow. */
+  /** Context of the runner. */
   parts: RunnerParts;
-  /** Absolute path of the directory for the workspaces of jobs. */
+  /** Absolute path of the parent directory of jobs' workspaces. */
   directory: string;
   /** Absolute path of the directory that contains the code. */
   root: string;
   /**
-   * Source of the code of jobs: a copy of the root, the root itself, which jobs
-   * share, or none.
+   * Source of the code of jobs: a copy of the root, the root itself (shared by
+   * all jobs), or none.
    */
   source: "copy" | "in-place" | "none";
   /**
@@ -46,7 +46,7 @@ export interface ProcessExecutorOptions
   record?: string;
   /** Log of the jobs. */
   log: JobLog;
-  /** Called with the log of each job that has steps. */
+  /** Called with the log of the steps of each job that has steps. */
   onJobLog: (log: JobLog) => void;
   /**
    * Options for running each job in its own container.
@@ -58,7 +58,7 @@ export interface ProcessExecutorOptions
   onSignal: Host["onSignal"];
 }
 
-/** Patterns of files that a workflow writes to the copied directory. */
+/** Patterns of files that workflows write to the root; they are not copied. */
 const OWN_PATTERNS: readonly string[] = WORKFLOW_FILES
   .map((pattern) => `/${OWN_DIRECTORY}${pattern}`);
 
@@ -77,8 +77,8 @@ const ENDS: Readonly<Record<JobResult["status"], NodeEnd>> = {
  * Creates an executor that runs each job in this process, in its own workspace.
  *
  * Jobs run as with `runnerlib run`, including steps, secrets and plugins; only
- * their commands are separate processes. All jobs share one masker, since a job
- * may print the output of another.
+ * their commands are separate processes. All jobs share one masker, because a
+ * job may print the output of another.
  */
 export function processExecutor(options: ProcessExecutorOptions): Executor {
   const { parts, directory, log } = options;
@@ -185,7 +185,7 @@ function layerOf(
   const values = {
     job_command: job.steps === undefined ? command : undefined,
     job_env: job.env,
-    // The others are in a file that everyone may read.
+    // Other values are plain text in a workflow file.
     secret_env_names: Object.keys(job.env)
       .filter((name) => job.env[name].includes("${secret:")),
     code_dir: isInPlace ? undefined : job.codeDir ?? CODE_DIR,
@@ -232,7 +232,7 @@ function runsInPlace(
   return source === "in-place" && own === undefined;
 }
 
-/** Returns the directory, relative to the shared code, in which a job runs. */
+/** Returns the working directory of a job relative to the shared code. */
 function placeInCode({ codeDir = CODE_DIR, jobDir = codeDir }: LocalJob) {
   const [code, place] = [normalizePath(codeDir), normalizePath(jobDir)];
   return isInside(code, place) ? place.slice(code.length) : "";
@@ -248,10 +248,10 @@ function streamOf(sink: Sink, stream: HostStream): HostStream {
   };
 }
 
-/** Maximum size of a variable on Linux, minus a margin for its name. */
+/** Maximum size of a variable on Linux, minus space for its name. */
 const MAX_VARIABLE_BYTES = 127 * 1024;
 
-/** Values for the variables that describe a job's environment. */
+/** Environment of a job, which variables describe to it. */
 interface JobSurroundings {
   /** Absolute path of the workspace, as the job sees it. */
   readonly workspace: string;

@@ -15,7 +15,7 @@ import type {
 /** Maximum size of outputs, in bytes. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
-/** Keys of a job that only evaluations write and only the coordinator reads. */
+/** Keys of jobs that evaluations write for the coordinator only. */
 const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
 
 /**
@@ -23,7 +23,7 @@ const EVALUATION_KEYS: readonly string[] = ["ci_origin", "execution_profile"];
  *
  * @param path Absolute path of the file, which may be missing.
  * @returns Variables and outputs.
- * @throws {RunnerError} `output-failed` if the file is not such a document.
+ * @throws {RunnerError} `output-failed` if the file is invalid.
  */
 export async function readOutputs(path: string): Promise<JobOutputs> {
   const document = await readDocument(path, MAX_OUTPUT_BYTES);
@@ -41,9 +41,9 @@ export async function readOutputs(path: string): Promise<JobOutputs> {
  * Reads the follow-up jobs that a job wrote.
  *
  * @param path Absolute path of the file, which may be missing.
- * @returns Workflows; a document of plain jobs is one workflow.
- * @throws {RunnerError} `output-failed` if the file is not such a document, or
- * contains jobs that the coordinator would not run.
+ * @returns Workflows; a document with plain jobs is a single workflow.
+ * @throws {RunnerError} `output-failed` if the file is invalid, or contains
+ * jobs that the coordinator would not run.
  */
 export async function readTriggered(
   path: string,
@@ -96,7 +96,7 @@ async function readDocument(
     document = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    // The message of the parser quotes the text, which may contain secrets.
+    // The parser's message quotes the text, which may contain secrets.
     const isSyntax = error instanceof SyntaxError;
     throw unusable(path, isSyntax ? "it is not valid JSON" : messageOf(error));
   }

@@ -36,9 +36,9 @@ export interface RunLocalOptions {
   root: string;
   /** Maximum number of jobs that run concurrently. */
   concurrency: number;
-  /** Whether to wait for another run of a workflow in the CI root. */
+  /** Whether to wait while another workflow runs in the CI root. */
   wait: boolean;
-  /** Whether jobs that succeeded in an earlier run are not run again. */
+  /** Whether to skip jobs that succeeded in an earlier run. */
   resume: boolean;
   /** Names of the jobs to run; `undefined` for all. */
   only: readonly string[] | undefined;
@@ -56,14 +56,14 @@ export interface RunLocalOptions {
    * @default {`.reactorcide/workflow/run.jsonl` in the CI root}
    */
   record?: string;
-  /** Marks the jobs that the event skips. */
+  /** Marks jobs that the event skips. */
   conditions: (jobs: readonly LocalJob[]) => readonly LocalJob[];
   /** Variables that describe the event. */
   event: Readonly<Record<string, string>>;
   /**
-   * Called when jobs start and end, as if they were steps of one job.
+   * Called when jobs start and end, with the events of steps.
    *
-   * @default {nothing}
+   * @default {events are ignored}
    */
   onEvent?: (event: StepEvent) => void;
 }
@@ -76,7 +76,7 @@ export interface LocalResult {
   readonly exitCode: number;
   /** Outcome of each job. */
   readonly jobs: readonly WorkflowJobResult[];
-  /** Keys of the jobs that have succeeded, including earlier runs. */
+  /** Keys of the jobs that succeeded in this or an earlier run. */
   readonly completed: ReadonlySet<string>;
 }
 
@@ -87,7 +87,7 @@ export interface LocalResult {
  * @param parts Context of the runner.
  * @param definition The workflow.
  * @param options Selection of jobs, and how to run them.
- * @returns Its outcome.
+ * @returns Outcome of the workflow.
  * @throws {RunnerError} `invalid-config` for an unknown job; `workspace-busy`
  * if another workflow is running in the CI root; `invalid-workflow` if there is
  * nothing to resume; `output-failed` if the state cannot be saved.
@@ -185,7 +185,7 @@ export async function runLocal(
   };
 }
 
-/** Only one workflow at a time may run in a CI root. */
+/** Locks the CI root; only one workflow at a time may run in it. */
 async function lockRoot(
   { host, logger }: RunnerParts,
   { root, wait }: RunLocalOptions,
@@ -212,8 +212,8 @@ async function lockRoot(
 }
 
 /**
- * Creates a private directory, since outputs of jobs may be secret. Jobs that
- * run in the root may have replaced it with a link, which is removed.
+ * Creates a private directory, because outputs of jobs may be secret. Removes a
+ * link at its path: jobs that run in the root may have replaced the directory.
  */
 async function makePrivate(directory: string): Promise<void> {
   try {
@@ -234,7 +234,8 @@ async function removeOther(directory: string): Promise<void> {
 }
 
 /**
- * A secret that a job registers may occur in the log of a job that has ended.
+ * Collects logs and masks them again at the end: a secret that a job registers
+ * may occur in the log of a job that has already ended.
  */
 function openLogs(): AsyncDisposable & { add(log: JobLog): void } {
   const logs: JobLog[] = [];
@@ -295,13 +296,13 @@ function exitCodeOf(
 interface Termination extends Disposable {
   /** Aborted by the first process signal. */
   readonly signal: AbortSignal;
-  /** The first signal; `undefined` before it arrives. */
+  /** The first signal; `undefined` until it arrives. */
   readonly name: EndingSignal | undefined;
-  /** Forwards this and further signals to a job. */
+  /** Forwards all signals to a job. */
   readonly onSignal: Host["onSignal"];
 }
 
-/** Listens for signals for all jobs, until it is disposed. */
+/** Listens for signals on behalf of all jobs until disposed. */
 function listenForSignals(host: Host): Termination {
   const controller = new AbortController();
   const listeners = new Set<(signal: EndingSignal) => void>();
@@ -324,7 +325,7 @@ function listenForSignals(host: Host): Termination {
   };
 }
 
-/** Outcome of a job as that of a step. */
+/** Outcomes of steps by status of a job. */
 const OUTCOMES: Readonly<Partial<Record<NodeStatus, StepStatus>>> = {
   completed: "success",
   failed: "failed",
@@ -333,7 +334,7 @@ const OUTCOMES: Readonly<Partial<Record<NodeStatus, StepStatus>>> = {
   skipped: "skipped",
 };
 
-/** Reports jobs to the view that shows the steps of a job. */
+/** Reports jobs as steps, for the live view. */
 function jobEvents(
   { masker }: RunnerParts,
   jobs: readonly LocalJob[],

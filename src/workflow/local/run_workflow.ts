@@ -19,7 +19,7 @@ import {
   WorkflowVariables,
 } from "./workflow_state.ts";
 
-/** Maximum length of a chain of jobs that trigger one another. */
+/** Maximum length of a chain of jobs that trigger each other. */
 const MAX_CHAIN = 50;
 
 /** Options for {@linkcode runWorkflow}. */
@@ -33,9 +33,9 @@ export interface RunWorkflowOptions {
   /** Cancels the run. */
   signal: AbortSignal;
   /**
-   * Whether a job that succeeded in an earlier run is not run again.
+   * Whether to skip a job that succeeded in an earlier run.
    *
-   * @default {no such job is run again}
+   * @default {all such jobs are skipped}
    */
   isDone?: (key: string) => boolean;
   /**
@@ -50,10 +50,10 @@ export interface RunWorkflowOptions {
  * Runs a workflow and all follow-up jobs.
  *
  * The result of a job is saved before its dependents start, so that a killed
- * run can be resumed without running any dependency twice. The follow-up jobs
- * of a job are a separate workflow.
+ * run can be resumed without running a dependency twice. The follow-up jobs of
+ * a job are a separate workflow.
  *
- * @returns Outcome of each job; the jobs of the workflow come first, in its
+ * @returns Outcome of each job; the jobs of the workflow itself come first, in
  * order.
  * @throws {RunnerError} `output-failed` if the state cannot be saved, after the
  * running jobs have ended.
@@ -283,15 +283,15 @@ const NEVER_RUN = {
 export interface WorkflowJobResult {
   /** Key of the job. */
   readonly key: string;
-  /** State; `waiting` or `submitted` if the job never ran. */
+  /** Status; `waiting` or `submitted` if the job never ran. */
   readonly status: NodeStatus;
-  /** Exit code; `null` if there is none. */
+  /** Exit code, or `null` if there is none. */
   readonly exitCode: number | null;
-  /** Start time; `null` if the job did not start in this run. */
+  /** Start time, or `null` if the job did not start in this run. */
   readonly startedAt: Date | null;
   /** Duration in milliseconds. */
   readonly durationMs: number;
-  /** Reason of the outcome, if it is known. */
+  /** Reason for the outcome, if it is known. */
   readonly reason?: string;
   /** Last lines of its output. */
   readonly tail: readonly string[];
@@ -305,11 +305,11 @@ export interface WorkflowJobResult {
 export interface Part {
   /** Id of the workflow. */
   readonly id: string;
-  /** Its nodes. */
+  /** Nodes of the workflow. */
   readonly nodes: readonly LocalNode[];
   /** Keys of the nodes. */
   readonly keys: readonly string[];
-  /** States of its nodes. */
+  /** States of the nodes. */
   readonly states: NodeStates;
   /** Variables of the workflow. */
   readonly variables: WorkflowVariables;
@@ -320,17 +320,14 @@ export interface Part {
    * workflow file.
    */
   readonly origin: string | undefined;
-  /** Length of the chain of triggering jobs before this part. */
+  /** Number of jobs in the chain that triggered this part. */
   readonly depth: number;
   /** Parts of follow-up jobs that have not ended. */
   readonly children: Promise<void>[];
 }
 
 /**
- * Returns the results of the nodes of a part.
- *
- * @param part The part.
- * @returns A result for each node.
+ * Returns the result of each node of a part.
  */
 function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
   return keys.map((key, node) => ({
@@ -342,7 +339,7 @@ function resultsOf({ keys, states, ends }: Part): WorkflowJobResult[] {
   }));
 }
 
-/** Limits the number of concurrent tasks; the others wait in a queue. */
+/** Limits the number of concurrent tasks; other tasks are queued. */
 class Pool {
   readonly #limitCount: number;
   #runningCount = 0;

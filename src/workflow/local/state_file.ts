@@ -8,8 +8,8 @@ import type { JobRecord, JobRecords, WorkflowState } from "./workflow_state.ts";
 import { writeAll } from "../../fs/files.ts";
 
 /**
- * Number of times that the whole file is rewritten in the course of a workflow.
- * Each write takes time in proportion to the number of jobs.
+ * Approximate number of times that the whole file is rewritten during a
+ * workflow. The time of each write is proportional to the number of jobs.
  */
 const SNAPSHOT_COUNT = 64;
 
@@ -21,8 +21,8 @@ export interface OpenStateFileOptions {
   /** Id of the workflow; the state of another workflow is not resumed. */
   workflow: string;
   /**
-   * Whether to resume the state of an earlier run: `required` fails without
-   * one, and `wanted` uses it if it exists and belongs to this workflow.
+   * Whether to resume the state of an earlier run: `required` fails if there is
+   * none, `wanted` uses it if it exists and belongs to this workflow.
    */
   earlier: "required" | "wanted" | "none";
 }
@@ -36,14 +36,14 @@ export interface StateFile extends WorkflowState, AsyncDisposable {
 /**
  * Opens the state file of a local workflow.
  *
- * The file is always complete, since it is replaced atomically. Later changes
- * are in the journal `<path>.log`, so that saving a change costs the same for
- * any number of jobs, and a killed run loses nothing. Only one run at a time
- * may open the file.
+ * The file is always complete, because it is replaced atomically. Later changes
+ * are appended to the journal `<path>.log`, so that the cost of a change does
+ * not depend on the number of jobs, and a killed run loses nothing. Only one
+ * run at a time may open the file.
  *
- * @param path Absolute path of the file; its directory is created when missing.
+ * @param path Absolute path of the file; its directory is created if missing.
  * @param options Workflow, and whether to resume it.
- * @returns The state, which is closed when it is disposed.
+ * @returns The state, which is closed when disposed.
  * @throws {RunnerError} `output-failed` if the file is damaged or cannot be
  * written; `invalid-workflow` if no state can be resumed, or it belongs to
  * another workflow.
@@ -70,7 +70,7 @@ export async function openStateFile(
   }
 }
 
-/** A file cannot replace a directory that is not empty. */
+/** Removes a directory at the path; a rename would not replace it. */
 async function removeDirectory(path: string): Promise<void> {
   const info = await Deno.lstat(path).catch(() => undefined);
   if (info?.isDirectory) await removeTree(path);
@@ -120,12 +120,12 @@ class JournaledState implements StateFile {
     return this.append(JSON.stringify({ key, record }));
   }
 
-  /** Lines that are added during a write are written together. */
+  /** Batches lines that are added during a write. */
   async append(line: string): Promise<void> {
     this.#lines.push(line);
     const before = this.#writing;
     if (before !== undefined) await before;
-    // The first waiting call writes the lines of all.
+    // The first waiting call writes the lines of all waiting calls.
     this.#writing ??= this.#write().finally(() => this.#writing = undefined);
     await this.#writing;
   }
@@ -194,7 +194,7 @@ interface StateHead {
   readonly version: number;
   /** Id of the workflow. */
   readonly workflow: string;
-  /** Id of the run, which the journal contains as well. */
+  /** Id of the run; the journal contains the same id. */
   readonly runId: string;
 }
 

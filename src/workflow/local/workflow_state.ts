@@ -17,7 +17,7 @@ export interface TriggeredWorkflow {
 export interface JobRecord {
   /** Status of the job. */
   readonly status: NodeStatus;
-  /** Exit code; `null` if there is none yet. */
+  /** Exit code, or `null` if there is none yet. */
   readonly exitCode: number | null;
   /** Outputs of the job. */
   readonly outputs: JsonObject;
@@ -32,7 +32,7 @@ export interface JobRecord {
   readonly origin?: string;
   /** Follow-up jobs of the job. */
   readonly triggers?: readonly TriggeredWorkflow[];
-  /** Why the job ended as it did, if there is more to say. */
+  /** Why the job failed or was skipped, unless the exit code says it all. */
   readonly reason?: string;
 }
 
@@ -48,16 +48,16 @@ export interface WorkflowState {
    *
    * @param key Key of the job.
    * @param record State of the job.
-   * @returns A promise that resolves when the state would survive a crash.
+   * @returns Promise that resolves when the state is saved.
    */
   record(key: string, record: JobRecord): Promise<void>;
 }
 
 /**
- * Assigns a key to each job: its display name, unless another job has it.
+ * Assigns a unique key to each job: its display name, if it is not taken.
  *
- * A job keeps its key when the workflow is resumed, in whatever order jobs run
- * then.
+ * Jobs keep their keys when the workflow is resumed, even if they run in a
+ * different order.
  */
 export class JobKeys {
   readonly #keys = new Map<string, string>();
@@ -82,7 +82,7 @@ export class JobKeys {
    * Returns the key of a job of the workflow file.
    *
    * @param displayName Display name of the job.
-   * @returns The display name, which no other job gets.
+   * @returns The display name, which is reserved for this job.
    */
   own(displayName: string): string {
     this.#taken.add(displayName);
@@ -94,7 +94,7 @@ export class JobKeys {
    *
    * @param origin Key of the job that triggered it.
    * @param displayName Display name of the job.
-   * @returns The key, the same for each call.
+   * @returns The key; the same for each call with the same arguments.
    */
   triggered(origin: string, displayName: string): string {
     const id = `${origin}\0${displayName}`;
@@ -119,13 +119,13 @@ export interface JobOutputs {
   readonly outputs?: JsonObject | null;
 }
 
-/** The variables of a workflow, which jobs can extend. */
+/** Variables of a workflow, which jobs can extend. */
 export class WorkflowVariables {
   readonly #values = new Map<string, JsonValue>();
   #text: string | undefined;
 
   /**
-   * Creates the variables of a workflow that starts.
+   * Creates the variables of a workflow.
    *
    * @param initial Initial variables.
    */
@@ -136,12 +136,13 @@ export class WorkflowVariables {
   /**
    * Adds the variables and outputs of a job.
    *
-   * An existing variable may be set to the same value again. A different value
-   * is a conflict; variables that were added before it are kept.
+   * Setting an existing variable to the same value is allowed. A different
+   * value is a conflict; variables that were added before the conflict are
+   * kept.
    *
    * @param job Name of the job, without the index of a fan-out.
    * @param outputs Variables and outputs of the job.
-   * @returns Name of the conflicting variable; `undefined` without a conflict.
+   * @returns Name of the conflicting variable; `undefined` if there is none.
    */
   add(job: string, { vars, outputs }: JobOutputs): string | undefined {
     return this.#merge("", vars ?? {}) ?? this.#merge(`${job}.`, outputs ?? {});
@@ -166,12 +167,12 @@ export class WorkflowVariables {
   }
 }
 
-/** Compares as the coordinator does: the order of keys is irrelevant. */
+/** Compares like the coordinator, which ignores the order of keys. */
 function isSame(a: JsonValue, b: JsonValue): boolean {
   return goJson(bare(a)) === goJson(bare(b));
 }
 
-/** A value equals an object whose only property `value` contains it. */
+/** Unwraps `{"value": …}`, which the coordinator treats like the value itself. */
 function bare(value: JsonValue): JsonValue {
   if (typeof value !== "object" || value === null) return value;
   const keys = Object.keys(value);
