@@ -14,7 +14,7 @@ export const FLAG_GROUPS = [
 /** Heading under which the help lists an option. */
 export type FlagGroup = (typeof FLAG_GROUPS)[number];
 
-/** Names that are known only on the machine of the user. */
+/** Kinds of names that completions look up in the user's files. */
 export type NameKind = "step" | "job" | "workflow" | "command";
 
 /** An option of a command. */
@@ -23,11 +23,11 @@ export interface Flag {
   readonly name: string;
   /** Name of one letter, without its dash. */
   readonly short?: string;
-  /** What stands for the value in help texts; without it the flag is a switch. */
+  /** Placeholder for the value in help texts; a flag without one is a switch. */
   readonly valueName?: string;
-  /** Whether every use counts, not only the last one. */
+  /** Whether all occurrences count, instead of only the last one. */
   readonly isRepeatable?: boolean;
-  /** Whether `--no-NAME` says the opposite; the switch is on by default then. */
+  /** Whether the switch is on by default and `--no-NAME` turns it off. */
   readonly isNegatable?: boolean;
   /** Kind of names that the value may be, for shells to complete. */
   readonly names?: NameKind;
@@ -41,7 +41,7 @@ export interface Flag {
    * @default {"More"}
    */
   readonly group?: FlagGroup;
-  /** Whether the option is accepted, but has no effect worth showing. */
+  /** Whether the option is accepted but not listed in help. */
   readonly isHidden?: boolean;
 }
 
@@ -49,26 +49,26 @@ export interface Flag {
 export interface ParsedArguments {
   /** Values of options, by their long names. */
   readonly flags: ReadonlyMap<string, string | readonly string[]>;
-  /** Switches that were given, by their long names. */
+  /** Given switches, by their long names. */
   readonly switches: ReadonlyMap<string, boolean>;
   /**
-   * Checks whether a switch was given, and not turned off.
+   * Checks whether a switch was given and is on.
    *
    * @param name Long name of the switch.
    */
   isOn(name: string): boolean;
-  /** Arguments that belong to no option. */
+  /** Arguments that are neither options nor their values. */
   readonly operands: readonly string[];
-  /** What follows `--`; `undefined` without one. */
+  /** Arguments after `--`; `undefined` if there is no `--`. */
   readonly rest: readonly string[] | undefined;
 }
 
-/** What a command works with. */
+/** Context of a command. */
 export interface CommandContext extends ParsedArguments {
   /** Parts of the runner. */
   readonly parts: RunnerParts;
   /**
-   * Prints a text on standard output, masked, with a line break at its end.
+   * Prints a text and a newline on standard output, with secrets masked.
    *
    * @param text Text.
    */
@@ -79,13 +79,13 @@ export interface CommandContext extends ParsedArguments {
 
 /** A command of the command line. */
 export interface Command {
-  /** What follows the name in the usage line. */
+  /** Rest of the usage line after the name. */
   readonly usage: string;
   /** What the command does, for its help text. */
   readonly description: string;
   /** Command lines without the name of the program, and what they do. */
   readonly examples: readonly (readonly [line: string, meaning: string])[];
-  /** Options, besides those that every command has. */
+  /** Options in addition to those of all commands. */
   readonly flags: readonly Flag[];
   /** Allowed first operands, for shells to complete. */
   readonly actions?: readonly string[];
@@ -93,16 +93,16 @@ export interface Command {
   readonly operandNames?: NameKind;
   /** Whether the command sends tokens to the coordinator. */
   readonly usesCoordinator?: boolean;
-  /** Maximum number of operands that are accepted. */
+  /** Maximum number of operands. */
   readonly maxOperands: number;
-  /** Whether a `--` with more arguments is accepted. */
+  /** Whether arguments after `--` are accepted. */
   readonly takesRest?: boolean;
-  /** Whether any argument may be a secret, so that no message repeats one. */
+  /** Whether arguments may be secrets, so that messages must not quote them. */
   readonly takesSecrets?: boolean;
   /**
    * Runs the command.
    *
-   * @param context What the command works with.
+   * @param context Context of the command.
    * @returns Exit code.
    */
   run(context: CommandContext): Promise<number>;
@@ -110,7 +110,7 @@ export interface Command {
 
 /** The commands of the program. */
 export interface CommandCatalog {
-  /** What each command does, by its name, in the order of the help. */
+  /** Commands by name, in the order of the help. */
   readonly entries: Readonly<Record<string, CommandEntry>>;
   /**
    * Finds a command.
@@ -119,11 +119,11 @@ export interface CommandCatalog {
    * @throws {RunnerError} `usage`, if the command does not exist.
    */
   find(name: string): CommandEntry;
-  /** Loads every command. */
+  /** Loads all commands. */
   load(): Promise<LoadedCommand[]>;
 }
 
-/** A command that is loaded when it is used. */
+/** A command that is loaded on demand. */
 export interface CommandEntry {
   /** What the command does, in one line. */
   readonly summary: string;
@@ -146,14 +146,14 @@ export const COMMAND_GROUPS = [
 /** Heading under which the help lists a command. */
 export type CommandGroup = (typeof COMMAND_GROUPS)[number];
 
-/** A command with all that help and completions show. */
+/** A loaded command, for help and completions. */
 export interface LoadedCommand {
   /** Name of the command. */
   readonly name: string;
   /** What the command does, in one line. */
   readonly summary: string;
-  /** The command itself. */
+  /** The command. */
   readonly command: Command;
-  /** All of its options, with those that every command has. */
+  /** All of its options, including those of all commands. */
   readonly flags: readonly Flag[];
 }

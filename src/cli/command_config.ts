@@ -19,34 +19,34 @@ import type { CommandContext } from "./command.ts";
 import { flagsLayer } from "./config_flags.ts";
 import { givenJobFile, jobFileOf } from "./job_location.ts";
 
-/** The configuration that a command works with; no job is run. */
+/** Configuration of a command that does not run a job. */
 export interface CommandConfig extends LoadedConfig {
   /** Path or other name of the job file, if there is one. */
   readonly jobFile: string | undefined;
-  /** Parts of the runner. */
+  /** Context of the runner. */
   readonly parts: RunnerParts;
-  /** Where secrets are looked for. */
+  /** Settings and variables in which secrets are searched. */
   readonly surroundings: SecretSurroundings;
-  /** Returns what is secret in the settings. */
+  /** Returns the secrets in the settings. */
   readonly findSecrets: () => SettingsSecrets;
 }
 
 /** Options for {@linkcode loadCommandConfig}. */
 export interface CommandConfigOptions extends LoadConfigOptions {
   /**
-   * Parts of the runner, if it works in another directory.
+   * Context of the runner, if it works in another directory.
    *
-   * @default {those of the context}
+   * @default {that of the command}
    */
   parts?: RunnerParts;
   /**
-   * The strongest layer.
+   * Layer that overrides all others.
    *
    * @default {the flags of the command}
    */
   layer?: Layer;
   /**
-   * Whether the job file of the directory counts if nothing says what to run.
+   * Whether to use the job file of the directory if no command is given.
    *
    * @default {false}
    */
@@ -54,13 +54,13 @@ export interface CommandConfigOptions extends LoadConfigOptions {
 }
 
 /**
- * Loads the configuration of a command and masks what is secret in it. An
- * invalid value is not an error yet.
+ * Loads the configuration of a command and masks the secrets in it. Invalid
+ * values are not errors yet.
  *
  * @param context Context of the command.
  * @param options Additional options.
  * @returns The configuration, or its problems.
- * @throws {RunnerError} `invalid-job-file`, if the job file cannot be used.
+ * @throws {RunnerError} `invalid-job-file` if the job file is invalid.
  */
 export async function loadCommandConfig(
   context: CommandContext,

@@ -9,8 +9,8 @@ import { SOURCE_TYPES } from "../options/source_options.ts";
 import type { Flag, FlagGroup, ParsedArguments } from "./command.ts";
 
 /**
- * Types whose flag may be given several times. Each value stays one; variables
- * become lines, of which one flag may have several.
+ * Types of options whose flags can be repeated. Each occurrence is one value,
+ * except that a flag of variables can have several lines.
  */
 const REPEATABLE: readonly OptionType[] = [
   "list",
@@ -19,7 +19,7 @@ const REPEATABLE: readonly OptionType[] = [
   "pluginPermissions",
 ];
 
-/** What stands for a value of a type in help texts, unless its row says more. */
+/** Default placeholders for values in help texts, by type. */
 const VALUE_NAMES: Readonly<Partial<Record<OptionType & string, string>>> = {
   jobDirectory: "PATH",
   jobFile: "PATH",
@@ -46,7 +46,7 @@ const GIT_FLAGS: readonly Flag[] = [
   },
 ];
 
-/** Headings of options by the mapping of their property. */
+/** Headings of options, by the group of their property. */
 const GROUPS: Readonly<Record<string, FlagGroup>> = {
   source: "Source",
   ciSource: "Source",
@@ -59,7 +59,7 @@ const GROUPS: Readonly<Record<string, FlagGroup>> = {
   limits: "Limits",
 };
 
-/** Headings of options that belong elsewhere than the others of their mapping. */
+/** Headings of options that differ from those of their group. */
 const OWN_GROUPS: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
   job_command: "What to run",
   job_env: "What to run",
@@ -75,7 +75,7 @@ const OWN_GROUPS: Readonly<Partial<Record<OptionName, FlagGroup>>> = {
 /**
  * Returns the flags of options.
  *
- * @param names Names of the options; by default all of them, with the short
+ * @param names Names of the options; by default all of them, and the short
  * options for a git source.
  * @returns Flags.
  */
@@ -86,10 +86,10 @@ export function configFlags(names?: readonly OptionName[]): Flag[] {
   return names === undefined ? [...GIT_FLAGS, ...flags] : flags;
 }
 
-/** Options that scripts for the Python runner may pass to any command. */
+/** Options that scripts for the Python runner may pass to all commands. */
 export const IGNORED_FLAGS: readonly Flag[] = hidden(["runner_image"]);
 
-/** Options that commands without a job only check. */
+/** Options that commands without a job only validate. */
 export const CHECKED_FLAGS: readonly Flag[] = hidden([
   "job_dir",
   "runner_image",
@@ -103,7 +103,7 @@ function hidden(names: readonly OptionName[]): Flag[] {
  * Reads options from the flags of a command.
  *
  * @param parsed The parsed arguments.
- * @returns The strongest layer.
+ * @returns Layer that overrides all others.
  */
 export function flagsLayer({ flags, switches }: ParsedArguments): Layer {
   const layer = layerOf(
@@ -131,7 +131,7 @@ function flagOf(option: Option & { flag: string }): Flag {
   const { flag, type, default: value, defaultText = value } = option;
   const help = describeOption(option);
   const valueName = valueNameOf(option);
-  // A switch is off and a list is empty unless the help says otherwise.
+  // Obvious defaults are omitted: switches are off, lists are empty.
   const isObvious = !defaultText || type === "boolean" && value === "false";
   return {
     name: flag,
@@ -164,11 +164,12 @@ function choicesOf(type: OptionType): Pick<Flag, "choices"> {
 }
 
 /**
- * Reads options from arguments that are not parsed yet, so that what is secret
- * in them is masked before an error repeats it.
+ * Reads options from arguments before they are parsed, so that secrets in them
+ * are masked before an error message quotes them.
  *
- * @param args Arguments, which may be wrong.
- * @returns The layer; all arguments count as texts that may hold URLs.
+ * @param args Arguments, which may be invalid.
+ * @returns The layer; it also contains all arguments as text, because they may
+ * contain URLs.
  */
 export function argumentLayer(args: readonly string[]): Layer {
   const end = args.indexOf("--");
@@ -188,7 +189,7 @@ export function argumentLayer(args: readonly string[]): Layer {
     },
     ({ flag }) => `--${flag}`,
   );
-  // Any key would do: URLs in all of them are searched for secrets.
+  // The key does not matter: URLs in all values are searched for secrets.
   layer.job_command = { value: args, origin: "the arguments" };
   return layer;
 }

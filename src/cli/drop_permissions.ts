@@ -10,7 +10,7 @@ const OFFLINE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Commands that read what Linux shows only to who has every permission: the
+ * Commands that read files that Deno allows only with all permissions: the
  * environment of a job's processes, or an inherited descriptor.
  */
 const ALL_SEEING: ReadonlySet<string> = new Set([
@@ -21,30 +21,29 @@ const ALL_SEEING: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Commands that remove trees: Deno shows what is mounted in them only to a
- * process that has every permission.
+ * Commands that remove directory trees. They need to see mounts in them, which
+ * Deno allows only with all permissions.
  */
 const REMOVING: ReadonlySet<string> = new Set(["checkout", "cleanup", "copy"]);
 
-/** Commands that start no program. */
+/** Commands that do not start programs. */
 const ALONE: ReadonlySet<string> = new Set([
   ...OFFLINE,
   "register-secret",
 ]);
 
 /**
- * Gives permissions up that a command does not need, for good and before
- * anything else happens: native code and facts of the system, the network and
- * other programs, where nothing uses them.
+ * Irrevocably drops permissions that a command does not need, before anything
+ * else happens: native code, system information, the network and programs.
  *
- * A job needs the network even without a coordinator: the socket at which its
- * programs register secrets is part of it.
+ * A job needs network access even without a coordinator, for the socket where
+ * its programs register secrets.
  *
- * @param args Arguments, the name of the command first.
+ * @param args Arguments, starting with the name of the command.
  */
 export function dropPermissions(args: readonly string[]): void {
   const [name = "", ...rest] = args;
-  // Such as a workspace in memory, at /dev/shm.
+  // Such as a workspace in memory at /dev/shm, which needs all permissions.
   if (rest.some((arg) => /(?:^|=)\/(?:dev|proc)\//.test(arg))) return;
   if (REMOVING.has(name)) return;
   if (!ALL_SEEING.has(name)) {

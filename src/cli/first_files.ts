@@ -1,14 +1,14 @@
 import { LIBRARY, libraryImports } from "./pipeline_imports.ts";
 
-/** The first files of a kind. */
+/** Files that `init` writes for one kind of project. */
 export interface FirstFiles {
-  /** Texts by path from the directory. */
+  /** Contents of new files by relative path. */
   readonly files: Readonly<Record<string, string>>;
-  /** Texts by path of files that may be there already, and stay then. */
+  /** Contents by relative path of files that are kept if they exist. */
   readonly shared?: Readonly<Record<string, string>>;
-  /** Command that runs what was written. */
+  /** Command that runs the result. */
   readonly next: string;
-  /** What else there is to do, if anything. */
+  /** Further notes for the user. */
   readonly notes?: readonly string[];
 }
 
@@ -74,10 +74,10 @@ async function pipeline(cwd: string): Promise<FirstFiles> {
   const imports = { [LIBRARY]: library };
   const config = await presentConfig(cwd);
   const deno = {
-    // A package.json above has modules of its own.
+    // Ignore the node_modules of a package.json in a parent directory.
     nodeModulesDir: "none",
     imports,
-    // What the library itself imports, if it comes from a checkout.
+    // Imports of the library itself, if it is in a checkout.
     ...Object.keys(scopes).length === 0 ? {} : { scopes },
   };
   return {

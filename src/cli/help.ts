@@ -9,10 +9,10 @@ import {
 } from "./command.ts";
 import { flagsOf } from "./parse_arguments.ts";
 
-/** Width of a line where no terminal has another. */
+/** Width of a line if the output is not a terminal. */
 const DEFAULT_COLUMNS = 80;
 
-/** Options that most people look for: the first ones of their groups. */
+/** Most used options, listed first in their groups. */
 const EVERYDAY: readonly string[] = [
   "job-file",
   "job-command",
@@ -27,10 +27,10 @@ const EVERYDAY: readonly string[] = [
   "timeout",
 ];
 
-/** Longer lines are hard to read, however wide the terminal is. */
+/** Maximum width: longer lines are hard to read, even on wide terminals. */
 const MAX_COLUMNS = 100;
 
-/** Narrower lines would hold a word each. */
+/** Minimum width: narrower lines would fit only one word each. */
 const MIN_COLUMNS = 30;
 
 /** Maximum share of a line that the names of a table take. */
@@ -58,7 +58,7 @@ export function helpColumns({ stdout, consoleSize }: Host): number {
  *
  * @param catalog All commands.
  * @param columns Width of the text.
- * @returns Text without a final line break.
+ * @returns Text without a trailing newline.
  */
 export function overview(
   { entries }: CommandCatalog,
@@ -96,7 +96,7 @@ export function overview(
  * @param name Name of the command.
  * @param command The command.
  * @param columns Width of the text.
- * @returns Text without a final line break.
+ * @returns Text without a trailing newline.
  */
 export function commandHelp(
   name: string,
@@ -129,7 +129,7 @@ export function describeFlag({ help, isRepeatable }: Flag): string {
  * Sorts options into groups.
  *
  * @param flags Options of a command.
- * @returns Headings and options; one heading if there are few options.
+ * @returns Headings and their options; a single heading for few options.
  */
 export function groupFlags(
   flags: readonly Flag[],
@@ -173,12 +173,12 @@ export function tableLines(rows: readonly Row[], columns: number): string[] {
 function examples(rows: readonly Row[], columns: number): string[] {
   return rows.flatMap(([line, meaning]) => [
     ...wrapText(`# ${meaning}`, { columns, indent: 2, hang: 4 }),
-    // A command line is copied, so it is never broken.
+    // Users copy command lines, so they are never wrapped.
     `  runnerlib ${line}`,
   ]);
 }
 
-/** Tables with headings; all have the same columns. */
+/** Formats tables with headings; all tables have the same columns. */
 function tables(
   groups: readonly (readonly [heading: string, rows: readonly Row[]])[],
   columns: number,
@@ -196,12 +196,12 @@ function widthOfNames(rows: readonly Row[], columns: number): number {
   const most = Math.floor(columns * NAMES_SHARE);
   return Math.max(
     ...rows.map(([name]) => name.length).filter((width) => width <= most),
-    // Every name may be too long.
+    // All names may be too long.
     4,
   );
 }
 
-/** A name that is too long for its column has a line of its own. */
+/** Formats a row; a name that is too long for its column gets its own line. */
 function rowLines([name, meaning]: Row, width: number, columns: number) {
   const indent = width + 4;
   const lines = wrapText(meaning, { columns, indent });
@@ -213,8 +213,8 @@ function rowLines([name, meaning]: Row, width: number, columns: number) {
 }
 
 /**
- * Wraps a description. Paragraphs are joined; indented lines are the rows of a
- * table, or stay as they are.
+ * Wraps a description. Lines of a paragraph are joined; indented lines are rows
+ * of a table.
  */
 function prose(text: string, columns: number): string[] {
   const blocks: { isTable: boolean; lines: string[] }[] = [];
@@ -235,7 +235,7 @@ function textTable(lines: readonly string[], columns: number): string[] {
   for (const line of lines) {
     const [, name, meaning] = /^ {2}(\S.*?)(?: {2,}(\S.*))?$/.exec(line) ?? [];
     if (name !== undefined) rows.push([name, meaning ?? ""]);
-    // A line that is indented further goes on with the row above.
+    // A line with more indentation continues the row above.
     else if (rows.length > 0) rows.at(-1)![1] += ` ${line.trim()}`;
   }
   return tableLines(rows, columns);

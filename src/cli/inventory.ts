@@ -12,13 +12,13 @@ import { readWorkflow } from "../workflow/definition/read_workflow.ts";
 import { findDefinitions } from "../workflow/eval/load_tree.ts";
 import { findJobFile } from "./job_location.ts";
 
-/** A job or a workflow, with what it consists of. */
+/** A job with its steps, or a workflow with its jobs. */
 export interface InventoryEntry {
-  /** Kind of the entry: what a `run` runs, what events start, or both. */
+  /** Kind: job for `run`, workflow, or job that events start. */
   readonly kind: "job" | "workflow" | "event-job";
-  /** File that defines it, from the directory. */
+  /** Path of the file, relative to the directory. */
   readonly file: string;
-  /** Name; a job file may have none. */
+  /** Name; optional in a job file. */
   readonly name?: string;
   /** Description for people, or the command. */
   readonly description?: string;
@@ -33,26 +33,26 @@ export interface InventoryPart {
   readonly name: string;
   /** Description for people, or the command. */
   readonly description: string;
-  /** Names of the parts that must end before. */
+  /** Names of the parts that it depends on. */
   readonly dependsOn: readonly string[];
   /** Condition for running it. */
   readonly condition: Condition;
-  /** How often it runs, if there is a list or a matrix of values. */
+  /** Number of items or combinations that it runs for. */
   readonly count?: number;
 }
 
 /** Options for {@linkcode readInventory}. */
 export interface InventoryOptions {
-  /** Parts of the runner; what is secret in the files is masked. */
+  /** Context of the runner; secrets in the files are masked. */
   readonly parts: RunnerParts;
-  /** Called for each file that cannot be used. */
+  /** Called for each invalid file. */
   readonly onProblem: (message: string) => void;
   /** Called for each warning about a file. */
   readonly onWarning: (message: string) => void;
 }
 
 /**
- * Reads what a directory defines: its job file, the workflows and the jobs that
+ * Reads the definitions of a directory: its job file, workflows, and jobs that
  * events start.
  *
  * @param root Absolute path of the directory.
@@ -103,9 +103,9 @@ export async function readInventory(
  * Reads the entry of a job file.
  *
  * @param root Absolute path of the directory.
- * @param file Path of the file from there.
- * @param parts Parts of the runner; what is secret in the file is masked.
- * @throws {RunnerError} `invalid-job-file`
+ * @param file Path of the file, absolute or relative to the directory.
+ * @param parts Context of the runner; secrets in the file are masked.
+ * @throws {RunnerError} `invalid-job-file` if the file is invalid.
  */
 export async function jobFileEntry(
   root: string,
@@ -154,9 +154,9 @@ async function workflowEntry(
 }
 
 /**
- * Masks what is secret in jobs that are about to be shown.
+ * Masks secrets in jobs before they are printed.
  *
- * @param parts Parts of the runner.
+ * @param parts Context of the runner.
  * @param jobs The jobs.
  */
 export function maskJobs(
@@ -183,7 +183,7 @@ function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
     name,
     description: description ?? summaryOf(text) ?? "",
     dependsOn,
-    // Steps of a file have no condition that is a function.
+    // In files, conditions are never functions.
     condition: typeof condition === "string" ? condition : "all_success",
     ...step.forEach === undefined && step.matrix === undefined
       ? {}
@@ -192,7 +192,7 @@ function stepPart(step: Parameters<typeof plannedSteps>[0]): InventoryPart {
 }
 
 /**
- * Returns a job of a workflow.
+ * Describes a job of a workflow.
  *
  * @param job The job.
  */

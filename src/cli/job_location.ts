@@ -1,5 +1,5 @@
 /**
- * Where a command finds its job: the directory, and the job file in it.
+ * Finds the job of a command: its directory and its job file.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Host } from "../host.ts";
 import { createParts, type RunnerParts } from "../runner/runner_parts.ts";
 import type { CommandContext, Flag, ParsedArguments } from "./command.ts";
 
-/** Job files that a command looks for in the directory, the first one first. */
+/** Job files that commands look for in the directory, in order. */
 const JOB_FILES: readonly string[] = [
   "job.yaml",
   "job.yml",
@@ -18,13 +18,13 @@ const JOB_FILES: readonly string[] = [
   ".reactorcide/job.yaml",
 ];
 
-/** Stands for standard input in place of a path. */
+/** Path that means standard input. */
 const STANDARD_INPUT = "-";
 
-/** A job file: its path, or its text. */
+/** Path or content of a job file. */
 export type GivenJobFile = string | JobFileText;
 
-/** Option that names a job file. */
+/** Option for the path of a job file. */
 export const JOB_FILE_FLAG: Flag = {
   name: "job-file",
   valueName: "FILE",
@@ -33,13 +33,13 @@ export const JOB_FILE_FLAG: Flag = {
   group: "What to run",
 };
 
-/** Option of commands that read only some keys of a job file. */
+/** Creates the option for commands that read only some keys of a job file. */
 export function partialJobFileFlag(keys: string): Flag {
   return { ...JOB_FILE_FLAG, help: `Job file that sets ${keys}` };
 }
 
 /**
- * Returns the job file that `--job-file` names.
+ * Returns the job file of `--job-file`.
  *
  * @param context Context of the command.
  */
@@ -51,7 +51,7 @@ export async function givenJobFile(
 }
 
 /**
- * Reads standard input where the path of a job file is `-`.
+ * Reads standard input if the path of a job file is `-`.
  *
  * @param context Context of the command.
  * @param path Path of the file.
@@ -67,11 +67,11 @@ export async function readGiven(
 }
 
 /**
- * Returns the job file of a command that is about a job: the one that
- * `--job-file` names or, if nothing says what to run, the one of the directory.
+ * Returns the job file for a command: that of `--job-file` or, if neither that
+ * option nor a command is given, the one in the directory.
  *
  * @param context Context of the command.
- * @param layer What the options say.
+ * @param layer Layer of the options.
  * @param host The process, in the directory of the job.
  */
 export async function jobFileOf(
@@ -86,7 +86,7 @@ export async function jobFileOf(
 }
 
 /**
- * Returns the error of a directory in which nothing says what to run.
+ * Creates the error for a directory without a job file, if no command is given.
  *
  * @param cwd The directory.
  */
@@ -119,7 +119,7 @@ function jobFilePath({ flags }: ParsedArguments): string | undefined {
  * Finds the job file of a directory.
  *
  * @param cwd Absolute path of the directory.
- * @returns Path from there; `undefined` if there is none.
+ * @returns Path relative to the directory; `undefined` if there is no job file.
  */
 export async function findJobFile(cwd: string): Promise<string | undefined> {
   for (const name of JOB_FILES) {
@@ -127,7 +127,7 @@ export async function findJobFile(cwd: string): Promise<string | undefined> {
       await Deno.lstat(`${cwd}/${name}`);
       return name;
     } catch (error) {
-      // What is there but cannot be read is reported when it is read.
+      // A file that exists but is inaccessible is reported when it is read.
       const isAbsent = error instanceof Deno.errors.NotFound ||
         error instanceof Deno.errors.NotADirectory;
       if (!isAbsent) return name;
@@ -136,7 +136,7 @@ export async function findJobFile(cwd: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Option that names the directory in which a command works. */
+/** Option for the working directory of a command. */
 export const WORK_DIR_FLAG: Flag = {
   name: "work-dir",
   valueName: "PATH",
@@ -145,12 +145,12 @@ export const WORK_DIR_FLAG: Flag = {
 };
 
 /**
- * Moves a runner into the directory that `--work-dir` names.
+ * Changes the working directory of a runner to that of `--work-dir`.
  *
  * @param context Context of the command.
- * @param host The process, if not that of the context.
- * @returns Parts of the runner that works there.
- * @throws {RunnerError} `workspace`, if the directory does not exist.
+ * @param host The process, if it is not that of the context.
+ * @returns Context of the runner in this directory.
+ * @throws {RunnerError} `workspace` if the directory does not exist.
  */
 export function partsInWorkDir(
   { parts, flags }: CommandContext,
@@ -170,7 +170,7 @@ export function partsInWorkDir(
       return createParts({ ...host, cwd }, { masker: parts.masker });
     }
   } catch {
-    // Reported below, whatever the reason.
+    // Any error is reported below.
   }
   throw new RunnerError(`Cannot work in "${given}": no such directory`, {
     code: "workspace",

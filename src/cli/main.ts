@@ -14,7 +14,7 @@ import { parseArguments, QUIET_FLAG, VERBOSE_FLAG } from "./parse_arguments.ts";
 /** Exit code of wrong usage. */
 const WRONG_USAGE = 2;
 
-/** Commands that are also options of the program. */
+/** Commands by the options of the program that run them. */
 const COMMAND_OF_OPTION: Readonly<Record<string, string>> = {
   "--help": "help",
   "-h": "help",
@@ -26,8 +26,8 @@ const COMMAND_OF_OPTION: Readonly<Record<string, string>> = {
 /**
  * Runs the command line.
  *
- * @param args Arguments behind the name of the program.
- * @param host The process around it.
+ * @param args Arguments after the name of the program.
+ * @param host The process.
  * @returns Exit code: that of the job, 1 for errors, 2 for wrong usage.
  */
 export async function main(
@@ -44,7 +44,7 @@ export async function main(
     const cwd = directoryOf(host);
     const around = { env, cwd, stdin, stdout, stderr, consoleSize, onSignal };
     const { logger, masker } = parts ?? createPartsForError(around, layer);
-    // No job runs any more: everything in it that may be secret is masked.
+    // No job is running: mask everything that may be secret.
     maskEnvironment(masker, around, layer, { hasJobFile: true });
     logger.error("runnerlib", reportOf(error));
     await logger.flush();
@@ -52,7 +52,7 @@ export async function main(
   }
 }
 
-/** The error may be about the variable that says whether this is a container. */
+/** Creates parts to report an error, which may be about `inContainer` itself. */
 function createPartsForError(host: Host, layer: Layer): RunnerParts {
   try {
     return createParts(host, { layer });
@@ -62,7 +62,7 @@ function createPartsForError(host: Host, layer: Layer): RunnerParts {
   }
 }
 
-/** The current directory, or one without files of a job. */
+/** Returns the current directory; if it is missing, one without job files. */
 function directoryOf(host: Host): string {
   try {
     return host.cwd;
@@ -112,13 +112,13 @@ async function runCommandLine(
   });
 }
 
-/** How much the runner itself prints. */
+/** Returns the variable for the log level of `--quiet` or `--verbose`. */
 function levelOf({ isOn }: ParsedArguments): Environment {
   if (isOn(QUIET_FLAG.name)) return { [Variable.logLevel]: "warning" };
   return isOn(VERBOSE_FLAG.name) ? { [Variable.logLevel]: "debug" } : {};
 }
 
-/** An option does what its variable does, for the commands of the job as well. */
+/** Sets the variables of options, so that commands of the job inherit them. */
 function withVariables(parts: RunnerParts, changes: Environment): RunnerParts {
   const { host, masker } = parts;
   const env = Object.entries(changes).reduce<Environment>(
@@ -128,7 +128,7 @@ function withVariables(parts: RunnerParts, changes: Environment): RunnerParts {
   return createParts({ ...host, env }, { masker });
 }
 
-/** The message of an error; any but a `RunnerError` is a bug of the runner. */
+/** Returns the message of an error; unexpected errors are bugs of the runner. */
 function reportOf(error: unknown): string {
   if (error instanceof RunnerError) return error.message;
   if (error instanceof Deno.errors.NotCapable) return error.message;

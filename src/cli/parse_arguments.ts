@@ -4,13 +4,13 @@ import { RunnerError } from "../errors.ts";
 import { suggestName } from "../suggest.ts";
 import type { Command, Flag, ParsedArguments } from "./command.ts";
 
-/** A worker appends it to whatever command there is, so every one takes it. */
+/** Workers append this option to any command, so all commands accept it. */
 const TRANSPORT_FLAG: Flag = {
   name: "allow-insecure-transport",
   help: "Allow sending tokens to the coordinator over plain HTTP",
 };
 
-/** How much the runner prints, for commands that run jobs. */
+/** Options for the log level, for commands that run jobs. */
 export const QUIET_FLAG: Flag = {
   name: "quiet",
   short: "q",
@@ -26,7 +26,7 @@ export const VERBOSE_FLAG: Flag = {
 const HELP_FLAG: Flag = { name: "help", short: "h", help: "Show this help" };
 
 /**
- * Returns the options of a command, with those that every command has.
+ * Returns the options of a command, including those of all commands.
  *
  * @param command The command.
  */
@@ -41,17 +41,17 @@ export function flagsOf({ flags, usesCoordinator = false }: Command): Flag[] {
 /**
  * Parses the arguments of a command.
  *
- * A switch is `--NAME` or `--NAME=true`, and `--NAME=false`, or `--no-NAME`
- * for one that is on by default. Its value is never the next argument, and
- * any other value is an error, the empty one included: `--NAME=$UNSET` is a
- * mistake of a script.
+ * A switch is turned on with `--NAME` or `--NAME=true`, and off with
+ * `--NAME=false`, or with `--no-NAME` if it is on by default. The next argument
+ * is never its value. Any other value is an error, including an empty one,
+ * since `--NAME=$UNSET` is a mistake in a script.
  *
  * @param args Arguments.
  * @param name Name of the command.
  * @param command The command.
  * @returns Options and operands.
- * @throws {RunnerError} `usage`, if an option is unknown, lacks its value or
- * has one that it does not take, or there are too many operands.
+ * @throws {RunnerError} `usage` if an option is unknown, its value is missing
+ * or not allowed, or there are too many operands.
  */
 export function parseArguments(
   args: readonly string[],
@@ -99,8 +99,8 @@ export function parseArguments(
 /**
  * Creates a usage error.
  *
- * @param message What is wrong.
- * @param command Name of the command whose help the message names.
+ * @param message The problem.
+ * @param command Command whose help the message mentions.
  * @returns The error, with exit code 2.
  */
 export function usageError(message: string, command = ""): RunnerError {
@@ -115,7 +115,7 @@ function namesOf(flags: readonly Flag[]): string[] {
   return flags.map((flag) => flag.name);
 }
 
-/** Takes the switches out of the arguments; the last of several wins. */
+/** Removes the switches from the arguments; the last occurrence counts. */
 function takeSwitches(
   args: readonly string[],
   name: string,
@@ -143,7 +143,7 @@ function takeSwitches(
     }
     const isOn = negated === undefined && parseBoolean(value ?? "true");
     if (isOn === undefined) {
-      // The value may be a secret that was meant for another option.
+      // The value may be a secret that was intended for another option.
       const problem = command.takesSecrets
         ? "must be true or false"
         : booleanProblem(value);
@@ -183,25 +183,25 @@ function unknownFlag(
 }
 
 /**
- * Cuts an argument before what may be the value of a secret, as in
- * `TOKEN=value`, or in an option and its value that were quoted as one.
+ * Truncates an argument before a possible secret, as in `TOKEN=value`, or in an
+ * option that was quoted together with its value.
  */
 function nameIn(arg: string): string {
   return /^[^=\s]*/.exec(arg)![0];
 }
 
 /**
- * Returns an unknown argument in a form that can be shown.
+ * Formats an unknown argument for a message.
  *
  * @param arg Argument.
- * @returns Its name, with an ellipsis in the place of a value.
+ * @returns Its name, with an ellipsis instead of the value.
  */
 export function shownArgument(arg: string): string {
   const name = nameIn(arg);
   return name === arg ? name : `${name}…`;
 }
 
-/** Ties each value to its option, since the parser drops empty ones and misses missing ones. */
+/** Joins options and values; the parser drops empty and ignores missing ones. */
 function joinValues(
   args: readonly string[],
   valued: readonly Flag[],

@@ -21,7 +21,7 @@ import {
   pipelinePermissions,
 } from "./pipeline_permissions.ts";
 
-/** Extensions of the files that can be a pipeline. */
+/** File extensions of pipelines. */
 const LANGUAGES: readonly string[] = [
   ...[".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"],
   ".py",
@@ -35,25 +35,25 @@ export const ALLOW_FLAG: Flag = {
   help: "Additional permission of the pipeline, such as net=example.com",
 };
 
-/** How a pipeline is run. */
+/** Command that runs a pipeline. */
 export interface PipelineCommand {
   /** Program and arguments. */
   readonly argv: readonly string[];
-  /** What the pipeline may do, and why. */
+  /** Permissions of the pipeline, and their reasons. */
   readonly permissions: readonly PipelinePermission[];
-  /** Whether Python runs it, and not Deno. */
+  /** Whether Python runs the pipeline instead of Deno. */
   readonly isPython: boolean;
   /** Absolute path of the pipeline. */
   readonly path: string;
 }
 
 /**
- * Creates the command line of a pipeline.
+ * Builds the command that runs a pipeline.
  *
  * @param context Context of the command.
  * @param name Name of the command.
- * @param socket Socket at which the pipeline registers secrets.
- * @returns Command line and permissions.
+ * @param socket Socket where the pipeline registers secrets.
+ * @returns Command and permissions.
  * @throws {RunnerError} If the file does not exist, or a permission is invalid.
  */
 export async function pipelineCommand(
@@ -75,7 +75,7 @@ export async function pipelineCommand(
     file,
   );
   checkLanguage(path, file);
-  // Nothing confines Python: the permissions say what it sees.
+  // Python is not sandboxed; permissions only determine its environment.
   const program = isPythonPipeline(path)
     ? [await findPython(file, parts.host.env)]
     : [
@@ -99,7 +99,7 @@ async function realFile(path: string, name: string): Promise<string> {
   });
 }
 
-/** Deno would run any other file as JavaScript. */
+/** Rejects other files, which Deno would run as JavaScript. */
 function checkLanguage(path: string, name: string): void {
   const [extension] = /\.\w+$/.exec(path) ?? [];
   if (extension === undefined || LANGUAGES.includes(extension)) return;
@@ -122,12 +122,12 @@ export function isPythonPipeline(file: string): boolean {
 }
 
 /**
- * Finds the program that runs pipelines in Python.
+ * Finds the Python that runs pipelines.
  *
  * @param name Pipeline as typed.
  * @param env Environment of the runner.
- * @returns Path of the program.
- * @throws {RunnerError} `invalid-config`, if there is none.
+ * @returns Path of Python.
+ * @throws {RunnerError} `invalid-config` if Python is not found.
  */
 export async function findPython(
   name: string,
@@ -142,11 +142,11 @@ export async function findPython(
 }
 
 /**
- * Writes the package `runnerlib` for Python.
+ * Writes the Python package `runnerlib`.
  *
- * @param directory Directory for it, which the caller removes.
+ * @param directory Directory for the package; the caller removes it.
  * @param env Environment of the runner.
- * @returns Variables by which Python finds it.
+ * @returns Variables that let Python find the package.
  */
 export async function writePythonPackage(
   directory: string,
@@ -164,7 +164,7 @@ export async function writePythonPackage(
   return { PYTHONPATH: PYTHONPATH ? `${root}:${PYTHONPATH}` : root };
 }
 
-/** Variables that Deno itself needs; a pipeline cannot read them. */
+/** Variables that Deno itself needs; pipelines cannot read them. */
 const NEEDED = [
   ...DENO_VARIABLES,
   ...DENO_DOWNLOAD_VARIABLES,
@@ -172,11 +172,12 @@ const NEEDED = [
 ];
 
 /**
- * Returns the environment of a pipeline: what it may see, and what Deno needs.
+ * Returns the environment of a pipeline: permitted variables, and those that
+ * Deno needs.
  *
  * @param env Environment of the runner.
  * @param permissions Permissions of the pipeline.
- * @returns The whole environment.
+ * @returns The complete environment.
  */
 export function pipelineEnvironment(
   env: Readonly<Record<string, string>>,
@@ -190,12 +191,12 @@ export function pipelineEnvironment(
     kind: "pipeline",
     mayUse: (name) => NEEDED.includes(name) || isGranted(name),
   });
-  // A name may contain any character but this separator.
+  // The separator "=" is the only character that names cannot contain.
   const names = Object.keys(inherited)
     .filter((name) => name !== "" && isGranted(name));
   return {
     ...inherited,
-    // A pipeline cannot list the variables that it may ask for.
+    // A pipeline cannot list its permitted variables by itself.
     [Variable.envNames]: joinList(names, "=", Variable.envNames),
   };
 }

@@ -2,9 +2,9 @@
  * Lets a pipeline import the library and std from any directory.
  *
  * Deno reads the imports of a file from the nearest `deno.json` or
- * `package.json`. Where that one does not map the library, the pipeline gets an
- * import map: the user's own imports, and behind them those of the library that
- * runs the pipeline, from the same place as the runner itself.
+ * `package.json`. If that file does not map the library, the pipeline gets an
+ * import map with the user's imports, which take precedence, and the imports of
+ * the library, from the same location as the runner itself.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import { isObject } from "../json.ts";
 import { isInside } from "../job_path.ts";
 import { VERSION } from "../version.ts";
 
-/** Name by which pipelines import the library. */
+/** Specifier of the library in pipelines. */
 export const LIBRARY = "@reactorcide/runnerlib";
 
 /** Packages of std that pipelines can import, with their versions. */
 const STD = ["assert", "cli", "path", "streams", "testing", "yaml"];
 
-/** Imports by their names. */
+/** Targets of imports by specifier. */
 type Imports = Record<string, string>;
 
-/** An import map, with absolute addresses. */
+/** An import map with absolute URLs. */
 export interface ImportMap {
   readonly imports: Imports;
   readonly scopes: Readonly<Record<string, Imports>>;
@@ -34,19 +34,19 @@ export interface PipelineImportsOptions {
   /** Absolute path of a directory for files that Deno reads. */
   directory: string;
   /**
-   * Absolute paths of directories above which no configuration is read, if the
-   * pipeline is in one of them.
+   * Absolute paths of root directories. If the pipeline is in one of them, no
+   * configuration above it is read.
    */
   roots: readonly string[];
 }
 
 /**
- * Returns the options of `deno run` with which a pipeline finds the library.
+ * Returns the options of `deno run` that let a pipeline import the library.
  *
  * @param pipeline Absolute path of the pipeline.
  * @param options Additional options.
- * @returns Options; none where the nearest configuration maps the library.
- * @throws {RunnerError} `invalid-config`, if that configuration is not JSON.
+ * @returns Options; none if the nearest configuration maps the library.
+ * @throws {RunnerError} `invalid-config` if that configuration is not JSON.
  */
 export async function pipelineImports(
   pipeline: string,
@@ -68,20 +68,20 @@ export async function pipelineImports(
     ...nearest.hasPackage && await needsOwnModules(pipeline, nearest)
       ? ["--node-modules-dir=none"]
       : [],
-    // The lock of the user's project stays as it is.
+    // The lock file of the user's project must not change.
     ...await lockOption(nearest, directory),
   ];
 }
 
-/** What the nearest configuration of a pipeline says. */
+/** Nearest configuration of a pipeline. */
 interface Configuration extends ImportMap {
-  /** Whether there is any. */
+  /** Whether there is a configuration. */
   readonly exists: boolean;
-  /** Its directory; the root if there is none. */
+  /** Its directory, or the root if there is none. */
   readonly directory: string;
   /** Whether it maps the library itself. */
   readonly isMapped: boolean;
-  /** Whether there is a `package.json`, so that Deno looks into node_modules. */
+  /** Whether there is a `package.json`, which makes Deno use `node_modules`. */
   readonly hasPackage: boolean;
 }
 
@@ -106,7 +106,7 @@ async function findConfiguration(
   };
 }
 
-/** The root of a workspace has imports for its members. */
+/** Adds the imports of a workspace root, which apply to its members. */
 function withImportsOf(
   root: Configuration,
   member: Configuration,
@@ -131,7 +131,7 @@ async function readDirectory(
   const mapFile = !isInline && typeof importMap === "string"
     ? `${directory}/${importMap}`
     : undefined;
-  // A remote import map cannot be merged, so it has to map everything itself.
+  // A remote import map cannot be merged, so it must map everything itself.
   const isRemote = mapFile !== undefined && /^\w+:/.test(String(importMap));
   const source = mapFile === undefined ? own : await readJson(mapFile);
   const base = mapFile ?? `${directory}/deno.json`;
@@ -155,7 +155,7 @@ async function readDirectory(
   };
 }
 
-/** A `jsr:` or `npm:` package in a configuration stands for its modules as well. */
+/** Resolves imports; `jsr:` and `npm:` packages also map their subpaths. */
 function absolute(values: unknown, base: string): Imports {
   const imports: Imports = {};
   if (!isObject(values)) return imports;
@@ -175,7 +175,7 @@ function address(value: string, base: string): string {
     : value;
 }
 
-/** Returns the imports of the library and std that belong to this runner. */
+/** Returns the imports of the library and std for this version of the runner. */
 export async function libraryImports(): Promise<ImportMap> {
   const root = await findSources();
   const std = Object.fromEntries(
@@ -202,7 +202,7 @@ export async function libraryImports(): Promise<ImportMap> {
     }
   }
   const imports = absolute(config?.imports, `${root}/deno.json`);
-  // Other versions may not be there, and without a network cannot be fetched.
+  // Other versions may not be cached, and cannot be fetched without a network.
   const { specifiers } = await readJson(`${root}/deno.lock`) ?? {};
   for (const [name, value] of Object.entries(imports)) {
     const version = isObject(specifiers) ? specifiers[value] : undefined;
@@ -213,7 +213,7 @@ export async function libraryImports(): Promise<ImportMap> {
   const library = address("./mod.ts", `${root}/deno.json`);
   return {
     imports: { [LIBRARY]: library, ...std, ...links },
-    // Whatever the user maps these names to, the library has its own.
+    // The library keeps its own imports, even if the user maps the same names.
     scopes: {
       [address("./", `${root}/deno.json`)]: { ...imports, ...links },
     },
@@ -221,8 +221,8 @@ export async function libraryImports(): Promise<ImportMap> {
 }
 
 /**
- * Finds the sources of the library: those that run, or beside a compiled or
- * bundled runner those that were left for pipelines.
+ * Finds the sources of the library: the running ones or, next to a compiled or
+ * bundled runner, those that are provided for pipelines.
  */
 async function findSources(): Promise<string | undefined> {
   const start = Deno.build.standalone ? Deno.execPath() : import.meta.filename;
@@ -240,9 +240,9 @@ async function findSources(): Promise<string | undefined> {
 }
 
 /**
- * With a `package.json`, Deno takes packages from npm only out of node_modules,
- * where those of the library are not. A pipeline that does not use the library
- * keeps what it has.
+ * Checks whether `node_modules` must not be used. With a `package.json`, Deno
+ * loads npm packages only from there, where those of the library are missing. A
+ * pipeline that does not use the library keeps using it.
  */
 async function needsOwnModules(
   pipeline: string,

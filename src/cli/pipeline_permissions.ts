@@ -8,7 +8,7 @@ import { permissionFlag } from "../plugins/sandbox/deno_command.ts";
 import { thrownText } from "../plugins/thrown_text.ts";
 import type { Workspace } from "../workspace/layout.ts";
 
-/** Variables without which programs do not run as they should, or a log not look so. */
+/** Variables that programs commonly need, or that change how a log looks. */
 const USUAL_VARIABLES = [
   ...["PATH", "HOME", "USER", "SHELL", "LANG", "LC_*", "TERM", "TMPDIR", "TZ"],
   ...["CI", "NO_COLOR", "FORCE_COLOR", "LOG_FORMAT", "LOG_LEVEL"],
@@ -19,7 +19,7 @@ const USUAL_VARIABLES = [
 export interface PipelinePermission {
   /** Kind, as Deno names it. */
   readonly kind: "read" | "write" | "run" | "env" | "net" | "sys" | "import";
-  /** What it is about; `*` for everything. */
+  /** Paths, programs, variables and so on; `*` for all. */
   readonly values: readonly string[];
   /** Why the pipeline has it. */
   readonly reason: string;
@@ -27,23 +27,24 @@ export interface PipelinePermission {
 
 const KINDS = ["read", "write", "run", "env", "net", "sys", "import"] as const;
 
-/** What permissions depend on. */
+/** Settings that the permissions of a pipeline depend on. */
 export interface PipelineSetting {
-  /** The process around the runner. */
+  /** The process. */
   readonly host: Host;
-  /** Where a job's files are. */
+  /** Workspace of jobs. */
   readonly workspace: Workspace;
-  /** Socket at which the pipeline registers secrets. */
+  /** Socket where the pipeline registers secrets. */
   readonly socket?: string;
 }
 
 /**
- * Returns the permissions of a pipeline: those that every pipeline needs, and those granted.
+ * Returns the permissions of a pipeline: those that every pipeline needs, and
+ * those that are granted.
  *
  * @param setting Process and workspace.
- * @param grants Lines `KIND=VALUE,VALUE` of flags and job file.
+ * @param grants Lines `KIND=VALUE,VALUE` from flags and the job file.
  * @returns Permissions with their reasons.
- * @throws {RunnerError} `invalid-config`, if a grant is none.
+ * @throws {RunnerError} `invalid-config` if a grant is invalid.
  */
 export function pipelinePermissions(
   { host, workspace, socket }: PipelineSetting,
@@ -95,11 +96,12 @@ export function pipelinePermissions(
 }
 
 /**
- * Returns the options of `deno run` that permissions stand for.
+ * Converts permissions to options of Deno.
  *
  * @param permissions Permissions.
- * @returns Options.
- * @throws {RunnerError} `invalid-config`, if Deno would read a value as several.
+ * @returns Options of `deno run`.
+ * @throws {RunnerError} `invalid-config` if Deno would split a value into
+ * several.
  */
 export function denoFlags(
   permissions: readonly PipelinePermission[],
@@ -116,7 +118,7 @@ export function denoFlags(
   }
 }
 
-/** Whether or not the URL is valid is reported where it is used. */
+/** Ignores an invalid URL, which is reported where it is used. */
 function coordinatorHost(url = ""): string | undefined {
   const host = URL.parse(url)?.host ?? "";
   try {
@@ -133,7 +135,7 @@ function unusable(error: unknown): RunnerError {
   });
 }
 
-/** A grant has the form of that of a plugin, without a name. */
+/** Parses grants, which have the form of those of plugins without a name. */
 function readPermissions(
   grants: readonly string[],
   workspace: Workspace,
@@ -141,7 +143,7 @@ function readPermissions(
   const lines = grants.map((grant) => `pipeline:${grant}`);
   const { read = [], ...rest } = readGrants(lines)("pipeline");
   const directories = { JOB_DIR: workspace.base };
-  // Pipelines do not get what every plugin may read.
+  // Pipelines do not get the default permissions of plugins.
   const own = read.filter((path) =>
     path !== "$JOB_DIR" && path !== "$PLUGIN_DIR"
   );

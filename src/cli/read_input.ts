@@ -4,14 +4,14 @@ import { osReason } from "../errors.ts";
 import type { CommandContext, Flag } from "./command.ts";
 import { usageError } from "./parse_arguments.ts";
 
-/** Maximum size of a text that is read from standard input, in bytes. */
+/** Maximum size of standard input, in bytes. */
 const MAX_INPUT_BYTES = 1024 * 1024;
 
 const LINE_FEED = "\n".charCodeAt(0);
 
 /** Options for {@linkcode readText}. */
 export interface ReadTextOptions {
-  /** Maximum number of bytes that are read. */
+  /** Maximum number of bytes to read. */
   limit: number;
   /**
    * Whether to stop after the first line, even if the stream stays open.
@@ -25,9 +25,9 @@ export interface ReadTextOptions {
  * Reads a stream as text, and closes it.
  *
  * @param stream Stream.
- * @param options How much is read.
- * @returns The text, or its first line without the line break; `undefined` if
- * it is too long or no UTF-8 text.
+ * @param options Limits.
+ * @returns The text, or its first line without the newline; `undefined` if it
+ * is too long or not UTF-8.
  */
 export async function readText(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -48,7 +48,7 @@ export async function readText(
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return firstLine ? text.replace(/\r$/, "") : text;
   } catch {
-    // The caller reports it, because it knows what was expected.
+    // The caller reports the error, because it knows what is expected.
     return undefined;
   }
 }
@@ -57,9 +57,10 @@ export async function readText(
  * Reads standard input to its end.
  *
  * @param host The process.
- * @param command Name of the command whose help the error names.
+ * @param command Command whose help the error mentions.
  * @returns Text.
- * @throws {RunnerError} `usage` if there is none, or it is no text of up to 1 MiB.
+ * @throws {RunnerError} `usage` if there is no standard input, or it is not
+ * UTF-8 text of up to 1 MiB.
  */
 export async function readStandardInput(
   { stdin }: Host,
@@ -74,7 +75,7 @@ export async function readStandardInput(
   );
 }
 
-/** Maximum length of a password that is read from a file descriptor, in bytes. */
+/** Maximum length of a password from a file descriptor, in bytes. */
 const MAX_PASSWORD_LENGTH = 4_096;
 
 /** Option for the source of the password. */
@@ -85,10 +86,10 @@ export const PASSWORD_FD_FLAG: Flag = {
 };
 
 /**
- * Checks whether standard input is where the password comes from.
+ * Checks whether the password is read from standard input.
  *
  * @param context Context of the command.
- * @returns Whether nothing else can be read from it.
+ * @returns Whether nothing else can be read from standard input.
  */
 export function isPasswordOnStdin({ flags }: CommandContext): boolean {
   return flags.get(PASSWORD_FD_FLAG.name) === "0";
@@ -99,9 +100,9 @@ export function isPasswordOnStdin({ flags }: CommandContext): boolean {
  * from the environment, or from a prompt.
  *
  * @param context Context of the command.
- * @param isNew Whether it is a new password, which a prompt asks for twice.
- * @returns The password, which is masked from here on.
- * @throws {RunnerError} `usage` if there is none, or it cannot be one.
+ * @param isNew Whether it is a new password, which has to be typed twice.
+ * @returns The password, which is masked from now on.
+ * @throws {RunnerError} `usage` if there is no password or it is invalid.
  */
 export async function readPassword(
   context: CommandContext,
@@ -128,14 +129,14 @@ export async function readPassword(
 }
 
 /**
- * Prompts for a line without showing it.
+ * Prompts for a line without echoing it.
  *
- * The question goes to standard output, which must be a terminal: otherwise the
- * question would be part of the command's output.
+ * The question is printed on standard output, which must be a terminal.
+ * Otherwise, it would become part of the command's output.
  *
  * @param host The process.
- * @param question What is asked.
- * @returns The line; `undefined` without a terminal.
+ * @param question Text of the prompt.
+ * @returns The line; `undefined` if there is no terminal.
  */
 export async function promptFor(
   { stdin, stdout }: Host,
@@ -143,13 +144,13 @@ export async function promptFor(
 ): Promise<string | undefined> {
   if (!stdin?.isTerminal() || !stdout.isTerminal()) return undefined;
   const { promptSecret } = await import("@std/cli/prompt-secret");
-  // Stars would show its length.
+  // Asterisks would reveal the length.
   return promptSecret(question, { mask: "" }) ?? undefined;
 }
 
 async function readDescriptor(host: Host, fd: string): Promise<string> {
   if (!/^(0|[3-9]|[1-9]\d{1,4})$/.test(fd)) {
-    // It may be the password itself, so it is not repeated.
+    // The value may be the password itself, so it is not quoted.
     throw usageError(
       "Option --password-fd needs the number of a descriptor that is open for reading",
       "secrets",
@@ -158,8 +159,8 @@ async function readDescriptor(host: Host, fd: string): Promise<string> {
   const stream = fd === "0" ? host.stdin?.readable : await openDescriptor(fd);
   const line = stream &&
     await readText(stream, { limit: MAX_PASSWORD_LENGTH, firstLine: true });
-  // The descriptor may belong to a file of the runtime,
-  // whose bytes must not become the password of a new store.
+  // The descriptor may belong to a file of the runtime, whose content must not
+  // become the password of a new store.
   if (line === undefined || line === "" || /\p{Cc}/u.test(line)) {
     throw usageError(
       `Cannot read the password from file descriptor ${fd}: no line of text`,

@@ -12,7 +12,7 @@ import {
   readText,
 } from "./read_input.ts";
 
-/** Something that can be done with the store of secrets. */
+/** An action on the secret store. */
 export type SecretAction = (
   context: CommandContext,
   store: SecretStore,
@@ -62,14 +62,14 @@ export async function setSecret(
 }
 
 /**
- * Prints a secret as it is, not masked.
+ * Prints a secret without masking it.
  *
  * @param context Context of the command.
  * @param store Store.
  * @param path Path of the secret.
  * @param key Key of the secret.
- * @throws {RunnerError} `invalid-config` if there is none, or it is empty: such a
- * one is missing for references, too.
+ * @throws {RunnerError} `invalid-config` if it does not exist or is empty;
+ * empty secrets count as missing in references as well.
  */
 export async function getSecret(
   context: CommandContext,
@@ -86,7 +86,7 @@ export async function getSecret(
 }
 
 /**
- * Lists the paths, or the keys of one, never a value.
+ * Lists paths, or the keys of a path, but never values.
  *
  * @param context Context of the command.
  * @param store Store.
@@ -111,13 +111,13 @@ export async function listSecrets(
 }
 
 /**
- * Deletes a secret, and its path with the last one.
+ * Deletes a secret, and its path if it has no other secrets.
  *
  * @param _ Context of the command.
  * @param store Store.
  * @param path Path of the secret.
  * @param key Key of the secret.
- * @throws {RunnerError} `invalid-config` if there is none.
+ * @throws {RunnerError} `invalid-config` if it does not exist.
  */
 export async function deleteSecret(
   _: CommandContext,
@@ -133,10 +133,10 @@ export async function deleteSecret(
 }
 
 /**
- * Refuses a path that no reference could name.
+ * Validates a path; references must be able to name it.
  *
  * @param path Path as typed.
- * @throws {RunnerError} `usage`.
+ * @throws {RunnerError} `usage` if it is invalid.
  */
 export function checkSecretPath(path: string): void {
   if (isSecretPath(path)) return;
@@ -147,10 +147,10 @@ export function checkSecretPath(path: string): void {
 }
 
 /**
- * Refuses to read secrets where the password comes from.
+ * Checks that standard input is not already used for the password.
  *
  * @param context Context of the command.
- * @throws {RunnerError} `usage`.
+ * @throws {RunnerError} `usage` if it is.
  */
 export function checkStandardInput(context: CommandContext): void {
   if (!isPasswordOnStdin(context)) return;
@@ -165,7 +165,8 @@ async function readValue(context: CommandContext): Promise<string> {
   const text = host.stdin?.isTerminal()
     ? await promptFor(host, "Secret:")
     : await readStandardInput(host, "secrets");
-  // The line break behind one line is that of `echo`; a key file needs its own.
+  // Strip the newline of a single line, which `echo` adds; key files keep
+  // theirs.
   const value = text?.replace(/^(.*?)\r?\n$/, "$1") ?? "";
   if (value === "" || value.includes("\0")) {
     throw usageError(
@@ -187,14 +188,14 @@ function noSecret(action: string, path: string, key: string): RunnerError {
 const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
- * Sets a secret for each line of a file; all of them or none.
+ * Sets a secret for each line of a file, all of them or none.
  *
  * @param context Context of the command.
  * @param store Store.
  * @param file Path of the file as typed; `-` is standard input.
  * @param path Path of the secrets.
- * @throws {RunnerError} `usage` if the path cannot be used, `invalid-config` if
- * the file cannot be read or a line is wrong; as {@linkcode SecretStore.update}.
+ * @throws {RunnerError} `usage` if the path is invalid; `invalid-config` if the
+ * file cannot be read or a line is invalid; as {@linkcode SecretStore.update}.
  */
 export async function importEnv(
   context: CommandContext,
@@ -232,26 +233,26 @@ async function readFile(path: string, name: string): Promise<string> {
   });
 }
 
-/** What {@linkcode parseEnvFile} finds. */
+/** Result of {@linkcode parseEnvFile}. */
 export interface EnvFile {
-  /** Values by name; the last one of several. */
+  /** Values by name; the last value of a name counts. */
   readonly values: ReadonlyMap<string, string>;
-  /** Names that have no value. */
+  /** Names without a value. */
   readonly empty: readonly string[];
 }
 
 /**
- * Reads lines of the form `NAME=VALUE` or `export NAME=VALUE`.
+ * Parses lines of the form `NAME=VALUE` or `export NAME=VALUE`.
  *
- * Blank lines and those that start with `#` are left out. White space around
- * a value goes, then one pair of quotation marks; nothing else is special: no
- * escapes, no variables, no comments behind a value.
+ * Blank lines and lines that start with `#` are ignored. Whitespace around a
+ * value is removed, then one pair of quotes. There are no escapes, variables or
+ * comments after values.
  *
  * @param text Text of the file.
- * @param name What the file is called in messages.
+ * @param name Name of the file in messages.
  * @returns Names and values.
- * @throws {RunnerError} `invalid-config`, with the numbers of all lines that
- * are wrong, and nothing of what is in them.
+ * @throws {RunnerError} `invalid-config` with the numbers of all invalid lines,
+ * but not their content.
  */
 export function parseEnvFile(text: string, name: string): EnvFile {
   const values = new Map<string, string>();
@@ -285,7 +286,8 @@ function problemOf(
     return `has a name that does not consist of letters, digits, "_" and "-"`;
   }
   if (value.includes("\0")) return "holds a NUL character";
-  // The lines that follow would be taken for names and values.
+  // A multi-line value: the following lines would be parsed as names and
+  // values.
   return /^["']/.test(value) && unquote(value) === value
     ? "has a quotation mark that is not closed at its end"
     : undefined;

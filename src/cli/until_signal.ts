@@ -3,12 +3,12 @@ import { cancelledError } from "../runner/job_run.ts";
 import { Cancellation } from "../process/cancellation.ts";
 
 /**
- * Runs an action that SIGTERM, SIGINT and other ending signals cancel.
+ * Runs an action that SIGTERM, SIGINT and other termination signals cancel.
  *
  * @param host The process.
  * @param action The action.
- * @returns What the action returns.
- * @throws {RunnerError} `cancelled`, if a signal ended the action.
+ * @returns Result of the action.
+ * @throws {RunnerError} `cancelled` if a signal cancelled the action.
  */
 export async function untilSignal<T>(
   host: Host,

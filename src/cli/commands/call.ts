@@ -11,10 +11,10 @@ import type { Command, CommandContext } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 import { readText } from "../read_input.ts";
 
-/** Maximum length of an arguments, in bytes: those of a large trigger document. */
+/** Maximum size of the arguments, in bytes: that of a large trigger document. */
 const MAX_INPUT_BYTES = 8 * 1024 * 1024;
 
-/** Arguments of a function, by their names. */
+/** Arguments of a function, by name. */
 type Arguments = Readonly<Record<string, unknown>>;
 
 type LibraryFunction = (
@@ -22,7 +22,7 @@ type LibraryFunction = (
   parts: RunnerParts,
 ) => Promise<unknown>;
 
-/** The functions of the library that a program in another language can call. */
+/** Functions of the library that programs in other languages can call. */
 const FUNCTIONS: Readonly<Record<string, LibraryFunction>> = {
   async triggerJobs({ jobs, triggersFile }, parts) {
     if (!Array.isArray(jobs)) throw invalid("jobs", "a list");
@@ -125,7 +125,7 @@ async function readArguments({ parts }: CommandContext): Promise<Arguments> {
       return args;
     }
   } catch {
-    // The message of the parser quotes the text, which may hold secrets.
+    // The parser's message quotes the text, which may contain secrets.
   }
   throw new TypeError("the arguments on standard input are not a JSON object");
 }

@@ -21,12 +21,12 @@ const NAMES: Readonly<
 };
 
 /**
- * Lists what a shell offers in place of an unfinished name.
+ * Lists the names that a shell offers as completions.
  *
  * @param context Context of the command.
  * @param kind Kind of the name.
- * @param words Words of the command line behind the program; the last one is
- * unfinished, and may be a list with commas.
+ * @param words Words of the command line after the program. The last one is
+ * incomplete, and may be a comma-separated list.
  * @returns Names; none if the files that define them cannot be read.
  */
 export async function completedNames(
@@ -41,7 +41,7 @@ export async function completedNames(
     return names.filter((name) => !/[\n,]/.test(name))
       .map((name) => list + name);
   } catch {
-    // A shell has no place for errors while somebody types.
+    // A shell cannot show errors during completion.
     return [];
   }
 }
@@ -73,7 +73,7 @@ async function jobNames(
   return jobs.map(({ name }) => name);
 }
 
-/** The value of an option; bash makes a word of each "=", too. */
+/** Returns the value of an option; bash splits words at "=". */
 function valueOf(
   option: string,
   words: readonly string[],

@@ -1,12 +1,12 @@
 import type { Flag, LoadedCommand, NameKind } from "../command.ts";
 
-/** Places that hold the path of a file. */
+/** Placeholders for the path of a file. */
 const FILES = /\b(?:FILE|PATH|PIPELINE)\b/;
 
-/** Places that hold the path of a directory. */
+/** Placeholders for the path of a directory. */
 const DIRECTORIES = /\bDIRECTORY\b/;
 
-/** What a shell offers at a place of the command line. */
+/** Completions that a shell offers for a word of the command line. */
 export type WordKind =
   | "nothing"
   | "file"
@@ -15,19 +15,19 @@ export type WordKind =
   | readonly string[];
 
 /**
- * Checks whether a place holds a list of words that are known in advance.
+ * Checks whether completions are a fixed list of words.
  *
- * @param kind What a shell offers there.
+ * @param kind Completions.
  */
 export function isWordList(kind: WordKind): kind is readonly string[] {
   return Array.isArray(kind);
 }
 
 /**
- * Returns what a shell offers as the value of an option.
+ * Returns the completions for the value of an option.
  *
  * @param flag Option that takes a value.
- * @returns Words, or a kind of path, or nothing.
+ * @returns Words, a kind of path, or nothing.
  */
 export function valueKind(
   { choices, names, valueName = "" }: Flag,
@@ -38,11 +38,11 @@ export function valueKind(
 }
 
 /**
- * Returns what a shell offers as an operand of a command.
+ * Returns the completions for an operand of a command.
  *
  * @param loaded The command.
- * @param position Number of the operand, the first being 0.
- * @returns Words, or a kind of path, or nothing.
+ * @param position Index of the operand, from 0.
+ * @returns Words, a kind of path, or nothing.
  */
 export function operandKind(
   { command }: LoadedCommand,
@@ -59,10 +59,10 @@ export function operandKind(
 }
 
 /**
- * Lists the options of a command as they are typed.
+ * Lists the names of an option as typed.
  *
  * @param flag Option.
- * @returns The long name, and the one that says the opposite.
+ * @returns The long name, and its negation if there is one.
  */
 export function typedNames({ name, isNegatable }: Flag): string[] {
   return isNegatable ? [`--${name}`, `--no-${name}`] : [`--${name}`];

@@ -9,18 +9,18 @@ import { capture } from "../../process/capture.ts";
 import { findContainment } from "../../process/containment.ts";
 import type { Workspace } from "../../workspace/layout.ts";
 
-/** Something that the doctor looked at. */
+/** Result of a check. */
 export interface Finding {
   /**
-   * State: present, missing without harm, or missing although a job with this
-   * configuration needs it.
+   * State: `ok`, `missing` if the job does not need it, or `needed` if it is
+   * missing but a job with this configuration needs it.
    */
   readonly state: "ok" | "missing" | "needed";
-  /** What was looked at. */
+  /** Checked item. */
   readonly name: string;
-  /** What was found. */
+  /** Details, such as a version. */
   readonly detail: string;
-  /** What it is for. */
+  /** What the item is used for. */
   readonly purpose: string;
 }
 
@@ -53,8 +53,8 @@ export function findingLines(
 /**
  * Checks whether jobs can write to their workspace.
  *
- * @param workspace Where a job's files are.
- * @returns What was found.
+ * @param workspace Workspace of jobs.
+ * @returns The finding.
  */
 export async function findWorkspace(
   { base, inContainer }: Workspace,
@@ -73,7 +73,7 @@ export async function findWorkspace(
   }
 }
 
-/** A missing workspace will be created in the nearest directory that exists. */
+/** Returns the nearest existing directory, in which a workspace is created. */
 async function nearestDirectory(path: string): Promise<string> {
   try {
     await Deno.stat(path);
@@ -88,8 +88,8 @@ async function nearestDirectory(path: string): Promise<string> {
 /**
  * Checks whether processes of an untrusted step can outlive it here.
  *
- * @param isInContainer Whether the runner is in a container for a job.
- * @returns What was found.
+ * @param isInContainer Whether the runner runs in a container for a single job.
+ * @returns The finding.
  */
 export async function findUntrustedContainment(
   isInContainer: boolean,
@@ -111,7 +111,7 @@ export async function findUntrustedContainment(
  * Checks whether the kernel confines the processes of plugins.
  *
  * @param host The process.
- * @returns What was found.
+ * @returns The finding.
  */
 export async function findConfinement(host: Host): Promise<Finding> {
   const isThere = Deno.build.os === "linux" && await isConfined(host);
@@ -140,14 +140,14 @@ async function isConfined(host: Host): Promise<boolean> {
     });
     return exitCode === 0 && stdout === "";
   } catch {
-    // Plugins are confined only if a program can set it up.
+    // Without Perl or Deno, plugins cannot be confined.
     return false;
   }
 }
 
 /**
- * Kinds of permissions, and what the runner uses them for. It gives the others
- * up as it starts.
+ * Permissions that the runner uses, and their purposes. It drops all others at
+ * startup.
  */
 const KINDS = {
   read: "job files, sources, plugins",
@@ -161,7 +161,7 @@ const KINDS = {
  * Checks the permissions of this process.
  *
  * @param directory Directory that jobs write to.
- * @returns What was found; what every job needs is marked as such.
+ * @returns Findings; permissions that every job requires are marked as needed.
  */
 export function findPermissions(directory: string): Finding[] {
   const needs: readonly Deno.PermissionDescriptor[] = [

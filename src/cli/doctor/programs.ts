@@ -12,7 +12,7 @@ const TIMEOUT_MS = 5_000;
 interface ProgramEntry {
   /** Name on `PATH`. */
   readonly name: string;
-  /** What it is for. */
+  /** What the program is used for. */
   readonly purpose: string;
   /**
    * Arguments that print the version.
@@ -21,15 +21,15 @@ interface ProgramEntry {
    */
   readonly args?: readonly string[];
   /**
-   * Path of the program, if it is not searched on `PATH`.
+   * Path of the program, if it is not looked up on `PATH`.
    *
    * @default {the name}
    */
   readonly path?: string;
   /**
-   * Arguments with which it succeeds only if its engine responds.
+   * Arguments with which the program succeeds only if its engine responds.
    *
-   * @default {it needs no engine}
+   * @default {no engine}
    */
   readonly engineArgs?: readonly string[];
 }
@@ -68,8 +68,8 @@ const PROGRAMS: readonly ProgramEntry[] = [
  * Finds the programs that jobs may need, and their versions.
  *
  * @param host The process.
- * @param needed Names of those that a job with this configuration needs.
- * @returns What was found.
+ * @param needed Names of programs that a job with this configuration needs.
+ * @returns Findings.
  */
 export function findPrograms(
   host: Host,
@@ -93,7 +93,7 @@ export function findPrograms(
   }));
 }
 
-/** Returns only the number of what a program prints. */
+/** Returns only the version number of the output. */
 async function versionOf(
   argv: readonly string[],
   host: Host,
@@ -103,7 +103,7 @@ async function versionOf(
     (/\d+(?:\.\d+)+/.exec(result.stdout + result.stderr)?.[0] ?? "");
 }
 
-/** Runs a program for a short time. */
+/** Runs a program with a short time limit. */
 async function ask(
   argv: readonly string[],
   host: Host,
@@ -118,21 +118,21 @@ async function ask(
       cancellation,
     });
   } catch {
-    // Missing, not executable or stuck: unusable in any case.
+    // The program is missing, not executable or does not exit: unusable.
     return undefined;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Programs that types of sources are fetched with. */
+/** Programs that fetch sources, by type. */
 const CLIENTS: Readonly<Record<string, string>> = {
   git: "git",
   hg: "hg",
   svn: "svn",
 };
 
-/** Endings of archives, and the programs that unpack them. */
+/** Extensions of archives, and the programs that unpack them. */
 const UNPACKERS: readonly (readonly [RegExp, string])[] = [
   [/\.(?:tar\.gz|tgz)$/, "gzip"],
   [/\.(?:tar\.bz2|tbz2?)$/, "bzip2"],
@@ -140,7 +140,7 @@ const UNPACKERS: readonly (readonly [RegExp, string])[] = [
   [/\.(?:tar\.zst|tzst)$/, "zstd"],
 ];
 
-/** What the needs of a job depend on. */
+/** Options for {@linkcode neededPrograms}. */
 export interface NeedsSetting {
   /** The configuration of the job. */
   readonly settings: Settings;
@@ -151,7 +151,7 @@ export interface NeedsSetting {
 /**
  * Returns the programs that a job with this configuration needs.
  *
- * @param setting What the needs depend on.
+ * @param setting Configuration of the job, and kind of the runner.
  * @returns Names of programs.
  */
 export function neededPrograms(

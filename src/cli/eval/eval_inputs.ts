@@ -67,12 +67,12 @@ export const EVAL_FLAGS: readonly Flag[] = [
 ];
 
 /**
- * Reads an option, or else its variable.
+ * Returns the value of an option or, if it is not given, of its variable.
  *
  * @param context Context of the command.
  * @param name Name of the option.
  * @param fallback Value if neither is set.
- * @returns The text.
+ * @returns The value.
  */
 export function evalValue(
   { flags, parts }: CommandContext,
@@ -90,8 +90,8 @@ export function evalValue(
  *
  * @param context Context of the command.
  * @returns The event.
- * @throws {RunnerError} `usage` without a type; `invalid-config` for an unknown
- * one.
+ * @throws {RunnerError} `usage` if the type is missing; `invalid-config` if it
+ * is unknown.
  */
 export function evalEvent(context: CommandContext): EvalEvent {
   const value = (name: string) => evalValue(context, name);
@@ -112,7 +112,7 @@ export function evalEvent(context: CommandContext): EvalEvent {
   };
 }
 
-/** An unknown word is an error: a fork must not count as a trusted branch. */
+/** Rejects unknown values: a fork must not count as a trusted branch. */
 function forkText(given: string): EvalEvent["isForkPr"] {
   if (given === "") return "";
   const isFork = parseBoolean(given);
@@ -128,7 +128,7 @@ function eventType(given: string): EventType {
   return parseEventType(given);
 }
 
-/** Inputs of the policy, from the coordinator. */
+/** Inputs of the policy decision, from the coordinator. */
 export interface PolicyInputs {
   /** Policy, if there is one. */
   readonly policy: Policy | undefined;
@@ -143,12 +143,12 @@ export interface PolicyInputs {
 }
 
 /**
- * Reads the inputs of the policy.
+ * Reads the inputs of the policy decision.
  *
  * @param env Environment.
- * @returns The inputs; lists that cannot be read count as empty, as they do
- * for the coordinator: they can only take rights away.
- * @throws {RunnerError} `invalid-config`, if the policy cannot be used.
+ * @returns The inputs. Invalid lists count as empty, as on the coordinator,
+ * which is safe: it can only remove permissions.
+ * @throws {RunnerError} `invalid-config` if the policy is invalid.
  */
 export async function policyInputs(env: Host["env"]): Promise<PolicyInputs> {
   const text = env[Variable.ciPolicy];

@@ -17,28 +17,30 @@ import type { CommandContext } from "../command.ts";
 import { evalValue } from "./eval_inputs.ts";
 import { pathExists } from "../../fs/files.ts";
 
-/** All of the history, but files only when they are needed. */
+/** Full history; file contents are fetched on demand. */
 const HISTORY = { depth: 0, filter: "blob:none" };
 
-/** Where the code of an evaluation is. */
+/** Directories with the code of an evaluation. */
 export interface EvalTrees {
   /** Absolute path of the trusted CI root. */
   readonly base: string;
-  /** Absolute path of the CI root of the pull request, if it is one. */
+  /** Absolute path of the CI root of the pull request, if there is one. */
   readonly head: string | undefined;
   /** Absolute path of the code. */
   readonly source: string;
 }
 
 /**
- * Finds the code of an evaluation, and fetches what is missing and known. That
- * of a pull request may be impossible to check out; then it stays missing.
+ * Finds the code of an evaluation, and fetches missing code if its repository
+ * is known. If the code of a pull request cannot be checked out, it stays
+ * missing.
  *
  * @param context Context of the command.
- * @param event What happened.
- * @param cancellation Ends the command.
- * @returns Where the code is.
- * @throws {RunnerError} `source-failed` or `workspace`, if it cannot be fetched.
+ * @param event The event.
+ * @param cancellation Cancels the command.
+ * @returns Directories with the code.
+ * @throws {RunnerError} `source-failed` or `workspace` if any other code
+ * cannot be fetched.
  */
 export async function evalTrees(
   context: CommandContext,
@@ -57,7 +59,7 @@ export async function evalTrees(
   const { sourceUrl, sourceRef, ciSourceUrl, ciSourceRef, headUrl } = event;
   const get = (url: string, ref: string, target: string, git = {}) =>
     fetchTree(context, { url, ref, target, git }, cancellation);
-  // The evaluation must not fail because of names in a pull request.
+  // File names in a pull request must not make the evaluation fail.
   const getProposed: typeof get = async (...args) => {
     try {
       await get(...args);
@@ -87,7 +89,7 @@ export async function evalTrees(
   return { base, head, source };
 }
 
-/** Without its definitions, an evaluation would start nothing and look fine. */
+/** Fails early: without definitions, nothing would start and no error appear. */
 async function requireDirectory(
   path: string,
   what: string,
@@ -108,12 +110,13 @@ async function requireDirectory(
 }
 
 /**
- * Determines which files have changed.
+ * Determines the changed files.
  *
  * @param context Context of the command.
  * @param source Absolute path of the code.
- * @param event What happened.
- * @returns Paths; `undefined` if they are unknown, after a warning.
+ * @param event The event.
+ * @returns Paths; `undefined` if they are unknown. A failed comparison is
+ * logged as a warning.
  */
 export async function evalChanges(
   context: CommandContext,
@@ -141,13 +144,16 @@ export async function evalChanges(
 
 /**
  * Lists the files of CI definitions that differ between the trusted tree and
- * that of the pull request. It takes the place of git where that cannot compare
- * the two, such as for a fork whose base cannot be fetched: then what the branch
- * has changed meanwhile is listed as well.
+ * the tree of the pull request.
  *
- * @param trees Where the code is.
- * @param signal Stops the work.
- * @returns Paths; all trusted ones if the other tree cannot be read.
+ * This is a fallback if git cannot compare them, such as for a fork whose base
+ * cannot be fetched. It also lists files that the base branch has changed
+ * since.
+ *
+ * @param trees Directories with the code.
+ * @param signal Cancels the comparison.
+ * @returns Paths; all trusted ones if the tree of the pull request cannot be
+ * read.
  */
 export async function changedDefinitions(
   { base, head }: EvalTrees,
@@ -165,7 +171,7 @@ export async function changedDefinitions(
   }
 }
 
-/** Write permission does not count: it is taken from the trusted tree. */
+/** Ignores write permissions, which are removed from the trusted tree. */
 async function definitionFiles(
   root: string,
   signal: AbortSignal,
@@ -186,10 +192,10 @@ async function definitionFiles(
 }
 
 /**
- * Returns the real path of a given path.
+ * Resolves a path.
  *
  * @param context Context of the command.
- * @param path Path, as a job knows it or relative to the current directory.
+ * @param path Path below `/job`, or relative to the current directory.
  * @returns Absolute path.
  */
 export function placeOf(
@@ -228,7 +234,7 @@ async function fetchTree(
   });
 }
 
-/** A tree without job definitions, which a pull request may have deleted, is not. */
+/** A pull request may delete all definitions, so only an empty tree is missing. */
 async function isEmpty(path: string): Promise<boolean> {
   try {
     for await (const _ of Deno.readDir(path)) return false;

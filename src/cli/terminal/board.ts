@@ -1,40 +1,40 @@
 import type { StepEvent, StepResult } from "../../steps/step.ts";
 
-/** A step that was started and is not over. */
+/** A step that has started and not ended. */
 export interface RunningStep {
   /** Name of the step. */
   readonly name: string;
-  /** When the first attempt began, in milliseconds. */
+  /** Start of the first attempt, in milliseconds. */
   readonly startedAt: number;
-  /** Number of the attempt that runs, or comes next. */
+  /** Number of the current or next attempt. */
   attempt: number;
-  /** When that attempt begins, for one that waits for it. */
+  /** Start of the next attempt, in milliseconds, during the delay before it. */
   resumesAt: number | undefined;
-  /** How far it is, as it says itself. */
+  /** Progress that the step prints. */
   progress: string | undefined;
 }
 
-/** Number of finished steps, by how they are shown. */
+/** Numbers of ended steps, as they are displayed. */
 export interface EndedCounts {
-  /** Steps that did what they were to do, or were let fail. */
+  /** Steps that succeeded, or whose failure does not count. */
   done: number;
-  /** Steps for which the job fails. */
+  /** Steps that failed. */
   failed: number;
-  /** Steps that were ended by others. */
+  /** Steps that were cancelled. */
   cancelled: number;
-  /** Steps that never run. */
+  /** Steps that did not run. */
   skipped: number;
 }
 
-/** What is known of the steps of a job, kept up to date by events. */
+/** State of the steps of a job, updated by events. */
 export class Board {
   readonly #waiting = new Set<string>();
   readonly #running = new Map<string, RunningStep>();
 
-  /** When the job began, in milliseconds. */
+  /** Start of the job, in milliseconds. */
   readonly startedAt: number;
 
-  /** Steps that are over. */
+  /** Numbers of ended steps. */
   readonly ended: EndedCounts = {
     done: 0,
     failed: 0,
@@ -46,17 +46,17 @@ export class Board {
     this.startedAt = startedAt;
   }
 
-  /** How many steps wait to be started. */
+  /** Number of steps that have not started. */
   get waitingCount(): number {
     return this.#waiting.size;
   }
 
-  /** How many steps run. */
+  /** Number of running steps. */
   get runningCount(): number {
     return this.#running.size;
   }
 
-  /** Steps that run, those that have run longest first. */
+  /** Returns the running steps, the longest running first. */
   running(): MapIterator<RunningStep> {
     return this.#running.values();
   }
@@ -64,7 +64,7 @@ export class Board {
   /**
    * Records an event.
    *
-   * @param event What happened.
+   * @param event The event.
    * @param now Time of the event, in milliseconds.
    */
   apply(event: StepEvent, now: number): void {
@@ -98,7 +98,7 @@ export class Board {
   ): void {
     this.#waiting.delete(name);
     const startedAt = this.#running.get(name)?.startedAt ?? now;
-    // A new value for a known key keeps its place.
+    // Setting an existing key keeps its position.
     this.#running.set(name, {
       name,
       startedAt,

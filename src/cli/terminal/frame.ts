@@ -19,7 +19,7 @@ import {
 
 /** Options for {@linkcode formatFrame}. */
 export interface FrameOptions {
-  /** The terminal as it is now. */
+  /** Current size of the terminal. */
   size: ConsoleSize;
   /** Whether lines may have colors. */
   color: boolean;
@@ -37,21 +37,21 @@ const RETRY_MARK = "↻";
 const MARK_CELLS = 2;
 const GAP = "  ";
 
-/** Cells that long names leave for what a step says of itself. */
+/** Cells that long names leave for details. */
 const DETAIL_CELLS = 24;
 
-/** Least cells in which such a detail says something. */
+/** Minimum cells of the column of details. */
 const NARROWEST_DETAIL = 8;
 
-/** Part of the line that names may take in any case. */
+/** Share of the line that is always available for names. */
 const NAMES_SHARE = 0.4;
 
 /**
- * Draws the running steps, and counts all steps.
+ * Formats the running steps and the numbers of all steps.
  *
  * @param board State of the steps.
  * @param options Terminal, color and time.
- * @returns Lines of which none takes the last cell of the terminal.
+ * @returns Lines that leave the last cell of the terminal empty.
  */
 export function formatFrame(board: Board, options: FrameOptions): string[] {
   const { size, color, now } = options;
@@ -71,7 +71,7 @@ export function formatFrame(board: Board, options: FrameOptions): string[] {
   return lines.map((line) => styledLine(line, style));
 }
 
-/** A third of the screen; the cursor has to find back to the first line. */
+/** A third of the screen, but fewer lines than it has, so it never scrolls. */
 function lineCount(rows: number): number {
   const third = Math.floor(rows / 3);
   const wanted = Math.min(MAX_LINES, Math.max(MIN_LINES, third));
@@ -85,7 +85,7 @@ interface StepCells {
   detail: string;
 }
 
-/** Cells of each column; none for details if they do not fit. */
+/** Cells of each column; 0 for details that do not fit. */
 interface Widths {
   name: number;
   clock: number;
@@ -157,12 +157,12 @@ interface Count {
 }
 
 /**
- * Counts the steps of a job in one line.
+ * Formats the numbers of steps as one line.
  *
  * @param board State of the steps.
  * @param now Current time, in milliseconds.
- * @param width Cells of the line; when words do not fit, marks stand for them.
- * @returns The line; in a very narrow terminal still one to be cut.
+ * @param width Cells of the line; words that do not fit are replaced by marks.
+ * @returns The line; it may still be too long for a very narrow terminal.
  */
 export function countsLine(
   board: Board,
@@ -207,40 +207,40 @@ function widthOf(line: readonly StyledText[]): number {
   return line.reduce((sum, [text]) => sum + displayWidth(text), 0);
 }
 
-/** What to write around bytes that others print. */
+/** Text to write around the bytes of other writers. */
 export interface Surroundings {
-  /** Text before them, `""` for none. */
+  /** Text before the bytes; may be empty. */
   readonly before: string;
-  /** Text behind them, `""` for none. */
+  /** Text after the bytes; may be empty. */
   readonly after: string;
 }
 
 const NEW_LINE = 0x0a;
 
 /**
- * The lines at the bottom of a terminal, below all that is printed.
+ * Lines at the bottom of a terminal, below all other output.
  *
- * It returns what to write and relies on all of it being written in order. The
- * region is hidden while another writer's line is incomplete.
+ * Methods return text that must be written in order. The region is hidden while
+ * another writer's line is incomplete.
  */
 export class Region {
   readonly #lines: () => readonly string[];
-  /** What is on the screen, `""` for nothing. */
+  /** Text on the screen; empty if nothing is drawn. */
   #drawn = "";
   #isAtLineStart = true;
   #isCursorHidden = false;
   #isClosed = false;
 
   /**
-   * Creates a region that is not on the screen.
+   * Creates a region that is not drawn yet.
    *
-   * @param lines Returns the lines to draw now, none for an empty region.
+   * @param lines Returns the current lines; none for an empty region.
    */
   constructor(lines: () => readonly string[]) {
     this.#lines = lines;
   }
 
-  /** Brings the lines up to date; `""` when they are. */
+  /** Updates the lines; returns an empty text if nothing has changed. */
   update(): string {
     const frame = this.#frame();
     if (frame === this.#drawn) return "";
@@ -249,7 +249,7 @@ export class Region {
       : BEGIN_UPDATE + this.#show(frame) + END_UPDATE;
   }
 
-  /** Moves the lines out of the way of bytes, and puts them below. */
+  /** Moves the lines below bytes that are about to be written. */
   moveBelow(bytes: Uint8Array): Surroundings {
     const erased = this.#erase();
     this.#isAtLineStart = bytes.at(-1) === NEW_LINE;
@@ -260,7 +260,7 @@ export class Region {
     };
   }
 
-  /** Leaves nothing on the screen, and draws nothing from now on. */
+  /** Erases the region; nothing is drawn from now on. */
   close(): string {
     const erased = this.#erase();
     const text = this.#isCursorHidden ? erased + SHOW_CURSOR : erased;

@@ -6,21 +6,20 @@ import { shouldUseColor } from "../../terminal/text.ts";
 import { Board } from "./board.ts";
 import { formatFrame, Region } from "./frame.ts";
 
-/** A process whose terminal shows how far a job is. */
+/** A process with a live view of a job on its terminal. */
 export interface WatchedJob extends AsyncDisposable {
-  /** The process, with streams that leave room for the view. */
+  /** The process, with streams that write above the view. */
   readonly host: Host;
-  /** Shows what happens to the steps. */
+  /** Updates the view. */
   readonly onStepEvent: (event: StepEvent) => void;
 }
 
 /**
- * Shows the steps of a job at the bottom of the terminal as soon as there are
- * several.
+ * Shows the steps of a job at the bottom of the terminal, if there are several.
  *
  * @param host The process.
- * @returns The watched process, to be disposed of when the job is over;
- * `undefined` without an interactive terminal.
+ * @returns The process with a view, to be disposed when the job has ended;
+ * `undefined` if the terminal is not interactive.
  */
 export function watchJob(host: Host): WatchedJob | undefined {
   if (!isInteractive(host)) return undefined;
@@ -47,11 +46,11 @@ export function watchJob(host: Host): WatchedJob | undefined {
 /**
  * Checks whether a live view can be drawn on the terminal.
  *
- * Both streams must be terminals that can move their cursor, and `CI` must not
- * be set, because a terminal in CI is a recording.
+ * Both streams must be terminals that can move the cursor, and `CI` must not be
+ * set, because a terminal in CI is recorded.
  *
  * @param host The process.
- * @returns Whether it can.
+ * @returns Whether a view can be drawn.
  */
 export function isInteractive(
   host: Pick<Host, "env" | "stdout" | "stderr">,
@@ -67,25 +66,25 @@ export interface LiveViewOptions {
   stdout: HostStream;
   /** Standard error, on the same terminal. */
   stderr: HostStream;
-  /** Cells of a line, now. */
+  /** Returns the current number of columns. */
   columns(): number;
-  /** Lines of the terminal, now. */
+  /** Returns the current number of rows. */
   rows(): number;
   /** Whether the view may have colors. */
   color: boolean;
-  /** What time it is, in milliseconds of any clock. */
+  /** Returns the current time of any clock, in milliseconds. */
   now(): number;
 }
 
-/** The view of a running job. */
+/** View of a running job. */
 export interface LiveView extends AsyncDisposable {
-  /** Standard output for all other writers, also after the view is closed. */
+  /** Standard output for all other writers, even after the view is closed. */
   readonly stdout: HostStream;
   /** Standard error for all other writers. */
   readonly stderr: HostStream;
-  /** Records an event, which is drawn soon. */
+  /** Records an event, which is drawn with the next update. */
   onEvent(event: StepEvent): void;
-  /** Erases the view; may be called several times. */
+  /** Erases the view; can be called several times. */
   close(): Promise<void>;
 }
 
@@ -96,11 +95,11 @@ const encoder = new TextEncoder();
 /**
  * Opens a view of the steps of a job at the bottom of the terminal.
  *
- * Nothing else may write to the terminal while it is open. Its timer does not
+ * While it is open, nothing else may write to the terminal. Its timer does not
  * keep the process alive. The streams still work after it is closed.
  *
  * @param options Terminal, color and clock.
- * @returns The view; to be closed whatever happens.
+ * @returns The view; it must be closed in all cases.
  */
 export function openLiveView(options: LiveViewOptions): LiveView {
   const { columns, rows, color, now } = options;
@@ -117,14 +116,14 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   let closing: Promise<void> | undefined;
 
   async function draw(): Promise<void> {
-    // A slow terminal must not fall further behind.
+    // Skip updates that a slow terminal cannot keep up with.
     if (isDrawing) return;
     isDrawing = true;
     try {
       await inTurn(() => writeText(stderr, region.update()));
       isDrawing = false;
     } catch {
-      // A job does not fail because its terminal cannot be drawn on.
+      // A job must not fail because its view cannot be drawn.
       clearInterval(timer);
     }
   }
@@ -139,7 +138,7 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   }
   function close(): Promise<void> {
     clearInterval(timer);
-    // As for drawing: the next writer gets the error itself.
+    // Errors are ignored as in draw(); the next writer gets its own error.
     closing ??= inTurn(() => writeText(stderr, region.close())).catch(() => {});
     return closing;
   }
@@ -152,7 +151,7 @@ export function openLiveView(options: LiveViewOptions): LiveView {
   };
 }
 
-/** Creates a queue: each task begins when those before it are over. */
+/** Creates a queue in which tasks run one after the other. */
 function turns(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
@@ -163,7 +162,7 @@ function turns(): <T>(task: () => Promise<T>) => Promise<T> {
   };
 }
 
-/** One write, so that nothing is seen of the screen in between. */
+/** Prints bytes with a single write, to avoid flicker. */
 async function print(
   region: Region,
   sink: Sink,

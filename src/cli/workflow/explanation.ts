@@ -4,7 +4,7 @@ import { wrapText } from "../../terminal/wrap.ts";
 import type { JobExplanation } from "../../workflow/explain_jobs.ts";
 import type { CommandContext, Flag } from "../command.ts";
 
-/** Options of commands that explain what starts. */
+/** Options of commands that explain which jobs start. */
 export const EXPLAIN_FLAGS: readonly Flag[] = [
   {
     name: "explain",
@@ -15,30 +15,30 @@ export const EXPLAIN_FLAGS: readonly Flag[] = [
   { name: "json", help: "Print the explanation as JSON", group: "Output" },
 ];
 
-/** Cells of a line where the terminal does not say how many it has. */
+/** Width of a line if the size of the terminal is unknown. */
 const DEFAULT_COLUMNS = 80;
 
-/** Minimum cells of the column of reasons. */
+/** Minimum width of the column of reasons. */
 const MIN_REASON = 20;
 
-/** Part of a line that names may take. */
+/** Maximum share of a line for names. */
 const NAMES_SHARE = 0.4;
 
 const GAP = "  ";
 
-/** A workflow, or a job without one: whether it starts, and why. */
+/** Whether and why a workflow, or a job outside a workflow, starts. */
 export interface Explanation {
-  /** Id of the workflow, or name of the job; of an invalid file its path. */
+  /** Id of the workflow, name of the job, or path of an invalid file. */
   readonly name: string;
   /** File that defines it. */
   readonly file: string;
   /** Whether the definition is the trusted one or that of a pull request. */
   readonly origin: "base" | "head";
-  /** Whether it starts; `invalid` for a file that cannot be used. */
+  /** Whether it starts; `invalid` for an invalid file. */
   readonly status: "starts" | "skipped" | "invalid";
-  /** Why. */
+  /** Reason for the status. */
   readonly reason: string;
-  /** Jobs of the workflow; `undefined` for a job without one. */
+  /** Jobs of the workflow; `undefined` for a job. */
   readonly jobs?: readonly JobExplanation[];
 }
 
@@ -63,11 +63,11 @@ export async function printExplanations(
 }
 
 /**
- * Formats explanations as a table: a line for each workflow, and for each of its
- * jobs if it starts. Long reasons are wrapped.
+ * Formats explanations as a table: a row for each workflow and, if it starts, a
+ * row for each of its jobs. Long reasons are wrapped.
  *
  * @param explanations Workflows and jobs.
- * @param columns Cells of a line.
+ * @param columns Width of a line.
  * @returns Lines.
  */
 export function explanationTable(

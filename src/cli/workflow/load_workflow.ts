@@ -9,23 +9,25 @@ import type { CommandContext } from "../command.ts";
 import { maskJobs, warner } from "../inventory.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** A workflow and the directory that it belongs to. */
+/** A workflow and its directory. */
 export interface LoadedWorkflow {
   /** The workflow. */
   readonly workflow: WorkflowDefinition;
   /** Absolute path of the CI root. */
   readonly root: string;
-  /** Path of the file, as the user gave it. */
+  /** Path of the file, as typed. */
   readonly file: string;
 }
 
 /**
- * Reads the workflow file that a user named.
+ * Reads a workflow file.
  *
  * @param context Context of the command.
- * @param given Path of the file; by default the only one of the directory.
+ * @param given Path as typed; by default the only workflow file of the
+ * directory.
  * @returns The workflow.
- * @throws {RunnerError} `usage` if there are none or several; `invalid-workflow`.
+ * @throws {RunnerError} `usage` if no path is given and the directory has no or
+ * several workflow files; `invalid-workflow` if the file is invalid.
  */
 export async function loadWorkflow(
   { parts }: CommandContext,
@@ -51,22 +53,22 @@ async function onlyWorkflow(cwd: string): Promise<string> {
   );
 }
 
-/** Where a workflow file is. */
+/** Location of a workflow file. */
 export interface WorkflowPlace {
   /** Absolute path of the CI root. */
   readonly root: string;
-  /** Path of the file from there. */
+  /** Path of the file relative to the CI root. */
   readonly sourceFile: string;
 }
 
 /**
- * Finds the CI root of a workflow file: the directory that holds
- * `.reactorcide/workflows` for a file in there, and the directory of the file
- * for any other one.
+ * Finds the CI root of a workflow file: the directory that contains
+ * `.reactorcide/workflows` if the file is in there, otherwise the directory of
+ * the file.
  *
- * @param file Path of the file, absolute or relative.
+ * @param file Absolute or relative path of the file.
  * @param cwd Absolute path of the current directory.
- * @returns Where the file is.
+ * @returns Location of the file.
  */
 export function workflowPlace(file: string, cwd: string): WorkflowPlace {
   const path = normalizePath(file.startsWith("/") ? file : `${cwd}/${file}`);

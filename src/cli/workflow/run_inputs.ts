@@ -6,7 +6,7 @@ import type { WorkflowDefinition } from "../../workflow/definition/definition.ts
 import type { CommandContext, Flag } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** Option that names the files of an event. */
+/** Option for the changed files of an event. */
 export const CHANGED_FILE_FLAG: Flag = {
   name: "changed-file",
   valueName: "PATH",
@@ -40,12 +40,12 @@ export const INPUT_FLAGS: readonly Flag[] = [
 ];
 
 /**
- * Sets the variables that the options of a command name.
+ * Sets the variables that the options of a command specify.
  *
  * @param context Context of the command.
  * @param workflow The workflow.
  * @returns The workflow with these variables.
- * @throws {RunnerError} `usage` or `invalid-config`, if an option or a file is
+ * @throws {RunnerError} `usage` or `invalid-config` if an option or a file is
  * invalid.
  */
 export async function withInputs(

@@ -44,7 +44,7 @@ import { type LoadedWorkflow, loadWorkflow } from "./load_workflow.ts";
 /** Sources of the code of jobs. */
 const SOURCES = ["copy", "in-place", "none"] as const;
 
-/** Without an event, a run starts every workflow. */
+/** Without an event, all workflows match. */
 const ANY_EVENT: FilterMatch = {
   isStarted: true,
   reason: "no event is given with --event",
@@ -55,8 +55,8 @@ const ANY_EVENT: FilterMatch = {
  *
  * @param context Context of the command.
  * @param loaded The workflow.
- * @param only Names of the only jobs that run; `undefined` for all.
- * @returns Result; `undefined` if nothing was run.
+ * @param only Names of the jobs to run; `undefined` for all.
+ * @returns Result; `undefined` if nothing ran.
  * @throws {RunnerError} As {@linkcode runLocal}, and `usage`.
  */
 export async function runAction(
@@ -231,11 +231,11 @@ async function printJobs(
 }
 
 /**
- * Returns the plan of a run.
+ * Formats the plan of a run.
  *
  * @param workflow The workflow.
- * @param only Names of the only jobs; `undefined` for all.
- * @returns Lines: jobs behind those that they wait for.
+ * @param only Names of the jobs to run; `undefined` for all.
+ * @returns Lines; jobs follow their dependencies.
  * @throws {RunnerError} `invalid-config` for an unknown job.
  */
 export function planText(
@@ -265,7 +265,7 @@ export function planText(
   ].join("\n");
 }
 
-/** Options of `run` that mean the same for a job of a workflow. */
+/** Options of `run` that also apply to a job of a workflow. */
 const SHARED_FLAGS: readonly string[] = [
   "job",
   "workflow-file",
@@ -275,7 +275,7 @@ const SHARED_FLAGS: readonly string[] = [
 ];
 
 /**
- * Runs one job of a workflow file, and prints which ones come next.
+ * Runs one job of a workflow file, and prints which jobs come next.
  *
  * @param context Context of the command `run`.
  * @returns Exit code of the job.
