@@ -304,6 +304,14 @@ export interface JobOutputOptions {
    * @default {false}
    */
   otel?: boolean;
+  /**
+   * Export the output of steps to the collector as well. The output is
+   * exported only with `--otel` or the address of a collector in
+   * `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.
+   *
+   * @default {false}
+   */
+  otelLogs?: boolean;
 }
 
 /** Options of a job. */

@@ -456,6 +456,14 @@ const SHARED = {
     isSecret: true,
     doc: "The same for metrics alone",
   },
+  otlpLogsHeaders: {
+    name: "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+    setBy: "user",
+    seenBy: "job",
+    isSetting: true,
+    isSecret: true,
+    doc: "The same for logs alone",
+  },
   docker: {
     name: "DOCKER",
     setBy: "user",

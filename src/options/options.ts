@@ -370,6 +370,17 @@ export const OPTIONS = [
       "A variable `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is at `http://localhost:4318`.",
   },
   {
+    name: "otel_logs",
+    option: "output.otelLogs",
+    flag: "otel-logs",
+    env: { name: "REACTORCIDE_OTEL_LOGS", setBy: "user", seenBy: "runner" },
+    type: "boolean",
+    default: "false",
+    doc: "Export the output of steps to the collector as well",
+    details:
+      "The output is exported only with `--otel` or the address of a collector in `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_LOGS_ENDPOINT`.",
+  },
+  {
     name: "inherit_env",
     option: "inheritEnv",
     flag: "inherit-env",

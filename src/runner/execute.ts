@@ -81,13 +81,14 @@ export async function execute(
   });
   logger.info("job", `$ ${commandText(command)}`);
   const hint = await openHint(run);
-  const log = await openCommandLog(
+  const ownLog = await openCommandLog(
     parts,
     config,
     STEP_NAME,
     hint !== undefined,
     run.markers?.sinks,
   );
+  const log = run.logExporter?.watch(STEP_NAME, ownLog) ?? ownLog;
   const startedAt = new Date();
   const startMs = run.recorder.ms;
   const start = performance.now();

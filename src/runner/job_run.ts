@@ -11,6 +11,7 @@ import type { PluginMetric, PluginTiming } from "../plugins/run_phase.ts";
 import type { Cancellation } from "../process/cancellation.ts";
 import type { UsageMeter } from "../process/usage.ts";
 import { signalExitCode } from "../process/exit_code.ts";
+import type { LogExporter } from "../report/export_logs.ts";
 import { RunRecorder } from "../report/run_recorder.ts";
 import type { SourceRegistry } from "../source/custom_source.ts";
 import type { Manifest } from "../source/manifest.ts";
@@ -36,6 +37,8 @@ export class JobRun {
    * one.
    */
   markers: OutputMarkers | undefined;
+  /** Exporter of the output of steps, if it is exported. */
+  logExporter: LogExporter | undefined;
   /** Measures the programs of the job if there is a record. */
   meter: UsageMeter | undefined;
   /** Settings of all layers. */

@@ -1,3 +1,4 @@
+import type { LogExporter } from "../report/export_logs.ts";
 import type { AttemptRecord } from "../report/run_event.ts";
 import type { RunRecorder } from "../report/run_recorder.ts";
 import { hasFailed, isFlaky } from "../report/summary_table.ts";
@@ -81,6 +82,30 @@ export function recordSteps(
       }
     }
   };
+}
+
+/**
+ * Passes what happens to a step on to the exporter of its output.
+ *
+ * @param exporter The exporter.
+ * @param event The event, unmasked.
+ */
+export function exportStepEvent(exporter: LogExporter, event: StepEvent): void {
+  switch (event.type) {
+    case "started":
+      return exporter.startAttempt(event.step, event);
+    case "retrying": {
+      const { step, last, reason } = event;
+      const text = `attempt ${last.number} failed: ${reason}`;
+      return exporter.addFailure(step, "WARN", text);
+    }
+    case "ended": {
+      const { name, outcome, exitCode, reason } = event.result;
+      if (outcome !== "failed" && outcome !== "timeout") return;
+      const why = reason ?? `exit code ${exitCode}`;
+      return exporter.addFailure(name, "ERROR", `${outcome}: ${why}`);
+    }
+  }
 }
 
 function tailOf(lines: readonly string[] = []): readonly string[] {

@@ -89,6 +89,7 @@ export class Reporting {
     });
     run.recorder.add("run.configured", { options: shownOptions(run) });
     noteSecrets(run);
+    await reporting.#openLogExporter();
     await reporting.#rememberPlaces();
     await reporting.#beginAnnotations();
     if (!isInSource(config)) await reporting.#openRecord();
@@ -121,15 +122,17 @@ export class Reporting {
     const { reports } = this.#config.output;
     const isExported = this.#trace.parentOf !== undefined;
     const isRead = reports.length > 0 || isExported || this.#ciSystem;
-    if (!isRead) return;
+    // The collector gets the rest of the output in the same time as the run.
+    const exported = this.#run.logExporter?.finish();
+    if (!isRead) return await exported;
     const maskText = (text: string) => masker.maskText(text);
     const record = recordOf(
       recorder.events.map((event) => maskEvent(event, maskText)),
     );
-    if (record === undefined) return;
+    if (record === undefined) return await exported;
     await this.#annotate(record);
     for (const report of reports) await this.#writeReport(report, record);
-    if (!isExported) return;
+    if (!isExported) return await exported;
     const warn = (message: string) => logger.warn("otel", message);
     if (host.env.OTEL_DENO === "true") {
       warn(
@@ -139,6 +142,28 @@ export class Reporting {
     await exportRun(record, host.env, {
       allowInsecureTransport: parts.allowInsecureTransport,
       onWarning: warn,
+    });
+    await exported;
+  }
+
+  async #openLogExporter(): Promise<void> {
+    const { parts, recorder } = this.#run;
+    const { host: { env }, masker, logger, allowInsecureTransport } = parts;
+    const { output } = this.#config;
+    if (!output.otelLogs) return;
+    const { exportsLogs, LogExporter } = await import(
+      "../report/export_logs.ts"
+    );
+    const [started] = recorder.events;
+    if (!exportsLogs(env, output) || started.event !== "run.started") return;
+    const maskText = (text: string) => masker.maskText(text);
+    this.#run.logExporter = new LogExporter({
+      env,
+      started: maskEvent(started, maskText) as typeof started,
+      masker,
+      hasStderr: output.stderr === "separate",
+      allowInsecureTransport,
+      onWarning: (message) => logger.warn("otel", message),
     });
   }
 

@@ -325,6 +325,7 @@ async function openReporting(
   const { env } = run.parts.host;
   const hasRecord = output.record !== "off" && (output.record || run.lock);
   const isWanted = hasRecord || output.reports.length > 0 || trace.parentOf ||
+    output.otelLogs ||
     output.annotate !== "off" &&
       (output.annotate !== "auto" ||
         Object.values(CI_SYSTEMS).some((variable) => env[variable]));

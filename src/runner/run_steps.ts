@@ -20,7 +20,11 @@ import { cancelledError, type JobRun } from "./job_run.ts";
 import { logSteps, type StepLines } from "./log_steps.ts";
 import { maskedResult } from "./mask_secrets.ts";
 import type { RunnerParts } from "./runner_parts.ts";
-import { recordSteps, type StepDetails } from "./record_steps.ts";
+import {
+  exportStepEvent,
+  recordSteps,
+  type StepDetails,
+} from "./record_steps.ts";
 import { stepConditions } from "./event_facts.ts";
 import { openStepSetting, type StepSetting } from "./step_setting.ts";
 
@@ -60,6 +64,7 @@ export async function runSteps(
   });
   const onEvent = (event: StepEvent) => {
     record(event);
+    if (run.logExporter) exportStepEvent(run.logExporter, event);
     show(event);
   };
   await using setting = await openStepSetting(run, config, plan, {

@@ -174,7 +174,8 @@ export async function openStepSetting(
       if (isMixed) launcher?.restore();
     }
     const cwd = await stepDirectory(workspace, jobPath, planned);
-    const stepLog = await jobLog.openStep(labels[step]);
+    const ownLog = await jobLog.openStep(labels[step]);
+    const stepLog = run.logExporter?.watch(name, ownLog) ?? ownLog;
     const env = await withSafeDirectories(environmentOf(step), safePaths);
     return {
       context: {

@@ -180,7 +180,7 @@ const COLLECTOR_HEADERS = [
   Variable.otlpHeaders,
   Variable.otlpTracesHeaders,
   Variable.otlpMetricsHeaders,
-  "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+  Variable.otlpLogsHeaders,
 ];
 
 /** Minimum length of a header value that is a secret regardless of its name. */

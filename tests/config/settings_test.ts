@@ -38,9 +38,11 @@ describe("defaultLayer()", () => {
       git_lfs: "auto",
       stderr: "merged",
       grace: "10s",
+      fail_on_flaky: "false",
       failure_policy: "finish",
       inherit_env: "true",
       otel: "false",
+      otel_logs: "false",
       report: "",
       secret_env_patterns:
         "*TOKEN,*_PAT,*PASSWORD,*PASSWD,*PASSPHRASE,*SECRET,*PRIVATE_KEY,*ACCESS_KEY,*API_KEY,*__AUTH,*_AUTH_CONFIG,*_CONNECTION_STRING",

@@ -43,7 +43,8 @@ function collector(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     async (request) => {
       const { pathname } = new URL(request.url);
-      const body = await request.json();
+      // A run that waits no longer ends its request.
+      const body = await request.json().catch(() => undefined);
       received.push({ path: pathname, headers: request.headers, body });
       return await answer(request, ended.promise);
     },
@@ -59,9 +60,13 @@ function collector(
   };
 }
 
-async function run(env: Record<string, string>, cwd: string) {
-  await makeFiles(cwd, { "job.yaml": JOB });
-  return await runMain(["run", "--job-file", "job.yaml"], {
+async function run(
+  env: Record<string, string>,
+  cwd: string,
+  { job = JOB, args = [] }: { job?: string; args?: string[] } = {},
+) {
+  await makeFiles(cwd, { "job.yaml": job });
+  return await runMain(["run", "--job-file", "job.yaml", ...args], {
     cwd,
     env: { REACTORCIDE_SECRET_VALUES_LIST: "s3cret-word", ...env },
   });
@@ -166,7 +171,8 @@ describe("a run with a collector of OpenTelemetry", () => {
       await using server = collector(answer);
       const { code, stderr } = await run({
         OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
-        OTEL_EXPORTER_OTLP_TIMEOUT: "50",
+        // An answer may take longer on a busy machine.
+        ...reason.endsWith("50 ms") ? { OTEL_EXPORTER_OTLP_TIMEOUT: "50" } : {},
       }, directory.path);
       assertEquals(code, 9);
       assertMatch(stderr, new RegExp(`Cannot export traces to .*${reason}`));
@@ -250,4 +256,168 @@ describe("a run with a collector of OpenTelemetry", () => {
     }, directory.path);
     assertEquals(server.received, []);
   });
+});
+
+/** All log records that a collector got, in the order of their times. */
+function logRecords(received: readonly Received[]): Json[] {
+  return received.filter(({ path }) => path === "/v1/logs")
+    .flatMap(({ body }) => body.resourceLogs)
+    .flatMap(({ scopeLogs }: Json) => scopeLogs)
+    .flatMap(({ logRecords }: Json) => logRecords);
+}
+
+describe("a run that exports the output of steps", () => {
+  it("sends each line with its span, masked and plain", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    const { code } = await run(
+      { OTEL_EXPORTER_OTLP_ENDPOINT: server.url },
+      directory.path,
+      {
+        job: `
+failure_policy: continue
+steps:
+  - name: flaky
+    retry: { attempts: 2, delay: 0 }
+    run: |
+      printf '\\033[31mred\\033[0m\\nno end'
+      test -e tried || { touch tried; exit 3; }
+  - name: broken
+    run: printf 's3cret-word and s3cret\\000-word\\n'; exit 9
+`,
+        args: ["--otel-logs"],
+      },
+    );
+    assertEquals(code, 9);
+    const text = JSON.stringify(server.received);
+    assertEquals(text.includes("s3cret-word"), false);
+    const { body: traces } = server.received
+      .find(({ path }) => path === "/v1/traces")!;
+    const [{ resource, scopeSpans: [{ spans }] }] = traces.resourceSpans;
+    const spanIds = new Map(spans.map((span: Json) => [
+      `${span.name} ${attributesOf(span)["runnerlib.step.attempt"]}`,
+      span.spanId,
+    ]));
+    const lines = logRecords(server.received).map((record: Json) => {
+      const facts = attributesOf(record);
+      const step = facts["cicd.pipeline.task.name"];
+      const attempt = facts["runnerlib.step.attempt"];
+      assertEquals(record.traceId, spans[0].traceId);
+      assertEquals(record.spanId, spanIds.get(`${step} ${attempt}`));
+      assertMatch(record.timeUnixNano, /^\d{19}$/);
+      return `${step} ${attempt} ${record.severityText}: ${record.body.stringValue}`;
+    });
+    assertEquals(
+      lines.sort(),
+      [
+        "broken 1 ERROR: failed: exit code 9",
+        "broken 1 INFO: [REDACTED] and [REDACTED]",
+        'flaky 1 WARN: attempt 1 failed: Step "flaky" ended with exit code 3',
+        "flaky 1 INFO: no end",
+        "flaky 1 INFO: red",
+        "flaky 2 INFO: no end",
+        "flaky 2 INFO: red",
+      ].sort(),
+    );
+    const { body: logs } = server.received
+      .find(({ path }) => path === "/v1/logs")!;
+    assertEquals(
+      attributesOf(logs.resourceLogs[0].resource)["cicd.pipeline.run.id"],
+      attributesOf(resource)["cicd.pipeline.run.id"],
+    );
+  });
+
+  it("sends the output of a command, and to a collector of its own", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    const { code, stdout } = await runMain(
+      ["run", "--otel-logs", "--stderr=separate", "--job-command"].concat(
+        "echo out; echo err >&2",
+      ),
+      {
+        cwd: directory.path,
+        env: {
+          OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: `${server.url}/v1/logs?x=1`,
+          OTEL_EXPORTER_OTLP_LOGS_HEADERS: "x-team=blue",
+        },
+      },
+    );
+    assertEquals([code, stdout], [0, "out\n"]);
+    const [{ headers }] = server.received;
+    assertEquals(headers.get("x-team"), "blue");
+    assertEquals(server.received.length, 1);
+    assertEquals(
+      logRecords(server.received).map((record: Json) => [
+        attributesOf(record)["log.iostream"],
+        record.body.stringValue,
+      ]).sort(),
+      [["stderr", "err"], ["stdout", "out"]],
+    );
+  });
+
+  it("sends nothing unless the caller has chosen a collector", async () => {
+    await using directory = await temporaryDirectory();
+    await using server = collector(() => new Response("{}"));
+    const job = `otel_logs: true\n${JOB}`;
+    const without = await run({}, directory.path, { job });
+    assertEquals(without.stderr.includes("otel"), false, without.stderr);
+    for (
+      const [name, value] of [
+        ["OTEL_LOGS_EXPORTER", "none"],
+        ["OTEL_SDK_DISABLED", "true"],
+      ]
+    ) {
+      await run(
+        { OTEL_EXPORTER_OTLP_ENDPOINT: server.url, [name]: value },
+        directory.path,
+        { job },
+      );
+    }
+    assertEquals(logRecords(server.received), []);
+    await run(
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+        REACTORCIDE_OTEL_LOGS: "true",
+      },
+      directory.path,
+    );
+    assert(logRecords(server.received).length > 0);
+  });
+
+  for (
+    const [name, answer, reason] of [
+      ["fails", () => new Response("", { status: 503 }), "answered with 503"],
+      [
+        "never answers",
+        (_request: Request, ended: Promise<Response>) => ended,
+        "no answer within 50 ms",
+      ],
+    ] as const
+  ) {
+    it(`keeps its result and counts the lines when a collector ${name}`, async () => {
+      await using directory = await temporaryDirectory();
+      await using server = collector(answer);
+      const { code, stderr } = await run(
+        {
+          OTEL_EXPORTER_OTLP_ENDPOINT: server.url,
+          ...reason.endsWith("50 ms")
+            ? { OTEL_EXPORTER_OTLP_TIMEOUT: "50" }
+            : {},
+        },
+        directory.path,
+        {
+          job: "steps: [{ name: loud, run: 'seq 50000; exit 9' }]",
+          args: ["--otel-logs"],
+        },
+      );
+      assertEquals(code, 9);
+      assertMatch(
+        stderr,
+        new RegExp(`Cannot export 50001 lines of logs to .*${reason}`),
+      );
+      assert(
+        server.received.filter(({ path }) => path === "/v1/logs").length <= 3,
+      );
+    });
+  }
 });

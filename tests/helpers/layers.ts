@@ -88,7 +88,7 @@ const PLATFORM_RULES: readonly PlatformRule[] = [
     what: "uses the network",
     pattern: /(?<![.\w])fetch\s*\(|\bglobalThis\.fetch\b/,
     places: [
-      "src/report/export_otlp.ts",
+      "src/report/collector.ts",
       "src/coordinator/",
       "src/source/",
       "src/plugins/",

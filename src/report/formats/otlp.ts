@@ -1,4 +1,4 @@
-import type { AttemptRecord } from "../run_event.ts";
+import type { AttemptRecord, RunEvents } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 import type { SummaryStatus } from "../summary_table.ts";
 
@@ -76,24 +76,17 @@ export function otlpRequests(
 ): OtlpRequests {
   const { started, sources } = record;
   const source = sources.find((one) => one.source === "source");
-  const common = {
-    "service.name": "runnerlib",
-    "service.version": started.runner.version,
-    "cicd.pipeline.name": started.name ?? UNNAMED,
-    "vcs.repository.url.full": source?.repository,
-    ...resource,
-  };
+  const whole = runResource(started, resource, source);
+  // The id of a run would make each run a series of its own.
+  const common = Object.fromEntries(
+    Object.entries(whole).filter(([name]) => !OF_ONE_RUN.includes(name)),
+  );
   const scope = { name: "runnerlib", version: started.runner.version };
   return {
     traces: {
       resourceSpans: [{
         resource: {
-          attributes: attributes({
-            ...common,
-            "cicd.pipeline.run.id": started.id,
-            "vcs.ref.head.name": source?.ref,
-            "vcs.ref.head.revision": source?.commit,
-          }),
+          attributes: attributes(whole),
         },
         scopeSpans: [{
           scope,
@@ -106,11 +99,42 @@ export function otlpRequests(
     },
     metrics: {
       resourceMetrics: [{
-        // The id of a run would make each run a series of its own.
         resource: { attributes: attributes(common) },
         scopeMetrics: [{ scope, metrics: metricsOf(record) }],
       }],
     },
+  };
+}
+
+/** Attributes that differ from run to run. */
+const OF_ONE_RUN = [
+  "cicd.pipeline.run.id",
+  "vcs.ref.head.name",
+  "vcs.ref.head.revision",
+];
+
+/**
+ * Returns the attributes of a run's resource.
+ *
+ * @param started The run.
+ * @param resource Additional attributes, which override the others.
+ * @param source Its source, once it is prepared.
+ */
+export function runResource(
+  started: RunEvents["run.started"],
+  resource: ResourceAttributes = {},
+  source: Pick<RunEvents["source.prepared"], "repository" | "ref" | "commit"> =
+    {},
+): Attributes {
+  return {
+    "service.name": "runnerlib",
+    "service.version": started.runner.version,
+    "cicd.pipeline.name": started.name ?? UNNAMED,
+    "vcs.repository.url.full": source.repository ?? started.repository,
+    ...resource,
+    "cicd.pipeline.run.id": started.id,
+    "vcs.ref.head.name": source.ref ?? started.ref,
+    "vcs.ref.head.revision": source.commit ?? started.commit,
   };
 }
 
@@ -249,9 +273,11 @@ function statusOf(result: string, message?: string): object {
   return { code: ERROR, ...message === undefined ? {} : { message } };
 }
 
-function attributes(
-  values: Readonly<Record<string, string | number | undefined>>,
-): object[] {
+/** Values of attributes by name; those that are `undefined` are left out. */
+export type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+/** Converts attributes to the form of the protocol's JSON. */
+export function attributes(values: Attributes): object[] {
   return Object.entries(values).flatMap(([key, value]): object[] => {
     if (value === undefined) return [];
     return typeof value === "string"

@@ -1,0 +1,118 @@
+import { Variable } from "../environment/variables.ts";
+import { headerList, isCredential } from "../secrets/collect.ts";
+
+/** Maximum time that the end of a run waits for all collectors, in milliseconds. */
+const TIMEOUT_MS = 2_000;
+
+const DEFAULT_ENDPOINT = "http://localhost:4318";
+
+type Env = Readonly<Record<string, string>>;
+
+/** Names and values of headers. */
+export type HeaderList = readonly (readonly [string, string])[];
+
+/** Signal of OpenTelemetry. */
+export type Signal = "traces" | "metrics" | "logs";
+
+/** A request to a collector. */
+export interface CollectorRequest {
+  /** Method of the request. */
+  readonly method: "POST" | "PUT";
+  /** Address, which is checked by {@linkcode checkTransport}. */
+  readonly url: string;
+  /** Additional headers. */
+  readonly headers: HeaderList;
+  /** Type of the body. */
+  readonly contentType: string;
+  /** Body. */
+  readonly body: string;
+}
+
+/**
+ * Sends data to a collector. Nothing but the status of the answer is read.
+ *
+ * @throws If the collector cannot be reached or refuses the data.
+ */
+export async function send(
+  { method, url, headers, contentType, body }: CollectorRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  const all = new Headers(headers.map(([name, value]) => [name, value]));
+  all.set("content-type", contentType);
+  const response = await fetch(url, {
+    method,
+    headers: all,
+    body,
+    // Headers contain a token for this collector only.
+    redirect: "manual",
+    signal,
+  });
+  await response.body?.cancel();
+  if (!response.ok) throw new Error(`it answered with ${response.status}`);
+}
+
+/** @throws If a credential would be sent unencrypted to another machine. */
+export function checkTransport(
+  text: string,
+  headers: HeaderList,
+  isAllowed: boolean,
+): void {
+  const url = URL.parse(text);
+  // The message of fetch() contains the text.
+  if (url === null) throw new Error("it is not a URL");
+  const isLocal = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname);
+  const hasCredential = url.username !== "" || url.password !== "" ||
+    headers.some(([name, value]) => isCredential(name, value));
+  if (url.protocol !== "http:" || isLocal || isAllowed || !hasCredential) {
+    return;
+  }
+  throw new Error(
+    "plain HTTP would send the credentials unencrypted. Use an https URL, or allow it with " +
+      `${Variable.allowInsecureTransport}=true or --allow-insecure-transport`,
+  );
+}
+
+/** Type of the body of requests in JSON. */
+export const JSON_TYPE = "application/json";
+
+/** Returns the address for one signal, by the standard variables. */
+export function endpointOf(env: Env, kind: Signal): string {
+  const own = env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_ENDPOINT`];
+  if (own) return own;
+  const base = env.OTEL_EXPORTER_OTLP_ENDPOINT || DEFAULT_ENDPOINT;
+  return `${base.replace(/\/+$/, "")}/v1/${kind}`;
+}
+
+/**
+ * Returns the headers of a request by the standard variables. The error about
+ * an invalid one contains nothing of it, since it may be a token.
+ */
+export function headersOf(env: Env, kind: Signal): HeaderList {
+  const headers = headerList(given(env, "HEADERS", kind) ?? "")
+    .map(({ name, value }): [string, string] => [name, value]);
+  try {
+    new Headers(headers);
+  } catch {
+    throw new Error("a header is invalid");
+  }
+  return headers;
+}
+
+/**
+ * Returns the time limit in milliseconds. An invalid one, or one that is too
+ * long, is replaced by the maximum.
+ */
+export function timeoutOf(env: Env, kind: Signal = "traces"): number {
+  const ms = Number(given(env, "TIMEOUT", kind));
+  return ms > 0 ? Math.min(TIMEOUT_MS, ms) : TIMEOUT_MS;
+}
+
+/** The variable of one signal overrides that of all. */
+function given(
+  env: Env,
+  name: "HEADERS" | "TIMEOUT",
+  kind: Signal,
+): string | undefined {
+  return env[`OTEL_EXPORTER_OTLP_${kind.toUpperCase()}_${name}`] ||
+    env[`OTEL_EXPORTER_OTLP_${name}`] || undefined;
+}
