@@ -90,11 +90,11 @@ export async function loadCommandConfig(
 
 /**
  * Returns the configuration of a command if it is valid, logs its warnings and
- * masks as it says.
+ * configures the masker.
  *
  * @param loaded The configuration, or its problems.
- * @returns The configuration, and the secrets that are masked.
- * @throws {RunnerError} `invalid-config`, with every problem.
+ * @returns The configuration and the masked secrets.
+ * @throws {RunnerError} `invalid-config` with all problems.
  */
 export function checkCommandConfig(
   loaded: CommandConfig,

@@ -8,7 +8,7 @@ import type {
 import { run } from "./commands/run.ts";
 import { flagsOf, shownArgument, usageError } from "./parse_arguments.ts";
 
-/** Every command, in the order in which help lists the commands of a group. */
+/** All commands; those of a group are in the order of the help. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   init: {
     group: "Run",
@@ -18,7 +18,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: {
     group: "Run",
     summary: "Run a job: the job.yaml of the directory, or a command",
-    // Loaded with the program, because its start matters most.
+    // Imported statically, because the startup time of `run` matters most.
     load: () => Promise.resolve(run),
   },
   exec: {
@@ -179,9 +179,9 @@ export const CATALOG: CommandCatalog = {
 };
 
 /**
- * Loads every command, for help, completions and docs.
+ * Loads all commands, for help, completions and docs.
  *
- * @returns Commands in the order of the help, with the options that it shows.
+ * @returns Commands in the order of the help, with their visible options.
  */
 export function loadCommands(): Promise<LoadedCommand[]> {
   return Promise.all(

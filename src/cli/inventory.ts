@@ -211,7 +211,7 @@ export function jobPart(
   };
 }
 
-/** The first line that does something. */
+/** Returns the first line of a command that is neither a comment nor `set -`. */
 function summaryOf(command: string | undefined): string | undefined {
   const lines = (command ?? "").split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !/^(#|set -)/.test(line));
@@ -220,12 +220,12 @@ function summaryOf(command: string | undefined): string | undefined {
 }
 
 /**
- * Logs what is ignored in definitions, each thing once: several workflows may
- * use one job file.
+ * Creates a function that logs warnings about definitions, each only once:
+ * several workflows may use the same job file.
  *
  * @param logger Logger.
- * @param part Part of the program that the lines name.
- * @returns Takes a warning.
+ * @param part Component that the log lines name.
+ * @returns Function that logs a warning.
  */
 export function warner(
   logger: Logger,

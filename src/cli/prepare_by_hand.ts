@@ -12,11 +12,11 @@ import { untilSignal } from "./until_signal.ts";
 import { partsInWorkDir } from "./job_location.ts";
 
 /**
- * Prepares a source that the user names, without a job.
+ * Prepares the source of a command, without a job.
  *
  * @param context Context of the command.
  * @param name Name of the command.
- * @param type How the source is prepared.
+ * @param type Type of the source.
  * @returns Exit code.
  * @throws {RunnerError} If the source cannot be prepared.
  */
@@ -62,7 +62,7 @@ export async function prepareByHand(
         },
       );
     } finally {
-      // Credentials are also left behind if the source was never started.
+      // Remove credentials even if preparation did not start.
       await removeCredentials({ parts });
     }
   });

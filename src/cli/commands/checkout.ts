@@ -4,7 +4,7 @@ import { usageError } from "../parse_arguments.ts";
 import { prepareByHand } from "../prepare_by_hand.ts";
 import { WORK_DIR_FLAG } from "../job_location.ts";
 
-/** Types of sources that have something to be checked out. */
+/** Source types that can be checked out. */
 const TYPES: readonly string[] = ["git", "tarball", "hg", "svn"];
 
 /** The command `checkout`. */

@@ -60,7 +60,7 @@ export const cleanup: Command = {
   },
 };
 
-/** A signal ends the waiting; afterwards it ends the process, as it does without a listener. */
+/** Locks the workspace. While it waits, a signal cancels the command. */
 async function lock(
   { host, logger }: RunnerParts,
   workspace: Workspace,

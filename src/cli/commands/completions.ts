@@ -34,7 +34,7 @@ Shells, and how to load the script:
   takesRest: true,
   async run(context) {
     const { operands: [shell, kind = ""], rest, print, catalog } = context;
-    // Called by the scripts, with the words of the line that is typed.
+    // The scripts call this with the words of the typed line.
     if (shell === "names") {
       const { completedNames } = await import("../completions/names.ts");
       for (const name of await completedNames(context, kind, rest ?? [])) {

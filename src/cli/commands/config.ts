@@ -11,7 +11,7 @@ import {
 import { configFlags } from "../config_flags.ts";
 import { JOB_FILE_FLAG } from "../job_location.ts";
 
-/** Options whose values are not shown until it is known what is secret in them. */
+/** Options whose values are hidden if secrets in them cannot be determined. */
 const SENSITIVE: readonly OptionName[] = ["job_env", "secret_values_list"];
 
 /** The command `config`. */

@@ -108,7 +108,7 @@ configuration. Exits with 0 if nothing is missing, and with 1 otherwise.`,
   },
 };
 
-/** Colors the state in front of a finding. */
+/** Colors the state at the start of a line. */
 function coloredState(line: string): string {
   const codes = { ok: 32, missing: 33, needed: 31 };
   return line.replace(

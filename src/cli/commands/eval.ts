@@ -129,9 +129,10 @@ is 1.`,
 };
 
 /**
- * Submits the trusted definitions alone when the coordinator refuses those of
- * the pull request. The coordinator knows the document by its `operation_id`:
- * if it has accepted the first one after all, nothing is started twice.
+ * Submits the document. If the coordinator rejects the definitions of the pull
+ * request, submits only the trusted ones. Both documents have the same
+ * `operation_id`, so if the coordinator accepted the first one after all,
+ * nothing is started twice.
  */
 async function submitOrFallBack(
   context: CommandContext,
@@ -166,7 +167,7 @@ async function submitOrFallBack(
 }
 
 function invalidFile(file: string, problem: string): Explanation {
-  // The first line says that the file cannot be used, the second one why.
+  // The first line names the file, the second one contains the reason.
   const lines = problem.split("\n");
   return {
     name: file,
@@ -188,7 +189,7 @@ function explanationOf(
     origin,
     status: isStarted ? "starts" : "skipped",
     reason,
-    // `disable_run_local` is about the machines of developers.
+    // `disable_run_local` applies only to the machines of developers.
     ...jobs === undefined ? {} : {
       jobs: explainJobs(
         jobs.map((job) => ({
@@ -252,7 +253,7 @@ async function submit(
       logger.warn("eval", `The document is sent again: ${reason}`, { ms }),
     signal: graceful,
   });
-  // Whatever finds the submitted document here would start everything again.
+  // A worker that finds the submitted document would start everything again.
   await Deno.remove(path);
 }
 

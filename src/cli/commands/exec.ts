@@ -60,14 +60,14 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       ? await writePythonPackage(temporary.path, host.env)
       : {};
     const [program, ...args] = argv;
-    // Options of `deno run` precede the pipeline.
+    // Options of `deno run` must precede the pipeline.
     const command = isPython ? argv : [
       program,
       ...args.slice(0, args.indexOf(path)),
       permissionTextOption(host.cwd),
       ...await pipelineImports(path, {
         directory: temporary.path,
-        // Whoever may write around the trusted CI source is not trusted.
+        // Files above the trusted CI source are not trusted.
         roots: [
           ...host.env[Variable.ciSourceDir]?.startsWith("/")
             ? [host.env[Variable.ciSourceDir]]
@@ -82,7 +82,7 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
       ...pipelineEnvironment({
         ...host.env,
         TMPDIR: temporary.path,
-        // Programs that the pipeline starts leave their files with its own.
+        // Programs of the pipeline belong to the same run and share its files.
         [Variable.runId]: run.id,
         ...socket ? { [Variable.secretsSocket]: socket } : {},
       }, permissions),
@@ -99,7 +99,10 @@ but is not confined otherwise. Exits with the pipeline's exit code.`,
   },
 };
 
-/** What a worker reads is masked, with what the pipeline registers, and ends with a line break. */
+/**
+ * Masks output that a worker reads, including secrets that the pipeline
+ * registers, and ends it with a newline.
+ */
 async function maskedOutput(parts: RunnerParts): Promise<
   & AsyncDisposable
   & Required<Pick<RunInheritedOptions, "passOn">>
@@ -126,7 +129,7 @@ async function maskedOutput(parts: RunnerParts): Promise<
   };
 }
 
-/** In the workspace, where the pipeline may write; elsewhere it may not. */
+/** Creates a temporary directory in the workspace, where the pipeline may write. */
 async function workspaceDirectory(
   base: string,
 ): Promise<AsyncDisposable & { readonly path: string }> {
@@ -149,12 +152,12 @@ async function workspaceDirectory(
 }
 
 /**
- * Rewords the message of Deno for a denied permission, so that it names the
- * option of `runnerlib exec`. The function runs in the process of a pipeline, and
- * uses nothing from outside of itself.
+ * Rewords Deno's message about a denied permission, so that it suggests the
+ * option of `runnerlib exec`. The function is serialized to run in the process
+ * of a pipeline, so it must not use anything from outside.
  *
  * @param text Message of Deno.
- * @param cwd Directory in which the pipeline was started.
+ * @param cwd Working directory of the pipeline.
  * @returns The message.
  */
 export function permissionText(text: string, cwd: string): string {
@@ -176,10 +179,10 @@ export function permissionText(text: string, cwd: string): string {
 }
 
 /**
- * Returns the option of `deno run` that loads {@linkcode permissionText} into a
- * pipeline, for errors that it does not catch and for those in its log.
+ * Returns the option of `deno run` that applies {@linkcode permissionText} in a
+ * pipeline, to uncaught errors and to errors in its log.
  *
- * @param cwd Directory in which the pipeline is started.
+ * @param cwd Working directory of the pipeline.
  * @returns The option.
  */
 export function permissionTextOption(cwd: string): string {

@@ -78,7 +78,7 @@ are never shown. Secrets that a job registers while it runs are not listed.`,
   },
 };
 
-/** Without the password of the store, all but the references are known. */
+/** Collects secrets; without the store's password, references are missing. */
 async function findSecrets(
   loaded: CommandConfig,
 ): Promise<{ isComplete: boolean; secrets: KnownSecrets }> {
@@ -99,7 +99,7 @@ async function findSecrets(
   return { isComplete, secrets };
 }
 
-/** Reads the given log, or those of the last run. */
+/** Reads the given log, or the logs of the last run. */
 async function readLogs(
   { flags, parts: { host, workspace } }: CommandContext,
 ): Promise<string[]> {
@@ -129,19 +129,19 @@ async function logsIn(directory: string): Promise<string[]> {
     return entries.filter(({ isFile }) => isFile)
       .map(({ name }) => `${directory}/${name}`).sort();
   } catch {
-    // No run has left logs.
+    // There are no logs.
     return [];
   }
 }
 
-/** How often a text occurs in logs. */
+/** Counts occurrences of a text in logs. */
 function countOf(text: string, logs: readonly string[]): number {
   return text === ""
     ? 0
     : logs.reduce((count, log) => count + log.split(text).length - 1, 0);
 }
 
-/** How often a secret would be masked in logs, in any of its forms. */
+/** Counts how often a secret, in any form, would be masked in logs. */
 function hitsOf(
   secret: KnownSecret,
   minBytes: number,
@@ -155,7 +155,7 @@ function hitsOf(
   return countOf(mark, masked) - countOf(mark, logs);
 }
 
-/** In how many forms a secret is masked. */
+/** Returns the number of forms in which a secret is masked. */
 function formsOf(secret: KnownSecret, minBytes: number): number {
   const masker = new Masker();
   masker.minBytes = minBytes;

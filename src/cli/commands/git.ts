@@ -15,7 +15,7 @@ import { configFlags, flagsLayer, IGNORED_FLAGS } from "../config_flags.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
-/** An action and how many operands it takes. */
+/** An action and its number of operands. */
 interface ActionEntry {
   readonly operandCount: number;
   readonly run: (context: CommandContext) => Promise<void>;
@@ -87,19 +87,19 @@ function findAction(name: string | undefined): ActionEntry {
   throw usageError(`Unknown action "${name}"${hint}`, "git");
 }
 
-/** Where a command looks for the code. */
+/** Code directory of a command. */
 interface CodeDirectory extends GitQueryOptions {
   /** Absolute path. */
   readonly directory: string;
-  /** The same as a job knows it. */
+  /** Path of the directory inside a job. */
   readonly jobPath: string;
 }
 
 /**
- * Prints the files that have changed.
+ * Prints the changed files.
  *
  * @param context Context of the command.
- * @throws {RunnerError} With code `source-failed`, if it cannot be known.
+ * @throws {RunnerError} `source-failed` if they cannot be determined.
  */
 export async function printChangedFiles(
   context: CommandContext,
@@ -116,10 +116,10 @@ export async function printChangedFiles(
 }
 
 /**
- * Prints what is checked out.
+ * Prints the branch, commit and state of the checkout.
  *
  * @param context Context of the command.
- * @throws {RunnerError} With code `source-failed`, if no repository is found.
+ * @throws {RunnerError} `source-failed` if there is no repository.
  */
 export async function printGitInfo(context: CommandContext): Promise<void> {
   const place = codeDirectory(context);
@@ -137,7 +137,7 @@ export async function printGitInfo(context: CommandContext): Promise<void> {
   await context.print(lines.map(printable).join("\n"));
 }
 
-/** Shows a job the real path of its code, outside a container as well. */
+/** Finds the code directory. Inside a job, a variable contains its real path. */
 function codeDirectory(context: CommandContext): CodeDirectory {
   const { workspace, host } = partsInWorkDir(context);
   const { env } = host;

@@ -26,7 +26,7 @@ const FORMATS: Readonly<
   svg: (jobs, title) => svgGraph(title, jobs),
 };
 
-/** Option that chooses the language of a graph. */
+/** Option for the format of a graph. */
 export const FORMAT_FLAG: Flag = {
   name: "format",
   valueName: "FORMAT",

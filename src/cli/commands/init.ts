@@ -7,7 +7,7 @@ import { FIRST_FILES } from "../first_files.ts";
 import { usageError } from "../parse_arguments.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
-/** Kinds of files, each with what it is. */
+/** Kinds of starter files, with descriptions. */
 const KINDS: Readonly<Record<string, string>> = {
   job: "a job of shell commands: job.yaml",
   pipeline: "a job in TypeScript: pipeline.ts and deno.json",
@@ -69,7 +69,7 @@ ${
   },
 };
 
-/** The kind that is given, or chosen on a terminal. */
+/** Returns the given kind, or the one that the user chooses on a terminal. */
 async function kindOf(context: CommandContext): Promise<string> {
   const { operands, isOn } = context;
   const given = [
@@ -85,7 +85,7 @@ async function kindOf(context: CommandContext): Promise<string> {
   throw usageError(`The kind must be one of ${names}`, "init");
 }
 
-/** Asks for the number or the name of a kind. */
+/** Prompts for the number or the name of a kind. */
 async function chooseKind(
   { parts: { host, stdout }, print }: CommandContext,
 ): Promise<string> {
@@ -126,7 +126,7 @@ async function presentPaths(
   return present;
 }
 
-/** Writes all files or none, so that a failure does not stop the next attempt. */
+/** Writes all files or none, so that a failed attempt can be repeated. */
 async function writeNew(
   cwd: string,
   files: readonly (readonly [path: string, text: string])[],

@@ -21,7 +21,7 @@ the jobs in .reactorcide/jobs. Exits with 1 if one of the files is invalid.`,
   run: (context) => listDefinitions(context, context.operands[0]),
 };
 
-/** Maximum number of columns that the names of steps and jobs take. */
+/** Maximum width of the column of names. */
 const MAX_NAME_WIDTH = 40;
 
 /**
@@ -29,7 +29,7 @@ const MAX_NAME_WIDTH = 40;
  *
  * @param context Context of the command.
  * @param directory Path of the directory.
- * @returns Exit code: 1 if one of the files cannot be used.
+ * @returns Exit code: 1 if one of the files is invalid.
  */
 export async function listDefinitions(
   context: CommandContext,
@@ -79,7 +79,7 @@ async function checkDirectory(path: string, name: string): Promise<void> {
 }
 
 /**
- * Lays out jobs and workflows, each with its steps or jobs below it.
+ * Formats jobs and workflows, each followed by its steps or jobs.
  *
  * @param entries Jobs and workflows.
  * @param columns Width of a line; unlimited if `undefined`.

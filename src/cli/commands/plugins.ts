@@ -68,11 +68,12 @@ methods is called.`,
 };
 
 /**
- * Lists every plugin that a job would load, in the order of the calls.
+ * Lists the plugins that a job would load, in call order.
  *
  * @param context Context of the command.
- * @returns Exit code: 1 if one of them cannot be loaded.
- * @throws {RunnerError} If the configuration or a directory is wrong.
+ * @returns Exit code: 1 if a plugin cannot be loaded.
+ * @throws {RunnerError} If the configuration is invalid or a directory cannot
+ * be read.
  */
 export async function listPlugins(context: CommandContext): Promise<number> {
   const loaded = await load(context);
@@ -89,12 +90,12 @@ export async function listPlugins(context: CommandContext): Promise<number> {
 }
 
 /**
- * Checks a plugin file and prints what it finds.
+ * Checks a plugin file and describes its plugins.
  *
  * @param context Context of the command.
  * @param path Path of the file as typed.
- * @returns Exit code: 1 if it cannot be loaded.
- * @throws {RunnerError} If no plugin has the name.
+ * @returns Exit code: 1 if the file cannot be loaded.
+ * @throws {RunnerError} If the file is not a plugin.
  */
 export async function checkPluginFile(
   context: CommandContext,
@@ -167,7 +168,7 @@ function priorityOf({ plugins }: InspectedPlugin): number {
 }
 
 /**
- * Returns the lines that describe a plugin.
+ * Describes a plugin.
  *
  * @param plugin The plugin.
  * @param isTrusted Whether plugin files run in the runner's own process.

@@ -35,7 +35,7 @@ Arguments after "--" are taken literally.`,
     }
     const path = socketOf(context);
     const values = await valuesOf(context);
-    // No message, whatever it is about, is to show one of them.
+    // No message of this command must contain a secret.
     for (const value of values) parts.masker.add(value);
     const count = await registerSecrets(path, values);
     if (count > 0) {
@@ -66,7 +66,7 @@ async function valuesOf(context: CommandContext): Promise<string[]> {
 
 async function readLines({ parts }: CommandContext): Promise<string[]> {
   const { stdin } = parts.host;
-  // A broken character must not be replaced: another value would be masked.
+  // Invalid UTF-8 must not be replaced: a different value would be masked.
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   try {

@@ -16,7 +16,7 @@ import {
 import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
 import type { WatchedJob } from "../terminal/live_view.ts";
 
-/** Option that names the program which runs containers. */
+/** Option for the container engine. */
 export const ENGINE_FLAG: Flag = {
   name: "docker",
   valueName: "PROGRAM",
@@ -24,14 +24,14 @@ export const ENGINE_FLAG: Flag = {
   group: "What to run",
 };
 
-/** Option that runs nothing. */
+/** Option that prints the plan without running it. */
 export const DRY_RUN_FLAG: Flag = {
   name: "dry-run",
   help: "Validate and print the plan without running it",
   group: "What to run",
 };
 
-/** Options that name a job of a workflow. */
+/** Options that select a job of a workflow. */
 const WORKFLOW_JOB_FLAGS: readonly Flag[] = [
   {
     name: "job",
@@ -115,21 +115,21 @@ overrides the defaults. Defaults are shown in parentheses.`,
   },
 };
 
-/** What {@linkcode runWith} runs. */
+/** Options for {@linkcode runWith}. */
 export interface RunRequest {
-  /** What the options say. */
+  /** Layer of the options. */
   readonly layer: Layer;
   /** Path or text of a job file. */
   readonly jobFile: GivenJobFile | undefined;
-  /** The container to run the command in, if the runner starts one. */
+  /** Container for the command, if the runner starts one. */
   readonly container: ContainerSetting | undefined;
 }
 
 /**
- * Runs a job, shows its steps, and prints what comes next.
+ * Runs a job, shows its steps, and prints the follow-up jobs.
  *
  * @param context Context of the command.
- * @param request What to run.
+ * @param request Job, and how to run it.
  * @returns Exit code.
  */
 export async function runWith(
@@ -149,14 +149,14 @@ export async function runWith(
   return result.exitCode;
 }
 
-/** A command may also come from a plugin. */
+/** Checks whether there may be a command; plugins can set it as well. */
 function hasCommand(layer: Layer, { env }: Host): boolean {
   const given = { ...environmentLayer(env), ...layer };
   return [given.job_command, given.plugin_dir, given.plugins]
     .some((setting) => setting !== undefined);
 }
 
-/** Only a job file has steps that somebody could watch. */
+/** Opens the live view for a job file; other jobs have no steps to show. */
 async function watch(
   { parts }: CommandContext,
   jobFile: GivenJobFile | undefined,
@@ -166,7 +166,7 @@ async function watch(
   return watchJob(parts.host);
 }
 
-/** An image in a variable alone does not mean a container: workers always set it. */
+/** Ignores an image in a variable, which workers always set. */
 function containerOf(
   { flags, switches }: CommandContext,
 ): ContainerSetting | undefined {
@@ -175,9 +175,9 @@ function containerOf(
 }
 
 /**
- * Reads which program runs containers.
+ * Returns the container engine of the options.
  *
- * @param flags Options that the user typed.
+ * @param flags Options of the command.
  */
 export function engineOf(flags: CommandContext["flags"]): ContainerSetting {
   const engine = flags.get(ENGINE_FLAG.name);

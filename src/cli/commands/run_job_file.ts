@@ -4,7 +4,7 @@ import { readGiven, WORK_DIR_FLAG } from "../job_location.ts";
 import { usageError } from "../parse_arguments.ts";
 import { DRY_RUN_FLAG, ENGINE_FLAG, engineOf, runWith } from "./run.ts";
 
-/** Image of a job file that names none. */
+/** Image if the job file does not set one. */
 const DEFAULT_IMAGE = "alpine:latest";
 
 /** The command `run-job`. */

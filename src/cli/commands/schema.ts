@@ -2,7 +2,7 @@ import { suggest } from "../../suggest.ts";
 import type { Command } from "../command.ts";
 import { usageError } from "../parse_arguments.ts";
 
-/** What there are schemas of; each is loaded when it is asked for. */
+/** Functions that load and create the schemas. */
 const SCHEMAS: Readonly<Record<string, () => Promise<unknown>>> = {
   async job() {
     const { jobFileSchema } = await import(

@@ -15,7 +15,7 @@ import {
   setSecret,
 } from "../secret_actions.ts";
 
-/** An action and the names of its operands; those in brackets may be left out. */
+/** An action and the names of its operands; those in brackets are optional. */
 interface ActionEntry {
   readonly operands: readonly string[];
   readonly run: SecretAction;
@@ -56,7 +56,7 @@ the end of a single-line secret is removed; a multi-line secret is kept as it is
     ["secrets set demo/app API_TOKEN", "Set a secret; prompts for the value"],
   ],
   flags: [PASSWORD_FD_FLAG],
-  // Extra operands may be secrets, so the error does not repeat them.
+  // Extra operands may be secrets, so the error must not quote them.
   takesSecrets: true,
   actions: Object.keys(ACTIONS),
   maxOperands: Infinity,

@@ -21,7 +21,7 @@ import { usageError } from "../parse_arguments.ts";
 import { untilSignal } from "../until_signal.ts";
 import { partsInWorkDir, WORK_DIR_FLAG } from "../job_location.ts";
 
-/** Keys of the configuration that the command reads; a job has others. */
+/** Options that the command reads. */
 const SETTINGS = [
   "triggers_file",
   "trigger_transport",
@@ -96,7 +96,7 @@ async function triggerIn(
   );
 }
 
-/** Variables of an event that triggered jobs get. */
+/** Variables of the event that triggered jobs inherit. */
 const PASSED_ON = [
   Variable.eventType,
   Variable.branch,
@@ -116,12 +116,12 @@ const PASSED_ON = [
 ];
 
 /**
- * Creates a follow-up job of what a job file says.
+ * Creates a follow-up job from the definition in a job file.
  *
- * It gets the event and the sources of the job that triggers it.
+ * It inherits the event and the sources of the triggering job.
  *
- * @param definition What the file says.
- * @param env Environment of the job that triggers.
+ * @param definition Definition in the file.
+ * @param env Environment of the triggering job.
  * @returns The follow-up job.
  */
 export function triggerOfDefinition(
@@ -153,8 +153,9 @@ function source(env: Readonly<Record<string, string>>): Partial<Trigger> {
 }
 
 /**
- * A type without an address would make the follow-up job fail, and so would an
- * address that a job which no event started gives: the coordinator drops it.
+ * Sets the CI source only with a URL, and only if an event started this job.
+ * Otherwise the coordinator drops the URL, and a type without a URL would make
+ * the follow-up job fail.
  */
 function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
   const {
@@ -166,7 +167,7 @@ function ciSource(env: Readonly<Record<string, string>>): Partial<Trigger> {
     : {};
 }
 
-/** Address and ref are variables of the follow-up job in any case. */
+/** Sets the type; URL and ref are always variables of the follow-up job. */
 function ciSourceVariables(
   env: Readonly<Record<string, string>>,
 ): Record<string, string> {

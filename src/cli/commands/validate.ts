@@ -39,7 +39,7 @@ export const validate: Command = {
     if (switches.get("check-files") !== false) {
       checkDirectories(config, parts.workspace, parts.logger);
     }
-    // A run masks more and warns; `validate` reports an error.
+    // A run masks more and logs a warning; `validate` reports an error.
     const problems = unknownSecretNames({
       ...loaded.surroundings,
       jobEnv: config.env,

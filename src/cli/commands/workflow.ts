@@ -7,7 +7,7 @@ import { QUIET_FLAG, usageError, VERBOSE_FLAG } from "../parse_arguments.ts";
 import { CHANGED_FILE_FLAG, INPUT_FLAGS } from "../workflow/run_inputs.ts";
 import { EXPLAIN_FLAGS } from "../workflow/explanation.ts";
 
-/** Actions; each is loaded when it is used. */
+/** Actions; each loads its modules on demand. */
 const ACTIONS: Readonly<
   Record<string, (context: CommandContext, file?: string) => Promise<number>>
 > = {

@@ -7,7 +7,7 @@ import {
   type WordKind,
 } from "./word_kind.ts";
 
-/** Determines where the cursor is: bash makes a word of each "=", too. */
+/** Determines the word at the cursor; bash splits words at "=". */
 const HEAD = `# Completion of runnerlib for bash 3.2 and newer.
 _runnerlib() {
   local IFS=$'\\n' cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]}
@@ -55,10 +55,10 @@ _runnerlib_names() {
 complete -F _runnerlib runnerlib`;
 
 /**
- * Writes the completions for bash.
+ * Creates the completion script for bash.
  *
- * @param commands Every command.
- * @returns Script, without a final line break.
+ * @param commands All commands.
+ * @returns Script without a trailing newline.
  */
 export function bashCompletions(commands: readonly LoadedCommand[]): string {
   const names = commands.map(({ name }) => name);

@@ -27,10 +27,10 @@ complete -c runnerlib -n '__runnerlib_command_is ""' -s h -l help -d 'Show the c
 complete -c runnerlib -n '__runnerlib_command_is ""' -l version -d 'Show the version'`;
 
 /**
- * Writes the completions for fish.
+ * Creates the completion script for fish.
  *
- * @param commands Every command.
- * @returns Script, without a final line break.
+ * @param commands All commands.
+ * @returns Script without a trailing newline.
  */
 export function fishCompletions(commands: readonly LoadedCommand[]): string {
   return [

@@ -7,7 +7,7 @@ import {
   type WordKind,
 } from "./word_kind.ts";
 
-/** Works from a folder of `fpath`, and when the shell reads it as it starts. */
+/** Works from a folder of `fpath`, and if the shell evaluates it at startup. */
 const TAIL = `
 _runnerlib_names() {
   local -a names
@@ -23,10 +23,10 @@ else
 fi`;
 
 /**
- * Writes the completions for zsh.
+ * Creates the completion script for zsh.
  *
- * @param commands Every command.
- * @returns Script, without a final line break.
+ * @param commands All commands.
+ * @returns Script without a trailing newline.
  */
 export function zshCompletions(commands: readonly LoadedCommand[]): string {
   return [
@@ -95,7 +95,7 @@ function flagSpecifications(flag: Flag): string[] {
   ];
 }
 
-/** Where nothing is offered nothing is said, or options would not be inserted. */
+/** Omits operands without completions, or zsh would not complete options there. */
 function operand(position: string, kind: WordKind): string[] {
   return kind === "nothing" ? [] : [`${position}: :${action(kind)}`];
 }

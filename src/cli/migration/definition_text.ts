@@ -12,48 +12,48 @@ import {
 } from "yaml";
 import { yaml11Value } from "./yaml11.ts";
 
-/** A text of a definition that a shell runs. */
+/** A shell command in a definition. */
 export interface DefinedCommand {
-  /** The text. */
+  /** Text of the command. */
   readonly text: string;
   /** Number of its first line. */
   readonly line: number;
 }
 
-/** A value that YAML 1.1 and the runner understand differently. */
+/** A value that YAML 1.1 and the runner parse differently. */
 export interface DefinedValue {
-  /** Key of the value, or of the list that holds it. */
+  /** Key of the value, or of the list that contains it. */
   readonly key: string;
   /** Number of the line. */
   readonly line: number;
-  /** What the job got from the Python runner. */
+  /** Value in the Python runner. */
   readonly before: string;
-  /** What it gets now. */
+  /** Value in this runner. */
   readonly after: string;
-  /** The line that gives it what it got. */
+  /** Line that restores the old value. */
   readonly fix: string;
 }
 
-/** What a job or workflow file says, as far as a migration asks. */
+/** Contents of a job or workflow file that matter for a migration. */
 export interface DefinitionText {
-  /** Texts for a shell. */
+  /** Shell commands. */
   readonly commands: readonly DefinedCommand[];
   /** Values that change. */
   readonly values: readonly DefinedValue[];
   /** Images of jobs. */
   readonly images: readonly DefinedCommand[];
-  /** Paths of the job files that entries name. */
+  /** Paths of job files that entries refer to. */
   readonly jobFiles: readonly string[];
-  /** Variables that hold a secret from the store. */
+  /** Variables that contain a secret from the store. */
   readonly secretNames: readonly string[];
 }
 
-/** Keys whose texts a shell runs. */
+/** Keys that contain shell commands. */
 const COMMAND_KEYS = new Set(["command", "job_command", "run"]);
 
 /**
- * Reads what a migration needs from a job or workflow file. A file that is not
- * YAML is skipped: the reader of definitions reports it.
+ * Extracts the contents of a job or workflow file that matter for a migration.
+ * Invalid YAML is skipped: it is reported when definitions are read.
  *
  * @param text Text of the file.
  */
@@ -70,7 +70,7 @@ export function readDefinitionText(text: string): DefinitionText {
   try {
     document = parseDocument(text, { lineCounter, uniqueKeys: false });
   } catch {
-    // Nested more deeply than the parser can follow.
+    // The nesting is too deep for the parser.
     return found;
   }
   const lineOf = (node: Node) => lineCounter.linePos(node.range?.[0] ?? 0).line;
@@ -104,7 +104,7 @@ export function readDefinitionText(text: string): DefinitionText {
   return found;
 }
 
-/** The text of a block begins on the line behind its header. */
+/** The text of a block scalar begins on the line after its header. */
 function commandOf(node: Scalar, line: number): DefinedCommand {
   const isBlock = node.type === "BLOCK_LITERAL" || node.type === "BLOCK_FOLDED";
   return { text: String(node.value), line: isBlock ? line + 1 : line };
@@ -152,7 +152,7 @@ function readEnvironment(
   }
 }
 
-/** Values of JSON: variables of a workflow, or items that become variables. */
+/** Reads JSON values: variables of a workflow, or items of `for_each`. */
 function readJson(
   node: unknown,
   key: string,
@@ -212,7 +212,7 @@ function jsonDifference(
     : { before: old.json, after: JSON.stringify(now ?? null) };
 }
 
-/** A number as the coordinator writes it into a variable. */
+/** Formats a number as the coordinator does in variables. */
 function goText(json: string): string {
   const value = Number(json);
   if (json === "true" || json === "false" || json === "null") return json;

@@ -1,10 +1,10 @@
 import { Variable } from "../../environment/variables.ts";
 import { baseName } from "./shell_commands.ts";
 
-/** Options of git itself whose value is the next word. */
+/** Options of git itself that take the next word as their value. */
 const GIT_VALUES = new Set(["-C", "-c", "--git-dir", "--work-tree"]);
 
-/** Subcommands that are of no use without more than one commit. */
+/** Subcommands that are useless with a single commit. */
 const NEEDS_HISTORY = new Set([
   ...["bisect", "blame", "annotate", "cherry", "cherry-pick", "describe"],
   ...["merge", "merge-base", "name-rev", "range-diff", "rebase", "shortlog"],
@@ -19,11 +19,11 @@ const HISTORY_PROGRAMS = new Set([
   ...["semver-tags", "standard-version", "svu"],
 ]);
 
-/** A revision that is not the commit that is checked out. */
+/** Matches revisions other than the checked out commit. */
 const OTHER_COMMIT =
   /(?:^|[^.])(?:\bHEAD|@)(?:[~^]|@\{)|[\w}/-](?:\^|~\d*)(?:$|[.: ])|[\w})~^@]\.{2,3}(?:$|[\w$@({])|^\.{2,3}[\w$@({]|^(?:origin|upstream)\/|^refs\/(?:tags|remotes)\//;
 
-/** Variables that name what the checkout holds anyway. */
+/** Matches variables whose revisions are always in the checkout. */
 const REACHED = new RegExp(
   `^\\$\\{?(?:${
     [
@@ -33,17 +33,17 @@ const REACHED = new RegExp(
   })\\b[^}]*\\}?$`,
 );
 
-/** A range from the base of a known pull request, which the checkout holds. */
+/** Matches a range from the base of a pull request, which is in the checkout. */
 const REACHED_RANGE = new RegExp(
   `^\\$\\{?${Variable.diffBase}\\b[^}.]*\\}?(?:\\.{2,3}(?:HEAD|@|\\$\\{?${Variable.sha}\\}?)?)?$`,
 );
 
 /**
- * Checks whether a command needs more of a repository than one commit.
+ * Checks whether a command needs more than one commit of a repository.
  *
  * @param argv Program and arguments.
- * @returns The command in short, for a message; `undefined` if one commit is
- * enough.
+ * @returns Short form of the command, for a message; `undefined` if one commit
+ * is enough.
  */
 export function historyCommand(argv: readonly string[]): string | undefined {
   const program = baseName(argv[0] ?? "");
@@ -61,7 +61,7 @@ export function historyCommand(argv: readonly string[]): string | undefined {
     : ["git", command, ...reason === "" ? [] : [reason]].join(" ");
 }
 
-/** Checks whether a command makes a clone with its whole history. */
+/** Checks whether a command creates a clone with full history. */
 export function isFullClone(argv: readonly string[]): boolean {
   if (baseName(argv[0] ?? "") !== "git") return false;
   const [command, ...args] = withoutGitOptions(argv.slice(1));
@@ -77,7 +77,7 @@ function withoutGitOptions(args: readonly string[]): readonly string[] {
   return args.slice(at);
 }
 
-/** What of a command needs history: a word of it, or nothing to add. */
+/** Returns the word that requires history; empty if the whole command does. */
 function needsHistory(
   command: string,
   args: readonly string[],
@@ -135,7 +135,7 @@ function needsHistory(
   }
 }
 
-/** A branch or tag; a path looks like one. */
+/** Returns the branch or tag to check out, unless it looks like a path. */
 function checkoutTarget(
   words: readonly string[],
   options: readonly string[],

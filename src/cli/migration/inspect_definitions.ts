@@ -21,16 +21,16 @@ import { shellCommands } from "./shell_commands.ts";
 import { checkCommands } from "./text_rules.ts";
 import type { TreeFile, UntrustedTree } from "./untrusted_tree.ts";
 
-/** Definitions of a repository, as texts. */
+/** Definition files of a repository. */
 export interface Definitions {
-  /** What each job and workflow file says. */
+  /** Contents of job and workflow files, by path. */
   readonly texts: ReadonlyMap<string, DefinitionText>;
-  /** Job files outside of the CI folder. */
+  /** Job files outside the CI folder. */
   readonly otherFiles: readonly TreeFile[];
 }
 
 /**
- * Reads job and workflow files, and the job files elsewhere that they name.
+ * Reads job and workflow files, and other job files that they refer to.
  *
  * @param tree The repository.
  * @param files Files of its CI folder.
@@ -61,9 +61,9 @@ export async function readDefinitions(
 }
 
 /**
- * Reads the definitions as an event would.
+ * Reads the definitions as for an event.
  *
- * @param root Absolute path of a copy that holds no links.
+ * @param root Absolute path of a copy without links.
  * @param findings Receives the problems of invalid definitions.
  * @returns The jobs, with all overrides applied.
  */
@@ -116,7 +116,7 @@ export async function loadJobs(
   return jobs;
 }
 
-/** Problems have places; an error without one is about the whole file. */
+/** Splits an error by position; one without a position is about the whole file. */
 function problemFindings(
   file: string,
   message: string,
@@ -142,9 +142,9 @@ function problemFindings(
 /**
  * Checks the contents of a definition.
  *
- * @param context What is known of the repository.
+ * @param context State of the inspection.
  * @param file Path of the file.
- * @param text Its contents.
+ * @param text Contents of the file.
  */
 export async function inspectDefinition(
   context: Inspection,

@@ -12,17 +12,17 @@ import { programFix } from "./old_image.ts";
 import { namedPhases } from "./python_names.ts";
 import type { TreeFile } from "./untrusted_tree.ts";
 
-/** Phases in which the Python runner called the plugins of files. */
+/** Phases in which the Python runner called plugins from files. */
 const OLD_PHASES: readonly string[] = ["CLEANUP", "POST_SOURCE_PREP"];
 
-/** A plugin, and the name of its file. */
+/** A plugin file and its name. */
 export type NamedPlugin = PluginFile & { readonly base: string };
 
 /**
  * Finds the plugins of a repository.
  *
- * @param root Absolute path of a copy that holds no links.
- * @param findings Receives what makes the runner refuse a job.
+ * @param root Absolute path of a copy without links.
+ * @param findings Receives problems that make the runner reject a job.
  */
 export async function pluginFiles(
   root: string,
@@ -53,9 +53,9 @@ export async function pluginFiles(
 }
 
 /**
- * Checks whether there is a Python that runs plugins.
+ * Checks whether Python is available if there are Python plugins.
  *
- * @param inspection What is known of the image.
+ * @param inspection State of the inspection.
  * @param plugins Plugins of the repository.
  */
 export async function missingPython(
@@ -76,10 +76,10 @@ export async function missingPython(
 /**
  * Checks the permissions of a plugin, and whether its time limit is sufficient.
  *
- * @param inspection Settings.
+ * @param inspection State of the inspection.
  * @param plugin The plugin.
  * @param file Its file.
- * @param secretNames Variables that hold secrets from the store.
+ * @param secretNames Variables that contain secrets from the store.
  */
 export function inspectPlugin(
   { findings, grantsOf, trustsPlugins, hasPluginTimeout }: Inspection,

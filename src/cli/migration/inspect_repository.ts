@@ -37,9 +37,8 @@ import {
 } from "./untrusted_tree.ts";
 
 /**
- * Inspects a repository with the settings of this runner: what they already
- * allow is not reported. In a container, programs on `PATH` are not reported
- * either.
+ * Inspects a repository with the settings of this runner. Permissions that are
+ * already granted are not reported, nor, in a container, programs on `PATH`.
  *
  * @param directory Absolute path of the repository.
  * @param config Configuration of the command.
@@ -66,15 +65,16 @@ export function migrateReport(
 }
 
 /**
- * Finds what behaves differently in a repository that the Python runner ran.
+ * Finds differences in behavior for a repository that uses the Python runner.
  *
- * Nothing of the repository is run. Files are read without following links,
- * within limits; definitions are read from a private copy of them.
+ * No code of the repository runs. Files are read within limits and without
+ * following links; definitions are read from a private copy.
  *
  * @param directory Absolute path of the repository.
- * @param options What matters to the deployment.
+ * @param options Settings of the deployment.
  * @returns Differences, by file and line.
- * @throws {RunnerError} `invalid-config`, if the directory does not exist.
+ * @throws {RunnerError} `invalid-config` if the directory does not exist or
+ * contains no CI folder.
  */
 export async function inspectRepository(
   directory: string,
@@ -110,7 +110,7 @@ export async function inspectRepository(
   return { findings: sortFindings(findings), fileCount: tree.fileCount };
 }
 
-/** The directory itself, or the one around its CI folder. */
+/** Returns the directory, or its parent if it is the CI folder. */
 async function repositoryOf(directory: string): Promise<string> {
   let reason = `it does not contain ${CI_FOLDER}`;
   try {
@@ -129,7 +129,7 @@ async function repositoryOf(directory: string): Promise<string> {
   });
 }
 
-/** The readers of definitions and plugins follow links: here they find none. */
+/** Writes a copy without links, which readers of definitions would follow. */
 async function writeCopy(
   directory: string,
   files: readonly TreeFile[],

@@ -23,14 +23,14 @@ import { namedFile, type TreeFile } from "./untrusted_tree.ts";
 /** Maximum number of words of a command that are looked up as files. */
 const MAX_WORDS = 50;
 
-/** Maximum number of directories of `cd` in which files of a script are looked up. */
+/** Maximum number of directories of `cd` in which files are looked up. */
 const MAX_DIRECTORIES = 8;
 
 /**
- * Checks scripts, plugins and pipelines, and the files that they name in turn.
+ * Checks scripts, plugins and pipelines, and files that they refer to.
  *
- * @param context What is known of the repository.
- * @param files Files of its CI folder.
+ * @param context State of the inspection.
+ * @param files Files of the CI folder.
  * @param definitions Job and workflow files.
  */
 export async function inspectScripts(
@@ -97,7 +97,7 @@ export async function inspectScripts(
   }
 }
 
-/** Words of commands that may be files, also below the directories of `cd`. */
+/** Returns words of commands that may be files, relative to directories of `cd`. */
 function fileWords(commands: readonly ShellCommand[]): Set<string> {
   const words = new Set<string>();
   const directories = [""];
@@ -127,7 +127,7 @@ function fileWords(commands: readonly ShellCommand[]): Set<string> {
   return words;
 }
 
-/** Commands of a file, by its language; `undefined` for any other file. */
+/** Returns the commands of a file; `undefined` if its language is unknown. */
 function commandsOf({ path, text }: TreeFile): ShellCommand[] | undefined {
   const [firstLine] = text.slice(0, 200).split("\n");
   const shebang = firstLine.startsWith("#!") ? firstLine : "";
@@ -149,7 +149,7 @@ function isPython(path: string, shebang: string): boolean {
   return path.endsWith(".py") || /\bpython[\d.]*\b/.test(shebang);
 }
 
-/** Lines of recipes and of `$(shell …)` as a shell gets them; others are empty. */
+/** Returns shell commands of a makefile; all other lines are empty. */
 function recipesOf(makefile: string): string {
   return makefile.split("\n").map((line) =>
     line.startsWith("\t")
@@ -177,7 +177,7 @@ async function pythonFindings(
     change,
     ...fix === undefined ? {} : { fix },
   });
-  // A repository may have a package "src" of its own.
+  // A repository may contain its own package "src".
   const isOwn = async (name: string) => {
     const [root, module] = name.split(".");
     const places = [`src/${module}.py`, `src/${module}/__init__.py`];

@@ -10,7 +10,7 @@ import type { Command } from "../command.ts";
 import { isOldImage } from "./old_image.ts";
 import type { UntrustedTree } from "./untrusted_tree.ts";
 
-/** What a difference is about. */
+/** Category of a difference. */
 export type MigrationKind =
   | "api"
   | "definition"
@@ -24,39 +24,39 @@ export type MigrationKind =
   | "unread"
   | "value";
 
-/** A place in a repository that behaves differently after the migration. */
+/** A difference in behavior after the migration, and its location. */
 export interface MigrationFinding {
-  /** Path of the file from the root of the repository. */
+  /** Path of the file, relative to the root of the repository. */
   readonly file: string;
-  /** Number of the line, from 1; none if the whole file is meant. */
+  /** Number of the line, from 1; unset for the whole file. */
   readonly line?: number;
-  /** What it is about. */
+  /** Category. */
   readonly kind: MigrationKind;
-  /** `needed`: must be changed. `note`: works unchanged, but is worth a look. */
+  /** `needed`: must be changed. `note`: works unchanged, but should be reviewed. */
   readonly state: "needed" | "note";
-  /** What changes. */
+  /** Description of the change. */
   readonly change: string;
-  /** The line that restores the old behavior, if there is one. */
+  /** Line that restores the old behavior, if there is one. */
   readonly fix?: string;
 }
 
-/** What an inspection of a repository has found. */
+/** Result of the inspection of a repository. */
 export interface MigrationReport {
   /** Differences, by file and line. */
   readonly findings: readonly MigrationFinding[];
-  /** How many files were read. */
+  /** Number of files that were read. */
   readonly fileCount: number;
 }
 
-/** Maximum number of findings of a file that are reported. */
+/** Maximum number of reported findings per file. */
 const MAX_PER_FILE = 100;
 
 /** Maximum length of a text of a finding, in characters. */
 const MAX_LENGTH = 400;
 
 /**
- * Sorts findings by file and line. Duplicates are left out, and findings that
- * a hostile file makes too long or too numerous are cut.
+ * Sorts findings by file and line, and removes duplicates. Findings that are
+ * too long or too numerous, as in a hostile file, are truncated.
  *
  * @param findings Findings in any order.
  */
@@ -92,11 +92,11 @@ export function sortFindings(
 }
 
 /**
- * Formats a report for people: one paragraph per finding, and a summary.
+ * Formats a report as text: one paragraph per finding, and a summary.
  *
- * Everything that comes from the repository is escaped.
+ * Text from the repository is escaped.
  *
- * @param report What was found.
+ * @param report The report.
  * @returns Text of several lines.
  */
 export function reportText({ findings, fileCount }: MigrationReport): string {
@@ -115,28 +115,28 @@ export function reportText({ findings, fileCount }: MigrationReport): string {
   return [...lines, ...lines.length > 0 ? [""] : [], summary].join("\n");
 }
 
-/** Directory of a repository that holds its CI. */
+/** Directory of CI definitions in a repository. */
 export const CI_FOLDER = ".reactorcide";
 
 /** Directory of plugins. */
 export const PLUGIN_FOLDER = `${CI_FOLDER}/plugins`;
 
-/** How jobs run of which nothing is known. */
+/** Assumptions about unknown jobs. */
 const UNKNOWN_JOB: JobTraits = { isShallow: true, usesImage: true };
 
-/** How the jobs run that run a text. */
+/** Properties of the jobs that run a command or script. */
 export interface JobTraits {
-  /** Whether one of them has a checkout of the runner with one commit. */
+  /** Whether the runner checks out a single commit for one of them. */
   readonly isShallow: boolean;
   /** Whether one of them runs in the image of the runner. */
   readonly usesImage: boolean;
 }
 
-/** What decides whether a difference matters to a deployment. */
+/** Settings of a deployment that determine which differences matter. */
 export interface InspectOptions {
-  /** What the operator grants to plugins. */
+  /** Permissions that the operator grants to plugins. */
   readonly grantsOf: GrantsOf;
-  /** Whether plugins run without confinement. */
+  /** Whether plugins run without a sandbox. */
   readonly trustsPlugins: boolean;
   /** Whether the time limit of plugins is configured. */
   readonly hasPluginTimeout: boolean;
@@ -162,20 +162,20 @@ export interface InspectOptions {
   readonly temporaryDirectories: readonly string[];
 }
 
-/** What an inspection knows, and has found. */
+/** State of an inspection. */
 export interface Inspection extends InspectOptions {
   /** The repository. */
   readonly tree: UntrustedTree;
   /** Differences. */
   readonly findings: MigrationFinding[];
-  /** Jobs of all definitions, with everything laid over them. */
+  /** Jobs of all definitions, with all overrides applied. */
   readonly jobs: readonly JobDefinition[];
 }
 
 /**
- * Checks whether a file is a job or workflow file, by its path.
+ * Checks by its path whether a file is a job or workflow file.
  *
- * @param path Path from the root of the repository.
+ * @param path Path relative to the root of the repository.
  */
 export function isDefinition(path: string): boolean {
   const folder = path.slice(0, path.lastIndexOf("/"));

@@ -1,4 +1,4 @@
-/** Programs of the Python runner's image that the default image does not have. */
+/** Programs of the Python runner's image that are not in the default image. */
 const OLD_PROGRAMS: Readonly<Record<string, string>> = {
   ...from("docker build --target full .", [
     ...["ar", "as", "c++", "cc", "cpp", "g++", "gcc", "ld", "make", "nm"],
@@ -16,7 +16,7 @@ const OLD_PROGRAMS: Readonly<Record<string, string>> = {
   ...from("an image of your own, FROM the target full", ["rustup", "webi"]),
 };
 
-/** Python packages that came with the Python runner, by their modules. */
+/** Python packages that the Python runner included, by module. */
 const OLD_PACKAGES: Readonly<Record<string, string>> = {
   click: "click",
   cryptography: "cryptography",
@@ -35,11 +35,11 @@ const OLD_PACKAGES: Readonly<Record<string, string>> = {
 const OLD_IMAGE = /(?:^|\/)(?:runnerbase|reactorcide_runner)(?:[:@].*)?$/;
 
 /**
- * Finds the command that adds a program of the old image to the new one.
+ * Returns the command that adds a program of the old image to the new one.
  *
  * @param program Name of a program.
  * @returns The command; `undefined` if the program was not in the old image, or
- * is in the default one.
+ * is in the default image.
  */
 export function programFix(program: string): string | undefined {
   return Object.hasOwn(OLD_PROGRAMS, program)
@@ -48,10 +48,10 @@ export function programFix(program: string): string | undefined {
 }
 
 /**
- * Finds the Python package of a module that came with the Python runner.
+ * Returns the Python package of a module that the Python runner included.
  *
- * @param module Name by which it is imported.
- * @returns Name by which pip installs it; `undefined` for any other module.
+ * @param module Name of the module.
+ * @returns Name of the package for pip; `undefined` for any other module.
  */
 export function oldPackage(module: string): string | undefined {
   return Object.hasOwn(OLD_PACKAGES, module) ? OLD_PACKAGES[module] : undefined;
@@ -60,7 +60,7 @@ export function oldPackage(module: string): string | undefined {
 /**
  * Checks whether a job runs in the image of the Python runner.
  *
- * @param image Image of the job; none is that of the deployment.
+ * @param image Image of the job; by default, that of the deployment.
  */
 export function isOldImage(image: string | undefined): boolean {
   return image === undefined || image === "" || OLD_IMAGE.test(image);

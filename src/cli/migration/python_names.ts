@@ -1,6 +1,6 @@
 /**
- * Reads which names of `runnerlib` a program in Python uses, and which ones the
- * package has, from their texts.
+ * Compares the names of `runnerlib` that a Python program uses with those that
+ * the package exports, by parsing their source code.
  */
 
 import { PYTHON_PACKAGE } from "../../plugins/python/python_command.ts";
@@ -8,13 +8,13 @@ import { lineCounter } from "./source_commands.ts";
 
 /** A use of a name that the package does not have. */
 export interface MissingName {
-  /** The name as Python spells it: `runnerlib.config.RunnerConfig`. */
+  /** Qualified name, such as `runnerlib.config.RunnerConfig`. */
   readonly name: string;
   /** Number of the line, from 1. */
   readonly line: number;
 }
 
-/** A module that is imported, and the line. */
+/** An imported module and its line. */
 export interface ImportedModule {
   /** Full name of the module. */
   readonly name: string;
@@ -23,9 +23,9 @@ export interface ImportedModule {
 }
 
 interface Import extends ImportedModule {
-  /** Names that are imported of the module; none for `import MODULE`. */
+  /** Names imported from the module; empty for `import MODULE`. */
   readonly names: readonly string[];
-  /** Name by which the program knows the module. */
+  /** Local name of the module. */
   readonly alias?: string;
 }
 
@@ -33,10 +33,10 @@ const IMPORT =
   /^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]*)|import[ \t]+([^\n#;]*))/gm;
 
 /**
- * Finds the names of `runnerlib`, or of `src` as the Python runner called
- * itself, that a program uses and the package does not have.
+ * Finds names that a program imports from `runnerlib`, or from its old name
+ * `src`, but that the package does not export.
  *
- * @param source Text of the program.
+ * @param source Source code of the program.
  */
 export function missingNames(source: string): MissingName[] {
   const missing: MissingName[] = [];
@@ -66,10 +66,10 @@ export function missingNames(source: string): MissingName[] {
 }
 
 /**
- * Finds the imports of `src`, the name that the Python runner has for itself.
+ * Finds imports of `src`, the package name of the Python runner.
  *
- * @param source Text of the program.
- * @returns Full names of modules: `src.workflow`.
+ * @param source Source code of the program.
+ * @returns Full names of modules, such as `src.workflow`.
  */
 export function oldNames(source: string): ImportedModule[] {
   return imports(withoutTexts(source))
@@ -78,9 +78,9 @@ export function oldNames(source: string): ImportedModule[] {
 }
 
 /**
- * Finds the first call of one of some functions.
+ * Finds the first call of any of the given functions.
  *
- * @param source Text of the program.
+ * @param source Source code of the program.
  * @param names Names of the functions.
  */
 export function firstCall(
@@ -96,9 +96,9 @@ export function firstCall(
 }
 
 /**
- * Finds the phases that a plugin names, by the names of the enumeration.
+ * Finds the members of `PluginPhase` that a plugin uses.
  *
- * @param source Text of the plugin.
+ * @param source Source code of the plugin.
  */
 export function namedPhases(source: string): string[] {
   const code = withoutTexts(source);
@@ -107,9 +107,9 @@ export function namedPhases(source: string): string[] {
 }
 
 /**
- * Finds the modules that a program imports, by their first names.
+ * Finds the top-level modules that a program imports.
  *
- * @param source Text of the program.
+ * @param source Source code of the program.
  */
 export function importedModules(source: string): ImportedModule[] {
   return imports(withoutTexts(source))
@@ -137,7 +137,7 @@ function missingAttributes(
   });
 }
 
-/** What a module of the package offers; `undefined` if there is none. */
+/** Returns the exports of a module; `undefined` if it does not exist. */
 function exportsOf(module: string): ReadonlySet<string> | undefined {
   if (!Object.hasOwn(PYTHON_PACKAGE, module)) return undefined;
   const code = withoutTexts(PYTHON_PACKAGE[module]);
@@ -176,7 +176,7 @@ function imports(code: string): Import[] {
   return found;
 }
 
-/** Blanks out comments and strings, so that lines stay where they are. */
+/** Blanks out comments and strings without changing line numbers. */
 function withoutTexts(source: string): string {
   return source.replace(
     /"""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|#[^\n]*/g,

@@ -1,34 +1,35 @@
 /**
  * Finds the commands in a shell script without running anything.
  *
- * 1. Text is split into words as a POSIX shell does: quotes, escapes, comments,
+ * 1. Text is split into words as in a POSIX shell: quotes, escapes, comments,
  *    operators, here-documents.
- * 2. Command substitutions are read as scripts of their own, also in quotes.
+ * 2. Command substitutions are parsed as nested scripts, even inside quotes.
  * 3. Words that only introduce a command (`if`, `sudo`, `env A=b`, `timeout 5`)
  *    are removed; the script of `sh -c` and the command of
- *    `runnerlib run --job-command` are read as well.
+ *    `runnerlib run --job-command` are parsed as well.
  *
- * Each character is read once, and nesting is bounded: the text is not trusted.
+ * Each character is read once and nesting is limited, because the text is not
+ * trusted.
  */
 
 /** A command and the line on which it starts. */
 export interface ShellCommand {
-  /** Program and arguments, without quotes; variables stay as written. */
+  /** Program and arguments without quotes; variables are not expanded. */
   readonly argv: readonly string[];
   /** Number of the line, from 1. */
   readonly line: number;
 }
 
-/** Deepest nesting of scripts in scripts. */
+/** Maximum nesting of scripts. */
 const MAX_DEPTH = 20;
 
-/** Words in front of a command that are not the command. */
+/** Words that precede a command. */
 const INTRODUCTIONS = new Set([
   ...["!", "if", "then", "elif", "else", "while", "until", "do", "{", "time"],
   ...["exec", "command", "builtin", "nohup", "setsid", "eval", "coproc"],
 ]);
 
-/** Programs that run another one, and how many operands they take before it. */
+/** Programs that run another program, and the number of operands before it. */
 const WRAPPERS: Readonly<Record<string, number>> = {
   doas: 0,
   env: 0,
@@ -40,7 +41,7 @@ const WRAPPERS: Readonly<Record<string, number>> = {
   xargs: 0,
 };
 
-/** Options of the wrappers whose value is the next word. */
+/** Options of wrappers that take the next word as their value. */
 const WRAPPER_VALUES: Readonly<Record<string, readonly string[]>> = {
   env: ["-u", "-C", "-S"],
   ionice: ["-c", "-n", "-p"],
@@ -54,11 +55,11 @@ const WRAPPER_VALUES: Readonly<Record<string, readonly string[]>> = {
 const ASSIGNMENT = /^[A-Za-z_]\w*\+?=/;
 
 /**
- * Finds the commands of a script, those in other commands included.
+ * Finds the commands of a script, including nested ones.
  *
  * @param script Text of the script.
  * @param firstLine Number of its first line.
- * @returns Commands; the order is that of their ends.
+ * @returns Commands, in the order in which they end.
  */
 export function shellCommands(script: string, firstLine = 1): ShellCommand[] {
   const reader = new ScriptReader(script, firstLine, 0);
@@ -67,11 +68,11 @@ export function shellCommands(script: string, firstLine = 1): ShellCommand[] {
 }
 
 /**
- * Expands a command into itself and the commands that it runs in turn.
+ * Expands a command into itself and the commands that it runs.
  *
  * @param argv Program and arguments.
  * @param line Number of the line.
- * @param depth How deep the command is nested.
+ * @param depth Nesting depth of the command.
  */
 export function expandCommand(
   argv: readonly string[],
@@ -99,7 +100,7 @@ export function expandCommand(
   return found;
 }
 
-/** Name of a program without its directory. */
+/** Returns the name of a program without its directory. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
@@ -129,7 +130,7 @@ function innerScript(
     ?.slice("--job-command=".length);
 }
 
-/** Reads a script from its first to its last character. */
+/** Parses a script in a single pass. */
 class ScriptReader {
   readonly commands: ShellCommand[] = [];
   readonly #text: string;
@@ -144,7 +145,7 @@ class ScriptReader {
     this.#depth = depth;
   }
 
-  /** Reads commands up to the end, or to the character that ends them. */
+  /** Reads commands up to the end, or up to the given character. */
   readScript(end?: ")" | "`", depth = this.#depth): void {
     let argv: string[] = [];
     let line = this.#line;
@@ -178,7 +179,7 @@ class ScriptReader {
       } else {
         const start = this.#line;
         const word = this.#word(end, depth);
-        // The number of a descriptor that is redirected.
+        // It is the descriptor of a redirection.
         if (/^\d+$/.test(word) && /[<>]/.test(this.#text[this.#at] ?? "")) {
           continue;
         }
@@ -189,7 +190,7 @@ class ScriptReader {
     finish();
   }
 
-  /** A brace stands for itself, except as a command of its own. */
+  /** Checks whether a brace is literal; as a separate command it is syntax. */
   #isWordBrace(argv: readonly string[]): boolean {
     const character = this.#text[this.#at];
     if (character !== "{" && character !== "}") return false;
@@ -295,7 +296,7 @@ class ScriptReader {
     return parts.join("");
   }
 
-  /** Variables stay; what a command prints is not known. */
+  /** Keeps variables, and replaces command substitutions by `$(…)`. */
   #expansion(depth: number): string {
     if (this.#text[this.#at] === "`") {
       this.#at++;
@@ -320,7 +321,7 @@ class ScriptReader {
     );
   }
 
-  /** Returns a part of the text, and goes on behind it. */
+  /** Returns a part of the text, and continues at `next`. */
   #take(from: number, to: number, next: number): string {
     const text = this.#text.slice(from, to);
     const passed = this.#text.slice(this.#at, next);

@@ -1,10 +1,11 @@
 /**
- * Finds the commands that a program in Python or TypeScript starts, without
- * running it: lists of strings such as `["git", "describe"]`, and texts for a
- * shell such as `os.system("make test")` and `command="make test"`.
+ * Finds the commands that a Python or TypeScript program starts, without
+ * running it: lists of strings such as `["git", "describe"]`, and shell
+ * commands such as `os.system("make test")` and `command="make test"`.
  *
- * A list counts if its first member is a string; what else is in it is unknown
- * (`…`). A text counts where it is given to something that runs commands.
+ * A list counts if its first item is a string; items that are not strings are
+ * unknown (`…`). A string counts if it is passed to something that runs
+ * commands.
  */
 
 import {
@@ -13,12 +14,12 @@ import {
   shellCommands,
 } from "./shell_commands.ts";
 
-/** Languages whose strings are understood. */
+/** Supported languages. */
 export type SourceLanguage = "python" | "typescript";
 
-/** A string of a program, and the code in front of it. */
+/** A string literal and the code before it. */
 interface Literal {
-  /** Its text; placeholders stay as written. */
+  /** Content; placeholders are not expanded. */
   readonly text: string;
   /** Code since the last string, without comments. */
   readonly before: string;
@@ -26,19 +27,19 @@ interface Literal {
   readonly line: number;
 }
 
-/** Code in front of a text that is run by a shell. */
+/** Matches code before a string that a shell runs. */
 const RUNS_TEXT =
   /(?:\b(?:system|popen|getoutput|getstatusoutput|run|call|check_call|check_output|Popen|exec|execSync|create_subprocess_shell|sh|shell)\s*\(\s*[rfbuRFBU]{0,2}|\b(?:job_command|jobCommand|command|cmd)["']?\s*[=:]\s*(?:\(\s*)?[rfbuRFBU]{0,2}|\$)$/;
 
-/** Code in front of a program's name that is followed by its arguments. */
+/** Matches code before the name of a program that is followed by arguments. */
 const STARTS_PROGRAM =
   /(?:\bDeno\.Command|\bspawn(?:Sync)?|\bexecFile(?:Sync)?|\bexecvp?e?|\bcreate_subprocess_exec|\bwhich)\s*\(\s*[rfbuRFBU]{0,2}$/;
 
 /**
  * Finds the commands that a program starts.
  *
- * @param source Text of the program.
- * @param language Its language.
+ * @param source Source code of the program.
+ * @param language Language of the program.
  */
 export function sourceCommands(
   source: string,
@@ -67,7 +68,7 @@ export function sourceCommands(
   return commands;
 }
 
-/** Members of a list whose first string is given. */
+/** Returns the items of a list that starts with the given literal. */
 function listFrom(literals: readonly Literal[], first: number): string[] {
   const argv = [literals[first].text];
   for (const { text, before } of literals.slice(first + 1, first + 200)) {
@@ -82,13 +83,13 @@ function listFrom(literals: readonly Literal[], first: number): string[] {
   return argv;
 }
 
-/** What stands between two strings of a list, other than one comma. */
+/** Returns a placeholder for each item between two strings of a list. */
 function unknowns(code: string): string[] {
   return code.split(",").map((part) => part.trim()).filter(Boolean)
     .map(() => "…");
 }
 
-/** Strings of a program, in their order. */
+/** Returns the string literals of a program, in order. */
 function readLiterals(source: string, language: SourceLanguage): Literal[] {
   const pattern = language === "python"
     ? /#[^\n]*|("""|'''|"|')/g
@@ -130,7 +131,7 @@ function endOf(source: string, mark: string, from: number): number {
   return end < 0 ? source.length : end + mark.length;
 }
 
-/** A string of one line ends with it, also when its quote is missing. */
+/** Finds the end of a string; a single-line string ends with its line at latest. */
 function endOfString(source: string, from: number, quote: string): number {
   const isLong = quote.length > 1 || quote === "`";
   for (let at = from; at < source.length; at++) {

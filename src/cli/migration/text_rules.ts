@@ -10,30 +10,30 @@ import type {
 import { programFix } from "./old_image.ts";
 import { baseName, type ShellCommand } from "./shell_commands.ts";
 
-/** A text that jobs run, and what is known of it. */
+/** Commands of a file that jobs run. */
 export interface CheckedText {
-  /** Path of the file from the root of the repository. */
+  /** Path of the file, relative to the root of the repository. */
   readonly file: string;
-  /** Commands of the text. */
+  /** Commands in the file. */
   readonly commands: readonly ShellCommand[];
-  /** How the jobs run that run it. */
+  /** Properties of the jobs that run the file. */
   readonly traits: JobTraits;
   /**
-   * Whether the line that restores the history stands in this file, or in those
-   * of the jobs that run it.
+   * Whether the file is a definition, to which the line that requests history
+   * must be added; otherwise, the jobs that run the file need it.
    */
   readonly isDefinition: boolean;
 }
 
-/** Line that requests a checkout with the whole history. */
+/** Line that requests a checkout with full history. */
 const DEPTH_LINE = `${Variable.fetchDepth}: "0"`;
 
 /**
- * Checks commands: what needs history, which programs the image lacks, and
- * which options the runner does not know.
+ * Checks commands for those that need history, programs that are missing in the
+ * image, and options that the runner does not support.
  *
  * @param text The commands.
- * @param options What the image of the jobs and the runner have.
+ * @param options Lookups of programs and of commands of the runner.
  */
 export async function checkCommands(
   text: CheckedText,
@@ -97,10 +97,10 @@ export async function checkCommands(
 }
 
 /**
- * Checks every line of a text, whatever its language is.
+ * Checks each line of a file, regardless of its language.
  *
  * @param file Path of the file.
- * @param text Its text.
+ * @param text Content of the file.
  * @param allowsPlainHttp Whether tokens may be sent over plain HTTP.
  */
 export function checkLines(
@@ -147,7 +147,7 @@ async function usageProblem(
   if (command === undefined) {
     return `${shown} is not a command`;
   }
-  // The value of a variable is unknown, and may be an option with its value.
+  // A variable may expand to an option with its value.
   if (args.some((arg) => /^["']?[$…]/.test(arg) && !arg.includes("="))) {
     return undefined;
   }
@@ -160,7 +160,7 @@ async function usageProblem(
   }
 }
 
-/** Returns the arguments of the runner, whichever way it is started. */
+/** Returns the arguments of the runner, for each way to start it. */
 function runnerWords(argv: readonly string[]): readonly string[] | undefined {
   const program = baseName(argv[0]);
   if (program === "runnerlib") return argv.slice(1);

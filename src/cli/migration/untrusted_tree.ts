@@ -3,23 +3,23 @@ import { readUntrusted } from "../../fs/read_untrusted.ts";
 import { messageOf } from "../../errors.ts";
 import { osReason } from "../../errors.ts";
 
-/** Deepest directory that is entered. */
+/** Maximum depth of directories. */
 const MAX_DEPTH = 12;
 
-/** Maximum number of paths that are looked up, as words of commands that may be files. */
+/** Maximum number of lookups, because any word of a command may be a file. */
 const MAX_LOOKUPS = 20_000;
 
 /** Limits of {@linkcode UntrustedTree}. */
 export interface UntrustedTreeLimits {
-  /** Maximum number of files that are read. */
+  /** Maximum number of files. */
   readonly files: number;
   /** Maximum size of a file, in bytes. */
   readonly fileBytes: number;
-  /** Maximum number of bytes of all files together. */
+  /** Maximum total size of all files, in bytes. */
   readonly totalBytes: number;
 }
 
-/** Limits that a repository of any size keeps in `.reactorcide`. */
+/** Limits that are sufficient for any real `.reactorcide` folder. */
 export const TREE_LIMITS: UntrustedTreeLimits = {
   files: 2_000,
   fileBytes: 1024 * 1024,
@@ -28,29 +28,29 @@ export const TREE_LIMITS: UntrustedTreeLimits = {
 
 /** A text file of a tree. */
 export interface TreeFile {
-  /** Path from the root of the tree. */
+  /** Path relative to the root of the tree. */
   readonly path: string;
-  /** Its text; a byte that is not UTF-8 is U+FFFD. */
+  /** Content as text; invalid UTF-8 is replaced by U+FFFD. */
   readonly text: string;
-  /** Its content. */
+  /** Content. */
   readonly bytes: Uint8Array;
-  /** Whether any user may execute it. */
+  /** Whether any user may execute the file. */
   readonly isExecutable: boolean;
 }
 
-/** A file that was not read, and why. */
+/** A file that was not read, and the reason. */
 export interface UnreadFile {
-  /** Path from the root of the tree. */
+  /** Path relative to the root of the tree. */
   readonly path: string;
-  /** Why. */
+  /** Reason. */
   readonly reason: string;
-  /** Whether it stands for more files than itself. */
+  /** Whether it is a directory, whose files were not read either. */
   readonly isDirectory?: boolean;
 }
 
 /**
- * Reads text files of a tree that is not trusted. No link is followed, nothing
- * but regular files is opened, and the number and sizes of files are bounded.
+ * Reads text files of an untrusted tree. Links are not followed, only regular
+ * files are opened, and the number and size of files are limited.
  */
 export class UntrustedTree {
   /** Absolute path of the root. */
@@ -66,24 +66,24 @@ export class UntrustedTree {
    * Creates a reader.
    *
    * @param root Absolute path of the root, without links.
-   * @param limits Limits on what is read.
+   * @param limits Limits on files.
    */
   constructor(root: string, limits: UntrustedTreeLimits = TREE_LIMITS) {
     this.root = root;
     this.#limits = limits;
   }
 
-  /** Number of files that were read. */
+  /** Number of read files. */
   get fileCount(): number {
     return [...this.#files.values()].filter((file) => file !== undefined)
       .length;
   }
 
   /**
-   * Reads every regular file below a directory of the tree.
+   * Reads all regular files below a directory of the tree.
    *
-   * @param directory Path from the root.
-   * @returns The text files, by path.
+   * @param directory Path relative to the root.
+   * @returns The text files, sorted by path.
    */
   async readAll(directory: string): Promise<TreeFile[]> {
     const files: TreeFile[] = [];
@@ -95,10 +95,10 @@ export class UntrustedTree {
   }
 
   /**
-   * Reads one file. What cannot be read is listed in {@linkcode unread}.
+   * Reads one file. Unreadable files are added to {@linkcode unread}.
    *
-   * @param path Path from the root, without `.` and `..`.
-   * @returns The file; `undefined` if it cannot be read, or holds no text.
+   * @param path Path relative to the root, without `.` and `..`.
+   * @returns The file; `undefined` if it cannot be read or is not text.
    */
   async read(path: string): Promise<TreeFile | undefined> {
     if (!this.#files.has(path)) {
@@ -109,9 +109,9 @@ export class UntrustedTree {
   }
 
   /**
-   * Checks whether there is a regular file, without following a link.
+   * Checks whether a path is a regular file, without following links.
    *
-   * @param path Path from the root.
+   * @param path Path relative to the root.
    */
   async hasFile(path: string): Promise<boolean> {
     const known = this.#lookups.get(path);
@@ -186,7 +186,7 @@ export class UntrustedTree {
     entries.sort((a, b) => a.name < b.name ? -1 : 1);
     for (const { name, isFile, isDirectory, isSymlink } of entries) {
       const path = `${directory}/${name}`;
-      // Generated or installed, not written for this repository.
+      // Skip generated and installed files.
       if (name === "__pycache__" || name === "node_modules") continue;
       if (paths.length > this.#limits.files) {
         this.unread.push({
@@ -210,22 +210,22 @@ export class UntrustedTree {
 }
 
 /**
- * Resolves a path that a command names to a file of the tree.
+ * Resolves a path in a command to a file of the tree.
  *
- * Jobs name files by paths below the code directory, the CI source or a clone
- * of their own, so leading directories are left out until a file is found.
+ * Jobs refer to files in the code directory, the CI source or their own clone,
+ * so leading directories are removed until a file is found.
  *
  * @param tree The tree.
  * @param word Word of a command.
- * @param from Path of the file that names it.
- * @returns Path from the root; `undefined` if the file does not exist.
+ * @param from Path of the file that contains the command.
+ * @returns Path relative to the root; `undefined` if there is no such file.
  */
 export async function namedFile(
   tree: UntrustedTree,
   word: string,
   from: string,
 ): Promise<string | undefined> {
-  // As in "$(dirname "$0")/lib.sh": what a command prints is not known.
+  // A leading substitution, as in "$(dirname "$0")/lib.sh", is usually ".".
   const known = word.replace(/^\$\(…\)\//, "./");
   if (!/^[\w.$@{}/-]{1,500}$/.test(known) || !/[\w]/.test(known)) {
     return undefined;
@@ -245,7 +245,7 @@ export async function namedFile(
   return undefined;
 }
 
-/** Files with NUL bytes are data; of others, each bad byte is replaced. */
+/** Decodes a file; NUL bytes mean binary, except in definitions and code. */
 function decode(bytes: Uint8Array, path: string): string | undefined {
   if (bytes.includes(0) && !/\.(?:ya?ml|py|sh|ts|js)$/.test(path)) {
     return undefined;

@@ -1,17 +1,17 @@
 /**
- * What a plain scalar of YAML became in the Python runner, which reads YAML 1.1
- * and writes values as Python does.
+ * Converts plain scalars like the Python runner, which parses YAML 1.1 and
+ * formats values as Python does.
  */
 
-/** How the Python runner understands a scalar. */
+/** A scalar as the Python runner parses it. */
 export interface Yaml11Value {
-  /** Text that a variable of the environment gets. */
+  /** Value of an environment variable. */
   readonly text: string;
-  /** Value in a JSON document; `undefined` if there is none. */
+  /** Value as JSON; `undefined` if JSON cannot represent it. */
   readonly json: string | undefined;
 }
 
-/** Maximum length of a scalar that is looked at: a number of any use is shorter. */
+/** Maximum length of a scalar to parse; real numbers are shorter. */
 const MAX_LENGTH = 100;
 
 const BOOLEAN =
@@ -28,8 +28,8 @@ const TIME =
 /**
  * Converts a plain scalar as the Python runner does.
  *
- * @param source The scalar as it is written, without quotes.
- * @returns The value; `undefined` if it is the text itself.
+ * @param source The scalar as written, without quotes.
+ * @returns The value; `undefined` if it is a string.
  */
 export function yaml11Value(source: string): Yaml11Value | undefined {
   if (source.length > MAX_LENGTH) return undefined;
@@ -81,7 +81,7 @@ function float(source: string): number {
 }
 
 /**
- * Writes a number as `repr(float)` of Python does.
+ * Formats a number like Python's `repr(float)`.
  *
  * @param value Any finite number.
  */
