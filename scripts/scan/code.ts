@@ -68,7 +68,7 @@ const DIGITS: Halves = [[3, 4, 6], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]];
 const SEPARATORS: readonly Halves[] = [
   [[2, 3], [0xa, 0xb, 0xc, 0xd, 0xe, 0xf]],
   [[0, 2], [0, 2, 7, 9, 0xa, 0xd]],
-  [[5, 7], [8, 0xc]],
+  [[5, 7], [8, 0xc, 0xf]],
 ];
 
 /** The bits of a class in the order of the tables below: the highest one is that of digits. */

@@ -214,8 +214,12 @@ function listed(text: string, radix: number): View {
       view.ends.push(end);
     }
   };
-  for (const { 0: part, index } of text.matchAll(/\\*\w+|\\+|[^\\\w]/g)) {
-    if (/^[\t\n\r "'*+,\-./:;<=>?|]$/.test(part)) {
+  for (
+    const { 0: part, index } of text.matchAll(
+      /\\*[0-9A-Za-z]+|\\+|[^\\0-9A-Za-z]/g,
+    )
+  ) {
+    if (/^[\t\n\r "'*+,\-./:;<=>?_|]$/.test(part)) {
       between += part;
       continue;
     }

@@ -71,6 +71,7 @@ const NUMBERS: ((byte: number) => string)[] = [
 /** What stands between numbers. */
 const BETWEEN = [
   "|",
+  "_",
   ":",
   "-",
   " ",

@@ -98,6 +98,7 @@ const PYTHON: Tool = {
     "hexadecimal, capital": "binascii.hexlify(b).upper()",
     "hexadecimal with blanks": "b.hex(' ')",
     "hexadecimal with colons": "b.hex(':')",
+    "hexadecimal with underscores": "b.hex('_')",
     "hexadecimal with dashes, capital": "b.hex('-').upper()",
     "hexadecimal in lines": "'\\n'.join('%02x'%c for c in b)",
     "an array of C":
@@ -108,6 +109,7 @@ const PYTHON: Tool = {
     "list() in lines": "json.dumps(list(b),indent=2)",
     "list() without blanks": "json.dumps(list(b),separators=(',',':'))",
     "decimal numbers": "' '.join(map(str,b))",
+    "decimal numbers with underscores": "'_'.join(map(str,b))",
     "each byte as \\x": "''.join('\\\\x%02x'%c for c in b)",
     "each byte in octal": "''.join('\\\\%03o'%c for c in b)",
     "color codes": "''.join(c+'\\x1b[0m' for c in s)",

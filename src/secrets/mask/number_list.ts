@@ -354,7 +354,7 @@ export function isSeparator(byte: number): boolean {
 function kinds(): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, byte) => {
     const char = String.fromCharCode(byte);
-    if (/[0-9A-Za-z_]/.test(char)) return LETTER;
-    return /[\t\n\r "'*+,\-./:;<=>?|]/.test(char) ? SEPARATOR : OTHER;
+    if (/[0-9A-Za-z]/.test(char)) return LETTER;
+    return /[\t\n\r "'*+,\-./:;<=>?_|]/.test(char) ? SEPARATOR : OTHER;
   });
 }
