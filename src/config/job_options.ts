@@ -277,7 +277,8 @@ export interface JobOutputOptions {
   record?: string;
   /**
    * Reports to write after the run. Without a path, a report goes into the
-   * directory for artifacts.
+   * directory for artifacts. With `prometheus=URL`, the metrics go to a push
+   * gateway.
    *
    * @default {[""]}
    */

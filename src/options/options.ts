@@ -329,13 +329,17 @@ export const OPTIONS = [
     type: "list",
     default: "",
     members: {
-      pattern: new RegExp(`^(?:${REPORT_FORMATS.join("|")})(?:=.+)?$`),
+      pattern: new RegExp(
+        `^(?:(?:${REPORT_FORMATS.join("|")})(?:=(?!https?://).+)?|` +
+          "prometheus=https?://.+)$",
+      ),
       words: `be ${
         REPORT_FORMATS.join(", ")
-      } or one of these with "=" and the path of a file`,
+      } or one of these with "=" and the path of a file (for prometheus, also the URL of a push gateway)`,
     },
     doc: "Reports to write after the run",
-    details: "Without a path, a report goes into the directory for artifacts.",
+    details:
+      "Without a path, a report goes into the directory for artifacts. With `prometheus=URL`, the metrics go to a push gateway.",
   },
   {
     name: "annotate",

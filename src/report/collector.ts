@@ -2,7 +2,7 @@ import { Variable } from "../environment/variables.ts";
 import { headerList, isCredential } from "../secrets/collect.ts";
 
 /** Maximum time that the end of a run waits for all collectors, in milliseconds. */
-const TIMEOUT_MS = 2_000;
+export const MAX_COLLECTOR_MS = 2_000;
 
 const DEFAULT_ENDPOINT = "http://localhost:4318";
 
@@ -104,7 +104,7 @@ export function headersOf(env: Env, kind: Signal): HeaderList {
  */
 export function timeoutOf(env: Env, kind: Signal = "traces"): number {
   const ms = Number(given(env, "TIMEOUT", kind));
-  return ms > 0 ? Math.min(TIMEOUT_MS, ms) : TIMEOUT_MS;
+  return ms > 0 ? Math.min(MAX_COLLECTOR_MS, ms) : MAX_COLLECTOR_MS;
 }
 
 /** The variable of one signal overrides that of all. */

@@ -114,7 +114,7 @@ export class Reporting {
    */
   async finish(end: RunEnd): Promise<void> {
     const { recorder, parts } = this.#run;
-    const { host, masker, logger } = parts;
+    const { masker } = parts;
     // Plugins and sources may have added secrets.
     noteSecrets(this.#run);
     recorder.add("run.ended", end);
@@ -131,8 +131,28 @@ export class Reporting {
     );
     if (record === undefined) return await exported;
     await this.#annotate(record);
-    for (const report of reports) await this.#writeReport(report, record);
-    if (!isExported) return await exported;
+    for (const report of reports) {
+      if (!isPush(report)) await this.#writeReport(report, record);
+    }
+    // All requests share the time for which the end of the run waits.
+    await Promise.all([
+      exported,
+      ...reports.filter(isPush).map((report) => this.#push(report, record)),
+      isExported ? this.#export(record) : undefined,
+    ]);
+  }
+
+  async #push(report: string, record: RunRecord): Promise<void> {
+    const { logger, allowInsecureTransport } = this.#run.parts;
+    const { pushMetrics } = await import("../report/push_metrics.ts");
+    await pushMetrics(record, partsOf(report).path!, {
+      allowInsecureTransport,
+      onWarning: (message) => logger.warn("report", message),
+    });
+  }
+
+  async #export(record: RunRecord): Promise<void> {
+    const { host, logger, allowInsecureTransport } = this.#run.parts;
     const warn = (message: string) => logger.warn("otel", message);
     if (host.env.OTEL_DENO === "true") {
       warn(
@@ -140,10 +160,9 @@ export class Reporting {
       );
     }
     await exportRun(record, host.env, {
-      allowInsecureTransport: parts.allowInsecureTransport,
+      allowInsecureTransport,
       onWarning: warn,
     });
-    await exported;
   }
 
   async #openLogExporter(): Promise<void> {
@@ -248,7 +267,7 @@ export class Reporting {
   async #rememberPlaces(): Promise<void> {
     for (const report of this.#config.output.reports) {
       const { path } = partsOf(report);
-      if (path === undefined) continue;
+      if (path === undefined || isPush(report)) continue;
       const { directory } = splitPath(path, this.#run.parts.host.cwd);
       this.#places.set(path, await realPath(directory));
     }
@@ -310,6 +329,11 @@ function partsOf(report: string): { format: ReportFormat; path?: string } {
   const [format] = report.split("=", 1) as [ReportFormat];
   const path = report.slice(format.length + 1);
   return path === "" ? { format } : { format, path };
+}
+
+/** Checks whether a report goes to a push gateway instead of a file. */
+function isPush(report: string): boolean {
+  return /^https?:\/\//.test(partsOf(report).path ?? "");
 }
 
 function splitPath(path: string, cwd: string): Place {
