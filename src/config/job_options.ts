@@ -298,6 +298,13 @@ export interface JobOutputOptions {
     | "azure"
     | "off";
   /**
+   * Files with problem matchers in GitHub's format. A path is relative to the
+   * current directory; below `/job`, it is in the workspace.
+   *
+   * @default {[""]}
+   */
+  problemMatchers?: readonly string[];
+  /**
    * Export the run to a collector of OpenTelemetry. A variable
    * `OTEL_EXPORTER_OTLP_ENDPOINT` does the same; without one, the collector is
    * at `http://localhost:4318`.

@@ -33,6 +33,7 @@ export const REPORT_FORMATS = [
   "json",
   "markdown",
   "junit",
+  "sarif",
   "html",
   "perfetto",
   "prometheus",
@@ -361,6 +362,23 @@ export const OPTIONS = [
     doc: "CI system that shows failed steps",
     details:
       "With `auto`, GitHub Actions, GitLab, Buildkite, TeamCity and Azure Pipelines are detected by their variables.",
+  },
+  {
+    name: "problem_matchers",
+    option: "output.problemMatchers",
+    flag: "problem-matcher",
+    valueName: "FILE",
+    env: {
+      name: "REACTORCIDE_PROBLEM_MATCHERS",
+      setBy: "user",
+      seenBy: "runner",
+      isOutside: true,
+    },
+    type: "list",
+    default: "",
+    doc: "Files with problem matchers in GitHub's format",
+    details:
+      "A path is relative to the current directory; below `/job`, it is in the workspace.",
   },
   {
     name: "otel",

@@ -1,10 +1,16 @@
 import { CI_SYSTEMS } from "../options/options.ts";
 import type { GroupMarkers } from "../output/printer.ts";
+import {
+  type CiSystem,
+  githubData,
+  githubProperty,
+  gitlabSection,
+  oneLineOf,
+  teamcityValue,
+} from "./marker_text.ts";
+import { problemAnnotations } from "./problem_annotations.ts";
 import type { RunRecord, StepRecord } from "./run_record.ts";
 import { endingOf, formatDuration, hasFailed } from "./summary_table.ts";
-
-/** A CI system that shows marked lines of a log in a place of its own. */
-export type CiSystem = keyof typeof CI_SYSTEMS;
 
 /** How many lines of a failed step go into an annotation. */
 const TAIL_LINES = 20;
@@ -80,8 +86,8 @@ export function groupMarkers(system: CiSystem, token: string): GroupMarkers {
       ? `::${token}::\n${line}\n::stop-commands::${token}\n`
       : `${line}\n`;
   return {
-    begin: (title) => write(markers.begin(plain(title), numberOf(title))),
-    end: (title) => write(markers.end(plain(title), numberOf(title))),
+    begin: (title) => write(markers.begin(oneLineOf(title), numberOf(title))),
+    end: (title) => write(markers.end(oneLineOf(title), numberOf(title))),
   };
 }
 
@@ -104,8 +110,8 @@ const GROUPS: Readonly<
   },
   buildkite: { begin: (title) => `--- ${title}`, end: () => "" },
   teamcity: {
-    begin: (title) => `##teamcity[blockOpened name='${teamcity(title)}']`,
-    end: (title) => `##teamcity[blockClosed name='${teamcity(title)}']`,
+    begin: (title) => `##teamcity[blockOpened name='${teamcityValue(title)}']`,
+    end: (title) => `##teamcity[blockClosed name='${teamcityValue(title)}']`,
   },
   azure: {
     begin: (title) => `##[group]${title}`,
@@ -113,21 +119,14 @@ const GROUPS: Readonly<
   },
 };
 
-function gitlabSection(
-  border: "start" | "end",
-  second: number,
-  name: string,
-): string {
-  return `\x1b[0Ksection_${border}:${second}:${name}\r\x1b[0K`;
-}
-
 /** Seconds since the epoch. */
 function now(): number {
   return Math.floor(Date.now() / 1000);
 }
 
 /**
- * Lines that show what failed in a run, to be printed when it has ended.
+ * Lines that show what failed in a run and what problem matchers have found, to
+ * be printed when it has ended.
  *
  * @param system The CI system.
  * @param record The run, masked.
@@ -142,7 +141,8 @@ export function annotationsEnd(
   const failed = record.steps.filter(hasFailed).slice(0, MAX_ANNOTATIONS);
   const lines = failed.map(WRITERS[system]);
   const resume = system === "github" ? [`::${token}::`] : [];
-  return [...resume, ...lines].map((line) => `${line}\n`).join("");
+  const problems = problemAnnotations(system, record.problems);
+  return [...resume, ...lines, ...problems].map((line) => `${line}\n`).join("");
 }
 
 const WRITERS: Readonly<
@@ -158,20 +158,21 @@ const WRITERS: Readonly<
     const second = Math.floor((step.startedAt?.getTime() ?? 0) / 1000);
     const end = second + Math.ceil(step.durationMs / 1000);
     const name = `runnerlib_failed_${index + 1}`;
-    return `${gitlabSection("start", second, name)}${plain(titleOf(step))}\n${
-      textOf(step)
-    }\n${gitlabSection("end", end, name)}`;
+    return `${gitlabSection("start", second, name)}${
+      oneLineOf(titleOf(step))
+    }\n${textOf(step)}\n${gitlabSection("end", end, name)}`;
   },
-  buildkite: (step) => `^^^ +++\n+++ ${plain(titleOf(step))}\n${textOf(step)}`,
+  buildkite: (step) =>
+    `^^^ +++\n+++ ${oneLineOf(titleOf(step))}\n${textOf(step)}`,
   /** @see https://www.jetbrains.com/help/teamcity/service-messages.html */
   teamcity: (step) =>
     `##teamcity[buildProblem description='${
-      teamcity(`${titleOf(step)}\n${textOf(step)}`.slice(0, 4_000))
+      teamcityValue(`${titleOf(step)}\n${textOf(step)}`.slice(0, 4_000))
     }']`,
   /** @see https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands */
   azure: (step) =>
-    `##vso[task.logissue type=error]${plain(titleOf(step))}: ${
-      plain(textOf(step))
+    `##vso[task.logissue type=error]${oneLineOf(titleOf(step))}: ${
+      oneLineOf(textOf(step))
     }`,
 };
 
@@ -183,31 +184,7 @@ function titleOf(step: StepRecord): string {
 
 /** What the step printed last; its lines begin with a blank, and so no marker. */
 function textOf({ reason, tail }: StepRecord): string {
-  const lines = tail.slice(-TAIL_LINES).map((line) => ` ${plain(line)}`);
-  return [reason === undefined ? [] : [plain(reason)], lines].flat()
+  const lines = tail.slice(-TAIL_LINES).map((line) => ` ${oneLineOf(line)}`);
+  return [reason === undefined ? [] : [oneLineOf(reason)], lines].flat()
     .join("\n") || "(no output)";
-}
-
-/** Keeps a text on its line. */
-function plain(text: string): string {
-  return text.replace(/\p{Cc}+/gu, " ");
-}
-
-function githubData(text: string): string {
-  return text.replaceAll("%", "%25").replaceAll("\r", "%0D")
-    .replaceAll("\n", "%0A");
-}
-
-function githubProperty(text: string): string {
-  return githubData(plain(text)).replaceAll(":", "%3A").replaceAll(",", "%2C");
-}
-
-function teamcity(text: string): string {
-  return text.replace(/[|'[\]]/g, "|$&").replaceAll("\n", "|n")
-    .replaceAll("\r", "|r")
-    .replace(
-      /[^\x20-\x7e|]/g,
-      (character) =>
-        `|0x${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    );
 }

@@ -238,6 +238,16 @@ const EVENTS: Readonly<Record<RunEventName, Fields>> = {
     tail: optional(list(text)),
     record: optional(text),
   },
+  "problem": {
+    step: text,
+    owner: text,
+    severity: oneOf("error", "warning", "notice"),
+    message: text,
+    file: optional(text),
+    line: optional(count),
+    column: optional(count),
+    code: optional(text),
+  },
   "trigger.submitted": { name: text },
   "metric": { plugin: text, phase: word, name: text, value: number },
   "run.ended": {

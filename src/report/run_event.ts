@@ -1,3 +1,4 @@
+import type { Problem } from "./problem_matchers.ts";
 import type { SummaryStatus } from "./summary_table.ts";
 
 /** What every event of a run record has. */
@@ -166,6 +167,8 @@ export interface RunEvents {
      */
     readonly record?: string;
   };
+  /** A problem matcher has found a problem in the output of a step. */
+  readonly "problem": { readonly step: string } & Problem;
   /** A follow-up job was submitted, or written to a file. */
   readonly "trigger.submitted": { readonly name: string };
   /** A number that a plugin recorded. */

@@ -57,6 +57,8 @@ export interface RunRecord {
   /** Rules under which values were masked. */
   readonly secrets: readonly EventOf<"secret.masked">[];
   readonly triggers: readonly string[];
+  /** What problem matchers have found, in the order of their lines. */
+  readonly problems: readonly EventOf<"problem">[];
   readonly metrics: readonly EventOf<"metric">[];
 }
 
@@ -105,6 +107,7 @@ export function recordOf(events: readonly RunEvent[]): RunRecord | undefined {
     secrets: all("secret.masked"),
     triggers: all("trigger.submitted").map(({ name }) => name),
     metrics: all("metric"),
+    problems: all("problem"),
   };
 }
 

@@ -88,7 +88,8 @@ export async function execute(
     hint !== undefined,
     run.markers?.sinks,
   );
-  const log = run.logExporter?.watch(STEP_NAME, ownLog) ?? ownLog;
+  const exported = run.logExporter?.watch(STEP_NAME, ownLog) ?? ownLog;
+  const log = run.problems?.watch(STEP_NAME, exported, cwd) ?? exported;
   const startedAt = new Date();
   const startMs = run.recorder.ms;
   const start = performance.now();

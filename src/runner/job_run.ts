@@ -1,7 +1,7 @@
-import type { OutputMarkers } from "./open_job_log.ts";
 import type { JobConfig } from "../config/job_config.ts";
 import { validateSettings, validConfig } from "../config/load_config.ts";
 import { Settings } from "../config/settings.ts";
+import type { StepProblems } from "../report/problem_finder.ts";
 import type { StepConfig } from "../config/step_config.ts";
 import { Variable } from "../environment/variables.ts";
 import { RunnerError } from "../errors.ts";
@@ -24,6 +24,7 @@ import {
   type SettingsSecrets,
   setUpMasker,
 } from "./mask_secrets.ts";
+import type { OutputMarkers } from "./open_job_log.ts";
 import type { RunnerParts } from "./runner_parts.ts";
 
 /** State of one run of a job. */
@@ -41,6 +42,8 @@ export class JobRun {
   logExporter: LogExporter | undefined;
   /** Measures the programs of the job if there is a record. */
   meter: UsageMeter | undefined;
+  /** Searches the output of steps for problems, if there are matchers. */
+  problems: StepProblems | undefined;
   /** Settings of all layers. */
   settings: Settings = new Settings();
   /** Steps of a pipeline script; they override those of the job file. */

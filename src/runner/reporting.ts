@@ -15,7 +15,6 @@ import { UsageMeter } from "../process/usage.ts";
 import {
   annotationsBegin,
   annotationsEnd,
-  type CiSystem,
   ciSystemOf,
   forbiddenMarkers,
   groupMarkers,
@@ -24,6 +23,7 @@ import { HeadingGuard } from "../output/heading_guard.ts";
 import { maskEvent } from "../report/event_schema.ts";
 import { exportRun } from "../report/export_otlp.ts";
 import { FORMATS, type ReportFormat } from "../report/formats/formats.ts";
+import type { CiSystem } from "../report/marker_text.ts";
 import { RecordWriter } from "../report/record_writer.ts";
 import type { RunEvents } from "../report/run_event.ts";
 import { recordOf, type RunRecord } from "../report/run_record.ts";

@@ -7,6 +7,7 @@ import { RunnerError } from "../errors.ts";
 import { CI_SYSTEMS, type OptionName } from "../options/options.ts";
 import type { Phase } from "../plugins/plugin.ts";
 import { Cancellation, onAbort } from "../process/cancellation.ts";
+import type { StepProblems } from "../report/problem_finder.ts";
 import type { Job } from "../steps/job.ts";
 import type { JobPlan } from "../steps/job_plan.ts";
 import type { JobStatus, StepResult } from "../steps/step.ts";
@@ -127,10 +128,16 @@ export async function runJob(
       // Plugins can add variables up to this point.
       warnOfUnknownSecretNames(run.surroundings, parts.logger);
       noteGuesses(run.surroundings, parts.logger);
+      if (reporting !== undefined) {
+        run.problems = await openProblems(run, config);
+      }
       const executed = plan === undefined
         ? execute(run, config, trace, controls.container)
         : executeSteps(run, config, plan, { ...controls, trace });
-      steps = await executed.finally(parts.endLines);
+      steps = await executed.finally(async () => {
+        await run.problems?.[Symbol.asyncDispose]();
+        await parts.endLines();
+      });
       await callPhase(run, "post_execution");
       triggers = await submitFollowUpJobs(run, config, controls);
       for (const { name } of triggers) {
@@ -332,6 +339,16 @@ async function openReporting(
   if (!isWanted) return undefined;
   const { Reporting } = await import("./reporting.ts");
   return await Reporting.open(run, config, trace);
+}
+
+/** A job without problem matchers does not load what reads them. */
+async function openProblems(
+  run: JobRun,
+  config: JobConfig,
+): Promise<StepProblems | undefined> {
+  if (config.output.problemMatchers.length === 0) return undefined;
+  const { findProblems } = await import("./find_problems.ts");
+  return await findProblems(run, config);
 }
 
 /**

@@ -175,7 +175,8 @@ export async function openStepSetting(
     }
     const cwd = await stepDirectory(workspace, jobPath, planned);
     const ownLog = await jobLog.openStep(labels[step]);
-    const stepLog = run.logExporter?.watch(name, ownLog) ?? ownLog;
+    const exported = run.logExporter?.watch(name, ownLog) ?? ownLog;
+    const stepLog = run.problems?.watch(name, exported, cwd) ?? exported;
     const env = await withSafeDirectories(environmentOf(step), safePaths);
     return {
       context: {

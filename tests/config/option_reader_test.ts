@@ -99,6 +99,7 @@ describe("validateSettings()", () => {
         otelLogs: false,
         reports: [],
         annotate: "auto",
+        problemMatchers: [],
       },
       inheritEnv: true,
     });
@@ -161,6 +162,7 @@ describe("validateSettings()", () => {
       otel_logs: "true",
       report: "junit=a.xml,table",
       annotate: "gitlab",
+      problem_matchers: "eslint.json, /job/ci/tsc.json",
       inherit_env: "PATH, LANG",
     });
     assertEquals(problems, []);
@@ -226,6 +228,7 @@ describe("validateSettings()", () => {
         otelLogs: true,
         reports: ["junit=a.xml", "table"],
         annotate: "gitlab",
+        problemMatchers: ["eslint.json", "/job/ci/tsc.json"],
       },
       inheritEnv: ["PATH", "LANG"],
     });

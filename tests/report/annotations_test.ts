@@ -1,10 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
-import {
-  annotationsEnd,
-  type CiSystem,
-  ciSystemOf,
-} from "../../src/report/annotations.ts";
+import { annotationsEnd, ciSystemOf } from "../../src/report/annotations.ts";
+import type { CiSystem } from "../../src/report/marker_text.ts";
 import { readRecord } from "../../src/report/run_record.ts";
 import { runMain } from "../helpers/run_main.ts";
 import { recordLine, startedLine } from "../helpers/record_lines.ts";
@@ -101,6 +98,94 @@ describe("annotationsEnd()", () => {
       }
     });
   }
+});
+
+/** A record of problems, each with a hostile text in all of its fields. */
+function problemRecord(text: string) {
+  const lines = (["notice", "warning", "error"] as const).map((severity) =>
+    recordLine("problem", 1, {
+      step: text,
+      owner: text,
+      severity,
+      message: `m ${text}\n${text}`,
+      file: text,
+      line: 3,
+      column: 7,
+      code: text,
+    })
+  );
+  return readRecord([startedLine(), ...lines].join("\n"))!;
+}
+
+describe("annotationsEnd() shows problems", () => {
+  const problem = {
+    step: "lint",
+    owner: "eslint",
+    severity: "warning",
+    message: "it's 100% [bad]; a,b",
+    file: "src/a;b,c.ts",
+    line: 3,
+    column: 7,
+    code: "no-x",
+  };
+  const record = readRecord(
+    [startedLine(), recordLine("problem", 1, problem)].join("\n"),
+  )!;
+  const expected: Record<CiSystem, string> = {
+    github:
+      "::token::\n::warning file=src/a;b%2Cc.ts,line=3,col=7,title=eslint no-x::it's 100%25 [bad]; a,b\n",
+    azure:
+      "##vso[task.logissue type=warning;sourcepath=src/a%3Bb,c.ts;linenumber=3;columnnumber=7;code=no-x]eslint: it's 100% [bad]; a,b\n",
+    teamcity:
+      "##teamcity[inspectionType id='eslint' name='eslint' category='Problem matchers' description='eslint']\n" +
+      "##teamcity[inspection typeId='eslint' message='it|'s 100% |[bad|]; a,b (no-x)' file='src/a;b,c.ts' line='3' SEVERITY='WARNING']\n",
+    gitlab:
+      "\x1b[0Ksection_start:1767225600:runnerlib_problems\r\x1b[0K1 warning\n" +
+      " src/a;b,c.ts:3:7: warning: it's 100% [bad]; a,b (eslint no-x)\n" +
+      "\x1b[0Ksection_end:1767225600:runnerlib_problems\r\x1b[0K\n",
+    buildkite: "+++ 1 warning\n" +
+      " src/a;b,c.ts:3:7: warning: it's 100% [bad]; a,b (eslint no-x)\n",
+  };
+  for (const system of SYSTEMS) {
+    it(`as ${system} reads them`, () => {
+      assertEquals(annotationsEnd(system, record, "token"), expected[system]);
+    });
+
+    it(`with no marker of ${system} from their texts`, () => {
+      const usual = annotationsEnd(system, problemRecord("a"), "token");
+      for (const text of HOSTILE) {
+        const tried = annotationsEnd(system, problemRecord(text), "token");
+        assertEquals(
+          tried.split("\n").length,
+          usual.split("\n").length,
+          `${JSON.stringify(text)} gives\n${tried}`,
+        );
+        if (system === "teamcity" || system === "azure") continue;
+        assertEquals(
+          markers(system, tried).length,
+          markers(system, usual).length,
+          `${JSON.stringify(text)} gives\n${tried}`,
+        );
+      }
+    });
+  }
+
+  it("of which only the first 50 are shown, errors first", () => {
+    const lines = Array.from(
+      { length: 60 },
+      (_, index) =>
+        recordLine("problem", 1, {
+          ...problem,
+          message: `m${index}`,
+          severity: index < 55 ? "warning" : "error",
+        }),
+    );
+    const many = readRecord([startedLine(), ...lines].join("\n"))!;
+    const shown = annotationsEnd("github", many, "token").trim().split("\n");
+    assertEquals(shown.length, 51);
+    assertMatch(shown[1], /^::error .*::m55$/);
+    assertMatch(annotationsEnd("buildkite", many, "token"), / and 10 more\n$/);
+  });
 });
 
 describe("a run within a CI system", () => {

@@ -55,6 +55,10 @@ export const FORMATS: Readonly<Record<ReportFormat, Format>> = {
     fileName: "junit.xml",
     load: () => import("./junit.ts").then((module) => module.junitReport),
   },
+  sarif: {
+    fileName: "report.sarif",
+    load: () => import("./sarif.ts").then((module) => module.sarifReport),
+  },
   html: {
     fileName: "report.html",
     load: () => import("./html.ts").then((module) => module.htmlReport),

@@ -8,6 +8,7 @@ import {
   isFlaky,
 } from "../summary_table.ts";
 import { graphSvg } from "./html_graph.ts";
+import { problemSection } from "./html_problems.ts";
 import { STYLE } from "./html_style.ts";
 import { type Html, markup, raw } from "./html_text.ts";
 
@@ -51,6 +52,7 @@ export async function htmlReport(record: RunRecord): Promise<string> {
         <main>
     ${header(record, title, status)}
     ${failures(steps)}
+    ${problemSection(record.problems)}
     ${timeline(record)}
     ${graph(steps)}
     ${slowest(steps)}

@@ -1,4 +1,5 @@
 import { criticalPath } from "../critical_path.ts";
+import { mostSevere, problemCounts, problemPlace } from "../problem_text.ts";
 import type { RunRecord } from "../run_record.ts";
 import {
   endingOf,
@@ -9,6 +10,9 @@ import {
 
 /** How many of its last lines are shown of a step that failed. */
 const TAIL_LINES = 20;
+
+/** How many problems are shown. */
+const MAX_PROBLEMS = 50;
 
 /** How many failed steps are shown with their lines; the table has all. */
 const MAX_FAILURES = 10;
@@ -22,7 +26,7 @@ const MAX_FAILURES = 10;
  * @returns GitHub-flavored Markdown.
  */
 export function markdownReport(record: RunRecord): string {
-  const { ended, lastMs, steps } = record;
+  const { ended, lastMs, problems, steps } = record;
   const failed = steps.filter(hasFailed);
   const status = ended?.status ?? "interrupted";
   const title = record.started.name ?? record.started.kind;
@@ -42,6 +46,7 @@ export function markdownReport(record: RunRecord): string {
     ...failed.length > MAX_FAILURES
       ? [`${failed.length - MAX_FAILURES} more steps failed.`]
       : [],
+    ...problems.length === 0 ? [] : [problemTable(record)],
     ...steps.length === 0 ? [] : [tableOf(record)],
     ...path.length < 2 ? [] : [
       `Critical path: ${
@@ -60,6 +65,22 @@ const MARKS = {
   cancelled: "–",
   interrupted: "–",
 } as const;
+
+function problemTable({ problems }: RunRecord): string {
+  const rows = mostSevere(problems).slice(0, MAX_PROBLEMS).map((problem) => {
+    const { severity, message, owner, code, step } = problem;
+    const rule = code === undefined ? owner : `${owner} ${code}`;
+    return [severity, problemPlace(problem), message, rule, step];
+  });
+  const more = problems.length - rows.length;
+  return [
+    `### ${problemCounts(problems)}\n`,
+    "| severity | place | message | rule | step |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows.map((cells) => `| ${cells.map(escape).join(" | ")} |`),
+    ...more === 0 ? [] : [`\n${more} more problems were found.`],
+  ].join("\n");
+}
 
 function tableOf({ steps }: RunRecord): string {
   const rows = steps.map((step) => {

@@ -1,3 +1,4 @@
+import { problemCounts } from "../problem_text.ts";
 import type { RunRecord } from "../run_record.ts";
 import { formatSummary, type SummaryOptions } from "../summary.ts";
 import { formatDuration, isFlaky } from "../summary_table.ts";
@@ -13,7 +14,7 @@ export function tableReport(
   record: RunRecord,
   options: SummaryOptions,
 ): string {
-  const { steps, ended, lastMs } = record;
+  const { steps, ended, lastMs, problems } = record;
   const table = steps.map((step) => ({
     ...step,
     attempts: step.attempts.length,
@@ -21,9 +22,14 @@ export function tableReport(
   const status = ended?.status ?? "interrupted";
   const flaky = steps.filter(isFlaky).length;
   const total = `${status} in ${formatDuration(ended?.durationMs ?? lastMs)}`;
+  const counts = [
+    total,
+    ...flaky === 0 ? [] : [`${flaky} flaky`],
+    ...problems.length === 0 ? [] : [problemCounts(problems)],
+  ];
   return [
     ...table.length === 0 ? [] : [formatSummary(table, options), ""],
-    flaky === 0 ? total : `${total}, ${flaky} flaky`,
+    counts.join(", "),
     "",
   ].join("\n");
 }

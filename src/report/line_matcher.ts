@@ -1,0 +1,130 @@
+import type {
+  Problem,
+  ProblemMatcher,
+  ProblemPattern,
+  ProblemSeverity,
+} from "./problem_matchers.ts";
+
+/** Groups that a pattern has found in its line. */
+type Found = Partial<Record<keyof ProblemPattern, string>>;
+
+/**
+ * Finds problems in the lines of one output.
+ *
+ * A thread of its own gets the text of this class, since an expression may take
+ * forever: the class uses nothing from around it.
+ */
+export class LineMatcher {
+  readonly #matchers: readonly (ProblemMatcher & { expressions: RegExp[] })[];
+  /** For each matcher, what has matched up to each of its patterns. */
+  readonly #states: (Found | undefined)[][];
+  readonly #onTry: (matcher: number) => void;
+
+  /**
+   * Creates a matcher for an output from its first line.
+   *
+   * @param matchers Matchers, of which the first that matches a line gets it.
+   * @param onTry Called with the index of a matcher before it sees a line.
+   */
+  constructor(
+    matchers: readonly ProblemMatcher[],
+    onTry: (matcher: number) => void,
+  ) {
+    this.#matchers = matchers.map((matcher) => ({
+      ...matcher,
+      expressions: matcher.patterns.map(({ regexp }) => new RegExp(regexp)),
+    }));
+    this.#states = matchers.map(() => []);
+    this.#onTry = onTry;
+  }
+
+  /**
+   * Looks at the next line.
+   *
+   * @param line The line, without escape sequences.
+   * @returns The problem that the line completes.
+   */
+  next(line: string): Problem | undefined {
+    for (const [index, matcher] of this.#matchers.entries()) {
+      this.#onTry(index);
+      const found = this.#match(index, line);
+      if (found === undefined) continue;
+      // What is said of another tool's problem is over.
+      for (const other of this.#states.keys()) {
+        if (other !== index) this.#states[other] = [];
+      }
+      return LineMatcher.#problemOf(matcher, found);
+    }
+    return undefined;
+  }
+
+  /** From the last pattern back, so that a line continues before it begins. */
+  #match(index: number, line: string): Found | undefined {
+    const { patterns, expressions } = this.#matchers[index];
+    const states = this.#states[index];
+    const last = patterns.length - 1;
+    for (let at = last; at >= 0; at--) {
+      const before = at === 0 ? {} : states[at - 1];
+      const match = before &&
+        LineMatcher.#execute(expressions[at], line);
+      const found = match
+        ? { ...before, ...LineMatcher.#groups(match, patterns[at]) }
+        : undefined;
+      if (at < last) {
+        states[at] = found;
+      } else if (found !== undefined) {
+        this.#states[index] = [];
+        if (patterns[at].loop) this.#states[index][at - 1] = before;
+        return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** An expression may need more stack than there is. */
+  static #execute(expression: RegExp, line: string): RegExpExecArray | null {
+    try {
+      return expression.exec(line);
+    } catch {
+      return null;
+    }
+  }
+
+  static #groups(match: RegExpExecArray, pattern: ProblemPattern): Found {
+    const found: Found = {};
+    for (const [name, group] of Object.entries(pattern)) {
+      if (typeof group !== "number") continue;
+      const text = match[group]?.trim();
+      if (text) found[name as keyof Found] = text;
+    }
+    return found;
+  }
+
+  /** GitHub skips a problem without a message, or of an unknown severity. */
+  static #problemOf(
+    matcher: ProblemMatcher,
+    found: Found,
+  ): Problem | undefined {
+    const { owner } = matcher;
+    const { message, code } = found;
+    const severity = (found.severity ?? matcher.severity).toLowerCase();
+    const isKnown = ["error", "warning", "notice"].includes(severity);
+    if (message === undefined || !isKnown) return undefined;
+    const base = found.fromPath ?? matcher.fromPath;
+    const { file } = found;
+    const isRelative = file !== undefined && !file.startsWith("/");
+    const directory = isRelative ? base?.replace(/[^/]*$/, "") ?? "" : "";
+    const [line, column] = [found.line, found.column].map((text) =>
+      text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined
+    );
+    return {
+      owner,
+      severity: severity as ProblemSeverity,
+      message,
+      ...file === undefined ? {} : { file: directory + file },
+      ...line === undefined ? {} : { line },
+      ...column === undefined ? {} : { column },
+      ...code === undefined ? {} : { code },
+    };
+  }
+}

@@ -1,0 +1,43 @@
+import { oneLineOf } from "./marker_text.ts";
+import type { RunEvent } from "./run_event.ts";
+
+/** A problem as a record has it. */
+export type RecordedProblem = Extract<RunEvent, { event: "problem" }>;
+
+const SEVERITIES = ["error", "warning", "notice"] as const;
+
+/** Sorts problems by their severity, with the others in their order. */
+export function mostSevere(
+  problems: readonly RecordedProblem[],
+): RecordedProblem[] {
+  const rank = ({ severity }: RecordedProblem) => SEVERITIES.indexOf(severity);
+  return problems.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** Counts problems, as in `2 errors, 1 warning`. */
+export function problemCounts(problems: readonly RecordedProblem[]): string {
+  return SEVERITIES.flatMap((severity) => {
+    const count = problems.filter((one) => one.severity === severity).length;
+    if (count === 0) return [];
+    return [`${count} ${severity}${count === 1 ? "" : "s"}`];
+  }).join(", ");
+}
+
+/** Describes where a problem is: `src/a.ts:3:14`; `""` if that is unknown. */
+export function problemPlace(
+  { file, line, column }: RecordedProblem,
+): string {
+  if (file === undefined) return "";
+  return [file, line, line === undefined ? undefined : column]
+    .filter((part) => part !== undefined).join(":");
+}
+
+/** Writes a problem as tools do, on one line. */
+export function problemLine(problem: RecordedProblem): string {
+  const { severity, message, code, owner } = problem;
+  const place = problemPlace(problem);
+  const rule = code === undefined ? owner : `${owner} ${code}`;
+  return oneLineOf(
+    `${place === "" ? "" : `${place}: `}${severity}: ${message} (${rule})`,
+  );
+}

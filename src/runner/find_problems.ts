@@ -1,0 +1,185 @@
+import type { JobConfig } from "../config/job_config.ts";
+import { messageOf, osReason, RunnerError } from "../errors.ts";
+import { readUntrusted } from "../fs/read_untrusted.ts";
+import { isInside, normalizePath } from "../job_path.ts";
+import type { StepLog } from "../output/job_log.ts";
+import { LineAssembler } from "../output/line_assembler.ts";
+import type { StreamName } from "../output/line_limit.ts";
+import type { Sink } from "../output/sink.ts";
+import { onAbort } from "../process/cancellation.ts";
+import { ProblemFinder, type StepProblems } from "../report/problem_finder.ts";
+import {
+  parseProblemMatchers,
+  type ProblemMatcher,
+} from "../report/problem_matchers.ts";
+import { plainText } from "../terminal/text.ts";
+import type { JobRun } from "./job_run.ts";
+
+/** Maximum size of a file with matchers, in bytes. */
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** Maximum length of a line that is searched in one piece, in bytes. */
+const MAX_LINE_BYTES = 8 * 1024;
+
+/** Variables of CI systems with the directory to which paths are relative. */
+const ROOTS = [
+  "GITHUB_WORKSPACE",
+  "CI_PROJECT_DIR",
+  "BUILDKITE_BUILD_CHECKOUT_PATH",
+  "BUILD_SOURCESDIRECTORY",
+] as const;
+
+/**
+ * Reads the problem matchers of a job, and records the problems that they find.
+ *
+ * @param run The run.
+ * @param config Configuration of the job.
+ * @returns What searches; dispose of it when the steps have ended.
+ * @throws {RunnerError} `invalid-config` if a file cannot be used.
+ */
+export async function findProblems(
+  run: JobRun,
+  config: JobConfig,
+): Promise<StepProblems> {
+  const { cancellation, parts, recorder } = run;
+  const directories = new Map<string, string>();
+  const finder = new ProblemFinder(await readMatchers(run, config), {
+    onProblem(step, { file, ...problem }) {
+      recorder.add("problem", {
+        step,
+        ...problem,
+        ...file === undefined
+          ? {}
+          : { file: shownFile(run, file, directories.get(step)!) },
+      });
+    },
+    onWarning: (message) => parts.logger.warn("problems", message),
+  });
+  // A job that is cancelled does not wait for it.
+  const onCancel = onAbort(cancellation.graceful, () => finder.abandon());
+  return {
+    watch(step, log, cwd) {
+      directories.set(step, cwd);
+      return watchedLog(log, (lines) => finder.search(step, lines));
+    },
+    async [Symbol.asyncDispose]() {
+      using _ = onCancel;
+      await finder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Of matchers with the same owner, the last one counts, as in GitHub. */
+async function readMatchers(
+  run: JobRun,
+  { output: { problemMatchers } }: JobConfig,
+): Promise<ProblemMatcher[]> {
+  const { host, workspace } = run.parts;
+  const matchers = new Map<string, ProblemMatcher>();
+  for (const path of problemMatchers) {
+    const file = isInside("/job", normalizePath(path))
+      ? workspace.pathOf(path)
+      : path.startsWith("/")
+      ? path
+      : `${host.cwd}/${path}`;
+    const text = await readUntrusted(file, { maxBytes: MAX_FILE_BYTES })
+      .then((bytes) => new TextDecoder().decode(bytes))
+      .catch((error) => {
+        throw unusable(path, osReason(error));
+      });
+    try {
+      for (const matcher of parseProblemMatchers(text)) {
+        matchers.delete(matcher.owner);
+        matchers.set(matcher.owner, matcher);
+      }
+    } catch (error) {
+      throw unusable(path, messageOf(error));
+    }
+  }
+  return [...matchers.values()];
+}
+
+function unusable(path: string, reason: string): RunnerError {
+  return new RunnerError(
+    `Cannot use the problem matchers in "${path}": ${reason}`,
+    { code: "invalid-config" },
+  );
+}
+
+/** Passes output on, and its lines to a function that may make it wait. */
+function watchedLog(
+  log: StepLog,
+  search: (lines: readonly string[]) => Promise<void>,
+): StepLog {
+  const assemblers: Record<StreamName, LineAssembler> = {
+    stdout: newAssembler(),
+    stderr: newAssembler(),
+  };
+  const watched = (stream: StreamName): Sink => ({
+    async write(bytes) {
+      const lines = linesOf(assemblers[stream].take(bytes));
+      await Promise.all([log[stream].write(bytes), search(lines)]);
+    },
+  });
+  async function endLines(): Promise<void> {
+    for (const stream of ["stdout", "stderr"] as const) {
+      await search(linesOf(assemblers[stream].end()));
+      assemblers[stream] = newAssembler();
+    }
+  }
+  return {
+    stdout: watched("stdout"),
+    stderr: watched("stderr"),
+    get path() {
+      return log.path;
+    },
+    get lastOutputMs() {
+      return log.lastOutputMs;
+    },
+    async endLine() {
+      await endLines();
+      await log.endLine();
+    },
+    tail: (lineCount) => log.tail(lineCount),
+    async close() {
+      await endLines();
+      await log.close();
+    },
+  };
+}
+
+function newAssembler(): LineAssembler {
+  return new LineAssembler({ maxBytes: MAX_LINE_BYTES, longLines: "broken" });
+}
+
+function linesOf(bytes: Uint8Array): string[] {
+  const lines: string[] = [];
+  for (let from = 0; from < bytes.length;) {
+    const end = bytes.indexOf(10, from);
+    lines.push(plainText(bytes.subarray(from, end)));
+    from = end + 1;
+  }
+  return lines;
+}
+
+/** A path relative to the root of the repository, where that is known. */
+function shownFile(
+  { parts: { host, workspace }, sourcePath }: JobRun,
+  file: string,
+  cwd: string,
+): string {
+  const path = file.replace(/^file:\/\/(?=\/)/, "");
+  const absolute = normalizePath(
+    isInside("/job", normalizePath(path))
+      ? workspace.pathOf(path)
+      : path.startsWith("/")
+      ? path
+      : `${cwd}/${path}`,
+  );
+  const roots = [sourcePath, ...ROOTS.map((name) => host.env[name]), host.cwd];
+  for (const root of roots) {
+    if (!root || root === "/" || !isInside(root, absolute)) continue;
+    return absolute.slice(root.length + 1) || path;
+  }
+  return path;
+}

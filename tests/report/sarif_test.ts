@@ -1,0 +1,260 @@
+import { assert, assertEquals } from "@std/assert";
+import { describe, it } from "@std/testing/bdd";
+import { Ajv } from "ajv";
+import { FORMATS } from "../../src/report/formats/formats.ts";
+import { readRecord } from "../../src/report/run_record.ts";
+import { VERSION } from "../../src/version.ts";
+import { recordLine, startedLine } from "../helpers/record_lines.ts";
+
+const string = { type: "string", minLength: 1 };
+
+const uri = {
+  type: "string",
+  pattern: "^(?:[A-Za-z0-9\\-._~!$'()*/]|%[0-9A-F]{2}|file:///)+$",
+};
+
+/** What the standard demands of the parts that are used. */
+const SCHEMA = {
+  type: "object",
+  additionalProperties: false,
+  required: ["version", "runs"],
+  properties: {
+    $schema: { type: "string" },
+    version: { const: "2.1.0" },
+    runs: {
+      type: "array",
+      items: {
+        type: "object",
+        additionalProperties: false,
+        required: ["tool"],
+        properties: {
+          tool: {
+            type: "object",
+            required: ["driver"],
+            additionalProperties: false,
+            properties: {
+              driver: {
+                type: "object",
+                required: ["name"],
+                additionalProperties: false,
+                properties: {
+                  name: string,
+                  version: string,
+                  rules: {
+                    type: "array",
+                    uniqueItems: true,
+                    items: {
+                      type: "object",
+                      required: ["id"],
+                      additionalProperties: false,
+                      properties: { id: string },
+                    },
+                  },
+                },
+              },
+            },
+          },
+          columnKind: { enum: ["utf16CodeUnits", "unicodeCodePoints"] },
+          invocations: {
+            type: "array",
+            items: {
+              type: "object",
+              required: ["executionSuccessful"],
+              additionalProperties: false,
+              properties: {
+                executionSuccessful: { type: "boolean" },
+                exitCode: { type: "integer" },
+                startTimeUtc: { type: "string", pattern: "^[0-9-]+T.*Z$" },
+                endTimeUtc: { type: "string", pattern: "^[0-9-]+T.*Z$" },
+              },
+            },
+          },
+          results: {
+            type: "array",
+            items: {
+              type: "object",
+              required: ["message"],
+              additionalProperties: false,
+              properties: {
+                ruleId: string,
+                level: { enum: ["none", "note", "warning", "error"] },
+                message: {
+                  type: "object",
+                  required: ["text"],
+                  additionalProperties: false,
+                  properties: { text: string },
+                },
+                locations: {
+                  type: "array",
+                  items: {
+                    type: "object",
+                    additionalProperties: false,
+                    properties: {
+                      physicalLocation: {
+                        type: "object",
+                        required: ["artifactLocation"],
+                        additionalProperties: false,
+                        properties: {
+                          artifactLocation: {
+                            type: "object",
+                            required: ["uri"],
+                            additionalProperties: false,
+                            properties: { uri },
+                          },
+                          region: {
+                            type: "object",
+                            required: ["startLine"],
+                            additionalProperties: false,
+                            properties: {
+                              startLine: { type: "integer", minimum: 1 },
+                              startColumn: { type: "integer", minimum: 1 },
+                            },
+                          },
+                        },
+                      },
+                      logicalLocations: {
+                        type: "array",
+                        uniqueItems: true,
+                        items: {
+                          type: "object",
+                          additionalProperties: false,
+                          properties: { name: string, kind: string },
+                        },
+                      },
+                    },
+                  },
+                },
+                properties: { type: "object" },
+              },
+            },
+          },
+        },
+      },
+    },
+  },
+};
+
+const HOSTILE = 'a b\u{202e}%]]>"<s>\ud800é\nx:1';
+
+function problem(fields: Record<string, unknown>) {
+  return recordLine("problem", 5, {
+    step: "lint",
+    owner: "eslint",
+    severity: "error",
+    message: "bad",
+    ...fields,
+  });
+}
+
+function step(name: string, more: Record<string, unknown>) {
+  return recordLine("step.ended", 9, {
+    step: name,
+    outcome: "failed",
+    conclusion: "failed",
+    exitCode: 3,
+    signal: null,
+    startedAt: "2026-01-01T00:00:00.000Z",
+    durationMs: 1500,
+    attempts: [],
+    ...more,
+  });
+}
+
+async function sarifOf(...lines: string[]) {
+  const write = await FORMATS.sarif.load();
+  const record = readRecord([startedLine(), ...lines].join("\n"))!;
+  const text = await write(record, { color: false });
+  const validate = new Ajv({ strict: false, allErrors: true }).compile(SCHEMA);
+  const isValid = validate(JSON.parse(text));
+  assert(isValid, JSON.stringify(validate.errors, null, 2));
+  return JSON.parse(text);
+}
+
+describe("a run as SARIF", () => {
+  it("has failed steps as results of the runner, at their logs", async () => {
+    const log = await sarifOf(
+      step("lint", {
+        reason: "too long",
+        tail: ["one", "two"],
+        log: "job/artifacts/logs/lint 1.log",
+      }),
+      step("allowed", { conclusion: "success" }),
+      step("fine", { outcome: "success", conclusion: "success", exitCode: 0 }),
+      recordLine("run.ended", 10, {
+        status: "failed",
+        exitCode: 3,
+        durationMs: 10,
+      }),
+    );
+    const [{ tool: { driver }, invocations, results }, ...others] = log.runs;
+    assertEquals(others, []);
+    assertEquals(driver, {
+      name: "runnerlib",
+      version: VERSION,
+      rules: [{ id: "step-failed" }],
+    });
+    assertEquals(
+      [invocations[0].executionSuccessful, invocations[0].exitCode],
+      [false, 3],
+    );
+    assertEquals(results, [{
+      ruleId: "step-failed",
+      level: "error",
+      message: {
+        text: 'Step "lint": exit code 3 after 1.5s\ntoo long\none\ntwo',
+      },
+      locations: [{
+        logicalLocations: [{ name: "lint", kind: "step" }],
+        physicalLocation: {
+          artifactLocation: { uri: "job/artifacts/logs/lint%201.log" },
+        },
+      }],
+    }]);
+  });
+
+  it("has a tool for each matcher, with its problems", async () => {
+    const log = await sarifOf(
+      problem({ file: "src/é b.ts", line: 3, column: 14, code: "no-x" }),
+      problem({ owner: "tsc", severity: "notice", file: "/tmp/a.ts", line: 0 }),
+      problem({ severity: "warning", file: "b.ts", line: 4, column: 0 }),
+      problem({ severity: "warning", message: "of no file" }),
+    );
+    const [runner, eslint, tsc] = log.runs;
+    assertEquals(runner.results, []);
+    assertEquals(runner.invocations[0].executionSuccessful, false);
+    assertEquals(
+      [eslint, tsc].map(({ tool }) => [tool.driver.name, tool.driver.rules]),
+      [["eslint", [{ id: "no-x" }, { id: "eslint" }]], ["tsc", [{
+        id: "tsc",
+      }]]],
+    );
+    const places = [...eslint.results, ...tsc.results].map((
+      { level, locations },
+    ) => [
+      level,
+      locations[0]?.physicalLocation.artifactLocation.uri,
+      locations[0]?.physicalLocation.region,
+    ]);
+    assertEquals(places, [
+      ["error", "src/%C3%A9%20b.ts", { startLine: 3, startColumn: 14 }],
+      ["warning", "b.ts", { startLine: 4 }],
+      ["warning", undefined, undefined],
+      ["note", "file:///tmp/a.ts", undefined],
+    ]);
+  });
+
+  it("is valid whatever the texts are", async () => {
+    await sarifOf(
+      step(HOSTILE, { reason: HOSTILE, tail: [HOSTILE], log: HOSTILE }),
+      problem({
+        step: HOSTILE,
+        owner: HOSTILE,
+        message: HOSTILE,
+        file: HOSTILE,
+        line: 1,
+        column: 1,
+        code: HOSTILE,
+      }),
+    );
+  });
+});
