@@ -2,6 +2,8 @@ import { basename } from "@std/path/posix/basename";
 import { dirname } from "@std/path/posix/dirname";
 import { join } from "@std/path/posix/join";
 import { osReason, RunnerError } from "../errors.ts";
+import { isInside } from "../job_path.ts";
+import { lstatIfThere } from "./files.ts";
 
 /** Maximum length of a name that is a prefix; names of files have 255 bytes. */
 const MAX_PREFIX = 50;
@@ -44,6 +46,7 @@ export async function writeAtomic(
     : content;
   const temporary = temporaryPath(path);
   try {
+    await checkReplaceable(path);
     await Deno.writeFile(temporary, bytes, { createNew: true, mode });
     if (isDurable) await syncFile(temporary);
     await Deno.rename(temporary, path);
@@ -55,6 +58,26 @@ export async function writeAtomic(
     });
   }
 }
+
+/**
+ * Checks whether a file may take the place of what is at a path. The system
+ * administrator may replace even `/dev/null`, and every program would notice.
+ *
+ * @throws {Error} If there is a device, or a link in a directory of the system
+ * such as `/dev/stdout`.
+ */
+export async function checkReplaceable(path: string): Promise<void> {
+  const info = await lstatIfThere(path);
+  if (info === undefined) return;
+  if (info.isCharDevice || info.isBlockDevice) throw new Error("is a device");
+  if (!info.isSymlink) return;
+  const directory = await Deno.realPath(dirname(path));
+  if (SYSTEM_DIRECTORIES.some((system) => isInside(system, directory))) {
+    throw new Error("is a link of the system");
+  }
+}
+
+const SYSTEM_DIRECTORIES = ["/dev", "/proc", "/sys"] as const;
 
 /** The name begins with that of the file, so that rules for it hold as well. */
 function temporaryPath(path: string): string {

@@ -1,6 +1,6 @@
 import { osReason } from "../errors.ts";
 import { lstatIfThere } from "../fs/files.ts";
-import { writeAtomic } from "../fs/write_atomic.ts";
+import { checkReplaceable, writeAtomic } from "../fs/write_atomic.ts";
 import { LogDirectory } from "../output/log_directory.ts";
 import { removeTree } from "../workspace/remove.ts";
 import { maskEvent } from "./event_schema.ts";
@@ -104,6 +104,7 @@ export class RecordWriter {
 
   async #clear(path: string): Promise<void> {
     if (this.#options.isOwn) return void await removeTree(path);
+    await checkReplaceable(path);
     const there = await lstatIfThere(path);
     if (there === undefined) return;
     // Deno.remove() would also remove an empty directory.

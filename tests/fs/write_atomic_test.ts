@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { describe, it } from "@std/testing/bdd";
 import { RunnerError } from "../../src/errors.ts";
-import { writeAtomic } from "../../src/fs/write_atomic.ts";
+import { checkReplaceable, writeAtomic } from "../../src/fs/write_atomic.ts";
 import {
   listFiles,
   makeFiles,
@@ -17,6 +17,21 @@ describe("writeAtomic()", () => {
       "bytes": "ab",
       "text": "ä\n",
     });
+  });
+
+  it("replaces no device, and no link of the system", async () => {
+    // Only checked, since a failure of this test would remove them.
+    await assertRejects(() => checkReplaceable("/dev/null"), Error, "device");
+    await assertRejects(() => checkReplaceable("/dev/stdout"), Error, "link");
+    await assertRejects(
+      () => checkReplaceable("/proc/self/exe"),
+      Error,
+      "is a link of the system",
+    );
+    await using directory = await temporaryDirectory();
+    await Deno.symlink("/dev/null", `${directory.path}/link`);
+    await writeAtomic(`${directory.path}/link`, "x");
+    assertEquals(await listFiles(directory.path), { "link": "x" });
   });
 
   it("sets the permission bits", async () => {

@@ -122,3 +122,30 @@ for (
     assertEquals((await names(path)).includes("missing"), false);
   });
 }
+
+Deno.test({
+  name: "a run replaces no device with a report or a record",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using directory = await temporaryDirectory();
+    const { path: cwd } = directory;
+    const device = `${cwd}/null`;
+    const made = await new Deno.Command("mknod", {
+      args: [device, "c", "1", "3"],
+      stderr: "null",
+    }).output();
+    // Some containers do not let root create devices.
+    if (!made.success) return;
+    const { code, stderr } = await runMain(
+      [
+        ...["run", "--job-command=true"],
+        ...[`--record=${device}`, `--report=table=${device}`],
+      ],
+      { cwd },
+    );
+    assertEquals(code, 0);
+    assertMatch(stderr, /Cannot write the run record ".*null": is a device/);
+    assertMatch(stderr, /Cannot write the report ".*": .*is a device/);
+    assertEquals((await Deno.lstat(device)).isCharDevice, true);
+  },
+});
