@@ -65,6 +65,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Show what a run did, from its record",
     load: () => import("./commands/report.ts").then((module) => module.report),
   },
+  ui: {
+    group: "Inspect",
+    summary: "Show runs live in a browser",
+    load: () => import("./commands/ui.ts").then((module) => module.ui),
+  },
   plugins: {
     group: "Inspect",
     summary: "Show the plugins that a job would load, and their permissions",

@@ -11,11 +11,12 @@ const OFFLINE: ReadonlySet<string> = new Set([
 
 /**
  * Commands that read files that Deno allows only with all permissions: the
- * environment of a job's processes, or an inherited descriptor.
+ * environment of a job's processes, or an open descriptor.
  */
 const ALL_SEEING: ReadonlySet<string> = new Set([
   "doctor",
   "run",
+  "ui",
   "workflow",
   "secrets",
 ]);

@@ -30,12 +30,23 @@ export interface ReadUntrustedOptions extends OpenUntrustedOptions {
 export interface UntrustedFile extends AsyncDisposable {
   /** Size when the file was opened, in bytes. */
   readonly size: number;
+  /** When the file had last been modified, in milliseconds since 1970. */
+  readonly modifiedMs: number;
+  /** Identifies the file as long as it exists, whatever its name is. */
+  readonly id: string;
   /**
-   * Reads the next bytes.
+   * Reads the next bytes, or those at a position.
    *
+   * @param position Position in the file, in bytes.
    * @returns Number of bytes read; 0 at the end of the file.
    */
-  read(buffer: Uint8Array): Promise<number>;
+  read(buffer: Uint8Array, position?: number): Promise<number>;
+  /**
+   * Checks whether a process holds an exclusive lock on the file.
+   *
+   * @returns `undefined` if that is unknown, as without `/proc`.
+   */
+  isLocked(): boolean | undefined;
 }
 
 /**
@@ -102,10 +113,14 @@ export async function openUntrusted(
     if (!info.isFile()) throw notRegular();
     return {
       size: info.size,
-      async read(buffer) {
-        const reading = file.read(buffer, 0, buffer.length, null);
+      modifiedMs: info.mtimeMs,
+      id: `${info.dev}:${info.ino}`,
+      async read(buffer, position) {
+        const at = position ?? null;
+        const reading = file.read(buffer, 0, buffer.length, at);
         return (await withinTime(reading, timeoutMs)).bytesRead;
       },
+      isLocked: () => isLocked(file.fd),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (error) {
@@ -117,12 +132,18 @@ export async function openUntrusted(
 /** The used part of a `node:fs` file handle. */
 interface NodeFile {
   readonly fd: number;
-  stat(): Promise<{ size: number; isFile(): boolean }>;
+  stat(): Promise<{
+    size: number;
+    dev: number;
+    ino: number;
+    mtimeMs: number;
+    isFile(): boolean;
+  }>;
   read(
     buffer: Uint8Array,
     offset: number,
     length: number,
-    position: null,
+    position: number | null,
   ): Promise<{ bytesRead: number }>;
   close(): Promise<void>;
 }
@@ -169,6 +190,19 @@ function canUseDescriptors(): boolean {
   } catch {
     // Without `/proc`, each directory is checked before the file is opened.
     return false;
+  }
+}
+
+function isLocked(descriptor: number): boolean | undefined {
+  if (!canUseDescriptors()) return undefined;
+  try {
+    // Opened again, and so not by a name that could lead elsewhere by now. A
+    // shared lock is in the way of nobody who reads.
+    using file = Deno.openSync(`/proc/self/fd/${descriptor}`);
+    return !file.tryLockSync(false);
+  } catch {
+    // The file system has no locks.
+    return undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { osReason } from "../errors.ts";
-import { lstatIfThere } from "../fs/files.ts";
+import { lstatIfThere, tryLockFile } from "../fs/files.ts";
 import { checkReplaceable, writeAtomic } from "../fs/write_atomic.ts";
 import { LogDirectory } from "../output/log_directory.ts";
 import { removeTree } from "../workspace/remove.ts";
@@ -37,6 +37,10 @@ export interface RecordWriterOptions extends RecordPlace {
  * Writes the record of a run: one line for each event, at once, so that the
  * file can be read while the run goes on and after it was killed.
  *
+ * The file is locked while the run goes on. The system releases the lock when
+ * the process ends, so that a reader can tell a run that goes on from one that
+ * was killed.
+ *
  * Steps can reach the file. Therefore {@linkcode finish} compares it with what
  * the run has recorded, and puts that in the place of whatever is there by then.
  */
@@ -45,6 +49,7 @@ export class RecordWriter {
   readonly #options: RecordWriterOptions;
   readonly #directory: LogDirectory;
   #file: Deno.FsFile | undefined;
+  #isLocked = false;
   #hasFailed = false;
 
   private constructor(recorder: RunRecorder, options: RecordWriterOptions) {
@@ -119,6 +124,8 @@ export class RecordWriter {
   #write(event: RunEvent): void {
     if (this.#file === undefined || this.#hasFailed) return;
     try {
+      // A reader may have held it for a moment.
+      this.#isLocked ||= tryLockFile(this.#file) !== false;
       writeAll(this.#file, encoder.encode(this.#line(event)));
     } catch (error) {
       this.#fail(error);

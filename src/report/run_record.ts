@@ -38,6 +38,8 @@ export interface StepRecord {
   tail: readonly string[];
   /** For a job of a workflow: path of its own record. */
   record?: string;
+  /** What it does now; missing if it is over, or its run. */
+  state?: "waiting" | "queued" | "running" | "retrying";
 }
 
 /** What a record says about a run. */
@@ -45,7 +47,12 @@ export interface RunRecord {
   readonly started: EventOf<"run.started">;
   /** Missing if the runner was killed, or runs still. */
   readonly ended?: EventOf<"run.ended">;
-  /** Time of the last event, in milliseconds since the run started. */
+  /** Set if the run goes on, as far as the reader knows. */
+  readonly isRunning?: true;
+  /**
+   * Time of the last event, or the current time of a run that goes on, in
+   * milliseconds since the run started.
+   */
   readonly lastMs: number;
   /** Settings that differ from their defaults. */
   readonly options: RunEvents["run.configured"]["options"];
@@ -78,14 +85,28 @@ export function readRecord(text: string): RunRecord | undefined {
   return recordOf(text.split("\n").flatMap((line) => parseEvent(line) ?? []));
 }
 
+/** Options for {@linkcode recordOf}. */
+export interface RecordOptions {
+  /**
+   * Current time, if the run goes on, in milliseconds since it started.
+   *
+   * @default {the run is over, or was killed}
+   */
+  nowMs?: number;
+}
+
 /**
  * Puts the events of a run together.
  *
  * @param events Events in the order of their times.
+ * @param options Additional options.
  * @returns The record; `undefined` if the first event is not the start of a run.
  * @throws {RangeError} If a later version of the format wrote it.
  */
-export function recordOf(events: readonly RunEvent[]): RunRecord | undefined {
+export function recordOf(
+  events: readonly RunEvent[],
+  options: RecordOptions = {},
+): RunRecord | undefined {
   const [started] = events;
   if (started?.event !== "run.started") return undefined;
   if (started.version > RECORD_VERSION) {
@@ -95,12 +116,19 @@ export function recordOf(events: readonly RunEvent[]): RunRecord | undefined {
   }
   const all = <Name extends RunEventName>(name: Name) =>
     events.filter((event): event is EventOf<Name> => event.event === name);
+  const ended = all("run.ended").at(-1);
+  const isRunning = ended === undefined && options.nowMs !== undefined;
+  const lastMs = events.reduce(
+    (last, { ms }) => Math.max(last, ms),
+    isRunning ? options.nowMs ?? 0 : 0,
+  );
   return {
     started,
-    ended: all("run.ended").at(-1),
-    lastMs: events.reduce((last, { ms }) => Math.max(last, ms), 0),
+    ended,
+    ...isRunning ? { isRunning } : {},
+    lastMs,
     options: all("run.configured").at(-1)?.options ?? [],
-    steps: stepsOf(events),
+    steps: stepsOf(events, lastMs, isRunning),
     phases: all("phase.ended"),
     sources: all("source.prepared"),
     plugins: all("plugin.called"),
@@ -111,7 +139,11 @@ export function recordOf(events: readonly RunEvent[]): RunRecord | undefined {
   };
 }
 
-function stepsOf(events: readonly RunEvent[]): StepRecord[] {
+function stepsOf(
+  events: readonly RunEvent[],
+  lastMs: number,
+  isRunning: boolean,
+): StepRecord[] {
   const steps = new Map<string, StepRecord>();
   const running = new Map<string, AttemptRecord>();
   const failed = new Map<string, AttemptRecord[]>();
@@ -153,19 +185,31 @@ function stepsOf(events: readonly RunEvent[]): StepRecord[] {
         break;
     }
   }
-  const lastMs = events.at(-1)?.ms ?? 0;
+  const reason = isRunning ? {} : { reason: INTERRUPTED };
   for (const step of steps.values()) {
     const attempt = running.get(step.name);
     const earlier = failed.get(step.name) ?? [];
-    if (step.endMs !== undefined || step.startMs === undefined) continue;
-    step.reason = INTERRUPTED;
+    if (step.endMs !== undefined) continue;
+    if (isRunning) step.state = stateOf(step, attempt);
+    if (step.startMs === undefined) continue;
+    Object.assign(step, reason);
     step.durationMs = lastMs - step.startMs;
     step.attempts = attempt === undefined ? earlier : [
       ...earlier,
-      { ...attempt, durationMs: lastMs - attempt.startMs, reason: INTERRUPTED },
+      { ...attempt, durationMs: lastMs - attempt.startMs, ...reason },
     ];
   }
   return [...steps.values()];
+}
+
+/** Finds what a step does that has not ended, in a run that goes on. */
+function stateOf(
+  { queuedMs, startMs }: StepRecord,
+  attempt: AttemptRecord | undefined,
+): StepRecord["state"] {
+  if (attempt !== undefined) return "running";
+  if (startMs !== undefined) return "retrying";
+  return queuedMs === undefined ? "waiting" : "queued";
 }
 
 /** A step of which the record says no more than that there is one. */

@@ -28,16 +28,42 @@ const MAX_SLOWEST = 10;
  * @returns An HTML document.
  */
 export async function htmlReport(record: RunRecord): Promise<string> {
-  const hash = await crypto.subtle.digest(
-    "SHA-256",
-    new TextEncoder().encode(STYLE),
-  );
-  const policy = `default-src 'none'; style-src 'sha256-${
-    new Uint8Array(hash).toBase64()
-  }'; base-uri 'none'; form-action 'none'`;
-  const { started, steps } = record;
-  const title = started.name ?? started.kind;
-  const status = record.ended?.status ?? "interrupted";
+  const policy = `default-src 'none'; style-src '${await sourceHash(
+    STYLE,
+  )}'; base-uri 'none'; form-action 'none'`;
+  return htmlDocument({
+    title: titleOf(record),
+    policy,
+    style: STYLE,
+    main: runHtml(record),
+  });
+}
+
+/** Options for {@linkcode htmlDocument}. */
+export interface HtmlDocumentOptions {
+  /** Title. */
+  title: string;
+  /** What a browser may load and run, in the words of `Content-Security-Policy`. */
+  policy: string;
+  /** Text of the only style. */
+  style: string;
+  /** Content. */
+  main: Html;
+  /**
+   * Text of the only script.
+   *
+   * @default {no script}
+   */
+  script?: string;
+}
+
+/**
+ * Writes an HTML document.
+ *
+ * @returns The document.
+ */
+export function htmlDocument(options: HtmlDocumentOptions): string {
+  const { title, policy, style, main, script } = options;
   return `<!doctype html>\n${markup`
     <html lang="en">
       <head>
@@ -45,23 +71,83 @@ export async function htmlReport(record: RunRecord): Promise<string> {
         <meta http-equiv="Content-Security-Policy" content="${policy}">
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
-        <title>${title}: ${status}</title>
-        <style>${raw(STYLE)}</style>
+        <title>${title}</title>
+        <style>${raw(style)}</style>
       </head>
       <body>
         <main>
-    ${header(record, title, status)}
+    ${main}
+        </main>
+        ${
+    script === undefined ? "" : raw(`<script type="module">${script}</script>`)
+  }
+      </body>
+    </html>
+  `}`;
+}
+
+/**
+ * Names a text as a source that a page may use.
+ *
+ * @param text Text of a style or a script.
+ * @returns The name, for a `Content-Security-Policy`.
+ */
+export async function sourceHash(text: string): Promise<string> {
+  const bytes = new TextEncoder().encode(text);
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return `sha256-${new Uint8Array(hash).toBase64()}`;
+}
+
+/**
+ * Names the page of a run.
+ *
+ * @returns Name and status.
+ */
+export function titleOf(record: RunRecord): string {
+  return `${nameOf(record)}: ${statusOf(record)}`;
+}
+
+function nameOf({ started }: RunRecord): string {
+  return started.name ?? started.kind;
+}
+
+function statusOf({ ended, isRunning }: RunRecord): string {
+  return ended?.status ?? (isRunning ? "running" : "interrupted");
+}
+
+/** Options for {@linkcode runHtml}. */
+export interface RunHtmlOptions {
+  /**
+   * Returns the address of a step's log.
+   *
+   * @param step Index of the step.
+   * @default {names of steps are no links}
+   */
+  logAddress?: (step: number) => string;
+}
+
+/**
+ * Writes what a run did.
+ *
+ * @param record The run, which may go on.
+ * @param options Additional options.
+ * @returns Content of a page.
+ */
+export function runHtml(
+  record: RunRecord,
+  options: RunHtmlOptions = {},
+): Html {
+  const { steps } = record;
+  return markup`
+    ${header(record, nameOf(record), statusOf(record))}
     ${failures(steps)}
     ${problemSection(record.problems)}
-    ${timeline(record)}
+    ${timeline(record, options)}
     ${graph(steps)}
     ${slowest(steps)}
     ${plugins(record)}
     ${facts(record)}
-        </main>
-      </body>
-    </html>
-  `}`;
+  `;
 }
 
 function header(record: RunRecord, title: string, status: string): Html {
@@ -73,7 +159,15 @@ function header(record: RunRecord, title: string, status: string): Html {
     [count(isAllowed), "failed, allowed"],
     [count(isFlaky), "flaky"],
     [count(({ outcome }) => outcome === "skipped"), "skipped"],
-    [count(({ outcome }) => outcome === "cancelled"), "cancelled"],
+    [
+      count(({ outcome, state }) => outcome === "cancelled" && !state),
+      "cancelled",
+    ],
+    [count(({ state }) => state === "running"), "running"],
+    [
+      count(({ state }) => state !== undefined && state !== "running"),
+      "waiting",
+    ],
   ] as const;
   const time = formatDuration(ended?.durationMs ?? lastMs);
   return markup`<header class="${status}">
@@ -117,7 +211,10 @@ ${
   }</section>`;
 }
 
-function timeline(record: RunRecord): Html | "" {
+function timeline(
+  record: RunRecord,
+  options: RunHtmlOptions,
+): Html | "" {
   const { steps, ended, lastMs } = record;
   if (steps.length === 0) return "";
   const totalMs = Math.max(1, ended?.durationMs ?? lastMs);
@@ -145,15 +242,28 @@ function timeline(record: RunRecord): Html | "" {
           </tr>
         </thead>
         <tbody>
-    ${steps.map((step) => row(step, totalMs, critical.has(step)))}</tbody>
+    ${
+    steps.map((step, index) =>
+      row(step, totalMs, {
+        isCritical: critical.has(step),
+        log: step.startMs === undefined
+          ? undefined
+          : options.logAddress?.(index),
+      })
+    )
+  }</tbody>
       </table>
     </section>
   `;
 }
 
-function row(step: StepRecord, totalMs: number, isCritical: boolean): Html {
-  const { startedAt, durationMs, outcome, attempts } = step;
-  const result = isAllowed(step) ? "allowed" : outcome;
+function row(
+  step: StepRecord,
+  totalMs: number,
+  { isCritical, log }: { isCritical: boolean; log: string | undefined },
+): Html {
+  const { name, startedAt, durationMs, outcome, attempts, state } = step;
+  const result = isAllowed(step) ? "allowed" : state ?? outcome;
   const notes = [
     isFlaky(step) ? "flaky" : "",
     attempts.length > 1 ? `${attempts.length} attempts` : "",
@@ -162,10 +272,10 @@ function row(step: StepRecord, totalMs: number, isCritical: boolean): Html {
   ].filter((note) => note !== "");
   return markup`
     <tr>
-      <th scope="row" ${
-    isCritical ? raw(' class="critical"') : ""
-  }>${step.name}</th>
-      <td class="${result}">${endingOf(step)}${
+      <th scope="row" ${isCritical ? raw(' class="critical"') : ""}>${
+    log === undefined ? name : markup`<a href="${log}">${name}</a>`
+  }</th>
+      <td class="${result}">${state ?? endingOf(step)}${
     notes.length === 0 ? "" : markup`<small>${notes.join(" · ")}</small>`
   }</td>
       <td class="number">${
@@ -189,7 +299,7 @@ function resources({ attempts }: StepRecord): string[] {
 }
 
 function bar(step: StepRecord, totalMs: number): Html | "" {
-  const { startMs, queuedMs = startMs, attempts } = step;
+  const { startMs, queuedMs = startMs, attempts, state } = step;
   if (startMs === undefined || queuedMs === undefined) return "";
   const x = (ms: number) => Math.round(WIDTH * Math.min(1, ms / totalMs));
   const rect = (className: string, fromMs: number, toMs: number) =>
@@ -206,8 +316,12 @@ function bar(step: StepRecord, totalMs: number): Html | "" {
       aria-label="${labelOf(step)}">${
     startMs > queuedMs ? rect("queued", queuedMs, startMs) : ""
   }${
-    attempts.map(({ outcome, startMs, durationMs }) =>
-      rect(outcome, startMs, startMs + durationMs)
+    attempts.map(({ outcome, startMs, durationMs }, index) =>
+      rect(
+        state === "running" && index === attempts.length - 1 ? state : outcome,
+        startMs,
+        startMs + durationMs,
+      )
     )
   }</svg>
   `;

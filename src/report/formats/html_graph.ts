@@ -79,7 +79,9 @@ function place(steps: readonly StepRecord[]): Group[] {
 }
 
 function box({ name, steps, x, y }: Group): Html {
-  const status = steps.find(hasFailed)?.outcome ?? steps[0].outcome;
+  const shown = steps.find(hasFailed) ??
+    steps.find(({ state }) => state === "running") ?? steps[0];
+  const status = shown.state ?? shown.outcome;
   const count = steps.length > 1 ? ` ×${steps.length}` : "";
   return markup`
     <g>

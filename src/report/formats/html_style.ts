@@ -23,9 +23,11 @@ h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
 p { margin: .25rem 0; }
 header { border-left: 6px solid var(--other); padding: .25rem 0 .25rem 1rem; }
 header.success { border-color: var(--success); }
+header.running { border-color: var(--accent); }
 header.failed, header.timeout { border-color: var(--failed); }
 .status { text-transform: uppercase; font-size: .8em; letter-spacing: .05em; color: var(--other); }
 .success .status { color: var(--success); }
+.running .status { color: var(--accent); }
 .failed .status, .timeout .status { color: var(--failed); }
 .counts span { margin-right: .75rem; color: var(--muted); }
 .error { color: var(--failed); overflow-wrap: anywhere; }
@@ -45,12 +47,15 @@ th:first-child { width: 26%; }
 small { display: block; }
 td.failed, td.timeout, .mark.failed { color: var(--failed); }
 td.success, td.neutral { color: var(--success); }
+td.running, td.retrying { color: var(--accent); }
+td.waiting, td.queued { color: var(--muted); }
 td.allowed { color: var(--flaky); }
 td.skipped, td.cancelled { color: var(--other); }
 .critical { font-weight: 600; text-decoration: underline; text-decoration-color: var(--accent); text-decoration-thickness: 2px; text-underline-offset: 3px; }
 rect.queued { fill: var(--queued); }
 rect.success, rect.neutral { fill: var(--success); }
 rect.failed, rect.timeout { fill: var(--failed); }
+rect.running { fill: var(--accent); }
 rect.cancelled, rect.skipped { fill: var(--other); }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; }
 summary { padding: .5rem .75rem; cursor: pointer; overflow-wrap: anywhere; }
@@ -66,6 +71,8 @@ pre {
 .graph rect.box { fill: var(--panel); stroke: var(--other); stroke-width: 1.5; }
 .graph rect.box.success, .graph rect.box.neutral { stroke: var(--success); }
 .graph rect.box.failed, .graph rect.box.timeout { stroke: var(--failed); }
+.graph rect.box.running { stroke: var(--accent); }
+a { color: var(--accent); }
 dl { display: grid; grid-template-columns: minmax(6rem, 12rem) 1fr; gap: .25rem 1rem; margin: 0; }
 dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 ol, ul { margin: 0; padding-left: 1.5rem; }

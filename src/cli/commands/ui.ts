@@ -1,0 +1,78 @@
+import { osReason, RunnerError } from "../../errors.ts";
+import type { Command, CommandContext } from "../command.ts";
+import { usageError } from "../parse_arguments.ts";
+import { untilSignal } from "../until_signal.ts";
+
+/** The command `ui`. */
+export const ui: Command = {
+  usage: "[DIR] [--port PORT]",
+  description:
+    `Shows runs live in a browser: the page of \`report --format html\` while the run
+goes on, with the output of running steps, and a list of the runs whose records
+are below DIR (the current directory). Prints the address of the page, and serves
+it to this machine until Ctrl-C.
+
+Only reads: runs of other processes need no option for it.`,
+  examples: [
+    ["ui", "Show the runs of this directory"],
+    ["ui .. --port 8080", "Show the runs of all projects, on a fixed port"],
+  ],
+  flags: [
+    {
+      name: "port",
+      valueName: "PORT",
+      help: "Port on 127.0.0.1 (a free one)",
+    },
+  ],
+  maxOperands: 1,
+  async run(context) {
+    const { parts: { host }, print } = context;
+    const port = portOf(context);
+    const directory = await directoryOf(context);
+    const { serveRuns } = await import("../../report/ui/serve.ts");
+    await untilSignal(host, async ({ graceful: signal }) => {
+      const server = listen(() => serveRuns({ directory, port, signal }), port);
+      await print(server.url);
+      await server.finished;
+    });
+    return 0;
+  },
+};
+
+function portOf({ flags }: CommandContext): number {
+  const text = String(flags.get("port") ?? "0");
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= 65_535) return port;
+  throw usageError(`--port must be a number up to 65535, not "${text}"`, "ui");
+}
+
+async function directoryOf(
+  { operands: [given = "."], parts: { host } }: CommandContext,
+): Promise<string> {
+  const path = given.startsWith("/") ? given : `${host.cwd}/${given}`;
+  let reason: string;
+  try {
+    const real = await Deno.realPath(path);
+    const { isDirectory } = await Deno.stat(real);
+    if (isDirectory && real !== "/") return real;
+    reason = isDirectory
+      ? "it is the root of the file system"
+      : "it is not a directory";
+  } catch (error) {
+    reason = osReason(error);
+  }
+  throw new RunnerError(`Cannot show the runs in "${given}": ${reason}`, {
+    code: "invalid-config",
+  });
+}
+
+function listen<T>(open: () => T, port: number): T {
+  try {
+    return open();
+  } catch (cause) {
+    throw new RunnerError(
+      `Cannot listen on port ${port}: ${osReason(cause)}`,
+      { code: "invalid-config", cause },
+    );
+  }
+}

@@ -1,0 +1,173 @@
+import { messageOf } from "../../errors.ts";
+import { openUntrusted, type UntrustedFile } from "../../fs/read_untrusted.ts";
+import { parseEvent } from "../event_schema.ts";
+import type { RunEvent } from "../run_event.ts";
+import { recordOf, type RunRecord } from "../run_record.ts";
+
+/** Maximum size of a record that is followed, in bytes. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+/** Maximum number of bytes without a line break. */
+const MAX_LINE_BYTES = 8 * 1024 * 1024;
+
+/** Maximum number of steps on a page. */
+const MAX_STEPS = 10_000;
+
+/** How much of its start identifies a record, in bytes. */
+const HEAD_BYTES = 1024;
+
+/** Time within which a file is not looked at twice, in milliseconds. */
+const FRESH_MS = 100;
+
+const LINE_FEED = 10;
+
+const decoder = new TextDecoder();
+
+/**
+ * Follows the record of a run that another process writes. It reads what has
+ * been added since the last time, and starts again when another record is in
+ * the place of the first.
+ */
+export class RecordFollower {
+  readonly #path: string;
+  readonly #base: string;
+  #events: RunEvent[] = [];
+  #fileId = "";
+  #head: Uint8Array = new Uint8Array();
+  #offset = 0;
+  #isLocked = false;
+  #problem: string | undefined;
+  #refreshing: Promise<void> | undefined;
+  #refreshedAt = -Infinity;
+
+  /**
+   * @param path Absolute path of the record.
+   * @param base Absolute path of a directory out of which no link may lead.
+   */
+  constructor(path: string, base: string) {
+    this.#path = path;
+    this.#base = base;
+  }
+
+  /** Absolute path of the record. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Why there is nothing to show; `undefined` if there is. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Changes with what the record says. */
+  get version(): string {
+    const { length } = this.#events;
+    return `${this.#offset}-${length}-${this.#isRunning}-${this.#problem}`;
+  }
+
+  /** What the record says, up to now if the run goes on. */
+  get record(): RunRecord | undefined {
+    const [started] = this.#events;
+    if (started === undefined) return undefined;
+    const nowMs = Math.max(0, Date.now() - Date.parse(started.time));
+    return recordOf(this.#events, this.#isRunning ? { nowMs } : {});
+  }
+
+  /** Reads what is new. Callers at the same time share one look at the file. */
+  refresh(): Promise<void> {
+    if (performance.now() - this.#refreshedAt < FRESH_MS) {
+      return Promise.resolve();
+    }
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = undefined;
+      this.#refreshedAt = performance.now();
+    });
+    return this.#refreshing;
+  }
+
+  get #isRunning(): boolean {
+    return this.#isLocked && this.#events.at(-1)?.event !== "run.ended";
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await using file = await openUntrusted(this.#path, { base: this.#base });
+      if (file.size > MAX_BYTES) {
+        throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+      }
+      if (!await this.#isSame(file)) this.#reset();
+      this.#fileId = file.id;
+      await this.#readNew(file);
+      // Where locks are unknown, a run without an end may go on.
+      this.#isLocked = file.isLocked() ?? true;
+      this.#problem = this.#check();
+    } catch (error) {
+      this.#reset();
+      this.#problem = error instanceof Deno.errors.NotFound
+        ? "it does not exist any more"
+        : messageOf(error);
+    }
+  }
+
+  /** A new file can have the number of one that was removed. */
+  async #isSame(file: UntrustedFile): Promise<boolean> {
+    if (file.id !== this.#fileId || file.size < this.#offset) return false;
+    const head = await readAt(file, 0, this.#head.length);
+    return head.every((byte, at) => byte === this.#head[at]);
+  }
+
+  #reset(): void {
+    this.#events = [];
+    this.#offset = 0;
+    this.#head = new Uint8Array();
+    this.#isLocked = false;
+  }
+
+  async #readNew(file: UntrustedFile): Promise<void> {
+    const bytes = await readAt(file, this.#offset, file.size);
+    const end = bytes.lastIndexOf(LINE_FEED) + 1;
+    if (bytes.length - end > MAX_LINE_BYTES) {
+      throw new Error(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    }
+    if (this.#offset === 0) {
+      this.#head = bytes.slice(0, Math.min(end, HEAD_BYTES));
+    }
+    this.#offset += end;
+    for (const line of decoder.decode(bytes.subarray(0, end)).split("\n")) {
+      const event = parseEvent(line);
+      if (event !== undefined) this.#events.push(event);
+    }
+  }
+
+  #check(): string | undefined {
+    const record = this.record;
+    if (record === undefined) {
+      return "it does not begin with the start of a run";
+    }
+    return record.steps.length > MAX_STEPS
+      ? `it has more than ${MAX_STEPS} steps`
+      : undefined;
+  }
+}
+
+/**
+ * Reads a part of a file.
+ *
+ * @param from Position of the first byte.
+ * @param to Position after the last one.
+ * @returns Bytes; fewer if the file is shorter.
+ */
+export async function readAt(
+  file: UntrustedFile,
+  from: number,
+  to: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(Math.max(0, to - from));
+  let length = 0;
+  while (length < bytes.length) {
+    const count = await file.read(bytes.subarray(length), from + length);
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
+}

@@ -1,0 +1,165 @@
+import { pause } from "../../process/time_limit.ts";
+import type { RunRecord } from "../run_record.ts";
+import type { RecordFollower } from "./follow_record.ts";
+import { readLines, type StepLogs } from "./step_logs.ts";
+
+/** How often a record and the logs of its steps are looked at, in milliseconds. */
+const POLL_MS = 200;
+
+/** How often the page of a running job is drawn again in any case. */
+const TICK_MS = 2_000;
+
+/** Time after which something is sent, so that a lost connection is noticed. */
+const QUIET_MS = 15_000;
+
+/** How many logs are followed at once. */
+const MAX_LOGS = 16;
+
+/** Last event of a browser that comes back. */
+const CURSOR = /^([0-9a-f]{16})-([^~]{1,100})((?:~\d{1,5}@\d{1,15}){0,64})$/;
+
+/** An event for a browser. */
+export interface ServerEvent {
+  readonly event: "change" | "log" | "log-end";
+  readonly data: unknown;
+}
+
+/** How far a browser has read. */
+export class Cursor {
+  /** Version of the record that its page shows. */
+  version = "";
+  /** Position in the log of each step that it follows. */
+  readonly logs = new Map<number, number>();
+  /** The run; another one may take its place. */
+  run = "";
+
+  /**
+   * Reads the id of an event.
+   *
+   * @param text Value of `Last-Event-ID`.
+   * @returns The cursor; one at the start if the text is no such id.
+   */
+  static parse(text: string | null): Cursor {
+    const cursor = new Cursor();
+    const [, run, version, logs] = text?.match(CURSOR) ?? [];
+    if (run === undefined) return cursor;
+    cursor.run = run;
+    cursor.version = version;
+    for (const [, step, at] of logs.matchAll(/~(\d+)@(\d+)/g)) {
+      cursor.logs.set(Number(step), Number(at));
+    }
+    return cursor;
+  }
+
+  /** Id of an event after which the browser has read so far. */
+  toString(): string {
+    const logs = Array.from(this.logs, ([step, at]) => `~${step}@${at}`);
+    return `${this.run}-${this.version}${logs.join("")}`;
+  }
+}
+
+/** Options for {@linkcode runEvents}. */
+export interface RunEventsOptions {
+  /** The record. */
+  follower: RecordFollower;
+  /** Logs of its steps. */
+  logs: StepLogs;
+  /** How far the browser has read; it is moved on. */
+  cursor: Cursor;
+  /** Ends the events. */
+  signal: AbortSignal;
+}
+
+/**
+ * Follows a run: says when its page is to be drawn again, and what the steps
+ * that run have printed.
+ *
+ * @returns Events; `undefined` if there has been none for a while.
+ */
+export async function* runEvents(
+  { follower, logs, cursor, signal }: RunEventsOptions,
+): AsyncGenerator<ServerEvent | undefined, void> {
+  let sentAt = performance.now();
+  let drawnAt = sentAt;
+  while (!signal.aborted) {
+    await follower.refresh();
+    const { record, version } = follower;
+    const run = await runHash(record?.started);
+    const isNew = run !== cursor.run;
+    if (isNew) cursor.logs.clear();
+    cursor.run = run;
+    const now = performance.now();
+    const isDue = record?.isRunning === true && now - drawnAt >= TICK_MS;
+    if (isNew || version !== cursor.version || isDue) {
+      cursor.version = version;
+      [sentAt, drawnAt] = [now, now];
+      yield { event: "change", data: { isNew } };
+    }
+    let hasMore = false;
+    for (const step of followed(record, cursor)) {
+      const part = await nextPart(record, step, { logs, cursor });
+      hasMore ||= part.hasMore;
+      for (const event of part.events) {
+        sentAt = performance.now();
+        yield event;
+      }
+    }
+    if (hasMore) continue;
+    if (performance.now() - sentAt >= QUIET_MS) {
+      sentAt = performance.now();
+      yield undefined;
+    }
+    await pause(POLL_MS, signal);
+  }
+}
+
+/** Steps that run, and those whose logs the browser has not read to the end. */
+function followed(
+  record: RunRecord | undefined,
+  { logs }: Cursor,
+): number[] {
+  const indexes = new Set(logs.keys());
+  for (const [index, { state }] of (record?.steps ?? []).entries()) {
+    if (state === "running" || state === "retrying") indexes.add(index);
+  }
+  return [...indexes].slice(0, MAX_LOGS);
+}
+
+/** Reads what a step has printed since, and moves the cursor on. */
+async function nextPart(
+  record: RunRecord | undefined,
+  index: number,
+  { logs, cursor }: Pick<RunEventsOptions, "logs" | "cursor">,
+): Promise<{ events: ServerEvent[]; hasMore: boolean }> {
+  const step = record?.steps[index];
+  const isOver = step?.state === undefined;
+  await using file = record && await logs.open(record, index);
+  const part = file &&
+    await readLines(file, cursor.logs.get(index), isOver);
+  const events: ServerEvent[] = [];
+  if (part !== undefined) {
+    cursor.logs.set(index, part.offset);
+    if (step !== undefined && part.text !== "") {
+      const { name } = step;
+      events.push({
+        event: "log",
+        data: { step: index, name, text: part.text },
+      });
+    }
+  }
+  const hasMore = part?.hasMore ?? false;
+  if (isOver && !hasMore) {
+    events.push({ event: "log-end", data: { step: index } });
+    cursor.logs.delete(index);
+  }
+  return { events, hasMore };
+}
+
+async function runHash(
+  started: { readonly id: string; readonly time: string } | undefined,
+): Promise<string> {
+  const text = started === undefined ? "" : `${started.id} ${started.time}`;
+  const bytes = new TextEncoder().encode(text);
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return new Uint8Array(hash, 0, 8).toHex();
+}

@@ -1,0 +1,308 @@
+import { basename } from "@std/path/posix/basename";
+import { pause } from "../../process/time_limit.ts";
+import { readAt, RecordFollower } from "./follow_record.ts";
+import { RunFinder } from "./find_records.ts";
+import {
+  listContent,
+  LIVE_POLICY,
+  livePage,
+  type PageContent,
+  runContent,
+} from "./live_page.ts";
+import { Cursor, runEvents, type ServerEvent } from "./run_events.ts";
+import { StepLogs } from "./step_logs.ts";
+
+const HOSTNAME = "127.0.0.1";
+
+/** How many records are kept in memory. */
+const MAX_FOLLOWED = 16;
+
+/** How many streams of events are open at once. */
+const MAX_STREAMS = 64;
+
+/** How often the list of runs is made again, in milliseconds. */
+const LIST_MS = 1_000;
+
+/** Maximum share of the time that looking for runs takes. */
+const LIST_SHARE = 0.05;
+
+/** Maximum size of a log that is shown, in bytes; of a longer one, its end. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+
+/** Time after which a browser connects again, in milliseconds. */
+const RETRY_MS = 1_000;
+
+const encoder = new TextEncoder();
+
+/** Headers of every response: no other page reads, frames or keeps it. */
+const HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store, no-transform",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+};
+
+/** Options for {@linkcode serveRuns}. */
+export interface ServeRunsOptions {
+  /** Absolute path of the directory with the records, free of links. */
+  directory: string;
+  /** Port, or 0 for a free one. */
+  port: number;
+  /** Ends the server. */
+  signal: AbortSignal;
+}
+
+/** A server of pages about runs. */
+export interface RunServer {
+  /** Address of the list of runs; whoever knows it may read it. */
+  readonly url: string;
+  /** Resolves when the server has ended. */
+  readonly finished: Promise<void>;
+}
+
+/**
+ * Serves pages about the runs below a directory, to this machine only. It reads
+ * their records and logs, and changes nothing.
+ *
+ * Programs of other users and other pages of the browser can reach the port.
+ * Therefore the path has a part that cannot be guessed, and requests for another
+ * host (DNS rebinding) or from another page are refused.
+ *
+ * @param options Directory, port and end.
+ * @returns The server, which listens.
+ * @throws The error of the system if it cannot listen.
+ */
+export function serveRuns(options: ServeRunsOptions): RunServer {
+  const { port, signal } = options;
+  const token = crypto.getRandomValues(new Uint8Array(32))
+    .toBase64({ alphabet: "base64url", omitPadding: true });
+  const pages = new Pages(options);
+  let hosts: readonly string[] = [];
+  const server = Deno.serve({
+    hostname: HOSTNAME,
+    port,
+    signal,
+    onListen() {},
+    onError: () => refuse(500, "Internal error"),
+  }, async (request) => {
+    const refusal = refusalOf(request, hosts);
+    if (refusal !== undefined) return refusal;
+    const path = new URL(request.url).pathname;
+    if (!isEqual(path.slice(1, token.length + 1), token)) return notFound();
+    const response = await pages.respond(path.slice(token.length + 1), request);
+    if (request.method !== "HEAD") return response;
+    await response.body?.cancel();
+    return new Response(null, response);
+  });
+  const { port: bound } = server.addr;
+  hosts = [HOSTNAME, "localhost"].map((name) => `${name}:${bound}`);
+  return {
+    url: `http://${HOSTNAME}:${bound}/${token}/`,
+    finished: server.finished,
+  };
+}
+
+/** Refuses a request that no page of this server makes, nor its user. */
+function refusalOf(
+  { url, method, headers }: Request,
+  hosts: readonly string[],
+): Response | undefined {
+  const host = headers.get("host") ?? "";
+  if (!hosts.includes(host) || new URL(url).host !== host) {
+    return refuse(403, "Wrong host");
+  }
+  const origin = headers.get("origin");
+  const site = headers.get("sec-fetch-site") ?? "none";
+  const isOwn = origin === null || origin === `http://${host}`;
+  if (!isOwn || site !== "none" && site !== "same-origin") {
+    return refuse(403, "Wrong origin");
+  }
+  if (method === "GET" || method === "HEAD") return undefined;
+  return refuse(405, "Only GET and HEAD are allowed", { allow: "GET, HEAD" });
+}
+
+/** Compares texts in a time that depends on the length only. */
+function isEqual(text: string, expected: string): boolean {
+  let difference = text.length ^ expected.length;
+  for (let at = 0; at < expected.length; at++) {
+    difference |= text.charCodeAt(at) ^ expected.charCodeAt(at);
+  }
+  return difference === 0;
+}
+
+/** The pages below the part of the path that cannot be guessed. */
+class Pages {
+  readonly #directory: string;
+  readonly #signal: AbortSignal;
+  readonly #finder: RunFinder;
+  readonly #followers = new Map<string, RecordFollower>();
+  #streams = 0;
+
+  constructor({ directory, signal }: ServeRunsOptions) {
+    this.#directory = directory;
+    this.#signal = signal;
+    this.#finder = new RunFinder(directory);
+  }
+
+  async respond(path: string, request: Request): Promise<Response> {
+    const [, id, rest] = path.match(/^\/run\/([0-9a-f]{32})\/(.*)$/) ?? [];
+    if (id === undefined) {
+      switch (path) {
+        case "/":
+          return page(await this.#list(), { hasList: false });
+        case "/content":
+          return json(await this.#list());
+        case "/events":
+          return this.#stream(request, (signal) => this.#listEvents(signal));
+        default:
+          return notFound();
+      }
+    }
+    const follower = await this.#follow(id);
+    if (follower === undefined) return notFound();
+    const logs = new StepLogs(follower.path, this.#directory);
+    const [, step] = rest.match(/^log\/(\d{1,5})$/) ?? [];
+    if (step !== undefined) return await log(follower, logs, Number(step));
+    if (rest === "events") {
+      const cursor = Cursor.parse(request.headers.get("last-event-id"));
+      return this.#stream(request, async function* (signal) {
+        const events = runEvents({ follower, logs, cursor, signal });
+        for await (const event of events) {
+          yield event && `id: ${cursor}\n${written(event)}`;
+        }
+      });
+    }
+    if (rest !== "" && rest !== "content") return notFound();
+    await follower.refresh();
+    const content = runContent(follower.record, follower.problem);
+    return rest === "" ? page(content, { hasList: true }) : json(content);
+  }
+
+  async #list(): Promise<PageContent> {
+    const runs = await this.#finder.find();
+    return listContent(runs, basename(this.#directory) || "/");
+  }
+
+  async #follow(id: string): Promise<RecordFollower | undefined> {
+    const path = await this.#finder.pathOf(id);
+    if (path === undefined) return undefined;
+    const known = this.#followers.get(path);
+    const follower = known ?? new RecordFollower(path, this.#directory);
+    // The one that was used last is the last to be forgotten.
+    this.#followers.delete(path);
+    this.#followers.set(path, follower);
+    const [oldest] = this.#followers.keys();
+    if (this.#followers.size > MAX_FOLLOWED) this.#followers.delete(oldest);
+    return follower;
+  }
+
+  async *#listEvents(signal: AbortSignal): AsyncGenerator<string> {
+    let last: string | undefined;
+    while (!signal.aborted) {
+      const start = performance.now();
+      const html = String((await this.#list()).html);
+      if (html !== last) {
+        last = html;
+        yield written({ event: "change", data: {} });
+      }
+      const takenMs = performance.now() - start;
+      await pause(Math.max(LIST_MS, takenMs / LIST_SHARE), signal);
+    }
+  }
+
+  #stream(
+    request: Request,
+    open: (signal: AbortSignal) => AsyncGenerator<string | undefined>,
+  ): Response {
+    if (request.method === "HEAD") return new Response(null, eventHeaders());
+    if (this.#streams >= MAX_STREAMS) return refuse(503, "Too many readers");
+    this.#streams++;
+    const closing = new AbortController();
+    const signal = AbortSignal.any([this.#signal, closing.signal]);
+    const events = open(signal);
+    const end = () => {
+      if (closing.signal.aborted) return;
+      closing.abort();
+      this.#streams--;
+    };
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) =>
+        controller.enqueue(encoder.encode(`retry: ${RETRY_MS}\n\n`)),
+      async pull(controller) {
+        try {
+          const { value, done } = await events.next();
+          if (!done) {
+            return controller.enqueue(encoder.encode(value ?? ":\n\n"));
+          }
+        } catch {
+          // The browser connects again, and the page says what the problem is.
+        }
+        end();
+        controller.close();
+      },
+      cancel: end,
+    });
+    return new Response(body, eventHeaders());
+  }
+}
+
+async function log(
+  follower: RecordFollower,
+  logs: StepLogs,
+  step: number,
+): Promise<Response> {
+  await follower.refresh();
+  const { record } = follower;
+  await using file = record && await logs.open(record, step);
+  if (file === undefined) return refuse(404, "The log of this step is missing");
+  const { size } = file;
+  const bytes = await readAt(file, Math.max(0, size - MAX_LOG_BYTES), size);
+  return new Response(bytes as Uint8Array<ArrayBuffer>, {
+    headers: {
+      ...HEADERS,
+      "content-security-policy":
+        "default-src 'none'; frame-ancestors 'none'; sandbox",
+      "content-type": "text/plain; charset=utf-8",
+    },
+  });
+}
+
+function written({ event, data }: ServerEvent): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+function eventHeaders(): ResponseInit {
+  return { headers: { ...HEADERS, "content-type": "text/event-stream" } };
+}
+
+function page(content: PageContent, options: { hasList: boolean }): Response {
+  return new Response(livePage(content, options), {
+    headers: {
+      ...HEADERS,
+      "content-security-policy": `${LIVE_POLICY}; frame-ancestors 'none'`,
+      "content-type": "text/html; charset=utf-8",
+    },
+  });
+}
+
+function json({ title, html }: PageContent): Response {
+  return Response.json({ title, html: String(html) }, { headers: HEADERS });
+}
+
+function notFound(): Response {
+  return refuse(404, "Not found");
+}
+
+function refuse(
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(`${text}\n`, {
+    status,
+    headers: { ...HEADERS, ...headers, "content-type": "text/plain" },
+  });
+}

@@ -1,0 +1,90 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { startCli } from "../helpers/cli.ts";
+import { openEvents } from "../helpers/event_stream.ts";
+import { makeGate } from "../helpers/gate.ts";
+import { runMain } from "../helpers/run_main.ts";
+import {
+  makeFiles,
+  temporaryDirectory,
+} from "../helpers/temporary_directory.ts";
+
+const JOB = `
+steps:
+  - name: build
+    run: |
+      echo first is s3cret-word
+      read _ < "$GATE"
+      echo second
+`;
+
+Deno.test("runnerlib ui shows a run of another process, and a browser that was away misses nothing", async () => {
+  await using directory = await temporaryDirectory();
+  const { path: cwd } = directory;
+  await makeFiles(cwd, { "job.yaml": JOB });
+  using gate = await makeGate(cwd);
+  await using ui = startCli(["ui"], { cwd });
+  await ui.sees("/\n");
+  const url = ui.stdout.trim();
+  await using list = await openEvents(`${url}events`);
+  await list.sees(({ event }) => event === "change", "an empty list");
+
+  await using run = startCli(["run", "--job-file", "job.yaml"], {
+    cwd,
+    env: { GATE: gate.path, REACTORCIDE_SECRET_VALUES_LIST: "s3cret-word" },
+  });
+  await list.sees(() => list.events.length > 1, "the run in the list");
+  const [address] = (await read(url)).match(/run\/[0-9a-f]+\//)!;
+  let lastId: string;
+  {
+    await using events = await openEvents(`${url}${address}events`);
+    const log = await events.sees(({ event }) => event === "log", "output");
+    assertEquals(log.data.text, "first is [REDACTED]\n");
+    assertMatch(await read(`${url}${address}content`), /running/);
+    lastId = log.id;
+  }
+  await gate.open();
+  assertEquals((await run.end()).code, 0);
+  {
+    await using events = await openEvents(`${url}${address}events`, lastId);
+    await events.sees(({ event }) => event === "log-end", "the end");
+    assertEquals(events.log, "second\n");
+    assert(events.events.some(({ event }) => event === "change"));
+  }
+  assertMatch(await read(url + address), /<title>[^<]*: success<\/title>/);
+  assertEquals(
+    await read(`${url}${address}log/0`),
+    "first is [REDACTED]\nsecond\n",
+  );
+
+  ui.child.kill("SIGINT");
+  const { code, stdout, stderr } = await ui.end();
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertMatch(stdout, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{43}\/\n$/);
+});
+
+Deno.test("runnerlib ui says why it cannot start", async () => {
+  await using directory = await temporaryDirectory();
+  const { path: cwd } = directory;
+  await makeFiles(cwd, { file: "" });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const rows: [args: string[], code: number, message: RegExp][] = [
+    [["none"], 1, /Cannot show the runs in "none": no such file/i],
+    [["file"], 1, /Cannot show the runs in "file": it is not a directory/],
+    [["/"], 1, /it is the root of the file system/],
+    [["--port", "x"], 2, /--port must be a number up to 65535, not "x"/],
+    [["--port", "65536"], 2, /--port must be/],
+    [["--port", String(port)], 1, /Cannot listen on port \d+: .*in use/i],
+  ];
+  for (const [args, code, message] of rows) {
+    const result = await runMain(["ui", ...args], { cwd });
+    assertEquals(result.code, code, args.join(" "));
+    assertMatch(result.stderr, message);
+  }
+});
+
+async function read(url: string): Promise<string> {
+  const response = await fetch(url);
+  assertEquals(response.status, 200);
+  return await response.text();
+}
