@@ -71,7 +71,10 @@ export function parseArguments(
     unknown: (arg, key) => {
       if (key === undefined) return true;
       throw command.takesSecrets
-        ? usageError(`Unknown option; "--" goes before what is none`, name)
+        ? usageError(
+          `Unknown option; put "--" before arguments that are not options`,
+          name,
+        )
         : unknownFlag(arg, name, known);
     },
   });

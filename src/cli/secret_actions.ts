@@ -212,7 +212,7 @@ export async function importEnv(
   const { values, empty } = parseEnvFile(text, file);
   for (const value of values.values()) masker.add(value);
   for (const name of empty) {
-    logger.warn("secrets", `${name} has no value and is left out`);
+    logger.warn("secrets", `${name} has no value and is skipped`);
   }
   await store.update((table) => addSecrets(table, path, values));
   const count = `${values.size} ${values.size === 1 ? "secret" : "secrets"}`;
@@ -285,11 +285,11 @@ function problemOf(
   if (!isSecretKey(key)) {
     return `has a name that does not consist of letters, digits, "_" and "-"`;
   }
-  if (value.includes("\0")) return "holds a NUL character";
+  if (value.includes("\0")) return "contains a NUL character";
   // A multi-line value: the following lines would be parsed as names and
   // values.
   return /^["']/.test(value) && unquote(value) === value
-    ? "has a quotation mark that is not closed at its end"
+    ? "has an unclosed quote"
     : undefined;
 }
 

@@ -216,9 +216,9 @@ export function parseAddress(text: string): PluginAddress {
   }
   const algorithm = kind as "sha256" | "sha512";
   const hash = algorithm === "sha512" ? written : hexOf(written);
-  if (hash === undefined) throw wrong(text, "its hash is no sha256");
+  if (hash === undefined) throw wrong(text, "its hash is not a sha256");
   if (URL.canParse(url) && url.startsWith("https://")) {
-    if (algorithm !== "sha256") throw wrong(text, "its hash is no sha256");
+    if (algorithm !== "sha256") throw wrong(text, "its hash is not a sha256");
     return { name: fileName(url), url, scheme: "https", algorithm, hash };
   }
   const [, scheme, name, version] = PACKAGE.exec(url) ?? [];
@@ -229,7 +229,7 @@ export function parseAddress(text: string): PluginAddress {
     );
   }
   if ((scheme === "npm") !== (algorithm === "sha512")) {
-    throw wrong(text, "a package of npm has a sha512, one of jsr a sha256");
+    throw wrong(text, "npm packages need a sha512, jsr packages a sha256");
   }
   return {
     name,

@@ -208,7 +208,7 @@ async function start(
     unconfined: (reason) =>
       logger.warn(
         label,
-        `Links that are swapped while it runs may lead it out of its paths: ${reason}`,
+        `Links that are replaced while it runs may give it access outside its paths: ${reason}`,
       ),
   });
   // Import modules that are needed later while the process starts.

@@ -162,7 +162,7 @@ export class PluginLoader {
       if (missed.length === 0) continue;
       this.#setting.logger.info(
         "plugins",
-        `Plugin "${registered.name}" was loaded after the sources were there, and has missed ${
+        `Plugin "${registered.name}" was loaded after the sources were prepared, too late for ${
           missed.join(", ")
         }`,
       );

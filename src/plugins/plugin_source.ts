@@ -72,7 +72,7 @@ export async function fileSource(file: PluginFile): Promise<PluginSource> {
   if (file.kind === "program") return source;
   if (file.kind === "python") return { ...source, isPython: true };
   if (real.includes(",")) {
-    throw new TypeError("its path holds a comma, which Deno cannot permit");
+    throw new TypeError("its path contains a comma, which Deno cannot permit");
   }
   const asked = readManifest(await Deno.readTextFile(real));
   return { ...source, url: fileUrl(real), asked };

@@ -229,7 +229,7 @@ export async function registerExport(
   } else if (isNamed(exported)) add(exported);
   if (count > 0) return count;
   throw new TypeError(
-    "its default export is no plugin, class of a plugin or function that registers plugins",
+    "its default export must be a plugin, a plugin class or a function that registers plugins",
   );
 }
 

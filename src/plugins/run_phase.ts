@@ -269,7 +269,7 @@ function stateOf(
 function checkMetric(name: unknown, value: unknown): void {
   if (typeof name === "string" && name !== "" && Number.isFinite(value)) return;
   throw new TypeError(
-    `Cannot record a metric: "${name}" with value ${value} is none`,
+    `Cannot record metric "${name}" with value ${value}: it needs a name and a finite number`,
   );
 }
 

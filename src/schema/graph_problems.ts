@@ -64,7 +64,9 @@ function reportUnknown(
   place.explain(() => {
     const names = [...known];
     const near = suggest(name, names);
-    return `${place.label} names ${JSON.stringify(name)}, which is no ${kind}` +
+    return `${place.label} names ${
+      JSON.stringify(name)
+    }, which is not a ${kind}` +
       (near === undefined
         ? `; there ${names.length === 1 ? "is" : "are"} ${listOf(names)}`
         : `; did you mean ${JSON.stringify(near)}?`);

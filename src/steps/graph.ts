@@ -68,7 +68,7 @@ function duplicateNames(steps: readonly PlanInput[]): string[] {
     if (seen.has(name)) twice.add(name);
     seen.add(name);
   }
-  return [...twice].map((name) => `there are two steps "${name}"`);
+  return [...twice].map((name) => `several steps are named "${name}"`);
 }
 
 function unknownNames(steps: readonly PlanInput[]): string[] {
@@ -83,7 +83,7 @@ function unknownNames(steps: readonly PlanInput[]): string[] {
         : undefined;
       const hint = meant === undefined ? "" : `; did you mean "${meant}"?`;
       problems.add(
-        `step "${group}" depends on "${name}", which is no step${hint}`,
+        `step "${group}" depends on "${name}", which is not a step${hint}`,
       );
     }
   }

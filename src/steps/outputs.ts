@@ -188,7 +188,7 @@ export class StepOutputs {
     if (problem === undefined) return true;
     this.#logger.warn(
       "steps",
-      `Output "${key}" of step "${step}" has ${problem}: no variable holds it`,
+      `Output "${key}" of step "${step}" has ${problem}: it is not passed as a variable`,
     );
     return false;
   }
@@ -286,7 +286,9 @@ export function assignVariables<Output extends NamedOutput>(
     const { variable } = output;
     const owner = ownerOf(variable, steps);
     if (output.step.definition.untrusted && owner !== output.step) {
-      warn(leftOut(output, `it would pass for one of step "${owner.name}"`));
+      warn(
+        leftOut(output, `it could be mistaken for one of step "${owner.name}"`),
+      );
       continue;
     }
     const other = assigned.get(variable);

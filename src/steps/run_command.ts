@@ -161,7 +161,7 @@ export async function runCommand(
     stopDraining: () => stop.abort(),
   });
   if (exit.hasSurvivors) {
-    onWarning("Processes of a command that is over are still running");
+    onWarning("Processes of a command that has ended are still running");
   }
   return exit;
 }

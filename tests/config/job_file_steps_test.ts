@@ -410,9 +410,9 @@ steps:
 
   it("two keys with the same meaning", async () => {
     assertEquals(await problemsOfStep("needs: b", "depends_on: c"), [
-      '4:5: steps[0].needs names "b", which is no step; did you mean "a"?',
+      '4:5: steps[0].needs names "b", which is not a step; did you mean "a"?',
       "5:5: steps[0].depends_on means the same as needs: give one",
-      '5:5: steps[0].depends_on names "c", which is no step; did you mean "a"?',
+      '5:5: steps[0].depends_on names "c", which is not a step; did you mean "a"?',
     ]);
   });
 

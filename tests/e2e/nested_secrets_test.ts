@@ -150,7 +150,7 @@ describe("registerSecret(), when the runner around it", () => {
         'refused with "ERROR: Too many secrets"',
       ],
       ["says nothing", "", "closed without an answer"],
-      ["repeats the value", "one-made-up\n", "an answer that is no success"],
+      ["repeats the value", "one-made-up\n", "an unexpected answer"],
     ]
   ) {
     it(`${name}, fails and shows no value`, async () => {

@@ -114,7 +114,7 @@ describe("runnerlib secrets", () => {
       `Imported 3 secrets into "dev"\nImported 1 secret into "dev"\n` +
       "last\n$x=#1\nA\nB\nD\nE\n",
     ]);
-    assertStringIncludes(stderr, "C has no value and is left out");
+    assertStringIncludes(stderr, "C has no value and is skipped");
     assertStringIncludes(stderr, `Cannot import "bad.env":`);
     for (const line of [2, 3, 4, 6]) {
       assertStringIncludes(stderr, `  line ${line} has `);
@@ -154,7 +154,7 @@ describe("runnerlib secrets", () => {
       const text of [
         `secrets.enc": the password is wrong or the store was changed`,
         "A password is required: set REACTORCIDE_SECRETS_PASSWORD",
-        `": there is one`,
+        `": it already contains one`,
         `Cannot get "a:b": no such secret`,
         `Cannot delete "a:b": no such secret`,
         `Cannot list "a": no such path`,
@@ -171,10 +171,10 @@ describe("runnerlib secrets refuses", () => {
     const uses: [script: string, message: string][] = [
       ["secrets", "An action is required: init, set, get, list"],
       ["secrets sett a b", `Unknown action; did you mean "set"?`],
-      ["secrets set a", `the form is "secrets set PATH KEY"`],
-      ["secrets set a b hunter2", "A secret is never an argument"],
-      ["secrets set a b my hunter2", "A secret is never an argument"],
-      ["secrets get a b hunter2", `the form is "secrets get PATH KEY"`],
+      ["secrets set a", `use "secrets set PATH KEY"`],
+      ["secrets set a b hunter2", "Secrets cannot be arguments"],
+      ["secrets set a b my hunter2", "Secrets cannot be arguments"],
+      ["secrets get a b hunter2", `use "secrets get PATH KEY"`],
       ["secrets set 'hunter2!' b", "A path consists of letters"],
       ["secrets set a 'hunter2!'", "A key consists of letters"],
       ["secrets set a b --password=hunter2", "Unknown option"],

@@ -122,8 +122,8 @@ Deno.test("loadPlugins() reports what a file should export", async () => {
       const root = await Deno.realPath(directory);
       assertEquals(
         await refusal(directory, registry),
-        `Cannot load plugin file "${root}/plugin_a.js": its default export is no plugin, ` +
-          "class of a plugin or function that registers plugins",
+        `Cannot load plugin file "${root}/plugin_a.js": its default export ` +
+          "must be a plugin, a plugin class or a function that registers plugins",
       );
     });
   }

@@ -50,7 +50,7 @@ Deno.test("plugins of the CI source are loaded once it is there", async () => {
   assertEquals(phasesOf("trusted", stderr), ALL.slice(3));
   assertStringIncludes(
     stderr,
-    'Plugin "trusted" was loaded after the sources were there, and has missed pre_validation, post_validation, pre_source_prep',
+    'Plugin "trusted" was loaded after the sources were prepared, too late for pre_validation, post_validation, pre_source_prep',
   );
   assert(!stderr.includes("evil"), stderr);
 });
@@ -376,10 +376,10 @@ Deno.test("runnerlib plugins reports what would be loaded", async () => {
     "second  priority 100  cleanup",
     `  from ${path}/plugins/plugin_b.ts`,
     `  may read: ${path}/job`,
-    "  asks for net: a.com; to allow it: --allow-plugin b:net=a.com",
+    "  requests net: a.com; to allow it: --allow-plugin b:net=a.com",
     "broken",
     `  from ${path}/plugins/plugin_broken.ts`,
-    `  cannot be loaded: Cannot load plugin "${path}/plugins/plugin_broken.ts": its default export is no plugin, class of a plugin or function that registers plugins`,
+    `  cannot be loaded: Cannot load plugin "${path}/plugins/plugin_broken.ts": its default export must be a plugin, a plugin class or a function that registers plugins`,
     "  may not read, write or use the network",
     "",
   ]);
@@ -408,6 +408,6 @@ Deno.test("a line break in an option does not grant what stands behind it", asyn
       ...["plugins", "check", "plugin_x.ts", "--allow-plugin", value],
     ], { cwd: directory.path });
     assert(!/may run/.test(stdout), stdout);
-    assert(code === 1 || stdout.includes("asks for run"), stdout + stderr);
+    assert(code === 1 || stdout.includes("requests run"), stdout + stderr);
   }
 });

@@ -51,7 +51,7 @@ Deno.test("commonRights() gives the narrower of what is asked and granted", () =
   );
 });
 
-Deno.test("readManifest() reads what is written out, and runs nothing", () => {
+Deno.test("readManifest() reads a literal without running code", () => {
   const manifests: [string, unknown][] = [
     ["", {}],
     ["// export const manifest = 1", {}],
@@ -69,24 +69,27 @@ Deno.test("readManifest() reads what is written out, and runs nothing", () => {
     assertEquals({ ...readManifest(text) }, expected as object, text);
   }
   const wrong: [string, RegExp][] = [
-    ["export const manifest = make();", /not an object that is written out/],
+    ["export const manifest = make();", /not an object literal/],
     [
       "export const manifest = { permissions: all };",
-      /known only when it runs/,
+      /not a literal/,
     ],
     [
       "export const manifest = { permissions: { read: [`x`] } };",
-      /written out/,
+      /not a literal/,
     ],
     [
       "export const manifest = { permissions: { reed: [] } };",
       /did you mean "read"/,
     ],
-    ["export const manifest = { permissions: { ffi: [] } };", /no permission/],
+    [
+      "export const manifest = { permissions: { ffi: [] } };",
+      /not a permission/,
+    ],
     ["export const manifest = { permissions: { read: true } };", /not a list/],
     ["export const manifest = { permissions: { read: [1] } };", /not a list/],
     ["export const manifest = { name: 'x' };", /only permissions/],
-    ["export const manifest = { permissions: {", /written out/],
+    ["export const manifest = { permissions: {", /not a literal/],
   ];
   for (const [text, message] of wrong) {
     const error = assertThrows(() => readManifest(text), TypeError, "", text);
@@ -219,7 +222,7 @@ Deno.test("findDeno() looks on PATH when the runner is compiled", async () => {
   await assertRejects(
     () => findDeno({ PATH }, { isStandalone: true }),
     RunnerError,
-    "there is none on PATH",
+    "which is not on PATH",
   );
   await Deno.writeTextFile(`${directory.path}/deno`, "");
   assertEquals(

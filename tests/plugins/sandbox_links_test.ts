@@ -146,11 +146,11 @@ function check(stderr: string): void {
   );
 }
 
-Deno.test("no link that a job makes leads a plugin out of its paths", async () => {
+Deno.test("a link that a job creates gives a plugin no access outside its paths", async () => {
   check(await explore("postExecution", { command: LINKS }));
 });
 
-Deno.test("no link of the source leads a plugin out of its paths", async () => {
+Deno.test("a link in the source gives a plugin no access outside its paths", async () => {
   await using folder = await temporaryDirectory();
   await makeFiles(folder.path, { "source/keep": "" });
   const { success } = await new Deno.Command("/bin/sh", {

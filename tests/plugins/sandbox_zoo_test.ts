@@ -339,7 +339,7 @@ const ROWDIES: [what: string, body: string, state: RegExp, more?: string][] = [
     "answers garbage",
     `Deno.stdout.writeSync(new TextEncoder().encode("garbage\\n"));
      await new Promise(() => setTimeout(() => {}, 1e6))`,
-    /it sent what is no message: "garbage"/,
+    /it sent an invalid message: "garbage"/,
   ],
   [
     "answers a call that was not made",
@@ -364,7 +364,7 @@ const ROWDIES: [what: string, body: string, state: RegExp, more?: string][] = [
     `Deno.stdout.writeSync(new TextEncoder().encode(
        '{"type":"done","id":1,"changes":{"env":{"A":5}}}\\n'));
      await new Promise(() => setTimeout(() => {}, 1e6))`,
-    /it cannot set env "A" to what it asks for/,
+    /it cannot set env "A" to the requested value/,
     `export const manifest = { permissions: { env: ["*"] } };`,
   ],
 ];

@@ -36,7 +36,7 @@ describe("a job with steps", () => {
     const error = await assertRejects(
       () => test.runner.runJob(job),
       RunnerError,
-      'there are two steps "a"',
+      'several steps are named "a"',
     );
     assertEquals(error.code, "invalid-job");
     await assertRejects(() => Deno.stat(`${test.path}/ran`));

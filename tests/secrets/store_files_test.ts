@@ -74,7 +74,7 @@ describe("SecretStore.init()", () => {
     await assertRejects(
       () => store.init(),
       RunnerError,
-      `Cannot make a store of secrets in "${directory.path}": there is one`,
+      `Cannot create a secret store in "${directory.path}": it already contains one`,
     );
     assertEquals(store.asked(), 0);
     assertEquals((await storeIn(directory.path).read()).size, 1);
@@ -180,7 +180,7 @@ describe("SecretStore.read()", () => {
       );
       assertEquals(
         await refusal(path),
-        `Cannot open "DIR/secrets.enc": its content is no table of secrets`,
+        `Cannot open "DIR/secrets.enc": its content is not a table of secrets`,
       );
     }
   });

@@ -32,7 +32,7 @@ describe("secretsDirectory()", () => {
       assertThrows(
         () => secretsDirectory(env),
         RunnerError,
-        "Cannot find the store of secrets",
+        "Cannot find the secret store",
       );
     }
   });

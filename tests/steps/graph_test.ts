@@ -30,9 +30,9 @@ describe("buildGraph()", () => {
     assertEquals(
       error.message,
       `Cannot run the job's steps:
-  there are two steps "test"
-  step "build" depends on "tset", which is no step; did you mean "test"?
-  step "test" depends on "nothing", which is no step`,
+  several steps are named "test"
+  step "build" depends on "tset", which is not a step; did you mean "test"?
+  step "test" depends on "nothing", which is not a step`,
     );
   });
 

@@ -291,7 +291,7 @@ jobs:
         "w.yaml:5:17: vars.big must be put in quotation marks: no JSON number is exactly it",
         "w.yaml:5:50: vars.ok.organization has a name that the coordinator keeps for itself",
         "w.yaml:7:28: jobs.a waits for itself: a → b → a",
-        'w.yaml:7:31: jobs.a.needs[1] names "nobody", which is no job; there are "a", "b", "c", "d", "f", "g", "h", "i"',
+        'w.yaml:7:31: jobs.a.needs[1] names "nobody", which is not a job; there are "a", "b", "c", "d", "f", "g", "h", "i"',
         "w.yaml:7:40: jobs.a.authority is a key that only the coordinator sets",
         'w.yaml:9:3: jobs.c needs the key "command"',
         "w.yaml:10:3: jobs.d has steps and a command: a job has one of them",

@@ -282,7 +282,7 @@ Deno.test("runWorkflow() hands variables and outputs on, and fails on a conflict
   ]);
   assertEquals(
     results[1].reason,
-    'it sets "start", which has another value already',
+    'it sets "start", which already has another value',
   );
 });
 

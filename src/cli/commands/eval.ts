@@ -37,7 +37,7 @@ export const evaluate: Command = {
     `Finds the workflows or jobs in the trusted CI code that an event starts, writes
 them to a file and submits them to the coordinator if one is configured.
 
-Invalid definitions are left out: the others are submitted, and the exit code
+Invalid definitions are skipped: the others are submitted, and the exit code
 is 1.`,
   usesCoordinator: true,
   examples: [

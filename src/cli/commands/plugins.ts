@@ -61,7 +61,7 @@ methods is called.`,
       return await checkPluginFile(context, file);
     }
     throw usageError(
-      `The form is "plugins list" or "plugins check FILE"`,
+      `Use "plugins list" or "plugins check FILE"`,
       "plugins",
     );
   },
@@ -158,7 +158,7 @@ async function report(
   for (const plugin of found) {
     for (const line of pluginLines(plugin, isTrusted)) await print(line);
   }
-  if (found.length === 0) await print("No plugin is there");
+  if (found.length === 0) await print("There are no plugins");
   await parts.logger.flush();
   return found.some(({ problem }) => problem !== undefined) ? 1 : 0;
 }
@@ -198,7 +198,7 @@ export function pluginLines(
     ...isAll
       ? []
       : refused.map(({ kind, value }) =>
-        `  asks for ${kind}: ${value}; to allow it: ${
+        `  requests ${kind}: ${value}; to allow it: ${
           grantOption(source.name, { kind, value })
         }`
       ),

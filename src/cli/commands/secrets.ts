@@ -97,14 +97,14 @@ function checkOperands(
     action.operands.filter((operand) => !operand.startsWith("[")).length;
   if (name === "set" && operands.length > most) {
     throw usageError(
-      "A secret is never an argument, which other programs see and shells remember; give it on standard input",
+      "Secrets cannot be arguments, which other programs can see and shells keep in their history; use standard input",
       "secrets",
     );
   }
   if (operands.length < least || operands.length > most) {
     const usage = [name, ...action.operands].join(" ");
     throw usageError(
-      `Wrong number of arguments; the form is "secrets ${usage}"`,
+      `Wrong number of arguments; use "secrets ${usage}"`,
       "secrets",
     );
   }

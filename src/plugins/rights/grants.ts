@@ -66,7 +66,7 @@ function readLine(
   if (!kinds.includes(kind)) {
     const near = suggest(kind, kinds);
     const hint = near === undefined ? "" : `, did you mean "${near}"`;
-    throw wrong(line, `"${kind}" is no permission${hint}`);
+    throw wrong(line, `"${kind}" is not a permission${hint}`);
   }
   try {
     const values = readGrantValues(list)
@@ -114,7 +114,7 @@ function expandPath(path: string, directories: RightsDirectories): string {
     }`
     // Deno splits lists at commas, and commas cannot be escaped.
     : expanded.includes(",")
-    ? "it holds a comma"
+    ? "it contains a comma"
     : undefined;
   if (problem === undefined) return normalizePath(expanded);
   throw new TypeError(`the path "${path}" cannot be permitted: ${problem}`);

@@ -37,7 +37,7 @@ export function readManifest(source: string): PluginPermissions {
     return checkManifest(parseLiteral(source, match.index + match[0].length));
   }
   if (!DECLARATION.test(source)) return {};
-  throw new TypeError("its manifest is not an object that is written out");
+  throw new TypeError("its manifest is not an object literal");
 }
 
 /**
@@ -69,7 +69,7 @@ function checkPermissions(permissions: unknown): PluginPermissions {
     if (!kinds.includes(kind)) {
       const near = suggest(kind, kinds);
       throw new TypeError(
-        `its manifest asks for "${kind}", which is no permission` +
+        `its manifest requests "${kind}", which is not a permission` +
           (near === undefined ? "" : `, did you mean "${near}"`),
       );
     }
@@ -220,7 +220,7 @@ export function parseLiteral(source: string, start: number): unknown {
     SPACE.lastIndex = at;
     TOKEN.lastIndex = at + SPACE.exec(source)![0].length;
     const token = TOKEN.exec(source)?.[0];
-    if (token === undefined) throw new TypeError("it is not written out");
+    if (token === undefined) throw new TypeError("it is not a literal");
     at = TOKEN.lastIndex;
     return token;
   }
@@ -235,7 +235,7 @@ export function parseLiteral(source: string, start: number): unknown {
   function expect(wanted: string): void {
     const token = next();
     if (token !== wanted) {
-      throw new TypeError(`it has ${token} in the place of ${wanted}`);
+      throw new TypeError(`it has ${token} instead of ${wanted}`);
     }
   }
 
@@ -268,7 +268,9 @@ export function parseLiteral(source: string, start: number): unknown {
     const text = textOf(token);
     if (text !== undefined) return text;
     if (/^[-\d]/.test(token)) return Number(token);
-    throw new TypeError(`it has ${token}, which is known only when it runs`);
+    throw new TypeError(
+      `it has ${token}, which is not a literal; the manifest must be static`,
+    );
   }
 
   return value();

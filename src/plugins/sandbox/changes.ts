@@ -75,7 +75,7 @@ function checkFields(
     const isRemoved = value === null && kind === "env";
     if (!VARIABLE.test(name) || FIXED.has(name) || !(isText || isRemoved)) {
       throw new TypeError(
-        `it cannot set ${kind} "${name}" to what it asks for`,
+        `it cannot set ${kind} "${name}" to the requested value`,
       );
     }
   }
@@ -107,13 +107,13 @@ function entriesOf(what: string, fields: unknown): [string, unknown][] {
   const isObject = typeof fields === "object" && fields !== null &&
     !Array.isArray(fields);
   if (isObject) return Object.entries(fields);
-  throw new TypeError(`it sent changes of "${what}" that are no object`);
+  throw new TypeError(`it sent changes of "${what}" that are not an object`);
 }
 
 function listOf(what: string, list: unknown): unknown[] {
   if (list === undefined) return [];
   if (Array.isArray(list)) return list;
-  throw new TypeError(`it sent changes of "${what}" that are no list`);
+  throw new TypeError(`it sent changes of "${what}" that are not a list`);
 }
 
 /** Settings that may contain secrets that are not registered yet. */
@@ -223,7 +223,7 @@ const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
  * @returns The problem; `undefined` if the step is valid.
  */
 export function stepProblem(step: unknown): string | undefined {
-  if (typeof step !== "object" || step === null) return "it is no object";
+  if (typeof step !== "object" || step === null) return "it is not an object";
   const { name } = step as Readonly<Record<string, unknown>>;
   if (!isText(name)) return "it has no name";
   const problem = stepNameProblem(name);

@@ -29,7 +29,7 @@ export async function findDeno(
   const path = await findOnPath("deno", env);
   if (path !== undefined) return path;
   throw new RunnerError(
-    "Cannot start a process for plugins: a compiled runner needs Deno, and there is none on PATH",
+    "Cannot start a process for plugins: a compiled runner needs Deno, which is not on PATH",
     { code: "plugin-failed" },
   );
 }

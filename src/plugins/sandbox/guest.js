@@ -56,7 +56,7 @@ async function register(exported) {
   } else if (isObject(exported) && "name" in exported) add(exported);
   if (plugins.size > 0) return;
   throw new TypeError(
-    "its default export is no plugin, class of a plugin or function that registers plugins",
+    "its default export must be a plugin, a plugin class or a function that registers plugins",
   );
 }
 

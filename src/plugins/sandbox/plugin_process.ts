@@ -133,7 +133,7 @@ export class PluginProcess implements AsyncDisposable {
         if (this.#reason !== undefined) return;
         const message = parseMessage(line);
         if (message !== undefined) this.#listener.message(message);
-        else this.end(`it sent what is no message: ${this.#summary(line)}`);
+        else this.end(`it sent an invalid message: ${this.#summary(line)}`);
       },
     });
   }

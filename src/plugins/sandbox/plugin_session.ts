@@ -237,7 +237,7 @@ export class PluginSession implements AsyncDisposable {
     if (this.#isProgram) return this.#listener.log(line);
     if (++this.#lineCount < MAX_LINES) this.#listener.log(line);
     else if (this.#lineCount === MAX_LINES) {
-      this.#listener.log("It says too much; the rest is left out");
+      this.#listener.log("It logs too many lines; the rest is omitted");
     }
   }
 }

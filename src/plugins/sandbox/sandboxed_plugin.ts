@@ -100,7 +100,9 @@ export function explained(name: string, error: Error): Error {
 }
 
 function methodsOf({ methods = ["execute"] }: PluginDescription): string[] {
-  if (!Array.isArray(methods)) throw new TypeError("its methods are no list");
+  if (!Array.isArray(methods)) {
+    throw new TypeError("its methods are not a list");
+  }
   return methods.map(String).filter((method) =>
     METHOD.test(method) && !(method in Object.prototype)
   );

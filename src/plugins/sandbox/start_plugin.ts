@@ -166,7 +166,7 @@ async function openBroker(
     );
   } catch (error) {
     warn(
-      `Links in the workspace may lead a plugin out of its paths: ${
+      `Links in the workspace may give a plugin access outside its paths: ${
         messageOf(error)
       }`,
     );

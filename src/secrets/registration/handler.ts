@@ -75,7 +75,7 @@ export class RegistrationHandler {
       this.#warn(`Cannot mask a secret: ${kind}`);
       return undefined;
     }
-    this.#warn("A program registered too many secrets and was refused");
+    this.#warn("A program's secrets were rejected: there are too many");
     return REFUSALS.tooMany;
   }
 }

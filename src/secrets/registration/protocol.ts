@@ -114,9 +114,7 @@ export function unlessRefused(
 function refusalOf(reply: string): string {
   if (reply === "") return "closed without an answer";
   const known = Object.values(REFUSALS).some((text) => text === reply);
-  return known
-    ? `refused with "${reply.trimEnd()}"`
-    : "an answer that is no success";
+  return known ? `refused with "${reply.trimEnd()}"` : "an unexpected answer";
 }
 
 /**

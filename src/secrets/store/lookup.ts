@@ -72,7 +72,7 @@ export function secretsDirectory(
   if (config.startsWith("/")) return join(config, "reactorcide/secrets");
   if (home.startsWith("/")) return join(home, ".config/reactorcide/secrets");
   throw new RunnerError(
-    `Cannot find the store of secrets: neither XDG_CONFIG_HOME nor HOME is an absolute path`,
+    `Cannot find the secret store: neither XDG_CONFIG_HOME nor HOME is an absolute path`,
     { code: "invalid-config" },
   );
 }

@@ -17,7 +17,7 @@ export async function makePrivateDirectory(path: string): Promise<void> {
     // accessible.
     await Deno.chmod(path, 0o700);
   } catch (cause) {
-    throw new RunnerError(`Cannot make "${path}": ${osReason(cause)}`, {
+    throw new RunnerError(`Cannot create "${path}": ${osReason(cause)}`, {
       code: "output-failed",
       cause,
     });

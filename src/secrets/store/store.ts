@@ -153,7 +153,7 @@ export class SecretStore {
     }
     const table = parseTable(bytes);
     if (table === undefined) {
-      throw this.#error("its content is no table of secrets");
+      throw this.#error("its content is not a table of secrets");
     }
     return { key, table, encoding: found.encoding };
   }
@@ -195,7 +195,7 @@ export class SecretStore {
   async #refuseToReplace(): Promise<void> {
     if (await readPrivate(this.#tokenPath) === undefined) return;
     throw new RunnerError(
-      `Cannot make a store of secrets in "${this.#directory}": there is one`,
+      `Cannot create a secret store in "${this.#directory}": it already contains one`,
       { code: "invalid-config" },
     );
   }

@@ -230,7 +230,7 @@ function withoutOthers(
 function unknownJob(name: string, known: Iterable<string>): RunnerError {
   const near = suggest(name, known);
   return new RunnerError(
-    `Cannot run job "${name}": the workflow has no job of that name` +
+    `Cannot run job "${name}": the workflow has no such job` +
       (near === undefined ? "" : `; did you mean "${near}"?`),
     { code: "invalid-config" },
   );

@@ -211,10 +211,10 @@ function problemOf(
   if (conflict !== undefined) {
     return `it sets ${
       JSON.stringify(conflict)
-    }, which has another value already`;
+    }, which already has another value`;
   }
   return triggers.length > 0 && part.depth >= MAX_CHAIN
-    ? `it is the last of ${MAX_CHAIN} jobs that trigger one another`
+    ? `it is the last of ${MAX_CHAIN} jobs that trigger each other`
     : undefined;
 }
 

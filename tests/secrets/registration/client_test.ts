@@ -56,12 +56,12 @@ describe("registerSecrets()", () => {
       ["", "closed without an answer"],
       ["ERROR: Unknown action\n", 'refused with "ERROR: Unknown action"'],
       ["ERROR: Too many secrets\n", 'refused with "ERROR: Too many secrets"'],
-      [`ERROR: ${SECRET}\n`, "an answer that is no success"],
+      [`ERROR: ${SECRET}\n`, "an unexpected answer"],
       [
         `{"status": "error", "was": "${SECRET}"}\n`,
-        "an answer that is no success",
+        "an unexpected answer",
       ],
-      [`{"status": "ok"${" ".repeat(5000)}}\n`, "an answer that is no success"],
+      [`{"status": "ok"${" ".repeat(5000)}}\n`, "an unexpected answer"],
     ];
     for (const [reply, state] of replies) {
       await using server = await serve(reply);

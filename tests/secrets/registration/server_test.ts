@@ -282,7 +282,7 @@ describe("openRegistration() registers", () => {
     assertEquals(await exchange(path, request(many)), refused);
     assertEquals(values, []);
     assertEquals(warnings, [
-      "A program registered too many secrets and was refused",
+      "A program's secrets were rejected: there are too many",
     ]);
     assertEquals(
       await exchange(path, request(many.slice(1))),
