@@ -1,5 +1,6 @@
 import type { EvalEvent } from "../../../src/workflow/eval/eval_event.ts";
 import type { Random } from "../random.ts";
+import { removeTree } from "../../../src/workspace/remove.ts";
 
 export const FOLDER = ".reactorcide/workflows";
 export const JOB_FILE = ".reactorcide/jobs/shared.yaml";
@@ -423,7 +424,7 @@ function isWritten({ content, link, isSubmodule }: Entry = {}): boolean {
 
 /** Writes a tree as a checkout has it. */
 export async function writeTree(root: string, tree: Tree): Promise<void> {
-  await Deno.remove(root, { recursive: true }).catch(() => {});
+  await removeTree(root);
   await Deno.mkdir(root, { recursive: true });
   for (const [path, entry] of Object.entries(tree)) {
     if (!isWritten(entry)) continue;
