@@ -99,7 +99,8 @@ describe("download()", () => {
       asked[count - 1]?.(request, count) ?? new Response(ARCHIVE)
     );
     assertEquals(error, undefined);
-    const pauses = [...log.matchAll(/"ms":(\d+)/g)].map(([, ms]) => Number(ms));
+    const pauses = [...log.matchAll(/Fetching again .*"ms":(\d+)/g)]
+      .map(([, ms]) => Number(ms));
     assertEquals(pauses.length, 2);
     for (const ms of pauses) assert(ms >= 1_000 && ms <= 1_125, log);
   });
