@@ -40,7 +40,6 @@ describe("defaultLayer()", () => {
       grace: "10s",
       fail_on_flaky: "false",
       failure_policy: "finish",
-      fail_on_flaky: "false",
       inherit_env: "true",
       otel: "false",
       otel_logs: "false",
