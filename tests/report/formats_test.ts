@@ -40,6 +40,8 @@ const RUN = [
   recordLine("source.prepared", 3, {
     source: "source",
     type: "git",
+    bytes: 7,
+    stages: [{ name: HOSTILE, startMs: 2, durationMs: 0.5 }],
     startMs: 2,
     durationMs: 1,
   }),
@@ -353,6 +355,8 @@ describe("a run as a trace", () => {
     assertEquals(byCategory("plugin").length, 1);
     assertEquals(byCategory("phase").length, 1);
     assertEquals(byCategory("source").length, 1);
+    const [stage] = byCategory("stage");
+    assertEquals([stage.name, stage.ts, stage.dur], [SHOWN, 2_000, 500]);
     const [build] = byCategory("step");
     assertEquals([build.ts, build.dur], [10_000, 40_000]);
   });

@@ -1,3 +1,4 @@
+import type { AttemptRecord } from "../run_event.ts";
 import type { RunRecord, StepRecord } from "../run_record.ts";
 
 /** Lane of the phases of the job. */
@@ -48,17 +49,12 @@ export function perfettoReport(record: RunRecord): string {
     ...phases.map(({ phase, startMs, durationMs }) =>
       slice(phase, PHASES, startMs, durationMs, "phase")
     ),
-    ...sources.map(({ source, startMs, durationMs, repository, ref, commit }) =>
-      slice(source, WORK, startMs, durationMs, "source", {
-        repository,
-        ref,
-        commit,
-      })
-    ),
-    ...plugins.map(({ plugin, phase, ms, durationMs, error }) =>
+    ...sources.flatMap(sourceEvents),
+    ...plugins.map(({ plugin, phase, ms, durationMs, error, denied }) =>
       slice(plugin, WORK, Math.max(0, ms - durationMs), durationMs, "plugin", {
         phase,
         error,
+        denied,
       })
     ),
     ...steps.flatMap(stepEvents),
@@ -94,6 +90,18 @@ function place(steps: readonly StepRecord[]): Placed[] {
   return ran;
 }
 
+/** The stages of a source are slices within its own. */
+function sourceEvents(source: RunRecord["sources"][number]): TraceEvent[] {
+  const { startMs, durationMs, type, repository, ref, commit, bytes } = source;
+  const args = { type, repository, ref, commit, bytes };
+  return [
+    slice(source.source, WORK, startMs, durationMs, "source", args),
+    ...(source.stages ?? []).map((stage) =>
+      slice(stage.name, WORK, stage.startMs, stage.durationMs, "stage")
+    ),
+  ];
+}
+
 function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
   const { queuedMs = startMs, attempts } = step;
   return [
@@ -103,6 +111,7 @@ function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
       exitCode: step.exitCode,
       reason: step.reason,
       waitedMs: Math.max(0, startMs - queuedMs),
+      ...attempts.length === 1 ? usage(attempts[0]) : {},
     }),
     ...attempts.length < 2 ? [] : attempts.map((attempt) =>
       slice(
@@ -111,10 +120,18 @@ function stepEvents({ step, startMs, endMs, lane }: Placed): TraceEvent[] {
         attempt.startMs,
         attempt.durationMs,
         "attempt",
-        { outcome: attempt.outcome, exitCode: attempt.exitCode },
+        {
+          outcome: attempt.outcome,
+          exitCode: attempt.exitCode,
+          ...usage(attempt),
+        },
       )
     ),
   ];
+}
+
+function usage({ peakMemoryBytes, cpuMs }: AttemptRecord): TraceEvent {
+  return { peakMemoryBytes, cpuMs };
 }
 
 /** One arrow for each step: from the dependency that ended last. */
