@@ -76,8 +76,10 @@ function attemptElement(kind: string, reason = "failed"): string {
   return `${open(kind, { message: reason, type: "failed" })}${trace}</${kind}>`;
 }
 
+/** A step that was cancelled has neither passed nor failed. */
 function isSkipped({ outcome, startedAt }: StepRecord): boolean {
-  return outcome === "skipped" || startedAt === null && outcome !== "failed";
+  return outcome === "skipped" || outcome === "cancelled" ||
+    startedAt === null && outcome !== "failed";
 }
 
 function element(
