@@ -62,6 +62,49 @@ Deno.test("runnerlib ui shows a run of another process, and a browser that was a
   assertMatch(stdout, /^http:\/\/127\.0\.0\.1:\d+\/[\w-]{43}\/\n$/);
 });
 
+Deno.test("runnerlib ui shows a killed run as interrupted, and a workflow with its jobs", async () => {
+  await using directory = await temporaryDirectory();
+  const { path: cwd } = directory;
+  await makeFiles(cwd, {
+    "job.yaml": "steps: [{ name: endless, run: 'echo begun; read _ < $GATE' }]",
+    "w.yaml": `
+name: two
+jobs:
+  a: { steps: [{ name: first, run: echo in a }] }
+  b: { depends_on: [a], command: echo in b }
+`,
+  });
+  // The step survives its runner and waits there.
+  using gate = await makeGate(cwd);
+  await using ui = startCli(["ui"], { cwd });
+  await ui.sees("/\n");
+  const url = ui.stdout.trim();
+  await using run = startCli(["run", "--job-file", "job.yaml"], {
+    cwd,
+    env: { GATE: gate.path },
+  });
+  await using _ = { [Symbol.asyncDispose]: () => gate.open() };
+  await run.sees("begun");
+  const [address] = (await read(url)).match(/run\/[0-9a-f]+\//)!;
+  const page = `${url}${address}content`;
+  await using events = await openEvents(`${url}${address}events`);
+  await events.sees(({ event }) => event === "log", "output");
+  assertMatch(await read(page), /"title":"[^"]*: running"/);
+  run.child.kill("SIGKILL");
+  await events.sees(({ event }) => event === "log-end", "the end");
+  assertMatch(await read(page), /"title":"[^"]*: interrupted"/);
+
+  const workflow = await runMain(["workflow", "run", "w.yaml"], { cwd });
+  assertEquals(workflow.code, 0, workflow.stderr);
+  const list = await read(url);
+  const [, two] = list.match(/<a href="(run\/[0-9a-f]+\/)">two<\/a>/)!;
+  const jobs = await read(url + two);
+  assertMatch(jobs, /<title>two: success<\/title>/);
+  assertMatch(await read(`${url}${two}log/0`), /in a\n/);
+  const [, job] = jobs.match(/<a href="(\.\.\/[0-9a-f]+\/)">steps of a</)!;
+  assertMatch(await read(new URL(job, url + two).href), /first/);
+});
+
 Deno.test("runnerlib ui says why it cannot start", async () => {
   await using directory = await temporaryDirectory();
   const { path: cwd } = directory;

@@ -124,6 +124,12 @@ export interface RunHtmlOptions {
    * @default {names of steps are no links}
    */
   logAddress?: (step: number) => string;
+  /**
+   * Addresses of the runs that were jobs of a workflow, by the index of the job.
+   *
+   * @default {no links}
+   */
+  runAddresses?: ReadonlyMap<number, string>;
 }
 
 /**
@@ -249,6 +255,7 @@ function timeline(
         log: step.startMs === undefined
           ? undefined
           : options.logAddress?.(index),
+        run: options.runAddresses?.get(index),
       })
     )
   }</tbody>
@@ -260,7 +267,11 @@ function timeline(
 function row(
   step: StepRecord,
   totalMs: number,
-  { isCritical, log }: { isCritical: boolean; log: string | undefined },
+  { isCritical, log, run }: {
+    isCritical: boolean;
+    log: string | undefined;
+    run: string | undefined;
+  },
 ): Html {
   const { name, startedAt, durationMs, outcome, attempts, state } = step;
   const result = isAllowed(step) ? "allowed" : state ?? outcome;
@@ -274,6 +285,10 @@ function row(
     <tr>
       <th scope="row" ${isCritical ? raw(' class="critical"') : ""}>${
     log === undefined ? name : markup`<a href="${log}">${name}</a>`
+  }${
+    run === undefined
+      ? ""
+      : markup`<small><a href="${run}">steps of ${name}</a></small>`
   }</th>
       <td class="${result}">${state ?? endingOf(step)}${
     notes.length === 0 ? "" : markup`<small>${notes.join(" · ")}</small>`

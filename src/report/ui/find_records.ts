@@ -17,6 +17,9 @@ const MAX_FILES = 500;
 /** How many runs are listed. */
 const MAX_RUNS = 200;
 
+/** Maximum length of a name in the list, in UTF-16 units. */
+const MAX_NAME_LENGTH = 200;
+
 /** How much is read of the start and of the end of a record, in bytes. */
 const PART_BYTES = 64 * 1024;
 
@@ -115,7 +118,7 @@ export class RunFinder {
     const run: FoundRun = {
       id: await idOf(relative),
       path: relative,
-      name: started.name ?? started.kind,
+      name: (started.name ?? started.kind).slice(0, MAX_NAME_LENGTH),
       kind: started.kind,
       startedAt: started.time,
       status: ended?.status ?? (isLocked ? "running" : "interrupted"),
@@ -166,7 +169,13 @@ function eventsIn(bytes: Uint8Array): RunEvent[] {
   );
 }
 
-async function idOf(path: string): Promise<string> {
+/**
+ * Names a run in addresses.
+ *
+ * @param path Path of its record, relative to the directory.
+ * @returns 32 hexadecimal digits.
+ */
+export async function idOf(path: string): Promise<string> {
   const bytes = new TextEncoder().encode(path);
   const hash = await crypto.subtle.digest("SHA-256", bytes);
   return new Uint8Array(hash, 0, 16).toHex();

@@ -57,15 +57,21 @@ export function livePage(
   });
 }
 
+/** What the page of a run shows. */
+export interface RunContentOptions {
+  /** The run; `undefined` if it cannot be read. */
+  record: RunRecord | undefined;
+  /** Why it cannot be read. */
+  problem: string | undefined;
+  /** Addresses of the runs of a workflow's jobs, by the index of the job. */
+  runAddresses: ReadonlyMap<number, string>;
+}
+
 /**
  * Writes the page of a run, with links to the logs of its steps.
- *
- * @param record The run; `undefined` if it cannot be read.
- * @param problem Why it cannot be read.
  */
 export function runContent(
-  record: RunRecord | undefined,
-  problem: string | undefined,
+  { record, problem, runAddresses }: RunContentOptions,
 ): PageContent {
   if (record === undefined || problem !== undefined) {
     return {
@@ -78,7 +84,10 @@ export function runContent(
   }
   return {
     title: titleOf(record),
-    html: runHtml(record, { logAddress: (step) => `log/${step}` }),
+    html: runHtml(record, {
+      logAddress: (step) => `log/${step}`,
+      runAddresses,
+    }),
   };
 }
 

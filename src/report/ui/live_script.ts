@@ -61,6 +61,7 @@ async function update() {
       const { title, html } = await response.json();
       draw(html);
       document.title = title;
+      await new Promise((resolve) => setTimeout(resolve, 250));
     }
   } catch {
     isStale = true;

@@ -1,7 +1,10 @@
 import { basename } from "@std/path/posix/basename";
+import { dirname } from "@std/path/posix/dirname";
+import { normalizePath } from "../../job_path.ts";
 import { pause } from "../../process/time_limit.ts";
 import { readAt, RecordFollower } from "./follow_record.ts";
-import { RunFinder } from "./find_records.ts";
+import type { RunRecord } from "../run_record.ts";
+import { idOf, RunFinder } from "./find_records.ts";
 import {
   listContent,
   LIVE_POLICY,
@@ -177,7 +180,9 @@ class Pages {
     }
     if (rest !== "" && rest !== "content") return notFound();
     await follower.refresh();
-    const content = runContent(follower.record, follower.problem);
+    const { record, problem } = follower;
+    const runAddresses = await this.#runAddresses(follower.path, record);
+    const content = runContent({ record, problem, runAddresses });
     return rest === "" ? page(content, { hasList: true }) : json(content);
   }
 
@@ -197,6 +202,22 @@ class Pages {
     const [oldest] = this.#followers.keys();
     if (this.#followers.size > MAX_FOLLOWED) this.#followers.delete(oldest);
     return follower;
+  }
+
+  /** Finds the addresses of the runs to whose records a workflow points. */
+  async #runAddresses(
+    path: string,
+    record: RunRecord | undefined,
+  ): Promise<Map<number, string>> {
+    const addresses = new Map<number, string>();
+    for (const [index, { record: job }] of (record?.steps ?? []).entries()) {
+      if (job === undefined) continue;
+      const target = normalizePath(`${dirname(path)}/${job}`);
+      if (!target.startsWith(`${this.#directory}/`)) continue;
+      const id = await idOf(target.slice(this.#directory.length + 1));
+      addresses.set(index, `../${id}/`);
+    }
+    return addresses;
   }
 
   async *#listEvents(signal: AbortSignal): AsyncGenerator<string> {
